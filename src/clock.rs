@@ -1,0 +1,90 @@
+//! Durations, and nothing but durations: waits, token lives, deadlines.
+//!
+//! The program's clock runs `speed` times faster than the wall clock, so that a rehearsal of a
+//! night takes seconds. Against a real tenant the speed is 1. Whether something at a service is
+//! newer than something of ours is never asked of this clock, but of the service's own times.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+/// The program's clock. Clones share their beginning.
+#[derive(Clone, Debug)]
+pub struct Clock {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    speed: f64,
+    began: Instant,
+}
+
+impl Clock {
+    /// A clock that runs `speed` times as fast as the wall clock. What is not a positive, finite
+    /// number counts as 1.
+    pub fn new(speed: f64) -> Self {
+        let speed = if speed.is_finite() && speed > 0.0 {
+            speed
+        } else {
+            1.0
+        };
+        Self {
+            inner: Arc::new(Inner {
+                speed,
+                began: Instant::now(),
+            }),
+        }
+    }
+
+    /// The program's time since this clock was made.
+    pub fn elapsed(&self) -> Duration {
+        self.inner.began.elapsed().mul_f64(self.inner.speed)
+    }
+
+    /// Waits for `duration` of the program's time.
+    pub async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(self.real(duration)).await;
+    }
+
+    /// How long `duration` of the program's time lasts on the wall clock.
+    pub fn real(&self, duration: Duration) -> Duration {
+        duration.div_f64(self.inner.speed)
+    }
+
+    /// How many times faster than the wall clock this clock runs.
+    pub fn speed(&self) -> f64 {
+        self.inner.speed
+    }
+
+    /// The wall clock's time, for the `time` of records and events; never used to decide anything.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place where the time of day is asked"
+    )]
+    pub fn time_of_day(&self) -> Timestamp {
+        Timestamp::now()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_fast_clock_sleeps_a_fraction_of_the_time() {
+        let clock = Clock::new(1000.0);
+        let real = Instant::now();
+        clock.sleep(Duration::from_secs(20)).await;
+        assert!(real.elapsed() < Duration::from_secs(5));
+        assert!(clock.elapsed() >= Duration::from_secs(20));
+    }
+
+    #[test]
+    fn a_senseless_speed_counts_as_one() {
+        for speed in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            assert!((Clock::new(speed).speed() - 1.0).abs() < f64::EPSILON);
+        }
+    }
+}
