@@ -1,0 +1,290 @@
+//! What can go wrong with a state file, in words for the person who has to act.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use thiserror::Error;
+
+use super::lock::Holder;
+
+/// A record that may not follow those before it.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("a `{kind}` cannot stand here: {why}")]
+pub struct IllegalTransition {
+    /// The record's number.
+    pub number: u64,
+    /// The record's kind.
+    pub kind: String,
+    /// Why it may not follow.
+    pub why: String,
+}
+
+/// Why the journal could not do what was asked. The message says what failed and on which file;
+/// [`help`](Self::help) says what to do now.
+#[derive(Clone, Debug, Error)]
+#[non_exhaustive]
+pub enum JournalError {
+    /// Another process holds the file.
+    #[error("the state file {} is in use by {}", path.display(), holder_words(holder.as_ref()))]
+    Locked {
+        /// The state file.
+        path: PathBuf,
+        /// Who holds it, where its lock file could be read.
+        holder: Option<Holder>,
+    },
+    /// The last process did not close the file, and it was on another machine.
+    #[error(
+        "the state file {} was last opened on {host} by process {pid} at {since}, and not closed",
+        path.display()
+    )]
+    OtherMachine {
+        /// The state file.
+        path: PathBuf,
+        /// The other machine's host name.
+        host: String,
+        /// The other process's id, on that machine.
+        pid: u32,
+        /// When it opened the file.
+        since: Timestamp,
+    },
+    /// A record other than a torn last one is not as it was written.
+    #[error("line {line} of the state file {} is damaged: {why}", path.display())]
+    Damaged {
+        /// The state file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: u64,
+        /// What is wrong with it.
+        why: String,
+        /// What to do now.
+        help: String,
+    },
+    /// The file was written in a format that this program can at most read.
+    #[error(
+        "the state file {} has format {format}, written by iomcopy {program}, newer than this \
+         program",
+        path.display()
+    )]
+    NewerFormat {
+        /// The state file.
+        path: PathBuf,
+        /// Its format.
+        format: u32,
+        /// The version of the program that wrote it.
+        program: String,
+    },
+    /// A record is of a kind that this program does not know, so it cannot go on from it.
+    #[error(
+        "line {line} of the state file {} is a `{kind}`, a kind of record this program does not \
+         know",
+        path.display()
+    )]
+    UnknownRecord {
+        /// The state file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: u64,
+        /// The kind, as written.
+        kind: String,
+    },
+    /// There is no such file.
+    #[error("there is no state file {}", path.display())]
+    NotFound {
+        /// The path that was looked for.
+        path: PathBuf,
+    },
+    /// A run is to begin where a file already stands.
+    #[error("a state file {} already exists", path.display())]
+    AlreadyExists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Others may read or change the file, or it is not what it seems.
+    #[error("the file {} is not safe to use: {why}", path.display())]
+    Unsafe {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+        /// What to do now.
+        help: String,
+    },
+    /// The operating system refused something before any record was written.
+    #[error("{doing} {}: {source}", path.display())]
+    Io {
+        /// What was being done, as in `reading the state file`.
+        doing: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: Arc<io::Error>,
+    },
+    /// A record may not follow those before it. The program is at fault, not the operator.
+    #[error("the record was not written to {}: {transition}", path.display())]
+    Illegal {
+        /// The state file.
+        path: PathBuf,
+        /// Which record, and why.
+        transition: IllegalTransition,
+    },
+    /// Something was asked of the file that it cannot give.
+    #[error("{} cannot be cut after record {record}: {why}", path.display())]
+    CannotCut {
+        /// The state file.
+        path: PathBuf,
+        /// The record after which it was to be cut.
+        record: u64,
+        /// Why not.
+        why: String,
+    },
+    /// A write or a sync failed. Nothing was written after it by this process, and nothing will
+    /// be: after a failed sync the system may call the lost bytes written.
+    #[error("writing the state file {} failed, so nothing more is sent: {source}", path.display())]
+    Poisoned {
+        /// The state file.
+        path: PathBuf,
+        /// What the operating system said at the first failure.
+        source: Arc<io::Error>,
+    },
+    /// The file's length is not what this process made it: something else has written to it.
+    #[error(
+        "the state file {} has {found} bytes where this process left {expected}: something else \
+         has written to it, so nothing more is sent",
+        path.display()
+    )]
+    SecondWriter {
+        /// The state file.
+        path: PathBuf,
+        /// The length this process left.
+        expected: u64,
+        /// The length that was found.
+        found: u64,
+    },
+    /// The captures on disk are not those that were sealed.
+    #[error("the seal `{seal}` in {} does not hold: {why}", path.display())]
+    SealBroken {
+        /// The file: the state file, or a seal's copy.
+        path: PathBuf,
+        /// The seal's name.
+        seal: String,
+        /// What differs.
+        why: String,
+    },
+    /// The thread that writes has ended before it answered.
+    #[error("the writer of the state file {} has stopped, so nothing more is sent", path.display())]
+    WriterStopped {
+        /// The state file.
+        path: PathBuf,
+    },
+}
+
+impl JournalError {
+    /// Takes what was being done, as in `reading the state file`, and the file's path.
+    pub(super) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io {
+            doing,
+            path: path.to_owned(),
+            source: Arc::new(source),
+        }
+    }
+
+    /// What to do now, as a sentence without its full stop.
+    pub fn help(&self) -> String {
+        match self {
+            Self::Locked { .. } => {
+                "wait until it ends, or stop it; `iomcopy status` reads the file meanwhile".into()
+            }
+            Self::OtherMachine { host, .. } => format!(
+                "see on {host} that it is no longer running, then run again with --takeover"
+            ),
+            Self::Damaged { help, .. } | Self::Unsafe { help, .. } => help.clone(),
+            Self::NewerFormat { program, .. } => {
+                format!("go on with iomcopy {program} or a later one; `iomcopy status` can read it")
+            }
+            Self::UnknownRecord { .. } => {
+                "go on with the version of iomcopy that wrote it, or a later one".into()
+            }
+            Self::NotFound { .. } => {
+                "see that the path is right; a run that has not begun has no state file".into()
+            }
+            Self::AlreadyExists { .. } => {
+                "run again to go on with it; --fresh begins anew after a finished run".into()
+            }
+            Self::Io { .. } => {
+                "see that the folder exists, is writable and has space, then run again".into()
+            }
+            Self::Illegal { .. } => {
+                "this is a fault in iomcopy; keep the state file and report it \
+                                     with this message"
+                    .into()
+            }
+            Self::CannotCut { path, .. } => {
+                format!(
+                    "`iomcopy state check {}` lists what is wrong",
+                    path.display()
+                )
+            }
+            Self::Poisoned { .. } | Self::WriterStopped { .. } => {
+                "see that the disk is well and has space, then run again: the run goes on from \
+                 what the file holds"
+                    .into()
+            }
+            Self::SecondWriter { path, .. } => format!(
+                "find out what wrote to it, and see with `iomcopy state check {}` whether it is \
+                 still whole",
+                path.display()
+            ),
+            Self::SealBroken { path, .. } => format!(
+                "send nothing that destroys; `iomcopy state check {}` names the line, and the \
+                 read-only copy beside the state file holds what was sealed",
+                path.display()
+            ),
+        }
+    }
+}
+
+fn holder_words(holder: Option<&Holder>) -> String {
+    match holder {
+        Some(holder) => format!(
+            "process {} on {} since {}",
+            holder.pid, holder.host, holder.since
+        ),
+        None => "another process".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_locked_file_says_who_holds_it() {
+        let error = JournalError::Locked {
+            path: "uat.iomcopy.jsonl".into(),
+            holder: Some(Holder {
+                pid: 7,
+                host: "ops-1".to_owned(),
+                since: "2026-03-01T02:03:04Z".parse().unwrap(),
+                path: "/runs/uat.iomcopy.jsonl".to_owned(),
+            }),
+        };
+        assert_eq!(
+            error.to_string(),
+            "the state file uat.iomcopy.jsonl is in use by process 7 on ops-1 since \
+             2026-03-01T02:03:04Z"
+        );
+    }
+
+    #[test]
+    fn help_for_another_machine_names_it() {
+        let error = JournalError::OtherMachine {
+            path: "uat.iomcopy.jsonl".into(),
+            host: "ops-2".to_owned(),
+            pid: 7,
+            since: "2026-03-01T02:03:04Z".parse().unwrap(),
+        };
+        assert!(error.help().contains("ops-2") && error.help().contains("--takeover"));
+    }
+}

@@ -1,0 +1,161 @@
+//! What can be done with a state file outside a run: read it, check it, cut it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::clock::Clock;
+
+use super::error::JournalError;
+use super::file;
+use super::lock::{self, Lock, Occupancy};
+use super::payload::Cut;
+use super::record::{Entry, FORMAT, Record};
+use super::replay::{self, Damage, Torn};
+use super::state::State;
+use super::writer::{StateFile, Writer};
+
+/// A state file as it was read, by someone who does not write it.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// Its records, in order. A kind that is unknown here is kept as [`Record::Unknown`].
+    pub entries: Vec<Entry>,
+    /// What they add up to. In a newer format, records that this program would not have written
+    /// are passed over.
+    pub state: State,
+    /// A torn end, which the next run cuts off; while a process holds the file it may be a record
+    /// on its way.
+    pub torn: Option<Torn>,
+    /// Is the file of a newer format than this program writes? What it says may then be
+    /// incomplete.
+    pub newer_format: bool,
+    /// Who holds the file.
+    pub occupancy: Occupancy,
+}
+
+/// What cutting a state file did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CutSummary {
+    /// The number of the last record that was kept.
+    pub kept: u64,
+    /// How many lines were cut off, whole or not.
+    pub lines: u64,
+    /// How many bytes were cut off.
+    pub bytes: u64,
+    /// The copy of the whole file as it was.
+    pub saved_to: PathBuf,
+}
+
+/// Reads a state file. Takes no lock and repairs nothing. Fails where there is none, and where it
+/// is damaged.
+pub fn read(path: &Path) -> Result<Reading, JournalError> {
+    // Seen first: a process that ends between the two leaves a file that is read as it left it.
+    let occupancy = lock::occupancy(path)?;
+    let bytes = bytes_of(path)?;
+    let replay = replay::replay(path, &bytes);
+    let state = replay.readable(path)?.0.clone();
+    Ok(Reading {
+        newer_format: state.began.format > FORMAT,
+        entries: replay.entries,
+        state,
+        torn: replay.torn,
+        occupancy,
+    })
+}
+
+/// Lists everything that is wrong with a state file, a torn end included; nothing where it is
+/// right. Takes no lock and repairs nothing.
+pub fn check(path: &Path) -> Result<Vec<Damage>, JournalError> {
+    let bytes = bytes_of(path)?;
+    let replay = replay::replay(path, &bytes);
+    let mut damage = replay.damage.clone();
+    if damage.is_empty()
+        && let Err(error) = replay.writable(path)
+    {
+        let line = match &error {
+            JournalError::UnknownRecord { line, .. } => *line,
+            _ => 1,
+        };
+        damage.push(Damage {
+            line,
+            at: 0,
+            why: error.to_string(),
+            help: error.help(),
+        });
+    }
+    if let Some(torn) = replay.torn {
+        damage.push(Damage {
+            line: torn.number,
+            at: torn.at,
+            why: format!(
+                "the last {} bytes are no record: a write did not finish",
+                torn.bytes
+            ),
+            help: "nothing: the next run keeps them aside and cuts them off".to_owned(),
+        });
+    }
+    Ok(damage)
+}
+
+/// Cuts a state file after record `at_record`: keeps the whole file aside as
+/// `<file>.before-cut-<n>`, cuts, and writes a `cut`. The records up to there have to hold. What
+/// the service was told in the records after it is then unknown to the run.
+pub fn cut(path: &Path, clock: Clock, at_record: u64) -> Result<CutSummary, JournalError> {
+    let cannot = |why: String| JournalError::CannotCut {
+        path: path.to_owned(),
+        record: at_record,
+        why,
+    };
+    if at_record == 0 {
+        return Err(cannot("the first record has to stay".to_owned()));
+    }
+    if fs::symlink_metadata(path).is_err() {
+        return Err(JournalError::NotFound {
+            path: path.to_owned(),
+        });
+    }
+    let lock = Lock::acquire(path, clock.time_of_day())?;
+    let file = file::open_private(path, lock.owner())?;
+    let bytes = file::read_all(&file, path)?;
+    let lines: Vec<&[u8]> = bytes.split_inclusive(|byte| *byte == b'\n').collect();
+    let keep = usize::try_from(at_record)
+        .ok()
+        .filter(|keep| *keep < lines.len())
+        .ok_or_else(|| cannot(format!("the file has {} lines", lines.len())))?;
+    let end: usize = lines[..keep].iter().map(|line| line.len()).sum();
+    let replay = replay::replay(path, &bytes[..end]);
+    let (state, chain) = replay.writable(path)?;
+    if replay.torn.is_some() {
+        return Err(cannot("that line is itself no record".to_owned()));
+    }
+    let saved_to = file::keep_aside(path, "before-cut", &bytes)?;
+    file::cut_at(&file, path, end as u64)?;
+    let summary = CutSummary {
+        kept: at_record,
+        lines: (lines.len() - keep) as u64,
+        bytes: (bytes.len() - end) as u64,
+        saved_to,
+    };
+    let storage = StateFile {
+        file,
+        path: path.to_owned(),
+    };
+    let mut writer = Writer::new(
+        path,
+        Box::new(storage),
+        clock,
+        chain,
+        end as u64,
+        state.clone(),
+    );
+    writer.write(vec![Record::from(Cut {
+        at: end as u64,
+        bytes: summary.bytes,
+        saved_to: summary.saved_to.display().to_string(),
+    })])?;
+    drop(lock);
+    Ok(summary)
+}
+
+fn bytes_of(path: &Path) -> Result<Vec<u8>, JournalError> {
+    fs::read(path).map_err(|error| file::missing_or(error, "reading the state file", path))
+}

@@ -1,0 +1,391 @@
+//! The payload of each kind of record.
+//!
+//! No payload has room for a token or a credential. A capture may hold a signed address, because
+//! what was there must be put back as it was; it stays in this file and in the seal's copy.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// How a run began, and what may not change until it ends.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Began {
+    /// The file's format, [`FORMAT`](super::FORMAT).
+    pub format: u32,
+    /// The version of the program that began the run.
+    pub program: String,
+    /// The runbook's name.
+    pub runbook: String,
+    /// The runbook's digest when the run began.
+    pub runbook_digest: String,
+    /// What is pinned for the whole run.
+    pub pinned: Pinned,
+    /// The exact origin (scheme, host, port) of each service, by its key in the runbook.
+    pub origins: BTreeMap<String, String>,
+}
+
+/// What a run is bound to from its first record to its last.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Pinned {
+    /// The tenant, as the runbook names it.
+    pub tenant: String,
+    /// The cloud, as the runbook names it.
+    pub cloud: String,
+    /// The source environment's id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// The target environment.
+    pub target: PinnedTarget,
+    /// The runbook's `lcs` block, for a target that Lifecycle Services manages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lcs: Option<Value>,
+}
+
+/// The target as it was read when the run began.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PinnedTarget {
+    /// The environment's id.
+    pub environment: String,
+    /// Its display name.
+    pub name: String,
+    /// The address of its Dataverse, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// Its organization's id, which a copy may change; see [`Repinned`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub organization: Option<String>,
+    /// Its organization's unique name, which a copy may change; see [`Repinned`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unique_name: Option<String>,
+}
+
+/// The process that works on the file from here on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Opened {
+    /// Its process id.
+    pub pid: u32,
+    /// The machine's host name.
+    pub host: String,
+    /// The program's version.
+    pub program: String,
+}
+
+/// How a process left the file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Closed {
+    /// `finished`, `waiting`, `failed`, `interrupted`, `refused` or `temporary`.
+    pub reason: String,
+    /// The exit code it answered.
+    pub exit: u8,
+    /// What it told the operator.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// Who agreed, to what.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Confirmed {
+    /// Who: the signed-in principal, or the operator's account on the machine.
+    pub who: String,
+    /// How: a prompt, a flag, an approved plan.
+    pub how: String,
+    /// The target's display name, as it was confirmed.
+    pub target: String,
+    /// The digest of the plan that was shown.
+    pub digest: String,
+    /// The keys of the plan's destructive changes.
+    pub destructive: Vec<String>,
+}
+
+/// A difference between the runbook and the one the run went by before.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunbookChanged {
+    /// The digest of the runbook from here on.
+    pub digest: String,
+    /// What differs, a line each.
+    pub difference: Vec<String>,
+}
+
+/// The plan that is about to be carried out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Planned {
+    /// The plan's digest.
+    pub digest: String,
+}
+
+/// A step begins.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StepBegan {
+    /// The step's name.
+    pub step: String,
+}
+
+/// A step has ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StepEnded {
+    /// The step's name.
+    pub step: String,
+    /// How it ended.
+    pub outcome: StepOutcome,
+    /// Why it was skipped, or what is to be known about its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// How a step ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StepOutcome {
+    /// Every phase reached its fixpoint.
+    Done,
+    /// The runbook says to skip it, with its reason.
+    Skipped,
+    /// It could not be brought to its end; the next process begins it again.
+    Failed,
+}
+
+/// A phase begins.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PhaseBegan {
+    /// The step's name.
+    pub step: String,
+    /// The phase's name within the step.
+    pub phase: String,
+}
+
+/// A phase has reached its fixpoint.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PhaseEnded {
+    /// The step's name.
+    pub step: String,
+    /// The phase's name within the step.
+    pub phase: String,
+    /// How many passes it took, the last one being the survey that found nothing.
+    pub passes: u32,
+    /// How many changes were applied in all.
+    pub changes: usize,
+}
+
+/// One row or setting as the service gave it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Captured {
+    /// The seal it belongs to.
+    pub seal: String,
+    /// What was captured; unique within the seal.
+    pub key: String,
+    /// The `ETag` it came with, where the service gives one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub etag: Option<String>,
+    /// The SHA-256 of `text`, in 64 lower-case hexadecimal digits.
+    pub sha256: String,
+    /// The service's bytes, verbatim. A JSON string, because raw text may hold line breaks.
+    pub text: String,
+}
+
+/// The manifest that closes a set of captures.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sealed {
+    /// The seal's name.
+    pub seal: String,
+    /// How many captures it holds.
+    pub count: usize,
+    /// The SHA-256 over the keys, `ETag`s and digests of its captures, in their order.
+    pub sha256: String,
+}
+
+/// A seal was read back and agrees.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SealVerified {
+    /// The seal's name.
+    pub seal: String,
+    /// The path of the read-only copy beside the state file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copy: Option<String>,
+}
+
+/// The four kinds of change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ChangeKind {
+    /// A value is written; after a crash the survey tells whether it was.
+    Set,
+    /// A row is deleted; it stands in a verified seal.
+    Remove,
+    /// An operation is started; after a crash it is looked for at the service.
+    Launch,
+    /// A person does it.
+    Ask,
+}
+
+/// A change that is about to be requested.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Intent {
+    /// The step's name.
+    pub step: String,
+    /// The phase's name within the step.
+    pub phase: String,
+    /// The change's stable key.
+    pub key: String,
+    /// What kind of change it is.
+    pub kind: ChangeKind,
+    /// What a person calls the thing that is changed.
+    pub name: String,
+    /// What is there now, as the change sees it.
+    pub before: Value,
+    /// What is to be there.
+    pub after: Value,
+    /// What the step needs to go on from here: client-made ids, options, the service's own `Date`.
+    pub detail: Value,
+}
+
+/// The service has accepted a launch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Launched {
+    /// The launch's key.
+    pub key: String,
+    /// What the operation is found by from now on.
+    pub handle: Value,
+    /// The `Date` of the service's answer, to compare with the service's own times later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_date: Option<String>,
+}
+
+/// A launch is known to have ended, or never to have begun.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ended {
+    /// The launch's key.
+    pub key: String,
+    /// How it ended.
+    pub outcome: LaunchOutcome,
+    /// What the service said.
+    pub detail: Value,
+}
+
+/// How a launch ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LaunchOutcome {
+    /// The service reports success; the end state is read from the tenant next.
+    Succeeded,
+    /// The service reports a failure, or refused the request.
+    Failed,
+    /// It was proved that the request never took effect.
+    Absent,
+}
+
+/// The end state of a launch, read from the tenant itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Verified {
+    /// The launch's key.
+    pub key: String,
+    /// What was read.
+    pub observed: Value,
+}
+
+/// A set or a removal was applied and read back.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Done {
+    /// The change's key.
+    pub key: String,
+    /// What was read back.
+    pub observed: Value,
+}
+
+/// Something failed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Failed {
+    /// The step in which it failed.
+    pub step: String,
+    /// The phase in which it failed, where there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<String>,
+    /// The key of the change that failed, where it was one change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// What failed and what the service said.
+    pub message: String,
+    /// What to do now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
+}
+
+/// A manual task waits for a person.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Waiting {
+    /// The task's name, `STEP/PHASE`.
+    pub task: String,
+    /// What the person is asked to do.
+    pub worksheet: Value,
+}
+
+/// A manual task is done, or was waived.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Completed {
+    /// The task's name, `STEP/PHASE`.
+    pub task: String,
+    /// What was read from the tenant.
+    pub evidence: Value,
+    /// Who said so.
+    pub who: String,
+    /// The reason, where the evidence was waived.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waived: Option<String>,
+}
+
+/// What the copy changes about the target, read once after it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Repinned {
+    /// The organization's id.
+    pub organization: String,
+    /// The organization's unique name.
+    pub unique_name: String,
+    /// The address of the target's Dataverse.
+    pub url: String,
+}
+
+/// The opening that was taken over.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Takeover {
+    /// The other machine's [`Opened`], and `since`: when it was written.
+    pub previous: Value,
+}
+
+impl Takeover {
+    /// The record for taking over from `previous`, which was written at `since`.
+    pub fn from(previous: &Opened, since: Timestamp) -> Self {
+        Self {
+            previous: serde_json::json!({
+                "pid": previous.pid,
+                "host": previous.host,
+                "program": previous.program,
+                "since": since,
+            }),
+        }
+    }
+}
+
+/// A torn or unwanted end was cut off.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Cut {
+    /// The byte at which the file was cut.
+    pub at: u64,
+    /// How many bytes were cut off.
+    pub bytes: u64,
+    /// The path where they are kept.
+    pub saved_to: String,
+}
+
+/// Seals that a person gave up.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Abandoned {
+    /// Their names.
+    pub seals: Vec<String>,
+    /// Why.
+    pub reason: String,
+}
+
+/// The run has reached its end.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Finished {}

@@ -1,0 +1,183 @@
+//! What stands in a line: an entry, and the kinds of record.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use uuid::{NoContext, Uuid};
+
+use super::payload::{
+    Abandoned, Began, Captured, Closed, Completed, Confirmed, Cut, Done, Ended, Failed, Finished,
+    Intent, Launched, Opened, PhaseBegan, PhaseEnded, Planned, Repinned, RunbookChanged,
+    SealVerified, Sealed, StepBegan, StepEnded, Takeover, Verified, Waiting,
+};
+
+/// The format this program writes. A file of a higher one is read and never written.
+pub const FORMAT: u32 = 1;
+
+/// The id of a run: one execution of a runbook, however many processes it takes. Ids sort by the
+/// time at which their runs began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RunId(Uuid);
+
+impl RunId {
+    /// A new id for a run that begins at `time`.
+    pub fn new(time: Timestamp) -> Self {
+        let seconds = u64::try_from(time.as_second()).unwrap_or(0);
+        let nanoseconds = u32::try_from(time.subsec_nanosecond()).unwrap_or(0);
+        Self(Uuid::new_v7(uuid::Timestamp::from_unix(
+            NoContext,
+            seconds,
+            nanoseconds,
+        )))
+    }
+}
+
+impl fmt::Display for RunId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+/// A record with its place in the journal.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// The record's number, from 1, without gaps. It alone tells the order.
+    pub number: u64,
+    /// The time of day at which it was written; shown, and never used to decide anything.
+    pub time: Timestamp,
+    /// What it says.
+    pub record: Record,
+}
+
+/// Writes the enum once, and with it the names of its kinds and the way from each payload.
+macro_rules! records {
+    ($($(#[doc = $doc:literal])+ $kind:literal $payload:ident,)+) => {
+        /// What a record says, by kind. Every payload documents its own fields.
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[serde(tag = "type", content = "data")]
+        pub enum Record {
+            $(
+                $(#[doc = $doc])+
+                #[serde(rename = $kind)]
+                $payload($payload),
+            )+
+            /// A kind this program does not know, as a later program wrote it. It is kept for
+            /// whoever reads, it stops a run, and it is never written.
+            #[serde(skip)]
+            Unknown {
+                /// The kind, as written.
+                kind: String,
+                /// The payload, as written.
+                data: Value,
+            },
+        }
+
+        impl Record {
+            /// The kinds this program knows, as they stand in the file.
+            pub const KINDS: &[&str] = &[$($kind),+];
+
+            /// The record's kind, as it stands in the file.
+            pub fn kind(&self) -> &str {
+                match self {
+                    $(Self::$payload(_) => $kind,)+
+                    Self::Unknown { kind, .. } => kind,
+                }
+            }
+        }
+
+        $(
+            impl From<$payload> for Record {
+                fn from(payload: $payload) -> Self {
+                    Self::$payload(payload)
+                }
+            }
+        )+
+    };
+}
+
+records! {
+    /// The first record of every file, and of no other place.
+    "began" Began,
+    /// A process has taken the file; until `closed`, what follows is its work.
+    "opened" Opened,
+    /// The process has ended as it wished. A killed one leaves no such record.
+    "closed" Closed,
+    /// A person (or a flag) has agreed to this target and plan.
+    "confirmed" Confirmed,
+    /// The runbook differs from the one the run went by until now, in what may be changed.
+    "runbook-changed" RunbookChanged,
+    /// The plan that is about to be carried out.
+    "planned" Planned,
+    /// A step begins, or begins again after an interruption.
+    "step-began" StepBegan,
+    /// A step has ended.
+    "step-ended" StepEnded,
+    /// A phase begins, or begins again. Captures that were not sealed before it are void.
+    "phase-began" PhaseBegan,
+    /// A phase has reached its fixpoint.
+    "phase-ended" PhaseEnded,
+    /// One row or setting as the service gave it.
+    "captured" Captured,
+    /// A set of captures is closed.
+    "sealed" Sealed,
+    /// The sealed captures were read back from a fresh handle and agree with the manifest.
+    "seal-verified" SealVerified,
+    /// A change is about to be requested. Durable before the request is sent.
+    "intent" Intent,
+    /// The service has accepted a launch. Durable before the first poll.
+    "launched" Launched,
+    /// A launch is known to have ended, or never to have begun.
+    "ended" Ended,
+    /// The end state of a launch that succeeded was read from the tenant itself.
+    "verified" Verified,
+    /// A set or a removal was applied and read back.
+    "done" Done,
+    /// Something failed.
+    "failed" Failed,
+    /// A manual task waits for a person.
+    "waiting" Waiting,
+    /// The evidence for a manual task was read, or a person waived it.
+    "completed" Completed,
+    /// What the copy changes about the target was read again and pinned anew.
+    "repinned" Repinned,
+    /// A run whose last process did not close was taken over from another machine.
+    "takeover" Takeover,
+    /// The end of the file was cut off and kept elsewhere.
+    "cut" Cut,
+    /// Seals that a person gave up.
+    "abandoned" Abandoned,
+    /// The run has reached its end.
+    "finished" Finished,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_its_kind_and_its_data() {
+        let record = Record::from(Planned {
+            digest: "d1".to_owned(),
+        });
+        let text = serde_json::to_string(&record).unwrap();
+        assert_eq!(text, r#"{"type":"planned","data":{"digest":"d1"}}"#);
+        assert_eq!(serde_json::from_str::<Record>(&text).unwrap(), record);
+        assert_eq!(record.kind(), "planned");
+    }
+
+    #[test]
+    fn a_record_without_fields_still_has_data() {
+        let text = serde_json::to_string(&Record::from(Finished {})).unwrap();
+        assert_eq!(text, r#"{"type":"finished","data":{}}"#);
+    }
+
+    #[test]
+    fn ids_sort_by_the_time_their_runs_began() {
+        let early = RunId::new("2026-01-01T00:00:00Z".parse().unwrap());
+        let late = RunId::new("2026-01-01T00:00:01Z".parse().unwrap());
+        assert!(early < late);
+    }
+}

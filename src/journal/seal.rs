@@ -1,0 +1,288 @@
+//! Seals: captures closed, read back from a fresh handle, and copied.
+//!
+//! What a seal holds is about to be destroyed at the service, so the words of the process that
+//! wrote it are not enough: the file is opened again, every line of it is verified, and the
+//! captures found there are compared with those that were handed in. Only then is the copy made,
+//! from the lines as they stand in the file, and only then is the seal verified.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::text;
+
+use super::error::JournalError;
+use super::file;
+use super::line::{self, Line};
+use super::payload::{Captured, Sealed};
+use super::record::{Record, RunId};
+use super::replay;
+use super::state::{CapturedRow, Manifest, SealState};
+
+/// One row or setting as the service gave it, to be sealed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Capture {
+    /// What it is; unique within its seal.
+    pub key: String,
+    /// The `ETag` it came with, where the service gives one.
+    pub etag: Option<String>,
+    /// The service's bytes, verbatim.
+    pub text: String,
+}
+
+/// A seal that holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealSummary {
+    /// The seal's name.
+    pub seal: String,
+    /// How many captures it holds.
+    pub count: usize,
+    /// The SHA-256 of its manifest.
+    pub sha256: String,
+    /// The path of its read-only copy.
+    pub copy: Option<PathBuf>,
+}
+
+/// What a seal's copy holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CaptureCopy {
+    /// The run that sealed it.
+    pub run: RunId,
+    /// The seal's name.
+    pub seal: String,
+    /// The captures, in their order.
+    pub captures: Vec<Capture>,
+    /// The SHA-256 of its manifest.
+    pub sha256: String,
+}
+
+/// A seal as it was read back, with the bytes of its lines.
+pub(super) struct ReadBack {
+    pub(super) summary: SealSummary,
+    pub(super) lines: Vec<u8>,
+}
+
+/// The SHA-256 over captures: for each, the JSON array of its key, its `ETag` and the SHA-256 of
+/// its text, and a line feed.
+pub(super) fn manifest_digest<'a>(rows: impl IntoIterator<Item = &'a Arc<CapturedRow>>) -> String {
+    let mut manifest = String::new();
+    for row in rows {
+        let line = serde_json::json!([row.key, row.etag, row.sha256]);
+        manifest.push_str(&line.to_string());
+        manifest.push('\n');
+    }
+    text::sha256(manifest.as_bytes())
+}
+
+/// The records that make a seal: its captures, and the manifest that closes them.
+pub(super) fn records(seal: &str, captures: Vec<Capture>) -> Vec<Record> {
+    let rows: Vec<_> = captures
+        .into_iter()
+        .map(|capture| {
+            Arc::new(CapturedRow {
+                sha256: text::sha256(capture.text.as_bytes()),
+                key: capture.key,
+                etag: capture.etag,
+                text: capture.text,
+            })
+        })
+        .collect();
+    let sealed = Sealed {
+        seal: seal.to_owned(),
+        count: rows.len(),
+        sha256: manifest_digest(&rows),
+    };
+    rows.iter()
+        .map(|row| {
+            Record::from(Captured {
+                seal: seal.to_owned(),
+                key: row.key.clone(),
+                etag: row.etag.clone(),
+                sha256: row.sha256.clone(),
+                text: row.text.clone(),
+            })
+        })
+        .chain([Record::from(sealed)])
+        .collect()
+}
+
+/// May a seal have this name? It becomes part of a file's name.
+pub(super) fn is_name(seal: &str) -> bool {
+    !seal.is_empty()
+        && seal
+            .bytes()
+            .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+}
+
+/// Opens the state file afresh and compares what it holds of a seal with what memory holds.
+pub(super) fn read_back(path: &Path, known: &SealState) -> Result<ReadBack, JournalError> {
+    let broken = |why: String| JournalError::SealBroken {
+        path: path.to_owned(),
+        seal: known.seal.clone(),
+        why,
+    };
+    let Some(manifest) = &known.manifest else {
+        return Err(broken("it is not closed".to_owned()));
+    };
+    let bytes = fs::read(path).map_err(JournalError::io("reading the state file", path))?;
+    // A torn end is no flaw here: the writer may be about its next group.
+    let replay = replay::replay(path, &bytes);
+    let (state, _) = replay.readable(path)?;
+    let found = state
+        .seal(&known.seal)
+        .ok_or_else(|| broken("the file does not hold it".to_owned()))?;
+    if found.manifest.as_ref() != Some(manifest) {
+        return Err(broken("the file holds another manifest".to_owned()));
+    }
+    if found.captures.len() != known.captures.len() {
+        return Err(broken(format!(
+            "the file holds {} of {}",
+            text::count(found.captures.len(), "capture"),
+            known.captures.len()
+        )));
+    }
+    if let Some((_, differs)) = found
+        .captures
+        .iter()
+        .zip(&known.captures)
+        .find(|(found, known)| found != known)
+    {
+        return Err(broken(format!("the capture `{}` differs", differs.key)));
+    }
+    Ok(ReadBack {
+        summary: summary(known, manifest),
+        lines: lines_of(manifest, &replay.ends, &bytes).to_vec(),
+    })
+}
+
+pub(super) fn summary(known: &SealState, manifest: &Manifest) -> SealSummary {
+    SealSummary {
+        seal: known.seal.clone(),
+        count: manifest.count,
+        sha256: manifest.sha256.clone(),
+        copy: known.copy.as_ref().map(PathBuf::from),
+    }
+}
+
+/// The bytes of the lines from a seal's first capture to the manifest. One request to the writer
+/// stays together, so nothing stands between them.
+fn lines_of<'a>(manifest: &Manifest, ends: &[u64], bytes: &'a [u8]) -> &'a [u8] {
+    let end_of = |number: u64| -> Option<usize> {
+        let index = usize::try_from(number.checked_sub(1)?).ok()?;
+        usize::try_from(*ends.get(index)?).ok()
+    };
+    let (first, last) = manifest.records;
+    let start = end_of(first.saturating_sub(1)).unwrap_or(0);
+    end_of(last)
+        .and_then(|end| bytes.get(start..end))
+        .unwrap_or(&[])
+}
+
+/// Writes the read-only copy of a seal beside the state file, and returns its path. A file that
+/// stands there already is another run's and is kept: the copy then gets a number.
+pub(super) fn write_copy(path: &Path, seal: &str, lines: &[u8]) -> Result<PathBuf, JournalError> {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let mut number = 1_u64;
+    loop {
+        let name = if number == 1 {
+            format!("{stem}.{seal}.capture.jsonl")
+        } else {
+            format!("{stem}.{seal}-{number}.capture.jsonl")
+        };
+        let copy = path.with_file_name(name);
+        match file::create_whole(&copy, lines, file::READ_ONLY) {
+            Ok(()) => {
+                let written =
+                    fs::read(&copy).map_err(JournalError::io("reading back the copy", &copy))?;
+                if written != lines {
+                    return Err(JournalError::SealBroken {
+                        path: copy,
+                        seal: seal.to_owned(),
+                        why: "the copy differs from what was written to it".to_owned(),
+                    });
+                }
+                return Ok(copy);
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+            Err(error) => return Err(JournalError::io("writing the copy of a seal", &copy)(error)),
+        }
+    }
+}
+
+/// Reads the read-only copy of a seal and verifies it against its own manifest.
+pub fn read_copy(path: &Path) -> Result<CaptureCopy, JournalError> {
+    let bytes = fs::read(path)
+        .map_err(|error| file::missing_or(error, "reading the copy of a seal", path))?;
+    let damaged = |line: usize, why: String| JournalError::Damaged {
+        path: path.to_owned(),
+        line: line as u64,
+        why,
+        help: "take another copy, or capture anew while the originals are still there".into(),
+    };
+    let mut rows = Vec::new();
+    let mut before: Option<Line> = None;
+    let mut closed: Option<(RunId, Sealed)> = None;
+    for (index, text) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
+        let number = index + 1;
+        let text = text.strip_suffix(b"\n").unwrap_or(text);
+        let line = line::decode(text).map_err(|error| damaged(number, error.to_string()))?;
+        if closed.is_some() {
+            return Err(damaged(number, "it stands after the manifest".to_owned()));
+        }
+        if before.as_ref().is_some_and(|before| {
+            line.previous != before.checksum.to_string() || line.run != before.run
+        }) {
+            return Err(damaged(
+                number,
+                "it does not continue the record before it".to_owned(),
+            ));
+        }
+        match &line.entry.record {
+            Record::Captured(captured)
+                if text::sha256(captured.text.as_bytes()) == captured.sha256 =>
+            {
+                rows.push(Arc::new(CapturedRow {
+                    key: captured.key.clone(),
+                    etag: captured.etag.clone(),
+                    text: captured.text.clone(),
+                    sha256: captured.sha256.clone(),
+                }));
+            }
+            Record::Sealed(sealed) => closed = Some((line.run, sealed.clone())),
+            other => {
+                return Err(damaged(
+                    number,
+                    format!("a `{}` does not belong there", other.kind()),
+                ));
+            }
+        }
+        before = Some(line);
+    }
+    let Some((run, sealed)) = closed else {
+        return Err(damaged(
+            rows.len() + 1,
+            "the manifest is missing".to_owned(),
+        ));
+    };
+    if sealed.count != rows.len() || sealed.sha256 != manifest_digest(&rows) {
+        return Err(JournalError::SealBroken {
+            path: path.to_owned(),
+            seal: sealed.seal,
+            why: "its manifest is not that of the captures before it".to_owned(),
+        });
+    }
+    Ok(CaptureCopy {
+        run,
+        seal: sealed.seal,
+        captures: rows
+            .into_iter()
+            .map(|row| Capture {
+                key: row.key.clone(),
+                etag: row.etag.clone(),
+                text: row.text.clone(),
+            })
+            .collect(),
+        sha256: sealed.sha256,
+    })
+}
