@@ -21,7 +21,8 @@ pub struct IllegalTransition {
     pub why: String,
 }
 
-/// Why the journal could not do what was asked. The message says what failed and on which file;
+/// Why the journal could not do what was asked. The message says what failed, on which file, and
+/// what the operating system said, so an error has no source of its own to be printed after it;
 /// [`help`](Self::help) says what to do now.
 #[derive(Clone, Debug, Error)]
 #[non_exhaustive]
@@ -112,14 +113,14 @@ pub enum JournalError {
         help: String,
     },
     /// The operating system refused something before any record was written.
-    #[error("{doing} {}: {source}", path.display())]
+    #[error("{doing} {}: {cause}", path.display())]
     Io {
         /// What was being done, as in `reading the state file`.
         doing: &'static str,
         /// The file.
         path: PathBuf,
         /// What the operating system said.
-        source: Arc<io::Error>,
+        cause: Arc<io::Error>,
     },
     /// A record may not follow those before it. The program is at fault, not the operator.
     #[error("the record was not written to {}: {transition}", path.display())]
@@ -141,12 +142,12 @@ pub enum JournalError {
     },
     /// A write or a sync failed. Nothing was written after it by this process, and nothing will
     /// be: after a failed sync the system may call the lost bytes written.
-    #[error("writing the state file {} failed, so nothing more is sent: {source}", path.display())]
+    #[error("writing the state file {} failed, so nothing more is sent: {cause}", path.display())]
     Poisoned {
         /// The state file.
         path: PathBuf,
         /// What the operating system said at the first failure.
-        source: Arc<io::Error>,
+        cause: Arc<io::Error>,
     },
     /// The file's length is not what this process made it: something else has written to it.
     #[error(
@@ -183,10 +184,10 @@ pub enum JournalError {
 impl JournalError {
     /// Takes what was being done, as in `reading the state file`, and the file's path.
     pub(super) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Io {
+        move |cause| Self::Io {
             doing,
             path: path.to_owned(),
-            source: Arc::new(source),
+            cause: Arc::new(cause),
         }
     }
 
@@ -201,7 +202,7 @@ impl JournalError {
             ),
             Self::Damaged { help, .. } | Self::Unsafe { help, .. } => help.clone(),
             Self::NewerFormat { program, .. } => {
-                format!("go on with iomcopy {program} or a later one; `iomcopy status` can read it")
+                format!("go on with iomcopy {program} or a later one")
             }
             Self::UnknownRecord { .. } => {
                 "go on with the version of iomcopy that wrote it, or a later one".into()

@@ -66,8 +66,9 @@ impl Journal {
         self.append_all(vec![record.into()]).await
     }
 
-    /// Writes several records, all or none, with nothing between them; otherwise as
-    /// [`append`](Self::append).
+    /// Writes several records with nothing between them; where one of them may not follow, none is
+    /// written. Otherwise as [`append`](Self::append). A kill in mid-write may leave the first few
+    /// of them, none of which was acknowledged.
     pub async fn append_all(&self, records: Vec<Record>) -> Result<(), JournalError> {
         let (answer, answered) = oneshot::channel();
         let request = Request { records, answer };

@@ -90,8 +90,8 @@ impl Lock {
                         holder: read_holder(&path),
                     });
                 }
-                Err(TryLockError::Error(source)) => {
-                    return Err(JournalError::io("locking", &path)(source));
+                Err(TryLockError::Error(error)) => {
+                    return Err(JournalError::io("locking", &path)(error));
                 }
             }
         }
@@ -145,7 +145,7 @@ pub(super) fn occupancy(state_file: &Path) -> Result<Occupancy, JournalError> {
             }
             Ok(Occupancy::HeldByUnknown)
         }
-        Err(TryLockError::Error(source)) => Err(JournalError::io("locking", &path)(source)),
+        Err(TryLockError::Error(error)) => Err(JournalError::io("locking", &path)(error)),
     }
 }
 

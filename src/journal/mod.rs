@@ -40,6 +40,8 @@ mod record;
 mod replay;
 mod seal;
 mod state;
+#[cfg(test)]
+mod testing;
 mod writer;
 
 pub use error::{IllegalTransition, JournalError};

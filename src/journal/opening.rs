@@ -12,7 +12,7 @@ use super::handle::Journal;
 use super::line::Chain;
 use super::lock::{self, Lock};
 use super::payload::{Began, Cut, Opened, Takeover};
-use super::record::{Record, RunId};
+use super::record::{FORMAT, Record, RunId};
 use super::replay::{self, Torn};
 use super::state::State;
 use super::writer::{StateFile, Writer};
@@ -55,8 +55,12 @@ impl From<&Repair> for Cut {
 /// in it. Fails with [`JournalError::AlreadyExists`] where a file stands there, and with
 /// [`JournalError::Locked`] where another process is about the same.
 ///
-/// The file appears with both records in it or not at all, so a kill leaves no empty one.
+/// The format is always [`FORMAT`], whatever `began` says. The file appears with both records in it or not at all, so a kill leaves no empty one.
 pub fn begin(path: &Path, clock: Clock, began: Began) -> Result<Opening, JournalError> {
+    let began = Began {
+        format: FORMAT,
+        ..began
+    };
     let time = clock.time_of_day();
     let lock = Lock::acquire(path, time)?;
     file::refuse_link(path)?;
@@ -136,7 +140,7 @@ pub fn resume(path: &Path, clock: Clock, takeover: bool) -> Result<Opening, Jour
         .transpose()?;
     let mut records = vec![Record::from(this_process())];
     records.extend(repair.as_ref().map(|repair| Cut::from(repair).into()));
-    records.extend(foreign.map(|opened| Takeover::from(opened, opened.time).into()));
+    records.extend(foreign.map(|opened| Takeover::of(opened, opened.time).into()));
     let length = repair
         .as_ref()
         .map_or(bytes.len() as u64, |repair| repair.at);

@@ -354,7 +354,7 @@ pub struct Takeover {
 
 impl Takeover {
     /// The record for taking over from `previous`, which was written at `since`.
-    pub fn from(previous: &Opened, since: Timestamp) -> Self {
+    pub(super) fn of(previous: &Opened, since: Timestamp) -> Self {
         Self {
             previous: serde_json::json!({
                 "pid": previous.pid,

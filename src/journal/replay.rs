@@ -52,6 +52,9 @@ pub(super) struct Replay {
     pub(super) damage: Vec<Damage>,
     /// The first record of a kind that is unknown here: its line and kind.
     pub(super) unknown: Option<(u64, String)>,
+    /// The format and program of a file whose first record is of a newer format and cannot even be
+    /// read here.
+    pub(super) illegible: Option<(u32, String)>,
 }
 
 /// A stretch of bytes between line feeds that is no line.
@@ -74,6 +77,7 @@ pub(super) fn replay(path: &Path, bytes: &[u8]) -> Replay {
             torn: None,
             damage: Vec::new(),
             unknown: None,
+            illegible: None,
         },
         expected: None,
         newer: false,
@@ -135,6 +139,20 @@ fn hides_a_line(bytes: &[u8]) -> bool {
         })
 }
 
+/// The format and program of a first record that only a newer program can read.
+fn newer_beginning(number: u64, line: &Line) -> Option<(u32, String)> {
+    let (1, Some(_), Record::Unknown { data, .. }) = (number, &line.unreadable, &line.entry.record)
+    else {
+        return None;
+    };
+    let format = u32::try_from(data.get("format")?.as_u64()?).ok()?;
+    let program = data
+        .get("program")
+        .and_then(serde_json::Value::as_str)
+        .unwrap_or("of a later version");
+    (format > FORMAT).then(|| (format, program.to_owned()))
+}
+
 struct Reader<'a> {
     path: &'a Path,
     found: Replay,
@@ -171,6 +189,14 @@ impl Reader<'_> {
 
     /// Takes a line that agrees with its own checksum.
     fn take(&mut self, number: u64, at: usize, length: usize, line: Line) {
+        self.found.illegible = self
+            .found
+            .illegible
+            .take()
+            .or_else(|| newer_beginning(number, &line));
+        if self.found.illegible.is_some() {
+            return;
+        }
         let before = self.found.damage.len();
         if let Some(why) = self.misplaced(number, &line) {
             self.damaged(number, at, why);
@@ -277,6 +303,13 @@ impl Reader<'_> {
 impl Replay {
     /// The state and the chain's end, where the file may be read: not empty, and not damaged.
     pub(super) fn readable(&self, path: &Path) -> Result<(&State, Chain), JournalError> {
+        if let Some((format, program)) = &self.illegible {
+            return Err(JournalError::NewerFormat {
+                path: path.to_owned(),
+                format: *format,
+                program: program.clone(),
+            });
+        }
         if let Some(damage) = self.damage.first() {
             return Err(JournalError::Damaged {
                 path: path.to_owned(),
@@ -317,5 +350,306 @@ impl Replay {
             });
         }
         Ok((state, chain))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::line::BEGINNING;
+    use crate::journal::payload::{Began, Opened, Planned};
+    use crate::journal::record::RunId;
+    use crate::journal::testing::{began, lines, opened, story, time};
+
+    fn of(bytes: &[u8]) -> Replay {
+        replay(Path::new("uat.jsonl"), bytes)
+    }
+
+    fn short_story() -> Vec<String> {
+        let mut records = story();
+        records.truncate(9);
+        lines(records)
+    }
+
+    #[test]
+    fn a_whole_journal_is_read_as_it_was_written() {
+        let lines = lines(story());
+        let replay = of(lines.concat().as_bytes());
+        assert!(
+            replay.damage.is_empty() && replay.torn.is_none(),
+            "{replay:?}"
+        );
+        let records: Vec<Record> = replay.entries.into_iter().map(|e| e.record).collect();
+        assert_eq!(records, story());
+        assert_eq!(*replay.ends.last().unwrap(), lines.concat().len() as u64);
+    }
+
+    #[test]
+    fn every_prefix_holds_exactly_the_records_that_were_written_whole() {
+        let lines = lines(story());
+        let bytes = lines.concat().into_bytes();
+        let mut whole = 0;
+        let mut end = 0;
+        for length in 0..=bytes.len() {
+            if lines
+                .get(whole)
+                .is_some_and(|line| length == end + line.len())
+            {
+                end = length;
+                whole += 1;
+            }
+            let replay = of(&bytes[..length]);
+            assert!(replay.damage.is_empty(), "{length}: {:?}", replay.damage);
+            assert_eq!(replay.entries.len(), whole, "{length}");
+            let torn = (length > end).then(|| Torn {
+                number: whole as u64 + 1,
+                at: end as u64,
+                bytes: (length - end) as u64,
+            });
+            assert_eq!(replay.torn, torn, "{length}");
+        }
+        assert_eq!(whole, lines.len());
+    }
+
+    #[test]
+    fn a_torn_end_may_be_of_zeroes_or_garbage() {
+        let lines = lines(story());
+        let held = lines[..4].concat().into_bytes();
+        let next = lines[4].as_bytes();
+        for filler in [0_u8, 0xa5, b'\n', b'{'] {
+            for kept in [0, 1, next.len() / 2, next.len() - 1] {
+                let mut bytes = held.clone();
+                bytes.extend_from_slice(&next[..kept]);
+                bytes.extend(std::iter::repeat_n(filler, 600));
+                let replay = of(&bytes);
+                // The record itself is whole where only its line feed was lost and garbage
+                // supplied it.
+                let whole = if filler == b'\n' && kept == next.len() - 1 {
+                    5
+                } else {
+                    4
+                };
+                assert!(replay.damage.is_empty(), "{:?}", replay.damage);
+                assert_eq!(replay.entries.len(), whole);
+                assert!(replay.torn.is_some());
+            }
+        }
+    }
+
+    #[test]
+    fn every_flipped_bit_is_seen() {
+        let lines = short_story();
+        let bytes = lines.concat().into_bytes();
+        let last_begins = bytes.len() - lines.last().unwrap().len();
+        let mut flipped = bytes.clone();
+        for bit in 0..bytes.len() * 8 {
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            let replay = of(&flipped);
+            if bit / 8 < last_begins {
+                assert!(!replay.damage.is_empty(), "bit {bit} of {}", bytes.len());
+            } else {
+                // In the last record it cannot be told from a torn end; that record is cut.
+                assert!(replay.damage.is_empty());
+                assert_eq!(replay.torn.unwrap().at, last_begins as u64, "bit {bit}");
+            }
+            flipped[bit / 8] = bytes[bit / 8];
+        }
+    }
+
+    #[test]
+    fn what_is_deleted_repeated_or_moved_is_seen() {
+        let lines = lines(story());
+        for at in 0..lines.len() - 1 {
+            let mut deleted = lines.clone();
+            deleted.remove(at);
+            let damage = of(deleted.concat().as_bytes()).damage;
+            assert_eq!(damage[0].line, at as u64 + 1, "deleted {at}");
+
+            let mut repeated = lines.clone();
+            repeated.insert(at + 1, lines[at].clone());
+            let damage = of(repeated.concat().as_bytes()).damage;
+            assert_eq!(damage[0].line, at as u64 + 2, "repeated {at}");
+
+            let mut swapped = lines.clone();
+            swapped.swap(at, at + 1);
+            let damage = of(swapped.concat().as_bytes()).damage;
+            assert_eq!(damage[0].line, at as u64 + 1, "swapped {at}");
+        }
+    }
+
+    #[test]
+    fn a_line_of_another_file_is_seen() {
+        let ours = lines(story());
+        // The same records of another run: every line agrees with its own checksum.
+        let theirs = lines(story());
+        for at in 1..ours.len() {
+            let spliced = [ours[..at].concat(), theirs[at..].concat()].concat();
+            let damage = of(spliced.as_bytes()).damage;
+            assert_eq!(damage[0].line, at as u64 + 1);
+            assert!(
+                damage[0].why.contains("two files were mixed"),
+                "{}",
+                damage[0].why
+            );
+        }
+    }
+
+    #[test]
+    fn two_processes_that_append_at_once_are_seen() {
+        let mut records = story();
+        records.truncate(4);
+        let mut chain = Chain::new(RunId::new(time()));
+        let mut bytes = String::new();
+        for record in records {
+            bytes.push_str(&chain.link(time(), record).unwrap().1);
+        }
+        let mut other = chain;
+        let planned = |digest: &str| {
+            Record::from(Planned {
+                digest: digest.into(),
+            })
+        };
+        bytes.push_str(&chain.link(time(), planned("one")).unwrap().1);
+        bytes.push_str(&other.link(time(), planned("two")).unwrap().1);
+        let damage = of(bytes.as_bytes()).damage;
+        assert_eq!(damage.len(), 1);
+        assert!(
+            damage[0].why.contains("record 5 where record 6"),
+            "{}",
+            damage[0].why
+        );
+    }
+
+    #[test]
+    fn damage_names_its_line_and_the_command_that_helps() {
+        let mut lines = lines(story());
+        lines[4] = lines[4].replace("copy-environments", "copy-environment");
+        lines[6] = lines[6].replace('\n', "\r\n");
+        let bytes = lines.concat();
+        let replay = of(bytes.as_bytes());
+        assert_eq!(replay.entries.len(), 4);
+        let at: Vec<u64> = replay.damage.iter().map(|damage| damage.line).collect();
+        assert_eq!(at, [5, 7]);
+        assert!(replay.damage[0].why.contains("checksum"));
+        assert!(replay.damage[1].why.contains("editor"));
+        let error = replay.readable(Path::new("uat.jsonl")).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with("line 5 of the state file uat.jsonl is damaged")
+        );
+        assert!(
+            error.help().contains("iomcopy state cut --at 4 uat.jsonl"),
+            "{}",
+            error.help()
+        );
+        assert!(bytes.as_bytes().starts_with(BEGINNING));
+    }
+
+    #[test]
+    fn a_file_that_no_run_could_have_written_is_refused() {
+        let mut records = story();
+        // A handle without an intent: the lines are right, and the story is not.
+        records.retain(|record| record.kind() != "intent");
+        let replay = of(lines(records).concat().as_bytes());
+        assert!(
+            replay.damage[0].why.contains("`launched`"),
+            "{:?}",
+            replay.damage
+        );
+    }
+
+    #[test]
+    fn an_empty_file_is_not_a_new_one() {
+        let error = of(b"").writable(Path::new("uat.jsonl")).unwrap_err();
+        assert!(error.to_string().contains("no whole record"), "{error}");
+    }
+
+    #[test]
+    fn a_kind_of_tomorrow_is_read_and_not_gone_on_from() {
+        let mut chain = Chain::new(RunId::new(time()));
+        let mut bytes = String::new();
+        for record in [Record::from(began()), Record::from(opened("ops-1"))] {
+            bytes.push_str(&chain.link(time(), record).unwrap().1);
+        }
+        // The same line with another kind and its own right checksum.
+        let (_, line) = chain.link(time(), Record::from(opened("ops-1"))).unwrap();
+        let covered = line[..line.len() - 19].replace("\"opened\"", "\"foreseen\"");
+        let checksum = crc32fast::hash(covered.as_bytes());
+        bytes.push_str(&format!("{covered},\"crc\":\"{checksum:08x}\"}}\n"));
+
+        let replay = of(bytes.as_bytes());
+        let path = Path::new("uat.jsonl");
+        assert!(replay.readable(path).is_ok());
+        assert_eq!(replay.entries[2].record.kind(), "foreseen");
+        let error = replay.writable(path).unwrap_err();
+        assert!(
+            matches!(error, JournalError::UnknownRecord { line: 3, .. }),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_newer_format_is_read_and_not_gone_on_from() {
+        let newer = Began {
+            format: FORMAT + 1,
+            program: "9.0.0".to_owned(),
+            ..began()
+        };
+        // In tomorrow's format a run may perhaps be opened without a beginning of its own.
+        let records = vec![
+            newer.into(),
+            opened("ops-1").into(),
+            Record::from(Planned { digest: "d".into() }),
+            crate::journal::testing::launched("copy"),
+        ];
+        let replay = of(lines(records).concat().as_bytes());
+        let path = Path::new("uat.jsonl");
+        let (state, _) = replay.readable(path).unwrap();
+        assert_eq!(state.plan_digest.as_deref(), Some("d"));
+        assert_eq!(state.next_number, 5);
+        let error = replay.writable(path).unwrap_err();
+        assert!(
+            matches!(error, JournalError::NewerFormat { format: 2, .. }),
+            "{error}"
+        );
+        assert!(error.help().contains("9.0.0"));
+    }
+
+    #[test]
+    fn a_first_record_that_only_tomorrow_understands_is_named_as_such() {
+        let lines = lines(vec![began().into()]);
+        let covered = lines[0][..lines[0].len() - 19]
+            .replace("\"format\":1", "\"format\":7")
+            .replace("\"pinned\"", "\"bound\"");
+        let checksum = crc32fast::hash(covered.as_bytes());
+        let bytes = format!("{covered},\"crc\":\"{checksum:08x}\"}}\n");
+        let error = of(bytes.as_bytes())
+            .readable(Path::new("uat.jsonl"))
+            .unwrap_err();
+        assert!(
+            matches!(error, JournalError::NewerFormat { format: 7, .. }),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_record_that_lacks_a_field_is_damage() {
+        let mut chain = Chain::new(RunId::new(time()));
+        let (_, first) = chain.link(time(), began().into()).unwrap();
+        let opened = Opened {
+            host: String::new(),
+            ..opened("")
+        };
+        let (_, line) = chain.link(time(), opened.into()).unwrap();
+        let covered = line[..line.len() - 19].replace("\"host\":\"\",", "");
+        let checksum = crc32fast::hash(covered.as_bytes());
+        let bytes = format!("{first}{covered},\"crc\":\"{checksum:08x}\"}}\n");
+        let damage = of(bytes.as_bytes()).damage;
+        assert!(
+            damage[0].why.contains("missing field `host`"),
+            "{}",
+            damage[0].why
+        );
     }
 }

@@ -211,9 +211,9 @@ impl Writer {
     /// Appends and syncs, where the file is as this process left it.
     fn put(&mut self, bytes: &[u8]) -> Result<(), JournalError> {
         let path = &self.path;
-        let poisoned = |source| JournalError::Poisoned {
+        let poisoned = |cause| JournalError::Poisoned {
             path: path.clone(),
-            source: Arc::new(source),
+            cause: Arc::new(cause),
         };
         let found = self.storage.length().map_err(poisoned)?;
         if found != self.length {

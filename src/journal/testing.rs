@@ -1,0 +1,300 @@
+//! What the room's tests share: a realistic run, record by record, and a storage that counts and
+//! fails.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use super::line::Chain;
+use super::payload::{
+    Began, ChangeKind, Completed, Confirmed, Done, Ended, Intent, LaunchOutcome, Launched, Opened,
+    PhaseBegan, PhaseEnded, Pinned, PinnedTarget, Planned, Repinned, SealVerified, StepBegan,
+    StepEnded, StepOutcome, Verified, Waiting,
+};
+use super::record::{Entry, FORMAT, Record, RunId};
+use super::seal::{self, Capture};
+use super::state::State;
+use super::writer::Storage;
+
+pub(super) fn time() -> Timestamp {
+    "2026-03-01T02:03:04Z".parse().unwrap()
+}
+
+pub(super) fn began() -> Began {
+    Began {
+        format: FORMAT,
+        program: "0.1.0".to_owned(),
+        runbook: "contoso-uat-refresh".to_owned(),
+        runbook_digest: "aa".repeat(32),
+        pinned: Pinned {
+            tenant: "contoso.onmicrosoft.com".to_owned(),
+            cloud: "rehearsal".to_owned(),
+            source: Some("11111111-1111-1111-1111-111111111111".to_owned()),
+            target: PinnedTarget {
+                environment: "22222222-2222-2222-2222-222222222222".to_owned(),
+                name: "Contoso UAT".to_owned(),
+                url: Some("https://contoso-uat.crm.dynamics.com".to_owned()),
+                organization: Some("o1".to_owned()),
+                unique_name: Some("unq1".to_owned()),
+            },
+            lcs: None,
+        },
+        origins: [("bap".to_owned(), "http://127.0.0.1:4001".to_owned())].into(),
+    }
+}
+
+pub(super) fn opened(host: &str) -> Opened {
+    Opened {
+        pid: 4242,
+        host: host.to_owned(),
+        program: "0.1.0".to_owned(),
+    }
+}
+
+pub(super) fn captures() -> Vec<Capture> {
+    vec![
+        Capture {
+            key: "flow/1".to_owned(),
+            etag: Some("W/\"77\"".to_owned()),
+            text: "{\r\n  \"name\": \"Ship – order\",\n  \"id\": 90071992547409931\n}".to_owned(),
+        },
+        Capture {
+            key: "parameter/2".to_owned(),
+            etag: None,
+            text: "\"https://x/invoke?sig=\u{1b}[31m\"".to_owned(),
+        },
+    ]
+}
+
+pub(super) fn step_began(step: &str) -> Record {
+    StepBegan { step: step.into() }.into()
+}
+
+pub(super) fn step_ended(step: &str, outcome: StepOutcome) -> Record {
+    StepEnded {
+        step: step.into(),
+        outcome,
+        note: None,
+    }
+    .into()
+}
+
+pub(super) fn phase_began(step: &str, phase: &str) -> Record {
+    PhaseBegan {
+        step: step.into(),
+        phase: phase.into(),
+    }
+    .into()
+}
+
+pub(super) fn phase_ended(step: &str, phase: &str) -> Record {
+    PhaseEnded {
+        step: step.into(),
+        phase: phase.into(),
+        passes: 2,
+        changes: 1,
+    }
+    .into()
+}
+
+pub(super) fn intent(step: &str, phase: &str, key: &str, kind: ChangeKind) -> Record {
+    Intent {
+        step: step.into(),
+        phase: phase.into(),
+        key: key.into(),
+        kind,
+        name: format!("the thing {key}"),
+        before: json!({"state": "off"}),
+        after: json!({"state": "on"}),
+        detail: json!({"id": "0f0f"}),
+    }
+    .into()
+}
+
+pub(super) fn launched(key: &str) -> Record {
+    Launched {
+        key: key.into(),
+        handle: json!({"operation": "op-1"}),
+        service_date: Some("Sun, 01 Mar 2026 02:03:04 GMT".to_owned()),
+    }
+    .into()
+}
+
+pub(super) fn ended(key: &str, outcome: LaunchOutcome) -> Record {
+    Ended {
+        key: key.into(),
+        outcome,
+        detail: json!({"status": "as the service said"}),
+    }
+    .into()
+}
+
+pub(super) fn verified(key: &str) -> Record {
+    Verified {
+        key: key.into(),
+        observed: json!({"state": "Ready"}),
+    }
+    .into()
+}
+
+pub(super) fn done(key: &str) -> Record {
+    Done {
+        key: key.into(),
+        observed: json!({"state": "on"}),
+    }
+    .into()
+}
+
+pub(super) fn waiting(task: &str) -> Record {
+    Waiting {
+        task: task.into(),
+        worksheet: json!({"please": "press the button"}),
+    }
+    .into()
+}
+
+pub(super) fn completed(task: &str) -> Record {
+    Completed {
+        task: task.into(),
+        evidence: json!({"pressed": true}),
+        who: "ops@contoso.com".to_owned(),
+        waived: None,
+    }
+    .into()
+}
+
+pub(super) fn seal_verified(seal: &str) -> Record {
+    SealVerified {
+        seal: seal.into(),
+        copy: None,
+    }
+    .into()
+}
+
+/// A run from its beginning to the middle of its second step.
+pub(super) fn story() -> Vec<Record> {
+    let mut story = vec![
+        began().into(),
+        opened("ops-1").into(),
+        Confirmed {
+            who: "ops@contoso.com".to_owned(),
+            how: "prompt".to_owned(),
+            target: "Contoso UAT".to_owned(),
+            digest: "bb".to_owned(),
+            destructive: vec!["copy".to_owned()],
+        }
+        .into(),
+        Planned {
+            digest: "bb".to_owned(),
+        }
+        .into(),
+        step_began("copy-environments"),
+        phase_began("copy-environments", "capture"),
+    ];
+    story.extend(seal::records("target", captures()));
+    story.extend([
+        seal_verified("target"),
+        phase_ended("copy-environments", "capture"),
+        phase_began("copy-environments", "copy"),
+        intent("copy-environments", "copy", "copy", ChangeKind::Launch),
+        launched("copy"),
+        ended("copy", LaunchOutcome::Succeeded),
+        verified("copy"),
+        phase_ended("copy-environments", "copy"),
+        Repinned {
+            organization: "o2".to_owned(),
+            unique_name: "unq2".to_owned(),
+            url: "https://contoso-uat.crm.dynamics.com".to_owned(),
+        }
+        .into(),
+        step_ended("copy-environments", StepOutcome::Done),
+        step_began("exit-administration-mode"),
+        phase_began("exit-administration-mode", "leave"),
+        intent("exit-administration-mode", "leave", "mode", ChangeKind::Set),
+        done("mode"),
+    ]);
+    story
+}
+
+/// The lines of these records, each with its line feed.
+pub(super) fn lines(records: Vec<Record>) -> Vec<String> {
+    let mut chain = Chain::new(RunId::new(time()));
+    records
+        .into_iter()
+        .map(|record| chain.link(time(), record).unwrap().1)
+        .collect()
+}
+
+/// Folds these records, which have to be legal.
+pub(super) fn fold(records: Vec<Record>) -> State {
+    let mut records = records.into_iter();
+    let run = RunId::new(time());
+    let mut state = State::first(run, &entry(1, records.next().unwrap())).unwrap();
+    for record in records {
+        state.next(&entry(state.next_number, record)).unwrap();
+    }
+    state
+}
+
+pub(super) fn entry(number: u64, record: Record) -> Entry {
+    Entry {
+        number,
+        time: time(),
+        record,
+    }
+}
+
+/// What a [`Memory`] holds, and how it is to fail.
+#[derive(Debug, Default)]
+pub(super) struct Contents {
+    pub(super) bytes: Vec<u8>,
+    /// How many bytes the last sync made durable.
+    pub(super) durable: usize,
+    pub(super) appends: usize,
+    pub(super) syncs: usize,
+    /// How many bytes may still be written; none for no limit.
+    pub(super) space: Option<usize>,
+    /// Does the next sync fail?
+    pub(super) sync_fails: bool,
+}
+
+/// A storage in memory. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Memory(pub(super) Arc<Mutex<Contents>>);
+
+impl Storage for Memory {
+    fn length(&self) -> io::Result<u64> {
+        Ok(self.0.lock().unwrap().bytes.len() as u64)
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let mut contents = self.0.lock().unwrap();
+        contents.appends += 1;
+        let fits = contents
+            .space
+            .map_or(bytes.len(), |space| space.min(bytes.len()));
+        contents.bytes.extend_from_slice(&bytes[..fits]);
+        if let Some(space) = &mut contents.space {
+            *space -= fits;
+        }
+        if fits < bytes.len() {
+            return Err(io::Error::from(io::ErrorKind::StorageFull));
+        }
+        Ok(())
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        // A disk takes its time, and meanwhile others queue.
+        std::thread::sleep(Duration::from_millis(2));
+        let mut contents = self.0.lock().unwrap();
+        contents.syncs += 1;
+        if std::mem::take(&mut contents.sync_fails) {
+            return Err(io::Error::other("input/output error"));
+        }
+        contents.durable = contents.bytes.len();
+        Ok(())
+    }
+}
