@@ -157,3 +157,224 @@ fn illegal(entry: &Entry, why: String) -> IllegalTransition {
         why,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::payload::{ChangeKind, Failed, Finished, LaunchOutcome, StepOutcome};
+    use crate::journal::testing::{
+        began, entry, fold, opened, step_began, step_ended, story, time,
+    };
+
+    fn next(state: &mut State, record: impl Into<Record>) -> Result<(), IllegalTransition> {
+        state.next(&entry(state.next_number, record.into()))
+    }
+
+    #[test]
+    fn a_story_adds_up() {
+        let state = fold(story());
+        assert_eq!(state.began.runbook, "contoso-uat-refresh");
+        assert!(state.is_open());
+        assert_eq!(state.plan_digest.as_deref(), Some("bb"));
+        assert_eq!(state.repinned.as_ref().unwrap().organization, "o2");
+        let copy = state.step("copy-environments").unwrap();
+        assert_eq!(copy.outcome, Some(StepOutcome::Done));
+        assert_eq!(copy.phase("capture").unwrap().passes, 2);
+        let launch = state.launch("copy").unwrap();
+        assert_eq!(launch.outcome(), Some(LaunchOutcome::Succeeded));
+        assert_eq!(launch.handle().unwrap()["operation"], "op-1");
+        assert_eq!(state.verified_seal("target").unwrap().captures.len(), 2);
+        let set = state.set("mode").unwrap();
+        assert_eq!(set.intent.kind, ChangeKind::Set);
+        assert!(set.done.is_some());
+        let progress = state.progress("exit-administration-mode", Some("leave"));
+        assert_eq!((progress.begun, progress.done), (1, 1));
+        assert_eq!(state.progress("activate-flows", None).begun, 0);
+    }
+
+    #[test]
+    fn the_number_has_no_gaps() {
+        let mut state = fold(story());
+        let before = state.clone();
+        let skipped = entry(state.next_number + 1, step_began("x"));
+        assert!(state.next(&skipped).is_err());
+        assert_eq!(state, before);
+    }
+
+    #[test]
+    fn only_the_first_record_begins_a_run() {
+        let run = RunId::new(time());
+        assert!(State::first(run, &entry(1, opened("ops-1").into())).is_err());
+        assert!(State::first(run, &entry(2, began().into())).is_err());
+        let mut state = fold(vec![began().into(), opened("ops-1").into()]);
+        assert!(next(&mut state, began()).is_err());
+    }
+
+    #[test]
+    fn nothing_is_done_before_the_file_is_opened_or_after_it_is_closed() {
+        let mut state = fold(vec![began().into()]);
+        assert!(next(&mut state, step_began("x")).is_err());
+        next(&mut state, opened("ops-1")).unwrap();
+        next(&mut state, step_began("x")).unwrap();
+        next(&mut state, closed()).unwrap();
+        assert!(!state.is_open());
+        assert!(next(&mut state, closed()).is_err());
+        let error = next(&mut state, step_ended("x", StepOutcome::Done)).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "a `step-ended` cannot stand here: no process has opened the file"
+        );
+    }
+
+    #[test]
+    fn a_new_opening_forgets_what_the_last_one_was_in() {
+        let mut state = fold(story());
+        let failed = Failed {
+            step: "exit-administration-mode".to_owned(),
+            phase: None,
+            key: None,
+            message: "it said 500".to_owned(),
+            help: None,
+        };
+        next(&mut state, failed).unwrap();
+        assert_eq!(state.failures.len(), 1);
+        next(&mut state, opened("ops-1")).unwrap();
+        assert!(state.failures.is_empty() && state.running.is_none());
+        assert_eq!(state.openings, 2);
+        next(&mut state, step_began("exit-administration-mode")).unwrap();
+    }
+
+    #[test]
+    fn a_finished_run_may_be_looked_at_and_no_more() {
+        let mut state = fold(vec![began().into(), opened("ops-1").into()]);
+        next(&mut state, step_began("x")).unwrap();
+        assert!(next(&mut state, Finished {}).is_err());
+        next(&mut state, step_ended("x", StepOutcome::Done)).unwrap();
+        next(&mut state, Finished {}).unwrap();
+        for record in story().into_iter().skip(2) {
+            assert!(next(&mut state, record.clone()).is_err(), "{record:?}");
+        }
+        next(&mut state, closed()).unwrap();
+        next(&mut state, opened("ops-1")).unwrap();
+        next(&mut state, closed()).unwrap();
+        assert!(state.finished.is_some());
+    }
+
+    fn closed() -> Record {
+        crate::journal::payload::Closed {
+            reason: "interrupted".to_owned(),
+            exit: 130,
+            message: None,
+        }
+        .into()
+    }
+
+    mod model {
+        use proptest::prelude::*;
+
+        use super::*;
+        use crate::journal::payload::{Abandoned, Captured, Cut, Sealed};
+        use crate::journal::seal;
+        use crate::journal::testing::{
+            captures, completed, done, ended, intent, launched, lines, phase_began, phase_ended,
+            seal_verified, verified, waiting,
+        };
+
+        /// Any record over few names, so that sequences often hit the same thing.
+        fn any_record() -> impl Strategy<Value = Record> {
+            let name = prop::sample::select(vec!["a", "b"]);
+            let kind = prop::sample::select(vec![
+                ChangeKind::Set,
+                ChangeKind::Remove,
+                ChangeKind::Launch,
+                ChangeKind::Ask,
+            ]);
+            let outcome = prop::sample::select(vec![
+                LaunchOutcome::Succeeded,
+                LaunchOutcome::Failed,
+                LaunchOutcome::Absent,
+            ]);
+            (0..21_u8, name.clone(), name, kind, outcome).prop_map(
+                |(which, a, b, kind, outcome)| {
+                    let sealed = || seal::records(a, captures());
+                    match which {
+                        0 => opened("ops-1").into(),
+                        1 => closed(),
+                        2 | 3 => step_began(a),
+                        4 => step_ended(a, StepOutcome::Done),
+                        5 | 6 => phase_began(a, b),
+                        7 => phase_ended(a, b),
+                        8 | 9 => intent(a, b, b, kind),
+                        10 => launched(b),
+                        11 => ended(b, outcome),
+                        12 => verified(b),
+                        13 => done(b),
+                        14 => waiting(a),
+                        15 => completed(a),
+                        16 => sealed().swap_remove(0),
+                        17 => sealed().swap_remove(2),
+                        18 => seal_verified(a),
+                        19 => Abandoned {
+                            seals: vec![a.to_owned()],
+                            reason: String::new(),
+                        }
+                        .into(),
+                        _ => Finished {}.into(),
+                    }
+                },
+            )
+        }
+
+        proptest! {
+            /// Any sequence either folds or is refused, a refused record leaves no trace, and what
+            /// was accepted is accepted on replay and adds up to the same.
+            #[test]
+            fn live_and_replay_agree(records in prop::collection::vec(any_record(), 0..60)) {
+                let mut accepted: Vec<Record> = vec![began().into(), opened("ops-1").into()];
+                let mut state = fold(accepted.clone());
+                for record in records {
+                    let before = state.clone();
+                    match next(&mut state, record.clone()) {
+                        Ok(()) => accepted.push(record),
+                        Err(_) => prop_assert_eq!(&state, &before),
+                    }
+                }
+                let bytes = lines(accepted.clone()).concat();
+                let path = std::path::Path::new("uat.jsonl");
+                let replay = crate::journal::replay::replay(path, bytes.as_bytes());
+                prop_assert!(replay.damage.is_empty(), "{:?}", replay.damage);
+                let read = replay.state.unwrap();
+                prop_assert_eq!(read.next_number, state.next_number);
+                prop_assert_eq!(&read.launches, &state.launches);
+                prop_assert_eq!(&read.seals, &state.seals);
+                prop_assert_eq!(&read.steps, &state.steps);
+            }
+
+            /// Numbers and texts of any kind are no reason to panic.
+            #[test]
+            fn strange_values_are_refused(
+                number in any::<u64>(),
+                count in any::<usize>(),
+                text in any::<String>(),
+            ) {
+                let mut state = fold(story());
+                let strange: [Record; 3] = [
+                    Sealed { seal: text.clone(), count, sha256: text.clone() }.into(),
+                    Captured {
+                        seal: "target-2".to_owned(),
+                        key: text.clone(),
+                        etag: None,
+                        sha256: text.clone(),
+                        text: text.clone(),
+                    }
+                    .into(),
+                    Cut { at: number, bytes: number, saved_to: text }.into(),
+                ];
+                for record in strange {
+                    _ = state.next(&entry(number, record.clone())).is_ok();
+                    _ = next(&mut state, record).is_ok();
+                }
+            }
+        }
+    }
+}

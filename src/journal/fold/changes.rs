@@ -101,3 +101,117 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::record::Record;
+    use crate::journal::testing::{
+        began, done, ended, entry, fold, intent, launched, opened, phase_began, step_began,
+        verified,
+    };
+
+    fn in_a_phase() -> State {
+        fold(vec![
+            began().into(),
+            opened("ops-1").into(),
+            step_began("s"),
+            phase_began("s", "p"),
+        ])
+    }
+
+    fn next(state: &mut State, record: Record) -> Result<(), String> {
+        state
+            .next(&entry(state.next_number, record))
+            .map_err(|illegal| illegal.why)
+    }
+
+    fn launch() -> Record {
+        intent("s", "p", "copy", ChangeKind::Launch)
+    }
+
+    #[test]
+    fn a_launch_goes_from_intent_to_verified_and_no_other_way() {
+        let mut state = in_a_phase();
+        let refused = [
+            launched("copy"),
+            ended("copy", LaunchOutcome::Absent),
+            verified("copy"),
+        ];
+        for record in refused {
+            let why = next(&mut state, record).unwrap_err();
+            assert!(why.contains("no intent"), "{why}");
+        }
+        next(&mut state, launch()).unwrap();
+        assert_eq!(state.launches_in_doubt().count(), 1);
+        assert!(next(&mut state, done("copy")).is_err());
+        assert!(next(&mut state, verified("copy")).is_err());
+        assert!(
+            next(&mut state, launch())
+                .unwrap_err()
+                .contains("not known")
+        );
+        next(&mut state, launched("copy")).unwrap();
+        assert!(next(&mut state, launched("copy")).is_err());
+        next(&mut state, ended("copy", LaunchOutcome::Succeeded)).unwrap();
+        assert!(next(&mut state, ended("copy", LaunchOutcome::Failed)).is_err());
+        next(&mut state, verified("copy")).unwrap();
+        assert!(
+            next(&mut state, launch())
+                .unwrap_err()
+                .contains("succeeded already")
+        );
+        assert_eq!(state.launches_in_doubt().count(), 0);
+    }
+
+    #[test]
+    fn a_launch_is_tried_again_only_after_it_failed_or_proved_absent() {
+        let mut state = in_a_phase();
+        for (attempt, outcome) in [(1, LaunchOutcome::Absent), (2, LaunchOutcome::Failed)] {
+            next(&mut state, launch()).unwrap();
+            assert_eq!(state.launch("copy").unwrap().attempt, attempt);
+            next(&mut state, ended("copy", outcome)).unwrap();
+            assert!(next(&mut state, verified("copy")).is_err());
+        }
+        next(&mut state, launch()).unwrap();
+        let third = state.launch("copy").unwrap();
+        assert_eq!(third.attempt, 3);
+        assert!(third.handle().is_none() && third.outcome().is_none());
+    }
+
+    #[test]
+    fn a_set_is_done_once_for_each_intent() {
+        let mut state = in_a_phase();
+        let set = || intent("s", "p", "flow/1", ChangeKind::Set);
+        assert!(next(&mut state, done("flow/1")).is_err());
+        next(&mut state, set()).unwrap();
+        next(&mut state, done("flow/1")).unwrap();
+        assert!(next(&mut state, done("flow/1")).is_err());
+        // It drifted, or the process that did it was not sure.
+        next(&mut state, set()).unwrap();
+        assert!(state.set("flow/1").unwrap().done.is_none());
+        next(&mut state, done("flow/1")).unwrap();
+    }
+
+    #[test]
+    fn a_key_is_a_launch_or_not_for_the_whole_run() {
+        let mut state = in_a_phase();
+        next(&mut state, launch()).unwrap();
+        let set = intent("s", "p", "copy", ChangeKind::Set);
+        assert!(next(&mut state, set).unwrap_err().contains("is a launch"));
+        next(&mut state, intent("s", "p", "flow/1", ChangeKind::Remove)).unwrap();
+        let launch = intent("s", "p", "flow/1", ChangeKind::Launch);
+        assert!(
+            next(&mut state, launch)
+                .unwrap_err()
+                .contains("is not a launch")
+        );
+    }
+
+    #[test]
+    fn an_intent_belongs_to_the_phase_that_runs() {
+        let mut state = in_a_phase();
+        let why = next(&mut state, intent("s", "q", "k", ChangeKind::Set)).unwrap_err();
+        assert_eq!(why, "the phase `s/q` is not running");
+    }
+}

@@ -123,3 +123,148 @@ impl State {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::record::Record;
+    use crate::journal::seal;
+    use crate::journal::testing::{
+        began, captures, entry, fold, opened, phase_began, phase_ended, seal_verified, step_began,
+    };
+
+    fn in_a_phase() -> State {
+        fold(vec![
+            began().into(),
+            opened("ops-1").into(),
+            step_began("s"),
+            phase_began("s", "capture"),
+        ])
+    }
+
+    fn next(state: &mut State, record: Record) -> Result<(), String> {
+        state
+            .next(&entry(state.next_number, record))
+            .map_err(|illegal| illegal.why)
+    }
+
+    fn seal(state: &mut State, name: &str) -> Result<(), String> {
+        seal::records(name, captures())
+            .into_iter()
+            .try_for_each(|record| next(state, record))
+    }
+
+    #[test]
+    fn a_seal_is_closed_then_verified_then_final() {
+        let mut state = in_a_phase();
+        assert!(next(&mut state, seal_verified("target")).is_err());
+        seal(&mut state, "target").unwrap();
+        assert!(state.verified_seal("target").is_none());
+        let manifest = state.seal("target").unwrap().manifest.clone().unwrap();
+        assert_eq!((manifest.count, manifest.records), (2, (5, 7)));
+        next(&mut state, seal_verified("target")).unwrap();
+        let row = &state.verified_seal("target").unwrap().captures[0];
+        assert_eq!(row.text, captures()[0].text);
+        assert!(
+            seal(&mut state, "target")
+                .unwrap_err()
+                .contains("closed and verified")
+        );
+    }
+
+    #[test]
+    fn captures_that_were_not_sealed_are_void_when_a_phase_begins() {
+        for again in [opened("ops-1").into(), phase_ended("s", "capture")] {
+            let mut state = in_a_phase();
+            let mut records = seal::records("target", captures());
+            let sealed = records.pop().unwrap();
+            for record in records {
+                next(&mut state, record).unwrap();
+            }
+            next(&mut state, again).unwrap();
+            if state.running.is_none() {
+                next(&mut state, step_began("s")).unwrap();
+            }
+            next(&mut state, phase_began("s", "capture")).unwrap();
+            let why = next(&mut state, sealed).unwrap_err();
+            assert!(why.contains("counts 2 and 0 captures"), "{why}");
+            seal(&mut state, "target").unwrap();
+        }
+    }
+
+    #[test]
+    fn a_seal_that_was_never_verified_begins_anew() {
+        let mut state = in_a_phase();
+        seal(&mut state, "target").unwrap();
+        seal(&mut state, "target").unwrap();
+        let manifest = state.seal("target").unwrap().manifest.clone().unwrap();
+        assert_eq!((manifest.count, manifest.records), (2, (8, 10)));
+    }
+
+    #[test]
+    fn a_manifest_has_to_agree_with_what_stands_before_it() {
+        let records = seal::records("target", captures());
+        for missing in 0..2 {
+            let mut state = in_a_phase();
+            let mut some = records.clone();
+            some.remove(missing);
+            let why = some
+                .into_iter()
+                .try_for_each(|record| next(&mut state, record))
+                .unwrap_err();
+            assert!(why.contains("counts 2 and 1 capture stand"), "{why}");
+        }
+        let mut state = in_a_phase();
+        let swapped = [1, 0, 2].map(|at| records[at].clone());
+        let why = swapped
+            .into_iter()
+            .try_for_each(|record| next(&mut state, record))
+            .unwrap_err();
+        assert!(why.contains("digest"), "{why}");
+    }
+
+    #[test]
+    fn a_text_has_to_agree_with_its_digest_and_a_key_comes_once() {
+        let mut state = in_a_phase();
+        let Record::Captured(mut captured) = seal::records("target", captures()).swap_remove(0)
+        else {
+            panic!("a seal begins with its captures");
+        };
+        captured.text.push(' ');
+        assert!(next(&mut state, captured.into()).is_err());
+        let twice = [captures(), captures()].concat();
+        let why = seal::records("target", twice)
+            .into_iter()
+            .try_for_each(|record| next(&mut state, record))
+            .unwrap_err();
+        assert!(why.contains("holds `flow/1` twice"), "{why}");
+    }
+
+    #[test]
+    fn an_empty_seal_holds() {
+        let mut state = in_a_phase();
+        for record in seal::records("target", vec![]) {
+            next(&mut state, record).unwrap();
+        }
+        next(&mut state, seal_verified("target")).unwrap();
+        assert_eq!(state.verified_seal("target").unwrap().captures.len(), 0);
+    }
+
+    #[test]
+    fn an_abandoned_seal_is_gone_and_its_name_is_kept() {
+        let mut state = in_a_phase();
+        let abandoned = |seal: &str| {
+            Record::from(Abandoned {
+                seals: vec![seal.to_owned()],
+                reason: "begun anew".to_owned(),
+            })
+        };
+        assert!(next(&mut state, abandoned("target")).is_err());
+        seal(&mut state, "target").unwrap();
+        next(&mut state, seal_verified("target")).unwrap();
+        next(&mut state, abandoned("target")).unwrap();
+        assert!(state.seal("target").is_none());
+        assert_eq!(state.abandoned, ["target"]);
+        seal(&mut state, "target").unwrap();
+    }
+}

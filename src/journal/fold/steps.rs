@@ -124,3 +124,69 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::payload::Finished;
+    use crate::journal::record::Record;
+    use crate::journal::testing::{
+        began, completed, entry, fold, opened, phase_began, phase_ended, step_began, step_ended,
+        waiting,
+    };
+
+    fn open() -> State {
+        fold(vec![began().into(), opened("ops-1").into()])
+    }
+
+    fn next(state: &mut State, record: Record) -> Result<(), String> {
+        state
+            .next(&entry(state.next_number, record))
+            .map_err(|illegal| illegal.why)
+    }
+
+    #[test]
+    fn steps_and_phases_run_one_after_the_other() {
+        let mut state = open();
+        assert!(next(&mut state, phase_began("s", "p")).is_err());
+        assert!(next(&mut state, step_ended("s", StepOutcome::Done)).is_err());
+        next(&mut state, step_began("s")).unwrap();
+        assert!(next(&mut state, step_began("t")).is_err());
+        assert!(next(&mut state, phase_ended("s", "p")).is_err());
+        next(&mut state, phase_began("s", "p")).unwrap();
+        assert!(next(&mut state, phase_began("s", "q")).is_err());
+        next(&mut state, phase_ended("s", "p")).unwrap();
+        next(&mut state, phase_began("s", "q")).unwrap();
+        // A phase that fails does not end; its step does.
+        next(&mut state, step_ended("s", StepOutcome::Failed)).unwrap();
+        let step = state.step("s").unwrap();
+        assert!(step.phase("p").unwrap().ended.is_some());
+        assert!(step.phase("q").unwrap().ended.is_none());
+    }
+
+    #[test]
+    fn a_step_that_failed_begins_again_and_keeps_its_place() {
+        let mut state = open();
+        for outcome in [StepOutcome::Failed, StepOutcome::Done] {
+            next(&mut state, step_began("s")).unwrap();
+            assert_eq!(state.step("s").unwrap().outcome, None);
+            next(&mut state, step_ended("s", outcome)).unwrap();
+            next(&mut state, step_ended("t", StepOutcome::Skipped)).unwrap();
+        }
+        let names: Vec<_> = state.steps.iter().map(|step| step.step.as_str()).collect();
+        assert_eq!(names, ["s", "t"]);
+    }
+
+    #[test]
+    fn a_task_is_completed_once_and_may_wait_again() {
+        let mut state = open();
+        assert!(next(&mut state, completed("s/p")).is_err());
+        next(&mut state, waiting("s/p")).unwrap();
+        assert!(next(&mut state, Finished {}.into()).is_err());
+        next(&mut state, completed("s/p")).unwrap();
+        assert!(next(&mut state, completed("s/p")).is_err());
+        assert_eq!(state.waiting().count(), 0);
+        next(&mut state, waiting("s/p")).unwrap();
+        assert_eq!(state.waiting().count(), 1);
+    }
+}
