@@ -166,3 +166,170 @@ impl Drop for Inner {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::journal::opening::{Opening, begin, resume};
+    use crate::journal::seal::read_copy;
+    use crate::journal::testing::{began, captures};
+
+    fn run(folder: &Path) -> Opening {
+        begin(&folder.join("uat.iomcopy.jsonl"), Clock::new(1.0), began()).unwrap()
+    }
+
+    /// Writes into the file behind the journal's back.
+    fn edit(path: &Path, from: &str, to: &str) {
+        let text = fs::read_to_string(path).unwrap();
+        assert!(text.contains(from));
+        fs::write(path, text.replace(from, to)).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_seal_is_read_back_and_copied() {
+        let folder = tempfile::tempdir().unwrap();
+        let opening = run(folder.path());
+        let journal = &opening.journal;
+        let summary = journal.seal("target-before", captures()).await.unwrap();
+        assert_eq!(summary.count, 2);
+        let copy = folder
+            .path()
+            .join("uat.iomcopy.target-before.capture.jsonl");
+        assert_eq!(summary.copy.as_deref(), Some(copy.as_path()));
+        let mode = fs::metadata(&copy).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o400);
+
+        let state = journal.state();
+        let seal = state.verified_seal("target-before").unwrap();
+        assert_eq!(seal.capture("flow/1").unwrap().text, captures()[0].text);
+        assert_eq!(journal.verify_seal("target-before").unwrap(), summary);
+
+        let read = read_copy(&copy).unwrap();
+        assert_eq!(read.captures, captures());
+        assert_eq!((read.run, read.seal.as_str()), (state.run, "target-before"));
+        assert_eq!(read.sha256, summary.sha256);
+
+        drop(opening);
+        let opening = resume(
+            &folder.path().join("uat.iomcopy.jsonl"),
+            Clock::new(1.0),
+            false,
+        );
+        let journal = opening.unwrap().journal;
+        assert_eq!(journal.verify_seal("target-before").unwrap(), summary);
+    }
+
+    #[tokio::test]
+    async fn an_edited_capture_breaks_its_seal() {
+        let folder = tempfile::tempdir().unwrap();
+        let opening = run(folder.path());
+        let journal = &opening.journal;
+        journal.seal("target", captures()).await.unwrap();
+        edit(journal.path(), "Ship – order", "Skip – order");
+        let error = journal.verify_seal("target").unwrap_err();
+        assert!(
+            matches!(error, JournalError::Damaged { line: 3, .. }),
+            "{error}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_seal_that_is_cut_off_or_replaced_is_missed() {
+        let folder = tempfile::tempdir().unwrap();
+        let opening = run(folder.path());
+        let journal = &opening.journal;
+        let before = fs::read(journal.path()).unwrap();
+        journal.seal("target", captures()).await.unwrap();
+        // Whole lines, each right, and the seal is gone.
+        fs::write(journal.path(), &before).unwrap();
+        let error = journal.verify_seal("target").unwrap_err();
+        assert!(matches!(error, JournalError::SealBroken { .. }), "{error}");
+        let error = journal.verify_seal("nowhere").unwrap_err();
+        assert!(matches!(error, JournalError::SealBroken { .. }), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_verified_seal_is_final_and_bad_ones_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let opening = run(folder.path());
+        let journal = &opening.journal;
+        let twice = [captures(), captures()].concat();
+        for (name, captures) in [
+            ("target", twice),
+            ("../escape", captures()),
+            ("", captures()),
+        ] {
+            let error = journal.seal(name, captures).await.unwrap_err();
+            assert!(matches!(error, JournalError::Illegal { .. }), "{error}");
+        }
+        assert_eq!(journal.state().seals.len(), 0);
+        journal.seal("target", captures()).await.unwrap();
+        let error = journal.seal("target", captures()).await.unwrap_err();
+        assert!(error.to_string().contains("closed and verified"), "{error}");
+        journal.seal("empty", vec![]).await.unwrap();
+        assert_eq!(
+            journal
+                .state()
+                .verified_seal("empty")
+                .unwrap()
+                .captures
+                .len(),
+            0
+        );
+    }
+
+    #[tokio::test]
+    async fn a_copy_never_overwrites_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let opening = run(folder.path());
+        let standing = folder.path().join("uat.iomcopy.target.capture.jsonl");
+        fs::write(&standing, "an earlier run's").unwrap();
+        let summary = opening.journal.seal("target", captures()).await.unwrap();
+        let copy = folder.path().join("uat.iomcopy.target-2.capture.jsonl");
+        assert_eq!(summary.copy, Some(copy));
+        assert_eq!(fs::read_to_string(&standing).unwrap(), "an earlier run's");
+    }
+
+    #[tokio::test]
+    async fn an_edited_copy_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let opening = run(folder.path());
+        let copy = opening
+            .journal
+            .seal("target", captures())
+            .await
+            .unwrap()
+            .copy
+            .unwrap();
+        let lines: Vec<String> = fs::read_to_string(&copy)
+            .unwrap()
+            .split_inclusive('\n')
+            .map(str::to_owned)
+            .collect();
+        let variants = [
+            lines[..2].concat(),
+            lines[1..].concat(),
+            [&lines[..], &lines[..1]].concat().concat(),
+            lines.concat().replace("flow/1", "flow/3"),
+            String::new(),
+        ];
+        for (number, text) in variants.into_iter().enumerate() {
+            let edited = folder.path().join(format!("edited-{number}"));
+            fs::write(&edited, text).unwrap();
+            assert!(read_copy(&edited).is_err(), "variant {number}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_snapshot_does_not_change() {
+        let folder = tempfile::tempdir().unwrap();
+        let opening = run(folder.path());
+        let before = opening.journal.state();
+        opening.journal.close("failed", 1, None).await.unwrap();
+        assert!(before.is_open() && !opening.journal.state().is_open());
+    }
+}

@@ -159,3 +159,101 @@ pub fn cut(path: &Path, clock: Clock, at_record: u64) -> Result<CutSummary, Jour
 fn bytes_of(path: &Path) -> Result<Vec<u8>, JournalError> {
     fs::read(path).map_err(|error| file::missing_or(error, "reading the state file", path))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+    use crate::journal::opening::{begin, resume};
+    use crate::journal::testing::{began, lines, story};
+
+    fn write_private(path: &Path, bytes: &[u8]) {
+        fs::write(path, bytes).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+
+    fn clock() -> Clock {
+        Clock::new(1.0)
+    }
+
+    #[test]
+    fn reading_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("uat.jsonl");
+        let bytes = [lines(story()).concat().as_bytes(), b"{\"n\":"].concat();
+        write_private(&path, &bytes);
+        let reading = read(&path).unwrap();
+        assert_eq!(reading.entries.len(), story().len());
+        assert_eq!(reading.state.steps.len(), 2);
+        assert_eq!(reading.torn.unwrap().bytes, 5);
+        assert_eq!(reading.occupancy, Occupancy::Free);
+        assert_eq!(fs::read(&path).unwrap(), bytes);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        let missing = read(&folder.path().join("none")).unwrap_err();
+        assert!(
+            matches!(missing, JournalError::NotFound { .. }),
+            "{missing}"
+        );
+    }
+
+    #[test]
+    fn check_lists_everything_that_is_wrong() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("uat.jsonl");
+        let mut lines = lines(story());
+        write_private(&path, lines.concat().as_bytes());
+        assert_eq!(check(&path).unwrap(), []);
+
+        lines[3] = lines[3].replace("\"bb\"", "\"bc\"");
+        lines[9] = String::from("{}\n");
+        lines.push("{".to_owned());
+        write_private(&path, lines.concat().as_bytes());
+        let found: Vec<u64> = check(&path).unwrap().iter().map(|d| d.line).collect();
+        assert_eq!(found, [4, 10, lines.len() as u64]);
+    }
+
+    #[test]
+    fn a_damaged_file_is_cut_and_gone_on_from() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("uat.jsonl");
+        let mut lines = lines(story());
+        lines[5] = lines[5].replace("capture", "Capture");
+        let damaged = lines.concat();
+        write_private(&path, damaged.as_bytes());
+        let error = resume(&path, clock(), true).unwrap_err();
+        assert!(error.help().contains("--at 5"), "{}", error.help());
+        let beyond = cut(&path, clock(), 6).unwrap_err();
+        assert!(matches!(beyond, JournalError::CannotCut { .. }), "{beyond}");
+
+        let summary = cut(&path, clock(), 5).unwrap();
+        assert_eq!(summary.kept, 5);
+        assert_eq!(summary.lines, story().len() as u64 - 5);
+        assert_eq!(summary.bytes, lines[5..].concat().len() as u64);
+        assert_eq!(fs::read_to_string(&summary.saved_to).unwrap(), damaged);
+        assert_eq!(check(&path).unwrap(), []);
+        let reading = read(&path).unwrap();
+        assert_eq!(reading.entries[5].record.kind(), "cut");
+        assert!(resume(&path, clock(), true).is_ok());
+    }
+
+    #[test]
+    fn only_whole_files_are_cut_and_never_to_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("uat.jsonl");
+        let opening = begin(&path, clock(), began()).unwrap();
+        let held = cut(&path, clock(), 1).unwrap_err();
+        assert!(matches!(held, JournalError::Locked { .. }), "{held}");
+        drop(opening);
+        for at in [0, 2, 3, u64::MAX] {
+            let error = cut(&path, clock(), at).unwrap_err();
+            assert!(matches!(error, JournalError::CannotCut { .. }), "{error}");
+        }
+        assert_eq!(cut(&path, clock(), 1).unwrap().lines, 1);
+        let missing = cut(&folder.path().join("none"), clock(), 1).unwrap_err();
+        assert!(
+            matches!(missing, JournalError::NotFound { .. }),
+            "{missing}"
+        );
+    }
+}

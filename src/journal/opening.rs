@@ -189,3 +189,248 @@ fn this_process() -> Opened {
         program: env!("CARGO_PKG_VERSION").to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+    use crate::journal::inspect::read;
+    use crate::journal::lock::Occupancy;
+    use crate::journal::payload::Planned;
+    use crate::journal::testing::{began, lines, opened, step_began};
+
+    fn clock() -> Clock {
+        Clock::new(1.0)
+    }
+
+    fn planned(digest: &str) -> Planned {
+        Planned {
+            digest: digest.to_owned(),
+        }
+    }
+
+    fn write_private(path: &Path, bytes: &[u8]) {
+        fs::write(path, bytes).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+
+    fn kinds(path: &Path) -> Vec<String> {
+        let reading = read(path).unwrap();
+        let kinds = reading.entries.iter().map(|entry| entry.record.kind());
+        kinds.map(str::to_owned).collect()
+    }
+
+    #[tokio::test]
+    async fn a_run_begins_closes_and_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("uat.iomcopy.jsonl");
+        assert!(!exists(&path));
+        let opening = begin(&path, clock(), began()).unwrap();
+        assert!(!opening.resumed && opening.repair.is_none() && exists(&path));
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let run = opening.journal.state().run;
+        opening.journal.append(planned("d")).await.unwrap();
+        let message = Some("waits for s/p".to_owned());
+        opening.journal.close("waiting", 10, message).await.unwrap();
+        let late = opening.journal.append(planned("e")).await.unwrap_err();
+        assert!(matches!(late, JournalError::Illegal { .. }), "{late}");
+        drop(opening);
+
+        let opening = resume(&path, clock(), false).unwrap();
+        let state = opening.journal.state();
+        assert!(opening.resumed && opening.repair.is_none());
+        assert_eq!((state.run, state.openings), (run, 2));
+        assert_eq!(state.plan_digest.as_deref(), Some("d"));
+        assert!(state.is_open());
+        drop(opening);
+        assert_eq!(
+            kinds(&path),
+            ["began", "opened", "planned", "closed", "opened"]
+        );
+        // Nothing is left beside the file but its lock.
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    #[tokio::test]
+    async fn one_process_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("uat.jsonl");
+        let opening = begin(&path, clock(), began()).unwrap();
+        for second in [begin(&path, clock(), began()), resume(&path, clock(), true)] {
+            let error = second.unwrap_err();
+            assert!(matches!(error, JournalError::Locked { .. }), "{error}");
+            assert!(error.to_string().contains(&std::process::id().to_string()));
+        }
+        assert!(matches!(read(&path).unwrap().occupancy, Occupancy::Held(_)));
+        // The writer guards the file even where the opening's own lock is dropped.
+        let Opening { journal, lock, .. } = opening;
+        drop(lock);
+        assert!(resume(&path, clock(), false).is_err());
+        drop(journal);
+        assert_eq!(read(&path).unwrap().occupancy, Occupancy::Free);
+        assert!(resume(&path, clock(), false).is_ok());
+    }
+
+    #[test]
+    fn nothing_is_begun_over_an_existing_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("uat.jsonl");
+        write_private(&path, b"");
+        let error = begin(&path, clock(), began()).unwrap_err();
+        assert!(
+            matches!(error, JournalError::AlreadyExists { .. }),
+            "{error}"
+        );
+        assert_eq!(fs::read(&path).unwrap(), b"");
+        // An empty file is not the beginning of a run: what was done under it is unknown.
+        let error = resume(&path, clock(), false).unwrap_err();
+        assert!(
+            matches!(error, JournalError::Damaged { line: 1, .. }),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn what_is_not_there_is_not_resumed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("uat.jsonl");
+        let error = resume(&path, clock(), false).unwrap_err();
+        assert!(matches!(error, JournalError::NotFound { .. }), "{error}");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_torn_end_is_kept_aside_cut_off_and_recorded() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("uat.jsonl");
+        drop(begin(&path, clock(), began()).unwrap());
+        let whole = fs::read(&path).unwrap();
+        for (round, torn) in [&b"{\"n\":3,\"prev\":\"0"[..], b"\0\0\0\0"]
+            .into_iter()
+            .enumerate()
+        {
+            let before = fs::read(&path).unwrap();
+            write_private(&path, &[&before, torn].concat());
+            assert_eq!(read(&path).unwrap().torn.unwrap().at, before.len() as u64);
+
+            let opening = resume(&path, clock(), false).unwrap();
+            let repair = opening.repair.clone().unwrap();
+            assert_eq!(
+                (repair.at, repair.bytes),
+                (before.len() as u64, torn.len() as u64)
+            );
+            let saved = folder.path().join(format!("uat.jsonl.torn-{}", round + 1));
+            assert_eq!(repair.saved_to, saved);
+            assert_eq!(fs::read(&saved).unwrap(), torn);
+            opening.journal.append(planned("d")).await.unwrap();
+        }
+        let expected = [
+            "began", "opened", "opened", "cut", "planned", "opened", "cut", "planned",
+        ];
+        assert_eq!(kinds(&path), expected);
+        assert!(fs::read(&path).unwrap().starts_with(&whole));
+    }
+
+    #[test]
+    fn every_kill_in_mid_write_is_recovered_from() {
+        let folder = tempfile::tempdir().unwrap();
+        let records = vec![
+            began().into(),
+            opened(&lock::this_host()).into(),
+            step_began("s"),
+            planned("d").into(),
+        ];
+        let lines = lines(records);
+        let bytes = lines.concat().into_bytes();
+        let acknowledged = lines[..3].concat().len();
+        for length in acknowledged..=bytes.len() {
+            let path = folder.path().join(format!("{length}.jsonl"));
+            write_private(&path, &bytes[..length]);
+            let opening = resume(&path, clock(), false).unwrap();
+            let whole = length == bytes.len();
+            assert_eq!(opening.repair.is_some(), !whole && length > acknowledged);
+            let state = opening.journal.state();
+            assert_eq!(state.plan_digest.is_some(), whole, "{length}");
+            assert_eq!(state.steps.len(), 1);
+        }
+    }
+
+    #[test]
+    fn damage_is_refused_and_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("uat.jsonl");
+        drop(begin(&path, clock(), began()).unwrap());
+        drop(resume(&path, clock(), false).unwrap());
+        let damaged = fs::read_to_string(&path)
+            .unwrap()
+            .replacen("opened", "openee", 1);
+        write_private(&path, damaged.as_bytes());
+        let error = resume(&path, clock(), false).unwrap_err();
+        assert!(
+            matches!(error, JournalError::Damaged { line: 2, .. }),
+            "{error}"
+        );
+        assert_eq!(fs::read_to_string(&path).unwrap(), damaged);
+    }
+
+    #[test]
+    fn an_open_file_of_another_machine_needs_a_takeover() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("uat.jsonl");
+        let lines = lines(vec![began().into(), opened("another-machine").into()]);
+        write_private(&path, lines.concat().as_bytes());
+        let error = resume(&path, clock(), false).unwrap_err();
+        assert!(
+            matches!(error, JournalError::OtherMachine { .. }),
+            "{error}"
+        );
+        assert!(error.to_string().contains("another-machine"), "{error}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), lines.concat());
+
+        drop(resume(&path, clock(), true).unwrap());
+        assert_eq!(kinds(&path), ["began", "opened", "opened", "takeover"]);
+        let reading = read(&path).unwrap();
+        let Record::Takeover(takeover) = &reading.entries[3].record else {
+            panic!("the last record is a takeover");
+        };
+        assert_eq!(takeover.previous["host"], "another-machine");
+        // It is ours now.
+        drop(resume(&path, clock(), false).unwrap());
+    }
+
+    #[test]
+    fn a_file_that_others_may_read_or_that_is_a_link_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("uat.jsonl");
+        drop(begin(&path, clock(), began()).unwrap());
+        let link = folder.path().join("link.jsonl");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        let error = resume(&link, clock(), false).unwrap_err();
+        assert!(matches!(error, JournalError::Unsafe { .. }), "{error}");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        let error = resume(&path, clock(), false).unwrap_err();
+        assert!(matches!(error, JournalError::Unsafe { .. }), "{error}");
+        assert!(read(&path).is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_file_that_was_replaced_is_not_written_any_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("uat.jsonl");
+        let opening = begin(&path, clock(), began()).unwrap();
+        // An editor saves by writing another file and renaming it.
+        let saved = folder.path().join("saved");
+        fs::copy(&path, &saved).unwrap();
+        fs::rename(&saved, &path).unwrap();
+        let error = opening.journal.append(planned("d")).await.unwrap_err();
+        assert!(matches!(error, JournalError::Poisoned { .. }), "{error}");
+        assert!(
+            error
+                .to_string()
+                .contains("another file has taken its place"),
+            "{error}"
+        );
+    }
+}

@@ -365,6 +365,15 @@ mod tests {
         replay(Path::new("uat.jsonl"), bytes)
     }
 
+    /// A line with another content and the checksum that belongs to it.
+    fn rewritten(line: &str, from: &str, to: &str) -> String {
+        let (covered, _) = line.rsplit_once(",\"crc\"").unwrap();
+        assert!(covered.contains(from));
+        let covered = covered.replace(from, to);
+        let checksum = crc32fast::hash(covered.as_bytes());
+        format!("{covered},\"crc\":\"{checksum:08x}\"}}\n")
+    }
+
     fn short_story() -> Vec<String> {
         let mut records = story();
         records.truncate(9);
@@ -574,9 +583,7 @@ mod tests {
         }
         // The same line with another kind and its own right checksum.
         let (_, line) = chain.link(time(), Record::from(opened("ops-1"))).unwrap();
-        let covered = line[..line.len() - 19].replace("\"opened\"", "\"foreseen\"");
-        let checksum = crc32fast::hash(covered.as_bytes());
-        bytes.push_str(&format!("{covered},\"crc\":\"{checksum:08x}\"}}\n"));
+        bytes.push_str(&rewritten(&line, "\"opened\"", "\"foreseen\""));
 
         let replay = of(bytes.as_bytes());
         let path = Path::new("uat.jsonl");
@@ -619,11 +626,8 @@ mod tests {
     #[test]
     fn a_first_record_that_only_tomorrow_understands_is_named_as_such() {
         let lines = lines(vec![began().into()]);
-        let covered = lines[0][..lines[0].len() - 19]
-            .replace("\"format\":1", "\"format\":7")
-            .replace("\"pinned\"", "\"bound\"");
-        let checksum = crc32fast::hash(covered.as_bytes());
-        let bytes = format!("{covered},\"crc\":\"{checksum:08x}\"}}\n");
+        let line = rewritten(&lines[0], "\"format\":1", "\"format\":7");
+        let bytes = rewritten(&line, "\"pinned\"", "\"bound\"");
         let error = of(bytes.as_bytes())
             .readable(Path::new("uat.jsonl"))
             .unwrap_err();
@@ -642,9 +646,7 @@ mod tests {
             ..opened("")
         };
         let (_, line) = chain.link(time(), opened.into()).unwrap();
-        let covered = line[..line.len() - 19].replace("\"host\":\"\",", "");
-        let checksum = crc32fast::hash(covered.as_bytes());
-        let bytes = format!("{first}{covered},\"crc\":\"{checksum:08x}\"}}\n");
+        let bytes = first + &rewritten(&line, "\"host\":\"\",", "");
         let damage = of(bytes.as_bytes()).damage;
         assert!(
             damage[0].why.contains("missing field `host`"),
