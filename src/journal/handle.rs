@@ -248,6 +248,17 @@ mod tests {
         fs::write(journal.path(), &before).unwrap();
         let error = journal.verify_seal("target").unwrap_err();
         assert!(matches!(error, JournalError::SealBroken { .. }), "{error}");
+        // A right file of the same name, with another seal of the same name in it.
+        let elsewhere = tempfile::tempdir().unwrap();
+        let other = run(elsewhere.path());
+        other
+            .journal
+            .seal("target", captures()[..1].to_vec())
+            .await
+            .unwrap();
+        fs::copy(other.journal.path(), journal.path()).unwrap();
+        let error = journal.verify_seal("target").unwrap_err();
+        assert!(error.to_string().contains("another manifest"), "{error}");
         let error = journal.verify_seal("nowhere").unwrap_err();
         assert!(matches!(error, JournalError::SealBroken { .. }), "{error}");
     }

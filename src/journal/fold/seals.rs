@@ -193,6 +193,18 @@ mod tests {
     }
 
     #[test]
+    fn captures_that_were_not_sealed_are_void_in_the_next_process() {
+        let mut state = in_a_phase();
+        next(
+            &mut state,
+            seal::records("target", captures()).swap_remove(0),
+        )
+        .unwrap();
+        next(&mut state, opened("ops-1").into()).unwrap();
+        assert!(state.seal("target").is_none());
+    }
+
+    #[test]
     fn a_seal_that_was_never_verified_begins_anew() {
         let mut state = in_a_phase();
         seal(&mut state, "target").unwrap();
