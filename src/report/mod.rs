@@ -1,1 +1,30 @@
-//! report.
+//! What a person or a pipeline sees. Each part is a function of events, of a plan, or of a journal.
+//!
+//! ```text
+//! printer.rs   the only door to stdout and stderr; colour, and bars that log lines do not tear
+//! palette.rs   colour, or none
+//! words.rs     durations and times as people read them
+//! lines.rs     events as plain lines: a pipe, a log
+//! terminal.rs  events at a terminal: the same lines, with a bar below them
+//! json.rs      events as JSON Lines
+//! plan.rs      a plan as text and as a JSON document
+//! status.rs    a state file's fold as a table
+//! ```
+
+mod json;
+mod lines;
+mod palette;
+mod plan;
+mod printer;
+mod status;
+mod terminal;
+mod words;
+
+pub use json::JsonLines;
+pub use lines::Lines;
+pub use palette::{ColorChoice, Palette};
+pub use plan::{plan_document, plan_text};
+pub use printer::Printer;
+pub use status::{status_document, status_table};
+pub use terminal::Terminal;
+pub use words::duration;

@@ -32,8 +32,14 @@ impl State {
                 Some(LaunchOutcome::Failed | LaunchOutcome::Absent) => {
                     launch.attempt.saturating_add(1)
                 }
+                // What was proved once and is found undone later may be asked for anew.
+                Some(LaunchOutcome::Succeeded) if launch.verified.is_some() => {
+                    launch.attempt.saturating_add(1)
+                }
                 Some(LaunchOutcome::Succeeded) => {
-                    return Err(format!("the launch `{key}` has succeeded already"));
+                    return Err(format!(
+                        "the launch `{key}` has succeeded and is not proved"
+                    ));
                 }
                 None => return Err(format!("how the launch `{key}` ended is not known")),
             },
@@ -62,6 +68,15 @@ impl State {
     }
 
     pub(super) fn ended(&mut self, entry: &Entry, ended: &Ended) -> Result<(), Refused> {
+        // The service said that it ended well, and the tenant itself shows otherwise.
+        if ended.outcome == LaunchOutcome::Failed
+            && let Some(launch) = self.launches.get_mut(ended.key.as_str())
+            && launch.outcome() == Some(LaunchOutcome::Succeeded)
+            && launch.verified.is_none()
+        {
+            Arc::make_mut(launch).ended = Some(Stamped::new(entry, ended));
+            return Ok(());
+        }
         let launch = self.open_launch(&ended.key)?;
         launch.ended = Some(Stamped::new(entry, ended));
         Ok(())
@@ -154,14 +169,36 @@ mod tests {
         next(&mut state, launched("copy")).unwrap();
         assert!(next(&mut state, launched("copy")).is_err());
         next(&mut state, ended("copy", LaunchOutcome::Succeeded)).unwrap();
-        assert!(next(&mut state, ended("copy", LaunchOutcome::Failed)).is_err());
+        assert!(next(&mut state, ended("copy", LaunchOutcome::Succeeded)).is_err());
+        assert!(next(&mut state, ended("copy", LaunchOutcome::Absent)).is_err());
+        let why = next(&mut state, launch()).unwrap_err();
+        assert!(why.contains("not proved"), "{why}");
         next(&mut state, verified("copy")).unwrap();
-        assert!(
-            next(&mut state, launch())
-                .unwrap_err()
-                .contains("succeeded already")
-        );
+        assert!(next(&mut state, ended("copy", LaunchOutcome::Failed)).is_err());
         assert_eq!(state.launches_in_doubt().count(), 0);
+    }
+
+    #[test]
+    fn what_the_tenant_shows_counts_more_than_what_the_service_said() {
+        let mut state = in_a_phase();
+        next(&mut state, launch()).unwrap();
+        next(&mut state, launched("copy")).unwrap();
+        next(&mut state, ended("copy", LaunchOutcome::Succeeded)).unwrap();
+        next(&mut state, ended("copy", LaunchOutcome::Failed)).unwrap();
+        assert!(next(&mut state, verified("copy")).is_err());
+        next(&mut state, launch()).unwrap();
+        assert_eq!(state.launch("copy").unwrap().attempt, 2);
+    }
+
+    #[test]
+    fn what_was_proved_and_is_found_undone_may_be_launched_anew() {
+        let mut state = in_a_phase();
+        next(&mut state, launch()).unwrap();
+        next(&mut state, ended("copy", LaunchOutcome::Succeeded)).unwrap();
+        next(&mut state, verified("copy")).unwrap();
+        next(&mut state, launch()).unwrap();
+        let again = state.launch("copy").unwrap();
+        assert!(again.attempt == 2 && again.verified.is_none());
     }
 
     #[test]

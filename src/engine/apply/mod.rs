@@ -1,0 +1,13 @@
+//! Applying a change, one file a kind: [`set`] for sets and removals, [`launch`] for launches.
+
+pub(super) mod launch;
+pub(super) mod set;
+
+/// Where a change is applied: its step and its phase.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place<'a> {
+    /// The step's name.
+    pub(super) step: &'a str,
+    /// The phase's name.
+    pub(super) phase: &'a str,
+}

@@ -1,0 +1,91 @@
+//! What planning, running and applying carry along.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use super::event::seconds;
+use super::{Event, EventKind, Failure, Listener};
+use crate::cancellation::Cancellation;
+use crate::clock::Clock;
+use crate::journal::Journal;
+
+/// Numbers events, gives them a time and tells them to every listener. Clones share the numbering.
+#[derive(Clone)]
+pub struct Narrator {
+    clock: Clock,
+    listeners: Arc<Vec<Box<dyn Listener>>>,
+    last: Arc<AtomicU64>,
+}
+
+impl Narrator {
+    /// A narrator for these listeners, told in order.
+    pub fn new(clock: Clock, listeners: Vec<Box<dyn Listener>>) -> Self {
+        Self {
+            clock,
+            listeners: Arc::new(listeners),
+            last: Arc::new(AtomicU64::new(0)),
+        }
+    }
+
+    /// Tells an event.
+    pub fn tell(&self, kind: EventKind) {
+        let event = Event {
+            seq: self.last.fetch_add(1, Ordering::SeqCst) + 1,
+            time: self.clock.time_of_day().to_string(),
+            kind,
+        };
+        for listener in self.listeners.iter() {
+            listener.hear(&event);
+        }
+    }
+
+    /// Tells that `name` is waited for, what the service says of it and since when.
+    pub fn progress(&self, step: &str, name: &str, note: &str, elapsed: Duration) {
+        self.tell(EventKind::Progress {
+            step: step.to_owned(),
+            name: name.to_owned(),
+            note: note.to_owned(),
+            elapsed: seconds(elapsed),
+        });
+    }
+}
+
+/// What a run carries: its journal, its clock, the wish to stop, and who hears of it.
+#[derive(Clone)]
+pub struct Context {
+    /// The state file's one writer.
+    pub journal: Journal,
+    /// The program's clock.
+    pub clock: Clock,
+    /// Whether the run was asked to stop.
+    pub cancellation: Cancellation,
+    /// Who hears events.
+    pub narrator: Narrator,
+}
+
+impl Context {
+    /// Waits for `duration` of the program's time, or fails at once when the run is asked to stop.
+    pub async fn pause(&self, duration: Duration) -> Result<(), Failure> {
+        tokio::select! {
+            () = self.clock.sleep(duration) => Ok(()),
+            () = self.cancellation.on_ask() => Err(Failure::interrupted()),
+        }
+    }
+
+    /// Fails when the run was asked to stop: nothing new may begin.
+    pub fn may_begin(&self) -> Result<(), Failure> {
+        if self.cancellation.asked() {
+            Err(Failure::interrupted())
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// How long to wait before an operation is asked after again: a twentieth of the time it has run,
+/// at least five seconds and at most a minute. A fixed interval would be late for short operations
+/// and needlessly busy for long ones.
+pub(super) fn poll_interval(elapsed: Duration) -> Duration {
+    (elapsed / 20).clamp(Duration::from_secs(5), Duration::from_mins(1))
+}

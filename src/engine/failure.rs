@@ -1,0 +1,121 @@
+//! What went wrong, for the person who reads it at 3 a.m.: what failed, on which thing by name,
+//! what the service said, what to do now. The exit code follows from the kind, in one match in
+//! `cli`.
+
+use std::fmt;
+
+use crate::journal::JournalError;
+
+/// Why a run, a plan or a check did not end well.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// Which of the documented endings this is.
+    pub kind: FailureKind,
+    /// What failed and what the service said, in one or more lines.
+    pub message: String,
+    /// What the reader can do now.
+    pub help: Option<String>,
+    /// May the same be tried again in a later pass with hope of another answer?
+    pub passing: bool,
+}
+
+/// The endings that are not success. Each has an exit code of its own.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum FailureKind {
+    /// It was tried and did not work.
+    Failed,
+    /// The runbook or the command line asks for what cannot be.
+    Wrong,
+    /// Not signed in, or not allowed.
+    NotAllowed,
+    /// A guard refused: production, wrong target, stale plan, locked, another operation.
+    Refused,
+    /// A person must act first; the state is saved.
+    Waiting,
+    /// A confirmation is needed and nobody can be asked.
+    Unconfirmed,
+    /// Throttled, timed out, service away: run again.
+    Temporary,
+    /// Stopped on request; the state is saved.
+    Interrupted,
+}
+
+impl Failure {
+    /// A failure of this kind with its message.
+    pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
+        let passing = matches!(kind, FailureKind::Failed | FailureKind::Temporary);
+        Self {
+            kind,
+            message: message.into(),
+            help: None,
+            passing,
+        }
+    }
+
+    /// It was tried and did not work.
+    pub fn failed(message: impl Into<String>) -> Self {
+        Self::new(FailureKind::Failed, message)
+    }
+
+    /// A guard refused.
+    pub fn refused(message: impl Into<String>) -> Self {
+        Self::new(FailureKind::Refused, message)
+    }
+
+    /// The service is away or slow; running again may help.
+    pub fn temporary(message: impl Into<String>) -> Self {
+        Self::new(FailureKind::Temporary, message)
+    }
+
+    /// The run was asked to stop.
+    pub fn interrupted() -> Self {
+        Self::new(FailureKind::Interrupted, "stopped on request")
+    }
+
+    /// The same failure with advice, in place of any it had.
+    #[must_use]
+    pub fn with_help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// The same failure, told as part of what was being done: `WHAT: message`.
+    #[must_use]
+    pub fn during(mut self, what: impl fmt::Display) -> Self {
+        self.message = format!("{what}: {}", self.message);
+        self
+    }
+
+    /// The same failure, which another try cannot change.
+    #[must_use]
+    pub fn lasting(mut self) -> Self {
+        self.passing = false;
+        self
+    }
+
+    /// Must the whole run end with it at once, whatever else could still be tried?
+    pub fn ends_the_run(&self) -> bool {
+        !matches!(self.kind, FailureKind::Failed)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl From<JournalError> for Failure {
+    /// A journal that cannot be written ends the run: nothing more is sent.
+    fn from(error: JournalError) -> Self {
+        let kind = match error {
+            JournalError::Locked { .. } | JournalError::OtherMachine { .. } => FailureKind::Refused,
+            _ => FailureKind::Failed,
+        };
+        let mut failure = Self::new(kind, error.to_string()).lasting();
+        failure.help = Some(error.help());
+        failure
+    }
+}

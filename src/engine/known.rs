@@ -1,0 +1,143 @@
+//! What the journal knows, as a survey sees it.
+//!
+//! Some things cannot be told from the tenant alone: which provider ids are old, whether the copy
+//! that is visible is ours. A survey is handed the journal's fold; where a seal does not exist yet,
+//! a plan uses what it would hold now.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::Captured;
+use crate::journal::{LaunchState, State};
+use crate::text;
+
+/// What the journal knows, and what a plan assumes it would know.
+#[derive(Clone)]
+pub struct Known {
+    state: Option<Arc<State>>,
+    assumed: BTreeMap<String, Vec<Captured>>,
+    planning: bool,
+}
+
+impl Known {
+    /// Nothing: before a run has begun.
+    pub fn nothing() -> Self {
+        Self {
+            state: None,
+            assumed: BTreeMap::new(),
+            planning: true,
+        }
+    }
+
+    /// What this state file's fold says.
+    pub fn from_journal(state: Arc<State>) -> Self {
+        Self {
+            state: Some(state),
+            assumed: BTreeMap::new(),
+            planning: false,
+        }
+    }
+
+    /// The same, for a survey that is only shown.
+    #[must_use]
+    pub fn for_planning(mut self) -> Self {
+        self.planning = true;
+        self
+    }
+
+    /// Is the survey only shown? Then what the run has not made yet is described, not awaited.
+    pub fn is_planning(&self) -> bool {
+        self.planning
+    }
+
+    /// Takes a capture as if it had been sealed; what is sealed already stays as it is.
+    pub(super) fn assume(&mut self, seal: &str, captured: Vec<Captured>) {
+        if !self.has_seal(seal) {
+            self.assumed.insert(seal.to_owned(), captured);
+        }
+    }
+
+    /// Is there a verified seal of this name?
+    pub fn has_seal(&self, seal: &str) -> bool {
+        self.state
+            .as_ref()
+            .is_some_and(|state| state.verified_seal(seal).is_some())
+    }
+
+    /// The captures of a seal whose key begins with `prefix`, parsed: the rest of the key, and the
+    /// value. Where the seal does not exist yet, what it would hold now. Text that is not JSON is
+    /// given as a JSON string.
+    pub fn captures(&self, seal: &str, prefix: &str) -> Vec<(String, Value)> {
+        let parse = |key: &str, text: &str| {
+            let rest = key.strip_prefix(prefix)?.to_owned();
+            let value =
+                serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()));
+            Some((rest, value))
+        };
+        if let Some(found) = self
+            .state
+            .as_ref()
+            .and_then(|state| state.verified_seal(seal))
+        {
+            return found
+                .captures
+                .iter()
+                .filter_map(|row| parse(&row.key, &row.text))
+                .collect();
+        }
+        let assumed = self
+            .assumed
+            .get(seal)
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        assumed
+            .iter()
+            .filter_map(|row| parse(&row.key, &row.text))
+            .collect()
+    }
+
+    /// What is known of a launch, by its change's key.
+    pub fn launch(&self, key: &str) -> Option<&LaunchState> {
+        self.state.as_ref()?.launch(key).map(Arc::as_ref)
+    }
+
+    /// Has this launch ended well and been proved?
+    pub fn launch_proved(&self, key: &str) -> bool {
+        self.launch(key)
+            .is_some_and(|launch| launch.verified.is_some())
+    }
+
+    /// How many launches, of those whose key begins so, have ended well and been proved.
+    pub fn proved_launches(&self, prefix: &str) -> usize {
+        let launches = self.state.iter().flat_map(|state| &state.launches);
+        launches
+            .filter(|(key, launch)| key.starts_with(prefix) && launch.verified.is_some())
+            .count()
+    }
+
+    /// Has this run applied and read back the set of this key?
+    pub fn is_done(&self, key: &str) -> bool {
+        self.state
+            .as_ref()
+            .and_then(|state| state.set(key))
+            .is_some_and(|set| set.done.is_some())
+    }
+
+    /// The id that a change of this run gives to the row it creates: the same at every try, so that
+    /// a lost reply cannot make a second row. Without a run (a plan), the nil id.
+    pub fn made_id(&self, key: &str) -> Uuid {
+        let Some(state) = self.state.as_ref() else {
+            return Uuid::nil();
+        };
+        let digest = text::sha256(format!("{}/{key}", state.run).as_bytes());
+        let mut bytes = [0_u8; 16];
+        for (index, byte) in bytes.iter_mut().enumerate() {
+            // Two hexadecimal digits a byte; the digest has 64 of them.
+            *byte = u8::from_str_radix(&digest[2 * index..2 * index + 2], 16).unwrap_or_default();
+        }
+        uuid::Builder::from_custom_bytes(bytes).into_uuid()
+    }
+}

@@ -1,0 +1,103 @@
+//! What a step is made of: phases that survey, phases that capture, barriers.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::{Change, Failure, Known};
+
+/// One step of a runbook: its phases in order.
+pub struct Step {
+    /// Its name in the runbook.
+    pub name: &'static str,
+    /// Why the runbook leaves it out, if it does.
+    pub skip: Option<String>,
+    /// How many passes of a phase may apply changes.
+    pub attempts: u32,
+    /// How many changes of a phase may be under way at once.
+    pub concurrency: usize,
+    /// How long a barrier may hold.
+    pub timeout: Duration,
+    /// Its phases, each of which reaches its end before the next is surveyed.
+    pub phases: Vec<Phase>,
+}
+
+/// A part of a step that reaches its end before the next begins.
+pub struct Phase {
+    /// Its name within the step.
+    pub name: &'static str,
+    /// What it does.
+    pub work: Work,
+}
+
+/// What a phase does.
+pub enum Work {
+    /// Lists, records, lists again, seals. Changes nothing.
+    Capture(Box<dyn Capture>),
+    /// Finds changes and has them applied.
+    Changes(Box<dyn Survey>),
+}
+
+impl Phase {
+    /// A phase that finds changes.
+    pub fn changes(name: &'static str, survey: impl Survey + 'static) -> Self {
+        Self {
+            name,
+            work: Work::Changes(Box::new(survey)),
+        }
+    }
+
+    /// A phase that captures.
+    pub fn capture(name: &'static str, capture: impl Capture + 'static) -> Self {
+        Self {
+            name,
+            work: Work::Capture(Box::new(capture)),
+        }
+    }
+}
+
+/// Reading, without changing anything, to learn what is still to do.
+#[async_trait]
+pub trait Survey: Send + Sync {
+    /// Reads the tenant and what the journal knows; returns what is still to do, in the order in
+    /// which it should be begun.
+    async fn survey(&self, known: &Known) -> Result<Vec<Change>, Failure>;
+
+    /// What must be true besides before the phase has ended: an asynchronous job finished, for
+    /// example. A probe that is waited for, not a change.
+    async fn barrier(&self, _known: &Known) -> Result<Barrier, Failure> {
+        Ok(Barrier::Passed)
+    }
+}
+
+/// Whether what a phase waits for has come true.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Barrier {
+    /// It has.
+    Passed,
+    /// Not yet; what is awaited, in words.
+    Holds(String),
+}
+
+/// Rows and settings as the service gave them, recorded verbatim.
+#[async_trait]
+pub trait Capture: Send + Sync {
+    /// The name of the seal that closes the set.
+    fn seal(&self) -> &'static str;
+
+    /// Lists everything once, completely: a page that fails fails the listing.
+    async fn list(&self, known: &Known) -> Result<Vec<Captured>, Failure>;
+}
+
+/// One row or setting of a capture.
+#[derive(Clone, Debug)]
+pub struct Captured {
+    /// Stable key: where it was read and which thing it is.
+    pub key: String,
+    /// The version, where the service gives one: two listings in a row must agree on it.
+    pub etag: Option<String>,
+    /// The service's bytes, verbatim.
+    pub text: String,
+    /// What two listings must agree on where there is no version: the captured fields.
+    pub compared: Option<String>,
+}

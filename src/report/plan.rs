@@ -1,0 +1,65 @@
+//! A plan as text for a person and as a JSON document for a program.
+
+use serde_json::{Value, json};
+
+use super::Palette;
+use crate::engine::{Plan, PlannedChange};
+use crate::journal::ChangeKind;
+use crate::text::{count, escape, redact};
+
+/// A plan as text: what opens it, then each step with its changes.
+pub fn plan_text(plan: &Plan, target: &str, palette: Palette) -> String {
+    let by_hand = plan.by_hand();
+    let mut text = format!(
+        "Plan for '{}': {}, {} automatic, {by_hand} by hand\n",
+        escape(target),
+        count(plan.len(), "change"),
+        plan.len() - by_hand
+    );
+    for (number, step) in plan.steps.iter().enumerate() {
+        let head = format!("[{}/{}] {}", number + 1, plan.steps.len(), step.name);
+        let told = match (&step.skip, step.changes.is_empty()) {
+            (Some(reason), _) => format!(": skipped: {}", escape(reason)),
+            (None, true) => ": nothing to do".to_owned(),
+            (None, false) => String::new(),
+        };
+        text += &format!("\n{}{told}\n", palette.bold(&head));
+        for change in &step.changes {
+            text += &change_text(change, palette);
+        }
+    }
+    if !plan.is_empty() {
+        let lasting = plan.destructive_keys().len();
+        text += &format!(
+            "\n{} marked ! cannot be undone; a run asks for the target's name before it begins\n",
+            count(lasting, "change")
+        );
+    }
+    text
+}
+
+fn change_text(change: &PlannedChange, palette: Palette) -> String {
+    let (mark, by) = match change.kind {
+        ChangeKind::Ask => (palette.notable("?"), " (by hand)"),
+        _ if change.destructive => (palette.bad("!"), ""),
+        ChangeKind::Set | ChangeKind::Remove | ChangeKind::Launch => (palette.good("~"), ""),
+    };
+    format!("  {mark} {}{by}\n", escape(&change.name))
+}
+
+/// A plan as one JSON document: `{"v":1,"digest":…,"steps":[{name, changes:[{key, kind, …}]}]}`.
+pub fn plan_document(plan: &Plan, digest: &str) -> String {
+    let steps: Vec<Value> = plan
+        .steps
+        .iter()
+        .map(|step| json!({ "name": step.name, "skip": step.skip, "changes": step.changes }))
+        .collect();
+    let document = json!({
+        "v": 1,
+        "digest": digest,
+        "automatic": plan.len() - plan.by_hand(),
+        "by-hand": plan.by_hand(),
+        "steps": steps,
+    });
+    redact(&document.to_string()).into_owned()
+}

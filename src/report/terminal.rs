@@ -1,0 +1,80 @@
+//! Events at a terminal: the same lines, with what is under way in a bar below them.
+
+use std::sync::{Arc, Mutex};
+
+use super::Printer;
+use super::lines::recorded;
+use super::words::seconds;
+use crate::engine::{Event, EventKind, Listener, StepLine};
+use crate::text::escape;
+
+/// Hears events and draws them.
+pub struct Terminal {
+    printer: Arc<Printer>,
+    steps: Mutex<(Vec<StepLine>, String)>,
+}
+
+impl Terminal {
+    /// A terminal through this printer.
+    pub fn new(printer: Arc<Printer>) -> Self {
+        Self {
+            printer,
+            steps: Mutex::new((Vec::new(), String::new())),
+        }
+    }
+
+    fn show(&self, step: &str, what: &str) {
+        self.printer.show(format!("{step}  {what}"));
+    }
+}
+
+impl Listener for Terminal {
+    fn hear(&self, event: &Event) {
+        let Ok(mut told) = self.steps.lock() else {
+            return;
+        };
+        match &event.kind {
+            EventKind::RunBegan { steps, .. } => told.0.clone_from(steps),
+            EventKind::StepBegan { step } => {
+                let at = told
+                    .0
+                    .iter()
+                    .position(|line| line.name == *step)
+                    .map_or(0, |at| at + 1);
+                told.1 = format!("[{at}/{}]", told.0.len());
+                self.show(&told.1, step);
+            }
+            EventKind::PhaseBegan { phase, .. } => {
+                self.show(&told.1, &format!("surveying {phase}"))
+            }
+            EventKind::ChangeBegan { name, .. } => self.show(&told.1, &escape(name)),
+            EventKind::Progress {
+                name,
+                note,
+                elapsed,
+                ..
+            } => {
+                let text = format!("{}: {} ({})", escape(name), escape(note), seconds(*elapsed));
+                self.show(&told.1, &text);
+            }
+            EventKind::Waiting {
+                service,
+                reason,
+                seconds: wait,
+                ..
+            } => {
+                let text = format!(
+                    "{} ({reason}): again in {}",
+                    escape(service),
+                    seconds(*wait)
+                );
+                self.show(&told.1, &text);
+            }
+            EventKind::RunEnded { .. } => self.printer.hide(),
+            _ => {}
+        }
+        if let Some(line) = recorded(&event.kind, &told.0, self.printer.palette()) {
+            self.printer.remark(&line);
+        }
+    }
+}

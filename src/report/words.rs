@@ -1,0 +1,37 @@
+//! Durations as people read them.
+
+use std::time::Duration;
+
+/// The two largest units of a duration: `1 h 32 min`, `3 min 5 s`, `12 s`, `0 s`.
+pub fn duration(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let (hours, minutes, rest) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    match (hours, minutes) {
+        (0, 0) => format!("{rest} s"),
+        (0, _) if rest == 0 => format!("{minutes} min"),
+        (0, _) => format!("{minutes} min {rest} s"),
+        (_, 0) => format!("{hours} h"),
+        _ => format!("{hours} h {minutes} min"),
+    }
+}
+
+/// Seconds, as events carry them, as people read them.
+pub(super) fn seconds(seconds: f64) -> String {
+    duration(Duration::try_from_secs_f64(seconds).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_units_are_enough() {
+        let said = |seconds| duration(Duration::from_secs(seconds));
+        assert_eq!(said(0), "0 s");
+        assert_eq!(said(59), "59 s");
+        assert_eq!(said(120), "2 min");
+        assert_eq!(said(185), "3 min 5 s");
+        assert_eq!(said(3600), "1 h");
+        assert_eq!(said(5520), "1 h 32 min");
+    }
+}
