@@ -25,6 +25,8 @@ mod model;
 mod read;
 mod secrecy;
 mod source;
+#[cfg(test)]
+mod tests;
 mod tree;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
@@ -34,14 +36,15 @@ pub use model::Runbook;
 pub use model::endpoints::{Credential, CredentialKind, Endpoint, Endpoints, Identity, ServiceKey};
 pub use model::environments::{Cloud, Lcs, LcsGeography, Target};
 pub use model::iom::{IOM_COLUMNS, Iom, IomTable};
+pub use model::options::{
+    ActivateFlows, ConnectionChoice, ConnectionChoices, CopyApi, CopyEnvironments, CopyType,
+    DetachHow, DetachProviderActions, ExitAdministrationMode, FinopsMode, Gateway, Owner,
+    ProviderChoice, Publish, ReconfigureConnections, ReconfigureDualWrite, ReinstallProviders,
+    Replacement, RestoreProviderActions, SecurityGroup, TurnOn,
+};
 pub use model::request::{IomRequest, Method, Placeholder};
 pub use model::secret::{Secret, SecretError};
-pub use model::steps::{
-    ActivateFlows, Common, ConnectionChoice, ConnectionChoices, CopyApi, CopyEnvironments,
-    CopyType, DetachHow, DetachProviderActions, ExitAdministrationMode, FinopsMode, Gateway, Owner,
-    ProviderChoice, Publish, ReconfigureConnections, ReconfigureDualWrite, ReinstallProviders,
-    Replacement, RestoreProviderActions, SecurityGroup, Step, StepName, StepView, Steps, TurnOn,
-};
+pub use model::steps::{Common, Step, StepName, StepView, Steps};
 pub use model::template::{
     FilledRequest, MissingPlaceholder, Placeholders, RequestBinding, RequestTemplate,
 };

@@ -244,7 +244,7 @@ fn as_key(node: Node) -> (Key, Option<Problem>) {
             let problem = Problem {
                 span,
                 message: "a key must be a text".to_owned(),
-                help: None,
+                help: Some("write it as one word, such as `name`".to_owned()),
             };
             (Key::Refused, Some(problem))
         }

@@ -21,7 +21,7 @@ const TELLING: [&str; 10] = [
     "api_key",
 ];
 
-fn is_telling(key: &str) -> bool {
+pub(super) fn is_telling(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
     TELLING.iter().any(|word| key.contains(word))
 }
@@ -30,6 +30,8 @@ fn is_telling(key: &str) -> bool {
 #[derive(Debug, Default)]
 pub(super) struct Hidden {
     places: BTreeSet<Span>,
+    /// The values of telling keys, whole; they do not overlap and stand in the text's order.
+    scopes: Vec<Span>,
 }
 
 impl Hidden {
@@ -45,6 +47,7 @@ impl Hidden {
             Content::Map(entries) => {
                 for entry in entries {
                     if is_telling(&entry.key) {
+                        self.scopes.push(entry.value.span);
                         self.hide_entry(entry, text);
                     } else {
                         self.search(&entry.value, text);
@@ -89,6 +92,14 @@ impl Hidden {
         if start < end {
             self.places.insert(Span { start, end });
         }
+    }
+
+    /// Whether a place lies under a key that speaks of secrets.
+    pub(super) fn is_in_scope(&self, span: Span) -> bool {
+        let after = self
+            .scopes
+            .partition_point(|scope| scope.start <= span.start);
+        after > 0 && span.end <= self.scopes[after - 1].end
     }
 
     /// Hides one place.

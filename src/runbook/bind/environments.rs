@@ -3,9 +3,10 @@
 use uuid::Uuid;
 
 use super::fields::Fields;
-use super::scalar::{guid, text, unknown_word, whole_number, word};
-use super::{Binder, Field};
+use super::scalar::{guid, text, whole_number, word};
+use super::{Binder, Field, unknown_choice};
 use crate::runbook::model::environments::{Cloud, Lcs, LcsGeography, Target};
+use crate::runbook::model::words::{Word as _, listed};
 use crate::runbook::source::Located;
 use crate::runbook::tree::Content;
 
@@ -26,7 +27,12 @@ pub(super) fn cloud(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Located
     let by_pac = PAC_NAMES.iter().find(|(name, _)| name == given);
     let cloud = by_pac.map(|(_, cloud)| *cloud).or(given.parse().ok());
     if cloud.is_none() {
-        unknown_word::<Cloud>(binder, field, given);
+        let words = Cloud::ALL.iter().map(|cloud| cloud.word());
+        let words: Vec<&str> = words
+            .chain(PAC_NAMES.iter().map(|(name, _)| *name))
+            .collect();
+        let help = format!("allowed: {}", listed::<Cloud>());
+        unknown_choice(binder, field, given, &words, &help);
     }
     Some(Located::new(cloud?, field.node.span))
 }
@@ -42,8 +48,7 @@ pub(super) fn target(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Target
     let help = "write `target: { environment: GUID, name: DISPLAY NAME }`";
     let mut fields = Fields::open(binder, field, help)?;
     let environment = fields.required(binder, "environment", "environment: GUID", guid);
-    let name_help = "name: the target's display name in the admin center";
-    let name = fields.required(binder, "name", name_help, text);
+    let name = fields.required(binder, "name", "name: DISPLAY NAME", text);
     fields.close(binder);
     Some(Target {
         environment: environment?,

@@ -1,6 +1,7 @@
 //! A map with known keys, taken apart.
 
-use super::{Binder, Field, suggestion};
+use super::{Binder, Field, nearest, suggestion};
+use crate::runbook::secrecy::is_telling;
 use crate::runbook::source::Span;
 use crate::runbook::tree::{Content, Entry};
 use crate::text;
@@ -14,6 +15,8 @@ pub(super) struct Fields<'a> {
     span: Span,
     entries: &'a [Entry],
     known: Vec<&'static str>,
+    /// Keys that must be there and are not, each with how to write it.
+    missing: Vec<(&'static str, String)>,
 }
 
 impl<'a> Fields<'a> {
@@ -25,6 +28,7 @@ impl<'a> Fields<'a> {
             span: field.key,
             entries,
             known: Vec::new(),
+            missing: Vec::new(),
         })
     }
 
@@ -37,6 +41,7 @@ impl<'a> Fields<'a> {
                 .map_or(Span::default(), |entry| entry.key.span),
             entries,
             known: Vec::new(),
+            missing: Vec::new(),
         }
     }
 
@@ -60,8 +65,7 @@ impl<'a> Fields<'a> {
         if let Some(field) = self.take(name) {
             return bind(binder, field);
         }
-        let message = format!("{} lacks the key `{name}`", self.of);
-        binder.error(self.span, message, format!("write `{example}`"));
+        self.missing.push((name, format!("write `{example}`")));
         None
     }
 
@@ -110,22 +114,51 @@ impl<'a> Fields<'a> {
         self.span
     }
 
-    /// Reports the keys that nobody knows.
-    pub(super) fn close(self, binder: &mut Binder<'_>) {
-        for entry in self.rest() {
-            unknown_key(binder, entry, &self.of, &self.known);
+    /// Reports the keys that nobody knows and the keys that are missing. A key that is only
+    /// misspelled is one mistake, and is said once. Answers whether every key was known.
+    pub(super) fn close(self, binder: &mut Binder<'_>) -> bool {
+        let mut meant = Vec::new();
+        let unknown = self.rest();
+        for entry in &unknown {
+            meant.extend(unknown_key(binder, entry, &self.of, &self.known));
+        }
+        self.report_missing(binder, &meant);
+        unknown.is_empty()
+    }
+
+    /// Says that a key is missing, where only other keys tell whether it must be there.
+    pub(super) fn miss(&mut self, name: &'static str, help: String) {
+        self.missing.push((name, help));
+    }
+
+    /// Reports the keys that are missing, but for those that a misspelled key meant.
+    pub(super) fn report_missing(self, binder: &mut Binder<'_>, meant: &[&str]) {
+        for (name, help) in self.missing {
+            if !meant.contains(&name) {
+                let message = format!("{} lacks the key `{name}`", self.of);
+                binder.error(self.span, message, help);
+            }
         }
     }
 }
 
-/// Reports a key that is not in its list. Its value is hidden: nobody knows what it is.
-pub(super) fn unknown_key(binder: &mut Binder<'_>, entry: &Entry, of: &str, known: &[&str]) {
+/// Reports a key that is not in its list; answers the one that was probably meant. Its value is
+/// hidden unless that key holds no secret: nobody knows what it is.
+pub(super) fn unknown_key<'k>(
+    binder: &mut Binder<'_>,
+    entry: &Entry,
+    of: &str,
+    known: &[&'k str],
+) -> Option<&'k str> {
+    let meant = nearest(&entry.key, known.iter().copied());
     // In `secret: { hunter2 }` the key is the secret; its value then is nothing at all.
-    let telling = binder.hidden.covers(entry.value.span);
-    if telling && matches!(entry.value.content, Content::Empty) {
+    let empty = matches!(entry.value.content, Content::Empty | Content::Broken);
+    if empty && meant.is_none() && binder.hidden.is_in_scope(entry.key.span) {
         binder.hidden.hide(entry.key.span);
     }
-    binder.hidden.hide_entry(entry, binder.text);
+    if meant.is_none_or(is_telling) {
+        binder.hidden.hide_entry(entry, binder.text);
+    }
     let key = binder.quoted(entry.key.span, &entry.key.value);
     let help = if known.is_empty() {
         format!("{of} has no keys; remove it")
@@ -133,4 +166,5 @@ pub(super) fn unknown_key(binder: &mut Binder<'_>, entry: &Entry, of: &str, know
         suggestion(&entry.key.value, known.iter().copied())
     };
     binder.error(entry.key.span, format!("{key} is not a key of {of}"), help);
+    meant
 }

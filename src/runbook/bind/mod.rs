@@ -4,8 +4,8 @@
 //! - [`fields`]: a map is taken apart by its keys; unknown and missing ones are reported.
 //! - [`scalar`]: texts, words, numbers, GUIDs, durations, addresses.
 //! - [`root`]: the document from its top, and the checks between its parts.
-//! - [`identity`], [`endpoints`], [`environments`], [`iom`], [`template`], [`steps`], [`options`]:
-//!   one section each.
+//! - [`endpoints`], [`environments`], [`identity`], [`iom`], [`steps`]: one section each, with their
+//!   parts [`credential`], [`secret`], [`template`], [`options`], [`connections`].
 
 use super::diagnostic::Problem;
 use super::secrecy::Hidden;
@@ -13,6 +13,8 @@ use super::source::Span;
 use super::tree::{Content, Entry, Node};
 use crate::text;
 
+mod connections;
+mod credential;
 mod endpoints;
 mod environments;
 mod fields;
@@ -21,6 +23,7 @@ mod iom;
 mod options;
 pub(super) mod root;
 mod scalar;
+mod secret;
 mod steps;
 mod template;
 
@@ -74,13 +77,18 @@ impl Binder<'_> {
         });
     }
 
-    /// A value for a message: in backquotes, safe to show, and not at all if it may be a secret.
+    /// A value for a message: in backquotes, safe to show. Nothing if it may be a secret, or is so
+    /// long that the marked line shows it better.
+    fn shown(&self, span: Span, value: &str) -> Option<String> {
+        let fits = value.chars().count() <= LONGEST_QUOTED;
+        (fits && !self.hidden.covers(span))
+            .then(|| format!("`{}`", text::escape(&text::redact(value))))
+    }
+
+    /// The same as the subject of a message.
     fn quoted(&self, span: Span, value: &str) -> String {
-        if self.hidden.covers(span) || value.chars().count() > LONGEST_QUOTED {
-            "what is written here".to_owned()
-        } else {
-            format!("`{}`", text::escape(&text::redact(value)))
-        }
+        self.shown(span, value)
+            .unwrap_or_else(|| "what is written here".to_owned())
     }
 
     /// Says that something of another kind belongs here. What was refused already is passed over.
@@ -89,6 +97,7 @@ impl Binder<'_> {
         match field.node.content {
             Content::Broken => {}
             Content::Empty => {
+                let help = help.into().unwrap_or_else(|| "write its value".to_owned());
                 self.error(field.span(), format!("`{name}` has no value"), help);
             }
             _ => {
@@ -100,6 +109,19 @@ impl Binder<'_> {
                 );
             }
         }
+    }
+
+    /// Says that a value is not what its key wants.
+    fn not_a(&mut self, field: Field<'_>, wanted: &str, help: String) {
+        let Content::Text { text: given, .. } = &field.node.content else {
+            self.wrong_kind(field, wanted, help);
+            return;
+        };
+        let shown = self.shown(field.node.span, given);
+        let shown = shown.map(|shown| format!(": {shown}")).unwrap_or_default();
+        let name = text::escape(field.name);
+        let message = format!("`{name}` is not {wanted}{shown}");
+        self.error(field.node.span, message, help);
     }
 
     /// The entries of a map whose keys are free, such as connections. Nothing written is no entry.
@@ -159,6 +181,23 @@ fn suggestion<'a>(given: &str, words: impl Iterator<Item = &'a str> + Clone) -> 
         Some(word) => format!("did you mean `{word}`?"),
         None => format!("allowed: {}", super::model::words::quoted_list(words)),
     }
+}
+
+/// Says that a word is none of those that a key takes: the one that was meant, else `help`.
+fn unknown_choice(
+    binder: &mut Binder<'_>,
+    field: Field<'_>,
+    given: &str,
+    words: &[&str],
+    help: &str,
+) {
+    let quoted = binder.quoted(field.node.span, given);
+    let message = format!("{quoted} is no choice for `{}`", text::escape(field.name));
+    let help = match nearest(given, words.iter().copied()) {
+        Some(word) => format!("did you mean `{word}`?"),
+        None => help.to_owned(),
+    };
+    binder.error(field.node.span, message, help);
 }
 
 #[cfg(test)]

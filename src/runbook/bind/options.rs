@@ -1,18 +1,18 @@
 //! What each step may be told.
 
+use super::connections::connections;
 use super::fields::Fields;
-use super::identity::secret;
 use super::scalar::{any_text, boolean, guid, parse_guid, text, texts, word};
-use super::{Binder, Field};
-use crate::runbook::model::steps::{
-    ActivateFlows, ConnectionChoice, ConnectionChoices, CopyApi, CopyEnvironments, CopyType,
-    DetachHow, DetachProviderActions, ExitAdministrationMode, FinopsMode, Gateway, Owner,
-    ProviderChoice, Publish, ReconfigureConnections, ReconfigureDualWrite, ReinstallProviders,
-    Replacement, RestoreProviderActions, SecurityGroup, TurnOn,
+use super::secret::secret;
+use super::{Binder, Field, unknown_choice};
+use crate::runbook::model::options::{
+    ActivateFlows, ConnectionChoices, CopyApi, CopyEnvironments, CopyType, DetachHow,
+    DetachProviderActions, ExitAdministrationMode, FinopsMode, Gateway, ProviderChoice, Publish,
+    ReconfigureDualWrite, ReinstallProviders, Replacement, RestoreProviderActions, SecurityGroup,
+    TurnOn,
 };
 use crate::runbook::source::Located;
 use crate::runbook::tree::Content;
-use crate::text;
 
 pub(super) fn copy_environments(
     binder: &mut Binder<'_>,
@@ -70,13 +70,8 @@ fn security_group(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Located<S
         "none" => SecurityGroup::None,
         id if parse_guid(id).is_some() => SecurityGroup::Group(guid(binder, field)?.value),
         other => {
-            let quoted = binder.quoted(field.node.span, other);
-            let help = match super::nearest(other, ["keep", "none"].into_iter()) {
-                Some(word) => format!("did you mean `{word}`?"),
-                None => "write `keep`, `none`, or the group's id as a GUID".to_owned(),
-            };
-            let message = format!("{quoted} is no choice for `security-group`");
-            binder.error(field.node.span, message, help);
+            let help = "write `keep`, `none`, or the group's id as a GUID";
+            unknown_choice(binder, field, other, &["keep", "none"], help);
             return None;
         }
     };
@@ -94,96 +89,6 @@ pub(super) fn exit_administration_mode(
     Some(ExitAdministrationMode {})
 }
 
-pub(super) fn reconfigure_connections(
-    binder: &mut Binder<'_>,
-    fields: &mut Fields<'_>,
-) -> Option<ReconfigureConnections> {
-    let owner = fields.optional(binder, "owner", owner);
-    let connections = fields.or(binder, "connections", ConnectionChoices::new(), connections);
-    Some(ReconfigureConnections {
-        owner: owner?,
-        connections: connections?,
-    })
-}
-
-fn owner(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Located<Owner>> {
-    let help = "write `owner: { user: NAME@DOMAIN }` or `owner: { team: NAME }`";
-    if matches!(field.node.content, Content::Text { .. }) {
-        binder.wrong_kind(field, "a user or a team", help.to_owned());
-        return None;
-    }
-    let mut fields = Fields::open(binder, field, help)?;
-    let user = fields.optional(binder, "user", user);
-    let team = fields.optional(binder, "team", text);
-    fields.close(binder);
-    let owner = match (user?, team?) {
-        (Some(user), None) => Owner::User(user.value),
-        (None, Some(team)) => Owner::Team(team.value),
-        (Some(_), Some(_)) => {
-            binder.error(
-                field.key,
-                "`owner` names a user and a team",
-                help.to_owned(),
-            );
-            return None;
-        }
-        (None, None) => {
-            binder.error(field.key, "`owner` names nobody", help.to_owned());
-            return None;
-        }
-    };
-    Some(Located::new(owner, field.key))
-}
-
-/// A user by user principal name or object id.
-pub(super) fn user(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Located<String>> {
-    let user = text(binder, field)?;
-    let is_name = user.split_once('@').is_some_and(|(name, domain)| {
-        !name.is_empty() && domain.contains('.') && !user.contains(char::is_whitespace)
-    });
-    if is_name || parse_guid(&user).is_some() {
-        return Some(user);
-    }
-    let quoted = binder.quoted(user.span, &user);
-    let message = format!("`{}` is not a user: {quoted}", text::escape(field.name));
-    let help = "write a user principal name, `svc-iom@contoso.com`, or an object id".to_owned();
-    binder.error(user.span, message, help);
-    None
-}
-
-/// Connections by reference or connector: a connection id, or `{ account: … }`.
-fn connections(binder: &mut Binder<'_>, field: Field<'_>) -> Option<ConnectionChoices> {
-    let entries = binder.entries(field, "write `shared_bigcommerce: CONNECTION ID`")?;
-    binder.each(entries, |binder, field| {
-        let choice = match &field.node.content {
-            Content::Map(_) => {
-                let help = "write `{ account: NAME@DOMAIN }`";
-                let mut fields = Fields::open(binder, field, help)?;
-                let account = fields.required(binder, "account", "account: NAME@DOMAIN", text);
-                fields.close(binder);
-                account.map(|account| account.map(ConnectionChoice::Account))
-            }
-            _ => connection_id(binder, field),
-        };
-        Some((field.name.to_owned(), choice?))
-    })
-}
-
-/// A connection's id is an opaque text; a pasted address of one is the usual mistake.
-fn connection_id(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Located<ConnectionChoice>> {
-    let id = text(binder, field)?;
-    if id.contains(|c: char| c == '/' || c.is_whitespace() || c.is_control()) {
-        let quoted = binder.quoted(id.span, &id);
-        let message = format!("{quoted} is not a connection id");
-        let help = "of the connection's address, write the part after the connector's name; or \
-                    `{ account: NAME@DOMAIN }`"
-            .to_owned();
-        binder.error(id.span, message, help);
-        return None;
-    }
-    Some(id.map(ConnectionChoice::Id))
-}
-
 pub(super) fn activate_flows(
     binder: &mut Binder<'_>,
     fields: &mut Fields<'_>,
@@ -191,7 +96,8 @@ pub(super) fn activate_flows(
     let as_in_source = Located::new(TurnOn::AsInSource, fields.span());
     let turn_on = fields.or(binder, "turn-on", as_in_source, |binder, field| {
         let help = "write `as-in-source`, `all`, or a list of globs and workflow ids";
-        word_or_list(binder, field, help, |given| match given {
+        let words = ["as-in-source", "all"];
+        word_or_list(binder, field, &words, help, |given| match given {
             Given::Word("as-in-source") => Some(TurnOn::AsInSource),
             Given::Word("all") => Some(TurnOn::All),
             Given::Word(_) => None,
@@ -244,7 +150,8 @@ pub(super) fn reinstall_providers(
     let previously_active = Located::new(ProviderChoice::PreviouslyActive, fields.span());
     let providers = fields.or(binder, "providers", previously_active, |binder, field| {
         let help = "write `previously-active`, or a list of definitions by logical name";
-        word_or_list(binder, field, help, |given| match given {
+        let words = ["previously-active"];
+        word_or_list(binder, field, &words, help, |given| match given {
             Given::Word("previously-active") => Some(ProviderChoice::PreviouslyActive),
             Given::Word(_) => None,
             Given::List(definitions) => Some(ProviderChoice::Definitions(definitions)),
@@ -315,6 +222,10 @@ fn gateway(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Located<Gateway>
             fields.close(binder);
             Some(Located::new(Gateway::AcknowledgedBy(by?.value), field.key))
         }
+        Content::Text { text, .. } => {
+            unknown_choice(binder, field, text, &["guided"], help);
+            None
+        }
         _ => {
             binder.wrong_kind(field, "`guided` or a map", help.to_owned());
             None
@@ -332,6 +243,7 @@ enum Given<'a> {
 fn word_or_list<T>(
     binder: &mut Binder<'_>,
     field: Field<'_>,
+    words: &[&str],
     help: &str,
     choose: impl FnOnce(Given<'_>) -> Option<T>,
 ) -> Option<Located<T>> {
@@ -339,9 +251,7 @@ fn word_or_list<T>(
         Content::Text { text, .. } => {
             let chosen = choose(Given::Word(text));
             if chosen.is_none() {
-                let quoted = binder.quoted(field.node.span, text);
-                let message = format!("{quoted} is no choice for `{}`", field.name);
-                binder.error(field.node.span, message, help.to_owned());
+                unknown_choice(binder, field, text, words, help);
             }
             chosen
         }

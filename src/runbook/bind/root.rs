@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use super::connections::user;
 use super::endpoints::{check as check_endpoints, endpoints};
 use super::environments::{cloud, lcs, source, target};
 use super::fields::Fields;
 use super::identity::identity;
 use super::iom::iom;
-use super::options::user;
 use super::scalar::{text, whole_number};
 use super::steps::steps;
 use super::{Binder, Field};
@@ -16,7 +16,7 @@ use crate::runbook::model::Runbook;
 use crate::runbook::model::endpoints::{Endpoints, Identity, ServiceKey};
 use crate::runbook::model::environments::Cloud;
 use crate::runbook::model::iom::Iom;
-use crate::runbook::model::steps::Gateway;
+use crate::runbook::model::options::Gateway;
 use crate::runbook::read::Document;
 use crate::runbook::secrecy::Hidden;
 use crate::runbook::source::{Located, Source, Span};
@@ -120,11 +120,7 @@ fn runbook(
         && cloud.value != Cloud::Rehearsal
     {
         let help = "write `identity: { tenant: …, default: { … } }`; only a rehearsal needs none";
-        binder.error(
-            fields.span(),
-            "the runbook lacks the key `identity`",
-            help.to_owned(),
-        );
+        fields.miss("identity", help.to_owned());
     }
     if let (Some(steps), Some(endpoints), Some(identity)) = (&steps, &endpoints, &identity) {
         check_gateway(
@@ -165,13 +161,8 @@ fn name(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Located<String>> {
     if name.bytes().all(allowed) && name.len() <= LONGEST_NAME {
         return Some(name);
     }
-    let quoted = binder.quoted(name.span, &name);
     let help = "write lower-case letters, digits and hyphens, 100 at most; it names the state file";
-    binder.error(
-        name.span,
-        format!("`name` is not a name: {quoted}"),
-        help.to_owned(),
-    );
+    binder.not_a(field, "a name", help.to_owned());
     None
 }
 

@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use url::{Host, Url};
 use uuid::Uuid;
 
-use super::{Binder, Field, suggestion};
+use super::{Binder, Field, unknown_choice};
 use crate::runbook::model::words::{self, Word};
 use crate::runbook::source::Located;
 use crate::runbook::tree::Content;
@@ -21,7 +21,7 @@ pub(super) fn text(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Located<
     let value = any_text(binder, field)?;
     if value.trim().is_empty() {
         let message = format!("`{}` is empty", text::escape(field.name));
-        binder.error(field.span(), message, None);
+        binder.error(field.span(), message, "write its value".to_owned());
         return None;
     }
     Some(value)
@@ -30,7 +30,7 @@ pub(super) fn text(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Located<
 /// A text that may be empty.
 pub(super) fn any_text(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Located<String>> {
     let Content::Text { text, .. } = &field.node.content else {
-        binder.wrong_kind(field, "a text", None);
+        binder.wrong_kind(field, "a text", "write one text".to_owned());
         return None;
     };
     Some(Located::new(text.clone(), field.node.span))
@@ -46,16 +46,9 @@ pub(super) fn word<W: Word>(binder: &mut Binder<'_>, field: Field<'_>) -> Option
     if let Some(choice) = words::find(given) {
         return Some(Located::new(choice, field.node.span));
     }
-    unknown_word::<W>(binder, field, given);
+    let words: Vec<&str> = W::ALL.iter().map(|choice| choice.word()).collect();
+    unknown_choice(binder, field, given, &words, &allowed());
     None
-}
-
-/// Says that a word is not in its list.
-pub(super) fn unknown_word<W: Word>(binder: &mut Binder<'_>, field: Field<'_>, given: &str) {
-    let quoted = binder.quoted(field.node.span, given);
-    let help = suggestion(given, W::ALL.iter().map(|choice| choice.word()));
-    let message = format!("{quoted} is no choice for `{}`", text::escape(field.name));
-    binder.error(field.node.span, message, help);
 }
 
 /// `true` or `false`, without quotes.
@@ -63,7 +56,7 @@ pub(super) fn boolean(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Locat
     let value = plain_text(field).and_then(|text| text.parse::<bool>().ok());
     if value.is_none() {
         let help = "write `true` or `false`, without quotes".to_owned();
-        not_a(binder, field, "a truth value", help);
+        binder.not_a(field, "a truth value", help);
     }
     Some(Located::new(value?, field.node.span))
 }
@@ -79,12 +72,9 @@ pub(super) fn whole_number(
         .and_then(|text| text.parse().ok())
         .filter(|number| bounds.contains(number));
     if number.is_none() {
-        let help = format!(
-            "write a whole number from {} to {}",
-            bounds.start(),
-            bounds.end()
-        );
-        not_a(binder, field, "such a number", help);
+        let wanted = format!("a whole number from {} to {}", bounds.start(), bounds.end());
+        let help = format!("write {wanted}, without quotes");
+        binder.not_a(field, &wanted, help);
     }
     Some(Located::new(number?, field.node.span))
 }
@@ -95,8 +85,8 @@ pub(super) fn positive_number(binder: &mut Binder<'_>, field: Field<'_>) -> Opti
         .and_then(|text| text.parse::<f64>().ok())
         .filter(|number| *number > 0.0 && *number <= 1e6);
     if number.is_none() {
-        let help = "write a number above 0 and up to 1000000".to_owned();
-        not_a(binder, field, "such a number", help);
+        let wanted = "a number above 0 and up to 1000000";
+        binder.not_a(field, wanted, format!("write {wanted}, without quotes"));
     }
     Some(Located::new(number?, field.node.span))
 }
@@ -119,7 +109,7 @@ pub(super) fn guid(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Located<
             Some(Located::new(id, field.node.span))
         }
         None => {
-            not_a(binder, field, "a GUID", help);
+            binder.not_a(field, "a GUID", help);
             None
         }
     }
@@ -146,7 +136,7 @@ pub(super) fn duration(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Dura
         .and_then(|duration| Duration::try_from(duration).ok())
         .filter(|duration| (Duration::from_secs(1)..=LONGEST).contains(duration));
     if duration.is_none() {
-        not_a(binder, field, "a length of time", duration_help(given));
+        binder.not_a(field, "a length of time", duration_help(given));
     }
     duration
 }
@@ -168,12 +158,7 @@ fn duration_help(given: &str) -> String {
 pub(super) fn origin(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Located<Url>> {
     let value = text(binder, field)?;
     let Ok(url) = Url::parse(&value) else {
-        not_a(
-            binder,
-            field,
-            "an address",
-            "write it as `https://host`".to_owned(),
-        );
+        binder.not_a(field, "an address", "write it as `https://host`".to_owned());
         return None;
     };
     let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
@@ -220,15 +205,4 @@ fn plain_text(field: Field<'_>) -> Option<&str> {
         Content::Text { text, plain: true } => Some(text),
         _ => None,
     }
-}
-
-/// Says that a value is not what its key wants.
-fn not_a(binder: &mut Binder<'_>, field: Field<'_>, wanted: &str, help: String) {
-    let Content::Text { text: given, .. } = &field.node.content else {
-        binder.wrong_kind(field, wanted, help);
-        return;
-    };
-    let quoted = binder.quoted(field.node.span, given);
-    let message = format!("`{}` is not {wanted}: {quoted}", text::escape(field.name));
-    binder.error(field.node.span, message, help);
 }

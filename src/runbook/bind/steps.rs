@@ -1,9 +1,10 @@
 //! `steps`: a list of single-key maps in which all eight steps stand, in order, once.
 
+use super::connections;
 use super::fields::{Fields, unknown_key};
 use super::options;
 use super::scalar::{duration, text, whole_number};
-use super::{Binder, Field};
+use super::{Binder, Field, nearest};
 use crate::runbook::model::steps::{Common, Step, StepName, Steps};
 use crate::runbook::model::words::{Word as _, find};
 use crate::runbook::source::{Located, Span};
@@ -18,14 +19,16 @@ const MOST_CONCURRENT: u64 = 32;
 
 pub(super) fn steps(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Steps> {
     let items = binder.items(field, "write each step as `- activate-flows: { }`")?;
-    let mut named: Vec<Option<(StepName, Field<'_>)>> = Vec::new();
+    let mut named = Vec::new();
+    let mut meant = Vec::new();
     for item in items {
-        named.push(step_item(binder, item));
+        match step_item(binder, item) {
+            Some(Item::Step(name, options)) => named.push((name, options)),
+            Some(Item::Meant(name)) => meant.push(name),
+            None => {}
+        }
     }
-    // A name that nobody knows was probably meant to be the one that is missing.
-    let unknown = named.iter().filter(|step| step.is_none()).count();
-    let named: Vec<(StepName, Field<'_>)> = named.into_iter().flatten().collect();
-    check_order(binder, field, &named, unknown);
+    check_order(binder, field, &named, &meant);
 
     let named = named.as_slice();
     let copy_environments = step(
@@ -44,7 +47,7 @@ pub(super) fn steps(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Steps> 
         binder,
         named,
         StepName::ReconfigureConnections,
-        options::reconfigure_connections,
+        connections::reconfigure_connections,
     );
     let activate_flows = step(
         binder,
@@ -88,20 +91,30 @@ pub(super) fn steps(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Steps> 
     })
 }
 
-/// One item of the list: which step it is, and its options.
-fn step_item<'a>(binder: &mut Binder<'_>, item: &'a Node) -> Option<(StepName, Field<'a>)> {
+/// One item of the list.
+enum Item<'a> {
+    /// A step and its options.
+    Step(StepName, Field<'a>),
+    /// Not a step as it stands, and reported; but it was meant to be this one, which is therefore
+    /// not reported as missing.
+    Meant(StepName),
+}
+
+fn step_item<'a>(binder: &mut Binder<'_>, item: &'a Node) -> Option<Item<'a>> {
     let entries = match &item.content {
         Content::Map(entries) => entries.as_slice(),
         Content::Broken => return None,
         Content::Text { text, .. } => {
-            let name = binder.quoted(item.span, text);
-            let message = format!("{name} is a text where a step belongs");
-            let help = match find::<StepName>(text) {
-                Some(name) => format!("write `- {name}: {{ }}`"),
-                None => "write it as `- activate-flows: { }`".to_owned(),
-            };
-            binder.error(item.span, message, help);
-            return None;
+            let quoted = binder.quoted(item.span, text);
+            let message = format!("{quoted} is a text where a step belongs");
+            let meant = meant(text);
+            let example = meant.unwrap_or(StepName::ActivateFlows);
+            binder.error(
+                item.span,
+                message,
+                format!("write it as `- {example}: {{ }}`"),
+            );
+            return meant.map(Item::Meant);
         }
         Content::Empty | Content::List(_) => &[],
     };
@@ -120,9 +133,13 @@ fn step_item<'a>(binder: &mut Binder<'_>, item: &'a Node) -> Option<(StepName, F
     let Some(name) = find::<StepName>(&first.key) else {
         let known: Vec<&str> = StepName::ALL.iter().map(|name| name.word()).collect();
         unknown_key(binder, first, "`steps`", &known);
-        return None;
+        return meant(&first.key).map(Item::Meant);
     };
-    Some((name, Field::of(first)))
+    Some(Item::Step(name, Field::of(first)))
+}
+
+fn meant(given: &str) -> Option<StepName> {
+    nearest(given, StepName::ALL.iter().map(|name| name.word())).and_then(find)
 }
 
 /// Says which steps are missing, stand twice, or stand in the wrong place.
@@ -130,7 +147,7 @@ fn check_order(
     binder: &mut Binder<'_>,
     steps: Field<'_>,
     named: &[(StepName, Field<'_>)],
-    unknown: usize,
+    meant: &[StepName],
 ) {
     let mut first_ones: Vec<(StepName, Span)> = Vec::new();
     for (name, field) in named {
@@ -156,13 +173,11 @@ fn check_order(
             help,
         );
     }
-    let missing: Vec<StepName> = StepName::ALL
-        .iter()
-        .copied()
-        .filter(|name| !first_ones.iter().any(|(known, _)| known == name))
-        .collect();
-    // As many names are unknown as are missing at least: each is one mistake, said once.
-    for name in missing.iter().skip(unknown.min(missing.len())) {
+    for name in StepName::ALL {
+        let stands = first_ones.iter().any(|(known, _)| known == name);
+        if stands || meant.contains(name) {
+            continue;
+        }
         binder.error(
             steps.key,
             format!("the step `{name}` is missing"),
@@ -212,8 +227,13 @@ fn step<T>(
         u32::try_from(number.value).ok()
     });
     let concurrency = fields.or(binder, "concurrency", concurrency, |binder, field| {
-        let most = if concurrency == 1 { 1 } else { MOST_CONCURRENT };
-        let number = whole_number(binder, field, 1..=most)?;
+        let number = whole_number(binder, field, 1..=MOST_CONCURRENT)?;
+        if concurrency == 1 && number.value != 1 {
+            let help = "remove it: here one change follows the other".to_owned();
+            let message = format!("the concurrency of `{name}` is always 1");
+            binder.error(number.span, message, help);
+            return None;
+        }
         usize::try_from(number.value).ok()
     });
     let options = options(binder, &mut fields);

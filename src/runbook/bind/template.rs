@@ -2,7 +2,7 @@
 
 use super::fields::Fields;
 use super::scalar::{any_text, text, word};
-use super::{Binder, Field, suggestion};
+use super::{Binder, Field, suggestion, unknown_choice};
 use crate::runbook::model::request::{IomRequest, Method, Placeholder};
 use crate::runbook::model::template::{
     RequestBinding, RequestTemplate, first_placeholder, json_pieces,
@@ -23,6 +23,10 @@ pub(super) fn binding(
             return Some(Located::new(RequestBinding::Guided, field.node.span));
         }
         Content::Map(_) => {}
+        Content::Text { text, .. } => {
+            unknown_choice(binder, field, text, &["guided"], HELP);
+            return None;
+        }
         _ => {
             binder.wrong_kind(field, "`guided` or a request", HELP.to_owned());
             return None;

@@ -4,7 +4,7 @@
 //! - [`endpoints`]: addresses and credentials by service.
 //! - [`secret`]: where a secret is.
 //! - [`iom`], [`request`], [`template`]: the tenant's own names and requests.
-//! - [`steps`]: the eight steps and their options.
+//! - [`steps`], [`options`]: the eight steps and what each may be told.
 //! - [`words`]: fixed lists of words.
 
 use std::path::Path;
@@ -20,6 +20,7 @@ use crate::text;
 pub(super) mod endpoints;
 pub(super) mod environments;
 pub(super) mod iom;
+pub(super) mod options;
 pub(super) mod request;
 pub(super) mod secret;
 pub(super) mod steps;
