@@ -1,0 +1,89 @@
+//! `cloud`, `source`, `target` and `lcs`.
+
+use uuid::Uuid;
+
+use super::fields::Fields;
+use super::scalar::{guid, text, whole_number, word};
+use super::{Binder, Field, unknown_choice};
+use crate::runbook::model::environments::{Cloud, Lcs, LcsGeography, Target};
+use crate::runbook::model::words::{Word as _, listed};
+use crate::runbook::source::Located;
+use crate::runbook::tree::Content;
+
+/// Names that pac has for clouds. Source: the `--cloud` option of `pac auth create`.
+const PAC_NAMES: [(&str, Cloud); 6] = [
+    ("Public", Cloud::Public),
+    ("UsGov", Cloud::Gcc),
+    ("UsGovHigh", Cloud::GccHigh),
+    ("UsGovDod", Cloud::Dod),
+    ("China", Cloud::China),
+    ("Mooncake", Cloud::China),
+];
+
+pub(super) fn cloud(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Located<Cloud>> {
+    let Content::Text { text: given, .. } = &field.node.content else {
+        return word(binder, field);
+    };
+    let by_pac = PAC_NAMES.iter().find(|(name, _)| name == given);
+    let cloud = by_pac.map(|(_, cloud)| *cloud).or(given.parse().ok());
+    if cloud.is_none() {
+        let words = Cloud::ALL.iter().map(|cloud| cloud.word());
+        let words: Vec<&str> = words
+            .chain(PAC_NAMES.iter().map(|(name, _)| *name))
+            .collect();
+        let help = format!("allowed: {}", listed::<Cloud>());
+        unknown_choice(binder, field, given, &words, &help);
+    }
+    Some(Located::new(cloud?, field.node.span))
+}
+
+pub(super) fn source(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Located<Uuid>> {
+    let mut fields = Fields::open(binder, field, "write `source: { environment: GUID }`")?;
+    let environment = fields.required(binder, "environment", "environment: GUID", guid);
+    fields.close(binder);
+    environment
+}
+
+pub(super) fn target(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Target> {
+    let help = "write `target: { environment: GUID, name: DISPLAY NAME }`";
+    let mut fields = Fields::open(binder, field, help)?;
+    let environment = fields.required(binder, "environment", "environment: GUID", guid);
+    let name = fields.required(binder, "name", "name: DISPLAY NAME", text);
+    fields.close(binder);
+    Some(Target {
+        environment: environment?,
+        name: name?,
+    })
+}
+
+pub(super) fn lcs(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Located<Lcs>> {
+    let help = "write `lcs: { geography: default, project: 1234567, source: ID, target: ID }`";
+    let mut fields = Fields::open(binder, field, help)?;
+    let geography = fields.or(
+        binder,
+        "geography",
+        Located::new(LcsGeography::Default, field.key),
+        word,
+    );
+    let project = fields.required(binder, "project", "project: 1234567", |binder, field| {
+        whole_number(binder, field, 1..=u64::from(u32::MAX))
+    });
+    let source = fields.required(binder, "source", "source: LCS ENVIRONMENT ID", text);
+    let target = fields.required(binder, "target", "target: LCS ENVIRONMENT ID", text);
+    fields.close(binder);
+    let lcs = Lcs {
+        geography: geography?,
+        project: project?,
+        source: source?,
+        target: target?,
+    };
+    if lcs.source.eq_ignore_ascii_case(&lcs.target) {
+        binder.error(
+            lcs.target.span,
+            "source and target are the same LCS environment",
+            "a refresh would overwrite its own source: write the target's id".to_owned(),
+        );
+        return None;
+    }
+    Some(Located::new(lcs, field.key))
+}

@@ -1,0 +1,67 @@
+//! Where a secret is.
+
+use super::{Binder, Field};
+use crate::runbook::model::secret::Secret;
+use crate::runbook::source::Located;
+use crate::runbook::tree::{Content, Entry};
+
+const SECRET_HELP: &str = "write `{ env: NAME }` or `{ file: PATH }`; a runbook holds no secret";
+
+/// The place of a secret. What stands here otherwise may be the secret itself, so it is never
+/// repeated and never shown, its keys included.
+pub(super) fn secret(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Located<Secret>> {
+    let span = field.span();
+    let entries: &[Entry] = match &field.node.content {
+        Content::Map(entries) => entries,
+        Content::Empty | Content::Broken => {
+            binder.wrong_kind(field, "a secret's place", SECRET_HELP.to_owned());
+            return None;
+        }
+        Content::Text { .. } | Content::List(_) => {
+            binder.hidden.hide(span);
+            binder.error(span, "a secret is written out here", SECRET_HELP.to_owned());
+            return None;
+        }
+    };
+    let place = match entries {
+        [entry] => place(binder, entry),
+        _ => None,
+    };
+    if place.is_none() {
+        for entry in entries {
+            binder.hidden.hide(entry.key.span);
+            binder.hidden.hide_entry(entry, binder.text);
+        }
+        let (message, help) = match entries {
+            [entry] if entry.key.value == "env" => (
+                "`env` names no variable",
+                "write a variable's name: letters, digits and underscores".to_owned(),
+            ),
+            [entry] if entry.key.value == "file" => {
+                ("`file` names no file", "write the file's path".to_owned())
+            }
+            _ => ("this is not a secret's place", SECRET_HELP.to_owned()),
+        };
+        binder.error(field.key, message, help);
+    }
+    Some(Located::new(place?, span))
+}
+
+fn place(binder: &mut Binder<'_>, entry: &Entry) -> Option<Secret> {
+    let Content::Text { text: name, .. } = &entry.value.content else {
+        return None;
+    };
+    let secret = match entry.key.value.as_str() {
+        "env" if is_variable_name(name) => Secret::Variable(name.clone()),
+        "file" if !name.trim().is_empty() => Secret::File(name.into()),
+        _ => return None,
+    };
+    binder.hidden.reveal(entry.value.span);
+    Some(secret)
+}
+
+/// Letters, digits and underscores, not a digit first: what a shell can set.
+fn is_variable_name(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    !name.is_empty() && name.bytes().all(allowed) && !name.as_bytes()[0].is_ascii_digit()
+}

@@ -1,0 +1,105 @@
+//! What a runbook means, without where it says it: digests, and the difference of two meanings.
+
+use serde_json::{Map, Value, json};
+
+use super::model::Runbook;
+use crate::text;
+
+/// One key that two versions of a runbook say differently.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// The key with those above it, with dots: `steps.activate-flows.options.except`.
+    pub key: String,
+    /// What the earlier one says; nothing where it does not speak of it.
+    pub before: Option<Value>,
+    /// What the later one says.
+    pub after: Option<Value>,
+}
+
+impl Runbook {
+    /// Everything the runbook means, defaults included, as one JSON value whose keys are sorted.
+    /// Of secrets it holds the names, never the values. A journal may keep it, to tell later what
+    /// was edited.
+    #[expect(
+        clippy::missing_panics_doc,
+        reason = "a bound runbook always has a JSON form"
+    )]
+    pub fn meaning(&self) -> Value {
+        sorted(
+            serde_json::to_value(self).expect(
+                "every key of a bound runbook is a text, and every path came from UTF-8 text",
+            ),
+        )
+    }
+
+    /// SHA-256 of the whole meaning, in 64 lower-case hexadecimal digits. Comments, the order of
+    /// keys and the way a value is written do not change it.
+    pub fn digest(&self) -> String {
+        text::sha256(self.meaning().to_string().as_bytes())
+    }
+
+    /// SHA-256 of what may not change in mid-run: tenant, cloud, source, target, `lcs`, and the
+    /// options of the copy.
+    pub fn pinned_digest(&self) -> String {
+        let pinned = json!({
+            "tenant": self.identity.as_ref().map(|identity| &identity.tenant),
+            "cloud": self.cloud,
+            "source": self.source,
+            "target": self.target,
+            "lcs": self.lcs,
+            "copy-environments": self.steps.copy_environments.options,
+        });
+        text::sha256(sorted(pinned).to_string().as_bytes())
+    }
+
+    /// What this runbook says otherwise than an earlier one, whose [`meaning`](Self::meaning) is
+    /// given.
+    pub fn differences(&self, earlier: &Value) -> Vec<Difference> {
+        let mut differences = Vec::new();
+        compare("", Some(earlier), Some(&self.meaning()), &mut differences);
+        differences
+    }
+}
+
+/// The same value with the keys of every map sorted, so that equal meanings have equal bytes.
+fn sorted(value: Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let mut entries: Vec<(String, Value)> = map.into_iter().collect();
+            entries.sort_by(|a, b| a.0.cmp(&b.0));
+            let entries = entries.into_iter().map(|(key, value)| (key, sorted(value)));
+            Value::Object(entries.collect::<Map<_, _>>())
+        }
+        Value::Array(items) => Value::Array(items.into_iter().map(sorted).collect()),
+        other => other,
+    }
+}
+
+fn compare(
+    key: &str,
+    before: Option<&Value>,
+    after: Option<&Value>,
+    differences: &mut Vec<Difference>,
+) {
+    if before == after {
+        return;
+    }
+    if let (Some(Value::Object(before)), Some(Value::Object(after))) = (before, after) {
+        let mut names: Vec<&String> = before.keys().chain(after.keys()).collect();
+        names.sort_unstable();
+        names.dedup();
+        for name in names {
+            let key = match key {
+                "" => name.clone(),
+                above => format!("{above}.{name}"),
+            };
+            compare(&key, before.get(name), after.get(name), differences);
+        }
+        return;
+    }
+    differences.push(Difference {
+        key: key.to_owned(),
+        before: before.cloned(),
+        after: after.cloned(),
+    });
+}

@@ -1,0 +1,124 @@
+//! The writes of Intelligent Order Management that Microsoft has not published, and what the request
+//! for each may leave open.
+
+use super::words::words;
+
+words! {
+    /// A write that is not a documented platform operation.
+    pub enum IomRequest {
+        /// Save a platform connection reference, as opening and saving its form does.
+        SavePlatformConnectionReference = "save-platform-connection-reference",
+        /// *Activate system*: turns the platform's flows on.
+        ActivateSystem = "activate-system",
+        /// Stop a published orchestration.
+        StopOrchestration = "stop-orchestration",
+        /// Write an orchestration's graph.
+        EditOrchestration = "edit-orchestration",
+        /// Deactivate a provider.
+        DeactivateProvider = "deactivate-provider",
+        /// Delete an installed provider.
+        DeleteProvider = "delete-provider",
+        /// Install a provider from its definition.
+        InstallProvider = "install-provider",
+        /// Give a provider its name.
+        RenameProvider = "rename-provider",
+        /// Write a provider's parameter.
+        SetProviderParameter = "set-provider-parameter",
+        /// Write a provider's transformation.
+        SetProviderTransformation = "set-provider-transformation",
+        /// Point a mapping row at a provider.
+        SetProviderMapping = "set-provider-mapping",
+        /// Save a provider's connection reference.
+        SaveProviderConnectionReference = "save-provider-connection-reference",
+        /// Activate a provider's connection reference.
+        ActivateProviderConnectionReference = "activate-provider-connection-reference",
+        /// Activate a provider.
+        ActivateProvider = "activate-provider",
+        /// Publish a policy.
+        PublishPolicy = "publish-policy",
+        /// Publish an orchestration.
+        PublishOrchestration = "publish-orchestration",
+    }
+}
+
+words! {
+    /// What a request's template leaves open.
+    pub enum Placeholder {
+        /// The row acted on; of `install-provider` the definition.
+        Id = "<id>",
+        /// A GUID that the program makes for a new row.
+        NewId = "<new-id>",
+        /// The one value that is set; of connection references the connection URL.
+        Value = "<value>",
+        /// The owner: `systemusers(<guid>)` or `teams(<guid>)`.
+        Owner = "<owner>",
+        /// The text of the graph's column.
+        Graph = "<graph>",
+    }
+}
+
+words! {
+    /// The HTTP method of a request.
+    pub enum Method {
+        /// Make a row, or call an action.
+        Post = "POST",
+        /// Change a row, or make one whose id is known.
+        Patch = "PATCH",
+        /// Set one column.
+        Put = "PUT",
+        /// Remove a row.
+        Delete = "DELETE",
+    }
+}
+
+impl IomRequest {
+    /// The placeholders that its template may use.
+    pub fn placeholders(self) -> &'static [Placeholder] {
+        use Placeholder::{Graph, Id, NewId, Owner, Value};
+        match self {
+            Self::ActivateSystem => &[],
+            Self::StopOrchestration
+            | Self::DeactivateProvider
+            | Self::DeleteProvider
+            | Self::ActivateProviderConnectionReference
+            | Self::ActivateProvider
+            | Self::PublishPolicy
+            | Self::PublishOrchestration => &[Id],
+            Self::EditOrchestration => &[Id, Graph],
+            Self::InstallProvider => &[Id, NewId],
+            Self::RenameProvider
+            | Self::SetProviderParameter
+            | Self::SetProviderTransformation
+            | Self::SetProviderMapping => &[Id, Value],
+            Self::SavePlatformConnectionReference | Self::SaveProviderConnectionReference => {
+                &[Id, Value, Owner]
+            }
+        }
+    }
+
+    /// Those of them without which the request would say the same of every row or write nothing.
+    pub fn needed_placeholders(self) -> &'static [Placeholder] {
+        use Placeholder::{Graph, Id, Value};
+        match self {
+            Self::ActivateSystem => &[],
+            Self::EditOrchestration => &[Id, Graph],
+            Self::SavePlatformConnectionReference
+            | Self::SaveProviderConnectionReference
+            | Self::RenameProvider
+            | Self::SetProviderParameter
+            | Self::SetProviderTransformation
+            | Self::SetProviderMapping => &[Id, Value],
+            _ => &[Id],
+        }
+    }
+
+    /// Whether the request may be sent again when nobody knows what became of it: so for *Activate
+    /// system* and for publishing, where doing it again is the documented cure (Microsoft Learn,
+    /// Intelligent Order Management: set-up, demo providers).
+    pub fn harmless_to_repeat(self) -> bool {
+        matches!(
+            self,
+            Self::ActivateSystem | Self::PublishPolicy | Self::PublishOrchestration
+        )
+    }
+}

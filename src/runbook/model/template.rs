@@ -1,0 +1,294 @@
+//! A confirmed request with placeholders, and how it is filled for one row.
+
+use std::fmt;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::request::{Method, Placeholder};
+use super::words::{Word as _, find};
+
+/// How a write is made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RequestBinding {
+    /// By a person, from a worksheet.
+    Guided,
+    /// By the program, with a request that somebody has confirmed.
+    Request(RequestTemplate),
+}
+
+/// A confirmed request with its placeholders. Bound templates are right: they use only what their
+/// request may use, and their body is JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct RequestTemplate {
+    /// The method.
+    pub method: Method,
+    /// The path below the Dataverse Web API root, with its query; no leading slash.
+    pub path: String,
+    /// The body, a JSON text, sent as it is written but for its placeholders.
+    pub body: Option<String>,
+    /// Who confirmed it, when and how.
+    pub confirmed: String,
+}
+
+/// What the placeholders stand for in one request.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Placeholders<'a> {
+    /// The row acted on.
+    pub id: Option<Uuid>,
+    /// The new row's id.
+    pub new_id: Option<Uuid>,
+    /// The value that is set.
+    pub value: Option<&'a str>,
+    /// `systemusers(<guid>)` or `teams(<guid>)`.
+    pub owner: Option<&'a str>,
+    /// The graph's text.
+    pub graph: Option<&'a str>,
+}
+
+/// A request as it is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FilledRequest {
+    /// The method.
+    pub method: Method,
+    /// The path below the Dataverse Web API root, percent-encoded.
+    pub path: String,
+    /// The exact bytes of the body; numbers and the order of keys are as the template has them.
+    pub body: Option<String>,
+}
+
+/// A template asked for something that this use of it does not have.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the request uses `{placeholder}`, and nothing is known to put there")]
+pub struct MissingPlaceholder {
+    /// The placeholder.
+    pub placeholder: Placeholder,
+}
+
+/// Everything but the unreserved characters of RFC 3986 is encoded.
+const ENCODED: AsciiSet = NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+impl Placeholders<'_> {
+    fn text(&self, placeholder: Placeholder) -> Result<String, MissingPlaceholder> {
+        match placeholder {
+            Placeholder::Id => self.id.map(|id| id.to_string()),
+            Placeholder::NewId => self.new_id.map(|id| id.to_string()),
+            Placeholder::Value => self.value.map(str::to_owned),
+            Placeholder::Owner => self.owner.map(str::to_owned),
+            Placeholder::Graph => self.graph.map(str::to_owned),
+        }
+        .ok_or(MissingPlaceholder { placeholder })
+    }
+}
+
+impl RequestTemplate {
+    /// Whether the template uses a placeholder, in its path or in its body.
+    pub fn uses(&self, placeholder: Placeholder) -> bool {
+        let word = placeholder.to_string();
+        self.path.contains(&word)
+            || self.body.as_deref().is_some_and(|body| {
+                json_pieces(body).any(|piece| piece.placeholder() == Some(placeholder))
+            })
+    }
+
+    /// Whether this is a launch: a POST that names no new row, so that sending it twice may do a
+    /// thing twice.
+    pub fn is_launch(&self) -> bool {
+        self.method == Method::Post && !self.uses(Placeholder::NewId)
+    }
+
+    /// The request for one row. In the path a value is percent-encoded, within a quoted OData
+    /// literal with its quotes doubled; in the body it is encoded as a JSON string.
+    pub fn fill(
+        &self,
+        placeholders: &Placeholders<'_>,
+    ) -> Result<FilledRequest, MissingPlaceholder> {
+        let body = self
+            .body
+            .as_deref()
+            .map(|body| fill_body(body, placeholders))
+            .transpose()?;
+        Ok(FilledRequest {
+            method: self.method,
+            path: fill_path(&self.path, placeholders)?,
+            body,
+        })
+    }
+}
+
+fn fill_path(path: &str, placeholders: &Placeholders<'_>) -> Result<String, MissingPlaceholder> {
+    let mut filled = String::with_capacity(path.len() + 32);
+    let mut rest = path;
+    while let Some((at, placeholder)) = first_placeholder(rest) {
+        filled.push_str(&rest[..at]);
+        let mut value = placeholders.text(placeholder)?;
+        if filled.ends_with('\'') {
+            value = value.replace('\'', "''");
+        }
+        filled.extend(utf8_percent_encode(&value, &ENCODED));
+        rest = &rest[at + placeholder.to_string().len()..];
+    }
+    filled.push_str(rest);
+    Ok(filled)
+}
+
+fn fill_body(body: &str, placeholders: &Placeholders<'_>) -> Result<String, MissingPlaceholder> {
+    let mut filled = String::with_capacity(body.len() + 64);
+    for piece in json_pieces(body) {
+        match piece.placeholder() {
+            Some(placeholder) => {
+                let value = placeholders.text(placeholder)?;
+                filled.push_str(&serde_json::Value::from(value).to_string());
+            }
+            None => filled.push_str(piece.raw),
+        }
+    }
+    Ok(filled)
+}
+
+/// The first placeholder of a text and where it begins.
+pub(in crate::runbook) fn first_placeholder(text: &str) -> Option<(usize, Placeholder)> {
+    Placeholder::ALL
+        .iter()
+        .filter_map(|placeholder| Some((text.find(placeholder.word())?, *placeholder)))
+        .min()
+}
+
+/// A piece of a JSON text: one whole string with its quotes, or what stands between two strings.
+pub(in crate::runbook) struct JsonPiece<'a> {
+    raw: &'a str,
+}
+
+impl JsonPiece<'_> {
+    /// The text of a string; nothing for what stands between strings.
+    pub(in crate::runbook) fn string(&self) -> Option<String> {
+        self.raw
+            .starts_with('"')
+            .then(|| serde_json::from_str(self.raw).ok())
+            .flatten()
+    }
+
+    /// The placeholder that this string wholly is.
+    fn placeholder(&self) -> Option<Placeholder> {
+        find(&self.string()?)
+    }
+}
+
+/// Takes a JSON text apart at its strings; put together again, the pieces are the text.
+pub(in crate::runbook) fn json_pieces(text: &str) -> impl Iterator<Item = JsonPiece<'_>> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let length = if rest.starts_with('"') {
+            string_length(rest)
+        } else {
+            rest.find('"').unwrap_or(rest.len())
+        };
+        let (raw, after) = rest.split_at(length);
+        rest = after;
+        Some(JsonPiece { raw })
+    })
+}
+
+/// The length in bytes of the JSON string at the beginning of a text, quotes counted.
+fn string_length(text: &str) -> usize {
+    let mut escaped = false;
+    for (at, byte) in text.bytes().enumerate().skip(1) {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' => return at + 1,
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+impl fmt::Display for RequestTemplate {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} {}", self.method, self.path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn template(method: Method, path: &str, body: Option<&str>) -> RequestTemplate {
+        RequestTemplate {
+            method,
+            path: path.to_owned(),
+            body: body.map(str::to_owned),
+            confirmed: "test".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_path_is_percent_encoded_and_cannot_break_out() {
+        let id = Uuid::from_u128(1);
+        let request = template(Method::Post, "things(<id>)/do(x='<value>')", None);
+        let filled = request
+            .fill(&Placeholders {
+                id: Some(id),
+                value: Some("it's a/b?c"),
+                ..Placeholders::default()
+            })
+            .unwrap();
+        assert_eq!(
+            filled.path,
+            format!("things({id})/do(x='it%27%27s%20a%2Fb%3Fc')")
+        );
+    }
+
+    #[test]
+    fn a_body_keeps_its_bytes_but_for_whole_placeholders() {
+        let body = r#"{ "b": 1.50, "a": "<value>", "say": "not \"<value>\"", "n": 12345678901234567890123 }"#;
+        let filled = template(Method::Patch, "things", Some(body))
+            .fill(&Placeholders {
+                value: Some("a\"b\n<id>\u{e9}"),
+                ..Placeholders::default()
+            })
+            .unwrap();
+        assert_eq!(
+            filled.body.unwrap(),
+            "{ \"b\": 1.50, \"a\": \"a\\\"b\\n<id>\u{e9}\", \"say\": \"not \\\"<value>\\\"\", \
+             \"n\": 12345678901234567890123 }"
+        );
+    }
+
+    #[test]
+    fn a_value_that_is_missing_is_said() {
+        let request = template(Method::Patch, "things(<id>)", Some(r#"{"o":"<owner>"}"#));
+        let missing = request.fill(&Placeholders {
+            id: Some(Uuid::nil()),
+            ..Placeholders::default()
+        });
+        assert_eq!(missing.unwrap_err().placeholder, Placeholder::Owner);
+    }
+
+    #[test]
+    fn a_post_that_names_no_new_row_is_a_launch() {
+        assert!(template(Method::Post, "do(<id>)", None).is_launch());
+        assert!(!template(Method::Post, "do", Some(r#"{"id":"<new-id>"}"#)).is_launch());
+        assert!(!template(Method::Patch, "things(<id>)", Some("{}")).is_launch());
+    }
+
+    #[test]
+    fn pieces_put_together_are_the_text() {
+        for text in [r#"{"a":"b\\","c":["\"",1]}"#, "{\"never closed", "", "1"] {
+            let again: String = json_pieces(text)
+                .map(|piece| piece.raw.to_owned())
+                .collect();
+            assert_eq!(again, text);
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Words of a runbook that come from a fixed list: each list is an enum that knows its words.
+
+use std::fmt;
+
+/// A choice among a fixed list of words.
+pub trait Word: Copy + 'static {
+    /// Every choice, in the order in which they are offered to a person.
+    const ALL: &'static [Self];
+
+    /// The word as a runbook says it.
+    fn word(self) -> &'static str;
+}
+
+/// A word that is not in the list it should come from.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{given}` is none of {allowed}", given = crate::text::escape(.given))]
+pub struct UnknownWord {
+    /// What was given.
+    pub given: String,
+    /// The allowed words, each in backquotes, with commas.
+    pub allowed: String,
+}
+
+/// All words of a list for a message: each in backquotes, with commas.
+pub(in crate::runbook) fn listed<W: Word>() -> String {
+    quoted_list(W::ALL.iter().map(|choice| choice.word()))
+}
+
+/// Words for a message: each in backquotes, with commas.
+pub(in crate::runbook) fn quoted_list<'a>(words: impl Iterator<Item = &'a str>) -> String {
+    words
+        .map(|word| format!("`{word}`"))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// The choice that a word means.
+pub(in crate::runbook) fn find<W: Word>(word: &str) -> Option<W> {
+    W::ALL.iter().copied().find(|choice| choice.word() == word)
+}
+
+/// The error of a word that is not in its list.
+pub(in crate::runbook) fn unknown<W: Word>(given: &str) -> UnknownWord {
+    UnknownWord {
+        given: given.to_owned(),
+        allowed: listed::<W>(),
+    }
+}
+
+/// Writes a word; what [`Display`](fmt::Display) of every list does.
+pub(in crate::runbook) fn write<W: Word>(
+    word: W,
+    formatter: &mut fmt::Formatter<'_>,
+) -> fmt::Result {
+    formatter.pad(word.word())
+}
+
+/// Declares an enum whose variants are words of the runbook, with its `Word`, `Display`, `FromStr`
+/// and `Serialize`, so that a list and its words stand in one place.
+macro_rules! words {
+    (
+        $(#[$attribute:meta])*
+        pub enum $name:ident {
+            $($(#[$variant_attribute:meta])* $variant:ident = $word:literal,)+
+        }
+    ) => {
+        $(#[$attribute])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name {
+            $($(#[$variant_attribute])* $variant,)+
+        }
+
+        impl $crate::runbook::Word for $name {
+            const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            fn word(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word,)+
+                }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                $crate::runbook::model::words::write(*self, formatter)
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = $crate::runbook::UnknownWord;
+
+            fn from_str(word: &str) -> Result<Self, Self::Err> {
+                $crate::runbook::model::words::find(word)
+                    .ok_or_else(|| $crate::runbook::model::words::unknown::<Self>(word))
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str($crate::runbook::Word::word(*self))
+            }
+        }
+    };
+}
+
+pub(in crate::runbook) use words;

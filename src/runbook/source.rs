@@ -1,0 +1,338 @@
+//! The text of a runbook, and places in it: spans, lines and columns, and the line as it is shown.
+
+use std::fmt;
+use std::ops::Deref;
+
+use serde::{Serialize, Serializer};
+
+use crate::text;
+
+/// The longest part of a line that is shown; a JSON runbook may be one line of a megabyte.
+const SHOWN_WIDTH: usize = 120;
+
+/// What is shown where a secret stands, or may stand.
+const HIDDEN: &str = "<hidden>";
+
+/// A place in a runbook's text: byte offsets, the end exclusive, counted after a byte-order mark.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Span {
+    /// The first byte.
+    pub start: usize,
+    /// The byte after the last one.
+    pub end: usize,
+}
+
+/// A value and where the runbook says it. A default stands where the key would have stood: at the
+/// name of its step or section.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Located<T> {
+    /// The value.
+    pub value: T,
+    /// Where it is written.
+    pub span: Span,
+}
+
+impl<T> Located<T> {
+    /// A value with its place.
+    pub fn new(value: T, span: Span) -> Self {
+        Self { value, span }
+    }
+
+    /// The same place with another value made of this one.
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Located<U> {
+        Located::new(change(self.value), self.span)
+    }
+}
+
+impl<T> Deref for Located<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+impl<T: fmt::Display> fmt::Display for Located<T> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.value.fmt(formatter)
+    }
+}
+
+/// A value's place is not part of its meaning: moving a line does not change a digest.
+impl<T: Serialize> Serialize for Located<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.value.serialize(serializer)
+    }
+}
+
+/// A line and a column, both from 1; the column counts characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
+    /// The line, from 1.
+    pub line: usize,
+    /// The column in characters, from 1.
+    pub column: usize,
+}
+
+/// One line of the runbook as it may be shown: secrets hidden, control characters escaped, a long
+/// line cut around its mark.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MarkedLine {
+    /// The line's number, from 1.
+    pub number: usize,
+    /// The line as it is shown.
+    pub text: String,
+    /// How many characters of `text` stand before the mark.
+    pub offset: usize,
+    /// How many characters are marked, at least one.
+    pub length: usize,
+}
+
+/// A runbook's text under its name, and what of it must not be shown.
+#[derive(Debug)]
+pub(super) struct Source {
+    name: String,
+    text: String,
+    line_starts: Vec<usize>,
+    hidden: Vec<Span>,
+}
+
+impl Source {
+    /// Takes the file's name and its text; a byte-order mark is taken off.
+    pub(super) fn new(name: &str, text: &str) -> Self {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text).to_owned();
+        let line_starts = std::iter::once(0)
+            .chain(text.match_indices('\n').map(|(at, _)| at + 1))
+            .collect();
+        Self {
+            name: name.to_owned(),
+            text,
+            line_starts,
+            hidden: Vec::new(),
+        }
+    }
+
+    /// The file's name as it was given.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The text without its byte-order mark.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Says which places are never shown.
+    pub(super) fn hide(&mut self, hidden: impl IntoIterator<Item = Span>) {
+        self.hidden.extend(hidden);
+        self.hidden.sort_unstable();
+    }
+
+    /// The index, from 0, of the line that holds a byte.
+    fn line_of(&self, offset: usize) -> usize {
+        self.line_starts.partition_point(|start| *start <= offset) - 1
+    }
+
+    /// Where a line begins and ends, its line break not counted.
+    fn line_bounds(&self, line: usize) -> (usize, usize) {
+        let start = self.line_starts[line];
+        let next = self.line_starts.get(line + 1).copied();
+        let with_break = &self.text[start..next.unwrap_or(self.text.len())];
+        (
+            start,
+            start + with_break.trim_end_matches(['\r', '\n']).len(),
+        )
+    }
+
+    /// The nearest place at or before `offset` where a character begins.
+    fn boundary(&self, offset: usize) -> usize {
+        let mut offset = offset.min(self.text.len());
+        while !self.text.is_char_boundary(offset) {
+            offset -= 1;
+        }
+        offset
+    }
+
+    /// Line and column of a byte.
+    pub(super) fn position(&self, offset: usize) -> Position {
+        let offset = self.boundary(offset);
+        let line = self.line_of(offset);
+        let (start, _) = self.line_bounds(line);
+        Position {
+            line: line + 1,
+            column: self.text[start..offset].chars().count() + 1,
+        }
+    }
+
+    /// The first line of a span as it may be shown, with the span marked in it.
+    pub(super) fn marked(&self, span: Span) -> MarkedLine {
+        let line = self.line_of(self.boundary(span.start));
+        let (line_start, line_end) = self.line_bounds(line);
+        let mark_start = self.boundary(span.start).clamp(line_start, line_end);
+        let mark_end = self.boundary(span.end).clamp(mark_start, line_end);
+
+        let mut shown = String::new();
+        let mut width = 0;
+        let (mut offset, mut end) = (0, 0);
+        for piece in self.pieces(line_start, line_end) {
+            let (start, stop) = (piece.span.start, piece.span.end);
+            let visible = if piece.hidden {
+                HIDDEN.to_owned()
+            } else {
+                show(&self.text[start..stop])
+            };
+            let piece_width = visible.chars().count();
+            // How far into the shown piece a byte of it lies. A hidden piece is marked whole.
+            let within = |at: usize, whole: bool| match piece.hidden {
+                true if whole => piece_width,
+                true => 0,
+                false => show(&self.text[start..at]).chars().count().min(piece_width),
+            };
+            if (start..=stop).contains(&mark_start) {
+                offset = width + within(mark_start, mark_start == stop);
+            }
+            if (start..=stop).contains(&mark_end) {
+                end = width + within(mark_end, mark_end > start);
+            }
+            width += piece_width;
+            shown.push_str(&visible);
+        }
+        let length = end.saturating_sub(offset).max(1);
+        cut(&shown, line + 1, offset, length)
+    }
+
+    /// A line in pieces, each wholly hidden or wholly shown.
+    fn pieces(&self, start: usize, end: usize) -> Vec<Piece> {
+        let mut pieces = Vec::new();
+        let mut at = start;
+        for hidden in &self.hidden {
+            let (from, to) = (hidden.start.max(at), hidden.end.min(end));
+            if from >= to {
+                continue;
+            }
+            if from > at {
+                pieces.push(Piece::new(at, from, false));
+            }
+            pieces.push(Piece::new(from, to, true));
+            at = to;
+        }
+        if at < end {
+            pieces.push(Piece::new(at, end, false));
+        }
+        pieces
+    }
+}
+
+struct Piece {
+    span: Span,
+    hidden: bool,
+}
+
+impl Piece {
+    fn new(start: usize, end: usize, hidden: bool) -> Self {
+        Self {
+            span: Span { start, end },
+            hidden,
+        }
+    }
+}
+
+fn show(text: &str) -> String {
+    text::escape(&text::redact(text)).into_owned()
+}
+
+/// Cuts a long line around its mark.
+fn cut(shown: &str, number: usize, offset: usize, length: usize) -> MarkedLine {
+    let width = shown.chars().count();
+    if width <= SHOWN_WIDTH {
+        return MarkedLine {
+            number,
+            text: shown.trim_end().to_owned(),
+            offset,
+            length,
+        };
+    }
+    let from = offset.saturating_sub(SHOWN_WIDTH / 3);
+    let mut text: String = shown.chars().skip(from).take(SHOWN_WIDTH).collect();
+    if from + SHOWN_WIDTH < width {
+        text.push('…');
+    }
+    let mut offset = offset - from;
+    if from > 0 {
+        text.insert(0, '…');
+        offset += 1;
+    }
+    MarkedLine {
+        number,
+        length: length.min(SHOWN_WIDTH - SHOWN_WIDTH / 3),
+        text,
+        offset,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn span_of(source: &Source, text: &str) -> Span {
+        let start = source.text().find(text).unwrap();
+        Span {
+            start,
+            end: start + text.len(),
+        }
+    }
+
+    #[test]
+    fn columns_count_characters_after_a_byte_order_mark() {
+        let source = Source::new("a.yaml", "\u{feff}näme: x\r\nsecond: y\n");
+        let x = span_of(&source, "x");
+        assert_eq!(source.position(x.start), Position { line: 1, column: 7 });
+        let second = span_of(&source, "second");
+        assert_eq!(
+            source.position(second.start),
+            Position { line: 2, column: 1 }
+        );
+        assert_eq!(source.marked(x).text, "näme: x");
+        let end = source.text().len();
+        assert_eq!(source.position(end + 10).line, 3);
+        assert_eq!(source.marked(Span { start: end, end }).text, "");
+    }
+
+    #[test]
+    fn a_hidden_place_is_never_shown_and_marks_keep_their_place() {
+        let mut source = Source::new("a.yaml", "{ secret: hunter2, clinet: 1 }");
+        let secret = span_of(&source, "hunter2");
+        source.hide([secret]);
+        let line = source.marked(span_of(&source, "clinet"));
+        assert_eq!(line.text, "{ secret: <hidden>, clinet: 1 }");
+        assert_eq!(&line.text[line.offset..line.offset + line.length], "clinet");
+        let line = source.marked(secret);
+        assert_eq!(
+            &line.text[line.offset..line.offset + line.length],
+            "<hidden>"
+        );
+    }
+
+    #[test]
+    fn a_long_line_is_cut_around_the_mark() {
+        let source = Source::new(
+            "a.json",
+            &format!("{}WRONG{}", "é".repeat(5000), "z".repeat(5000)),
+        );
+        let line = source.marked(span_of(&source, "WRONG"));
+        let marked: String = line
+            .text
+            .chars()
+            .skip(line.offset)
+            .take(line.length)
+            .collect();
+        assert_eq!(marked, "WRONG");
+        assert!(line.text.chars().count() <= SHOWN_WIDTH + 2);
+    }
+
+    #[test]
+    fn a_line_cannot_move_the_cursor() {
+        let source = Source::new("a.yaml", "name: \u{1b}[31mred\n");
+        assert_eq!(source.marked(Span::default()).text, "name: \\u{1b}[31mred");
+    }
+}

@@ -1,0 +1,341 @@
+//! The whole room at work: right runbooks and wrong ones from `tests/runbooks/`, and the two that
+//! are given to strangers in `runbooks/`.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+/// Every runbook of a folder: its name and its text.
+fn runbooks(name: &str) -> Vec<(String, String)> {
+    let mut found: Vec<(String, String)> = std::fs::read_dir(folder(name))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| {
+            let extension = path.extension().and_then(|it| it.to_str());
+            let name = path.to_string_lossy();
+            matches!(extension, Some("yaml" | "json")) && !name.ends_with(".schema.json")
+        })
+        .map(|path| {
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            (name, std::fs::read_to_string(path).unwrap())
+        })
+        .collect();
+    found.sort();
+    assert!(!found.is_empty(), "no runbooks in {name}");
+    found
+}
+
+fn valid(name: &str) -> Runbook {
+    read(&folder("tests/runbooks/valid").join(name)).unwrap()
+}
+
+#[test]
+fn every_wrong_runbook_is_explained() {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path(folder("tests/runbooks/invalid"));
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| {
+        for (name, text) in runbooks("tests/runbooks/invalid") {
+            let diagnostics = parse(&name, &text).expect_err(&name).to_string();
+            assert!(!diagnostics.contains("hunter2"), "{diagnostics}");
+            insta::assert_snapshot!(name, diagnostics);
+        }
+    });
+}
+
+#[test]
+fn twelve_mistakes_are_twelve_errors_in_the_order_of_the_text() {
+    let (name, text) = runbooks("tests/runbooks/invalid")
+        .into_iter()
+        .find(|(name, _)| name == "twelve.yaml")
+        .unwrap();
+    let diagnostics = parse(&name, &text).unwrap_err();
+    let lines: Vec<usize> = diagnostics.iter().map(|it| it.position().line).collect();
+    assert_eq!(lines, [3, 4, 7, 8, 11, 13, 13, 15, 15, 17, 18, 19]);
+    assert!(diagnostics.to_string().ends_with("\n12 errors"));
+}
+
+#[test]
+fn every_right_runbook_is_right() {
+    for (name, text) in runbooks("tests/runbooks/valid") {
+        let runbook = parse(&name, &text).unwrap_or_else(|wrong| panic!("{wrong}"));
+        assert!(
+            runbook
+                .summary()
+                .starts_with(&format!("{name}: right; 8 steps"))
+        );
+    }
+    for (name, text) in runbooks("runbooks") {
+        parse(&name, &text).unwrap_or_else(|wrong| panic!("{wrong}"));
+    }
+}
+
+#[test]
+fn what_is_not_written_has_its_default() {
+    let runbook = valid("smallest.yaml");
+    assert!(runbook.identity.is_none() && runbook.lcs.is_none() && runbook.act_as.is_none());
+    let steps = &runbook.steps;
+    let copy = &steps.copy_environments;
+    assert_eq!(copy.options.api.value, CopyApi::PowerPlatform);
+    assert_eq!(copy.options.copy_type.value, CopyType::Full);
+    assert!(!copy.options.transactionless.value && copy.options.skip_audit_data.value);
+    assert_eq!(copy.options.security_group.value, SecurityGroup::Keep);
+    assert_eq!(copy.options.finops.value, FinopsMode::Automatic);
+    assert_eq!(
+        copy.options.api.span, copy.span,
+        "a default stands at its step"
+    );
+    for step in steps.each() {
+        let one_by_one = matches!(
+            step.name,
+            StepName::ReinstallProviders | StepName::RestoreProviderActions
+        );
+        let expected = Common {
+            timeout: None,
+            attempts: 3,
+            concurrency: if one_by_one { 1 } else { 4 },
+        };
+        assert_eq!(step.common, &expected, "{}", step.name);
+    }
+    assert_eq!(
+        steps.reconfigure_dual_write.skip.as_ref().unwrap().value,
+        "dual-write is not used here"
+    );
+    assert!(
+        runbook
+            .summary()
+            .ends_with("smallest.yaml: right; 8 steps, 1 skipped; target Contoso UAT (2222…)")
+    );
+}
+
+#[test]
+fn texts_stay_as_they_are_written() {
+    let runbook = valid("everything.yaml");
+    let lcs = runbook.lcs.as_ref().unwrap();
+    assert_eq!(lcs.geography.value, LcsGeography::No);
+    assert_eq!(lcs.target.value, "0123");
+    let except = &runbook.steps.activate_flows.options.except;
+    let except: Vec<&str> = except.iter().map(|glob| glob.value.as_str()).collect();
+    assert_eq!(except, ["no", "1e5"]);
+    assert_eq!(runbook.cloud.value, Cloud::GccHigh);
+    let timeouts: Vec<Option<Duration>> = runbook
+        .steps
+        .each()
+        .iter()
+        .map(|step| step.common.timeout)
+        .collect();
+    assert_eq!(
+        timeouts[..2],
+        [Some(Duration::from_mins(90)), Some(Duration::from_mins(45))]
+    );
+    let identity = runbook.identity.as_ref().unwrap();
+    let kind = |key| identity.credential(key).unwrap().kind();
+    assert_eq!(kind(ServiceKey::Lcs), CredentialKind::TokenCommand);
+    assert_eq!(kind(ServiceKey::Finops), CredentialKind::WorkloadIdentity);
+    let install = runbook.iom.request(IomRequest::InstallProvider);
+    let RequestBinding::Request(template) = install else {
+        panic!("{install:?}");
+    };
+    assert!(template.uses(Placeholder::NewId) && !template.is_launch());
+}
+
+#[test]
+fn json_and_a_byte_order_mark_are_read() {
+    let runbook = valid("as-json.json");
+    assert_eq!(runbook.target.name.value, "Contoso \u{1f4e6} UAT");
+    let text = std::fs::read_to_string(folder("tests/runbooks/valid/smallest.yaml")).unwrap();
+    assert!(parse("a.yaml", &format!("\u{feff}{text}")).is_ok());
+    assert!(parse("a.yaml", &text.replace('\n', "\r\n")).is_ok());
+    let wrong = parse("a.yaml", "\u{feff}nmae: x").unwrap_err();
+    assert_eq!(wrong.iter().next().unwrap().position().column, 1);
+}
+
+#[test]
+fn a_later_check_points_into_the_file() {
+    let runbook = valid("everything.yaml");
+    let glob = &runbook.steps.activate_flows.options.except[0];
+    let help = Some("the target has 3 flows");
+    let said = runbook.diagnostic(glob.span, "the glob `no` matches no flow", help);
+    let said = said.to_string();
+    assert!(
+        said.contains("everything.yaml:51:16: error: the glob"),
+        "{said}"
+    );
+    assert!(
+        said.contains("| ") && said.contains("^^") && said.ends_with("3 flows"),
+        "{said}"
+    );
+    assert_eq!(runbook.folder(), folder("tests/runbooks/valid"));
+}
+
+#[test]
+fn digests_follow_the_meaning_alone() {
+    let text = std::fs::read_to_string(folder("tests/runbooks/valid/as-json.json")).unwrap();
+    let runbook = parse("a.json", &text).unwrap();
+    let rewritten = "# the same\nname: as-json\nrunbook: 1\ncloud: Public\nidentity:\n  default: { azure-cli: }\n  tenant: contoso.onmicrosoft.com\nsource: { environment: 11111111-1111-1111-1111-111111111111 }\ntarget:\n  name: \"Contoso \\U0001F4E6 UAT\"\n  environment: 22222222-2222-2222-2222-222222222222\nsteps:\n- copy-environments:\n- exit-administration-mode:\n- reconfigure-connections:\n- activate-flows: { skip: later }\n- detach-provider-actions:\n- reinstall-providers:\n- restore-provider-actions:\n- reconfigure-dual-write:\n";
+    let same = parse("b.yaml", rewritten).unwrap();
+    assert_eq!(runbook.digest(), same.digest());
+    assert!(same.differences(&runbook.meaning()).is_empty());
+
+    let edited = rewritten.replace("skip: later", "attempts: 5");
+    let edited = parse("b.yaml", &edited).unwrap();
+    assert_ne!(edited.digest(), runbook.digest());
+    assert_eq!(edited.pinned_digest(), runbook.pinned_digest());
+    let keys: Vec<String> = edited
+        .differences(&runbook.meaning())
+        .into_iter()
+        .map(|it| it.key)
+        .collect();
+    assert_eq!(
+        keys,
+        [
+            "steps.activate-flows.common.attempts",
+            "steps.activate-flows.skip"
+        ]
+    );
+
+    for (from, to) in [
+        (
+            "- copy-environments:",
+            "- copy-environments: { transactionless: true }",
+        ),
+        ("contoso.onmicrosoft.com", "fabrikam.onmicrosoft.com"),
+        ("cloud: Public", "cloud: gcc"),
+        ("environment: 1111", "environment: 3111"),
+        ("name: \"Contoso", "name: \"Fabrikam"),
+    ] {
+        let moved = parse("b.yaml", &rewritten.replace(from, to)).unwrap();
+        assert_ne!(moved.pinned_digest(), runbook.pinned_digest(), "{to}");
+    }
+}
+
+#[test]
+fn hostile_texts_are_refused_fast() {
+    let bomb = format!(
+        "a: &a [x,x,x,x,x,x,x,x,x]\n{}",
+        (b'b'..=b'i').fold(String::new(), |text, letter| {
+            let (letter, before) = (char::from(letter), char::from(letter - 1));
+            let aliases = vec![format!("*{before}"); 9].join(",");
+            format!("{text}{letter}: &{letter} [{aliases}]\n")
+        })
+    );
+    let lines = |line: &dyn Fn(u32) -> String| (0..60_000).map(line).collect::<Vec<_>>().concat();
+    let unknown_keys = lines(&|n| format!("key{n}: 1\n"));
+    let secrets = lines(&|n| format!("    p{n}: {{ env: A }}\n"));
+    for text in [
+        bomb,
+        "[".repeat(100_000),
+        "- ".repeat(100_000),
+        "{a: ".repeat(100_000),
+        "x\n".repeat(400_000),
+        "- \n".repeat(300_000),
+        unknown_keys[..500_000].to_owned(),
+        format!("parameters:\n  x:\n{}", &secrets[..900_000]),
+        format!("name: \"{}\"", "x".repeat(1_000_000)),
+        "y".repeat(2_000_000),
+        "\0\u{1}\u{85}".repeat(1000),
+    ] {
+        let begun = Instant::now();
+        let said = parse("hostile.yaml", &text).unwrap_err().to_string();
+        let short: String = text.chars().take(20).collect();
+        assert!(
+            begun.elapsed() < Duration::from_secs(10),
+            "{short:?}: {:?}",
+            begun.elapsed()
+        );
+        assert!(said.len() < 100_000, "{short:?}: {} bytes said", said.len());
+    }
+}
+
+#[test]
+fn a_file_that_is_no_runbook_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = |content: &[u8]| {
+        let path = folder.path().join("a.yaml");
+        std::fs::write(&path, content).unwrap();
+        read(&path).unwrap_err().to_string()
+    };
+    assert!(said(b"runbook: 1\nname: \xff\n").contains("a.yaml:2: the text is not UTF-8"));
+    assert!(said(&vec![b'x'; 1024 * 1024 + 1]).contains("longer than 1 MiB"));
+    assert!(said(b"").contains("the file holds no runbook"));
+    let missing = read(&folder.path().join("none.yaml"))
+        .unwrap_err()
+        .to_string();
+    assert!(missing.contains("none.yaml could not be read"), "{missing}");
+    assert!(matches!(
+        read(folder.path()),
+        Err(ReadError::Unreadable { .. })
+    ));
+}
+
+proptest! {
+    // A failure is shown whole; no file of past failures is kept.
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_text_makes_it_panic(text in any::<String>()) {
+        if let Err(wrong) = parse("any.yaml", &text) {
+            prop_assert!(!wrong.is_empty());
+            wrong.to_string();
+        }
+    }
+
+    #[test]
+    fn no_edit_shows_a_secret(
+        at in any::<prop::sample::Index>(),
+        from in any::<prop::sample::Index>(),
+        length in 0_usize..40,
+        put in "[a-z:{}\\[\\]\"'|>&*!\\- \n\t]{0,6}",
+    ) {
+        // One of the places of secrets holds one, and something else is broken as well.
+        let text = std::fs::read_to_string(folder("tests/runbooks/valid/everything.yaml")).unwrap();
+        let places = ["secrets/client.txt", "DUAL_WRITE_TOKEN", "UAT_STORE_HASH", "key.txt"];
+        let place = at.get(&places);
+        let written = ["{ file: ", "{ env: "].iter().fold(text, |text, key| {
+            text.replace(&format!("{key}{place} }}"), "hunter2")
+        });
+        let secret = written.find("hunter2").unwrap();
+        let from = from.index(written.len());
+        let to = from.saturating_add(length).min(written.len());
+        let (from, to) = (written.floor_char_boundary(from), written.floor_char_boundary(to));
+        // Whoever breaks the secret's own line may take away the words that tell it is one.
+        let line_start = written[..secret].rfind('\n').unwrap();
+        let line_end = secret + written[secret..].find('\n').unwrap();
+        prop_assume!(to <= line_start || from > line_end);
+        let edited = format!("{}{put}{}", &written[..from], &written[to..]);
+        if let Err(wrong) = parse("edited.yaml", &edited) {
+            let said = wrong.to_string();
+            prop_assert!(!said.contains("hunter2"), "{}", said);
+        }
+    }
+
+    #[test]
+    fn no_edit_of_a_runbook_makes_it_panic(
+        from in any::<prop::sample::Index>(),
+        length in 0_usize..80,
+        put in "[a-z:{}\\[\\]\"'|>&*!\\- \n]{0,12}",
+    ) {
+        let text = std::fs::read_to_string(folder("tests/runbooks/valid/everything.yaml")).unwrap();
+        let characters: Vec<char> = text.chars().collect();
+        let from = from.index(characters.len());
+        let to = (from + length).min(characters.len());
+        let edited: String = characters[..from]
+            .iter()
+            .copied()
+            .chain(put.chars())
+            .chain(characters[to..].iter().copied())
+            .collect();
+        if let Err(wrong) = parse("edited.yaml", &edited) {
+            prop_assert!(!wrong.is_empty());
+            wrong.to_string();
+        }
+    }
+}
