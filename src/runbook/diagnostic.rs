@@ -32,7 +32,7 @@ impl fmt::Display for Severity {
 pub(super) struct Problem {
     pub(super) span: Span,
     pub(super) message: String,
-    pub(super) help: Option<String>,
+    pub(super) help: String,
 }
 
 /// One thing said about one place of a runbook. Its `Display` is a block of lines: `FILE:LINE:COL`
@@ -153,7 +153,7 @@ impl Diagnostics {
                     Severity::Error,
                     problem.span,
                     problem.message,
-                    problem.help,
+                    Some(problem.help),
                 )
             })
             .collect();
@@ -225,11 +225,11 @@ impl std::error::Error for Diagnostics {}
 mod tests {
     use super::*;
 
-    fn problem(start: usize, end: usize, message: &str, help: Option<&str>) -> Problem {
+    fn problem(start: usize, end: usize, message: &str, help: &str) -> Problem {
         Problem {
             span: Span { start, end },
             message: message.to_owned(),
-            help: help.map(str::to_owned),
+            help: help.to_owned(),
         }
     }
 
@@ -239,27 +239,22 @@ mod tests {
         let diagnostics = Diagnostics::new(
             source,
             vec![
-                problem(18, 19, "second", None),
-                problem(
-                    11,
-                    16,
-                    "unknown key `sorce`",
-                    Some("did you mean `source`?"),
-                ),
+                problem(18, 19, "second", "none"),
+                problem(11, 16, "unknown key `sorce`", "did you mean `source`?"),
             ],
         );
         assert_eq!(
             diagnostics.to_string(),
             "a.yaml:2:1: error: unknown key `sorce`\n \
              2 | sorce: x\n   | ^^^^^\n   = help: did you mean `source`?\n\n\
-             a.yaml:2:8: error: second\n 2 | sorce: x\n   |        ^\n\n2 errors"
+             a.yaml:2:8: error: second\n 2 | sorce: x\n   |        ^\n   = help: none\n\n2 errors"
         );
     }
 
     #[test]
     fn warnings_are_counted_apart() {
         let source = Source::new("a.yaml", "x");
-        let diagnostics = Diagnostics::new(source, vec![problem(0, 1, "one", None)]);
+        let diagnostics = Diagnostics::new(source, vec![problem(0, 1, "one", "none")]);
         let both: Diagnostics = diagnostics
             .iter()
             .cloned()

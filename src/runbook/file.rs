@@ -73,7 +73,7 @@ pub fn parse(name: &str, text: &str) -> Result<Runbook, Diagnostics> {
         let problem = Problem {
             span: Span::default(),
             message: "the text is longer than 1 MiB, so it is no runbook".to_owned(),
-            help: None,
+            help: "is it the right file?".to_owned(),
         };
         return Err(Diagnostics::new(Source::new(name, ""), vec![problem]));
     }

@@ -2,6 +2,8 @@
 //! taken by its events, because they keep the text of a scalar, its quotes and its bytes, go on
 //! after an alias, and cannot be made to expand one.
 
+use std::collections::HashSet;
+
 use serde_saphyr::granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, options};
 
 use super::diagnostic::Problem;
@@ -112,7 +114,7 @@ impl<'a> Builder<'a> {
         self.problems.push(Problem {
             span,
             message: message.to_owned(),
-            help: Some(help.to_owned()),
+            help: help.to_owned(),
         });
     }
 
@@ -192,7 +194,7 @@ impl<'a> Builder<'a> {
             return Err(Problem {
                 span: node.span,
                 message: format!("the runbook holds more than {MOST_VALUES} values"),
-                help: Some("no refresh needs as many: is this the right file?".to_owned()),
+                help: "no refresh needs as many: is this the right file?".to_owned(),
             });
         }
         match self.open.last_mut() {
@@ -234,7 +236,7 @@ fn as_key(node: Node) -> (Key, Option<Problem>) {
             let problem = Problem {
                 span,
                 message: "a merge key is not taken".to_owned(),
-                help: Some("write the keys out where they are meant".to_owned()),
+                help: "write the keys out where they are meant".to_owned(),
             };
             (Key::Refused, Some(problem))
         }
@@ -244,7 +246,7 @@ fn as_key(node: Node) -> (Key, Option<Problem>) {
             let problem = Problem {
                 span,
                 message: "a key must be a text".to_owned(),
-                help: Some("write it as one word, such as `name`".to_owned()),
+                help: "write it as one word, such as `name`".to_owned(),
             };
             (Key::Refused, Some(problem))
         }
@@ -255,13 +257,13 @@ fn as_key(node: Node) -> (Key, Option<Problem>) {
 fn duplicates(node: &Node, problems: &mut Vec<Problem>) {
     match &node.content {
         Content::Map(entries) => {
-            let mut seen = std::collections::HashSet::new();
+            let mut seen = HashSet::new();
             for Entry { key, value } in entries {
                 if !seen.insert(key.value.as_str()) {
                     problems.push(Problem {
                         span: key.span,
                         message: "this key stands twice in its map".to_owned(),
-                        help: Some("keep one of the two".to_owned()),
+                        help: "keep one of the two".to_owned(),
                     });
                 }
                 duplicates(value, problems);
@@ -280,26 +282,23 @@ fn not_yaml(error: &ScanError, text: &str) -> Problem {
         | ErrorKind::TabInIndentation
         | ErrorKind::TabAtBlockScalarStart => (
             "a tab stands where YAML takes only spaces".to_owned(),
-            Some("indent with spaces".to_owned()),
+            "indent with spaces".to_owned(),
         ),
         ErrorKind::UnclosedQuotedScalar => (
             "this quote is never closed".to_owned(),
-            Some("close it before the end of the text".to_owned()),
+            "close it before the end of the text".to_owned(),
         ),
         ErrorKind::RecursionLimitExceeded => (
             format!("this is nested deeper than {DEEPEST}"),
-            Some("no part of a runbook is nested as deep".to_owned()),
+            "no part of a runbook is nested as deep".to_owned(),
         ),
         ErrorKind::DirectiveDisallowed => (
             "a YAML directive is not taken".to_owned(),
-            Some("remove the line".to_owned()),
+            "remove the line".to_owned(),
         ),
         kind => (
             format!("this is not YAML: {kind}"),
-            Some(
-                "only the first such place is shown; the rest of the text cannot be told"
-                    .to_owned(),
-            ),
+            "only the first such place is shown; the rest of the text cannot be told".to_owned(),
         ),
     };
     Problem {

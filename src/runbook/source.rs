@@ -89,12 +89,22 @@ pub struct MarkedLine {
 }
 
 /// A runbook's text under its name, and what of it must not be shown.
-#[derive(Debug)]
 pub(super) struct Source {
     name: String,
     text: String,
     line_starts: Vec<usize>,
     hidden: Vec<Span>,
+}
+
+/// Without the text: a wrong runbook may hold a secret, and `{:?}` reaches logs.
+impl fmt::Debug for Source {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Source")
+            .field("name", &self.name)
+            .field("bytes", &self.text.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Source {

@@ -44,7 +44,9 @@ fn every_wrong_runbook_is_explained() {
     settings.set_omit_expression(true);
     settings.bind(|| {
         for (name, text) in runbooks("tests/runbooks/invalid") {
-            let diagnostics = parse(&name, &text).expect_err(&name).to_string();
+            let diagnostics = parse(&name, &text).expect_err(&name);
+            assert!(!format!("{diagnostics:?}").contains("hunter2"), "{name}");
+            let diagnostics = diagnostics.to_string();
             assert!(!diagnostics.contains("hunter2"), "{diagnostics}");
             insta::assert_snapshot!(name, diagnostics);
         }

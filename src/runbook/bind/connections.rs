@@ -24,7 +24,7 @@ pub(super) fn reconfigure_connections(
 fn owner(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Located<Owner>> {
     let help = "write `owner: { user: NAME@DOMAIN }` or `owner: { team: NAME }`";
     if matches!(field.node.content, Content::Text { .. }) {
-        binder.wrong_kind(field, "a user or a team", help.to_owned());
+        binder.wrong_kind(field, "a user or a team", help);
         return None;
     }
     let mut fields = Fields::open(binder, field, help)?;
@@ -35,17 +35,13 @@ fn owner(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Located<Owner>> {
         (Some(user), None) => Owner::User(user.value),
         (None, Some(team)) => Owner::Team(team.value),
         (Some(_), Some(_)) => {
-            binder.error(
-                field.key,
-                "`owner` names a user and a team",
-                help.to_owned(),
-            );
+            binder.error(field.key, "`owner` names a user and a team", help);
             return None;
         }
         // A misspelled key was reported; it is why nobody is named.
         (None, None) if !all_known => return None,
         (None, None) => {
-            binder.error(field.key, "`owner` names nobody", help.to_owned());
+            binder.error(field.key, "`owner` names nobody", help);
             return None;
         }
     };
@@ -61,7 +57,7 @@ pub(super) fn user(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Located<
     if is_name || parse_guid(&user).is_some() {
         return Some(user);
     }
-    let help = "write a user principal name, `svc-iom@contoso.com`, or an object id".to_owned();
+    let help = "write a user principal name, `svc-iom@contoso.com`, or an object id";
     binder.not_a(field, "a user", help);
     None
 }
@@ -91,8 +87,7 @@ fn connection_id(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Located<Co
         let quoted = binder.quoted(id.span, &id);
         let message = format!("{quoted} is not a connection id");
         let help = "of the connection's address, write the part after the connector's name; or \
-                    `{ account: NAME@DOMAIN }`"
-            .to_owned();
+                    `{ account: NAME@DOMAIN }`";
         binder.error(id.span, message, help);
         return None;
     }

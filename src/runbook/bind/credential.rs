@@ -27,15 +27,19 @@ pub(super) fn credential(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Lo
     };
     let Content::Map(entries) = &field.node.content else {
         if matches!(field.node.content, Content::Text { .. }) {
-            let message = format!("`{}` is a text where a credential belongs", field.name);
+            let message = format!("{} is a text where a credential belongs", field.title());
             binder.error(field.node.span, message, help());
         } else {
-            binder.wrong_kind(field, "a credential", help());
+            binder.wrong_kind(field, "a credential", &help());
         }
         return None;
     };
     let [entry] = entries.as_slice() else {
-        let message = format!("`{}` has {} kinds of credential", field.name, entries.len());
+        let message = format!(
+            "{} has {} kinds of credential",
+            field.title(),
+            entries.len()
+        );
         binder.error(field.key, message, help());
         return None;
     };
@@ -146,11 +150,11 @@ fn github_oidc(
 fn token_command(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Credential> {
     let Content::List(items) = &field.node.content else {
         let help = "write the program and its arguments as a list: `[./token.sh, lcs]`";
-        binder.wrong_kind(field, "a list", help.to_owned());
+        binder.wrong_kind(field, "a list", help);
         return None;
     };
     if items.is_empty() {
-        let help = "write at least the program: `[./token.sh]`".to_owned();
+        let help = "write at least the program: `[./token.sh]`";
         binder.error(field.span(), "`token-command` names no program", help);
         return None;
     }

@@ -4,9 +4,9 @@ use uuid::Uuid;
 
 use super::fields::Fields;
 use super::scalar::{guid, text, whole_number, word};
-use super::{Binder, Field, unknown_choice};
+use super::{Binder, Field, nearest, unknown_choice};
 use crate::runbook::model::environments::{Cloud, Lcs, LcsGeography, Target};
-use crate::runbook::model::words::{Word as _, listed};
+use crate::runbook::model::words::{Word as _, find, listed};
 use crate::runbook::source::Located;
 use crate::runbook::tree::Content;
 
@@ -26,11 +26,13 @@ pub(super) fn cloud(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Located
     };
     let by_pac = PAC_NAMES.iter().find(|(name, _)| name == given);
     let cloud = by_pac.map(|(_, cloud)| *cloud).or(given.parse().ok());
+    binder.written.cloud = cloud;
     if cloud.is_none() {
         let words = Cloud::ALL.iter().map(|cloud| cloud.word());
         let words: Vec<&str> = words
             .chain(PAC_NAMES.iter().map(|(name, _)| *name))
             .collect();
+        binder.written.cloud = nearest(given, words.iter().copied()).and_then(find);
         let help = format!("allowed: {}", listed::<Cloud>());
         unknown_choice(binder, field, given, &words, &help);
     }
@@ -41,6 +43,7 @@ pub(super) fn source(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Locate
     let mut fields = Fields::open(binder, field, "write `source: { environment: GUID }`")?;
     let environment = fields.required(binder, "environment", "environment: GUID", guid);
     fields.close(binder);
+    binder.written.source = environment.as_ref().map(|environment| environment.value);
     environment
 }
 
@@ -50,6 +53,7 @@ pub(super) fn target(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Target
     let environment = fields.required(binder, "environment", "environment: GUID", guid);
     let name = fields.required(binder, "name", "name: DISPLAY NAME", text);
     fields.close(binder);
+    binder.written.target = environment;
     Some(Target {
         environment: environment?,
         name: name?,
@@ -71,19 +75,19 @@ pub(super) fn lcs(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Located<L
     let source = fields.required(binder, "source", "source: LCS ENVIRONMENT ID", text);
     let target = fields.required(binder, "target", "target: LCS ENVIRONMENT ID", text);
     fields.close(binder);
+    if let (Some(source), Some(target)) = (&source, &target)
+        && source.eq_ignore_ascii_case(target)
+    {
+        let help = "a refresh would overwrite its own source: write the target's id";
+        let message = "source and target are the same LCS environment";
+        binder.error(target.span, message, help);
+        return None;
+    }
     let lcs = Lcs {
         geography: geography?,
         project: project?,
         source: source?,
         target: target?,
     };
-    if lcs.source.eq_ignore_ascii_case(&lcs.target) {
-        binder.error(
-            lcs.target.span,
-            "source and target are the same LCS environment",
-            "a refresh would overwrite its own source: write the target's id".to_owned(),
-        );
-        return None;
-    }
     Some(Located::new(lcs, field.key))
 }

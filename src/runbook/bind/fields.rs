@@ -4,7 +4,6 @@ use super::{Binder, Field, nearest, suggestion};
 use crate::runbook::secrecy::is_telling;
 use crate::runbook::source::Span;
 use crate::runbook::tree::{Content, Entry};
-use crate::text;
 
 /// The keys of a map that is being bound. Each `take` names a known key; [`close`](Self::close)
 /// reports those that nobody asked for.
@@ -24,7 +23,7 @@ impl<'a> Fields<'a> {
     pub(super) fn open(binder: &mut Binder<'_>, field: Field<'a>, help: &str) -> Option<Self> {
         let entries = binder.entries(field, help)?;
         Some(Self {
-            of: format!("`{}`", text::escape(field.name)),
+            of: field.title(),
             span: field.key,
             entries,
             known: Vec::new(),

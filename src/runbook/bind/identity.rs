@@ -21,6 +21,7 @@ const ALWAYS_SPOKEN_TO: [ServiceKey; 5] = [
 ];
 
 pub(super) fn identity(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Identity> {
+    binder.written.identity = Some(Vec::new());
     let help = "write `identity: { tenant: contoso.onmicrosoft.com, default: { … } }`";
     let mut fields = Fields::open(binder, field, help)?;
     let tenant = fields.required(binder, "tenant", "tenant: contoso.onmicrosoft.com", tenant);
@@ -58,10 +59,11 @@ pub(super) fn identity(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Iden
         binder.error(
             fields.span(),
             format!("`identity` has no credential for `{uncovered}`"),
-            "write a `default:` credential; it serves every service without its own".to_owned(),
+            "write a `default:` credential; it serves every service without its own",
         );
         right = false;
     }
+    binder.written.identity = Some(named);
     fields.report_missing(binder, &meant);
     let tenant = tenant?;
     right.then_some(Identity {
@@ -76,11 +78,7 @@ fn tenant(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Located<String>> 
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
     if !value.chars().all(allowed) || !value.contains(['-', '.']) {
         let message = "`tenant` is neither a domain name nor a GUID";
-        binder.error(
-            value.span,
-            message,
-            "write it as `contoso.onmicrosoft.com`".to_owned(),
-        );
+        binder.error(value.span, message, "write it as `contoso.onmicrosoft.com`");
         return None;
     }
     binder.hidden.reveal(value.span);

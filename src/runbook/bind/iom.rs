@@ -91,6 +91,6 @@ fn logical_name(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Located<Str
     let message = format!("{} is not a logical name", binder.quoted(name.span, &name));
     let help = "logical names are lower-case letters, digits and underscores, such as \
                 `msdyn_iomprovider`; the schema name and the display name are others";
-    binder.error(name.span, message, help.to_owned());
+    binder.error(name.span, message, help);
     None
 }

@@ -3,16 +3,22 @@
 //!
 //! - [`fields`]: a map is taken apart by its keys; unknown and missing ones are reported.
 //! - [`scalar`]: texts, words, numbers, GUIDs, durations, addresses.
-//! - [`root`]: the document from its top, and the checks between its parts.
+//! - [`root`]: the document from its top.
+//! - [`checks`]: what must hold between its sections.
 //! - [`endpoints`], [`environments`], [`identity`], [`iom`], [`steps`]: one section each, with their
 //!   parts [`credential`], [`secret`], [`template`], [`options`], [`connections`].
 
+use std::collections::BTreeMap;
+
 use super::diagnostic::Problem;
+use super::model::words::quoted_list;
 use super::secrecy::Hidden;
 use super::source::Span;
 use super::tree::{Content, Entry, Node};
 use crate::text;
+use checks::Written;
 
+mod checks;
 mod connections;
 mod credential;
 mod endpoints;
@@ -52,6 +58,12 @@ impl<'a> Field<'a> {
         Self { node, ..self }
     }
 
+    /// The key for a message: in backquotes, safe to show, cut if it is very long.
+    fn title(self) -> String {
+        let name: String = self.name.chars().take(LONGEST_QUOTED).collect();
+        format!("`{}`", text::escape(&text::redact(&name)))
+    }
+
     /// Where to point: at the value, or at the key when there is no value.
     fn span(self) -> Span {
         match self.node.content {
@@ -66,10 +78,11 @@ struct Binder<'a> {
     text: &'a str,
     problems: Vec<Problem>,
     hidden: Hidden,
+    written: Written,
 }
 
 impl Binder<'_> {
-    fn error(&mut self, span: Span, message: impl Into<String>, help: impl Into<Option<String>>) {
+    fn error(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>) {
         self.problems.push(Problem {
             span,
             message: message.into(),
@@ -92,19 +105,18 @@ impl Binder<'_> {
     }
 
     /// Says that something of another kind belongs here. What was refused already is passed over.
-    fn wrong_kind(&mut self, field: Field<'_>, wanted: &str, help: impl Into<Option<String>>) {
-        let name = text::escape(field.name).into_owned();
+    fn wrong_kind(&mut self, field: Field<'_>, wanted: &str, help: &str) {
+        let name = field.title();
         match field.node.content {
             Content::Broken => {}
             Content::Empty => {
-                let help = help.into().unwrap_or_else(|| "write its value".to_owned());
-                self.error(field.span(), format!("`{name}` has no value"), help);
+                self.error(field.span(), format!("{name} has no value"), help);
             }
             _ => {
                 let kind = field.node.kind();
                 self.error(
                     field.span(),
-                    format!("`{name}` is {kind} where {wanted} belongs"),
+                    format!("{name} is {kind} where {wanted} belongs"),
                     help,
                 );
             }
@@ -112,15 +124,14 @@ impl Binder<'_> {
     }
 
     /// Says that a value is not what its key wants.
-    fn not_a(&mut self, field: Field<'_>, wanted: &str, help: String) {
+    fn not_a(&mut self, field: Field<'_>, wanted: &str, help: &str) {
         let Content::Text { text: given, .. } = &field.node.content else {
             self.wrong_kind(field, wanted, help);
             return;
         };
         let shown = self.shown(field.node.span, given);
         let shown = shown.map(|shown| format!(": {shown}")).unwrap_or_default();
-        let name = text::escape(field.name);
-        let message = format!("`{name}` is not {wanted}{shown}");
+        let message = format!("{} is not {wanted}{shown}", field.title());
         self.error(field.node.span, message, help);
     }
 
@@ -130,7 +141,7 @@ impl Binder<'_> {
             Content::Map(entries) => Some(entries),
             Content::Empty => Some(&[]),
             _ => {
-                self.wrong_kind(field, "a map", help.to_owned());
+                self.wrong_kind(field, "a map", help);
                 None
             }
         }
@@ -139,7 +150,7 @@ impl Binder<'_> {
     /// The items of a list.
     fn items<'n>(&mut self, field: Field<'n>, help: &str) -> Option<&'n [Node]> {
         let Content::List(items) = &field.node.content else {
-            self.wrong_kind(field, "a list", help.to_owned());
+            self.wrong_kind(field, "a list", help);
             return None;
         };
         Some(items)
@@ -151,7 +162,7 @@ impl Binder<'_> {
         &mut self,
         entries: &'n [Entry],
         mut bind: impl FnMut(&mut Self, Field<'n>) -> Option<(K, V)>,
-    ) -> Option<std::collections::BTreeMap<K, V>> {
+    ) -> Option<BTreeMap<K, V>> {
         let bound: Vec<Option<(K, V)>> = entries
             .iter()
             .map(|entry| bind(self, Field::of(entry)))
@@ -175,12 +186,13 @@ fn nearest<'a>(given: &str, words: impl Iterator<Item = &'a str>) -> Option<&'a 
         .map(|(_, word)| word)
 }
 
+fn did_you_mean<'a>(given: &str, words: impl Iterator<Item = &'a str>) -> Option<String> {
+    nearest(given, words).map(|word| format!("did you mean `{word}`?"))
+}
+
 /// Help for a word that is not in its list: the one that was meant, else all of them.
 fn suggestion<'a>(given: &str, words: impl Iterator<Item = &'a str> + Clone) -> String {
-    match nearest(given, words.clone()) {
-        Some(word) => format!("did you mean `{word}`?"),
-        None => format!("allowed: {}", super::model::words::quoted_list(words)),
-    }
+    did_you_mean(given, words.clone()).unwrap_or_else(|| format!("allowed: {}", quoted_list(words)))
 }
 
 /// Says that a word is none of those that a key takes: the one that was meant, else `help`.
@@ -192,11 +204,8 @@ fn unknown_choice(
     help: &str,
 ) {
     let quoted = binder.quoted(field.node.span, given);
-    let message = format!("{quoted} is no choice for `{}`", text::escape(field.name));
-    let help = match nearest(given, words.iter().copied()) {
-        Some(word) => format!("did you mean `{word}`?"),
-        None => help.to_owned(),
-    };
+    let message = format!("{quoted} is no choice for {}", field.title());
+    let help = did_you_mean(given, words.iter().copied()).unwrap_or_else(|| help.to_owned());
     binder.error(field.node.span, message, help);
 }
 

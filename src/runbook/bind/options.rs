@@ -1,5 +1,7 @@
 //! What each step may be told.
 
+use std::collections::BTreeMap;
+
 use super::connections::connections;
 use super::fields::Fields;
 use super::scalar::{any_text, boolean, guid, parse_guid, text, texts, word};
@@ -52,7 +54,7 @@ fn copy_type(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Located<CopyTy
         binder.error(
             field.node.span,
             "a minimal copy is refused: it empties orders and products in the target",
-            "write `full`, which the admin center calls Everything".to_owned(),
+            "write `full`, which the admin center calls Everything",
         );
         return None;
     }
@@ -61,7 +63,7 @@ fn copy_type(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Located<CopyTy
 
 fn security_group(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Located<SecurityGroup>> {
     let Content::Text { text: given, .. } = &field.node.content else {
-        let help = "write `keep`, `none`, or the group's id".to_owned();
+        let help = "write `keep`, `none`, or the group's id";
         binder.wrong_kind(field, "a security group", help);
         return None;
     };
@@ -159,7 +161,7 @@ pub(super) fn reinstall_providers(
     });
     let accept_terms = fields.or(binder, "accept-terms", Vec::new(), texts);
     let connections = fields.or(binder, "connections", ConnectionChoices::new(), connections);
-    let none = std::collections::BTreeMap::new();
+    let none = BTreeMap::new();
     let parameters = fields.or(binder, "parameters", none, |binder, field| {
         let help = "write `DEFINITION: { PARAMETER: { env: NAME } }`";
         let entries = binder.entries(field, help)?;
@@ -185,7 +187,7 @@ pub(super) fn restore_provider_actions(
 ) -> Option<RestoreProviderActions> {
     let previously_published = Located::new(Publish::PreviouslyPublished, fields.span());
     let publish = fields.or(binder, "publish", previously_published, word);
-    let none = std::collections::BTreeMap::new();
+    let none = BTreeMap::new();
     let aliases = fields.or(binder, "aliases", none, |binder, field| {
         let help = "write `LOGIC DEFINITION: [another name of its action]`";
         let entries = binder.entries(field, help)?;
@@ -218,6 +220,7 @@ fn gateway(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Located<Gateway>
         Content::Map(_) => {
             let mut fields = Fields::open(binder, field, help)?;
             let example = "acknowledged-by: NAME";
+            binder.written.gateway = Some(field.key);
             let by = fields.required(binder, "acknowledged-by", example, text);
             fields.close(binder);
             Some(Located::new(Gateway::AcknowledgedBy(by?.value), field.key))
@@ -227,7 +230,7 @@ fn gateway(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Located<Gateway>
             None
         }
         _ => {
-            binder.wrong_kind(field, "`guided` or a map", help.to_owned());
+            binder.wrong_kind(field, "`guided` or a map", help);
             None
         }
     }
@@ -256,14 +259,14 @@ fn word_or_list<T>(
             chosen
         }
         Content::List(items) if items.is_empty() => {
-            let message = format!("`{}` lists nothing", field.name);
+            let message = format!("{} lists nothing", field.title());
             let help = format!("{help}; to do nothing, say `skip:` with the reason");
             binder.error(field.node.span, message, help);
             None
         }
         Content::List(_) => choose(Given::List(texts(binder, field)?)),
         _ => {
-            binder.wrong_kind(field, "a word or a list", help.to_owned());
+            binder.wrong_kind(field, "a word or a list", help);
             None
         }
     };

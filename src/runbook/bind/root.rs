@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use super::checks::{Written, check};
 use super::connections::user;
-use super::endpoints::{check as check_endpoints, endpoints};
+use super::endpoints::endpoints;
 use super::environments::{cloud, lcs, source, target};
 use super::fields::Fields;
 use super::identity::identity;
@@ -13,10 +14,8 @@ use super::steps::steps;
 use super::{Binder, Field};
 use crate::runbook::diagnostic::{Diagnostics, Problem};
 use crate::runbook::model::Runbook;
-use crate::runbook::model::endpoints::{Endpoints, Identity, ServiceKey};
-use crate::runbook::model::environments::Cloud;
+use crate::runbook::model::endpoints::Endpoints;
 use crate::runbook::model::iom::Iom;
-use crate::runbook::model::options::Gateway;
 use crate::runbook::read::Document;
 use crate::runbook::secrecy::Hidden;
 use crate::runbook::source::{Located, Source, Span};
@@ -40,9 +39,10 @@ pub(in crate::runbook) fn bind(
             .map(|root| Hidden::of_tree(root, source.text()))
             .unwrap_or_default(),
         problems,
+        written: Written::default(),
     };
     if root.is_none() {
-        let help = "a runbook begins with `runbook: 1`".to_owned();
+        let help = "a runbook begins with `runbook: 1`";
         binder.error(Span::default(), "the file holds no runbook", help);
     }
     let right = root.as_ref().and_then(|root| runbook(&mut binder, root));
@@ -60,7 +60,7 @@ pub(in crate::runbook) fn bind(
                     span: Span::default(),
                     message: "this runbook is refused, and the program does not know why"
                         .to_owned(),
-                    help: Some("please report it: this is a mistake of iomcopy's".to_owned()),
+                    help: "please report it: this is a mistake of iomcopy's".to_owned(),
                 });
             }
             Err(Diagnostics::new(source, problems))
@@ -76,7 +76,7 @@ fn runbook(
 ) -> Option<impl FnOnce(Arc<Source>) -> Runbook + use<>> {
     let Content::Map(entries) = &root.content else {
         let message = format!("the document is {} where a runbook belongs", root.kind());
-        let help = "a runbook is a map of keys; it begins with `runbook: 1`".to_owned();
+        let help = "a runbook is a map of keys; it begins with `runbook: 1`";
         binder.error(root.span, message, help);
         return None;
     };
@@ -87,7 +87,7 @@ fn runbook(
             binder.problems.clear();
             let message =
                 format!("this is a runbook of version {newer}; this program reads {VERSION}");
-            let help = "take a newer iomcopy".to_owned();
+            let help = "take a newer iomcopy";
             binder.error(newer.span, message, help);
             return None;
         }
@@ -106,30 +106,7 @@ fn runbook(
     let iom = fields.or(binder, "iom", Iom::default(), iom);
     let steps = fields.required(binder, "steps", "steps: [ … ]", steps);
 
-    if let (Some(source), Some(target)) = (&source, &target)
-        && source.value == target.environment.value
-    {
-        let help = "the copy would destroy its own source: write the target's id".to_owned();
-        let message = "source and target are the same environment";
-        binder.error(target.environment.span, message, help);
-    }
-    if let (Some(cloud), Some(endpoints)) = (&cloud, &endpoints) {
-        check_endpoints(binder, cloud.value, endpoints);
-    }
-    if let (Some(cloud), Some(None)) = (&cloud, &identity)
-        && cloud.value != Cloud::Rehearsal
-    {
-        let help = "write `identity: { tenant: …, default: { … } }`; only a rehearsal needs none";
-        fields.miss("identity", help.to_owned());
-    }
-    if let (Some(steps), Some(endpoints), Some(identity)) = (&steps, &endpoints, &identity) {
-        check_gateway(
-            binder,
-            &steps.reconfigure_dual_write.options.gateway,
-            endpoints,
-            identity.as_ref(),
-        );
-    }
+    check(binder, &mut fields);
     fields.close(binder);
 
     let (name, cloud, endpoints, identity) = (name?, cloud?, endpoints?, identity?);
@@ -162,31 +139,6 @@ fn name(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Located<String>> {
         return Some(name);
     }
     let help = "write lower-case letters, digits and hyphens, 100 at most; it names the state file";
-    binder.not_a(field, "a name", help.to_owned());
+    binder.not_a(field, "a name", help);
     None
-}
-
-/// The unsupported gateway has no address that could be known and takes no service's token, so both
-/// must be written.
-fn check_gateway(
-    binder: &mut Binder<'_>,
-    gateway: &Located<Gateway>,
-    endpoints: &Endpoints,
-    identity: Option<&Identity>,
-) {
-    if gateway.value == Gateway::Guided {
-        return;
-    }
-    if !endpoints.services.contains_key(&ServiceKey::DualWrite) {
-        let help = "write `dual-write: { url: https://HOST }` under `endpoints`".to_owned();
-        binder.error(gateway.span, "the gateway has no address", help);
-    }
-    let has_credential =
-        identity.is_some_and(|identity| identity.credentials.contains_key(&ServiceKey::DualWrite));
-    if !has_credential {
-        let help = "write `dual-write: { token: { env: NAME } }` under `identity`; the gateway \
-                    takes only a person's token"
-            .to_owned();
-        binder.error(gateway.span, "the gateway has no credential", help);
-    }
 }

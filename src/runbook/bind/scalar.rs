@@ -11,7 +11,6 @@ use super::{Binder, Field, unknown_choice};
 use crate::runbook::model::words::{self, Word};
 use crate::runbook::source::Located;
 use crate::runbook::tree::Content;
-use crate::text;
 
 /// No wait of a refresh is longer; past this, somebody has mistaken a unit.
 const LONGEST: Duration = Duration::from_hours(30 * 24);
@@ -20,8 +19,8 @@ const LONGEST: Duration = Duration::from_hours(30 * 24);
 pub(super) fn text(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Located<String>> {
     let value = any_text(binder, field)?;
     if value.trim().is_empty() {
-        let message = format!("`{}` is empty", text::escape(field.name));
-        binder.error(field.span(), message, "write its value".to_owned());
+        let message = format!("{} is empty", field.title());
+        binder.error(field.span(), message, "write its value");
         return None;
     }
     Some(value)
@@ -30,7 +29,7 @@ pub(super) fn text(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Located<
 /// A text that may be empty.
 pub(super) fn any_text(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Located<String>> {
     let Content::Text { text, .. } = &field.node.content else {
-        binder.wrong_kind(field, "a text", "write one text".to_owned());
+        binder.wrong_kind(field, "a text", "write one text");
         return None;
     };
     Some(Located::new(text.clone(), field.node.span))
@@ -40,7 +39,7 @@ pub(super) fn any_text(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Loca
 pub(super) fn word<W: Word>(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Located<W>> {
     let allowed = || format!("allowed: {}", words::listed::<W>());
     let Content::Text { text: given, .. } = &field.node.content else {
-        binder.wrong_kind(field, "a word", allowed());
+        binder.wrong_kind(field, "a word", &allowed());
         return None;
     };
     if let Some(choice) = words::find(given) {
@@ -55,7 +54,7 @@ pub(super) fn word<W: Word>(binder: &mut Binder<'_>, field: Field<'_>) -> Option
 pub(super) fn boolean(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Located<bool>> {
     let value = plain_text(field).and_then(|text| text.parse::<bool>().ok());
     if value.is_none() {
-        let help = "write `true` or `false`, without quotes".to_owned();
+        let help = "write `true` or `false`, without quotes";
         binder.not_a(field, "a truth value", help);
     }
     Some(Located::new(value?, field.node.span))
@@ -74,7 +73,7 @@ pub(super) fn whole_number(
     if number.is_none() {
         let wanted = format!("a whole number from {} to {}", bounds.start(), bounds.end());
         let help = format!("write {wanted}, without quotes");
-        binder.not_a(field, &wanted, help);
+        binder.not_a(field, &wanted, &help);
     }
     Some(Located::new(number?, field.node.span))
 }
@@ -86,22 +85,22 @@ pub(super) fn positive_number(binder: &mut Binder<'_>, field: Field<'_>) -> Opti
         .filter(|number| *number > 0.0 && *number <= 1e6);
     if number.is_none() {
         let wanted = "a number above 0 and up to 1000000";
-        binder.not_a(field, wanted, format!("write {wanted}, without quotes"));
+        binder.not_a(field, wanted, &format!("write {wanted}, without quotes"));
     }
     Some(Located::new(number?, field.node.span))
 }
 
 /// A GUID in the form with hyphens. The GUID of zeros is a place that nobody filled in.
 pub(super) fn guid(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Located<Uuid>> {
-    let help = "write it as `01234567-89ab-cdef-0123-456789abcdef`".to_owned();
+    let help = "write it as `01234567-89ab-cdef-0123-456789abcdef`";
     let Content::Text { text: given, .. } = &field.node.content else {
         binder.wrong_kind(field, "a GUID", help);
         return None;
     };
     match parse_guid(given) {
         Some(id) if id.is_nil() => {
-            let message = format!("`{}` is the GUID of zeros", text::escape(field.name));
-            binder.error(field.node.span, message, "write the real one".to_owned());
+            let message = format!("{} is the GUID of zeros", field.title());
+            binder.error(field.node.span, message, "write the real one");
             None
         }
         Some(id) => {
@@ -123,11 +122,7 @@ pub(super) fn parse_guid(given: &str) -> Option<Uuid> {
 /// A length of time with its unit: `90s`, `45m`, `24h`, `1h 30m`, `PT24H`.
 pub(super) fn duration(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Duration> {
     let Content::Text { text: given, .. } = &field.node.content else {
-        binder.wrong_kind(
-            field,
-            "a length of time",
-            "write it as `45m` or `24h`".to_owned(),
-        );
+        binder.wrong_kind(field, "a length of time", "write it as `45m` or `24h`");
         return None;
     };
     let duration = given
@@ -136,7 +131,7 @@ pub(super) fn duration(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Dura
         .and_then(|duration| Duration::try_from(duration).ok())
         .filter(|duration| (Duration::from_secs(1)..=LONGEST).contains(duration));
     if duration.is_none() {
-        binder.not_a(field, "a length of time", duration_help(given));
+        binder.not_a(field, "a length of time", &duration_help(given));
     }
     duration
 }
@@ -158,7 +153,7 @@ fn duration_help(given: &str) -> String {
 pub(super) fn origin(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Located<Url>> {
     let value = text(binder, field)?;
     let Ok(url) = Url::parse(&value) else {
-        binder.not_a(field, "an address", "write it as `https://host`".to_owned());
+        binder.not_a(field, "an address", "write it as `https://host`");
         return None;
     };
     let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();

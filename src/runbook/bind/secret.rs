@@ -14,12 +14,12 @@ pub(super) fn secret(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Locate
     let entries: &[Entry] = match &field.node.content {
         Content::Map(entries) => entries,
         Content::Empty | Content::Broken => {
-            binder.wrong_kind(field, "a secret's place", SECRET_HELP.to_owned());
+            binder.wrong_kind(field, "a secret's place", SECRET_HELP);
             return None;
         }
         Content::Text { .. } | Content::List(_) => {
             binder.hidden.hide(span);
-            binder.error(span, "a secret is written out here", SECRET_HELP.to_owned());
+            binder.error(span, "a secret is written out here", SECRET_HELP);
             return None;
         }
     };
@@ -35,12 +35,12 @@ pub(super) fn secret(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Locate
         let (message, help) = match entries {
             [entry] if entry.key.value == "env" => (
                 "`env` names no variable",
-                "write a variable's name: letters, digits and underscores".to_owned(),
+                "write a variable's name: letters, digits and underscores",
             ),
             [entry] if entry.key.value == "file" => {
-                ("`file` names no file", "write the file's path".to_owned())
+                ("`file` names no file", "write the file's path")
             }
-            _ => ("this is not a secret's place", SECRET_HELP.to_owned()),
+            _ => ("this is not a secret's place", SECRET_HELP),
         };
         binder.error(field.key, message, help);
     }

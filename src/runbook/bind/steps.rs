@@ -119,14 +119,13 @@ fn step_item<'a>(binder: &mut Binder<'_>, item: &'a Node) -> Option<Item<'a>> {
         Content::Empty | Content::List(_) => &[],
     };
     let Some(first) = entries.first() else {
-        let help = "write it as `- activate-flows: { }`, or remove the item".to_owned();
+        let help = "write it as `- activate-flows: { }`, or remove the item";
         binder.error(item.span, "this item of `steps` names no step", help);
         return None;
     };
     if let Some(second) = entries.get(1) {
         let help = "indent what belongs to the step deeper than its name; each step is an item of \
-                    its own"
-            .to_owned();
+                    its own";
         let message = "a second key stands beside the name of a step";
         binder.error(second.key.span, message, help);
     }
@@ -152,7 +151,7 @@ fn check_order(
     let mut first_ones: Vec<(StepName, Span)> = Vec::new();
     for (name, field) in named {
         if first_ones.iter().any(|(known, _)| known == name) {
-            let help = "each of the eight runs once: remove one of the two".to_owned();
+            let help = "each of the eight runs once: remove one of the two";
             binder.error(field.key, format!("the step `{name}` stands twice"), help);
         } else {
             first_ones.push((*name, field.key));
@@ -229,7 +228,7 @@ fn step<T>(
     let concurrency = fields.or(binder, "concurrency", concurrency, |binder, field| {
         let number = whole_number(binder, field, 1..=MOST_CONCURRENT)?;
         if concurrency == 1 && number.value != 1 {
-            let help = "remove it: here one change follows the other".to_owned();
+            let help = "remove it: here one change follows the other";
             let message = format!("the concurrency of `{name}` is always 1");
             binder.error(number.span, message, help);
             return None;
@@ -259,7 +258,7 @@ fn skip(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Located<String>> {
             "true" | "yes" => "write why: `skip: \"dual-write is not used here\"`",
             _ => "remove the key: a step without it is not skipped",
         };
-        binder.error(field.node.span, "`skip` says no reason", help.to_owned());
+        binder.error(field.node.span, "`skip` says no reason", help);
         return None;
     }
     text(binder, field)

@@ -28,7 +28,7 @@ pub(super) fn binding(
             return None;
         }
         _ => {
-            binder.wrong_kind(field, "`guided` or a request", HELP.to_owned());
+            binder.wrong_kind(field, "`guided` or a request", HELP);
             return None;
         }
     }
@@ -38,29 +38,33 @@ pub(super) fn binding(
     let body = fields.optional(binder, "body", body_text);
     let confirmed = fields.required(binder, "confirmed", "confirmed: who, when, how", text);
     fields.close(binder);
-    let (path, body) = (path?, body?);
 
     let mut used = Vec::new();
-    let path_is_right = check_path(binder, &path, request, &mut used);
-    let body_is_right = body
+    let path_is_right = path
         .as_ref()
-        .is_none_or(|body| check_body(binder, body, request, &mut used));
-    let method = method?;
-    let pair_is_right = check_pair(binder, &method, body.as_ref());
-    if !(path_is_right && body_is_right && pair_is_right) {
+        .is_some_and(|path| check_path(binder, path, request, &mut used));
+    let body_is_right = body.as_ref().is_some_and(|body| {
+        body.as_ref()
+            .is_none_or(|body| check_body(binder, body, request, &mut used))
+    });
+    let method_is_right = match (&method, &body) {
+        (Some(method), Some(body)) => check_method(binder, method, body.as_ref()),
+        _ => false,
+    };
+    if !(path_is_right && body_is_right && method_is_right) {
         return None;
     }
-    for needed in request.needed_placeholders() {
-        if !used.contains(needed) {
-            let message = format!("the request for `{request}` lacks `{needed}`");
-            let help = "without it the request would say the same of every row; put it where the \
-                        recorded request has the row's own value";
-            binder.error(field.key, message, help.to_owned());
-            return None;
-        }
+    let missing = request.needed_placeholders().iter();
+    if let Some(missing) = missing.copied().find(|needed| !used.contains(needed)) {
+        let message = format!("the request for `{request}` lacks `{missing}`");
+        let help = "without it the request would say the same of every row; put it where the \
+                    recorded request has the row's own value";
+        binder.error(field.key, message, help);
+        return None;
     }
+    let (path, body) = (path?, body?);
     let template = RequestTemplate {
-        method: method.value,
+        method: method?.value,
         path: path.value,
         body: body.map(|body| body.value),
         confirmed: confirmed?.value,
@@ -72,7 +76,7 @@ fn method(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Located<Method>> 
     if let Content::Text { text, .. } = &field.node.content
         && matches!(text.as_str(), "GET" | "get")
     {
-        let help = "bind the request that makes the change, not one that reads".to_owned();
+        let help = "bind the request that makes the change, not one that reads";
         binder.error(field.node.span, "a GET changes nothing", help);
         return None;
     }
@@ -81,7 +85,7 @@ fn method(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Located<Method>> 
 
 fn body_text(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Located<String>> {
     if matches!(field.node.content, Content::Map(_)) {
-        let help = "put it in single quotes: `body: '{ \"name\": \"<value>\" }'`".to_owned();
+        let help = "put it in single quotes: `body: '{ \"name\": \"<value>\" }'`";
         binder.wrong_kind(field, "a JSON text", help);
         return None;
     }
@@ -89,7 +93,7 @@ fn body_text(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Located<String
 }
 
 /// Whether a body goes with the method.
-fn check_pair(
+fn check_method(
     binder: &mut Binder<'_>,
     method: &Located<Method>,
     body: Option<&Located<String>>,
@@ -103,7 +107,7 @@ fn check_pair(
         ),
         _ => return true,
     };
-    binder.error(span, message, help.to_owned());
+    binder.error(span, message, help);
     false
 }
 
@@ -135,7 +139,7 @@ fn check_path(
     };
     if let Some(complaint) = complaint {
         let help = "write what follows `/api/data/v9.2/`, such as `msdyn_iomproviders(<id>)`";
-        binder.error(path.span, complaint, help.to_owned());
+        binder.error(path.span, complaint, help);
         return false;
     }
     let mut rest = path.value.as_str();
@@ -165,13 +169,13 @@ fn check_body(
                 "the body is not JSON: {reason}, at its character {}",
                 error.column()
             );
-            let help = "a body is a JSON text, as the browser recorded it".to_owned();
+            let help = "a body is a JSON text, as the browser recorded it";
             binder.error(body.span, message, help);
             return false;
         }
     };
     if has_placeholder_key(&value) {
-        let help = "a placeholder stands for a value".to_owned();
+        let help = "a placeholder stands for a value";
         binder.error(body.span, "a key of the body holds a placeholder", help);
         return false;
     }
@@ -181,7 +185,7 @@ fn check_body(
                 check_placeholder(binder, body.span, word, request, used)
             }
             _ if first_placeholder(&string).is_some() => {
-                let help = "write it as the whole value: `\"msdyn_name\": \"<value>\"`".to_owned();
+                let help = "write it as the whole value: `\"msdyn_name\": \"<value>\"`";
                 let message = "a placeholder is only a part of a text in the body";
                 binder.error(body.span, message, help);
                 false

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::text;
+
 /// A choice among a fixed list of words.
 pub trait Word: Copy + 'static {
     /// Every choice, in the order in which they are offered to a person.
@@ -13,7 +15,7 @@ pub trait Word: Copy + 'static {
 
 /// A word that is not in the list it should come from.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{given}` is none of {allowed}", given = crate::text::escape(.given))]
+#[error("`{given}` is none of {allowed}", given = text::escape(.given))]
 pub struct UnknownWord {
     /// What was given.
     pub given: String,
