@@ -1,0 +1,122 @@
+//! The caller, the organization, and whether a user is System Administrator.
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::client::Dataverse;
+use super::query::Query;
+use super::rows::Row;
+use crate::clients::error::{Error, ErrorKind};
+use crate::clients::http::Response;
+
+/// The template of the System Administrator role. Every business unit has its own copy of a role, so
+/// it is known by its template, never by its id (recorded with the tests of the Terraform provider
+/// for Power Platform, and in Microsoft's own samples).
+const SYSTEM_ADMINISTRATOR: Uuid = Uuid::from_u128(0x627090ff_40a3_4053_8790_584edc5be201);
+
+/// Who the organization takes the caller for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct WhoAmI {
+    /// The caller's `systemuserid`.
+    pub user: Uuid,
+    /// The organization.
+    pub organization: Uuid,
+    /// The caller's business unit.
+    pub business_unit: Uuid,
+}
+
+/// The organization behind an environment.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Organization {
+    /// Its id.
+    pub id: Uuid,
+    /// Its unique name.
+    pub unique_name: Option<String>,
+    /// Its name for people.
+    pub friendly_name: Option<String>,
+    /// The environment it belongs to.
+    pub environment_id: Option<String>,
+    /// The tenant.
+    pub tenant_id: Option<String>,
+    /// Its state.
+    pub state: Option<String>,
+}
+
+impl Dataverse {
+    /// Who the organization takes the caller for (`WhoAmI`).
+    pub async fn who_am_i(&self) -> Result<WhoAmI, Error> {
+        let answer = self.read("WhoAmI").await?;
+        let body = answer.value()?;
+        Ok(WhoAmI {
+            user: id(&answer, &body, "UserId")?,
+            organization: id(&answer, &body, "OrganizationId")?,
+            business_unit: id(&answer, &body, "BusinessUnitId")?,
+        })
+    }
+
+    /// The organization as it describes itself (`RetrieveCurrentOrganization`).
+    pub async fn organization(&self) -> Result<Organization, Error> {
+        let answer = self
+            .read(
+                "RetrieveCurrentOrganization(AccessType=@p1)\
+                 ?@p1=Microsoft.Dynamics.CRM.EndpointAccessType'Default'",
+            )
+            .await?;
+        let body = answer.value()?;
+        let detail = body
+            .get("Detail")
+            .ok_or_else(|| answer.malformed("the answer has no member 'Detail'"))?;
+        let text = |member: &str| {
+            detail
+                .get(member)
+                .and_then(Value::as_str)
+                .map(str::to_owned)
+        };
+        Ok(Organization {
+            id: id(&answer, detail, "OrganizationId")?,
+            unique_name: text("UniqueName"),
+            friendly_name: text("FriendlyName"),
+            environment_id: text("EnvironmentId"),
+            tenant_id: text("TenantId"),
+            state: text("State"),
+        })
+    }
+
+    /// Is this user System Administrator, by a role of its own or through a team? A user that does
+    /// not exist is an error.
+    pub async fn is_system_administrator(&self, user: Uuid) -> Result<bool, Error> {
+        let path = format!(
+            "systemusers({user})?$select=systemuserid\
+             &$expand=systemuserroles_association($select=roleid,name,_roletemplateid_value)"
+        );
+        let answer = self.read(&path).await?;
+        if has_template(&Row::from_answer(&answer)?, "systemuserroles_association") {
+            return Ok(true);
+        }
+        let teams = Query::new()
+            .select(&["teamid", "name"])
+            .expand("teamroles_association($select=roleid,name,_roletemplateid_value)");
+        let path = format!("systemusers({user})/teammembership_association");
+        let teams = self.list(&path, &teams).await?;
+        Ok(teams
+            .iter()
+            .any(|team| has_template(team, "teamroles_association")))
+    }
+}
+
+/// Is the System Administrator's template among the roles that came along with a row?
+fn has_template(row: &Row, roles: &str) -> bool {
+    let roles = row.value.get(roles).and_then(Value::as_array);
+    roles.into_iter().flatten().any(|role| {
+        let template = role["_roletemplateid_value"].as_str();
+        template.and_then(|id| Uuid::try_parse(id).ok()) == Some(SYSTEM_ADMINISTRATOR)
+    })
+}
+
+fn id(answer: &Response, value: &Value, member: &str) -> Result<Uuid, Error> {
+    let id = value.get(member).and_then(Value::as_str);
+    id.and_then(|id| Uuid::try_parse(id).ok()).ok_or_else(|| {
+        let why = format!("the answer has no id in '{member}'");
+        answer.error(ErrorKind::Malformed, &why)
+    })
+}

@@ -1,0 +1,394 @@
+//! The order of every request: retry, throttle, auth, send.
+
+use std::time::Duration;
+
+use super::observer::{Wait, WaitReason};
+use super::request::Request;
+use super::response::Response;
+use super::retry::{Backoff, Verdict, judge};
+use super::send::send;
+use super::service::Service;
+use super::throttle::{LONGEST_WAIT, too_long};
+use crate::clients::error::Error;
+
+/// Sends a request until it is answered or its attempts are spent. An answer that is not 2xx is an
+/// error.
+pub(super) async fn run(service: &Service, request: &Request) -> Result<Response, Error> {
+    let http = service.http();
+    let name = service.name();
+    let url = service.url(request)?;
+    let what = request.what(&url);
+    // Retry: around all that follows.
+    let mut backoff = Backoff::new(request.tries.unwrap_or(http.limits().tries));
+    let mut signed_in_again = false;
+    let mut attempt = 1;
+    loop {
+        // Throttle: a place at the host, behind its gate.
+        let place = service.gate().enter(http, name, &what, attempt).await?;
+        // Auth: for every attempt, because a wait may have outlived the token.
+        let token = service.token().current().await?;
+        // Send: once.
+        let sent = send(http, name, &what, &url, request, token.header()).await;
+        drop(place);
+        let mut delay = |asked: Option<Duration>, error: Error| {
+            if asked.is_some_and(|asked| asked > LONGEST_WAIT) {
+                let asked = asked.unwrap_or_default();
+                return Err(too_long(name, &what, asked, &error.message));
+            }
+            backoff
+                .next(asked)
+                .map(|delay| (delay, error.message.clone()))
+                .ok_or(error)
+        };
+        match judge(name, &what, request, sent) {
+            Verdict::Done(response) => return Ok(response),
+            Verdict::Over(error) => return Err(error),
+            Verdict::SignIn(error) => {
+                if signed_in_again || !service.token().refused(&token).await {
+                    return Err(error);
+                }
+                signed_in_again = true;
+            }
+            Verdict::Throttled(asked, error) => {
+                let now = http.clock().elapsed();
+                if let Some(asked) = asked {
+                    service
+                        .gate()
+                        .shut(now.saturating_add(asked), &error.message);
+                }
+                let (delay, message) = delay(asked, error)?;
+                service.gate().shut(now + delay, &message);
+                attempt += 1;
+            }
+            Verdict::Again(asked, error) => {
+                let (duration, message) = delay(asked, error)?;
+                let wait = Wait {
+                    service: name.to_owned(),
+                    reason: WaitReason::Unavailable,
+                    duration,
+                    attempt,
+                    message,
+                };
+                http.pause(wait, &what).await?;
+                attempt += 1;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+    use crate::clients::error::ErrorKind;
+    use crate::clients::http::Method;
+    use crate::clients::testing::{Listener, Reply, World, authority};
+
+    const FAST: f64 = 1_000.0;
+
+    fn patch() -> Request {
+        Request::new(Method::Patch, "/row").json_text(r#"{"a":1}"#)
+    }
+
+    fn ok() -> Reply {
+        Reply::json(200, "{}")
+    }
+
+    #[tokio::test]
+    async fn a_read_is_sent_again_until_the_service_is_back() {
+        let world = World::new(FAST);
+        let broken = vec![
+            Reply::json(503, ""),
+            Reply::HangUp,
+            Reply::CutOff(200),
+            ok(),
+        ];
+        let listener = Listener::replying(broken).await;
+        let service = world.service(&listener.url);
+        service.send(&Request::get("/rows?a=b")).await.unwrap();
+        assert_eq!(listener.count(), 4);
+        let waits = world.waits.all();
+        assert_eq!(waits.len(), 3);
+        assert!(
+            waits
+                .iter()
+                .all(|wait| wait.reason == WaitReason::Unavailable)
+        );
+        assert_eq!(
+            waits.iter().map(|wait| wait.attempt).collect::<Vec<_>>(),
+            [1, 2, 3]
+        );
+        let ids: std::collections::BTreeSet<String> = listener
+            .received()
+            .iter()
+            .map(|r| r.header("x-ms-client-request-id").unwrap().to_owned())
+            .collect();
+        assert_eq!(ids.len(), 4, "every attempt has an id of its own");
+        let agent = listener.received()[0]
+            .header("user-agent")
+            .unwrap()
+            .to_owned();
+        assert_eq!(agent, concat!("iomcopy/", env!("CARGO_PKG_VERSION")));
+    }
+
+    #[tokio::test]
+    async fn a_read_is_given_up_in_the_end() {
+        let world = World::new(FAST);
+        let listener =
+            Listener::replying(vec![Reply::json(502, "<title>Bad gateway</title>")]).await;
+        let error = world
+            .service(&listener.url)
+            .send(&Request::get("/rows"))
+            .await
+            .unwrap_err();
+        assert_eq!(
+            (error.kind, error.status),
+            (ErrorKind::Unavailable, Some(502))
+        );
+        assert_eq!(listener.count(), 6);
+        assert!(error.to_string().contains("Bad gateway"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_write_that_may_have_been_received_is_sent_once() {
+        for lost in [
+            Reply::HangUp,
+            Reply::Silence,
+            Reply::CutOff(204),
+            Reply::json(500, "{}"),
+            Reply::json(504, ""),
+        ] {
+            let world = World::new(FAST);
+            let listener = Listener::replying(vec![lost.clone(), ok()]).await;
+            let error = world
+                .service(&listener.url)
+                .send(&patch())
+                .await
+                .unwrap_err();
+            assert_eq!(error.kind, ErrorKind::Ambiguous, "{lost:?}");
+            assert_eq!(listener.count(), 1, "{lost:?}");
+            assert!(!error.is_temporary());
+        }
+    }
+
+    #[tokio::test]
+    async fn where_nothing_listens_even_a_write_is_tried_again() {
+        let world = World::new(FAST);
+        let address = Listener::replying(vec![ok()]).await.url.clone();
+        tokio::task::yield_now().await;
+        for request in [Request::get("/rows"), patch()] {
+            let error = world.service(&address).send(&request).await.unwrap_err();
+            assert_eq!(error.kind, ErrorKind::Unavailable, "{error}");
+            assert!(error.is_temporary());
+        }
+        assert_eq!(world.waits.all().len(), 10);
+    }
+
+    #[tokio::test]
+    async fn one_429_shuts_the_gate_for_everybody_at_the_host() {
+        let world = World::new(FAST);
+        let throttled = Reply::json(
+            429,
+            r#"{"error":{"code":"0x80072322","message":"Too many."}}"#,
+        )
+        .with("retry-after", "300");
+        let listener = Listener::replying(vec![throttled, ok()]).await;
+        let (one, other) = (world.service(&listener.url), world.service(&listener.url));
+        let (get, patch) = (Request::get("/rows"), patch());
+        let second = async {
+            while listener.count() == 0 {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            other.send(&get).await
+        };
+        let (first, second) = tokio::join!(one.send(&patch), second);
+        (first.unwrap(), second.unwrap());
+        let received = listener.received();
+        assert_eq!(received.len(), 3);
+        for later in &received[1..] {
+            let after = later.at - received[0].at;
+            assert!(after >= Duration::from_millis(295), "sent after {after:?}");
+        }
+        let waits = world.waits.all();
+        assert!(waits.len() >= 2 && waits.iter().all(|w| w.reason == WaitReason::Throttled));
+        assert!(waits[0].message.contains("Too many."));
+    }
+
+    #[tokio::test]
+    async fn a_service_that_asks_for_an_hour_is_left_alone() {
+        let world = World::new(FAST);
+        let throttled = Reply::json(429, "").with("retry-after", "3600");
+        let listener = Listener::replying(vec![throttled]).await;
+        let service = world.service(&listener.url);
+        for _ in 0..2 {
+            let error = service.send(&patch()).await.unwrap_err();
+            assert_eq!(error.kind, ErrorKind::Throttled);
+            assert!(error.message.contains("60 minutes"), "{error}");
+        }
+        assert_eq!(listener.count(), 1, "the gate stays shut");
+        assert_eq!(world.waits.all(), []);
+    }
+
+    #[tokio::test]
+    async fn a_refused_token_is_renewed_once_however_many_requests_it_served() {
+        let world = World::new(FAST);
+        let authority = authority(3_600).await;
+        let listener = Listener::start(|request, _| match request.header("authorization") {
+            Some("Bearer token-2") => ok(),
+            _ => Reply::json(401, ""),
+        })
+        .await;
+        let service = world.signed_in(&authority.url, &listener.url);
+        let get = Request::get("/rows");
+        let requests = (0..8).map(|_| service.send(&get));
+        for answer in futures_util::future::join_all(requests).await {
+            answer.unwrap();
+        }
+        assert_eq!(authority.count(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_token_that_stays_refused_is_an_error_after_one_renewal() {
+        let world = World::new(FAST);
+        let authority = authority(3_600).await;
+        let listener = Listener::replying(vec![Reply::json(401, "")]).await;
+        let error = world
+            .signed_in(&authority.url, &listener.url)
+            .send(&patch())
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind, ErrorKind::NotSignedIn);
+        assert_eq!((listener.count(), authority.count()), (2, 2));
+        let given = world
+            .service(&listener.url)
+            .send(&patch())
+            .await
+            .unwrap_err();
+        assert_eq!(given.kind, ErrorKind::NotSignedIn);
+        assert_eq!(
+            listener.count(),
+            3,
+            "a token that was given cannot be renewed"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_redirect_is_not_followed() {
+        let world = World::new(FAST);
+        let thief = Listener::replying(vec![ok()]).await;
+        let redirect = Reply::json(302, "").with("location", format!("{}/login?sig=1", thief.url));
+        let listener = Listener::replying(vec![redirect]).await;
+        let error = world
+            .service(&listener.url)
+            .send(&Request::get("/rows"))
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Malformed);
+        assert!(
+            error.message.contains("/login") && !error.message.contains("sig"),
+            "{error}"
+        );
+        assert_eq!((listener.count(), thief.count()), (1, 0));
+    }
+
+    #[tokio::test]
+    async fn an_answer_without_end_is_not_read() {
+        let world = World::new(FAST);
+        let long = Reply::json(200, "x".repeat(65 * 1024));
+        let listener = Listener::replying(vec![long]).await;
+        let service = world.service(&listener.url);
+        let read = service.send(&Request::get("/rows")).await.unwrap_err();
+        let write = service.send(&patch()).await.unwrap_err();
+        assert_eq!(
+            (read.kind, write.kind),
+            (ErrorKind::Malformed, ErrorKind::Ambiguous)
+        );
+        assert_eq!(listener.count(), 2);
+    }
+
+    #[tokio::test]
+    async fn other_refusals_are_final() {
+        for (status, body, kind) in [
+            (400, "{}", ErrorKind::Refused),
+            (403, "{}", ErrorKind::Forbidden),
+            (404, "", ErrorKind::NotFound),
+            (409, "", ErrorKind::Conflict),
+            (
+                409,
+                r#"{"error":{"code":"OperationNotStartable","message":"x"}}"#,
+                ErrorKind::Busy,
+            ),
+            (412, "{}", ErrorKind::PreconditionFailed),
+            (413, "", ErrorKind::Refused),
+            (501, "{}", ErrorKind::Refused),
+        ] {
+            let world = World::new(FAST);
+            let listener =
+                Listener::replying(vec![Reply::json(status, body).with("req_id", "7")]).await;
+            let error = world
+                .service(&listener.url)
+                .send(&Request::get("/rows"))
+                .await
+                .unwrap_err();
+            assert_eq!(error.kind, kind, "{status}");
+            assert_eq!(error.request_id.as_deref(), Some("7"));
+            assert_eq!(listener.count(), 1, "{status}");
+        }
+    }
+
+    #[tokio::test]
+    async fn asking_to_stop_ends_a_wait_and_not_a_request() {
+        let world = World::new(1.0);
+        let listener = Listener::replying(vec![Reply::json(503, "")]).await;
+        let service = world.service(&listener.url);
+        let stop = async {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            world.cancellation.ask();
+        };
+        let began = Instant::now();
+        let get = Request::get("/rows");
+        let (answer, ()) = tokio::join!(service.send(&get), stop);
+        assert_eq!(answer.unwrap_err().kind, ErrorKind::Cancelled);
+        assert!(began.elapsed() < Duration::from_millis(900));
+
+        let calm = Listener::replying(vec![ok()]).await;
+        world.service(&calm.url).send(&patch()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn insisting_ends_a_request_and_a_write_stays_in_doubt() {
+        for (request, kind) in [
+            (Request::get("/rows"), ErrorKind::Cancelled),
+            (patch(), ErrorKind::Ambiguous),
+        ] {
+            let world = World::new(1.0);
+            let listener = Listener::replying(vec![Reply::Silence]).await;
+            let service = world.service(&listener.url);
+            let stop = async {
+                while listener.count() == 0 {
+                    tokio::time::sleep(Duration::from_millis(2)).await;
+                }
+                world.cancellation.insist();
+            };
+            let (answer, ()) = tokio::join!(service.send(&request), stop);
+            assert_eq!(answer.unwrap_err().kind, kind);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_path_cannot_carry_the_token_elsewhere() {
+        let world = World::new(FAST);
+        let listener = Listener::replying(vec![ok()]).await;
+        let service = world.service(&listener.url);
+        for path in ["//evil.example/", "@evil.example/", "\\evil"] {
+            let error = service.send(&Request::get(path)).await.unwrap_err();
+            assert!(matches!(
+                error.kind,
+                ErrorKind::Configuration | ErrorKind::ForeignOrigin
+            ));
+        }
+        assert_eq!(listener.count(), 0);
+    }
+}

@@ -1,0 +1,207 @@
+//! Which outcome may be sent again, and after how long.
+//!
+//! | Outcome | A read (GET) | A write |
+//! |---|---|---|
+//! | no connection: nothing was sent | again | again |
+//! | 429: rejected unprocessed | again, after the gate | again, after the gate |
+//! | 401: rejected unprocessed | once, with a new token | once, with a new token |
+//! | 408, 500, 502, 503, 504, other 5xx | again | **ambiguous** |
+//! | sent, but no whole answer: timeout, reset, cut off | again | **ambiguous** |
+//! | anything else | final | final |
+//!
+//! 501 is final for both: it says that the service has no such function.
+
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+use reqwest::header::HeaderMap;
+
+use super::error_body::refusal;
+use super::request::Request;
+use super::response::Response;
+use super::send::Sent;
+use crate::clients::error::{Error, ErrorKind};
+
+/// What follows from an attempt.
+#[derive(Debug)]
+pub(super) enum Verdict {
+    /// It ended well.
+    Done(Response),
+    /// The token was not accepted; with a new one the same may be sent once more.
+    SignIn(Error),
+    /// The limit is spent for everybody who shares it.
+    Throttled(Option<Duration>, Error),
+    /// The same may be sent again, after what the service asked to wait.
+    Again(Option<Duration>, Error),
+    /// It ended.
+    Over(Error),
+}
+
+/// Judges an attempt by the table above.
+pub(super) fn judge(service: &str, what: &str, request: &Request, sent: Sent) -> Verdict {
+    let failed = |kind, message: &str, id: &str| {
+        Error::new(kind, service, what, message).with_request_id(id)
+    };
+    match sent {
+        Sent::Answered(response) => judge_status(request, response),
+        Sent::Never(why, id) => Verdict::Again(None, failed(ErrorKind::Unavailable, &why, &id)),
+        Sent::Impossible(why, id) => Verdict::Over(failed(ErrorKind::Configuration, &why, &id)),
+        Sent::InDoubt(why, id) if request.is_read() => {
+            Verdict::Again(None, failed(ErrorKind::Unavailable, &why, &id))
+        }
+        Sent::TooLong(why, id) if request.is_read() => {
+            Verdict::Over(failed(ErrorKind::Malformed, &why, &id))
+        }
+        Sent::Stopped(id) if request.is_read() => {
+            Verdict::Over(failed(ErrorKind::Cancelled, "stopping was asked for", &id))
+        }
+        Sent::InDoubt(why, id) | Sent::TooLong(why, id) => {
+            Verdict::Over(failed(ErrorKind::Ambiguous, &why, &id).with_help(IN_DOUBT))
+        }
+        Sent::Stopped(id) => {
+            let why = "stopping was asked for before its answer came";
+            Verdict::Over(failed(ErrorKind::Ambiguous, why, &id).with_help(IN_DOUBT))
+        }
+    }
+}
+
+const IN_DOUBT: &str = "run again: it is read first what became of it";
+
+fn judge_status(request: &Request, response: Response) -> Verdict {
+    let asked = retry_after(&response.headers);
+    match response.status {
+        200..=299 => Verdict::Done(response),
+        401 => Verdict::SignIn(refusal(&response, ErrorKind::NotSignedIn)),
+        429 => Verdict::Throttled(asked, refusal(&response, ErrorKind::Throttled)),
+        408 | 500 | 502..=599 if request.is_read() => {
+            Verdict::Again(asked, refusal(&response, ErrorKind::Unavailable))
+        }
+        408 | 500 | 502..=599 => {
+            let error = refusal(&response, ErrorKind::Ambiguous);
+            Verdict::Over(error.with_help(IN_DOUBT))
+        }
+        403 => Verdict::Over(refusal(&response, ErrorKind::Forbidden)),
+        404 | 410 => Verdict::Over(refusal(&response, ErrorKind::NotFound)),
+        409 => Verdict::Over(refusal(&response, ErrorKind::Conflict)),
+        412 => Verdict::Over(refusal(&response, ErrorKind::PreconditionFailed)),
+        400..=499 | 501 => Verdict::Over(refusal(&response, ErrorKind::Refused)),
+        _ => Verdict::Over(redirected(&response)),
+    }
+}
+
+/// Redirects are off: none of these services redirects an authorized request, and a token must not
+/// travel where a header points.
+fn redirected(response: &Response) -> Error {
+    let to = response.header("location").unwrap_or("nowhere");
+    let to = to.split(['?', '#']).next().unwrap_or_default();
+    let why = format!(
+        "status {} to {to}: redirects are not followed",
+        response.status
+    );
+    response.malformed(&why)
+}
+
+/// The delays between the attempts of one request.
+#[derive(Debug)]
+pub(crate) struct Backoff(ExponentialBackoff);
+
+impl Backoff {
+    /// For a request that is given up after so many attempts.
+    pub(crate) fn new(tries: u32) -> Self {
+        let delays = ExponentialBuilder::new()
+            .with_min_delay(Duration::from_secs(1))
+            .with_max_delay(Duration::from_mins(1))
+            .with_max_times(tries.saturating_sub(1) as usize)
+            .with_jitter();
+        Self(delays.build())
+    }
+
+    /// How long to wait before the next attempt, in the program's time: the greater of what the
+    /// service asked for and our own delay. None when the attempts are spent.
+    pub(crate) fn next(&mut self, asked: Option<Duration>) -> Option<Duration> {
+        let own = self.0.next()?;
+        // A little more than was asked, and not the same for all who wait: our own delay is random.
+        Some(asked.map_or(own, |asked| own.max(asked + own / 20)))
+    }
+}
+
+/// How long a service asks to wait: `x-ms-retry-after-ms` and `retry-after-ms` in milliseconds, or
+/// `Retry-After` in seconds (also with a fraction) or as an HTTP date, which is measured against the
+/// same answer's own `Date`, never against our clock.
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
+    let number = |name: &str| text(name)?.parse::<f64>().ok();
+    let milliseconds = number("x-ms-retry-after-ms").or_else(|| number("retry-after-ms"));
+    if let Some(milliseconds) = milliseconds {
+        return seconds(milliseconds / 1_000.0);
+    }
+    if let Some(asked) = number("retry-after") {
+        return seconds(asked);
+    }
+    let until = httpdate::parse_http_date(text("retry-after")?).ok()?;
+    let now = httpdate::parse_http_date(text("date")?).ok()?;
+    Some(until.duration_since(now).unwrap_or_default())
+}
+
+/// A duration of so many seconds; what is negative means at once, what is no number means nothing.
+fn seconds(number: f64) -> Option<Duration> {
+    if number.is_nan() {
+        return None;
+    }
+    Some(Duration::try_from_secs_f64(number.max(0.0)).unwrap_or(Duration::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(headers: &[(&'static str, &'static str)]) -> Option<Duration> {
+        let map = headers
+            .iter()
+            .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
+            .collect();
+        retry_after(&map)
+    }
+
+    #[test]
+    fn every_form_of_retry_after_is_read() {
+        let seconds = |s| Some(Duration::from_secs_f64(s));
+        assert_eq!(asked(&[("retry-after", "27")]), seconds(27.0));
+        assert_eq!(asked(&[("retry-after", " 1.5 ")]), seconds(1.5));
+        assert_eq!(asked(&[("retry-after", "-3")]), seconds(0.0));
+        assert_eq!(asked(&[("retry-after-ms", "250")]), seconds(0.25));
+        assert_eq!(
+            asked(&[("x-ms-retry-after-ms", "1500"), ("retry-after", "27")]),
+            seconds(1.5)
+        );
+        assert_eq!(asked(&[("retry-after", "soon")]), None);
+        assert_eq!(asked(&[("retry-after", "NaN")]), None);
+        assert_eq!(asked(&[]), None);
+    }
+
+    #[test]
+    fn a_date_is_measured_against_the_answers_own_date() {
+        let until = ("retry-after", "Fri, 01 Jan 2038 00:01:30 GMT");
+        let date = ("date", "Fri, 01 Jan 2038 00:00:00 GMT");
+        assert_eq!(asked(&[until, date]), Some(Duration::from_secs(90)));
+        assert_eq!(asked(&[until]), None);
+        let rfc850 = ("retry-after", "Friday, 01-Jan-38 00:00:20 GMT");
+        assert_eq!(asked(&[rfc850, date]), Some(Duration::from_secs(20)));
+        let past = ("retry-after", "Thu, 31 Dec 2037 00:00:00 GMT");
+        assert_eq!(asked(&[past, date]), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn a_delay_is_at_least_what_was_asked_and_at_least_our_own() {
+        let mut backoff = Backoff::new(3);
+        let first = backoff.next(Some(Duration::from_secs(30))).unwrap();
+        assert!(
+            first > Duration::from_secs(30) && first < Duration::from_secs(31),
+            "{first:?}"
+        );
+        let second = backoff.next(Some(Duration::ZERO)).unwrap();
+        assert!(second >= Duration::from_secs(2), "{second:?}");
+        assert_eq!(backoff.next(None), None);
+        assert_eq!(Backoff::new(1).next(None), None);
+    }
+}

@@ -1,0 +1,425 @@
+//! Long-running operations of the admin APIs, in one form.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::error::{Error, ErrorKind, presentable};
+use super::http::{Response, Service, Told};
+
+/// An operation as the service describes it. What a service leaves out is `None`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Operation {
+    /// The service's id of it.
+    pub id: String,
+    /// What it does, in the service's word: `Copy`, `Edit`.
+    pub kind: Option<String>,
+    /// How far it is.
+    pub state: OperationState,
+    /// When it started, as the service wrote it.
+    pub started: Option<String>,
+    /// When it ended, as the service wrote it; the older API's last action, once it has ended.
+    pub ended: Option<String>,
+    /// Who asked for it: an id where there is one (`SYSTEM` has none), else a name.
+    pub requested_by: Option<String>,
+    /// The name of whoever asked for it.
+    pub requested_by_name: Option<String>,
+    /// The environment it works on, where the service says so.
+    pub environment: Option<String>,
+    /// The stage that runs or failed, else the last one: `Run`.
+    pub stage: Option<String>,
+    /// Why it failed, in the service's words.
+    pub error: Option<String>,
+    /// How long the service asks to wait before it is asked again.
+    pub retry_after: Option<Duration>,
+    /// The whole answer.
+    pub raw: Value,
+}
+
+/// How far an operation is. The words of both API families are read; what is not among them is
+/// neither success nor failure.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum OperationState {
+    /// Queued, not started, running.
+    Running,
+    /// Ended well.
+    Succeeded,
+    /// Ended badly, or was cancelled.
+    Failed,
+    /// Only a validation ran, and it passed.
+    ValidationPassed,
+    /// A word that is not known.
+    Unknown(String),
+}
+
+impl OperationState {
+    /// Reads the service's word, without regard to case. BAP: `NotStarted`, `Running`, `Succeeded`,
+    /// `Failed` (recorded), and `Completed` as published scripts watch for it. Power Platform API:
+    /// the values of `OperationStatus` in Microsoft's SDK, api-version 2024-10-01.
+    pub fn from_word(word: &str) -> Self {
+        match word.to_ascii_lowercase().as_str() {
+            "notstarted" | "running" | "queued" | "inprogress" => Self::Running,
+            "succeeded" | "completed" => Self::Succeeded,
+            "failed" | "validationfailed" | "canceled" | "cancelled" => Self::Failed,
+            "validationpassed" => Self::ValidationPassed,
+            _ => Self::Unknown(word.to_owned()),
+        }
+    }
+
+    /// Has it ended, one way or the other? An unknown state has not.
+    pub fn has_ended(&self) -> bool {
+        matches!(
+            self,
+            Self::Succeeded | Self::Failed | Self::ValidationPassed
+        )
+    }
+}
+
+/// Where an operation is asked after. It is kept in the journal; its origin is checked again at each
+/// use.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct OperationHandle {
+    /// The service that gave it, by name.
+    pub service: String,
+    /// The absolute URL to poll.
+    pub url: String,
+    /// The operation's id, as the URL has it.
+    pub id: Option<String>,
+}
+
+/// The answer to a request that starts an operation.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Accepted {
+    /// Where to ask after it; none where the service named no place, or one that is not followed.
+    /// Then the operations of the environment must be listed.
+    pub handle: Option<OperationHandle>,
+    /// The link that is not followed, because it leads to another origin.
+    pub refused_link: Option<String>,
+    /// The service's own time of its answer (its `Date` header).
+    pub service_date: Option<String>,
+    /// The service's id of the request (`x-ms-correlation-id`).
+    pub correlation: Option<String>,
+}
+
+impl Operation {
+    /// Reads an operation of either API family; none where the value has no id and no state.
+    pub fn from_value(value: &Value) -> Option<Self> {
+        let text = |pointer: &str| {
+            value
+                .pointer(pointer)
+                .and_then(Value::as_str)
+                .filter(|t| !t.is_empty())
+        };
+        let owned = |pointers: &[&str]| pointers.iter().find_map(|p| text(p)).map(str::to_owned);
+        let id = owned(&["/operationId", "/id"])?;
+        let state = OperationState::from_word(&owned(&["/state/id", "/status", "/state"])?);
+        let ended = owned(&["/endTime"]).or_else(|| {
+            state
+                .has_ended()
+                .then(|| owned(&["/lastActionDateTime"]))
+                .flatten()
+        });
+        Some(Self {
+            kind: owned(&["/type/id", "/name", "/typeDisplayName"]),
+            started: owned(&["/startTime", "/createdDateTime"]),
+            ended,
+            requested_by: owned(&[
+                "/requestedBy/userId",
+                "/requestedBy/id",
+                "/requestedBy/displayName",
+            ]),
+            requested_by_name: owned(&["/requestedBy/displayName"]),
+            environment: owned(&["/updatedEnvironment/environmentId"]).or_else(|| {
+                let path = text("/links/environment/path")?;
+                path.rsplit('/')
+                    .next()
+                    .filter(|id| !id.is_empty())
+                    .map(str::to_owned)
+            }),
+            stage: stage(value),
+            error: error(value),
+            retry_after: None,
+            raw: value.clone(),
+            id,
+            state,
+        })
+    }
+
+    /// An operation that is busy and does not say more: an answer of 409 or 202 to a poll.
+    fn still_running(handle: &OperationHandle, raw: Value) -> Self {
+        Self {
+            id: handle.id.clone().unwrap_or_default(),
+            kind: None,
+            state: OperationState::Running,
+            started: None,
+            ended: None,
+            requested_by: None,
+            requested_by_name: None,
+            environment: None,
+            stage: None,
+            error: None,
+            retry_after: None,
+            raw,
+        }
+    }
+}
+
+/// The stage that tells most: the failed one, else the running one, else the last that has begun.
+fn stage(value: &Value) -> Option<String> {
+    let stages = value
+        .get("stages")
+        .or_else(|| value.get("stageStatuses"))?
+        .as_array()?;
+    let name = |stage: &Value| {
+        let name = stage.get("name").or_else(|| stage.get("id"))?;
+        name.as_str().map(str::to_owned)
+    };
+    let word = |stage: &Value| {
+        let state = stage.pointer("/state/id").or_else(|| stage.get("status"));
+        state
+            .and_then(Value::as_str)
+            .map(str::to_ascii_lowercase)
+            .unwrap_or_default()
+    };
+    let with = |wanted: &[&str]| {
+        stages
+            .iter()
+            .find(|stage| wanted.contains(&word(stage).as_str()))
+    };
+    with(&["failed"])
+        .or_else(|| with(&["running", "inprogress"]))
+        .or_else(|| {
+            stages
+                .iter()
+                .rev()
+                .find(|stage| word(stage) != "notstarted")
+        })
+        .and_then(name)
+}
+
+/// The service's reason: BAP's `error`, the Power Platform API's `errorDetail`, its own or that of a
+/// stage.
+fn error(value: &Value) -> Option<String> {
+    let stages = value.get("stageStatuses").and_then(Value::as_array);
+    let of_stages = stages.into_iter().flatten();
+    let told = std::iter::once(value).chain(of_stages).find_map(|holder| {
+        ["error", "errorDetail"].iter().find_map(|member| {
+            let found = holder.get(*member).filter(|found| found.is_object())?;
+            let body = serde_json::json!({ *member: found });
+            Some(Told::read(Some(&body), &[]))
+        })
+    })?;
+    let text = match told.code {
+        Some(code) if told.message.is_empty() => code,
+        Some(code) => format!("{code}: {}", told.message),
+        None => told.message,
+    };
+    Some(presentable(&text))
+}
+
+/// The handle in an answer that accepts a request. `Operation-Location` (`copyTo`) and `Location`
+/// (most others) are both read (headers as recorded from the admin API).
+pub(super) fn accepted(service: &Service, answer: &Response) -> Accepted {
+    let link = answer
+        .header("operation-location")
+        .or_else(|| answer.header("location"));
+    let (handle, refused_link) = match link.map(|link| (link, service.link(answer, link))) {
+        None => (None, None),
+        Some((_, Ok(url))) => {
+            let id = operation_id(url.path());
+            let handle = OperationHandle {
+                service: service.name().to_owned(),
+                url: url.into(),
+                id,
+            };
+            (Some(handle), None)
+        }
+        Some((link, Err(_))) => (None, Some(presentable(link))),
+    };
+    Accepted {
+        handle,
+        refused_link,
+        service_date: answer.date(),
+        correlation: answer.header("x-ms-correlation-id").map(presentable),
+    }
+}
+
+/// The id in the path of a poll URL: what follows `operations` or `lifecycleOperations`.
+fn operation_id(path: &str) -> Option<String> {
+    let mut segments = path.split('/');
+    segments.find(|segment| {
+        segment.eq_ignore_ascii_case("operations")
+            || segment.eq_ignore_ascii_case("lifecycleOperations")
+    })?;
+    segments
+        .next()
+        .filter(|id| !id.is_empty())
+        .map(str::to_owned)
+}
+
+/// Reads the answer to a poll. 404 is no operation, which says nothing about how it ended; 409 and
+/// an accepted poll without an operation in it are still running (as the Terraform provider for
+/// Power Platform found).
+pub(super) fn polled(
+    handle: &OperationHandle,
+    answer: Result<Response, Error>,
+) -> Result<Option<Operation>, Error> {
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(error) => {
+            return match error.kind {
+                ErrorKind::NotFound => Ok(None),
+                ErrorKind::Busy | ErrorKind::Conflict => {
+                    let raw = error.body.clone().unwrap_or_default();
+                    Ok(Some(Operation::still_running(handle, raw)))
+                }
+                _ => Err(error),
+            };
+        }
+    };
+    let body = answer.maybe_value();
+    let operation = match body.as_ref().and_then(Operation::from_value) {
+        Some(operation) => operation,
+        None if answer.status() == 202 => {
+            Operation::still_running(handle, body.unwrap_or_default())
+        }
+        None => return Err(answer.malformed("the answer to a poll holds no operation")),
+    };
+    Ok(Some(Operation {
+        retry_after: answer.retry_after(),
+        ..operation
+    }))
+}
+
+/// How long to wait before an operation is asked after again, in the program's time: a twentieth of
+/// the time it has taken so far or what the service asks for, whichever is longer, between 5 seconds
+/// and one minute. A copy of hours is then seen to end within a minute, a short edit within seconds.
+pub fn poll_delay(elapsed: Duration, asked: Option<Duration>) -> Duration {
+    (elapsed / 20)
+        .max(asked.unwrap_or_default())
+        .clamp(Duration::from_secs(5), Duration::from_mins(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_recorded_lifecycle_operation_that_succeeded_is_read() {
+        let value = json!({
+            "id": "b03e1e6d-73db-4367-90e1-2e378bf7e2fc",
+            "links": {
+                "self": {"path": "/providers/Microsoft.BusinessAppPlatform/lifecycleOperations/b03e1e6d-73db-4367-90e1-2e378bf7e2fc"},
+                "environment": {"path": "/providers/Microsoft.BusinessAppPlatform/environments/00000000-0000-0000-0000-000000000001"},
+            },
+            "type": {"id": "Create"}, "typeDisplayName": "Create", "state": {"id": "Succeeded"},
+            "createdDateTime": "2023-10-11T07:45:25.3761337Z",
+            "lastActionDateTime": "2023-10-11T07:45:43.4915067Z",
+            "requestedBy": {"id": "8784d9fb-deb0-4811-96ce-fbf21cf3a1fc", "displayName": "ServicePrincipal", "type": "ServicePrincipal", "tenantId": "123"},
+            "stages": [
+                {"id": "Run", "name": "Run", "state": {"id": "Succeeded"}},
+                {"id": "Finalize", "name": "Finalize", "state": {"id": "Succeeded"}},
+            ],
+        });
+        let operation = Operation::from_value(&value).unwrap();
+        assert_eq!(operation.state, OperationState::Succeeded);
+        assert_eq!(operation.kind.as_deref(), Some("Create"));
+        assert_eq!(
+            operation.ended.as_deref(),
+            Some("2023-10-11T07:45:43.4915067Z")
+        );
+        assert_eq!(
+            operation.requested_by.as_deref(),
+            Some("8784d9fb-deb0-4811-96ce-fbf21cf3a1fc")
+        );
+        assert_eq!(
+            operation.environment.as_deref(),
+            Some("00000000-0000-0000-0000-000000000001")
+        );
+        assert_eq!(operation.stage.as_deref(), Some("Finalize"));
+        assert_eq!(operation.error, None);
+    }
+
+    #[test]
+    fn a_recorded_failure_names_its_stage_though_no_reason() {
+        let value = json!({
+            "id": "b03e1e6d-73db-4367-90e1-2e378bf7e2fc",
+            "links": {"environment": {"path": ""}},
+            "type": {"id": "Create"}, "state": {"id": "Failed"},
+            "requestedBy": {"displayName": "SYSTEM", "type": "NotSpecified"},
+            "stages": [
+                {"name": "Validate", "state": {"id": "Succeeded"}},
+                {"name": "Run", "state": {"id": "Failed"}},
+            ],
+        });
+        let operation = Operation::from_value(&value).unwrap();
+        assert_eq!(operation.state, OperationState::Failed);
+        assert_eq!(operation.stage.as_deref(), Some("Run"));
+        assert_eq!(operation.requested_by.as_deref(), Some("SYSTEM"));
+        assert_eq!((operation.environment, operation.error), (None, None));
+    }
+
+    #[test]
+    fn the_newer_form_is_read_with_the_error_of_its_stage() {
+        let value = json!({
+            "operationId": "8f2c", "name": "Copy", "status": "Failed", "startTime": "2026-08-20T08:00:12Z",
+            "endTime": "2026-08-20T09:00:12Z", "requestedBy": {"userId": "u", "displayName": "svc-copy"},
+            "errorDetail": null,
+            "stageStatuses": [{"name": "Run", "status": "Failed", "errorDetail": {
+                "code": "CopyFailed", "fieldErrors": {"target": {"errorMessages": ["no space"]}}}}],
+        });
+        let operation = Operation::from_value(&value).unwrap();
+        assert_eq!(
+            operation.error.as_deref(),
+            Some("CopyFailed: target: no space")
+        );
+        assert_eq!(operation.kind.as_deref(), Some("Copy"));
+        assert_eq!(operation.requested_by_name.as_deref(), Some("svc-copy"));
+    }
+
+    #[test]
+    fn an_unknown_state_is_neither_success_nor_failure() {
+        let state = OperationState::from_word("Postponed");
+        assert_eq!(state, OperationState::Unknown("Postponed".to_owned()));
+        assert!(!state.has_ended());
+        assert_eq!(
+            OperationState::from_word("inprogress"),
+            OperationState::Running
+        );
+        assert_eq!(
+            OperationState::from_word("NoOperation"),
+            OperationState::Unknown("NoOperation".to_owned())
+        );
+        assert_eq!(Operation::from_value(&json!({"status": "Running"})), None);
+    }
+
+    #[test]
+    fn the_id_is_read_from_both_families_of_poll_urls() {
+        let id = |path| operation_id(path);
+        assert_eq!(
+            id("/providers/Microsoft.BusinessAppPlatform/lifecycleOperations/abc").as_deref(),
+            Some("abc")
+        );
+        assert_eq!(
+            id("/environmentmanagement/environments/e/operations/abc").as_deref(),
+            Some("abc")
+        );
+        assert_eq!(
+            id("/environmentmanagement/environments/e/operations/"),
+            None
+        );
+        assert_eq!(id("/somewhere/else"), None);
+    }
+
+    #[test]
+    fn polls_are_neither_hasty_nor_late() {
+        let seconds = Duration::from_secs;
+        assert_eq!(poll_delay(seconds(0), None), seconds(5));
+        assert_eq!(poll_delay(seconds(600), None), seconds(30));
+        assert_eq!(poll_delay(seconds(100_000), None), seconds(60));
+        assert_eq!(poll_delay(seconds(10), Some(seconds(15))), seconds(15));
+        assert_eq!(poll_delay(seconds(10), Some(seconds(900))), seconds(60));
+    }
+}

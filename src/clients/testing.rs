@@ -1,0 +1,270 @@
+//! What the tests of this room share: a listener on the loopback that answers as it is told and
+//! remembers what it was asked, byte for byte; and services that speak to it.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+
+use super::http::{Endpoint, Http, Limits, Observer, Service, Wait};
+use super::identity::{Identity, Tokens};
+use crate::cancellation::Cancellation;
+use crate::clock::Clock;
+
+/// A request as it arrived.
+#[derive(Clone, Debug)]
+pub(super) struct Received {
+    pub(super) method: String,
+    /// With its query.
+    pub(super) path: String,
+    headers: Vec<(String, String)>,
+    pub(super) body: String,
+    pub(super) at: Instant,
+}
+
+impl Received {
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        let found = self
+            .headers
+            .iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.as_str())
+    }
+}
+
+/// How a request is answered.
+#[derive(Clone, Debug)]
+pub(super) enum Reply {
+    /// With a status, headers and a body.
+    Answer(u16, Vec<(&'static str, String)>, String),
+    /// Not at all: the connection is closed.
+    HangUp,
+    /// Not at all: the connection stays open.
+    Silence,
+    /// With a promise of more than comes.
+    CutOff(u16),
+}
+
+impl Reply {
+    pub(super) fn json(status: u16, body: impl ToString) -> Self {
+        Self::Answer(status, Vec::new(), body.to_string())
+    }
+
+    pub(super) fn with(self, name: &'static str, value: impl Into<String>) -> Self {
+        match self {
+            Self::Answer(status, mut headers, body) => {
+                headers.push((name, value.into()));
+                Self::Answer(status, headers, body)
+            }
+            other => other,
+        }
+    }
+}
+
+/// A listener on the loopback. It stops when it is dropped.
+#[derive(Debug)]
+pub(super) struct Listener {
+    pub(super) url: String,
+    received: Arc<Mutex<Vec<Received>>>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Listener {
+    /// Answers by a function of the request and of how many came before it.
+    pub(super) async fn start(
+        answer: impl Fn(&Received, usize) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let received = Arc::new(Mutex::new(Vec::new()));
+        let shared = Arc::clone(&received);
+        let answer = Arc::new(answer);
+        let task = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (shared, answer) = (Arc::clone(&shared), Arc::clone(&answer));
+                tokio::spawn(async move {
+                    serve(stream, &shared, answer.as_ref()).await;
+                });
+            }
+        });
+        Self {
+            url,
+            received,
+            task,
+        }
+    }
+
+    /// Answers with these replies in turn; the last one again and again.
+    pub(super) async fn replying(replies: Vec<Reply>) -> Self {
+        Self::start(move |_, before| replies[before.min(replies.len() - 1)].clone()).await
+    }
+
+    pub(super) fn received(&self) -> Vec<Received> {
+        self.received.lock().unwrap().clone()
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.received.lock().unwrap().len()
+    }
+}
+
+async fn serve(
+    mut stream: TcpStream,
+    received: &Mutex<Vec<Received>>,
+    answer: &(impl Fn(&Received, usize) -> Reply + ?Sized),
+) {
+    let Some(request) = read_request(&mut stream).await else {
+        return;
+    };
+    let before = {
+        let mut received = received.lock().unwrap();
+        received.push(request.clone());
+        received.len() - 1
+    };
+    let text = match answer(&request, before) {
+        Reply::HangUp => return,
+        Reply::Silence => {
+            tokio::time::sleep(Duration::from_mins(1)).await;
+            return;
+        }
+        Reply::CutOff(status) => format!("HTTP/1.1 {status} x\r\ncontent-length: 100\r\n\r\n{{"),
+        Reply::Answer(status, headers, body) => {
+            let headers: String = headers
+                .iter()
+                .map(|(name, value)| format!("{name}: {value}\r\n"))
+                .collect();
+            let length = body.len();
+            format!(
+                "HTTP/1.1 {status} x\r\nconnection: close\r\ncontent-length: {length}\r\n{headers}\r\n{body}"
+            )
+        }
+    };
+    _ = stream.write_all(text.as_bytes()).await;
+    _ = stream.shutdown().await;
+}
+
+async fn read_request(stream: &mut TcpStream) -> Option<Received> {
+    let mut bytes = Vec::new();
+    let end = loop {
+        if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
+            break end;
+        }
+        if stream.read_buf(&mut bytes).await.ok()? == 0 {
+            return None;
+        }
+    };
+    let head = String::from_utf8(bytes[..end].to_vec()).ok()?;
+    let mut lines = head.lines();
+    let mut first = lines.next()?.split(' ');
+    let headers: Vec<(String, String)> = lines
+        .filter_map(|line| line.split_once(": "))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    let mut received = Received {
+        method: first.next()?.to_owned(),
+        path: first.next()?.to_owned(),
+        headers,
+        body: String::new(),
+        at: Instant::now(),
+    };
+    let length: usize = received
+        .header("content-length")
+        .and_then(|l| l.parse().ok())
+        .unwrap_or(0);
+    while bytes.len() < end + 4 + length {
+        if stream.read_buf(&mut bytes).await.ok()? == 0 {
+            return None;
+        }
+    }
+    received.body = String::from_utf8(bytes[end + 4..end + 4 + length].to_vec()).ok()?;
+    Some(received)
+}
+
+/// An observer that remembers.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Waits(Arc<Mutex<Vec<Wait>>>);
+
+impl Waits {
+    pub(super) fn all(&self) -> Vec<Wait> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+impl Observer for Waits {
+    fn waiting(&self, wait: &Wait) {
+        self.0.lock().unwrap().push(wait.clone());
+    }
+}
+
+/// What the tests speak through: a clock that runs fast, and short limits.
+pub(super) struct World {
+    pub(super) http: Arc<Http>,
+    pub(super) waits: Waits,
+    pub(super) cancellation: Cancellation,
+}
+
+impl World {
+    pub(super) fn new(speed: f64) -> Self {
+        let limits = Limits {
+            request: Duration::from_millis(400),
+            body: 64 * 1024,
+            ..Limits::default()
+        };
+        let (waits, cancellation) = (Waits::default(), Cancellation::new());
+        let observer = Arc::new(waits.clone());
+        let clock = Clock::new(speed);
+        let http = Http::with_limits(clock, observer, cancellation.clone(), limits).unwrap();
+        Self {
+            http,
+            waits,
+            cancellation,
+        }
+    }
+
+    /// A service at this address that is signed in with a token of its own.
+    pub(super) fn service(&self, url: &str) -> Service {
+        let tokens = Tokens::new(&self.http, "https://login.microsoftonline.com").unwrap();
+        let identity = Identity::Token("a-token".to_owned().into());
+        Service::new(&tokens, &identity, &Endpoint::own(url), "the test service").unwrap()
+    }
+
+    /// A service at this address that asks an authority for its tokens.
+    pub(super) fn signed_in(&self, authority: &str, url: &str) -> Service {
+        let tokens = Tokens::new(&self.http, authority).unwrap();
+        Service::new(
+            &tokens,
+            &application(),
+            &Endpoint::own(url),
+            "the test service",
+        )
+        .unwrap()
+    }
+}
+
+pub(super) fn application() -> Identity {
+    Identity::ClientSecret {
+        tenant: "contoso.onmicrosoft.com".to_owned(),
+        client: "0f0f0f0f-0000-4000-8000-000000000000".to_owned(),
+        secret: "not a secret".to_owned().into(),
+    }
+}
+
+/// An authority that hands out `token-1`, `token-2`, … for so many seconds.
+pub(super) async fn authority(expires_in: u64) -> Listener {
+    Listener::start(move |_, before| {
+        let token = format!("token-{}", before + 1);
+        let body = format!(
+            r#"{{"token_type":"Bearer","expires_in":{expires_in},"ext_expires_in":{expires_in},"access_token":"{token}"}}"#
+        );
+        Reply::json(200, body).with("content-type", "application/json")
+    })
+    .await
+}
