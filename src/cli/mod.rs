@@ -1,1 +1,85 @@
-//! cli.
+//! The command line: one file a command. Only here is clap known, and only here are the process's
+//! environment, its signals and its terminal read.
+//!
+//! ```text
+//! arguments.rs  what was typed (clap)
+//! exit.rs       the exit codes, one exhaustive match
+//! session.rs    what every command is given: printer, environment, cancellation
+//! document.rs   reading the runbook; what this version cannot do yet, at its position
+//! connect.rs    the runbook's services, reached: rehearsal, clients, both environments
+//! confirm.rs    the target's name, typed or given
+//! run.rs plan.rs validate.rs preflight.rs status.rs state.rs rehearsal.rs    the commands
+//! ```
+
+mod arguments;
+mod confirm;
+mod connect;
+mod document;
+mod exit;
+mod plan;
+mod preflight;
+mod rehearsal;
+mod run;
+mod session;
+mod state;
+mod status;
+mod validate;
+
+use std::ffi::OsString;
+
+use clap::Parser as _;
+
+pub use exit::*;
+
+use self::arguments::{Arguments, Command};
+use self::session::Session;
+use crate::engine::Failure;
+
+/// Runs the program with these arguments (the program's name first) and returns its exit code. May
+/// be called more than once in a process.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are data and go to stdout; the rest goes to stderr.
+            drop(error.print());
+            return if error.use_stderr() { WRONG } else { DONE };
+        }
+    };
+    let session = Session::new(&arguments.common);
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            session
+                .printer
+                .complain(&format!("error: the program cannot begin: {error}"));
+            return FAILED;
+        }
+    };
+    let result = runtime.block_on(dispatch(&session, arguments.command));
+    // What still waits for a server that does not answer is not waited for.
+    runtime.shutdown_background();
+    match result {
+        Ok(code) => code,
+        Err(failure) => session.fail(&failure),
+    }
+}
+
+async fn dispatch(session: &Session, command: Command) -> Result<u8, Failure> {
+    session.listen_to_signals();
+    match command {
+        Command::Run(arguments) if arguments.dry_run => {
+            plan::plan(session, &arguments.as_plan()).await
+        }
+        Command::Run(arguments) => run::run(session, &arguments).await,
+        Command::Plan(arguments) => plan::plan(session, &arguments).await,
+        Command::Validate(arguments) => validate::validate(session, &arguments),
+        Command::Status(arguments) => status::status(session, &arguments),
+        Command::Preflight(arguments) => preflight::show(session, &arguments).await,
+        Command::State(arguments) => state::state(session, &arguments),
+        Command::Rehearsal(arguments) => rehearsal::rehearsal(session, &arguments).await,
+    }
+}

@@ -123,7 +123,7 @@ pub trait Set: Send + Sync {
     /// Reads the object: the compared fields and the version.
     async fn read(&self) -> Result<Reading, Failure>;
 
-    /// Writes it on the ground of what was read, with the ETag that was read.
+    /// Writes it on the ground of what was read, with the version that was read.
     async fn write(&self, reading: &Reading) -> Result<Written, WriteError>;
 
     /// Asks how the operation that the write began is doing.
@@ -133,7 +133,7 @@ pub trait Set: Send + Sync {
 
     /// How long the service may take, after a good answer, until reading shows the change.
     fn patience(&self) -> Duration {
-        Duration::from_secs(60)
+        Duration::from_mins(1)
     }
 }
 

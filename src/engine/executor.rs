@@ -36,7 +36,7 @@ pub struct Executor {
 }
 
 /// How a run that met no failure ended.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Outcome {
     /// Every step has ended.
     Finished,

@@ -45,7 +45,7 @@ impl Listener for Terminal {
                 self.show(&told.1, step);
             }
             EventKind::PhaseBegan { phase, .. } => {
-                self.show(&told.1, &format!("surveying {phase}"))
+                self.show(&told.1, &format!("surveying {phase}"));
             }
             EventKind::ChangeBegan { name, .. } => self.show(&told.1, &escape(name)),
             EventKind::Progress {

@@ -1,1 +1,34 @@
 //! The one integration test binary: each file beside this one is a module of it.
+//!
+//! - `harness`: the program and the rehearsal tenant as processes, and the tenant's world as its
+//!   file tells it.
+//! - `rooms`: the house's arrows.
+//! - `thin_line`: the eight steps, end to end: the world afterwards, run again, plan before and after.
+//! - `kills`: SIGKILL of the program, of the tenant, between intent and handle; Ctrl-C.
+//! - `lies`: writes that are accepted and ignored; nothing claims success.
+//! - `refusals`: what stops before anything is sent, with its exit code.
+
+mod harness;
+mod kills;
+mod lies;
+mod refusals;
+mod rooms;
+mod thin_line;
+
+#[test]
+fn every_file_is_a_module() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
+    let main = std::fs::read_to_string(folder.join("main.rs")).expect("this file can be read");
+    for entry in std::fs::read_dir(folder).expect("the folder is there") {
+        let path = entry.expect("the entry can be read").path();
+        let stem = path
+            .file_stem()
+            .and_then(|stem| stem.to_str())
+            .unwrap_or_default()
+            .to_owned();
+        assert!(
+            stem == "main" || main.contains(&format!("mod {stem};")),
+            "{stem} is forgotten"
+        );
+    }
+}

@@ -1,0 +1,177 @@
+//! What was typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Refresh a Dynamics 365 Intelligent Order Management environment from another one
+#[derive(Debug, Parser)]
+#[command(
+    name = "iomcopy",
+    version,
+    propagate_version = true,
+    arg_required_else_help = true
+)]
+#[command(
+    after_help = "Exit codes: 0 done, 1 failed, 2 plan has changes, 3 usage or runbook wrong, \
+4 not signed in or not allowed, 5 a guard refused, 10 waiting for a person, 11 confirmation needed, \
+75 temporary: run again, 130/143 interrupted"
+)]
+pub(super) struct Arguments {
+    /// What every command takes.
+    #[command(flatten)]
+    pub(super) common: Common,
+    /// The command.
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// What every command takes.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Common {
+    /// State file [default: <name>.iomcopy.jsonl beside the runbook]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) state: Option<PathBuf>,
+    /// How results are written
+    #[arg(long, global = true, value_enum, default_value = "human")]
+    pub(super) output: Output,
+    /// When to use colour
+    #[arg(long, global = true, value_enum, default_value = "auto")]
+    pub(super) color: Color,
+    /// Tell more; twice, tell of every request
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(super) verbose: u8,
+    /// Tell only what is asked for, and errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(super) quiet: bool,
+}
+
+/// How results are written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(super) enum Output {
+    /// Text for a person
+    Human,
+    /// JSON for a program
+    Json,
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(super) enum Color {
+    /// At a terminal
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Run a runbook, or go on with it: running it again is resuming
+    Run(RunArguments),
+    /// Show what a run would do now; sends nothing but reads
+    Plan(PlanArguments),
+    /// Check a runbook, offline
+    Validate(RunbookArguments),
+    /// Show how far a run is, from its state file alone
+    Status(RunbookArguments),
+    /// Ask whether a run could succeed; sends nothing but reads
+    Preflight(RunbookArguments),
+    /// Check, cut or export a state file
+    State(StateArguments),
+    /// Serve the rehearsal tenant until Ctrl-C
+    Rehearsal(RehearsalArguments),
+}
+
+/// What `run` takes.
+#[derive(Debug, Args)]
+pub(super) struct RunArguments {
+    /// The runbook
+    pub(super) runbook: PathBuf,
+    /// Confirm the target by its display name, in place of the prompt
+    #[arg(long, value_name = "NAME")]
+    pub(super) confirm_target: Option<String>,
+    /// Stop after this step
+    #[arg(long, value_name = "STEP", value_parser = clap::builder::PossibleValuesParser::new(crate::steps::NAMES))]
+    pub(super) until: Option<String>,
+    /// Go on with a state file that another machine left open
+    #[arg(long)]
+    pub(super) takeover: bool,
+    /// The same as `plan`
+    #[arg(long)]
+    pub(super) dry_run: bool,
+}
+
+impl RunArguments {
+    /// The same as a plan's arguments.
+    pub(super) fn as_plan(&self) -> PlanArguments {
+        PlanArguments {
+            runbook: self.runbook.clone(),
+            detailed_exitcode: false,
+        }
+    }
+}
+
+/// What `plan` takes.
+#[derive(Debug, Args)]
+pub(super) struct PlanArguments {
+    /// The runbook
+    pub(super) runbook: PathBuf,
+    /// Exit with 2 where the plan has changes
+    #[arg(long)]
+    pub(super) detailed_exitcode: bool,
+}
+
+/// What a command about one runbook takes.
+#[derive(Debug, Args)]
+pub(super) struct RunbookArguments {
+    /// The runbook
+    pub(super) runbook: PathBuf,
+}
+
+/// What `rehearsal` takes.
+#[derive(Debug, Args)]
+pub(super) struct RehearsalArguments {
+    /// Where the world is kept; it goes on from there
+    #[arg(long, value_name = "FILE", default_value = "rehearsal.world.jsonl")]
+    pub(super) world: PathBuf,
+    /// How many times faster than the wall clock
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub(super) speed: f64,
+    /// A fault: KIND:"METHOD path-glob"; kinds: accept-and-ignore, hold
+    #[arg(long = "fault", value_name = "FAULT")]
+    pub(super) faults: Vec<String>,
+}
+
+/// What `state` takes.
+#[derive(Debug, Args)]
+pub(super) struct StateArguments {
+    /// What to do with the file.
+    #[command(subcommand)]
+    pub(super) command: StateCommand,
+}
+
+/// What can be done with a state file.
+#[derive(Debug, Subcommand)]
+pub(super) enum StateCommand {
+    /// List everything that is wrong with it
+    Check {
+        /// The state file
+        file: PathBuf,
+    },
+    /// Cut it after a record; the whole file is kept aside
+    Cut {
+        /// The state file
+        file: PathBuf,
+        /// The number of the last record to keep
+        #[arg(long, value_name = "N")]
+        at: u64,
+    },
+    /// Write its records, without what captures hold
+    Export {
+        /// The state file
+        file: PathBuf,
+    },
+}

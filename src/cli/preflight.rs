@@ -1,0 +1,87 @@
+//! `iomcopy preflight`: could a run succeed? Online, reads only.
+
+use serde_json::{Value, json};
+
+use super::arguments::{Output, RunbookArguments};
+use super::exit::DONE;
+use super::session::Session;
+use super::{connect, document};
+use crate::engine::{Failure, Narrator};
+use crate::steps::{Finding, Verdict, preflight};
+use crate::text::{count, escape, redact};
+
+/// Asks every question and shows every answer. Exit 0 where none is a failure; else as a run would
+/// end that met the first.
+pub(super) async fn show(session: &Session, arguments: &RunbookArguments) -> Result<u8, Failure> {
+    let runbook = document::read(&arguments.runbook)?;
+    document::require_supported(&runbook)?;
+    let connected =
+        connect::connect(session, runbook, |clock| Narrator::new(clock, Vec::new())).await?;
+    let findings = preflight(&connected.refresh).await?;
+    connected.stop().await;
+    session.printer.data(&match session.output {
+        Output::Human => text(session, &findings),
+        Output::Json => document_of(&findings),
+    });
+    let failed = findings
+        .iter()
+        .find(|finding| finding.verdict == Verdict::Fail);
+    Ok(failed.map_or(DONE, |finding| session.code(finding.kind)))
+}
+
+fn word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Pass => "pass",
+        Verdict::Fail => "fail",
+        Verdict::Unknown => "unknown",
+    }
+}
+
+fn text(session: &Session, findings: &[Finding]) -> String {
+    let palette = session.data_palette();
+    let mut text = String::new();
+    for finding in findings {
+        let word = format!("{:<7}", word(finding.verdict));
+        let word = match finding.verdict {
+            Verdict::Pass => palette.good(&word),
+            Verdict::Fail => palette.bad(&word),
+            Verdict::Unknown => palette.notable(&word),
+        };
+        text += &format!(
+            "{word}  {}\n         read: {}\n",
+            finding.probe,
+            escape(&redact(&finding.read))
+        );
+        if let Some(remedy) = &finding.remedy {
+            text += &format!("         help: {remedy}\n");
+        }
+    }
+    let with = |verdict| {
+        findings
+            .iter()
+            .filter(|finding| finding.verdict == verdict)
+            .count()
+    };
+    text + &format!(
+        "\n{}: {} passed, {} failed, {} unknown",
+        count(findings.len(), "probe"),
+        with(Verdict::Pass),
+        with(Verdict::Fail),
+        with(Verdict::Unknown)
+    )
+}
+
+fn document_of(findings: &[Finding]) -> String {
+    let probes: Vec<Value> = findings
+        .iter()
+        .map(|finding| {
+            json!({
+                "probe": finding.probe,
+                "verdict": word(finding.verdict),
+                "read": redact(&finding.read),
+                "remedy": finding.remedy,
+            })
+        })
+        .collect();
+    json!({ "v": 1, "probes": probes }).to_string()
+}

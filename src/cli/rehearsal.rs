@@ -1,0 +1,41 @@
+//! `iomcopy rehearsal`: the rehearsal tenant as a server of its own.
+
+use super::arguments::RehearsalArguments;
+use super::exit::DONE;
+use super::session::Session;
+use crate::engine::{Failure, FailureKind};
+use crate::rehearsal::{Fault, Options, Rehearsal};
+
+/// Serves the tenant until it is asked to stop. Once it listens, its first line on stdout is an
+/// `endpoints:` block for a runbook.
+pub(super) async fn rehearsal(
+    session: &Session,
+    arguments: &RehearsalArguments,
+) -> Result<u8, Failure> {
+    let faults = arguments
+        .faults
+        .iter()
+        .map(|fault| {
+            fault.parse::<Fault>().map_err(|error| {
+                Failure::new(FailureKind::Wrong, format!("--fault '{fault}': {error}"))
+                    .with_help("write KIND:\"METHOD path-glob\", e.g. hold:\"POST */copy\"")
+            })
+        })
+        .collect::<Result<Vec<Fault>, Failure>>()?;
+    let options = Options {
+        world: arguments.world.clone(),
+        speed: arguments.speed,
+        faults,
+    };
+    let tenant = Rehearsal::start(options)
+        .await
+        .map_err(|error| Failure::failed(format!("the rehearsal tenant cannot begin: {error}")))?;
+    session.printer.data(&tenant.endpoints().to_string());
+    session.printer.remark(&format!(
+        "world: {}; Ctrl-C ends it",
+        arguments.world.display()
+    ));
+    session.cancellation.on_ask().await;
+    tenant.stop().await;
+    Ok(DONE)
+}

@@ -1,0 +1,446 @@
+//! `iomcopy run`: preflight, confirm, run or go on. Running it again is resuming.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::arguments::{Output, RunArguments};
+use super::confirm::confirm;
+use super::connect::{self, Connected};
+use super::document;
+use super::exit::{DONE, FAILED, word};
+use super::session::Session;
+use crate::clock::Clock;
+use crate::engine::{
+    Context, EventKind, Executor, Failure, FailureKind, Known, Listener, Narrator, Outcome, Plan,
+    StepLine,
+};
+use crate::journal::{
+    self, Began, LaunchOutcome, Occupancy, Opening, Pinned, PinnedTarget, Planned, Record,
+    RunbookChanged, State,
+};
+use crate::report::{JsonLines, Lines, Terminal, plan_text, status_table};
+use crate::runbook::Runbook;
+use crate::steps::{self, Finding, NAMES, Verdict, preflight, summary};
+use crate::text::count;
+
+/// Runs a runbook, or goes on with it.
+pub(super) async fn run(session: &Session, arguments: &RunArguments) -> Result<u8, Failure> {
+    let runbook = document::read(&arguments.runbook)?;
+    document::require_supported(&runbook)?;
+    let path = session.state_path(&arguments.runbook, &runbook.name.value);
+    // The lock comes first: a second process is told who holds it before it asks anybody anything.
+    let opening = if journal::exists(&path) {
+        Some(journal::resume(&path, Clock::new(1.0), arguments.takeover)?)
+    } else {
+        None
+    };
+    let result = connected(session, arguments, &path, opening.as_ref(), runbook).await;
+    let Err(failure) = &result else { return result };
+    if let Some(opening) = &opening {
+        close(session, opening, Err(failure)).await;
+    }
+    result
+}
+
+/// The part of a run that needs the services.
+async fn connected(
+    session: &Session,
+    arguments: &RunArguments,
+    path: &Path,
+    opening: Option<&Opening>,
+    runbook: Runbook,
+) -> Result<u8, Failure> {
+    let connected = connect::connect(session, runbook, |clock| narrator(session, clock)).await?;
+    let result = match opening {
+        Some(opening) => go_on(session, arguments, &connected, path, opening).await,
+        None => begin(session, arguments, &connected, path).await,
+    };
+    connected.stop().await;
+    result
+}
+
+/// Who hears of a run: JSON for a program, a bar at a terminal, lines elsewhere.
+fn narrator(session: &Session, clock: Clock) -> Narrator {
+    let printer = Arc::clone(&session.printer);
+    let listener: Box<dyn Listener> = match session.output {
+        Output::Json => Box::new(JsonLines::new(printer)),
+        Output::Human if session.draws() => Box::new(Terminal::new(printer)),
+        Output::Human => Box::new(Lines::new(printer)),
+    };
+    Narrator::new(clock, vec![listener])
+}
+
+/// A new run: preflight, plan, confirmation, state file, steps.
+async fn begin(
+    session: &Session,
+    arguments: &RunArguments,
+    connected: &Connected,
+    path: &Path,
+) -> Result<u8, Failure> {
+    let refresh = &connected.refresh;
+    let runbook = &refresh.runbook;
+    check(session, &preflight(refresh).await?)?;
+    let plan = Plan::make(&steps::all(refresh), Known::nothing()).await?;
+    let digest = plan.digest(&runbook.pinned_digest());
+    let target = &runbook.target.name.value;
+    if session.output == Output::Human {
+        let (by_hand, all) = (plan.by_hand(), plan.len());
+        session.printer.remark(&format!(
+            "{} for '{target}', {} automatic and {by_hand} by hand",
+            count(all, "change"),
+            all - by_hand
+        ));
+    }
+    let confirmed = confirm(
+        session,
+        arguments.confirm_target.as_deref(),
+        target,
+        &plan,
+        &digest,
+    )?;
+    let opening = journal::begin(path, connected.clock.clone(), began(connected))?;
+    let records = vec![Record::from(Planned { digest }), Record::from(confirmed)];
+    opening.journal.append_all(records).await?;
+    execute(session, arguments, connected, &opening, false).await
+}
+
+/// What a state file's first record holds.
+fn began(connected: &Connected) -> Began {
+    let refresh = &connected.refresh;
+    let runbook = &refresh.runbook;
+    let dataverse = refresh.target_environment.dataverse.as_ref();
+    Began {
+        format: journal::FORMAT,
+        program: env!("CARGO_PKG_VERSION").to_owned(),
+        runbook: runbook.name.value.clone(),
+        runbook_digest: runbook.digest(),
+        pinned: pinned(connected, dataverse.and_then(|d| d.organization_id.clone())),
+        origins: connected.origins.clone(),
+    }
+}
+
+fn pinned(connected: &Connected, organization: Option<String>) -> Pinned {
+    let refresh = &connected.refresh;
+    let runbook = &refresh.runbook;
+    let dataverse = refresh.target_environment.dataverse.as_ref();
+    Pinned {
+        tenant: connected.tenant.clone(),
+        cloud: runbook.cloud.value.to_string(),
+        source: Some(runbook.source.value.to_string()),
+        target: PinnedTarget {
+            environment: runbook.target.environment.value.to_string(),
+            name: runbook.target.name.value.clone(),
+            url: dataverse.and_then(|d| d.url.clone()),
+            organization,
+            unique_name: dataverse.and_then(|d| d.unique_name.clone()),
+        },
+        lcs: None,
+    }
+}
+
+/// A run that goes on, or one that has finished and is looked at again.
+async fn go_on(
+    session: &Session,
+    arguments: &RunArguments,
+    connected: &Connected,
+    path: &Path,
+    opening: &Opening,
+) -> Result<u8, Failure> {
+    if let Some(repair) = &opening.repair {
+        session.printer.remark(&format!(
+            "note: the last record was not written whole; its {} bytes are kept in {}",
+            repair.bytes,
+            repair.saved_to.display()
+        ));
+    }
+    let refresh = &connected.refresh;
+    let state = opening.journal.state();
+    same_target(&state, connected)?;
+    if state.finished.is_some() {
+        return look_again(session, connected, path, opening).await;
+    }
+    let digest = refresh.runbook.digest();
+    if state.runbook_digest != digest {
+        session
+            .printer
+            .remark("note: the runbook has changed since this run began; that is recorded");
+        let changed = RunbookChanged {
+            digest,
+            difference: Vec::new(),
+        };
+        opening.journal.append(Record::from(changed)).await?;
+    }
+    if !copy_begun(&state) {
+        check(session, &preflight(refresh).await?)?;
+    }
+    if must_confirm(&state) || arguments.confirm_target.is_some() {
+        let known = Known::from_journal(Arc::clone(&state)).for_planning();
+        let plan = Plan::make(&steps::all(refresh), known).await?;
+        let digest = plan.digest(&refresh.runbook.pinned_digest());
+        let target = &refresh.runbook.target.name.value;
+        let given = arguments.confirm_target.as_deref();
+        let mut confirmed = confirm(session, given, target, &plan, &digest)?;
+        confirmed.destructive.extend(earlier(&state));
+        confirmed.destructive.sort();
+        confirmed.destructive.dedup();
+        opening.journal.append(Record::from(confirmed)).await?;
+    }
+    execute(session, arguments, connected, opening, true).await
+}
+
+/// What a run is pinned to may not change in mid-run.
+fn same_target(state: &State, connected: &Connected) -> Result<(), Failure> {
+    let then = &state.began.pinned;
+    let now = pinned(connected, None);
+    let differences: Vec<String> = [
+        ("tenant", &then.tenant, &now.tenant),
+        ("cloud", &then.cloud, &now.cloud),
+        ("target", &then.target.environment, &now.target.environment),
+        ("target's name", &then.target.name, &now.target.name),
+    ]
+    .into_iter()
+    .filter(|(_, then, now)| then != now)
+    .map(|(what, then, now)| format!("{what}: {then} then, {now} now"))
+    .chain(
+        (then.source != now.source)
+            .then(|| format!("source: {:?} then, {:?} now", then.source, now.source)),
+    )
+    .chain((then.target.url != now.target.url).then(|| {
+        format!(
+            "address: {:?} then, {:?} now",
+            then.target.url, now.target.url
+        )
+    }))
+    .collect();
+    if differences.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::refused(format!(
+        "this run is pinned to another pair: {}",
+        differences.join("; ")
+    ))
+    .with_help("put the runbook back as it was, or give the new refresh another name"))
+}
+
+fn copy_begun(state: &State) -> bool {
+    state.launches.keys().any(|key| key.starts_with("copy/"))
+}
+
+/// Was nothing confirmed yet, or did a launch that was confirmed fail?
+fn must_confirm(state: &State) -> bool {
+    let confirmed = earlier(state);
+    let failed = state.launches.iter().any(|(key, launch)| {
+        launch.outcome() == Some(LaunchOutcome::Failed) && confirmed.iter().any(|c| **c == **key)
+    });
+    state.confirmed.is_none() || failed
+}
+
+fn earlier(state: &State) -> Vec<String> {
+    state
+        .confirmed
+        .as_ref()
+        .map(|c| c.destructive.clone())
+        .unwrap_or_default()
+}
+
+/// A finished run surveys every phase again and sends only reads.
+async fn look_again(
+    session: &Session,
+    connected: &Connected,
+    path: &Path,
+    opening: &Opening,
+) -> Result<u8, Failure> {
+    let refresh = &connected.refresh;
+    let known = Known::from_journal(opening.journal.state()).for_planning();
+    let plan = Plan::make(&steps::all(refresh), known).await?;
+    let exit = if plan.is_empty() { DONE } else { FAILED };
+    if session.output == Output::Human {
+        let target = &refresh.runbook.target.name.value;
+        let line = if plan.is_empty() {
+            format!(
+                "This run has finished, and nothing is left to do: '{target}' is as it should be."
+            )
+        } else {
+            plan_text(&plan, target, session.data_palette())
+        };
+        session.printer.data(line.trim_end());
+    }
+    let message = (!plan.is_empty())
+        .then(|| format!("{} since it finished", count(plan.len(), "difference")));
+    opening
+        .journal
+        .close("finished", exit, message.clone())
+        .await?;
+    connected.narrator.tell(EventKind::RunEnded {
+        outcome: "finished".to_owned(),
+        exit,
+        message,
+        help: None,
+        summary: json!({ "changes": plan.len() }),
+    });
+    if exit == FAILED {
+        session.printer.remark(&format!(
+            "This run has finished, and the target has changed since. Nothing was changed now.\n\
+             help: to refresh it anew, move {} aside and run again",
+            path.display()
+        ));
+    }
+    Ok(exit)
+}
+
+/// Shows every finding; a run stops before the copy for what is provably impossible.
+fn check(session: &Session, findings: &[Finding]) -> Result<(), Failure> {
+    let failed: Vec<&Finding> = findings
+        .iter()
+        .filter(|f| f.verdict == Verdict::Fail)
+        .collect();
+    for finding in findings
+        .iter()
+        .filter(|finding| finding.verdict == Verdict::Unknown)
+    {
+        session
+            .printer
+            .remark(&format!("unknown: {} ({})", finding.probe, finding.read));
+    }
+    let Some(first) = failed.first() else {
+        return Ok(());
+    };
+    let lines: Vec<String> = failed
+        .iter()
+        .map(|finding| {
+            let remedy = finding.remedy.as_deref().unwrap_or_default();
+            format!(
+                "\n  - not so: {}\n    read: {}\n    help: {remedy}",
+                finding.probe, finding.read
+            )
+        })
+        .collect();
+    let kinds: BTreeSet<u8> = failed
+        .iter()
+        .map(|finding| session.code(finding.kind))
+        .collect();
+    let kind = if kinds.len() == 1 {
+        first.kind
+    } else {
+        FailureKind::Refused
+    };
+    Err(Failure::new(
+        kind,
+        format!("a run cannot succeed; nothing was begun{}", lines.concat()),
+    ))
+}
+
+/// Runs the steps, closes the state file and tells how it ended.
+async fn execute(
+    session: &Session,
+    arguments: &RunArguments,
+    connected: &Connected,
+    opening: &Opening,
+    resumed: bool,
+) -> Result<u8, Failure> {
+    let refresh = &connected.refresh;
+    let list = steps::all(refresh);
+    connected.narrator.tell(EventKind::RunBegan {
+        run: opening.journal.state().run.to_string(),
+        resumed,
+        target: refresh.runbook.target.name.value.clone(),
+        steps: list
+            .iter()
+            .map(|s| StepLine {
+                name: s.name.to_owned(),
+                skip: s.skip.clone(),
+            })
+            .collect(),
+    });
+    let executor = Executor {
+        context: Context {
+            journal: opening.journal.clone(),
+            clock: connected.clock.clone(),
+            cancellation: session.cancellation.clone(),
+            narrator: connected.narrator.clone(),
+        },
+        steps: list,
+        until: arguments.until.clone(),
+        confirmed: earlier(&opening.journal.state()).into_iter().collect(),
+    };
+    let result = tokio::select! {
+        result = executor.run() => result,
+        // Asked twice: what is under way is left where it is; the journal says how far it came.
+        () = session.cancellation.on_insist() => Err(Failure::interrupted()),
+    };
+    let outcome = result.as_ref().map(|outcome| *outcome);
+    let exit = close(session, opening, outcome).await;
+    tell_end(session, arguments, connected, opening, outcome, exit);
+    result.map(|_| exit).or_else(|failure| {
+        session.fail(&failure);
+        Ok(exit)
+    })
+}
+
+/// Closes the state file with how the process ended.
+async fn close(session: &Session, opening: &Opening, result: Result<Outcome, &Failure>) -> u8 {
+    let (reason, exit, message) = match result {
+        Ok(Outcome::Finished) => ("finished", DONE, None),
+        Ok(Outcome::Stopped) => ("stopped", DONE, None),
+        Err(failure) => (
+            word(failure.kind),
+            session.code(failure.kind),
+            Some(failure.message.clone()),
+        ),
+    };
+    // A journal that was closed already, or cannot be written, has nothing more to be told.
+    if opening.journal.state().is_open()
+        && let Err(error) = opening.journal.close(reason, exit, message).await
+    {
+        session.printer.complain(&format!("warning: {error}"));
+    }
+    exit
+}
+
+fn tell_end(
+    session: &Session,
+    arguments: &RunArguments,
+    connected: &Connected,
+    opening: &Opening,
+    result: Result<Outcome, &Failure>,
+    exit: u8,
+) {
+    let state = opening.journal.state();
+    let figures = summary(&connected.refresh, &Known::from_journal(Arc::clone(&state)));
+    let figures = figures.unwrap_or_default();
+    let failure = result.err();
+    connected.narrator.tell(EventKind::RunEnded {
+        outcome: match result {
+            Ok(Outcome::Finished) => "finished".to_owned(),
+            Ok(Outcome::Stopped) => "stopped".to_owned(),
+            Err(failure) => word(failure.kind).to_owned(),
+        },
+        exit,
+        message: failure.map(|failure| failure.message.clone()),
+        help: failure.and_then(|failure| failure.help.clone()),
+        summary: json!(figures),
+    });
+    session.printer.hide();
+    if session.output == Output::Json {
+        return;
+    }
+    let next = format!("iomcopy run {}", arguments.runbook.display());
+    let path = opening.journal.path().to_owned();
+    if let Ok(mut reading) = journal::read(&path) {
+        // The lock that is seen is this process's own.
+        reading.occupancy = Occupancy::Free;
+        let table = status_table(&reading, &NAMES, &next, session.data_palette());
+        session.printer.data(&format!("\n{}", table.trim_end()));
+    }
+    if state.finished.is_some() {
+        session
+            .printer
+            .data(&format!("\n{}", figures.lines().join("\n")));
+    }
+    session
+        .printer
+        .data(&format!("\nstate file: {}", path.display()));
+}

@@ -1,0 +1,410 @@
+//! Step 1, `copy-environments`.
+//!
+//! | Phase | Reads | Changes |
+//! |---|---|---|
+//! | `capture` | the target's provider parameters, transformations, connections, environment variables, name and group; the source's flows, orchestrations, providers | nothing; seals `before-copy` |
+//! | `copy` | the journal; operations and state of the target | launches one environment copy, which carries Dataverse and Finance and Operations of a unified target |
+//!
+//! In doubt (an intent without a handle): every operation of the target is listed by the service,
+//! so a copy from us that began after the intent is adopted; none after two minutes means that it
+//! did not begin. The end is proved from the environment itself: ready, administration mode on,
+//! background operations off.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+
+use super::Refresh;
+use super::seals;
+use crate::clients::{
+    CopyRequest, CopyType, Environment, Operation, OperationHandle, OperationState,
+};
+use crate::engine::{
+    Action, Capture, Captured, Change, Failure, Found, Known, Launch, Phase, Progress, Repeat,
+    Started, Survey, Verdict, WriteError,
+};
+use crate::runbook::{CopyApi, IomTable, SecurityGroup};
+
+/// The key of the copy's launch.
+pub(super) fn copy_key(refresh: &Refresh) -> String {
+    format!("copy/{}", refresh.target_id())
+}
+
+/// How long a copy may take where the runbook does not say (Microsoft Learn, *Copy an
+/// environment*: up to 24 hours with much data).
+const COPY_TIMEOUT: Duration = Duration::from_hours(24);
+
+pub(super) fn phases(refresh: &Arc<Refresh>) -> Vec<Phase> {
+    vec![
+        Phase::capture("capture", BeforeCopy(Arc::clone(refresh))),
+        Phase::changes("copy", CopySurvey(Arc::clone(refresh))),
+    ]
+}
+
+/// What is captured from the target, by table and word.
+const FROM_TARGET: [(IomTable, &str); 9] = [
+    (IomTable::Provider, "provider"),
+    (IomTable::ProviderDefinition, "provider-definition"),
+    (IomTable::ProviderParameter, "provider-parameter"),
+    (
+        IomTable::ProviderDefinitionParameter,
+        "provider-definition-parameter",
+    ),
+    (IomTable::ProviderTransformation, "provider-transformation"),
+    (
+        IomTable::ProviderDefinitionTransformation,
+        "provider-definition-transformation",
+    ),
+    (
+        IomTable::ProviderConnectionReference,
+        "provider-connection-reference",
+    ),
+    (
+        IomTable::ProviderDefinitionConnectionReference,
+        "provider-definition-connection-reference",
+    ),
+    (
+        IomTable::PlatformConnectionReference,
+        "platform-connection-reference",
+    ),
+];
+
+/// What is captured from the source, by table and word.
+const FROM_SOURCE: [(IomTable, &str); 7] = [
+    (IomTable::Provider, "provider"),
+    (IomTable::ProviderDefinition, "provider-definition"),
+    (IomTable::LogicDefinition, "logic-definition"),
+    (IomTable::ProviderAction, "provider-action"),
+    (IomTable::Orchestration, "orchestration"),
+    (IomTable::Policy, "policy"),
+    (
+        IomTable::PlatformConnectionReference,
+        "platform-connection-reference",
+    ),
+];
+
+/// Platform tables captured on both sides, where they exist.
+const PLATFORM_TABLES: [&str; 5] = [
+    "workflow",
+    "connectionreference",
+    "environmentvariabledefinition",
+    "environmentvariablevalue",
+    "msdyn_dualwriteruntimeconfig",
+];
+
+struct BeforeCopy(Arc<Refresh>);
+
+#[async_trait]
+impl Capture for BeforeCopy {
+    fn seal(&self) -> &'static str {
+        seals::BEFORE_COPY
+    }
+
+    async fn list(&self, _known: &Known) -> Result<Vec<Captured>, Failure> {
+        let refresh = &self.0;
+        let target = refresh.bap.environment(refresh.target_id()).await?;
+        let Some(target) = target else {
+            return Err(Failure::failed(format!(
+                "there is no environment {}",
+                refresh.target_id()
+            )));
+        };
+        let mut captures = vec![Captured {
+            key: "target/environment".to_owned(),
+            etag: None,
+            text: target.raw.to_string(),
+            compared: Some(restored_fields(&target)),
+        }];
+        for (table, word) in FROM_TARGET {
+            let name = refresh.runbook.iom.table(table);
+            captures.extend(seals::list(&refresh.target, name, &format!("target/{word}")).await?);
+        }
+        for (table, word) in FROM_SOURCE {
+            let name = refresh.runbook.iom.table(table);
+            captures.extend(seals::list(&refresh.source, name, &format!("source/{word}")).await?);
+        }
+        for name in PLATFORM_TABLES {
+            captures.extend(seals::list(&refresh.target, name, &format!("target/{name}")).await?);
+            captures.extend(seals::list(&refresh.source, name, &format!("source/{name}")).await?);
+        }
+        Ok(captures)
+    }
+}
+
+/// What the refresh must put back of the environment itself.
+fn restored_fields(environment: &Environment) -> String {
+    let group = environment
+        .dataverse
+        .as_ref()
+        .and_then(|d| d.security_group.clone());
+    json!([environment.display_name, group]).to_string()
+}
+
+struct CopySurvey(Arc<Refresh>);
+
+#[async_trait]
+impl Survey for CopySurvey {
+    async fn survey(&self, known: &Known) -> Result<Vec<Change>, Failure> {
+        let refresh = &self.0;
+        let key = copy_key(refresh);
+        if known.launch_proved(&key) {
+            return Ok(Vec::new());
+        }
+        let target = &refresh.target_environment;
+        let request = request(refresh);
+        let organization = target
+            .dataverse
+            .as_ref()
+            .and_then(|d| d.organization_id.clone());
+        Ok(vec![Change {
+            key,
+            name: format!(
+                "copy '{}' onto '{}'",
+                refresh
+                    .source_environment
+                    .display_name
+                    .as_deref()
+                    .unwrap_or("the source"),
+                refresh.runbook.target.name
+            ),
+            before: json!({ "organization": organization }),
+            after: json!({
+                "source": request.source.to_string(),
+                "type": "full",
+                "transactionless": request.transactionless,
+                "skip-audit-data": request.skip_audit_data,
+                "name": request.name,
+                "security-group": request.security_group,
+            }),
+            follows: Vec::new(),
+            action: Action::Launch(Arc::new(Copy {
+                refresh: Arc::clone(refresh),
+                request,
+            })),
+        }])
+    }
+}
+
+/// The copy that the runbook asks for. It always names the target's own display name and group.
+fn request(refresh: &Refresh) -> CopyRequest {
+    let options = &refresh.runbook.steps.copy_environments.options;
+    let kept = refresh
+        .target_environment
+        .dataverse
+        .as_ref()
+        .and_then(|d| d.security_group.clone());
+    CopyRequest {
+        source: refresh.runbook.source.value,
+        copy_type: CopyType::Full,
+        name: refresh.runbook.target.name.value.clone(),
+        security_group: match &options.security_group.value {
+            SecurityGroup::Keep => kept,
+            SecurityGroup::None => None,
+            SecurityGroup::Group(group) => Some(group.to_string()),
+        },
+        skip_audit_data: options.skip_audit_data.value,
+        transactionless: options.transactionless.value,
+    }
+}
+
+struct Copy {
+    refresh: Arc<Refresh>,
+    request: CopyRequest,
+}
+
+impl Copy {
+    fn by_power_platform(&self) -> bool {
+        self.refresh
+            .runbook
+            .steps
+            .copy_environments
+            .options
+            .api
+            .value
+            == CopyApi::PowerPlatform
+    }
+
+    async fn operations(&self) -> Result<Vec<Operation>, Failure> {
+        let target = self.refresh.target_id();
+        Ok(if self.by_power_platform() {
+            self.refresh.power_platform.operations(target).await?
+        } else {
+            self.refresh.bap.operations(target).await?
+        })
+    }
+}
+
+/// Is it a copy, by the name that the service gives it? Names are not published: what contains the
+/// word counts.
+fn is_copy(operation: &Operation) -> bool {
+    operation
+        .kind
+        .as_deref()
+        .is_some_and(|kind| kind.to_ascii_lowercase().contains("copy"))
+}
+
+#[async_trait]
+impl Launch for Copy {
+    fn repeat(&self) -> Repeat {
+        Repeat::WhenAbsent(Duration::from_mins(2))
+    }
+
+    fn is_destructive(&self) -> bool {
+        true
+    }
+
+    async fn probe(&self) -> Result<Value, Failure> {
+        let operations = self.operations().await?;
+        if let Some(running) = operations
+            .iter()
+            .find(|o| o.state == OperationState::Running)
+        {
+            return Err(Failure::refused(format!(
+                "another operation is running on '{}': {} {}",
+                self.refresh.runbook.target.name,
+                running.kind.as_deref().unwrap_or("of an unknown kind"),
+                running.id
+            ))
+            .with_help("wait for its end, then run again"));
+        }
+        let seen: Vec<&str> = operations
+            .iter()
+            .map(|operation| operation.id.as_str())
+            .collect();
+        Ok(json!({ "operations-before": seen }))
+    }
+
+    async fn request(&self) -> Result<Started, WriteError> {
+        let target = self.refresh.target_id();
+        let accepted = if self.by_power_platform() {
+            self.refresh
+                .power_platform
+                .copy(target, &self.request)
+                .await
+        } else {
+            self.refresh.bap.copy_to(target, &self.request).await
+        };
+        let accepted = accepted.map_err(WriteError::from)?;
+        Ok(Started {
+            handle: json!(accepted.handle),
+            service_date: accepted.service_date,
+        })
+    }
+
+    async fn find(&self, probed: &Value) -> Result<Found, Failure> {
+        let before: Vec<&str> = probed["operations-before"]
+            .as_array()
+            .map(|ids| ids.iter().filter_map(Value::as_str).collect())
+            .unwrap_or_default();
+        let operations = self.operations().await?;
+        let new: Vec<&Operation> = operations
+            .iter()
+            .filter(|operation| !before.contains(&operation.id.as_str()))
+            .collect();
+        match new.as_slice() {
+            [] => Ok(Found::Absent),
+            [one] if is_copy(one) => Ok(Found::Operation(json!({ "id": one.id }))),
+            several => Ok(Found::Ambiguous(
+                several
+                    .iter()
+                    .map(|o| format!("{} {}", o.kind.as_deref().unwrap_or("operation"), o.id))
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            )),
+        }
+    }
+
+    async fn poll(&self, handle: &Value) -> Result<Progress, Failure> {
+        let target = self.refresh.target_id();
+        let found = match serde_json::from_value::<OperationHandle>(handle.clone()) {
+            Ok(handle) if !self.by_power_platform() => self.refresh.bap.operation(&handle).await?,
+            Ok(handle) => match handle.id {
+                Some(id) => self.refresh.power_platform.operation(target, &id).await?,
+                None => self.newest_copy().await?,
+            },
+            Err(_) => match handle["id"].as_str() {
+                Some(id) => self.operations().await?.into_iter().find(|o| o.id == id),
+                None => self.newest_copy().await?,
+            },
+        };
+        Ok(match found {
+            None => Progress::Missing,
+            Some(operation) => progress(operation),
+        })
+    }
+
+    async fn verify(&self, _handle: &Value) -> Result<Verdict, Failure> {
+        let refresh = &self.refresh;
+        let Some(target) = refresh.bap.environment(refresh.target_id()).await? else {
+            return Ok(Verdict::NotYet(
+                "the target environment is not listed".to_owned(),
+            ));
+        };
+        if let Some(operation) = &target.ongoing_operation {
+            let kind = operation.kind.as_deref().unwrap_or("an operation");
+            return Ok(Verdict::NotYet(format!(
+                "{kind} is still running on the target"
+            )));
+        }
+        if !target.is_ready() {
+            return Ok(Verdict::NotYet(format!(
+                "the target reads {}",
+                target.states()
+            )));
+        }
+        let closed = target.runtime_state.as_deref() == Some("AdminMode")
+            && target.background_operations.as_deref() == Some("Disabled");
+        let observed = json!({
+            "runtime": target.runtime_state,
+            "background-operations": target.background_operations,
+            "organization": target.dataverse.as_ref().and_then(|d| d.organization_id.clone()),
+            "unique-name": target.dataverse.as_ref().and_then(|d| d.unique_name.clone()),
+        });
+        if closed {
+            return Ok(Verdict::Proved(observed));
+        }
+        Ok(Verdict::NotYet(format!(
+            "the target is not in administration mode with background operations off ({})",
+            target.states()
+        )))
+    }
+
+    fn timeout(&self) -> Duration {
+        self.refresh
+            .runbook
+            .steps
+            .copy_environments
+            .common
+            .timeout
+            .unwrap_or(COPY_TIMEOUT)
+    }
+}
+
+impl Copy {
+    /// The newest copy of the target, for an answer that named no operation.
+    async fn newest_copy(&self) -> Result<Option<Operation>, Failure> {
+        Ok(self.operations().await?.into_iter().find(is_copy))
+    }
+}
+
+/// What an operation says, as progress. An unknown state is neither good nor bad: it is shown, and
+/// asked after again.
+fn progress(operation: Operation) -> Progress {
+    match operation.state {
+        OperationState::Succeeded => Progress::Succeeded(operation.raw),
+        OperationState::Failed => Progress::Failed(
+            operation
+                .error
+                .unwrap_or_else(|| "the service gives no reason".to_owned()),
+        ),
+        OperationState::Running => {
+            Progress::Running(operation.stage.unwrap_or_else(|| "running".to_owned()))
+        }
+        OperationState::ValidationPassed => {
+            Progress::Failed("only a validation ran, not a copy".to_owned())
+        }
+        OperationState::Unknown(state) => Progress::Running(format!("state '{state}'")),
+    }
+}

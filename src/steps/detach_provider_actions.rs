@@ -1,0 +1,282 @@
+//! Step 5, `detach-provider-actions`.
+//!
+//! | Phase | Reads | Changes |
+//! |---|---|---|
+//! | `record` | every orchestration, provider, action, definition and policy | nothing; seals `orchestrations` |
+//! | `stop` | orchestrations that are published and hold an old action | stops each: a published one is read-only |
+//! | `clear` | each orchestration's graph | empties the slots that hold an old action, and nothing else |
+//!
+//! *Old* means the providers of the seal. A slot that holds an id which belongs to no provider is
+//! dangling: it was so before, and is never touched. A resume finds what is still in the slots; the
+//! edit is made on the text that is read at that moment, with its version.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::graph::{self, Content, Slot};
+use super::names::{Fields, Names, is_labelled, label, text};
+use super::providers::{self, Catalogue, display_name};
+use super::tenant_set::{Fill, IomWrite, RowReader};
+use super::{Refresh, seals};
+use crate::clients::Row;
+use crate::engine::{Capture, Captured, Change, Failure, Known, Phase, Reading, Survey};
+use crate::runbook::{IomRequest, IomTable};
+
+pub(super) fn phases(refresh: &Arc<Refresh>) -> Vec<Phase> {
+    vec![
+        Phase::capture("record", Record(Arc::clone(refresh))),
+        Phase::changes("stop", Stop(Arc::clone(refresh))),
+        Phase::changes("clear", Clear(Arc::clone(refresh))),
+    ]
+}
+
+/// What the seal holds, by table and word.
+const RECORDED: [(IomTable, &str); 6] = [
+    (IomTable::Orchestration, "orchestration"),
+    (IomTable::Policy, "policy"),
+    (IomTable::Provider, "provider"),
+    (IomTable::ProviderDefinition, "provider-definition"),
+    (IomTable::LogicDefinition, "logic-definition"),
+    (IomTable::ProviderAction, "provider-action"),
+];
+
+struct Record(Arc<Refresh>);
+
+#[async_trait]
+impl Capture for Record {
+    fn seal(&self) -> &'static str {
+        seals::ORCHESTRATIONS
+    }
+
+    async fn list(&self, known: &Known) -> Result<Vec<Captured>, Failure> {
+        providers::capture(&self.0, self.0.view(known), &RECORDED).await
+    }
+}
+
+/// An orchestration as the seal recorded it.
+#[derive(Clone)]
+pub(super) struct Recorded {
+    pub(super) id: Uuid,
+    pub(super) name: String,
+    pub(super) published: bool,
+    pub(super) slots: Vec<Slot>,
+}
+
+/// Is it published?
+pub(super) fn is_published(row: &Fields) -> bool {
+    is_labelled(row, "statecode", "Published")
+}
+
+/// Every orchestration of the seal with its slots.
+pub(super) fn recorded(
+    refresh: &Refresh,
+    known: &Known,
+    old: &Catalogue,
+) -> Result<Vec<Recorded>, Failure> {
+    let names = Names::of(refresh);
+    let actions = old.action_names();
+    seals::rows(known, seals::ORCHESTRATIONS, "orchestration")
+        .into_iter()
+        .map(|(id, row)| {
+            let name = display_name(&row).unwrap_or_else(|| id.to_string());
+            let text = names.text(&row, "orchestration.graph")?.unwrap_or_default();
+            let slots = slots_of(&name, &text, &actions)?;
+            Ok(Recorded {
+                id,
+                name,
+                published: is_published(&row),
+                slots,
+            })
+        })
+        .collect()
+}
+
+fn slots_of(
+    name: &str,
+    text: &str,
+    actions: &BTreeMap<Uuid, String>,
+) -> Result<Vec<Slot>, Failure> {
+    if text.trim().is_empty() {
+        return Ok(Vec::new());
+    }
+    graph::slots(text, actions).map_err(|error| {
+        Failure::failed(format!("orchestration '{name}': {error}"))
+            .with_help("open it in the designer, save it, then run again")
+            .lasting()
+    })
+}
+
+/// The catalogue that the second seal holds.
+pub(super) fn old_catalogue(refresh: &Refresh, known: &Known) -> Result<Catalogue, Failure> {
+    Catalogue::sealed(refresh, known, seals::ORCHESTRATIONS, "")
+}
+
+struct Stop(Arc<Refresh>);
+
+#[async_trait]
+impl Survey for Stop {
+    async fn survey(&self, known: &Known) -> Result<Vec<Change>, Failure> {
+        let refresh = &self.0;
+        let old = old_catalogue(refresh, known)?;
+        let actions = old.action_names();
+        let names = Names::of(refresh);
+        let view = refresh.view(known);
+        let table = view.table(names.table(IomTable::Orchestration)).await?;
+        let mut changes = Vec::new();
+        for (id, row) in view.by_id(&table.logical_name).await? {
+            let name = display_name(&row).unwrap_or_else(|| id.to_string());
+            let graph = names.text(&row, "orchestration.graph")?.unwrap_or_default();
+            if !is_published(&row) || slots_of(&name, &graph, &actions)?.is_empty() {
+                continue;
+            }
+            let after = json!({ "state": "Unpublished" });
+            changes.push(Change {
+                key: format!("orchestration/{id}/stop"),
+                name: format!("stop orchestration '{name}'"),
+                before: json!({ "state": label(&row, "statecode") }),
+                after: after.clone(),
+                follows: Vec::new(),
+                action: IomWrite {
+                    request: IomRequest::StopOrchestration,
+                    reader: Arc::new(RowReader {
+                        refresh: Arc::clone(refresh),
+                        entity_set: table.entity_set.clone(),
+                        id,
+                        project: |row: Option<&Row>| state_of(row),
+                    }),
+                    after,
+                    by_hand: vec![format!(
+                        "IOM app > Orchestrations > Flows > '{name}': stop it (leave read-only mode)"
+                    )],
+                    evidence: "every orchestration with provider actions is unpublished".to_owned(),
+                    patience: Duration::from_mins(5),
+                }
+                .action(refresh, move |_| {
+                    Ok(Fill::id(id))
+                }),
+            });
+        }
+        Ok(changes)
+    }
+}
+
+/// An orchestration's state as stopping and publishing compare it.
+pub(super) fn state_of(row: Option<&Row>) -> Reading {
+    Reading::of(row.map_or(
+        Value::Null,
+        |row| json!({ "state": label(&row.value, "statecode") }),
+    ))
+}
+
+struct Clear(Arc<Refresh>);
+
+#[async_trait]
+impl Survey for Clear {
+    async fn survey(&self, known: &Known) -> Result<Vec<Change>, Failure> {
+        let refresh = &self.0;
+        let old = Arc::new(old_catalogue(refresh, known)?);
+        let names = Names::of(refresh);
+        let column = names.column("orchestration.graph")?;
+        let view = refresh.view(known);
+        let table = view.table(names.table(IomTable::Orchestration)).await?;
+        let mut changes = Vec::new();
+        for (id, row) in view.by_id(&table.logical_name).await? {
+            let name = display_name(&row).unwrap_or_else(|| id.to_string());
+            let graph = text(&row, column).unwrap_or_default();
+            let slots = slots_of(&name, &graph, &old.action_names())?;
+            if slots.is_empty() {
+                continue;
+            }
+            let words = |action: Uuid| old.described(action).unwrap_or_else(|| action.to_string());
+            let before = slot_values(&slots, |slot| Value::from(words(slot.action)));
+            let after = slot_values(&slots, |_| Value::Null);
+            let by_hand = slots
+                .iter()
+                .map(|slot| {
+                    let action = old.actions.get(&slot.action).map(|action| action.name.clone());
+                    format!(
+                        "IOM app > Orchestrations > Flows > '{name}' > tile '{}': remove the provider action '{}'",
+                        slot.tile,
+                        action.unwrap_or_default()
+                    )
+                })
+                .chain([format!("save '{name}'")])
+                .collect();
+            let reader = {
+                let (old, column, slots) = (Arc::clone(&old), column.to_owned(), slots.clone());
+                RowReader {
+                    refresh: Arc::clone(refresh),
+                    entity_set: table.entity_set.clone(),
+                    id,
+                    project: move |row: Option<&Row>| {
+                        graph_reading(row, &column, &slots, |action| old.described(action))
+                    },
+                }
+            };
+            changes.push(Change {
+                key: format!("orchestration/{id}/clear"),
+                name: format!("clear the provider actions of orchestration '{name}'"),
+                before,
+                after: after.clone(),
+                follows: Vec::new(),
+                action: IomWrite {
+                    request: IomRequest::EditOrchestration,
+                    reader: Arc::new(reader),
+                    after,
+                    by_hand,
+                    evidence: "no orchestration holds an action of an old provider".to_owned(),
+                    patience: Duration::from_mins(1),
+                }
+                .action(refresh, move |reading| {
+                    let current = reading.basis.as_str().unwrap_or_default();
+                    let cleared = graph::clear(current, &slots)
+                        .map_err(|error| Failure::failed(error.to_string()))?;
+                    Ok(Fill {
+                        id: Some(id),
+                        graph: Some(cleared),
+                        ..Fill::default()
+                    })
+                }),
+            });
+        }
+        Ok(changes)
+    }
+}
+
+/// A value for each slot, by pointer.
+pub(super) fn slot_values(slots: &[Slot], value: impl Fn(&Slot) -> Value) -> Value {
+    let values: Map<String, Value> = slots
+        .iter()
+        .map(|slot| (slot.pointer.clone(), value(slot)))
+        .collect();
+    json!({ "slots": values })
+}
+
+/// What the slots of a graph hold now, in words where the action is known, with the graph's text
+/// as the basis of an edit.
+pub(super) fn graph_reading(
+    row: Option<&Row>,
+    column: &str,
+    slots: &[Slot],
+    described: impl Fn(Uuid) -> Option<String>,
+) -> Reading {
+    let Some(graph) = row.and_then(|row| row.string(column)) else {
+        return Reading::of(Value::Null);
+    };
+    let value = slot_values(slots, |slot| match graph::content(graph, slot) {
+        Ok(Content::Empty) => Value::Null,
+        Ok(Content::Id(id)) => Value::from(described(id).unwrap_or_else(|| id.to_string())),
+        Ok(Content::Other(other)) => Value::from(other),
+        Err(error) => Value::from(error.to_string()),
+    });
+    Reading {
+        value,
+        etag: None,
+        basis: Value::from(graph),
+    }
+}

@@ -1,0 +1,124 @@
+//! Step 2, `exit-administration-mode`.
+//!
+//! | Phase | Reads | Changes |
+//! |---|---|---|
+//! | `open` | the target's runtime state and background operations | sets both in one request, waits for its operation, reads back |
+//!
+//! The barrier of `open` waits until the target's Dataverse answers the caller again: a copied
+//! organization refuses for some minutes, until it has provisioned the caller. A resume surveys
+//! again; the request is safe to repeat.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+
+use super::{Refresh, after_copy};
+use crate::clients::{Environment, ErrorKind, OperationHandle, OperationState};
+use crate::engine::{
+    Action, Barrier, Change, Failure, Known, Phase, Progress, Reading, Set, Survey, WriteError,
+    Written,
+};
+use crate::steps::view::View;
+
+pub(super) fn phases(refresh: &Arc<Refresh>) -> Vec<Phase> {
+    vec![Phase::changes("open", Open(Arc::clone(refresh)))]
+}
+
+struct Open(Arc<Refresh>);
+
+fn state(environment: &Environment) -> Value {
+    json!({
+        "runtime": environment.runtime_state,
+        "background-operations": environment.background_operations,
+    })
+}
+
+#[async_trait]
+impl Survey for Open {
+    async fn survey(&self, known: &Known) -> Result<Vec<Change>, Failure> {
+        let refresh = &self.0;
+        let environment = read(refresh).await?;
+        let environment = match refresh.view(known) {
+            View::Target(_) => environment,
+            View::AfterCopy(_) => after_copy::environment(&environment),
+        };
+        let before = state(&environment);
+        let after = json!({ "runtime": "Enabled", "background-operations": "Enabled" });
+        if before == after {
+            return Ok(Vec::new());
+        }
+        Ok(vec![Change {
+            key: format!("administration-mode/{}", refresh.target_id()),
+            name: format!(
+                "take '{}' out of administration mode",
+                refresh.runbook.target.name
+            ),
+            before,
+            after,
+            follows: Vec::new(),
+            action: Action::Set(Arc::new(RuntimeState(Arc::clone(refresh)))),
+        }])
+    }
+
+    async fn barrier(&self, _known: &Known) -> Result<Barrier, Failure> {
+        match self.0.target.who_am_i().await {
+            Ok(_) => Ok(Barrier::Passed),
+            Err(error) if matches!(error.kind, ErrorKind::Forbidden) => Ok(Barrier::Holds(
+                format!("the target refuses the caller so far: {}", error.message),
+            )),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+async fn read(refresh: &Refresh) -> Result<Environment, Failure> {
+    refresh
+        .bap
+        .environment(refresh.target_id())
+        .await?
+        .ok_or_else(|| Failure::failed(format!("there is no environment {}", refresh.target_id())))
+}
+
+struct RuntimeState(Arc<Refresh>);
+
+#[async_trait]
+impl Set for RuntimeState {
+    async fn read(&self) -> Result<Reading, Failure> {
+        Ok(Reading::of(state(&read(&self.0).await?)))
+    }
+
+    async fn write(&self, _reading: &Reading) -> Result<Written, WriteError> {
+        let handle = self
+            .0
+            .bap
+            .set_runtime_state(self.0.target_id(), "Enabled", "Enabled")
+            .await
+            .map_err(WriteError::from)?;
+        Ok(Written {
+            operation: handle.map(|handle| json!(handle)),
+        })
+    }
+
+    async fn poll(&self, operation: &Value) -> Result<Progress, Failure> {
+        let handle: OperationHandle =
+            serde_json::from_value(operation.clone()).map_err(|error| {
+                Failure::failed(format!("the operation's handle is damaged: {error}"))
+            })?;
+        let Some(operation) = self.0.bap.operation(&handle).await? else {
+            return Ok(Progress::Missing);
+        };
+        Ok(match operation.state {
+            OperationState::Succeeded => Progress::Succeeded(operation.raw),
+            OperationState::Failed => Progress::Failed(
+                operation
+                    .error
+                    .unwrap_or_else(|| "no reason given".to_owned()),
+            ),
+            OperationState::Running | OperationState::ValidationPassed => {
+                Progress::Running(operation.stage.unwrap_or_else(|| "running".to_owned()))
+            }
+            OperationState::Unknown(state) => Progress::Running(format!("state '{state}'")),
+        })
+    }
+}

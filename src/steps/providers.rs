@@ -1,0 +1,259 @@
+//! Providers, their definitions and their actions, as rows tell them.
+//!
+//! A definition of the library survives the reinstallation and is the join from an old action to
+//! its new one; names are not safe: they change on reinstallation, and occur twice.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use uuid::Uuid;
+
+use super::Refresh;
+use super::names::{Fields, Names, is_labelled, text};
+use super::seals;
+use super::view::View;
+use crate::engine::{Captured, Failure, Known};
+use crate::runbook::IomTable;
+
+/// The tables that a catalogue is read from, and the words their captures are kept under.
+pub(super) const TABLES: [(IomTable, &str); 4] = [
+    (IomTable::Provider, "provider"),
+    (IomTable::ProviderDefinition, "provider-definition"),
+    (IomTable::LogicDefinition, "logic-definition"),
+    (IomTable::ProviderAction, "provider-action"),
+];
+
+/// The logic type of a provider action (Microsoft Learn, *Create a new provider*).
+const PROVIDER_ACTION: i64 = 192_350_001;
+
+/// An installed provider.
+#[derive(Clone, Debug)]
+pub(super) struct Provider {
+    pub(super) id: Uuid,
+    pub(super) name: String,
+    pub(super) definition: Option<Uuid>,
+    pub(super) active: bool,
+}
+
+/// An entry of the library.
+#[derive(Clone, Debug)]
+pub(super) struct Definition {
+    pub(super) id: Uuid,
+    pub(super) logical_name: String,
+    pub(super) name: String,
+    pub(super) active: bool,
+}
+
+/// A flow that a definition carries.
+#[derive(Clone, Debug)]
+pub(super) struct Logic {
+    pub(super) logical_name: String,
+    pub(super) definition: Option<Uuid>,
+    pub(super) is_action: bool,
+}
+
+/// What an orchestration's tile points to.
+#[derive(Clone, Debug)]
+pub(super) struct Action {
+    pub(super) id: Uuid,
+    pub(super) name: String,
+    pub(super) provider: Option<Uuid>,
+    pub(super) logic: Option<Uuid>,
+}
+
+/// Providers, definitions, logic definitions and actions of one environment.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Catalogue {
+    pub(super) providers: BTreeMap<Uuid, Provider>,
+    pub(super) definitions: BTreeMap<Uuid, Definition>,
+    pub(super) logic: BTreeMap<Uuid, Logic>,
+    pub(super) actions: BTreeMap<Uuid, Action>,
+}
+
+impl Catalogue {
+    /// Reads it from an environment.
+    pub(super) async fn read(refresh: &Refresh, view: View<'_>) -> Result<Self, Failure> {
+        let names = Names::of(refresh);
+        let mut catalogue = Self::default();
+        for (table, _) in TABLES {
+            for (id, row) in view.by_id(names.table(table)).await? {
+                catalogue.add(names, table, id, &row)?;
+            }
+        }
+        Ok(catalogue)
+    }
+
+    /// Reads it from a seal, from the captures below a prefix (`""` or `source/`).
+    pub(super) fn sealed(
+        refresh: &Refresh,
+        known: &Known,
+        seal: &str,
+        prefix: &str,
+    ) -> Result<Self, Failure> {
+        let names = Names::of(refresh);
+        let mut catalogue = Self::default();
+        for (table, word) in TABLES {
+            for (id, row) in seals::rows(known, seal, &format!("{prefix}{word}")) {
+                catalogue.add(names, table, id, &row)?;
+            }
+        }
+        Ok(catalogue)
+    }
+
+    fn add(
+        &mut self,
+        names: Names<'_>,
+        table: IomTable,
+        id: Uuid,
+        row: &Fields,
+    ) -> Result<(), Failure> {
+        let name = display_name(row).unwrap_or_else(|| id.to_string());
+        match table {
+            IomTable::Provider => {
+                let definition = names.lookup(row, "provider.definition")?;
+                let active = is_labelled(row, "statuscode", "Active");
+                self.providers.insert(
+                    id,
+                    Provider {
+                        id,
+                        name,
+                        definition,
+                        active,
+                    },
+                );
+            }
+            IomTable::ProviderDefinition => {
+                let logical_name = names
+                    .text(row, "provider-definition.logical-name")?
+                    .unwrap_or_else(|| id.to_string());
+                let active = row
+                    .get(names.column("provider-definition.is-active")?)
+                    .and_then(serde_json::Value::as_bool)
+                    .unwrap_or(true);
+                self.definitions.insert(
+                    id,
+                    Definition {
+                        id,
+                        logical_name,
+                        name,
+                        active,
+                    },
+                );
+            }
+            IomTable::LogicDefinition => {
+                let logical_name = names
+                    .text(row, "logic-definition.logical-name")?
+                    .unwrap_or_else(|| id.to_string());
+                let definition = names.lookup(row, "logic-definition.definition")?;
+                let kind = row.get(names.column("logic-definition.logic-type")?);
+                let is_action = kind.and_then(serde_json::Value::as_i64) == Some(PROVIDER_ACTION);
+                self.logic.insert(
+                    id,
+                    Logic {
+                        logical_name,
+                        definition,
+                        is_action,
+                    },
+                );
+            }
+            IomTable::ProviderAction => {
+                let provider = names.lookup(row, "provider-action.provider")?;
+                let logic = names.lookup(row, "provider-action.logic-definition")?;
+                self.actions.insert(
+                    id,
+                    Action {
+                        id,
+                        name,
+                        provider,
+                        logic,
+                    },
+                );
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The ids of all installed providers.
+    pub(super) fn provider_ids(&self) -> BTreeSet<Uuid> {
+        self.providers.keys().copied().collect()
+    }
+
+    /// Every action's name, by id.
+    pub(super) fn action_names(&self) -> BTreeMap<Uuid, String> {
+        self.actions
+            .values()
+            .map(|action| (action.id, action.name.clone()))
+            .collect()
+    }
+
+    /// The definition of a provider, where both are known.
+    pub(super) fn definition_of(&self, provider: &Provider) -> Option<&Definition> {
+        self.definitions.get(&provider.definition?)
+    }
+
+    /// What an action is, in words that survive a reinstallation: `definition/logic definition`.
+    pub(super) fn described(&self, action: Uuid) -> Option<String> {
+        let action = self.actions.get(&action)?;
+        let logic = self.logic.get(&action.logic?)?;
+        let definition = self.definitions.get(&logic.definition?)?;
+        Some(format!(
+            "{}/{}",
+            definition.logical_name, logic.logical_name
+        ))
+    }
+
+    /// The logical names of the actions that an instance of this definition must have.
+    pub(super) fn expected_actions(&self, definition: Uuid) -> BTreeSet<String> {
+        self.logic
+            .values()
+            .filter(|logic| logic.is_action && logic.definition == Some(definition))
+            .map(|logic| logic.logical_name.clone())
+            .collect()
+    }
+
+    /// The logical names of the actions that this provider has.
+    pub(super) fn actions_of(&self, provider: Uuid) -> BTreeSet<String> {
+        self.actions
+            .values()
+            .filter(|action| action.provider == Some(provider))
+            .filter_map(|action| Some(self.logic.get(&action.logic?)?.logical_name.clone()))
+            .collect()
+    }
+
+    /// The instance of a definition that is none of the old ones.
+    pub(super) fn new_instance(&self, definition: Uuid, old: &BTreeSet<Uuid>) -> Option<&Provider> {
+        let mut found: Vec<&Provider> = self
+            .providers
+            .values()
+            .filter(|p| p.definition == Some(definition) && !old.contains(&p.id))
+            .collect();
+        found.sort_by_key(|provider| !provider.active);
+        found.first().copied()
+    }
+}
+
+/// A row's own name, whatever its primary name column is called in this tenant: the first of the
+/// usual ones that is there.
+pub(super) fn display_name(row: &Fields) -> Option<String> {
+    ["msdyn_name", "name", "msdyn_displayname"]
+        .iter()
+        .find_map(|column| text(row, column))
+}
+
+/// The captures of every table of a catalogue, read through a view.
+pub(super) async fn capture(
+    refresh: &Refresh,
+    view: View<'_>,
+    tables: &[(IomTable, &str)],
+) -> Result<Vec<Captured>, Failure> {
+    let names = Names::of(refresh);
+    let mut captures = Vec::new();
+    for (table, word) in tables {
+        let Some(table) = view.optional_table(names.table(*table)).await? else {
+            continue;
+        };
+        let rows = view.rows(&table.logical_name).await?;
+        captures.extend(seals::captured(word, &table.primary_id, rows));
+    }
+    Ok(captures)
+}

@@ -1,0 +1,294 @@
+//! The connection references of new instances: URL and owner, then active.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::settings::missing;
+use super::{Old, by_id, status_of};
+use crate::clients::Row;
+use crate::engine::{Change, Failure, Known, Reading, Survey};
+use crate::runbook::{IomRequest, IomTable};
+use crate::steps::connections::{
+    OwnerRow, choice, connection_url, connector_of_url, leads_into, owner, owner_of, resolve,
+};
+use crate::steps::names::{Fields, Names, is_labelled, text};
+use crate::steps::providers::{Catalogue, Provider};
+use crate::steps::tenant_set::{Fill, IomWrite, RowReader};
+use crate::steps::view::View;
+use crate::steps::{Refresh, seals};
+
+/// A provider's connection reference, as its row tells it.
+struct Reference {
+    id: Uuid,
+    provider: Option<Uuid>,
+    definition: Option<Uuid>,
+    url: Option<String>,
+    owner: Option<String>,
+    active: bool,
+}
+
+fn references(names: Names<'_>, rows: Vec<(Uuid, Fields)>) -> Result<Vec<Reference>, Failure> {
+    rows.into_iter()
+        .map(|(id, row)| {
+            Ok(Reference {
+                id,
+                provider: names.lookup(&row, "provider-connection-reference.provider")?,
+                definition: names.lookup(&row, "provider-connection-reference.definition")?,
+                url: names.text(&row, "provider-connection-reference.connection-url")?,
+                owner: owner_of(&row),
+                active: is_labelled(&row, "statuscode", "Active"),
+            })
+        })
+        .collect()
+}
+
+/// What connections of new instances are compared with: their own rows, the old ones, and what the
+/// target had.
+struct Wirings {
+    current: Vec<Reference>,
+    recorded: Vec<Reference>,
+    target: BTreeMap<(String, String), String>,
+    names: BTreeMap<Uuid, String>,
+}
+
+impl Wirings {
+    async fn read(refresh: &Refresh, known: &Known, view: View<'_>) -> Result<Self, Failure> {
+        let names = Names::of(refresh);
+        let word = "provider-connection-reference";
+        let rows = view
+            .by_id(names.table(IomTable::ProviderConnectionReference))
+            .await?;
+        let current = references(names, rows.into_iter().collect())?;
+        let recorded = references(names, seals::rows(known, seals::PROVIDERS, word))?;
+        let column = names.column("provider-definition-connection-reference.logical-name")?;
+        let logical = |seal: &str, prefix: &str| -> BTreeMap<Uuid, String> {
+            seals::rows(
+                known,
+                seal,
+                &format!("{prefix}provider-definition-connection-reference"),
+            )
+            .into_iter()
+            .filter_map(|(id, row)| Some((id, text(&row, column)?)))
+            .collect()
+        };
+        let before = Catalogue::sealed(refresh, known, seals::BEFORE_COPY, "target/")?;
+        let target_names = logical(seals::BEFORE_COPY, "target/");
+        let mut target = BTreeMap::new();
+        for reference in references(
+            names,
+            seals::rows(known, seals::BEFORE_COPY, &format!("target/{word}")),
+        )? {
+            let provider = reference.provider.and_then(|id| before.providers.get(&id));
+            let definition = provider.and_then(|provider| before.definition_of(provider));
+            let name = reference.definition.and_then(|id| target_names.get(&id));
+            if let (Some(definition), Some(name), Some(url)) = (definition, name, reference.url) {
+                target.insert((definition.logical_name.clone(), name.clone()), url);
+            }
+        }
+        Ok(Self {
+            current,
+            recorded,
+            target,
+            names: logical(seals::PROVIDERS, ""),
+        })
+    }
+
+    /// The references of a new instance with the old ones they replace and their logical names.
+    fn of<'a>(
+        &'a self,
+        replaced: &Provider,
+        instance: Option<&Provider>,
+    ) -> Vec<(&'a Reference, Option<&'a Reference>, String)> {
+        self.recorded
+            .iter()
+            .filter(|old| old.provider == Some(replaced.id))
+            .map(|old| {
+                let new = instance.and_then(|instance| {
+                    self.current
+                        .iter()
+                        .find(|r| r.provider == Some(instance.id) && r.definition == old.definition)
+                });
+                let name = old.definition.and_then(|id| self.names.get(&id)).cloned();
+                (old, new, name.unwrap_or_else(|| old.id.to_string()))
+            })
+            .collect()
+    }
+
+    /// The URL that a new reference shall have: the runbook's connection, else what the target had.
+    async fn wanted(
+        &self,
+        refresh: &Refresh,
+        definition: &str,
+        name: &str,
+        old: &Reference,
+    ) -> Result<String, Failure> {
+        let template = old.url.as_deref().unwrap_or_default();
+        let connector = connector_of_url(template).unwrap_or_default();
+        let section = &refresh
+            .runbook
+            .steps
+            .reinstall_providers
+            .options
+            .connections;
+        if let Some(choice) = choice(&refresh.runbook, Some(section), name, &connector) {
+            let connection = resolve(refresh, choice, &connector).await?;
+            if let Some(url) = connection_url(template, refresh.target_id(), &connection) {
+                return Ok(url);
+            }
+        }
+        let kept = self.target.get(&(definition.to_owned(), name.to_owned()));
+        if let Some(url) = kept.filter(|url| leads_into(url, refresh.target_id())) {
+            return Ok(url.clone());
+        }
+        Err(Failure::failed(format!(
+            "nothing says which connection '{name}' of provider '{definition}' shall have"
+        ))
+        .with_help(format!(
+            "add `{}: <connection id>` under `connections` of reinstall-providers",
+            if connector.is_empty() {
+                name
+            } else {
+                &connector
+            }
+        ))
+        .lasting())
+    }
+}
+
+pub(super) struct Connections(pub(super) Arc<Refresh>);
+
+#[async_trait]
+impl Survey for Connections {
+    async fn survey(&self, known: &Known) -> Result<Vec<Change>, Failure> {
+        let refresh = &self.0;
+        let old = Old::of(refresh, known)?;
+        let view = refresh.view(known);
+        let now = Catalogue::read(refresh, view).await?;
+        let names = Names::of(refresh);
+        let table = view
+            .table(names.table(IomTable::ProviderConnectionReference))
+            .await?;
+        let column = names.column("provider-connection-reference.connection-url")?;
+        let wirings = Wirings::read(refresh, known, view).await?;
+        let owner = owner(refresh, view).await?;
+        let mut changes = Vec::new();
+        for (replaced, definition, instance) in old.instances(&now) {
+            for (recorded, new, name) in wirings.of(replaced, instance) {
+                if let Some(instance) = instance
+                    && new.is_none()
+                {
+                    return Err(missing("connection reference", &name, &instance.name));
+                }
+                let wanted = wirings
+                    .wanted(refresh, &definition.logical_name, &name, recorded)
+                    .await?;
+                let wanted_owner = owner
+                    .as_ref()
+                    .map(|owner| owner.id.to_string())
+                    .or_else(|| new.and_then(|new| new.owner.clone()));
+                let shown = |url: Option<&str>, owner: Option<&str>| json!({ "connection": url, "owner": owner });
+                let before = new.map_or(Value::Null, |new| {
+                    shown(new.url.as_deref(), new.owner.as_deref())
+                });
+                let after = shown(Some(&wanted), wanted_owner.as_deref());
+                if before == after {
+                    continue;
+                }
+                let id = new.map_or(Uuid::nil(), |new| new.id);
+                let (column, owner) = (column.to_owned(), owner.clone());
+                let definition = &definition.logical_name;
+                changes.push(Change {
+                    key: format!("provider/new/{definition}/connection/{name}"),
+                    name: format!("connect '{name}' of the new provider '{definition}'"),
+                    before,
+                    after: after.clone(),
+                    follows: Vec::new(),
+                    action: IomWrite {
+                        request: IomRequest::SaveProviderConnectionReference,
+                        reader: Arc::new(RowReader {
+                            refresh: Arc::clone(refresh),
+                            entity_set: table.entity_set.clone(),
+                            id,
+                            project: move |row: Option<&Row>| {
+                                Reading::of(row.map_or(Value::Null, |row| {
+                                    shown(row.string(&column), owner_of(&row.value).as_deref())
+                                }))
+                            },
+                        }),
+                        after,
+                        by_hand: vec![format!(
+                            "IOM app > Providers > Installed > '{definition}' > connection '{name}': set the URL to {wanted}, save"
+                        )],
+                        evidence: "every provider connection reference names the target's connection and owner".to_owned(),
+                        patience: Duration::from_mins(1),
+                    }
+                    .action(refresh, move |_| {
+                        Ok(Fill {
+                            id: Some(id),
+                            value: Some(wanted.clone()),
+                            owner: owner.as_ref().map(OwnerRow::bind),
+                            ..Fill::default()
+                        })
+                    }),
+                });
+            }
+        }
+        Ok(changes)
+    }
+}
+
+pub(super) struct ActivateConnections(pub(super) Arc<Refresh>);
+
+#[async_trait]
+impl Survey for ActivateConnections {
+    async fn survey(&self, known: &Known) -> Result<Vec<Change>, Failure> {
+        let refresh = &self.0;
+        let old = Old::of(refresh, known)?;
+        let view = refresh.view(known);
+        let now = Catalogue::read(refresh, view).await?;
+        let table = view
+            .table(Names::of(refresh).table(IomTable::ProviderConnectionReference))
+            .await?;
+        let wirings = Wirings::read(refresh, known, view).await?;
+        let mut changes = Vec::new();
+        for (replaced, definition, instance) in old.instances(&now) {
+            for (_, new, name) in wirings.of(replaced, instance) {
+                if new.is_some_and(|new| new.active) {
+                    continue;
+                }
+                let id = new.map_or(Uuid::nil(), |new| new.id);
+                let after = json!({ "status": "Active" });
+                let definition = &definition.logical_name;
+                changes.push(Change {
+                    key: format!("provider/new/{definition}/connection/{name}/activate"),
+                    name: format!("activate connection '{name}' of the new provider '{definition}'"),
+                    before: json!({ "status": "Incomplete" }),
+                    after: after.clone(),
+                    follows: Vec::new(),
+                    action: IomWrite {
+                        request: IomRequest::ActivateProviderConnectionReference,
+                        reader: Arc::new(RowReader {
+                            refresh: Arc::clone(refresh),
+                            entity_set: table.entity_set.clone(),
+                            id,
+                            project: |row: Option<&Row>| status_of(row),
+                        }),
+                        after,
+                        by_hand: vec![format!(
+                            "IOM app > Providers > Installed > '{definition}' > connection '{name}': activate it"
+                        )],
+                        evidence: "every provider connection reference is active".to_owned(),
+                        patience: Duration::from_mins(5),
+                    }
+                    .action(refresh, move |_| Ok(by_id(id))),
+                });
+            }
+        }
+        Ok(changes)
+    }
+}

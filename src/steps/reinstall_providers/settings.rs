@@ -1,0 +1,291 @@
+//! Parameters and transformations of new instances: put back as the target had them, else as the
+//! source's copy brought them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::Old;
+use crate::clients::Row;
+use crate::engine::{Change, Failure, Known, Reading, Survey};
+use crate::runbook::{IomRequest, IomTable};
+use crate::steps::names::{Fields, Names, text};
+use crate::steps::providers::Catalogue;
+use crate::steps::tenant_set::{Fill, IomWrite, RowReader};
+use crate::steps::{Refresh, seals};
+use crate::text::fingerprint;
+
+/// Parameters and transformations differ only in names.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub(super) enum Setting {
+    Parameter,
+    Transformation,
+}
+
+impl Setting {
+    fn table(self) -> IomTable {
+        match self {
+            Self::Parameter => IomTable::ProviderParameter,
+            Self::Transformation => IomTable::ProviderTransformation,
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Parameter => "provider-parameter",
+            Self::Transformation => "provider-transformation",
+        }
+    }
+
+    fn definition_word(self) -> &'static str {
+        match self {
+            Self::Parameter => "provider-definition-parameter",
+            Self::Transformation => "provider-definition-transformation",
+        }
+    }
+
+    fn value_column(self) -> &'static str {
+        match self {
+            Self::Parameter => "provider-parameter.value",
+            Self::Transformation => "provider-transformation.script",
+        }
+    }
+
+    fn request(self) -> IomRequest {
+        match self {
+            Self::Parameter => IomRequest::SetProviderParameter,
+            Self::Transformation => IomRequest::SetProviderTransformation,
+        }
+    }
+
+    fn noun(self) -> &'static str {
+        match self {
+            Self::Parameter => "parameter",
+            Self::Transformation => "transformation",
+        }
+    }
+}
+
+pub(super) struct Settings {
+    refresh: Arc<Refresh>,
+    kind: Setting,
+}
+
+/// A setting of a provider: which one it is, and its text.
+struct SettingRow {
+    id: Uuid,
+    provider: Option<Uuid>,
+    definition: Option<Uuid>,
+    value: Option<String>,
+}
+
+impl Settings {
+    /// The settings of this kind.
+    pub(super) fn of(refresh: &Arc<Refresh>, kind: Setting) -> Self {
+        Self {
+            refresh: Arc::clone(refresh),
+            kind,
+        }
+    }
+
+    fn read(&self, rows: Vec<(Uuid, Fields)>) -> Result<Vec<SettingRow>, Failure> {
+        let names = Names::of(&self.refresh);
+        let word = self.kind.word();
+        rows.into_iter()
+            .map(|(id, row)| {
+                Ok(SettingRow {
+                    id,
+                    provider: names.lookup(&row, &format!("{word}.provider"))?,
+                    definition: names.lookup(&row, &format!("{word}.definition"))?,
+                    value: names.text(&row, self.kind.value_column())?,
+                })
+            })
+            .collect()
+    }
+
+    /// The logical name of what a setting declares.
+    fn logical_name(
+        &self,
+        known: &Known,
+        seal: &str,
+        prefix: &str,
+        id: Option<Uuid>,
+    ) -> Option<String> {
+        let word = self.kind.definition_word();
+        let column = Names::of(&self.refresh)
+            .column(&format!("{word}.logical-name"))
+            .ok()?;
+        let rows = seals::rows(known, seal, &format!("{prefix}{word}"));
+        rows.into_iter()
+            .find(|(row, _)| Some(*row) == id)
+            .and_then(|(_, row)| text(&row, column))
+    }
+
+    /// What the target had before the copy, by definition and the setting's logical name.
+    fn target_values(&self, known: &Known) -> Result<BTreeMap<(String, String), String>, Failure> {
+        let before = Catalogue::sealed(&self.refresh, known, seals::BEFORE_COPY, "target/")?;
+        let rows = seals::rows(
+            known,
+            seals::BEFORE_COPY,
+            &format!("target/{}", self.kind.word()),
+        );
+        let mut values = BTreeMap::new();
+        for row in self.read(rows)? {
+            let provider = row.provider.and_then(|id| before.providers.get(&id));
+            let definition = provider
+                .filter(|p| p.active)
+                .and_then(|p| before.definition_of(p));
+            let name = self.logical_name(known, seals::BEFORE_COPY, "target/", row.definition);
+            if let (Some(definition), Some(name), Some(value)) = (definition, name, row.value) {
+                values.insert((definition.logical_name.clone(), name), value);
+            }
+        }
+        Ok(values)
+    }
+
+    /// What the runbook says a parameter shall be.
+    fn overridden(&self, definition: &str, name: &str) -> Result<Option<String>, Failure> {
+        if self.kind != Setting::Parameter {
+            return Ok(None);
+        }
+        let parameters = &self
+            .refresh
+            .runbook
+            .steps
+            .reinstall_providers
+            .options
+            .parameters;
+        let found = parameters
+            .iter()
+            .find(|(key, _)| key.eq_ignore_ascii_case(definition))
+            .and_then(|(_, values)| {
+                values
+                    .iter()
+                    .find(|(key, _)| key.eq_ignore_ascii_case(name))
+            });
+        let Some((_, value)) = found else {
+            return Ok(None);
+        };
+        self.refresh.secret(&value.value).map(Some)
+    }
+}
+
+#[async_trait]
+impl Survey for Settings {
+    async fn survey(&self, known: &Known) -> Result<Vec<Change>, Failure> {
+        let refresh = &self.refresh;
+        let old = Old::of(refresh, known)?;
+        let view = refresh.view(known);
+        let now = Catalogue::read(refresh, view).await?;
+        let table = view
+            .table(Names::of(refresh).table(self.kind.table()))
+            .await?;
+        let current = self.read(view.by_id(&table.logical_name).await?.into_iter().collect())?;
+        let recorded = self.read(seals::rows(known, seals::PROVIDERS, self.kind.word()))?;
+        let target = self.target_values(known)?;
+        let column = Names::of(refresh).column(self.kind.value_column())?;
+        let mut changes = Vec::new();
+        for (replaced, definition, instance) in old.instances(&now) {
+            for row in recorded
+                .iter()
+                .filter(|row| row.provider == Some(replaced.id))
+            {
+                let name = self
+                    .logical_name(known, seals::PROVIDERS, "", row.definition)
+                    .unwrap_or_else(|| row.id.to_string());
+                let at = (definition.logical_name.clone(), name.clone());
+                let wanted = self.overridden(&definition.logical_name, &name)?;
+                let Some(wanted) = wanted
+                    .or_else(|| target.get(&at).cloned())
+                    .or(row.value.clone())
+                else {
+                    continue;
+                };
+                let new_row = instance.and_then(|instance| {
+                    current
+                        .iter()
+                        .find(|r| r.provider == Some(instance.id) && r.definition == row.definition)
+                });
+                if let Some(instance) = instance
+                    && new_row.is_none()
+                {
+                    return Err(missing(self.kind.noun(), &name, &instance.name));
+                }
+                let value = new_row.and_then(|row| row.value.clone());
+                if new_row.is_some() && value.as_deref() == Some(wanted.as_str()) {
+                    continue;
+                }
+                changes.push(self.change(
+                    &table.entity_set,
+                    column,
+                    &definition.logical_name,
+                    &name,
+                    (new_row.map_or(Uuid::nil(), |row| row.id), value),
+                    wanted,
+                ));
+            }
+        }
+        Ok(changes)
+    }
+}
+
+impl Settings {
+    fn change(
+        &self,
+        entity_set: &str,
+        column: &str,
+        definition: &str,
+        name: &str,
+        (id, current): (Uuid, Option<String>),
+        wanted: String,
+    ) -> Change {
+        // A parameter may be a secret: everywhere but in the request it is a fingerprint.
+        let shown = |value: Option<&str>| json!({ "value": value.map(fingerprint) });
+        let after = shown(Some(&wanted));
+        let column = column.to_owned();
+        let noun = self.kind.noun();
+        Change {
+            key: format!("provider/new/{definition}/{noun}/{name}"),
+            name: format!("set {noun} '{name}' of the new provider '{definition}'"),
+            before: shown(current.as_deref()),
+            after: after.clone(),
+            follows: Vec::new(),
+            action: IomWrite {
+                request: self.kind.request(),
+                reader: Arc::new(RowReader {
+                    refresh: Arc::clone(&self.refresh),
+                    entity_set: entity_set.to_owned(),
+                    id,
+                    project: move |row: Option<&Row>| {
+                        Reading::of(shown(row.and_then(|row| row.string(&column))))
+                    },
+                }),
+                after,
+                by_hand: vec![format!(
+                    "IOM app > Providers > Installed > '{definition}' > {noun}s: put back '{name}' \
+                     (its value is in the state file's capture)"
+                )],
+                evidence: format!("every {noun} has the value that was recorded"),
+                patience: Duration::from_mins(1),
+            }
+            .action(&self.refresh, move |_| {
+                Ok(Fill {
+                    id: Some(id),
+                    value: Some(wanted.clone()),
+                    ..Fill::default()
+                })
+            }),
+        }
+    }
+}
+
+pub(super) fn missing(noun: &str, name: &str, provider: &str) -> Failure {
+    Failure::failed(format!(
+        "the new provider '{provider}' has no {noun} '{name}', which the old one had"
+    ))
+    .with_help("its definition has changed since; look at the provider in the IOM app")
+}

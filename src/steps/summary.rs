@@ -1,0 +1,117 @@
+//! What a run did, in figures, told from its journal and its seals alone.
+
+use serde::Serialize;
+
+use super::activate_flows::{Rules, Wanted, key};
+use super::detach_provider_actions::{old_catalogue, recorded};
+use super::names::text;
+use super::{Refresh, flows, reconfigure_dual_write, seals};
+use crate::engine::{Failure, Known};
+use crate::text::count;
+
+/// The figures that a run ends with.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Summary {
+    /// Slots whose new provider action was put back.
+    pub slots_restored: usize,
+    /// Slots that were recorded.
+    pub slots_recorded: usize,
+    /// Orchestrations published again, by name.
+    pub published: Vec<String>,
+    /// Orchestrations left as the drafts they were, by name.
+    pub drafts: Vec<String>,
+    /// Providers that were installed again.
+    pub providers: usize,
+    /// Cloud flows that this run turned on.
+    pub flows_on: usize,
+    /// Cloud flows left off: name and reason.
+    pub flows_off: Vec<(String, String)>,
+    /// Dual-write maps that ran in the target before the copy.
+    pub dual_write_maps: usize,
+}
+
+/// Counts what the run did so far.
+pub fn summary(refresh: &Refresh, known: &Known) -> Result<Summary, Failure> {
+    let mut summary = Summary {
+        dual_write_maps: reconfigure_dual_write::running_maps(known),
+        ..Summary::default()
+    };
+    let old = old_catalogue(refresh, known)?;
+    for orchestration in recorded(refresh, known, &old)? {
+        summary.slots_recorded += orchestration.slots.len();
+        if known.is_done(&format!("orchestration/{}/restore", orchestration.id)) {
+            summary.slots_restored += orchestration.slots.len();
+        }
+        let publish = format!("orchestration/{}/publish", orchestration.id);
+        if known.launch_proved(&publish) || known.is_done(&publish) {
+            summary.published.push(orchestration.name);
+        } else if !orchestration.published {
+            summary.drafts.push(orchestration.name);
+        }
+    }
+    let rules = Rules::of(refresh, known);
+    for (id, row) in seals::rows(known, seals::BEFORE_COPY, "source/workflow") {
+        if !flows::is_cloud_flow(&row) {
+            continue;
+        }
+        let name = text(&row, "name").unwrap_or_else(|| id.to_string());
+        match rules.wanted(id, &name) {
+            Wanted::On if known.is_done(&key(id)) => summary.flows_on += 1,
+            Wanted::On => {}
+            Wanted::Off(reason) => summary.flows_off.push((name, reason.to_owned())),
+        }
+    }
+    summary.providers = known.proved_launches("provider/new/");
+    Ok(summary)
+}
+
+impl Summary {
+    /// The figures as lines for a person.
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines = vec![
+            format!(
+                "{} of {} restored to new provider actions",
+                self.slots_restored,
+                count(self.slots_recorded, "slot")
+            ),
+            format!("{} installed again", count(self.providers, "provider")),
+            format!(
+                "{} published{}",
+                count(self.published.len(), "orchestration"),
+                names(&self.published)
+            ),
+            format!(
+                "{} left as it was{}",
+                count(self.drafts.len(), "draft"),
+                names(&self.drafts)
+            ),
+            format!(
+                "{} turned on, {} left off",
+                count(self.flows_on, "cloud flow"),
+                self.flows_off.len()
+            ),
+        ];
+        lines.extend(
+            self.flows_off
+                .iter()
+                .map(|(name, why)| format!("  off: {name} ({why})")),
+        );
+        lines.push(match self.dual_write_maps {
+            0 => "dual-write was not in use in the target".to_owned(),
+            maps => format!(
+                "{} ran in the target before the copy",
+                count(maps, "dual-write map")
+            ),
+        });
+        lines
+    }
+}
+
+fn names(names: &[String]) -> String {
+    if names.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", names.join(", "))
+    }
+}

@@ -1,0 +1,313 @@
+//! Sets and launches on what the tenant holds: one reader, one write.
+//!
+//! A [`Reader`] says what is there now, in the form in which the change writes its `before` and
+//! `after`. The write is a documented PATCH, or a request of the runbook's `iom:` section; a request
+//! that cannot be repeated blindly becomes a launch whose end is read by the same reader.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::Refresh;
+use super::failure::write_error;
+use crate::clients::{Condition, Error, Row};
+use crate::engine::{
+    Action, Ask, Failure, Found, Launch, Progress, Reading, Repeat, Set, Started, Verdict,
+    WriteError, Written,
+};
+use crate::runbook::{
+    IomRequest, Method, Placeholder, Placeholders, RequestBinding, RequestTemplate,
+};
+
+/// Reads what is there now.
+#[async_trait]
+pub(super) trait Reader: Send + Sync {
+    /// The compared fields, the version, and what the write needs besides.
+    async fn read(&self) -> Result<Reading, Failure>;
+
+    /// Why it can no longer come to the wanted end, if the tenant says so.
+    async fn refusal(&self) -> Result<Option<String>, Failure> {
+        Ok(None)
+    }
+}
+
+/// Reads one row by id and projects it.
+pub(super) struct RowReader<P> {
+    pub(super) refresh: Arc<Refresh>,
+    pub(super) entity_set: String,
+    pub(super) id: Uuid,
+    /// The compared fields of the row; of `None` where it is not there.
+    pub(super) project: P,
+}
+
+#[async_trait]
+impl<P: Fn(Option<&Row>) -> Reading + Send + Sync> Reader for RowReader<P> {
+    async fn read(&self) -> Result<Reading, Failure> {
+        let row = self
+            .refresh
+            .target
+            .get(&self.entity_set, self.id, &[])
+            .await?;
+        let reading = (self.project)(row.as_ref());
+        Ok(Reading {
+            etag: row.and_then(|row| row.etag),
+            ..reading
+        })
+    }
+}
+
+/// One write to the target's Web API, ready to send.
+#[derive(Clone, Debug)]
+pub(super) struct Request {
+    pub(super) method: Method,
+    /// Relative to the Web API's root.
+    pub(super) path: String,
+    pub(super) body: Option<String>,
+    /// Does it make a row under an id of ours, which must not be there yet?
+    pub(super) creates: bool,
+}
+
+impl Request {
+    /// A documented PATCH of one row.
+    pub(super) fn patch(entity_set: &str, id: Uuid, body: &Value) -> Self {
+        Self {
+            method: Method::Patch,
+            path: format!("{entity_set}({id})"),
+            body: Some(body.to_string()),
+            creates: false,
+        }
+    }
+}
+
+/// What a request of the runbook is filled with.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Fill {
+    pub(super) id: Option<Uuid>,
+    pub(super) new_id: Option<Uuid>,
+    pub(super) value: Option<String>,
+    pub(super) owner: Option<String>,
+    pub(super) graph: Option<String>,
+}
+
+impl Fill {
+    /// The row acted on, and nothing else.
+    pub(super) fn id(id: Uuid) -> Self {
+        Self {
+            id: Some(id),
+            ..Self::default()
+        }
+    }
+}
+
+/// A set on the target: reads by its reader, writes by its request.
+pub(super) struct TenantSet<W> {
+    pub(super) refresh: Arc<Refresh>,
+    pub(super) reader: Arc<dyn Reader>,
+    /// Makes the request on the ground of what was read.
+    pub(super) request: W,
+    pub(super) patience: Duration,
+}
+
+#[async_trait]
+impl<W> Set for TenantSet<W>
+where
+    W: Fn(&Reading) -> Result<Request, Failure> + Send + Sync,
+{
+    async fn read(&self) -> Result<Reading, Failure> {
+        self.reader.read().await
+    }
+
+    async fn write(&self, reading: &Reading) -> Result<Written, WriteError> {
+        let request = (self.request)(reading).map_err(WriteError::Refused)?;
+        send(&self.refresh, &request, reading.etag.as_deref())
+            .await
+            .map_err(refused)?;
+        Ok(Written::default())
+    }
+
+    fn patience(&self) -> Duration {
+        self.patience
+    }
+}
+
+/// Refused by what the tenant says, with a flow's inner reason told apart.
+fn refused(error: Error) -> WriteError {
+    write_error(super::flows::explained(error))
+}
+
+/// Sends one request to the target's Web API. Takes the version that was read, if any.
+pub(super) async fn send(
+    refresh: &Refresh,
+    request: &Request,
+    etag: Option<&str>,
+) -> Result<Option<String>, Error> {
+    let condition = match (request.method, etag) {
+        _ if request.creates => Condition::Create,
+        (Method::Patch | Method::Delete | Method::Put, Some(etag)) => {
+            Condition::Etag(etag.to_owned())
+        }
+        (Method::Patch | Method::Put, None) => Condition::Exists,
+        _ => Condition::None,
+    };
+    let method = request.method.to_string();
+    let written = refresh
+        .target
+        .send(&method, &request.path, request.body.as_deref(), condition)
+        .await?;
+    Ok(written.service_date)
+}
+
+/// A launch whose end is read from the rows it changes, because the service lists no operation.
+pub(super) struct TenantLaunch<W> {
+    pub(super) refresh: Arc<Refresh>,
+    pub(super) reader: Arc<dyn Reader>,
+    /// Makes the request on the ground of what was read.
+    pub(super) request: W,
+    pub(super) after: Value,
+    pub(super) repeat: Repeat,
+    pub(super) timeout: Duration,
+}
+
+#[async_trait]
+impl<W> Launch for TenantLaunch<W>
+where
+    W: Fn(&Reading) -> Result<Request, Failure> + Send + Sync,
+{
+    fn repeat(&self) -> Repeat {
+        self.repeat
+    }
+
+    async fn probe(&self) -> Result<Value, Failure> {
+        Ok(json!({ "before": self.reader.read().await?.value }))
+    }
+
+    async fn request(&self) -> Result<Started, WriteError> {
+        let reading = self.reader.read().await.map_err(WriteError::Refused)?;
+        let request = (self.request)(&reading).map_err(WriteError::Refused)?;
+        let service_date = send(&self.refresh, &request, None).await.map_err(refused)?;
+        Ok(Started {
+            handle: json!({ "requested": request.path }),
+            service_date,
+        })
+    }
+
+    async fn find(&self, _probed: &Value) -> Result<Found, Failure> {
+        let reading = self.reader.read().await?;
+        if reading.value == self.after {
+            return Ok(Found::Operation(json!({ "found": reading.value })));
+        }
+        Ok(Found::Absent)
+    }
+
+    async fn poll(&self, _handle: &Value) -> Result<Progress, Failure> {
+        // There is no operation to ask after; the proof below reads the rows.
+        Ok(Progress::Succeeded(Value::Null))
+    }
+
+    async fn verify(&self, _handle: &Value) -> Result<Verdict, Failure> {
+        let reading = self.reader.read().await?;
+        if reading.value == self.after {
+            return Ok(Verdict::Proved(reading.value));
+        }
+        if let Some(why) = self.reader.refusal().await? {
+            return Ok(Verdict::Wrong(why));
+        }
+        Ok(Verdict::NotYet(match reading.basis {
+            Value::String(said) => said,
+            _ => format!("it reads {}", reading.value),
+        }))
+    }
+
+    fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    fn patience(&self) -> Duration {
+        self.timeout
+    }
+}
+
+/// One write of Intelligent Order Management, as the runbook binds it: a person's task where it
+/// is guided, a set where repeating it is safe, else a launch.
+pub(super) struct IomWrite {
+    pub(super) request: IomRequest,
+    pub(super) reader: Arc<dyn Reader>,
+    pub(super) after: Value,
+    /// What a person does where the request is not confirmed.
+    pub(super) by_hand: Vec<String>,
+    /// What will be read as evidence.
+    pub(super) evidence: String,
+    /// How long the tenant may take to show the change.
+    pub(super) patience: Duration,
+}
+
+impl IomWrite {
+    /// The action of a change. Takes what fills the request's placeholders on the ground of what
+    /// was read.
+    pub(super) fn action<F>(self, refresh: &Arc<Refresh>, fill: F) -> Action
+    where
+        F: Fn(&Reading) -> Result<Fill, Failure> + Send + Sync + 'static,
+    {
+        let template = match refresh.runbook.iom.request(self.request) {
+            RequestBinding::Guided => {
+                return Action::Ask(Ask {
+                    instructions: self.by_hand,
+                    evidence: self.evidence,
+                });
+            }
+            RequestBinding::Request(template) => template.clone(),
+        };
+        if !template.is_launch() {
+            let request = self.request;
+            return Action::Set(Arc::new(TenantSet {
+                refresh: Arc::clone(refresh),
+                reader: self.reader,
+                request: move |reading: &Reading| filled(&template, request, &fill(reading)?),
+                patience: self.patience,
+            }));
+        }
+        let repeat = if self.request.harmless_to_repeat() {
+            Repeat::Harmless
+        } else {
+            Repeat::WhenAbsent(Duration::from_mins(2))
+        };
+        let request = self.request;
+        Action::Launch(Arc::new(TenantLaunch {
+            refresh: Arc::clone(refresh),
+            reader: self.reader,
+            request: move |reading: &Reading| filled(&template, request, &fill(reading)?),
+            after: self.after,
+            repeat,
+            timeout: self.patience,
+        }))
+    }
+}
+
+fn filled(
+    template: &RequestTemplate,
+    request: IomRequest,
+    fill: &Fill,
+) -> Result<Request, Failure> {
+    let placeholders = Placeholders {
+        id: fill.id,
+        new_id: fill.new_id,
+        value: fill.value.as_deref(),
+        owner: fill.owner.as_deref(),
+        graph: fill.graph.as_deref(),
+    };
+    let filled = template.fill(&placeholders).map_err(|error| {
+        Failure::failed(format!(
+            "the runbook's request '{request}' cannot be filled: {error}"
+        ))
+        .lasting()
+    })?;
+    Ok(Request {
+        method: filled.method,
+        path: filled.path,
+        body: filled.body,
+        creates: filled.method == Method::Patch && template.uses(Placeholder::NewId),
+    })
+}

@@ -1,0 +1,375 @@
+//! The program and the rehearsal tenant as processes, and the tenant's world as its file tells it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// How much faster than the wall clock the tests' tenants run.
+pub(crate) const SPEED: u32 = 3000;
+
+/// A folder with a runbook in it, and what belongs to it. Deleted at the end.
+pub(crate) struct Stage {
+    folder: tempfile::TempDir,
+}
+
+/// What a call of the program answered.
+#[must_use = "an answer that nobody looks at proves nothing"]
+#[must_use = "an answer that nobody looks at proves nothing"]
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Answer {
+    /// Fails unless the exit code is this one.
+    pub(crate) fn exits(self, code: i32) -> Self {
+        assert_eq!(
+            self.code,
+            Some(code),
+            "stdout:\n{}\nstderr:\n{}",
+            self.stdout,
+            self.stderr
+        );
+        self
+    }
+}
+
+/// The rehearsal tenant in a process of its own.
+pub(crate) struct Tenant {
+    child: Child,
+    /// The `endpoints:` line that it printed.
+    pub(crate) endpoints: String,
+}
+
+impl Drop for Tenant {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+impl Tenant {
+    /// SIGKILL.
+    pub(crate) fn kill(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+impl Stage {
+    /// A folder with the rehearsal's own runbook, for a tenant in the program's process.
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder can be made");
+        let stage = Self { folder };
+        stage.write_runbook(&runbook_text());
+        stage
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn runbook(&self) -> PathBuf {
+        self.path("rehearsal.yaml")
+    }
+
+    pub(crate) fn state(&self) -> PathBuf {
+        self.path("rehearsal.iomcopy.jsonl")
+    }
+
+    pub(crate) fn write_runbook(&self, text: &str) {
+        fs::write(self.runbook(), text).expect("the runbook can be written");
+    }
+
+    /// A command of the program, with a clean environment.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_iomcopy"));
+        command
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .env("USER", "tester")
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Calls the program and waits for its end.
+    pub(crate) fn call(&self, arguments: &[&str]) -> Answer {
+        let output = self
+            .command(arguments)
+            .output()
+            .expect("the program can be started");
+        Answer {
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// Runs the runbook, confirmed.
+    pub(crate) fn run(&self) -> Answer {
+        self.call(&["run", "rehearsal.yaml", "--confirm-target", "Contoso UAT"])
+    }
+
+    /// Starts a run and leaves it running.
+    pub(crate) fn start(&self) -> Child {
+        self.command(&["run", "rehearsal.yaml", "--confirm-target", "Contoso UAT"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program can be started")
+    }
+
+    /// Starts the tenant in a process of its own and points the runbook at it.
+    pub(crate) fn tenant(&self, faults: &[&str]) -> Tenant {
+        let speed = SPEED.to_string();
+        let mut arguments = vec!["rehearsal", "--world", "world.jsonl", "--speed", &speed];
+        for fault in faults {
+            arguments.extend(["--fault", fault]);
+        }
+        let mut command = self.command(&arguments);
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the tenant can be started");
+        let mut endpoints = String::new();
+        let out = child.stdout.take().expect("stdout is piped");
+        BufReader::new(out)
+            .read_line(&mut endpoints)
+            .expect("the tenant says where it is");
+        if !endpoints.starts_with("endpoints:") {
+            let mut said = String::new();
+            drop(
+                child
+                    .stderr
+                    .take()
+                    .map(|mut err| err.read_to_string(&mut said)),
+            );
+            panic!("the tenant did not begin: {endpoints}{said}");
+        }
+        let endpoints = endpoints.trim().to_owned();
+        let text = runbook_text();
+        self.write_runbook(&with_endpoints(&text, &endpoints));
+        Tenant { child, endpoints }
+    }
+
+    /// The tenant's world, from the file of a tenant in a process of its own.
+    pub(crate) fn world(&self) -> World {
+        World::read(&self.path("world.jsonl"))
+    }
+
+    /// The tenant's world, from the file of a tenant in the program's process.
+    pub(crate) fn own_world(&self) -> World {
+        World::read(&self.path("rehearsal.world.jsonl"))
+    }
+
+    /// The records of the state file, as far as they are whole.
+    pub(crate) fn records(&self) -> Vec<Value> {
+        let text = fs::read_to_string(self.state()).unwrap_or_default();
+        text.lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect()
+    }
+
+    /// Waits until the state file has a record that fits, or the process has ended.
+    pub(crate) fn wait_for(&self, child: &mut Child, fits: impl Fn(&Value) -> bool) -> bool {
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_mins(1) {
+            if self.records().iter().any(&fits) {
+                return true;
+            }
+            if child
+                .try_wait()
+                .expect("the process can be asked")
+                .is_some()
+            {
+                return self.records().iter().any(&fits);
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        panic!("the record did not appear in a minute");
+    }
+}
+
+/// Is it a record of this kind whose data has this text under this key?
+pub(crate) fn is(record: &Value, kind: &str, key: &str, text: &str) -> bool {
+    record["type"] == kind
+        && record["data"][key]
+            .as_str()
+            .is_some_and(|found| found == text)
+}
+
+/// The rehearsal's runbook as it is in the repository.
+pub(crate) fn runbook_text() -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("runbooks/rehearsal.yaml");
+    fs::read_to_string(path).expect("the rehearsal's runbook can be read")
+}
+
+/// The runbook with another `endpoints:` line.
+pub(crate) fn with_endpoints(text: &str, endpoints: &str) -> String {
+    let lines: Vec<&str> = text
+        .lines()
+        .filter(|line| !line.starts_with("endpoints:"))
+        .collect();
+    format!("{}\n{endpoints}\n", lines.join("\n"))
+}
+
+/// What the tenant holds, and every request that it heard.
+pub(crate) struct World {
+    pub(crate) objects: BTreeMap<String, Value>,
+    pub(crate) seed: BTreeMap<String, Value>,
+    pub(crate) requests: Vec<Value>,
+}
+
+impl World {
+    fn read(path: &Path) -> Self {
+        let text = fs::read_to_string(path).expect("the world can be read");
+        let mut world = Self {
+            objects: BTreeMap::new(),
+            seed: BTreeMap::new(),
+            requests: Vec::new(),
+        };
+        for (number, line) in text.lines().enumerate() {
+            let Ok(line) = serde_json::from_str::<Value>(line) else {
+                continue;
+            };
+            for (key, value) in line["put"].as_object().into_iter().flatten() {
+                world.objects.insert(key.clone(), value.clone());
+            }
+            for key in line["delete"].as_array().into_iter().flatten() {
+                world.objects.remove(key.as_str().unwrap_or_default());
+            }
+            if number == 0 {
+                world.seed = world.objects.clone();
+            } else if line["method"].is_string() {
+                world.requests.push(line);
+            }
+        }
+        world
+    }
+
+    /// The target's rows of a table.
+    pub(crate) fn rows(&self, table: &str) -> Vec<&Value> {
+        self.rows_of("target", table)
+    }
+
+    /// One environment's rows of a table.
+    pub(crate) fn rows_of(&self, side: &str, table: &str) -> Vec<&Value> {
+        let prefix = format!("row/{side}/{table}/");
+        self.objects
+            .iter()
+            .filter(|(key, _)| key.starts_with(&prefix))
+            .map(|(_, row)| row)
+            .collect()
+    }
+
+    /// Requests of a method whose path contains a text and that were answered well.
+    pub(crate) fn heard(&self, method: &str, path: &str) -> usize {
+        self.requests
+            .iter()
+            .filter(|request| {
+                request["method"] == method
+                    && request["path"]
+                        .as_str()
+                        .is_some_and(|found| found.contains(path))
+                    && request["status"]
+                        .as_u64()
+                        .is_some_and(|status| status < 300)
+            })
+            .count()
+    }
+
+    /// Every request that could change something: neither a read nor a token.
+    pub(crate) fn writes(&self) -> Vec<&Value> {
+        let is_token = |r: &Value| {
+            r["path"]
+                .as_str()
+                .is_some_and(|path| path.contains("/oauth2/"))
+        };
+        self.requests
+            .iter()
+            .filter(|r| r["method"] != "GET" && !is_token(r))
+            .collect()
+    }
+
+    /// What the tenant holds, without what legitimately differs from run to run: ids made in the
+    /// run, times, versions, jobs, and the tenant's own bookkeeping.
+    pub(crate) fn essence(&self) -> Vec<String> {
+        let known: BTreeSet<String> = self
+            .seed
+            .iter()
+            .flat_map(|(key, value)| ids(&format!("{key} {value}")))
+            .collect();
+        let mut lines: Vec<String> = self
+            .objects
+            .iter()
+            .filter(|(key, _)| key.starts_with("row/") || key.starts_with("environment/"))
+            .filter(|(key, _)| !key.contains("/asyncoperation/"))
+            .map(|(key, value)| {
+                let mut value = value.clone();
+                strip(&mut value);
+                let mut line = format!("{key} {value}");
+                for id in ids(&line) {
+                    if !known.contains(&id) {
+                        line = line.replace(&id, "<made>");
+                    }
+                }
+                line
+            })
+            .collect();
+        lines.sort();
+        lines
+    }
+}
+
+/// Takes out what changes with every run.
+fn strip(value: &mut Value) {
+    const CHANGING: [&str; 12] = [
+        "@odata.etag",
+        "versionnumber",
+        "createdon",
+        "modifiedon",
+        "etag",
+        "createdTime",
+        "lastModifiedTime",
+        "uniqueName",
+        "resourceId",
+        "organizationid",
+        "version",
+        "startedon",
+    ];
+    match value {
+        Value::Object(members) => {
+            members.retain(|key, _| !CHANGING.contains(&key.as_str()));
+            members.values_mut().for_each(strip);
+        }
+        Value::Array(items) => items.iter_mut().for_each(strip),
+        _ => {}
+    }
+}
+
+/// Every GUID in a text, as it is written.
+fn ids(text: &str) -> BTreeSet<String> {
+    let bytes = text.as_bytes();
+    let mut found = BTreeSet::new();
+    let mut at = 0;
+    while at + 36 <= bytes.len() {
+        let candidate = text.get(at..at + 36);
+        match candidate.filter(|c| uuid::Uuid::try_parse(c).is_ok()) {
+            Some(id) => {
+                found.insert(id.to_owned());
+                at += 36;
+            }
+            None => at += 1,
+        }
+    }
+    found
+}

@@ -1,0 +1,166 @@
+//! SIGKILL of the program, of the tenant, between intent and handle; Ctrl-C.
+
+use std::process::Command;
+
+use crate::harness::{Stage, Tenant, is};
+use crate::thin_line::the_world_is_right;
+
+/// The essence of the world after a run that nobody disturbed.
+fn undisturbed() -> &'static Vec<String> {
+    static ESSENCE: std::sync::OnceLock<Vec<String>> = std::sync::OnceLock::new();
+    ESSENCE.get_or_init(|| {
+        let stage = Stage::new();
+        let _tenant = stage.tenant(&[]);
+        drop(stage.run().exits(0));
+        let world = stage.world();
+        the_world_is_right(&world);
+        world.essence()
+    })
+}
+
+fn ends_as_if_nothing_had_happened(stage: &Stage) {
+    let world = stage.world();
+    assert_eq!(world.heard("POST", "/copy"), 1, "one copy");
+    assert_eq!(
+        world.heard("DELETE", "msdyn_iomproviders("),
+        1,
+        "one delete"
+    );
+    let (essence, expected) = (world.essence(), undisturbed());
+    let missing: Vec<&String> = expected
+        .iter()
+        .filter(|line| !essence.contains(line))
+        .collect();
+    let extra: Vec<&String> = essence
+        .iter()
+        .filter(|line| !expected.contains(line))
+        .collect();
+    assert!(
+        missing.is_empty() && extra.is_empty(),
+        "missing: {missing:#?}\nextra: {extra:#?}"
+    );
+}
+
+/// Kills the program once a record shows, then runs to the end.
+fn killed_when(fits: impl Fn(&serde_json::Value) -> bool, faults: &[&str]) {
+    let stage = Stage::new();
+    let _tenant = stage.tenant(faults);
+    let mut child = stage.start();
+    assert!(stage.wait_for(&mut child, fits), "the record appears");
+    drop(child.kill());
+    drop(child.wait());
+    drop(stage.run().exits(0));
+    ends_as_if_nothing_had_happened(&stage);
+}
+
+#[test]
+fn killed_in_each_of_the_eight_steps() {
+    for step in iomcopy::steps::NAMES {
+        killed_when(|record| is(record, "step-began", "step", step), &[]);
+    }
+}
+
+#[test]
+fn killed_in_the_middle_of_steps_that_change() {
+    let keys = [
+        "/clear",
+        "/deactivate",
+        "/delete",
+        "provider/new/msdyn_bigcommerce",
+        "/restore",
+    ];
+    for part in keys {
+        killed_when(
+            |record| {
+                record["type"] == "intent"
+                    && record["data"]["key"]
+                        .as_str()
+                        .is_some_and(|key| key.ends_with(part))
+            },
+            &[],
+        );
+    }
+}
+
+#[test]
+fn killed_between_a_launchs_intent_and_its_handle() {
+    // The copy is applied and never answered; the program dies while it waits for the answer.
+    let is_copy = |record: &serde_json::Value| {
+        record["type"] == "intent"
+            && record["data"]["key"]
+                .as_str()
+                .is_some_and(|key| key.starts_with("copy/"))
+    };
+    killed_when(is_copy, &["hold#1:POST */copy"]);
+    // The same before the request was sent: the kill comes with the intent.
+    killed_when(is_copy, &[]);
+}
+
+#[test]
+fn killed_between_the_intent_and_handle_of_every_other_launch() {
+    for (part, fault) in [
+        ("activate-system", "hold#1:POST *ActivateSystem"),
+        ("/activate", "hold#1:POST *ActivateProvider"),
+        ("/publish", "hold#1:POST *PublishOrchestration"),
+    ] {
+        killed_when(
+            |record| {
+                record["type"] == "intent"
+                    && record["data"]["kind"] == "launch"
+                    && record["data"]["key"]
+                        .as_str()
+                        .is_some_and(|key| key.ends_with(part))
+            },
+            &[fault],
+        );
+    }
+}
+
+#[test]
+fn the_tenant_killed_in_each_step_and_restarted() {
+    for step in iomcopy::steps::NAMES {
+        let stage = Stage::new();
+        let mut tenant = stage.tenant(&[]);
+        let mut child = stage.start();
+        stage.wait_for(&mut child, |record| is(record, "step-began", "step", step));
+        tenant.kill();
+        let restarted = stage.tenant(&[]);
+        assert_eq!(
+            restarted.endpoints, tenant.endpoints,
+            "a restart takes the same ports"
+        );
+        let status = child.wait().expect("the run ends");
+        assert!(matches!(status.code(), Some(0 | 75)), "{step}: {status}");
+        if status.code() == Some(75) {
+            drop(stage.run().exits(0));
+        }
+        ends_as_if_nothing_had_happened(&stage);
+        end(restarted);
+    }
+}
+
+fn end(mut tenant: Tenant) {
+    tenant.kill();
+}
+
+#[test]
+fn control_c_ends_with_130_and_running_again_goes_on() {
+    let stage = Stage::new();
+    let _tenant = stage.tenant(&[]);
+    let mut child = stage.start();
+    assert!(stage.wait_for(&mut child, |record| record["type"] == "launched"));
+    let signalled = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
+    assert!(signalled.expect("kill can be started").success());
+    let status = child.wait().expect("the run ends");
+    assert_eq!(status.code(), Some(130));
+    let shown = stage.call(&["status", "rehearsal.yaml"]).exits(0);
+    assert!(
+        shown.stdout.contains("under way at the service"),
+        "{}",
+        shown.stdout
+    );
+    drop(stage.run().exits(0));
+    ends_as_if_nothing_had_happened(&stage);
+}
