@@ -18,7 +18,7 @@ use crate::clock::Clock;
 use crate::engine::{EventKind, Failure, FailureKind, Narrator};
 use crate::rehearsal::{self, Rehearsal};
 use crate::runbook::{Cloud, Credential, Runbook, Secret, ServiceKey};
-use crate::steps::Refresh;
+use crate::steps::{Names, Refresh};
 use crate::text::escape;
 
 /// A runbook whose services are reached.
@@ -143,11 +143,21 @@ pub(super) async fn connect(
         .clone()
         .unwrap_or_else(|| signing.tenant.clone());
     let folder = runbook.folder().to_owned();
+    let source_dataverse = Dataverse::new(source_service);
+    // After the copy both have the same tables, so either can tell the names.
+    let target_dataverse = DataverseWriter::new(target_service);
+    let names = match Names::resolve(&source_dataverse, &runbook.iom).await {
+        Ok(names) => names,
+        Err(_) => Names::resolve(&target_dataverse, &runbook.iom)
+            .await
+            .unwrap_or_else(|_| Names::unchecked(&runbook.iom)),
+    };
     let refresh = Refresh {
         power_platform,
         bap,
-        source: Dataverse::new(source_service),
-        target: DataverseWriter::new(target_service),
+        names,
+        source: source_dataverse,
+        target: target_dataverse,
         source_finance,
         target_finance,
         source_environment: source,

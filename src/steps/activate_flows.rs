@@ -20,12 +20,11 @@ use wildmatch::WildMatch;
 use super::Refresh;
 use super::flows::{self, COMPILED};
 use super::names::{Fields, text};
-use super::providers::display_name;
 use super::seals;
 use super::tenant_set::{Request, RowReader, TenantSet};
 use crate::clients::Row;
 use crate::engine::{Action, Change, Failure, FailureKind, Known, Phase, Reading, Survey};
-use crate::runbook::TurnOn;
+use crate::runbook::{IomTable, TurnOn};
 
 pub(super) fn phases(refresh: &Arc<Refresh>) -> Vec<Phase> {
     vec![Phase::changes("turn-on", TurnOnSurvey(Arc::clone(refresh)))]
@@ -61,7 +60,7 @@ impl<'a> Rules<'a> {
             old_providers: source("provider").into_iter().map(|(id, _)| id).collect(),
             policies: source("policy")
                 .iter()
-                .filter_map(|(_, row)| display_name(row))
+                .map(|(id, row)| refresh.names.title(IomTable::Policy, row, *id))
                 .collect(),
         }
     }

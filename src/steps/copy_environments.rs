@@ -17,6 +17,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::Refresh;
+use super::names::Names;
 use super::seals;
 use crate::clients::{
     CopyRequest, CopyType, Environment, Operation, OperationHandle, OperationState,
@@ -118,11 +119,11 @@ impl Capture for BeforeCopy {
             compared: Some(restored_fields(&target)),
         }];
         for (table, word) in FROM_TARGET {
-            let name = refresh.runbook.iom.table(table);
+            let name = Names::of(refresh).table(table);
             captures.extend(seals::list(&refresh.target, name, &format!("target/{word}")).await?);
         }
         for (table, word) in FROM_SOURCE {
-            let name = refresh.runbook.iom.table(table);
+            let name = Names::of(refresh).table(table);
             captures.extend(seals::list(&refresh.source, name, &format!("source/{word}")).await?);
         }
         for name in PLATFORM_TABLES {
@@ -363,6 +364,8 @@ impl Launch for Copy {
             "unique-name": target.dataverse.as_ref().and_then(|d| d.unique_name.clone()),
         });
         if closed {
+            // The copy brought the source's tables.
+            refresh.target.forget_metadata();
             return Ok(Verdict::Proved(observed));
         }
         Ok(Verdict::NotYet(format!(

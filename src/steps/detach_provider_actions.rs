@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use super::graph::{self, Content, Slot};
 use super::names::{Fields, Names, is_labelled, label, text};
-use super::providers::{self, Catalogue, display_name};
+use super::providers::{self, Catalogue};
 use super::tenant_set::{Fill, IomWrite, RowReader};
 use super::{Refresh, seals};
 use crate::clients::Row;
@@ -83,7 +83,7 @@ pub(super) fn recorded(
     seals::rows(known, seals::ORCHESTRATIONS, "orchestration")
         .into_iter()
         .map(|(id, row)| {
-            let name = display_name(&row).unwrap_or_else(|| id.to_string());
+            let name = names.title(IomTable::Orchestration, &row, id);
             let text = names.text(&row, "orchestration.graph")?.unwrap_or_default();
             let slots = slots_of(&name, &text, &actions)?;
             Ok(Recorded {
@@ -129,7 +129,7 @@ impl Survey for Stop {
         let table = view.table(names.table(IomTable::Orchestration)).await?;
         let mut changes = Vec::new();
         for (id, row) in view.by_id(&table.logical_name).await? {
-            let name = display_name(&row).unwrap_or_else(|| id.to_string());
+            let name = names.title(IomTable::Orchestration, &row, id);
             let graph = names.text(&row, "orchestration.graph")?.unwrap_or_default();
             if !is_published(&row) || slots_of(&name, &graph, &actions)?.is_empty() {
                 continue;
@@ -186,7 +186,7 @@ impl Survey for Clear {
         let table = view.table(names.table(IomTable::Orchestration)).await?;
         let mut changes = Vec::new();
         for (id, row) in view.by_id(&table.logical_name).await? {
-            let name = display_name(&row).unwrap_or_else(|| id.to_string());
+            let name = names.title(IomTable::Orchestration, &row, id);
             let graph = text(&row, column).unwrap_or_default();
             let slots = slots_of(&name, &graph, &old.action_names())?;
             if slots.is_empty() {

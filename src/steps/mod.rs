@@ -43,6 +43,7 @@ mod view;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use names::Names;
 pub use preflight::{Finding, Verdict, preflight};
 pub use refresh::{Refresh, Secrets};
 pub use summary::summary;

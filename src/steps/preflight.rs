@@ -3,7 +3,7 @@
 
 use crate::clients::{Environment, FinanceOperations, Package};
 use crate::engine::{Failure, FailureKind};
-use crate::runbook::{IOM_COLUMNS, IomTable};
+use crate::runbook::{IomTable, Word as _};
 
 use super::Refresh;
 use super::providers::Catalogue;
@@ -85,7 +85,7 @@ pub async fn preflight(refresh: &Refresh) -> Result<Vec<Finding>, Failure> {
             findings.push(finance_and_operations(side, finance).await);
         }
     }
-    findings.extend(names(refresh).await);
+    findings.push(names(refresh));
     findings.push(definitions(refresh).await);
     Ok(findings)
 }
@@ -293,68 +293,29 @@ async fn finance_and_operations(side: &str, finance: &FinanceOperations) -> Find
     }
 }
 
-/// Do the tables and columns that the steps use exist under their names?
-async fn names(refresh: &Refresh) -> Vec<Finding> {
-    let mut missing = Vec::new();
-    let view = View::Target(&refresh.source);
-    for table in REQUIRED {
-        let name = refresh.runbook.iom.table(table);
-        let word = table.to_string();
-        match view.optional_table(name).await {
-            Ok(Some(found)) => {
-                for (key, _) in IOM_COLUMNS
-                    .iter()
-                    .filter(|(key, _)| key.split('.').next() == Some(&word))
-                {
-                    let column = refresh.runbook.iom.column(key).unwrap_or_default();
-                    if !found.has_column(column) {
-                        missing.push(format!("column '{column}' of '{name}' ({key})"));
-                    }
-                }
-            }
-            Ok(None) => missing.push(format!("table '{name}' ({word})")),
-            Err(error) => {
-                let probe = "IOM's tables and columns have the names that the runbook knows";
-                return vec![Finding::unknown(
-                    probe,
-                    error.to_string(),
-                    "give the caller the right to read metadata",
-                )];
-            }
-        }
-    }
+/// Do the tables and columns that the steps use exist, under a name that was found?
+fn names(refresh: &Refresh) -> Finding {
+    let probe = "IOM's tables and columns are found in the source's metadata";
+    let optional = [IomTable::OrchestrationStep, IomTable::WarehouseMapping];
+    let missing: Vec<String> = refresh
+        .names
+        .unresolved()
+        .iter()
+        .filter(|(key, _)| {
+            !optional
+                .iter()
+                .any(|table| key.split('.').next() == Some(table.word()))
+        })
+        .map(|(key, name)| format!("{key} ('{name}')"))
+        .collect();
     let read = if missing.is_empty() {
         "all found".to_owned()
     } else {
         format!("not found: {}", missing.join(", "))
     };
-    vec![
-        Finding::judged(
-            "IOM's tables and columns have the names that the runbook knows",
-            missing.is_empty(),
-            read,
-            "write the names that this tenant uses under `iom.tables` and `iom.columns`",
-        )
-        .wrong(),
-    ]
+    let remedy = "write the names that this tenant uses under `iom.tables` and `iom.columns`";
+    Finding::judged(probe, missing.is_empty(), read, remedy).wrong()
 }
-
-/// The tables without which the steps cannot work.
-const REQUIRED: [IomTable; 13] = [
-    IomTable::Provider,
-    IomTable::ProviderDefinition,
-    IomTable::ProviderAction,
-    IomTable::ProviderConnectionReference,
-    IomTable::ProviderDefinitionConnectionReference,
-    IomTable::ProviderParameter,
-    IomTable::ProviderDefinitionParameter,
-    IomTable::ProviderTransformation,
-    IomTable::ProviderDefinitionTransformation,
-    IomTable::LogicDefinition,
-    IomTable::PlatformConnectionReference,
-    IomTable::Orchestration,
-    IomTable::Policy,
-];
 
 /// Can every active provider of the source be installed again?
 async fn definitions(refresh: &Refresh) -> Finding {

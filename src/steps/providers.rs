@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 use super::Refresh;
-use super::names::{Fields, Names, is_labelled, text};
+use super::names::{Fields, Names, is_labelled};
 use super::seals;
 use super::view::View;
 use crate::engine::{Captured, Failure, Known};
@@ -101,12 +101,12 @@ impl Catalogue {
 
     fn add(
         &mut self,
-        names: Names<'_>,
+        names: &Names,
         table: IomTable,
         id: Uuid,
         row: &Fields,
     ) -> Result<(), Failure> {
-        let name = display_name(row).unwrap_or_else(|| id.to_string());
+        let name = names.title(table, row, id);
         match table {
             IomTable::Provider => {
                 let definition = names.lookup(row, "provider.definition")?;
@@ -230,14 +230,6 @@ impl Catalogue {
         found.sort_by_key(|provider| !provider.active);
         found.first().copied()
     }
-}
-
-/// A row's own name, whatever its primary name column is called in this tenant: the first of the
-/// usual ones that is there.
-pub(super) fn display_name(row: &Fields) -> Option<String> {
-    ["msdyn_name", "name", "msdyn_displayname"]
-        .iter()
-        .find_map(|column| text(row, column))
 }
 
 /// The captures of every table of a catalogue, read through a view.

@@ -24,7 +24,6 @@ use super::connections::{
     owner_of, resolve,
 };
 use super::names::{Fields, Names, is_labelled, text};
-use super::providers::display_name;
 use super::tenant_set::{Fill, IomWrite, Reader, Request, RowReader, TenantSet};
 use super::view::View;
 use super::{Refresh, flows};
@@ -147,7 +146,7 @@ impl Survey for PlatformReferences {
             let Some(id) = row.id(&table.primary_id) else {
                 continue;
             };
-            let name = display_name(&row.value).unwrap_or_else(|| id.to_string());
+            let name = names.title(IomTable::PlatformConnectionReference, &row.value, id);
             let Some(wanted) = wanted_url(refresh, &row.value, url_column, &name).await? else {
                 continue;
             };

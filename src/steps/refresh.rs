@@ -12,6 +12,7 @@ use crate::engine::{Failure, FailureKind, Known};
 use crate::runbook::{Runbook, Secret, SecretError};
 
 use super::copy_environments::copy_key;
+use super::names::Names;
 use super::view::View;
 
 /// One refresh: the runbook, the clients that speak to its services, and both environments as
@@ -36,6 +37,8 @@ pub struct Refresh {
     pub source_environment: Environment,
     /// The target environment as the admin API described it before anything was done.
     pub target_environment: Environment,
+    /// IOM's names, as the source's metadata shows them: the copy brings them to the target.
+    pub names: Names,
     /// Reads a secret from where the runbook says it is; the environment is read by `cli` alone.
     pub secrets: Secrets,
     /// The application id that the program signs in with, where it is an application.

@@ -25,7 +25,7 @@ use super::detach_provider_actions::{
 use super::flows::{self, COMPILED};
 use super::graph::{self, Content, Slot};
 use super::names::{Names, is_labelled, label, text};
-use super::providers::{Catalogue, display_name};
+use super::providers::Catalogue;
 use super::tenant_set::{Fill, IomWrite, Reader, RowReader};
 use super::view::View;
 use super::{Refresh, seals};
@@ -281,7 +281,7 @@ impl Survey for PublishPolicies {
             if !used || is_labelled(&row, "statecode", "Published") {
                 continue;
             }
-            let name = display_name(&row).unwrap_or_else(|| id.to_string());
+            let name = names.title(IomTable::Policy, &row, id);
             let after = json!({ "state": "Published" });
             changes.push(Change {
                 key: format!("policy/{id}/publish"),

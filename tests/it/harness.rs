@@ -19,7 +19,6 @@ pub(crate) struct Stage {
 
 /// What a call of the program answered.
 #[must_use = "an answer that nobody looks at proves nothing"]
-#[must_use = "an answer that nobody looks at proves nothing"]
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) code: Option<i32>,

@@ -32,9 +32,11 @@ fn the_rehearsal_ends_right_and_again_changes_nothing() {
     );
 
     let writes = world.writes().len();
-    stage
-        .call(&["plan", "rehearsal.yaml", "--detailed-exitcode"])
-        .exits(0);
+    drop(
+        stage
+            .call(&["plan", "rehearsal.yaml", "--detailed-exitcode"])
+            .exits(0),
+    );
     let again = stage.call(&["run", "rehearsal.yaml"]).exits(0);
     assert!(
         again.stdout.contains("nothing is left to do"),

@@ -32,7 +32,7 @@ struct Reference {
     active: bool,
 }
 
-fn references(names: Names<'_>, rows: Vec<(Uuid, Fields)>) -> Result<Vec<Reference>, Failure> {
+fn references(names: &Names, rows: Vec<(Uuid, Fields)>) -> Result<Vec<Reference>, Failure> {
     rows.into_iter()
         .map(|(id, row)| {
             Ok(Reference {
