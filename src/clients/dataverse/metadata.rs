@@ -333,3 +333,74 @@ mod tests {
         assert_eq!(table.lookups_of("other").count(), 0);
     }
 }
+
+#[cfg(test)]
+mod wire_tests {
+    use super::*;
+    use crate::clients::testing::{Listener, Received, Reply, World};
+
+    fn answer(request: &Received, _before: usize) -> Reply {
+        let path = request.path.as_str();
+        if path.contains("LogicalName=%27absent%27") {
+            Reply::json(404, r#"{"error":{"code":"0x80060888","message":"x"}}"#)
+        } else if path.contains("StatusAttributeMetadata") {
+            Reply::json(
+                200,
+                r#"{"OptionSet":{"Options":[{"Value":1,"State":0,"Label":{"UserLocalizedLabel":{"Label":"Active"}}}]}}"#,
+            )
+        } else if path.contains("/Attributes?") {
+            Reply::json(
+                200,
+                r#"{"value":[{"LogicalName":"statuscode","AttributeType":"Status","IsValidForUpdate":true},
+                {"LogicalName":"name","AttributeType":"String","IsValidForUpdate":false}]}"#,
+            )
+        } else if path.contains("/ManyToOneRelationships?") {
+            Reply::json(
+                200,
+                r#"{"value":[{"ReferencingAttribute":"ownerid","ReferencedEntity":"owner","ReferencingEntityNavigationPropertyName":"ownerid"}]}"#,
+            )
+        } else {
+            Reply::json(
+                200,
+                r#"{"LogicalName":"t","EntitySetName":"ts","PrimaryIdAttribute":"tid","PrimaryNameAttribute":"name"}"#,
+            )
+        }
+    }
+
+    #[tokio::test]
+    async fn a_table_is_asked_for_once_until_it_is_forgotten() {
+        let world = World::new(1_000.0);
+        let listener = Listener::start(answer).await;
+        let dataverse = Dataverse::new(world.service(&listener.url));
+        for _ in 0..3 {
+            let table = dataverse.table("t").await.unwrap().unwrap();
+            assert!(table.has_column("name") && !table.has_column("other"));
+            assert_eq!(
+                table.lookups_of("ownerid").next().unwrap().navigation,
+                "ownerid"
+            );
+        }
+        assert_eq!(listener.count(), 3);
+        for _ in 0..2 {
+            let options = dataverse.options("t", "statuscode").await.unwrap().unwrap();
+            assert_eq!(options[0].label, "Active");
+        }
+        assert_eq!(listener.count(), 4);
+        assert_eq!(dataverse.options("t", "name").await.unwrap(), None);
+        dataverse.forget_metadata();
+        dataverse.table("t").await.unwrap();
+        assert_eq!(listener.count(), 7);
+    }
+
+    #[tokio::test]
+    async fn a_table_that_is_not_there_is_none_and_is_asked_for_again() {
+        let world = World::new(1_000.0);
+        let listener = Listener::start(answer).await;
+        let dataverse = Dataverse::new(world.service(&listener.url));
+        for _ in 0..2 {
+            assert_eq!(dataverse.table("absent").await.unwrap(), None);
+        }
+        assert_eq!(dataverse.options("absent", "x").await.unwrap(), None);
+        assert_eq!(listener.count(), 3);
+    }
+}

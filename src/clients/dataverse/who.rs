@@ -120,3 +120,66 @@ fn id(answer: &Response, value: &Value, member: &str) -> Result<Uuid, Error> {
         answer.error(ErrorKind::Malformed, &why)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clients::testing::{Listener, Reply, World};
+
+    const ADMINISTRATOR: &str = r#"{"name":"System Administrator","_roletemplateid_value":"627090FF-40a3-4053-8790-584edc5be201"}"#;
+    const OTHER: &str = r#"{"name":"System Administrator","_roletemplateid_value":null}"#;
+
+    async fn is_administrator(own: &str, of_team: &str) -> Result<bool, Error> {
+        let world = World::new(1_000.0);
+        let own = format!(r#"{{"systemuserid":"x","systemuserroles_association":[{own}]}}"#);
+        let teams = format!(
+            r#"{{"value":[{{"teamroles_association":[]}},{{"teamroles_association":[{of_team}]}}]}}"#
+        );
+        let listener = Listener::start(move |request, _| {
+            let is_team = request.path.contains("teammembership_association");
+            Reply::json(200, if is_team { teams.clone() } else { own.clone() })
+        })
+        .await;
+        Dataverse::new(world.service(&listener.url))
+            .is_system_administrator(Uuid::nil())
+            .await
+    }
+
+    #[tokio::test]
+    async fn the_administrators_role_is_known_by_its_template_and_may_come_through_a_team() {
+        assert!(is_administrator(ADMINISTRATOR, "").await.unwrap());
+        assert!(is_administrator(OTHER, ADMINISTRATOR).await.unwrap());
+        assert!(!is_administrator(OTHER, OTHER).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_user_that_is_not_there_is_an_error() {
+        let world = World::new(1_000.0);
+        let missing = r#"{"error":{"code":"0x80040217","message":"x"}}"#;
+        let listener = Listener::replying(vec![Reply::json(404, missing)]).await;
+        let dataverse = Dataverse::new(world.service(&listener.url));
+        assert!(
+            dataverse
+                .is_system_administrator(Uuid::nil())
+                .await
+                .unwrap_err()
+                .is_missing_row()
+        );
+    }
+
+    #[tokio::test]
+    async fn the_organization_describes_itself() {
+        let world = World::new(1_000.0);
+        let body = r#"{"Detail":{"OrganizationId":"00000000-0000-0000-0000-000000000002","UniqueName":"unq1","FriendlyName":"Contoso UAT","State":"Enabled"}}"#;
+        let listener =
+            Listener::replying(vec![Reply::json(200, body), Reply::json(200, "{}")]).await;
+        let dataverse = Dataverse::new(world.service(&listener.url));
+        let organization = dataverse.organization().await.unwrap();
+        assert_eq!(organization.id, Uuid::from_u128(2));
+        assert_eq!(organization.unique_name.as_deref(), Some("unq1"));
+        assert_eq!(
+            dataverse.organization().await.unwrap_err().kind,
+            ErrorKind::Malformed
+        );
+    }
+}

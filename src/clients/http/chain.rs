@@ -155,7 +155,7 @@ mod tests {
         for lost in [
             Reply::HangUp,
             Reply::Silence,
-            Reply::CutOff(204),
+            Reply::CutOff(200),
             Reply::json(500, "{}"),
             Reply::json(504, ""),
         ] {

@@ -16,8 +16,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::text;
 
-pub use token_cache::Tokens;
 pub(crate) use token_cache::TokenSource;
+pub use token_cache::Tokens;
 
 /// Who signs in.
 #[derive(Clone, Debug)]

@@ -367,7 +367,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_old_token_serves_while_the_authority_is_away() {
-        let world = World::new(100.0);
+        let world = World::new(300.0);
         let body = r#"{"token_type":"Bearer","expires_in":600,"access_token":"old"}"#;
         let authority =
             Listener::replying(vec![Reply::json(200, body), Reply::json(500, "")]).await;
