@@ -139,17 +139,17 @@ mod tests {
     use super::*;
     use crate::clients::OperationState;
     use crate::clients::copy_request::CopyType;
-    use crate::clients::testing::{Listener, Reply, World};
+    use crate::clients::testing::{Listener, Reply, Setup};
 
     const ID: Uuid = Uuid::from_u128(0x2222);
 
-    fn of(world: &World, listener: &Listener) -> Bap {
-        Bap::new(world.service(&listener.url))
+    fn of(setup: &Setup, listener: &Listener) -> Bap {
+        Bap::new(setup.service(&listener.url))
     }
 
     #[tokio::test]
     async fn an_answer_about_another_environment_is_refused() {
-        let world = World::new(1_000.0);
+        let setup = Setup::new(1_000.0);
         let named = |name: &str| Reply::json(200, json!({"name": name, "properties": {}}));
         let replies = vec![
             named(&ID.to_string()),
@@ -158,7 +158,7 @@ mod tests {
             Reply::json(404, ""),
         ];
         let listener = Listener::replying(replies).await;
-        let bap = of(&world, &listener);
+        let bap = of(&setup, &listener);
         assert_eq!(
             bap.environment(ID).await.unwrap().unwrap().id,
             ID.to_string()
@@ -174,7 +174,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_runtime_state_is_set_by_two_members_and_may_need_no_operation() {
-        let world = World::new(1_000.0);
+        let setup = Setup::new(1_000.0);
         let listener = Listener::start(|request, before| match before {
             0 => Reply::json(204, ""),
             1 => {
@@ -185,7 +185,7 @@ mod tests {
             _ => Reply::json(202, "").with("location", "https://europe.api.bap.microsoft.com/x"),
         })
         .await;
-        let bap = of(&world, &listener);
+        let bap = of(&setup, &listener);
         assert_eq!(
             bap.set_runtime_state(ID, "Enabled", "Enabled")
                 .await
@@ -219,7 +219,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_poll_is_judged_by_its_body_and_not_by_its_status() {
-        let world = World::new(1_000.0);
+        let setup = Setup::new(1_000.0);
         let running = json!({"id": "abc", "type": {"id": "Copy"}, "state": {"id": "Running"}});
         let replies = vec![
             Reply::json(200, &running).with("retry-after", "10"),
@@ -232,7 +232,7 @@ mod tests {
             Reply::json(200, "{}"),
         ];
         let listener = Listener::replying(replies).await;
-        let bap = of(&world, &listener);
+        let bap = of(&setup, &listener);
         let handle = OperationHandle {
             service: "BAP".to_owned(),
             url: format!("{}/lifecycleOperations/abc", listener.url),
@@ -257,7 +257,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_kept_handle_is_checked_again_before_a_token_is_sent() {
-        let world = World::new(1_000.0);
+        let setup = Setup::new(1_000.0);
         let listener = Listener::replying(vec![Reply::json(200, "{}")]).await;
         let thief = Listener::replying(vec![Reply::json(200, "{}")]).await;
         let handle = OperationHandle {
@@ -265,14 +265,14 @@ mod tests {
             url: format!("{}/lifecycleOperations/abc", thief.url),
             id: None,
         };
-        let error = of(&world, &listener).operation(&handle).await.unwrap_err();
+        let error = of(&setup, &listener).operation(&handle).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::ForeignOrigin);
         assert_eq!((listener.count(), thief.count()), (0, 0));
     }
 
     #[tokio::test]
     async fn a_copy_that_is_accepted_stays_accepted_whatever_its_link() {
-        let world = World::new(1_000.0);
+        let setup = Setup::new(1_000.0);
         let listener = Listener::replying(vec![
             Reply::json(202, "").with("operation-location", "https://evil.example/x?sig=abc"),
             Reply::json(202, "").with("x-ms-correlation-id", "c-1"),
@@ -283,7 +283,7 @@ mod tests {
             Reply::HangUp,
         ])
         .await;
-        let bap = of(&world, &listener);
+        let bap = of(&setup, &listener);
         let request = CopyRequest {
             source: Uuid::from_u128(1),
             copy_type: CopyType::Full,
@@ -323,7 +323,7 @@ mod tests {
 
     #[tokio::test]
     async fn operations_are_listed_by_environment() {
-        let world = World::new(1_000.0);
+        let setup = Setup::new(1_000.0);
         let one = json!({"value": [{"id": "a", "state": {"id": "Succeeded"}}], "nextLink": "/next?page=2"});
         let two = json!({"value": [{"id": "b", "state": {"id": "Running"}}]});
         let listener = Listener::replying(vec![
@@ -332,7 +332,7 @@ mod tests {
             Reply::json(200, r#"{"value":[{}]}"#),
         ])
         .await;
-        let bap = of(&world, &listener);
+        let bap = of(&setup, &listener);
         let operations = bap.operations(ID).await.unwrap();
         assert_eq!(
             operations.iter().map(|o| o.id.as_str()).collect::<Vec<_>>(),
@@ -351,9 +351,9 @@ mod tests {
 
     #[tokio::test]
     async fn an_application_user_is_added_by_its_client_id() {
-        let world = World::new(1_000.0);
+        let setup = Setup::new(1_000.0);
         let listener = Listener::replying(vec![Reply::json(200, "")]).await;
-        of(&world, &listener)
+        of(&setup, &listener)
             .add_application_user(ID, "the-client")
             .await
             .unwrap();

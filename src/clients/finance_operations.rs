@@ -76,15 +76,15 @@ impl FinanceOperations {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clients::testing::{Listener, Reply, World, authority};
+    use crate::clients::testing::{Listener, Reply, Setup, authority};
 
     async fn ask(reply: Reply) -> Reachability {
-        let world = World::new(1_000.0);
+        let setup = Setup::new(1_000.0);
         let authority = authority(3_600).await;
         let listener = Listener::replying(vec![reply]).await;
-        let finance = FinanceOperations::new(world.signed_in(&authority.url, &listener.url));
+        let finance = FinanceOperations::new(setup.signed_in(&authority.url, &listener.url));
         let answer = finance.reachable().await.unwrap();
-        assert!(world.waits.all().is_empty(), "a probe does not wait");
+        assert!(setup.waits.all().is_empty(), "a probe does not wait");
         answer
     }
 
@@ -113,14 +113,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_sign_in_that_fails_says_nothing_about_it() {
-        let world = World::new(1_000.0);
+        let setup = Setup::new(1_000.0);
         let authority = Listener::replying(vec![Reply::json(
             401,
             r#"{"error":"invalid_client","error_description":"AADSTS7000215: no"}"#,
         )])
         .await;
         let listener = Listener::replying(vec![Reply::json(200, "")]).await;
-        let finance = FinanceOperations::new(world.signed_in(&authority.url, &listener.url));
+        let finance = FinanceOperations::new(setup.signed_in(&authority.url, &listener.url));
         let error = finance.reachable().await.unwrap_err();
         assert_eq!((error.kind, listener.count()), (ErrorKind::NotSignedIn, 0));
     }

@@ -38,7 +38,7 @@ pub enum CopyValidation {
     /// The service says that the copy would pass.
     Passed,
     /// Any other good answer: look at the operations before anything else is sent.
-    MayHaveStarted(Accepted, Option<Value>),
+    MayHaveStarted(Box<Accepted>, Option<Value>),
 }
 
 /// An application package of an environment.
@@ -131,10 +131,8 @@ impl PowerPlatform {
         if answer.status() == 200 && status == Some("ValidationPassed") {
             return Ok(CopyValidation::Passed);
         }
-        Ok(CopyValidation::MayHaveStarted(
-            accepted(&self.service, &answer),
-            body,
-        ))
+        let accepted = Box::new(accepted(&self.service, &answer));
+        Ok(CopyValidation::MayHaveStarted(accepted, body))
     }
 
     /// One operation of an environment; none where the service does not know it, which says nothing
@@ -240,13 +238,13 @@ mod tests {
     use super::*;
     use crate::clients::ErrorKind;
     use crate::clients::copy_request::CopyType;
-    use crate::clients::testing::{Listener, Reply, World};
+    use crate::clients::testing::{Listener, Reply, Setup};
     use serde_json::json;
 
     const ID: Uuid = Uuid::from_u128(0x2222);
 
-    fn of(world: &World, listener: &Listener) -> PowerPlatform {
-        PowerPlatform::new(world.service(&listener.url))
+    fn of(setup: &Setup, listener: &Listener) -> PowerPlatform {
+        PowerPlatform::new(setup.service(&listener.url))
     }
 
     fn request() -> CopyRequest {
@@ -262,14 +260,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_copy_is_asked_of_the_target_and_names_where_to_ask_after_it() {
-        let world = World::new(1_000.0);
+        let setup = Setup::new(1_000.0);
         let listener = Listener::start(|request, _| {
             let host = request.header("host").unwrap();
             let url = format!("http://{host}/environmentmanagement/environments/e/operations/8f2c?api-version=2024-10-01");
             Reply::json(202, "").with("operation-location", url).with("date", "Fri, 01 Jan 2038 00:00:00 GMT")
         })
         .await;
-        let accepted = of(&world, &listener).copy(ID, &request()).await.unwrap();
+        let accepted = of(&setup, &listener).copy(ID, &request()).await.unwrap();
         assert_eq!(accepted.handle.unwrap().id.as_deref(), Some("8f2c"));
         assert_eq!(
             accepted.service_date.as_deref(),
@@ -284,7 +282,7 @@ mod tests {
 
     #[tokio::test]
     async fn only_the_words_of_a_passed_validation_are_believed() {
-        let world = World::new(1_000.0);
+        let setup = Setup::new(1_000.0);
         let listener = Listener::replying(vec![
             Reply::json(200, r#"{"status":"ValidationPassed"}"#),
             Reply::json(202, ""),
@@ -292,7 +290,7 @@ mod tests {
             Reply::json(400, r#"{"errorDetail":{"code":"Invalid","fieldErrors":{"copyType":{"errorMessages":["no"]}}}}"#),
         ])
         .await;
-        let api = of(&world, &listener);
+        let api = of(&setup, &listener);
         assert_eq!(
             api.validate_copy(ID, &request()).await.unwrap(),
             CopyValidation::Passed
@@ -311,7 +309,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_collection_is_read_by_its_tokens_and_not_in_circles() {
-        let world = World::new(1_000.0);
+        let setup = Setup::new(1_000.0);
         let page = |id: &str, token: Option<&str>| {
             Reply::json(
                 200,
@@ -324,7 +322,7 @@ mod tests {
             page("c", Some("again")),
         ])
         .await;
-        let api = of(&world, &listener);
+        let api = of(&setup, &listener);
         let operations = api.operations(ID).await.unwrap();
         assert_eq!(operations.len(), 2);
         assert!(
@@ -340,10 +338,10 @@ mod tests {
 
     #[tokio::test]
     async fn an_operation_is_asked_for_by_an_encoded_id() {
-        let world = World::new(1_000.0);
+        let setup = Setup::new(1_000.0);
         let listener = Listener::replying(vec![Reply::json(404, "")]).await;
         assert_eq!(
-            of(&world, &listener).operation(ID, "../a?b").await.unwrap(),
+            of(&setup, &listener).operation(ID, "../a?b").await.unwrap(),
             None
         );
         let path = &listener.received()[0].path;
@@ -352,10 +350,10 @@ mod tests {
 
     #[tokio::test]
     async fn candidates_are_asked_of_the_source() {
-        let world = World::new(1_000.0);
+        let setup = Setup::new(1_000.0);
         let body = json!({"collection": [{"environmentId": ID, "displayName": "Contoso UAT"}]});
         let listener = Listener::replying(vec![Reply::json(200, body)]).await;
-        let candidates = of(&world, &listener)
+        let candidates = of(&setup, &listener)
             .copy_candidates(Uuid::from_u128(1))
             .await
             .unwrap();
@@ -369,7 +367,7 @@ mod tests {
 
     #[tokio::test]
     async fn recorded_packages_are_read() {
-        let world = World::new(1_000.0);
+        let setup = Setup::new(1_000.0);
         // Recorded with the tests of the Terraform provider for Power Platform, shortened.
         let body = json!({"value": [
             {"id": "0b9d1959-2eae-46be-bfbd-f6dd139fb0b6", "uniqueName": "MicrosoftFormsPro", "version": "2.0.0.45",
@@ -378,7 +376,7 @@ mod tests {
             {"uniqueName": "msdyn_IntelligentOrderManagementAnchor", "state": "installed", "version": null},
         ]});
         let listener = Listener::replying(vec![Reply::json(200, body)]).await;
-        let packages = of(&world, &listener).packages(ID).await.unwrap();
+        let packages = of(&setup, &listener).packages(ID).await.unwrap();
         assert_eq!(
             packages[0].name.as_deref(),
             Some("Dynamics 365 Customer Voice")
@@ -388,7 +386,7 @@ mod tests {
 
     #[tokio::test]
     async fn recorded_connections_are_read() {
-        let world = World::new(1_000.0);
+        let setup = Setup::new(1_000.0);
         // Recorded with the tests of the Terraform provider for Power Platform, shortened.
         let body = json!({"value": [
             {"name": "00000000-0000-0000-0000-000000000001", "properties": {
@@ -400,7 +398,7 @@ mod tests {
             {"name": "e5f5", "properties": {}},
         ]});
         let listener = Listener::replying(vec![Reply::json(200, body)]).await;
-        let connections = of(&world, &listener).connections(ID).await.unwrap();
+        let connections = of(&setup, &listener).connections(ID).await.unwrap();
         assert_eq!(
             connections[0].connector.as_deref(),
             Some("shared_commondataserviceforapps")

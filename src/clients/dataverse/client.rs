@@ -1,7 +1,6 @@
 //! Dataverse, read only. The source is reached through this type, which has no method that writes.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::Value;
 use uuid::Uuid;
@@ -9,16 +8,11 @@ use uuid::Uuid;
 use super::metadata::Metadata;
 use super::query::{ANNOTATIONS, Query, encoded};
 use super::rows::{Row, page};
-use super::who::WhoAmI;
-use crate::clients::error::{Error, ErrorKind};
-use crate::clients::http::{Method, Pages, Request, Response, Service, Wait, WaitReason};
+use crate::clients::error::{Error, ErrorKind, presentable};
+use crate::clients::http::{Method, Pages, Request, Response, Service};
 
 /// The root of the Web API.
 pub(super) const ROOT: &str = "/api/data/v9.2/";
-
-/// How often an organization is asked whether it has provisioned the caller, and for how long at
-/// most: the Terraform provider for Power Platform asks every 15 seconds for 10 minutes.
-const ADMISSION_POLL: Duration = Duration::from_secs(15);
 
 /// The Dataverse of one environment, for reading.
 #[derive(Clone, Debug)]
@@ -100,35 +94,6 @@ impl Dataverse {
         }
     }
 
-    /// Waits until the organization lets the caller in, at most for `limit` of the program's time.
-    /// A new organization answers 403 until it has provisioned the caller, and so does a copied one.
-    /// What waiting cannot cure is returned at once: administration mode (0x8004a113).
-    pub async fn wait_until_admitted(&self, limit: Duration) -> Result<WhoAmI, Error> {
-        let clock = self.service.http().clock();
-        let end = clock.elapsed() + limit;
-        let mut attempt = 1;
-        loop {
-            let error = match self.who_am_i().await {
-                Ok(caller) => return Ok(caller),
-                Err(error) => error,
-            };
-            let is_closed = error.code.as_deref() == Some("0x8004a113");
-            let is_over = clock.elapsed() + ADMISSION_POLL > end;
-            if error.kind != ErrorKind::Forbidden || is_closed || is_over {
-                return Err(error);
-            }
-            let wait = Wait {
-                service: self.name().to_owned(),
-                reason: WaitReason::NotYetProvisioned,
-                duration: ADMISSION_POLL,
-                attempt,
-                message: error.message.clone(),
-            };
-            self.service.http().pause(wait, &error.what).await?;
-            attempt += 1;
-        }
-    }
-
     /// Sends a GET of a path that is relative to the Web API's root.
     pub(super) async fn read(&self, path_and_query: &str) -> Result<Response, Error> {
         self.service.send(&self.reading(path_and_query)?).await
@@ -171,7 +136,7 @@ impl Dataverse {
             });
         if leads_out {
             let why = "a path of the Web API is relative to its root and stays under it";
-            let what = crate::clients::error::presentable(before_query);
+            let what = presentable(before_query);
             return Err(Error::new(
                 ErrorKind::Configuration,
                 self.name(),
@@ -192,10 +157,10 @@ pub(super) fn by_key(set: &str, key: &str, value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clients::testing::{Listener, Reply, World};
+    use crate::clients::testing::{Listener, Reply, Setup};
 
-    fn of(world: &World, url: &str) -> Dataverse {
-        Dataverse::new(world.service(url))
+    fn of(setup: &Setup, url: &str) -> Dataverse {
+        Dataverse::new(setup.service(url))
     }
 
     fn page_of(rows: &str, next: Option<&str>) -> Reply {
@@ -210,7 +175,7 @@ mod tests {
 
     #[tokio::test]
     async fn every_page_is_read_with_the_same_preference_and_the_link_as_it_is() {
-        let world = World::new(1_000.0);
+        let setup = Setup::new(1_000.0);
         let listener = Listener::start(|request, before| {
             let host = request.header("host").unwrap();
             let link = format!(
@@ -232,7 +197,7 @@ mod tests {
         })
         .await;
         let query = Query::new().select(&["n"]).page_size(1).annotated();
-        let rows = of(&world, &listener.url)
+        let rows = of(&setup, &listener.url)
             .list("workflows", &query)
             .await
             .unwrap();
@@ -264,24 +229,24 @@ mod tests {
             Reply::json(200, r#"{"value":[{"a":"#),
             Reply::json(200, "{}"),
         ] {
-            let world = World::new(10_000.0);
+            let setup = Setup::new(10_000.0);
             let shown = format!("{failing:?}");
             let listener = Listener::replying(vec![
                 page_of(r#"{"n":1}"#, Some("/api/data/v9.2/x?page=2")),
                 failing,
             ])
             .await;
-            let answer = of(&world, &listener.url).list("x", &Query::new()).await;
+            let answer = of(&setup, &listener.url).list("x", &Query::new()).await;
             assert!(answer.is_err(), "{shown}");
         }
     }
 
     #[tokio::test]
     async fn pages_that_go_in_circles_are_an_error() {
-        let world = World::new(1_000.0);
+        let setup = Setup::new(1_000.0);
         let listener =
             Listener::replying(vec![page_of(r#"{"n":1}"#, Some("/api/data/v9.2/x?page=2"))]).await;
-        let error = of(&world, &listener.url)
+        let error = of(&setup, &listener.url)
             .list("x", &Query::new())
             .await
             .unwrap_err();
@@ -292,7 +257,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_token_never_follows_a_link_to_another_listener() {
-        let world = World::new(1_000.0);
+        let setup = Setup::new(1_000.0);
         let thief = Listener::replying(vec![page_of("", None)]).await;
         let port = thief.url.rsplit(':').next().unwrap();
         let links = [
@@ -303,7 +268,7 @@ mod tests {
         ];
         for link in links {
             let listener = Listener::replying(vec![page_of(r#"{"n":1}"#, Some(&link))]).await;
-            let error = of(&world, &listener.url)
+            let error = of(&setup, &listener.url)
                 .list("x", &Query::new())
                 .await
                 .unwrap_err();
@@ -315,7 +280,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_rows_text_is_the_services_own() {
-        let world = World::new(1_000.0);
+        let setup = Setup::new(1_000.0);
         let text = r#"{"@odata.etag":"W/\"12\"", "z":  1,"a":123456789012345678901234567890.10,
             "name":"\u00e4\/\"x\"","nested":{ "b":[ ] } }"#;
         let listener = Listener::replying(vec![
@@ -323,7 +288,7 @@ mod tests {
             Reply::json(200, format!("\u{feff}{text}\n")),
         ])
         .await;
-        let dataverse = of(&world, &listener.url);
+        let dataverse = of(&setup, &listener.url);
         let listed = dataverse.list("x", &Query::new()).await.unwrap().remove(0);
         let got = dataverse
             .get("x", Uuid::nil(), &["name"])
@@ -342,7 +307,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_missing_row_is_none_and_a_missing_table_is_an_error() {
-        let world = World::new(1_000.0);
+        let setup = Setup::new(1_000.0);
         let not_found = |code: &str| {
             Reply::json(
                 404,
@@ -355,7 +320,7 @@ mod tests {
             Reply::json(404, ""),
         ])
         .await;
-        let dataverse = of(&world, &listener.url);
+        let dataverse = of(&setup, &listener.url);
         assert_eq!(dataverse.get("x", Uuid::nil(), &[]).await.unwrap(), None);
         for _ in 0..2 {
             let error = dataverse.get("x", Uuid::nil(), &[]).await.unwrap_err();
@@ -366,9 +331,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_path_stays_under_the_web_apis_root() {
-        let world = World::new(1_000.0);
+        let setup = Setup::new(1_000.0);
         let listener = Listener::replying(vec![Reply::json(200, "{}")]).await;
-        let dataverse = of(&world, &listener.url);
+        let dataverse = of(&setup, &listener.url);
         for path in [
             "../v9.1/x",
             "a/%2e%2E/../x",
@@ -389,65 +354,14 @@ mod tests {
 
     #[tokio::test]
     async fn acting_as_a_user_is_asked_with_every_request() {
-        let world = World::new(1_000.0);
+        let setup = Setup::new(1_000.0);
         let listener = Listener::replying(vec![page_of("", None)]).await;
-        let dataverse = of(&world, &listener.url).acting_as(Uuid::from_u128(7));
+        let dataverse = of(&setup, &listener.url).acting_as(Uuid::from_u128(7));
         dataverse.list("x", &Query::new()).await.unwrap();
         let received = listener.received();
         assert_eq!(
             received[0].header("callerobjectid"),
             Some("00000000-0000-0000-0000-000000000007")
         );
-    }
-
-    #[tokio::test]
-    async fn the_minutes_of_403_after_a_copy_are_waited_for() {
-        let me = r#"{"UserId":"00000000-0000-0000-0000-000000000001","OrganizationId":"00000000-0000-0000-0000-000000000002","BusinessUnitId":"00000000-0000-0000-0000-000000000003"}"#;
-        let refused = |code: &str| {
-            Reply::json(
-                403,
-                format!(r#"{{"error":{{"code":"{code}","message":"no"}}}}"#),
-            )
-        };
-        let world = World::new(1_000.0);
-        let listener = Listener::replying(vec![
-            refused("0x80072560"),
-            refused("0x80072560"),
-            Reply::json(200, me),
-        ])
-        .await;
-        let limit = Duration::from_mins(10);
-        let caller = of(&world, &listener.url)
-            .wait_until_admitted(limit)
-            .await
-            .unwrap();
-        assert_eq!(caller.user, Uuid::from_u128(1));
-        let waits = world.waits.all();
-        assert_eq!(waits.len(), 2);
-        assert!(
-            waits
-                .iter()
-                .all(|wait| wait.reason == WaitReason::NotYetProvisioned)
-        );
-
-        let closed = Listener::replying(vec![refused("0x8004A113")]).await;
-        let error = of(&world, &closed.url)
-            .wait_until_admitted(limit)
-            .await
-            .unwrap_err();
-        assert_eq!((error.kind, closed.count()), (ErrorKind::Forbidden, 1));
-        assert!(
-            error
-                .help
-                .as_deref()
-                .unwrap()
-                .contains("administration mode")
-        );
-
-        let forever = Listener::replying(vec![refused("0x80072560")]).await;
-        let error = of(&world, &forever.url)
-            .wait_until_admitted(Duration::from_mins(1))
-            .await;
-        assert_eq!(error.unwrap_err().kind, ErrorKind::Forbidden);
     }
 }

@@ -2,6 +2,7 @@
 //! always the logical name and an `s`.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
@@ -93,14 +94,15 @@ impl Table {
 /// What is known of an organization's metadata so far.
 #[derive(Debug, Default)]
 pub(super) struct Metadata {
-    tables: Mutex<HashMap<String, Arc<OnceCell<Arc<Table>>>>>,
-    options: Mutex<HashMap<(String, String), Arc<OnceCell<Arc<Vec<OptionLabel>>>>>>,
+    tables: Mutex<Cells<String, Table>>,
+    options: Mutex<Cells<(String, String), Vec<OptionLabel>>>,
 }
 
-fn cell<K: std::hash::Hash + Eq, V>(
-    cells: &Mutex<HashMap<K, Arc<OnceCell<V>>>>,
-    key: K,
-) -> Arc<OnceCell<V>> {
+/// What was learned, by name. A cell is filled by whoever comes first; the others wait for it.
+type Cells<K, V> = HashMap<K, Cell<V>>;
+type Cell<V> = Arc<OnceCell<Arc<V>>>;
+
+fn cell<K: Hash + Eq, V>(cells: &Mutex<Cells<K, V>>, key: K) -> Cell<V> {
     let mut cells = cells.lock().unwrap_or_else(PoisonError::into_inner);
     Arc::clone(cells.entry(key).or_default())
 }
@@ -278,8 +280,10 @@ fn labels(value: &Value) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use serde_json::json;
+
+    use super::*;
+    use crate::clients::testing::{Listener, Received, Reply, Setup};
 
     #[test]
     fn a_recorded_table_definition_is_read() {
@@ -332,12 +336,6 @@ mod tests {
         assert_eq!(table.lookups_of("regarding").count(), 2);
         assert_eq!(table.lookups_of("other").count(), 0);
     }
-}
-
-#[cfg(test)]
-mod wire_tests {
-    use super::*;
-    use crate::clients::testing::{Listener, Received, Reply, World};
 
     fn answer(request: &Received, _before: usize) -> Reply {
         let path = request.path.as_str();
@@ -369,9 +367,9 @@ mod wire_tests {
 
     #[tokio::test]
     async fn a_table_is_asked_for_once_until_it_is_forgotten() {
-        let world = World::new(1_000.0);
+        let setup = Setup::new(1_000.0);
         let listener = Listener::start(answer).await;
-        let dataverse = Dataverse::new(world.service(&listener.url));
+        let dataverse = Dataverse::new(setup.service(&listener.url));
         for _ in 0..3 {
             let table = dataverse.table("t").await.unwrap().unwrap();
             assert!(table.has_column("name") && !table.has_column("other"));
@@ -394,9 +392,9 @@ mod wire_tests {
 
     #[tokio::test]
     async fn a_table_that_is_not_there_is_none_and_is_asked_for_again() {
-        let world = World::new(1_000.0);
+        let setup = Setup::new(1_000.0);
         let listener = Listener::start(answer).await;
-        let dataverse = Dataverse::new(world.service(&listener.url));
+        let dataverse = Dataverse::new(setup.service(&listener.url));
         for _ in 0..2 {
             assert_eq!(dataverse.table("absent").await.unwrap(), None);
         }

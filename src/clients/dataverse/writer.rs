@@ -167,14 +167,14 @@ impl Deref for DataverseWriter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clients::testing::{Listener, Reply, World};
+    use crate::clients::testing::{Listener, Reply, Setup};
     use serde_json::json;
 
     #[tokio::test]
     async fn each_condition_is_a_header_and_the_body_goes_as_it_is() {
-        let world = World::new(1_000.0);
+        let setup = Setup::new(1_000.0);
         let listener = Listener::replying(vec![Reply::json(204, "")]).await;
-        let writer = DataverseWriter::new(world.service(&listener.url));
+        let writer = DataverseWriter::new(setup.service(&listener.url));
         let body = "{ \"statecode\":1 }";
         for (condition, if_match, if_none_match) in [
             (Condition::Etag("W/\"7\"".to_owned()), Some("W/\"7\""), None),
@@ -213,7 +213,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_is_told_as_it_came() {
-        let world = World::new(1_000.0);
+        let setup = Setup::new(1_000.0);
         let listener = Listener::start(|request, before| {
             let host = request.header("host").unwrap();
             let link = format!("http://{host}/api/data/v9.2/xs(1)");
@@ -227,7 +227,7 @@ mod tests {
                 .with("date", "Fri, 01 Jan 2038 00:00:00 GMT")
         })
         .await;
-        let writer = DataverseWriter::new(world.service(&listener.url));
+        let writer = DataverseWriter::new(setup.service(&listener.url));
         let written = writer
             .send("post", "xs", Some("{}"), Condition::None)
             .await
@@ -255,10 +255,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_lost_answer_is_in_doubt_and_a_moved_row_is_a_precondition() {
-        let world = World::new(1_000.0);
+        let setup = Setup::new(1_000.0);
         let moved = r#"{"error":{"code":"0x80060882","message":"The version of the existing record doesn't match the RowVersion property provided."}}"#;
         let listener = Listener::replying(vec![Reply::HangUp, Reply::json(412, moved)]).await;
-        let writer = DataverseWriter::new(world.service(&listener.url));
+        let writer = DataverseWriter::new(setup.service(&listener.url));
         let update = async || {
             let body = json!({"a": 1});
             writer
@@ -275,9 +275,9 @@ mod tests {
 
     #[tokio::test]
     async fn an_unknown_method_is_not_sent() {
-        let world = World::new(1_000.0);
+        let setup = Setup::new(1_000.0);
         let listener = Listener::replying(vec![Reply::json(204, "")]).await;
-        let writer = DataverseWriter::new(world.service(&listener.url));
+        let writer = DataverseWriter::new(setup.service(&listener.url));
         let error = writer
             .send("TRACE", "xs", None, Condition::None)
             .await
