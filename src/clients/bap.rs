@@ -133,3 +133,233 @@ impl Bap {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clients::OperationState;
+    use crate::clients::copy_request::CopyType;
+    use crate::clients::testing::{Listener, Reply, Setup};
+
+    const ID: Uuid = Uuid::from_u128(0x2222);
+
+    fn of(setup: &Setup, listener: &Listener) -> Bap {
+        Bap::new(setup.service(&listener.url))
+    }
+
+    #[tokio::test]
+    async fn an_answer_about_another_environment_is_refused() {
+        let setup = Setup::new(1_000.0);
+        let named = |name: &str| Reply::json(200, json!({"name": name, "properties": {}}));
+        let replies = vec![
+            named(&ID.to_string()),
+            named("another"),
+            Reply::json(200, r#"{"value":[]}"#),
+            Reply::json(404, ""),
+        ];
+        let listener = Listener::replying(replies).await;
+        let bap = of(&setup, &listener);
+        assert_eq!(
+            bap.environment(ID).await.unwrap().unwrap().id,
+            ID.to_string()
+        );
+        for _ in 0..2 {
+            assert_eq!(
+                bap.environment(ID).await.unwrap_err().kind,
+                ErrorKind::Malformed
+            );
+        }
+        assert_eq!(bap.environment(ID).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn the_runtime_state_is_set_by_two_members_and_may_need_no_operation() {
+        let setup = Setup::new(1_000.0);
+        let listener = Listener::start(|request, before| match before {
+            0 => Reply::json(204, ""),
+            1 => {
+                let host = request.header("host").unwrap();
+                let path = "providers/Microsoft.BusinessAppPlatform/lifecycleOperations/abc?api-version=2021-04-01";
+                Reply::json(202, "").with("location", format!("http://{host}/{path}"))
+            }
+            _ => Reply::json(202, "").with("location", "https://europe.api.bap.microsoft.com/x"),
+        })
+        .await;
+        let bap = of(&setup, &listener);
+        assert_eq!(
+            bap.set_runtime_state(ID, "Enabled", "Enabled")
+                .await
+                .unwrap(),
+            None
+        );
+        let request = listener.received().remove(0);
+        assert!(
+            request.path.ends_with("?api-version=2021-04-01"),
+            "{}",
+            request.path
+        );
+        assert_eq!(
+            request.body,
+            r#"{"properties":{"states":{"runtime":{"id":"Enabled"}},"linkedEnvironmentMetadata":{"backgroundOperationsState":"Enabled"}}}"#
+        );
+        let handle = bap
+            .set_runtime_state(ID, "Enabled", "Enabled")
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(handle.id.as_deref(), Some("abc"));
+        let kept: OperationHandle = serde_json::from_value(json!(handle)).unwrap();
+        assert_eq!(kept, handle);
+        let error = bap
+            .set_runtime_state(ID, "Enabled", "Enabled")
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind, ErrorKind::ForeignOrigin);
+    }
+
+    #[tokio::test]
+    async fn a_poll_is_judged_by_its_body_and_not_by_its_status() {
+        let setup = Setup::new(1_000.0);
+        let running = json!({"id": "abc", "type": {"id": "Copy"}, "state": {"id": "Running"}});
+        let replies = vec![
+            Reply::json(200, &running).with("retry-after", "10"),
+            Reply::json(202, ""),
+            Reply::json(409, ""),
+            Reply::json(
+                404,
+                r#"{"error":{"code":"OperationNotFound","message":"x"}}"#,
+            ),
+            Reply::json(200, "{}"),
+        ];
+        let listener = Listener::replying(replies).await;
+        let bap = of(&setup, &listener);
+        let handle = OperationHandle {
+            service: "BAP".to_owned(),
+            url: format!("{}/lifecycleOperations/abc", listener.url),
+            id: Some("abc".to_owned()),
+        };
+        let first = bap.operation(&handle).await.unwrap().unwrap();
+        assert_eq!(first.retry_after, Some(std::time::Duration::from_secs(10)));
+        assert_eq!(first.raw, running);
+        for _ in 0..2 {
+            let busy = bap.operation(&handle).await.unwrap().unwrap();
+            assert_eq!(
+                (busy.state, busy.id.as_str()),
+                (OperationState::Running, "abc")
+            );
+        }
+        assert_eq!(bap.operation(&handle).await.unwrap(), None);
+        assert_eq!(
+            bap.operation(&handle).await.unwrap_err().kind,
+            ErrorKind::Malformed
+        );
+    }
+
+    #[tokio::test]
+    async fn a_kept_handle_is_checked_again_before_a_token_is_sent() {
+        let setup = Setup::new(1_000.0);
+        let listener = Listener::replying(vec![Reply::json(200, "{}")]).await;
+        let thief = Listener::replying(vec![Reply::json(200, "{}")]).await;
+        let handle = OperationHandle {
+            service: "BAP".to_owned(),
+            url: format!("{}/lifecycleOperations/abc", thief.url),
+            id: None,
+        };
+        let error = of(&setup, &listener).operation(&handle).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::ForeignOrigin);
+        assert_eq!((listener.count(), thief.count()), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn a_copy_that_is_accepted_stays_accepted_whatever_its_link() {
+        let setup = Setup::new(1_000.0);
+        let listener = Listener::replying(vec![
+            Reply::json(202, "").with("operation-location", "https://evil.example/x?sig=abc"),
+            Reply::json(202, "").with("x-ms-correlation-id", "c-1"),
+            Reply::json(
+                409,
+                r#"{"error":{"code":"OperationNotStartable","message":"x"}}"#,
+            ),
+            Reply::HangUp,
+        ])
+        .await;
+        let bap = of(&setup, &listener);
+        let request = CopyRequest {
+            source: Uuid::from_u128(1),
+            copy_type: CopyType::Full,
+            name: "Contoso UAT".to_owned(),
+            security_group: None,
+            skip_audit_data: true,
+            transactionless: false,
+        };
+        let accepted = bap.copy_to(ID, &request).await.unwrap();
+        assert_eq!(accepted.handle, None);
+        assert!(
+            accepted
+                .refused_link
+                .unwrap()
+                .starts_with("https://evil.example/x?sig=<redacted")
+        );
+        let accepted = bap.copy_to(ID, &request).await.unwrap();
+        assert_eq!(
+            (accepted.handle, accepted.correlation.as_deref()),
+            (None, Some("c-1"))
+        );
+        assert_eq!(
+            bap.copy_to(ID, &request).await.unwrap_err().kind,
+            ErrorKind::Busy
+        );
+        assert_eq!(
+            bap.copy_to(ID, &request).await.unwrap_err().kind,
+            ErrorKind::Ambiguous
+        );
+        assert_eq!(listener.count(), 4, "each was sent once");
+        let path = &listener.received()[0].path;
+        assert!(
+            path.contains(&format!("/environments/{ID}/copyTo?")),
+            "the target is in the path: {path}"
+        );
+    }
+
+    #[tokio::test]
+    async fn operations_are_listed_by_environment() {
+        let setup = Setup::new(1_000.0);
+        let one = json!({"value": [{"id": "a", "state": {"id": "Succeeded"}}], "nextLink": "/next?page=2"});
+        let two = json!({"value": [{"id": "b", "state": {"id": "Running"}}]});
+        let listener = Listener::replying(vec![
+            Reply::json(200, one),
+            Reply::json(200, two),
+            Reply::json(200, r#"{"value":[{}]}"#),
+        ])
+        .await;
+        let bap = of(&setup, &listener);
+        let operations = bap.operations(ID).await.unwrap();
+        assert_eq!(
+            operations.iter().map(|o| o.id.as_str()).collect::<Vec<_>>(),
+            ["a", "b"]
+        );
+        let path = &listener.received()[0].path;
+        assert!(
+            path.ends_with(&format!("&$filter=environment%20eq%20%27{ID}%27")),
+            "{path}"
+        );
+        assert_eq!(
+            bap.operations(ID).await.unwrap_err().kind,
+            ErrorKind::Malformed
+        );
+    }
+
+    #[tokio::test]
+    async fn an_application_user_is_added_by_its_client_id() {
+        let setup = Setup::new(1_000.0);
+        let listener = Listener::replying(vec![Reply::json(200, "")]).await;
+        of(&setup, &listener)
+            .add_application_user(ID, "the-client")
+            .await
+            .unwrap();
+        assert_eq!(
+            listener.received()[0].body,
+            r#"{"servicePrincipalAppId":"the-client"}"#
+        );
+    }
+}

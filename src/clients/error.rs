@@ -1,5 +1,6 @@
 //! What went wrong at a service: the kind says what may follow, the text says it to a person.
 
+use std::fmt::Write as _;
 use std::ops::Deref;
 
 use serde_json::Value;
@@ -43,7 +44,8 @@ pub struct Detail {
     pub message: String,
     /// The id of the request: the service's, else ours.
     pub request_id: Option<String>,
-    /// The answer's body, where it was JSON.
+    /// The answer's body, where it was JSON: for reading, not for showing, because nothing in it is
+    /// escaped or redacted.
     pub body: Option<Value>,
 }
 
@@ -102,6 +104,12 @@ impl Error {
             help,
             detail: Box::new(detail),
         }
+    }
+
+    /// The error of a request that was given up before it was sent.
+    pub(crate) fn cancelled(service: &str, what: &str) -> Self {
+        let why = "stopping was asked for, and nothing was applied";
+        Self::new(ErrorKind::Cancelled, service, what, why)
     }
 
     /// The same error with a hint.
@@ -168,16 +176,17 @@ impl Detail {
             ErrorKind::Cancelled => format!("{what} of {service} was given up"),
             ErrorKind::Configuration => format!("{service} cannot be asked for {what}"),
         };
-        match (&self.code, self.status) {
-            (Some(code), _) => text.push_str(&format!(": {code}")),
-            (None, Some(status)) => text.push_str(&format!(": status {status}")),
-            (None, None) => text.push(':'),
-        }
+        // Writing to a String cannot fail.
+        _ = match (&self.code, self.status) {
+            (Some(code), _) => write!(text, ": {code}"),
+            (None, Some(status)) => write!(text, ": status {status}"),
+            (None, None) => write!(text, ":"),
+        };
         if !self.message.is_empty() {
-            text.push_str(&format!(" {}", self.message));
+            _ = write!(text, " {}", self.message);
         }
         if let Some(id) = &self.request_id {
-            text.push_str(&format!(" (request id {id})"));
+            _ = write!(text, " (request id {id})");
         }
         text
     }

@@ -72,3 +72,56 @@ impl FinanceOperations {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clients::testing::{Listener, Reply, Setup, authority};
+
+    async fn ask(reply: Reply) -> Reachability {
+        let setup = Setup::new(1_000.0);
+        let authority = authority(3_600).await;
+        let listener = Listener::replying(vec![reply]).await;
+        let finance = FinanceOperations::new(setup.signed_in(&authority.url, &listener.url));
+        let answer = finance.reachable().await.unwrap();
+        assert!(setup.waits.all().is_empty(), "a probe does not wait");
+        answer
+    }
+
+    #[tokio::test]
+    async fn each_way_of_not_answering_is_told_apart() {
+        assert!(ask(Reply::json(200, "{}")).await.is_reachable());
+        assert!(matches!(
+            ask(Reply::json(401, "")).await,
+            Reachability::NotSignedIn(_)
+        ));
+        assert!(matches!(
+            ask(Reply::json(403, "")).await,
+            Reachability::Forbidden(_)
+        ));
+        for away in [
+            Reply::json(404, ""),
+            Reply::json(503, "<title>Away</title>"),
+            Reply::HangUp,
+            Reply::Silence,
+            Reply::json(302, ""),
+        ] {
+            let answer = ask(away).await;
+            assert!(matches!(answer, Reachability::NotReady(_)), "{answer}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_sign_in_that_fails_says_nothing_about_it() {
+        let setup = Setup::new(1_000.0);
+        let authority = Listener::replying(vec![Reply::json(
+            401,
+            r#"{"error":"invalid_client","error_description":"AADSTS7000215: no"}"#,
+        )])
+        .await;
+        let listener = Listener::replying(vec![Reply::json(200, "")]).await;
+        let finance = FinanceOperations::new(setup.signed_in(&authority.url, &listener.url));
+        let error = finance.reachable().await.unwrap_err();
+        assert_eq!((error.kind, listener.count()), (ErrorKind::NotSignedIn, 0));
+    }
+}

@@ -38,7 +38,7 @@ pub enum CopyValidation {
     /// The service says that the copy would pass.
     Passed,
     /// Any other good answer: look at the operations before anything else is sent.
-    MayHaveStarted(Accepted, Option<Value>),
+    MayHaveStarted(Box<Accepted>, Option<Value>),
 }
 
 /// An application package of an environment.
@@ -131,10 +131,8 @@ impl PowerPlatform {
         if answer.status() == 200 && status == Some("ValidationPassed") {
             return Ok(CopyValidation::Passed);
         }
-        Ok(CopyValidation::MayHaveStarted(
-            accepted(&self.service, &answer),
-            body,
-        ))
+        let accepted = Box::new(accepted(&self.service, &answer));
+        Ok(CopyValidation::MayHaveStarted(accepted, body))
     }
 
     /// One operation of an environment; none where the service does not know it, which says nothing
@@ -233,4 +231,181 @@ fn connection(item: &Value) -> Option<Connection> {
         created_by: text(item, "/properties/createdBy/id"),
         raw: item.clone(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clients::ErrorKind;
+    use crate::clients::copy_request::CopyType;
+    use crate::clients::testing::{Listener, Reply, Setup};
+    use serde_json::json;
+
+    const ID: Uuid = Uuid::from_u128(0x2222);
+
+    fn of(setup: &Setup, listener: &Listener) -> PowerPlatform {
+        PowerPlatform::new(setup.service(&listener.url))
+    }
+
+    fn request() -> CopyRequest {
+        CopyRequest {
+            source: Uuid::from_u128(1),
+            copy_type: CopyType::Full,
+            name: "Contoso UAT".to_owned(),
+            security_group: Some("33333333-3333-3333-3333-333333333333".to_owned()),
+            skip_audit_data: true,
+            transactionless: false,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_copy_is_asked_of_the_target_and_names_where_to_ask_after_it() {
+        let setup = Setup::new(1_000.0);
+        let listener = Listener::start(|request, _| {
+            let host = request.header("host").unwrap();
+            let url = format!("http://{host}/environmentmanagement/environments/e/operations/8f2c?api-version=2024-10-01");
+            Reply::json(202, "").with("operation-location", url).with("date", "Fri, 01 Jan 2038 00:00:00 GMT")
+        })
+        .await;
+        let accepted = of(&setup, &listener).copy(ID, &request()).await.unwrap();
+        assert_eq!(accepted.handle.unwrap().id.as_deref(), Some("8f2c"));
+        assert_eq!(
+            accepted.service_date.as_deref(),
+            Some("Fri, 01 Jan 2038 00:00:00 GMT")
+        );
+        let received = listener.received();
+        assert_eq!(
+            received[0].path,
+            format!("/environmentmanagement/environments/{ID}/copy?api-version=2024-10-01")
+        );
+    }
+
+    #[tokio::test]
+    async fn only_the_words_of_a_passed_validation_are_believed() {
+        let setup = Setup::new(1_000.0);
+        let listener = Listener::replying(vec![
+            Reply::json(200, r#"{"status":"ValidationPassed"}"#),
+            Reply::json(202, ""),
+            Reply::json(200, "{}"),
+            Reply::json(400, r#"{"errorDetail":{"code":"Invalid","fieldErrors":{"copyType":{"errorMessages":["no"]}}}}"#),
+        ])
+        .await;
+        let api = of(&setup, &listener);
+        assert_eq!(
+            api.validate_copy(ID, &request()).await.unwrap(),
+            CopyValidation::Passed
+        );
+        for _ in 0..2 {
+            let validation = api.validate_copy(ID, &request()).await.unwrap();
+            assert!(matches!(validation, CopyValidation::MayHaveStarted(..)));
+        }
+        let error = api.validate_copy(ID, &request()).await.unwrap_err();
+        assert_eq!(
+            (error.kind, error.message.as_str()),
+            (ErrorKind::Refused, "copyType: no")
+        );
+        assert!(listener.received()[0].path.contains("ValidateOnly=true"));
+    }
+
+    #[tokio::test]
+    async fn a_collection_is_read_by_its_tokens_and_not_in_circles() {
+        let setup = Setup::new(1_000.0);
+        let page = |id: &str, token: Option<&str>| {
+            Reply::json(
+                200,
+                json!({"collection": [{"operationId": id, "status": "Succeeded"}], "continuationToken": token}),
+            )
+        };
+        let listener = Listener::replying(vec![
+            page("a", Some("x&y=1")),
+            page("b", None),
+            page("c", Some("again")),
+        ])
+        .await;
+        let api = of(&setup, &listener);
+        let operations = api.operations(ID).await.unwrap();
+        assert_eq!(operations.len(), 2);
+        assert!(
+            listener.received()[1]
+                .path
+                .ends_with("&continuationToken=x%26y%3D1")
+        );
+        assert_eq!(
+            api.operations(ID).await.unwrap_err().kind,
+            ErrorKind::Malformed
+        );
+    }
+
+    #[tokio::test]
+    async fn an_operation_is_asked_for_by_an_encoded_id() {
+        let setup = Setup::new(1_000.0);
+        let listener = Listener::replying(vec![Reply::json(404, "")]).await;
+        assert_eq!(
+            of(&setup, &listener).operation(ID, "../a?b").await.unwrap(),
+            None
+        );
+        let path = &listener.received()[0].path;
+        assert!(path.contains("/operations/%2E%2E%2Fa%3Fb?"), "{path}");
+    }
+
+    #[tokio::test]
+    async fn candidates_are_asked_of_the_source() {
+        let setup = Setup::new(1_000.0);
+        let body = json!({"collection": [{"environmentId": ID, "displayName": "Contoso UAT"}]});
+        let listener = Listener::replying(vec![Reply::json(200, body)]).await;
+        let candidates = of(&setup, &listener)
+            .copy_candidates(Uuid::from_u128(1))
+            .await
+            .unwrap();
+        assert_eq!(candidates[0].environment, ID.to_string());
+        assert!(
+            listener.received()[0]
+                .path
+                .contains("00000000-0000-0000-0000-000000000001/copyCandidates")
+        );
+    }
+
+    #[tokio::test]
+    async fn recorded_packages_are_read() {
+        let setup = Setup::new(1_000.0);
+        // Recorded with the tests of the Terraform provider for Power Platform, shortened.
+        let body = json!({"value": [
+            {"id": "0b9d1959-2eae-46be-bfbd-f6dd139fb0b6", "uniqueName": "MicrosoftFormsPro", "version": "2.0.0.45",
+             "localizedName": "Dynamics 365 Customer Voice", "crmMinversion": "9.1", "instancePackageId": null,
+             "state": "None", "errorDetails": null},
+            {"uniqueName": "msdyn_IntelligentOrderManagementAnchor", "state": "installed", "version": null},
+        ]});
+        let listener = Listener::replying(vec![Reply::json(200, body)]).await;
+        let packages = of(&setup, &listener).packages(ID).await.unwrap();
+        assert_eq!(
+            packages[0].name.as_deref(),
+            Some("Dynamics 365 Customer Voice")
+        );
+        assert!(!packages[0].is_installed() && packages[1].is_installed());
+    }
+
+    #[tokio::test]
+    async fn recorded_connections_are_read() {
+        let setup = Setup::new(1_000.0);
+        // Recorded with the tests of the Terraform provider for Power Platform, shortened.
+        let body = json!({"value": [
+            {"name": "00000000-0000-0000-0000-000000000001", "properties": {
+                "apiId": "/providers/Microsoft.PowerApps/apis/shared_commondataserviceforapps",
+                "displayName": "My CDS Connection", "statuses": [{"status": "Connected"}],
+                "createdBy": {"id": "f99f844b-ce3b-49ae-86f3-e374ecae789c"}, "accountName": "admin@contoso.com"}},
+            {"name": "d4e4", "properties": {"statuses": [{"status": "Error", "target": "token",
+                "error": {"code": "Unauthorized", "message": "expired"}}]}},
+            {"name": "e5f5", "properties": {}},
+        ]});
+        let listener = Listener::replying(vec![Reply::json(200, body)]).await;
+        let connections = of(&setup, &listener).connections(ID).await.unwrap();
+        assert_eq!(
+            connections[0].connector.as_deref(),
+            Some("shared_commondataserviceforapps")
+        );
+        assert_eq!(connections[0].account.as_deref(), Some("admin@contoso.com"));
+        assert!(connections[0].is_connected());
+        assert_eq!(connections[1].error.as_deref(), Some("expired"));
+        assert!(!connections[1].is_connected() && !connections[2].is_connected());
+    }
 }

@@ -1,7 +1,6 @@
 //! Dataverse, read only. The source is reached through this type, which has no method that writes.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::Value;
 use uuid::Uuid;
@@ -9,16 +8,11 @@ use uuid::Uuid;
 use super::metadata::Metadata;
 use super::query::{ANNOTATIONS, Query, encoded};
 use super::rows::{Row, page};
-use super::who::WhoAmI;
-use crate::clients::error::{Error, ErrorKind};
-use crate::clients::http::{Method, Pages, Request, Response, Service, Wait, WaitReason};
+use crate::clients::error::{Error, ErrorKind, presentable};
+use crate::clients::http::{Method, Pages, Request, Response, Service};
 
 /// The root of the Web API.
 pub(super) const ROOT: &str = "/api/data/v9.2/";
-
-/// How often an organization is asked whether it has provisioned the caller, and for how long at
-/// most: the Terraform provider for Power Platform asks every 15 seconds for 10 minutes.
-const ADMISSION_POLL: Duration = Duration::from_secs(15);
 
 /// The Dataverse of one environment, for reading.
 #[derive(Clone, Debug)]
@@ -74,7 +68,7 @@ impl Dataverse {
                 return Ok(rows);
             };
             let url = pages.next(&self.service, &answer, &next)?;
-            request = preferring(self.with_headers(Request::get_link(url)));
+            request = preferring(self.as_read(Request::get_link(url)));
         }
     }
 
@@ -100,35 +94,6 @@ impl Dataverse {
         }
     }
 
-    /// Waits until the organization lets the caller in, at most for `limit` of the program's time.
-    /// A new organization answers 403 until it has provisioned the caller, and so does a copied one.
-    /// What waiting cannot cure is returned at once: administration mode (0x8004a113).
-    pub async fn wait_until_admitted(&self, limit: Duration) -> Result<WhoAmI, Error> {
-        let clock = self.service.http().clock();
-        let end = clock.elapsed() + limit;
-        let mut attempt = 1;
-        loop {
-            let error = match self.who_am_i().await {
-                Ok(caller) => return Ok(caller),
-                Err(error) => error,
-            };
-            let is_closed = error.code.as_deref() == Some("0x8004a113");
-            let is_over = clock.elapsed() + ADMISSION_POLL > end;
-            if error.kind != ErrorKind::Forbidden || is_closed || is_over {
-                return Err(error);
-            }
-            let wait = Wait {
-                service: self.name().to_owned(),
-                reason: WaitReason::NotYetProvisioned,
-                duration: ADMISSION_POLL,
-                attempt,
-                message: error.message.clone(),
-            };
-            self.service.http().pause(wait, &error.what).await?;
-            attempt += 1;
-        }
-    }
-
     /// Sends a GET of a path that is relative to the Web API's root.
     pub(super) async fn read(&self, path_and_query: &str) -> Result<Response, Error> {
         self.service.send(&self.reading(path_and_query)?).await
@@ -136,13 +101,16 @@ impl Dataverse {
 
     fn reading(&self, path_and_query: &str) -> Result<Request, Error> {
         let path = self.path(path_and_query)?;
-        // The text `null` keeps a proxy's cache out (Microsoft Learn, *Compose HTTP requests*).
-        let request = self.with_headers(Request::get(path));
-        Ok(request.header("if-none-match", "null"))
+        Ok(self.as_read(Request::get(path)))
+    }
+
+    /// The text `null` keeps a proxy's cache out (Microsoft Learn, *Compose HTTP requests*).
+    fn as_read(&self, request: Request) -> Request {
+        self.with_headers(request).header("if-none-match", "null")
     }
 
     /// A request with the headers that every request of the Web API carries.
-    pub(super) fn with_headers(&self, request: Request) -> Request {
+    fn with_headers(&self, request: Request) -> Request {
         let request = request
             .header("odata-maxversion", "4.0")
             .header("odata-version", "4.0");
@@ -168,7 +136,7 @@ impl Dataverse {
             });
         if leads_out {
             let why = "a path of the Web API is relative to its root and stays under it";
-            let what = crate::clients::error::presentable(before_query);
+            let what = presentable(before_query);
             return Err(Error::new(
                 ErrorKind::Configuration,
                 self.name(),
@@ -184,4 +152,216 @@ impl Dataverse {
 pub(super) fn by_key(set: &str, key: &str, value: &str) -> String {
     let literal = super::query::literal(value);
     format!("{set}({key}={})", encoded(&literal))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clients::testing::{Listener, Reply, Setup};
+
+    fn of(setup: &Setup, url: &str) -> Dataverse {
+        Dataverse::new(setup.service(url))
+    }
+
+    fn page_of(rows: &str, next: Option<&str>) -> Reply {
+        let next = next.map_or_else(String::new, |link| {
+            format!(r#","@odata.nextLink":"{link}""#)
+        });
+        Reply::json(
+            200,
+            format!(r#"{{"@odata.context":"x","value":[{rows}]{next}}}"#),
+        )
+    }
+
+    #[tokio::test]
+    async fn every_page_is_read_with_the_same_preference_and_the_link_as_it_is() {
+        let setup = Setup::new(1_000.0);
+        let listener = Listener::start(|request, before| {
+            let host = request.header("host").unwrap();
+            let link = format!(
+                "http://{host}/api/data/v9.2/workflows?$skiptoken=%3Ccookie%20n=%222%22%20/%3E"
+            );
+            page_of(
+                &format!(r#"{{"n":{before}}}"#),
+                (before < 2)
+                    .then_some(&link)
+                    .map(|l| {
+                        if before == 0 {
+                            l.clone()
+                        } else {
+                            l.replace("%222%22", "%223%22")
+                        }
+                    })
+                    .as_deref(),
+            )
+        })
+        .await;
+        let query = Query::new().select(&["n"]).page_size(1).annotated();
+        let rows = of(&setup, &listener.url)
+            .list("workflows", &query)
+            .await
+            .unwrap();
+        assert_eq!(
+            rows.iter().map(|row| row.integer("n")).collect::<Vec<_>>(),
+            [Some(0), Some(1), Some(2)]
+        );
+        let received = listener.received();
+        assert_eq!(received[0].path, "/api/data/v9.2/workflows?$select=n");
+        assert_eq!(
+            received[2].path,
+            "/api/data/v9.2/workflows?$skiptoken=%3Ccookie%20n=%223%22%20/%3E"
+        );
+        for request in received {
+            assert_eq!(
+                request.header("prefer"),
+                Some("odata.maxpagesize=1,odata.include-annotations=\"*\"")
+            );
+            assert_eq!(request.header("if-none-match"), Some("null"));
+            assert_eq!(request.header("odata-version"), Some("4.0"));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_failing_page_is_an_error_and_not_the_rows_so_far() {
+        for failing in [
+            Reply::json(400, "{}"),
+            Reply::json(500, ""),
+            Reply::json(200, r#"{"value":[{"a":"#),
+            Reply::json(200, "{}"),
+        ] {
+            let setup = Setup::new(10_000.0);
+            let shown = format!("{failing:?}");
+            let listener = Listener::replying(vec![
+                page_of(r#"{"n":1}"#, Some("/api/data/v9.2/x?page=2")),
+                failing,
+            ])
+            .await;
+            let answer = of(&setup, &listener.url).list("x", &Query::new()).await;
+            assert!(answer.is_err(), "{shown}");
+        }
+    }
+
+    #[tokio::test]
+    async fn pages_that_go_in_circles_are_an_error() {
+        let setup = Setup::new(1_000.0);
+        let listener =
+            Listener::replying(vec![page_of(r#"{"n":1}"#, Some("/api/data/v9.2/x?page=2"))]).await;
+        let error = of(&setup, &listener.url)
+            .list("x", &Query::new())
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Malformed);
+        assert!(error.message.contains("circles"), "{error}");
+        assert_eq!(listener.count(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_token_never_follows_a_link_to_another_listener() {
+        let setup = Setup::new(1_000.0);
+        let thief = Listener::replying(vec![page_of("", None)]).await;
+        let port = thief.url.rsplit(':').next().unwrap();
+        let links = [
+            format!("{}/api/data/v9.2/x?page=2", thief.url),
+            format!("//127.0.0.1:{port}/api/data/v9.2/x"),
+            format!("http://localhost:{port}/x"),
+            format!("http://user@127.0.0.1:{port}/x"),
+        ];
+        for link in links {
+            let listener = Listener::replying(vec![page_of(r#"{"n":1}"#, Some(&link))]).await;
+            let error = of(&setup, &listener.url)
+                .list("x", &Query::new())
+                .await
+                .unwrap_err();
+            assert_eq!(error.kind, ErrorKind::ForeignOrigin, "{link}");
+            assert_eq!(listener.count(), 1);
+        }
+        assert_eq!(thief.count(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_rows_text_is_the_services_own() {
+        let setup = Setup::new(1_000.0);
+        let text = r#"{"@odata.etag":"W/\"12\"", "z":  1,"a":123456789012345678901234567890.10,
+            "name":"\u00e4\/\"x\"","nested":{ "b":[ ] } }"#;
+        let listener = Listener::replying(vec![
+            page_of(text, None),
+            Reply::json(200, format!("\u{feff}{text}\n")),
+        ])
+        .await;
+        let dataverse = of(&setup, &listener.url);
+        let listed = dataverse.list("x", &Query::new()).await.unwrap().remove(0);
+        let got = dataverse
+            .get("x", Uuid::nil(), &["name"])
+            .await
+            .unwrap()
+            .unwrap();
+        assert_eq!(listed.text, text);
+        assert_eq!(got.text, text);
+        assert_eq!(got.etag.as_deref(), Some("W/\"12\""));
+        assert_eq!(got.string("name"), Some("ä/\"x\""));
+        assert_eq!(
+            listener.received()[1].path,
+            "/api/data/v9.2/x(00000000-0000-0000-0000-000000000000)?$select=name"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_missing_row_is_none_and_a_missing_table_is_an_error() {
+        let setup = Setup::new(1_000.0);
+        let not_found = |code: &str| {
+            Reply::json(
+                404,
+                format!(r#"{{"error":{{"code":"{code}","message":"x"}}}}"#),
+            )
+        };
+        let listener = Listener::replying(vec![
+            not_found("0x80040217"),
+            not_found("0x80060888"),
+            Reply::json(404, ""),
+        ])
+        .await;
+        let dataverse = of(&setup, &listener.url);
+        assert_eq!(dataverse.get("x", Uuid::nil(), &[]).await.unwrap(), None);
+        for _ in 0..2 {
+            let error = dataverse.get("x", Uuid::nil(), &[]).await.unwrap_err();
+            assert_eq!(error.kind, ErrorKind::NotFound);
+        }
+        assert_eq!(dataverse.get_path("RetrieveX()").await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn a_path_stays_under_the_web_apis_root() {
+        let setup = Setup::new(1_000.0);
+        let listener = Listener::replying(vec![Reply::json(200, "{}")]).await;
+        let dataverse = of(&setup, &listener.url);
+        for path in [
+            "../v9.1/x",
+            "a/%2e%2E/../x",
+            "/x",
+            "//evil.example/x",
+            "a\\..\\x",
+            "./x",
+        ] {
+            let error = dataverse.get_path(path).await.unwrap_err();
+            assert_eq!(error.kind, ErrorKind::Configuration, "{path}");
+        }
+        assert_eq!(listener.count(), 0);
+        dataverse
+            .get_path("x?$filter=name%20eq%20'../x'")
+            .await
+            .unwrap();
+    }
+
+    #[tokio::test]
+    async fn acting_as_a_user_is_asked_with_every_request() {
+        let setup = Setup::new(1_000.0);
+        let listener = Listener::replying(vec![page_of("", None)]).await;
+        let dataverse = of(&setup, &listener.url).acting_as(Uuid::from_u128(7));
+        dataverse.list("x", &Query::new()).await.unwrap();
+        let received = listener.received();
+        assert_eq!(
+            received[0].header("callerobjectid"),
+            Some("00000000-0000-0000-0000-000000000007")
+        );
+    }
 }

@@ -2,6 +2,7 @@
 //! always the logical name and an `s`.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
@@ -93,14 +94,15 @@ impl Table {
 /// What is known of an organization's metadata so far.
 #[derive(Debug, Default)]
 pub(super) struct Metadata {
-    tables: Mutex<HashMap<String, Arc<OnceCell<Arc<Table>>>>>,
-    options: Mutex<HashMap<(String, String), Arc<OnceCell<Arc<Vec<OptionLabel>>>>>>,
+    tables: Mutex<Cells<String, Table>>,
+    options: Mutex<Cells<(String, String), Vec<OptionLabel>>>,
 }
 
-fn cell<K: std::hash::Hash + Eq, V>(
-    cells: &Mutex<HashMap<K, Arc<OnceCell<V>>>>,
-    key: K,
-) -> Arc<OnceCell<V>> {
+/// What was learned, by name. A cell is filled by whoever comes first; the others wait for it.
+type Cells<K, V> = HashMap<K, Cell<V>>;
+type Cell<V> = Arc<OnceCell<Arc<V>>>;
+
+fn cell<K: Hash + Eq, V>(cells: &Mutex<Cells<K, V>>, key: K) -> Cell<V> {
     let mut cells = cells.lock().unwrap_or_else(PoisonError::into_inner);
     Arc::clone(cells.entry(key).or_default())
 }
@@ -278,8 +280,10 @@ fn labels(value: &Value) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use serde_json::json;
+
+    use super::*;
+    use crate::clients::testing::{Listener, Received, Reply, Setup};
 
     #[test]
     fn a_recorded_table_definition_is_read() {
@@ -331,5 +335,70 @@ mod tests {
         };
         assert_eq!(table.lookups_of("regarding").count(), 2);
         assert_eq!(table.lookups_of("other").count(), 0);
+    }
+
+    fn answer(request: &Received, _before: usize) -> Reply {
+        let path = request.path.as_str();
+        if path.contains("LogicalName=%27absent%27") {
+            Reply::json(404, r#"{"error":{"code":"0x80060888","message":"x"}}"#)
+        } else if path.contains("StatusAttributeMetadata") {
+            Reply::json(
+                200,
+                r#"{"OptionSet":{"Options":[{"Value":1,"State":0,"Label":{"UserLocalizedLabel":{"Label":"Active"}}}]}}"#,
+            )
+        } else if path.contains("/Attributes?") {
+            Reply::json(
+                200,
+                r#"{"value":[{"LogicalName":"statuscode","AttributeType":"Status","IsValidForUpdate":true},
+                {"LogicalName":"name","AttributeType":"String","IsValidForUpdate":false}]}"#,
+            )
+        } else if path.contains("/ManyToOneRelationships?") {
+            Reply::json(
+                200,
+                r#"{"value":[{"ReferencingAttribute":"ownerid","ReferencedEntity":"owner","ReferencingEntityNavigationPropertyName":"ownerid"}]}"#,
+            )
+        } else {
+            Reply::json(
+                200,
+                r#"{"LogicalName":"t","EntitySetName":"ts","PrimaryIdAttribute":"tid","PrimaryNameAttribute":"name"}"#,
+            )
+        }
+    }
+
+    #[tokio::test]
+    async fn a_table_is_asked_for_once_until_it_is_forgotten() {
+        let setup = Setup::new(1_000.0);
+        let listener = Listener::start(answer).await;
+        let dataverse = Dataverse::new(setup.service(&listener.url));
+        for _ in 0..3 {
+            let table = dataverse.table("t").await.unwrap().unwrap();
+            assert!(table.has_column("name") && !table.has_column("other"));
+            assert_eq!(
+                table.lookups_of("ownerid").next().unwrap().navigation,
+                "ownerid"
+            );
+        }
+        assert_eq!(listener.count(), 3);
+        for _ in 0..2 {
+            let options = dataverse.options("t", "statuscode").await.unwrap().unwrap();
+            assert_eq!(options[0].label, "Active");
+        }
+        assert_eq!(listener.count(), 4);
+        assert_eq!(dataverse.options("t", "name").await.unwrap(), None);
+        dataverse.forget_metadata();
+        dataverse.table("t").await.unwrap();
+        assert_eq!(listener.count(), 7);
+    }
+
+    #[tokio::test]
+    async fn a_table_that_is_not_there_is_none_and_is_asked_for_again() {
+        let setup = Setup::new(1_000.0);
+        let listener = Listener::start(answer).await;
+        let dataverse = Dataverse::new(setup.service(&listener.url));
+        for _ in 0..2 {
+            assert_eq!(dataverse.table("absent").await.unwrap(), None);
+        }
+        assert_eq!(dataverse.options("absent", "x").await.unwrap(), None);
+        assert_eq!(listener.count(), 3);
     }
 }

@@ -11,7 +11,7 @@ use crate::clients::http::Response;
 /// One row.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
-    /// Its version: a weak ETag, opaque, compared for equality only.
+    /// Its version: a weak `ETag`, opaque, compared for equality only.
     pub etag: Option<String>,
     /// Its exact bytes in the answer.
     pub text: String,

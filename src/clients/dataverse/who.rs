@@ -1,5 +1,7 @@
 //! The caller, the organization, and whether a user is System Administrator.
 
+use std::time::Duration;
+
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -7,12 +9,16 @@ use super::client::Dataverse;
 use super::query::Query;
 use super::rows::Row;
 use crate::clients::error::{Error, ErrorKind};
-use crate::clients::http::Response;
+use crate::clients::http::{Response, Wait, WaitReason};
 
 /// The template of the System Administrator role. Every business unit has its own copy of a role, so
 /// it is known by its template, never by its id (recorded with the tests of the Terraform provider
 /// for Power Platform, and in Microsoft's own samples).
 const SYSTEM_ADMINISTRATOR: Uuid = Uuid::from_u128(0x627090ff_40a3_4053_8790_584edc5be201);
+
+/// How often an organization is asked whether it has provisioned the caller, and for how long at
+/// most: the Terraform provider for Power Platform asks every 15 seconds for 10 minutes.
+const ADMISSION_POLL: Duration = Duration::from_secs(15);
 
 /// Who the organization takes the caller for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -52,6 +58,35 @@ impl Dataverse {
             organization: id(&answer, &body, "OrganizationId")?,
             business_unit: id(&answer, &body, "BusinessUnitId")?,
         })
+    }
+
+    /// Waits until the organization lets the caller in, at most for `limit` of the program's time.
+    /// A new organization answers 403 until it has provisioned the caller, and so does a copied one.
+    /// What waiting cannot cure is returned at once: administration mode (0x8004a113).
+    pub async fn wait_until_admitted(&self, limit: Duration) -> Result<WhoAmI, Error> {
+        let clock = self.service.http().clock();
+        let end = clock.elapsed() + limit;
+        let mut attempt = 1;
+        loop {
+            let error = match self.who_am_i().await {
+                Ok(caller) => return Ok(caller),
+                Err(error) => error,
+            };
+            let is_closed = error.code.as_deref() == Some("0x8004a113");
+            let is_over = clock.elapsed() + ADMISSION_POLL > end;
+            if error.kind != ErrorKind::Forbidden || is_closed || is_over {
+                return Err(error);
+            }
+            let wait = Wait {
+                service: self.name().to_owned(),
+                reason: WaitReason::NotYetProvisioned,
+                duration: ADMISSION_POLL,
+                attempt,
+                message: error.message.clone(),
+            };
+            self.service.http().pause(wait, &error.what).await?;
+            attempt += 1;
+        }
     }
 
     /// The organization as it describes itself (`RetrieveCurrentOrganization`).
@@ -119,4 +154,118 @@ fn id(answer: &Response, value: &Value, member: &str) -> Result<Uuid, Error> {
         let why = format!("the answer has no id in '{member}'");
         answer.error(ErrorKind::Malformed, &why)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clients::testing::{Listener, Reply, Setup};
+
+    const ADMINISTRATOR: &str = r#"{"name":"System Administrator","_roletemplateid_value":"627090FF-40a3-4053-8790-584edc5be201"}"#;
+    const OTHER: &str = r#"{"name":"System Administrator","_roletemplateid_value":null}"#;
+
+    async fn is_administrator(own: &str, of_team: &str) -> Result<bool, Error> {
+        let setup = Setup::new(1_000.0);
+        let own = format!(r#"{{"systemuserid":"x","systemuserroles_association":[{own}]}}"#);
+        let teams = format!(
+            r#"{{"value":[{{"teamroles_association":[]}},{{"teamroles_association":[{of_team}]}}]}}"#
+        );
+        let listener = Listener::start(move |request, _| {
+            let is_team = request.path.contains("teammembership_association");
+            Reply::json(200, if is_team { teams.clone() } else { own.clone() })
+        })
+        .await;
+        Dataverse::new(setup.service(&listener.url))
+            .is_system_administrator(Uuid::nil())
+            .await
+    }
+
+    #[tokio::test]
+    async fn the_administrators_role_is_known_by_its_template_and_may_come_through_a_team() {
+        assert!(is_administrator(ADMINISTRATOR, "").await.unwrap());
+        assert!(is_administrator(OTHER, ADMINISTRATOR).await.unwrap());
+        assert!(!is_administrator(OTHER, OTHER).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_user_that_is_not_there_is_an_error() {
+        let setup = Setup::new(1_000.0);
+        let missing = r#"{"error":{"code":"0x80040217","message":"x"}}"#;
+        let listener = Listener::replying(vec![Reply::json(404, missing)]).await;
+        let dataverse = Dataverse::new(setup.service(&listener.url));
+        assert!(
+            dataverse
+                .is_system_administrator(Uuid::nil())
+                .await
+                .unwrap_err()
+                .is_missing_row()
+        );
+    }
+
+    #[tokio::test]
+    async fn the_organization_describes_itself() {
+        let setup = Setup::new(1_000.0);
+        let body = r#"{"Detail":{"OrganizationId":"00000000-0000-0000-0000-000000000002","UniqueName":"unq1","FriendlyName":"Contoso UAT","State":"Enabled"}}"#;
+        let listener =
+            Listener::replying(vec![Reply::json(200, body), Reply::json(200, "{}")]).await;
+        let dataverse = Dataverse::new(setup.service(&listener.url));
+        let organization = dataverse.organization().await.unwrap();
+        assert_eq!(organization.id, Uuid::from_u128(2));
+        assert_eq!(organization.unique_name.as_deref(), Some("unq1"));
+        assert_eq!(
+            dataverse.organization().await.unwrap_err().kind,
+            ErrorKind::Malformed
+        );
+    }
+
+    #[tokio::test]
+    async fn the_minutes_of_403_after_a_copy_are_waited_for() {
+        let me = r#"{"UserId":"00000000-0000-0000-0000-000000000001","OrganizationId":"00000000-0000-0000-0000-000000000002","BusinessUnitId":"00000000-0000-0000-0000-000000000003"}"#;
+        let refused = |code: &str| {
+            Reply::json(
+                403,
+                format!(r#"{{"error":{{"code":"{code}","message":"no"}}}}"#),
+            )
+        };
+        let setup = Setup::new(1_000.0);
+        let listener = Listener::replying(vec![
+            refused("0x80072560"),
+            refused("0x80072560"),
+            Reply::json(200, me),
+        ])
+        .await;
+        let limit = Duration::from_mins(10);
+        let caller = Dataverse::new(setup.service(&listener.url))
+            .wait_until_admitted(limit)
+            .await
+            .unwrap();
+        assert_eq!(caller.user, Uuid::from_u128(1));
+        let waits = setup.waits.all();
+        assert_eq!(waits.len(), 2);
+        assert!(
+            waits
+                .iter()
+                .all(|wait| wait.reason == WaitReason::NotYetProvisioned)
+        );
+
+        let closed = Listener::replying(vec![refused("0x8004A113")]).await;
+        let error = Dataverse::new(setup.service(&closed.url))
+            .wait_until_admitted(limit)
+            .await
+            .unwrap_err();
+        assert_eq!((error.kind, closed.count()), (ErrorKind::Forbidden, 1));
+        assert!(
+            error
+                .help
+                .as_deref()
+                .unwrap()
+                .contains("administration mode")
+        );
+
+        let forever = Listener::replying(vec![refused("0x80072560")]).await;
+        let error = Dataverse::new(setup.service(&forever.url))
+            .wait_until_admitted(Duration::from_mins(1))
+            .await;
+        assert_eq!(error.unwrap_err().kind, ErrorKind::Forbidden);
+    }
 }

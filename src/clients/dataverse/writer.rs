@@ -163,3 +163,128 @@ impl Deref for DataverseWriter {
         &self.dataverse
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clients::testing::{Listener, Reply, Setup};
+    use serde_json::json;
+
+    #[tokio::test]
+    async fn each_condition_is_a_header_and_the_body_goes_as_it_is() {
+        let setup = Setup::new(1_000.0);
+        let listener = Listener::replying(vec![Reply::json(204, "")]).await;
+        let writer = DataverseWriter::new(setup.service(&listener.url));
+        let body = "{ \"statecode\":1 }";
+        for (condition, if_match, if_none_match) in [
+            (Condition::Etag("W/\"7\"".to_owned()), Some("W/\"7\""), None),
+            (Condition::Exists, Some("*"), None),
+            (Condition::Create, None, Some("*")),
+            (Condition::None, None, None),
+        ] {
+            writer
+                .send("PATCH", "workflows(1)", Some(body), condition)
+                .await
+                .unwrap();
+            let request = listener.received().pop().unwrap();
+            assert_eq!(
+                (request.method.as_str(), request.body.as_str()),
+                ("PATCH", body)
+            );
+            assert_eq!(request.path, "/api/data/v9.2/workflows(1)");
+            assert_eq!(request.header("if-match"), if_match);
+            assert_eq!(request.header("if-none-match"), if_none_match);
+            assert_eq!(request.header("content-type"), Some("application/json"));
+            assert_eq!(
+                request.header("prefer"),
+                Some("odata.include-annotations=\"*\"")
+            );
+        }
+        writer
+            .delete("xs", Uuid::nil(), Condition::None)
+            .await
+            .unwrap();
+        let request = listener.received().pop().unwrap();
+        assert_eq!(
+            (request.method.as_str(), request.header("content-type")),
+            ("DELETE", None)
+        );
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_told_as_it_came() {
+        let setup = Setup::new(1_000.0);
+        let listener = Listener::start(|request, before| {
+            let host = request.header("host").unwrap();
+            let link = format!("http://{host}/api/data/v9.2/xs(1)");
+            let link = if before == 0 {
+                link
+            } else {
+                "https://evil.example/x".to_owned()
+            };
+            Reply::json(201, r#"{"a":1}"#)
+                .with("location", link)
+                .with("date", "Fri, 01 Jan 2038 00:00:00 GMT")
+        })
+        .await;
+        let writer = DataverseWriter::new(setup.service(&listener.url));
+        let written = writer
+            .send("post", "xs", Some("{}"), Condition::None)
+            .await
+            .unwrap();
+        assert_eq!(written.status, 201);
+        assert_eq!(written.body, Some(json!({"a": 1})));
+        assert_eq!(
+            written.handle,
+            Some(format!("{}/api/data/v9.2/xs(1)", listener.url))
+        );
+        assert_eq!(
+            written.service_date.as_deref(),
+            Some("Fri, 01 Jan 2038 00:00:00 GMT")
+        );
+        let written = writer
+            .send("POST", "xs", Some("{}"), Condition::None)
+            .await
+            .unwrap();
+        assert_eq!(written.handle, None);
+        assert_eq!(
+            written.refused_link.as_deref(),
+            Some("https://evil.example/x")
+        );
+    }
+
+    #[tokio::test]
+    async fn a_lost_answer_is_in_doubt_and_a_moved_row_is_a_precondition() {
+        let setup = Setup::new(1_000.0);
+        let moved = r#"{"error":{"code":"0x80060882","message":"The version of the existing record doesn't match the RowVersion property provided."}}"#;
+        let listener = Listener::replying(vec![Reply::HangUp, Reply::json(412, moved)]).await;
+        let writer = DataverseWriter::new(setup.service(&listener.url));
+        let update = async || {
+            let body = json!({"a": 1});
+            writer
+                .update("xs", Uuid::nil(), &body, Condition::Exists)
+                .await
+                .unwrap_err()
+        };
+        assert_eq!(update().await.kind, ErrorKind::Ambiguous);
+        let error = update().await;
+        assert_eq!(error.kind, ErrorKind::PreconditionFailed);
+        assert_eq!(error.code.as_deref(), Some("0x80060882"));
+        assert_eq!(listener.count(), 2);
+    }
+
+    #[tokio::test]
+    async fn an_unknown_method_is_not_sent() {
+        let setup = Setup::new(1_000.0);
+        let listener = Listener::replying(vec![Reply::json(204, "")]).await;
+        let writer = DataverseWriter::new(setup.service(&listener.url));
+        let error = writer
+            .send("TRACE", "xs", None, Condition::None)
+            .await
+            .unwrap_err();
+        assert_eq!(
+            (error.kind, listener.count()),
+            (ErrorKind::Configuration, 0)
+        );
+    }
+}

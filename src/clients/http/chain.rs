@@ -28,7 +28,7 @@ pub(super) async fn run(service: &Service, request: &Request) -> Result<Response
         // Auth: for every attempt, because a wait may have outlived the token.
         let token = service.token().current().await?;
         // Send: once.
-        let sent = send(http, name, &what, &url, request, token.header()).await;
+        let tried = send(http, name, &what, &url, request, token.header()).await;
         drop(place);
         let mut delay = |asked: Option<Duration>, error: Error| {
             if asked.is_some_and(|asked| asked > LONGEST_WAIT) {
@@ -40,13 +40,14 @@ pub(super) async fn run(service: &Service, request: &Request) -> Result<Response
                 .map(|delay| (delay, error.message.clone()))
                 .ok_or(error)
         };
-        match judge(name, &what, request, sent) {
-            Verdict::Done(response) => return Ok(response),
+        match judge(name, &what, request, tried) {
+            Verdict::Done(response) => return Ok(*response),
             Verdict::Over(error) => return Err(error),
             Verdict::SignIn(error) => {
-                if signed_in_again || !service.token().refused(&token).await {
+                if signed_in_again {
                     return Err(error);
                 }
+                service.token().refused(&token, error).await?;
                 signed_in_again = true;
             }
             Verdict::Throttled(asked, error) => {
@@ -83,7 +84,7 @@ mod tests {
     use super::*;
     use crate::clients::error::ErrorKind;
     use crate::clients::http::Method;
-    use crate::clients::testing::{Listener, Reply, World, authority};
+    use crate::clients::testing::{Listener, Reply, Setup, authority};
 
     const FAST: f64 = 1_000.0;
 
@@ -97,7 +98,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_read_is_sent_again_until_the_service_is_back() {
-        let world = World::new(FAST);
+        let setup = Setup::new(FAST);
         let broken = vec![
             Reply::json(503, ""),
             Reply::HangUp,
@@ -105,10 +106,10 @@ mod tests {
             ok(),
         ];
         let listener = Listener::replying(broken).await;
-        let service = world.service(&listener.url);
+        let service = setup.service(&listener.url);
         service.send(&Request::get("/rows?a=b")).await.unwrap();
         assert_eq!(listener.count(), 4);
-        let waits = world.waits.all();
+        let waits = setup.waits.all();
         assert_eq!(waits.len(), 3);
         assert!(
             waits
@@ -134,10 +135,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_read_is_given_up_in_the_end() {
-        let world = World::new(FAST);
+        let setup = Setup::new(FAST);
         let listener =
             Listener::replying(vec![Reply::json(502, "<title>Bad gateway</title>")]).await;
-        let error = world
+        let error = setup
             .service(&listener.url)
             .send(&Request::get("/rows"))
             .await
@@ -155,13 +156,13 @@ mod tests {
         for lost in [
             Reply::HangUp,
             Reply::Silence,
-            Reply::CutOff(204),
+            Reply::CutOff(200),
             Reply::json(500, "{}"),
             Reply::json(504, ""),
         ] {
-            let world = World::new(FAST);
+            let setup = Setup::new(FAST);
             let listener = Listener::replying(vec![lost.clone(), ok()]).await;
-            let error = world
+            let error = setup
                 .service(&listener.url)
                 .send(&patch())
                 .await
@@ -174,27 +175,27 @@ mod tests {
 
     #[tokio::test]
     async fn where_nothing_listens_even_a_write_is_tried_again() {
-        let world = World::new(FAST);
+        let setup = Setup::new(FAST);
         let address = Listener::replying(vec![ok()]).await.url.clone();
         tokio::task::yield_now().await;
         for request in [Request::get("/rows"), patch()] {
-            let error = world.service(&address).send(&request).await.unwrap_err();
+            let error = setup.service(&address).send(&request).await.unwrap_err();
             assert_eq!(error.kind, ErrorKind::Unavailable, "{error}");
             assert!(error.is_temporary());
         }
-        assert_eq!(world.waits.all().len(), 10);
+        assert_eq!(setup.waits.all().len(), 10);
     }
 
     #[tokio::test]
     async fn one_429_shuts_the_gate_for_everybody_at_the_host() {
-        let world = World::new(FAST);
+        let setup = Setup::new(FAST);
         let throttled = Reply::json(
             429,
             r#"{"error":{"code":"0x80072322","message":"Too many."}}"#,
         )
         .with("retry-after", "300");
         let listener = Listener::replying(vec![throttled, ok()]).await;
-        let (one, other) = (world.service(&listener.url), world.service(&listener.url));
+        let (one, other) = (setup.service(&listener.url), setup.service(&listener.url));
         let (get, patch) = (Request::get("/rows"), patch());
         let second = async {
             while listener.count() == 0 {
@@ -204,43 +205,44 @@ mod tests {
             other.send(&get).await
         };
         let (first, second) = tokio::join!(one.send(&patch), second);
-        (first.unwrap(), second.unwrap());
+        first.unwrap();
+        second.unwrap();
         let received = listener.received();
         assert_eq!(received.len(), 3);
         for later in &received[1..] {
             let after = later.at - received[0].at;
             assert!(after >= Duration::from_millis(295), "sent after {after:?}");
         }
-        let waits = world.waits.all();
+        let waits = setup.waits.all();
         assert!(waits.len() >= 2 && waits.iter().all(|w| w.reason == WaitReason::Throttled));
         assert!(waits[0].message.contains("Too many."));
     }
 
     #[tokio::test]
     async fn a_service_that_asks_for_an_hour_is_left_alone() {
-        let world = World::new(FAST);
+        let setup = Setup::new(FAST);
         let throttled = Reply::json(429, "").with("retry-after", "3600");
         let listener = Listener::replying(vec![throttled]).await;
-        let service = world.service(&listener.url);
+        let service = setup.service(&listener.url);
         for _ in 0..2 {
             let error = service.send(&patch()).await.unwrap_err();
             assert_eq!(error.kind, ErrorKind::Throttled);
             assert!(error.message.contains("60 minutes"), "{error}");
         }
         assert_eq!(listener.count(), 1, "the gate stays shut");
-        assert_eq!(world.waits.all(), []);
+        assert_eq!(setup.waits.all(), []);
     }
 
     #[tokio::test]
     async fn a_refused_token_is_renewed_once_however_many_requests_it_served() {
-        let world = World::new(FAST);
+        let setup = Setup::new(FAST);
         let authority = authority(3_600).await;
         let listener = Listener::start(|request, _| match request.header("authorization") {
             Some("Bearer token-2") => ok(),
             _ => Reply::json(401, ""),
         })
         .await;
-        let service = world.signed_in(&authority.url, &listener.url);
+        let service = setup.signed_in(&authority.url, &listener.url);
         let get = Request::get("/rows");
         let requests = (0..8).map(|_| service.send(&get));
         for answer in futures_util::future::join_all(requests).await {
@@ -251,17 +253,17 @@ mod tests {
 
     #[tokio::test]
     async fn a_token_that_stays_refused_is_an_error_after_one_renewal() {
-        let world = World::new(FAST);
+        let setup = Setup::new(FAST);
         let authority = authority(3_600).await;
         let listener = Listener::replying(vec![Reply::json(401, "")]).await;
-        let error = world
+        let error = setup
             .signed_in(&authority.url, &listener.url)
             .send(&patch())
             .await
             .unwrap_err();
         assert_eq!(error.kind, ErrorKind::NotSignedIn);
         assert_eq!((listener.count(), authority.count()), (2, 2));
-        let given = world
+        let given = setup
             .service(&listener.url)
             .send(&patch())
             .await
@@ -275,12 +277,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_401_without_a_body_is_explained_by_its_challenge() {
+        let setup = Setup::new(FAST);
+        let challenge = r#"Bearer error="insufficient_claims", claims="e30=""#;
+        let reply = Reply::json(401, "").with("www-authenticate", challenge);
+        let listener = Listener::replying(vec![reply]).await;
+        let authority = authority(3_600).await;
+        let service = setup.signed_in(&authority.url, &listener.url);
+        let error = service.send(&patch()).await.unwrap_err();
+        assert_eq!(error.message, challenge);
+        assert!(error.help.unwrap().contains("conditional access"));
+    }
+
+    #[tokio::test]
     async fn a_redirect_is_not_followed() {
-        let world = World::new(FAST);
+        let setup = Setup::new(FAST);
         let thief = Listener::replying(vec![ok()]).await;
         let redirect = Reply::json(302, "").with("location", format!("{}/login?sig=1", thief.url));
         let listener = Listener::replying(vec![redirect]).await;
-        let error = world
+        let error = setup
             .service(&listener.url)
             .send(&Request::get("/rows"))
             .await
@@ -295,10 +310,10 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_without_end_is_not_read() {
-        let world = World::new(FAST);
+        let setup = Setup::new(FAST);
         let long = Reply::json(200, "x".repeat(65 * 1024));
         let listener = Listener::replying(vec![long]).await;
-        let service = world.service(&listener.url);
+        let service = setup.service(&listener.url);
         let read = service.send(&Request::get("/rows")).await.unwrap_err();
         let write = service.send(&patch()).await.unwrap_err();
         assert_eq!(
@@ -324,10 +339,10 @@ mod tests {
             (413, "", ErrorKind::Refused),
             (501, "{}", ErrorKind::Refused),
         ] {
-            let world = World::new(FAST);
+            let setup = Setup::new(FAST);
             let listener =
                 Listener::replying(vec![Reply::json(status, body).with("req_id", "7")]).await;
-            let error = world
+            let error = setup
                 .service(&listener.url)
                 .send(&Request::get("/rows"))
                 .await
@@ -340,12 +355,12 @@ mod tests {
 
     #[tokio::test]
     async fn asking_to_stop_ends_a_wait_and_not_a_request() {
-        let world = World::new(1.0);
+        let setup = Setup::new(1.0);
         let listener = Listener::replying(vec![Reply::json(503, "")]).await;
-        let service = world.service(&listener.url);
+        let service = setup.service(&listener.url);
         let stop = async {
             tokio::time::sleep(Duration::from_millis(100)).await;
-            world.cancellation.ask();
+            setup.cancellation.ask();
         };
         let began = Instant::now();
         let get = Request::get("/rows");
@@ -354,7 +369,7 @@ mod tests {
         assert!(began.elapsed() < Duration::from_millis(900));
 
         let calm = Listener::replying(vec![ok()]).await;
-        world.service(&calm.url).send(&patch()).await.unwrap();
+        setup.service(&calm.url).send(&patch()).await.unwrap();
     }
 
     #[tokio::test]
@@ -363,14 +378,14 @@ mod tests {
             (Request::get("/rows"), ErrorKind::Cancelled),
             (patch(), ErrorKind::Ambiguous),
         ] {
-            let world = World::new(1.0);
+            let setup = Setup::new(1.0);
             let listener = Listener::replying(vec![Reply::Silence]).await;
-            let service = world.service(&listener.url);
+            let service = setup.service(&listener.url);
             let stop = async {
                 while listener.count() == 0 {
                     tokio::time::sleep(Duration::from_millis(2)).await;
                 }
-                world.cancellation.insist();
+                setup.cancellation.insist();
             };
             let (answer, ()) = tokio::join!(service.send(&request), stop);
             assert_eq!(answer.unwrap_err().kind, kind);
@@ -379,9 +394,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_path_cannot_carry_the_token_elsewhere() {
-        let world = World::new(FAST);
+        let setup = Setup::new(FAST);
         let listener = Listener::replying(vec![ok()]).await;
-        let service = world.service(&listener.url);
+        let service = setup.service(&listener.url);
         for path in ["//evil.example/", "@evil.example/", "\\evil"] {
             let error = service.send(&Request::get(path)).await.unwrap_err();
             assert!(matches!(

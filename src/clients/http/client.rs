@@ -127,23 +127,14 @@ impl Http {
     /// Waits, after telling the observer. Ends early, as cancelled, when stopping is asked for.
     pub(crate) async fn pause(&self, wait: Wait, what: &str) -> Result<(), Error> {
         if self.cancellation.asked() {
-            return Err(self.cancelled(&wait.service, what));
+            return Err(Error::cancelled(&wait.service, what));
         }
         self.observer.waiting(&wait);
         tokio::select! {
             biased;
-            () = self.cancellation.on_ask() => Err(self.cancelled(&wait.service, what)),
+            () = self.cancellation.on_ask() => Err(Error::cancelled(&wait.service, what)),
             () = self.clock.sleep(wait.duration) => Ok(()),
         }
-    }
-
-    #[expect(
-        clippy::unused_self,
-        reason = "whoever can say that it was cancelled holds the wish to stop"
-    )]
-    pub(crate) fn cancelled(&self, service: &str, what: &str) -> Error {
-        let why = "stopping was asked for, and nothing was applied";
-        Error::new(ErrorKind::Cancelled, service, what, why)
     }
 }
 

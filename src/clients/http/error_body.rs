@@ -12,6 +12,8 @@
 //! | some others | RFC 7807: `{"title","status","detail"}` |
 //! | gateways | HTML, plain text, or nothing |
 
+use std::fmt::Write as _;
+
 use serde_json::Value;
 
 use super::remedies::remedy;
@@ -33,7 +35,12 @@ pub(crate) struct Told {
 /// more changes a conflict to busy.
 pub(super) fn refusal(response: &Response, kind: ErrorKind) -> Error {
     let body = response.maybe_value();
-    let told = Told::read(body.as_ref(), response.body());
+    let mut told = Told::read(body.as_ref(), response.body());
+    if let Some(challenge) = response.header("www-authenticate")
+        && response.body().is_empty()
+    {
+        challenge.clone_into(&mut told.message);
+    }
     let is_busy = told.code.as_deref() == Some("OperationNotStartable");
     let kind = match kind {
         ErrorKind::Conflict if is_busy => ErrorKind::Busy,
@@ -162,7 +169,8 @@ fn from_error_detail(detail: &Value) -> Told {
             .collect();
         let mut line = format!("{field}: {}", messages.join(" "));
         if let Some(suggestion) = text(error, "suggestedValue") {
-            line.push_str(&format!(" (suggested: {suggestion})"));
+            // Writing to a String cannot fail.
+            _ = write!(line, " (suggested: {suggestion})");
         }
         said.push(line);
     }

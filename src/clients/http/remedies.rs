@@ -100,6 +100,13 @@ const REMEDIES: [(&str, &str); 23] = [
     ),
 ];
 
+const UNREGISTERED: &str = "register the application as a management application: a Power Platform \
+                            administrator runs `pac admin application register`; being System \
+                            Administrator in the environments is not enough";
+
+const CHALLENGED: &str = "the tenant wants more than this credential proves (continuous access \
+                          evaluation): ask who keeps the conditional access policies";
+
 /// The remedy of a refusal, if there is one.
 pub(super) fn remedy(kind: ErrorKind, told: &Told) -> Option<&'static str> {
     let code = told.code.as_deref().unwrap_or_default();
@@ -109,13 +116,12 @@ pub(super) fn remedy(kind: ErrorKind, told: &Told) -> Option<&'static str> {
         && told
             .message
             .contains("does not have permission to access the path");
+    // A challenge of continuous access evaluation: the same credential would be refused again.
+    let is_challenged = told.message.contains("insufficient_claims");
     known
         .map(|(_, remedy)| *remedy)
-        .or(is_unregistered.then_some(
-        "register the application as a management application: a Power Platform administrator runs \
-         `pac admin application register`; being System Administrator in the environments is not \
-         enough",
-    ))
+        .or(is_unregistered.then_some(UNREGISTERED))
+        .or(is_challenged.then_some(CHALLENGED))
 }
 
 #[cfg(test)]

@@ -1,12 +1,15 @@
 //! What came back: status, headers, and the body's exact bytes.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use reqwest::header::HeaderMap;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::Url;
 
-use crate::clients::error::{Error, ErrorKind};
+use super::retry::retry_after;
+use crate::clients::error::{Error, ErrorKind, presentable};
 
 /// The headers under which the services tell the id of a request, the most telling first:
 /// Dataverse `x-ms-service-request-id` and `REQ_ID`, the admin APIs `x-ms-correlation-id`, Finance
@@ -52,8 +55,8 @@ impl Response {
     }
 
     /// How long the service asks to wait before the next request.
-    pub(crate) fn retry_after(&self) -> Option<std::time::Duration> {
-        super::retry_after(&self.headers)
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        retry_after(&self.headers)
     }
 
     /// The id of the request: the service's, else ours.
@@ -61,10 +64,7 @@ impl Response {
         REQUEST_IDS
             .iter()
             .find_map(|name| self.header(name))
-            .map_or_else(
-                || self.client_request_id.clone(),
-                crate::clients::error::presentable,
-            )
+            .map_or_else(|| self.client_request_id.clone(), presentable)
     }
 
     /// The body as JSON of a known form.

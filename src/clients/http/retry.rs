@@ -19,14 +19,14 @@ use reqwest::header::HeaderMap;
 use super::error_body::refusal;
 use super::request::Request;
 use super::response::Response;
-use super::send::Sent;
+use super::send::{Attempt, Sent};
 use crate::clients::error::{Error, ErrorKind};
 
 /// What follows from an attempt.
 #[derive(Debug)]
 pub(super) enum Verdict {
     /// It ended well.
-    Done(Response),
+    Done(Box<Response>),
     /// The token was not accepted; with a new one the same may be sent once more.
     SignIn(Error),
     /// The limit is spent for everybody who shares it.
@@ -37,43 +37,40 @@ pub(super) enum Verdict {
     Over(Error),
 }
 
-/// Judges an attempt by the table above.
-pub(super) fn judge(service: &str, what: &str, request: &Request, sent: Sent) -> Verdict {
-    let failed = |kind, message: &str, id: &str| {
-        Error::new(kind, service, what, message).with_request_id(id)
-    };
-    match sent {
-        Sent::Answered(response) => judge_status(request, response),
-        Sent::Never(why, id) => Verdict::Again(None, failed(ErrorKind::Unavailable, &why, &id)),
-        Sent::Impossible(why, id) => Verdict::Over(failed(ErrorKind::Configuration, &why, &id)),
-        Sent::InDoubt(why, id) if request.is_read() => {
-            Verdict::Again(None, failed(ErrorKind::Unavailable, &why, &id))
+/// Judges an attempt by the table above. Takes the service's name, what was asked, and the request.
+pub(super) fn judge(service: &str, what: &str, request: &Request, attempt: Attempt) -> Verdict {
+    let Attempt { id, sent } = attempt;
+    let failed = |kind, message: &str| Error::new(kind, service, what, message).with_request_id(id);
+    let in_doubt = |error: Error| Verdict::Over(error.with_help(IN_DOUBT));
+    match (sent, request.is_read()) {
+        (Sent::Answered(response), is_read) => judge_status(response, is_read),
+        (Sent::Never(why), _) | (Sent::InDoubt(why), true) => {
+            Verdict::Again(None, failed(ErrorKind::Unavailable, &why))
         }
-        Sent::TooLong(why, id) if request.is_read() => {
-            Verdict::Over(failed(ErrorKind::Malformed, &why, &id))
+        (Sent::Impossible(why), _) => Verdict::Over(failed(ErrorKind::Configuration, &why)),
+        (Sent::TooLong(why), true) => Verdict::Over(failed(ErrorKind::Malformed, &why)),
+        (Sent::Stopped, true) => {
+            Verdict::Over(failed(ErrorKind::Cancelled, "stopping was asked for"))
         }
-        Sent::Stopped(id) if request.is_read() => {
-            Verdict::Over(failed(ErrorKind::Cancelled, "stopping was asked for", &id))
+        (Sent::InDoubt(why) | Sent::TooLong(why), false) => {
+            in_doubt(failed(ErrorKind::Ambiguous, &why))
         }
-        Sent::InDoubt(why, id) | Sent::TooLong(why, id) => {
-            Verdict::Over(failed(ErrorKind::Ambiguous, &why, &id).with_help(IN_DOUBT))
-        }
-        Sent::Stopped(id) => {
+        (Sent::Stopped, false) => {
             let why = "stopping was asked for before its answer came";
-            Verdict::Over(failed(ErrorKind::Ambiguous, why, &id).with_help(IN_DOUBT))
+            in_doubt(failed(ErrorKind::Ambiguous, why))
         }
     }
 }
 
 const IN_DOUBT: &str = "run again: it is read first what became of it";
 
-fn judge_status(request: &Request, response: Response) -> Verdict {
+fn judge_status(response: Box<Response>, is_read: bool) -> Verdict {
     let asked = retry_after(&response.headers);
     match response.status {
         200..=299 => Verdict::Done(response),
         401 => Verdict::SignIn(refusal(&response, ErrorKind::NotSignedIn)),
         429 => Verdict::Throttled(asked, refusal(&response, ErrorKind::Throttled)),
-        408 | 500 | 502..=599 if request.is_read() => {
+        408 | 500 | 502..=599 if is_read => {
             Verdict::Again(asked, refusal(&response, ErrorKind::Unavailable))
         }
         408 | 500 | 502..=599 => {

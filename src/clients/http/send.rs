@@ -12,21 +12,28 @@ use super::client::Http;
 use super::request::Request;
 use super::response::Response;
 
-/// How far an attempt came. The texts say why, and with which id it was sent.
+/// One attempt: the id it was sent with, and how far it came.
+#[derive(Debug)]
+pub(super) struct Attempt {
+    pub(super) id: String,
+    pub(super) sent: Sent,
+}
+
+/// How far an attempt came. The texts say why it came no further.
 #[derive(Debug)]
 pub(super) enum Sent {
     /// A whole answer came.
-    Answered(Response),
+    Answered(Box<Response>),
     /// Nothing was sent: there was no connection.
-    Never(String, String),
+    Never(String),
     /// It could not even be put together.
-    Impossible(String, String),
+    Impossible(String),
     /// It was sent, or may have been, and no whole answer came.
-    InDoubt(String, String),
+    InDoubt(String),
     /// It was answered with more than is read.
-    TooLong(String, String),
+    TooLong(String),
     /// Stopping was asked for twice while it was on its way.
-    Stopped(String),
+    Stopped,
 }
 
 /// Sends once. The authorization goes to this URL, which the caller has checked against its origin.
@@ -37,7 +44,7 @@ pub(super) async fn send(
     url: &Url,
     request: &Request,
     authorization: &HeaderValue,
-) -> Sent {
+) -> Attempt {
     let id = Uuid::new_v4().to_string();
     let client = http.client_for(url);
     let mut builder = client
@@ -64,39 +71,32 @@ pub(super) async fn send(
     };
     let result = tokio::select! {
         biased;
-        () = http.cancellation().on_insist() => return Sent::Stopped(id),
-        result = exchange => result,
+        () = http.cancellation().on_insist() => Err(None::<Broken>),
+        result = exchange => result.map_err(Some),
     };
-    let took = began.elapsed();
-    match result {
-        Ok((status, headers, body)) => {
-            note(service, what, &status.to_string(), took, &id);
-            Sent::Answered(Response {
-                status,
-                headers,
-                body,
-                url: url.clone(),
-                service: service.to_owned(),
-                what: what.to_owned(),
-                client_request_id: id,
-            })
-        }
-        Err(broken @ Broken::TooLong(_)) => {
-            note(service, what, "too long", took, &id);
-            Sent::TooLong(broken.to_string(), id)
-        }
-        Err(Broken::Transport(error)) => {
-            let why = causes(&error);
-            note(service, what, &why, took, &id);
-            if error.is_connect() {
-                Sent::Never(why, id)
-            } else if error.is_builder() {
-                Sent::Impossible(why, id)
-            } else {
-                Sent::InDoubt(why, id)
-            }
-        }
-    }
+    let outcome = match &result {
+        Ok((status, ..)) => status.to_string(),
+        Err(Some(broken)) => broken.to_string(),
+        Err(None) => "stopped".to_owned(),
+    };
+    note(service, what, &outcome, began.elapsed(), &id);
+    let sent = match result {
+        Ok((status, headers, body)) => Sent::Answered(Box::new(Response {
+            status,
+            headers,
+            body,
+            url: url.clone(),
+            service: service.to_owned(),
+            what: what.to_owned(),
+            client_request_id: id.clone(),
+        })),
+        Err(Some(Broken::TooLong(_))) => Sent::TooLong(outcome),
+        Err(Some(Broken::Transport(error))) if error.is_connect() => Sent::Never(outcome),
+        Err(Some(Broken::Transport(error))) if error.is_builder() => Sent::Impossible(outcome),
+        Err(Some(Broken::Transport(_))) => Sent::InDoubt(outcome),
+        Err(None) => Sent::Stopped,
+    };
+    Attempt { id, sent }
 }
 
 fn note(service: &str, what: &str, outcome: &str, took: Duration, id: &str) {

@@ -65,7 +65,7 @@ impl Gate {
             let place = tokio::select! {
                 biased;
                 () = http.cancellation().on_insist() => {
-                    return Err(http.cancelled(service, what));
+                    return Err(Error::cancelled(service, what));
                 }
                 // The semaphore is never closed, so the only answer is a place.
                 place = self.places.acquire() => place.ok(),

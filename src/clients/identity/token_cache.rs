@@ -128,7 +128,7 @@ impl TokenSource {
             Ok(fetched) => {
                 held.fetched += 1;
                 // The life is counted from before the fetch, so that it is never overrated.
-                let living = self.living(fetched, held.fetched, now)?;
+                let living = self.living(&fetched, held.fetched, now)?;
                 let token = living.token.clone();
                 held.token = Some(living);
                 Ok(token)
@@ -143,17 +143,19 @@ impl TokenSource {
         }
     }
 
-    /// A service did not accept this token. Returns whether another one may be had: it is fetched
-    /// with the next request, once, however many requests were refused.
-    pub(crate) async fn refused(&self, token: &Token) -> bool {
+    /// A service did not accept this token, and said this. Another one is fetched with the next
+    /// request, once, however many requests were refused; where none can be had, that is the error.
+    pub(crate) async fn refused(&self, token: &Token, error: Error) -> Result<(), Error> {
         if matches!(self.identity, Identity::Token(_)) {
-            return false;
+            return Err(error.with_help(
+                "the token that was given has ended, or is another service's: give a new one",
+            ));
         }
         let mut held = self.held.lock().await;
         if held.fetched == token.number {
             held.token = None;
         }
-        true
+        Ok(())
     }
 
     fn lives(&self, living: &Living) -> bool {
@@ -161,7 +163,7 @@ impl TokenSource {
         living.ends_at.is_none_or(|end| now < end)
     }
 
-    fn living(&self, fetched: Fetched, number: u64, now: Duration) -> Result<Living, Error> {
+    fn living(&self, fetched: &Fetched, number: u64, now: Duration) -> Result<Living, Error> {
         let text = format!("Bearer {}", fetched.token.expose_secret());
         let mut header = HeaderValue::try_from(text).map_err(|_| {
             let why = "the token has characters that no header may have";
@@ -199,7 +201,7 @@ impl TokenSource {
             let fetched = tokio::select! {
                 biased;
                 () = self.http.cancellation().on_insist() => {
-                    return Err(self.http.cancelled(&self.name(), &self.what()));
+                    return Err(Error::cancelled(&self.name(), &self.what()));
                 }
                 fetched = client_secret::fetch(&self.http, &self.authority, application, &self.scope) => fetched,
             };
@@ -246,10 +248,10 @@ impl fmt::Debug for TokenSource {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clients::testing::{Listener, Reply, World, application, authority};
+    use crate::clients::testing::{Listener, Reply, Setup, application, authority};
 
-    fn source(world: &World, authority: &str) -> Arc<TokenSource> {
-        let tokens = Tokens::new(&world.http, authority).unwrap();
+    fn source(setup: &Setup, authority: &str) -> Arc<TokenSource> {
+        let tokens = Tokens::new(&setup.http, authority).unwrap();
         tokens.source(&application(), "https://org.crm.dynamics.com/.default")
     }
 
@@ -259,9 +261,9 @@ mod tests {
 
     #[tokio::test]
     async fn the_library_itself_asks_the_authority() {
-        let world = World::new(1.0);
+        let setup = Setup::new(1.0);
         let authority = authority(3_600).await;
-        let token = source(&world, &authority.url).current().await.unwrap();
+        let token = source(&setup, &authority.url).current().await.unwrap();
         assert_eq!(bearer(&token), "Bearer token-1");
         assert!(token.header().is_sensitive());
         let request = &authority.received()[0];
@@ -278,15 +280,15 @@ mod tests {
 
     #[tokio::test]
     async fn a_token_is_renewed_five_minutes_early_on_the_programs_clock() {
-        let world = World::new(10_000.0);
+        let setup = Setup::new(3_000.0);
         let authority = authority(3_600).await;
-        let source = source(&world, &authority.url);
-        let first = world.http.clock().elapsed();
+        let source = source(&setup, &authority.url);
+        let first = setup.http.clock().elapsed();
         source.current().await.unwrap();
         let minutes = |minutes| Duration::from_mins(minutes);
         let sleep_until = async |since: Duration| {
-            let left = (first + since).saturating_sub(world.http.clock().elapsed());
-            world.http.clock().sleep(left).await;
+            let left = (first + since).saturating_sub(setup.http.clock().elapsed());
+            setup.http.clock().sleep(left).await;
         };
         sleep_until(minutes(40)).await;
         assert_eq!(bearer(&source.current().await.unwrap()), "Bearer token-1");
@@ -297,9 +299,9 @@ mod tests {
 
     #[tokio::test]
     async fn many_requests_wait_for_one_fetch() {
-        let world = World::new(1.0);
+        let setup = Setup::new(1.0);
         let authority = authority(3_600).await;
-        let tokens = Tokens::new(&world.http, &authority.url).unwrap();
+        let tokens = Tokens::new(&setup.http, &authority.url).unwrap();
         let scope = "https://service.powerapps.com/.default";
         let sources: Vec<_> = (0..6)
             .map(|_| tokens.source(&application(), scope))
@@ -319,10 +321,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_wrong_secret_is_explained_and_asked_once() {
-        let world = World::new(1_000.0);
+        let setup = Setup::new(1_000.0);
         let body = r#"{"error":"invalid_client","error_description":"AADSTS7000215: Invalid client secret provided.\r\nTrace ID: 1","error_codes":[7000215],"correlation_id":"c-1"}"#;
         let authority = Listener::replying(vec![Reply::json(401, body)]).await;
-        let error = source(&world, &authority.url).current().await.unwrap_err();
+        let error = source(&setup, &authority.url).current().await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::NotSignedIn);
         assert_eq!(error.code.as_deref(), Some("AADSTS7000215"));
         assert_eq!(error.request_id.as_deref(), Some("c-1"));
@@ -342,7 +344,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_authority_that_is_away_is_waited_for_and_each_wait_is_told() {
-        let world = World::new(1_000.0);
+        let setup = Setup::new(1_000.0);
         let good = r#"{"token_type":"Bearer","expires_in":"3599","access_token":"t"}"#;
         // The library reads a number here; that a text is refused by it must not hang us.
         let number = good.replace("\"3599\"", "3599");
@@ -353,9 +355,9 @@ mod tests {
             Reply::json(200, number),
         ];
         let authority = Listener::replying(replies).await;
-        let token = source(&world, &authority.url).current().await.unwrap();
+        let token = source(&setup, &authority.url).current().await.unwrap();
         assert_eq!(bearer(&token), "Bearer t");
-        let waits = world.waits.all();
+        let waits = setup.waits.all();
         assert_eq!(waits.len(), 3);
         assert!(
             waits
@@ -367,30 +369,30 @@ mod tests {
 
     #[tokio::test]
     async fn the_old_token_serves_while_the_authority_is_away() {
-        let world = World::new(100.0);
+        let setup = Setup::new(300.0);
         let body = r#"{"token_type":"Bearer","expires_in":600,"access_token":"old"}"#;
         let authority =
             Listener::replying(vec![Reply::json(200, body), Reply::json(500, "")]).await;
-        let source = source(&world, &authority.url);
+        let source = source(&setup, &authority.url);
         source.current().await.unwrap();
-        world.http.clock().sleep(Duration::from_secs(301)).await;
+        setup.http.clock().sleep(Duration::from_secs(301)).await;
         assert_eq!(bearer(&source.current().await.unwrap()), "Bearer old");
         assert!(authority.count() > 1, "it was tried to be renewed");
     }
 
     #[tokio::test]
     async fn an_answer_without_a_life_is_refused() {
-        let world = World::new(1.0);
+        let setup = Setup::new(1.0);
         let body = r#"{"token_type":"Bearer","access_token":"t"}"#;
         let authority = Listener::replying(vec![Reply::json(200, body)]).await;
-        let error = source(&world, &authority.url).current().await.unwrap_err();
+        let error = source(&setup, &authority.url).current().await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Malformed);
     }
 
     #[test]
     fn a_secret_is_in_no_debug_text() {
-        let world = World::new(1.0);
-        let tokens = Tokens::new(&world.http, "https://login.microsoftonline.com").unwrap();
+        let setup = Setup::new(1.0);
+        let tokens = Tokens::new(&setup.http, "https://login.microsoftonline.com").unwrap();
         let source = tokens.source(&application(), "s");
         let shown = format!("{source:?} {tokens:?} {:?}", application());
         assert!(!shown.contains("not a secret"), "{shown}");
