@@ -77,6 +77,8 @@ pub(super) enum Command {
     Validate(RunbookArguments),
     /// Show how far a run is, from its state file alone
     Status(RunbookArguments),
+    /// Prove that a manual task is done, or waive the proof
+    Complete(CompleteArguments),
     /// Ask whether a run could succeed; sends nothing but reads
     Preflight(RunbookArguments),
     /// Check, cut or export a state file
@@ -93,6 +95,9 @@ pub(super) struct RunArguments {
     /// Confirm the target by its display name, in place of the prompt
     #[arg(long, value_name = "NAME")]
     pub(super) confirm_target: Option<String>,
+    /// Run an approved plan; a stale one is refused
+    #[arg(long, value_name = "FILE")]
+    pub(super) plan: Option<PathBuf>,
     /// Stop after this step
     #[arg(long, value_name = "STEP", value_parser = clap::builder::PossibleValuesParser::new(crate::steps::NAMES))]
     pub(super) until: Option<String>,
@@ -110,6 +115,7 @@ impl RunArguments {
         PlanArguments {
             runbook: self.runbook.clone(),
             detailed_exitcode: false,
+            out: None,
         }
     }
 }
@@ -122,6 +128,9 @@ pub(super) struct PlanArguments {
     /// Exit with 2 where the plan has changes
     #[arg(long)]
     pub(super) detailed_exitcode: bool,
+    /// Save the plan, to be approved and given to `run --plan`
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: Option<PathBuf>,
 }
 
 /// What a command about one runbook takes.
@@ -174,4 +183,17 @@ pub(super) enum StateCommand {
         /// The state file
         file: PathBuf,
     },
+}
+
+/// What `complete` takes.
+#[derive(Debug, Args)]
+pub(super) struct CompleteArguments {
+    /// The runbook
+    pub(super) runbook: PathBuf,
+    /// The manual task
+    #[arg(value_name = "STEP/PHASE")]
+    pub(super) task: String,
+    /// Go on without proof; the reason is recorded with who and when
+    #[arg(long, value_name = "REASON")]
+    pub(super) waive: Option<String>,
 }

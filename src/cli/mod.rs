@@ -8,10 +8,12 @@
 //! document.rs   reading the runbook; what this version cannot do yet, at its position
 //! connect.rs    the runbook's services, reached: rehearsal, clients, both environments
 //! confirm.rs    the target's name, typed or given
+//! saved.rs      a plan in a file, to be approved
 //! run.rs plan.rs validate.rs preflight.rs status.rs state.rs rehearsal.rs    the commands
 //! ```
 
 mod arguments;
+mod complete;
 mod confirm;
 mod connect;
 mod document;
@@ -20,6 +22,7 @@ mod plan;
 mod preflight;
 mod rehearsal;
 mod run;
+mod saved;
 mod session;
 mod state;
 mod status;
@@ -78,6 +81,7 @@ async fn dispatch(session: &Session, command: Command) -> Result<u8, Failure> {
         Command::Plan(arguments) => plan::plan(session, &arguments).await,
         Command::Validate(arguments) => validate::validate(session, &arguments),
         Command::Status(arguments) => status::status(session, &arguments),
+        Command::Complete(arguments) => complete::complete(session, &arguments).await,
         Command::Preflight(arguments) => preflight::show(session, &arguments).await,
         Command::State(arguments) => state::state(session, &arguments),
         Command::Rehearsal(arguments) => rehearsal::rehearsal(session, &arguments).await,

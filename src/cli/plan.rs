@@ -3,7 +3,7 @@
 use super::arguments::{Output, PlanArguments};
 use super::exit::{CHANGES, DONE};
 use super::session::Session;
-use super::{connect, document};
+use super::{connect, document, saved};
 use crate::engine::{Failure, Known, Narrator, Plan};
 use crate::journal;
 use crate::report::{plan_document, plan_text};
@@ -24,6 +24,12 @@ pub(super) async fn plan(session: &Session, arguments: &PlanArguments) -> Result
     let refresh = &connected.refresh;
     let plan = Plan::make(&steps::all(refresh), known).await?;
     let digest = plan.digest(&refresh.runbook.pinned_digest());
+    if let Some(path) = &arguments.out {
+        saved::save(path, &plan, &digest)?;
+        session
+            .printer
+            .remark(&format!("saved: {}", path.display()));
+    }
     let text = match session.output {
         Output::Human => plan_text(
             &plan,

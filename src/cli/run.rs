@@ -9,9 +9,9 @@ use serde_json::json;
 use super::arguments::{Output, RunArguments};
 use super::confirm::confirm;
 use super::connect::{self, Connected};
-use super::document;
 use super::exit::{DONE, FAILED, word};
 use super::session::Session;
+use super::{document, saved};
 use crate::clock::Clock;
 use crate::engine::{
     Context, EventKind, Executor, Failure, FailureKind, Known, Listener, Narrator, Outcome, Plan,
@@ -85,6 +85,9 @@ async fn begin(
     check(session, &preflight(refresh).await?)?;
     let plan = Plan::make(&steps::all(refresh), Known::nothing()).await?;
     let digest = plan.digest(&runbook.pinned_digest());
+    if let Some(approved) = &arguments.plan {
+        saved::require_approved(approved, &plan, &digest)?;
+    }
     let target = &runbook.target.name.value;
     if session.output == Output::Human {
         let (by_hand, all) = (plan.by_hand(), plan.len());
@@ -361,6 +364,7 @@ async fn execute(
             clock: connected.clock.clone(),
             cancellation: session.cancellation.clone(),
             narrator: connected.narrator.clone(),
+            attended: Session::can_ask(),
         },
         steps: list,
         until: arguments.until.clone(),

@@ -67,6 +67,16 @@ impl Change {
         }
     }
 
+    /// How long it is expected to take: a write and its reading back take seconds, a launch says so
+    /// itself, and a person takes three minutes (an estimate).
+    pub fn expected(&self) -> Duration {
+        match &self.action {
+            Action::Set(_) | Action::Remove { .. } => Duration::from_secs(10),
+            Action::Launch(launch) => launch.expected(),
+            Action::Ask(_) => Duration::from_mins(3),
+        }
+    }
+
     /// Does it end something that cannot be had back without the journal? Such keys are confirmed.
     pub fn is_destructive(&self) -> bool {
         match &self.action {
@@ -219,6 +229,11 @@ pub trait Launch: Send + Sync {
 
     /// Reads the end state from the tenant itself.
     async fn verify(&self, handle: &Value) -> Result<Verdict, Failure>;
+
+    /// How long it is expected to take, for the window to book.
+    fn expected(&self) -> Duration {
+        Duration::from_mins(5)
+    }
 
     /// How long the operation may take.
     fn timeout(&self) -> Duration;

@@ -62,6 +62,8 @@ pub struct Context {
     pub cancellation: Cancellation,
     /// Who hears events.
     pub narrator: Narrator,
+    /// Is a person at the terminal, who can be waited for?
+    pub attended: bool,
 }
 
 impl Context {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
@@ -15,13 +16,16 @@ use super::{
     Phase, Step, Survey, Work,
 };
 use crate::journal::{
-    Capture as SealedRow, Failed, Finished, PhaseBegan, PhaseEnded, Record, StepBegan, StepEnded,
-    StepOutcome, Waiting,
+    Capture as SealedRow, Completed, Failed, Finished, PhaseBegan, PhaseEnded, Record, StepBegan,
+    StepEnded, StepOutcome, Waiting,
 };
 use crate::text;
 
 /// How often a capture is listed anew when two listings in a row do not agree.
 const LISTINGS: u32 = 5;
+
+/// How often the evidence of a manual task is read while a person is at the terminal.
+const EVIDENCE_INTERVAL: Duration = Duration::from_secs(30);
 
 /// Runs the steps of a runbook.
 pub struct Executor {
@@ -217,8 +221,14 @@ impl Executor {
                 break;
             }
             let (asks, changes): (Vec<_>, Vec<_>) = changes.into_iter().partition(Change::is_ask);
+            if changes.is_empty() && self.is_waived(step, phase) {
+                break;
+            }
             if changes.is_empty() {
-                return Err(self.ask(step, phase, &asks).await);
+                self.ask(step, phase, &asks).await?;
+                // Waiting for a person spends no attempt.
+                pass -= 1;
+                continue;
             }
             if pass > step.attempts {
                 return Err(not_converged(&changes, &failures, step.attempts));
@@ -245,6 +255,7 @@ impl Executor {
                 return Err(together(failures.into_values().collect()));
             }
         }
+        self.complete(step, phase).await?;
         self.hold(step, phase, survey).await?;
         Ok((pass, applied))
     }
@@ -271,38 +282,81 @@ impl Executor {
         }
     }
 
-    /// All asks of a phase make one worksheet and one manual task.
-    async fn ask(&self, step: &Step, phase: &Phase, asks: &[Change]) -> Failure {
-        let task = format!("{}/{}", step.name, phase.name);
-        let mut instructions = Vec::new();
-        let mut evidence = Vec::new();
-        for change in asks {
-            if let Action::Ask(ask) = &change.action {
-                instructions.extend(ask.instructions.iter().cloned());
-                evidence.push(ask.evidence.clone());
-            }
+    /// All asks of a phase make one worksheet and one manual task. With a person at the terminal its
+    /// evidence is polled until something has changed; else the run ends here, waiting.
+    async fn ask(&self, step: &Step, phase: &Phase, asks: &[Change]) -> Result<(), Failure> {
+        let task = task_name(step, phase);
+        let worksheet = Worksheet::of(asks);
+        let is_known = self
+            .context
+            .journal
+            .state()
+            .tasks
+            .get(task.as_str())
+            .is_some_and(|known| {
+                known.completed.is_none() && known.waiting.worksheet == worksheet.value()
+            });
+        if !is_known {
+            let record = Waiting {
+                task: task.clone(),
+                worksheet: worksheet.value(),
+            };
+            self.context.journal.append(record).await?;
         }
-        evidence.dedup();
-        let worksheet = json!({ "instructions": instructions, "evidence": evidence });
-        let record = Record::from(Waiting {
-            task: task.clone(),
-            worksheet,
-        });
-        if let Err(error) = self.context.journal.append(record).await {
-            return error.into();
+        if !is_known || !self.context.attended {
+            self.context.narrator.tell(EventKind::ManualTask {
+                task: task.clone(),
+                instructions: worksheet.instructions.clone(),
+                evidence: worksheet.evidence.clone(),
+            });
         }
-        let count = text::count(asks.len(), "thing");
-        let help = format!("do it, then run again: {}", evidence.join("; "));
-        self.context.narrator.tell(EventKind::ManualTask {
-            task: task.clone(),
-            instructions: instructions.clone(),
-            evidence,
-        });
-        Failure::new(
+        if self.context.attended {
+            let note = format!("{} left for you to do", text::count(asks.len(), "thing"));
+            self.context
+                .narrator
+                .progress(step.name, &task, &note, Duration::ZERO);
+            return self.context.pause(EVIDENCE_INTERVAL).await;
+        }
+        let names: Vec<&str> = asks.iter().map(|change| change.name.as_str()).collect();
+        let failure = Failure::new(
             FailureKind::Waiting,
-            format!("{count} for a person to do ({task})"),
-        )
-        .with_help(help)
+            format!("a person must act ({task}): {}", names.join("; ")),
+        );
+        Err(failure.with_help(format!(
+            "do it, then run again, or prove it with `iomcopy complete RUNBOOK {task}`; read as proof: {}",
+            worksheet.evidence.join("; ")
+        )))
+    }
+
+    fn is_waived(&self, step: &Step, phase: &Phase) -> bool {
+        let state = self.context.journal.state();
+        let task = state.tasks.get(task_name(step, phase).as_str());
+        task.and_then(|task| task.completed.as_ref())
+            .is_some_and(|done| done.waived.is_some())
+    }
+
+    /// A manual task whose phase has come to its end is completed: the survey is the evidence.
+    async fn complete(&self, step: &Step, phase: &Phase) -> Result<(), Failure> {
+        let task = task_name(step, phase);
+        let state = self.context.journal.state();
+        if state
+            .tasks
+            .get(task.as_str())
+            .is_some_and(|task| task.completed.is_none())
+        {
+            let evidence = json!({ "survey": "nothing is left to do" });
+            let who = "survey".to_owned();
+            self.context
+                .journal
+                .append(Completed {
+                    task,
+                    evidence,
+                    who,
+                    waived: None,
+                })
+                .await?;
+        }
+        Ok(())
     }
 
     /// Applies changes side by side, `concurrency` at once, each after those it follows. Once the
@@ -434,6 +488,44 @@ impl Executor {
         ))
         .with_help("it appeared after the capture; look at it, then begin a new run"))
     }
+}
+
+/// What a person is handed for one phase.
+pub(super) struct Worksheet {
+    instructions: Vec<String>,
+    evidence: Vec<String>,
+}
+
+impl Worksheet {
+    fn of(asks: &[Change]) -> Self {
+        let mut instructions: Vec<String> = Vec::new();
+        let mut evidence: Vec<String> = Vec::new();
+        for change in asks {
+            if let Action::Ask(ask) = &change.action {
+                for line in &ask.instructions {
+                    if !instructions.contains(line) {
+                        instructions.push(line.clone());
+                    }
+                }
+                if !evidence.contains(&ask.evidence) {
+                    evidence.push(ask.evidence.clone());
+                }
+            }
+        }
+        Self {
+            instructions,
+            evidence,
+        }
+    }
+
+    fn value(&self) -> serde_json::Value {
+        json!({ "instructions": self.instructions, "evidence": self.evidence })
+    }
+}
+
+/// A manual task's name: `STEP/PHASE`.
+fn task_name(step: &Step, phase: &Phase) -> String {
+    format!("{}/{}", step.name, phase.name)
 }
 
 /// What two listings must agree on, by key.

@@ -1,6 +1,9 @@
 //! The plan: every phase surveyed, nothing applied.
 
-use serde::Serialize;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{Action, Change, Failure, Known, Step, Work};
@@ -8,26 +11,26 @@ use crate::journal::ChangeKind;
 use crate::text;
 
 /// The changes of all steps, as a run would make them now.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Plan {
     /// Each step in order.
     pub steps: Vec<PlannedStep>,
 }
 
 /// The changes of one step.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct PlannedStep {
     /// The step's name.
     pub name: String,
     /// Why the runbook leaves it out, if it does.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skip: Option<String>,
     /// Its changes in the order of their phases.
     pub changes: Vec<PlannedChange>,
 }
 
 /// One change of a plan.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct PlannedChange {
     /// Its phase.
     pub phase: String,
@@ -43,6 +46,8 @@ pub struct PlannedChange {
     pub after: Value,
     /// Does it end something that cannot be had back without the journal?
     pub destructive: bool,
+    /// How long it is expected to take, in seconds.
+    pub expected_seconds: u64,
 }
 
 impl PlannedChange {
@@ -55,6 +60,7 @@ impl PlannedChange {
             before: change.before.clone(),
             after: change.after.clone(),
             destructive: change.is_destructive(),
+            expected_seconds: change.expected().as_secs(),
         }
     }
 }
@@ -135,6 +141,56 @@ impl Plan {
             })
             .collect();
         text::sha256(json!([pinned, steps]).to_string().as_bytes())
+    }
+
+    fn changes(&self) -> impl Iterator<Item = &PlannedChange> {
+        self.steps.iter().flat_map(|step| &step.changes)
+    }
+
+    /// How long the services are expected to take.
+    pub fn automatic_time(&self) -> Duration {
+        let automatic = self
+            .changes()
+            .filter(|change| change.kind != ChangeKind::Ask);
+        Duration::from_secs(automatic.map(|change| change.expected_seconds).sum())
+    }
+
+    /// How long a person is expected to take.
+    pub fn human_time(&self) -> Duration {
+        let by_hand = self
+            .changes()
+            .filter(|change| change.kind == ChangeKind::Ask);
+        Duration::from_secs(by_hand.map(|change| change.expected_seconds).sum())
+    }
+
+    /// The window to book: half as long again as expected, in whole hours.
+    pub fn window(&self) -> Duration {
+        let expected = (self.automatic_time() + self.human_time()).as_secs();
+        Duration::from_hours((expected * 3 / 2).div_ceil(3600))
+    }
+
+    /// What this plan would do otherwise than an earlier one, a line each: changes that came, that
+    /// went, and whose intended value is another.
+    pub fn differences(&self, earlier: &Self) -> Vec<String> {
+        let of = |plan: &Self| -> BTreeMap<String, (String, Value)> {
+            let changes = plan.changes();
+            changes
+                .map(|c| (c.key.clone(), (c.name.clone(), c.after.clone())))
+                .collect()
+        };
+        let (now, then) = (of(self), of(earlier));
+        let came = now.iter().filter(|(key, _)| !then.contains_key(*key));
+        let went = then.iter().filter(|(key, _)| !now.contains_key(*key));
+        let other = now.iter().filter(|(key, (_, after))| {
+            then.get(*key)
+                .is_some_and(|(_, approved)| approved != after)
+        });
+        came.map(|(key, (name, _))| format!("new: {name} ({key})"))
+            .chain(went.map(|(key, (name, _))| format!("gone: {name} ({key})")))
+            .chain(
+                other.map(|(key, (name, after))| format!("changed: {name} ({key}): now {after}")),
+            )
+            .collect()
     }
 
     /// How many changes a person must make by hand.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::Palette;
+use super::{Palette, duration};
 use crate::engine::{Plan, PlannedChange};
 use crate::journal::ChangeKind;
 use crate::text::{count, escape, redact};
@@ -16,6 +16,14 @@ pub fn plan_text(plan: &Plan, target: &str, palette: Palette) -> String {
         count(plan.len(), "change"),
         plan.len() - by_hand
     );
+    if !plan.is_empty() {
+        text += &format!(
+            "Expected: {} for the services, {} for a person; book a window of {}\n",
+            duration(plan.automatic_time()),
+            duration(plan.human_time()),
+            duration(plan.window())
+        );
+    }
     for (number, step) in plan.steps.iter().enumerate() {
         let head = format!("[{}/{}] {}", number + 1, plan.steps.len(), step.name);
         let told = match (&step.skip, step.changes.is_empty()) {
@@ -59,6 +67,9 @@ pub fn plan_document(plan: &Plan, digest: &str) -> String {
         "digest": digest,
         "automatic": plan.len() - plan.by_hand(),
         "by-hand": plan.by_hand(),
+        "expected-seconds": plan.automatic_time().as_secs(),
+        "human-seconds": plan.human_time().as_secs(),
+        "window-hours": plan.window().as_secs() / 3600,
         "steps": steps,
     });
     redact(&document.to_string()).into_owned()

@@ -374,6 +374,11 @@ impl Launch for Copy {
         )))
     }
 
+    fn expected(&self) -> Duration {
+        // Microsoft Learn, *Copy an environment*: up to eight hours, a day with much data.
+        Duration::from_hours(8)
+    }
+
     fn timeout(&self) -> Duration {
         self.refresh
             .runbook

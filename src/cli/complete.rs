@@ -1,0 +1,121 @@
+//! `iomcopy complete`: a manual task is done: the evidence is read and recorded, or waived.
+
+use serde_json::json;
+
+use super::arguments::CompleteArguments;
+use super::confirm::who;
+use super::exit::DONE;
+use super::session::Session;
+use super::{connect, document};
+use crate::clock::Clock;
+use crate::engine::{Failure, FailureKind, Known, Narrator, Phase, Work};
+use crate::journal::{self, Completed, Opening};
+use crate::steps;
+
+/// Reads the evidence of a task from the tenant and records it; with `--waive`, records that it was
+/// waived, by whom and why. For a run that has exited: one that still waits polls the evidence
+/// itself, and holds the state file's lock.
+pub(super) async fn complete(
+    session: &Session,
+    arguments: &CompleteArguments,
+) -> Result<u8, Failure> {
+    let runbook = document::read(&arguments.runbook)?;
+    let path = session.state_path(&arguments.runbook, &runbook.name.value);
+    let opening = journal::resume(&path, Clock::new(1.0), false)?;
+    let result = record(session, arguments, runbook, &opening).await;
+    let (reason, exit, message) = match &result {
+        Ok(_) => ("waiting", DONE, None),
+        Err(failure) => (
+            "waiting",
+            session.code(failure.kind),
+            Some(failure.message.clone()),
+        ),
+    };
+    opening.journal.close(reason, exit, message).await?;
+    result
+}
+
+async fn record(
+    session: &Session,
+    arguments: &CompleteArguments,
+    runbook: crate::runbook::Runbook,
+    opening: &Opening,
+) -> Result<u8, Failure> {
+    let task = &arguments.task;
+    let state = opening.journal.state();
+    if !state.waiting().any(|waiting| waiting.waiting.task == *task) {
+        let open: Vec<&str> = state
+            .waiting()
+            .map(|waiting| waiting.waiting.task.as_str())
+            .collect();
+        let open = if open.is_empty() {
+            "none is".to_owned()
+        } else {
+            format!("open: {}", open.join(", "))
+        };
+        return Err(Failure::new(
+            FailureKind::Wrong,
+            format!("no task '{task}' is open; {open}"),
+        ));
+    }
+    if let Some(reason) = &arguments.waive {
+        let waived = Completed {
+            task: task.clone(),
+            evidence: json!("waived"),
+            who: who(),
+            waived: Some(reason.clone()),
+        };
+        opening.journal.append(waived).await?;
+        session.printer.data(&format!(
+            "waived: {task} ({reason}); it stands in the state file"
+        ));
+        return Ok(DONE);
+    }
+    let connected =
+        connect::connect(session, runbook, |clock| Narrator::new(clock, Vec::new())).await?;
+    let list = steps::all(&connected.refresh);
+    let phase = find(&list, task)?;
+    let Work::Changes(survey) = &phase.work else {
+        return Err(Failure::new(
+            FailureKind::Wrong,
+            format!("'{task}' is no phase that a person completes"),
+        ));
+    };
+    let known = Known::from_journal(state);
+    let left = survey.survey(&known).await.map_err(|failure| {
+        failure.during(format!(
+            "the evidence of {task} cannot be read, so it is neither done nor not done"
+        ))
+    })?;
+    connected.stop().await;
+    if !left.is_empty() {
+        let names: Vec<&str> = left.iter().map(|change| change.name.as_str()).collect();
+        return Err(Failure::new(
+            FailureKind::Waiting,
+            format!("{task} is not done: {}", names.join("; ")),
+        )
+        .with_help("do it, then call complete again"));
+    }
+    let evidence = json!({ "survey": "nothing is left to do" });
+    let done = Completed {
+        task: task.clone(),
+        evidence,
+        who: who(),
+        waived: None,
+    };
+    opening.journal.append(done).await?;
+    session
+        .printer
+        .data(&format!("done: {task}; the tenant shows it"));
+    Ok(DONE)
+}
+
+fn find<'a>(list: &'a [crate::engine::Step], task: &str) -> Result<&'a Phase, Failure> {
+    let (step, phase) = task.split_once('/').unwrap_or((task, ""));
+    let found = list
+        .iter()
+        .filter(|candidate| candidate.name == step)
+        .flat_map(|candidate| &candidate.phases)
+        .find(|candidate| candidate.name == phase);
+    found.ok_or_else(|| Failure::new(FailureKind::Wrong, format!("no step has a phase '{task}'")))
+}

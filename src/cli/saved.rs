@@ -1,0 +1,67 @@
+//! A saved plan: written by `plan --out`, approved by somebody, run by `run --plan`.
+
+use std::io::Write as _;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::engine::{Failure, FailureKind, Plan, PlannedStep};
+
+/// A plan as it is kept in a file.
+#[derive(Deserialize, Serialize)]
+struct SavedPlan {
+    v: u32,
+    digest: String,
+    steps: Vec<PlannedStep>,
+}
+
+/// Writes a plan beside its digest: whole, or not at all.
+pub(super) fn save(path: &Path, plan: &Plan, digest: &str) -> Result<(), Failure> {
+    let saved = SavedPlan {
+        v: 1,
+        digest: digest.to_owned(),
+        steps: plan.steps.clone(),
+    };
+    let folder = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let write = || -> std::io::Result<()> {
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        serde_json::to_writer_pretty(&mut file, &saved)?;
+        file.write_all(b"\n")?;
+        file.as_file().sync_data()?;
+        file.persist(path).map_err(|error| error.error)?;
+        std::fs::File::open(folder)?.sync_all()
+    };
+    write()
+        .map_err(|error| Failure::failed(format!("{} cannot be written: {error}", path.display())))
+}
+
+/// Refuses unless the plan is the one that was approved; says what moved.
+pub(super) fn require_approved(path: &Path, plan: &Plan, digest: &str) -> Result<(), Failure> {
+    let wrong = |why: String| {
+        Failure::new(FailureKind::Wrong, format!("{}: {why}", path.display()))
+            .with_help("write one with `iomcopy plan --out FILE`")
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+    let saved: SavedPlan =
+        serde_json::from_str(&text).map_err(|error| wrong(format!("no saved plan: {error}")))?;
+    if saved.v != 1 {
+        return Err(wrong(format!("it is of a newer form ({})", saved.v)));
+    }
+    if saved.digest == digest {
+        return Ok(());
+    }
+    let mut moved = plan.differences(&Plan { steps: saved.steps });
+    if moved.is_empty() {
+        moved.push(
+            "what the runbook pins (pair, options of the copy) is not what was approved".to_owned(),
+        );
+    }
+    Err(Failure::refused(format!(
+        "the approved plan is stale:\n  - {}",
+        moved.join("\n  - ")
+    ))
+    .with_help("nothing was begun; look at a new plan and have it approved"))
+}
