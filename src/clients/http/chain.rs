@@ -1,14 +1,11 @@
 //! The order of every request: retry, throttle, auth, send.
 
-use std::time::Duration;
-
 use super::observer::{Wait, WaitReason};
 use super::request::Request;
 use super::response::Response;
 use super::retry::{Backoff, Verdict, judge};
 use super::send::send;
 use super::service::Service;
-use super::throttle::{LONGEST_WAIT, too_long};
 use crate::clients::error::Error;
 
 /// Sends a request until it is answered or its attempts are spent. An answer that is not 2xx is an
@@ -30,16 +27,6 @@ pub(super) async fn run(service: &Service, request: &Request) -> Result<Response
         // Send: once.
         let tried = send(http, name, &what, &url, request, token.header()).await;
         drop(place);
-        let mut delay = |asked: Option<Duration>, error: Error| {
-            if asked.is_some_and(|asked| asked > LONGEST_WAIT) {
-                let asked = asked.unwrap_or_default();
-                return Err(too_long(name, &what, asked, &error.message));
-            }
-            backoff
-                .next(asked)
-                .map(|delay| (delay, error.message.clone()))
-                .ok_or(error)
-        };
         match judge(name, &what, request, tried) {
             Verdict::Done(response) => return Ok(*response),
             Verdict::Over(error) => return Err(error),
@@ -51,18 +38,18 @@ pub(super) async fn run(service: &Service, request: &Request) -> Result<Response
                 signed_in_again = true;
             }
             Verdict::Throttled(asked, error) => {
+                let message = error.message.clone();
                 let now = http.clock().elapsed();
-                if let Some(asked) = asked {
-                    service
-                        .gate()
-                        .shut(now.saturating_add(asked), &error.message);
-                }
-                let (delay, message) = delay(asked, error)?;
+                // Shut for the others, even if this request is given up.
+                let asked_until = now.saturating_add(asked.unwrap_or_default());
+                service.gate().shut(asked_until, &message);
+                let delay = backoff.after(asked, error)?;
                 service.gate().shut(now + delay, &message);
                 attempt += 1;
             }
             Verdict::Again(asked, error) => {
-                let (duration, message) = delay(asked, error)?;
+                let message = error.message.clone();
+                let duration = backoff.after(asked, error)?;
                 let wait = Wait {
                     service: name.to_owned(),
                     reason: WaitReason::Unavailable,
@@ -79,7 +66,7 @@ pub(super) async fn run(service: &Service, request: &Request) -> Result<Response
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
+    use std::time::{Duration, Instant};
 
     use super::*;
     use crate::clients::error::ErrorKind;
@@ -227,7 +214,7 @@ mod tests {
         for _ in 0..2 {
             let error = service.send(&patch()).await.unwrap_err();
             assert_eq!(error.kind, ErrorKind::Throttled);
-            assert!(error.message.contains("60 minutes"), "{error}");
+            assert_eq!(error.help.as_deref(), Some("run again in 60 minutes"));
         }
         assert_eq!(listener.count(), 1, "the gate stays shut");
         assert_eq!(setup.waits.all(), []);

@@ -114,12 +114,31 @@ impl Backoff {
     }
 
     /// How long to wait before the next attempt, in the program's time: the greater of what the
-    /// service asked for and our own delay. None when the attempts are spent.
-    pub(crate) fn next(&mut self, asked: Option<Duration>) -> Option<Duration> {
-        let own = self.0.next()?;
+    /// service asked for and our own delay. The error itself when the attempts are spent, or when
+    /// the service asks for more than is sat through.
+    pub(crate) fn after(
+        &mut self,
+        asked: Option<Duration>,
+        error: Error,
+    ) -> Result<Duration, Error> {
+        if let Some(asked) = asked.filter(|asked| *asked > LONGEST_WAIT) {
+            return Err(error.with_help(come_back(asked)));
+        }
+        let Some(own) = self.0.next() else {
+            return Err(error);
+        };
         // A little more than was asked, and not the same for all who wait: our own delay is random.
-        Some(asked.map_or(own, |asked| own.max(asked + own / 20)))
+        Ok(asked.map_or(own, |asked| own.max(asked + own / 20)))
     }
+}
+
+/// The longest wait that is worth sitting through. A service that asks for more is left alone: the
+/// run ends as temporary, and running it again goes on.
+pub(super) const LONGEST_WAIT: Duration = Duration::from_mins(15);
+
+/// What to do where a service asks for a longer wait.
+pub(super) fn come_back(asked: Duration) -> String {
+    format!("run again in {} minutes", asked.as_secs().div_ceil(60))
 }
 
 /// How long a service asks to wait: `x-ms-retry-after-ms` and `retry-after-ms` in milliseconds, or
@@ -190,15 +209,23 @@ mod tests {
 
     #[test]
     fn a_delay_is_at_least_what_was_asked_and_at_least_our_own() {
+        let error = || Error::new(ErrorKind::Throttled, "it", "GET /", "too many");
         let mut backoff = Backoff::new(3);
-        let first = backoff.next(Some(Duration::from_secs(30))).unwrap();
+        let first = backoff
+            .after(Some(Duration::from_secs(30)), error())
+            .unwrap();
         assert!(
             first > Duration::from_secs(30) && first < Duration::from_secs(31),
             "{first:?}"
         );
-        let second = backoff.next(Some(Duration::ZERO)).unwrap();
+        let second = backoff.after(Some(Duration::ZERO), error()).unwrap();
         assert!(second >= Duration::from_secs(2), "{second:?}");
-        assert_eq!(backoff.next(None), None);
-        assert_eq!(Backoff::new(1).next(None), None);
+        assert_eq!(backoff.after(None, error()).unwrap_err().help, None);
+        assert!(Backoff::new(1).after(None, error()).is_err());
+        let too_long = Backoff::new(3).after(Some(Duration::from_hours(1)), error());
+        assert_eq!(
+            too_long.unwrap_err().help.as_deref(),
+            Some("run again in 60 minutes")
+        );
     }
 }

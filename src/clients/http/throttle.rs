@@ -8,15 +8,12 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::client::Http;
 use super::observer::{Wait, WaitReason};
+use super::retry::{LONGEST_WAIT, come_back};
 use crate::clients::error::{Error, ErrorKind};
 
 /// How many requests one host is asked at the same time. Dataverse refuses from 52 on; the work
 /// above asks for four.
 const AT_THE_SAME_TIME: usize = 16;
-
-/// The longest wait that is worth sitting through. A service that asks for more is left alone: the
-/// run ends as temporary, and running it again goes on.
-pub(super) const LONGEST_WAIT: Duration = Duration::from_mins(15);
 
 /// The gate of one host.
 #[derive(Debug)]
@@ -76,7 +73,8 @@ impl Gate {
             drop(place);
             let left = shut.until.saturating_sub(http.clock().elapsed());
             if left > LONGEST_WAIT {
-                return Err(too_long(service, what, left, &shut.message));
+                let error = Error::new(ErrorKind::Throttled, service, what, &shut.message);
+                return Err(error.with_help(come_back(left)));
             }
             let wait = Wait {
                 service: service.to_owned(),
@@ -96,12 +94,4 @@ impl Gate {
     fn lock(&self) -> MutexGuard<'_, Option<Shut>> {
         self.shut.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// The error of a wait that is not sat through.
-pub(super) fn too_long(service: &str, what: &str, asked: Duration, message: &str) -> Error {
-    let minutes = asked.as_secs().div_ceil(60);
-    let message = format!("it asks to wait {minutes} minutes: {message}");
-    Error::new(ErrorKind::Throttled, service, what, &message)
-        .with_help(format!("run again in {minutes} minutes"))
 }

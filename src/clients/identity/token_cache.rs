@@ -212,17 +212,15 @@ impl TokenSource {
             if !error.is_temporary() {
                 return Err(error);
             }
-            let Some(duration) = backoff.next(asked) else {
-                return Err(error);
-            };
+            let message = error.message.clone();
             let wait = Wait {
-                service: error.service.clone(),
+                service: self.name(),
                 reason: WaitReason::TokenRenewal,
-                duration,
+                duration: backoff.after(asked, error)?,
                 attempt,
-                message: error.message.clone(),
+                message,
             };
-            self.http.pause(wait, &error.what).await?;
+            self.http.pause(wait, &self.what()).await?;
             attempt += 1;
         }
     }
