@@ -107,55 +107,33 @@ impl Names {
     /// is remembered, and told where it is used.
     pub async fn resolve(dataverse: &Dataverse, iom: &Iom) -> Result<Self, Failure> {
         let mut names = Self::default();
-        let mut custom: Option<Vec<Table>> = None;
-        let mut found: BTreeMap<IomTable, Table> = BTreeMap::new();
+        let mut found: BTreeMap<&'static str, Table> = BTreeMap::new();
         for table in IomTable::ALL {
-            let likely = iom.table(*table);
-            let mut resolved = dataverse.table(likely).await?.map(|table| (*table).clone());
-            if resolved.is_none() && !iom.is_override(table.word()) {
-                if custom.is_none() {
-                    custom = Some(dataverse.tables().await?);
+            let likely = iom.table(*table).to_owned();
+            if let Some(resolved) = find_table(dataverse, iom, *table).await? {
+                names.tables.insert(*table, resolved.logical_name.clone());
+                if let Some(title) = &resolved.primary_name {
+                    names.titles.insert(*table, title.clone());
                 }
-                let called = custom.iter().flatten().find(|candidate| {
-                    is_called(candidate.display_name.as_deref(), display_names(*table))
-                });
-                if let Some(called) = called {
-                    resolved = dataverse
-                        .table(&called.logical_name)
-                        .await?
-                        .map(|table| (*table).clone());
-                }
-            }
-            match resolved {
-                Some(resolved) => {
-                    names.tables.insert(*table, resolved.logical_name.clone());
-                    if let Some(title) = &resolved.primary_name {
-                        names.titles.insert(*table, title.clone());
-                    }
-                    found.insert(*table, resolved);
-                }
-                None => {
-                    names.tables.insert(*table, likely.to_owned());
-                    names
-                        .unresolved
-                        .insert(table.word().to_owned(), likely.to_owned());
-                }
+                found.insert(table.word(), resolved);
+            } else {
+                names
+                    .unresolved
+                    .insert(table.word().to_owned(), likely.clone());
+                names.tables.insert(*table, likely);
             }
         }
         for (key, _) in IOM_COLUMNS {
             let word = key.split('.').next().unwrap_or_default();
-            let Some((_, table)) = found.iter().find(|(table, _)| table.word() == word) else {
+            let Some(table) = found.get(word) else {
                 continue;
             };
-            match names.find_column(iom, key, table) {
-                Some(column) => _ = names.columns.insert(key, column),
-                None => {
-                    let likely = iom.column(key).unwrap_or_default();
-                    names.unresolved.insert(
-                        key.to_owned(),
-                        format!("{likely} of {}", table.logical_name),
-                    );
-                }
+            if let Some(column) = names.find_column(iom, key, table) {
+                names.columns.insert(key, column);
+            } else {
+                let likely = iom.column(key).unwrap_or_default();
+                let looked_for = format!("{likely} of {}", table.logical_name);
+                names.unresolved.insert(key.to_owned(), looked_for);
             }
         }
         Ok(names)
@@ -255,6 +233,29 @@ impl Names {
     pub(super) fn text(&self, row: &Fields, key: &str) -> Result<Option<String>, Failure> {
         Ok(text(row, self.column(key)?))
     }
+}
+
+/// The table by its written or likely name, else by what people call it.
+async fn find_table(
+    dataverse: &Dataverse,
+    iom: &Iom,
+    table: IomTable,
+) -> Result<Option<Table>, Failure> {
+    let found = dataverse.table(iom.table(table)).await?;
+    if found.is_some() || iom.is_override(table.word()) {
+        return Ok(found.map(|table| (*table).clone()));
+    }
+    let custom = dataverse.tables().await?;
+    let called = custom
+        .iter()
+        .find(|candidate| is_called(candidate.display_name.as_deref(), display_names(table)));
+    let Some(called) = called else {
+        return Ok(None);
+    };
+    Ok(dataverse
+        .table(&called.logical_name)
+        .await?
+        .map(|table| (*table).clone()))
 }
 
 fn is_called(display_name: Option<&str>, names: &[&str]) -> bool {
