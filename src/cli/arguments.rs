@@ -101,6 +101,15 @@ pub(super) struct RunArguments {
     /// Stop after this step
     #[arg(long, value_name = "STEP", value_parser = clap::builder::PossibleValuesParser::new(crate::steps::NAMES))]
     pub(super) until: Option<String>,
+    /// Archive the state file of a run that has ended, and begin a new refresh
+    #[arg(long)]
+    pub(super) fresh: bool,
+    /// With --fresh: also where steps 5 to 7 have begun and not ended
+    #[arg(long, requires = "fresh")]
+    pub(super) abandon_captures: bool,
+    /// Take the captures of a seal from its read-only copy; may be given more than once
+    #[arg(long, value_name = "FILE")]
+    pub(super) from_capture: Vec<PathBuf>,
     /// Go on with a state file that another machine left open
     #[arg(long)]
     pub(super) takeover: bool,

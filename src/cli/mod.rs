@@ -8,6 +8,7 @@
 //! document.rs   reading the runbook; what this version cannot do yet, at its position
 //! connect.rs    the runbook's services, reached: rehearsal, clients, both environments
 //! confirm.rs    the target's name, typed or given
+//! fresh.rs      beginning anew: archive, captures from copies
 //! saved.rs      a plan in a file, to be approved
 //! run.rs plan.rs validate.rs preflight.rs status.rs state.rs rehearsal.rs    the commands
 //! ```
@@ -18,6 +19,7 @@ mod confirm;
 mod connect;
 mod document;
 mod exit;
+mod fresh;
 mod plan;
 mod preflight;
 mod rehearsal;

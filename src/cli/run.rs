@@ -11,7 +11,7 @@ use super::confirm::confirm;
 use super::connect::{self, Connected};
 use super::exit::{DONE, FAILED, word};
 use super::session::Session;
-use super::{document, saved};
+use super::{document, fresh, saved};
 use crate::clock::Clock;
 use crate::engine::{
     Context, EventKind, Executor, Failure, FailureKind, Known, Listener, Narrator, Outcome, Plan,
@@ -31,6 +31,9 @@ pub(super) async fn run(session: &Session, arguments: &RunArguments) -> Result<u
     let runbook = document::read(&arguments.runbook)?;
     document::require_supported(&runbook)?;
     let path = session.state_path(&arguments.runbook, &runbook.name.value);
+    if arguments.fresh {
+        fresh::archive(session, &path, arguments.abandon_captures).await?;
+    }
     // The lock comes first: a second process is told who holds it before it asks anybody anything.
     let opening = if journal::exists(&path) {
         Some(journal::resume(&path, Clock::new(1.0), arguments.takeover)?)
@@ -107,6 +110,7 @@ async fn begin(
     let opening = journal::begin(path, connected.clock.clone(), began(connected))?;
     let records = vec![Record::from(Planned { digest }), Record::from(confirmed)];
     opening.journal.append_all(records).await?;
+    fresh::adopt(session, &opening, &arguments.from_capture).await?;
     execute(session, arguments, connected, &opening, false).await
 }
 
@@ -228,6 +232,20 @@ fn same_target(state: &State, connected: &Connected) -> Result<(), Failure> {
     .with_help("put the runbook back as it was, or give the new refresh another name"))
 }
 
+/// The organization that the run is pinned to: the one read at its beginning, and, once the copy is
+/// proved, the one that was read then. While a copy is under way, none.
+fn pinned_organization(state: &State) -> Option<String> {
+    let copy = state
+        .launches
+        .iter()
+        .find(|(key, _)| key.starts_with("copy/"));
+    let Some((_, copy)) = copy else {
+        return state.began.pinned.target.organization.clone();
+    };
+    let observed = &copy.verified.as_ref()?.observed;
+    observed["organization"].as_str().map(str::to_owned)
+}
+
 fn copy_begun(state: &State) -> bool {
     state.launches.keys().any(|key| key.starts_with("copy/"))
 }
@@ -287,7 +305,7 @@ async fn look_again(
     if exit == FAILED {
         session.printer.remark(&format!(
             "This run has finished, and the target has changed since. Nothing was changed now.\n\
-             help: to refresh it anew, move {} aside and run again",
+             help: `--fresh` archives {} and begins a new refresh",
             path.display()
         ));
     }
