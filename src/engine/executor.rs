@@ -165,9 +165,10 @@ impl Executor {
     /// Lists until two listings in a row agree, then seals. A seal that is there already is read
     /// back and kept.
     async fn capture(&self, step: &Step, capture: &dyn Capture) -> Result<usize, Failure> {
-        let seal = capture.seal();
         let known = self.known();
-        if known.has_seal(seal) {
+        let name = known.seal_name(capture.seal());
+        let seal = name.as_str();
+        if known.has_seal(capture.seal()) {
             self.context.journal.verify_seal(seal)?;
             return Ok(0);
         }
@@ -475,6 +476,7 @@ impl Executor {
 
     /// Only what is in a verified seal may be removed; the seal is read back from the disk first.
     fn require_captured(&self, seal: &str, captured: &str) -> Result<(), Failure> {
+        let seal = &self.known().seal_name(seal);
         self.context.journal.verify_seal(seal)?;
         let state = self.context.journal.state();
         let holds = state
