@@ -101,6 +101,12 @@ pub(super) struct RunArguments {
     /// Stop after this step
     #[arg(long, value_name = "STEP", value_parser = clap::builder::PossibleValuesParser::new(crate::steps::NAMES))]
     pub(super) until: Option<String>,
+    /// Do steps 5 to 7 again for one provider of a finished run: the guide's cure
+    #[arg(long, value_name = "STEP", requires = "provider", value_parser = ["reinstall-providers"])]
+    pub(super) again: Option<String>,
+    /// With --again: the provider's definition, by its logical name
+    #[arg(long, value_name = "NAME", requires = "again")]
+    pub(super) provider: Option<String>,
     /// Archive the state file of a run that has ended, and begin a new refresh
     #[arg(long)]
     pub(super) fresh: bool,

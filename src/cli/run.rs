@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::arguments::{Output, RunArguments};
-use super::confirm::confirm;
+use super::confirm::{confirm, who};
 use super::connect::{self, Connected};
 use super::exit::{DONE, FAILED, word};
 use super::session::Session;
@@ -19,7 +19,7 @@ use crate::engine::{
 };
 use crate::journal::{
     self, Began, LaunchOutcome, Occupancy, Opening, Pinned, PinnedTarget, Planned, Record,
-    RunbookChanged, State,
+    Reopened, RunbookChanged, State,
 };
 use crate::report::{JsonLines, Lines, Terminal, plan_text, status_table};
 use crate::runbook::Runbook;
@@ -166,6 +166,10 @@ async fn go_on(
     let refresh = &connected.refresh;
     let state = opening.journal.state();
     same_target(&state, connected)?;
+    let state = match &arguments.provider {
+        Some(provider) => reopen(opening, &state, provider).await?,
+        None => state,
+    };
     if state.finished.is_some() {
         return look_again(session, connected, path, opening).await;
     }
@@ -196,6 +200,23 @@ async fn go_on(
         opening.journal.append(Record::from(confirmed)).await?;
     }
     execute(session, arguments, connected, opening, true).await
+}
+
+/// Opens steps 5 to 7 again for one provider; what they remove is sealed and confirmed anew.
+async fn reopen(opening: &Opening, state: &State, provider: &str) -> Result<Arc<State>, Failure> {
+    if state.finished.is_none() {
+        return Err(
+            Failure::refused("this run has not finished; --again is for one that has")
+                .with_help("run without --again first"),
+        );
+    }
+    let reopened = Reopened {
+        provider: provider.to_owned(),
+        seals: steps::RESEALED.map(str::to_owned).to_vec(),
+        who: who(),
+    };
+    opening.journal.append(reopened).await?;
+    Ok(opening.journal.state())
 }
 
 /// What a run is pinned to may not change in mid-run.
