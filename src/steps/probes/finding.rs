@@ -150,10 +150,17 @@ mod tests {
         assert_eq!(probe.none_of(&[], "all").verdict, Verdict::Pass);
         let bad = vec!["'a'".to_owned(), "'b'".to_owned()];
         let finding = probe.none_of(&bad, "all");
-        assert_eq!((finding.verdict, finding.read.as_str()), (Verdict::Fail, "'a'; 'b'"));
+        assert_eq!(
+            (finding.verdict, finding.read.as_str()),
+            (Verdict::Fail, "'a'; 'b'")
+        );
         assert_eq!(probe.unless_any(&bad, "all").verdict, Verdict::Unknown);
         let many: Vec<String> = (0..NAMED + 3).map(|n| n.to_string()).collect();
-        assert!(named(&many).ends_with("19; and 3 more things besides"), "{}", named(&many));
+        assert!(
+            named(&many).ends_with("19; and 3 more things besides"),
+            "{}",
+            named(&many)
+        );
     }
 
     #[test]

@@ -26,7 +26,8 @@ impl Definition {
     /// Reads a flow's row; a definition that is not JSON says nothing.
     pub(super) fn of(row: &Fields) -> Self {
         let mut definition = Self::default();
-        let data = text(row, "clientdata").and_then(|text| serde_json::from_str::<Value>(&text).ok());
+        let data =
+            text(row, "clientdata").and_then(|text| serde_json::from_str::<Value>(&text).ok());
         let Some(data) = data else { return definition };
         let references = data
             .pointer("/properties/connectionReferences")
@@ -114,8 +115,14 @@ mod tests {
                 "shared_b": {"api": {"id": "/providers/Microsoft.PowerApps/apis/shared_b"}, "connection": {}}},
             "definition": {"triggers": {"manual": {"type": "request", "kind": "HTTP"}}}}});
         let definition = Definition::of(&row(&data));
-        assert_eq!(definition.references, BTreeSet::from(["new_a_1".to_owned()]));
-        assert_eq!(definition.unreferenced, BTreeSet::from(["shared_b".to_owned()]));
+        assert_eq!(
+            definition.references,
+            BTreeSet::from(["new_a_1".to_owned()])
+        );
+        assert_eq!(
+            definition.unreferenced,
+            BTreeSet::from(["shared_b".to_owned()])
+        );
         assert_eq!(definition.connectors.len(), 2);
         assert!(definition.starts_by_http);
         let button = json!({"properties": {"definition": {"triggers": {"m": {"type": "Request", "kind": "Button"}}}}});
@@ -131,7 +138,10 @@ mod tests {
             deployer(&format!("IOM_{}_msdyn_x", id.to_string().to_uppercase())),
             Some(Deployer::Surely(id))
         );
-        assert_eq!(deployer(&format!("Send ({id})")), Some(Deployer::Perhaps(id)));
+        assert_eq!(
+            deployer(&format!("Send ({id})")),
+            Some(Deployer::Perhaps(id))
+        );
         for name in ["iom_short", "Send (all)", "iom_é", "Send", "(x)"] {
             assert_eq!(deployer(name), None, "{name}");
         }

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use crate::engine::{Failure, FailureKind};
+use crate::runbook::IomTable;
 use crate::steps::names::{Fields, Names};
 use crate::steps::view::View;
-use crate::runbook::IomTable;
 
 /// Rows by primary key.
 pub(super) type Rows = BTreeMap<Uuid, Fields>;

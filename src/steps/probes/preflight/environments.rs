@@ -1,156 +1,98 @@
-//! Could a run succeed? Read-only questions, each answered pass, fail or unknown, with what was read
-//! and what to do. Before the copy, whatever is provably impossible stops the run.
+//! The pair of environments: what their own descriptions tell, whether the service offers the copy,
+//! whether Intelligent Order Management is installed.
 
-use crate::clients::{Environment, FinanceOperations, Package};
-use crate::engine::{Failure, FailureKind};
-use crate::runbook::{IomTable, Word as _};
-
-use super::Refresh;
-use super::providers::Catalogue;
-use super::view::View;
-
-/// The answer to a read-only question.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Verdict {
-    /// It is as it must be.
-    Pass,
-    /// It is not.
-    Fail,
-    /// It cannot be read; neither good nor bad.
-    Unknown,
-}
-
-/// A question, its answer, what was read, and what to do.
-#[derive(Clone, Debug)]
-pub struct Finding {
-    /// The question's name.
-    pub probe: String,
-    /// The answer.
-    pub verdict: Verdict,
-    /// What was read.
-    pub read: String,
-    /// What to do, where the answer is not `Pass`.
-    pub remedy: Option<String>,
-    /// How a run ends that meets a `Fail`.
-    pub kind: FailureKind,
-}
-
-impl Finding {
-    fn judged(probe: &str, good: bool, read: impl Into<String>, remedy: &str) -> Self {
-        Self {
-            probe: probe.to_owned(),
-            verdict: if good { Verdict::Pass } else { Verdict::Fail },
-            read: read.into(),
-            remedy: (!good).then(|| remedy.to_owned()),
-            kind: FailureKind::Refused,
-        }
-    }
-
-    fn unknown(probe: &str, read: impl Into<String>, remedy: &str) -> Self {
-        Self {
-            probe: probe.to_owned(),
-            verdict: Verdict::Unknown,
-            read: read.into(),
-            remedy: Some(remedy.to_owned()),
-            kind: FailureKind::Refused,
-        }
-    }
-
-    fn not_allowed(mut self) -> Self {
-        self.kind = FailureKind::NotAllowed;
-        self
-    }
-
-    fn wrong(mut self) -> Self {
-        self.kind = FailureKind::Wrong;
-        self
-    }
-}
-
-/// Asks every question, with reads alone. A service that cannot be reached is an answer, not an
-/// error; only a request to stop ends it early.
-pub async fn preflight(refresh: &Refresh) -> Result<Vec<Finding>, Failure> {
-    let mut findings = pair(refresh);
-    findings.push(candidate(refresh).await);
-    for (side, environment) in sides(refresh) {
-        findings.push(order_management(refresh, side, environment).await);
-    }
-    findings.push(caller(refresh, "source").await);
-    findings.push(caller(refresh, "target").await);
-    for (side, finance) in [
-        ("source", &refresh.source_finance),
-        ("target", &refresh.target_finance),
-    ] {
-        if let Some(finance) = finance {
-            findings.push(finance_and_operations(side, finance).await);
-        }
-    }
-    findings.push(names(refresh));
-    findings.push(definitions(refresh).await);
-    Ok(findings)
-}
-
-fn sides(refresh: &Refresh) -> [(&'static str, &Environment); 2] {
-    [
-        ("source", &refresh.source_environment),
-        ("target", &refresh.target_environment),
-    ]
-}
+use crate::clients::{Environment, ErrorKind, Package};
+use crate::engine::Failure;
+use crate::steps::Refresh;
+use crate::steps::probes::finding::{Finding, Probe};
 
 /// The answers that the two environments' own descriptions give (Microsoft Learn, *Copy an
 /// environment*: same tenant, same region, no production target; managed only to managed).
-fn pair(refresh: &Refresh) -> Vec<Finding> {
-    let (source, target) = (&refresh.source_environment, &refresh.target_environment);
-    let shown = |value: &Option<String>| value.clone().unwrap_or_else(|| "not told".to_owned());
-    let both = |one: &Option<String>, other: &Option<String>| {
-        format!("source {}, target {}", shown(one), shown(other))
-    };
+pub(super) fn pair(refresh: &Refresh) -> Vec<Finding> {
+    judged(&refresh.source_environment, &refresh.target_environment)
+}
+
+fn judged(source: &Environment, target: &Environment) -> Vec<Finding> {
     let mut findings = vec![
-        Finding::judged(
+        Probe::new(
+            "the target is another environment than the source",
+            "name two environments: the target is overwritten",
+        )
+        .wrong()
+        .judged(
+            !source.id.eq_ignore_ascii_case(&target.id) && differ(url(source), url(target)),
+            format!("source {}, target {}", source.id, target.id),
+        ),
+        Probe::new(
             "the environments are of one tenant",
-            source.tenant == target.tenant,
-            both(&source.tenant, &target.tenant),
             "a copy stays within a tenant: choose another pair",
+        )
+        .judged(
+            source.tenant == target.tenant,
+            both(source, target, |e| &e.tenant),
         ),
-        Finding::judged(
+        Probe::new(
             "the environments are of one region",
-            source.location == target.location,
-            both(&source.location, &target.location),
             "a copy stays within a region: choose another pair",
+        )
+        .judged(
+            source.location == target.location,
+            both(source, target, |e| &e.location),
         ),
-        Finding::judged(
+        Probe::new(
             "both environments are managed, or neither is",
-            source.protection_level == target.protection_level,
-            both(&source.protection_level, &target.protection_level),
             "enable or disable 'managed environment' on one of them first",
+        )
+        .judged(
+            source.protection_level == target.protection_level,
+            both(source, target, |e| &e.protection_level),
         ),
     ];
     if let Some(reason) = &target.copy_disallowed {
-        findings.push(Finding::judged(
+        let probe = Probe::new(
             "the target may be copied onto",
-            false,
-            reason,
             "remove the reason, or choose another target",
-        ));
+        );
+        findings.push(probe.fail(reason));
     }
-    for (side, environment) in sides(refresh) {
-        findings.push(Finding::judged(
-            &format!("the {side} is ready"),
-            environment.is_ready(),
-            environment.states(),
+    for (side, environment) in [("source", source), ("target", target)] {
+        let ready = Probe::new(
+            format!("the {side} is ready"),
             "wait until the admin center shows it as ready",
-        ));
+        );
+        findings.push(ready.judged(environment.is_ready(), environment.states()));
         let running = environment.ongoing_operation.as_ref();
         let kind = running.map(|operation| operation.kind.clone().unwrap_or_default());
-        findings.push(Finding::judged(
-            &format!("no operation is running on the {side}"),
-            running.is_none(),
-            kind.unwrap_or_else(|| "none".to_owned()),
+        let idle = Probe::new(
+            format!("no operation is running on the {side}"),
             "wait for its end, then run again",
-        ));
+        );
+        findings.push(idle.judged(running.is_none(), kind.unwrap_or_else(|| "none".to_owned())));
     }
     findings.push(unified(target));
     findings
+}
+
+fn both(
+    source: &Environment,
+    target: &Environment,
+    of: impl Fn(&Environment) -> &Option<String>,
+) -> String {
+    let shown = |environment| {
+        of(environment)
+            .clone()
+            .unwrap_or_else(|| "not told".to_owned())
+    };
+    format!("source {}, target {}", shown(source), shown(target))
+}
+
+fn url(environment: &Environment) -> Option<&str> {
+    environment.dataverse.as_ref()?.url.as_deref()
+}
+
+/// Two addresses that are both known and the same lead to one organization.
+fn differ(one: Option<&str>, other: Option<&str>) -> bool {
+    one.is_none() || one != other
 }
 
 /// Is the target one that a single copy serves whole?
@@ -162,184 +104,164 @@ fn unified(target: &Environment) -> Finding {
     let unified = kind
         .as_deref()
         .is_none_or(|kind| kind.eq_ignore_ascii_case("Internal"));
-    Finding::judged(
+    Probe::new(
         "the target's Finance and Operations is unified",
-        unified,
-        kind.unwrap_or_else(|| "none is linked".to_owned()),
         "its database is refreshed through LCS, which this version does not do",
     )
     .wrong()
+    .judged(unified, kind.unwrap_or_else(|| "none is linked".to_owned()))
 }
 
 /// Does the service offer the target for a copy of the source?
-async fn candidate(refresh: &Refresh) -> Finding {
-    let probe = "the service offers the target for a copy of the source";
-    match refresh
-        .power_platform
-        .copy_candidates(refresh.runbook.source.value)
-        .await
-    {
-        Ok(candidates) => Finding::judged(
-            probe,
-            candidates
+pub(super) async fn candidate(refresh: &Refresh) -> Result<Finding, Failure> {
+    let probe = Probe::new(
+        "the service offers the target for a copy of the source",
+        "give the caller the right to list copy candidates, or look in the admin center why the \
+         target cannot be chosen",
+    );
+    let source = refresh.runbook.source.value;
+    match refresh.power_platform.copy_candidates(source).await {
+        Ok(candidates) => {
+            let target = refresh.target_id().to_string();
+            let offered = candidates
                 .iter()
-                .any(|c| c.environment == refresh.target_id().to_string()),
-            format!("{} candidates", candidates.len()),
-            "look in the admin center why it cannot be chosen as a target",
-        ),
-        Err(error) => Finding::unknown(
-            probe,
-            error.to_string(),
-            "give the caller the right to read it, or look in the admin center",
-        ),
+                .any(|candidate| candidate.environment.eq_ignore_ascii_case(&target));
+            Ok(probe.judged(offered, format!("{} candidates", candidates.len())))
+        }
+        Err(error) if error.kind == ErrorKind::Cancelled => Err(error.into()),
+        Err(error) => Ok(probe.unknown(error.to_string())),
     }
 }
 
 /// Is Intelligent Order Management installed? Its returns portal alone does not count.
-async fn order_management(refresh: &Refresh, side: &str, environment: &Environment) -> Finding {
-    let probe = format!("Intelligent Order Management is installed in the {side}");
+pub(super) async fn order_management(refresh: &Refresh, side: &str) -> Result<Finding, Failure> {
+    let probe = Probe::new(
+        format!("Intelligent Order Management is installed in the {side}"),
+        "install it first: the guide presumes it in both environments; or give the caller the right \
+         to list application packages",
+    );
     let id = if side == "source" {
         refresh.runbook.source.value
     } else {
         refresh.target_id()
     };
     match refresh.power_platform.packages(id).await {
-        Ok(packages) => {
-            let installed: Vec<&Package> = packages
-                .iter()
-                .filter(|package| is_order_management(package))
-                .collect();
-            Finding::judged(
-                &probe,
-                installed.iter().any(|package| package.is_installed()),
-                match installed.first() {
-                    Some(package) => format!(
-                        "{} {}",
-                        package.unique_name,
-                        package.state.as_deref().unwrap_or_default()
-                    ),
-                    None => format!(
-                        "not among {} packages of '{}'",
-                        packages.len(),
-                        environment.display_name.as_deref().unwrap_or_default()
-                    ),
-                },
-                "install it first: the guide presumes it in both environments",
-            )
-        }
-        Err(error) => Finding::unknown(
-            &probe,
-            error.to_string(),
-            "give the caller the right to list application packages",
-        ),
+        Ok(packages) => Ok(installed(&probe, &packages)),
+        Err(error) if error.kind == ErrorKind::Cancelled => Err(error.into()),
+        Err(error) => Ok(probe.unknown(error.to_string())),
     }
 }
 
-fn is_order_management(package: &Package) -> bool {
-    package
-        .unique_name
-        .eq_ignore_ascii_case("msdyn_IntelligentOrderManagementAnchor")
-}
-
-/// Is the caller System Administrator here? In the source it must be too: the copy replaces the
-/// target's users by the source's, so a caller that the source does not know would be wiped out.
-async fn caller(refresh: &Refresh, side: &str) -> Finding {
-    let dataverse = if side == "source" {
-        &refresh.source
-    } else {
-        &refresh.target
-    };
-    let (probe, remedy) = if side == "source" {
-        (
-            "the caller is System Administrator in the source, and so survives the copy",
-            "add the application user to the source with the System Administrator role: the copy \
-             replaces the target's users by the source's",
-        )
-    } else {
-        (
-            "the caller is System Administrator in the target",
-            "give the application user the System Administrator role in the target",
-        )
-    };
-    let answer = match dataverse.who_am_i().await {
-        Ok(caller) => dataverse
-            .is_system_administrator(caller.user)
-            .await
-            .map(|is| (is, caller.user.to_string())),
-        Err(error) => Err(error),
-    };
-    match answer {
-        Ok((is_administrator, user)) => {
-            Finding::judged(probe, is_administrator, format!("user {user}"), remedy).not_allowed()
-        }
-        Err(error) => Finding::judged(probe, false, error.to_string(), remedy).not_allowed(),
-    }
-}
-
-async fn finance_and_operations(side: &str, finance: &FinanceOperations) -> Finding {
-    let probe = format!("Finance and Operations of the {side} answers");
-    match finance.reachable().await {
-        Ok(reachability) => Finding::judged(
-            &probe,
-            reachability.is_reachable(),
-            reachability.to_string(),
-            "look whether it is under maintenance, and whether the application is registered in it",
-        ),
-        Err(error) => Finding::unknown(
-            &probe,
-            error.to_string(),
-            "look whether it can be reached from here",
-        ),
-    }
-}
-
-/// Do the tables and columns that the steps use exist, under a name that was found?
-fn names(refresh: &Refresh) -> Finding {
-    let probe = "IOM's tables and columns are found in the source's metadata";
-    let optional = [IomTable::OrchestrationStep, IomTable::WarehouseMapping];
-    let missing: Vec<String> = refresh
-        .names
-        .unresolved()
+fn installed(probe: &Probe, packages: &[Package]) -> Finding {
+    let anchors: Vec<&Package> = packages
         .iter()
-        .filter(|(key, _)| {
-            !optional
-                .iter()
-                .any(|table| key.split('.').next() == Some(table.word()))
+        .filter(|package| {
+            package
+                .unique_name
+                .eq_ignore_ascii_case("msdyn_IntelligentOrderManagementAnchor")
         })
-        .map(|(key, name)| format!("{key} ('{name}')"))
         .collect();
-    let read = if missing.is_empty() {
-        "all found".to_owned()
-    } else {
-        format!("not found: {}", missing.join(", "))
+    let read = match anchors.first() {
+        Some(package) => format!(
+            "{} {}",
+            package.unique_name,
+            package.state.as_deref().unwrap_or("without a state")
+        ),
+        None => format!("not among {} packages", packages.len()),
     };
-    let remedy = "write the names that this tenant uses under `iom.tables` and `iom.columns`";
-    Finding::judged(probe, missing.is_empty(), read, remedy).wrong()
+    probe.judged(anchors.iter().any(|package| package.is_installed()), read)
 }
 
-/// Can every active provider of the source be installed again?
-async fn definitions(refresh: &Refresh) -> Finding {
-    let probe = "every active provider of the source has an active definition in the library";
-    let catalogue = match Catalogue::read(refresh, View::Target(&refresh.source)).await {
-        Ok(catalogue) => catalogue,
-        Err(failure) => return Finding::unknown(probe, failure.message, "see the other findings"),
-    };
-    let lost: Vec<String> = catalogue
-        .providers
-        .values()
-        .filter(|provider| provider.active)
-        .filter(|provider| !catalogue.definition_of(provider).is_some_and(|d| d.active))
-        .map(|provider| format!("'{}'", provider.name))
-        .collect();
-    let read = if lost.is_empty() {
-        "all have".to_owned()
-    } else {
-        format!("not: {}", lost.join(", "))
-    };
-    Finding::judged(
-        probe,
-        lost.is_empty(),
-        read,
-        "bring the definition back before the copy: without it the provider could not be reinstalled",
-    )
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::steps::probes::finding::Verdict;
+    use serde_json::{Value, json};
+
+    fn environment(id: &str, changed: &[(&str, Value)]) -> Environment {
+        let mut raw = json!({"name": id, "location": "europe", "properties": {
+            "tenantId": "t", "states": {"management": {"id": "Ready"}},
+            "linkedEnvironmentMetadata": {"instanceUrl": format!("https://{id}.crm4.dynamics.com"),
+                "instanceState": "Ready"},
+            "governanceConfiguration": {"protectionLevel": "Basic"}}});
+        for (pointer, value) in changed {
+            *raw.pointer_mut(pointer).unwrap() = value.clone();
+        }
+        Environment::from_value(raw).unwrap()
+    }
+
+    fn failed(source: &Environment, target: &Environment) -> Vec<String> {
+        let findings = judged(source, target);
+        let failed = findings.into_iter().filter(|f| f.verdict == Verdict::Fail);
+        failed.map(|finding| finding.probe).collect()
+    }
+
+    #[test]
+    fn a_pair_that_fits_passes_and_each_difference_is_named() {
+        let source = environment("source", &[]);
+        assert!(failed(&source, &environment("target", &[])).is_empty());
+        for (pointer, value, expected) in [
+            ("/properties/tenantId", "other", "one tenant"),
+            ("/location", "asia", "one region"),
+            (
+                "/properties/governanceConfiguration/protectionLevel",
+                "Standard",
+                "managed",
+            ),
+            (
+                "/properties/states/management/id",
+                "Running",
+                "the target is ready",
+            ),
+            (
+                "/properties/linkedEnvironmentMetadata/instanceUrl",
+                "https://source.crm4.dynamics.com",
+                "another environment",
+            ),
+        ] {
+            let target = environment("target", &[(pointer, json!(value))]);
+            let failed = failed(&source, &target);
+            assert!(
+                failed.len() == 1 && failed[0].contains(expected),
+                "{failed:?}"
+            );
+        }
+        assert!(failed(&source, &source)[0].contains("another environment"));
+    }
+
+    #[test]
+    fn an_operation_a_refusal_and_an_lcs_target_are_named() {
+        let mut target = environment("target", &[]);
+        target.copy_disallowed = Some("locked".to_owned());
+        target.ongoing_operation = Some(crate::clients::OngoingOperation {
+            id: None,
+            kind: Some("Copy".to_owned()),
+        });
+        target.finance_operations = Some(crate::clients::LinkedApp {
+            kind: Some("Linked".to_owned()),
+            url: None,
+            id: None,
+        });
+        assert_eq!(failed(&environment("source", &[]), &target).len(), 3);
+    }
+
+    #[test]
+    fn the_returns_portal_alone_is_not_order_management() {
+        let package = |name: &str, state: &str| Package {
+            unique_name: name.to_owned(),
+            name: None,
+            version: None,
+            state: Some(state.to_owned()),
+            raw: Value::Null,
+        };
+        let probe = Probe::new("installed", "install it");
+        let anchor = "msdyn_IntelligentOrderManagementAnchor";
+        let of = |packages: &[Package]| installed(&probe, packages).verdict;
+        assert_eq!(of(&[package(anchor, "Installed")]), Verdict::Pass);
+        assert_eq!(of(&[package(anchor, "None")]), Verdict::Fail);
+        assert_eq!(
+            of(&[package("msdyn_IOMOrderReturnsPortalAnchor", "Installed")]),
+            Verdict::Fail
+        );
+    }
 }
