@@ -86,6 +86,12 @@ impl SimulatedClock {
         }
     }
 
+    /// Sets the clock forward.
+    #[cfg(test)]
+    pub(crate) fn skip(&mut self, duration: Duration) {
+        self.from = self.from + duration;
+    }
+
     /// What the clock shows.
     pub(crate) fn now(&self) -> Moment {
         let seconds = self.began.elapsed().as_secs_f64() * self.speed;

@@ -28,6 +28,8 @@ mod odata;
 mod schema;
 mod seed;
 mod tenant;
+#[cfg(test)]
+mod tests;
 mod world;
 
 pub use application::{

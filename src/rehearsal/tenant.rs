@@ -167,6 +167,17 @@ impl Rehearsal {
         }
     }
 
+    /// Does something with the world.
+    #[cfg(test)]
+    pub(super) fn with_world<T>(&self, act: impl FnOnce(&mut World) -> T) -> Option<T> {
+        let mut world = self
+            .tenant
+            .world
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        world.as_mut().map(act)
+    }
+
     fn end(&self) {
         self.ending.cancel();
         let world = self.tenant.world.lock();

@@ -105,6 +105,12 @@ impl World {
         self.objects.get(key)
     }
 
+    /// Sets the clock forward.
+    #[cfg(test)]
+    pub(crate) fn skip(&mut self, duration: std::time::Duration) {
+        self.clock.skip(duration);
+    }
+
     /// Every object.
     #[cfg(test)]
     pub(crate) fn objects(&self) -> &Objects {
