@@ -11,7 +11,7 @@ use crate::rehearsal::schema::Schema;
 use crate::rehearsal::world::store::Draft;
 
 /// How long an edit of an environment takes.
-const LASTS: Duration = Duration::from_secs(60);
+const LASTS: Duration = Duration::from_mins(1);
 
 /// The members of an environment that a PATCH may change, in its body and in its object.
 const MEMBERS: [&str; 5] = [

@@ -16,10 +16,10 @@ use crate::rehearsal::world::names;
 use crate::rehearsal::world::store::Draft;
 
 /// How long a copy takes.
-const LASTS: Duration = Duration::from_secs(90 * 60);
+const LASTS: Duration = Duration::from_mins(90);
 
 /// How long after a copy the organization does not know its callers yet.
-const UNPROVISIONED: Duration = Duration::from_secs(3 * 60);
+const UNPROVISIONED: Duration = Duration::from_mins(3);
 
 /// What a copy is asked to do.
 #[derive(Clone, Debug, Default)]

@@ -16,7 +16,7 @@ const DESIGNER: &str = "msdyn_iomdesigner";
 const STEP: &str = "msdyn_iomstep";
 
 /// How long publishing takes.
-const LASTS: Duration = Duration::from_secs(60);
+const LASTS: Duration = Duration::from_mins(1);
 
 /// The state of a published orchestration.
 const PUBLISHED: i64 = 1;

@@ -27,29 +27,40 @@ const INCOMPLETE: i64 = 192_350_000;
 const ZERO: &str = "00000000-0000-0000-0000-000000000000";
 
 /// How long an activation takes.
-const LASTS: Duration = Duration::from_secs(180);
+const LASTS: Duration = Duration::from_mins(3);
 
-/// The child tables of a provider that are made from those of its definition: the table, its lookup
-/// to the definition's row, the definition's table, and the column that is taken over.
-const CHILDREN: [(&str, &str, &str, Option<(&str, &str)>); 3] = [
-    (
-        CONNECTION,
-        "msdyn_connectionreferencedefinitionid",
-        "msdyn_iomproviderdefinitionconnectionref",
-        None,
-    ),
-    (
-        "msdyn_iomproviderparameter",
-        "msdyn_parameterdefinitionid",
-        "msdyn_iomproviderdefinitionparameter",
-        Some(("msdyn_defaultvalue", "msdyn_value")),
-    ),
-    (
-        "msdyn_iomprovidertransformation",
-        "msdyn_transformationdefinitionid",
-        "msdyn_iomproviderdefinitiontransformation",
-        Some(("msdyn_transformation", "msdyn_transformation")),
-    ),
+/// A child table of a provider, whose rows are made from those of its definition.
+struct Child {
+    /// The table.
+    table: &'static str,
+    /// Its lookup to the definition's row.
+    lookup: &'static str,
+    /// The definition's table.
+    of: &'static str,
+    /// A column of the definition's row, and the one that takes its value over.
+    taken: Option<(&'static str, &'static str)>,
+}
+
+/// The child tables.
+const CHILDREN: [Child; 3] = [
+    Child {
+        table: CONNECTION,
+        lookup: "msdyn_connectionreferencedefinitionid",
+        of: "msdyn_iomproviderdefinitionconnectionref",
+        taken: None,
+    },
+    Child {
+        table: "msdyn_iomproviderparameter",
+        lookup: "msdyn_parameterdefinitionid",
+        of: "msdyn_iomproviderdefinitionparameter",
+        taken: Some(("msdyn_defaultvalue", "msdyn_value")),
+    },
+    Child {
+        table: "msdyn_iomprovidertransformation",
+        lookup: "msdyn_transformationdefinitionid",
+        of: "msdyn_iomproviderdefinitiontransformation",
+        taken: Some(("msdyn_transformation", "msdyn_transformation")),
+    },
 ];
 
 /// Installs a provider from its definition: an inactive instance with the id that the request
@@ -80,26 +91,39 @@ pub(crate) fn install(
     }));
     let table = organization.table(PROVIDER)?;
     organization.insert(&table, id, row);
-    for (child, lookup_column, of, taken) in CHILDREN {
-        let (table, of_table) = (organization.table(child)?, organization.table(of)?);
-        for source in organization.led_to(of, "msdyn_providerdefinitionid", definition) {
-            let source_id = text(&source, &of_table.primary_id).unwrap_or_default();
-            let mut row = row_of(json!({
-                "msdyn_name": source.get("msdyn_name"),
-                "msdyn_providerid": lookup_value(PROVIDER, id),
-                lookup_column: lookup_value(of, source_id),
-            }));
-            if let Some((from, to)) = taken {
-                let value = source.get(from).cloned().unwrap_or(Value::Null);
-                row.insert(to.to_owned(), value);
-            }
-            if child == CONNECTION {
-                row.insert("statecode".to_owned(), json!(0));
-                row.insert("statuscode".to_owned(), json!(INCOMPLETE));
-            }
-            let child_id = names::identifier(&[child, id, source_id]);
-            organization.insert(&table, &child_id, row);
+    for child in &CHILDREN {
+        make_children(organization, child, id, definition)?;
+    }
+    Ok(())
+}
+
+fn make_children(
+    organization: &mut Organization,
+    child: &Child,
+    provider: &str,
+    definition: &str,
+) -> Result<(), Refusal> {
+    let (table, of) = (
+        organization.table(child.table)?,
+        organization.table(child.of)?,
+    );
+    for source in organization.led_to(child.of, "msdyn_providerdefinitionid", definition) {
+        let source_id = text(&source, &of.primary_id).unwrap_or_default();
+        let mut row = row_of(json!({
+            "msdyn_name": source.get("msdyn_name"),
+            "msdyn_providerid": lookup_value(PROVIDER, provider),
+            child.lookup: lookup_value(child.of, source_id),
+        }));
+        if let Some((from, to)) = child.taken {
+            let value = source.get(from).cloned().unwrap_or(Value::Null);
+            row.insert(to.to_owned(), value);
         }
+        if child.table == CONNECTION {
+            row.insert("statecode".to_owned(), json!(0));
+            row.insert("statuscode".to_owned(), json!(INCOMPLETE));
+        }
+        let id = names::identifier(&[child.table, provider, source_id]);
+        organization.insert(&table, &id, row);
     }
     Ok(())
 }
@@ -121,17 +145,12 @@ fn free_name(organization: &Organization, name: &str) -> String {
 }
 
 /// The rules of a provider that is updated: deactivating it turns its flows off.
-pub(super) fn before_update(
-    organization: &mut Organization,
-    update: &Update<'_>,
-) -> Result<(), Refusal> {
-    let was_active = is_active(update.before);
-    if was_active && !is_active(update.after) {
+pub(super) fn before_update(organization: &mut Organization, update: &Update<'_>) {
+    if is_active(update.before) && !is_active(update.after) {
         for flow in flows::deployed_of(organization, update.id) {
             flows::switch(organization, &flow, false);
         }
     }
-    Ok(())
 }
 
 fn is_active(provider: &Row) -> bool {
@@ -216,11 +235,11 @@ fn failed(
 /// Ends an activation: the provider is active, with an action for each logic definition of that
 /// type and a flow that is on for every one; or it has an activation error.
 pub(super) fn end_activation(organization: &mut Organization, id: &str) {
-    if let Some(provider) = organization.row(PROVIDER, id) {
-        if let Err(refusal) = deploy(organization, &provider, id) {
-            let message = format!("The provider cannot be activated: {}", refusal.message);
-            let _written = failed(organization, provider, message);
-        }
+    if let Some(provider) = organization.row(PROVIDER, id)
+        && let Err(refusal) = deploy(organization, &provider, id)
+    {
+        let message = format!("The provider cannot be activated: {}", refusal.message);
+        let _written = failed(organization, provider, message);
     }
 }
 

@@ -16,7 +16,7 @@ const REFERENCE: &str = "msdyn_iomplatformconnectionreference";
 pub(crate) const SOLUTION: &str = "msdyn_IntelligentOrderManagement";
 
 /// How long it takes.
-const LASTS: Duration = Duration::from_secs(120);
+const LASTS: Duration = Duration::from_mins(2);
 
 /// Presses the button. Pressing it again while it works changes nothing.
 pub(crate) fn activate(organization: &mut Organization) -> Result<(), Refusal> {

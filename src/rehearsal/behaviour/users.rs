@@ -128,25 +128,22 @@ fn add(organization: &mut Organization) -> Result<(), Refusal> {
         .rows("systemuser")
         .into_iter()
         .find(|user| text(user, "applicationid") == Some(CLIENT));
-    let id = match existing {
-        Some(mut user) => {
-            let id = text(&user, "systemuserid").unwrap_or_default().to_owned();
-            user.insert("isdisabled".to_owned(), json!(false));
-            organization.save(&table, user);
-            id
-        }
-        None => {
-            let id = names::identifier(&["application-user", &organization.id]);
-            let row = row_of(json!({
-                "fullname": "# iomcopy rehearsal",
-                "applicationid": CLIENT,
-                "azureactivedirectoryobjectid": CLIENT_OBJECT,
-                "isdisabled": false,
-                "accessmode": 4,
-            }));
-            organization.insert(&table, &id, row);
-            id
-        }
+    let id = if let Some(mut user) = existing {
+        let id = text(&user, "systemuserid").unwrap_or_default().to_owned();
+        user.insert("isdisabled".to_owned(), json!(false));
+        organization.save(&table, user);
+        id
+    } else {
+        let id = names::identifier(&["application-user", &organization.id]);
+        let row = row_of(json!({
+            "fullname": "# iomcopy rehearsal",
+            "applicationid": CLIENT,
+            "azureactivedirectoryobjectid": CLIENT_OBJECT,
+            "isdisabled": false,
+            "accessmode": 4,
+        }));
+        organization.insert(&table, &id, row);
+        id
     };
     let role = organization
         .rows("role")

@@ -37,7 +37,7 @@ pub(crate) fn create(
     organization: &mut Organization,
     table: &Table,
     id: &str,
-    columns: Row,
+    columns: &Row,
 ) -> Result<(), Refusal> {
     if organization.row(&table.logical_name, id).is_some() {
         return Err(Refusal::new(
@@ -46,10 +46,10 @@ pub(crate) fn create(
             "A record with matching key values already exists.",
         ));
     }
-    ownership::check(organization, &columns)?;
+    ownership::check(organization, columns)?;
     let mut row = columns.clone();
     row.retain(|_, value| !value.is_null());
-    states::settle(table, &columns, &mut row)?;
+    states::settle(table, columns, &mut row)?;
     if table.logical_name == "workflow" {
         flows::before_create(&mut row);
     }
@@ -91,7 +91,7 @@ pub(crate) fn update(
         "workflow" => flows::before_update(organization, &mut update)?,
         "connectionreference" => connections::before_update(organization, &update)?,
         "msdyn_iomdesigner" => orchestrations::before_update(organization, &update)?,
-        "msdyn_iomprovider" => providers::before_update(organization, &update)?,
+        "msdyn_iomprovider" => providers::before_update(organization, &update),
         "msdyn_iomproviderconnectionreference" => {
             providers::before_connection_update(organization, &mut update)?;
         }

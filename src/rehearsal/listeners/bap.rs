@@ -84,13 +84,11 @@ fn not_found(environment: &str) -> Answer {
 }
 
 fn busy(turn: &Turn<'_, '_>, environment: &str) -> Result<(), Answer> {
-    match operations::ongoing(&turn.draft, &environment.to_lowercase()) {
-        None => Ok(()),
-        Some(_) => {
-            let text = copy::not_startable(environment);
-            Err(Answer::error(409, "OperationNotStartable", &text))
-        }
+    if operations::ongoing(&turn.draft, &environment.to_lowercase()).is_some() {
+        let text = copy::not_startable(environment);
+        return Err(Answer::error(409, "OperationNotStartable", &text));
     }
+    Ok(())
 }
 
 /// An environment: while an operation changes it, the operation is shown in it.

@@ -5,7 +5,7 @@
 //! - `connection`: a connection that ends when the tenant stops.
 //! - `authentication`: tokens, and who has sent one.
 //! - `authority`: the token endpoint.
-//! - `power_platform`, `bap`: the two families of the admin API.
+//! - `power_platform`, `inventory`, `bap`: the two families of the admin API.
 //! - `dataverse`: the Web API.
 //! - `finance_operations`: the data services of Finance and Operations.
 
@@ -15,6 +15,7 @@ mod bap;
 pub(crate) mod connection;
 mod dataverse;
 mod finance_operations;
+mod inventory;
 pub(crate) mod message;
 mod power_platform;
 pub(crate) mod serve;

@@ -1,17 +1,18 @@
 //! The Power Platform API: environment management, application packages, connections.
 //!
 //! Routes, names and values as Microsoft's generated client and Microsoft Learn (api-version
-//! 2024-10-01) have them; packages and connections as recorded by Microsoft's Terraform provider.
+//! 2024-10-01) have them.
 
 use serde_json::{Value, json};
 
 use super::authentication;
+use super::inventory;
 use super::message::Answer;
 use super::{Listener, Turn};
 use crate::rehearsal::behaviour::copy::{self, CopyRefusal, CopyRequest};
 use crate::rehearsal::behaviour::environments;
 use crate::rehearsal::behaviour::operations::{self, Operation, State};
-use crate::rehearsal::world::names;
+use crate::rehearsal::clock::Moment;
 
 const VERSIONS: [&str; 3] = ["2024-10-01", "2022-03-01-preview", "1"];
 
@@ -61,15 +62,18 @@ pub(super) fn answer(turn: &mut Turn<'_, '_>) -> Result<Answer, Answer> {
             | ["environmentmanagement", "operations", operation],
         ) => one_operation(turn, &segments, operation)?,
         ("GET", ["appmanagement", "environments", id, "applicationPackages"]) => {
-            packages(turn, id)?
+            inventory::packages(turn, id)?
         }
-        ("GET", ["connectivity", "environments", id, "connections"]) => connections(turn, id)?,
+        ("GET", ["connectivity", "environments", id, "connections"]) => {
+            inventory::connections(turn, id)?
+        }
         _ => Answer::error(404, "NotFound", "No route of the rehearsal tenant fits."),
     };
     Ok(answer.with_unique("x-ms-correlation-id"))
 }
 
-fn not_found(environment: &str) -> Answer {
+/// The answer that an environment is not there.
+pub(super) fn not_found(environment: &str) -> Answer {
     let text = format!("The environment '{environment}' could not be found.");
     Answer::error(404, "EnvironmentNotFound", &text)
 }
@@ -257,8 +261,8 @@ fn shown_operation(turn: &Turn<'_, '_>, operation: &Operation) -> Value {
             json!({
                 "name": stage.name,
                 "status": status,
-                "startTime": stage.began.map(|moment| moment.in_ticks()),
-                "endTime": stage.ended.map(|moment| moment.in_ticks()),
+                "startTime": stage.began.map(Moment::in_ticks),
+                "endTime": stage.ended.map(Moment::in_ticks),
                 "errorDetail": null,
             })
         })
@@ -283,98 +287,6 @@ fn shown_operation(turn: &Turn<'_, '_>, operation: &Operation) -> Value {
             "environmentId": operation.environment,
             "displayName": at("/properties/displayName"),
             "dataverseOrganizationUrl": at("/properties/linkedEnvironmentMetadata/instanceUrl"),
-        },
-    })
-}
-
-fn packages(turn: &Turn<'_, '_>, environment: &str) -> Result<Answer, Answer> {
-    environments::environment(&turn.draft, environment).ok_or_else(|| not_found(environment))?;
-    let wanted = turn.request.option("appInstallState").unwrap_or("All");
-    let prefix = format!("package/{}/", environment.to_lowercase());
-    let value: Vec<Value> = turn
-        .draft
-        .under(&prefix)
-        .filter(|(_, package)| {
-            let installed = package["state"] == "Installed";
-            match wanted.to_ascii_lowercase().as_str() {
-                "installed" => installed,
-                "notinstalled" => !installed,
-                _ => true,
-            }
-        })
-        .map(|(_, package)| package.clone())
-        .collect();
-    Ok(Answer::json(200, &json!({"value": value})))
-}
-
-fn connections(turn: &Turn<'_, '_>, environment: &str) -> Result<Answer, Answer> {
-    environments::environment(&turn.draft, environment).ok_or_else(|| {
-        let tenant = crate::rehearsal::application::TENANT;
-        let text =
-            format!("The environment '{environment}' could not be found in the tenant '{tenant}'.");
-        let body = json!({
-            "error": {"code": "ServiceToServiceEnvironmentNotFound", "message": text},
-        });
-        Answer::json(404, &body)
-    })?;
-    let environment = environment.to_lowercase();
-    let prefix = names::connection(&environment, "");
-    let value: Vec<Value> = turn
-        .draft
-        .under(&prefix)
-        .map(|(key, connection)| shown_connection(&environment, &key[prefix.len()..], connection))
-        .collect();
-    Ok(Answer::json(200, &json!({"value": value})))
-}
-
-fn shown_connection(environment: &str, name: &str, connection: &Value) -> Value {
-    let connector = connection["connector"].as_str().unwrap_or_default();
-    let api = format!("/providers/Microsoft.PowerApps/apis/{connector}");
-    let status = match connection["status"].as_str() {
-        Some("Connected") => json!([{"status": "Connected"}]),
-        _ => json!([{
-            "status": "Error",
-            "target": "token",
-            "error": {"code": "Unauthorized", "message": "Failed to refresh access token."},
-        }]),
-    };
-    let owner = &connection["owner"];
-    let principals = connection["users"].as_array().into_iter().flatten();
-    let permissions: Vec<Value> = principals
-        .map(|user| {
-            let role = if *user == owner["id"] {
-                "Owner"
-            } else {
-                "CanView"
-            };
-            json!({
-                "name": user,
-                "type": "Microsoft.PowerApps/apis/connections/permissions",
-                "properties": {
-                    "roleName": role,
-                    "principal": {"id": user, "type": "NotSpecified"},
-                },
-            })
-        })
-        .collect();
-    json!({
-        "name": name,
-        "id": format!("{api}/connections/{name}"),
-        "type": "Microsoft.PowerApps/apis/connections",
-        "properties": {
-            "apiId": api,
-            "displayName": connection["displayName"],
-            "statuses": status,
-            "createdBy": owner,
-            "createdTime": connection["createdTime"],
-            "lastModifiedTime": connection["createdTime"],
-            "environment": {
-                "id": format!("/providers/Microsoft.PowerApps/environments/{environment}"),
-                "name": environment,
-            },
-            "permissions": permissions,
-            "accountName": owner["email"],
-            "allowSharing": false,
         },
     })
 }

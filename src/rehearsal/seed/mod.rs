@@ -86,3 +86,94 @@ impl Garden<'_, '_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::rehearsal::behaviour::organization::{Row, lookup_of};
+
+    fn seeded() -> (Schema, Objects) {
+        let schema = Schema::standard();
+        let objects = objects(&schema, &Origins::default());
+        (schema, objects)
+    }
+
+    /// The rows with their organization, table and id.
+    fn rows(objects: &Objects) -> impl Iterator<Item = ([&str; 3], &Row)> {
+        objects.iter().filter_map(|(key, value)| {
+            let mut parts = key.strip_prefix("row/")?.split('/');
+            let place = [parts.next()?, parts.next()?, parts.next()?];
+            Some((place, value.as_object()?))
+        })
+    }
+
+    #[test]
+    fn every_column_is_the_schemas_and_every_lookup_leads_to_a_row() {
+        let (schema, objects) = seeded();
+        for ([organization, table, id], row) in rows(&objects) {
+            let table = schema.table(table).unwrap();
+            assert_eq!(row[&table.primary_id], id);
+            for (column, value) in row {
+                let name = format!("{}.{column}", table.logical_name);
+                let column = table.column(column).unwrap_or_else(|| panic!("{name}"));
+                if column.lookup().is_some() {
+                    let (other, id) = lookup_of(value).unwrap_or_else(|| panic!("{name}"));
+                    let key = format!("row/{organization}/{other}/{id}");
+                    assert!(objects.contains_key(&key), "{name} leads to {key}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_thin_line_has_one_thing_of_each_kind() {
+        let (_, objects) = seeded();
+        let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+        for ([organization, table, _], _) in rows(&objects) {
+            *counts.entry((organization, table)).or_default() += 1;
+        }
+        let count = |plot: &Plot, table| *counts.get(&(plot.organization, table)).unwrap_or(&0);
+        for (table, source, target) in [
+            ("workflow", 10, 4),
+            ("connectionreference", 2, 2),
+            ("msdyn_iomplatformconnectionreference", 1, 1),
+            ("msdyn_iomprovider", 1, 1),
+            ("msdyn_iomprovideraction", 1, 1),
+            ("msdyn_iomproviderparameter", 1, 1),
+            ("msdyn_iompolicy", 2, 0),
+            ("msdyn_iomdesigner", 2, 1),
+            ("msdyn_iomstep", 3, 0),
+            ("msdyn_dualwriteentitymap", 0, 0),
+            ("systemuser", 4, 4),
+        ] {
+            assert_eq!(count(&plots::SOURCE, table), source, "{table}");
+            assert_eq!(count(&plots::TARGET, table), target, "{table}");
+        }
+    }
+
+    #[test]
+    fn what_graphs_refer_to_is_there() {
+        let (_, objects) = seeded();
+        for ([organization, table, _], row) in rows(&objects) {
+            if table == "msdyn_iomdesigner" {
+                let graph: Value =
+                    serde_json::from_str(row["msdyn_graph"].as_str().unwrap()).unwrap();
+                for node in graph["nodes"].as_array().unwrap() {
+                    let one = [
+                        ("msdyn_iomprovideraction", &node["providerAction"]),
+                        ("msdyn_iompolicy", &node["filterPolicy"]),
+                        ("msdyn_iompolicy", &node["executionPolicies"][0]),
+                    ];
+                    for (table, reference) in one {
+                        if let Some(id) = reference["id"].as_str() {
+                            let key = format!("row/{organization}/{table}/{id}");
+                            assert!(objects.contains_key(&key), "{key}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

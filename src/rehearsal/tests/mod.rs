@@ -6,7 +6,8 @@ mod environments;
 mod faults;
 mod flows;
 mod metadata;
-mod order_management;
+mod orchestrations;
+mod providers;
 mod tokens;
 mod worlds;
 

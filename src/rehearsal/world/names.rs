@@ -1,5 +1,7 @@
 //! The keys of objects, and ids that follow from names.
 
+use std::fmt::Write as _;
+
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -55,8 +57,10 @@ pub(crate) fn unique() -> String {
 
 /// The SHA-256 of a text, in hexadecimal.
 pub(crate) fn digest(text: &str) -> String {
-    Sha256::digest(text.as_bytes())
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    let mut digest = String::new();
+    for byte in Sha256::digest(text.as_bytes()) {
+        // Writing to a string cannot fail.
+        let _written = write!(digest, "{byte:02x}");
+    }
+    digest
 }

@@ -104,7 +104,6 @@ impl Visit<'_, '_> {
 fn check(column: &Column, value: &Value) -> Result<(), Refusal> {
     let name = &column.logical_name;
     let fits = match (&column.kind, value) {
-        (_, Value::Null) => true,
         (Kind::Text(length) | Kind::Memo(length), Value::String(text)) => {
             if text.chars().count() > *length {
                 let text = format!(
@@ -116,9 +115,12 @@ fn check(column: &Column, value: &Value) -> Result<(), Refusal> {
         }
         (Kind::Identifier, Value::String(text)) => path::guid(text).is_some(),
         (Kind::DateTime, Value::String(text)) => text.parse::<jiff::Timestamp>().is_ok(),
-        (Kind::Boolean, Value::Bool(_)) | (Kind::Managed, Value::Object(_)) => true,
-        (Kind::Integer | Kind::BigInteger, value) => value.is_i64(),
-        (Kind::State(_) | Kind::Status(_), value) => value.is_i64(),
+        (_, Value::Null) | (Kind::Boolean, Value::Bool(_)) | (Kind::Managed, Value::Object(_)) => {
+            true
+        }
+        (Kind::Integer | Kind::BigInteger | Kind::State(_) | Kind::Status(_), value) => {
+            value.is_i64()
+        }
         (Kind::Choice(_), value) => {
             let known = value
                 .as_i64()

@@ -204,14 +204,11 @@ pub(super) fn trim(
     let Some(members) = attribute.as_object_mut() else {
         return Ok(());
     };
-    if cast.is_none() {
-        if let Some(name) = options
-            .select
-            .iter()
-            .find(|name| OF_TYPE.contains(&name.as_str()))
-        {
-            return Err(Refusal::no_property(name, "AttributeMetadata"));
-        }
+    let of_type = |name: &&String| OF_TYPE.contains(&name.as_str());
+    if cast.is_none()
+        && let Some(name) = options.select.iter().find(of_type)
+    {
+        return Err(Refusal::no_property(name, "AttributeMetadata"));
     }
     if options.expand.is_empty() {
         members.shift_remove("OptionSet");

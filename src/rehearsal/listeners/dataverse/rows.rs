@@ -17,7 +17,7 @@ const FORMATTED: &str = "OData.Community.Display.V1.FormattedValue";
 const LOOKUP_TABLE: &str = "Microsoft.Dynamics.CRM.lookuplogicalname";
 const NAVIGATION: &str = "Microsoft.Dynamics.CRM.associatednavigationproperty";
 
-/// The ETag of a row.
+/// The `ETag` of a row.
 pub(super) fn etag(row: &Row) -> String {
     let version = row
         .get("versionnumber")

@@ -24,7 +24,7 @@ impl Visit<'_, '_> {
             .remove(&table.primary_id)
             .and_then(|id| path::guid(id.as_str()?))
             .unwrap_or_else(names::unique);
-        writes::create(&mut self.organization, table, &id, columns)?;
+        writes::create(&mut self.organization, table, &id, &columns)?;
         self.written(table, &id, 201)
     }
 
@@ -50,7 +50,7 @@ impl Visit<'_, '_> {
                 Err(Refusal::no_row(&table.logical_name, id))
             }
             None => {
-                writes::create(&mut self.organization, table, id, columns)?;
+                writes::create(&mut self.organization, table, id, &columns)?;
                 self.written(table, id, 201)
             }
         }
