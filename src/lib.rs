@@ -25,9 +25,13 @@
 //! - [`clock`], [`text`], [`cancellation`]: durations, escaping and redaction, stopping.
 
 pub mod cancellation;
+pub mod cli;
+pub mod clients;
 pub mod clock;
 pub mod engine;
 pub mod journal;
+pub mod rehearsal;
 pub mod report;
 pub mod runbook;
+pub mod steps;
 pub mod text;

@@ -1,3 +1,7 @@
-//! The program's door: everything else is in the library.
+//! The program's door: arguments in, exit code out; everything else is in the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::from(iomcopy::cli::main(std::env::args_os()))
+}
