@@ -1,5 +1,6 @@
 //! The one integration test binary: each file beside this one is a module of it.
 //!
+//! - `guided`: every unpublished write as a person's task.
 //! - `harness`: the program and the rehearsal tenant as processes, and the tenant's world as its
 //!   file tells it.
 //! - `rooms`: the house's arrows.
@@ -9,6 +10,7 @@
 //! - `plans`: the forecast, and plans that are approved.
 //! - `refusals`: what stops before anything is sent, with its exit code.
 
+mod guided;
 mod harness;
 mod kills;
 mod lies;
