@@ -170,6 +170,27 @@ impl Stage {
         World::read(&self.path("rehearsal.world.jsonl"))
     }
 
+    /// What somebody else did in the tenant while the program was not running: a line in the world's
+    /// file, as the tenant itself would write it.
+    pub(crate) fn edit_own_world(&self, puts: &serde_json::Map<String, Value>) {
+        let path = self.path("rehearsal.world.jsonl");
+        let text = fs::read_to_string(&path).expect("the world can be read");
+        let last: Value = serde_json::from_str(text.lines().last().unwrap_or_default())
+            .expect("the world's last line is whole");
+        let line = serde_json::json!({
+            "n": last["n"].as_u64().unwrap_or_default() + 1,
+            "at": last["at"],
+            "elapsed": last["elapsed"],
+            "put": puts,
+        });
+        let mut file = fs::OpenOptions::new()
+            .append(true)
+            .open(path)
+            .expect("the world can be appended to");
+        std::io::Write::write_all(&mut file, format!("{line}\n").as_bytes())
+            .expect("the world can be appended to");
+    }
+
     /// The records of the state file, as far as they are whole.
     pub(crate) fn records(&self) -> Vec<Value> {
         let text = fs::read_to_string(self.state()).unwrap_or_default();
@@ -262,12 +283,35 @@ impl World {
 
     /// One environment's rows of a table.
     pub(crate) fn rows_of(&self, side: &str, table: &str) -> Vec<&Value> {
-        let prefix = format!("row/{side}/{table}/");
+        let prefix = format!("row/{}/{table}/", self.organization(side));
         self.objects
             .iter()
             .filter(|(key, _)| key.starts_with(&prefix))
             .map(|(_, row)| row)
             .collect()
+    }
+
+    /// An environment by its display name.
+    pub(crate) fn environment(&self, name: &str) -> &Value {
+        let found = self.objects.iter().find(|(key, value)| {
+            key.starts_with("environment/") && value["properties"]["displayName"] == name
+        });
+        found
+            .map(|(_, environment)| environment)
+            .expect("the environment is there")
+    }
+
+    /// The id of the organization of `source` or `target`.
+    fn organization(&self, side: &str) -> &str {
+        let name = if side == "source" {
+            "Contoso Prod"
+        } else {
+            "Contoso UAT"
+        };
+        let metadata = &self.environment(name)["properties"]["linkedEnvironmentMetadata"];
+        metadata["resourceId"]
+            .as_str()
+            .expect("the environment has an organization")
     }
 
     /// Requests of a method whose path contains a text and that were answered well.
@@ -315,7 +359,7 @@ impl World {
             .map(|(key, value)| {
                 let mut value = value.clone();
                 strip(&mut value);
-                let mut line = format!("{key} {value}");
+                let mut line = without_ports(&format!("{key} {value}"));
                 for id in ids(&line) {
                     if !known.contains(&id) {
                         line = line.replace(&id, "<made>");
@@ -329,11 +373,22 @@ impl World {
     }
 }
 
+/// The text without the ports of loopback addresses: each tenant has its own.
+fn without_ports(text: &str) -> String {
+    let mut parts = text.split("127.0.0.1:");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| {
+        text + "127.0.0.1" + part.trim_start_matches(|c: char| c.is_ascii_digit())
+    })
+}
+
 /// Takes out what changes with every run.
 fn strip(value: &mut Value) {
-    const CHANGING: [&str; 12] = [
+    const CHANGING: [&str; 14] = [
         "@odata.etag",
         "versionnumber",
+        "instanceUrl",
+        "instanceApiUrl",
         "createdon",
         "modifiedon",
         "etag",
