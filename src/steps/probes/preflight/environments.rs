@@ -5,6 +5,7 @@ use crate::clients::{Environment, ErrorKind, Package};
 use crate::engine::Failure;
 use crate::steps::Refresh;
 use crate::steps::probes::finding::{Finding, Probe};
+use crate::text::count;
 
 /// The answers that the two environments' own descriptions give (Microsoft Learn, *Copy an
 /// environment*: same tenant, same region, no production target; managed only to managed).
@@ -126,7 +127,7 @@ pub(super) async fn candidate(refresh: &Refresh) -> Result<Finding, Failure> {
             let offered = candidates
                 .iter()
                 .any(|candidate| candidate.environment.eq_ignore_ascii_case(&target));
-            Ok(probe.judged(offered, format!("{} candidates", candidates.len())))
+            Ok(probe.judged(offered, count(candidates.len(), "candidate")))
         }
         Err(error) if error.kind == ErrorKind::Cancelled => Err(error.into()),
         Err(error) => Ok(probe.unknown(error.to_string())),

@@ -11,6 +11,7 @@ use crate::steps::names::Names;
 use crate::steps::probes::finding::{Finding, Probe};
 use crate::steps::probes::reading::told;
 use crate::steps::providers::{Catalogue, Definition, Provider};
+use crate::text::count;
 
 /// Judges names, and the library as far as step 6 needs it.
 pub(super) fn ask(refresh: &Refresh, sight: &Sight) -> Vec<Finding> {
@@ -92,7 +93,7 @@ fn definitions(probe: &Probe, again: &[(&Provider, Option<&Definition>)]) -> Fin
             None => Some(format!("'{}': it has none", provider.name)),
         })
         .collect();
-    probe.none_of(&lost, &format!("{} providers", again.len()))
+    probe.none_of(&lost, &count(again.len(), "provider"))
 }
 
 /// Can every secret of the parameters be read now? In the middle of a run it would be too late.
@@ -209,7 +210,7 @@ fn listed_judged<'a>(
         .filter(|name| !known.contains(&name.to_ascii_lowercase()))
         .map(|name| format!("'{name}'"))
         .collect();
-    probe.none_of(&unknown, &format!("{} definitions", known.len()))
+    probe.none_of(&unknown, &count(known.len(), "definition"))
 }
 
 #[cfg(test)]
@@ -278,7 +279,7 @@ mod tests {
         let of = |definition: &str, name: &str| {
             let written = BTreeMap::from([(
                 definition.to_owned(),
-                BTreeMap::from([(name.to_owned(), ())]),
+                BTreeMap::from([(name.to_owned(), "value")]),
             )]);
             parameters(&parameters_probe(), &written, &declared)
         };

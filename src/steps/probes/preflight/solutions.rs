@@ -9,6 +9,7 @@ use crate::steps::names::{Fields, Names, text};
 use crate::steps::probes::finding::{Finding, Probe};
 use crate::steps::probes::reading::{Reading, Rows, kept, rows, told};
 use crate::steps::view::View;
+use crate::text::count;
 
 /// The first release that finds duplicate provider actions when a provider is activated, in place
 /// of failing on the database's constraint (Microsoft Learn, *What's new* in Intelligent Order
@@ -93,7 +94,7 @@ fn differences(probe: &Probe, source: &Versions, target: &Versions) -> Finding {
             format!("{name}: source {version}, target {found}{which}")
         })
         .collect();
-    probe.unless_any(&other, &format!("{} solutions", source.len()))
+    probe.unless_any(&other, &count(source.len(), "solution"))
 }
 
 /// A version's numbers, to be compared; leading zeros do not count.

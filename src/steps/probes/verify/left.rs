@@ -40,7 +40,7 @@ pub(super) async fn ask(
     for step in &steps {
         match Plan::make(std::slice::from_ref(step), known.clone()).await {
             Ok(plan) => {
-                findings.extend(plan.steps.iter().filter_map(|step| judged(&runbook, step)))
+                findings.extend(plan.steps.iter().filter_map(|step| judged(&runbook, step)));
             }
             Err(failure) if failure.kind == FailureKind::Interrupted => return Err(failure),
             Err(failure) => findings.push(unsurveyed(&runbook, step, &failure)),

@@ -17,6 +17,7 @@ use crate::steps::probes::finding::{Finding, Probe, named};
 use crate::steps::probes::reading::{Rows, told};
 use crate::steps::providers::Catalogue;
 use crate::steps::{Refresh, seals};
+use crate::text::count;
 
 /// An orchestration that is published.
 struct Published {
@@ -218,7 +219,7 @@ fn compiled_judged(probe: &Probe, published: &[Published], flows: &Rows) -> Find
     }
     let off: Vec<String> = off.into_iter().collect();
     if off.is_empty() {
-        return probe.unless_any(&without, &format!("{} orchestrations", published.len()));
+        return probe.unless_any(&without, &count(published.len(), "orchestration"));
     }
     probe.none_of(&off, "")
 }

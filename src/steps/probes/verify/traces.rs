@@ -13,6 +13,7 @@ use crate::steps::Refresh;
 use crate::steps::names::{Fields, Names, text};
 use crate::steps::probes::finding::{Finding, Probe};
 use crate::steps::probes::reading::{Reading, Rows, told};
+use crate::text::count;
 
 /// Judges references, parameters and environment variables.
 pub(super) fn ask(refresh: &Refresh, sight: &Sight) -> Vec<Finding> {
@@ -128,7 +129,7 @@ fn scanned(
             found.extend(seen.map(|(_, what)| format!("'{}' ({column}): {what}", title(row, *id))));
         }
     }
-    probe.none_of(&found, &format!("{} rows", rows.len()))
+    probe.none_of(&found, &count(rows.len(), "row"))
 }
 
 #[cfg(test)]
