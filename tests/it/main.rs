@@ -8,6 +8,7 @@
 //! - `kills`: SIGKILL of the program, of the tenant, between intent and handle; Ctrl-C.
 //! - `lies`: writes that are accepted and ignored; nothing claims success.
 //! - `plans`: the forecast, and plans that are approved.
+//! - `probes`: `preflight` names each trouble, `verify` tells what is left.
 //! - `refusals`: what stops before anything is sent, with its exit code.
 
 mod guided;
@@ -15,6 +16,7 @@ mod harness;
 mod kills;
 mod lies;
 mod plans;
+mod probes;
 mod refusals;
 mod rooms;
 mod thin_line;

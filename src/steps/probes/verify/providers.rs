@@ -13,6 +13,7 @@ use crate::steps::probes::flow::{self, Deployer, deployer};
 use crate::steps::probes::reading::{Rows, told};
 use crate::steps::providers::{Catalogue, Provider};
 use crate::steps::{Refresh, seals};
+use crate::text::count;
 
 /// Judges actions and deployed flows.
 pub(super) fn ask(refresh: &Refresh, sight: &Sight, known: Option<&Known>) -> Vec<Finding> {
@@ -79,10 +80,7 @@ fn actions(probe: &Probe, catalogue: &Catalogue) -> Finding {
             lacking.push(format!("'{}' lacks '{missing}'", provider.name));
         }
     }
-    probe.none_of(
-        &lacking,
-        &format!("{} providers", active(catalogue).count()),
-    )
+    probe.none_of(&lacking, &count(active(catalogue).count(), "provider"))
 }
 
 fn deployed(
