@@ -75,7 +75,7 @@ impl<'a> Rules<'a> {
             old_providers: providers.into_iter().map(|(id, _)| id).collect(),
             policies: policies
                 .iter()
-                .filter(|(_, row)| is_labelled(row, "statuscode", "Published"))
+                .filter(|(_, row)| is_published(row))
                 .map(|(id, row)| refresh.names.title(IomTable::Policy, row, *id))
                 .collect(),
         }
@@ -150,6 +150,13 @@ pub(super) fn names(pattern: &str, id: Uuid, name: &str) -> bool {
         || WildMatch::new_case_insensitive(pattern).matches(name)
 }
 
+/// Is a policy published? Whether its state or its status says so is not published; both are read.
+fn is_published(row: &Fields) -> bool {
+    ["statecode", "statuscode"]
+        .into_iter()
+        .any(|column| is_labelled(row, column, "Published"))
+}
+
 /// The rows of a table of the source as they are now.
 async fn live(refresh: &Refresh, table: &str) -> Result<Vec<(Uuid, Fields)>, Failure> {
     let Some(table) = refresh.source.table(table).await? else {
@@ -165,7 +172,22 @@ async fn live(refresh: &Refresh, table: &str) -> Result<Vec<(Uuid, Fields)>, Fai
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+
+    #[test]
+    fn a_policy_is_published_by_its_state_or_its_status() {
+        let row = |state: &str, status: &str| {
+            let row = json!({
+                "statecode@OData.Community.Display.V1.FormattedValue": state,
+                "statuscode@OData.Community.Display.V1.FormattedValue": status,
+            });
+            is_published(row.as_object().unwrap())
+        };
+        assert!(row("Published", "Active") && row("Active", "published"));
+        assert!(!row("Unpublished", "Inactive") && !row("Active", "Draft"));
+    }
 
     #[test]
     fn a_pattern_is_a_glob_over_names_or_a_workflow_id() {
