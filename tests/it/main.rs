@@ -6,11 +6,13 @@
 //! - `thin_line`: the eight steps, end to end: the world afterwards, run again, plan before and after.
 //! - `kills`: SIGKILL of the program, of the tenant, between intent and handle; Ctrl-C.
 //! - `lies`: writes that are accepted and ignored; nothing claims success.
+//! - `plans`: the forecast, and plans that are approved.
 //! - `refusals`: what stops before anything is sent, with its exit code.
 
 mod harness;
 mod kills;
 mod lies;
+mod plans;
 mod refusals;
 mod rooms;
 mod thin_line;
