@@ -17,7 +17,7 @@ impl Executor {
         phase: &Phase,
         survey: &dyn Survey,
     ) -> Result<(u32, usize), Failure> {
-        let result = self.settle(step, phase, survey).await;
+        let result = self.fixpoint(step, phase, survey).await;
         let failed = result.as_ref().err().map(|failure| failure.kind);
         if failed.is_none_or(|kind| kind == FailureKind::Failed) {
             self.note(step, survey).await;
@@ -39,7 +39,7 @@ impl Executor {
         }
     }
 
-    async fn settle(
+    async fn fixpoint(
         &self,
         step: &Step,
         phase: &Phase,
