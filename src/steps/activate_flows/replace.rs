@@ -228,22 +228,17 @@ fn apply(pairs: &[(String, String)], data: &str) -> String {
 
 /// The replaced text and nothing else, as it may be shown: for each pair what stands there.
 fn difference(pairs: &[(String, String)], data: &str) -> Value {
-    let mut data = Cow::Borrowed(data);
+    let mut data = data.to_owned();
     let mut lines = Vec::new();
     for (find, with) in pairs {
-        let next = match replaced(&data, find, with) {
-            Cow::Owned(next) => {
-                lines.push(shown(find));
-                Some(next)
-            }
-            Cow::Borrowed(_) => {
-                lines.push(shown(with));
-                None
-            }
+        let next = replaced(&data, find, with);
+        let stands = if matches!(next, Cow::Owned(_)) {
+            find
+        } else {
+            with
         };
-        if let Some(next) = next {
-            data = Cow::Owned(next);
-        }
+        lines.push(shown(stands));
+        data = next.into_owned();
     }
     json!({ "text": lines })
 }

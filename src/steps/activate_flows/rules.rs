@@ -36,7 +36,7 @@ impl<'a> Rules<'a> {
             refresh,
             source("workflow"),
             source("provider"),
-            source("policy"),
+            &source("policy"),
         )
     }
 
@@ -55,7 +55,7 @@ impl<'a> Rules<'a> {
             refresh,
             live(refresh, "workflow").await?,
             live(refresh, names.table(IomTable::Provider)).await?,
-            live(refresh, names.table(IomTable::Policy)).await?,
+            &live(refresh, names.table(IomTable::Policy)).await?,
         ))
     }
 
@@ -63,7 +63,7 @@ impl<'a> Rules<'a> {
         refresh: &'a Refresh,
         workflows: Vec<(Uuid, Fields)>,
         providers: Vec<(Uuid, Fields)>,
-        policies: Vec<(Uuid, Fields)>,
+        policies: &[(Uuid, Fields)],
     ) -> Self {
         Self {
             refresh,
