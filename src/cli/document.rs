@@ -30,12 +30,6 @@ pub(super) fn require_supported(runbook: &Runbook) -> Result<(), Failure> {
         let span = steps.copy_environments.options.finops.span;
         unsupported.push((span, "a refresh done by hand in LCS is not built yet"));
     }
-    for replacement in &steps.activate_flows.options.replace {
-        unsupported.push((
-            replacement.flow.span,
-            "replacing text in a flow's definition is not built yet",
-        ));
-    }
     if steps.detach_provider_actions.options.how.value == DetachHow::RemoveTile {
         let span = steps.detach_provider_actions.options.how.span;
         unsupported.push((
