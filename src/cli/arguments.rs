@@ -81,6 +81,8 @@ pub(super) enum Command {
     Complete(CompleteArguments),
     /// Ask whether a run could succeed; sends nothing but reads
     Preflight(RunbookArguments),
+    /// Ask whether order management is usable in the target now; sends nothing but reads
+    Verify(RunbookArguments),
     /// Check, cut or export a state file
     State(StateArguments),
     /// Serve the rehearsal tenant until Ctrl-C

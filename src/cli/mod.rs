@@ -12,7 +12,7 @@
 //! ending.rs     how a process's part of a run ends
 //! fresh.rs      beginning anew: archive, captures from copies
 //! saved.rs      a plan in a file, to be approved
-//! run.rs plan.rs validate.rs preflight.rs status.rs state.rs rehearsal.rs    the commands
+//! run.rs plan.rs validate.rs preflight.rs verify.rs status.rs state.rs rehearsal.rs    the commands
 //! ```
 
 mod arguments;
@@ -33,6 +33,7 @@ mod session;
 mod state;
 mod status;
 mod validate;
+mod verify;
 
 use std::ffi::OsString;
 
@@ -89,6 +90,7 @@ async fn dispatch(session: &Session, command: Command) -> Result<u8, Failure> {
         Command::Status(arguments) => status::status(session, &arguments),
         Command::Complete(arguments) => complete::complete(session, &arguments).await,
         Command::Preflight(arguments) => preflight::show(session, &arguments).await,
+        Command::Verify(arguments) => verify::show(session, &arguments).await,
         Command::State(arguments) => state::state(session, &arguments),
         Command::Rehearsal(arguments) => rehearsal::rehearsal(session, &arguments).await,
     }

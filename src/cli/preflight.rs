@@ -17,16 +17,22 @@ pub(super) async fn show(session: &Session, arguments: &RunbookArguments) -> Res
     document::require_supported(&runbook)?;
     let connected =
         connect::connect(session, runbook, |clock| Narrator::new(clock, Vec::new())).await?;
-    let findings = preflight(&connected.refresh).await?;
+    let findings = preflight(&connected.refresh).await;
     connected.stop().await;
-    session.printer.data(&match session.output {
-        Output::Human => text(session, &findings),
-        Output::Json => document_of(&findings),
-    });
+    let findings = findings?;
+    print(session, &findings);
     let failed = findings
         .iter()
         .find(|finding| finding.verdict == Verdict::Fail);
     Ok(failed.map_or(DONE, |finding| session.code(finding.kind)))
+}
+
+/// Shows every question with its answer, as text or as one JSON document.
+pub(super) fn print(session: &Session, findings: &[Finding]) {
+    session.printer.data(&match session.output {
+        Output::Human => text(session, findings),
+        Output::Json => document_of(findings),
+    });
 }
 
 fn word(verdict: Verdict) -> &'static str {
@@ -49,11 +55,11 @@ fn text(session: &Session, findings: &[Finding]) -> String {
         };
         text += &format!(
             "{word}  {}\n         read: {}\n",
-            finding.probe,
+            escape(&finding.probe),
             escape(&redact(&finding.read))
         );
         if let Some(remedy) = &finding.remedy {
-            text += &format!("         help: {remedy}\n");
+            text += &format!("         help: {}\n", escape(&redact(remedy)));
         }
     }
     let with = |verdict| {

@@ -13,7 +13,7 @@
 //! graph.rs        an orchestration's JSON: slots found by GUID, edited in place
 //! flows.rs        cloud flows: which are whose, which call which, why one will not turn on
 //! connections.rs  which connection and which owner a reference shall have
-//! preflight.rs    could a run succeed? reads only
+//! probes/         could a run succeed? is the target usable now? reads only
 //! summary.rs      what a run did, in figures, told from its journal
 //! failure.rs      a client's error as a step's failure
 //! ```
@@ -28,7 +28,7 @@ mod failure;
 mod flows;
 mod graph;
 mod names;
-mod preflight;
+mod probes;
 mod providers;
 mod reconfigure_connections;
 mod reconfigure_dual_write;
@@ -44,7 +44,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use names::Names;
-pub use preflight::{Finding, Verdict, preflight};
+pub use probes::{Finding, Verdict, preflight, verify};
 pub use refresh::{Refresh, Secrets};
 pub use summary::summary;
 

@@ -1,0 +1,32 @@
+//! `iomcopy verify`: is order management usable now? Online, reads only.
+
+use std::sync::Arc;
+
+use super::arguments::RunbookArguments;
+use super::exit::{DONE, FAILED};
+use super::session::Session;
+use super::{connect, document, preflight};
+use crate::engine::{Failure, Known, Narrator};
+use crate::journal;
+use crate::steps::{Verdict, verify};
+
+/// Asks every question of the target and shows every answer. Exit 0 where none is a failure; what
+/// is unknown is shown and does not fail.
+pub(super) async fn show(session: &Session, arguments: &RunbookArguments) -> Result<u8, Failure> {
+    let runbook = document::read(&arguments.runbook)?;
+    document::require_supported(&runbook)?;
+    let path = session.state_path(&arguments.runbook, &runbook.name.value);
+    let known = if journal::exists(&path) {
+        Some(Known::from_journal(Arc::new(journal::read(&path)?.state)))
+    } else {
+        None
+    };
+    let connected =
+        connect::connect(session, runbook, |clock| Narrator::new(clock, Vec::new())).await?;
+    let findings = verify(&connected.refresh, known).await;
+    connected.stop().await;
+    let findings = findings?;
+    preflight::print(session, &findings);
+    let failed = findings.iter().any(|f| f.verdict == Verdict::Fail);
+    Ok(if failed { FAILED } else { DONE })
+}

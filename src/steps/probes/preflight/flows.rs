@@ -1,0 +1,285 @@
+//! The source's cloud flows: patterns of the runbook, and what a person must know of them.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use uuid::Uuid;
+use wildmatch::WildMatch;
+
+use super::sight::{Sight, old_providers};
+use crate::runbook::TurnOn;
+use crate::steps::Refresh;
+use crate::steps::connections::connector_name;
+use crate::steps::flows::{COMPILED, is_deployed_by, is_on};
+use crate::steps::names::{Fields, text};
+use crate::steps::probes::finding::{Finding, Probe};
+use crate::steps::probes::flow::{self, Definition};
+use crate::steps::probes::reading::{Rows, told};
+use crate::steps::providers::Catalogue;
+
+/// The state of a flow that a data loss prevention policy has switched off.
+const SUSPENDED: i64 = 2;
+
+/// A custom connector (Dataverse, `connector`, `connectortype`).
+const CUSTOM: i64 = 1;
+
+/// Judges the source's flows; nothing where step 4 is skipped.
+pub(super) fn ask(refresh: &Refresh, sight: &Sight) -> Vec<Finding> {
+    if refresh.runbook.steps.activate_flows.skip.is_some() {
+        return Vec::new();
+    }
+    vec![
+        patterns(refresh, sight),
+        suspended(sight),
+        http_triggers(sight),
+        custom_connectors(sight),
+    ]
+}
+
+/// Does a pattern of the runbook (a glob over names, or a workflow id) name this flow?
+fn matches(pattern: &str, id: Uuid, name: &str) -> bool {
+    Uuid::try_parse(pattern).is_ok_and(|wanted| wanted == id)
+        || WildMatch::new_case_insensitive(pattern).matches(name)
+}
+
+/// The flows that step 4 will want on, by the runbook and the source's states. Left out: what old
+/// providers deployed and what orchestrations compiled, which later steps make anew.
+pub(super) fn wanted_on<'a>(
+    refresh: &Refresh,
+    flows: &'a Rows,
+    catalogue: &Catalogue,
+) -> Vec<(Uuid, &'a Fields)> {
+    let options = &refresh.runbook.steps.activate_flows.options;
+    if refresh.runbook.steps.activate_flows.skip.is_some() {
+        return Vec::new();
+    }
+    let old = old_providers(catalogue);
+    let any = |patterns: &[crate::runbook::Located<String>], id, name: &str| {
+        patterns
+            .iter()
+            .any(|pattern| matches(&pattern.value, id, name))
+    };
+    flows
+        .iter()
+        .filter(|(id, row)| {
+            let name = flow::name(**id, row);
+            let wanted = match &options.turn_on.value {
+                TurnOn::AsInSource => is_on(row),
+                TurnOn::All => true,
+                TurnOn::Flows(patterns) => any(patterns, **id, &name),
+            };
+            wanted
+                && !any(&options.except, **id, &name)
+                && !is_deployed_by(&name, &old)
+                && !name.starts_with(COMPILED)
+        })
+        .map(|(id, row)| (*id, row))
+        .collect()
+}
+
+fn patterns(refresh: &Refresh, sight: &Sight) -> Finding {
+    let probe = Probe::new(
+        "every pattern of activate-flows matches a cloud flow of the source",
+        "correct the pattern, or leave it out; `*` matches any run of characters",
+    )
+    .wrong();
+    let options = &refresh.runbook.steps.activate_flows.options;
+    let turned_on = match &options.turn_on.value {
+        TurnOn::Flows(patterns) => patterns.as_slice(),
+        TurnOn::All | TurnOn::AsInSource => &[],
+    };
+    let replaced = options.replace.iter().map(|replacement| &replacement.flow);
+    let patterns: Vec<&str> = turned_on
+        .iter()
+        .chain(&options.except)
+        .chain(replaced)
+        .map(|pattern| pattern.value.as_str())
+        .collect();
+    probe.settle(told(&sight.flows).map(|flows| patterns_judged(&probe, &patterns, flows)))
+}
+
+fn patterns_judged(probe: &Probe, patterns: &[&str], flows: &Rows) -> Finding {
+    let idle: Vec<String> = patterns
+        .iter()
+        .filter(|pattern| {
+            !flows
+                .iter()
+                .any(|(id, row)| matches(pattern, *id, &flow::name(*id, row)))
+        })
+        .map(|pattern| format!("'{pattern}'"))
+        .collect();
+    probe.none_of(
+        &idle,
+        &format!("{} patterns, {} flows", patterns.len(), flows.len()),
+    )
+}
+
+fn suspended(sight: &Sight) -> Finding {
+    let probe = Probe::new(
+        "no cloud flow of the source is suspended",
+        "a data policy switched it off: let the policy allow its connectors in the target, or expect \
+         that it cannot be turned on there",
+    );
+    probe.settle(told(&sight.flows).map(|flows| suspended_judged(&probe, flows)))
+}
+
+fn suspended_judged(probe: &Probe, flows: &Rows) -> Finding {
+    let found: Vec<String> = flows
+        .iter()
+        .filter(|(_, row)| row.get("statecode").and_then(Value::as_i64) == Some(SUSPENDED))
+        .map(|(id, row)| format!("'{}'", flow::name(*id, row)))
+        .collect();
+    probe.unless_any(&found, "none is")
+}
+
+fn http_triggers(sight: &Sight) -> Finding {
+    let probe = Probe::new(
+        "the callers of flows with an HTTP trigger know their new URLs",
+        "after the copy the flow has another URL in the target: tell it to everybody who calls it there",
+    );
+    let answer = told(&sight.flows).and_then(|flows| {
+        let old = old_providers(told(&sight.catalogue)?);
+        Ok(http_judged(&probe, flows, &old))
+    });
+    probe.settle(answer)
+}
+
+/// What providers deployed is called by IOM itself, which learns the new URLs.
+fn http_judged(probe: &Probe, flows: &Rows, old_providers: &BTreeSet<Uuid>) -> Finding {
+    let found: Vec<String> = flows
+        .iter()
+        .map(|(id, row)| (flow::name(*id, row), row))
+        .filter(|(name, row)| {
+            !is_deployed_by(name, old_providers)
+                && !name.starts_with(COMPILED)
+                && Definition::of(row).starts_by_http
+        })
+        .map(|(name, _)| format!("'{name}'"))
+        .collect();
+    probe.unless_any(&found, "no flow of the source has one")
+}
+
+fn custom_connectors(sight: &Sight) -> Finding {
+    let probe = Probe::new(
+        "custom connectors lead where the target's shall lead",
+        "after the copy open each custom connector in the maker portal: host, sign-in and the flows \
+         that use it",
+    );
+    let answer = told(&sight.connectors)
+        .and_then(|connectors| Ok(custom_judged(&probe, connectors, told(&sight.flows)?)));
+    probe.settle(answer)
+}
+
+fn custom_judged(probe: &Probe, connectors: &Rows, flows: &Rows) -> Finding {
+    let definitions: Vec<(String, Definition)> = flows
+        .iter()
+        .map(|(id, row)| (flow::name(*id, row), Definition::of(row)))
+        .collect();
+    let found: Vec<String> = connectors
+        .values()
+        .filter(|row| row.get("connectortype").and_then(Value::as_i64) == Some(CUSTOM))
+        .map(|row| {
+            let title = text(row, "displayname").or_else(|| text(row, "name"));
+            let keys: BTreeSet<String> = ["connectorinternalid", "name"]
+                .iter()
+                .filter_map(|column| text(row, column))
+                .map(|key| connector_name(&key))
+                .collect();
+            let users: Vec<&str> = definitions
+                .iter()
+                .filter(|(_, definition)| !definition.connectors.is_disjoint(&keys))
+                .map(|(name, _)| name.as_str())
+                .collect();
+            let title = title.unwrap_or_else(|| "without a name".to_owned());
+            if users.is_empty() {
+                format!("'{title}', used by no flow")
+            } else {
+                format!("'{title}', used by '{}'", users.join("', '"))
+            }
+        })
+        .collect();
+    probe.unless_any(&found, "the source has none")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::steps::probes::finding::Verdict;
+    use serde_json::json;
+
+    fn rows(values: &[Value]) -> Rows {
+        let row = |(n, value): (usize, &Value)| {
+            (
+                Uuid::from_u128(n as u128 + 1),
+                value.as_object().unwrap().clone(),
+            )
+        };
+        values.iter().enumerate().map(row).collect()
+    }
+
+    fn probe() -> Probe {
+        Probe::new("well", "mend it")
+    }
+
+    #[test]
+    fn a_pattern_that_matches_nothing_is_a_mistake() {
+        let flows = rows(&[json!({"name": "Nightly export"})]);
+        let id = Uuid::from_u128(1).to_string();
+        let of = |patterns: &[&str]| patterns_judged(&probe(), patterns, &flows);
+        assert_eq!(of(&["nightly *", &id]).verdict, Verdict::Pass);
+        let finding = of(&["Nightly *", "Legacy *"]);
+        assert_eq!(
+            (finding.verdict, finding.read.as_str()),
+            (Verdict::Fail, "'Legacy *'")
+        );
+    }
+
+    #[test]
+    fn a_suspended_flow_is_named() {
+        assert_eq!(
+            suspended_judged(&probe(), &rows(&[json!({"statecode": 1})])).verdict,
+            Verdict::Pass
+        );
+        let finding =
+            suspended_judged(&probe(), &rows(&[json!({"name": "Leaky", "statecode": 2})]));
+        assert_eq!(
+            (finding.verdict, finding.read.as_str()),
+            (Verdict::Unknown, "'Leaky'")
+        );
+    }
+
+    #[test]
+    fn callers_of_http_flows_must_be_told_but_not_iom_itself() {
+        let provider = Uuid::from_u128(7);
+        let data = json!({"properties": {"definition": {"triggers": {"m": {"type": "Request", "kind": "Http"}}}}});
+        let flow = |name: &str| json!({"name": name, "clientdata": data.to_string()});
+        let old = BTreeSet::from([provider]);
+        let deployed = rows(&[flow(&format!("iom_{provider}_msdyn_x"))]);
+        assert_eq!(
+            http_judged(&probe(), &deployed, &old).verdict,
+            Verdict::Pass
+        );
+        let finding = http_judged(&probe(), &rows(&[flow("Webhook")]), &old);
+        assert_eq!(
+            (finding.verdict, finding.read.as_str()),
+            (Verdict::Unknown, "'Webhook'")
+        );
+    }
+
+    #[test]
+    fn custom_connectors_are_named_with_their_flows() {
+        let data = json!({"properties": {"connectionReferences": {"x": {"api": {"name": "shared_new-5f1"}}}}});
+        let flows = rows(&[json!({"name": "Ship", "clientdata": data.to_string()})]);
+        let connectors = rows(&[
+            json!({"displayname": "Carrier", "connectorinternalid": "shared_new-5f1", "connectortype": 1}),
+            json!({"displayname": "Plain", "connectortype": 0}),
+        ]);
+        let finding = custom_judged(&probe(), &connectors, &flows);
+        assert_eq!(finding.verdict, Verdict::Unknown);
+        assert_eq!(finding.read, "'Carrier', used by 'Ship'");
+        assert_eq!(
+            custom_judged(&probe(), &Rows::new(), &flows).verdict,
+            Verdict::Pass
+        );
+    }
+}

@@ -1,0 +1,105 @@
+//! Can every orchestration be edited, and which slots dangle already?
+
+use std::collections::BTreeMap;
+
+use uuid::Uuid;
+
+use super::sight::Sight;
+use crate::runbook::IomTable;
+use crate::steps::Refresh;
+use crate::steps::graph::{Slot, slots};
+use crate::steps::names::Names;
+use crate::steps::probes::dangling;
+use crate::steps::probes::finding::{Finding, Probe, named};
+use crate::steps::probes::reading::told;
+
+/// An orchestration: its name and its graph.
+type Graph = (String, String);
+
+/// Judges the source's orchestrations; nothing where step 5 is skipped.
+pub(super) fn ask(refresh: &Refresh, sight: &Sight) -> Option<Finding> {
+    if refresh.runbook.steps.detach_provider_actions.skip.is_some() {
+        return None;
+    }
+    let probe = Probe::new(
+        "every orchestration of the source can be edited",
+        "open it in the designer and save it, or delete it, before the copy",
+    );
+    let names = Names::of(refresh);
+    let answer = told(&sight.orchestrations).and_then(|rows| {
+        let actions = told(&sight.catalogue)?.action_names();
+        let mut graphs = Vec::new();
+        for (id, row) in rows {
+            let name = names.title(IomTable::Orchestration, row, *id);
+            let graph = names.text(row, "orchestration.graph")?;
+            graphs.extend(graph.map(|graph| (name, graph)));
+        }
+        Ok(judged(&probe, &graphs, &actions))
+    });
+    Some(probe.settle(answer))
+}
+
+fn judged(probe: &Probe, graphs: &[Graph], actions: &BTreeMap<Uuid, String>) -> Finding {
+    let mut unreadable = Vec::new();
+    let mut found: Vec<Slot> = Vec::new();
+    for (name, graph) in graphs {
+        match slots(graph, actions) {
+            Ok(slots) => found.extend(slots),
+            Err(error) => unreadable.push(format!("'{name}': {error}")),
+        }
+    }
+    if !unreadable.is_empty() {
+        return probe.fail(named(&unreadable));
+    }
+    let members = dangling::members(&found);
+    let loose: Vec<String> = graphs
+        .iter()
+        .flat_map(|(name, graph)| {
+            let ids = dangling::ids(graph, &members, actions);
+            ids.into_iter()
+                .map(move |id| format!("'{name}' holds {id}"))
+        })
+        .collect();
+    let mut read = format!(
+        "{} orchestrations, {} slots with provider actions",
+        graphs.len(),
+        found.len()
+    );
+    if !loose.is_empty() {
+        read += &format!(
+            "; dangling already, and left as they are: {}",
+            named(&loose)
+        );
+    }
+    probe.pass(read)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::steps::probes::finding::Verdict;
+
+    #[test]
+    fn what_cannot_be_edited_fails_and_what_dangles_is_told() {
+        let known = "20000000-0000-4000-8000-000000000101";
+        let gone = "20000000-0000-4000-8000-000000009999";
+        let actions = BTreeMap::from([(Uuid::try_parse(known).unwrap(), "Send".to_owned())]);
+        let graph = |id: &str| format!(r#"{{"action":{{"id":"{id}","name":"Send"}}}}"#);
+        let probe = Probe::new("editable", "open it");
+        let good = [
+            ("Order".to_owned(), graph(known)),
+            ("Returns".to_owned(), graph(gone)),
+        ];
+        let finding = judged(&probe, &good, &actions);
+        assert_eq!(finding.verdict, Verdict::Pass);
+        assert!(
+            finding.read.contains(&format!("'Returns' holds {gone}")),
+            "{}",
+            finding.read
+        );
+        let bad = [("Order".to_owned(), "{".to_owned())];
+        let finding = judged(&probe, &bad, &actions);
+        assert_eq!(finding.verdict, Verdict::Fail);
+        assert!(finding.read.starts_with("'Order': "), "{}", finding.read);
+    }
+}

@@ -1,0 +1,44 @@
+//! Rows read once for many questions. A reading that failed is kept: each question that needs it is
+//! unanswered, and the others are answered all the same.
+
+use std::collections::BTreeMap;
+
+use uuid::Uuid;
+
+use crate::engine::{Failure, FailureKind};
+use crate::runbook::IomTable;
+use crate::steps::names::{Fields, Names};
+use crate::steps::view::View;
+
+/// Rows by primary key.
+pub(super) type Rows = BTreeMap<Uuid, Fields>;
+
+/// What was read, or why it was not.
+pub(super) type Reading<T> = Result<T, Failure>;
+
+/// Keeps a reading; only a request to stop ends the asking.
+pub(super) fn kept<T>(reading: Reading<T>) -> Result<Reading<T>, Failure> {
+    match reading {
+        Err(failure) if failure.kind == FailureKind::Interrupted => Err(failure),
+        reading => Ok(reading),
+    }
+}
+
+/// What was read, for one more question.
+pub(super) fn told<T>(reading: &Reading<T>) -> Result<&T, Failure> {
+    reading.as_ref().map_err(Clone::clone)
+}
+
+/// The rows of a table of the platform.
+pub(super) async fn rows(view: View<'_>, table: &str) -> Result<Reading<Rows>, Failure> {
+    kept(view.by_id(table).await)
+}
+
+/// The rows of a table of Intelligent Order Management.
+pub(super) async fn iom_rows(
+    view: View<'_>,
+    names: &Names,
+    table: IomTable,
+) -> Result<Reading<Rows>, Failure> {
+    rows(view, names.table(table)).await
+}
