@@ -104,7 +104,7 @@ impl Reader for SystemReader {
 }
 
 /// The platform flows: managed cloud flows that belong to one of IOM's solutions.
-async fn platform_flows(view: View<'_>) -> Result<Vec<Fields>, Failure> {
+pub(in crate::steps) async fn platform_flows(view: View<'_>) -> Result<Vec<Fields>, Failure> {
     let solutions = view.rows("solution").await?;
     let iom: Vec<Uuid> = solutions
         .iter()

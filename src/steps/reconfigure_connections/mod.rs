@@ -22,6 +22,8 @@ mod choices;
 mod platform_references;
 mod references;
 
+pub(super) use self::activate_system::platform_flows;
+
 use std::sync::Arc;
 
 use serde_json::{Value, json};
