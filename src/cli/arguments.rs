@@ -101,6 +101,21 @@ pub(super) struct RunArguments {
     /// Stop after this step
     #[arg(long, value_name = "STEP", value_parser = clap::builder::PossibleValuesParser::new(crate::steps::NAMES))]
     pub(super) until: Option<String>,
+    /// Do steps 5 to 7 again for one provider of a finished run: the guide's cure
+    #[arg(long, value_name = "STEP", requires = "provider", value_parser = ["reinstall-providers"])]
+    pub(super) again: Option<String>,
+    /// With --again: the provider's definition, by its logical name
+    #[arg(long, value_name = "NAME", requires = "again")]
+    pub(super) provider: Option<String>,
+    /// Archive the state file of a run that has ended, and begin a new refresh
+    #[arg(long)]
+    pub(super) fresh: bool,
+    /// With --fresh: also where steps 5 to 7 have begun and not ended
+    #[arg(long, requires = "fresh")]
+    pub(super) abandon_captures: bool,
+    /// Take the captures of a seal from its read-only copy; may be given more than once
+    #[arg(long, value_name = "FILE")]
+    pub(super) from_capture: Vec<PathBuf>,
     /// Go on with a state file that another machine left open
     #[arg(long)]
     pub(super) takeover: bool,

@@ -8,6 +8,9 @@
 //! document.rs   reading the runbook; what this version cannot do yet, at its position
 //! connect.rs    the runbook's services, reached: rehearsal, clients, both environments
 //! confirm.rs    the target's name, typed or given
+//! pinned.rs     what a run is pinned to
+//! ending.rs     how a process's part of a run ends
+//! fresh.rs      beginning anew: archive, captures from copies
 //! saved.rs      a plan in a file, to be approved
 //! run.rs plan.rs validate.rs preflight.rs status.rs state.rs rehearsal.rs    the commands
 //! ```
@@ -17,7 +20,10 @@ mod complete;
 mod confirm;
 mod connect;
 mod document;
+mod ending;
 mod exit;
+mod fresh;
+mod pinned;
 mod plan;
 mod preflight;
 mod rehearsal;

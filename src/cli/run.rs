@@ -7,23 +7,23 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::arguments::{Output, RunArguments};
-use super::confirm::confirm;
+use super::confirm::{confirm, who};
 use super::connect::{self, Connected};
-use super::exit::{DONE, FAILED, word};
+use super::ending::{close, tell_end};
+use super::exit::{DONE, FAILED};
+use super::pinned::{began, same_target};
 use super::session::Session;
-use super::{document, saved};
+use super::{document, fresh, saved};
 use crate::clock::Clock;
 use crate::engine::{
-    Context, EventKind, Executor, Failure, FailureKind, Known, Listener, Narrator, Outcome, Plan,
-    StepLine,
+    Context, EventKind, Executor, Failure, FailureKind, Known, Listener, Narrator, Plan, StepLine,
 };
 use crate::journal::{
-    self, Began, LaunchOutcome, Occupancy, Opening, Pinned, PinnedTarget, Planned, Record,
-    RunbookChanged, State,
+    self, LaunchOutcome, Opening, Planned, Record, Reopened, RunbookChanged, State,
 };
-use crate::report::{JsonLines, Lines, Terminal, plan_text, status_table};
+use crate::report::{JsonLines, Lines, Terminal, plan_text};
 use crate::runbook::Runbook;
-use crate::steps::{self, Finding, NAMES, Verdict, preflight, summary};
+use crate::steps::{self, Finding, Verdict, preflight};
 use crate::text::count;
 
 /// Runs a runbook, or goes on with it.
@@ -31,6 +31,9 @@ pub(super) async fn run(session: &Session, arguments: &RunArguments) -> Result<u
     let runbook = document::read(&arguments.runbook)?;
     document::require_supported(&runbook)?;
     let path = session.state_path(&arguments.runbook, &runbook.name.value);
+    if arguments.fresh {
+        fresh::archive(session, &path, arguments.abandon_captures).await?;
+    }
     // The lock comes first: a second process is told who holds it before it asks anybody anything.
     let opening = if journal::exists(&path) {
         Some(journal::resume(&path, Clock::new(1.0), arguments.takeover)?)
@@ -107,41 +110,8 @@ async fn begin(
     let opening = journal::begin(path, connected.clock.clone(), began(connected))?;
     let records = vec![Record::from(Planned { digest }), Record::from(confirmed)];
     opening.journal.append_all(records).await?;
+    fresh::adopt(session, &opening, &arguments.from_capture).await?;
     execute(session, arguments, connected, &opening, false).await
-}
-
-/// What a state file's first record holds.
-fn began(connected: &Connected) -> Began {
-    let refresh = &connected.refresh;
-    let runbook = &refresh.runbook;
-    let dataverse = refresh.target_environment.dataverse.as_ref();
-    Began {
-        format: journal::FORMAT,
-        program: env!("CARGO_PKG_VERSION").to_owned(),
-        runbook: runbook.name.value.clone(),
-        runbook_digest: runbook.digest(),
-        pinned: pinned(connected, dataverse.and_then(|d| d.organization_id.clone())),
-        origins: connected.origins.clone(),
-    }
-}
-
-fn pinned(connected: &Connected, organization: Option<String>) -> Pinned {
-    let refresh = &connected.refresh;
-    let runbook = &refresh.runbook;
-    let dataverse = refresh.target_environment.dataverse.as_ref();
-    Pinned {
-        tenant: connected.tenant.clone(),
-        cloud: runbook.cloud.value.to_string(),
-        source: Some(runbook.source.value.to_string()),
-        target: PinnedTarget {
-            environment: runbook.target.environment.value.to_string(),
-            name: runbook.target.name.value.clone(),
-            url: dataverse.and_then(|d| d.url.clone()),
-            organization,
-            unique_name: dataverse.and_then(|d| d.unique_name.clone()),
-        },
-        lcs: None,
-    }
 }
 
 /// A run that goes on, or one that has finished and is looked at again.
@@ -162,6 +132,10 @@ async fn go_on(
     let refresh = &connected.refresh;
     let state = opening.journal.state();
     same_target(&state, connected)?;
+    let state = match &arguments.provider {
+        Some(provider) => reopen(opening, &state, provider).await?,
+        None => state,
+    };
     if state.finished.is_some() {
         return look_again(session, connected, path, opening).await;
     }
@@ -194,38 +168,21 @@ async fn go_on(
     execute(session, arguments, connected, opening, true).await
 }
 
-/// What a run is pinned to may not change in mid-run.
-fn same_target(state: &State, connected: &Connected) -> Result<(), Failure> {
-    let then = &state.began.pinned;
-    let now = pinned(connected, None);
-    let differences: Vec<String> = [
-        ("tenant", &then.tenant, &now.tenant),
-        ("cloud", &then.cloud, &now.cloud),
-        ("target", &then.target.environment, &now.target.environment),
-        ("target's name", &then.target.name, &now.target.name),
-    ]
-    .into_iter()
-    .filter(|(_, then, now)| then != now)
-    .map(|(what, then, now)| format!("{what}: {then} then, {now} now"))
-    .chain(
-        (then.source != now.source)
-            .then(|| format!("source: {:?} then, {:?} now", then.source, now.source)),
-    )
-    .chain((then.target.url != now.target.url).then(|| {
-        format!(
-            "address: {:?} then, {:?} now",
-            then.target.url, now.target.url
-        )
-    }))
-    .collect();
-    if differences.is_empty() {
-        return Ok(());
+/// Opens steps 5 to 7 again for one provider; what they remove is sealed and confirmed anew.
+async fn reopen(opening: &Opening, state: &State, provider: &str) -> Result<Arc<State>, Failure> {
+    if state.finished.is_none() {
+        return Err(
+            Failure::refused("this run has not finished; --again is for one that has")
+                .with_help("run without --again first"),
+        );
     }
-    Err(Failure::refused(format!(
-        "this run is pinned to another pair: {}",
-        differences.join("; ")
-    ))
-    .with_help("put the runbook back as it was, or give the new refresh another name"))
+    let reopened = Reopened {
+        provider: provider.to_owned(),
+        seals: steps::RESEALED.map(str::to_owned).to_vec(),
+        who: who(),
+    };
+    opening.journal.append(reopened).await?;
+    Ok(opening.journal.state())
 }
 
 fn copy_begun(state: &State) -> bool {
@@ -287,7 +244,7 @@ async fn look_again(
     if exit == FAILED {
         session.printer.remark(&format!(
             "This run has finished, and the target has changed since. Nothing was changed now.\n\
-             help: to refresh it anew, move {} aside and run again",
+             help: `--fresh` archives {} and begins a new refresh",
             path.display()
         ));
     }
@@ -382,69 +339,4 @@ async fn execute(
         session.fail(&failure);
         Ok(exit)
     })
-}
-
-/// Closes the state file with how the process ended.
-async fn close(session: &Session, opening: &Opening, result: Result<Outcome, &Failure>) -> u8 {
-    let (reason, exit, message) = match result {
-        Ok(Outcome::Finished) => ("finished", DONE, None),
-        Ok(Outcome::Stopped) => ("stopped", DONE, None),
-        Err(failure) => (
-            word(failure.kind),
-            session.code(failure.kind),
-            Some(failure.message.clone()),
-        ),
-    };
-    // A journal that was closed already, or cannot be written, has nothing more to be told.
-    if opening.journal.state().is_open()
-        && let Err(error) = opening.journal.close(reason, exit, message).await
-    {
-        session.printer.complain(&format!("warning: {error}"));
-    }
-    exit
-}
-
-fn tell_end(
-    session: &Session,
-    arguments: &RunArguments,
-    connected: &Connected,
-    opening: &Opening,
-    result: Result<Outcome, &Failure>,
-    exit: u8,
-) {
-    let state = opening.journal.state();
-    let figures = summary(&connected.refresh, &Known::from_journal(Arc::clone(&state)));
-    let figures = figures.unwrap_or_default();
-    let failure = result.err();
-    connected.narrator.tell(EventKind::RunEnded {
-        outcome: match result {
-            Ok(Outcome::Finished) => "finished".to_owned(),
-            Ok(Outcome::Stopped) => "stopped".to_owned(),
-            Err(failure) => word(failure.kind).to_owned(),
-        },
-        exit,
-        message: failure.map(|failure| failure.message.clone()),
-        help: failure.and_then(|failure| failure.help.clone()),
-        summary: json!(figures),
-    });
-    session.printer.hide();
-    if session.output == Output::Json {
-        return;
-    }
-    let next = format!("iomcopy run {}", arguments.runbook.display());
-    let path = opening.journal.path().to_owned();
-    if let Ok(mut reading) = journal::read(&path) {
-        // The lock that is seen is this process's own.
-        reading.occupancy = Occupancy::Free;
-        let table = status_table(&reading, &NAMES, &next, session.data_palette());
-        session.printer.data(&format!("\n{}", table.trim_end()));
-    }
-    if state.finished.is_some() {
-        session
-            .printer
-            .data(&format!("\n{}", figures.lines().join("\n")));
-    }
-    session
-        .printer
-        .data(&format!("\nstate file: {}", path.display()));
 }

@@ -53,6 +53,26 @@ impl Known {
         self.planning
     }
 
+    /// The newest name of a seal: one that was made anew for a provider that is reinstalled again
+    /// carries the number of the time.
+    pub fn seal_name(&self, seal: &str) -> String {
+        let reopened = self.state.iter().flat_map(|state| &state.reopened);
+        match reopened
+            .filter(|again| again.seals.iter().any(|name| name == seal))
+            .count()
+        {
+            0 => seal.to_owned(),
+            times => format!("{seal}-{}", times + 1),
+        }
+    }
+
+    /// The logical name of the one provider definition that is reinstalled again, if steps were
+    /// opened again for it.
+    pub fn again(&self) -> Option<&str> {
+        let state = self.state.as_ref()?;
+        state.reopened.last().map(|again| again.provider.as_str())
+    }
+
     /// Takes a capture as if it had been sealed; what is sealed already stays as it is.
     pub(super) fn assume(&mut self, seal: &str, captured: Vec<Captured>) {
         if !self.has_seal(seal) {
@@ -64,7 +84,7 @@ impl Known {
     pub fn has_seal(&self, seal: &str) -> bool {
         self.state
             .as_ref()
-            .is_some_and(|state| state.verified_seal(seal).is_some())
+            .is_some_and(|state| state.verified_seal(&self.seal_name(seal)).is_some())
     }
 
     /// The captures of a seal whose key begins with `prefix`, parsed: the rest of the key, and the
@@ -80,7 +100,7 @@ impl Known {
         if let Some(found) = self
             .state
             .as_ref()
-            .and_then(|state| state.verified_seal(seal))
+            .and_then(|state| state.verified_seal(&self.seal_name(seal)))
         {
             return found
                 .captures
@@ -132,7 +152,8 @@ impl Known {
         let Some(state) = self.state.as_ref() else {
             return Uuid::nil();
         };
-        let digest = text::sha256(format!("{}/{key}", state.run).as_bytes());
+        let digest =
+            text::sha256(format!("{}/{}/{key}", state.run, state.reopened.len()).as_bytes());
         let mut bytes = [0_u8; 16];
         for (index, byte) in bytes.iter_mut().enumerate() {
             // Two hexadecimal digits a byte; the digest has 64 of them.

@@ -10,7 +10,9 @@
 //! change.rs    Change, and the traits of its kinds: Set, Launch; remove is a set of "gone"
 //! known.rs     what the journal knows, as a survey sees it
 //! plan.rs      the plan: every phase surveyed, nothing applied
-//! executor.rs  the run: steps, phases, passes
+//! executor.rs  the run: every step, every phase
+//! capturing.rs converging.rs manual.rs applying.rs
+//!              its parts: a capture, a phase to its fixpoint, what a person does, one pass
 //! apply/       one file a kind of change: set (and remove), launch
 //! context.rs   what all of these carry: journal, clock, cancellation, events
 //! event.rs     what a reporter hears
@@ -18,12 +20,16 @@
 //! ```
 
 mod apply;
+mod applying;
+mod capturing;
 mod change;
 mod context;
+mod converging;
 mod event;
 mod executor;
 mod failure;
 mod known;
+mod manual;
 mod plan;
 mod step;
 

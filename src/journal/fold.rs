@@ -9,6 +9,7 @@ mod seals;
 mod steps;
 
 use super::error::IllegalTransition;
+use super::payload::Reopened;
 use super::record::{Entry, Record, RunId};
 use super::state::{Stamped, State};
 
@@ -43,6 +44,7 @@ impl State {
             tasks: [].into(),
             failures: Vec::new(),
             finished: None,
+            reopened: Vec::new(),
             next_number: 2,
             last_time: entry.time,
         })
@@ -84,6 +86,7 @@ impl State {
                     | Record::Takeover(_)
                     | Record::RunbookChanged(_)
                     | Record::Abandoned(_)
+                    | Record::Reopened(_)
             );
         if self.finished.is_some() && !may_follow_the_end {
             return Err("the run has finished".to_owned());
@@ -127,8 +130,20 @@ impl State {
             Record::Repinned(repinned) => self.repinned = Some(Stamped::new(entry, repinned)),
             Record::Abandoned(abandoned) => self.abandoned(abandoned)?,
             Record::Finished(_) => self.finish(entry)?,
+            Record::Reopened(reopened) => self.reopen(entry, reopened)?,
             Record::Takeover(_) | Record::Cut(_) | Record::Unknown { .. } => {}
         }
+        Ok(())
+    }
+
+    /// A run that is opened again has not finished; its confirmation is asked for anew.
+    fn reopen(&mut self, entry: &Entry, reopened: &Reopened) -> Result<(), Refused> {
+        if let Some((step, _)) = &self.running {
+            return Err(format!("the step `{step}` has not ended"));
+        }
+        self.reopened.push(Stamped::new(entry, reopened));
+        self.finished = None;
+        self.confirmed = None;
         Ok(())
     }
 

@@ -52,8 +52,8 @@ pub use opening::{Opening, Repair, begin, exists, resume};
 pub use payload::{
     Abandoned, Began, Captured, ChangeKind, Closed, Completed, Confirmed, Cut, Done, Ended, Failed,
     Finished, Intent, LaunchOutcome, Launched, Opened, PhaseBegan, PhaseEnded, Pinned,
-    PinnedTarget, Planned, Repinned, RunbookChanged, SealVerified, Sealed, StepBegan, StepEnded,
-    StepOutcome, Takeover, Verified, Waiting,
+    PinnedTarget, Planned, Reopened, Repinned, RunbookChanged, SealVerified, Sealed, StepBegan,
+    StepEnded, StepOutcome, Takeover, Verified, Waiting,
 };
 pub use record::{Entry, FORMAT, Record, RunId};
 pub use replay::{Damage, Torn};

@@ -386,6 +386,17 @@ pub struct Abandoned {
     pub reason: String,
 }
 
+/// Steps were opened again for one thing, to be captured, removed and restored anew.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Reopened {
+    /// The logical name of the provider definition that is reinstalled again.
+    pub provider: String,
+    /// The seals that are made anew, under names of their own.
+    pub seals: Vec<String>,
+    /// Who asked for it.
+    pub who: String,
+}
+
 /// The run has reached its end.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Finished {}

@@ -9,7 +9,7 @@ use uuid::{NoContext, Uuid};
 
 use super::payload::{
     Abandoned, Began, Captured, Closed, Completed, Confirmed, Cut, Done, Ended, Failed, Finished,
-    Intent, Launched, Opened, PhaseBegan, PhaseEnded, Planned, Repinned, RunbookChanged,
+    Intent, Launched, Opened, PhaseBegan, PhaseEnded, Planned, Reopened, Repinned, RunbookChanged,
     SealVerified, Sealed, StepBegan, StepEnded, Takeover, Verified, Waiting,
 };
 
@@ -151,6 +151,8 @@ records! {
     "abandoned" Abandoned,
     /// The run has reached its end.
     "finished" Finished,
+    /// Steps were opened again for one thing.
+    "reopened" Reopened,
 }
 
 #[cfg(test)]

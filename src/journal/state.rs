@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::payload::{
     Began, Closed, Completed, Confirmed, Done, Ended, Failed, Intent, LaunchOutcome, Launched,
-    Opened, Repinned, StepOutcome, Verified, Waiting,
+    Opened, Reopened, Repinned, StepOutcome, Verified, Waiting,
 };
 use super::record::{Entry, RunId};
 
@@ -95,6 +95,8 @@ pub struct State {
     pub failures: Vec<Stamped<Failed>>,
     /// When the run reached its end.
     pub finished: Option<Timestamp>,
+    /// How often, and for what, steps were opened again.
+    pub reopened: Vec<Stamped<Reopened>>,
     /// The number the next record will have.
     pub next_number: u64,
     /// The time of the last record.

@@ -1,42 +1,40 @@
-//! stub
-use std::path::PathBuf;
-pub struct Options {
-    pub world: PathBuf,
-    pub speed: f64,
-    pub faults: Vec<Fault>,
-}
-pub struct Rehearsal {}
-impl Rehearsal {
-    pub async fn start(_o: Options) -> Result<Self, std::io::Error> {
-        Ok(Self {})
-    }
-    pub fn endpoints(&self) -> &Endpoints {
-        todo!()
-    }
-    pub async fn stop(self) {}
-}
-pub struct Endpoints {
-    pub speed: f64,
-    pub authority: String,
-    pub services: Vec<ServiceEndpoint>,
-}
-impl std::fmt::Display for Endpoints {
-    fn fmt(&self, _f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        Ok(())
-    }
-}
-pub struct ServiceEndpoint {
-    pub key: &'static str,
-    pub url: String,
-    pub scope: String,
-}
-pub const TENANT: &str = "t";
-pub const CLIENT: &str = "c";
-pub const SECRET: &str = "s";
-pub struct Fault;
-impl std::str::FromStr for Fault {
-    type Err = String;
-    fn from_str(_: &str) -> Result<Self, String> {
-        Ok(Fault)
-    }
-}
+//! The rehearsal tenant: a stand-in for Microsoft's services that is spoken to over HTTP, by the
+//! same clients and credentials.
+//!
+//! It shares no code with the other rooms, so that it cannot share their mistakes: own clock, own
+//! OData, own idea of every service.
+//!
+//! - `tenant`: starting, stopping, endpoints.
+//! - `application`: who signs in, and the two environments.
+//! - `clock`: simulated time.
+//! - `world`: the objects, and the file whose fold they are.
+//! - `schema`: Dataverse's tables as data.
+//! - `seed`: what a new world holds.
+//! - `behaviour`: what writes, actions and copies do, without HTTP.
+//! - `odata`: addresses, filters, preferences, errors.
+//! - `listeners`: the services over HTTP.
+//! - `faults`: what goes wrong on purpose.
+//!
+//! A request is handled alone: timers that are due come first, the service answers, its line is
+//! written to the world's file, and only then is the answer sent. So the file tells, at every
+//! moment, all that anybody has been told.
+
+mod application;
+mod behaviour;
+mod clock;
+mod faults;
+mod listeners;
+mod odata;
+mod schema;
+mod seed;
+mod tenant;
+#[cfg(test)]
+mod tests;
+mod world;
+
+pub use application::{
+    ACT_AS, CLIENT, SECRET, SOURCE_ENVIRONMENT, TARGET_ENVIRONMENT, TENANT, TENANT_DOMAIN,
+};
+pub use faults::{Fault, FaultError, FaultKind};
+pub use tenant::{Endpoints, Options, Rehearsal, ServiceEndpoint, StartError};
+pub use world::log::LogError as WorldError;

@@ -63,6 +63,9 @@ pub const NAMES: [&str; 8] = [
     "reconfigure-dual-write",
 ];
 
+/// The seals that are made anew when one provider is reinstalled again.
+pub const RESEALED: [&str; 2] = [seals::ORCHESTRATIONS, seals::PROVIDERS];
+
 /// The eight steps in order, as this runbook wants them.
 pub fn all(refresh: &Arc<Refresh>) -> Vec<Step> {
     let steps = &refresh.runbook.steps;

@@ -1,0 +1,84 @@
+//! How a process's part of a run ends: the state file closed, the end told, the summary printed.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::arguments::{Output, RunArguments};
+use super::connect::Connected;
+use super::exit::{DONE, word};
+use super::session::Session;
+use crate::engine::{EventKind, Failure, Known, Outcome};
+use crate::journal::{self, Occupancy, Opening};
+use crate::report::status_table;
+use crate::steps::{NAMES, summary};
+
+/// Closes the state file with how the process ended.
+pub(super) async fn close(
+    session: &Session,
+    opening: &Opening,
+    result: Result<Outcome, &Failure>,
+) -> u8 {
+    let (reason, exit, message) = match result {
+        Ok(Outcome::Finished) => ("finished", DONE, None),
+        Ok(Outcome::Stopped) => ("stopped", DONE, None),
+        Err(failure) => (
+            word(failure.kind),
+            session.code(failure.kind),
+            Some(failure.message.clone()),
+        ),
+    };
+    // A journal that was closed already, or cannot be written, has nothing more to be told.
+    if opening.journal.state().is_open()
+        && let Err(error) = opening.journal.close(reason, exit, message).await
+    {
+        session.printer.complain(&format!("warning: {error}"));
+    }
+    exit
+}
+
+/// Tells how it ended: the last event, the table, the figures, where the state file is.
+pub(super) fn tell_end(
+    session: &Session,
+    arguments: &RunArguments,
+    connected: &Connected,
+    opening: &Opening,
+    result: Result<Outcome, &Failure>,
+    exit: u8,
+) {
+    let state = opening.journal.state();
+    let figures = summary(&connected.refresh, &Known::from_journal(Arc::clone(&state)));
+    let figures = figures.unwrap_or_default();
+    let failure = result.err();
+    connected.narrator.tell(EventKind::RunEnded {
+        outcome: match result {
+            Ok(Outcome::Finished) => "finished".to_owned(),
+            Ok(Outcome::Stopped) => "stopped".to_owned(),
+            Err(failure) => word(failure.kind).to_owned(),
+        },
+        exit,
+        message: failure.map(|failure| failure.message.clone()),
+        help: failure.and_then(|failure| failure.help.clone()),
+        summary: json!(figures),
+    });
+    session.printer.hide();
+    if session.output == Output::Json {
+        return;
+    }
+    let next = format!("iomcopy run {}", arguments.runbook.display());
+    let path = opening.journal.path().to_owned();
+    if let Ok(mut reading) = journal::read(&path) {
+        // The lock that is seen is this process's own.
+        reading.occupancy = Occupancy::Free;
+        let table = status_table(&reading, &NAMES, &next, session.data_palette());
+        session.printer.data(&format!("\n{}", table.trim_end()));
+    }
+    if state.finished.is_some() {
+        session
+            .printer
+            .data(&format!("\n{}", figures.lines().join("\n")));
+    }
+    session
+        .printer
+        .data(&format!("\nstate file: {}", path.display()));
+}

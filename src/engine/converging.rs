@@ -1,0 +1,141 @@
+//! A phase to its fixpoint: survey, apply, survey again, until nothing is left; then its barrier.
+
+use std::collections::BTreeMap;
+
+use super::context::poll_interval;
+use super::{Barrier, Change, EventKind, Executor, Failure, FailureKind, Phase, Step, Survey};
+
+impl Executor {
+    /// Surveys and applies until nothing is left to do; returns passes and changes applied.
+    pub(super) async fn converge(
+        &self,
+        step: &Step,
+        phase: &Phase,
+        survey: &dyn Survey,
+    ) -> Result<(u32, usize), Failure> {
+        let mut applied = 0;
+        let mut failures: BTreeMap<String, Failure> = BTreeMap::new();
+        let mut pass = 0;
+        loop {
+            self.context.may_begin()?;
+            pass += 1;
+            let changes = survey.survey(&self.known()).await?;
+            self.context.narrator.tell(EventKind::Surveyed {
+                step: step.name.to_owned(),
+                phase: phase.name.to_owned(),
+                changes: changes.len(),
+                pass,
+            });
+            if changes.is_empty() {
+                break;
+            }
+            let (asks, changes): (Vec<_>, Vec<_>) = changes.into_iter().partition(Change::is_ask);
+            if changes.is_empty() && self.is_waived(step, phase) {
+                break;
+            }
+            if changes.is_empty() {
+                self.ask(step, phase, &asks).await?;
+                // Waiting for a person spends no attempt.
+                pass -= 1;
+                continue;
+            }
+            if pass > step.attempts {
+                return Err(not_converged(&changes, &failures, step.attempts));
+            }
+            let last = pass == step.attempts;
+            failures.clear();
+            let mut progress = false;
+            for (change, result) in self.apply_all(step, phase, changes, last).await {
+                match result {
+                    Ok(()) => {
+                        applied += 1;
+                        progress = true;
+                    }
+                    Err(failure) => {
+                        failures.insert(change.key.clone(), named(&change, failure));
+                    }
+                }
+            }
+            self.context.may_begin()?;
+            if let Some(failure) = failures.values().find(|failure| failure.ends_the_run()) {
+                return Err(failure.clone());
+            }
+            if !progress && failures.values().all(|failure| !failure.passing) {
+                return Err(together(failures.into_values().collect()));
+            }
+        }
+        self.complete(step, phase).await?;
+        self.hold(step, phase, survey).await?;
+        Ok((pass, applied))
+    }
+
+    /// Waits until the phase's barrier has passed.
+    async fn hold(&self, step: &Step, phase: &Phase, survey: &dyn Survey) -> Result<(), Failure> {
+        let began = self.context.clock.elapsed();
+        loop {
+            let elapsed = self.context.clock.elapsed().saturating_sub(began);
+            let awaited = match survey.barrier(&self.known()).await {
+                Ok(Barrier::Passed) => return Ok(()),
+                Ok(Barrier::Holds(awaited)) => awaited,
+                Err(failure) if failure.kind == FailureKind::Temporary => failure.message,
+                Err(failure) => return Err(failure),
+            };
+            if elapsed > step.timeout {
+                return Err(Failure::temporary(format!("still waiting: {awaited}"))
+                    .with_help("run again to go on waiting"));
+            }
+            self.context
+                .narrator
+                .progress(step.name, phase.name, &awaited, elapsed);
+            self.context.pause(poll_interval(elapsed)).await?;
+        }
+    }
+}
+
+fn named(change: &Change, failure: Failure) -> Failure {
+    failure.during(&change.name)
+}
+
+fn not_converged(
+    changes: &[Change],
+    failures: &BTreeMap<String, Failure>,
+    attempts: u32,
+) -> Failure {
+    let failures = changes
+        .iter()
+        .map(|change| {
+            failures.get(&change.key).cloned().unwrap_or_else(|| {
+                Failure::failed(format!(
+                    "{}: applied, and a new survey finds it still to do",
+                    change.name
+                ))
+            })
+        })
+        .collect();
+    let failure = together(failures);
+    failure.during(format!(
+        "not done after {}",
+        if attempts == 1 {
+            "1 pass".to_owned()
+        } else {
+            format!("{attempts} passes")
+        }
+    ))
+}
+
+/// Several failures as one: each on a line of its own, with its help.
+fn together(mut failures: Vec<Failure>) -> Failure {
+    if failures.len() == 1 {
+        return failures.remove(0);
+    }
+    let lines = failures.iter().map(|failure| match &failure.help {
+        Some(help) => format!("\n  - {}\n    help: {help}", failure.message),
+        None => format!("\n  - {}", failure.message),
+    });
+    let message = format!(
+        "{} changes failed{}",
+        failures.len(),
+        lines.collect::<String>()
+    );
+    Failure::failed(message).lasting()
+}

@@ -1,0 +1,30 @@
+//! Who signs in to the rehearsal tenant, and where: its own application, secret and environments.
+//!
+//! None of this is secret: the tenant listens on the loopback interface and holds invented rows.
+
+/// The tenant's id.
+pub const TENANT: &str = "7e4a0000-0000-4000-8000-000000000001";
+
+/// The tenant's domain name, accepted by the authority in the place of its id.
+pub const TENANT_DOMAIN: &str = "contoso.onmicrosoft.com";
+
+/// The application (client) id that the tenant knows.
+pub const CLIENT: &str = "c11e0000-0000-4000-8000-000000000001";
+
+/// The application's secret. It opens nothing but this tenant.
+pub const SECRET: &str = "rehearsal-tenant-only-not-a-secret";
+
+/// The environment that is copied: Contoso Prod.
+pub const SOURCE_ENVIRONMENT: &str = "11111111-1111-1111-1111-111111111111";
+
+/// The environment that is refreshed: Contoso UAT.
+pub const TARGET_ENVIRONMENT: &str = "22222222-2222-2222-2222-222222222222";
+
+/// The user whose flows and connections the target's should be; a user of both environments.
+pub const ACT_AS: &str = "svc-iom@contoso.com";
+
+/// The directory object id of the application's service principal.
+pub(crate) const CLIENT_OBJECT: &str = "c11e0000-0000-4000-8000-0000000000ff";
+
+/// The directory object id of [`ACT_AS`].
+pub(crate) const ACT_AS_OBJECT: &str = "5e7c0000-0000-4000-8000-000000000001";

@@ -1,0 +1,188 @@
+//! Connections of an environment, the references that are wired to them, and the jobs that follow.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use url::Url;
+
+use super::environments;
+use super::organization::{Caller, Organization, Row, lookup_value, number, row_of, text};
+use super::timers::{self, Place, Timer};
+use super::writes::Update;
+use crate::rehearsal::odata::error::Refusal;
+use crate::rehearsal::schema::Schema;
+use crate::rehearsal::world::names;
+use crate::rehearsal::world::store::Draft;
+
+/// How long the job takes that carries a new connection to the flows.
+const JOB_LASTS: Duration = Duration::from_secs(30);
+
+/// The job's type: Update Modern Flow.
+const UPDATE_MODERN_FLOW: i64 = 101;
+
+/// The last segment of a connector's id: `shared_bigcommerce`.
+pub(super) fn connector_name(connector: &str) -> &str {
+    connector.rsplit('/').next().unwrap_or(connector)
+}
+
+/// Why a connection cannot be used here, if so: it is not of this environment, not connected, of
+/// another connector, or the caller may not use it.
+pub(super) fn fault(
+    organization: &Organization,
+    connection: &str,
+    connector: &str,
+) -> Option<&'static str> {
+    let key = names::connection(&organization.environment, connection);
+    let Some(object) = organization.draft.get(&key) else {
+        return Some("this is not a valid connection");
+    };
+    let member = |name: &str| object.get(name).and_then(Value::as_str).unwrap_or_default();
+    if !member("connector").eq_ignore_ascii_case(connector_name(connector)) {
+        return Some("it is a connection of another connector");
+    }
+    if member("status") != "Connected" {
+        return Some("this is not a valid connection");
+    }
+    let caller = organization.caller.object.as_deref().map(Value::from);
+    let users = object.get("users").and_then(Value::as_array);
+    let may = users.is_some_and(|users| caller.is_some_and(|caller| users.contains(&caller)));
+    (!may).then_some("it is not a connection you have access permission for")
+}
+
+/// The refusal of the Flow service for a connection that cannot be used (coe-starter-kit issues
+/// 2911, 3535).
+pub(super) fn unauthorized(
+    organization: &Organization,
+    connection: &str,
+    connector: &str,
+) -> Refusal {
+    let caller = organization.caller.object.as_deref().unwrap_or_default();
+    let connector = connector_name(connector);
+    Refusal::flow(
+        "Forbidden",
+        "ConnectionAuthorizationFailed",
+        &format!(
+            "The caller object id is '{caller}'. Connection '/providers/Microsoft.PowerApps/apis/{connector}/connections/{connection}' to '{connector}' cannot be used to activate this flow, either because this is not a valid connection or because it is not a connection you have access permission for. Either replace the connection with a valid connection you can access or have the connection owner activate the flow, so the connection is shared with you in the context of this flow."
+        ),
+    )
+}
+
+/// Refuses a connection reference that would be wired to a connection the caller cannot use.
+pub(super) fn check_connection(organization: &Organization, row: &Row) -> Result<(), Refusal> {
+    let connection = text(row, "connectionid").unwrap_or_default();
+    let connector = text(row, "connectorid").unwrap_or_default();
+    if connection.is_empty() || fault(organization, connection, connector).is_none() {
+        return Ok(());
+    }
+    Err(unauthorized(organization, connection, connector))
+}
+
+/// The rules of a connection reference that is updated.
+pub(super) fn before_update(
+    organization: &Organization,
+    update: &Update<'_>,
+) -> Result<(), Refusal> {
+    if update.names("connectionid") && update.alters("connectionid") {
+        check_connection(organization, update.after)?;
+    }
+    Ok(())
+}
+
+/// After each save of a connection reference a job carries it to the flows.
+pub(super) fn after_update(organization: &mut Organization, id: &str) -> Result<(), Refusal> {
+    let table = organization.table("asyncoperation")?;
+    let number = organization.draft.count("jobs").to_string();
+    let job = names::identifier(&["asyncoperation", &organization.id, &number]);
+    let row = row_of(json!({
+        "name": "Update Modern Flow",
+        "operationtype": UPDATE_MODERN_FLOW,
+        "regardingobjectid": lookup_value("connectionreference", id),
+    }));
+    organization.insert(&table, &job, row);
+    set_timer(organization, job);
+    Ok(())
+}
+
+fn set_timer(organization: &mut Organization, job: String) {
+    let timer = Timer::EndJob {
+        place: Place::of(organization),
+        job,
+    };
+    let due = organization.draft.now() + JOB_LASTS;
+    timers::set(organization.draft, due, &timer);
+}
+
+/// Ends a job, unless background operations do not run: then it waits until they do.
+pub(super) fn end_job(organization: &mut Organization, job: &str) {
+    if !environments::in_background(organization.draft, &organization.environment) {
+        return;
+    }
+    let now = json!(organization.draft.now().in_seconds());
+    if let (Ok(table), Some(mut row)) = (
+        organization.table("asyncoperation"),
+        organization.row("asyncoperation", job),
+    ) {
+        row.insert("statecode".to_owned(), json!(3));
+        row.insert("statuscode".to_owned(), json!(30));
+        row.insert("startedon".to_owned(), now.clone());
+        row.insert("completedon".to_owned(), now);
+        organization.save(&table, row);
+    }
+}
+
+/// Lets the jobs go on that have waited for background operations.
+pub(super) fn resume_jobs(draft: &mut Draft<'_>, schema: &Schema, environment: &str) {
+    let Some(id) = environments::organization(draft, environment) else {
+        return;
+    };
+    let mut organization = Organization {
+        draft,
+        schema,
+        id,
+        environment: environment.to_owned(),
+        caller: Caller::default(),
+    };
+    for job in organization.rows("asyncoperation") {
+        let id = text(&job, "asyncoperationid")
+            .unwrap_or_default()
+            .to_owned();
+        let waits = number(&job, "statecode") != Some(3);
+        let timed = |timer: &Timer| matches!(timer, Timer::EndJob { job, .. } if *job == id);
+        if waits && !timers::is_set(organization.draft, timed) {
+            set_timer(&mut organization, id);
+        }
+    }
+}
+
+/// Why a connection's address, as it is pasted into a form of Intelligent Order Management, cannot
+/// be used here; nothing if it can.
+pub(super) fn address_fault(organization: &Organization, address: &str) -> Option<String> {
+    let Ok(url) = Url::parse(address) else {
+        return Some("the Connection URL is missing or is not an address".to_owned());
+    };
+    let segments: Vec<&str> = url
+        .path_segments()
+        .map(Iterator::collect)
+        .unwrap_or_default();
+    let after = |name: &str| {
+        let at = segments.iter().position(|segment| *segment == name)?;
+        segments.get(at + 1..)
+    };
+    let environment = after("environments").and_then(|rest| rest.first()).copied();
+    if environment != Some(organization.environment.as_str()) {
+        return Some("the Connection URL leads to another environment".to_owned());
+    }
+    let option = |name: &str| {
+        let mut pairs = url.query_pairs();
+        let pair = pairs.find(|(key, _)| key.eq_ignore_ascii_case(name));
+        pair.map(|(_, value)| value.into_owned())
+    };
+    let path = after("connections").unwrap_or_default();
+    let connector = option("apiName").or_else(|| path.first().map(|name| (*name).to_owned()));
+    let name = option("connectionName").or_else(|| path.get(1).map(|name| (*name).to_owned()));
+    let (Some(connector), Some(name)) = (connector, name) else {
+        return Some("the Connection URL names no connection".to_owned());
+    };
+    fault(organization, &name, &connector)
+        .map(|why| format!("connection {name} of {connector} cannot be used: {why}"))
+}

@@ -1,0 +1,306 @@
+//! The copy of an environment over another, and what the target looks like afterwards.
+//!
+//! After-effects as Microsoft Learn has them: copy an environment (2025-06-24), copy environments
+//! that use Intelligent Order Management (2026-01-07).
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::environments;
+use super::operations::{self, Operation};
+use super::organization::{Caller, Organization, Row, lookup, number, text};
+use super::timers::{self, Timer};
+use crate::rehearsal::schema::Schema;
+use crate::rehearsal::world::names;
+use crate::rehearsal::world::store::Draft;
+
+/// How long a copy takes.
+const LASTS: Duration = Duration::from_mins(90);
+
+/// How long after a copy the organization does not know its callers yet.
+const UNPROVISIONED: Duration = Duration::from_mins(3);
+
+/// What a copy is asked to do.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct CopyRequest {
+    /// The environment that is copied.
+    pub(crate) source: String,
+    /// The environment that is overwritten.
+    pub(crate) target: String,
+    /// The name that the target gets.
+    pub(crate) name: Option<String>,
+    /// The security group that the target gets; the zero GUID and nothing mean none.
+    pub(crate) security_group: Option<String>,
+    /// The request as it was sent.
+    pub(crate) sent: Value,
+}
+
+/// Why a copy is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CopyRefusal {
+    /// The HTTP status.
+    pub(crate) status: u16,
+    /// The code.
+    pub(crate) code: &'static str,
+    /// The field of the request that is wrong.
+    pub(crate) field: &'static str,
+    /// What it says.
+    pub(crate) message: String,
+}
+
+/// Refuses a copy that cannot be.
+pub(crate) fn check(draft: &Draft<'_>, request: &CopyRequest) -> Result<(), CopyRefusal> {
+    let refusal = |status, code, field, message: String| {
+        Err(CopyRefusal {
+            status,
+            code,
+            field,
+            message,
+        })
+    };
+    for (field, id) in [
+        ("sourceEnvironmentId", &request.source),
+        ("environmentId", &request.target),
+    ] {
+        if environments::environment(draft, id).is_none() {
+            let message = format!("The environment '{id}' could not be found.");
+            return refusal(404, "EnvironmentNotFound", field, message);
+        }
+    }
+    if request.source.eq_ignore_ascii_case(&request.target) {
+        let message = "An environment cannot be copied onto itself.".to_owned();
+        return refusal(
+            400,
+            "InvalidLifecycleOperationRequest",
+            "sourceEnvironmentId",
+            message,
+        );
+    }
+    let property = |id: &str, pointer| environments::property(draft, id, pointer);
+    let sku = property(&request.target, "/properties/environmentSku").unwrap_or_default();
+    if !["Sandbox", "Developer", "Trial"].contains(&sku) {
+        let message = format!("Copy cannot be performed on environment of type {sku}.");
+        return refusal(
+            400,
+            "InvalidLifecycleOperationRequest",
+            "environmentId",
+            message,
+        );
+    }
+    for pointer in [
+        "/properties/azureRegion",
+        "/properties/governanceConfiguration/protectionLevel",
+    ] {
+        if property(&request.source, pointer) != property(&request.target, pointer) {
+            let what = pointer.rsplit('/').next().unwrap_or_default();
+            let message = format!("Source and target differ in {what}.");
+            return refusal(
+                400,
+                "InvalidLifecycleOperationRequest",
+                "environmentId",
+                message,
+            );
+        }
+    }
+    for id in [&request.target, &request.source] {
+        if operations::ongoing(draft, id).is_some() {
+            let message = not_startable(id);
+            return refusal(409, "OperationNotStartable", "environmentId", message);
+        }
+    }
+    Ok(())
+}
+
+/// The text of the admin API for an environment that is busy; the doubled letter is its own.
+pub(crate) fn not_startable(environment: &str) -> String {
+    format!(
+        "TThis operation cannot be performed because there is an active lifecycle operation on the environment {environment}."
+    )
+}
+
+/// Begins a copy: from now on the target is in administration mode, without background operations.
+pub(crate) fn begin(draft: &mut Draft<'_>, request: &CopyRequest, requested_by: &str) -> Operation {
+    let target = request.target.to_lowercase();
+    let settings = json!({
+        "source": request.source.to_lowercase(),
+        "name": request.name,
+        "securityGroup": request.security_group,
+        "sent": request.sent,
+    });
+    let operation = Operation::begin(draft, &target, "Copy", LASTS, requested_by, settings);
+    close(draft, &target);
+    environments::set(
+        draft,
+        &target,
+        "/properties/states/management/id",
+        json!("Running"),
+    );
+    let timer = Timer::EndCopy {
+        operation: operation.id.clone(),
+    };
+    timers::set(draft, operation.ends, &timer);
+    operation
+}
+
+fn close(draft: &mut Draft<'_>, environment: &str) {
+    for (pointer, value) in [
+        ("/properties/states/runtime/id", "AdminMode"),
+        (
+            "/properties/linkedEnvironmentMetadata/backgroundOperationsState",
+            "Disabled",
+        ),
+    ] {
+        environments::set(draft, environment, pointer, json!(value));
+    }
+}
+
+/// Ends a copy: the target has the source's rows, as a copy leaves them.
+pub(super) fn end(draft: &mut Draft<'_>, schema: &Schema, operation: Operation) {
+    let target = operation.environment.clone();
+    let source = operation.request["source"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
+    let organizations = (
+        environments::organization(draft, &source),
+        environments::organization(draft, &target),
+    );
+    if let (Some(from), Some(old)) = organizations {
+        let new = names::identifier(&["organization", &operation.id]);
+        let unique_name = format!("unq{}", &names::digest(&new)[..29]);
+        replace_rows(
+            draft,
+            &format!("row/{old}/"),
+            &format!("row/{from}/"),
+            &format!("row/{new}/"),
+        );
+        draft.delete(&names::organization(&old));
+        let provisioned = draft.now() + UNPROVISIONED;
+        let facts = json!({"callersFrom": provisioned.milliseconds()});
+        draft.put(names::organization(&new), facts);
+        let mut organization = Organization {
+            draft,
+            schema,
+            id: new.clone(),
+            environment: target.clone(),
+            caller: Caller::default(),
+        };
+        settle(&mut organization, &from, &unique_name);
+        let metadata = "/properties/linkedEnvironmentMetadata";
+        environments::set(
+            draft,
+            &target,
+            &format!("{metadata}/resourceId"),
+            json!(new),
+        );
+        environments::set(
+            draft,
+            &target,
+            &format!("{metadata}/uniqueName"),
+            json!(unique_name),
+        );
+    }
+    let finance = |id: &str| format!("finance-operations/{id}/");
+    replace_rows(
+        draft,
+        &finance(&target),
+        &finance(&source),
+        &finance(&target),
+    );
+    settle_environment(draft, &target, &operation);
+    operation.succeed(draft);
+}
+
+/// Deletes what was, and puts copies of the source's objects.
+fn replace_rows(draft: &mut Draft<'_>, old: &str, from: &str, to: &str) {
+    let gone: Vec<String> = draft.under(old).map(|(key, _)| key.to_owned()).collect();
+    for key in gone {
+        draft.delete(&key);
+    }
+    let copied: Vec<(String, Value)> = draft
+        .under(from)
+        .map(|(key, value)| (format!("{to}{}", &key[from.len()..]), value.clone()))
+        .collect();
+    for (key, value) in copied {
+        draft.put(key, value);
+    }
+}
+
+/// What differs from the source: the organization's own row, flows, the root team's name.
+fn settle(organization: &mut Organization, source: &str, unique_name: &str) {
+    let id = organization.id.clone();
+    let mut each = |table: &str, change: &dyn Fn(&mut Row) -> bool| {
+        let Ok(definition) = organization.table(table) else {
+            return;
+        };
+        for mut row in organization.rows(table) {
+            if change(&mut row) {
+                organization.save(&definition, row);
+            }
+        }
+    };
+    // Cloud flows arrive off.
+    each("workflow", &|flow| {
+        let is_flow = number(flow, "category") == Some(5);
+        flow.insert("statecode".to_owned(), json!(0));
+        flow.insert("statuscode".to_owned(), json!(1));
+        is_flow
+    });
+    each("organization", &|row| {
+        row.insert("organizationid".to_owned(), json!(id));
+        row.insert("name".to_owned(), json!(unique_name));
+        true
+    });
+    organization.take("organization", source);
+    rename_root_team(organization, unique_name);
+}
+
+/// The default team of the root business unit gets another name, which is what breaks dual-write.
+fn rename_root_team(organization: &mut Organization, name: &str) {
+    let root = organization
+        .rows("businessunit")
+        .into_iter()
+        .find(|unit| lookup(unit, "parentbusinessunitid").is_none());
+    let root = root.as_ref().and_then(|unit| text(unit, "businessunitid"));
+    if let Ok(table) = organization.table("team") {
+        for mut team in organization.rows("team") {
+            let is_default = team.get("isdefault") == Some(&json!(true));
+            if is_default && lookup(&team, "businessunitid") == root {
+                team.insert("name".to_owned(), json!(name));
+                organization.save(&table, team);
+            }
+        }
+    }
+}
+
+fn settle_environment(draft: &mut Draft<'_>, target: &str, operation: &Operation) {
+    let name = operation.request["name"].as_str().map_or_else(
+        || {
+            let source = operation.request["source"].as_str().unwrap_or_default();
+            let name = environments::property(draft, source, "/properties/displayName");
+            name.unwrap_or_default().to_owned()
+        },
+        str::to_owned,
+    );
+    let group = operation.request["securityGroup"]
+        .as_str()
+        .filter(|group| !group.is_empty() && group.chars().any(|letter| !"0-".contains(letter)));
+    let metadata = "/properties/linkedEnvironmentMetadata";
+    let group = group.map_or(Value::Null, Value::from);
+    environments::set(draft, target, &format!("{metadata}/securityGroupId"), group);
+    environments::set(
+        draft,
+        target,
+        &format!("{metadata}/friendlyName"),
+        json!(name),
+    );
+    environments::set(draft, target, "/properties/displayName", json!(name));
+    environments::set(
+        draft,
+        target,
+        "/properties/states/management/id",
+        json!("Ready"),
+    );
+    close(draft, target);
+}

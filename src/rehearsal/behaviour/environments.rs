@@ -1,0 +1,63 @@
+//! Environments: the admin API's object is the environment, the rest is read from it.
+
+use serde_json::Value;
+
+use crate::rehearsal::world::names;
+use crate::rehearsal::world::store::Draft;
+
+/// An environment's object.
+pub(crate) fn environment<'draft>(draft: &'draft Draft<'_>, id: &str) -> Option<&'draft Value> {
+    draft.get(&names::environment(id))
+}
+
+/// A text in an environment's object.
+pub(crate) fn property<'draft>(
+    draft: &'draft Draft<'_>,
+    id: &str,
+    pointer: &str,
+) -> Option<&'draft str> {
+    environment(draft, id)?.pointer(pointer)?.as_str()
+}
+
+/// The id of an environment's organization.
+pub(crate) fn organization(draft: &Draft<'_>, id: &str) -> Option<String> {
+    property(
+        draft,
+        id,
+        "/properties/linkedEnvironmentMetadata/resourceId",
+    )
+    .map(str::to_owned)
+}
+
+/// Whether an environment's background operations run.
+pub(crate) fn in_background(draft: &Draft<'_>, id: &str) -> bool {
+    let pointer = "/properties/linkedEnvironmentMetadata/backgroundOperationsState";
+    property(draft, id, pointer) == Some("Enabled")
+}
+
+/// Whether an environment is in administration mode.
+pub(crate) fn in_administration_mode(draft: &Draft<'_>, id: &str) -> bool {
+    property(draft, id, "/properties/states/runtime/id") == Some("AdminMode")
+}
+
+/// Sets a member of an environment's object; its parents are there.
+pub(crate) fn set(draft: &mut Draft<'_>, id: &str, pointer: &str, value: Value) {
+    let key = names::environment(id);
+    let Some(mut environment) = draft.get(&key).cloned() else {
+        return;
+    };
+    let Some((parent, member)) = pointer.rsplit_once('/') else {
+        return;
+    };
+    if let Some(Value::Object(parent)) = environment.pointer_mut(parent) {
+        match value {
+            Value::Null => {
+                parent.shift_remove(member);
+            }
+            value => {
+                parent.insert(member.to_owned(), value);
+            }
+        }
+    }
+    draft.put(key, environment);
+}

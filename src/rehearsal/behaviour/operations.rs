@@ -1,0 +1,181 @@
+//! Long-running operations of environments, and their stages.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::rehearsal::clock::Moment;
+use crate::rehearsal::world::names;
+use crate::rehearsal::world::store::Draft;
+
+/// A long-running operation.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Operation {
+    /// Its id.
+    pub(crate) id: String,
+    /// The environment that it changes.
+    pub(crate) environment: String,
+    /// What it does: `Copy` or `Edit`.
+    pub(crate) kind: String,
+    /// How far it is.
+    pub(crate) state: State,
+    /// When it began.
+    pub(crate) began: Moment,
+    /// When it ends, or has ended.
+    pub(crate) ends: Moment,
+    /// Who asked for it: an object id.
+    pub(crate) requested_by: String,
+    /// What was asked for.
+    pub(crate) request: Value,
+}
+
+/// How far an operation is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum State {
+    /// It goes on.
+    Running,
+    /// It has ended well.
+    Succeeded,
+}
+
+/// A stage of an operation.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stage {
+    /// Its name.
+    pub(crate) name: &'static str,
+    /// When it began, if it has.
+    pub(crate) began: Option<Moment>,
+    /// When it ended, if it has.
+    pub(crate) ended: Option<Moment>,
+}
+
+/// The stages, and the hundredth of the operation at which each ends (names: recorded lifecycle
+/// operations of the admin API).
+const STAGES: [(&str, u64); 4] = [
+    ("Validate", 2),
+    ("Prepare", 10),
+    ("Run", 95),
+    ("Finalize", 100),
+];
+
+impl Operation {
+    /// Begins an operation of an environment that ends after a time.
+    pub(crate) fn begin(
+        draft: &mut Draft<'_>,
+        environment: &str,
+        kind: &str,
+        lasts: Duration,
+        requested_by: &str,
+        request: Value,
+    ) -> Self {
+        let number = draft.count(&format!("operations/{environment}"));
+        let id = names::identifier(&["operation", environment, &number.to_string()]);
+        let operation = Self {
+            id,
+            environment: environment.to_owned(),
+            kind: kind.to_owned(),
+            state: State::Running,
+            began: draft.now(),
+            ends: draft.now() + lasts,
+            requested_by: requested_by.to_owned(),
+            request,
+        };
+        operation.save(draft);
+        operation
+    }
+
+    /// Ends the operation well.
+    pub(crate) fn succeed(mut self, draft: &mut Draft<'_>) {
+        self.state = State::Succeeded;
+        self.save(draft);
+    }
+
+    fn save(&self, draft: &mut Draft<'_>) {
+        let value = serde_json::to_value(self).unwrap_or_default();
+        draft.put(names::operation(&self.id), value);
+    }
+
+    /// The stages at a moment.
+    pub(crate) fn stages(&self, now: Moment) -> Vec<Stage> {
+        let lasts = self.ends.milliseconds() - self.began.milliseconds();
+        let at = |hundredths: u64| {
+            Moment::from_milliseconds(self.began.milliseconds() + lasts * hundredths / 100)
+        };
+        let mut from = self.began;
+        STAGES
+            .iter()
+            .map(|(name, hundredths)| {
+                let (began, ended) = (from, at(*hundredths));
+                from = ended;
+                let over = self.state == State::Succeeded || (ended < self.ends && ended <= now);
+                Stage {
+                    name,
+                    began: (self.state == State::Succeeded || began <= now).then_some(began),
+                    ended: over.then_some(ended),
+                }
+            })
+            .collect()
+    }
+}
+
+/// One operation.
+pub(crate) fn operation(draft: &Draft<'_>, id: &str) -> Option<Operation> {
+    let value = draft.get(&names::operation(&id.to_lowercase()))?;
+    serde_json::from_value(value.clone()).ok()
+}
+
+/// The operations of an environment, the newest first.
+pub(crate) fn of_environment(draft: &Draft<'_>, environment: &str) -> Vec<Operation> {
+    let mut operations: Vec<Operation> = draft
+        .under("operation/")
+        .filter_map(|(_, value)| serde_json::from_value(value.clone()).ok())
+        .filter(|operation: &Operation| operation.environment == environment)
+        .collect();
+    operations.sort_by(|one, other| other.began.cmp(&one.began).then(other.id.cmp(&one.id)));
+    operations
+}
+
+/// The operation that changes an environment now.
+pub(crate) fn ongoing(draft: &Draft<'_>, environment: &str) -> Option<Operation> {
+    draft
+        .under("operation/")
+        .filter_map(|(_, value)| serde_json::from_value::<Operation>(value.clone()).ok())
+        .find(|operation| operation.state == State::Running && operation.environment == environment)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::rehearsal::world::store::Objects;
+
+    #[test]
+    fn stages_follow_each_other_to_the_end() {
+        let objects = Objects::new();
+        let mut draft = Draft::new(&objects, Moment::default());
+        let lasts = Duration::from_secs(100);
+        let operation = Operation::begin(&mut draft, "e", "Copy", lasts, "x", Value::Null);
+        let at = |seconds: u64| {
+            let stages = operation.stages(Moment::default() + Duration::from_secs(seconds));
+            let ended = stages.iter().filter(|stage| stage.ended.is_some()).count();
+            let began = stages.iter().filter(|stage| stage.began.is_some()).count();
+            (began, ended)
+        };
+        assert_eq!(
+            [at(0), at(2), at(50), at(96)],
+            [(1, 0), (2, 1), (3, 2), (4, 3)]
+        );
+        // The last stage ends with the operation, not before.
+        assert_eq!(at(1000), (4, 3));
+        assert!(ongoing(&draft, "e").is_some());
+        operation.clone().succeed(&mut draft);
+        assert!(ongoing(&draft, "e").is_none());
+        let operation = super::operation(&draft, &operation.id).unwrap();
+        assert_eq!(
+            operation.stages(operation.ends)[3].ended,
+            Some(operation.ends)
+        );
+    }
+}

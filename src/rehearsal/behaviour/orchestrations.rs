@@ -1,0 +1,165 @@
+//! Orchestrations: read-only while published; publishing validates, waits, and compiles.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::graph::Graph;
+use super::organization::{Organization, Row, lookup, lookup_value, number, row_of, text};
+use super::timers::{self, Place, Timer};
+use super::writes::Update;
+use super::{deletion, flows, policies};
+use crate::rehearsal::odata::error::Refusal;
+use crate::rehearsal::world::names;
+
+const DESIGNER: &str = "msdyn_iomdesigner";
+const STEP: &str = "msdyn_iomstep";
+
+/// How long publishing takes.
+const LASTS: Duration = Duration::from_mins(1);
+
+/// The state of a published orchestration.
+const PUBLISHED: i64 = 1;
+
+/// The rules of an orchestration that is updated.
+pub(super) fn before_update(
+    organization: &mut Organization,
+    update: &Update<'_>,
+) -> Result<(), Refusal> {
+    let edits = update.alters("msdyn_graph") || update.alters("msdyn_name");
+    let was_published = number(update.before, "statecode") == Some(PUBLISHED);
+    let stops = was_published && number(update.after, "statecode") != Some(PUBLISHED);
+    if edits && (was_published || is_publishing(organization, update.id)) {
+        return Err(Refusal::rule(
+            "The orchestration is published and read-only. Stop it before you edit it.",
+        ));
+    }
+    if stops {
+        for flow in compiled_flows(organization, update.id) {
+            flows::switch(organization, &flow, false);
+        }
+    }
+    Ok(())
+}
+
+/// Begins to publish an orchestration.
+pub(crate) fn publish(organization: &mut Organization, id: &str) -> Result<(), Refusal> {
+    let orchestration = organization.existing(DESIGNER, id)?;
+    let published = number(&orchestration, "statecode") == Some(PUBLISHED);
+    let compiled = !organization.led_to(STEP, "msdyn_designerid", id).is_empty();
+    if (published && compiled) || is_publishing(organization, id) {
+        return Ok(());
+    }
+    let graph = graph_of(&orchestration)?;
+    let mut faults: Vec<String> = graph
+        .actions
+        .iter()
+        .filter_map(|action| action_fault(organization, action))
+        .collect();
+    faults.extend(
+        graph
+            .policies
+            .iter()
+            .filter_map(|policy| policies::fault(organization, policy)),
+    );
+    faults.sort();
+    faults.dedup();
+    if !faults.is_empty() {
+        let message = format!(
+            "The orchestration cannot be published. {}",
+            faults.join(" | ")
+        );
+        return Err(Refusal::rule(message));
+    }
+    let timer = Timer::PublishOrchestration {
+        place: Place::of(organization),
+        orchestration: id.to_owned(),
+    };
+    let due = organization.draft.now() + LASTS;
+    timers::set(organization.draft, due, &timer);
+    Ok(())
+}
+
+fn is_publishing(organization: &Organization, id: &str) -> bool {
+    timers::is_set(
+        organization.draft,
+        |timer| matches!(timer, Timer::PublishOrchestration { orchestration, .. } if orchestration == id),
+    )
+}
+
+fn graph_of(orchestration: &Row) -> Result<Graph, Refusal> {
+    let text = text(orchestration, "msdyn_graph").unwrap_or("{}");
+    Graph::read(text).map_err(|error| {
+        Refusal::rule(format!("The orchestration's graph cannot be read: {error}"))
+    })
+}
+
+fn action_fault(organization: &Organization, id: &str) -> Option<String> {
+    let Some(action) = organization.row("msdyn_iomprovideraction", id) else {
+        return Some(format!(
+            "Provider action record could not be retrieved. Provider Action Id: {id}"
+        ));
+    };
+    let provider = lookup(&action, "msdyn_providerid").unwrap_or_default();
+    let active = organization
+        .row("msdyn_iomprovider", provider)
+        .is_some_and(|provider| number(&provider, "statecode") == Some(0));
+    (!active).then(|| {
+        let name = text(&action, "msdyn_name").unwrap_or_default();
+        format!("The provider of the action is not active. Provider Action: {name}, Id: {id}")
+    })
+}
+
+/// Ends the publishing: what was compiled before goes, each tile becomes a flow and a step.
+pub(super) fn end_publishing(organization: &mut Organization, id: &str) {
+    if let Some(orchestration) = organization.row(DESIGNER, id) {
+        // The graph was read when publishing began, and is read-only since.
+        if let Ok(graph) = graph_of(&orchestration) {
+            let _compiled = compile(organization, orchestration, &graph, id);
+        }
+    }
+}
+
+fn compile(
+    organization: &mut Organization,
+    mut orchestration: Row,
+    graph: &Graph,
+    id: &str,
+) -> Result<(), Refusal> {
+    let (workflows, steps) = (organization.table("workflow")?, organization.table(STEP)?);
+    for flow in compiled_flows(organization, id) {
+        deletion::delete(organization, &workflows, &flow)?;
+    }
+    for step in organization.led_to(STEP, "msdyn_designerid", id) {
+        let step = text(&step, &steps.primary_id)
+            .unwrap_or_default()
+            .to_owned();
+        deletion::delete(organization, &steps, &step)?;
+    }
+    let now = organization.draft.now().milliseconds().to_string();
+    for (tile, name) in &graph.tiles {
+        let flow = names::identifier(&["tile-flow", id, tile, &now]);
+        let data = flows::client_data(&[], &json!({}), &json!({}));
+        flows::deploy(organization, &flow, &flows::compiled_name(name), &data)?;
+        let row = row_of(json!({
+            "msdyn_name": name,
+            "msdyn_designerid": lookup_value(DESIGNER, id),
+            "msdyn_workflowid": flows::lookup_to(&flow),
+        }));
+        organization.insert(&steps, &names::identifier(&["step", id, tile, &now]), row);
+    }
+    orchestration.insert("statecode".to_owned(), json!(PUBLISHED));
+    orchestration.insert("statuscode".to_owned(), json!(2));
+    let table = organization.table(DESIGNER)?;
+    organization.save(&table, orchestration);
+    Ok(())
+}
+
+/// The flows that an orchestration's tiles were compiled to.
+fn compiled_flows(organization: &Organization, id: &str) -> Vec<String> {
+    organization
+        .led_to(STEP, "msdyn_designerid", id)
+        .iter()
+        .filter_map(|step| lookup(step, "msdyn_workflowid").map(str::to_owned))
+        .collect()
+}

@@ -1,0 +1,199 @@
+//! The rows of one Dataverse organization, seen by one caller.
+//!
+//! A row is a JSON object of its columns' logical names; columns without a value are left out. A
+//! lookup is an object with one member, table to id: `{"systemuser": "…"}`.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::rehearsal::odata::error::Refusal;
+use crate::rehearsal::schema::Schema;
+use crate::rehearsal::schema::table::Table;
+use crate::rehearsal::world::names;
+use crate::rehearsal::world::store::Draft;
+
+/// A row of a table.
+pub(crate) type Row = Map<String, Value>;
+
+/// Who does something in an organization: a user, known by two ids.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Caller {
+    /// The row of the user.
+    pub(crate) user: Option<String>,
+    /// The user's object in the directory.
+    pub(crate) object: Option<String>,
+}
+
+/// One organization in the middle of a request.
+#[derive(Debug)]
+pub(crate) struct Organization<'turn, 'world> {
+    /// The world.
+    pub(crate) draft: &'turn mut Draft<'world>,
+    /// The tables.
+    pub(crate) schema: &'turn Schema,
+    /// The organization's id.
+    pub(crate) id: String,
+    /// The environment it is in.
+    pub(crate) environment: String,
+    /// Who asks.
+    pub(crate) caller: Caller,
+}
+
+impl Organization<'_, '_> {
+    /// A table that the schema has.
+    pub(crate) fn table(&self, logical_name: &str) -> Result<Table, Refusal> {
+        self.schema
+            .table(logical_name)
+            .cloned()
+            .ok_or_else(|| Refusal::no_segment(logical_name))
+    }
+
+    /// A row.
+    pub(crate) fn row(&self, table: &str, id: &str) -> Option<Row> {
+        self.draft
+            .get(&names::row(&self.id, table, id))
+            .and_then(Value::as_object)
+            .cloned()
+    }
+
+    /// A row, or the refusal that there is none.
+    pub(crate) fn existing(&self, table: &str, id: &str) -> Result<Row, Refusal> {
+        self.row(table, id)
+            .ok_or_else(|| Refusal::no_row(table, id))
+    }
+
+    /// The rows of a table, in the order of their ids.
+    pub(crate) fn rows(&self, table: &str) -> Vec<Row> {
+        self.draft
+            .under(&names::table(&self.id, table))
+            .filter_map(|(_, row)| row.as_object().cloned())
+            .collect()
+    }
+
+    /// The rows of a table whose lookup leads to a row.
+    pub(crate) fn led_to(&self, table: &str, column: &str, id: &str) -> Vec<Row> {
+        let mut rows = self.rows(table);
+        rows.retain(|row| lookup(row, column) == Some(id));
+        rows
+    }
+
+    /// Adds a row. What every table has (times, owner, state) is filled in where it is missing.
+    pub(crate) fn insert(&mut self, table: &Table, id: &str, mut row: Row) {
+        let now = self.draft.now().in_seconds();
+        row.insert(table.primary_id.clone(), json!(id));
+        let mut fill = |column: &str, value: Option<Value>| {
+            if let Some(value) = value.filter(|_| table.column(column).is_some()) {
+                row.entry(column).or_insert(value);
+            }
+        };
+        fill("createdon", Some(json!(now)));
+        let user = self.caller.user.as_deref();
+        let user = user.map(|user| lookup_value("systemuser", user));
+        fill("createdby", user.clone());
+        fill("ownerid", user);
+        fill("owningbusinessunit", self.business_unit());
+        if table.column("statecode").is_some() {
+            fill("statecode", Some(json!(0)));
+            fill("statuscode", table.status_of(0).map(Value::from));
+        }
+        self.save(table, row);
+    }
+
+    /// Saves a row: every save is a new version, even where nothing is other than before.
+    pub(crate) fn save(&mut self, table: &Table, mut row: Row) {
+        let version = self.draft.count("version");
+        row.insert("versionnumber".to_owned(), json!(version));
+        let now = self.draft.now().in_seconds();
+        row.insert("modifiedon".to_owned(), json!(now));
+        if let Some(user) = &self.caller.user {
+            row.insert("modifiedby".to_owned(), lookup_value("systemuser", user));
+        }
+        row.retain(|_, value| !value.is_null());
+        let id = text(&row, &table.primary_id).unwrap_or_default();
+        let key = names::row(&self.id, &table.logical_name, id);
+        self.draft.put(key, Value::Object(row));
+    }
+
+    /// Takes a row away, and nothing else.
+    pub(crate) fn take(&mut self, table: &str, id: &str) {
+        self.draft.delete(&names::row(&self.id, table, id));
+    }
+
+    /// The root business unit, as a lookup.
+    fn business_unit(&self) -> Option<Value> {
+        self.rows("businessunit")
+            .iter()
+            .find(|unit| !unit.contains_key("parentbusinessunitid"))
+            .and_then(|unit| text(unit, "businessunitid"))
+            .map(|id| lookup_value("businessunit", id))
+    }
+
+    /// The roles a user has, directly and through teams.
+    pub(crate) fn roles_of(&self, user: &str) -> Vec<Row> {
+        let member = |row: &Row, column: &str, id: &str| text(row, column) == Some(id);
+        let mut roles: Vec<String> = Vec::new();
+        let mut add = |pairs: Vec<Row>, column: &str, id: &str| {
+            let of = pairs.iter().filter(|pair| member(pair, column, id));
+            roles.extend(of.filter_map(|pair| text(pair, "roleid").map(str::to_owned)));
+        };
+        add(self.rows("systemuserroles"), "systemuserid", user);
+        for membership in self.rows("teammembership") {
+            if member(&membership, "systemuserid", user) {
+                let team = text(&membership, "teamid").unwrap_or_default();
+                add(self.rows("teamroles"), "teamid", team);
+            }
+        }
+        roles.sort();
+        roles.dedup();
+        roles.iter().filter_map(|id| self.row("role", id)).collect()
+    }
+
+    /// Whether a user has a role with one of these templates.
+    pub(crate) fn has_template(&self, user: &str, templates: &[&str]) -> bool {
+        self.roles_of(user).iter().any(|role| {
+            lookup(role, "roletemplateid").is_some_and(|template| templates.contains(&template))
+        })
+    }
+}
+
+/// The template of the role System Administrator (Microsoft's sample `IsSystemAdmin`).
+pub(crate) const SYSTEM_ADMINISTRATOR: &str = "627090ff-40a3-4053-8790-584edc5be201";
+
+/// The template of the role System Customizer.
+pub(crate) const SYSTEM_CUSTOMIZER: &str = "119f245c-3cc8-4b62-b31c-d1a046ced15d";
+
+/// A column's text.
+pub(crate) fn text<'row>(row: &'row Row, column: &str) -> Option<&'row str> {
+    row.get(column).and_then(Value::as_str)
+}
+
+/// A column's number.
+pub(crate) fn number(row: &Row, column: &str) -> Option<i64> {
+    row.get(column).and_then(Value::as_i64)
+}
+
+/// The id of the row a lookup leads to.
+pub(crate) fn lookup<'row>(row: &'row Row, column: &str) -> Option<&'row str> {
+    lookup_of(row.get(column)?).map(|(_, id)| id)
+}
+
+/// The table and the id of a lookup's value.
+pub(crate) fn lookup_of(value: &Value) -> Option<(&str, &str)> {
+    let (table, id) = value.as_object()?.iter().next()?;
+    Some((table, id.as_str()?))
+}
+
+/// A lookup's value.
+pub(crate) fn lookup_value(table: &str, id: &str) -> Value {
+    let mut value = Map::new();
+    value.insert(table.to_owned(), json!(id));
+    Value::Object(value)
+}
+
+/// A row made of JSON; what is no object is an empty row.
+pub(crate) fn row_of(value: Value) -> Row {
+    match value {
+        Value::Object(row) => row,
+        _ => Row::new(),
+    }
+}

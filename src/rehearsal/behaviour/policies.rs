@@ -1,0 +1,52 @@
+//! Policies: published ones have a compiled flow.
+
+use serde_json::json;
+
+use super::flows;
+use super::organization::{Organization, number, text};
+use crate::rehearsal::odata::error::Refusal;
+use crate::rehearsal::world::names;
+
+/// Publishes a policy: at once, with its compiled flow on.
+pub(crate) fn publish(organization: &mut Organization, id: &str) -> Result<(), Refusal> {
+    let table = organization.table("msdyn_iompolicy")?;
+    let mut policy = organization.existing("msdyn_iompolicy", id)?;
+    let name = text(&policy, "msdyn_name").unwrap_or_default().to_owned();
+    let flow = compiled_flow(organization, &name)
+        .unwrap_or_else(|| names::identifier(&["policy-flow", &organization.id, id]));
+    let data = flows::client_data(&[], &json!({}), &json!({}));
+    flows::deploy(organization, &flow, &flows::compiled_name(&name), &data)?;
+    policy.insert("statecode".to_owned(), json!(0));
+    policy.insert("statuscode".to_owned(), json!(1));
+    organization.save(&table, policy);
+    Ok(())
+}
+
+/// Why an orchestration cannot use a policy; nothing if it can.
+pub(super) fn fault(organization: &Organization, id: &str) -> Option<String> {
+    let Some(policy) = organization.row("msdyn_iompolicy", id) else {
+        return Some(format!(
+            "Policy record could not be retrieved. Policy Id: {id}"
+        ));
+    };
+    let name = text(&policy, "msdyn_name").unwrap_or_default();
+    if number(&policy, "statecode") != Some(0) {
+        return Some(format!(
+            "Policy is unpublished. Policy: {name}, Policy Id: {id}"
+        ));
+    }
+    let on = compiled_flow(organization, name)
+        .and_then(|flow| organization.row("workflow", &flow))
+        .is_some_and(|flow| number(&flow, "statecode") == Some(1));
+    (!on).then(|| format!("The flow of the policy is off. Policy: {name}, Policy Id: {id}"))
+}
+
+fn compiled_flow(organization: &Organization, name: &str) -> Option<String> {
+    let name = flows::compiled_name(name);
+    organization
+        .rows("workflow")
+        .iter()
+        .find(|flow| text(flow, "name") == Some(&name))
+        .and_then(|flow| text(flow, "workflowid"))
+        .map(str::to_owned)
+}

@@ -1,0 +1,195 @@
+//! Users: who may enter an organization, and application users that the admin API adds.
+
+use serde_json::{Value, json};
+
+use super::environments;
+use super::organization::{
+    Caller, Organization, SYSTEM_ADMINISTRATOR, SYSTEM_CUSTOMIZER, lookup, row_of, text,
+};
+use crate::rehearsal::application::{CLIENT, CLIENT_OBJECT};
+use crate::rehearsal::odata::error::Refusal;
+use crate::rehearsal::schema::Schema;
+use crate::rehearsal::world::names;
+use crate::rehearsal::world::store::Draft;
+
+/// Lets an application in, as the user it is in the organization, or as the user it acts for.
+pub(crate) fn enter(
+    organization: &mut Organization,
+    client: &str,
+    acts_for: Option<&str>,
+) -> Result<(), Refusal> {
+    let facts = organization
+        .draft
+        .get(&names::organization(&organization.id));
+    let from = facts
+        .and_then(|facts| facts["callersFrom"].as_u64())
+        .unwrap_or(0);
+    if organization.draft.now().milliseconds() < from {
+        return Err(not_a_member());
+    }
+    let own = user_with(organization, "applicationid", client)?;
+    admit(organization, &own)?;
+    organization.caller = own;
+    if let Some(object) = acts_for {
+        let user = organization.caller.user.clone().unwrap_or_default();
+        if !organization.has_template(&user, &[SYSTEM_ADMINISTRATOR]) {
+            return Err(Refusal::new(
+                403,
+                "0x8004A110",
+                "Caller does not have enough privilege to act on behalf of another user.",
+            ));
+        }
+        let other = user_with(organization, "azureactivedirectoryobjectid", object)?;
+        admit(organization, &other)?;
+        organization.caller = other;
+    }
+    Ok(())
+}
+
+fn not_a_member() -> Refusal {
+    Refusal::new(
+        403,
+        "0x80072560",
+        "The user is not a member of the organization.",
+    )
+}
+
+fn user_with(organization: &Organization, column: &str, value: &str) -> Result<Caller, Refusal> {
+    let users = organization.rows("systemuser");
+    let user = users
+        .iter()
+        .find(|user| text(user, column).is_some_and(|found| found.eq_ignore_ascii_case(value)))
+        .filter(|user| user.get("isdisabled") != Some(&Value::Bool(true)))
+        .ok_or_else(not_a_member)?;
+    Ok(Caller {
+        user: text(user, "systemuserid").map(str::to_owned),
+        object: text(user, "azureactivedirectoryobjectid").map(str::to_owned),
+    })
+}
+
+fn admit(organization: &Organization, caller: &Caller) -> Result<(), Refusal> {
+    let user = caller.user.as_deref().unwrap_or_default();
+    if organization.roles_of(user).is_empty() {
+        let message = format!("The user with id {user} has not been assigned any roles.");
+        return Err(Refusal::new(403, "0x80042F09", message));
+    }
+    let closed =
+        environments::in_administration_mode(organization.draft, &organization.environment);
+    let keepers = [SYSTEM_ADMINISTRATOR, SYSTEM_CUSTOMIZER];
+    if closed && !organization.has_template(user, &keepers) {
+        return Err(Refusal::new(
+            403,
+            "0x8004A113",
+            "The user does not have permissions to access the org when it is in Admin Only mode.",
+        ));
+    }
+    Ok(())
+}
+
+/// Refuses a write of a caller who is no administrator or customizer.
+pub(crate) fn may_write(organization: &Organization, table: &str) -> Result<(), Refusal> {
+    let user = organization.caller.user.as_deref().unwrap_or_default();
+    if organization.has_template(user, &[SYSTEM_ADMINISTRATOR, SYSTEM_CUSTOMIZER]) {
+        return Ok(());
+    }
+    let message = format!("Principal user (Id={user}) is missing prvWrite{table} privilege.");
+    Err(Refusal::new(403, "0x80040220", message))
+}
+
+/// Makes an application a user of an environment and a System Administrator there, or enables the
+/// user it has.
+pub(crate) fn add_application_user(
+    draft: &mut Draft<'_>,
+    schema: &Schema,
+    environment: &str,
+    client: &str,
+) -> Result<(), String> {
+    if !client.eq_ignore_ascii_case(CLIENT) {
+        return Err(format!(
+            "The application '{client}' was not found in the tenant."
+        ));
+    }
+    let Some(id) = environments::organization(draft, environment) else {
+        return Err("The environment has no Dataverse database.".to_owned());
+    };
+    let mut organization = Organization {
+        draft,
+        schema,
+        id,
+        environment: environment.to_owned(),
+        caller: Caller::default(),
+    };
+    add(&mut organization).map_err(|refusal| refusal.message)
+}
+
+fn add(organization: &mut Organization) -> Result<(), Refusal> {
+    let table = organization.table("systemuser")?;
+    let existing = organization
+        .rows("systemuser")
+        .into_iter()
+        .find(|user| text(user, "applicationid") == Some(CLIENT));
+    let id = if let Some(mut user) = existing {
+        let id = text(&user, "systemuserid").unwrap_or_default().to_owned();
+        user.insert("isdisabled".to_owned(), json!(false));
+        organization.save(&table, user);
+        id
+    } else {
+        let id = names::identifier(&["application-user", &organization.id]);
+        let row = row_of(json!({
+            "fullname": "# iomcopy rehearsal",
+            "applicationid": CLIENT,
+            "azureactivedirectoryobjectid": CLIENT_OBJECT,
+            "isdisabled": false,
+            "accessmode": 4,
+        }));
+        organization.insert(&table, &id, row);
+        id
+    };
+    let role = organization
+        .rows("role")
+        .into_iter()
+        .find(|role| lookup(role, "roletemplateid") == Some(SYSTEM_ADMINISTRATOR));
+    let role = role
+        .as_ref()
+        .and_then(|role| text(role, "roleid"))
+        .unwrap_or_default();
+    associate(
+        organization,
+        "systemuserroles",
+        ("systemuserid", &id),
+        ("roleid", role),
+    )
+}
+
+/// Adds a pair to a table of pairs, unless it is there.
+pub(crate) fn associate(
+    organization: &mut Organization,
+    pairs: &str,
+    one: (&str, &str),
+    other: (&str, &str),
+) -> Result<(), Refusal> {
+    let table = organization.table(pairs)?;
+    let pair = find_pair(organization, pairs, one, other);
+    if pair.is_none() {
+        let id = names::identifier(&[pairs, one.1, other.1]);
+        let row = row_of(json!({one.0: one.1, other.0: other.1}));
+        organization.insert(&table, &id, row);
+    }
+    Ok(())
+}
+
+/// The id of a pair.
+pub(crate) fn find_pair(
+    organization: &Organization,
+    pairs: &str,
+    one: (&str, &str),
+    other: (&str, &str),
+) -> Option<String> {
+    let table = organization.schema.table(pairs)?;
+    organization
+        .rows(pairs)
+        .iter()
+        .find(|pair| text(pair, one.0) == Some(one.1) && text(pair, other.0) == Some(other.1))
+        .and_then(|pair| text(pair, &table.primary_id))
+        .map(str::to_owned)
+}

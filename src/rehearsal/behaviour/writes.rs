@@ -1,0 +1,118 @@
+//! Create, update and delete, with the rules of each table.
+
+use serde_json::Value;
+
+use super::organization::{Organization, Row};
+use super::{connections, deletion, flows, orchestrations, ownership, providers, states};
+use crate::rehearsal::odata::error::Refusal;
+use crate::rehearsal::schema::table::Table;
+
+/// A row that is about to be updated.
+#[derive(Debug)]
+pub(super) struct Update<'update> {
+    /// Its id.
+    pub(super) id: &'update str,
+    /// The row as it is.
+    pub(super) before: &'update Row,
+    /// The row as it will be.
+    pub(super) after: &'update mut Row,
+    /// The columns that the request names; null empties one.
+    pub(super) changes: &'update Row,
+}
+
+impl Update<'_> {
+    /// Whether the request names a column.
+    pub(super) fn names(&self, column: &str) -> bool {
+        self.changes.contains_key(column)
+    }
+
+    /// Whether a column will be other than it is.
+    pub(super) fn alters(&self, column: &str) -> bool {
+        self.before.get(column) != self.after.get(column)
+    }
+}
+
+/// Creates a row. An id that is taken is refused.
+pub(crate) fn create(
+    organization: &mut Organization,
+    table: &Table,
+    id: &str,
+    columns: &Row,
+) -> Result<(), Refusal> {
+    if organization.row(&table.logical_name, id).is_some() {
+        return Err(Refusal::new(
+            412,
+            "0x80040237",
+            "A record with matching key values already exists.",
+        ));
+    }
+    ownership::check(organization, columns)?;
+    let mut row = columns.clone();
+    row.retain(|_, value| !value.is_null());
+    states::settle(table, columns, &mut row)?;
+    if table.logical_name == "workflow" {
+        flows::before_create(&mut row);
+    }
+    if table.logical_name == "connectionreference" {
+        connections::check_connection(organization, &row)?;
+    }
+    organization.insert(table, id, row);
+    Ok(())
+}
+
+/// Updates a row with the columns that a request names.
+pub(crate) fn update(
+    organization: &mut Organization,
+    table: &Table,
+    id: &str,
+    changes: &Row,
+) -> Result<(), Refusal> {
+    let before = organization.existing(&table.logical_name, id)?;
+    let mut after = before.clone();
+    for (column, value) in changes {
+        match value {
+            Value::Null => {
+                after.remove(column);
+            }
+            value => {
+                after.insert(column.clone(), value.clone());
+            }
+        }
+    }
+    states::settle(table, changes, &mut after)?;
+    ownership::check(organization, changes)?;
+    let mut update = Update {
+        id,
+        before: &before,
+        after: &mut after,
+        changes,
+    };
+    match table.logical_name.as_str() {
+        "workflow" => flows::before_update(organization, &mut update)?,
+        "connectionreference" => connections::before_update(organization, &update)?,
+        "msdyn_iomdesigner" => orchestrations::before_update(organization, &update)?,
+        "msdyn_iomprovider" => providers::before_update(organization, &update),
+        "msdyn_iomproviderconnectionreference" => {
+            providers::before_connection_update(organization, &mut update)?;
+        }
+        _ => {}
+    }
+    organization.save(table, after);
+    if table.logical_name == "connectionreference" {
+        connections::after_update(organization, id)?;
+    }
+    Ok(())
+}
+
+/// Deletes a row.
+pub(crate) fn delete(
+    organization: &mut Organization,
+    table: &Table,
+    id: &str,
+) -> Result<(), Refusal> {
+    let row = organization.existing(&table.logical_name, id)?;
+    if table.logical_name == "msdyn_iomprovider" {
+        providers::before_delete(organization, id, &row)?;
+    }
+    deletion::delete(organization, table, id)
+}

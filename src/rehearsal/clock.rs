@@ -1,0 +1,121 @@
+//! Simulated time: how long ago the world was seeded, and what the tenant's clocks show.
+//!
+//! The tenant's time begins on a Friday evening that is fixed, so that two rehearsals show the same
+//! times, and runs `speed` times faster than the wall clock while the tenant runs. While it does
+//! not run, its time stands still.
+
+use std::ops::Add;
+use std::time::{Duration, Instant, UNIX_EPOCH};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// The tenant's time when a world is seeded: 2026-03-06 20:00:00 UTC, in milliseconds since 1970.
+const BEGINNING: u64 = 1_772_827_200_000;
+
+/// A moment of simulated time, in milliseconds since the world was seeded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Moment(u64);
+
+impl Moment {
+    /// The moment `milliseconds` after the seed.
+    pub(crate) const fn from_milliseconds(milliseconds: u64) -> Self {
+        Self(milliseconds)
+    }
+
+    /// Milliseconds since the seed.
+    pub(crate) const fn milliseconds(self) -> u64 {
+        self.0
+    }
+
+    /// As Dataverse writes times: `2026-03-06T20:00:00Z`.
+    pub(crate) fn in_seconds(self) -> String {
+        self.timestamp().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+    }
+
+    /// As the admin API writes times, with seven digits of a second.
+    pub(crate) fn in_ticks(self) -> String {
+        let milliseconds = (BEGINNING + self.0) % 1000;
+        let seconds = self.timestamp().strftime("%Y-%m-%dT%H:%M:%S");
+        format!("{seconds}.{milliseconds:03}0000Z")
+    }
+
+    /// As a `Date` header.
+    pub(crate) fn in_header(self) -> String {
+        let since = Duration::from_millis(BEGINNING.saturating_add(self.0));
+        UNIX_EPOCH
+            .checked_add(since)
+            .map(httpdate::fmt_http_date)
+            .unwrap_or_default()
+    }
+
+    fn timestamp(self) -> Timestamp {
+        i64::try_from(BEGINNING.saturating_add(self.0))
+            .ok()
+            .and_then(|milliseconds| Timestamp::from_millisecond(milliseconds).ok())
+            .unwrap_or(Timestamp::MAX)
+    }
+}
+
+impl Add<Duration> for Moment {
+    type Output = Self;
+
+    fn add(self, duration: Duration) -> Self {
+        let milliseconds = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        Self(self.0.saturating_add(milliseconds))
+    }
+}
+
+/// The tenant's clock.
+#[derive(Debug)]
+pub(crate) struct SimulatedClock {
+    speed: f64,
+    from: Moment,
+    began: Instant,
+}
+
+impl SimulatedClock {
+    /// A clock that shows `from` now and runs `speed` times as fast as the wall clock. `speed` is a
+    /// positive, finite number.
+    pub(crate) fn new(speed: f64, from: Moment) -> Self {
+        Self {
+            speed,
+            from,
+            began: Instant::now(),
+        }
+    }
+
+    /// Sets the clock forward.
+    #[cfg(test)]
+    pub(crate) fn skip(&mut self, duration: Duration) {
+        self.from = self.from + duration;
+    }
+
+    /// What the clock shows.
+    pub(crate) fn now(&self) -> Moment {
+        let seconds = self.began.elapsed().as_secs_f64() * self.speed;
+        self.from + Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_written_as_each_service_writes_it() {
+        let moment = Moment::from_milliseconds(90_061_007);
+        assert_eq!(moment.in_seconds(), "2026-03-07T21:01:01Z");
+        assert_eq!(moment.in_ticks(), "2026-03-07T21:01:01.0070000Z");
+        assert_eq!(moment.in_header(), "Sat, 07 Mar 2026 21:01:01 GMT");
+    }
+
+    #[test]
+    fn a_clock_goes_on_from_where_it_is_set() {
+        let clock = SimulatedClock::new(1_000_000.0, Moment::from_milliseconds(5000));
+        assert!(clock.now() >= Moment::from_milliseconds(5000));
+        std::thread::sleep(Duration::from_millis(2));
+        assert!(clock.now() >= Moment::from_milliseconds(5000) + Duration::from_secs(2000));
+    }
+}

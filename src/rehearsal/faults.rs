@@ -1,0 +1,188 @@
+//! Faults: what the tenant does wrong on purpose.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// A fault and the requests that it strikes, written `KIND:METHOD path-glob`, for example
+/// `accept-and-ignore:PATCH */workflows(*` or `hold#1:POST *copy`.
+///
+/// `*` in the glob stands for any run of characters; the glob is compared without regard to case
+/// with the decoded path, and with the path and its query. The method may be `*`. `#N` after the
+/// kind strikes the N-th such request only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    kind: FaultKind,
+    only: Option<u64>,
+    method: String,
+    path: String,
+}
+
+/// What goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FaultKind {
+    /// The request is answered as if it had been applied, and nothing has changed.
+    AcceptAndIgnore,
+    /// The request is applied and never answered.
+    Hold,
+}
+
+/// A fault that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FaultError {
+    /// The text is not of the form `KIND:METHOD path-glob`.
+    #[error("`{text}` is not a fault; write `KIND:METHOD path-glob`, such as `hold:POST *copy`")]
+    Form {
+        /// The text.
+        text: String,
+    },
+    /// No fault has this name.
+    #[error("no fault is called `{kind}`; there are `accept-and-ignore` and `hold`")]
+    Kind {
+        /// The name.
+        kind: String,
+    },
+    /// What follows `#` is not a number from 1.
+    #[error("`#{number}` does not say which request; write `#1` for the first one")]
+    Number {
+        /// What follows `#`.
+        number: String,
+    },
+}
+
+impl Fault {
+    /// What goes wrong.
+    pub fn kind(&self) -> FaultKind {
+        self.kind
+    }
+
+    /// Whether a request is one that this fault looks at. `path` is decoded, without its query.
+    pub(crate) fn looks_at(&self, method: &str, path: &str, query: Option<&str>) -> bool {
+        let method_fits = self.method == "*" || self.method.eq_ignore_ascii_case(method);
+        let glob = self.path.to_lowercase();
+        let path = path.to_lowercase();
+        let with_query = query.map(|query| format!("{path}?{}", query.to_lowercase()));
+        method_fits
+            && (fits(&glob, &path) || with_query.is_some_and(|address| fits(&glob, &address)))
+    }
+
+    /// Whether the fault strikes the `number`-th request that it looks at, counted from 1.
+    pub(crate) fn strikes(&self, number: u64) -> bool {
+        self.only.is_none_or(|only| only == number)
+    }
+}
+
+/// Whether a text fits a glob whose only special character is `*`.
+fn fits(glob: &str, text: &str) -> bool {
+    let Some((head, rest)) = glob.split_once('*') else {
+        return glob == text;
+    };
+    let Some(text) = text.strip_prefix(head) else {
+        return false;
+    };
+    (0..=text.len())
+        .filter(|at| text.is_char_boundary(*at))
+        .any(|at| fits(rest, &text[at..]))
+}
+
+impl FromStr for Fault {
+    type Err = FaultError;
+
+    fn from_str(text: &str) -> Result<Self, FaultError> {
+        let form = || FaultError::Form {
+            text: text.to_owned(),
+        };
+        let (kind, target) = text.split_once(':').ok_or_else(form)?;
+        let (method, path) = target.trim().split_once(' ').ok_or_else(form)?;
+        let (kind, only) = match kind.trim().split_once('#') {
+            None => (kind.trim(), None),
+            Some((kind, number)) => {
+                let only = number.parse().ok().filter(|only| *only > 0);
+                let only = only.ok_or_else(|| FaultError::Number {
+                    number: number.to_owned(),
+                })?;
+                (kind, Some(only))
+            }
+        };
+        let kind = match kind {
+            "accept-and-ignore" => FaultKind::AcceptAndIgnore,
+            "hold" => FaultKind::Hold,
+            _ => {
+                return Err(FaultError::Kind {
+                    kind: kind.to_owned(),
+                });
+            }
+        };
+        let path = path.trim();
+        if method.is_empty() || path.is_empty() {
+            return Err(form());
+        }
+        Ok(Self {
+            kind,
+            only,
+            method: method.to_owned(),
+            path: path.to_owned(),
+        })
+    }
+}
+
+impl fmt::Display for FaultKind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::AcceptAndIgnore => "accept-and-ignore",
+            Self::Hold => "hold",
+        })
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}", self.kind)?;
+        if let Some(only) = self.only {
+            write!(formatter, "#{only}")?;
+        }
+        write!(formatter, ":{} {}", self.method, self.path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fault_is_read_and_written_alike() {
+        for text in ["accept-and-ignore:PATCH */workflows(*", "hold#2:POST *copy"] {
+            assert_eq!(text.parse::<Fault>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_fault_looks_at_method_and_path() {
+        let fault: Fault = "hold:POST */environments/*/copy".parse().unwrap();
+        assert!(fault.looks_at("POST", "/environmentmanagement/environments/1/copy", None));
+        assert!(!fault.looks_at("GET", "/environmentmanagement/environments/1/copy", None));
+        assert!(!fault.looks_at("POST", "/environments/1/copyCandidates", None));
+        let query: Fault = "hold:* *ValidateOnly=true*".parse().unwrap();
+        assert!(query.looks_at("POST", "/copy", Some("ValidateOnly=true&api-version=1")));
+    }
+
+    #[test]
+    fn a_numbered_fault_strikes_once() {
+        let fault: Fault = "hold#2:* *".parse().unwrap();
+        let strikes: Vec<bool> = (1..4).map(|number| fault.strikes(number)).collect();
+        assert_eq!(strikes, [false, true, false]);
+    }
+
+    #[test]
+    fn what_is_not_a_fault_is_refused() {
+        for text in [
+            "",
+            "hold",
+            "hold:POST",
+            "hold#0:GET *",
+            "hold#x:GET *",
+            "burn:GET *",
+        ] {
+            assert!(text.parse::<Fault>().is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! Sockets, the order in which a request is handled, and faults.
+//!
+//! One request at a time: timers that are due are carried out, the service answers, a fault may
+//! strike, the request's line is written; only then is the answer sent.
+
+use std::future;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{Response, StatusCode};
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::connection::EndingListener;
+use super::message::{Answer, Request};
+use super::{Listener, Origins, Turn};
+use crate::rehearsal::behaviour::timers;
+use crate::rehearsal::faults::{Fault, FaultKind};
+use crate::rehearsal::schema::Schema;
+use crate::rehearsal::world::World;
+use crate::rehearsal::world::log::{LogError, RequestFacts};
+use crate::rehearsal::world::store::Draft;
+
+/// How large a request's body may be.
+const BODY_LIMIT: usize = 16 * 1024 * 1024;
+
+/// What the listeners share.
+#[derive(Debug)]
+pub(crate) struct Tenant {
+    /// The world; nothing once the tenant has stopped.
+    pub(crate) world: Mutex<Option<World>>,
+    /// The tables of Dataverse.
+    pub(crate) schema: Schema,
+    /// What goes wrong on purpose.
+    pub(crate) faults: Vec<Fault>,
+    /// Where the listeners are.
+    pub(crate) origins: Origins,
+}
+
+/// What becomes of a handled request.
+enum Handled {
+    /// It is answered.
+    Answered(Answer),
+    /// It is never answered.
+    Held,
+}
+
+/// Answers what comes to a socket, until the token is cancelled.
+pub(crate) async fn serve(
+    tenant: Arc<Tenant>,
+    listener: Listener,
+    socket: TcpListener,
+    ending: CancellationToken,
+) {
+    let router = Router::new()
+        .fallback(handle)
+        .with_state((tenant, listener));
+    let serving = axum::serve(EndingListener::new(socket, ending.clone()), router);
+    tokio::select! {
+        () = ending.cancelled() => {}
+        // Serving ends by itself only when accepting does, which never happens.
+        _result = serving => {}
+    }
+}
+
+async fn handle(
+    State((tenant, listener)): State<(Arc<Tenant>, Listener)>,
+    request: axum::extract::Request,
+) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    let answer = match axum::body::to_bytes(body, BODY_LIMIT).await {
+        Err(_) => Answer::error(413, "RequestEntityTooLarge", "The body is too large."),
+        Ok(body) => {
+            let request = Request::new(
+                parts.method.as_str(),
+                parts.uri.path(),
+                parts.uri.query(),
+                parts.headers,
+                body.to_vec(),
+            );
+            match tenant.handle(listener, &request) {
+                Ok(Handled::Answered(answer)) => answer,
+                Ok(Handled::Held) => future::pending().await,
+                Err(error) => Answer::error(500, "InternalServerError", &error.to_string()),
+            }
+        }
+    };
+    response(answer)
+}
+
+fn response(answer: Answer) -> Response<Body> {
+    let mut builder = Response::builder().status(answer.status);
+    for (name, value) in answer.headers {
+        builder = builder.header(name, value);
+    }
+    builder
+        .body(answer.body.map_or_else(Body::empty, Body::from))
+        .unwrap_or_else(|_| {
+            // A header that HTTP cannot carry; none of ours is.
+            let mut response = Response::new(Body::empty());
+            *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+            response
+        })
+}
+
+impl Tenant {
+    fn handle(&self, listener: Listener, request: &Request) -> Result<Handled, LogError> {
+        let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(world) = world.as_mut() else {
+            return Ok(Handled::Held);
+        };
+        let mut draft = world.draft();
+        let now = draft.now();
+        timers::advance(&mut draft, &self.schema);
+        let before = draft.changes();
+        let mut turn = Turn {
+            draft,
+            schema: &self.schema,
+            origins: &self.origins,
+            request,
+            listener,
+            caller: None,
+        };
+        let answer = super::answer(&mut turn).with("Date", now.in_header());
+        let Turn {
+            mut draft, caller, ..
+        } = turn;
+        if answer.status >= 400 && !answer.keeps_changes {
+            draft.restore(before.clone());
+        }
+        let counted = self.count_faults(&draft, request);
+        let struck = counted
+            .iter()
+            .find(|(fault, number)| fault.strikes(*number))
+            .map(|(fault, _)| *fault)
+            .filter(|fault| fault.kind() == FaultKind::Hold || answer.status < 400);
+        let kind = struck.map(Fault::kind);
+        if kind == Some(FaultKind::AcceptAndIgnore) {
+            draft.restore(before);
+        }
+        for (fault, number) in counted {
+            draft.put(format!("counter/fault/{fault}"), number.into());
+        }
+        let facts = RequestFacts {
+            listener: listener.name().to_owned(),
+            method: request.method.clone(),
+            path: request.path.clone(),
+            query: request.raw_query.clone(),
+            user_agent: request.header("User-Agent").map(str::to_owned),
+            caller,
+            status: answer.status,
+            fault: struck.map(Fault::to_string),
+        };
+        let changes = draft.into_changes();
+        world.commit(now, facts, changes)?;
+        Ok(match kind {
+            Some(FaultKind::Hold) => Handled::Held,
+            _ => Handled::Answered(answer),
+        })
+    }
+
+    /// The faults that look at a request, and how many such requests there are with it.
+    fn count_faults(&self, draft: &Draft<'_>, request: &Request) -> Vec<(&Fault, u64)> {
+        let query = request.raw_query.as_deref();
+        self.faults
+            .iter()
+            .filter(|fault| fault.looks_at(&request.method, &request.path, query))
+            .map(|fault| {
+                let counter = draft.get(&format!("counter/fault/{fault}"));
+                (fault, counter.and_then(Value::as_u64).unwrap_or(0) + 1)
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,132 @@
+//! Columns and what they hold.
+
+/// A column of a table.
+#[derive(Clone, Debug)]
+pub(crate) struct Column {
+    /// The logical name, lower case.
+    pub(crate) logical_name: String,
+    /// The schema name: the logical name with capitals.
+    pub(crate) schema_name: String,
+    /// The name that people see.
+    pub(crate) display_name: String,
+    /// What it holds.
+    pub(crate) kind: Kind,
+    /// Whether a request may set it; what it may not set is ignored.
+    pub(crate) writable: bool,
+}
+
+/// What a column holds.
+#[derive(Clone, Debug)]
+pub(crate) enum Kind {
+    /// A line of text of at most so many characters.
+    Text(usize),
+    /// A long text of at most so many characters.
+    Memo(usize),
+    /// A 32-bit number.
+    Integer,
+    /// A 64-bit number.
+    BigInteger,
+    /// Yes or no.
+    Boolean,
+    /// A time, to the second.
+    DateTime,
+    /// A GUID that is no lookup, such as the primary key.
+    Identifier,
+    /// A row of another table.
+    Lookup(Lookup),
+    /// One of a list of values.
+    Choice(Vec<Choice>),
+    /// The row's state.
+    State(Vec<Choice>),
+    /// The reason of its state.
+    Status(Vec<StatusChoice>),
+    /// A property such as `iscustomizable`: an object with a value.
+    Managed,
+}
+
+/// One of the values of a choice column.
+#[derive(Clone, Debug)]
+pub(crate) struct Choice {
+    /// The stored number.
+    pub(crate) value: i64,
+    /// What people see.
+    pub(crate) label: String,
+}
+
+/// One of the values of a status column.
+#[derive(Clone, Debug)]
+pub(crate) struct StatusChoice {
+    /// The stored number.
+    pub(crate) value: i64,
+    /// What people see.
+    pub(crate) label: String,
+    /// The state it belongs to.
+    pub(crate) state: i64,
+}
+
+/// Where a lookup leads.
+#[derive(Clone, Debug)]
+pub(crate) struct Lookup {
+    /// The tables a row may be of.
+    pub(crate) targets: Vec<String>,
+    /// The navigation property on this side; capitals count.
+    pub(crate) navigation: String,
+    /// What becomes of this row when the one it leads to is deleted.
+    pub(crate) on_delete: OnDelete,
+}
+
+/// What becomes of rows that lead to a deleted one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OnDelete {
+    /// They are deleted too.
+    Cascade,
+    /// Their lookup is emptied.
+    RemoveLink,
+    /// The deletion is refused while there are any.
+    Restrict,
+}
+
+impl Kind {
+    /// The choices of a choice, state or status column, with their labels.
+    pub(crate) fn choices(&self) -> Vec<(i64, &str)> {
+        match self {
+            Self::Choice(choices) | Self::State(choices) => choices
+                .iter()
+                .map(|choice| (choice.value, choice.label.as_str()))
+                .collect(),
+            Self::Status(choices) => choices
+                .iter()
+                .map(|choice| (choice.value, choice.label.as_str()))
+                .collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The label of a value of a choice, state or status column.
+    pub(crate) fn label(&self, value: i64) -> Option<&str> {
+        self.choices()
+            .into_iter()
+            .find(|(choice, _)| *choice == value)
+            .map(|(_, label)| label)
+    }
+}
+
+impl Column {
+    /// The lookup of a lookup column.
+    pub(crate) fn lookup(&self) -> Option<&Lookup> {
+        match &self.kind {
+            Kind::Lookup(lookup) => Some(lookup),
+            _ => None,
+        }
+    }
+
+    /// The name of the property that shows this column: `_ownerid_value` for the lookup `ownerid`,
+    /// otherwise the logical name (Microsoft Learn, Web API: lookup properties).
+    pub(crate) fn property(&self) -> String {
+        if self.lookup().is_some() {
+            format!("_{}_value", self.logical_name)
+        } else {
+            self.logical_name.clone()
+        }
+    }
+}

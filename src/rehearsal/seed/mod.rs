@@ -1,0 +1,179 @@
+//! What a new world holds: the thin line of a unified tenant, one thing of each kind.
+//!
+//! - `ids`: the ids of everything, and how they are made.
+//! - `plots`: what differs between the two environments.
+//! - `environments`: the environments, their packages and connections, Finance and Operations.
+//! - `people`, `solutions`, `references`, `flows`, `library`, `providers`, `policies`,
+//!   `orchestrations`, `variables`: rows of Dataverse, a file for what belongs together.
+//!
+//! The source holds what a refresh must bring over. The target holds rows of its own: some that
+//! the copy destroys for good, some whose values must come back.
+
+mod environments;
+mod flows;
+pub(crate) mod ids;
+mod library;
+mod orchestrations;
+mod people;
+mod plots;
+mod policies;
+mod providers;
+mod references;
+mod solutions;
+mod variables;
+
+use serde_json::{Value, json};
+
+use self::plots::Plot;
+use super::behaviour::organization::{Caller, Organization, row_of};
+use super::clock::Moment;
+use super::listeners::Origins;
+use super::schema::Schema;
+use super::world::store::{Draft, Objects};
+
+/// When the seed's rows were created, months before the rehearsal begins.
+const CREATED: &str = "2025-11-03T09:30:00Z";
+
+/// The objects of a new world.
+pub(crate) fn objects(schema: &Schema, origins: &Origins) -> Objects {
+    let nothing = Objects::new();
+    let mut draft = Draft::new(&nothing, Moment::default());
+    for plot in [plots::SOURCE, plots::TARGET] {
+        environments::plant(&mut draft, &plot, origins);
+        let mut garden = Garden {
+            organization: Organization {
+                draft: &mut draft,
+                schema,
+                id: plot.organization.to_owned(),
+                environment: plot.side.environment().to_owned(),
+                caller: Caller::default(),
+            },
+            plot: &plot,
+        };
+        people::plant(&mut garden);
+        garden.organization.caller.user = Some(plot.user(ids::ADA));
+        solutions::plant(&mut garden);
+        references::plant(&mut garden);
+        variables::plant(&mut garden);
+        flows::plant(&mut garden);
+        library::plant(&mut garden);
+        providers::plant(&mut garden);
+        policies::plant(&mut garden);
+        orchestrations::plant(&mut garden);
+    }
+    draft
+        .into_changes()
+        .into_iter()
+        .filter_map(|(key, value)| Some((key, value?)))
+        .collect()
+}
+
+/// An organization that is being filled.
+struct Garden<'garden, 'world> {
+    organization: Organization<'garden, 'world>,
+    plot: &'garden Plot,
+}
+
+impl Garden<'_, '_> {
+    /// Adds a row. A table that the schema does not have would be a mistake of the seed; the seed's
+    /// test finds it, because then the row is missing.
+    fn plant(&mut self, table: &str, id: &str, columns: Value) {
+        if let Ok(table) = self.organization.table(table) {
+            let mut row = row_of(columns);
+            row.entry("createdon").or_insert_with(|| json!(CREATED));
+            row.retain(|_, value| !value.is_null());
+            self.organization.insert(&table, id, row);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::rehearsal::behaviour::organization::{Row, lookup_of};
+
+    fn seeded() -> (Schema, Objects) {
+        let schema = Schema::standard();
+        let objects = objects(&schema, &Origins::default());
+        (schema, objects)
+    }
+
+    /// The rows with their organization, table and id.
+    fn rows(objects: &Objects) -> impl Iterator<Item = ([&str; 3], &Row)> {
+        objects.iter().filter_map(|(key, value)| {
+            let mut parts = key.strip_prefix("row/")?.split('/');
+            let place = [parts.next()?, parts.next()?, parts.next()?];
+            Some((place, value.as_object()?))
+        })
+    }
+
+    #[test]
+    fn every_column_is_the_schemas_and_every_lookup_leads_to_a_row() {
+        let (schema, objects) = seeded();
+        for ([organization, table, id], row) in rows(&objects) {
+            let table = schema.table(table).unwrap();
+            assert_eq!(row[&table.primary_id], id);
+            for (column, value) in row {
+                let name = format!("{}.{column}", table.logical_name);
+                let column = table.column(column).unwrap_or_else(|| panic!("{name}"));
+                if column.lookup().is_some() {
+                    let (other, id) = lookup_of(value).unwrap_or_else(|| panic!("{name}"));
+                    let key = format!("row/{organization}/{other}/{id}");
+                    assert!(objects.contains_key(&key), "{name} leads to {key}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_thin_line_has_one_thing_of_each_kind() {
+        let (_, objects) = seeded();
+        let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+        for ([organization, table, _], _) in rows(&objects) {
+            *counts.entry((organization, table)).or_default() += 1;
+        }
+        let count = |plot: &Plot, table| *counts.get(&(plot.organization, table)).unwrap_or(&0);
+        for (table, source, target) in [
+            ("workflow", 10, 4),
+            ("connectionreference", 2, 2),
+            ("msdyn_iomplatformconnectionreference", 1, 1),
+            ("msdyn_iomprovider", 1, 1),
+            ("msdyn_iomprovideraction", 1, 1),
+            ("msdyn_iomproviderparameter", 1, 1),
+            ("msdyn_iompolicy", 2, 0),
+            ("msdyn_iomdesigner", 2, 1),
+            ("msdyn_iomstep", 3, 0),
+            ("msdyn_dualwriteentitymap", 0, 0),
+            ("systemuser", 4, 4),
+        ] {
+            assert_eq!(count(&plots::SOURCE, table), source, "{table}");
+            assert_eq!(count(&plots::TARGET, table), target, "{table}");
+        }
+    }
+
+    #[test]
+    fn what_graphs_refer_to_is_there() {
+        let (_, objects) = seeded();
+        for ([organization, table, _], row) in rows(&objects) {
+            if table == "msdyn_iomdesigner" {
+                let graph: Value =
+                    serde_json::from_str(row["msdyn_graph"].as_str().unwrap()).unwrap();
+                for node in graph["nodes"].as_array().unwrap() {
+                    let one = [
+                        ("msdyn_iomprovideraction", &node["providerAction"]),
+                        ("msdyn_iompolicy", &node["filterPolicy"]),
+                        ("msdyn_iompolicy", &node["executionPolicies"][0]),
+                    ];
+                    for (table, reference) in one {
+                        if let Some(id) = reference["id"].as_str() {
+                            let key = format!("row/{organization}/{table}/{id}");
+                            assert!(objects.contains_key(&key), "{key}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

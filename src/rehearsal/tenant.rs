@@ -1,0 +1,265 @@
+//! The tenant as a whole: its world, its listeners, its life.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::faults::Fault;
+use super::listeners::serve::{self, Tenant};
+use super::listeners::{Listener, Origins};
+use super::schema::Schema;
+use super::seed;
+use super::world::log::LogError;
+use super::world::{Opened, World};
+
+/// The fastest speed; beyond it a copy ends between two requests.
+const FASTEST: f64 = 1_000_000.0;
+
+/// How a rehearsal tenant is started.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The world's file, `<name>.world.jsonl`. It is seeded where it is not there; otherwise the
+    /// tenant goes on from it, with the same ports.
+    pub world: PathBuf,
+    /// How many times faster than the wall clock the tenant's time runs.
+    pub speed: f64,
+    /// What goes wrong on purpose.
+    pub faults: Vec<Fault>,
+}
+
+/// A tenant that cannot be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The world's file cannot be used.
+    #[error(transparent)]
+    World(#[from] LogError),
+    /// The speed is no positive number, or beyond a million.
+    #[error("a rehearsal cannot run at speed {speed}; give a number above 0, at most 1000000")]
+    Speed {
+        /// The speed.
+        speed: f64,
+    },
+    /// The world does not say on which ports it listened.
+    #[error(
+        "the world file {} does not say on which ports the tenant listened; delete it, and the state file beside it, to begin anew",
+        path.display()
+    )]
+    Ports {
+        /// The world's file.
+        path: PathBuf,
+    },
+    /// A port cannot be had.
+    #[error(
+        "cannot listen on 127.0.0.1:{port} for {listener}: {source}; the world was made with this port, so end what uses it, or delete the world and the state file beside it to begin anew"
+    )]
+    Port {
+        /// The port; 0 where any would do.
+        port: u16,
+        /// The listener's name.
+        listener: &'static str,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+/// A running rehearsal tenant. It ends when it is dropped or stopped, as suddenly as if it had been
+/// killed; started again on its world's file, it goes on.
+#[derive(Debug)]
+pub struct Rehearsal {
+    tenant: Arc<Tenant>,
+    endpoints: Endpoints,
+    ending: CancellationToken,
+    listeners: Vec<JoinHandle<()>>,
+}
+
+/// Where the tenant listens. Its text is one line of YAML, to be pasted into a runbook.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Endpoints {
+    /// How many times faster than the wall clock the tenant's time runs.
+    pub speed: f64,
+    /// The authority's origin, `http://127.0.0.1:PORT`.
+    pub authority: String,
+    /// The services that a runbook can name; Dataverse and Finance and Operations are found
+    /// through the environments.
+    pub services: Vec<ServiceEndpoint>,
+}
+
+/// Where one service listens, and what to ask tokens for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceEndpoint {
+    /// The runbook's key of the service.
+    pub key: &'static str,
+    /// The service's origin.
+    pub url: String,
+    /// The scope of its tokens.
+    pub scope: String,
+}
+
+impl Rehearsal {
+    /// Starts a tenant: opens or seeds its world, and listens on seven ports of the loopback
+    /// interface.
+    ///
+    /// # Errors
+    ///
+    /// When the world's file cannot be used or is in use, when its ports cannot be had, or when the
+    /// speed makes no sense.
+    pub async fn start(options: Options) -> Result<Self, StartError> {
+        let speed = options.speed;
+        if !(speed > 0.0 && speed <= FASTEST) {
+            return Err(StartError::Speed { speed });
+        }
+        let schema = Schema::standard();
+        let (world, origins, sockets) = match World::open(&options.world, speed)? {
+            Opened::World(world) => {
+                let ports = ports_of(&world).ok_or(StartError::Ports {
+                    path: options.world,
+                })?;
+                let (origins, sockets) = bind(&ports).await?;
+                (*world, origins, sockets)
+            }
+            Opened::Empty(log) => {
+                let (origins, sockets) = bind(&BTreeMap::new()).await?;
+                let mut objects = seed::objects(&schema, &origins);
+                objects.insert("ports".to_owned(), json!(origins.ports()));
+                (World::seed(log, speed, objects)?, origins, sockets)
+            }
+        };
+        let endpoints = endpoints(speed, &origins);
+        let tenant = Arc::new(Tenant {
+            world: Mutex::new(Some(world)),
+            schema,
+            faults: options.faults,
+            origins,
+        });
+        let ending = CancellationToken::new();
+        let listeners = sockets
+            .into_iter()
+            .map(|(listener, socket)| {
+                let serving = serve::serve(tenant.clone(), listener, socket, ending.clone());
+                tokio::spawn(serving)
+            })
+            .collect();
+        Ok(Self {
+            tenant,
+            endpoints,
+            ending,
+            listeners,
+        })
+    }
+
+    /// Where the tenant listens.
+    pub fn endpoints(&self) -> &Endpoints {
+        &self.endpoints
+    }
+
+    /// Ends the tenant. When this returns, its ports and its world's file are free.
+    pub async fn stop(mut self) {
+        self.end();
+        for listener in std::mem::take(&mut self.listeners) {
+            // A listener that panicked has ended too.
+            let _ended = listener.await;
+        }
+    }
+
+    /// Does something with the world.
+    #[cfg(test)]
+    pub(super) fn with_world<T>(&self, act: impl FnOnce(&mut World) -> T) -> Option<T> {
+        let mut world = self
+            .tenant
+            .world
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        world.as_mut().map(act)
+    }
+
+    fn end(&self) {
+        self.ending.cancel();
+        let world = self.tenant.world.lock();
+        // Dropping the world closes and unlocks its file.
+        drop(world.unwrap_or_else(PoisonError::into_inner).take());
+    }
+}
+
+impl Drop for Rehearsal {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+fn ports_of(world: &World) -> Option<BTreeMap<String, u16>> {
+    let ports = world.object("ports").and_then(Value::as_object)?;
+    ports
+        .iter()
+        .map(|(name, port)| Some((name.clone(), u16::try_from(port.as_u64()?).ok()?)))
+        .collect()
+}
+
+type Sockets = Vec<(Listener, TcpListener)>;
+
+/// Listens for every listener, on its port or on any.
+async fn bind(ports: &BTreeMap<String, u16>) -> Result<(Origins, Sockets), StartError> {
+    let mut sockets = Vec::new();
+    let mut bound = BTreeMap::new();
+    for listener in Listener::ALL {
+        let port = ports.get(listener.name()).copied().unwrap_or(0);
+        let fault = |source| StartError::Port {
+            port,
+            listener: listener.name(),
+            source,
+        };
+        let socket = TcpListener::bind(("127.0.0.1", port))
+            .await
+            .map_err(fault)?;
+        let address = socket.local_addr().map_err(fault)?;
+        bound.insert(listener.name(), address.port());
+        sockets.push((listener, socket));
+    }
+    Ok((Origins::new(bound), sockets))
+}
+
+fn endpoints(speed: f64, origins: &Origins) -> Endpoints {
+    let service = |key, listener, resource: &str| ServiceEndpoint {
+        key,
+        url: origins.of(listener),
+        scope: format!("{resource}/.default"),
+    };
+    Endpoints {
+        speed,
+        authority: origins.of(Listener::Authority),
+        services: vec![
+            service(
+                "power-platform",
+                Listener::PowerPlatform,
+                "https://api.powerplatform.com",
+            ),
+            service("bap", Listener::Bap, "https://service.powerapps.com"),
+        ],
+    }
+}
+
+impl fmt::Display for Endpoints {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            speed,
+            authority,
+            services,
+        } = self;
+        write!(
+            formatter,
+            "endpoints: {{ speed: {speed}, authority: {{ url: \"{authority}\" }}"
+        )?;
+        for ServiceEndpoint { key, url, scope } in services {
+            write!(
+                formatter,
+                ", {key}: {{ url: \"{url}\", scope: \"{scope}\" }}"
+            )?;
+        }
+        formatter.write_str(" }")
+    }
+}

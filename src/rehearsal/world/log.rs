@@ -1,0 +1,299 @@
+//! The world's file: one line for the seed, then one line a request.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::store::Objects;
+use crate::rehearsal::clock::Moment;
+
+/// The version of the file's form.
+const FORMAT: u32 = 1;
+
+/// A world file that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The file cannot be read or written.
+    #[error("cannot use the world file {}: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Another process runs a tenant on this file.
+    #[error(
+        "another rehearsal tenant runs on {}; end it first, or choose another world file",
+        path.display()
+    )]
+    InUse {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A line other than the last is damaged.
+    #[error(
+        "line {line} of {} is damaged: {why}; delete the file, and the state file beside it, to begin anew",
+        path.display()
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: usize,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+/// One line of the file.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Line {
+    /// How many requests came before this line and in it: 0 for the seed.
+    pub(crate) n: u64,
+    /// The file's form, in the seed only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    format: Option<u32>,
+    /// The simulated time, for people.
+    at: String,
+    /// The simulated time, in milliseconds since the seed.
+    pub(crate) elapsed: Moment,
+    /// The request, but for the seed.
+    #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
+    request: Option<RequestFacts>,
+    /// Objects that are new or other than before.
+    #[serde(default, skip_serializing_if = "Objects::is_empty")]
+    pub(crate) put: Objects,
+    /// Keys of objects that are gone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) delete: Vec<String>,
+}
+
+/// What the log keeps of a request: never a token, a secret or a body.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct RequestFacts {
+    /// Which listener it came to.
+    pub(crate) listener: String,
+    /// The HTTP method.
+    pub(crate) method: String,
+    /// The decoded path.
+    pub(crate) path: String,
+    /// The query as it was sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) query: Option<String>,
+    /// The `User-Agent` header.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) user_agent: Option<String>,
+    /// The application id, or the user that the request was sent for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) caller: Option<String>,
+    /// The HTTP status of the answer.
+    pub(crate) status: u16,
+    /// The fault that struck it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) fault: Option<String>,
+}
+
+impl Line {
+    /// The seed's line.
+    pub(crate) fn seed(put: Objects) -> Self {
+        Self {
+            n: 0,
+            format: Some(FORMAT),
+            at: Moment::default().in_ticks(),
+            elapsed: Moment::default(),
+            request: None,
+            put,
+            delete: Vec::new(),
+        }
+    }
+
+    /// A request's line.
+    pub(crate) fn request(
+        n: u64,
+        now: Moment,
+        facts: RequestFacts,
+        put: Objects,
+        delete: Vec<String>,
+    ) -> Self {
+        Self {
+            n,
+            format: None,
+            at: now.in_ticks(),
+            elapsed: now,
+            request: Some(facts),
+            put,
+            delete,
+        }
+    }
+}
+
+/// The open, locked file.
+#[derive(Debug)]
+pub(crate) struct Log {
+    path: PathBuf,
+    file: File,
+}
+
+impl Log {
+    /// Opens the file, makes it if need be (mode 0600), locks it, and reads its lines. A torn last
+    /// line, which a killed tenant leaves behind, is cut off: nobody has had its answer.
+    pub(crate) fn open(path: &Path) -> Result<(Self, Vec<Line>), LogError> {
+        let fault = |source| LogError::File {
+            path: path.to_owned(),
+            source,
+        };
+        let mut file = OpenOptions::new()
+            .read(true)
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(path)
+            .map_err(fault)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(LogError::InUse {
+                    path: path.to_owned(),
+                });
+            }
+            Err(TryLockError::Error(source)) => return Err(fault(source)),
+        }
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(fault)?;
+        let (lines, whole) = read_lines(path, &bytes)?;
+        if whole < bytes.len() {
+            let length = u64::try_from(whole).unwrap_or(u64::MAX);
+            file.set_len(length).map_err(fault)?;
+        }
+        let log = Self {
+            path: path.to_owned(),
+            file,
+        };
+        Ok((log, lines))
+    }
+
+    /// Writes one line in one piece. It is not forced to the disk: a machine that crashes may lose
+    /// it, a process that is killed does not.
+    pub(crate) fn append(&mut self, line: &Line) -> Result<(), LogError> {
+        let fault = |source| LogError::File {
+            path: self.path.clone(),
+            source,
+        };
+        let mut bytes = serde_json::to_vec(line).map_err(|error| fault(error.into()))?;
+        bytes.push(b'\n');
+        self.file.write_all(&bytes).map_err(fault)
+    }
+}
+
+/// The lines, and how many bytes they take: less than there are where the last one is torn.
+fn read_lines(path: &Path, bytes: &[u8]) -> Result<(Vec<Line>, usize), LogError> {
+    let mut lines = Vec::new();
+    let mut whole = 0;
+    for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
+        let is_last = whole + piece.len() == bytes.len();
+        if piece.last() != Some(&b'\n') {
+            break;
+        }
+        let damaged = |why: String| LogError::Damaged {
+            path: path.to_owned(),
+            line: lines.len() + 1,
+            why,
+        };
+        let line: Line = match serde_json::from_slice(piece) {
+            Ok(line) => line,
+            Err(_) if is_last && !lines.is_empty() => break,
+            Err(error) => return Err(damaged(error.to_string())),
+        };
+        if usize::try_from(line.n) != Ok(lines.len()) {
+            return Err(damaged(format!("it is numbered {}", line.n)));
+        }
+        if let Some(format) = line.format.filter(|format| *format != FORMAT) {
+            return Err(damaged(format!("its form is {format}, not {FORMAT}")));
+        }
+        whole += piece.len();
+        lines.push(line);
+    }
+    Ok((lines, whole))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use serde_json::json;
+
+    use super::*;
+
+    fn facts() -> RequestFacts {
+        RequestFacts {
+            listener: "bap".to_owned(),
+            method: "GET".to_owned(),
+            path: "/".to_owned(),
+            query: None,
+            user_agent: None,
+            caller: None,
+            status: 200,
+            fault: None,
+        }
+    }
+
+    fn line(n: u64) -> Line {
+        let put = Objects::from([("k".to_owned(), json!({"n": n}))]);
+        Line::request(n, Moment::from_milliseconds(n), facts(), put, Vec::new())
+    }
+
+    #[test]
+    fn a_torn_last_line_is_dropped_at_every_byte() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("w.jsonl");
+        let (mut log, lines) = Log::open(&path).unwrap();
+        assert!(lines.is_empty());
+        log.append(&Line::seed(Objects::new())).unwrap();
+        log.append(&line(1)).unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        log.append(&line(2)).unwrap();
+        drop(log);
+        let bytes = std::fs::read(&path).unwrap();
+        for length in whole.len()..bytes.len() {
+            std::fs::write(&path, &bytes[..length]).unwrap();
+            let (mut log, lines) = Log::open(&path).unwrap();
+            assert_eq!(lines.len(), 2);
+            log.append(&line(2)).unwrap();
+            drop(log);
+            assert_eq!(std::fs::read(&path).unwrap(), bytes);
+        }
+    }
+
+    #[test]
+    fn damage_elsewhere_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("w.jsonl");
+        let (mut log, _) = Log::open(&path).unwrap();
+        log.append(&Line::seed(Objects::new())).unwrap();
+        log.append(&line(1)).unwrap();
+        log.append(&line(2)).unwrap();
+        drop(log);
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, text.replacen("\"n\":1", "\"n\":7", 1)).unwrap();
+        let error = Log::open(&path).unwrap_err();
+        assert!(
+            matches!(error, LogError::Damaged { line: 2, .. }),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn the_file_is_private_and_has_one_user() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("w.jsonl");
+        let (log, _) = Log::open(&path).unwrap();
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert!(matches!(Log::open(&path), Err(LogError::InUse { .. })));
+        drop(log);
+        assert!(Log::open(&path).is_ok());
+    }
+}

@@ -1,0 +1,66 @@
+//! The keys of objects, and ids that follow from names.
+
+use std::fmt::Write as _;
+
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+/// The key of a row of a Dataverse table.
+pub(crate) fn row(organization: &str, table: &str, id: &str) -> String {
+    format!("row/{organization}/{table}/{id}")
+}
+
+/// What the keys of a table's rows begin with.
+pub(crate) fn table(organization: &str, table: &str) -> String {
+    format!("row/{organization}/{table}/")
+}
+
+/// The key of an environment: its object is what the admin API shows.
+pub(crate) fn environment(id: &str) -> String {
+    format!("environment/{}", id.to_lowercase())
+}
+
+/// The key of what belongs to an organization and is no row.
+pub(crate) fn organization(id: &str) -> String {
+    format!("organization/{id}")
+}
+
+/// The key of a long-running operation.
+pub(crate) fn operation(id: &str) -> String {
+    format!("operation/{id}")
+}
+
+/// The key of a connection.
+pub(crate) fn connection(environment: &str, name: &str) -> String {
+    format!("connection/{environment}/{name}")
+}
+
+/// An id that always follows from the same names, so that what the tenant makes has the same id
+/// in every rehearsal that asks for the same things.
+pub(crate) fn identifier(names: &[&str]) -> String {
+    let mut hash = Sha256::new();
+    for name in names {
+        hash.update(name.as_bytes());
+        hash.update([0]);
+    }
+    let mut bytes = [0_u8; 16];
+    bytes.copy_from_slice(&hash.finalize()[..16]);
+    uuid::Builder::from_custom_bytes(bytes)
+        .into_uuid()
+        .to_string()
+}
+
+/// An id that no other has.
+pub(crate) fn unique() -> String {
+    Uuid::new_v4().to_string()
+}
+
+/// The SHA-256 of a text, in hexadecimal.
+pub(crate) fn digest(text: &str) -> String {
+    let mut digest = String::new();
+    for byte in Sha256::digest(text.as_bytes()) {
+        // Writing to a string cannot fail.
+        let _written = write!(digest, "{byte:02x}");
+    }
+    digest
+}

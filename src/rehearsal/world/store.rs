@@ -1,0 +1,167 @@
+//! The objects, and the changes of one request before they are the world's.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::rehearsal::clock::Moment;
+
+/// Every object by its key.
+pub(crate) type Objects = BTreeMap<String, Value>;
+
+/// What a request changes: the new object, or nothing where it is deleted.
+pub(crate) type Changes = BTreeMap<String, Option<Value>>;
+
+/// Makes changes the world's.
+pub(crate) fn apply(objects: &mut Objects, put: Objects, delete: Vec<String>) {
+    for key in delete {
+        objects.remove(&key);
+    }
+    objects.extend(put);
+}
+
+/// The world in the middle of a request: what was there, with what has changed laid over it.
+#[derive(Debug)]
+pub(crate) struct Draft<'world> {
+    objects: &'world Objects,
+    changes: Changes,
+    now: Moment,
+}
+
+impl<'world> Draft<'world> {
+    /// A draft at a moment, with no changes yet.
+    pub(crate) fn new(objects: &'world Objects, now: Moment) -> Self {
+        Self {
+            objects,
+            changes: Changes::new(),
+            now,
+        }
+    }
+
+    /// The moment of the request, or of the timer that is being carried out.
+    pub(crate) fn now(&self) -> Moment {
+        self.now
+    }
+
+    /// Sets the moment, for timers that were due earlier.
+    pub(crate) fn set_now(&mut self, now: Moment) {
+        self.now = now;
+    }
+
+    /// One object.
+    pub(crate) fn get(&self, key: &str) -> Option<&Value> {
+        match self.changes.get(key) {
+            Some(change) => change.as_ref(),
+            None => self.objects.get(key),
+        }
+    }
+
+    /// The objects whose key begins with `prefix`, in the order of their keys.
+    pub(crate) fn under<'draft>(
+        &'draft self,
+        prefix: &'draft str,
+    ) -> impl Iterator<Item = (&'draft str, &'draft Value)> {
+        let mut found: BTreeMap<&str, &Value> = range(self.objects, prefix).collect();
+        for (key, change) in range(&self.changes, prefix) {
+            match change {
+                Some(value) => {
+                    found.insert(key, value);
+                }
+                None => {
+                    found.remove(key);
+                }
+            }
+        }
+        found.into_iter()
+    }
+
+    /// Sets one object.
+    pub(crate) fn put(&mut self, key: String, value: Value) {
+        self.changes.insert(key, Some(value));
+    }
+
+    /// Deletes one object.
+    pub(crate) fn delete(&mut self, key: &str) {
+        self.changes.insert(key.to_owned(), None);
+    }
+
+    /// The next number of a counter, from 1.
+    pub(crate) fn count(&mut self, counter: &str) -> u64 {
+        let key = format!("counter/{counter}");
+        let next = self.get(&key).and_then(Value::as_u64).unwrap_or(0) + 1;
+        self.put(key, Value::from(next));
+        next
+    }
+
+    /// The changes so far, to come back to.
+    pub(crate) fn changes(&self) -> Changes {
+        self.changes.clone()
+    }
+
+    /// Goes back to earlier changes.
+    pub(crate) fn restore(&mut self, changes: Changes) {
+        self.changes = changes;
+    }
+
+    /// The changes, to be committed. What is as it was before is left out.
+    pub(crate) fn into_changes(self) -> Changes {
+        let objects = self.objects;
+        let mut changes = self.changes;
+        changes.retain(|key, value| objects.get(key) != value.as_ref());
+        changes
+    }
+}
+
+fn range<'map, V>(
+    map: &'map BTreeMap<String, V>,
+    prefix: &'map str,
+) -> impl Iterator<Item = (&'map str, &'map V)> {
+    map.range(prefix.to_owned()..)
+        .map(|(key, value)| (key.as_str(), value))
+        .take_while(move |(key, _)| key.starts_with(prefix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn world() -> Objects {
+        [("a/1", 1), ("a/2", 2), ("b/1", 3)]
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), Value::from(value)))
+            .collect()
+    }
+
+    #[test]
+    fn changes_lie_over_what_was_there() {
+        let objects = world();
+        let mut draft = Draft::new(&objects, Moment::default());
+        draft.put("a/3".to_owned(), Value::from(9));
+        draft.delete("a/1");
+        let found: Vec<&str> = draft.under("a/").map(|(key, _)| key).collect();
+        assert_eq!(found, ["a/2", "a/3"]);
+        assert_eq!(draft.get("a/1"), None);
+        assert_eq!(draft.get("b/1"), Some(&Value::from(3)));
+    }
+
+    #[test]
+    fn what_is_as_before_is_no_change() {
+        let objects = world();
+        let mut draft = Draft::new(&objects, Moment::default());
+        draft.put("a/1".to_owned(), Value::from(1));
+        draft.put("a/9".to_owned(), Value::from(1));
+        draft.delete("a/9");
+        assert!(draft.into_changes().is_empty());
+    }
+
+    #[test]
+    fn a_draft_goes_back_to_earlier_changes() {
+        let objects = world();
+        let mut draft = Draft::new(&objects, Moment::default());
+        assert_eq!(draft.count("tokens"), 1);
+        let before = draft.changes();
+        assert_eq!(draft.count("tokens"), 2);
+        draft.restore(before);
+        assert_eq!(draft.count("tokens"), 2);
+    }
+}
