@@ -210,9 +210,11 @@ fn empty_form(object: &Object<'_>, kind: &Kind, shapes: &[Shape]) -> Option<Form
                 let is_other = |name: &&String| Some(*name) != kind.name_key.as_ref();
                 names.iter().filter(is_other).cloned().collect()
             };
-            let is_alike = shapes
-                .iter()
-                .any(|(names, said)| without_name(names) == without_name(&own) && *said == types);
+            // An object that does not say what it is could be anything.
+            let is_alike = !types.is_empty()
+                && shapes.iter().any(|(names, said)| {
+                    without_name(names) == without_name(&own) && *said == types
+                });
             is_alike.then(|| Form {
                 id: Empty::Absent,
                 name: form(kind.name_key.as_ref()),

@@ -133,7 +133,7 @@ pub(super) fn child(pointer: &str, member: &str) -> String {
 /// The pointers of an array's items: by their own ids where each has one of its own, else by
 /// index. A list of lookups, an id and a name each, is not a list of things with ids.
 pub(super) fn item_steps(items: &[&str]) -> Vec<String> {
-    let ids: Vec<Option<String>> = items.iter().map(|item| item_id(item)).collect();
+    let ids: Vec<Option<String>> = items.iter().map(|item| item_id(item, true)).collect();
     let is_own = |id: &Option<String>| id.is_some() && ids.iter().filter(|i| *i == id).count() == 1;
     ids.iter()
         .enumerate()
@@ -144,8 +144,8 @@ pub(super) fn item_steps(items: &[&str]) -> Vec<String> {
         .collect()
 }
 
-/// An item's own id.
-pub(super) fn item_id(item: &str) -> Option<String> {
+/// An item's own id; where asked, only of an item that is more than an id and a name.
+fn item_id(item: &str, is_thing: bool) -> Option<String> {
     let members = members(item);
     let is_more = members
         .iter()
@@ -153,7 +153,8 @@ pub(super) fn item_id(item: &str) -> Option<String> {
     let id = members
         .iter()
         .find(|(key, _)| key.eq_ignore_ascii_case("id") || key.eq_ignore_ascii_case("activityid"));
-    id.filter(|_| is_more).and_then(|(_, raw)| string(raw))
+    id.filter(|_| is_more || !is_thing)
+        .and_then(|(_, raw)| string(raw))
 }
 
 /// A pointer's parent and last step; none of the root.
@@ -180,7 +181,7 @@ fn stepped<'a>(text: &'a str, step: &str, depth: usize) -> Result<Option<&'a str
             Some(id) => items
                 .into_iter()
                 .map(RawValue::get)
-                .find(|item| item_id(item).as_deref() == Some(id)),
+                .find(|item| item_id(item, false).as_deref() == Some(id)),
             None => step
                 .parse()
                 .ok()
@@ -436,20 +437,31 @@ pub(super) fn paste(text: &str, cutting: &Cutting) -> Result<String, GraphError>
             None => value.find(['{', '[']).unwrap_or_default() + 1,
         };
         let wanted = (before.is_some(), before.is_none() && !parts.is_empty());
-        let cut = cutting.text.trim();
-        let text = if (cut.starts_with(','), cut.ends_with(',')) == wanted {
-            cutting.text.clone()
-        } else {
-            // Its neighbours are others now, so its separator is too.
-            let comma = |is_wanted| if is_wanted { "," } else { "" };
-            let bare = cut.trim_matches(',').trim();
-            format!("{}{bare}{}", comma(wanted.0), comma(wanted.1))
-        };
         Ok(Splice {
             range: at..at,
-            text,
+            text: separated(&cutting.text, wanted),
         })
     })
+}
+
+/// A cutting with a comma before and after it where one is wanted, because its neighbours may be
+/// others now. Its own spaces stay.
+fn separated(cut: &str, (before, after): (bool, bool)) -> String {
+    let mut text = cut.to_owned();
+    match (text.trim_start().starts_with(','), before) {
+        (true, false) => text = text.replacen(',', "", 1),
+        (false, true) => text.insert(0, ','),
+        _ => {}
+    }
+    match (text.trim_end().ends_with(','), after) {
+        (true, false) => {
+            let comma = text.trim_end().len() - 1;
+            text.truncate(comma);
+        }
+        (false, true) => text.push(','),
+        _ => {}
+    }
+    text
 }
 
 #[cfg(test)]
