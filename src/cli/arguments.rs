@@ -89,6 +89,10 @@ pub(super) enum Command {
 
 /// What `run` takes.
 #[derive(Debug, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag that is typed or not"
+)]
 pub(super) struct RunArguments {
     /// The runbook
     pub(super) runbook: PathBuf,

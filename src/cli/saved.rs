@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::path::Path;
 
+use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::{Failure, FailureKind, Plan, PlannedStep};
@@ -26,16 +27,16 @@ pub(super) fn save(path: &Path, plan: &Plan, digest: &str) -> Result<(), Failure
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty())
         .unwrap_or(Path::new("."));
-    let write = || -> std::io::Result<()> {
+    let write = || -> anyhow::Result<()> {
         let mut file = tempfile::NamedTempFile::new_in(folder)?;
         serde_json::to_writer_pretty(&mut file, &saved)?;
         file.write_all(b"\n")?;
         file.as_file().sync_data()?;
-        file.persist(path).map_err(|error| error.error)?;
-        std::fs::File::open(folder)?.sync_all()
+        file.persist(path)?;
+        std::fs::File::open(folder)?.sync_all()?;
+        Ok(())
     };
-    write()
-        .map_err(|error| Failure::failed(format!("{} cannot be written: {error}", path.display())))
+    Ok(write().with_context(|| format!("{} cannot be written", path.display()))?)
 }
 
 /// Refuses unless the plan is the one that was approved; says what moved.

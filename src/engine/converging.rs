@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::json;
+
 use super::context::poll_interval;
 use super::{Barrier, Change, EventKind, Executor, Failure, FailureKind, Phase, Step, Survey};
+use crate::journal::{Ended, LaunchOutcome, Verified};
 
 impl Executor {
     /// Surveys and applies until nothing is left to do; returns passes and changes applied.
@@ -64,9 +67,43 @@ impl Executor {
                 return Err(together(failures.into_values().collect()));
             }
         }
+        self.settle(step, phase).await?;
         self.complete(step, phase).await?;
         self.hold(step, phase, survey).await?;
         Ok((pass, applied))
+    }
+
+    /// A launch that was left in doubt, and whose end the survey shows, has ended well: nothing asks
+    /// after it any more, so that is recorded here.
+    async fn settle(&self, step: &Step, phase: &Phase) -> Result<(), Failure> {
+        let state = self.context.journal.state();
+        let here = state
+            .launches
+            .values()
+            .filter(|launch| launch.intent.step == step.name && launch.intent.phase == phase.name);
+        for launch in here.filter(|launch| launch.verified.is_none()) {
+            let key = launch.intent.key.clone();
+            let observed = json!({ "survey": "nothing is left to do" });
+            if launch.ended.is_none() {
+                let outcome = LaunchOutcome::Succeeded;
+                let ended = Ended {
+                    key: key.clone(),
+                    outcome,
+                    detail: observed.clone(),
+                };
+                self.context.journal.append(ended).await?;
+            }
+            if launch
+                .outcome()
+                .is_none_or(|outcome| outcome == LaunchOutcome::Succeeded)
+            {
+                self.context
+                    .journal
+                    .append(Verified { key, observed })
+                    .await?;
+            }
+        }
+        Ok(())
     }
 
     /// Waits until the phase's barrier has passed.

@@ -107,6 +107,13 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
+impl From<anyhow::Error> for Failure {
+    /// What went wrong at the program's edge, with its causes in one line.
+    fn from(error: anyhow::Error) -> Self {
+        Self::failed(format!("{error:#}")).lasting()
+    }
+}
+
 impl From<JournalError> for Failure {
     /// A journal that cannot be written ends the run: nothing more is sent.
     fn from(error: JournalError) -> Self {

@@ -32,6 +32,8 @@ mod known;
 mod manual;
 mod plan;
 mod step;
+#[cfg(test)]
+mod tests;
 
 pub use change::{
     Action, Ask, Change, Found, Launch, Progress, Reading, Repeat, Set, Started, Verdict,

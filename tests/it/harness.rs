@@ -170,6 +170,27 @@ impl Stage {
         World::read(&self.path("rehearsal.world.jsonl"))
     }
 
+    /// What somebody else did in the tenant while the program was not running: a line in the world's
+    /// file, as the tenant itself would write it.
+    pub(crate) fn edit_own_world(&self, puts: &serde_json::Map<String, Value>) {
+        let path = self.path("rehearsal.world.jsonl");
+        let text = fs::read_to_string(&path).expect("the world can be read");
+        let last: Value = serde_json::from_str(text.lines().last().unwrap_or_default())
+            .expect("the world's last line is whole");
+        let line = serde_json::json!({
+            "n": last["n"].as_u64().unwrap_or_default() + 1,
+            "at": last["at"],
+            "elapsed": last["elapsed"],
+            "put": puts,
+        });
+        let mut file = fs::OpenOptions::new()
+            .append(true)
+            .open(path)
+            .expect("the world can be appended to");
+        std::io::Write::write_all(&mut file, format!("{line}\n").as_bytes())
+            .expect("the world can be appended to");
+    }
+
     /// The records of the state file, as far as they are whole.
     pub(crate) fn records(&self) -> Vec<Value> {
         let text = fs::read_to_string(self.state()).unwrap_or_default();

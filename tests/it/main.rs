@@ -1,16 +1,20 @@
 //! The one integration test binary: each file beside this one is a module of it.
 //!
+//! - `guided`: every unpublished write as a person's task.
 //! - `harness`: the program and the rehearsal tenant as processes, and the tenant's world as its
 //!   file tells it.
 //! - `rooms`: the house's arrows.
 //! - `thin_line`: the eight steps, end to end: the world afterwards, run again, plan before and after.
 //! - `kills`: SIGKILL of the program, of the tenant, between intent and handle; Ctrl-C.
 //! - `lies`: writes that are accepted and ignored; nothing claims success.
+//! - `plans`: the forecast, and plans that are approved.
 //! - `refusals`: what stops before anything is sent, with its exit code.
 
+mod guided;
 mod harness;
 mod kills;
 mod lies;
+mod plans;
 mod refusals;
 mod rooms;
 mod thin_line;

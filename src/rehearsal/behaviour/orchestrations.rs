@@ -112,11 +112,12 @@ fn action_fault(organization: &Organization, id: &str) -> Option<String> {
 
 /// Ends the publishing: what was compiled before goes, each tile becomes a flow and a step.
 pub(super) fn end_publishing(organization: &mut Organization, id: &str) {
-    if let Some(orchestration) = organization.row(DESIGNER, id) {
-        // The graph was read when publishing began, and is read-only since.
-        if let Ok(graph) = graph_of(&orchestration) {
-            let _compiled = compile(organization, orchestration, &graph, id);
-        }
+    // The graph could be read when publishing began, and is read-only since.
+    if let Some(orchestration) = organization.row(DESIGNER, id)
+        && let Ok(graph) = graph_of(&orchestration)
+    {
+        // Compiling is refused only where the schema lacks a table of its own.
+        let _compiled = compile(organization, orchestration, &graph, id);
     }
 }
 

@@ -239,7 +239,8 @@ pub(super) fn end_activation(organization: &mut Organization, id: &str) {
         && let Err(refusal) = deploy(organization, &provider, id)
     {
         let message = format!("The provider cannot be activated: {}", refusal.message);
-        let _written = failed(organization, provider, message);
+        // Nobody waits for an answer; what is wrong stands in the row.
+        let _refusal = failed(organization, provider, message);
     }
 }
 

@@ -9,9 +9,11 @@ use serde_json::{Value, json};
 use super::authentication;
 use super::message::Answer;
 use super::{Listener, Turn};
+use crate::rehearsal::application::TENANT;
 use crate::rehearsal::behaviour::copy::{self, CopyRequest};
 use crate::rehearsal::behaviour::operations::{self, Operation, State};
 use crate::rehearsal::behaviour::{administration, environments, users};
+use crate::rehearsal::odata::error::Refusal;
 use crate::rehearsal::odata::evaluate;
 use crate::rehearsal::odata::query::QueryOptions;
 
@@ -209,9 +211,9 @@ fn list(turn: &Turn<'_, '_>) -> Result<Answer, Answer> {
             None => true,
             Some(filter) => evaluate::holds(filter, &|property| match property {
                 "environment" => Ok(json!(environment)),
-                _ => Err(crate::rehearsal::odata::error::Refusal::bad_request(
-                    format!("'{property}' cannot be filtered."),
-                )),
+                _ => Err(Refusal::bad_request(format!(
+                    "'{property}' cannot be filtered."
+                ))),
             })
             .map_err(|refusal| bad(&refusal.message))?,
         };
@@ -263,7 +265,7 @@ fn shown_operation(turn: &Turn<'_, '_>, operation: &Operation) -> Value {
             "id": operation.requested_by,
             "displayName": "ServicePrincipal",
             "type": "ServicePrincipal",
-            "tenantId": crate::rehearsal::application::TENANT,
+            "tenantId": TENANT,
         },
         "stages": stages,
     })

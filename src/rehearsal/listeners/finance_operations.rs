@@ -10,7 +10,7 @@ use crate::rehearsal::odata::evaluate;
 use crate::rehearsal::odata::query::QueryOptions;
 
 /// The sets that the service document names.
-pub(crate) const SETS: [&str; 5] = [
+const SETS: [&str; 5] = [
     "DualWriteProjectConfigurations",
     "LegalEntities",
     "SecurityUserRoles",

@@ -135,6 +135,7 @@ impl Line {
 pub(crate) struct Log {
     path: PathBuf,
     file: File,
+    length: u64,
 }
 
 impl Log {
@@ -164,19 +165,20 @@ impl Log {
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(fault)?;
         let (lines, whole) = read_lines(path, &bytes)?;
+        let length = u64::try_from(whole).unwrap_or(u64::MAX);
         if whole < bytes.len() {
-            let length = u64::try_from(whole).unwrap_or(u64::MAX);
             file.set_len(length).map_err(fault)?;
         }
         let log = Self {
             path: path.to_owned(),
             file,
+            length,
         };
         Ok((log, lines))
     }
 
     /// Writes one line in one piece. It is not forced to the disk: a machine that crashes may lose
-    /// it, a process that is killed does not.
+    /// it, a process that is killed does not. A line that cannot be written whole is taken back.
     pub(crate) fn append(&mut self, line: &Line) -> Result<(), LogError> {
         let fault = |source| LogError::File {
             path: self.path.clone(),
@@ -184,7 +186,13 @@ impl Log {
         };
         let mut bytes = serde_json::to_vec(line).map_err(|error| fault(error.into()))?;
         bytes.push(b'\n');
-        self.file.write_all(&bytes).map_err(fault)
+        if let Err(source) = self.file.write_all(&bytes) {
+            // Where this fails too, the next start cuts the torn line off.
+            let _taken_back = self.file.set_len(self.length);
+            return Err(fault(source));
+        }
+        self.length += u64::try_from(bytes.len()).unwrap_or_default();
+        Ok(())
     }
 }
 

@@ -237,7 +237,7 @@ pub(super) fn keys(table: &Table) -> Vec<Value> {
 }
 
 /// The relationships in which a table leads to others.
-pub(super) fn many_to_one(schema: &Schema, table: &Table) -> Vec<Value> {
+pub(super) fn many_to_one<'schema>(schema: &'schema Schema, table: &'schema Table) -> Vec<Value> {
     let lookups = table.columns.iter().filter_map(|column| {
         let lookup = column.lookup()?;
         Some((column, lookup))
@@ -248,7 +248,7 @@ pub(super) fn many_to_one(schema: &Schema, table: &Table) -> Vec<Value> {
                 let referenced = schema.table(target)?;
                 Some(relationship(&Relationship {
                     referenced,
-                    referencing: schema.table(&table.logical_name)?,
+                    referencing: table,
                     column,
                 }))
             })
@@ -257,11 +257,9 @@ pub(super) fn many_to_one(schema: &Schema, table: &Table) -> Vec<Value> {
 }
 
 /// The relationships in which other tables lead to a table.
-pub(super) fn one_to_many(schema: &Schema, table: &Table) -> Vec<Value> {
+pub(super) fn one_to_many<'schema>(schema: &'schema Schema, table: &'schema Table) -> Vec<Value> {
     schema
-        .table(&table.logical_name)
-        .into_iter()
-        .flat_map(|table| schema.led_from(table))
+        .led_from(table)
         .map(|found| relationship(&found))
         .collect()
 }

@@ -13,7 +13,7 @@ use crate::rehearsal::odata::path::Segment;
 use crate::rehearsal::odata::query::QueryOptions;
 use crate::rehearsal::schema::table::Table;
 
-impl Visit<'_, '_> {
+impl<'turn> Visit<'turn, '_> {
     /// Answers a read of metadata.
     pub(super) fn metadata(&self, first: &Segment, rest: &[Segment]) -> Result<Answer, Refusal> {
         self.expect_method("GET")?;
@@ -57,7 +57,7 @@ impl Visit<'_, '_> {
         }
     }
 
-    fn table_of(&self, segment: &Segment) -> Result<&Table, Refusal> {
+    fn table_of(&self, segment: &Segment) -> Result<&'turn Table, Refusal> {
         let schema = self.organization.schema;
         let by_name = segment.argument("LogicalName");
         let table = match (&by_name, segment.id()) {
@@ -76,7 +76,7 @@ impl Visit<'_, '_> {
     }
 
     /// A table's definition with what is expanded.
-    fn definition(&self, table: &Table, options: &QueryOptions) -> Result<Value, Refusal> {
+    fn definition(&self, table: &'turn Table, options: &QueryOptions) -> Result<Value, Refusal> {
         let schema = self.organization.schema;
         let mut definition = definitions::table(table);
         for (part, inner) in &options.expand {
@@ -97,7 +97,7 @@ impl Visit<'_, '_> {
 
     fn attributes(
         &self,
-        table: &Table,
+        table: &'turn Table,
         segment: &Segment,
         rest: &[Segment],
         options: &QueryOptions,

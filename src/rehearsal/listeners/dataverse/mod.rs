@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 use super::authentication::{self, Token};
 use super::message::{Answer, Request};
 use super::{Listener, Side, Turn};
-use crate::rehearsal::behaviour::organization::{Caller, Organization, text};
+use crate::rehearsal::behaviour::organization::{Caller, Organization, Row, text};
 use crate::rehearsal::behaviour::{environments, users};
 use crate::rehearsal::odata::error::Refusal;
 use crate::rehearsal::odata::path::{self, Arguments, Segment};
@@ -112,7 +112,7 @@ fn web_api(path: &str) -> Option<(&str, &str)> {
         .then_some((version, rest))
 }
 
-impl Visit<'_, '_> {
+impl<'turn> Visit<'turn, '_> {
     fn route(&mut self, segments: &[Segment]) -> Result<Answer, Refusal> {
         let Some((first, rest)) = segments.split_first() else {
             return self.service_document();
@@ -146,7 +146,12 @@ impl Visit<'_, '_> {
         ))
     }
 
-    fn set(&mut self, table: &Table, first: &Segment, rest: &[Segment]) -> Result<Answer, Refusal> {
+    fn set(
+        &mut self,
+        table: &'turn Table,
+        first: &Segment,
+        rest: &[Segment],
+    ) -> Result<Answer, Refusal> {
         let names: Vec<&str> = rest.iter().map(|segment| segment.name.as_str()).collect();
         let method = self.request.method.as_str();
         if first.is_bare() {
@@ -202,7 +207,7 @@ impl Visit<'_, '_> {
             );
             return Err(Refusal::bad_request(text));
         }
-        let fits = |row: &crate::rehearsal::behaviour::organization::Row| {
+        let fits = |row: &Row| {
             names.iter().all(|name| {
                 let wanted = segment.argument(name).unwrap_or_default();
                 text(row, name).is_some_and(|found| found.eq_ignore_ascii_case(&wanted))

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::rows::etag;
 use super::{Visit, odata};
-use crate::rehearsal::behaviour::organization::Row;
+use crate::rehearsal::behaviour::organization::{Row, lookup_of};
 use crate::rehearsal::listeners::message::Answer;
 use crate::rehearsal::odata::error::Refusal;
 use crate::rehearsal::odata::query::QueryOptions;
@@ -15,7 +15,7 @@ use crate::rehearsal::schema::table::Table;
 /// Rows a page where the request asks for no other number, and at most.
 const PAGE: usize = 5000;
 
-impl Visit<'_, '_> {
+impl<'turn> Visit<'turn, '_> {
     pub(super) fn options(&self) -> Result<QueryOptions, Refusal> {
         QueryOptions::read(self.request.options())
     }
@@ -64,26 +64,20 @@ impl Visit<'_, '_> {
             "@odata.context".to_owned(),
             json!(self.context(address, options)),
         );
+        let count = rows.len().min(PAGE);
         if options.count {
-            body.insert("@odata.count".to_owned(), json!(rows.len().min(PAGE)));
+            body.insert("@odata.count".to_owned(), json!(count));
         }
-        if self
-            .preferences
-            .wants("Microsoft.Dynamics.CRM.totalrecordcount")
-        {
-            let (count, exceeded) = if options.count {
-                (rows.len().min(PAGE), rows.len() > PAGE)
-            } else {
-                (0, false)
-            };
+        let annotation = "Microsoft.Dynamics.CRM.totalrecordcount";
+        if self.preferences.wants(annotation) {
+            let exceeded = options.count && rows.len() > PAGE;
             let count = if options.count {
                 json!(count)
             } else {
                 json!(-1)
             };
-            body.insert("@Microsoft.Dynamics.CRM.totalrecordcount".to_owned(), count);
-            let key = "@Microsoft.Dynamics.CRM.totalrecordcountlimitexceeded";
-            body.insert(key.to_owned(), json!(exceeded));
+            body.insert(format!("@{annotation}"), count);
+            body.insert(format!("@{annotation}limitexceeded"), json!(exceeded));
         }
         body.insert("value".to_owned(), Value::Array(shown?));
         let more = from + size < rows.len();
@@ -151,24 +145,18 @@ impl Visit<'_, '_> {
     /// The relatives of a row: one, or a page of them.
     pub(super) fn relatives(
         &self,
-        table: &Table,
+        table: &'turn Table,
         id: &str,
         navigation: &str,
     ) -> Result<Answer, Refusal> {
         let options = self.options()?;
         let schema = self.organization.schema;
         let row = self.organization.existing(&table.logical_name, id)?;
-        // The table is looked up again, because what is found lives as long as the schema.
-        let table = schema
-            .table(&table.logical_name)
-            .ok_or_else(|| Refusal::no_segment(navigation))?;
         let found = schema
             .navigation(table, navigation)
             .ok_or_else(|| Refusal::no_segment(navigation))?;
         if let Navigation::One(column) = found {
-            let led = row
-                .get(&column.logical_name)
-                .and_then(crate::rehearsal::behaviour::organization::lookup_of);
+            let led = row.get(&column.logical_name).and_then(lookup_of);
             let Some((other, id)) = led else {
                 return Ok(Answer::empty(204));
             };

@@ -1,7 +1,5 @@
 //! A row becomes JSON, with annotations and expansions.
 
-use std::borrow::Cow;
-
 use serde_json::{Map, Value, json};
 
 use super::Visit;
@@ -241,7 +239,6 @@ impl Visit<'_, '_> {
             .and_then(|name| schema.table(name))
             .ok_or_else(unknown)?;
         let other_row = led.and_then(|(table, id)| self.organization.row(table, id));
-        let other_row = other_row.map_or_else(|| Cow::Owned(Row::new()), Cow::Owned);
-        self.read(other, &other_row, rest)
+        self.read(other, &other_row.unwrap_or_default(), rest)
     }
 }

@@ -15,7 +15,7 @@ use crate::rehearsal::schema::navigation::Navigation;
 use crate::rehearsal::schema::table::Table;
 use crate::rehearsal::world::names;
 
-impl Visit<'_, '_> {
+impl<'turn> Visit<'turn, '_> {
     /// Creates a row; its id may be given.
     pub(super) fn create(&mut self, table: &Table) -> Result<Answer, Refusal> {
         users::may_write(&self.organization, &table.logical_name)?;
@@ -99,7 +99,7 @@ impl Visit<'_, '_> {
     /// Adds a pair of a many-to-many relationship.
     pub(super) fn associate(
         &mut self,
-        table: &Table,
+        table: &'turn Table,
         id: &str,
         navigation: &str,
     ) -> Result<Answer, Refusal> {
@@ -125,7 +125,7 @@ impl Visit<'_, '_> {
     /// Removes a pair of a many-to-many relationship.
     pub(super) fn disassociate(
         &mut self,
-        table: &Table,
+        table: &'turn Table,
         id: &str,
         navigation: &str,
         other: Option<String>,
@@ -143,10 +143,12 @@ impl Visit<'_, '_> {
         Ok(Answer::empty(204))
     }
 
-    fn pairs(&self, table: &Table, navigation: &str) -> Result<(String, String, String), Refusal> {
-        let schema = self.organization.schema;
-        let table = schema.table(&table.logical_name);
-        match table.and_then(|table| schema.navigation(table, navigation)) {
+    fn pairs(
+        &self,
+        table: &'turn Table,
+        navigation: &str,
+    ) -> Result<(String, String, String), Refusal> {
+        match self.organization.schema.navigation(table, navigation) {
             Some(Navigation::Pairs {
                 pairs, here, there, ..
             }) => Ok((

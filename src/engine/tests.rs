@@ -1,0 +1,445 @@
+//! The engine against a world of a few switches, with a real journal in a folder of its own.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+
+use super::{
+    Action, Ask, Change, Context, Event, EventKind, Executor, Failure, FailureKind, Found, Known,
+    Launch, Listener, Narrator, Outcome, Phase, Progress, Reading, Repeat, Set, Started, Step,
+    Survey, Verdict, WriteError, Written,
+};
+use crate::cancellation::Cancellation;
+use crate::clock::Clock;
+use crate::journal::{self, Began, Opening, Pinned, PinnedTarget};
+
+/// What there is: switches that are on or off, and what happened to them.
+#[derive(Default)]
+struct Switches {
+    on: BTreeSet<String>,
+    /// Writes to these are accepted and ignored.
+    lies: BTreeSet<String>,
+    /// Replies to writes of these are lost.
+    lost: BTreeSet<String>,
+    writes: Vec<String>,
+    requests: usize,
+}
+
+type World = Arc<Mutex<Switches>>;
+
+struct Switch(World, String);
+
+#[async_trait]
+impl Set for Switch {
+    async fn read(&self) -> Result<Reading, Failure> {
+        Ok(Reading::of(json!(
+            self.0.lock().unwrap().on.contains(&self.1)
+        )))
+    }
+
+    async fn write(&self, _reading: &Reading) -> Result<Written, WriteError> {
+        let mut world = self.0.lock().unwrap();
+        world.writes.push(self.1.clone());
+        if !world.lies.contains(&self.1) {
+            world.on.insert(self.1.clone());
+        }
+        if world.lost.remove(&self.1) {
+            return Err(WriteError::InDoubt(Failure::temporary("no reply")));
+        }
+        Ok(Written::default())
+    }
+}
+
+/// The press of a button that turns the switch `pressed` on.
+struct Press(World);
+
+#[async_trait]
+impl Launch for Press {
+    fn repeat(&self) -> Repeat {
+        Repeat::WhenAbsent(Duration::from_secs(10))
+    }
+
+    async fn probe(&self) -> Result<Value, Failure> {
+        Ok(Value::Null)
+    }
+
+    async fn request(&self) -> Result<Started, WriteError> {
+        let mut world = self.0.lock().unwrap();
+        world.requests += 1;
+        world.on.insert("pressed".to_owned());
+        if world.lost.remove("pressed") {
+            return Err(WriteError::InDoubt(Failure::temporary("no reply")));
+        }
+        Ok(Started {
+            handle: json!("press"),
+            service_date: None,
+        })
+    }
+
+    async fn find(&self, _probed: &Value) -> Result<Found, Failure> {
+        let pressed = self.0.lock().unwrap().on.contains("pressed");
+        Ok(if pressed {
+            Found::Operation(json!("press"))
+        } else {
+            Found::Absent
+        })
+    }
+
+    async fn poll(&self, _handle: &Value) -> Result<Progress, Failure> {
+        Ok(Progress::Succeeded(Value::Null))
+    }
+
+    async fn verify(&self, _handle: &Value) -> Result<Verdict, Failure> {
+        let pressed = self.0.lock().unwrap().on.contains("pressed");
+        Ok(if pressed {
+            Verdict::Proved(json!(true))
+        } else {
+            Verdict::NotYet("off".to_owned())
+        })
+    }
+
+    fn timeout(&self) -> Duration {
+        Duration::from_mins(5)
+    }
+}
+
+/// Finds every switch of a list that is off, each following those it is told to follow.
+struct Wanted {
+    world: World,
+    switches: Vec<(&'static str, Vec<&'static str>)>,
+    press: bool,
+    ask: bool,
+}
+
+#[async_trait]
+impl Survey for Wanted {
+    async fn survey(&self, _known: &Known) -> Result<Vec<Change>, Failure> {
+        let world = self.world.lock().unwrap();
+        let change = |key: &str, follows: &[&str], action| Change {
+            key: key.to_owned(),
+            name: format!("turn on '{key}'"),
+            before: json!(false),
+            after: json!(true),
+            follows: follows.iter().map(|key| (*key).to_owned()).collect(),
+            action,
+        };
+        let mut changes: Vec<Change> = self
+            .switches
+            .iter()
+            .filter(|(key, _)| !world.on.contains(*key))
+            .map(|(key, follows)| {
+                let switch = Switch(Arc::clone(&self.world), (*key).to_owned());
+                change(key, follows, Action::Set(Arc::new(switch)))
+            })
+            .collect();
+        if self.press && !world.on.contains("pressed") {
+            let press = Press(Arc::clone(&self.world));
+            changes.push(change("pressed", &[], Action::Launch(Arc::new(press))));
+        }
+        if self.ask && !world.on.contains("asked") {
+            let ask = Ask {
+                instructions: vec!["turn it on".to_owned()],
+                evidence: "it is on".to_owned(),
+            };
+            changes.push(change("asked", &[], Action::Ask(ask)));
+        }
+        Ok(changes)
+    }
+}
+
+#[derive(Default)]
+struct Heard(Mutex<Vec<EventKind>>);
+
+impl Listener for Heard {
+    fn hear(&self, event: &Event) {
+        self.0.lock().unwrap().push(event.kind.clone());
+    }
+}
+
+struct Stage {
+    folder: tempfile::TempDir,
+    world: World,
+    clock: Clock,
+    cancellation: Cancellation,
+}
+
+impl Stage {
+    fn new() -> Self {
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            world: World::default(),
+            clock: Clock::new(5000.0),
+            cancellation: Cancellation::new(),
+        }
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("s.iomcopy.jsonl")
+    }
+
+    fn open(&self) -> Opening {
+        let path = self.path();
+        if journal::exists(&path) {
+            return journal::resume(&path, self.clock.clone(), false).unwrap();
+        }
+        let target = PinnedTarget {
+            environment: "e".to_owned(),
+            name: "n".to_owned(),
+            url: None,
+            organization: None,
+            unique_name: None,
+        };
+        let pinned = Pinned {
+            tenant: "t".to_owned(),
+            cloud: "rehearsal".to_owned(),
+            source: None,
+            target,
+            lcs: None,
+        };
+        let began = Began {
+            format: journal::FORMAT,
+            program: "0".to_owned(),
+            runbook: "s".to_owned(),
+            runbook_digest: "d".to_owned(),
+            pinned,
+            origins: BTreeMap::new(),
+        };
+        journal::begin(&path, self.clock.clone(), began).unwrap()
+    }
+
+    fn executor(&self, opening: &Opening, survey: Wanted) -> (Executor, Arc<Heard>) {
+        let heard = Arc::new(Heard::default());
+        let narrator = Narrator::new(self.clock.clone(), vec![Box::new(Arc::clone(&heard))]);
+        let context = Context {
+            journal: opening.journal.clone(),
+            clock: self.clock.clone(),
+            cancellation: self.cancellation.clone(),
+            narrator,
+            attended: false,
+        };
+        let step = Step {
+            name: "step",
+            skip: None,
+            attempts: 3,
+            concurrency: 4,
+            timeout: Duration::from_mins(5),
+            phases: vec![Phase::changes("phase", survey)],
+        };
+        let executor = Executor {
+            context,
+            steps: vec![step],
+            until: None,
+            confirmed: BTreeSet::new(),
+        };
+        (executor, heard)
+    }
+
+    fn wanted(&self, switches: Vec<(&'static str, Vec<&'static str>)>) -> Wanted {
+        Wanted {
+            world: Arc::clone(&self.world),
+            switches,
+            press: false,
+            ask: false,
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_phase_is_taken_to_its_fixpoint_children_before_parents() {
+    let stage = Stage::new();
+    let opening = stage.open();
+    let switches = vec![
+        ("parent", vec!["child"]),
+        ("child", vec![]),
+        ("other", vec![]),
+    ];
+    let (executor, _) = stage.executor(&opening, stage.wanted(switches));
+    assert_eq!(executor.run().await.unwrap(), Outcome::Finished);
+    let writes = stage.world.lock().unwrap().writes.clone();
+    let place = |name: &str| writes.iter().position(|write| write == name).unwrap();
+    assert!(
+        writes.len() == 3 && place("child") < place("parent"),
+        "{writes:?}"
+    );
+}
+
+#[tokio::test]
+async fn what_follows_each_other_in_a_circle_is_begun_all_the_same() {
+    let stage = Stage::new();
+    let opening = stage.open();
+    let switches = vec![("one", vec!["other"]), ("other", vec!["one"])];
+    let (executor, _) = stage.executor(&opening, stage.wanted(switches));
+    assert_eq!(executor.run().await.unwrap(), Outcome::Finished);
+}
+
+#[tokio::test]
+async fn a_write_that_is_accepted_and_ignored_fails_by_name() {
+    let stage = Stage::new();
+    stage.world.lock().unwrap().lies.insert("liar".to_owned());
+    let opening = stage.open();
+    let (executor, heard) = stage.executor(
+        &opening,
+        stage.wanted(vec![("liar", vec![]), ("good", vec![])]),
+    );
+    let failure = executor.run().await.unwrap_err();
+    assert!(
+        failure.kind == FailureKind::Failed && failure.message.contains("turn on 'liar'"),
+        "{failure}"
+    );
+    let heard = heard.0.lock().unwrap();
+    let done = heard
+        .iter()
+        .filter(|event| matches!(event, EventKind::ChangeDone { .. }));
+    assert_eq!(done.count(), 1, "only the other one is claimed to be done");
+    assert!(opening.journal.state().finished.is_none());
+}
+
+#[tokio::test]
+async fn a_lost_reply_is_read_back_and_not_written_again() {
+    let stage = Stage::new();
+    stage
+        .world
+        .lock()
+        .unwrap()
+        .lost
+        .extend(["switch".to_owned(), "pressed".to_owned()]);
+    let opening = stage.open();
+    let survey = Wanted {
+        press: true,
+        ..stage.wanted(vec![("switch", vec![])])
+    };
+    let (executor, _) = stage.executor(&opening, survey);
+    assert_eq!(executor.run().await.unwrap(), Outcome::Finished);
+    let world = stage.world.lock().unwrap();
+    assert_eq!((world.writes.len(), world.requests), (1, 1));
+}
+
+#[tokio::test]
+async fn a_launch_in_doubt_whose_end_the_survey_shows_is_settled() {
+    let stage = Stage::new();
+    {
+        // A process that died between the intent and the handle; the request was received.
+        let opening = stage.open();
+        let journal = &opening.journal;
+        journal
+            .append(journal::StepBegan {
+                step: "step".to_owned(),
+            })
+            .await
+            .unwrap();
+        let begun = journal::PhaseBegan {
+            step: "step".to_owned(),
+            phase: "phase".to_owned(),
+        };
+        journal.append(begun).await.unwrap();
+        let intent = journal::Intent {
+            step: "step".to_owned(),
+            phase: "phase".to_owned(),
+            key: "pressed".to_owned(),
+            kind: journal::ChangeKind::Launch,
+            name: "press".to_owned(),
+            before: json!(false),
+            after: json!(true),
+            detail: Value::Null,
+        };
+        journal.append(intent).await.unwrap();
+        stage.world.lock().unwrap().on.insert("pressed".to_owned());
+    }
+    let opening = stage.open();
+    let survey = Wanted {
+        press: true,
+        ..stage.wanted(vec![])
+    };
+    let (executor, _) = stage.executor(&opening, survey);
+    assert_eq!(executor.run().await.unwrap(), Outcome::Finished);
+    assert_eq!(stage.world.lock().unwrap().requests, 0);
+    assert_eq!(opening.journal.state().launches_in_doubt().count(), 0);
+}
+
+#[tokio::test]
+async fn a_persons_task_waits_until_its_evidence_is_there_or_it_is_waived() {
+    let stage = Stage::new();
+    let opening = stage.open();
+    let survey = || Wanted {
+        ask: true,
+        ..stage.wanted(vec![("automatic", vec![])])
+    };
+    let (executor, _) = stage.executor(&opening, survey());
+    let failure = executor.run().await.unwrap_err();
+    assert!(
+        failure.kind == FailureKind::Waiting && failure.message.contains("step/phase"),
+        "{failure}"
+    );
+    assert!(
+        stage.world.lock().unwrap().on.contains("automatic"),
+        "the rest is done first"
+    );
+    drop((executor, opening));
+
+    stage.world.lock().unwrap().on.insert("asked".to_owned());
+    let opening = stage.open();
+    let (executor, _) = stage.executor(&opening, survey());
+    assert_eq!(executor.run().await.unwrap(), Outcome::Finished);
+    let task = Arc::clone(opening.journal.state().tasks.get("step/phase").unwrap());
+    assert!(task.completed.as_ref().unwrap().waived.is_none());
+}
+
+#[tokio::test]
+async fn nothing_new_begins_once_the_run_is_asked_to_stop() {
+    let stage = Stage::new();
+    let opening = stage.open();
+    stage.cancellation.ask();
+    let (executor, _) = stage.executor(&opening, stage.wanted(vec![("switch", vec![])]));
+    assert_eq!(
+        executor.run().await.unwrap_err().kind,
+        FailureKind::Interrupted
+    );
+    assert!(stage.world.lock().unwrap().writes.is_empty());
+}
+
+#[tokio::test]
+async fn what_was_not_confirmed_is_not_removed() {
+    struct Gone(World);
+    #[async_trait]
+    impl Survey for Gone {
+        async fn survey(&self, _known: &Known) -> Result<Vec<Change>, Failure> {
+            let set = Arc::new(Switch(Arc::clone(&self.0), "gone".to_owned()));
+            let action = Action::Remove {
+                set,
+                seal: "s",
+                captured: "c".to_owned(),
+            };
+            Ok(vec![Change {
+                key: "remove".to_owned(),
+                name: "remove it".to_owned(),
+                before: json!(false),
+                after: json!(true),
+                follows: Vec::new(),
+                action,
+            }])
+        }
+    }
+    let stage = Stage::new();
+    let opening = stage.open();
+    let (mut executor, _) = stage.executor(&opening, stage.wanted(vec![]));
+    executor.steps[0].phases = vec![Phase::changes("phase", Gone(Arc::clone(&stage.world)))];
+    assert_eq!(
+        executor.run().await.unwrap_err().kind,
+        FailureKind::Unconfirmed
+    );
+    executor.confirmed.insert("remove".to_owned());
+    drop(executor);
+    drop(opening);
+    let opening = stage.open();
+    let (mut executor, _) = stage.executor(&opening, stage.wanted(vec![]));
+    executor.steps[0].phases = vec![Phase::changes("phase", Gone(Arc::clone(&stage.world)))];
+    executor.confirmed.insert("remove".to_owned());
+    // Confirmed, and in no seal: a guard refuses.
+    let failure = executor.run().await.unwrap_err();
+    assert!(failure.message.contains("seal"), "{failure}");
+    assert!(stage.world.lock().unwrap().writes.is_empty());
+}

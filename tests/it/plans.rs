@@ -1,0 +1,134 @@
+//! The plan as a value: the forecast is what is found after the copy; an approved plan is refused
+//! once it is stale.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::harness::Stage;
+
+/// Keys and intended values of steps 2 to 8, by step.
+fn keys(stage: &Stage) -> BTreeMap<String, Vec<(String, Value)>> {
+    let answer = stage
+        .call(&["plan", "rehearsal.yaml", "--output", "json"])
+        .exits(0);
+    let plan: Value = serde_json::from_str(&answer.stdout).expect("a plan is one JSON document");
+    assert_eq!(plan["v"], 1);
+    let steps = plan["steps"].as_array().expect("a plan has steps");
+    steps
+        .iter()
+        .skip(1)
+        .map(|step| {
+            let changes = step["changes"].as_array().expect("a step has changes");
+            let mut keys: Vec<(String, Value)> = changes
+                .iter()
+                .map(|change| (change["key"].to_string(), change["after"].clone()))
+                .collect();
+            keys.sort_by(|(one, _), (other, _)| one.cmp(other));
+            (step["name"].to_string(), keys)
+        })
+        .collect()
+}
+
+#[test]
+fn the_forecast_is_what_is_found_after_the_copy() {
+    let stage = Stage::new();
+    let forecast = keys(&stage);
+    assert!(
+        forecast.values().map(Vec::len).sum::<usize>() > 15,
+        "{forecast:#?}"
+    );
+    let arguments = [
+        "run",
+        "rehearsal.yaml",
+        "--confirm-target",
+        "Contoso UAT",
+        "--until",
+        "copy-environments",
+    ];
+    drop(stage.call(&arguments).exits(0));
+    assert_eq!(keys(&stage), forecast);
+}
+
+#[test]
+fn what_is_off_in_the_source_changes_forecast_and_plan() {
+    let stage = Stage::new();
+    let before = keys(&stage);
+    let world = stage.own_world();
+    let mut puts = serde_json::Map::new();
+    for (key, row) in &world.objects {
+        let is_flow = key.starts_with("row/") && key.contains("/workflow/");
+        let name = row["name"].as_str().unwrap_or_default();
+        if is_flow && key.contains("0a110000") && name.starts_with("Contoso - ") {
+            let mut row = row.clone();
+            row["statecode"] = json!(0);
+            row["statuscode"] = json!(1);
+            puts.insert(key.clone(), row);
+        }
+    }
+    assert_eq!(puts.len(), 3);
+    stage.edit_own_world(&puts);
+    let forecast = keys(&stage);
+    assert_ne!(forecast, before);
+    let arguments = [
+        "run",
+        "rehearsal.yaml",
+        "--confirm-target",
+        "Contoso UAT",
+        "--until",
+        "copy-environments",
+    ];
+    drop(stage.call(&arguments).exits(0));
+    assert_eq!(keys(&stage), forecast);
+}
+
+#[test]
+fn an_approved_plan_runs_and_a_stale_one_is_refused_with_what_moved() {
+    let stage = Stage::new();
+    drop(
+        stage
+            .call(&["plan", "rehearsal.yaml", "--out", "approved.json"])
+            .exits(0),
+    );
+    // Somebody adds a provider in the source.
+    let world = stage.own_world();
+    let (key, provider) = world
+        .objects
+        .iter()
+        .find(|(key, _)| key.contains("0a110000") && key.contains("/msdyn_iomprovider/"))
+        .expect("the source has a provider");
+    let id = provider["msdyn_iomproviderid"]
+        .as_str()
+        .expect("a provider has an id");
+    let added = "10000000-0000-4000-8000-0000000009ff";
+    let mut row = provider.clone();
+    row["msdyn_iomproviderid"] = json!(added);
+    row["msdyn_name"] = json!("BigCommerce Outlet");
+    let puts = serde_json::Map::from_iter([(key.replace(id, added), row)]);
+    stage.edit_own_world(&puts);
+    let arguments = [
+        "run",
+        "rehearsal.yaml",
+        "--confirm-target",
+        "Contoso UAT",
+        "--plan",
+        "approved.json",
+    ];
+    let refused = stage.call(&arguments).exits(5);
+    assert!(
+        refused
+            .stderr
+            .contains("delete provider 'BigCommerce Outlet'"),
+        "{}",
+        refused.stderr
+    );
+    assert!(stage.own_world().writes().is_empty());
+
+    let fresh = Stage::new();
+    drop(
+        fresh
+            .call(&["plan", "rehearsal.yaml", "--out", "approved.json"])
+            .exits(0),
+    );
+    drop(fresh.call(&arguments).exits(0));
+}
