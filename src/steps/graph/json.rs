@@ -384,13 +384,11 @@ fn parts(text: &str) -> Result<Vec<(String, Range<usize>)>, GraphError> {
 /// The range that takes a part out with one separator.
 fn cut_range(text: &str, parts: &[(String, Range<usize>)], index: usize) -> Range<usize> {
     let end = parts[index].1.end;
-    match index.checked_sub(1) {
-        Some(before) => parts[before].1.end..end,
-        None => {
-            let open = text.find(['{', '[']).unwrap_or_default() + 1;
-            open..parts.get(1).map_or(end, |next| next.1.start)
-        }
+    if let Some(before) = index.checked_sub(1) {
+        return parts[before].1.end..end;
     }
+    let open = text.find(['{', '[']).unwrap_or_default() + 1;
+    open..parts.get(1).map_or(end, |next| next.1.start)
 }
 
 /// What would be cut to take out the part of a container to which a step leads.

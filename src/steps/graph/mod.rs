@@ -20,7 +20,7 @@ mod tiles;
 use std::fmt;
 
 pub(super) use empty::{Dangling, Dialect, still_holds};
-pub(super) use slots::{Content, Slot, clear, content, fill, names, slots};
+pub(super) use slots::{Content, Slot, clear, content, fill, is_gone, names, slots};
 pub(super) use tiles::{put_back, remove_tiles};
 
 /// Why a graph cannot be read or edited.

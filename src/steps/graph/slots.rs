@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::GraphError;
@@ -135,7 +136,7 @@ fn walk_in(
             }
         }
         Node::Array(items) => {
-            let items: Vec<&str> = items.into_iter().map(|raw| raw.get()).collect();
+            let items: Vec<&str> = items.into_iter().map(RawValue::get).collect();
             for (step, item) in item_steps(&items).iter().zip(&items) {
                 walk_in(item, &child(pointer, step), tile, depth + 1, visit)?;
             }
@@ -347,6 +348,17 @@ pub(in crate::steps) fn fill<'a>(
         }
     }
     Ok(text)
+}
+
+/// Is the object gone that a slot stood in?
+pub(in crate::steps) fn is_gone(text: &str, slot: &Slot) -> Result<bool, GraphError> {
+    let holders = slot.members.iter().map(|member| &member.container);
+    for holder in holders {
+        if value_at(text, holder)?.is_some() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// What a slot holds in a graph now.

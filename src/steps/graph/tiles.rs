@@ -158,7 +158,7 @@ fn edges_beside(text: &str, nodes: &str) -> Result<Option<Form>, GraphError> {
         let all = items(raw);
         let ends = EDGES.iter().find(|(from, to)| {
             let has = |edge: &&str| member(edge, from).is_some() && member(edge, to).is_some();
-            !all.is_empty() && all.iter().all(|edge| has(&edge))
+            !all.is_empty() && all.iter().all(has)
         });
         if let Some(ends) = ends {
             return Ok(Some(Form::Nodes {
@@ -263,7 +263,9 @@ fn without_action(
         };
         for (key, raw) in &others {
             if *key == tile.step {
-                before.iter().for_each(|(key, raw)| add(key, raw));
+                for (key, raw) in &before {
+                    add(key, raw);
+                }
             } else {
                 add(key, raw);
             }

@@ -22,6 +22,7 @@
 mod matching;
 mod publishing;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -99,6 +100,7 @@ impl Survey for Restore {
                 }
             };
             let join = Arc::clone(&join);
+            let title = name.clone();
             changes.push(Change {
                 key: format!("orchestration/{id}/restore"),
                 name: format!("restore the provider actions of orchestration '{name}'"),
@@ -116,7 +118,7 @@ impl Survey for Restore {
                 }
                 .action(refresh, move |reading| {
                     let current = reading.basis.as_str().unwrap_or_default();
-                    let graph = filled(current, &original, &slots, &join)?;
+                    let graph = filled(&title, current, &original, &slots, &join)?;
                     Ok(Fill {
                         id: Some(id),
                         graph: Some(graph),
@@ -143,6 +145,9 @@ fn to_fill(
     for slot in &orchestration.slots {
         let content = graph::content(current, slot)
             .map_err(|e| Failure::failed(format!("orchestration '{}': {e}", orchestration.name)))?;
+        if content == Content::Empty && is_made_again(current, orchestration, slot, join)? {
+            continue;
+        }
         let open = match content {
             Content::Empty => true,
             Content::Id(id) => known.is_planning() && join.old.actions.contains_key(&id),
@@ -159,6 +164,24 @@ fn to_fill(
     Ok(slots)
 }
 
+/// Has a person made a tile again that was taken out? It has the name of the old one and the new
+/// action, and an id of its own.
+fn is_made_again(
+    current: &str,
+    orchestration: &Recorded,
+    slot: &Slot,
+    join: &Join,
+) -> Result<bool, Failure> {
+    let Match::One(id, name) = join.replacement(slot.action) else {
+        return Ok(false);
+    };
+    let found = graph::is_gone(current, slot).and_then(|is_gone| {
+        let fitting = graph::slots(current, &BTreeMap::from([(id, name)]))?;
+        Ok(is_gone && fitting.iter().any(|found| found.tile == slot.tile))
+    });
+    found.map_err(|e| Failure::failed(format!("orchestration '{}': {e}", orchestration.name)))
+}
+
 /// The one new action of a slot.
 fn required(join: &Join, orchestration: &str, slot: &Slot) -> Result<(Uuid, String), Failure> {
     match join.replacement(slot.action) {
@@ -171,10 +194,16 @@ fn required(join: &Join, orchestration: &str, slot: &Slot) -> Result<(Uuid, Stri
 }
 
 /// The graph with the tiles that are gone put back, and the new actions in these slots.
-fn filled(current: &str, original: &str, slots: &[Slot], join: &Join) -> Result<String, Failure> {
+fn filled(
+    orchestration: &str,
+    current: &str,
+    original: &str,
+    slots: &[Slot],
+    join: &Join,
+) -> Result<String, Failure> {
     let mut fills = Vec::new();
     for slot in slots {
-        fills.push((slot, required(join, "of this change", slot)?));
+        fills.push((slot, required(join, orchestration, slot)?));
     }
     let fills = fills
         .iter()
