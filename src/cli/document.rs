@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::engine::{Failure, FailureKind};
-use crate::runbook::{self, DetachHow, FinopsMode, Gateway, ReadError, Runbook, Span};
+use crate::runbook::{self, FinopsMode, Gateway, ReadError, Runbook, Span};
 
 /// Reads and binds a runbook. Every mistake is told at once.
 pub(super) fn read(path: &Path) -> Result<Runbook, Failure> {
@@ -29,27 +29,6 @@ pub(super) fn require_supported(runbook: &Runbook) -> Result<(), Failure> {
     if steps.copy_environments.options.finops.value == FinopsMode::Guided {
         let span = steps.copy_environments.options.finops.span;
         unsupported.push((span, "a refresh done by hand in LCS is not built yet"));
-    }
-    for replacement in &steps.activate_flows.options.replace {
-        unsupported.push((
-            replacement.flow.span,
-            "replacing text in a flow's definition is not built yet",
-        ));
-    }
-    if steps.detach_provider_actions.options.how.value == DetachHow::RemoveTile {
-        let span = steps.detach_provider_actions.options.how.span;
-        unsupported.push((
-            span,
-            "removing whole tiles is not built yet; `clear` empties them",
-        ));
-    }
-    for aliases in steps.restore_provider_actions.options.aliases.values() {
-        if let Some(alias) = aliases.first() {
-            unsupported.push((
-                alias.span,
-                "matching by alias is not built yet; actions are matched by logic definition",
-            ));
-        }
     }
     if let Gateway::AcknowledgedBy(_) = &steps.reconfigure_dual_write.options.gateway.value {
         let span = steps.reconfigure_dual_write.options.gateway.span;

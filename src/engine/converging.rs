@@ -9,8 +9,37 @@ use super::{Barrier, Change, EventKind, Executor, Failure, FailureKind, Phase, S
 use crate::journal::{Ended, LaunchOutcome, Verified};
 
 impl Executor {
-    /// Surveys and applies until nothing is left to do; returns passes and changes applied.
+    /// Surveys and applies until nothing is left to do; returns passes and changes applied. What the
+    /// survey notes is told at the end, also where changes failed: it may be why.
     pub(super) async fn converge(
+        &self,
+        step: &Step,
+        phase: &Phase,
+        survey: &dyn Survey,
+    ) -> Result<(u32, usize), Failure> {
+        let result = self.fixpoint(step, phase, survey).await;
+        let failed = result.as_ref().err().map(|failure| failure.kind);
+        if failed.is_none_or(|kind| kind == FailureKind::Failed) {
+            self.note(step, survey).await;
+        }
+        result
+    }
+
+    /// Tells what a survey notes. A note stops nothing, so a failure to read for it does not either.
+    async fn note(&self, step: &Step, survey: &dyn Survey) {
+        let notes = match survey.notes(&self.known()).await {
+            Ok(notes) => notes,
+            Err(failure) => vec![format!("not looked at: {}", failure.message)],
+        };
+        for message in notes {
+            self.context.narrator.tell(EventKind::Noted {
+                step: step.name.to_owned(),
+                message,
+            });
+        }
+    }
+
+    async fn fixpoint(
         &self,
         step: &Step,
         phase: &Phase,

@@ -68,6 +68,12 @@ pub trait Survey: Send + Sync {
     async fn barrier(&self, _known: &Known) -> Result<Barrier, Failure> {
         Ok(Barrier::Passed)
     }
+
+    /// What is worth a reader's eye and stops nothing, a line each. Asked once, when the phase has
+    /// come to its end or failed.
+    async fn notes(&self, _known: &Known) -> Result<Vec<String>, Failure> {
+        Ok(Vec::new())
+    }
 }
 
 /// Whether what a phase waits for has come true.

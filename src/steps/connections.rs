@@ -1,14 +1,13 @@
-//! Which connection and which owner a reference shall have, and the URL by which IOM's own
-//! references name a connection.
+//! Which connection and which owner a reference shall have, as whom it is written, and the URL by
+//! which IOM's own references name a connection.
 
-use serde_json::Value;
 use url::Url;
 use uuid::Uuid;
 
 use super::Refresh;
-use super::names::text;
+use super::names::{Fields, text};
 use super::view::View;
-use crate::clients::literal;
+use crate::clients::{Connection, ErrorKind, Row, literal};
 use crate::engine::Failure;
 use crate::runbook::{ConnectionChoice, ConnectionChoices, Owner, Runbook};
 
@@ -48,15 +47,43 @@ pub(super) async fn resolve(
     choice: &ConnectionChoice,
     connector: &str,
 ) -> Result<String, Failure> {
-    let account = match choice {
-        ConnectionChoice::Id(id) => return Ok(id.clone()),
-        ConnectionChoice::Account(account) => account,
-    };
+    if let ConnectionChoice::Id(id) = choice {
+        return Ok(id.clone());
+    }
     let connections = refresh
         .power_platform
         .connections(refresh.target_id())
         .await?;
-    let mut fitting = connections.into_iter().filter(|connection| {
+    let chosen = chosen(&connections, choice, connector);
+    chosen
+        .map(|connection| connection.id.clone())
+        .map_err(|why| {
+            Failure::failed(format!("'{}' {why}", refresh.runbook.target.name))
+                .with_help(
+                    "create the connection in the maker portal, or name the id of the right one in \
+                 the runbook",
+                )
+                .lasting()
+        })
+}
+
+/// The one connection of a list that a choice means, or why there is none: words that follow the
+/// environment's name.
+pub(super) fn chosen<'a>(
+    connections: &'a [Connection],
+    choice: &ConnectionChoice,
+    connector: &str,
+) -> Result<&'a Connection, String> {
+    let account = match choice {
+        ConnectionChoice::Id(id) => {
+            return connections
+                .iter()
+                .find(|connection| connection.id.eq_ignore_ascii_case(id))
+                .ok_or_else(|| format!("has no connection {id}"));
+        }
+        ConnectionChoice::Account(account) => account,
+    };
+    let mut fitting = connections.iter().filter(|connection| {
         connector_name(connection.connector.as_deref().unwrap_or_default()) == connector
             && connection
                 .account
@@ -64,19 +91,27 @@ pub(super) async fn resolve(
                 .is_some_and(|a| a.eq_ignore_ascii_case(account))
     });
     match (fitting.next(), fitting.next()) {
-        (Some(connection), None) => Ok(connection.id),
-        (None, _) => Err(Failure::failed(format!(
-            "'{}' has no {connector} connection of {account}",
-            refresh.runbook.target.name
-        ))
-        .with_help("create it in the maker portal, or name its id in the runbook")
-        .lasting()),
-        (Some(one), Some(other)) => Err(Failure::failed(format!(
-            "{account} has more than one {connector} connection: {} and {}",
+        (Some(connection), None) => Ok(connection),
+        (None, _) => Err(format!("has no {connector} connection of {account}")),
+        (Some(one), Some(other)) => Err(format!(
+            "has more than one {connector} connection of {account}: {} and {}",
             one.id, other.id
-        ))
-        .with_help("name the id of the right one in the runbook")
-        .lasting()),
+        )),
+    }
+}
+
+/// The target's connections. None where the list cannot be read, and where it is empty: a caller
+/// who may not see other people's connections is shown a shorter list and no error, so an empty one
+/// says nothing.
+pub(super) async fn visible(refresh: &Refresh) -> Result<Option<Vec<Connection>>, Failure> {
+    match refresh
+        .power_platform
+        .connections(refresh.target_id())
+        .await
+    {
+        Ok(connections) => Ok(Some(connections).filter(|connections| !connections.is_empty())),
+        Err(error) if error.kind == ErrorKind::Cancelled => Err(error.into()),
+        Err(_) => Ok(None),
     }
 }
 
@@ -99,18 +134,20 @@ impl OwnerRow {
 /// a copy: the source's). None where the runbook names none.
 pub(super) async fn owner(refresh: &Refresh, view: View<'_>) -> Result<Option<OwnerRow>, Failure> {
     let runbook = &refresh.runbook;
-    let (table, column, entity_set, wanted) =
+    let (table, entity_set, wanted, filter) =
         match &runbook.steps.reconfigure_connections.options.owner {
             Some(owner) => match &owner.value {
-                Owner::User(user) => ("systemuser", "domainname", "systemusers", user),
-                Owner::Team(team) => ("team", "name", "teams", team),
+                Owner::User(user) => ("systemuser", "systemusers", user, user_filter(user)),
+                Owner::Team(team) => ("team", "teams", team, named("teamid", "name", team)),
             },
             None => match &runbook.act_as {
-                Some(user) => ("systemuser", "domainname", "systemusers", &user.value),
+                Some(user) => {
+                    let user = &user.value;
+                    ("systemuser", "systemusers", user, user_filter(user))
+                }
                 None => return Ok(None),
             },
         };
-    let filter = format!("{column} eq {}", literal(wanted));
     let rows = view.rows_where(table, Some(filter)).await?;
     let id = rows.iter().find_map(|row| row.id(&format!("{table}id")));
     let id = id.ok_or_else(|| {
@@ -125,41 +162,97 @@ pub(super) async fn owner(refresh: &Refresh, view: View<'_>) -> Result<Option<Ow
     Ok(Some(OwnerRow { entity_set, id }))
 }
 
-/// The connector that a connection URL names (`apiName=shared_azureblob`).
+/// The directory object of the user that `act-as` names, among the users that the target has
+/// (after a copy: the source's). None where the runbook names nobody.
+pub(super) async fn acting_as(refresh: &Refresh, view: View<'_>) -> Result<Option<Uuid>, Failure> {
+    let Some(user) = &refresh.runbook.act_as else {
+        return Ok(None);
+    };
+    let user = &user.value;
+    let rows = view
+        .rows_where("systemuser", Some(user_filter(user)))
+        .await?;
+    directory_object(&rows).map(Some).map_err(|why| {
+        Failure::failed(format!("`act-as` names {user}, {why}"))
+            .with_help(
+                "the copy brings the source's users: add the user to the source and enable \
+                     it, or name another under `act-as`",
+            )
+            .lasting()
+    })
+}
+
+/// The directory object of the one user found, or why it cannot be acted as.
+fn directory_object(rows: &[Row]) -> Result<Uuid, &'static str> {
+    let Some(row) = rows.first() else {
+        return Err("who is no user of the environment");
+    };
+    if row.boolean("isdisabled") == Some(true) {
+        return Err("who is disabled in the environment");
+    }
+    row.id("azureactivedirectoryobjectid")
+        .filter(|id| !id.is_nil())
+        .ok_or("whose row names no object in the directory")
+}
+
+fn user_filter(user: &str) -> String {
+    named("azureactivedirectoryobjectid", "domainname", user)
+}
+
+/// A condition by id where the text is one, else by name.
+fn named(id_column: &str, name_column: &str, text: &str) -> String {
+    match Uuid::try_parse(text) {
+        Ok(id) => format!("{id_column} eq {id}"),
+        Err(_) => format!("{name_column} eq {}", literal(text)),
+    }
+}
+
+/// The connector that a connection URL names: `apiName=shared_azureblob`, or the segment after
+/// `connections`.
 pub(super) fn connector_of_url(url: &str) -> Option<String> {
     let url = Url::parse(url).ok()?;
-    let (_, name) = url
+    let by_query = url
         .query_pairs()
-        .find(|(key, _)| key.eq_ignore_ascii_case("apiName"))?;
-    Some(name.to_ascii_lowercase())
+        .find(|(key, _)| key.eq_ignore_ascii_case("apiName"))
+        .map(|(_, name)| name.to_ascii_lowercase());
+    by_query.or_else(|| {
+        let mut segments = url.path_segments()?;
+        segments.find(|segment| segment.eq_ignore_ascii_case("connections"))?;
+        let connector = segments.next().filter(|connector| !connector.is_empty())?;
+        Some(connector.to_ascii_lowercase())
+    })
 }
 
 /// A connection URL like this one, for another environment and connection. IOM's forms take the
 /// address of a connection's page, `https://<region>.flow.microsoft.com/manage/environments/<id>/
 /// connections?apiName=…&connectionName=…` (seen in Microsoft's own guide to setting up providers);
-/// host and form are kept as this tenant has them.
+/// newer portals write `…/environments/<id>/connections/<connector>/<connection>/details`. Host and
+/// form are kept as this tenant has them.
 pub(super) fn connection_url(
     template: &str,
     environment: Uuid,
     connection: &str,
 ) -> Option<String> {
     let mut url = Url::parse(template).ok()?;
-    let mut after_environments = false;
-    let segments: Vec<String> = url
-        .path_segments()?
-        .map(|segment| {
-            let is_id = std::mem::replace(
-                &mut after_environments,
-                segment.eq_ignore_ascii_case("environments"),
-            );
-            if is_id {
-                environment.to_string()
-            } else {
-                segment.to_owned()
-            }
-        })
-        .collect();
+    let environment = environment.to_string();
+    let mut segments: Vec<String> = url.path_segments()?.map(str::to_owned).collect();
+    let after = |segments: &[String], word: &str, distance: usize| {
+        let place = segments.iter().position(|s| s.eq_ignore_ascii_case(word))? + distance;
+        segments
+            .get(place)
+            .is_some_and(|s| !s.is_empty())
+            .then_some(place)
+    };
+    if let Some(place) = after(&segments, "environments", 1) {
+        segments[place] = environment;
+    }
+    if let Some(place) = after(&segments, "connections", 2) {
+        connection.clone_into(&mut segments[place]);
+    }
     url.path_segments_mut().ok()?.clear().extend(segments);
+    if url.query().is_none() {
+        return Some(url.into());
+    }
     let pairs: Vec<(String, String)> = url
         .query_pairs()
         .map(|(key, value)| {
@@ -184,7 +277,7 @@ pub(super) fn leads_into(url: &str, environment: Uuid) -> bool {
 }
 
 /// The owner's id that a row shows.
-pub(super) fn owner_of(row: &serde_json::Map<String, Value>) -> Option<String> {
+pub(super) fn owner_of(row: &Fields) -> Option<String> {
     text(row, "_ownerid_value").map(|id| id.to_ascii_lowercase())
 }
 
@@ -213,5 +306,95 @@ mod tests {
             "shared_blob"
         );
         assert_eq!(connector_name("shared_blob"), "shared_blob");
+    }
+
+    #[test]
+    fn a_connection_url_of_the_newer_form_is_rewritten_too() {
+        let old = "https://make.powerautomate.com/environments/11111111-1111-1111-1111-111111111111/connections/shared_azureblob/abc/details";
+        let target = Uuid::try_parse("22222222-2222-2222-2222-222222222222").unwrap();
+        assert_eq!(connector_of_url(old).as_deref(), Some("shared_azureblob"));
+        assert_eq!(
+            connection_url(old, target, "new").as_deref(),
+            Some(
+                "https://make.powerautomate.com/environments/22222222-2222-2222-2222-222222222222/connections/shared_azureblob/new/details"
+            )
+        );
+    }
+
+    fn connection(id: &str, connector: &str, account: &str) -> Connection {
+        Connection {
+            id: id.to_owned(),
+            connector: Some(connector.to_owned()),
+            display_name: None,
+            account: Some(account.to_owned()),
+            statuses: Vec::new(),
+            error: None,
+            created_by: None,
+            raw: serde_json::Value::Null,
+        }
+    }
+
+    #[test]
+    fn a_choice_means_exactly_one_connection() {
+        let list = [
+            connection("a1", "shared_blob", "svc@contoso.com"),
+            connection("b2", "shared_blob", "SVC@contoso.com"),
+            connection("c3", "shared_cds", "svc@contoso.com"),
+        ];
+        let account = ConnectionChoice::Account("svc@contoso.com".to_owned());
+        let of = |choice: &ConnectionChoice, connector: &str| {
+            chosen(&list, choice, connector).map(|connection| connection.id.clone())
+        };
+        assert_eq!(of(&account, "shared_cds").as_deref(), Ok("c3"));
+        assert!(
+            of(&account, "shared_blob")
+                .unwrap_err()
+                .contains("a1 and b2")
+        );
+        assert!(
+            of(&account, "shared_x")
+                .unwrap_err()
+                .contains("no shared_x connection")
+        );
+        assert_eq!(
+            of(&ConnectionChoice::Id("A1".to_owned()), "any").as_deref(),
+            Ok("a1")
+        );
+        assert!(of(&ConnectionChoice::Id("z9".to_owned()), "any").is_err());
+    }
+
+    #[test]
+    fn only_an_enabled_user_of_the_directory_can_be_acted_as() {
+        let row = |value: serde_json::Value| Row {
+            etag: None,
+            text: value.to_string(),
+            value: value.as_object().unwrap().clone(),
+        };
+        let id = "7598c284-01ee-4d11-8849-000d3a993550";
+        let good = row(serde_json::json!({ "azureactivedirectoryobjectid": id }));
+        assert_eq!(directory_object(&[good]), Ok(Uuid::try_parse(id).unwrap()));
+        let disabled =
+            serde_json::json!({ "azureactivedirectoryobjectid": id, "isdisabled": true });
+        assert!(
+            directory_object(&[row(disabled)])
+                .unwrap_err()
+                .contains("disabled")
+        );
+        assert!(directory_object(&[row(serde_json::json!({}))]).is_err());
+        assert!(directory_object(&[]).is_err());
+    }
+
+    #[test]
+    fn a_user_or_team_is_found_by_name_or_by_id() {
+        assert_eq!(
+            user_filter("o'x@contoso.com"),
+            "domainname eq 'o''x@contoso.com'"
+        );
+        let id = "7598c284-01ee-4d11-8849-000d3a993550";
+        assert_eq!(
+            user_filter(id),
+            format!("azureactivedirectoryobjectid eq {id}")
+        );
+        assert_eq!(named("teamid", "name", id), format!("teamid eq {id}"));
     }
 }

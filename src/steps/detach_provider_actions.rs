@@ -4,11 +4,13 @@
 //! |---|---|---|
 //! | `record` | every orchestration, provider, action, definition and policy | nothing; seals `orchestrations` |
 //! | `stop` | orchestrations that are published and hold an old action | stops each: a published one is read-only |
-//! | `clear` | each orchestration's graph | empties the slots that hold an old action, and nothing else |
+//! | `clear` | each orchestration's graph | empties the slots that hold an old action (`how: clear`), or takes their tiles out and joins the neighbours (`how: remove-tile`), and nothing else |
 //!
-//! *Old* means the providers of the seal. A slot that holds an id which belongs to no provider is
-//! dangling: it was so before, and is never touched. A resume finds what is still in the slots; the
-//! edit is made on the text that is read at that moment, with its version.
+//! *Old* means the providers of the seal. What an empty slot looks like is learned from the sealed
+//! graphs. An id that stands where actions stand and that no action has is dangling: it was so
+//! before, it is told in the change's `before` and `after`, and it is never touched. A resume finds
+//! what is still in the slots; the edit is made on the text that is read at that moment, with its
+//! version.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,14 +20,14 @@ use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::graph::{self, Content, Slot};
+use super::graph::{self, Content, Dangling, Dialect, Slot};
 use super::names::{Fields, Names, is_labelled, label, text};
 use super::providers::{self, Catalogue};
 use super::tenant_set::{Fill, IomWrite, RowReader};
 use super::{Refresh, seals};
 use crate::clients::Row;
 use crate::engine::{Capture, Captured, Change, Failure, Known, Phase, Reading, Survey};
-use crate::runbook::{IomRequest, IomTable};
+use crate::runbook::{DetachHow, IomRequest, IomTable};
 
 pub(super) fn phases(refresh: &Arc<Refresh>) -> Vec<Phase> {
     vec![
@@ -64,12 +66,28 @@ pub(super) struct Recorded {
     pub(super) id: Uuid,
     pub(super) name: String,
     pub(super) published: bool,
+    /// The text of its graph.
+    pub(super) graph: String,
+    /// Where it holds an action of an old provider.
     pub(super) slots: Vec<Slot>,
+    /// Where it holds an id that no action has.
+    pub(super) dangling: Vec<Dangling>,
 }
 
 /// Is it published?
 pub(super) fn is_published(row: &Fields) -> bool {
     is_labelled(row, "statecode", "Published")
+}
+
+/// How this tenant writes its graphs, learned from those that are sealed.
+fn dialect(refresh: &Refresh, known: &Known, old: &Catalogue) -> Result<Dialect, Failure> {
+    let names = Names::of(refresh);
+    let mut graphs = Vec::new();
+    for (_, row) in seals::rows(known, seals::ORCHESTRATIONS, "orchestration") {
+        graphs.extend(names.text(&row, "orchestration.graph")?);
+    }
+    let graphs = graphs.iter().map(String::as_str);
+    Ok(Dialect::learn(graphs, &old.action_names()))
 }
 
 /// Every orchestration of the seal with its slots.
@@ -80,20 +98,37 @@ pub(super) fn recorded(
 ) -> Result<Vec<Recorded>, Failure> {
     let names = Names::of(refresh);
     let actions = old.action_names();
+    let dialect = dialect(refresh, known, old)?;
     seals::rows(known, seals::ORCHESTRATIONS, "orchestration")
         .into_iter()
         .map(|(id, row)| {
             let name = names.title(IomTable::Orchestration, &row, id);
-            let text = names.text(&row, "orchestration.graph")?.unwrap_or_default();
-            let slots = slots_of(&name, &text, &actions)?;
+            let graph = names.text(&row, "orchestration.graph")?.unwrap_or_default();
+            let slots = slots_of(&name, &graph, &actions)?;
             Ok(Recorded {
                 id,
-                name,
                 published: is_published(&row),
                 slots,
+                dangling: dangling_of(&name, &graph, &dialect, &actions)?,
+                name,
+                graph,
             })
         })
         .collect()
+}
+
+fn dangling_of(
+    name: &str,
+    graph: &str,
+    dialect: &Dialect,
+    actions: &BTreeMap<Uuid, String>,
+) -> Result<Vec<Dangling>, Failure> {
+    if graph.trim().is_empty() {
+        return Ok(Vec::new());
+    }
+    dialect
+        .dangling(graph, actions)
+        .map_err(|error| unreadable(name, &error))
 }
 
 fn slots_of(
@@ -104,11 +139,13 @@ fn slots_of(
     if text.trim().is_empty() {
         return Ok(Vec::new());
     }
-    graph::slots(text, actions).map_err(|error| {
-        Failure::failed(format!("orchestration '{name}': {error}"))
-            .with_help("open it in the designer, save it, then run again")
-            .lasting()
-    })
+    graph::slots(text, actions).map_err(|error| unreadable(name, &error))
+}
+
+fn unreadable(name: &str, error: &graph::GraphError) -> Failure {
+    Failure::failed(format!("orchestration '{name}': {error}"))
+        .with_help("open it in the designer, save it, then run again")
+        .lasting()
 }
 
 /// The catalogue that the second seal holds.
@@ -180,31 +217,41 @@ impl Survey for Clear {
     async fn survey(&self, known: &Known) -> Result<Vec<Change>, Failure> {
         let refresh = &self.0;
         let old = Arc::new(old_catalogue(refresh, known)?);
+        let actions = old.action_names();
+        let dialect = Arc::new(dialect(refresh, known, &old)?);
         let names = Names::of(refresh);
         let column = names.column("orchestration.graph")?;
         let view = refresh.view(known);
         let table = view.table(names.table(IomTable::Orchestration)).await?;
+        let how = refresh
+            .runbook
+            .steps
+            .detach_provider_actions
+            .options
+            .how
+            .value;
         let mut changes = Vec::new();
         for (id, row) in view.by_id(&table.logical_name).await? {
             let name = names.title(IomTable::Orchestration, &row, id);
             let graph = text(&row, column).unwrap_or_default();
-            let slots = slots_of(&name, &graph, &old.action_names())?;
+            let slots = slots_of(&name, &graph, &actions)?;
             if slots.is_empty() {
                 continue;
             }
+            if how == DetachHow::RemoveTile {
+                // A tile that cannot be taken out is said before anything is changed.
+                graph::remove_tiles(&graph, &slots).map_err(|error| {
+                    Failure::refused(format!("orchestration '{name}': {error}"))
+                        .with_help("`how: clear` keeps the tile and empties it")
+                })?;
+            }
+            let dangling = dangling_of(&name, &graph, &dialect, &actions)?;
             let words = |action: Uuid| old.described(action).unwrap_or_else(|| action.to_string());
-            let before = slot_values(&slots, |slot| Value::from(words(slot.action)));
-            let after = slot_values(&slots, |_| Value::Null);
+            let before = graph_values(&slots, &dangling, |slot| Value::from(words(slot.action)));
+            let after = graph_values(&slots, &dangling, |_| Value::Null);
             let by_hand = slots
                 .iter()
-                .map(|slot| {
-                    let action = old.actions.get(&slot.action).map(|action| action.name.clone());
-                    format!(
-                        "IOM app > Orchestrations > Flows > '{name}' > tile '{}': remove the provider action '{}'",
-                        slot.tile,
-                        action.unwrap_or_default()
-                    )
-                })
+                .map(|slot| by_hand(&name, how, slot, &old))
                 .chain([format!("save '{name}'")])
                 .collect();
             let reader = {
@@ -214,13 +261,23 @@ impl Survey for Clear {
                     entity_set: table.entity_set.clone(),
                     id,
                     project: move |row: Option<&Row>| {
-                        graph_reading(row, &column, &slots, |action| old.described(action))
+                        graph_reading(row, &column, &slots, &dangling, |_, action| {
+                            old.described(action)
+                        })
                     },
                 }
             };
+            let dialect = Arc::clone(&dialect);
             changes.push(Change {
                 key: format!("orchestration/{id}/clear"),
-                name: format!("clear the provider actions of orchestration '{name}'"),
+                name: match how {
+                    DetachHow::Clear => {
+                        format!("clear the provider actions of orchestration '{name}'")
+                    }
+                    DetachHow::RemoveTile => {
+                        format!("take the provider tiles of orchestration '{name}' out")
+                    }
+                },
                 before,
                 after: after.clone(),
                 follows: Vec::new(),
@@ -234,11 +291,13 @@ impl Survey for Clear {
                 }
                 .action(refresh, move |reading| {
                     let current = reading.basis.as_str().unwrap_or_default();
-                    let cleared = graph::clear(current, &slots)
-                        .map_err(|error| Failure::failed(error.to_string()))?;
+                    let cleared = match how {
+                        DetachHow::Clear => graph::clear(current, &slots, &dialect),
+                        DetachHow::RemoveTile => graph::remove_tiles(current, &slots),
+                    };
                     Ok(Fill {
                         id: Some(id),
-                        graph: Some(cleared),
+                        graph: Some(cleared.map_err(|error| Failure::failed(error.to_string()))?),
                         ..Fill::default()
                     })
                 }),
@@ -248,29 +307,72 @@ impl Survey for Clear {
     }
 }
 
-/// A value for each slot, by pointer.
-pub(super) fn slot_values(slots: &[Slot], value: impl Fn(&Slot) -> Value) -> Value {
+fn by_hand(orchestration: &str, how: DetachHow, slot: &Slot, old: &Catalogue) -> String {
+    let tile = format!(
+        "IOM app > Orchestrations > Flows > '{orchestration}' > tile '{}'",
+        slot.tile
+    );
+    let action = old
+        .actions
+        .get(&slot.action)
+        .map(|action| action.name.as_str());
+    let action = action.unwrap_or_default();
+    match how {
+        DetachHow::Clear => format!("{tile}: remove the provider action '{action}'"),
+        DetachHow::RemoveTile => {
+            format!("{tile}: delete the tile (provider action '{action}'), join its neighbours")
+        }
+    }
+}
+
+/// What a graph holds: a value for each slot, by pointer, and the dangling ids, which stay.
+pub(super) fn graph_values(
+    slots: &[Slot],
+    dangling: &[Dangling],
+    value: impl Fn(&Slot) -> Value,
+) -> Value {
     let values: Map<String, Value> = slots
         .iter()
         .map(|slot| (slot.pointer.clone(), value(slot)))
         .collect();
-    json!({ "slots": values })
+    if dangling.is_empty() {
+        return json!({ "slots": values });
+    }
+    let left: Map<String, Value> = dangling
+        .iter()
+        .map(|dangling| (dangling.pointer.clone(), Value::from(told(dangling))))
+        .collect();
+    json!({ "slots": values, "dangling": left })
+}
+
+/// A dangling id as it is told.
+fn told(dangling: &Dangling) -> String {
+    match &dangling.name {
+        Some(name) => format!("{} '{name}', no provider's action", dangling.id),
+        None => format!("{}, no provider's action", dangling.id),
+    }
 }
 
 /// What the slots of a graph hold now, in words where the action is known, with the graph's text
-/// as the basis of an edit.
+/// as the basis of an edit. Dangling ids that are not where they were are not in it.
 pub(super) fn graph_reading(
     row: Option<&Row>,
     column: &str,
     slots: &[Slot],
-    described: impl Fn(Uuid) -> Option<String>,
+    dangling: &[Dangling],
+    described: impl Fn(&Slot, Uuid) -> Option<String>,
 ) -> Reading {
     let Some(graph) = row.and_then(|row| row.string(column)) else {
         return Reading::of(Value::Null);
     };
-    let value = slot_values(slots, |slot| match graph::content(graph, slot) {
+    let still: Vec<Dangling> = dangling
+        .iter()
+        .filter(|dangling| graph::still_holds(graph, dangling))
+        .cloned()
+        .collect();
+    let value = graph_values(slots, &still, |slot| match graph::content(graph, slot) {
         Ok(Content::Empty) => Value::Null,
-        Ok(Content::Id(id)) => Value::from(described(id).unwrap_or_else(|| id.to_string())),
+        Ok(Content::Id(id)) => Value::from(described(slot, id).unwrap_or_else(|| id.to_string())),
         Ok(Content::Other(other)) => Value::from(other),
         Err(error) => Value::from(error.to_string()),
     });

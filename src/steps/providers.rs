@@ -191,8 +191,16 @@ impl Catalogue {
         self.definitions.get(&provider.definition?)
     }
 
+    /// The definition whose instance has this action.
+    pub(super) fn definition_of_action(&self, action: Uuid) -> Option<&Definition> {
+        let action = self.actions.get(&action)?;
+        let by_logic = action.logic.and_then(|id| self.logic.get(&id)?.definition);
+        let by_provider = || self.providers.get(&action.provider?)?.definition;
+        self.definitions.get(&by_logic.or_else(by_provider)?)
+    }
+
     /// What an action is, in words that survive a reinstallation: `definition/logic definition`.
-    pub(super) fn described(&self, action: Uuid) -> Option<String> {
+    pub(super) fn described_by_logic(&self, action: Uuid) -> Option<String> {
         let action = self.actions.get(&action)?;
         let logic = self.logic.get(&action.logic?)?;
         let definition = self.definitions.get(&logic.definition?)?;
@@ -200,6 +208,15 @@ impl Catalogue {
             "{}/{}",
             definition.logical_name, logic.logical_name
         ))
+    }
+
+    /// The same; of an action that does not say its logic definition `definition/'name'`.
+    pub(super) fn described(&self, action: Uuid) -> Option<String> {
+        self.described_by_logic(action).or_else(|| {
+            let definition = self.definition_of_action(action)?;
+            let name = &self.actions.get(&action)?.name;
+            Some(format!("{}/'{name}'", definition.logical_name))
+        })
     }
 
     /// The logical names of the actions that an instance of this definition must have.

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::Refresh;
-use super::failure::write_error;
+use super::flows::refused;
 use crate::clients::{Condition, Error, Row};
 use crate::engine::{
     Action, Ask, Failure, Found, Launch, Progress, Reading, Repeat, Set, Started, Verdict,
@@ -68,6 +68,8 @@ pub(super) struct Request {
     pub(super) body: Option<String>,
     /// Does it make a row under an id of ours, which must not be there yet?
     pub(super) creates: bool,
+    /// The directory object of the user that it is sent as, where it is not the caller.
+    pub(super) acting_as: Option<Uuid>,
 }
 
 impl Request {
@@ -78,6 +80,15 @@ impl Request {
             path: format!("{entity_set}({id})"),
             body: Some(body.to_string()),
             creates: false,
+            acting_as: None,
+        }
+    }
+
+    /// The same, sent as this user of the directory, if there is one.
+    pub(super) fn acting_as(self, user: Option<Uuid>) -> Self {
+        Self {
+            acting_as: user,
+            ..self
         }
     }
 }
@@ -90,6 +101,8 @@ pub(super) struct Fill {
     pub(super) value: Option<String>,
     pub(super) owner: Option<String>,
     pub(super) graph: Option<String>,
+    /// The directory object of the user that the request is sent as, where it is not the caller.
+    pub(super) acting_as: Option<Uuid>,
 }
 
 impl Fill {
@@ -133,11 +146,6 @@ where
     }
 }
 
-/// Refused by what the tenant says, with a flow's inner reason told apart.
-fn refused(error: Error) -> WriteError {
-    write_error(super::flows::explained(error))
-}
-
 /// Sends one request to the target's Web API. Takes the version that was read, if any.
 pub(super) async fn send(
     refresh: &Refresh,
@@ -153,8 +161,9 @@ pub(super) async fn send(
         _ => Condition::None,
     };
     let method = request.method.to_string();
-    let written = refresh
-        .target
+    let acting = request.acting_as.map(|user| refresh.target.acting_as(user));
+    let target = acting.as_ref().unwrap_or(&refresh.target);
+    let written = target
         .send(&method, &request.path, request.body.as_deref(), condition)
         .await?;
     Ok(written.service_date)
@@ -309,5 +318,6 @@ fn filled(
         path: filled.path,
         body: filled.body,
         creates: filled.method == Method::Patch && template.uses(Placeholder::NewId),
+        acting_as: fill.acting_as,
     })
 }

@@ -1,4 +1,4 @@
-//! Installing, naming and activating new instances.
+//! Installing and naming new instances.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -8,15 +8,15 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Old, by_id};
+use super::{Old, accepted};
 use crate::clients::Row;
-use crate::engine::{Change, Failure, Known, Reading, Survey};
+use crate::engine::{Barrier, Change, Failure, Known, Reading, Survey};
 use crate::runbook::{IomRequest, IomTable};
-use crate::steps::Refresh;
-use crate::steps::names::{Names, text};
-use crate::steps::providers::{Catalogue, Definition, Provider};
+use crate::steps::names::Names;
+use crate::steps::providers::{Catalogue, Definition};
 use crate::steps::tenant_set::{Fill, IomWrite, Reader, RowReader};
 use crate::steps::view::View;
+use crate::steps::{Refresh, seals};
 
 pub(super) struct Install(pub(super) Arc<Refresh>);
 
@@ -33,7 +33,7 @@ impl Survey for Install {
             .map(|(_, definition, _)| {
                 let key = format!("provider/new/{}", definition.logical_name);
                 let (id, new_id) = (definition.id, known.made_id(&key));
-                let after = json!({ "definition": definition.logical_name });
+                let after = installed(refresh, definition);
                 Change {
                     name: format!("install provider '{}' from the library", definition.name),
                     before: Value::Null,
@@ -66,6 +66,64 @@ impl Survey for Install {
             })
             .collect())
     }
+
+    /// An instance's own rows follow it: it is installed when it has as many as its definition.
+    async fn barrier(&self, known: &Known) -> Result<Barrier, Failure> {
+        let refresh = &self.0;
+        let names = Names::of(refresh);
+        let old = Old::of(refresh, known)?;
+        let view = refresh.view(known);
+        let now = Catalogue::read(refresh, view).await?;
+        for (table, word) in CHILDREN {
+            let is_definition = format!("{word}.definition");
+            let provider = format!("{word}.provider");
+            let recorded = seals::rows(known, seals::PROVIDERS, word);
+            let current = view.by_id(names.table(table)).await?;
+            for (replaced, definition, instance) in old.instances(&now) {
+                let Some(instance) = instance else {
+                    continue;
+                };
+                for (_, row) in &recorded {
+                    if names.lookup(row, &provider)? != Some(replaced.id) {
+                        continue;
+                    }
+                    let of = names.lookup(row, &is_definition)?;
+                    let mut is_there = false;
+                    for row in current.values() {
+                        is_there |= names.lookup(row, &provider)? == Some(instance.id)
+                            && names.lookup(row, &is_definition)? == of;
+                    }
+                    if !is_there {
+                        return Ok(Barrier::Holds(format!(
+                            "the new provider '{}' has not all of its {} yet",
+                            definition.name,
+                            word.replace("provider-", "").replace('-', " ") + "s"
+                        )));
+                    }
+                }
+            }
+        }
+        Ok(Barrier::Passed)
+    }
+}
+
+/// The rows that an instance has of its own.
+const CHILDREN: [(IomTable, &str); 3] = [
+    (IomTable::ProviderParameter, "provider-parameter"),
+    (IomTable::ProviderTransformation, "provider-transformation"),
+    (
+        IomTable::ProviderConnectionReference,
+        "provider-connection-reference",
+    ),
+];
+
+/// What installs a definition, with who accepted its terms, where the runbook names whose are.
+fn installed(refresh: &Refresh, definition: &Definition) -> Value {
+    let installed = json!({ "definition": definition.logical_name });
+    match accepted(refresh) {
+        Some(who) => json!({ "definition": definition.logical_name, "terms-accepted-by": who }),
+        None => installed,
+    }
 }
 
 /// Reads whether a new instance of a definition is installed.
@@ -81,7 +139,7 @@ impl Reader for Instance {
         let now = Catalogue::read(&self.refresh, View::Target(&self.refresh.target)).await?;
         Ok(Reading::of(
             match now.new_instance(self.definition.id, &self.old) {
-                Some(_) => json!({ "definition": self.definition.logical_name }),
+                Some(_) => installed(&self.refresh, &self.definition),
                 None => Value::Null,
             },
         ))
@@ -150,80 +208,5 @@ impl Survey for Rename {
             });
         }
         Ok(changes)
-    }
-}
-
-pub(super) struct Activate(pub(super) Arc<Refresh>);
-
-#[async_trait]
-impl Survey for Activate {
-    async fn survey(&self, known: &Known) -> Result<Vec<Change>, Failure> {
-        let refresh = &self.0;
-        let old = Old::of(refresh, known)?;
-        let now = Catalogue::read(refresh, refresh.view(known)).await?;
-        let mut changes = Vec::new();
-        for (_, definition, instance) in old.instances(&now) {
-            let expected = now.expected_actions(definition.id);
-            let after = json!({ "status": "Active", "actions": expected });
-            let before = instance.map_or(Value::Null, |instance| activation(&now, instance));
-            if before == after {
-                continue;
-            }
-            let id = instance.map_or(Uuid::nil(), |instance| instance.id);
-            changes.push(Change {
-                key: format!("provider/new/{}/activate", definition.logical_name),
-                name: format!("activate the new provider '{}'", definition.name),
-                before,
-                after: after.clone(),
-                follows: Vec::new(),
-                action: IomWrite {
-                    request: IomRequest::ActivateProvider,
-                    reader: Arc::new(Activation { refresh: Arc::clone(refresh), id }),
-                    after,
-                    by_hand: vec![format!("IOM app > Providers > Installed > '{}': activate it", definition.name)],
-                    evidence: "every new provider is active and has an action for each of its logic definitions".to_owned(),
-                    patience: Duration::from_mins(15),
-                }
-                .action(refresh, move |_| Ok(by_id(id))),
-            });
-        }
-        Ok(changes)
-    }
-}
-
-/// A provider's activation as it is compared: status, and the logical names of its actions.
-fn activation(catalogue: &Catalogue, provider: &Provider) -> Value {
-    json!({
-        "status": if provider.active { "Active" } else { "Inactive" },
-        "actions": catalogue.actions_of(provider.id),
-    })
-}
-
-/// Reads how far an activation has come.
-struct Activation {
-    refresh: Arc<Refresh>,
-    id: Uuid,
-}
-
-#[async_trait]
-impl Reader for Activation {
-    async fn read(&self) -> Result<Reading, Failure> {
-        let now = Catalogue::read(&self.refresh, View::Target(&self.refresh.target)).await?;
-        Ok(Reading::of(
-            now.providers
-                .get(&self.id)
-                .map_or(Value::Null, |provider| activation(&now, provider)),
-        ))
-    }
-
-    async fn refusal(&self) -> Result<Option<String>, Failure> {
-        let refresh = &self.refresh;
-        let names = Names::of(refresh);
-        let view = View::Target(&refresh.target);
-        let table = view.table(names.table(IomTable::Provider)).await?;
-        let row = refresh.target.get(&table.entity_set, self.id, &[]).await?;
-        let said =
-            row.and_then(|row| text(&row.value, names.column("provider.activation-error").ok()?));
-        Ok(said.filter(|said| !said.trim().is_empty()))
     }
 }

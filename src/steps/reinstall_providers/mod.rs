@@ -3,28 +3,41 @@
 //! | Phase | Reads | Changes |
 //! |---|---|---|
 //! | `record` | every provider and all that is configured for it | nothing; seals `providers` |
+//! | `release` | metadata, and the rows by which it forbids a deletion | nothing; a person frees them |
 //! | `deactivate` | old providers that are active | deactivates each: an active one cannot be deleted |
-//! | `delete` | old providers | deletes each; only ids of the seal |
+//! | `delete` | old providers, the second and inactive instances too | deletes each; only ids of the seal |
+//! | `leftovers` | old actions whose provider is gone | nothing; a person deletes them |
+//! | `orphan-flows` | flows that deleted providers deployed and that are on | switches each off |
 //! | `install` | the library | an instance of each definition that was active |
 //! | `name` | the new instances | the name that the old one had |
 //! | `parameters`, `transformations` | the new instances' rows | the target's values of before the copy, else the source's |
+//! | `mappings` | mapping rows that led to old providers | leads them to the new instances |
 //! | `connections`, `activate-connections` | the new instances' connection references | URL and owner, then active |
 //! | `activate` | status and actions of the new instances | activates each |
 //!
 //! *Old* means the ids of the seal. The one irreversible mistake, deleting what cannot be installed
 //! again, is refused before anything is deleted: every provider to be reinstalled must have an
-//! active definition. A new instance is known by its definition and by being none of the old ones;
-//! its id is made by this program, the same at every try. Nothing runs in parallel here.
+//! active definition, and its terms must be accepted where the runbook lists whose are. A new
+//! instance is known by its definition and by being none of the old ones; its id is made by this
+//! program, the same at every try. Nothing runs in parallel here.
 //!
 //! ```text
 //! mod.rs          the phases; what is old; deactivate and delete
-//! instances.rs    install, name, activate
+//! cascades.rs     what a deletion does to the rows that lead to a provider
+//! remains.rs      what deleted providers leave behind
+//! instances.rs    install, name
 //! settings.rs     parameters and transformations
+//! mappings.rs     mapping rows
 //! connections.rs  the instances' connection references
+//! activation.rs   activate, with its error text
 //! ```
 
+mod activation;
+mod cascades;
 mod connections;
 mod instances;
+mod mappings;
+mod remains;
 mod settings;
 
 use std::collections::BTreeSet;
@@ -35,8 +48,12 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use self::activation::Activate;
+use self::cascades::Release;
 use self::connections::{ActivateConnections, Connections};
-use self::instances::{Activate, Install, Rename};
+use self::instances::{Install, Rename};
+use self::mappings::Mappings;
+use self::remains::{Leftovers, OrphanFlows};
 use self::settings::{Setting, Settings};
 use super::names::{Names, label};
 use super::providers::{self, Catalogue, Definition, Provider};
@@ -51,12 +68,16 @@ pub(super) fn phases(refresh: &Arc<Refresh>) -> Vec<Phase> {
     let settings = |kind: Setting| Settings::of(refresh, kind);
     vec![
         Phase::capture("record", Record(Arc::clone(refresh))),
+        Phase::changes("release", Release(Arc::clone(refresh))),
         Phase::changes("deactivate", Deactivate(Arc::clone(refresh))),
         Phase::changes("delete", Delete(Arc::clone(refresh))),
+        Phase::changes("leftovers", Leftovers(Arc::clone(refresh))),
+        Phase::changes("orphan-flows", OrphanFlows(Arc::clone(refresh))),
         Phase::changes("install", Install(Arc::clone(refresh))),
         Phase::changes("name", Rename(Arc::clone(refresh))),
         Phase::changes("parameters", settings(Setting::Parameter)),
         Phase::changes("transformations", settings(Setting::Transformation)),
+        Phase::changes("mappings", Mappings(Arc::clone(refresh))),
         Phase::changes("connections", Connections(Arc::clone(refresh))),
         Phase::changes(
             "activate-connections",
@@ -109,6 +130,8 @@ impl Capture for Record {
 /// What was installed when the seal was made, and what is to be installed again.
 struct Old {
     ids: BTreeSet<Uuid>,
+    /// Everything that was there.
+    catalogue: Catalogue,
     /// The providers to be reinstalled with their definitions, ordered by logical name.
     again: Vec<(Provider, Definition)>,
 }
@@ -143,6 +166,9 @@ impl Old {
             }
             match definition {
                 Some(definition) if definition.active => {
+                    if !is_accepted(refresh, definition) {
+                        return Err(not_accepted(provider, definition));
+                    }
                     again.push((provider.clone(), definition.clone()));
                 }
                 _ => return Err(not_installable(provider, definition)),
@@ -150,7 +176,11 @@ impl Old {
         }
         again.sort_by(|(_, one), (_, other)| one.logical_name.cmp(&other.logical_name));
         let ids = catalogue.provider_ids();
-        Ok(Self { ids, again })
+        Ok(Self {
+            ids,
+            catalogue,
+            again,
+        })
     }
 
     /// The new instances that exist, with what they replace.
@@ -162,6 +192,45 @@ impl Old {
             (old, definition, now.new_instance(definition.id, &self.ids))
         })
     }
+}
+
+/// Are a definition's terms accepted? A runbook that lists none leaves them to whoever installs.
+fn is_accepted(refresh: &Refresh, definition: &Definition) -> bool {
+    let options = &refresh.runbook.steps.reinstall_providers.options;
+    let terms = &options.accept_terms;
+    terms.is_empty()
+        || terms
+            .iter()
+            .any(|name| name.value.eq_ignore_ascii_case(&definition.logical_name))
+}
+
+/// Who accepted terms, where the runbook lists whose are accepted: whoever this program acts as.
+fn accepted(refresh: &Refresh) -> Option<String> {
+    let options = &refresh.runbook.steps.reinstall_providers.options;
+    if options.accept_terms.is_empty() {
+        return None;
+    }
+    let person = refresh.runbook.act_as.as_ref().map(|who| who.value.clone());
+    let application = || {
+        let id = refresh.application.as_ref()?;
+        Some(format!("application {id}"))
+    };
+    Some(
+        person
+            .or_else(application)
+            .unwrap_or_else(|| "whoever ran this runbook".to_owned()),
+    )
+}
+
+fn not_accepted(provider: &Provider, definition: &Definition) -> Failure {
+    let definition = &definition.logical_name;
+    Failure::refused(format!(
+        "provider '{}' could not be installed again: the terms of its definition '{definition}' are not accepted",
+        provider.name
+    ))
+    .with_help(format!(
+        "nothing was deleted; read its terms in the library, then add `{definition}` to `accept-terms` of reinstall-providers"
+    ))
 }
 
 fn not_installable(provider: &Provider, definition: Option<&Definition>) -> Failure {
@@ -245,7 +314,11 @@ impl Survey for Delete {
     async fn survey(&self, known: &Known) -> Result<Vec<Change>, Failure> {
         let refresh = &self.0;
         let old = Old::of(refresh, known)?;
-        let now = Catalogue::read(refresh, refresh.view(known)).await?;
+        let view = refresh.view(known);
+        let now = Catalogue::read(refresh, view).await?;
+        let rules = cascades::cascades(refresh, view).await?;
+        let actions = Names::of(refresh).table(IomTable::ProviderAction);
+        let takes_actions = cascades::takes_along(&rules, actions);
         let here = now
             .providers
             .values()
@@ -258,12 +331,13 @@ impl Survey for Delete {
                     reader: Arc::new(Remains {
                         refresh: Arc::clone(refresh),
                         id,
+                        takes_actions,
                     }),
                     after: Value::Null,
                     by_hand: vec![format!(
                         "IOM app > Providers > Installed > '{name}': delete it"
                     )],
-                    evidence: "no old provider and none of its actions is left".to_owned(),
+                    evidence: "no old provider is left".to_owned(),
                     patience: Duration::from_mins(10),
                 }
                 .action(refresh, move |_| Ok(by_id(id)));
@@ -288,10 +362,11 @@ impl Survey for Delete {
     }
 }
 
-/// Reads whether a provider or any of its actions is left.
+/// Reads whether a provider is left, or any of the actions that its deletion takes along.
 struct Remains {
     refresh: Arc<Refresh>,
     id: Uuid,
+    takes_actions: bool,
 }
 
 #[async_trait]
@@ -309,6 +384,9 @@ impl Reader for Remains {
                 etag: row.etag,
                 basis: Value::Null,
             });
+        }
+        if !self.takes_actions {
+            return Ok(Reading::of(Value::Null));
         }
         let column = names.column("provider-action.provider")?;
         let filter = format!("_{column}_value eq {}", self.id);

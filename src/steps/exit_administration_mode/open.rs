@@ -1,31 +1,21 @@
-//! Step 2, `exit-administration-mode`.
-//!
-//! | Phase | Reads | Changes |
-//! |---|---|---|
-//! | `open` | the target's runtime state and background operations | sets both in one request, waits for its operation, reads back |
-//!
-//! The barrier of `open` waits until the target's Dataverse answers the caller again: a copied
-//! organization refuses for some minutes, until it has provisioned the caller. A resume surveys
-//! again; the request is safe to repeat.
+//! Phase `open`: administration mode off, background operations on.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::{Refresh, after_copy};
-use crate::clients::{Environment, ErrorKind, OperationHandle, OperationState};
+use super::admit::{Admission, admission};
+use super::read;
+use crate::clients::{Environment, OperationHandle, OperationState};
 use crate::engine::{
-    Action, Barrier, Change, Failure, Known, Phase, Progress, Reading, Set, Survey, WriteError,
-    Written,
+    Action, Barrier, Change, Failure, Known, Progress, Reading, Set, Survey, WriteError, Written,
 };
 use crate::steps::view::View;
+use crate::steps::{Refresh, after_copy};
 
-pub(super) fn phases(refresh: &Arc<Refresh>) -> Vec<Phase> {
-    vec![Phase::changes("open", Open(Arc::clone(refresh)))]
-}
-
-struct Open(Arc<Refresh>);
+/// Finds whether the environment is still closed.
+pub(super) struct Open(pub(super) Arc<Refresh>);
 
 fn state(environment: &Environment) -> Value {
     json!({
@@ -64,20 +54,20 @@ impl Survey for Open {
     async fn barrier(&self, _known: &Known) -> Result<Barrier, Failure> {
         match self.0.target.who_am_i().await {
             Ok(_) => Ok(Barrier::Passed),
-            Err(error) if matches!(error.kind, ErrorKind::Forbidden) => Ok(Barrier::Holds(
-                format!("the target refuses the caller so far: {}", error.message),
-            )),
-            Err(error) => Err(error.into()),
+            Err(error) => match admission(&error) {
+                Admission::Closed => Ok(Barrier::Holds(
+                    "the admin API says that administration mode is off, and Dataverse does not \
+                     know it yet"
+                        .to_owned(),
+                )),
+                Admission::NoUser | Admission::Refused => Ok(Barrier::Holds(format!(
+                    "the target refuses the caller so far: {}",
+                    error.message
+                ))),
+                Admission::Unknown => Err(error.into()),
+            },
         }
     }
-}
-
-async fn read(refresh: &Refresh) -> Result<Environment, Failure> {
-    refresh
-        .bap
-        .environment(refresh.target_id())
-        .await?
-        .ok_or_else(|| Failure::failed(format!("there is no environment {}", refresh.target_id())))
 }
 
 struct RuntimeState(Arc<Refresh>);

@@ -1,0 +1,63 @@
+//! Step 4, `activate-flows`.
+//!
+//! | Phase | Reads | Changes |
+//! |---|---|---|
+//! | `record` | the target's cloud flows | nothing; seals `flows`: definitions verbatim |
+//! | `replace` | their definitions | text in the definitions of flows that are off, where the runbook's `replace` says so |
+//! | `turn-on` | the cloud flows; what was on in the source, from the first seal | gives each flow that should be on its owner, switches it on, children before parents |
+//!
+//! The first two exist only where the runbook has `replace` rules. Keyed on `workflowid`, which
+//! survives the copy. Left alone: what the old providers deployed (step 6 makes it anew) and the
+//! compiled flows of tiles (step 7 compiles them anew); the compiled flows of published policies are
+//! switched on. A resume surveys again.
+
+mod replace;
+mod rules;
+mod turn_on;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::names::Fields;
+use super::view::View;
+use super::{Refresh, flows};
+use crate::engine::{Failure, Phase};
+
+pub(super) use rules::{Rules, Wanted};
+pub(super) use turn_on::key;
+
+pub(super) fn phases(refresh: &Arc<Refresh>) -> Vec<Phase> {
+    let turn_on = Phase::changes("turn-on", turn_on::TurnOn(Arc::clone(refresh)));
+    if refresh
+        .runbook
+        .steps
+        .activate_flows
+        .options
+        .replace
+        .is_empty()
+    {
+        return vec![turn_on];
+    }
+    vec![
+        Phase::capture("record", replace::Record(Arc::clone(refresh))),
+        Phase::changes("replace", replace::Replace(Arc::clone(refresh))),
+        turn_on,
+    ]
+}
+
+/// The condition that selects the definitions of cloud flows.
+const CLOUD_FLOWS: &str = "category eq 5 and type eq 1";
+
+/// Every cloud flow, by id.
+pub(super) async fn cloud_flows(view: View<'_>) -> Result<BTreeMap<Uuid, Fields>, Failure> {
+    let rows = view
+        .rows_where("workflow", Some(CLOUD_FLOWS.to_owned()))
+        .await?;
+    Ok(rows
+        .into_iter()
+        .filter(|row| flows::is_cloud_flow(&row.value))
+        .filter_map(|row| Some((row.id("workflowid")?, row.value)))
+        .collect())
+}

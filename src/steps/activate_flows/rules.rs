@@ -1,0 +1,200 @@
+//! Which cloud flows should be on.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use uuid::Uuid;
+use wildmatch::WildMatch;
+
+use crate::clients::Query;
+use crate::engine::{Failure, FailureKind, Known};
+use crate::runbook::{IomTable, TurnOn};
+use crate::steps::flows::{self, COMPILED};
+use crate::steps::names::{Fields, is_labelled, text};
+use crate::steps::{Refresh, seals};
+
+/// Should a flow be on, and if not, why not?
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(in crate::steps) enum Wanted {
+    On,
+    Off(&'static str),
+}
+
+/// What decides which flows should be on.
+pub(in crate::steps) struct Rules<'a> {
+    refresh: &'a Refresh,
+    on_in_source: BTreeSet<Uuid>,
+    old_providers: BTreeSet<Uuid>,
+    policies: BTreeSet<String>,
+}
+
+impl<'a> Rules<'a> {
+    /// The rules of this run: the runbook's, and what the first seal says of the source.
+    pub(in crate::steps) fn of(refresh: &'a Refresh, known: &Known) -> Self {
+        let source =
+            |table: &str| seals::rows(known, seals::BEFORE_COPY, &format!("source/{table}"));
+        Self::from(
+            refresh,
+            source("workflow"),
+            source("provider"),
+            &source("policy"),
+        )
+    }
+
+    /// The same; where nothing is sealed, because the runbook skips the copy, by what the source
+    /// holds now.
+    pub(in crate::steps) async fn read(
+        refresh: &'a Refresh,
+        known: &Known,
+    ) -> Result<Self, Failure> {
+        let sealed = seals::rows(known, seals::BEFORE_COPY, "source/workflow");
+        if !sealed.is_empty() || refresh.runbook.steps.copy_environments.skip.is_none() {
+            return Ok(Self::of(refresh, known));
+        }
+        let names = &refresh.names;
+        Ok(Self::from(
+            refresh,
+            live(refresh, "workflow").await?,
+            live(refresh, names.table(IomTable::Provider)).await?,
+            &live(refresh, names.table(IomTable::Policy)).await?,
+        ))
+    }
+
+    fn from(
+        refresh: &'a Refresh,
+        workflows: Vec<(Uuid, Fields)>,
+        providers: Vec<(Uuid, Fields)>,
+        policies: &[(Uuid, Fields)],
+    ) -> Self {
+        Self {
+            refresh,
+            on_in_source: workflows
+                .into_iter()
+                .filter(|(_, row)| flows::is_cloud_flow(row) && flows::is_on(row))
+                .map(|(id, _)| id)
+                .collect(),
+            old_providers: providers.into_iter().map(|(id, _)| id).collect(),
+            policies: policies
+                .iter()
+                .filter(|(_, row)| is_published(row))
+                .map(|(id, row)| refresh.names.title(IomTable::Policy, row, *id))
+                .collect(),
+        }
+    }
+
+    /// Did an old provider deploy this flow?
+    pub(in crate::steps) fn is_deployed(&self, name: &str) -> bool {
+        flows::is_deployed_by(name, &self.old_providers)
+    }
+
+    /// Why a flow is none of this step's, because another makes it anew.
+    pub(in crate::steps) fn made_anew(&self, name: &str) -> Option<&'static str> {
+        if self.is_deployed(name) {
+            return Some("deployed by a provider that is reinstalled");
+        }
+        let part = name.strip_prefix(COMPILED)?;
+        (!self.policies.contains(part))
+            .then_some("compiled from an orchestration that is published again")
+    }
+
+    /// Should this flow be on?
+    pub(in crate::steps) fn wanted(&self, id: Uuid, name: &str) -> Wanted {
+        if let Some(reason) = self.made_anew(name) {
+            return Wanted::Off(reason);
+        }
+        let options = &self.refresh.runbook.steps.activate_flows.options;
+        if options
+            .except
+            .iter()
+            .any(|pattern| names(&pattern.value, id, name))
+        {
+            return Wanted::Off("excepted by the runbook");
+        }
+        match &options.turn_on.value {
+            TurnOn::All => Wanted::On,
+            TurnOn::AsInSource if self.on_in_source.contains(&id) => Wanted::On,
+            TurnOn::AsInSource => Wanted::Off("off in the source"),
+            TurnOn::Flows(patterns) if patterns.iter().any(|p| names(&p.value, id, name)) => {
+                Wanted::On
+            }
+            TurnOn::Flows(_) => Wanted::Off("not named by the runbook"),
+        }
+    }
+
+    /// A pattern that matches nothing is a mistake in the runbook: say where.
+    pub(super) fn check(&self, flows: &BTreeMap<Uuid, Fields>) -> Result<(), Failure> {
+        let options = &self.refresh.runbook.steps.activate_flows.options;
+        let turned_on = match &options.turn_on.value {
+            TurnOn::Flows(patterns) => patterns.as_slice(),
+            TurnOn::All | TurnOn::AsInSource => &[],
+        };
+        for pattern in turned_on.iter().chain(&options.except) {
+            let matches = flows.iter().any(|(id, row)| {
+                names(&pattern.value, *id, &text(row, "name").unwrap_or_default())
+            });
+            if !matches {
+                let diagnostic = self.refresh.runbook.diagnostic(
+                    pattern.span,
+                    &format!("no cloud flow matches '{}'", pattern.value),
+                    Some("correct the pattern, or leave it out; `*` matches any run of characters"),
+                );
+                return Err(Failure::new(FailureKind::Wrong, diagnostic.to_string()));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Does a pattern of the runbook (a glob over names, or a workflow id) name this flow?
+pub(super) fn names(pattern: &str, id: Uuid, name: &str) -> bool {
+    Uuid::try_parse(pattern).is_ok_and(|wanted| wanted == id)
+        || WildMatch::new_case_insensitive(pattern).matches(name)
+}
+
+/// Is a policy published? Whether its state or its status says so is not published; both are read.
+fn is_published(row: &Fields) -> bool {
+    ["statecode", "statuscode"]
+        .into_iter()
+        .any(|column| is_labelled(row, column, "Published"))
+}
+
+/// The rows of a table of the source as they are now.
+async fn live(refresh: &Refresh, table: &str) -> Result<Vec<(Uuid, Fields)>, Failure> {
+    let Some(table) = refresh.source.table(table).await? else {
+        return Ok(Vec::new());
+    };
+    let query = Query::new().order_by(&table.primary_id).annotated();
+    let rows = refresh.source.list(&table.entity_set, &query).await?;
+    Ok(rows
+        .into_iter()
+        .filter_map(|row| Some((row.id(&table.primary_id)?, row.value)))
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_policy_is_published_by_its_state_or_its_status() {
+        let row = |state: &str, status: &str| {
+            let row = json!({
+                "statecode@OData.Community.Display.V1.FormattedValue": state,
+                "statuscode@OData.Community.Display.V1.FormattedValue": status,
+            });
+            is_published(row.as_object().unwrap())
+        };
+        assert!(row("Published", "Active") && row("Active", "published"));
+        assert!(!row("Unpublished", "Inactive") && !row("Active", "Draft"));
+    }
+
+    #[test]
+    fn a_pattern_is_a_glob_over_names_or_a_workflow_id() {
+        let id = Uuid::from_u128(7);
+        assert!(names("legacy *", id, "Legacy order import"));
+        assert!(!names("legacy", id, "Legacy order import"));
+        assert!(names(&id.to_string().to_uppercase(), id, "anything"));
+        assert!(!names(&Uuid::from_u128(8).to_string(), id, "anything"));
+    }
+}

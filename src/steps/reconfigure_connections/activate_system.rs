@@ -1,0 +1,144 @@
+//! Phase `activate-system`.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::engine::{Change, Failure, Known, Reading, Survey};
+use crate::runbook::{IomRequest, IomTable};
+use crate::steps::activate_flows::cloud_flows;
+use crate::steps::connections::acting_as;
+use crate::steps::names::{Fields, Names, is_labelled, text};
+use crate::steps::tenant_set::{Fill, IomWrite, Reader};
+use crate::steps::view::View;
+use crate::steps::{Refresh, flows};
+
+/// Finds whether the system must be activated.
+pub(super) struct ActivateSystem(pub(super) Arc<Refresh>);
+
+#[async_trait]
+impl Survey for ActivateSystem {
+    async fn survey(&self, known: &Known) -> Result<Vec<Change>, Failure> {
+        let refresh = &self.0;
+        let view = refresh.view(known);
+        let before = match view {
+            View::Target(_) => SystemReader(Arc::clone(refresh)).read().await?.value,
+            View::AfterCopy(_) => json!({ "system": "not active" }),
+        };
+        let after = json!({ "system": "active" });
+        if before == after {
+            return Ok(Vec::new());
+        }
+        let acting_as = acting_as(refresh, view).await?;
+        let action = IomWrite {
+            request: IomRequest::ActivateSystem,
+            reader: Arc::new(SystemReader(Arc::clone(refresh))),
+            after: after.clone(),
+            by_hand: vec![
+                "IOM app > Core settings > Admin home > Connection references".to_owned(),
+                "press 'Activate system'; if it times out, press it again".to_owned(),
+            ],
+            evidence: "every system connection reference is active and every platform flow is on"
+                .to_owned(),
+            patience: Duration::from_mins(15),
+        }
+        .action(refresh, move |_| {
+            Ok(Fill {
+                acting_as,
+                ..Fill::default()
+            })
+        });
+        Ok(vec![Change {
+            key: "activate-system".to_owned(),
+            name: "activate the Intelligent Order Management system".to_owned(),
+            before,
+            after,
+            follows: Vec::new(),
+            action,
+        }])
+    }
+}
+
+/// Reads whether the system is active: no flag is published, so every reference and every platform
+/// flow is looked at.
+struct SystemReader(Arc<Refresh>);
+
+#[async_trait]
+impl Reader for SystemReader {
+    async fn read(&self) -> Result<Reading, Failure> {
+        let refresh = &self.0;
+        let names = Names::of(refresh);
+        let view = View::Target(&refresh.target);
+        let references = view
+            .rows(names.table(IomTable::PlatformConnectionReference))
+            .await?;
+        let incomplete = references
+            .iter()
+            .filter(|row| !is_labelled(&row.value, "statuscode", "Active"))
+            .count();
+        let off: Vec<String> = platform_flows(view)
+            .await?
+            .iter()
+            .filter(|row| !flows::is_on(row))
+            .filter_map(|row| text(row, "name"))
+            .collect();
+        let active = incomplete == 0 && off.is_empty();
+        let said = format!(
+            "{incomplete} system connection references are not active, platform flows that are off: {}",
+            if off.is_empty() {
+                "none".to_owned()
+            } else {
+                off.join(", ")
+            }
+        );
+        Ok(Reading {
+            value: json!({ "system": if active { "active" } else { "not active" } }),
+            etag: None,
+            basis: Value::String(said),
+        })
+    }
+}
+
+/// The platform flows: managed cloud flows that belong to one of IOM's solutions.
+pub(in crate::steps) async fn platform_flows(view: View<'_>) -> Result<Vec<Fields>, Failure> {
+    let solutions = view.rows("solution").await?;
+    let iom: Vec<Uuid> = solutions
+        .iter()
+        .filter(|row| is_iom_solution(&row.value))
+        .filter_map(|row| row.id("solutionid"))
+        .collect();
+    let mut members = BTreeSet::new();
+    for solution in iom {
+        // Component type 29 is a workflow (Dataverse, solutioncomponent).
+        let filter = format!("_solutionid_value eq {solution} and componenttype eq 29");
+        for row in view.rows_where("solutioncomponent", Some(filter)).await? {
+            members.extend(row.id("objectid"));
+        }
+    }
+    Ok(cloud_flows(view)
+        .await?
+        .into_iter()
+        .filter(|(id, row)| {
+            members.contains(id) && row.get("ismanaged").and_then(Value::as_bool) == Some(true)
+        })
+        .map(|(_, row)| row)
+        .collect())
+}
+
+/// Is it one of IOM's solutions? Unique names are not published; the display name says it, and the
+/// publisher's prefix with the product's.
+fn is_iom_solution(row: &Fields) -> bool {
+    let unique = text(row, "uniquename")
+        .unwrap_or_default()
+        .to_ascii_lowercase();
+    let friendly = text(row, "friendlyname")
+        .unwrap_or_default()
+        .to_ascii_lowercase();
+    friendly.contains("intelligent order management")
+        || unique.starts_with("msdyn_intelligentordermanagement")
+        || unique.starts_with("msdyn_iom")
+}

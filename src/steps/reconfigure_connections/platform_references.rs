@@ -1,0 +1,164 @@
+//! Phase `platform-references`: the rows that IOM's own form *Connection references* edits.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::choices::{Choices, unused_choices};
+use super::wiring;
+use crate::clients::Row;
+use crate::engine::{Action, Change, Failure, Known, Reading, Survey};
+use crate::runbook::{IomRequest, IomTable};
+use crate::steps::Refresh;
+use crate::steps::connections::{
+    OwnerRow, acting_as, choice, connection_url, connector_of_url, leads_into, owner, owner_of,
+};
+use crate::steps::names::{Fields, Names, text};
+use crate::steps::tenant_set::{Fill, IomWrite, RowReader};
+
+/// Finds the rows that name another connection or owner than they shall.
+pub(super) struct PlatformReferences(pub(super) Arc<Refresh>);
+
+#[async_trait]
+impl Survey for PlatformReferences {
+    async fn survey(&self, known: &Known) -> Result<Vec<Change>, Failure> {
+        let refresh = &self.0;
+        let names = Names::of(refresh);
+        let view = refresh.view(known);
+        let url_column = names.column("platform-connection-reference.connection-url")?;
+        let table = view
+            .table(names.table(IomTable::PlatformConnectionReference))
+            .await?;
+        let owner = owner(refresh, view).await?;
+        let acting_as = acting_as(refresh, view).await?;
+        let choices = Choices::read(refresh, known).await?;
+        let mut changes = Vec::new();
+        for row in view.rows(&table.logical_name).await? {
+            let Some(id) = row.id(&table.primary_id) else {
+                continue;
+            };
+            let name = names.title(IomTable::PlatformConnectionReference, &row.value, id);
+            let Some(wanted) = wanted_url(refresh, &choices, &row.value, url_column, &name)? else {
+                continue;
+            };
+            let before = wiring(&row.value, url_column);
+            let wanted_owner = owner
+                .as_ref()
+                .map(|o| o.id.to_string())
+                .or_else(|| owner_of(&row.value));
+            let after = json!({ "connection": wanted, "owner": wanted_owner });
+            if before == after {
+                continue;
+            }
+            let column = url_column.to_owned();
+            changes.push(Change {
+                key: format!("platform-reference/{id}"),
+                name: format!("save system connection reference '{name}'"),
+                before,
+                after: after.clone(),
+                follows: Vec::new(),
+                action: save(
+                    refresh,
+                    &table.entity_set,
+                    id,
+                    &name,
+                    column,
+                    wanted,
+                    after,
+                    owner.clone(),
+                    acting_as,
+                ),
+            });
+        }
+        Ok(changes)
+    }
+
+    async fn notes(&self, known: &Known) -> Result<Vec<String>, Failure> {
+        unused_choices(&self.0, known).await
+    }
+}
+
+/// The URL that a platform reference shall have; none where nothing says which connection.
+fn wanted_url(
+    refresh: &Refresh,
+    choices: &Choices,
+    row: &Fields,
+    url_column: &str,
+    name: &str,
+) -> Result<Option<String>, Failure> {
+    let Some(current) = text(row, url_column) else {
+        return Ok(None);
+    };
+    let connector = connector_of_url(&current).unwrap_or_default();
+    let Some(choice) = choice(&refresh.runbook, None, name, &connector) else {
+        if leads_into(&current, refresh.target_id()) {
+            return Ok(None);
+        }
+        return Err(Failure::failed(format!(
+            "system connection reference '{name}' leads into another environment, and the runbook \
+             names no connection for it"
+        ))
+        .with_help(format!(
+            "add `{connector}: <connection id>` under `connections` of reconfigure-connections"
+        ))
+        .lasting());
+    };
+    let connection = choices.connection(refresh, choice, &connector)?;
+    connection_url(&current, refresh.target_id(), &connection)
+        .map(Some)
+        .ok_or_else(|| {
+            Failure::failed(format!(
+                "system connection reference '{name}' holds no URL that can be read"
+            ))
+            .with_help("open it in the IOM app, choose a connection and save it, then run again")
+            .lasting()
+        })
+}
+
+#[expect(
+    clippy::too_many_arguments,
+    reason = "one place builds it, and each is a different thing"
+)]
+fn save(
+    refresh: &Arc<Refresh>,
+    entity_set: &str,
+    id: Uuid,
+    name: &str,
+    column: String,
+    url: String,
+    after: Value,
+    owner: Option<OwnerRow>,
+    acting_as: Option<Uuid>,
+) -> Action {
+    IomWrite {
+        request: IomRequest::SavePlatformConnectionReference,
+        reader: Arc::new(RowReader {
+            refresh: Arc::clone(refresh),
+            entity_set: entity_set.to_owned(),
+            id,
+            project: move |row: Option<&Row>| {
+                Reading::of(row.map_or(Value::Null, |row| wiring(&row.value, &column)))
+            },
+        }),
+        after,
+        by_hand: vec![
+            "IOM app > Core settings > Admin home > Connection references".to_owned(),
+            format!("open '{name}', set the connection URL to {url}, save; it must be yours"),
+        ],
+        evidence: "every system connection reference names the target's connection and owner"
+            .to_owned(),
+        patience: Duration::from_mins(1),
+    }
+    .action(refresh, move |_| {
+        Ok(Fill {
+            id: Some(id),
+            value: Some(url.clone()),
+            owner: owner.as_ref().map(OwnerRow::bind),
+            acting_as,
+            ..Fill::default()
+        })
+    })
+}

@@ -1,0 +1,183 @@
+//! Phase `connection-references`: Dataverse's own references, which flows use.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::choices::Choices;
+use super::wiring;
+use crate::clients::{Query, Row};
+use crate::engine::{Action, Barrier, Change, Failure, Known, Reading, Survey};
+use crate::steps::Refresh;
+use crate::steps::activate_flows::{Rules, Wanted, cloud_flows};
+use crate::steps::connections::{acting_as, choice, connector_name, owner, owner_of};
+use crate::steps::flows::Definition;
+use crate::steps::names::{Fields, text};
+use crate::steps::tenant_set::{Request, RowReader, TenantSet};
+use crate::steps::view::View;
+
+/// Finds the references that name another connection or owner than they shall.
+pub(super) struct References(pub(super) Arc<Refresh>);
+
+#[async_trait]
+impl Survey for References {
+    async fn survey(&self, known: &Known) -> Result<Vec<Change>, Failure> {
+        let refresh = &self.0;
+        let view = refresh.view(known);
+        let owner = owner(refresh, view).await?;
+        let table = view.table("connectionreference").await?;
+        let acting_as = acting_as(refresh, view).await?;
+        let choices = Choices::read(refresh, known).await?;
+        let mut changes = Vec::new();
+        for CoreReference {
+            id,
+            logical_name,
+            connector,
+            row,
+        } in core_references(view).await?
+        {
+            let Some(choice) = choice(&refresh.runbook, None, &logical_name, &connector) else {
+                continue;
+            };
+            let connection = choices.connection(refresh, choice, &connector)?;
+            let before = wiring(&row, "connectionid");
+            let wanted_owner = owner
+                .as_ref()
+                .map(|o| o.id.to_string())
+                .or_else(|| owner_of(&row));
+            let after = json!({ "connection": connection, "owner": wanted_owner });
+            if before == after {
+                continue;
+            }
+            let mut body = json!({ "connectionid": connection });
+            if let Some(owner) = &owner {
+                body["ownerid@odata.bind"] = json!(owner.bind());
+            }
+            let request = Request::patch(&table.entity_set, id, &body).acting_as(acting_as);
+            changes.push(Change {
+                key: format!("connection-reference/{logical_name}"),
+                name: format!("wire connection reference '{logical_name}'"),
+                before,
+                after,
+                follows: Vec::new(),
+                action: Action::Set(Arc::new(TenantSet {
+                    refresh: Arc::clone(refresh),
+                    reader: Arc::new(RowReader {
+                        refresh: Arc::clone(refresh),
+                        entity_set: table.entity_set.clone(),
+                        id,
+                        project: |row: Option<&Row>| {
+                            Reading::of(
+                                row.map_or(Value::Null, |row| wiring(&row.value, "connectionid")),
+                            )
+                        },
+                    }),
+                    request: move |_: &Reading| Ok(request.clone()),
+                    patience: Duration::from_mins(1),
+                })),
+            });
+        }
+        Ok(changes)
+    }
+
+    async fn barrier(&self, _known: &Known) -> Result<Barrier, Failure> {
+        let query = Query::new()
+            .select(&["asyncoperationid", "statecode"])
+            .filter("operationtype eq 101 and statecode ne 3".to_owned());
+        let waiting = self.0.target.list("asyncoperations", &query).await?;
+        if waiting.is_empty() {
+            return Ok(Barrier::Passed);
+        }
+        Ok(Barrier::Holds(format!(
+            "Dataverse is refreshing the flows that use the references ({} left)",
+            waiting.len()
+        )))
+    }
+
+    async fn notes(&self, known: &Known) -> Result<Vec<String>, Failure> {
+        let refresh = &self.0;
+        let view = refresh.view(known);
+        let choices = Choices::read(refresh, known).await?;
+        let rules = Rules::read(refresh, known).await?;
+        let mut users: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (id, row) in cloud_flows(view).await? {
+            let name = text(&row, "name").unwrap_or_default();
+            if rules.wanted(id, &name) == Wanted::On
+                && let Some(definition) = Definition::of(&row)
+            {
+                for reference in definition.references() {
+                    users.entry(reference).or_default().push(name.clone());
+                }
+            }
+        }
+        let mut unwired = Vec::new();
+        for reference in core_references(view).await? {
+            let logical_name = reference.logical_name.to_ascii_lowercase();
+            let used_by = users.remove(&logical_name).unwrap_or_default();
+            let is_chosen = choice(
+                &refresh.runbook,
+                None,
+                &reference.logical_name,
+                &reference.connector,
+            )
+            .is_some();
+            let connection = text(&reference.row, "connectionid");
+            if !is_chosen && !used_by.is_empty() && !choices.has(connection.as_deref()) {
+                unwired.push(uncovered(&reference, &used_by));
+            }
+        }
+        unwired.extend(users.iter().map(|(reference, used_by)| {
+            format!(
+                "connection reference '{reference}' is not in the environment, and cloud flows \
+                 that shall be on use it: {}",
+                used_by.join(", ")
+            )
+        }));
+        Ok(unwired)
+    }
+}
+
+/// A reference of which the runbook says nothing, with the flows that will not turn on for it.
+fn uncovered(reference: &CoreReference, used_by: &[String]) -> String {
+    let CoreReference {
+        logical_name,
+        connector,
+        ..
+    } = reference;
+    format!(
+        "no connection is chosen for connection reference '{logical_name}', and cloud flows that \
+         shall be on use it: {}; add `{logical_name}: <connection id>` or `{connector}: \
+         <connection id>` under `connections` of reconfigure-connections",
+        used_by.join(", ")
+    )
+}
+
+/// An active connection reference of Dataverse.
+pub(super) struct CoreReference {
+    pub(super) id: Uuid,
+    pub(super) logical_name: String,
+    pub(super) connector: String,
+    pub(super) row: Fields,
+}
+
+/// Every active connection reference.
+pub(super) async fn core_references(view: View<'_>) -> Result<Vec<CoreReference>, Failure> {
+    let rows = view
+        .rows_where("connectionreference", Some("statecode eq 0".to_owned()))
+        .await?;
+    Ok(rows
+        .into_iter()
+        .filter_map(|row| {
+            Some(CoreReference {
+                id: row.id("connectionreferenceid")?,
+                logical_name: row.string("connectionreferencelogicalname")?.to_owned(),
+                connector: connector_name(row.string("connectorid").unwrap_or_default()),
+                row: row.value,
+            })
+        })
+        .collect())
+}

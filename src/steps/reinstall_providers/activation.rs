@@ -1,0 +1,269 @@
+//! Activating new instances.
+//!
+//! An activation takes minutes, and its effects some more (Microsoft Learn, *Set up the FedEx
+//! provider*: up to six): it is waited for, and only an error text that the tenant writes ends it
+//! before its time. A text that was there when the activation was requested is an earlier one's.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{Old, by_id};
+use crate::engine::{
+    Action, Barrier, Change, Failure, Found, Known, Launch, Progress, Reading, Repeat, Started,
+    Survey, Verdict, WriteError,
+};
+use crate::runbook::{IomRequest, IomTable};
+use crate::steps::Refresh;
+use crate::steps::names::{Names, text};
+use crate::steps::providers::{Catalogue, Provider};
+use crate::steps::tenant_set::{IomWrite, Reader};
+use crate::steps::view::View;
+
+pub(super) struct Activate(pub(super) Arc<Refresh>);
+
+#[async_trait]
+impl Survey for Activate {
+    async fn survey(&self, known: &Known) -> Result<Vec<Change>, Failure> {
+        let refresh = &self.0;
+        let old = Old::of(refresh, known)?;
+        let now = Catalogue::read(refresh, refresh.view(known)).await?;
+        let mut changes = Vec::new();
+        for (_, definition, instance) in old.instances(&now) {
+            let expected = now.expected_actions(definition.id);
+            let after = json!({ "status": "Active", "actions": expected });
+            let before = instance.map_or(Value::Null, |instance| activation(&now, instance));
+            if before == after {
+                continue;
+            }
+            let id = instance.map_or(Uuid::nil(), |instance| instance.id);
+            let reader = Arc::new(Activation {
+                refresh: Arc::clone(refresh),
+                id,
+            });
+            let action = IomWrite {
+                request: IomRequest::ActivateProvider,
+                reader: Arc::clone(&reader) as Arc<dyn Reader>,
+                after: after.clone(),
+                by_hand: vec![format!("IOM app > Providers > Installed > '{}': activate it", definition.name)],
+                evidence: "every new provider is active and has an action for each of its logic definitions".to_owned(),
+                patience: Duration::from_mins(15),
+            }
+            .action(refresh, move |_| Ok(by_id(id)));
+            let action = match action {
+                Action::Launch(launch) => Action::Launch(Arc::new(Activating { launch, reader })),
+                other => other,
+            };
+            changes.push(Change {
+                key: format!("provider/new/{}/activate", definition.logical_name),
+                name: format!("activate the new provider '{}'", definition.name),
+                before,
+                after,
+                follows: Vec::new(),
+                action,
+            });
+        }
+        Ok(changes)
+    }
+
+    /// A provider may go inactive again, or lose sight of its actions, before an activation has
+    /// settled.
+    async fn barrier(&self, known: &Known) -> Result<Barrier, Failure> {
+        let refresh = &self.0;
+        let old = Old::of(refresh, known)?;
+        let now = Catalogue::read(refresh, refresh.view(known)).await?;
+        for (_, definition, instance) in old.instances(&now) {
+            let expected = now.expected_actions(definition.id);
+            let is_settled = instance
+                .is_some_and(|instance| instance.active && now.actions_of(instance.id) == expected);
+            if !is_settled {
+                let name = &definition.name;
+                return Ok(Barrier::Holds(format!("provider '{name}' is settling")));
+            }
+        }
+        Ok(Barrier::Passed)
+    }
+}
+
+/// A provider's activation as it is compared: status, and the logical names of its actions.
+fn activation(catalogue: &Catalogue, provider: &Provider) -> Value {
+    json!({
+        "status": if provider.active { "Active" } else { "Inactive" },
+        "actions": catalogue.actions_of(provider.id),
+    })
+}
+
+/// Reads how far an activation has come.
+struct Activation {
+    refresh: Arc<Refresh>,
+    id: Uuid,
+}
+
+#[async_trait]
+impl Reader for Activation {
+    async fn read(&self) -> Result<Reading, Failure> {
+        let now = Catalogue::read(&self.refresh, View::Target(&self.refresh.target)).await?;
+        Ok(Reading::of(
+            now.providers
+                .get(&self.id)
+                .map_or(Value::Null, |provider| activation(&now, provider)),
+        ))
+    }
+}
+
+/// The error text of a provider's activation, and when its row was changed last.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+struct ErrorText {
+    said: Option<String>,
+    changed: Option<String>,
+}
+
+impl ErrorText {
+    fn of(handle: &Value) -> Self {
+        let text = |member: &str| Some(handle.get(member)?.as_str()?.to_owned());
+        Self {
+            said: text(ERROR),
+            changed: text(CHANGED),
+        }
+    }
+
+    /// The text, if it is not what was there when the activation was requested.
+    fn since(self, requested: &Self) -> Option<String> {
+        let is_new = self != *requested;
+        self.said.filter(|_| is_new)
+    }
+}
+
+/// The members of the handle that keep what the error text was when the request was accepted.
+const ERROR: &str = "error-before";
+const CHANGED: &str = "changed-before";
+
+impl Activation {
+    async fn error_text(&self) -> Result<ErrorText, Failure> {
+        let refresh = &self.refresh;
+        let names = Names::of(refresh);
+        let view = View::Target(&refresh.target);
+        let table = view.table(names.table(IomTable::Provider)).await?;
+        let Some(row) = refresh.target.get(&table.entity_set, self.id, &[]).await? else {
+            return Ok(ErrorText::default());
+        };
+        // A tenant whose error column is not known shows no reason, and is waited for.
+        let column = names.column("provider.activation-error").ok();
+        let said = column.and_then(|column| text(&row.value, column));
+        Ok(ErrorText {
+            said: said.filter(|said| !said.trim().is_empty()),
+            changed: text(&row.value, "modifiedon"),
+        })
+    }
+}
+
+/// An activation that ends when the tenant writes a new error text.
+struct Activating {
+    launch: Arc<dyn Launch>,
+    reader: Arc<Activation>,
+}
+
+#[async_trait]
+impl Launch for Activating {
+    fn repeat(&self) -> Repeat {
+        self.launch.repeat()
+    }
+
+    async fn probe(&self) -> Result<Value, Failure> {
+        self.launch.probe().await
+    }
+
+    async fn request(&self) -> Result<Started, WriteError> {
+        // Read before the request: whatever it says later is the request's own doing.
+        let before = self
+            .reader
+            .error_text()
+            .await
+            .map_err(WriteError::Refused)?;
+        let mut started = self.launch.request().await?;
+        started.handle[ERROR] = Value::from(before.said);
+        started.handle[CHANGED] = Value::from(before.changed);
+        Ok(started)
+    }
+
+    async fn find(&self, probed: &Value) -> Result<Found, Failure> {
+        self.launch.find(probed).await
+    }
+
+    async fn poll(&self, handle: &Value) -> Result<Progress, Failure> {
+        self.launch.poll(handle).await
+    }
+
+    async fn verify(&self, handle: &Value) -> Result<Verdict, Failure> {
+        let verdict = self.launch.verify(handle).await?;
+        if !matches!(verdict, Verdict::NotYet(_)) {
+            return Ok(verdict);
+        }
+        let said = self.reader.error_text().await?;
+        Ok(match said.since(&ErrorText::of(handle)) {
+            Some(said) => Verdict::Wrong(explained(&said)),
+            None => verdict,
+        })
+    }
+
+    fn expected(&self) -> Duration {
+        self.launch.expected()
+    }
+
+    fn timeout(&self) -> Duration {
+        self.launch.timeout()
+    }
+
+    fn patience(&self) -> Duration {
+        self.launch.patience()
+    }
+}
+
+/// An activation's error text, with what to do where it is a known one.
+fn explained(said: &str) -> String {
+    let lower = said.to_ascii_lowercase();
+    let is_duplicate = ["unique", "duplicate", "violation of"]
+        .iter()
+        .any(|word| lower.contains(word));
+    if is_duplicate {
+        return format!(
+            "{said} (action rows of a deleted provider are left: delete them under Provider \
+             settings > Additional settings > Actions, or update IOM to 1.1.03322.1 or later)"
+        );
+    }
+    said.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_text_of_an_earlier_activation_is_none_of_this_one() {
+        let text = |said: Option<&str>, changed: &str| ErrorText {
+            said: said.map(str::to_owned),
+            changed: Some(changed.to_owned()),
+        };
+        let before = text(Some("no connection"), "1");
+        assert_eq!(before.clone().since(&before), None);
+        assert_eq!(text(None, "2").since(&before), None);
+        let again = text(Some("no connection"), "2");
+        assert_eq!(again.since(&before).as_deref(), Some("no connection"));
+        let handle = json!({ ERROR: "no connection", CHANGED: "1" });
+        assert_eq!(ErrorText::of(&handle), before);
+        assert_eq!(
+            ErrorText::of(&json!({ "found": true })),
+            ErrorText::default()
+        );
+    }
+
+    #[test]
+    fn a_duplicate_is_explained() {
+        let said = "Violation of UNIQUE KEY constraint 'x'";
+        assert!(explained(said).contains("1.1.03322.1"));
+        assert_eq!(explained("no connection"), "no connection");
+    }
+}

@@ -1,0 +1,180 @@
+//! What old providers may leave behind: action rows, and flows that still run.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::Old;
+use crate::clients::Row;
+use crate::engine::{Action, Ask, Change, Failure, Known, Reading, Survey};
+use crate::steps::Refresh;
+use crate::steps::flows;
+use crate::steps::names::text;
+use crate::steps::providers::Catalogue;
+use crate::steps::tenant_set::{Request, RowReader, TenantSet};
+
+/// Old action rows whose provider is gone. No request for deleting one is known, so a person is
+/// asked: builds of IOM before 1.1.03322.1 refuse to activate a provider while they are there
+/// (Microsoft Learn, *What's new in Intelligent Order Management*, February 2026).
+pub(super) struct Leftovers(pub(super) Arc<Refresh>);
+
+#[async_trait]
+impl Survey for Leftovers {
+    async fn survey(&self, known: &Known) -> Result<Vec<Change>, Failure> {
+        let refresh = &self.0;
+        let old = Old::of(refresh, known)?;
+        let now = Catalogue::read(refresh, refresh.view(known)).await?;
+        Ok(leftovers(&old.catalogue, &now)
+            .into_iter()
+            .map(|id| {
+                let name = now.actions.get(&id).map(|action| action.name.as_str());
+                let name = name.unwrap_or_default();
+                let what = old.catalogue.described(id).unwrap_or_default();
+                Change {
+                    key: format!("provider-action/{id}/leftover"),
+                    name: format!("delete what is left of action '{name}' ({what})"),
+                    before: json!({ "left": true }),
+                    after: Value::Null,
+                    follows: Vec::new(),
+                    action: Action::Ask(Ask {
+                        instructions: vec![format!(
+                            "IOM app > Provider settings > Additional settings > Actions: delete '{name}' ({id}); its provider is gone"
+                        )],
+                        evidence: "no action of a deleted provider is left".to_owned(),
+                    }),
+                }
+            })
+            .collect())
+    }
+}
+
+/// The sealed actions that are still there while their provider is not.
+fn leftovers(sealed: &Catalogue, now: &Catalogue) -> Vec<Uuid> {
+    let is_left = |id: &&Uuid| {
+        now.actions.get(*id).is_some_and(|action| {
+            let owner = action.provider.or(sealed.actions[*id].provider);
+            owner.is_none_or(|provider| !now.providers.contains_key(&provider))
+        })
+    };
+    sealed.actions.keys().filter(is_left).copied().collect()
+}
+
+/// Flows that a deleted provider had deployed and that are still on: they would handle every
+/// message a second time.
+pub(super) struct OrphanFlows(pub(super) Arc<Refresh>);
+
+#[async_trait]
+impl Survey for OrphanFlows {
+    async fn survey(&self, known: &Known) -> Result<Vec<Change>, Failure> {
+        let refresh = &self.0;
+        let old = Old::of(refresh, known)?;
+        let view = refresh.view(known);
+        let now = Catalogue::read(refresh, view).await?;
+        let gone: BTreeSet<Uuid> = old
+            .ids
+            .iter()
+            .filter(|id| !now.providers.contains_key(id))
+            .copied()
+            .collect();
+        if gone.is_empty() {
+            return Ok(Vec::new());
+        }
+        let table = view.table("workflow").await?;
+        let mut changes = Vec::new();
+        for (id, row) in view.by_id("workflow").await? {
+            let name = text(&row, "name").unwrap_or_default();
+            let is_orphan = flows::is_cloud_flow(&row)
+                && flows::is_on(&row)
+                && flows::is_deployed_by(&name, &gone);
+            if !is_orphan {
+                continue;
+            }
+            // The documented way to switch a flow off (Microsoft Learn, *Work with cloud flows
+            // using code*).
+            let body = json!({ "statecode": 0, "statuscode": 1 });
+            let request = Request::patch(&table.entity_set, id, &body);
+            changes.push(Change {
+                key: format!("flow/{id}/off"),
+                name: format!("switch off cloud flow '{name}' of a deleted provider"),
+                before: json!({ "state": "on" }),
+                after: json!({ "state": "off" }),
+                follows: Vec::new(),
+                action: Action::Set(Arc::new(TenantSet {
+                    refresh: Arc::clone(refresh),
+                    reader: Arc::new(RowReader {
+                        refresh: Arc::clone(refresh),
+                        entity_set: table.entity_set.clone(),
+                        id,
+                        project: |row: Option<&Row>| {
+                            // A flow that has meanwhile gone with its provider is off, too.
+                            let state = row
+                                .map_or_else(|| "off".to_owned(), |row| flows::state(&row.value));
+                            Reading::of(json!({ "state": state }))
+                        },
+                    }),
+                    request: move |_: &Reading| Ok(request.clone()),
+                    patience: Duration::from_mins(2),
+                })),
+            });
+        }
+        Ok(changes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::steps::providers::{Action, Provider};
+
+    #[test]
+    fn an_action_is_left_over_once_its_provider_is_gone() {
+        let (provider, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let action = |id: u128, provider: Option<Uuid>| {
+            let id = Uuid::from_u128(id);
+            let action = Action {
+                id,
+                name: "Send".to_owned(),
+                provider,
+                logic: None,
+            };
+            (id, action)
+        };
+        let sealed = Catalogue {
+            actions: [
+                action(10, Some(provider)),
+                action(11, Some(provider)),
+                action(12, Some(other)),
+            ]
+            .into(),
+            ..Catalogue::default()
+        };
+        let mut now = Catalogue {
+            // One was unlinked, one still names its provider, one is not there, one is not ours.
+            actions: [
+                action(10, None),
+                action(11, Some(provider)),
+                action(13, None),
+            ]
+            .into(),
+            ..Catalogue::default()
+        };
+        assert_eq!(
+            leftovers(&sealed, &now),
+            [Uuid::from_u128(10), Uuid::from_u128(11)]
+        );
+        now.providers.insert(
+            provider,
+            Provider {
+                id: provider,
+                name: "P".to_owned(),
+                definition: None,
+                active: true,
+            },
+        );
+        assert!(leftovers(&sealed, &now).is_empty());
+    }
+}
