@@ -384,7 +384,7 @@ async fn a_persons_task_waits_until_its_evidence_is_there_or_it_is_waived() {
     let opening = stage.open();
     let (executor, _) = stage.executor(&opening, survey());
     assert_eq!(executor.run().await.unwrap(), Outcome::Finished);
-    let task = Arc::clone(opening.journal.state().tasks.get("step/phase").unwrap());
+    let task = Arc::clone(&opening.journal.state().tasks["step/phase"]);
     assert!(task.completed.as_ref().unwrap().waived.is_none());
 }
 

@@ -165,6 +165,15 @@ impl Person {
                     );
                 }
             }
+            "reinstall-providers/mappings" => {
+                for row in self.rows("msdyn_iomwarehousemappings") {
+                    self.patch(
+                        "msdyn_iomwarehousemappings",
+                        &row["msdyn_iomwarehousemappingid"],
+                        &json!({"msdyn_ProviderId@odata.bind": format!("msdyn_iomproviders({NEW})")}),
+                    );
+                }
+            }
             "reinstall-providers/connections" => {
                 for row in self.rows("msdyn_iomproviderconnectionreferences") {
                     self.connects(

@@ -5,13 +5,25 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::harness::Stage;
+use crate::harness::{Answer, Stage};
+
+/// A plan as JSON. For some minutes after a copy the target refuses whoever it has not provisioned
+/// yet, so it is asked for again until it is given.
+fn plan(stage: &Stage) -> Answer {
+    let ask = || stage.call(&["plan", "rehearsal.yaml", "--output", "json"]);
+    let mut answer = ask();
+    for _ in 0..50 {
+        if answer.code != Some(4) {
+            break;
+        }
+        answer = ask();
+    }
+    answer
+}
 
 /// Keys and intended values of steps 2 to 8, by step.
 fn keys(stage: &Stage) -> BTreeMap<String, Vec<(String, Value)>> {
-    let answer = stage
-        .call(&["plan", "rehearsal.yaml", "--output", "json"])
-        .exits(0);
+    let answer = plan(stage).exits(0);
     let plan: Value = serde_json::from_str(&answer.stdout).expect("a plan is one JSON document");
     assert_eq!(plan["v"], 1);
     let steps = plan["steps"].as_array().expect("a plan has steps");

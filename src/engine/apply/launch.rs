@@ -241,9 +241,11 @@ impl Application<'_> {
                 Ok(Verdict::Wrong(why)) => {
                     self.end(LaunchOutcome::Failed, json!({ "why": why }))
                         .await?;
-                    return Err(
-                        Failure::failed(format!("it ended, but not as asked: {why}")).lasting(),
-                    );
+                    let failure = Failure::failed(format!("it ended, but not as asked: {why}"));
+                    // What may be asked for again is tried again in the next pass.
+                    let may_repeat = self.launch.repeat() != Repeat::Never
+                        && !self.launch.is_destructive();
+                    return Err(if may_repeat { failure } else { failure.lasting() });
                 }
                 Ok(Verdict::NotYet(missing)) => missing,
                 Err(failure) if failure.kind == FailureKind::Temporary => failure.message,
