@@ -53,7 +53,8 @@ fn the_rehearsal_ends_right_and_again_changes_nothing() {
 const PARENT: &str = "Contoso - Order intake";
 const CHILD: &str = "Contoso - Write order note";
 
-/// The number of the request that switched a flow on.
+/// The number of the request that switched a flow on: the last that changed it, because a flow is
+/// given its owner while it is off.
 fn switched_on(world: &World, name: &str) -> usize {
     let row = flows(world)
         .into_iter()
@@ -65,7 +66,7 @@ fn switched_on(world: &World, name: &str) -> usize {
     world
         .requests
         .iter()
-        .position(is_it)
+        .rposition(is_it)
         .expect("it was switched on")
 }
 
