@@ -197,6 +197,7 @@ async fn begin_rehearsal(runbook: &Runbook) -> Result<Option<Rehearsal>, Failure
             .as_ref()
             .map_or(1000.0, |speed| speed.value),
         faults: Vec::new(),
+        seed: rehearsal::Seed::Thin,
     };
     Rehearsal::start(options).await.map(Some).map_err(|error| {
         Failure::failed(format!("the rehearsal tenant cannot begin: {error}")).with_help(

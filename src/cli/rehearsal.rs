@@ -26,6 +26,7 @@ pub(super) async fn rehearsal(
         world: arguments.world.clone(),
         speed: arguments.speed,
         faults,
+        seed: arguments.seed,
     };
     let tenant = Rehearsal::start(options)
         .await

@@ -14,7 +14,7 @@ use super::faults::Fault;
 use super::listeners::serve::{self, Tenant};
 use super::listeners::{Listener, Origins};
 use super::schema::Schema;
-use super::seed;
+use super::seed::{self, Seed};
 use super::world::log::LogError;
 use super::world::{Opened, World};
 
@@ -31,6 +31,8 @@ pub struct Options {
     pub speed: f64,
     /// What goes wrong on purpose.
     pub faults: Vec<Fault>,
+    /// What a new world holds; a world that is there already stays what it is.
+    pub seed: Seed,
 }
 
 /// A tenant that cannot be started.
@@ -125,7 +127,7 @@ impl Rehearsal {
             }
             Opened::Empty(log) => {
                 let (origins, sockets) = bind(&BTreeMap::new()).await?;
-                let mut objects = seed::objects(&schema, &origins);
+                let mut objects = seed::objects(options.seed, &schema, &origins);
                 objects.insert("ports".to_owned(), json!(origins.ports()));
                 (World::seed(log, speed, objects)?, origins, sockets)
             }

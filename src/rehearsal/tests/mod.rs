@@ -29,6 +29,7 @@ struct Guest {
     folder: TempDir,
     http: reqwest::Client,
     tokens: Mutex<BTreeMap<String, String>>,
+    seed: Seed,
 }
 
 /// What was answered.
@@ -68,12 +69,17 @@ impl Guest {
     }
 
     async fn with_faults(faults: &[&str]) -> Self {
+        Self::of(Seed::Thin, faults).await
+    }
+
+    async fn of(seed: Seed, faults: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut guest = Self {
             tenant: None,
             folder,
             http: reqwest::Client::builder().no_proxy().build().unwrap(),
             tokens: Mutex::default(),
+            seed,
         };
         guest.start(faults).await;
         guest
@@ -88,6 +94,7 @@ impl Guest {
             world: self.world_file(),
             speed: 1.0,
             faults: faults.iter().map(|fault| fault.parse().unwrap()).collect(),
+            seed: self.seed,
         };
         self.tenant = Some(Rehearsal::start(options).await.unwrap());
     }
