@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::rehearsal::Seed;
+use crate::rehearsal::{Seed, Skin};
 
 /// Refresh a Dynamics 365 Intelligent Order Management environment from another one
 #[derive(Debug, Parser)]
@@ -173,6 +173,9 @@ pub(super) struct RehearsalArguments {
     /// What a new world holds: thin (one thing of each kind) or whole
     #[arg(long, value_name = "SEED", default_value = "thin")]
     pub(super) seed: Seed,
+    /// Which names a new world's Dataverse shows: usual, or renamed
+    #[arg(long, value_name = "SKIN", default_value = "usual")]
+    pub(super) skin: Skin,
     /// A fault: KIND:"METHOD path-glob"; kinds: accept-and-ignore, hold
     #[arg(long = "fault", value_name = "FAULT")]
     pub(super) faults: Vec<String>,

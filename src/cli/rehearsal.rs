@@ -27,6 +27,7 @@ pub(super) async fn rehearsal(
         speed: arguments.speed,
         faults,
         seed: arguments.seed,
+        skin: arguments.skin,
     };
     let tenant = Rehearsal::start(options)
         .await

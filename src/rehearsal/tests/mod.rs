@@ -30,6 +30,7 @@ struct Guest {
     http: reqwest::Client,
     tokens: Mutex<BTreeMap<String, String>>,
     seed: Seed,
+    skin: Skin,
 }
 
 /// What was answered.
@@ -69,10 +70,10 @@ impl Guest {
     }
 
     async fn with_faults(faults: &[&str]) -> Self {
-        Self::of(Seed::Thin, faults).await
+        Self::of(Seed::Thin, Skin::Usual, faults).await
     }
 
-    async fn of(seed: Seed, faults: &[&str]) -> Self {
+    async fn of(seed: Seed, skin: Skin, faults: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut guest = Self {
             tenant: None,
@@ -80,6 +81,7 @@ impl Guest {
             http: reqwest::Client::builder().no_proxy().build().unwrap(),
             tokens: Mutex::default(),
             seed,
+            skin,
         };
         guest.start(faults).await;
         guest
@@ -95,6 +97,7 @@ impl Guest {
             speed: 1.0,
             faults: faults.iter().map(|fault| fault.parse().unwrap()).collect(),
             seed: self.seed,
+            skin: self.skin,
         };
         self.tenant = Some(Rehearsal::start(options).await.unwrap());
     }

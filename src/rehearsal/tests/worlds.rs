@@ -35,6 +35,7 @@ async fn the_world_has_one_tenant_and_a_sensible_speed() {
         speed,
         faults: Vec::new(),
         seed: Seed::Thin,
+        skin: Skin::Usual,
     };
     let second = Rehearsal::start(options(1.0)).await;
     assert!(matches!(

@@ -16,6 +16,12 @@ use crate::rehearsal::seed::references::{ACTIVE, INCOMPLETE};
 /// The second instance of BigCommerce.
 const SECOND: u32 = 150;
 
+/// The transformation as the target has it, from an older time.
+const OLDER: &str = "let\n    // UAT: test orders only\n    Source = Json.Document(Payload),\n    Order = Source[order]\nin\n    if Order[test] then Order else null";
+
+/// The customer's change of ShipStation's transformation, which the target does not have.
+const ONLY_IN_SOURCE: &str = "let\n    Source = Table.FromRecords({Payload}),\n    \"Ship to\" = Source{0}[shipTo]\nin\n    \"Ship to\"\t// tab, \u{fc}mlaut and \"quotes\" are Contoso's\n";
+
 /// ShipStation, to which the mapping of a warehouse belongs.
 const SHIPSTATION: u32 = 800;
 
@@ -130,13 +136,18 @@ fn settings(garden: &mut Garden<'_, '_>, instance: &Instance<'_>, provider: &Val
     }
     for (offset, transformation) in numbered(0, &definition.transformations) {
         let of = id("74", definition.number + offset);
-        let is_changed = plot.is_source() && instance.number == BIGCOMMERCE;
+        let script = match (instance.number, plot.is_source()) {
+            (BIGCOMMERCE, true) => CHANGED,
+            (BIGCOMMERCE, false) => OLDER,
+            (SHIPSTATION, true) => ONLY_IN_SOURCE,
+            _ => SHIPPED,
+        };
         let row = json!({
             "msdyn_name": transformation.name,
             "msdyn_providerid": provider,
             "msdyn_transformationdefinitionid":
                 lookup_value("msdyn_iomproviderdefinitiontransformation", &of),
-            "msdyn_transformation": if is_changed { CHANGED } else { SHIPPED },
+            "msdyn_transformation": script,
         });
         let table = "msdyn_iomprovidertransformation";
         garden.plant(table, &plot.own("13", instance.number + offset), row);
