@@ -46,9 +46,11 @@ impl Graph {
     pub(crate) fn read(text: &str) -> Result<Self, GraphError> {
         let mut graph = Self::default();
         match serde_json::from_str(text)? {
-            Value::Array(activities) => activities
-                .iter()
-                .for_each(|activity| graph.take_activity(activity)),
+            Value::Array(activities) => {
+                for activity in &activities {
+                    graph.take_activity(activity);
+                }
+            }
             Value::Object(members) => graph.take_members(&members)?,
             _ => return Err(GraphError::Dialect),
         }
@@ -57,7 +59,9 @@ impl Graph {
 
     fn take_members(&mut self, members: &Map<String, Value>) -> Result<(), GraphError> {
         if let Some(Value::Array(nodes)) = members.get("nodes") {
-            nodes.iter().for_each(|node| self.take_node(node));
+            for node in nodes {
+                self.take_node(node);
+            }
         } else if let Some(Value::Object(actions)) = members.get("actions") {
             for (id, action) in actions {
                 self.take_action(id, action);

@@ -53,6 +53,9 @@ const TABLES: &str = "msdyn_iom";
 /// What custom names begin with, and what they begin with in the other skin.
 const PREFIXES: (&str, &str) = ("msdyn_", "new_");
 
+/// What a usual name begins with where it is not known.
+const UNKNOWN: &str = "unknown__";
+
 /// The words that are other ones in the other skin; longer ones come first.
 const WORDS: [(&str, &str); 17] = [
     ("connectionreference", "wiring"),
@@ -187,7 +190,7 @@ impl Dictionary {
         }
     }
 
-    /// A text in the words that callers see.
+    /// A text in the words that callers see. Names that they do not know come back as they were.
     pub(crate) fn dress(&self, text: &str, scope: Scope) -> String {
         translated(text, |word| {
             let column = || {
@@ -196,7 +199,9 @@ impl Dictionary {
                     .get(word)
                     .filter(|_| scope == Scope::Own)
             };
-            self.tables.dressed.get(word).or_else(column).cloned()
+            let asked = || word.strip_prefix(UNKNOWN).map(str::to_owned);
+            let known = self.tables.dressed.get(word).or_else(column).cloned();
+            known.or_else(asked)
         })
     }
 
@@ -212,7 +217,7 @@ impl Dictionary {
             words(&self.tables).get(word).or_else(column).cloned()
         };
         translated(text, |word| {
-            let usual = || known(|words| &words.dressed, word).map(|_| format!("no_{word}"));
+            let usual = || known(|words| &words.dressed, word).map(|_| format!("{UNKNOWN}{word}"));
             known(|words| &words.plain, word).or_else(usual)
         })
     }
@@ -288,7 +293,12 @@ mod tests {
         assert_eq!(dictionary.dress(plain, Scope::Own), query);
         // The usual names mean nothing, but to tables that have columns of that name.
         let unknown = dictionary.undress("msdyn_iomproviders?$select=msdyn_name", Scope::Own);
-        assert_eq!(unknown, "no_msdyn_iomproviders?$select=no_msdyn_name");
+        assert_eq!(
+            unknown,
+            "unknown__msdyn_iomproviders?$select=unknown__msdyn_name"
+        );
+        let asked = "msdyn_iomproviders?$select=msdyn_name";
+        assert_eq!(dictionary.dress(&unknown, Scope::Own), asked);
         let other = "msdyn_dualwriteentitymaps?$select=msdyn_name";
         assert_eq!(dictionary.undress(other, Scope::Others), other);
     }

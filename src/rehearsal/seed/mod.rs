@@ -111,6 +111,15 @@ pub(crate) fn objects(seed: Seed, schema: &Schema, origins: &Origins) -> Objects
         .collect()
 }
 
+/// The whole tenant's connectors with the target's connections.
+#[cfg(test)]
+pub(crate) fn whole_connections() -> Vec<(String, String)> {
+    whole::connections(&plots::TARGET)
+        .into_iter()
+        .map(|connection| (connection.connector, connection.name))
+        .collect()
+}
+
 /// An organization that is being filled.
 struct Garden<'garden, 'world> {
     organization: Organization<'garden, 'world>,

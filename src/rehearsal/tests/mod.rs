@@ -9,6 +9,7 @@ mod metadata;
 mod orchestrations;
 mod providers;
 mod tokens;
+mod whole;
 mod worlds;
 
 use std::collections::BTreeMap;
