@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::rehearsal::{Seed, Skin};
+
 /// Refresh a Dynamics 365 Intelligent Order Management environment from another one
 #[derive(Debug, Parser)]
 #[command(
@@ -170,6 +172,12 @@ pub(super) struct RehearsalArguments {
     /// How many times faster than the wall clock
     #[arg(long, value_name = "N", default_value = "1")]
     pub(super) speed: f64,
+    /// What a new world holds: thin (one thing of each kind) or whole
+    #[arg(long, value_name = "SEED", default_value = "thin")]
+    pub(super) seed: Seed,
+    /// Which names a new world's Dataverse shows: usual, or renamed
+    #[arg(long, value_name = "SKIN", default_value = "usual")]
+    pub(super) skin: Skin,
     /// A fault: KIND:"METHOD path-glob"; kinds: accept-and-ignore, hold
     #[arg(long = "fault", value_name = "FAULT")]
     pub(super) faults: Vec<String>,

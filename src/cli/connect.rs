@@ -197,6 +197,8 @@ async fn begin_rehearsal(runbook: &Runbook) -> Result<Option<Rehearsal>, Failure
             .as_ref()
             .map_or(1000.0, |speed| speed.value),
         faults: Vec::new(),
+        seed: rehearsal::Seed::Thin,
+        skin: rehearsal::Skin::Usual,
     };
     Rehearsal::start(options).await.map(Some).map_err(|error| {
         Failure::failed(format!("the rehearsal tenant cannot begin: {error}")).with_help(

@@ -26,6 +26,8 @@ pub(super) async fn rehearsal(
         world: arguments.world.clone(),
         speed: arguments.speed,
         faults,
+        seed: arguments.seed,
+        skin: arguments.skin,
     };
     let tenant = Rehearsal::start(options)
         .await

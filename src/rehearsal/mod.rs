@@ -36,5 +36,7 @@ pub use application::{
     ACT_AS, CLIENT, SECRET, SOURCE_ENVIRONMENT, TARGET_ENVIRONMENT, TENANT, TENANT_DOMAIN,
 };
 pub use faults::{Fault, FaultError, FaultKind};
+pub use schema::skin::{Skin, SkinError};
+pub use seed::{Seed, SeedError};
 pub use tenant::{Endpoints, Options, Rehearsal, ServiceEndpoint, StartError};
 pub use world::log::LogError as WorldError;

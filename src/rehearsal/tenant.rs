@@ -14,7 +14,8 @@ use super::faults::Fault;
 use super::listeners::serve::{self, Tenant};
 use super::listeners::{Listener, Origins};
 use super::schema::Schema;
-use super::seed;
+use super::schema::skin::{Dictionary, Skin};
+use super::seed::{self, Seed};
 use super::world::log::LogError;
 use super::world::{Opened, World};
 
@@ -31,6 +32,10 @@ pub struct Options {
     pub speed: f64,
     /// What goes wrong on purpose.
     pub faults: Vec<Fault>,
+    /// What a new world holds; a world that is there already stays what it is.
+    pub seed: Seed,
+    /// Which names a new world's Dataverse shows; a world that is there already stays what it is.
+    pub skin: Skin,
 }
 
 /// A tenant that cannot be started.
@@ -125,15 +130,19 @@ impl Rehearsal {
             }
             Opened::Empty(log) => {
                 let (origins, sockets) = bind(&BTreeMap::new()).await?;
-                let mut objects = seed::objects(&schema, &origins);
+                let mut objects = seed::objects(options.seed, &schema, &origins);
                 objects.insert("ports".to_owned(), json!(origins.ports()));
+                objects.insert("skin".to_owned(), json!(options.skin.word()));
                 (World::seed(log, speed, objects)?, origins, sockets)
             }
         };
         let endpoints = endpoints(speed, &origins);
+        let skin = world.object("skin").and_then(Value::as_str);
+        let dictionary = (skin == Some(Skin::Renamed.word())).then(|| Dictionary::new(&schema));
         let tenant = Arc::new(Tenant {
             world: Mutex::new(Some(world)),
             schema,
+            dictionary,
             faults: options.faults,
             origins,
         });

@@ -5,6 +5,7 @@
 //! - `states`, `ownership`, `deletion`: rules that all tables share.
 //! - `flows`, `connections`: cloud flows and what they connect with.
 //! - `providers`, `orchestrations`, `policies`, `graph`, `system`: Intelligent Order Management.
+//! - `quirks`: what goes otherwise than one would think.
 //! - `environments`, `operations`, `copy`, `administration`: environments and their operations.
 //! - `users`: who may enter an organization.
 //! - `timers`: what happens later.
@@ -15,13 +16,14 @@ pub(crate) mod copy;
 mod deletion;
 pub(crate) mod environments;
 pub(crate) mod flows;
-mod graph;
+pub(crate) mod graph;
 pub(crate) mod operations;
 pub(crate) mod orchestrations;
 pub(crate) mod organization;
 mod ownership;
 pub(crate) mod policies;
 pub(crate) mod providers;
+pub(crate) mod quirks;
 mod states;
 pub(crate) mod system;
 pub(crate) mod timers;

@@ -88,7 +88,9 @@ fn is_publishing(organization: &Organization, id: &str) -> bool {
 }
 
 fn graph_of(orchestration: &Row) -> Result<Graph, Refusal> {
-    let text = text(orchestration, "msdyn_graph").unwrap_or("{}");
+    let Some(text) = text(orchestration, "msdyn_graph") else {
+        return Ok(Graph::default());
+    };
     Graph::read(text).map_err(|error| {
         Refusal::rule(format!("The orchestration's graph cannot be read: {error}"))
     })

@@ -72,9 +72,13 @@ impl Organization<'_, '_> {
 
     /// The rows of a table whose lookup leads to a row.
     pub(crate) fn led_to(&self, table: &str, column: &str, id: &str) -> Vec<Row> {
-        let mut rows = self.rows(table);
-        rows.retain(|row| lookup(row, column) == Some(id));
-        rows
+        // Rows are large: only those that are wanted are cloned.
+        self.draft
+            .under(&names::table(&self.id, table))
+            .filter_map(|(_, row)| row.as_object())
+            .filter(|row| lookup(row, column) == Some(id))
+            .cloned()
+            .collect()
     }
 
     /// Adds a row. What every table has (times, owner, state) is filled in where it is missing.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::organization::{Organization, Row, lookup, lookup_value, number, row_of, text};
 use super::timers::{self, Place, Timer};
 use super::writes::Update;
-use super::{connections, deletion, flows};
+use super::{connections, deletion, flows, quirks};
 use crate::rehearsal::odata::error::Refusal;
 use crate::rehearsal::world::names;
 
@@ -211,12 +211,22 @@ pub(crate) fn activate(organization: &mut Organization, id: &str) -> Result<(), 
         let message = format!("The provider cannot be activated: {}.", faults.join("; "));
         return Err(failed(organization, provider, message)?.keeping_changes());
     }
+    forget_failure(organization, provider)?;
     let timer = Timer::ActivateProvider {
         place: Place::of(organization),
         provider: id.to_owned(),
     };
     let due = organization.draft.now() + LASTS;
     timers::set(organization.draft, due, &timer);
+    Ok(())
+}
+
+/// Empties the activation error: another attempt has begun.
+fn forget_failure(organization: &mut Organization, mut provider: Row) -> Result<(), Refusal> {
+    if provider.remove("msdyn_activationerror").is_some() {
+        let table = organization.table(PROVIDER)?;
+        organization.save(&table, provider);
+    }
     Ok(())
 }
 
@@ -246,13 +256,25 @@ pub(super) fn end_activation(organization: &mut Organization, id: &str) {
 
 fn deploy(organization: &mut Organization, provider: &Row, id: &str) -> Result<(), Refusal> {
     let definition = lookup(provider, "msdyn_providerdefinitionid").unwrap_or_default();
+    let failure = quirks::failing_activation(definition);
+    if let Some(failure) = quirks::strikes(organization.draft, &failure) {
+        return Err(Refusal::rule(
+            failure["message"].as_str().unwrap_or_default(),
+        ));
+    }
+    let names = quirks::text(organization.draft, &quirks::flow_names(definition));
+    let by_display_name = names.as_deref() == Some("display");
     let definitions = organization.led_to(LOGIC, "msdyn_providerdefinitionid", definition);
     let deployed: Vec<(String, Row)> = definitions
         .iter()
         .map(|logic| {
-            let name = text(logic, "msdyn_logicalname").unwrap_or_default();
+            let name = |column| text(logic, column).unwrap_or_default();
             let data = text(logic, "msdyn_clientdata").unwrap_or("{}");
-            let name = format!("iom_{id}_{name}");
+            let name = if by_display_name {
+                format!("{} ({id})", name("msdyn_name"))
+            } else {
+                format!("iom_{id}_{}", name("msdyn_logicalname"))
+            };
             let row = flows::flow_row(&name, &data.replace(ZERO, id));
             (name, row)
         })
@@ -272,8 +294,10 @@ fn deploy(organization: &mut Organization, provider: &Row, id: &str) -> Result<(
         let action = names::identifier(&[ACTION, id, logic_id]);
         let is_action = number(logic, "msdyn_logictype") == Some(PROVIDER_ACTION);
         if is_action && organization.row(ACTION, &action).is_none() {
+            let other = quirks::text(organization.draft, &quirks::action_name(logic_id));
+            let own = logic.get("msdyn_name").cloned();
             let row = row_of(json!({
-                "msdyn_name": logic.get("msdyn_name"),
+                "msdyn_name": other.map(Value::from).or(own),
                 "msdyn_providerid": lookup_value(PROVIDER, id),
                 "msdyn_logicdefinitionid": lookup_value(LOGIC, logic_id),
             }));

@@ -1,5 +1,6 @@
 //! *Activate system*: turns the platform's flows on, once every platform connection reference
 //! leads to a connection of this environment (Microsoft Learn, set up Intelligent Order Management).
+//! It may not turn all of them on at once; pressing it again is the cure that Microsoft's labs name.
 
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use serde_json::json;
 
 use super::organization::{Organization, lookup, number, text};
 use super::timers::{self, Place, Timer};
-use super::{connections, environments, flows};
+use super::{connections, environments, flows, quirks};
 use crate::rehearsal::odata::error::Refusal;
 
 const REFERENCE: &str = "msdyn_iomplatformconnectionreference";
@@ -52,7 +53,7 @@ pub(crate) fn activate(organization: &mut Organization) -> Result<(), Refusal> {
 }
 
 /// Ends the work: the references are active, and the platform's flows are on, but for those whose
-/// own connections are wrong.
+/// own connections are wrong, and for those that this time's work does not come to.
 pub(super) fn end_activation(organization: &mut Organization) {
     let Ok(table) = organization.table(REFERENCE) else {
         return;
@@ -62,7 +63,12 @@ pub(super) fn end_activation(organization: &mut Organization) {
         reference.insert("statuscode".to_owned(), json!(1));
         organization.save(&table, reference);
     }
-    for flow in platform_flows(organization) {
+    let flows = platform_flows(organization);
+    let half = quirks::strikes(organization.draft, &quirks::half_activation());
+    let hundredths = half.and_then(|half| half["hundredths"].as_u64());
+    let share = usize::try_from(hundredths.unwrap_or(100)).unwrap_or(100);
+    let count = flows.len() * share / 100;
+    for flow in flows.into_iter().take(count) {
         let row = organization.row("workflow", &flow).unwrap_or_default();
         let off = number(&row, "statecode") != Some(1);
         if off && flows::check_activation(organization, &row).is_ok() {
@@ -80,7 +86,7 @@ fn platform_flows(organization: &Organization) -> Vec<String> {
         return Vec::new();
     };
     let solution = text(&solution, "solutionid").unwrap_or_default();
-    organization
+    let mut flows: Vec<String> = organization
         .rows("solutioncomponent")
         .iter()
         .filter(|component| lookup(component, "solutionid") == Some(solution))
@@ -90,5 +96,8 @@ fn platform_flows(organization: &Organization) -> Vec<String> {
             let row = organization.row("workflow", flow).unwrap_or_default();
             row.get("ismanaged") == Some(&json!(true))
         })
-        .collect()
+        .collect();
+    // In the order of their ids, which the seed gives children before parents.
+    flows.sort();
+    flows
 }

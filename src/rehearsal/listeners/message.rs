@@ -42,6 +42,19 @@ impl Request {
         }
     }
 
+    /// The same request with its path, query and body put otherwise.
+    pub(crate) fn put_otherwise(&self, put: impl Fn(&str) -> String, body: Vec<u8>) -> Self {
+        let query = self.query.iter();
+        Self {
+            method: self.method.clone(),
+            path: put(&self.path),
+            raw_query: self.raw_query.as_deref().map(&put),
+            query: query.map(|(name, value)| (put(name), put(value))).collect(),
+            headers: self.headers.clone(),
+            body,
+        }
+    }
+
     /// A header, if it is text.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()

@@ -15,11 +15,13 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::connection::EndingListener;
+use super::dataverse::skin::Fitting;
 use super::message::{Answer, Request};
 use super::{Listener, Origins, Turn};
 use crate::rehearsal::behaviour::timers;
 use crate::rehearsal::faults::{Fault, FaultKind};
 use crate::rehearsal::schema::Schema;
+use crate::rehearsal::schema::skin::Dictionary;
 use crate::rehearsal::world::World;
 use crate::rehearsal::world::log::{LogError, RequestFacts};
 use crate::rehearsal::world::store::Draft;
@@ -34,6 +36,8 @@ pub(crate) struct Tenant {
     pub(crate) world: Mutex<Option<World>>,
     /// The tables of Dataverse.
     pub(crate) schema: Schema,
+    /// The names that callers of Dataverse see; nothing where they are the tenant's own.
+    pub(crate) dictionary: Option<Dictionary>,
     /// What goes wrong on purpose.
     pub(crate) faults: Vec<Fault>,
     /// Where the listeners are.
@@ -116,15 +120,23 @@ impl Tenant {
         let now = draft.now();
         timers::advance(&mut draft, &self.schema);
         let before = draft.changes();
+        let dictionary = self.dictionary.as_ref();
+        let fitting = dictionary
+            .filter(|_| matches!(listener, Listener::Dataverse(_)))
+            .map(|dictionary| Fitting::of(dictionary, request));
         let mut turn = Turn {
             draft,
             schema: &self.schema,
             origins: &self.origins,
-            request,
+            request: fitting.as_ref().map_or(request, |one| &one.request),
             listener,
             caller: None,
         };
         let answer = super::answer(&mut turn).with("Date", now.in_header());
+        let answer = match &fitting {
+            Some(fitting) => fitting.dress(answer),
+            None => answer,
+        };
         let Turn {
             mut draft, caller, ..
         } = turn;

@@ -4,6 +4,7 @@
 //! - `column`: columns and what they hold.
 //! - `table`: tables, and how they are put together.
 //! - `navigation`: from a row to its relatives.
+//! - `skin`: other names for the tables of Intelligent Order Management.
 //! - `platform`, `flows`, `order_management`, `dual_write`: the tables themselves.
 
 pub(crate) mod column;
@@ -12,6 +13,7 @@ mod flows;
 pub(crate) mod navigation;
 mod order_management;
 mod platform;
+pub(crate) mod skin;
 pub(crate) mod table;
 
 use self::table::{Intersect, Table};

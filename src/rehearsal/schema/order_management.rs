@@ -77,7 +77,8 @@ fn library() -> Vec<Table> {
                 "Provider Definition Parameters",
             ),
         )
-        .text("msdyn_defaultvalue", "Default Value", 4000),
+        .text("msdyn_defaultvalue", "Default Value", 4000)
+        .with("msdyn_issecret", "Is Secret", Kind::Boolean),
         child(
             "msdyn_IOMProviderDefinitionTransformation",
             "msdyn_iomproviderdefinitiontransformations",

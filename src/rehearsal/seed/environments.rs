@@ -16,8 +16,24 @@ use crate::rehearsal::world::store::Draft;
 /// The directory object of the user who has made most of what there is.
 pub(super) const ADA_OBJECT: &str = "ada00000-0000-4000-8000-000000000001";
 
+/// A connection that somebody has made in an environment.
+#[derive(Clone, Debug)]
+pub(super) struct Connection {
+    /// Its name, which is its id.
+    pub(super) name: String,
+    /// Its connector: `shared_bigcommerce`.
+    pub(super) connector: String,
+    /// The name that people see.
+    pub(super) title: String,
+}
+
 /// Plants what belongs to an environment and is no row of Dataverse.
-pub(super) fn plant(draft: &mut Draft<'_>, plot: &Plot, origins: &Origins) {
+pub(super) fn plant(
+    draft: &mut Draft<'_>,
+    plot: &Plot,
+    origins: &Origins,
+    connections: &[Connection],
+) {
     let environment = plot.side.environment();
     draft.put(names::environment(environment), shown(plot, origins));
     for (name, title, version) in [
@@ -41,16 +57,9 @@ pub(super) fn plant(draft: &mut Draft<'_>, plot: &Plot, origins: &Origins) {
         format!("package/{environment}/{portal}"),
         package(portal, title, "1.0.0.78", "None"),
     );
-    for (name, connector, title) in [
-        (
-            plot.dataverse,
-            "shared_commondataserviceforapps",
-            "Microsoft Dataverse",
-        ),
-        (plot.bigcommerce, "shared_bigcommerce", "BigCommerce"),
-    ] {
-        let key = names::connection(environment, name);
-        draft.put(key, connection(plot, connector, title));
+    for made in connections {
+        let key = names::connection(environment, &made.name);
+        draft.put(key, connection(plot, &made.connector, &made.title));
     }
     finance_operations(draft, environment);
 }

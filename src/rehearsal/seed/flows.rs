@@ -59,24 +59,33 @@ pub(super) fn plant(garden: &mut Garden<'_, '_>) {
 /// How a flow is.
 #[derive(Clone, Copy)]
 pub(super) struct Is {
-    on: bool,
+    state: i64,
+    status: i64,
     managed: bool,
 }
 
 impl Is {
     /// Turned on.
     pub(super) const ON: Self = Self {
-        on: true,
+        state: 1,
+        status: 2,
         managed: false,
     };
     /// Turned off.
     pub(super) const OFF: Self = Self {
-        on: false,
+        state: 0,
+        status: 1,
+        managed: false,
+    };
+    /// Suspended for a policy against data loss.
+    pub(super) const SUSPENDED: Self = Self {
+        state: 2,
+        status: 3,
         managed: false,
     };
 
     /// And brought by a managed solution.
-    const fn managed(self) -> Self {
+    pub(super) const fn managed(self) -> Self {
         Self {
             managed: true,
             ..self
@@ -97,7 +106,11 @@ pub(super) fn flow(garden: &mut Garden<'_, '_>, id: &str, name: &str, is: Is, ac
 pub(super) fn with_data(garden: &mut Garden<'_, '_>, id: &str, name: &str, is: Is, data: &str) {
     let mut row = flows::flow_row(name, data);
     row.insert("ismanaged".to_owned(), json!(is.managed));
-    row.insert("statecode".to_owned(), json!(i32::from(is.on)));
-    row.insert("statuscode".to_owned(), json!(if is.on { 2 } else { 1 }));
+    row.insert("statecode".to_owned(), json!(is.state));
+    row.insert("statuscode".to_owned(), json!(is.status));
+    if is.state == Is::SUSPENDED.state {
+        let reason = "The flow uses connectors that a data policy keeps apart.";
+        row.insert("suspensionreasondetails".to_owned(), json!(reason));
+    }
     garden.plant("workflow", id, Value::Object(row));
 }

@@ -1,10 +1,12 @@
-//! What a new world holds: the thin line of a unified tenant, one thing of each kind.
+//! What a new world holds: the thin line of a unified tenant, one thing of each kind; or the whole
+//! of one, as a real company has it.
 //!
 //! - `ids`: the ids of everything, and how they are made.
 //! - `plots`: what differs between the two environments.
 //! - `environments`: the environments, their packages and connections, Finance and Operations.
 //! - `people`, `solutions`, `references`, `flows`, `library`, `providers`, `policies`,
 //!   `orchestrations`, `variables`: rows of Dataverse, a file for what belongs together.
+//! - `whole`: the whole tenant's rows, in files of the same names.
 //!
 //! The source holds what a refresh must bring over. The target holds rows of its own: some that
 //! the copy destroys for good, some whose values must come back.
@@ -21,6 +23,9 @@ mod providers;
 mod references;
 mod solutions;
 mod variables;
+mod whole;
+
+use std::str::FromStr;
 
 use serde_json::{Value, json};
 
@@ -34,12 +39,45 @@ use super::world::store::{Draft, Objects};
 /// When the seed's rows were created, months before the rehearsal begins.
 const CREATED: &str = "2025-11-03T09:30:00Z";
 
+/// What a new world holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Seed {
+    /// One thing of each kind: one provider, one action, two orchestrations.
+    #[default]
+    Thin,
+    /// A tenant as a company has it: twelve providers with 28 actions, seven orchestrations in
+    /// four dialects with 25 uses of them, flows of every kind, and what goes wrong at first.
+    Whole,
+}
+
+/// A word that names no seed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("'{0}' is no seed; write thin or whole")]
+pub struct SeedError(String);
+
+impl FromStr for Seed {
+    type Err = SeedError;
+
+    /// Reads `thin` or `whole`.
+    fn from_str(word: &str) -> Result<Self, SeedError> {
+        match word {
+            "thin" => Ok(Self::Thin),
+            "whole" => Ok(Self::Whole),
+            _ => Err(SeedError(word.to_owned())),
+        }
+    }
+}
+
 /// The objects of a new world.
-pub(crate) fn objects(schema: &Schema, origins: &Origins) -> Objects {
+pub(crate) fn objects(seed: Seed, schema: &Schema, origins: &Origins) -> Objects {
     let nothing = Objects::new();
     let mut draft = Draft::new(&nothing, Moment::default());
     for plot in [plots::SOURCE, plots::TARGET] {
-        environments::plant(&mut draft, &plot, origins);
+        let connections = match seed {
+            Seed::Thin => references::connections(&plot),
+            Seed::Whole => whole::connections(&plot),
+        };
+        environments::plant(&mut draft, &plot, origins, &connections);
         let mut garden = Garden {
             organization: Organization {
                 draft: &mut draft,
@@ -53,18 +91,32 @@ pub(crate) fn objects(schema: &Schema, origins: &Origins) -> Objects {
         people::plant(&mut garden);
         garden.organization.caller.user = Some(plot.user(ids::ADA));
         solutions::plant(&mut garden);
-        references::plant(&mut garden);
         variables::plant(&mut garden);
-        flows::plant(&mut garden);
-        library::plant(&mut garden);
-        providers::plant(&mut garden);
-        policies::plant(&mut garden);
-        orchestrations::plant(&mut garden);
+        match seed {
+            Seed::Thin => {
+                references::plant(&mut garden);
+                flows::plant(&mut garden);
+                library::plant(&mut garden);
+                providers::plant(&mut garden);
+                policies::plant(&mut garden);
+                orchestrations::plant(&mut garden);
+            }
+            Seed::Whole => whole::plant(&mut garden),
+        }
     }
     draft
         .into_changes()
         .into_iter()
         .filter_map(|(key, value)| Some((key, value?)))
+        .collect()
+}
+
+/// The whole tenant's connectors with the target's connections.
+#[cfg(test)]
+pub(crate) fn whole_connections() -> Vec<(String, String)> {
+    whole::connections(&plots::TARGET)
+        .into_iter()
+        .map(|connection| (connection.connector, connection.name))
         .collect()
 }
 
@@ -94,9 +146,9 @@ mod tests {
     use super::*;
     use crate::rehearsal::behaviour::organization::{Row, lookup_of};
 
-    fn seeded() -> (Schema, Objects) {
+    fn seeded(seed: Seed) -> (Schema, Objects) {
         let schema = Schema::standard();
-        let objects = objects(&schema, &Origins::default());
+        let objects = objects(seed, &schema, &Origins::default());
         (schema, objects)
     }
 
@@ -111,7 +163,13 @@ mod tests {
 
     #[test]
     fn every_column_is_the_schemas_and_every_lookup_leads_to_a_row() {
-        let (schema, objects) = seeded();
+        for seed in [Seed::Thin, Seed::Whole] {
+            columns_and_lookups_are_right(seed);
+        }
+    }
+
+    fn columns_and_lookups_are_right(seed: Seed) {
+        let (schema, objects) = seeded(seed);
         for ([organization, table, id], row) in rows(&objects) {
             let table = schema.table(table).unwrap();
             assert_eq!(row[&table.primary_id], id);
@@ -128,8 +186,16 @@ mod tests {
     }
 
     #[test]
+    fn seeds_have_words() {
+        assert_eq!("thin".parse(), Ok(Seed::Thin));
+        assert_eq!("whole".parse(), Ok(Seed::Whole));
+        let error = "Whole".parse::<Seed>().unwrap_err();
+        assert!(error.to_string().contains("thin or whole"), "{error}");
+    }
+
+    #[test]
     fn the_thin_line_has_one_thing_of_each_kind() {
-        let (_, objects) = seeded();
+        let (_, objects) = seeded(Seed::Thin);
         let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
         for ([organization, table, _], _) in rows(&objects) {
             *counts.entry((organization, table)).or_default() += 1;
@@ -155,7 +221,7 @@ mod tests {
 
     #[test]
     fn what_graphs_refer_to_is_there() {
-        let (_, objects) = seeded();
+        let (_, objects) = seeded(Seed::Thin);
         for ([organization, table, _], row) in rows(&objects) {
             if table == "msdyn_iomdesigner" {
                 let graph: Value =

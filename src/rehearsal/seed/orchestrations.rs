@@ -9,25 +9,29 @@ use super::Garden;
 use super::flows::{self, Is};
 use super::ids::{FILTER_POLICY, HEADER_POLICY, UPDATE_STATUS, id};
 use crate::rehearsal::behaviour::flows as rules;
+use crate::rehearsal::behaviour::graph;
 use crate::rehearsal::behaviour::organization::lookup_value;
 
 /// Plants them.
 pub(super) fn plant(garden: &mut Garden<'_, '_>) {
-    if garden.plot.is_source() {
-        let tiles = published_tiles();
+    let (number, name, tiles, published) = if garden.plot.is_source() {
+        let name = "Manual orders - draft (do not use)";
+        thin(garden, 700, name, &draft_tiles(), false);
         let name = "D2C order to cash - BigCommerce to FinOps";
-        orchestration(garden, 100, name, &tiles, true);
-        let tiles = draft_tiles();
-        orchestration(
-            garden,
-            700,
-            "Manual orders - draft (do not use)",
-            &tiles,
-            false,
-        );
+        (100, name, published_tiles(), true)
     } else {
-        orchestration(garden, 900_100, "UAT sandbox flow", &[], false);
-    }
+        (900_100, "UAT sandbox flow", Vec::new(), false)
+    };
+    thin(garden, number, name, &tiles, published);
+}
+
+fn thin(garden: &mut Garden<'_, '_>, number: u32, name: &str, tiles: &[Value], published: bool) {
+    let text = graph(tiles);
+    let graph = Graph {
+        kind: "Order Orchestration",
+        text: &text,
+    };
+    orchestration(garden, number, name, &graph, published);
 }
 
 /// Three tiles; the one that uses the provider stands in the middle, the last one has an empty
@@ -85,32 +89,37 @@ fn provider_action() -> Value {
     reference("20", UPDATE_STATUS, "Update BigCommerce Sales Order Status")
 }
 
-fn orchestration(
+/// A graph as it is stored.
+pub(super) struct Graph<'of> {
+    /// The type of its orchestration.
+    pub(super) kind: &'of str,
+    /// Its text.
+    pub(super) text: &'of str,
+}
+
+/// An orchestration; where it is published, each of its tiles has a flow that is on, and a step.
+pub(super) fn orchestration(
     garden: &mut Garden<'_, '_>,
     number: u32,
     name: &str,
-    tiles: &[Value],
+    graph: &Graph<'_>,
     published: bool,
 ) {
     let orchestration = id("60", number);
     let row = json!({
         "msdyn_name": name,
-        "msdyn_orchestrationtype": "Order Orchestration",
-        "msdyn_graph": graph(tiles),
+        "msdyn_orchestrationtype": graph.kind,
+        "msdyn_graph": graph.text,
         "statecode": i32::from(published),
         "statuscode": if published { 2 } else { 1 },
     });
     garden.plant("msdyn_iomdesigner", &orchestration, row);
-    for (tile, number) in tiles.iter().zip(number + 1..).filter(|_| published) {
-        let name = tile["name"].as_str().unwrap_or_default();
+    // A graph that cannot be read has no tiles; the seed's test would find that.
+    let tiles = graph::Graph::read(graph.text).unwrap_or_default().tiles;
+    for ((_, name), number) in tiles.iter().zip(number + 1..).filter(|_| published) {
         let flow = id("33", number);
-        flows::flow(
-            garden,
-            &flow,
-            &rules::compiled_name(name),
-            Is::ON,
-            &json!({}),
-        );
+        let compiled = rules::compiled_name(name);
+        flows::flow(garden, &flow, &compiled, Is::ON, &json!({}));
         let step = json!({
             "msdyn_name": name,
             "msdyn_designerid": lookup_value("msdyn_iomdesigner", &orchestration),

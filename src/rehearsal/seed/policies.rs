@@ -30,28 +30,33 @@ pub(super) fn plant(garden: &mut Garden<'_, '_>) {
         return;
     }
     for (number, name, kind, published) in POLICIES {
-        let row = json!({
-            "msdyn_name": name,
-            "msdyn_policytype": kind,
-            "statecode": i32::from(!published),
-            "statuscode": if published { 1 } else { 2 },
-        });
-        garden.plant("msdyn_iompolicy", &id("40", number), row);
-        let rule = json!({
-            "msdyn_name": name,
-            "msdyn_policyid": lookup_value("msdyn_iompolicy", &id("40", number)),
-            "msdyn_ruledefinition": "{\"conditions\":[]}",
-        });
-        garden.plant("msdyn_iomrule", &id("41", number), rule);
-        if published {
-            let flow = id("32", number);
-            flows::flow(
-                garden,
-                &flow,
-                &rules::compiled_name(name),
-                Is::ON,
-                &json!({}),
-            );
-        }
+        policy(garden, (number, &id("40", number)), name, kind, published);
+    }
+}
+
+/// A policy with its rule, and its compiled flow where it is published. `key` is its number and id.
+pub(super) fn policy(
+    garden: &mut Garden<'_, '_>,
+    (number, key): (u32, &str),
+    name: &str,
+    kind: i64,
+    published: bool,
+) {
+    let row = json!({
+        "msdyn_name": name,
+        "msdyn_policytype": kind,
+        "statecode": i32::from(!published),
+        "statuscode": if published { 1 } else { 2 },
+    });
+    garden.plant("msdyn_iompolicy", key, row);
+    let rule = json!({
+        "msdyn_name": name,
+        "msdyn_policyid": lookup_value("msdyn_iompolicy", key),
+        "msdyn_ruledefinition": "{\"conditions\":[]}",
+    });
+    garden.plant("msdyn_iomrule", &id("41", number), rule);
+    if published {
+        let name = rules::compiled_name(name);
+        flows::flow(garden, &id("32", number), &name, Is::ON, &json!({}));
     }
 }

@@ -10,7 +10,7 @@ use super::references;
 use crate::rehearsal::behaviour::organization::lookup_value;
 
 /// The transformation as the customer has changed it.
-const TRANSFORMATION: &str = "let\n    // Contoso: \"gift wrap\" lines are no products\n    Source = Json.Document(Payload),\n    Order = Source[order],\n    Lines = List.Select(Order[lines], each [sku] <> \"GIFT-WRAP\")\nin\n    Order & [lines = Lines]";
+pub(super) const TRANSFORMATION: &str = "let\n    // Contoso: \"gift wrap\" lines are no products\n    Source = Json.Document(Payload),\n    Order = Source[order],\n    Lines = List.Select(Order[lines], each [sku] <> \"GIFT-WRAP\")\nin\n    Order & [lines = Lines]";
 
 /// Plants it.
 pub(super) fn plant(garden: &mut Garden<'_, '_>) {

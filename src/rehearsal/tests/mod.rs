@@ -9,6 +9,7 @@ mod metadata;
 mod orchestrations;
 mod providers;
 mod tokens;
+mod whole;
 mod worlds;
 
 use std::collections::BTreeMap;
@@ -29,6 +30,8 @@ struct Guest {
     folder: TempDir,
     http: reqwest::Client,
     tokens: Mutex<BTreeMap<String, String>>,
+    seed: Seed,
+    skin: Skin,
 }
 
 /// What was answered.
@@ -68,12 +71,18 @@ impl Guest {
     }
 
     async fn with_faults(faults: &[&str]) -> Self {
+        Self::of(Seed::Thin, Skin::Usual, faults).await
+    }
+
+    async fn of(seed: Seed, skin: Skin, faults: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut guest = Self {
             tenant: None,
             folder,
             http: reqwest::Client::builder().no_proxy().build().unwrap(),
             tokens: Mutex::default(),
+            seed,
+            skin,
         };
         guest.start(faults).await;
         guest
@@ -88,6 +97,8 @@ impl Guest {
             world: self.world_file(),
             speed: 1.0,
             faults: faults.iter().map(|fault| fault.parse().unwrap()).collect(),
+            seed: self.seed,
+            skin: self.skin,
         };
         self.tenant = Some(Rehearsal::start(options).await.unwrap());
     }

@@ -34,6 +34,8 @@ async fn the_world_has_one_tenant_and_a_sensible_speed() {
         world: guest.world_file(),
         speed,
         faults: Vec::new(),
+        seed: Seed::Thin,
+        skin: Skin::Usual,
     };
     let second = Rehearsal::start(options(1.0)).await;
     assert!(matches!(

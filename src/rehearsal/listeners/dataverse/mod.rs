@@ -5,6 +5,7 @@
 //! - `body`: the body of a write becomes columns.
 //! - `write`: create, update, upsert, delete, associate, with conditions.
 //! - `calls`: functions and actions.
+//! - `skin`: the same with other names.
 //! - `metadata`, `definitions`: tables and columns as metadata shows them.
 //!
 //! Behaviour as Microsoft Learn (Dataverse Web API, version 9.2) describes it.
@@ -15,6 +16,7 @@ mod definitions;
 mod metadata;
 mod read;
 mod rows;
+pub(crate) mod skin;
 mod write;
 
 use serde_json::{Value, json};
