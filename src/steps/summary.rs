@@ -17,6 +17,8 @@ pub struct Summary {
     pub slots_restored: usize,
     /// Slots that were recorded.
     pub slots_recorded: usize,
+    /// Slots that held no known provider action before, and were not touched.
+    pub dangling: Vec<String>,
     /// Orchestrations published again, by name.
     pub published: Vec<String>,
     /// Orchestrations left as the drafts they were, by name.
@@ -39,7 +41,16 @@ pub fn summary(refresh: &Refresh, known: &Known) -> Result<Summary, Failure> {
     };
     let old = old_catalogue(refresh, known)?;
     for orchestration in recorded(refresh, known, &old)? {
-        summary.slots_recorded += orchestration.slots.len();
+        summary.slots_recorded += orchestration.slots.len() + orchestration.dangling.len();
+        for dangling in &orchestration.dangling {
+            summary.dangling.push(format!(
+                "orchestration '{}', tile '{}' holds {} ('{}')",
+                orchestration.name,
+                dangling.tile,
+                dangling.id,
+                dangling.name.as_deref().unwrap_or("no name")
+            ));
+        }
         if known.is_done(&format!("orchestration/{}/restore", orchestration.id)) {
             summary.slots_restored += orchestration.slots.len();
         }

@@ -243,9 +243,13 @@ impl Application<'_> {
                         .await?;
                     let failure = Failure::failed(format!("it ended, but not as asked: {why}"));
                     // What may be asked for again is tried again in the next pass.
-                    let may_repeat = self.launch.repeat() != Repeat::Never
-                        && !self.launch.is_destructive();
-                    return Err(if may_repeat { failure } else { failure.lasting() });
+                    let may_repeat =
+                        self.launch.repeat() != Repeat::Never && !self.launch.is_destructive();
+                    return Err(if may_repeat {
+                        failure
+                    } else {
+                        failure.lasting()
+                    });
                 }
                 Ok(Verdict::NotYet(missing)) => missing,
                 Err(failure) if failure.kind == FailureKind::Temporary => failure.message,
