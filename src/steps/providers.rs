@@ -96,6 +96,11 @@ impl Catalogue {
                 catalogue.add(names, table, id, &row)?;
             }
         }
+        // Steps opened again for one provider see no other: what is old of it is old, and the rest
+        // stays as it is.
+        if let Some(again) = known.again().filter(|_| seal != seals::BEFORE_COPY) {
+            catalogue.keep_only(again);
+        }
         Ok(catalogue)
     }
 
@@ -171,6 +176,21 @@ impl Catalogue {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Forgets every provider but those of one definition, and the actions of the others.
+    fn keep_only(&mut self, definition: &str) {
+        let definitions = &self.definitions;
+        self.providers.retain(|_, provider| {
+            let of = provider.definition.and_then(|id| definitions.get(&id));
+            of.is_some_and(|found| found.logical_name.eq_ignore_ascii_case(definition))
+        });
+        let providers = &self.providers;
+        self.actions.retain(|_, action| {
+            action
+                .provider
+                .is_some_and(|id| providers.contains_key(&id))
+        });
     }
 
     /// The ids of all installed providers.

@@ -1,5 +1,7 @@
 //! What a run did, in figures, told from its journal and its seals alone.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::activate_flows::{Rules, Wanted, key};
@@ -104,10 +106,23 @@ impl Summary {
             ),
         ];
         lines.extend(
-            self.flows_off
+            self.dangling
                 .iter()
-                .map(|(name, why)| format!("  off: {name} ({why})")),
+                .map(|slot| format!("dangling before the refresh, and left as it was: {slot}")),
         );
+        let mut reasons: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (name, why) in &self.flows_off {
+            reasons.entry(why).or_default().push(name);
+        }
+        for (why, names) in reasons {
+            // Few are named; of many the number says more.
+            let told = if names.len() > 4 {
+                String::new()
+            } else {
+                format!(": {}", names.join(", "))
+            };
+            lines.push(format!("  off: {} {why}{told}", names.len()));
+        }
         lines.push(match self.dual_write_maps {
             0 => "dual-write was not in use in the target".to_owned(),
             maps => format!(

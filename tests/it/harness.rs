@@ -128,11 +128,15 @@ impl Stage {
 
     /// Starts the tenant in a process of its own and points the runbook at it.
     pub(crate) fn tenant(&self, faults: &[&str]) -> Tenant {
+        let faults: Vec<&str> = faults.iter().flat_map(|fault| ["--fault", fault]).collect();
+        self.tenant_with(&faults)
+    }
+
+    /// The same with other arguments.
+    pub(crate) fn tenant_with(&self, more: &[&str]) -> Tenant {
         let speed = SPEED.to_string();
         let mut arguments = vec!["rehearsal", "--world", "world.jsonl", "--speed", &speed];
-        for fault in faults {
-            arguments.extend(["--fault", fault]);
-        }
+        arguments.extend(more);
         let mut command = self.command(&arguments);
         let mut child = command
             .stdout(Stdio::piped())

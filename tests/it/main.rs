@@ -9,6 +9,7 @@
 //! - `lies`: writes that are accepted and ignored; nothing claims success.
 //! - `plans`: the forecast, and plans that are approved.
 //! - `probes`: `preflight` names each trouble, `verify` tells what is left.
+//! - `whole`: the whole world; one provider again.
 //! - `refusals`: what stops before anything is sent, with its exit code.
 
 mod guided;
@@ -20,6 +21,7 @@ mod probes;
 mod refusals;
 mod rooms;
 mod thin_line;
+mod whole;
 
 #[test]
 fn every_file_is_a_module() {

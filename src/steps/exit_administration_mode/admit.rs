@@ -57,12 +57,8 @@ impl Survey for Admit {
             // A caller whom the source does not know stops the run before the copy.
             return Ok(Vec::new());
         }
-        let answer = if known.is_planning() {
-            refresh.target.who_am_i().await
-        } else {
-            refresh.target.wait_until_admitted(PROVISIONING).await
-        };
-        let Err(error) = answer else {
+        // A plan waits too: what follows could not be read before.
+        let Err(error) = refresh.target.wait_until_admitted(PROVISIONING).await else {
             return Ok(Vec::new());
         };
         match (admission(&error), &refresh.application) {
