@@ -49,7 +49,7 @@ pub use refresh::{Refresh, Secrets};
 pub use summary::summary;
 
 use crate::engine::{Phase, Step};
-use crate::runbook::{Common, Located};
+use crate::runbook::{StepName, Word as _};
 
 /// The names of the eight steps, in order.
 pub const NAMES: [&str; 8] = [
@@ -68,75 +68,34 @@ pub const RESEALED: [&str; 2] = [seals::ORCHESTRATIONS, seals::PROVIDERS];
 
 /// The eight steps in order, as this runbook wants them.
 pub fn all(refresh: &Arc<Refresh>) -> Vec<Step> {
-    let steps = &refresh.runbook.steps;
-    let list: [(&'static str, Option<String>, &Common, Vec<Phase>); 8] = [
-        (
-            "copy-environments",
-            reason(steps.copy_environments.skip.as_ref()),
-            &steps.copy_environments.common,
-            copy_environments::phases(refresh),
-        ),
-        (
-            "exit-administration-mode",
-            reason(steps.exit_administration_mode.skip.as_ref()),
-            &steps.exit_administration_mode.common,
-            exit_administration_mode::phases(refresh),
-        ),
-        (
-            "reconfigure-connections",
-            reason(steps.reconfigure_connections.skip.as_ref()),
-            &steps.reconfigure_connections.common,
-            reconfigure_connections::phases(refresh),
-        ),
-        (
-            "activate-flows",
-            reason(steps.activate_flows.skip.as_ref()),
-            &steps.activate_flows.common,
-            activate_flows::phases(refresh),
-        ),
-        (
-            "detach-provider-actions",
-            reason(steps.detach_provider_actions.skip.as_ref()),
-            &steps.detach_provider_actions.common,
-            detach_provider_actions::phases(refresh),
-        ),
-        (
-            "reinstall-providers",
-            reason(steps.reinstall_providers.skip.as_ref()),
-            &steps.reinstall_providers.common,
-            reinstall_providers::phases(refresh),
-        ),
-        (
-            "restore-provider-actions",
-            reason(steps.restore_provider_actions.skip.as_ref()),
-            &steps.restore_provider_actions.common,
-            restore_provider_actions::phases(refresh),
-        ),
-        (
-            "reconfigure-dual-write",
-            reason(steps.reconfigure_dual_write.skip.as_ref()),
-            &steps.reconfigure_dual_write.common,
-            reconfigure_dual_write::phases(refresh),
-        ),
+    let phases: [Vec<Phase>; 8] = [
+        copy_environments::phases(refresh),
+        exit_administration_mode::phases(refresh),
+        reconfigure_connections::phases(refresh),
+        activate_flows::phases(refresh),
+        detach_provider_actions::phases(refresh),
+        reinstall_providers::phases(refresh),
+        restore_provider_actions::phases(refresh),
+        reconfigure_dual_write::phases(refresh),
     ];
     // Intelligent Order Management is never asked to do two things at once in steps 6 and 7.
-    let alone = ["reinstall-providers", "restore-provider-actions"];
-    list.into_iter()
-        .map(|(name, skip, common, phases)| Step {
-            name,
-            skip,
-            attempts: common.attempts,
-            concurrency: if alone.contains(&name) {
+    let alone = [
+        StepName::ReinstallProviders,
+        StepName::RestoreProviderActions,
+    ];
+    let steps = refresh.runbook.steps.each();
+    std::iter::zip(steps, phases)
+        .map(|(step, phases)| Step {
+            name: step.name.word(),
+            skip: step.skip.map(|reason| reason.value.clone()),
+            attempts: step.common.attempts,
+            concurrency: if alone.contains(&step.name) {
                 1
             } else {
-                common.concurrency
+                step.common.concurrency
             },
-            timeout: common.timeout.unwrap_or(Duration::from_hours(2)),
+            timeout: step.common.timeout.unwrap_or(Duration::from_hours(2)),
             phases,
         })
         .collect()
-}
-
-fn reason(skip: Option<&Located<String>>) -> Option<String> {
-    skip.map(|reason| reason.value.clone())
 }
