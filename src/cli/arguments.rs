@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::rehearsal::{Seed, Skin};
+use crate::rehearsal::{DualWrite, Management, Seed, Skin};
 
 /// Refresh a Dynamics 365 Intelligent Order Management environment from another one
 #[derive(Debug, Parser)]
@@ -178,6 +178,12 @@ pub(super) struct RehearsalArguments {
     /// Which names a new world's Dataverse shows: usual, or renamed
     #[arg(long, value_name = "SKIN", default_value = "usual")]
     pub(super) skin: Skin,
+    /// Who manages a new world's Finance and Operations: unified, or lcs-linked
+    #[arg(long, value_name = "KIND", default_value = "unified")]
+    pub(super) target: Management,
+    /// Whether a new world uses dual-write: on or off
+    #[arg(long, value_name = "STATE", default_value = "off")]
+    pub(super) dual_write: DualWrite,
     /// A fault: KIND:"METHOD path-glob"; kinds: accept-and-ignore, hold
     #[arg(long = "fault", value_name = "FAULT")]
     pub(super) faults: Vec<String>,

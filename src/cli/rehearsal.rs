@@ -4,7 +4,7 @@ use super::arguments::RehearsalArguments;
 use super::exit::DONE;
 use super::session::Session;
 use crate::engine::{Failure, FailureKind};
-use crate::rehearsal::{Fault, Options, Rehearsal};
+use crate::rehearsal::{Fault, Options, Rehearsal, Variant};
 
 /// Serves the tenant until it is asked to stop. Once it listens, its first line on stdout is an
 /// `endpoints:` block for a runbook.
@@ -28,6 +28,10 @@ pub(super) async fn rehearsal(
         faults,
         seed: arguments.seed,
         skin: arguments.skin,
+        variant: Variant {
+            target: arguments.target,
+            dual_write: arguments.dual_write,
+        },
     };
     let tenant = Rehearsal::start(options)
         .await

@@ -9,7 +9,7 @@
 //! - `clock`: simulated time.
 //! - `world`: the objects, and the file whose fold they are.
 //! - `schema`: Dataverse's tables as data.
-//! - `seed`: what a new world holds.
+//! - `seed`: what a new world holds; `variant`: which kind of tenant it is.
 //! - `behaviour`: what writes, actions and copies do, without HTTP.
 //! - `odata`: addresses, filters, preferences, errors.
 //! - `listeners`: the services over HTTP.
@@ -30,6 +30,7 @@ mod seed;
 mod tenant;
 #[cfg(test)]
 mod tests;
+mod variant;
 mod world;
 
 pub use application::{
@@ -39,4 +40,5 @@ pub use faults::{Fault, FaultError, FaultKind};
 pub use schema::skin::{Skin, SkinError};
 pub use seed::{Seed, SeedError};
 pub use tenant::{Endpoints, Options, Rehearsal, ServiceEndpoint, StartError};
+pub use variant::{DualWrite, Management, Variant, VariantError};
 pub use world::log::LogError as WorldError;

@@ -16,6 +16,7 @@ use super::listeners::{Listener, Origins};
 use super::schema::Schema;
 use super::schema::skin::{Dictionary, Skin};
 use super::seed::{self, Seed};
+use super::variant::Variant;
 use super::world::log::LogError;
 use super::world::{Opened, World};
 
@@ -36,6 +37,8 @@ pub struct Options {
     pub seed: Seed,
     /// Which names a new world's Dataverse shows; a world that is there already stays what it is.
     pub skin: Skin,
+    /// Which kind of tenant a new world is; a world that is there already stays what it is.
+    pub variant: Variant,
 }
 
 /// A tenant that cannot be started.
@@ -130,7 +133,7 @@ impl Rehearsal {
             }
             Opened::Empty(log) => {
                 let (origins, sockets) = bind(&BTreeMap::new()).await?;
-                let mut objects = seed::objects(options.seed, &schema, &origins);
+                let mut objects = seed::objects(options.seed, options.variant, &schema, &origins);
                 objects.insert("ports".to_owned(), json!(origins.ports()));
                 objects.insert("skin".to_owned(), json!(options.skin.word()));
                 (World::seed(log, speed, objects)?, origins, sockets)

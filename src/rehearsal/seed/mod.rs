@@ -34,6 +34,7 @@ use super::behaviour::organization::{Caller, Organization, row_of};
 use super::clock::Moment;
 use super::listeners::Origins;
 use super::schema::Schema;
+use super::variant::Variant;
 use super::world::store::{Draft, Objects};
 
 /// When the seed's rows were created, months before the rehearsal begins.
@@ -69,9 +70,11 @@ impl FromStr for Seed {
 }
 
 /// The objects of a new world.
-pub(crate) fn objects(seed: Seed, schema: &Schema, origins: &Origins) -> Objects {
+pub(crate) fn objects(seed: Seed, variant: Variant, schema: &Schema, origins: &Origins) -> Objects {
     let nothing = Objects::new();
     let mut draft = Draft::new(&nothing, Moment::default());
+    let kind = json!({"target": variant.target.word(), "dual-write": variant.dual_write.word()});
+    draft.put("variant".to_owned(), kind);
     for plot in [plots::SOURCE, plots::TARGET] {
         let connections = match seed {
             Seed::Thin => references::connections(&plot),
@@ -148,7 +151,7 @@ mod tests {
 
     fn seeded(seed: Seed) -> (Schema, Objects) {
         let schema = Schema::standard();
-        let objects = objects(seed, &schema, &Origins::default());
+        let objects = objects(seed, Variant::default(), &schema, &Origins::default());
         (schema, objects)
     }
 

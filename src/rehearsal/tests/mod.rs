@@ -22,6 +22,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::rehearsal::seed::ids::id;
+use crate::rehearsal::variant::Variant;
 use crate::rehearsal::world::store::Objects;
 
 /// Somebody who speaks to a tenant of its own, whose time stands nearly still.
@@ -99,6 +100,7 @@ impl Guest {
             faults: faults.iter().map(|fault| fault.parse().unwrap()).collect(),
             seed: self.seed,
             skin: self.skin,
+            variant: Variant::default(),
         };
         self.tenant = Some(Rehearsal::start(options).await.unwrap());
     }

@@ -36,6 +36,7 @@ async fn the_world_has_one_tenant_and_a_sensible_speed() {
         faults: Vec::new(),
         seed: Seed::Thin,
         skin: Skin::Usual,
+        variant: Variant::default(),
     };
     let second = Rehearsal::start(options(1.0)).await;
     assert!(matches!(

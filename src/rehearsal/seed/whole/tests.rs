@@ -14,11 +14,17 @@ use crate::rehearsal::schema::Schema;
 use crate::rehearsal::seed::library::TRANSFORMATION;
 use crate::rehearsal::seed::plots::{Plot, SOURCE, TARGET};
 use crate::rehearsal::seed::{Seed, objects};
+use crate::rehearsal::variant::Variant;
 use crate::rehearsal::world::names;
 use crate::rehearsal::world::store::Objects;
 
 fn seeded() -> Objects {
-    objects(Seed::Whole, &Schema::standard(), &Origins::default())
+    objects(
+        Seed::Whole,
+        Variant::default(),
+        &Schema::standard(),
+        &Origins::default(),
+    )
 }
 
 fn rows<'of>(objects: &'of Objects, plot: &Plot, table: &str) -> Vec<&'of Row> {

@@ -1,14 +1,4 @@
-//! Step 1, `copy-environments`.
-//!
-//! | Phase | Reads | Changes |
-//! |---|---|---|
-//! | `capture` | the target's provider parameters, transformations, connections, environment variables, name and group; the source's flows, orchestrations, providers | nothing; seals `before-copy` |
-//! | `copy` | the journal; operations and state of the target | launches one environment copy, which carries Dataverse and Finance and Operations of a unified target |
-//!
-//! In doubt (an intent without a handle): every operation of the target is listed by the service,
-//! so a copy from us that began after the intent is adopted; none after two minutes means that it
-//! did not begin. The end is proved from the environment itself: ready, administration mode on,
-//! background operations off.
+//! The environment copy: a launch of the admin API.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,134 +6,21 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::Refresh;
-use super::names::Names;
-use super::seals;
-use crate::clients::{
-    CopyRequest, CopyType, Environment, Operation, OperationHandle, OperationState,
-};
+use super::copy_key;
+use crate::clients::{CopyRequest, CopyType, Operation, OperationHandle, OperationState};
 use crate::engine::{
-    Action, Capture, Captured, Change, Failure, Found, Known, Launch, Phase, Progress, Repeat,
-    Started, Survey, Verdict, WriteError,
+    Action, Change, Failure, Found, Known, Launch, Progress, Repeat, Started, Survey, Verdict,
+    WriteError,
 };
-use crate::runbook::{CopyApi, IomTable, SecurityGroup};
-
-/// The key of the copy's launch.
-pub(super) fn copy_key(refresh: &Refresh) -> String {
-    format!("copy/{}", refresh.target_id())
-}
+use crate::runbook::{CopyApi, SecurityGroup};
+use crate::steps::Refresh;
 
 /// How long a copy may take where the runbook does not say (Microsoft Learn, *Copy an
 /// environment*: up to 24 hours with much data).
 const COPY_TIMEOUT: Duration = Duration::from_hours(24);
 
-pub(super) fn phases(refresh: &Arc<Refresh>) -> Vec<Phase> {
-    vec![
-        Phase::capture("capture", BeforeCopy(Arc::clone(refresh))),
-        Phase::changes("copy", CopySurvey(Arc::clone(refresh))),
-    ]
-}
-
-/// What is captured from the target, by table and word.
-const FROM_TARGET: [(IomTable, &str); 9] = [
-    (IomTable::Provider, "provider"),
-    (IomTable::ProviderDefinition, "provider-definition"),
-    (IomTable::ProviderParameter, "provider-parameter"),
-    (
-        IomTable::ProviderDefinitionParameter,
-        "provider-definition-parameter",
-    ),
-    (IomTable::ProviderTransformation, "provider-transformation"),
-    (
-        IomTable::ProviderDefinitionTransformation,
-        "provider-definition-transformation",
-    ),
-    (
-        IomTable::ProviderConnectionReference,
-        "provider-connection-reference",
-    ),
-    (
-        IomTable::ProviderDefinitionConnectionReference,
-        "provider-definition-connection-reference",
-    ),
-    (
-        IomTable::PlatformConnectionReference,
-        "platform-connection-reference",
-    ),
-];
-
-/// What is captured from the source, by table and word.
-const FROM_SOURCE: [(IomTable, &str); 7] = [
-    (IomTable::Provider, "provider"),
-    (IomTable::ProviderDefinition, "provider-definition"),
-    (IomTable::LogicDefinition, "logic-definition"),
-    (IomTable::ProviderAction, "provider-action"),
-    (IomTable::Orchestration, "orchestration"),
-    (IomTable::Policy, "policy"),
-    (
-        IomTable::PlatformConnectionReference,
-        "platform-connection-reference",
-    ),
-];
-
-/// Platform tables captured on both sides, where they exist.
-const PLATFORM_TABLES: [&str; 5] = [
-    "workflow",
-    "connectionreference",
-    "environmentvariabledefinition",
-    "environmentvariablevalue",
-    "msdyn_dualwriteruntimeconfig",
-];
-
-struct BeforeCopy(Arc<Refresh>);
-
-#[async_trait]
-impl Capture for BeforeCopy {
-    fn seal(&self) -> &'static str {
-        seals::BEFORE_COPY
-    }
-
-    async fn list(&self, _known: &Known) -> Result<Vec<Captured>, Failure> {
-        let refresh = &self.0;
-        let target = refresh.bap.environment(refresh.target_id()).await?;
-        let Some(target) = target else {
-            return Err(Failure::failed(format!(
-                "there is no environment {}",
-                refresh.target_id()
-            )));
-        };
-        let mut captures = vec![Captured {
-            key: "target/environment".to_owned(),
-            etag: None,
-            text: target.raw.to_string(),
-            compared: Some(restored_fields(&target)),
-        }];
-        for (table, word) in FROM_TARGET {
-            let name = Names::of(refresh).table(table);
-            captures.extend(seals::list(&refresh.target, name, &format!("target/{word}")).await?);
-        }
-        for (table, word) in FROM_SOURCE {
-            let name = Names::of(refresh).table(table);
-            captures.extend(seals::list(&refresh.source, name, &format!("source/{word}")).await?);
-        }
-        for name in PLATFORM_TABLES {
-            captures.extend(seals::list(&refresh.target, name, &format!("target/{name}")).await?);
-            captures.extend(seals::list(&refresh.source, name, &format!("source/{name}")).await?);
-        }
-        Ok(captures)
-    }
-}
-
-/// What the refresh must put back of the environment itself.
-fn restored_fields(environment: &Environment) -> String {
-    let group = environment
-        .dataverse
-        .as_ref()
-        .and_then(|d| d.security_group.clone());
-    json!([environment.display_name, group]).to_string()
-}
-
-struct CopySurvey(Arc<Refresh>);
+/// Finds the copy still to do.
+pub(super) struct CopySurvey(pub(super) Arc<Refresh>);
 
 #[async_trait]
 impl Survey for CopySurvey {
