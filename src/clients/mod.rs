@@ -7,6 +7,7 @@
 //! - [`Bap`]: [`Environment`]s, administration mode, lifecycle operations.
 //! - [`Dataverse`] reads and [`DataverseWriter`] writes: rows, metadata, the caller.
 //! - [`FinanceOperations`]: is it there?
+//! - [`DualWriteGateway`]: the gateway behind the dual-write page, which Microsoft does not support.
 //! - [`Operation`]: long-running operations of both admin APIs, in one form.
 //!
 //! One [`Http`] and one [`Tokens`] are made for a run; each service is a [`Service`] with an origin
@@ -21,6 +22,7 @@ mod bap;
 mod cloud;
 mod copy_request;
 mod dataverse;
+mod dual_write;
 mod environment;
 mod error;
 mod finance_operations;
@@ -38,6 +40,11 @@ pub use copy_request::{CopyRequest, CopyType};
 pub use dataverse::{
     Column, Condition, Dataverse, DataverseWriter, OptionLabel, Organization, Query, Relationship,
     Row, Table, WhoAmI, Written, literal,
+};
+pub use dual_write::{
+    ConnectionSet, DualWriteGateway, DualWriteLink, EntityMap, FieldMappings, GatewayAddressError,
+    Leg, LinkedEnvironment, MapAction, MapSolution, MapState, MapVersion, RequestState, Template,
+    check_gateway_address,
 };
 pub use environment::{DataverseInstance, Environment, LinkedApp, OngoingOperation};
 pub use error::{Detail, Error, ErrorKind};
