@@ -6,7 +6,7 @@
 //! - [`PowerPlatform`]: copy, operations, packages, connections.
 //! - [`Bap`]: [`Environment`]s, administration mode, lifecycle operations.
 //! - [`Dataverse`] reads and [`DataverseWriter`] writes: rows, metadata, the caller.
-//! - [`FinanceOperations`]: is it there?
+//! - [`FinanceOperations`] reads and [`FinanceOperationsWriter`] writes: entity sets and actions.
 //! - [`DualWriteGateway`]: the gateway behind the dual-write page, which Microsoft does not support.
 //! - [`Operation`]: long-running operations of both admin APIs, in one form.
 //!
@@ -48,7 +48,7 @@ pub use dual_write::{
 };
 pub use environment::{DataverseInstance, Environment, LinkedApp, OngoingOperation};
 pub use error::{Detail, Error, ErrorKind};
-pub use finance_operations::{FinanceOperations, Reachability};
+pub use finance_operations::{EntityKey, FinanceOperations, FinanceOperationsWriter, Reachability};
 pub use http::{
     Endpoint, Http, Limits, Observer, Origin, OriginError, Service, Silent, Wait, WaitReason,
 };

@@ -20,3 +20,7 @@ pub use query::{Query, literal};
 pub use rows::Row;
 pub use who::{Organization, WhoAmI};
 pub use writer::{Condition, DataverseWriter, Written};
+
+// The data services of Finance and Operations speak the same OData.
+pub(super) use rows::page;
+pub(super) use writer::written;

@@ -84,7 +84,7 @@ impl Query {
     }
 
     /// The query with its question mark, or nothing.
-    pub(super) fn text(&self) -> String {
+    pub(in crate::clients) fn text(&self) -> String {
         let select = (!self.select.is_empty()).then(|| self.select.join(","));
         let options = [
             ("$select", select.as_ref()),

@@ -29,7 +29,7 @@ struct RawPage<'a> {
 }
 
 /// The rows of a page, and the link to the next one.
-pub(super) fn page(answer: &Response) -> Result<(Vec<Row>, Option<String>), Error> {
+pub(in crate::clients) fn page(answer: &Response) -> Result<(Vec<Row>, Option<String>), Error> {
     let page: RawPage<'_> = serde_json::from_slice(answer.body())
         .map_err(|error| answer.malformed(&format!("not a page of rows: {error}")))?;
     let rows = page

@@ -138,7 +138,8 @@ impl DataverseWriter {
     }
 }
 
-fn written(service: &Service, answer: &Response) -> Written {
+/// What an answer tells of a write that was carried out or accepted.
+pub(in crate::clients) fn written(service: &Service, answer: &Response) -> Written {
     let link = ["operation-location", "location", "odata-entityid"]
         .iter()
         .find_map(|name| answer.header(name));

@@ -1,15 +1,10 @@
-//! Finance and Operations: is it there, and does it let us in?
+//! Is it there, and does it let us in?
 
 use std::fmt;
 
-use super::error::{Error, ErrorKind};
-use super::http::{Request, Service};
-
-/// The Finance and Operations of an environment.
-#[derive(Clone, Debug)]
-pub struct FinanceOperations {
-    service: Service,
-}
+use super::client::FinanceOperations;
+use crate::clients::error::{Error, ErrorKind};
+use crate::clients::http::Request;
 
 /// Whether Finance and Operations can be reached.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -44,11 +39,6 @@ impl fmt::Display for Reachability {
 }
 
 impl FinanceOperations {
-    /// Takes the service that it is reached through.
-    pub fn new(service: Service) -> Self {
-        Self { service }
-    }
-
     /// Asks for the root of its OData service, once. An error here is one that says nothing about
     /// Finance and Operations: no token could be had, or stopping was asked for.
     pub async fn reachable(&self) -> Result<Reachability, Error> {
