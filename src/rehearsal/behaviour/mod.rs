@@ -7,6 +7,7 @@
 //! - `providers`, `orchestrations`, `policies`, `graph`, `system`: Intelligent Order Management.
 //! - `quirks`: what goes otherwise than one would think.
 //! - `environments`, `operations`, `copy`, `administration`: environments and their operations.
+//! - `dual_write`: links, maps and their requests, runtime configuration.
 //! - `users`: who may enter an organization.
 //! - `timers`: what happens later.
 
@@ -14,6 +15,7 @@ pub(crate) mod administration;
 pub(crate) mod connections;
 pub(crate) mod copy;
 mod deletion;
+pub(crate) mod dual_write;
 pub(crate) mod environments;
 pub(crate) mod flows;
 pub(crate) mod graph;

@@ -6,7 +6,8 @@
 //!
 //! Keys are texts: `environment/<id>`, `organization/<id>`, `operation/<id>`,
 //! `row/<organization>/<table>/<id>`, `connection/<environment>/<name>`, `token/<hash>`,
-//! `timer/<number>`, `counter/<name>`, `quirk/<name>`, `ports`, `skin`.
+//! `timer/<number>`, `counter/<name>`, `quirk/<name>`, `dual-write/<environment>/…`,
+//! `dual-write-request/<id>`, `secure-configuration/<row>`, `ports`, `skin`.
 
 pub(crate) mod log;
 pub(crate) mod names;
