@@ -8,6 +8,7 @@
 //! - `quirks`: what goes otherwise than one would think.
 //! - `environments`, `operations`, `copy`, `administration`: environments and their operations.
 //! - `users`: who may enter an organization.
+//! - `finance_operations`: who may enter Finance and Operations, its rows and actions.
 //! - `timers`: what happens later.
 
 pub(crate) mod administration;
@@ -15,6 +16,7 @@ pub(crate) mod connections;
 pub(crate) mod copy;
 mod deletion;
 pub(crate) mod environments;
+pub(crate) mod finance_operations;
 pub(crate) mod flows;
 pub(crate) mod graph;
 pub(crate) mod operations;

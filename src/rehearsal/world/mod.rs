@@ -6,7 +6,9 @@
 //!
 //! Keys are texts: `environment/<id>`, `organization/<id>`, `operation/<id>`,
 //! `row/<organization>/<table>/<id>`, `connection/<environment>/<name>`, `token/<hash>`,
-//! `timer/<number>`, `counter/<name>`, `quirk/<name>`, `ports`, `skin`.
+//! `timer/<number>`, `counter/<name>`, `quirk/<name>`, `finance-operations/<environment>/<set>/<key>`,
+//! `finance-operations-facts/<environment>`, `finance-operations-away/<environment>`, `ports`,
+//! `skin`, `variant`.
 
 pub(crate) mod log;
 pub(crate) mod names;
