@@ -6,7 +6,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 use uuid::Uuid;
 
 use crate::clients::{
-    Bap, Dataverse, DataverseWriter, Environment, FinanceOperations, PowerPlatform,
+    Bap, Dataverse, DataverseWriter, Environment, FinanceOperations, FinanceOperationsWriter,
+    PowerPlatform,
 };
 use crate::engine::{Failure, FailureKind, Known};
 use crate::runbook::{Runbook, Secret, SecretError};
@@ -29,10 +30,10 @@ pub struct Refresh {
     pub source: Dataverse,
     /// The target's Dataverse.
     pub target: DataverseWriter,
-    /// The source's Finance and Operations, where one is linked.
+    /// The source's Finance and Operations, where one is linked: reads only.
     pub source_finance: Option<FinanceOperations>,
     /// The target's Finance and Operations, where one is linked.
-    pub target_finance: Option<FinanceOperations>,
+    pub target_finance: Option<FinanceOperationsWriter>,
     /// The source environment as the admin API describes it.
     pub source_environment: Environment,
     /// The target environment as the admin API described it before anything was done.

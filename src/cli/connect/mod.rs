@@ -18,8 +18,8 @@ use self::guards::{dataverse_address, environment, guard, shown};
 use self::signing::Signing;
 use super::session::Session;
 use crate::clients::{
-    Bap, Dataverse, DataverseWriter, Endpoint, Environment, FinanceOperations, Http, Observer,
-    PowerPlatform, Service, Tokens, Wait,
+    Bap, Dataverse, DataverseWriter, Endpoint, Environment, FinanceOperations,
+    FinanceOperationsWriter, Http, Observer, PowerPlatform, Service, Tokens, Wait,
 };
 use crate::clock::Clock;
 use crate::engine::{EventKind, Failure, FailureKind, Narrator};
@@ -126,17 +126,17 @@ pub(super) async fn connect(
     };
     let source_service = dataverse(ServiceKey::DataverseSource, &source)?;
     let target_service = dataverse(ServiceKey::DataverseTarget, &target)?;
-    let finance = |side: &Environment| -> Result<Option<FinanceOperations>, Failure> {
+    let finance = |side: &Environment| -> Result<Option<Service>, Failure> {
         let url = side
             .finance_operations
             .as_ref()
             .and_then(|app| app.url.as_deref());
         let Some(url) = url else { return Ok(None) };
         let name = format!("Finance and Operations of {}", shown(side));
-        let service = service(ServiceKey::Finops, &name, &Endpoint::own(url))?;
-        Ok(Some(FinanceOperations::new(service)))
+        service(ServiceKey::Finops, &name, &Endpoint::own(url)).map(Some)
     };
-    let (source_finance, target_finance) = (finance(&source)?, finance(&target)?);
+    let source_finance = finance(&source)?.map(FinanceOperations::new);
+    let target_finance = finance(&target)?.map(FinanceOperationsWriter::new);
     let tenant = target
         .tenant
         .clone()

@@ -9,6 +9,7 @@
 //! - `environments`, `operations`, `copy`, `administration`: environments and their operations.
 //! - `dual_write`: links, maps and their requests, runtime configuration.
 //! - `users`: who may enter an organization.
+//! - `finance_operations`: who may enter Finance and Operations, its rows and actions.
 //! - `timers`: what happens later.
 
 pub(crate) mod administration;
@@ -17,6 +18,7 @@ pub(crate) mod copy;
 mod deletion;
 pub(crate) mod dual_write;
 pub(crate) mod environments;
+pub(crate) mod finance_operations;
 pub(crate) mod flows;
 pub(crate) mod graph;
 pub(crate) mod operations;

@@ -6,9 +6,12 @@
 //! - `navigation`: from a row to its relatives.
 //! - `skin`: other names for the tables of Intelligent Order Management.
 //! - `platform`, `flows`, `order_management`, `dual_write`: the tables themselves.
+//! - `finance_operations`: the entity sets of Finance and Operations, which are no tables of
+//!   Dataverse.
 
 pub(crate) mod column;
 mod dual_write;
+pub(crate) mod finance_operations;
 mod flows;
 pub(crate) mod navigation;
 mod order_management;

@@ -1,4 +1,4 @@
-//! The environments, their packages and connections, and Finance and Operations.
+//! The environments, their packages and connections.
 //!
 //! The environment's form is that of a recorded one (Microsoft's Terraform provider for the Power
 //! Platform); `linkedAppMetadata` is not in a recording and has the names that provider reads.
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::ids::{self, id};
 use super::plots::Plot;
-use crate::rehearsal::application::{ACT_AS, ACT_AS_OBJECT, CLIENT, CLIENT_OBJECT, TENANT};
+use crate::rehearsal::application::{ACT_AS, ACT_AS_OBJECT, CLIENT_OBJECT, TENANT};
 use crate::rehearsal::listeners::{Listener, Origins};
 use crate::rehearsal::seed::CREATED;
 use crate::rehearsal::world::names;
@@ -61,7 +61,7 @@ pub(super) fn plant(
         let key = names::connection(environment, &made.name);
         draft.put(key, connection(plot, &made.connector, &made.title));
     }
-    finance_operations(draft, environment);
+    super::finance_operations::plant(draft, plot);
 }
 
 fn connection(plot: &Plot, connector: &str, title: &str) -> Value {
@@ -231,33 +231,6 @@ fn enforcement(plot: &Plot) -> Value {
             {"type": {"id": "RotateCustomerManagedKey"}, "reason": {"type": "EnvironmentCmkLinked"}},
         ],
     })
-}
-
-fn finance_operations(draft: &mut Draft<'_>, environment: &str) {
-    for (set, key, row) in [
-        (
-            "LegalEntities",
-            "usmf",
-            json!({"LegalEntityId": "usmf", "Name": "Contoso Entertainment System USA"}),
-        ),
-        (
-            "SystemUsers",
-            "Admin",
-            json!({"UserID": "Admin", "UserName": "Ada Admin", "Alias": "ada@contoso.com", "Enabled": true, "Company": "usmf"}),
-        ),
-        (
-            "SecurityUserRoles",
-            "Admin",
-            json!({"UserId": "Admin", "SecurityRoleIdentifier": "-SYSADMIN-", "SecurityRoleName": "System administrator"}),
-        ),
-        (
-            "SysAADClients",
-            CLIENT,
-            json!({"AADClientId": CLIENT, "UserId": "Admin", "Name": "iomcopy rehearsal"}),
-        ),
-    ] {
-        draft.put(format!("finance-operations/{environment}/{set}/{key}"), row);
-    }
 }
 
 /// The service account and the others, by number: name, sign-in name, directory object.

@@ -3,7 +3,8 @@
 //!
 //! - `ids`: the ids of everything, and how they are made.
 //! - `plots`: what differs between the two environments.
-//! - `environments`: the environments, their packages and connections, Finance and Operations.
+//! - `environments`: the environments, their packages and connections.
+//! - `finance_operations`: users, applications and companies of Finance and Operations.
 //! - `people`, `solutions`, `references`, `flows`, `library`, `providers`, `policies`,
 //!   `orchestrations`, `variables`: rows of Dataverse, a file for what belongs together.
 //! - `dual_write`: both halves linked, where the tenant uses dual-write.
@@ -14,6 +15,7 @@
 
 mod dual_write;
 mod environments;
+pub(crate) mod finance_operations;
 mod flows;
 pub(crate) mod ids;
 mod library;

@@ -166,7 +166,7 @@ async fn finance_and_operations_answers_those_who_are_registered() {
         .await
         .expect(200)
         .json();
-    assert_eq!(entities["value"][0]["LegalEntityId"], "usmf");
+    assert_eq!(entities["value"][0]["LegalEntityId"], "demf");
     let url = format!("{origin}/data/Nothing");
     guest.send(&scope, "GET", &url, None, &[]).await.expect(404);
 }

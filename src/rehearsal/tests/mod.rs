@@ -5,6 +5,7 @@ mod dataverse;
 mod dual_write;
 mod environments;
 mod faults;
+mod finance_operations;
 mod flows;
 mod metadata;
 mod orchestrations;
@@ -24,7 +25,8 @@ use tempfile::TempDir;
 use super::*;
 use crate::rehearsal::seed::ids::id;
 use crate::rehearsal::variant::Variant;
-use crate::rehearsal::world::store::Objects;
+use crate::rehearsal::world::log::RequestFacts;
+use crate::rehearsal::world::store::{Draft, Objects};
 
 /// Somebody who speaks to a tenant of its own, whose time stands nearly still.
 struct Guest {
@@ -138,6 +140,18 @@ impl Guest {
     fn skip_minutes(&self, minutes: u64) {
         self.skip(Duration::from_secs(minutes * 60));
         self.tokens.lock().unwrap().clear();
+    }
+
+    /// Changes the world without a request.
+    fn meddle(&self, act: impl FnOnce(&mut Draft<'_>)) {
+        let tenant = self.tenant.as_ref().unwrap();
+        let written = tenant.with_world(|world| {
+            let mut draft = world.draft();
+            act(&mut draft);
+            let (now, changes) = (draft.now(), draft.into_changes());
+            world.commit(now, RequestFacts::default(), changes)
+        });
+        written.unwrap().unwrap();
     }
 
     fn objects(&self) -> Objects {

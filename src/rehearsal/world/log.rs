@@ -73,6 +73,7 @@ pub(crate) struct Line {
 
 /// What the log keeps of a request: never a token, a secret or a body.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(Default))]
 pub(crate) struct RequestFacts {
     /// Which listener it came to.
     pub(crate) listener: String,

@@ -40,8 +40,8 @@ pub async fn preflight(refresh: &Refresh) -> Result<Vec<Finding>, Failure> {
     findings.push(access::caller(refresh, "source").await?);
     findings.push(access::caller(refresh, "target").await?);
     for (side, finance) in [
-        ("source", &refresh.source_finance),
-        ("target", &refresh.target_finance),
+        ("source", refresh.source_finance.as_ref()),
+        ("target", refresh.target_finance.as_deref()),
     ] {
         if let Some(finance) = finance {
             findings.push(finance_and_operations(side, finance).await);

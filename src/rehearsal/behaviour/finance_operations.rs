@@ -1,0 +1,234 @@
+//! The Finance and Operations of an environment, without HTTP: who may enter, rows and actions.
+
+use serde_json::{Map, Value, json};
+
+use crate::rehearsal::schema::finance_operations::EntitySet;
+use crate::rehearsal::world::names;
+use crate::rehearsal::world::store::Draft;
+
+/// The role that may do everything.
+const ADMINISTRATOR: &str = "-SYSADMIN-";
+
+/// The Finance and Operations of one environment.
+pub(crate) struct FinanceOperations<'draft, 'world> {
+    /// The world.
+    pub(crate) draft: &'draft mut Draft<'world>,
+    /// The environment's id.
+    pub(crate) environment: &'static str,
+}
+
+/// A row: its fields.
+pub(crate) type Row = Map<String, Value>;
+
+/// Why Finance and Operations refuses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refused {
+    /// The HTTP status.
+    pub(crate) status: u16,
+    /// What it says.
+    pub(crate) message: String,
+}
+
+impl Refused {
+    fn new(status: u16, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            message: message.into(),
+        }
+    }
+}
+
+/// Who has entered.
+#[derive(Clone, Debug)]
+pub(crate) struct User {
+    /// The user's id.
+    pub(crate) id: String,
+    /// The user's default company.
+    pub(crate) company: String,
+    /// Whether the user may do everything.
+    pub(crate) administrator: bool,
+}
+
+/// What the keys of a set's rows begin with.
+pub(crate) fn rows_key(environment: &str, set: &str) -> String {
+    format!("finance-operations/{environment}/{set}/")
+}
+
+/// The key of the status with which an environment's Finance and Operations answers while it is away.
+pub(crate) fn away_key(environment: &str) -> String {
+    format!("finance-operations-away/{environment}")
+}
+
+/// The key of what belongs to an environment's Finance and Operations and is no row.
+pub(crate) fn facts_key(environment: &str) -> String {
+    format!("finance-operations-facts/{environment}")
+}
+
+impl FinanceOperations<'_, '_> {
+    /// The status with which it answers everything, while it is away.
+    pub(crate) fn away(&self) -> Option<u16> {
+        let status = self.draft.get(&away_key(self.environment))?.as_u64()?;
+        u16::try_from(status).ok()
+    }
+
+    /// The user as whom an application enters: the one it is registered for, if that one is enabled.
+    pub(crate) fn enter(&self, client: &str) -> Result<User, Refused> {
+        let same = |row: &Row, field: &str, text: &str| {
+            row.get(field)
+                .and_then(Value::as_str)
+                .is_some_and(|found| found.eq_ignore_ascii_case(text))
+        };
+        let clients = self.rows("SysAADClients");
+        let registered = clients.iter().find(|row| same(row, "AADClientId", client));
+        let id = registered.and_then(|row| row.get("UserId")?.as_str());
+        let Some(id) = id else {
+            let message = format!("The application {client} is not registered.");
+            return Err(Refused::new(401, message));
+        };
+        let users = self.rows("SystemUsers");
+        let user = users.iter().find(|row| same(row, "UserID", id));
+        let Some(user) = user.filter(|row| row.get("Enabled") == Some(&json!(true))) else {
+            let message = format!("The user '{id}' is not enabled.");
+            return Err(Refused::new(401, message));
+        };
+        let roles = self.rows("SecurityUserRoles");
+        let text = |field: &str| user.get(field).and_then(Value::as_str);
+        Ok(User {
+            id: id.to_owned(),
+            company: text("Company").unwrap_or_default().to_owned(),
+            administrator: roles.iter().any(|row| {
+                same(row, "UserId", id) && same(row, "SecurityRoleIdentifier", ADMINISTRATOR)
+            }),
+        })
+    }
+
+    /// The rows of a set, in the order of their keys.
+    pub(crate) fn rows(&self, set: &str) -> Vec<Row> {
+        self.draft
+            .under(&rows_key(self.environment, set))
+            .filter_map(|(_, row)| row.as_object().cloned())
+            .collect()
+    }
+
+    /// The row with a key, and the name of its object. Case does not count.
+    pub(crate) fn find(&self, set: &EntitySet, key: &[(&str, String)]) -> Option<(String, Row)> {
+        self.draft
+            .under(&rows_key(self.environment, set.name))
+            .filter_map(|(name, row)| Some((name.to_owned(), row.as_object()?.clone())))
+            .find(|(_, row)| {
+                key.iter().all(|(field, value)| {
+                    row.get(*field)
+                        .and_then(Value::as_str)
+                        .is_some_and(|found| found.eq_ignore_ascii_case(value))
+                })
+            })
+    }
+
+    /// Creates a row.
+    pub(crate) fn create(&mut self, set: &EntitySet, body: Row) -> Result<Row, Refused> {
+        check(set, &body)?;
+        let mut key = Vec::new();
+        for field in set.keys {
+            let value = body.get(*field).and_then(Value::as_str);
+            let value = value
+                .ok_or_else(|| Refused::new(400, format!("Field '{field}' must be filled in.")))?;
+            key.push((*field, value.to_owned()));
+        }
+        if self.find(set, &key).is_some() {
+            let message = format!(
+                "Cannot create a record in {}. The record already exists.",
+                set.name
+            );
+            return Err(Refused::new(400, message));
+        }
+        let values: Vec<&str> = key.iter().map(|(_, value)| value.as_str()).collect();
+        let name = format!(
+            "{}{}",
+            rows_key(self.environment, set.name),
+            values.join(",")
+        );
+        self.draft.put(name, Value::Object(body.clone()));
+        Ok(body)
+    }
+
+    /// Changes fields of a row.
+    pub(crate) fn update(&mut self, set: &EntitySet, name: &str, body: Row) -> Result<(), Refused> {
+        check(set, &body)?;
+        let mut row = self
+            .draft
+            .get(name)
+            .and_then(Value::as_object)
+            .cloned()
+            .unwrap_or_default();
+        for (field, value) in body {
+            if !set.keys.contains(&field.as_str()) {
+                row.insert(field, value);
+            }
+        }
+        self.draft.put(name.to_owned(), Value::Object(row));
+        Ok(())
+    }
+
+    /// Deletes a row by the name of its object.
+    pub(crate) fn delete(&mut self, name: &str) {
+        self.draft.delete(name);
+    }
+
+    /// Carries out an action; nothing where there is no such action.
+    pub(crate) fn act(&mut self, set: &str, action: &str, user: &User) -> Option<Value> {
+        let fact = |name: &str| {
+            let facts = self.draft.get(&facts_key(self.environment));
+            facts.and_then(|facts| facts.get(name).cloned())
+        };
+        match (set, action) {
+            ("DataManagementEntities", "GetApplicationVersion") => fact("applicationVersion"),
+            ("DataManagementEntities", "GetPlatformBuildVersion") => fact("platformVersion"),
+            ("DataManagementDefinitionGroups", "InitializeDataManagement") => {
+                let now = json!(self.draft.now().in_seconds());
+                self.set_fact("entityListRefreshed", now);
+                Some(Value::Null)
+            }
+            // JSON in a text, with ones and zeros as texts.
+            ("ApprovalUsers", "getCurrentUserDetails") => Some(json!(
+                json!({
+                    "UserId": user.id,
+                    "IsAdmin": if user.administrator { "1" } else { "0" },
+                    "UserObjectId": names::identifier(&["finance-user", &user.id]),
+                })
+                .to_string()
+            )),
+            ("DualWriteProjectConfigurations", "ValidateCurrentUserRole") => {
+                Some(json!(user.administrator))
+            }
+            _ => None,
+        }
+    }
+
+    /// Sets what belongs to it and is no row.
+    pub(crate) fn set_fact(&mut self, name: &str, value: Value) {
+        let key = facts_key(self.environment);
+        let mut facts = self.draft.get(&key).cloned().unwrap_or_else(|| json!({}));
+        if let Some(facts) = facts.as_object_mut() {
+            facts.insert(name.to_owned(), value);
+        }
+        self.draft.put(key, facts);
+    }
+}
+
+/// Whether the fields of a body are the set's, and hold what they can hold.
+fn check(set: &EntitySet, body: &Row) -> Result<(), Refused> {
+    for (name, value) in body {
+        let Some(field) = set.field(name) else {
+            let message = format!(
+                "The property '{name}' does not exist on type 'Microsoft.Dynamics.DataEntities.{}'.",
+                set.name
+            );
+            return Err(Refused::new(400, message));
+        };
+        if !field.takes(value) {
+            let message = format!("The value {value} is not valid for the field '{name}'.");
+            return Err(Refused::new(400, message));
+        }
+    }
+    Ok(())
+}

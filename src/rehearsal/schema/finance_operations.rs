@@ -1,0 +1,172 @@
+//! The entity sets of Finance and Operations, as data: what is read and written, by which key, and
+//! which of it belongs to a company. Names as public clients use them (d365bap.tools, d365fo-client).
+
+use serde_json::Value;
+
+/// An entity set.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct EntitySet {
+    /// Its name in addresses.
+    pub(crate) name: &'static str,
+    /// The fields that make its key.
+    pub(crate) keys: &'static [&'static str],
+    /// Every field with what it holds.
+    pub(crate) fields: &'static [(&'static str, Field)],
+    /// Whether it has an address. What has none changes all the same.
+    pub(crate) public: bool,
+}
+
+/// What a field holds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Field {
+    /// A text.
+    Text,
+    /// Yes or no.
+    Boolean,
+    /// One of these words.
+    Word(&'static [&'static str]),
+}
+
+use Field::{Boolean, Text, Word};
+
+/// The field that tells the company of a row that belongs to one.
+pub(crate) const COMPANY: &str = "dataAreaId";
+
+const NO_YES: Field = Word(&["No", "Yes"]);
+
+/// Every entity set.
+const SETS: [EntitySet; 8] = [
+    EntitySet {
+        name: "SystemUsers",
+        keys: &["UserID"],
+        fields: &[
+            ("UserID", Text),
+            ("UserName", Text),
+            ("Alias", Text),
+            ("Enabled", Boolean),
+            ("Company", Text),
+        ],
+        public: true,
+    },
+    EntitySet {
+        name: "SysAADClients",
+        keys: &["AADClientId"],
+        fields: &[("AADClientId", Text), ("UserId", Text), ("Name", Text)],
+        public: true,
+    },
+    EntitySet {
+        name: "SecurityUserRoles",
+        keys: &["UserId", "SecurityRoleIdentifier"],
+        fields: &[
+            ("UserId", Text),
+            ("SecurityRoleIdentifier", Text),
+            ("SecurityRoleName", Text),
+            ("UserLicenseType", Text),
+        ],
+        public: true,
+    },
+    EntitySet {
+        name: "LegalEntities",
+        keys: &["LegalEntityId"],
+        fields: &[("LegalEntityId", Text), ("Name", Text)],
+        public: true,
+    },
+    EntitySet {
+        name: "Warehouses",
+        keys: &[COMPANY, "WarehouseId"],
+        fields: &[
+            (COMPANY, Text),
+            ("WarehouseId", Text),
+            ("WarehouseName", Text),
+        ],
+        public: true,
+    },
+    EntitySet {
+        name: "DualWriteProjectConfigurations",
+        keys: &["ProjectName"],
+        fields: &[
+            ("ProjectName", Text),
+            ("InternalEntityName", Text),
+            ("ExternalEntityName", Text),
+            ("ExternalLogicalEntityName", Text),
+            ("ExternalEnvironmentUrl", Text),
+            ("Status", Word(&["Enabled", "Disabled", "Queueing"])),
+            ("IsDebugMode", NO_YES),
+            ("IsDelete", NO_YES),
+            ("IntegrationKey", Text),
+            ("PartitionMap", Text),
+            ("FieldMap", Text),
+            ("QueryFilterExpression", Text),
+            (
+                "AsyncMode",
+                Word(&["RequiredSync", "RequiredAsync", "PreferredSync", "None"]),
+            ),
+        ],
+        public: true,
+    },
+    // No public entity of these two is known; a reset of the link empties them with the others.
+    EntitySet {
+        name: "DualWriteProjectFieldConfigurations",
+        keys: &["ProjectName", "FieldName"],
+        fields: &[("ProjectName", Text), ("FieldName", Text)],
+        public: false,
+    },
+    EntitySet {
+        name: "BusinessEventsDefinitions",
+        keys: &["EventId"],
+        fields: &[("EventId", Text), ("RefTableName", Text)],
+        public: false,
+    },
+];
+
+/// The entity sets that have an address.
+pub(crate) fn public() -> impl Iterator<Item = &'static EntitySet> {
+    SETS.iter().filter(|set| set.public)
+}
+
+/// The entity set of this name, which has an address.
+pub(crate) fn set(name: &str) -> Option<&'static EntitySet> {
+    public().find(|set| set.name == name)
+}
+
+impl EntitySet {
+    /// What a field holds, if there is such a field.
+    pub(crate) fn field(&self, name: &str) -> Option<Field> {
+        let found = self.fields.iter().find(|(field, _)| *field == name);
+        found.map(|(_, holds)| *holds)
+    }
+
+    /// Whether its rows belong to a company.
+    pub(crate) fn by_company(&self) -> bool {
+        self.keys.contains(&COMPANY)
+    }
+}
+
+impl Field {
+    /// Whether the field takes a value.
+    pub(crate) fn takes(self, value: &Value) -> bool {
+        match self {
+            Text => value.is_string(),
+            Boolean => value.is_boolean(),
+            Word(words) => value.as_str().is_some_and(|word| words.contains(&word)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn keys_are_fields_and_words_are_checked() {
+        for set in &SETS {
+            assert!(set.keys.iter().all(|key| set.field(key).is_some()));
+        }
+        let maps = set("DualWriteProjectConfigurations").unwrap();
+        assert!(maps.field("Status").unwrap().takes(&json!("Queueing")));
+        assert!(!maps.field("Status").unwrap().takes(&json!("Paused")));
+        assert!(set("BusinessEventsDefinitions").is_none());
+    }
+}
