@@ -73,6 +73,21 @@ impl Known {
         state.reopened.last().map(|again| again.provider.as_str())
     }
 
+    /// Was this manual task (`STEP/PHASE`) completed, with evidence and not by a waiver?
+    pub fn is_completed(&self, task: &str) -> bool {
+        let task = self.state.as_ref().and_then(|state| state.tasks.get(task));
+        task.and_then(|task| task.completed.as_ref())
+            .is_some_and(|completed| completed.waived.is_none())
+    }
+
+    /// The same with a capture, as a plan takes it.
+    #[cfg(test)]
+    #[must_use]
+    pub(crate) fn with_assumed(mut self, seal: &str, captured: Vec<Captured>) -> Self {
+        self.assume(seal, captured);
+        self
+    }
+
     /// Takes a capture as if it had been sealed; what is sealed already stays as it is.
     pub(super) fn assume(&mut self, seal: &str, captured: Vec<Captured>) {
         if !self.has_seal(seal) {

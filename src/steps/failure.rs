@@ -1,6 +1,7 @@
 //! A client's error as a step's failure: the kind decides the exit code and whether another pass
 //! may hope.
 
+use super::reconfigure_dual_write::decoded;
 use crate::clients::{Error, ErrorKind};
 use crate::engine::{Failure, FailureKind, WriteError};
 
@@ -21,7 +22,9 @@ impl From<Error> for Failure {
             | ErrorKind::Malformed => FailureKind::Failed,
         };
         let mut failure = Self::new(kind, error.to_string());
-        failure.help = error.help;
+        // What Dataverse says where dual-write refuses a write has a remedy of its own.
+        let decoded = decoded(&error.message).map(|known| known.remedy.to_owned());
+        failure.help = error.help.or(decoded);
         failure
     }
 }

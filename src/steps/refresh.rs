@@ -6,8 +6,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 use uuid::Uuid;
 
 use crate::clients::{
-    Bap, Dataverse, DataverseWriter, Environment, FinanceOperations, FinanceOperationsWriter,
-    PowerPlatform,
+    Bap, Dataverse, DataverseWriter, DualWriteGateway, Environment, FinanceOperations,
+    FinanceOperationsWriter, PowerPlatform,
 };
 use crate::engine::{Failure, FailureKind, Known};
 use crate::runbook::{Runbook, Secret, SecretError};
@@ -34,6 +34,9 @@ pub struct Refresh {
     pub source_finance: Option<FinanceOperations>,
     /// The target's Finance and Operations, where one is linked.
     pub target_finance: Option<FinanceOperationsWriter>,
+    /// The dual-write gateway of the target, where the runbook acknowledges that Microsoft does not
+    /// support it; else it is never asked.
+    pub dual_write: Option<DualWriteGateway>,
     /// The source environment as the admin API describes it.
     pub source_environment: Environment,
     /// The target environment as the admin API described it before anything was done.

@@ -7,7 +7,8 @@ use serde::Serialize;
 use super::activate_flows::{Rules, Wanted, key};
 use super::detach_provider_actions::{old_catalogue, recorded};
 use super::names::text;
-use super::{Refresh, flows, reconfigure_dual_write, seals};
+use super::reconfigure_dual_write::{self, MapCount};
+use super::{Refresh, flows, seals};
 use crate::engine::{Failure, Known};
 use crate::text::count;
 
@@ -31,14 +32,14 @@ pub struct Summary {
     pub flows_on: usize,
     /// Cloud flows left off: name and reason.
     pub flows_off: Vec<(String, String)>,
-    /// Dual-write maps that ran in the target before the copy.
-    pub dual_write_maps: usize,
+    /// The target's dual-write maps.
+    pub dual_write: MapCount,
 }
 
 /// Counts what the run did so far.
 pub fn summary(refresh: &Refresh, known: &Known) -> Result<Summary, Failure> {
     let mut summary = Summary {
-        dual_write_maps: reconfigure_dual_write::running_maps(known),
+        dual_write: reconfigure_dual_write::count(known),
         ..Summary::default()
     };
     let old = old_catalogue(refresh, known)?;
@@ -123,13 +124,7 @@ impl Summary {
             };
             lines.push(format!("  off: {} {why}{told}", names.len()));
         }
-        lines.push(match self.dual_write_maps {
-            0 => "dual-write was not in use in the target".to_owned(),
-            maps => format!(
-                "{} ran in the target before the copy",
-                count(maps, "dual-write map")
-            ),
-        });
+        lines.push(self.dual_write.line());
         lines
     }
 }

@@ -177,7 +177,12 @@ impl Stage {
     /// What somebody else did in the tenant while the program was not running: a line in the world's
     /// file, as the tenant itself would write it.
     pub(crate) fn edit_own_world(&self, puts: &serde_json::Map<String, Value>) {
-        let path = self.path("rehearsal.world.jsonl");
+        self.edit_world("rehearsal.world.jsonl", puts);
+    }
+
+    /// The same in the file of any tenant, which is not running.
+    pub(crate) fn edit_world(&self, file: &str, puts: &serde_json::Map<String, Value>) {
+        let path = self.path(file);
         let text = fs::read_to_string(&path).expect("the world can be read");
         let last: Value = serde_json::from_str(text.lines().last().unwrap_or_default())
             .expect("the world's last line is whole");

@@ -1,5 +1,6 @@
 //! The one integration test binary: each file beside this one is a module of it.
 //!
+//! - `dual_write`: maps as before the copy; by the gateway, by hand, refused, failing, killed.
 //! - `guided`: every unpublished write as a person's task.
 //! - `harness`: the program and the rehearsal tenant as processes, and the tenant's world as its
 //!   file tells it.
@@ -12,6 +13,7 @@
 //! - `whole`: the whole world; one provider again.
 //! - `refusals`: what stops before anything is sent, with its exit code.
 
+mod dual_write;
 mod guided;
 mod harness;
 mod kills;

@@ -18,13 +18,13 @@ use self::guards::{dataverse_address, environment, guard, shown};
 use self::signing::Signing;
 use super::session::Session;
 use crate::clients::{
-    Bap, Dataverse, DataverseWriter, Endpoint, Environment, FinanceOperations,
+    Bap, Dataverse, DataverseWriter, DualWriteGateway, Endpoint, Environment, FinanceOperations,
     FinanceOperationsWriter, Http, Observer, PowerPlatform, Service, Tokens, Wait,
 };
 use crate::clock::Clock;
 use crate::engine::{EventKind, Failure, FailureKind, Narrator};
 use crate::rehearsal::{self, DualWrite, Management, Rehearsal, Variant};
-use crate::runbook::{Cloud, Runbook, Secret, ServiceKey};
+use crate::runbook::{Cloud, Gateway, Runbook, Secret, ServiceKey};
 use crate::steps::{Names, Refresh};
 
 /// A runbook whose services are reached.
@@ -137,6 +137,9 @@ pub(super) async fn connect(
     };
     let source_finance = finance(&source)?.map(FinanceOperations::new);
     let target_finance = finance(&target)?.map(FinanceOperationsWriter::new);
+    let dual_write = gateway(&runbook, || {
+        fixed(ServiceKey::DualWrite, "the dual-write gateway")
+    })?;
     let tenant = target
         .tenant
         .clone()
@@ -159,6 +162,7 @@ pub(super) async fn connect(
         target: target_dataverse,
         source_finance,
         target_finance,
+        dual_write,
         source_environment: source,
         target_environment: target,
         secrets: Box::new(move |secret: &Secret| {
@@ -175,6 +179,19 @@ pub(super) async fn connect(
         tenant,
         rehearsal,
     })
+}
+
+/// The dual-write gateway, only where the runbook acknowledges that Microsoft does not support it.
+fn gateway(
+    runbook: &Runbook,
+    service: impl FnOnce() -> Result<Service, Failure>,
+) -> Result<Option<DualWriteGateway>, Failure> {
+    let step = &runbook.steps.reconfigure_dual_write;
+    let is_acknowledged = matches!(step.options.gateway.value, Gateway::AcknowledgedBy(_));
+    if !is_acknowledged || step.skip.is_some() {
+        return Ok(None);
+    }
+    Ok(Some(DualWriteGateway::new(service()?)?))
 }
 
 /// Begins the rehearsal tenant in this process, where the runbook wants one and names none.

@@ -39,6 +39,11 @@ impl Signing {
     /// The identity that speaks to a service.
     pub(super) fn identity(&self, runbook: &Runbook, key: ServiceKey) -> Result<Identity, Failure> {
         let Some(identity) = &runbook.identity else {
+            if key == ServiceKey::DualWrite {
+                // It takes no application's token.
+                let token = rehearsal::PERSON_TOKEN.to_owned();
+                return Ok(Identity::Token(SecretString::from(token)));
+            }
             return Ok(Identity::ClientSecret {
                 tenant: rehearsal::TENANT.to_owned(),
                 client: rehearsal::CLIENT.to_owned(),

@@ -383,13 +383,13 @@ async fn a_map_that_lacks_something_says_what() {
     );
     let tid = person.map(customers).await["detail"]["tid"].clone();
     let path = format!("{M}/GetTemplatePrerequisiteSequences/{id}");
-    let order = person
+    let sequences = person
         .send("POST", &path, Some(&json!([tid]).to_string()))
         .await
         .expect(200)
         .json();
-    assert_eq!(order[0].as_array().unwrap().len(), 2);
-    assert_eq!(order[0][1], tid);
+    assert_eq!(sequences[0].as_array().unwrap().len(), 2);
+    assert_eq!(sequences[0][1], tid);
 }
 
 #[tokio::test]

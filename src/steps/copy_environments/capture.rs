@@ -9,7 +9,7 @@ use crate::clients::Environment;
 use crate::engine::{Capture, Captured, Failure, Known};
 use crate::runbook::IomTable;
 use crate::steps::names::Names;
-use crate::steps::{Refresh, seals};
+use crate::steps::{Refresh, reconfigure_dual_write, seals};
 
 /// What is captured from the target, by table and word.
 const FROM_TARGET: [(IomTable, &str); 9] = [
@@ -59,7 +59,7 @@ const PLATFORM_TABLES: [&str; 5] = [
     "connectionreference",
     "environmentvariabledefinition",
     "environmentvariablevalue",
-    "msdyn_dualwriteruntimeconfig",
+    reconfigure_dual_write::RUNTIME_CONFIGURATION,
 ];
 
 /// The capture that is sealed before anything is sent.
@@ -98,6 +98,7 @@ impl Capture for BeforeCopy {
             captures.extend(seals::list(&refresh.target, name, &format!("target/{name}")).await?);
             captures.extend(seals::list(&refresh.source, name, &format!("source/{name}")).await?);
         }
+        captures.extend(reconfigure_dual_write::capture(refresh).await?);
         Ok(captures)
     }
 }

@@ -19,12 +19,11 @@ use crate::runbook::Method;
 use crate::steps::activate_flows::{Rules, cloud_flows};
 use crate::steps::flows::{self, Definition, switch, switch_value, switched};
 use crate::steps::names::{Fields, text};
+use crate::steps::reconfigure_dual_write::RUNTIME_CONFIGURATION;
 use crate::steps::tenant_set::{Request, RowReader, TenantSet};
 use crate::steps::view::View;
 use crate::steps::{Refresh, seals};
 use crate::text::count;
-
-const RUNTIME_CONFIGURATION: &str = "msdyn_dualwriteruntimeconfig";
 
 /// Finds what must not run.
 pub(super) struct Close(pub(super) Arc<Refresh>);

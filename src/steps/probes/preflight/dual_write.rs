@@ -1,25 +1,45 @@
-//! Is dual-write in use in the target, and who links it again?
+//! Is dual-write in use in the target, and can it be linked again?
 
 use serde_json::Value;
 
 use super::sight::Sight;
+use crate::engine::{Failure, FailureKind};
 use crate::steps::Refresh;
 use crate::steps::probes::finding::{Finding, Probe};
 use crate::steps::probes::reading::Rows;
+use crate::steps::reconfigure_dual_write::own_link;
 use crate::text::count;
 
-/// Judges the target's dual-write runtime configuration.
-pub(super) fn ask(refresh: &Refresh, sight: &Sight) -> Finding {
+/// Judges the target's dual-write runtime configuration, and the link where the gateway is
+/// acknowledged.
+pub(super) async fn ask(refresh: &Refresh, sight: &Sight) -> Result<Vec<Finding>, Failure> {
+    if refresh.dual_write.is_some() {
+        return Ok(vec![link(refresh).await?]);
+    }
     let skipped = refresh.runbook.steps.reconfigure_dual_write.skip.as_ref();
     let skip = skipped.map(|reason| reason.value.as_str());
     let probe = probe(skip);
-    probe.settle(
-        sight
-            .target
-            .dual_write
-            .clone()
-            .map(|rows| judged(&probe, &rows)),
-    )
+    let rows = sight.target.dual_write.clone();
+    Ok(vec![probe.settle(rows.map(|rows| judged(&probe, &rows)))])
+}
+
+/// Does the gateway's record of the link describe the target, and nothing else? A reset goes to
+/// whatever it describes.
+async fn link(refresh: &Refresh) -> Result<Finding, Failure> {
+    let probe = Probe::new(
+        "the dual-write link that the gateway shows is the target's own",
+        "look at the link in Finance and Operations of the target (Data management > Dual-write), and \
+         at `dual-write` under `endpoints` and `identity`; or take `gateway` out and go on by hand",
+    );
+    match own_link(refresh).await {
+        Ok(read) => Ok(probe.pass(read)),
+        Err(failure) if failure.kind == FailureKind::Interrupted => Err(failure),
+        Err(failure) if failure.kind == FailureKind::Refused => Ok(probe.fail(failure.message)),
+        Err(failure) if failure.kind == FailureKind::NotAllowed => {
+            Ok(probe.not_allowed().fail(failure.message))
+        }
+        Err(failure) => Ok(probe.unknown(failure.message)),
+    }
 }
 
 fn probe(skip: Option<&str>) -> Probe {
@@ -27,13 +47,14 @@ fn probe(skip: Option<&str>) -> Probe {
         "dual-write is not in use in the target, or a person is ready to link it again",
         match skip {
             None => {
-                "step reconfigure-dual-write will wait for a person: security roles, Reset link, \
-                 Health check, set up as for a new environment"
+                "before the copy a person stops the target's maps; after it step \
+                 reconfigure-dual-write waits for a person: Reset link, Health check, set up as for a \
+                 new environment"
                     .to_owned()
             }
             Some(reason) => format!(
-                "reconfigure-dual-write is skipped (\"{reason}\"): link dual-write again by hand, or \
-                 take the `skip` out"
+                "reconfigure-dual-write is skipped (\"{reason}\"): stop the maps and link dual-write \
+                 again by hand, or take the `skip` out"
             ),
         },
     )
@@ -45,7 +66,7 @@ fn judged(probe: &Probe, rows: &Rows) -> Finding {
         .filter(|row| row.get("statecode").and_then(Value::as_i64) == Some(0))
         .count();
     match active {
-        0 => probe.pass("no map runs in the target"),
+        0 => probe.pass("no map that Dataverse sends for runs in the target"),
         maps => probe.unknown(format!("{} in the target", count(maps, "running map"))),
     }
 }

@@ -10,7 +10,7 @@
 //! solutions.rs      IOM's versions, rows without versions
 //! flows.rs          patterns, suspended flows, HTTP triggers, custom connectors
 //! orchestrations.rs graphs that can be edited, slots that dangle
-//! dual_write.rs     is dual-write in use in the target?
+//! dual_write.rs     is dual-write in use in the target, and is its link the target's own?
 //! ```
 
 mod access;
@@ -54,6 +54,6 @@ pub async fn preflight(refresh: &Refresh) -> Result<Vec<Finding>, Failure> {
     findings.extend(solutions::ask(refresh).await?);
     findings.extend(flows::ask(refresh, &sight));
     findings.extend(orchestrations::ask(refresh, &sight));
-    findings.push(dual_write::ask(refresh, &sight));
+    findings.extend(dual_write::ask(refresh, &sight).await?);
     Ok(findings)
 }

@@ -9,7 +9,7 @@ use crate::steps::Refresh;
 use crate::steps::names::{lookup, text};
 use crate::steps::probes::finding::{Finding, Probe};
 use crate::steps::probes::reading::{Rows, told};
-use crate::steps::reconfigure_dual_write::running_maps;
+use crate::steps::reconfigure_dual_write::was_in_use;
 
 /// Is administration mode off, and do background operations run?
 pub(super) fn open(environment: &Environment) -> Finding {
@@ -48,7 +48,7 @@ pub(super) async fn dataverse(refresh: &Refresh) -> Result<Finding, Failure> {
 /// two, and dual-write's initial sync finds the team by the name (Microsoft Learn, *Copy
 /// environments that use Intelligent Order Management*; health-check code DWFOEV1006).
 pub(super) fn team(refresh: &Refresh, sight: &Sight, known: Option<&Known>) -> Finding {
-    let before = known.map_or(0, running_maps);
+    let before = known.is_some_and(was_in_use);
     let probe = Probe::new(
         "the root business unit's default team has the business unit's name",
         format!(
@@ -66,7 +66,7 @@ pub(super) fn team(refresh: &Refresh, sight: &Sight, known: Option<&Known>) -> F
             &probe,
             units,
             told(&sight.teams)?,
-            before > 0 || runs,
+            before || runs,
         ))
     });
     probe.settle(answer)

@@ -8,9 +8,11 @@
 //! providers.rs      actions and deployed flows of each provider, flows of providers that are gone
 //! orchestrations.rs slots, policies and compiled flows of what is published
 //! traces.rs         rows that still name the source
+//! dual_write.rs     Microsoft's health check, rebuilt; each map as before the copy
 //! release_flow.rs   the F&O release flow: on, wired, its runs; events that expired
 //! ```
 
+mod dual_write;
 mod environment;
 mod left;
 mod orchestrations;
@@ -46,6 +48,7 @@ pub async fn verify(refresh: &Arc<Refresh>, known: Option<Known>) -> Result<Vec<
     findings.extend(orchestrations::ask(refresh, &sight, known.as_ref()));
     findings.extend(traces::ask(refresh, &sight));
     findings.push(environment::team(refresh, &sight, known.as_ref()));
+    findings.extend(dual_write::ask(refresh, known.as_ref()).await?);
     findings.extend(release_flow::ask(refresh, &sight).await?);
     Ok(findings)
 }

@@ -1,0 +1,117 @@
+//! Phase `refresh-tables`: the tables of each recorded map are read anew, as *Refresh tables* does.
+//! Without it a map does not start after a reset (codes DIPV1018 to DIPV1025). A launch that is
+//! harmless to repeat; nothing but its answer shows it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+
+use super::by_gateway;
+use super::gateway::{Linked, acknowledged};
+use super::record::Recorded;
+use crate::engine::{
+    Action, Change, Failure, Found, Known, Launch, Progress, Repeat, Started, Survey, Verdict,
+    WriteError,
+};
+use crate::steps::Refresh;
+
+/// Finds maps whose tables this run has not read anew.
+pub(super) struct RefreshTables(pub(super) Arc<Refresh>);
+
+fn key(map: &str) -> String {
+    format!("dual-write/map/{map}/tables")
+}
+
+#[async_trait]
+impl Survey for RefreshTables {
+    async fn survey(&self, known: &Known) -> Result<Vec<Change>, Failure> {
+        let refresh = &self.0;
+        let recorded = Recorded::of(known);
+        if !by_gateway(refresh, &recorded) {
+            return Ok(Vec::new());
+        }
+        let left = recorded
+            .initialised()
+            .filter(|map| !known.launch_proved(&key(&map.name)));
+        Ok(left
+            .map(|map| Change {
+                key: key(&map.name),
+                name: format!("refresh the tables of dual-write map '{}'", map.name),
+                before: json!({ "refreshed": false }),
+                after: json!({ "refreshed": true }),
+                follows: Vec::new(),
+                action: Action::Launch(Arc::new(Tables {
+                    refresh: Arc::clone(refresh),
+                    map: map.name.clone(),
+                })),
+            })
+            .collect())
+    }
+}
+
+struct Tables {
+    refresh: Arc<Refresh>,
+    map: String,
+}
+
+impl Tables {
+    /// The map's project.
+    async fn project(&self) -> Result<String, Failure> {
+        let linked = Linked::read(&self.refresh).await?;
+        let project = linked.map(&self.map).and_then(|map| map.project.clone());
+        project.ok_or_else(|| Failure::failed(format!("the map '{}' has no project", self.map)))
+    }
+}
+
+#[async_trait]
+impl Launch for Tables {
+    fn repeat(&self) -> Repeat {
+        Repeat::Harmless
+    }
+
+    async fn probe(&self) -> Result<Value, Failure> {
+        Ok(json!({ "project": self.project().await? }))
+    }
+
+    async fn request(&self) -> Result<Started, WriteError> {
+        let refused = |failure| WriteError::Refused(failure);
+        let project = self.project().await.map_err(refused)?;
+        let gateway = acknowledged(&self.refresh).map_err(refused)?;
+        // The route wants the name that the field mappings have.
+        let mappings = gateway.field_mappings(&project).await;
+        let name = mappings.map_err(WriteError::from)?.name;
+        let date = gateway.refresh_tables(&name).await;
+        Ok(Started {
+            handle: json!({ "project": project }),
+            service_date: date.map_err(WriteError::from)?,
+        })
+    }
+
+    async fn find(&self, _probed: &Value) -> Result<Found, Failure> {
+        Ok(Found::Unlisted)
+    }
+
+    async fn poll(&self, _handle: &Value) -> Result<Progress, Failure> {
+        Ok(Progress::Succeeded(Value::Null))
+    }
+
+    async fn verify(&self, _handle: &Value) -> Result<Verdict, Failure> {
+        let project = self.project().await?;
+        let mappings = acknowledged(&self.refresh)?
+            .field_mappings(&project)
+            .await?;
+        Ok(Verdict::Proved(
+            json!({ "directions": mappings.legs.len() }),
+        ))
+    }
+
+    fn expected(&self) -> Duration {
+        Duration::from_mins(1)
+    }
+
+    fn timeout(&self) -> Duration {
+        Duration::from_mins(10)
+    }
+}

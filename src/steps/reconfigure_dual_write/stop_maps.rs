@@ -1,0 +1,98 @@
+//! Phase `stop-maps` of step 1: the target's maps are stopped before the copy or the refresh.
+//!
+//! Stopped and not paused: a pause queues changes, and they would be replayed into the world after
+//! the copy. Through the gateway where the runbook acknowledges it, else by a person; the evidence is
+//! that no project of Finance and Operations is enabled. Nothing where dual-write was not in use, and
+//! nothing once the copy has been asked for: what is left then is the copy's.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::json;
+
+use super::evidence::Evidence;
+use super::gateway::{Act, Linked, MapSet, state};
+use super::record::Recorded;
+use crate::clients::MapAction;
+use crate::engine::{Action, Ask, Change, Failure, Known, Survey};
+use crate::steps::Refresh;
+
+/// Finds maps of the target that are not stopped.
+pub(in crate::steps) struct StopMaps {
+    /// What every step is given.
+    pub(in crate::steps) refresh: Arc<Refresh>,
+    /// The keys of the launches after which it is too late.
+    pub(in crate::steps) too_late: Vec<String>,
+}
+
+#[async_trait]
+impl Survey for StopMaps {
+    async fn survey(&self, known: &Known) -> Result<Vec<Change>, Failure> {
+        let refresh = &self.refresh;
+        let recorded = Recorded::of(known);
+        let begun = self.too_late.iter().any(|key| known.launch(key).is_some());
+        if begun || !recorded.in_use() || super::is_left_out(refresh) {
+            return Ok(Vec::new());
+        }
+        if refresh.dual_write.is_none() {
+            return self.by_hand(known).await;
+        }
+        let linked = Linked::read(refresh).await?;
+        Ok(linked
+            .maps
+            .iter()
+            .filter(|map| !map.state.is_stopped())
+            .map(|map| stop(refresh, &linked, &map.name, "stop"))
+            .collect())
+    }
+}
+
+/// A change that stops a map. Takes the last part of its key, which tells when it is stopped.
+pub(super) fn stop(refresh: &Arc<Refresh>, linked: &Linked, map: &str, when: &str) -> Change {
+    Change {
+        key: format!("dual-write/map/{map}/{when}"),
+        name: format!("stop dual-write map '{map}'"),
+        before: state(linked.map(map)),
+        after: json!({ "state": "stopped" }),
+        follows: Vec::new(),
+        action: Action::Set(Arc::new(MapSet {
+            refresh: Arc::clone(refresh),
+            map: map.to_owned(),
+            act: Act::Ask(MapAction::Stop),
+        })),
+    }
+}
+
+impl StopMaps {
+    async fn by_hand(&self, known: &Known) -> Result<Vec<Change>, Failure> {
+        let evidence = Evidence {
+            // Before the copy nothing is old.
+            old: std::collections::BTreeSet::new(),
+            ..Evidence::read(&self.refresh, known).await?
+        };
+        let running = evidence.running();
+        Ok(running
+            .into_iter()
+            .map(|(map, shown)| Change {
+                key: format!("dual-write/map/{map}/stop"),
+                name: format!("stop dual-write map '{map}'"),
+                before: json!({ "state": shown }),
+                after: json!({ "state": "stopped" }),
+                follows: Vec::new(),
+                action: Action::Ask(Ask {
+                    instructions: vec![
+                        format!(
+                            "Finance and Operations of '{}' > Data management > Dual-write: stop these \
+                             maps; do not pause them",
+                            self.refresh.runbook.target.name
+                        ),
+                        format!("  stop '{map}'"),
+                    ],
+                    evidence: "no project of Finance and Operations is enabled or queues, and \
+                               Dataverse has no active runtime configuration"
+                        .to_owned(),
+                }),
+            })
+            .collect())
+    }
+}
