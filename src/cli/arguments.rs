@@ -89,6 +89,8 @@ pub(super) enum Command {
     State(StateArguments),
     /// Serve the rehearsal tenant until Ctrl-C
     Rehearsal(RehearsalArguments),
+    /// Print the JSON Schema of a runbook, or of what a command writes
+    Schema(SchemaArguments),
 }
 
 /// What `run` takes.
@@ -188,6 +190,10 @@ pub(super) struct RehearsalArguments {
     #[arg(long = "fault", value_name = "FAULT")]
     pub(super) faults: Vec<String>,
 }
+
+/// What `schema` takes.
+#[derive(Debug, Args)]
+pub(super) struct SchemaArguments {}
 
 /// What `state` takes.
 #[derive(Debug, Args)]

@@ -29,6 +29,7 @@ mod preflight;
 mod rehearsal;
 mod run;
 mod saved;
+mod schema;
 mod session;
 mod state;
 mod status;
@@ -93,5 +94,6 @@ async fn dispatch(session: &Session, command: Command) -> Result<u8, Failure> {
         Command::Verify(arguments) => verify::show(session, &arguments).await,
         Command::State(arguments) => state::state(session, &arguments),
         Command::Rehearsal(arguments) => rehearsal::rehearsal(session, &arguments).await,
+        Command::Schema(arguments) => Ok(schema::schema(session, &arguments)),
     }
 }
