@@ -7,6 +7,7 @@
 //! - `thin_line`: the eight steps, end to end: the world afterwards, run again, plan before and after.
 //! - `kills`: SIGKILL of the program, of the tenant, between intent and handle; Ctrl-C.
 //! - `lies`: writes that are accepted and ignored; nothing claims success.
+//! - `outputs`: `--output json` of every command, against its own schema.
 //! - `plans`: the forecast, and plans that are approved.
 //! - `probes`: `preflight` names each trouble, `verify` tells what is left.
 //! - `whole`: the whole world; one provider again.
@@ -16,6 +17,7 @@ mod guided;
 mod harness;
 mod kills;
 mod lies;
+mod outputs;
 mod plans;
 mod probes;
 mod refusals;
