@@ -49,6 +49,7 @@ pub use names::Names;
 pub use probes::{Finding, Verdict, preflight, verify};
 pub use refresh::{Refresh, Secrets};
 pub use summary::summary;
+pub use view::Forecast;
 
 use crate::engine::{Phase, Step};
 use crate::runbook::{StepName, Word as _};
