@@ -8,9 +8,10 @@
 //! - `thin_line`: the eight steps, end to end: the world afterwards, run again, plan before and after.
 //! - `kills`: SIGKILL of the program, of the tenant, between intent and handle; Ctrl-C.
 //! - `lies`: writes that are accepted and ignored; nothing claims success.
+//! - `outputs`: `--output json` of every command, against its own schema.
 //! - `plans`: the forecast, and plans that are approved.
 //! - `probes`: `preflight` names each trouble, `verify` tells what is left.
-//! - `whole`: the whole world; one provider again.
+//! - `whole`: the whole tenant, end to end; one provider again. `whole_world`: what it must hold then.
 //! - `refusals`: what stops before anything is sent, with its exit code.
 
 mod dual_write;
@@ -18,12 +19,14 @@ mod guided;
 mod harness;
 mod kills;
 mod lies;
+mod outputs;
 mod plans;
 mod probes;
 mod refusals;
 mod rooms;
 mod thin_line;
 mod whole;
+mod whole_world;
 
 #[test]
 fn every_file_is_a_module() {
