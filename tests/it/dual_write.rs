@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Stage, Tenant, World, is, runbook_text, with_endpoints};
+use crate::harness::{Answer, Stage, Tenant, World, is, thin_text, with_endpoints};
 
 const SOURCE: &str = "11111111-1111-1111-1111-111111111111";
 const TARGET: &str = "22222222-2222-2222-2222-222222222222";
@@ -14,7 +14,7 @@ const LINES: &str = "salesorderdetails - CDS sales order lines V2";
 
 /// The rehearsal's runbook, whose dual-write goes through the gateway.
 fn acknowledged() -> String {
-    runbook_text().replace(
+    thin_text().replace(
         "  - reconfigure-dual-write: {}",
         "  - reconfigure-dual-write: { gateway: { acknowledged-by: tester } }",
     )
@@ -22,7 +22,10 @@ fn acknowledged() -> String {
 
 /// A tenant that uses dual-write, and a runbook for it.
 fn linked(stage: &Stage, runbook: &str) -> Tenant {
-    let tenant = stage.tenant_with(&["--dual-write", "on"]);
+    let tenant = stage.tenant_of(&thin_text(), &[
+        "--seed",
+        "thin",
+        "--dual-write", "on"]);
     stage.write_runbook(&with_endpoints(runbook, &tenant.endpoints));
     tenant
 }
@@ -166,9 +169,12 @@ fn resets(world: &World) -> usize {
 fn meddle(stage: &Stage, tenant: &mut Tenant, puts: &[(String, Value)]) -> Tenant {
     tenant.kill();
     let puts: serde_json::Map<String, Value> = puts.iter().cloned().collect();
-    stage.edit_world("world.jsonl", &puts);
+    stage.edit_world(&puts);
     let text = std::fs::read_to_string(stage.runbook()).expect("the runbook is there");
-    let again = stage.tenant_with(&["--dual-write", "on"]);
+    let again = stage.tenant_of(&thin_text(), &[
+        "--seed",
+        "thin",
+        "--dual-write", "on"]);
     stage.write_runbook(&with_endpoints(&text, &again.endpoints));
     again
 }
@@ -410,7 +416,10 @@ fn pitfall_21_the_persons_token_is_in_no_file_and_no_message() {
 #[test]
 fn an_applications_token_is_told_to_be_no_persons() {
     let stage = Stage::new();
-    let tenant = stage.tenant_with(&["--dual-write", "on"]);
+    let tenant = stage.tenant_of(&thin_text(), &[
+        "--seed",
+        "thin",
+        "--dual-write", "on"]);
     let credential = format!(
         "{{ client-secret: {{ client: {}, secret: {{ env: SECRET }} }} }}",
         iomcopy::rehearsal::CLIENT
@@ -523,7 +532,10 @@ fn without_transactions_order_maps_wait_for_the_operators_word() {
 #[test]
 fn a_kill_between_the_intent_and_the_handle_of_a_reset_resets_once() {
     let stage = Stage::new();
-    let tenant = stage.tenant_with(&[
+    let tenant = stage.tenant_of(&thin_text(), &[
+        "--seed",
+        "thin",
+        
         "--dual-write",
         "on",
         "--fault",
@@ -549,12 +561,48 @@ fn a_kill_between_the_intent_and_the_handle_of_a_reset_resets_once() {
             .any(|record| is(record, "launched", "key", &key))
     );
     drop(tenant);
-    let again = stage.tenant_with(&["--dual-write", "on"]);
+    let again = stage.tenant_of(&thin_text(), &[
+        "--seed",
+        "thin",
+        "--dual-write", "on"]);
     stage.write_runbook(&with_endpoints(&acknowledged(), &again.endpoints));
     drop(stage.run().exits(0));
     let after = stage.world();
     assert_eq!(resets(&after), 1);
     every_map_is_as_before(&before, &after);
+}
+
+#[test]
+fn a_run_that_is_killed_anywhere_in_the_step_goes_on_to_the_same_end() {
+    let stage = Stage::new();
+    let _tenant = linked(&stage, &acknowledged());
+    let before = stage.world();
+    for key in [
+        "dual-write/before/stop",
+        "dual-write/solution/ContosoOrderMaps",
+        "dual-write/map/accounts - Customers V3/initialise",
+        "dual-write/key/salesorders",
+        "dual-write/map/cdm_companies - Legal entities/start",
+    ] {
+        let mut child = stage.start();
+        let begun = |record: &Value| {
+            let found = record["data"]["key"].as_str().unwrap_or_default();
+            record["type"] == "intent"
+                && (found == key || (key.ends_with("before/stop") && found.ends_with("/stop")))
+        };
+        assert!(stage.wait_for(&mut child, begun), "{key}");
+        drop(child.kill());
+        drop(child.wait());
+    }
+    drop(stage.run().exits(0));
+    let after = stage.world();
+    every_map_is_as_before(&before, &after);
+    assert_eq!(resets(&after), 1);
+    // No solution was applied twice.
+    let applied = after.objects.iter().filter(|(key, value)| {
+        key.starts_with("dual-write-request/") && value["of"]["solution"] == "ContosoOrderMaps"
+    });
+    assert_eq!(applied.count(), 1);
 }
 
 /// A person who is signed in and clicks.
@@ -759,7 +807,7 @@ fn complete(stage: &Stage, task: &str) -> Answer {
 #[test]
 fn by_hand_worksheets_and_evidence_bring_the_same_end() {
     let stage = Stage::new();
-    let tenant = linked(&stage, &runbook_text());
+    let tenant = linked(&stage, &thin_text());
     let person = Person::of(&stage, &tenant);
     let before = stage.world();
 
@@ -862,7 +910,7 @@ fn by_hand_worksheets_and_evidence_bring_the_same_end() {
 #[test]
 fn a_map_at_another_version_is_no_evidence() {
     let stage = Stage::new();
-    let tenant = linked(&stage, &runbook_text());
+    let tenant = linked(&stage, &thin_text());
     let person = Person::of(&stage, &tenant);
     let before = stage.world();
     drop(stage.run().exits(10));

@@ -8,6 +8,7 @@ use super::parts::{
 };
 use crate::runbook::bind::steps::{ATTEMPTS, CONCURRENCY, MOST_ATTEMPTS, MOST_CONCURRENT};
 use crate::runbook::model::endpoints::ServiceKey;
+use crate::runbook::model::environments::Cloud;
 use crate::runbook::model::options::{CopyApi, CopyType, DetachHow, FinopsMode, Publish};
 use crate::runbook::model::steps::StepName;
 use crate::runbook::model::words::Word as _;
@@ -269,11 +270,22 @@ fn reconfigure_dual_write() -> Keys {
     )
 }
 
-/// The unsupported gateway has no address that could be known and takes no other service's token.
+/// The unsupported gateway has no address that could be known and takes no other service's token. A
+/// rehearsal tenant in the process brings both.
 pub(super) fn gateway_is_reachable() -> Value {
     let step = StepName::ReconfigureDualWrite.word();
     let service = ServiceKey::DualWrite.word();
-    let written = json!({ "type": "object", "required": [service] });
+    let must = |section: &str| {
+        let written = json!({ "type": "object", "required": [service] });
+        json!({ "required": [section], "properties": { section: written } })
+    };
+    let in_a_rehearsal = |brought: Value| {
+        let cloud = json!({ "cloud": { "const": Cloud::Rehearsal.word() } });
+        json!({ "required": ["cloud"], "properties": cloud, "allOf": [brought] })
+    };
+    let no_endpoint =
+        json!({ "properties": { "endpoints": { "propertyNames": { "const": "speed" } } } });
+    let no_identity = json!({ "not": { "required": ["identity"] } });
     json!({
         "if": {
             "required": ["steps"],
@@ -295,8 +307,10 @@ pub(super) fn gateway_is_reachable() -> Value {
             },
         },
         "then": {
-            "required": ["endpoints", "identity"],
-            "properties": { "endpoints": written, "identity": written },
+            "allOf": [
+                { "anyOf": [must("endpoints"), in_a_rehearsal(no_endpoint)] },
+                { "anyOf": [must("identity"), in_a_rehearsal(no_identity)] },
+            ],
         },
     })
 }
