@@ -7,6 +7,7 @@
 //! - [`Bap`]: [`Environment`]s, administration mode, lifecycle operations.
 //! - [`Dataverse`] reads and [`DataverseWriter`] writes: rows, metadata, the caller.
 //! - [`FinanceOperations`] reads and [`FinanceOperationsWriter`] writes: entity sets and actions.
+//! - [`Lcs`]: the database refresh of what Lifecycle Services manages.
 //! - [`Operation`]: long-running operations of both admin APIs, in one form.
 //!
 //! One [`Http`] and one [`Tokens`] are made for a run; each service is a [`Service`] with an origin
@@ -26,6 +27,7 @@ mod error;
 mod finance_operations;
 mod http;
 mod identity;
+mod lcs;
 mod lists;
 mod operation;
 mod power_platform;
@@ -46,5 +48,9 @@ pub use http::{
     Endpoint, Http, Limits, Observer, Origin, OriginError, Service, Silent, Wait, WaitReason,
 };
 pub use identity::{Identity, Tokens};
+pub use lcs::{
+    HistoryEntry, Lcs, LcsEnvironment, LcsGeography, Quota, RefreshState, RefreshStatus, Triggered,
+    lcs_time,
+};
 pub use operation::{Accepted, Operation, OperationHandle, OperationState, poll_delay};
 pub use power_platform::{Connection, CopyCandidate, CopyValidation, Package, PowerPlatform};
