@@ -8,6 +8,7 @@
 //! - [`Dataverse`] reads and [`DataverseWriter`] writes: rows, metadata, the caller.
 //! - [`FinanceOperations`] reads and [`FinanceOperationsWriter`] writes: entity sets and actions.
 //! - [`Lcs`]: the database refresh of what Lifecycle Services manages.
+//! - [`DualWriteGateway`]: the gateway behind the dual-write page, which Microsoft does not support.
 //! - [`Operation`]: long-running operations of both admin APIs, in one form.
 //!
 //! One [`Http`] and one [`Tokens`] are made for a run; each service is a [`Service`] with an origin
@@ -22,6 +23,7 @@ mod bap;
 mod cloud;
 mod copy_request;
 mod dataverse;
+mod dual_write;
 mod environment;
 mod error;
 mod finance_operations;
@@ -40,6 +42,11 @@ pub use copy_request::{CopyRequest, CopyType};
 pub use dataverse::{
     Column, Condition, Dataverse, DataverseWriter, OptionLabel, Organization, Query, Relationship,
     Row, Table, WhoAmI, Written, literal,
+};
+pub use dual_write::{
+    ConnectionSet, DualWriteGateway, DualWriteLink, EntityMap, FieldMappings, GatewayAddressError,
+    Leg, LinkedEnvironment, MapAction, MapSolution, MapState, MapVersion, RequestState, Template,
+    check_gateway_address,
 };
 pub use environment::{DataverseInstance, Environment, LinkedApp, OngoingOperation};
 pub use error::{Detail, Error, ErrorKind};

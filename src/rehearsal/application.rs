@@ -23,6 +23,13 @@ pub const TARGET_ENVIRONMENT: &str = "22222222-2222-2222-2222-222222222222";
 /// The user whose flows and connections the target's should be; a user of both environments.
 pub const ACT_AS: &str = "svc-iom@contoso.com";
 
+/// The token of a person who is signed in. It does not end, and opens nothing but this tenant: the
+/// services that take no application's token.
+pub const PERSON_TOKEN: &str = "rehearsal-person-only-not-a-secret";
+
+/// The person's sign-in name.
+pub(crate) const PERSON: &str = "ada@contoso.com";
+
 /// The directory object id of the application's service principal.
 pub(crate) const CLIENT_OBJECT: &str = "c11e0000-0000-4000-8000-0000000000ff";
 

@@ -110,7 +110,7 @@ pub struct ServiceEndpoint {
 }
 
 impl Rehearsal {
-    /// Starts a tenant: opens or seeds its world, and listens on seven ports of the loopback
+    /// Starts a tenant: opens or seeds its world, and listens on eight ports of the loopback
     /// interface.
     ///
     /// # Errors
@@ -251,6 +251,11 @@ fn endpoints(speed: f64, origins: &Origins) -> Endpoints {
                 "https://api.powerplatform.com",
             ),
             service("bap", Listener::Bap, "https://service.powerapps.com"),
+            service(
+                "dual-write",
+                Listener::DualWrite,
+                "https://IntegratorApp.com",
+            ),
         ],
     }
 }

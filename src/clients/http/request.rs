@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -81,6 +82,7 @@ pub(crate) struct Request {
     pub(super) headers: Vec<(&'static str, String)>,
     pub(super) body: Option<Bytes>,
     pub(super) tries: Option<u32>,
+    pub(super) within: Option<Duration>,
 }
 
 impl Request {
@@ -106,6 +108,7 @@ impl Request {
             headers: Vec::new(),
             body: None,
             tries: None,
+            within: None,
         }
     }
 
@@ -129,6 +132,13 @@ impl Request {
     /// The same request, given up after this many attempts.
     pub(crate) fn tries(mut self, tries: u32) -> Self {
         self.tries = Some(tries);
+        self
+    }
+
+    /// The same request, whose answer may take so long, in real time, where that is longer than for
+    /// others.
+    pub(crate) fn answered_within(mut self, duration: Duration) -> Self {
+        self.within = Some(duration);
         self
     }
 

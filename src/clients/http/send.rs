@@ -60,6 +60,12 @@ pub(super) async fn send(
     if let Some(body) = &request.body {
         builder = builder.body(body.clone());
     }
+    if let Some(within) = request
+        .within
+        .filter(|within| *within > http.limits().request)
+    {
+        builder = builder.timeout(within);
+    }
     http.observer().requested(service, request.method.name());
     let began = Instant::now();
     let exchange = async {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::dual_write;
 use super::environments;
 use super::operations::{self, Operation};
 use super::organization::{Caller, Organization, Row, lookup, number, text};
@@ -208,6 +209,7 @@ pub(super) fn end(draft: &mut Draft<'_>, schema: &Schema, operation: Operation) 
         &finance(&source),
         &finance(&target),
     );
+    dual_write::reset::after_replacement(draft, schema, &target);
     settle_environment(draft, &target, &operation);
     operation.succeed(draft);
 }

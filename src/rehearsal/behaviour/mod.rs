@@ -7,6 +7,7 @@
 //! - `providers`, `orchestrations`, `policies`, `graph`, `system`: Intelligent Order Management.
 //! - `quirks`: what goes otherwise than one would think.
 //! - `environments`, `operations`, `copy`, `administration`: environments and their operations.
+//! - `dual_write`: links, maps and their requests, runtime configuration.
 //! - `users`: who may enter an organization.
 //! - `finance_operations`: who may enter Finance and Operations, its rows and actions.
 //! - `timers`: what happens later.
@@ -15,6 +16,7 @@ pub(crate) mod administration;
 pub(crate) mod connections;
 pub(crate) mod copy;
 mod deletion;
+pub(crate) mod dual_write;
 pub(crate) mod environments;
 pub(crate) mod finance_operations;
 pub(crate) mod flows;

@@ -4,7 +4,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::organization::{Caller, Organization};
-use super::{administration, connections, copy, environments, operations, orchestrations};
+use super::{
+    administration, connections, copy, dual_write, environments, operations, orchestrations,
+};
 use super::{providers, system};
 use crate::rehearsal::clock::Moment;
 use crate::rehearsal::schema::Schema;
@@ -49,6 +51,11 @@ pub(crate) enum Timer {
         place: Place,
         /// The orchestration's row.
         orchestration: String,
+    },
+    /// What was asked of the dual-write gateway ends.
+    EndDualWriteRequest {
+        /// The request.
+        request: String,
     },
 }
 
@@ -140,6 +147,9 @@ fn carry_out(draft: &mut Draft<'_>, schema: &Schema, timer: Timer) {
         } => at(draft, schema, place, |organization| {
             orchestrations::end_publishing(organization, &orchestration);
         }),
+        Timer::EndDualWriteRequest { request } => {
+            dual_write::requests::end(draft, schema, &request);
+        }
     }
 }
 

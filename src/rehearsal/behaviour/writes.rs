@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::dual_write::runtime;
 use super::organization::{Organization, Row};
 use super::{connections, deletion, flows, orchestrations, ownership, providers, states};
 use crate::rehearsal::odata::error::Refusal;
@@ -47,6 +48,7 @@ pub(crate) fn create(
         ));
     }
     ownership::check(organization, columns)?;
+    runtime::check_secure(organization, table)?;
     let mut row = columns.clone();
     row.retain(|_, value| !value.is_null());
     states::settle(table, columns, &mut row)?;
@@ -81,6 +83,7 @@ pub(crate) fn update(
     }
     states::settle(table, changes, &mut after)?;
     ownership::check(organization, changes)?;
+    runtime::check_secure(organization, table)?;
     let mut update = Update {
         id,
         before: &before,

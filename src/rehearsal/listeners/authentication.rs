@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::message::Answer;
 use super::{Listener, Origins, Turn};
-use crate::rehearsal::application::TENANT;
+use crate::rehearsal::application::{PERSON, PERSON_TOKEN, TENANT};
 use crate::rehearsal::clock::Moment;
 use crate::rehearsal::world::names;
 
@@ -21,6 +21,9 @@ pub(super) struct Token {
     pub(super) object: String,
     /// When it ends.
     pub(super) expires: Moment,
+    /// Whether a person has signed in for it, and no application by itself.
+    #[serde(default)]
+    pub(super) person: bool,
 }
 
 impl Listener {
@@ -29,6 +32,7 @@ impl Listener {
         match self {
             Self::PowerPlatform => "https://api.powerplatform.com".to_owned(),
             Self::Bap => "https://service.powerapps.com".to_owned(),
+            Self::DualWrite => "https://IntegratorApp.com".to_owned(),
             Self::Authority | Self::Dataverse(_) | Self::FinanceOperations(_) => origins.of(self),
         }
     }
@@ -45,6 +49,16 @@ pub(super) fn token(turn: &mut Turn<'_, '_>) -> Result<Token, Answer> {
         let why = "Authentication failed. The 'Authorization' header is missing.";
         return Err(unauthorized(turn, "AuthenticationFailed", why));
     };
+    if bearer == PERSON_TOKEN && turn.listener == Listener::DualWrite {
+        turn.caller = Some(PERSON.to_owned());
+        return Ok(Token {
+            audience,
+            client: PERSON.to_owned(),
+            object: PERSON.to_owned(),
+            expires: turn.draft.now(),
+            person: true,
+        });
+    }
     let key = format!("token/{}", names::digest(bearer));
     let token = turn.draft.get(&key).cloned();
     let token = token.and_then(|value| serde_json::from_value::<Token>(value).ok());

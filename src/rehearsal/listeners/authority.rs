@@ -80,6 +80,7 @@ fn issue(turn: &mut Turn<'_, '_>, audience: &str) -> Answer {
         client: CLIENT.to_owned(),
         object: CLIENT_OBJECT.to_owned(),
         expires: turn.draft.now() + Duration::from_secs(LIFE),
+        person: false,
     };
     let key = format!("token/{}", names::digest(&opaque));
     turn.draft

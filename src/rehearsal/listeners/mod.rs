@@ -7,6 +7,7 @@
 //! - `authority`: the token endpoint.
 //! - `power_platform`, `inventory`, `bap`: the two families of the admin API.
 //! - `dataverse`: the Web API.
+//! - `dual_write`: the dual-write gateway.
 //! - `finance_operations`: the data services of Finance and Operations.
 
 mod authentication;
@@ -14,6 +15,7 @@ mod authority;
 mod bap;
 pub(crate) mod connection;
 mod dataverse;
+mod dual_write;
 mod finance_operations;
 mod inventory;
 pub(crate) mod message;
@@ -40,6 +42,8 @@ pub(crate) enum Listener {
     Dataverse(Side),
     /// The Finance and Operations services of an environment.
     FinanceOperations(Side),
+    /// The dual-write gateway.
+    DualWrite,
 }
 
 /// One of the two environments.
@@ -63,7 +67,7 @@ impl Side {
 
 impl Listener {
     /// Every listener.
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Authority,
         Self::PowerPlatform,
         Self::Bap,
@@ -71,6 +75,7 @@ impl Listener {
         Self::Dataverse(Side::Target),
         Self::FinanceOperations(Side::Source),
         Self::FinanceOperations(Side::Target),
+        Self::DualWrite,
     ];
 
     /// The name it has in the world's file.
@@ -83,6 +88,7 @@ impl Listener {
             Self::Dataverse(Side::Target) => "dataverse-target",
             Self::FinanceOperations(Side::Source) => "finance-operations-source",
             Self::FinanceOperations(Side::Target) => "finance-operations-target",
+            Self::DualWrite => "dual-write",
         }
     }
 }
@@ -136,6 +142,7 @@ pub(crate) fn answer(turn: &mut Turn<'_, '_>) -> Answer {
         Listener::Bap => bap::answer(turn),
         Listener::Dataverse(side) => dataverse::answer(turn, side),
         Listener::FinanceOperations(side) => finance_operations::answer(turn, side),
+        Listener::DualWrite => dual_write::answer(turn),
     };
     result.unwrap_or_else(|refused| refused)
 }

@@ -1,5 +1,7 @@
-//! The tables behind dual-write.
+//! The tables behind dual-write: map versions, runtime configuration, companies, plug-ins, and one
+//! table that is mapped.
 
+use super::column::Kind;
 use super::table::Table;
 
 /// The tables.
@@ -40,5 +42,53 @@ pub(super) fn tables() -> Vec<Table> {
                 &["team"],
                 "cdm_DefaultOwningTeam",
             ),
+        Table::of_platform(("SalesOrder", "salesorders"), ("Order", "Orders"))
+            .owned()
+            .named("name", "Name", 300)
+            .text("ordernumber", "Order ID", 100)
+            .text("msdyn_salesordernumber", "Sales Order Number", 100)
+            .with("msdyn_isreadytosync", "Is Ready To Sync", Kind::Boolean)
+            .lookup(
+                "msdyn_company",
+                "Company",
+                &["cdm_company"],
+                "msdyn_Company",
+            ),
+        Table::of_platform(
+            ("PluginAssembly", "pluginassemblies"),
+            ("Plug-in Assembly", "Plug-in Assemblies"),
+        )
+        .named("name", "Name", 256)
+        .text("version", "Version", 48),
+        Table::of_platform(
+            ("PluginType", "plugintypes"),
+            ("Plug-in Type", "Plug-in Types"),
+        )
+        .named("typename", "Type Name", 256)
+        .text("assemblyname", "Assembly Name", 100)
+        .lookup(
+            "pluginassemblyid",
+            "Plugin Assembly",
+            &["pluginassembly"],
+            "pluginassemblyid",
+        ),
+        Table::of_platform(
+            ("SdkMessageProcessingStep", "sdkmessageprocessingsteps"),
+            (
+                "Sdk Message Processing Step",
+                "Sdk Message Processing Steps",
+            ),
+        )
+        .named("name", "Name", 256)
+        .lookup(
+            "plugintypeid",
+            "Plug-In Type",
+            &["plugintype"],
+            "plugintypeid",
+        )
+        .states(
+            &[(0, "Enabled"), (1, "Disabled")],
+            &[(1, "Enabled", 0), (2, "Disabled", 1)],
+        ),
     ]
 }

@@ -7,11 +7,13 @@
 //! - `finance_operations`: users, applications and companies of Finance and Operations.
 //! - `people`, `solutions`, `references`, `flows`, `library`, `providers`, `policies`,
 //!   `orchestrations`, `variables`: rows of Dataverse, a file for what belongs together.
+//! - `dual_write`: both halves linked, where the tenant uses dual-write.
 //! - `whole`: the whole tenant's rows, in files of the same names.
 //!
 //! The source holds what a refresh must bring over. The target holds rows of its own: some that
 //! the copy destroys for good, some whose values must come back.
 
+mod dual_write;
 mod environments;
 pub(crate) mod finance_operations;
 mod flows;
@@ -36,7 +38,7 @@ use super::behaviour::organization::{Caller, Organization, row_of};
 use super::clock::Moment;
 use super::listeners::Origins;
 use super::schema::Schema;
-use super::variant::Variant;
+use super::variant::{DualWrite, Variant};
 use super::world::store::{Draft, Objects};
 
 /// When the seed's rows were created, months before the rehearsal begins.
@@ -108,6 +110,9 @@ pub(crate) fn objects(seed: Seed, variant: Variant, schema: &Schema, origins: &O
             }
             Seed::Whole => whole::plant(&mut garden),
         }
+        if variant.dual_write == DualWrite::On {
+            dual_write::plant(&mut garden, origins);
+        }
     }
     draft
         .into_changes()
@@ -152,8 +157,12 @@ mod tests {
     use crate::rehearsal::behaviour::organization::{Row, lookup_of};
 
     fn seeded(seed: Seed) -> (Schema, Objects) {
+        seeded_like(seed, Variant::default())
+    }
+
+    fn seeded_like(seed: Seed, variant: Variant) -> (Schema, Objects) {
         let schema = Schema::standard();
-        let objects = objects(seed, Variant::default(), &schema, &Origins::default());
+        let objects = objects(seed, variant, &schema, &Origins::default());
         (schema, objects)
     }
 
@@ -168,13 +177,19 @@ mod tests {
 
     #[test]
     fn every_column_is_the_schemas_and_every_lookup_leads_to_a_row() {
-        for seed in [Seed::Thin, Seed::Whole] {
-            columns_and_lookups_are_right(seed);
+        for dual_write in [DualWrite::Off, DualWrite::On] {
+            for seed in [Seed::Thin, Seed::Whole] {
+                columns_and_lookups_are_right(seed, dual_write);
+            }
         }
     }
 
-    fn columns_and_lookups_are_right(seed: Seed) {
-        let (schema, objects) = seeded(seed);
+    fn columns_and_lookups_are_right(seed: Seed, dual_write: DualWrite) {
+        let variant = Variant {
+            dual_write,
+            ..Variant::default()
+        };
+        let (schema, objects) = seeded_like(seed, variant);
         for ([organization, table, id], row) in rows(&objects) {
             let table = schema.table(table).unwrap();
             assert_eq!(row[&table.primary_id], id);

@@ -2,6 +2,7 @@
 
 mod copies;
 mod dataverse;
+mod dual_write;
 mod environments;
 mod faults;
 mod finance_operations;
@@ -35,6 +36,7 @@ struct Guest {
     tokens: Mutex<BTreeMap<String, String>>,
     seed: Seed,
     skin: Skin,
+    variant: Variant,
 }
 
 /// What was answered.
@@ -77,7 +79,20 @@ impl Guest {
         Self::of(Seed::Thin, Skin::Usual, faults).await
     }
 
+    /// In a tenant that uses dual-write, or not.
+    async fn like(seed: Seed, dual_write: DualWrite) -> Self {
+        let variant = Variant {
+            dual_write,
+            ..Variant::default()
+        };
+        Self::begin(seed, Skin::Usual, variant, &[]).await
+    }
+
     async fn of(seed: Seed, skin: Skin, faults: &[&str]) -> Self {
+        Self::begin(seed, skin, Variant::default(), faults).await
+    }
+
+    async fn begin(seed: Seed, skin: Skin, variant: Variant, faults: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut guest = Self {
             tenant: None,
@@ -86,6 +101,7 @@ impl Guest {
             tokens: Mutex::default(),
             seed,
             skin,
+            variant,
         };
         guest.start(faults).await;
         guest
@@ -102,7 +118,7 @@ impl Guest {
             faults: faults.iter().map(|fault| fault.parse().unwrap()).collect(),
             seed: self.seed,
             skin: self.skin,
-            variant: Variant::default(),
+            variant: self.variant,
         };
         self.tenant = Some(Rehearsal::start(options).await.unwrap());
     }

@@ -70,9 +70,10 @@ async fn the_endpoints_are_one_line_to_paste() {
     )));
     assert!(text.contains("power-platform: { url: \"http://127.0.0.1:"));
     assert!(
-        text.ends_with("scope: \"https://service.powerapps.com/.default\" } }"),
+        text.contains("dual-write: { url: \"http://127.0.0.1:"),
         "{text}"
     );
+    assert!(text.ends_with("/.default\" } }"), "{text}");
     assert!(!text.contains('\n'));
 }
 

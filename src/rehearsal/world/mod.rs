@@ -7,7 +7,8 @@
 //! Keys are texts: `environment/<id>`, `organization/<id>`, `operation/<id>`,
 //! `row/<organization>/<table>/<id>`, `connection/<environment>/<name>`, `token/<hash>`,
 //! `timer/<number>`, `counter/<name>`, `quirk/<name>`, `finance-operations/<environment>/<set>/<key>`,
-//! `finance-operations-facts/<environment>`, `finance-operations-away/<environment>`, `ports`,
+//! `finance-operations-facts/<environment>`, `finance-operations-away/<environment>`,
+//! `dual-write/<environment>/…`, `dual-write-request/<id>`, `secure-configuration/<row>`, `ports`,
 //! `skin`, `variant`.
 
 pub(crate) mod log;

@@ -1,0 +1,197 @@
+//! The link of two environments, as the gateway records it.
+//!
+//! Fields as *Dual-write-automations* reads them (`Struct/DWConnectionSet.cs`). After a copy the
+//! record may describe another pair, be old, or be gone.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::clients::lists::text;
+
+/// That an environment is linked, and under which names.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DualWriteLink {
+    /// The id of the connection set, by which it is reset and its maps are listed.
+    pub id: String,
+    /// The name of the connection set, by which it is read.
+    pub name: String,
+    /// The Power Platform environment that is linked.
+    pub environment: Option<String>,
+    /// The whole item.
+    pub raw: Value,
+}
+
+/// A connection set: two environments, the legal entities and the integration keys.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ConnectionSet {
+    /// Its id.
+    pub id: Option<String>,
+    /// Its environments.
+    pub environments: Vec<LinkedEnvironment>,
+    /// The legal entities that synchronize, by their codes.
+    pub legal_entities: Vec<String>,
+    /// The whole answer.
+    pub raw: Value,
+}
+
+/// One environment of a connection set.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LinkedEnvironment {
+    /// Its name in the gateway, under which its integration keys are set.
+    pub name: Option<String>,
+    /// Its kind: `AX`, or `CRM` and what contains `CDS`.
+    pub target_type: Option<String>,
+    /// Its display name.
+    pub display_name: Option<String>,
+    /// The Power Platform environment.
+    pub environment: Option<String>,
+    /// Its address.
+    pub url: Option<String>,
+    /// The Dataverse organization, where the gateway names one.
+    pub organization: Option<String>,
+    /// Is it a development instance?
+    pub is_development: bool,
+    /// The integration key of each table, by entity set.
+    pub keys: BTreeMap<String, Vec<String>>,
+}
+
+impl DualWriteLink {
+    /// Reads an item; none where it has no id, which means that it is not linked.
+    pub fn from_value(raw: &Value) -> Option<Self> {
+        let filled = |pointer: &str| text(raw, pointer).filter(|text| !text.is_empty());
+        Some(Self {
+            id: filled("/cid")?,
+            name: filled("/cname")?,
+            environment: filled("/powerAppsEnvironment"),
+            raw: raw.clone(),
+        })
+    }
+}
+
+impl ConnectionSet {
+    /// Reads the answer; none where it holds no environments.
+    pub fn from_value(raw: Value) -> Option<Self> {
+        let environments = raw.get("environments")?.as_object()?;
+        let environments = environments
+            .values()
+            .map(LinkedEnvironment::from_value)
+            .collect();
+        let mappings = raw.pointer("/dualWriteDetail/legalEntityMappings/mappings");
+        let mut legal_entities: Vec<String> = mappings
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .filter_map(|mapping| text(mapping, "/left/name"))
+            .collect();
+        legal_entities.sort();
+        legal_entities.dedup();
+        Some(Self {
+            id: text(&raw, "/id"),
+            environments,
+            legal_entities,
+            raw,
+        })
+    }
+
+    /// Its Dataverse environment.
+    pub fn dataverse(&self) -> Option<&LinkedEnvironment> {
+        self.environments.iter().find(|one| one.is_dataverse())
+    }
+
+    /// Its Finance and Operations environment.
+    pub fn finance(&self) -> Option<&LinkedEnvironment> {
+        self.environments
+            .iter()
+            .find(|one| one.target_type.as_deref() == Some("AX"))
+    }
+
+    /// The integration key of a Dataverse table, by its entity set; none where it has none.
+    pub fn key(&self, table: &str) -> Option<&[String]> {
+        let keys = &self.dataverse()?.keys;
+        keys.get(table).map(Vec::as_slice)
+    }
+}
+
+impl LinkedEnvironment {
+    fn from_value(value: &Value) -> Self {
+        let of = |name: &str| text(value, &format!("/{name}"));
+        Self {
+            name: of("name"),
+            target_type: of("targetType"),
+            display_name: of("environmentDisplayName"),
+            environment: of("powerAppsEnvironment"),
+            url: of("directUrl"),
+            organization: of("organizationId"),
+            is_development: value["isDevInstance"].as_bool().unwrap_or_default(),
+            keys: keys(value),
+        }
+    }
+
+    fn is_dataverse(&self) -> bool {
+        self.target_type
+            .as_deref()
+            .is_some_and(|kind| kind == "CRM" || kind.contains("CDS"))
+    }
+}
+
+/// The integration keys that stand in an environment's schemas: those named `userKeys` or
+/// `userKey`.
+fn keys(environment: &Value) -> BTreeMap<String, Vec<String>> {
+    let schemas = environment["schemas"].as_array();
+    schemas
+        .into_iter()
+        .flatten()
+        .filter_map(|schema| {
+            let keys = schema["keys"].as_array()?;
+            let key = keys
+                .iter()
+                .find(|key| matches!(key["name"].as_str(), Some("userKeys" | "userKey")))?;
+            let fields = key["fields"].as_array()?;
+            let fields = fields
+                .iter()
+                .filter_map(|field| field.as_str().map(str::to_owned))
+                .collect();
+            Some((text(schema, "/name")?, fields))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_environment_without_an_id_is_not_linked() {
+        let read = |value: Value| DualWriteLink::from_value(&value);
+        assert!(read(json!({"cid": "", "cname": "n"})).is_none());
+        assert!(read(json!({"cname": "n"})).is_none());
+        let link = read(json!({"cid": "c", "cname": "n", "powerAppsEnvironment": "e"})).unwrap();
+        assert_eq!(link.environment.as_deref(), Some("e"));
+    }
+
+    #[test]
+    fn a_connection_set_tells_both_sides_companies_and_keys() {
+        let set = ConnectionSet::from_value(json!({
+            "id": "c", "environments": {
+                "org.crm4.dynamics.com": {"name": "crm-set", "targetType": "CDS_v2", "directUrl": "https://org.crm4.dynamics.com",
+                    "powerAppsEnvironment": "e", "schemas": [
+                        {"name": "salesorders", "keys": [
+                            {"name": "other", "fields": ["x"]},
+                            {"name": "userKeys", "fields": ["number", "company.code"]}]},
+                        {"name": "accounts", "keys": []}]},
+                "fo.operations.dynamics.com": {"name": "ax-set", "targetType": "AX", "schemas": []},
+            },
+            "dualWriteDetail": {"legalEntityMappings": {"mappings": [
+                {"left": {"name": "USMF"}}, {"left": {"name": "DEMF"}}]}},
+        }))
+        .unwrap();
+        assert_eq!(set.legal_entities, ["DEMF", "USMF"]);
+        assert_eq!(set.key("salesorders").unwrap(), ["number", "company.code"]);
+        assert_eq!(set.key("accounts"), None);
+        assert_eq!(set.finance().unwrap().name.as_deref(), Some("ax-set"));
+        assert_eq!(set.dataverse().unwrap().name.as_deref(), Some("crm-set"));
+        assert!(ConnectionSet::from_value(json!({"error": "x"})).is_none());
+    }
+}

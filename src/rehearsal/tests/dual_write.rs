@@ -1,0 +1,409 @@
+//! The dual-write gateway, and what a copy does to a link.
+
+use super::*;
+
+const M: &str = "/api/DualWriteManagement/1.0";
+const ORDERS: &str = "salesorders - CDS sales order headers";
+const COMPANIES: &str = "cdm_companies - Legal entities";
+
+/// Somebody who has signed in and uses the page of dual-write.
+struct Person<'guest>(&'guest Guest);
+
+impl Person<'_> {
+    fn service(&self) -> ServiceEndpoint {
+        let services = &self.0.endpoints().services;
+        let service = services.iter().find(|one| one.key == "dual-write");
+        service.unwrap().clone()
+    }
+
+    async fn send(&self, method: &str, path: &str, body: Option<&str>) -> Answered {
+        let url = format!("{}{path}", self.service().url);
+        let request = self.0.http.request(method.parse().unwrap(), url);
+        let mut request = request.bearer_auth(PERSON_TOKEN);
+        if let Some(body) = body {
+            request = request.body(body.to_owned());
+        }
+        answered(request).await
+    }
+
+    async fn get(&self, path: &str) -> Value {
+        self.send("GET", path, None).await.expect(200).json()
+    }
+
+    async fn link(&self) -> Value {
+        let environment = self.0.environment(TARGET_ENVIRONMENT).await;
+        let url = environment["properties"]["linkedAppMetadata"]["url"].clone();
+        let url = url.as_str().unwrap().trim_end_matches('/').to_owned();
+        let host = url.split("://").last().unwrap();
+        let path = format!("{M}/Environments?targetType=AX&identifier=");
+        assert_eq!(self.get(&format!("{path}{url}")).await, json!([]));
+        self.get(&format!("{path}{host}")).await[0].clone()
+    }
+
+    async fn maps(&self) -> Vec<Value> {
+        let id = self.link().await["cid"].as_str().unwrap().to_owned();
+        let maps = self
+            .get(&format!("{M}/Entities?targetType=AX&cid={id}"))
+            .await;
+        maps.as_array().unwrap().clone()
+    }
+
+    async fn map(&self, name: &str) -> Value {
+        let maps = self.maps().await;
+        maps.into_iter()
+            .find(|map| map["detail"]["tName"] == name)
+            .unwrap_or_else(|| panic!("no map {name}"))
+    }
+
+    async fn state(&self, name: &str) -> String {
+        let map = self.map(name).await;
+        map["detail"]["state"].as_str().unwrap().to_owned()
+    }
+
+    /// Asks something of a map and waits; returns the state of the request and its error.
+    async fn act(&self, name: &str, action: &str) -> (String, String) {
+        let (link, map) = (self.link().await, self.map(name).await);
+        let detail = &map["detail"];
+        let body = json!({"action": action, "details": [
+            {"tid": detail["tid"], "pid": detail["pid"], "cid": link["cid"]}]});
+        let answer = self
+            .send("POST", &format!("{M}/Start"), Some(&body.to_string()))
+            .await;
+        let id = answer.expect(200).json()["requestId"]
+            .as_str()
+            .unwrap()
+            .to_owned();
+        let waiting = self.get(&format!("{M}/Status/{id}")).await;
+        assert_eq!(waiting[0]["detail"]["lastRequests"][0]["state"], "1");
+        self.0.skip_minutes(1);
+        let ended = self.get(&format!("{M}/Status/{id}")).await;
+        let request = &ended[0]["detail"]["lastRequests"][0];
+        assert_eq!(request["requestId"], id);
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        (text(&request["state"]), text(&request["errorMessage"]))
+    }
+
+    async fn apply(&self, solution: &str) -> Value {
+        let id = self.link().await["cid"].as_str().unwrap().to_owned();
+        let body = json!({"action": "2", "solutions": [{"criteria": {"uniquename": solution}}]});
+        let path = format!("{M}/SolutionAware/{id}/RestoreTemplates");
+        let answer = self
+            .send("POST", &path, Some(&body.to_string()))
+            .await
+            .expect(200);
+        let request = answer.json()["requestId"].as_str().unwrap().to_owned();
+        self.0.skip_minutes(2);
+        self.get(&format!("{M}/SolutionAware/{id}/Status/{request}"))
+            .await
+    }
+
+    async fn reset(&self, environment: &str) -> Answered {
+        let link = self.link().await;
+        let name = link["cname"].as_str().unwrap().to_owned();
+        let set = self.get(&format!("/api/ConnectionSet/{name}")).await;
+        let environments: Vec<Value> = set["environments"]
+            .as_object()
+            .unwrap()
+            .values()
+            .map(|one| {
+                json!({"targetType": one["targetType"], "name": one["name"],
+                "displayName": one["environmentDisplayName"], "id": one["powerAppsEnvironment"],
+                "isDevInstance": false, "directUrl": one["directUrl"]})
+            })
+            .collect();
+        let body = json!({"powerAppsEnvironmentName": environment,
+            "environments": environments, "legalEntities": ["USMF"]});
+        let id = link["cid"].as_str().unwrap();
+        let path = format!("/api/ConnectionSet/{id}/Reset?targetType=AX&forceReset=False");
+        self.send("POST", &path, Some(&body.to_string())).await
+    }
+
+    async fn stop_all(&self) {
+        for map in self.maps().await {
+            if map["detail"]["state"] == "4" {
+                let name = map["detail"]["tName"].as_str().unwrap().to_owned();
+                assert_eq!(self.act(&name, "4").await.0, "2");
+            }
+        }
+    }
+}
+
+async fn linked() -> Guest {
+    Guest::like(Seed::Thin, DualWrite::On).await
+}
+
+fn rows(guest: &Guest, prefix: &str) -> Vec<Value> {
+    let objects = guest.objects();
+    let all = objects.iter().filter(|(key, _)| key.starts_with(prefix));
+    all.map(|(_, value)| value.clone()).collect()
+}
+
+fn projects(guest: &Guest) -> Vec<Value> {
+    rows(
+        guest,
+        &format!("finance-operations/{TARGET_ENVIRONMENT}/DualWriteProjectConfigurations/"),
+    )
+}
+
+async fn configurations(guest: &Guest) -> usize {
+    let found = guest.get("msdyn_dualwriteruntimeconfigs").await;
+    found["value"].as_array().unwrap().len()
+}
+
+#[tokio::test]
+async fn the_gateway_takes_a_persons_token_alone() {
+    let guest = linked().await;
+    let path = format!("{M}/Environments?targetType=AX&identifier=x");
+    let answer = guest
+        .admin("dual-write", "GET", &path, None)
+        .await
+        .expect(401);
+    assert!(answer.text.contains("delegated"), "{}", answer.text);
+    let services = guest.endpoints().services.clone();
+    let bap = services.iter().find(|one| one.key == "bap").unwrap();
+    let url = format!(
+        "{}/providers/Microsoft.BusinessAppPlatform/scopes/admin/environments?api-version=2021-04-01",
+        bap.url
+    );
+    let request = guest.http.get(url).bearer_auth(PERSON_TOKEN);
+    answered(request).await.expect(401);
+}
+
+#[tokio::test]
+async fn eight_maps_are_listed_with_their_versions_and_states() {
+    let guest = linked().await;
+    let person = Person(&guest);
+    let maps = person.maps().await;
+    let told: Vec<(String, String)> = maps
+        .iter()
+        .map(|map| {
+            let version = &map["detail"]["template"]["version"];
+            let numbers = ["major", "minor", "build", "revision"];
+            let version: Vec<String> = numbers.iter().map(|one| version[one].to_string()).collect();
+            let state = map["detail"]["state"].as_str().unwrap().to_owned();
+            (version.join("."), state)
+        })
+        .collect();
+    let wanted = [
+        ("1.0.0.2", "4"),
+        ("1.0.0.14", "4"),
+        ("1.0.0.3", "4"),
+        ("1.0.0.5", "4"),
+        ("1.0.0.8", "4"),
+        ("1.0.1.6", "6"),
+        ("1.0.1.4", "6"),
+        ("1.0.0.9", "1"),
+    ];
+    let wanted = wanted.map(|(version, state)| (version.to_owned(), state.to_owned()));
+    assert_eq!(told, wanted);
+    // Two projects a running map; runtime configuration only where Dataverse sends.
+    assert_eq!(projects(&guest).len(), 10);
+    assert_eq!(configurations(&guest).await, 4);
+}
+
+#[tokio::test]
+async fn a_map_starts_and_stops_in_time_and_shows_on_both_sides() {
+    let guest = linked().await;
+    let person = Person(&guest);
+    assert_eq!(
+        person.act(ORDERS, "1").await,
+        ("2".to_owned(), String::new())
+    );
+    assert_eq!(person.state(ORDERS).await, "4");
+    assert_eq!(
+        (projects(&guest).len(), configurations(&guest).await),
+        (12, 5)
+    );
+    let (state, error) = person.act(ORDERS, "1").await;
+    assert_eq!(
+        (state.as_str(), error.as_str()),
+        ("3", "The map is in state 4.")
+    );
+    assert_eq!(person.act(ORDERS, "4").await.0, "2");
+    assert_eq!(person.state(ORDERS).await, "1");
+    let disabled = projects(&guest)
+        .into_iter()
+        .filter(|row| row["Status"] == "Disabled");
+    assert_eq!((disabled.count(), configurations(&guest).await), (2, 4));
+}
+
+#[tokio::test]
+async fn what_a_copy_brings_refuses_writes_to_mapped_tables() {
+    let guest = linked().await;
+    let before = configurations(&guest).await;
+    guest.opened().await;
+    // The source's rows instead of the target's, and no projects.
+    assert!(configurations(&guest).await > before);
+    assert!(projects(&guest).is_empty());
+    let order = guest.get("salesorders").await["value"][0]["salesorderid"].clone();
+    let path = format!("salesorders({})", order.as_str().unwrap());
+    let answer = guest.patch(&path, json!({"name": "x"})).await.expect(400);
+    assert!(
+        answer.text.contains("SecureConfig Organization (unq0a11"),
+        "{}",
+        answer.text
+    );
+    for row in guest.get("msdyn_dualwriteruntimeconfigs").await["value"]
+        .as_array()
+        .unwrap()
+    {
+        let id = row["msdyn_dualwriteruntimeconfigid"].as_str().unwrap();
+        guest
+            .target(
+                "DELETE",
+                &format!("msdyn_dualwriteruntimeconfigs({id})"),
+                None,
+            )
+            .await
+            .expect(204);
+    }
+    guest.patch(&path, json!({"name": "x"})).await.expect(204);
+}
+
+#[tokio::test]
+async fn a_reset_clears_all_and_a_solution_brings_maps_back_without_keys() {
+    let guest = linked().await;
+    let person = Person(&guest);
+    let answer = person.reset(TARGET_ENVIRONMENT).await.expect(400);
+    assert!(answer.text.contains("must be stopped"), "{}", answer.text);
+    person.stop_all().await;
+    person.reset(SOURCE_ENVIRONMENT).await.expect(400);
+    person.reset(TARGET_ENVIRONMENT).await.expect(200);
+    assert_eq!(person.maps().await, Vec::<Value>::new());
+    assert_eq!(
+        (projects(&guest).len(), configurations(&guest).await),
+        (0, 0)
+    );
+    let name = person.link().await["cname"].as_str().unwrap().to_owned();
+    let set = person.get(&format!("/api/ConnectionSet/{name}")).await;
+    let mappings = &set["dualWriteDetail"]["legalEntityMappings"]["mappings"];
+    assert_eq!(mappings.as_array().unwrap().len(), 1);
+    assert!(!set.to_string().contains("userKeys"), "{set}");
+
+    assert_eq!(person.apply("NoSuchMaps").await["state"], "3");
+    let ended = person
+        .apply("msdyn_Dynamics365SupplyChainExtendedMaps")
+        .await;
+    assert_eq!(ended["state"], "2", "{ended}");
+    // The solution's own version, which has no filter; and no project.
+    let map = person.map(ORDERS).await;
+    assert_eq!(map["detail"]["template"]["version"]["revision"], 5);
+    assert_eq!(
+        (&map["detail"]["pid"], &map["detail"]["state"]),
+        (&Value::Null, &json!("6"))
+    );
+    assert_eq!(map["detail"]["templates"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_map_that_lacks_something_says_what() {
+    let guest = linked().await;
+    let person = Person(&guest);
+    person.stop_all().await;
+    person.reset(TARGET_ENVIRONMENT).await.expect(200);
+    person.apply("msdyn_DualWriteAppCoreMaps").await;
+    person.apply("Dynamics365GABDualWriteEntityMaps").await;
+    assert_eq!(
+        person.act(COMPANIES, "1").await.1,
+        "The map has not been initialised."
+    );
+    assert_eq!(person.act(COMPANIES, "8").await.0, "2");
+    assert!(person.act(COMPANIES, "1").await.1.starts_with("DIPV1003"));
+    let link = person.link().await;
+    let set = person
+        .get(&format!(
+            "/api/ConnectionSet/{}",
+            link["cname"].as_str().unwrap()
+        ))
+        .await;
+    let crm = set["environments"]
+        .as_object()
+        .unwrap()
+        .values()
+        .find(|one| one["targetType"] == "CRM");
+    let crm = crm.unwrap()["name"].as_str().unwrap().to_owned();
+    let keys = json!({"integrationKeys": {"cdm_companies": ["cdm_companycode"], "accounts": ["accountnumber"]}, "datasetName": crm});
+    person
+        .send(
+            "POST",
+            &format!("/api/dataset/{crm}/IntegrationKeys"),
+            Some(&keys.to_string()),
+        )
+        .await
+        .expect(200);
+    assert!(person.act(COMPANIES, "1").await.1.starts_with("DIPV1018"));
+    let project = person.map(COMPANIES).await["detail"]["pid"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    person
+        .send(
+            "POST",
+            &format!("/api/Project/{project}/Refresh"),
+            Some("{}"),
+        )
+        .await
+        .expect(200);
+
+    let customers = "accounts - Customers V3";
+    person.act(customers, "8").await;
+    let account = person.map(customers).await;
+    let pid = account["detail"]["pid"].as_str().unwrap();
+    // The solution's newest version is active; the customer's is chosen by its bare id.
+    assert_eq!(account["detail"]["template"]["version"]["revision"], 15);
+    let older = account["detail"]["templates"][0]["id"].as_str().unwrap();
+    let id = link["cid"].as_str().unwrap();
+    let path = format!("{M}/SolutionAware/{id}/SwitchActive/{older}?pid={pid}");
+    person
+        .send("POST", &path, Some(&format!("\"{older}\"")))
+        .await
+        .expect(400);
+    person.send("POST", &path, Some(older)).await.expect(200);
+    assert_eq!(
+        person.map(customers).await["detail"]["template"]["version"]["revision"],
+        14
+    );
+    person
+        .send("POST", &format!("/api/Project/{pid}/Refresh"), Some("{}"))
+        .await
+        .expect(200);
+    let (state, error) = person.act(customers, "1").await;
+    assert_eq!(state, "3");
+    assert!(
+        error.contains(COMPANIES) && error.contains("not running"),
+        "{error}"
+    );
+    assert_eq!(
+        person.act(COMPANIES, "1").await,
+        ("2".to_owned(), String::new())
+    );
+    assert_eq!(
+        person.act(customers, "1").await,
+        ("2".to_owned(), String::new())
+    );
+    let tid = person.map(customers).await["detail"]["tid"].clone();
+    let path = format!("{M}/GetTemplatePrerequisiteSequences/{id}");
+    let order = person
+        .send("POST", &path, Some(&json!([tid]).to_string()))
+        .await
+        .expect(200)
+        .json();
+    assert_eq!(order[0].as_array().unwrap().len(), 2);
+    assert_eq!(order[0][1], tid);
+}
+
+#[tokio::test]
+async fn after_a_copy_the_halves_do_not_connect_until_the_user_is_enabled() {
+    let guest = linked().await;
+    let person = Person(&guest);
+    person.stop_all().await;
+    guest.opened().await;
+    let (state, error) = person.act(COMPANIES, "1").await;
+    assert_eq!(state, "3");
+    assert!(
+        error.starts_with("DW9003 Failed to connect to AX."),
+        "{error}"
+    );
+    // What the gateway knows is in no database that a copy carries.
+    assert_eq!(person.maps().await.len(), 8);
+}
