@@ -2,7 +2,7 @@
 //!
 //! - `http`: the chain (retry, throttle, auth, send), origins, paging, errors of every family.
 //! - `identity`: credentials and their tokens.
-//! - [`Cloud`]: the hosts and scopes of each cloud.
+//! - [`Cloud`], [`LcsGeography`]: the hosts and scopes of each cloud, and of Lifecycle Services.
 //! - [`PowerPlatform`]: copy, operations, packages, connections.
 //! - [`Bap`]: [`Environment`]s, administration mode, lifecycle operations.
 //! - [`Dataverse`] reads and [`DataverseWriter`] writes: rows, metadata, the caller.
@@ -37,7 +37,7 @@ mod power_platform;
 mod testing;
 
 pub use bap::Bap;
-pub use cloud::Cloud;
+pub use cloud::{Cloud, DUAL_WRITE_SCOPE, LcsGeography, is_dual_write_gateway, lcs_endpoint};
 pub use copy_request::{CopyRequest, CopyType};
 pub use dataverse::{
     Column, Condition, Dataverse, DataverseWriter, OptionLabel, Organization, Query, Relationship,

@@ -22,7 +22,7 @@ use crate::clients::{
     FinanceOperationsWriter, Http, Observer, PowerPlatform, Service, Tokens, Wait,
 };
 use crate::clock::Clock;
-use crate::engine::{EventKind, Failure, FailureKind, Narrator};
+use crate::engine::{EventKind, Failure, Narrator};
 use crate::rehearsal::{self, DualWrite, Management, Rehearsal, Variant};
 use crate::runbook::{Cloud, Runbook, Secret, ServiceKey};
 use crate::steps::{Names, Refresh};
@@ -72,7 +72,7 @@ pub(super) async fn connect(
     narrator: impl FnOnce(Clock) -> Narrator,
 ) -> Result<Connected, Failure> {
     let rehearsal = begin_rehearsal(&runbook).await?;
-    let addresses = addresses(&runbook, rehearsal.as_ref())?;
+    let addresses = addresses(&runbook, rehearsal.as_ref().map(Rehearsal::endpoints))?;
     let clock = Clock::new(addresses.speed);
     let narrator = narrator(clock.clone());
     let waits = Arc::new(Waits(narrator.clone()));
@@ -88,13 +88,7 @@ pub(super) async fn connect(
         )?)
     };
     let fixed = |key: ServiceKey, name: &str| -> Result<Service, Failure> {
-        let endpoint = addresses.services.get(&key).ok_or_else(|| {
-            Failure::new(
-                FailureKind::Wrong,
-                format!("no address is known for the service '{key}'"),
-            )
-        })?;
-        service(key, name, endpoint)
+        service(key, name, addresses.of(key)?)
     };
     let power_platform =
         PowerPlatform::new(fixed(ServiceKey::PowerPlatform, "the Power Platform API")?);
