@@ -56,8 +56,7 @@ pub use http::{
 };
 pub use identity::{Identity, Tokens};
 pub use lcs::{
-    HistoryEntry, Lcs, LcsEnvironment, LcsGeography, Quota, RefreshState, RefreshStatus, Triggered,
-    lcs_time,
+    HistoryEntry, Lcs, LcsEnvironment, Quota, RefreshState, RefreshStatus, Triggered, lcs_time,
 };
 pub use operation::{Accepted, Operation, OperationHandle, OperationState, poll_delay};
 pub use power_platform::{Connection, CopyCandidate, CopyValidation, Package, PowerPlatform};

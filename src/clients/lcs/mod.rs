@@ -5,11 +5,9 @@
 //! - [`state`]: [`RefreshState`], how a refresh is doing.
 //! - [`history`]: [`HistoryEntry`], what happened to an environment.
 //! - [`environment`]: [`LcsEnvironment`], what an environment is.
-//! - [`hosts`]: [`LcsGeography`]: each has a host of its own.
 //!
 //! Facts: Microsoft Learn, *Database movement API* (create refresh, get status, throttling, versioning
-//! support), *Environment API* (metadata, history), *Dynamics Lifecycle Services API -
-//! Authentication*; hosts and the types of history as d365fo.tools has them. The service takes a
+//! support), *Environment API* (metadata, history); the types of history as d365fo.tools has them. The service takes a
 //! person's token only, never an application's. Its pages announce its end; nothing beside this
 //! folder and the step's `database_refresh` knows its form, so that another service can take its place.
 
@@ -17,12 +15,10 @@ mod client;
 mod envelope;
 mod environment;
 mod history;
-mod hosts;
 mod state;
 
 pub use client::{Lcs, RefreshStatus, Triggered};
 pub use envelope::{Quota, lcs_time};
 pub use environment::LcsEnvironment;
 pub use history::HistoryEntry;
-pub use hosts::LcsGeography;
 pub use state::RefreshState;
