@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::engine::{Failure, FailureKind};
-use crate::runbook::{self, FinopsMode, Gateway, ReadError, Runbook, Span};
+use crate::runbook::{self, Gateway, ReadError, Runbook, Span};
 
 /// Reads and binds a runbook. Every mistake is told at once.
 pub(super) fn read(path: &Path) -> Result<Runbook, Failure> {
@@ -20,16 +20,6 @@ pub(super) fn read(path: &Path) -> Result<Runbook, Failure> {
 pub(super) fn require_supported(runbook: &Runbook) -> Result<(), Failure> {
     let steps = &runbook.steps;
     let mut unsupported: Vec<(Span, &str)> = Vec::new();
-    if let Some(lcs) = &runbook.lcs {
-        unsupported.push((
-            lcs.span,
-            "refreshing a database through LCS is not built yet",
-        ));
-    }
-    if steps.copy_environments.options.finops.value == FinopsMode::Guided {
-        let span = steps.copy_environments.options.finops.span;
-        unsupported.push((span, "a refresh done by hand in LCS is not built yet"));
-    }
     if let Gateway::AcknowledgedBy(_) = &steps.reconfigure_dual_write.options.gateway.value {
         let span = steps.reconfigure_dual_write.options.gateway.span;
         unsupported.push((span, "requests to the dual-write gateway are not built yet"));

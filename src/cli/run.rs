@@ -186,7 +186,9 @@ async fn reopen(opening: &Opening, state: &State, provider: &str) -> Result<Arc<
 }
 
 fn copy_begun(state: &State) -> bool {
-    state.launches.keys().any(|key| key.starts_with("copy/"))
+    let begins = ["copy/", "database-refresh/"];
+    let mut launches = state.launches.keys();
+    launches.any(|key| begins.iter().any(|start| key.starts_with(start)))
 }
 
 /// Was nothing confirmed yet, or did a launch that was confirmed fail?

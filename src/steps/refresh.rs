@@ -6,9 +6,10 @@ use secrecy::{ExposeSecret as _, SecretString};
 use uuid::Uuid;
 
 use crate::clients::{
-    Bap, Dataverse, DataverseWriter, Environment, FinanceOperations, FinanceOperationsWriter,
+    Bap, Dataverse, DataverseWriter, Environment, FinanceOperations, FinanceOperationsWriter, Lcs,
     PowerPlatform,
 };
+use crate::clock::Clock;
 use crate::engine::{Failure, FailureKind, Known};
 use crate::runbook::{Runbook, Secret, SecretError};
 
@@ -34,6 +35,8 @@ pub struct Refresh {
     pub source_finance: Option<FinanceOperations>,
     /// The target's Finance and Operations, where one is linked.
     pub target_finance: Option<FinanceOperationsWriter>,
+    /// The project of Lifecycle Services, where the runbook has an `lcs` section.
+    pub lcs: Option<Lcs>,
     /// The source environment as the admin API describes it.
     pub source_environment: Environment,
     /// The target environment as the admin API described it before anything was done.
@@ -42,6 +45,8 @@ pub struct Refresh {
     pub names: Names,
     /// Reads a secret from where the runbook says it is; the environment is read by `cli` alone.
     pub secrets: Secrets,
+    /// The program's clock, for how long something has been so.
+    pub clock: Clock,
     /// The application id that the program signs in with, where it is an application.
     pub application: Option<String>,
 }

@@ -19,7 +19,7 @@ use self::signing::Signing;
 use super::session::Session;
 use crate::clients::{
     Bap, Dataverse, DataverseWriter, Endpoint, Environment, FinanceOperations,
-    FinanceOperationsWriter, Http, Observer, PowerPlatform, Service, Tokens, Wait,
+    FinanceOperationsWriter, Http, Lcs, Observer, PowerPlatform, Service, Tokens, Wait,
 };
 use crate::clock::Clock;
 use crate::engine::{EventKind, Failure, Narrator};
@@ -145,6 +145,13 @@ pub(super) async fn connect(
             .await
             .unwrap_or_else(|_| Names::unchecked(&runbook.iom)),
     };
+    let lcs = match &runbook.lcs {
+        Some(lcs) => {
+            let service = fixed(ServiceKey::Lcs, "Lifecycle Services")?;
+            Some(Lcs::new(service, lcs.project.value))
+        }
+        None => None,
+    };
     let refresh = Refresh {
         power_platform,
         bap,
@@ -153,6 +160,8 @@ pub(super) async fn connect(
         target: target_dataverse,
         source_finance,
         target_finance,
+        lcs,
+        clock: clock.clone(),
         source_environment: source,
         target_environment: target,
         secrets: Box::new(move |secret: &Secret| {

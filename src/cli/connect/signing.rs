@@ -39,6 +39,12 @@ impl Signing {
     /// The identity that speaks to a service.
     pub(super) fn identity(&self, runbook: &Runbook, key: ServiceKey) -> Result<Identity, Failure> {
         let Some(identity) = &runbook.identity else {
+            if key == ServiceKey::Lcs {
+                // It takes a person's token only.
+                return Ok(Identity::Token(SecretString::from(
+                    rehearsal::PERSON_TOKEN.to_owned(),
+                )));
+            }
             return Ok(Identity::ClientSecret {
                 tenant: rehearsal::TENANT.to_owned(),
                 client: rehearsal::CLIENT.to_owned(),

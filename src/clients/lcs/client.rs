@@ -1,6 +1,6 @@
 //! One project: trigger, status, history, environments.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -27,7 +27,14 @@ const MOST_PAGES: u32 = 200;
 pub struct Lcs {
     service: Service,
     project: u64,
-    end_of_life: Arc<Mutex<Option<String>>>,
+    seen: Arc<Mutex<Seen>>,
+}
+
+/// What the service's answers have told besides.
+#[derive(Debug, Default)]
+struct Seen {
+    end_of_life: Option<String>,
+    time: Option<Timestamp>,
 }
 
 /// A refresh that was accepted.
@@ -56,7 +63,7 @@ impl Lcs {
         Self {
             service,
             project,
-            end_of_life: Arc::default(),
+            seen: Arc::default(),
         }
     }
 
@@ -74,7 +81,7 @@ impl Lcs {
         let request = versioned(Request::new(Method::Post, path));
         let answer = self.service.send(&request).await?;
         let envelope = Envelope::open(&answer, ErrorKind::Ambiguous)?;
-        self.note(&envelope);
+        self.note(&answer, &envelope);
         let activity = envelope.call.ok_or_else(|| {
             let why = "it was accepted, and its answer names no operation";
             answer.error(ErrorKind::Ambiguous, why)
@@ -146,14 +153,22 @@ impl Lcs {
     /// When this version of the service ends, if any answer has said so: a time as the service
     /// writes it.
     pub fn end_of_life(&self) -> Option<String> {
-        let known = self.end_of_life.lock();
-        known.unwrap_or_else(PoisonError::into_inner).clone()
+        self.seen().end_of_life.clone()
+    }
+
+    /// The service's own time at its last answer, where it told it.
+    pub fn time(&self) -> Option<Timestamp> {
+        self.seen().time
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn read(&self, path: &str) -> Result<(Response, Envelope), Error> {
         let answer = self.service.send(&versioned(Request::get(path))).await?;
         let envelope = Envelope::open(&answer, ErrorKind::Malformed)?;
-        self.note(&envelope);
+        self.note(&answer, &envelope);
         Ok((answer, envelope))
     }
 
@@ -185,10 +200,15 @@ impl Lcs {
         ))
     }
 
-    fn note(&self, envelope: &Envelope) {
-        if let Some(end) = &envelope.end_of_life {
-            let known = self.end_of_life.lock();
-            *known.unwrap_or_else(PoisonError::into_inner) = Some(end.clone());
+    fn note(&self, answer: &Response, envelope: &Envelope) {
+        let date = answer.date();
+        let date = date.and_then(|date| httpdate::parse_http_date(&date).ok());
+        let mut seen = self.seen();
+        seen.time = date
+            .and_then(|date| Timestamp::try_from(date).ok())
+            .or(seen.time);
+        if envelope.end_of_life.is_some() {
+            seen.end_of_life.clone_from(&envelope.end_of_life);
         }
     }
 }
@@ -400,12 +420,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_version_that_ends_is_remembered() {
+    async fn a_version_that_ends_and_the_services_time_are_remembered() {
         let setup = Setup::new(1_000.0);
         let list = json!({"Data": [], "VersionEOL": "2026-12-31T00:00:00"});
-        let listener = Listener::replying(vec![enveloped(true, list)]).await;
+        let reply = enveloped(true, list).with("date", "Fri, 06 Mar 2026 20:00:00 GMT");
+        let listener = Listener::replying(vec![reply]).await;
         let lcs = of(&setup, &listener.url);
         lcs.history("t", None).await.unwrap();
         assert_eq!(lcs.end_of_life().as_deref(), Some("2026-12-31T00:00:00"));
+        assert_eq!(lcs.time(), "2026-03-06T20:00:00Z".parse().ok());
     }
 }

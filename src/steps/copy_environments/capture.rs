@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::json;
 
+use super::{by_hand, finance, is_linked};
 use crate::clients::Environment;
 use crate::engine::{Capture, Captured, Failure, Known};
 use crate::runbook::IomTable;
@@ -97,6 +98,18 @@ impl Capture for BeforeCopy {
         for name in PLATFORM_TABLES {
             captures.extend(seals::list(&refresh.target, name, &format!("target/{name}")).await?);
             captures.extend(seals::list(&refresh.source, name, &format!("source/{name}")).await?);
+        }
+        if is_linked(refresh) {
+            if let Some(finance) = &refresh.target_finance {
+                captures.extend(finance::captured(finance).await?);
+            }
+            let history = by_hand::captured(refresh).await;
+            captures.extend(history.into_iter().map(|(key, entry)| Captured {
+                key,
+                etag: None,
+                text: entry.to_string(),
+                compared: Some(entry.to_string()),
+            }));
         }
         Ok(captures)
     }
