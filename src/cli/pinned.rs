@@ -34,7 +34,10 @@ fn pinned(connected: &Connected, organization: Option<String>) -> Pinned {
             organization,
             unique_name: dataverse.and_then(|d| d.unique_name.clone()),
         },
-        lcs: None,
+        lcs: runbook
+            .lcs
+            .as_ref()
+            .and_then(|lcs| serde_json::to_value(lcs).ok()),
     }
 }
 
@@ -55,6 +58,7 @@ pub(super) fn same_target(state: &State, connected: &Connected) -> Result<(), Fa
         (then.source != now.source)
             .then(|| format!("source: {:?} then, {:?} now", then.source, now.source)),
     )
+    .chain((then.lcs != now.lcs).then(|| "the `lcs` section: another one then".to_owned()))
     .chain((then.target.url != now.target.url).then(|| {
         format!(
             "address: {:?} then, {:?} now",

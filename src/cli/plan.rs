@@ -12,7 +12,6 @@ use crate::steps;
 /// Surveys every step and shows what is still to do.
 pub(super) async fn plan(session: &Session, arguments: &PlanArguments) -> Result<u8, Failure> {
     let runbook = document::read(&arguments.runbook)?;
-    document::require_supported(&runbook)?;
     let path = session.state_path(&arguments.runbook, &runbook.name.value);
     let known = if journal::exists(&path) {
         Known::from_journal(std::sync::Arc::new(journal::read(&path)?.state)).for_planning()

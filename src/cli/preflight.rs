@@ -13,7 +13,6 @@ use crate::text::{count, escape, redact};
 /// end that met the first.
 pub(super) async fn show(session: &Session, arguments: &RunbookArguments) -> Result<u8, Failure> {
     let runbook = document::read(&arguments.runbook)?;
-    document::require_supported(&runbook)?;
     let connected =
         connect::connect(session, runbook, |clock| Narrator::new(clock, Vec::new())).await?;
     let findings = preflight(&connected.refresh).await;

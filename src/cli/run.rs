@@ -29,7 +29,6 @@ use crate::text::count;
 /// Runs a runbook, or goes on with it.
 pub(super) async fn run(session: &Session, arguments: &RunArguments) -> Result<u8, Failure> {
     let runbook = document::read(&arguments.runbook)?;
-    document::require_supported(&runbook)?;
     let path = session.state_path(&arguments.runbook, &runbook.name.value);
     if arguments.fresh {
         fresh::archive(session, &path, arguments.abandon_captures).await?;
@@ -186,7 +185,9 @@ async fn reopen(opening: &Opening, state: &State, provider: &str) -> Result<Arc<
 }
 
 fn copy_begun(state: &State) -> bool {
-    state.launches.keys().any(|key| key.starts_with("copy/"))
+    let begins = ["copy/", "database-refresh/"];
+    let mut launches = state.launches.keys();
+    launches.any(|key| begins.iter().any(|start| key.starts_with(start)))
 }
 
 /// Was nothing confirmed yet, or did a launch that was confirmed fail?

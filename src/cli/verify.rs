@@ -14,7 +14,6 @@ use crate::steps::{Verdict, verify};
 /// is unknown is shown and does not fail.
 pub(super) async fn show(session: &Session, arguments: &RunbookArguments) -> Result<u8, Failure> {
     let runbook = document::read(&arguments.runbook)?;
-    document::require_supported(&runbook)?;
     let path = session.state_path(&arguments.runbook, &runbook.name.value);
     let known = if journal::exists(&path) {
         Some(Known::from_journal(Arc::new(journal::read(&path)?.state)))

@@ -2,11 +2,12 @@
 //!
 //! - `http`: the chain (retry, throttle, auth, send), origins, paging, errors of every family.
 //! - `identity`: credentials and their tokens.
-//! - [`Cloud`]: the hosts and scopes of each cloud.
+//! - [`Cloud`], [`LcsGeography`]: the hosts and scopes of each cloud, and of Lifecycle Services.
 //! - [`PowerPlatform`]: copy, operations, packages, connections.
 //! - [`Bap`]: [`Environment`]s, administration mode, lifecycle operations.
 //! - [`Dataverse`] reads and [`DataverseWriter`] writes: rows, metadata, the caller.
 //! - [`FinanceOperations`] reads and [`FinanceOperationsWriter`] writes: entity sets and actions.
+//! - [`Lcs`]: the database refresh of what Lifecycle Services manages.
 //! - [`DualWriteGateway`]: the gateway behind the dual-write page, which Microsoft does not support.
 //! - [`Operation`]: long-running operations of both admin APIs, in one form.
 //!
@@ -28,6 +29,7 @@ mod error;
 mod finance_operations;
 mod http;
 mod identity;
+mod lcs;
 mod lists;
 mod operation;
 mod power_platform;
@@ -35,7 +37,7 @@ mod power_platform;
 mod testing;
 
 pub use bap::Bap;
-pub use cloud::Cloud;
+pub use cloud::{Cloud, DUAL_WRITE_SCOPE, LcsGeography, is_dual_write_gateway, lcs_endpoint};
 pub use copy_request::{CopyRequest, CopyType};
 pub use dataverse::{
     Column, Condition, Dataverse, DataverseWriter, OptionLabel, Organization, Query, Relationship,
@@ -53,5 +55,8 @@ pub use http::{
     Endpoint, Http, Limits, Observer, Origin, OriginError, Service, Silent, Wait, WaitReason,
 };
 pub use identity::{Identity, Tokens};
+pub use lcs::{
+    HistoryEntry, Lcs, LcsEnvironment, Quota, RefreshState, RefreshStatus, Triggered, lcs_time,
+};
 pub use operation::{Accepted, Operation, OperationHandle, OperationState, poll_delay};
 pub use power_platform::{Connection, CopyCandidate, CopyValidation, Package, PowerPlatform};

@@ -1,12 +1,31 @@
-//! One pass over the changes of a phase: side by side, each after those it follows.
+//! One pass over the changes of a phase: side by side, each after those it follows, a launch after
+//! the one whose acceptance it awaits.
 
 use std::collections::BTreeSet;
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use tokio::sync::Notify;
 
 use super::apply::{Place, launch, set};
 use super::event::seconds;
 use super::{Action, Change, EventKind, Executor, Failure, FailureKind, Phase, Step};
+use crate::journal::{LaunchOutcome, LaunchState};
+
+/// The changes of a pass that have not ended, those that failed, and those that wait for nothing.
+#[derive(Default)]
+struct Standing {
+    open: BTreeSet<String>,
+    failed: BTreeSet<String>,
+    freed: BTreeSet<String>,
+}
+
+/// Whether a change may begin.
+enum Turn {
+    Now,
+    Later,
+    /// Never in this pass; why.
+    Never(String),
+}
 
 impl Executor {
     /// Applies changes side by side, `concurrency` at once, each after those it follows. Once the
@@ -18,12 +37,16 @@ impl Executor {
         changes: Vec<Change>,
         last: bool,
     ) -> Vec<(Change, Result<(), Failure>)> {
+        let accepted = Notify::new();
         let place = Place {
             step: step.name,
             phase: phase.name,
+            accepted: &accepted,
         };
-        let mut open: BTreeSet<String> = changes.iter().map(|change| change.key.clone()).collect();
-        let mut failed: BTreeSet<String> = BTreeSet::new();
+        let mut standing = Standing {
+            open: changes.iter().map(|change| change.key.clone()).collect(),
+            ..Standing::default()
+        };
         let mut queue = changes;
         let mut running = FuturesUnordered::new();
         let mut results = Vec::new();
@@ -31,42 +54,74 @@ impl Executor {
         loop {
             let mut held_back = Vec::new();
             for change in std::mem::take(&mut queue) {
-                let blocked = change.follows.iter().any(|key| open.contains(key));
-                if let Some(first) = change.follows.iter().find(|key| failed.contains(*key)) {
-                    let failure =
-                        Failure::failed(format!("not begun: it follows {first}, which failed"));
-                    open.remove(&change.key);
-                    failed.insert(change.key.clone());
-                    results.push((change, Err(failure)));
-                } else if stopping || blocked || running.len() >= step.concurrency {
-                    held_back.push(change);
-                } else {
-                    running.push(async move {
-                        let result = self.apply(place, &change, last).await;
-                        (change, result)
-                    });
+                match self.turn(&change, &standing) {
+                    Turn::Never(why) => {
+                        standing.open.remove(&change.key);
+                        standing.failed.insert(change.key.clone());
+                        results.push((change, Err(Failure::failed(why))));
+                    }
+                    Turn::Now if !stopping && running.len() < step.concurrency => {
+                        running.push(async move {
+                            let result = self.apply(place, &change, last).await;
+                            (change, result)
+                        });
+                    }
+                    Turn::Now | Turn::Later => held_back.push(change),
                 }
             }
             queue = held_back;
             if running.is_empty() && !stopping && !queue.is_empty() {
                 // What follows each other in a circle is begun all the same: the service decides.
-                let mut change = queue.remove(0);
-                change.follows.clear();
-                queue.insert(0, change);
+                standing.freed.insert(queue[0].key.clone());
                 continue;
             }
-            let Some((change, result)) = running.next().await else {
+            let next = tokio::select! {
+                next = running.next() => next,
+                () = accepted.notified() => continue,
+            };
+            let Some((change, result)) = next else {
                 break;
             };
-            open.remove(&change.key);
+            standing.open.remove(&change.key);
             if let Err(failure) = &result {
-                failed.insert(change.key.clone());
+                standing.failed.insert(change.key.clone());
                 stopping |= failure.ends_the_run();
             }
             stopping |= self.context.cancellation.asked();
             results.push((change, result));
         }
         results
+    }
+
+    /// Whether a change may begin: what it follows has ended well, and what it awaits is accepted.
+    fn turn(&self, change: &Change, standing: &Standing) -> Turn {
+        let is_open =
+            |key: &str| standing.open.contains(key) && !standing.freed.contains(&change.key);
+        if let Some(first) = change
+            .follows
+            .iter()
+            .find(|key| standing.failed.contains(*key))
+        {
+            return Turn::Never(format!("not begun: it follows {first}, which failed"));
+        }
+        if change.follows.iter().any(|key| is_open(key)) {
+            return Turn::Later;
+        }
+        let state = self.context.journal.state();
+        let launch = |key: &str| state.launch(key).filter(|launch| stands(launch));
+        // What has been requested already is only followed to its end.
+        let Some(first) = change.awaits().filter(|_| launch(&change.key).is_none()) else {
+            return Turn::Now;
+        };
+        if launch(first).is_some_and(|launch| launch.handle().is_some()) {
+            Turn::Now
+        } else if standing.failed.contains(first) {
+            Turn::Never(format!("not begun: {first} was not accepted"))
+        } else if is_open(first) {
+            Turn::Later
+        } else {
+            Turn::Now
+        }
     }
 
     async fn apply(&self, place: Place<'_>, change: &Change, last: bool) -> Result<(), Failure> {
@@ -141,6 +196,14 @@ impl Executor {
         ))
         .with_help("it appeared after the capture; look at it, then begin a new run"))
     }
+}
+
+/// Does this attempt of a launch still count: under way, in doubt, or ended well?
+fn stands(launch: &LaunchState) -> bool {
+    !matches!(
+        launch.outcome(),
+        Some(LaunchOutcome::Failed | LaunchOutcome::Absent)
+    )
 }
 
 fn unconfirmed(change: &Change) -> Failure {

@@ -77,6 +77,19 @@ impl Change {
         }
     }
 
+    /// The launch that must have been accepted before this change begins, by its key.
+    pub(super) fn awaits(&self) -> Option<&str> {
+        match &self.action {
+            Action::Launch(launch) => launch.awaits(),
+            Action::Set(_) | Action::Remove { .. } | Action::Ask(_) => None,
+        }
+    }
+
+    /// Is it a long-running operation at the service?
+    pub(super) fn is_launch(&self) -> bool {
+        matches!(self.action, Action::Launch(_))
+    }
+
     /// Does it end something that cannot be had back without the journal? Such keys are confirmed.
     pub fn is_destructive(&self) -> bool {
         match &self.action {
@@ -213,6 +226,13 @@ pub trait Launch: Send + Sync {
     /// Does it overwrite or remove what cannot be had back?
     fn is_destructive(&self) -> bool {
         false
+    }
+
+    /// The launch of the same phase that must have been accepted before this one is requested, by its
+    /// key: the service that refuses most is asked first, and both operations run side by side. (A
+    /// change that must have *ended* well is one that is followed.)
+    fn awaits(&self) -> Option<&str> {
+        None
     }
 
     /// Reads what tells our operation from older ones. Kept in the intent.

@@ -76,7 +76,7 @@ impl Executor {
             }
             let last = pass == step.attempts;
             failures.clear();
-            let mut progress = false;
+            let (mut progress, mut given_up) = (false, false);
             for (change, result) in self.apply_all(step, phase, changes, last).await {
                 match result {
                     Ok(()) => {
@@ -84,6 +84,8 @@ impl Executor {
                         progress = true;
                     }
                     Err(failure) => {
+                        given_up |=
+                            change.is_launch() && change.is_destructive() && !failure.passing;
                         failures.insert(change.key.clone(), named(&change, failure));
                     }
                 }
@@ -92,7 +94,8 @@ impl Executor {
             if let Some(failure) = failures.values().find(|failure| failure.ends_the_run()) {
                 return Err(failure.clone());
             }
-            if !progress && failures.values().all(|failure| !failure.passing) {
+            // What destroys is begun again only by a person who knows that it failed.
+            if given_up || !progress && failures.values().all(|failure| !failure.passing) {
                 return Err(together(failures.into_values().collect()));
             }
         }

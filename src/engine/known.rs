@@ -11,7 +11,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::Captured;
-use crate::journal::{LaunchState, State};
+use crate::journal::{LaunchOutcome, LaunchState, State};
 use crate::text;
 
 /// What the journal knows, and what a plan assumes it would know.
@@ -165,6 +165,12 @@ impl Known {
     pub fn launch_proved(&self, key: &str) -> bool {
         self.launch(key)
             .is_some_and(|launch| launch.verified.is_some())
+    }
+
+    /// Has the newest attempt of this launch ended badly?
+    pub fn launch_failed(&self, key: &str) -> bool {
+        self.launch(key)
+            .is_some_and(|launch| launch.outcome() == Some(LaunchOutcome::Failed))
     }
 
     /// How many launches, of those whose key begins so, have ended well and been proved.

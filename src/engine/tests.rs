@@ -17,6 +17,8 @@ use crate::cancellation::Cancellation;
 use crate::clock::Clock;
 use crate::journal::{self, Began, Opening, Pinned, PinnedTarget};
 
+mod launches;
+
 /// What there is: switches that are on or off, and what happened to them.
 #[derive(Default)]
 struct Switches {

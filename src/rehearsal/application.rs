@@ -20,6 +20,15 @@ pub const SOURCE_ENVIRONMENT: &str = "11111111-1111-1111-1111-111111111111";
 /// The environment that is refreshed: Contoso UAT.
 pub const TARGET_ENVIRONMENT: &str = "22222222-2222-2222-2222-222222222222";
 
+/// The project of Lifecycle Services that manages both environments, where it does.
+pub const LCS_PROJECT: u64 = 1_234_567;
+
+/// The id that Lifecycle Services know the source by.
+pub const LCS_SOURCE: &str = "0b6fd1c3a9e84c51b7f2d4a6c8e01357";
+
+/// The id that Lifecycle Services know the target by.
+pub const LCS_TARGET: &str = "e7c53b85-8b6a-4ab9-8985-1e1ea89a0f0a";
+
 /// The user whose flows and connections the target's should be; a user of both environments.
 pub const ACT_AS: &str = "svc-iom@contoso.com";
 

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 /// A fault and the requests that it strikes, written `KIND:METHOD path-glob`, for example
 /// `accept-and-ignore:PATCH */workflows(*` or `hold#1:POST *copy`.
 ///
@@ -24,7 +26,39 @@ pub enum FaultKind {
     AcceptAndIgnore,
     /// The request is applied and never answered.
     Hold,
+    /// The request is applied, and the connection ends before its answer.
+    Lose,
+    /// The request is refused, because there were too many.
+    Throttle,
+    /// The request is answered well, and the operation that it begins ends otherwise.
+    Doom(Fate),
 }
+
+/// How an operation ends that does not end well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fate {
+    /// It fails.
+    Fail,
+    /// It fails, and what was there is put back; of the refresh of a database.
+    RollBack,
+    /// It fails, and what was there cannot be put back.
+    FailToRollBack,
+    /// It is given up without cleaning up.
+    Abort,
+}
+
+/// Each fault by its name.
+const KINDS: [(&str, FaultKind); 8] = [
+    ("accept-and-ignore", FaultKind::AcceptAndIgnore),
+    ("hold", FaultKind::Hold),
+    ("lose", FaultKind::Lose),
+    ("throttle", FaultKind::Throttle),
+    ("fail", FaultKind::Doom(Fate::Fail)),
+    ("roll-back", FaultKind::Doom(Fate::RollBack)),
+    ("fail-to-roll-back", FaultKind::Doom(Fate::FailToRollBack)),
+    ("abort", FaultKind::Doom(Fate::Abort)),
+];
 
 /// A fault that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -36,7 +70,7 @@ pub enum FaultError {
         text: String,
     },
     /// No fault has this name.
-    #[error("no fault is called `{kind}`; there are `accept-and-ignore` and `hold`")]
+    #[error("no fault is called `{kind}`; there are {}", KINDS.map(|(word, _)| word).join(", "))]
     Kind {
         /// The name.
         kind: String,
@@ -103,21 +137,16 @@ impl FromStr for Fault {
                 (kind, Some(only))
             }
         };
-        let kind = match kind {
-            "accept-and-ignore" => FaultKind::AcceptAndIgnore,
-            "hold" => FaultKind::Hold,
-            _ => {
-                return Err(FaultError::Kind {
-                    kind: kind.to_owned(),
-                });
-            }
-        };
+        let known = KINDS.iter().find(|(word, _)| *word == kind);
+        let (_, kind) = known.ok_or_else(|| FaultError::Kind {
+            kind: kind.to_owned(),
+        })?;
         let path = path.trim();
         if method.is_empty() || path.is_empty() {
             return Err(form());
         }
         Ok(Self {
-            kind,
+            kind: *kind,
             only,
             method: method.to_owned(),
             path: path.to_owned(),
@@ -127,10 +156,8 @@ impl FromStr for Fault {
 
 impl fmt::Display for FaultKind {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::AcceptAndIgnore => "accept-and-ignore",
-            Self::Hold => "hold",
-        })
+        let known = KINDS.iter().find(|(_, kind)| kind == self);
+        formatter.write_str(known.map_or("unknown", |(word, _)| word))
     }
 }
 
@@ -150,7 +177,13 @@ mod tests {
 
     #[test]
     fn a_fault_is_read_and_written_alike() {
-        for text in ["accept-and-ignore:PATCH */workflows(*", "hold#2:POST *copy"] {
+        for text in [
+            "accept-and-ignore:PATCH */workflows(*",
+            "hold#2:POST *copy",
+            "lose:POST *copy",
+            "throttle#1:GET *",
+            "fail-to-roll-back:POST */refresh/*",
+        ] {
             assert_eq!(text.parse::<Fault>().unwrap().to_string(), text);
         }
     }

@@ -34,10 +34,10 @@ mod variant;
 mod world;
 
 pub use application::{
-    ACT_AS, CLIENT, PERSON_TOKEN, SECRET, SOURCE_ENVIRONMENT, TARGET_ENVIRONMENT, TENANT,
-    TENANT_DOMAIN,
+    ACT_AS, CLIENT, LCS_PROJECT, LCS_SOURCE, LCS_TARGET, PERSON_TOKEN, SECRET, SOURCE_ENVIRONMENT,
+    TARGET_ENVIRONMENT, TENANT, TENANT_DOMAIN,
 };
-pub use faults::{Fault, FaultError, FaultKind};
+pub use faults::{Fate, Fault, FaultError, FaultKind};
 pub use schema::skin::{Skin, SkinError};
 pub use seed::{Seed, SeedError};
 pub use tenant::{Endpoints, Options, Rehearsal, ServiceEndpoint, StartError};

@@ -110,7 +110,7 @@ pub struct ServiceEndpoint {
 }
 
 impl Rehearsal {
-    /// Starts a tenant: opens or seeds its world, and listens on eight ports of the loopback
+    /// Starts a tenant: opens or seeds its world, and listens on nine ports of the loopback
     /// interface.
     ///
     /// # Errors
@@ -251,6 +251,11 @@ fn endpoints(speed: f64, origins: &Origins) -> Endpoints {
                 "https://api.powerplatform.com",
             ),
             service("bap", Listener::Bap, "https://service.powerapps.com"),
+            service(
+                "lcs",
+                Listener::Lcs,
+                &format!("{}/", origins.of(Listener::Lcs)),
+            ),
             service(
                 "dual-write",
                 Listener::DualWrite,

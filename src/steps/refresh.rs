@@ -7,8 +7,9 @@ use uuid::Uuid;
 
 use crate::clients::{
     Bap, Dataverse, DataverseWriter, DualWriteGateway, Environment, FinanceOperations,
-    FinanceOperationsWriter, PowerPlatform,
+    FinanceOperationsWriter, Lcs, PowerPlatform,
 };
+use crate::clock::Clock;
 use crate::engine::{Failure, FailureKind, Known};
 use crate::runbook::{Runbook, Secret, SecretError};
 
@@ -37,6 +38,8 @@ pub struct Refresh {
     /// The dual-write gateway of the target, where the runbook acknowledges that Microsoft does not
     /// support it; else it is never asked.
     pub dual_write: Option<DualWriteGateway>,
+    /// The project of Lifecycle Services, where the runbook has an `lcs` section.
+    pub lcs: Option<Lcs>,
     /// The source environment as the admin API describes it.
     pub source_environment: Environment,
     /// The target environment as the admin API described it before anything was done.
@@ -47,6 +50,8 @@ pub struct Refresh {
     pub forecast: Forecast,
     /// Reads a secret from where the runbook says it is; the environment is read by `cli` alone.
     pub secrets: Secrets,
+    /// The program's clock, for how long something has been so.
+    pub clock: Clock,
     /// The application id that the program signs in with, where it is an application.
     pub application: Option<String>,
 }

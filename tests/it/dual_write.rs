@@ -22,10 +22,7 @@ fn acknowledged() -> String {
 
 /// A tenant that uses dual-write, and a runbook for it.
 fn linked(stage: &Stage, runbook: &str) -> Tenant {
-    let tenant = stage.tenant_of(&thin_text(), &[
-        "--seed",
-        "thin",
-        "--dual-write", "on"]);
+    let tenant = stage.tenant_of(&thin_text(), &["--seed", "thin", "--dual-write", "on"]);
     stage.write_runbook(&with_endpoints(runbook, &tenant.endpoints));
     tenant
 }
@@ -171,10 +168,7 @@ fn meddle(stage: &Stage, tenant: &mut Tenant, puts: &[(String, Value)]) -> Tenan
     let puts: serde_json::Map<String, Value> = puts.iter().cloned().collect();
     stage.edit_world(&puts);
     let text = std::fs::read_to_string(stage.runbook()).expect("the runbook is there");
-    let again = stage.tenant_of(&thin_text(), &[
-        "--seed",
-        "thin",
-        "--dual-write", "on"]);
+    let again = stage.tenant_of(&thin_text(), &["--seed", "thin", "--dual-write", "on"]);
     stage.write_runbook(&with_endpoints(&text, &again.endpoints));
     again
 }
@@ -416,10 +410,7 @@ fn pitfall_21_the_persons_token_is_in_no_file_and_no_message() {
 #[test]
 fn an_applications_token_is_told_to_be_no_persons() {
     let stage = Stage::new();
-    let tenant = stage.tenant_of(&thin_text(), &[
-        "--seed",
-        "thin",
-        "--dual-write", "on"]);
+    let tenant = stage.tenant_of(&thin_text(), &["--seed", "thin", "--dual-write", "on"]);
     let credential = format!(
         "{{ client-secret: {{ client: {}, secret: {{ env: SECRET }} }} }}",
         iomcopy::rehearsal::CLIENT
@@ -532,15 +523,17 @@ fn without_transactions_order_maps_wait_for_the_operators_word() {
 #[test]
 fn a_kill_between_the_intent_and_the_handle_of_a_reset_resets_once() {
     let stage = Stage::new();
-    let tenant = stage.tenant_of(&thin_text(), &[
-        "--seed",
-        "thin",
-        
-        "--dual-write",
-        "on",
-        "--fault",
-        "hold:POST */ConnectionSet/*/Reset",
-    ]);
+    let tenant = stage.tenant_of(
+        &thin_text(),
+        &[
+            "--seed",
+            "thin",
+            "--dual-write",
+            "on",
+            "--fault",
+            "hold:POST */ConnectionSet/*/Reset",
+        ],
+    );
     stage.write_runbook(&with_endpoints(&acknowledged(), &tenant.endpoints));
     let before = stage.world();
     let mut child = stage.start();
@@ -561,10 +554,7 @@ fn a_kill_between_the_intent_and_the_handle_of_a_reset_resets_once() {
             .any(|record| is(record, "launched", "key", &key))
     );
     drop(tenant);
-    let again = stage.tenant_of(&thin_text(), &[
-        "--seed",
-        "thin",
-        "--dual-write", "on"]);
+    let again = stage.tenant_of(&thin_text(), &["--seed", "thin", "--dual-write", "on"]);
     stage.write_runbook(&with_endpoints(&acknowledged(), &again.endpoints));
     drop(stage.run().exits(0));
     let after = stage.world();

@@ -19,10 +19,10 @@ use self::signing::Signing;
 use super::session::Session;
 use crate::clients::{
     Bap, Dataverse, DataverseWriter, DualWriteGateway, Endpoint, Environment, FinanceOperations,
-    FinanceOperationsWriter, Http, Observer, PowerPlatform, Service, Tokens, Wait,
+    FinanceOperationsWriter, Http, Lcs, Observer, PowerPlatform, Service, Tokens, Wait,
 };
 use crate::clock::Clock;
-use crate::engine::{EventKind, Failure, FailureKind, Narrator};
+use crate::engine::{EventKind, Failure, Narrator};
 use crate::rehearsal::{self, DualWrite, Management, Rehearsal, Variant};
 use crate::runbook::{Cloud, Gateway, Runbook, Secret, ServiceKey};
 use crate::steps::{Forecast, Names, Refresh};
@@ -72,7 +72,7 @@ pub(super) async fn connect(
     narrator: impl FnOnce(Clock) -> Narrator,
 ) -> Result<Connected, Failure> {
     let rehearsal = begin_rehearsal(&runbook).await?;
-    let addresses = addresses(&runbook, rehearsal.as_ref())?;
+    let addresses = addresses(&runbook, rehearsal.as_ref().map(Rehearsal::endpoints))?;
     let clock = Clock::new(addresses.speed);
     let narrator = narrator(clock.clone());
     let waits = Arc::new(Waits(narrator.clone()));
@@ -88,13 +88,7 @@ pub(super) async fn connect(
         )?)
     };
     let fixed = |key: ServiceKey, name: &str| -> Result<Service, Failure> {
-        let endpoint = addresses.services.get(&key).ok_or_else(|| {
-            Failure::new(
-                FailureKind::Wrong,
-                format!("no address is known for the service '{key}'"),
-            )
-        })?;
-        service(key, name, endpoint)
+        service(key, name, addresses.of(key)?)
     };
     let power_platform =
         PowerPlatform::new(fixed(ServiceKey::PowerPlatform, "the Power Platform API")?);
@@ -154,6 +148,13 @@ pub(super) async fn connect(
             .await
             .unwrap_or_else(|_| Names::unchecked(&runbook.iom)),
     };
+    let lcs = match &runbook.lcs {
+        Some(lcs) => {
+            let service = fixed(ServiceKey::Lcs, "Lifecycle Services")?;
+            Some(Lcs::new(service, lcs.project.value))
+        }
+        None => None,
+    };
     let refresh = Refresh {
         power_platform,
         bap,
@@ -164,6 +165,8 @@ pub(super) async fn connect(
         source_finance,
         target_finance,
         dual_write,
+        lcs,
+        clock: clock.clone(),
         source_environment: source,
         target_environment: target,
         secrets: Box::new(move |secret: &Secret| {

@@ -39,8 +39,8 @@ impl Signing {
     /// The identity that speaks to a service.
     pub(super) fn identity(&self, runbook: &Runbook, key: ServiceKey) -> Result<Identity, Failure> {
         let Some(identity) = &runbook.identity else {
-            if key == ServiceKey::DualWrite {
-                // It takes no application's token.
+            if matches!(key, ServiceKey::Lcs | ServiceKey::DualWrite) {
+                // They take a person's token only.
                 let token = rehearsal::PERSON_TOKEN.to_owned();
                 return Ok(Identity::Token(SecretString::from(token)));
             }

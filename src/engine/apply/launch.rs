@@ -118,6 +118,7 @@ impl Application<'_> {
             service_date,
         });
         self.context.journal.append(record).await?;
+        self.place.accepted.notify_one();
         Ok(handle)
     }
 
@@ -258,9 +259,15 @@ impl Application<'_> {
             if elapsed > self.launch.patience() {
                 self.end(LaunchOutcome::Failed, json!({ "missing": missing }))
                     .await?;
-                return Err(Failure::failed(format!(
+                let failure = Failure::failed(format!(
                     "the service says that it ended well, but {missing}"
-                )));
+                ));
+                // What destroys is asked for again only by a person.
+                return Err(if self.launch.is_destructive() {
+                    failure.lasting()
+                } else {
+                    failure
+                });
             }
             self.progress(&missing, elapsed);
             self.context.pause(poll_interval(elapsed)).await?;

@@ -3,6 +3,8 @@
 pub(super) mod launch;
 pub(super) mod set;
 
+use tokio::sync::Notify;
+
 /// Where a change is applied: its step and its phase.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place<'a> {
@@ -10,4 +12,6 @@ pub(super) struct Place<'a> {
     pub(super) step: &'a str,
     /// The phase's name.
     pub(super) phase: &'a str,
+    /// Who waits for a launch to be accepted is told here.
+    pub(super) accepted: &'a Notify,
 }

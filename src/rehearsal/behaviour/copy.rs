@@ -159,6 +159,16 @@ fn close(draft: &mut Draft<'_>, environment: &str) {
 /// Ends a copy: the target has the source's rows, as a copy leaves them.
 pub(super) fn end(draft: &mut Draft<'_>, schema: &Schema, operation: Operation) {
     let target = operation.environment.clone();
+    if operation.fate.is_some() {
+        environments::set(
+            draft,
+            &target,
+            "/properties/states/management/id",
+            json!("Ready"),
+        );
+        operation.fail(draft);
+        return;
+    }
     let source = operation.request["source"]
         .as_str()
         .unwrap_or_default()
@@ -170,7 +180,7 @@ pub(super) fn end(draft: &mut Draft<'_>, schema: &Schema, operation: Operation) 
     if let (Some(from), Some(old)) = organizations {
         let new = names::identifier(&["organization", &operation.id]);
         let unique_name = format!("unq{}", &names::digest(&new)[..29]);
-        replace_rows(
+        environments::replace(
             draft,
             &format!("row/{old}/"),
             &format!("row/{from}/"),
@@ -202,31 +212,22 @@ pub(super) fn end(draft: &mut Draft<'_>, schema: &Schema, operation: Operation) 
             json!(unique_name),
         );
     }
-    let finance = |id: &str| format!("finance-operations/{id}/");
-    replace_rows(
-        draft,
-        &finance(&target),
-        &finance(&source),
-        &finance(&target),
-    );
-    dual_write::reset::after_replacement(draft, schema, &target);
+    // What Lifecycle Services manage is refreshed there (Microsoft Learn, *Copy an LCS environment
+    // to a unified environment*).
+    if environments::property(draft, &target, "/properties/linkedAppMetadata/type")
+        != Some("Linked")
+    {
+        let finance = |id: &str| format!("finance-operations/{id}/");
+        environments::replace(
+            draft,
+            &finance(&target),
+            &finance(&source),
+            &finance(&target),
+        );
+        dual_write::reset::after_replacement(draft, schema, &target);
+    }
     settle_environment(draft, &target, &operation);
     operation.succeed(draft);
-}
-
-/// Deletes what was, and puts copies of the source's objects.
-fn replace_rows(draft: &mut Draft<'_>, old: &str, from: &str, to: &str) {
-    let gone: Vec<String> = draft.under(old).map(|(key, _)| key.to_owned()).collect();
-    for key in gone {
-        draft.delete(&key);
-    }
-    let copied: Vec<(String, Value)> = draft
-        .under(from)
-        .map(|(key, value)| (format!("{to}{}", &key[from.len()..]), value.clone()))
-        .collect();
-    for (key, value) in copied {
-        draft.put(key, value);
-    }
 }
 
 /// What differs from the source: the organization's own row, flows, the root team's name.

@@ -40,6 +40,21 @@ pub(crate) fn in_administration_mode(draft: &Draft<'_>, id: &str) -> bool {
     property(draft, id, "/properties/states/runtime/id") == Some("AdminMode")
 }
 
+/// Deletes the objects under one prefix, and puts copies of those under another in their place.
+pub(crate) fn replace(draft: &mut Draft<'_>, old: &str, from: &str, to: &str) {
+    let gone: Vec<String> = draft.under(old).map(|(key, _)| key.to_owned()).collect();
+    for key in gone {
+        draft.delete(&key);
+    }
+    let copied: Vec<(String, Value)> = draft
+        .under(from)
+        .map(|(key, value)| (format!("{to}{}", &key[from.len()..]), value.clone()))
+        .collect();
+    for (key, value) in copied {
+        draft.put(key, value);
+    }
+}
+
 /// Sets a member of an environment's object; its parents are there.
 pub(crate) fn set(draft: &mut Draft<'_>, id: &str, pointer: &str, value: Value) {
     let key = names::environment(id);

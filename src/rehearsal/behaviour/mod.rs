@@ -8,6 +8,7 @@
 //! - `quirks`: what goes otherwise than one would think.
 //! - `environments`, `operations`, `copy`, `administration`: environments and their operations.
 //! - `dual_write`: links, maps and their requests, runtime configuration.
+//! - `database_refresh`: what Lifecycle Services do to a database.
 //! - `users`: who may enter an organization.
 //! - `finance_operations`: who may enter Finance and Operations, its rows and actions.
 //! - `timers`: what happens later.
@@ -15,6 +16,7 @@
 pub(crate) mod administration;
 pub(crate) mod connections;
 pub(crate) mod copy;
+pub(crate) mod database_refresh;
 mod deletion;
 pub(crate) mod dual_write;
 pub(crate) mod environments;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::rehearsal::clock::Moment;
+use crate::rehearsal::faults::Fate;
 use crate::rehearsal::world::names;
 use crate::rehearsal::world::store::Draft;
 
@@ -28,6 +29,9 @@ pub(crate) struct Operation {
     pub(crate) requested_by: String,
     /// What was asked for.
     pub(crate) request: Value,
+    /// How it ends, where not well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) fate: Option<Fate>,
 }
 
 /// How far an operation is.
@@ -37,6 +41,17 @@ pub(crate) enum State {
     Running,
     /// It has ended well.
     Succeeded,
+    /// It has ended badly.
+    Failed,
+}
+
+/// The key of how the operation ends that this request begins, where a fault has said so. It is there
+/// while the request is answered.
+pub(crate) const FATE: &str = "fate";
+
+/// How the operation ends that this request begins, where not well.
+pub(crate) fn fate(draft: &Draft<'_>) -> Option<Fate> {
+    serde_json::from_value(draft.get(FATE)?.clone()).ok()
 }
 
 /// A stage of an operation.
@@ -80,6 +95,7 @@ impl Operation {
             ends: draft.now() + lasts,
             requested_by: requested_by.to_owned(),
             request,
+            fate: fate(draft),
         };
         operation.save(draft);
         operation
@@ -88,6 +104,12 @@ impl Operation {
     /// Ends the operation well.
     pub(crate) fn succeed(mut self, draft: &mut Draft<'_>) {
         self.state = State::Succeeded;
+        self.save(draft);
+    }
+
+    /// Ends the operation badly.
+    pub(crate) fn fail(mut self, draft: &mut Draft<'_>) {
+        self.state = State::Failed;
         self.save(draft);
     }
 

@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::organization::{Caller, Organization};
 use super::{
-    administration, connections, copy, dual_write, environments, operations, orchestrations,
+    administration, connections, copy, database_refresh, dual_write, environments, operations,
 };
-use super::{providers, system};
+use super::{orchestrations, providers, system};
 use crate::rehearsal::clock::Moment;
 use crate::rehearsal::schema::Schema;
 use crate::rehearsal::world::store::Draft;
@@ -20,6 +20,11 @@ pub(crate) enum Timer {
     EndCopy {
         /// The operation.
         operation: String,
+    },
+    /// The refresh of a database goes on.
+    GoOnWithRefresh {
+        /// The activity.
+        activity: String,
     },
     /// An edit of an environment ends.
     EndEdit {
@@ -127,6 +132,11 @@ fn carry_out(draft: &mut Draft<'_>, schema: &Schema, timer: Timer) {
         Timer::EndCopy { operation } => {
             if let Some(operation) = operations::operation(draft, &operation) {
                 copy::end(draft, schema, operation);
+            }
+        }
+        Timer::GoOnWithRefresh { activity } => {
+            if let Some(activity) = database_refresh::activity(draft, &activity) {
+                database_refresh::go_on(draft, schema, activity);
             }
         }
         Timer::EndEdit { operation } => {

@@ -33,6 +33,8 @@ impl Listener {
             Self::PowerPlatform => "https://api.powerplatform.com".to_owned(),
             Self::Bap => "https://service.powerapps.com".to_owned(),
             Self::DualWrite => "https://IntegratorApp.com".to_owned(),
+            // Its address with a slash at the end, as the real one.
+            Self::Lcs => format!("{}/", origins.of(self)),
             Self::Authority | Self::Dataverse(_) | Self::FinanceOperations(_) => origins.of(self),
         }
     }
@@ -49,7 +51,7 @@ pub(super) fn token(turn: &mut Turn<'_, '_>) -> Result<Token, Answer> {
         let why = "Authentication failed. The 'Authorization' header is missing.";
         return Err(unauthorized(turn, "AuthenticationFailed", why));
     };
-    if bearer == PERSON_TOKEN && turn.listener == Listener::DualWrite {
+    if bearer == PERSON_TOKEN && matches!(turn.listener, Listener::DualWrite | Listener::Lcs) {
         turn.caller = Some(PERSON.to_owned());
         return Ok(Token {
             audience,

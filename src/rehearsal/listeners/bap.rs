@@ -70,7 +70,7 @@ pub(super) fn answer(turn: &mut Turn<'_, '_>) -> Result<Answer, Answer> {
             let answer = Answer::json(200, &shown_operation(turn, &operation));
             match operation.state {
                 State::Running => answer.with("Retry-After", "10"),
-                State::Succeeded => answer,
+                State::Succeeded | State::Failed => answer,
             }
         }
         _ => Answer::error(404, "NotFound", "No route of the rehearsal tenant fits."),
@@ -252,8 +252,9 @@ fn shown_operation(turn: &Turn<'_, '_>, operation: &Operation) -> Value {
     let (state, last) = match operation.state {
         State::Running => ("Running", now),
         State::Succeeded => ("Succeeded", operation.ends),
+        State::Failed => ("Failed", operation.ends),
     };
-    json!({
+    let mut shown = json!({
         "id": operation.id,
         "links": links(operation),
         "type": {"id": operation.kind},
@@ -268,5 +269,10 @@ fn shown_operation(turn: &Turn<'_, '_>, operation: &Operation) -> Value {
             "tenantId": TENANT,
         },
         "stages": stages,
-    })
+    });
+    if operation.state == State::Failed {
+        shown["error"] =
+            json!({"code": "CopyFailed", "message": "The copy could not be completed."});
+    }
+    shown
 }

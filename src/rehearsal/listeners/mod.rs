@@ -8,6 +8,7 @@
 //! - `power_platform`, `inventory`, `bap`: the two families of the admin API.
 //! - `dataverse`: the Web API.
 //! - `dual_write`: the dual-write gateway.
+//! - `lcs`: Lifecycle Services.
 //! - `finance_operations`: the data services of Finance and Operations.
 
 mod authentication;
@@ -18,6 +19,7 @@ mod dataverse;
 mod dual_write;
 mod finance_operations;
 mod inventory;
+mod lcs;
 pub(crate) mod message;
 mod power_platform;
 pub(crate) mod serve;
@@ -44,6 +46,8 @@ pub(crate) enum Listener {
     FinanceOperations(Side),
     /// The dual-write gateway.
     DualWrite,
+    /// Lifecycle Services.
+    Lcs,
 }
 
 /// One of the two environments.
@@ -67,7 +71,7 @@ impl Side {
 
 impl Listener {
     /// Every listener.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Authority,
         Self::PowerPlatform,
         Self::Bap,
@@ -76,6 +80,7 @@ impl Listener {
         Self::FinanceOperations(Side::Source),
         Self::FinanceOperations(Side::Target),
         Self::DualWrite,
+        Self::Lcs,
     ];
 
     /// The name it has in the world's file.
@@ -89,6 +94,7 @@ impl Listener {
             Self::FinanceOperations(Side::Source) => "finance-operations-source",
             Self::FinanceOperations(Side::Target) => "finance-operations-target",
             Self::DualWrite => "dual-write",
+            Self::Lcs => "lcs",
         }
     }
 }
@@ -143,6 +149,7 @@ pub(crate) fn answer(turn: &mut Turn<'_, '_>) -> Answer {
         Listener::Dataverse(side) => dataverse::answer(turn, side),
         Listener::FinanceOperations(side) => finance_operations::answer(turn, side),
         Listener::DualWrite => dual_write::answer(turn),
+        Listener::Lcs => lcs::answer(turn),
     };
     result.unwrap_or_else(|refused| refused)
 }

@@ -244,7 +244,7 @@ fn one_operation(turn: &Turn<'_, '_>, segments: &[&str], id: &str) -> Result<Ans
     let answer = Answer::json(200, &shown_operation(turn, &operation));
     Ok(match operation.state {
         State::Running => answer.with("Retry-After", "30"),
-        State::Succeeded => answer,
+        State::Succeeded | State::Failed => answer,
     })
 }
 
@@ -268,11 +268,19 @@ fn shown_operation(turn: &Turn<'_, '_>, operation: &Operation) -> Value {
         })
         .collect();
     let at = |pointer| environments::property(&turn.draft, &operation.environment, pointer);
-    let ended = operation.state == State::Succeeded;
+    let (status, error) = match operation.state {
+        State::Running => ("InProgress", Value::Null),
+        State::Succeeded => ("Succeeded", Value::Null),
+        State::Failed => (
+            "Failed",
+            json!({"code": "CopyFailed", "fieldErrors": {"environmentId": {"errorMessages": ["The copy could not be completed."]}}}),
+        ),
+    };
+    let ended = operation.state != State::Running;
     json!({
         "operationId": operation.id,
         "name": operation.kind,
-        "status": if ended { "Succeeded" } else { "InProgress" },
+        "status": status,
         "startTime": operation.began.in_ticks(),
         "endTime": ended.then(|| operation.ends.in_ticks()),
         "requestedBy": {
@@ -281,7 +289,7 @@ fn shown_operation(turn: &Turn<'_, '_>, operation: &Operation) -> Value {
             "type": "ServicePrincipal",
             "tenantId": at("/properties/tenantId"),
         },
-        "errorDetail": null,
+        "errorDetail": error,
         "stageStatuses": stages,
         "updatedEnvironment": {
             "environmentId": operation.environment,

@@ -18,6 +18,7 @@ use super::connection::EndingListener;
 use super::dataverse::skin::Fitting;
 use super::message::{Answer, Request};
 use super::{Listener, Origins, Turn};
+use crate::rehearsal::behaviour::operations::FATE;
 use crate::rehearsal::behaviour::timers;
 use crate::rehearsal::faults::{Fault, FaultKind};
 use crate::rehearsal::schema::Schema;
@@ -50,6 +51,8 @@ enum Handled {
     Answered(Answer),
     /// It is never answered.
     Held,
+    /// Its connection ends before its answer.
+    Lost,
 }
 
 /// Answers what comes to a socket, until the token is cancelled.
@@ -88,11 +91,20 @@ async fn handle(
             match tenant.handle(listener, &request) {
                 Ok(Handled::Answered(answer)) => answer,
                 Ok(Handled::Held) => future::pending().await,
+                Ok(Handled::Lost) => return cut_off(),
                 Err(error) => Answer::error(500, "InternalServerError", &error.to_string()),
             }
         }
     };
     response(answer)
+}
+
+/// An answer whose body never comes: the connection ends.
+fn cut_off() -> Response<Body> {
+    let gone = futures_util::stream::once(async {
+        Err::<Vec<u8>, std::io::Error>(std::io::ErrorKind::ConnectionReset.into())
+    });
+    Response::new(Body::from_stream(gone))
 }
 
 fn response(answer: Answer) -> Response<Body> {
@@ -132,7 +144,23 @@ impl Tenant {
             listener,
             caller: None,
         };
-        let answer = super::answer(&mut turn).with("Date", now.in_header());
+        let counted = self.count_faults(&turn.draft, request);
+        let struck = counted
+            .iter()
+            .find(|(fault, number)| fault.strikes(*number));
+        let struck = struck.map(|(fault, _)| *fault);
+        if let Some(FaultKind::Doom(fate)) = struck.map(Fault::kind) {
+            turn.draft.put(FATE.to_owned(), serde_json::json!(fate));
+        }
+        let answer = match struck.map(Fault::kind) {
+            Some(FaultKind::Throttle) => {
+                Answer::error(429, "TooManyRequests", "Too many requests.")
+                    .with("Retry-After", "30")
+            }
+            _ => super::answer(&mut turn),
+        };
+        turn.draft.delete(FATE);
+        let answer = answer.with("Date", now.in_header());
         let answer = match &fitting {
             Some(fitting) => fitting.dress(answer),
             None => answer,
@@ -143,12 +171,13 @@ impl Tenant {
         if answer.status >= 400 && !answer.keeps_changes {
             draft.restore(before.clone());
         }
-        let counted = self.count_faults(&draft, request);
-        let struck = counted
-            .iter()
-            .find(|(fault, number)| fault.strikes(*number))
-            .map(|(fault, _)| *fault)
-            .filter(|fault| fault.kind() == FaultKind::Hold || answer.status < 400);
+        let answered_well = answer.status < 400;
+        let struck = struck.filter(|fault| {
+            !matches!(
+                fault.kind(),
+                FaultKind::AcceptAndIgnore | FaultKind::Doom(_)
+            ) || answered_well
+        });
         let kind = struck.map(Fault::kind);
         if kind == Some(FaultKind::AcceptAndIgnore) {
             draft.restore(before);
@@ -170,6 +199,7 @@ impl Tenant {
         world.commit(now, facts, changes)?;
         Ok(match kind {
             Some(FaultKind::Hold) => Handled::Held,
+            Some(FaultKind::Lose) => Handled::Lost,
             _ => Handled::Answered(answer),
         })
     }

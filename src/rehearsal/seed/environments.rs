@@ -64,6 +64,17 @@ pub(super) fn plant(
     super::finance_operations::plant(draft, plot);
 }
 
+/// Links an environment to the Finance and Operations that Lifecycle Services manage under this id.
+pub(super) fn link(draft: &mut Draft<'_>, plot: &Plot, id: &str) {
+    let key = names::environment(plot.side.environment());
+    if let Some(mut environment) = draft.get(&key).cloned() {
+        let app = &mut environment["properties"]["linkedAppMetadata"];
+        app["type"] = json!("Linked");
+        app["id"] = json!(id);
+        draft.put(key, environment);
+    }
+}
+
 fn connection(plot: &Plot, connector: &str, title: &str) -> Value {
     let (object, name, address) = if plot.is_source() {
         (ADA_OBJECT, "Ada Admin", "ada@contoso.com")

@@ -7,6 +7,7 @@
 //! - `finance_operations`: users, applications and companies of Finance and Operations.
 //! - `people`, `solutions`, `references`, `flows`, `library`, `providers`, `policies`,
 //!   `orchestrations`, `variables`: rows of Dataverse, a file for what belongs together.
+//! - `lcs`: the project of Lifecycle Services, where it manages both environments.
 //! - `dual_write`: both halves linked, where the tenant uses dual-write.
 //! - `whole`: the whole tenant's rows, in files of the same names.
 //!
@@ -18,6 +19,7 @@ mod environments;
 pub(crate) mod finance_operations;
 mod flows;
 pub(crate) mod ids;
+mod lcs;
 mod library;
 mod orchestrations;
 mod people;
@@ -38,7 +40,7 @@ use super::behaviour::organization::{Caller, Organization, row_of};
 use super::clock::Moment;
 use super::listeners::Origins;
 use super::schema::Schema;
-use super::variant::{DualWrite, Variant};
+use super::variant::{DualWrite, Management, Variant};
 use super::world::store::{Draft, Objects};
 
 /// When the seed's rows were created, months before the rehearsal begins.
@@ -85,6 +87,10 @@ pub(crate) fn objects(seed: Seed, variant: Variant, schema: &Schema, origins: &O
             Seed::Whole => whole::connections(&plot),
         };
         environments::plant(&mut draft, &plot, origins, &connections);
+        if variant.target == Management::LcsLinked {
+            lcs::plant(&mut draft, &plot, origins);
+            environments::link(&mut draft, &plot, lcs::id(&plot));
+        }
         let mut garden = Garden {
             organization: Organization {
                 draft: &mut draft,

@@ -7,6 +7,7 @@ mod environments;
 mod faults;
 mod finance_operations;
 mod flows;
+mod lcs;
 mod metadata;
 mod orchestrations;
 mod providers;

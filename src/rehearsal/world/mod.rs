@@ -7,6 +7,7 @@
 //! Keys are texts: `environment/<id>`, `organization/<id>`, `operation/<id>`,
 //! `row/<organization>/<table>/<id>`, `connection/<environment>/<name>`, `token/<hash>`,
 //! `timer/<number>`, `counter/<name>`, `quirk/<name>`, `finance-operations/<environment>/<set>/<key>`,
+//! `lcs-environment/<id>`, `lcs-activity/<id>`, `lcs-calls/<what>`,
 //! `finance-operations-facts/<environment>`, `finance-operations-away/<environment>`,
 //! `dual-write/<environment>/…`, `dual-write-request/<id>`, `secure-configuration/<row>`, `ports`,
 //! `skin`, `variant`.

@@ -1,11 +1,13 @@
 //! The first capture: what the copy will destroy of the target, and what the source must become.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures_util::{StreamExt as _, stream};
 use serde_json::json;
 
+use super::{by_hand, finance, is_linked};
 use crate::clients::{Dataverse, Environment};
 use crate::engine::{Capture, Captured, Failure, Known};
 use crate::runbook::IomTable;
@@ -126,6 +128,20 @@ impl Capture for BeforeCopy {
             captures.extend(list?);
         }
         captures.extend(reconfigure_dual_write::capture(refresh).await?);
+        if is_linked(refresh) {
+            if let Some(finance) = &refresh.target_finance {
+                let taken: BTreeSet<String> = captures.iter().map(|one| one.key.clone()).collect();
+                let more = finance::captured(finance).await?;
+                captures.extend(more.into_iter().filter(|one| !taken.contains(&one.key)));
+            }
+            let history = by_hand::captured(refresh).await;
+            captures.extend(history.into_iter().map(|(key, entry)| Captured {
+                key,
+                etag: None,
+                text: entry.to_string(),
+                compared: Some(entry.to_string()),
+            }));
+        }
         Ok(captures)
     }
 }

@@ -6,11 +6,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::copy_key;
+use super::{by_hand, copy_key, database_refresh, finance, is_guided, is_linked, refresh_key};
 use crate::clients::{CopyRequest, CopyType, Operation, OperationHandle, OperationState};
 use crate::engine::{
-    Action, Change, Failure, Found, Known, Launch, Progress, Repeat, Started, Survey, Verdict,
-    WriteError,
+    Action, Barrier, Change, Failure, Found, Known, Launch, Progress, Repeat, Started, Survey,
+    Verdict, WriteError,
 };
 use crate::runbook::{CopyApi, SecurityGroup};
 use crate::steps::Refresh;
@@ -26,9 +26,14 @@ pub(super) struct CopySurvey(pub(super) Arc<Refresh>);
 impl Survey for CopySurvey {
     async fn survey(&self, known: &Known) -> Result<Vec<Change>, Failure> {
         let refresh = &self.0;
+        let mut changes = Vec::new();
+        let is_automatic = is_linked(refresh) && !is_guided(refresh);
+        if is_automatic && !known.launch_proved(&refresh_key(refresh)) {
+            changes.extend(database_refresh::change(refresh));
+        }
         let key = copy_key(refresh);
         if known.launch_proved(&key) {
-            return Ok(Vec::new());
+            return Ok(changes);
         }
         let target = &refresh.target_environment;
         let request = request(refresh);
@@ -36,7 +41,7 @@ impl Survey for CopySurvey {
             .dataverse
             .as_ref()
             .and_then(|d| d.organization_id.clone());
-        Ok(vec![Change {
+        changes.push(Change {
             key,
             name: format!(
                 "copy '{}' onto '{}'",
@@ -60,8 +65,41 @@ impl Survey for CopySurvey {
             action: Action::Launch(Arc::new(Copy {
                 refresh: Arc::clone(refresh),
                 request,
+                awaits: is_automatic.then(|| refresh_key(refresh)),
             })),
-        }])
+        });
+        Ok(changes)
+    }
+
+    async fn barrier(&self, known: &Known) -> Result<Barrier, Failure> {
+        let refresh = &self.0;
+        if !is_linked(refresh) {
+            return Ok(Barrier::Passed);
+        }
+        if is_guided(refresh)
+            && let Barrier::Holds(awaited) = by_hand::ended(refresh, known).await?
+        {
+            return Ok(Barrier::Holds(awaited));
+        }
+        finance::answers(refresh).await
+    }
+
+    async fn notes(&self, known: &Known) -> Result<Vec<String>, Failure> {
+        let refresh = &self.0;
+        let (copy, database) = (copy_key(refresh), refresh_key(refresh));
+        let target = &refresh.runbook.target.name;
+        let (right, wrong) = if known.launch_proved(&copy) && known.launch_failed(&database) {
+            ("Dataverse", "its Finance and Operations database")
+        } else if known.launch_proved(&database) && known.launch_failed(&copy) {
+            ("its Finance and Operations database", "Dataverse")
+        } else {
+            return Ok(Vec::new());
+        };
+        Ok(vec![format!(
+            "a mismatched pair: of '{target}' {right} is the source's now, and {wrong} is not; do not \
+             let anybody work in it. Running again begins only what failed, after a new confirmation; \
+             what changed in the source meanwhile is then in one half only"
+        )])
     }
 }
 
@@ -90,6 +128,8 @@ fn request(refresh: &Refresh) -> CopyRequest {
 struct Copy {
     refresh: Arc<Refresh>,
     request: CopyRequest,
+    /// The refresh that must have been accepted before, where there is one.
+    awaits: Option<String>,
 }
 
 impl Copy {
@@ -131,6 +171,10 @@ impl Launch for Copy {
 
     fn is_destructive(&self) -> bool {
         true
+    }
+
+    fn awaits(&self) -> Option<&str> {
+        self.awaits.as_deref()
     }
 
     async fn probe(&self) -> Result<Value, Failure> {

@@ -1,27 +1,54 @@
 //! Step 1, `copy-environments`.
 //!
+//! A target that the Power Platform manages is copied whole:
+//!
 //! | Phase | Reads | Changes |
 //! |---|---|---|
 //! | `capture` | the target's provider parameters, transformations, connections, environment variables, name and group, dual-write; the source's flows, orchestrations, providers | nothing; seals `before-copy` |
 //! | `stop-maps` | the target's dual-write maps, where dual-write is in use | stops them, through the acknowledged gateway or by a person |
-//! | `copy` | the journal; operations and state of the target | launches one environment copy, which carries Dataverse and Finance and Operations of a unified target |
+//! | `copy` | the journal; operations and state of the target | launches one environment copy, which carries Dataverse and Finance and Operations |
+//!
+//! Of a target that Lifecycle Services manage the copy carries Dataverse only, and the database is
+//! refreshed beside it:
+//!
+//! | Phase | Reads | Changes |
+//! |---|---|---|
+//! | `capture` | besides, the users and registered applications of its Finance and Operations, and its history in LCS | nothing |
+//! | `stop-maps` | as above | as above |
+//! | `refresh-by-hand` | with `finops: guided` only: its history in LCS; its users | a person begins the refresh |
+//! | `copy` | as above, and its history in LCS | launches the refresh, which is refused most easily; once that is accepted, the environment copy beside it |
+//! | `put-back` | the users and applications that the refresh left | enables the users whom applications enter as, registers the applications again |
+//!
+//! The barrier of `copy` waits until Finance and Operations answers again. If one half fails, the
+//! other is let come to its end; the pair is then mismatched, which is said, and only the failed half
+//! is begun again, after a new confirmation.
 //!
 //! In doubt (an intent without a handle): every operation of the target is listed by the service,
-//! so a copy from us that began after the intent is adopted; none after two minutes means that it
-//! did not begin. The end is proved from the environment itself: ready, administration mode on,
-//! background operations off.
+//! so a copy from us that began after the intent is adopted; none after two minutes (of a refresh,
+//! twenty) means that it did not begin. The end is proved from the environment itself: ready,
+//! administration mode on, background operations off; that of a refresh from the target's history.
 
+mod by_hand;
 mod capture;
 mod copy;
+mod database_refresh;
+mod finance;
+mod quota;
 
 use std::sync::Arc;
 
 use super::Refresh;
 use super::reconfigure_dual_write::StopMaps;
-use crate::engine::Phase;
+use crate::engine::{Known, Phase};
+use crate::runbook::FinopsMode;
 
+use self::by_hand::RefreshByHand;
 use self::capture::BeforeCopy;
 use self::copy::CopySurvey;
+use self::finance::PutBack;
+
+pub(in crate::steps) use self::database_refresh::refresh_key;
+pub(in crate::steps) use self::quota::{Spent, described, running};
 
 /// The key of the copy's launch.
 pub(super) fn copy_key(refresh: &Refresh) -> String {
@@ -32,14 +59,47 @@ pub(super) fn copy_key(refresh: &Refresh) -> String {
 fn stop_maps(refresh: &Arc<Refresh>) -> StopMaps {
     StopMaps {
         refresh: Arc::clone(refresh),
-        too_late: vec![copy_key(refresh)],
+        too_late: vec![copy_key(refresh), refresh_key(refresh)],
+    }
+}
+
+/// Do Lifecycle Services manage the target's Finance and Operations? `Linked` says so (as
+/// d365bap.tools tells the kinds apart).
+pub(super) fn is_linked(refresh: &Refresh) -> bool {
+    let app = refresh.target_environment.finance_operations.as_ref();
+    app.and_then(|app| app.kind.as_deref())
+        .is_some_and(|kind| kind.eq_ignore_ascii_case("Linked"))
+}
+
+/// Does a person refresh the database?
+pub(super) fn is_guided(refresh: &Refresh) -> bool {
+    let options = &refresh.runbook.steps.copy_environments.options;
+    options.finops.value == FinopsMode::Guided
+}
+
+/// Is the target's Finance and Operations the source's already?
+fn is_replaced(refresh: &Refresh, known: &Known) -> bool {
+    if is_guided(refresh) {
+        // The copy begins after the refresh, and its phase ends with it.
+        known.launch_proved(&copy_key(refresh))
+    } else {
+        known.launch_proved(&refresh_key(refresh))
     }
 }
 
 pub(super) fn phases(refresh: &Arc<Refresh>) -> Vec<Phase> {
-    vec![
-        Phase::capture("capture", BeforeCopy(Arc::clone(refresh))),
+    let of = || Arc::clone(refresh);
+    let mut phases = vec![
+        Phase::capture("capture", BeforeCopy(of())),
         Phase::changes("stop-maps", stop_maps(refresh)),
-        Phase::changes("copy", CopySurvey(Arc::clone(refresh))),
-    ]
+    ];
+    let is_linked = is_linked(refresh);
+    if is_linked && is_guided(refresh) {
+        phases.push(Phase::changes("refresh-by-hand", RefreshByHand(of())));
+    }
+    phases.push(Phase::changes("copy", CopySurvey(of())));
+    if is_linked {
+        phases.push(Phase::changes("put-back", PutBack(of())));
+    }
+    phases
 }

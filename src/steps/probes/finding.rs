@@ -62,6 +62,12 @@ impl Probe {
         self
     }
 
+    /// The same, whose `Fail` passes by itself: run again later.
+    pub(super) fn temporary(mut self) -> Self {
+        self.kind = FailureKind::Temporary;
+        self
+    }
+
     fn answered(&self, verdict: Verdict, read: impl Into<String>) -> Finding {
         Finding {
             probe: self.name.clone(),

@@ -23,6 +23,7 @@ use super::capture::APPLICATIONS;
 use super::is_left_out;
 use super::people::{RootTeam, holders};
 use super::record::Recorded;
+use super::tables::{field_text, field_yes};
 use crate::clients::{Condition, EntityKey, FinanceOperationsWriter, Query};
 use crate::engine::{
     Action, Ask, Change, Failure, Known, Reading, Set, Survey, WriteError, Written,
@@ -270,20 +271,19 @@ impl Access {
         let mut disabled = BTreeSet::new();
         for (application, name) in FINANCE_APPLICATIONS {
             let row = rows.iter().find(|row| {
-                row.string("AADClientId")
+                field_text(row, "AADClientId")
                     .is_some_and(|id| id.eq_ignore_ascii_case(application))
             });
             let user = match row {
-                Some(row) => row.string("UserId").map(str::to_owned),
+                Some(row) => field_text(row, "UserId").map(str::to_owned),
                 None => registered_before(known, application),
             };
             let user = user.filter(|user| {
                 let has = |row: &crate::clients::Row| {
-                    row.string("UserID")
-                        .is_some_and(|id| id.eq_ignore_ascii_case(user))
+                    field_text(row, "UserID").is_some_and(|id| id.eq_ignore_ascii_case(user))
                 };
                 let found = users.iter().find(|row| has(row));
-                if found.is_some_and(|row| row.boolean("Enabled") == Some(false)) {
+                if found.is_some_and(|row| field_yes(row, "Enabled") == Some(false)) {
                     disabled.insert(user.clone());
                 }
                 found.is_some()
@@ -309,7 +309,7 @@ impl Access {
             action: Action::Set(Arc::new(FinanceSet {
                 refresh: Arc::clone(&self.0),
                 key: EntityKey::new(APPLICATIONS, "AADClientId", application),
-                project: |row| json!({ "user": row.and_then(|row| row.string("UserId")) }),
+                project: |row| json!({ "user": row.and_then(|row| field_text(row, "UserId")) }),
                 body: json!({ "AADClientId": application, "UserId": user, "Name": name }),
                 creates: true,
             })),
@@ -328,7 +328,7 @@ impl Access {
             action: Action::Set(Arc::new(FinanceSet {
                 refresh: Arc::clone(&self.0),
                 key: EntityKey::new("SystemUsers", "UserID", user),
-                project: |row| json!({ "enabled": row.and_then(|row| row.boolean("Enabled")) }),
+                project: |row| json!({ "enabled": row.and_then(|row| field_yes(row, "Enabled")) }),
                 body: json!({ "Enabled": true }),
                 creates: false,
             })),
@@ -457,7 +457,11 @@ fn registered_before(known: &Known, application: &str) -> Option<String> {
     let row = rows
         .iter()
         .find(|(id, _)| id.eq_ignore_ascii_case(application));
-    row.and_then(|(_, row)| row["UserId"].as_str().map(str::to_owned))
+    let fields = row.and_then(|(_, row)| row.as_object())?;
+    let user = fields
+        .iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case("UserId"));
+    user.and_then(|(_, user)| user.as_str().map(str::to_owned))
 }
 
 fn ask(key: String, name: String, instructions: Vec<String>, evidence: &str) -> Change {

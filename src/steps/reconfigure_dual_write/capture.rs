@@ -17,12 +17,15 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::Value;
+
 use crate::clients::{EntityMap, Query, Row};
 use crate::engine::{Captured, Failure};
 use crate::steps::names::lookup;
 use crate::steps::{Refresh, seals};
 
 use super::gateway;
+use super::tables::field;
 
 /// The table of the live configuration.
 pub(in crate::steps) const RUNTIME_CONFIGURATION: &str = "msdyn_dualwriteruntimeconfig";
@@ -106,7 +109,7 @@ async fn finance(refresh: &Refresh) -> Result<Vec<Captured>, Failure> {
 }
 
 fn captured_row(set: &str, key: &str, row: Row) -> Result<Captured, Failure> {
-    let Some(id) = row.string(key) else {
+    let Some(id) = field(&row, key).and_then(Value::as_str).map(str::to_owned) else {
         let message = format!("Finance and Operations gives a row of {set} without {key}");
         return Err(Failure::failed(message));
     };

@@ -18,6 +18,7 @@ use super::findings::remedy;
 use super::is_left_out;
 use super::people::{RootTeam, holders};
 use super::record::Recorded;
+use super::tables::{field_text, field_yes};
 use crate::clients::Query;
 use crate::engine::{Action, Ask, Change, Failure, FailureKind, Known, Survey};
 use crate::steps::Refresh;
@@ -226,11 +227,13 @@ async fn dataverse_to_finance(refresh: &Refresh) -> Result<Check, Failure> {
         };
         let row = rows
             .iter()
-            .find(|row| same(row.string("AADClientId"), application));
-        let user = row.and_then(|row| row.string("UserId"));
+            .find(|row| same(field_text(row, "AADClientId"), application));
+        let user = row.and_then(|row| field_text(row, "UserId"));
         let enabled = user.is_some_and(|user| {
-            let row = users.iter().find(|row| same(row.string("UserID"), user));
-            row.is_some_and(|row| row.boolean("Enabled") == Some(true))
+            let row = users
+                .iter()
+                .find(|row| same(field_text(row, "UserID"), user));
+            row.is_some_and(|row| field_yes(row, "Enabled") == Some(true))
         });
         match user {
             None => missing.push(format!("{name} is not registered")),
@@ -322,7 +325,7 @@ async fn legal_entities(
         Some(finance) => match finance.list(COMPANIES, &Query::new()).await {
             Ok(rows) => Ok(rows
                 .iter()
-                .filter_map(|row| Some(row.string("LegalEntityId")?.to_ascii_lowercase()))
+                .filter_map(|row| Some(field_text(row, "LegalEntityId")?.to_ascii_lowercase()))
                 .collect()),
             Err(error) => {
                 let failure = Failure::from(error);

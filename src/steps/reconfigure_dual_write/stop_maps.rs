@@ -1,4 +1,5 @@
-//! Phase `stop-maps` of step 1: the target's maps are stopped before the copy or the refresh.
+//! Phase `stop-maps` of step 1: the target's maps are stopped before the copy or the refresh, also
+//! where the runbook leaves step 8 to a person.
 //!
 //! Stopped and not paused: a pause queues changes, and they would be replayed into the world after
 //! the copy. Through the gateway where the runbook acknowledges it, else by a person; the evidence is
@@ -31,7 +32,7 @@ impl Survey for StopMaps {
         let refresh = &self.refresh;
         let recorded = Recorded::of(known);
         let begun = self.too_late.iter().any(|key| known.launch(key).is_some());
-        if begun || !recorded.in_use() || super::is_left_out(refresh) {
+        if begun || !recorded.in_use() {
             return Ok(Vec::new());
         }
         if refresh.dual_write.is_none() {

@@ -9,7 +9,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::record::Filters;
-use crate::clients::MapVersion;
+use crate::clients::{MapVersion, Row};
 use crate::steps::names::{Fields, lookup, text};
 
 /// A row of runtime configuration.
@@ -45,6 +45,31 @@ pub(super) struct SavedVersion {
     /// The solution that it is in.
     pub(super) solution: Option<Uuid>,
     pub(super) filters: Filters,
+}
+
+/// A field of a row of Finance and Operations, whatever the case of its name: answers disagree
+/// (`AADClientId`, `AadClientId`; both are seen in d365bap.tools).
+pub(super) fn field<'row>(row: &'row Row, name: &str) -> Option<&'row Value> {
+    let found = row
+        .value
+        .iter()
+        .find(|(found, _)| found.eq_ignore_ascii_case(name));
+    found.map(|(_, value)| value)
+}
+
+/// The same, where it is a text.
+pub(super) fn field_text<'row>(row: &'row Row, name: &str) -> Option<&'row str> {
+    field(row, name)?.as_str()
+}
+
+/// The same, where it is a yes or no: as such, or as a word of the enumeration `NoYes`.
+pub(super) fn field_yes(row: &Row, name: &str) -> Option<bool> {
+    match field(row, name)? {
+        Value::Bool(yes) => Some(*yes),
+        Value::String(word) if word == "Yes" => Some(true),
+        Value::String(word) if word == "No" => Some(false),
+        _ => None,
+    }
 }
 
 fn name(dataverse: &str, finance: &str) -> String {

@@ -70,7 +70,6 @@ fn judged(source: &Environment, target: &Environment) -> Vec<Finding> {
         );
         findings.push(idle.judged(running.is_none(), kind.unwrap_or_else(|| "none".to_owned())));
     }
-    findings.push(unified(target));
     findings
 }
 
@@ -94,23 +93,6 @@ fn url(environment: &Environment) -> Option<&str> {
 /// Two addresses that are both known and the same lead to one organization.
 fn differ(one: Option<&str>, other: Option<&str>) -> bool {
     one.is_none() || one != other
-}
-
-/// Is the target one that a single copy serves whole?
-fn unified(target: &Environment) -> Finding {
-    let kind = target
-        .finance_operations
-        .as_ref()
-        .map(|app| app.kind.clone().unwrap_or_default());
-    let unified = kind
-        .as_deref()
-        .is_none_or(|kind| kind.eq_ignore_ascii_case("Internal"));
-    Probe::new(
-        "the target's Finance and Operations is unified",
-        "its database is refreshed through LCS, which this version does not do",
-    )
-    .wrong()
-    .judged(unified, kind.unwrap_or_else(|| "none is linked".to_owned()))
 }
 
 /// Does the service offer the target for a copy of the source?
@@ -231,19 +213,14 @@ mod tests {
     }
 
     #[test]
-    fn an_operation_a_refusal_and_an_lcs_target_are_named() {
+    fn an_operation_and_a_refusal_are_named() {
         let mut target = environment("target", &[]);
         target.copy_disallowed = Some("locked".to_owned());
         target.ongoing_operation = Some(crate::clients::OngoingOperation {
             id: None,
             kind: Some("Copy".to_owned()),
         });
-        target.finance_operations = Some(crate::clients::LinkedApp {
-            kind: Some("Linked".to_owned()),
-            url: None,
-            id: None,
-        });
-        assert_eq!(failed(&environment("source", &[]), &target).len(), 3);
+        assert_eq!(failed(&environment("source", &[]), &target).len(), 2);
     }
 
     #[test]

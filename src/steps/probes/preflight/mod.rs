@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! environments.rs   the pair: tenant, region, states, operations, IOM's package
+//! database.rs       Finance and Operations of the pair: who manages it, what LCS says of both
 //! access.rs         the caller in both, the owner among the source's users
 //! sight.rs          what is read of both, once
 //! wiring.rs         connections: what the runbook names, what the references want
@@ -14,6 +15,7 @@
 //! ```
 
 mod access;
+mod database;
 mod dual_write;
 mod environments;
 mod flows;
@@ -47,6 +49,7 @@ pub async fn preflight(refresh: &Refresh) -> Result<Vec<Finding>, Failure> {
             findings.push(finance_and_operations(side, finance).await);
         }
     }
+    findings.extend(database::ask(refresh).await?);
     let sight = Sight::read(refresh).await?;
     findings.extend(access::owners(refresh).await?);
     findings.extend(wiring::ask(refresh, &sight));

@@ -1,0 +1,166 @@
+//! Two launches of one phase, the second of which awaits the acceptance of the first.
+
+use super::*;
+
+/// What two operations at a service have come to.
+#[derive(Default)]
+struct Operations {
+    /// What was asked for, in order.
+    requested: Vec<&'static str>,
+    /// What was asked after and had not ended, while both had been requested.
+    seen_open: BTreeSet<&'static str>,
+    /// Requests for these are refused.
+    refused: BTreeSet<&'static str>,
+    /// These fail at the service.
+    failing: BTreeSet<&'static str>,
+    /// These have ended well.
+    ended: BTreeSet<&'static str>,
+}
+
+type Shared = Arc<Mutex<Operations>>;
+
+struct Half {
+    shared: Shared,
+    name: &'static str,
+    awaits: Option<&'static str>,
+}
+
+#[async_trait]
+impl Launch for Half {
+    fn repeat(&self) -> Repeat {
+        Repeat::WhenAbsent(Duration::from_secs(10))
+    }
+
+    fn is_destructive(&self) -> bool {
+        true
+    }
+
+    fn awaits(&self) -> Option<&str> {
+        self.awaits
+    }
+
+    async fn probe(&self) -> Result<Value, Failure> {
+        Ok(Value::Null)
+    }
+
+    async fn request(&self) -> Result<Started, WriteError> {
+        let mut operations = self.shared.lock().unwrap();
+        operations.requested.push(self.name);
+        if operations.refused.contains(self.name) {
+            let failure = Failure::failed("the quota is spent").lasting();
+            return Err(WriteError::Refused(failure));
+        }
+        Ok(Started {
+            handle: json!(self.name),
+            service_date: None,
+        })
+    }
+
+    async fn find(&self, _probed: &Value) -> Result<Found, Failure> {
+        Ok(Found::Absent)
+    }
+
+    async fn poll(&self, _handle: &Value) -> Result<Progress, Failure> {
+        let mut operations = self.shared.lock().unwrap();
+        if operations.failing.contains(self.name) {
+            return Ok(Progress::Failed("out of order".to_owned()));
+        }
+        if operations.requested.len() < 2 {
+            return Ok(Progress::Running("alone".to_owned()));
+        }
+        // Once more, so that both are seen while both are open.
+        if operations.seen_open.insert(self.name) {
+            return Ok(Progress::Running("side by side".to_owned()));
+        }
+        operations.ended.insert(self.name);
+        Ok(Progress::Succeeded(Value::Null))
+    }
+
+    async fn verify(&self, _handle: &Value) -> Result<Verdict, Failure> {
+        Ok(Verdict::Proved(json!(true)))
+    }
+
+    fn timeout(&self) -> Duration {
+        Duration::from_hours(1)
+    }
+}
+
+/// Both halves, the second awaiting the first; each until it has been proved.
+struct Pair(Shared);
+
+#[async_trait]
+impl Survey for Pair {
+    async fn survey(&self, known: &Known) -> Result<Vec<Change>, Failure> {
+        // The one that awaits is named first: the order is not what keeps it waiting.
+        let halves = [("copy", Some("refresh")), ("refresh", None)];
+        Ok(halves
+            .into_iter()
+            .filter(|(name, _)| !known.launch_proved(name))
+            .map(|(name, awaits)| Change {
+                key: name.to_owned(),
+                name: name.to_owned(),
+                before: Value::Null,
+                after: json!(true),
+                follows: Vec::new(),
+                action: Action::Launch(Arc::new(Half {
+                    shared: Arc::clone(&self.0),
+                    name,
+                    awaits,
+                })),
+            })
+            .collect())
+    }
+}
+
+/// Runs both halves once; what came of it.
+async fn run(stage: &Stage, shared: &Shared) -> Result<Outcome, Failure> {
+    let opening = stage.open();
+    let (mut executor, _) = stage.executor(&opening, stage.wanted(vec![]));
+    executor.steps[0].phases = vec![Phase::changes("phase", Pair(Arc::clone(shared)))];
+    executor.confirmed = ["copy", "refresh"].map(str::to_owned).into();
+    executor.run().await
+}
+
+#[tokio::test]
+async fn a_launch_begins_once_the_one_it_awaits_is_accepted_and_both_are_open_at_once() {
+    let (stage, shared) = (Stage::new(), Shared::default());
+    assert_eq!(run(&stage, &shared).await.unwrap(), Outcome::Finished);
+    let operations = shared.lock().unwrap();
+    assert_eq!(operations.requested, ["refresh", "copy"]);
+    assert_eq!(operations.seen_open.len(), 2);
+}
+
+#[tokio::test]
+async fn a_launch_is_not_begun_where_the_one_it_awaits_is_refused() {
+    let (stage, shared) = (Stage::new(), Shared::default());
+    shared.lock().unwrap().refused.insert("refresh");
+    let failure = run(&stage, &shared).await.unwrap_err();
+    assert!(failure.message.contains("the quota is spent"), "{failure}");
+    assert!(
+        failure.message.contains("refresh was not accepted"),
+        "{failure}"
+    );
+    assert_eq!(shared.lock().unwrap().requested, ["refresh"], "once");
+}
+
+#[tokio::test]
+async fn one_half_failing_lets_the_other_end_and_is_not_begun_again_by_itself() {
+    for (failing, good) in [("refresh", "copy"), ("copy", "refresh")] {
+        let (stage, shared) = (Stage::new(), Shared::default());
+        shared.lock().unwrap().failing.insert(failing);
+        let failure = run(&stage, &shared).await.unwrap_err();
+        assert!(failure.message.contains("out of order"), "{failure}");
+        {
+            let mut operations = shared.lock().unwrap();
+            assert_eq!(operations.requested, ["refresh", "copy"], "{failing}");
+            assert_eq!(operations.ended, BTreeSet::from([good]), "{failing}");
+            operations.failing.clear();
+        }
+        // A later run begins the failed half alone.
+        assert_eq!(run(&stage, &shared).await.unwrap(), Outcome::Finished);
+        assert_eq!(
+            shared.lock().unwrap().requested,
+            ["refresh", "copy", failing]
+        );
+    }
+}

@@ -1,0 +1,76 @@
+//! Lifecycle Services: the project with both environments, and what has happened to them.
+
+use serde_json::json;
+
+use super::plots::Plot;
+use crate::rehearsal::application::{LCS_PROJECT, LCS_SOURCE, LCS_TARGET};
+use crate::rehearsal::behaviour::database_refresh::{Activity, environment_key};
+use crate::rehearsal::listeners::{Listener, Origins};
+use crate::rehearsal::world::names;
+use crate::rehearsal::world::store::Draft;
+
+/// The id that Lifecycle Services know an environment by.
+pub(super) fn id(plot: &Plot) -> &'static str {
+    if plot.is_source() {
+        LCS_SOURCE
+    } else {
+        LCS_TARGET
+    }
+}
+
+/// Plants the environment and its history.
+pub(super) fn plant(draft: &mut Draft<'_>, plot: &Plot, origins: &Origins) {
+    let id = id(plot);
+    let url = origins.of(Listener::FinanceOperations(plot.side));
+    let shown = json!({
+        "EnvironmentId": id,
+        "EnvironmentName": plot.domain,
+        "ProjectId": LCS_PROJECT,
+        "EnvironmentInfrastructure": "SelfService",
+        "EnvironmentType": plot.sku,
+        "EnvironmentGroup": "Primary",
+        "EnvironmentProduct": "Finance and Operations",
+        "EnvironmentEndpointBaseUrl": format!("{url}/"),
+        "DeploymentState": "Finished",
+        "TopologyDisplayName": "AXHA",
+        "CurrentApplicationReleaseName": "10.0.44",
+        "CurrentPlatformReleaseName": "PU68",
+        "DeployedOnUTC": "4/1/2024 9:35 PM",
+        "CloudStorageLocation": "East US",
+        "DisasterRecoveryLocation": null,
+        "DeploymentStatusDisplay": "Deployed",
+        "CanStart": false,
+        "CanStop": false,
+    });
+    let environment = json!({"shown": shown, "environment": plot.side.environment()});
+    draft.put(environment_key(id), environment);
+    let mut happened = vec![(
+        "SFBinaryHotfix",
+        "Apply service update",
+        "2026-02-01T02:00:00.13",
+        "2026-02-01T03:12:40.5",
+    )];
+    if !plot.is_source() {
+        happened.push((
+            "SFSourceDbToSandbox",
+            "Refresh database",
+            "2025-11-15T15:17:48.87",
+            "2025-11-15T16:33:09.37",
+        ));
+    }
+    for (kind, title, started, ended) in happened {
+        let activity = Activity {
+            id: names::identifier(&["lcs-activity", id, started]),
+            environment: id.to_owned(),
+            source: None,
+            kind: kind.to_owned(),
+            title: title.to_owned(),
+            state: "Completed".to_owned(),
+            started: started.to_owned(),
+            ended: Some(ended.to_owned()),
+            fate: None,
+        };
+        let key = format!("lcs-activity/{}", activity.id);
+        draft.put(key, serde_json::to_value(activity).unwrap_or_default());
+    }
+}
