@@ -45,6 +45,6 @@ pub use finance_operations::{FinanceOperations, Reachability};
 pub use http::{
     Endpoint, Http, Limits, Observer, Origin, OriginError, Service, Silent, Wait, WaitReason,
 };
-pub use identity::{Identity, Tokens};
+pub use identity::{Holder, Identity, Lasting, MachineEndpoint, SignIn, TokenFacts, Tokens};
 pub use operation::{Accepted, Operation, OperationHandle, OperationState, poll_delay};
 pub use power_platform::{Connection, CopyCandidate, CopyValidation, Package, PowerPlatform};

@@ -1,0 +1,1 @@
+//! Each kind of credential against listeners of its own.
