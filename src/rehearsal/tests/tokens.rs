@@ -76,7 +76,7 @@ async fn a_token_for_another_service_and_no_token_are_refused() {
     let url = format!("{origin}/api/data/v9.2/WhoAmI");
     let scope = "https://service.powerapps.com/.default";
     let answer = guest.send(scope, "GET", &url, None, &[]).await.expect(401);
-    assert_eq!(answer.code(), "InvalidAuthenticationTokenAudience");
+    assert_eq!(answer.code(), "InvalidAuthenticationAudience");
     let other = guest.dataverse(SOURCE_ENVIRONMENT).await;
     let scope = format!("{other}/.default");
     guest.send(&scope, "GET", &url, None, &[]).await.expect(401);

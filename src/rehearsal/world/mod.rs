@@ -6,7 +6,7 @@
 //!
 //! Keys are texts: `environment/<id>`, `organization/<id>`, `operation/<id>`,
 //! `row/<organization>/<table>/<id>`, `connection/<environment>/<name>`, `token/<hash>`,
-//! `timer/<number>`, `counter/<name>`, `quirk/<name>`, `ports`, `skin`.
+//! `timer/<number>`, `assertion/<hash>`, `principal/<name>`, `counter/<name>`, `quirk/<name>`, `ports`, `skin`.
 
 pub(crate) mod log;
 pub(crate) mod names;
