@@ -79,15 +79,14 @@ pub(super) async fn connect(
     let http = Http::new(clock.clone(), waits, session.cancellation.clone())?;
     let tokens = Tokens::new(&http, &addresses.authority)?;
     let signing = Signing::of(&runbook);
-    let service = |key: ServiceKey, name: &str, endpoint: &Endpoint| -> Result<Service, Failure> {
-        Ok(Service::new(
-            &tokens,
-            &signing.identity(&runbook, key)?,
-            endpoint,
-            name,
-        )?)
-    };
-    let fixed = |key: ServiceKey, name: &str| -> Result<Service, Failure> {
+    let mut sign_ins = signing.of_people(&runbook, &tokens, &addresses)?;
+    let mut service =
+        |key: ServiceKey, name: &str, endpoint: &Endpoint| -> Result<Service, Failure> {
+            let identity = signing.identity(&runbook, key)?;
+            sign_ins.push((key, tokens.sign_in(&identity, &endpoint.scope)));
+            Ok(Service::new(&tokens, &identity, endpoint, name)?)
+        };
+    let mut fixed = |key: ServiceKey, name: &str| -> Result<Service, Failure> {
         service(key, name, addresses.of(key)?)
     };
     let power_platform =
@@ -120,7 +119,7 @@ pub(super) async fn connect(
     };
     let source_service = dataverse(ServiceKey::DataverseSource, &source)?;
     let target_service = dataverse(ServiceKey::DataverseTarget, &target)?;
-    let finance = |side: &Environment| -> Result<Option<FinanceOperations>, Failure> {
+    let mut finance = |side: &Environment| -> Result<Option<FinanceOperations>, Failure> {
         let url = side
             .finance_operations
             .as_ref()
@@ -159,6 +158,7 @@ pub(super) async fn connect(
             secret.read(&folder, &|name| std::env::var_os(name))
         }),
         application: signing.application,
+        sign_ins,
         runbook: Arc::new(runbook),
     };
     Ok(Connected {

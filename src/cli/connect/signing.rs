@@ -5,10 +5,11 @@ use std::path::PathBuf;
 
 use secrecy::SecretString;
 
-use crate::clients::{Identity, MachineEndpoint};
+use super::addresses::Addresses;
+use crate::clients::{Identity, MachineEndpoint, SignIn, Tokens};
 use crate::engine::{Failure, FailureKind};
 use crate::rehearsal;
-use crate::runbook::{Credential, Located, Runbook, Secret, ServiceKey};
+use crate::runbook::{Credential, Gateway, Located, Runbook, Secret, ServiceKey};
 
 /// Reads a variable of the environment.
 type Variables<'a> = &'a dyn Fn(&str) -> Option<std::ffi::OsString>;
@@ -40,6 +41,31 @@ impl Signing {
             .ok()
             .and_then(|identity| identity.application().map(str::to_owned));
         signing
+    }
+
+    /// How the services are signed in to that take a person's token only, where this runbook speaks
+    /// to them.
+    pub(super) fn of_people(
+        &self,
+        runbook: &Runbook,
+        tokens: &Tokens,
+        addresses: &Addresses,
+    ) -> Result<Vec<(ServiceKey, SignIn)>, Failure> {
+        let gateway = &runbook.steps.reconfigure_dual_write.options.gateway.value;
+        let wanted = [
+            (ServiceKey::Lcs, runbook.lcs.is_some()),
+            (
+                ServiceKey::DualWrite,
+                matches!(gateway, Gateway::AcknowledgedBy(_)),
+            ),
+        ];
+        let keys = wanted.iter().filter(|(_, is)| *is).map(|(key, _)| *key);
+        keys.map(|key| {
+            let identity = self.identity(runbook, key)?;
+            let scope = &addresses.of(key)?.scope;
+            Ok((key, tokens.sign_in(&identity, scope)))
+        })
+        .collect()
     }
 
     /// The identity that speaks to a service, whichever it is.

@@ -5,9 +5,7 @@
 //!
 //! - `kind`: `application` or `person`; `object`: its id in the directory; `name`.
 //! - `administrator`: registered as a management application, or Power Platform Administrator.
-//! - `disabled`, `secretEnded`, `multiFactor`: true where it is so.
-//! - `conditionalAccess`: `blocked` (no token is issued) or `challenged` (services ask for more than
-//!   the token proves).
+//! - `hindrance`: `disabled`, `secret-ended`, `multi-factor`, `blocked` or `challenged`.
 //! - `federated`: of an application, whose assertions it trusts: `issuer`, `subject`, `audience`.
 
 use serde::{Deserialize, Serialize};
@@ -17,7 +15,6 @@ use crate::rehearsal::world::store::Draft;
 
 /// Who can sign in.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
 pub(crate) struct Principal {
     /// A person or an application.
     pub(crate) kind: Kind,
@@ -28,18 +25,9 @@ pub(crate) struct Principal {
     /// May it use the admin APIs?
     #[serde(default)]
     pub(crate) administrator: bool,
-    /// May it not sign in at all?
+    /// What stands in its way.
     #[serde(default)]
-    pub(crate) disabled: bool,
-    /// Has its secret expired?
-    #[serde(default)]
-    pub(crate) secret_ended: bool,
-    /// Must it prove itself by a second factor?
-    #[serde(default)]
-    pub(crate) multi_factor: bool,
-    /// What conditional access does to it.
-    #[serde(default)]
-    pub(crate) conditional_access: Option<ConditionalAccess>,
+    pub(crate) hindrance: Option<Hindrance>,
     /// Whose assertions it trusts.
     #[serde(default)]
     pub(crate) federated: Vec<Federated>,
@@ -56,13 +44,19 @@ pub(crate) enum Kind {
     Person,
 }
 
-/// What conditional access does to somebody.
+/// What stands in the way of somebody who would sign in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum ConditionalAccess {
-    /// No token is issued.
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Hindrance {
+    /// The application or the account is disabled.
+    Disabled,
+    /// The application's secret has expired.
+    SecretEnded,
+    /// The person must prove itself by a second factor.
+    MultiFactor,
+    /// Conditional access: no token is issued.
     Blocked,
-    /// Services ask for more than the token proves.
+    /// Conditional access: services ask for more than the token proves.
     Challenged,
 }
 

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::message::Answer;
 use super::{Listener, Origins, Side, Turn};
 use crate::rehearsal::application::TENANT;
-use crate::rehearsal::behaviour::directory::{self, ConditionalAccess, Kind, Principal};
+use crate::rehearsal::behaviour::directory::{self, Hindrance, Kind, Principal};
 use crate::rehearsal::clock::Moment;
 use crate::rehearsal::world::names;
 
@@ -163,10 +163,7 @@ pub(super) fn token(turn: &mut Turn<'_, '_>) -> Result<Token, Answer> {
         return Err(unauthorized(turn, "ExpiredAuthenticationToken", why));
     }
     let principal = directory::principal(&turn.draft, &token.client);
-    let is_challenged = principal.is_some_and(|principal| {
-        principal.conditional_access == Some(ConditionalAccess::Challenged)
-    });
-    if is_challenged {
+    if principal.and_then(|principal| principal.hindrance) == Some(Hindrance::Challenged) {
         return Err(challenged(turn));
     }
     Ok(token)

@@ -11,7 +11,7 @@ use super::assertions;
 use super::authentication::{issue, resource};
 use super::message::{Answer, pairs};
 use crate::rehearsal::application::{PASSWORD, SECRET, TENANT, TENANT_DOMAIN};
-use crate::rehearsal::behaviour::directory::{self, ConditionalAccess, Kind, Principal};
+use crate::rehearsal::behaviour::directory::{self, Hindrance, Kind, Principal};
 use crate::rehearsal::world::names;
 
 /// How long a token lives, in seconds of simulated time.
@@ -54,7 +54,7 @@ pub(super) fn answer(turn: &mut Turn<'_, '_>) -> Result<Answer, Answer> {
             return Err(fault(turn, 400, "unsupported_grant_type", 70_003, text));
         }
     };
-    if principal.conditional_access == Some(ConditionalAccess::Blocked) {
+    if principal.hindrance == Some(Hindrance::Blocked) {
         let text = "Access has been blocked by Conditional Access policies. The access policy does not allow token issuance.";
         return Err(fault(turn, 400, "interaction_required", 53_003, text));
     }
@@ -83,7 +83,7 @@ fn application(turn: &mut Turn<'_, '_>, form: &Form) -> Result<(String, Principa
         return Err(fault(turn, 400, "unauthorized_client", 700_016, &text));
     };
     turn.caller = Some(client.clone());
-    if principal.disabled {
+    if principal.hindrance == Some(Hindrance::Disabled) {
         let text = format!("Application '{client}' is disabled.");
         return Err(fault(turn, 401, "unauthorized_client", 7_000_112, &text));
     }
@@ -110,7 +110,7 @@ fn application(turn: &mut Turn<'_, '_>, form: &Form) -> Result<(String, Principa
         );
         return Err(fault(turn, 401, "invalid_client", 7_000_215, &text));
     }
-    if principal.secret_ended {
+    if principal.hindrance == Some(Hindrance::SecretEnded) {
         let text = format!("The provided client secret keys for app '{client}' are expired.");
         return Err(fault(turn, 401, "invalid_client", 7_000_222, &text));
     }
@@ -131,11 +131,11 @@ fn person(turn: &mut Turn<'_, '_>, form: &Form) -> Result<(String, Principal), A
         let text = "Error validating credentials due to invalid username or password.";
         return Err(fault(turn, 400, "invalid_grant", 50_126, text));
     }
-    if principal.disabled {
+    if principal.hindrance == Some(Hindrance::Disabled) {
         let text = "The user account is disabled.";
         return Err(fault(turn, 400, "invalid_grant", 50_057, text));
     }
-    if principal.multi_factor {
+    if principal.hindrance == Some(Hindrance::MultiFactor) {
         let text = "Due to a configuration change made by your administrator, or because you moved to a new location, you must use multi-factor authentication to access the resource.";
         return Err(fault(turn, 400, "interaction_required", 50_076, text));
     }

@@ -127,7 +127,7 @@ fn kubernetes(turn: &mut Turn<'_, '_>) -> Result<Answer, Answer> {
     require_key(turn)?;
     let body = turn.request.json().unwrap_or_default();
     let audience = body["spec"]["audiences"][0].as_str().unwrap_or(AUDIENCE);
-    let token = assertions::issue(turn, Issuer::Kubernetes, &audience.to_owned());
+    let token = assertions::issue(turn, Issuer::Kubernetes, audience);
     let body = json!({
         "kind": "TokenRequest",
         "apiVersion": "authentication.k8s.io/v1",

@@ -31,10 +31,7 @@ fn principal(kind: Kind, object: &str, name: &str, administrator: bool) -> Princ
         object: object.to_owned(),
         name: name.to_owned(),
         administrator,
-        disabled: false,
-        secret_ended: false,
-        multi_factor: false,
-        conditional_access: None,
+        hindrance: None,
         federated: Vec::new(),
     }
 }
