@@ -24,6 +24,8 @@ mod dataverse;
 mod environment;
 mod error;
 mod finance_operations;
+#[cfg(test)]
+mod foreign_hosts;
 mod http;
 mod identity;
 mod lists;

@@ -43,7 +43,7 @@ pub struct Refresh {
     pub secrets: Secrets,
     /// The application id that the program signs in with, where it is an application.
     pub application: Option<String>,
-    /// How each service is signed in to, in the order of the runbook's keys.
+    /// How each service is signed in to that the runbook speaks to.
     pub sign_ins: Vec<(ServiceKey, SignIn)>,
 }
 

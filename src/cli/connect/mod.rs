@@ -18,8 +18,8 @@ use self::guards::{dataverse_address, environment, guard, shown};
 use self::signing::Signing;
 use super::session::Session;
 use crate::clients::{
-    Bap, Dataverse, DataverseWriter, Endpoint, Environment, FinanceOperations, Http, Observer,
-    PowerPlatform, Service, Tokens, Wait,
+    Bap, Dataverse, DataverseWriter, Endpoint, Environment, FinanceOperations, Http, Identity,
+    Observer, PowerPlatform, Service, Tokens, Wait,
 };
 use crate::clock::Clock;
 use crate::engine::{EventKind, Failure, Narrator};
@@ -79,14 +79,15 @@ pub(super) async fn connect(
     let http = Http::new(clock.clone(), waits, session.cancellation.clone())?;
     let tokens = Tokens::new(&http, &addresses.authority)?;
     let signing = Signing::of(&runbook);
-    let mut sign_ins = signing.of_people(&runbook, &tokens, &addresses)?;
-    let mut service =
-        |key: ServiceKey, name: &str, endpoint: &Endpoint| -> Result<Service, Failure> {
-            let identity = signing.identity(&runbook, key)?;
-            sign_ins.push((key, tokens.sign_in(&identity, &endpoint.scope)));
-            Ok(Service::new(&tokens, &identity, endpoint, name)?)
-        };
-    let mut fixed = |key: ServiceKey, name: &str| -> Result<Service, Failure> {
+    let service = |key: ServiceKey, name: &str, endpoint: &Endpoint| -> Result<Service, Failure> {
+        Ok(Service::new(
+            &tokens,
+            &signing.identity(&runbook, key)?,
+            endpoint,
+            name,
+        )?)
+    };
+    let fixed = |key: ServiceKey, name: &str| -> Result<Service, Failure> {
         service(key, name, addresses.of(key)?)
     };
     let power_platform =
@@ -119,7 +120,7 @@ pub(super) async fn connect(
     };
     let source_service = dataverse(ServiceKey::DataverseSource, &source)?;
     let target_service = dataverse(ServiceKey::DataverseTarget, &target)?;
-    let mut finance = |side: &Environment| -> Result<Option<FinanceOperations>, Failure> {
+    let finance = |side: &Environment| -> Result<Option<FinanceOperations>, Failure> {
         let url = side
             .finance_operations
             .as_ref()
@@ -129,7 +130,32 @@ pub(super) async fn connect(
         let service = service(ServiceKey::Finops, &name, &Endpoint::own(url))?;
         Ok(Some(FinanceOperations::new(service)))
     };
-    let (source_finance, target_finance) = (finance(&source)?, finance(&target)?);
+    // The source's Finance and Operations is only asked whether it answers; a token that was given
+    // for the target's would be refused there.
+    let is_given = matches!(
+        signing.identity(&runbook, ServiceKey::Finops)?,
+        Identity::Token(_)
+    );
+    let source_finance = if is_given { None } else { finance(&source)? };
+    let target_finance = finance(&target)?;
+    let found = [
+        (
+            ServiceKey::DataverseSource,
+            source.dataverse.as_ref().and_then(|it| it.url.as_deref()),
+        ),
+        (
+            ServiceKey::DataverseTarget,
+            target.dataverse.as_ref().and_then(|it| it.url.as_deref()),
+        ),
+        (
+            ServiceKey::Finops,
+            target
+                .finance_operations
+                .as_ref()
+                .and_then(|it| it.url.as_deref()),
+        ),
+    ];
+    let sign_ins = signing.sign_ins(&runbook, &tokens, &addresses, &found)?;
     let tenant = target
         .tenant
         .clone()

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use secrecy::SecretString;
 
 use super::addresses::Addresses;
-use crate::clients::{Identity, MachineEndpoint, SignIn, Tokens};
+use crate::clients::{Endpoint, Identity, MachineEndpoint, SignIn, Tokens};
 use crate::engine::{Failure, FailureKind};
 use crate::rehearsal;
 use crate::runbook::{Credential, Gateway, Located, Runbook, Secret, ServiceKey};
@@ -43,29 +43,34 @@ impl Signing {
         signing
     }
 
-    /// How the services are signed in to that take a person's token only, where this runbook speaks
-    /// to them.
-    pub(super) fn of_people(
+    /// How each service is signed in to that this runbook speaks to. Takes the addresses that are
+    /// known beforehand, and those that were found through the environments.
+    pub(super) fn sign_ins(
         &self,
         runbook: &Runbook,
         tokens: &Tokens,
         addresses: &Addresses,
+        found: &[(ServiceKey, Option<&str>)],
     ) -> Result<Vec<(ServiceKey, SignIn)>, Failure> {
         let gateway = &runbook.steps.reconfigure_dual_write.options.gateway.value;
-        let wanted = [
+        let has_gateway = matches!(gateway, Gateway::AcknowledgedBy(_));
+        let fixed = [
+            (ServiceKey::PowerPlatform, true),
+            (ServiceKey::Bap, true),
             (ServiceKey::Lcs, runbook.lcs.is_some()),
-            (
-                ServiceKey::DualWrite,
-                matches!(gateway, Gateway::AcknowledgedBy(_)),
-            ),
+            (ServiceKey::DualWrite, has_gateway),
         ];
-        let keys = wanted.iter().filter(|(_, is)| *is).map(|(key, _)| *key);
-        keys.map(|key| {
-            let identity = self.identity(runbook, key)?;
-            let scope = &addresses.of(key)?.scope;
-            Ok((key, tokens.sign_in(&identity, scope)))
-        })
-        .collect()
+        let mut scopes = Vec::new();
+        for (key, _) in fixed.into_iter().filter(|(_, spoken_to)| *spoken_to) {
+            scopes.push((key, addresses.of(key)?.scope.clone()));
+        }
+        for (key, url) in found {
+            scopes.extend(url.map(|url| (*key, Endpoint::own(url).scope)));
+        }
+        scopes
+            .into_iter()
+            .map(|(key, scope)| Ok((key, tokens.sign_in(&self.identity(runbook, key)?, &scope))))
+            .collect()
     }
 
     /// The identity that speaks to a service, whichever it is.

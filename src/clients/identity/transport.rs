@@ -234,7 +234,7 @@ mod tests {
             "http://127.0.0.1:4000/t",
             "https://login.microsoftonline.com/t",
             "https://user@127.0.0.1:4000/t",
-            "https://127.0.0.1:4000.evil.example/t",
+            "https://127.0.0.1.evil.example:4000/t",
         ] {
             assert_eq!(lead(other), None, "{other}");
         }

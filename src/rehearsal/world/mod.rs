@@ -111,6 +111,12 @@ impl World {
         self.clock.skip(duration);
     }
 
+    /// Puts objects otherwise, in memory.
+    #[cfg(test)]
+    pub(crate) fn change(&mut self, put: Objects) {
+        store::apply(&mut self.objects, put, Vec::new());
+    }
+
     /// Every object.
     #[cfg(test)]
     pub(crate) fn objects(&self) -> &Objects {
