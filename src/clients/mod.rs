@@ -27,6 +27,8 @@ mod dual_write;
 mod environment;
 mod error;
 mod finance_operations;
+#[cfg(test)]
+mod foreign_hosts;
 mod http;
 mod identity;
 mod lcs;
@@ -54,7 +56,7 @@ pub use finance_operations::{EntityKey, FinanceOperations, FinanceOperationsWrit
 pub use http::{
     Endpoint, Http, Limits, Observer, Origin, OriginError, Service, Silent, Wait, WaitReason,
 };
-pub use identity::{Identity, Tokens};
+pub use identity::{Holder, Identity, Lasting, MachineEndpoint, SignIn, TokenFacts, Tokens};
 pub use lcs::{
     HistoryEntry, Lcs, LcsEnvironment, Quota, RefreshState, RefreshStatus, Triggered, lcs_time,
 };

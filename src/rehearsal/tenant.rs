@@ -110,8 +110,8 @@ pub struct ServiceEndpoint {
 }
 
 impl Rehearsal {
-    /// Starts a tenant: opens or seeds its world, and listens on nine ports of the loopback
-    /// interface.
+    /// Starts a tenant: opens or seeds its world, and listens on a port of the loopback
+    /// interface for each listener.
     ///
     /// # Errors
     ///
@@ -260,6 +260,11 @@ fn endpoints(speed: f64, origins: &Origins) -> Endpoints {
                 "dual-write",
                 Listener::DualWrite,
                 "https://IntegratorApp.com",
+            ),
+            service(
+                "power-apps",
+                Listener::PowerApps,
+                "https://service.powerapps.com",
             ),
         ],
     }

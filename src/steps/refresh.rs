@@ -7,11 +7,11 @@ use uuid::Uuid;
 
 use crate::clients::{
     Bap, Dataverse, DataverseWriter, DualWriteGateway, Environment, FinanceOperations,
-    FinanceOperationsWriter, Lcs, PowerPlatform,
+    FinanceOperationsWriter, Lcs, PowerPlatform, SignIn,
 };
 use crate::clock::Clock;
 use crate::engine::{Failure, FailureKind, Known};
-use crate::runbook::{Runbook, Secret, SecretError};
+use crate::runbook::{Runbook, Secret, SecretError, ServiceKey};
 
 use super::copy_environments::copy_key;
 use super::names::Names;
@@ -54,6 +54,8 @@ pub struct Refresh {
     pub clock: Clock,
     /// The application id that the program signs in with, where it is an application.
     pub application: Option<String>,
+    /// How each service is signed in to that the runbook speaks to.
+    pub sign_ins: Vec<(ServiceKey, SignIn)>,
 }
 
 /// Reads a secret from where it is kept.

@@ -255,7 +255,7 @@ mod tests {
             .unwrap();
         assert_eq!(failure.kind, FailureKind::Wrong);
         assert!(
-            failure.message.contains("test.yaml:9:"),
+            failure.message.contains("test.yaml:10:"),
             "{}",
             failure.message
         );

@@ -19,7 +19,7 @@ use self::signing::Signing;
 use super::session::Session;
 use crate::clients::{
     Bap, Dataverse, DataverseWriter, DualWriteGateway, Endpoint, Environment, FinanceOperations,
-    FinanceOperationsWriter, Http, Lcs, Observer, PowerPlatform, Service, Tokens, Wait,
+    FinanceOperationsWriter, Http, Identity, Lcs, Observer, PowerPlatform, Service, Tokens, Wait,
 };
 use crate::clock::Clock;
 use crate::engine::{EventKind, Failure, Narrator};
@@ -129,11 +129,36 @@ pub(super) async fn connect(
         let name = format!("Finance and Operations of {}", shown(side));
         service(ServiceKey::Finops, &name, &Endpoint::own(url)).map(Some)
     };
-    let source_finance = finance(&source)?.map(FinanceOperations::new);
+    // The source's Finance and Operations is only asked whether it answers; a token that was given
+    // for the target's would be refused there.
+    let is_given = matches!(
+        signing.identity(&runbook, ServiceKey::Finops)?,
+        Identity::Token(_)
+    );
+    let source_finance = if is_given { None } else { finance(&source)? };
+    let source_finance = source_finance.map(FinanceOperations::new);
     let target_finance = finance(&target)?.map(FinanceOperationsWriter::new);
     let dual_write = gateway(&runbook, || {
         fixed(ServiceKey::DualWrite, "the dual-write gateway")
     })?;
+    let found = [
+        (
+            ServiceKey::DataverseSource,
+            source.dataverse.as_ref().and_then(|it| it.url.as_deref()),
+        ),
+        (
+            ServiceKey::DataverseTarget,
+            target.dataverse.as_ref().and_then(|it| it.url.as_deref()),
+        ),
+        (
+            ServiceKey::Finops,
+            target
+                .finance_operations
+                .as_ref()
+                .and_then(|it| it.url.as_deref()),
+        ),
+    ];
+    let sign_ins = signing.sign_ins(&runbook, &tokens, &addresses, &found)?;
     let tenant = target
         .tenant
         .clone()
@@ -173,6 +198,7 @@ pub(super) async fn connect(
             secret.read(&folder, &|name| std::env::var_os(name))
         }),
         application: signing.application,
+        sign_ins,
         runbook: Arc::new(runbook),
     };
     Ok(Connected {

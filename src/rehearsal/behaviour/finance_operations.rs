@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::directory::Kind;
 use crate::rehearsal::schema::finance_operations::EntitySet;
 use crate::rehearsal::world::names;
 use crate::rehearsal::world::store::Draft;
@@ -71,21 +72,30 @@ impl FinanceOperations<'_, '_> {
         u16::try_from(status).ok()
     }
 
-    /// The user as whom an application enters: the one it is registered for, if that one is enabled.
-    pub(crate) fn enter(&self, client: &str) -> Result<User, Refused> {
+    /// The user as whom somebody enters, if that one is enabled: an application as the user that it is
+    /// registered for, a person as the user with its sign-in name.
+    pub(crate) fn enter(&self, client: &str, kind: Kind) -> Result<User, Refused> {
         let same = |row: &Row, field: &str, text: &str| {
             row.get(field)
                 .and_then(Value::as_str)
                 .is_some_and(|found| found.eq_ignore_ascii_case(text))
         };
-        let clients = self.rows("SysAADClients");
-        let registered = clients.iter().find(|row| same(row, "AADClientId", client));
-        let id = registered.and_then(|row| row.get("UserId")?.as_str());
-        let Some(id) = id else {
-            let message = format!("The application {client} is not registered.");
+        let users = self.rows("SystemUsers");
+        let id = match kind {
+            Kind::Application => {
+                let clients = self.rows("SysAADClients");
+                let registered = clients.iter().find(|row| same(row, "AADClientId", client));
+                registered.and_then(|row| row.get("UserId")?.as_str().map(str::to_owned))
+            }
+            Kind::Person => {
+                let user = users.iter().find(|row| same(row, "Alias", client));
+                user.and_then(|row| row.get("UserID")?.as_str().map(str::to_owned))
+            }
+        };
+        let Some(id) = id.as_deref() else {
+            let message = format!("The application or user {client} is not registered.");
             return Err(Refused::new(401, message));
         };
-        let users = self.rows("SystemUsers");
         let user = users.iter().find(|row| same(row, "UserID", id));
         let Some(user) = user.filter(|row| row.get("Enabled") == Some(&json!(true))) else {
             let message = format!("The user '{id}' is not enabled.");

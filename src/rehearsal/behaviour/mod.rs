@@ -9,7 +9,7 @@
 //! - `environments`, `operations`, `copy`, `administration`: environments and their operations.
 //! - `dual_write`: links, maps and their requests, runtime configuration.
 //! - `database_refresh`: what Lifecycle Services do to a database.
-//! - `users`: who may enter an organization.
+//! - `directory`: who can sign in to the tenant; `users`: who may enter an organization.
 //! - `finance_operations`: who may enter Finance and Operations, its rows and actions.
 //! - `timers`: what happens later.
 
@@ -18,6 +18,7 @@ pub(crate) mod connections;
 pub(crate) mod copy;
 pub(crate) mod database_refresh;
 mod deletion;
+pub(crate) mod directory;
 pub(crate) mod dual_write;
 pub(crate) mod environments;
 pub(crate) mod finance_operations;

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::Turn;
 use super::authentication;
 use super::message::Answer;
+use crate::rehearsal::behaviour::directory::Kind;
 use crate::rehearsal::behaviour::dual_write::catalogue::known;
 use crate::rehearsal::behaviour::dual_write::maps::Map;
 use crate::rehearsal::behaviour::dual_write::{DualWrite, linked};
@@ -17,7 +18,7 @@ const MANAGEMENT: [&str; 2] = ["DualWriteManagement", "1.0"];
 /// Answers a request.
 pub(super) fn answer(turn: &mut Turn<'_, '_>) -> Result<Answer, Answer> {
     let token = authentication::token(turn)?;
-    if !token.person {
+    if token.kind != Kind::Person {
         let why = "The token is an application's. Only a delegated token of a user is accepted.";
         return Err(Answer::error(401, "Unauthorized", why));
     }

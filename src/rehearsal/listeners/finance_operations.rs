@@ -38,7 +38,7 @@ fn served(turn: &mut Turn<'_, '_>, side: Side) -> Result<Answer, Answer> {
         return Err(page(status));
     }
     let token = authentication::token(turn)?;
-    let user = finance(turn, side).enter(&token.client);
+    let user = finance(turn, side).enter(&token.client, token.kind);
     let user = user.map_err(|refused| error(&refused))?;
     let segments = match turn.request.below("/data") {
         Some(_) => {

@@ -10,6 +10,7 @@ use super::authentication;
 use super::message::Answer;
 use crate::rehearsal::application::LCS_PROJECT;
 use crate::rehearsal::behaviour::database_refresh::{self as refreshes, Activity};
+use crate::rehearsal::behaviour::directory::Kind;
 use crate::rehearsal::clock::Moment;
 use crate::rehearsal::world::names;
 
@@ -23,7 +24,7 @@ const WINDOW: u64 = 30_000;
 /// Answers a request.
 pub(super) fn answer(turn: &mut Turn<'_, '_>) -> Result<Answer, Answer> {
     let token = authentication::token(turn).map_err(|_| Answer::empty(401))?;
-    if !token.person {
+    if token.kind != Kind::Person {
         return Err(Answer::empty(401));
     }
     let path = turn.request.path.clone();

@@ -6,11 +6,11 @@
 //!
 //! Keys are texts: `environment/<id>`, `organization/<id>`, `operation/<id>`,
 //! `row/<organization>/<table>/<id>`, `connection/<environment>/<name>`, `token/<hash>`,
-//! `timer/<number>`, `counter/<name>`, `quirk/<name>`, `finance-operations/<environment>/<set>/<key>`,
-//! `lcs-environment/<id>`, `lcs-activity/<id>`, `lcs-calls/<what>`,
-//! `finance-operations-facts/<environment>`, `finance-operations-away/<environment>`,
-//! `dual-write/<environment>/…`, `dual-write-request/<id>`, `secure-configuration/<row>`, `ports`,
-//! `skin`, `variant`.
+//! `timer/<number>`, `assertion/<hash>`, `principal/<name>`, `counter/<name>`, `quirk/<name>`,
+//! `finance-operations/<environment>/<set>/<key>`, `finance-operations-facts/<environment>`,
+//! `finance-operations-away/<environment>`, `lcs-environment/<id>`, `lcs-activity/<id>`,
+//! `lcs-calls/<what>`, `dual-write/<environment>/…`, `dual-write-request/<id>`,
+//! `secure-configuration/<row>`, `ports`, `skin`, `variant`.
 
 pub(crate) mod log;
 pub(crate) mod names;
@@ -113,6 +113,12 @@ impl World {
     #[cfg(test)]
     pub(crate) fn skip(&mut self, duration: std::time::Duration) {
         self.clock.skip(duration);
+    }
+
+    /// Puts objects otherwise, in memory.
+    #[cfg(test)]
+    pub(crate) fn change(&mut self, put: Objects) {
+        store::apply(&mut self.objects, put, Vec::new());
     }
 
     /// Every object.
