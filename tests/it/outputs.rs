@@ -257,7 +257,7 @@ fn a_refusal_is_told_as_data() {
 #[test]
 fn the_rehearsal_tenant_says_where_it_is() {
     let stage = Stage::new();
-    let tenant = stage.tenant_with(&["--output", "json"]);
+    let tenant = stage.whole_tenant(&["--output", "json"]);
     let told: Value = serde_json::from_str(&tenant.endpoints).expect("one JSON document");
     fits(&schema_of(&stage, "rehearsal"), &told);
     // Its endpoints are a runbook's, as they are.
