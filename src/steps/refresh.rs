@@ -6,10 +6,10 @@ use secrecy::{ExposeSecret as _, SecretString};
 use uuid::Uuid;
 
 use crate::clients::{
-    Bap, Dataverse, DataverseWriter, Environment, FinanceOperations, PowerPlatform,
+    Bap, Dataverse, DataverseWriter, Environment, FinanceOperations, PowerPlatform, SignIn,
 };
 use crate::engine::{Failure, FailureKind, Known};
-use crate::runbook::{Runbook, Secret, SecretError};
+use crate::runbook::{Runbook, Secret, SecretError, ServiceKey};
 
 use super::copy_environments::copy_key;
 use super::names::Names;
@@ -45,6 +45,8 @@ pub struct Refresh {
     pub secrets: Secrets,
     /// The application id that the program signs in with, where it is an application.
     pub application: Option<String>,
+    /// How each service is signed in to that the runbook speaks to.
+    pub sign_ins: Vec<(ServiceKey, SignIn)>,
 }
 
 /// Reads a secret from where it is kept.

@@ -5,6 +5,7 @@
 //!   file tells it.
 //! - `rooms`: the house's arrows.
 //! - `thin_line`: the eight steps, end to end: the world afterwards, run again, plan before and after.
+//! - `identities`: each kind of credential, and each way in which it fails.
 //! - `kills`: SIGKILL of the program, of the tenant, between intent and handle; Ctrl-C.
 //! - `lies`: writes that are accepted and ignored; nothing claims success.
 //! - `outputs`: `--output json` of every command, against its own schema.
@@ -15,6 +16,7 @@
 
 mod guided;
 mod harness;
+mod identities;
 mod kills;
 mod lies;
 mod outputs;

@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! environments.rs   the pair: tenant, region, states, operations, IOM's package
+//! credentials.rs    whose credentials these are, and whether they last
 //! access.rs         the caller in both, the owner among the source's users
 //! sight.rs          what is read of both, once
 //! wiring.rs         connections: what the runbook names, what the references want
@@ -14,6 +15,7 @@
 //! ```
 
 mod access;
+mod credentials;
 mod dual_write;
 mod environments;
 mod flows;
@@ -37,6 +39,7 @@ pub async fn preflight(refresh: &Refresh) -> Result<Vec<Finding>, Failure> {
     for side in ["source", "target"] {
         findings.push(environments::order_management(refresh, side).await?);
     }
+    findings.extend(credentials::ask(refresh).await?);
     findings.push(access::caller(refresh, "source").await?);
     findings.push(access::caller(refresh, "target").await?);
     for (side, finance) in [
