@@ -120,7 +120,7 @@ fn corpus(folders: &[&str]) -> Vec<(String, String)> {
 }
 
 fn right_runbooks() -> Vec<(String, String)> {
-    corpus(&["tests/runbooks/valid", "tests/runbooks/whole", "runbooks"])
+    corpus(&["tests/runbooks/valid", "tests/runbooks/thin", "runbooks"])
 }
 
 /// A node as an editor's YAML reader gives it to a schema: YAML 1.2's core schema.
