@@ -10,7 +10,7 @@ use std::time::Duration;
 use iomcopy::rehearsal::{CLIENT, MACHINE_KEY, PASSWORD, SECRET, SERVICE_CONNECTION, TENANT};
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Stage, Tenant};
+use crate::harness::{Answer, Stage, Tenant, thin_text};
 
 const ADA: &str = "ada@contoso.com";
 
@@ -28,7 +28,7 @@ impl Bench {
 
     fn at(speed: u32) -> Self {
         let stage = Stage::new();
-        let tenant = stage.tenant_at(speed, &[]);
+        let tenant = stage.tenant_at(speed, &thin_text(), &["--seed", "thin"]);
         Self { stage, tenant }
     }
 
@@ -156,7 +156,7 @@ impl Bench {
         edit(&mut puts, &self.stage.world());
         self.stage.edit_world(&puts);
         let text = fs::read_to_string(self.stage.runbook()).expect("the runbook can be read");
-        self.tenant = self.stage.tenant_at(1, &[]);
+        self.tenant = self.stage.tenant_at(1, &thin_text(), &[]);
         self.stage.write_runbook(&text);
     }
 }

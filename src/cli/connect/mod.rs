@@ -25,7 +25,7 @@ use crate::clock::Clock;
 use crate::engine::{EventKind, Failure, Narrator};
 use crate::rehearsal::{self, DualWrite, Management, Rehearsal, Variant};
 use crate::runbook::{Cloud, Runbook, Secret, ServiceKey};
-use crate::steps::{Names, Refresh};
+use crate::steps::{Forecast, Names, Refresh};
 
 /// A runbook whose services are reached.
 pub(super) struct Connected {
@@ -174,6 +174,7 @@ pub(super) async fn connect(
         power_platform,
         bap,
         names,
+        forecast: Forecast::default(),
         source: source_dataverse,
         target: target_dataverse,
         source_finance,
@@ -216,7 +217,7 @@ async fn begin_rehearsal(runbook: &Runbook) -> Result<Option<Rehearsal>, Failure
             .as_ref()
             .map_or(1000.0, |speed| speed.value),
         faults: Vec::new(),
-        seed: rehearsal::Seed::Thin,
+        seed: rehearsal::Seed::default(),
         skin: rehearsal::Skin::Usual,
         variant: variant(runbook),
     };
