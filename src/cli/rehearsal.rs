@@ -5,6 +5,7 @@ use super::exit::DONE;
 use super::session::Session;
 use crate::engine::{Failure, FailureKind};
 use crate::rehearsal::{Fault, Options, Rehearsal, Variant};
+use anyhow::Context as _;
 
 /// Serves the tenant until it is asked to stop. Once it listens, its first line on stdout is an
 /// `endpoints:` block for a runbook.
@@ -32,10 +33,12 @@ pub(super) async fn rehearsal(
             target: arguments.target,
             dual_write: arguments.dual_write,
         },
+        tls: arguments.tls,
     };
     let tenant = Rehearsal::start(options)
         .await
         .map_err(|error| Failure::failed(format!("the rehearsal tenant cannot begin: {error}")))?;
+    trust(session, arguments, &tenant)?;
     session.printer.data(&tenant.endpoints().to_string());
     session.printer.remark(&format!(
         "world: {}; Ctrl-C ends it",
@@ -44,4 +47,27 @@ pub(super) async fn rehearsal(
     session.cancellation.on_ask().await;
     tenant.stop().await;
     Ok(DONE)
+}
+
+/// Writes the root of a tenant that speaks TLS beside its world, and says how it is trusted.
+fn trust(
+    session: &Session,
+    arguments: &RehearsalArguments,
+    tenant: &Rehearsal,
+) -> Result<(), Failure> {
+    let Some(root) = tenant.root_certificate() else {
+        return Ok(());
+    };
+    let path = arguments.world.with_extension("pem");
+    std::fs::write(&path, root).with_context(|| {
+        format!(
+            "the root certificate cannot be written to {}",
+            path.display()
+        )
+    })?;
+    session.printer.remark(&format!(
+        "root certificate: {0}; whoever speaks to this tenant needs SSL_CERT_FILE={0}",
+        path.display()
+    ));
+    Ok(())
 }

@@ -653,6 +653,28 @@ fn it_says_403_and_preflight_says_why() {
 }
 
 #[test]
+fn a_tenant_that_speaks_tls_is_trusted_by_its_root_alone() {
+    let stage = Stage::new();
+    let tenant = stage.tenant_at(1, &thin_text(), &["--seed", "thin", "--tls"]);
+    assert!(
+        tenant.endpoints.contains("https://127.0.0.1:"),
+        "{}",
+        tenant.endpoints
+    );
+    let mut bench = Bench { stage, tenant };
+    let root = bench.stage.path("world.pem").display().to_string();
+    drop(bench.preflight(&[("SSL_CERT_FILE", &root)]).exits(0));
+    // Without it nobody is asked, and nothing is waited for.
+    let answer = bench.preflight(&[]).exits(3);
+    for said in ["invalid peer certificate", "SSL_CERT_FILE"] {
+        assert!(answer.stderr.contains(said), "{}", answer.stderr);
+    }
+    // Started again it is the same tenant, with the same root.
+    bench.edit(|_, _| {});
+    drop(bench.preflight(&[("SSL_CERT_FILE", &root)]).exits(0));
+}
+
+#[test]
 fn a_hosts_token_goes_nowhere_else() {
     // What the tenant links to is followed on its own hosts only, so a run that ends well has sent
     // each token to the one listener it is for: every other one answers 401.
