@@ -45,6 +45,7 @@ mod view;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) use failure::marked;
 pub use names::Names;
 pub use probes::{Finding, Verdict, preflight, verify};
 pub use refresh::{Refresh, Secrets};

@@ -43,7 +43,7 @@ impl Answer {
 /// The rehearsal tenant in a process of its own.
 pub(crate) struct Tenant {
     child: Child,
-    /// The `endpoints:` line that it printed.
+    /// The `endpoints:` line that it printed, or its document where it was asked for JSON.
     pub(crate) endpoints: String,
 }
 
@@ -160,7 +160,7 @@ impl Stage {
         BufReader::new(out)
             .read_line(&mut endpoints)
             .expect("the tenant says where it is");
-        if !endpoints.starts_with("endpoints:") {
+        if !endpoints.contains("\"endpoints\"") && !endpoints.starts_with("endpoints:") {
             let mut said = String::new();
             drop(
                 child

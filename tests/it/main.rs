@@ -8,6 +8,7 @@
 //! - `identities`: each kind of credential, and each way in which it fails.
 //! - `kills`: SIGKILL of the program, of the tenant, between intent and handle; Ctrl-C.
 //! - `lies`: writes that are accepted and ignored; nothing claims success.
+//! - `outputs`: `--output json` of every command, against its own schema.
 //! - `plans`: the forecast, and plans that are approved.
 //! - `probes`: `preflight` names each trouble, `verify` tells what is left.
 //! - `whole`: the whole tenant, end to end; one provider again. `whole_world`: what it must hold then.
@@ -18,6 +19,7 @@ mod harness;
 mod identities;
 mod kills;
 mod lies;
+mod outputs;
 mod plans;
 mod probes;
 mod refusals;
