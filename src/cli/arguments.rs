@@ -195,6 +195,9 @@ pub(super) struct RehearsalArguments {
     /// Whether a new world uses dual-write: on or off
     #[arg(long, value_name = "STATE", default_value = "off")]
     pub(super) dual_write: DualWrite,
+    /// Speak TLS to a new world; the root to trust is written beside it
+    #[arg(long)]
+    pub(super) tls: bool,
     /// A fault: KIND:"METHOD path-glob"; kinds: accept-and-ignore, hold
     #[arg(long = "fault", value_name = "FAULT")]
     pub(super) faults: Vec<String>,

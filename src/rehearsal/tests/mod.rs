@@ -101,6 +101,7 @@ impl Guest {
             seed: self.seed,
             skin: self.skin,
             variant: Variant::default(),
+            tls: false,
         };
         self.tenant = Some(Rehearsal::start(options).await.unwrap());
     }

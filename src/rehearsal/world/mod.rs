@@ -6,7 +6,8 @@
 //!
 //! Keys are texts: `environment/<id>`, `organization/<id>`, `operation/<id>`,
 //! `row/<organization>/<table>/<id>`, `connection/<environment>/<name>`, `token/<hash>`,
-//! `timer/<number>`, `assertion/<hash>`, `principal/<name>`, `counter/<name>`, `quirk/<name>`, `ports`, `skin`.
+//! `timer/<number>`, `assertion/<hash>`, `principal/<name>`, `counter/<name>`, `quirk/<name>`, `ports`, `skin`,
+//! `tls`.
 
 pub(crate) mod log;
 pub(crate) mod names;
