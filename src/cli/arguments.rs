@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::rehearsal::{DualWrite, Management, Seed, Skin};
 use crate::report::Command as Described;
+use crate::runbook::{IomRequest, Word as _};
 
 /// Refresh a Dynamics 365 Intelligent Order Management environment from another one
 #[derive(Debug, Parser)]
@@ -91,8 +92,14 @@ pub(super) enum Command {
     State(StateArguments),
     /// Serve the rehearsal tenant until Ctrl-C
     Rehearsal(RehearsalArguments),
+    /// Make entries of a runbook's `iom.requests` from a browser's recording of one click
+    ImportHar(ImportHarArguments),
     /// Print the JSON Schema of a runbook, or of what a command writes as JSON
     Schema(SchemaArguments),
+    /// Print what completes commands and flags in a shell
+    Completions(CompletionsArguments),
+    /// Print a manual page
+    Man(ManArguments),
 }
 
 /// What `run` takes.
@@ -188,9 +195,42 @@ pub(super) struct RehearsalArguments {
     /// Whether a new world uses dual-write: on or off
     #[arg(long, value_name = "STATE", default_value = "off")]
     pub(super) dual_write: DualWrite,
+    /// Speak TLS to a new world; the root to trust is written beside it
+    #[arg(long)]
+    pub(super) tls: bool,
     /// A fault: KIND:"METHOD path-glob"; kinds: accept-and-ignore, hold
     #[arg(long = "fault", value_name = "FAULT")]
     pub(super) faults: Vec<String>,
+}
+
+/// What `import-har` takes.
+#[derive(Debug, Args)]
+pub(super) struct ImportHarArguments {
+    /// The recording: a HAR file, as the browser's network log saves it
+    pub(super) file: PathBuf,
+    /// What the click was for, such as `delete-provider`; it tells which values are placeholders
+    #[arg(long, value_name = "REQUEST", value_parser = request())]
+    pub(super) request: Option<IomRequest>,
+}
+
+/// A request of `iom.requests` by its key.
+fn request() -> impl TypedValueParser<Value = IomRequest> {
+    let names = IomRequest::ALL.iter().map(|request| request.word());
+    PossibleValuesParser::new(names).try_map(|given| given.parse::<IomRequest>())
+}
+
+/// What `completions` takes.
+#[derive(Debug, Args)]
+pub(super) struct CompletionsArguments {
+    /// The shell
+    pub(super) shell: clap_complete::Shell,
+}
+
+/// What `man` takes.
+#[derive(Debug, Args)]
+pub(super) struct ManArguments {
+    /// The command the page is about, such as `run` or `state cut`; without it, the program
+    pub(super) command: Vec<String>,
 }
 
 /// What `schema` takes.

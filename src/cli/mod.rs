@@ -14,17 +14,20 @@
 //! fresh.rs      beginning anew: archive, captures from copies
 //! saved.rs      a plan in a file, to be approved
 //! run.rs plan.rs validate.rs preflight.rs verify.rs status.rs complete.rs state.rs rehearsal.rs
-//! schema.rs     the commands
+//! import_har.rs schema.rs completions.rs man.rs    the commands
 //! ```
 
 mod arguments;
 mod complete;
+mod completions;
 mod confirm;
 mod connect;
 mod document;
 mod ending;
 mod exit;
 mod fresh;
+mod import_har;
+mod man;
 mod pinned;
 mod plan;
 mod preflight;
@@ -95,6 +98,9 @@ async fn dispatch(session: &Session, command: Command) -> Result<u8, Failure> {
         Command::Verify(arguments) => verify::show(session, &arguments).await,
         Command::State(arguments) => state::state(session, &arguments),
         Command::Rehearsal(arguments) => rehearsal::rehearsal(session, &arguments).await,
+        Command::ImportHar(arguments) => import_har::import_har(session, &arguments),
         Command::Schema(arguments) => Ok(schema::schema(session, &arguments)),
+        Command::Completions(arguments) => Ok(completions::completions(session, &arguments)),
+        Command::Man(arguments) => man::man(session, &arguments),
     }
 }

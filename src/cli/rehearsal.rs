@@ -1,5 +1,7 @@
 //! `iomcopy rehearsal`: the rehearsal tenant as a server of its own.
 
+use anyhow::Context as _;
+
 use super::arguments::{Output, RehearsalArguments};
 use super::exit::DONE;
 use super::session::Session;
@@ -35,10 +37,12 @@ pub(super) async fn rehearsal(
             target: arguments.target,
             dual_write: arguments.dual_write,
         },
+        tls: arguments.tls,
     };
     let tenant = Rehearsal::start(options)
         .await
         .map_err(|error| Failure::failed(format!("the rehearsal tenant cannot begin: {error}")))?;
+    trust(session, arguments, &tenant)?;
     let endpoints = tenant.endpoints();
     session.printer.data(&match session.output {
         Output::Human => endpoints.to_string(),
@@ -55,6 +59,29 @@ pub(super) async fn rehearsal(
     session.cancellation.on_ask().await;
     tenant.stop().await;
     Ok(DONE)
+}
+
+/// Writes the root of a tenant that speaks TLS beside its world, and says how it is trusted.
+fn trust(
+    session: &Session,
+    arguments: &RehearsalArguments,
+    tenant: &Rehearsal,
+) -> Result<(), Failure> {
+    let Some(root) = tenant.root_certificate() else {
+        return Ok(());
+    };
+    let path = arguments.world.with_extension("pem");
+    std::fs::write(&path, root).with_context(|| {
+        format!(
+            "the root certificate cannot be written to {}",
+            path.display()
+        )
+    })?;
+    session.printer.remark(&format!(
+        "root certificate: {0}; whoever speaks to this tenant needs SSL_CERT_FILE={0}",
+        path.display()
+    ));
+    Ok(())
 }
 
 /// The tenant's addresses as a runbook's `endpoints`.

@@ -38,6 +38,7 @@ pub use application::{
     SECRET, SERVICE_CONNECTION, SOURCE_ENVIRONMENT, TARGET_ENVIRONMENT, TENANT, TENANT_DOMAIN,
 };
 pub use faults::{Fate, Fault, FaultError, FaultKind};
+pub use listeners::tls::TlsError;
 pub use schema::skin::{Skin, SkinError};
 pub use seed::{Seed, SeedError};
 pub use tenant::{Endpoints, Options, Rehearsal, ServiceEndpoint, StartError};

@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use serde::Deserialize as _;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -12,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::faults::Fault;
 use super::listeners::serve::{self, Tenant};
+use super::listeners::tls::{Certificates, TlsError};
 use super::listeners::{Listener, Origins};
 use super::schema::Schema;
 use super::schema::skin::{Dictionary, Skin};
@@ -39,6 +41,8 @@ pub struct Options {
     pub skin: Skin,
     /// Which kind of tenant a new world is; a world that is there already stays what it is.
     pub variant: Variant,
+    /// Whether a new world is spoken to over TLS; a world that is there already stays what it is.
+    pub tls: bool,
 }
 
 /// A tenant that cannot be started.
@@ -53,6 +57,9 @@ pub enum StartError {
         /// The speed.
         speed: f64,
     },
+    /// TLS cannot be set up.
+    #[error("TLS cannot be set up: {0}")]
+    Tls(#[from] TlsError),
     /// The world does not say on which ports it listened.
     #[error(
         "the world file {} does not say on which ports the tenant listened; delete it, and the state file beside it, to begin anew",
@@ -82,6 +89,7 @@ pub enum StartError {
 pub struct Rehearsal {
     tenant: Arc<Tenant>,
     endpoints: Endpoints,
+    root: Option<String>,
     ending: CancellationToken,
     listeners: Vec<JoinHandle<()>>,
 }
@@ -91,7 +99,7 @@ pub struct Rehearsal {
 pub struct Endpoints {
     /// How many times faster than the wall clock the tenant's time runs.
     pub speed: f64,
-    /// The authority's origin, `http://127.0.0.1:PORT`.
+    /// The authority's origin, `http://127.0.0.1:PORT`, or `https` where the tenant speaks TLS.
     pub authority: String,
     /// The services that a runbook can name; Dataverse and Finance and Operations are found
     /// through the environments.
@@ -128,17 +136,27 @@ impl Rehearsal {
                 let ports = ports_of(&world).ok_or(StartError::Ports {
                     path: options.world,
                 })?;
-                let (origins, sockets) = bind(&ports).await?;
+                let secure = world.object("tls").is_some();
+                let (origins, sockets) = bind(&ports, secure).await?;
                 (*world, origins, sockets)
             }
             Opened::Empty(log) => {
-                let (origins, sockets) = bind(&BTreeMap::new()).await?;
+                let (origins, sockets) = bind(&BTreeMap::new(), options.tls).await?;
                 let mut objects = seed::objects(options.seed, options.variant, &schema, &origins);
                 objects.insert("ports".to_owned(), json!(origins.ports()));
                 objects.insert("skin".to_owned(), json!(options.skin.word()));
+                if options.tls {
+                    objects.insert("tls".to_owned(), json!(Certificates::make()?));
+                }
                 (World::seed(log, speed, objects)?, origins, sockets)
             }
         };
+        let certificates = world.object("tls").map(Certificates::deserialize);
+        let certificates = certificates.and_then(Result::ok);
+        let tls = certificates
+            .as_ref()
+            .map(Certificates::acceptor)
+            .transpose()?;
         let endpoints = endpoints(speed, &origins);
         let skin = world.object("skin").and_then(Value::as_str);
         let dictionary = (skin == Some(Skin::Renamed.word())).then(|| Dictionary::new(&schema));
@@ -153,13 +171,15 @@ impl Rehearsal {
         let listeners = sockets
             .into_iter()
             .map(|(listener, socket)| {
-                let serving = serve::serve(tenant.clone(), listener, socket, ending.clone());
+                let (tenant, tls) = (tenant.clone(), tls.clone());
+                let serving = serve::serve(tenant, listener, socket, tls, ending.clone());
                 tokio::spawn(serving)
             })
             .collect();
         Ok(Self {
             tenant,
             endpoints,
+            root: certificates.map(|certificates| certificates.root),
             ending,
             listeners,
         })
@@ -168,6 +188,11 @@ impl Rehearsal {
     /// Where the tenant listens.
     pub fn endpoints(&self) -> &Endpoints {
         &self.endpoints
+    }
+
+    /// The certificate in PEM that whoever speaks to the tenant must trust, where it speaks TLS.
+    pub fn root_certificate(&self) -> Option<&str> {
+        self.root.as_deref()
     }
 
     /// Ends the tenant. When this returns, its ports and its world's file are free.
@@ -215,7 +240,10 @@ fn ports_of(world: &World) -> Option<BTreeMap<String, u16>> {
 type Sockets = Vec<(Listener, TcpListener)>;
 
 /// Listens for every listener, on its port or on any.
-async fn bind(ports: &BTreeMap<String, u16>) -> Result<(Origins, Sockets), StartError> {
+async fn bind(
+    ports: &BTreeMap<String, u16>,
+    secure: bool,
+) -> Result<(Origins, Sockets), StartError> {
     let mut sockets = Vec::new();
     let mut bound = BTreeMap::new();
     for listener in Listener::ALL {
@@ -232,7 +260,7 @@ async fn bind(ports: &BTreeMap<String, u16>) -> Result<(Origins, Sockets), Start
         bound.insert(listener.name(), address.port());
         sockets.push((listener, socket));
     }
-    Ok((Origins::new(bound), sockets))
+    Ok((Origins::new(bound, secure), sockets))
 }
 
 fn endpoints(speed: f64, origins: &Origins) -> Endpoints {

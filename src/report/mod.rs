@@ -24,9 +24,9 @@ mod words;
 
 pub use documents::{
     Answer, CheckDocument, Command, CompleteDocument, CutDocument, DamageLine, ExportDocument,
-    FailureDocument, PlanDocument, ProbeLine, ProbesDocument, RecordLine, RehearsalDocument,
-    RehearsalEndpoint, RehearsalEndpoints, TaskOutcome, ValidateDocument, Version, document,
-    headline, output_schema,
+    FailureDocument, ImportDocument, ImportedRequest, PlanDocument, ProbeLine, ProbesDocument,
+    RecordLine, RehearsalDocument, RehearsalEndpoint, RehearsalEndpoints, Replacement, TaskOutcome,
+    ValidateDocument, Version, document, headline, output_schema,
 };
 pub use json::JsonLines;
 pub use lines::Lines;

@@ -14,6 +14,7 @@
 //! - `bind/`: the tree becomes the value, one file a section; every mistake is collected.
 //! - `model/`: the value.
 //! - `diagnostic`: one mistake, and all of them.
+//! - `recording/`: a browser's recording becomes entries of `iom.requests`.
 //! - `schema/`: the JSON Schema for editors, of the same words and bounds as the binder.
 //! - `digest`: what a runbook means, without where it says it.
 //! - `file`: a runbook from its file.
@@ -24,6 +25,7 @@ mod digest;
 mod file;
 mod model;
 mod read;
+mod recording;
 mod schema;
 mod secrecy;
 mod source;
@@ -51,5 +53,6 @@ pub use model::template::{
     FilledRequest, MissingPlaceholder, Placeholders, RequestBinding, RequestTemplate,
 };
 pub use model::words::{UnknownWord, Word};
+pub use recording::{Draft, Recorded, RecordingError, Replaced, entries, writes};
 pub use schema::schema;
 pub use source::{Located, MarkedLine, Position, Span};

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Stage, World, runbook_text, with_endpoints};
+use crate::harness::{Stage, World, thin_text, with_endpoints};
 
 /// Somebody who clicks in the portal: signs in as the application and sends what the clicks send.
 struct Person {
@@ -286,7 +286,7 @@ fn text(value: &Value) -> String {
 
 /// The rehearsal's runbook with every request guided.
 fn guided() -> String {
-    let text = runbook_text();
+    let text = thin_text();
     let before = text.split("\niom:").next().unwrap_or_default().to_owned();
     let after = text.split("\nsteps:").nth(1).unwrap_or_default().to_owned();
     format!("{before}\nsteps:{after}")

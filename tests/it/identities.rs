@@ -10,7 +10,7 @@ use std::time::Duration;
 use iomcopy::rehearsal::{CLIENT, MACHINE_KEY, PASSWORD, SECRET, SERVICE_CONNECTION, TENANT};
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Stage, Tenant, runbook_text};
+use crate::harness::{Answer, Stage, Tenant, thin_text};
 
 const ADA: &str = "ada@contoso.com";
 
@@ -28,7 +28,7 @@ impl Bench {
 
     fn at(speed: u32) -> Self {
         let stage = Stage::new();
-        let tenant = stage.tenant_at(speed, &runbook_text(), &[]);
+        let tenant = stage.tenant_at(speed, &thin_text(), &["--seed", "thin"]);
         Self { stage, tenant }
     }
 
@@ -156,7 +156,7 @@ impl Bench {
         edit(&mut puts, &self.stage.world());
         self.stage.edit_world(&puts);
         let text = fs::read_to_string(self.stage.runbook()).expect("the runbook can be read");
-        self.tenant = self.stage.tenant_at(1, &runbook_text(), &[]);
+        self.tenant = self.stage.tenant_at(1, &thin_text(), &[]);
         self.stage.write_runbook(&text);
     }
 }
@@ -650,6 +650,28 @@ fn it_says_403_and_preflight_says_why() {
         puts.insert(key, json!({"callersFrom": u32::MAX}));
     });
     says(&why(&bench), "0x80072560", "wait some minutes");
+}
+
+#[test]
+fn a_tenant_that_speaks_tls_is_trusted_by_its_root_alone() {
+    let stage = Stage::new();
+    let tenant = stage.tenant_at(1, &thin_text(), &["--seed", "thin", "--tls"]);
+    assert!(
+        tenant.endpoints.contains("https://127.0.0.1:"),
+        "{}",
+        tenant.endpoints
+    );
+    let mut bench = Bench { stage, tenant };
+    let root = bench.stage.path("world.pem").display().to_string();
+    drop(bench.preflight(&[("SSL_CERT_FILE", &root)]).exits(0));
+    // Without it nobody is asked, and nothing is waited for.
+    let answer = bench.preflight(&[]).exits(3);
+    for said in ["invalid peer certificate", "SSL_CERT_FILE"] {
+        assert!(answer.stderr.contains(said), "{}", answer.stderr);
+    }
+    // Started again it is the same tenant, with the same root.
+    bench.edit(|_, _| {});
+    drop(bench.preflight(&[("SSL_CERT_FILE", &root)]).exits(0));
 }
 
 #[test]

@@ -255,6 +255,54 @@ fn a_refusal_is_told_as_data() {
 }
 
 #[test]
+fn a_recording_becomes_entries() {
+    let stage = Stage::new();
+    let url = "https://contoso.crm.dynamics.com/api/data/v9.2/msdyn_iomproviders(66666666-6666-6666-6666-666666666666)";
+    let har = serde_json::json!({ "log": { "entries": [{
+        "request": { "method": "DELETE", "url": url, "headers": [{ "name": "cookie", "value": "hunter2" }] },
+        "response": { "status": 204 },
+    }] } });
+    std::fs::write(stage.path("click.har"), har.to_string()).expect("it can be written");
+    let import = ["import-har", "click.har", "--request", "delete-provider"];
+    let told = document(&stage, "import-har", &import, 0);
+    assert_eq!(told["writes"][0]["path"], "msdyn_iomproviders(<id>)");
+    let text = stage.call(&import).exits(0).stdout;
+    assert!(text.contains("path: 'msdyn_iomproviders(<id>)'"), "{text}");
+    assert!(
+        !text.contains("hunter2") && !text.contains("contoso"),
+        "{text}"
+    );
+    std::fs::write(stage.path("click.har"), "{}").expect("it can be written");
+    let told = document(&stage, "import-har", &import, 3);
+    assert_eq!(told["failure"]["kind"], "wrong");
+}
+
+#[test]
+fn shells_and_manuals_know_the_commands() {
+    let stage = Stage::new();
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let script = stage.call(&["completions", shell]).exits(0).stdout;
+        assert!(
+            script.contains("import-har") && script.contains("confirm-target"),
+            "{shell}"
+        );
+    }
+    let page = stage.call(&["man"]).exits(0).stdout;
+    assert!(
+        page.contains(".TH IOMCOPY 1") && page.contains("preflight"),
+        "{page}"
+    );
+    let page = stage.call(&["man", "state", "cut"]).exits(0).stdout;
+    assert!(page.contains(".TH IOMCOPY-STATE-CUT 1"), "{page}");
+    let wrong = stage.call(&["man", "sing"]).exits(3);
+    assert!(
+        wrong.stderr.contains("no command `sing`"),
+        "{}",
+        wrong.stderr
+    );
+}
+
+#[test]
 fn the_rehearsal_tenant_says_where_it_is() {
     let stage = Stage::new();
     let tenant = stage.whole_tenant(&["--output", "json"]);

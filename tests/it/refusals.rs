@@ -10,7 +10,8 @@ fn refused(change: impl Fn(&str) -> String, arguments: &[&str], code: i32, said:
     assert!(answer.stderr.contains(said), "{}", answer.stderr);
     assert!(!stage.state().exists(), "no run has begun");
     if stage.path("rehearsal.world.jsonl").exists() {
-        assert!(stage.own_world().writes().is_empty());
+        let world = stage.own_world();
+        assert!(world.writes().is_empty(), "{:#?}", world.writes());
     }
 }
 
@@ -67,6 +68,86 @@ fn a_production_target_is_refused() {
     };
     let arguments = ["run", "rehearsal.yaml", "--confirm-target", "Contoso Prod"];
     refused(swap, &arguments, 5, "Production");
+}
+
+/// The rehearsal's runbook with the id of its source or its target in another place.
+fn with_id(side: &str, id: &str) -> String {
+    let text = runbook_text();
+    let at = text
+        .find(&format!("\n{side}:"))
+        .expect("the side is written");
+    let key = at + text[at..].find("environment: ").expect("its id is written");
+    let from = key + "environment: ".len();
+    format!("{}{id}{}", &text[..from], &text[from + 36..])
+}
+
+#[test]
+fn an_unknown_environment_is_told_at_its_place() {
+    let unknown = "77777777-7777-7777-7777-777777777777";
+    for side in ["source", "target"] {
+        let text = with_id(side, unknown);
+        let line = text.lines().position(|line| line.contains(unknown));
+        let place = format!("rehearsal.yaml:{}:", line.expect("it is written") + 1);
+        let said = format!("the tenant has no environment {unknown}");
+        for arguments in [
+            &RUN[..],
+            &["plan", "rehearsal.yaml"],
+            &["preflight", "rehearsal.yaml"],
+        ] {
+            refused(|_| text.clone(), arguments, 3, &said);
+            refused(|_| text.clone(), arguments, 3, &place);
+        }
+    }
+}
+
+#[test]
+fn a_missing_secret_is_told_by_its_name() {
+    let with = |secret: &str| {
+        format!(
+            "{}\nidentity:\n  tenant: contoso.onmicrosoft.com\n  default:\n    client-secret: \
+             {{ client: 0f0f0f0f-0f0f-0f0f-0f0f-0f0f0f0f0f0f, secret: {secret} }}\n",
+            runbook_text()
+        )
+    };
+    for arguments in [
+        &RUN[..],
+        &["plan", "rehearsal.yaml"],
+        &["preflight", "rehearsal.yaml"],
+    ] {
+        let text = with("{ env: NO_SUCH_SECRET }");
+        let said = "the environment variable `NO_SUCH_SECRET` is not set";
+        refused(|_| text.clone(), arguments, 3, said);
+        let text = with("{ file: no-such-secret.txt }");
+        refused(
+            |_| text.clone(),
+            arguments,
+            3,
+            "no-such-secret.txt could not be read",
+        );
+    }
+}
+
+#[test]
+fn a_missing_parameter_is_told_before_anything_is_sent() {
+    let text = runbook_text();
+    let step = "  - reinstall-providers:\n";
+    assert!(text.contains(step), "the step has keys of its own");
+    let parameters =
+        "      parameters: { msdyn_bigcommerce: { msdyn_storehash: { env: NO_SUCH } } }\n";
+    let text = text.replace(step, &format!("{step}{parameters}"));
+    refused(|_| text.clone(), &RUN, 3, "NO_SUCH");
+}
+
+#[test]
+fn a_wrong_runbook_reaches_no_tenant() {
+    let wrong = |text: &str| text.replace("cloud: rehearsal", "cloud: rehersal");
+    for arguments in [
+        &RUN[..],
+        &["plan", "rehearsal.yaml"],
+        &["verify", "rehearsal.yaml"],
+    ] {
+        refused(wrong, arguments, 3, "did you mean `rehearsal`?");
+    }
 }
 
 #[test]

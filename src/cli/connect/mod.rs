@@ -246,6 +246,7 @@ async fn begin_rehearsal(runbook: &Runbook) -> Result<Option<Rehearsal>, Failure
         seed: rehearsal::Seed::default(),
         skin: rehearsal::Skin::Usual,
         variant: variant(runbook),
+        tls: false,
     };
     Rehearsal::start(options).await.map(Some).map_err(|error| {
         Failure::failed(format!("the rehearsal tenant cannot begin: {error}")).with_help(

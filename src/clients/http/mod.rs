@@ -35,5 +35,5 @@ pub(crate) use origin::is_machines_own;
 pub(crate) use paging::Pages;
 pub(crate) use request::{Method, Request};
 pub(crate) use response::Response;
-pub(crate) use retry::{Backoff, retry_after};
+pub(crate) use retry::{Backoff, DISTRUSTED, is_distrusted, retry_after};
 pub(crate) use send::{capped_body, causes};

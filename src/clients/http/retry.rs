@@ -44,6 +44,9 @@ pub(super) fn judge(service: &str, what: &str, request: &Request, attempt: Attem
     let in_doubt = |error: Error| Verdict::Over(error.with_help(IN_DOUBT));
     match (sent, request.is_read()) {
         (Sent::Answered(response), is_read) => judge_status(response, is_read),
+        (Sent::Never(why), _) if is_distrusted(&why) => {
+            Verdict::Over(failed(ErrorKind::Configuration, &why).with_help(DISTRUSTED))
+        }
         (Sent::Never(why), _) | (Sent::InDoubt(why), true) => {
             Verdict::Again(None, failed(ErrorKind::Unavailable, &why))
         }
@@ -61,6 +64,16 @@ pub(super) fn judge(service: &str, what: &str, request: &Request, attempt: Attem
         }
     }
 }
+
+/// Was there no connection because its certificate is not trusted? Waiting does not cure that.
+pub(crate) fn is_distrusted(why: &str) -> bool {
+    why.contains("invalid peer certificate")
+}
+
+/// What to do about a certificate that is not trusted.
+pub(crate) const DISTRUSTED: &str = "this machine does not trust who answered: behind a proxy that \
+                                     opens TLS, give its root in SSL_CERT_FILE; else look whether the \
+                                     address is right and nobody stands between";
 
 const IN_DOUBT: &str = "run again: it is read first what became of it";
 

@@ -17,7 +17,7 @@ use serde_json::Value;
 use super::Fetched;
 use super::transport::{Answer, Exchange, Outcome, Route, SignInTransport};
 use crate::clients::error::{Detail, Error, ErrorKind, presentable};
-use crate::clients::http::{Http, Origin, Told, retry_after};
+use crate::clients::http::{DISTRUSTED, Http, Origin, Told, is_distrusted, retry_after};
 
 /// Why no token came.
 #[derive(Debug)]
@@ -100,7 +100,7 @@ impl Asking<'_> {
             return Err(self.failed(ErrorKind::Configuration, &service, &message));
         };
         match (result, outcome) {
-            (_, Outcome::Failed(why)) => Err(self.failed(ErrorKind::Unavailable, &service, &why)),
+            (_, Outcome::Failed(why)) => Err(self.unanswered(&service, &why)),
             (Ok(token), Outcome::Answered(answer)) => {
                 // The library counts the life from the wall clock; ours counts from the fetch.
                 let life = answer_life(&answer).ok_or_else(|| {
@@ -114,6 +114,15 @@ impl Asking<'_> {
             }
             (Err(_), Outcome::Answered(answer)) => Err(self.refused(&service, &answer)),
         }
+    }
+
+    /// No answer came.
+    pub(super) fn unanswered(&self, service: &str, why: &str) -> NoToken {
+        if is_distrusted(why) {
+            let failed = self.failed(ErrorKind::Configuration, service, why);
+            return failed.or_help(DISTRUSTED);
+        }
+        self.failed(ErrorKind::Unavailable, service, why)
     }
 
     /// What an answer says that holds no token.

@@ -83,7 +83,7 @@ async fn assertion(asking: Asking<'_>, job: &Job<'_>) -> Result<Secret, NoToken>
         Bytes::new(),
     )
     .await
-    .map_err(|why| asking.failed(ErrorKind::Unavailable, NAME, &why))?;
+    .map_err(|why| asking.unanswered(NAME, &why))?;
     let body: Option<Value> = serde_json::from_slice(&answer.body).ok();
     let value = body.as_ref().and_then(|body| body["value"].as_str());
     match value.filter(|_| (200..300).contains(&answer.status)) {

@@ -2,7 +2,7 @@
 //!
 //! - `message`: a request and an answer.
 //! - `serve`: sockets, the order in which a request is handled, faults.
-//! - `connection`: a connection that ends when the tenant stops.
+//! - `connection`: a connection that ends when the tenant stops; `tls`: one that is secured.
 //! - `authentication`: tokens, and who has sent one.
 //! - `authority`: the token endpoint; `assertions`: what it takes in place of a secret.
 //! - `machine`: what the machine hands out that the program runs on: managed identity, assertions.
@@ -27,6 +27,7 @@ pub(crate) mod message;
 mod power_apps;
 mod power_platform;
 pub(crate) mod serve;
+pub(crate) mod tls;
 
 use std::collections::BTreeMap;
 
@@ -117,18 +118,25 @@ impl Listener {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Origins {
     ports: BTreeMap<&'static str, u16>,
+    secure: bool,
 }
 
 impl Origins {
-    /// The origins of listeners on ports.
-    pub(crate) fn new(ports: BTreeMap<&'static str, u16>) -> Self {
-        Self { ports }
+    /// The origins of listeners on ports, by TLS or without. What a machine hands out never is
+    /// secured, as in the world.
+    pub(crate) fn new(ports: BTreeMap<&'static str, u16>, secure: bool) -> Self {
+        Self { ports, secure }
     }
 
     /// The origin of a listener: scheme, host and port.
     pub(crate) fn of(&self, listener: Listener) -> String {
         let port = self.ports.get(listener.name()).copied().unwrap_or_default();
-        format!("http://127.0.0.1:{port}")
+        let scheme = match listener {
+            Listener::Machine => "http",
+            _ if self.secure => "https",
+            _ => "http",
+        };
+        format!("{scheme}://127.0.0.1:{port}")
     }
 
     /// The ports by the listeners' names.

@@ -12,12 +12,13 @@ use axum::extract::State;
 use axum::http::{Response, StatusCode};
 use serde_json::Value;
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use super::connection::EndingListener;
 use super::dataverse::skin::Fitting;
 use super::message::{Answer, Request};
-use super::{Listener, Origins, Turn};
+use super::{Listener, Origins, Turn, tls};
 use crate::rehearsal::behaviour::operations::FATE;
 use crate::rehearsal::behaviour::timers;
 use crate::rehearsal::faults::{Fault, FaultKind};
@@ -55,21 +56,34 @@ enum Handled {
     Lost,
 }
 
-/// Answers what comes to a socket, until the token is cancelled.
+/// Answers what comes to a socket, secured where the tenant speaks TLS, until the token is cancelled.
 pub(crate) async fn serve(
     tenant: Arc<Tenant>,
     listener: Listener,
     socket: TcpListener,
+    tls: Option<TlsAcceptor>,
     ending: CancellationToken,
 ) {
     let router = Router::new()
         .fallback(handle)
         .with_state((tenant, listener));
-    let serving = axum::serve(EndingListener::new(socket, ending.clone()), router);
+    let plain = EndingListener::new(socket, ending.clone());
+    // Serving ends by itself only when accepting does, which never happens.
+    let Some(acceptor) = tls.filter(|_| listener != Listener::Machine) else {
+        tokio::select! {
+            () = ending.cancelled() => {}
+            _result = axum::serve(plain, router) => {}
+        }
+        return;
+    };
+    // A socket that does not know its own address cannot be served.
+    let Ok((secured, securing)) = tls::secure(plain, acceptor) else {
+        return;
+    };
     tokio::select! {
         () = ending.cancelled() => {}
-        // Serving ends by itself only when accepting does, which never happens.
-        _result = serving => {}
+        () = securing => {}
+        _result = axum::serve(secured, router) => {}
     }
 }
 

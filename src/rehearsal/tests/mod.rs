@@ -120,6 +120,7 @@ impl Guest {
             seed: self.seed,
             skin: self.skin,
             variant: self.variant,
+            tls: false,
         };
         self.tenant = Some(Rehearsal::start(options).await.unwrap());
     }

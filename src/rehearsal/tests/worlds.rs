@@ -37,6 +37,7 @@ async fn the_world_has_one_tenant_and_a_sensible_speed() {
         seed: Seed::Thin,
         skin: Skin::Usual,
         variant: Variant::default(),
+        tls: false,
     };
     let second = Rehearsal::start(options(1.0)).await;
     assert!(matches!(

@@ -10,7 +10,7 @@
 //! `finance-operations/<environment>/<set>/<key>`, `finance-operations-facts/<environment>`,
 //! `finance-operations-away/<environment>`, `lcs-environment/<id>`, `lcs-activity/<id>`,
 //! `lcs-calls/<what>`, `dual-write/<environment>/…`, `dual-write-request/<id>`,
-//! `secure-configuration/<row>`, `ports`, `skin`, `variant`.
+//! `secure-configuration/<row>`, `ports`, `skin`, `variant`, `tls`.
 
 pub(crate) mod log;
 pub(crate) mod names;

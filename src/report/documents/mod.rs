@@ -389,3 +389,40 @@ pub struct RehearsalEndpoint {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
 }
+
+/// What `import-har` writes.
+#[derive(Debug, JsonSchema, Serialize)]
+pub struct ImportDocument {
+    /// The version.
+    pub v: Version,
+    /// What the click was for, as it was given.
+    pub request: Option<String>,
+    /// Every write of the recording.
+    pub writes: Vec<ImportedRequest>,
+}
+
+/// A recorded write.
+#[derive(Debug, JsonSchema, Serialize)]
+pub struct ImportedRequest {
+    /// The HTTP method.
+    pub method: String,
+    /// What follows the Web API root, with placeholders.
+    pub path: String,
+    /// The body, a JSON text with placeholders.
+    pub body: Option<String>,
+    /// The status that was answered.
+    pub status: Option<u16>,
+    /// What the placeholders stand for.
+    pub replaced: Vec<Replacement>,
+    /// What a person must look at.
+    pub notes: Vec<String>,
+}
+
+/// A placeholder, and what was recorded in its place.
+#[derive(Debug, JsonSchema, Serialize)]
+pub struct Replacement {
+    /// The placeholder.
+    pub placeholder: String,
+    /// The recorded id; of a value, which may be secret, its fingerprint.
+    pub was: String,
+}

@@ -4,8 +4,8 @@ use schemars::{JsonSchema, schema_for};
 use serde_json::{Value, json};
 
 use super::{
-    CheckDocument, CompleteDocument, CutDocument, ExportDocument, FailureDocument, PlanDocument,
-    ProbesDocument, RehearsalDocument, StatusDocument, ValidateDocument,
+    CheckDocument, CompleteDocument, CutDocument, ExportDocument, FailureDocument, ImportDocument,
+    PlanDocument, ProbesDocument, RehearsalDocument, StatusDocument, ValidateDocument,
 };
 use crate::report::json::EventLine;
 
@@ -32,13 +32,15 @@ pub enum Command {
     StateCut,
     /// `state export`.
     StateExport,
+    /// `import-har`.
+    ImportHar,
     /// `rehearsal`.
     Rehearsal,
 }
 
 impl Command {
     /// Every one.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Run,
         Self::Plan,
         Self::Validate,
@@ -49,6 +51,7 @@ impl Command {
         Self::StateCheck,
         Self::StateCut,
         Self::StateExport,
+        Self::ImportHar,
         Self::Rehearsal,
     ];
 
@@ -65,6 +68,7 @@ impl Command {
             Self::StateCheck => "state-check",
             Self::StateCut => "state-cut",
             Self::StateExport => "state-export",
+            Self::ImportHar => "import-har",
             Self::Rehearsal => "rehearsal",
         }
     }
@@ -84,6 +88,7 @@ pub fn output_schema(command: Command) -> Value {
         Command::StateCheck => or_failure::<CheckDocument>(),
         Command::StateCut => or_failure::<CutDocument>(),
         Command::StateExport => or_failure::<ExportDocument>(),
+        Command::ImportHar => or_failure::<ImportDocument>(),
         Command::Rehearsal => or_failure::<RehearsalDocument>(),
     }
 }

@@ -140,7 +140,7 @@ fn guid_within(given: &str) -> Option<&str> {
 }
 
 /// A GUID in the form with hyphens, and in no other.
-pub(super) fn parse_guid(given: &str) -> Option<Uuid> {
+pub(in crate::runbook) fn parse_guid(given: &str) -> Option<Uuid> {
     Uuid::parse_str(given).ok().filter(|_| given.len() == 36)
 }
 

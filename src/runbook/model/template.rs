@@ -166,7 +166,12 @@ pub(in crate::runbook) struct JsonPiece<'a> {
     raw: &'a str,
 }
 
-impl JsonPiece<'_> {
+impl<'a> JsonPiece<'a> {
+    /// The piece as it is written, quotes and escapes included.
+    pub(in crate::runbook) fn raw(&self) -> &'a str {
+        self.raw
+    }
+
     /// The text of a string; nothing for what stands between strings.
     pub(in crate::runbook) fn string(&self) -> Option<String> {
         self.raw

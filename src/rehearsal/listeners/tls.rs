@@ -1,0 +1,153 @@
+//! TLS, where a tenant is to speak it: a root of its own, which the program must be told to trust, and
+//! a certificate for this machine. Both are made with a new world and kept in it, so that a tenant
+//! that is started again is trusted still.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::serve::Listener as _;
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::aws_lc_rs;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::server::TlsStream;
+
+use super::connection::{EndingConnection, EndingListener};
+
+/// How many connections may wait to be served.
+const WAITING: usize = 64;
+
+/// What stops TLS from being set up. Nothing that a person has done can be the cause.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct TlsError(String);
+
+/// A tenant's certificates, as texts in PEM.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Certificates {
+    /// What the program must trust.
+    pub(crate) root: String,
+    certificate: String,
+    key: String,
+}
+
+impl Certificates {
+    /// New ones, for the loopback.
+    pub(crate) fn make() -> Result<Self, TlsError> {
+        make().map_err(|error| TlsError(error.to_string()))
+    }
+
+    /// What accepts connections with them.
+    pub(crate) fn acceptor(&self) -> Result<TlsAcceptor, TlsError> {
+        let told = |error: &dyn std::fmt::Display| TlsError(error.to_string());
+        let certificate =
+            CertificateDer::from_pem_slice(self.certificate.as_bytes()).map_err(|e| told(&e))?;
+        let key = PrivateKeyDer::from_pem_slice(self.key.as_bytes()).map_err(|e| told(&e))?;
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|e| told(&e))?
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate], key)
+            .map_err(|e| told(&e))?;
+        Ok(TlsAcceptor::from(Arc::new(config)))
+    }
+}
+
+fn make() -> Result<Certificates, rcgen::Error> {
+    let mut params = CertificateParams::default();
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "iomcopy rehearsal");
+    let root_key = KeyPair::generate()?;
+    let root = params.self_signed(&root_key)?;
+    let issuer = Issuer::new(params, root_key);
+    let key = KeyPair::generate()?;
+    let names = vec!["127.0.0.1".to_owned(), "localhost".to_owned()];
+    let certificate = CertificateParams::new(names)?.signed_by(&key, &issuer)?;
+    Ok(Certificates {
+        root: root.pem(),
+        certificate: certificate.pem(),
+        key: key.serialize_pem(),
+    })
+}
+
+/// A connection that has been secured, and where it comes from.
+type Secured = (TlsStream<EndingConnection>, SocketAddr);
+
+/// Connections that have been secured, as they come.
+#[derive(Debug)]
+pub(crate) struct SecureListener {
+    connections: mpsc::Receiver<Secured>,
+    address: SocketAddr,
+}
+
+/// A listener for secured connections, and the work that secures them: each by itself, so that one
+/// that does not go on holds up no other.
+pub(crate) fn secure(
+    mut listener: EndingListener,
+    acceptor: TlsAcceptor,
+) -> io::Result<(SecureListener, impl Future<Output = ()>)> {
+    let address = listener.local_addr()?;
+    let (sender, connections) = mpsc::channel(WAITING);
+    let securing = async move {
+        loop {
+            let (connection, from) = listener.accept().await;
+            let (sender, acceptor) = (sender.clone(), acceptor.clone());
+            tokio::spawn(async move {
+                // Who does not speak TLS, or does not trust the root, has gone.
+                if let Ok(stream) = acceptor.accept(connection).await {
+                    drop(sender.send((stream, from)).await);
+                }
+            });
+        }
+    };
+    let secured = SecureListener {
+        connections,
+        address,
+    };
+    Ok((secured, securing))
+}
+
+impl axum::serve::Listener for SecureListener {
+    type Io = TlsStream<EndingConnection>;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        match self.connections.recv().await {
+            Some(secured) => secured,
+            // Nobody secures connections any more: the tenant ends.
+            None => std::future::pending().await,
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<Self::Addr> {
+        Ok(self.address)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn certificates_are_made_and_kept_whole() {
+        let made = Certificates::make().unwrap();
+        let kept: Certificates =
+            serde_json::from_value(serde_json::to_value(&made).unwrap()).unwrap();
+        assert!(kept.acceptor().is_ok());
+        assert!(kept.root.starts_with("-----BEGIN CERTIFICATE-----"));
+        let broken = Certificates {
+            key: kept.root.clone(),
+            ..kept
+        };
+        assert!(broken.acceptor().is_err());
+    }
+}

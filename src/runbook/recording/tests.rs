@@ -1,0 +1,278 @@
+use serde_json::{Value, json};
+
+use super::*;
+use crate::runbook::{IomRequest, Placeholder, RequestBinding, parse};
+
+const ROW: &str = "66666666-6666-6666-6666-666666666666";
+const OTHER: &str = "77777777-7777-7777-7777-777777777777";
+const ROOT: &str = "https://contoso-uat.crm4.dynamics.com/api/data/v9.2";
+
+/// A recording as Chromium writes it, with what must not come out of it.
+fn recording(requests: &[Value]) -> String {
+    let entries: Vec<Value> = requests
+        .iter()
+        .map(|request| {
+            let mut request = request.clone();
+            let response = request["response"].take();
+            request["headers"] = json!([
+                { "name": "authorization", "value": "Bearer hunter2.token" },
+                { "name": "cookie", "value": "CrmOwinAuth=hunter2" },
+            ]);
+            request["cookies"] = json!([{ "name": "CrmOwinAuth", "value": "hunter2" }]);
+            let response = if response.is_null() { json!({ "status": 204 }) } else { response };
+            json!({ "startedDateTime": "2026-03-02T10:00:00Z", "request": request, "response": response })
+        })
+        .collect();
+    json!({ "log": { "version": "1.2", "creator": {}, "entries": entries } }).to_string()
+}
+
+fn request(method: &str, url: &str, body: &str) -> Value {
+    json!({ "method": method, "url": url, "postData": { "mimeType": "application/json", "text": body } })
+}
+
+/// The drafts of a recording of these requests.
+fn drafts(requests: &[Value], request: Option<IomRequest>) -> Vec<Draft> {
+    let recorded = writes(&recording(requests)).unwrap();
+    recorded.iter().map(|it| Draft::of(it, request)).collect()
+}
+
+fn only(requests: &[Value], request: IomRequest) -> Draft {
+    let mut drafts = drafts(requests, Some(request));
+    assert_eq!(drafts.len(), 1, "{drafts:#?}");
+    drafts.remove(0)
+}
+
+fn was(draft: &Draft, placeholder: Placeholder) -> Option<&str> {
+    let found = draft
+        .replaced
+        .iter()
+        .find(|it| it.placeholder == placeholder);
+    found.map(|it| it.was.as_str())
+}
+
+/// The entries as they stand in a runbook, confirmed by somebody, and what that runbook binds.
+fn bound(drafts: &[Draft], request: IomRequest) -> RequestBinding {
+    let text = entries("recording.har", drafts, Some(request));
+    assert!(
+        !text.contains("hunter2") && !text.contains("contoso-uat"),
+        "{text}"
+    );
+    let smallest = include_str!("../../../tests/runbooks/valid/smallest.yaml");
+    let unconfirmed = format!("{smallest}\n{text}\n");
+    let refused = parse("a.yaml", &unconfirmed).unwrap_err();
+    assert!(
+        refused
+            .iter()
+            .all(|it| it.message() == "`confirmed` is empty"),
+        "{refused}"
+    );
+    let confirmed = unconfirmed.replace("confirmed: \"\"", "confirmed: A. Jensen");
+    let runbook = parse("a.yaml", &confirmed).unwrap_or_else(|wrong| panic!("{wrong}"));
+    runbook.iom.request(request).clone()
+}
+
+fn template(binding: &RequestBinding) -> String {
+    let RequestBinding::Request(template) = binding else {
+        panic!("{binding:?}");
+    };
+    format!(
+        "{template} {}",
+        template.body.as_deref().unwrap_or_default()
+    )
+}
+
+#[test]
+fn only_writes_below_the_root_are_kept() {
+    let drafts = drafts(
+        &[
+            request("GET", &format!("{ROOT}/msdyn_iomproviders({ROW})"), ""),
+            request(
+                "POST",
+                "https://browser.events.data.microsoft.com/OneCollector/1.0/",
+                "{}",
+            ),
+            request(
+                "POST",
+                "https://contoso-uat.crm4.dynamics.com/AppWebServices/x.ashx",
+                "{}",
+            ),
+            request("DELETE", &format!("{ROOT}/msdyn_iomproviders({ROW})"), ""),
+        ],
+        Some(IomRequest::DeleteProvider),
+    );
+    assert_eq!(drafts.len(), 1);
+    assert_eq!(was(&drafts[0], Placeholder::Id), Some(ROW));
+    assert_eq!(
+        template(&bound(&drafts, IomRequest::DeleteProvider)),
+        "DELETE msdyn_iomproviders(<id>) "
+    );
+}
+
+#[test]
+fn the_one_text_of_a_body_is_the_value_and_is_not_told() {
+    let body = "{\n \"msdyn_value\": \"hunter2\",\n \"msdyn_order\": 1.50,\n \"row\": \"66666666-6666-6666-6666-666666666666\" }";
+    let url = format!("{ROOT}/msdyn_iomproviderparameters({})", ROW.to_uppercase());
+    let draft = only(
+        &[request("PATCH", &url, body)],
+        IomRequest::SetProviderParameter,
+    );
+    assert!(was(&draft, Placeholder::Value).is_some_and(|it| it.starts_with("sha256:")));
+    assert!(draft.notes.is_empty(), "{:?}", draft.notes);
+    assert_eq!(
+        template(&bound(&[draft], IomRequest::SetProviderParameter)),
+        "PATCH msdyn_iomproviderparameters(<id>) {  \"msdyn_value\": \"<value>\",  \"msdyn_order\": 1.50,  \"row\": \"<id>\" }"
+    );
+}
+
+#[test]
+fn owner_and_graph_are_told_by_their_form() {
+    let owner = json!({
+        "msdyn_connectionurl": "https://x/?a='b'",
+        "ownerid@odata.bind": format!("/systemusers({OTHER})"),
+    });
+    let url = format!("{ROOT}/msdyn_iomproviderconnectionreferences({ROW})");
+    let asked = IomRequest::SaveProviderConnectionReference;
+    let draft = only(&[request("PATCH", &url, &owner.to_string())], asked);
+    assert_eq!(
+        was(&draft, Placeholder::Owner),
+        Some(format!("systemusers({OTHER})").as_str())
+    );
+    assert_eq!(
+        template(&bound(&[draft], asked)),
+        "PATCH msdyn_iomproviderconnectionreferences(<id>) \
+         {\"msdyn_connectionurl\":\"<value>\",\"ownerid@odata.bind\":\"<owner>\"}"
+    );
+    let graph = json!({ "msdyn_graph": "{\"tiles\":[]}", "statuscode": 1 }).to_string();
+    let url = format!("{ROOT}/msdyn_iomdesigners({ROW})");
+    let draft = only(
+        &[request("PATCH", &url, &graph)],
+        IomRequest::EditOrchestration,
+    );
+    assert_eq!(
+        template(&bound(&[draft], IomRequest::EditOrchestration)),
+        "PATCH msdyn_iomdesigners(<id>) {\"msdyn_graph\":\"<graph>\",\"statuscode\":1}"
+    );
+}
+
+#[test]
+fn the_row_that_was_made_is_told_by_the_answer() {
+    let body = json!({ "Definition": ROW, "Provider": OTHER }).to_string();
+    let mut install = request("POST", &format!("{ROOT}/msdyn_InstallProvider"), &body);
+    let url = format!("{ROOT}/msdyn_iomproviders({OTHER})");
+    install["response"] =
+        json!({ "status": 201, "headers": [{ "name": "OData-EntityId", "value": url }] });
+    let draft = only(&[install], IomRequest::InstallProvider);
+    assert_eq!(was(&draft, Placeholder::NewId), Some(OTHER));
+    assert_eq!(
+        template(&bound(&[draft], IomRequest::InstallProvider)),
+        "POST msdyn_InstallProvider {\"Definition\":\"<id>\",\"Provider\":\"<new-id>\"}"
+    );
+}
+
+#[test]
+fn what_cannot_be_told_is_left_and_noted() {
+    let body = json!({ "A": ROW, "B": OTHER }).to_string();
+    let draft = only(
+        &[request(
+            "POST",
+            &format!("{ROOT}/msdyn_ActivateProvider"),
+            &body,
+        )],
+        IomRequest::ActivateProvider,
+    );
+    assert_eq!(draft.body.as_deref(), Some(body.as_str()));
+    assert!(
+        draft.notes[0].contains("which of these ids is the row's"),
+        "{:?}",
+        draft.notes
+    );
+    let text = entries("a.har", &[draft], Some(IomRequest::ActivateProvider));
+    assert!(
+        text.contains("# not right yet: the request for `activate-provider` lacks `<id>`"),
+        "{text}"
+    );
+
+    let body = json!({ "x@odata.bind": format!("/things({ROW})"), "token": "a?sig=hunter2" });
+    let url = format!("{ROOT}/things({ROW})/run");
+    let draft = only(
+        &[request("POST", &url, &body.to_string())],
+        IomRequest::ActivateProvider,
+    );
+    assert!(
+        draft
+            .notes
+            .iter()
+            .any(|note| note.contains("inside a text")),
+        "{:?}",
+        draft.notes
+    );
+    assert!(
+        draft.notes.iter().any(|note| note.contains("credential")),
+        "{:?}",
+        draft.notes
+    );
+    assert!(!format!("{draft:?}").contains("hunter2"));
+
+    let draft = only(
+        &[request("POST", &url, "a=b")],
+        IomRequest::ActivateProvider,
+    );
+    assert!(draft.body.is_none() && draft.notes[0].contains("not JSON"));
+}
+
+#[test]
+fn writes_inside_a_batch_are_found() {
+    let batch = format!(
+        "--batch_1\r\nContent-Type: multipart/mixed;boundary=changeset_2\r\n\r\n--changeset_2\r\n\
+         Content-Type: application/http\r\nContent-ID: 1\r\n\r\n\
+         PATCH /api/data/v9.0/msdyn_iomproviders({ROW}) HTTP/1.1\r\nContent-Type: application/json\r\n\r\n\
+         {{\"statecode\":1,\r\n\"statuscode\":2}}\r\n--changeset_2--\r\n--batch_1\r\n\r\n\
+         GET accounts HTTP/1.1\r\nAccept: application/json\r\n\r\n\r\n--batch_1--\r\n"
+    );
+    let draft = only(
+        &[request("POST", &format!("{ROOT}/$batch"), &batch)],
+        IomRequest::DeactivateProvider,
+    );
+    assert_eq!(
+        template(&bound(&[draft], IomRequest::DeactivateProvider)),
+        "PATCH msdyn_iomproviders(<id>) {\"statecode\":1, \"statuscode\":2}"
+    );
+}
+
+#[test]
+fn without_a_request_the_entries_ask_for_one() {
+    let url = format!("{ROOT}/msdyn_iomproviders({ROW})");
+    let both = [
+        request("PATCH", &url, "{\"a\":\"kept\"}"),
+        request("DELETE", &url, ""),
+    ];
+    let text = entries("a\u{1b}.har", &drafts(&both, None), None);
+    assert!(
+        text.contains("2 writes") && text.contains("request-2:") && text.contains("\"kept\""),
+        "{text}"
+    );
+    assert!(
+        text.contains("`publish-policy`") && !text.contains('\u{1b}'),
+        "{text}"
+    );
+    let text = entries(
+        "a.har",
+        &drafts(&both, Some(IomRequest::DeleteProvider)),
+        Some(IomRequest::DeleteProvider),
+    );
+    assert!(text.contains("    # delete-provider:"), "{text}");
+}
+
+#[test]
+fn what_is_no_recording_is_said() {
+    for text in ["", "[]", "{}", "{\"log\":{}}", "<html>"] {
+        assert!(
+            writes(text)
+                .unwrap_err()
+                .to_string()
+                .contains("no HAR file"),
+            "{text}"
+        );
+    }
+    assert!(writes("{\"log\":{\"entries\":[]}}").unwrap().is_empty());
+}
