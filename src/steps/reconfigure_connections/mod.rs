@@ -22,7 +22,7 @@ mod choices;
 mod platform_references;
 mod references;
 
-pub(super) use self::activate_system::platform_flows;
+pub(super) use self::activate_system::{is_iom_solution, platform_flows};
 
 use std::sync::Arc;
 

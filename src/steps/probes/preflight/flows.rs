@@ -4,18 +4,17 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 use uuid::Uuid;
-use wildmatch::WildMatch;
 
 use super::sight::{Sight, old_providers};
+use crate::engine::Failure;
 use crate::runbook::TurnOn;
 use crate::steps::Refresh;
+use crate::steps::activate_flows::{Rules, Wanted};
 use crate::steps::connections::connector_name;
-use crate::steps::flows::{COMPILED, is_deployed_by, is_on};
+use crate::steps::flows::{self, COMPILED, Definition, is_deployed_by};
 use crate::steps::names::{Fields, text};
 use crate::steps::probes::finding::{Finding, Probe};
-use crate::steps::probes::flow::{self, Definition};
 use crate::steps::probes::reading::{Rows, told};
-use crate::steps::providers::Catalogue;
 
 /// The state of a flow that a data loss prevention policy has switched off.
 const SUSPENDED: i64 = 2;
@@ -36,45 +35,21 @@ pub(super) fn ask(refresh: &Refresh, sight: &Sight) -> Vec<Finding> {
     ]
 }
 
-/// Does a pattern of the runbook (a glob over names, or a workflow id) name this flow?
-fn matches(pattern: &str, id: Uuid, name: &str) -> bool {
-    Uuid::try_parse(pattern).is_ok_and(|wanted| wanted == id)
-        || WildMatch::new_case_insensitive(pattern).matches(name)
-}
-
-/// The flows that step 4 will want on, by the runbook and the source's states. Left out: what old
-/// providers deployed and what orchestrations compiled, which later steps make anew.
+/// The source's flows that step 4 will turn on, by the runbook and the source's states.
 pub(super) fn wanted_on<'a>(
     refresh: &Refresh,
-    flows: &'a Rows,
-    catalogue: &Catalogue,
-) -> Vec<(Uuid, &'a Fields)> {
-    let options = &refresh.runbook.steps.activate_flows.options;
+    sight: &'a Sight,
+) -> Result<Vec<(Uuid, &'a Fields)>, Failure> {
     if refresh.runbook.steps.activate_flows.skip.is_some() {
-        return Vec::new();
+        return Ok(Vec::new());
     }
-    let old = old_providers(catalogue);
-    let any = |patterns: &[crate::runbook::Located<String>], id, name: &str| {
-        patterns
-            .iter()
-            .any(|pattern| matches(&pattern.value, id, name))
-    };
-    flows
+    let all = told(&sight.flows)?;
+    let old = old_providers(told(&sight.catalogue)?);
+    let rules = Rules::over(refresh, all.iter(), old, told(&sight.policies)?.iter());
+    let wanted = all
         .iter()
-        .filter(|(id, row)| {
-            let name = flow::name(**id, row);
-            let wanted = match &options.turn_on.value {
-                TurnOn::AsInSource => is_on(row),
-                TurnOn::All => true,
-                TurnOn::Flows(patterns) => any(patterns, **id, &name),
-            };
-            wanted
-                && !any(&options.except, **id, &name)
-                && !is_deployed_by(&name, &old)
-                && !name.starts_with(COMPILED)
-        })
-        .map(|(id, row)| (*id, row))
-        .collect()
+        .filter(|(id, row)| rules.wanted(**id, &flows::name(**id, row)) == Wanted::On);
+    Ok(wanted.map(|(id, row)| (*id, row)).collect())
 }
 
 fn patterns(refresh: &Refresh, sight: &Sight) -> Finding {
@@ -104,7 +79,7 @@ fn patterns_judged(probe: &Probe, patterns: &[&str], flows: &Rows) -> Finding {
         .filter(|pattern| {
             !flows
                 .iter()
-                .any(|(id, row)| matches(pattern, *id, &flow::name(*id, row)))
+                .any(|(id, row)| flows::is_named(pattern, *id, &flows::name(*id, row)))
         })
         .map(|pattern| format!("'{pattern}'"))
         .collect();
@@ -127,7 +102,7 @@ fn suspended_judged(probe: &Probe, flows: &Rows) -> Finding {
     let found: Vec<String> = flows
         .iter()
         .filter(|(_, row)| row.get("statecode").and_then(Value::as_i64) == Some(SUSPENDED))
-        .map(|(id, row)| format!("'{}'", flow::name(*id, row)))
+        .map(|(id, row)| format!("'{}'", flows::name(*id, row)))
         .collect();
     probe.unless_any(&found, "none is")
 }
@@ -148,11 +123,11 @@ fn http_triggers(sight: &Sight) -> Finding {
 fn http_judged(probe: &Probe, flows: &Rows, old_providers: &BTreeSet<Uuid>) -> Finding {
     let found: Vec<String> = flows
         .iter()
-        .map(|(id, row)| (flow::name(*id, row), row))
+        .map(|(id, row)| (flows::name(*id, row), row))
         .filter(|(name, row)| {
             !is_deployed_by(name, old_providers)
                 && !name.starts_with(COMPILED)
-                && Definition::of(row).starts_by_http
+                && Definition::of(row).is_some_and(|definition| definition.starts_by_http())
         })
         .map(|(name, _)| format!("'{name}'"))
         .collect();
@@ -171,9 +146,9 @@ fn custom_connectors(sight: &Sight) -> Finding {
 }
 
 fn custom_judged(probe: &Probe, connectors: &Rows, flows: &Rows) -> Finding {
-    let definitions: Vec<(String, Definition)> = flows
+    let definitions: Vec<(String, BTreeSet<String>)> = flows
         .iter()
-        .map(|(id, row)| (flow::name(*id, row), Definition::of(row)))
+        .filter_map(|(id, row)| Some((flows::name(*id, row), Definition::of(row)?.connectors())))
         .collect();
     let found: Vec<String> = connectors
         .values()
@@ -187,7 +162,7 @@ fn custom_judged(probe: &Probe, connectors: &Rows, flows: &Rows) -> Finding {
                 .collect();
             let users: Vec<&str> = definitions
                 .iter()
-                .filter(|(_, definition)| !definition.connectors.is_disjoint(&keys))
+                .filter(|(_, connectors)| !connectors.is_disjoint(&keys))
                 .map(|(name, _)| name.as_str())
                 .collect();
             let title = title.unwrap_or_else(|| "without a name".to_owned());

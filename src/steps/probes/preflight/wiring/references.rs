@@ -8,9 +8,9 @@ use super::{Reference, core, joined, of_providers, system};
 use crate::engine::Failure;
 use crate::steps::Refresh;
 use crate::steps::connections::{choice, connection_url, leads_into};
+use crate::steps::flows::{self, Definition};
 use crate::steps::names::Names;
 use crate::steps::probes::finding::{Finding, Probe};
-use crate::steps::probes::flow::{self, Definition};
 use crate::steps::probes::preflight::flows::wanted_on;
 use crate::steps::probes::preflight::sight::Sight;
 use crate::steps::probes::reading::told;
@@ -79,15 +79,14 @@ pub(super) fn of_flows(refresh: &Refresh, sight: &Sight) -> Finding {
     .wrong();
     let chosen =
         |name: &str, connector: &str| choice(&refresh.runbook, None, name, connector).is_some();
-    let answer = told(&sight.flows).and_then(|flows| {
+    let answer = wanted_on(refresh, sight).and_then(|wanted| {
         let references: BTreeMap<String, Reference> = core(sight)?
             .into_iter()
             .map(|reference| (reference.name.to_ascii_lowercase(), reference))
             .collect();
-        let wanted = wanted_on(refresh, flows, told(&sight.catalogue)?);
         let used: Vec<(String, Definition)> = wanted
             .into_iter()
-            .map(|(id, row)| (flow::name(id, row), Definition::of(row)))
+            .filter_map(|(id, row)| Some((flows::name(id, row), Definition::of(row)?)))
             .collect();
         Ok(core_judged(&probe, &used, &references, &chosen))
     });
@@ -100,19 +99,22 @@ fn core_judged(
     references: &BTreeMap<String, Reference>,
     chosen: &Chosen<'_>,
 ) -> Finding {
-    let mut lacking: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let mut lacking: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     let mut unknown = Vec::new();
     for (flow, definition) in flows {
-        for name in &definition.references {
-            match references.get(name) {
+        for name in definition.references() {
+            match references.get(&name) {
                 Some(reference) if !chosen(&reference.name, &reference.connector) => {
-                    lacking.entry(name).or_default().push(flow);
+                    lacking
+                        .entry(reference.name.to_ascii_lowercase())
+                        .or_default()
+                        .push(flow);
                 }
                 Some(_) => {}
                 None => unknown.push(format!("'{flow}' uses '{name}', which the source has not")),
             }
         }
-        unknown.extend(definition.unreferenced.iter().map(|connector| {
+        unknown.extend(definition.unreferenced().iter().map(|connector| {
             format!("'{flow}' is bound to a {connector} connection without a reference")
         }));
     }
@@ -122,7 +124,7 @@ fn core_judged(
     let lacking: Vec<String> = lacking
         .into_iter()
         .filter_map(|(name, flows)| {
-            let reference = references.get(name)?;
+            let reference = references.get(&name)?;
             let first = flows.first()?;
             let key = key(&reference.name, &reference.connector);
             Some(match flows.len() - 1 {
@@ -214,6 +216,7 @@ fn provider_judged(
 mod tests {
     use super::*;
     use crate::steps::probes::finding::Verdict;
+    use serde_json::json;
 
     const TARGET: Uuid = Uuid::from_u128(0x2222);
 
@@ -255,11 +258,14 @@ mod tests {
         let references =
             BTreeMap::from([("ref_1".to_owned(), reference("Ref_1", "shared_a", None))]);
         let flow = |reference: &str, unreferenced: &[&str]| {
-            let definition = Definition {
-                references: BTreeSet::from([reference.to_owned()]),
-                unreferenced: unreferenced.iter().map(|s| (*s).to_owned()).collect(),
-                ..Definition::default()
-            };
+            let mut used = json!({"r": {"api": {"name": "shared_a"},
+                "connection": {"connectionReferenceLogicalName": reference}}});
+            for connector in unreferenced {
+                used[*connector] = json!({"api": {"name": connector}, "connection": {}});
+            }
+            let data = json!({"properties": {"connectionReferences": used}});
+            let row = json!({"clientdata": data.to_string()});
+            let definition = Definition::of(row.as_object().unwrap()).unwrap();
             [("Flow".to_owned(), definition)]
         };
         let of = |flows: &[(String, Definition)], chosen: bool| {
