@@ -184,7 +184,7 @@ pub(super) struct RehearsalArguments {
     /// Whether a new world uses dual-write: on or off
     #[arg(long, value_name = "STATE", default_value = "off")]
     pub(super) dual_write: DualWrite,
-    /// A fault: KIND:"METHOD path-glob"; kinds: accept-and-ignore, hold
+    /// A fault: KIND:"METHOD path-glob"; kinds: accept-and-ignore, hold, refuse=STATUS
     #[arg(long = "fault", value_name = "FAULT")]
     pub(super) faults: Vec<String>,
 }
