@@ -121,9 +121,18 @@ pub(super) struct OwnerRow {
     /// `systemusers` or `teams`.
     pub(super) entity_set: &'static str,
     pub(super) id: Uuid,
+    /// As the runbook names it.
+    pub(super) name: String,
 }
 
 impl OwnerRow {
+    /// What a person is told who saves a row of which it shall be the owner.
+    pub(super) fn told(owner: Option<&Self>) -> String {
+        owner.map_or_else(String::new, |owner| {
+            format!("; its owner must be {}", owner.name)
+        })
+    }
+
     /// As a bind: `systemusers(<guid>)`.
     pub(super) fn bind(&self) -> String {
         format!("{}({})", self.entity_set, self.id)
@@ -159,7 +168,12 @@ pub(super) async fn owner(refresh: &Refresh, view: View<'_>) -> Result<Option<Ow
         )
         .lasting()
     })?;
-    Ok(Some(OwnerRow { entity_set, id }))
+    let name = wanted.clone();
+    Ok(Some(OwnerRow {
+        entity_set,
+        id,
+        name,
+    }))
 }
 
 /// The directory object of the user that `act-as` names, among the users that the target has

@@ -146,7 +146,10 @@ fn save(
         after,
         by_hand: vec![
             "IOM app > Core settings > Admin home > Connection references".to_owned(),
-            format!("open '{name}', set the connection URL to {url}, save; it must be yours"),
+            format!(
+                "open '{name}', set the connection URL to {url}, save it{}",
+                OwnerRow::told(owner.as_ref())
+            ),
         ],
         evidence: "every system connection reference names the target's connection and owner"
             .to_owned(),

@@ -25,6 +25,8 @@ use crate::steps::{Refresh, seals};
 /// A provider's connection reference, as its row tells it.
 struct Reference {
     id: Uuid,
+    /// What people call it.
+    title: String,
     provider: Option<Uuid>,
     definition: Option<Uuid>,
     url: Option<String>,
@@ -37,6 +39,7 @@ fn references(names: &Names, rows: Vec<(Uuid, Fields)>) -> Result<Vec<Reference>
         .map(|(id, row)| {
             Ok(Reference {
                 id,
+                title: names.title(IomTable::ProviderConnectionReference, &row, id),
                 provider: names.lookup(&row, "provider-connection-reference.provider")?,
                 definition: names.lookup(&row, "provider-connection-reference.definition")?,
                 url: names.text(&row, "provider-connection-reference.connection-url")?,
@@ -201,6 +204,8 @@ impl Survey for Connections {
                 }
                 let id = new.map_or(Uuid::nil(), |new| new.id);
                 let (column, owner) = (column.to_owned(), owner.clone());
+                let provider = instance.map_or(&replaced.name, |instance| &instance.name);
+                let title = new.map_or(&name, |new| &new.title);
                 let definition = &definition.logical_name;
                 changes.push(Change {
                     key: format!("provider/new/{definition}/connection/{name}"),
@@ -222,7 +227,8 @@ impl Survey for Connections {
                         }),
                         after,
                         by_hand: vec![format!(
-                            "IOM app > Providers > Installed > '{definition}' > connection '{name}': set the URL to {wanted}, save"
+                            "IOM app > Providers > Installed > '{provider}' > connection '{title}': set the URL to {wanted}, save it{}",
+                            OwnerRow::told(owner.as_ref())
                         )],
                         evidence: "every provider connection reference names the target's connection and owner".to_owned(),
                         patience: Duration::from_mins(1),
@@ -262,6 +268,8 @@ impl Survey for ActivateConnections {
                     continue;
                 }
                 let id = new.map_or(Uuid::nil(), |new| new.id);
+                let provider = instance.map_or(&replaced.name, |instance| &instance.name);
+                let title = new.map_or(&name, |new| &new.title);
                 let after = json!({ "status": "Active" });
                 let definition = &definition.logical_name;
                 changes.push(Change {
@@ -280,7 +288,7 @@ impl Survey for ActivateConnections {
                         }),
                         after,
                         by_hand: vec![format!(
-                            "IOM app > Providers > Installed > '{definition}' > connection '{name}': activate it"
+                            "IOM app > Providers > Installed > '{provider}' > connection '{title}': activate it"
                         )],
                         evidence: "every provider connection reference is active".to_owned(),
                         patience: Duration::from_mins(5),
