@@ -173,7 +173,7 @@ pub(super) struct RehearsalArguments {
     #[arg(long, value_name = "N", default_value = "1")]
     pub(super) speed: f64,
     /// What a new world holds: thin (one thing of each kind) or whole
-    #[arg(long, value_name = "SEED", default_value = "thin")]
+    #[arg(long, value_name = "SEED", default_value = "whole")]
     pub(super) seed: Seed,
     /// Which names a new world's Dataverse shows: usual, or renamed
     #[arg(long, value_name = "SKIN", default_value = "usual")]

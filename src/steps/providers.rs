@@ -72,11 +72,30 @@ pub(super) struct Catalogue {
 impl Catalogue {
     /// Reads it from an environment.
     pub(super) async fn read(refresh: &Refresh, view: View<'_>) -> Result<Self, Failure> {
+        let tables = TABLES.map(|(table, _)| table);
+        Self::default().again(refresh, view, &tables).await
+    }
+
+    /// The same with some tables read again: what a library holds stays what it is while instances
+    /// come and go.
+    pub(super) async fn again(
+        &self,
+        refresh: &Refresh,
+        view: View<'_>,
+        tables: &[IomTable],
+    ) -> Result<Self, Failure> {
         let names = Names::of(refresh);
-        let mut catalogue = Self::default();
-        for (table, _) in TABLES {
-            for (id, row) in view.by_id(names.table(table)).await? {
-                catalogue.add(names, table, id, &row)?;
+        let mut catalogue = self.clone();
+        for table in tables {
+            match table {
+                IomTable::Provider => catalogue.providers.clear(),
+                IomTable::ProviderDefinition => catalogue.definitions.clear(),
+                IomTable::LogicDefinition => catalogue.logic.clear(),
+                IomTable::ProviderAction => catalogue.actions.clear(),
+                _ => continue,
+            }
+            for (id, row) in view.by_id(names.table(*table)).await? {
+                catalogue.add(names, *table, id, &row)?;
             }
         }
         Ok(catalogue)

@@ -94,22 +94,20 @@ impl Summary {
                 count(self.published.len(), "orchestration"),
                 names(&self.published)
             ),
-            format!(
-                "{} left as it was{}",
-                count(self.drafts.len(), "draft"),
-                names(&self.drafts)
-            ),
+            match self.drafts.as_slice() {
+                [one] => format!("1 draft left as it was: {one}"),
+                drafts => format!(
+                    "{} left as they were{}",
+                    count(drafts.len(), "draft"),
+                    names(drafts)
+                ),
+            },
             format!(
                 "{} turned on, {} left off",
                 count(self.flows_on, "cloud flow"),
                 self.flows_off.len()
             ),
         ];
-        lines.extend(
-            self.dangling
-                .iter()
-                .map(|slot| format!("dangling before the refresh, and left as it was: {slot}")),
-        );
         let mut reasons: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for (name, why) in &self.flows_off {
             reasons.entry(why).or_default().push(name);
@@ -123,6 +121,11 @@ impl Summary {
             };
             lines.push(format!("  off: {} {why}{told}", names.len()));
         }
+        lines.extend(
+            self.dangling
+                .iter()
+                .map(|slot| format!("dangling before the refresh, and left as it was: {slot}")),
+        );
         lines.push(match self.dual_write_maps {
             0 => "dual-write was not in use in the target".to_owned(),
             maps => format!(

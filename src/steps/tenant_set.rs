@@ -113,6 +113,14 @@ impl Fill {
             ..Self::default()
         }
     }
+
+    /// The same, sent as this user of the directory, if there is one.
+    pub(super) fn acting_as(self, user: Option<Uuid>) -> Self {
+        Self {
+            acting_as: user,
+            ..self
+        }
+    }
 }
 
 /// A set on the target: reads by its reader, writes by its request.

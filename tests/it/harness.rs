@@ -62,7 +62,8 @@ impl Tenant {
 }
 
 impl Stage {
-    /// A folder with the rehearsal's own runbook, for a tenant in the program's process.
+    /// A folder with the rehearsal's own runbook, for a tenant in the program's process: the whole
+    /// one.
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder can be made");
         let stage = Self { folder };
@@ -126,14 +127,20 @@ impl Stage {
             .expect("the program can be started")
     }
 
-    /// Starts the tenant in a process of its own and points the runbook at it.
+    /// Starts the thin tenant in a process of its own and points its runbook at it.
     pub(crate) fn tenant(&self, faults: &[&str]) -> Tenant {
-        let faults: Vec<&str> = faults.iter().flat_map(|fault| ["--fault", fault]).collect();
-        self.tenant_with(&faults)
+        let faults = faults.iter().flat_map(|fault| ["--fault", fault]);
+        let arguments: Vec<&str> = ["--seed", "thin"].into_iter().chain(faults).collect();
+        self.tenant_of(&thin_text(), &arguments)
     }
 
-    /// The same with other arguments.
-    pub(crate) fn tenant_with(&self, more: &[&str]) -> Tenant {
+    /// The same with the whole tenant, and other arguments.
+    pub(crate) fn whole_tenant(&self, more: &[&str]) -> Tenant {
+        self.tenant_of(&runbook_text(), more)
+    }
+
+    /// Starts a tenant in a process of its own and points this runbook at it.
+    pub(crate) fn tenant_of(&self, runbook: &str, more: &[&str]) -> Tenant {
         let speed = SPEED.to_string();
         let mut arguments = vec!["rehearsal", "--world", "world.jsonl", "--speed", &speed];
         arguments.extend(more);
@@ -159,8 +166,7 @@ impl Stage {
             panic!("the tenant did not begin: {endpoints}{said}");
         }
         let endpoints = endpoints.trim().to_owned();
-        let text = runbook_text();
-        self.write_runbook(&with_endpoints(&text, &endpoints));
+        self.write_runbook(&with_endpoints(runbook, &endpoints));
         Tenant { child, endpoints }
     }
 
@@ -231,10 +237,19 @@ pub(crate) fn is(record: &Value, kind: &str, key: &str, text: &str) -> bool {
             .is_some_and(|found| found == text)
 }
 
-/// The rehearsal's runbook as it is in the repository.
+/// The rehearsal's runbook as it is in the repository: for the whole tenant.
 pub(crate) fn runbook_text() -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("runbooks/rehearsal.yaml");
-    fs::read_to_string(path).expect("the rehearsal's runbook can be read")
+    file("runbooks/rehearsal.yaml")
+}
+
+/// The runbook for the thin tenant.
+pub(crate) fn thin_text() -> String {
+    file("tests/runbooks/thin/rehearsal.yaml")
+}
+
+fn file(path: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
+    fs::read_to_string(path).expect("the runbook can be read")
 }
 
 /// The runbook with another `endpoints:` line.
@@ -295,6 +310,19 @@ impl World {
             .collect()
     }
 
+    /// The rows of a table that one side had before anything was done.
+    pub(crate) fn seeded(&self, side: &str, table: &str) -> Vec<&Value> {
+        let name = display_name(side);
+        let environment = self.seed.iter().find(|(key, value)| {
+            key.starts_with("environment/") && value["properties"]["displayName"] == name
+        });
+        let (_, environment) = environment.expect("the environment was there");
+        let id = environment["properties"]["linkedEnvironmentMetadata"]["resourceId"].as_str();
+        let prefix = format!("row/{}/{table}/", id.unwrap_or_default());
+        let rows = self.seed.iter().filter(|(key, _)| key.starts_with(&prefix));
+        rows.map(|(_, row)| row).collect()
+    }
+
     /// An environment by its display name.
     pub(crate) fn environment(&self, name: &str) -> &Value {
         let found = self.objects.iter().find(|(key, value)| {
@@ -307,12 +335,8 @@ impl World {
 
     /// The id of the organization of `source` or `target`.
     fn organization(&self, side: &str) -> &str {
-        let name = if side == "source" {
-            "Contoso Prod"
-        } else {
-            "Contoso UAT"
-        };
-        let metadata = &self.environment(name)["properties"]["linkedEnvironmentMetadata"];
+        let metadata =
+            &self.environment(display_name(side))["properties"]["linkedEnvironmentMetadata"];
         metadata["resourceId"]
             .as_str()
             .expect("the environment has an organization")
@@ -374,6 +398,14 @@ impl World {
             .collect();
         lines.sort();
         lines
+    }
+}
+
+fn display_name(side: &str) -> &'static str {
+    if side == "source" {
+        "Contoso Prod"
+    } else {
+        "Contoso UAT"
     }
 }
 

@@ -9,7 +9,7 @@
 //! - `lies`: writes that are accepted and ignored; nothing claims success.
 //! - `plans`: the forecast, and plans that are approved.
 //! - `probes`: `preflight` names each trouble, `verify` tells what is left.
-//! - `whole`: the whole world; one provider again.
+//! - `whole`: the whole tenant, end to end; one provider again. `whole_world`: what it must hold then.
 //! - `refusals`: what stops before anything is sent, with its exit code.
 
 mod guided;
@@ -22,6 +22,7 @@ mod refusals;
 mod rooms;
 mod thin_line;
 mod whole;
+mod whole_world;
 
 #[test]
 fn every_file_is_a_module() {

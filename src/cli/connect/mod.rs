@@ -196,7 +196,7 @@ async fn begin_rehearsal(runbook: &Runbook) -> Result<Option<Rehearsal>, Failure
             .as_ref()
             .map_or(1000.0, |speed| speed.value),
         faults: Vec::new(),
-        seed: rehearsal::Seed::Thin,
+        seed: rehearsal::Seed::default(),
         skin: rehearsal::Skin::Usual,
         variant: variant(runbook),
     };

@@ -44,10 +44,10 @@ const CREATED: &str = "2025-11-03T09:30:00Z";
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Seed {
     /// One thing of each kind: one provider, one action, two orchestrations.
-    #[default]
     Thin,
     /// A tenant as a company has it: twelve providers with 28 actions, seven orchestrations in
     /// four dialects with 25 uses of them, flows of every kind, and what goes wrong at first.
+    #[default]
     Whole,
 }
 

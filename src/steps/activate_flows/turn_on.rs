@@ -14,6 +14,7 @@ use crate::engine::{Action, Change, Failure, Known, Reading, Survey};
 use crate::steps::Refresh;
 use crate::steps::connections::{OwnerRow, acting_as, owner, owner_of};
 use crate::steps::flows::{self, Definition, moved_connectors, switch, switch_value, switched};
+use crate::steps::marks::Marks;
 use crate::steps::names::{Fields, text};
 use crate::steps::tenant_set::{Request, RowReader, TenantSet};
 use crate::steps::view::View;
@@ -94,6 +95,8 @@ impl Survey for TurnOn {
         let here = custom_connectors(view).await?;
         let source = custom_connectors(View::AfterCopy(refresh)).await?;
         notes.extend(connectors_to_replace(&wanted, &here, &source));
+        let marks = Marks::of(&refresh.source_environment, &refresh.target_environment);
+        notes.extend(traces(&flows, &rules, &marks.with_recorded(known)));
         Ok(notes)
     }
 }
@@ -223,6 +226,30 @@ fn connectors_to_replace(
                      does not have: install it"
                 ),
             });
+        }
+    }
+    notes
+}
+
+/// The flows that hold a fixed text of the source, with the rule that mends what can be told.
+fn traces(flows: &BTreeMap<Uuid, Fields>, rules: &Rules<'_>, marks: &Marks) -> Vec<String> {
+    let mut notes = Vec::new();
+    for (id, row) in flows {
+        let name = name_of(row);
+        let data = text(row, "clientdata").unwrap_or_default();
+        if rules.made_anew(&name).is_some() {
+            continue;
+        }
+        for mark in marks.found_in(&data) {
+            let rule = match &mark.replacement {
+                Some((find, with)) => {
+                    format!("add `{{ flow: {id}, find: {find}, with: {with} }}` under `replace`")
+                }
+                None => {
+                    "add a rule for it under `replace`, or change it in the designer".to_owned()
+                }
+            };
+            notes.push(format!("cloud flow '{name}' holds {}: {rule}", mark.what));
         }
     }
     notes

@@ -11,16 +11,17 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Old, by_id};
+use super::Old;
 use crate::engine::{
     Action, Barrier, Change, Failure, Found, Known, Launch, Progress, Reading, Repeat, Started,
     Survey, Verdict, WriteError,
 };
 use crate::runbook::{IomRequest, IomTable};
 use crate::steps::Refresh;
+use crate::steps::connections::acting_as;
 use crate::steps::names::{Names, text};
 use crate::steps::providers::{Catalogue, Provider};
-use crate::steps::tenant_set::{IomWrite, Reader};
+use crate::steps::tenant_set::{Fill, IomWrite, Reader};
 use crate::steps::view::View;
 
 pub(super) struct Activate(pub(super) Arc<Refresh>);
@@ -30,7 +31,10 @@ impl Survey for Activate {
     async fn survey(&self, known: &Known) -> Result<Vec<Change>, Failure> {
         let refresh = &self.0;
         let old = Old::of(refresh, known)?;
-        let now = Catalogue::read(refresh, refresh.view(known)).await?;
+        let view = refresh.view(known);
+        let now = Arc::new(Catalogue::read(refresh, view).await?);
+        // The flows that an activation deploys belong to whoever activates.
+        let acting_as = acting_as(refresh, view).await?;
         let mut changes = Vec::new();
         for (replaced, definition, instance) in old.instances(&now) {
             let expected = now.expected_actions(definition.id);
@@ -44,6 +48,7 @@ impl Survey for Activate {
             let reader = Arc::new(Activation {
                 refresh: Arc::clone(refresh),
                 id,
+                before: Arc::clone(&now),
             });
             let action = IomWrite {
                 request: IomRequest::ActivateProvider,
@@ -53,7 +58,7 @@ impl Survey for Activate {
                 evidence: "every new provider is active and has an action for each of its logic definitions".to_owned(),
                 patience: Duration::from_mins(15),
             }
-            .action(refresh, move |_| Ok(by_id(id)));
+            .action(refresh, move |_| Ok(Fill::id(id).acting_as(acting_as)));
             let action = match action {
                 Action::Launch(launch) => Action::Launch(Arc::new(Activating { launch, reader })),
                 other => other,
@@ -101,12 +106,15 @@ fn activation(catalogue: &Catalogue, provider: &Provider) -> Value {
 struct Activation {
     refresh: Arc<Refresh>,
     id: Uuid,
+    before: Arc<Catalogue>,
 }
 
 #[async_trait]
 impl Reader for Activation {
     async fn read(&self) -> Result<Reading, Failure> {
-        let now = Catalogue::read(&self.refresh, View::Target(&self.refresh.target)).await?;
+        let view = View::Target(&self.refresh.target);
+        let tables = [IomTable::Provider, IomTable::ProviderAction];
+        let now = self.before.again(&self.refresh, view, &tables).await?;
         Ok(Reading::of(
             now.providers
                 .get(&self.id)

@@ -9,12 +9,13 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::settings::missing;
-use super::{Old, by_id, status_of};
+use super::{Old, status_of};
 use crate::clients::Row;
 use crate::engine::{Change, Failure, Known, Reading, Survey};
 use crate::runbook::{IomRequest, IomTable};
 use crate::steps::connections::{
-    OwnerRow, choice, connection_url, connector_of_url, leads_into, owner, owner_of, resolve,
+    OwnerRow, acting_as, choice, connection_url, connector_of_url, leads_into, owner, owner_of,
+    resolve,
 };
 use crate::steps::names::{Fields, Names, is_labelled, text};
 use crate::steps::providers::{Catalogue, Provider};
@@ -261,6 +262,8 @@ impl Survey for ActivateConnections {
             .table(Names::of(refresh).table(IomTable::ProviderConnectionReference))
             .await?;
         let wirings = Wirings::read(refresh, known, view).await?;
+        // Whoever activates a reference must be allowed to use its connection.
+        let acting_as = acting_as(refresh, view).await?;
         let mut changes = Vec::new();
         for (replaced, definition, instance) in old.instances(&now) {
             for (_, new, name) in wirings.of(replaced, instance) {
@@ -293,7 +296,7 @@ impl Survey for ActivateConnections {
                         evidence: "every provider connection reference is active".to_owned(),
                         patience: Duration::from_mins(5),
                     }
-                    .action(refresh, move |_| Ok(by_id(id))),
+                    .action(refresh, move |_| Ok(Fill::id(id).acting_as(acting_as))),
                 });
             }
         }

@@ -12,6 +12,7 @@ use super::{Old, accepted};
 use crate::clients::Row;
 use crate::engine::{Barrier, Change, Failure, Known, Reading, Survey};
 use crate::runbook::{IomRequest, IomTable};
+use crate::steps::connections::acting_as;
 use crate::steps::names::Names;
 use crate::steps::providers::{Catalogue, Definition};
 use crate::steps::tenant_set::{Fill, IomWrite, Reader, RowReader};
@@ -25,7 +26,10 @@ impl Survey for Install {
     async fn survey(&self, known: &Known) -> Result<Vec<Change>, Failure> {
         let refresh = &self.0;
         let old = Arc::new(Old::of(refresh, known)?);
-        let now = Catalogue::read(refresh, refresh.view(known)).await?;
+        let view = refresh.view(known);
+        let now = Arc::new(Catalogue::read(refresh, view).await?);
+        // What an instance is made of belongs to whoever installs and activates it.
+        let acting_as = acting_as(refresh, view).await?;
         let missing = old
             .instances(&now)
             .filter(|(_, _, instance)| instance.is_none());
@@ -45,6 +49,7 @@ impl Survey for Install {
                             refresh: Arc::clone(refresh),
                             definition: definition.clone(),
                             old: old.ids.clone(),
+                            before: Arc::clone(&now),
                         }),
                         after,
                         by_hand: vec![format!(
@@ -58,6 +63,7 @@ impl Survey for Install {
                         Ok(Fill {
                             id: Some(id),
                             new_id: Some(new_id),
+                            acting_as,
                             ..Fill::default()
                         })
                     }),
@@ -131,12 +137,15 @@ struct Instance {
     refresh: Arc<Refresh>,
     definition: Definition,
     old: BTreeSet<Uuid>,
+    before: Arc<Catalogue>,
 }
 
 #[async_trait]
 impl Reader for Instance {
     async fn read(&self) -> Result<Reading, Failure> {
-        let now = Catalogue::read(&self.refresh, View::Target(&self.refresh.target)).await?;
+        let view = View::Target(&self.refresh.target);
+        let tables = [IomTable::Provider];
+        let now = self.before.again(&self.refresh, view, &tables).await?;
         Ok(Reading::of(
             match now.new_instance(self.definition.id, &self.old) {
                 Some(_) => installed(&self.refresh, &self.definition),

@@ -15,6 +15,7 @@ use crate::engine::{
     Verdict, WriteError,
 };
 use crate::runbook::{IomRequest, IomTable, Publish};
+use crate::steps::connections::acting_as;
 use crate::steps::detach_provider_actions::{
     Recorded, is_published, old_catalogue, recorded, state_of,
 };
@@ -68,6 +69,7 @@ impl Survey for PublishPolicies {
             .map(|graph| graph.to_ascii_lowercase())
             .collect();
         let table = view.table(names.table(IomTable::Policy)).await?;
+        let acting_as = acting_as(refresh, view).await?;
         let mut changes = Vec::new();
         for (id, row) in view.by_id(&table.logical_name).await? {
             // A policy is used where its id stands, in whatever form the graph writes references.
@@ -99,7 +101,7 @@ impl Survey for PublishPolicies {
                         .to_owned(),
                     patience: Duration::from_mins(10),
                 }
-                .action(refresh, move |_| Ok(Fill::id(id))),
+                .action(refresh, move |_| Ok(Fill::id(id).acting_as(acting_as))),
             });
         }
         Ok(changes)
@@ -117,6 +119,8 @@ impl Survey for PublishOrchestrations {
         let view = refresh.view(known);
         let table = view.table(names.table(IomTable::Orchestration)).await?;
         let rows = view.by_id(&table.logical_name).await?;
+        // The flows that publishing compiles belong to whoever publishes.
+        let acting_as = acting_as(refresh, view).await?;
         let compiled_now = compiled_flows(view).await?;
         let mut changes = Vec::new();
         for orchestration in to_publish(refresh, known, &old)? {
@@ -150,7 +154,7 @@ impl Survey for PublishOrchestrations {
                     .to_owned(),
                 patience: Duration::from_mins(15),
             }
-            .action(refresh, move |_| Ok(Fill::id(id)));
+            .action(refresh, move |_| Ok(Fill::id(id).acting_as(acting_as)));
             let action = match action {
                 Action::Launch(launch) => Action::Launch(Arc::new(Publication { launch, reader })),
                 other => other,

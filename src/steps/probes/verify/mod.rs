@@ -44,7 +44,7 @@ pub async fn verify(refresh: &Arc<Refresh>, known: Option<Known>) -> Result<Vec<
     findings.extend(system::ask(refresh, &sight));
     findings.extend(providers::ask(refresh, &sight, known.as_ref()));
     findings.extend(orchestrations::ask(refresh, &sight, known.as_ref()));
-    findings.extend(traces::ask(refresh, &sight));
+    findings.extend(traces::ask(refresh, &sight, known.as_ref()));
     findings.push(environment::team(refresh, &sight, known.as_ref()));
     findings.extend(release_flow::ask(refresh, &sight).await?);
     Ok(findings)

@@ -1,23 +1,26 @@
-//! Rows of the target that still name the source: its environment id, or a host of its services.
-//! What a row holds is not shown, only which row names what.
-
-use std::collections::BTreeMap;
+//! Rows of the target that still name the source: its environment id, a host of its services, or
+//! what the first seal tells besides. What a row holds is not shown, only which row names what.
 
 use serde_json::Value;
-use url::Url;
 
 use super::sight::Sight;
-use crate::clients::Environment;
+use crate::engine::Known;
 use crate::runbook::IomTable;
 use crate::steps::Refresh;
+use crate::steps::marks::Marks;
 use crate::steps::names::{Fields, Names, text};
 use crate::steps::probes::finding::{Finding, Probe};
 use crate::steps::probes::reading::{Reading, Rows, told};
 use crate::text::count;
 
-/// Judges references, parameters and environment variables.
-pub(super) fn ask(refresh: &Refresh, sight: &Sight) -> Vec<Finding> {
-    let marks = marks(&refresh.source_environment);
+/// Judges references, parameters, environment variables and cloud flows. Takes what the journal
+/// knows, if there is a state file.
+pub(super) fn ask(refresh: &Refresh, sight: &Sight, known: Option<&Known>) -> Vec<Finding> {
+    let marks = Marks::of(&refresh.source_environment, &refresh.target_environment);
+    let marks = match known {
+        Some(known) => marks.with_recorded(known),
+        None => marks,
+    };
     let runbook = refresh.runbook.file().display();
     let wiring = format!(
         "name a connection of the target under `connections`, then `iomcopy run {runbook}`"
@@ -66,46 +69,21 @@ pub(super) fn ask(refresh: &Refresh, sight: &Sight) -> Vec<Finding> {
             &marks,
             variable,
         ),
-    ]
-}
-
-/// What names the source, with what each is: its environment id, its hosts.
-fn marks(source: &Environment) -> BTreeMap<String, &'static str> {
-    let host = |url: Option<&str>| {
-        let url = Url::parse(url?).ok()?;
-        // Ports tell services of one host apart.
-        let host = url.host_str()?.to_ascii_lowercase();
-        Some(
-            url.port()
-                .map_or(host.clone(), |port| format!("{host}:{port}")),
-        )
-    };
-    let dataverse = source.dataverse.as_ref().and_then(|d| d.url.as_deref());
-    let finance = source
-        .finance_operations
-        .as_ref()
-        .and_then(|f| f.url.as_deref());
-    [
-        (
-            Some(source.id.to_ascii_lowercase()),
-            "the source's environment id",
-        ),
-        (host(dataverse), "the host of the source's Dataverse"),
-        (
-            host(finance),
-            "the host of the source's Finance and Operations",
+        scan(
+            "cloud flow",
+            "write a rule for it under `replace` of activate-flows, or change it in the designer",
+            &sight.flows,
+            &marks,
+            |row: &Fields, id| text(row, "name").unwrap_or_else(|| id.to_string()),
         ),
     ]
-    .into_iter()
-    .filter_map(|(mark, what)| Some((mark?, what)))
-    .collect()
 }
 
 fn scan(
     noun: &str,
     remedy: &str,
     rows: &Reading<Rows>,
-    marks: &BTreeMap<String, &'static str>,
+    marks: &Marks,
     title: impl Fn(&Fields, uuid::Uuid) -> String,
 ) -> Finding {
     let probe = Probe::new(format!("no {noun} names the source"), remedy);
@@ -115,7 +93,7 @@ fn scan(
 fn scanned(
     probe: &Probe,
     rows: &Rows,
-    marks: &BTreeMap<String, &'static str>,
+    marks: &Marks,
     title: impl Fn(&Fields, uuid::Uuid) -> String,
 ) -> Finding {
     let mut found = Vec::new();
@@ -124,9 +102,10 @@ fn scanned(
             let Value::String(value) = value else {
                 continue;
             };
-            let value = value.to_ascii_lowercase();
-            let seen = marks.iter().filter(|(mark, _)| value.contains(*mark));
-            found.extend(seen.map(|(_, what)| format!("'{}' ({column}): {what}", title(row, *id))));
+            let seen = marks.found_in(value).into_iter();
+            found.extend(
+                seen.map(|mark| format!("'{}' ({column}): {}", title(row, *id), mark.what)),
+            );
         }
     }
     probe.none_of(&found, &count(rows.len(), "row"))
@@ -135,6 +114,7 @@ fn scanned(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clients::Environment;
     use crate::steps::probes::finding::Verdict;
     use serde_json::json;
     use uuid::Uuid;
@@ -150,8 +130,7 @@ mod tests {
 
     #[test]
     fn a_row_that_names_the_source_is_named_and_its_value_is_not_shown() {
-        let marks = marks(&source());
-        assert_eq!(marks.len(), 3);
+        let marks = Marks::of(&source(), &source());
         let of = |value: &str| {
             let row = json!({"msdyn_value": value, "other": 1})
                 .as_object()

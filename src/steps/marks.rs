@@ -1,0 +1,170 @@
+//! What names the source wherever it stands: its environment id, the hosts of its services, the ids
+//! of its connections, and the values of its environment variables that the target has otherwise.
+//!
+//! A copied row that still holds one of them acts on the source. What a row holds is never shown,
+//! only what it names.
+
+use std::collections::BTreeMap;
+
+use url::Url;
+
+use super::names::{Fields, lookup, text};
+use super::seals;
+use crate::clients::Environment;
+use crate::engine::Known;
+use crate::text::escape;
+
+/// The shortest value of a variable that is looked for: shorter ones stand everywhere by chance.
+const SHORTEST: usize = 8;
+
+/// Everything that names the source, lower case, with what it is.
+#[derive(Debug, Default)]
+pub(super) struct Marks(BTreeMap<String, Mark>);
+
+/// One thing that names the source.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Mark {
+    /// What it is, in words.
+    pub(super) what: String,
+    /// The text itself and what the target has in its place, where both may be shown.
+    pub(super) replacement: Option<(String, String)>,
+}
+
+impl Marks {
+    /// What the descriptions of both environments tell: id and hosts.
+    pub(super) fn of(source: &Environment, target: &Environment) -> Self {
+        let dataverse = |side: &Environment| host(side.dataverse.as_ref()?.url.as_deref());
+        let finance = |side: &Environment| host(side.finance_operations.as_ref()?.url.as_deref());
+        let id = |side: &Environment| Some(side.id.clone());
+        let mut marks = Self::default();
+        for (old, new, what) in [
+            (id(source), id(target), "the source's environment id"),
+            (
+                dataverse(source),
+                dataverse(target),
+                "the host of the source's Dataverse",
+            ),
+            (
+                finance(source),
+                finance(target),
+                "the host of the source's Finance and Operations",
+            ),
+        ] {
+            if let Some(old) = old {
+                marks.add(&old, what.to_owned(), new.map(|new| (old.clone(), new)));
+            }
+        }
+        marks
+    }
+
+    /// With what the first seal tells besides: connections and environment variables.
+    pub(super) fn with_recorded(mut self, known: &Known) -> Self {
+        let of = |side: &str, table: &str| {
+            let rows = seals::rows(known, seals::BEFORE_COPY, &format!("{side}/{table}"));
+            rows.into_iter().map(|(_, row)| row).collect::<Vec<_>>()
+        };
+        for row in of("source", "connectionreference") {
+            if let Some(connection) = text(&row, "connectionid") {
+                let name = text(&row, "connectionreferencelogicalname").unwrap_or_default();
+                let what = format!("the source's connection of '{}'", escape(&name));
+                self.add(&connection, what, None);
+            }
+        }
+        let values = |side: &str| variables(known, side, &of(side, "environmentvariablevalue"));
+        let target = values("target");
+        for (name, value) in values("source") {
+            if value.len() >= SHORTEST && target.get(&name) != Some(&value) {
+                let what = format!(
+                    "the source's value of environment variable '{}'",
+                    escape(&name)
+                );
+                self.add(&value, what, None);
+            }
+        }
+        self
+    }
+
+    fn add(&mut self, text: &str, what: String, replacement: Option<(String, String)>) {
+        if !text.trim().is_empty() {
+            let mark = Mark { what, replacement };
+            self.0.entry(text.to_ascii_lowercase()).or_insert(mark);
+        }
+    }
+
+    /// What of it stands in a text, whatever the case.
+    pub(super) fn found_in(&self, text: &str) -> Vec<&Mark> {
+        let text = text.to_ascii_lowercase();
+        let seen = self.0.iter().filter(|(mark, _)| text.contains(*mark));
+        seen.map(|(_, mark)| mark).collect()
+    }
+}
+
+/// The host of an address, with its port where one is written: ports tell services of one host
+/// apart.
+fn host(url: Option<&str>) -> Option<String> {
+    let url = Url::parse(url?).ok()?;
+    let host = url.host_str()?;
+    Some(
+        url.port()
+            .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")),
+    )
+}
+
+/// The values of one side's environment variables, by their schema names.
+fn variables(known: &Known, side: &str, values: &[Fields]) -> BTreeMap<String, String> {
+    let prefix = format!("{side}/environmentvariabledefinition");
+    let names: BTreeMap<_, _> = seals::rows(known, seals::BEFORE_COPY, &prefix)
+        .into_iter()
+        .filter_map(|(id, row)| Some((id, text(&row, "schemaname")?)))
+        .collect();
+    values
+        .iter()
+        .filter_map(|row| {
+            let name = names.get(&lookup(row, "environmentvariabledefinitionid")?)?;
+            Some((name.clone(), text(row, "value")?))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn environment(id: &str, host: &str) -> Environment {
+        Environment::from_value(json!({"name": id, "properties": {
+            "linkedEnvironmentMetadata": {"instanceUrl": format!("https://{host}.crm4.dynamics.com/")},
+            "linkedAppMetadata": {"url": format!("https://{host}.operations.dynamics.com/")}}}))
+        .unwrap()
+    }
+
+    #[test]
+    fn id_and_hosts_are_found_whatever_their_case_with_what_the_target_has() {
+        let source = environment("11111111-1111-1111-1111-11111111ABCD", "prod");
+        let target = environment("22222222-2222-2222-2222-222222222222", "uat");
+        let marks = Marks::of(&source, &target);
+        assert!(
+            marks
+                .found_in("https://uat.crm4.dynamics.com/x?key=1")
+                .is_empty()
+        );
+        let found = marks.found_in("https://PROD.crm4.dynamics.com/x");
+        assert_eq!(found.len(), 1);
+        assert_eq!(
+            found[0].replacement,
+            Some((
+                "prod.crm4.dynamics.com".to_owned(),
+                "uat.crm4.dynamics.com".to_owned()
+            ))
+        );
+        let id = marks.found_in("/environments/11111111-1111-1111-1111-11111111abcd/");
+        assert_eq!(id[0].what, "the source's environment id");
+    }
+
+    #[test]
+    fn an_empty_text_names_nothing() {
+        let mut marks = Marks::default();
+        marks.add(" ", "nothing".to_owned(), None);
+        assert!(marks.found_in("any text").is_empty());
+    }
+}

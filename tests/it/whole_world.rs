@@ -1,0 +1,406 @@
+//! What the whole tenant must hold after a refresh, told from its world and from what it was seeded
+//! with, and from nothing that the program says.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value};
+
+use crate::harness::World;
+
+/// The tables that are looked through for what names the source.
+const LOOKED_THROUGH: [&str; 14] = [
+    "connectionreference",
+    "connector",
+    "environmentvariabledefinition",
+    "environmentvariablevalue",
+    "msdyn_iomdesigner",
+    "msdyn_iomplatformconnectionreference",
+    "msdyn_iompolicy",
+    "msdyn_iomprovider",
+    "msdyn_iomproviderconnectionreference",
+    "msdyn_iomproviderparameter",
+    "msdyn_iomprovidertransformation",
+    "msdyn_iomrule",
+    "msdyn_iomwarehousemapping",
+    "workflow",
+];
+
+/// The user whose flows and connections the target's shall be.
+const SERVICE: &str = "svc-iom@contoso.com";
+
+/// Object by object, what a refresh of the whole tenant promises.
+pub(crate) fn the_whole_world_is_right(world: &World) {
+    the_environment_is_open(world);
+    every_slot_holds_the_new_action_of_the_same_logic(world);
+    what_was_published_is_and_drafts_are_drafts(world);
+    providers_are_what_they_were(world);
+    settings_are_the_targets_own(world);
+    mappings_lead_to_the_new_providers(world);
+    nothing_names_the_source(world);
+    owners_are_right(world);
+    flows_are_on_as_in_the_source(world);
+    what_is_the_customers_own_is_as_it_was(world);
+}
+
+fn the_environment_is_open(world: &World) {
+    let properties = &world.environment("Contoso UAT")["properties"];
+    assert_eq!(properties["states"]["runtime"]["id"], "Enabled");
+    let metadata = &properties["linkedEnvironmentMetadata"];
+    assert_eq!(metadata["backgroundOperationsState"], "Enabled");
+    assert_eq!(world.heard("POST", "/copy"), 1, "one copy");
+}
+
+/// Every graph equals its original, byte for byte, but for the ids of actions and the name that the
+/// library gives one of them today.
+fn every_slot_holds_the_new_action_of_the_same_logic(world: &World) {
+    let logic = |row: &Value| lookup(row, "msdyn_logicdefinitionid");
+    let new: BTreeMap<String, &Value> = world
+        .rows("msdyn_iomprovideraction")
+        .into_iter()
+        .map(|row| (logic(row), row))
+        .collect();
+    assert_eq!(new.len(), 28, "28 actions, each of a logic of its own");
+    let old = world.rows_of("source", "msdyn_iomprovideraction");
+    let now = by_id(world.rows("msdyn_iomdesigner"), "msdyn_iomdesignerid");
+    let mut slots = 0;
+    for original in world.rows_of("source", "msdyn_iomdesigner") {
+        let mut expected = text(original, "msdyn_graph").to_owned();
+        for action in &old {
+            let id = text(action, "msdyn_iomprovideractionid");
+            let successor = new[&logic(action)];
+            let new_id = text(successor, "msdyn_iomprovideractionid");
+            assert!(
+                !world.seed.keys().any(|key| key.ends_with(new_id)),
+                "{new_id} was made in the refresh"
+            );
+            for (old, new) in [
+                (id.to_owned(), new_id.to_owned()),
+                (id.to_uppercase(), new_id.to_uppercase()),
+            ] {
+                slots += expected.matches(&old).count();
+                expected = expected.replace(&old, &new);
+                if old == new.to_lowercase() {
+                    break;
+                }
+            }
+            let (was, is) = (text(action, "msdyn_name"), text(successor, "msdyn_name"));
+            if was != is && expected.contains(new_id) {
+                expected = expected.replace(&format!("{was}\""), &format!("{is}\""));
+            }
+        }
+        let id = text(original, "msdyn_iomdesignerid");
+        let name = text(original, "msdyn_name");
+        assert_eq!(text(now[id], "msdyn_graph"), expected, "{name}");
+        assert_eq!(text(now[id], "msdyn_name"), name);
+    }
+    assert_eq!(slots, 24, "24 of 25 uses of actions are led to new ones");
+    let dangling = now
+        .values()
+        .filter(|row| text(row, "msdyn_graph").contains("deadbeef-0000-4000-8000-000000000001"));
+    assert_eq!(dangling.count(), 1, "the dangling one is untouched");
+}
+
+fn what_was_published_is_and_drafts_are_drafts(world: &World) {
+    let now = by_id(world.rows("msdyn_iomdesigner"), "msdyn_iomdesignerid");
+    let flows = by_id(world.rows("workflow"), "workflowid");
+    let mut published = 0;
+    for original in world.rows_of("source", "msdyn_iomdesigner") {
+        let id = text(original, "msdyn_iomdesignerid");
+        assert_eq!(now[id]["statecode"], original["statecode"], "{original}");
+        let of = |row: &&Value| lookup(row, "msdyn_designerid") == id;
+        let steps: Vec<&Value> = world.rows("msdyn_iomstep").into_iter().filter(of).collect();
+        let before = world.rows_of("source", "msdyn_iomstep");
+        assert_eq!(steps.len(), before.into_iter().filter(of).count());
+        if original["statecode"] == 1 {
+            published += 1;
+            assert!(!steps.is_empty());
+        }
+        for step in steps {
+            let step_id = text(step, "msdyn_iomstepid");
+            let is_new = !world.seed.keys().any(|key| key.ends_with(step_id));
+            assert!(is_new, "compiled anew: {step}");
+            let flow = flows[lookup(step, "msdyn_workflowid").as_str()];
+            assert_eq!(flow["statecode"], 1, "{flow}");
+        }
+    }
+    assert_eq!(published, 4, "four orchestrations are published");
+    // A policy that a published orchestration uses is published; the others are what they were.
+    let policies = by_id(world.rows("msdyn_iompolicy"), "msdyn_iompolicyid");
+    let graphs: Vec<&str> = now
+        .values()
+        .filter(|row| row["statecode"] == 1)
+        .map(|row| text(row, "msdyn_graph"))
+        .collect();
+    for original in world.rows_of("source", "msdyn_iompolicy") {
+        let id = text(original, "msdyn_iompolicyid");
+        let used = graphs.iter().any(|graph| graph.contains(id));
+        if used {
+            assert_eq!(policies[id]["statecode"], 0, "published: {original}");
+        } else {
+            assert_eq!(policies[id]["statecode"], original["statecode"]);
+        }
+    }
+}
+
+/// One new, active instance for each that was active, under its name.
+fn providers_are_what_they_were(world: &World) {
+    let definition = |row: &Value| lookup(row, "msdyn_providerdefinitionid");
+    let was_active = |row: &&Value| row["statecode"] == 0;
+    let names = |rows: Vec<&Value>| -> BTreeMap<String, String> {
+        rows.into_iter()
+            .filter(was_active)
+            .map(|row| (definition(row), text(row, "msdyn_name").to_owned()))
+            .collect()
+    };
+    let now = world.rows("msdyn_iomprovider");
+    assert_eq!(now.len(), 12, "the inactive instance does not come back");
+    assert_eq!(
+        names(now.clone()),
+        names(world.rows_of("source", "msdyn_iomprovider"))
+    );
+    for row in now {
+        let id = text(row, "msdyn_iomproviderid");
+        assert!(!world.seed.keys().any(|key| key.ends_with(id)), "{row}");
+    }
+}
+
+/// Parameters and transformations: byte for byte what the target had, else what the source has.
+fn settings_are_the_targets_own(world: &World) {
+    for (table, declared, column) in [
+        (
+            "msdyn_iomproviderparameter",
+            "msdyn_parameterdefinitionid",
+            "msdyn_value",
+        ),
+        (
+            "msdyn_iomprovidertransformation",
+            "msdyn_transformationdefinitionid",
+            "msdyn_transformation",
+        ),
+    ] {
+        let values = |settings: Vec<&Value>, providers: Vec<&Value>| -> BTreeMap<String, Value> {
+            let active: BTreeSet<&str> = providers
+                .into_iter()
+                .filter(|row| row["statecode"] == 0)
+                .map(|row| text(row, "msdyn_iomproviderid"))
+                .collect();
+            settings
+                .into_iter()
+                .filter(|row| active.contains(lookup(row, "msdyn_providerid").as_str()))
+                .map(|row| (lookup(row, declared), row[column].clone()))
+                .collect()
+        };
+        let now = values(world.rows(table), world.rows("msdyn_iomprovider"));
+        let mut expected = values(
+            world.rows_of("source", table),
+            world.rows_of("source", "msdyn_iomprovider"),
+        );
+        let targets = values(
+            world.seeded("target", table),
+            world.seeded("target", "msdyn_iomprovider"),
+        );
+        let mut differ = 0;
+        for (declared, value) in targets.into_iter().filter(|(_, value)| value.is_string()) {
+            if let Some(expected) = expected.get_mut(&declared) {
+                differ += usize::from(*expected != value);
+                *expected = value;
+            }
+        }
+        assert_eq!(now, expected, "{table}");
+        assert!(differ > 0, "{table}: target and source differ somewhere");
+        assert!(now.values().filter(|value| value.is_string()).count() > 1);
+    }
+}
+
+fn mappings_lead_to_the_new_providers(world: &World) {
+    let definitions: BTreeMap<String, String> = world
+        .rows("msdyn_iomprovider")
+        .into_iter()
+        .chain(world.rows_of("source", "msdyn_iomprovider"))
+        .map(|row| {
+            let id = text(row, "msdyn_iomproviderid").to_owned();
+            (id, lookup(row, "msdyn_providerdefinitionid"))
+        })
+        .collect();
+    let now = by_id(
+        world.rows("msdyn_iomwarehousemapping"),
+        "msdyn_iomwarehousemappingid",
+    );
+    let originals = world.rows_of("source", "msdyn_iomwarehousemapping");
+    assert_eq!(now.len(), originals.len());
+    for original in originals {
+        let row = now[text(original, "msdyn_iomwarehousemappingid")];
+        let (was, is) = (
+            lookup(original, "msdyn_providerid"),
+            lookup(row, "msdyn_providerid"),
+        );
+        assert_ne!(was, is, "the new instance");
+        assert_eq!(definitions[&was], definitions[&is]);
+        assert_eq!(
+            without(row, &["msdyn_providerid"]),
+            without(original, &["msdyn_providerid"])
+        );
+    }
+}
+
+/// The source's environment, hosts and connections stand in no row of the tables looked through.
+fn nothing_names_the_source(world: &World) {
+    let source = world.environment("Contoso Prod");
+    let properties = &source["properties"];
+    let id = text(source, "name").to_owned();
+    let connections: Vec<String> = world
+        .objects
+        .keys()
+        .filter_map(|key| key.strip_prefix(&format!("connection/{id}/")))
+        .map(str::to_owned)
+        .collect();
+    assert!(connections.len() > 10, "{connections:?}");
+    let domain = text(&properties["linkedEnvironmentMetadata"], "domainName").to_owned();
+    let hosts = [
+        host(text(
+            &properties["linkedEnvironmentMetadata"],
+            "instanceUrl",
+        )),
+        host(text(&properties["linkedAppMetadata"], "url")),
+        domain,
+        "//shop.contoso.com".to_owned(),
+    ];
+    let marks: Vec<String> = [id].into_iter().chain(hosts).chain(connections).collect();
+    for table in LOOKED_THROUGH {
+        let rows = world.rows(table);
+        assert!(!rows.is_empty() || table == "msdyn_iomrule", "{table}");
+        for row in rows {
+            let row = row.to_string().to_lowercase();
+            let named: Vec<&String> = marks
+                .iter()
+                .filter(|mark| row.contains(&mark.to_lowercase()))
+                .collect();
+            assert!(named.is_empty(), "{table} names {named:?}: {row}");
+        }
+    }
+    for value in world.seeded("target", "environmentvariablevalue") {
+        let now: Vec<&Value> = world.rows("environmentvariablevalue");
+        assert!(
+            now.iter().any(|row| row["value"] == value["value"]),
+            "{value} is back"
+        );
+    }
+}
+
+fn owners_are_right(world: &World) {
+    let users = world.rows("systemuser");
+    let service = users
+        .iter()
+        .find(|row| row["domainname"] == SERVICE)
+        .expect("the service account is a user");
+    let service = text(service, "systemuserid");
+    let mut checked = 0;
+    for table in [
+        "connectionreference",
+        "msdyn_iomplatformconnectionreference",
+        "msdyn_iomprovider",
+        "msdyn_iomproviderconnectionreference",
+        "msdyn_iomprovideraction",
+    ] {
+        for row in world.rows(table) {
+            assert_eq!(lookup(row, "ownerid"), service, "{table}: {row}");
+            checked += 1;
+        }
+    }
+    for flow in world.rows("workflow") {
+        let is_made = !world
+            .seed
+            .keys()
+            .any(|key| key.ends_with(text(flow, "workflowid")));
+        if is_made || flow["statecode"] == 1 && flow["ismanaged"] == false {
+            assert_eq!(lookup(flow, "ownerid"), service, "{flow}");
+            checked += 1;
+        }
+    }
+    assert!(checked > 100, "{checked}");
+}
+
+/// What was on in the source is on, but for what is made anew; what was off is off.
+fn flows_are_on_as_in_the_source(world: &World) {
+    let now = by_id(world.rows("workflow"), "workflowid");
+    let providers: BTreeSet<&str> = world
+        .rows_of("source", "msdyn_iomprovider")
+        .into_iter()
+        .map(|row| text(row, "msdyn_iomproviderid"))
+        .collect();
+    for original in world.rows_of("source", "workflow") {
+        let name = text(original, "name");
+        let id = text(original, "workflowid");
+        let is_deployed = name.starts_with("iom_") || name.ends_with(')');
+        if is_deployed && providers.iter().any(|id| name.contains(id)) {
+            if name.starts_with("Contoso - ") {
+                continue;
+            }
+            let left = now.get(id);
+            assert!(
+                left.is_none_or(|flow| flow["statecode"] != 1),
+                "a deleted provider's flow does not run: {name}"
+            );
+        } else if let Some(flow) = now.get(id) {
+            let was_on = original["statecode"] == 1;
+            assert_eq!(flow["statecode"] == 1, was_on, "{name}");
+        } else {
+            assert!(name.starts_with("(DO NOT DELETE OR MODIFY) "), "{name}");
+        }
+    }
+}
+
+/// A flow of the customer's own that has nothing to do with the refresh, and the orchestration
+/// without provider actions, are as the copy brought them.
+fn what_is_the_customers_own_is_as_it_was(world: &World) {
+    let watched = |rows: Vec<&Value>| -> Value {
+        let found = rows
+            .into_iter()
+            .find(|row| text(row, "name").starts_with("Contoso - Watch "));
+        found.expect("the customer's own flow is there").clone()
+    };
+    let (now, was) = (
+        watched(world.rows("workflow")),
+        watched(world.rows_of("source", "workflow")),
+    );
+    assert_eq!(
+        without(&now, &["modifiedby"]),
+        without(&was, &["modifiedby"])
+    );
+    let changed = world.requests.iter().filter(|request| {
+        request["method"] != "GET" && text(request, "path").contains(text(&now, "workflowid"))
+    });
+    assert_eq!(changed.count(), 0, "nobody wrote to it");
+}
+
+fn host(url: &str) -> String {
+    url.trim_start_matches("http://")
+        .trim_end_matches('/')
+        .to_owned()
+}
+
+fn text<'a>(row: &'a Value, column: &str) -> &'a str {
+    row[column].as_str().unwrap_or_default()
+}
+
+/// The id that a lookup leads to.
+fn lookup(row: &Value, column: &str) -> String {
+    let held = row[column]
+        .as_object()
+        .and_then(|held| held.values().next());
+    held.and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+fn by_id<'a>(rows: Vec<&'a Value>, id: &str) -> BTreeMap<&'a str, &'a Value> {
+    rows.into_iter().map(|row| (text(row, id), row)).collect()
+}
+
+/// A row without these columns, and without what changes whenever it is written.
+fn without(row: &Value, columns: &[&str]) -> Map<String, Value> {
+    let mut row = row.as_object().cloned().unwrap_or_default();
+    row.retain(|key, _| {
+        !columns.contains(&key.as_str())
+            && !["versionnumber", "modifiedon", "modifiedby"].contains(&key.as_str())
+    });
+    row
+}
