@@ -1,6 +1,6 @@
 //! The one integration test binary: each file beside this one is a module of it.
 //!
-//! - `guided`: every unpublished write as a person's task.
+//! - `guided`: every unpublished write as a person's task. `person`: does what a worksheet says.
 //! - `harness`: the program and the rehearsal tenant as processes, and the tenant's world as its
 //!   file tells it.
 //! - `rooms`: the house's arrows.
@@ -16,6 +16,7 @@ mod guided;
 mod harness;
 mod kills;
 mod lies;
+mod person;
 mod plans;
 mod probes;
 mod refusals;

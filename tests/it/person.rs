@@ -1,11 +1,12 @@
 //! Somebody who clicks in the portal: does what a line of a worksheet says, by the names that stand
 //! in it and nothing else, and sends what the clicks would send.
 
+use std::cell::RefCell;
 use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Stage, World};
+use crate::harness::Stage;
 
 /// A person who has signed in to the target.
 pub(crate) struct Person<'a> {
@@ -13,7 +14,11 @@ pub(crate) struct Person<'a> {
     runtime: tokio::runtime::Runtime,
     client: reqwest::Client,
     root: String,
-    token: String,
+    /// Where tokens are asked for, and with what.
+    sign_in: (String, String),
+    token: RefCell<String>,
+    /// The directory object of the user that they have signed in as.
+    user: RefCell<Option<String>>,
 }
 
 impl<'a> Person<'a> {
@@ -47,22 +52,31 @@ impl<'a> Person<'a> {
             address("authority"),
             iomcopy::rehearsal::TENANT
         );
-        let answer: Value = runtime.block_on(async {
-            let request = client
-                .post(url)
-                .header("content-type", "application/x-www-form-urlencoded")
-                .body(form);
-            let answer = request.send().await.expect("the authority answers");
-            answer.json().await.expect("it is JSON")
-        });
-        let token = text(&answer["access_token"]);
-        Self {
+        let person = Self {
             stage,
             runtime,
             client,
             root,
-            token,
-        }
+            sign_in: (url, form),
+            token: RefCell::default(),
+            user: RefCell::default(),
+        };
+        person.sign_in();
+        person
+    }
+
+    fn sign_in(&self) {
+        let (url, form) = &self.sign_in;
+        let request = self
+            .client
+            .post(url)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(form.clone());
+        let answer: Value = self.runtime.block_on(async {
+            let answer = request.send().await.expect("the authority answers");
+            answer.json().await.expect("it is JSON")
+        });
+        self.token.replace(text(&answer["access_token"]));
     }
 
     /// Does what one line says; a heading, or the word to save what was saved already, is nothing.
@@ -70,6 +84,11 @@ impl<'a> Person<'a> {
         let names = quoted(line);
         let name = |at: usize| names[at].as_str();
         let says = |words: &str| line.contains(words);
+        if let Some(user) = line.strip_prefix("sign in as ") {
+            let user = text(&self.user(user)["azureactivedirectoryobjectid"]);
+            self.user.replace(Some(user));
+            return;
+        }
         match line {
             _ if !is_work(line) => {}
             _ if says("press 'Activate system'") => self.press("rehearsal_ActivateSystem"),
@@ -172,9 +191,7 @@ impl<'a> Person<'a> {
         };
         let url = after("URL to ", ',');
         let owner = after("its owner must be ", '\n');
-        let users =
-            self.read(&format!("systemusers?$filter=domainname%20eq%20'{owner}'"));
-        let bind = format!("systemusers({})", text(&users[0]["systemuserid"]));
+        let bind = format!("systemusers({})", text(&self.user(&owner)["systemuserid"]));
         let row = self.rows(table).into_iter().find(|row| fits(row));
         let row = row.unwrap_or_else(|| panic!("no such reference: {line}"));
         self.patch(
@@ -241,6 +258,12 @@ impl<'a> Person<'a> {
         self.send("POST", path, Some(&json!({})));
     }
 
+    fn user(&self, name: &str) -> Value {
+        let path = format!("systemusers?$filter=domainname%20eq%20'{name}'");
+        let found = self.read(&path).pop();
+        found.unwrap_or_else(|| panic!("there is no user {name}"))
+    }
+
     fn one(&self, table: &str, name: &str) -> Value {
         let mut rows = self.rows(table);
         rows.retain(|row| is(row, name));
@@ -262,26 +285,43 @@ impl<'a> Person<'a> {
         self.send("PATCH", &path, Some(body));
     }
 
+    /// Sends a request; once more with a new token where the old one has expired.
     fn send(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
+        let (mut status, mut said) = self.once(method, path, body);
+        if status == 401 {
+            self.sign_in();
+            (status, said) = self.once(method, path, body);
+        }
+        assert!(
+            (200..300).contains(&status),
+            "{method} {path}: {status} {said}"
+        );
+        serde_json::from_str(&said).unwrap_or(Value::Null)
+    }
+
+    fn once(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, String) {
         let url = format!("{}/api/data/v9.2/{path}", self.root);
         let verb = reqwest::Method::from_bytes(method.as_bytes()).expect("a method");
+        let mut request = self.client.request(verb, url);
+        request = request.bearer_auth(self.token.borrow().as_str());
+        if let Some(user) = self.user.borrow().as_ref() {
+            request = request.header("CallerObjectId", user);
+        }
+        if let Some(body) = body {
+            request = request.json(body);
+        }
         self.runtime.block_on(async {
-            let mut request = self.client.request(verb, url).bearer_auth(&self.token);
-            if let Some(body) = body {
-                request = request.json(body);
-            }
             let answer = request.send().await.expect("the tenant answers");
-            let status = answer.status();
-            let said = answer.text().await.unwrap_or_default();
-            assert!(status.is_success(), "{method} {path}: {status} {said}");
-            serde_json::from_str(&said).unwrap_or(Value::Null)
+            let status = answer.status().as_u16();
+            (status, answer.text().await.unwrap_or_default())
         })
     }
 }
 
 /// Is there anything to do in a line, or does it only say where, or to save?
 pub(crate) fn is_work(line: &str) -> bool {
-    !line.starts_with("save '") && (line.contains(": ") || line.contains("', set ") || line.starts_with("press"))
+    !line.starts_with("save '")
+        && (line.contains(": ") || line.contains("', set ") || line.starts_with("press"))
 }
 
 /// Which part of a provider action stands somewhere.
@@ -322,22 +362,26 @@ fn edit(value: &mut Value, tile: &str, part: &dyn Fn(Part) -> Value) -> bool {
         .fold(found, |found, child| edit(child, tile, part) || found)
 }
 
-/// Puts a provider action into a tile: a lookup, an id with its name beside it, or an item.
+/// Puts a provider action into a tile: a lookup, an id with its name beside it, or an item. Ids are
+/// written as the tile has them: with braces, or without.
 fn fill(tile: &mut serde_json::Map<String, Value>, part: &dyn Fn(Part) -> Value) -> bool {
+    let braced = |id: Value| id.as_str().map(|id| json!(format!("{{{id}}}")));
     if tile.contains_key("providerAction") {
-        let id = part(Part::Id);
-        let lookup = if id.is_null() {
-            Value::Null
-        } else {
-            json!({"id": id, "name": part(Part::Name)})
-        };
+        let of_type = tile.get("actionType").map(|kind| text(&kind["id"]));
+        let mut id = part(Part::Id);
+        if of_type.is_some_and(|other| other.starts_with('{')) {
+            id = braced(id).unwrap_or_default();
+        }
+        let lookup = json!({"id": id, "name": part(Part::Name)});
+        let lookup = if id.is_null() { id } else { lookup };
         tile.insert("providerAction".to_owned(), lookup);
         return true;
     }
     if let Some(parameters) = tile.get_mut("parameters").and_then(Value::as_object_mut)
         && parameters.contains_key("providerActionId")
     {
-        parameters.insert("providerActionId".to_owned(), part(Part::Id));
+        let id = json!(braced(part(Part::Id)));
+        parameters.insert("providerActionId".to_owned(), id);
         parameters.insert("providerActionName".to_owned(), part(Part::Name));
         return true;
     }
@@ -346,14 +390,12 @@ fn fill(tile: &mut serde_json::Map<String, Value>, part: &dyn Fn(Part) -> Value)
         .into_iter()
         .flatten()
         .find(|item| item["ActivityTypeId"] == "ProviderAction");
-    match item {
-        Some(item) => {
-            item["ItemId"] = part(Part::Id);
-            item["Name"] = part(Part::Name);
-            true
-        }
-        None => false,
+    let found = item.is_some();
+    if let Some(item) = item {
+        item["ItemId"] = part(Part::Id);
+        item["Name"] = part(Part::Name);
     }
+    found
 }
 
 fn set_of(table: &str) -> String {
