@@ -61,6 +61,9 @@ fn text(session: &Session, findings: &[Finding]) -> String {
         if let Some(remedy) = &finding.remedy {
             text += &format!("         help: {}\n", escape(&redact(remedy)));
         }
+        if let Some(task) = &finding.task {
+            text += &format!("         else: a run waits for a person at {task}\n");
+        }
     }
     let with = |verdict| {
         findings
@@ -86,6 +89,7 @@ fn document_of(findings: &[Finding]) -> String {
                 "verdict": word(finding.verdict),
                 "read": redact(&finding.read),
                 "remedy": finding.remedy,
+                "task": finding.task,
             })
         })
         .collect();

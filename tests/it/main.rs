@@ -8,7 +8,8 @@
 //! - `kills`: SIGKILL of the program, of the tenant, between intent and handle; Ctrl-C.
 //! - `lies`: writes that are accepted and ignored; nothing claims success.
 //! - `plans`: the forecast, and plans that are approved.
-//! - `probes`: `preflight` names each trouble, `verify` tells what is left.
+//! - `probes`: `verify` tells what is left; what preflight cannot know is a task. `troubles`: what
+//!   `preflight` sees, and a run that stops for it.
 //! - `whole`: the whole tenant, end to end; one provider again. `whole_world`: what it must hold then.
 //! - `refusals`: what stops before anything is sent, with its exit code.
 
@@ -22,6 +23,7 @@ mod probes;
 mod refusals;
 mod rooms;
 mod thin_line;
+mod troubles;
 mod whole;
 mod whole_world;
 

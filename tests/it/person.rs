@@ -99,7 +99,7 @@ impl<'a> Person<'a> {
             }
             _ if says("Flows >") && says("stop it") => {
                 let state = json!({"statecode": 0, "statuscode": 1});
-                self.patch("iomdesigner", self.one("iomdesigner", name(0)), &state);
+                self.patch("iomdesigner", &self.one("iomdesigner", name(0)), &state);
             }
             _ if says("remove the provider action") => {
                 self.edits(name(0), name(1), &|_| Value::Null);
@@ -144,7 +144,7 @@ impl<'a> Person<'a> {
                 let bind = format!("msdyn_iomproviders({})", text(&provider));
                 let body = json!({"msdyn_ProviderId@odata.bind": bind});
                 let row = self.one("iomwarehousemapping", name(0));
-                self.patch("iomwarehousemapping", row, &body);
+                self.patch("iomwarehousemapping", &row, &body);
             }
             other => panic!("nobody knows how to do this: {other}"),
         }
@@ -154,7 +154,7 @@ impl<'a> Person<'a> {
         let row = || self.one("iomprovider", name);
         if line.ends_with(": deactivate it") {
             let state = json!({"statecode": 1, "statuscode": 2});
-            self.patch("iomprovider", row(), &state);
+            self.patch("iomprovider", &row(), &state);
         } else if line.ends_with(": delete it") {
             let path = format!(
                 "msdyn_iomproviders({})",
@@ -166,7 +166,7 @@ impl<'a> Person<'a> {
         } else {
             let new = quoted(line).pop().unwrap_or_default();
             assert!(line.contains(": rename it to '"), "{line}");
-            self.patch("iomprovider", row(), &json!({"msdyn_name": new}));
+            self.patch("iomprovider", &row(), &json!({"msdyn_name": new}));
         }
     }
 
@@ -177,7 +177,7 @@ impl<'a> Person<'a> {
         if line.ends_with(": activate it") {
             let row = self.rows(table).into_iter().find(|row| fits(row));
             let row = row.unwrap_or_else(|| panic!("no such connection: {line}"));
-            self.patch(table, row, &json!({"statecode": 0, "statuscode": 1}));
+            self.patch(table, &row, &json!({"statecode": 0, "statuscode": 1}));
         } else {
             self.connects(table, line, fits);
         }
@@ -196,7 +196,7 @@ impl<'a> Person<'a> {
         let row = row.unwrap_or_else(|| panic!("no such reference: {line}"));
         self.patch(
             table,
-            row,
+            &row,
             &json!({"msdyn_connectionurl": url, "ownerid@odata.bind": bind}),
         );
     }
@@ -212,7 +212,7 @@ impl<'a> Person<'a> {
             .into_iter()
             .find(|row| is(row, &names[1]) && row["_msdyn_providerid_value"] == provider)
             .unwrap_or_else(|| panic!("no such row: {line}"));
-        self.patch(table, row, &json!({ column: value }));
+        self.patch(table, &row, &json!({ column: value }));
     }
 
     /// A capture in the copy of a seal beside the state file.
@@ -242,7 +242,7 @@ impl<'a> Person<'a> {
         );
         self.patch(
             "iomdesigner",
-            row,
+            &row,
             &json!({"msdyn_graph": graph.to_string()}),
         );
     }
@@ -280,8 +280,8 @@ impl<'a> Person<'a> {
         answer["value"].as_array().cloned().unwrap_or_default()
     }
 
-    fn patch(&self, table: &str, row: Value, body: &Value) {
-        let path = format!("{}({})", set_of(table), text(&id_of(&row, table)));
+    fn patch(&self, table: &str, row: &Value, body: &Value) {
+        let path = format!("{}({})", set_of(table), text(&id_of(row, table)));
         self.send("PATCH", &path, Some(body));
     }
 

@@ -163,6 +163,20 @@ pub(in crate::steps) fn moved_connectors(
         .collect()
 }
 
+/// Of the connectors that a definition names, the custom ones of which an environment has none,
+/// whatever its suffix. A custom connector is known by the suffix that an environment gave it.
+pub(in crate::steps) fn missing_connectors(
+    used: &BTreeSet<String>,
+    here: &BTreeSet<String>,
+) -> Vec<String> {
+    let stems: BTreeSet<String> = here.iter().map(|id| stem(id)).collect();
+    let is_custom = |id: &str| stem(id) != id.to_ascii_lowercase().replace("-5f", "_");
+    used.iter()
+        .filter(|id| is_custom(id) && !stems.contains(&stem(id)))
+        .cloned()
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

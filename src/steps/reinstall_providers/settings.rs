@@ -75,6 +75,9 @@ pub(super) struct Settings {
     kind: Setting,
 }
 
+/// By definition and the setting's logical name: the row and its value.
+type Held = BTreeMap<(String, String), (Uuid, String)>;
+
 /// A setting of a provider: which one it is, and its text.
 struct SettingRow {
     id: Uuid,
@@ -172,12 +175,8 @@ impl Settings {
             .and_then(|(_, row)| text(&row, column))
     }
 
-    /// What the target had before the copy, by definition and the setting's logical name: the row
-    /// and its value.
-    fn target_values(
-        &self,
-        known: &Known,
-    ) -> Result<BTreeMap<(String, String), (Uuid, String)>, Failure> {
+    /// What the target had before the copy.
+    fn target_values(&self, known: &Known) -> Result<Held, Failure> {
         let before = Catalogue::sealed(&self.refresh, known, seals::BEFORE_COPY, "target/")?;
         let rows = seals::rows(
             known,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::sight::{Sight, reinstalled};
 use crate::engine::Failure;
-use crate::runbook::{IomTable, ProviderChoice, Secret, Word as _};
+use crate::runbook::{IomTable, Located, ProviderChoice, Secret, Word as _};
 use crate::steps::Refresh;
 use crate::steps::names::Names;
 use crate::steps::probes::finding::{Finding, Probe};
@@ -31,23 +31,94 @@ pub(super) fn ask(refresh: &Refresh, sight: &Sight) -> Vec<Finding> {
     let probe = parameters_probe();
     findings.push(probe.settle(catalogue.clone().and_then(|catalogue| {
         let declared = declared(refresh, sight, catalogue)?;
-        Ok(parameters(&probe, &options.parameters, &declared))
+        let place = |value: &Located<Secret>| refresh.runbook.place(value.span);
+        Ok(parameters(&probe, &options.parameters, place, &declared))
     })));
-    let listed: Vec<&str> = match &options.providers.value {
-        ProviderChoice::PreviouslyActive => Vec::new(),
-        ProviderChoice::Definitions(names) => names.iter().map(|n| n.value.as_str()).collect(),
+    let listed: &[Located<String>] = match &options.providers.value {
+        ProviderChoice::PreviouslyActive => &[],
+        ProviderChoice::Definitions(names) => names,
     };
-    let accepted = options.accept_terms.iter().map(|name| name.value.as_str());
+    let listed = written(refresh, listed.iter().chain(&options.accept_terms));
     let probe = listed_probe();
-    findings.push(probe.settle(catalogue.map(|catalogue| {
-        let known: BTreeSet<String> = catalogue
-            .definitions
-            .values()
-            .map(|definition| definition.logical_name.to_ascii_lowercase())
-            .collect();
-        listed_judged(&probe, listed.into_iter().chain(accepted), &known)
+    findings.push(probe.settle(catalogue.clone().map(|catalogue| {
+        let definitions = catalogue.definitions.values().map(|d| &d.logical_name);
+        listed_judged(&probe, &listed, &lower(definitions))
     })));
+    findings.extend(terms(refresh, catalogue.clone()));
+    findings.push(aliases(refresh, catalogue));
     findings
+}
+
+/// Names that the runbook writes, each with its place.
+fn written<'a>(
+    refresh: &Refresh,
+    names: impl Iterator<Item = &'a Located<String>>,
+) -> Vec<(String, String)> {
+    names
+        .map(|name| (name.value.clone(), refresh.runbook.place(name.span)))
+        .collect()
+}
+
+fn lower<'a>(names: impl Iterator<Item = &'a String>) -> BTreeSet<String> {
+    names.map(|name| name.to_ascii_lowercase()).collect()
+}
+
+/// Are all terms accepted, where the runbook lists whose are? Asked in step 6, it would be too late.
+fn terms(refresh: &Refresh, catalogue: Result<&Catalogue, Failure>) -> Option<Finding> {
+    let options = &refresh.runbook.steps.reinstall_providers.options;
+    let first = options.accept_terms.first()?;
+    let probe = Probe::new(
+        "the terms of every provider to be reinstalled are accepted",
+        format!(
+            "read them in the library (IOM app > Providers > Library), then add the definitions \
+             that are named to `accept-terms` at {}, or take the list out: whoever installs then \
+             accepts",
+            refresh.runbook.place(first.span)
+        ),
+    );
+    let accepted = lower(options.accept_terms.iter().map(|name| &name.value));
+    Some(probe.settle(catalogue.map(|catalogue| {
+        let again = reinstalled(catalogue, &options.providers.value);
+        terms_judged(&probe, &again, &accepted)
+    })))
+}
+
+fn terms_judged(
+    probe: &Probe,
+    again: &[(&Provider, Option<&Definition>)],
+    accepted: &BTreeSet<String>,
+) -> Finding {
+    let open: Vec<String> = again
+        .iter()
+        .filter_map(|(provider, definition)| Some((provider, (*definition)?)))
+        .filter(|(_, definition)| !accepted.contains(&definition.logical_name.to_ascii_lowercase()))
+        .map(|(provider, definition)| {
+            format!("`{}` ('{}')", definition.logical_name, provider.name)
+        })
+        .collect();
+    probe.none_of(&open, &count(again.len(), "provider"))
+}
+
+/// Do the keys of `aliases` name actions of the library?
+fn aliases(refresh: &Refresh, catalogue: Result<&Catalogue, Failure>) -> Finding {
+    let step = &refresh.runbook.steps.restore_provider_actions;
+    let probe = Probe::new(
+        "every key of `aliases` names a logic definition of the library",
+        format!(
+            "correct the key in the step at {}: another name under a wrong key would never be found",
+            refresh.runbook.place(step.span)
+        ),
+    )
+    .wrong();
+    probe.settle(catalogue.map(|catalogue| {
+        let known = lower(catalogue.logic.values().map(|logic| &logic.logical_name));
+        let keys = step.options.aliases.keys();
+        let unknown: Vec<String> = keys
+            .filter(|key| !known.contains(&key.to_ascii_lowercase()))
+            .map(|key| format!("'{key}'"))
+            .collect();
+        probe.none_of(&unknown, &count(known.len(), "logic definition"))
+    }))
 }
 
 /// Do the tables and columns that the steps use exist, under a name that was found?
@@ -100,9 +171,10 @@ fn definitions(probe: &Probe, again: &[(&Provider, Option<&Definition>)]) -> Fin
 fn secrets(refresh: &Refresh) -> Finding {
     let parameters = &refresh.runbook.steps.reinstall_providers.options.parameters;
     let each = parameters.iter().flat_map(|(definition, values)| {
-        values
-            .iter()
-            .map(move |(name, secret)| (format!("{definition}.{name}"), &secret.value))
+        values.iter().map(move |(name, secret)| {
+            let place = refresh.runbook.place(secret.span);
+            (format!("{definition}.{name} ({place})"), &secret.value)
+        })
     });
     secrets_judged(each, |secret| refresh.secret(secret).map(drop))
 }
@@ -168,19 +240,22 @@ fn parameters_probe() -> Probe {
 fn parameters<T>(
     probe: &Probe,
     written: &BTreeMap<String, BTreeMap<String, T>>,
+    place: impl Fn(&T) -> String,
     declared: &Declared,
 ) -> Finding {
     let mut unknown = Vec::new();
     for (definition, values) in written {
         let Some(known) = declared.get(&definition.to_ascii_lowercase()) else {
-            unknown.push(format!("there is no definition '{definition}'"));
+            let at = values.values().next().map(&place).unwrap_or_default();
+            unknown.push(format!("there is no definition '{definition}' ({at})"));
             continue;
         };
-        for name in values.keys() {
+        for (name, value) in values {
             if !known.contains(&name.to_ascii_lowercase()) {
                 let has: Vec<&str> = known.iter().map(String::as_str).collect();
                 unknown.push(format!(
-                    "'{definition}' has no parameter '{name}', but {}",
+                    "'{definition}' has no parameter '{name}' ({}), but {}",
+                    place(value),
                     if has.is_empty() {
                         "none".to_owned()
                     } else {
@@ -201,14 +276,11 @@ fn listed_probe() -> Probe {
     .wrong()
 }
 
-fn listed_judged<'a>(
-    probe: &Probe,
-    listed: impl Iterator<Item = &'a str>,
-    known: &BTreeSet<String>,
-) -> Finding {
+fn listed_judged(probe: &Probe, listed: &[(String, String)], known: &BTreeSet<String>) -> Finding {
     let unknown: Vec<String> = listed
-        .filter(|name| !known.contains(&name.to_ascii_lowercase()))
-        .map(|name| format!("'{name}'"))
+        .iter()
+        .filter(|(name, _)| !known.contains(&name.to_ascii_lowercase()))
+        .map(|(name, place)| format!("'{name}' ({place})"))
         .collect();
     probe.none_of(&unknown, &count(known.len(), "definition"))
 }
@@ -281,14 +353,19 @@ mod tests {
                 definition.to_owned(),
                 BTreeMap::from([(name.to_owned(), "value")]),
             )]);
-            parameters(&parameters_probe(), &written, &declared)
+            parameters(
+                &parameters_probe(),
+                &written,
+                |_| "x.yaml:1:1".to_owned(),
+                &declared,
+            )
         };
         assert_eq!(of("msdyn_Avalara", "CompanyCode").verdict, Verdict::Pass);
         let wrong = of("msdyn_avalara", "company");
         assert_eq!(wrong.verdict, Verdict::Fail);
         assert_eq!(
             wrong.read,
-            "'msdyn_avalara' has no parameter 'company', but companycode"
+            "'msdyn_avalara' has no parameter 'company' (x.yaml:1:1), but companycode"
         );
         assert_eq!(of("msdyn_avalra", "companycode").verdict, Verdict::Fail);
     }
@@ -296,8 +373,36 @@ mod tests {
     #[test]
     fn a_list_names_definitions_that_exist() {
         let known = BTreeSet::from(["msdyn_fedex".to_owned()]);
-        let of = |name| listed_judged(&listed_probe(), [name].into_iter(), &known).verdict;
-        assert_eq!(of("msdyn_FedEx"), Verdict::Pass);
-        assert_eq!(of("fedex"), Verdict::Fail);
+        let of = |name: &str| {
+            let listed = [(name.to_owned(), "x.yaml:2:3".to_owned())];
+            listed_judged(&listed_probe(), &listed, &known)
+        };
+        assert_eq!(of("msdyn_FedEx").verdict, Verdict::Pass);
+        let wrong = of("fedex");
+        assert_eq!(
+            (wrong.verdict, wrong.read.as_str()),
+            (Verdict::Fail, "'fedex' (x.yaml:2:3)")
+        );
+    }
+
+    #[test]
+    fn terms_that_nobody_accepted_are_named() {
+        let provider = Provider {
+            id: Uuid::from_u128(2),
+            name: "F&O".to_owned(),
+            definition: Some(Uuid::from_u128(1)),
+            active: true,
+        };
+        let definition = definition(true);
+        let of = |accepted: &str| {
+            let accepted = BTreeSet::from([accepted.to_owned()]);
+            terms_judged(
+                &Probe::new("accepted", "read them"),
+                &[(&provider, Some(&definition))],
+                &accepted,
+            )
+        };
+        assert_eq!(of("msdyn_finops").verdict, Verdict::Pass);
+        assert_eq!(of("msdyn_fedex").read, "`msdyn_finops` ('F&O')");
     }
 }
