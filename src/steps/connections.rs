@@ -41,32 +41,6 @@ pub(super) fn choice<'a>(
     })
 }
 
-/// The connection id of a choice. A choice by account is looked up among the target's connections.
-pub(super) async fn resolve(
-    refresh: &Refresh,
-    choice: &ConnectionChoice,
-    connector: &str,
-) -> Result<String, Failure> {
-    if let ConnectionChoice::Id(id) = choice {
-        return Ok(id.clone());
-    }
-    let connections = refresh
-        .power_platform
-        .connections(refresh.target_id())
-        .await?;
-    let chosen = chosen(&connections, choice, connector);
-    chosen
-        .map(|connection| connection.id.clone())
-        .map_err(|why| {
-            Failure::failed(format!("'{}' {why}", refresh.runbook.target.name))
-                .with_help(
-                    "create the connection in the maker portal, or name the id of the right one in \
-                 the runbook",
-                )
-                .lasting()
-        })
-}
-
 /// Why a choice means no connection of a list: words that follow the environment's name.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum NotChosen {

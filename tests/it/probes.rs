@@ -60,7 +60,7 @@ fn new_row(world: &World, table: &str, columns: Value) -> Edit {
 
 fn run_of_the_release_flow(world: &World, status: &str) -> Edit {
     let flow = world.objects[&release_flow(world)]["workflowid"].clone();
-    let lookup = json!({"table": "workflow", "id": flow});
+    let lookup = json!({"workflow": flow});
     new_row(
         world,
         "flowrun",

@@ -13,7 +13,7 @@ use crate::steps::connections::{chosen, connector_of_url, visible};
 use crate::steps::names::Names;
 
 /// What the target's list of connections tells of the runbook's choices.
-pub(super) struct Choices {
+pub(in crate::steps) struct Choices {
     /// None where the list says nothing.
     connections: Option<Vec<Connection>>,
     /// Is the survey only shown? Then what does not exist yet is described.
@@ -21,7 +21,8 @@ pub(super) struct Choices {
 }
 
 impl Choices {
-    pub(super) async fn read(refresh: &Refresh, known: &Known) -> Result<Self, Failure> {
+    /// Reads the target's list of connections.
+    pub(in crate::steps) async fn read(refresh: &Refresh, known: &Known) -> Result<Self, Failure> {
         Ok(Self {
             connections: visible(refresh).await?,
             planning: known.is_planning(),
@@ -29,7 +30,7 @@ impl Choices {
     }
 
     /// The id of the connection that a choice means. In a plan, what cannot be told yet is described.
-    pub(super) fn connection(
+    pub(in crate::steps) fn connection(
         &self,
         refresh: &Refresh,
         choice: &ConnectionChoice,

@@ -25,6 +25,7 @@ mod platform_references;
 mod references;
 
 pub(super) use self::activate_system::{is_iom_solution, platform_flows};
+pub(super) use self::choices::Choices;
 
 use std::sync::Arc;
 

@@ -15,10 +15,10 @@ use crate::engine::{Change, Failure, Known, Reading, Survey};
 use crate::runbook::{IomRequest, IomTable};
 use crate::steps::connections::{
     OwnerRow, acting_as, choice, connection_url, connector_of_url, leads_into, owner, owner_of,
-    resolve,
 };
 use crate::steps::names::{Fields, Names, is_labelled, text};
 use crate::steps::providers::{Catalogue, Provider};
+use crate::steps::reconfigure_connections::Choices;
 use crate::steps::tenant_set::{Fill, IomWrite, RowReader};
 use crate::steps::view::View;
 use crate::steps::{Refresh, seals};
@@ -52,12 +52,13 @@ fn references(names: &Names, rows: Vec<(Uuid, Fields)>) -> Result<Vec<Reference>
 }
 
 /// What connections of new instances are compared with: their own rows, the old ones, and what the
-/// target had.
+/// target had; and the connections that the runbook chose.
 struct Wirings {
     current: Vec<Reference>,
     recorded: Vec<Reference>,
     target: BTreeMap<(String, String), String>,
     names: BTreeMap<Uuid, String>,
+    choices: Choices,
 }
 
 impl Wirings {
@@ -99,6 +100,7 @@ impl Wirings {
             recorded,
             target,
             names: logical(seals::PROVIDERS, ""),
+            choices: Choices::read(refresh, known).await?,
         })
     }
 
@@ -124,7 +126,7 @@ impl Wirings {
     }
 
     /// The URL that a new reference shall have: the runbook's connection, else what the target had.
-    async fn wanted(
+    fn wanted(
         &self,
         refresh: &Refresh,
         definition: &str,
@@ -140,7 +142,7 @@ impl Wirings {
             .options
             .connections;
         if let Some(choice) = choice(&refresh.runbook, Some(section), name, &connector) {
-            let connection = resolve(refresh, choice, &connector).await?;
+            let connection = self.choices.connection(refresh, choice, &connector)?;
             if let Some(url) = connection_url(template, refresh.target_id(), &connection) {
                 return Ok(url);
             }
@@ -188,9 +190,7 @@ impl Survey for Connections {
                 {
                     return Err(missing("connection reference", &name, &instance.name));
                 }
-                let wanted = wirings
-                    .wanted(refresh, &definition.logical_name, &name, recorded)
-                    .await?;
+                let wanted = wirings.wanted(refresh, &definition.logical_name, &name, recorded)?;
                 let wanted_owner = owner
                     .as_ref()
                     .map(|owner| owner.id.to_string())
