@@ -58,7 +58,8 @@ impl Clock {
         self.inner.speed
     }
 
-    /// The wall clock's time, for the `time` of records and events; never used to decide anything.
+    /// The wall clock's time, for the `time` of records and events, and for the end of a token as a
+    /// program on this machine tells it; never used to decide anything else.
     #[expect(
         clippy::disallowed_methods,
         reason = "the one place where the time of day is asked"

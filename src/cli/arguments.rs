@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::rehearsal::{DualWrite, Management, Seed, Skin};
+use crate::report::Command as Described;
 
 /// Refresh a Dynamics 365 Intelligent Order Management environment from another one
 #[derive(Debug, Parser)]
@@ -89,6 +91,8 @@ pub(super) enum Command {
     State(StateArguments),
     /// Serve the rehearsal tenant until Ctrl-C
     Rehearsal(RehearsalArguments),
+    /// Print the JSON Schema of a runbook, or of what a command writes as JSON
+    Schema(SchemaArguments),
 }
 
 /// What `run` takes.
@@ -107,7 +111,7 @@ pub(super) struct RunArguments {
     #[arg(long, value_name = "FILE")]
     pub(super) plan: Option<PathBuf>,
     /// Stop after this step
-    #[arg(long, value_name = "STEP", value_parser = clap::builder::PossibleValuesParser::new(crate::steps::NAMES))]
+    #[arg(long, value_name = "STEP", value_parser = PossibleValuesParser::new(crate::steps::NAMES))]
     pub(super) until: Option<String>,
     /// Do steps 5 to 7 again for one provider of a finished run: the guide's cure
     #[arg(long, value_name = "STEP", requires = "provider", value_parser = ["reinstall-providers"])]
@@ -187,6 +191,23 @@ pub(super) struct RehearsalArguments {
     /// A fault: KIND:"METHOD path-glob"; kinds: accept-and-ignore, hold, refuse=STATUS
     #[arg(long = "fault", value_name = "FAULT")]
     pub(super) faults: Vec<String>,
+}
+
+/// What `schema` takes.
+#[derive(Debug, Args)]
+pub(super) struct SchemaArguments {
+    /// What this command writes with --output json, in place of the runbook; of `run`, one line
+    #[arg(long, value_name = "COMMAND", value_parser = described_command())]
+    pub(super) output_of: Option<Described>,
+}
+
+/// A command that writes JSON, by its name in one word.
+fn described_command() -> impl TypedValueParser<Value = Described> {
+    let names = Described::ALL.map(Described::name);
+    PossibleValuesParser::new(names).try_map(|given| {
+        let known = Described::ALL.into_iter().find(|it| it.name() == given);
+        known.ok_or("no such command")
+    })
 }
 
 /// What `state` takes.

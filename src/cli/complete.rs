@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::arguments::CompleteArguments;
+use super::arguments::{CompleteArguments, Output};
 use super::confirm::who;
 use super::exit::DONE;
 use super::session::Session;
@@ -12,6 +12,7 @@ use crate::engine::{
     Failure, FailureKind, Known, Narrator, Phase, Work, Worksheet, proved, unreadable_evidence,
 };
 use crate::journal::{self, Completed, Opening};
+use crate::report::{CompleteDocument, TaskOutcome, Version, document as written};
 use crate::steps;
 use crate::text::escape;
 
@@ -69,9 +70,9 @@ async fn record(
             waived: Some(reason.clone()),
         };
         opening.journal.append(waived).await?;
-        session.printer.data(&format!(
-            "waived: {task} ({reason}); it stands in the state file"
-        ));
+        let line = format!("waived: {task} ({reason}); it stands in the state file");
+        let outcome = TaskOutcome::Waived;
+        tell(session, task, outcome, Some(reason), &line);
         return Ok(DONE);
     }
     let connected =
@@ -96,10 +97,22 @@ async fn record(
         return Err(worksheet.undone(task));
     }
     opening.journal.append(proved(task, who())).await?;
-    session
-        .printer
-        .data(&format!("done: {task}; the tenant shows it"));
+    let line = format!("done: {task}; the tenant shows it");
+    tell(session, task, TaskOutcome::Done, None, &line);
     Ok(DONE)
+}
+
+/// Says how the task ended: as one line, or as one JSON document.
+fn tell(session: &Session, task: &str, outcome: TaskOutcome, reason: Option<&String>, line: &str) {
+    session.printer.data(&match session.output {
+        Output::Human => line.to_owned(),
+        Output::Json => written(&CompleteDocument {
+            v: Version,
+            task: task.to_owned(),
+            outcome,
+            reason: reason.cloned(),
+        }),
+    });
 }
 
 fn find<'a>(list: &'a [crate::engine::Step], task: &str) -> Result<&'a Phase, Failure> {

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use crate::engine::{Failure, FailureKind};
-use crate::runbook::{self, FinopsMode, Gateway, ReadError, Runbook, Span};
+use crate::engine::{Failure, FailureKind, Mark};
+use crate::runbook::{self, Diagnostic, FinopsMode, Gateway, ReadError, Runbook, Span};
 
 /// Reads and binds a runbook. Every mistake is told at once.
 pub(super) fn read(path: &Path) -> Result<Runbook, Failure> {
@@ -11,7 +11,8 @@ pub(super) fn read(path: &Path) -> Result<Runbook, Failure> {
         ReadError::Invalid(diagnostics) => Failure::new(
             FailureKind::Wrong,
             format!("the runbook is not right\n{diagnostics}"),
-        ),
+        )
+        .at(diagnostics.iter().map(Mark::from)),
         error => Failure::new(FailureKind::Wrong, error.to_string()),
     })
 }
@@ -37,14 +38,14 @@ pub(super) fn require_supported(runbook: &Runbook) -> Result<(), Failure> {
     if unsupported.is_empty() {
         return Ok(());
     }
-    let blocks = unsupported.iter().map(|(span, why)| {
-        runbook
-            .diagnostic(*span, why, Some("leave the key out"))
-            .to_string()
-    });
-    let blocks: Vec<String> = blocks.collect();
+    let diagnostics = unsupported
+        .iter()
+        .map(|(span, why)| runbook.diagnostic(*span, why, Some("leave the key out")));
+    let diagnostics: Vec<Diagnostic> = diagnostics.collect();
+    let blocks: Vec<String> = diagnostics.iter().map(Diagnostic::to_string).collect();
     Err(Failure::new(
         FailureKind::Wrong,
         format!("this version cannot run it\n{}", blocks.join("\n")),
-    ))
+    )
+    .at(diagnostics.iter().map(Mark::from)))
 }

@@ -10,7 +10,7 @@ use super::exit::{DONE, word};
 use super::session::Session;
 use crate::engine::{EventKind, Failure, Known, Outcome};
 use crate::journal::{self, Occupancy, Opening};
-use crate::report::status_table;
+use crate::report::{headline, status_table};
 use crate::steps::{NAMES, summary};
 
 /// Closes the state file with how the process ended.
@@ -57,8 +57,12 @@ pub(super) fn tell_end(
             Err(failure) => word(failure.kind).to_owned(),
         },
         exit,
-        message: failure.map(|failure| failure.message.clone()),
+        message: failure.map(headline),
         help: failure.and_then(|failure| failure.help.clone()),
+        kind: failure.map(|failure| failure.kind),
+        diagnostics: failure
+            .map(|failure| failure.marks.clone())
+            .unwrap_or_default(),
         summary: json!(figures),
     });
     session.printer.hide();

@@ -9,10 +9,12 @@
 //! connect.rs    the runbook's services, reached: rehearsal, clients, both environments
 //! confirm.rs    the target's name, typed or given
 //! pinned.rs     what a run is pinned to
+//! usage.rs      a command line that cannot be understood
 //! ending.rs     how a process's part of a run ends
 //! fresh.rs      beginning anew: archive, captures from copies
 //! saved.rs      a plan in a file, to be approved
-//! run.rs plan.rs validate.rs preflight.rs verify.rs status.rs state.rs rehearsal.rs    the commands
+//! run.rs plan.rs validate.rs preflight.rs verify.rs status.rs complete.rs state.rs rehearsal.rs
+//! schema.rs     the commands
 //! ```
 
 mod arguments;
@@ -29,9 +31,11 @@ mod preflight;
 mod rehearsal;
 mod run;
 mod saved;
+mod schema;
 mod session;
 mod state;
 mod status;
+mod usage;
 mod validate;
 mod verify;
 
@@ -48,13 +52,10 @@ use crate::engine::Failure;
 /// Runs the program with these arguments (the program's name first) and returns its exit code. May
 /// be called more than once in a process.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
-    let arguments = match Arguments::try_parse_from(arguments) {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let arguments = match Arguments::try_parse_from(&arguments) {
         Ok(arguments) => arguments,
-        Err(error) => {
-            // Help and version are data and go to stdout; the rest goes to stderr.
-            drop(error.print());
-            return if error.use_stderr() { WRONG } else { DONE };
-        }
+        Err(error) => return usage::tell(&error, &arguments),
     };
     let session = Session::new(&arguments.common);
     let runtime = match tokio::runtime::Builder::new_multi_thread()
@@ -69,12 +70,13 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
             return FAILED;
         }
     };
+    let events = matches!(&arguments.command, Command::Run(arguments) if !arguments.dry_run);
     let result = runtime.block_on(dispatch(&session, arguments.command));
     // What still waits for a server that does not answer is not waited for.
     runtime.shutdown_background();
     match result {
         Ok(code) => code,
-        Err(failure) => session.fail(&failure),
+        Err(failure) => session.fail(&failure, events),
     }
 }
 
@@ -93,5 +95,6 @@ async fn dispatch(session: &Session, command: Command) -> Result<u8, Failure> {
         Command::Verify(arguments) => verify::show(session, &arguments).await,
         Command::State(arguments) => state::state(session, &arguments),
         Command::Rehearsal(arguments) => rehearsal::rehearsal(session, &arguments).await,
+        Command::Schema(arguments) => Ok(schema::schema(session, &arguments)),
     }
 }

@@ -6,7 +6,7 @@ use super::session::Session;
 use super::{connect, document, saved};
 use crate::engine::{Failure, Known, Narrator, Plan};
 use crate::journal;
-use crate::report::{plan_document, plan_text};
+use crate::report::{PlanDocument, document as written, plan_text};
 use crate::steps;
 
 /// Surveys every step and shows what is still to do.
@@ -36,7 +36,7 @@ pub(super) async fn plan(session: &Session, arguments: &PlanArguments) -> Result
             &refresh.runbook.target.name.value,
             session.data_palette(),
         ),
-        Output::Json => plan_document(&plan, &digest),
+        Output::Json => written(&PlanDocument::new(&plan, &digest)),
     };
     session.printer.data(text.trim_end());
     connected.stop().await;

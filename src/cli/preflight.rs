@@ -1,12 +1,11 @@
 //! `iomcopy preflight`: could a run succeed? Online, reads only.
 
-use serde_json::{Value, json};
-
 use super::arguments::{Output, RunbookArguments};
 use super::exit::DONE;
 use super::session::Session;
 use super::{connect, document};
 use crate::engine::{Failure, Narrator};
+use crate::report::{Answer, ProbeLine, ProbesDocument, Version, document as written};
 use crate::steps::{Finding, Verdict, preflight};
 use crate::text::{count, escape, redact};
 
@@ -31,7 +30,7 @@ pub(super) async fn show(session: &Session, arguments: &RunbookArguments) -> Res
 pub(super) fn print(session: &Session, findings: &[Finding]) {
     session.printer.data(&match session.output {
         Output::Human => text(session, findings),
-        Output::Json => document_of(findings),
+        Output::Json => written(&document_of(findings)),
     });
 }
 
@@ -80,18 +79,20 @@ fn text(session: &Session, findings: &[Finding]) -> String {
     )
 }
 
-fn document_of(findings: &[Finding]) -> String {
-    let probes: Vec<Value> = findings
-        .iter()
-        .map(|finding| {
-            json!({
-                "probe": finding.probe,
-                "verdict": word(finding.verdict),
-                "read": redact(&finding.read),
-                "remedy": finding.remedy,
-                "task": finding.task,
-            })
-        })
-        .collect();
-    json!({ "v": 1, "probes": probes }).to_string()
+fn document_of(findings: &[Finding]) -> ProbesDocument {
+    let line = |finding: &Finding| ProbeLine {
+        probe: finding.probe.clone(),
+        verdict: match finding.verdict {
+            Verdict::Pass => Answer::Pass,
+            Verdict::Fail => Answer::Fail,
+            Verdict::Unknown => Answer::Unknown,
+        },
+        read: finding.read.clone(),
+        remedy: finding.remedy.clone(),
+        task: finding.task.clone(),
+    };
+    ProbesDocument {
+        v: Version,
+        probes: findings.iter().map(line).collect(),
+    }
 }

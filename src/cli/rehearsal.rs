@@ -1,10 +1,13 @@
 //! `iomcopy rehearsal`: the rehearsal tenant as a server of its own.
 
-use super::arguments::RehearsalArguments;
+use super::arguments::{Output, RehearsalArguments};
 use super::exit::DONE;
 use super::session::Session;
 use crate::engine::{Failure, FailureKind};
-use crate::rehearsal::{Fault, Options, Rehearsal, Variant};
+use crate::rehearsal::{Endpoints, Fault, Options, Rehearsal, Variant};
+use crate::report::{
+    RehearsalDocument, RehearsalEndpoint, RehearsalEndpoints, Version, document as written,
+};
 
 /// Serves the tenant until it is asked to stop. Once it listens, its first line on stdout is an
 /// `endpoints:` block for a runbook.
@@ -36,7 +39,15 @@ pub(super) async fn rehearsal(
     let tenant = Rehearsal::start(options)
         .await
         .map_err(|error| Failure::failed(format!("the rehearsal tenant cannot begin: {error}")))?;
-    session.printer.data(&tenant.endpoints().to_string());
+    let endpoints = tenant.endpoints();
+    session.printer.data(&match session.output {
+        Output::Human => endpoints.to_string(),
+        Output::Json => written(&RehearsalDocument {
+            v: Version,
+            endpoints: block(endpoints),
+            world: arguments.world.display().to_string(),
+        }),
+    });
     session.printer.remark(&format!(
         "world: {}; Ctrl-C ends it",
         arguments.world.display()
@@ -44,4 +55,25 @@ pub(super) async fn rehearsal(
     session.cancellation.on_ask().await;
     tenant.stop().await;
     Ok(DONE)
+}
+
+/// The tenant's addresses as a runbook's `endpoints`.
+fn block(endpoints: &Endpoints) -> RehearsalEndpoints {
+    let authority = RehearsalEndpoint {
+        url: endpoints.authority.clone(),
+        scope: None,
+    };
+    let services = endpoints.services.iter().map(|service| {
+        let endpoint = RehearsalEndpoint {
+            url: service.url.clone(),
+            scope: Some(service.scope.clone()),
+        };
+        (service.key.to_owned(), endpoint)
+    });
+    RehearsalEndpoints {
+        speed: endpoints.speed,
+        services: services
+            .chain([("authority".to_owned(), authority)])
+            .collect(),
+    }
 }

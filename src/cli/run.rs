@@ -21,7 +21,7 @@ use crate::engine::{
 use crate::journal::{
     self, LaunchOutcome, Opening, Planned, Record, Reopened, RunbookChanged, State,
 };
-use crate::report::{JsonLines, Lines, Terminal, plan_text};
+use crate::report::{Lines, Terminal, plan_text};
 use crate::runbook::Runbook;
 use crate::steps::{self, Finding, Verdict, preflight};
 use crate::text::{count, escape, redact};
@@ -69,7 +69,7 @@ async fn connected(
 fn narrator(session: &Session, clock: Clock) -> Narrator {
     let printer = Arc::clone(&session.printer);
     let listener: Box<dyn Listener> = match session.output {
-        Output::Json => Box::new(JsonLines::new(printer)),
+        Output::Json => Box::new(Arc::clone(&session.events)),
         Output::Human if session.draws() => Box::new(Terminal::new(printer)),
         Output::Human => Box::new(Lines::new(printer)),
     };
@@ -239,6 +239,8 @@ async fn look_again(
         exit,
         message,
         help: None,
+        kind: None,
+        diagnostics: Vec::new(),
         summary: json!({ "changes": plan.len() }),
     });
     if exit == FAILED {
@@ -340,8 +342,8 @@ async fn execute(
     let outcome = result.as_ref().map(|outcome| *outcome);
     let exit = close(session, opening, outcome).await;
     tell_end(session, arguments, connected, opening, outcome, exit);
-    result.map(|_| exit).or_else(|failure| {
-        session.fail(&failure);
-        Ok(exit)
-    })
+    if let Err(failure) = &result {
+        session.tell(failure);
+    }
+    Ok(exit)
 }

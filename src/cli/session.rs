@@ -5,14 +5,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use serde_json::Value;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use super::arguments::{Color, Common, Output};
-use super::exit::code;
+use super::exit::{code, word};
 use crate::cancellation::Cancellation;
-use crate::engine::{Failure, FailureKind};
-use crate::report::{ColorChoice, Palette, Printer};
+use crate::clock::Clock;
+use crate::engine::{EventKind, Failure, FailureKind};
+use crate::report::{
+    ColorChoice, FailureDocument, JsonLines, Palette, Printer, document, headline,
+};
 use crate::text::redact;
 
 /// One call of the program.
@@ -20,6 +24,8 @@ pub(super) struct Session {
     pub(super) printer: Arc<Printer>,
     pub(super) output: Output,
     pub(super) cancellation: Cancellation,
+    /// What a run's events are written by as JSON.
+    pub(super) events: Arc<JsonLines>,
     color: ColorChoice,
     state: Option<PathBuf>,
     verbose: bool,
@@ -39,6 +45,7 @@ impl Session {
         let printer = Arc::new(Printer::new(palette, common.quiet));
         log(&printer, common.verbose);
         Self {
+            events: Arc::new(JsonLines::new(Arc::clone(&printer))),
             printer,
             output: common.output,
             cancellation: Cancellation::new(),
@@ -111,8 +118,26 @@ impl Session {
         code(kind, self.terminated.load(Ordering::SeqCst))
     }
 
+    /// Tells a failure on stderr, and to a program that reads JSON on stdout as well; returns its
+    /// exit code. `events` says whether that program reads events, whose last this then is.
+    pub(super) fn fail(&self, failure: &Failure, events: bool) -> u8 {
+        let exit = self.tell(failure);
+        match self.output {
+            Output::Human => {}
+            Output::Json if events => {
+                let time = Clock::new(1.0).time_of_day().to_string();
+                self.events.end(time, ended(failure, exit));
+            }
+            Output::Json => {
+                let document = document(&FailureDocument::new(failure, exit));
+                self.printer.data(&document);
+            }
+        }
+        exit
+    }
+
     /// Tells a failure on stderr and returns its exit code.
-    pub(super) fn fail(&self, failure: &Failure) -> u8 {
+    pub(super) fn tell(&self, failure: &Failure) -> u8 {
         let palette = self.printer.palette();
         let head = match failure.kind {
             FailureKind::Waiting => palette.notable("waiting:"),
@@ -126,6 +151,19 @@ impl Session {
             self.printer.complain(&format!("help: {}", redact(help)));
         }
         self.code(failure.kind)
+    }
+}
+
+/// The last event of a run that failed before it began.
+fn ended(failure: &Failure, exit: u8) -> EventKind {
+    EventKind::RunEnded {
+        outcome: word(failure.kind).to_owned(),
+        exit,
+        message: Some(headline(failure)),
+        help: failure.help.clone(),
+        kind: Some(failure.kind),
+        diagnostics: failure.marks.clone(),
+        summary: Value::Null,
     }
 }
 

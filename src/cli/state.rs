@@ -1,13 +1,17 @@
 //! `iomcopy state`: check, cut or export a state file.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::arguments::{Output, StateArguments, StateCommand};
 use super::exit::{DONE, FAILED};
 use super::session::Session;
 use crate::clock::Clock;
 use crate::engine::Failure;
-use crate::journal;
+use crate::journal::{self, Damage, Entry};
+use crate::report::{
+    CheckDocument, CutDocument, DamageLine, ExportDocument, RecordLine, Version,
+    document as written,
+};
 use crate::text::count;
 
 /// Does what was asked of the file.
@@ -39,13 +43,17 @@ fn check(session: &Session, file: &std::path::Path) -> Result<u8, Failure> {
             }
         }
         Output::Json => {
-            let found: Vec<Value> = damage
-                .iter()
-                .map(|d| json!({ "line": d.line, "at": d.at, "why": d.why, "help": d.help }))
-                .collect();
-            session
-                .printer
-                .data(&json!({ "v": 1, "right": damage.is_empty(), "damage": found }).to_string());
+            let line = |found: &Damage| DamageLine {
+                line: found.line,
+                at: found.at,
+                why: found.why.clone(),
+                help: found.help.clone(),
+            };
+            session.printer.data(&written(&CheckDocument {
+                v: Version,
+                right: damage.is_empty(),
+                damage: damage.iter().map(line).collect(),
+            }));
         }
     }
     Ok(if damage.is_empty() { DONE } else { FAILED })
@@ -63,32 +71,43 @@ fn cut(session: &Session, file: &std::path::Path, at: u64) -> Result<u8, Failure
             summary.bytes,
             summary.saved_to.display()
         ),
-        Output::Json => json!({
-            "v": 1, "kept": summary.kept, "lines": summary.lines, "bytes": summary.bytes,
-            "saved-to": summary.saved_to,
-        })
-        .to_string(),
+        Output::Json => written(&CutDocument {
+            v: Version,
+            kept: summary.kept,
+            lines: summary.lines,
+            bytes: summary.bytes,
+            saved_to: summary.saved_to.display().to_string(),
+        }),
     });
     Ok(DONE)
 }
 
-/// Writes each record as JSON, with what captures hold left out: a capture may hold a secret, and an
+/// Writes each record as a line of JSON, or all as one document, with what captures hold left out: a capture may hold a secret, and an
 /// export is made to be shown to others.
 fn export(session: &Session, file: &std::path::Path) -> Result<u8, Failure> {
     let reading = journal::read(file)?;
-    for entry in &reading.entries {
-        let mut record = serde_json::to_value(&entry.record)
-            .unwrap_or_else(|_| json!({ "type": entry.record.kind() }));
-        if record["type"] == "captured" {
-            let size = record["data"]["text"].as_str().map_or(0, str::len);
-            record["data"]["text"] = json!(format!("<{size} bytes, left out>"));
-        }
-        let line = json!({
-            "n": entry.number, "time": entry.time, "type": record["type"], "data": record["data"],
-        });
-        session
-            .printer
-            .data(&crate::text::redact(&line.to_string()));
+    let records = reading.entries.iter().map(line_of);
+    match session.output {
+        Output::Human => records.for_each(|record| session.printer.data(&written(&record))),
+        Output::Json => session.printer.data(&written(&ExportDocument {
+            v: Version,
+            records: records.collect(),
+        })),
     }
     Ok(DONE)
+}
+
+fn line_of(entry: &Entry) -> RecordLine {
+    let mut record = serde_json::to_value(&entry.record).unwrap_or_default();
+    let kind = entry.record.kind().to_owned();
+    if kind == "captured" {
+        let size = record["data"]["text"].as_str().map_or(0, str::len);
+        record["data"]["text"] = json!(format!("<{size} bytes, left out>"));
+    }
+    RecordLine {
+        n: entry.number,
+        time: entry.time.to_string(),
+        kind,
+        data: record["data"].take(),
+    }
 }

@@ -1,14 +1,12 @@
 //! `iomcopy status`: how far a run is, from its state file alone.
 
-use serde_json::json;
-
 use super::arguments::{Output, RunbookArguments};
 use super::document;
 use super::exit::DONE;
 use super::session::Session;
 use crate::engine::Failure;
 use crate::journal;
-use crate::report::{status_document, status_table};
+use crate::report::{document as written, not_begun_document, status_document, status_table};
 use crate::steps::NAMES;
 
 /// Reads the state file without repairing it, and shows it. Exit 0 whatever the state.
@@ -19,7 +17,7 @@ pub(super) fn status(session: &Session, arguments: &RunbookArguments) -> Result<
     if !journal::exists(&path) {
         let line = match session.output {
             Output::Human => format!("not begun: there is no {}\nnext: {next}", path.display()),
-            Output::Json => json!({ "v": 1, "state": "not-begun", "next": next }).to_string(),
+            Output::Json => written(&not_begun_document(&NAMES, &next)),
         };
         session.printer.data(&line);
         return Ok(DONE);
@@ -27,7 +25,7 @@ pub(super) fn status(session: &Session, arguments: &RunbookArguments) -> Result<
     let reading = journal::read(&path)?;
     let text = match session.output {
         Output::Human => status_table(&reading, &NAMES, &next, session.data_palette()),
-        Output::Json => status_document(&reading, &NAMES, &next),
+        Output::Json => written(&status_document(&reading, &NAMES, &next)),
     };
     session.printer.data(text.trim_end());
     Ok(DONE)

@@ -2,7 +2,7 @@
 //!
 //! - `http`: the chain (retry, throttle, auth, send), origins, paging, errors of every family.
 //! - `identity`: credentials and their tokens.
-//! - [`Cloud`]: the hosts and scopes of each cloud.
+//! - [`Cloud`], [`LcsGeography`]: the hosts and scopes of each cloud, and of Lifecycle Services.
 //! - [`PowerPlatform`]: copy, operations, packages, connections.
 //! - [`Bap`]: [`Environment`]s, administration mode, lifecycle operations.
 //! - [`Dataverse`] reads and [`DataverseWriter`] writes: rows, metadata, the caller.
@@ -24,6 +24,8 @@ mod dataverse;
 mod environment;
 mod error;
 mod finance_operations;
+#[cfg(test)]
+mod foreign_hosts;
 mod http;
 mod identity;
 mod lists;
@@ -33,7 +35,7 @@ mod power_platform;
 mod testing;
 
 pub use bap::Bap;
-pub use cloud::Cloud;
+pub use cloud::{Cloud, DUAL_WRITE_SCOPE, LcsGeography, is_dual_write_gateway, lcs_endpoint};
 pub use copy_request::{CopyRequest, CopyType};
 pub use dataverse::{
     Column, Condition, Dataverse, DataverseWriter, OptionLabel, Organization, Query, Relationship,
@@ -45,6 +47,6 @@ pub use finance_operations::{FinanceOperations, Reachability};
 pub use http::{
     Endpoint, Http, Limits, Observer, Origin, OriginError, Service, Silent, Wait, WaitReason,
 };
-pub use identity::{Identity, Tokens};
+pub use identity::{Holder, Identity, Lasting, MachineEndpoint, SignIn, TokenFacts, Tokens};
 pub use operation::{Accepted, Operation, OperationHandle, OperationState, poll_delay};
 pub use power_platform::{Connection, CopyCandidate, CopyValidation, Package, PowerPlatform};

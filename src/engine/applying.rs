@@ -89,6 +89,8 @@ impl Executor {
                 kind: change.kind(),
                 elapsed: seconds(self.context.clock.elapsed().saturating_sub(began)),
             }),
+            // It has not failed: it is left where it is, and the end of the run says so.
+            Err(failure) if failure.kind == FailureKind::Interrupted => {}
             Err(failure) => narrator.tell(EventKind::ChangeFailed {
                 step: place.step.to_owned(),
                 phase: place.phase.to_owned(),

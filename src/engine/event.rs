@@ -5,13 +5,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::{FailureKind, Mark};
 use crate::journal::{ChangeKind, StepOutcome};
 
 /// One event of a run.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct Event {
     /// Gapless number within this process's run, from 1.
     pub seq: u64,
@@ -23,7 +25,7 @@ pub struct Event {
 }
 
 /// One step as the first event lists it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct StepLine {
     /// Its name in the runbook.
     pub name: String,
@@ -33,7 +35,7 @@ pub struct StepLine {
 }
 
 /// What happened. Durations are the program's time, in seconds.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, JsonSchema, Serialize)]
 #[serde(
     tag = "type",
     rename_all = "kebab-case",
@@ -183,7 +185,7 @@ pub enum EventKind {
         /// Which try comes next.
         attempt: u32,
     },
-    /// Sent last.
+    /// Sent last, also where nothing was begun.
     RunEnded {
         /// `finished`, `waiting`, `failed`, `interrupted`, `refused` or `temporary`.
         outcome: String,
@@ -195,6 +197,13 @@ pub enum EventKind {
         /// What to do now.
         #[serde(skip_serializing_if = "Option::is_none")]
         help: Option<String>,
+        /// Which kind of failure it was, where it was one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        kind: Option<FailureKind>,
+        /// The places of the runbook that it is about.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        #[schemars(default)]
+        diagnostics: Vec<Mark>,
         /// Figures for the summary.
         summary: Value,
     },

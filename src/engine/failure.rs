@@ -4,6 +4,9 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
+use serde::Serialize;
+
 use crate::journal::JournalError;
 
 /// Why a run, a plan or a check did not end well.
@@ -17,10 +20,37 @@ pub struct Failure {
     pub help: Option<String>,
     /// May the same be tried again in a later pass with hope of another answer?
     pub passing: bool,
+    /// The places of a file that it is about, each with what is wrong there; the message says the
+    /// same in text.
+    pub marks: Vec<Mark>,
+}
+
+/// A place in a file that a person wrote, and what is wrong there.
+#[derive(Clone, Debug, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Mark {
+    /// The file as it was given.
+    pub file: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// The column in characters, from 1.
+    pub column: usize,
+    /// The line of the place's end.
+    pub end_line: usize,
+    /// The column after the place's last character.
+    pub end_column: usize,
+    /// `error` or `warning`.
+    pub severity: String,
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
 }
 
 /// The endings that are not success. Each has an exit code of its own.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum FailureKind {
     /// It was tried and did not work.
     Failed,
@@ -49,6 +79,7 @@ impl Failure {
             message: message.into(),
             help: None,
             passing,
+            marks: Vec::new(),
         }
     }
 
@@ -76,6 +107,13 @@ impl Failure {
     #[must_use]
     pub fn with_help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
+        self
+    }
+
+    /// The same failure with the places that it is about.
+    #[must_use]
+    pub fn at(mut self, marks: impl IntoIterator<Item = Mark>) -> Self {
+        self.marks = marks.into_iter().collect();
         self
     }
 

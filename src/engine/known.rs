@@ -5,7 +5,7 @@
 //! a plan uses what it would hold now.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
 use uuid::Uuid;
@@ -20,7 +20,12 @@ pub struct Known {
     state: Option<Arc<State>>,
     assumed: BTreeMap<String, Vec<Captured>>,
     planning: bool,
+    /// The seals that were asked for, parsed. What is known does not change, so neither do they.
+    parsed: Arc<Mutex<BTreeMap<String, Parsed>>>,
 }
+
+/// Keys and values of a seal.
+type Parsed = Arc<Vec<(String, Value)>>;
 
 impl Known {
     /// Nothing: before a run has begun.
@@ -29,6 +34,7 @@ impl Known {
             state: None,
             assumed: BTreeMap::new(),
             planning: true,
+            parsed: Arc::default(),
         }
     }
 
@@ -38,6 +44,7 @@ impl Known {
             state: Some(state),
             assumed: BTreeMap::new(),
             planning: false,
+            parsed: Arc::default(),
         }
     }
 
@@ -77,6 +84,7 @@ impl Known {
     pub(super) fn assume(&mut self, seal: &str, captured: Vec<Captured>) {
         if !self.has_seal(seal) {
             self.assumed.insert(seal.to_owned(), captured);
+            self.parsed = Arc::default();
         }
     }
 
@@ -91,32 +99,46 @@ impl Known {
     /// value. Where the seal does not exist yet, what it would hold now. Text that is not JSON is
     /// given as a JSON string.
     pub fn captures(&self, seal: &str, prefix: &str) -> Vec<(String, Value)> {
-        let parse = |key: &str, text: &str| {
+        let parsed = self.parsed(seal);
+        let below = parsed.iter().filter_map(|(key, value)| {
             let rest = key.strip_prefix(prefix)?.to_owned();
-            let value =
-                serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()));
-            Some((rest, value))
+            Some((rest, value.clone()))
+        });
+        below.collect()
+    }
+
+    /// A whole seal, parsed once however often a survey asks for parts of it.
+    fn parsed(&self, seal: &str) -> Parsed {
+        let mut seals = self.parsed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(parsed) = seals.get(seal) {
+            return Arc::clone(parsed);
+        }
+        let parse = |key: &str, text: &str| {
+            let value = serde_json::from_str(text);
+            let value = value.unwrap_or_else(|_| Value::String(text.to_owned()));
+            (key.to_owned(), value)
         };
-        if let Some(found) = self
+        let sealed = self
             .state
             .as_ref()
-            .and_then(|state| state.verified_seal(&self.seal_name(seal)))
-        {
-            return found
+            .and_then(|state| state.verified_seal(&self.seal_name(seal)));
+        let parsed: Vec<(String, Value)> = match sealed {
+            Some(found) => found
                 .captures
                 .iter()
-                .filter_map(|row| parse(&row.key, &row.text))
-                .collect();
-        }
-        let assumed = self
-            .assumed
-            .get(seal)
-            .map(Vec::as_slice)
-            .unwrap_or_default();
-        assumed
-            .iter()
-            .filter_map(|row| parse(&row.key, &row.text))
-            .collect()
+                .map(|row| parse(&row.key, &row.text))
+                .collect(),
+            None => self
+                .assumed
+                .get(seal)
+                .into_iter()
+                .flatten()
+                .map(|row| parse(&row.key, &row.text))
+                .collect(),
+        };
+        let parsed = Arc::new(parsed);
+        seals.insert(seal.to_owned(), Arc::clone(&parsed));
+        parsed
     }
 
     /// What is known of a launch, by its change's key.

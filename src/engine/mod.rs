@@ -42,7 +42,7 @@ pub use change::{
 pub use context::{Context, Narrator};
 pub use event::{Event, EventKind, Listener, StepLine};
 pub use executor::{Executor, Outcome};
-pub use failure::{Failure, FailureKind};
+pub use failure::{Failure, FailureKind, Mark};
 pub use known::Known;
 pub use manual::{Worksheet, proved, unreadable_evidence};
 pub use plan::{Plan, PlannedChange, PlannedStep};

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -19,7 +20,7 @@ pub struct Plan {
 }
 
 /// The changes of one step.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 pub struct PlannedStep {
     /// The step's name.
     pub name: String,
@@ -31,7 +32,7 @@ pub struct PlannedStep {
 }
 
 /// One change of a plan.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, JsonSchema, Serialize)]
 pub struct PlannedChange {
     /// Its phase.
     pub phase: String,

@@ -14,6 +14,16 @@ pub const CLIENT: &str = "c11e0000-0000-4000-8000-000000000001";
 /// The application's secret. It opens nothing but this tenant.
 pub const SECRET: &str = "rehearsal-tenant-only-not-a-secret";
 
+/// The password of every person in the tenant. It opens nothing but this tenant.
+pub const PASSWORD: &str = "rehearsal-tenant-only-not-a-password";
+
+/// What jobs, pods and App Service show for a token: GitHub's request token, the access token of
+/// Azure Pipelines, App Service's identity header. It opens nothing but this tenant.
+pub const MACHINE_KEY: &str = "rehearsal-tenant-only-not-a-machine-key";
+
+/// The service connection that Azure Pipelines has.
+pub const SERVICE_CONNECTION: &str = "5c000000-0000-4000-8000-000000000001";
+
 /// The environment that is copied: Contoso Prod.
 pub const SOURCE_ENVIRONMENT: &str = "11111111-1111-1111-1111-111111111111";
 

@@ -41,11 +41,15 @@ impl Moment {
         format!("{seconds}.{milliseconds:03}0000Z")
     }
 
+    /// The time since 1970.
+    pub(crate) const fn since_1970(self) -> Duration {
+        Duration::from_millis(BEGINNING.saturating_add(self.0))
+    }
+
     /// As a `Date` header.
     pub(crate) fn in_header(self) -> String {
-        let since = Duration::from_millis(BEGINNING.saturating_add(self.0));
         UNIX_EPOCH
-            .checked_add(since)
+            .checked_add(self.since_1970())
             .map(httpdate::fmt_http_date)
             .unwrap_or_default()
     }

@@ -34,7 +34,8 @@ mod variant;
 mod world;
 
 pub use application::{
-    ACT_AS, CLIENT, SECRET, SOURCE_ENVIRONMENT, TARGET_ENVIRONMENT, TENANT, TENANT_DOMAIN,
+    ACT_AS, CLIENT, MACHINE_KEY, PASSWORD, SECRET, SERVICE_CONNECTION, SOURCE_ENVIRONMENT,
+    TARGET_ENVIRONMENT, TENANT, TENANT_DOMAIN,
 };
 pub use faults::{Fault, FaultError, FaultKind};
 pub use schema::skin::{Skin, SkinError};

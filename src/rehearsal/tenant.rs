@@ -110,8 +110,8 @@ pub struct ServiceEndpoint {
 }
 
 impl Rehearsal {
-    /// Starts a tenant: opens or seeds its world, and listens on seven ports of the loopback
-    /// interface.
+    /// Starts a tenant: opens or seeds its world, and listens on a port of the loopback
+    /// interface for each listener.
     ///
     /// # Errors
     ///
@@ -251,6 +251,11 @@ fn endpoints(speed: f64, origins: &Origins) -> Endpoints {
                 "https://api.powerplatform.com",
             ),
             service("bap", Listener::Bap, "https://service.powerapps.com"),
+            service(
+                "power-apps",
+                Listener::PowerApps,
+                "https://service.powerapps.com",
+            ),
         ],
     }
 }

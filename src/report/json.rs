@@ -1,31 +1,51 @@
 //! Events as JSON Lines: one event a line on stdout, `{"v":1,"seq":…,"time":…,"type":…,…}`.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use serde_json::{Map, Value};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::Printer;
-use crate::engine::{Event, Listener};
-use crate::text::redact;
+use super::documents::{Version, document};
+use crate::engine::{Event, EventKind, Listener};
+
+/// One line of what `run` writes.
+#[derive(JsonSchema, Serialize)]
+pub(super) struct EventLine {
+    v: Version,
+    #[serde(flatten)]
+    event: Event,
+}
 
 /// Hears events and writes each as a line of JSON.
 pub struct JsonLines {
     printer: Arc<Printer>,
+    last: AtomicU64,
 }
 
 impl JsonLines {
     /// JSON through this printer.
     pub fn new(printer: Arc<Printer>) -> Self {
-        Self { printer }
+        Self {
+            printer,
+            last: AtomicU64::new(0),
+        }
+    }
+
+    /// Writes one more event after all that were heard; for an end that no narrator tells, because
+    /// the run could not begin.
+    pub fn end(&self, time: String, kind: EventKind) {
+        let seq = self.last.load(Ordering::SeqCst) + 1;
+        self.hear(&Event { seq, time, kind });
     }
 }
 
 impl Listener for JsonLines {
     fn hear(&self, event: &Event) {
-        let mut line = Map::from_iter([("v".to_owned(), Value::from(1))]);
-        if let Ok(Value::Object(members)) = serde_json::to_value(event) {
-            line.extend(members);
-        }
-        self.printer.data(&redact(&Value::Object(line).to_string()));
+        self.last.store(event.seq, Ordering::SeqCst);
+        let event = event.clone();
+        self.printer
+            .data(&document(&EventLine { v: Version, event }));
     }
 }

@@ -7,10 +7,12 @@
 //! lines.rs     events as plain lines: a pipe, a log
 //! terminal.rs  events at a terminal: the same lines, with a bar below them
 //! json.rs      events as JSON Lines
-//! plan.rs      a plan as text and as a JSON document
+//! documents/   what `--output json` writes, as types, and its JSON Schema
+//! plan.rs      a plan as text
 //! status.rs    a state file's fold as a table
 //! ```
 
+mod documents;
 mod json;
 mod lines;
 mod palette;
@@ -20,11 +22,17 @@ mod status;
 mod terminal;
 mod words;
 
+pub use documents::{
+    Answer, CheckDocument, Command, CompleteDocument, CutDocument, DamageLine, ExportDocument,
+    FailureDocument, PlanDocument, ProbeLine, ProbesDocument, RecordLine, RehearsalDocument,
+    RehearsalEndpoint, RehearsalEndpoints, TaskOutcome, ValidateDocument, Version, document,
+    headline, output_schema,
+};
 pub use json::JsonLines;
 pub use lines::Lines;
 pub use palette::{ColorChoice, Palette};
-pub use plan::{plan_document, plan_text};
+pub use plan::plan_text;
 pub use printer::Printer;
-pub use status::{status_document, status_table};
+pub use status::{not_begun_document, status_document, status_table};
 pub use terminal::Terminal;
 pub use words::duration;

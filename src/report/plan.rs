@@ -1,11 +1,9 @@
-//! A plan as text for a person and as a JSON document for a program.
-
-use serde_json::{Value, json};
+//! A plan as text for a person.
 
 use super::{Palette, duration};
 use crate::engine::{Plan, PlannedChange};
 use crate::journal::ChangeKind;
-use crate::text::{count, escape, redact};
+use crate::text::{count, escape};
 
 /// A plan as text: what opens it, then each step with its changes.
 pub fn plan_text(plan: &Plan, target: &str, palette: Palette) -> String {
@@ -53,24 +51,4 @@ fn change_text(change: &PlannedChange, palette: Palette) -> String {
         ChangeKind::Set | ChangeKind::Remove | ChangeKind::Launch => (palette.good("~"), ""),
     };
     format!("  {mark} {}{by}\n", escape(&change.name))
-}
-
-/// A plan as one JSON document: `{"v":1,"digest":…,"steps":[{name, changes:[{key, kind, …}]}]}`.
-pub fn plan_document(plan: &Plan, digest: &str) -> String {
-    let steps: Vec<Value> = plan
-        .steps
-        .iter()
-        .map(|step| json!({ "name": step.name, "skip": step.skip, "changes": step.changes }))
-        .collect();
-    let document = json!({
-        "v": 1,
-        "digest": digest,
-        "automatic": plan.len() - plan.by_hand(),
-        "by-hand": plan.by_hand(),
-        "expected-seconds": plan.automatic_time().as_secs(),
-        "human-seconds": plan.human_time().as_secs(),
-        "window-hours": plan.window().as_secs() / 3600,
-        "steps": steps,
-    });
-    redact(&document.to_string()).into_owned()
 }

@@ -1,7 +1,8 @@
 //! A state file's fold as a table for a person and as a JSON document for a program.
 
-use serde_json::{Value, json};
+use std::time::Duration;
 
+use super::documents::{RunState, StatusDocument, StepFailure, StepStatus, StepWord, Version};
 use super::{Palette, duration};
 use crate::journal::{Occupancy, Reading, State, StepOutcome, StepState};
 use crate::text::{count, escape};
@@ -24,12 +25,7 @@ pub fn status_table(reading: &Reading, steps: &[&str], next: &str, palette: Pale
         .unwrap_or_default();
     for (number, name) in steps.iter().enumerate() {
         let step = state.step(name);
-        let (word, good) = step_word(step);
-        let painted = match good {
-            Some(true) => palette.good(&format!("{word:<8}")),
-            Some(false) => palette.bad(&format!("{word:<8}")),
-            None => palette.faint(&format!("{word:<8}")),
-        };
+        let painted = painted(step_word(step), palette);
         text += &format!("  {} {name:<width$}  {painted}", number + 1);
         text += &step
             .map(|step| step_detail(state, step))
@@ -64,8 +60,8 @@ pub fn status_table(reading: &Reading, steps: &[&str], next: &str, palette: Pale
     text
 }
 
-/// The state in a word or two, and as the JSON document names it.
-fn condition(reading: &Reading) -> (String, &'static str) {
+/// The state in a word or two, and as the JSON document has it.
+fn condition(reading: &Reading) -> (String, RunState) {
     let state = &reading.state;
     match &reading.occupancy {
         Occupancy::Free => {}
@@ -75,37 +71,56 @@ fn condition(reading: &Reading) -> (String, &'static str) {
                 holder.pid,
                 escape(&holder.host)
             );
-            return (words, "running");
+            return (words, RunState::Running);
         }
-        Occupancy::HeldByUnknown => return ("running by another process".to_owned(), "running"),
+        Occupancy::HeldByUnknown => {
+            return ("running by another process".to_owned(), RunState::Running);
+        }
     }
     if state.finished.is_some() {
-        return ("finished".to_owned(), "finished");
+        return ("finished".to_owned(), RunState::Finished);
     }
     if state.waiting().next().is_some() {
-        return ("waiting for a person".to_owned(), "waiting");
+        return ("waiting for a person".to_owned(), RunState::Waiting);
     }
     match &state.closed {
-        Some(closed) if closed.reason == "failed" => ("failed".to_owned(), "failed"),
+        Some(closed) if closed.reason == "failed" => ("failed".to_owned(), RunState::Failed),
         Some(closed) => (
             format!("not finished ({})", escape(&closed.reason)),
-            "stopped",
+            RunState::Stopped,
         ),
         None => (
             "not finished (its process ended without a word)".to_owned(),
-            "stopped",
+            RunState::Stopped,
         ),
     }
 }
 
-fn step_word(step: Option<&StepState>) -> (&'static str, Option<bool>) {
+fn step_word(step: Option<&StepState>) -> StepWord {
     match step.map(|step| step.outcome) {
-        None => ("-", None),
-        Some(None) => ("begun", None),
-        Some(Some(StepOutcome::Done)) => ("done", Some(true)),
-        Some(Some(StepOutcome::Skipped)) => ("skipped", None),
-        Some(Some(StepOutcome::Failed)) => ("failed", Some(false)),
+        None => StepWord::NotBegun,
+        Some(None) => StepWord::Begun,
+        Some(Some(StepOutcome::Done)) => StepWord::Done,
+        Some(Some(StepOutcome::Skipped)) => StepWord::Skipped,
+        Some(Some(StepOutcome::Failed)) => StepWord::Failed,
     }
+}
+
+/// The word of a step in the table, painted.
+fn painted(word: StepWord, palette: Palette) -> String {
+    match word {
+        StepWord::NotBegun => palette.faint("-       "),
+        StepWord::Begun => palette.faint("begun   "),
+        StepWord::Done => palette.good("done    "),
+        StepWord::Skipped => palette.faint("skipped "),
+        StepWord::Failed => palette.bad("failed  "),
+    }
+}
+
+/// How long a step took, where it has ended.
+fn time(step: &StepState) -> Option<Duration> {
+    let took = step.ended?.duration_since(step.began);
+    Some(took.try_into().unwrap_or_default())
 }
 
 fn step_detail(state: &State, step: &StepState) -> String {
@@ -115,10 +130,7 @@ fn step_detail(state: &State, step: &StepState) -> String {
         (done, begun) if done == begun => count(done, "change"),
         (done, begun) => format!("{done} of {}", count(begun, "change")),
     };
-    let time = step.ended.map(|ended| {
-        let took = ended.duration_since(step.began);
-        format!(", {}", duration(took.try_into().unwrap_or_default()))
-    });
+    let time = time(step).map(|time| format!(", {}", duration(time)));
     let note = step.note.as_ref().map(|note| format!("  {}", escape(note)));
     if step.outcome == Some(StepOutcome::Skipped) {
         return note.unwrap_or_default();
@@ -131,40 +143,56 @@ fn step_detail(state: &State, step: &StepState) -> String {
 }
 
 /// The state file as one JSON document.
-pub fn status_document(reading: &Reading, steps: &[&str], next: &str) -> String {
+pub fn status_document(reading: &Reading, steps: &[&str], next: &str) -> StatusDocument {
     let state = &reading.state;
-    let lines: Vec<Value> = steps
-        .iter()
-        .map(|name| {
-            let step = state.step(name);
-            let progress = state.progress(name, None);
-            json!({
-                "name": name,
-                "state": step_word(step).0,
-                "changes-begun": progress.begun,
-                "changes-done": progress.done,
-                "note": step.and_then(|step| step.note.clone()),
-            })
-        })
-        .collect();
-    let waiting: Vec<&str> = state
-        .waiting()
-        .map(|task| task.waiting.task.as_str())
-        .collect();
-    let failures: Vec<Value> = state
-        .failures
-        .iter()
-        .map(|failure| json!({ "step": failure.step, "message": failure.message, "help": failure.help }))
-        .collect();
-    json!({
-        "v": 1,
-        "run": state.run,
-        "target": state.began.pinned.target,
-        "state": condition(reading).1,
-        "steps": lines,
-        "waiting": waiting,
-        "failures": failures,
-        "next": state.finished.is_none().then_some(next),
-    })
-    .to_string()
+    let line = |name: &&str| {
+        let step = state.step(name);
+        let progress = state.progress(name, None);
+        StepStatus {
+            name: (*name).to_owned(),
+            state: step_word(step),
+            changes_begun: progress.begun,
+            changes_done: progress.done,
+            seconds: step.and_then(time).map(|time| time.as_secs()),
+            note: step.and_then(|step| step.note.clone()),
+        }
+    };
+    let failures = state.failures.iter().map(|failure| StepFailure {
+        step: failure.step.clone(),
+        message: failure.message.clone(),
+        help: failure.help.clone(),
+    });
+    let waiting = state.waiting().map(|task| task.waiting.task.clone());
+    StatusDocument {
+        v: Version,
+        run: Some(state.run.to_string()),
+        target: Some(state.began.pinned.target.clone()),
+        state: condition(reading).1,
+        steps: steps.iter().map(line).collect(),
+        waiting: waiting.collect(),
+        failures: failures.collect(),
+        next: state.finished.is_none().then(|| next.to_owned()),
+    }
+}
+
+/// The document of a run that has not begun.
+pub fn not_begun_document(steps: &[&str], next: &str) -> StatusDocument {
+    let line = |name: &&str| StepStatus {
+        name: (*name).to_owned(),
+        state: StepWord::NotBegun,
+        changes_begun: 0,
+        changes_done: 0,
+        seconds: None,
+        note: None,
+    };
+    StatusDocument {
+        v: Version,
+        run: None,
+        target: None,
+        state: RunState::NotBegun,
+        steps: steps.iter().map(line).collect(),
+        waiting: Vec::new(),
+        failures: Vec::new(),
+        next: Some(next.to_owned()),
+    }
 }

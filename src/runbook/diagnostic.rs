@@ -100,6 +100,11 @@ impl Diagnostic {
         self.source.position(self.span.start)
     }
 
+    /// Line and column after the marked place's last character.
+    pub fn end_position(&self) -> Position {
+        self.source.position(self.span.end)
+    }
+
     /// The marked line as it may be shown: secrets hidden, control characters escaped.
     pub fn marked_line(&self) -> MarkedLine {
         self.source.marked(self.span)

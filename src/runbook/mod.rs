@@ -14,6 +14,7 @@
 //! - `bind/`: the tree becomes the value, one file a section; every mistake is collected.
 //! - `model/`: the value.
 //! - `diagnostic`: one mistake, and all of them.
+//! - `schema/`: the JSON Schema for editors, of the same words and bounds as the binder.
 //! - `digest`: what a runbook means, without where it says it.
 //! - `file`: a runbook from its file.
 
@@ -23,6 +24,7 @@ mod digest;
 mod file;
 mod model;
 mod read;
+mod schema;
 mod secrecy;
 mod source;
 #[cfg(test)]
@@ -49,4 +51,5 @@ pub use model::template::{
     FilledRequest, MissingPlaceholder, Placeholders, RequestBinding, RequestTemplate,
 };
 pub use model::words::{UnknownWord, Word};
+pub use schema::schema;
 pub use source::{Located, MarkedLine, Position, Span};

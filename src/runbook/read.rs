@@ -149,7 +149,8 @@ impl<'a> Builder<'a> {
                     self.problem(
                         span,
                         "an alias is not taken",
-                        "write the value out where it is meant; a runbook says each thing in place",
+                        "write the value out where it is meant; a text that begins with `*`, such \
+                         as a glob, wants quotes",
                     );
                 }
                 self.value(Node {
@@ -296,6 +297,22 @@ fn not_yaml(error: &ScanError, text: &str) -> Problem {
             "a YAML directive is not taken".to_owned(),
             "remove the line".to_owned(),
         ),
+        ErrorKind::SimpleKeyExpected | ErrorKind::ExpectedFlowMappingSeparator => (
+            "a colon and a blank are missing here, or a comma".to_owned(),
+            "write `KEY: VALUE`, with a blank after the colon".to_owned(),
+        ),
+        ErrorKind::ExpectedBlockMappingKey | ErrorKind::InvalidIndentation => (
+            "this line is indented like none above it".to_owned(),
+            "indent the keys of one map alike".to_owned(),
+        ),
+        _ if text.get(start..).is_some_and(|rest| rest.starts_with(": ")) => (
+            "a second colon and blank stand in one line".to_owned(),
+            "a text that holds them wants quotes: `KEY: \"one: two\"`".to_owned(),
+        ),
+        _ if text.get(start..).is_some_and(begins_like_yaml) => (
+            "no text without quotes begins with this character".to_owned(),
+            "put the text in quotes".to_owned(),
+        ),
         kind => (
             format!("this is not YAML: {kind}"),
             "only the first such place is shown; the rest of the text cannot be told".to_owned(),
@@ -309,4 +326,9 @@ fn not_yaml(error: &ScanError, text: &str) -> Problem {
         message,
         help,
     }
+}
+
+/// Whether a text begins with a character that means something to YAML itself.
+fn begins_like_yaml(rest: &str) -> bool {
+    rest.starts_with(['*', '&', '@', '`', '%', '!', '|', '>'])
 }

@@ -43,14 +43,38 @@ fn every_wrong_runbook_is_explained() {
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
     settings.bind(|| {
-        for (name, text) in runbooks("tests/runbooks/invalid") {
+        let runbooks = runbooks("tests/runbooks/invalid");
+        assert!(runbooks.len() >= 60, "{} mistakes", runbooks.len());
+        for (name, text) in runbooks {
             let diagnostics = parse(&name, &text).expect_err(&name);
             assert!(!format!("{diagnostics:?}").contains("hunter2"), "{name}");
+            for diagnostic in &diagnostics {
+                let marked = diagnostic.marked_line();
+                assert!(
+                    marked.length > 0 && marked.number <= text.lines().count().max(1),
+                    "{name}"
+                );
+                assert!(
+                    diagnostic.help().is_some_and(|help| !help.is_empty()),
+                    "{name}"
+                );
+            }
             let diagnostics = diagnostics.to_string();
             assert!(!diagnostics.contains("hunter2"), "{diagnostics}");
             insta::assert_snapshot!(name, diagnostics);
         }
     });
+}
+
+#[test]
+fn no_snapshot_outlives_its_runbook() {
+    let invalid = folder("tests/runbooks/invalid");
+    for entry in std::fs::read_dir(&invalid).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        if let Some(runbook) = name.strip_suffix(".snap") {
+            assert!(invalid.join(runbook).exists(), "{name}");
+        }
+    }
 }
 
 #[test]

@@ -2,7 +2,8 @@
 //! may hope.
 
 use crate::clients::{Error, ErrorKind};
-use crate::engine::{Failure, FailureKind, WriteError};
+use crate::engine::{Failure, FailureKind, Mark, WriteError};
+use crate::runbook::{Diagnostic, Position};
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
@@ -24,6 +25,28 @@ impl From<Error> for Failure {
         failure.help = error.help;
         failure
     }
+}
+
+impl From<&Diagnostic> for Mark {
+    fn from(diagnostic: &Diagnostic) -> Self {
+        let Position { line, column } = diagnostic.position();
+        let end = diagnostic.end_position();
+        Self {
+            file: diagnostic.file().to_owned(),
+            line,
+            column,
+            end_line: end.line,
+            end_column: end.column,
+            severity: diagnostic.severity().to_string(),
+            message: diagnostic.message().to_owned(),
+            help: diagnostic.help().map(str::to_owned),
+        }
+    }
+}
+
+/// A failure that is about one place of the runbook: its message is the whole block.
+pub(crate) fn marked(kind: FailureKind, diagnostic: &Diagnostic) -> Failure {
+    Failure::new(kind, diagnostic.to_string()).at([diagnostic.into()])
 }
 
 impl From<Error> for WriteError {

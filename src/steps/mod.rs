@@ -45,10 +45,12 @@ mod view;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) use failure::marked;
 pub use names::Names;
 pub use probes::{Finding, Verdict, preflight, verify};
 pub use refresh::{Refresh, Secrets};
 pub use summary::summary;
+pub use view::Forecast;
 
 use crate::engine::{Phase, Step};
 use crate::runbook::{StepName, Word as _};

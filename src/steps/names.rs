@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use futures_util::future::join_all;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -108,6 +109,11 @@ impl Names {
     pub async fn resolve(dataverse: &Dataverse, iom: &Iom) -> Result<Self, Failure> {
         let mut names = Self::default();
         let mut found: BTreeMap<&'static str, Table> = BTreeMap::new();
+        // All at once: the answers are remembered, and what fails is told below, where it is used.
+        let likely = IomTable::ALL
+            .iter()
+            .map(|table| dataverse.table(iom.table(*table)));
+        drop(join_all(likely).await);
         for table in IomTable::ALL {
             let likely = iom.table(*table).to_owned();
             if let Some(resolved) = find_table(dataverse, iom, *table).await? {

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures_util::future::try_join_all;
 use uuid::Uuid;
 
 use super::Refresh;
@@ -86,7 +87,8 @@ impl Catalogue {
     ) -> Result<Self, Failure> {
         let names = Names::of(refresh);
         let mut catalogue = self.clone();
-        for table in tables {
+        let rows = tables.iter().map(|table| view.by_id(names.table(*table)));
+        for (table, rows) in tables.iter().zip(try_join_all(rows).await?) {
             match table {
                 IomTable::Provider => catalogue.providers.clear(),
                 IomTable::ProviderDefinition => catalogue.definitions.clear(),
@@ -94,7 +96,7 @@ impl Catalogue {
                 IomTable::ProviderAction => catalogue.actions.clear(),
                 _ => continue,
             }
-            for (id, row) in view.by_id(names.table(*table)).await? {
+            for (id, row) in rows {
                 catalogue.add(names, *table, id, &row)?;
             }
         }

@@ -6,14 +6,14 @@ use secrecy::{ExposeSecret as _, SecretString};
 use uuid::Uuid;
 
 use crate::clients::{
-    Bap, Dataverse, DataverseWriter, Environment, FinanceOperations, PowerPlatform,
+    Bap, Dataverse, DataverseWriter, Environment, FinanceOperations, PowerPlatform, SignIn,
 };
 use crate::engine::{Failure, FailureKind, Known};
-use crate::runbook::{Runbook, Secret, SecretError};
+use crate::runbook::{Runbook, Secret, SecretError, ServiceKey};
 
 use super::copy_environments::copy_key;
 use super::names::Names;
-use super::view::View;
+use super::view::{Forecast, View};
 
 /// One refresh: the runbook, the clients that speak to its services, and both environments as
 /// they were read when the program connected. The source is reached through a type that has no
@@ -39,10 +39,14 @@ pub struct Refresh {
     pub target_environment: Environment,
     /// IOM's names, as the source's metadata shows them: the copy brings them to the target.
     pub names: Names,
+    /// The source's rows, read once for a forecast.
+    pub forecast: Forecast,
     /// Reads a secret from where the runbook says it is; the environment is read by `cli` alone.
     pub secrets: Secrets,
     /// The application id that the program signs in with, where it is an application.
     pub application: Option<String>,
+    /// How each service is signed in to that the runbook speaks to.
+    pub sign_ins: Vec<(ServiceKey, SignIn)>,
 }
 
 /// Reads a secret from where it is kept.

@@ -2,15 +2,37 @@
 //!
 //! A forecast is not the source's survey: it is the survey of `after_copy(source)`. So every survey
 //! of steps 2 to 8 reads through a [`View`], and cannot tell the two apart.
+//!
+//! A forecast is made of one reading of the source ([`Forecast`]): each list of rows is read once, however
+//! many surveys ask for it. The target is read anew by every survey, because it changes under them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Map, Value};
+use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use super::{Refresh, after_copy};
 use crate::clients::{Dataverse, Query, Row, Table};
 use crate::engine::Failure;
+
+/// The source's rows as they were read for a forecast, by table and filter.
+#[derive(Default)]
+pub struct Forecast {
+    lists: Mutex<HashMap<(String, Option<String>), Rows>>,
+}
+
+/// One list: whoever asks first reads it, the others wait for it.
+type Rows = Arc<OnceCell<Vec<Row>>>;
+
+impl Forecast {
+    fn list(&self, table: &str, filter: Option<&str>) -> Rows {
+        let key = (table.to_owned(), filter.map(str::to_owned));
+        let mut lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(lists.entry(key).or_default())
+    }
+}
 
 /// Where the surveys of steps 2 to 8 read.
 #[derive(Clone, Copy)]
@@ -62,19 +84,31 @@ impl View<'_> {
         logical_name: &str,
         filter: Option<String>,
     ) -> Result<Vec<Row>, Failure> {
+        match self {
+            Self::Target(_) => self.read(logical_name, filter).await,
+            Self::AfterCopy(refresh) => {
+                let list = refresh.forecast.list(logical_name, filter.as_deref());
+                let rows = list
+                    .get_or_try_init(|| async {
+                        let rows = self.read(logical_name, filter).await?;
+                        let left = rows
+                            .into_iter()
+                            .map(|row| after_copy::row(refresh, logical_name, row));
+                        Ok::<_, Failure>(left.collect())
+                    })
+                    .await?;
+                Ok(rows.clone())
+            }
+        }
+    }
+
+    async fn read(&self, logical_name: &str, filter: Option<String>) -> Result<Vec<Row>, Failure> {
         let table = self.table(logical_name).await?;
         let mut query = Query::new().order_by(&table.primary_id).annotated();
         if let Some(filter) = filter {
             query = query.filter(filter);
         }
-        let rows = self.dataverse().list(&table.entity_set, &query).await?;
-        Ok(match self {
-            Self::Target(_) => rows,
-            Self::AfterCopy(refresh) => rows
-                .into_iter()
-                .map(|row| after_copy::row(refresh, logical_name, row))
-                .collect(),
-        })
+        Ok(self.dataverse().list(&table.entity_set, &query).await?)
     }
 
     /// The rows of a table by primary key.

@@ -43,7 +43,7 @@ impl Answer {
 /// The rehearsal tenant in a process of its own.
 pub(crate) struct Tenant {
     child: Child,
-    /// The `endpoints:` line that it printed.
+    /// The `endpoints:` line that it printed, or its document where it was asked for JSON.
     pub(crate) endpoints: String,
 }
 
@@ -141,7 +141,12 @@ impl Stage {
 
     /// Starts a tenant in a process of its own and points this runbook at it.
     pub(crate) fn tenant_of(&self, runbook: &str, more: &[&str]) -> Tenant {
-        let speed = SPEED.to_string();
+        self.tenant_at(SPEED, runbook, more)
+    }
+
+    /// The same at another speed.
+    pub(crate) fn tenant_at(&self, speed: u32, runbook: &str, more: &[&str]) -> Tenant {
+        let speed = speed.to_string();
         let mut arguments = vec!["rehearsal", "--world", "world.jsonl", "--speed", &speed];
         arguments.extend(more);
         let mut command = self.command(&arguments);
@@ -155,7 +160,7 @@ impl Stage {
         BufReader::new(out)
             .read_line(&mut endpoints)
             .expect("the tenant says where it is");
-        if !endpoints.starts_with("endpoints:") {
+        if !endpoints.contains("\"endpoints\"") && !endpoints.starts_with("endpoints:") {
             let mut said = String::new();
             drop(
                 child
@@ -183,22 +188,12 @@ impl Stage {
     /// What somebody else did in the tenant while the program was not running: a line in the world's
     /// file, as the tenant itself would write it.
     pub(crate) fn edit_own_world(&self, puts: &serde_json::Map<String, Value>) {
-        let path = self.path("rehearsal.world.jsonl");
-        let text = fs::read_to_string(&path).expect("the world can be read");
-        let last: Value = serde_json::from_str(text.lines().last().unwrap_or_default())
-            .expect("the world's last line is whole");
-        let line = serde_json::json!({
-            "n": last["n"].as_u64().unwrap_or_default() + 1,
-            "at": last["at"],
-            "elapsed": last["elapsed"],
-            "put": puts,
-        });
-        let mut file = fs::OpenOptions::new()
-            .append(true)
-            .open(path)
-            .expect("the world can be appended to");
-        std::io::Write::write_all(&mut file, format!("{line}\n").as_bytes())
-            .expect("the world can be appended to");
+        edit(&self.path("rehearsal.world.jsonl"), puts);
+    }
+
+    /// The same, to the world of a tenant in a process of its own while it is down.
+    pub(crate) fn edit_world(&self, puts: &serde_json::Map<String, Value>) {
+        edit(&self.path("world.jsonl"), puts);
     }
 
     /// The records of the state file, as far as they are whole.
@@ -227,6 +222,25 @@ impl Stage {
         }
         panic!("the record did not appear in a minute");
     }
+}
+
+/// Appends a line to a world's file, as the tenant itself would write it.
+fn edit(path: &Path, puts: &serde_json::Map<String, Value>) {
+    let text = fs::read_to_string(path).expect("the world can be read");
+    let last: Value = serde_json::from_str(text.lines().last().unwrap_or_default())
+        .expect("the world's last line is whole");
+    let line = serde_json::json!({
+        "n": last["n"].as_u64().unwrap_or_default() + 1,
+        "at": last["at"],
+        "elapsed": last["elapsed"],
+        "put": puts,
+    });
+    let mut file = fs::OpenOptions::new()
+        .append(true)
+        .open(path)
+        .expect("the world can be appended to");
+    std::io::Write::write_all(&mut file, format!("{line}\n").as_bytes())
+        .expect("the world can be appended to");
 }
 
 /// Is it a record of this kind whose data has this text under this key?

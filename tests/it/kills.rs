@@ -2,8 +2,9 @@
 
 use std::process::Command;
 
-use crate::harness::{Stage, Tenant, is};
+use crate::harness::{Stage, Tenant, World, is};
 use crate::thin_line::the_world_is_right;
+use crate::whole_world::the_whole_world_is_right;
 
 /// The essence of the world after a run that nobody disturbed.
 fn undisturbed() -> &'static Vec<String> {
@@ -26,7 +27,12 @@ fn ends_as_if_nothing_had_happened(stage: &Stage) {
         1,
         "one delete"
     );
-    let (essence, expected) = (world.essence(), undisturbed());
+    is_the_same(&world, undisturbed());
+}
+
+/// The world ends as an undisturbed one.
+fn is_the_same(world: &World, expected: &[String]) {
+    let essence = world.essence();
     let missing: Vec<&String> = expected
         .iter()
         .filter(|line| !essence.contains(line))
@@ -189,17 +195,26 @@ impl Moments {
 }
 
 #[test]
-fn killed_at_a_hundred_random_moments() {
+fn killed_at_a_hundred_random_moments_of_the_whole_run() {
+    let calm = Stage::new();
+    let calm_tenant = calm.whole_tenant(&[]);
+    let began = std::time::Instant::now();
+    drop(calm.run().exits(0));
+    // A whole run lasts so long on this machine today; so the moments are spread over all of it.
+    let lasts = u64::try_from(began.elapsed().as_millis()).expect("a run is not that long");
+    let expected = calm.world().essence();
+    end(calm_tenant);
     let mut kills = 0;
     let mut seed = 0;
     while kills < 100 {
         seed += 1;
         let mut moments = Moments(seed);
         let stage = Stage::new();
-        let _tenant = stage.tenant(&[]);
+        let _tenant = stage.whole_tenant(&[]);
         for _ in 0..12 {
             let mut child = stage.start();
-            std::thread::sleep(std::time::Duration::from_millis(20 + moments.next(700)));
+            let moment = 20 + moments.next(lasts / 3);
+            std::thread::sleep(std::time::Duration::from_millis(moment));
             if child
                 .try_wait()
                 .expect("the process can be asked")
@@ -213,6 +228,10 @@ fn killed_at_a_hundred_random_moments() {
         }
         println!("seed {seed}: {kills} kills");
         drop(stage.run().exits(0));
-        ends_as_if_nothing_had_happened(&stage);
+        let world = stage.world();
+        the_whole_world_is_right(&world);
+        assert_eq!(world.heard("POST", "/copy"), 1, "one copy");
+        assert_eq!(world.heard("DELETE", "msdyn_iomproviders("), 13);
+        is_the_same(&world, &expected);
     }
 }

@@ -5,8 +5,10 @@
 //!   file tells it.
 //! - `rooms`: the house's arrows.
 //! - `thin_line`: the eight steps, end to end: the world afterwards, run again, plan before and after.
+//! - `identities`: each kind of credential, and each way in which it fails.
 //! - `kills`: SIGKILL of the program, of the tenant, between intent and handle; Ctrl-C.
 //! - `lies`: writes that are accepted and ignored; nothing claims success.
+//! - `outputs`: `--output json` of every command, against its own schema.
 //! - `plans`: the forecast, and plans that are approved.
 //! - `probes`: `verify` tells what is left; what preflight cannot know is a task. `troubles`: what
 //!   `preflight` sees, and a run that stops for it.
@@ -15,8 +17,10 @@
 
 mod guided;
 mod harness;
+mod identities;
 mod kills;
 mod lies;
+mod outputs;
 mod person;
 mod plans;
 mod probes;

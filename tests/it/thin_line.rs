@@ -7,6 +7,7 @@ use crate::harness::{Stage, World};
 #[test]
 fn the_rehearsal_ends_right_and_again_changes_nothing() {
     let stage = Stage::new();
+    let _tenant = stage.tenant(&[]);
     let before = stage
         .call(&["plan", "rehearsal.yaml", "--detailed-exitcode"])
         .exits(2);
@@ -18,13 +19,13 @@ fn the_rehearsal_ends_right_and_again_changes_nothing() {
         before.stdout
     );
     assert!(
-        stage.own_world().writes().is_empty(),
+        stage.world().writes().is_empty(),
         "a plan sends nothing but reads"
     );
 
     let run = stage.run().exits(0);
     assert!(run.stdout.contains("finished"), "{}", run.stdout);
-    let world = stage.own_world();
+    let world = stage.world();
     the_world_is_right(&world);
     assert!(
         tokens_were_renewed(&world),
@@ -44,7 +45,7 @@ fn the_rehearsal_ends_right_and_again_changes_nothing() {
         again.stdout
     );
     assert_eq!(
-        stage.own_world().writes().len(),
+        stage.world().writes().len(),
         writes,
         "a finished run sends only reads"
     );

@@ -1,7 +1,9 @@
 //! The whole world: twelve providers, seven orchestrations in four dialects, and what goes wrong at
 //! first.
 
-use crate::harness::Stage;
+use std::fs;
+
+use crate::harness::{Stage, runbook_text};
 use crate::whole_world::the_whole_world_is_right;
 
 #[test]
@@ -28,6 +30,99 @@ fn the_whole_tenant_ends_right() {
     );
     assert_eq!(stage.own_world().writes().len(), writes, "only reads");
     drop(stage.call(&["verify", "rehearsal.yaml"]).exits(0));
+}
+
+/// What a tenant calls things whose every table, column and entity set has another name: what an
+/// operator finds in it and writes into the requests. The rest is found by metadata.
+const OTHER_NAMES: [(&str, &str); 14] = [
+    (
+        "msdyn_iomplatformconnectionreferences",
+        "new_omplatformwirings",
+    ),
+    (
+        "msdyn_iomproviderconnectionreferences",
+        "new_omvendorwirings",
+    ),
+    ("msdyn_iomprovidertransformations", "new_omvendorrecipes"),
+    ("msdyn_iomproviderparameters", "new_omvendorsettings"),
+    ("msdyn_iomwarehousemappings", "new_omdepotmappings"),
+    ("msdyn_iomdesigners", "new_omcanvass"),
+    ("msdyn_iomproviders", "new_omvendors"),
+    ("msdyn_iompolicies", "new_omguidelines"),
+    ("\"msdyn_connectionurl\"", "\"new_connectionurl\""),
+    ("\"msdyn_transformation\"", "\"new_recipe\""),
+    ("\"msdyn_ProviderId@", "\"new_Vendorid@"),
+    ("\"msdyn_graph\"", "\"new_drawing\""),
+    ("\"msdyn_value\"", "\"new_value\""),
+    ("\"msdyn_name\"", "\"new_title\""),
+];
+
+#[test]
+fn with_every_name_another_the_end_is_the_same() {
+    let text = OTHER_NAMES
+        .iter()
+        .fold(runbook_text(), |text, (usual, other)| {
+            assert!(text.contains(usual), "{usual}");
+            text.replace(usual, other)
+        });
+    let stage = Stage::new();
+    let _tenant = stage.tenant_of(&text, &["--skin", "renamed"]);
+    drop(stage.run().exits(0));
+    let world = stage.world();
+    let usual = world.requests.iter().filter(|request| {
+        let path = request["path"].as_str().unwrap_or_default();
+        request["status"] != 404 && path.contains("msdyn_iom")
+    });
+    assert_eq!(usual.count(), 0, "no usual name was of any use");
+    the_whole_world_is_right(&world);
+}
+
+#[test]
+fn a_capture_that_was_truncated_stops_the_run_before_anything_is_deleted() {
+    let stage = Stage::new();
+    let _tenant = stage.whole_tenant(&[]);
+    let until = |step: &str| {
+        stage.call(&[
+            "run",
+            "rehearsal.yaml",
+            "--confirm-target",
+            "Contoso UAT",
+            "--until",
+            step,
+        ])
+    };
+    drop(until("detach-provider-actions").exits(0));
+    let whole = fs::read_to_string(stage.state()).expect("the state file can be read");
+    for kept in [
+        "source/orchestration/",
+        "orchestration/",
+        "target/provider-parameter/",
+    ] {
+        let damaged: Vec<String> = whole
+            .lines()
+            .map(|line| {
+                let is_it =
+                    line.contains("\"captured\"") && line.contains(&format!("\"key\":\"{kept}"));
+                let end = if is_it { line.len() / 2 } else { line.len() };
+                line[..end].to_owned()
+            })
+            .collect();
+        assert!(damaged.iter().any(|line| !line.ends_with('}')), "{kept}");
+        fs::write(stage.state(), damaged.join("\n") + "\n").expect("it can be damaged");
+        let refused = stage.run();
+        assert_ne!(refused.code, Some(0), "{}", refused.stdout);
+        assert!(
+            refused.stderr.contains("iomcopy state check"),
+            "{}",
+            refused.stderr
+        );
+        let world = stage.world();
+        assert_eq!(world.heard("DELETE", "msdyn_iomproviders("), 0);
+    }
+    // As it was, it goes on.
+    fs::write(stage.state(), whole).expect("it can be mended");
+    drop(stage.run().exits(0));
+    the_whole_world_is_right(&stage.world());
 }
 
 #[test]

@@ -6,6 +6,7 @@ use uuid::Uuid;
 use crate::clients::{Bap, Environment};
 use crate::engine::{Failure, FailureKind};
 use crate::runbook::{Runbook, ServiceKey, Span};
+use crate::steps::marked;
 use crate::text::escape;
 
 /// An environment's description; a wrong id is told at its place in the runbook.
@@ -21,7 +22,7 @@ pub(super) async fn environment(
             &format!("the tenant has no environment {id}, or the caller may not see it"),
             Some("copy the id from the environment's page in the admin center"),
         );
-        Failure::new(FailureKind::Wrong, block.to_string())
+        marked(FailureKind::Wrong, &block)
     })
 }
 
@@ -36,7 +37,7 @@ pub(super) fn guard(runbook: &Runbook, target: &Environment) -> Result<(), Failu
             &format!("the environment with this id is called '{read}'"),
             Some("one of the two is wrong: look at both before you correct either"),
         );
-        return Err(Failure::refused(block.to_string()));
+        return Err(marked(FailureKind::Refused, &block));
     }
     let kind = target.sku.as_deref().unwrap_or("of an unknown kind");
     if !kind.eq_ignore_ascii_case("Sandbox") && !kind.eq_ignore_ascii_case("Developer") {
@@ -73,7 +74,7 @@ pub(super) fn dataverse_address(
             &message,
             Some("correct it, or leave it out"),
         );
-        return Err(Failure::refused(block.to_string()));
+        return Err(marked(FailureKind::Refused, &block));
     }
     Ok(url)
 }

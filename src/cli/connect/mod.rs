@@ -18,14 +18,14 @@ use self::guards::{dataverse_address, environment, guard, shown};
 use self::signing::Signing;
 use super::session::Session;
 use crate::clients::{
-    Bap, Dataverse, DataverseWriter, Endpoint, Environment, FinanceOperations, Http, Observer,
-    PowerPlatform, Service, Tokens, Wait,
+    Bap, Dataverse, DataverseWriter, Endpoint, Environment, FinanceOperations, Http, Identity,
+    Observer, PowerPlatform, Service, Tokens, Wait,
 };
 use crate::clock::Clock;
-use crate::engine::{EventKind, Failure, FailureKind, Narrator};
+use crate::engine::{EventKind, Failure, Narrator};
 use crate::rehearsal::{self, DualWrite, Management, Rehearsal, Variant};
 use crate::runbook::{Cloud, Runbook, Secret, ServiceKey};
-use crate::steps::{Names, Refresh};
+use crate::steps::{Forecast, Names, Refresh};
 
 /// A runbook whose services are reached.
 pub(super) struct Connected {
@@ -72,7 +72,7 @@ pub(super) async fn connect(
     narrator: impl FnOnce(Clock) -> Narrator,
 ) -> Result<Connected, Failure> {
     let rehearsal = begin_rehearsal(&runbook).await?;
-    let addresses = addresses(&runbook, rehearsal.as_ref())?;
+    let addresses = addresses(&runbook, rehearsal.as_ref().map(Rehearsal::endpoints))?;
     let clock = Clock::new(addresses.speed);
     let narrator = narrator(clock.clone());
     let waits = Arc::new(Waits(narrator.clone()));
@@ -88,13 +88,7 @@ pub(super) async fn connect(
         )?)
     };
     let fixed = |key: ServiceKey, name: &str| -> Result<Service, Failure> {
-        let endpoint = addresses.services.get(&key).ok_or_else(|| {
-            Failure::new(
-                FailureKind::Wrong,
-                format!("no address is known for the service '{key}'"),
-            )
-        })?;
-        service(key, name, endpoint)
+        service(key, name, addresses.of(key)?)
     };
     let power_platform =
         PowerPlatform::new(fixed(ServiceKey::PowerPlatform, "the Power Platform API")?);
@@ -136,7 +130,32 @@ pub(super) async fn connect(
         let service = service(ServiceKey::Finops, &name, &Endpoint::own(url))?;
         Ok(Some(FinanceOperations::new(service)))
     };
-    let (source_finance, target_finance) = (finance(&source)?, finance(&target)?);
+    // The source's Finance and Operations is only asked whether it answers; a token that was given
+    // for the target's would be refused there.
+    let is_given = matches!(
+        signing.identity(&runbook, ServiceKey::Finops)?,
+        Identity::Token(_)
+    );
+    let source_finance = if is_given { None } else { finance(&source)? };
+    let target_finance = finance(&target)?;
+    let found = [
+        (
+            ServiceKey::DataverseSource,
+            source.dataverse.as_ref().and_then(|it| it.url.as_deref()),
+        ),
+        (
+            ServiceKey::DataverseTarget,
+            target.dataverse.as_ref().and_then(|it| it.url.as_deref()),
+        ),
+        (
+            ServiceKey::Finops,
+            target
+                .finance_operations
+                .as_ref()
+                .and_then(|it| it.url.as_deref()),
+        ),
+    ];
+    let sign_ins = signing.sign_ins(&runbook, &tokens, &addresses, &found)?;
     let tenant = target
         .tenant
         .clone()
@@ -155,6 +174,7 @@ pub(super) async fn connect(
         power_platform,
         bap,
         names,
+        forecast: Forecast::default(),
         source: source_dataverse,
         target: target_dataverse,
         source_finance,
@@ -165,6 +185,7 @@ pub(super) async fn connect(
             secret.read(&folder, &|name| std::env::var_os(name))
         }),
         application: signing.application,
+        sign_ins,
         runbook: Arc::new(runbook),
     };
     Ok(Connected {

@@ -32,7 +32,7 @@ pub(super) async fn run(service: &Service, request: &Request) -> Result<Response
             Verdict::Over(error) => return Err(error),
             Verdict::SignIn(error) => {
                 if signed_in_again {
-                    return Err(error);
+                    return Err(service.token().explained(&token, error));
                 }
                 service.token().refused(&token, error).await?;
                 signed_in_again = true;

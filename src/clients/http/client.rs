@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
+use reqwest::header::{DATE, HeaderMap};
 use url::Url;
 
 use super::observer::{Observer, Wait};
-use super::origin::Origin;
+use super::origin::{Origin, is_machines_own};
 use super::send::causes;
 use super::throttle::Gate;
 use crate::cancellation::Cancellation;
@@ -26,17 +27,20 @@ pub struct Limits {
     pub tries: u32,
     /// How many bytes of an answer are read, after decompression.
     pub body: usize,
+    /// How long a program may take that is run for a token, in real time.
+    pub command: Duration,
 }
 
 impl Default for Limits {
     /// Two minutes for a request, because switching a flow on may take that long; ten seconds for a
-    /// connection; six attempts; 64 MiB.
+    /// connection; six attempts; 64 MiB; one minute for a program.
     fn default() -> Self {
         Self {
             request: Duration::from_mins(2),
             connect: Duration::from_secs(10),
             tries: 6,
             body: 64 * 1024 * 1024,
+            command: Duration::from_mins(1),
         }
     }
 }
@@ -52,6 +56,8 @@ pub struct Http {
     cancellation: Cancellation,
     limits: Limits,
     gates: Mutex<HashMap<Origin, Arc<Gate>>>,
+    /// The newest time that a service told, in seconds since 1970, and when by the program's clock.
+    heard: Mutex<Option<(Duration, Duration)>>,
 }
 
 impl Http {
@@ -87,6 +93,7 @@ impl Http {
             cancellation,
             limits,
             gates: Mutex::default(),
+            heard: Mutex::default(),
         }))
     }
 
@@ -107,11 +114,28 @@ impl Http {
         &self.cancellation
     }
 
+    /// A service has told its time, with an answer.
+    pub(super) fn hear_time(&self, headers: &HeaderMap) {
+        let date = headers.get(DATE).and_then(|date| date.to_str().ok());
+        let date = date.and_then(|date| httpdate::parse_http_date(date).ok());
+        let since = date.and_then(|date| date.duration_since(UNIX_EPOCH).ok());
+        if let Some(since) = since {
+            let heard = Some((since, self.clock.elapsed()));
+            *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = heard;
+        }
+    }
+
+    /// The services' own time now, since 1970: what the last answer told, and how long ago that was.
+    /// Nothing before any has answered.
+    pub(crate) fn service_time(&self) -> Option<Duration> {
+        let heard = *self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        let (told, at) = heard?;
+        Some(told + self.clock.elapsed().saturating_sub(at))
+    }
+
     /// The connections that lead to this URL.
     pub(crate) fn client_for(&self, url: &Url) -> &reqwest::Client {
-        let is_loopback = Origin::parse(&url.origin().ascii_serialization())
-            .is_ok_and(|origin| origin.is_loopback());
-        if is_loopback {
+        if is_machines_own(url) {
             &self.loopback
         } else {
             &self.remote

@@ -66,6 +66,16 @@ impl Told {
         })
     }
 
+    /// What a program complained of. The sign-in service's number in it, where there is one, is the
+    /// code that people look up.
+    pub(crate) fn of_text(text: &str) -> Self {
+        Self {
+            code: sign_in_number(text).map(str::to_owned),
+            inner_code: None,
+            message: text.to_owned(),
+        }
+    }
+
     /// The error that says this about a request, with its remedy if there is one.
     pub(crate) fn into_error(self, kind: ErrorKind, about: Detail) -> Error {
         let help = remedy(kind, &self).map(str::to_owned);
@@ -184,12 +194,7 @@ fn from_error_detail(detail: &Value) -> Told {
 /// The sign-in service's form. The code that people look up is the AADSTS number in the text.
 fn from_sign_in(name: &str, description: &str) -> Told {
     let first_line = description.lines().next().unwrap_or_default();
-    let number = description
-        .split(|c: char| !c.is_ascii_alphanumeric())
-        .find(|word| {
-            word.strip_prefix("AADSTS")
-                .is_some_and(|rest| !rest.is_empty())
-        });
+    let number = sign_in_number(description);
     let message = match number {
         Some(number) => first_line
             .strip_prefix(number)
@@ -203,6 +208,16 @@ fn from_sign_in(name: &str, description: &str) -> Told {
         inner_code: None,
         message,
     }
+}
+
+/// The sign-in service's number in a text: `AADSTS7000215`.
+fn sign_in_number(text: &str) -> Option<&str> {
+    text.split(|c: char| !c.is_ascii_alphanumeric())
+        .find(|word| {
+            word.strip_prefix("AADSTS").is_some_and(|digits| {
+                !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())
+            })
+        })
 }
 
 /// A code: text, or a number. A code of Dataverse in decimal becomes the hexadecimal one that people

@@ -31,6 +31,7 @@ pub use origin::{Origin, OriginError};
 pub use service::{Endpoint, Service};
 
 pub(crate) use error_body::Told;
+pub(crate) use origin::is_machines_own;
 pub(crate) use paging::Pages;
 pub(crate) use request::{Method, Request};
 pub(crate) use response::Response;

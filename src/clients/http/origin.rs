@@ -166,6 +166,19 @@ impl fmt::Display for Origin {
     }
 }
 
+/// Is this URL on the machine itself: on the loopback, or at a link-local address, where clouds have
+/// their metadata services? Neither leaves the machine's own network, so plain `http` does there,
+/// and no proxy can reach it.
+pub(crate) fn is_machines_own(url: &Url) -> bool {
+    let plain = url.username().is_empty() && url.password().is_none();
+    let own = match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback() || address.is_link_local(),
+        Some(host) => is_loopback(&host),
+        None => false,
+    };
+    plain && own && matches!(url.scheme(), "http" | "https")
+}
+
 fn is_loopback<S: AsRef<str>>(host: &Host<S>) -> bool {
     match host {
         Host::Domain(name) => name.as_ref() == "localhost",

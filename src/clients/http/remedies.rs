@@ -5,7 +5,7 @@ use crate::clients::error::ErrorKind;
 
 /// Codes and remedies. Dataverse's names are those of its published error codes; the sign-in
 /// service's are in Microsoft Learn, *Microsoft Entra authentication and authorization error codes*.
-const REMEDIES: [(&str, &str); 23] = [
+const REMEDIES: [(&str, &str); 45] = [
     // Dataverse.
     (
         "0x80072560",
@@ -79,30 +79,124 @@ const REMEDIES: [(&str, &str); 23] = [
         "the client secret has expired: make a new one",
     ),
     (
+        "AADSTS7000218",
+        "the application was asked for a secret or an assertion and had none: look at its credential under `identity`",
+    ),
+    (
+        "AADSTS7000112",
+        "the application is disabled: enable its enterprise application, or use another one",
+    ),
+    (
         "AADSTS700016",
-        "the application is not in this tenant: look at `tenant` and `client` under `identity`",
+        "the application is not in this tenant: look at `tenant` and `client` under `identity`, and at `cloud`",
     ),
     (
         "AADSTS90002",
-        "there is no such tenant: look at `tenant` under `identity`",
+        "there is no such tenant: look at `tenant` under `identity`, and at `cloud`",
     ),
     (
         "AADSTS500011",
         "the tenant does not know the resource: look at the `scope` of the service under `endpoints`, and at `cloud`",
     ),
     (
-        "AADSTS53003",
-        "a conditional access policy forbids it: ask who keeps the policies",
+        "AADSTS500014",
+        "the resource is disabled in this tenant: enable its enterprise application",
     ),
     (
         "AADSTS65001",
         "nobody has consented to the application in this tenant: an administrator must",
     ),
+    (
+        "AADSTS65002",
+        "this program may not get tokens of that service for a person: take one with the service's own client, by `token` or `token-command`",
+    ),
+    // Sign-in by assertion.
+    (
+        "AADSTS700024",
+        "the assertion has ended, or this machine's clock is wrong: an assertion lives for minutes, so whatever writes it must write it anew; look at the clock too",
+    ),
+    ("AADSTS700211", ISSUER),
+    ("AADSTS700212", AUDIENCE),
+    ("AADSTS700213", SUBJECT),
+    (
+        "AADSTS7002138",
+        "the federated credential's subject differs in upper and lower case, which counts: write it as the assertion has it",
+    ),
+    (
+        "AADSTS70021",
+        "the application trusts no such assertion: compare issuer, subject and audience of its federated credential with those in the message",
+    ),
+    (
+        "AADSTS50013",
+        "the assertion is not one that its issuer signed, or was altered: look whether the file or the job's issuer is the right one",
+    ),
+    (
+        "AADSTS700027",
+        "the assertion's signature is not its issuer's: look whether the file or the job's issuer is the right one",
+    ),
+    // Sign-in of people.
+    (
+        "AADSTS50076",
+        "a second factor is wanted, which no program can give: sign in with `az login` and use `azure-cli`, or name an account that is excepted",
+    ),
+    (
+        "AADSTS50079",
+        "the account must be enrolled for a second factor: sign in with a browser once, then use `azure-cli`",
+    ),
+    ("AADSTS50126", "the user name or the password is wrong"),
+    (
+        "AADSTS50034",
+        "the tenant has no such account: look at its name and at `tenant`",
+    ),
+    (
+        "AADSTS50057",
+        "the account is disabled: enable it, or use another one",
+    ),
+    (
+        "AADSTS50173",
+        "the sign-in was revoked, by a changed password or an administrator: sign in anew",
+    ),
+    (
+        "AADSTS700082",
+        "the sign-in has ended because it was not used: sign in anew",
+    ),
+    // Policies.
+    ("AADSTS53003", POLICY),
+    (
+        "AADSTS53000",
+        "a conditional access policy wants a compliant device: run it on one, or ask who keeps the policies",
+    ),
+    // Tokens, as the services judge them.
+    (
+        "InvalidAuthenticationAudience",
+        "the token is for another service: look at the `scope` of this service under `endpoints`, and at `cloud`; a `token` needs the audience that the message names",
+    ),
+    (
+        "ExpiredAuthenticationToken",
+        "the token has ended: give a new one, or use a kind of credential that is renewed",
+    ),
 ];
+
+const ISSUER: &str = "the application trusts no assertion of this issuer: add a federated credential to it, \
+                      with issuer, subject and audience as the assertion has them";
+
+const SUBJECT: &str = "the application trusts this issuer, but not about this subject: write the subject of the \
+                       message into its federated credential; a GitHub job's differs by branch, environment \
+                       and pull request";
+
+const AUDIENCE: &str = "the application's federated credential names another audience: it is \
+                        api://AzureADTokenExchange, unless `audience` under `identity` says otherwise";
+
+const POLICY: &str = "a conditional access policy forbids it: its keeper finds which one in the sign-in logs \
+                      by the request id; a policy for workload identities is for applications, and often \
+                      wants a known address";
 
 const UNREGISTERED: &str = "register the application as a management application: a Power Platform \
                             administrator runs `pac admin application register`; being System \
                             Administrator in the environments is not enough";
+
+const NO_ADMINISTRATOR: &str = "give the account the role Power Platform Administrator or Dynamics 365 \
+                                Administrator, and sign in anew";
 
 const CHALLENGED: &str = "the tenant wants more than this credential proves (continuous access \
                           evaluation): ask who keeps the conditional access policies";
@@ -111,38 +205,191 @@ const CHALLENGED: &str = "the tenant wants more than this credential proves (con
 pub(super) fn remedy(kind: ErrorKind, told: &Told) -> Option<&'static str> {
     let code = told.code.as_deref().unwrap_or_default();
     let known = REMEDIES.iter().find(|(known, _)| *known == code);
-    // An application that is not registered as a management application is refused in words only.
-    let is_unregistered = kind == ErrorKind::Forbidden
-        && told
-            .message
-            .contains("does not have permission to access the path");
-    // A challenge of continuous access evaluation: the same credential would be refused again.
-    let is_challenged = told.message.contains("insufficient_claims");
     known
         .map(|(_, remedy)| *remedy)
-        .or(is_unregistered.then_some(UNREGISTERED))
-        .or(is_challenged.then_some(CHALLENGED))
+        .or_else(|| in_words(kind, &told.message))
+}
+
+/// What the admin APIs say without a code of its own (microsoft/powerplatform-build-tools issue
+/// 1112, microsoft/PowerAppsCodeApps issue 440, MicrosoftDocs/power-platform issue 1848).
+fn in_words(kind: ErrorKind, message: &str) -> Option<&'static str> {
+    let is_denied = kind == ErrorKind::Forbidden && message.contains("does not have permission");
+    let is_person =
+        message.contains("The user with object id") || message.contains("The token with tenant id");
+    if is_denied && message.contains("The service principal with id") {
+        return Some(UNREGISTERED);
+    }
+    if is_denied && is_person {
+        return Some(NO_ADMINISTRATOR);
+    }
+    // A challenge of continuous access evaluation: the same credential would be refused again.
+    message
+        .contains("insufficient_claims")
+        .then_some(CHALLENGED)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::{Value, json};
+
+    /// What helps against an answer with this body.
+    fn help(kind: ErrorKind, body: &Value) -> Option<&'static str> {
+        remedy(kind, &Told::read(Some(body), &[]))
+    }
+
+    fn error(code: &str, message: &str) -> Value {
+        json!({"error": {"code": code, "message": message}})
+    }
+
+    /// Why an answer says 403 or 401: in the services' own words, and what must be told.
+    #[test]
+    fn it_says_403_why() {
+        let forbidden = |code, message| (ErrorKind::Forbidden, error(code, message));
+        let path = "'https://10.0.6.48:20014/providers/Microsoft.BusinessAppPlatform/environments/1/copyTo?api-version=2020-08-01'";
+        let unregistered = format!(
+            "The service principal with id '1' for application 2 does not have permission to access the path {path} in tenant 3."
+        );
+        let checked = "The service principal with id '1' for application '2' does not have permission to access the environment checkAccess endpoint in tenant '3'.";
+        let person = "The user with object id '5' does not have permission to access this.";
+        let token = "The token with tenant id '1' and object id '2' does not have permission to access the path '/providers/x'.";
+        for ((kind, body), told) in [
+            // The role is missing.
+            (
+                forbidden(
+                    "0x80042F09",
+                    "The user with id 1 has not been assigned any roles.",
+                ),
+                "no security role",
+            ),
+            (
+                forbidden(
+                    "0x80040220",
+                    "Principal user (Id=1) is missing prvReadWorkflow privilege.",
+                ),
+                "lack a privilege",
+            ),
+            (
+                forbidden("Forbidden", person),
+                "Power Platform Administrator",
+            ),
+            (
+                forbidden("Forbidden", token),
+                "Power Platform Administrator",
+            ),
+            // The principal is not registered.
+            (
+                forbidden("Forbidden", &unregistered),
+                "pac admin application register",
+            ),
+            (
+                forbidden("BusinessAppPlatformRequestFailed", checked),
+                "pac admin application register",
+            ),
+            // The caller is not provisioned yet, or no user at all.
+            (
+                forbidden(
+                    "0x80072560",
+                    "The user is not a member of the organization.",
+                ),
+                "right after a copy, wait some minutes",
+            ),
+            // Administration mode.
+            (
+                forbidden(
+                    "0x8004A113",
+                    "The user does not have permissions to access the org when it is in Admin Only mode.",
+                ),
+                "administration mode",
+            ),
+            // The audience is wrong.
+            (
+                (
+                    ErrorKind::NotSignedIn,
+                    error(
+                        "InvalidAuthenticationAudience",
+                        "The received access token has been obtained from wrong audience or resource 'https://xxx.crm4.dynamics.com/'. It should exactly match (including forward slash) with one of the allowed audiences 'https://service.powerapps.com/'.",
+                    ),
+                ),
+                "for another service",
+            ),
+            // Conditional access, at the service.
+            (
+                (
+                    ErrorKind::NotSignedIn,
+                    json!({"message": "Bearer realm=\"\", error=\"insufficient_claims\", claims=\"e30=\""}),
+                ),
+                "continuous access evaluation",
+            ),
+        ] {
+            let help = help(kind, &body).unwrap_or_else(|| panic!("no help against {body}"));
+            assert!(help.contains(told), "{body}: {help}");
+        }
+        assert_eq!(help(ErrorKind::Forbidden, &error("Forbidden", "no")), None);
+        // The same words about a thing that is not there are no matter of rights.
+        let (_, body) = forbidden("X", person);
+        assert_eq!(help(ErrorKind::NotFound, &body), None);
+    }
+
+    /// What the sign-in service says, in its own words, and what must be told.
+    #[test]
+    fn no_token_why() {
+        for (text, told) in [
+            (
+                "AADSTS7000215: Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app '1'.",
+                "its value, not its id",
+            ),
+            (
+                "AADSTS7000222: The provided client secret keys for app '1' are expired.",
+                "make a new one",
+            ),
+            (
+                "AADSTS700016: Application with identifier '1' was not found in the directory 'Contoso'.",
+                "`client` under `identity`",
+            ),
+            (
+                "AADSTS700024: Client assertion is not within its valid time range. Current time: 2026-01-01T00:10:00Z, expiry time of assertion 2026-01-01T00:05:00Z.",
+                "lives for minutes",
+            ),
+            (
+                "AADSTS700211: No matching federated identity record found for presented assertion issuer 'https://token.actions.githubusercontent.com/'.",
+                "this issuer",
+            ),
+            (
+                "AADSTS700213: No matching federated identity record found for presented assertion subject 'repo:contoso/refresh:ref:refs/heads/main'. Please check your federated identity credential Subject, Audience and Issuer against the presented assertion.",
+                "not about this subject",
+            ),
+            (
+                "AADSTS7002138: No matching federated identity record found for presented assertion subject 'repo:contoso/Refresh:environment:Production'. The subject matches with case-insensitive comparison, but not with case-sensitive comparison.",
+                "upper and lower case",
+            ),
+            (
+                "AADSTS50076: Due to a configuration change made by your administrator, or because you moved to a new location, you must use multi-factor authentication to access '1'.",
+                "second factor",
+            ),
+            (
+                "AADSTS65002: Consent between first party application '1' and first party resource '2' must be configured via preauthorization.",
+                "`token-command`",
+            ),
+            (
+                "AADSTS53003: Access has been blocked by Conditional Access policies. The access policy does not allow token issuance.",
+                "conditional access policy",
+            ),
+        ] {
+            let body = json!({"error": "invalid_client", "error_description": text});
+            let by_answer = help(ErrorKind::NotSignedIn, &body);
+            let by_answer = by_answer.unwrap_or_else(|| panic!("no help against {text}"));
+            assert!(by_answer.contains(told), "{text}: {by_answer}");
+            // The same, as a program complains of it.
+            let complaint = Told::of_text(&format!("ERROR: {text} Trace ID: 1"));
+            assert_eq!(remedy(ErrorKind::NotSignedIn, &complaint), Some(by_answer));
+        }
+    }
 
     #[test]
-    fn an_unregistered_application_is_told_from_other_refusals() {
-        let told = |message: &str| Told {
-            message: message.to_owned(),
-            ..Told::default()
-        };
-        let unregistered = told(
-            "The service principal with id 'x' for application y does not have permission to access the path 'https://10.0.6.48:20014/providers'",
-        );
-        let remedy_of = |told: &Told| remedy(ErrorKind::Forbidden, told);
-        assert!(
-            remedy_of(&unregistered)
-                .unwrap()
-                .contains("management application")
-        );
-        assert_eq!(remedy_of(&told("no")), None);
+    fn each_code_is_there_once() {
+        let codes: std::collections::BTreeSet<&str> =
+            REMEDIES.iter().map(|(code, _)| *code).collect();
+        assert_eq!(codes.len(), REMEDIES.len());
     }
 }

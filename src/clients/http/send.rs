@@ -66,6 +66,7 @@ pub(super) async fn send(
         let response = builder.send().await.map_err(Broken::Transport)?;
         let status = response.status().as_u16();
         let headers = response.headers().clone();
+        http.hear_time(&headers);
         let body = capped_body(response, http.limits().body).await?;
         Ok((status, headers, body))
     };

@@ -8,8 +8,13 @@ use std::time::Duration;
 use reqwest::header::HeaderValue;
 use secrecy::ExposeSecret as _;
 
-use super::client_secret::{self, NoToken};
-use super::{Fetched, Identity};
+use super::asking::{Asking, NoToken, authority_name};
+use super::claims::{Claims, same_audience};
+use super::sign_in::SignIn;
+use super::{
+    Fetched, Identity, azure_cli, azure_pipelines, client_secret, github_oidc, managed_identity,
+    token_command, workload_identity,
+};
 use crate::clients::error::{Error, ErrorKind};
 use crate::clients::http::{Backoff, Http, Origin, Wait, WaitReason};
 
@@ -47,6 +52,11 @@ impl Tokens {
 
     pub(crate) fn http(&self) -> &Arc<Http> {
         &self.http
+    }
+
+    /// How this identity signs in to a service whose tokens are asked for with this scope.
+    pub fn sign_in(&self, identity: &Identity, scope: &str) -> SignIn {
+        SignIn::new(self.source(identity, scope))
     }
 
     /// The source of this identity's tokens for this scope.
@@ -111,9 +121,40 @@ impl Token {
     pub(crate) fn header(&self) -> &HeaderValue {
         &self.header
     }
+
+    /// What it says of itself, if it is a JSON web token.
+    pub(super) fn claims(&self) -> Option<Claims> {
+        Claims::read(self.header.to_str().ok()?.strip_prefix("Bearer ")?)
+    }
 }
 
 impl TokenSource {
+    pub(super) fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    pub(super) fn scope(&self) -> &str {
+        &self.scope
+    }
+
+    /// The resource that the scope names.
+    pub(super) fn audience(&self) -> &str {
+        self.scope.strip_suffix("/.default").unwrap_or(&self.scope)
+    }
+
+    /// How long the token that is held still lives, where it is known.
+    pub(super) async fn left(&self) -> Option<Duration> {
+        let ends_at = self.held.lock().await.token.as_ref()?.ends_at?;
+        Some(ends_at.saturating_sub(self.http.clock().elapsed()))
+    }
+
+    /// How long it is until this second since 1970, by the services' own time; nothing before any
+    /// of them has answered.
+    pub(super) fn until(&self, end: u64) -> Option<Duration> {
+        let now = self.http.service_time()?;
+        Some(Duration::from_secs(end).saturating_sub(now))
+    }
+
     /// A token that lives, fetched if need be.
     pub(crate) async fn current(&self) -> Result<Token, Error> {
         let mut held = self.held.lock().await;
@@ -124,7 +165,7 @@ impl TokenSource {
         {
             return Ok(living.token.clone());
         }
-        match self.fetch().await {
+        match self.fetch(held.fetched > 0).await {
             Ok(fetched) => {
                 held.fetched += 1;
                 // The life is counted from before the fetch, so that it is never overrated.
@@ -147,15 +188,47 @@ impl TokenSource {
     /// request, once, however many requests were refused; where none can be had, that is the error.
     pub(crate) async fn refused(&self, token: &Token, error: Error) -> Result<(), Error> {
         if matches!(self.identity, Identity::Token(_)) {
-            return Err(error.with_help(
+            let error = error.with_help(
                 "the token that was given has ended, or is another service's: give a new one",
-            ));
+            );
+            return Err(self.explained(token, error));
         }
         let mut held = self.held.lock().await;
         if held.fetched == token.number {
             held.token = None;
         }
         Ok(())
+    }
+
+    /// The same refusal, with what the token itself tells of its cause.
+    pub(crate) fn explained(&self, token: &Token, error: Error) -> Error {
+        let kind = self.identity.kind();
+        let Some(claims) = token.claims() else {
+            return error;
+        };
+        let wanted = self.audience();
+        // The others ask for this very scope; and an audience may also be told by its id.
+        let is_given = matches!(
+            self.identity,
+            Identity::Token(_) | Identity::TokenCommand { .. }
+        );
+        if let Some(audience) = claims.audience.as_deref().filter(|it| it.contains("://"))
+            && is_given
+            && !same_audience(audience, wanted)
+        {
+            return error.with_help(format!(
+                "its `{kind}` gives a token for {audience}, and here one for {wanted} is needed: a \
+                 token serves one service; write a credential of its own for this service under \
+                 `identity`"
+            ));
+        }
+        match claims.expires.and_then(|end| self.until(end)) {
+            Some(left) if left.is_zero() => error.with_help(format!(
+                "the token that its `{kind}` gives has ended: give a new one, or use a kind of \
+                 credential that is renewed"
+            )),
+            _ => error,
+        }
     }
 
     fn lives(&self, living: &Living) -> bool {
@@ -180,30 +253,16 @@ impl TokenSource {
     }
 
     /// Fetches a token, again after each passing failure. Asking twice for a token is harmless.
-    async fn fetch(&self) -> Result<Fetched, Error> {
-        let (tenant, client, secret) = match &self.identity {
-            Identity::Token(token) => {
-                return Ok(Fetched {
-                    token: token.clone(),
-                    life: None,
-                });
-            }
-            Identity::ClientSecret {
-                tenant,
-                client,
-                secret,
-            } => (tenant.as_str(), client.as_str(), secret),
-        };
+    async fn fetch(&self, before: bool) -> Result<Fetched, Error> {
         let mut backoff = Backoff::new(self.http.limits().tries);
         let mut attempt = 1;
         loop {
-            let application = (tenant, client, secret);
             let fetched = tokio::select! {
                 biased;
                 () = self.http.cancellation().on_insist() => {
                     return Err(Error::cancelled(&self.name(), &self.what()));
                 }
-                fetched = client_secret::fetch(&self.http, &self.authority, application, &self.scope) => fetched,
+                fetched = self.fetch_once(before) => fetched,
             };
             let NoToken { error, asked } = match fetched {
                 Ok(fetched) => return Ok(fetched),
@@ -214,7 +273,7 @@ impl TokenSource {
             }
             let message = error.message.clone();
             let wait = Wait {
-                service: self.name(),
+                service: error.service.clone(),
                 reason: WaitReason::TokenRenewal,
                 duration: backoff.after(asked, error)?,
                 attempt,
@@ -225,8 +284,72 @@ impl TokenSource {
         }
     }
 
+    async fn fetch_once(&self, before: bool) -> Result<Fetched, NoToken> {
+        let asking = Asking {
+            http: &self.http,
+            authority: &self.authority,
+            scope: &self.scope,
+            before,
+        };
+        match &self.identity {
+            Identity::ClientSecret {
+                tenant,
+                client,
+                secret,
+            } => client_secret::fetch(asking, (tenant, client, secret)).await,
+            Identity::WorkloadIdentity {
+                tenant,
+                client,
+                token_file,
+            } => workload_identity::fetch(asking, (tenant, client, token_file)).await,
+            Identity::ManagedIdentity { client, endpoint } => {
+                managed_identity::fetch(asking, client.as_deref(), endpoint).await
+            }
+            Identity::AzurePipelines {
+                tenant,
+                client,
+                service_connection,
+                request_url,
+                access_token,
+            } => {
+                let connection = azure_pipelines::Connection {
+                    tenant,
+                    client,
+                    id: service_connection,
+                    request_url,
+                    access_token,
+                };
+                azure_pipelines::fetch(asking, connection).await
+            }
+            Identity::GithubOidc {
+                tenant,
+                client,
+                audience,
+                request_url,
+                request_token,
+            } => {
+                let job = github_oidc::Job {
+                    tenant,
+                    client,
+                    audience,
+                    request_url,
+                    request_token,
+                };
+                github_oidc::fetch(asking, job).await
+            }
+            Identity::AzureCli { tenant } => azure_cli::fetch(asking, tenant).await,
+            Identity::TokenCommand { program, arguments } => {
+                token_command::fetch(asking, program, arguments).await
+            }
+            Identity::Token(token) => Ok(Fetched {
+                token: token.clone(),
+                life: None,
+            }),
+        }
+    }
+
     fn name(&self) -> String {
-        format!("the sign-in service {}", self.authority.host())
+        authority_name(&self.authority)
     }
 
     fn what(&self) -> String {

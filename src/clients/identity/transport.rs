@@ -1,8 +1,9 @@
 //! The way from `azure_identity` to our own connections: one proxy setting, one TLS stack and one
 //! pool for tokens and services, and the answer kept beside what the library makes of it.
 //!
-//! The library refuses an authority that is not `https`. So it is given the `https` twin of a
-//! loopback authority, and the scheme is put back here.
+//! A request goes where a route leads and nowhere else. A route may lead elsewhere than the library
+//! knows: it refuses an authority that is not `https`, so it is given the `https` twin of one on the
+//! loopback, and it has the address of the machines' metadata service built in.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -14,41 +15,102 @@ use azure_core::http::headers::{HeaderName, HeaderValue, Headers};
 use azure_core::http::{AsyncRawResponse, Body, HttpClient, Request};
 use bytes::Bytes;
 use reqwest::header::HeaderMap;
+use url::Url;
 
+use super::asking::authority_name;
 use crate::clients::http::{Http, Origin, capped_body, causes};
 
 /// A sign-in answer is a few kilobytes.
 const LONGEST_ANSWER: usize = 1024 * 1024;
 
-/// What became of one request to the authority.
+/// One place that may be asked: its name for people, its address as the library knows it, and where
+/// it is. Of both addresses scheme, host and port count.
 #[derive(Clone, Debug)]
-pub(super) enum Exchange {
+pub(super) struct Route {
+    pub(super) name: String,
+    pub(super) known: Url,
+    pub(super) real: Url,
+}
+
+impl Route {
+    /// To the authority, which the library knows by its `https` twin.
+    pub(super) fn to_authority(authority: &Origin) -> Option<Self> {
+        Some(Self {
+            name: authority_name(authority),
+            known: Url::parse(&authority.secured().to_string()).ok()?,
+            real: Url::parse(&authority.to_string()).ok()?,
+        })
+    }
+
+    /// To a place that the library knows as it is.
+    pub(super) fn to(name: &str, place: Url) -> Self {
+        Self {
+            name: name.to_owned(),
+            known: place.clone(),
+            real: place,
+        }
+    }
+
+    /// Where a URL leads, if this is its route.
+    fn lead(&self, url: &Url) -> Option<Url> {
+        let plain = url.username().is_empty() && url.password().is_none();
+        if !plain || url.origin() != self.known.origin() {
+            return None;
+        }
+        let mut real = self.real.clone();
+        real.set_path(url.path());
+        real.set_query(url.query());
+        real.set_fragment(None);
+        Some(real)
+    }
+}
+
+/// One request, who was asked, and what became of it.
+#[derive(Clone, Debug)]
+pub(super) struct Exchange {
+    /// The name of who was asked.
+    pub(super) service: String,
+    pub(super) outcome: Outcome,
+}
+
+/// What became of one request.
+#[derive(Clone, Debug)]
+pub(super) enum Outcome {
     /// It was answered.
     Answered(Answer),
     /// It was not answered, and why.
     Failed(String),
 }
 
-/// The authority's answer.
-#[derive(Clone, Debug)]
+/// An answer.
+#[derive(Clone)]
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
 }
 
-/// Sends the library's requests to one authority and nowhere else, and remembers the last answer.
-pub(super) struct AuthorityTransport {
+impl fmt::Debug for Answer {
+    /// Without its body, which may hold a token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answer")
+            .field("status", &self.status)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Sends the library's requests where its routes lead, and remembers the last exchange.
+pub(super) struct SignInTransport {
     http: Arc<Http>,
-    authority: Origin,
+    routes: Vec<Route>,
     last: Mutex<Option<Exchange>>,
 }
 
-impl AuthorityTransport {
-    pub(super) fn new(http: Arc<Http>, authority: Origin) -> Arc<Self> {
+impl SignInTransport {
+    pub(super) fn new(http: Arc<Http>, routes: Vec<Route>) -> Arc<Self> {
         Arc::new(Self {
             http,
-            authority,
+            routes,
             last: Mutex::default(),
         })
     }
@@ -61,50 +123,72 @@ impl AuthorityTransport {
             .clone()
     }
 
-    async fn exchange(&self, request: &Request) -> Result<Answer, String> {
-        // The twin's address is on the authority by everything but its scheme.
-        let path = request.path_and_query();
-        self.authority
-            .secured()
-            .holds(request.url())
-            .map_err(|error| error.to_string())?;
-        let url = self
-            .authority
-            .join(&path)
-            .map_err(|error| error.to_string())?;
+    /// Who is asked, and where, by a request of the library.
+    fn lead(&self, url: &Url) -> Option<(String, Url)> {
+        self.routes
+            .iter()
+            .find_map(|route| Some((route.name.clone(), route.lead(url)?)))
+    }
+
+    async fn exchange(&self, request: &Request, url: Url) -> Result<Answer, String> {
         let Body::Bytes(body) = request.body().clone() else {
             return Err("the sign-in library sends a stream, which is not expected".to_owned());
         };
         let method = reqwest::Method::from_bytes(request.method().as_str().as_bytes())
             .map_err(|error| error.to_string())?;
-        let mut builder = self.http.client_for(&url).request(method, url).body(body);
-        for (name, value) in request.headers().iter() {
-            builder = builder.header(name.as_str(), value.as_str());
-        }
-        let response = builder.send().await.map_err(|error| causes(&error))?;
-        let status = response.status().as_u16();
-        let headers = response.headers().clone();
-        let body = capped_body(response, LONGEST_ANSWER)
-            .await
-            .map_err(|broken| broken.to_string())?;
-        Ok(Answer {
-            status,
-            headers,
-            body,
-        })
+        let headers = request.headers().iter();
+        let headers: Vec<_> = headers.map(|(n, v)| (n.as_str(), v.as_str())).collect();
+        exchange(&self.http, method, url, &headers, body).await
     }
 }
 
+/// One request for a token or an assertion, by our own connections. The error says why there is no
+/// answer.
+pub(super) async fn exchange(
+    http: &Http,
+    method: reqwest::Method,
+    url: Url,
+    headers: &[(&str, &str)],
+    body: Bytes,
+) -> Result<Answer, String> {
+    let mut builder = http.client_for(&url).request(method, url).body(body);
+    for (name, value) in headers {
+        builder = builder.header(*name, *value);
+    }
+    let response = builder.send().await.map_err(|error| causes(&error))?;
+    let status = response.status().as_u16();
+    let headers = response.headers().clone();
+    let body = capped_body(response, LONGEST_ANSWER)
+        .await
+        .map_err(|broken| broken.to_string())?;
+    Ok(Answer {
+        status,
+        headers,
+        body,
+    })
+}
+
 #[async_trait]
-impl HttpClient for AuthorityTransport {
+impl HttpClient for SignInTransport {
     async fn execute_request(&self, request: &Request) -> azure_core::Result<AsyncRawResponse> {
-        let result = self.exchange(request).await;
-        let exchange = match &result {
-            Ok(answer) => Exchange::Answered(answer.clone()),
-            Err(why) => Exchange::Failed(why.clone()),
+        // An error of this kind is final for the library: one of its credentials retries for itself
+        // whatever its options say, and the waits must be ours.
+        let ended = |why: String| AzureError::with_message(AzureErrorKind::Credential, why);
+        let Some((service, url)) = self.lead(request.url()) else {
+            let host = request.url().host_str().unwrap_or_default();
+            return Err(ended(format!("no token request goes to '{host}'")));
         };
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(exchange);
-        let answer = result.map_err(|why| AzureError::with_message(AzureErrorKind::Io, why))?;
+        let result = self.exchange(request, url).await;
+        let outcome = match &result {
+            Ok(answer) => Outcome::Answered(answer.clone()),
+            Err(why) => Outcome::Failed(why.clone()),
+        };
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some(Exchange { service, outcome });
+        let answer = result.map_err(ended)?;
+        if !(200..300).contains(&answer.status) {
+            return Err(ended(format!("status {}", answer.status)));
+        }
         let headers: HashMap<HeaderName, HeaderValue> = answer
             .headers
             .iter()
@@ -122,11 +206,44 @@ impl HttpClient for AuthorityTransport {
     }
 }
 
-impl fmt::Debug for AuthorityTransport {
+impl fmt::Debug for SignInTransport {
     /// Without the last answer, which holds a token.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AuthorityTransport")
-            .field("authority", &self.authority)
+        f.debug_struct("SignInTransport")
+            .field("routes", &self.routes)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_route_leads_what_it_knows_and_nothing_else() {
+        let url = |text: &str| Url::parse(text).unwrap();
+        let authority = Origin::parse("http://127.0.0.1:4000").unwrap();
+        let route = Route::to_authority(&authority).unwrap();
+        let lead = |text: &str| route.lead(&url(text)).map(String::from);
+        assert_eq!(
+            lead("https://127.0.0.1:4000/t/oauth2/v2.0/token?a=b").as_deref(),
+            Some("http://127.0.0.1:4000/t/oauth2/v2.0/token?a=b")
+        );
+        for other in [
+            "https://127.0.0.1:4001/t",
+            "http://127.0.0.1:4000/t",
+            "https://login.microsoftonline.com/t",
+            "https://user@127.0.0.1:4000/t",
+            "https://127.0.0.1.evil.example:4000/t",
+        ] {
+            assert_eq!(lead(other), None, "{other}");
+        }
+        let metadata = Route {
+            name: "the machine".to_owned(),
+            known: url("http://169.254.169.254"),
+            real: url("http://127.0.0.1:9"),
+        };
+        let moved = metadata.lead(&url("http://169.254.169.254/metadata?x=y"));
+        assert_eq!(moved, Some(url("http://127.0.0.1:9/metadata?x=y")));
     }
 }

@@ -7,13 +7,14 @@
 //! - `providers`, `orchestrations`, `policies`, `graph`, `system`: Intelligent Order Management.
 //! - `quirks`: what goes otherwise than one would think.
 //! - `environments`, `operations`, `copy`, `administration`: environments and their operations.
-//! - `users`: who may enter an organization.
+//! - `directory`: who can sign in to the tenant; `users`: who may enter an organization.
 //! - `timers`: what happens later.
 
 pub(crate) mod administration;
 pub(crate) mod connections;
 pub(crate) mod copy;
 mod deletion;
+pub(crate) mod directory;
 pub(crate) mod environments;
 pub(crate) mod flows;
 pub(crate) mod graph;

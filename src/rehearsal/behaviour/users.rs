@@ -12,10 +12,11 @@ use crate::rehearsal::schema::Schema;
 use crate::rehearsal::world::names;
 use crate::rehearsal::world::store::Draft;
 
-/// Lets an application in, as the user it is in the organization, or as the user it acts for.
+/// Lets somebody in, as the user it is in the organization, or as the user it acts for. Takes the
+/// column that tells its user, and what that holds.
 pub(crate) fn enter(
     organization: &mut Organization,
-    client: &str,
+    (column, value): (&str, &str),
     acts_for: Option<&str>,
 ) -> Result<(), Refusal> {
     let facts = organization
@@ -27,7 +28,7 @@ pub(crate) fn enter(
     if organization.draft.now().milliseconds() < from {
         return Err(not_a_member());
     }
-    let own = user_with(organization, "applicationid", client)?;
+    let own = user_with(organization, column, value)?;
     admit(organization, &own)?;
     organization.caller = own;
     if let Some(object) = acts_for {

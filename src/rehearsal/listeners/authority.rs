@@ -1,18 +1,34 @@
-//! The token endpoint: client credentials, version 2.0 (Microsoft Learn, Microsoft identity
-//! platform: client credentials flow, and its error codes).
+//! The token endpoint, version 2.0 (Microsoft Learn, Microsoft identity platform, and its error
+//! codes): client credentials with a secret or an assertion, and a person's name and password, which
+//! is how Lifecycle Services are signed in to without a browser.
 
 use std::time::Duration;
 
 use serde_json::json;
 
-use super::authentication::Token;
+use super::Turn;
+use super::assertions;
+use super::authentication::{issue, resource};
 use super::message::{Answer, pairs};
-use super::{Listener, Turn};
-use crate::rehearsal::application::{CLIENT, CLIENT_OBJECT, SECRET, TENANT, TENANT_DOMAIN};
+use crate::rehearsal::application::{PASSWORD, SECRET, TENANT, TENANT_DOMAIN};
+use crate::rehearsal::behaviour::directory::{self, Hindrance, Kind, Principal};
 use crate::rehearsal::world::names;
 
 /// How long a token lives, in seconds of simulated time.
 const LIFE: u64 = 3599;
+
+/// What RFC 7523 calls an assertion that is a JSON web token.
+const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
+/// The form of a token request.
+struct Form(Vec<(String, String)>);
+
+impl Form {
+    fn field(&self, name: &str) -> &str {
+        let pair = self.0.iter().find(|(key, _)| key == name);
+        pair.map(|(_, value)| value.as_str()).unwrap_or_default()
+    }
+}
 
 /// Answers a request.
 pub(super) fn answer(turn: &mut Turn<'_, '_>) -> Result<Answer, Answer> {
@@ -29,71 +45,120 @@ pub(super) fn answer(turn: &mut Turn<'_, '_>) -> Result<Answer, Answer> {
         );
         return Err(fault(turn, 400, "invalid_request", 90_002, &text));
     }
-    let form = pairs(&String::from_utf8_lossy(&turn.request.body));
-    let field = |name: &str| {
-        let pair = form.iter().find(|(key, _)| key == name);
-        pair.map(|(_, value)| value.as_str()).unwrap_or_default()
+    let form = Form(pairs(&String::from_utf8_lossy(&turn.request.body)));
+    let (name, principal) = match form.field("grant_type") {
+        "client_credentials" => application(turn, &form)?,
+        "password" => person(turn, &form)?,
+        _ => {
+            let text = "The app requested an unsupported grant type.";
+            return Err(fault(turn, 400, "unsupported_grant_type", 70_003, text));
+        }
     };
-    if field("grant_type") != "client_credentials" {
-        let text = "The app requested an unsupported grant type.";
-        return Err(fault(turn, 400, "unsupported_grant_type", 70_003, text));
+    if principal.hindrance == Some(Hindrance::Blocked) {
+        let text = "Access has been blocked by Conditional Access policies. The access policy does not allow token issuance.";
+        return Err(fault(turn, 400, "interaction_required", 53_003, text));
     }
-    let client = field("client_id").to_lowercase();
-    if client != CLIENT {
+    let audience = audience(turn, form.field("scope"))?;
+    let life = Duration::from_secs(LIFE);
+    let token = issue(turn, (&name, &principal), &audience, life);
+    let body = json!({
+        "token_type": "Bearer",
+        "expires_in": LIFE,
+        "ext_expires_in": LIFE,
+        "access_token": token,
+    });
+    Ok(Answer::json(200, &body)
+        .with("Cache-Control", "no-store, no-cache")
+        .with("Pragma", "no-cache"))
+}
+
+/// The application that asks, by its secret or an assertion.
+fn application(turn: &mut Turn<'_, '_>, form: &Form) -> Result<(String, Principal), Answer> {
+    let client = form.field("client_id").to_lowercase();
+    let principal = directory::principal(&turn.draft, &client)
+        .filter(|principal| principal.kind == Kind::Application);
+    let Some(principal) = principal else {
         let text =
             format!("Application with identifier '{client}' was not found in the directory.");
         return Err(fault(turn, 400, "unauthorized_client", 700_016, &text));
+    };
+    turn.caller = Some(client.clone());
+    if principal.hindrance == Some(Hindrance::Disabled) {
+        let text = format!("Application '{client}' is disabled.");
+        return Err(fault(turn, 401, "unauthorized_client", 7_000_112, &text));
     }
-    turn.caller = Some(CLIENT.to_owned());
-    if field("client_secret") != SECRET {
+    let assertion = form.field("client_assertion");
+    if !assertion.is_empty() {
+        if form.field("client_assertion_type") != ASSERTION_TYPE {
+            let text =
+                "The request body must contain the following parameter: 'client_assertion_type'.";
+            return Err(fault(turn, 400, "invalid_request", 900_144, text));
+        }
+        return match assertions::take(turn, assertion, &principal) {
+            Ok(()) => Ok((client, principal)),
+            Err(not) => Err(fault(turn, 401, "invalid_client", not.number, &not.text)),
+        };
+    }
+    let secret = form.field("client_secret");
+    if secret.is_empty() {
+        let text = "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.";
+        return Err(fault(turn, 401, "invalid_client", 7_000_218, text));
+    }
+    if secret != SECRET {
         let text = format!(
-            "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app '{CLIENT}'."
+            "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app '{client}'."
         );
         return Err(fault(turn, 401, "invalid_client", 7_000_215, &text));
     }
-    let scope = field("scope");
-    let Some(audience) = scope.strip_suffix("/.default") else {
+    if principal.hindrance == Some(Hindrance::SecretEnded) {
+        let text = format!("The provided client secret keys for app '{client}' are expired.");
+        return Err(fault(turn, 401, "invalid_client", 7_000_222, &text));
+    }
+    Ok((client, principal))
+}
+
+/// The person who asks, through whatever public client.
+fn person(turn: &mut Turn<'_, '_>, form: &Form) -> Result<(String, Principal), Answer> {
+    let name = form.field("username").to_lowercase();
+    let principal =
+        directory::principal(&turn.draft, &name).filter(|principal| principal.kind == Kind::Person);
+    let Some(principal) = principal else {
+        let text = format!("The user account {name} does not exist in the {TENANT} directory.");
+        return Err(fault(turn, 400, "invalid_grant", 50_034, &text));
+    };
+    turn.caller = Some(name.clone());
+    if form.field("password") != PASSWORD {
+        let text = "Error validating credentials due to invalid username or password.";
+        return Err(fault(turn, 400, "invalid_grant", 50_126, text));
+    }
+    if principal.hindrance == Some(Hindrance::Disabled) {
+        let text = "The user account is disabled.";
+        return Err(fault(turn, 400, "invalid_grant", 50_057, text));
+    }
+    if principal.hindrance == Some(Hindrance::MultiFactor) {
+        let text = "Due to a configuration change made by your administrator, or because you moved to a new location, you must use multi-factor authentication to access the resource.";
+        return Err(fault(turn, 400, "interaction_required", 50_076, text));
+    }
+    Ok((name, principal))
+}
+
+/// The resource that a scope names; beside it may stand scopes of sign-in, such as `openid`.
+fn audience(turn: &Turn<'_, '_>, scope: &str) -> Result<String, Answer> {
+    let named = scope
+        .split(' ')
+        .find_map(|scope| scope.strip_suffix("/.default"));
+    let Some(named) = named else {
         let text = format!(
             "The provided value for scope {scope} is not valid. Client credential flows must have a scope value with /.default suffixed to the resource identifier."
         );
         return Err(fault(turn, 400, "invalid_scope", 1_002_012, &text));
     };
-    if !is_resource(turn, audience) {
+    resource(turn, named).ok_or_else(|| {
         let text = format!(
-            "The resource principal named {audience} was not found in the tenant named Contoso."
+            "The resource principal named {named} was not found in the tenant named Contoso."
         );
-        return Err(fault(turn, 400, "invalid_resource", 500_011, &text));
-    }
-    Ok(issue(turn, audience))
-}
-
-fn is_resource(turn: &Turn<'_, '_>, audience: &str) -> bool {
-    Listener::ALL.iter().any(|listener| {
-        *listener != Listener::Authority && listener.audience(turn.origins) == audience
+        fault(turn, 400, "invalid_resource", 500_011, &text)
     })
-}
-
-fn issue(turn: &mut Turn<'_, '_>, audience: &str) -> Answer {
-    let opaque = format!("rehearsal.{}.{}", names::unique(), names::unique());
-    let token = Token {
-        audience: audience.to_owned(),
-        client: CLIENT.to_owned(),
-        object: CLIENT_OBJECT.to_owned(),
-        expires: turn.draft.now() + Duration::from_secs(LIFE),
-    };
-    let key = format!("token/{}", names::digest(&opaque));
-    turn.draft
-        .put(key, serde_json::to_value(token).unwrap_or_default());
-    turn.draft.count("tokens");
-    let body = json!({
-        "token_type": "Bearer",
-        "expires_in": LIFE,
-        "ext_expires_in": LIFE,
-        "access_token": opaque,
-    });
-    Answer::json(200, &body)
-        .with("Cache-Control", "no-store, no-cache")
-        .with("Pragma", "no-cache")
 }
 
 fn fault(turn: &Turn<'_, '_>, status: u16, error: &str, number: u32, text: &str) -> Answer {

@@ -38,6 +38,7 @@ const VERSIONS: [&str; 12] = [
 /// Answers a request.
 pub(super) fn answer(turn: &mut Turn<'_, '_>) -> Result<Answer, Answer> {
     let token = authentication::token(turn)?;
+    authentication::administrator(turn, &token)?;
     let version = turn.request.option("api-version").unwrap_or_default();
     if !VERSIONS.contains(&version) {
         let text = format!("The api-version '{version}' is invalid.");

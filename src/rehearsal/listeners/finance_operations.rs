@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::authentication;
 use super::message::Answer;
 use super::{Side, Turn};
+use crate::rehearsal::behaviour::directory::Kind;
 use crate::rehearsal::odata::error::Refusal;
 use crate::rehearsal::odata::evaluate;
 use crate::rehearsal::odata::query::QueryOptions;
@@ -22,16 +23,19 @@ const SETS: [&str; 5] = [
 pub(super) fn answer(turn: &mut Turn<'_, '_>, side: Side) -> Result<Answer, Answer> {
     let token = authentication::token(turn)?;
     let environment = side.environment();
-    // An application enters as the user it is registered for (Microsoft Entra ID applications).
-    let registered = rows(turn, environment, "SysAADClients")
-        .iter()
-        .any(|row| row["AADClientId"].as_str() == Some(token.client.as_str()));
-    if !registered {
-        return Err(Answer::error(
-            401,
-            "Unauthorized",
-            "The application is not registered.",
-        ));
+    // An application enters as the user it is registered for (Microsoft Entra ID applications), a
+    // person as the user with its sign-in name.
+    let (set, column) = match token.kind {
+        Kind::Application => ("SysAADClients", "AADClientId"),
+        Kind::Person => ("SystemUsers", "Alias"),
+    };
+    let known = rows(turn, environment, set).iter().any(|row| {
+        let found = row[column].as_str().unwrap_or_default();
+        found.eq_ignore_ascii_case(&token.client)
+    });
+    if !known {
+        let text = "The application or user is not registered.";
+        return Err(Answer::error(401, "Unauthorized", text));
     }
     if turn.request.method != "GET" {
         return Err(Answer::error(

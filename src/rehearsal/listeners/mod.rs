@@ -4,11 +4,13 @@
 //! - `serve`: sockets, the order in which a request is handled, faults.
 //! - `connection`: a connection that ends when the tenant stops.
 //! - `authentication`: tokens, and who has sent one.
-//! - `authority`: the token endpoint.
-//! - `power_platform`, `inventory`, `bap`: the two families of the admin API.
+//! - `authority`: the token endpoint; `assertions`: what it takes in place of a secret.
+//! - `machine`: what the machine hands out that the program runs on: managed identity, assertions.
+//! - `power_platform`, `inventory`, `bap`: the two families of the admin API; `power_apps`: the third.
 //! - `dataverse`: the Web API.
 //! - `finance_operations`: the data services of Finance and Operations.
 
+mod assertions;
 mod authentication;
 mod authority;
 mod bap;
@@ -16,12 +18,16 @@ pub(crate) mod connection;
 mod dataverse;
 mod finance_operations;
 mod inventory;
+mod machine;
 pub(crate) mod message;
+mod power_apps;
 mod power_platform;
 pub(crate) mod serve;
 
 use std::collections::BTreeMap;
 
+pub(super) use self::assertions::Issuer;
+pub(super) use self::machine::AUDIENCE as TOKEN_EXCHANGE;
 use self::message::{Answer, Request};
 use super::application::{SOURCE_ENVIRONMENT, TARGET_ENVIRONMENT};
 use super::schema::Schema;
@@ -32,10 +38,14 @@ use super::world::store::Draft;
 pub(crate) enum Listener {
     /// The token endpoint.
     Authority,
+    /// What the machine hands out that the program runs on.
+    Machine,
     /// The Power Platform API.
     PowerPlatform,
     /// The older admin API.
     Bap,
+    /// The Power Apps API.
+    PowerApps,
     /// The Dataverse Web API of an environment.
     Dataverse(Side),
     /// The Finance and Operations services of an environment.
@@ -63,10 +73,12 @@ impl Side {
 
 impl Listener {
     /// Every listener.
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Authority,
+        Self::Machine,
         Self::PowerPlatform,
         Self::Bap,
+        Self::PowerApps,
         Self::Dataverse(Side::Source),
         Self::Dataverse(Side::Target),
         Self::FinanceOperations(Side::Source),
@@ -77,8 +89,10 @@ impl Listener {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Authority => "authority",
+            Self::Machine => "machine",
             Self::PowerPlatform => "power-platform",
             Self::Bap => "bap",
+            Self::PowerApps => "power-apps",
             Self::Dataverse(Side::Source) => "dataverse-source",
             Self::Dataverse(Side::Target) => "dataverse-target",
             Self::FinanceOperations(Side::Source) => "finance-operations-source",
@@ -132,8 +146,10 @@ pub(crate) struct Turn<'turn, 'world> {
 pub(crate) fn answer(turn: &mut Turn<'_, '_>) -> Answer {
     let result = match turn.listener {
         Listener::Authority => authority::answer(turn),
+        Listener::Machine => machine::answer(turn),
         Listener::PowerPlatform => power_platform::answer(turn),
         Listener::Bap => bap::answer(turn),
+        Listener::PowerApps => power_apps::answer(turn),
         Listener::Dataverse(side) => dataverse::answer(turn, side),
         Listener::FinanceOperations(side) => finance_operations::answer(turn, side),
     };

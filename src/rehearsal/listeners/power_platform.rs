@@ -19,6 +19,7 @@ const VERSIONS: [&str; 3] = ["2024-10-01", "2022-03-01-preview", "1"];
 /// Answers a request.
 pub(super) fn answer(turn: &mut Turn<'_, '_>) -> Result<Answer, Answer> {
     let token = authentication::token(turn)?;
+    authentication::administrator(turn, &token)?;
     let version = turn.request.option("api-version").unwrap_or_default();
     if !VERSIONS.contains(&version) {
         let text = format!("The api-version '{version}' is invalid.");

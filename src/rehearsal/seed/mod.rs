@@ -3,6 +3,7 @@
 //!
 //! - `ids`: the ids of everything, and how they are made.
 //! - `plots`: what differs between the two environments.
+//! - `directory`: who can sign in.
 //! - `environments`: the environments, their packages and connections, Finance and Operations.
 //! - `people`, `solutions`, `references`, `flows`, `library`, `providers`, `policies`,
 //!   `orchestrations`, `variables`: rows of Dataverse, a file for what belongs together.
@@ -11,6 +12,7 @@
 //! The source holds what a refresh must bring over. The target holds rows of its own: some that
 //! the copy destroys for good, some whose values must come back.
 
+mod directory;
 mod environments;
 mod flows;
 pub(crate) mod ids;
@@ -75,6 +77,7 @@ pub(crate) fn objects(seed: Seed, variant: Variant, schema: &Schema, origins: &O
     let mut draft = Draft::new(&nothing, Moment::default());
     let kind = json!({"target": variant.target.word(), "dual-write": variant.dual_write.word()});
     draft.put("variant".to_owned(), kind);
+    directory::plant(&mut draft);
     for plot in [plots::SOURCE, plots::TARGET] {
         let connections = match seed {
             Seed::Thin => references::connections(&plot),

@@ -113,6 +113,18 @@ impl Guest {
         self.tenant.as_ref().unwrap().endpoints()
     }
 
+    /// The origin of what the machine hands out.
+    fn machine(&self) -> String {
+        format!("http://127.0.0.1:{}", self.objects()["ports"]["machine"])
+    }
+
+    /// Puts one object of the world otherwise.
+    fn change(&self, key: &str, value: Value) {
+        let tenant = self.tenant.as_ref().unwrap();
+        let put = [(key.to_owned(), value)].into_iter().collect();
+        tenant.with_world(|world| world.change(put)).unwrap();
+    }
+
     /// Sets the tenant's clock forward.
     fn skip(&self, duration: Duration) {
         let tenant = self.tenant.as_ref().unwrap();

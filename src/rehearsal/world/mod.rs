@@ -6,7 +6,7 @@
 //!
 //! Keys are texts: `environment/<id>`, `organization/<id>`, `operation/<id>`,
 //! `row/<organization>/<table>/<id>`, `connection/<environment>/<name>`, `token/<hash>`,
-//! `timer/<number>`, `counter/<name>`, `quirk/<name>`, `ports`, `skin`.
+//! `timer/<number>`, `assertion/<hash>`, `principal/<name>`, `counter/<name>`, `quirk/<name>`, `ports`, `skin`.
 
 pub(crate) mod log;
 pub(crate) mod names;
@@ -109,6 +109,12 @@ impl World {
     #[cfg(test)]
     pub(crate) fn skip(&mut self, duration: std::time::Duration) {
         self.clock.skip(duration);
+    }
+
+    /// Puts objects otherwise, in memory.
+    #[cfg(test)]
+    pub(crate) fn change(&mut self, put: Objects) {
+        store::apply(&mut self.objects, put, Vec::new());
     }
 
     /// Every object.

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::Binder;
 use super::fields::Fields;
-use crate::runbook::model::endpoints::ServiceKey;
+use crate::runbook::model::endpoints::{REHEARSAL_NEEDS, ServiceKey};
 use crate::runbook::model::environments::Cloud;
 use crate::runbook::model::words::{Word as _, quoted_list};
 use crate::runbook::source::{Located, Span};
@@ -69,12 +69,7 @@ fn rehearsal(binder: &mut Binder<'_>, written: &Written) {
     else {
         return;
     };
-    let needed = [
-        ServiceKey::Authority,
-        ServiceKey::PowerPlatform,
-        ServiceKey::Bap,
-    ];
-    let missing = needed
+    let missing = REHEARSAL_NEEDS
         .iter()
         .filter(|needed| !written.services.iter().any(|(key, ..)| key == *needed));
     let missing = quoted_list(missing.map(|key| key.word()));

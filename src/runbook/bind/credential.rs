@@ -13,7 +13,7 @@ use crate::runbook::source::{Located, Span};
 use crate::runbook::tree::Content;
 
 /// The audience of Entra's token exchange. Source: Microsoft Learn, workload identity federation.
-const GITHUB_AUDIENCE: &str = "api://AzureADTokenExchange";
+pub(in crate::runbook) const GITHUB_AUDIENCE: &str = "api://AzureADTokenExchange";
 /// Where Azure Pipelines puts a job's token. Source: Microsoft Learn, predefined variables.
 const PIPELINES_TOKEN: &str = "SYSTEM_ACCESSTOKEN";
 
@@ -26,9 +26,17 @@ pub(super) fn credential(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Lo
         )
     };
     let Content::Map(entries) = &field.node.content else {
-        if matches!(field.node.content, Content::Text { .. }) {
+        if let Content::Text { text, .. } = &field.node.content {
             let message = format!("{} is a text where a credential belongs", field.title());
-            binder.error(field.node.span, message, help());
+            // A kind's word is no secret; anything else may be one.
+            let kind = find::<CredentialKind>(text);
+            let help = kind.map_or_else(help, |kind| {
+                format!("write `{}: {{ {kind}: {{ }} }}` with its keys", field.name)
+            });
+            if kind.is_some() {
+                binder.hidden.reveal(field.node.span);
+            }
+            binder.error(field.node.span, message, help);
         } else {
             binder.wrong_kind(field, "a credential", &help());
         }

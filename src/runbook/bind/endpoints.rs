@@ -15,15 +15,13 @@ pub(super) fn endpoints(binder: &mut Binder<'_>, field: Field<'_>) -> Option<End
         binder.written.speed = Some(field.span());
         positive_number(binder, field)
     });
-    let known: Vec<&str> = ServiceKey::ALL
-        .iter()
-        .filter(|key| **key != ServiceKey::Default)
-        .map(|key| key.word())
+    let known: Vec<&str> = ServiceKey::with_address()
+        .map(ServiceKey::word)
         .chain(["speed"])
         .collect();
     let mut services = Some(BTreeMap::new());
     for entry in fields.rest() {
-        let key = find::<ServiceKey>(&entry.key).filter(|key| *key != ServiceKey::Default);
+        let key = find::<ServiceKey>(&entry.key).filter(|key| known.contains(&key.word()));
         let Some(key) = key else {
             unknown_key(binder, entry, "`endpoints`", &known);
             services = None;

@@ -11,7 +11,7 @@ use crate::runbook::source::Located;
 use crate::runbook::tree::Content;
 
 /// Names that pac has for clouds. Source: the `--cloud` option of `pac auth create`.
-const PAC_NAMES: [(&str, Cloud); 6] = [
+pub(in crate::runbook) const PAC_NAMES: [(&str, Cloud); 6] = [
     ("Public", Cloud::Public),
     ("UsGov", Cloud::Gcc),
     ("UsGovHigh", Cloud::GccHigh),
@@ -19,6 +19,9 @@ const PAC_NAMES: [(&str, Cloud); 6] = [
     ("China", Cloud::China),
     ("Mooncake", Cloud::China),
 ];
+
+/// Projects of LCS are numbered in 32 bits.
+pub(in crate::runbook) const HIGHEST_PROJECT: u64 = u32::MAX as u64;
 
 pub(super) fn cloud(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Located<Cloud>> {
     let Content::Text { text: given, .. } = &field.node.content else {
@@ -70,7 +73,7 @@ pub(super) fn lcs(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Located<L
         word,
     );
     let project = fields.required(binder, "project", "project: 1234567", |binder, field| {
-        whole_number(binder, field, 1..=u64::from(u32::MAX))
+        whole_number(binder, field, 1..=HIGHEST_PROJECT)
     });
     let source = fields.required(binder, "source", "source: LCS ENVIRONMENT ID", text);
     let target = fields.required(binder, "target", "target: LCS ENVIRONMENT ID", text);

@@ -31,6 +31,13 @@ impl<'a> Fields<'a> {
         })
     }
 
+    /// Opens an item of a list, which has no key of its own.
+    pub(super) fn open_item(binder: &mut Binder<'_>, field: Field<'a>, help: &str) -> Option<Self> {
+        let fields = Self::open(binder, field, help)?;
+        let of = format!("an item of {}", fields.of);
+        Some(Self { of, ..fields })
+    }
+
     /// The map at the top of the document.
     pub(super) fn of_document(entries: &'a [Entry]) -> Self {
         Self {
@@ -159,7 +166,9 @@ pub(super) fn unknown_key<'k>(
         binder.hidden.hide_entry(entry, binder.text);
     }
     let key = binder.quoted(entry.key.span, &entry.key.value);
-    let help = if known.is_empty() {
+    let help = if entry.key.value.starts_with("//") {
+        "a comment begins with `#` and ends with its line".to_owned()
+    } else if known.is_empty() {
         format!("{of} has no keys; remove it")
     } else {
         suggestion(&entry.key.value, known.iter().copied())

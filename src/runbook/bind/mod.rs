@@ -20,17 +20,17 @@ use checks::Written;
 
 mod checks;
 mod connections;
-mod credential;
+pub(super) mod credential;
 mod endpoints;
-mod environments;
+pub(super) mod environments;
 mod fields;
 mod identity;
 mod iom;
 mod options;
 pub(super) mod root;
-mod scalar;
+pub(super) mod scalar;
 mod secret;
-mod steps;
+pub(super) mod steps;
 mod template;
 
 /// Longer values are not repeated in a message; the marked line shows them.
@@ -56,6 +56,15 @@ impl<'a> Field<'a> {
     /// An item of a list that stands under a key.
     fn item(self, node: &'a Node) -> Self {
         Self { node, ..self }
+    }
+
+    /// An item of a list that is a map of its own: what is missing in it is missing there.
+    fn item_of_its_own(self, node: &'a Node) -> Self {
+        Self {
+            node,
+            key: node.span,
+            ..self
+        }
     }
 
     /// The key for a message: in backquotes, safe to show, cut if it is very long.
@@ -203,6 +212,10 @@ fn unknown_choice(
     words: &[&str],
     help: &str,
 ) {
+    if given.is_empty() {
+        binder.error(field.node.span, format!("{} is empty", field.title()), help);
+        return;
+    }
     let quoted = binder.quoted(field.node.span, given);
     let message = format!("{quoted} is no choice for {}", field.title());
     let help = did_you_mean(given, words.iter().copied()).unwrap_or_else(|| help.to_owned());

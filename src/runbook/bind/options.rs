@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::connections::connections;
 use super::fields::Fields;
 use super::scalar::{any_text, boolean, guid, parse_guid, text, texts, word};
-use super::secret::secret;
+use super::secret::{as_secret, secret};
 use super::{Binder, Field, unknown_choice};
 use crate::runbook::model::options::{
     ActivateFlows, ConnectionChoices, CopyApi, CopyEnvironments, CopyType, DetachHow,
@@ -56,6 +56,17 @@ fn copy_type(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Located<CopyTy
             "a minimal copy is refused: it empties orders and products in the target",
             "write `full`, which the admin center calls Everything",
         );
+        return None;
+    }
+    if let Content::Text { text, .. } = &field.node.content
+        && text.eq_ignore_ascii_case("everything")
+    {
+        let message = format!(
+            "{} is no choice for `type`",
+            binder.quoted(field.node.span, text)
+        );
+        let help = "write `full`, which the admin center calls Everything";
+        binder.error(field.node.span, message, help);
         return None;
     }
     word(binder, field)
@@ -111,7 +122,7 @@ pub(super) fn activate_flows(
         let items = binder.items(field, "write `[{ flow: NAME, find: OLD, with: NEW }]`")?;
         let bound: Vec<Option<Replacement>> = items
             .iter()
-            .map(|item| replacement(binder, field.item(item)))
+            .map(|item| replacement(binder, field.item_of_its_own(item)))
             .collect();
         bound.into_iter().collect()
     });
@@ -124,7 +135,7 @@ pub(super) fn activate_flows(
 
 fn replacement(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Replacement> {
     let help = "write `{ flow: NAME, find: OLD, with: NEW }`";
-    let mut fields = Fields::open(binder, field, help)?;
+    let mut fields = Fields::open_item(binder, field, help)?;
     let flow = fields.required(binder, "flow", "flow: NAME", text);
     let find = fields.required(binder, "find", "find: OLD", text);
     let with = fields.required(binder, "with", "with: NEW", any_text);
@@ -167,6 +178,18 @@ pub(super) fn reinstall_providers(
         let entries = binder.entries(field, help)?;
         binder.each(entries, |binder, field| {
             let entries = binder.entries(field, help)?;
+            if let Some(secret) = as_secret(field.node) {
+                // `PARAMETER: { env: NAME }` without its definition: `env` is no parameter.
+                binder.hidden.reveal(secret);
+                let name = field.title();
+                let message = format!("{name} is a parameter where a definition belongs");
+                let help = format!(
+                    "write `DEFINITION: {{ {}: {{ env: NAME }} }}`",
+                    name.trim_matches('`')
+                );
+                binder.error(field.key, message, help);
+                return None;
+            }
             let values = binder.each(entries, |binder, field| {
                 Some((field.name.to_owned(), secret(binder, field)?))
             });

@@ -9,7 +9,7 @@ use super::environments::{cloud, lcs, source, target};
 use super::fields::Fields;
 use super::identity::identity;
 use super::iom::iom;
-use super::scalar::{text, whole_number};
+use super::scalar::{plain_text, text};
 use super::steps::steps;
 use super::{Binder, Field};
 use crate::runbook::diagnostic::{Diagnostics, Problem};
@@ -22,9 +22,9 @@ use crate::runbook::source::{Located, Source, Span};
 use crate::runbook::tree::{Content, Node};
 
 /// The version of the format that this program reads.
-const VERSION: u64 = 1;
+pub(in crate::runbook) const VERSION: u64 = 1;
 /// A name is a part of file names.
-const LONGEST_NAME: usize = 100;
+pub(in crate::runbook) const LONGEST_NAME: usize = 100;
 
 /// Binds a document. The error holds every mistake that was found, the reader's too.
 pub(in crate::runbook) fn bind(
@@ -128,7 +128,13 @@ fn runbook(
 }
 
 fn version(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Located<u64>> {
-    whole_number(binder, field, VERSION..=u64::MAX)
+    match plain_text(field).and_then(|text| text.parse::<u64>().ok()) {
+        Some(version) if version >= VERSION => Some(Located::new(version, field.node.span)),
+        _ => {
+            binder.not_a(field, "a version of the format", "write `runbook: 1`");
+            None
+        }
+    }
 }
 
 /// A name of lower-case letters, digits and hyphens: it becomes a part of file names.

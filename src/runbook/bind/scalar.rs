@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use url::{Host, Url};
+use url::{Host, ParseError, Url};
 use uuid::Uuid;
 
 use super::{Binder, Field, unknown_choice};
@@ -14,6 +14,9 @@ use crate::runbook::tree::Content;
 
 /// No wait of a refresh is longer; past this, somebody has mistaken a unit.
 const LONGEST: Duration = Duration::from_hours(30 * 24);
+
+/// The highest speed that is taken; past this, somebody has mistaken a unit.
+pub(in crate::runbook) const HIGHEST_NUMBER: f64 = 1e6;
 
 /// A text that is not empty, as it is written: `0123` stays `0123`.
 pub(super) fn text(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Located<String>> {
@@ -50,9 +53,13 @@ pub(super) fn word<W: Word>(binder: &mut Binder<'_>, field: Field<'_>) -> Option
     None
 }
 
-/// `true` or `false`, without quotes.
+/// `true` or `false`, without quotes, in the three spellings of YAML's core schema.
 pub(super) fn boolean(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Located<bool>> {
-    let value = plain_text(field).and_then(|text| text.parse::<bool>().ok());
+    let value = match plain_text(field) {
+        Some("true" | "True" | "TRUE") => Some(true),
+        Some("false" | "False" | "FALSE") => Some(false),
+        _ => None,
+    };
     if value.is_none() {
         let help = "write `true` or `false`, without quotes";
         binder.not_a(field, "a truth value", help);
@@ -82,7 +89,7 @@ pub(super) fn whole_number(
 pub(super) fn positive_number(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Located<f64>> {
     let number = plain_text(field)
         .and_then(|text| text.parse::<f64>().ok())
-        .filter(|number| *number > 0.0 && *number <= 1e6);
+        .filter(|number| *number > 0.0 && *number <= HIGHEST_NUMBER);
     if number.is_none() {
         let wanted = "a number above 0 and up to 1000000";
         binder.not_a(field, wanted, &format!("write {wanted}, without quotes"));
@@ -108,10 +115,28 @@ pub(super) fn guid(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Located<
             Some(Located::new(id, field.node.span))
         }
         None => {
-            binder.not_a(field, "a GUID", help);
+            // An address or a pair of braces around a GUID: it is shown, unless it may be a secret.
+            let inner = guid_within(given).filter(|_| !binder.hidden.covers(field.node.span));
+            let help = match inner {
+                Some(_) if given.starts_with("Default-") => {
+                    "this is the tenant's default environment, which is never refreshed: choose \
+                     another"
+                        .to_owned()
+                }
+                Some(id) => format!("write `{id}`"),
+                None => help.to_owned(),
+            };
+            binder.not_a(field, "a GUID", &help);
             None
         }
     }
+}
+
+/// The first GUID inside a longer text.
+fn guid_within(given: &str) -> Option<&str> {
+    (0..given.len().saturating_sub(35))
+        .filter_map(|at| given.get(at..at + 36))
+        .find(|part| parse_guid(part).is_some())
 }
 
 /// A GUID in the form with hyphens, and in no other.
@@ -119,30 +144,70 @@ pub(super) fn parse_guid(given: &str) -> Option<Uuid> {
     Uuid::parse_str(given).ok().filter(|_| given.len() == 36)
 }
 
-/// A length of time with its unit: `90s`, `45m`, `24h`, `1h 30m`, `PT24H`.
+/// A length of time: hours, minutes and seconds, each a whole number with its unit, in this order;
+/// `90s`, `45m`, `24h`, `1h 30m`, or as ISO 8601 has it, `PT24H`. The schema has the same pattern.
 pub(super) fn duration(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Duration> {
     let Content::Text { text: given, .. } = &field.node.content else {
         binder.wrong_kind(field, "a length of time", "write it as `45m` or `24h`");
         return None;
     };
+    if !has_units_in_order(given) {
+        binder.not_a(field, "a length of time", &duration_help(given));
+        return None;
+    }
     let duration = given
         .parse::<SignedDuration>()
         .ok()
         .and_then(|duration| Duration::try_from(duration).ok())
         .filter(|duration| (Duration::from_secs(1)..=LONGEST).contains(duration));
     if duration.is_none() {
-        binder.not_a(field, "a length of time", &duration_help(given));
+        binder.not_a(
+            field,
+            "between `1s` and `720h`",
+            "write it as `45m` or `24h`",
+        );
     }
     duration
+}
+
+fn has_units_in_order(given: &str) -> bool {
+    let (mut rest, units, blank) = match given.strip_prefix("PT") {
+        Some(rest) => (rest, ['H', 'M', 'S'], ""),
+        None => (given, ['h', 'm', 's'], " "),
+    };
+    if !rest.starts_with(|c: char| c.is_ascii_digit()) {
+        return false;
+    }
+    for unit in units {
+        let number = rest.strip_prefix(blank).unwrap_or(rest);
+        let after = number.trim_start_matches(|c: char| c.is_ascii_digit());
+        if after.len() < number.len()
+            && let Some(after) = after.strip_prefix(unit)
+        {
+            rest = after;
+        }
+    }
+    rest.is_empty()
 }
 
 /// Days are refused because a day is not always 24 hours; the help says what is meant instead.
 fn duration_help(given: &str) -> String {
     let digits: String = given.chars().take_while(char::is_ascii_digit).collect();
-    let unit = given[digits.len()..].trim();
-    match (digits.parse::<u64>(), unit) {
+    let unit = given[digits.len()..].trim().to_ascii_lowercase();
+    match (digits.parse::<u64>(), unit.as_str()) {
         (Ok(days), "d" | "day" | "days") if (1..=30).contains(&days) => {
             format!("write `{}h`", days * 24)
+        }
+        (Ok(hours), "hr" | "hrs" | "hour" | "hours") if (1..=720).contains(&hours) => {
+            format!("write `{hours}h`")
+        }
+        (Ok(minutes), "min" | "mins" | "minute" | "minutes") if (1..=43_200).contains(&minutes) => {
+            format!("write `{minutes}m`")
+        }
+        (Ok(seconds), "sec" | "secs" | "second" | "seconds")
+            if (1..=2_592_000).contains(&seconds) =>
+        {
+            format!("write `{seconds}s`")
         }
         (Ok(number), "") if number > 0 => format!("write its unit: `{number}m` or `{number}h`"),
         _ => "write it as `90s`, `45m` or `24h`, from `1s` to `720h`".to_owned(),
@@ -152,9 +217,19 @@ fn duration_help(given: &str) -> String {
 /// An origin: `https://host`, or `http://` on loopback, with nothing after host and port.
 pub(super) fn origin(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Located<Url>> {
     let value = text(binder, field)?;
-    let Ok(url) = Url::parse(&value) else {
-        binder.not_a(field, "an address", "write it as `https://host`");
-        return None;
+    let url = match Url::parse(&value) {
+        Ok(url) => url,
+        Err(error) => {
+            let help = match (error, binder.shown(value.span, &value)) {
+                (ParseError::RelativeUrlWithoutBase, Some(host)) => {
+                    format!("write `https://{}", host.trim_start_matches('`'))
+                }
+                (ParseError::RelativeUrlWithoutBase, None) => "write it as `https://host`".into(),
+                (error, _) => format!("{error}; write it as `https://host`"),
+            };
+            binder.not_a(field, "an address", &help);
+            return None;
+        }
     };
     let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
     let message = match url.scheme() {
@@ -195,7 +270,8 @@ pub(super) fn texts(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Vec<Loc
     bound.into_iter().collect()
 }
 
-fn plain_text(field: Field<'_>) -> Option<&str> {
+/// A scalar that stands without quotes.
+pub(super) fn plain_text(field: Field<'_>) -> Option<&str> {
     match &field.node.content {
         Content::Text { text, plain: true } => Some(text),
         _ => None,

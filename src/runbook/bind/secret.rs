@@ -2,8 +2,8 @@
 
 use super::{Binder, Field};
 use crate::runbook::model::secret::Secret;
-use crate::runbook::source::Located;
-use crate::runbook::tree::{Content, Entry};
+use crate::runbook::source::{Located, Span};
+use crate::runbook::tree::{Content, Entry, Node};
 
 const SECRET_HELP: &str = "write `{ env: NAME }` or `{ file: PATH }`; a runbook holds no secret";
 
@@ -29,7 +29,9 @@ pub(super) fn secret(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Locate
     };
     if place.is_none() {
         for entry in entries {
-            binder.hidden.hide(entry.key.span);
+            if !matches!(entry.key.value.as_str(), "env" | "file") {
+                binder.hidden.hide(entry.key.span);
+            }
             binder.hidden.hide_entry(entry, binder.text);
         }
         let (message, help) = match entries {
@@ -40,6 +42,10 @@ pub(super) fn secret(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Locate
             [entry] if entry.key.value == "file" => {
                 ("`file` names no file", "write the file's path")
             }
+            [_, _, ..] => (
+                "a secret has one place, and more are written here",
+                SECRET_HELP,
+            ),
             _ => ("this is not a secret's place", SECRET_HELP),
         };
         binder.error(field.key, message, help);
@@ -47,17 +53,32 @@ pub(super) fn secret(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Locate
     Some(Located::new(place?, span))
 }
 
+/// Where the name stands, if this is a secret's place as it should be.
+pub(super) fn as_secret(node: &Node) -> Option<Span> {
+    let Content::Map(entries) = &node.content else {
+        return None;
+    };
+    match entries.as_slice() {
+        [entry] => secret_of(entry).map(|_| entry.value.span),
+        _ => None,
+    }
+}
+
 fn place(binder: &mut Binder<'_>, entry: &Entry) -> Option<Secret> {
+    let secret = secret_of(entry)?;
+    binder.hidden.reveal(entry.value.span);
+    Some(secret)
+}
+
+fn secret_of(entry: &Entry) -> Option<Secret> {
     let Content::Text { text: name, .. } = &entry.value.content else {
         return None;
     };
-    let secret = match entry.key.value.as_str() {
-        "env" if is_variable_name(name) => Secret::Variable(name.clone()),
-        "file" if !name.trim().is_empty() => Secret::File(name.into()),
-        _ => return None,
-    };
-    binder.hidden.reveal(entry.value.span);
-    Some(secret)
+    match entry.key.value.as_str() {
+        "env" if is_variable_name(name) => Some(Secret::Variable(name.clone())),
+        "file" if !name.trim().is_empty() => Some(Secret::File(name.into())),
+        _ => None,
+    }
 }
 
 /// Letters, digits and underscores, not a digit first: what a shell can set.

@@ -11,11 +11,13 @@ use crate::runbook::source::{Located, Span};
 use crate::runbook::tree::{Content, Node};
 
 /// Passes of a phase where nothing else is written.
-const ATTEMPTS: u32 = 3;
+pub(in crate::runbook) const ATTEMPTS: u32 = 3;
+/// More passes than this only put off the answer.
+pub(in crate::runbook) const MOST_ATTEMPTS: u64 = 100;
 /// Changes at once where nothing else is written.
-const CONCURRENCY: usize = 4;
+pub(in crate::runbook) const CONCURRENCY: usize = 4;
 /// More at once would only be throttled.
-const MOST_CONCURRENT: u64 = 32;
+pub(in crate::runbook) const MOST_CONCURRENT: u64 = 32;
 
 pub(super) fn steps(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Steps> {
     let items = binder.items(field, "write each step as `- activate-flows: { }`")?;
@@ -148,6 +150,11 @@ fn check_order(
     named: &[(StepName, Field<'_>)],
     meant: &[StepName],
 ) {
+    if named.is_empty() && meant.is_empty() {
+        let help = "write all eight, in order; one that is not wanted says `skip:` with the reason";
+        binder.error(steps.key, "`steps` holds none of the eight steps", help);
+        return;
+    }
     let mut first_ones: Vec<(StepName, Span)> = Vec::new();
     for (name, field) in named {
         if first_ones.iter().any(|(known, _)| known == name) {
@@ -212,17 +219,13 @@ fn step<T>(
     options: impl FnOnce(&mut Binder<'_>, &mut Fields<'_>) -> Option<T>,
 ) -> Option<Step<T>> {
     let (_, field) = *named.iter().find(|(known, _)| *known == name)?;
-    // Providers are reinstalled and orchestrations published one after the other, always.
-    let concurrency = match name {
-        StepName::ReinstallProviders | StepName::RestoreProviderActions => 1,
-        _ => CONCURRENCY,
-    };
+    let concurrency = if name.is_one_by_one() { 1 } else { CONCURRENCY };
     let help = format!("write `- {}: {{ }}`", field.name);
     let mut fields = Fields::open(binder, field, &help)?;
     let skip = fields.optional(binder, "skip", skip);
     let timeout = fields.optional(binder, "timeout", duration);
     let attempts = fields.or(binder, "attempts", ATTEMPTS, |binder, field| {
-        let number = whole_number(binder, field, 1..=100)?;
+        let number = whole_number(binder, field, 1..=MOST_ATTEMPTS)?;
         u32::try_from(number.value).ok()
     });
     let concurrency = fields.or(binder, "concurrency", concurrency, |binder, field| {
@@ -251,7 +254,7 @@ fn step<T>(
 
 /// Why a step is skipped: a reason in words, for whoever reads the report.
 fn skip(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Located<String>> {
-    if let Content::Text { text, plain: true } = &field.node.content
+    if let Content::Text { text, .. } = &field.node.content
         && matches!(text.as_str(), "true" | "false" | "yes" | "no")
     {
         let help = match text.as_str() {

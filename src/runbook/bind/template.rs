@@ -169,7 +169,12 @@ fn check_body(
                 "the body is not JSON: {reason}, at its character {}",
                 error.column()
             );
-            let help = "a body is a JSON text, as the browser recorded it";
+            let help = match first_placeholder(body) {
+                Some((_, placeholder)) => {
+                    format!("a placeholder is a whole string of the JSON: `\"{placeholder}\"`")
+                }
+                None => "a body is a JSON text, as the browser recorded it".to_owned(),
+            };
             binder.error(body.span, message, help);
             return false;
         }

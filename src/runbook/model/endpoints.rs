@@ -13,9 +13,9 @@ use crate::runbook::source::Located;
 words! {
     /// A service that has an address or a credential of its own.
     pub enum ServiceKey {
-        /// Every service that has no credential of its own; in `identity` only.
+        /// Every service that has no credential of its own.
         Default = "default",
-        /// Where tokens come from; in `endpoints` only.
+        /// Where tokens come from.
         Authority = "authority",
         /// The Power Platform API.
         PowerPlatform = "power-platform",
@@ -35,6 +35,36 @@ words! {
         DualWrite = "dual-write",
     }
 }
+
+impl ServiceKey {
+    /// The services that have an address: all but the default, which is only a credential.
+    pub(in crate::runbook) fn with_address() -> impl Iterator<Item = Self> {
+        let all = <Self as super::words::Word>::ALL.iter().copied();
+        all.filter(|key| *key != Self::Default)
+    }
+
+    /// The services that have a credential: all but the authority, of which tokens are asked.
+    pub(in crate::runbook) fn with_credential() -> impl Iterator<Item = Self> {
+        let all = <Self as super::words::Word>::ALL.iter().copied();
+        all.filter(|key| *key != Self::Authority)
+    }
+}
+
+/// Services that every run speaks to, so that each needs a credential.
+pub(in crate::runbook) const ALWAYS_SPOKEN_TO: [ServiceKey; 5] = [
+    ServiceKey::PowerPlatform,
+    ServiceKey::Bap,
+    ServiceKey::DataverseSource,
+    ServiceKey::DataverseTarget,
+    ServiceKey::Finops,
+];
+
+/// What the endpoints of a rehearsal tenant must hold where any is written.
+pub(in crate::runbook) const REHEARSAL_NEEDS: [ServiceKey; 3] = [
+    ServiceKey::Authority,
+    ServiceKey::PowerPlatform,
+    ServiceKey::Bap,
+];
 
 /// The addresses that differ from the cloud's own.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -137,21 +167,22 @@ pub enum Credential {
 words! {
     /// The kinds of credential, by their keys.
     pub enum CredentialKind {
-        /// See [`Credential::ClientSecret`].
+        /// An application with a client secret.
         ClientSecret = "client-secret",
-        /// See [`Credential::Token`].
+        /// A token that somebody else has fetched; it does not last.
         Token = "token",
-        /// See [`Credential::TokenCommand`].
+        /// A program that prints a token, and its arguments. A program named with a slash is relative
+        /// to the runbook.
         TokenCommand = "token-command",
-        /// See [`Credential::AzureCli`].
+        /// Whoever is signed in with the Azure CLI.
         AzureCli = "azure-cli",
-        /// See [`Credential::WorkloadIdentity`].
+        /// A federated token in a file, as Kubernetes gives it.
         WorkloadIdentity = "workload-identity",
-        /// See [`Credential::ManagedIdentity`].
+        /// The identity of the machine.
         ManagedIdentity = "managed-identity",
-        /// See [`Credential::AzurePipelines`].
+        /// A service connection of Azure Pipelines.
         AzurePipelines = "azure-pipelines",
-        /// See [`Credential::GithubOidc`].
+        /// The identity token of a GitHub Actions job.
         GithubOidc = "github-oidc",
     }
 }

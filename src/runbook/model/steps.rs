@@ -14,22 +14,37 @@ use crate::runbook::source::{Located, Span};
 words! {
     /// A step by its name in the runbook, in the order in which steps run.
     pub enum StepName {
-        /// Step 1.
+        /// Step 1: what the copy will destroy is captured; then Finance and Operations and Dataverse
+        /// are copied onto the target.
         CopyEnvironments = "copy-environments",
-        /// Step 2.
+        /// Step 2: what must not run is taken out; then administration mode is left and background
+        /// operations are turned on.
         ExitAdministrationMode = "exit-administration-mode",
-        /// Step 3.
+        /// Step 3: every connection reference is wired to a connection of the target and owned by
+        /// the right user; then *Activate system*.
         ReconfigureConnections = "reconfigure-connections",
-        /// Step 4.
+        /// Step 4: the cloud flows that should be on are turned on, children first.
         ActivateFlows = "activate-flows",
-        /// Step 5.
+        /// Step 5: every provider action of every orchestration is recorded durably, then removed.
         DetachProviderActions = "detach-provider-actions",
-        /// Step 6.
+        /// Step 6: the installed providers are deleted and installed again from the library.
         ReinstallProviders = "reinstall-providers",
-        /// Step 7.
+        /// Step 7: the new actions are put where the old ones were, and what was published is
+        /// published again.
         RestoreProviderActions = "restore-provider-actions",
-        /// Step 8.
+        /// Step 8: where dual-write was in use, it is linked again and its maps are running again.
         ReconfigureDualWrite = "reconfigure-dual-write",
+    }
+}
+
+impl StepName {
+    /// Whether one change follows the other, always: so where providers are reinstalled and
+    /// orchestrations published.
+    pub(in crate::runbook) fn is_one_by_one(self) -> bool {
+        matches!(
+            self,
+            Self::ReinstallProviders | Self::RestoreProviderActions
+        )
     }
 }
 

@@ -11,6 +11,9 @@ pub trait Word: Copy + 'static {
 
     /// The word as a runbook says it.
     fn word(self) -> &'static str;
+
+    /// What the word means, in a sentence or two: what an editor shows beside it.
+    fn description(self) -> &'static str;
 }
 
 /// A word that is not in the list it should come from.
@@ -58,18 +61,18 @@ pub(in crate::runbook) fn write<W: Word>(
 }
 
 /// Declares an enum whose variants are words of the runbook, with its `Word`, `Display`, `FromStr`
-/// and `Serialize`, so that a list and its words stand in one place.
+/// and `Serialize`, so that a list, its words and what they mean stand in one place.
 macro_rules! words {
     (
         $(#[$attribute:meta])*
         pub enum $name:ident {
-            $($(#[$variant_attribute:meta])* $variant:ident = $word:literal,)+
+            $($(#[doc = $doc:literal])+ $variant:ident = $word:literal,)+
         }
     ) => {
         $(#[$attribute])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum $name {
-            $($(#[$variant_attribute])* $variant,)+
+            $($(#[doc = $doc])+ $variant,)+
         }
 
         impl $crate::runbook::Word for $name {
@@ -78,6 +81,12 @@ macro_rules! words {
             fn word(self) -> &'static str {
                 match self {
                     $(Self::$variant => $word,)+
+                }
+            }
+
+            fn description(self) -> &'static str {
+                match self {
+                    $(Self::$variant => concat!($($doc),+).trim_ascii(),)+
                 }
             }
         }

@@ -22,7 +22,7 @@ use crate::steps::connections::acting_as;
 use crate::steps::flows::{is_named, is_on, replaced, shown};
 use crate::steps::names::{Fields, text};
 use crate::steps::tenant_set::{Request, RowReader, TenantSet};
-use crate::steps::{Refresh, seals};
+use crate::steps::{Refresh, marked, seals};
 
 /// The seal of definitions: made before text in any of them is replaced.
 const FLOWS: &str = "flows";
@@ -186,7 +186,7 @@ impl Replace {
 
     fn wrong(&self, span: Span, why: &str, help: &str) -> Failure {
         let diagnostic = self.0.runbook.diagnostic(span, why, Some(help));
-        Failure::new(FailureKind::Wrong, diagnostic.to_string())
+        marked(FailureKind::Wrong, &diagnostic)
     }
 }
 

@@ -9,7 +9,7 @@ use crate::engine::{Failure, FailureKind, Known};
 use crate::runbook::{IomTable, TurnOn};
 use crate::steps::flows::{self, COMPILED};
 use crate::steps::names::{Fields, is_labelled};
-use crate::steps::{Refresh, seals};
+use crate::steps::{Refresh, marked, seals};
 
 /// Should a flow be on, and if not, why not?
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -140,7 +140,7 @@ impl<'a> Rules<'a> {
                     &format!("no cloud flow matches '{}'", pattern.value),
                     Some("correct the pattern, or leave it out; `*` matches any run of characters"),
                 );
-                return Err(Failure::new(FailureKind::Wrong, diagnostic.to_string()));
+                return Err(marked(FailureKind::Wrong, &diagnostic));
             }
         }
         Ok(())

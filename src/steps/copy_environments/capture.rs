@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures_util::{StreamExt as _, stream};
 use serde_json::json;
 
-use crate::clients::Environment;
+use crate::clients::{Dataverse, Environment};
 use crate::engine::{Capture, Captured, Failure, Known};
 use crate::runbook::IomTable;
 use crate::steps::names::Names;
@@ -62,6 +63,27 @@ const PLATFORM_TABLES: [&str; 5] = [
     "msdyn_dualwriteruntimeconfig",
 ];
 
+/// What keys of the target's and of the source's captures begin with.
+const TARGET: &str = "target";
+const SOURCE: &str = "source";
+
+/// Every row of a table of one side as captures, by the word of the table.
+async fn list_of(
+    refresh: &Refresh,
+    side: &str,
+    table: &str,
+    word: &str,
+) -> Result<Vec<Captured>, Failure> {
+    let dataverse: &Dataverse = match side {
+        SOURCE => &refresh.source,
+        _ => &refresh.target,
+    };
+    seals::list(dataverse, table, &format!("{side}/{word}")).await
+}
+
+/// How many tables are read at once.
+const AT_ONCE: usize = 4;
+
 /// The capture that is sealed before anything is sent.
 pub(super) struct BeforeCopy(pub(super) Arc<Refresh>);
 
@@ -86,17 +108,22 @@ impl Capture for BeforeCopy {
             text: target.raw.to_string(),
             compared: Some(restored_fields(&target)),
         }];
+        let names = Names::of(refresh);
+        let mut lists = Vec::new();
         for (table, word) in FROM_TARGET {
-            let name = Names::of(refresh).table(table);
-            captures.extend(seals::list(&refresh.target, name, &format!("target/{word}")).await?);
+            lists.push(list_of(refresh, TARGET, names.table(table), word));
         }
         for (table, word) in FROM_SOURCE {
-            let name = Names::of(refresh).table(table);
-            captures.extend(seals::list(&refresh.source, name, &format!("source/{word}")).await?);
+            lists.push(list_of(refresh, SOURCE, names.table(table), word));
         }
         for name in PLATFORM_TABLES {
-            captures.extend(seals::list(&refresh.target, name, &format!("target/{name}")).await?);
-            captures.extend(seals::list(&refresh.source, name, &format!("source/{name}")).await?);
+            lists.push(list_of(refresh, TARGET, name, name));
+            lists.push(list_of(refresh, SOURCE, name, name));
+        }
+        // Some at once, kept in this order: two listings must agree.
+        let mut lists = stream::iter(lists).buffered(AT_ONCE);
+        while let Some(list) = lists.next().await {
+            captures.extend(list?);
         }
         Ok(captures)
     }

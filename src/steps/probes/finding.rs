@@ -1,6 +1,7 @@
 //! A question before it is answered, and its answer.
 
 use super::questions::QUESTIONS;
+use crate::clients::Error;
 use crate::engine::{Failure, FailureKind};
 use crate::runbook::{StepName, Word as _};
 use crate::text::count;
@@ -98,6 +99,16 @@ impl Probe {
     /// It cannot be told.
     pub(super) fn unknown(&self, read: impl Into<String>) -> Finding {
         self.answered(Verdict::Unknown, read)
+    }
+
+    /// It is not, because a service refused. What helps against that refusal goes before the
+    /// question's own advice.
+    pub(super) fn refused(&self, error: &Error) -> Finding {
+        let mut finding = self.fail(error.to_string());
+        if let Some(help) = &error.help {
+            finding.remedy = Some(format!("{help}; {}", self.remedy));
+        }
+        finding
     }
 
     /// Pass or fail.

@@ -24,6 +24,7 @@ use serde_json::{Value, json};
 use super::authentication::{self, Token};
 use super::message::{Answer, Request};
 use super::{Listener, Side, Turn};
+use crate::rehearsal::behaviour::directory::Kind;
 use crate::rehearsal::behaviour::organization::{Caller, Organization, Row, text};
 use crate::rehearsal::behaviour::{environments, users};
 use crate::rehearsal::odata::error::Refusal;
@@ -94,7 +95,11 @@ fn visit(
     if let Some(acts_for) = acts_for {
         turn.caller = Some(acts_for.to_owned());
     }
-    users::enter(&mut organization, &token.client, acts_for)?;
+    let own = match token.kind {
+        Kind::Application => ("applicationid", token.client.as_str()),
+        Kind::Person => ("azureactivedirectoryobjectid", token.object.as_str()),
+    };
+    users::enter(&mut organization, own, acts_for)?;
     let segments = path::segments(rest)?;
     Visit {
         organization,

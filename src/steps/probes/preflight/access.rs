@@ -20,14 +20,14 @@ pub(super) async fn caller(refresh: &Refresh, side: &str) -> Result<Finding, Fai
     let (dataverse, probe) = if side == "source" {
         let probe = Probe::new(
             "the caller is System Administrator in the source, and so survives the copy",
-            "add the application user to the source with the System Administrator role: the copy \
-             replaces the target's users by the source's",
+            "add the caller (the application user, or the person) to the source with the System \
+             Administrator role: the copy replaces the target's users by the source's",
         );
         (&refresh.source, probe)
     } else {
         let probe = Probe::new(
             "the caller is System Administrator in the target",
-            "give the application user the System Administrator role in the target",
+            "give the caller the System Administrator role in the target",
         );
         (&*refresh.target, probe)
     };
@@ -42,7 +42,7 @@ pub(super) async fn caller(refresh: &Refresh, side: &str) -> Result<Finding, Fai
     match answer {
         Ok((is_administrator, user)) => Ok(probe.judged(is_administrator, format!("user {user}"))),
         Err(error) if error.kind == ErrorKind::Cancelled => Err(error.into()),
-        Err(error) => Ok(probe.fail(error.to_string())),
+        Err(error) => Ok(probe.refused(&error)),
     }
 }
 

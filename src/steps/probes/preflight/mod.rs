@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! environments.rs   the pair: tenant, region, states, operations, IOM's package
+//! credentials.rs    whose credentials these are, and whether they last
 //! access.rs         the caller in both, the owner among the source's users
 //! roles.rs          has the owner a security role?
 //! sight.rs          what is read of both, once
@@ -18,6 +19,7 @@
 
 mod access;
 mod connectors;
+mod credentials;
 mod dual_write;
 mod environments;
 mod flows;
@@ -41,6 +43,7 @@ use crate::steps::view::View;
 pub async fn preflight(refresh: &Refresh) -> Result<Vec<Finding>, Failure> {
     let mut findings = environments::pair(refresh);
     findings.extend(of_the_copy(refresh).await?);
+    findings.extend(credentials::ask(refresh).await?);
     findings.push(access::caller(refresh, "source").await?);
     findings.push(access::caller(refresh, "target").await?);
     for (side, finance) in [

@@ -1,0 +1,139 @@
+//! Every kind of place where an answer may name another host, each with links that look nearly
+//! right: no token reaches the host that they lead to.
+
+use serde_json::json;
+use uuid::Uuid;
+
+use super::testing::{Listener, Reply, Setup, application};
+use super::{
+    Bap, Condition, CopyRequest, CopyType, DataverseWriter, FinanceOperations, Identity,
+    MachineEndpoint, OperationHandle, PowerPlatform, Query, Tokens,
+};
+
+const ID: Uuid = Uuid::from_u128(0x2222);
+
+/// Links to a thief's port, as a hostile answer would dress them.
+fn links(thief: &Listener, own: &str) -> Vec<String> {
+    let port = thief.url.rsplit(':').next().unwrap();
+    let own_host = own.trim_start_matches("http://");
+    vec![
+        format!("{}/x/operations/1", thief.url),
+        format!("//127.0.0.1:{port}/x/operations/1"),
+        format!("http://localhost:{port}/x/operations/1"),
+        format!("http://{own_host}@127.0.0.1:{port}/x/operations/1"),
+        format!("http://user@127.0.0.1:{port}/x/operations/1"),
+        format!("\\\\127.0.0.1:{port}\\x\\operations\\1"),
+    ]
+}
+
+/// A service that puts one link wherever a link may stand, with a status of its own.
+async fn hostile(status: u16, link: &str) -> Listener {
+    let link = link.to_owned();
+    Listener::start(move |_, _| {
+        let body = json!({
+            "value": [],
+            "collection": [],
+            "@odata.nextLink": link,
+            "@odata.nextlink": link,
+            "nextLink": link,
+        });
+        Reply::json(status, body)
+            .with("location", link.clone())
+            .with("operation-location", link.clone())
+            .with("azure-asyncoperation", link.clone())
+            .with("odata-entityid", link.clone())
+    })
+    .await
+}
+
+fn copy() -> CopyRequest {
+    CopyRequest {
+        source: Uuid::from_u128(1),
+        copy_type: CopyType::Full,
+        name: "Contoso UAT".to_owned(),
+        security_group: None,
+        skip_audit_data: true,
+        transactionless: false,
+    }
+}
+
+/// Asks each kind of thing once. What comes of it is not the question here.
+async fn ask_everything(setup: &Setup, url: &str, kept: &str) {
+    let handle = || OperationHandle {
+        service: "it".to_owned(),
+        url: kept.to_owned(),
+        id: None,
+    };
+    let bap = Bap::new(setup.service(url));
+    drop(bap.environment(ID).await);
+    drop(bap.operations(ID).await);
+    drop(bap.set_runtime_state(ID, "Enabled", "Enabled").await);
+    drop(bap.copy_to(ID, &copy()).await);
+    drop(bap.operation(&handle()).await);
+    let platform = PowerPlatform::new(setup.service(url));
+    drop(platform.copy(ID, &copy()).await);
+    drop(platform.validate_copy(ID, &copy()).await);
+    drop(platform.operations(ID).await);
+    drop(platform.copy_candidates(ID).await);
+    drop(platform.packages(ID).await);
+    drop(platform.connections(ID).await);
+    drop(platform.poll(&handle()).await);
+    let dataverse = DataverseWriter::new(setup.service(url));
+    drop(dataverse.who_am_i().await);
+    drop(dataverse.list("accounts", &Query::new()).await);
+    drop(dataverse.get("accounts", ID, &["name"]).await);
+    let body = json!({"name": "x"});
+    drop(
+        dataverse
+            .update("accounts", ID, &body, Condition::None)
+            .await,
+    );
+    drop(FinanceOperations::new(setup.service(url)).reachable().await);
+}
+
+#[tokio::test]
+async fn no_answer_leads_a_token_to_a_foreign_host() {
+    let thief = Listener::replying(vec![Reply::json(200, "{}")]).await;
+    for status in [200, 202, 302, 307] {
+        let setup = Setup::new(100_000.0);
+        for link in links(&thief, "http://127.0.0.1") {
+            let service = hostile(status, &link).await;
+            ask_everything(&setup, &service.url, &link).await;
+            assert!(
+                service.count() >= 15,
+                "{status} {link}: {}",
+                service.count()
+            );
+            assert_eq!(thief.count(), 0, "{status} {link}");
+        }
+    }
+}
+
+/// The same for those who hand out tokens and assertions: a secret in a request goes where it was
+/// sent, and no redirect takes it further.
+#[tokio::test]
+async fn no_answer_leads_a_secret_to_a_foreign_host() {
+    let thief = Listener::replying(vec![Reply::json(200, "{}")]).await;
+    let setup = Setup::new(100_000.0);
+    for link in links(&thief, "http://127.0.0.1") {
+        let hostile = hostile(307, &link).await;
+        let job = Identity::GithubOidc {
+            tenant: "contoso.onmicrosoft.com".to_owned(),
+            client: "c".to_owned(),
+            audience: "a".to_owned(),
+            request_url: hostile.url.clone(),
+            request_token: "a-secret".to_owned().into(),
+        };
+        let machine = Identity::ManagedIdentity {
+            client: None,
+            endpoint: MachineEndpoint::Metadata(Some(hostile.url.clone())),
+        };
+        for identity in [application(), job, machine] {
+            let tokens = Tokens::new(&setup.http, &hostile.url).unwrap();
+            let sign_in = tokens.sign_in(&identity, "https://x/.default");
+            assert!(sign_in.facts().await.is_err());
+        }
+        assert_eq!(hostile.count(), 3, "{link}");
+        assert_eq!(thief.count(), 0, "{link}");
+    }
+}

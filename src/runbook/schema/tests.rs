@@ -1,0 +1,493 @@
+//! Schema and binder give the same verdict: on the corpus, on every single mutation of the right
+//! runbooks, and on random pairs of mutations.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use jsonschema::Validator;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::mutations::{mutations, places};
+use super::schema;
+use crate::runbook::read::document;
+use crate::runbook::source::Source;
+use crate::runbook::tree::{Content, Node};
+use crate::runbook::{Diagnostics, Runbook, parse};
+
+/// What the binder refuses and a schema cannot: a part of the message, and why. Everything that the
+/// binder says of a runbook that the schema takes must stand here.
+const BEYOND: [(&str, &str); 26] = [
+    (
+        "this is not YAML",
+        "a schema is asked only once the text was read",
+    ),
+    ("a tab stands where", "the same: no value was read"),
+    ("this quote is never closed", "the same: no value was read"),
+    (
+        "a colon and a blank are missing",
+        "the same: no value was read",
+    ),
+    ("is indented like none above", "the same: no value was read"),
+    ("a second colon and blank", "the same: no value was read"),
+    (
+        "no text without quotes begins",
+        "the same: no value was read",
+    ),
+    ("a YAML directive is not", "directives are not values"),
+    ("an anchor is not taken", "anchors are gone from a value"),
+    ("a merge key is not taken", "a schema sees the merged map"),
+    ("a tag is not taken", "tags are gone from a value"),
+    (
+        "a key must be a text",
+        "JSON has no other keys, so none is seen",
+    ),
+    (
+        "this key stands twice",
+        "a value has each key once; editors say it of themselves",
+    ),
+    (
+        "a second document begins",
+        "each document is a value of its own",
+    ),
+    (
+        "source and target are the same",
+        "two values cannot be compared",
+    ),
+    (
+        "is not between `1s` and `720h`",
+        "the sum of hours, minutes and seconds cannot be bounded",
+    ),
+    (
+        "is not a whole number",
+        "how a number is written: `3.0` and `0x3` are the number 3",
+    ),
+    (
+        "is not a name",
+        "how a text is written: `1e5` is a number and a name at once",
+    ),
+    (
+        "is not a logical name",
+        "how a text is written: `1.0` is a whole number",
+    ),
+    (
+        "is not a number above 0",
+        "how a number is written: a YAML number may have a sign or be hexadecimal",
+    ),
+    (
+        "is not an address",
+        "ports and hosts have rules that a pattern would only repeat badly",
+    ),
+    ("the body is not JSON", "a schema sees a text, not its JSON"),
+    (
+        "a key of the body holds a placeholder",
+        "the same: the JSON inside a text",
+    ),
+    (
+        "a placeholder is only a part of a text in the body",
+        "the same: the JSON inside a text",
+    ),
+    ("is not a placeholder", "in a body: the JSON inside a text"),
+    ("is not known to `", "in a body: the JSON inside a text"),
+];
+
+static VALIDATOR: LazyLock<Validator> = LazyLock::new(|| {
+    jsonschema::draft7::new(&schema()).expect("the schema is a right draft 7 schema")
+});
+
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+/// Every runbook of the given folders: its path and its text.
+fn corpus(folders: &[&str]) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for name in folders {
+        for entry in std::fs::read_dir(folder(name)).unwrap() {
+            let path = entry.unwrap().path();
+            let shown = path.to_string_lossy().into_owned();
+            let is_runbook = path
+                .extension()
+                .is_some_and(|it| it == "yaml" || it == "json");
+            if is_runbook && !shown.ends_with(".schema.json") {
+                found.push((shown, std::fs::read_to_string(path).unwrap()));
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn right_runbooks() -> Vec<(String, String)> {
+    corpus(&["tests/runbooks/valid", "tests/runbooks/whole", "runbooks"])
+}
+
+/// A node as an editor's YAML reader gives it to a schema: YAML 1.2's core schema.
+fn value(node: &Node) -> Value {
+    match &node.content {
+        Content::Empty | Content::Broken => Value::Null,
+        Content::Text { text, plain: false } => json!(text),
+        Content::Text { text, plain: true } => plain(text),
+        Content::List(items) => items.iter().map(value).collect(),
+        Content::Map(entries) => {
+            let entries = entries.iter();
+            let members = entries.map(|entry| (entry.key.value.clone(), value(&entry.value)));
+            Value::Object(members.collect())
+        }
+    }
+}
+
+fn plain(text: &str) -> Value {
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let is_number = unsigned.starts_with(|c: char| c.is_ascii_digit() || c == '.')
+        && unsigned.bytes().any(|byte| byte.is_ascii_digit())
+        && !unsigned.ends_with(['e', 'E']);
+    let hexadecimal = text
+        .strip_prefix("0x")
+        .map(|it| u64::from_str_radix(it, 16));
+    match text {
+        "true" | "True" | "TRUE" => json!(true),
+        "false" | "False" | "FALSE" => json!(false),
+        _ if hexadecimal.as_ref().is_some_and(Result::is_ok) => {
+            json!(hexadecimal.unwrap().unwrap())
+        }
+        _ if is_number => match (
+            text.trim_start_matches('+').parse::<i64>(),
+            text.parse::<f64>(),
+        ) {
+            (Ok(number), _) => json!(number),
+            (_, Ok(number)) => json!(number),
+            _ => json!(text),
+        },
+        _ => json!(text),
+    }
+}
+
+/// The document as a value; nothing where the text is not YAML, or holds nothing.
+fn read(text: &str) -> Option<Value> {
+    let source = Source::new("a.yaml", text);
+    let document = document(source.text()).ok()?;
+    document.root.as_ref().map(value)
+}
+
+/// The parts of [`BEYOND`] by which the binder alone refuses; an error where the two disagree
+/// otherwise.
+fn compared(
+    bound: &Result<Runbook, Diagnostics>,
+    value: Option<&Value>,
+) -> Result<BTreeSet<&'static str>, String> {
+    let taken = value.map(|value| VALIDATOR.is_valid(value));
+    match (bound, taken) {
+        (Ok(_), Some(true)) | (Err(_), Some(false)) => Ok(BTreeSet::new()),
+        (Ok(_), _) => {
+            let complaint = value.and_then(|value| VALIDATOR.iter_errors(value).next());
+            let complaint = complaint.map(|it| format!("{}: {it}", it.instance_path()));
+            Err(format!("only the schema refuses: {complaint:?}"))
+        }
+        (Err(diagnostics), _) => named(diagnostics),
+    }
+}
+
+fn named(diagnostics: &Diagnostics) -> Result<BTreeSet<&'static str>, String> {
+    let find = |message: &str| {
+        let known = BEYOND.iter().find(|(part, _)| message.contains(part));
+        known.map(|(part, _)| *part)
+    };
+    diagnostics
+        .iter()
+        .map(|it| find(it.message()).ok_or_else(|| format!("only the binder refuses: {it}")))
+        .collect()
+}
+
+#[test]
+fn the_committed_schema_is_the_generated_one() {
+    let path = folder("runbooks/runbook.schema.json");
+    let committed = std::fs::read_to_string(path).unwrap_or_default();
+    let generated = format!("{:#}\n", schema());
+    assert!(
+        committed == generated,
+        "write it anew: cargo run -- schema > runbooks/runbook.schema.json"
+    );
+}
+
+#[test]
+fn requests_that_share_a_definition_are_bound_alike() {
+    let mut definitions = BTreeMap::new();
+    for (name, binding) in super::iom::bindings() {
+        let first = definitions.entry(name).or_insert_with(|| binding.clone());
+        assert_eq!(first, &binding);
+    }
+    assert_eq!(definitions.len(), 6);
+}
+
+#[test]
+fn every_right_runbook_is_right_for_both() {
+    let runbooks = right_runbooks();
+    assert!(runbooks.len() >= 6, "{}", runbooks.len());
+    for (name, text) in runbooks {
+        let value = read(&text).unwrap();
+        let complaints: Vec<String> = VALIDATOR
+            .iter_errors(&value)
+            .map(|it| format!("{}: {it}", it.instance_path()))
+            .collect();
+        assert!(complaints.is_empty(), "{name}: {complaints:#?}");
+        assert!(parse(&name, &text).is_ok(), "{name}");
+    }
+}
+
+#[test]
+fn every_wrong_runbook_is_wrong_for_both() {
+    let mut used = BTreeSet::new();
+    for (name, text) in corpus(&["tests/runbooks/invalid"]) {
+        let bound = parse(&name, &text);
+        assert!(bound.is_err(), "{name}");
+        let value = read(&text);
+        if value.is_none() && text.trim().lines().all(|line| line.starts_with('#')) {
+            // An empty text is no value at all.
+            continue;
+        }
+        match compared(&bound, value.as_ref()) {
+            Ok(beyond) => used.extend(beyond),
+            Err(why) => panic!("{name}: {why}"),
+        }
+    }
+    // Every exception earns its place: some file of the corpus needs it.
+    let unused: Vec<&str> = BEYOND
+        .iter()
+        .map(|(part, _)| *part)
+        .filter(|part| !used.contains(part))
+        .collect();
+    assert!(unused.is_empty(), "no file needs: {unused:#?}");
+}
+
+/// Compares both on a value that is written as JSON.
+fn compare_value(what: &str, value: &Value) -> Result<BTreeSet<&'static str>, String> {
+    let text = value.to_string();
+    let bound = parse("mutated.json", &text);
+    compared(&bound, Some(value)).map_err(|why| format!("{what}: {why}"))
+}
+
+#[test]
+fn both_agree_on_every_single_mutation() {
+    let mut compared = 0;
+    let mut excused = BTreeSet::new();
+    let mut wrong = Vec::new();
+    // A place that two runbooks have is mutated in the first of them, the fullest.
+    let mut seen = BTreeSet::new();
+    let mut runbooks = right_runbooks();
+    runbooks.sort_by_key(|(name, _)| !name.ends_with("everything.yaml"));
+    for (name, text) in runbooks {
+        let value = read(&text).unwrap();
+        let mut all = Vec::new();
+        places(&value, "", &mut all);
+        all.retain(|place| seen.insert(place.clone()));
+        for place in all {
+            for (what, mutated) in mutations(&value, &place) {
+                compared += 1;
+                match compare_value(&format!("{name} {what}"), &mutated) {
+                    Ok(beyond) => excused.extend(beyond),
+                    Err(why) => wrong.push(why),
+                }
+            }
+        }
+    }
+    assert!(compared > 10_000, "{compared}");
+    let first: Vec<&String> = wrong.iter().take(40).collect();
+    assert!(
+        wrong.is_empty(),
+        "{} of {compared}: {first:#?}",
+        wrong.len()
+    );
+    // Of all that a schema cannot tell, only the JSON inside a text can be met by one mutation.
+    assert_eq!(excused, BTreeSet::from(["the body is not JSON"]));
+}
+
+/// The keys that the schema knows at a place of a right runbook; nothing where keys are free.
+fn known_to_schema(place: &str) -> Option<BTreeSet<String>> {
+    let schema = schema();
+    let mut here = &schema;
+    for part in place.split('/').skip(1) {
+        let part = part.replace("~1", "/").replace("~0", "~");
+        here = child(&schema, here, &part)?;
+    }
+    let keys = resolved(&schema, here);
+    let properties = keys.iter().find_map(|it| it["properties"].as_object())?;
+    Some(properties.keys().cloned().collect())
+}
+
+/// What a schema says of a value, its alternatives and definitions looked up.
+fn resolved<'a>(root: &'a Value, here: &'a Value) -> Vec<&'a Value> {
+    let mut all = vec![here];
+    for key in ["anyOf", "allOf"] {
+        for part in here[key].as_array().into_iter().flatten() {
+            let part = match part["$ref"].as_str() {
+                Some(reference) => root.pointer(reference.trim_start_matches('#')).unwrap(),
+                None => part,
+            };
+            all.extend(resolved(root, part));
+        }
+    }
+    all
+}
+
+fn child<'a>(root: &'a Value, here: &'a Value, part: &str) -> Option<&'a Value> {
+    resolved(root, here).into_iter().find_map(|it| {
+        let of_map = it["properties"].get(part);
+        let of_list = part
+            .parse::<usize>()
+            .ok()
+            .and_then(|at| it["items"].get(at));
+        let each = it.get("additionalProperties").filter(|it| it.is_object());
+        of_map
+            .or(of_list)
+            .or(each)
+            .or(it.get("items").filter(|it| it.is_object()))
+    })
+}
+
+#[test]
+fn every_map_has_the_same_keys_for_both() {
+    // The binder names the keys it knows when it meets one that it does not.
+    let mut maps = 0;
+    for (name, text) in right_runbooks() {
+        let value = read(&text).unwrap();
+        let mut all = Vec::new();
+        places(&value, "", &mut all);
+        for place in all {
+            let mut mutated = value.clone();
+            let Some(members) = mutated.pointer_mut(&place).and_then(Value::as_object_mut) else {
+                continue;
+            };
+            let Some(known) = known_to_schema(&place) else {
+                continue;
+            };
+            members.insert("qqqqqqqqqqqq".to_owned(), Value::Null);
+            let said = parse("a.json", &mutated.to_string()).unwrap_err();
+            let Some(help) = said.iter().find_map(|it| {
+                it.message()
+                    .contains("is not a key of")
+                    .then(|| it.help())
+                    .flatten()
+            }) else {
+                // A credential, a secret's place and a step hold one key, and say so otherwise.
+                continue;
+            };
+            let allowed: BTreeSet<String> = help
+                .strip_prefix("allowed: ")
+                .map(|list| {
+                    list.split(", ")
+                        .map(|it| it.trim_matches('`').to_owned())
+                        .collect()
+                })
+                .unwrap_or_default();
+            assert_eq!(allowed, known, "{name} {place}: {help}");
+            maps += 1;
+        }
+    }
+    assert!(maps > 60, "{maps}");
+}
+
+/// Every schema of a property or of free keys, with its place.
+fn properties(here: &Value, place: &str, found: &mut BTreeMap<String, Value>) {
+    let Some(members) = here.as_object() else {
+        here.as_array()
+            .into_iter()
+            .flatten()
+            .enumerate()
+            .for_each(|(at, item)| {
+                properties(item, &format!("{place}/{at}"), found);
+            });
+        return;
+    };
+    for (key, value) in members {
+        if key == "properties" && !place.contains("/if") && !place.contains("/then") {
+            for (name, property) in value.as_object().into_iter().flatten() {
+                found.insert(format!("{place}/{name}"), property.clone());
+            }
+        }
+        properties(value, &format!("{place}/{key}"), found);
+    }
+}
+
+#[test]
+fn every_key_says_what_it_is() {
+    let mut found = BTreeMap::new();
+    properties(&schema(), "", &mut found);
+    // Rules beside a map's own keys narrow a key and say nothing more of it.
+    found.retain(|place, _| !place.contains("/allOf/"));
+    assert!(found.len() > 150, "{}", found.len());
+    for (place, property) in found {
+        let description = property["description"].as_str().unwrap_or_default();
+        assert!(description.ends_with('.'), "{place}: {description:?}");
+        assert!(!description.contains("[`"), "{place}: {description}");
+    }
+}
+
+#[test]
+fn a_default_means_what_nothing_written_means() {
+    let text = std::fs::read_to_string(folder("tests/runbooks/valid/smallest.yaml")).unwrap();
+    let mut smallest = read(&text).unwrap();
+    smallest["steps"]
+        .as_array_mut()
+        .unwrap()
+        .iter_mut()
+        .for_each(|item| {
+            for options in item.as_object_mut().unwrap().values_mut() {
+                if options.is_null() {
+                    *options = json!({});
+                }
+            }
+        });
+    let meaning = |value: &Value| {
+        let bound = parse("a.json", &value.to_string());
+        bound.unwrap_or_else(|wrong| panic!("{wrong}")).meaning()
+    };
+    let usual = meaning(&smallest);
+    let schema = schema();
+    let mut defaults = 0;
+    for at in 0..8 {
+        let step = schema["properties"]["steps"]["items"][at]["properties"]
+            .as_object()
+            .unwrap();
+        let (name, options) = step.iter().next().unwrap();
+        for (key, option) in options["properties"].as_object().unwrap() {
+            let Some(default) = option.get("default") else {
+                continue;
+            };
+            let mut written = smallest.clone();
+            written["steps"][at][name][key] = default.clone();
+            assert_eq!(meaning(&written), usual, "{name}.{key}");
+            defaults += 1;
+        }
+    }
+    assert!(defaults > 25, "{defaults}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn both_agree_on_two_mutations_at_once(
+        runbook in any::<prop::sample::Index>(),
+        first in any::<(prop::sample::Index, prop::sample::Index)>(),
+        second in any::<(prop::sample::Index, prop::sample::Index)>(),
+    ) {
+        let runbooks = right_runbooks();
+        let (name, text) = runbook.get(&runbooks);
+        let mut value = read(text).unwrap();
+        let mut said = name.clone();
+        for (place, choice) in [first, second] {
+            let mut all = Vec::new();
+            places(&value, "", &mut all);
+            let mut choices = mutations(&value, &all[place.index(all.len())]);
+            prop_assume!(!choices.is_empty());
+            let (what, mutated) = choices.swap_remove(choice.index(choices.len()));
+            said += &format!(" {what}");
+            value = mutated;
+        }
+        let beyond = compare_value(&said, &value).map_err(TestCaseError::fail)?;
+        let possible = ["the body is not JSON", "source and target are the same"];
+        prop_assert!(beyond.iter().all(|it| possible.contains(it)), "{}: {:?}", said, beyond);
+    }
+}

@@ -1,0 +1,270 @@
+//! `--output json`: every command writes one document, `run` an event a line, nothing else on
+//! stdout; and each is what `iomcopy schema --output-of` says it is.
+
+use jsonschema::Validator;
+use serde_json::Value;
+
+use crate::harness::{Answer, Stage, runbook_text};
+
+/// What the program itself says of a command's output.
+fn schema_of(stage: &Stage, command: &str) -> Validator {
+    let answer = stage.call(&["schema", "--output-of", command]).exits(0);
+    let schema: Value = serde_json::from_str(&answer.stdout).expect("a schema is JSON");
+    jsonschema::validator_for(&schema).expect("the schema is a right one")
+}
+
+fn fits(schema: &Validator, document: &Value) {
+    let wrong: Vec<String> = schema
+        .iter_errors(document)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:#?}\n{document:#}");
+    assert_eq!(document["v"], 1);
+}
+
+/// Calls a command with `--output json` and returns its one document.
+fn document(stage: &Stage, command: &str, arguments: &[&str], code: i32) -> Value {
+    let arguments = [arguments, &["--output", "json"]].concat();
+    let answer = stage.call(&arguments).exits(code);
+    let document = only_document(&answer);
+    fits(&schema_of(stage, command), &document);
+    document
+}
+
+fn only_document(answer: &Answer) -> Value {
+    assert_eq!(answer.stdout.lines().count(), 1, "{}", answer.stdout);
+    serde_json::from_str(&answer.stdout).expect("one JSON document")
+}
+
+/// Runs with `--output json` and returns every event.
+fn events(stage: &Stage, arguments: &[&str], code: i32) -> Vec<Value> {
+    let arguments = [arguments, &["--output", "json"]].concat();
+    let answer = stage.call(&arguments).exits(code);
+    let schema = schema_of(stage, "run");
+    let lines = answer.stdout.lines();
+    let events: Vec<Value> = lines
+        .map(|line| serde_json::from_str(line).expect("an event a line"))
+        .collect();
+    for (at, event) in events.iter().enumerate() {
+        fits(&schema, event);
+        assert_eq!(event["seq"], at + 1, "{event}");
+    }
+    let last = events.last().expect("there is a last event");
+    assert_eq!(last["type"], "run-ended", "{last}");
+    assert_eq!(last["exit"], code, "{last}");
+    events
+}
+
+const RUN: [&str; 4] = ["run", "rehearsal.yaml", "--confirm-target", "Contoso UAT"];
+
+#[test]
+fn each_command_writes_what_its_schema_says() {
+    let stage = Stage::new();
+    let of =
+        |command: &str, code: i32| document(&stage, command, &[command, "rehearsal.yaml"], code);
+
+    let validated = of("validate", 0);
+    assert_eq!(validated["right"], true);
+    let status = of("status", 0);
+    assert_eq!(status["state"], "not-begun");
+    assert_eq!(status["steps"].as_array().map(Vec::len), Some(8));
+    let plan = of("plan", 0);
+    assert_eq!(plan["steps"].as_array().map(Vec::len), Some(8));
+    let dry = document(&stage, "plan", &["run", "rehearsal.yaml", "--dry-run"], 0);
+    assert_eq!(dry["digest"], plan["digest"]);
+    let probes = of("preflight", 0);
+    assert!(probes["probes"].as_array().is_some_and(|it| it.len() > 10));
+
+    let told = events(&stage, &RUN, 0);
+    assert_eq!(told[0]["type"], "run-began");
+    assert_eq!(told[0]["steps"].as_array().map(Vec::len), Some(8));
+    let kinds: std::collections::BTreeSet<&str> = told
+        .iter()
+        .filter_map(|event| event["type"].as_str())
+        .collect();
+    for kind in [
+        "step-began",
+        "surveyed",
+        "sealed",
+        "change-done",
+        "step-ended",
+        "progress",
+    ] {
+        assert!(kinds.contains(kind), "{kinds:?}");
+    }
+    let again = events(&stage, &RUN, 0);
+    assert_eq!(
+        again.len(),
+        1,
+        "a finished run is looked at again: {again:#?}"
+    );
+
+    let status = of("status", 0);
+    assert_eq!(status["state"], "finished");
+    assert!(
+        status["steps"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .all(|step| { step["state"] == "done" || step["state"] == "skipped" })
+    );
+    let verified = of("verify", 0);
+    assert!(verified["probes"].as_array().is_some_and(|it| it.len() > 5));
+
+    let file = "rehearsal.iomcopy.jsonl";
+    let checked = document(&stage, "state-check", &["state", "check", file], 0);
+    assert_eq!(checked["right"], true);
+    let exported = document(&stage, "state-export", &["state", "export", file], 0);
+    assert_eq!(
+        exported["records"].as_array().map(Vec::len),
+        Some(stage.records().len())
+    );
+    let cut = document(&stage, "state-cut", &["state", "cut", file, "--at", "3"], 0);
+    assert_eq!(cut["kept"], 3);
+}
+
+#[test]
+fn a_manual_task_is_written_as_its_schema_says() {
+    let stage = Stage::new();
+    let text = runbook_text();
+    let (before, after) = text
+        .split_once("    activate-system:\n")
+        .expect("it is bound");
+    let rest = after.split_once("own\"\n").expect("the binding ends").1;
+    stage.write_runbook(&format!("{before}    activate-system: guided\n{rest}"));
+    let told = events(&stage, &RUN, 10);
+    let task = told
+        .iter()
+        .find(|event| event["type"] == "manual-task")
+        .expect("a task");
+    let task = task["task"].as_str().expect("it has a name").to_owned();
+    let status = document(&stage, "status", &["status", "rehearsal.yaml"], 0);
+    assert_eq!(status["state"], "waiting");
+    assert_eq!(status["waiting"], serde_json::json!([task]));
+
+    let undone = document(
+        &stage,
+        "complete",
+        &["complete", "rehearsal.yaml", &task],
+        10,
+    );
+    assert_eq!(undone["failure"]["kind"], "waiting");
+    let waive = [
+        "complete",
+        "rehearsal.yaml",
+        &task,
+        "--waive",
+        "pressed by A. Jensen",
+    ];
+    let waived = document(&stage, "complete", &waive, 0);
+    assert_eq!(waived["outcome"], "waived");
+    assert_eq!(waived["reason"], "pressed by A. Jensen");
+}
+
+#[test]
+fn a_wrong_runbook_is_told_as_data() {
+    let stage = Stage::new();
+    let text = runbook_text().replace("cloud: rehearsal", "cloud: rehersal");
+    let text = text.replace("act-as: svc-iom@contoso.com", "act-as: somebody");
+    stage.write_runbook(&text);
+    let lines: Vec<usize> = ["cloud: rehersal", "act-as: somebody"]
+        .iter()
+        .filter_map(|part| {
+            let text = text.lines().position(|line| line.contains(part));
+            text.map(|at| at + 1)
+        })
+        .collect();
+    let check = |diagnostics: &Value| {
+        let found = diagnostics.as_array().expect("diagnostics are a list");
+        let at: Vec<usize> = found
+            .iter()
+            .map(|it| usize::try_from(it["line"].as_u64().unwrap_or_default()).unwrap_or_default())
+            .collect();
+        assert_eq!(at, lines, "{diagnostics:#}");
+        assert_eq!(found[0]["file"], "rehearsal.yaml");
+        assert_eq!(found[0]["column"], 8);
+        assert_eq!(found[0]["end-column"], 16);
+        assert_eq!(found[0]["severity"], "error");
+        assert_eq!(found[0]["help"], "did you mean `rehearsal`?");
+        assert_eq!(found[1]["message"], "`act-as` is not a user: `somebody`");
+    };
+    for command in [
+        "validate",
+        "plan",
+        "preflight",
+        "verify",
+        "status",
+        "complete",
+    ] {
+        let arguments = ["rehearsal.yaml", "reconfigure-connections/activate-system"];
+        let arguments = &arguments[..if command == "complete" { 2 } else { 1 }];
+        let arguments = [&[command], arguments].concat();
+        let told = document(&stage, command, &arguments, 3);
+        let failure = &told["failure"];
+        assert_eq!(failure["kind"], "wrong", "{command}");
+        assert_eq!(failure["exit"], 3, "{command}");
+        assert_eq!(failure["message"], "the runbook is not right", "{command}");
+        check(&failure["diagnostics"]);
+    }
+    let told = events(&stage, &RUN, 3);
+    assert_eq!(told.len(), 1);
+    assert_eq!(told[0]["kind"], "wrong");
+    assert_eq!(told[0]["message"], "the runbook is not right");
+    check(&told[0]["diagnostics"]);
+}
+
+#[test]
+fn a_refusal_is_told_as_data() {
+    let stage = Stage::new();
+    let text = runbook_text().replace("name: Contoso UAT", "name: Contoso QA");
+    stage.write_runbook(&text);
+    let told = document(&stage, "plan", &["plan", "rehearsal.yaml"], 5);
+    let failure = &told["failure"];
+    assert_eq!(failure["kind"], "refused");
+    let said = "the environment with this id is called 'Contoso UAT'";
+    assert_eq!(failure["message"], said);
+    assert_eq!(failure["diagnostics"][0]["message"], said);
+    let told = events(&stage, &["run", "rehearsal.yaml"], 5);
+    assert_eq!(told[0]["outcome"], "refused");
+
+    stage.write_runbook(&runbook_text());
+    let told = events(&stage, &["run", "rehearsal.yaml"], 11);
+    assert_eq!(
+        told.last().map(|it| &it["kind"]),
+        Some(&"unconfirmed".into())
+    );
+    for (command, arguments) in [
+        ("state-check", ["state", "check", "none.jsonl"].as_slice()),
+        ("state-export", &["state", "export", "none.jsonl"]),
+        ("state-cut", &["state", "cut", "none.jsonl", "--at", "1"]),
+        ("rehearsal", &["rehearsal", "--fault", "nonsense"]),
+    ] {
+        let arguments = [arguments, &["--output", "json"]].concat();
+        let answer = stage.call(&arguments);
+        let told = only_document(&answer);
+        fits(&schema_of(&stage, command), &told);
+        assert_eq!(
+            told["failure"]["exit"].as_i64(),
+            answer.code.map(i64::from),
+            "{command}"
+        );
+    }
+    // A command line that cannot be understood is told so too.
+    let answer = stage.call(&["run", "--output", "json"]).exits(3);
+    fits(&schema_of(&stage, "run"), &only_document(&answer));
+}
+
+#[test]
+fn the_rehearsal_tenant_says_where_it_is() {
+    let stage = Stage::new();
+    let tenant = stage.whole_tenant(&["--output", "json"]);
+    let told: Value = serde_json::from_str(&tenant.endpoints).expect("one JSON document");
+    fits(&schema_of(&stage, "rehearsal"), &told);
+    // Its endpoints are a runbook's, as they are.
+    let text = format!("{}\nendpoints: {}\n", runbook_text(), told["endpoints"]);
+    stage.write_runbook(&text);
+    for command in ["validate", "preflight"] {
+        let answer = stage.call(&[command, "rehearsal.yaml"]).exits(0);
+        assert!(!answer.stdout.is_empty(), "{command}");
+    }
+}
