@@ -169,7 +169,7 @@ const TROUBLES: &[Trouble] = &[
         tenant: |world| {
             let table = "msdyn_iomplatformconnectionreference";
             let key = of_target(world, table, "msdyn_name", "Power Automate Management");
-            Edit::default().change(world, &key, |row| row["statuscode"] = 2.into())
+            Edit::default().change(world, &key, |row| row["statuscode"] = 192_350_000.into())
         },
         verdict: "fail",
         probe: "every system connection reference is active",
