@@ -277,3 +277,16 @@ fn a_tenant_that_is_down_proves_nothing() {
     assert_ne!(complete(&stage, task).code, Some(0));
     assert_eq!(completed(&stage, task), 0);
 }
+
+#[test]
+fn a_run_that_is_under_way_reads_its_evidence_itself() {
+    let stage = Stage::new();
+    let _tenant = tenant(&stage, &[]);
+    let mut child = stage.start();
+    assert!(stage.wait_for(&mut child, |record| record["type"] == "launched"));
+    let task = "reconfigure-connections/platform-references";
+    let refused = complete(&stage, task).exits(5);
+    let holder = format!("process {}", child.id());
+    assert!(refused.stderr.contains(&holder), "{}", refused.stderr);
+    assert_eq!(child.wait().expect("the run ends").code(), Some(10));
+}

@@ -133,8 +133,10 @@ fn release(row: &Forbidding, mapping: &str) -> Change {
 
 /// A row that leads to a provider by a lookup that forbids the provider's deletion.
 pub(in crate::steps) struct Forbidding {
-    table: String,
-    id: Uuid,
+    /// Its table.
+    pub(in crate::steps) table: String,
+    /// Its id.
+    pub(in crate::steps) id: Uuid,
     /// What people call its table.
     pub(in crate::steps) called: String,
     /// What people call it.

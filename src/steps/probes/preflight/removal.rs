@@ -8,7 +8,7 @@ use crate::engine::Failure;
 use crate::steps::Refresh;
 use crate::steps::probes::finding::{Finding, Probe};
 use crate::steps::probes::reading::{kept, told};
-use crate::steps::reinstall_providers::forbidding;
+use crate::steps::reinstall_providers::{Forbidding, forbidding};
 use crate::steps::view::View;
 use crate::text::count;
 
@@ -29,11 +29,36 @@ pub(super) async fn ask(refresh: &Refresh, sight: &Sight) -> Result<Option<Findi
     };
     let view = View::Target(&refresh.source);
     let rows = kept(forbidding(refresh, view, &ids).await)?;
-    Ok(Some(probe.settle(rows.map(|rows| {
-        let held: Vec<String> = rows
-            .iter()
-            .map(|row| format!("{} '{}' ({})", row.called, row.title, row.column))
-            .collect();
-        probe.unless_any(&held, &count(ids.len(), "provider"))
-    }))))
+    let answer = rows.map(|rows| judged(&probe, &rows, ids.len()));
+    Ok(Some(probe.settle(answer)))
+}
+
+fn judged(probe: &Probe, rows: &[Forbidding], providers: usize) -> Finding {
+    let held: Vec<String> = rows
+        .iter()
+        .map(|row| format!("{} '{}' ({})", row.called, row.title, row.column))
+        .collect();
+    probe.unless_any(&held, &count(providers, "provider"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::steps::probes::finding::Verdict;
+
+    #[test]
+    fn what_forbids_a_deletion_is_named_and_stops_nothing() {
+        let probe = Probe::new("nothing forbids it", "empty it");
+        let row = Forbidding {
+            table: "msdyn_iomwarehousemapping".to_owned(),
+            id: Uuid::from_u128(1),
+            called: "IOM Warehouse Mapping".to_owned(),
+            title: "127".to_owned(),
+            column: "msdyn_providerid".to_owned(),
+        };
+        let held = judged(&probe, &[row], 12);
+        assert_eq!(held.verdict, Verdict::Unknown);
+        assert_eq!(held.read, "IOM Warehouse Mapping '127' (msdyn_providerid)");
+        assert_eq!(judged(&probe, &[], 12).verdict, Verdict::Pass);
+    }
 }
