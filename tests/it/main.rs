@@ -11,10 +11,11 @@
 //! - `outputs`: `--output json` of every command, against its own schema.
 //! - `plans`: the forecast, and plans that are approved.
 //! - `probes`: `verify` tells what is left; what preflight cannot know is a task. `troubles`: what
-//!   `preflight` sees, and a run that stops for it.
+//!   `preflight` sees, and a run that stops for it. `edits`: the tenant changed between two calls.
 //! - `whole`: the whole tenant, end to end; one provider again. `whole_world`: what it must hold then.
 //! - `refusals`: what stops before anything is sent, with its exit code.
 
+mod edits;
 mod guided;
 mod harness;
 mod identities;

@@ -1,22 +1,10 @@
 //! `verify` tells what is left and what a person must look at, each answer once bad and once good;
 //! what `preflight` cannot know becomes a task at the head of the step that needs it.
 
-use std::fs;
-
 use serde_json::{Value, json};
 
+use crate::edits::{Edit, names, probes, put, row, with_verdict, world_text};
 use crate::harness::{Answer, Stage, World, runbook_text};
-use crate::troubles::{Edit, names, probes, row, with_verdict};
-
-/// The world's file, of a tenant in the program's process.
-fn world_text(stage: &Stage) -> String {
-    fs::read_to_string(stage.path("rehearsal.world.jsonl")).expect("the world can be read")
-}
-
-fn put(stage: &Stage, world: &str, edit: &Edit) {
-    let path = stage.path("rehearsal.world.jsonl");
-    fs::write(path, edit.applied(world)).expect("the world can be written");
-}
 
 fn verify(stage: &Stage) -> Answer {
     stage.call(&["verify", "rehearsal.yaml", "--output", "json"])
@@ -221,7 +209,7 @@ const TROUBLES: &[Trouble] = &[
         what: "a deployed flow is off",
         tenant: |world| {
             Edit::default().change(world, &release_flow(world), |row| {
-                row["statecode"] = 0.into()
+                row["statecode"] = 0.into();
             })
         },
         verdict: "fail",
@@ -403,7 +391,7 @@ fn what_exists_only_after_the_copy_is_a_task_at_the_head_of_its_step() {
         &world_text(&stage),
         &Edit::default()
             .change(&world, &saved, |row| {
-                row["msdyn_connectionurl"] = Value::Null
+                row["msdyn_connectionurl"] = Value::Null;
             })
             .delete(connector),
     );

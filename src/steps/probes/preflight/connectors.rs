@@ -133,18 +133,8 @@ fn custom_judged(probe: &Probe, connectors: &Rows, flows: &Rows) -> Finding {
 mod tests {
     use super::*;
     use crate::steps::probes::finding::Verdict;
+    use crate::steps::probes::reading::numbered as rows;
     use serde_json::json;
-    use uuid::Uuid;
-
-    fn rows(values: &[Value]) -> Rows {
-        let row = |(n, value): (usize, &Value)| {
-            (
-                Uuid::from_u128(n as u128 + 1),
-                value.as_object().unwrap().clone(),
-            )
-        };
-        values.iter().enumerate().map(row).collect()
-    }
 
     #[test]
     fn a_custom_connector_that_no_row_tells_of_does_not_come_with_the_copy() {

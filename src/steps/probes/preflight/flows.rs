@@ -167,17 +167,8 @@ fn traces(refresh: &Refresh, sight: &Sight) -> Finding {
 mod tests {
     use super::*;
     use crate::steps::probes::finding::Verdict;
+    use crate::steps::probes::reading::numbered as rows;
     use serde_json::json;
-
-    fn rows(values: &[Value]) -> Rows {
-        let row = |(n, value): (usize, &Value)| {
-            (
-                Uuid::from_u128(n as u128 + 1),
-                value.as_object().unwrap().clone(),
-            )
-        };
-        values.iter().enumerate().map(row).collect()
-    }
 
     fn probe() -> Probe {
         Probe::new("well", "mend it")

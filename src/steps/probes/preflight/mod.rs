@@ -8,7 +8,8 @@
 //! roles.rs          has the owner a security role?
 //! sight.rs          what is read of both, once
 //! wiring.rs         connections: what the runbook names, what the references want
-//! library.rs        names, definitions, parameters, provider lists
+//! library.rs        names, definitions, parameters
+//! lists.rs          providers, terms and aliases that the runbook lists
 //! solutions.rs      IOM's versions, rows without versions
 //! flows.rs          patterns, suspended flows, HTTP triggers, flows that name the source
 //! connectors.rs     custom connectors: where they lead, whether the copy brings them
@@ -24,6 +25,7 @@ mod dual_write;
 mod environments;
 mod flows;
 mod library;
+mod lists;
 mod orchestrations;
 mod removal;
 mod roles;
@@ -59,6 +61,7 @@ pub async fn preflight(refresh: &Refresh) -> Result<Vec<Finding>, Failure> {
     findings.extend(roles::ask(refresh).await?);
     findings.extend(wiring::ask(refresh, &sight));
     findings.extend(library::ask(refresh, &sight));
+    findings.extend(lists::ask(refresh, &sight));
     findings.extend(solutions::ask(refresh).await?);
     findings.extend(removal::ask(refresh, &sight).await?);
     findings.extend(flows::ask(refresh, &sight));
