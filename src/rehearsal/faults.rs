@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 /// A fault and the requests that it strikes, written `KIND:METHOD path-glob`, for example
-/// `accept-and-ignore:PATCH */workflows(*` or `hold#1:POST *copy`.
+/// `accept-and-ignore:PATCH */workflows(*`, `hold#1:POST *copy` or `refuse=403:GET */workflows*`.
 ///
 /// `*` in the glob stands for any run of characters; the glob is compared without regard to case
 /// with the decoded path, and with the path and its query. The method may be `*`. `#N` after the
@@ -24,6 +24,8 @@ pub enum FaultKind {
     AcceptAndIgnore,
     /// The request is applied and never answered.
     Hold,
+    /// The request is answered with this status, from 400 to 599, and nothing has changed.
+    Refuse(u16),
 }
 
 /// A fault that cannot be read.
@@ -36,10 +38,18 @@ pub enum FaultError {
         text: String,
     },
     /// No fault has this name.
-    #[error("no fault is called `{kind}`; there are `accept-and-ignore` and `hold`")]
+    #[error(
+        "no fault is called `{kind}`; there are `accept-and-ignore`, `hold` and `refuse=STATUS`"
+    )]
     Kind {
         /// The name.
         kind: String,
+    },
+    /// What follows `refuse=` is no status of a refusal.
+    #[error("`{status}` is not the status of a refusal; write one from 400 to 599")]
+    Status {
+        /// What follows `refuse=`.
+        status: String,
     },
     /// What follows `#` is not a number from 1.
     #[error("`#{number}` does not say which request; write `#1` for the first one")]
@@ -106,11 +116,7 @@ impl FromStr for Fault {
         let kind = match kind {
             "accept-and-ignore" => FaultKind::AcceptAndIgnore,
             "hold" => FaultKind::Hold,
-            _ => {
-                return Err(FaultError::Kind {
-                    kind: kind.to_owned(),
-                });
-            }
+            other => refusal(other)?,
         };
         let path = path.trim();
         if method.is_empty() || path.is_empty() {
@@ -125,12 +131,31 @@ impl FromStr for Fault {
     }
 }
 
+/// Reads `refuse=STATUS`.
+fn refusal(kind: &str) -> Result<FaultKind, FaultError> {
+    let Some(status) = kind.strip_prefix("refuse=") else {
+        return Err(FaultError::Kind {
+            kind: kind.to_owned(),
+        });
+    };
+    let number = status
+        .parse()
+        .ok()
+        .filter(|status| (400..600).contains(status));
+    number
+        .map(FaultKind::Refuse)
+        .ok_or_else(|| FaultError::Status {
+            status: status.to_owned(),
+        })
+}
+
 impl fmt::Display for FaultKind {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::AcceptAndIgnore => "accept-and-ignore",
-            Self::Hold => "hold",
-        })
+        match self {
+            Self::AcceptAndIgnore => formatter.write_str("accept-and-ignore"),
+            Self::Hold => formatter.write_str("hold"),
+            Self::Refuse(status) => write!(formatter, "refuse={status}"),
+        }
     }
 }
 
@@ -150,7 +175,11 @@ mod tests {
 
     #[test]
     fn a_fault_is_read_and_written_alike() {
-        for text in ["accept-and-ignore:PATCH */workflows(*", "hold#2:POST *copy"] {
+        for text in [
+            "accept-and-ignore:PATCH */workflows(*",
+            "hold#2:POST *copy",
+            "refuse=403#1:GET */workflows*",
+        ] {
             assert_eq!(text.parse::<Fault>().unwrap().to_string(), text);
         }
     }
@@ -181,6 +210,9 @@ mod tests {
             "hold#0:GET *",
             "hold#x:GET *",
             "burn:GET *",
+            "refuse:GET *",
+            "refuse=200:GET *",
+            "refuse=much:GET *",
         ] {
             assert!(text.parse::<Fault>().is_err(), "{text}");
         }

@@ -162,11 +162,21 @@ impl Tenant {
             .iter()
             .find(|(fault, number)| fault.strikes(*number))
             .map(|(fault, _)| *fault)
-            .filter(|fault| fault.kind() == FaultKind::Hold || answer.status < 400);
+            .filter(|fault| fault.kind() != FaultKind::AcceptAndIgnore || answer.status < 400);
         let kind = struck.map(Fault::kind);
-        if kind == Some(FaultKind::AcceptAndIgnore) {
+        if matches!(
+            kind,
+            Some(FaultKind::AcceptAndIgnore | FaultKind::Refuse(_))
+        ) {
             draft.restore(before);
         }
+        let answer = match kind {
+            Some(FaultKind::Refuse(status)) => {
+                let text = "The rehearsal tenant refuses this on purpose.";
+                Answer::error(status, "RefusedOnPurpose", text).with("Date", now.in_header())
+            }
+            _ => answer,
+        };
         for (fault, number) in counted {
             draft.put(format!("counter/fault/{fault}"), number.into());
         }

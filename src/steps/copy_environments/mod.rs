@@ -2,6 +2,7 @@
 //!
 //! | Phase | Reads | Changes |
 //! |---|---|---|
+//! | `questions` | the copy candidates, both environments' packages | nothing; what the service does not show is a person's to look at |
 //! | `capture` | the target's provider parameters, transformations, connections, environment variables, name and group; the source's flows, orchestrations, providers | nothing; seals `before-copy` |
 //! | `copy` | the journal; operations and state of the target | launches one environment copy, which carries Dataverse and Finance and Operations of a unified target |
 //!
@@ -16,7 +17,9 @@ mod copy;
 use std::sync::Arc;
 
 use super::Refresh;
+use super::probes::questions;
 use crate::engine::Phase;
+use crate::runbook::StepName;
 
 use self::capture::BeforeCopy;
 use self::copy::CopySurvey;
@@ -28,6 +31,7 @@ pub(super) fn copy_key(refresh: &Refresh) -> String {
 
 pub(super) fn phases(refresh: &Arc<Refresh>) -> Vec<Phase> {
     vec![
+        questions(refresh, StepName::CopyEnvironments),
         Phase::capture("capture", BeforeCopy(Arc::clone(refresh))),
         Phase::changes("copy", CopySurvey(Arc::clone(refresh))),
     ]
