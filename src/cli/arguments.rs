@@ -198,7 +198,7 @@ pub(super) struct RehearsalArguments {
     /// Speak TLS to a new world; the root to trust is written beside it
     #[arg(long)]
     pub(super) tls: bool,
-    /// A fault: KIND:"METHOD path-glob"; kinds: accept-and-ignore, hold
+    /// A fault: KIND:"METHOD path-glob"; kinds: accept-and-ignore, hold, refuse=STATUS
     #[arg(long = "fault", value_name = "FAULT")]
     pub(super) faults: Vec<String>,
 }

@@ -8,10 +8,13 @@ use super::exit::DONE;
 use super::session::Session;
 use super::{connect, document};
 use crate::clock::Clock;
-use crate::engine::{Failure, FailureKind, Known, Narrator, Phase, Work};
+use crate::engine::{
+    Failure, FailureKind, Known, Narrator, Phase, Work, Worksheet, proved, unreadable_evidence,
+};
 use crate::journal::{self, Completed, Opening};
 use crate::report::{CompleteDocument, TaskOutcome, Version, document as written};
 use crate::steps;
+use crate::text::escape;
 
 /// Reads the evidence of a task from the tenant and records it; with `--waive`, records that it was
 /// waived, by whom and why. For a run that has exited: one that still waits polls the evidence
@@ -83,28 +86,17 @@ async fn record(
         ));
     };
     let known = Known::from_journal(state);
-    let left = survey.survey(&known).await.map_err(|failure| {
-        failure.during(format!(
-            "the evidence of {task} cannot be read, so it is neither done nor not done"
-        ))
-    })?;
+    let left = survey.survey(&known).await;
     connected.stop().await;
+    let left = left.map_err(|failure| failure.during(unreadable_evidence(task)))?;
     if !left.is_empty() {
-        let names: Vec<&str> = left.iter().map(|change| change.name.as_str()).collect();
-        return Err(Failure::new(
-            FailureKind::Waiting,
-            format!("{task} is not done: {}", names.join("; ")),
-        )
-        .with_help("do it, then call complete again"));
+        let worksheet = Worksheet::of(&left);
+        for line in worksheet.instructions() {
+            session.printer.remark(&format!("  [ ] {}", escape(line)));
+        }
+        return Err(worksheet.undone(task));
     }
-    let evidence = json!({ "survey": "nothing is left to do" });
-    let done = Completed {
-        task: task.clone(),
-        evidence,
-        who: who(),
-        waived: None,
-    };
-    opening.journal.append(done).await?;
+    opening.journal.append(proved(task, who())).await?;
     let line = format!("done: {task}; the tenant shows it");
     tell(session, task, TaskOutcome::Done, None, &line);
     Ok(DONE)

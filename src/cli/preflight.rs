@@ -59,6 +59,9 @@ fn text(session: &Session, findings: &[Finding]) -> String {
         if let Some(remedy) = &finding.remedy {
             text += &format!("         help: {}\n", escape(&redact(remedy)));
         }
+        if let Some(task) = &finding.task {
+            text += &format!("         else: a run waits for a person at {task}\n");
+        }
     }
     let with = |verdict| {
         findings
@@ -85,6 +88,7 @@ fn document_of(findings: &[Finding]) -> ProbesDocument {
         },
         read: finding.read.clone(),
         remedy: finding.remedy.clone(),
+        task: finding.task.clone(),
     };
     ProbesDocument {
         v: Version,

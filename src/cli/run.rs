@@ -24,7 +24,7 @@ use crate::journal::{
 use crate::report::{Lines, Terminal, plan_text};
 use crate::runbook::Runbook;
 use crate::steps::{self, Finding, Verdict, preflight};
-use crate::text::count;
+use crate::text::{count, escape, redact};
 
 /// Runs a runbook, or goes on with it.
 pub(super) async fn run(session: &Session, arguments: &RunArguments) -> Result<u8, Failure> {
@@ -264,9 +264,14 @@ fn check(session: &Session, findings: &[Finding]) -> Result<(), Failure> {
         .iter()
         .filter(|finding| finding.verdict == Verdict::Unknown)
     {
-        session
-            .printer
-            .remark(&format!("unknown: {} ({})", finding.probe, finding.read));
+        let task = finding.task.as_ref();
+        let task = task.map(|task| format!("; the run will wait for a person at {task}"));
+        session.printer.remark(&escape(&redact(&format!(
+            "unknown: {} ({}){}",
+            finding.probe,
+            finding.read,
+            task.unwrap_or_default()
+        ))));
     }
     let Some(first) = failed.first() else {
         return Ok(());

@@ -51,7 +51,14 @@ impl Executor {
         loop {
             self.context.may_begin()?;
             pass += 1;
-            let changes = survey.survey(&self.known()).await?;
+            let changes = match survey.survey(&self.known()).await {
+                Ok(changes) => changes,
+                Err(failure) => {
+                    self.unreadable(step, phase, failure).await?;
+                    pass -= 1;
+                    continue;
+                }
+            };
             self.context.narrator.tell(EventKind::Surveyed {
                 step: step.name.to_owned(),
                 phase: phase.name.to_owned(),
@@ -63,7 +70,9 @@ impl Executor {
             }
             let (asks, changes): (Vec<_>, Vec<_>) = changes.into_iter().partition(Change::is_ask);
             if changes.is_empty() && self.is_waived(step, phase) {
-                break;
+                // What a person took upon themselves is not waited for either.
+                self.settle(step, phase).await?;
+                return Ok((pass, applied));
             }
             if changes.is_empty() {
                 self.ask(step, phase, &asks).await?;

@@ -156,6 +156,8 @@ pub enum EventKind {
     ManualTask {
         /// `STEP/PHASE`.
         task: String,
+        /// How many things there are to do.
+        things: usize,
         /// What to do, a line each.
         instructions: Vec<String>,
         /// What will be read as evidence.

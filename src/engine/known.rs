@@ -181,6 +181,17 @@ impl Known {
             .count()
     }
 
+    /// Was this manual task (`STEP/PHASE`) waived? A waiver holds until steps are opened again.
+    pub fn is_waived(&self, task: &str) -> bool {
+        let Some(state) = self.state.as_ref() else {
+            return false;
+        };
+        let reopened = state.reopened.last().map_or(0, |again| again.number);
+        let task = state.tasks.get(task);
+        task.and_then(|task| task.completed.as_ref())
+            .is_some_and(|done| done.waived.is_some() && done.number > reopened)
+    }
+
     /// Has this run applied and read back the set of this key?
     pub fn is_done(&self, key: &str) -> bool {
         self.state

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Action, Change, EventKind, Executor, Failure, FailureKind, Phase, Step};
 use crate::journal::{Completed, Waiting};
@@ -22,6 +22,7 @@ impl Executor {
     ) -> Result<(), Failure> {
         let task = task_name(step, phase);
         let worksheet = Worksheet::of(asks);
+        // Of a task that is half done the rest is asked for, and that is nothing new.
         let is_known = self
             .context
             .journal
@@ -29,7 +30,7 @@ impl Executor {
             .tasks
             .get(task.as_str())
             .is_some_and(|known| {
-                known.completed.is_none() && known.waiting.worksheet == worksheet.value()
+                known.completed.is_none() && worksheet.is_part_of(&known.waiting.worksheet)
             });
         if !is_known {
             let record = Waiting {
@@ -41,33 +42,51 @@ impl Executor {
         if !is_known || !self.context.attended {
             self.context.narrator.tell(EventKind::ManualTask {
                 task: task.clone(),
+                things: worksheet.things.len(),
                 instructions: worksheet.instructions.clone(),
                 evidence: worksheet.evidence.clone(),
             });
         }
         if self.context.attended {
             let note = format!("{} left for you to do", text::count(asks.len(), "thing"));
-            self.context
-                .narrator
-                .progress(step.name, &task, &note, Duration::ZERO);
-            return self.context.pause(EVIDENCE_INTERVAL).await;
+            self.wait_for_person(step, &task, &note).await
+        } else {
+            Err(worksheet.undone(&task))
         }
-        let names: Vec<&str> = asks.iter().map(|change| change.name.as_str()).collect();
-        let failure = Failure::new(
-            FailureKind::Waiting,
-            format!("a person must act ({task}): {}", names.join("; ")),
-        );
-        Err(failure.with_help(format!(
-            "do it, then run again, or prove it with `iomcopy complete RUNBOOK {task}`; read as proof: {}",
-            worksheet.evidence.join("; ")
-        )))
     }
 
-    pub(super) fn is_waived(&self, step: &Step, phase: &Phase) -> bool {
+    /// Waits until the evidence of a manual task is worth reading again. Takes what is said meanwhile.
+    async fn wait_for_person(&self, step: &Step, task: &str, note: &str) -> Result<(), Failure> {
+        self.context
+            .narrator
+            .progress(step.name, task, note, Duration::ZERO);
+        self.context.pause(EVIDENCE_INTERVAL).await
+    }
+
+    /// What follows when a phase cannot be surveyed: while a person at the terminal is waited for,
+    /// evidence that cannot be read just now is neither done nor not done, and is read again later.
+    pub(super) async fn unreadable(
+        &self,
+        step: &Step,
+        phase: &Phase,
+        failure: Failure,
+    ) -> Result<(), Failure> {
+        let task = task_name(step, phase);
         let state = self.context.journal.state();
-        let task = state.tasks.get(task_name(step, phase).as_str());
-        task.and_then(|task| task.completed.as_ref())
-            .is_some_and(|done| done.waived.is_some())
+        let waits = state.waiting().any(|task_| task_.waiting.task == task);
+        if !waits || failure.kind != FailureKind::Temporary {
+            return Err(failure);
+        }
+        if !self.context.attended {
+            return Err(failure.during(unreadable_evidence(&task)));
+        }
+        let note = format!("the evidence cannot be read: {}", failure.message);
+        self.wait_for_person(step, &task, &note).await
+    }
+
+    /// Did a person say, with a reason, that this phase is to go on without its evidence?
+    pub(super) fn is_waived(&self, step: &Step, phase: &Phase) -> bool {
+        self.known().is_waived(&task_name(step, phase))
     }
 
     /// A manual task whose phase has come to its end is completed: the survey is the evidence.
@@ -79,33 +98,41 @@ impl Executor {
             .get(task.as_str())
             .is_some_and(|task| task.completed.is_none())
         {
-            let evidence = json!({ "survey": "nothing is left to do" });
-            let who = "survey".to_owned();
-            self.context
-                .journal
-                .append(Completed {
-                    task,
-                    evidence,
-                    who,
-                    waived: None,
-                })
-                .await?;
+            let done = proved(&task, "survey".to_owned());
+            self.context.journal.append(done).await?;
         }
         Ok(())
     }
 }
 
-/// What a person is handed for one phase.
-struct Worksheet {
+/// The record that a manual task is done: its phase's survey finds nothing. Takes who had it read.
+pub fn proved(task: &str, who: String) -> Completed {
+    Completed {
+        task: task.to_owned(),
+        evidence: json!({ "survey": "nothing is left to do" }),
+        who,
+        waived: None,
+    }
+}
+
+/// What is said before the reason why the evidence of a manual task cannot be read.
+pub fn unreadable_evidence(task: &str) -> String {
+    format!("the evidence of {task} cannot be read, so it is neither done nor not done")
+}
+
+/// What a person is handed for one phase, or what is left of it.
+pub struct Worksheet {
+    things: Vec<String>,
     instructions: Vec<String>,
     evidence: Vec<String>,
 }
 
 impl Worksheet {
-    fn of(asks: &[Change]) -> Self {
+    /// The worksheet of what a survey found; what is no ask is named and has no instructions.
+    pub fn of(left: &[Change]) -> Self {
         let mut instructions: Vec<String> = Vec::new();
         let mut evidence: Vec<String> = Vec::new();
-        for change in asks {
+        for change in left {
             if let Action::Ask(ask) = &change.action {
                 for line in &ask.instructions {
                     if !instructions.contains(line) {
@@ -118,17 +145,52 @@ impl Worksheet {
             }
         }
         Self {
+            things: left.iter().map(|change| change.name.clone()).collect(),
             instructions,
             evidence,
         }
     }
 
-    fn value(&self) -> serde_json::Value {
-        json!({ "instructions": self.instructions, "evidence": self.evidence })
+    /// That a task is not done: what is left, by name, and what will be read as proof.
+    pub fn undone(&self, task: &str) -> Failure {
+        let failure = Failure::new(
+            FailureKind::Waiting,
+            format!(
+                "a person must act ({task}), {} left: {}",
+                text::count(self.things.len(), "thing"),
+                self.things.join("; ")
+            ),
+        );
+        failure.with_help(format!(
+            "do it, then run again, or prove it with `iomcopy complete RUNBOOK {task}`; read as proof: {}",
+            self.evidence.join("; ")
+        ))
+    }
+
+    /// What to do, a line each, with the exact names.
+    pub fn instructions(&self) -> &[String] {
+        &self.instructions
+    }
+
+    /// Is every instruction of it in a worksheet that was handed out?
+    fn is_part_of(&self, handed: &Value) -> bool {
+        let lines = handed.get("instructions").and_then(Value::as_array);
+        lines.is_some_and(|lines| {
+            let is_there = |line: &String| lines.iter().any(|handed| handed == line);
+            self.instructions.iter().all(is_there)
+        })
+    }
+
+    fn value(&self) -> Value {
+        json!({
+            "things": self.things,
+            "instructions": self.instructions,
+            "evidence": self.evidence,
+        })
     }
 }
 
 /// A manual task's name: `STEP/PHASE`.
-fn task_name(step: &Step, phase: &Phase) -> String {
+pub(super) fn task_name(step: &Step, phase: &Phase) -> String {
     format!("{}/{}", step.name, phase.name)
 }

@@ -44,5 +44,6 @@ pub use event::{Event, EventKind, Listener, StepLine};
 pub use executor::{Executor, Outcome};
 pub use failure::{Failure, FailureKind, Mark};
 pub use known::Known;
+pub use manual::{Worksheet, proved, unreadable_evidence};
 pub use plan::{Plan, PlannedChange, PlannedStep};
 pub use step::{Barrier, Capture, Captured, Phase, Step, Survey, Work};

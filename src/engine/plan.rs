@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::manual::task_name;
 use super::{Action, Change, Failure, Known, Step, Work};
 use crate::journal::ChangeKind;
 use crate::text;
@@ -90,10 +91,13 @@ impl Plan {
                     }
                     Work::Capture(_) => {}
                     Work::Changes(survey) => {
-                        let found = survey
+                        let mut found = survey
                             .survey(&known)
                             .await
                             .map_err(|failure| failure.during(&place))?;
+                        if known.is_waived(&task_name(step, phase)) {
+                            found.retain(|change| !change.is_ask());
+                        }
                         changes.extend(found.iter().map(|c| PlannedChange::of(phase.name, c)));
                     }
                 }

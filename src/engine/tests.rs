@@ -9,13 +9,13 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::{
-    Action, Ask, Change, Context, Event, EventKind, Executor, Failure, FailureKind, Found, Known,
-    Launch, Listener, Narrator, Outcome, Phase, Progress, Reading, Repeat, Set, Started, Step,
-    Survey, Verdict, WriteError, Written,
+    Action, Ask, Barrier, Change, Context, Event, EventKind, Executor, Failure, FailureKind, Found,
+    Known, Launch, Listener, Narrator, Outcome, Phase, Plan, Progress, Reading, Repeat, Set,
+    Started, Step, Survey, Verdict, WriteError, Written,
 };
 use crate::cancellation::Cancellation;
 use crate::clock::Clock;
-use crate::journal::{self, Began, Opening, Pinned, PinnedTarget};
+use crate::journal::{self, Began, Completed, Opening, Pinned, PinnedTarget, Reopened};
 
 mod launches;
 
@@ -29,6 +29,11 @@ struct Switches {
     lost: BTreeSet<String>,
     writes: Vec<String>,
     requests: usize,
+    surveys: usize,
+    /// The survey that finds its service away.
+    away_at: Option<usize>,
+    /// The survey before which a person has done what they were asked.
+    asked_at: Option<usize>,
 }
 
 type World = Arc<Mutex<Switches>>;
@@ -115,12 +120,22 @@ struct Wanted {
     switches: Vec<(&'static str, Vec<&'static str>)>,
     press: bool,
     ask: bool,
+    /// Does its barrier hold for ever?
+    holds: bool,
 }
 
 #[async_trait]
 impl Survey for Wanted {
     async fn survey(&self, _known: &Known) -> Result<Vec<Change>, Failure> {
-        let world = self.world.lock().unwrap();
+        let mut world = self.world.lock().unwrap();
+        world.surveys += 1;
+        let number = Some(world.surveys);
+        if world.away_at == number {
+            return Err(Failure::temporary("the service is away"));
+        }
+        if world.asked_at == number {
+            world.on.insert("asked".to_owned());
+        }
         let change = |key: &str, follows: &[&str], action| Change {
             key: key.to_owned(),
             name: format!("turn on '{key}'"),
@@ -150,6 +165,14 @@ impl Survey for Wanted {
             changes.push(change("asked", &[], Action::Ask(ask)));
         }
         Ok(changes)
+    }
+
+    async fn barrier(&self, _known: &Known) -> Result<Barrier, Failure> {
+        Ok(if self.holds {
+            Barrier::Holds("what a person was asked for".to_owned())
+        } else {
+            Barrier::Passed
+        })
     }
 }
 
@@ -246,6 +269,7 @@ impl Stage {
             switches,
             press: false,
             ask: false,
+            holds: false,
         }
     }
 }
@@ -388,6 +412,96 @@ async fn a_persons_task_waits_until_its_evidence_is_there_or_it_is_waived() {
     assert_eq!(executor.run().await.unwrap(), Outcome::Finished);
     let task = Arc::clone(&opening.journal.state().tasks["step/phase"]);
     assert!(task.completed.as_ref().unwrap().waived.is_none());
+}
+
+#[tokio::test]
+async fn a_person_at_the_terminal_is_waited_for_also_while_the_evidence_cannot_be_read() {
+    let stage = Stage::new();
+    {
+        let mut world = stage.world.lock().unwrap();
+        (world.away_at, world.asked_at) = (Some(2), Some(4));
+    }
+    let opening = stage.open();
+    let survey = Wanted {
+        ask: true,
+        ..stage.wanted(vec![])
+    };
+    let (mut executor, heard) = stage.executor(&opening, survey);
+    executor.context.attended = true;
+    assert_eq!(executor.run().await.unwrap(), Outcome::Finished);
+    assert_eq!(stage.world.lock().unwrap().surveys, 4);
+    let heard = heard.0.lock().unwrap();
+    let worksheets = heard
+        .iter()
+        .filter(|event| matches!(event, EventKind::ManualTask { things: 1, .. }));
+    assert_eq!(worksheets.count(), 1, "it is asked for once");
+    let unread = heard.iter().any(|event| {
+        matches!(event, EventKind::Progress { note, .. }
+            if note.contains("cannot be read: the service is away"))
+    });
+    assert!(unread, "{heard:?}");
+}
+
+#[tokio::test]
+async fn without_a_person_evidence_that_cannot_be_read_is_neither_done_nor_not_done() {
+    let stage = Stage::new();
+    stage.world.lock().unwrap().away_at = Some(2);
+    let survey = || Wanted {
+        ask: true,
+        ..stage.wanted(vec![])
+    };
+    let opening = stage.open();
+    let (executor, _) = stage.executor(&opening, survey());
+    let waiting = executor.run().await.unwrap_err();
+    assert_eq!(waiting.kind, FailureKind::Waiting);
+    drop((executor, opening));
+    let opening = stage.open();
+    let (executor, _) = stage.executor(&opening, survey());
+    let failure = executor.run().await.unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Temporary);
+    assert!(
+        failure.message.contains("neither done nor not done"),
+        "{failure}"
+    );
+}
+
+#[tokio::test]
+async fn a_waiver_ends_a_phase_until_steps_are_opened_again() {
+    let stage = Stage::new();
+    let survey = || Wanted {
+        ask: true,
+        holds: true,
+        ..stage.wanted(vec![])
+    };
+    let opening = stage.open();
+    let (executor, _) = stage.executor(&opening, survey());
+    drop(executor.run().await.unwrap_err());
+    drop((executor, opening));
+
+    let opening = stage.open();
+    let waived = Completed {
+        task: "step/phase".to_owned(),
+        evidence: json!("waived"),
+        who: "ada".to_owned(),
+        waived: Some("it is done tomorrow".to_owned()),
+    };
+    opening.journal.append(waived).await.unwrap();
+    let (executor, _) = stage.executor(&opening, survey());
+    // What was waived is not waited for either.
+    assert_eq!(executor.run().await.unwrap(), Outcome::Finished);
+    let known = Known::from_journal(opening.journal.state());
+    assert!(known.is_waived("step/phase"));
+    let plan = Plan::make(&executor.steps, known).await.unwrap();
+    assert!(plan.is_empty(), "it is no longer left to do");
+
+    let again = Reopened {
+        provider: "msdyn_x".to_owned(),
+        seals: Vec::new(),
+        who: "ada".to_owned(),
+    };
+    opening.journal.append(again).await.unwrap();
+    let known = Known::from_journal(opening.journal.state());
+    assert!(!known.is_waived("step/phase"));
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 /// A fault and the requests that it strikes, written `KIND:METHOD path-glob`, for example
-/// `accept-and-ignore:PATCH */workflows(*` or `hold#1:POST *copy`.
+/// `accept-and-ignore:PATCH */workflows(*`, `hold#1:POST *copy` or `refuse=403:GET */workflows*`.
 ///
 /// `*` in the glob stands for any run of characters; the glob is compared without regard to case
 /// with the decoded path, and with the path and its query. The method may be `*`. `#N` after the
@@ -32,6 +32,8 @@ pub enum FaultKind {
     Throttle,
     /// The request is answered well, and the operation that it begins ends otherwise.
     Doom(Fate),
+    /// The request is answered with this status, from 400 to 599, and nothing has changed.
+    Refuse(u16),
 }
 
 /// How an operation ends that does not end well.
@@ -70,10 +72,16 @@ pub enum FaultError {
         text: String,
     },
     /// No fault has this name.
-    #[error("no fault is called `{kind}`; there are {}", KINDS.map(|(word, _)| word).join(", "))]
+    #[error("no fault is called `{kind}`; there are {} and refuse=STATUS", KINDS.map(|(word, _)| word).join(", "))]
     Kind {
         /// The name.
         kind: String,
+    },
+    /// What follows `refuse=` is no status of a refusal.
+    #[error("`{status}` is not the status of a refusal; write one from 400 to 599")]
+    Status {
+        /// What follows `refuse=`.
+        status: String,
     },
     /// What follows `#` is not a number from 1.
     #[error("`#{number}` does not say which request; write `#1` for the first one")]
@@ -138,15 +146,16 @@ impl FromStr for Fault {
             }
         };
         let known = KINDS.iter().find(|(word, _)| *word == kind);
-        let (_, kind) = known.ok_or_else(|| FaultError::Kind {
-            kind: kind.to_owned(),
-        })?;
+        let kind = match known {
+            Some((_, kind)) => *kind,
+            None => refusal(kind)?,
+        };
         let path = path.trim();
         if method.is_empty() || path.is_empty() {
             return Err(form());
         }
         Ok(Self {
-            kind: *kind,
+            kind,
             only,
             method: method.to_owned(),
             path: path.to_owned(),
@@ -154,8 +163,29 @@ impl FromStr for Fault {
     }
 }
 
+/// Reads `refuse=STATUS`.
+fn refusal(kind: &str) -> Result<FaultKind, FaultError> {
+    let Some(status) = kind.strip_prefix("refuse=") else {
+        return Err(FaultError::Kind {
+            kind: kind.to_owned(),
+        });
+    };
+    let number = status
+        .parse()
+        .ok()
+        .filter(|status| (400..600).contains(status));
+    number
+        .map(FaultKind::Refuse)
+        .ok_or_else(|| FaultError::Status {
+            status: status.to_owned(),
+        })
+}
+
 impl fmt::Display for FaultKind {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Self::Refuse(status) = self {
+            return write!(formatter, "refuse={status}");
+        }
         let known = KINDS.iter().find(|(_, kind)| kind == self);
         formatter.write_str(known.map_or("unknown", |(word, _)| word))
     }
@@ -183,6 +213,7 @@ mod tests {
             "lose:POST *copy",
             "throttle#1:GET *",
             "fail-to-roll-back:POST */refresh/*",
+            "refuse=403#1:GET */workflows*",
         ] {
             assert_eq!(text.parse::<Fault>().unwrap().to_string(), text);
         }
@@ -214,6 +245,9 @@ mod tests {
             "hold#0:GET *",
             "hold#x:GET *",
             "burn:GET *",
+            "refuse:GET *",
+            "refuse=200:GET *",
+            "refuse=much:GET *",
         ] {
             assert!(text.parse::<Fault>().is_err(), "{text}");
         }

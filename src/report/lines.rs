@@ -130,6 +130,7 @@ pub(super) fn recorded(kind: &EventKind, steps: &[StepLine], palette: Palette) -
         },
         EventKind::ManualTask {
             task,
+            things,
             instructions,
             evidence,
         } => {
@@ -140,8 +141,9 @@ pub(super) fn recorded(kind: &EventKind, steps: &[StepLine], palette: Palette) -
                 .iter()
                 .map(|line| format!("\n  proof: {}", escape(line)));
             format!(
-                "{} ({task}){}{}",
+                "{} ({task}, {}){}{}",
                 palette.notable("A person must do this"),
+                count(*things, "thing"),
                 steps.collect::<String>(),
                 proof.collect::<String>()
             )

@@ -9,7 +9,7 @@ use super::names::{Fields, text};
 use super::view::View;
 use crate::clients::{Connection, ErrorKind, Row, literal};
 use crate::engine::Failure;
-use crate::runbook::{ConnectionChoice, ConnectionChoices, Owner, Runbook};
+use crate::runbook::{ConnectionChoice, ConnectionChoices, Located, Owner, Runbook};
 
 /// The last segment of a connector's id, lower case: `shared_bigcommerce`. The two services prefix
 /// it differently.
@@ -41,45 +41,36 @@ pub(super) fn choice<'a>(
     })
 }
 
-/// The connection id of a choice. A choice by account is looked up among the target's connections.
-pub(super) async fn resolve(
-    refresh: &Refresh,
-    choice: &ConnectionChoice,
-    connector: &str,
-) -> Result<String, Failure> {
-    if let ConnectionChoice::Id(id) = choice {
-        return Ok(id.clone());
-    }
-    let connections = refresh
-        .power_platform
-        .connections(refresh.target_id())
-        .await?;
-    let chosen = chosen(&connections, choice, connector);
-    chosen
-        .map(|connection| connection.id.clone())
-        .map_err(|why| {
-            Failure::failed(format!("'{}' {why}", refresh.runbook.target.name))
-                .with_help(
-                    "create the connection in the maker portal, or name the id of the right one in \
-                 the runbook",
-                )
-                .lasting()
-        })
+/// Why a choice means no connection of a list: words that follow the environment's name.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum NotChosen {
+    /// None has this id.
+    NoSuchId(String),
+    /// None is of this account and connector; it may yet be made.
+    NotYet(String),
+    /// More than one is.
+    Several(String),
 }
 
-/// The one connection of a list that a choice means, or why there is none: words that follow the
-/// environment's name.
+impl std::fmt::Display for NotChosen {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (Self::NoSuchId(why) | Self::NotYet(why) | Self::Several(why)) = self;
+        formatter.write_str(why)
+    }
+}
+
+/// The one connection of a list that a choice means.
 pub(super) fn chosen<'a>(
     connections: &'a [Connection],
     choice: &ConnectionChoice,
     connector: &str,
-) -> Result<&'a Connection, String> {
+) -> Result<&'a Connection, NotChosen> {
     let account = match choice {
         ConnectionChoice::Id(id) => {
             return connections
                 .iter()
                 .find(|connection| connection.id.eq_ignore_ascii_case(id))
-                .ok_or_else(|| format!("has no connection {id}"));
+                .ok_or_else(|| NotChosen::NoSuchId(format!("has no connection {id}")));
         }
         ConnectionChoice::Account(account) => account,
     };
@@ -92,11 +83,13 @@ pub(super) fn chosen<'a>(
     });
     match (fitting.next(), fitting.next()) {
         (Some(connection), None) => Ok(connection),
-        (None, _) => Err(format!("has no {connector} connection of {account}")),
-        (Some(one), Some(other)) => Err(format!(
-            "has more than one {connector} connection of {account}: {} and {}",
+        (None, _) => Err(NotChosen::NotYet(format!(
+            "has no {connector} connection of {account}"
+        ))),
+        (Some(one), Some(other)) => Err(NotChosen::Several(format!(
+            "has more than one {connector} connection of {account}: {} and {}; name the id of one",
             one.id, other.id
-        )),
+        ))),
     }
 }
 
@@ -121,9 +114,18 @@ pub(super) struct OwnerRow {
     /// `systemusers` or `teams`.
     pub(super) entity_set: &'static str,
     pub(super) id: Uuid,
+    /// As the runbook names it.
+    pub(super) name: String,
 }
 
 impl OwnerRow {
+    /// What a person is told who saves a row of which it shall be the owner.
+    pub(super) fn told(owner: Option<&Self>) -> String {
+        owner.map_or_else(String::new, |owner| {
+            format!("; its owner must be {}", owner.name)
+        })
+    }
+
     /// As a bind: `systemusers(<guid>)`.
     pub(super) fn bind(&self) -> String {
         format!("{}({})", self.entity_set, self.id)
@@ -136,9 +138,9 @@ pub(super) async fn owner(refresh: &Refresh, view: View<'_>) -> Result<Option<Ow
     let runbook = &refresh.runbook;
     let (table, entity_set, wanted, filter) =
         match &runbook.steps.reconfigure_connections.options.owner {
-            Some(owner) => match &owner.value {
-                Owner::User(user) => ("systemuser", "systemusers", user, user_filter(user)),
-                Owner::Team(team) => ("team", "teams", team, named("teamid", "name", team)),
+            Some(Located { value: owner, .. }) => match owner {
+                Owner::User(user) => ("systemuser", "systemusers", user, owner_filter(owner)),
+                Owner::Team(team) => ("team", "teams", team, owner_filter(owner)),
             },
             None => match &runbook.act_as {
                 Some(user) => {
@@ -159,7 +161,12 @@ pub(super) async fn owner(refresh: &Refresh, view: View<'_>) -> Result<Option<Ow
         )
         .lasting()
     })?;
-    Ok(Some(OwnerRow { entity_set, id }))
+    let name = wanted.clone();
+    Ok(Some(OwnerRow {
+        entity_set,
+        id,
+        name,
+    }))
 }
 
 /// The directory object of the user that `act-as` names, among the users that the target has
@@ -193,6 +200,14 @@ fn directory_object(rows: &[Row]) -> Result<Uuid, &'static str> {
     row.id("azureactivedirectoryobjectid")
         .filter(|id| !id.is_nil())
         .ok_or("whose row names no object in the directory")
+}
+
+/// The condition that selects an owner among users or teams: by name, or by id.
+pub(super) fn owner_filter(owner: &Owner) -> String {
+    match owner {
+        Owner::User(user) => user_filter(user),
+        Owner::Team(team) => named("teamid", "name", team),
+    }
 }
 
 fn user_filter(user: &str) -> String {
@@ -345,20 +360,22 @@ mod tests {
         let of = |choice: &ConnectionChoice, connector: &str| {
             chosen(&list, choice, connector).map(|connection| connection.id.clone())
         };
-        assert_eq!(of(&account, "shared_cds").as_deref(), Ok("c3"));
+        assert_eq!(of(&account, "shared_cds"), Ok("c3".to_owned()));
         assert!(
             of(&account, "shared_blob")
                 .unwrap_err()
+                .to_string()
                 .contains("a1 and b2")
         );
         assert!(
             of(&account, "shared_x")
                 .unwrap_err()
+                .to_string()
                 .contains("no shared_x connection")
         );
         assert_eq!(
-            of(&ConnectionChoice::Id("A1".to_owned()), "any").as_deref(),
-            Ok("a1")
+            of(&ConnectionChoice::Id("A1".to_owned()), "any"),
+            Ok("a1".to_owned())
         );
         assert!(of(&ConnectionChoice::Id("z9".to_owned()), "any").is_err());
     }

@@ -270,8 +270,11 @@ impl IomWrite {
     {
         let template = match refresh.runbook.iom.request(self.request) {
             RequestBinding::Guided => {
+                // What is made by a click belongs to whoever has clicked.
+                let whom = refresh.runbook.act_as.as_ref();
+                let signed_in = whom.map(|user| format!("sign in as {}", user.value));
                 return Action::Ask(Ask {
-                    instructions: self.by_hand,
+                    instructions: signed_in.into_iter().chain(self.by_hand).collect(),
                     evidence: self.evidence,
                 });
             }

@@ -1,344 +1,238 @@
-//! Every unpublished write as a person's task: the run stops once a phase, the evidence is read from
-//! the tenant, and the end is the same.
+//! Every unpublished write as a person's task, on the whole tenant: the run stops once a phase; a
+//! task that is not done, or done for all but one, or cannot be read, never passes; and the end is
+//! the same.
 
-use serde_json::{Value, json};
+use std::time::{Duration, Instant};
 
-use crate::harness::{Stage, World, thin_text, with_endpoints};
+use serde_json::Value;
 
-/// Somebody who clicks in the portal: signs in as the application and sends what the clicks send.
-struct Person {
-    runtime: tokio::runtime::Runtime,
-    client: reqwest::Client,
-    root: String,
-    token: String,
-}
-
-impl Person {
-    fn of(stage: &Stage, endpoints: &str) -> Self {
-        let runtime = tokio::runtime::Runtime::new().expect("a runtime can be made");
-        let client = reqwest::Client::builder()
-            .no_proxy()
-            .build()
-            .expect("a client can be made");
-        let address = |key: &str| {
-            let rest = endpoints
-                .split(&format!("{key}: {{ url: \""))
-                .nth(1)
-                .unwrap_or_default();
-            rest.split('"').next().unwrap_or_default().to_owned()
-        };
-        let world = stage.world();
-        let metadata = &world.environment("Contoso UAT")["properties"]["linkedEnvironmentMetadata"];
-        let root = metadata["instanceUrl"]
-            .as_str()
-            .unwrap_or_default()
-            .trim_end_matches('/')
-            .to_owned();
-        let form = format!(
-            "grant_type=client_credentials&client_id={}&client_secret={}&scope={}/.default",
-            iomcopy::rehearsal::CLIENT,
-            iomcopy::rehearsal::SECRET,
-            root.replace(':', "%3A").replace('/', "%2F"),
-        );
-        let url = format!(
-            "{}/{}/oauth2/v2.0/token",
-            address("authority"),
-            iomcopy::rehearsal::TENANT
-        );
-        let answer: Value = runtime.block_on(async {
-            let request = client
-                .post(url)
-                .header("content-type", "application/x-www-form-urlencoded")
-                .body(form);
-            request
-                .send()
-                .await
-                .expect("the authority answers")
-                .json()
-                .await
-                .expect("it is JSON")
-        });
-        let token = answer["access_token"]
-            .as_str()
-            .expect("a token is given")
-            .to_owned();
-        Self {
-            runtime,
-            client,
-            root,
-            token,
-        }
-    }
-
-    fn send(&self, method: &str, path: &str, body: Option<&Value>) -> Value {
-        let url = format!("{}/api/data/v9.2/{path}", self.root);
-        let method = reqwest::Method::from_bytes(method.as_bytes()).expect("a method");
-        self.runtime.block_on(async {
-            let mut request = self
-                .client
-                .request(method.clone(), url)
-                .bearer_auth(&self.token);
-            if let Some(body) = body {
-                request = request.json(body);
-            }
-            let answer = request.send().await.expect("the tenant answers");
-            let status = answer.status();
-            let text = answer.text().await.unwrap_or_default();
-            assert!(status.is_success(), "{method} {path}: {status} {text}");
-            serde_json::from_str(&text).unwrap_or(Value::Null)
-        })
-    }
-
-    fn rows(&self, set: &str) -> Vec<Value> {
-        self.send("GET", set, None)["value"]
-            .as_array()
-            .cloned()
-            .unwrap_or_default()
-    }
-
-    fn patch(&self, set: &str, id: &Value, body: &Value) {
-        self.send("PATCH", &format!("{set}({})", text(id)), Some(body));
-    }
-
-    fn press(&self, path: &str) {
-        self.send("POST", path, Some(&json!({})));
-    }
-
-    /// Does what a task asks for.
-    fn does(&self, task: &str, source: &World) {
-        match task {
-            "reconfigure-connections/platform-references" => {
-                for row in self.rows("msdyn_iomplatformconnectionreferences") {
-                    self.connects(
-                        "msdyn_iomplatformconnectionreferences",
-                        &row["msdyn_iomplatformconnectionreferenceid"],
-                        DATAVERSE,
-                    );
-                }
-            }
-            "reconfigure-connections/activate-system" => self.press("rehearsal_ActivateSystem"),
-            "detach-provider-actions/stop" => {
-                for row in self.rows("msdyn_iomdesigners?$filter=statecode%20eq%201") {
-                    self.patch(
-                        "msdyn_iomdesigners",
-                        &row["msdyn_iomdesignerid"],
-                        &json!({"statecode": 0, "statuscode": 1}),
-                    );
-                }
-            }
-            "detach-provider-actions/clear" => self.edits(|action| {
-                if action.is_object() {
-                    Value::Null
-                } else {
-                    action.clone()
-                }
-            }),
-            "reinstall-providers/deactivate" => {
-                for row in self.rows("msdyn_iomproviders?$filter=statecode%20eq%200") {
-                    self.patch(
-                        "msdyn_iomproviders",
-                        &row["msdyn_iomproviderid"],
-                        &json!({"statecode": 1, "statuscode": 2}),
-                    );
-                }
-            }
-            "reinstall-providers/delete" => {
-                for row in self.rows("msdyn_iomproviders") {
-                    self.send(
-                        "DELETE",
-                        &format!("msdyn_iomproviders({})", text(&row["msdyn_iomproviderid"])),
-                        None,
-                    );
-                }
-            }
-            "reinstall-providers/install" => {
-                let definition = &self.rows("msdyn_iomproviderdefinitions?$filter=msdyn_logicalname%20eq%20'msdyn_bigcommerce'")[0];
-                let body = json!({"ProviderId": NEW, "ProviderDefinitionId": definition["msdyn_iomproviderdefinitionid"]});
-                self.send("POST", "rehearsal_InstallProvider", Some(&body));
-            }
-            "reinstall-providers/parameters" => {
-                for row in self.rows("msdyn_iomproviderparameters") {
-                    self.patch(
-                        "msdyn_iomproviderparameters",
-                        &row["msdyn_iomproviderparameterid"],
-                        &json!({"msdyn_value": "uat-store-hash"}),
-                    );
-                }
-            }
-            "reinstall-providers/mappings" => {
-                for row in self.rows("msdyn_iomwarehousemappings") {
-                    self.patch(
-                        "msdyn_iomwarehousemappings",
-                        &row["msdyn_iomwarehousemappingid"],
-                        &json!({"msdyn_ProviderId@odata.bind": format!("msdyn_iomproviders({NEW})")}),
-                    );
-                }
-            }
-            "reinstall-providers/connections" => {
-                for row in self.rows("msdyn_iomproviderconnectionreferences") {
-                    self.connects(
-                        "msdyn_iomproviderconnectionreferences",
-                        &row["msdyn_iomproviderconnectionreferenceid"],
-                        BIGCOMMERCE,
-                    );
-                }
-            }
-            "reinstall-providers/activate-connections" => {
-                for row in self.rows("msdyn_iomproviderconnectionreferences") {
-                    self.patch(
-                        "msdyn_iomproviderconnectionreferences",
-                        &row["msdyn_iomproviderconnectionreferenceid"],
-                        &json!({"statecode": 0, "statuscode": 1}),
-                    );
-                }
-            }
-            "reinstall-providers/activate" => {
-                self.press(&format!(
-                    "msdyn_iomproviders({NEW})/Microsoft.Dynamics.CRM.rehearsal_ActivateProvider"
-                ));
-            }
-            "restore-provider-actions/restore" => {
-                let action = &self.rows("msdyn_iomprovideractions")[0];
-                let reference = json!({"id": action["msdyn_iomprovideractionid"], "name": action["msdyn_name"]});
-                self.restores(source, &reference);
-            }
-            "restore-provider-actions/publish-policies" => {
-                for row in self.rows("msdyn_iompolicies?$filter=statecode%20eq%201") {
-                    self.press(&format!(
-                        "msdyn_iompolicies({})/Microsoft.Dynamics.CRM.rehearsal_PublishPolicy",
-                        text(&row["msdyn_iompolicyid"])
-                    ));
-                }
-            }
-            "restore-provider-actions/publish" => {
-                for row in source
-                    .rows_of("source", "msdyn_iomdesigner")
-                    .into_iter()
-                    .filter(|row| row["statecode"] == 1)
-                {
-                    self.press(&format!("msdyn_iomdesigners({})/Microsoft.Dynamics.CRM.rehearsal_PublishOrchestration", text(&row["msdyn_iomdesignerid"])));
-                }
-            }
-            other => panic!("nobody knows how to do {other}"),
-        }
-    }
-
-    fn connects(&self, set: &str, id: &Value, (connector, connection): (&str, &str)) {
-        let owner = &self.rows("systemusers?$filter=domainname%20eq%20'svc-iom@contoso.com'")[0];
-        let url = format!(
-            "https://unitedstates.flow.microsoft.com/manage/environments/22222222-2222-2222-2222-222222222222/connections?apiName={connector}&connectionName={connection}"
-        );
-        let bind = format!("systemusers({})", text(&owner["systemuserid"]));
-        self.patch(
-            set,
-            id,
-            &json!({"msdyn_connectionurl": url, "ownerid@odata.bind": bind}),
-        );
-    }
-
-    /// Edits what each tile of each orchestration holds as its provider action.
-    fn edits(&self, change: impl Fn(&Value) -> Value) {
-        for row in self.rows("msdyn_iomdesigners") {
-            let mut graph: Value =
-                serde_json::from_str(&text(&row["msdyn_graph"])).expect("a graph is JSON");
-            for node in graph["nodes"].as_array_mut().into_iter().flatten() {
-                if node.get("providerAction").is_some() {
-                    node["providerAction"] = change(&node["providerAction"]);
-                }
-            }
-            self.patch(
-                "msdyn_iomdesigners",
-                &row["msdyn_iomdesignerid"],
-                &json!({"msdyn_graph": graph.to_string()}),
-            );
-        }
-    }
-
-    /// Puts the new action where the source's orchestrations have one.
-    fn restores(&self, source: &World, reference: &Value) {
-        for row in source.rows_of("source", "msdyn_iomdesigner") {
-            let mut graph: Value =
-                serde_json::from_str(&text(&row["msdyn_graph"])).expect("a graph is JSON");
-            for node in graph["nodes"].as_array_mut().into_iter().flatten() {
-                if node["providerAction"].is_object() {
-                    node["providerAction"] = reference.clone();
-                }
-            }
-            self.patch(
-                "msdyn_iomdesigners",
-                &row["msdyn_iomdesignerid"],
-                &json!({"msdyn_graph": graph.to_string()}),
-            );
-        }
-    }
-}
-
-const NEW: &str = "0e300000-0000-4000-8000-000000000001";
-const DATAVERSE: (&str, &str) = (
-    "shared_commondataserviceforapps",
-    "3f6d0c5a9b7e4d21a8c4e0f1b2a39d55",
-);
-const BIGCOMMERCE: (&str, &str) = ("shared_bigcommerce", "91ab7c3e52d84f60b1f7d9c8e6a4b3f0");
-
-fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
-}
+use crate::harness::{Answer, Stage, Tenant, runbook_text, with_endpoints};
+use crate::person::{Person, is_work};
+use crate::whole_world::the_whole_world_is_right;
 
 /// The rehearsal's runbook with every request guided.
 fn guided() -> String {
-    let text = thin_text();
+    let text = runbook_text();
     let before = text.split("\niom:").next().unwrap_or_default().to_owned();
     let after = text.split("\nsteps:").nth(1).unwrap_or_default().to_owned();
     format!("{before}\nsteps:{after}")
 }
 
+/// A tenant whose runbook has every request guided; started again, it goes on.
+fn tenant(stage: &Stage, faults: &[&str]) -> Tenant {
+    let faults: Vec<&str> = faults.iter().flat_map(|fault| ["--fault", fault]).collect();
+    let tenant = stage.whole_tenant(&faults);
+    stage.write_runbook(&with_endpoints(&guided(), &tenant.endpoints));
+    tenant
+}
+
+/// The one task that a run waits for.
+fn open_task(answer: &Answer) -> String {
+    let mut open = answer
+        .stdout
+        .lines()
+        .filter_map(|line| line.strip_prefix("waits for a person: "));
+    let task = open.next().unwrap_or_default().to_owned();
+    assert_eq!(open.next(), None, "one task a phase: {}", answer.stdout);
+    assert!(!task.is_empty(), "{}", answer.stdout);
+    task
+}
+
+fn complete(stage: &Stage, task: &str) -> Answer {
+    stage.call(&["complete", "rehearsal.yaml", task])
+}
+
+/// The lines of the worksheet that an answer shows.
+fn worksheet(answer: &Answer) -> Vec<String> {
+    let lines = answer.stderr.lines();
+    lines
+        .filter_map(|line| line.strip_prefix("  [ ] "))
+        .map(str::to_owned)
+        .collect()
+}
+
+fn completed(stage: &Stage, task: &str) -> usize {
+    let records = stage.records();
+    let done = records
+        .iter()
+        .filter(|record| record["type"] == "completed" && record["data"]["task"] == task);
+    done.count()
+}
+
+/// What the evidence of a task is read from.
+fn evidence_of(task: &str) -> &'static str {
+    match task.split_once('/').map(|(_, phase)| phase) {
+        Some("platform-references" | "activate-system") => "msdyn_iomplatformconnectionreferences",
+        Some("stop" | "clear" | "restore" | "publish") => "msdyn_iomdesigners",
+        Some("publish-policies") => "msdyn_iompolicies",
+        Some("parameters") => "msdyn_iomproviderparameters",
+        Some("transformations") => "msdyn_iomprovidertransformations",
+        Some("mappings") => "msdyn_iomwarehousemappings",
+        Some("connections" | "activate-connections") => "msdyn_iomproviderconnectionreferences",
+        _ => "msdyn_iomproviders",
+    }
+}
+
+/// Done for all but one: the answer names that one, and nothing else.
+fn all_but_one(stage: &Stage, tenant: &Tenant, task: &str, lines: &[String]) {
+    let work: Vec<&String> = lines.iter().filter(|line| is_work(line)).collect();
+    let Some((last, others)) = work.split_last() else {
+        panic!("{task} has nothing to do: {lines:?}");
+    };
+    if others.is_empty() {
+        return;
+    }
+    let person = Person::of(stage, &tenant.endpoints);
+    for line in lines.iter().filter(|line| line != last) {
+        person.does(line);
+    }
+    // The tenant takes its time for some of what was asked for, and the first activation fails.
+    let began = Instant::now();
+    loop {
+        let answer = complete(stage, task).exits(10);
+        let left = worksheet(&answer);
+        let left: Vec<&String> = left.iter().filter(|line| is_work(line)).collect();
+        assert!(left.contains(last), "{task}: {last} is left: {left:?}");
+        if left == [*last] {
+            assert!(
+                answer.stderr.contains(", 1 thing left: "),
+                "{}",
+                answer.stderr
+            );
+            return;
+        }
+        assert!(
+            began.elapsed() < Duration::from_secs(30),
+            "{task}: {left:?}"
+        );
+        if began.elapsed() > Duration::from_secs(2) {
+            left.iter()
+                .filter(|line| **line != *last)
+                .for_each(|line| person.does(line));
+        }
+    }
+}
+
+/// Whatever is left is done, until the tenant shows it.
+fn the_rest(stage: &Stage, tenant: &Tenant, task: &str) {
+    let person = Person::of(stage, &tenant.endpoints);
+    let began = Instant::now();
+    loop {
+        let answer = complete(stage, task);
+        if answer.code == Some(0) {
+            return;
+        }
+        let answer = answer.exits(10);
+        assert!(
+            began.elapsed() < Duration::from_mins(1),
+            "{task}: {}",
+            answer.stderr
+        );
+        for line in worksheet(&answer) {
+            person.does(&line);
+        }
+        // What was pressed is given its time before it is pressed again.
+        std::thread::sleep(Duration::from_millis(300));
+    }
+}
+
 #[test]
 fn with_every_request_guided_a_person_brings_the_same_end() {
     let stage = Stage::new();
-    let tenant = stage.tenant(&[]);
-    stage.write_runbook(&with_endpoints(&guided(), &tenant.endpoints));
-    let source = stage.world();
+    let mut running = tenant(&stage, &[]);
     let mut done: Vec<String> = Vec::new();
     let last = loop {
         let answer = stage.run();
         if answer.code != Some(10) {
             break answer;
         }
-        let shown = stage.call(&["status", "rehearsal.yaml"]).exits(0);
-        let open: Vec<String> = shown
-            .stdout
-            .lines()
-            .filter_map(|line| line.strip_prefix("waits for a person: "))
-            .map(str::to_owned)
-            .collect();
-        assert_eq!(open.len(), 1, "one task a phase: {}", shown.stdout);
-        let task = open[0].clone();
+        let task = open_task(&answer);
         assert!(!done.contains(&task), "{task} is asked for once");
-        let early = stage.call(&["complete", "rehearsal.yaml", &task]).exits(10);
-        assert!(early.stderr.contains("is not done"), "{}", early.stderr);
-        Person::of(&stage, &tenant.endpoints).does(&task, &source);
-        // The tenant takes its time for some of what was asked for: the evidence is read until it is
-        // there.
-        let began = std::time::Instant::now();
-        loop {
-            let answer = stage.call(&["complete", "rehearsal.yaml", &task]);
-            if answer.code == Some(0) {
-                break;
-            }
-            assert!(began.elapsed().as_secs() < 30, "{task}: {}", answer.stderr);
+        let early = complete(&stage, &task).exits(10);
+        let lines = worksheet(&early);
+        assert_eq!(worksheet(&answer), lines, "the run has shown the same");
+
+        // It cannot be read: neither done nor not done.
+        let status = if done.len().is_multiple_of(2) {
+            403
+        } else {
+            500
+        };
+        let fault = format!("refuse={status}:GET */{}*", evidence_of(&task));
+        running.kill();
+        running = tenant(&stage, &[&fault]);
+        let unread = complete(&stage, &task);
+        assert!(!matches!(unread.code, Some(0 | 10)), "{task}: {unread:?}");
+        assert!(
+            unread.stderr.contains("neither done nor not done"),
+            "{task}: {}",
+            unread.stderr
+        );
+        if done.len() < 2 {
+            assert!(!matches!(stage.run().code, Some(0 | 10)), "{task}");
         }
+        running.kill();
+        running = tenant(&stage, &[]);
+
+        all_but_one(&stage, &running, &task, &lines);
+        assert_eq!(completed(&stage, &task), 0, "{task} never passed");
+        the_rest(&stage, &running, &task);
+        assert_eq!(completed(&stage, &task), 1, "{task}");
         done.push(task);
     };
     drop(last.exits(0));
-    assert!(done.len() >= 12, "{done:?}");
-    crate::thin_line::the_world_is_right(&stage.world());
+    for task in [
+        "reconfigure-connections/platform-references",
+        "reconfigure-connections/activate-system",
+        "detach-provider-actions/stop",
+        "detach-provider-actions/clear",
+        "reinstall-providers/deactivate",
+        "reinstall-providers/delete",
+        "reinstall-providers/install",
+        "reinstall-providers/parameters",
+        "reinstall-providers/transformations",
+        "reinstall-providers/mappings",
+        "reinstall-providers/connections",
+        "reinstall-providers/activate-connections",
+        "reinstall-providers/activate",
+        "restore-provider-actions/restore",
+        "restore-provider-actions/publish-policies",
+        "restore-provider-actions/publish",
+    ] {
+        assert!(done.iter().any(|done| done == task), "{task}: {done:?}");
+    }
+    let mut world = stage.world();
+    for (key, row) in &mut world.objects {
+        if key.contains("/msdyn_iomdesigner/") {
+            // A designer writes its own blanks and line ends.
+            let graph = row["msdyn_graph"].as_str().unwrap_or_default();
+            row["msdyn_graph"] = Value::from(without_blanks(graph));
+        }
+    }
+    the_whole_world_is_right(&world);
+}
+
+/// A JSON text, and those that are kept as strings in it, as a program writes them.
+fn without_blanks(text: &str) -> String {
+    fn within(value: &mut Value) {
+        match value {
+            Value::Object(members) => members.values_mut().for_each(within),
+            Value::Array(items) => items.iter_mut().for_each(within),
+            Value::String(text) if text.starts_with(['{', '[']) => *text = without_blanks(text),
+            _ => {}
+        }
+    }
+    let Ok(mut value) = serde_json::from_str::<Value>(text) else {
+        return text.to_owned();
+    };
+    within(&mut value);
+    value.to_string()
 }
 
 #[test]
 fn a_waiver_is_recorded_with_who_and_why() {
     let stage = Stage::new();
-    let tenant = stage.tenant(&[]);
-    stage.write_runbook(&with_endpoints(&guided(), &tenant.endpoints));
+    let _tenant = tenant(&stage, &[]);
     drop(stage.run().exits(10));
     let task = "reconfigure-connections/platform-references";
     let arguments = [
@@ -364,26 +258,35 @@ fn a_waiver_is_recorded_with_who_and_why() {
         "{}",
         next.stderr
     );
+    // What was waived is not shown as left to do.
+    let plan = stage.call(&["plan", "rehearsal.yaml"]).exits(0);
+    assert!(
+        !plan.stdout.contains("save system connection reference"),
+        "{}",
+        plan.stdout
+    );
 }
 
 #[test]
-fn what_cannot_be_read_is_neither_done_nor_not_done() {
+fn a_tenant_that_is_down_proves_nothing() {
     let stage = Stage::new();
-    let mut tenant = stage.tenant(&[]);
-    stage.write_runbook(&with_endpoints(&guided(), &tenant.endpoints));
+    let mut running = tenant(&stage, &[]);
     drop(stage.run().exits(10));
-    tenant.kill();
-    let arguments = [
-        "complete",
-        "rehearsal.yaml",
-        "reconfigure-connections/platform-references",
-    ];
-    let answer = stage.call(&arguments);
-    assert_ne!(answer.code, Some(0), "{}", answer.stdout);
-    assert!(
-        !stage
-            .records()
-            .iter()
-            .any(|record| record["type"] == "completed")
-    );
+    running.kill();
+    let task = "reconfigure-connections/platform-references";
+    assert_ne!(complete(&stage, task).code, Some(0));
+    assert_eq!(completed(&stage, task), 0);
+}
+
+#[test]
+fn a_run_that_is_under_way_reads_its_evidence_itself() {
+    let stage = Stage::new();
+    let _tenant = tenant(&stage, &[]);
+    let mut child = stage.start();
+    assert!(stage.wait_for(&mut child, |record| record["type"] == "launched"));
+    let task = "reconfigure-connections/platform-references";
+    let refused = complete(&stage, task).exits(5);
+    let holder = format!("process {}", child.id());
+    assert!(refused.stderr.contains(&holder), "{}", refused.stderr);
+    assert_eq!(child.wait().expect("the run ends").code(), Some(10));
 }

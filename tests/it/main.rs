@@ -1,7 +1,7 @@
 //! The one integration test binary: each file beside this one is a module of it.
 //!
 //! - `dual_write`: maps as before the copy; by the gateway, by hand, refused, failing, killed.
-//! - `guided`: every unpublished write as a person's task.
+//! - `guided`: every unpublished write as a person's task. `person`: does what a worksheet says.
 //! - `harness`: the program and the rehearsal tenant as processes, and the tenant's world as its
 //!   file tells it.
 //! - `rooms`: the house's arrows.
@@ -11,22 +11,26 @@
 //! - `lies`: writes that are accepted and ignored; nothing claims success.
 //! - `outputs`: `--output json` of every command, against its own schema.
 //! - `plans`: the forecast, and plans that are approved.
-//! - `probes`: `preflight` names each trouble, `verify` tells what is left.
+//! - `probes`: `verify` tells what is left; what preflight cannot know is a task. `troubles`: what
+//!   `preflight` sees, and a run that stops for it. `edits`: the tenant changed between two calls.
 //! - `whole`: the whole tenant, end to end; one provider again. `whole_world`: what it must hold then.
 //! - `refusals`: what stops before anything is sent, with its exit code.
 
 mod dual_write;
+mod edits;
 mod guided;
 mod harness;
 mod identities;
 mod kills;
 mod lies;
 mod outputs;
+mod person;
 mod plans;
 mod probes;
 mod refusals;
 mod rooms;
 mod thin_line;
+mod troubles;
 mod whole;
 mod whole_world;
 

@@ -1,125 +1,336 @@
-//! `preflight` and `verify` against the rehearsal tenant: each trouble is named, a run stops before
-//! the copy, nothing but reads is sent.
+//! `verify` tells what is left and what a person must look at, each answer once bad and once good;
+//! what `preflight` cannot know becomes a task at the head of the step that needs it.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::harness::{Answer, Stage, runbook_text};
+use crate::edits::{Edit, names, probes, put, row, with_verdict, world_text};
+use crate::harness::{Answer, Stage, World, runbook_text};
 
-/// A runbook with seven mistakes that only the tenant can show.
-fn troubled() -> String {
-    let owner = "  - reconfigure-connections:\n      owner: { user: nobody@contoso.com }\n      connections:\n        shared_nowhere: \"0000000000000000000000000000dead\"\n        shared_bigcommerce: \"91ab7c3e52d84f60b1f7d9c8e6a4b3f0\"\n";
-    let flows = "  - activate-flows: { except: [\"Nothing is called so *\"] }\n";
-    let providers = "  - reinstall-providers:\n      accept-terms: [msdyn_unheardof]\n      connections:\n        shared_bigcommerce: \"91ab7c3e52d84f60b1f7d9c8e6a4b3f0\"\n      parameters:\n        msdyn_bigcommerce:\n          msdyn_misspelled: { env: IOMCOPY_TEST_UNSET }\n";
-    let text = runbook_text();
-    let (head, _) = text
-        .split_once("steps:\n")
-        .expect("the runbook has its steps");
-    format!(
-        "{head}steps:\n  - copy-environments: {{}}\n  - exit-administration-mode: {{}}\n{owner}{flows}  \
-         - detach-provider-actions: {{}}\n{providers}  - restore-provider-actions: {{}}\n  \
-         - reconfigure-dual-write: {{}}\n"
+fn verify(stage: &Stage) -> Answer {
+    stage.call(&["verify", "rehearsal.yaml", "--output", "json"])
+}
+
+/// One thing that is wrong after a refresh.
+struct Trouble {
+    what: &'static str,
+    tenant: fn(&World) -> Edit,
+    verdict: &'static str,
+    probe: &'static str,
+    read: &'static str,
+}
+
+/// The key of a row of the target.
+fn of_target(world: &World, table: &str, column: &str, value: &str) -> String {
+    row(world, "target", table, column, value)
+}
+
+/// The flow that releases orders to Finance and Operations: the new provider's.
+fn release_flow(world: &World) -> String {
+    let provider = &world.objects[&of_target(
+        world,
+        "msdyn_iomprovider",
+        "msdyn_name",
+        "Microsoft Finance and Operations apps",
+    )];
+    let id = provider["msdyn_iomproviderid"].as_str().unwrap_or_default();
+    let name = format!("iom_{id}_msdyn_finops_releaseordertosync");
+    of_target(world, "workflow", "name", &name)
+}
+
+fn new_row(world: &World, table: &str, columns: Value) -> Edit {
+    let metadata = &world.environment("Contoso UAT")["properties"]["linkedEnvironmentMetadata"];
+    let organization = metadata["resourceId"].as_str().unwrap_or_default();
+    let id = "0de00000-0000-4000-8000-000000000001";
+    let mut columns = columns;
+    columns[format!("{table}id")] = id.into();
+    Edit::default().put(&format!("row/{organization}/{table}/{id}"), columns)
+}
+
+fn run_of_the_release_flow(world: &World, status: &str) -> Edit {
+    let flow = world.objects[&release_flow(world)]["workflowid"].clone();
+    let lookup = json!({"workflow": flow});
+    new_row(
+        world,
+        "flowrun",
+        json!({
+            "name": "0858", "status": status, "starttime": "2099-01-01T00:00:00Z",
+            "workflow": lookup,
+        }),
     )
 }
 
-/// What each of the seven must be told by: a part of the question, and what is read.
-const TROUBLES: [(&str, &str); 7] = [
-    ("`owner`, user 'nobody@contoso.com'", "none of that name"),
-    ("is in 'Contoso UAT'", "shared_nowhere"),
-    (
-        "system connection reference of the source",
-        "add `shared_commondataserviceforapps:",
-    ),
-    ("every pattern of activate-flows", "Nothing is called so *"),
-    ("`providers` and `accept-terms`", "msdyn_unheardof"),
-    ("every secret of `parameters`", "IOMCOPY_TEST_UNSET"),
-    ("every key of `parameters`", "msdyn_misspelled"),
+fn result(world: &World, created: &str) -> Edit {
+    new_row(
+        world,
+        "msdyn_iomprovideractionexecutionresult",
+        json!({
+            "msdyn_result": "Failed",
+            "msdyn_resultdetails": "Event expired in the 'Ready' state",
+            "createdon": created,
+        }),
+    )
+}
+
+fn dual_write(world: &World) -> Edit {
+    let columns = json!({"statecode": 0, "statuscode": 1});
+    new_row(world, "msdyn_dualwriteruntimeconfig", columns)
+}
+
+/// What can be wrong with a target, the guide's own troubleshooting among it.
+const TROUBLES: &[Trouble] = &[
+    Trouble {
+        what: "the release flow is off",
+        tenant: |world| {
+            Edit::default().change(world, &release_flow(world), |row| {
+                row["statecode"] = 0.into();
+                row["statuscode"] = 1.into();
+            })
+        },
+        verdict: "fail",
+        probe: "the F&O release flow is on",
+        read: "msdyn_finops_releaseordertosync' is off",
+    },
+    Trouble {
+        what: "the release flow's reference has no connection",
+        tenant: |world| {
+            let column = "connectionreferencelogicalname";
+            let name = "msdyn_iom_commondataserviceforapps";
+            let key = of_target(world, "connectionreference", column, name);
+            Edit::default().change(world, &key, |row| row["connectionid"] = Value::Null)
+        },
+        verdict: "fail",
+        probe: "the F&O release flow's connection references have connections",
+        read: "'msdyn_iom_commondataserviceforapps' has no connection",
+    },
+    Trouble {
+        what: "the release flow's last run failed",
+        tenant: |world| run_of_the_release_flow(world, "Failed"),
+        verdict: "fail",
+        probe: "the F&O release flow's last runs succeeded",
+        read: "failed",
+    },
+    Trouble {
+        what: "no run is known",
+        tenant: |_| Edit::default(),
+        verdict: "unknown",
+        probe: "the F&O release flow's last runs succeeded",
+        read: "no proof of either",
+    },
+    Trouble {
+        what: "an event expired after the provider was installed",
+        tenant: |world| result(world, "2099-01-01T00:00:00Z"),
+        verdict: "fail",
+        probe: "no execution says \"Event expired in the 'Ready' state\"",
+        read: "the newest is of 2099-01-01",
+    },
+    Trouble {
+        what: "the root team has another name, and dual-write runs",
+        tenant: dual_write,
+        verdict: "fail",
+        probe: "default team has the business unit's name",
+        read: "business unit '",
+    },
+    Trouble {
+        what: "administration mode is on",
+        tenant: |world| {
+            let key = "environment/22222222-2222-2222-2222-222222222222";
+            Edit::default().change(world, key, |environment| {
+                environment["properties"]["states"]["runtime"]["id"] = "AdminMode".into();
+            })
+        },
+        verdict: "fail",
+        probe: "administration mode is off",
+        read: "AdminMode",
+    },
+    Trouble {
+        what: "a platform flow is off",
+        tenant: |world| {
+            let key = of_target(world, "workflow", "name", "IOM Raise Business Event");
+            Edit::default().change(world, &key, |row| row["statecode"] = 0.into())
+        },
+        verdict: "fail",
+        probe: "every platform flow of IOM is on",
+        read: "'IOM Raise Business Event'",
+    },
+    Trouble {
+        what: "a system reference is not active",
+        tenant: |world| {
+            let table = "msdyn_iomplatformconnectionreference";
+            let key = of_target(world, table, "msdyn_name", "Power Automate Management");
+            Edit::default().change(world, &key, |row| row["statuscode"] = 192_350_000.into())
+        },
+        verdict: "fail",
+        probe: "every system connection reference is active",
+        read: "'Power Automate Management' is Incomplete",
+    },
+    Trouble {
+        what: "a provider lacks an action",
+        tenant: |world| {
+            let table = "msdyn_iomprovideraction";
+            Edit::default().delete(of_target(world, table, "msdyn_name", "Calculate Tax"))
+        },
+        verdict: "fail",
+        probe: "has an action for each action of its definition",
+        read: "'Avalara' lacks 'msdyn_avalara_calculatetax'",
+    },
+    Trouble {
+        what: "a published orchestration uses an action that is gone",
+        tenant: |world| {
+            let table = "msdyn_iomprovideraction";
+            Edit::default().delete(of_target(world, table, "msdyn_name", "Calculate Tax"))
+        },
+        verdict: "fail",
+        probe: "every slot of a published orchestration",
+        read: "tile 'Calculate tax'",
+    },
+    Trouble {
+        what: "a policy that is used is not published",
+        tenant: |world| {
+            let name = "Assign company policy";
+            let key = of_target(world, "msdyn_iompolicy", "msdyn_name", name);
+            Edit::default().change(world, &key, |row| row["statecode"] = 1.into())
+        },
+        verdict: "fail",
+        probe: "every policy that a published orchestration uses",
+        read: "'Assign company policy'",
+    },
+    Trouble {
+        what: "a compiled flow is off",
+        tenant: |world| {
+            let name = "(DO NOT DELETE OR MODIFY) Calculate tax";
+            let key = of_target(world, "workflow", "name", name);
+            Edit::default().change(world, &key, |row| row["statecode"] = 0.into())
+        },
+        verdict: "fail",
+        probe: "the compiled flows of published orchestrations are on",
+        read: "'Calculate tax' of 'D2C order to cash",
+    },
+    Trouble {
+        what: "a deployed flow is off",
+        tenant: |world| {
+            Edit::default().change(world, &release_flow(world), |row| {
+                row["statecode"] = 0.into();
+            })
+        },
+        verdict: "fail",
+        probe: "flows that active providers deployed are on",
+        read: "of 'Microsoft Finance and Operations apps'",
+    },
+    Trouble {
+        what: "a flow of a provider that is gone is on",
+        tenant: |world| {
+            let name = "iom_0e900000-0000-4000-8000-000000000009_msdyn_bigcommerce_pullsalesorder";
+            Edit::default().change(world, &release_flow(world), |row| row["name"] = name.into())
+        },
+        verdict: "fail",
+        probe: "no flow of a provider that is gone is on",
+        read: "0e900000-0000-4000-8000-000000000009",
+    },
+    Trouble {
+        what: "a parameter names the source",
+        tenant: |world| {
+            let table = "msdyn_iomproviderparameter";
+            let key = of_target(world, table, "msdyn_name", "BigCommerce Store Hash");
+            let source = "11111111-1111-1111-1111-111111111111";
+            Edit::default().change(world, &key, |row| row["msdyn_value"] = source.into())
+        },
+        verdict: "fail",
+        probe: "no provider parameter names the source",
+        read: "'BigCommerce Store Hash' (msdyn_value): the source's environment id",
+    },
+    Trouble {
+        what: "a flow was turned off",
+        tenant: |world| {
+            let key = of_target(world, "workflow", "name", "Contoso - Daily report");
+            Edit::default().change(world, &key, |row| row["statecode"] = 0.into())
+        },
+        verdict: "fail",
+        probe: "step activate-flows finds nothing left",
+        read: "'Contoso - Daily report'",
+    },
 ];
 
-fn probes(answer: &Answer) -> Vec<Value> {
-    let document: Value = serde_json::from_str(&answer.stdout).expect("one JSON document");
-    assert_eq!(document["v"], 1);
-    document["probes"].as_array().cloned().unwrap_or_default()
-}
-
-fn text<'a>(probe: &'a Value, member: &str) -> &'a str {
-    probe[member].as_str().unwrap_or_default()
-}
-
 #[test]
-fn preflight_names_every_trouble_and_a_run_stops_before_the_copy() {
-    let stage = Stage::new();
-    stage.write_runbook(&troubled());
-    let answer = stage
-        .call(&["preflight", "rehearsal.yaml", "--output", "json"])
-        .exits(3);
-    let failed: Vec<Value> = probes(&answer)
-        .into_iter()
-        .filter(|probe| text(probe, "verdict") == "fail")
-        .collect();
-    for (probe, read) in TROUBLES {
-        let named = failed.iter().any(|finding| {
-            text(finding, "probe").contains(probe) && text(finding, "read").contains(read)
-        });
-        assert!(named, "{probe}: {read}\n{failed:#?}");
-        assert!(
-            failed
-                .iter()
-                .all(|finding| !text(finding, "remedy").is_empty())
-        );
-    }
-    let answer = stage.run().exits(3);
-    for (probe, _) in TROUBLES {
-        assert!(answer.stderr.contains(probe), "{}", answer.stderr);
-    }
-    assert!(!stage.state().exists(), "no run has begun");
-    assert!(stage.own_world().writes().is_empty());
-}
-
-#[test]
-fn verify_passes_after_the_refresh_and_only_reads() {
+fn verify_answers_well_after_a_refresh_and_names_each_trouble_afterwards() {
     let stage = Stage::new();
     drop(stage.run().exits(0));
+    let base = world_text(&stage);
     let writes = stage.own_world().writes().len();
-    let answer = stage
-        .call(&["verify", "rehearsal.yaml", "--output", "json"])
-        .exits(0);
-    let steps = probes(&answer)
-        .iter()
-        .filter(|probe| {
-            text(probe, "probe").starts_with("step ") && text(probe, "verdict") == "pass"
-        })
-        .count();
-    assert_eq!(steps, 8, "{}", answer.stdout);
+    let good = verify(&stage).exits(0);
+    let passed = with_verdict(&good, "pass");
+    let steps = passed.iter().filter(|probe| {
+        let text = probe["probe"].as_str().unwrap_or_default();
+        text.starts_with("step ")
+    });
+    assert_eq!(steps.count(), 8, "{}", good.stdout);
     assert_eq!(
         stage.own_world().writes().len(),
         writes,
         "verify only reads"
     );
+    let world = stage.own_world();
+    for trouble in TROUBLES {
+        let what = trouble.what;
+        put(&stage, &base, &(trouble.tenant)(&world));
+        let answer = verify(&stage);
+        let bad = with_verdict(&answer, trouble.verdict);
+        assert!(names(&bad, trouble.probe, trouble.read), "{what}: {bad:#?}");
+        if trouble.verdict == "fail" {
+            assert_eq!(answer.code, Some(1), "{what}");
+            let asked = probes(&good);
+            let before = asked.iter().find(|probe| {
+                let text = probe["probe"].as_str().unwrap_or_default();
+                text.contains(trouble.probe)
+            });
+            let before = before.unwrap_or_else(|| panic!("{what}: it was not asked before"));
+            assert_ne!(before["verdict"], "fail", "{what}: {before}");
+        }
+    }
+    // And what is no trouble of this refresh.
+    for (what, edit, probe) in [
+        (
+            "a run that succeeded",
+            run_of_the_release_flow(&world, "Succeeded"),
+            "the F&O release flow's last runs succeeded",
+        ),
+        (
+            "an event of before the provider was installed",
+            result(&world, "2001-01-01T00:00:00Z"),
+            "no execution says",
+        ),
+        (
+            "a team that has the unit's name",
+            dual_write(&world).and({
+                let unit = world.rows("businessunit")[0]["name"].clone();
+                let key = of_default_team(&world);
+                Edit::default().change(&world, &key, |row| row["name"] = unit.clone())
+            }),
+            "default team has the business unit's name",
+        ),
+    ] {
+        put(&stage, &base, &edit);
+        let passed = with_verdict(&verify(&stage), "pass");
+        let found = passed
+            .iter()
+            .any(|finding| finding["probe"].as_str().is_some_and(|p| p.contains(probe)));
+        assert!(found, "{what}: {passed:#?}");
+    }
+}
+
+fn of_default_team(world: &World) -> String {
+    let teams = world.rows("team");
+    let team = teams.iter().find(|team| team["isdefault"] == true);
+    let id = team.expect("there is one")["teamid"]
+        .as_str()
+        .unwrap_or_default();
+    of_target(world, "team", "teamid", id)
 }
 
 #[test]
 fn verify_names_what_a_run_that_was_stopped_has_left() {
     let stage = Stage::new();
-    drop(
-        stage
-            .call(&[
-                "run",
-                "rehearsal.yaml",
-                "--confirm-target",
-                "Contoso UAT",
-                "--until",
-                "exit-administration-mode",
-            ])
-            .exits(0),
-    );
-    let answer = stage
-        .call(&["verify", "rehearsal.yaml", "--output", "json"])
-        .exits(1);
-    let failed: Vec<String> = probes(&answer)
-        .iter()
-        .filter(|probe| text(probe, "verdict") == "fail")
-        .map(|probe| text(probe, "probe").to_owned())
-        .collect();
+    drop(until(&stage, "exit-administration-mode").exits(0));
+    let failed = with_verdict(&verify(&stage).exits(1), "fail");
     for expected in [
         "step reconfigure-connections",
         "step activate-flows",
@@ -127,9 +338,156 @@ fn verify_names_what_a_run_that_was_stopped_has_left() {
         "every platform flow",
         "no system connection reference names the source",
     ] {
-        assert!(
-            failed.iter().any(|probe| probe.contains(expected)),
-            "{expected}: {failed:#?}"
-        );
+        assert!(names(&failed, expected, ""), "{expected}: {failed:#?}");
     }
+}
+
+fn until(stage: &Stage, step: &str) -> Answer {
+    let target = "Contoso UAT";
+    let arguments = [
+        "run",
+        "rehearsal.yaml",
+        "--confirm-target",
+        target,
+        "--until",
+        step,
+    ];
+    stage.call(&arguments)
+}
+
+fn complete(stage: &Stage, task: &str) -> Answer {
+    stage.call(&["complete", "rehearsal.yaml", task])
+}
+
+/// Is this task told as what an unknown answer becomes?
+fn becomes(answer: &Answer, probe: &str, task: &str) {
+    let unknown = with_verdict(answer, "unknown");
+    let found = unknown.iter().any(|finding| {
+        finding["probe"].as_str().is_some_and(|p| p.contains(probe)) && finding["task"] == task
+    });
+    assert!(found, "{probe}: {unknown:#?}");
+}
+
+#[test]
+fn what_exists_only_after_the_copy_is_a_task_at_the_head_of_its_step() {
+    let stage = Stage::new();
+    let account = runbook_text().replace(
+        "shared_outlook: \"b072a2c4763a530524e2af522761398e\"",
+        "shared_outlook: { account: reports@contoso.com }",
+    );
+    stage.write_runbook(&account);
+    let preflight = ["preflight", "rehearsal.yaml", "--output", "json"];
+    drop(stage.call(&preflight).exits(0));
+    // A reference that nobody has saved yet, and a connector that is in no solution.
+    let world = stage.own_world();
+    let reference = "Power Automate Management";
+    let table = "msdyn_iomplatformconnectionreference";
+    let saved = row(&world, "source", table, "msdyn_name", reference);
+    let url = world.objects[&saved]["msdyn_connectionurl"].clone();
+    let connector = row(&world, "source", "connector", "displayname", "RequestBin");
+    let connector_row = world.objects[&connector].clone();
+    put(
+        &stage,
+        &world_text(&stage),
+        &Edit::default()
+            .change(&world, &saved, |row| {
+                row["msdyn_connectionurl"] = Value::Null;
+            })
+            .delete(connector),
+    );
+    let step_3 = "reconfigure-connections/questions";
+    let step_4 = "activate-flows/questions";
+    let answer = stage.call(&preflight).exits(0);
+    becomes(&answer, "is in 'Contoso UAT'", step_3);
+    becomes(&answer, "holds a URL that can be read", step_3);
+    becomes(&answer, "every custom connector", step_4);
+
+    let run = until(&stage, "activate-flows").exits(10);
+    assert!(run.stderr.contains(step_3), "{}", run.stderr);
+    let both = complete(&stage, step_3).exits(10);
+    assert!(both.stderr.contains("2 things left"), "{}", both.stderr);
+
+    // One of the two is done, and the other is named.
+    let world = stage.own_world();
+    let made = "connection/22222222-2222-2222-2222-222222222222/0ade";
+    let mut connection = world.objects
+        ["connection/22222222-2222-2222-2222-222222222222/b072a2c4763a530524e2af522761398e"]
+        .clone();
+    connection["owner"]["email"] = "reports@contoso.com".into();
+    put(
+        &stage,
+        &world_text(&stage),
+        &Edit::default().put(made, connection),
+    );
+    let other = complete(&stage, step_3).exits(10);
+    assert!(other.stderr.contains("1 thing left"), "{}", other.stderr);
+    assert!(
+        other.stderr.contains(&format!("'{reference}'")),
+        "{}",
+        other.stderr
+    );
+    assert!(!other.stderr.contains("reports@"), "{}", other.stderr);
+
+    let world = stage.own_world();
+    let key = of_target(&world, table, "msdyn_name", reference);
+    put(
+        &stage,
+        &world_text(&stage),
+        &Edit::default().change(&world, &key, |row| row["msdyn_connectionurl"] = url.clone()),
+    );
+    drop(complete(&stage, step_3).exits(0));
+
+    let run = until(&stage, "activate-flows").exits(10);
+    assert!(run.stderr.contains(step_4), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("'Contoso - Post to RequestBin'"),
+        "{}",
+        run.stderr
+    );
+    let world = stage.own_world();
+    let organization = of_default_team(&world);
+    let organization = organization.split('/').nth(1).unwrap_or_default();
+    let id = connector_row["connectorid"].as_str().unwrap_or_default();
+    let key = format!("row/{organization}/connector/{id}");
+    put(
+        &stage,
+        &world_text(&stage),
+        &Edit::default().put(&key, connector_row.clone()),
+    );
+    drop(complete(&stage, step_4).exits(0));
+    drop(until(&stage, "activate-flows").exits(0));
+}
+
+#[test]
+fn a_list_that_the_service_does_not_show_is_a_task_and_can_be_waived() {
+    let stage = Stage::new();
+    let shut = [
+        "--fault",
+        "refuse=403:GET */copyCandidates*",
+        "--fault",
+        "refuse=403:GET */connections*",
+    ];
+    let mut tenant = stage.whole_tenant(&shut);
+    let step_1 = "copy-environments/questions";
+    let step_3 = "reconfigure-connections/questions";
+    let answer = stage.call(&["preflight", "rehearsal.yaml", "--output", "json"]);
+    let answer = answer.exits(0);
+    becomes(&answer, "offers the target", step_1);
+    becomes(&answer, "is in 'Contoso UAT'", step_3);
+
+    let run = until(&stage, "reconfigure-connections").exits(10);
+    assert!(run.stderr.contains(step_1), "{}", run.stderr);
+    assert!(stage.world().writes().is_empty(), "before anything is sent");
+    drop(complete(&stage, step_1).exits(10));
+    let reason = ["--waive", "seen in the admin center"];
+    let waive = [&["complete", "rehearsal.yaml", step_1], &reason[..]].concat();
+    drop(stage.call(&waive).exits(0));
+
+    let run = until(&stage, "reconfigure-connections").exits(10);
+    assert!(run.stderr.contains(step_3), "{}", run.stderr);
+    drop(complete(&stage, step_3).exits(10));
+    tenant.kill();
+    let _tenant = stage.whole_tenant(&[]);
+    drop(complete(&stage, step_3).exits(0));
+    drop(until(&stage, "reconfigure-connections").exits(0));
 }

@@ -171,6 +171,10 @@ impl Tenant {
                 Answer::error(429, "TooManyRequests", "Too many requests.")
                     .with("Retry-After", "30")
             }
+            Some(FaultKind::Refuse(status)) => {
+                let text = "The rehearsal tenant refuses this on purpose.";
+                Answer::error(status, "RefusedOnPurpose", text)
+            }
             _ => super::answer(&mut turn),
         };
         turn.draft.delete(FATE);

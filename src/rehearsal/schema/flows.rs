@@ -13,6 +13,7 @@ pub(super) fn tables() -> Vec<Table> {
         connector(),
         definition(),
         value(),
+        run(),
     ]
 }
 
@@ -64,6 +65,22 @@ fn workflow() -> Table {
                 (3, "CompanyDLPViolation", 2),
             ],
         )
+}
+
+/// The run history of solution flows. What a run is made of stays with the Flow service; rows come
+/// late, or not at all.
+fn run() -> Table {
+    Table::of_platform(("FlowRun", "flowruns"), ("Flow Run", "Flow Runs"))
+        .owned()
+        .named("name", "Name", 100)
+        .text("status", "Status", 100)
+        .text("triggertype", "Trigger Type", 100)
+        .text("errorcode", "Error Code", 100)
+        .memo("errormessage", "Error Message")
+        .with("starttime", "Start Time", Kind::DateTime)
+        .with("endtime", "End Time", Kind::DateTime)
+        .with("duration", "Duration", Kind::BigInteger)
+        .custom_lookup("Workflow", "Workflow", "workflow", OnDelete::Cascade)
 }
 
 fn connection_reference() -> Table {

@@ -222,6 +222,27 @@ fn connection_states(table: Table) -> Table {
     )
 }
 
+/// What became of each execution of a provider action (Microsoft Learn, *Troubleshoot errors*).
+fn execution_result() -> Table {
+    table(
+        "msdyn_IOMProviderActionExecutionResult",
+        "msdyn_iomprovideractionexecutionresults",
+        (
+            "Provider Action Execution Result",
+            "Provider Action Execution Results",
+        ),
+    )
+    .custom_lookup(
+        "msdyn_ProviderActionId",
+        "Provider Action",
+        "msdyn_iomprovideraction",
+        OnDelete::RemoveLink,
+    )
+    .text("msdyn_result", "Result", 100)
+    .memo("msdyn_resultdetails", "Result Details")
+    .active_or_inactive()
+}
+
 fn orchestrations() -> Vec<Table> {
     let designer = "msdyn_iomdesigner";
     vec![
@@ -270,6 +291,7 @@ fn orchestrations() -> Vec<Table> {
             )
             .memo("msdyn_ruledefinition", "Rule Definition")
             .active_or_inactive(),
+        execution_result(),
         table("msdyn_IOMStep", "msdyn_iomsteps", ("Step", "Steps"))
             .custom_lookup("msdyn_DesignerId", "Designer", designer, OnDelete::Cascade)
             .custom_lookup(

@@ -79,3 +79,24 @@ async fn a_stopped_tenant_drops_what_it_holds() {
         .unwrap();
     assert!(ended.is_err());
 }
+
+#[tokio::test]
+async fn a_refused_request_changes_nothing_and_has_its_status() {
+    let fault = "refuse=403#1:PATCH */msdyn_iomproviderparameters(*";
+    let guest = Guest::with_faults(&[fault]).await;
+    let path = format!("msdyn_iomproviderparameters({})", id("12", 900_100));
+    let before = guest.get(&path).await;
+    let other = json!({"msdyn_value": "other"});
+    guest.patch(&path, other.clone()).await.expect(403);
+    assert_eq!(guest.get(&path).await, before);
+    let struck: Vec<Value> = guest
+        .lines()
+        .into_iter()
+        .filter(|line| line.get("fault").is_some())
+        .collect();
+    assert_eq!(
+        (&struck[0]["fault"], &struck[0]["status"]),
+        (&json!(fault), &json!(403))
+    );
+    guest.patch(&path, other).await.expect(204);
+}

@@ -179,6 +179,10 @@ pub struct ProbeLine {
     /// What to do, where the answer is not `pass`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remedy: Option<String>,
+    /// The manual task, `STEP/PHASE`, at which a run waits for a person where the answer stays
+    /// `unknown`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task: Option<String>,
 }
 
 /// The answer to a question.

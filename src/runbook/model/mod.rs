@@ -78,6 +78,13 @@ impl Runbook {
         )
     }
 
+    /// A place of this runbook as `FILE:LINE:COL`, for what is told of it later.
+    pub fn place(&self, span: Span) -> String {
+        let at = self.text.position(span.start);
+        let file = text::escape(self.text.name());
+        format!("{file}:{}:{}", at.line, at.column)
+    }
+
     /// One line that says the document is right:
     /// `uat.yaml: right; 8 steps, 1 skipped; target Contoso UAT (2222…)`.
     pub fn summary(&self) -> String {

@@ -88,7 +88,8 @@ fn comments(draft: &Draft, request: Option<IomRequest>) -> Vec<String> {
 /// What the runbook would say of the entry, were it confirmed.
 fn complaints(draft: &Draft, request: IomRequest) -> Vec<String> {
     let entry = entry(&request.to_string(), draft, "somebody");
-    let indented: String = entry.lines().map(|line| format!("    {line}\n")).collect();
+    let indented: Vec<String> = entry.lines().map(|line| format!("    {line}\n")).collect();
+    let indented = indented.concat();
     let runbook = format!("runbook: 1\niom:\n  requests:\n{indented}");
     let Err(diagnostics) = parse("", &runbook) else {
         return Vec::new();

@@ -2,11 +2,12 @@
 //!
 //! | Phase | Reads | Changes |
 //! |---|---|---|
+//! | `questions` | connectors and the flows that use them | nothing; a custom connector that the copy did not bring is a person's to make |
 //! | `record` | the target's cloud flows | nothing; seals `flows`: definitions verbatim |
 //! | `replace` | their definitions | text in the definitions of flows that are off, where the runbook's `replace` says so |
 //! | `turn-on` | the cloud flows; what was on in the source, from the first seal | gives each flow that should be on its owner, switches it on, children before parents |
 //!
-//! The first two exist only where the runbook has `replace` rules. Keyed on `workflowid`, which
+//! The two that follow the first exist only where the runbook has `replace` rules. Keyed on `workflowid`, which
 //! survives the copy. Left alone: what the old providers deployed (step 6 makes it anew) and the
 //! compiled flows of tiles (step 7 compiles them anew); the compiled flows of published policies are
 //! switched on. A resume surveys again.
@@ -21,14 +22,17 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::names::Fields;
+use super::probes::questions;
 use super::view::View;
 use super::{Refresh, flows};
 use crate::engine::{Failure, Phase};
+use crate::runbook::StepName;
 
 pub(super) use rules::{Rules, Wanted};
 pub(super) use turn_on::key;
 
 pub(super) fn phases(refresh: &Arc<Refresh>) -> Vec<Phase> {
+    let head = questions(refresh, StepName::ActivateFlows);
     let turn_on = Phase::changes("turn-on", turn_on::TurnOn(Arc::clone(refresh)));
     if refresh
         .runbook
@@ -38,9 +42,10 @@ pub(super) fn phases(refresh: &Arc<Refresh>) -> Vec<Phase> {
         .replace
         .is_empty()
     {
-        return vec![turn_on];
+        return vec![head, turn_on];
     }
     vec![
+        head,
         Phase::capture("record", replace::Record(Arc::clone(refresh))),
         Phase::changes("replace", replace::Replace(Arc::clone(refresh))),
         turn_on,

@@ -12,7 +12,6 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::rules::names;
 use super::{CLOUD_FLOWS, Rules, cloud_flows};
 use crate::clients::Row;
 use crate::engine::{
@@ -20,7 +19,7 @@ use crate::engine::{
 };
 use crate::runbook::{Replacement, Span};
 use crate::steps::connections::acting_as;
-use crate::steps::flows::{is_on, replaced, shown};
+use crate::steps::flows::{is_named, is_on, replaced, shown};
 use crate::steps::names::{Fields, text};
 use crate::steps::tenant_set::{Request, RowReader, TenantSet};
 use crate::steps::{Refresh, marked, seals};
@@ -71,7 +70,7 @@ impl Survey for Replace {
             let name = name_of(row);
             let applicable: Vec<&Replacement> = replacements
                 .iter()
-                .filter(|rule| names(&rule.flow.value, *id, &name))
+                .filter(|rule| is_named(&rule.flow.value, *id, &name))
                 .collect();
             let data = text(row, "clientdata").unwrap_or_default();
             let Edit {
@@ -150,7 +149,7 @@ impl Replace {
         for (id, row) in flows {
             let name = name_of(row);
             let applicable: Vec<usize> = (0..replacements.len())
-                .filter(|index| names(&replacements[*index].flow.value, *id, &name))
+                .filter(|index| is_named(&replacements[*index].flow.value, *id, &name))
                 .collect();
             named.extend(applicable.iter().copied());
             for row in [Some(row), recorded.get(id)].into_iter().flatten() {

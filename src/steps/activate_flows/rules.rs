@@ -3,13 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
-use wildmatch::WildMatch;
 
 use crate::clients::Query;
 use crate::engine::{Failure, FailureKind, Known};
 use crate::runbook::{IomTable, TurnOn};
 use crate::steps::flows::{self, COMPILED};
-use crate::steps::names::{Fields, is_labelled, text};
+use crate::steps::names::{Fields, is_labelled};
 use crate::steps::{Refresh, marked, seals};
 
 /// Should a flow be on, and if not, why not?
@@ -32,11 +31,11 @@ impl<'a> Rules<'a> {
     pub(in crate::steps) fn of(refresh: &'a Refresh, known: &Known) -> Self {
         let source =
             |table: &str| seals::rows(known, seals::BEFORE_COPY, &format!("source/{table}"));
-        Self::from(
+        Self::over(
             refresh,
-            source("workflow"),
-            source("provider"),
-            &source("policy"),
+            source("workflow").iter().map(|(id, row)| (id, row)),
+            source("provider").into_iter().map(|(id, _)| id).collect(),
+            source("policy").iter().map(|(id, row)| (id, row)),
         )
     }
 
@@ -51,30 +50,32 @@ impl<'a> Rules<'a> {
             return Ok(Self::of(refresh, known));
         }
         let names = &refresh.names;
-        Ok(Self::from(
+        let workflows = live(refresh, "workflow").await?;
+        let providers = live(refresh, names.table(IomTable::Provider)).await?;
+        let policies = live(refresh, names.table(IomTable::Policy)).await?;
+        Ok(Self::over(
             refresh,
-            live(refresh, "workflow").await?,
-            live(refresh, names.table(IomTable::Provider)).await?,
-            &live(refresh, names.table(IomTable::Policy)).await?,
+            workflows.iter().map(|(id, row)| (id, row)),
+            providers.into_iter().map(|(id, _)| id).collect(),
+            policies.iter().map(|(id, row)| (id, row)),
         ))
     }
 
-    fn from(
+    /// The rules over what the source holds: its flows, the ids of its providers, its policies.
+    pub(in crate::steps) fn over<'r>(
         refresh: &'a Refresh,
-        workflows: Vec<(Uuid, Fields)>,
-        providers: Vec<(Uuid, Fields)>,
-        policies: &[(Uuid, Fields)],
+        workflows: impl Iterator<Item = (&'r Uuid, &'r Fields)>,
+        old_providers: BTreeSet<Uuid>,
+        policies: impl Iterator<Item = (&'r Uuid, &'r Fields)>,
     ) -> Self {
         Self {
             refresh,
             on_in_source: workflows
-                .into_iter()
                 .filter(|(_, row)| flows::is_cloud_flow(row) && flows::is_on(row))
-                .map(|(id, _)| id)
+                .map(|(id, _)| *id)
                 .collect(),
-            old_providers: providers.into_iter().map(|(id, _)| id).collect(),
+            old_providers,
             policies: policies
-                .iter()
                 .filter(|(_, row)| is_published(row))
                 .map(|(id, row)| refresh.names.title(IomTable::Policy, row, *id))
                 .collect(),
@@ -105,7 +106,7 @@ impl<'a> Rules<'a> {
         if options
             .except
             .iter()
-            .any(|pattern| names(&pattern.value, id, name))
+            .any(|pattern| flows::is_named(&pattern.value, id, name))
         {
             return Wanted::Off("excepted by the runbook");
         }
@@ -113,7 +114,9 @@ impl<'a> Rules<'a> {
             TurnOn::All => Wanted::On,
             TurnOn::AsInSource if self.on_in_source.contains(&id) => Wanted::On,
             TurnOn::AsInSource => Wanted::Off("off in the source"),
-            TurnOn::Flows(patterns) if patterns.iter().any(|p| names(&p.value, id, name)) => {
+            TurnOn::Flows(patterns)
+                if patterns.iter().any(|p| flows::is_named(&p.value, id, name)) =>
+            {
                 Wanted::On
             }
             TurnOn::Flows(_) => Wanted::Off("not named by the runbook"),
@@ -121,16 +124,16 @@ impl<'a> Rules<'a> {
     }
 
     /// A pattern that matches nothing is a mistake in the runbook: say where.
-    pub(super) fn check(&self, flows: &BTreeMap<Uuid, Fields>) -> Result<(), Failure> {
+    pub(super) fn check(&self, all: &BTreeMap<Uuid, Fields>) -> Result<(), Failure> {
         let options = &self.refresh.runbook.steps.activate_flows.options;
         let turned_on = match &options.turn_on.value {
             TurnOn::Flows(patterns) => patterns.as_slice(),
             TurnOn::All | TurnOn::AsInSource => &[],
         };
         for pattern in turned_on.iter().chain(&options.except) {
-            let matches = flows.iter().any(|(id, row)| {
-                names(&pattern.value, *id, &text(row, "name").unwrap_or_default())
-            });
+            let matches = all
+                .iter()
+                .any(|(id, row)| flows::is_named(&pattern.value, *id, &flows::name(*id, row)));
             if !matches {
                 let diagnostic = self.refresh.runbook.diagnostic(
                     pattern.span,
@@ -142,12 +145,6 @@ impl<'a> Rules<'a> {
         }
         Ok(())
     }
-}
-
-/// Does a pattern of the runbook (a glob over names, or a workflow id) name this flow?
-pub(super) fn names(pattern: &str, id: Uuid, name: &str) -> bool {
-    Uuid::try_parse(pattern).is_ok_and(|wanted| wanted == id)
-        || WildMatch::new_case_insensitive(pattern).matches(name)
 }
 
 /// Is a policy published? Whether its state or its status says so is not published; both are read.
@@ -187,14 +184,5 @@ mod tests {
         };
         assert!(row("Published", "Active") && row("Active", "published"));
         assert!(!row("Unpublished", "Inactive") && !row("Active", "Draft"));
-    }
-
-    #[test]
-    fn a_pattern_is_a_glob_over_names_or_a_workflow_id() {
-        let id = Uuid::from_u128(7);
-        assert!(names("legacy *", id, "Legacy order import"));
-        assert!(!names("legacy", id, "Legacy order import"));
-        assert!(names(&id.to_string().to_uppercase(), id, "anything"));
-        assert!(!names(&Uuid::from_u128(8).to_string(), id, "anything"));
     }
 }

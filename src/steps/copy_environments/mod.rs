@@ -4,6 +4,7 @@
 //!
 //! | Phase | Reads | Changes |
 //! |---|---|---|
+//! | `questions` | the copy candidates, both environments' packages | nothing; what the service does not show is a person's to look at |
 //! | `capture` | the target's provider parameters, transformations, connections, environment variables, name and group, dual-write; the source's flows, orchestrations, providers | nothing; seals `before-copy` |
 //! | `stop-maps` | the target's dual-write maps, where dual-write is in use | stops them, through the acknowledged gateway or by a person |
 //! | `copy` | the journal; operations and state of the target | launches one environment copy, which carries Dataverse and Finance and Operations |
@@ -13,6 +14,7 @@
 //!
 //! | Phase | Reads | Changes |
 //! |---|---|---|
+//! | `questions` | as above | as above |
 //! | `capture` | besides, the users and registered applications of its Finance and Operations, and its history in LCS | nothing |
 //! | `stop-maps` | as above | as above |
 //! | `refresh-by-hand` | with `finops: guided` only: its history in LCS; its users | a person begins the refresh |
@@ -38,9 +40,10 @@ mod quota;
 use std::sync::Arc;
 
 use super::Refresh;
+use super::probes::questions;
 use super::reconfigure_dual_write::StopMaps;
 use crate::engine::{Known, Phase};
-use crate::runbook::FinopsMode;
+use crate::runbook::{FinopsMode, StepName};
 
 use self::by_hand::RefreshByHand;
 use self::capture::BeforeCopy;
@@ -90,6 +93,7 @@ fn is_replaced(refresh: &Refresh, known: &Known) -> bool {
 pub(super) fn phases(refresh: &Arc<Refresh>) -> Vec<Phase> {
     let of = || Arc::clone(refresh);
     let mut phases = vec![
+        questions(refresh, StepName::CopyEnvironments),
         Phase::capture("capture", BeforeCopy(of())),
         Phase::changes("stop-maps", stop_maps(refresh)),
     ];

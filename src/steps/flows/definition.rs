@@ -37,22 +37,24 @@ impl Definition {
     /// `connectionReferences` are the flow's own and name nothing outside it.
     pub(in crate::steps) fn references(&self) -> BTreeSet<String> {
         self.connection_references()
-            .filter_map(|reference| {
-                reference
-                    .pointer("/connection/connectionReferenceLogicalName")?
-                    .as_str()
-            })
+            .filter_map(logical_name)
             .map(str::to_ascii_lowercase)
+            .collect()
+    }
+
+    /// The connectors that it is bound to without a reference, as `connectors` names them: such a
+    /// binding is to a connection of the environment where it was made.
+    pub(in crate::steps) fn unreferenced(&self) -> BTreeSet<String> {
+        self.connection_references()
+            .filter(|reference| logical_name(reference).is_none())
+            .filter_map(connector)
             .collect()
     }
 
     /// The connectors that it uses, by the last segment of their ids, lower case.
     pub(in crate::steps) fn connectors(&self) -> BTreeSet<String> {
-        let mut found: BTreeSet<String> = self
-            .connection_references()
-            .filter_map(|reference| reference.pointer("/api/name")?.as_str())
-            .map(connector_name)
-            .collect();
+        let mut found: BTreeSet<String> =
+            self.connection_references().filter_map(connector).collect();
         visit(&self.0, &mut |members| {
             let api = members.get("apiId").and_then(Value::as_str);
             // An expression instead of an id names nothing that can be compared.
@@ -96,6 +98,19 @@ impl Definition {
         .filter_map(|place| self.0.pointer(place)?.as_object())
         .flat_map(|references| references.values())
     }
+}
+
+fn logical_name(reference: &Value) -> Option<&str> {
+    reference
+        .pointer("/connection/connectionReferenceLogicalName")?
+        .as_str()
+}
+
+fn connector(reference: &Value) -> Option<String> {
+    let api = reference
+        .pointer("/api/name")
+        .or_else(|| reference.pointer("/api/id"))?;
+    api.as_str().map(connector_name)
 }
 
 fn is(trigger: &Value, kind: &str) -> bool {
@@ -148,6 +163,20 @@ pub(in crate::steps) fn moved_connectors(
         .collect()
 }
 
+/// Of the connectors that a definition names, the custom ones of which an environment has none,
+/// whatever its suffix. A custom connector is known by the suffix that an environment gave it.
+pub(in crate::steps) fn missing_connectors(
+    used: &BTreeSet<String>,
+    here: &BTreeSet<String>,
+) -> Vec<String> {
+    let stems: BTreeSet<String> = here.iter().map(|id| stem(id)).collect();
+    let is_custom = |id: &str| stem(id) != id.to_ascii_lowercase().replace("-5f", "_");
+    used.iter()
+        .filter(|id| is_custom(id) && !stems.contains(&stem(id)))
+        .cloned()
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -190,10 +219,15 @@ mod tests {
                     "runtimeSource":"embedded",
                     "connection":{"name":"x","connectionReferenceLogicalName":"Crdcb_cds_109ea"},
                     "api":{"name":"shared_commondataserviceforapps"}},
-                "shared_bin":{"connection":{},"api":{"name":"shared_crfff-5frequestbin-5f0a1b2c3d4e5f6071"}}},
+                "shared_bin":{"connection":{},"api":{"id":
+                    "/providers/Microsoft.PowerApps/apis/shared_crfff-5frequestbin-5f0a1b2c3d4e5f6071"}}},
             "definition":{"actions":{"List":{"inputs":{"host":{
                 "apiId":"/providers/Microsoft.PowerApps/apis/shared_Outlook"}}}}}}}));
         assert_eq!(flow.references(), set(&["crdcb_cds_109ea"]));
+        assert_eq!(
+            flow.unreferenced(),
+            set(&["shared_crfff-5frequestbin-5f0a1b2c3d4e5f6071"])
+        );
         assert_eq!(
             flow.connectors(),
             set(&[

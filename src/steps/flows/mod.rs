@@ -1,6 +1,6 @@
 //! Cloud flows: which are whose, what their definitions say, and why one will not turn on.
 //!
-//! - here: a flow's row: its state, and who deployed it.
+//! - here: a flow's row: its name, its state, and who deployed it.
 //! - [`Definition`]: its `clientdata`: what calls it, what it calls, what it is connected to.
 //! - [`switch`]: switching a flow on or off.
 //! - `text`: replacing text in a definition, and showing what is replaced.
@@ -15,10 +15,11 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 use uuid::Uuid;
+use wildmatch::WildMatch;
 
-use super::names::Fields;
+use super::names::{Fields, text as text_of};
 
-pub(super) use definition::{Definition, moved_connectors};
+pub(super) use definition::{Definition, missing_connectors, moved_connectors};
 pub(super) use refusals::refused;
 pub(super) use switch::{switch, switch_value, switched};
 pub(super) use text::{replaced, shown};
@@ -34,6 +35,17 @@ const SUSPENDED: &str = "suspended";
 pub(super) fn is_cloud_flow(row: &Fields) -> bool {
     row.get("category").and_then(Value::as_i64) == Some(5)
         && row.get("type").and_then(Value::as_i64).unwrap_or(1) == 1
+}
+
+/// A flow's name, or its id where it has none.
+pub(super) fn name(id: Uuid, row: &Fields) -> String {
+    text_of(row, "name").unwrap_or_else(|| id.to_string())
+}
+
+/// Does a pattern of the runbook (a glob over names, or a workflow id) name this flow?
+pub(super) fn is_named(pattern: &str, id: Uuid, name: &str) -> bool {
+    Uuid::try_parse(pattern).is_ok_and(|wanted| wanted == id)
+        || WildMatch::new_case_insensitive(pattern).matches(name)
 }
 
 /// Is it on?
@@ -60,9 +72,58 @@ pub(super) fn is_deployed_by(name: &str, providers: &BTreeSet<Uuid>) -> bool {
         .any(|id| name.starts_with(&format!("iom_{id}_")) || name.ends_with(&format!("({id})")))
 }
 
+/// The provider whose id stands in a deployed flow's name, as far as the name alone tells: surely in
+/// `iom_<id>_<logic definition>`, perhaps in `<name> (<id>)`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Deployer {
+    /// The prefix is IOM's own.
+    Surely(Uuid),
+    /// Anybody may end a name so.
+    Perhaps(Uuid),
+}
+
+/// Reads the deploying provider's id out of a flow's name.
+pub(super) fn deployer(name: &str) -> Option<Deployer> {
+    let lower = name.to_ascii_lowercase();
+    if let Some(id) = lower.strip_prefix("iom_").and_then(|rest| rest.get(..36)) {
+        return Uuid::try_parse(id).ok().map(Deployer::Surely);
+    }
+    let (_, id) = lower.strip_suffix(')')?.rsplit_once(" (")?;
+    let is_plain = id.len() == 36;
+    Uuid::try_parse(id)
+        .ok()
+        .filter(|_| is_plain)
+        .map(Deployer::Perhaps)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pattern_is_a_glob_over_names_or_a_workflow_id() {
+        let id = Uuid::from_u128(7);
+        assert!(is_named("legacy *", id, "Legacy order import"));
+        assert!(!is_named("legacy", id, "Legacy order import"));
+        assert!(is_named(&id.to_string().to_uppercase(), id, "anything"));
+        assert!(!is_named(&Uuid::from_u128(8).to_string(), id, "anything"));
+    }
+
+    #[test]
+    fn a_name_tells_which_provider_deployed_a_flow() {
+        let id = Uuid::try_parse("ae892aa5-0000-4000-8000-000000000001").unwrap();
+        assert_eq!(
+            deployer(&format!("IOM_{}_msdyn_x", id.to_string().to_uppercase())),
+            Some(Deployer::Surely(id))
+        );
+        assert_eq!(
+            deployer(&format!("Send ({id})")),
+            Some(Deployer::Perhaps(id))
+        );
+        for name in ["iom_short", "Send (all)", "iom_é", "Send", "(x)"] {
+            assert_eq!(deployer(name), None, "{name}");
+        }
+    }
 
     #[test]
     fn deployed_flows_are_known_by_the_provider_id_in_their_names() {

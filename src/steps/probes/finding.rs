@@ -1,7 +1,9 @@
 //! A question before it is answered, and its answer.
 
+use super::questions::QUESTIONS;
 use crate::clients::Error;
 use crate::engine::{Failure, FailureKind};
+use crate::runbook::{StepName, Word as _};
 use crate::text::count;
 
 /// The answer to a read-only question.
@@ -28,6 +30,8 @@ pub struct Finding {
     pub remedy: Option<String>,
     /// How a run ends that meets a `Fail`.
     pub kind: FailureKind,
+    /// The manual task, `STEP/PHASE`, that an `Unknown` becomes: the question is asked again there.
+    pub task: Option<String>,
 }
 
 /// How many things an answer names; more are counted.
@@ -39,6 +43,7 @@ pub(super) struct Probe {
     name: String,
     remedy: String,
     kind: FailureKind,
+    task: Option<String>,
 }
 
 impl Probe {
@@ -48,6 +53,7 @@ impl Probe {
             name: name.into(),
             remedy: remedy.into(),
             kind: FailureKind::Refused,
+            task: None,
         }
     }
 
@@ -69,6 +75,12 @@ impl Probe {
         self
     }
 
+    /// The same, asked again at the head of this step where it cannot be answered before.
+    pub(super) fn before(mut self, step: StepName) -> Self {
+        self.task = Some(format!("{}/{QUESTIONS}", step.word()));
+        self
+    }
+
     fn answered(&self, verdict: Verdict, read: impl Into<String>) -> Finding {
         Finding {
             probe: self.name.clone(),
@@ -76,6 +88,7 @@ impl Probe {
             read: read.into(),
             remedy: (verdict != Verdict::Pass).then(|| self.remedy.clone()),
             kind: self.kind,
+            task: self.task.clone().filter(|_| verdict == Verdict::Unknown),
         }
     }
 
@@ -117,6 +130,15 @@ impl Probe {
     pub(super) fn none_of(&self, bad: &[String], good: &str) -> Finding {
         match bad {
             [] => self.pass(good),
+            bad => self.fail(named(bad)),
+        }
+    }
+
+    /// Fails where there is any of the first, and names them; else is not known where there is any of
+    /// the second; else passes with these words.
+    pub(super) fn judged_lists(&self, bad: &[String], open: &[String], good: &str) -> Finding {
+        match bad {
+            [] => self.unless_any(open, good),
             bad => self.fail(named(bad)),
         }
     }

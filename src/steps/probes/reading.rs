@@ -42,3 +42,13 @@ pub(super) async fn iom_rows(
 ) -> Result<Reading<Rows>, Failure> {
     rows(view, names.table(table)).await
 }
+
+/// Rows under the ids 1, 2, 3, …, to try a verdict on.
+#[cfg(test)]
+pub(super) fn numbered(values: &[serde_json::Value]) -> Rows {
+    let row = |(number, value): (usize, &serde_json::Value)| {
+        let id = Uuid::from_u128(number as u128 + 1);
+        (id, value.as_object().cloned().unwrap_or_default())
+    };
+    values.iter().enumerate().map(row).collect()
+}

@@ -131,7 +131,7 @@ pub(in crate::steps) async fn platform_flows(view: View<'_>) -> Result<Vec<Field
 
 /// Is it one of IOM's solutions? Unique names are not published; the display name says it, and the
 /// publisher's prefix with the product's.
-fn is_iom_solution(row: &Fields) -> bool {
+pub(in crate::steps) fn is_iom_solution(row: &Fields) -> bool {
     let unique = text(row, "uniquename")
         .unwrap_or_default()
         .to_ascii_lowercase();

@@ -1,21 +1,19 @@
 //! The runbook's choices of connections, against the connections that the target has.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::BTreeSet;
 
-use async_trait::async_trait;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::references::core_references;
 use crate::clients::Connection;
-use crate::engine::{Action, Ask, Change, Failure, Known, Survey};
+use crate::engine::{Failure, Known};
 use crate::runbook::{ConnectionChoice, IomTable};
 use crate::steps::Refresh;
-use crate::steps::connections::{choice, chosen, connector_of_url, visible};
+use crate::steps::connections::{chosen, connector_of_url, visible};
 use crate::steps::names::Names;
 
 /// What the target's list of connections tells of the runbook's choices.
-pub(super) struct Choices {
+pub(in crate::steps) struct Choices {
     /// None where the list says nothing.
     connections: Option<Vec<Connection>>,
     /// Is the survey only shown? Then what does not exist yet is described.
@@ -23,7 +21,8 @@ pub(super) struct Choices {
 }
 
 impl Choices {
-    pub(super) async fn read(refresh: &Refresh, known: &Known) -> Result<Self, Failure> {
+    /// Reads the target's list of connections.
+    pub(in crate::steps) async fn read(refresh: &Refresh, known: &Known) -> Result<Self, Failure> {
         Ok(Self {
             connections: visible(refresh).await?,
             planning: known.is_planning(),
@@ -31,7 +30,7 @@ impl Choices {
     }
 
     /// The id of the connection that a choice means. In a plan, what cannot be told yet is described.
-    pub(super) fn connection(
+    pub(in crate::steps) fn connection(
         &self,
         refresh: &Refresh,
         choice: &ConnectionChoice,
@@ -44,7 +43,7 @@ impl Choices {
         let why = match &self.connections {
             Some(connections) => match chosen(connections, choice, connector) {
                 Ok(connection) => return Ok(connection.id.clone()),
-                Err(why) => why,
+                Err(why) => why.to_string(),
             },
             None => format!(
                 "does not show its connections to the caller, so the {connector} connection of \
@@ -69,72 +68,6 @@ impl Choices {
         connections
             .iter()
             .any(|known| known.id.eq_ignore_ascii_case(connection))
-    }
-
-    /// What a person must do before this choice can be used; none where nothing is known against it.
-    fn trouble(&self, choice: &ConnectionChoice, connector: &str) -> Option<String> {
-        match chosen(self.connections.as_ref()?, choice, connector) {
-            Err(why) => Some(why),
-            Ok(connection) => {
-                let is_broken = connection
-                    .statuses
-                    .iter()
-                    .any(|status| status.eq_ignore_ascii_case("Error"));
-                let said = connection.error.as_deref().unwrap_or("no reason given");
-                is_broken
-                    .then(|| format!("has connection {}, which is broken: {said}", connection.id))
-            }
-        }
-    }
-}
-
-/// Finds the connections that the runbook chose and that a person must make or mend.
-pub(super) struct Chosen(pub(super) Arc<Refresh>);
-
-#[async_trait]
-impl Survey for Chosen {
-    async fn survey(&self, known: &Known) -> Result<Vec<Change>, Failure> {
-        let refresh = &self.0;
-        let choices = Choices::read(refresh, known).await?;
-        let mut asks = BTreeMap::new();
-        for (logical_name, connector) in named_references(refresh, known).await? {
-            let Some(choice) = choice(&refresh.runbook, None, &logical_name, &connector) else {
-                continue;
-            };
-            if let Some(trouble) = choices.trouble(choice, &connector) {
-                let ask = ask(refresh, choice, &connector, &trouble);
-                asks.insert(ask.key.clone(), ask);
-            }
-        }
-        Ok(asks.into_values().collect())
-    }
-}
-
-fn ask(refresh: &Refresh, choice: &ConnectionChoice, connector: &str, trouble: &str) -> Change {
-    let target = &refresh.runbook.target.name;
-    let meant = match choice {
-        ConnectionChoice::Id(id) => id,
-        ConnectionChoice::Account(account) => account,
-    };
-    Change {
-        key: format!("connection/{connector}/{meant}"),
-        name: format!("make or mend the {connector} connection {meant}"),
-        before: json!({ "connection": "not usable" }),
-        after: json!({ "connection": "usable" }),
-        follows: Vec::new(),
-        action: Action::Ask(Ask {
-            instructions: vec![
-                format!("'{target}' {trouble}"),
-                format!(
-                    "make.powerapps.com > environment '{target}' > Connections: make it or sign in \
-                     again, for connector {connector}"
-                ),
-                "or correct `connections` of reconfigure-connections in the runbook".to_owned(),
-            ],
-            evidence: format!(
-                "the connections of '{target}', as the Power Platform API lists them"
-            ),
-        }),
     }
 }
 
@@ -206,14 +139,14 @@ fn unused<'a>(chosen: impl Iterator<Item = &'a String>, used: &BTreeSet<String>)
 mod tests {
     use super::*;
 
-    fn connection(id: &str, status: &str) -> Connection {
+    fn connection(id: &str) -> Connection {
         Connection {
             id: id.to_owned(),
             connector: Some("shared_blob".to_owned()),
             display_name: None,
             account: Some("svc@contoso.com".to_owned()),
-            statuses: vec![status.to_owned()],
-            error: Some("expired".to_owned()),
+            statuses: vec!["Connected".to_owned()],
+            error: None,
             created_by: None,
             raw: Value::Null,
         }
@@ -227,29 +160,10 @@ mod tests {
     }
 
     #[test]
-    fn a_list_that_cannot_be_read_is_held_against_no_choice() {
-        let id = ConnectionChoice::Id("a1".to_owned());
-        assert_eq!(choices(None).trouble(&id, "shared_blob"), None);
+    fn only_a_list_that_can_be_read_tells_what_the_target_has() {
         assert!(!choices(None).has(Some("a1")));
-    }
-
-    #[test]
-    fn a_connection_that_is_missing_or_broken_is_a_task_and_an_unknown_status_is_not() {
-        let id = ConnectionChoice::Id("a1".to_owned());
-        let trouble = |connections| choices(Some(connections)).trouble(&id, "shared_blob");
-        assert!(
-            trouble(vec![connection("b2", "Connected")])
-                .unwrap()
-                .contains("no connection a1")
-        );
-        assert!(
-            trouble(vec![connection("a1", "Error")])
-                .unwrap()
-                .contains("expired")
-        );
-        assert_eq!(trouble(vec![connection("a1", "Connected")]), None);
-        assert_eq!(trouble(vec![connection("a1", "Novelty")]), None);
-        assert!(choices(Some(vec![connection("A1", "Connected")])).has(Some("a1")));
+        assert!(choices(Some(vec![connection("A1")])).has(Some("a1")));
+        assert!(!choices(Some(vec![connection("A1")])).has(None));
     }
 
     #[test]

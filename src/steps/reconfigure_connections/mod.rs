@@ -2,27 +2,30 @@
 //!
 //! | Phase | Reads | Changes |
 //! |---|---|---|
-//! | `connections` | the target's own list of connections | none; asks a person for connections that the runbook chose and the target lacks |
+//! | `questions` | the target's own list of connections, system references | none; asks a person for connections that the runbook chose and the target lacks or does not show, and for references that were never saved |
 //! | `connection-references` | Dataverse's connection references | connection and owner of each that the runbook names |
 //! | `platform-references` | IOM's platform connection references | connection URL and owner, by the runbook's request |
 //! | `activate-system` | the same references' status, the platform flows | presses *Activate system* |
 //!
 //! A list of connections that cannot be read, or is empty, says nothing: a service principal may not
-//! see what people made. Then the first phase asks for nothing. References and flows are written as
-//! the user that `act-as` names. The barrier of the second waits until Dataverse has refreshed the
+//! see what people made. Then a person looks, and says so with a waiver. References and flows are
+//! written as the user that `act-as` names. The barrier of the second waits until Dataverse has refreshed the
 //! flows that use a reference (asynchronous jobs of type 101). Activate system is judged by what it
 //! does, not by its answer: all references active and all platform flows on; pressing again is the
 //! documented cure of a time-out, so a launch in doubt is repeated.
 //!
-//! Consent to the app's permissions, which Microsoft's page puts between steps 2 and 3, is no phase:
-//! nothing that can be read shows whether it was given, so there would be no evidence.
+//! Consent to the app's permissions, which Microsoft's page puts between steps 2 and 3, is asked of
+//! whoever opens the app, and nothing that can be read shows whether it was given. So it is the first
+//! line of the worksheet where a person opens the app in this step, with what they could not have
+//! done without it as evidence; where nobody does, it is noted.
 
 mod activate_system;
 mod choices;
 mod platform_references;
 mod references;
 
-pub(super) use self::activate_system::platform_flows;
+pub(super) use self::activate_system::{is_iom_solution, platform_flows};
+pub(super) use self::choices::Choices;
 
 use std::sync::Arc;
 
@@ -31,11 +34,13 @@ use serde_json::{Value, json};
 use super::Refresh;
 use super::connections::owner_of;
 use super::names::{Fields, text};
+use super::probes::questions;
 use crate::engine::Phase;
+use crate::runbook::StepName;
 
 pub(super) fn phases(refresh: &Arc<Refresh>) -> Vec<Phase> {
     vec![
-        Phase::changes("connections", choices::Chosen(Arc::clone(refresh))),
+        questions(refresh, StepName::ReconfigureConnections),
         Phase::changes(
             "connection-references",
             references::References(Arc::clone(refresh)),

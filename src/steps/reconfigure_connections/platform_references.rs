@@ -11,13 +11,16 @@ use super::choices::{Choices, unused_choices};
 use super::wiring;
 use crate::clients::Row;
 use crate::engine::{Action, Change, Failure, Known, Reading, Survey};
-use crate::runbook::{IomRequest, IomTable};
+use crate::runbook::{IomRequest, IomTable, RequestBinding};
 use crate::steps::Refresh;
 use crate::steps::connections::{
     OwnerRow, acting_as, choice, connection_url, connector_of_url, leads_into, owner, owner_of,
 };
 use crate::steps::names::{Fields, Names, text};
 use crate::steps::tenant_set::{Fill, IomWrite, RowReader};
+
+/// What saves a row.
+const REQUEST: IomRequest = IomRequest::SavePlatformConnectionReference;
 
 /// Finds the rows that name another connection or owner than they shall.
 pub(super) struct PlatformReferences(pub(super) Arc<Refresh>);
@@ -77,7 +80,17 @@ impl Survey for PlatformReferences {
     }
 
     async fn notes(&self, known: &Known) -> Result<Vec<String>, Failure> {
-        unused_choices(&self.0, known).await
+        let refresh = &self.0;
+        let mut notes = unused_choices(refresh, known).await?;
+        let by_hand = refresh.runbook.iom.request(REQUEST);
+        if !matches!(by_hand, RequestBinding::Guided) {
+            notes.push(
+                "whoever opens the IOM app first is asked to allow its permissions: nothing that can \
+                 be read shows whether it was done"
+                    .to_owned(),
+            );
+        }
+        Ok(notes)
     }
 }
 
@@ -134,7 +147,7 @@ fn save(
     acting_as: Option<Uuid>,
 ) -> Action {
     IomWrite {
-        request: IomRequest::SavePlatformConnectionReference,
+        request: REQUEST,
         reader: Arc::new(RowReader {
             refresh: Arc::clone(refresh),
             entity_set: entity_set.to_owned(),
@@ -145,8 +158,12 @@ fn save(
         }),
         after,
         by_hand: vec![
+            "open the IOM app; when it asks, allow its permissions".to_owned(),
             "IOM app > Core settings > Admin home > Connection references".to_owned(),
-            format!("open '{name}', set the connection URL to {url}, save; it must be yours"),
+            format!(
+                "open '{name}', set the connection URL to {url}, save it{}",
+                OwnerRow::told(owner.as_ref())
+            ),
         ],
         evidence: "every system connection reference names the target's connection and owner"
             .to_owned(),

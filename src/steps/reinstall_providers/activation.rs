@@ -36,7 +36,7 @@ impl Survey for Activate {
         // The flows that an activation deploys belong to whoever activates.
         let acting_as = acting_as(refresh, view).await?;
         let mut changes = Vec::new();
-        for (_, definition, instance) in old.instances(&now) {
+        for (replaced, definition, instance) in old.instances(&now) {
             let expected = now.expected_actions(definition.id);
             let after = json!({ "status": "Active", "actions": expected });
             let before = instance.map_or(Value::Null, |instance| activation(&now, instance));
@@ -44,6 +44,7 @@ impl Survey for Activate {
                 continue;
             }
             let id = instance.map_or(Uuid::nil(), |instance| instance.id);
+            let name = instance.map_or(&replaced.name, |instance| &instance.name);
             let reader = Arc::new(Activation {
                 refresh: Arc::clone(refresh),
                 id,
@@ -53,7 +54,7 @@ impl Survey for Activate {
                 request: IomRequest::ActivateProvider,
                 reader: Arc::clone(&reader) as Arc<dyn Reader>,
                 after: after.clone(),
-                by_hand: vec![format!("IOM app > Providers > Installed > '{}': activate it", definition.name)],
+                by_hand: vec![format!("IOM app > Providers > Installed > '{name}': activate it")],
                 evidence: "every new provider is active and has an action for each of its logic definitions".to_owned(),
                 patience: Duration::from_mins(15),
             }

@@ -96,44 +96,85 @@ impl Survey for Release {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
-        let mut changes = Vec::new();
-        for cascade in restricting(&cascades(refresh, view).await?) {
-            let Some(table) = view.optional_table(&cascade.table).await? else {
+        let mapping = names.table(IomTable::WarehouseMapping);
+        let rows = forbidding(refresh, view, &ids).await?;
+        Ok(rows.iter().map(|row| release(row, mapping)).collect())
+    }
+}
+
+fn release(row: &Forbidding, mapping: &str) -> Change {
+    let Forbidding {
+        table,
+        id,
+        called,
+        title,
+        column,
+    } = row;
+    let after = if table == mapping {
+        "it is captured, and put back to the new provider"
+    } else {
+        "write down which provider it was: nothing puts it back"
+    };
+    Change {
+        key: format!("release/{table}/{id}"),
+        name: format!("release {called} '{title}' from its old provider"),
+        before: json!({ "leads-to": "an old provider" }),
+        after: Value::Null,
+        follows: Vec::new(),
+        action: Action::Ask(Ask {
+            instructions: vec![format!(
+                "{called} '{title}': empty its provider ({column}), because the tenant forbids deleting a provider that it leads to; {after}"
+            )],
+            evidence: "no row leads to an old provider by a lookup that forbids its deletion"
+                .to_owned(),
+        }),
+    }
+}
+
+/// A row that leads to a provider by a lookup that forbids the provider's deletion.
+pub(in crate::steps) struct Forbidding {
+    /// Its table.
+    pub(in crate::steps) table: String,
+    /// Its id.
+    pub(in crate::steps) id: Uuid,
+    /// What people call its table.
+    pub(in crate::steps) called: String,
+    /// What people call it.
+    pub(in crate::steps) title: String,
+    /// The lookup.
+    pub(in crate::steps) column: String,
+}
+
+/// Finds the rows that forbid the deletion of any of these providers.
+pub(in crate::steps) async fn forbidding(
+    refresh: &Refresh,
+    view: View<'_>,
+    providers: &[Uuid],
+) -> Result<Vec<Forbidding>, Failure> {
+    let mut found = Vec::new();
+    for cascade in restricting(&cascades(refresh, view).await?) {
+        let Some(table) = view.optional_table(&cascade.table).await? else {
+            continue;
+        };
+        for row in leading(view, cascade, providers).await? {
+            let Some(id) = row.id(&table.primary_id) else {
                 continue;
             };
-            let is_put_back = cascade.table == names.table(IomTable::WarehouseMapping);
-            for row in leading(view, cascade, &ids).await? {
-                let Some(id) = row.id(&table.primary_id) else {
-                    continue;
-                };
-                let called = table.display_name.as_deref().unwrap_or(&cascade.table);
-                let title = table.primary_name.as_deref();
-                let title = title.and_then(|column| text(&row.value, column));
-                let title = title.unwrap_or_else(|| id.to_string());
-                let after = if is_put_back {
-                    "it is captured, and put back to the new provider"
-                } else {
-                    "write down which provider it was: nothing puts it back"
-                };
-                changes.push(Change {
-                    key: format!("release/{}/{id}", cascade.table),
-                    name: format!("release {called} '{title}' from its old provider"),
-                    before: json!({ "leads-to": "an old provider" }),
-                    after: Value::Null,
-                    follows: Vec::new(),
-                    action: Action::Ask(Ask {
-                        instructions: vec![format!(
-                            "{called} '{title}': empty its provider ({}), because the tenant forbids deleting a provider that it leads to; {after}",
-                            cascade.column
-                        )],
-                        evidence: "no row leads to an old provider by a lookup that forbids its deletion"
-                            .to_owned(),
-                    }),
-                });
-            }
+            let title = table.primary_name.as_deref();
+            let title = title.and_then(|column| text(&row.value, column));
+            found.push(Forbidding {
+                table: cascade.table.clone(),
+                id,
+                called: table
+                    .display_name
+                    .clone()
+                    .unwrap_or_else(|| cascade.table.clone()),
+                title: title.unwrap_or_else(|| id.to_string()),
+                column: cascade.column.clone(),
+            });
         }
-        Ok(changes)
     }
+    Ok(found)
 }
 
 async fn leading(

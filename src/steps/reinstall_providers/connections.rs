@@ -15,10 +15,10 @@ use crate::engine::{Change, Failure, Known, Reading, Survey};
 use crate::runbook::{IomRequest, IomTable};
 use crate::steps::connections::{
     OwnerRow, acting_as, choice, connection_url, connector_of_url, leads_into, owner, owner_of,
-    resolve,
 };
 use crate::steps::names::{Fields, Names, is_labelled, text};
 use crate::steps::providers::{Catalogue, Provider};
+use crate::steps::reconfigure_connections::Choices;
 use crate::steps::tenant_set::{Fill, IomWrite, RowReader};
 use crate::steps::view::View;
 use crate::steps::{Refresh, seals};
@@ -26,6 +26,8 @@ use crate::steps::{Refresh, seals};
 /// A provider's connection reference, as its row tells it.
 struct Reference {
     id: Uuid,
+    /// What people call it.
+    title: String,
     provider: Option<Uuid>,
     definition: Option<Uuid>,
     url: Option<String>,
@@ -38,6 +40,7 @@ fn references(names: &Names, rows: Vec<(Uuid, Fields)>) -> Result<Vec<Reference>
         .map(|(id, row)| {
             Ok(Reference {
                 id,
+                title: names.title(IomTable::ProviderConnectionReference, &row, id),
                 provider: names.lookup(&row, "provider-connection-reference.provider")?,
                 definition: names.lookup(&row, "provider-connection-reference.definition")?,
                 url: names.text(&row, "provider-connection-reference.connection-url")?,
@@ -49,12 +52,13 @@ fn references(names: &Names, rows: Vec<(Uuid, Fields)>) -> Result<Vec<Reference>
 }
 
 /// What connections of new instances are compared with: their own rows, the old ones, and what the
-/// target had.
+/// target had; and the connections that the runbook chose.
 struct Wirings {
     current: Vec<Reference>,
     recorded: Vec<Reference>,
     target: BTreeMap<(String, String), String>,
     names: BTreeMap<Uuid, String>,
+    choices: Choices,
 }
 
 impl Wirings {
@@ -96,6 +100,7 @@ impl Wirings {
             recorded,
             target,
             names: logical(seals::PROVIDERS, ""),
+            choices: Choices::read(refresh, known).await?,
         })
     }
 
@@ -121,7 +126,7 @@ impl Wirings {
     }
 
     /// The URL that a new reference shall have: the runbook's connection, else what the target had.
-    async fn wanted(
+    fn wanted(
         &self,
         refresh: &Refresh,
         definition: &str,
@@ -137,7 +142,7 @@ impl Wirings {
             .options
             .connections;
         if let Some(choice) = choice(&refresh.runbook, Some(section), name, &connector) {
-            let connection = resolve(refresh, choice, &connector).await?;
+            let connection = self.choices.connection(refresh, choice, &connector)?;
             if let Some(url) = connection_url(template, refresh.target_id(), &connection) {
                 return Ok(url);
             }
@@ -185,9 +190,7 @@ impl Survey for Connections {
                 {
                     return Err(missing("connection reference", &name, &instance.name));
                 }
-                let wanted = wirings
-                    .wanted(refresh, &definition.logical_name, &name, recorded)
-                    .await?;
+                let wanted = wirings.wanted(refresh, &definition.logical_name, &name, recorded)?;
                 let wanted_owner = owner
                     .as_ref()
                     .map(|owner| owner.id.to_string())
@@ -202,6 +205,8 @@ impl Survey for Connections {
                 }
                 let id = new.map_or(Uuid::nil(), |new| new.id);
                 let (column, owner) = (column.to_owned(), owner.clone());
+                let provider = instance.map_or(&replaced.name, |instance| &instance.name);
+                let title = new.map_or(&name, |new| &new.title);
                 let definition = &definition.logical_name;
                 changes.push(Change {
                     key: format!("provider/new/{definition}/connection/{name}"),
@@ -223,7 +228,8 @@ impl Survey for Connections {
                         }),
                         after,
                         by_hand: vec![format!(
-                            "IOM app > Providers > Installed > '{definition}' > connection '{name}': set the URL to {wanted}, save"
+                            "IOM app > Providers > Installed > '{provider}' > connection '{title}': set the URL to {wanted}, save it{}",
+                            OwnerRow::told(owner.as_ref())
                         )],
                         evidence: "every provider connection reference names the target's connection and owner".to_owned(),
                         patience: Duration::from_mins(1),
@@ -265,6 +271,8 @@ impl Survey for ActivateConnections {
                     continue;
                 }
                 let id = new.map_or(Uuid::nil(), |new| new.id);
+                let provider = instance.map_or(&replaced.name, |instance| &instance.name);
+                let title = new.map_or(&name, |new| &new.title);
                 let after = json!({ "status": "Active" });
                 let definition = &definition.logical_name;
                 changes.push(Change {
@@ -283,7 +291,7 @@ impl Survey for ActivateConnections {
                         }),
                         after,
                         by_hand: vec![format!(
-                            "IOM app > Providers > Installed > '{definition}' > connection '{name}': activate it"
+                            "IOM app > Providers > Installed > '{provider}' > connection '{title}': activate it"
                         )],
                         evidence: "every provider connection reference is active".to_owned(),
                         patience: Duration::from_mins(5),

@@ -50,6 +50,7 @@ use uuid::Uuid;
 
 use self::activation::Activate;
 use self::cascades::Release;
+pub(super) use self::cascades::{Forbidding, forbidding};
 use self::connections::{ActivateConnections, Connections};
 use self::instances::{Install, Rename};
 use self::mappings::Mappings;

@@ -75,12 +75,61 @@ pub(super) struct Settings {
     kind: Setting,
 }
 
+/// By definition and the setting's logical name: the row and its value.
+type Held = BTreeMap<(String, String), (Uuid, String)>;
+
 /// A setting of a provider: which one it is, and its text.
 struct SettingRow {
     id: Uuid,
+    /// What people call it.
+    title: String,
     provider: Option<Uuid>,
     definition: Option<Uuid>,
     value: Option<String>,
+}
+
+/// What a setting shall be, and where a person finds it: the value itself may be a secret.
+struct Wanted {
+    value: String,
+    place: String,
+}
+
+impl Wanted {
+    /// What the runbook says, else what the target had, else what was recorded; none where there
+    /// was nothing.
+    fn of(
+        kind: Setting,
+        overridden: Option<String>,
+        target: Option<&(Uuid, String)>,
+        (seal, recorded): (&str, &SettingRow),
+    ) -> Option<Self> {
+        let word = kind.word();
+        if let Some(value) = overridden {
+            let place = "what the runbook names under `parameters` of reinstall-providers";
+            return Some(Self {
+                value,
+                place: place.to_owned(),
+            });
+        }
+        if let Some((id, value)) = target {
+            return Some(Self {
+                value: value.clone(),
+                place: format!(
+                    "what the target had before the copy: capture `target/{word}/{id}` in the copy \
+                     of the seal '{}' beside the state file",
+                    seals::BEFORE_COPY
+                ),
+            });
+        }
+        Some(Self {
+            value: recorded.value.clone()?,
+            place: format!(
+                "what was recorded: capture `{word}/{}` in the copy of the seal '{seal}' beside the \
+                 state file",
+                recorded.id
+            ),
+        })
+    }
 }
 
 impl Settings {
@@ -99,6 +148,7 @@ impl Settings {
             .map(|(id, row)| {
                 Ok(SettingRow {
                     id,
+                    title: names.title(self.kind.table(), &row, id),
                     provider: names.lookup(&row, &format!("{word}.provider"))?,
                     definition: names.lookup(&row, &format!("{word}.definition"))?,
                     value: names.text(&row, self.kind.value_column())?,
@@ -125,8 +175,8 @@ impl Settings {
             .and_then(|(_, row)| text(&row, column))
     }
 
-    /// What the target had before the copy, by definition and the setting's logical name.
-    fn target_values(&self, known: &Known) -> Result<BTreeMap<(String, String), String>, Failure> {
+    /// What the target had before the copy.
+    fn target_values(&self, known: &Known) -> Result<Held, Failure> {
         let before = Catalogue::sealed(&self.refresh, known, seals::BEFORE_COPY, "target/")?;
         let rows = seals::rows(
             known,
@@ -141,7 +191,7 @@ impl Settings {
                 .and_then(|p| before.definition_of(p));
             let name = self.logical_name(known, seals::BEFORE_COPY, "target/", row.definition);
             if let (Some(definition), Some(name), Some(value)) = (definition, name, row.value) {
-                values.insert((definition.logical_name.clone(), name), value);
+                values.insert((definition.logical_name.clone(), name), (row.id, value));
             }
         }
         Ok(values)
@@ -187,6 +237,7 @@ impl Survey for Settings {
         let current = self.read(view.by_id(&table.logical_name).await?.into_iter().collect())?;
         let recorded = self.read(seals::rows(known, seals::PROVIDERS, self.kind.word()))?;
         let target = self.target_values(known)?;
+        let seal = known.seal_name(seals::PROVIDERS);
         let column = Names::of(refresh).column(self.kind.value_column())?;
         let mut changes = Vec::new();
         for (replaced, definition, instance) in old.instances(&now) {
@@ -198,13 +249,9 @@ impl Survey for Settings {
                     .logical_name(known, seals::PROVIDERS, "", row.definition)
                     .unwrap_or_else(|| row.id.to_string());
                 let at = (definition.logical_name.clone(), name.clone());
-                let wanted = self.overridden(&definition.logical_name, &name)?;
-                let Some(wanted) = wanted
-                    .or_else(|| target.get(&at).cloned())
-                    .or(row.value.clone())
-                else {
-                    continue;
-                };
+                let overridden = self.overridden(&definition.logical_name, &name)?;
+                let wanted = Wanted::of(self.kind, overridden, target.get(&at), (&seal, row));
+                let Some(wanted) = wanted else { continue };
                 let new_row = instance.and_then(|instance| {
                     current
                         .iter()
@@ -216,16 +263,22 @@ impl Survey for Settings {
                     return Err(missing(self.kind.noun(), &name, &instance.name));
                 }
                 let value = new_row.and_then(|row| row.value.clone());
-                if new_row.is_some() && value.as_deref() == Some(wanted.as_str()) {
+                if new_row.is_some() && value.as_deref() == Some(wanted.value.as_str()) {
                     continue;
                 }
+                let by_hand = format!(
+                    "IOM app > Providers > Installed > '{}' > {}s > '{}': set it to {}",
+                    instance.map_or(&replaced.name, |instance| &instance.name),
+                    self.kind.noun(),
+                    new_row.map_or(&row.title, |row| &row.title),
+                    wanted.place
+                );
                 changes.push(self.change(
-                    &table.entity_set,
-                    column,
-                    &definition.logical_name,
-                    &name,
+                    (&table.entity_set, column),
+                    (&definition.logical_name, &name),
                     (new_row.map_or(Uuid::nil(), |row| row.id), value),
-                    wanted,
+                    wanted.value,
+                    by_hand,
                 ));
             }
         }
@@ -236,12 +289,11 @@ impl Survey for Settings {
 impl Settings {
     fn change(
         &self,
-        entity_set: &str,
-        column: &str,
-        definition: &str,
-        name: &str,
+        (entity_set, column): (&str, &str),
+        (definition, name): (&str, &str),
         (id, current): (Uuid, Option<String>),
         wanted: String,
+        by_hand: String,
     ) -> Change {
         // A parameter may be a secret: everywhere but in the request it is a fingerprint.
         let shown = |value: Option<&str>| json!({ "value": value.map(fingerprint) });
@@ -265,10 +317,7 @@ impl Settings {
                     },
                 }),
                 after,
-                by_hand: vec![format!(
-                    "IOM app > Providers > Installed > '{definition}' > {noun}s: put back '{name}' \
-                     (its value is in the state file's capture)"
-                )],
+                by_hand: vec![by_hand],
                 evidence: format!("every {noun} has the value that was recorded"),
                 patience: Duration::from_mins(1),
             }

@@ -76,14 +76,7 @@ impl Survey for Restore {
             let after = graph_values(&slots, &dangling, |slot| json!(join.wanted(slot.action)));
             let by_hand = slots
                 .iter()
-                .map(|slot| {
-                    let action = join.old.actions.get(&slot.action).map(|a| a.name.clone());
-                    format!(
-                        "IOM app > Orchestrations > Flows > '{name}' > tile '{}': choose the newly created provider action '{}'",
-                        slot.tile,
-                        action.unwrap_or_default()
-                    )
-                })
+                .map(|slot| by_hand(&name, slot, &join))
                 .chain([format!("save '{name}'")])
                 .collect();
             let reader = {
@@ -129,6 +122,31 @@ impl Survey for Restore {
         }
         Ok(changes)
     }
+}
+
+/// What a person does to fill a slot: the action by the name that it has now.
+fn by_hand(orchestration: &str, slot: &Slot, join: &Join) -> String {
+    let tile = format!(
+        "IOM app > Orchestrations > Flows > '{orchestration}' > tile '{}'",
+        slot.tile
+    );
+    let old = join.old.actions.get(&slot.action);
+    let old = old.map(|action| action.name.clone()).unwrap_or_default();
+    let name = match join.replacement(slot.action) {
+        Match::One(_, name) => name,
+        _ => old.clone(),
+    };
+    let provider = join
+        .instance(slot.action)
+        .map_or_else(String::new, |provider| {
+            format!(" of provider '{}'", provider.name)
+        });
+    let renamed = if name == old {
+        String::new()
+    } else {
+        format!(" (it was called '{old}')")
+    };
+    format!("{tile}: choose the newly created provider action '{name}'{provider}{renamed}")
 }
 
 /// The slots that are still to be filled: empty ones, and, in a plan, those that step 5 will empty.

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use crate::clients::{ErrorKind, literal};
 use crate::engine::Failure;
-use crate::runbook::Owner;
+use crate::runbook::{Owner, Span};
 use crate::steps::Refresh;
 use crate::steps::names::{Fields, text};
 use crate::steps::probes::finding::{Finding, Probe};
@@ -54,16 +54,21 @@ pub(super) async fn owners(refresh: &Refresh) -> Result<Vec<Finding>, Failure> {
         return Ok(findings);
     }
     if let Some(owner) = &steps.reconfigure_connections.options.owner {
-        findings.push(owner_finding(refresh, "owner", &owner.value).await?);
+        findings.push(owner_finding(refresh, "owner", &owner.value, owner.span).await?);
     }
     if let Some(user) = &refresh.runbook.act_as {
         let owner = Owner::User(user.value.clone());
-        findings.push(owner_finding(refresh, "act-as", &owner).await?);
+        findings.push(owner_finding(refresh, "act-as", &owner, user.span).await?);
     }
     Ok(findings)
 }
 
-async fn owner_finding(refresh: &Refresh, key: &str, owner: &Owner) -> Result<Finding, Failure> {
+async fn owner_finding(
+    refresh: &Refresh,
+    key: &str,
+    owner: &Owner,
+    span: Span,
+) -> Result<Finding, Failure> {
     let (what, column, wanted) = match owner {
         Owner::User(wanted) => ("user", "domainname", wanted),
         Owner::Team(wanted) => ("team", "name", wanted),
@@ -71,8 +76,11 @@ async fn owner_finding(refresh: &Refresh, key: &str, owner: &Owner) -> Result<Fi
     let table = if what == "user" { "systemuser" } else { "team" };
     let probe = Probe::new(
         format!("`{key}`, {what} '{wanted}', can own in the source"),
-        "the copy brings the source's users and teams: add it to the source (a user enabled, a team \
-         of type owner or Entra group), or name another",
+        format!(
+            "the copy brings the source's users and teams: add it to the source (a user enabled, a \
+             team of type owner or Entra group), or name another at {}",
+            refresh.runbook.place(span)
+        ),
     )
     .wrong();
     let mut filter = format!("{column} eq {}", literal(wanted));

@@ -3,6 +3,7 @@
 
 use crate::clients::{Environment, ErrorKind, Package};
 use crate::engine::Failure;
+use crate::runbook::StepName;
 use crate::steps::Refresh;
 use crate::steps::probes::finding::{Finding, Probe};
 use crate::text::count;
@@ -101,7 +102,8 @@ pub(super) async fn candidate(refresh: &Refresh) -> Result<Finding, Failure> {
         "the service offers the target for a copy of the source",
         "give the caller the right to list copy candidates, or look in the admin center why the \
          target cannot be chosen",
-    );
+    )
+    .before(StepName::CopyEnvironments);
     let source = refresh.runbook.source.value;
     match refresh.power_platform.copy_candidates(source).await {
         Ok(candidates) => {
@@ -122,7 +124,8 @@ pub(super) async fn order_management(refresh: &Refresh, side: &str) -> Result<Fi
         format!("Intelligent Order Management is installed in the {side}"),
         "install it first: the guide presumes it in both environments; or give the caller the right \
          to list application packages",
-    );
+    )
+    .before(StepName::CopyEnvironments);
     let id = if side == "source" {
         refresh.runbook.source.value
     } else {

@@ -4,24 +4,20 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 use uuid::Uuid;
-use wildmatch::WildMatch;
 
 use super::sight::{Sight, old_providers};
+use crate::engine::Failure;
 use crate::runbook::TurnOn;
 use crate::steps::Refresh;
-use crate::steps::connections::connector_name;
-use crate::steps::flows::{COMPILED, is_deployed_by, is_on};
+use crate::steps::activate_flows::{Rules, Wanted};
+use crate::steps::flows::{self, COMPILED, Definition, is_deployed_by};
+use crate::steps::marks::Marks;
 use crate::steps::names::{Fields, text};
 use crate::steps::probes::finding::{Finding, Probe};
-use crate::steps::probes::flow::{self, Definition};
 use crate::steps::probes::reading::{Rows, told};
-use crate::steps::providers::Catalogue;
 
 /// The state of a flow that a data loss prevention policy has switched off.
 const SUSPENDED: i64 = 2;
-
-/// A custom connector (Dataverse, `connector`, `connectortype`).
-const CUSTOM: i64 = 1;
 
 /// Judges the source's flows; nothing where step 4 is skipped.
 pub(super) fn ask(refresh: &Refresh, sight: &Sight) -> Vec<Finding> {
@@ -32,49 +28,25 @@ pub(super) fn ask(refresh: &Refresh, sight: &Sight) -> Vec<Finding> {
         patterns(refresh, sight),
         suspended(sight),
         http_triggers(sight),
-        custom_connectors(sight),
+        traces(refresh, sight),
     ]
 }
 
-/// Does a pattern of the runbook (a glob over names, or a workflow id) name this flow?
-fn matches(pattern: &str, id: Uuid, name: &str) -> bool {
-    Uuid::try_parse(pattern).is_ok_and(|wanted| wanted == id)
-        || WildMatch::new_case_insensitive(pattern).matches(name)
-}
-
-/// The flows that step 4 will want on, by the runbook and the source's states. Left out: what old
-/// providers deployed and what orchestrations compiled, which later steps make anew.
+/// The source's flows that step 4 will turn on, by the runbook and the source's states.
 pub(super) fn wanted_on<'a>(
     refresh: &Refresh,
-    flows: &'a Rows,
-    catalogue: &Catalogue,
-) -> Vec<(Uuid, &'a Fields)> {
-    let options = &refresh.runbook.steps.activate_flows.options;
+    sight: &'a Sight,
+) -> Result<Vec<(Uuid, &'a Fields)>, Failure> {
     if refresh.runbook.steps.activate_flows.skip.is_some() {
-        return Vec::new();
+        return Ok(Vec::new());
     }
-    let old = old_providers(catalogue);
-    let any = |patterns: &[crate::runbook::Located<String>], id, name: &str| {
-        patterns
-            .iter()
-            .any(|pattern| matches(&pattern.value, id, name))
-    };
-    flows
+    let all = told(&sight.flows)?;
+    let old = old_providers(told(&sight.catalogue)?);
+    let rules = Rules::over(refresh, all.iter(), old, told(&sight.policies)?.iter());
+    let wanted = all
         .iter()
-        .filter(|(id, row)| {
-            let name = flow::name(**id, row);
-            let wanted = match &options.turn_on.value {
-                TurnOn::AsInSource => is_on(row),
-                TurnOn::All => true,
-                TurnOn::Flows(patterns) => any(patterns, **id, &name),
-            };
-            wanted
-                && !any(&options.except, **id, &name)
-                && !is_deployed_by(&name, &old)
-                && !name.starts_with(COMPILED)
-        })
-        .map(|(id, row)| (*id, row))
-        .collect()
+        .filter(|(id, row)| rules.wanted(**id, &flows::name(**id, row)) == Wanted::On);
+    Ok(wanted.map(|(id, row)| (*id, row)).collect())
 }
 
 fn patterns(refresh: &Refresh, sight: &Sight) -> Finding {
@@ -89,24 +61,24 @@ fn patterns(refresh: &Refresh, sight: &Sight) -> Finding {
         TurnOn::All | TurnOn::AsInSource => &[],
     };
     let replaced = options.replace.iter().map(|replacement| &replacement.flow);
-    let patterns: Vec<&str> = turned_on
+    let patterns: Vec<(&str, String)> = turned_on
         .iter()
         .chain(&options.except)
         .chain(replaced)
-        .map(|pattern| pattern.value.as_str())
+        .map(|pattern| (pattern.value.as_str(), refresh.runbook.place(pattern.span)))
         .collect();
     probe.settle(told(&sight.flows).map(|flows| patterns_judged(&probe, &patterns, flows)))
 }
 
-fn patterns_judged(probe: &Probe, patterns: &[&str], flows: &Rows) -> Finding {
+fn patterns_judged(probe: &Probe, patterns: &[(&str, String)], flows: &Rows) -> Finding {
     let idle: Vec<String> = patterns
         .iter()
-        .filter(|pattern| {
+        .filter(|(pattern, _)| {
             !flows
                 .iter()
-                .any(|(id, row)| matches(pattern, *id, &flow::name(*id, row)))
+                .any(|(id, row)| flows::is_named(pattern, *id, &flows::name(*id, row)))
         })
-        .map(|pattern| format!("'{pattern}'"))
+        .map(|(pattern, place)| format!("'{pattern}' ({place})"))
         .collect();
     probe.none_of(
         &idle,
@@ -127,7 +99,7 @@ fn suspended_judged(probe: &Probe, flows: &Rows) -> Finding {
     let found: Vec<String> = flows
         .iter()
         .filter(|(_, row)| row.get("statecode").and_then(Value::as_i64) == Some(SUSPENDED))
-        .map(|(id, row)| format!("'{}'", flow::name(*id, row)))
+        .map(|(id, row)| format!("'{}'", flows::name(*id, row)))
         .collect();
     probe.unless_any(&found, "none is")
 }
@@ -148,74 +120,55 @@ fn http_triggers(sight: &Sight) -> Finding {
 fn http_judged(probe: &Probe, flows: &Rows, old_providers: &BTreeSet<Uuid>) -> Finding {
     let found: Vec<String> = flows
         .iter()
-        .map(|(id, row)| (flow::name(*id, row), row))
+        .map(|(id, row)| (flows::name(*id, row), row))
         .filter(|(name, row)| {
             !is_deployed_by(name, old_providers)
                 && !name.starts_with(COMPILED)
-                && Definition::of(row).starts_by_http
+                && Definition::of(row).is_some_and(|definition| definition.starts_by_http())
         })
         .map(|(name, _)| format!("'{name}'"))
         .collect();
     probe.unless_any(&found, "no flow of the source has one")
 }
 
-fn custom_connectors(sight: &Sight) -> Finding {
+/// Is something of the source written into a flow that should be on, and does no rule mend it?
+fn traces(refresh: &Refresh, sight: &Sight) -> Finding {
     let probe = Probe::new(
-        "custom connectors lead where the target's shall lead",
-        "after the copy open each custom connector in the maker portal: host, sign-in and the flows \
-         that use it",
+        "no flow that should be on has the source written into it",
+        format!(
+            "write a rule for it under `replace` of the step at {}, or change it in the designer \
+             after the copy: until then it acts on the source",
+            refresh
+                .runbook
+                .place(refresh.runbook.steps.activate_flows.span)
+        ),
     );
-    let answer = told(&sight.connectors)
-        .and_then(|connectors| Ok(custom_judged(&probe, connectors, told(&sight.flows)?)));
-    probe.settle(answer)
-}
-
-fn custom_judged(probe: &Probe, connectors: &Rows, flows: &Rows) -> Finding {
-    let definitions: Vec<(String, Definition)> = flows
-        .iter()
-        .map(|(id, row)| (flow::name(*id, row), Definition::of(row)))
-        .collect();
-    let found: Vec<String> = connectors
-        .values()
-        .filter(|row| row.get("connectortype").and_then(Value::as_i64) == Some(CUSTOM))
-        .map(|row| {
-            let title = text(row, "displayname").or_else(|| text(row, "name"));
-            let keys: BTreeSet<String> = ["connectorinternalid", "name"]
+    let marks = Marks::of(&refresh.source_environment, &refresh.target_environment);
+    let rules = &refresh.runbook.steps.activate_flows.options.replace;
+    probe.settle(wanted_on(refresh, sight).map(|wanted| {
+        let mut found = Vec::new();
+        for (id, row) in wanted {
+            let name = flows::name(id, row);
+            let mut data = text(row, "clientdata").unwrap_or_default();
+            for rule in rules
                 .iter()
-                .filter_map(|column| text(row, column))
-                .map(|key| connector_name(&key))
-                .collect();
-            let users: Vec<&str> = definitions
-                .iter()
-                .filter(|(_, definition)| !definition.connectors.is_disjoint(&keys))
-                .map(|(name, _)| name.as_str())
-                .collect();
-            let title = title.unwrap_or_else(|| "without a name".to_owned());
-            if users.is_empty() {
-                format!("'{title}', used by no flow")
-            } else {
-                format!("'{title}', used by '{}'", users.join("', '"))
+                .filter(|rule| flows::is_named(&rule.flow.value, id, &name))
+            {
+                data = flows::replaced(&data, &rule.find.value, &rule.with.value).into_owned();
             }
-        })
-        .collect();
-    probe.unless_any(&found, "the source has none")
+            let left = marks.found_in(&data).into_iter();
+            found.extend(left.map(|mark| format!("'{name}': {}", mark.what)));
+        }
+        probe.unless_any(&found, "none has")
+    }))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::steps::probes::finding::Verdict;
+    use crate::steps::probes::reading::numbered as rows;
     use serde_json::json;
-
-    fn rows(values: &[Value]) -> Rows {
-        let row = |(n, value): (usize, &Value)| {
-            (
-                Uuid::from_u128(n as u128 + 1),
-                value.as_object().unwrap().clone(),
-            )
-        };
-        values.iter().enumerate().map(row).collect()
-    }
 
     fn probe() -> Probe {
         Probe::new("well", "mend it")
@@ -225,12 +178,18 @@ mod tests {
     fn a_pattern_that_matches_nothing_is_a_mistake() {
         let flows = rows(&[json!({"name": "Nightly export"})]);
         let id = Uuid::from_u128(1).to_string();
-        let of = |patterns: &[&str]| patterns_judged(&probe(), patterns, &flows);
+        let of = |patterns: &[&str]| {
+            let patterns: Vec<(&str, String)> = patterns
+                .iter()
+                .map(|p| (*p, "x.yaml:1:1".to_owned()))
+                .collect();
+            patterns_judged(&probe(), &patterns, &flows)
+        };
         assert_eq!(of(&["nightly *", &id]).verdict, Verdict::Pass);
         let finding = of(&["Nightly *", "Legacy *"]);
         assert_eq!(
             (finding.verdict, finding.read.as_str()),
-            (Verdict::Fail, "'Legacy *'")
+            (Verdict::Fail, "'Legacy *' (x.yaml:1:1)")
         );
     }
 
@@ -263,23 +222,6 @@ mod tests {
         assert_eq!(
             (finding.verdict, finding.read.as_str()),
             (Verdict::Unknown, "'Webhook'")
-        );
-    }
-
-    #[test]
-    fn custom_connectors_are_named_with_their_flows() {
-        let data = json!({"properties": {"connectionReferences": {"x": {"api": {"name": "shared_new-5f1"}}}}});
-        let flows = rows(&[json!({"name": "Ship", "clientdata": data.to_string()})]);
-        let connectors = rows(&[
-            json!({"displayname": "Carrier", "connectorinternalid": "shared_new-5f1", "connectortype": 1}),
-            json!({"displayname": "Plain", "connectortype": 0}),
-        ]);
-        let finding = custom_judged(&probe(), &connectors, &flows);
-        assert_eq!(finding.verdict, Verdict::Unknown);
-        assert_eq!(finding.read, "'Carrier', used by 'Ship'");
-        assert_eq!(
-            custom_judged(&probe(), &Rows::new(), &flows).verdict,
-            Verdict::Pass
         );
     }
 }

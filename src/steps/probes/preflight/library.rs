@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::sight::{Sight, reinstalled};
 use crate::engine::Failure;
-use crate::runbook::{IomTable, ProviderChoice, Secret, Word as _};
+use crate::runbook::{IomTable, Located, Secret, Word as _};
 use crate::steps::Refresh;
 use crate::steps::names::Names;
 use crate::steps::probes::finding::{Finding, Probe};
@@ -31,21 +31,8 @@ pub(super) fn ask(refresh: &Refresh, sight: &Sight) -> Vec<Finding> {
     let probe = parameters_probe();
     findings.push(probe.settle(catalogue.clone().and_then(|catalogue| {
         let declared = declared(refresh, sight, catalogue)?;
-        Ok(parameters(&probe, &options.parameters, &declared))
-    })));
-    let listed: Vec<&str> = match &options.providers.value {
-        ProviderChoice::PreviouslyActive => Vec::new(),
-        ProviderChoice::Definitions(names) => names.iter().map(|n| n.value.as_str()).collect(),
-    };
-    let accepted = options.accept_terms.iter().map(|name| name.value.as_str());
-    let probe = listed_probe();
-    findings.push(probe.settle(catalogue.map(|catalogue| {
-        let known: BTreeSet<String> = catalogue
-            .definitions
-            .values()
-            .map(|definition| definition.logical_name.to_ascii_lowercase())
-            .collect();
-        listed_judged(&probe, listed.into_iter().chain(accepted), &known)
+        let place = |value: &Located<Secret>| refresh.runbook.place(value.span);
+        Ok(parameters(&probe, &options.parameters, place, &declared))
     })));
     findings
 }
@@ -100,9 +87,10 @@ fn definitions(probe: &Probe, again: &[(&Provider, Option<&Definition>)]) -> Fin
 fn secrets(refresh: &Refresh) -> Finding {
     let parameters = &refresh.runbook.steps.reinstall_providers.options.parameters;
     let each = parameters.iter().flat_map(|(definition, values)| {
-        values
-            .iter()
-            .map(move |(name, secret)| (format!("{definition}.{name}"), &secret.value))
+        values.iter().map(move |(name, secret)| {
+            let place = refresh.runbook.place(secret.span);
+            (format!("{definition}.{name} ({place})"), &secret.value)
+        })
     });
     secrets_judged(each, |secret| refresh.secret(secret).map(drop))
 }
@@ -168,19 +156,22 @@ fn parameters_probe() -> Probe {
 fn parameters<T>(
     probe: &Probe,
     written: &BTreeMap<String, BTreeMap<String, T>>,
+    place: impl Fn(&T) -> String,
     declared: &Declared,
 ) -> Finding {
     let mut unknown = Vec::new();
     for (definition, values) in written {
         let Some(known) = declared.get(&definition.to_ascii_lowercase()) else {
-            unknown.push(format!("there is no definition '{definition}'"));
+            let at = values.values().next().map(&place).unwrap_or_default();
+            unknown.push(format!("there is no definition '{definition}' ({at})"));
             continue;
         };
-        for name in values.keys() {
+        for (name, value) in values {
             if !known.contains(&name.to_ascii_lowercase()) {
                 let has: Vec<&str> = known.iter().map(String::as_str).collect();
                 unknown.push(format!(
-                    "'{definition}' has no parameter '{name}', but {}",
+                    "'{definition}' has no parameter '{name}' ({}), but {}",
+                    place(value),
                     if has.is_empty() {
                         "none".to_owned()
                     } else {
@@ -191,26 +182,6 @@ fn parameters<T>(
         }
     }
     probe.none_of(&unknown, "all do")
-}
-
-fn listed_probe() -> Probe {
-    Probe::new(
-        "`providers` and `accept-terms` name definitions of the library",
-        "write the logical names of definitions, as the library of the source has them",
-    )
-    .wrong()
-}
-
-fn listed_judged<'a>(
-    probe: &Probe,
-    listed: impl Iterator<Item = &'a str>,
-    known: &BTreeSet<String>,
-) -> Finding {
-    let unknown: Vec<String> = listed
-        .filter(|name| !known.contains(&name.to_ascii_lowercase()))
-        .map(|name| format!("'{name}'"))
-        .collect();
-    probe.none_of(&unknown, &count(known.len(), "definition"))
 }
 
 #[cfg(test)]
@@ -281,23 +252,20 @@ mod tests {
                 definition.to_owned(),
                 BTreeMap::from([(name.to_owned(), "value")]),
             )]);
-            parameters(&parameters_probe(), &written, &declared)
+            parameters(
+                &parameters_probe(),
+                &written,
+                |_| "x.yaml:1:1".to_owned(),
+                &declared,
+            )
         };
         assert_eq!(of("msdyn_Avalara", "CompanyCode").verdict, Verdict::Pass);
         let wrong = of("msdyn_avalara", "company");
         assert_eq!(wrong.verdict, Verdict::Fail);
         assert_eq!(
             wrong.read,
-            "'msdyn_avalara' has no parameter 'company', but companycode"
+            "'msdyn_avalara' has no parameter 'company' (x.yaml:1:1), but companycode"
         );
         assert_eq!(of("msdyn_avalra", "companycode").verdict, Verdict::Fail);
-    }
-
-    #[test]
-    fn a_list_names_definitions_that_exist() {
-        let known = BTreeSet::from(["msdyn_fedex".to_owned()]);
-        let of = |name| listed_judged(&listed_probe(), [name].into_iter(), &known).verdict;
-        assert_eq!(of("msdyn_FedEx"), Verdict::Pass);
-        assert_eq!(of("fedex"), Verdict::Fail);
     }
 }

@@ -7,9 +7,8 @@ use uuid::Uuid;
 use super::sight::Sight;
 use crate::runbook::IomTable;
 use crate::steps::Refresh;
-use crate::steps::graph::{Slot, slots};
+use crate::steps::graph::{Dialect, slots};
 use crate::steps::names::Names;
-use crate::steps::probes::dangling;
 use crate::steps::probes::finding::{Finding, Probe, named};
 use crate::steps::probes::reading::told;
 
@@ -32,6 +31,8 @@ pub(super) fn ask(refresh: &Refresh, sight: &Sight) -> Option<Finding> {
         for (id, row) in rows {
             let name = names.title(IomTable::Orchestration, row, *id);
             let graph = names.text(row, "orchestration.graph")?;
+            // An orchestration that nobody has drawn yet holds no graph.
+            let graph = graph.filter(|graph| !graph.trim().is_empty());
             graphs.extend(graph.map(|graph| (name, graph)));
         }
         Ok(judged(&probe, &graphs, &actions))
@@ -41,29 +42,31 @@ pub(super) fn ask(refresh: &Refresh, sight: &Sight) -> Option<Finding> {
 
 fn judged(probe: &Probe, graphs: &[Graph], actions: &BTreeMap<Uuid, String>) -> Finding {
     let mut unreadable = Vec::new();
-    let mut found: Vec<Slot> = Vec::new();
+    let mut loose = Vec::new();
+    let mut found = 0;
+    let dialect = Dialect::learn(graphs.iter().map(|(_, graph)| graph.as_str()), actions);
     for (name, graph) in graphs {
-        match slots(graph, actions) {
-            Ok(slots) => found.extend(slots),
+        let read = slots(graph, actions)
+            .and_then(|slots| Ok((slots.len(), dialect.dangling(graph, actions)?)));
+        match read {
+            Ok((slots, dangling)) => {
+                found += slots;
+                loose.extend(
+                    dangling
+                        .iter()
+                        .map(|d| format!("'{name}', tile '{}': {}", d.tile, d.id)),
+                );
+            }
             Err(error) => unreadable.push(format!("'{name}': {error}")),
         }
     }
     if !unreadable.is_empty() {
         return probe.fail(named(&unreadable));
     }
-    let members = dangling::members(&found);
-    let loose: Vec<String> = graphs
-        .iter()
-        .flat_map(|(name, graph)| {
-            let ids = dangling::ids(graph, &members, actions);
-            ids.into_iter()
-                .map(move |id| format!("'{name}' holds {id}"))
-        })
-        .collect();
     let mut read = format!(
         "{} orchestrations, {} slots with provider actions",
         graphs.len(),
-        found.len()
+        found
     );
     if !loose.is_empty() {
         read += &format!(
@@ -84,7 +87,8 @@ mod tests {
         let known = "20000000-0000-4000-8000-000000000101";
         let gone = "20000000-0000-4000-8000-000000009999";
         let actions = BTreeMap::from([(Uuid::try_parse(known).unwrap(), "Send".to_owned())]);
-        let graph = |id: &str| format!(r#"{{"action":{{"id":"{id}","name":"Send"}}}}"#);
+        let graph =
+            |id: &str| format!(r#"{{"name":"Fulfil","action":{{"id":"{id}","name":"Send"}}}}"#);
         let probe = Probe::new("editable", "open it");
         let good = [
             ("Order".to_owned(), graph(known)),
@@ -93,7 +97,9 @@ mod tests {
         let finding = judged(&probe, &good, &actions);
         assert_eq!(finding.verdict, Verdict::Pass);
         assert!(
-            finding.read.contains(&format!("'Returns' holds {gone}")),
+            finding
+                .read
+                .contains(&format!("'Returns', tile 'Fulfil': {gone}")),
             "{}",
             finding.read
         );

@@ -30,6 +30,7 @@ pub(super) struct Sight {
     pub(super) provider_references: Reading<Rows>,
     pub(super) reference_definitions: Reading<Rows>,
     pub(super) orchestrations: Reading<Rows>,
+    pub(super) policies: Reading<Rows>,
     /// The target's connections.
     pub(super) connections: Reading<Vec<Connection>>,
     pub(super) target: TargetSight,
@@ -69,6 +70,7 @@ impl Sight {
             provider_references: iom(IomTable::ProviderConnectionReference).await?,
             reference_definitions: iom(IomTable::ProviderDefinitionConnectionReference).await?,
             orchestrations: iom(IomTable::Orchestration).await?,
+            policies: iom(IomTable::Policy).await?,
             connections: kept(connections.map_err(Failure::from))?,
             target: TargetSight::read(refresh).await?,
         })

@@ -8,6 +8,7 @@ use crate::steps::Refresh;
 use crate::steps::names::{Fields, Names, text};
 use crate::steps::probes::finding::{Finding, Probe};
 use crate::steps::probes::reading::{Reading, Rows, kept, rows, told};
+use crate::steps::reconfigure_connections::is_iom_solution;
 use crate::steps::view::View;
 use crate::text::count;
 
@@ -64,17 +65,9 @@ fn versions(rows: &Reading<Rows>) -> Reading<Versions> {
     let of = |row: &Fields| Some((text(row, "uniquename")?, text(row, "version")?));
     Ok(rows
         .values()
-        .filter(|row| is_order_management(row))
+        .filter(|row| is_iom_solution(row))
         .filter_map(of)
         .collect())
-}
-
-/// Is it one of IOM's solutions? Unique names are not published; display names say it.
-fn is_order_management(row: &Fields) -> bool {
-    let lower = |column| text(row, column).unwrap_or_default().to_ascii_lowercase();
-    lower("friendlyname").contains("intelligent order management")
-        || lower("uniquename").starts_with("msdyn_intelligentordermanagement")
-        || lower("uniquename").starts_with("msdyn_iom")
 }
 
 fn differences(probe: &Probe, source: &Versions, target: &Versions) -> Finding {

@@ -8,15 +8,14 @@ use uuid::Uuid;
 use super::sight::Sight;
 use crate::engine::{Failure, Known};
 use crate::runbook::IomTable;
-use crate::steps::detach_provider_actions::is_published;
+use crate::steps::Refresh;
+use crate::steps::detach_provider_actions::{Recorded, is_published, old_catalogue, recorded};
 use crate::steps::flows::{COMPILED, is_on};
-use crate::steps::graph::{Slot, slots};
+use crate::steps::graph::{Dialect, slots};
 use crate::steps::names::{Names, is_labelled, text};
-use crate::steps::probes::dangling;
 use crate::steps::probes::finding::{Finding, Probe, named};
 use crate::steps::probes::reading::{Rows, told};
 use crate::steps::providers::Catalogue;
-use crate::steps::{Refresh, seals};
 use crate::text::count;
 
 /// An orchestration that is published.
@@ -89,29 +88,21 @@ fn dangled(
     let Some(known) = known else {
         return Ok(BTreeMap::new());
     };
-    let names = Names::of(refresh);
-    let actions = Catalogue::sealed(refresh, known, seals::ORCHESTRATIONS, "")?.action_names();
-    let mut graphs = Vec::new();
-    for (id, row) in seals::rows(known, seals::ORCHESTRATIONS, "orchestration") {
-        let graph = names.text(&row, "orchestration.graph")?.unwrap_or_default();
-        graphs.push((id, graph));
-    }
-    let found: Vec<Slot> = graphs
-        .iter()
-        .filter_map(|(_, graph)| slots(graph, &actions).ok())
-        .flatten()
-        .collect();
-    let members = dangling::members(&found);
-    Ok(graphs
-        .iter()
-        .map(|(id, graph)| (*id, dangling::ids(graph, &members, &actions)))
+    let old = old_catalogue(refresh, known)?;
+    let of = |recorded: Recorded| {
+        let ids = recorded.dangling.iter().map(|dangling| dangling.id);
+        (recorded.id, ids.collect())
+    };
+    Ok(recorded(refresh, known, &old)?
+        .into_iter()
+        .map(of)
         .collect())
 }
 
 fn slots_judged(probe: &Probe, published: &[Published], catalogue: &Catalogue) -> Finding {
     let actions = catalogue.action_names();
     let mut bad = Vec::new();
-    let mut found: Vec<Slot> = Vec::new();
+    let mut found = 0;
     for orchestration in published {
         let name = &orchestration.name;
         let slots = match slots(&orchestration.graph, &actions) {
@@ -139,14 +130,19 @@ fn slots_judged(probe: &Probe, published: &[Published], catalogue: &Catalogue) -
                 )),
             }
         }
-        found.extend(slots);
+        found += slots.len();
     }
-    let members = dangling::members(&found);
+    let dialect = Dialect::learn(published.iter().map(|o| o.graph.as_str()), &actions);
     let mut before = Vec::new();
     for orchestration in published {
-        for id in dangling::ids(&orchestration.graph, &members, &actions) {
-            let seen = format!("'{}' holds {id}, which is no action's", orchestration.name);
-            if orchestration.dangled.contains(&id) {
+        // A graph that cannot be read is told above.
+        let dangling = dialect.dangling(&orchestration.graph, &actions);
+        for dangling in dangling.unwrap_or_default() {
+            let seen = format!(
+                "'{}', tile '{}': {} is no action's",
+                orchestration.name, dangling.tile, dangling.id
+            );
+            if orchestration.dangled.contains(&dangling.id) {
                 before.push(format!("{seen}, and was none's before the refresh"));
             } else {
                 bad.push(seen);
@@ -154,11 +150,7 @@ fn slots_judged(probe: &Probe, published: &[Published], catalogue: &Catalogue) -
         }
     }
     if bad.is_empty() {
-        let good = format!(
-            "{} slots of {} orchestrations",
-            found.len(),
-            published.len()
-        );
+        let good = format!("{} slots of {} orchestrations", found, published.len());
         return probe.unless_any(&before, &good);
     }
     bad.extend(before);

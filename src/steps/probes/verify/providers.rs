@@ -3,13 +3,11 @@
 use std::collections::BTreeSet;
 
 use uuid::Uuid;
-use wildmatch::WildMatch;
 
 use super::sight::Sight;
 use crate::engine::Known;
-use crate::steps::flows::{is_deployed_by, is_on};
+use crate::steps::flows::{self, Deployer, deployer, is_deployed_by, is_on};
 use crate::steps::probes::finding::{Finding, Probe};
-use crate::steps::probes::flow::{self, Deployer, deployer};
 use crate::steps::probes::reading::{Rows, told};
 use crate::steps::providers::{Catalogue, Provider};
 use crate::steps::{Refresh, seals};
@@ -36,10 +34,10 @@ pub(super) fn ask(refresh: &Refresh, sight: &Sight, known: Option<&Known>) -> Ve
     );
     let options = &refresh.runbook.steps.activate_flows.options;
     let excepted = |id: Uuid, name: &str| {
-        options.except.iter().any(|pattern| {
-            Uuid::try_parse(&pattern.value).is_ok_and(|wanted| wanted == id)
-                || WildMatch::new_case_insensitive(&pattern.value).matches(name)
-        })
+        options
+            .except
+            .iter()
+            .any(|pattern| flows::is_named(&pattern.value, id, name))
     };
     let old: BTreeSet<Uuid> = known
         .map(|known| seals::rows(known, seals::PROVIDERS, "provider"))
@@ -96,7 +94,7 @@ fn deployed(
         let ids = BTreeSet::from([provider.id]);
         let before = seen;
         for (id, row) in flows {
-            let name = flow::name(*id, row);
+            let name = flows::name(*id, row);
             if !is_deployed_by(&name, &ids) {
                 continue;
             }
@@ -124,7 +122,7 @@ fn orphaned(probe: &Probe, catalogue: &Catalogue, flows: &Rows, old: &BTreeSet<U
     let mut sure = Vec::new();
     let mut perhaps = Vec::new();
     for (id, row) in flows.iter().filter(|(_, row)| is_on(row)) {
-        let name = flow::name(*id, row);
+        let name = flows::name(*id, row);
         match deployer(&name) {
             Some(Deployer::Surely(id) | Deployer::Perhaps(id))
                 if catalogue.providers.contains_key(&id) => {}

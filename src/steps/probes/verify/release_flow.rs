@@ -10,10 +10,9 @@ use uuid::Uuid;
 use super::sight::Sight;
 use crate::engine::Failure;
 use crate::steps::Refresh;
-use crate::steps::flows::{is_on, state};
+use crate::steps::flows::{self, Definition, is_on, state};
 use crate::steps::names::{Fields, text};
 use crate::steps::probes::finding::{Finding, Probe, named};
-use crate::steps::probes::flow::{self, Definition};
 use crate::steps::probes::reading::{Reading, Rows, kept, told};
 use crate::steps::providers::{Catalogue, Provider};
 
@@ -95,7 +94,11 @@ fn provider(catalogue: &Catalogue) -> Option<&Provider> {
 fn release_flows(flows: &Rows) -> Vec<(Uuid, &Fields)> {
     flows
         .iter()
-        .filter(|(id, row)| flow::name(**id, row).to_ascii_lowercase().contains(RELEASE))
+        .filter(|(id, row)| {
+            flows::name(**id, row)
+                .to_ascii_lowercase()
+                .contains(RELEASE)
+        })
         .map(|(id, row)| (*id, row))
         .collect()
 }
@@ -103,7 +106,7 @@ fn release_flows(flows: &Rows) -> Vec<(Uuid, &Fields)> {
 fn on_judged(probe: &Probe, flows: &[(Uuid, &Fields)], expected: bool) -> Finding {
     let shown: Vec<String> = flows
         .iter()
-        .map(|(id, row)| format!("'{}' is {}", flow::name(*id, row), state(row)))
+        .map(|(id, row)| format!("'{}' is {}", flows::name(*id, row), state(row)))
         .collect();
     match (flows, expected) {
         ([], true) => probe.fail(format!("no flow's name holds {RELEASE}")),
@@ -128,7 +131,10 @@ fn wired_judged(probe: &Probe, flows: &[(Uuid, &Fields)], references: &Rows) -> 
         .iter()
         .filter(|(_, row)| is_on(row) || flows.len() == 1)
     {
-        for name in Definition::of(row).references {
+        for name in Definition::of(row)
+            .map(|d| d.references())
+            .unwrap_or_default()
+        {
             count += 1;
             match connections.get(&name) {
                 Some(Some(_)) => {}

@@ -7,15 +7,17 @@ use std::collections::BTreeSet;
 
 use uuid::Uuid;
 
+use self::named::Connectors;
 use super::sight::{Sight, reinstalled};
 use crate::engine::Failure;
-use crate::runbook::IomTable;
+use crate::runbook::{ConnectionChoices, IomTable};
 use crate::steps::Refresh;
 use crate::steps::connections::{connector_name, connector_of_url};
 use crate::steps::names::{Names, text};
 use crate::steps::probes::finding::Finding;
-use crate::steps::probes::reading::{Rows, told};
+use crate::steps::probes::reading::{Reading, Rows, kept, rows, told};
 use crate::steps::providers::Catalogue;
+use crate::steps::view::View;
 
 /// A reference of the source that will want a connection of the target.
 #[derive(Clone, Debug)]
@@ -32,21 +34,77 @@ struct Reference {
 /// Judges every connection question of the steps that are not skipped.
 pub(super) fn ask(refresh: &Refresh, sight: &Sight) -> Vec<Finding> {
     let steps = &refresh.runbook.steps;
-    let mut findings = named::ask(refresh, sight);
+    let shared = (steps.reconfigure_connections.skip.is_none())
+        .then_some(&steps.reconfigure_connections.options.connections);
+    let own = (steps.reinstall_providers.skip.is_none())
+        .then_some(&steps.reinstall_providers.options.connections);
+    let sections: Vec<&ConnectionChoices> = shared.into_iter().chain(own).collect();
+    let system = system(refresh, &sight.system);
+    let core = told(&sight.references).map(core);
+    let of_providers = of_providers(refresh, sight);
+    let connectors = connectors(&[&core, &system, &of_providers]);
+    let mut findings = named::ask(refresh, &connectors, &sight.connections, &sections);
+    let all = [&core, &system, &of_providers];
+    if !sections.is_empty() && all.iter().all(|references| references.is_ok()) {
+        findings.push(named::unused(refresh, &connectors, &sections));
+    }
     if steps.reconfigure_connections.skip.is_none() {
-        findings.push(references::of_system(refresh, sight));
+        findings.push(references::readable(&system));
+        findings.push(references::of_system(refresh, system));
         findings.push(references::of_flows(refresh, sight));
     }
     if steps.reinstall_providers.skip.is_none() {
-        findings.push(references::of_reinstalled(refresh, sight));
+        findings.push(references::of_reinstalled(refresh, sight, of_providers));
     }
     findings
 }
 
-/// Dataverse's connection references of the source, by logical name in lower case.
-fn core(sight: &Sight) -> Result<Vec<Reference>, Failure> {
-    let rows = told(&sight.references)?.values();
-    Ok(rows
+/// What step 3 must know before it begins: the connections that it wires references to, and the
+/// references that nobody has wired yet. Takes where references are read.
+pub(super) async fn at_the_head(
+    refresh: &Refresh,
+    view: View<'_>,
+) -> Result<Vec<Finding>, Failure> {
+    let names = Names::of(refresh);
+    let table = names.table(IomTable::PlatformConnectionReference);
+    let core = rows(view, "connectionreference")
+        .await?
+        .as_ref()
+        .map(core)
+        .map_err(Clone::clone);
+    let system = system(refresh, &rows(view, table).await?);
+    let connections = refresh
+        .power_platform
+        .connections(refresh.target_id())
+        .await;
+    let connections = kept(connections.map_err(Failure::from))?;
+    let section = &refresh
+        .runbook
+        .steps
+        .reconfigure_connections
+        .options
+        .connections;
+    let connectors = connectors(&[&core, &system]);
+    let mut findings = named::ask(refresh, &connectors, &connections, &[section]);
+    findings.push(references::readable(&system));
+    Ok(findings)
+}
+
+/// Which connector each reference is of, and each connector of itself.
+fn connectors(references: &[&Result<Vec<Reference>, Failure>]) -> Connectors {
+    let known = references.iter().filter_map(|read| read.as_ref().ok());
+    let mut connectors = Connectors::new();
+    for reference in known.flatten().filter(|one| !one.connector.is_empty()) {
+        let connector = &reference.connector;
+        connectors.insert(connector.clone(), connector.clone());
+        connectors.insert(reference.name.to_ascii_lowercase(), connector.clone());
+    }
+    connectors
+}
+
+/// Dataverse's connection references.
+fn core(rows: &Rows) -> Vec<Reference> {
+    rows.values()
         .filter_map(|row| {
             Some(Reference {
                 name: text(row, "connectionreferencelogicalname")?,
@@ -55,14 +113,15 @@ fn core(sight: &Sight) -> Result<Vec<Reference>, Failure> {
                 definition: None,
             })
         })
-        .collect())
+        .collect()
 }
 
-fn system(refresh: &Refresh, sight: &Sight) -> Result<Vec<Reference>, Failure> {
+/// IOM's own references.
+fn system(refresh: &Refresh, rows: &Reading<Rows>) -> Result<Vec<Reference>, Failure> {
     let names = Names::of(refresh);
     let column = names.column("platform-connection-reference.connection-url")?;
-    let rows = told(&sight.system)?.iter();
-    Ok(rows
+    Ok(told(rows)?
+        .iter()
         .map(|(id, row)| {
             let url = text(row, column).filter(|url| !url.is_empty());
             Reference {

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
-use super::{Reference, core, joined, of_providers, system};
+use super::{Reference, core, joined};
 use crate::engine::Failure;
+use crate::runbook::{Span, StepName};
 use crate::steps::Refresh;
 use crate::steps::connections::{choice, connection_url, leads_into};
+use crate::steps::flows::{self, Definition};
 use crate::steps::names::Names;
 use crate::steps::probes::finding::{Finding, Probe};
-use crate::steps::probes::flow::{self, Definition};
 use crate::steps::probes::preflight::flows::wanted_on;
 use crate::steps::probes::preflight::sight::Sight;
 use crate::steps::probes::reading::told;
@@ -19,17 +20,49 @@ use crate::text::count;
 /// Does the runbook choose a connection for a reference of this name and connector?
 type Chosen<'a> = dyn Fn(&str, &str) -> bool + 'a;
 
-pub(super) fn of_system(refresh: &Refresh, sight: &Sight) -> Finding {
+/// Can it be told of every system reference which connector it wants? One without a URL was never
+/// saved: a person chooses its connection in the app.
+pub(super) fn readable(system: &Result<Vec<Reference>, Failure>) -> Finding {
+    let probe = Probe::new(
+        "every system connection reference holds a URL that can be read",
+        "IOM app > Core settings > Admin home > Connection references: open it, choose a connection \
+         of this environment, save it",
+    )
+    .before(StepName::ReconfigureConnections);
+    let answer = system.as_ref().map_err(Clone::clone);
+    probe.settle(answer.map(|references| {
+        let blank: Vec<String> = references
+            .iter()
+            .filter(|reference| !is_readable(reference))
+            .map(|reference| format!("'{}'", reference.name))
+            .collect();
+        probe.unless_any(&blank, &count(references.len(), "reference"))
+    }))
+}
+
+fn is_readable(reference: &Reference) -> bool {
+    let url = reference.url.as_deref();
+    url.is_some_and(|url| connection_url(url, Uuid::nil(), "connection").is_some())
+}
+
+pub(super) fn of_system(refresh: &Refresh, system: Result<Vec<Reference>, Failure>) -> Finding {
     let probe = Probe::new(
         "every system connection reference of the source has a connection in the runbook",
-        "add the keys that are named under `connections` of reconfigure-connections",
+        add_under(refresh, refresh.runbook.steps.reconfigure_connections.span),
     )
     .wrong();
     let chosen =
         |name: &str, connector: &str| choice(&refresh.runbook, None, name, connector).is_some();
-    let answer = system(refresh, sight)
-        .map(|references| system_judged(&probe, &references, &chosen, refresh.target_id()));
-    probe.settle(answer)
+    probe.settle(
+        system.map(|references| system_judged(&probe, &references, &chosen, refresh.target_id())),
+    )
+}
+
+fn add_under(refresh: &Refresh, step: Span) -> String {
+    format!(
+        "add the keys that are named under `connections` of the step at {}",
+        refresh.runbook.place(step)
+    )
 }
 
 fn system_judged(
@@ -38,25 +71,13 @@ fn system_judged(
     chosen: &Chosen<'_>,
     target: Uuid,
 ) -> Finding {
-    let mut lacking = Vec::new();
-    let mut blank = Vec::new();
-    for reference in references {
-        let (name, connector) = (&reference.name, &reference.connector);
-        match &reference.url {
-            Some(url) if chosen(name, connector) => {
-                if connection_url(url, target, "connection").is_none() {
-                    blank.push(format!("'{name}' holds no URL that can be read"));
-                }
-            }
-            Some(url) if leads_into(url, target) => {}
-            Some(_) => lacking.push(key(name, connector)),
-            None => blank.push(format!("'{name}' holds no URL")),
-        }
-    }
-    if lacking.is_empty() && !blank.is_empty() {
-        let read = format!("{}: open it in the IOM app and save it", blank.join("; "));
-        return probe.unknown(read);
-    }
+    let lacking: Vec<String> = references
+        .iter()
+        .filter(|reference| is_readable(reference))
+        .filter(|reference| !chosen(&reference.name, &reference.connector))
+        .filter(|reference| !leads_into(reference.url.as_deref().unwrap_or_default(), target))
+        .map(|reference| key(&reference.name, &reference.connector))
+        .collect();
     probe.none_of(&lacking, &count(references.len(), "reference"))
 }
 
@@ -73,21 +94,22 @@ fn key(name: &str, connector: &str) -> String {
 pub(super) fn of_flows(refresh: &Refresh, sight: &Sight) -> Finding {
     let probe = Probe::new(
         "every connection reference of a flow that should be on has a connection in the runbook",
-        "add the keys that are named under `connections` of reconfigure-connections, or leave the \
-         flow off by `except` of activate-flows",
+        format!(
+            "{}, or leave the flow off by `except` of activate-flows",
+            add_under(refresh, refresh.runbook.steps.reconfigure_connections.span)
+        ),
     )
     .wrong();
     let chosen =
         |name: &str, connector: &str| choice(&refresh.runbook, None, name, connector).is_some();
-    let answer = told(&sight.flows).and_then(|flows| {
-        let references: BTreeMap<String, Reference> = core(sight)?
+    let answer = wanted_on(refresh, sight).and_then(|wanted| {
+        let references: BTreeMap<String, Reference> = core(told(&sight.references)?)
             .into_iter()
             .map(|reference| (reference.name.to_ascii_lowercase(), reference))
             .collect();
-        let wanted = wanted_on(refresh, flows, told(&sight.catalogue)?);
         let used: Vec<(String, Definition)> = wanted
             .into_iter()
-            .map(|(id, row)| (flow::name(id, row), Definition::of(row)))
+            .filter_map(|(id, row)| Some((flows::name(id, row), Definition::of(row)?)))
             .collect();
         Ok(core_judged(&probe, &used, &references, &chosen))
     });
@@ -100,19 +122,22 @@ fn core_judged(
     references: &BTreeMap<String, Reference>,
     chosen: &Chosen<'_>,
 ) -> Finding {
-    let mut lacking: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let mut lacking: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     let mut unknown = Vec::new();
     for (flow, definition) in flows {
-        for name in &definition.references {
-            match references.get(name) {
+        for name in definition.references() {
+            match references.get(&name) {
                 Some(reference) if !chosen(&reference.name, &reference.connector) => {
-                    lacking.entry(name).or_default().push(flow);
+                    lacking
+                        .entry(reference.name.to_ascii_lowercase())
+                        .or_default()
+                        .push(flow);
                 }
                 Some(_) => {}
                 None => unknown.push(format!("'{flow}' uses '{name}', which the source has not")),
             }
         }
-        unknown.extend(definition.unreferenced.iter().map(|connector| {
+        unknown.extend(definition.unreferenced().iter().map(|connector| {
             format!("'{flow}' is bound to a {connector} connection without a reference")
         }));
     }
@@ -122,7 +147,7 @@ fn core_judged(
     let lacking: Vec<String> = lacking
         .into_iter()
         .filter_map(|(name, flows)| {
-            let reference = references.get(name)?;
+            let reference = references.get(&name)?;
             let first = flows.first()?;
             let key = key(&reference.name, &reference.connector);
             Some(match flows.len() - 1 {
@@ -134,10 +159,14 @@ fn core_judged(
     probe.none_of(&lacking, "")
 }
 
-pub(super) fn of_reinstalled(refresh: &Refresh, sight: &Sight) -> Finding {
+pub(super) fn of_reinstalled(
+    refresh: &Refresh,
+    sight: &Sight,
+    wanted: Result<Vec<Reference>, Failure>,
+) -> Finding {
     let probe = Probe::new(
         "every connection of a provider to be reinstalled is named, or the target has one",
-        "add the keys that are named under `connections` of reinstall-providers",
+        add_under(refresh, refresh.runbook.steps.reinstall_providers.span),
     )
     .wrong();
     let section = &refresh
@@ -149,7 +178,7 @@ pub(super) fn of_reinstalled(refresh: &Refresh, sight: &Sight) -> Finding {
     let chosen = |name: &str, connector: &str| {
         choice(&refresh.runbook, Some(section), name, connector).is_some()
     };
-    let answer = of_providers(refresh, sight).map(|wanted| {
+    let answer = wanted.map(|wanted| {
         let kept = kept_in_target(refresh, sight);
         provider_judged(&probe, &wanted, kept.as_ref().ok(), &chosen)
     });
@@ -214,6 +243,7 @@ fn provider_judged(
 mod tests {
     use super::*;
     use crate::steps::probes::finding::Verdict;
+    use serde_json::json;
 
     const TARGET: Uuid = Uuid::from_u128(0x2222);
 
@@ -246,8 +276,17 @@ mod tests {
         let lacking = of(Some(away), false);
         assert_eq!(lacking.verdict, Verdict::Fail);
         assert_eq!(lacking.read, "'Blob': add `shared_a: <connection id>`");
-        assert_eq!(of(None, true).verdict, Verdict::Unknown);
-        assert_eq!(of(Some("no url"), true).verdict, Verdict::Unknown);
+        let readable = |url: Option<&str>| readable(&Ok(vec![reference("Blob", "", url)]));
+        assert_eq!(readable(Some(away)).verdict, Verdict::Pass);
+        for url in [None, Some("no url")] {
+            assert_eq!(of(url, false).verdict, Verdict::Pass);
+            let finding = readable(url);
+            assert_eq!(
+                (finding.verdict, finding.read.as_str()),
+                (Verdict::Unknown, "'Blob'")
+            );
+            assert!(finding.task.is_some());
+        }
     }
 
     #[test]
@@ -255,11 +294,14 @@ mod tests {
         let references =
             BTreeMap::from([("ref_1".to_owned(), reference("Ref_1", "shared_a", None))]);
         let flow = |reference: &str, unreferenced: &[&str]| {
-            let definition = Definition {
-                references: BTreeSet::from([reference.to_owned()]),
-                unreferenced: unreferenced.iter().map(|s| (*s).to_owned()).collect(),
-                ..Definition::default()
-            };
+            let mut used = json!({"r": {"api": {"name": "shared_a"},
+                "connection": {"connectionReferenceLogicalName": reference}}});
+            for connector in unreferenced {
+                used[*connector] = json!({"api": {"name": connector}, "connection": {}});
+            }
+            let data = json!({"properties": {"connectionReferences": used}});
+            let row = json!({"clientdata": data.to_string()});
+            let definition = Definition::of(row.as_object().unwrap()).unwrap();
             [("Flow".to_owned(), definition)]
         };
         let of = |flows: &[(String, Definition)], chosen: bool| {

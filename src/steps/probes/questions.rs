@@ -1,0 +1,111 @@
+//! Questions that `preflight` may find no answer to, asked again at the head of the step that needs
+//! it. What is still not answered well then is a person's task: the remedy is what to do, and the
+//! question itself is the evidence.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::json;
+
+use super::finding::{Finding, Verdict};
+use super::preflight;
+use crate::engine::{Action, Ask, Change, Failure, Known, Phase, Survey};
+use crate::runbook::StepName;
+use crate::steps::Refresh;
+use crate::steps::copy_environments::copy_key;
+
+/// The name of the phase at the head of a step.
+pub(super) const QUESTIONS: &str = "questions";
+
+/// The phase at the head of a step. Steps without such questions have none.
+pub(in crate::steps) fn questions(refresh: &Arc<Refresh>, step: StepName) -> Phase {
+    Phase::changes(
+        QUESTIONS,
+        Questions {
+            refresh: Arc::clone(refresh),
+            step,
+        },
+    )
+}
+
+struct Questions {
+    refresh: Arc<Refresh>,
+    step: StepName,
+}
+
+#[async_trait]
+impl Survey for Questions {
+    async fn survey(&self, known: &Known) -> Result<Vec<Change>, Failure> {
+        let refresh = &self.refresh;
+        let findings = match self.step {
+            // Once the copy is asked for, the service itself has answered.
+            StepName::CopyEnvironments if known.launch(&copy_key(refresh)).is_some() => Vec::new(),
+            StepName::CopyEnvironments => preflight::of_the_copy(refresh).await?,
+            StepName::ReconfigureConnections => {
+                preflight::of_connections(refresh, refresh.view(known)).await?
+            }
+            StepName::ActivateFlows => preflight::of_flows(refresh, known).await?,
+            _ => Vec::new(),
+        };
+        let open = findings.iter().filter(|f| f.verdict != Verdict::Pass);
+        Ok(open.map(ask).collect())
+    }
+}
+
+/// A question that is not answered well, as a person's task.
+fn ask(finding: &Finding) -> Change {
+    let answer = match finding.verdict {
+        Verdict::Pass => "yes",
+        Verdict::Fail => "no",
+        Verdict::Unknown => "not known",
+    };
+    let mut instructions = vec![format!("{}: {}", finding.probe, finding.read)];
+    instructions.extend(finding.remedy.clone());
+    if finding.verdict == Verdict::Unknown {
+        instructions.push(
+            "where it stays unreadable, look yourself, and say with `iomcopy complete … --waive` \
+             that it is so"
+                .to_owned(),
+        );
+    }
+    Change {
+        key: format!("question/{}", finding.probe),
+        name: format!("see to it that {}", finding.probe),
+        before: json!({ "answer": answer, "read": finding.read }),
+        after: json!({ "answer": "yes" }),
+        follows: Vec::new(),
+        action: Action::Ask(Ask {
+            instructions,
+            evidence: finding.probe.clone(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::finding::Probe;
+    use super::*;
+
+    #[test]
+    fn a_question_without_a_good_answer_is_a_task_with_itself_as_evidence() {
+        let probe = Probe::new("the door is open", "open it").before(StepName::ActivateFlows);
+        let change = ask(&probe.unknown("nobody looked"));
+        let Action::Ask(asked) = &change.action else {
+            panic!("it is a person's");
+        };
+        assert_eq!(asked.evidence, "the door is open");
+        assert_eq!(
+            asked.instructions[..2],
+            ["the door is open: nobody looked", "open it"]
+        );
+        assert!(asked.instructions[2].contains("--waive"));
+        let Action::Ask(asked) = ask(&probe.fail("it is shut")).action else {
+            panic!("it is a person's");
+        };
+        assert_eq!(
+            asked.instructions.len(),
+            2,
+            "what was read cannot be waived by looking"
+        );
+    }
+}
