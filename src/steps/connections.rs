@@ -7,8 +7,8 @@ use uuid::Uuid;
 use super::Refresh;
 use super::names::{Fields, text};
 use super::view::View;
-use crate::clients::{Connection, ErrorKind, Row, literal};
-use crate::engine::Failure;
+use crate::clients::{Connection, Error, ErrorKind, Row, literal};
+use crate::engine::{Failure, Known};
 use crate::runbook::{ConnectionChoice, ConnectionChoices, Located, Owner, Runbook};
 
 /// The last segment of a connector's id, lower case: `shared_bigcommerce`. The two services prefix
@@ -93,15 +93,24 @@ pub(super) fn chosen<'a>(
     }
 }
 
+/// The target's connections as the service lists them; read once for a plan, under which none changes.
+pub(super) async fn listed(refresh: &Refresh, known: &Known) -> Result<Vec<Connection>, Error> {
+    let read = || refresh.power_platform.connections(refresh.target_id());
+    if known.is_planning() {
+        let cell = &refresh.forecast.connections;
+        return cell.get_or_try_init(read).await.cloned();
+    }
+    read().await
+}
+
 /// The target's connections. None where the list cannot be read, and where it is empty: a caller
 /// who may not see other people's connections is shown a shorter list and no error, so an empty one
 /// says nothing.
-pub(super) async fn visible(refresh: &Refresh) -> Result<Option<Vec<Connection>>, Failure> {
-    match refresh
-        .power_platform
-        .connections(refresh.target_id())
-        .await
-    {
+pub(super) async fn visible(
+    refresh: &Refresh,
+    known: &Known,
+) -> Result<Option<Vec<Connection>>, Failure> {
+    match listed(refresh, known).await {
         Ok(connections) => Ok(Some(connections).filter(|connections| !connections.is_empty())),
         Err(error) if error.kind == ErrorKind::Cancelled => Err(error.into()),
         Err(_) => Ok(None),

@@ -14,13 +14,15 @@ use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use super::{Refresh, after_copy};
-use crate::clients::{Dataverse, Query, Row, Table};
+use crate::clients::{Connection, Dataverse, Query, Row, Table};
 use crate::engine::Failure;
 
 /// The source's rows as they were read for a forecast, by table and filter.
 #[derive(Default)]
 pub struct Forecast {
     lists: Mutex<HashMap<(String, Option<String>), Rows>>,
+    /// The target's connections, which no copy touches.
+    pub(super) connections: OnceCell<Vec<Connection>>,
 }
 
 /// One list: whoever asks first reads it, the others wait for it.

@@ -41,9 +41,7 @@ impl Survey for Questions {
             // Once the copy is asked for, the service itself has answered.
             StepName::CopyEnvironments if known.launch(&copy_key(refresh)).is_some() => Vec::new(),
             StepName::CopyEnvironments => preflight::of_the_copy(refresh).await?,
-            StepName::ReconfigureConnections => {
-                preflight::of_connections(refresh, refresh.view(known)).await?
-            }
+            StepName::ReconfigureConnections => preflight::of_connections(refresh, known).await?,
             StepName::ActivateFlows => preflight::of_flows(refresh, known).await?,
             _ => Vec::new(),
         };

@@ -24,7 +24,7 @@ impl Choices {
     /// Reads the target's list of connections.
     pub(in crate::steps) async fn read(refresh: &Refresh, known: &Known) -> Result<Self, Failure> {
         Ok(Self {
-            connections: visible(refresh).await?,
+            connections: visible(refresh, known).await?,
             planning: known.is_planning(),
         })
     }

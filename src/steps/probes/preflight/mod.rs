@@ -40,7 +40,6 @@ use super::finding::Finding;
 use super::services::finance_and_operations;
 use crate::engine::{Failure, Known};
 use crate::steps::Refresh;
-use crate::steps::view::View;
 
 /// Asks every question, with reads alone. A service that cannot be reached is an answer, not an
 /// error; only a request to stop ends it early.
@@ -83,13 +82,12 @@ pub(super) async fn of_the_copy(refresh: &Refresh) -> Result<Vec<Finding>, Failu
     ])
 }
 
-/// What step 3 must know before it begins: connections and references that can be read. Takes where
-/// references are read.
+/// What step 3 must know before it begins: connections and references that can be read.
 pub(super) async fn of_connections(
     refresh: &Refresh,
-    view: View<'_>,
+    known: &Known,
 ) -> Result<Vec<Finding>, Failure> {
-    wiring::at_the_head(refresh, view).await
+    wiring::at_the_head(refresh, known).await
 }
 
 /// What step 4 must know before it begins: the custom connectors of flows that shall be on are there.

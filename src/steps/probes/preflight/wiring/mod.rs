@@ -9,15 +9,14 @@ use uuid::Uuid;
 
 use self::named::Connectors;
 use super::sight::{Sight, reinstalled};
-use crate::engine::Failure;
+use crate::engine::{Failure, Known};
 use crate::runbook::{ConnectionChoices, IomTable};
 use crate::steps::Refresh;
-use crate::steps::connections::{connector_name, connector_of_url};
+use crate::steps::connections::{connector_name, connector_of_url, listed};
 use crate::steps::names::{Names, text};
 use crate::steps::probes::finding::Finding;
 use crate::steps::probes::reading::{Reading, Rows, kept, rows, told};
 use crate::steps::providers::Catalogue;
-use crate::steps::view::View;
 
 /// A reference of the source that will want a connection of the target.
 #[derive(Clone, Debug)]
@@ -60,11 +59,9 @@ pub(super) fn ask(refresh: &Refresh, sight: &Sight) -> Vec<Finding> {
 }
 
 /// What step 3 must know before it begins: the connections that it wires references to, and the
-/// references that nobody has wired yet. Takes where references are read.
-pub(super) async fn at_the_head(
-    refresh: &Refresh,
-    view: View<'_>,
-) -> Result<Vec<Finding>, Failure> {
+/// references that nobody has wired yet.
+pub(super) async fn at_the_head(refresh: &Refresh, known: &Known) -> Result<Vec<Finding>, Failure> {
+    let view = refresh.view(known);
     let names = Names::of(refresh);
     let table = names.table(IomTable::PlatformConnectionReference);
     let core = rows(view, "connectionreference")
@@ -73,10 +70,7 @@ pub(super) async fn at_the_head(
         .map(core)
         .map_err(Clone::clone);
     let system = system(refresh, &rows(view, table).await?);
-    let connections = refresh
-        .power_platform
-        .connections(refresh.target_id())
-        .await;
+    let connections = listed(refresh, known).await;
     let connections = kept(connections.map_err(Failure::from))?;
     let section = &refresh
         .runbook
