@@ -21,9 +21,10 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::graph::{self, Content, Dangling, Dialect, Slot};
+use super::iom_change::{Fill, IomChange};
 use super::names::{Fields, Names, is_labelled, label, text};
 use super::providers::{self, Catalogue};
-use super::tenant_set::{Fill, IomWrite, RowReader};
+use super::tenant_set::RowReader;
 use super::{Refresh, seals};
 use crate::clients::Row;
 use crate::engine::{Capture, Captured, Change, Failure, Known, Phase, Reading, Survey};
@@ -171,32 +172,20 @@ impl Survey for Stop {
             if !is_published(&row) || slots_of(&name, &graph, &actions)?.is_empty() {
                 continue;
             }
-            let after = json!({ "state": "Unpublished" });
-            changes.push(Change {
+            let change = IomChange {
                 key: format!("orchestration/{id}/stop"),
                 name: format!("stop orchestration '{name}'"),
                 before: json!({ "state": label(&row, "statecode") }),
-                after: after.clone(),
-                follows: Vec::new(),
-                action: IomWrite {
-                    request: IomRequest::StopOrchestration,
-                    reader: Arc::new(RowReader {
-                        refresh: Arc::clone(refresh),
-                        entity_set: table.entity_set.clone(),
-                        id,
-                        project: |row: Option<&Row>| state_of(row),
-                    }),
-                    after,
-                    by_hand: vec![format!(
-                        "IOM app > Orchestrations > Flows > '{name}': stop it (leave read-only mode)"
-                    )],
-                    evidence: "every orchestration with provider actions is unpublished".to_owned(),
-                    patience: Duration::from_mins(5),
-                }
-                .action(refresh, move |_| {
-                    Ok(Fill::id(id))
-                }),
-            });
+                after: json!({ "state": "Unpublished" }),
+                request: IomRequest::StopOrchestration,
+                by_hand: vec![format!(
+                    "IOM app > Orchestrations > Flows > '{name}': stop it (leave read-only mode)"
+                )],
+                evidence: "every orchestration with provider actions is unpublished".to_owned(),
+                patience: Duration::from_mins(5),
+            };
+            let reader = RowReader::of(refresh, &table.entity_set, id, state_of);
+            changes.push(change.filled(refresh, reader, Fill::id(id)));
         }
         Ok(changes)
     }
@@ -256,52 +245,41 @@ impl Survey for Clear {
                 .collect();
             let reader = {
                 let (old, column, slots) = (Arc::clone(&old), column.to_owned(), slots.clone());
-                RowReader {
-                    refresh: Arc::clone(refresh),
-                    entity_set: table.entity_set.clone(),
-                    id,
-                    project: move |row: Option<&Row>| {
-                        graph_reading(row, &column, &slots, &dangling, |_, action| {
-                            old.described(action)
-                        })
-                    },
-                }
+                RowReader::of(refresh, &table.entity_set, id, move |row: Option<&Row>| {
+                    graph_reading(row, &column, &slots, &dangling, |_, action| {
+                        old.described(action)
+                    })
+                })
             };
             let dialect = Arc::clone(&dialect);
-            changes.push(Change {
-                key: format!("orchestration/{id}/clear"),
-                name: match how {
-                    DetachHow::Clear => {
-                        format!("clear the provider actions of orchestration '{name}'")
-                    }
-                    DetachHow::RemoveTile => {
-                        format!("take the provider tiles of orchestration '{name}' out")
-                    }
-                },
-                before,
-                after: after.clone(),
-                follows: Vec::new(),
-                action: IomWrite {
-                    request: IomRequest::EditOrchestration,
-                    reader: Arc::new(reader),
+            changes.push(
+                IomChange {
+                    key: format!("orchestration/{id}/clear"),
+                    name: match how {
+                        DetachHow::Clear => {
+                            format!("clear the provider actions of orchestration '{name}'")
+                        }
+                        DetachHow::RemoveTile => {
+                            format!("take the provider tiles of orchestration '{name}' out")
+                        }
+                    },
+                    before,
                     after,
+                    request: IomRequest::EditOrchestration,
                     by_hand,
                     evidence: "no orchestration holds an action of an old provider".to_owned(),
                     patience: Duration::from_mins(1),
                 }
-                .action(refresh, move |reading| {
+                .filled_by(refresh, reader, move |reading| {
                     let current = reading.basis.as_str().unwrap_or_default();
                     let cleared = match how {
                         DetachHow::Clear => graph::clear(current, &slots, &dialect),
                         DetachHow::RemoveTile => graph::remove_tiles(current, &slots),
-                    };
-                    Ok(Fill {
-                        id: Some(id),
-                        graph: Some(cleared.map_err(|error| Failure::failed(error.to_string()))?),
-                        ..Fill::default()
-                    })
+                    }
+                    .map_err(|error| Failure::failed(error.to_string()))?;
+                    Ok(Fill::id(id).graph(cleared))
                 }),
-            });
+            );
         }
         Ok(changes)
     }

@@ -8,6 +8,7 @@
 //! view.rs         the target as it is, or as the copy will leave it
 //! after_copy.rs   the rules of "as the copy will leave it", each with its source
 //! tenant_set.rs   sets and launches on rows of the target
+//! iom_change.rs   changes that order management makes, by writes that the runbook binds
 //! marks.rs        what names the source wherever it stands
 //! seals.rs        the seals' names and what goes into them
 //! names.rs        IOM's tables and columns: defaults or overrides, checked against metadata
@@ -28,6 +29,7 @@ mod exit_administration_mode;
 mod failure;
 mod flows;
 mod graph;
+mod iom_change;
 mod marks;
 mod names;
 mod probes;

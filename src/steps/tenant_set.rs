@@ -1,8 +1,8 @@
 //! Sets and launches on what the tenant holds: one reader, one write.
 //!
 //! A [`Reader`] says what is there now, in the form in which the change writes its `before` and
-//! `after`. The write is a documented PATCH, or a request of the runbook's `iom:` section; a request
-//! that cannot be repeated blindly becomes a launch whose end is read by the same reader.
+//! `after`. The write is a documented PATCH, or a request of the runbook's `iom:` section (`iom_change`);
+//! a request that cannot be repeated blindly becomes a launch whose end is read by the same reader.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,12 +15,9 @@ use super::Refresh;
 use super::flows::refused;
 use crate::clients::{Condition, Error, Row};
 use crate::engine::{
-    Action, Ask, Failure, Found, Launch, Progress, Reading, Repeat, Set, Started, Verdict,
-    WriteError, Written,
+    Failure, Found, Launch, Progress, Reading, Repeat, Set, Started, Verdict, WriteError, Written,
 };
-use crate::runbook::{
-    IomRequest, Method, Placeholder, Placeholders, RequestBinding, RequestTemplate,
-};
+use crate::runbook::Method;
 
 /// Reads what is there now.
 #[async_trait]
@@ -36,11 +33,28 @@ pub(super) trait Reader: Send + Sync {
 
 /// Reads one row by id and projects it.
 pub(super) struct RowReader<P> {
-    pub(super) refresh: Arc<Refresh>,
-    pub(super) entity_set: String,
-    pub(super) id: Uuid,
+    refresh: Arc<Refresh>,
+    entity_set: String,
+    id: Uuid,
     /// The compared fields of the row; of `None` where it is not there.
-    pub(super) project: P,
+    project: P,
+}
+
+impl<P: Fn(Option<&Row>) -> Reading + Send + Sync + 'static> RowReader<P> {
+    /// Takes the row's entity set and id, and what is compared of it.
+    pub(super) fn of(
+        refresh: &Arc<Refresh>,
+        entity_set: &str,
+        id: Uuid,
+        project: P,
+    ) -> Arc<dyn Reader> {
+        Arc::new(Self {
+            refresh: Arc::clone(refresh),
+            entity_set: entity_set.to_owned(),
+            id,
+            project,
+        })
+    }
 }
 
 #[async_trait]
@@ -81,36 +95,6 @@ impl Request {
             body: Some(body.to_string()),
             creates: false,
             acting_as: None,
-        }
-    }
-
-    /// The same, sent as this user of the directory, if there is one.
-    pub(super) fn acting_as(self, user: Option<Uuid>) -> Self {
-        Self {
-            acting_as: user,
-            ..self
-        }
-    }
-}
-
-/// What a request of the runbook is filled with.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Fill {
-    pub(super) id: Option<Uuid>,
-    pub(super) new_id: Option<Uuid>,
-    pub(super) value: Option<String>,
-    pub(super) owner: Option<String>,
-    pub(super) graph: Option<String>,
-    /// The directory object of the user that the request is sent as, where it is not the caller.
-    pub(super) acting_as: Option<Uuid>,
-}
-
-impl Fill {
-    /// The row acted on, and nothing else.
-    pub(super) fn id(id: Uuid) -> Self {
-        Self {
-            id: Some(id),
-            ..Self::default()
         }
     }
 
@@ -245,90 +229,4 @@ where
     fn patience(&self) -> Duration {
         self.timeout
     }
-}
-
-/// One write of Intelligent Order Management, as the runbook binds it: a person's task where it
-/// is guided, a set where repeating it is safe, else a launch.
-pub(super) struct IomWrite {
-    pub(super) request: IomRequest,
-    pub(super) reader: Arc<dyn Reader>,
-    pub(super) after: Value,
-    /// What a person does where the request is not confirmed.
-    pub(super) by_hand: Vec<String>,
-    /// What will be read as evidence.
-    pub(super) evidence: String,
-    /// How long the tenant may take to show the change.
-    pub(super) patience: Duration,
-}
-
-impl IomWrite {
-    /// The action of a change. Takes what fills the request's placeholders on the ground of what
-    /// was read.
-    pub(super) fn action<F>(self, refresh: &Arc<Refresh>, fill: F) -> Action
-    where
-        F: Fn(&Reading) -> Result<Fill, Failure> + Send + Sync + 'static,
-    {
-        let template = match refresh.runbook.iom.request(self.request) {
-            RequestBinding::Guided => {
-                // What is made by a click belongs to whoever has clicked.
-                let whom = refresh.runbook.act_as.as_ref();
-                let signed_in = whom.map(|user| format!("sign in as {}", user.value));
-                return Action::Ask(Ask {
-                    instructions: signed_in.into_iter().chain(self.by_hand).collect(),
-                    evidence: self.evidence,
-                });
-            }
-            RequestBinding::Request(template) => template.clone(),
-        };
-        if !template.is_launch() {
-            let request = self.request;
-            return Action::Set(Arc::new(TenantSet {
-                refresh: Arc::clone(refresh),
-                reader: self.reader,
-                request: move |reading: &Reading| filled(&template, request, &fill(reading)?),
-                patience: self.patience,
-            }));
-        }
-        let repeat = if self.request.harmless_to_repeat() {
-            Repeat::Harmless
-        } else {
-            Repeat::WhenAbsent(Duration::from_mins(2))
-        };
-        let request = self.request;
-        Action::Launch(Arc::new(TenantLaunch {
-            refresh: Arc::clone(refresh),
-            reader: self.reader,
-            request: move |reading: &Reading| filled(&template, request, &fill(reading)?),
-            after: self.after,
-            repeat,
-            timeout: self.patience,
-        }))
-    }
-}
-
-fn filled(
-    template: &RequestTemplate,
-    request: IomRequest,
-    fill: &Fill,
-) -> Result<Request, Failure> {
-    let placeholders = Placeholders {
-        id: fill.id,
-        new_id: fill.new_id,
-        value: fill.value.as_deref(),
-        owner: fill.owner.as_deref(),
-        graph: fill.graph.as_deref(),
-    };
-    let filled = template.fill(&placeholders).map_err(|error| {
-        Failure::failed(format!(
-            "the runbook's request '{request}' cannot be filled: {error}"
-        ))
-        .lasting()
-    })?;
-    Ok(Request {
-        method: filled.method,
-        path: filled.path,
-        body: filled.body,
-        creates: filled.method == Method::Patch && template.uses(Placeholder::NewId),
-        acting_as: fill.acting_as,
-    })
 }

@@ -121,12 +121,12 @@ impl Survey for Replace {
                 follows: Vec::new(),
                 action: Action::Set(Arc::new(TenantSet {
                     refresh: Arc::clone(refresh),
-                    reader: Arc::new(RowReader {
-                        refresh: Arc::clone(refresh),
-                        entity_set: table.entity_set.clone(),
-                        id: *id,
-                        project: move |row: Option<&Row>| reading(&pairs, row),
-                    }),
+                    reader: RowReader::of(
+                        refresh,
+                        &table.entity_set,
+                        *id,
+                        move |row: Option<&Row>| reading(&pairs, row),
+                    ),
                     request,
                     patience: Duration::from_mins(2),
                 })),

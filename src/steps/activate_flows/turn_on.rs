@@ -125,13 +125,8 @@ fn own(
         follows: Vec::new(),
         action: Action::Set(Arc::new(TenantSet {
             refresh: Arc::clone(refresh),
-            reader: Arc::new(RowReader {
-                refresh: Arc::clone(refresh),
-                entity_set: entity_set.to_owned(),
-                id,
-                project: move |row: Option<&Row>| {
-                    Reading::of(row.map_or(Value::Null, |row| value(owner_of(&row.value))))
-                },
+            reader: RowReader::of(refresh, entity_set, id, move |row: Option<&Row>| {
+                Reading::of(row.map_or(Value::Null, |row| value(owner_of(&row.value))))
             }),
             request: move |_: &Reading| Ok(request.clone()),
             patience: Duration::from_mins(1),

@@ -158,13 +158,8 @@ fn remove(refresh: &Arc<Refresh>, entity_set: &str, id: Uuid, row: &Fields) -> C
         action: Action::Remove {
             set: Arc::new(TenantSet {
                 refresh: Arc::clone(refresh),
-                reader: Arc::new(RowReader {
-                    refresh: Arc::clone(refresh),
-                    entity_set: entity_set.to_owned(),
-                    id,
-                    project: |row: Option<&Row>| {
-                        Reading::of(row.map_or(Value::Null, |_| json!({ "present": true })))
-                    },
+                reader: RowReader::of(refresh, entity_set, id, |row: Option<&Row>| {
+                    Reading::of(row.map_or(Value::Null, |_| json!({ "present": true })))
                 }),
                 request: move |_: &Reading| Ok(request.clone()),
                 patience: Duration::from_mins(1),

@@ -124,13 +124,8 @@ impl Survey for Variables {
                 follows: Vec::new(),
                 action: Action::Set(Arc::new(TenantSet {
                     refresh: Arc::clone(&self.0),
-                    reader: Arc::new(RowReader {
-                        refresh: Arc::clone(&self.0),
-                        entity_set: table.entity_set.clone(),
-                        id,
-                        project: |row: Option<&Row>| {
-                            Reading::of(shown(row.and_then(|row| row.string("value"))))
-                        },
+                    reader: RowReader::of(&self.0, &table.entity_set, id, |row: Option<&Row>| {
+                        Reading::of(shown(row.and_then(|row| row.string("value"))))
                     }),
                     request: move |_: &Reading| Ok(request.clone()),
                     patience: Duration::from_mins(1),

@@ -12,8 +12,9 @@ use crate::engine::{Change, Failure, Known, Reading, Survey};
 use crate::runbook::{IomRequest, IomTable};
 use crate::steps::activate_flows::cloud_flows;
 use crate::steps::connections::acting_as;
+use crate::steps::iom_change::{Fill, IomChange};
 use crate::steps::names::{Fields, Names, is_labelled, text};
-use crate::steps::tenant_set::{Fill, IomWrite, Reader};
+use crate::steps::tenant_set::Reader;
 use crate::steps::view::View;
 use crate::steps::{Refresh, flows};
 
@@ -34,10 +35,12 @@ impl Survey for ActivateSystem {
             return Ok(Vec::new());
         }
         let acting_as = acting_as(refresh, view).await?;
-        let action = IomWrite {
+        let change = IomChange {
+            key: "activate-system".to_owned(),
+            name: "activate the Intelligent Order Management system".to_owned(),
+            before,
+            after,
             request: IomRequest::ActivateSystem,
-            reader: Arc::new(SystemReader(Arc::clone(refresh))),
-            after: after.clone(),
             by_hand: vec![
                 "IOM app > Core settings > Admin home > Connection references".to_owned(),
                 "press 'Activate system'; if it times out, press it again".to_owned(),
@@ -45,21 +48,10 @@ impl Survey for ActivateSystem {
             evidence: "every system connection reference is active and every platform flow is on"
                 .to_owned(),
             patience: Duration::from_mins(15),
-        }
-        .action(refresh, move |_| {
-            Ok(Fill {
-                acting_as,
-                ..Fill::default()
-            })
-        });
-        Ok(vec![Change {
-            key: "activate-system".to_owned(),
-            name: "activate the Intelligent Order Management system".to_owned(),
-            before,
-            after,
-            follows: Vec::new(),
-            action,
-        }])
+        };
+        let reader = Arc::new(SystemReader(Arc::clone(refresh)));
+        let fill = Fill::default().acting_as(acting_as);
+        Ok(vec![change.filled(refresh, reader, fill)])
     }
 }
 

@@ -5,19 +5,19 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use super::choices::{Choices, unused_choices};
 use super::wiring;
 use crate::clients::Row;
-use crate::engine::{Action, Change, Failure, Known, Reading, Survey};
+use crate::engine::{Change, Failure, Known, Reading, Survey};
 use crate::runbook::{IomRequest, IomTable, RequestBinding};
 use crate::steps::Refresh;
 use crate::steps::connections::{
     OwnerRow, acting_as, choice, connection_url, connector_of_url, leads_into, owner, owner_of,
 };
+use crate::steps::iom_change::{Fill, IomChange};
 use crate::steps::names::{Fields, Names, text};
-use crate::steps::tenant_set::{Fill, IomWrite, RowReader};
+use crate::steps::tenant_set::RowReader;
 
 /// What saves a row.
 const REQUEST: IomRequest = IomRequest::SavePlatformConnectionReference;
@@ -57,24 +57,26 @@ impl Survey for PlatformReferences {
                 continue;
             }
             let column = url_column.to_owned();
-            changes.push(Change {
+            let reader = RowReader::of(refresh, &table.entity_set, id, move |row: Option<&Row>| {
+                Reading::of(row.map_or(Value::Null, |row| wiring(&row.value, &column)))
+            });
+            let fill = Fill::id(id)
+                .value(wanted.clone())
+                .owner(owner.as_ref().map(OwnerRow::bind))
+                .acting_as(acting_as);
+            let change = IomChange {
                 key: format!("platform-reference/{id}"),
                 name: format!("save system connection reference '{name}'"),
                 before,
-                after: after.clone(),
-                follows: Vec::new(),
-                action: save(
-                    refresh,
-                    &table.entity_set,
-                    id,
-                    &name,
-                    column,
-                    wanted,
-                    after,
-                    owner.clone(),
-                    acting_as,
-                ),
-            });
+                after,
+                request: REQUEST,
+                by_hand: by_hand(&name, &wanted, owner.as_ref()),
+                evidence:
+                    "every system connection reference names the target's connection and owner"
+                        .to_owned(),
+                patience: Duration::from_mins(1),
+            };
+            changes.push(change.filled(refresh, reader, fill));
         }
         Ok(changes)
     }
@@ -131,51 +133,13 @@ fn wanted_url(
         })
 }
 
-#[expect(
-    clippy::too_many_arguments,
-    reason = "one place builds it, and each is a different thing"
-)]
-fn save(
-    refresh: &Arc<Refresh>,
-    entity_set: &str,
-    id: Uuid,
-    name: &str,
-    column: String,
-    url: String,
-    after: Value,
-    owner: Option<OwnerRow>,
-    acting_as: Option<Uuid>,
-) -> Action {
-    IomWrite {
-        request: REQUEST,
-        reader: Arc::new(RowReader {
-            refresh: Arc::clone(refresh),
-            entity_set: entity_set.to_owned(),
-            id,
-            project: move |row: Option<&Row>| {
-                Reading::of(row.map_or(Value::Null, |row| wiring(&row.value, &column)))
-            },
-        }),
-        after,
-        by_hand: vec![
-            "open the IOM app; when it asks, allow its permissions".to_owned(),
-            "IOM app > Core settings > Admin home > Connection references".to_owned(),
-            format!(
-                "open '{name}', set the connection URL to {url}, save it{}",
-                OwnerRow::told(owner.as_ref())
-            ),
-        ],
-        evidence: "every system connection reference names the target's connection and owner"
-            .to_owned(),
-        patience: Duration::from_mins(1),
-    }
-    .action(refresh, move |_| {
-        Ok(Fill {
-            id: Some(id),
-            value: Some(url.clone()),
-            owner: owner.as_ref().map(OwnerRow::bind),
-            acting_as,
-            ..Fill::default()
-        })
-    })
+fn by_hand(name: &str, url: &str, owner: Option<&OwnerRow>) -> Vec<String> {
+    vec![
+        "open the IOM app; when it asks, allow its permissions".to_owned(),
+        "IOM app > Core settings > Admin home > Connection references".to_owned(),
+        format!(
+            "open '{name}', set the connection URL to {url}, save it{}",
+            OwnerRow::told(owner)
+        ),
+    ]
 }

@@ -66,15 +66,10 @@ impl Survey for References {
                 follows: Vec::new(),
                 action: Action::Set(Arc::new(TenantSet {
                     refresh: Arc::clone(refresh),
-                    reader: Arc::new(RowReader {
-                        refresh: Arc::clone(refresh),
-                        entity_set: table.entity_set.clone(),
-                        id,
-                        project: |row: Option<&Row>| {
-                            Reading::of(
-                                row.map_or(Value::Null, |row| wiring(&row.value, "connectionid")),
-                            )
-                        },
+                    reader: RowReader::of(refresh, &table.entity_set, id, |row: Option<&Row>| {
+                        Reading::of(
+                            row.map_or(Value::Null, |row| wiring(&row.value, "connectionid")),
+                        )
                     }),
                     request: move |_: &Reading| Ok(request.clone()),
                     patience: Duration::from_mins(1),

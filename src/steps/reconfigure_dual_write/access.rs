@@ -245,15 +245,15 @@ impl Access {
             follows: Vec::new(),
             action: Action::Set(Arc::new(TenantSet {
                 refresh: Arc::clone(&self.0),
-                reader: Arc::new(RowReader {
-                    refresh: Arc::clone(&self.0),
-                    entity_set: table.entity_set,
+                reader: RowReader::of(
+                    &self.0,
+                    &table.entity_set,
                     id,
-                    project: |row: Option<&crate::clients::Row>| {
+                    |row: Option<&crate::clients::Row>| {
                         let team = row.and_then(|row| row.lookup("cdm_defaultowningteam"));
                         Reading::of(json!({ "team": team }))
                     },
-                }),
+                ),
                 request: move |_: &Reading| Ok(request.clone()),
                 patience: PATIENCE,
             })),

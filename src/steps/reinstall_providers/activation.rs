@@ -13,15 +13,16 @@ use uuid::Uuid;
 
 use super::Old;
 use crate::engine::{
-    Action, Barrier, Change, Failure, Found, Known, Launch, Progress, Reading, Repeat, Started,
-    Survey, Verdict, WriteError,
+    Barrier, Change, Failure, Found, Known, Launch, Progress, Reading, Repeat, Started, Survey,
+    Verdict, WriteError,
 };
 use crate::runbook::{IomRequest, IomTable};
 use crate::steps::Refresh;
 use crate::steps::connections::acting_as;
+use crate::steps::iom_change::{Fill, IomChange, launched_by};
 use crate::steps::names::{Names, text};
 use crate::steps::providers::{Catalogue, Provider};
-use crate::steps::tenant_set::{Fill, IomWrite, Reader};
+use crate::steps::tenant_set::Reader;
 use crate::steps::view::View;
 
 pub(super) struct Activate(pub(super) Arc<Refresh>);
@@ -50,27 +51,19 @@ impl Survey for Activate {
                 id,
                 before: Arc::clone(&now),
             });
-            let action = IomWrite {
-                request: IomRequest::ActivateProvider,
-                reader: Arc::clone(&reader) as Arc<dyn Reader>,
-                after: after.clone(),
-                by_hand: vec![format!("IOM app > Providers > Installed > '{name}': activate it")],
-                evidence: "every new provider is active and has an action for each of its logic definitions".to_owned(),
-                patience: Duration::from_mins(15),
-            }
-            .action(refresh, move |_| Ok(Fill::id(id).acting_as(acting_as)));
-            let action = match action {
-                Action::Launch(launch) => Action::Launch(Arc::new(Activating { launch, reader })),
-                other => other,
-            };
-            changes.push(Change {
+            let change = IomChange {
                 key: format!("provider/new/{}/activate", definition.logical_name),
                 name: format!("activate the new provider '{}'", definition.name),
                 before,
                 after,
-                follows: Vec::new(),
-                action,
-            });
+                request: IomRequest::ActivateProvider,
+                by_hand: vec![format!("IOM app > Providers > Installed > '{name}': activate it")],
+                evidence: "every new provider is active and has an action for each of its logic definitions".to_owned(),
+                patience: Duration::from_mins(15),
+            };
+            let fill = Fill::id(id).acting_as(acting_as);
+            let change = change.filled(refresh, Arc::clone(&reader) as Arc<dyn Reader>, fill);
+            changes.push(launched_by(change, |launch| Activating { launch, reader }));
         }
         Ok(changes)
     }

@@ -16,10 +16,11 @@ use crate::runbook::{IomRequest, IomTable};
 use crate::steps::connections::{
     OwnerRow, acting_as, choice, connection_url, connector_of_url, leads_into, owner, owner_of,
 };
+use crate::steps::iom_change::{Fill, IomChange};
 use crate::steps::names::{Fields, Names, is_labelled, text};
 use crate::steps::providers::{Catalogue, Provider};
 use crate::steps::reconfigure_connections::Choices;
-use crate::steps::tenant_set::{Fill, IomWrite, RowReader};
+use crate::steps::tenant_set::RowReader;
 use crate::steps::view::View;
 use crate::steps::{Refresh, seals};
 
@@ -208,41 +209,32 @@ impl Survey for Connections {
                 let provider = instance.map_or(&replaced.name, |instance| &instance.name);
                 let title = new.map_or(&name, |new| &new.title);
                 let definition = &definition.logical_name;
-                changes.push(Change {
+                let told = OwnerRow::told(owner.as_ref());
+                let fill = Fill::id(id)
+                    .value(wanted.clone())
+                    .owner(owner.as_ref().map(OwnerRow::bind));
+                let reader =
+                    RowReader::of(refresh, &table.entity_set, id, move |row: Option<&Row>| {
+                        Reading::of(row.map_or(Value::Null, |row| {
+                            shown(row.string(&column), owner_of(&row.value).as_deref())
+                        }))
+                    });
+                let change = IomChange {
                     key: format!("provider/new/{definition}/connection/{name}"),
                     name: format!("connect '{name}' of the new provider '{definition}'"),
                     before,
-                    after: after.clone(),
-                    follows: Vec::new(),
-                    action: IomWrite {
-                        request: IomRequest::SaveProviderConnectionReference,
-                        reader: Arc::new(RowReader {
-                            refresh: Arc::clone(refresh),
-                            entity_set: table.entity_set.clone(),
-                            id,
-                            project: move |row: Option<&Row>| {
-                                Reading::of(row.map_or(Value::Null, |row| {
-                                    shown(row.string(&column), owner_of(&row.value).as_deref())
-                                }))
-                            },
-                        }),
-                        after,
-                        by_hand: vec![format!(
-                            "IOM app > Providers > Installed > '{provider}' > connection '{title}': set the URL to {wanted}, save it{}",
-                            OwnerRow::told(owner.as_ref())
-                        )],
-                        evidence: "every provider connection reference names the target's connection and owner".to_owned(),
-                        patience: Duration::from_mins(1),
-                    }
-                    .action(refresh, move |_| {
-                        Ok(Fill {
-                            id: Some(id),
-                            value: Some(wanted.clone()),
-                            owner: owner.as_ref().map(OwnerRow::bind),
-                            ..Fill::default()
-                        })
-                    }),
-                });
+                    after,
+                    request: IomRequest::SaveProviderConnectionReference,
+                    by_hand: vec![format!(
+                        "IOM app > Providers > Installed > '{provider}' > connection '{title}': \
+                         set the URL to {wanted}, save it{told}"
+                    )],
+                    evidence: "every provider connection reference names the target's connection \
+                               and owner"
+                        .to_owned(),
+                    patience: Duration::from_mins(1),
+                };
+                changes.push(change.filled(refresh, reader, fill));
             }
         }
         Ok(changes)
@@ -273,31 +265,25 @@ impl Survey for ActivateConnections {
                 let id = new.map_or(Uuid::nil(), |new| new.id);
                 let provider = instance.map_or(&replaced.name, |instance| &instance.name);
                 let title = new.map_or(&name, |new| &new.title);
-                let after = json!({ "status": "Active" });
                 let definition = &definition.logical_name;
-                changes.push(Change {
+                let change = IomChange {
                     key: format!("provider/new/{definition}/connection/{name}/activate"),
-                    name: format!("activate connection '{name}' of the new provider '{definition}'"),
+                    name: format!(
+                        "activate connection '{name}' of the new provider '{definition}'"
+                    ),
                     before: json!({ "status": "Incomplete" }),
-                    after: after.clone(),
-                    follows: Vec::new(),
-                    action: IomWrite {
-                        request: IomRequest::ActivateProviderConnectionReference,
-                        reader: Arc::new(RowReader {
-                            refresh: Arc::clone(refresh),
-                            entity_set: table.entity_set.clone(),
-                            id,
-                            project: |row: Option<&Row>| status_of(row),
-                        }),
-                        after,
-                        by_hand: vec![format!(
-                            "IOM app > Providers > Installed > '{provider}' > connection '{title}': activate it"
-                        )],
-                        evidence: "every provider connection reference is active".to_owned(),
-                        patience: Duration::from_mins(5),
-                    }
-                    .action(refresh, move |_| Ok(Fill::id(id).acting_as(acting_as))),
-                });
+                    after: json!({ "status": "Active" }),
+                    request: IomRequest::ActivateProviderConnectionReference,
+                    by_hand: vec![format!(
+                        "IOM app > Providers > Installed > '{provider}' > connection '{title}': \
+                         activate it"
+                    )],
+                    evidence: "every provider connection reference is active".to_owned(),
+                    patience: Duration::from_mins(5),
+                };
+                let reader = RowReader::of(refresh, &table.entity_set, id, status_of);
+                let fill = Fill::id(id).acting_as(acting_as);
+                changes.push(change.filled(refresh, reader, fill));
             }
         }
         Ok(changes)

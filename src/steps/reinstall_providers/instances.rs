@@ -13,9 +13,10 @@ use crate::clients::Row;
 use crate::engine::{Barrier, Change, Failure, Known, Reading, Survey};
 use crate::runbook::{IomRequest, IomTable};
 use crate::steps::connections::acting_as;
+use crate::steps::iom_change::{Fill, IomChange};
 use crate::steps::names::Names;
 use crate::steps::providers::{Catalogue, Definition};
-use crate::steps::tenant_set::{Fill, IomWrite, Reader, RowReader};
+use crate::steps::tenant_set::{Reader, RowReader};
 use crate::steps::view::View;
 use crate::steps::{Refresh, seals};
 
@@ -38,37 +39,28 @@ impl Survey for Install {
                 let key = format!("provider/new/{}", definition.logical_name);
                 let (id, new_id) = (definition.id, known.made_id(&key));
                 let after = installed(refresh, definition);
-                Change {
-                    name: format!("install provider '{}' from the library", definition.name),
+                let reader = Arc::new(Instance {
+                    refresh: Arc::clone(refresh),
+                    definition: definition.clone(),
+                    old: old.ids.clone(),
+                    before: Arc::clone(&now),
+                });
+                let fill = Fill::id(id).new_id(new_id).acting_as(acting_as);
+                let name = &definition.name;
+                IomChange {
+                    name: format!("install provider '{name}' from the library"),
                     before: Value::Null,
-                    after: after.clone(),
-                    follows: Vec::new(),
-                    action: IomWrite {
-                        request: IomRequest::InstallProvider,
-                        reader: Arc::new(Instance {
-                            refresh: Arc::clone(refresh),
-                            definition: definition.clone(),
-                            old: old.ids.clone(),
-                            before: Arc::clone(&now),
-                        }),
-                        after,
-                        by_hand: vec![format!(
-                            "IOM app > Providers > Library > '{}': install it, accept its terms, do not activate it yet",
-                            definition.name
-                        )],
-                        evidence: "a new instance of each definition is installed".to_owned(),
-                        patience: Duration::from_mins(10),
-                    }
-                    .action(refresh, move |_| {
-                        Ok(Fill {
-                            id: Some(id),
-                            new_id: Some(new_id),
-                            acting_as,
-                            ..Fill::default()
-                        })
-                    }),
+                    after,
+                    request: IomRequest::InstallProvider,
+                    by_hand: vec![format!(
+                        "IOM app > Providers > Library > '{name}': install it, accept its terms, \
+                         do not activate it yet"
+                    )],
+                    evidence: "a new instance of each definition is installed".to_owned(),
+                    patience: Duration::from_mins(10),
                     key,
                 }
+                .filled(refresh, reader, fill)
             })
             .collect())
     }
@@ -180,26 +172,13 @@ impl Survey for Rename {
             let id = instance.map_or(Uuid::nil(), |instance| instance.id);
             let (name, column) = (replaced.name.clone(), table.primary_name.clone());
             let after = json!({ "name": name });
-            changes.push(Change {
-                key: format!("provider/new/{}/name", definition.logical_name),
-                name: format!("name the new provider '{name}' again"),
-                before: json!({ "name": current }),
-                after: after.clone(),
-                follows: Vec::new(),
-                action: IomWrite {
-                    request: IomRequest::RenameProvider,
-                    reader: Arc::new(RowReader {
-                        refresh: Arc::clone(refresh),
-                        entity_set: table.entity_set.clone(),
-                        id,
-                        project: move |row: Option<&Row>| {
-                            let name = row.and_then(|row| {
-                                row.string(column.as_deref().unwrap_or("msdyn_name"))
-                            });
-                            Reading::of(json!({ "name": name }))
-                        },
-                    }),
+            changes.push(
+                IomChange {
+                    key: format!("provider/new/{}/name", definition.logical_name),
+                    name: format!("name the new provider '{name}' again"),
+                    before: json!({ "name": current }),
                     after,
+                    request: IomRequest::RenameProvider,
                     by_hand: vec![format!(
                         "IOM app > Providers > Installed > '{current}': rename it to '{name}'"
                     )],
@@ -207,14 +186,16 @@ impl Survey for Rename {
                         .to_owned(),
                     patience: Duration::from_mins(1),
                 }
-                .action(refresh, move |_| {
-                    Ok(Fill {
-                        id: Some(id),
-                        value: Some(name.clone()),
-                        ..Fill::default()
-                    })
-                }),
-            });
+                .filled(
+                    refresh,
+                    RowReader::of(refresh, &table.entity_set, id, move |row: Option<&Row>| {
+                        let name = row
+                            .and_then(|row| row.string(column.as_deref().unwrap_or("msdyn_name")));
+                        Reading::of(json!({ "name": name }))
+                    }),
+                    Fill::id(id).value(name.clone()),
+                ),
+            );
         }
         Ok(changes)
     }

@@ -15,9 +15,10 @@ use super::Old;
 use crate::clients::Row;
 use crate::engine::{Action, Ask, Change, Failure, Known, Reading, Survey};
 use crate::runbook::{IomRequest, IomTable};
+use crate::steps::iom_change::{Fill, IomChange};
 use crate::steps::names::{Names, lookup};
 use crate::steps::providers::Catalogue;
-use crate::steps::tenant_set::{Fill, IomWrite, RowReader};
+use crate::steps::tenant_set::RowReader;
 use crate::steps::{Refresh, seals};
 
 /// The word of the captures.
@@ -87,24 +88,16 @@ impl Survey for Mappings {
             };
             let instance = instance.unwrap_or_default();
             let value = format!("{}({instance})", providers.entity_set);
-            changes.push(Change {
-                key: format!("mapping/{id}"),
-                name: format!(
-                    "lead warehouse mapping '{title}' to the new provider '{}'",
-                    definition.name
-                ),
-                before: provider_in(held, None, &old, &logical_name),
-                after: after.clone(),
-                follows: Vec::new(),
-                action: IomWrite {
-                    request: IomRequest::SetProviderMapping,
-                    reader: Arc::new(RowReader {
-                        refresh: Arc::clone(refresh),
-                        entity_set: table.entity_set.clone(),
-                        id,
-                        project,
-                    }),
+            changes.push(
+                IomChange {
+                    key: format!("mapping/{id}"),
+                    name: format!(
+                        "lead warehouse mapping '{title}' to the new provider '{}'",
+                        definition.name
+                    ),
+                    before: provider_in(held, None, &old, &logical_name),
                     after,
+                    request: IomRequest::SetProviderMapping,
                     by_hand: vec![format!(
                         "IOM app > warehouse mapping '{title}': set its provider to the new '{}'",
                         definition.name
@@ -112,14 +105,12 @@ impl Survey for Mappings {
                     evidence: "every mapping leads to the new instance of its provider".to_owned(),
                     patience: Duration::from_mins(1),
                 }
-                .action(refresh, move |_| {
-                    Ok(Fill {
-                        id: Some(id),
-                        value: Some(value.clone()),
-                        ..Fill::default()
-                    })
-                }),
-            });
+                .filled(
+                    refresh,
+                    RowReader::of(refresh, &table.entity_set, id, project),
+                    Fill::id(id).value(value.clone()),
+                ),
+            );
         }
         Ok(changes)
     }

@@ -56,9 +56,10 @@ use self::instances::{Install, Rename};
 use self::mappings::Mappings;
 use self::remains::{Leftovers, OrphanFlows};
 use self::settings::{Setting, Settings};
+use super::iom_change::{Fill, IomChange};
 use super::names::{Names, label};
 use super::providers::{self, Catalogue, Definition, Provider};
-use super::tenant_set::{Fill, IomWrite, Reader, RowReader};
+use super::tenant_set::{Reader, RowReader};
 use super::view::View;
 use super::{Refresh, seals};
 use crate::clients::Row;
@@ -269,36 +270,26 @@ impl Survey for Deactivate {
             .map(|provider| {
                 let (id, name) = (provider.id, &provider.name);
                 let after = json!({ "status": "Inactive" });
-                Change {
+                IomChange {
                     key: format!("provider/{id}/deactivate"),
                     name: format!("deactivate provider '{name}'"),
                     before: json!({ "status": "Active" }),
-                    after: after.clone(),
-                    follows: Vec::new(),
-                    action: IomWrite {
-                        request: IomRequest::DeactivateProvider,
-                        reader: Arc::new(RowReader {
-                            refresh: Arc::clone(refresh),
-                            entity_set: table.entity_set.clone(),
-                            id,
-                            project: |row: Option<&Row>| status_of(row),
-                        }),
-                        after,
-                        by_hand: vec![format!(
-                            "IOM app > Providers > Installed > '{name}': deactivate it"
-                        )],
-                        evidence: "no old provider is active".to_owned(),
-                        patience: Duration::from_mins(10),
-                    }
-                    .action(refresh, move |_| Ok(by_id(id))),
+                    after,
+                    request: IomRequest::DeactivateProvider,
+                    by_hand: vec![format!(
+                        "IOM app > Providers > Installed > '{name}': deactivate it"
+                    )],
+                    evidence: "no old provider is active".to_owned(),
+                    patience: Duration::from_mins(10),
                 }
+                .filled(
+                    refresh,
+                    RowReader::of(refresh, &table.entity_set, id, status_of),
+                    Fill::id(id),
+                )
             })
             .collect())
     }
-}
-
-fn by_id(id: Uuid) -> Fill {
-    Fill::id(id)
 }
 
 fn status_of(row: Option<&Row>) -> Reading {
@@ -327,22 +318,25 @@ impl Survey for Delete {
         Ok(here
             .map(|provider| {
                 let (id, name) = (provider.id, &provider.name);
-                let action = IomWrite {
-                    request: IomRequest::DeleteProvider,
-                    reader: Arc::new(Remains {
-                        refresh: Arc::clone(refresh),
-                        id,
-                        takes_actions,
-                    }),
+                let reader = Remains {
+                    refresh: Arc::clone(refresh),
+                    id,
+                    takes_actions,
+                };
+                let change = IomChange {
+                    key: format!("provider/{id}/delete"),
+                    name: format!("delete provider '{name}'"),
+                    before: json!({ "installed": true }),
                     after: Value::Null,
+                    request: IomRequest::DeleteProvider,
                     by_hand: vec![format!(
                         "IOM app > Providers > Installed > '{name}': delete it"
                     )],
                     evidence: "no old provider is left".to_owned(),
                     patience: Duration::from_mins(10),
                 }
-                .action(refresh, move |_| Ok(by_id(id)));
-                let action = match action {
+                .filled(refresh, Arc::new(reader), Fill::id(id));
+                let action = match change.action {
                     Action::Set(set) => Action::Remove {
                         set,
                         seal: seals::PROVIDERS,
@@ -350,14 +344,7 @@ impl Survey for Delete {
                     },
                     other => other,
                 };
-                Change {
-                    key: format!("provider/{id}/delete"),
-                    name: format!("delete provider '{name}'"),
-                    before: json!({ "installed": true }),
-                    after: Value::Null,
-                    follows: Vec::new(),
-                    action,
-                }
+                Change { action, ..change }
             })
             .collect())
     }

@@ -105,16 +105,11 @@ impl Survey for OrphanFlows {
                 follows: Vec::new(),
                 action: Action::Set(Arc::new(TenantSet {
                     refresh: Arc::clone(refresh),
-                    reader: Arc::new(RowReader {
-                        refresh: Arc::clone(refresh),
-                        entity_set: table.entity_set.clone(),
-                        id,
-                        project: |row: Option<&Row>| {
-                            // A flow that has meanwhile gone with its provider is off, too.
-                            let state = row
-                                .map_or_else(|| "off".to_owned(), |row| flows::state(&row.value));
-                            Reading::of(json!({ "state": state }))
-                        },
+                    reader: RowReader::of(refresh, &table.entity_set, id, |row: Option<&Row>| {
+                        // A flow that has meanwhile gone with its provider is off, too.
+                        let state =
+                            row.map_or_else(|| "off".to_owned(), |row| flows::state(&row.value));
+                        Reading::of(json!({ "state": state }))
                     }),
                     request: move |_: &Reading| Ok(request.clone()),
                     patience: Duration::from_mins(2),

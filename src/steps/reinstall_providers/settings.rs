@@ -13,9 +13,10 @@ use super::Old;
 use crate::clients::Row;
 use crate::engine::{Change, Failure, Known, Reading, Survey};
 use crate::runbook::{IomRequest, IomTable};
+use crate::steps::iom_change::{Fill, IomChange};
 use crate::steps::names::{Fields, Names, text};
 use crate::steps::providers::Catalogue;
-use crate::steps::tenant_set::{Fill, IomWrite, RowReader};
+use crate::steps::tenant_set::RowReader;
 use crate::steps::{Refresh, seals};
 use crate::text::fingerprint;
 
@@ -300,35 +301,23 @@ impl Settings {
         let after = shown(Some(&wanted));
         let column = column.to_owned();
         let noun = self.kind.noun();
-        Change {
+        IomChange {
             key: format!("provider/new/{definition}/{noun}/{name}"),
             name: format!("set {noun} '{name}' of the new provider '{definition}'"),
             before: shown(current.as_deref()),
-            after: after.clone(),
-            follows: Vec::new(),
-            action: IomWrite {
-                request: self.kind.request(),
-                reader: Arc::new(RowReader {
-                    refresh: Arc::clone(&self.refresh),
-                    entity_set: entity_set.to_owned(),
-                    id,
-                    project: move |row: Option<&Row>| {
-                        Reading::of(shown(row.and_then(|row| row.string(&column))))
-                    },
-                }),
-                after,
-                by_hand: vec![by_hand],
-                evidence: format!("every {noun} has the value that was recorded"),
-                patience: Duration::from_mins(1),
-            }
-            .action(&self.refresh, move |_| {
-                Ok(Fill {
-                    id: Some(id),
-                    value: Some(wanted.clone()),
-                    ..Fill::default()
-                })
-            }),
+            after,
+            request: self.kind.request(),
+            by_hand: vec![by_hand],
+            evidence: format!("every {noun} has the value that was recorded"),
+            patience: Duration::from_mins(1),
         }
+        .filled(
+            &self.refresh,
+            RowReader::of(&self.refresh, entity_set, id, move |row: Option<&Row>| {
+                Reading::of(shown(row.and_then(|row| row.string(&column))))
+            }),
+            Fill::id(id).value(wanted),
+        )
     }
 }
 

@@ -35,8 +35,9 @@ use self::publishing::{PublishOrchestrations, PublishPolicies};
 use super::Refresh;
 use super::detach_provider_actions::{Recorded, graph_reading, graph_values, recorded};
 use super::graph::{self, Content, Slot};
+use super::iom_change::{Fill, IomChange};
 use super::names::{Names, text};
-use super::tenant_set::{Fill, IomWrite, RowReader};
+use super::tenant_set::RowReader;
 use crate::clients::Row;
 use crate::engine::{Change, Failure, Known, Phase, Survey};
 use crate::runbook::{IomRequest, IomTable};
@@ -81,44 +82,32 @@ impl Survey for Restore {
                 .collect();
             let reader = {
                 let (join, column, slots) = (Arc::clone(&join), column.to_owned(), slots.clone());
-                RowReader {
-                    refresh: Arc::clone(refresh),
-                    entity_set: table.entity_set.clone(),
-                    id,
-                    project: move |row: Option<&Row>| {
-                        graph_reading(row, &column, &slots, &dangling, |slot, id| {
-                            join.described(slot.action, id)
-                        })
-                    },
-                }
+                RowReader::of(refresh, &table.entity_set, id, move |row: Option<&Row>| {
+                    graph_reading(row, &column, &slots, &dangling, |slot, id| {
+                        join.described(slot.action, id)
+                    })
+                })
             };
             let join = Arc::clone(&join);
             let title = name.clone();
-            changes.push(Change {
-                key: format!("orchestration/{id}/restore"),
-                name: format!("restore the provider actions of orchestration '{name}'"),
-                before,
-                after: after.clone(),
-                follows: Vec::new(),
-                action: IomWrite {
-                    request: IomRequest::EditOrchestration,
-                    reader: Arc::new(reader),
+            changes.push(
+                IomChange {
+                    key: format!("orchestration/{id}/restore"),
+                    name: format!("restore the provider actions of orchestration '{name}'"),
+                    before,
                     after,
+                    request: IomRequest::EditOrchestration,
                     by_hand,
                     evidence: "every recorded slot holds the new action of its logic definition"
                         .to_owned(),
                     patience: Duration::from_mins(1),
                 }
-                .action(refresh, move |reading| {
+                .filled_by(refresh, reader, move |reading| {
                     let current = reading.basis.as_str().unwrap_or_default();
                     let graph = filled(&title, current, &original, &slots, &join)?;
-                    Ok(Fill {
-                        id: Some(id),
-                        graph: Some(graph),
-                        ..Fill::default()
-                    })
+                    Ok(Fill::id(id).graph(graph))
                 }),
-            });
+            );
         }
         Ok(changes)
     }

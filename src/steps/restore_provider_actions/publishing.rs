@@ -9,10 +9,9 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::clients::Row;
 use crate::engine::{
-    Action, Change, Failure, Found, Known, Launch, Progress, Reading, Repeat, Started, Survey,
-    Verdict, WriteError,
+    Change, Failure, Found, Known, Launch, Progress, Reading, Repeat, Started, Survey, Verdict,
+    WriteError,
 };
 use crate::runbook::{IomRequest, IomTable, Publish};
 use crate::steps::connections::acting_as;
@@ -21,9 +20,10 @@ use crate::steps::detach_provider_actions::{
 };
 use crate::steps::flows::{self, COMPILED};
 use crate::steps::graph::{self, Content, Slot};
+use crate::steps::iom_change::{Fill, IomChange, launched_by};
 use crate::steps::names::{Fields, Names, is_labelled, label, text};
 use crate::steps::providers::Catalogue;
-use crate::steps::tenant_set::{Fill, IomWrite, Reader, RowReader};
+use crate::steps::tenant_set::{Reader, RowReader};
 use crate::steps::view::View;
 use crate::steps::{Refresh, seals};
 
@@ -79,21 +79,13 @@ impl Survey for PublishPolicies {
             }
             let name = names.title(IomTable::Policy, &row, id);
             let after = json!({ "state": "Published" });
-            changes.push(Change {
-                key: format!("policy/{id}/publish"),
-                name: format!("publish policy '{name}'"),
-                before: json!({ "state": label(&row, "statecode") }),
-                after: after.clone(),
-                follows: Vec::new(),
-                action: IomWrite {
-                    request: IomRequest::PublishPolicy,
-                    reader: Arc::new(RowReader {
-                        refresh: Arc::clone(refresh),
-                        entity_set: table.entity_set.clone(),
-                        id,
-                        project: |row: Option<&Row>| state_of(row),
-                    }),
+            changes.push(
+                IomChange {
+                    key: format!("policy/{id}/publish"),
+                    name: format!("publish policy '{name}'"),
+                    before: json!({ "state": label(&row, "statecode") }),
                     after,
+                    request: IomRequest::PublishPolicy,
                     by_hand: vec![format!(
                         "IOM app > Orchestrations > Policies > '{name}': publish it"
                     )],
@@ -101,8 +93,12 @@ impl Survey for PublishPolicies {
                         .to_owned(),
                     patience: Duration::from_mins(10),
                 }
-                .action(refresh, move |_| Ok(Fill::id(id).acting_as(acting_as))),
-            });
+                .filled(
+                    refresh,
+                    RowReader::of(refresh, &table.entity_set, id, state_of),
+                    Fill::id(id).acting_as(acting_as),
+                ),
+            );
         }
         Ok(changes)
     }
@@ -143,30 +139,22 @@ impl Survey for PublishOrchestrations {
                 id,
                 compiled,
             });
-            let action = IomWrite {
+            let change = IomChange {
+                key: format!("orchestration/{id}/publish"),
+                name: format!("publish orchestration '{name}'"),
+                before: json!({ "state": "Unpublished" }),
+                after,
                 request: IomRequest::PublishOrchestration,
-                reader: Arc::clone(&reader) as Arc<dyn Reader>,
-                after: after.clone(),
                 by_hand: vec![format!(
                     "IOM app > Orchestrations > Flows > '{name}': publish it"
                 )],
                 evidence: "every orchestration that was published is published and compiled"
                     .to_owned(),
                 patience: Duration::from_mins(15),
-            }
-            .action(refresh, move |_| Ok(Fill::id(id).acting_as(acting_as)));
-            let action = match action {
-                Action::Launch(launch) => Action::Launch(Arc::new(Publication { launch, reader })),
-                other => other,
             };
-            changes.push(Change {
-                key: format!("orchestration/{id}/publish"),
-                name: format!("publish orchestration '{name}'"),
-                before: json!({ "state": "Unpublished" }),
-                after,
-                follows: Vec::new(),
-                action,
-            });
+            let fill = Fill::id(id).acting_as(acting_as);
+            let change = change.filled(refresh, Arc::clone(&reader) as Arc<dyn Reader>, fill);
+            changes.push(launched_by(change, |launch| Publication { launch, reader }));
         }
         Ok(changes)
     }
