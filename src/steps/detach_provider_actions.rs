@@ -38,14 +38,14 @@ pub(super) fn phases(refresh: &Arc<Refresh>) -> Vec<Phase> {
     ]
 }
 
-/// What the seal holds, by table and word.
-const RECORDED: [(IomTable, &str); 6] = [
-    (IomTable::Orchestration, "orchestration"),
-    (IomTable::Policy, "policy"),
-    (IomTable::Provider, "provider"),
-    (IomTable::ProviderDefinition, "provider-definition"),
-    (IomTable::LogicDefinition, "logic-definition"),
-    (IomTable::ProviderAction, "provider-action"),
+/// What the seal holds.
+const RECORDED: [IomTable; 6] = [
+    IomTable::Orchestration,
+    IomTable::Policy,
+    IomTable::Provider,
+    IomTable::ProviderDefinition,
+    IomTable::LogicDefinition,
+    IomTable::ProviderAction,
 ];
 
 struct Record(Arc<Refresh>);

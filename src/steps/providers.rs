@@ -13,7 +13,7 @@ use super::names::{Fields, Names, is_labelled};
 use super::seals;
 use super::view::View;
 use crate::engine::{Captured, Failure, Known};
-use crate::runbook::IomTable;
+use crate::runbook::{IomTable, Word as _};
 
 /// The tables that a catalogue is read from, and the words their captures are kept under.
 pub(super) const TABLES: [(IomTable, &str); 4] = [
@@ -294,16 +294,16 @@ impl Catalogue {
 pub(super) async fn capture(
     refresh: &Refresh,
     view: View<'_>,
-    tables: &[(IomTable, &str)],
+    tables: &[IomTable],
 ) -> Result<Vec<Captured>, Failure> {
     let names = Names::of(refresh);
     let mut captures = Vec::new();
-    for (table, word) in tables {
-        let Some(table) = view.optional_table(names.table(*table)).await? else {
+    for iom_table in tables {
+        let Some(table) = view.optional_table(names.table(*iom_table)).await? else {
             continue;
         };
         let rows = view.rows(&table.logical_name).await?;
-        captures.extend(seals::captured(word, &table.primary_id, rows));
+        captures.extend(seals::captured(iom_table.word(), &table.primary_id, rows));
     }
     Ok(captures)
 }

@@ -10,50 +10,32 @@ use serde_json::json;
 use super::{by_hand, finance, is_linked};
 use crate::clients::{Dataverse, Environment};
 use crate::engine::{Capture, Captured, Failure, Known};
-use crate::runbook::IomTable;
+use crate::runbook::{IomTable, Word as _};
 use crate::steps::names::Names;
 use crate::steps::{Refresh, reconfigure_dual_write, seals};
 
-/// What is captured from the target, by table and word.
-const FROM_TARGET: [(IomTable, &str); 9] = [
-    (IomTable::Provider, "provider"),
-    (IomTable::ProviderDefinition, "provider-definition"),
-    (IomTable::ProviderParameter, "provider-parameter"),
-    (
-        IomTable::ProviderDefinitionParameter,
-        "provider-definition-parameter",
-    ),
-    (IomTable::ProviderTransformation, "provider-transformation"),
-    (
-        IomTable::ProviderDefinitionTransformation,
-        "provider-definition-transformation",
-    ),
-    (
-        IomTable::ProviderConnectionReference,
-        "provider-connection-reference",
-    ),
-    (
-        IomTable::ProviderDefinitionConnectionReference,
-        "provider-definition-connection-reference",
-    ),
-    (
-        IomTable::PlatformConnectionReference,
-        "platform-connection-reference",
-    ),
+/// What is captured from the target.
+const FROM_TARGET: [IomTable; 9] = [
+    IomTable::Provider,
+    IomTable::ProviderDefinition,
+    IomTable::ProviderParameter,
+    IomTable::ProviderDefinitionParameter,
+    IomTable::ProviderTransformation,
+    IomTable::ProviderDefinitionTransformation,
+    IomTable::ProviderConnectionReference,
+    IomTable::ProviderDefinitionConnectionReference,
+    IomTable::PlatformConnectionReference,
 ];
 
-/// What is captured from the source, by table and word.
-const FROM_SOURCE: [(IomTable, &str); 7] = [
-    (IomTable::Provider, "provider"),
-    (IomTable::ProviderDefinition, "provider-definition"),
-    (IomTable::LogicDefinition, "logic-definition"),
-    (IomTable::ProviderAction, "provider-action"),
-    (IomTable::Orchestration, "orchestration"),
-    (IomTable::Policy, "policy"),
-    (
-        IomTable::PlatformConnectionReference,
-        "platform-connection-reference",
-    ),
+/// What is captured from the source.
+const FROM_SOURCE: [IomTable; 7] = [
+    IomTable::Provider,
+    IomTable::ProviderDefinition,
+    IomTable::LogicDefinition,
+    IomTable::ProviderAction,
+    IomTable::Orchestration,
+    IomTable::Policy,
+    IomTable::PlatformConnectionReference,
 ];
 
 /// Platform tables captured on both sides, where they exist.
@@ -112,11 +94,11 @@ impl Capture for BeforeCopy {
         }];
         let names = Names::of(refresh);
         let mut lists = Vec::new();
-        for (table, word) in FROM_TARGET {
-            lists.push(list_of(refresh, TARGET, names.table(table), word));
+        for table in FROM_TARGET {
+            lists.push(list_of(refresh, TARGET, names.table(table), table.word()));
         }
-        for (table, word) in FROM_SOURCE {
-            lists.push(list_of(refresh, SOURCE, names.table(table), word));
+        for table in FROM_SOURCE {
+            lists.push(list_of(refresh, SOURCE, names.table(table), table.word()));
         }
         for name in PLATFORM_TABLES {
             lists.push(list_of(refresh, TARGET, name, name));

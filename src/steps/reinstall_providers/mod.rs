@@ -89,31 +89,19 @@ pub(super) fn phases(refresh: &Arc<Refresh>) -> Vec<Phase> {
     ]
 }
 
-/// What the seal holds, by table and word.
-const RECORDED: [(IomTable, &str); 11] = [
-    (IomTable::Provider, "provider"),
-    (IomTable::ProviderDefinition, "provider-definition"),
-    (IomTable::LogicDefinition, "logic-definition"),
-    (IomTable::ProviderAction, "provider-action"),
-    (IomTable::ProviderParameter, "provider-parameter"),
-    (
-        IomTable::ProviderDefinitionParameter,
-        "provider-definition-parameter",
-    ),
-    (IomTable::ProviderTransformation, "provider-transformation"),
-    (
-        IomTable::ProviderDefinitionTransformation,
-        "provider-definition-transformation",
-    ),
-    (
-        IomTable::ProviderConnectionReference,
-        "provider-connection-reference",
-    ),
-    (
-        IomTable::ProviderDefinitionConnectionReference,
-        "provider-definition-connection-reference",
-    ),
-    (IomTable::WarehouseMapping, "warehouse-mapping"),
+/// What the seal holds.
+const RECORDED: [IomTable; 11] = [
+    IomTable::Provider,
+    IomTable::ProviderDefinition,
+    IomTable::LogicDefinition,
+    IomTable::ProviderAction,
+    IomTable::ProviderParameter,
+    IomTable::ProviderDefinitionParameter,
+    IomTable::ProviderTransformation,
+    IomTable::ProviderDefinitionTransformation,
+    IomTable::ProviderConnectionReference,
+    IomTable::ProviderDefinitionConnectionReference,
+    IomTable::WarehouseMapping,
 ];
 
 struct Record(Arc<Refresh>);
