@@ -17,6 +17,7 @@ use crate::steps::names::{Fields, Names, is_labelled, text};
 use crate::steps::tenant_set::Reader;
 use crate::steps::view::View;
 use crate::steps::{Refresh, flows};
+use crate::text::count;
 
 /// Finds whether the system must be activated.
 pub(super) struct ActivateSystem(pub(super) Arc<Refresh>);
@@ -79,20 +80,31 @@ impl Reader for SystemReader {
             .filter_map(|row| text(row, "name"))
             .collect();
         let active = incomplete == 0 && off.is_empty();
-        let said = format!(
-            "{incomplete} system connection references are not active, platform flows that are off: {}",
-            if off.is_empty() {
-                "none".to_owned()
-            } else {
-                off.join(", ")
-            }
-        );
         Ok(Reading {
             value: json!({ "system": if active { "active" } else { "not active" } }),
             etag: None,
-            basis: Value::String(said),
+            basis: Value::String(still_open(incomplete, &off)),
         })
     }
+}
+
+/// What is still to come of an activation, in words.
+fn still_open(incomplete: usize, off: &[String]) -> String {
+    let references = (incomplete > 0).then(|| {
+        format!(
+            "not active yet: {}",
+            count(incomplete, "system connection reference")
+        )
+    });
+    let flows = (!off.is_empty()).then(|| {
+        format!(
+            "off: {} ({})",
+            count(off.len(), "platform flow"),
+            off.join(", ")
+        )
+    });
+    let open: Vec<String> = references.into_iter().chain(flows).collect();
+    open.join("; ")
 }
 
 /// The platform flows: managed cloud flows that belong to one of IOM's solutions.

@@ -4,6 +4,7 @@
 //! provider*: up to six): it is waited for, and only an error text that the tenant writes ends it
 //! before its time. A text that was there when the activation was requested is an earlier one's.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,6 +50,7 @@ impl Survey for Activate {
             let reader = Arc::new(Activation {
                 refresh: Arc::clone(refresh),
                 id,
+                expected,
                 before: Arc::clone(&now),
             });
             let change = IomChange {
@@ -99,6 +101,8 @@ fn activation(catalogue: &Catalogue, provider: &Provider) -> Value {
 struct Activation {
     refresh: Arc<Refresh>,
     id: Uuid,
+    /// The logical names of the actions that it shall have.
+    expected: BTreeSet<String>,
     before: Arc<Catalogue>,
 }
 
@@ -108,11 +112,14 @@ impl Reader for Activation {
         let view = View::Target(&self.refresh.target);
         let tables = [IomTable::Provider, IomTable::ProviderAction];
         let now = self.before.again(&self.refresh, view, &tables).await?;
-        Ok(Reading::of(
-            now.providers
-                .get(&self.id)
-                .map_or(Value::Null, |provider| activation(&now, provider)),
-        ))
+        let Some(provider) = now.providers.get(&self.id) else {
+            return Ok(Reading::of(Value::Null));
+        };
+        Ok(Reading {
+            value: activation(&now, provider),
+            etag: None,
+            basis: Value::String(self.still_open(&now, provider)),
+        })
     }
 }
 
@@ -144,6 +151,25 @@ const ERROR: &str = "error-before";
 const CHANGED: &str = "changed-before";
 
 impl Activation {
+    /// How far it has come, in words.
+    fn still_open(&self, now: &Catalogue, provider: &Provider) -> String {
+        let there = now.actions_of(provider.id);
+        let to_come: Vec<&str> = self
+            .expected
+            .difference(&there)
+            .map(String::as_str)
+            .collect();
+        let status = if provider.active {
+            "it is active"
+        } else {
+            "it is not active yet"
+        };
+        if to_come.is_empty() {
+            return status.to_owned();
+        }
+        format!("{status}, without {}", to_come.join(", "))
+    }
+
     async fn error_text(&self) -> Result<ErrorText, Failure> {
         let refresh = &self.refresh;
         let names = Names::of(refresh);
