@@ -198,7 +198,8 @@ pub(super) struct RehearsalArguments {
     /// Speak TLS to a new world; the root to trust is written beside it
     #[arg(long)]
     pub(super) tls: bool,
-    /// A fault: KIND:"METHOD path-glob"; kinds: accept-and-ignore, hold, refuse=STATUS
+    /// A fault: KIND:"METHOD path-glob", KIND#N for the Nth alone; kinds: accept-and-ignore, hold,
+    /// lose, throttle, refuse=STATUS, and of a launch: fail, roll-back, fail-to-roll-back, abort
     #[arg(long = "fault", value_name = "FAULT")]
     pub(super) faults: Vec<String>,
 }
