@@ -7,8 +7,8 @@ use uuid::Uuid;
 use super::Refresh;
 use super::names::{Fields, text};
 use super::view::View;
-use crate::clients::{Connection, Error, ErrorKind, Row, literal};
-use crate::engine::{Failure, Known};
+use crate::clients::{Connection, Error, Row, literal};
+use crate::engine::{Failure, FailureKind, Known};
 use crate::runbook::{ConnectionChoice, ConnectionChoices, Located, Owner, Runbook};
 
 /// The last segment of a connector's id, lower case: `shared_bigcommerce`. The two services prefix
@@ -110,9 +110,17 @@ pub(super) async fn visible(
     refresh: &Refresh,
     known: &Known,
 ) -> Result<Option<Vec<Connection>>, Failure> {
-    match listed(refresh, known).await {
+    match listed(refresh, known).await.map_err(Failure::from) {
         Ok(connections) => Ok(Some(connections).filter(|connections| !connections.is_empty())),
-        Err(error) if error.kind == ErrorKind::Cancelled => Err(error.into()),
+        // A service that is away will answer later; one that refuses says nothing, now or then.
+        Err(failure)
+            if matches!(
+                failure.kind,
+                FailureKind::Interrupted | FailureKind::Temporary
+            ) =>
+        {
+            Err(failure)
+        }
         Err(_) => Ok(None),
     }
 }

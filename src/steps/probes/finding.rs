@@ -28,7 +28,8 @@ pub struct Finding {
     pub read: String,
     /// What to do, where the answer is not `Pass`.
     pub remedy: Option<String>,
-    /// How a run ends that meets a `Fail`.
+    /// How a run ends that meets a `Fail`. Of an `Unknown`: `Temporary` where the service was away, so
+    /// that the same question will be answered later.
     pub kind: FailureKind,
     /// The manual task, `STEP/PHASE`, that an `Unknown` becomes: the question is asked again there.
     pub task: Option<String>,
@@ -153,7 +154,16 @@ impl Probe {
 
     /// The answer, or unknown where its reading failed.
     pub(super) fn settle(&self, answer: Result<Finding, Failure>) -> Finding {
-        answer.unwrap_or_else(|failure| self.unknown(failure.message))
+        answer.unwrap_or_else(|failure| {
+            let open = self.unknown(failure.message);
+            match failure.kind {
+                FailureKind::Temporary => Finding {
+                    kind: FailureKind::Temporary,
+                    ..open
+                },
+                _ => open,
+            }
+        })
     }
 }
 
@@ -208,5 +218,8 @@ mod tests {
         let finding = probe.settle(Err(Failure::failed("the service is away")));
         assert_eq!(finding.verdict, Verdict::Unknown);
         assert_eq!(finding.read, "the service is away");
+        assert_eq!(finding.kind, FailureKind::Refused);
+        let away = Failure::new(FailureKind::Temporary, "the service is away");
+        assert_eq!(probe.settle(Err(away)).kind, FailureKind::Temporary);
     }
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::finding::{Finding, Verdict};
 use super::preflight;
-use crate::engine::{Action, Ask, Change, Failure, Known, Phase, Survey};
+use crate::engine::{Action, Ask, Change, Failure, FailureKind, Known, Phase, Survey};
 use crate::runbook::StepName;
 use crate::steps::Refresh;
 use crate::steps::copy_environments::copy_key;
@@ -45,9 +45,24 @@ impl Survey for Questions {
             StepName::ActivateFlows => preflight::of_flows(refresh, known).await?,
             _ => Vec::new(),
         };
-        let open = findings.iter().filter(|f| f.verdict != Verdict::Pass);
-        Ok(open.map(ask).collect())
+        let open: Vec<&Finding> = findings
+            .iter()
+            .filter(|finding| finding.verdict != Verdict::Pass)
+            .collect();
+        match open.iter().find_map(|finding| away(finding)) {
+            Some(failure) => Err(failure),
+            None => Ok(open.into_iter().map(ask).collect()),
+        }
     }
+}
+
+/// A service that is away leaves a question open, and no person can answer it in its place.
+fn away(finding: &Finding) -> Option<Failure> {
+    let is_away = finding.verdict == Verdict::Unknown && finding.kind == FailureKind::Temporary;
+    is_away.then(|| {
+        let open = format!("not known whether {}: {}", finding.probe, finding.read);
+        Failure::new(FailureKind::Temporary, open)
+    })
 }
 
 /// A question that is not answered well, as a person's task.
@@ -83,6 +98,17 @@ fn ask(finding: &Finding) -> Change {
 mod tests {
     use super::super::finding::Probe;
     use super::*;
+
+    #[test]
+    fn a_service_that_is_away_makes_no_task() {
+        let probe = Probe::new("the door is open", "open it").before(StepName::ActivateFlows);
+        let gone = Failure::new(FailureKind::Temporary, "nobody is there");
+        let failure = away(&probe.settle(Err(gone))).expect("it is asked again later");
+        assert_eq!(failure.kind, FailureKind::Temporary);
+        assert!(failure.message.contains("nobody is there"));
+        assert!(away(&probe.settle(Err(Failure::failed("it may not be read")))).is_none());
+        assert!(away(&probe.fail("it is shut")).is_none());
+    }
 
     #[test]
     fn a_question_without_a_good_answer_is_a_task_with_itself_as_evidence() {

@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::engine::{Failure, FailureKind};
 use crate::runbook::IomTable;
+use crate::steps::flows::is_cloud_flow;
 use crate::steps::names::{Fields, Names};
 use crate::steps::view::View;
 
@@ -32,6 +33,27 @@ pub(super) fn told<T>(reading: &Reading<T>) -> Result<&T, Failure> {
 /// The rows of a table of the platform.
 pub(super) async fn rows(view: View<'_>, table: &str) -> Result<Reading<Rows>, Failure> {
     kept(view.by_id(table).await)
+}
+
+/// The same of a table that may be missing; no rows where it is.
+pub(super) async fn rows_if_there(view: View<'_>, table: &str) -> Result<Reading<Rows>, Failure> {
+    let there = match view.optional_table(table).await {
+        Ok(there) => there,
+        Err(failure) => return kept(Err(failure)),
+    };
+    match there {
+        Some(_) => rows(view, table).await,
+        None => Ok(Ok(Rows::new())),
+    }
+}
+
+/// The cloud flows.
+pub(super) async fn cloud_flows(view: View<'_>) -> Result<Reading<Rows>, Failure> {
+    let rows = rows(view, "workflow").await?;
+    Ok(rows.map(|mut rows| {
+        rows.retain(|_, row| is_cloud_flow(row));
+        rows
+    }))
 }
 
 /// The rows of a table of Intelligent Order Management.

@@ -1,11 +1,12 @@
 //! The pair of environments: what their own descriptions tell, whether the service offers the copy,
 //! whether Intelligent Order Management is installed.
 
-use crate::clients::{Environment, ErrorKind, Package};
+use crate::clients::{Environment, Package};
 use crate::engine::Failure;
 use crate::runbook::StepName;
 use crate::steps::Refresh;
 use crate::steps::probes::finding::{Finding, Probe};
+use crate::steps::probes::reading::kept;
 use crate::text::count;
 
 /// The answers that the two environments' own descriptions give (Microsoft Learn, *Copy an
@@ -113,8 +114,7 @@ pub(super) async fn candidate(refresh: &Refresh) -> Result<Finding, Failure> {
                 .any(|candidate| candidate.environment.eq_ignore_ascii_case(&target));
             Ok(probe.judged(offered, count(candidates.len(), "candidate")))
         }
-        Err(error) if error.kind == ErrorKind::Cancelled => Err(error.into()),
-        Err(error) => Ok(probe.unknown(error.to_string())),
+        Err(error) => Ok(probe.settle(kept(Err(error.into()))?)),
     }
 }
 
@@ -133,8 +133,7 @@ pub(super) async fn order_management(refresh: &Refresh, side: &str) -> Result<Fi
     };
     match refresh.power_platform.packages(id).await {
         Ok(packages) => Ok(installed(&probe, &packages)),
-        Err(error) if error.kind == ErrorKind::Cancelled => Err(error.into()),
-        Err(error) => Ok(probe.unknown(error.to_string())),
+        Err(error) => Ok(probe.settle(kept(Err(error.into()))?)),
     }
 }
 

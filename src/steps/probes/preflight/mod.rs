@@ -58,7 +58,7 @@ pub async fn preflight(refresh: &Refresh) -> Result<Vec<Finding>, Failure> {
         }
     }
     findings.extend(database::ask(refresh).await?);
-    let sight = Sight::read(refresh).await?;
+    let sight = Box::pin(Sight::read(refresh)).await?;
     findings.extend(access::owners(refresh).await?);
     findings.extend(roles::ask(refresh).await?);
     findings.extend(wiring::ask(refresh, &sight));

@@ -2,15 +2,17 @@
 
 use std::collections::BTreeSet;
 
+use tokio::try_join;
 use uuid::Uuid;
 
 use crate::clients::Connection;
 use crate::engine::Failure;
 use crate::runbook::{IomTable, ProviderChoice};
 use crate::steps::Refresh;
-use crate::steps::flows::is_cloud_flow;
 use crate::steps::names::Names;
-use crate::steps::probes::reading::{Reading, Rows, iom_rows, kept, rows};
+use crate::steps::probes::reading::{
+    Reading, Rows, cloud_flows, iom_rows, kept, rows, rows_if_there,
+};
 use crate::steps::providers::{Catalogue, Definition, Provider};
 use crate::steps::view::View;
 
@@ -46,35 +48,48 @@ pub(super) struct TargetSight {
 }
 
 impl Sight {
-    /// Reads both; a part that cannot be read is kept as that.
+    /// Reads both, some at once; a part that cannot be read is kept as that.
     pub(super) async fn read(refresh: &Refresh) -> Result<Self, Failure> {
         let names = Names::of(refresh);
         // The source as it is: what the copy does to it is judged by each question.
         let source = View::Target(&refresh.source);
         let iom = |table| iom_rows(source, names, table);
-        let flows = rows(source, "workflow").await?.map(|mut rows| {
-            rows.retain(|_, row| is_cloud_flow(row));
-            rows
-        });
-        let connections = refresh
-            .power_platform
-            .connections(refresh.target_id())
-            .await;
+        let (flows, connectors, references, system, catalogue, connections, target) = try_join!(
+            cloud_flows(source),
+            rows(source, "connector"),
+            rows(source, "connectionreference"),
+            iom(IomTable::PlatformConnectionReference),
+            async { kept(Catalogue::read(refresh, source).await) },
+            connections(refresh),
+            TargetSight::read(refresh),
+        )?;
+        let (parameters, provider_references, reference_definitions, orchestrations, policies) = try_join!(
+            iom(IomTable::ProviderDefinitionParameter),
+            iom(IomTable::ProviderConnectionReference),
+            iom(IomTable::ProviderDefinitionConnectionReference),
+            iom(IomTable::Orchestration),
+            iom(IomTable::Policy),
+        )?;
         Ok(Self {
             flows,
-            connectors: rows(source, "connector").await?,
-            references: rows(source, "connectionreference").await?,
-            system: iom(IomTable::PlatformConnectionReference).await?,
-            catalogue: kept(Catalogue::read(refresh, source).await)?,
-            parameters: iom(IomTable::ProviderDefinitionParameter).await?,
-            provider_references: iom(IomTable::ProviderConnectionReference).await?,
-            reference_definitions: iom(IomTable::ProviderDefinitionConnectionReference).await?,
-            orchestrations: iom(IomTable::Orchestration).await?,
-            policies: iom(IomTable::Policy).await?,
-            connections: kept(connections.map_err(Failure::from))?,
-            target: TargetSight::read(refresh).await?,
+            connectors,
+            references,
+            system,
+            catalogue,
+            parameters,
+            provider_references,
+            reference_definitions,
+            orchestrations,
+            policies,
+            connections,
+            target,
         })
     }
+}
+
+async fn connections(refresh: &Refresh) -> Result<Reading<Vec<Connection>>, Failure> {
+    let connections = refresh.power_platform.connections(refresh.target_id());
+    kept(connections.await.map_err(Failure::from))
 }
 
 impl TargetSight {
@@ -82,21 +97,19 @@ impl TargetSight {
         let names = Names::of(refresh);
         let target = View::Target(&refresh.target);
         let iom = |table| iom_rows(target, names, table);
+        let (catalogue, provider_references, reference_definitions, dual_write) = try_join!(
+            async { kept(Catalogue::read(refresh, target).await) },
+            iom(IomTable::ProviderConnectionReference),
+            iom(IomTable::ProviderDefinitionConnectionReference),
+            rows_if_there(target, "msdyn_dualwriteruntimeconfig"),
+        )?;
         Ok(Self {
-            catalogue: kept(Catalogue::read(refresh, target).await)?,
-            provider_references: iom(IomTable::ProviderConnectionReference).await?,
-            reference_definitions: iom(IomTable::ProviderDefinitionConnectionReference).await?,
-            dual_write: kept(dual_write(target).await)?,
+            catalogue,
+            provider_references,
+            reference_definitions,
+            dual_write,
         })
     }
-}
-
-async fn dual_write(target: View<'_>) -> Result<Rows, Failure> {
-    let table = "msdyn_dualwriteruntimeconfig";
-    if target.optional_table(table).await?.is_none() {
-        return Ok(Rows::new());
-    }
-    target.by_id(table).await
 }
 
 /// The providers that step 6 will install again, each with its definition where one is known.

@@ -42,7 +42,7 @@ pub async fn verify(refresh: &Arc<Refresh>, known: Option<Known>) -> Result<Vec<
         findings.push(finance_and_operations("target", finance).await);
     }
     findings.extend(left::ask(refresh, known.as_ref()).await?);
-    let sight = Sight::read(refresh).await?;
+    let sight = Box::pin(Sight::read(refresh)).await?;
     findings.extend(system::ask(refresh, &sight));
     findings.extend(providers::ask(refresh, &sight, known.as_ref()));
     findings.extend(orchestrations::ask(refresh, &sight, known.as_ref()));

@@ -1,11 +1,14 @@
 //! What is read of the target, once.
 
+use tokio::try_join;
+
 use crate::engine::Failure;
 use crate::runbook::IomTable;
 use crate::steps::Refresh;
-use crate::steps::flows::is_cloud_flow;
 use crate::steps::names::{Fields, Names};
-use crate::steps::probes::reading::{Reading, Rows, iom_rows, kept, rows};
+use crate::steps::probes::reading::{
+    Reading, Rows, cloud_flows, iom_rows, kept, rows, rows_if_there,
+};
 use crate::steps::providers::Catalogue;
 use crate::steps::reconfigure_connections::platform_flows;
 use crate::steps::view::View;
@@ -33,37 +36,46 @@ pub(super) struct Sight {
 }
 
 impl Sight {
-    /// Reads it; a part that cannot be read is kept as that.
+    /// Reads it, some at once; a part that cannot be read is kept as that.
     pub(super) async fn read(refresh: &Refresh) -> Result<Self, Failure> {
         let names = Names::of(refresh);
         let target = View::Target(&refresh.target);
         let iom = |table| iom_rows(target, names, table);
-        let flows = rows(target, "workflow").await?.map(|mut rows| {
-            rows.retain(|_, row| is_cloud_flow(row));
-            rows
-        });
+        let (flows, platform_flows, references, system, catalogue, providers, dual_write) = try_join!(
+            cloud_flows(target),
+            async { kept(platform_flows(target).await) },
+            rows(target, "connectionreference"),
+            iom(IomTable::PlatformConnectionReference),
+            async { kept(Catalogue::read(refresh, target).await) },
+            iom(IomTable::Provider),
+            rows_if_there(target, "msdyn_dualwriteruntimeconfig"),
+        )?;
+        let (provider_references, parameters, orchestrations, policies) = try_join!(
+            iom(IomTable::ProviderConnectionReference),
+            iom(IomTable::ProviderParameter),
+            iom(IomTable::Orchestration),
+            iom(IomTable::Policy),
+        )?;
+        let (variables, business_units, teams) = try_join!(
+            rows(target, "environmentvariablevalue"),
+            rows(target, "businessunit"),
+            rows(target, "team"),
+        )?;
         Ok(Self {
             flows,
-            platform_flows: kept(platform_flows(target).await)?,
-            references: rows(target, "connectionreference").await?,
-            system: iom(IomTable::PlatformConnectionReference).await?,
-            catalogue: kept(Catalogue::read(refresh, target).await)?,
-            providers: iom(IomTable::Provider).await?,
-            provider_references: iom(IomTable::ProviderConnectionReference).await?,
-            parameters: iom(IomTable::ProviderParameter).await?,
-            orchestrations: iom(IomTable::Orchestration).await?,
-            policies: iom(IomTable::Policy).await?,
-            variables: rows(target, "environmentvariablevalue").await?,
-            business_units: rows(target, "businessunit").await?,
-            teams: rows(target, "team").await?,
-            dual_write: kept(if_there(target, "msdyn_dualwriteruntimeconfig").await)?,
+            platform_flows,
+            references,
+            system,
+            catalogue,
+            providers,
+            provider_references,
+            parameters,
+            orchestrations,
+            policies,
+            variables,
+            business_units,
+            teams,
+            dual_write,
         })
     }
-}
-
-async fn if_there(target: View<'_>, table: &str) -> Result<Rows, Failure> {
-    if target.optional_table(table).await?.is_none() {
-        return Ok(Rows::new());
-    }
-    target.by_id(table).await
 }
