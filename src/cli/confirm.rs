@@ -5,7 +5,7 @@ use std::io::BufRead as _;
 use super::session::{Session, variable};
 use crate::engine::{Failure, FailureKind, Plan};
 use crate::journal::Confirmed;
-use crate::report::duration;
+use crate::report::expected;
 use crate::text::count;
 
 /// Asks for the target's name, or takes it from the flag. Takes the plan that is confirmed and its
@@ -52,12 +52,10 @@ pub(super) fn confirm(
 fn ask(session: &Session, target: &str, plan: &Plan) -> Result<(), Failure> {
     session.printer.complain(&format!(
         "This overwrites '{target}': {}, of which {} cannot be undone (`iomcopy plan` lists them).\n\
-         Expected: {} for the services, {} for a person; book a window of {}.",
+         {}.",
         count(plan.len(), "change"),
         plan.destructive_keys().len(),
-        duration(plan.automatic_time()),
-        duration(plan.human_time()),
-        duration(plan.window())
+        expected(plan)
     ));
     session.printer.ask("Type the target's name to begin: ");
     let mut answer = String::new();

@@ -31,7 +31,7 @@ pub use documents::{
 pub use json::JsonLines;
 pub use lines::Lines;
 pub use palette::{ColorChoice, Palette};
-pub use plan::plan_text;
+pub use plan::{expected, plan_text};
 pub use printer::Printer;
 pub use status::{not_begun_document, status_document, status_table};
 pub use terminal::Terminal;

@@ -15,12 +15,7 @@ pub fn plan_text(plan: &Plan, target: &str, palette: Palette) -> String {
         plan.len() - by_hand
     );
     if !plan.is_empty() {
-        text += &format!(
-            "Expected: {} for the services, {} for a person; book a window of {}\n",
-            duration(plan.automatic_time()),
-            duration(plan.human_time()),
-            duration(plan.window())
-        );
+        text += &format!("{}\n", expected(plan));
     }
     for (number, step) in plan.steps.iter().enumerate() {
         let head = format!("[{}/{}] {}", number + 1, plan.steps.len(), step.name);
@@ -42,6 +37,20 @@ pub fn plan_text(plan: &Plan, target: &str, palette: Palette) -> String {
         );
     }
     text
+}
+
+/// How long it may take, and the window to book.
+pub fn expected(plan: &Plan) -> String {
+    let by_hand = if plan.by_hand() == 0 {
+        "nothing by hand".to_owned()
+    } else {
+        format!("{} for a person", duration(plan.human_time()))
+    };
+    format!(
+        "Expected: {} for the services, {by_hand}; book a window of {}",
+        duration(plan.automatic_time()),
+        duration(plan.window())
+    )
 }
 
 fn change_text(change: &PlannedChange, palette: Palette) -> String {
