@@ -88,6 +88,8 @@ pub(super) enum Command {
     Preflight(RunbookArguments),
     /// Ask whether order management is usable in the target now; sends nothing but reads
     Verify(RunbookArguments),
+    /// Tell what a run did, from its state file alone: Markdown, HTML, JUnit or JSON
+    Report(ReportArguments),
     /// Check, cut or export a state file
     State(StateArguments),
     /// Serve the rehearsal tenant until Ctrl-C
@@ -172,6 +174,29 @@ pub(super) struct PlanArguments {
 pub(super) struct RunbookArguments {
     /// The runbook
     pub(super) runbook: PathBuf,
+}
+
+/// What `report` takes.
+#[derive(Debug, Args)]
+pub(super) struct ReportArguments {
+    /// The runbook
+    pub(super) runbook: PathBuf,
+    /// The form of the report [default: markdown, and json with --output json]
+    #[arg(long, value_enum, value_name = "FORM")]
+    pub(super) format: Option<ReportForm>,
+}
+
+/// The form of a report.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(super) enum ReportForm {
+    /// For a pipeline's summary, a ticket, a wiki
+    Markdown,
+    /// One file for a browser
+    Html,
+    /// For a pipeline's test results
+    Junit,
+    /// For a program
+    Json,
 }
 
 /// What `rehearsal` takes.

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::arguments::{Output, RunArguments};
 use super::confirm::{confirm, who};
 use super::connect::{self, Connected};
-use super::ending::{close, tell_end};
+use super::ending::{close, figures, tell_end};
 use super::exit::{DONE, FAILED};
 use super::pinned::{began, same_target};
 use super::session::Session;
@@ -19,7 +19,7 @@ use crate::engine::{
     Context, EventKind, Executor, Failure, FailureKind, Known, Listener, Narrator, Plan, StepLine,
 };
 use crate::journal::{
-    self, LaunchOutcome, Opening, Planned, Record, Reopened, RunbookChanged, State,
+    self, Closed, LaunchOutcome, Opening, Planned, Record, Reopened, RunbookChanged, State,
 };
 use crate::report::{Lines, Terminal, plan_text};
 use crate::runbook::Runbook;
@@ -42,7 +42,7 @@ pub(super) async fn run(session: &Session, arguments: &RunArguments) -> Result<u
     let result = connected(session, arguments, &path, opening.as_ref(), runbook).await;
     let Err(failure) = &result else { return result };
     if let Some(opening) = &opening {
-        close(session, opening, Err(failure)).await;
+        close(session, opening, Err(failure), None).await;
     }
     result
 }
@@ -72,7 +72,7 @@ fn narrator(session: &Session, clock: Clock) -> Narrator {
         Output::Human if session.draws() => Box::new(Terminal::new(printer)),
         Output::Human => Box::new(Lines::new(printer)),
     };
-    Narrator::new(clock, vec![listener])
+    Narrator::new(clock, vec![listener, Box::new(Arc::clone(&session.notes))])
 }
 
 /// A new run: preflight, plan, confirmation, state file, steps.
@@ -231,10 +231,12 @@ async fn look_again(
     }
     let message = (!plan.is_empty())
         .then(|| format!("{} since it finished", count(plan.len(), "difference")));
-    opening
-        .journal
-        .close("finished", exit, message.clone())
-        .await?;
+    // A process that was killed after the run's last record has left no figures.
+    let closed = Closed {
+        figures: figures(connected, opening).map(|figures| json!(figures)),
+        ..Closed::new("finished", exit, message.clone())
+    };
+    opening.journal.append(closed).await?;
     connected.narrator.tell(EventKind::RunEnded {
         outcome: "finished".to_owned(),
         exit,
@@ -266,12 +268,14 @@ fn check(session: &Session, findings: &[Finding]) -> Result<(), Failure> {
     {
         let task = finding.task.as_ref();
         let task = task.map(|task| format!("; the run will wait for a person at {task}"));
-        session.printer.remark(&escape(&redact(&format!(
+        let told = format!(
             "unknown: {} ({}){}",
             finding.probe,
             finding.read,
             task.unwrap_or_default()
-        ))));
+        );
+        session.printer.remark(&escape(&redact(&told)));
+        session.notes.take(told);
     }
     let Some(first) = failed.first() else {
         return Ok(());
@@ -341,8 +345,11 @@ async fn execute(
         () = session.cancellation.on_insist() => Err(Failure::interrupted()),
     };
     let outcome = result.as_ref().map(|outcome| *outcome);
-    let exit = close(session, opening, outcome).await;
-    tell_end(session, arguments, connected, opening, outcome, exit);
+    let figures = figures(connected, opening);
+    let exit = close(session, opening, outcome, figures.as_ref()).await;
+    tell_end(
+        session, arguments, connected, opening, outcome, figures, exit,
+    );
     if let Err(failure) = &result {
         session.tell(failure);
     }

@@ -11,6 +11,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::arguments::{Color, Common, Output};
 use super::exit::{code, word};
+use super::notes::Notes;
 use crate::cancellation::Cancellation;
 use crate::clock::Clock;
 use crate::engine::{EventKind, Failure, FailureKind};
@@ -26,6 +27,8 @@ pub(super) struct Session {
     pub(super) cancellation: Cancellation,
     /// What a run's events are written by as JSON.
     pub(super) events: Arc<JsonLines>,
+    /// What was found and stopped nothing.
+    pub(super) notes: Arc<Notes>,
     color: ColorChoice,
     state: Option<PathBuf>,
     verbose: bool,
@@ -47,6 +50,7 @@ impl Session {
         Self {
             events: Arc::new(JsonLines::new(Arc::clone(&printer))),
             printer,
+            notes: Arc::default(),
             output: common.output,
             cancellation: Cancellation::new(),
             color: choice,

@@ -10,6 +10,7 @@
 //! documents/   what `--output json` writes, as types, and its JSON Schema
 //! plan.rs      a plan as text
 //! status.rs    a state file's fold as a table
+//! run_report/  what a run did, as Markdown, HTML, JUnit and JSON
 //! ```
 
 mod documents;
@@ -18,6 +19,7 @@ mod lines;
 mod palette;
 mod plan;
 mod printer;
+mod run_report;
 mod status;
 mod terminal;
 mod words;
@@ -33,6 +35,7 @@ pub use lines::Lines;
 pub use palette::{ColorChoice, Palette};
 pub use plan::{expected, plan_text};
 pub use printer::Printer;
+pub use run_report::{ReportFormat, RunReport, gather, not_begun};
 pub use status::{not_begun_document, status_document, status_table};
 pub use terminal::Terminal;
 pub use words::duration;

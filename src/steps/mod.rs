@@ -51,7 +51,7 @@ pub(crate) use failure::marked;
 pub use names::Names;
 pub use probes::{Finding, Verdict, preflight, verify};
 pub use refresh::{Refresh, Secrets};
-pub use summary::summary;
+pub use summary::{Summary, summary};
 pub use view::Forecast;
 
 use crate::engine::{Phase, Step};

@@ -13,6 +13,7 @@
 //! - `plans`: the forecast, and plans that are approved.
 //! - `probes`: `verify` tells what is left; what preflight cannot know is a task. `troubles`: what
 //!   `preflight` sees, and a run that stops for it. `edits`: the tenant changed between two calls.
+//! - `report`: what a run did, in each of its forms.
 //! - `whole`: the whole tenant, end to end; one provider again. `whole_world`: what it must hold then.
 //! - `refusals`: what stops before anything is sent, with its exit code.
 
@@ -28,6 +29,7 @@ mod person;
 mod plans;
 mod probes;
 mod refusals;
+mod report;
 mod rooms;
 mod thin_line;
 mod troubles;

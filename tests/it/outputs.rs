@@ -23,7 +23,7 @@ fn fits(schema: &Validator, document: &Value) {
 }
 
 /// Calls a command with `--output json` and returns its one document.
-fn document(stage: &Stage, command: &str, arguments: &[&str], code: i32) -> Value {
+pub(crate) fn document(stage: &Stage, command: &str, arguments: &[&str], code: i32) -> Value {
     let arguments = [arguments, &["--output", "json"]].concat();
     let answer = stage.call(&arguments).exits(code);
     let document = only_document(&answer);
@@ -194,6 +194,7 @@ fn a_wrong_runbook_is_told_as_data() {
         "preflight",
         "verify",
         "status",
+        "report",
         "complete",
     ] {
         let arguments = ["rehearsal.yaml", "reconfigure-connections/activate-system"];

@@ -8,6 +8,7 @@ use super::{
     PlanDocument, ProbesDocument, RehearsalDocument, StatusDocument, ValidateDocument,
 };
 use crate::report::json::EventLine;
+use crate::report::run_report::RunReport;
 
 /// A command that writes JSON.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -26,6 +27,8 @@ pub enum Command {
     Status,
     /// `complete`.
     Complete,
+    /// `report`.
+    Report,
     /// `state check`.
     StateCheck,
     /// `state cut`.
@@ -40,7 +43,7 @@ pub enum Command {
 
 impl Command {
     /// Every one.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Run,
         Self::Plan,
         Self::Validate,
@@ -48,6 +51,7 @@ impl Command {
         Self::Verify,
         Self::Status,
         Self::Complete,
+        Self::Report,
         Self::StateCheck,
         Self::StateCut,
         Self::StateExport,
@@ -65,6 +69,7 @@ impl Command {
             Self::Verify => "verify",
             Self::Status => "status",
             Self::Complete => "complete",
+            Self::Report => "report",
             Self::StateCheck => "state-check",
             Self::StateCut => "state-cut",
             Self::StateExport => "state-export",
@@ -85,6 +90,7 @@ pub fn output_schema(command: Command) -> Value {
         Command::Preflight | Command::Verify => or_failure::<ProbesDocument>(),
         Command::Status => or_failure::<StatusDocument>(),
         Command::Complete => or_failure::<CompleteDocument>(),
+        Command::Report => or_failure::<RunReport>(),
         Command::StateCheck => or_failure::<CheckDocument>(),
         Command::StateCut => or_failure::<CutDocument>(),
         Command::StateExport => or_failure::<ExportDocument>(),
