@@ -12,6 +12,7 @@
 //! usage.rs      a command line that cannot be understood
 //! ending.rs     how a process's part of a run ends
 //! notes.rs      what was found on the way and stopped nothing
+//! summary.rs    the report of a run where its pipeline shows it
 //! fresh.rs      beginning anew: archive, captures from copies
 //! saved.rs      a plan in a file, to be approved
 //! run.rs plan.rs validate.rs preflight.rs verify.rs status.rs complete.rs report.rs state.rs
@@ -41,6 +42,7 @@ mod schema;
 mod session;
 mod state;
 mod status;
+mod summary;
 mod usage;
 mod validate;
 mod verify;
