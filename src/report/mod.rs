@@ -31,9 +31,10 @@ mod words;
 pub use annotations::{Annotated, Annotations};
 pub use documents::{
     Answer, CheckDocument, Command, CompleteDocument, CutDocument, DamageLine, ExportDocument,
-    FailureDocument, ImportDocument, ImportedRequest, PlanDocument, ProbeLine, ProbesDocument,
-    RecordLine, RehearsalDocument, RehearsalEndpoint, RehearsalEndpoints, Replacement, TaskOutcome,
-    ValidateDocument, Version, document, headline, output_schema,
+    FailureDocument, ImportDocument, ImportedRequest, InitDocument, InitEnvironment, PlanDocument,
+    ProbeLine, ProbesDocument, RecordLine, RehearsalDocument, RehearsalEndpoint,
+    RehearsalEndpoints, Replacement, TaskOutcome, ValidateDocument, Version, document, headline,
+    output_schema,
 };
 pub use json::JsonLines;
 pub use lines::Lines;

@@ -21,7 +21,7 @@ pub enum Pipeline {
 
 /// How grave an annotation is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Level {
+pub(super) enum Level {
     /// Something failed.
     Error,
     /// Something wants a person's eye.

@@ -8,6 +8,7 @@
 //! - `thin_line`: the eight steps, end to end: the world afterwards, run again, plan before and after.
 //! - `identities`: each kind of credential, and each way in which it fails.
 //! - `kills`: SIGKILL of the program, of the tenant, between intent and handle; Ctrl-C.
+//! - `init`: a starter runbook from two environments. `pipelines`: what GitHub and Azure are told.
 //! - `lies`: writes that are accepted and ignored; nothing claims success.
 //! - `outputs`: `--output json` of every command, against its own schema.
 //! - `plans`: the forecast, and plans that are approved.
@@ -22,10 +23,12 @@ mod edits;
 mod guided;
 mod harness;
 mod identities;
+mod init;
 mod kills;
 mod lies;
 mod outputs;
 mod person;
+mod pipelines;
 mod plans;
 mod probes;
 mod refusals;

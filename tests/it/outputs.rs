@@ -287,6 +287,14 @@ fn shells_and_manuals_know_the_commands() {
             script.contains("import-har") && script.contains("confirm-target"),
             "{shell}"
         );
+        for known in ["report", "junit", "init", "lcs-project"] {
+            assert!(script.contains(known), "{shell} knows no {known}");
+        }
+    }
+    for (command, flag) in [("report", "format"), ("init", "endpoints")] {
+        let page = stage.call(&["man", command]).exits(0).stdout;
+        let title = format!(".TH IOMCOPY-{} 1", command.to_uppercase());
+        assert!(page.contains(&title) && page.contains(flag), "{page}");
     }
     let page = stage.call(&["man"]).exits(0).stdout;
     assert!(

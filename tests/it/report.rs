@@ -21,9 +21,8 @@ fn json(stage: &Stage) -> Value {
     document(stage, "report", &REPORT, 0)
 }
 
-/// A runbook whose *Activate system* a person presses.
-fn by_hand() -> String {
-    let text = runbook_text();
+/// The runbook with *Activate system* left to a person.
+pub(crate) fn by_hand(text: &str) -> String {
     let (before, after) = text
         .split_once("    activate-system:\n")
         .expect("it is bound");
@@ -250,7 +249,7 @@ fn a_finished_run_is_told_in_every_form() {
 #[test]
 fn a_run_that_waits_tells_what_for_and_a_waiver_stands_in_the_report() {
     let stage = Stage::new();
-    stage.write_runbook(&by_hand());
+    stage.write_runbook(&by_hand(&runbook_text()));
     let waits = stage.run().exits(10);
     let task = "reconfigure-connections/activate-system";
     let told = json(&stage);

@@ -396,6 +396,43 @@ pub struct RehearsalEndpoint {
     pub scope: Option<String>,
 }
 
+/// What `init` writes.
+#[derive(Debug, JsonSchema, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct InitDocument {
+    /// The version.
+    pub v: Version,
+    /// The file that was written; none where none was asked for.
+    pub file: Option<String>,
+    /// The runbook.
+    pub runbook: String,
+    /// The environment that is copied.
+    pub source: InitEnvironment,
+    /// The environment that is overwritten.
+    pub target: InitEnvironment,
+    /// Do Lifecycle Services manage the target?
+    pub lcs_linked: bool,
+    /// Is dual-write in use in the target? None where that could not be read.
+    pub dual_write: Option<bool>,
+    /// What a person has to fill in, a line each.
+    pub fill_in: Vec<String>,
+    /// The commands that come next.
+    pub next: Vec<String>,
+}
+
+/// An environment that `init` has found.
+#[derive(Debug, JsonSchema, Serialize)]
+pub struct InitEnvironment {
+    /// Its id.
+    pub environment: String,
+    /// Its display name.
+    pub name: String,
+    /// Its kind: `Sandbox`, `Production`.
+    pub kind: Option<String>,
+    /// The address of its Dataverse.
+    pub url: Option<String>,
+}
+
 /// What `import-har` writes.
 #[derive(Debug, JsonSchema, Serialize)]
 pub struct ImportDocument {

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use super::{
     CheckDocument, CompleteDocument, CutDocument, ExportDocument, FailureDocument, ImportDocument,
-    PlanDocument, ProbesDocument, RehearsalDocument, StatusDocument, ValidateDocument,
+    InitDocument, PlanDocument, ProbesDocument, RehearsalDocument, StatusDocument,
+    ValidateDocument,
 };
 use crate::report::json::EventLine;
 use crate::report::run_report::RunReport;
@@ -35,6 +36,8 @@ pub enum Command {
     StateCut,
     /// `state export`.
     StateExport,
+    /// `init`.
+    Init,
     /// `import-har`.
     ImportHar,
     /// `rehearsal`.
@@ -43,7 +46,7 @@ pub enum Command {
 
 impl Command {
     /// Every one.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Run,
         Self::Plan,
         Self::Validate,
@@ -55,6 +58,7 @@ impl Command {
         Self::StateCheck,
         Self::StateCut,
         Self::StateExport,
+        Self::Init,
         Self::ImportHar,
         Self::Rehearsal,
     ];
@@ -73,6 +77,7 @@ impl Command {
             Self::StateCheck => "state-check",
             Self::StateCut => "state-cut",
             Self::StateExport => "state-export",
+            Self::Init => "init",
             Self::ImportHar => "import-har",
             Self::Rehearsal => "rehearsal",
         }
@@ -94,6 +99,7 @@ pub fn output_schema(command: Command) -> Value {
         Command::StateCheck => or_failure::<CheckDocument>(),
         Command::StateCut => or_failure::<CutDocument>(),
         Command::StateExport => or_failure::<ExportDocument>(),
+        Command::Init => or_failure::<InitDocument>(),
         Command::ImportHar => or_failure::<ImportDocument>(),
         Command::Rehearsal => or_failure::<RehearsalDocument>(),
     }
