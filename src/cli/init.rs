@@ -10,11 +10,12 @@ use super::chosen::choose;
 use super::connect::{self, require_sandbox, shown};
 use super::exit::DONE;
 use super::session::{Session, variable};
-use crate::clients::Environment;
+use crate::clients::{Connection, Environment};
 use crate::engine::{Failure, FailureKind};
 use crate::report::{InitDocument, InitEnvironment, Version, document as written};
 use crate::runbook::{
-    self, Cloud, CredentialKind, Starter, StarterEnvironment, StarterIdentity, StarterLcs,
+    self, Cloud, CredentialKind, Starter, StarterConnection, StarterEnvironment, StarterIdentity,
+    StarterLcs,
 };
 use crate::steps::has_running_maps;
 use crate::text::escape;
@@ -39,14 +40,13 @@ pub(super) async fn init(session: &Session, arguments: &InitArguments) -> Result
     })?;
     let tenant = connect::tenant(session, bound).await?;
     let found = find(&tenant, arguments).await;
-    let dual_write = match &found {
-        Ok((_, target)) => in_use(&tenant, target).await,
-        Err(_) => None,
-    };
+    if let Ok((_, target)) = &found {
+        starter.dual_write = in_use(&tenant, target).await;
+        starter.connections = connections(&tenant, target).await;
+    }
     tenant.stop().await;
     let (source, target) = found?;
     fill(&mut starter, arguments, &source, &target)?;
-    starter.dual_write = dual_write;
     let text = starter.text();
     if let Some(path) = out {
         write(path, &text)?;
@@ -73,6 +73,7 @@ fn skeleton(arguments: &InitArguments) -> Result<Starter, Failure> {
         source: nothing(1),
         target: nothing(2),
         lcs: None,
+        connections: Vec::new(),
         dual_write: None,
     })
 }
@@ -166,6 +167,28 @@ async fn find(
 async fn in_use(tenant: &connect::Tenant, target: &Environment) -> Option<bool> {
     let dataverse = tenant.dataverse(target).ok()??;
     has_running_maps(&dataverse).await.ok()
+}
+
+/// The target's connections that work, by connector; none where the caller may not list them, which
+/// many an application may not.
+async fn connections(tenant: &connect::Tenant, target: &Environment) -> Vec<StarterConnection> {
+    let Ok(id) = Uuid::try_parse(&target.id) else {
+        return Vec::new();
+    };
+    let all = tenant.connections(id).await.unwrap_or_default();
+    let working = all.into_iter().filter(Connection::is_connected);
+    let mut found: Vec<StarterConnection> = working
+        .filter_map(|connection| {
+            let told = [connection.display_name, connection.account];
+            Some(StarterConnection {
+                connector: connection.connector?,
+                id: connection.id,
+                told: told.into_iter().flatten().collect::<Vec<_>>().join(", "),
+            })
+        })
+        .collect();
+    found.sort_by(|one, other| (&one.connector, &one.id).cmp(&(&other.connector, &other.id)));
+    found
 }
 
 fn fill(

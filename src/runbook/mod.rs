@@ -58,4 +58,4 @@ pub use model::words::{UnknownWord, Word};
 pub use recording::{Draft, Recorded, RecordingError, Replaced, entries, writes};
 pub use schema::schema;
 pub use source::{Located, MarkedLine, Position, Span};
-pub use starter::{Starter, StarterEnvironment, StarterIdentity, StarterLcs};
+pub use starter::{Starter, StarterConnection, StarterEnvironment, StarterIdentity, StarterLcs};

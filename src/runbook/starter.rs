@@ -30,6 +30,8 @@ pub struct Starter {
     pub target: StarterEnvironment,
     /// The pair in Lifecycle Services, where they manage the target.
     pub lcs: Option<StarterLcs>,
+    /// The target's connections that work, where they could be read.
+    pub connections: Vec<StarterConnection>,
     /// Is dual-write in use in the target? None where that could not be read.
     pub dual_write: Option<bool>,
 }
@@ -73,6 +75,17 @@ pub struct StarterLcs {
     pub source: Option<String>,
     /// The target's id there, where it is known.
     pub target: Option<String>,
+}
+
+/// A connection of the target.
+#[derive(Clone, Debug)]
+pub struct StarterConnection {
+    /// Its connector: `shared_azureblob`.
+    pub connector: String,
+    /// Its id.
+    pub id: String,
+    /// What people call it, and the account it was made with.
+    pub told: String,
 }
 
 impl Starter {
@@ -216,12 +229,44 @@ impl Starter {
         )
     }
 
+    /// The value of `reconfigure-connections`. Of a connector with one connection that is taken; of
+    /// one with more a person has to choose.
+    fn connections_told(&self) -> String {
+        let mut lines = String::new();
+        for found in &self.connections {
+            let same = |other: &&StarterConnection| other.connector == found.connector;
+            let (open, fill) = match self.connections.iter().filter(same).count() {
+                1 => ("", ""),
+                _ => ("# ", "   # FILL IN: one of these,"),
+            };
+            let comment = if fill.is_empty() { "   #" } else { fill };
+            // Writing to a String cannot fail.
+            _ = write!(
+                lines,
+                "\n        {open}{}: {}{comment} {}",
+                quoted(&found.connector),
+                quoted(&found.id),
+                escape(&found.told)
+            );
+        }
+        let is_open = |line: &str| !line.trim_start().starts_with('#') && !line.is_empty();
+        if lines.lines().any(is_open) {
+            format!("\n      connections:{lines}")
+        } else {
+            format!(
+                "\n      # FILL IN: by the reference or its connector, a connection's id or \
+                 {{ account: NAME@DOMAIN }}\n      connections: {{}}{lines}"
+            )
+        }
+    }
+
     fn write_steps(&self, text: &mut String) -> std::fmt::Result {
         let dual_write = match self.dual_write {
             Some(true) => "in use in the target: a person links it again, by a worksheet",
             Some(false) => "not in use in the target: nothing to do",
             None => "whether it is in use could not be read; `iomcopy plan` tells",
         };
+        let connections = self.connections_told();
         writeln!(
             text,
             "\n# Writes that Microsoft has not published are a person's until somebody has recorded and\n\
@@ -231,9 +276,8 @@ impl Starter {
              steps:\n  \
              - copy-environments: {{}}\n  \
              - exit-administration-mode: {{}}\n  \
-             # `preflight` names the references that need a connection of the target: by the reference\n  \
-             # or its connector, a connection's id or {{ account: NAME@DOMAIN }}.\n  \
-             - reconfigure-connections: {{ connections: {{}} }}\n  \
+             # The copied references lead to the source's connections; they are wired to these.\n  \
+             - reconfigure-connections:{connections}\n  \
              - activate-flows: {{ turn-on: as-in-source }}\n  \
              - detach-provider-actions: {{ how: clear }}\n  \
              # `accept-terms` names the definitions whose terms you accept.\n  \
@@ -343,6 +387,7 @@ mod tests {
             source: environment(1, "Contoso Prod"),
             target: environment(2, target),
             lcs: None,
+            connections: Vec::new(),
             dual_write: Some(false),
         }
     }
@@ -372,6 +417,33 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn one_connection_of_a_connector_is_taken_and_of_more_a_person_chooses() {
+        let connection = |connector: &str, id: &str| StarterConnection {
+            connector: connector.to_owned(),
+            id: id.to_owned(),
+            told: "somebody's\n- copy: x".to_owned(),
+        };
+        let mut starter = starter(CredentialKind::AzureCli, "Contoso UAT");
+        let of = |starter: &Starter| {
+            let text = starter.text();
+            let runbook =
+                parse("uat.yaml", &text).unwrap_or_else(|wrong| panic!("{wrong}\n{text}"));
+            runbook
+                .steps
+                .reconfigure_connections
+                .options
+                .connections
+                .len()
+        };
+        starter.connections = vec![connection("shared_a", "1"), connection("shared_a", "2")];
+        assert_eq!(of(&starter), 0, "{}", starter.text());
+        starter.connections.push(connection("shared_b", "3"));
+        assert_eq!(of(&starter), 1, "{}", starter.text());
+        assert!(starter.text().contains("\"shared_b\": \"3\""));
+        assert!(starter.text().contains("# \"shared_a\": \"2\""));
     }
 
     #[test]

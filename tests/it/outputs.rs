@@ -287,7 +287,7 @@ fn shells_and_manuals_know_the_commands() {
             script.contains("import-har") && script.contains("confirm-target"),
             "{shell}"
         );
-        for known in ["report", "junit", "init", "lcs-project"] {
+        for known in ["report", "init", "lcs-project"] {
             assert!(script.contains(known), "{shell} knows no {known}");
         }
     }

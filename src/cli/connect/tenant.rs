@@ -1,8 +1,10 @@
 //! The environments of a tenant, before a runbook names two of them. Sends nothing but reads.
 
+use uuid::Uuid;
+
 use super::{Reached, reach, shown};
 use crate::cli::session::Session;
-use crate::clients::{Bap, Dataverse, Endpoint, Environment, Service};
+use crate::clients::{Bap, Connection, Dataverse, Endpoint, Environment, PowerPlatform, Service};
 use crate::engine::{Failure, Narrator};
 use crate::runbook::{Runbook, ServiceKey};
 
@@ -56,6 +58,21 @@ impl Tenant {
             &format!("Dataverse of {}", shown(environment)),
         )?;
         Ok(Some(Dataverse::new(service)))
+    }
+
+    /// The connections of an environment that the caller may see.
+    pub(in crate::cli) async fn connections(
+        &self,
+        environment: Uuid,
+    ) -> Result<Vec<Connection>, Failure> {
+        let key = ServiceKey::PowerPlatform;
+        let service = Service::new(
+            &self.reached.tokens,
+            &self.reached.signing.identity(&self.runbook, key)?,
+            self.reached.addresses.of(key)?,
+            "the Power Platform API",
+        )?;
+        Ok(PowerPlatform::new(service).connections(environment).await?)
     }
 
     /// Ends the rehearsal tenant, if this call began one.
