@@ -90,7 +90,7 @@ pub(super) enum Command {
     Preflight(RunbookArguments),
     /// Ask whether order management is usable in the target now; sends nothing but reads
     Verify(RunbookArguments),
-    /// Tell what a run did, from its state file alone: Markdown, HTML, JUnit or JSON
+    /// Tell what a run did, from its state file alone: Markdown, HTML, `JUnit` or JSON
     Report(ReportArguments),
     /// Check, cut or export a state file
     State(StateArguments),
@@ -242,7 +242,7 @@ pub(super) struct InitArguments {
     /// The environment that is overwritten: its id, display name, or address
     #[arg(long, value_name = "ENVIRONMENT")]
     pub(super) target: String,
-    /// The tenant to sign in to: its GUID or a domain [default: AZURE_TENANT_ID]
+    /// The tenant to sign in to: its GUID or a domain [default: `AZURE_TENANT_ID`]
     #[arg(long, value_name = "TENANT")]
     pub(super) tenant: Option<String>,
     /// How to sign in [default: azure-cli, and none with --cloud rehearsal]

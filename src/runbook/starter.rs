@@ -130,7 +130,10 @@ impl Starter {
             left.extend(open.map(|(what, _)| (*what).to_owned()));
             left.push("lcs.geography: where the project lives".to_owned());
         }
-        left.push("connections: the target's own, where an account does not tell which".to_owned());
+        left.push(match self.connections.len() {
+            0 => "connections: the target's own, which could not be read".to_owned(),
+            _ => "connections: look whether these are the ones that you want".to_owned(),
+        });
         left
     }
 
@@ -359,7 +362,7 @@ fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runbook::{Word as _, parse};
+    use crate::runbook::parse;
 
     fn environment(id: u128, name: &str) -> StarterEnvironment {
         StarterEnvironment {

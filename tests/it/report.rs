@@ -30,7 +30,7 @@ pub(crate) fn by_hand(text: &str) -> String {
     format!("{before}    activate-system: guided\n{rest}")
 }
 
-/// What a JUnit file holds: how many cases each suite says it has, and of each kind of element how
+/// What a `JUnit` file holds: how many cases each suite says it has, and of each kind of element how
 /// many there are. Fails where it is not well-formed, or where a suite's count is not its cases'.
 struct Junit {
     suites: Vec<(String, usize)>,
@@ -162,7 +162,7 @@ fn before_a_run_there_is_nothing_and_that_is_told() {
 fn a_finished_run_is_told_in_every_form() {
     let stage = Stage::new();
     let run = stage.run().exits(0);
-    let state = std::fs::read(stage.state()).expect("the state file is there");
+    let before = std::fs::read(stage.state()).expect("the state file is there");
 
     let told = json(&stage);
     assert_eq!(told["state"], "finished");
@@ -241,7 +241,7 @@ fn a_finished_run_is_told_in_every_form() {
     assert_eq!(junit.of("failure"), 0);
     assert_eq!(
         std::fs::read(stage.state()).ok(),
-        Some(state),
+        Some(before),
         "a report only reads"
     );
 }

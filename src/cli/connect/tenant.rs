@@ -55,7 +55,7 @@ impl Tenant {
                 .signing
                 .identity(&self.runbook, ServiceKey::DataverseTarget)?,
             &Endpoint::own(url),
-            &format!("Dataverse of {}", shown(environment)),
+            format!("Dataverse of {}", shown(environment)),
         )?;
         Ok(Some(Dataverse::new(service)))
     }

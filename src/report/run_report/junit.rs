@@ -1,4 +1,4 @@
-//! A report as JUnit XML: a suite a step, a case a change; a phase that changed nothing, a manual
+//! A report as `JUnit` XML: a suite a step, a case a change; a phase that changed nothing, a manual
 //! task and a step that was not reached are cases too.
 
 use std::time::Duration;

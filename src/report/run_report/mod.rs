@@ -31,7 +31,7 @@ pub enum ReportFormat {
     Markdown,
     /// One HTML file.
     Html,
-    /// JUnit XML, in the dialect of Jenkins.
+    /// `JUnit` XML, in the dialect of Jenkins.
     Junit,
     /// One JSON document.
     Json,
