@@ -15,7 +15,7 @@
 //! - `model/`: the value.
 //! - `diagnostic`: one mistake, and all of them.
 //! - `recording/`: a browser's recording becomes entries of `iom.requests`.
-//! - `starter`: the text of a runbook for two environments that are known.
+//! - `starter/`: the text of a runbook for two environments that are known.
 //! - `schema/`: the JSON Schema for editors, of the same words and bounds as the binder.
 //! - `digest`: what a runbook means, without where it says it.
 //! - `file`: a runbook from its file.

@@ -1,12 +1,13 @@
 //! A report as Markdown, as GitHub and Azure Pipelines read it.
 
+use std::time::Duration;
+
 use super::account::{ChangeReport, Figures, RunReport, StepReport, TaskReport};
 use super::{lines, step_told};
 use crate::report::documents::StepWord;
 use crate::report::duration;
 use crate::report::status::changes_told;
 use crate::text::escape;
-use std::time::Duration;
 
 /// How much is told.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -125,15 +126,15 @@ fn took(seconds: Option<u64>) -> String {
 }
 
 fn failures(report: &RunReport) -> String {
-    let mut text_ = String::new();
+    let mut told = String::new();
     for failure in &report.failures {
-        text_ += &format!(
+        told += &format!(
             "### {}\n\n{}\n",
             code(&failure.step),
             block(&failure.message)
         );
         if let Some(help) = &failure.help {
-            text_ += &format!("\nWhat to do: {}\n", text(help));
+            told += &format!("\nWhat to do: {}\n", text(help));
         }
     }
     // What ended a process and is no failure of a step stands with the process; the last one's is
@@ -146,17 +147,17 @@ fn failures(report: &RunReport) -> String {
         && let Some(ending) = last.filter(|ending| ending.exit != 0)
         && let Some(message) = &ending.message
     {
-        text_ += &format!(
+        told += &format!(
             "{} (exit {})\n\n{}\n",
             text(&ending.reason),
             ending.exit,
             block(message)
         );
     }
-    if text_.is_empty() {
-        return text_;
+    if told.is_empty() {
+        return told;
     }
-    format!("## What stopped it\n\n{}", text_.trim_end())
+    format!("## What stopped it\n\n{}", told.trim_end())
 }
 
 fn tasks(tasks: &[TaskReport]) -> String {
@@ -373,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_of_lines_is_a_quotation() {
+    fn a_toldof_lines_is_a_quotation() {
         assert_eq!(block("one\n# two"), "> one  \n> &#35; two");
     }
 }
