@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn a_toldof_lines_is_a_quotation() {
+    fn a_text_of_lines_is_a_quotation() {
         assert_eq!(block("one\n# two"), "> one  \n> &#35; two");
     }
 }
