@@ -1,13 +1,15 @@
 //! What was typed.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use uuid::Uuid;
 
 use crate::rehearsal::{DualWrite, Management, Seed, Skin};
 use crate::report::Command as Described;
-use crate::runbook::{IomRequest, Word as _};
+use crate::runbook::{Cloud, CredentialKind, IomRequest, UnknownWord, Word};
 
 /// Refresh a Dynamics 365 Intelligent Order Management environment from another one
 #[derive(Debug, Parser)]
@@ -88,10 +90,14 @@ pub(super) enum Command {
     Preflight(RunbookArguments),
     /// Ask whether order management is usable in the target now; sends nothing but reads
     Verify(RunbookArguments),
+    /// Tell what a run did, from its state file alone: Markdown, HTML, `JUnit` or JSON
+    Report(ReportArguments),
     /// Check, cut or export a state file
     State(StateArguments),
     /// Serve the rehearsal tenant until Ctrl-C
     Rehearsal(RehearsalArguments),
+    /// Write a starter runbook for two environments; sends nothing but reads
+    Init(InitArguments),
     /// Make entries of a runbook's `iom.requests` from a browser's recording of one click
     ImportHar(ImportHarArguments),
     /// Print the JSON Schema of a runbook, or of what a command writes as JSON
@@ -174,6 +180,29 @@ pub(super) struct RunbookArguments {
     pub(super) runbook: PathBuf,
 }
 
+/// What `report` takes.
+#[derive(Debug, Args)]
+pub(super) struct ReportArguments {
+    /// The runbook
+    pub(super) runbook: PathBuf,
+    /// The form of the report [default: markdown, and json with --output json]
+    #[arg(long, value_enum, value_name = "FORM")]
+    pub(super) format: Option<ReportForm>,
+}
+
+/// The form of a report.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(super) enum ReportForm {
+    /// For a pipeline's summary, a ticket, a wiki
+    Markdown,
+    /// One file for a browser
+    Html,
+    /// For a pipeline's test results
+    Junit,
+    /// For a program
+    Json,
+}
+
 /// What `rehearsal` takes.
 #[derive(Debug, Args)]
 pub(super) struct RehearsalArguments {
@@ -204,20 +233,67 @@ pub(super) struct RehearsalArguments {
     pub(super) faults: Vec<String>,
 }
 
+/// What `init` takes.
+#[derive(Debug, Args)]
+pub(super) struct InitArguments {
+    /// The environment that is copied: its id, display name, or address
+    #[arg(long, value_name = "ENVIRONMENT")]
+    pub(super) source: String,
+    /// The environment that is overwritten: its id, display name, or address
+    #[arg(long, value_name = "ENVIRONMENT")]
+    pub(super) target: String,
+    /// The tenant to sign in to: its GUID or a domain [default: `AZURE_TENANT_ID`]
+    #[arg(long, value_name = "TENANT")]
+    pub(super) tenant: Option<String>,
+    /// How to sign in [default: azure-cli, and none with --cloud rehearsal]
+    #[arg(long, value_name = "KIND", value_parser = word::<CredentialKind>())]
+    pub(super) credential: Option<CredentialKind>,
+    /// The application's id, for the kinds that need one
+    #[arg(long, value_name = "GUID")]
+    pub(super) client_id: Option<Uuid>,
+    /// The variable that holds the secret of client-secret, or the token of token
+    #[arg(long, value_name = "NAME", default_value = "AZURE_CLIENT_SECRET")]
+    pub(super) secret_env: String,
+    /// The service connection's id, for azure-pipelines
+    #[arg(long, value_name = "ID")]
+    pub(super) service_connection: Option<String>,
+    /// The program that prints a token, for token-command; again for each of its arguments
+    #[arg(long, value_name = "WORD", allow_hyphen_values = true)]
+    pub(super) token_command: Vec<String>,
+    /// The cloud
+    #[arg(long, value_name = "CLOUD", default_value = "public", value_parser = word::<Cloud>())]
+    pub(super) cloud: Cloud,
+    /// Other addresses than the cloud's own: the line that `iomcopy rehearsal` prints
+    #[arg(long, value_name = "LINE")]
+    pub(super) endpoints: Option<String>,
+    /// The user whose flows and connections the target's will be
+    #[arg(long, value_name = "USER")]
+    pub(super) act_as: Option<String>,
+    /// The number of the project in Lifecycle Services, where they manage the target
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) lcs_project: Option<u32>,
+    /// The file to write; one that is there is never overwritten [default: -, stdout]
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: Option<PathBuf>,
+}
+
+/// A choice among a runbook's words.
+fn word<W>() -> impl TypedValueParser<Value = W>
+where
+    W: Word + FromStr<Err = UnknownWord> + Send + Sync,
+{
+    let names = W::ALL.iter().map(|choice| choice.word());
+    PossibleValuesParser::new(names).try_map(|given| given.parse::<W>())
+}
+
 /// What `import-har` takes.
 #[derive(Debug, Args)]
 pub(super) struct ImportHarArguments {
     /// The recording: a HAR file, as the browser's network log saves it
     pub(super) file: PathBuf,
     /// What the click was for, such as `delete-provider`; it tells which values are placeholders
-    #[arg(long, value_name = "REQUEST", value_parser = request())]
+    #[arg(long, value_name = "REQUEST", value_parser = word::<IomRequest>())]
     pub(super) request: Option<IomRequest>,
-}
-
-/// A request of `iom.requests` by its key.
-fn request() -> impl TypedValueParser<Value = IomRequest> {
-    let names = IomRequest::ALL.iter().map(|request| request.word());
-    PossibleValuesParser::new(names).try_map(|given| given.parse::<IomRequest>())
 }
 
 /// What `completions` takes.

@@ -1,7 +1,5 @@
 //! How a process's part of a run ends: the state file closed, the end told, the summary printed.
 
-use std::sync::Arc;
-
 use serde_json::json;
 
 use super::arguments::{Output, RunArguments};
@@ -9,15 +7,16 @@ use super::connect::Connected;
 use super::exit::{DONE, word};
 use super::session::Session;
 use crate::engine::{EventKind, Failure, Known, Outcome};
-use crate::journal::{self, Occupancy, Opening};
+use crate::journal::{self, Closed, Occupancy, Opening};
 use crate::report::{headline, status_table};
-use crate::steps::{NAMES, summary};
+use crate::steps::{NAMES, Summary, summary};
 
-/// Closes the state file with how the process ended.
+/// Closes the state file with how the process ended, the figures, and what was found on the way.
 pub(super) async fn close(
     session: &Session,
     opening: &Opening,
     result: Result<Outcome, &Failure>,
+    figures: Option<&Summary>,
 ) -> u8 {
     let (reason, exit, message) = match result {
         Ok(Outcome::Finished) => ("finished", DONE, None),
@@ -28,13 +27,24 @@ pub(super) async fn close(
             Some(failure.message.clone()),
         ),
     };
+    let closed = Closed {
+        figures: figures.map(|figures| json!(figures)),
+        notes: session.notes.all(),
+        ..Closed::new(reason, exit, message)
+    };
     // A journal that was closed already, or cannot be written, has nothing more to be told.
     if opening.journal.state().is_open()
-        && let Err(error) = opening.journal.close(reason, exit, message).await
+        && let Err(error) = opening.journal.append(closed).await
     {
         session.printer.complain(&format!("warning: {error}"));
     }
     exit
+}
+
+/// What the run did so far, in figures; none where what was recorded cannot be counted.
+pub(super) fn figures(connected: &Connected, opening: &Opening) -> Option<Summary> {
+    let known = Known::from_journal(opening.journal.state());
+    summary(&connected.refresh, &known).ok()
 }
 
 /// Tells how it ended: the last event, the table, the figures, where the state file is.
@@ -44,10 +54,10 @@ pub(super) fn tell_end(
     connected: &Connected,
     opening: &Opening,
     result: Result<Outcome, &Failure>,
+    figures: Option<Summary>,
     exit: u8,
 ) {
     let state = opening.journal.state();
-    let figures = summary(&connected.refresh, &Known::from_journal(Arc::clone(&state)));
     let figures = figures.unwrap_or_default();
     let failure = result.err();
     connected.narrator.tell(EventKind::RunEnded {

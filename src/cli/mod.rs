@@ -11,13 +11,17 @@
 //! pinned.rs     what a run is pinned to
 //! usage.rs      a command line that cannot be understood
 //! ending.rs     how a process's part of a run ends
+//! notes.rs      what was found on the way and stopped nothing
+//! summary.rs    the report of a run where its pipeline shows it
+//! chosen.rs     an environment by what a person calls it
 //! fresh.rs      beginning anew: archive, captures from copies
 //! saved.rs      a plan in a file, to be approved
-//! run.rs plan.rs validate.rs preflight.rs verify.rs status.rs complete.rs state.rs rehearsal.rs
-//! import_har.rs schema.rs completions.rs man.rs    the commands
+//! run.rs plan.rs validate.rs preflight.rs verify.rs status.rs complete.rs report.rs state.rs
+//! rehearsal.rs init.rs import_har.rs schema.rs completions.rs man.rs    the commands
 //! ```
 
 mod arguments;
+mod chosen;
 mod complete;
 mod completions;
 mod confirm;
@@ -27,17 +31,21 @@ mod ending;
 mod exit;
 mod fresh;
 mod import_har;
+mod init;
 mod man;
+mod notes;
 mod pinned;
 mod plan;
 mod preflight;
 mod rehearsal;
+mod report;
 mod run;
 mod saved;
 mod schema;
 mod session;
 mod state;
 mod status;
+mod summary;
 mod usage;
 mod validate;
 mod verify;
@@ -96,8 +104,10 @@ async fn dispatch(session: &Session, command: Command) -> Result<u8, Failure> {
         Command::Complete(arguments) => complete::complete(session, &arguments).await,
         Command::Preflight(arguments) => preflight::show(session, &arguments).await,
         Command::Verify(arguments) => verify::show(session, &arguments).await,
+        Command::Report(arguments) => report::report(session, &arguments),
         Command::State(arguments) => state::state(session, &arguments),
         Command::Rehearsal(arguments) => rehearsal::rehearsal(session, &arguments).await,
+        Command::Init(arguments) => init::init(session, &arguments).await,
         Command::ImportHar(arguments) => import_har::import_har(session, &arguments),
         Command::Schema(arguments) => Ok(schema::schema(session, &arguments)),
         Command::Completions(arguments) => Ok(completions::completions(session, &arguments)),

@@ -31,6 +31,31 @@ pub(super) fn print(session: &Session, findings: &[Finding]) {
         Output::Human => text(session, findings),
         Output::Json => written(&document_of(findings)),
     });
+    annotate(session, findings);
+}
+
+/// Tells a pipeline of what is not as it must be, the failures first.
+pub(super) fn annotate(session: &Session, findings: &[Finding]) {
+    let Some(annotations) = &session.annotations else {
+        return;
+    };
+    for finding in findings {
+        let title = format!(
+            "iomcopy: {}: {}",
+            word(finding.verdict),
+            escape(&finding.probe)
+        );
+        let help = finding
+            .remedy
+            .as_ref()
+            .map(|help| format!("\nhelp: {help}"));
+        let message = format!("{}{}", finding.read, help.unwrap_or_default());
+        match finding.verdict {
+            Verdict::Pass => {}
+            Verdict::Fail => annotations.complain(&title, &message),
+            Verdict::Unknown => annotations.warn(&title, &message),
+        }
+    }
 }
 
 fn word(verdict: Verdict) -> &'static str {

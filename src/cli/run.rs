@@ -9,40 +9,53 @@ use serde_json::json;
 use super::arguments::{Output, RunArguments};
 use super::confirm::{confirm, who};
 use super::connect::{self, Connected};
-use super::ending::{close, tell_end};
+use super::ending::{close, figures, tell_end};
 use super::exit::{DONE, FAILED};
 use super::pinned::{began, same_target};
 use super::session::Session;
-use super::{document, fresh, saved};
+use super::summary::leave_summary;
+use super::{document, fresh, preflight as probes, saved};
 use crate::clock::Clock;
 use crate::engine::{
     Context, EventKind, Executor, Failure, FailureKind, Known, Listener, Narrator, Plan, StepLine,
 };
 use crate::journal::{
-    self, LaunchOutcome, Opening, Planned, Record, Reopened, RunbookChanged, State,
+    self, Closed, LaunchOutcome, Opening, Planned, Record, Reopened, RunbookChanged, State,
 };
-use crate::report::{Lines, Terminal, plan_text};
+use crate::report::{Annotated, Lines, Terminal, plan_text};
 use crate::runbook::Runbook;
 use crate::steps::{self, Finding, Verdict, preflight};
 use crate::text::{count, escape, redact};
 
-/// Runs a runbook, or goes on with it.
+/// Runs a runbook, or goes on with it; then leaves the report where a pipeline shows it.
 pub(super) async fn run(session: &Session, arguments: &RunArguments) -> Result<u8, Failure> {
     let runbook = document::read(&arguments.runbook)?;
     let path = session.state_path(&arguments.runbook, &runbook.name.value);
+    let result = locked(session, arguments, runbook, &path).await;
+    leave_summary(session, &arguments.runbook, &path);
+    result
+}
+
+/// The part of a run that holds the state file.
+async fn locked(
+    session: &Session,
+    arguments: &RunArguments,
+    runbook: Runbook,
+    path: &Path,
+) -> Result<u8, Failure> {
     if arguments.fresh {
-        fresh::archive(session, &path, arguments.abandon_captures).await?;
+        fresh::archive(session, path, arguments.abandon_captures).await?;
     }
     // The lock comes first: a second process is told who holds it before it asks anybody anything.
-    let opening = if journal::exists(&path) {
-        Some(journal::resume(&path, Clock::new(1.0), arguments.takeover)?)
+    let opening = if journal::exists(path) {
+        Some(journal::resume(path, Clock::new(1.0), arguments.takeover)?)
     } else {
         None
     };
-    let result = connected(session, arguments, &path, opening.as_ref(), runbook).await;
+    let result = connected(session, arguments, path, opening.as_ref(), runbook).await;
     let Err(failure) = &result else { return result };
     if let Some(opening) = &opening {
-        close(session, opening, Err(failure)).await;
+        close(session, opening, Err(failure), None).await;
     }
     result
 }
@@ -70,9 +83,14 @@ fn narrator(session: &Session, clock: Clock) -> Narrator {
     let listener: Box<dyn Listener> = match session.output {
         Output::Json => Box::new(Arc::clone(&session.events)),
         Output::Human if session.draws() => Box::new(Terminal::new(printer)),
-        Output::Human => Box::new(Lines::new(printer)),
+        Output::Human => match &session.annotations {
+            Some(annotations) => {
+                Box::new(Annotated::new(Lines::new(printer), Arc::clone(annotations)))
+            }
+            None => Box::new(Lines::new(printer)),
+        },
     };
-    Narrator::new(clock, vec![listener])
+    Narrator::new(clock, vec![listener, Box::new(Arc::clone(&session.notes))])
 }
 
 /// A new run: preflight, plan, confirmation, state file, steps.
@@ -231,10 +249,12 @@ async fn look_again(
     }
     let message = (!plan.is_empty())
         .then(|| format!("{} since it finished", count(plan.len(), "difference")));
-    opening
-        .journal
-        .close("finished", exit, message.clone())
-        .await?;
+    // A process that was killed after the run's last record has left no figures.
+    let closed = Closed {
+        figures: figures(connected, opening).map(|figures| json!(figures)),
+        ..Closed::new("finished", exit, message.clone())
+    };
+    opening.journal.append(closed).await?;
     connected.narrator.tell(EventKind::RunEnded {
         outcome: "finished".to_owned(),
         exit,
@@ -266,13 +286,16 @@ fn check(session: &Session, findings: &[Finding]) -> Result<(), Failure> {
     {
         let task = finding.task.as_ref();
         let task = task.map(|task| format!("; the run will wait for a person at {task}"));
-        session.printer.remark(&escape(&redact(&format!(
+        let told = format!(
             "unknown: {} ({}){}",
             finding.probe,
             finding.read,
             task.unwrap_or_default()
-        ))));
+        );
+        session.printer.remark(&escape(&redact(&told)));
+        session.notes.take(told);
     }
+    probes::annotate(session, findings);
     let Some(first) = failed.first() else {
         return Ok(());
     };
@@ -341,8 +364,11 @@ async fn execute(
         () = session.cancellation.on_insist() => Err(Failure::interrupted()),
     };
     let outcome = result.as_ref().map(|outcome| *outcome);
-    let exit = close(session, opening, outcome).await;
-    tell_end(session, arguments, connected, opening, outcome, exit);
+    let figures = figures(connected, opening);
+    let exit = close(session, opening, outcome, figures.as_ref()).await;
+    tell_end(
+        session, arguments, connected, opening, outcome, figures, exit,
+    );
     if let Err(failure) = &result {
         session.tell(failure);
     }

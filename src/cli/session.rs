@@ -11,11 +11,13 @@ use tracing_subscriber::EnvFilter;
 
 use super::arguments::{Color, Common, Output};
 use super::exit::{code, word};
+use super::notes::Notes;
 use crate::cancellation::Cancellation;
 use crate::clock::Clock;
 use crate::engine::{EventKind, Failure, FailureKind};
 use crate::report::{
-    ColorChoice, FailureDocument, JsonLines, Palette, Printer, document, headline,
+    Annotations, ColorChoice, FailureDocument, JsonLines, Palette, Pipeline, Printer, document,
+    headline,
 };
 use crate::text::redact;
 
@@ -26,6 +28,12 @@ pub(super) struct Session {
     pub(super) cancellation: Cancellation,
     /// What a run's events are written by as JSON.
     pub(super) events: Arc<JsonLines>,
+    /// What was found and stopped nothing.
+    pub(super) notes: Arc<Notes>,
+    /// The pipeline that this call runs in.
+    pub(super) pipeline: Option<Pipeline>,
+    /// What a pipeline is told by commands; none where stdout belongs to a program that reads JSON.
+    pub(super) annotations: Option<Arc<Annotations>>,
     color: ColorChoice,
     state: Option<PathBuf>,
     verbose: bool,
@@ -42,11 +50,18 @@ impl Session {
         };
         let terminal = std::io::stderr().is_terminal();
         let palette = Palette::decide(choice, terminal, variable);
-        let printer = Arc::new(Printer::new(palette, common.quiet));
+        let pipeline = Pipeline::decide(variable);
+        let printer = Arc::new(Printer::new(palette, common.quiet, pipeline.is_some()));
         log(&printer, common.verbose);
+        let annotations = pipeline.filter(|_| common.output == Output::Human);
+        let annotations =
+            annotations.map(|pipeline| Arc::new(Annotations::new(pipeline, Arc::clone(&printer))));
         Self {
             events: Arc::new(JsonLines::new(Arc::clone(&printer))),
             printer,
+            notes: Arc::default(),
+            pipeline,
+            annotations,
             output: common.output,
             cancellation: Cancellation::new(),
             color: choice,
@@ -63,9 +78,8 @@ impl Session {
 
     /// Should progress be drawn, and not written line by line?
     pub(super) fn draws(&self) -> bool {
-        let in_pipeline = ["CI", "TF_BUILD"]
-            .iter()
-            .any(|name| variable(name).is_some_and(|v| !v.is_empty()));
+        let in_pipeline =
+            self.pipeline.is_some() || variable("CI").is_some_and(|value| !value.is_empty());
         let dumb = variable("TERM").as_deref() == Some("dumb");
         self.printer.has_terminal() && !in_pipeline && !dumb && !self.verbose
     }
@@ -149,6 +163,9 @@ impl Session {
             .complain(&format!("{head} {}", redact(&failure.message)));
         if let Some(help) = &failure.help {
             self.printer.complain(&format!("help: {}", redact(help)));
+        }
+        if let Some(annotations) = &self.annotations {
+            annotations.fail(failure);
         }
         self.code(failure.kind)
     }

@@ -1,7 +1,7 @@
 //! BAP, the older admin API (`api.bap.microsoft.com`): environments, administration mode, lifecycle
 //! operations. It is the only one that can leave administration mode.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::copy_request::CopyRequest;
@@ -37,6 +37,13 @@ impl Bap {
         Self {
             service: service.with_regional_hosts(),
         }
+    }
+
+    /// Every environment that the caller may see.
+    pub async fn environments(&self) -> Result<Vec<Environment>, Error> {
+        let path = format!("{PROVIDER}/scopes/admin/environments?api-version={READ}");
+        let read = |item: &Value| Environment::from_value(item.clone());
+        values(&self.service, &path, read).await
     }
 
     /// An environment; none where there is none of this id, or none that the caller may see.

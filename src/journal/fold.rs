@@ -276,12 +276,7 @@ mod tests {
     }
 
     fn closed() -> Record {
-        crate::journal::payload::Closed {
-            reason: "interrupted".to_owned(),
-            exit: 130,
-            message: None,
-        }
-        .into()
+        crate::journal::payload::Closed::new("interrupted", 130, None).into()
     }
 
     mod model {

@@ -146,12 +146,7 @@ impl Journal {
         exit: u8,
         message: Option<String>,
     ) -> Result<(), JournalError> {
-        self.append(Closed {
-            reason: reason.to_owned(),
-            exit,
-            message,
-        })
-        .await
+        self.append(Closed::new(reason, exit, message)).await
     }
 }
 

@@ -83,6 +83,26 @@ pub struct Closed {
     /// What it told the operator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// The figures it ended with, so that a report can be written from this file alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub figures: Option<Value>,
+    /// What it found worth a reader's eye and what stopped nothing, a line each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+impl Closed {
+    /// How a process left the file that has no figures and no notes to leave with it. Takes the
+    /// reason, the exit code, and what the operator was told.
+    pub fn new(reason: &str, exit: u8, message: Option<String>) -> Self {
+        Self {
+            reason: reason.to_owned(),
+            exit,
+            message,
+            figures: None,
+            notes: Vec::new(),
+        }
+    }
 }
 
 /// Who agreed, to what.

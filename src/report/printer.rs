@@ -1,6 +1,8 @@
 //! The only door to stdout and stderr. Data goes to stdout, everything else to stderr; a reader that
-//! has gone away is no failure.
+//! has gone away is no failure. In a pipeline nothing that passes through here is taken for a command
+//! but what [`Printer::instruct`] writes.
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal as _, Write};
 use std::sync::Mutex;
 use std::time::Duration;
@@ -8,6 +10,7 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::Palette;
+use super::pipeline::{Pipeline, harmless};
 
 /// Writes to stdout and stderr, and keeps a bar at the bottom of the terminal.
 pub struct Printer {
@@ -15,17 +18,20 @@ pub struct Printer {
     bar: Mutex<Option<ProgressBar>>,
     palette: Palette,
     quiet: bool,
+    in_pipeline: bool,
 }
 
 impl Printer {
     /// A printer. `quiet` leaves out what is not asked for: only data, prompts and errors remain.
-    pub fn new(palette: Palette, quiet: bool) -> Self {
+    /// `in_pipeline` breaks what a pipeline would take for a command.
+    pub fn new(palette: Palette, quiet: bool, in_pipeline: bool) -> Self {
         let bars = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
         Self {
             bars,
             bar: Mutex::new(None),
             palette,
             quiet,
+            in_pipeline,
         }
     }
 
@@ -39,8 +45,29 @@ impl Printer {
         io::stderr().is_terminal()
     }
 
+    /// The text as it may be printed where this program runs.
+    fn printable<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        if self.in_pipeline {
+            harmless(text)
+        } else {
+            Cow::Borrowed(text)
+        }
+    }
+
+    /// Writes a command to a pipeline, where that reads it.
+    pub fn instruct(&self, pipeline: Pipeline, command: &str) {
+        self.bars.suspend(|| {
+            if pipeline.listens_to_stdout() {
+                drop(writeln!(io::stdout().lock(), "{command}"));
+            } else {
+                drop(writeln!(io::stderr().lock(), "{command}"));
+            }
+        });
+    }
+
     /// Writes data to stdout, a line.
     pub fn data(&self, line: &str) {
+        let line = self.printable(line);
         self.bars.suspend(|| {
             let mut out = io::stdout().lock();
             // Whoever read has gone away; that is no failure of ours.
@@ -58,17 +85,28 @@ impl Printer {
 
     /// Writes to stderr, a line, also when quiet.
     pub fn complain(&self, line: &str) {
+        let line = self.printable(line);
         self.bars
             .suspend(|| drop(writeln!(io::stderr().lock(), "{line}")));
     }
 
     /// Writes bytes of a log to stderr, between two drawings of the bar.
     pub fn write_log(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.bars.suspend(|| io::stderr().lock().write(bytes))
+        if !self.in_pipeline {
+            return self.bars.suspend(|| io::stderr().lock().write(bytes));
+        }
+        let text = String::from_utf8_lossy(bytes);
+        let text = self.printable(&text);
+        let written = self
+            .bars
+            .suspend(|| io::stderr().lock().write_all(text.as_bytes()));
+        // What was broken has another length; of the log's own bytes all are written.
+        written.map(|()| bytes.len())
     }
 
     /// Writes a question to stderr, without a line's end.
     pub fn ask(&self, question: &str) {
+        let question = self.printable(question);
         self.bars.suspend(|| {
             let mut err = io::stderr().lock();
             drop(write!(err, "{question}"));

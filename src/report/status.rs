@@ -61,7 +61,7 @@ pub fn status_table(reading: &Reading, steps: &[&str], next: &str, palette: Pale
 }
 
 /// The state in a word or two, and as the JSON document has it.
-fn condition(reading: &Reading) -> (String, RunState) {
+pub(super) fn condition(reading: &Reading) -> (String, RunState) {
     let state = &reading.state;
     match &reading.occupancy {
         Occupancy::Free => {}
@@ -96,7 +96,7 @@ fn condition(reading: &Reading) -> (String, RunState) {
     }
 }
 
-fn step_word(step: Option<&StepState>) -> StepWord {
+pub(super) fn step_word(step: Option<&StepState>) -> StepWord {
     match step.map(|step| step.outcome) {
         None => StepWord::NotBegun,
         Some(None) => StepWord::Begun,
@@ -125,11 +125,7 @@ fn time(step: &StepState) -> Option<Duration> {
 
 fn step_detail(state: &State, step: &StepState) -> String {
     let progress = state.progress(&step.step, None);
-    let changes = match (progress.done, progress.begun) {
-        (0, 0) => "nothing to do".to_owned(),
-        (done, begun) if done == begun => count(done, "change"),
-        (done, begun) => format!("{done} of {}", count(begun, "change")),
-    };
+    let changes = changes_told(progress.done, progress.begun);
     let time = time(step).map(|time| format!(", {}", duration(time)));
     let note = step.note.as_ref().map(|note| format!("  {}", escape(note)));
     if step.outcome == Some(StepOutcome::Skipped) {
@@ -142,26 +138,19 @@ fn step_detail(state: &State, step: &StepState) -> String {
     )
 }
 
+/// How far a step has come with its changes, in words. Takes how many are done and were begun.
+pub(super) fn changes_told(done: usize, begun: usize) -> String {
+    match (done, begun) {
+        (0, 0) => "nothing to do".to_owned(),
+        (done, begun) if done == begun => count(done, "change"),
+        (done, begun) => format!("{done} of {}", count(begun, "change")),
+    }
+}
+
 /// The state file as one JSON document.
 pub fn status_document(reading: &Reading, steps: &[&str], next: &str) -> StatusDocument {
     let state = &reading.state;
-    let line = |name: &&str| {
-        let step = state.step(name);
-        let progress = state.progress(name, None);
-        StepStatus {
-            name: (*name).to_owned(),
-            state: step_word(step),
-            changes_begun: progress.begun,
-            changes_done: progress.done,
-            seconds: step.and_then(time).map(|time| time.as_secs()),
-            note: step.and_then(|step| step.note.clone()),
-        }
-    };
-    let failures = state.failures.iter().map(|failure| StepFailure {
-        step: failure.step.clone(),
-        message: failure.message.clone(),
-        help: failure.help.clone(),
-    });
+    let line = |name: &&str| step_status(state, name);
     let waiting = state.waiting().map(|task| task.waiting.task.clone());
     StatusDocument {
         v: Version,
@@ -170,21 +159,50 @@ pub fn status_document(reading: &Reading, steps: &[&str], next: &str) -> StatusD
         state: condition(reading).1,
         steps: steps.iter().map(line).collect(),
         waiting: waiting.collect(),
-        failures: failures.collect(),
+        failures: step_failures(state),
         next: state.finished.is_none().then(|| next.to_owned()),
     }
 }
 
-/// The document of a run that has not begun.
-pub fn not_begun_document(steps: &[&str], next: &str) -> StatusDocument {
-    let line = |name: &&str| StepStatus {
-        name: (*name).to_owned(),
+/// One step of a run as a document has it, whether it has begun or not.
+pub(super) fn step_status(state: &State, name: &str) -> StepStatus {
+    let step = state.step(name);
+    let progress = state.progress(name, None);
+    StepStatus {
+        name: name.to_owned(),
+        state: step_word(step),
+        changes_begun: progress.begun,
+        changes_done: progress.done,
+        seconds: step.and_then(time).map(|time| time.as_secs()),
+        note: step.and_then(|step| step.note.clone()),
+    }
+}
+
+/// A step of a run that has not begun.
+pub(super) fn step_not_begun(name: &str) -> StepStatus {
+    StepStatus {
+        name: name.to_owned(),
         state: StepWord::NotBegun,
         changes_begun: 0,
         changes_done: 0,
         seconds: None,
         note: None,
-    };
+    }
+}
+
+/// What has failed since the file was last opened, as a document has it.
+pub(super) fn step_failures(state: &State) -> Vec<StepFailure> {
+    let failures = state.failures.iter().map(|failure| StepFailure {
+        step: failure.step.clone(),
+        message: failure.message.clone(),
+        help: failure.help.clone(),
+    });
+    failures.collect()
+}
+
+/// The document of a run that has not begun.
+pub fn not_begun_document(steps: &[&str], next: &str) -> StatusDocument {
+    let line = |name: &&str| step_not_begun(name);
     StatusDocument {
         v: Version,
         run: None,

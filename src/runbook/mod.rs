@@ -15,6 +15,7 @@
 //! - `model/`: the value.
 //! - `diagnostic`: one mistake, and all of them.
 //! - `recording/`: a browser's recording becomes entries of `iom.requests`.
+//! - `starter/`: the text of a runbook for two environments that are known.
 //! - `schema/`: the JSON Schema for editors, of the same words and bounds as the binder.
 //! - `digest`: what a runbook means, without where it says it.
 //! - `file`: a runbook from its file.
@@ -29,6 +30,7 @@ mod recording;
 mod schema;
 mod secrecy;
 mod source;
+mod starter;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -56,3 +58,4 @@ pub use model::words::{UnknownWord, Word};
 pub use recording::{Draft, Recorded, RecordingError, Replaced, entries, writes};
 pub use schema::schema;
 pub use source::{Located, MarkedLine, Position, Span};
+pub use starter::{Starter, StarterConnection, StarterEnvironment, StarterIdentity, StarterLcs};

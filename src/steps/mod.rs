@@ -50,8 +50,9 @@ use std::time::Duration;
 pub(crate) use failure::marked;
 pub use names::Names;
 pub use probes::{Finding, Verdict, preflight, verify};
+pub use reconfigure_dual_write::has_running_maps;
 pub use refresh::{Refresh, Secrets};
-pub use summary::summary;
+pub use summary::{Summary, summary};
 pub use view::Forecast;
 
 use crate::engine::{Phase, Step};

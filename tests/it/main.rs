@@ -8,11 +8,13 @@
 //! - `thin_line`: the eight steps, end to end: the world afterwards, run again, plan before and after.
 //! - `identities`: each kind of credential, and each way in which it fails.
 //! - `kills`: SIGKILL of the program, of the tenant, between intent and handle; Ctrl-C.
+//! - `init`: a starter runbook from two environments. `pipelines`: what GitHub and Azure are told.
 //! - `lies`: writes that are accepted and ignored; nothing claims success.
 //! - `outputs`: `--output json` of every command, against its own schema.
 //! - `plans`: the forecast, and plans that are approved.
 //! - `probes`: `verify` tells what is left; what preflight cannot know is a task. `troubles`: what
 //!   `preflight` sees, and a run that stops for it. `edits`: the tenant changed between two calls.
+//! - `report`: what a run did, in each of its forms.
 //! - `whole`: the whole tenant, end to end; one provider again. `whole_world`: what it must hold then.
 //! - `refusals`: what stops before anything is sent, with its exit code.
 
@@ -21,13 +23,16 @@ mod edits;
 mod guided;
 mod harness;
 mod identities;
+mod init;
 mod kills;
 mod lies;
 mod outputs;
 mod person;
+mod pipelines;
 mod plans;
 mod probes;
 mod refusals;
+mod report;
 mod rooms;
 mod thin_line;
 mod troubles;

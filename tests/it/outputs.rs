@@ -23,7 +23,7 @@ fn fits(schema: &Validator, document: &Value) {
 }
 
 /// Calls a command with `--output json` and returns its one document.
-fn document(stage: &Stage, command: &str, arguments: &[&str], code: i32) -> Value {
+pub(crate) fn document(stage: &Stage, command: &str, arguments: &[&str], code: i32) -> Value {
     let arguments = [arguments, &["--output", "json"]].concat();
     let answer = stage.call(&arguments).exits(code);
     let document = only_document(&answer);
@@ -194,6 +194,7 @@ fn a_wrong_runbook_is_told_as_data() {
         "preflight",
         "verify",
         "status",
+        "report",
         "complete",
     ] {
         let arguments = ["rehearsal.yaml", "reconfigure-connections/activate-system"];
@@ -286,6 +287,14 @@ fn shells_and_manuals_know_the_commands() {
             script.contains("import-har") && script.contains("confirm-target"),
             "{shell}"
         );
+        for known in ["report", "init", "lcs-project"] {
+            assert!(script.contains(known), "{shell} knows no {known}");
+        }
+    }
+    for (command, flag) in [("report", "format"), ("init", "endpoints")] {
+        let page = stage.call(&["man", command]).exits(0).stdout;
+        let title = format!(".TH IOMCOPY-{} 1", command.to_uppercase());
+        assert!(page.contains(&title) && page.contains(flag), "{page}");
     }
     let page = stage.call(&["man"]).exits(0).stdout;
     assert!(

@@ -39,6 +39,12 @@ pub(super) fn guard(runbook: &Runbook, target: &Environment) -> Result<(), Failu
         );
         return Err(marked(FailureKind::Refused, &block));
     }
+    require_sandbox(target)
+}
+
+/// A production environment is never a target, nor is one whose kind is not told.
+pub(in crate::cli) fn require_sandbox(target: &Environment) -> Result<(), Failure> {
+    let read = shown(target);
     let kind = target.sku.as_deref().unwrap_or("of an unknown kind");
     if !kind.eq_ignore_ascii_case("Sandbox") && !kind.eq_ignore_ascii_case("Developer") {
         return Err(Failure::refused(format!(
@@ -80,7 +86,7 @@ pub(super) fn dataverse_address(
 }
 
 /// An environment's display name, as it may be shown.
-pub(super) fn shown(environment: &Environment) -> String {
+pub(in crate::cli) fn shown(environment: &Environment) -> String {
     let name = environment
         .display_name
         .as_deref()

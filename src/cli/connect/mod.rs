@@ -2,6 +2,7 @@
 //! credential for each service, and both environments as the admin API describes them. Guards that
 //! need no more than these descriptions stand here.
 //!
+//! - `tenant`: the environments of a tenant, before a runbook names two of them.
 //! - `addresses`: where each service is.
 //! - `signing`: who signs in to each.
 //! - `guards`: the environments, and what refuses them.
@@ -9,13 +10,16 @@
 mod addresses;
 mod guards;
 mod signing;
+mod tenant;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use self::addresses::addresses;
-use self::guards::{dataverse_address, environment, guard, shown};
+use self::addresses::{Addresses, addresses};
+use self::guards::{dataverse_address, environment, guard};
+pub(super) use self::guards::{require_sandbox, shown};
 use self::signing::Signing;
+pub(super) use self::tenant::{Tenant, tenant};
 use super::session::Session;
 use crate::clients::{
     Bap, Dataverse, DataverseWriter, DualWriteGateway, Endpoint, Environment, FinanceOperations,
@@ -65,20 +69,55 @@ impl Observer for Waits {
     }
 }
 
+/// What is known and begun before any service is asked.
+struct Reached {
+    rehearsal: Option<Rehearsal>,
+    addresses: Addresses,
+    clock: Clock,
+    narrator: Narrator,
+    tokens: Tokens,
+    signing: Signing,
+}
+
+/// Begins the rehearsal tenant where one is wanted, and says where the services are and who signs
+/// in to them. Takes what makes the narrator, once the clock is known.
+async fn reach(
+    session: &Session,
+    runbook: &Runbook,
+    narrator: impl FnOnce(Clock) -> Narrator,
+) -> Result<Reached, Failure> {
+    let rehearsal = begin_rehearsal(runbook).await?;
+    let addresses = addresses(runbook, rehearsal.as_ref().map(Rehearsal::endpoints))?;
+    let clock = Clock::new(addresses.speed);
+    let narrator = narrator(clock.clone());
+    let waits = Arc::new(Waits(narrator.clone()));
+    let http = Http::new(clock.clone(), waits, session.cancellation.clone())?;
+    let tokens = Tokens::new(&http, &addresses.authority)?;
+    let signing = Signing::of(runbook);
+    Ok(Reached {
+        rehearsal,
+        addresses,
+        clock,
+        narrator,
+        tokens,
+        signing,
+    })
+}
+
 /// Reaches the services of a runbook. Takes what makes the narrator, once the clock is known.
 pub(super) async fn connect(
     session: &Session,
     runbook: Runbook,
     narrator: impl FnOnce(Clock) -> Narrator,
 ) -> Result<Connected, Failure> {
-    let rehearsal = begin_rehearsal(&runbook).await?;
-    let addresses = addresses(&runbook, rehearsal.as_ref().map(Rehearsal::endpoints))?;
-    let clock = Clock::new(addresses.speed);
-    let narrator = narrator(clock.clone());
-    let waits = Arc::new(Waits(narrator.clone()));
-    let http = Http::new(clock.clone(), waits, session.cancellation.clone())?;
-    let tokens = Tokens::new(&http, &addresses.authority)?;
-    let signing = Signing::of(&runbook);
+    let Reached {
+        rehearsal,
+        addresses,
+        clock,
+        narrator,
+        tokens,
+        signing,
+    } = reach(session, &runbook, narrator).await?;
     let service = |key: ServiceKey, name: &str, endpoint: &Endpoint| -> Result<Service, Failure> {
         Ok(Service::new(
             &tokens,

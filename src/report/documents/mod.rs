@@ -44,13 +44,15 @@ impl JsonSchema for Version {
     }
 }
 
-/// A document as it is written: one line, with what looks like a credential taken out.
+/// A document as it is written: one line, with what looks like a credential taken out. No pipeline
+/// finds a command in it, and a reader of JSON finds every text as it was.
 pub fn document(document: &impl Serialize) -> String {
     let text = serde_json::to_string(document).unwrap_or_else(|error| {
         // Only a map whose keys are no texts could fail, and no document has one.
         format!("{{\"v\":1,\"failure\":{{\"message\":\"{error}\"}}}}")
     });
-    redact(&text).into_owned()
+    // Two of these characters stand in a text or nowhere.
+    redact(&text).replace("##", "#\\u0023")
 }
 
 /// What any command but `run` writes when it fails; `run` says the same in its last event.
@@ -392,6 +394,43 @@ pub struct RehearsalEndpoint {
     /// The scope to ask a token for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
+}
+
+/// What `init` writes.
+#[derive(Debug, JsonSchema, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct InitDocument {
+    /// The version.
+    pub v: Version,
+    /// The file that was written; none where none was asked for.
+    pub file: Option<String>,
+    /// The runbook.
+    pub runbook: String,
+    /// The environment that is copied.
+    pub source: InitEnvironment,
+    /// The environment that is overwritten.
+    pub target: InitEnvironment,
+    /// Do Lifecycle Services manage the target?
+    pub lcs_linked: bool,
+    /// Is dual-write in use in the target? None where that could not be read.
+    pub dual_write: Option<bool>,
+    /// What a person has to fill in, a line each.
+    pub fill_in: Vec<String>,
+    /// The commands that come next.
+    pub next: Vec<String>,
+}
+
+/// An environment that `init` has found.
+#[derive(Debug, JsonSchema, Serialize)]
+pub struct InitEnvironment {
+    /// Its id.
+    pub environment: String,
+    /// Its display name.
+    pub name: String,
+    /// Its kind: `Sandbox`, `Production`.
+    pub kind: Option<String>,
+    /// The address of its Dataverse.
+    pub url: Option<String>,
 }
 
 /// What `import-har` writes.

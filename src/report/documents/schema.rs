@@ -5,9 +5,11 @@ use serde_json::{Value, json};
 
 use super::{
     CheckDocument, CompleteDocument, CutDocument, ExportDocument, FailureDocument, ImportDocument,
-    PlanDocument, ProbesDocument, RehearsalDocument, StatusDocument, ValidateDocument,
+    InitDocument, PlanDocument, ProbesDocument, RehearsalDocument, StatusDocument,
+    ValidateDocument,
 };
 use crate::report::json::EventLine;
+use crate::report::run_report::RunReport;
 
 /// A command that writes JSON.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -26,12 +28,16 @@ pub enum Command {
     Status,
     /// `complete`.
     Complete,
+    /// `report`.
+    Report,
     /// `state check`.
     StateCheck,
     /// `state cut`.
     StateCut,
     /// `state export`.
     StateExport,
+    /// `init`.
+    Init,
     /// `import-har`.
     ImportHar,
     /// `rehearsal`.
@@ -40,7 +46,7 @@ pub enum Command {
 
 impl Command {
     /// Every one.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Run,
         Self::Plan,
         Self::Validate,
@@ -48,9 +54,11 @@ impl Command {
         Self::Verify,
         Self::Status,
         Self::Complete,
+        Self::Report,
         Self::StateCheck,
         Self::StateCut,
         Self::StateExport,
+        Self::Init,
         Self::ImportHar,
         Self::Rehearsal,
     ];
@@ -65,9 +73,11 @@ impl Command {
             Self::Verify => "verify",
             Self::Status => "status",
             Self::Complete => "complete",
+            Self::Report => "report",
             Self::StateCheck => "state-check",
             Self::StateCut => "state-cut",
             Self::StateExport => "state-export",
+            Self::Init => "init",
             Self::ImportHar => "import-har",
             Self::Rehearsal => "rehearsal",
         }
@@ -85,9 +95,11 @@ pub fn output_schema(command: Command) -> Value {
         Command::Preflight | Command::Verify => or_failure::<ProbesDocument>(),
         Command::Status => or_failure::<StatusDocument>(),
         Command::Complete => or_failure::<CompleteDocument>(),
+        Command::Report => or_failure::<RunReport>(),
         Command::StateCheck => or_failure::<CheckDocument>(),
         Command::StateCut => or_failure::<CutDocument>(),
         Command::StateExport => or_failure::<ExportDocument>(),
+        Command::Init => or_failure::<InitDocument>(),
         Command::ImportHar => or_failure::<ImportDocument>(),
         Command::Rehearsal => or_failure::<RehearsalDocument>(),
     }

@@ -42,9 +42,11 @@ mod versions;
 use std::sync::Arc;
 
 use serde::Serialize;
+use serde_json::Value;
 
 use super::Refresh;
 use super::view::View;
+use crate::clients::{Dataverse, Query, Row};
 use crate::engine::{Failure, Known, Phase};
 use crate::text;
 
@@ -147,6 +149,18 @@ pub(super) fn count(known: &Known) -> MapCount {
             .filter(|map| matches!(map.was, Was::Stopped | Was::Paused))
             .count(),
     }
+}
+
+/// Is dual-write in use in an environment, by the active runtime configuration of its Dataverse?
+/// Fails where that cannot be read.
+pub async fn has_running_maps(dataverse: &Dataverse) -> Result<bool, Failure> {
+    let Some(table) = dataverse.table(RUNTIME_CONFIGURATION).await? else {
+        return Ok(false);
+    };
+    let query = Query::new().order_by(&table.primary_id);
+    let rows = dataverse.list(&table.entity_set, &query).await?;
+    let is_active = |row: &Row| row.value.get("statecode").and_then(Value::as_i64) == Some(0);
+    Ok(rows.iter().any(is_active))
 }
 
 /// Was dual-write in use in the target before the copy?

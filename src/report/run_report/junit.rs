@@ -1,0 +1,195 @@
+//! A report as `JUnit` XML: a suite a step, a case a change; a phase that changed nothing, a manual
+//! task and a step that was not reached are cases too.
+
+use std::time::Duration;
+
+use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
+
+use super::account::{ChangeReport, ChangeResult, RunReport, StepReport, TaskReport, TaskState};
+use super::{lines, step_told, unspoken};
+use crate::report::documents::StepWord;
+use crate::text::escape;
+
+/// The report as XML.
+pub(super) fn render(report: &RunReport) -> String {
+    let target = report.run.as_ref().map(|run| run.target.name.as_str());
+    let name = format!("iomcopy: {}", target.unwrap_or(&report.runbook));
+    let mut document = Report::new(safe(&name));
+    if let Some(run) = &report.run {
+        document.set_time(Duration::from_secs(run.seconds));
+    }
+    for step in &report.steps {
+        document.add_test_suite(suite(report, step));
+    }
+    let written = document.to_string();
+    // Writing to memory fails only where a name could not be written, and each was made safe.
+    let xml = written.unwrap_or_else(|error| {
+        format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites errors=\"1\"><!-- {} --></testsuites>", safe(&error.to_string()).replace("--", "- -"))
+    });
+    unspoken(xml.trim_end())
+}
+
+fn suite(report: &RunReport, step: &StepReport) -> TestSuite {
+    let status = &step.status;
+    let mut suite = TestSuite::new(safe(&status.name));
+    if let Some(seconds) = status.seconds {
+        suite.set_time(Duration::from_secs(seconds));
+    }
+    if let Some(run) = &report.run {
+        suite.add_property(("run", safe(&run.id).as_str()));
+        suite.add_property(("target", safe(&run.target.environment).as_str()));
+    }
+    suite.add_test_cases(step.changes.iter().map(|change| of_change(step, change)));
+    for phase in &step.phases {
+        let has_changes = step.changes.iter().any(|change| change.phase == phase.name);
+        if has_changes {
+            continue;
+        }
+        let case_status = if phase.ended {
+            TestCaseStatus::success()
+        } else {
+            skipped("begun, and not ended")
+        };
+        let mut case = case(step, &phase.name, &phase.name, case_status);
+        if let Some(seconds) = phase.seconds {
+            case.set_time(Duration::from_secs(seconds));
+        }
+        suite.add_test_case(case);
+    }
+    let own = |task: &&TaskReport| task.task.split('/').next() == Some(status.name.as_str());
+    suite.add_test_cases(
+        report
+            .tasks
+            .iter()
+            .filter(own)
+            .map(|task| of_task(step, task)),
+    );
+    let failures = report.failures.iter();
+    for failure in failures.filter(|failure| failure.step == status.name) {
+        let help = failure.help.as_deref();
+        let failed = failed(&failure.message, help);
+        suite.add_test_case(case(step, "step", &status.name, failed));
+    }
+    if suite.test_cases.is_empty() {
+        let note = status.note.as_deref().unwrap_or(step_told(status.state));
+        let told = match status.state {
+            StepWord::Done => TestCaseStatus::success(),
+            StepWord::Failed => failed(note, None),
+            StepWord::NotBegun | StepWord::Begun | StepWord::Skipped => skipped(note),
+        };
+        suite.add_test_case(case(step, "step", &status.name, told));
+    }
+    suite
+}
+
+fn of_change(step: &StepReport, change: &ChangeReport) -> TestCase {
+    let status = match change.result {
+        ChangeResult::Done => TestCaseStatus::success(),
+        ChangeResult::Failed => failed(change.result.told(), None),
+        ChangeResult::Begun | ChangeResult::Absent => skipped(change.result.told()),
+    };
+    let mut case = case(step, &change.phase, &change.name, status);
+    if let Some(seconds) = change.seconds {
+        case.set_time(Duration::from_secs(seconds));
+    }
+    case.add_property(("key", safe(&change.key).as_str()));
+    case
+}
+
+fn of_task(step: &StepReport, task: &TaskReport) -> TestCase {
+    let phase = task.task.split_once('/').map_or("task", |(_, phase)| phase);
+    let status = match task.state {
+        TaskState::Proved => TestCaseStatus::success(),
+        TaskState::Waiting => skipped(task.state.told()),
+        TaskState::Waived => {
+            let who = task.who.as_deref().unwrap_or("somebody");
+            let reason = task.waived.as_deref().unwrap_or_default();
+            skipped(&format!("{who} waived the proof: {reason}"))
+        }
+    };
+    let mut case = case(step, phase, &format!("manual task {}", task.task), status);
+    let told: Vec<String> = task
+        .instructions
+        .iter()
+        .flat_map(|line| lines(line).collect::<Vec<_>>())
+        .map(|line| format!("[ ] {line}"))
+        .collect();
+    if task.state == TaskState::Waiting && !told.is_empty() {
+        case.set_system_out(safe_lines(&told));
+    }
+    case
+}
+
+fn case(step: &StepReport, phase: &str, name: &str, status: TestCaseStatus) -> TestCase {
+    let mut case = TestCase::new(safe(name), status);
+    case.set_classname(safe(&format!("{}.{phase}", step.status.name)));
+    case
+}
+
+fn failed(message: &str, help: Option<&str>) -> TestCaseStatus {
+    let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+    let first = message.lines().next().unwrap_or_default();
+    status.set_message(safe(first));
+    let mut body: Vec<String> = lines(message).collect();
+    body.extend(
+        help.into_iter()
+            .flat_map(lines)
+            .map(|line| format!("help: {line}")),
+    );
+    status.set_description(safe_lines(&body));
+    status
+}
+
+fn skipped(why: &str) -> TestCaseStatus {
+    let mut status = TestCaseStatus::skipped();
+    status.set_message(safe(why));
+    status
+}
+
+/// Text that XML 1.0 can hold, in one line: what it cannot hold is shown escaped.
+fn safe(text: &str) -> String {
+    let escaped = escape(text);
+    if !escaped.contains(['\u{fffe}', '\u{ffff}']) {
+        return escaped.into_owned();
+    }
+    escaped
+        .replace('\u{fffe}', "\\u{fffe}")
+        .replace('\u{ffff}', "\\u{ffff}")
+}
+
+/// The same of lines. A line that a pipeline's log would take for a command begins with another
+/// character.
+fn safe_lines(lines: &[String]) -> String {
+    let lines: Vec<String> = lines
+        .iter()
+        .map(|line| safe(line))
+        .map(|line| {
+            if line.trim_start().starts_with("::") {
+                format!("| {line}")
+            } else {
+                line
+            }
+        })
+        .collect();
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_xml_cannot_hold_is_shown() {
+        assert_eq!(
+            safe("a\u{0}b\u{1b}[1m\u{ffff}\nc"),
+            "a\\u{0}b\\u{1b}[1m\\u{ffff}\\nc"
+        );
+        assert_eq!(safe("plain"), "plain");
+    }
+
+    #[test]
+    fn no_line_of_a_failure_is_a_command() {
+        let lines = ["one".to_owned(), "  ::error::x".to_owned()];
+        assert_eq!(safe_lines(&lines), "one\n|   ::error::x");
+    }
+}

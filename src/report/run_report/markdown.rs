@@ -1,0 +1,380 @@
+//! A report as Markdown, as GitHub and Azure Pipelines read it.
+
+use std::time::Duration;
+
+use super::account::{ChangeReport, Figures, RunReport, StepReport, TaskReport};
+use super::{lines, step_told};
+use crate::report::documents::StepWord;
+use crate::report::duration;
+use crate::report::status::changes_told;
+use crate::text::escape;
+
+/// How much is told.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Extent {
+    /// Everything.
+    Whole,
+    /// Everything but the single changes.
+    WithoutChanges,
+}
+
+/// The report as Markdown.
+pub(super) fn render(report: &RunReport, extent: Extent) -> String {
+    let mut parts = vec![head(report), steps(report)];
+    parts.push(failures(report));
+    parts.push(tasks(&report.tasks));
+    parts.extend(report.figures.as_ref().map(figures));
+    parts.push(list("Findings", &report.findings));
+    parts.push(list("Warnings", &report.warnings));
+    if extent == Extent::Whole {
+        parts.push(changes(&report.steps));
+    }
+    parts.push(history(report));
+    parts.push(format!("State file: {}", code(&report.state_file)));
+    parts.retain(|part| !part.is_empty());
+    parts.join("\n\n")
+}
+
+fn head(report: &RunReport) -> String {
+    let mut rows = vec![("State", text(&report.condition))];
+    let Some(run) = &report.run else {
+        let table = table(
+            ["", ""],
+            rows.into_iter().map(|(key, value)| [key.to_owned(), value]),
+        );
+        return format!(
+            "# Refresh {}\n\n{table}{}",
+            code(&report.runbook),
+            next(report)
+        );
+    };
+    let target = &run.target;
+    rows.push(("Run", code(&run.id)));
+    rows.push((
+        "Target",
+        format!("{} ({})", text(&target.name), code(&target.environment)),
+    ));
+    if let Some(source) = &run.source {
+        rows.push(("Source", code(source)));
+    }
+    rows.push((
+        "Tenant",
+        format!("{} ({})", text(&run.tenant), text(&run.cloud)),
+    ));
+    rows.push(("Runbook", code(&report.runbook)));
+    for confirmed in &report.confirmations {
+        rows.push((
+            "Confirmed",
+            format!(
+                "{} by {} ({}), {} destructive changes",
+                text(&confirmed.time),
+                text(&confirmed.who),
+                text(&confirmed.how),
+                confirmed.destructive
+            ),
+        ));
+    }
+    rows.push(("Begun", text(&run.began)));
+    rows.push((
+        "Ended",
+        run.finished.as_deref().map_or("-".to_owned(), text),
+    ));
+    rows.push(("Took", duration(Duration::from_secs(run.seconds))));
+    let rows = rows.into_iter().map(|(key, value)| [key.to_owned(), value]);
+    let table = table(["", ""], rows);
+    format!(
+        "# Refresh of {}\n\n{table}{}",
+        text(&target.name),
+        next(report)
+    )
+}
+
+fn next(report: &RunReport) -> String {
+    let next = report.next.as_deref();
+    next.map(|next| format!("\n\nNext: {}", code(next)))
+        .unwrap_or_default()
+}
+
+fn steps(report: &RunReport) -> String {
+    let rows = report.steps.iter().enumerate().map(|(at, step)| {
+        let status = &step.status;
+        [
+            (at + 1).to_string(),
+            code(&status.name),
+            step_told(status.state).to_owned(),
+            changes_of(step),
+            took(status.seconds),
+            status.note.as_deref().map(text).unwrap_or_default(),
+        ]
+    });
+    let table = table(["#", "Step", "State", "Changes", "Took", "Note"], rows);
+    format!("## Steps\n\n{table}")
+}
+
+fn changes_of(step: &StepReport) -> String {
+    let status = &step.status;
+    match status.state {
+        StepWord::NotBegun | StepWord::Skipped => String::new(),
+        _ => changes_told(status.changes_done, status.changes_begun),
+    }
+}
+
+fn took(seconds: Option<u64>) -> String {
+    seconds
+        .map(|seconds| duration(Duration::from_secs(seconds)))
+        .unwrap_or_default()
+}
+
+fn failures(report: &RunReport) -> String {
+    let mut told = String::new();
+    for failure in &report.failures {
+        told += &format!(
+            "### {}\n\n{}\n",
+            code(&failure.step),
+            block(&failure.message)
+        );
+        if let Some(help) = &failure.help {
+            told += &format!("\nWhat to do: {}\n", text(help));
+        }
+    }
+    // What ended a process and is no failure of a step stands with the process; the last one's is
+    // what a reader looks for first.
+    let last = report
+        .processes
+        .last()
+        .and_then(|process| process.ending.as_ref());
+    if report.failures.is_empty()
+        && let Some(ending) = last.filter(|ending| ending.exit != 0)
+        && let Some(message) = &ending.message
+    {
+        told += &format!(
+            "{} (exit {})\n\n{}\n",
+            text(&ending.reason),
+            ending.exit,
+            block(message)
+        );
+    }
+    if told.is_empty() {
+        return told;
+    }
+    format!("## What stopped it\n\n{}", told.trim_end())
+}
+
+fn tasks(tasks: &[TaskReport]) -> String {
+    if tasks.is_empty() {
+        return String::new();
+    }
+    let rows = tasks.iter().map(|task| {
+        let proof = match (&task.waived, &task.evidence) {
+            (Some(reason), _) => format!("waived: {}", text(reason)),
+            (None, Some(evidence)) => text(evidence),
+            (None, None) => task
+                .proof
+                .iter()
+                .map(|line| text(line))
+                .collect::<Vec<_>>()
+                .join("<br>"),
+        };
+        [
+            code(&task.task),
+            task.state.told().to_owned(),
+            task.things
+                .iter()
+                .map(|thing| text(thing))
+                .collect::<Vec<_>>()
+                .join("<br>"),
+            text(task.completed.as_ref().unwrap_or(&task.since)),
+            task.who.as_deref().map(text).unwrap_or_default(),
+            proof,
+        ]
+    });
+    let table = table(["Task", "State", "Things", "When", "Who", "Evidence"], rows);
+    let mut sheets = String::new();
+    for task in tasks.iter().filter(|task| task.completed.is_none()) {
+        sheets += &format!("\n\n### To do: {}\n", code(&task.task));
+        for line in &task.instructions {
+            sheets += &format!("\n- [ ] {}", text(line));
+        }
+    }
+    format!("## Manual tasks\n\n{table}{sheets}")
+}
+
+fn figures(figures: &Figures) -> String {
+    let numbers = figures
+        .numbers()
+        .into_iter()
+        .map(|(what, value)| [what.to_owned(), text(&value)]);
+    let mut parts = vec![format!("## Figures\n\n{}", table(["", ""], numbers))];
+    parts.push(list_of("Orchestrations published", &figures.published));
+    parts.push(list_of("Drafts left as they were", &figures.drafts));
+    if !figures.flows_off.is_empty() {
+        let rows = figures
+            .off_by_reason()
+            .into_iter()
+            .flat_map(|(reason, names)| {
+                let row = move |name: &str| [text(name), text(reason)];
+                names.into_iter().map(row).collect::<Vec<_>>()
+            });
+        let table = table(["Flow", "Why it is off"], rows);
+        parts.push(format!("### Cloud flows left off\n\n{table}"));
+    }
+    parts.retain(|part| !part.is_empty());
+    parts.join("\n\n")
+}
+
+fn list_of(title: &str, names: &[String]) -> String {
+    if names.is_empty() {
+        return String::new();
+    }
+    let items: Vec<String> = names
+        .iter()
+        .map(|name| format!("- {}", text(name)))
+        .collect();
+    format!("### {title}\n\n{}", items.join("\n"))
+}
+
+fn list(title: &str, items: &[String]) -> String {
+    if items.is_empty() {
+        return String::new();
+    }
+    let items: Vec<String> = items
+        .iter()
+        .map(|item| format!("- {}", text(item)))
+        .collect();
+    format!("## {title}\n\n{}", items.join("\n"))
+}
+
+fn changes(steps: &[StepReport]) -> String {
+    let mut parts = vec!["## Changes".to_owned()];
+    for (at, step) in steps
+        .iter()
+        .enumerate()
+        .filter(|(_, step)| !step.changes.is_empty())
+    {
+        let table = table(
+            ["Change", "Phase", "Result", "Took"],
+            step.changes.iter().map(change),
+        );
+        parts.push(format!(
+            "### {}. {}\n\n{table}",
+            at + 1,
+            code(&step.status.name)
+        ));
+    }
+    if parts.len() == 1 {
+        return String::new();
+    }
+    parts.join("\n\n")
+}
+
+fn change(change: &ChangeReport) -> [String; 4] {
+    let again = match change.attempt {
+        0 | 1 => String::new(),
+        attempt => format!(" (attempt {attempt})"),
+    };
+    [
+        text(&change.name),
+        text(&change.phase),
+        format!("{}{again}", change.result.told()),
+        took(change.seconds),
+    ]
+}
+
+fn history(report: &RunReport) -> String {
+    if report.processes.is_empty() {
+        return String::new();
+    }
+    let rows = report.processes.iter().map(|process| {
+        let ending = process.ending.as_ref();
+        [
+            text(&process.began),
+            format!("{} on {}", process.pid, text(&process.host)),
+            text(&process.program),
+            ending.map(|ending| text(&ending.time)).unwrap_or_default(),
+            ending.map_or("no word".to_owned(), |ending| {
+                format!("{} (exit {})", text(&ending.reason), ending.exit)
+            }),
+        ]
+    });
+    let table = table(["Begun", "Process", "Program", "Ended", "How"], rows);
+    format!("## Processes\n\n{table}")
+}
+
+/// A table. Takes its head and its rows, whose cells are escaped already.
+fn table<const N: usize>(head: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
+    let row = |cells: &[String]| format!("| {} |", cells.join(" | "));
+    let head: Vec<String> = head.iter().map(|&cell| cell.to_owned()).collect();
+    let rule: Vec<String> = head.iter().map(|_| "---".to_owned()).collect();
+    let mut table = vec![row(&head), row(&rule)];
+    table.extend(rows.into_iter().map(|cells| row(&cells)));
+    table.join("\n")
+}
+
+/// Text that means nothing to Markdown, in a line or a table's cell.
+fn text(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len() + 8);
+    for character in escape(text).chars() {
+        match character {
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '&' => safe.push_str("&amp;"),
+            // A name of somebody must not call them.
+            '@' => safe.push_str("&#64;"),
+            // `##vso[` and a leading `::` are commands of a pipeline's log; so they are none.
+            '#' => safe.push_str("&#35;"),
+            ':' if safe.ends_with(':') => safe.push_str("&#58;"),
+            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '$' => {
+                safe.push('\\');
+                safe.push(character);
+            }
+            character => safe.push(character),
+        }
+    }
+    safe
+}
+
+/// Text as code, in a line or a table's cell. Backticks and bars cannot stand in a cell's code, so
+/// such a text is told as text.
+fn code(given: &str) -> String {
+    if given.is_empty() || given.contains(['`', '|', '#']) || given.contains("::") {
+        return text(given);
+    }
+    format!("`{}`", escape(given))
+}
+
+/// Lines as they are, each a line of a quotation.
+fn block(given: &str) -> String {
+    let lines: Vec<String> = lines(given)
+        .map(|line| format!("> {}", text(&line)))
+        .collect();
+    lines.join("  \n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_name_breaks_a_cell_or_becomes_markup() {
+        assert_eq!(text("a|b"), "a\\|b");
+        assert_eq!(text("<b>&[x](y)"), "&lt;b&gt;&amp;\\[x\\](y)");
+        assert_eq!(text("one\ntwo"), "one\\\\ntwo");
+        assert_eq!(
+            text("##vso[task.complete]"),
+            "&#35;&#35;vso\\[task.complete\\]"
+        );
+        assert_eq!(text("::error::x"), ":&#58;error:&#58;x");
+        assert_eq!(text("@everybody"), "&#64;everybody");
+    }
+
+    #[test]
+    fn code_that_would_end_its_cell_is_told_as_text() {
+        assert_eq!(code("a/b"), "`a/b`");
+        assert_eq!(code("a|`b`"), "a\\|\\`b\\`");
+    }
+
+    #[test]
+    fn a_text_of_lines_is_a_quotation() {
+        assert_eq!(block("one\n# two"), "> one  \n> &#35; two");
+    }
+}

@@ -1,0 +1,363 @@
+//! A starter: the text of a runbook for two environments that are known, with comments that say what
+//! a person has to decide. What it holds is right as it stands; what only a person knows is marked
+//! `FILL IN`.
+
+use std::fmt::Write as _;
+
+use uuid::Uuid;
+
+use super::model::endpoints::CredentialKind;
+use super::model::environments::Cloud;
+use super::model::words::Word as _;
+use crate::text::escape;
+
+/// What a starter is made of.
+#[derive(Clone, Debug)]
+pub struct Starter {
+    /// The runbook's name; see [`Starter::name_for`].
+    pub name: String,
+    /// The cloud.
+    pub cloud: Cloud,
+    /// The `endpoints:` line, where the cloud's own addresses are not meant.
+    pub endpoints: Option<String>,
+    /// Who signs in; none for a rehearsal tenant, whose own application is used.
+    pub identity: Option<StarterIdentity>,
+    /// The user whose flows and connections the target's will be, where that is known.
+    pub act_as: Option<String>,
+    /// The environment that is copied.
+    pub source: StarterEnvironment,
+    /// The environment that is overwritten.
+    pub target: StarterEnvironment,
+    /// The pair in Lifecycle Services, where they manage the target.
+    pub lcs: Option<StarterLcs>,
+    /// The target's connections that work, where they could be read.
+    pub connections: Vec<StarterConnection>,
+    /// Is dual-write in use in the target? None where that could not be read.
+    pub dual_write: Option<bool>,
+}
+
+/// Who signs in.
+#[derive(Clone, Debug)]
+pub struct StarterIdentity {
+    /// The tenant: its GUID or a domain.
+    pub tenant: String,
+    /// The kind of credential.
+    pub kind: CredentialKind,
+    /// The application's id.
+    pub client: Option<Uuid>,
+    /// The variable that holds a secret or a token.
+    pub secret: String,
+    /// The service connection of Azure Pipelines.
+    pub service_connection: Option<String>,
+    /// The program that prints a token, and its arguments.
+    pub token_command: Vec<String>,
+}
+
+/// An environment of a starter.
+#[derive(Clone, Debug)]
+pub struct StarterEnvironment {
+    /// Its id.
+    pub id: Uuid,
+    /// Its display name.
+    pub name: String,
+    /// Its kind: `Sandbox`, `Production`.
+    pub kind: Option<String>,
+    /// The address of its Dataverse.
+    pub url: Option<String>,
+}
+
+/// A pair of environments as Lifecycle Services know it.
+#[derive(Clone, Debug)]
+pub struct StarterLcs {
+    /// The project's number, where it is known.
+    pub project: Option<u32>,
+    /// The source's id there, where it is known.
+    pub source: Option<String>,
+    /// The target's id there, where it is known.
+    pub target: Option<String>,
+}
+
+/// A connection of the target.
+#[derive(Clone, Debug)]
+pub struct StarterConnection {
+    /// Its connector: `shared_azureblob`.
+    pub connector: String,
+    /// Its id.
+    pub id: String,
+    /// What people call it, and the account it was made with.
+    pub told: String,
+}
+
+impl Starter {
+    /// A name for the runbook that refreshes an environment of this display name.
+    pub fn name_for(target: &str) -> String {
+        let mut name = String::new();
+        for character in target.chars().take(60) {
+            if character.is_ascii_alphanumeric() {
+                name.push(character.to_ascii_lowercase());
+            } else if !name.is_empty() && !name.ends_with('-') {
+                name.push('-');
+            }
+        }
+        let name = name.trim_end_matches('-');
+        if name.is_empty() {
+            "refresh".to_owned()
+        } else {
+            format!("{name}-refresh")
+        }
+    }
+
+    /// What is marked `FILL IN`, a line each.
+    pub fn to_fill_in(&self) -> Vec<String> {
+        let mut left = Vec::new();
+        if self.act_as.is_none() {
+            left.push("act-as: the user whose flows and connections these will be".to_owned());
+        }
+        if let Some(lcs) = &self.lcs {
+            let open = [
+                (
+                    "lcs.project: the number of the project",
+                    lcs.project.is_none(),
+                ),
+                ("lcs.source: the source's id in LCS", lcs.source.is_none()),
+                ("lcs.target: the target's id in LCS", lcs.target.is_none()),
+                (
+                    "identity.lcs: a program that prints a person's token",
+                    self.identity.is_some(),
+                ),
+            ];
+            let open = open.iter().filter(|(_, is_open)| *is_open);
+            left.extend(open.map(|(what, _)| (*what).to_owned()));
+            left.push("lcs.geography: where the project lives".to_owned());
+        }
+        left.push(match self.connections.len() {
+            0 => "connections: the target's own, which could not be read".to_owned(),
+            _ => "connections: look whether these are the ones that you want".to_owned(),
+        });
+        left
+    }
+
+    /// The runbook.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        // Writing to a String cannot fail.
+        _ = self.write(&mut text);
+        text
+    }
+
+    fn write(&self, text: &mut String) -> std::fmt::Result {
+        let (source, target) = (&self.source, &self.target);
+        writeln!(
+            text,
+            "# A refresh of '{}' from '{}', begun by `iomcopy init`. What is\n\
+             # marked FILL IN only a person knows. Every key with its meaning: `iomcopy schema`.\n\n\
+             runbook: 1\nname: {}\ncloud: {}",
+            escape(&target.name),
+            escape(&source.name),
+            self.name,
+            self.cloud.word(),
+        )?;
+        if let Some(endpoints) = &self.endpoints {
+            writeln!(text, "{endpoints}")?;
+        }
+        self.write_identity(text)?;
+        match &self.act_as {
+            Some(user) => writeln!(text, "\nact-as: {}", quoted(user))?,
+            None => writeln!(
+                text,
+                "\n# FILL IN: the user whose flows and connections the target's will be.\n\
+                 # act-as: svc-iom@contoso.com"
+            )?,
+        }
+        writeln!(
+            text,
+            "\n# {}\nsource: {{ environment: {} }}\n\
+             # {}\n# The copy destroys what it names, so the name must be the environment's own.\n\
+             target:\n  environment: {}\n  name: {}",
+            described(source),
+            source.id,
+            described(target),
+            target.id,
+            quoted(&target.name)
+        )?;
+        self.write_lcs(text)?;
+        self.write_steps(text)
+    }
+
+    fn write_identity(&self, text: &mut String) -> std::fmt::Result {
+        let Some(identity) = &self.identity else {
+            return writeln!(text, "\n# No identity: the rehearsal tenant's own is used.");
+        };
+        writeln!(
+            text,
+            "\n# Must be a Power Platform administrator (an application: a registered management\n\
+             # application) and System Administrator in both environments. What exists in the target\n\
+             # alone is gone after the copy.\n\
+             identity:\n  tenant: {}\n  default: {}",
+            quoted(&identity.tenant),
+            identity.credential()
+        )?;
+        if self.lcs.is_some() {
+            writeln!(
+                text,
+                "  # FILL IN: LCS takes a person's token only. The program prints one, each time it is\n\
+                 # asked; its path is relative to this file.\n  lcs: {{ token-command: [./lcs-token.sh] }}"
+            )?;
+        }
+        Ok(())
+    }
+
+    fn write_lcs(&self, text: &mut String) -> std::fmt::Result {
+        let Some(lcs) = &self.lcs else {
+            return writeln!(
+                text,
+                "\n# One copy carries Finance and Operations and Dataverse together: no `lcs` here."
+            );
+        };
+        let fill = |is_open: bool| if is_open { "   # FILL IN" } else { "" };
+        let project = lcs.project.unwrap_or(1);
+        let id = |id: &Option<String>, else_: &str| quoted(id.as_deref().unwrap_or(else_));
+        writeln!(
+            text,
+            "\n# Lifecycle Services (LCS) manage the target's Finance and Operations: its database is\n\
+             # refreshed there, beside the copy of Dataverse. The ids stand in the addresses of the\n\
+             # project's and the environments' pages.\n\
+             lcs:\n  geography: default   # FILL IN: default, eu, fr, sa, uae, ch, no, china, gov\n  \
+             project: {project}{}\n  source: {}{}\n  target: {}{}",
+            fill(lcs.project.is_none()),
+            id(&lcs.source, "SOURCE-ID-IN-LCS"),
+            fill(lcs.source.is_none()),
+            id(&lcs.target, "TARGET-ID-IN-LCS"),
+            fill(lcs.target.is_none()),
+        )
+    }
+
+    /// The value of `reconfigure-connections`. Of a connector with one connection that is taken; of
+    /// one with more a person has to choose.
+    fn connections_told(&self) -> String {
+        let mut lines = String::new();
+        for found in &self.connections {
+            let same = |other: &&StarterConnection| other.connector == found.connector;
+            let (open, fill) = match self.connections.iter().filter(same).count() {
+                1 => ("", ""),
+                _ => ("# ", "   # FILL IN: one of these,"),
+            };
+            let comment = if fill.is_empty() { "   #" } else { fill };
+            // Writing to a String cannot fail.
+            _ = write!(
+                lines,
+                "\n        {open}{}: {}{comment} {}",
+                quoted(&found.connector),
+                quoted(&found.id),
+                escape(&found.told)
+            );
+        }
+        let is_open = |line: &str| !line.trim_start().starts_with('#') && !line.is_empty();
+        if lines.lines().any(is_open) {
+            format!("\n      connections:{lines}")
+        } else {
+            format!(
+                "\n      # FILL IN: by the reference or its connector, a connection's id or \
+                 {{ account: NAME@DOMAIN }}\n      connections: {{}}{lines}"
+            )
+        }
+    }
+
+    fn write_steps(&self, text: &mut String) -> std::fmt::Result {
+        let dual_write = match self.dual_write {
+            Some(true) => "in use in the target: a person links it again, by a worksheet",
+            Some(false) => "not in use in the target: nothing to do",
+            None => "whether it is in use could not be read; `iomcopy plan` tells",
+        };
+        let connections = self.connections_told();
+        writeln!(
+            text,
+            "\n# Writes that Microsoft has not published are a person's until somebody has recorded and\n\
+             # confirmed them: `iomcopy import-har`.\n\
+             iom:\n  requests: {{}}\n\n\
+             # All eight, in this order. One that is not wanted says why: {{ skip: \"…\" }}\n\
+             steps:\n  \
+             - copy-environments: {{}}\n  \
+             - exit-administration-mode: {{}}\n  \
+             # The copied references lead to the source's connections; they are wired to these.\n  \
+             - reconfigure-connections:{connections}\n  \
+             - activate-flows: {{ turn-on: as-in-source }}\n  \
+             - detach-provider-actions: {{ how: clear }}\n  \
+             # `accept-terms` names the definitions whose terms you accept.\n  \
+             - reinstall-providers: {{ providers: previously-active, accept-terms: [] }}\n  \
+             - restore-provider-actions: {{ publish: previously-published }}\n  \
+             # Dual-write: {dual_write}.\n  \
+             - reconfigure-dual-write: {{ gateway: guided }}"
+        )
+    }
+}
+
+impl StarterIdentity {
+    /// The credential as a runbook writes it.
+    fn credential(&self) -> String {
+        let client = self.client.map(|client| format!("client: {client}"));
+        let client = client.unwrap_or_default();
+        let secret = format!("{{ env: {} }}", quoted(&self.secret));
+        let members = match self.kind {
+            CredentialKind::AzureCli => "{}".to_owned(),
+            CredentialKind::ClientSecret => format!("{{ {client}, secret: {secret} }}"),
+            CredentialKind::Token => secret,
+            CredentialKind::TokenCommand => {
+                let words = self.token_command.iter().map(|word| quoted(word));
+                format!("[{}]", words.collect::<Vec<_>>().join(", "))
+            }
+            CredentialKind::WorkloadIdentity | CredentialKind::ManagedIdentity
+                if client.is_empty() =>
+            {
+                "{}".to_owned()
+            }
+            CredentialKind::WorkloadIdentity
+            | CredentialKind::ManagedIdentity
+            | CredentialKind::GithubOidc => format!("{{ {client} }}"),
+            CredentialKind::AzurePipelines => format!(
+                "{{ {client}, service-connection: {}, access-token: {{ env: SYSTEM_ACCESSTOKEN }} }}",
+                quoted(self.service_connection.as_deref().unwrap_or_default())
+            ),
+        };
+        format!("{{ {}: {members} }}", self.kind.word())
+    }
+}
+
+/// An environment in a comment.
+fn described(environment: &StarterEnvironment) -> String {
+    let kind = environment.kind.as_deref().unwrap_or("of an unknown kind");
+    let url = environment.url.as_deref().unwrap_or("no Dataverse");
+    format!(
+        "'{}', {}, {}",
+        escape(&environment.name),
+        escape(kind),
+        escape(url)
+    )
+}
+
+/// A text in YAML's double quotes, whatever it holds. `#` is written by its number, so that no
+/// pipeline takes a name for a command when the runbook is printed in its log.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('"');
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => {
+                quoted.push('\\');
+                quoted.push(character);
+            }
+            '#' => quoted.push_str("\\x23"),
+            ' '..='~' => quoted.push(character),
+            // Writing to a String cannot fail.
+            other if escape(other.encode_utf8(&mut [0; 4])) != other.to_string() => {
+                _ = write!(quoted, "\\U{:08x}", u32::from(other));
+            }
+            other => quoted.push(other),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+#[cfg(test)]
+mod tests;

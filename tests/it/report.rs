@@ -1,0 +1,351 @@
+//! `report`: what a run did, in each of its forms, from the state file alone.
+
+use std::collections::BTreeMap;
+
+use quick_xml::Reader;
+use quick_xml::events::Event;
+use serde_json::Value;
+
+use crate::harness::{Stage, runbook_text};
+use crate::outputs::document;
+
+const REPORT: [&str; 2] = ["report", "rehearsal.yaml"];
+
+/// The report in a form that is no JSON.
+fn report(stage: &Stage, format: &str) -> String {
+    let arguments = ["report", "rehearsal.yaml", "--format", format];
+    stage.call(&arguments).exits(0).stdout
+}
+
+fn json(stage: &Stage) -> Value {
+    document(stage, "report", &REPORT, 0)
+}
+
+/// The runbook with *Activate system* left to a person.
+pub(crate) fn by_hand(text: &str) -> String {
+    let (before, after) = text
+        .split_once("    activate-system:\n")
+        .expect("it is bound");
+    let rest = after.split_once("own\"\n").expect("the binding ends").1;
+    format!("{before}    activate-system: guided\n{rest}")
+}
+
+/// What a `JUnit` file holds: how many cases each suite says it has, and of each kind of element how
+/// many there are. Fails where it is not well-formed, or where a suite's count is not its cases'.
+struct Junit {
+    suites: Vec<(String, usize)>,
+    elements: BTreeMap<String, usize>,
+}
+
+impl Junit {
+    fn read(xml: &str) -> Self {
+        assert!(xml.starts_with("<?xml"), "{xml}");
+        let mut reader = Reader::from_str(xml);
+        reader.config_mut().check_end_names = true;
+        let mut junit = Self {
+            suites: Vec::new(),
+            elements: BTreeMap::new(),
+        };
+        let mut open = 0_usize;
+        loop {
+            let event = reader.read_event().expect("the XML is well-formed");
+            let (element, is_empty) = match &event {
+                Event::Start(element) => (element, false),
+                Event::Empty(element) => (element, true),
+                Event::End(_) => {
+                    open -= 1;
+                    continue;
+                }
+                Event::Text(text) => {
+                    text.xml10_content().expect("the text can be read");
+                    continue;
+                }
+                Event::Eof => break,
+                _ => continue,
+            };
+            if !is_empty {
+                open += 1;
+            }
+            let name = String::from_utf8_lossy(element.name().as_ref()).into_owned();
+            let attributes: BTreeMap<String, String> = element
+                .attributes()
+                .map(|attribute| {
+                    let attribute = attribute.expect("the attribute is right");
+                    let key = String::from_utf8_lossy(attribute.key.as_ref()).into_owned();
+                    let value = String::from_utf8_lossy(&attribute.value).into_owned();
+                    (key, value)
+                })
+                .collect();
+            if name == "testsuite" {
+                let tests = attributes["tests"].parse().expect("a number");
+                junit.suites.push((attributes["name"].clone(), tests));
+            }
+            *junit.elements.entry(name).or_default() += 1;
+        }
+        assert_eq!(open, 0, "every element is closed");
+        let told: usize = junit.suites.iter().map(|(_, tests)| tests).sum();
+        assert_eq!(told, junit.of("testcase"));
+        junit
+    }
+
+    fn of(&self, element: &str) -> usize {
+        self.elements.get(element).copied().unwrap_or_default()
+    }
+}
+
+/// Every line of a Markdown table has as many cells as the line above it.
+fn tables_are_whole(markdown: &str) {
+    let bars = |line: &str| {
+        line.replace("\\\\", "")
+            .replace("\\|", "")
+            .matches('|')
+            .count()
+    };
+    let lines: Vec<&str> = markdown.lines().collect();
+    let mut rows = 0;
+    for pair in lines.windows(2) {
+        if pair[0].starts_with('|') && pair[1].starts_with('|') {
+            assert_eq!(bars(pair[0]), bars(pair[1]), "{}\n{}", pair[0], pair[1]);
+            rows += 1;
+        }
+    }
+    assert!(rows > 10, "{markdown}");
+}
+
+/// An HTML file that is whole, and brings everything with it.
+fn page_is_whole(html: &str) {
+    assert!(html.starts_with("<!DOCTYPE html>"), "{html}");
+    assert!(html.trim_end().ends_with("</html>"), "{html}");
+    assert!(html.contains("prefers-color-scheme: dark"));
+    for foreign in ["<script", "src=", "href=", "@import", "url("] {
+        assert!(!html.contains(foreign), "{foreign}");
+    }
+    for tag in [
+        "table", "tbody", "tr", "td", "th", "ul", "li", "h2", "details", "body",
+    ] {
+        let opened =
+            html.matches(&format!("<{tag}>")).count() + html.matches(&format!("<{tag} ")).count();
+        let closed = html.matches(&format!("</{tag}>")).count();
+        assert_eq!(opened, closed, "{tag}");
+    }
+}
+
+#[test]
+fn before_a_run_there_is_nothing_and_that_is_told() {
+    let stage = Stage::new();
+    let told = json(&stage);
+    assert_eq!(told["state"], "not-begun");
+    assert_eq!(told["run"], Value::Null);
+    assert_eq!(told["next"], "iomcopy run rehearsal.yaml");
+    for format in ["markdown", "html"] {
+        let text = report(&stage, format);
+        let line = "not begun: there is no rehearsal.iomcopy.jsonl";
+        assert!(text.contains(line), "{text}");
+        assert!(text.contains("iomcopy run rehearsal.yaml"), "{text}");
+    }
+    let junit = Junit::read(&report(&stage, "junit"));
+    assert_eq!((junit.suites.len(), junit.of("skipped")), (8, 8));
+    assert!(!stage.state().exists(), "a report writes nothing");
+    let both = [
+        "report",
+        "rehearsal.yaml",
+        "--format",
+        "html",
+        "--output",
+        "json",
+    ];
+    let refused = stage.call(&both).exits(3);
+    assert!(refused.stdout.contains("leave one"), "{}", refused.stdout);
+}
+
+#[test]
+fn a_finished_run_is_told_in_every_form() {
+    let stage = Stage::new();
+    let run = stage.run().exits(0);
+    let before = std::fs::read(stage.state()).expect("the state file is there");
+
+    let told = json(&stage);
+    assert_eq!(told["state"], "finished");
+    assert_eq!(told["run"]["target"]["name"], "Contoso UAT");
+    assert_eq!(
+        told["run"]["source"],
+        "11111111-1111-1111-1111-111111111111"
+    );
+    assert!(told["run"]["finished"].is_string(), "{}", told["run"]);
+    assert_eq!(told["confirmations"][0]["who"], "tester");
+    assert_eq!(told["confirmations"][0]["how"], "--confirm-target");
+    assert_eq!(told["processes"][0]["ending"]["exit"], 0);
+    assert_eq!(told["next"], Value::Null);
+    let steps = told["steps"].as_array().expect("the steps are a list");
+    let changes = |step: &Value| step["changes"].as_array().map_or(0, Vec::len);
+    for step in steps {
+        assert_eq!(
+            step["changes-done"].as_u64(),
+            Some(changes(step) as u64),
+            "{step}"
+        );
+        for change in step["changes"].as_array().into_iter().flatten() {
+            assert_eq!(change["result"], "done", "{change}");
+        }
+    }
+    let all: usize = steps.iter().map(changes).sum();
+    assert!(all > 150, "{all}");
+    // The figures are those that the run ended with.
+    let figures = &told["figures"];
+    let line = format!(
+        "{} of {} slots restored to new provider actions",
+        figures["slots-restored"], figures["slots-recorded"]
+    );
+    assert!(run.stdout.contains(&line), "{line}\n{}", run.stdout);
+    let off = figures["flows-off"].as_array().map_or(0, Vec::len);
+    let line = format!(
+        "{} cloud flows turned on, {off} left off",
+        figures["flows-on"]
+    );
+    assert!(run.stdout.contains(&line), "{line}\n{}", run.stdout);
+    let dangling = figures["dangling"][0].as_str().expect("one slot dangles");
+    let found = told["findings"].as_array().expect("a list");
+    assert!(
+        found
+            .iter()
+            .any(|it| it.as_str().is_some_and(|it| it.ends_with(dangling))),
+        "{found:?}"
+    );
+
+    let markdown = report(&stage, "markdown");
+    assert_eq!(
+        stage.call(&REPORT).exits(0).stdout,
+        markdown,
+        "it is the usual form"
+    );
+    tables_are_whole(&markdown);
+    let html = report(&stage, "html");
+    page_is_whole(&html);
+    let published = figures["published"][0].as_str().expect("one is published");
+    for text in [&markdown, &html] {
+        for fact in [
+            "Refresh of Contoso UAT",
+            "finished",
+            "reinstall-providers",
+            "delete provider 'BigCommerce'",
+            "off in the source",
+            published,
+            "rehearsal.iomcopy.jsonl",
+        ] {
+            assert!(text.contains(fact), "{fact}\n{text}");
+        }
+    }
+    let junit = Junit::read(&report(&stage, "junit"));
+    assert_eq!(junit.suites.len(), 8);
+    assert!(junit.of("testcase") >= all);
+    assert_eq!(junit.of("failure"), 0);
+    assert_eq!(
+        std::fs::read(stage.state()).ok(),
+        Some(before),
+        "a report only reads"
+    );
+}
+
+#[test]
+fn a_run_that_waits_tells_what_for_and_a_waiver_stands_in_the_report() {
+    let stage = Stage::new();
+    stage.write_runbook(&by_hand(&runbook_text()));
+    let waits = stage.run().exits(10);
+    let task = "reconfigure-connections/activate-system";
+    let told = json(&stage);
+    assert!(waits.stderr.contains(task), "{}", waits.stderr);
+    assert_eq!(told["state"], "waiting");
+    assert_eq!(told["tasks"][0]["task"], task);
+    assert_eq!(told["tasks"][0]["state"], "waiting");
+    assert_eq!(told["next"], "iomcopy run rehearsal.yaml");
+    let instruction = told["tasks"][0]["instructions"][0]
+        .as_str()
+        .expect("a line");
+    let markdown = report(&stage, "markdown");
+    tables_are_whole(&markdown);
+    assert!(markdown.contains("waits for a person"), "{markdown}");
+    assert!(
+        markdown.contains(&format!("### To do: `{task}`")),
+        "{markdown}"
+    );
+    let html = report(&stage, "html");
+    page_is_whole(&html);
+    assert!(html.contains("To do") && html.contains(task), "{html}");
+    let xml = report(&stage, "junit");
+    let junit = Junit::read(&xml);
+    assert!(junit.of("skipped") > 0 && junit.of("failure") == 0, "{xml}");
+    let words: Vec<&str> = instruction.split(' ').take(2).collect();
+    assert!(xml.contains(&words.join(" ")), "{instruction}\n{xml}");
+
+    // Who waived the proof, and why, whatever characters the reason has.
+    let reason = "pressed by <A|B> & \"C\" ##vso[task.complete]";
+    let waive = ["complete", "rehearsal.yaml", task, "--waive", reason];
+    let waived = stage.call(&waive).exits(0);
+    assert!(waived.stdout.starts_with("waived: "), "{}", waived.stdout);
+    let told = json(&stage);
+    let waived = &told["tasks"][0];
+    assert_eq!(waived["state"], "waived");
+    assert_eq!(waived["waived"], reason);
+    assert_eq!(waived["who"], "tester");
+    let markdown = report(&stage, "markdown");
+    tables_are_whole(&markdown);
+    let cell = "pressed by &lt;A\\|B&gt; &amp; \"C\" &#35;&#35;vso\\[task.complete\\]";
+    assert!(markdown.contains(cell), "{markdown}");
+    let html = report(&stage, "html");
+    page_is_whole(&html);
+    assert!(html.contains("pressed by &lt;A|B&gt; &amp; "), "{html}");
+    let xml = report(&stage, "junit");
+    drop(Junit::read(&xml));
+    for text in [&markdown, &html, &xml] {
+        assert!(!text.contains("##vso["), "{text}");
+    }
+}
+
+#[test]
+fn a_failed_run_tells_its_failure_with_its_words_and_help() {
+    let stage = Stage::new();
+    let _tenant = stage.tenant(&["fail:POST *Copy*", "fail:POST *copy*"]);
+    let run = stage.run();
+    assert_eq!(run.code, Some(1), "{}\n{}", run.stdout, run.stderr);
+    let told = json(&stage);
+    assert_eq!(told["state"], "failed");
+    let failure = &told["failures"][0];
+    assert_eq!(failure["step"], "copy-environments");
+    let message = failure["message"].as_str().expect("a message");
+    assert!(run.stderr.contains(message), "{message}\n{}", run.stderr);
+    let changes = told["steps"][0]["changes"].as_array().expect("a list");
+    assert!(
+        changes.iter().any(|change| change["result"] == "failed"),
+        "{changes:#?}"
+    );
+    let markdown = report(&stage, "markdown");
+    tables_are_whole(&markdown);
+    assert!(markdown.contains("## What stopped it"), "{markdown}");
+    let html = report(&stage, "html");
+    page_is_whole(&html);
+    assert!(html.contains("What stopped it"), "{html}");
+    let junit = Junit::read(&report(&stage, "junit"));
+    assert!(junit.of("failure") >= 1);
+    assert_eq!(junit.suites.len(), 8);
+}
+
+#[test]
+fn a_run_that_is_running_is_told_as_far_as_it_is() {
+    let stage = Stage::new();
+    let _tenant = stage.tenant(&["hold#1:POST *copy*", "hold#1:POST *Copy*"]);
+    let mut child = stage.start();
+    let begun = stage.wait_for(&mut child, |record| record["type"] == "step-began");
+    assert!(begun);
+    let told = json(&stage);
+    assert_eq!(told["state"], "running");
+    assert!(
+        told["condition"]
+            .as_str()
+            .is_some_and(|it| it.contains("running by process"))
+    );
+    assert_eq!(told["figures"], Value::Null);
+    drop(Junit::read(&report(&stage, "junit")));
+    child.kill().expect("it can be killed");
+    child.wait().expect("it has ended");
+    assert_eq!(json(&stage)["processes"][0]["ending"], Value::Null);
+}
