@@ -75,7 +75,7 @@ pub(super) fn tell_end(
             .unwrap_or_default(),
         summary: json!(figures),
     });
-    session.printer.hide();
+    session.printer.hide_all();
     if session.output == Output::Json {
         return;
     }

@@ -167,7 +167,8 @@ async fn go_on(
         };
         opening.journal.append(Record::from(changed)).await?;
     }
-    if !copy_begun(&state) {
+    // From then on the target is not what it was: what the steps find is what counts.
+    if !steps::has_begun(refresh, &Known::from_journal(Arc::clone(&state))) {
         check(session, &preflight(refresh).await?)?;
     }
     if must_confirm(&state) || arguments.confirm_target.is_some() {
@@ -200,12 +201,6 @@ async fn reopen(opening: &Opening, state: &State, provider: &str) -> Result<Arc<
     };
     opening.journal.append(reopened).await?;
     Ok(opening.journal.state())
-}
-
-fn copy_begun(state: &State) -> bool {
-    let begins = ["copy/", "database-refresh/"];
-    let mut launches = state.launches.keys();
-    launches.any(|key| begins.iter().any(|start| key.starts_with(start)))
 }
 
 /// Was nothing confirmed yet, or did a launch that was confirmed fail?

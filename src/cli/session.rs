@@ -158,7 +158,7 @@ impl Session {
             FailureKind::Interrupted => palette.notable("interrupted:"),
             _ => palette.bad("error:"),
         };
-        self.printer.hide();
+        self.printer.hide_all();
         self.printer
             .complain(&format!("{head} {}", redact(&failure.message)));
         if let Some(help) = &failure.help {

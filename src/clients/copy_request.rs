@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_bodies_name_the_source_and_send_every_member() {
+    fn pitfall_18_each_api_has_its_own_words_and_both_bodies_send_every_member() {
         let request = CopyRequest {
             source: Uuid::from_u128(1),
             copy_type: CopyType::Full,

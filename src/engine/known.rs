@@ -87,6 +87,12 @@ impl Known {
             .is_some_and(|completed| completed.waived.is_none())
     }
 
+    /// Was this manual task (`STEP/PHASE`) handed to a person, whatever has become of it?
+    pub fn is_handed_out(&self, task: &str) -> bool {
+        let mut states = self.state.iter();
+        states.any(|state| state.tasks.contains_key(task))
+    }
+
     /// The same with a capture, as a plan takes it.
     #[cfg(test)]
     #[must_use]

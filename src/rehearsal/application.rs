@@ -42,9 +42,12 @@ pub const LCS_TARGET: &str = "e7c53b85-8b6a-4ab9-8985-1e1ea89a0f0a";
 /// The user whose flows and connections the target's should be; a user of both environments.
 pub const ACT_AS: &str = "svc-iom@contoso.com";
 
-/// The token of a person who is signed in. It does not end, and opens nothing but this tenant: the
-/// services that take no application's token.
-pub const PERSON_TOKEN: &str = "rehearsal-person-only-not-a-secret";
+/// The token of a person who is signed in to Lifecycle Services, which take no application's token.
+/// It does not end, and opens nothing but this tenant.
+pub const LCS_TOKEN: &str = "rehearsal-person-of-lcs-not-a-secret";
+
+/// The same for the dual-write gateway: a token is for one service.
+pub const DUAL_WRITE_TOKEN: &str = "rehearsal-person-of-dual-write-not-a-secret";
 
 /// The person's sign-in name.
 pub(crate) const PERSON: &str = "ada@contoso.com";

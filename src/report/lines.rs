@@ -1,5 +1,6 @@
 //! Events as plain lines, for a pipe or a log: understood without colour, one thing a line.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use super::words::seconds;
@@ -8,7 +9,12 @@ use crate::engine::{Event, EventKind, Listener, StepLine};
 use crate::journal::StepOutcome;
 use crate::text::{count, escape, redact};
 
-/// Hears events and prints the recorded ones, and of the passing ones one a while.
+/// After how many seconds of waiting a thing is told of again, though nothing about it has changed:
+/// whoever reads a log, and what ends a job that says nothing, must see that it goes on.
+const STILL: f64 = 600.0;
+
+/// Hears events and prints the recorded ones, and of the passing ones what is new, and now and then
+/// what is not.
 pub struct Lines {
     printer: Arc<Printer>,
     told: Mutex<Told>,
@@ -17,8 +23,9 @@ pub struct Lines {
 #[derive(Default)]
 struct Told {
     steps: Vec<StepLine>,
-    /// What was last said of a thing that is waited for, so that it is not said again and again.
-    last_note: String,
+    /// What was last said of each thing that is waited for, and how long it had been waited for, so
+    /// that it is not said again and again.
+    notes: BTreeMap<String, (String, f64)>,
 }
 
 impl Lines {
@@ -40,11 +47,7 @@ impl Listener for Lines {
             told.steps.clone_from(steps);
         }
         let line = if event.kind.is_passing() {
-            passing(&event.kind).filter(|note| {
-                let new = *note != told.last_note;
-                told.last_note.clone_from(note);
-                new
-            })
+            told.passing(&event.kind)
         } else {
             recorded(&event.kind, &told.steps, self.printer.palette())
         };
@@ -157,22 +160,73 @@ pub(super) fn recorded(kind: &EventKind, steps: &[StepLine], palette: Palette) -
     })
 }
 
-/// A passing event as text, without what changes at every telling.
-fn passing(kind: &EventKind) -> Option<String> {
-    match kind {
-        EventKind::Progress { name, note, .. } => {
-            Some(format!("  … {}: {}", escape(name), escape(note)))
+impl Told {
+    /// A passing event as text; none where it was told already.
+    fn passing(&mut self, kind: &EventKind) -> Option<String> {
+        let (subject, text, elapsed) = match kind {
+            EventKind::Progress {
+                name,
+                note,
+                elapsed,
+                ..
+            } => {
+                let text = format!("  … {}: {}", escape(name), escape(note));
+                (name, text, *elapsed)
+            }
+            EventKind::Waiting {
+                service,
+                reason,
+                seconds: wait,
+                ..
+            } => {
+                let again = seconds(*wait);
+                let text = format!(
+                    "  … {} ({reason}): trying again in {again}",
+                    escape(service)
+                );
+                (service, text, 0.0)
+            }
+            _ => return None,
+        };
+        let told = self.notes.get(subject);
+        let is_new = told.is_none_or(|(last, _)| *last != text);
+        let is_due = told.is_some_and(|(_, since)| elapsed - since >= STILL);
+        if !is_new && !is_due {
+            return None;
         }
-        EventKind::Waiting {
-            service,
-            reason,
-            seconds: wait,
-            ..
-        } => Some(format!(
-            "  … {} ({reason}): trying again in {}",
-            escape(service),
-            seconds(*wait)
-        )),
-        _ => None,
+        self.notes.insert(subject.clone(), (text.clone(), elapsed));
+        if is_new {
+            return Some(text);
+        }
+        Some(format!("{text} (for {})", seconds(elapsed)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_waited_for_is_told_when_it_changes_and_now_and_then() {
+        let mut told = Told::default();
+        let mut tell = |name: &str, note: &str, elapsed: f64| {
+            told.passing(&EventKind::Progress {
+                step: "copy-environments".to_owned(),
+                name: name.to_owned(),
+                note: note.to_owned(),
+                elapsed,
+            })
+        };
+        assert_eq!(tell("copy", "Run", 5.0).unwrap(), "  … copy: Run");
+        assert!(tell("refresh", "in progress", 6.0).is_some());
+        // Two things that are waited for by turns are not told by turns.
+        assert_eq!(tell("copy", "Run", 10.0), None);
+        assert_eq!(tell("refresh", "in progress", 11.0), None);
+        assert!(tell("copy", "Finalize", 20.0).is_some());
+        assert_eq!(
+            tell("refresh", "in progress", 606.0).unwrap(),
+            "  … refresh: in progress (for 10 min 6 s)"
+        );
+        assert_eq!(tell("refresh", "in progress", 700.0), None);
     }
 }

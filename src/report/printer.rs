@@ -3,6 +3,7 @@
 //! but what [`Printer::instruct`] writes.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _, Write};
 use std::sync::Mutex;
 use std::time::Duration;
@@ -12,10 +13,11 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::Palette;
 use super::pipeline::{Pipeline, harmless};
 
-/// Writes to stdout and stderr, and keeps a bar at the bottom of the terminal.
+/// Writes to stdout and stderr, and keeps bars at the bottom of the terminal.
 pub struct Printer {
     bars: MultiProgress,
-    bar: Mutex<Option<ProgressBar>>,
+    /// What is shown below everything else, by what it is about.
+    shown: Mutex<BTreeMap<String, ProgressBar>>,
     palette: Palette,
     quiet: bool,
     in_pipeline: bool,
@@ -28,7 +30,7 @@ impl Printer {
         let bars = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
         Self {
             bars,
-            bar: Mutex::new(None),
+            shown: Mutex::default(),
             palette,
             quiet,
             in_pipeline,
@@ -114,13 +116,15 @@ impl Printer {
         });
     }
 
-    /// Shows one line with a spinner below everything else.
-    pub fn show(&self, line: String) {
+    /// Shows one line with a spinner below everything else: one a subject, the newest word of each.
+    pub fn show(&self, subject: &str, line: String) {
         if self.quiet {
             return;
         }
-        let Ok(mut bar) = self.bar.lock() else { return };
-        let bar = bar.get_or_insert_with(|| {
+        let Ok(mut shown) = self.shown.lock() else {
+            return;
+        };
+        let bar = shown.entry(subject.to_owned()).or_insert_with(|| {
             let bar = self.bars.add(ProgressBar::new_spinner());
             if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
                 bar.set_style(style);
@@ -131,10 +135,22 @@ impl Printer {
         bar.set_message(line);
     }
 
-    /// Takes the line with the spinner away.
-    pub fn hide(&self) {
-        let Ok(mut bar) = self.bar.lock() else { return };
-        if let Some(bar) = bar.take() {
+    /// Takes the line of a subject away, if there is one.
+    pub fn hide(&self, subject: &str) {
+        let Ok(mut shown) = self.shown.lock() else {
+            return;
+        };
+        if let Some(bar) = shown.remove(subject) {
+            bar.finish_and_clear();
+        }
+    }
+
+    /// Takes every line with a spinner away.
+    pub fn hide_all(&self) {
+        let Ok(mut shown) = self.shown.lock() else {
+            return;
+        };
+        for bar in std::mem::take(&mut *shown).into_values() {
             bar.finish_and_clear();
         }
     }

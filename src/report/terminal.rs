@@ -1,4 +1,5 @@
-//! Events at a terminal: the same lines, with what is under way in a bar below them.
+//! Events at a terminal: the same lines, with what is under way below them: a line for the step, and
+//! one for each thing that is waited for.
 
 use std::sync::{Arc, Mutex};
 
@@ -7,6 +8,9 @@ use super::lines::recorded;
 use super::words::seconds;
 use crate::engine::{Event, EventKind, Listener, StepLine};
 use crate::text::escape;
+
+/// The subject of the line that tells what the step does: no change has this name.
+const STEP: &str = "";
 
 /// Hears events and draws them.
 pub struct Terminal {
@@ -23,8 +27,9 @@ impl Terminal {
         }
     }
 
+    /// Shows what the step does now.
     fn show(&self, step: &str, what: &str) {
-        self.printer.show(format!("{step}  {what}"));
+        self.printer.show(STEP, format!("{step}  {what}"));
     }
 }
 
@@ -45,6 +50,7 @@ impl Listener for Terminal {
                 self.show(&told.1, step);
             }
             EventKind::PhaseBegan { phase, .. } => {
+                self.printer.hide_all();
                 self.show(&told.1, &format!("surveying {phase}"));
             }
             EventKind::ChangeBegan { name, .. } => self.show(&told.1, &escape(name)),
@@ -55,7 +61,11 @@ impl Listener for Terminal {
                 ..
             } => {
                 let text = format!("{}: {} ({})", escape(name), escape(note), seconds(*elapsed));
-                self.show(&told.1, &text);
+                self.printer.show(name, format!("{}  {text}", told.1));
+                self.printer.hide(STEP);
+            }
+            EventKind::ChangeDone { name, .. } | EventKind::ChangeFailed { name, .. } => {
+                self.printer.hide(name);
             }
             EventKind::Waiting {
                 service,
@@ -70,7 +80,7 @@ impl Listener for Terminal {
                 );
                 self.show(&told.1, &text);
             }
-            EventKind::RunEnded { .. } => self.printer.hide(),
+            EventKind::RunEnded { .. } => self.printer.hide_all(),
             _ => {}
         }
         if let Some(line) = recorded(&event.kind, &told.0, self.printer.palette()) {

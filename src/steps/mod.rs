@@ -47,6 +47,7 @@ mod view;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) use copy_environments::has_begun;
 pub(crate) use failure::marked;
 pub use names::Names;
 pub use probes::{Finding, Verdict, preflight, verify};

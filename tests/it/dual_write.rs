@@ -73,7 +73,7 @@ fn running(world: &World, environment: &str) -> Vec<String> {
 
 /// Every map that ran runs again, at its version, with its keys and filters, and shows on both sides;
 /// the others are as they were, and stopped.
-fn every_map_is_as_before(before: &World, after: &World) {
+pub(crate) fn every_map_is_as_before(before: &World, after: &World) {
     let (was, now) = (maps(before, TARGET), maps(after, TARGET));
     assert_eq!(
         was.keys().collect::<Vec<_>>(),
@@ -119,7 +119,7 @@ fn every_map_is_as_before(before: &World, after: &World) {
 }
 
 /// Both halves may speak to each other, and companies have owners.
-fn access_is_right(world: &World) {
+pub(crate) fn access_is_right(world: &World) {
     for row in world.rows("cdm_company") {
         assert!(row["cdm_defaultowningteam"]["team"].is_string(), "{row}");
     }
@@ -399,7 +399,7 @@ fn pitfall_21_the_persons_token_is_in_no_file_and_no_message() {
     let stage = Stage::new();
     let _tenant = linked(&stage, &acknowledged());
     let answer = stage.run().exits(0);
-    let token = iomcopy::rehearsal::PERSON_TOKEN;
+    let token = iomcopy::rehearsal::DUAL_WRITE_TOKEN;
     let journal = std::fs::read_to_string(stage.state()).expect("the state file is there");
     let world = std::fs::read_to_string(stage.path("world.jsonl")).expect("the world is there");
     for text in [&answer.stdout, &answer.stderr, &journal, &world] {
@@ -492,7 +492,7 @@ fn a_map_that_does_not_start_is_told_with_the_remedy_of_its_code() {
 }
 
 #[test]
-fn without_transactions_order_maps_wait_for_the_operators_word() {
+fn pitfall_17_without_transactions_order_maps_wait_for_the_operators_word() {
     let stage = Stage::new();
     let text = acknowledged().replace(
         "  - copy-environments: {}",
@@ -631,7 +631,7 @@ impl Person {
             let mut request = self
                 .client
                 .request(method.clone(), url)
-                .bearer_auth(iomcopy::rehearsal::PERSON_TOKEN);
+                .bearer_auth(iomcopy::rehearsal::DUAL_WRITE_TOKEN);
             if let Some(body) = body {
                 request = request.body(body);
             }

@@ -31,7 +31,7 @@ fn ends_as_if_nothing_had_happened(stage: &Stage) {
 }
 
 /// The world ends as an undisturbed one.
-fn is_the_same(world: &World, expected: &[String]) {
+pub(crate) fn is_the_same(world: &World, expected: &[String]) {
     let essence = world.essence();
     let missing: Vec<&String> = expected
         .iter()

@@ -9,6 +9,7 @@
 //! - `identities`: each kind of credential, and each way in which it fails.
 //! - `kills`: SIGKILL of the program, of the tenant, between intent and handle; Ctrl-C.
 //! - `init`: a starter runbook from two environments. `pipelines`: what GitHub and Azure are told.
+//! - `lcs`: a target that Lifecycle Services manage: refresh and copy at once, kills, bad ends, by hand.
 //! - `lies`: writes that are accepted and ignored; nothing claims success.
 //! - `outputs`: `--output json` of every command, against its own schema.
 //! - `plans`: the forecast, and plans that are approved.
@@ -25,6 +26,7 @@ mod harness;
 mod identities;
 mod init;
 mod kills;
+mod lcs;
 mod lies;
 mod outputs;
 mod person;

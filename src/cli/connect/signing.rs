@@ -76,10 +76,14 @@ impl Signing {
     /// The identity that speaks to a service, whichever it is.
     pub(super) fn identity(&self, runbook: &Runbook, key: ServiceKey) -> Result<Identity, Failure> {
         let Some(identity) = &runbook.identity else {
-            if matches!(key, ServiceKey::Lcs | ServiceKey::DualWrite) {
-                // They take a person's token only.
-                let token = rehearsal::PERSON_TOKEN.to_owned();
-                return Ok(Identity::Token(SecretString::from(token)));
+            // Two services take a person's token only.
+            let of_a_person = match key {
+                ServiceKey::Lcs => Some(rehearsal::LCS_TOKEN),
+                ServiceKey::DualWrite => Some(rehearsal::DUAL_WRITE_TOKEN),
+                _ => None,
+            };
+            if let Some(token) = of_a_person {
+                return Ok(Identity::Token(SecretString::from(token.to_owned())));
             }
             return Ok(Identity::ClientSecret {
                 tenant: rehearsal::TENANT.to_owned(),

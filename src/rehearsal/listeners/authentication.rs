@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::message::Answer;
 use super::{Listener, Origins, Side, Turn};
-use crate::rehearsal::application::{PERSON, PERSON_TOKEN, TENANT};
+use crate::rehearsal::application::{DUAL_WRITE_TOKEN, LCS_TOKEN, PERSON, TENANT};
 use crate::rehearsal::behaviour::directory::{self, Hindrance, Kind, Principal};
 use crate::rehearsal::clock::Moment;
 use crate::rehearsal::world::names;
@@ -145,7 +145,12 @@ pub(super) fn token(turn: &mut Turn<'_, '_>) -> Result<Token, Answer> {
         let why = "Authentication failed. The 'Authorization' header is missing.";
         return Err(unauthorized(turn, "AuthenticationFailed", why));
     };
-    if bearer == PERSON_TOKEN && matches!(turn.listener, Listener::DualWrite | Listener::Lcs) {
+    let of_a_person = match turn.listener {
+        Listener::Lcs => Some(LCS_TOKEN),
+        Listener::DualWrite => Some(DUAL_WRITE_TOKEN),
+        _ => None,
+    };
+    if of_a_person == Some(bearer) {
         turn.caller = Some(PERSON.to_owned());
         return Ok(Token {
             audience,

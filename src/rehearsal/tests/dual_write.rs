@@ -19,7 +19,7 @@ impl Person<'_> {
     async fn send(&self, method: &str, path: &str, body: Option<&str>) -> Answered {
         let url = format!("{}{path}", self.service().url);
         let request = self.0.http.request(method.parse().unwrap(), url);
-        let mut request = request.bearer_auth(PERSON_TOKEN);
+        let mut request = request.bearer_auth(DUAL_WRITE_TOKEN);
         if let Some(body) = body {
             request = request.body(body.to_owned());
         }
@@ -165,7 +165,7 @@ async fn the_gateway_takes_a_persons_token_alone() {
         "{}/providers/Microsoft.BusinessAppPlatform/scopes/admin/environments?api-version=2021-04-01",
         bap.url
     );
-    let request = guest.http.get(url).bearer_auth(PERSON_TOKEN);
+    let request = guest.http.get(url).bearer_auth(DUAL_WRITE_TOKEN);
     answered(request).await.expect(401);
 }
 

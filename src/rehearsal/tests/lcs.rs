@@ -16,7 +16,7 @@ async fn linked(dual_write: DualWrite, faults: &[&str]) -> Guest {
 impl Guest {
     /// A call of Lifecycle Services, with a person's token.
     async fn lcs(&self, method: &str, path: &str) -> Answered {
-        self.lcs_as(PERSON_TOKEN, method, path).await
+        self.lcs_as(LCS_TOKEN, method, path).await
     }
 
     async fn lcs_as(&self, token: &str, method: &str, path: &str) -> Answered {

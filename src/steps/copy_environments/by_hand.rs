@@ -2,8 +2,9 @@
 //!
 //! Evidence: the target's history in LCS lists a refresh that was not there when the first seal was
 //! made. It need not have ended: the copy of Dataverse runs beside it, and the phase after it waits
-//! for its end. Where LCS cannot be read, Finance and Operations shows it only once it has ended:
-//! everybody but `Admin` is disabled then.
+//! for its end. Where LCS does not let the program read, then or now, Finance and Operations shows it
+//! only once it has ended: everybody but `Admin` is disabled then. That LCS is away proves nothing,
+//! and is waited for.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,15 +13,19 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::copy_key;
-use super::database_refresh::end;
+use super::database_refresh::{STABLE, end};
 use super::finance::{KEPT, Ledger};
 use super::quota::described;
-use crate::clients::{HistoryEntry, RefreshState};
+use crate::clients::{HistoryEntry, Lcs, RefreshState};
 use crate::engine::{Action, Ask, Barrier, Change, Failure, FailureKind, Known, Survey};
 use crate::steps::{Refresh, seals};
 
 /// The prefix of the captures of the target's history.
-pub(super) const HISTORY: &str = "target/lcs-history/";
+const HISTORY: &str = "target/lcs-history/";
+
+/// The capture that says whether the history could be read: where it could not, nothing can be told
+/// to be newer than the seal.
+const IS_READ: &str = "target/lcs-history-is-read";
 
 /// Finds whether a person has begun the refresh.
 pub(super) struct RefreshByHand(pub(super) Arc<Refresh>);
@@ -76,26 +81,23 @@ impl Survey for RefreshByHand {
 /// Has the refresh been begun, as far as anything shows?
 async fn is_under_way(refresh: &Refresh, known: &Known) -> Result<bool, Failure> {
     if let Some(newest) = newest(refresh, known).await? {
-        return Ok(!matches!(state(&newest), state if state.is_final() && !state.is_success()));
+        return Ok(!ended_badly(refresh, &newest));
     }
     everybody_is_disabled(refresh, known).await
 }
 
-/// The newest refresh of the target that the first seal does not know; none where LCS lists none or
-/// cannot be read.
+/// The newest refresh of the target that the first seal does not know; none where LCS lists none, or
+/// does not let the program read what happened before and since.
 async fn newest(refresh: &Refresh, known: &Known) -> Result<Option<HistoryEntry>, Failure> {
     let (Some(lcs), Some(pair)) = (&refresh.lcs, &refresh.runbook.lcs) else {
         return Ok(None);
     };
-    let history = match lcs
-        .history(&pair.target.value, None)
-        .await
-        .map_err(Failure::from)
-    {
-        Ok(history) => history,
-        // A person's token may be missing: that is why a person does it.
-        Err(failure) if failure.kind == FailureKind::Interrupted => return Err(failure),
-        Err(_) => return Ok(None),
+    let is_read = known.captures(seals::BEFORE_COPY, IS_READ);
+    if !is_read.iter().any(|(_, is_read)| *is_read == json!(true)) {
+        return Ok(None);
+    }
+    let Some(history) = readable(lcs, &pair.target.value).await? else {
+        return Ok(None);
     };
     let old: BTreeSet<String> = known
         .captures(seals::BEFORE_COPY, HISTORY)
@@ -114,6 +116,20 @@ async fn newest(refresh: &Refresh, known: &Known) -> Result<Option<HistoryEntry>
 
 fn state(entry: &HistoryEntry) -> RefreshState {
     RefreshState::from_word(entry.status.as_deref().unwrap_or_default())
+}
+
+/// Has a refresh come to a bad end, which nothing follows any more?
+fn ended_badly(refresh: &Refresh, entry: &HistoryEntry) -> bool {
+    let state = state(entry);
+    if state == RefreshState::Failed {
+        // What was there may still be put back by itself.
+        let now = refresh.lcs.as_ref().and_then(Lcs::time);
+        let stood = now
+            .zip(entry.ended)
+            .map(|(now, ended)| now.duration_since(ended));
+        return stood.is_some_and(|stood| stood.unsigned_abs() >= STABLE);
+    }
+    state.is_final() && !state.is_success()
 }
 
 /// Is everybody disabled whom the first seal knows as enabled, but those whom a refresh keeps?
@@ -142,7 +158,7 @@ pub(super) async fn ended(refresh: &Refresh, known: &Known) -> Result<Barrier, F
     if state.is_success() {
         return Ok(Barrier::Passed);
     }
-    if state.is_final() {
+    if ended_badly(refresh, &newest) {
         return Err(Failure::failed(format!(
             "the refresh that was begun by hand ended badly: {}; a mismatched pair: Dataverse of \
              '{}' is the source's already",
@@ -158,18 +174,29 @@ pub(super) async fn ended(refresh: &Refresh, known: &Known) -> Result<Barrier, F
     )))
 }
 
+/// The history of an environment; none where LCS does not let the program read it. A person's token
+/// may be missing: that is why a person does it. A service that is away is another thing.
+async fn readable(lcs: &Lcs, environment: &str) -> Result<Option<Vec<HistoryEntry>>, Failure> {
+    let history = lcs.history(environment, None).await;
+    match history.map_err(Failure::from) {
+        Ok(history) => Ok(Some(history)),
+        Err(failure) => match failure.kind {
+            FailureKind::Temporary | FailureKind::Interrupted => Err(failure),
+            _ => Ok(None),
+        },
+    }
+}
+
 /// The target's history, as captures: what is not among them was begun later.
-pub(super) async fn captured(refresh: &Refresh) -> Vec<(String, Value)> {
+pub(super) async fn captured(refresh: &Refresh) -> Result<Vec<(String, Value)>, Failure> {
     let (Some(lcs), Some(pair)) = (&refresh.lcs, &refresh.runbook.lcs) else {
-        return Vec::new();
+        return Ok(Vec::new());
     };
-    // What cannot be read is no evidence later either.
-    let history = lcs
-        .history(&pair.target.value, None)
-        .await
-        .unwrap_or_default();
-    history
-        .into_iter()
-        .filter_map(|entry| Some((format!("{HISTORY}{}", entry.activity?), entry.raw)))
-        .collect()
+    let history = readable(lcs, &pair.target.value).await?;
+    let mut captures = vec![(IS_READ.to_owned(), json!(history.is_some()))];
+    let entries = history.into_iter().flatten();
+    captures.extend(
+        entries.filter_map(|entry| Some((format!("{HISTORY}{}", entry.activity?), entry.raw))),
+    );
+    Ok(captures)
 }

@@ -116,7 +116,7 @@ impl Capture for BeforeCopy {
                 let more = finance::captured(finance).await?;
                 captures.extend(more.into_iter().filter(|one| !taken.contains(&one.key)));
             }
-            let history = by_hand::captured(refresh).await;
+            let history = by_hand::captured(refresh).await?;
             captures.extend(history.into_iter().map(|(key, entry)| Captured {
                 key,
                 etag: None,

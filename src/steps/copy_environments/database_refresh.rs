@@ -25,7 +25,7 @@ const TIMEOUT: Duration = Duration::from_hours(26);
 
 /// How long `Failed` must stand before it is the end: what was there may still be put back by itself
 /// (an estimate; the service says nothing of it).
-const STABLE: Duration = Duration::from_mins(10);
+pub(super) const STABLE: Duration = Duration::from_mins(10);
 
 /// How long a trigger whose answer was lost may take to be listed.
 const LISTED: Duration = Duration::from_mins(20);

@@ -3,8 +3,9 @@
 //! A refresh brings the source's users and registered applications, and disables every user but
 //! `Admin` (Microsoft Learn, *Refresh database*); `DBMovementAPI`, where there is one, is enabled
 //! (documented for the copy of a unified environment). What programs need is put back from the first
-//! seal: the applications that were registered in the target, and the users whom they enter as. People
-//! stay disabled: an administrator decides about them.
+//! seal: the applications that were registered in the target, the users whom they enter as, and the
+//! user whose connections the flows go by (`act-as`). People stay disabled: an administrator decides
+//! about them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -50,10 +51,19 @@ fn member<'row>(row: &'row serde_json::Map<String, Value>, field: &str) -> Optio
 /// regard to case.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(super) struct Ledger {
-    /// By the id in lower case: the id, and whether the user is enabled.
-    users: BTreeMap<String, (String, bool)>,
+    /// By the id in lower case: the user.
+    users: BTreeMap<String, User>,
     /// By the id in lower case: the application.
     clients: BTreeMap<String, Client>,
+}
+
+/// A user.
+#[derive(Clone, Debug, Eq, PartialEq)]
+struct User {
+    id: String,
+    /// The name that the user signs in by.
+    alias: String,
+    is_enabled: bool,
 }
 
 /// An application that is registered.
@@ -94,11 +104,14 @@ impl Ledger {
     }
 
     fn add_user(&mut self, row: &serde_json::Map<String, Value>) {
-        let id = member(row, "UserID").and_then(Value::as_str);
-        let enabled = member(row, "Enabled").is_some_and(is_yes);
-        if let Some(id) = id {
-            self.users
-                .insert(id.to_lowercase(), (id.to_owned(), enabled));
+        let text = |field: &str| member(row, field).and_then(Value::as_str);
+        if let Some(id) = text("UserID") {
+            let user = User {
+                id: id.to_owned(),
+                alias: text("Alias").unwrap_or_default().to_owned(),
+                is_enabled: member(row, "Enabled").is_some_and(is_yes),
+            };
+            self.users.insert(id.to_lowercase(), user);
         }
     }
 
@@ -116,8 +129,8 @@ impl Ledger {
 
     /// The same as a refresh leaves it.
     fn refreshed(mut self) -> Self {
-        for (id, enabled) in self.users.values_mut() {
-            *enabled = KEPT.iter().any(|kept| kept.eq_ignore_ascii_case(id));
+        for user in self.users.values_mut() {
+            user.is_enabled = KEPT.iter().any(|kept| kept.eq_ignore_ascii_case(&user.id));
         }
         self
     }
@@ -125,26 +138,30 @@ impl Ledger {
     /// The users who are enabled, by id.
     pub(super) fn enabled(&self) -> impl Iterator<Item = &String> {
         let users = self.users.values();
-        users.filter(|(_, enabled)| *enabled).map(|(id, _)| id)
+        users.filter(|user| user.is_enabled).map(|user| &user.id)
     }
 
     /// Is this user there and enabled?
     pub(super) fn is_enabled(&self, user: &str) -> bool {
         let found = self.users.get(&user.to_lowercase());
-        found.is_some_and(|(_, enabled)| *enabled)
+        found.is_some_and(|user| user.is_enabled)
     }
 
     fn has_user(&self, user: &str) -> bool {
         self.users.contains_key(&user.to_lowercase())
     }
 
-    /// What programs need and do not find any more. `self` is what the target had.
-    fn missing(&self, now: &Self) -> Vec<Missing> {
+    /// What programs need and do not find any more. `self` is what the target had; `act_as` is the
+    /// sign-in name of the user whose connections the flows go by.
+    fn missing(&self, now: &Self, act_as: Option<&str>) -> Vec<Missing> {
         let mut missing = Vec::new();
-        let users: BTreeSet<&String> = self
-            .clients
+        let entered_as = self.clients.values().map(|client| &client.user);
+        let acting = self
+            .users
             .values()
-            .map(|client| &client.user)
+            .filter(|user| act_as.is_some_and(|act_as| user.alias.eq_ignore_ascii_case(act_as)));
+        let users: BTreeSet<&String> = entered_as
+            .chain(acting.map(|user| &user.id))
             .filter(|user| self.is_enabled(user))
             .collect();
         for user in users {
@@ -287,7 +304,13 @@ impl PutBack {
         now: &Ledger,
         planning: bool,
     ) -> Vec<Change> {
-        let missing = then.missing(now);
+        let act_as = self
+            .0
+            .runbook
+            .act_as
+            .as_ref()
+            .map(|name| name.value.as_str());
+        let missing = then.missing(now, act_as);
         let is_waited_for = |client: &Client| !now.has_user(&client.user) && !planning;
         missing
             .into_iter()
@@ -318,7 +341,7 @@ impl PutBack {
                          source has no user '{user}'; create it, give it the security roles it had, \
                          and enable it"
                     ),
-                    "an application enters as this user; it is registered again afterwards"
+                    "programs enter as this user; an application is registered again afterwards"
                         .to_owned(),
                 ],
                 evidence: format!("{USERS} lists '{user}' as enabled"),
@@ -364,9 +387,7 @@ fn user_key(user: &str) -> String {
 fn enable(finance: &FinanceOperationsWriter, user: &str) -> Change {
     Change {
         key: user_key(user),
-        name: format!(
-            "enable user '{user}' of Finance and Operations, whom an application enters as"
-        ),
+        name: format!("enable user '{user}' of Finance and Operations, whom programs enter as"),
         before: json!({ "enabled": false }),
         after: json!({ "enabled": true }),
         follows: Vec::new(),
@@ -489,11 +510,14 @@ fn condition(reading: &Reading) -> Condition {
 mod tests {
     use super::*;
 
+    /// Users sign in by their id in these tests.
     fn ledger(users: &[(&str, bool)], clients: &[(&str, &str)]) -> Ledger {
         let mut ledger = Ledger::default();
         let object = |value: Value| value.as_object().unwrap().clone();
         for (id, enabled) in users {
-            ledger.add_user(&object(json!({"UserID": id, "Enabled": enabled})));
+            ledger.add_user(&object(
+                json!({"UserID": id, "Alias": format!("{id}@contoso.com"), "Enabled": enabled}),
+            ));
         }
         for (id, user) in clients {
             ledger.add_client(&object(
@@ -538,7 +562,7 @@ mod tests {
             name: id.to_owned(),
         };
         assert_eq!(
-            then.missing(&now),
+            then.missing(&now, None),
             [
                 Missing::Enabled("SVC".to_owned()),
                 Missing::User("wms".to_owned()),
@@ -557,7 +581,11 @@ mod tests {
             ]
         );
         assert_eq!(then.brought(&now), ["'app-p' (app-p) as 'prod'"]);
-        assert!(then.missing(&then).is_empty());
+        assert!(then.missing(&then, Some("cleo@contoso.com")).is_empty());
+        let acting = then.missing(&now, Some("Cleo@contoso.com"));
+        assert_eq!(acting[0], Missing::Enabled("cleo".to_owned()));
+        // Whom the target had disabled is not enabled.
+        assert_eq!(then.missing(&now, Some("old@contoso.com")).len(), 5);
     }
 
     #[test]

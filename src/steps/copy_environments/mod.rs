@@ -43,7 +43,7 @@ use super::Refresh;
 use super::probes::questions;
 use super::reconfigure_dual_write::StopMaps;
 use crate::engine::{Known, Phase};
-use crate::runbook::{FinopsMode, StepName};
+use crate::runbook::{FinopsMode, StepName, Word as _};
 
 use self::by_hand::RefreshByHand;
 use self::capture::BeforeCopy;
@@ -58,12 +58,15 @@ pub(super) fn copy_key(refresh: &Refresh) -> String {
     format!("copy/{}", refresh.target_id())
 }
 
-/// The target's dual-write maps are stopped as long as nothing has been launched onto it.
-fn stop_maps(refresh: &Arc<Refresh>) -> StopMaps {
-    StopMaps {
-        refresh: Arc::clone(refresh),
-        too_late: vec![copy_key(refresh), refresh_key(refresh)],
-    }
+/// The phase in which a person begins the refresh, and its manual task.
+const REFRESH_BY_HAND: &str = "refresh-by-hand";
+
+/// May what replaces the target be under way? From the intent of a launch on; of a refresh that a
+/// person begins, from the moment when the worksheet was handed out.
+pub(crate) fn has_begun(refresh: &Refresh, known: &Known) -> bool {
+    let task = format!("{}/{REFRESH_BY_HAND}", StepName::CopyEnvironments.word());
+    let launches = [copy_key(refresh), refresh_key(refresh)];
+    launches.iter().any(|key| known.launch(key).is_some()) || known.is_handed_out(&task)
 }
 
 /// Do Lifecycle Services manage the target's Finance and Operations? `Linked` says so (as
@@ -95,11 +98,17 @@ pub(super) fn phases(refresh: &Arc<Refresh>) -> Vec<Phase> {
     let mut phases = vec![
         questions(refresh, StepName::CopyEnvironments),
         Phase::capture("capture", BeforeCopy(of())),
-        Phase::changes("stop-maps", stop_maps(refresh)),
+        Phase::changes(
+            "stop-maps",
+            StopMaps {
+                refresh: of(),
+                too_late: has_begun,
+            },
+        ),
     ];
     let is_linked = is_linked(refresh);
     if is_linked && is_guided(refresh) {
-        phases.push(Phase::changes("refresh-by-hand", RefreshByHand(of())));
+        phases.push(Phase::changes(REFRESH_BY_HAND, RefreshByHand(of())));
     }
     phases.push(Phase::changes("copy", CopySurvey(of())));
     if is_linked {

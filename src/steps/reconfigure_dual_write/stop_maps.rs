@@ -4,7 +4,7 @@
 //! Stopped and not paused: a pause queues changes, and they would be replayed into the world after
 //! the copy. Through the gateway where the runbook acknowledges it, else by a person; the evidence is
 //! that no project of Finance and Operations is enabled. Nothing where dual-write was not in use, and
-//! nothing once the copy has been asked for: what is left then is the copy's.
+//! nothing once what replaces the target may be under way: what is left then is its.
 
 use std::sync::Arc;
 
@@ -22,8 +22,8 @@ use crate::steps::Refresh;
 pub(in crate::steps) struct StopMaps {
     /// What every step is given.
     pub(in crate::steps) refresh: Arc<Refresh>,
-    /// The keys of the launches after which it is too late.
-    pub(in crate::steps) too_late: Vec<String>,
+    /// May what replaces the target be under way? Then it is too late, and the target may be away.
+    pub(in crate::steps) too_late: fn(&Refresh, &Known) -> bool,
 }
 
 #[async_trait]
@@ -31,8 +31,7 @@ impl Survey for StopMaps {
     async fn survey(&self, known: &Known) -> Result<Vec<Change>, Failure> {
         let refresh = &self.refresh;
         let recorded = Recorded::of(known);
-        let begun = self.too_late.iter().any(|key| known.launch(key).is_some());
-        if begun || !recorded.in_use() {
+        if (self.too_late)(refresh, known) || !recorded.in_use() {
             return Ok(Vec::new());
         }
         if refresh.dual_write.is_none() {

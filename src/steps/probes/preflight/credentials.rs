@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn an_application_cannot_speak_to_what_takes_people_only() {
+    fn pitfall_3_an_application_cannot_speak_to_what_takes_people_only() {
         let verdict = |identity: &Identity, holder: Option<Holder>| {
             let facts = TokenFacts {
                 holder,

@@ -111,6 +111,8 @@ pub(super) async fn ask(refresh: &Refresh) -> Result<Vec<Finding>, Failure> {
     if !is_linked(refresh) {
         return Ok(findings);
     }
+    let options = &refresh.runbook.steps.copy_environments.options;
+    findings.push(transactions(options.transactionless.value));
     findings.push(stays_let_in(refresh).await);
     let (Some(lcs), Some(pair)) = (&refresh.lcs, &refresh.runbook.lcs) else {
         return Ok(findings);
@@ -154,6 +156,21 @@ fn section(is_linked: bool, has_section: bool, is_guided: bool) -> Finding {
     };
     let good = is_linked == (has_section || is_guided);
     probe.judged(good, read)
+}
+
+/// Only the copy of a unified environment can leave the transactions behind (Microsoft Learn, *Copy an
+/// environment*, transaction-less copy); a refresh in LCS brings the whole database.
+fn transactions(left_behind: bool) -> Finding {
+    let probe = Probe::new(
+        "both halves bring the same transactions",
+        "write `transactionless: false`: a refresh in LCS brings every transaction",
+    );
+    let read = if left_behind {
+        "the runbook says `transactionless: true`, and LCS knows no such refresh"
+    } else {
+        "all of them"
+    };
+    probe.wrong().judged(!left_behind, read)
 }
 
 /// The ids of the runbook are those that both environments are linked to.
@@ -411,6 +428,14 @@ mod tests {
         );
         assert_eq!(of("Developer", "Internal", ""), Kind::UnifiedDeveloper);
         assert_eq!(of("Sandbox", "New", ""), Kind::Other);
+    }
+
+    #[test]
+    fn pitfall_17_a_refresh_in_lcs_leaves_no_transactions_behind() {
+        assert_eq!(transactions(false).verdict, Verdict::Pass);
+        let finding = transactions(true);
+        assert_eq!(finding.verdict, Verdict::Fail);
+        assert!(finding.remedy.unwrap().contains("`transactionless: false`"));
     }
 
     #[test]

@@ -1,0 +1,679 @@
+//! A target whose Finance and Operations Lifecycle Services manage, with dual-write: both launches at
+//! once; kills; a refresh that ends badly in every way; a refresh by hand.
+
+use std::process::Child;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::harness::{Answer, Stage, Tenant, World, is, thin_text, with_endpoints};
+use crate::kills::is_the_same;
+
+const TARGET: &str = "22222222-2222-2222-2222-222222222222";
+
+/// The rehearsal's runbook for a pair that Lifecycle Services manage. Dual-write goes through the
+/// gateway.
+fn runbook() -> String {
+    let lcs = format!(
+        "lcs: {{ project: {}, source: {}, target: {} }}\n",
+        iomcopy::rehearsal::LCS_PROJECT,
+        iomcopy::rehearsal::LCS_SOURCE,
+        iomcopy::rehearsal::LCS_TARGET
+    );
+    thin_text()
+        .replace("\niom:", &format!("\n{lcs}\niom:"))
+        .replace(
+            "  - reconfigure-dual-write: {}",
+            "  - reconfigure-dual-write: { gateway: { acknowledged-by: tester } }",
+        )
+}
+
+/// The same where a person refreshes the database.
+fn by_hand() -> String {
+    runbook().replace(
+        "  - copy-environments: {}",
+        "  - copy-environments: { finops: guided }",
+    )
+}
+
+/// A tenant of this kind with faults, and this runbook pointed at it. Started again on the same
+/// stage, it goes on.
+fn tenant(stage: &Stage, runbook: &str, faults: &[&str]) -> Tenant {
+    let faults = faults.iter().flat_map(|fault| ["--fault", fault]);
+    let kind = [
+        "--seed",
+        "thin",
+        "--target",
+        "lcs-linked",
+        "--dual-write",
+        "on",
+    ];
+    let arguments: Vec<&str> = kind.into_iter().chain(faults).collect();
+    let tenant = stage.tenant_of(runbook, &arguments);
+    stage.write_runbook(&with_endpoints(runbook, &tenant.endpoints));
+    tenant
+}
+
+/// The numbers of the requests that asked for something, by the end of their path's fixed part.
+fn asked(world: &World, part: &str) -> Vec<usize> {
+    let requests = world.requests.iter().enumerate();
+    requests
+        .filter(|(_, request)| {
+            let path = request["path"].as_str().unwrap_or_default();
+            request["method"] == "POST" && path.contains(part)
+        })
+        .map(|(number, _)| number)
+        .collect()
+}
+
+fn triggers(world: &World) -> usize {
+    asked(world, "/databasemovement/v1/refresh/").len()
+}
+
+fn copies(world: &World) -> usize {
+    asked(world, "/copy").len()
+}
+
+/// The place of the first record of a kind about a key that begins so.
+fn place(records: &[Value], kind: &str, key: &str) -> Option<usize> {
+    records.iter().position(|record| {
+        record["type"] == kind
+            && record["data"]["key"]
+                .as_str()
+                .is_some_and(|found| found.starts_with(key))
+    })
+}
+
+/// What the guide promises of such a pair, object by object.
+fn the_pair_is_right(before: &World, after: &World) {
+    crate::thin_line::the_target_is_right(after);
+    crate::dual_write::every_map_is_as_before(before, after);
+    crate::dual_write::access_is_right(after);
+    let user = |name: &str| {
+        let key = format!("finance-operations/{TARGET}/SystemUsers/{name}");
+        after.objects.get(&key).map(|user| user["Enabled"].clone())
+    };
+    // The users whom programs enter as are enabled again, and the one whose connections the flows go by.
+    assert_eq!(user("Admin"), Some(json!(true)));
+    assert_eq!(user("svciom"), Some(json!(true)));
+    assert_eq!(user("cleo"), Some(json!(false)), "people are not");
+    let clients = |world: &World| {
+        let prefix = format!("finance-operations/{TARGET}/SysAADClients/");
+        let mut found: Vec<String> = world
+            .objects
+            .iter()
+            .filter_map(|(key, row)| {
+                let id = key.strip_prefix(&prefix)?;
+                Some(format!("{id} as {}", row["UserId"]))
+            })
+            .collect();
+        found.sort();
+        found
+    };
+    let now = clients(after);
+    for client in clients(before) {
+        assert!(now.contains(&client), "{client}: {now:?}");
+    }
+}
+
+/// What an answer says, on both channels.
+fn says(answer: &Answer, wanted: &[&str]) {
+    let said = format!("{}{}", answer.stdout, answer.stderr);
+    for wanted in wanted {
+        assert!(said.contains(wanted), "{wanted}: {said}");
+    }
+}
+
+/// Runs on without naming the target, where nobody can be asked.
+fn unconfirmed(stage: &Stage) -> Answer {
+    stage.call(&["run", "rehearsal.yaml"])
+}
+
+/// Somebody who is signed in to Lifecycle Services and to Finance and Operations, and clicks.
+struct Person {
+    runtime: tokio::runtime::Runtime,
+    client: reqwest::Client,
+    ports: Value,
+}
+
+impl Person {
+    fn of(stage: &Stage) -> Self {
+        Self {
+            runtime: tokio::runtime::Runtime::new().expect("a runtime can be made"),
+            client: reqwest::Client::builder()
+                .no_proxy()
+                .build()
+                .expect("a client can be made"),
+            ports: stage.world().objects["ports"].clone(),
+        }
+    }
+
+    fn origin(&self, listener: &str) -> String {
+        format!("http://127.0.0.1:{}", self.ports[listener])
+    }
+
+    fn send(&self, request: reqwest::RequestBuilder) -> Value {
+        self.runtime.block_on(async {
+            let answer = request.send().await.expect("the tenant answers");
+            let status = answer.status();
+            let text = answer.text().await.unwrap_or_default();
+            assert!(status.is_success(), "{status} {text}");
+            serde_json::from_str(&text).unwrap_or(Value::Null)
+        })
+    }
+
+    /// Maintain > Move database > Refresh database.
+    fn refreshes(&self) {
+        let url = format!(
+            "{}/databasemovement/v1/refresh/project/{}/source/{}/target/{}",
+            self.origin("lcs"),
+            iomcopy::rehearsal::LCS_PROJECT,
+            iomcopy::rehearsal::LCS_SOURCE,
+            iomcopy::rehearsal::LCS_TARGET
+        );
+        let request = self
+            .client
+            .post(url)
+            .bearer_auth(iomcopy::rehearsal::LCS_TOKEN)
+            .header("x-ms-version", "2017-09-15");
+        let answer = self.send(request);
+        assert_eq!(answer["IsSuccess"], true, "{answer}");
+    }
+
+    /// Signs in to the target's Finance and Operations; its address and a token.
+    fn signed_in(&self) -> (String, String) {
+        let finance = self.origin("finance-operations-target");
+        let form = format!(
+            "grant_type=client_credentials&client_id={}&client_secret={}&scope={}/.default",
+            iomcopy::rehearsal::CLIENT,
+            iomcopy::rehearsal::SECRET,
+            finance.replace(':', "%3A").replace('/', "%2F"),
+        );
+        let url = format!(
+            "{}/{}/oauth2/v2.0/token",
+            self.origin("authority"),
+            iomcopy::rehearsal::TENANT
+        );
+        let asked = self
+            .client
+            .post(url)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(form);
+        let token = self.send(asked)["access_token"].clone();
+        (finance, token.as_str().unwrap_or_default().to_owned())
+    }
+
+    /// Waits until the target's Finance and Operations answers with this status.
+    fn waits_until_finance_answers(&self, status: u16) {
+        let began = Instant::now();
+        let (finance, token) = self.signed_in();
+        loop {
+            let request = self.client.get(format!("{finance}/data/LegalEntities"));
+            let asked = request.bearer_auth(&token).send();
+            let answer = self.runtime.block_on(asked).expect("the tenant answers");
+            if answer.status() == status {
+                return;
+            }
+            assert!(began.elapsed() < Duration::from_mins(1), "{answer:?}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// System administration > Users > New, in the target.
+    fn creates_user(&self, user: &str) {
+        let (finance, token) = self.signed_in();
+        let request = self
+            .client
+            .post(format!("{finance}/data/SystemUsers"))
+            .bearer_auth(token)
+            .header("content-type", "application/json")
+            .body(json!({"UserID": user, "UserName": user, "Enabled": true}).to_string());
+        self.send(request);
+    }
+}
+
+/// Runs to the end; the one thing that only a person can do is done when it is asked for.
+fn finish(stage: &Stage) -> Answer {
+    let answer = stage.run();
+    if answer.code != Some(10) {
+        return answer;
+    }
+    says(
+        &answer,
+        &[
+            "waits for a person: copy-environments/put-back",
+            "the source has no user 'svcwms'; create it",
+        ],
+    );
+    Person::of(stage).creates_user("svcwms");
+    stage.run()
+}
+
+/// The essence of the world after a run that nobody disturbed.
+fn undisturbed() -> &'static Vec<String> {
+    static ESSENCE: std::sync::OnceLock<Vec<String>> = std::sync::OnceLock::new();
+    ESSENCE.get_or_init(|| {
+        let stage = Stage::new();
+        let _tenant = tenant(&stage, &runbook(), &[]);
+        drop(finish(&stage).exits(0));
+        stage.world().essence()
+    })
+}
+
+/// Goes on to the end, which is that of an undisturbed run, with one refresh and one copy.
+fn ends_as_if_nothing_had_happened(stage: &Stage, before: &World) {
+    drop(finish(stage).exits(0));
+    let after = stage.world();
+    assert_eq!((triggers(&after), copies(&after)), (1, 1));
+    the_pair_is_right(before, &after);
+    is_the_same(&after, undisturbed());
+}
+
+fn kill(mut child: Child) {
+    drop(child.kill());
+    drop(child.wait());
+}
+
+#[test]
+fn both_launches_are_open_at_once_and_the_end_is_right() {
+    let stage = Stage::new();
+    let _tenant = tenant(&stage, &runbook(), &[]);
+    let before = stage.world();
+    drop(finish(&stage).exits(0));
+    let after = stage.world();
+    the_pair_is_right(&before, &after);
+    assert_eq!((triggers(&after), copies(&after)), (1, 1));
+    let records = stage.records();
+    let at = |kind, key| place(&records, kind, key).unwrap_or_else(|| panic!("{kind} {key}"));
+    // The refresh is accepted before the copy is asked for, and neither has ended by then.
+    assert!(at("launched", "database-refresh/") < at("intent", "copy/"));
+    let both_open = at("launched", "copy/");
+    assert!(both_open < at("ended", "database-refresh/"));
+    assert!(both_open < at("ended", "copy/"));
+    let sent = |part| asked(&after, part)[0];
+    assert!(sent("/databasemovement/v1/refresh/") < sent("/copy"));
+    drop(stage.call(&["verify", "rehearsal.yaml"]).exits(0));
+    let writes = stage.world().writes().len();
+    let again = stage.run().exits(0);
+    says(&again, &["nothing is left to do"]);
+    assert_eq!(stage.world().writes().len(), writes);
+}
+
+#[test]
+fn killed_in_each_of_the_eight_steps() {
+    for step in iomcopy::steps::NAMES {
+        let stage = Stage::new();
+        let _tenant = tenant(&stage, &runbook(), &[]);
+        let before = stage.world();
+        let mut child = stage.start();
+        let begun = |record: &Value| is(record, "step-began", "step", step);
+        if !stage.wait_for(&mut child, begun) {
+            // What a person must do comes before it.
+            drop(child.wait());
+            Person::of(&stage).creates_user("svcwms");
+            child = stage.start();
+            assert!(stage.wait_for(&mut child, begun), "{step}");
+        }
+        kill(child);
+        ends_as_if_nothing_had_happened(&stage, &before);
+    }
+}
+
+#[test]
+fn killed_between_intent_and_handle_of_both_launches() {
+    for (key, fault) in [
+        // Applied and never answered; then the same before the request was sent.
+        ("database-refresh/", Some("hold#1:POST */refresh/*")),
+        ("copy/", Some("hold#1:POST */copy")),
+        ("database-refresh/", None),
+        ("copy/", None),
+    ] {
+        let stage = Stage::new();
+        let faults: Vec<&str> = fault.into_iter().collect();
+        let _tenant = tenant(&stage, &runbook(), &faults);
+        let before = stage.world();
+        let mut child = stage.start();
+        let intended = |record: &Value| {
+            let found = record["data"]["key"].as_str().unwrap_or_default();
+            record["type"] == "intent" && found.starts_with(key)
+        };
+        assert!(stage.wait_for(&mut child, intended), "{key}");
+        if fault.is_some() {
+            // The tenant has heard it.
+            let began = Instant::now();
+            let heard = || match key {
+                "copy/" => copies(&stage.world()),
+                _ => triggers(&stage.world()),
+            };
+            while heard() == 0 {
+                assert!(began.elapsed() < Duration::from_mins(1), "{key}");
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        }
+        kill(child);
+        assert_eq!(place(&stage.records(), "launched", key), None, "{key}");
+        ends_as_if_nothing_had_happened(&stage, &before);
+    }
+}
+
+#[test]
+fn a_trigger_whose_answer_was_lost_is_found_in_the_history_and_not_sent_again() {
+    let stage = Stage::new();
+    let _tenant = tenant(&stage, &runbook(), &["lose#1:POST */refresh/*"]);
+    let before = stage.world();
+    ends_as_if_nothing_had_happened(&stage, &before);
+}
+
+#[test]
+fn a_trigger_that_is_refused_costs_nothing() {
+    let stage = Stage::new();
+    let _tenant = tenant(&stage, &runbook(), &["refuse=401:POST */refresh/*"]);
+    let answer = stage.run().exits(4);
+    says(
+        &answer,
+        &["refresh the Finance and Operations database of 'Contoso UAT'"],
+    );
+    assert_eq!(copies(&stage.world()), 0, "nothing is copied without it");
+}
+
+/// One half failed. The next run begins only after a new confirmation, and only that half.
+fn only_the_failed_half_again(stage: &Stage, before: &World, launched: (usize, usize)) {
+    let refused = unconfirmed(stage).exits(11);
+    says(&refused, &["--confirm-target \"Contoso UAT\""]);
+    drop(finish(stage).exits(0));
+    let after = stage.world();
+    assert_eq!((triggers(&after), copies(&after)), launched);
+    the_pair_is_right(before, &after);
+}
+
+#[test]
+fn pitfall_5_failed_is_followed_to_the_end_of_its_rollback() {
+    let stage = Stage::new();
+    let _tenant = tenant(&stage, &runbook(), &["roll-back#1:POST */refresh/*"]);
+    let before = stage.world();
+    let answer = stage.run().exits(1);
+    says(
+        &answer,
+        &[
+            "RollbackCompleted: the refresh failed, and the target's database is back as it was",
+            "a mismatched pair: of 'Contoso UAT' Dataverse is the source's now, and its Finance and \
+             Operations database is not",
+        ],
+    );
+    let records = stage.records();
+    let ended = |key: &str| {
+        let record = place(&records, "ended", key).unwrap_or_else(|| panic!("{key}"));
+        records[record]["data"]["outcome"].clone()
+    };
+    assert_eq!(ended("database-refresh/"), "failed");
+    assert_eq!(
+        ended("copy/"),
+        "succeeded",
+        "the other half came to its end"
+    );
+    only_the_failed_half_again(&stage, &before, (2, 1));
+}
+
+#[test]
+fn a_copy_that_fails_beside_a_refresh_is_the_mismatch_the_other_way() {
+    let stage = Stage::new();
+    let _tenant = tenant(&stage, &runbook(), &["fail#1:POST */copy"]);
+    let before = stage.world();
+    let answer = stage.run().exits(1);
+    says(
+        &answer,
+        &[
+            "copy 'Contoso Prod' onto 'Contoso UAT'",
+            "a mismatched pair: of 'Contoso UAT' its Finance and Operations database is the source's \
+             now, and Dataverse is not",
+        ],
+    );
+    only_the_failed_half_again(&stage, &before, (1, 2));
+}
+
+#[test]
+fn each_other_bad_end_of_a_refresh_has_its_words() {
+    for (fate, words) in [
+        (
+            "fail",
+            "Failed: no rollback has begun since; look at the environment's page in LCS",
+        ),
+        (
+            "abort",
+            "Aborted: the refresh was given up without cleaning up",
+        ),
+        (
+            "fail-to-roll-back",
+            "RollbackFailed: the refresh failed, and the target's database could not be put back; its \
+             state is unknown: open a support request with Microsoft",
+        ),
+    ] {
+        let stage = Stage::new();
+        let _tenant = tenant(&stage, &runbook(), &[&format!("{fate}:POST */refresh/*")]);
+        let answer = stage.run().exits(1);
+        says(&answer, &[words, "a mismatched pair"]);
+        let world = stage.world();
+        assert_eq!((triggers(&world), copies(&world)), (1, 1), "{fate}");
+    }
+}
+
+#[test]
+fn a_quota_that_is_spent_is_seen_before_the_fourth_trigger() {
+    let stage = Stage::new();
+    let _tenant = tenant(&stage, &runbook(), &["roll-back:POST */refresh/*"]);
+    for attempt in 1..=3 {
+        says(&stage.run().exits(1), &["RollbackCompleted"]);
+        assert_eq!(triggers(&stage.world()), attempt);
+    }
+    let answer = stage.run().exits(75);
+    says(
+        &answer,
+        &[
+            "the quota of 3 database movements in 24 hours is spent: the oldest that counts began \
+             2026-03-0",
+            ", so the next may begin 2026-03-0",
+            "what people start in LCS counts as well",
+        ],
+    );
+    let world = stage.world();
+    assert_eq!((triggers(&world), copies(&world)), (3, 1));
+}
+
+#[test]
+fn a_quota_that_people_have_spent_stops_the_run_before_anything_is_sent() {
+    let stage = Stage::new();
+    let mut running = tenant(&stage, &runbook(), &[]);
+    running.kill();
+    let day = "2026-03-06";
+    let mut puts = serde_json::Map::new();
+    for (number, kind) in [
+        "SFSourceDbToSandbox",
+        "SFExportSandboxDb",
+        "SFSourceDbToSandbox",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let started = format!("{day}T00:0{number}:00.5");
+        puts.insert(
+            format!("lcs-activity/by-hand-{number}"),
+            json!({
+                "id": format!("by-hand-{number}"), "environment": iomcopy::rehearsal::LCS_TARGET,
+                "source": null, "kind": kind, "title": "by hand", "state": "Completed",
+                "started": started, "ended": started, "fate": null,
+            }),
+        );
+    }
+    stage.edit_world(&puts);
+    let _running = tenant(&stage, &runbook(), &[]);
+    let answer = stage.run().exits(75);
+    says(
+        &answer,
+        &[
+            "the quota of 3 database movements in 24 hours is spent",
+            &format!("began {day} 00:00 UTC"),
+        ],
+    );
+    assert!(stage.world().writes().is_empty());
+}
+
+#[test]
+fn pitfall_3_an_applications_token_cannot_refresh() {
+    let stage = Stage::new();
+    let running = tenant(&stage, &runbook(), &[]);
+    let credential = format!(
+        "{{ client-secret: {{ client: {}, secret: {{ env: SECRET }} }} }}",
+        iomcopy::rehearsal::CLIENT
+    );
+    let identity = format!(
+        "identity: {{ tenant: {}, default: {credential} }}\n",
+        iomcopy::rehearsal::TENANT_DOMAIN
+    );
+    let text = runbook()
+        .replace("act-as:", &format!("{identity}act-as:"))
+        .replace("{ gateway: { acknowledged-by: tester } }", "{}");
+    stage.write_runbook(&with_endpoints(&text, &running.endpoints));
+    let output = stage
+        .command(&["run", "rehearsal.yaml", "--confirm-target", "Contoso UAT"])
+        .env("SECRET", iomcopy::rehearsal::SECRET)
+        .output()
+        .expect("the program can be started");
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(4), "{told}");
+    for wanted in ["`lcs: { token-command:", "finops: guided"] {
+        assert!(told.contains(wanted), "{wanted}: {told}");
+    }
+    assert!(stage.world().writes().is_empty());
+}
+
+const TASK: &str = "copy-environments/refresh-by-hand";
+
+fn complete(stage: &Stage) -> Answer {
+    stage.call(&["complete", "rehearsal.yaml", TASK])
+}
+
+#[test]
+fn a_refresh_by_hand_is_seen_in_the_history_and_gone_on_with_while_finance_is_away() {
+    let stage = Stage::new();
+    let _tenant = tenant(&stage, &by_hand(), &[]);
+    let before = stage.world();
+    let answer = stage.run().exits(10);
+    says(
+        &answer,
+        &[
+            &format!("waits for a person: {TASK}"),
+            "Maintain > Move database > Refresh database",
+            "then run again: the Dataverse copy begins beside it",
+        ],
+    );
+    assert_eq!(copies(&stage.world()), 0);
+    // Last year's refresh is none, and neither is nothing.
+    drop(complete(&stage).exits(10));
+    drop(stage.run().exits(10));
+    let person = Person::of(&stage);
+    person.refreshes();
+    drop(complete(&stage).exits(0));
+    person.waits_until_finance_answers(503);
+    drop(finish(&stage).exits(0));
+    let after = stage.world();
+    the_pair_is_right(&before, &after);
+    assert_eq!((triggers(&after), copies(&after)), (1, 1));
+    let records = stage.records();
+    assert_eq!(place(&records, "intent", "database-refresh/"), None);
+}
+
+#[test]
+fn without_access_to_lcs_disabled_users_are_the_evidence() {
+    let stage = Stage::new();
+    let text: Vec<String> = by_hand()
+        .lines()
+        .filter(|line| !line.starts_with("lcs:"))
+        .map(str::to_owned)
+        .collect();
+    let _tenant = tenant(&stage, &text.join("\n"), &[]);
+    let before = stage.world();
+    let answer = stage.run().exits(10);
+    says(
+        &answer,
+        &["wait for its end, then run again: the Dataverse copy begins then"],
+    );
+    let person = Person::of(&stage);
+    person.refreshes();
+    // It is away, which proves nothing.
+    person.waits_until_finance_answers(503);
+    drop(stage.run().exits(10));
+    person.waits_until_finance_answers(200);
+    drop(complete(&stage).exits(0));
+    drop(finish(&stage).exits(0));
+    let after = stage.world();
+    the_pair_is_right(&before, &after);
+    assert_eq!((triggers(&after), copies(&after)), (1, 1));
+    let ours = |r: &&Value| {
+        let agent = r["user_agent"].as_str().unwrap_or_default();
+        r["listener"] == "lcs" && agent.starts_with("iomcopy/")
+    };
+    assert_eq!(after.requests.iter().filter(ours).count(), 0);
+}
+
+#[test]
+fn a_history_that_could_not_be_read_before_is_no_evidence_afterwards() {
+    let stage = Stage::new();
+    let mut running = tenant(&stage, &by_hand(), &["refuse=401:GET */history/*"]);
+    let answer = stage.run().exits(10);
+    says(
+        &answer,
+        &["unknown: LCS lets the caller see both environments"],
+    );
+    running.kill();
+    let _running = tenant(&stage, &by_hand(), &[]);
+    // Now it shows the refresh of last year, and nothing tells that it is old.
+    drop(complete(&stage).exits(10));
+    drop(stage.run().exits(10));
+    assert_eq!(copies(&stage.world()), 0);
+}
+
+#[test]
+fn a_service_that_is_away_before_the_seal_is_waited_for() {
+    let stage = Stage::new();
+    let mut running = tenant(&stage, &by_hand(), &["refuse=503:GET */history/*"]);
+    drop(stage.run().exits(75));
+    assert!(
+        !stage
+            .records()
+            .iter()
+            .any(|record| record["type"] == "sealed")
+    );
+    running.kill();
+    let mut running = tenant(&stage, &by_hand(), &[]);
+    drop(stage.run().exits(10));
+    running.kill();
+    // The same of the evidence: it is neither done nor not done.
+    let _running = tenant(&stage, &by_hand(), &["refuse=503:GET */history/*"]);
+    says(&complete(&stage).exits(75), &["neither done nor not done"]);
+}
+
+#[test]
+fn a_refresh_by_hand_that_fails_is_said_and_begun_again_by_hand() {
+    let stage = Stage::new();
+    let _tenant = tenant(&stage, &by_hand(), &["roll-back#1:POST */refresh/*"]);
+    let before = stage.world();
+    drop(stage.run().exits(10));
+    let person = Person::of(&stage);
+    person.refreshes();
+    let answer = stage.run().exits(1);
+    says(
+        &answer,
+        &[
+            "the refresh that was begun by hand ended badly: RollbackCompleted",
+            "a mismatched pair: Dataverse of 'Contoso UAT' is the source's already",
+            "begin the refresh again in LCS, then run again",
+        ],
+    );
+    // Running again before that says the same.
+    drop(stage.run().exits(1));
+    person.refreshes();
+    drop(finish(&stage).exits(0));
+    let after = stage.world();
+    the_pair_is_right(&before, &after);
+    assert_eq!((triggers(&after), copies(&after)), (2, 1));
+}
