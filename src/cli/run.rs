@@ -173,7 +173,13 @@ async fn go_on(
     }
     if must_confirm(&state) || arguments.confirm_target.is_some() {
         let known = Known::from_journal(Arc::clone(&state)).for_planning();
-        let plan = Plan::make(&steps::all(refresh), known).await?;
+        let (plan, unread) = Plan::as_far_as_readable(&steps::all(refresh), known).await?;
+        if let Some(unread) = unread {
+            session.printer.remark(&format!(
+                "note: {unread}; this and what follows is looked at in its turn, and what was \
+                 confirmed of it before stays so"
+            ));
+        }
         let digest = plan.digest(&refresh.runbook.pinned_digest());
         let target = &refresh.runbook.target.name.value;
         let given = arguments.confirm_target.as_deref();

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::manual::task_name;
-use super::{Action, Change, Failure, Known, Step, Work};
+use super::{Action, Change, Failure, FailureKind, Known, Step, Work};
 use crate::journal::ChangeKind;
 use crate::text;
 
@@ -70,10 +70,34 @@ impl PlannedChange {
 impl Plan {
     /// Surveys every phase of every step with reads alone. A capture phase is listed once, so that
     /// later surveys know what its seal would hold.
-    pub async fn make(steps: &[Step], mut known: Known) -> Result<Self, Failure> {
-        let mut planned = Vec::with_capacity(steps.len());
+    pub async fn make(steps: &[Step], known: Known) -> Result<Self, Failure> {
+        let mut plan = Self { steps: Vec::new() };
+        plan.survey(steps, known).await?;
+        Ok(plan)
+    }
+
+    /// The same as far as it can be read now: up to a phase whose service is away, and why that one
+    /// was not surveyed. In the middle of a run what it replaces may be away.
+    pub async fn as_far_as_readable(
+        steps: &[Step],
+        known: Known,
+    ) -> Result<(Self, Option<Failure>), Failure> {
+        let mut plan = Self { steps: Vec::new() };
+        match plan.survey(steps, known).await {
+            Ok(()) => Ok((plan, None)),
+            Err(failure) if failure.kind == FailureKind::Temporary => Ok((plan, Some(failure))),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Surveys; what was found before a failure is kept.
+    async fn survey(&mut self, steps: &[Step], mut known: Known) -> Result<(), Failure> {
         for step in steps {
-            let mut changes = Vec::new();
+            self.steps.push(PlannedStep {
+                name: step.name.to_owned(),
+                skip: step.skip.clone(),
+                changes: Vec::new(),
+            });
             let phases = if step.skip.is_some() {
                 &[]
             } else {
@@ -98,17 +122,15 @@ impl Plan {
                         if known.is_waived(&task_name(step, phase)) {
                             found.retain(|change| !change.is_ask());
                         }
-                        changes.extend(found.iter().map(|c| PlannedChange::of(phase.name, c)));
+                        let found = found.iter().map(|c| PlannedChange::of(phase.name, c));
+                        if let Some(planned) = self.steps.last_mut() {
+                            planned.changes.extend(found);
+                        }
                     }
                 }
             }
-            planned.push(PlannedStep {
-                name: step.name.to_owned(),
-                skip: step.skip.clone(),
-                changes,
-            });
         }
-        Ok(Self { steps: planned })
+        Ok(())
     }
 
     /// How many changes it holds.

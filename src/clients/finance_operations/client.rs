@@ -4,7 +4,7 @@
 use super::key::EntityKey;
 use crate::clients::dataverse::{Query, Row, page};
 use crate::clients::error::{Error, ErrorKind, presentable};
-use crate::clients::http::{Method, Origin, Pages, Request, Service};
+use crate::clients::http::{Method, Origin, Pages, Request, Service, WEB_PAGE};
 
 /// The root of the data services.
 const ROOT: &str = "/data/";
@@ -36,8 +36,8 @@ impl FinanceOperations {
     }
 
     /// All rows of an entity set that a query selects, of every company and every page, or an error:
-    /// never the rows so far. A set that does not exist and a service that is away are both errors;
-    /// 404 says one or the other.
+    /// never the rows so far. A set that does not exist and a service that is away are both errors,
+    /// and both are told with 404; a web page tells that it is away.
     pub async fn list(&self, set: &str, query: &Query) -> Result<Vec<Row>, Error> {
         let options = query.text();
         let separator = if options.is_empty() { "?" } else { "&" };
@@ -46,7 +46,7 @@ impl FinanceOperations {
         let mut rows = Vec::new();
         let mut request = with_headers(Request::get(path));
         loop {
-            let answer = self.service.send(&request).await?;
+            let answer = self.service.send(&request).await.map_err(away)?;
             let (more, next) = page(&answer)?;
             rows.extend(more);
             let Some(next) = next else {
@@ -100,6 +100,15 @@ impl FinanceOperations {
     }
 }
 
+/// While Finance and Operations is being replaced, a web server answers for it: its page says nothing
+/// of what was asked for (no page of Microsoft tells what is answered then; inferred).
+fn away(mut error: Error) -> Error {
+    if error.kind == ErrorKind::NotFound && error.message.starts_with(WEB_PAGE) {
+        error.kind = ErrorKind::Unavailable;
+    }
+    error
+}
+
 fn climbs(path: &str) -> bool {
     path.split('/').any(|segment| {
         let segment = segment.to_ascii_lowercase().replace("%2e", ".");
@@ -120,6 +129,23 @@ mod tests {
 
     fn of(setup: &Setup, url: &str) -> FinanceOperations {
         FinanceOperations::new(setup.service(url))
+    }
+
+    #[tokio::test]
+    async fn a_web_page_that_is_not_found_is_a_service_that_is_away() {
+        for (body, kind) in [
+            ("<title>404</title>", ErrorKind::Unavailable),
+            (
+                r#"{"Message":"No HTTP resource was found"}"#,
+                ErrorKind::NotFound,
+            ),
+            ("", ErrorKind::NotFound),
+        ] {
+            let setup = Setup::new(1_000.0);
+            let listener = Listener::replying(vec![Reply::json(404, body)]).await;
+            let listed = of(&setup, &listener.url).list("X", &Query::new()).await;
+            assert_eq!(listed.unwrap_err().kind, kind, "{body}");
+        }
     }
 
     /// Without `cross-company=true` only the default company is read, and a check that looks at

@@ -253,6 +253,10 @@ fn first_text(value: &Value, members: &[&str]) -> Option<String> {
     members.iter().find_map(|member| text(value, member))
 }
 
+/// What is said of an answer that is a web page: not the service has answered, but what stands before
+/// it.
+pub(crate) const WEB_PAGE: &str = "a web page instead of an answer";
+
 /// A body that is not JSON, as one line: an HTML page by its title, nothing as such.
 fn from_text(body: &str) -> String {
     let body = body.trim_start_matches('\u{feff}').trim();
@@ -269,8 +273,8 @@ fn from_text(body: &str) -> String {
         Some(body[start..end].trim())
     });
     match title {
-        Some(title) if !title.is_empty() => format!("a web page instead of an answer: {title}"),
-        _ => "a web page instead of an answer".to_owned(),
+        Some(title) if !title.is_empty() => format!("{WEB_PAGE}: {title}"),
+        _ => WEB_PAGE.to_owned(),
     }
 }
 

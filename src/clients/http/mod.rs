@@ -30,7 +30,7 @@ pub use observer::{Observer, Silent, Wait, WaitReason};
 pub use origin::{Origin, OriginError};
 pub use service::{Endpoint, Service};
 
-pub(crate) use error_body::Told;
+pub(crate) use error_body::{Told, WEB_PAGE};
 pub(crate) use origin::is_machines_own;
 pub(crate) use paging::Pages;
 pub(crate) use request::{Method, Request};
