@@ -199,7 +199,7 @@ mod tests {
         let finance = of(&setup, &listener.url);
         let key = EntityKey::new("SystemUsers", "UserID", "Admin");
         let error = finance.find(&key).await.unwrap_err();
-        assert_eq!(error.kind, ErrorKind::NotFound);
+        assert_eq!(error.kind, ErrorKind::Unavailable);
     }
 
     #[tokio::test]
