@@ -60,7 +60,13 @@ impl Listener for Terminal {
                 elapsed,
                 ..
             } => {
-                let text = format!("{}: {} ({})", escape(name), escape(note), seconds(*elapsed));
+                // What changes comes first: a narrow terminal cuts the end.
+                let since = if *elapsed < 1.0 {
+                    String::new()
+                } else {
+                    format!(", {}", seconds(*elapsed))
+                };
+                let text = format!("{}{since}: {}", escape(note), escape(name));
                 self.printer.show(name, format!("{}  {text}", told.1));
                 self.printer.hide(STEP);
             }
