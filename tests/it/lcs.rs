@@ -1,5 +1,5 @@
 //! A target whose Finance and Operations Lifecycle Services manage, with dual-write: both launches at
-//! once; kills; a refresh that ends badly in every way; a refresh by hand.
+//! once; kills; a refresh that ends badly in every way. By hand: `lcs_by_hand`.
 
 use std::process::Child;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ const TARGET: &str = "22222222-2222-2222-2222-222222222222";
 
 /// The rehearsal's runbook for a pair that Lifecycle Services manage. Dual-write goes through the
 /// gateway.
-fn runbook() -> String {
+pub(crate) fn runbook() -> String {
     let lcs = format!(
         "lcs: {{ project: {}, source: {}, target: {} }}\n",
         iomcopy::rehearsal::LCS_PROJECT,
@@ -28,17 +28,9 @@ fn runbook() -> String {
         )
 }
 
-/// The same where a person refreshes the database.
-fn by_hand() -> String {
-    runbook().replace(
-        "  - copy-environments: {}",
-        "  - copy-environments: { finops: guided }",
-    )
-}
-
 /// A tenant of this kind with faults, and this runbook pointed at it. Started again on the same
 /// stage, it goes on.
-fn tenant(stage: &Stage, runbook: &str, faults: &[&str]) -> Tenant {
+pub(crate) fn tenant(stage: &Stage, runbook: &str, faults: &[&str]) -> Tenant {
     let faults = faults.iter().flat_map(|fault| ["--fault", fault]);
     let kind = [
         "--seed",
@@ -66,16 +58,16 @@ fn asked(world: &World, part: &str) -> Vec<usize> {
         .collect()
 }
 
-fn triggers(world: &World) -> usize {
+pub(crate) fn triggers(world: &World) -> usize {
     asked(world, "/databasemovement/v1/refresh/").len()
 }
 
-fn copies(world: &World) -> usize {
+pub(crate) fn copies(world: &World) -> usize {
     asked(world, "/copy").len()
 }
 
 /// The place of the first record of a kind about a key that begins so.
-fn place(records: &[Value], kind: &str, key: &str) -> Option<usize> {
+pub(crate) fn place(records: &[Value], kind: &str, key: &str) -> Option<usize> {
     records.iter().position(|record| {
         record["type"] == kind
             && record["data"]["key"]
@@ -85,7 +77,7 @@ fn place(records: &[Value], kind: &str, key: &str) -> Option<usize> {
 }
 
 /// What the guide promises of such a pair, object by object.
-fn the_pair_is_right(before: &World, after: &World) {
+pub(crate) fn the_pair_is_right(before: &World, after: &World) {
     crate::thin_line::the_target_is_right(after);
     crate::dual_write::every_map_is_as_before(before, after);
     crate::dual_write::access_is_right(after);
@@ -117,7 +109,7 @@ fn the_pair_is_right(before: &World, after: &World) {
 }
 
 /// What an answer says, on both channels.
-fn says(answer: &Answer, wanted: &[&str]) {
+pub(crate) fn says(answer: &Answer, wanted: &[&str]) {
     let said = format!("{}{}", answer.stdout, answer.stderr);
     for wanted in wanted {
         assert!(said.contains(wanted), "{wanted}: {said}");
@@ -130,14 +122,14 @@ fn unconfirmed(stage: &Stage) -> Answer {
 }
 
 /// Somebody who is signed in to Lifecycle Services and to Finance and Operations, and clicks.
-struct Person {
+pub(crate) struct Person {
     runtime: tokio::runtime::Runtime,
     client: reqwest::Client,
     ports: Value,
 }
 
 impl Person {
-    fn of(stage: &Stage) -> Self {
+    pub(crate) fn of(stage: &Stage) -> Self {
         Self {
             runtime: tokio::runtime::Runtime::new().expect("a runtime can be made"),
             client: reqwest::Client::builder()
@@ -163,7 +155,7 @@ impl Person {
     }
 
     /// Maintain > Move database > Refresh database.
-    fn refreshes(&self) {
+    pub(crate) fn refreshes(&self) {
         let url = format!(
             "{}/databasemovement/v1/refresh/project/{}/source/{}/target/{}",
             self.origin("lcs"),
@@ -204,7 +196,7 @@ impl Person {
     }
 
     /// Waits until the target's Finance and Operations answers with this status.
-    fn waits_until_finance_answers(&self, status: u16) {
+    pub(crate) fn waits_until_finance_answers(&self, status: u16) {
         let began = Instant::now();
         let (finance, token) = self.signed_in();
         loop {
@@ -233,7 +225,7 @@ impl Person {
 }
 
 /// Runs to the end; the one thing that only a person can do is done when it is asked for.
-fn finish(stage: &Stage) -> Answer {
+pub(crate) fn finish(stage: &Stage) -> Answer {
     let answer = stage.run();
     if answer.code != Some(10) {
         return answer;
@@ -549,136 +541,4 @@ fn pitfall_3_an_applications_token_cannot_refresh() {
         assert!(told.contains(wanted), "{wanted}: {told}");
     }
     assert!(stage.world().writes().is_empty());
-}
-
-const TASK: &str = "copy-environments/refresh-by-hand";
-
-fn complete(stage: &Stage) -> Answer {
-    stage.call(&["complete", "rehearsal.yaml", TASK])
-}
-
-#[test]
-fn a_refresh_by_hand_is_seen_in_the_history_and_gone_on_with_while_finance_is_away() {
-    let stage = Stage::new();
-    let _tenant = tenant(&stage, &by_hand(), &[]);
-    let before = stage.world();
-    let answer = stage.run().exits(10);
-    says(
-        &answer,
-        &[
-            &format!("waits for a person: {TASK}"),
-            "Maintain > Move database > Refresh database",
-            "then run again: the Dataverse copy begins beside it",
-        ],
-    );
-    assert_eq!(copies(&stage.world()), 0);
-    // Last year's refresh is none, and neither is nothing.
-    drop(complete(&stage).exits(10));
-    drop(stage.run().exits(10));
-    let person = Person::of(&stage);
-    person.refreshes();
-    drop(complete(&stage).exits(0));
-    person.waits_until_finance_answers(503);
-    drop(finish(&stage).exits(0));
-    let after = stage.world();
-    the_pair_is_right(&before, &after);
-    assert_eq!((triggers(&after), copies(&after)), (1, 1));
-    let records = stage.records();
-    assert_eq!(place(&records, "intent", "database-refresh/"), None);
-}
-
-#[test]
-fn without_access_to_lcs_disabled_users_are_the_evidence() {
-    let stage = Stage::new();
-    let text: Vec<String> = by_hand()
-        .lines()
-        .filter(|line| !line.starts_with("lcs:"))
-        .map(str::to_owned)
-        .collect();
-    let _tenant = tenant(&stage, &text.join("\n"), &[]);
-    let before = stage.world();
-    let answer = stage.run().exits(10);
-    says(
-        &answer,
-        &["wait for its end, then run again: the Dataverse copy begins then"],
-    );
-    let person = Person::of(&stage);
-    person.refreshes();
-    // It is away, which proves nothing.
-    person.waits_until_finance_answers(503);
-    drop(stage.run().exits(10));
-    person.waits_until_finance_answers(200);
-    drop(complete(&stage).exits(0));
-    drop(finish(&stage).exits(0));
-    let after = stage.world();
-    the_pair_is_right(&before, &after);
-    assert_eq!((triggers(&after), copies(&after)), (1, 1));
-    let ours = |r: &&Value| {
-        let agent = r["user_agent"].as_str().unwrap_or_default();
-        r["listener"] == "lcs" && agent.starts_with("iomcopy/")
-    };
-    assert_eq!(after.requests.iter().filter(ours).count(), 0);
-}
-
-#[test]
-fn a_history_that_could_not_be_read_before_is_no_evidence_afterwards() {
-    let stage = Stage::new();
-    let mut running = tenant(&stage, &by_hand(), &["refuse=401:GET */history/*"]);
-    let answer = stage.run().exits(10);
-    says(
-        &answer,
-        &["unknown: LCS lets the caller see both environments"],
-    );
-    running.kill();
-    let _running = tenant(&stage, &by_hand(), &[]);
-    // Now it shows the refresh of last year, and nothing tells that it is old.
-    drop(complete(&stage).exits(10));
-    drop(stage.run().exits(10));
-    assert_eq!(copies(&stage.world()), 0);
-}
-
-#[test]
-fn a_service_that_is_away_before_the_seal_is_waited_for() {
-    let stage = Stage::new();
-    let mut running = tenant(&stage, &by_hand(), &["refuse=503:GET */history/*"]);
-    drop(stage.run().exits(75));
-    assert!(
-        !stage
-            .records()
-            .iter()
-            .any(|record| record["type"] == "sealed")
-    );
-    running.kill();
-    let mut running = tenant(&stage, &by_hand(), &[]);
-    drop(stage.run().exits(10));
-    running.kill();
-    // The same of the evidence: it is neither done nor not done.
-    let _running = tenant(&stage, &by_hand(), &["refuse=503:GET */history/*"]);
-    says(&complete(&stage).exits(75), &["neither done nor not done"]);
-}
-
-#[test]
-fn a_refresh_by_hand_that_fails_is_said_and_begun_again_by_hand() {
-    let stage = Stage::new();
-    let _tenant = tenant(&stage, &by_hand(), &["roll-back#1:POST */refresh/*"]);
-    let before = stage.world();
-    drop(stage.run().exits(10));
-    let person = Person::of(&stage);
-    person.refreshes();
-    let answer = stage.run().exits(1);
-    says(
-        &answer,
-        &[
-            "the refresh that was begun by hand ended badly: RollbackCompleted",
-            "a mismatched pair: Dataverse of 'Contoso UAT' is the source's already",
-            "begin the refresh again in LCS, then run again",
-        ],
-    );
-    // Running again before that says the same.
-    drop(stage.run().exits(1));
-    person.refreshes();
-    drop(finish(&stage).exits(0));
-    let after = stage.world();
-    the_pair_is_right(&before, &after);
-    assert_eq!((triggers(&after), copies(&after)), (2, 1));
 }

@@ -9,7 +9,8 @@
 //! - `identities`: each kind of credential, and each way in which it fails.
 //! - `kills`: SIGKILL of the program, of the tenant, between intent and handle; Ctrl-C.
 //! - `init`: a starter runbook from two environments. `pipelines`: what GitHub and Azure are told.
-//! - `lcs`: a target that Lifecycle Services manage: refresh and copy at once, kills, bad ends, by hand.
+//! - `lcs`: a target that Lifecycle Services manage: refresh and copy at once, kills, bad ends.
+//!   `lcs_by_hand`: the same, refreshed by a person.
 //! - `lies`: writes that are accepted and ignored; nothing claims success.
 //! - `outputs`: `--output json` of every command, against its own schema.
 //! - `plans`: the forecast, and plans that are approved.
@@ -27,6 +28,7 @@ mod identities;
 mod init;
 mod kills;
 mod lcs;
+mod lcs_by_hand;
 mod lies;
 mod outputs;
 mod person;
