@@ -287,11 +287,11 @@ async fn begin_rehearsal(runbook: &Runbook) -> Result<Option<Rehearsal>, Failure
         variant: variant(runbook),
         tls: false,
     };
-    Rehearsal::start(options).await.map(Some).map_err(|error| {
-        Failure::failed(format!("the rehearsal tenant cannot begin: {error}")).with_help(
-            "to begin anew, delete the rehearsal's state file and its world file together",
-        )
-    })
+    // Each of its errors says what to do.
+    Rehearsal::start(options)
+        .await
+        .map(Some)
+        .map_err(|error| Failure::failed(format!("the rehearsal tenant cannot begin: {error}")))
 }
 
 /// The kind of tenant that the runbook describes: with an `lcs` section one that Lifecycle Services

@@ -17,7 +17,10 @@ const FORMAT: u32 = 1;
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
     /// The file cannot be read or written.
-    #[error("cannot use the world file {}: {source}", path.display())]
+    #[error(
+        "cannot use the world file {}: {source}; the tenant keeps its world there, so it must be able to write to it",
+        path.display()
+    )]
     File {
         /// The file.
         path: PathBuf,
