@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::faults::Fault;
 use super::listeners::serve::{self, Tenant};
@@ -239,7 +240,27 @@ fn ports_of(world: &World) -> Option<BTreeMap<String, u16>> {
 
 type Sockets = Vec<(Listener, TcpListener)>;
 
-/// Listens for every listener, on its port or on any.
+/// The ports of new worlds. A world keeps its ports, so they are none of those that systems give to
+/// outgoing connections (Linux from 32768, others from 49152): while the tenant is down nothing takes
+/// them by chance.
+const PORTS: std::ops::Range<u16> = 20_000..32_000;
+
+/// How many of these are tried before the system is asked for any.
+const TRIES: u32 = 64;
+
+/// Listens on a port that a new world may keep.
+async fn on_a_port_to_keep() -> std::io::Result<TcpListener> {
+    for _ in 0..TRIES {
+        let [high, low, ..] = Uuid::new_v4().into_bytes();
+        let port = PORTS.start + u16::from_be_bytes([high, low]) % (PORTS.end - PORTS.start);
+        if let Ok(socket) = TcpListener::bind(("127.0.0.1", port)).await {
+            return Ok(socket);
+        }
+    }
+    TcpListener::bind(("127.0.0.1", 0)).await
+}
+
+/// Listens for every listener, on its port or on one that is free.
 async fn bind(
     ports: &BTreeMap<String, u16>,
     secure: bool,
@@ -247,15 +268,18 @@ async fn bind(
     let mut sockets = Vec::new();
     let mut bound = BTreeMap::new();
     for listener in Listener::ALL {
-        let port = ports.get(listener.name()).copied().unwrap_or(0);
+        let kept = ports.get(listener.name()).copied();
+        let port = kept.unwrap_or(0);
         let fault = |source| StartError::Port {
             port,
             listener: listener.name(),
             source,
         };
-        let socket = TcpListener::bind(("127.0.0.1", port))
-            .await
-            .map_err(fault)?;
+        let socket = match kept {
+            Some(port) => TcpListener::bind(("127.0.0.1", port)).await,
+            None => on_a_port_to_keep().await,
+        };
+        let socket = socket.map_err(fault)?;
         let address = socket.local_addr().map_err(fault)?;
         bound.insert(listener.name(), address.port());
         sockets.push((listener, socket));

@@ -198,8 +198,9 @@ impl Person {
     /// Waits until the target's Finance and Operations answers with this status.
     pub(crate) fn waits_until_finance_answers(&self, status: u16) {
         let began = Instant::now();
-        let (finance, token) = self.signed_in();
         loop {
+            // Anew each time: the tenant's hours are seconds, and a token lasts one.
+            let (finance, token) = self.signed_in();
             let request = self.client.get(format!("{finance}/data/LegalEntities"));
             let asked = request.bearer_auth(&token).send();
             let answer = self.runtime.block_on(asked).expect("the tenant answers");
