@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Stage, Tenant, World, is, thin_text, with_endpoints};
+use crate::harness::{Answer, Stage, Tenant, World, client_secret, is, thin_text, with_endpoints};
 
 const SOURCE: &str = "11111111-1111-1111-1111-111111111111";
 const TARGET: &str = "22222222-2222-2222-2222-222222222222";
@@ -411,10 +411,7 @@ fn pitfall_21_the_persons_token_is_in_no_file_and_no_message() {
 fn an_applications_token_is_told_to_be_no_persons() {
     let stage = Stage::new();
     let tenant = stage.tenant_of(&thin_text(), &["--seed", "thin", "--dual-write", "on"]);
-    let credential = format!(
-        "{{ client-secret: {{ client: {}, secret: {{ env: SECRET }} }} }}",
-        iomcopy::rehearsal::CLIENT
-    );
+    let credential = client_secret();
     let identity = format!(
         "identity: {{ tenant: {}, default: {credential}, dual-write: {credential} }}\n",
         iomcopy::rehearsal::TENANT_DOMAIN

@@ -275,6 +275,24 @@ pub(crate) fn with_endpoints(text: &str, endpoints: &str) -> String {
     format!("{}\n{endpoints}\n", lines.join("\n"))
 }
 
+/// The tenant's application as a runbook's credential, its secret in the variable `SECRET`.
+pub(crate) fn client_secret() -> String {
+    format!(
+        "{{ client-secret: {{ client: {}, secret: {{ env: SECRET }} }} }}",
+        iomcopy::rehearsal::CLIENT
+    )
+}
+
+/// The form by which the tenant's application asks the authority for a token for this origin.
+pub(crate) fn token_request(origin: &str) -> String {
+    format!(
+        "grant_type=client_credentials&client_id={}&client_secret={}&scope={}/.default",
+        iomcopy::rehearsal::CLIENT,
+        iomcopy::rehearsal::SECRET,
+        origin.replace(':', "%3A").replace('/', "%2F"),
+    )
+}
+
 /// What the tenant holds, and every request that it heard.
 pub(crate) struct World {
     pub(crate) objects: BTreeMap<String, Value>,

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Stage, Tenant, World, is, thin_text, with_endpoints};
+use crate::harness::{
+    Answer, Stage, Tenant, World, client_secret, is, thin_text, token_request, with_endpoints,
+};
 use crate::kills::is_the_same;
 
 const TARGET: &str = "22222222-2222-2222-2222-222222222222";
@@ -175,12 +177,7 @@ impl Person {
     /// Signs in to the target's Finance and Operations; its address and a token.
     fn signed_in(&self) -> (String, String) {
         let finance = self.origin("finance-operations-target");
-        let form = format!(
-            "grant_type=client_credentials&client_id={}&client_secret={}&scope={}/.default",
-            iomcopy::rehearsal::CLIENT,
-            iomcopy::rehearsal::SECRET,
-            finance.replace(':', "%3A").replace('/', "%2F"),
-        );
+        let form = token_request(&finance);
         let url = format!(
             "{}/{}/oauth2/v2.0/token",
             self.origin("authority"),
@@ -519,10 +516,7 @@ fn a_quota_that_people_have_spent_stops_the_run_before_anything_is_sent() {
 fn pitfall_3_an_applications_token_cannot_refresh() {
     let stage = Stage::new();
     let running = tenant(&stage, &runbook(), &[]);
-    let credential = format!(
-        "{{ client-secret: {{ client: {}, secret: {{ env: SECRET }} }} }}",
-        iomcopy::rehearsal::CLIENT
-    );
+    let credential = client_secret();
     let identity = format!(
         "identity: {{ tenant: {}, default: {credential} }}\n",
         iomcopy::rehearsal::TENANT_DOMAIN

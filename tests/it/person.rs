@@ -6,7 +6,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::harness::Stage;
+use crate::harness::{Stage, token_request};
 
 /// A person who has signed in to the target.
 pub(crate) struct Person<'a> {
@@ -41,12 +41,7 @@ impl<'a> Person<'a> {
         let root = text(&metadata["instanceUrl"])
             .trim_end_matches('/')
             .to_owned();
-        let form = format!(
-            "grant_type=client_credentials&client_id={}&client_secret={}&scope={}/.default",
-            iomcopy::rehearsal::CLIENT,
-            iomcopy::rehearsal::SECRET,
-            root.replace(':', "%3A").replace('/', "%2F"),
-        );
+        let form = token_request(&root);
         let url = format!(
             "{}/{}/oauth2/v2.0/token",
             address("authority"),
