@@ -224,6 +224,12 @@ impl Stage {
     }
 }
 
+/// Runs every case of a long campaign when `IOMCOPY_CAMPAIGN=full` is set; otherwise a sample, so that
+/// the whole suite stays short.
+pub(crate) fn is_full_campaign() -> bool {
+    std::env::var("IOMCOPY_CAMPAIGN").is_ok_and(|value| value == "full")
+}
+
 /// Appends a line to a world's file, as the tenant itself would write it.
 fn edit(path: &Path, puts: &serde_json::Map<String, Value>) {
     let text = fs::read_to_string(path).expect("the world can be read");
