@@ -333,6 +333,15 @@ impl World {
         world
     }
 
+    /// The world as it was before anything was done.
+    pub(crate) fn as_seeded(&self) -> Self {
+        Self {
+            objects: self.seed.clone(),
+            seed: self.seed.clone(),
+            requests: Vec::new(),
+        }
+    }
+
     /// The target's rows of a table.
     pub(crate) fn rows(&self, table: &str) -> Vec<&Value> {
         self.rows_of("target", table)

@@ -12,6 +12,7 @@
 //! - `lcs`: a target that Lifecycle Services manage: refresh and copy at once, kills, bad ends.
 //!   `lcs_by_hand`: the same, refreshed by a person.
 //! - `lies`: writes that are accepted and ignored; nothing claims success.
+//! - `old_journals`: state files that released programs wrote are resumed.
 //! - `outputs`: `--output json` of every command, against its own schema.
 //! - `plans`: the forecast, and plans that are approved.
 //! - `probes`: `verify` tells what is left; what preflight cannot know is a task. `troubles`: what
@@ -30,6 +31,7 @@ mod kills;
 mod lcs;
 mod lcs_by_hand;
 mod lies;
+mod old_journals;
 mod outputs;
 mod person;
 mod pipelines;
