@@ -136,6 +136,22 @@ impl State {
         Ok(())
     }
 
+    /// The state as it will be once a new process has recorded `reopened`: for a plan, and for what
+    /// is asked before anything is written.
+    pub fn as_reopened(&self, reopened: Reopened) -> Result<Self, IllegalTransition> {
+        let entry = Entry {
+            number: self.next_number,
+            time: self.last_time,
+            record: Record::from(reopened.clone()),
+        };
+        let mut state = self.clone();
+        state.running = None;
+        state
+            .reopen(&entry, &reopened)
+            .map_err(|why| illegal(&entry, why))?;
+        Ok(state)
+    }
+
     /// A run that is opened again has not finished; its confirmation is asked for anew.
     fn reopen(&mut self, entry: &Entry, reopened: &Reopened) -> Result<(), Refused> {
         if let Some((step, _)) = &self.running {

@@ -150,7 +150,7 @@ pub(super) fn occupancy(state_file: &Path) -> Result<Occupancy, JournalError> {
 }
 
 /// The machine's host name.
-pub(super) fn this_host() -> String {
+pub fn this_host() -> String {
     fs::read_to_string("/proc/sys/kernel/hostname")
         .ok()
         .or_else(|| std::env::var("HOSTNAME").ok())

@@ -19,7 +19,8 @@
 //! - `line`: one line to bytes and back; the checksum comes last and is compared as text.
 //! - `state`, `fold`: what the records add up to. One function decides which record may follow
 //!   which, live and on replay.
-//! - `opening`, `handle`: taking a file, and what everyone else writes and reads by.
+//! - `opening`, `handle`: taking a file (held first, without a write; then opened), and what everyone
+//!   else writes and reads by.
 //! - `replay`: reads and verifies; tells a torn end (a write that did not finish) from damage.
 //! - `writer`: the one thread that writes. After a failed write or sync nothing is written again.
 //! - `seal`: captures closed, read back from a fresh handle and copied into a read-only file.
@@ -47,8 +48,8 @@ mod writer;
 pub use error::{IllegalTransition, JournalError};
 pub use handle::Journal;
 pub use inspect::{CutSummary, Reading, check, cut, read};
-pub use lock::{Holder, Lock, Occupancy};
-pub use opening::{Opening, Repair, begin, exists, resume};
+pub use lock::{Holder, Lock, Occupancy, this_host};
+pub use opening::{Held, Opening, Repair, begin, exists, hold, resume};
 pub use payload::{
     Abandoned, Began, Captured, ChangeKind, Closed, Completed, Confirmed, Cut, Done, Ended, Failed,
     Finished, Intent, LaunchOutcome, Launched, Opened, PhaseBegan, PhaseEnded, Pinned,

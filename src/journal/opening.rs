@@ -3,6 +3,9 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::Timestamp;
 
 use crate::clock::Clock;
 
@@ -14,7 +17,7 @@ use super::lock::{self, Lock};
 use super::payload::{Began, Cut, Opened, Takeover};
 use super::record::{FORMAT, Record, RunId};
 use super::replay::{self, Torn};
-use super::state::State;
+use super::state::{Stamped, State};
 use super::writer::{StateFile, Writer};
 
 /// An open state file.
@@ -57,12 +60,22 @@ impl From<&Repair> for Cut {
 ///
 /// The format is always [`FORMAT`], whatever `began` says. The file appears with both records in it or not at all, so a kill leaves no empty one.
 pub fn begin(path: &Path, clock: Clock, began: Began) -> Result<Opening, JournalError> {
+    let lock = Lock::acquire(path, clock.time_of_day())?;
+    begin_locked(path, lock, clock, began)
+}
+
+/// The same under a lock that this process holds already.
+fn begin_locked(
+    path: &Path,
+    lock: Lock,
+    clock: Clock,
+    began: Began,
+) -> Result<Opening, JournalError> {
     let began = Began {
         format: FORMAT,
         ..began
     };
     let time = clock.time_of_day();
-    let lock = Lock::acquire(path, time)?;
     file::refuse_link(path)?;
     let run = RunId::new(time);
     let mut chain = Chain::new(run);
@@ -102,29 +115,44 @@ pub fn begin(path: &Path, clock: Clock, began: Began) -> Result<Opening, Journal
     })
 }
 
-/// Goes on with a run: takes the lock, verifies every line, cuts a torn end off (keeping it in
-/// `<file>.torn-<n>`), and writes `opened`, with `cut` and `takeover` where they are due.
+/// Resumes a run: [`hold`], then [`Held::open`].
+pub fn resume(path: &Path, clock: Clock, takeover: bool) -> Result<Opening, JournalError> {
+    hold(path, clock.time_of_day(), takeover)?.open(clock)
+}
+
+/// A state file that this process has locked and verified, and has not written.
+///
+/// A command that is refused drops it, and the file keeps every byte. A command that goes on opens
+/// it.
+#[derive(Debug)]
+pub struct Held {
+    path: PathBuf,
+    lock: Lock,
+    file: File,
+    bytes: Vec<u8>,
+    torn: Option<Torn>,
+    chain: Chain,
+    state: Arc<State>,
+}
+
+/// Takes the lock of a state file at `time` and verifies every line, without writing anything.
 ///
 /// Without `takeover` it fails with [`JournalError::OtherMachine`] where the last process was on
 /// another machine and did not close the file. Damage, a newer format and records of unknown kinds
-/// are refused, and the file is then left as it was.
-pub fn resume(path: &Path, clock: Clock, takeover: bool) -> Result<Opening, JournalError> {
+/// are refused.
+pub fn hold(path: &Path, time: Timestamp, takeover: bool) -> Result<Held, JournalError> {
     if !exists(path) {
         // Looked for first, so that no lock file is left beside nothing.
         return Err(JournalError::NotFound {
             path: path.to_owned(),
         });
     }
-    let lock = Lock::acquire(path, clock.time_of_day())?;
+    let lock = Lock::acquire(path, time)?;
     let file = file::open_private(path, lock.owner())?;
     let bytes = file::read_all(&file, path)?;
     let replay = replay::replay(path, &bytes);
     let (state, chain) = replay.writable(path)?;
-    let foreign = state
-        .opened
-        .as_ref()
-        .filter(|opened| state.is_open() && opened.host != lock::this_host());
-    if let Some(opened) = foreign
+    if let Some(opened) = left_open_elsewhere(state)
         && !takeover
     {
         return Err(JournalError::OtherMachine {
@@ -134,34 +162,90 @@ pub fn resume(path: &Path, clock: Clock, takeover: bool) -> Result<Opening, Jour
             since: opened.time,
         });
     }
-    let repair = replay
-        .torn
-        .map(|torn| cut_torn(path, &file, &bytes, torn))
-        .transpose()?;
-    let mut records = vec![Record::from(this_process())];
-    records.extend(repair.as_ref().map(|repair| Cut::from(repair).into()));
-    records.extend(foreign.map(|opened| Takeover::of(opened, opened.time).into()));
-    let length = repair
-        .as_ref()
-        .map_or(bytes.len() as u64, |repair| repair.at);
-    let mut writer = Writer::new(
-        path,
-        Box::new(StateFile {
-            file,
-            path: path.to_owned(),
-        }),
-        clock,
-        chain,
-        length,
-        state.clone(),
-    );
-    writer.write(records)?;
-    Ok(Opening {
-        journal: Journal::start(path, writer, lock.clone())?,
-        resumed: true,
-        repair,
+    let (state, torn) = (Arc::new(state.clone()), replay.torn);
+    Ok(Held {
+        path: path.to_owned(),
         lock,
+        file,
+        bytes,
+        torn,
+        chain,
+        state,
     })
+}
+
+/// The last process that took the file, where it was on another machine and did not close it.
+fn left_open_elsewhere(state: &State) -> Option<&Stamped<Opened>> {
+    let last = state.opened.as_ref().filter(|_| state.is_open());
+    last.filter(|opened| opened.host != lock::this_host())
+}
+
+impl Held {
+    /// What the file's records add up to.
+    pub fn state(&self) -> Arc<State> {
+        Arc::clone(&self.state)
+    }
+
+    /// Goes on with the run: cuts a torn end off (keeping it in `<file>.torn-<n>`), and writes
+    /// `opened`, with `cut` and `takeover` where they are due.
+    pub fn open(self, clock: Clock) -> Result<Opening, JournalError> {
+        let Self {
+            path,
+            lock,
+            file,
+            bytes,
+            torn,
+            chain,
+            state,
+        } = self;
+        let repair = torn
+            .map(|torn| cut_torn(&path, &file, &bytes, torn))
+            .transpose()?;
+        let foreign = left_open_elsewhere(&state);
+        let mut records = vec![Record::from(this_process())];
+        records.extend(repair.as_ref().map(|repair| Cut::from(repair).into()));
+        records.extend(foreign.map(|opened| Takeover::of(opened, opened.time).into()));
+        let length = repair
+            .as_ref()
+            .map_or(bytes.len() as u64, |repair| repair.at);
+        let storage = StateFile {
+            file,
+            path: path.clone(),
+        };
+        let mut writer = Writer::new(
+            &path,
+            Box::new(storage),
+            clock,
+            chain,
+            length,
+            State::clone(&state),
+        );
+        writer.write(records)?;
+        Ok(Opening {
+            journal: Journal::start(&path, writer, lock.clone())?,
+            resumed: true,
+            repair,
+            lock,
+        })
+    }
+
+    /// Closes the run, moves its file to `archived`, and begins a new run in its place. The lock is
+    /// held over all of it, so no other process can take the path in between.
+    pub async fn replace(
+        self,
+        archived: &Path,
+        clock: Clock,
+        began: Began,
+    ) -> Result<Opening, JournalError> {
+        let (path, lock) = (self.path.clone(), self.lock.clone());
+        let old = self.open(clock.clone())?;
+        old.journal.close("archived", 0, None).await?;
+        drop(old);
+        // The name holds the run's id, and nobody else may write here: nothing is overwritten.
+        fs::rename(&path, archived).map_err(JournalError::io("archiving the state file", &path))?;
+        file::sync_folder(&path)?;
+        begin_locked(&path, lock, clock, began)
+    }
 }
 
 /// Does a state file stand at this path?
@@ -251,6 +335,40 @@ mod tests {
         );
         // Nothing is left beside the file but its lock.
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_held_and_not_opened_keeps_every_byte() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("uat.jsonl");
+        drop(begin(&path, clock(), began()).unwrap());
+        let torn = [&fs::read(&path).unwrap()[..], b"{\"n\":3,"].concat();
+        write_private(&path, &torn);
+        let held = hold(&path, clock().time_of_day(), true).unwrap();
+        assert_eq!(held.state().openings, 1);
+        let second = resume(&path, clock(), false).unwrap_err();
+        assert!(matches!(second, JournalError::Locked { .. }), "{second}");
+        drop(held);
+        assert_eq!(fs::read(&path).unwrap(), torn);
+        // The file and its lock: the torn end is not kept aside either.
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_run_is_archived_and_another_begins_under_one_lock() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, archived) = (folder.path().join("uat.jsonl"), folder.path().join("old"));
+        drop(begin(&path, clock(), began()).unwrap());
+        let held = hold(&path, clock().time_of_day(), false).unwrap();
+        let old = held.state().run;
+        let opening = held.replace(&archived, clock(), began()).await.unwrap();
+        assert!(!opening.resumed);
+        assert_ne!(opening.journal.state().run, old);
+        assert_eq!(kinds(&path), ["began", "opened"]);
+        assert_eq!(kinds(&archived), ["began", "opened", "opened", "closed"]);
+        assert_eq!(read(&archived).unwrap().state.run, old);
+        let second = resume(&path, clock(), false).unwrap_err();
+        assert!(matches!(second, JournalError::Locked { .. }), "{second}");
     }
 
     #[tokio::test]
