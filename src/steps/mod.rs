@@ -44,6 +44,7 @@ mod summary;
 mod tenant_set;
 mod view;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -56,7 +57,9 @@ pub use refresh::{Refresh, Secrets};
 pub use summary::{Summary, summary};
 pub use view::Forecast;
 
-use crate::engine::{Phase, Step};
+use self::providers::Catalogue;
+use self::view::View;
+use crate::engine::{Failure, Phase, Step};
 use crate::runbook::{StepName, Word as _};
 
 /// The names of the eight steps, in order.
@@ -71,8 +74,21 @@ pub const NAMES: [&str; 8] = [
     "reconfigure-dual-write",
 ];
 
+/// The seal that is made before the copy: what the target had.
+pub const BEFORE_COPY: &str = seals::BEFORE_COPY;
+
 /// The seals that are made anew when one provider is reinstalled again.
 pub const RESEALED: [&str; 2] = [seals::ORCHESTRATIONS, seals::PROVIDERS];
+
+/// The logical names of the definitions of the providers that are installed in the target, in order.
+pub async fn installed_definitions(refresh: &Refresh) -> Result<BTreeSet<String>, Failure> {
+    let catalogue = Catalogue::read(refresh, View::Target(&refresh.target)).await?;
+    let definitions = catalogue.providers.values();
+    let definitions = definitions.filter_map(|provider| catalogue.definition_of(provider));
+    Ok(definitions
+        .map(|definition| definition.logical_name.clone())
+        .collect())
+}
 
 /// The eight steps in order, as this runbook wants them.
 pub fn all(refresh: &Arc<Refresh>) -> Vec<Step> {

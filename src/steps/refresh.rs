@@ -54,6 +54,9 @@ pub struct Refresh {
     pub clock: Clock,
     /// The application id that the program signs in with, where it is an application.
     pub application: Option<String>,
+    /// Does the operator accept that an unfinished run has left traces in the target, so that what
+    /// the target had before it is lost or comes from a copy of a seal?
+    pub accepts_traces: bool,
     /// How each service is signed in to that the runbook speaks to.
     pub sign_ins: Vec<(ServiceKey, SignIn)>,
 }

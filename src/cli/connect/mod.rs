@@ -237,6 +237,7 @@ pub(super) async fn connect(
             secret.read(&folder, &|name| std::env::var_os(name))
         }),
         application: signing.application,
+        accepts_traces: false,
         sign_ins,
         runbook: Arc::new(runbook),
     };

@@ -12,6 +12,7 @@ use crate::clients::{Dataverse, Environment};
 use crate::engine::{Capture, Captured, Failure, Known};
 use crate::runbook::{IomTable, Word as _};
 use crate::steps::names::Names;
+use crate::steps::probes::UNFINISHED_RUN;
 use crate::steps::{Refresh, reconfigure_dual_write, seals};
 
 /// What is captured from the target.
@@ -77,7 +78,7 @@ impl Capture for BeforeCopy {
         seals::BEFORE_COPY
     }
 
-    async fn list(&self, _known: &Known) -> Result<Vec<Captured>, Failure> {
+    async fn list(&self, known: &Known) -> Result<Vec<Captured>, Failure> {
         let refresh = &self.0;
         let target = refresh.bap.environment(refresh.target_id()).await?;
         let Some(target) = target else {
@@ -109,6 +110,12 @@ impl Capture for BeforeCopy {
         while let Some(list) = lists.next().await {
             captures.extend(list?);
         }
+        // Where a plan is only shown, preflight says so. A run that does not reinstall the providers
+        // does not restore their settings either.
+        let restores = refresh.runbook.steps.reinstall_providers.skip.is_none();
+        if restores && !known.is_planning() && !refresh.accepts_traces {
+            refuse_copied(&captures)?;
+        }
         captures.extend(reconfigure_dual_write::capture(refresh).await?);
         if is_linked(refresh) {
             if let Some(finance) = &refresh.target_finance {
@@ -135,4 +142,55 @@ fn restored_fields(environment: &Environment) -> String {
         .as_ref()
         .and_then(|d| d.security_group.clone());
     json!([environment.display_name, group]).to_string()
+}
+
+/// Refuses to capture a target that holds the source's own providers: an earlier copy brought them,
+/// no run took it to its end, and what would be captured as the target's is the source's.
+fn refuse_copied(captures: &[Captured]) -> Result<(), Failure> {
+    let ids = |side: &str| -> BTreeSet<&str> {
+        let prefix = format!("{side}/{}/", IomTable::Provider.word());
+        let keys = captures.iter().map(|captured| captured.key.as_str());
+        keys.filter_map(|key| key.strip_prefix(&prefix)).collect()
+    };
+    let (source, target) = (ids(SOURCE), ids(TARGET));
+    let both: Vec<&str> = source.intersection(&target).copied().collect();
+    if both.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::refused(format!(
+        "the target holds providers under the source's ids ({}): an earlier copy was not taken to \
+         its end, and the target's own settings cannot be read from it",
+        both.join(", ")
+    ))
+    .with_help(UNFINISHED_RUN))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::FailureKind;
+
+    fn captured(key: &str) -> Captured {
+        Captured {
+            key: key.to_owned(),
+            etag: None,
+            text: "{}".to_owned(),
+            compared: None,
+        }
+    }
+
+    #[test]
+    fn a_target_that_holds_the_sources_providers_is_not_captured() {
+        let own = [captured("source/provider/1"), captured("target/provider/2")];
+        assert!(refuse_copied(&own).is_ok());
+        let empty = [
+            captured("source/provider/1"),
+            captured("target/provider-action/1"),
+        ];
+        assert!(refuse_copied(&empty).is_ok());
+        let copied = [captured("source/provider/1"), captured("target/provider/1")];
+        let failure = refuse_copied(&copied).unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Refused);
+        assert!(failure.help.unwrap().contains("--from-capture"));
+    }
 }

@@ -18,6 +18,7 @@ mod services;
 mod verify;
 
 pub use finding::{Finding, Verdict};
+pub(super) use preflight::UNFINISHED_RUN;
 pub use preflight::preflight;
 pub(super) use questions::questions;
 pub use verify::verify;

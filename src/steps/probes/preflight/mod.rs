@@ -17,6 +17,7 @@
 //! removal.rs        rows by which the tenant forbids the deletion of a provider
 //! orchestrations.rs graphs that can be edited, slots that dangle
 //! dual_write.rs     is dual-write in use in the target, and is its link the target's own?
+//! traces.rs         has another run left the target unfinished?
 //! ```
 
 mod access;
@@ -33,9 +34,11 @@ mod removal;
 mod roles;
 mod sight;
 mod solutions;
+mod traces;
 mod wiring;
 
 use self::sight::Sight;
+pub(in crate::steps) use self::traces::REMEDY as UNFINISHED_RUN;
 use super::finding::Finding;
 use super::services::finance_and_operations;
 use crate::engine::{Failure, Known};
@@ -59,6 +62,7 @@ pub async fn preflight(refresh: &Refresh) -> Result<Vec<Finding>, Failure> {
     }
     findings.extend(database::ask(refresh).await?);
     let sight = Box::pin(Sight::read(refresh)).await?;
+    findings.extend(traces::ask(refresh, &sight));
     findings.extend(access::owners(refresh).await?);
     findings.extend(roles::ask(refresh).await?);
     findings.extend(wiring::ask(refresh, &sight));

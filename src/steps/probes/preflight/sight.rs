@@ -41,6 +41,7 @@ pub(super) struct Sight {
 /// What the target holds before the copy.
 pub(super) struct TargetSight {
     pub(super) catalogue: Reading<Catalogue>,
+    pub(super) orchestrations: Reading<Rows>,
     pub(super) provider_references: Reading<Rows>,
     pub(super) reference_definitions: Reading<Rows>,
     /// Dual-write's runtime configuration; no rows where there is no such table.
@@ -97,14 +98,16 @@ impl TargetSight {
         let names = Names::of(refresh);
         let target = View::Target(&refresh.target);
         let iom = |table| iom_rows(target, names, table);
-        let (catalogue, provider_references, reference_definitions, dual_write) = try_join!(
+        let (catalogue, orchestrations, provider_references, reference_definitions, dual_write) = try_join!(
             async { kept(Catalogue::read(refresh, target).await) },
+            iom(IomTable::Orchestration),
             iom(IomTable::ProviderConnectionReference),
             iom(IomTable::ProviderDefinitionConnectionReference),
             rows_if_there(target, "msdyn_dualwriteruntimeconfig"),
         )?;
         Ok(Self {
             catalogue,
+            orchestrations,
             provider_references,
             reference_definitions,
             dual_write,
