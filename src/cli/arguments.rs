@@ -135,8 +135,9 @@ pub(super) struct RunArguments {
     /// Archive the state file of a run that has ended, and begin a new refresh
     #[arg(long)]
     pub(super) fresh: bool,
-    /// With --fresh: also where steps 5 to 7 have begun and not ended
-    #[arg(long, requires = "fresh")]
+    /// Begin a refresh although an earlier one has not put back what the target had before it: its
+    /// settings are given up, or taken with --from-capture
+    #[arg(long)]
     pub(super) abandon_captures: bool,
     /// Take the captures of a seal from its read-only copy; may be given more than once
     #[arg(long, value_name = "FILE")]
@@ -156,6 +157,8 @@ impl RunArguments {
             runbook: self.runbook.clone(),
             detailed_exitcode: false,
             out: None,
+            provider: self.provider.clone(),
+            fresh: self.fresh,
         }
     }
 }
@@ -171,6 +174,12 @@ pub(super) struct PlanArguments {
     /// Save the plan, to be approved and given to `run --plan`
     #[arg(long, value_name = "FILE")]
     pub(super) out: Option<PathBuf>,
+    /// Of `run --dry-run --again`: the provider's definition
+    #[arg(skip)]
+    pub(super) provider: Option<String>,
+    /// Of `run --dry-run --fresh`
+    #[arg(skip)]
+    pub(super) fresh: bool,
 }
 
 /// What a command about one runbook takes.

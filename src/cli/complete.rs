@@ -1,5 +1,7 @@
 //! `iomcopy complete`: a manual task is done: the evidence is read and recorded, or waived.
 
+use std::sync::Arc;
+
 use serde_json::json;
 
 use super::arguments::{CompleteArguments, Output};
@@ -11,8 +13,9 @@ use crate::clock::Clock;
 use crate::engine::{
     Failure, FailureKind, Known, Narrator, Phase, Work, Worksheet, proved, unreadable_evidence,
 };
-use crate::journal::{self, Completed, Opening};
+use crate::journal::{self, Completed, Held, State};
 use crate::report::{CompleteDocument, TaskOutcome, Version, document as written};
+use crate::runbook::Runbook;
 use crate::steps;
 use crate::text::escape;
 
@@ -25,43 +28,9 @@ pub(super) async fn complete(
 ) -> Result<u8, Failure> {
     let runbook = document::read(&arguments.runbook)?;
     let path = session.state_path(&arguments.runbook, &runbook.name.value);
-    let opening = journal::resume(&path, Clock::new(1.0), false)?;
-    let result = record(session, arguments, runbook, &opening).await;
-    let (reason, exit, message) = match &result {
-        Ok(_) => ("waiting", DONE, None),
-        Err(failure) => (
-            "waiting",
-            session.code(failure.kind),
-            Some(failure.message.clone()),
-        ),
-    };
-    opening.journal.close(reason, exit, message).await?;
-    result
-}
-
-async fn record(
-    session: &Session,
-    arguments: &CompleteArguments,
-    runbook: crate::runbook::Runbook,
-    opening: &Opening,
-) -> Result<u8, Failure> {
+    let held = journal::hold(&path, Clock::new(1.0).time_of_day(), false)?;
     let task = &arguments.task;
-    let state = opening.journal.state();
-    if !state.waiting().any(|waiting| waiting.waiting.task == *task) {
-        let open: Vec<&str> = state
-            .waiting()
-            .map(|waiting| waiting.waiting.task.as_str())
-            .collect();
-        let open = if open.is_empty() {
-            "none is".to_owned()
-        } else {
-            format!("open: {}", open.join(", "))
-        };
-        return Err(Failure::new(
-            FailureKind::Wrong,
-            format!("no task '{task}' is open; {open}"),
-        ));
-    }
+    require_open(&held.state(), task)?;
     if let Some(reason) = &arguments.waive {
         let waived = Completed {
             task: task.clone(),
@@ -69,12 +38,54 @@ async fn record(
             who: who(),
             waived: Some(reason.clone()),
         };
-        opening.journal.append(waived).await?;
+        record(held, waived).await?;
         let line = format!("waived: {task} ({reason}); it stands in the state file");
         let outcome = TaskOutcome::Waived;
         tell(session, task, outcome, Some(reason), &line);
         return Ok(DONE);
     }
+    prove(session, runbook, &held.state(), task).await?;
+    record(held, proved(task, who())).await?;
+    let line = format!("done: {task}; the tenant shows it");
+    tell(session, task, TaskOutcome::Done, None, &line);
+    Ok(DONE)
+}
+
+/// Refuses a task that does not wait for a person.
+fn require_open(state: &State, task: &str) -> Result<(), Failure> {
+    if state.waiting().any(|waiting| waiting.waiting.task == *task) {
+        return Ok(());
+    }
+    let open: Vec<&str> = state
+        .waiting()
+        .map(|waiting| waiting.waiting.task.as_str())
+        .collect();
+    let open = if open.is_empty() {
+        "none is".to_owned()
+    } else {
+        format!("open: {}", open.join(", "))
+    };
+    Err(Failure::new(
+        FailureKind::Wrong,
+        format!("no task '{task}' is open; {open}"),
+    ))
+}
+
+/// Opens the state file for this one record: a call that is refused leaves it as it was.
+async fn record(held: Held, completed: Completed) -> Result<(), Failure> {
+    let opening = held.open(Clock::new(1.0))?;
+    opening.journal.append(completed).await?;
+    opening.journal.close("waiting", DONE, None).await?;
+    Ok(())
+}
+
+/// Reads the evidence of a task from the tenant; fails with what is left where it is not done.
+async fn prove(
+    session: &Session,
+    runbook: Runbook,
+    state: &Arc<State>,
+    task: &str,
+) -> Result<(), Failure> {
     let connected =
         connect::connect(session, runbook, |clock| Narrator::new(clock, Vec::new())).await?;
     let list = steps::all(&connected.refresh);
@@ -85,21 +96,18 @@ async fn record(
             format!("'{task}' is no phase that a person completes"),
         ));
     };
-    let known = Known::from_journal(state);
+    let known = Known::from_journal(Arc::clone(state));
     let left = survey.survey(&known).await;
     connected.stop().await;
     let left = left.map_err(|failure| failure.during(unreadable_evidence(task)))?;
-    if !left.is_empty() {
-        let worksheet = Worksheet::of(&left);
-        for line in worksheet.instructions() {
-            session.printer.remark(&format!("  [ ] {}", escape(line)));
-        }
-        return Err(worksheet.undone(task));
+    if left.is_empty() {
+        return Ok(());
     }
-    opening.journal.append(proved(task, who())).await?;
-    let line = format!("done: {task}; the tenant shows it");
-    tell(session, task, TaskOutcome::Done, None, &line);
-    Ok(DONE)
+    let worksheet = Worksheet::of(&left);
+    for line in worksheet.instructions() {
+        session.printer.remark(&format!("  [ ] {}", escape(line)));
+    }
+    Err(worksheet.undone(task))
 }
 
 /// Says how the task ended: as one line, or as one JSON document.

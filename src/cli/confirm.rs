@@ -1,8 +1,11 @@
 //! The confirmation: the operator names the target.
 
-use std::io::BufRead as _;
+use std::io::{BufRead, BufReader, Read};
+
+use tokio::sync::oneshot;
 
 use super::session::{Session, variable};
+use crate::cancellation::Cancellation;
 use crate::engine::{Failure, FailureKind, Plan};
 use crate::journal::Confirmed;
 use crate::report::expected;
@@ -10,7 +13,7 @@ use crate::text::count;
 
 /// Asks for the target's name, or takes it from the flag. Takes the plan that is confirmed and its
 /// digest; returns the record of the confirmation.
-pub(super) fn confirm(
+pub(super) async fn confirm(
     session: &Session,
     given: Option<&str>,
     target: &str,
@@ -26,7 +29,7 @@ pub(super) fn confirm(
             .with_help("give the target's display name exactly"));
         }
         None if Session::can_ask() => {
-            ask(session, target, plan)?;
+            ask(session, target, plan).await?;
             "typed"
         }
         None => {
@@ -40,6 +43,9 @@ pub(super) fn confirm(
             .with_help(format!("look at `iomcopy plan`, then run with --confirm-target \"{target}\"")));
         }
     };
+    if session.cancellation.asked() {
+        return Err(stopped());
+    }
     Ok(Confirmed {
         who: who(),
         how: how.to_owned(),
@@ -49,7 +55,7 @@ pub(super) fn confirm(
     })
 }
 
-fn ask(session: &Session, target: &str, plan: &Plan) -> Result<(), Failure> {
+async fn ask(session: &Session, target: &str, plan: &Plan) -> Result<(), Failure> {
     session.printer.complain(&format!(
         "This overwrites '{target}': {}, of which {} cannot be undone (`iomcopy plan` lists them).\n\
          {}.",
@@ -58,14 +64,44 @@ fn ask(session: &Session, target: &str, plan: &Plan) -> Result<(), Failure> {
         expected(plan)
     ));
     session.printer.ask("Type the target's name to begin: ");
-    let mut answer = String::new();
-    let read = std::io::stdin().lock().read_line(&mut answer);
-    if read.is_err() || answer.trim() != target {
+    let answer = read_line(std::io::stdin(), &session.cancellation).await?;
+    if answer.is_none_or(|answer| answer.trim() != target) {
         return Err(Failure::refused(
             "the name that was typed is not the target's; nothing was begun",
         ));
     }
     Ok(())
+}
+
+/// One line from `input`; none where it cannot be read. A request to stop ends the wait at once:
+/// what is typed after it has no effect.
+///
+/// A blocking read cannot be cancelled, so a thread does it. Nothing waits for that thread, and it
+/// ends with the process.
+async fn read_line(
+    input: impl Read + Send + 'static,
+    cancellation: &Cancellation,
+) -> Result<Option<String>, Failure> {
+    let (answer, answered) = oneshot::channel();
+    let reading = std::thread::Builder::new()
+        .name("prompt".to_owned())
+        .spawn(move || {
+            let mut line = String::new();
+            let read = BufReader::new(input).read_line(&mut line);
+            // Nobody listens any more where the program was asked to stop.
+            drop(answer.send(read.ok().map(|_| line)));
+        });
+    reading.map_err(|error| Failure::failed(format!("the prompt cannot be read: {error}")))?;
+    tokio::select! {
+        biased;
+        () = cancellation.on_ask() => Err(stopped()),
+        line = answered => Ok(line.unwrap_or_default()),
+    }
+}
+
+/// The operator stopped the program before the confirmation took effect.
+fn stopped() -> Failure {
+    Failure::interrupted().with_help("nothing was changed; run again to confirm")
 }
 
 /// Who is at the keyboard, as the system knows.
@@ -74,4 +110,47 @@ pub(super) fn who() -> String {
         .iter()
         .find_map(|name| variable(name))
         .unwrap_or_else(|| "unknown".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_request_to_stop_ends_the_prompt_at_once() {
+        let (input, mut keyboard) = std::io::pipe().unwrap();
+        let cancellation = Cancellation::new();
+        let stop = async {
+            tokio::task::yield_now().await;
+            cancellation.ask();
+        };
+        // Nothing is typed: a read that blocks the program would never return.
+        let (answer, ()) = tokio::join!(read_line(input, &cancellation), stop);
+        assert_eq!(answer.unwrap_err().kind, FailureKind::Interrupted);
+        // The name that is typed afterwards has no effect, and the next prompt does not see it.
+        keyboard.write_all(b"Contoso UAT\n").unwrap();
+        let late = read_line(std::io::empty(), &cancellation).await;
+        assert_eq!(late.unwrap_err().kind, FailureKind::Interrupted);
+    }
+
+    #[tokio::test]
+    async fn a_request_to_stop_goes_before_a_name_that_is_typed() {
+        let cancellation = Cancellation::new();
+        cancellation.ask();
+        let answer = read_line(&b"Contoso UAT\n"[..], &cancellation).await;
+        assert_eq!(answer.unwrap_err().kind, FailureKind::Interrupted);
+    }
+
+    #[tokio::test]
+    async fn a_line_is_read_and_an_end_is_an_empty_line() {
+        let cancellation = Cancellation::new();
+        let typed = read_line(&b"Contoso UAT\nmore"[..], &cancellation).await;
+        assert_eq!(typed.unwrap().as_deref(), Some("Contoso UAT\n"));
+        let closed = read_line(std::io::empty(), &cancellation).await;
+        assert_eq!(closed.unwrap().as_deref(), Some(""));
+        let unreadable = read_line(&[0xff, b'\n'][..], &cancellation).await;
+        assert_eq!(unreadable.unwrap(), None);
+    }
 }

@@ -9,17 +9,20 @@
 //! connect.rs    the runbook's services, reached: rehearsal, clients, both environments
 //! confirm.rs    the target's name, typed or given
 //! pinned.rs     what a run is pinned to
+//! target_lock.rs   one run for one target on this machine
 //! usage.rs      a command line that cannot be understood
 //! ending.rs     how a process's part of a run ends
 //! notes.rs      what was found on the way and stopped nothing
 //! summary.rs    the report of a run where its pipeline shows it
 //! chosen.rs     an environment by what a person calls it
-//! fresh.rs      beginning anew: archive, captures from copies
+//! fresh.rs      a new run in the place of another: archive, captures from copies
+//! again.rs      a finished run: looked at again, or opened again for one provider
 //! saved.rs      a plan in a file, to be approved
 //! run.rs plan.rs validate.rs preflight.rs verify.rs status.rs complete.rs report.rs state.rs
 //! rehearsal.rs init.rs import_har.rs schema.rs completions.rs man.rs    the commands
 //! ```
 
+mod again;
 mod arguments;
 mod chosen;
 mod complete;
@@ -46,6 +49,7 @@ mod session;
 mod state;
 mod status;
 mod summary;
+mod target_lock;
 mod usage;
 mod validate;
 mod verify;

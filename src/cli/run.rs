@@ -4,25 +4,23 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use serde_json::json;
-
 use super::arguments::{Output, RunArguments};
-use super::confirm::{confirm, who};
+use super::confirm::confirm;
 use super::connect::{self, Connected};
 use super::ending::{close, figures, tell_end};
-use super::exit::{DONE, FAILED};
 use super::pinned::{began, same_target};
 use super::session::Session;
 use super::summary::leave_summary;
-use super::{document, fresh, preflight as probes, saved};
+use super::target_lock::TargetLock;
+use super::{again, document, fresh, preflight as probes, saved};
 use crate::clock::Clock;
 use crate::engine::{
     Context, EventKind, Executor, Failure, FailureKind, Known, Listener, Narrator, Plan, StepLine,
 };
 use crate::journal::{
-    self, Closed, LaunchOutcome, Opening, Planned, Record, Reopened, RunbookChanged, State,
+    self, CaptureCopy, Held, LaunchOutcome, Opening, Planned, Record, RunbookChanged, State,
 };
-use crate::report::{Annotated, Lines, Terminal, plan_text};
+use crate::report::{Annotated, Lines, Terminal};
 use crate::runbook::Runbook;
 use crate::steps::{self, Finding, Verdict, preflight};
 use crate::text::{count, escape, redact};
@@ -36,44 +34,117 @@ pub(super) async fn run(session: &Session, arguments: &RunArguments) -> Result<u
     result
 }
 
-/// The part of a run that holds the state file.
+/// The part of a run that holds the state file and the target. Both locks come first: a second
+/// process learns who holds them before it asks anybody anything. Nothing is written yet: a command
+/// that is refused leaves every file as it was.
 async fn locked(
     session: &Session,
     arguments: &RunArguments,
     runbook: Runbook,
     path: &Path,
 ) -> Result<u8, Failure> {
-    if arguments.fresh {
-        fresh::archive(session, path, arguments.abandon_captures).await?;
-    }
-    // The lock comes first: a second process is told who holds it before it asks anybody anything.
-    let opening = if journal::exists(path) {
-        Some(journal::resume(path, Clock::new(1.0), arguments.takeover)?)
+    let held = if journal::exists(path) {
+        let now = Clock::new(1.0).time_of_day();
+        Some(journal::hold(path, now, arguments.takeover)?)
     } else {
         None
     };
-    let result = connected(session, arguments, path, opening.as_ref(), runbook).await;
-    let Err(failure) = &result else { return result };
-    if let Some(opening) = &opening {
-        close(session, opening, Err(failure), None).await;
+    if let Some(held) = held.as_ref().filter(|_| arguments.fresh) {
+        fresh::require_replaceable(&held.state(), arguments.abandon_captures)?;
     }
+    let copies = fresh::read_copies(&arguments.from_capture)?;
+    let is_given = copies.iter().any(|copy| copy.seal == steps::BEFORE_COPY);
+    let accepts_traces = arguments.abandon_captures || is_given;
+    let mut target = TargetLock::take(session, &runbook, path)?;
+    let looks_again = held
+        .as_ref()
+        .is_some_and(|held| looks_again(arguments, held));
+    if !accepts_traces && !looks_again {
+        target.require_put_back(held.as_ref().map(|held| held.state()).as_deref())?;
+    }
+    let mut connected =
+        connect::connect(session, runbook, |clock| narrator(session, clock)).await?;
+    // Nobody else holds it yet; if somebody did, what is found would be refused.
+    if let Some(refresh) = Arc::get_mut(&mut connected.refresh) {
+        refresh.accepts_traces = accepts_traces;
+    }
+    let ready = ready(session, arguments, &connected, path, held, copies).await;
+    let result = match ready {
+        Ok(Next::Run(ready)) => carry_out(session, arguments, &connected, ready, &mut target).await,
+        Ok(Next::Ended(exit)) => Ok(exit),
+        Err(failure) => Err(failure),
+    };
+    connected.stop().await;
     result
 }
 
-/// The part of a run that needs the services.
-async fn connected(
+/// Does this call only look at a run that has finished?
+fn looks_again(arguments: &RunArguments, held: &Held) -> bool {
+    !arguments.fresh && arguments.provider.is_none() && held.state().finished.is_some()
+}
+
+/// What follows the guards.
+enum Next {
+    /// The steps.
+    Run(Ready),
+    /// Nothing: this run has finished, and was looked at again, with this exit code.
+    Ended(u8),
+}
+
+/// Asks every guard and the operator; only then opens the state file.
+async fn ready(
     session: &Session,
     arguments: &RunArguments,
+    connected: &Connected,
     path: &Path,
-    opening: Option<&Opening>,
-    runbook: Runbook,
-) -> Result<u8, Failure> {
-    let connected = connect::connect(session, runbook, |clock| narrator(session, clock)).await?;
-    let result = match opening {
-        Some(opening) => go_on(session, arguments, &connected, path, opening).await,
-        None => begin(session, arguments, &connected, path).await,
+    held: Option<Held>,
+    copies: Vec<CaptureCopy>,
+) -> Result<Next, Failure> {
+    let ready = match held {
+        Some(held) if !arguments.fresh => {
+            same_target(&held.state(), connected)?;
+            if looks_again(arguments, &held) {
+                let exit = again::look_again(session, connected, path, held).await?;
+                return Ok(Next::Ended(exit));
+            }
+            go_on(session, arguments, connected, held).await?
+        }
+        held => begin(session, arguments, connected, path, held, copies).await?,
     };
-    connected.stop().await;
+    Ok(Next::Run(ready))
+}
+
+/// A run that every guard has let through: its state file is open, and from here on is changed.
+struct Ready {
+    opening: Opening,
+    /// What is recorded first.
+    records: Vec<Record>,
+    /// What is sealed first.
+    copies: Vec<CaptureCopy>,
+}
+
+/// Records what was confirmed, and runs the steps.
+async fn carry_out(
+    session: &Session,
+    arguments: &RunArguments,
+    connected: &Connected,
+    ready: Ready,
+    target: &mut TargetLock,
+) -> Result<u8, Failure> {
+    let opening = &ready.opening;
+    target.began(session, &opening.journal.state());
+    let prepared = async {
+        if !ready.records.is_empty() {
+            opening.journal.append_all(ready.records).await?;
+        }
+        fresh::adopt(session, opening, ready.copies).await
+    };
+    if let Err(failure) = prepared.await {
+        close(session, opening, Err(&failure), None).await;
+        return Err(failure);
+    }
+    let result = execute(session, arguments, connected, opening, opening.resumed).await;
+    target.ended(&opening.journal.state());
     result
 }
 
@@ -93,15 +164,21 @@ fn narrator(session: &Session, clock: Clock) -> Narrator {
     Narrator::new(clock, vec![listener, Box::new(Arc::clone(&session.notes))])
 }
 
-/// A new run: preflight, plan, confirmation, state file, steps.
+/// A new run: preflight, plan, confirmation, state file, steps. It takes the place of `replaced`,
+/// the run that is archived, once nothing can refuse it any more.
 async fn begin(
     session: &Session,
     arguments: &RunArguments,
     connected: &Connected,
     path: &Path,
-) -> Result<u8, Failure> {
+    replaced: Option<Held>,
+    copies: Vec<CaptureCopy>,
+) -> Result<Ready, Failure> {
     let refresh = &connected.refresh;
     let runbook = &refresh.runbook;
+    if arguments.provider.is_some() {
+        return Err(again::not_finished());
+    }
     check(session, &preflight(refresh).await?)?;
     let plan = Plan::make(&steps::all(refresh), Known::nothing()).await?;
     let digest = plan.digest(&runbook.pinned_digest());
@@ -117,56 +194,55 @@ async fn begin(
             all - by_hand
         ));
     }
-    let confirmed = confirm(
-        session,
-        arguments.confirm_target.as_deref(),
-        target,
-        &plan,
-        &digest,
-    )?;
-    let opening = journal::begin(path, connected.clock.clone(), began(connected))?;
-    let records = vec![Record::from(Planned { digest }), Record::from(confirmed)];
-    opening.journal.append_all(records).await?;
-    fresh::adopt(session, &opening, &arguments.from_capture).await?;
-    execute(session, arguments, connected, &opening, false).await
+    let given = arguments.confirm_target.as_deref();
+    let confirmed = confirm(session, given, target, &plan, &digest).await?;
+    let (clock, began) = (connected.clock.clone(), began(connected));
+    let opening = match replaced {
+        Some(replaced) => {
+            let archived = fresh::archive_name(path, &replaced.state().run.to_string());
+            let opening = replaced.replace(&archived, clock, began).await?;
+            session
+                .printer
+                .remark(&format!("archived: {}", archived.display()));
+            opening
+        }
+        None => journal::begin(path, clock, began)?,
+    };
+    Ok(Ready {
+        opening,
+        records: vec![Record::from(Planned { digest }), Record::from(confirmed)],
+        copies,
+    })
 }
 
-/// A run that goes on, or one that has finished and is looked at again.
+/// A run that goes on: a finished one only for a provider that is installed again.
 async fn go_on(
     session: &Session,
     arguments: &RunArguments,
     connected: &Connected,
-    path: &Path,
-    opening: &Opening,
-) -> Result<u8, Failure> {
-    if let Some(repair) = &opening.repair {
-        session.printer.remark(&format!(
-            "note: the last record was not written whole; its {} bytes are kept in {}",
-            repair.bytes,
-            repair.saved_to.display()
-        ));
-    }
+    held: Held,
+) -> Result<Ready, Failure> {
     let refresh = &connected.refresh;
-    let state = opening.journal.state();
-    same_target(&state, connected)?;
-    let state = match &arguments.provider {
-        Some(provider) => reopen(opening, &state, provider).await?,
-        None => state,
+    let reopened = match &arguments.provider {
+        Some(provider) => again::reopened(refresh, &held.state(), provider).await?,
+        None => None,
     };
-    if state.finished.is_some() {
-        return look_again(session, connected, path, opening).await;
-    }
+    let state = match &reopened {
+        Some(reopened) => again::as_reopened(&held.state(), reopened)?,
+        None => held.state(),
+    };
+    let mut records = Vec::new();
     let digest = refresh.runbook.digest();
     if state.runbook_digest != digest {
         session
             .printer
             .remark("note: the runbook has changed since this run began; that is recorded");
-        let changed = RunbookChanged {
+        records.push(Record::from(RunbookChanged {
             digest,
             difference: Vec::new(),
-        };
-        opening.journal.append(Record::from(changed)).await?;
+        }));
     }
+    records.extend(reopened.map(Record::from));
     // From then on the target is not what it was: what the steps find is what counts.
     if !steps::has_begun(refresh, &Known::from_journal(Arc::clone(&state))) {
         check(session, &preflight(refresh).await?)?;
@@ -183,30 +259,25 @@ async fn go_on(
         let digest = plan.digest(&refresh.runbook.pinned_digest());
         let target = &refresh.runbook.target.name.value;
         let given = arguments.confirm_target.as_deref();
-        let mut confirmed = confirm(session, given, target, &plan, &digest)?;
+        let mut confirmed = confirm(session, given, target, &plan, &digest).await?;
         confirmed.destructive.extend(earlier(&state));
         confirmed.destructive.sort();
         confirmed.destructive.dedup();
-        opening.journal.append(Record::from(confirmed)).await?;
+        records.push(Record::from(confirmed));
     }
-    execute(session, arguments, connected, opening, true).await
-}
-
-/// Opens steps 5 to 7 again for one provider; what they remove is sealed and confirmed anew.
-async fn reopen(opening: &Opening, state: &State, provider: &str) -> Result<Arc<State>, Failure> {
-    if state.finished.is_none() {
-        return Err(
-            Failure::refused("this run has not finished; --again is for one that has")
-                .with_help("run without --again first"),
-        );
+    let opening = held.open(Clock::new(1.0))?;
+    if let Some(repair) = &opening.repair {
+        session.printer.remark(&format!(
+            "note: the last record was not written whole; its {} bytes are kept in {}",
+            repair.bytes,
+            repair.saved_to.display()
+        ));
     }
-    let reopened = Reopened {
-        provider: provider.to_owned(),
-        seals: steps::RESEALED.map(str::to_owned).to_vec(),
-        who: who(),
-    };
-    opening.journal.append(reopened).await?;
-    Ok(opening.journal.state())
+    Ok(Ready {
+        opening,
+        records,
+        copies: Vec::new(),
+    })
 }
 
 /// Was nothing confirmed yet, or did a launch that was confirmed fail?
@@ -224,55 +295,6 @@ fn earlier(state: &State) -> Vec<String> {
         .as_ref()
         .map(|c| c.destructive.clone())
         .unwrap_or_default()
-}
-
-/// A finished run surveys every phase again and sends only reads.
-async fn look_again(
-    session: &Session,
-    connected: &Connected,
-    path: &Path,
-    opening: &Opening,
-) -> Result<u8, Failure> {
-    let refresh = &connected.refresh;
-    let known = Known::from_journal(opening.journal.state()).for_planning();
-    let plan = Plan::make(&steps::all(refresh), known).await?;
-    let exit = if plan.is_empty() { DONE } else { FAILED };
-    if session.output == Output::Human {
-        let target = &refresh.runbook.target.name.value;
-        let line = if plan.is_empty() {
-            format!(
-                "This run has finished, and nothing is left to do: '{target}' is as it should be."
-            )
-        } else {
-            plan_text(&plan, target, session.data_palette())
-        };
-        session.printer.data(line.trim_end());
-    }
-    let message = (!plan.is_empty())
-        .then(|| format!("{} since it finished", count(plan.len(), "difference")));
-    // A process that was killed after the run's last record has left no figures.
-    let closed = Closed {
-        figures: figures(connected, opening).map(|figures| json!(figures)),
-        ..Closed::new("finished", exit, message.clone())
-    };
-    opening.journal.append(closed).await?;
-    connected.narrator.tell(EventKind::RunEnded {
-        outcome: "finished".to_owned(),
-        exit,
-        message,
-        help: None,
-        kind: None,
-        diagnostics: Vec::new(),
-        summary: json!({ "changes": plan.len() }),
-    });
-    if exit == FAILED {
-        session.printer.remark(&format!(
-            "This run has finished, and the target has changed since. Nothing was changed now.\n\
-             help: `--fresh` archives {} and begins a new refresh",
-            path.display()
-        ));
-    }
-    Ok(exit)
 }
 
 /// Shows every finding; a run stops before the copy for what is provably impossible.
