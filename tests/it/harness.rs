@@ -96,6 +96,7 @@ impl Stage {
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
             .env("USER", "tester")
+            .env("XDG_STATE_HOME", self.path(".state"))
             .stdin(Stdio::null());
         command
     }

@@ -1,6 +1,7 @@
 //! The one integration test binary: each file beside this one is a module of it.
 //!
 //! - `dual_write`: maps as before the copy; by the gateway, by hand, refused, failing, killed.
+//! - `guards_matrix`: commands that destroy or replace, each with every refusal: nothing changes.
 //! - `guided`: every unpublished write as a person's task. `person`: does what a worksheet says.
 //! - `harness`: the program and the rehearsal tenant as processes, and the tenant's world as its
 //!   file tells it.
@@ -11,6 +12,7 @@
 //! - `init`: a starter runbook from two environments. `pipelines`: what GitHub and Azure are told.
 //! - `lcs`: a target that Lifecycle Services manage: refresh and copy at once, kills, bad ends.
 //!   `lcs_by_hand`: the same, refreshed by a person.
+//! - `lifecycle`: a run after another, a second run for one target, a provider again, the prompt.
 //! - `lies`: writes that are accepted and ignored; nothing claims success.
 //! - `old_journals`: state files that released programs wrote are resumed.
 //! - `outputs`: `--output json` of every command, against its own schema.
@@ -18,11 +20,13 @@
 //! - `probes`: `verify` tells what is left; what preflight cannot know is a task. `troubles`: what
 //!   `preflight` sees, and a run that stops for it. `edits`: the tenant changed between two calls.
 //! - `report`: what a run did, in each of its forms.
+//! - `terminal`: the program at a pseudo terminal.
 //! - `whole`: the whole tenant, end to end; one provider again. `whole_world`: what it must hold then.
 //! - `refusals`: what stops before anything is sent, with its exit code.
 
 mod dual_write;
 mod edits;
+mod guards_matrix;
 mod guided;
 mod harness;
 mod identities;
@@ -31,6 +35,7 @@ mod kills;
 mod lcs;
 mod lcs_by_hand;
 mod lies;
+mod lifecycle;
 mod old_journals;
 mod outputs;
 mod person;
@@ -40,6 +45,7 @@ mod probes;
 mod refusals;
 mod report;
 mod rooms;
+mod terminal;
 mod thin_line;
 mod troubles;
 mod whole;

@@ -1,0 +1,194 @@
+//! From one run to the next: a run that replaces another, a second run for one target, a provider
+//! again; the target's own settings survive all of it, or the run is refused.
+
+use std::fs;
+
+use crate::harness::{Stage, is};
+use crate::terminal::AtTerminal;
+use crate::thin_line::the_target_is_right;
+
+const RUN: [&str; 4] = ["run", "rehearsal.yaml", "--confirm-target", "Contoso UAT"];
+
+fn with<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    [&RUN[..], more].concat()
+}
+
+/// The copy has arrived, and steps 5 to 7 have not begun: the target holds the source's settings.
+fn copied() -> (Stage, crate::harness::Tenant) {
+    let stage = Stage::new();
+    let tenant = stage.tenant(&[]);
+    drop(stage.call(&with(&["--until", "activate-flows"])).exits(0));
+    (stage, tenant)
+}
+
+#[test]
+fn what_the_target_had_is_not_captured_from_a_copy() {
+    let (stage, _tenant) = copied();
+    let before = fs::read(stage.state()).expect("the state file can be read");
+    let writes = stage.world().writes().len();
+    let fresh = stage.call(&with(&["--fresh"])).exits(5);
+    assert!(
+        fresh.stderr.contains("has not put back"),
+        "{}",
+        fresh.stderr
+    );
+    assert_eq!(fs::read(stage.state()).expect("it is there"), before);
+    // Another state file: the record of the target names the run that has not finished.
+    let second = stage.call(&with(&["--state", "second.jsonl"])).exits(5);
+    assert!(
+        second.stderr.contains("rehearsal.iomcopy.jsonl"),
+        "{}",
+        second.stderr
+    );
+    assert!(!stage.path("second.jsonl").exists());
+    // No state file and no record: the tenant shows it.
+    let moved = stage.path("moved.jsonl");
+    fs::rename(stage.state(), &moved).expect("the state file can be moved");
+    drop(fs::remove_dir_all(stage.path(".state")));
+    for arguments in [&RUN[..], &["preflight", "rehearsal.yaml"]] {
+        let answer = stage.call(arguments).exits(5);
+        let said = format!("{}{}", answer.stdout, answer.stderr);
+        assert!(
+            said.contains("has the id that it has in the source"),
+            "{said}"
+        );
+        assert!(said.contains("--from-capture"), "{said}");
+    }
+    assert!(!stage.state().exists());
+    assert_eq!(stage.world().writes().len(), writes, "only reads");
+    // With its state file it goes on, and a new refresh follows it.
+    fs::rename(&moved, stage.state()).expect("the state file can be moved back");
+    drop(stage.run().exits(0));
+    the_target_is_right(&stage.world());
+    let again = stage.call(&with(&["--fresh"])).exits(0);
+    assert!(again.stderr.contains("archived: "), "{}", again.stderr);
+    assert_eq!(stage.world().heard("POST", "/copy"), 2);
+    the_target_is_right(&stage.world());
+}
+
+#[test]
+fn settings_that_were_captured_are_taken_from_their_copy() {
+    let (stage, _tenant) = copied();
+    let copy = "rehearsal.iomcopy.before-copy.capture.jsonl";
+    let arguments = ["--fresh", "--abandon-captures", "--from-capture", copy];
+    drop(stage.call(&with(&arguments)).exits(0));
+    the_target_is_right(&stage.world());
+}
+
+#[test]
+fn emptied_orchestrations_are_a_trace_of_another_run() {
+    let stage = Stage::new();
+    let tenant = stage.tenant(&["refuse=403:POST *ActivateProvider"]);
+    let run = stage.run();
+    assert_ne!(run.code, Some(0), "{}", run.stdout);
+    drop(tenant);
+    let _tenant = stage.tenant(&[]);
+    fs::remove_file(stage.state()).expect("the state file is lost");
+    drop(fs::remove_dir_all(stage.path(".state")));
+    let answer = stage.run().exits(5);
+    assert!(
+        answer.stderr.contains("without actions"),
+        "{}",
+        answer.stderr
+    );
+    assert_eq!(stage.world().heard("POST", "/copy"), 1);
+}
+
+#[test]
+fn two_runbooks_for_one_target_do_not_run_at_once() {
+    let stage = Stage::new();
+    let _tenant = stage.tenant(&[]);
+    let text = fs::read_to_string(stage.runbook()).expect("the runbook can be read");
+    let other = text.replace("name: rehearsal", "name: other");
+    fs::write(stage.path("other.yaml"), other).expect("a second runbook can be written");
+    let second = || stage.call(&["run", "other.yaml", "--confirm-target", "Contoso UAT"]);
+    let mut first = stage.start();
+    assert!(stage.wait_for(&mut first, |record| record["type"] == "launched"));
+    let run = stage.records()[0]["run"].clone();
+    let process = format!("process {}", first.id());
+    let named = |said: &str| {
+        let run = run.as_str().expect("a run has an id");
+        for part in [run, "rehearsal.yaml", "rehearsal.iomcopy.jsonl", &process] {
+            assert!(said.contains(part), "{part}: {said}");
+        }
+    };
+    named(&second().exits(5).stderr);
+    drop(first.kill());
+    drop(first.wait());
+    // Its process is gone and its copy is not: the record names it.
+    named(&second().exits(5).stderr);
+    assert!(!stage.path("other.iomcopy.jsonl").exists());
+    assert_eq!(stage.world().heard("POST", "/copy"), 1);
+    drop(stage.run().exits(0));
+    the_target_is_right(&stage.world());
+}
+
+#[test]
+fn a_provider_again_is_refused_without_a_change_and_then_confirmed() {
+    let stage = Stage::new();
+    let _tenant = stage.tenant(&[]);
+    drop(stage.run().exits(0));
+    let again = |provider: &'static str| {
+        [
+            "run",
+            "rehearsal.yaml",
+            "--again",
+            "reinstall-providers",
+            "--provider",
+            provider,
+        ]
+    };
+    let finished = fs::read(stage.state()).expect("the state file can be read");
+    let unchanged = || assert_eq!(fs::read(stage.state()).expect("it is there"), finished);
+    drop(stage.call(&again("msdyn_bigcommerce")).exits(11));
+    unchanged();
+    let unknown = [&again("msdyn_bigcomerce")[..], &RUN[2..]].concat();
+    let unknown = stage.call(&unknown).exits(3);
+    assert!(
+        unknown.stderr.contains("msdyn_bigcommerce"),
+        "{}",
+        unknown.stderr
+    );
+    unchanged();
+    let planned = [&again("msdyn_bigcommerce")[..], &["--dry-run"]].concat();
+    let planned = stage.call(&planned).exits(0);
+    assert!(
+        planned.stdout.contains("delete provider"),
+        "{}",
+        planned.stdout
+    );
+    unchanged();
+    // Killed in the middle, the same command goes on.
+    let confirmed = [&again("msdyn_bigcommerce")[..], &RUN[2..]].concat();
+    let mut child = stage
+        .command(&confirmed)
+        .spawn()
+        .expect("the program can be started");
+    let before = stage.records().len();
+    stage.wait_for(&mut child, |record| {
+        record["n"].as_u64().is_some_and(|n| n > before as u64)
+            && is(record, "step-began", "step", "reinstall-providers")
+    });
+    drop(child.kill());
+    drop(child.wait());
+    drop(stage.call(&confirmed).exits(0));
+    the_target_is_right(&stage.world());
+}
+
+#[test]
+fn control_c_at_the_prompt_ends_the_program_and_nothing_begins() {
+    let stage = Stage::new();
+    let _tenant = stage.tenant(&[]);
+    let mut call = AtTerminal::start(&stage, &["run", "rehearsal.yaml"]);
+    call.reads("Type the target's name").interrupts();
+    call.reads("Stopping").types("Contoso UAT");
+    assert_eq!(call.ends(), Some(130));
+    assert!(!stage.state().exists());
+    assert!(stage.world().writes().is_empty());
+    // The name begins it.
+    let mut call = AtTerminal::start(&stage, &["run", "rehearsal.yaml"]);
+    call.reads("Type the target's name").types("Contoso UAT");
+    call.reads("copy-environments").interrupts();
+    assert_eq!(call.ends(), Some(130));
+    assert!(stage.state().exists());
+}

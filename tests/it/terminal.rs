@@ -1,0 +1,88 @@
+//! The program at a terminal: a pseudo terminal is its stdin and its stderr.
+
+use std::fs::File;
+use std::io::{Read as _, Write as _};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::fs::{Mode, OFlags};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+
+use crate::harness::Stage;
+
+/// A call of the program at a terminal.
+pub(crate) struct AtTerminal {
+    child: Child,
+    terminal: File,
+}
+
+impl AtTerminal {
+    /// Starts the program. Its stdout is dropped.
+    pub(crate) fn start(stage: &Stage, arguments: &[&str]) -> Self {
+        let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal opens");
+        grantpt(&terminal).expect("the terminal is ours");
+        unlockpt(&terminal).expect("the terminal is unlocked");
+        let name = ptsname(&terminal, Vec::new()).expect("the terminal has a name");
+        let flags = OFlags::RDWR | OFlags::NOCTTY;
+        let screen = rustix::fs::open(name, flags, Mode::empty()).expect("its other end opens");
+        let keyboard = screen.try_clone().expect("it is opened once more");
+        let child = stage
+            .command(arguments)
+            .env("TERM", "dumb")
+            .stdin(keyboard)
+            .stderr(screen)
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("the program can be started");
+        Self {
+            child,
+            terminal: terminal.into(),
+        }
+    }
+
+    /// Reads what appears until this text does.
+    pub(crate) fn reads(&mut self, text: &str) -> &mut Self {
+        let mut seen = Vec::new();
+        let mut part = [0; 4096];
+        while !String::from_utf8_lossy(&seen).contains(text) {
+            match self.terminal.read(&mut part) {
+                Ok(count) if count > 0 => seen.extend(&part[..count]),
+                _ => panic!(
+                    "the program ended before '{text}': {}",
+                    String::from_utf8_lossy(&seen)
+                ),
+            }
+        }
+        self
+    }
+
+    /// Types a line.
+    pub(crate) fn types(&mut self, line: &str) -> &mut Self {
+        self.terminal
+            .write_all(format!("{line}\n").as_bytes())
+            .expect("a line can be typed");
+        self
+    }
+
+    /// Sends SIGINT, as Ctrl-C does.
+    pub(crate) fn interrupts(&mut self) -> &mut Self {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-INT", &pid]).status();
+        assert!(sent.expect("kill can be started").success());
+        self
+    }
+
+    /// The exit code, once the program has ended. Fails where it still waits at the prompt.
+    pub(crate) fn ends(mut self) -> Option<i32> {
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_secs(30) {
+            if let Some(status) = self.child.try_wait().expect("the process can be asked") {
+                return status.code();
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        drop(self.child.kill());
+        drop(self.child.wait());
+        panic!("the program did not end");
+    }
+}
