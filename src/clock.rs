@@ -9,6 +9,15 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
+/// The slowest clock: a second of the program's time in 100 seconds of the wall clock.
+pub const SLOWEST: f64 = 0.01;
+
+/// The fastest clock.
+pub const FASTEST: f64 = 1_000_000.0;
+
+/// No time and no wait is reckoned with beyond this, so that two of them can be added.
+const LONGEST: Duration = Duration::from_hours(24 * 365 * 1_000);
+
 /// The program's clock. Clones share their beginning.
 #[derive(Clone, Debug)]
 pub struct Clock {
@@ -22,11 +31,11 @@ struct Inner {
 }
 
 impl Clock {
-    /// A clock that runs `speed` times as fast as the wall clock. What is not a positive, finite
-    /// number counts as 1.
+    /// A clock that runs `speed` times as fast as the wall clock, from [`SLOWEST`] to [`FASTEST`].
+    /// What is not a positive, finite number counts as 1.
     pub fn new(speed: f64) -> Self {
         let speed = if speed.is_finite() && speed > 0.0 {
-            speed
+            speed.clamp(SLOWEST, FASTEST)
         } else {
             1.0
         };
@@ -40,7 +49,7 @@ impl Clock {
 
     /// The program's time since this clock was made.
     pub fn elapsed(&self) -> Duration {
-        self.inner.began.elapsed().mul_f64(self.inner.speed)
+        scaled(self.inner.began.elapsed(), self.inner.speed)
     }
 
     /// Waits for `duration` of the program's time.
@@ -50,7 +59,7 @@ impl Clock {
 
     /// How long `duration` of the program's time lasts on the wall clock.
     pub fn real(&self, duration: Duration) -> Duration {
-        duration.div_f64(self.inner.speed)
+        scaled(duration, 1.0 / self.inner.speed)
     }
 
     /// How many times faster than the wall clock this clock runs.
@@ -69,6 +78,12 @@ impl Clock {
     }
 }
 
+/// A duration times a factor, at most [`LONGEST`].
+fn scaled(duration: Duration, factor: f64) -> Duration {
+    let seconds = duration.as_secs_f64() * factor;
+    Duration::try_from_secs_f64(seconds).map_or(LONGEST, |scaled| scaled.min(LONGEST))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,6 +95,23 @@ mod tests {
         clock.sleep(Duration::from_secs(20)).await;
         assert!(real.elapsed() < Duration::from_secs(5));
         assert!(clock.elapsed() >= Duration::from_secs(20));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_speed_and_no_duration_overflows(speed: f64, seconds: u64, nanoseconds in 0_u32..1_000_000_000) {
+            let clock = Clock::new(speed);
+            let real = clock.real(Duration::new(seconds, nanoseconds));
+            proptest::prop_assert!(real <= LONGEST);
+            proptest::prop_assert!(clock.elapsed() + real < Duration::MAX);
+        }
+    }
+
+    #[test]
+    fn a_speed_near_nothing_is_the_slowest() {
+        let clock = Clock::new(1e-300);
+        assert!((clock.speed() - SLOWEST).abs() < f64::EPSILON);
+        assert_eq!(clock.real(Duration::from_secs(1)), Duration::from_secs(100));
     }
 
     #[test]

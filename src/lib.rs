@@ -11,7 +11,7 @@
 //!   rehearsal  clients    runbook     engine
 //!                                       │
 //!                                    journal
-//!   below all but rehearsal: clock, text, cancellation
+//!   below all but rehearsal: clock, text, secrets, cancellation
 //! ```
 //!
 //! - [`cli`]: one file a command; the only room that knows clap.
@@ -22,7 +22,8 @@
 //! - [`clients`]: one HTTP chain, one file a service.
 //! - [`journal`]: the state file: append, replay, seal, lock.
 //! - [`rehearsal`]: a stand-in tenant spoken to over HTTP; it shares nothing with the other rooms.
-//! - [`clock`], [`text`], [`cancellation`]: durations, escaping and redaction, stopping.
+//! - [`clock`], [`text`], [`secrets`], [`cancellation`]: durations, escaping and redaction, known
+//!   secret values, stopping.
 
 pub mod cancellation;
 pub mod cli;
@@ -33,5 +34,6 @@ pub mod journal;
 pub mod rehearsal;
 pub mod report;
 pub mod runbook;
+pub mod secrets;
 pub mod steps;
 pub mod text;

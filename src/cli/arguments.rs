@@ -237,7 +237,7 @@ pub(super) struct RehearsalArguments {
     #[arg(long)]
     pub(super) tls: bool,
     /// A fault: KIND:"METHOD path-glob", KIND#N for the Nth alone; kinds: accept-and-ignore, hold,
-    /// lose, throttle, refuse=STATUS, and of a launch: fail, roll-back, fail-to-roll-back, abort
+    /// lose, throttle, refuse=STATUS, echo=STATUS, and of a launch: fail, roll-back, fail-to-roll-back, abort
     #[arg(long = "fault", value_name = "FAULT")]
     pub(super) faults: Vec<String>,
 }

@@ -40,6 +40,15 @@ pub fn code(kind: FailureKind, terminated: bool) -> u8 {
     }
 }
 
+/// The exit code of a command that could not write all its data: what ended well has failed, because
+/// whoever asked did not get the answer; what failed keeps its own code.
+pub fn without_output(exit: u8) -> u8 {
+    match exit {
+        DONE | CHANGES => FAILED,
+        exit => exit,
+    }
+}
+
 /// The word by which a state file and an event name an ending.
 pub fn word(kind: FailureKind) -> &'static str {
     match kind {

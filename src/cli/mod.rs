@@ -89,10 +89,11 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let result = runtime.block_on(dispatch(&session, arguments.command));
     // What still waits for a server that does not answer is not waited for.
     runtime.shutdown_background();
-    match result {
+    let code = match result {
         Ok(code) => code,
         Err(failure) => session.fail(&failure, events),
-    }
+    };
+    session.settled(code)
 }
 
 async fn dispatch(session: &Session, command: Command) -> Result<u8, Failure> {

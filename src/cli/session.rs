@@ -10,7 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use super::arguments::{Color, Common, Output};
-use super::exit::{code, word};
+use super::exit::{code, without_output, word};
 use super::notes::Notes;
 use crate::cancellation::Cancellation;
 use crate::clock::Clock;
@@ -130,6 +130,14 @@ impl Session {
     /// The exit code of a failure in this call.
     pub(super) fn code(&self, kind: FailureKind) -> u8 {
         code(kind, self.terminated.load(Ordering::SeqCst))
+    }
+
+    /// The exit code that this call ends with, after all its output. Takes the command's own.
+    pub(super) fn settled(&self, exit: u8) -> u8 {
+        match self.printer.lost() {
+            Some(_) => without_output(exit),
+            None => exit,
+        }
     }
 
     /// Tells a failure on stderr, and to a program that reads JSON on stdout as well; returns its

@@ -3,28 +3,37 @@
 use std::ffi::OsString;
 use std::io::Write as _;
 
-use super::exit::{DONE, WRONG};
+use super::exit::{DONE, WRONG, without_output};
 use crate::engine::{Failure, FailureKind};
-use crate::report::{FailureDocument, document};
+use crate::report::{FailureDocument, Palette, Printer, document};
+use crate::text::escape_in_lines;
 
 /// Tells what clap says of a command line, and returns the exit code. Help and version are data and
 /// go to stdout, the rest goes to stderr; a program that asked for JSON gets a document as well.
 pub(super) fn tell(error: &clap::Error, arguments: &[OsString]) -> u8 {
-    // Whoever read has gone away; that is no failure of ours.
-    drop(error.print());
-    if !error.use_stderr() {
-        return DONE;
+    let printer = Printer::new(Palette::plain(), false, false);
+    let exit = if error.use_stderr() { WRONG } else { DONE };
+    let said = error.to_string();
+    if escape_in_lines(&said) == said {
+        // It knows how to colour its own words.
+        let shown = error.print();
+        if !error.use_stderr() {
+            printer.note_written(shown.and_then(|()| std::io::stdout().flush()));
+        }
+    } else {
+        printer.complain(said.trim_end());
     }
-    if wants_json(arguments) {
-        let said = error.to_string();
+    if error.use_stderr() && wants_json(arguments) {
         let message = said.lines().next().unwrap_or_default();
         let message = message.trim_start_matches("error: ");
         let failure = Failure::new(FailureKind::Wrong, message)
             .with_help("`iomcopy help` shows every command, and `iomcopy help COMMAND` its flags");
-        let line = document(&FailureDocument::new(&failure, WRONG));
-        drop(writeln!(std::io::stdout().lock(), "{line}"));
+        printer.data(&document(&FailureDocument::new(&failure, WRONG)));
     }
-    WRONG
+    match printer.lost() {
+        Some(_) => without_output(exit),
+        None => exit,
+    }
 }
 
 /// Did the command line ask for JSON, as far as it can be told?

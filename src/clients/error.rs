@@ -192,15 +192,23 @@ impl Detail {
     }
 }
 
-/// Text of a service made fit to be shown: control characters escaped, credentials taken out, and
-/// not longer than a person reads.
+/// Of a longer text not even the beginning is looked through, so that a page of megabytes costs
+/// nothing. In characters.
+const LONGEST_LOOKED_THROUGH: usize = 40 * LONGEST_MESSAGE;
+
+/// Text of a service made fit to be shown: secret values and credentials taken out, control
+/// characters escaped, and not longer than a person reads. It is shortened last: half a secret would
+/// not be recognized.
 pub(crate) fn presentable(message: &str) -> String {
     let message = message.trim();
-    let short = match message.char_indices().nth(LONGEST_MESSAGE) {
-        Some((end, _)) => format!("{} …", &message[..end]),
-        None => message.to_owned(),
+    let cut = |text: &str, longest: usize| text.char_indices().nth(longest).map(|(end, _)| end);
+    let looked_through = cut(message, LONGEST_LOOKED_THROUGH).unwrap_or(message.len());
+    let clean = text::redact(&message[..looked_through]);
+    let short = match cut(&clean, LONGEST_MESSAGE) {
+        Some(end) => format!("{} …", &clean[..end]),
+        None => clean.into_owned(),
     };
-    text::escape(&text::redact(&short)).into_owned()
+    text::escape(&short).into_owned()
 }
 
 #[cfg(test)]
@@ -240,6 +248,19 @@ mod tests {
         assert_eq!(error.message, "\\u{1b}[31mBearer <redacted token>");
         let long = Error::new(ErrorKind::Refused, "it", "GET /", &"ä".repeat(5_000));
         assert!(long.message.chars().count() < 1_600);
+    }
+
+    #[test]
+    fn a_secret_that_a_service_repeats_is_a_fingerprint_also_where_the_text_is_cut() {
+        let value = "uat-store-hash-of-the-error-test";
+        let shown = text::fingerprint(value);
+        for before in [0, LONGEST_MESSAGE - 10, LONGEST_MESSAGE - 1] {
+            let said = format!("{}{value}{}", "ä".repeat(before), "-".repeat(2_000));
+            let error = Error::new(ErrorKind::Refused, "it", "PATCH /", &said);
+            assert!(!error.message.contains("uat-store"), "{}", error.message);
+            let cut_in = error.message.contains(&shown[..1]);
+            assert!(cut_in, "{}", error.message);
+        }
     }
 
     #[test]

@@ -14,13 +14,15 @@ pub(super) async fn values<T>(
     path: &str,
     read: impl Fn(&Value) -> Option<T>,
 ) -> Result<Vec<T>, Error> {
-    let mut pages = Pages::default();
+    let mut pages = Pages::of(service);
     let mut items = Vec::new();
     let mut request = Request::get(path);
     loop {
         let answer = service.send(&request).await?;
+        pages.came(&answer)?;
         let body = answer.value()?;
         read_items(&answer, &body, "value", &read, &mut items)?;
+        pages.room_for(&answer, items.len())?;
         let Some(link) = NEXT_LINKS.iter().find_map(|name| text(&body, name)) else {
             return Ok(items);
         };
@@ -34,13 +36,15 @@ pub(super) async fn collection<T>(
     path: &str,
     read: impl Fn(&Value) -> Option<T>,
 ) -> Result<Vec<T>, Error> {
-    let mut pages = Pages::default();
+    let mut pages = Pages::of(service);
     let mut items = Vec::new();
     let mut next = path.to_owned();
     loop {
         let answer = service.send(&Request::get(next)).await?;
+        pages.came(&answer)?;
         let body = answer.value()?;
         read_items(&answer, &body, "collection", &read, &mut items)?;
+        pages.room_for(&answer, items.len())?;
         let Some(token) = text(&body, "/continuationToken") else {
             return Ok(items);
         };

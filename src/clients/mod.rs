@@ -54,7 +54,8 @@ pub use environment::{DataverseInstance, Environment, LinkedApp, OngoingOperatio
 pub use error::{Detail, Error, ErrorKind};
 pub use finance_operations::{EntityKey, FinanceOperations, FinanceOperationsWriter, Reachability};
 pub use http::{
-    Endpoint, Http, Limits, Observer, Origin, OriginError, Service, Silent, Wait, WaitReason,
+    Endpoint, Http, Limits, ListBudget, Observer, Origin, OriginError, Service, Silent, Wait,
+    WaitReason,
 };
 pub use identity::{Holder, Identity, Lasting, MachineEndpoint, SignIn, TokenFacts, Tokens};
 pub use lcs::{

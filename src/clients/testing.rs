@@ -223,6 +223,10 @@ impl Setup {
             body: 64 * 1024,
             ..Limits::default()
         };
+        Self::with_limits(speed, limits)
+    }
+
+    pub(super) fn with_limits(speed: f64, limits: Limits) -> Self {
         let (waits, cancellation) = (Waits::default(), Cancellation::new());
         let observer = Arc::new(waits.clone());
         let clock = Clock::new(speed);

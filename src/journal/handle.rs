@@ -71,6 +71,7 @@ impl Journal {
     /// of them, none of which was acknowledged.
     pub async fn append_all(&self, records: Vec<Record>) -> Result<(), JournalError> {
         let (answer, answered) = oneshot::channel();
+        let records = records.into_iter().map(Record::without_secrets).collect();
         let request = Request { records, answer };
         let stopped = || JournalError::WriterStopped {
             path: self.inner.path.clone(),

@@ -25,6 +25,7 @@
 //! - `writer`: the one thread that writes. After a failed write or sync nothing is written again.
 //! - `seal`: captures closed, read back from a fresh handle and copied into a read-only file.
 //! - `lock`, `file`: who holds the file, who may read it, and what must be synced with it.
+//! - `hiding`: what a service said is recorded without known secret values.
 //! - `inspect`: `read`, `check` and `cut`, for when no run holds the file.
 //! - `error`: what can go wrong, in words for the person who has to act.
 
@@ -32,6 +33,7 @@ mod error;
 mod file;
 mod fold;
 mod handle;
+mod hiding;
 mod inspect;
 mod line;
 mod lock;

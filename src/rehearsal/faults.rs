@@ -34,6 +34,9 @@ pub enum FaultKind {
     Doom(Fate),
     /// The request is answered with this status, from 400 to 599, and nothing has changed.
     Refuse(u16),
+    /// The same, and the answer repeats the request's body, as a service does that explains what it
+    /// did not understand.
+    Echo(u16),
 }
 
 /// How an operation ends that does not end well.
@@ -72,15 +75,15 @@ pub enum FaultError {
         text: String,
     },
     /// No fault has this name.
-    #[error("no fault is called `{kind}`; there are {} and refuse=STATUS", KINDS.map(|(word, _)| word).join(", "))]
+    #[error("no fault is called `{kind}`; there are {}, refuse=STATUS and echo=STATUS", KINDS.map(|(word, _)| word).join(", "))]
     Kind {
         /// The name.
         kind: String,
     },
-    /// What follows `refuse=` is no status of a refusal.
+    /// What follows `refuse=` or `echo=` is no status of a refusal.
     #[error("`{status}` is not the status of a refusal; write one from 400 to 599")]
     Status {
-        /// What follows `refuse=`.
+        /// What follows `refuse=` or `echo=`.
         status: String,
     },
     /// What follows `#` is not a number from 1.
@@ -163,28 +166,32 @@ impl FromStr for Fault {
     }
 }
 
-/// Reads `refuse=STATUS`.
+/// Reads `refuse=STATUS` and `echo=STATUS`.
 fn refusal(kind: &str) -> Result<FaultKind, FaultError> {
-    let Some(status) = kind.strip_prefix("refuse=") else {
-        return Err(FaultError::Kind {
-            kind: kind.to_owned(),
-        });
+    let (kind_of, status): (fn(u16) -> FaultKind, &str) = match kind.split_once('=') {
+        Some(("refuse", status)) => (FaultKind::Refuse, status),
+        Some(("echo", status)) => (FaultKind::Echo, status),
+        _ => {
+            return Err(FaultError::Kind {
+                kind: kind.to_owned(),
+            });
+        }
     };
     let number = status
         .parse()
         .ok()
         .filter(|status| (400..600).contains(status));
-    number
-        .map(FaultKind::Refuse)
-        .ok_or_else(|| FaultError::Status {
-            status: status.to_owned(),
-        })
+    number.map(kind_of).ok_or_else(|| FaultError::Status {
+        status: status.to_owned(),
+    })
 }
 
 impl fmt::Display for FaultKind {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Self::Refuse(status) = self {
-            return write!(formatter, "refuse={status}");
+        match self {
+            Self::Refuse(status) => return write!(formatter, "refuse={status}"),
+            Self::Echo(status) => return write!(formatter, "echo={status}"),
+            _ => {}
         }
         let known = KINDS.iter().find(|(_, kind)| kind == self);
         formatter.write_str(known.map_or("unknown", |(word, _)| word))
@@ -214,6 +221,7 @@ mod tests {
             "throttle#1:GET *",
             "fail-to-roll-back:POST */refresh/*",
             "refuse=403#1:GET */workflows*",
+            "echo=400:PATCH *parameters*",
         ] {
             assert_eq!(text.parse::<Fault>().unwrap().to_string(), text);
         }
@@ -248,6 +256,8 @@ mod tests {
             "refuse:GET *",
             "refuse=200:GET *",
             "refuse=much:GET *",
+            "echo=200:GET *",
+            "echo:GET *",
         ] {
             assert!(text.parse::<Fault>().is_err(), "{text}");
         }

@@ -10,6 +10,7 @@
 //! - `world`: the objects, and the file whose fold they are.
 //! - `schema`: Dataverse's tables as data.
 //! - `seed`: what a new world holds; `variant`: which kind of tenant it is.
+//! - `ports`: which ports a world keeps.
 //! - `behaviour`: what writes, actions and copies do, without HTTP.
 //! - `odata`: addresses, filters, preferences, errors.
 //! - `listeners`: the services over HTTP.
@@ -25,6 +26,7 @@ mod clock;
 mod faults;
 mod listeners;
 mod odata;
+mod ports;
 mod schema;
 mod seed;
 mod tenant;

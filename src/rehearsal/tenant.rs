@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Deserialize as _;
@@ -10,12 +10,12 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
 use super::faults::Fault;
 use super::listeners::serve::{self, Tenant};
 use super::listeners::tls::{Certificates, TlsError};
 use super::listeners::{Listener, Origins};
+use super::ports::{keepers, on_a_port_to_keep, on_its_own_port};
 use super::schema::Schema;
 use super::schema::skin::{Dictionary, Skin};
 use super::seed::{self, Seed};
@@ -25,6 +25,9 @@ use super::world::{Opened, World};
 
 /// The fastest speed; beyond it a copy ends between two requests.
 const FASTEST: f64 = 1_000_000.0;
+
+/// The slowest that a tenant's time may run.
+const SLOWEST: f64 = 0.01;
 
 /// How a rehearsal tenant is started.
 #[derive(Clone, Debug)]
@@ -52,8 +55,8 @@ pub enum StartError {
     /// The world's file cannot be used.
     #[error(transparent)]
     World(#[from] LogError),
-    /// The speed is no positive number, or beyond a million.
-    #[error("a rehearsal cannot run at speed {speed}; give a number above 0, at most 1000000")]
+    /// The speed is not from 0.01 to a million.
+    #[error("a rehearsal cannot run at speed {speed}; give a number from 0.01 to 1000000")]
     Speed {
         /// The speed.
         speed: f64,
@@ -72,7 +75,7 @@ pub enum StartError {
     },
     /// A port cannot be had.
     #[error(
-        "cannot listen on 127.0.0.1:{port} for {listener}: {source}; the world was made with this port, so end what uses it, or delete the world and the state file beside it to begin anew"
+        "cannot listen on 127.0.0.1:{port} for {listener}: {source}; the world keeps this port, and another process listens on it now: end that process (`ss -ltnp` shows it) and start again, or delete the world and the state file beside it to start over"
     )]
     Port {
         /// The port; 0 where any would do.
@@ -128,21 +131,22 @@ impl Rehearsal {
     /// speed makes no sense.
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let speed = options.speed;
-        if !(speed > 0.0 && speed <= FASTEST) {
+        if !(SLOWEST..=FASTEST).contains(&speed) {
             return Err(StartError::Speed { speed });
         }
         let schema = Schema::standard();
         let (world, origins, sockets) = match World::open(&options.world, speed)? {
             Opened::World(world) => {
-                let ports = ports_of(&world).ok_or(StartError::Ports {
-                    path: options.world,
+                let ports = ports_of(&world).ok_or_else(|| StartError::Ports {
+                    path: options.world.clone(),
                 })?;
                 let secure = world.object("tls").is_some();
-                let (origins, sockets) = bind(&ports, secure).await?;
+                let (origins, sockets) = bind(&options.world, &ports, secure).await?;
                 (*world, origins, sockets)
             }
             Opened::Empty(log) => {
-                let (origins, sockets) = bind(&BTreeMap::new(), options.tls).await?;
+                let (origins, sockets) =
+                    bind(&options.world, &BTreeMap::new(), options.tls).await?;
                 let mut objects = seed::objects(options.seed, options.variant, &schema, &origins);
                 objects.insert("ports".to_owned(), json!(origins.ports()));
                 objects.insert("skin".to_owned(), json!(options.skin.word()));
@@ -240,31 +244,13 @@ fn ports_of(world: &World) -> Option<BTreeMap<String, u16>> {
 
 type Sockets = Vec<(Listener, TcpListener)>;
 
-/// The ports of new worlds. A world keeps its ports, so they are none of those that systems give to
-/// outgoing connections (Linux from 32768, others from 49152): while the tenant is down nothing takes
-/// them by chance.
-const PORTS: std::ops::Range<u16> = 20_000..32_000;
-
-/// How many of these are tried before the system is asked for any.
-const TRIES: u32 = 64;
-
-/// Listens on a port that a new world may keep.
-async fn on_a_port_to_keep() -> std::io::Result<TcpListener> {
-    for _ in 0..TRIES {
-        let [high, low, ..] = Uuid::new_v4().into_bytes();
-        let port = PORTS.start + u16::from_be_bytes([high, low]) % (PORTS.end - PORTS.start);
-        if let Ok(socket) = TcpListener::bind(("127.0.0.1", port)).await {
-            return Ok(socket);
-        }
-    }
-    TcpListener::bind(("127.0.0.1", 0)).await
-}
-
 /// Listens for every listener, on its port or on one that is free.
 async fn bind(
+    world: &Path,
     ports: &BTreeMap<String, u16>,
     secure: bool,
 ) -> Result<(Origins, Sockets), StartError> {
+    let keepers = keepers();
     let mut sockets = Vec::new();
     let mut bound = BTreeMap::new();
     for listener in Listener::ALL {
@@ -276,8 +262,8 @@ async fn bind(
             source,
         };
         let socket = match kept {
-            Some(port) => TcpListener::bind(("127.0.0.1", port)).await,
-            None => on_a_port_to_keep().await,
+            Some(port) => on_its_own_port(port).await,
+            None => on_a_port_to_keep(&keepers, world).await,
         };
         let socket = socket.map_err(fault)?;
         let address = socket.local_addr().map_err(fault)?;

@@ -1,4 +1,39 @@
 //! Colour, or none. Nothing is told by colour alone.
+//!
+//! A painted text does not hold the terminal's escape sequences yet: it holds marks that only this
+//! process can write, because they begin with a random word. The printer escapes every control
+//! character of what it is given, and then turns the marks into the sequences of [`styled`]; so no
+//! caller can forget to escape a name, and no name can bring a sequence.
+
+use std::sync::LazyLock;
+
+use uuid::Uuid;
+
+use crate::text::escape_in_lines;
+
+/// What begins a mark. It holds a random word, so that no text from elsewhere can hold it.
+static MARK: LazyLock<String> = LazyLock::new(|| format!("<{}:", Uuid::new_v4().simple()));
+
+/// The codes of *Select Graphic Rendition* (ECMA-48, 8.3.117) that are used, and the one that ends
+/// them.
+const CODES: [&str; 6] = ["0", "1", "2", "31", "32", "33"];
+
+/// A text as it may be written to a terminal: what a service or a person wrote is escaped, lines and
+/// tabs stay, and the marks become colour.
+pub(super) fn styled(text: &str) -> String {
+    let safe = escape_in_lines(text);
+    let mut parts = safe.split(MARK.as_str());
+    let mut styled = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        match part.split_once('>') {
+            Some((code, rest)) if CODES.contains(&code) => {
+                styled.push_str(&format!("\u{1b}[{code}m{rest}"));
+            }
+            _ => styled.push_str(part),
+        }
+    }
+    styled
+}
 
 /// What `--color` asked for.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -40,6 +75,11 @@ impl Palette {
         Self { on }
     }
 
+    /// No colours.
+    pub fn plain() -> Self {
+        Self { on: false }
+    }
+
     /// Text in bold.
     pub fn bold(self, text: &str) -> String {
         self.paint("1", text)
@@ -67,7 +107,8 @@ impl Palette {
 
     fn paint(self, code: &str, text: &str) -> String {
         if self.on {
-            format!("\u{1b}[{code}m{text}\u{1b}[0m")
+            let mark = MARK.as_str();
+            format!("{mark}{code}>{text}{mark}0>")
         } else {
             text.to_owned()
         }
@@ -86,6 +127,20 @@ mod tests {
                 .map(|(_, value)| (*value).to_owned())
         };
         Palette::decide(choice, terminal, find).on
+    }
+
+    #[test]
+    fn only_our_own_styling_reaches_the_terminal() {
+        let always = Palette { on: true };
+        let name = "a\u{1b}[32mb\u{1b}]8;;http://x\u{7}\u{202e}\rc";
+        let painted = format!("{}:\n\t{name}", always.bold(name));
+        let shown = "a\\u{1b}[32mb\\u{1b}]8;;http://x\\u{7}\\u{202e}\\rc";
+        assert_eq!(
+            styled(&painted),
+            format!("\u{1b}[1m{shown}\u{1b}[0m:\n\t{shown}")
+        );
+        let none = Palette { on: false };
+        assert_eq!(styled(&none.bad("a\u{9b}31m")), "a\\u{9b}31m");
     }
 
     #[test]

@@ -1,17 +1,24 @@
-//! The only door to stdout and stderr. Data goes to stdout, everything else to stderr; a reader that
-//! has gone away is no failure. In a pipeline nothing that passes through here is taken for a command
-//! but what [`Printer::instruct`] writes.
+//! The only door to stdout and stderr. Data goes to stdout, everything else to stderr.
+//!
+//! Every text passes through one function on its way out: known secret values become fingerprints,
+//! control characters and what cannot be seen are escaped, our own colours are put in, and in a
+//! pipeline nothing is taken for a command but what [`Printer::instruct`] writes.
+//!
+//! A reader of stdout that has gone away is no failure. Every other failure to write there is one,
+//! because what the command found is lost: it is reported once, and [`Printer::lost`] remembers it.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _, Write};
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::Palette;
+use super::palette::styled;
 use super::pipeline::{Pipeline, harmless};
+use crate::secrets;
+use crate::text::escape;
 
 /// Writes to stdout and stderr, and keeps bars at the bottom of the terminal.
 pub struct Printer {
@@ -21,6 +28,8 @@ pub struct Printer {
     palette: Palette,
     quiet: bool,
     in_pipeline: bool,
+    /// Why stdout could not be written.
+    lost: OnceLock<String>,
 }
 
 impl Printer {
@@ -34,6 +43,7 @@ impl Printer {
             palette,
             quiet,
             in_pipeline,
+            lost: OnceLock::new(),
         }
     }
 
@@ -48,33 +58,68 @@ impl Printer {
     }
 
     /// The text as it may be printed where this program runs.
-    fn printable<'a>(&self, text: &'a str) -> Cow<'a, str> {
+    fn printable(&self, text: &str) -> String {
+        let text = styled(&secrets::hide(text));
         if self.in_pipeline {
-            harmless(text)
+            harmless(&text).into_owned()
         } else {
-            Cow::Borrowed(text)
+            text
         }
     }
 
-    /// Writes a command to a pipeline, where that reads it.
+    /// Writes a command to a pipeline, where that reads it. A command is one line.
     pub fn instruct(&self, pipeline: Pipeline, command: &str) {
-        self.bars.suspend(|| {
-            if pipeline.listens_to_stdout() {
-                drop(writeln!(io::stdout().lock(), "{command}"));
-            } else {
-                drop(writeln!(io::stderr().lock(), "{command}"));
-            }
-        });
+        let command = secrets::hide(command);
+        let command = escape(&command);
+        if pipeline.listens_to_stdout() {
+            self.write_out(&command);
+        } else {
+            self.write_err(&format!("{command}\n"));
+        }
     }
 
     /// Writes data to stdout, a line.
     pub fn data(&self, line: &str) {
-        let line = self.printable(line);
-        self.bars.suspend(|| {
+        self.write_out(&self.printable(line));
+    }
+
+    /// Writes data to stdout as it is, a line: what the program made of its own words alone, in a
+    /// form that has control characters of its own, such as a script for a shell.
+    pub fn own_data(&self, line: &str) {
+        self.write_out(line);
+    }
+
+    fn write_out(&self, line: &str) {
+        let written = self.bars.suspend(|| {
             let mut out = io::stdout().lock();
-            // Whoever read has gone away; that is no failure of ours.
-            drop(writeln!(out, "{line}"));
-            drop(out.flush());
+            writeln!(out, "{line}").and_then(|()| out.flush())
+        });
+        self.note_written(written);
+    }
+
+    /// Remembers that stdout could not be written, and says so once.
+    pub fn note_written(&self, written: io::Result<()>) {
+        let Err(error) = written else { return };
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            return;
+        }
+        let why = format!("could not write to standard output: {error}");
+        if self.lost.set(why.clone()).is_ok() {
+            self.complain(&format!("{} {why}", self.palette.bad("error:")));
+        }
+    }
+
+    /// Why data was lost on the way to stdout, if it was.
+    pub fn lost(&self) -> Option<&str> {
+        self.lost.get().map(String::as_str)
+    }
+
+    /// Nothing can be done about stderr that cannot be written: there is nowhere to say so.
+    fn write_err(&self, text: &str) {
+        self.bars.suspend(|| {
+            let mut err = io::stderr().lock();
+            drop(err.write_all(text.as_bytes()));
+            drop(err.flush());
         });
     }
 
@@ -87,33 +132,19 @@ impl Printer {
 
     /// Writes to stderr, a line, also when quiet.
     pub fn complain(&self, line: &str) {
-        let line = self.printable(line);
-        self.bars
-            .suspend(|| drop(writeln!(io::stderr().lock(), "{line}")));
+        self.write_err(&format!("{}\n", self.printable(line)));
     }
 
     /// Writes bytes of a log to stderr, between two drawings of the bar.
     pub fn write_log(&self, bytes: &[u8]) -> io::Result<usize> {
-        if !self.in_pipeline {
-            return self.bars.suspend(|| io::stderr().lock().write(bytes));
-        }
-        let text = String::from_utf8_lossy(bytes);
-        let text = self.printable(&text);
-        let written = self
-            .bars
-            .suspend(|| io::stderr().lock().write_all(text.as_bytes()));
-        // What was broken has another length; of the log's own bytes all are written.
-        written.map(|()| bytes.len())
+        self.write_err(&self.printable(&String::from_utf8_lossy(bytes)));
+        // What was escaped has another length; of the log's own bytes all are written.
+        Ok(bytes.len())
     }
 
     /// Writes a question to stderr, without a line's end.
     pub fn ask(&self, question: &str) {
-        let question = self.printable(question);
-        self.bars.suspend(|| {
-            let mut err = io::stderr().lock();
-            drop(write!(err, "{question}"));
-            drop(err.flush());
-        });
+        self.write_err(&self.printable(question));
     }
 
     /// Shows one line with a spinner below everything else: one a subject, the newest word of each.
@@ -132,7 +163,7 @@ impl Printer {
             bar.enable_steady_tick(Duration::from_millis(120));
             bar
         });
-        bar.set_message(line);
+        bar.set_message(self.printable(&line).replace('\n', "\\n"));
     }
 
     /// Takes the line of a subject away, if there is one.

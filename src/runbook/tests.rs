@@ -37,6 +37,29 @@ fn valid(name: &str) -> Runbook {
 }
 
 #[test]
+fn a_speed_at_which_no_clock_can_run_is_refused_where_it_is_written() {
+    let text = std::fs::read_to_string(folder("tests/runbooks/thin/rehearsal.yaml")).unwrap();
+    let at = |speed: &str| {
+        parse(
+            "a.yaml",
+            &format!("{text}\nendpoints: {{ speed: {speed} }}\n"),
+        )
+    };
+    for speed in ["1e-300", "0.009", "0", "-1", "1e7", "1e300", "inf", "nan"] {
+        let refused = at(speed).expect_err(speed).to_string();
+        let line = text.lines().count() + 2;
+        assert!(refused.contains(&format!("a.yaml:{line}:")), "{refused}");
+        assert!(
+            refused.contains("a number from 0.01 to 1000000"),
+            "{refused}"
+        );
+    }
+    for speed in ["0.01", "1", "1000", "1000000"] {
+        assert!(at(speed).is_ok(), "{speed}");
+    }
+}
+
+#[test]
 fn every_wrong_runbook_is_explained() {
     let mut settings = insta::Settings::clone_current();
     settings.set_snapshot_path(folder("tests/runbooks/invalid"));

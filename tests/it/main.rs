@@ -22,6 +22,7 @@
 //! - `report`: what a run did, in each of its forms.
 //! - `terminal`: the program at a pseudo terminal.
 //! - `whole`: the whole tenant, end to end; one provider again. `whole_world`: what it must hold then.
+//! - `sinks`: what leaves the program: no control character, no secret; a full disk is a failure.
 //! - `refusals`: what stops before anything is sent, with its exit code.
 
 mod dual_write;
@@ -45,6 +46,7 @@ mod probes;
 mod refusals;
 mod report;
 mod rooms;
+mod sinks;
 mod terminal;
 mod thin_line;
 mod troubles;

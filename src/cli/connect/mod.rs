@@ -29,6 +29,7 @@ use crate::clock::Clock;
 use crate::engine::{EventKind, Failure, Narrator};
 use crate::rehearsal::{self, DualWrite, Management, Rehearsal, Variant};
 use crate::runbook::{Cloud, Gateway, Runbook, Secret, ServiceKey};
+use crate::secrets;
 use crate::steps::{Forecast, Names, Refresh};
 
 /// A runbook whose services are reached.
@@ -104,6 +105,14 @@ async fn reach(
     })
 }
 
+/// What the runbook itself says is no secret, also where a parameter holds the same.
+fn publish(runbook: &Runbook) {
+    let ids = [runbook.source.value, runbook.target.environment.value];
+    ids.iter().for_each(|id| secrets::public(&id.to_string()));
+    secrets::public(&runbook.target.name.value);
+    secrets::public(&runbook.name.value);
+}
+
 /// Reaches the services of a runbook. Takes what makes the narrator, once the clock is known.
 pub(super) async fn connect(
     session: &Session,
@@ -118,6 +127,7 @@ pub(super) async fn connect(
         tokens,
         signing,
     } = reach(session, &runbook, narrator).await?;
+    publish(&runbook);
     let service = |key: ServiceKey, name: &str, endpoint: &Endpoint| -> Result<Service, Failure> {
         Ok(Service::new(
             &tokens,

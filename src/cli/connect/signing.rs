@@ -10,6 +10,7 @@ use crate::clients::{Endpoint, Identity, MachineEndpoint, SignIn, Tokens};
 use crate::engine::{Failure, FailureKind};
 use crate::rehearsal;
 use crate::runbook::{Credential, Gateway, Located, Runbook, Secret, ServiceKey};
+use crate::secrets;
 
 /// Reads a variable of the environment.
 type Variables<'a> = &'a dyn Fn(&str) -> Option<std::ffi::OsString>;
@@ -159,9 +160,11 @@ impl Place<'_> {
                 client: client.to_string(),
                 audience: audience.clone(),
                 request_url: self.required("ACTIONS_ID_TOKEN_REQUEST_URL", GITHUB)?,
-                request_token: self
-                    .required("ACTIONS_ID_TOKEN_REQUEST_TOKEN", GITHUB)?
-                    .into(),
+                request_token: {
+                    let token = self.required("ACTIONS_ID_TOKEN_REQUEST_TOKEN", GITHUB)?;
+                    secrets::token(&token);
+                    token.into()
+                },
             },
         })
     }

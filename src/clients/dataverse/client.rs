@@ -57,13 +57,12 @@ impl Dataverse {
             Some(prefer) => request.header("prefer", prefer.clone()),
             None => request,
         };
-        let mut pages = Pages::default();
+        let mut pages = Pages::of(&self.service);
         let mut rows = Vec::new();
         let mut request = preferring(self.reading(&format!("{set}{}", query.text()))?);
         loop {
             let answer = self.service.send(&request).await?;
-            let (more, next) = page(&answer)?;
-            rows.extend(more);
+            let next = page(&answer, &mut pages, &mut rows)?;
             let Some(next) = next else {
                 return Ok(rows);
             };
@@ -157,6 +156,7 @@ pub(super) fn by_key(set: &str, key: &str, value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clients::http::{Limits, ListBudget};
     use crate::clients::testing::{Listener, Reply, Setup};
 
     fn of(setup: &Setup, url: &str) -> Dataverse {
@@ -238,6 +238,83 @@ mod tests {
             .await;
             let answer = of(&setup, &listener.url).list("x", &Query::new()).await;
             assert!(answer.is_err(), "{shown}");
+        }
+    }
+
+    /// A service whose lists never end, and whose pages have three rows each.
+    async fn endless() -> Listener {
+        Listener::start(|request, before| {
+            let host = request.header("host").unwrap();
+            let link = format!("http://{host}/api/data/v9.2/x?page={before}");
+            page_of(r#"{"n":1},{"n":2},{"n":3}"#, Some(&link))
+        })
+        .await
+    }
+
+    #[tokio::test]
+    async fn a_list_ends_where_its_budget_ends() {
+        let generous = ListBudget {
+            rows: 1_000,
+            bytes: 100_000,
+            values: 10_000,
+        };
+        let few_rows = ListBudget {
+            rows: 8,
+            ..generous
+        };
+        let few_bytes = ListBudget {
+            bytes: 300,
+            ..generous
+        };
+        let few_values = ListBudget {
+            values: 40,
+            ..generous
+        };
+        for (budget, pages, so_far) in [
+            (few_rows, 3, "more than 8 rows after 3 page(s)"),
+            (few_bytes, 3, "more than 300 bytes after 3 page(s)"),
+            (few_values, 3, "more than 40 values after 3 page(s)"),
+        ] {
+            let limits = Limits {
+                list: budget,
+                ..Limits::default()
+            };
+            let setup = Setup::with_limits(1_000.0, limits);
+            let listener = endless().await;
+            let error = of(&setup, &listener.url)
+                .list("workflows", &Query::new())
+                .await
+                .unwrap_err();
+            assert_eq!(error.kind, ErrorKind::Malformed);
+            assert!(error.message.contains(so_far), "{error}");
+            assert!(error.to_string().contains("/api/data/v9.2/"), "{error}");
+            assert!(error.help.is_some());
+            assert_eq!(listener.count(), pages, "{budget:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_page_of_nothing_but_empty_objects_is_refused_before_it_is_read() {
+        let setup = Setup::with_limits(1_000.0, Limits::default());
+        let body = page_of(&"{},".repeat(2_500_000).trim_end_matches(','), None);
+        let listener = Listener::replying(vec![body]).await;
+        let error = of(&setup, &listener.url)
+            .list("x", &Query::new())
+            .await
+            .unwrap_err();
+        assert!(error.message.contains("5000000 values"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_is_too_deep_is_refused() {
+        let setup = Setup::new(1_000.0);
+        let deep = |depth: usize| format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
+        // The page, its list and the row are three of them.
+        for (depth, is_read) in [(61, true), (62, false), (100, false)] {
+            let row = format!(r#"{{"n":{}}}"#, deep(depth));
+            let listener = Listener::replying(vec![page_of(&row, None)]).await;
+            let answer = of(&setup, &listener.url).list("x", &Query::new()).await;
+            assert_eq!(answer.is_ok(), is_read, "{depth}: {answer:?}");
         }
     }
 

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::clients::error::Error;
-use crate::clients::http::Response;
+use crate::clients::http::{Pages, Response};
 
 /// One row.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,16 +28,21 @@ struct RawPage<'a> {
     next: Option<String>,
 }
 
-/// The rows of a page, and the link to the next one.
-pub(in crate::clients) fn page(answer: &Response) -> Result<(Vec<Row>, Option<String>), Error> {
+/// Adds the rows of a page, and returns the link to the next one. The page is counted before
+/// anything is made of it, and the rows before any of them is read.
+pub(in crate::clients) fn page(
+    answer: &Response,
+    pages: &mut Pages,
+    rows: &mut Vec<Row>,
+) -> Result<Option<String>, Error> {
+    pages.came(answer)?;
     let page: RawPage<'_> = serde_json::from_slice(answer.body())
         .map_err(|error| answer.malformed(&format!("not a page of rows: {error}")))?;
-    let rows = page
-        .value
-        .into_iter()
-        .map(|raw| Row::from_text(raw.get(), answer))
-        .collect::<Result<_, _>>()?;
-    Ok((rows, page.next))
+    pages.room_for(answer, rows.len() + page.value.len())?;
+    for raw in page.value {
+        rows.push(Row::from_text(raw.get(), answer)?);
+    }
+    Ok(page.next)
 }
 
 impl Row {
@@ -58,6 +63,7 @@ impl Row {
 
     /// A row that is the whole answer.
     pub(super) fn from_answer(answer: &Response) -> Result<Self, Error> {
+        answer.measured()?;
         let text = std::str::from_utf8(answer.body())
             .map_err(|error| answer.malformed(&error.to_string()))?;
         Self::from_text(text.trim_start_matches('\u{feff}').trim(), answer)

@@ -42,13 +42,12 @@ impl FinanceOperations {
         let options = query.text();
         let separator = if options.is_empty() { "?" } else { "&" };
         let path = self.path(&format!("{set}{options}{separator}{CROSS_COMPANY}"))?;
-        let mut pages = Pages::default();
+        let mut pages = Pages::of(&self.service);
         let mut rows = Vec::new();
         let mut request = with_headers(Request::get(path));
         loop {
             let answer = self.service.send(&request).await.map_err(away)?;
-            let (more, next) = page(&answer)?;
-            rows.extend(more);
+            let next = page(&answer, &mut pages, &mut rows)?;
             let Some(next) = next else {
                 return Ok(rows);
             };

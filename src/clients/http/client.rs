@@ -10,6 +10,7 @@ use url::Url;
 
 use super::observer::{Observer, Wait};
 use super::origin::{Origin, is_machines_own};
+use super::paging::ListBudget;
 use super::send::causes;
 use super::throttle::Gate;
 use crate::cancellation::Cancellation;
@@ -27,19 +28,22 @@ pub struct Limits {
     pub tries: u32,
     /// How many bytes of an answer are read, after decompression.
     pub body: usize,
+    /// How much of one list is held, over all its pages.
+    pub list: ListBudget,
     /// How long a program may take that is run for a token, in real time.
     pub command: Duration,
 }
 
 impl Default for Limits {
     /// Two minutes for a request, because switching a flow on may take that long; ten seconds for a
-    /// connection; six attempts; 64 MiB; one minute for a program.
+    /// connection; six attempts; 64 MiB; a list's own budget; one minute for a program.
     fn default() -> Self {
         Self {
             request: Duration::from_mins(2),
             connect: Duration::from_secs(10),
             tries: 6,
             body: 64 * 1024 * 1024,
+            list: ListBudget::default(),
             command: Duration::from_mins(1),
         }
     }

@@ -9,11 +9,13 @@
 //! - [`origin`]: the one function through which every address and every link passes.
 //! - `request`, `response`, `paging`: what goes out, what comes back, and page after page of it.
 //! - `error_body`, `remedies`: what a service says when it refuses, and what to do about it.
+//! - `measure`: what reading an answer would cost, before it is read.
 //! - [`observer`]: who hears of each wait.
 
 mod chain;
 mod client;
 mod error_body;
+mod measure;
 mod observer;
 mod origin;
 mod paging;
@@ -28,6 +30,7 @@ mod throttle;
 pub use client::{Http, Limits};
 pub use observer::{Observer, Silent, Wait, WaitReason};
 pub use origin::{Origin, OriginError};
+pub use paging::ListBudget;
 pub use service::{Endpoint, Service};
 
 pub(crate) use error_body::{Told, WEB_PAGE};

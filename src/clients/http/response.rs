@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::Url;
 
+use super::measure::{DEEPEST, MOST_VALUES, measure};
 use super::retry::retry_after;
 use crate::clients::error::{Error, ErrorKind, presentable};
 
@@ -67,8 +68,24 @@ impl Response {
             .map_or_else(|| self.client_request_id.clone(), presentable)
     }
 
+    /// How many values of JSON the body has, counted before it is read. One that is too deep or has
+    /// too many is an error.
+    pub(crate) fn measured(&self) -> Result<usize, Error> {
+        let size = measure(&self.body);
+        if size.depth > DEEPEST {
+            let why = format!("its JSON is {} deep, and {DEEPEST} is read", size.depth);
+            return Err(self.malformed(&why));
+        }
+        if size.values > MOST_VALUES {
+            let why = format!("its answer has more than {MOST_VALUES} values");
+            return Err(self.malformed(&why));
+        }
+        Ok(size.values)
+    }
+
     /// The body as JSON of a known form.
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        self.measured()?;
         serde_json::from_slice(&self.body).map_err(|error| self.malformed(&error.to_string()))
     }
 
@@ -79,6 +96,7 @@ impl Response {
 
     /// The body as any JSON, or none where it is empty or something else.
     pub(crate) fn maybe_value(&self) -> Option<Value> {
+        self.measured().ok()?;
         serde_json::from_slice(&self.body).ok()
     }
 

@@ -169,7 +169,7 @@ pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     }
     let until = httpdate::parse_http_date(text("retry-after")?).ok()?;
     let now = httpdate::parse_http_date(text("date")?).ok()?;
-    Some(until.duration_since(now).unwrap_or_default())
+    Some(longest_asked(until.duration_since(now).unwrap_or_default()))
 }
 
 /// A duration of so many seconds; what is negative means at once, what is no number means nothing.
@@ -177,7 +177,15 @@ fn seconds(number: f64) -> Option<Duration> {
     if number.is_nan() {
         return None;
     }
-    Some(Duration::try_from_secs_f64(number.max(0.0)).unwrap_or(Duration::MAX))
+    Some(Duration::try_from_secs_f64(number.max(0.0)).map_or(LONGEST_ASKED, longest_asked))
+}
+
+/// A service may ask for any number of seconds. Of what is longer only this much is reckoned with,
+/// so that it can be added to a time; nobody waits for so long anyway.
+const LONGEST_ASKED: Duration = Duration::from_hours(24 * 365);
+
+fn longest_asked(asked: Duration) -> Duration {
+    asked.min(LONGEST_ASKED)
 }
 
 #[cfg(test)]
@@ -206,6 +214,31 @@ mod tests {
         assert_eq!(asked(&[("retry-after", "soon")]), None);
         assert_eq!(asked(&[("retry-after", "NaN")]), None);
         assert_eq!(asked(&[]), None);
+    }
+
+    #[test]
+    fn a_wait_that_no_clock_can_hold_can_still_be_added_to_a_time() {
+        for text in ["1e300", "inf", "18446744073709551615", "9e18"] {
+            let mut map = HeaderMap::new();
+            map.insert("retry-after", text.parse().unwrap());
+            assert_eq!(retry_after(&map), Some(LONGEST_ASKED), "{text}");
+        }
+        let until = ("retry-after", "Fri, 31 Dec 9999 23:59:59 GMT");
+        let date = ("date", "Thu, 01 Jan 1970 00:00:00 GMT");
+        assert_eq!(asked(&[until, date]), Some(LONGEST_ASKED));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_in_a_header_makes_a_wait_that_overflows(
+            name in proptest::sample::select(vec!["retry-after", "retry-after-ms", "x-ms-retry-after-ms"]),
+            text in "[-+]?[0-9]{0,25}[.]?[0-9]{0,5}(e[-+]?[0-9]{1,4})?|inf|nan|[ -~]{0,20}",
+        ) {
+            let mut map = HeaderMap::new();
+            map.insert(name, text.parse().unwrap());
+            let asked = retry_after(&map).unwrap_or_default();
+            proptest::prop_assert!(asked <= LONGEST_ASKED);
+        }
     }
 
     #[test]

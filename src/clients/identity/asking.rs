@@ -187,14 +187,18 @@ fn since(end: SystemTime, begin: SystemTime) -> Duration {
     end.duration_since(begin).unwrap_or_default()
 }
 
-/// Seconds, as a number or as text.
+/// No moment since 1970 and no length of time in a token's answer is reckoned with beyond this many
+/// seconds (the year 2286), because a server may write any number.
+pub(super) const LATEST: u64 = 9_999_999_999;
+
+/// Seconds, as a number or as text, at most [`LATEST`].
 pub(super) fn seconds(value: Option<&Value>) -> Option<Duration> {
     let seconds = match value? {
         Value::Number(number) => number.as_u64()?,
         Value::String(text) => text.trim().parse().ok()?,
         _ => return None,
     };
-    Some(Duration::from_secs(seconds))
+    Some(Duration::from_secs(seconds.min(LATEST)))
 }
 
 /// The library's own advice follows in further lines, with links to its manual.

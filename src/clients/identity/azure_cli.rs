@@ -43,7 +43,11 @@ pub(super) async fn fetch(asking: Asking<'_>, tenant: &str) -> Result<Fetched, N
             let left = token.expires_on.unix_timestamp().saturating_sub(now);
             Ok(Fetched {
                 token: SecretString::from(token.token.secret().to_owned()),
-                life: u64::try_from(left).ok().map(Duration::from_secs),
+                // An end that lies behind says that the two clocks differ; the service decides.
+                life: u64::try_from(left)
+                    .ok()
+                    .filter(|left| *left > 0)
+                    .map(Duration::from_secs),
             })
         }
         Err(error) => match runner.trouble() {

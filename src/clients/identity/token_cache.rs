@@ -17,9 +17,18 @@ use super::{
 };
 use crate::clients::error::{Error, ErrorKind};
 use crate::clients::http::{Backoff, Http, Origin, Wait, WaitReason};
+use crate::secrets;
 
 /// How long before its end a token is renewed, so that none ends on its way.
 const RENEWED_BEFORE: Duration = Duration::from_mins(5);
+
+/// How long a token is used at least before another one is asked for, whatever its life: a sign-in
+/// service that gives short lives is not asked again for every request. Where the token ends before,
+/// the service that is asked refuses it, and that renews it.
+const USED_AT_LEAST: Duration = Duration::from_mins(1);
+
+/// No token is believed to live longer.
+const LONGEST_LIFE: Duration = Duration::from_hours(24 * 365);
 
 /// The tokens of a run. Services with the same identity and scope share one.
 pub struct Tokens {
@@ -237,18 +246,33 @@ impl TokenSource {
     }
 
     fn living(&self, fetched: &Fetched, number: u64, now: Duration) -> Result<Living, Error> {
-        let text = format!("Bearer {}", fetched.token.expose_secret());
+        let token = fetched.token.expose_secret();
+        if fetched.life.is_some_and(|life| life.is_zero()) {
+            let why = "the token that it gave has ended already: its life is 0 seconds";
+            let error = Error::new(ErrorKind::NotSignedIn, &self.name(), &self.what(), why);
+            return Err(error.with_help(
+                "look at the clock of whoever gives the token, and at the token lifetime policies of \
+                 the tenant; then run again",
+            ));
+        }
+        secrets::token(token);
+        let text = format!("Bearer {token}");
         let mut header = HeaderValue::try_from(text).map_err(|_| {
             let why = "the token has characters that no header may have";
             Error::new(ErrorKind::Configuration, &self.name(), &self.what(), why)
         })?;
         header.set_sensitive(true);
         // A token of a short life is renewed halfway, or it would be renewed for every request.
-        let renewed_at = |life: Duration| now + life.saturating_sub(RENEWED_BEFORE.min(life / 2));
+        let renewed_at = |life: Duration| {
+            now + life
+                .saturating_sub(RENEWED_BEFORE.min(life / 2))
+                .max(USED_AT_LEAST)
+        };
+        let life = fetched.life.map(|life| life.min(LONGEST_LIFE));
         Ok(Living {
             token: Token { header, number },
-            renewed_at: fetched.life.map(renewed_at),
-            ends_at: fetched.life.map(|life| now + life),
+            renewed_at: life.map(renewed_at),
+            ends_at: life.map(|life| now + life),
         })
     }
 
@@ -499,6 +523,48 @@ mod tests {
         setup.http.clock().sleep(Duration::from_secs(301)).await;
         assert_eq!(bearer(&source.current().await.unwrap()), "Bearer old");
         assert!(authority.count() > 1, "it was tried to be renewed");
+    }
+
+    #[tokio::test]
+    async fn no_number_of_seconds_panics_or_asks_again_and_again() {
+        for life in [
+            "9223372036854775807",
+            "9223372036854775000",
+            "18446744073709551615",
+            "1e300",
+            "253402300800",
+            "1",
+            "59",
+        ] {
+            let setup = Setup::new(1.0);
+            let body = format!(
+                r#"{{"token_type":"Bearer","expires_in":{life},"ext_expires_in":{life},"access_token":"a-token-of-any-life"}}"#
+            );
+            let authority = Listener::replying(vec![Reply::json(200, body)]).await;
+            let source = source(&setup, &authority.url);
+            for _ in 0..20 {
+                let token = source.current().await.unwrap();
+                assert_eq!(bearer(&token), "Bearer a-token-of-any-life");
+            }
+            assert_eq!(authority.count(), 1, "{life}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_token_that_has_ended_already_is_an_error_that_names_who_gave_it() {
+        for life in ["0", "-5", "\"0\""] {
+            let setup = Setup::new(1.0);
+            let body =
+                format!(r#"{{"token_type":"Bearer","expires_in":{life},"access_token":"t"}}"#);
+            let authority = Listener::replying(vec![Reply::json(200, body)]).await;
+            let error = source(&setup, &authority.url).current().await.unwrap_err();
+            assert!(!error.is_temporary(), "{error}");
+            assert!(
+                error.to_string().contains("the sign-in service 127.0.0.1"),
+                "{error}"
+            );
+            assert_eq!(authority.count(), 1, "{life}");
+        }
     }
 
     #[tokio::test]

@@ -15,9 +15,10 @@ use azure_core::http::headers::{HeaderName, HeaderValue, Headers};
 use azure_core::http::{AsyncRawResponse, Body, HttpClient, Request};
 use bytes::Bytes;
 use reqwest::header::HeaderMap;
+use serde_json::Value;
 use url::Url;
 
-use super::asking::authority_name;
+use super::asking::{LATEST, authority_name};
 use crate::clients::http::{Http, Origin, capped_body, causes};
 
 /// A sign-in answer is a few kilobytes.
@@ -164,8 +165,56 @@ pub(super) async fn exchange(
     Ok(Answer {
         status,
         headers,
-        body,
+        body: with_sane_times(body),
     })
+}
+
+/// The members of a token's answer that are lengths of time or moments, in seconds (RFC 6749, section
+/// 5.1; Microsoft Learn, *Microsoft identity platform and OAuth 2.0 client credentials flow* and *How
+/// to use managed identities on a virtual machine*).
+const TIMES: [&str; 6] = [
+    "expires_in",
+    "ext_expires_in",
+    "refresh_in",
+    "expires_on",
+    "ext_expires_on",
+    "not_before",
+];
+
+/// The body of an answer, with times that no calendar holds brought back to the last moment that is
+/// reckoned with: the library adds them to the time of day, and its addition panics where the sum is
+/// out of range. Every other body stays as it is.
+fn with_sane_times(body: Bytes) -> Bytes {
+    let Ok(Value::Object(mut members)) = serde_json::from_slice(&body) else {
+        return body;
+    };
+    let mut is_changed = false;
+    for name in TIMES {
+        let Some(value) = members.get_mut(name) else {
+            continue;
+        };
+        let number = match &*value {
+            Value::Number(number) => number.as_f64(),
+            Value::String(text) => text.trim().parse::<f64>().ok(),
+            _ => None,
+        };
+        #[expect(clippy::cast_precision_loss, reason = "the bound is exact as an f64")]
+        let latest = LATEST as f64;
+        let sane = match number {
+            Some(number) if number > latest => LATEST,
+            Some(number) if number < 0.0 => 0,
+            _ => continue,
+        };
+        *value = match &*value {
+            Value::String(_) => sane.to_string().into(),
+            _ => sane.into(),
+        };
+        is_changed = true;
+    }
+    if !is_changed {
+        return body;
+    }
+    serde_json::to_vec(&members).map_or(body, Bytes::from)
 }
 
 #[async_trait]
@@ -218,6 +267,39 @@ impl fmt::Debug for SignInTransport {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    proptest::proptest! {
+        #[test]
+        fn no_time_in_an_answer_is_beyond_the_calendar(
+            name in proptest::sample::select(TIMES.to_vec()),
+            number in "-?[1-9][0-9]{0,40}(\\.[0-9]{1,3})?(e[1-9][0-9]?)?",
+            quoted: bool,
+        ) {
+            let written = if quoted { format!("\"{number}\"") } else { number };
+            let body = format!("{{\"access_token\":\"t\",\"{name}\":{written}}}");
+            let sane = with_sane_times(Bytes::from(body));
+            let read: Value = serde_json::from_slice(&sane).unwrap();
+            let told = match &read[name] {
+                Value::String(text) => text.parse::<f64>().unwrap(),
+                number => number.as_f64().unwrap(),
+            };
+            proptest::prop_assert!((0.0..=1e10).contains(&told), "{told}");
+            proptest::prop_assert_eq!(read["access_token"].as_str(), Some("t"));
+        }
+    }
+
+    #[test]
+    fn what_is_sane_stays_byte_for_byte() {
+        for body in [
+            "",
+            "{",
+            "[1]",
+            "{ \"expires_in\" : 3599, \"expires_on\":\"1900000000\" }",
+        ] {
+            let kept = with_sane_times(Bytes::from(body));
+            assert_eq!(kept, body.as_bytes());
+        }
+    }
 
     #[test]
     fn a_route_leads_what_it_knows_and_nothing_else() {

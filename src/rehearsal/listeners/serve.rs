@@ -175,6 +175,11 @@ impl Tenant {
                 let text = "The rehearsal tenant refuses this on purpose.";
                 Answer::error(status, "RefusedOnPurpose", text)
             }
+            Some(FaultKind::Echo(status)) => {
+                let body = String::from_utf8_lossy(&request.body);
+                let text = format!("The rehearsal tenant does not understand this: {body}");
+                Answer::error(status, "RefusedOnPurpose", &text)
+            }
             _ => super::answer(&mut turn),
         };
         turn.draft.delete(FATE);

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::engine::{Failure, FailureKind, Mark, Plan, PlannedStep};
 use crate::journal::PinnedTarget;
-use crate::text::redact;
+use crate::text::{escape_json, redact};
 
 mod schema;
 
@@ -52,7 +52,8 @@ pub fn document(document: &impl Serialize) -> String {
         format!("{{\"v\":1,\"failure\":{{\"message\":\"{error}\"}}}}")
     });
     // Two of these characters stand in a text or nowhere.
-    redact(&text).replace("##", "#\\u0023")
+    let text = redact(&text);
+    escape_json(&text).replace("##", "#\\u0023")
 }
 
 /// What any command but `run` writes when it fails; `run` says the same in its last event.

@@ -18,6 +18,9 @@ const LONGEST: Duration = Duration::from_hours(30 * 24);
 /// The highest speed that is taken; past this, somebody has mistaken a unit.
 pub(in crate::runbook) const HIGHEST_NUMBER: f64 = 1e6;
 
+/// The lowest number: of a clock, a second in 100 seconds.
+pub(in crate::runbook) const LOWEST_NUMBER: f64 = 0.01;
+
 /// A text that is not empty, as it is written: `0123` stays `0123`.
 pub(super) fn text(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Located<String>> {
     let value = any_text(binder, field)?;
@@ -89,9 +92,9 @@ pub(super) fn whole_number(
 pub(super) fn positive_number(binder: &mut Binder<'_>, field: Field<'_>) -> Option<Located<f64>> {
     let number = plain_text(field)
         .and_then(|text| text.parse::<f64>().ok())
-        .filter(|number| *number > 0.0 && *number <= HIGHEST_NUMBER);
+        .filter(|number| (LOWEST_NUMBER..=HIGHEST_NUMBER).contains(number));
     if number.is_none() {
-        let wanted = "a number above 0 and up to 1000000";
+        let wanted = "a number from 0.01 to 1000000";
         binder.not_a(field, wanted, &format!("write {wanted}, without quotes"));
     }
     Some(Located::new(number?, field.node.span))

@@ -5,8 +5,10 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
+
+use crate::secrets;
 
 /// No secret is longer; a wrong path may lead to a file of any size.
 const LONGEST: u64 = 64 * 1024;
@@ -52,8 +54,19 @@ pub enum SecretError {
 
 impl Secret {
     /// Reads the secret. `base` is the runbook's folder; `variable` looks a name up in the process
-    /// environment, which this room does not read itself (`std::env::var_os` serves).
+    /// environment, which this room does not read itself (`std::env::var_os` serves). What was read is
+    /// hidden from then on in everything that is printed or recorded.
     pub fn read(
+        &self,
+        base: &Path,
+        variable: &dyn Fn(&str) -> Option<OsString>,
+    ) -> Result<SecretString, SecretError> {
+        let found = self.look_up(base, variable)?;
+        secrets::secret(found.expose_secret());
+        Ok(found)
+    }
+
+    fn look_up(
         &self,
         base: &Path,
         variable: &dyn Fn(&str) -> Option<OsString>,
@@ -113,7 +126,6 @@ fn read_file(path: &Path) -> Result<SecretString, SecretError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use secrecy::ExposeSecret as _;
 
     #[test]
     fn a_variable_is_looked_up_where_the_caller_says() {

@@ -7,7 +7,7 @@ use super::Recorded;
 use crate::runbook::bind::scalar::parse_guid;
 use crate::runbook::model::request::{IomRequest, Method, Placeholder};
 use crate::runbook::model::template::json_pieces;
-use crate::text::{fingerprint, redact};
+use crate::text::{fingerprint_of, redact};
 
 /// A recorded write, ready to be looked at.
 #[derive(Clone, Debug)]
@@ -218,12 +218,12 @@ impl Drafting {
         let is_graph = matches!(serde_json::from_str(value), Ok(Value::Object(_)));
         if is_graph && self.may_use(Placeholder::Graph) {
             return self
-                .replace(Placeholder::Graph, fingerprint(value))
+                .replace(Placeholder::Graph, fingerprint_of(value))
                 .to_owned();
         }
         if sole == Some(value) {
             return self
-                .replace(Placeholder::Value, fingerprint(value))
+                .replace(Placeholder::Value, fingerprint_of(value))
                 .to_owned();
         }
         let found = guids(value);

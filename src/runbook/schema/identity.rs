@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::parts::{Keys, LOOPBACK, defined, guid, origin, some_texts, tenant, text};
 use crate::runbook::bind::credential::GITHUB_AUDIENCE;
-use crate::runbook::bind::scalar::HIGHEST_NUMBER;
+use crate::runbook::bind::scalar::{HIGHEST_NUMBER, LOWEST_NUMBER};
 use crate::runbook::model::endpoints::{
     ALWAYS_SPOKEN_TO, CredentialKind, REHEARSAL_NEEDS, ServiceKey,
 };
@@ -117,7 +117,7 @@ pub(super) fn endpoints() -> Value {
     keys.may(
         "speed",
         "How many times faster than real time the service lives; for a rehearsal tenant only.",
-        json!({ "type": "number", "exclusiveMinimum": 0, "maximum": HIGHEST_NUMBER }),
+        json!({ "type": "number", "minimum": LOWEST_NUMBER, "maximum": HIGHEST_NUMBER }),
     )
     .build()
 }

@@ -72,7 +72,7 @@ const BEYOND: [(&str, &str); 26] = [
         "how a text is written: `1.0` is a whole number",
     ),
     (
-        "is not a number above 0",
+        "is not a number from 0.01",
         "how a number is written: a YAML number may have a sign or be hexadecimal",
     ),
     (

@@ -13,6 +13,7 @@ use super::Old;
 use crate::clients::Row;
 use crate::engine::{Change, Failure, Known, Reading, Survey};
 use crate::runbook::{IomRequest, IomTable};
+use crate::secrets;
 use crate::steps::iom_change::{Fill, IomChange};
 use crate::steps::names::{Fields, Names, text};
 use crate::steps::providers::Catalogue;
@@ -147,12 +148,15 @@ impl Settings {
         let word = self.kind.word();
         rows.into_iter()
             .map(|(id, row)| {
+                let value = names.text(&row, self.kind.value_column())?;
+                // Captured or read now, it is hidden wherever a service repeats it.
+                value.as_deref().map(secrets::maybe_secret);
                 Ok(SettingRow {
                     id,
                     title: names.title(self.kind.table(), &row, id),
                     provider: names.lookup(&row, &format!("{word}.provider"))?,
                     definition: names.lookup(&row, &format!("{word}.definition"))?,
-                    value: names.text(&row, self.kind.value_column())?,
+                    value,
                 })
             })
             .collect()
