@@ -12,6 +12,6 @@ pub(super) fn completions(session: &Session, arguments: &CompletionsArguments) -
     let mut command = Arguments::command();
     clap_complete::generate(arguments.shell, &mut command, "iomcopy", &mut script);
     let script = String::from_utf8_lossy(&script);
-    session.printer.own_data(script.trim_end());
+    session.printer.data(script.trim_end());
     DONE
 }

@@ -38,6 +38,6 @@ pub(super) fn man(session: &Session, arguments: &ManArguments) -> Result<u8, Fai
         .map_err(|error| Failure::failed(format!("the page cannot be made: {error}")))?;
     session
         .printer
-        .own_data(String::from_utf8_lossy(&page).trim_end());
+        .data(String::from_utf8_lossy(&page).trim_end());
     Ok(DONE)
 }

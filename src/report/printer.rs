@@ -83,12 +83,6 @@ impl Printer {
         self.write_out(&self.printable(line));
     }
 
-    /// Writes data to stdout as it is, a line: what the program made of its own words alone, in a
-    /// form that has control characters of its own, such as a script for a shell.
-    pub fn own_data(&self, line: &str) {
-        self.write_out(line);
-    }
-
     fn write_out(&self, line: &str) {
         let written = self.bars.suspend(|| {
             let mut out = io::stdout().lock();
