@@ -55,7 +55,21 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'.')
     .remove(b'~');
 
-static KNOWN: RwLock<Option<Known>> = RwLock::new(None);
+#[cfg(not(test))]
+fn registry() -> &'static RwLock<Option<Known>> {
+    static KNOWN: RwLock<Option<Known>> = RwLock::new(None);
+    &KNOWN
+}
+
+/// Each test has a registry of its own, or the made-up secrets of one would be hidden in the texts of
+/// another.
+#[cfg(test)]
+fn registry() -> &'static RwLock<Option<Known>> {
+    thread_local! {
+        static KNOWN: &'static RwLock<Option<Known>> = Box::leak(Box::default());
+    }
+    KNOWN.with(|known| *known)
+}
 
 #[derive(Default)]
 struct Known {
@@ -89,7 +103,7 @@ pub fn token(value: &str) {
     if value.len() < LONG {
         return register(value, true);
     }
-    let mut known = KNOWN.write().unwrap_or_else(PoisonError::into_inner);
+    let mut known = registry().write().unwrap_or_else(PoisonError::into_inner);
     let known = known.get_or_insert_default();
     known.add(value, [value.to_owned()]);
 }
@@ -103,7 +117,7 @@ pub fn maybe_secret(value: &str) {
 
 /// Makes a value known that is no secret, whatever else holds it: an id or a name of the runbook.
 pub fn public(value: &str) {
-    let mut known = KNOWN.write().unwrap_or_else(PoisonError::into_inner);
+    let mut known = registry().write().unwrap_or_else(PoisonError::into_inner);
     let known = known.get_or_insert_default();
     if known.public.insert(value.to_owned()) {
         known.matcher = None;
@@ -115,7 +129,7 @@ fn register(value: &str, certain: bool) {
     if value.chars().count() < SHORTEST {
         return;
     }
-    let mut known = KNOWN.write().unwrap_or_else(PoisonError::into_inner);
+    let mut known = registry().write().unwrap_or_else(PoisonError::into_inner);
     let known = known.get_or_insert_default();
     if value.len() <= LONGEST {
         known.add(value, forms(value));
@@ -173,7 +187,7 @@ impl Known {
 
 fn current() -> Option<Arc<Matcher>> {
     {
-        let known = KNOWN.read().unwrap_or_else(PoisonError::into_inner);
+        let known = registry().read().unwrap_or_else(PoisonError::into_inner);
         let known = known.as_ref()?;
         if known.forms.is_empty() {
             return None;
@@ -182,7 +196,7 @@ fn current() -> Option<Arc<Matcher>> {
             return known.matcher.clone();
         }
     }
-    let mut known = KNOWN.write().unwrap_or_else(PoisonError::into_inner);
+    let mut known = registry().write().unwrap_or_else(PoisonError::into_inner);
     known.as_mut()?.matcher()
 }
 

@@ -278,7 +278,8 @@ fn what_could_not_be_written_is_a_failure_of_every_command() {
     let status = stage.call(&["status", "rehearsal.yaml"]).exits(0);
     assert!(status.stdout.contains("finished"), "{}", status.stdout);
     // What failed for another reason keeps its own exit code.
-    onto_a_full_disk(&stage, &["status", "nowhere.yaml", "--output", "json"]).exits(3);
+    let wrong = onto_a_full_disk(&stage, &["status", "nowhere.yaml", "--output", "json"]).exits(3);
+    assert!(wrong.stderr.contains("nowhere.yaml"), "{}", wrong.stderr);
 }
 
 #[test]

@@ -274,3 +274,30 @@ fn processes(report: &RunReport) -> Markup {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::not_begun;
+
+    #[test]
+    fn the_policy_allows_the_style_as_it_is_written_and_nothing_else() {
+        let report = not_begun(
+            "uat",
+            "uat.iomcopy.jsonl",
+            &["copy-environments"],
+            "iomcopy run",
+        );
+        let page = render(&report);
+        let style = page.split("<style>").nth(1).unwrap();
+        let style = style.split("</style>").next().unwrap();
+        let hash = BASE64_STANDARD.encode(Sha256::digest(style));
+        let policy = format!("content=\"default-src 'none'; style-src 'sha256-{hash}';");
+        assert!(page.contains(&policy), "{page}");
+        assert_eq!(
+            page.matches(" style=").count(),
+            0,
+            "a hash allows no such attribute"
+        );
+    }
+}
