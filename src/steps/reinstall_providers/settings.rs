@@ -150,7 +150,9 @@ impl Settings {
             .map(|(id, row)| {
                 let value = names.text(&row, self.kind.value_column())?;
                 // Captured or read now, it is hidden wherever a service repeats it.
-                value.as_deref().map(secrets::maybe_secret);
+                if let Some(value) = &value {
+                    secrets::maybe_secret(value);
+                }
                 Ok(SettingRow {
                     id,
                     title: names.title(self.kind.table(), &row, id),
