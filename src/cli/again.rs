@@ -75,7 +75,6 @@ pub(super) fn not_finished() -> Failure {
 pub(super) async fn look_again(
     session: &Session,
     connected: &Connected,
-    path: &Path,
     held: Held,
 ) -> Result<u8, Failure> {
     let refresh = &connected.refresh;
@@ -112,10 +111,15 @@ pub(super) async fn look_again(
         summary: json!({ "changes": plan.len() }),
     });
     if exit == FAILED {
+        let cures: Vec<String> = plan
+            .steps
+            .iter()
+            .filter(|step| step.skip.is_none() && !step.changes.is_empty())
+            .map(|step| format!("\nhelp: {}: {}", step.name, steps::by_hand(&step.name)))
+            .collect();
         session.printer.remark(&format!(
-            "This run has finished, and the target has changed since. Nothing was changed now.\n\
-             help: `--fresh` archives {} and begins a new refresh",
-            path.display()
+            "This run has finished, and the target has changed since. Nothing was changed now.{}",
+            cures.concat()
         ));
     }
     Ok(exit)

@@ -4,13 +4,13 @@ use super::arguments::{Output, RunbookArguments};
 use super::exit::DONE;
 use super::session::Session;
 use super::{connect, document};
-use crate::engine::{Failure, Narrator};
+use crate::engine::{Failure, FailureKind, Narrator};
 use crate::report::{Answer, ProbeLine, ProbesDocument, Version, document as written};
 use crate::steps::{Finding, Verdict, preflight};
 use crate::text::{count, escape, redact};
 
 /// Asks every question and shows every answer. Exit 0 where none is a failure; else as a run would
-/// end that met the first.
+/// end that met the first. Where nothing failed and a service was away, it is temporary.
 pub(super) async fn show(session: &Session, arguments: &RunbookArguments) -> Result<u8, Failure> {
     let runbook = document::read(&arguments.runbook)?;
     let connected =
@@ -22,7 +22,16 @@ pub(super) async fn show(session: &Session, arguments: &RunbookArguments) -> Res
     let failed = findings
         .iter()
         .find(|finding| finding.verdict == Verdict::Fail);
-    Ok(failed.map_or(DONE, |finding| session.code(finding.kind)))
+    let stops = failed.or_else(|| away(&findings));
+    Ok(stops.map_or(DONE, |finding| session.code(finding.kind)))
+}
+
+/// The first question that a service left open because it was away: it is answered before a run
+/// begins.
+pub(super) fn away(findings: &[Finding]) -> Option<&Finding> {
+    findings.iter().find(|finding| {
+        finding.verdict == Verdict::Unknown && finding.kind == FailureKind::Temporary
+    })
 }
 
 /// Shows every question with its answer, as text or as one JSON document.

@@ -104,7 +104,7 @@ async fn ready(
         Some(held) if !arguments.fresh => {
             same_target(&held.state(), connected)?;
             if looks_again(arguments, &held) {
-                let exit = again::look_again(session, connected, path, held).await?;
+                let exit = again::look_again(session, connected, held).await?;
                 return Ok(Next::Ended(exit));
             }
             go_on(session, arguments, connected, held).await?
@@ -320,7 +320,14 @@ fn check(session: &Session, findings: &[Finding]) -> Result<(), Failure> {
     }
     probes::annotate(session, findings);
     let Some(first) = failed.first() else {
-        return Ok(());
+        return match probes::away(findings) {
+            Some(away) => Err(Failure::temporary(format!(
+                "a service was away, so not every question is answered; nothing was begun: {}",
+                away.read
+            ))
+            .with_help("run again when the service answers")),
+            None => Ok(()),
+        };
     };
     let lines: Vec<String> = failed
         .iter()

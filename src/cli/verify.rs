@@ -11,7 +11,8 @@ use crate::journal;
 use crate::steps::{Verdict, verify};
 
 /// Asks every question of the target and shows every answer. Exit 0 where none is a failure; what
-/// is unknown is shown and does not fail.
+/// is unknown is shown and does not fail. Where nothing failed and a service was away, it is
+/// temporary.
 pub(super) async fn show(session: &Session, arguments: &RunbookArguments) -> Result<u8, Failure> {
     let runbook = document::read(&arguments.runbook)?;
     let path = session.state_path(&arguments.runbook, &runbook.name.value);
@@ -26,6 +27,9 @@ pub(super) async fn show(session: &Session, arguments: &RunbookArguments) -> Res
     connected.stop().await;
     let findings = findings?;
     preflight::print(session, &findings);
-    let failed = findings.iter().any(|f| f.verdict == Verdict::Fail);
-    Ok(if failed { FAILED } else { DONE })
+    if findings.iter().any(|f| f.verdict == Verdict::Fail) {
+        return Ok(FAILED);
+    }
+    let away = preflight::away(&findings);
+    Ok(away.map_or(DONE, |finding| session.code(finding.kind)))
 }

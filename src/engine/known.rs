@@ -55,6 +55,12 @@ impl Known {
         self
     }
 
+    /// Has the run finished? Then it changes nothing any more.
+    pub fn has_finished(&self) -> bool {
+        let state = self.state.as_ref();
+        state.is_some_and(|state| state.finished.is_some())
+    }
+
     /// Is the survey only shown? Then what the run has not made yet is described, not awaited.
     pub fn is_planning(&self) -> bool {
         self.planning

@@ -1,5 +1,6 @@
-//! What names the source wherever it stands: its environment id, the hosts of its services, the ids
-//! of its connections, and the values of its environment variables that the target has otherwise.
+//! What names the source wherever it stands: its environment id, its organization's id and unique
+//! name, the hosts of its services, the ids of its connections, and the values of its environment
+//! variables that the target has otherwise.
 //!
 //! A copied row that still holds one of them acts on the source. What a row holds is never shown,
 //! only what it names.
@@ -31,17 +32,37 @@ pub(super) struct Mark {
 }
 
 impl Marks {
-    /// What the descriptions of both environments tell: id and hosts.
+    /// What the descriptions of both environments tell: ids, unique name and hosts.
     pub(super) fn of(source: &Environment, target: &Environment) -> Self {
         let dataverse = |side: &Environment| host(side.dataverse.as_ref()?.url.as_deref());
         let finance = |side: &Environment| host(side.finance_operations.as_ref()?.url.as_deref());
         let id = |side: &Environment| Some(side.id.clone());
+        let organization = |side: &Environment| side.dataverse.as_ref()?.organization_id.clone();
+        let unique_name = |side: &Environment| {
+            let name = side.dataverse.as_ref()?.unique_name.clone()?;
+            (name.len() >= SHORTEST).then_some(name)
+        };
         let mut marks = Self::default();
         for (old, new, what) in [
             (id(source), id(target), "the source's environment id"),
             (
+                organization(source),
+                organization(target),
+                "the id of the source's organization",
+            ),
+            (
+                unique_name(source),
+                unique_name(target),
+                "the unique name of the source's organization",
+            ),
+            (
                 dataverse(source),
                 dataverse(target),
+                "the host of the source's Dataverse",
+            ),
+            (
+                dataverse(source).as_deref().and_then(api_host),
+                dataverse(target).as_deref().and_then(api_host),
                 "the host of the source's Dataverse",
             ),
             (
@@ -50,7 +71,7 @@ impl Marks {
                 "the host of the source's Finance and Operations",
             ),
         ] {
-            if let Some(old) = old {
+            if let Some(old) = old.filter(|old| new.as_ref() != Some(old)) {
                 marks.add(&old, what.to_owned(), new.map(|new| (old.clone(), new)));
             }
         }
@@ -94,9 +115,32 @@ impl Marks {
     /// What of it stands in a text, whatever the case.
     pub(super) fn found_in(&self, text: &str) -> Vec<&Mark> {
         let text = text.to_ascii_lowercase();
-        let seen = self.0.iter().filter(|(mark, _)| text.contains(*mark));
+        let seen = self.0.iter().filter(|(mark, _)| stands_in(&text, mark));
         seen.map(|(_, mark)| mark).collect()
     }
+}
+
+/// Does a word stand in a text, and not as a part of a longer one? The host `contoso.crm.dynamics.com`
+/// does not stand in `uat-contoso.crm.dynamics.com`. Both are lower case.
+fn stands_in(text: &str, word: &str) -> bool {
+    let is_part = |c: char| c.is_ascii_alphanumeric();
+    // Only a host goes on to the left of a hyphen or a dot; an id may follow one.
+    let is_host = word.contains('.');
+    text.match_indices(word).any(|(at, _)| {
+        let before = text[..at].chars().next_back();
+        let after = text[at + word.len()..].chars().next();
+        !before.is_some_and(|c| is_part(c) || is_host && matches!(c, '-' | '.'))
+            && !after.is_some_and(|c| is_part(c) || is_host && c == '-')
+    })
+}
+
+/// The other host that Dataverse accepts for an organization: `<org>.api.<region>.dynamics.com`
+/// (Microsoft Learn, *Compose HTTP requests and handle errors*).
+fn api_host(host: &str) -> Option<String> {
+    let (organization, region) = host.split_once('.')?;
+    region
+        .ends_with("dynamics.com")
+        .then(|| format!("{organization}.api.{region}"))
 }
 
 /// The host of an address, with its port where one is written: ports tell services of one host
@@ -159,6 +203,46 @@ mod tests {
         );
         let id = marks.found_in("/environments/11111111-1111-1111-1111-11111111abcd/");
         assert_eq!(id[0].what, "the source's environment id");
+    }
+
+    #[test]
+    fn a_longer_name_that_ends_or_begins_alike_is_another() {
+        let source = environment("11111111-1111-1111-1111-11111111abcd", "contoso");
+        let target = environment("22222222-2222-2222-2222-222222222222", "uat-contoso");
+        let marks = Marks::of(&source, &target);
+        for other in [
+            "https://uat-contoso.crm4.dynamics.com/",
+            "https://uat.contoso.crm4.dynamics.com/",
+            "https://contoso.crm4.dynamics.community/",
+            "x11111111-1111-1111-1111-11111111abcd0",
+        ] {
+            assert!(marks.found_in(other).is_empty(), "{other}");
+        }
+        for source in [
+            "https://contoso.crm4.dynamics.com",
+            "https://contoso.api.crm4.dynamics.com/api/data",
+            "(contoso.operations.dynamics.com:443)",
+            "Default-11111111-1111-1111-1111-11111111abcd",
+        ] {
+            assert_eq!(marks.found_in(source).len(), 1, "{source}");
+        }
+    }
+
+    #[test]
+    fn an_organization_is_known_by_its_id_and_unique_name() {
+        let named = |id: &str, name: &str| {
+            Environment::from_value(json!({"name": id, "properties": {
+                "linkedEnvironmentMetadata": {"resourceId": format!("{id}-org"), "uniqueName": name}}}))
+            .unwrap()
+        };
+        let marks = Marks::of(&named("a", "unq0a11000000"), &named("b", "unq0b22000000"));
+        let what = |text: &str| marks.found_in(text).first().map(|mark| mark.what.clone());
+        assert!(what("[a-org]").is_some_and(|what| what.contains("organization")));
+        assert!(what("'UNQ0A11000000'").is_some_and(|what| what.contains("unique name")));
+        assert_eq!(what("unq0b22000000"), None);
+        // A name that both have names neither.
+        let same = Marks::of(&named("a", "unqsame00000"), &named("b", "unqsame00000"));
+        assert!(same.found_in("unqsame00000").is_empty());
     }
 
     #[test]

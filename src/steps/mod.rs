@@ -10,6 +10,7 @@
 //! tenant_set.rs   sets and launches on rows of the target
 //! iom_change.rs   changes that order management makes, by writes that the runbook binds
 //! marks.rs        what names the source wherever it stands
+//! cure.rs         what helps against what a finished run's survey still finds
 //! seals.rs        the seals' names and what goes into them
 //! names.rs        IOM's tables and columns: defaults or overrides, checked against metadata
 //! graph.rs        an orchestration's JSON: slots found by GUID, edited in place
@@ -24,6 +25,7 @@ mod activate_flows;
 mod after_copy;
 mod connections;
 mod copy_environments;
+mod cure;
 mod detach_provider_actions;
 mod exit_administration_mode;
 mod failure;
@@ -49,6 +51,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use copy_environments::has_begun;
+pub(crate) use cure::by_hand;
 pub(crate) use failure::marked;
 pub use names::Names;
 pub use probes::{Finding, Verdict, preflight, verify};

@@ -26,6 +26,9 @@ pub struct Names {
     titles: BTreeMap<IomTable, String>,
     /// What could not be resolved, in the runbook's words with the name that was looked for.
     unresolved: BTreeMap<String, String>,
+    /// Why the source's metadata could not be read, if so: then the names are of the target, or
+    /// unchecked.
+    unread: Option<Failure>,
 }
 
 /// What people call each table (Microsoft Learn, *Application lifecycle management* of IOM, and
@@ -159,6 +162,17 @@ impl Names {
                 .collect(),
             ..Self::default()
         }
+    }
+
+    /// The same names, with why the source's metadata could not be read.
+    pub fn without_source(mut self, why: Failure) -> Self {
+        self.unread = Some(why);
+        self
+    }
+
+    /// Why the source's metadata could not be read, if so.
+    pub(super) fn unread(&self) -> Option<&Failure> {
+        self.unread.as_ref()
     }
 
     fn find_column(&self, iom: &Iom, key: &str, table: &Table) -> Option<String> {

@@ -70,7 +70,7 @@ pub fn summary(refresh: &Refresh, known: &Known) -> Result<Summary, Failure> {
             continue;
         }
         let name = text(&row, "name").unwrap_or_else(|| id.to_string());
-        match rules.wanted(id, &name) {
+        match rules.wanted(id, &row) {
             Wanted::On if known.is_done(&key(id)) => summary.flows_on += 1,
             Wanted::On => {}
             Wanted::Off(reason) => summary.flows_off.push((name, reason.to_owned())),

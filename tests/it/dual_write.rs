@@ -489,6 +489,18 @@ fn a_map_that_does_not_start_is_told_with_the_remedy_of_its_code() {
 }
 
 #[test]
+fn a_refresh_of_tables_that_was_accepted_and_ignored_is_sent_again() {
+    let stage = Stage::new();
+    let fault = "accept-and-ignore#1:POST */Project/*/Refresh";
+    let arguments = ["--seed", "thin", "--dual-write", "on", "--fault", fault];
+    let tenant = stage.tenant_of(&thin_text(), &arguments);
+    stage.write_runbook(&with_endpoints(&acknowledged(), &tenant.endpoints));
+    let before = stage.world();
+    drop(stage.run().exits(0));
+    every_map_is_as_before(&before, &stage.world());
+}
+
+#[test]
 fn pitfall_17_without_transactions_order_maps_wait_for_the_operators_word() {
     let stage = Stage::new();
     let text = acknowledged().replace(

@@ -218,9 +218,10 @@ pub(super) async fn connect(
     let target_dataverse = DataverseWriter::new(target_service);
     let names = match Names::resolve(&source_dataverse, &runbook.iom).await {
         Ok(names) => names,
-        Err(_) => Names::resolve(&target_dataverse, &runbook.iom)
+        Err(failure) => Names::resolve(&target_dataverse, &runbook.iom)
             .await
-            .unwrap_or_else(|_| Names::unchecked(&runbook.iom)),
+            .unwrap_or_else(|_| Names::unchecked(&runbook.iom))
+            .without_source(failure),
     };
     let lcs = match &runbook.lcs {
         Some(lcs) => {

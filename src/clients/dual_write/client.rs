@@ -221,12 +221,20 @@ impl DualWriteGateway {
     }
 
     /// Reads the tables of a project anew, as *Refresh tables* does. Takes the name that its field
-    /// mappings have.
+    /// mappings have. An answer that is neither empty nor JSON, such as the page of a proxy or of a
+    /// sign-in, leaves it open whether the gateway received the request.
     pub async fn refresh_tables(&self, name: &str) -> Result<Option<String>, Error> {
         let path = format!("/api/Project/{}/Refresh", encoded(name));
         let request = post(&path).json(&json!({ "tokens": [""] }));
         let request = request.answered_within(MAP_REQUEST);
-        Ok(self.service.send(&request).await?.date())
+        let answer = self.service.send(&request).await?;
+        if answer.body().trim_ascii().is_empty() || answer.maybe_value().is_some() {
+            return Ok(answer.date());
+        }
+        Err(answer.error(
+            ErrorKind::Ambiguous,
+            "the answer is a page, not the gateway's",
+        ))
     }
 
     /// Sets the integration key of one table. Takes the name that the Dataverse environment has in

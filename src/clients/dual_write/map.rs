@@ -250,6 +250,20 @@ impl EntityMap {
     }
 }
 
+impl EntityMap {
+    /// Why the last request that was made of the map failed; none where it did not.
+    pub fn last_failure(&self) -> Option<String> {
+        let request = self.raw.pointer("/detail/lastRequest")?;
+        match request_state(
+            text(request, "/state").as_deref(),
+            text(request, "/errorMessage"),
+        ) {
+            RequestState::Failed(why) => Some(why),
+            _ => None,
+        }
+    }
+}
+
 impl FieldMappings {
     /// Reads a project; none where it has no name.
     pub fn from_value(raw: Value) -> Option<Self> {

@@ -39,6 +39,11 @@ impl fmt::Display for Reachability {
 }
 
 impl FinanceOperations {
+    /// Asks for the root of its OData service, and again while it is away, as of any read.
+    pub async fn answers(&self) -> Result<(), Error> {
+        self.service.send(&Request::get("/data/")).await.map(|_| ())
+    }
+
     /// Asks for the root of its OData service, once. An error here is one that says nothing about
     /// Finance and Operations: no token could be had, or stopping was asked for.
     pub async fn reachable(&self) -> Result<Reachability, Error> {

@@ -8,8 +8,13 @@ use crate::clients::Query;
 use crate::engine::{Failure, FailureKind, Known};
 use crate::runbook::{IomTable, TurnOn};
 use crate::steps::flows::{self, COMPILED};
-use crate::steps::names::{Fields, is_labelled};
+use crate::steps::marks::{Mark, Marks};
+use crate::steps::names::{Fields, is_labelled, text};
 use crate::steps::{Refresh, marked, seals};
+
+/// Why a flow that the runbook would turn on is left off: its definition names the source, so it
+/// would act on production.
+pub(in crate::steps) const NAMES_PRODUCTION: &str = "names production";
 
 /// Should a flow be on, and if not, why not?
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -24,6 +29,7 @@ pub(in crate::steps) struct Rules<'a> {
     on_in_source: BTreeSet<Uuid>,
     old_providers: BTreeSet<Uuid>,
     policies: BTreeSet<String>,
+    marks: Marks,
 }
 
 impl<'a> Rules<'a> {
@@ -70,6 +76,7 @@ impl<'a> Rules<'a> {
     ) -> Self {
         Self {
             refresh,
+            marks: Marks::of(&refresh.source_environment, &refresh.target_environment),
             on_in_source: workflows
                 .filter(|(_, row)| flows::is_cloud_flow(row) && flows::is_on(row))
                 .map(|(id, _)| *id)
@@ -97,8 +104,34 @@ impl<'a> Rules<'a> {
             .then_some("compiled from an orchestration that is published again")
     }
 
-    /// Should this flow be on?
-    pub(in crate::steps) fn wanted(&self, id: Uuid, name: &str) -> Wanted {
+    /// What of the source the flow's definition still names once the runbook's `replace` rules are
+    /// applied; nothing of a flow that another step makes anew.
+    pub(in crate::steps) fn named_by(&self, id: Uuid, row: &Fields) -> Vec<&Mark> {
+        let name = flows::name(id, row);
+        if self.made_anew(&name).is_some() || flows::deployer(&name).is_some() {
+            return Vec::new();
+        }
+        let mut data = text(row, "clientdata").unwrap_or_default();
+        let rules = &self.refresh.runbook.steps.activate_flows.options.replace;
+        for rule in rules
+            .iter()
+            .filter(|rule| flows::is_named(&rule.flow.value, id, &name))
+        {
+            data = flows::replaced(&data, &rule.find.value, &rule.with.value).into_owned();
+        }
+        self.marks.found_in(&data)
+    }
+
+    /// Should this flow be on? Not where its definition names the source, whatever the runbook says.
+    pub(in crate::steps) fn wanted(&self, id: Uuid, row: &Fields) -> Wanted {
+        match self.asked_for(id, &flows::name(id, row)) {
+            Wanted::On if !self.named_by(id, row).is_empty() => Wanted::Off(NAMES_PRODUCTION),
+            asked_for => asked_for,
+        }
+    }
+
+    /// Does the runbook want this flow on?
+    fn asked_for(&self, id: Uuid, name: &str) -> Wanted {
         if let Some(reason) = self.made_anew(name) {
             return Wanted::Off(reason);
         }

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Rules, Wanted, cloud_flows};
+use super::{NAMES_PRODUCTION, Rules, Wanted, cloud_flows};
 use crate::clients::Row;
 use crate::engine::{Action, Change, Failure, Known, Reading, Survey};
 use crate::steps::Refresh;
@@ -48,11 +48,23 @@ impl Survey for TurnOn {
         let acting_as = acting_as(refresh, view).await?;
         let todo: BTreeMap<&Uuid, &Fields> = flows
             .iter()
-            .filter(|(id, row)| {
-                !flows::is_on(row) && rules.wanted(**id, &name_of(row)) == Wanted::On
+            .filter(|(id, row)| !flows::is_on(row) && rules.wanted(**id, row) == Wanted::On)
+            .collect();
+        let mut changes: Vec<Change> = flows
+            .iter()
+            .filter(|(id, row)| flows::is_on(row) && !rules.named_by(**id, row).is_empty())
+            .map(|(id, row)| Change {
+                key: format!("flow-off/{id}"),
+                name: format!(
+                    "turn off cloud flow '{}', which {NAMES_PRODUCTION}",
+                    name_of(row)
+                ),
+                before: switch_value(row),
+                after: switched(false),
+                follows: Vec::new(),
+                action: switch(refresh, &table.entity_set, *id, false, acting_as),
             })
             .collect();
-        let mut changes = Vec::new();
         for (id, row) in &todo {
             let children = Definition::of(row)
                 .map(|d| d.children())
@@ -147,7 +159,7 @@ impl Seen {
         let name = name_of(row);
         Self {
             is_on: flows::is_on(row),
-            wanted: rules.wanted(id, &name),
+            wanted: rules.wanted(id, row),
             definition: Definition::of(row),
             name,
         }
@@ -235,6 +247,11 @@ fn traces(flows: &BTreeMap<Uuid, Fields>, rules: &Rules<'_>, marks: &Marks) -> V
         if rules.made_anew(&name).is_some() {
             continue;
         }
+        let left_off = if rules.wanted(*id, row) == Wanted::Off(NAMES_PRODUCTION) {
+            " is left off, because it would act on production; it"
+        } else {
+            ""
+        };
         for mark in marks.found_in(&data) {
             let rule = match &mark.replacement {
                 Some((find, with)) => {
@@ -244,7 +261,10 @@ fn traces(flows: &BTreeMap<Uuid, Fields>, rules: &Rules<'_>, marks: &Marks) -> V
                     "add a rule for it under `replace`, or change it in the designer".to_owned()
                 }
             };
-            notes.push(format!("cloud flow '{name}' holds {}: {rule}", mark.what));
+            notes.push(format!(
+                "cloud flow '{name}'{left_off} holds {}: {rule}",
+                mark.what
+            ));
         }
     }
     notes

@@ -82,7 +82,7 @@ impl Close {
     }
 
     /// The copy should have left every flow off; what is on all the same and would speak to the
-    /// production shop is switched off. By the caller and not as another user, whom administration
+    /// production shop, or names the source, is switched off. By the caller and not as another user, whom administration
     /// mode may keep out.
     async fn running_flows(&self, known: &Known, view: View<'_>) -> Result<Vec<Change>, Failure> {
         let refresh = &self.0;
@@ -91,9 +91,11 @@ impl Close {
             .await?
             .into_iter()
             .filter(|(_, row)| flows::is_on(row))
-            .filter(|(_, row)| {
+            .filter(|(id, row)| {
                 let name = text(row, "name").unwrap_or_default();
-                rules.is_deployed(&name) || Definition::of(row).is_some_and(|d| d.recurs())
+                rules.is_deployed(&name)
+                    || Definition::of(row).is_some_and(|d| d.recurs())
+                    || !rules.named_by(*id, row).is_empty()
             })
             .collect();
         if running.is_empty() {

@@ -1,7 +1,7 @@
 //! A question before it is answered, and its answer.
 
 use super::questions::QUESTIONS;
-use crate::clients::Error;
+use crate::clients::{Error, ErrorKind};
 use crate::engine::{Failure, FailureKind};
 use crate::runbook::{StepName, Word as _};
 use crate::text::count;
@@ -29,20 +29,52 @@ pub struct Finding {
     /// What to do, where the answer is not `Pass`.
     pub remedy: Option<String>,
     /// How a run ends that meets a `Fail`. Of an `Unknown`: `Temporary` where the service was away, so
-    /// that the same question will be answered later.
+    /// that the same question will be answered later, and a run does not begin before it is.
     pub kind: FailureKind,
     /// The manual task, `STEP/PHASE`, that an `Unknown` becomes: the question is asked again there.
     pub task: Option<String>,
 }
 
+/// What helps where a service did not answer.
+const AWAY: &str = "the service did not answer: run again when it does";
+
 /// How many things an answer names; more are counted.
 const NAMED: usize = 20;
+
+/// What helps only where something is proved to be wrong: it may delete, reset or compile again, so it
+/// is never advised for something that is unknown.
+#[derive(Clone, Debug)]
+pub(super) enum Cure {
+    /// What a person does.
+    ByHand(String),
+    /// The provider of this definition is deleted and installed again, by the run of this runbook.
+    Reinstall { runbook: String, definition: String },
+}
+
+impl std::fmt::Display for Cure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::ByHand(what) => f.write_str(what),
+            Self::Reinstall {
+                runbook,
+                definition,
+            } => write!(
+                f,
+                "only if that does not help: `iomcopy run {runbook} --again reinstall-providers \
+                 --provider {definition}` deletes the provider and installs it again"
+            ),
+        }
+    }
+}
 
 /// A question: its name, and what helps where the answer is not good.
 #[derive(Clone, Debug)]
 pub(super) struct Probe {
     name: String,
+    /// What helps or tells more whatever the answer; it destroys nothing.
     remedy: String,
+    /// What helps where it is proved that something is wrong, and only there.
+    cure: Option<Cure>,
     kind: FailureKind,
     task: Option<String>,
 }
@@ -53,9 +85,16 @@ impl Probe {
         Self {
             name: name.into(),
             remedy: remedy.into(),
+            cure: None,
             kind: FailureKind::Refused,
             task: None,
         }
+    }
+
+    /// The same, with what helps besides where the answer is `Fail`.
+    pub(super) fn if_failed(mut self, cure: Cure) -> Self {
+        self.cure = Some(cure);
+        self
     }
 
     /// The same, whose `Fail` is a mistake in the runbook.
@@ -83,11 +122,17 @@ impl Probe {
     }
 
     fn answered(&self, verdict: Verdict, read: impl Into<String>) -> Finding {
+        let cure = self.cure.as_ref().filter(|_| verdict == Verdict::Fail);
+        let remedies = [self.remedy.clone()]
+            .into_iter()
+            .chain(cure.map(Cure::to_string))
+            .filter(|remedy| !remedy.is_empty());
+        let remedy = remedies.collect::<Vec<_>>().join("; ");
         Finding {
             probe: self.name.clone(),
             verdict,
             read: read.into(),
-            remedy: (verdict != Verdict::Pass).then(|| self.remedy.clone()),
+            remedy: (verdict != Verdict::Pass).then_some(remedy),
             kind: self.kind,
             task: self.task.clone().filter(|_| verdict == Verdict::Unknown),
         }
@@ -108,11 +153,36 @@ impl Probe {
         self.answered(Verdict::Unknown, read)
     }
 
-    /// It is not, because a service refused. What helps against that refusal goes before the
-    /// question's own advice.
+    /// The answer of a question about what the caller may do, where a service gave an error. The
+    /// error is the answer where it is about the caller (not signed in, not allowed, a credential or
+    /// an address that cannot be used); any other leaves the question open.
     pub(super) fn refused(&self, error: &Error) -> Finding {
-        let mut finding = self.fail(error.to_string());
-        if let Some(help) = &error.help {
+        match error.kind {
+            ErrorKind::NotSignedIn
+            | ErrorKind::Forbidden
+            | ErrorKind::Configuration
+            | ErrorKind::ForeignOrigin => {
+                let mut finding = self.fail(error.to_string());
+                // What helps against that refusal goes before the question's own advice.
+                if let Some(help) = &error.help {
+                    finding.remedy = Some(format!("{help}; {}", self.remedy));
+                }
+                finding
+            }
+            _ => self.unread(error.clone().into()),
+        }
+    }
+
+    /// The answer where the reading failed: unknown, never a failure of what would have been read.
+    /// Where the service was away, neither the question's advice nor a person helps, only asking
+    /// again.
+    pub(super) fn unread(&self, failure: Failure) -> Finding {
+        let mut finding = self.unknown(failure.message);
+        if failure.kind == FailureKind::Temporary {
+            finding.remedy = Some(AWAY.to_owned());
+            finding.kind = FailureKind::Temporary;
+            finding.task = None;
+        } else if let Some(help) = failure.help {
             finding.remedy = Some(format!("{help}; {}", self.remedy));
         }
         finding
@@ -154,16 +224,7 @@ impl Probe {
 
     /// The answer, or unknown where its reading failed.
     pub(super) fn settle(&self, answer: Result<Finding, Failure>) -> Finding {
-        answer.unwrap_or_else(|failure| {
-            let open = self.unknown(failure.message);
-            match failure.kind {
-                FailureKind::Temporary => Finding {
-                    kind: FailureKind::Temporary,
-                    ..open
-                },
-                _ => open,
-            }
-        })
+        answer.unwrap_or_else(|failure| self.unread(failure))
     }
 }
 
@@ -194,6 +255,29 @@ mod tests {
     }
 
     #[test]
+    fn what_may_destroy_is_advised_only_where_something_is_proved_wrong() {
+        let reinstall = Cure::Reinstall {
+            runbook: "uat.yaml".to_owned(),
+            definition: "msdyn_finops".to_owned(),
+        };
+        let probe = Probe::new("the flow is on", "turn it on").if_failed(reinstall);
+        let away = Failure::new(FailureKind::Temporary, "away");
+        let unreadable = Failure::failed("no").with_help("look at the table");
+        for open in [
+            probe.unknown("?"),
+            probe.unless_any(&["one".to_owned()], "none"),
+            probe.judged_lists(&[], &["one".to_owned()], "none"),
+            probe.settle(Err(away)),
+            probe.settle(Err(unreadable)),
+        ] {
+            assert!(!open.remedy.unwrap().contains("--again"));
+        }
+        let cured = probe.fail("no").remedy.unwrap();
+        assert!(cured.starts_with("turn it on; only if"), "{cured}");
+        assert!(cured.contains("--provider msdyn_finops"), "{cured}");
+    }
+
+    #[test]
     fn what_is_bad_is_named_and_much_is_counted() {
         let probe = Probe::new("all is well", "mend it");
         assert_eq!(probe.none_of(&[], "all").verdict, Verdict::Pass);
@@ -220,6 +304,44 @@ mod tests {
         assert_eq!(finding.read, "the service is away");
         assert_eq!(finding.kind, FailureKind::Refused);
         let away = Failure::new(FailureKind::Temporary, "the service is away");
-        assert_eq!(probe.settle(Err(away)).kind, FailureKind::Temporary);
+        let finding = probe.before(StepName::ActivateFlows).settle(Err(away));
+        assert_eq!(finding.kind, FailureKind::Temporary);
+        // Neither the question's own advice nor a person cures an outage.
+        assert_eq!(
+            (finding.remedy.as_deref(), finding.task),
+            (Some(AWAY), None)
+        );
+    }
+
+    #[test]
+    fn only_an_error_that_is_about_the_caller_is_a_failure_of_the_caller() {
+        use ErrorKind::{
+            Ambiguous, Busy, Cancelled, Configuration, Conflict, Forbidden, ForeignOrigin,
+            Malformed, NotFound, NotSignedIn, PreconditionFailed, Refused, Throttled, Unavailable,
+        };
+        let probe = Probe::new("the caller is an administrator", "give it the role").not_allowed();
+        let of = |kind| probe.refused(&Error::new(kind, "Dataverse", "GET /WhoAmI", "no"));
+        for kind in [NotSignedIn, Forbidden, Configuration, ForeignOrigin] {
+            let finding = of(kind);
+            assert_eq!(finding.verdict, Verdict::Fail, "{kind:?}");
+            assert_eq!(finding.kind, FailureKind::NotAllowed, "{kind:?}");
+        }
+        for kind in [
+            NotFound,
+            Conflict,
+            Busy,
+            PreconditionFailed,
+            Refused,
+            Malformed,
+            Cancelled,
+        ] {
+            assert_eq!(of(kind).verdict, Verdict::Unknown, "{kind:?}");
+        }
+        for kind in [Throttled, Unavailable, Ambiguous] {
+            let finding = of(kind);
+            assert_eq!(finding.verdict, Verdict::Unknown, "{kind:?}");
+            assert_eq!(finding.kind, FailureKind::Temporary, "{kind:?}");
+            assert!(!finding.remedy.unwrap().contains("role"), "{kind:?}");
+        }
     }
 }

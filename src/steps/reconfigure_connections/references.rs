@@ -101,7 +101,7 @@ impl Survey for References {
         let mut users: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (id, row) in cloud_flows(view).await? {
             let name = text(&row, "name").unwrap_or_default();
-            if rules.wanted(id, &name) == Wanted::On
+            if rules.wanted(id, &row) == Wanted::On
                 && let Some(definition) = Definition::of(&row)
             {
                 for reference in definition.references() {

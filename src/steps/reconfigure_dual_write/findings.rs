@@ -186,6 +186,11 @@ const TABLE: [Known; 27] = [
     ),
 ];
 
+/// Does the message say that the schema of a table is stale or missing, which *Refresh tables* cures?
+pub(super) fn is_stale_schema(message: &str) -> bool {
+    decoded(message).is_some_and(|known| known.remedy == REFRESH)
+}
+
 /// What a message is known to mean; none where it is not known.
 pub(in crate::steps) fn decoded(message: &str) -> Option<&'static Known> {
     let upper = message.to_ascii_uppercase();
@@ -226,6 +231,17 @@ fn has_word(text: &str, word: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_the_codes_of_a_stale_schema_ask_for_a_refresh_of_tables() {
+        assert!(is_stale_schema(
+            "DIPV1018: The schema of the entity accounts is stale."
+        ));
+        assert!(is_stale_schema("failed with DIPV1025"));
+        for other in ["DIPV1003: the key is missing", "DIPV1026", "no code"] {
+            assert!(!is_stale_schema(other), "{other}");
+        }
+    }
 
     #[test]
     fn the_texts_of_the_services_are_known() {

@@ -1,7 +1,8 @@
 //! Phase `maps`: what ran runs again, what was stopped is stopped.
 //!
 //! Through the gateway each map is a set, after those that must run before it, and without an initial
-//! synchronization: both halves were copied together. Where they were not, or where the copy left
+//! synchronization: both halves were copied together. A start that fails because a schema is stale
+//! shows that a refresh of tables was not applied, so the next pass sends it again first. Where they were not, or where the copy left
 //! out the orders of Finance and Operations, a person decides about the order maps.
 //!
 //! By hand one worksheet holds all that leads here from the reset on (solutions, versions, keys,
@@ -19,7 +20,7 @@ use super::filters::wanted;
 use super::gateway::{Act, Linked, MapSet, acknowledged, state};
 use super::record::{Recorded, RecordedMap, Was};
 use super::stop_maps::stop;
-use super::{by_gateway, is_left_out};
+use super::{by_gateway, is_left_out, refresh_tables};
 use crate::clients::MapAction;
 use crate::engine::{Action, Ask, Change, Failure, Known, Survey};
 use crate::steps::Refresh;
@@ -87,11 +88,19 @@ impl Survey for Maps {
         let names: BTreeSet<&str> = starting.iter().map(|map| map.name.as_str()).collect();
         for map in starting {
             let before = order.get(&map.name).cloned().unwrap_or_default();
-            let follows = before
+            let mut follows: Vec<String> = before
                 .iter()
                 .filter(|name| **name != map.name && names.contains(name.as_str()))
                 .map(|name| start_key(name))
                 .collect();
+            let listed = now.as_ref().and_then(|now| now.map(&map.name));
+            if let Some(tables) = listed
+                .filter(|_| unaligned(refresh, map).is_none())
+                .and_then(|listed| refresh_tables::again(refresh, listed))
+            {
+                follows.push(tables.key.clone());
+                changes.push(tables);
+            }
             changes.push(self.start(now.as_ref(), map, follows));
         }
         Ok(changes)

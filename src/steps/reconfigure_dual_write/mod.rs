@@ -9,7 +9,7 @@
 //! | `versions` | each map's project and version | initialises, switches to the recorded version |
 //! | `integration-keys` | the connection set | sets the recorded keys |
 //! | `legal-entities` | the connection set | nothing; another set is a person's |
-//! | `refresh-tables` | the journal | reads each map's tables anew |
+//! | `refresh-tables` | the journal | reads each map's tables anew; a start that says otherwise is the proof that it did not |
 //! | `filters` | the active versions' filters | nothing; another filter is a person's |
 //! | `maps` | each map's state | starts what ran, in order and without initial synchronization; stops what was stopped |
 //!

@@ -1,6 +1,10 @@
 //! Phase `refresh-tables`: the tables of each recorded map are read anew, as *Refresh tables* does.
 //! Without it a map does not start after a reset (codes DIPV1018 to DIPV1025). A launch that is
-//! harmless to repeat; nothing but its answer shows it.
+//! harmless to repeat.
+//!
+//! The gateway has no request that shows whether tables were refreshed, so a good answer proves only
+//! that the request was accepted. The proof is the map's start: where it fails because a schema is
+//! stale, phase `maps` sends the request again ([`again`]) and then starts the map.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,8 +13,10 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::by_gateway;
+use super::findings::is_stale_schema;
 use super::gateway::{Linked, acknowledged};
 use super::record::Recorded;
+use crate::clients::EntityMap;
 use crate::engine::{
     Action, Change, Failure, Found, Known, Launch, Progress, Repeat, Started, Survey, Verdict,
     WriteError,
@@ -35,20 +41,29 @@ impl Survey for RefreshTables {
         let left = recorded
             .initialised()
             .filter(|map| !known.launch_proved(&key(&map.name)));
-        Ok(left
-            .map(|map| Change {
-                key: key(&map.name),
-                name: format!("refresh the tables of dual-write map '{}'", map.name),
-                before: json!({ "refreshed": false }),
-                after: json!({ "refreshed": true }),
-                follows: Vec::new(),
-                action: Action::Launch(Arc::new(Tables {
-                    refresh: Arc::clone(refresh),
-                    map: map.name.clone(),
-                })),
-            })
-            .collect())
+        Ok(left.map(|map| change(refresh, &map.name)).collect())
     }
+}
+
+fn change(refresh: &Arc<Refresh>, map: &str) -> Change {
+    Change {
+        key: key(map),
+        name: format!("refresh the tables of dual-write map '{map}'"),
+        before: json!({ "refreshed": false }),
+        after: json!({ "refreshed": true }),
+        follows: Vec::new(),
+        action: Action::Launch(Arc::new(Tables {
+            refresh: Arc::clone(refresh),
+            map: map.to_owned(),
+        })),
+    }
+}
+
+/// The same for a map that is listed with a failed start whose message says that a schema is stale:
+/// an earlier refresh was accepted and not applied, or the tables have changed since.
+pub(super) fn again(refresh: &Arc<Refresh>, map: &EntityMap) -> Option<Change> {
+    let is_stale = map.last_failure().is_some_and(|why| is_stale_schema(&why));
+    is_stale.then(|| change(refresh, &map.name))
 }
 
 struct Tables {
@@ -102,9 +117,9 @@ impl Launch for Tables {
         let mappings = acknowledged(&self.refresh)?
             .field_mappings(&project)
             .await?;
-        Ok(Verdict::Proved(
-            json!({ "directions": mappings.legs.len() }),
-        ))
+        // Accepted, no more: see the head of this file.
+        let observed = json!({ "accepted": true, "directions": mappings.legs.len() });
+        Ok(Verdict::Proved(observed))
     }
 
     fn expected(&self) -> Duration {

@@ -48,7 +48,7 @@ pub(super) async fn at_the_head(refresh: &Refresh, known: &Known) -> Result<Find
     let mut used = Vec::new();
     for (id, row) in cloud_flows(view).await? {
         let name = flows::name(id, &row);
-        if rules.wanted(id, &name) == Wanted::On
+        if rules.wanted(id, &row) == Wanted::On
             && let Some(definition) = Definition::of(&row)
         {
             used.push((name, definition.connectors()));

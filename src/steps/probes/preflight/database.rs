@@ -6,7 +6,8 @@ use crate::engine::Failure;
 use crate::runbook;
 use crate::steps::Refresh;
 use crate::steps::copy_environments::{Spent, described, is_guided, is_linked, running};
-use crate::steps::probes::finding::{Finding, Probe};
+use crate::steps::probes::finding::{Finding, Probe, Verdict};
+use crate::steps::probes::reading::kept;
 
 /// Whose Finance and Operations an environment has, by the kinds of Microsoft's table (*Copy an LCS
 /// environment to a unified environment*).
@@ -113,7 +114,7 @@ pub(super) async fn ask(refresh: &Refresh) -> Result<Vec<Finding>, Failure> {
     }
     let options = &refresh.runbook.steps.copy_environments.options;
     findings.push(transactions(options.transactionless.value));
-    findings.push(stays_let_in(refresh).await);
+    findings.push(stays_let_in(refresh).await?);
     let (Some(lcs), Some(pair)) = (&refresh.lcs, &refresh.runbook.lcs) else {
         return Ok(findings);
     };
@@ -205,18 +206,19 @@ fn ids(pair: &runbook::Lcs, source: &Environment, target: &Environment) -> Findi
 
 /// Will the program still be let in after the refresh, which brings the source's registrations and
 /// leaves only `Admin` and `DBMovementAPI` enabled?
-async fn stays_let_in(refresh: &Refresh) -> Finding {
+async fn stays_let_in(refresh: &Refresh) -> Result<Finding, Failure> {
     let probe = Probe::new(
         "Finance and Operations of the target lets the program in after the refresh",
         "in the source, register the application as user Admin, or create the user DBMovementAPI with \
          its roles and register it as that; otherwise step 1 waits for a person to let it in again",
     );
     let (Some(source), Some(application)) = (&refresh.source_finance, &refresh.application) else {
-        return probe.unknown("not asked: it signs in as no application, or the source has none");
+        let read = "not asked: it signs in as no application, or the source has none";
+        return Ok(probe.unknown(read));
     };
     let rows = match source.list("SysAADClients", &Query::new()).await {
         Ok(rows) => rows,
-        Err(error) => return probe.unknown(error.to_string()),
+        Err(error) => return Ok(probe.settle(kept(Err(error.into()))?)),
     };
     let text = |row: &crate::clients::Row, field: &str| {
         let found = row
@@ -229,13 +231,13 @@ async fn stays_let_in(refresh: &Refresh) -> Finding {
         .iter()
         .find(|row| text(row, "AADClientId").is_some_and(|id| id.eq_ignore_ascii_case(application)))
         .and_then(|row| text(row, "UserId"));
-    match user {
+    Ok(match user {
         Some(user) if is_kept(&user) => probe.pass(format!("in the source it enters as '{user}'")),
         Some(user) => probe.unknown(format!(
             "in the source it enters as '{user}', whom the refresh disables"
         )),
         None => probe.unknown("in the source it is not registered"),
-    }
+    })
 }
 
 fn is_kept(user: &str) -> bool {
@@ -286,13 +288,14 @@ fn unreadable(refresh: &Refresh, access: &Probe, error: Error) -> Result<Vec<Fin
     if error.kind == ErrorKind::Cancelled {
         return Err(error.into());
     }
-    let read = error.to_string();
-    let away = matches!(error.kind, ErrorKind::Throttled | ErrorKind::Unavailable);
-    Ok(vec![if is_guided(refresh) || away {
-        access.unknown(read)
-    } else {
-        access.fail(read)
-    }])
+    let refused = access.refused(&error);
+    Ok(vec![
+        if is_guided(refresh) && refused.verdict == Verdict::Fail {
+            access.unknown(error.to_string())
+        } else {
+            refused
+        },
+    ])
 }
 
 fn name(environment: &LcsEnvironment) -> String {

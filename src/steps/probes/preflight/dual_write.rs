@@ -38,7 +38,7 @@ async fn link(refresh: &Refresh) -> Result<Finding, Failure> {
         Err(failure) if failure.kind == FailureKind::NotAllowed => {
             Ok(probe.not_allowed().fail(failure.message))
         }
-        Err(failure) => Ok(probe.unknown(failure.message)),
+        Err(failure) => Ok(probe.unread(failure)),
     }
 }
 

@@ -9,10 +9,9 @@ use super::sight::{Sight, old_providers};
 use crate::engine::Failure;
 use crate::runbook::TurnOn;
 use crate::steps::Refresh;
-use crate::steps::activate_flows::{Rules, Wanted};
+use crate::steps::activate_flows::{NAMES_PRODUCTION, Rules, Wanted};
 use crate::steps::flows::{self, COMPILED, Definition, is_deployed_by};
-use crate::steps::marks::Marks;
-use crate::steps::names::{Fields, text};
+use crate::steps::names::Fields;
 use crate::steps::probes::finding::{Finding, Probe};
 use crate::steps::probes::reading::{Rows, told};
 
@@ -40,13 +39,24 @@ pub(super) fn wanted_on<'a>(
     if refresh.runbook.steps.activate_flows.skip.is_some() {
         return Ok(Vec::new());
     }
+    let rules = rules(refresh, sight)?;
     let all = told(&sight.flows)?;
-    let old = old_providers(told(&sight.catalogue)?);
-    let rules = Rules::over(refresh, all.iter(), old, told(&sight.policies)?.iter());
     let wanted = all
         .iter()
-        .filter(|(id, row)| rules.wanted(**id, &flows::name(**id, row)) == Wanted::On);
+        .filter(|(id, row)| rules.wanted(**id, row) == Wanted::On);
     Ok(wanted.map(|(id, row)| (*id, row)).collect())
+}
+
+/// The rules of step 4 over what the source holds.
+fn rules<'a>(refresh: &'a Refresh, sight: &Sight) -> Result<Rules<'a>, Failure> {
+    let old = old_providers(told(&sight.catalogue)?);
+    let policies = told(&sight.policies)?.iter();
+    Ok(Rules::over(
+        refresh,
+        told(&sight.flows)?.iter(),
+        old,
+        policies,
+    ))
 }
 
 fn patterns(refresh: &Refresh, sight: &Sight) -> Finding {
@@ -136,31 +146,25 @@ fn traces(refresh: &Refresh, sight: &Sight) -> Finding {
     let probe = Probe::new(
         "no flow that should be on has the source written into it",
         format!(
-            "write a rule for it under `replace` of the step at {}, or change it in the designer \
-             after the copy: until then it acts on the source",
+            "write a rule for it under `replace` of the step at {}: without one it is left off, \
+             because it would act on the source",
             refresh
                 .runbook
                 .place(refresh.runbook.steps.activate_flows.span)
         ),
     );
-    let marks = Marks::of(&refresh.source_environment, &refresh.target_environment);
-    let rules = &refresh.runbook.steps.activate_flows.options.replace;
-    probe.settle(wanted_on(refresh, sight).map(|wanted| {
+    let answer = rules(refresh, sight).and_then(|rules| {
         let mut found = Vec::new();
-        for (id, row) in wanted {
-            let name = flows::name(id, row);
-            let mut data = text(row, "clientdata").unwrap_or_default();
-            for rule in rules
-                .iter()
-                .filter(|rule| flows::is_named(&rule.flow.value, id, &name))
-            {
-                data = flows::replaced(&data, &rule.find.value, &rule.with.value).into_owned();
+        for (id, row) in told(&sight.flows)? {
+            if rules.wanted(*id, row) == Wanted::Off(NAMES_PRODUCTION) {
+                let named = rules.named_by(*id, row).into_iter();
+                let name = flows::name(*id, row);
+                found.extend(named.map(|mark| format!("'{name}': {}", mark.what)));
             }
-            let left = marks.found_in(&data).into_iter();
-            found.extend(left.map(|mark| format!("'{name}': {}", mark.what)));
         }
-        probe.unless_any(&found, "none has")
-    }))
+        Ok(probe.unless_any(&found, "none has"))
+    });
+    probe.settle(answer)
 }
 
 #[cfg(test)]

@@ -51,12 +51,15 @@ fn names(refresh: &Refresh) -> Finding {
         })
         .map(|(key, name)| format!("{key} ('{name}')"))
         .collect();
-    Probe::new(
+    let probe = Probe::new(
         "IOM's tables and columns are found in the source's metadata",
         "write the names that this tenant uses under `iom.tables` and `iom.columns`",
     )
-    .wrong()
-    .none_of(&missing, "all found")
+    .wrong();
+    match refresh.names.unread() {
+        Some(failure) => probe.unread(failure.clone()),
+        None => probe.none_of(&missing, "all found"),
+    }
 }
 
 fn definitions_probe() -> Probe {

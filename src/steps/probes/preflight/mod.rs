@@ -57,7 +57,7 @@ pub async fn preflight(refresh: &Refresh) -> Result<Vec<Finding>, Failure> {
         ("target", refresh.target_finance.as_deref()),
     ] {
         if let Some(finance) = finance {
-            findings.push(finance_and_operations(side, finance).await);
+            findings.push(finance_and_operations(side, finance).await?);
         }
     }
     findings.extend(database::ask(refresh).await?);

@@ -2,7 +2,7 @@
 
 use crate::engine::{Failure, FailureKind, Known};
 use crate::steps::Refresh;
-use crate::steps::probes::finding::{Finding, Probe};
+use crate::steps::probes::finding::{Cure, Finding, Probe};
 use crate::steps::reconfigure_dual_write::{MapAnswer, health_check, map_answers, was_in_use};
 
 /// Asks nothing where dual-write was not in use before the copy, or where no journal tells.
@@ -13,7 +13,9 @@ pub(super) async fn ask(refresh: &Refresh, known: Option<&Known>) -> Result<Vec<
     let mut findings = Vec::new();
     match health_check(refresh, known).await {
         Ok(checks) => findings.extend(checks.iter().map(|check| {
-            let probe = Probe::new(check.title(), check.remedy.clone());
+            let look = "Finance and Operations > Data management > Dual-write: Health check";
+            let cure = Cure::ByHand(check.remedy.clone());
+            let probe = Probe::new(check.title(), look).if_failed(cure);
             match check.verdict() {
                 (Some(good), read) => probe.judged(good, read),
                 (None, read) => probe.unknown(read),
@@ -22,7 +24,7 @@ pub(super) async fn ask(refresh: &Refresh, known: Option<&Known>) -> Result<Vec<
         Err(failure) if failure.kind == FailureKind::Interrupted => return Err(failure),
         Err(failure) => {
             let probe = Probe::new("dual-write is healthy", "look whether Dataverse answers");
-            findings.push(probe.unknown(failure.message));
+            findings.push(probe.unread(failure));
         }
     }
     findings.push(maps(refresh, known).await?);
@@ -33,15 +35,14 @@ async fn maps(refresh: &Refresh, known: &Known) -> Result<Finding, Failure> {
     let probe = Probe::new(
         "every dual-write map does what it did before the copy",
         format!(
-            "`iomcopy run {}` goes on with step reconfigure-dual-write; the state file holds each \
-             map's version, key and filters of before the copy",
-            refresh.runbook.file().display()
+            "{}; the state file holds each map's version, key and filters of before the copy",
+            super::left::cure(refresh, known, "reconfigure-dual-write")
         ),
     );
     match map_answers(refresh, known).await {
         Ok(answers) => Ok(judged(&probe, &answers)),
         Err(failure) if failure.kind == FailureKind::Interrupted => Err(failure),
-        Err(failure) => Ok(probe.unknown(failure.message)),
+        Err(failure) => Ok(probe.unread(failure)),
     }
 }
 

@@ -7,7 +7,7 @@ use crate::clients::{Environment, ErrorKind};
 use crate::engine::{Failure, Known};
 use crate::steps::Refresh;
 use crate::steps::names::{lookup, text};
-use crate::steps::probes::finding::{Finding, Probe};
+use crate::steps::probes::finding::{Cure, Finding, Probe};
 use crate::steps::probes::reading::{Rows, told};
 use crate::steps::reconfigure_dual_write::was_in_use;
 
@@ -15,7 +15,8 @@ use crate::steps::reconfigure_dual_write::was_in_use;
 pub(super) fn open(environment: &Environment) -> Finding {
     let probe = Probe::new(
         "administration mode is off and background operations are on",
-        "run step exit-administration-mode, or use the environment's page in the admin center",
+        "a run that has not finished goes on with step exit-administration-mode; after it, use the \
+         environment's page in the admin center",
     );
     let read = environment.states();
     let states = [
@@ -40,7 +41,7 @@ pub(super) async fn dataverse(refresh: &Refresh) -> Result<Finding, Failure> {
     match refresh.target.who_am_i().await {
         Ok(caller) => Ok(probe.pass(format!("user {}", caller.user))),
         Err(error) if error.kind == ErrorKind::Cancelled => Err(error.into()),
-        Err(error) => Ok(probe.fail(error.to_string())),
+        Err(error) => Ok(probe.refused(&error)),
     }
 }
 
@@ -51,12 +52,13 @@ pub(super) fn team(refresh: &Refresh, sight: &Sight, known: Option<&Known>) -> F
     let before = known.is_some_and(was_in_use);
     let probe = Probe::new(
         "the root business unit's default team has the business unit's name",
-        format!(
-            "in Finance and Operations of '{}', Data management > Dual-write: Reset link, then \
-             Health check",
-            refresh.runbook.target.name
-        ),
-    );
+        "give the team the business unit's name (Dataverse, Settings > Security > Teams)",
+    )
+    .if_failed(Cure::ByHand(format!(
+        "then, in Finance and Operations of '{}', Data management > Dual-write: Health check; only \
+         where it still names the team, Reset link",
+        refresh.runbook.target.name
+    )));
     let answer = told(&sight.business_units).and_then(|units| {
         let runs = told(&sight.dual_write).is_ok_and(|rows| {
             rows.values()

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::engine::{Failure, FailureKind, Known, Plan, PlannedStep, Step};
 use crate::steps::probes::finding::{Finding, Probe};
-use crate::steps::{Refresh, all};
+use crate::steps::{Refresh, all, by_hand};
 
 /// One probe a step, by what the journal knows. Without a journal old and new cannot be told
 /// apart, and what the copy left not from what a person did; then it is said that none was asked.
@@ -12,7 +12,6 @@ pub(super) async fn ask(
     refresh: &Arc<Refresh>,
     known: Option<&Known>,
 ) -> Result<Vec<Finding>, Failure> {
-    let runbook = refresh.runbook.file().display().to_string();
     let Some(known) = known else {
         let probe = Probe::new(
             "every step of the refresh is done",
@@ -22,6 +21,7 @@ pub(super) async fn ask(
         return Ok(vec![probe.unknown(read)]);
     };
     let known = known.clone().for_planning();
+    let cure = |step: &str| cure(refresh, &known, step);
     let steps = all(refresh);
     // A later step's survey may need what an earlier step's seal holds, so all are surveyed in one
     // go; where that fails, each by itself, so that one failure does not hide the others.
@@ -30,7 +30,7 @@ pub(super) async fn ask(
             return Ok(plan
                 .steps
                 .iter()
-                .filter_map(|step| judged(&runbook, step))
+                .filter_map(|step| judged(cure(&step.name), step))
                 .collect());
         }
         Err(failure) if failure.kind == FailureKind::Interrupted => return Err(failure),
@@ -40,30 +40,44 @@ pub(super) async fn ask(
     for step in &steps {
         match Plan::make(std::slice::from_ref(step), known.clone()).await {
             Ok(plan) => {
-                findings.extend(plan.steps.iter().filter_map(|step| judged(&runbook, step)));
+                findings.extend(
+                    plan.steps
+                        .iter()
+                        .filter_map(|step| judged(cure(&step.name), step)),
+                );
             }
             Err(failure) if failure.kind == FailureKind::Interrupted => return Err(failure),
-            Err(failure) => findings.push(unsurveyed(&runbook, step, &failure)),
+            Err(failure) => findings.push(unsurveyed(cure(step.name), step, failure)),
         }
     }
     Ok(findings)
 }
 
-fn probe(runbook: &str, step: &str) -> Probe {
-    Probe::new(
-        format!("step {step} finds nothing left to do"),
-        format!("`iomcopy plan {runbook}` shows each change; `iomcopy run {runbook}` goes on"),
-    )
+/// The smallest cure for what a step's survey still finds: the run goes on, or, where it has finished,
+/// a person makes it good.
+pub(super) fn cure(refresh: &Refresh, known: &Known, step: &str) -> String {
+    let runbook = refresh.runbook.file().display();
+    let plan = format!("`iomcopy plan {runbook}` shows each change");
+    if known.has_finished() {
+        format!(
+            "{plan}; the run has finished and changes nothing any more: {}",
+            by_hand(step)
+        )
+    } else {
+        format!("{plan}; `iomcopy run {runbook}` goes on")
+    }
 }
 
-fn unsurveyed(runbook: &str, step: &Step, failure: &Failure) -> Finding {
-    let help = failure.help.as_ref().map(|help| format!(" ({help})"));
-    let read = format!("{}{}", failure.message, help.unwrap_or_default());
-    probe(runbook, step.name).unknown(read)
+fn probe(cure: String, step: &str) -> Probe {
+    Probe::new(format!("step {step} finds nothing left to do"), cure)
+}
+
+fn unsurveyed(cure: String, step: &Step, failure: Failure) -> Finding {
+    probe(cure, step.name).unread(failure)
 }
 
 /// A step that the runbook leaves out is not asked about.
-fn judged(runbook: &str, step: &PlannedStep) -> Option<Finding> {
+fn judged(cure: String, step: &PlannedStep) -> Option<Finding> {
     if step.skip.is_some() {
         return None;
     }
@@ -72,7 +86,7 @@ fn judged(runbook: &str, step: &PlannedStep) -> Option<Finding> {
         .iter()
         .map(|change| change.name.clone())
         .collect();
-    Some(probe(runbook, &step.name).none_of(&left, "nothing is left"))
+    Some(probe(cure, &step.name).none_of(&left, "nothing is left"))
 }
 
 #[cfg(test)]
@@ -93,16 +107,18 @@ mod tests {
             skip: skip.map(str::to_owned),
             changes,
         };
-        let finding = judged("uat.yaml", &step(None, vec![change])).unwrap();
+        let finding = judged("turn it on".to_owned(), &step(None, vec![change])).unwrap();
         assert_eq!(
             (finding.verdict, finding.read.as_str()),
             (Verdict::Fail, "turn on 'A'")
         );
-        assert!(finding.remedy.unwrap().contains("iomcopy run uat.yaml"));
+        assert_eq!(finding.remedy.as_deref(), Some("turn it on"));
         assert_eq!(
-            judged("r", &step(None, Vec::new())).unwrap().verdict,
+            judged("r".to_owned(), &step(None, Vec::new()))
+                .unwrap()
+                .verdict,
             Verdict::Pass
         );
-        assert!(judged("r", &step(Some("by hand"), Vec::new())).is_none());
+        assert!(judged("r".to_owned(), &step(Some("by hand"), Vec::new())).is_none());
     }
 }

@@ -3,7 +3,7 @@
 //! ```text
 //! sight.rs          what is read of the target, once
 //! environment.rs    administration mode, Dataverse, the root business unit's team
-//! left.rs           what each step's survey still finds
+//! left.rs           what each step's survey still finds, and the smallest cure
 //! system.rs         system connection references and platform flows
 //! providers.rs      actions and deployed flows of each provider, flows of providers that are gone
 //! orchestrations.rs slots, policies and compiled flows of what is published
@@ -39,7 +39,7 @@ pub async fn verify(refresh: &Arc<Refresh>, known: Option<Known>) -> Result<Vec<
         environment::dataverse(refresh).await?,
     ];
     if let Some(finance) = &refresh.target_finance {
-        findings.push(finance_and_operations("target", finance).await);
+        findings.push(finance_and_operations("target", finance).await?);
     }
     findings.extend(left::ask(refresh, known.as_ref()).await?);
     let sight = Box::pin(Sight::read(refresh)).await?;

@@ -13,7 +13,7 @@ use crate::steps::detach_provider_actions::{Recorded, is_published, old_catalogu
 use crate::steps::flows::{COMPILED, is_on};
 use crate::steps::graph::{Dialect, slots};
 use crate::steps::names::{Names, is_labelled, text};
-use crate::steps::probes::finding::{Finding, Probe, named};
+use crate::steps::probes::finding::{Cure, Finding, Probe, named};
 use crate::steps::probes::reading::{Rows, told};
 use crate::steps::providers::Catalogue;
 use crate::text::count;
@@ -39,8 +39,12 @@ pub(super) fn ask(refresh: &Refresh, sight: &Sight, known: Option<&Known>) -> Ve
     );
     let compiled = Probe::new(
         "the compiled flows of published orchestrations are on",
-        "publish the orchestration again: that compiles its flows anew",
-    );
+        "turn on in the maker portal what is off",
+    )
+    .if_failed(Cure::ByHand(
+        "where one refuses, publish the orchestration again: that compiles its flows anew"
+            .to_owned(),
+    ));
     let published = published(refresh, sight, known);
     let published = published.as_deref().map_err(Clone::clone);
     vec![

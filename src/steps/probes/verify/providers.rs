@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::sight::Sight;
 use crate::engine::Known;
 use crate::steps::flows::{self, Deployer, deployer, is_deployed_by, is_on};
-use crate::steps::probes::finding::{Finding, Probe};
+use crate::steps::probes::finding::{Cure, Finding, Probe};
 use crate::steps::probes::reading::{Rows, told};
 use crate::steps::providers::{Catalogue, Provider};
 use crate::steps::{Refresh, seals};
@@ -18,19 +18,16 @@ pub(super) fn ask(refresh: &Refresh, sight: &Sight, known: Option<&Known>) -> Ve
     let runbook = refresh.runbook.file().display();
     let whole = Probe::new(
         "every active provider has an action for each action of its definition",
-        format!(
-            "wait six minutes after an activation; then `iomcopy run {runbook} --again \
-             reinstall-providers --provider <definition>`"
-        ),
+        "wait six minutes after an activation and verify again; then activate the provider again \
+         (IOM app > Providers > Installed)",
     );
     let on = Probe::new(
         "the flows that active providers deployed are on",
-        "turn them on; where one refuses, reinstall its provider",
+        "turn them on in the maker portal (Solutions > Cloud flows)",
     );
     let orphans = Probe::new(
         "no flow of a provider that is gone is on",
-        "turn it off, and delete it once you know that nothing calls it: it may process each message \
-         a second time",
+        "turn it off: it may process each message a second time",
     );
     let options = &refresh.runbook.steps.activate_flows.options;
     let excepted = |id: Uuid, name: &str| {
@@ -50,7 +47,7 @@ pub(super) fn ask(refresh: &Refresh, sight: &Sight, known: Option<&Known>) -> Ve
         whole.settle(
             catalogue
                 .clone()
-                .map(|catalogue| actions(&whole, catalogue)),
+                .map(|catalogue| actions(&whole, &runbook.to_string(), catalogue)),
         ),
         on.settle(
             catalogue
@@ -66,8 +63,9 @@ fn active(catalogue: &Catalogue) -> impl Iterator<Item = &Provider> {
     catalogue.providers.values().filter(|p| p.active)
 }
 
-fn actions(probe: &Probe, catalogue: &Catalogue) -> Finding {
+fn actions(probe: &Probe, runbook: &str, catalogue: &Catalogue) -> Finding {
     let mut lacking = Vec::new();
+    let mut wrong = None;
     for provider in active(catalogue) {
         let Some(definition) = provider.definition else {
             lacking.push(format!("'{}' has no definition", provider.name));
@@ -76,8 +74,16 @@ fn actions(probe: &Probe, catalogue: &Catalogue) -> Finding {
         let has = catalogue.actions_of(provider.id);
         for missing in catalogue.expected_actions(definition).difference(&has) {
             lacking.push(format!("'{}' lacks '{missing}'", provider.name));
+            wrong = wrong.or_else(|| catalogue.definition_of(provider));
         }
     }
+    let probe = match wrong {
+        Some(definition) => &probe.clone().if_failed(Cure::Reinstall {
+            runbook: runbook.to_owned(),
+            definition: definition.logical_name.clone(),
+        }),
+        None => probe,
+    };
     probe.none_of(&lacking, &count(active(catalogue).count(), "provider"))
 }
 

@@ -12,7 +12,7 @@ use crate::engine::Failure;
 use crate::steps::Refresh;
 use crate::steps::flows::{self, Definition, is_on, state};
 use crate::steps::names::{Fields, text};
-use crate::steps::probes::finding::{Finding, Probe, named};
+use crate::steps::probes::finding::{Cure, Finding, Probe, named};
 use crate::steps::probes::reading::{Reading, Rows, kept, told};
 use crate::steps::providers::{Catalogue, Provider};
 
@@ -39,12 +39,18 @@ pub(super) async fn ask(refresh: &Refresh, sight: &Sight) -> Result<Vec<Finding>
     let catalogue = told(&sight.catalogue).ok();
     let provider = catalogue.and_then(provider);
     let definition = provider.and_then(|p| Some(catalogue?.definition_of(p)?.logical_name.clone()));
-    let cure = format!(
-        "`iomcopy run {} --again reinstall-providers --provider {}`",
-        refresh.runbook.file().display(),
-        definition.as_deref().unwrap_or("<definition>")
-    );
-    let on = Probe::new("the F&O release flow is on", cure.clone());
+    // Only a provider whose definition is known can be installed again.
+    let curable = |probe: Probe| match &definition {
+        Some(definition) => probe.if_failed(Cure::Reinstall {
+            runbook: refresh.runbook.file().display().to_string(),
+            definition: definition.clone(),
+        }),
+        None => probe,
+    };
+    let on = curable(Probe::new(
+        "the F&O release flow is on",
+        "turn it on in the maker portal (Solutions > Cloud flows)",
+    ));
     let wired = Probe::new(
         "the F&O release flow's connection references have connections",
         "name them under `connections` of reconfigure-connections and run again",
@@ -63,10 +69,18 @@ pub(super) async fn ask(refresh: &Refresh, sight: &Sight) -> Result<Vec<Finding>
     }
     findings
         .push(wired.settle(told(&sight.references).map(|rows| wired_judged(&wired, &flows, rows))));
-    let runs = Probe::new("the F&O release flow's last runs succeeded", cure.clone());
+    let runs = Probe::new(
+        "the F&O release flow's last runs succeeded",
+        "open the flow's run history in Power Automate; where nothing has run yet, let an order be \
+         released and verify again",
+    );
     let read = runs_of(refresh, &flows).await?;
     findings.push(runs.settle(read.map(|rows| runs_judged(&runs, &rows))));
-    let expired = Probe::new(format!("no execution says \"{EXPIRED}\""), cure);
+    let expired = curable(Probe::new(
+        format!("no execution says \"{EXPIRED}\""),
+        "look whether the provider's flows are on and their connections are connected, then let an \
+         order be released and verify again",
+    ));
     let since = provider
         .and_then(|provider| told(&sight.providers).ok()?.get(&provider.id))
         .and_then(|row| text(row, "createdon"));

@@ -6,11 +6,11 @@ use serde_json::Value;
 use super::sight::Sight;
 use crate::engine::Known;
 use crate::runbook::IomTable;
-use crate::steps::Refresh;
 use crate::steps::marks::Marks;
 use crate::steps::names::{Fields, Names, text};
 use crate::steps::probes::finding::{Finding, Probe};
 use crate::steps::probes::reading::{Reading, Rows, told};
+use crate::steps::{Refresh, flows};
 use crate::text::count;
 
 /// Judges references, parameters, environment variables and cloud flows. Takes what the journal
@@ -69,14 +69,34 @@ pub(super) fn ask(refresh: &Refresh, sight: &Sight, known: Option<&Known>) -> Ve
             &marks,
             variable,
         ),
-        scan(
-            "cloud flow",
-            "write a rule for it under `replace` of activate-flows, or change it in the designer",
-            &sight.flows,
-            &marks,
-            |row: &Fields, id| text(row, "name").unwrap_or_else(|| id.to_string()),
-        ),
+        flows_judged(&sight.flows, &marks),
     ]
+}
+
+/// A flow that names the source acts on it while it is on; off, it waits for a person to correct it.
+fn flows_judged(flows: &Reading<Rows>, marks: &Marks) -> Finding {
+    let probe = Probe::new(
+        "no cloud flow that is on names the source",
+        "turn it off in the maker portal, correct it in the designer, or write a rule for it under \
+         `replace` of activate-flows",
+    );
+    let title = |row: &Fields, id: uuid::Uuid| flows::name(id, row);
+    let answer = told(flows).map(|rows| {
+        let (on, off): (Rows, Rows) = rows
+            .iter()
+            .map(|(id, row)| (*id, row.clone()))
+            .partition(|(_, row)| flows::is_on(row));
+        let off: Vec<String> = named_in(&off, marks, title)
+            .into_iter()
+            .map(|found| format!("off: {found}"))
+            .collect();
+        probe.judged_lists(
+            &named_in(&on, marks, title),
+            &off,
+            &count(rows.len(), "flow"),
+        )
+    });
+    probe.settle(answer)
 }
 
 fn scan(
@@ -96,6 +116,15 @@ fn scanned(
     marks: &Marks,
     title: impl Fn(&Fields, uuid::Uuid) -> String,
 ) -> Finding {
+    probe.none_of(&named_in(rows, marks, title), &count(rows.len(), "row"))
+}
+
+/// Which rows name what of the source, and in which column.
+fn named_in(
+    rows: &Rows,
+    marks: &Marks,
+    title: impl Fn(&Fields, uuid::Uuid) -> String,
+) -> Vec<String> {
     let mut found = Vec::new();
     for (id, row) in rows {
         for (column, value) in row.iter().filter(|(column, _)| !column.contains('@')) {
@@ -108,7 +137,7 @@ fn scanned(
             );
         }
     }
-    probe.none_of(&found, &count(rows.len(), "row"))
+    found
 }
 
 #[cfg(test)]
@@ -118,6 +147,13 @@ mod tests {
     use crate::steps::probes::finding::Verdict;
     use serde_json::json;
     use uuid::Uuid;
+
+    fn target() -> Environment {
+        Environment::from_value(
+            json!({"name": "22222222-2222-2222-2222-222222222222", "properties": {}}),
+        )
+        .unwrap()
+    }
 
     fn source() -> Environment {
         Environment::from_value(
@@ -129,8 +165,28 @@ mod tests {
     }
 
     #[test]
+    fn a_flow_that_names_the_source_fails_while_it_is_on_and_is_unknown_while_it_is_off() {
+        let marks = Marks::of(&source(), &target());
+        let of = |state: i64, host: &str| {
+            let row = json!({"name": "Notify", "statecode": state, "clientdata": host});
+            let rows = Rows::from([(Uuid::from_u128(1), row.as_object().unwrap().clone())]);
+            flows_judged(&Ok(rows), &marks)
+        };
+        let on = of(1, "https://prod.crm4.dynamics.com");
+        assert_eq!(on.verdict, Verdict::Fail);
+        assert!(on.read.starts_with("'Notify'"), "{}", on.read);
+        let off = of(0, "https://prod.crm4.dynamics.com");
+        assert_eq!(off.verdict, Verdict::Unknown);
+        assert!(off.read.starts_with("off: 'Notify'"), "{}", off.read);
+        assert_eq!(
+            of(1, "https://uat.crm4.dynamics.com").verdict,
+            Verdict::Pass
+        );
+    }
+
+    #[test]
     fn a_row_that_names_the_source_is_named_and_its_value_is_not_shown() {
-        let marks = Marks::of(&source(), &source());
+        let marks = Marks::of(&source(), &target());
         let of = |value: &str| {
             let row = json!({"msdyn_value": value, "other": 1})
                 .as_object()
