@@ -10,6 +10,7 @@
 //! tenant_set.rs   sets and launches on rows of the target
 //! iom_change.rs   changes that order management makes, by writes that the runbook binds
 //! marks.rs        what names the source wherever it stands
+//! custom_connectors.rs  connectors that each environment knows by another identifier
 //! cure.rs         what helps against what a finished run's survey still finds
 //! seals.rs        the seals' names and what goes into them
 //! names.rs        IOM's tables and columns: defaults or overrides, checked against metadata
@@ -26,6 +27,7 @@ mod after_copy;
 mod connections;
 mod copy_environments;
 mod cure;
+mod custom_connectors;
 mod detach_provider_actions;
 mod exit_administration_mode;
 mod failure;

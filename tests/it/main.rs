@@ -1,5 +1,6 @@
 //! The one integration test binary: each file beside this one is a module of it.
 //!
+//! - `custom_connectors`: a connector that each environment knows by another identifier.
 //! - `dual_write`: maps as before the copy; by the gateway, by hand, refused, failing, killed.
 //! - `guards_matrix`: commands that destroy or replace, each with every refusal: nothing changes.
 //! - `guided`: every unpublished write as a person's task. `person`: does what a worksheet says.
@@ -16,15 +17,18 @@
 //! - `lies`: writes that are accepted and ignored; nothing claims success.
 //! - `old_journals`: state files that released programs wrote are resumed.
 //! - `outputs`: `--output json` of every command, against its own schema.
+//! - `outages`: a service that is away is no failure, and advice for the unknown destroys nothing.
 //! - `plans`: the forecast, and plans that are approved.
 //! - `probes`: `verify` tells what is left; what preflight cannot know is a task. `troubles`: what
 //!   `preflight` sees, and a run that stops for it. `edits`: the tenant changed between two calls.
+//! - `production`: a flow that names production stays off.
 //! - `report`: what a run did, in each of its forms.
 //! - `terminal`: the program at a pseudo terminal.
 //! - `whole`: the whole tenant, end to end; one provider again. `whole_world`: what it must hold then.
 //! - `sinks`: what leaves the program: no control character, no secret; a full disk is a failure.
 //! - `refusals`: what stops before anything is sent, with its exit code.
 
+mod custom_connectors;
 mod dual_write;
 mod edits;
 mod guards_matrix;
@@ -38,11 +42,13 @@ mod lcs_by_hand;
 mod lies;
 mod lifecycle;
 mod old_journals;
+mod outages;
 mod outputs;
 mod person;
 mod pipelines;
 mod plans;
 mod probes;
+mod production;
 mod refusals;
 mod report;
 mod rooms;

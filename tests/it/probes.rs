@@ -257,6 +257,7 @@ fn verify_answers_well_after_a_refresh_and_names_each_trouble_afterwards() {
     let base = world_text(&stage);
     let writes = stage.own_world().writes().len();
     let good = verify(&stage).exits(0);
+    crate::outages::advice_for_the_unknown_destroys_nothing(&good);
     let passed = with_verdict(&good, "pass");
     let steps = passed.iter().filter(|probe| {
         let text = probe["probe"].as_str().unwrap_or_default();

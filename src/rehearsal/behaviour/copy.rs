@@ -180,6 +180,7 @@ pub(super) fn end(draft: &mut Draft<'_>, schema: &Schema, operation: Operation) 
     if let (Some(from), Some(old)) = organizations {
         let new = names::identifier(&["organization", &operation.id]);
         let unique_name = format!("unq{}", &names::digest(&new)[..29]);
+        let connectors = connectors(draft, schema, &target, &old);
         environments::replace(
             draft,
             &format!("row/{old}/"),
@@ -198,6 +199,7 @@ pub(super) fn end(draft: &mut Draft<'_>, schema: &Schema, operation: Operation) 
             caller: Caller::default(),
         };
         settle(&mut organization, &from, &unique_name);
+        name_connectors(&mut organization, &connectors);
         let metadata = "/properties/linkedEnvironmentMetadata";
         environments::set(
             draft,
@@ -257,6 +259,45 @@ fn settle(organization: &mut Organization, source: &str, unique_name: &str) {
     });
     organization.take("organization", source);
     rename_root_team(organization, unique_name);
+}
+
+/// The identifiers of an organization's custom connectors, by the names of their rows.
+fn connectors(
+    draft: &mut Draft<'_>,
+    schema: &Schema,
+    environment: &str,
+    id: &str,
+) -> Vec<(String, String)> {
+    let organization = Organization {
+        draft,
+        schema,
+        id: id.to_owned(),
+        environment: environment.to_owned(),
+        caller: Caller::default(),
+    };
+    let rows = organization.rows("connector");
+    rows.iter()
+        .filter_map(|row| {
+            let text = |column| text(row, column).map(str::to_owned);
+            Some((text("name")?, text("connectorinternalid")?))
+        })
+        .collect()
+}
+
+/// A custom connector has an identifier of each environment (Microsoft Learn, *Copy an environment*):
+/// one that the target had keeps the target's.
+fn name_connectors(organization: &mut Organization, connectors: &[(String, String)]) {
+    if let Ok(table) = organization.table("connector") {
+        for mut row in organization.rows("connector") {
+            let own = connectors
+                .iter()
+                .find(|(name, _)| text(&row, "name") == Some(name));
+            if let Some((_, id)) = own {
+                row.insert("connectorinternalid".to_owned(), json!(id));
+                organization.save(&table, row);
+            }
+        }
+    }
 }
 
 /// The default team of the root business unit gets another name, which is what breaks dual-write.

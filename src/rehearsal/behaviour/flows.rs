@@ -106,6 +106,8 @@ fn check_reference(organization: &Organization, reference: &Value) -> Result<(),
     };
     let connector = row.as_ref().and_then(|row| text(row, "connectorid"));
     let connector = connector.map_or(api, connector_name);
+    // A flow that names another connector than its reference has not been repointed.
+    let connector = if api.is_empty() { connector } else { api };
     match connections::fault(organization, connection, connector) {
         None => Ok(()),
         Some(_) => Err(connections::unauthorized(

@@ -5,7 +5,7 @@
 //! | `questions` | connectors and the flows that use them | nothing; a custom connector that the copy did not bring is a person's to make |
 //! | `record` | the target's cloud flows | nothing; seals `flows`: definitions verbatim |
 //! | `replace` | their definitions | text in the definitions of flows that are off, where the runbook's `replace` says so |
-//! | `turn-on` | the cloud flows; what was on in the source, from the first seal | gives each flow that should be on its owner, switches it on, children before parents; switches off what is on and names the source |
+//! | `turn-on` | the cloud flows; what was on in the source, from the first seal | gives each flow that should be on its owner, repoints it to the target's custom connectors, switches it on, children before parents; switches off what is on and names the source |
 //!
 //! The two that follow the first exist only where the runbook has `replace` rules. Keyed on `workflowid`, which
 //! survives the copy. Left alone: what the old providers deployed (step 6 makes it anew) and the

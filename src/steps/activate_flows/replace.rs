@@ -219,14 +219,14 @@ impl Edit {
     }
 }
 
-fn apply(pairs: &[(String, String)], data: &str) -> String {
+pub(super) fn apply(pairs: &[(String, String)], data: &str) -> String {
     pairs.iter().fold(data.to_owned(), |data, (find, with)| {
         replaced(&data, find, with).into_owned()
     })
 }
 
 /// The replaced text and nothing else, as it may be shown: for each pair what stands there.
-fn difference(pairs: &[(String, String)], data: &str) -> Value {
+pub(super) fn difference(pairs: &[(String, String)], data: &str) -> Value {
     let mut data = data.to_owned();
     let mut lines = Vec::new();
     for (find, with) in pairs {
@@ -242,7 +242,7 @@ fn difference(pairs: &[(String, String)], data: &str) -> Value {
     json!({ "text": lines })
 }
 
-fn reading(pairs: &[(String, String)], row: Option<&Row>) -> Reading {
+pub(super) fn reading(pairs: &[(String, String)], row: Option<&Row>) -> Reading {
     let Some(data) = row.and_then(|row| row.string("clientdata")) else {
         return Reading::of(Value::Null);
     };

@@ -8,11 +8,13 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::replace::{apply, difference, reading};
 use super::{NAMES_PRODUCTION, Rules, Wanted, cloud_flows};
 use crate::clients::Row;
 use crate::engine::{Action, Change, Failure, Known, Reading, Survey};
 use crate::steps::Refresh;
 use crate::steps::connections::{OwnerRow, acting_as, owner, owner_of};
+use crate::steps::custom_connectors::CustomConnectors;
 use crate::steps::flows::{self, Definition, moved_connectors, switch, switch_value, switched};
 use crate::steps::marks::Marks;
 use crate::steps::names::{Fields, text};
@@ -50,6 +52,7 @@ impl Survey for TurnOn {
             .iter()
             .filter(|(id, row)| !flows::is_on(row) && rules.wanted(**id, row) == Wanted::On)
             .collect();
+        let custom = CustomConnectors::read(refresh).await?;
         let mut changes: Vec<Change> = flows
             .iter()
             .filter(|(id, row)| flows::is_on(row) && !rules.named_by(**id, row).is_empty())
@@ -77,6 +80,11 @@ impl Survey for TurnOn {
             if let Some(change) = owner
                 .as_ref()
                 .and_then(|owner| own(refresh, &table.entity_set, **id, row, owner, acting_as))
+            {
+                follows.push(change.key.clone());
+                changes.push(change);
+            }
+            if let Some(change) = repoint(refresh, &table.entity_set, **id, row, &custom, acting_as)
             {
                 follows.push(change.key.clone());
                 changes.push(change);
@@ -142,6 +150,58 @@ fn own(
             }),
             request: move |_: &Reading| Ok(request.clone()),
             patience: Duration::from_mins(1),
+        })),
+    })
+}
+
+/// Repoints a flow that is off from the source's identifiers of custom connectors to the target's: in
+/// the target the others lead nowhere.
+fn repoint(
+    refresh: &Arc<Refresh>,
+    entity_set: &str,
+    id: Uuid,
+    row: &Fields,
+    custom: &CustomConnectors,
+    acting_as: Option<Uuid>,
+) -> Option<Change> {
+    let used = Definition::of(row)?.connectors();
+    let pairs: Vec<(String, String)> = used
+        .into_iter()
+        .filter(|connector| custom.has_moved(connector))
+        .map(|connector| {
+            let here = custom.in_target(&connector);
+            (connector, here)
+        })
+        .collect();
+    let data = text(row, "clientdata")?;
+    let new = apply(&pairs, &data);
+    if new == data {
+        return None;
+    }
+    let request = {
+        let (entity_set, pairs) = (entity_set.to_owned(), pairs.clone());
+        move |reading: &Reading| {
+            let data = reading.basis.as_str().unwrap_or_default();
+            let body = json!({ "clientdata": apply(&pairs, data) });
+            Ok(Request::patch(&entity_set, id, &body).acting_as(acting_as))
+        }
+    };
+    Some(Change {
+        key: format!("flow-connectors/{id}"),
+        name: format!(
+            "repoint cloud flow '{}' to the custom connectors of this environment",
+            name_of(row)
+        ),
+        before: difference(&pairs, &data),
+        after: difference(&pairs, &new),
+        follows: Vec::new(),
+        action: Action::Set(Arc::new(TenantSet {
+            refresh: Arc::clone(refresh),
+            reader: RowReader::of(refresh, entity_set, id, move |row: Option<&Row>| {
+                reading(&pairs, row)
+            }),
+            request,
+            patience: Duration::from_mins(2),
         })),
     })
 }

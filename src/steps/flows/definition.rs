@@ -132,7 +132,7 @@ fn visit(value: &Value, look: &mut impl FnMut(&Fields)) {
 /// What a connector is called without the suffix that each environment gives a custom connector:
 /// the same connector is `shared_x-5f0a1b2c3d4e5f6071` in one and ends otherwise in another. `-5f`
 /// is an underscore, encoded.
-fn stem(connector: &str) -> String {
+pub(in crate::steps) fn stem(connector: &str) -> String {
     let readable = connector.to_ascii_lowercase().replace("-5f", "_");
     match readable.rsplit_once(['_', '-']) {
         Some((stem, suffix))

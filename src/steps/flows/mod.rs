@@ -19,7 +19,7 @@ use wildmatch::WildMatch;
 
 use super::names::{Fields, text as text_of};
 
-pub(super) use definition::{Definition, missing_connectors, moved_connectors};
+pub(super) use definition::{Definition, missing_connectors, moved_connectors, stem};
 pub(super) use refusals::refused;
 pub(super) use switch::{switch, switch_value, switched};
 pub(super) use text::{replaced, shown};

@@ -10,6 +10,7 @@ use crate::engine::{Failure, Known};
 use crate::runbook::{ConnectionChoice, IomTable};
 use crate::steps::Refresh;
 use crate::steps::connections::{chosen, connector_of_url, visible};
+use crate::steps::custom_connectors::CustomConnectors;
 use crate::steps::names::Names;
 
 /// What the target's list of connections tells of the runbook's choices.
@@ -102,11 +103,15 @@ pub(super) async fn unused_choices(
 ) -> Result<Vec<String>, Failure> {
     let view = refresh.view(known);
     let names = Names::of(refresh);
+    let custom = CustomConnectors::read(refresh).await?;
     let mut used: BTreeSet<String> = named_references(refresh, known)
         .await?
         .into_iter()
-        .flat_map(|(name, connector)| [name, connector])
-        .map(|word| word.to_ascii_lowercase())
+        .flat_map(|(name, connector)| {
+            let mut words = custom.aliases(&connector);
+            words.insert(name.to_ascii_lowercase());
+            words
+        })
         .collect();
     let url_column = names.column("provider-connection-reference.connection-url")?;
     let table = names.table(IomTable::ProviderConnectionReference);

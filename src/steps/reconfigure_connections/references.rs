@@ -14,11 +14,15 @@ use crate::clients::{Query, Row};
 use crate::engine::{Action, Barrier, Change, Failure, Known, Reading, Survey};
 use crate::steps::Refresh;
 use crate::steps::activate_flows::{Rules, Wanted, cloud_flows};
-use crate::steps::connections::{acting_as, choice, connector_name, owner, owner_of};
+use crate::steps::connections::{acting_as, choice_among, connector_name, owner, owner_of};
+use crate::steps::custom_connectors::CustomConnectors;
 use crate::steps::flows::Definition;
 use crate::steps::names::{Fields, text};
 use crate::steps::tenant_set::{Request, RowReader, TenantSet};
 use crate::steps::view::View;
+
+/// What a connector's id begins with (Dataverse, `connectionreference.connectorid`).
+const APIS: &str = "/providers/Microsoft.PowerApps/apis/";
 
 /// Finds the references that name another connection or owner than they shall.
 pub(super) struct References(pub(super) Arc<Refresh>);
@@ -32,6 +36,7 @@ impl Survey for References {
         let table = view.table("connectionreference").await?;
         let acting_as = acting_as(refresh, view).await?;
         let choices = Choices::read(refresh, known).await?;
+        let custom = CustomConnectors::read(refresh).await?;
         let mut changes = Vec::new();
         for CoreReference {
             id,
@@ -40,20 +45,39 @@ impl Survey for References {
             row,
         } in core_references(view).await?
         {
-            let Some(choice) = choice(&refresh.runbook, None, &logical_name, &connector) else {
+            let aliases = custom.aliases(&connector);
+            let keys = aliases.iter().map(String::as_str);
+            let Some(choice) = choice_among(&refresh.runbook, None, &logical_name, keys) else {
                 continue;
             };
-            let connection = choices.connection(refresh, choice, &connector)?;
-            let before = wiring(&row, "connectionid");
+            let here = custom.in_target(&connector);
+            let moved = here != connector;
+            let connection = choices.connection(refresh, choice, &here)?;
+            let project = move |row: &Fields| {
+                let mut value = wiring(row, "connectionid");
+                if moved {
+                    let connector = text(row, "connectorid").unwrap_or_default();
+                    value["connector"] = json!(connector_name(&connector));
+                }
+                value
+            };
+            let before = project(&row);
             let wanted_owner = owner
                 .as_ref()
                 .map(|o| o.id.to_string())
                 .or_else(|| owner_of(&row));
-            let after = json!({ "connection": connection, "owner": wanted_owner });
+            let mut after = json!({ "connection": connection, "owner": wanted_owner });
+            if moved {
+                after["connector"] = json!(here);
+            }
             if before == after {
                 continue;
             }
             let mut body = json!({ "connectionid": connection });
+            if moved {
+                // The connection is of the target's connector, so the reference must be too.
+                body["connectorid"] = json!(format!("{APIS}{here}"));
+            }
             if let Some(owner) = &owner {
                 body["ownerid@odata.bind"] = json!(owner.bind());
             }
@@ -66,11 +90,14 @@ impl Survey for References {
                 follows: Vec::new(),
                 action: Action::Set(Arc::new(TenantSet {
                     refresh: Arc::clone(refresh),
-                    reader: RowReader::of(refresh, &table.entity_set, id, |row: Option<&Row>| {
-                        Reading::of(
-                            row.map_or(Value::Null, |row| wiring(&row.value, "connectionid")),
-                        )
-                    }),
+                    reader: RowReader::of(
+                        refresh,
+                        &table.entity_set,
+                        id,
+                        move |row: Option<&Row>| {
+                            Reading::of(row.map_or(Value::Null, |row| project(&row.value)))
+                        },
+                    ),
                     request: move |_: &Reading| Ok(request.clone()),
                     patience: Duration::from_mins(1),
                 })),
@@ -97,6 +124,7 @@ impl Survey for References {
         let refresh = &self.0;
         let view = refresh.view(known);
         let choices = Choices::read(refresh, known).await?;
+        let custom = CustomConnectors::read(refresh).await?;
         let rules = Rules::read(refresh, known).await?;
         let mut users: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (id, row) in cloud_flows(view).await? {
@@ -113,13 +141,10 @@ impl Survey for References {
         for reference in core_references(view).await? {
             let logical_name = reference.logical_name.to_ascii_lowercase();
             let used_by = users.remove(&logical_name).unwrap_or_default();
-            let is_chosen = choice(
-                &refresh.runbook,
-                None,
-                &reference.logical_name,
-                &reference.connector,
-            )
-            .is_some();
+            let aliases = custom.aliases(&reference.connector);
+            let keys = aliases.iter().map(String::as_str);
+            let is_chosen =
+                choice_among(&refresh.runbook, None, &reference.logical_name, keys).is_some();
             let connection = text(&reference.row, "connectionid");
             if !is_chosen && !used_by.is_empty() && !choices.has(connection.as_deref()) {
                 unwired.push(uncovered(&reference, &used_by));

@@ -40,6 +40,8 @@ pub(super) struct Sight {
 
 /// What the target holds before the copy.
 pub(super) struct TargetSight {
+    /// Its connectors: a custom connector has another identifier in each environment.
+    pub(super) connectors: Reading<Rows>,
     pub(super) catalogue: Reading<Catalogue>,
     pub(super) orchestrations: Reading<Rows>,
     pub(super) provider_references: Reading<Rows>,
@@ -98,7 +100,15 @@ impl TargetSight {
         let names = Names::of(refresh);
         let target = View::Target(&refresh.target);
         let iom = |table| iom_rows(target, names, table);
-        let (catalogue, orchestrations, provider_references, reference_definitions, dual_write) = try_join!(
+        let (
+            connectors,
+            catalogue,
+            orchestrations,
+            provider_references,
+            reference_definitions,
+            dual_write,
+        ) = try_join!(
+            rows_if_there(target, "connector"),
             async { kept(Catalogue::read(refresh, target).await) },
             iom(IomTable::Orchestration),
             iom(IomTable::ProviderConnectionReference),
@@ -106,6 +116,7 @@ impl TargetSight {
             rows_if_there(target, "msdyn_dualwriteruntimeconfig"),
         )?;
         Ok(Self {
+            connectors,
             catalogue,
             orchestrations,
             provider_references,

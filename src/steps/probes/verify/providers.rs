@@ -208,8 +208,11 @@ mod tests {
 
     #[test]
     fn an_active_provider_has_every_action_of_its_definition() {
-        assert_eq!(actions(&probe(), &catalogue(true)).verdict, Verdict::Pass);
-        let half = actions(&probe(), &catalogue(false));
+        assert_eq!(
+            actions(&probe(), "uat.yaml", &catalogue(true)).verdict,
+            Verdict::Pass
+        );
+        let half = actions(&probe(), "uat.yaml", &catalogue(false));
         assert_eq!(
             (half.verdict, half.read.as_str()),
             (Verdict::Fail, "'F&O' lacks 'send'")

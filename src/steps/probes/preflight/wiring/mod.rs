@@ -13,6 +13,7 @@ use crate::engine::{Failure, Known};
 use crate::runbook::{ConnectionChoices, IomTable};
 use crate::steps::Refresh;
 use crate::steps::connections::{connector_name, connector_of_url, listed};
+use crate::steps::custom_connectors::CustomConnectors;
 use crate::steps::names::{Names, text};
 use crate::steps::probes::finding::Finding;
 use crate::steps::probes::reading::{Reading, Rows, kept, rows, told};
@@ -39,9 +40,10 @@ pub(super) fn ask(refresh: &Refresh, sight: &Sight) -> Vec<Finding> {
         .then_some(&steps.reinstall_providers.options.connections);
     let sections: Vec<&ConnectionChoices> = shared.into_iter().chain(own).collect();
     let system = system(refresh, &sight.system);
+    let custom = custom(sight);
     let core = told(&sight.references).map(core);
     let of_providers = of_providers(refresh, sight);
-    let connectors = connectors(&[&core, &system, &of_providers]);
+    let connectors = connectors(&custom, &[&core, &system, &of_providers]);
     let mut findings = named::ask(refresh, &connectors, &sight.connections, &sections);
     let all = [&core, &system, &of_providers];
     if !sections.is_empty() && all.iter().all(|references| references.is_ok()) {
@@ -49,11 +51,16 @@ pub(super) fn ask(refresh: &Refresh, sight: &Sight) -> Vec<Finding> {
     }
     if steps.reconfigure_connections.skip.is_none() {
         findings.push(references::readable(&system));
-        findings.push(references::of_system(refresh, system));
-        findings.push(references::of_flows(refresh, sight));
+        findings.push(references::of_system(refresh, &custom, system));
+        findings.push(references::of_flows(refresh, &custom, sight));
     }
     if steps.reinstall_providers.skip.is_none() {
-        findings.push(references::of_reinstalled(refresh, sight, of_providers));
+        findings.push(references::of_reinstalled(
+            refresh,
+            &custom,
+            sight,
+            of_providers,
+        ));
     }
     findings
 }
@@ -78,20 +85,35 @@ pub(super) async fn at_the_head(refresh: &Refresh, known: &Known) -> Result<Vec<
         .reconfigure_connections
         .options
         .connections;
-    let connectors = connectors(&[&core, &system]);
+    let custom = CustomConnectors::read(refresh).await?;
+    let connectors = connectors(&custom, &[&core, &system]);
     let mut findings = named::ask(refresh, &connectors, &connections, &[section]);
     findings.push(references::readable(&system));
     Ok(findings)
 }
 
-/// Which connector each reference is of, and each connector of itself.
-fn connectors(references: &[&Result<Vec<Reference>, Failure>]) -> Connectors {
+/// The custom connectors of both environments, as far as their rows could be read.
+fn custom(sight: &Sight) -> CustomConnectors {
+    let none = Rows::new();
+    let source = told(&sight.connectors).unwrap_or(&none).values();
+    let target = told(&sight.target.connectors).unwrap_or(&none).values();
+    CustomConnectors::of(source, target)
+}
+
+/// Which connector of the target each reference wants, and each connector: by every name that it
+/// has.
+fn connectors(
+    custom: &CustomConnectors,
+    references: &[&Result<Vec<Reference>, Failure>],
+) -> Connectors {
     let known = references.iter().filter_map(|read| read.as_ref().ok());
     let mut connectors = Connectors::new();
     for reference in known.flatten().filter(|one| !one.connector.is_empty()) {
-        let connector = &reference.connector;
-        connectors.insert(connector.clone(), connector.clone());
-        connectors.insert(reference.name.to_ascii_lowercase(), connector.clone());
+        let here = custom.in_target(&reference.connector);
+        for alias in custom.aliases(&reference.connector) {
+            connectors.insert(alias, here.clone());
+        }
+        connectors.insert(reference.name.to_ascii_lowercase(), here);
     }
     connectors
 }

@@ -6,9 +6,10 @@ use uuid::Uuid;
 
 use super::{Reference, core, joined};
 use crate::engine::Failure;
-use crate::runbook::{Span, StepName};
+use crate::runbook::{ConnectionChoices, Span, StepName};
 use crate::steps::Refresh;
-use crate::steps::connections::{choice, connection_url, leads_into};
+use crate::steps::connections::{choice_among, connection_url, leads_into};
+use crate::steps::custom_connectors::CustomConnectors;
 use crate::steps::flows::{self, Definition};
 use crate::steps::names::Names;
 use crate::steps::probes::finding::{Finding, Probe};
@@ -19,6 +20,19 @@ use crate::text::count;
 
 /// Does the runbook choose a connection for a reference of this name and connector?
 type Chosen<'a> = dyn Fn(&str, &str) -> bool + 'a;
+
+/// Does the runbook choose a connection for a reference, by any name of its connector?
+fn is_chosen(
+    refresh: &Refresh,
+    custom: &CustomConnectors,
+    section: Option<&ConnectionChoices>,
+    name: &str,
+    connector: &str,
+) -> bool {
+    let aliases = custom.aliases(connector);
+    let keys = aliases.iter().map(String::as_str);
+    choice_among(&refresh.runbook, section, name, keys).is_some()
+}
 
 /// Can it be told of every system reference which connector it wants? One without a URL was never
 /// saved: a person chooses its connection in the app.
@@ -45,14 +59,17 @@ fn is_readable(reference: &Reference) -> bool {
     url.is_some_and(|url| connection_url(url, Uuid::nil(), "connection").is_some())
 }
 
-pub(super) fn of_system(refresh: &Refresh, system: Result<Vec<Reference>, Failure>) -> Finding {
+pub(super) fn of_system(
+    refresh: &Refresh,
+    custom: &CustomConnectors,
+    system: Result<Vec<Reference>, Failure>,
+) -> Finding {
     let probe = Probe::new(
         "every system connection reference of the source has a connection in the runbook",
         add_under(refresh, refresh.runbook.steps.reconfigure_connections.span),
     )
     .wrong();
-    let chosen =
-        |name: &str, connector: &str| choice(&refresh.runbook, None, name, connector).is_some();
+    let chosen = |name: &str, connector: &str| is_chosen(refresh, custom, None, name, connector);
     probe.settle(
         system.map(|references| system_judged(&probe, &references, &chosen, refresh.target_id())),
     )
@@ -91,7 +108,7 @@ fn key(name: &str, connector: &str) -> String {
     format!("'{name}': add `{key}: <connection id>`")
 }
 
-pub(super) fn of_flows(refresh: &Refresh, sight: &Sight) -> Finding {
+pub(super) fn of_flows(refresh: &Refresh, custom: &CustomConnectors, sight: &Sight) -> Finding {
     let probe = Probe::new(
         "every connection reference of a flow that should be on has a connection in the runbook",
         format!(
@@ -100,8 +117,7 @@ pub(super) fn of_flows(refresh: &Refresh, sight: &Sight) -> Finding {
         ),
     )
     .wrong();
-    let chosen =
-        |name: &str, connector: &str| choice(&refresh.runbook, None, name, connector).is_some();
+    let chosen = |name: &str, connector: &str| is_chosen(refresh, custom, None, name, connector);
     let answer = wanted_on(refresh, sight).and_then(|wanted| {
         let references: BTreeMap<String, Reference> = core(told(&sight.references)?)
             .into_iter()
@@ -161,6 +177,7 @@ fn core_judged(
 
 pub(super) fn of_reinstalled(
     refresh: &Refresh,
+    custom: &CustomConnectors,
     sight: &Sight,
     wanted: Result<Vec<Reference>, Failure>,
 ) -> Finding {
@@ -175,9 +192,8 @@ pub(super) fn of_reinstalled(
         .reinstall_providers
         .options
         .connections;
-    let chosen = |name: &str, connector: &str| {
-        choice(&refresh.runbook, Some(section), name, connector).is_some()
-    };
+    let chosen =
+        |name: &str, connector: &str| is_chosen(refresh, custom, Some(section), name, connector);
     let answer = wanted.map(|wanted| {
         let kept = kept_in_target(refresh, sight);
         provider_judged(&probe, &wanted, kept.as_ref().ok(), &chosen)

@@ -1,0 +1,114 @@
+//! A cloud flow whose definition names production is not turned on, is named at the end, and a target
+//! where one is on is not as it should be.
+
+use serde_json::{Value, json};
+
+use crate::edits::{names, row, with_verdict};
+use crate::harness::{Stage, Tenant, World, thin_text};
+
+const FLOW: &str = "Contoso - Write order note";
+const SOURCE: &str = "11111111-1111-1111-1111-111111111111";
+const TARGET: &str = "22222222-2222-2222-2222-222222222222";
+
+/// Changes the flow's row of one side while the tenant is not running.
+fn edit(stage: &Stage, mut tenant: Tenant, side: &str, change: impl Fn(&mut Value)) -> Tenant {
+    tenant.kill();
+    let world = stage.world();
+    let key = row(&world, side, "workflow", "name", FLOW);
+    let mut flow = world.objects[&key].clone();
+    change(&mut flow);
+    let mut puts = serde_json::Map::new();
+    puts.insert(key, flow);
+    stage.edit_world(&puts);
+    let text = std::fs::read_to_string(stage.runbook()).expect("the runbook is there");
+    stage.tenant_of(&text, &["--seed", "thin"])
+}
+
+/// A tenant whose source has its environment id written into the flow.
+fn tenant(stage: &Stage, runbook: &str) -> Tenant {
+    let tenant = stage.tenant_of(runbook, &["--seed", "thin"]);
+    edit(stage, tenant, "source", |flow| {
+        let data = flow["clientdata"].as_str().unwrap_or_default();
+        let mut data: Value = serde_json::from_str(data).expect("it is JSON");
+        let note = json!({"type": "Compose", "runAfter": {}, "inputs": {"environment": SOURCE}});
+        data["properties"]["definition"]["actions"]["Note"] = note;
+        flow["clientdata"] = data.to_string().into();
+    })
+}
+
+fn state(world: &World) -> &Value {
+    let key = row(world, "target", "workflow", "name", FLOW);
+    &world.objects[&key]["statecode"]
+}
+
+#[test]
+fn a_flow_that_names_production_stays_off_and_a_target_where_it_is_on_is_not_as_it_should_be() {
+    let stage = Stage::new();
+    let tenant = tenant(&stage, &thin_text());
+    let preflight = stage
+        .call(&["preflight", "rehearsal.yaml", "--output", "json"])
+        .exits(0);
+    let unknown = with_verdict(&preflight, "unknown");
+    let question = "no flow that should be on has the source written into it";
+    assert!(names(&unknown, question, FLOW), "{unknown:#?}");
+    let plan = stage.call(&["plan", "rehearsal.yaml"]).exits(0);
+    assert!(
+        !plan
+            .stdout
+            .contains(&format!("turn on cloud flow '{FLOW}'")),
+        "{}",
+        plan.stdout
+    );
+
+    let run = stage.run().exits(0);
+    let figure = format!("1 names production: {FLOW}");
+    assert!(run.stdout.contains(&figure), "{}", run.stdout);
+    let note = format!("cloud flow '{FLOW}' is left off");
+    assert!(run.stderr.contains(&note), "{}", run.stderr);
+    assert_eq!(*state(&stage.world()), 0);
+    let verify = ["verify", "rehearsal.yaml", "--output", "json"];
+    let verified = stage.call(&verify).exits(0);
+    let unknown = with_verdict(&verified, "unknown");
+    assert!(
+        names(&unknown, "no cloud flow that is on names the source", FLOW),
+        "{unknown:#?}"
+    );
+    crate::outages::advice_for_the_unknown_destroys_nothing(&verified);
+    let again = stage.run().exits(0);
+    assert!(again.stdout.contains("as it should be"), "{}", again.stdout);
+
+    // Somebody turns it on.
+    let _tenant = edit(&stage, tenant, "target", |flow| {
+        flow["statecode"] = 1.into();
+        flow["statuscode"] = 2.into();
+    });
+    let again = stage.run().exits(1);
+    let change = format!("turn off cloud flow '{FLOW}', which names production");
+    assert!(again.stdout.contains(&change), "{}", again.stdout);
+    // The cure is as small as the difference: no new copy.
+    assert!(!again.stderr.contains("--fresh"), "{}", again.stderr);
+    assert!(
+        again.stderr.contains("in the maker portal"),
+        "{}",
+        again.stderr
+    );
+    let verified = stage.call(&verify).exits(1);
+    let failed = with_verdict(&verified, "fail");
+    assert!(
+        names(&failed, "no cloud flow that is on names the source", FLOW),
+        "{failed:#?}"
+    );
+}
+
+#[test]
+fn a_rule_that_takes_the_name_out_lets_the_flow_be_turned_on() {
+    let rule = format!(
+        "  - activate-flows:\n      replace:\n        - {{ flow: \"{FLOW}\", find: \"{SOURCE}\", with: \"{TARGET}\" }}"
+    );
+    let text = thin_text().replace("  - activate-flows: {}", &rule);
+    assert!(text.contains("replace:"), "the thin runbook has no rules");
+    let stage = Stage::new();
+    let _tenant = tenant(&stage, &text);
+    drop(stage.run().exits(0));
+    assert_eq!(*state(&stage.world()), 1);
+}
