@@ -59,7 +59,7 @@ impl Sight {
         let iom = |table| iom_rows(source, names, table);
         let (flows, connectors, references, system, catalogue, connections, target) = try_join!(
             cloud_flows(source),
-            rows(source, "connector"),
+            rows_if_there(source, "connector"),
             rows(source, "connectionreference"),
             iom(IomTable::PlatformConnectionReference),
             async { kept(Catalogue::read(refresh, source).await) },

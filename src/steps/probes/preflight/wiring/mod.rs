@@ -39,10 +39,17 @@ pub(super) fn ask(refresh: &Refresh, sight: &Sight) -> Vec<Finding> {
     let own = (steps.reinstall_providers.skip.is_none())
         .then_some(&steps.reinstall_providers.options.connections);
     let sections: Vec<&ConnectionChoices> = shared.into_iter().chain(own).collect();
-    let system = system(refresh, &sight.system);
+    // Without both environments' connectors nothing can be said of a connector.
     let custom = custom(sight);
-    let core = told(&sight.references).map(core);
-    let of_providers = of_providers(refresh, sight);
+    let unread = custom.as_ref().err().cloned();
+    let custom = custom.unwrap_or_default();
+    let readable = |references: Result<Vec<Reference>, Failure>| match &unread {
+        Some(failure) => Err(failure.clone()),
+        None => references,
+    };
+    let system = readable(system(refresh, &sight.system));
+    let core = readable(told(&sight.references).map(core));
+    let of_providers = readable(of_providers(refresh, sight));
     let connectors = connectors(&custom, &[&core, &system, &of_providers]);
     let mut findings = named::ask(refresh, &connectors, &sight.connections, &sections);
     let all = [&core, &system, &of_providers];
@@ -52,7 +59,7 @@ pub(super) fn ask(refresh: &Refresh, sight: &Sight) -> Vec<Finding> {
     if steps.reconfigure_connections.skip.is_none() {
         findings.push(references::readable(&system));
         findings.push(references::of_system(refresh, &custom, system));
-        findings.push(references::of_flows(refresh, &custom, sight));
+        findings.push(references::of_flows(refresh, &custom, sight, &core));
     }
     if steps.reinstall_providers.skip.is_none() {
         findings.push(references::of_reinstalled(
@@ -92,12 +99,11 @@ pub(super) async fn at_the_head(refresh: &Refresh, known: &Known) -> Result<Vec<
     Ok(findings)
 }
 
-/// The custom connectors of both environments, as far as their rows could be read.
-fn custom(sight: &Sight) -> CustomConnectors {
-    let none = Rows::new();
-    let source = told(&sight.connectors).unwrap_or(&none).values();
-    let target = told(&sight.target.connectors).unwrap_or(&none).values();
-    CustomConnectors::of(source, target)
+/// The custom connectors of both environments.
+fn custom(sight: &Sight) -> Reading<CustomConnectors> {
+    let source = told(&sight.connectors)?.values();
+    let target = told(&sight.target.connectors)?.values();
+    Ok(CustomConnectors::of(source, target))
 }
 
 /// Which connector of the target each reference wants, and each connector: by every name that it

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
-use super::{Reference, core, joined};
+use super::{Reference, joined};
 use crate::engine::Failure;
 use crate::runbook::{ConnectionChoices, Span, StepName};
 use crate::steps::Refresh;
@@ -108,7 +108,12 @@ fn key(name: &str, connector: &str) -> String {
     format!("'{name}': add `{key}: <connection id>`")
 }
 
-pub(super) fn of_flows(refresh: &Refresh, custom: &CustomConnectors, sight: &Sight) -> Finding {
+pub(super) fn of_flows(
+    refresh: &Refresh,
+    custom: &CustomConnectors,
+    sight: &Sight,
+    core: &Result<Vec<Reference>, Failure>,
+) -> Finding {
     let probe = Probe::new(
         "every connection reference of a flow that should be on has a connection in the runbook",
         format!(
@@ -119,8 +124,9 @@ pub(super) fn of_flows(refresh: &Refresh, custom: &CustomConnectors, sight: &Sig
     .wrong();
     let chosen = |name: &str, connector: &str| is_chosen(refresh, custom, None, name, connector);
     let answer = wanted_on(refresh, sight).and_then(|wanted| {
-        let references: BTreeMap<String, Reference> = core(told(&sight.references)?)
-            .into_iter()
+        let references: BTreeMap<String, Reference> = told(core)?
+            .iter()
+            .cloned()
             .map(|reference| (reference.name.to_ascii_lowercase(), reference))
             .collect();
         let used: Vec<(String, Definition)> = wanted
