@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::edits::{names, row, with_verdict};
 use crate::harness::{Stage, Tenant, World, thin_text};
 
-const FLOW: &str = "Contoso - Write order note";
+const FLOW: &str = "Contoso - Order intake";
 const SOURCE: &str = "11111111-1111-1111-1111-111111111111";
 const TARGET: &str = "22222222-2222-2222-2222-222222222222";
 
