@@ -230,18 +230,23 @@ mod tests {
 
     #[test]
     fn an_organization_is_known_by_its_id_and_unique_name() {
-        let named = |id: &str, name: &str| {
+        let named = |id: &str, organization: &str, name: &str| {
             Environment::from_value(json!({"name": id, "properties": {
-                "linkedEnvironmentMetadata": {"resourceId": format!("{id}-org"), "uniqueName": name}}}))
+                "linkedEnvironmentMetadata": {"resourceId": organization, "uniqueName": name}}}))
             .unwrap()
         };
-        let marks = Marks::of(&named("a", "unq0a11000000"), &named("b", "unq0b22000000"));
+        let (source, target) = (
+            named("one", "aaaa-1", "unq0a11000000"),
+            named("two", "bbbb-2", "unq0b22000000"),
+        );
+        let marks = Marks::of(&source, &target);
         let what = |text: &str| marks.found_in(text).first().map(|mark| mark.what.clone());
-        assert!(what("[a-org]").is_some_and(|what| what.contains("organization")));
+        assert!(what("[AAAA-1]").is_some_and(|what| what.contains("the id of")));
         assert!(what("'UNQ0A11000000'").is_some_and(|what| what.contains("unique name")));
-        assert_eq!(what("unq0b22000000"), None);
+        assert_eq!(what("unq0b22000000 bbbb-2"), None);
         // A name that both have names neither.
-        let same = Marks::of(&named("a", "unqsame00000"), &named("b", "unqsame00000"));
+        let same = |id: &str| named(id, id, "unqsame00000");
+        let same = Marks::of(&same("one"), &same("two"));
         assert!(same.found_in("unqsame00000").is_empty());
     }
 
