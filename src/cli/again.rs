@@ -1,6 +1,5 @@
 //! A finished run: looked at again, or opened again for one provider.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::json;
