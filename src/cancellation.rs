@@ -1,15 +1,18 @@
 //! Stopping, once and twice.
 //!
 //! The first Ctrl-C asks the run to begin nothing new: requests in flight are answered and
-//! recorded. The second asks it to stop at once; the journal is right all the same.
+//! recorded. The second asks it to stop at once; the journal is right all the same. A journal that
+//! can no longer be written halts the run: from then on no request may leave, because what it does
+//! could not be recorded.
 
 use tokio_util::sync::CancellationToken;
 
-/// The two wishes to stop that every room can hear. Clones share them.
+/// The wishes to stop that every module can hear. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct Cancellation {
     gently: CancellationToken,
     now: CancellationToken,
+    halted: CancellationToken,
 }
 
 impl Cancellation {
@@ -27,6 +30,22 @@ impl Cancellation {
     pub fn insist(&self) {
         self.gently.cancel();
         self.now.cancel();
+    }
+
+    /// Forbids every further request, and asks to stop. In effect when this returns.
+    pub fn halt(&self) {
+        self.halted.cancel();
+        self.gently.cancel();
+    }
+
+    /// Is every further request forbidden?
+    pub fn halted(&self) -> bool {
+        self.halted.is_cancelled()
+    }
+
+    /// Returns when every further request is forbidden.
+    pub async fn on_halt(&self) {
+        self.halted.cancelled().await;
     }
 
     /// Was it asked, once or twice?

@@ -11,7 +11,7 @@
 //!   rehearsal  clients    runbook     engine
 //!                                       │
 //!                                    journal
-//!   below all but rehearsal: clock, text, secrets, cancellation
+//!   below all but rehearsal: clock, text, secrets, cancellation, files
 //! ```
 //!
 //! - [`cli`]: one file a command; the only room that knows clap.
@@ -22,14 +22,15 @@
 //! - [`clients`]: one HTTP chain, one file a service.
 //! - [`journal`]: the state file: append, replay, seal, lock.
 //! - [`rehearsal`]: a stand-in tenant spoken to over HTTP; it shares nothing with the other rooms.
-//! - [`clock`], [`text`], [`secrets`], [`cancellation`]: durations, escaping and redaction, known
-//!   secret values, stopping.
+//! - [`clock`], [`text`], [`secrets`], [`cancellation`], [`files`]: durations, escaping and
+//!   redaction, known secret values, stopping, files that a person names.
 
 pub mod cancellation;
 pub mod cli;
 pub mod clients;
 pub mod clock;
 pub mod engine;
+pub mod files;
 pub mod journal;
 pub mod rehearsal;
 pub mod report;

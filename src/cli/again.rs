@@ -80,6 +80,7 @@ pub(super) async fn look_again(
     let known = Known::from_journal(held.state()).for_planning();
     let plan = Plan::make(&steps::all(refresh), known).await?;
     let opening = held.open(Clock::new(1.0))?;
+    session.warn(&opening.warnings);
     let exit = if plan.is_empty() { DONE } else { FAILED };
     if session.output == Output::Human {
         let target = &refresh.runbook.target.name.value;

@@ -38,14 +38,14 @@ pub(super) async fn complete(
             who: who(),
             waived: Some(reason.clone()),
         };
-        record(held, waived).await?;
+        record(session, held, waived).await?;
         let line = format!("waived: {task} ({reason}); it stands in the state file");
         let outcome = TaskOutcome::Waived;
         tell(session, task, outcome, Some(reason), &line);
         return Ok(DONE);
     }
     prove(session, runbook, &held.state(), task).await?;
-    record(held, proved(task, who())).await?;
+    record(session, held, proved(task, who())).await?;
     let line = format!("done: {task}; the tenant shows it");
     tell(session, task, TaskOutcome::Done, None, &line);
     Ok(DONE)
@@ -72,8 +72,9 @@ fn require_open(state: &State, task: &str) -> Result<(), Failure> {
 }
 
 /// Opens the state file for this one record: a call that is refused leaves it as it was.
-async fn record(held: Held, completed: Completed) -> Result<(), Failure> {
+async fn record(session: &Session, held: Held, completed: Completed) -> Result<(), Failure> {
     let opening = held.open(Clock::new(1.0))?;
+    session.warn(&opening.warnings);
     opening.journal.append(completed).await?;
     opening.journal.close("waiting", DONE, None).await?;
     Ok(())

@@ -136,7 +136,33 @@ pub(super) fn read_copies(paths: &[PathBuf]) -> Result<Vec<CaptureCopy>, Failure
     Ok(copies)
 }
 
-/// Puts the captures of these copies into a new state file, sealed and verified there.
+/// The copies of seals that a run which is resumed lacks. One that it holds already, as when a
+/// killed run is resumed by the same command, is passed over; another content for a seal that it
+/// holds is refused.
+pub(super) fn lacking(
+    state: &State,
+    copies: Vec<CaptureCopy>,
+) -> Result<Vec<CaptureCopy>, Failure> {
+    let mut lacking = Vec::new();
+    for copy in copies {
+        let held = state.verified_seal(&copy.seal);
+        match held.and_then(|seal| seal.manifest.as_ref()) {
+            None => lacking.push(copy),
+            Some(manifest) if manifest.sha256 == copy.sha256 => {}
+            Some(_) => {
+                let message = format!(
+                    "the run holds another seal '{}' than the copy that was given",
+                    copy.seal
+                );
+                return Err(Failure::new(FailureKind::Wrong, message)
+                    .with_help("run again without --from-capture for that seal"));
+            }
+        }
+    }
+    Ok(lacking)
+}
+
+/// Puts the captures of these copies into a state file that lacks them, sealed and verified there.
 pub(super) async fn adopt(
     session: &Session,
     opening: &Opening,

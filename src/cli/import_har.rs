@@ -4,6 +4,7 @@ use super::arguments::{ImportHarArguments, Output};
 use super::exit::DONE;
 use super::session::Session;
 use crate::engine::{Failure, FailureKind};
+use crate::files;
 use crate::report::{ImportDocument, ImportedRequest, Replacement, Version, document as written};
 use crate::runbook::{self, Draft};
 
@@ -11,8 +12,7 @@ use crate::runbook::{self, Draft};
 pub(super) fn import_har(session: &Session, arguments: &ImportHarArguments) -> Result<u8, Failure> {
     let file = arguments.file.display().to_string();
     let wrong = |why: String| Failure::new(FailureKind::Wrong, format!("{file}: {why}"));
-    let text =
-        std::fs::read_to_string(&arguments.file).map_err(|error| wrong(error.to_string()))?;
+    let text = files::read_to_string(&arguments.file).map_err(|error| wrong(error.to_string()))?;
     let recorded = runbook::writes(&text).map_err(|error| {
         wrong(error.to_string()).with_help("save the browser's network log as HAR, with content")
     })?;

@@ -1,6 +1,5 @@
 //! `iomcopy init`: a starter runbook from two environments. Token requests apart, it sends only GET.
 
-use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
@@ -12,6 +11,7 @@ use super::exit::DONE;
 use super::session::{Session, variable};
 use crate::clients::{Connection, Environment};
 use crate::engine::{Failure, FailureKind};
+use crate::files::{self, OutputError};
 use crate::report::{InitDocument, InitEnvironment, Version, document as written};
 use crate::runbook::{
     self, Cloud, CredentialKind, Starter, StarterConnection, StarterEnvironment, StarterIdentity,
@@ -241,12 +241,9 @@ fn exists(path: &Path) -> Failure {
 
 /// Writes a file that was not there. One that came meanwhile is left as it is.
 fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    let mut options = std::fs::OpenOptions::new();
-    let opened = options.write(true).create_new(true).open(path);
-    let result = opened.and_then(|mut file| file.write_all(text.as_bytes()));
-    result.map_err(|error| match error.kind() {
-        ErrorKind::AlreadyExists => exists(path),
-        _ => Failure::new(
+    files::write_output(path, text.as_bytes(), "a runbook", None).map_err(|error| match error {
+        OutputError::Kept(_) => exists(path),
+        OutputError::System(error) => Failure::new(
             FailureKind::Wrong,
             format!("{} cannot be written: {error}", path.display()),
         ),

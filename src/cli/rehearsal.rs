@@ -1,11 +1,10 @@
 //! `iomcopy rehearsal`: the rehearsal tenant as a server of its own.
 
-use anyhow::Context as _;
-
 use super::arguments::{Output, RehearsalArguments};
 use super::exit::DONE;
 use super::session::Session;
 use crate::engine::{Failure, FailureKind};
+use crate::files;
 use crate::rehearsal::{Endpoints, Fault, Options, Rehearsal, Variant};
 use crate::report::{
     RehearsalDocument, RehearsalEndpoint, RehearsalEndpoints, Version, document as written,
@@ -71,11 +70,13 @@ fn trust(
         return Ok(());
     };
     let path = arguments.world.with_extension("pem");
-    std::fs::write(&path, root).with_context(|| {
-        format!(
-            "the root certificate cannot be written to {}",
-            path.display()
-        )
+    // A world that is served again has the same root.
+    let same = |found: &[u8]| found == root.as_bytes();
+    let kind = "this world's root certificate";
+    files::write_output(&path, root.as_bytes(), kind, Some(&same)).map_err(|error| {
+        let message = format!("the root certificate: {}: {error}", path.display());
+        Failure::new(FailureKind::Wrong, message)
+            .with_help("name another world with --world, or move that file away")
     })?;
     session.printer.remark(&format!(
         "root certificate: {0}; whoever speaks to this tenant needs SSL_CERT_FILE={0}",

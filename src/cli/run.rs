@@ -18,7 +18,7 @@ use crate::engine::{
     Context, EventKind, Executor, Failure, FailureKind, Known, Listener, Narrator, Plan, StepLine,
 };
 use crate::journal::{
-    self, CaptureCopy, Held, LaunchOutcome, Opening, Planned, Record, RunbookChanged, State,
+    self, CaptureCopy, Held, LaunchOutcome, Opening, Planned, Record, Resume, RunbookChanged, State,
 };
 use crate::report::{Annotated, Lines, Terminal};
 use crate::runbook::Runbook;
@@ -45,7 +45,11 @@ async fn locked(
 ) -> Result<u8, Failure> {
     let held = if journal::exists(path) {
         let now = Clock::new(1.0).time_of_day();
-        Some(journal::hold(path, now, arguments.takeover)?)
+        let decided = Resume {
+            takeover: arguments.takeover,
+            copies: &arguments.from_capture,
+        };
+        Some(journal::hold_with(path, now, decided)?)
     } else {
         None
     };
@@ -107,7 +111,7 @@ async fn ready(
                 let exit = again::look_again(session, connected, held).await?;
                 return Ok(Next::Ended(exit));
             }
-            go_on(session, arguments, connected, held).await?
+            go_on(session, arguments, connected, held, copies).await?
         }
         held => begin(session, arguments, connected, path, held, copies).await?,
     };
@@ -221,7 +225,9 @@ async fn go_on(
     arguments: &RunArguments,
     connected: &Connected,
     held: Held,
+    copies: Vec<CaptureCopy>,
 ) -> Result<Ready, Failure> {
+    let copies = fresh::lacking(&held.state(), copies)?;
     let refresh = &connected.refresh;
     let reopened = match &arguments.provider {
         Some(provider) => again::reopened(refresh, &held.state(), provider).await?,
@@ -266,6 +272,7 @@ async fn go_on(
         records.push(Record::from(confirmed));
     }
     let opening = held.open(Clock::new(1.0))?;
+    session.warn(&opening.warnings);
     if let Some(repair) = &opening.repair {
         session.printer.remark(&format!(
             "note: the last record was not written whole; its {} bytes are kept in {}",
@@ -276,7 +283,7 @@ async fn go_on(
     Ok(Ready {
         opening,
         records,
-        copies: Vec::new(),
+        copies,
     })
 }
 

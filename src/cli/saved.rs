@@ -1,12 +1,12 @@
 //! A saved plan: written by `plan --out`, approved by somebody, run by `run --plan`.
 
-use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::{Failure, FailureKind, Plan, PlannedStep};
+use crate::files;
 
 /// A plan as it is kept in a file.
 #[derive(Deserialize, Serialize)]
@@ -16,27 +16,25 @@ struct SavedPlan {
     steps: Vec<PlannedStep>,
 }
 
-/// Writes a plan beside its digest: whole, or not at all.
+/// Writes a plan beside its digest: whole, or not at all. Replaces an earlier plan and nothing else.
 pub(super) fn save(path: &Path, plan: &Plan, digest: &str) -> Result<(), Failure> {
     let saved = SavedPlan {
         v: 1,
         digest: digest.to_owned(),
         steps: plan.steps.clone(),
     };
-    let folder = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let write = || -> anyhow::Result<()> {
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        serde_json::to_writer_pretty(&mut file, &saved)?;
-        file.write_all(b"\n")?;
-        file.as_file().sync_data()?;
-        file.persist(path)?;
-        std::fs::File::open(folder)?.sync_all()?;
-        Ok(())
-    };
-    Ok(write().with_context(|| format!("{} cannot be written", path.display()))?)
+    let mut bytes = serde_json::to_vec_pretty(&saved)
+        .with_context(|| format!("{} cannot be written", path.display()))?;
+    bytes.push(b'\n');
+    files::write_output(path, &bytes, "a saved plan", Some(&is_saved_plan)).map_err(|error| {
+        Failure::new(FailureKind::Wrong, format!("{}: {error}", path.display()))
+            .with_help("name a new file with --out, or an earlier plan")
+    })
+}
+
+/// Is this the content of a file that [`save`] has written?
+fn is_saved_plan(bytes: &[u8]) -> bool {
+    serde_json::from_slice::<SavedPlan>(bytes).is_ok_and(|saved| saved.v == 1)
 }
 
 /// Refuses unless the plan is the one that was approved; says what moved.
@@ -45,7 +43,7 @@ pub(super) fn require_approved(path: &Path, plan: &Plan, digest: &str) -> Result
         Failure::new(FailureKind::Wrong, format!("{}: {why}", path.display()))
             .with_help("write one with `iomcopy plan --out FILE`")
     };
-    let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+    let text = files::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
     let saved: SavedPlan =
         serde_json::from_str(&text).map_err(|error| wrong(format!("no saved plan: {error}")))?;
     if saved.v != 1 {

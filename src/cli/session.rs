@@ -127,6 +127,13 @@ impl Session {
         });
     }
 
+    /// Shows what is wrong and stops nothing, a line each, on stderr.
+    pub(super) fn warn(&self, warnings: &[String]) {
+        for warning in warnings {
+            self.printer.complain(&format!("warning: {warning}"));
+        }
+    }
+
     /// The exit code of a failure in this call.
     pub(super) fn code(&self, kind: FailureKind) -> u8 {
         code(kind, self.terminated.load(Ordering::SeqCst))

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 
 use super::session::{Session, variable};
+use crate::files;
 use crate::journal;
 use crate::report::{Pipeline, gather};
 use crate::steps::NAMES;
@@ -50,10 +51,7 @@ fn leave(
             let text = report.markdown_within(room.saturating_sub(2));
             let text = text.context("there is no room left for it")?;
             let mut options = std::fs::OpenOptions::new();
-            let mut opened = options
-                .append(true)
-                .create(true)
-                .open(&file)
+            let mut opened = files::open_with(options.append(true).create(true), &file)
                 .with_context(|| file.display().to_string())?;
             opened
                 .write_all(format!("\n{text}\n").as_bytes())
@@ -73,7 +71,12 @@ fn leave(
             let file = std::path::absolute(&file).unwrap_or(file);
             let text = report.markdown_within(LARGEST);
             let text = text.context("it is too long")?;
-            std::fs::write(&file, text).with_context(|| file.display().to_string())?;
+            // An earlier process of this run has left one with the same heading.
+            let heading = text.lines().next().unwrap_or_default().as_bytes();
+            let same = |found: &[u8]| found.starts_with(heading);
+            let kind = "a report of this run";
+            files::write_output(&file, text.as_bytes(), kind, Some(&same))
+                .with_context(|| file.display().to_string())?;
             if let Some(command) = pipeline.summary(&file) {
                 session.printer.instruct(pipeline, &command);
             }

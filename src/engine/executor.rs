@@ -33,8 +33,24 @@ pub enum Outcome {
 }
 
 impl Executor {
-    /// Runs every step to its end, or to the first failure.
+    /// Runs every step to its end, or to the first failure. Once the journal cannot be written, no
+    /// request leaves any more, and that is what the run ends with: what was ready beside the failed
+    /// record then only says that it was stopped.
     pub async fn run(&self) -> Result<Outcome, Failure> {
+        let Context {
+            journal,
+            cancellation,
+            ..
+        } = &self.context;
+        journal.halt_on_failure(cancellation);
+        let result = self.run_steps().await;
+        match journal.failure() {
+            Some(error) => Err(Failure::from(error)),
+            None => result,
+        }
+    }
+
+    async fn run_steps(&self) -> Result<Outcome, Failure> {
         for step in &self.steps {
             self.context.may_begin()?;
             // A defect in a step must become a failed step in the journal, not a lost run.

@@ -156,7 +156,10 @@ impl From<JournalError> for Failure {
     /// A journal that cannot be written ends the run: nothing more is sent.
     fn from(error: JournalError) -> Self {
         let kind = match error {
-            JournalError::Locked { .. } | JournalError::OtherMachine { .. } => FailureKind::Refused,
+            JournalError::Locked { .. }
+            | JournalError::OtherMachine { .. }
+            | JournalError::Older { .. }
+            | JournalError::CopyBroken { .. } => FailureKind::Refused,
             _ => FailureKind::Failed,
         };
         let mut failure = Self::new(kind, error.to_string()).lasting();

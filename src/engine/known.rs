@@ -214,12 +214,20 @@ impl Known {
 
     /// The id that a change of this run gives to the row it creates: the same at every try, so that
     /// a lost reply cannot make a second row. Without a run (a plan), the nil id.
-    pub fn made_id(&self, key: &str) -> Uuid {
+    ///
+    /// `seal` is the seal that says which rows are old. Its digest is part of the id: a run that
+    /// seals again, because its state file was put back to an older one, may find the row that it
+    /// created before among the old ones, and must not give that id to a new row.
+    pub fn made_id(&self, seal: &str, key: &str) -> Uuid {
         let Some(state) = self.state.as_ref() else {
             return Uuid::nil();
         };
-        let digest =
-            text::sha256(format!("{}/{}/{key}", state.run, state.reopened.len()).as_bytes());
+        let sealed = state
+            .verified_seal(&self.seal_name(seal))
+            .and_then(|seal| seal.manifest.as_ref())
+            .map_or("", |manifest| manifest.sha256.as_str());
+        let times = state.reopened.len();
+        let digest = text::sha256(format!("{}/{times}/{sealed}/{key}", state.run).as_bytes());
         let mut bytes = [0_u8; 16];
         for (index, byte) in bytes.iter_mut().enumerate() {
             // Two hexadecimal digits a byte; the digest has 64 of them.

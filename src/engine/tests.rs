@@ -18,6 +18,7 @@ use crate::clock::Clock;
 use crate::journal::{self, Began, Completed, Opening, Pinned, PinnedTarget, Reopened};
 
 mod launches;
+mod records;
 
 /// What there is: switches that are on or off, and what happened to them.
 #[derive(Default)]

@@ -90,6 +90,16 @@ pub enum JournalError {
         /// The kind, as written.
         kind: String,
     },
+    /// The file lacks records that its run has written.
+    #[error("the state file {} is older than its run: {why}", path.display())]
+    Older {
+        /// The state file.
+        path: PathBuf,
+        /// What shows it.
+        why: String,
+        /// What to do now.
+        help: String,
+    },
     /// There is no such file.
     #[error("there is no state file {}", path.display())]
     NotFound {
@@ -173,6 +183,14 @@ pub enum JournalError {
         /// What differs.
         why: String,
     },
+    /// The read-only copy of a seal is missing or changed.
+    #[error("{why}, so nothing that depends on it is removed")]
+    CopyBroken {
+        /// Which copy, and what is wrong with it.
+        why: String,
+        /// What to do now.
+        help: String,
+    },
     /// The thread that writes has ended before it answered.
     #[error("the writer of the state file {} has stopped, so nothing more is sent", path.display())]
     WriterStopped {
@@ -200,7 +218,10 @@ impl JournalError {
             Self::OtherMachine { host, .. } => format!(
                 "see on {host} that it is no longer running, then run again with --takeover"
             ),
-            Self::Damaged { help, .. } | Self::Unsafe { help, .. } => help.clone(),
+            Self::Damaged { help, .. }
+            | Self::Unsafe { help, .. }
+            | Self::Older { help, .. }
+            | Self::CopyBroken { help, .. } => help.clone(),
             Self::NewerFormat { program, .. } => {
                 format!("go on with iomcopy {program} or a later one")
             }

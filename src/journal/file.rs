@@ -8,6 +8,7 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as
 use std::path::{Path, PathBuf};
 
 use super::error::JournalError;
+use crate::files;
 
 /// The mode of the state file and of everything kept aside.
 pub(super) const PRIVATE: u32 = 0o600;
@@ -31,11 +32,35 @@ pub(super) fn folder(path: &Path) -> &Path {
 
 /// Syncs the folder in which `path` stands, without which a file that was just created or renamed
 /// may be gone after a loss of power.
-pub(super) fn sync_folder(path: &Path) -> Result<(), JournalError> {
+pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
     let folder = folder(path);
-    File::open(folder)
-        .and_then(|handle| handle.sync_all())
-        .map_err(JournalError::io("syncing the folder", folder))
+    File::open(folder)?.sync_all()?;
+    #[cfg(test)]
+    observed::FOLDERS.with_borrow_mut(|folders| folders.push(folder.to_owned()));
+    Ok(())
+}
+
+/// Returns when what was written to an open file is durable.
+pub(super) fn sync_data(file: &File) -> io::Result<()> {
+    file.sync_data()?;
+    #[cfg(test)]
+    observed::FILES.with(|files| files.set(files.get() + 1));
+    Ok(())
+}
+
+/// What was synced on this thread, for tests: a sync that is missing shows only after a loss of
+/// power.
+#[cfg(test)]
+pub(super) mod observed {
+    use std::cell::{Cell, RefCell};
+    use std::path::PathBuf;
+
+    thread_local! {
+        /// The folders, in order.
+        pub(in crate::journal) static FOLDERS: RefCell<Vec<PathBuf>> = RefCell::default();
+        /// How many times a file was synced.
+        pub(in crate::journal) static FILES: Cell<usize> = Cell::default();
+    }
 }
 
 /// Refuses a symbolic link: the file it names could be anyone's.
@@ -93,10 +118,7 @@ pub(super) fn require_private(
 /// Opens the existing state file of `owner` to read it and to append to it.
 pub(super) fn open_private(path: &Path, owner: u32) -> Result<File, JournalError> {
     refuse_link(path)?;
-    let file = OpenOptions::new()
-        .read(true)
-        .append(true)
-        .open(path)
+    let file = files::open_with(OpenOptions::new().read(true).append(true), path)
         .map_err(|error| missing_or(error, "opening the state file", path))?;
     let opened = file
         .metadata()
@@ -164,7 +186,7 @@ pub(super) fn keep_aside(path: &Path, word: &str, bytes: &[u8]) -> Result<PathBu
     file.write_all(bytes)
         .and_then(|()| file.sync_all())
         .map_err(JournalError::io("writing", &aside))?;
-    sync_folder(&aside)?;
+    sync_folder(&aside).map_err(JournalError::io("syncing the folder of", &aside))?;
     Ok(aside)
 }
 
@@ -184,7 +206,7 @@ pub(super) fn create_whole(path: &Path, bytes: &[u8], mode: u32) -> io::Result<(
     }
     temporary.as_file().sync_all()?;
     temporary.persist_noclobber(path)?;
-    File::open(folder(path))?.sync_all()
+    sync_folder(path)
 }
 
 #[cfg(test)]
@@ -214,6 +236,29 @@ mod tests {
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
         let mode = fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, READ_ONLY);
+    }
+
+    #[test]
+    fn every_new_file_is_synced_with_its_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let synced = || observed::FOLDERS.take();
+        drop(synced());
+        let path = folder.path().join("uat.jsonl");
+        create_whole(&path, b"one", PRIVATE).unwrap();
+        assert_eq!(synced(), [folder.path()]);
+        drop(create_whole(&path, b"two", PRIVATE).unwrap_err());
+        assert_eq!(synced(), [PathBuf::new(); 0]);
+        drop(keep_aside(&path, "torn", b"three").unwrap());
+        assert_eq!(synced(), [folder.path()]);
+    }
+
+    #[test]
+    fn a_sync_reaches_the_system() {
+        // Neither can be synced, and only the system knows that.
+        let (_reader, writer) = std::io::pipe().unwrap();
+        let pipe = File::from(std::os::fd::OwnedFd::from(writer));
+        assert!(sync_data(&pipe).is_err());
+        assert!(sync_folder(Path::new("/proc/self/status")).is_err());
     }
 
     #[test]

@@ -8,13 +8,16 @@ use std::thread::JoinHandle;
 use tokio::sync::oneshot;
 use tokio::task;
 
+use super::copies;
 use super::error::{IllegalTransition, JournalError};
 use super::lock::Lock;
 use super::payload::{Closed, SealVerified};
+use super::poison::Poison;
 use super::record::Record;
 use super::seal::{self, Capture, ReadBack, SealSummary};
 use super::state::State;
 use super::writer::{Request, Shown, Writer};
+use crate::cancellation::Cancellation;
 
 /// A handle to the one writer of an open state file. Clones share it; when the last is gone the
 /// writer ends.
@@ -27,6 +30,7 @@ pub struct Journal {
 struct Inner {
     path: PathBuf,
     shown: Arc<Shown>,
+    poison: Arc<Poison>,
     sender: Option<Sender<Request>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -34,12 +38,13 @@ struct Inner {
 impl Journal {
     /// Starts the writer; it holds `lock` until it ends.
     pub(super) fn start(path: &Path, writer: Writer, lock: Lock) -> Result<Self, JournalError> {
-        let shown = writer.shown();
+        let (shown, poison) = (writer.shown(), writer.poison());
         let (sender, thread) = writer.start(lock)?;
         Ok(Self {
             inner: Arc::new(Inner {
                 path: path.to_owned(),
                 shown,
+                poison,
                 sender: Some(sender),
                 thread: Some(thread),
             }),
@@ -55,6 +60,17 @@ impl Journal {
     /// change.
     pub fn state(&self) -> Arc<State> {
         self.inner.shown.get()
+    }
+
+    /// The first failure to write a record, after which none is written.
+    pub fn failure(&self) -> Option<JournalError> {
+        self.inner.poison.get()
+    }
+
+    /// Halts this run when a record cannot be written: when the failed [`append`](Self::append)
+    /// returns, and whenever [`failure`](Self::failure) returns one, no request leaves any more.
+    pub fn halt_on_failure(&self, cancellation: &Cancellation) {
+        self.inner.poison.halts(cancellation);
     }
 
     /// Writes one record and returns when it is durable. What has queued meanwhile is written and
@@ -73,8 +89,9 @@ impl Journal {
         let (answer, answered) = oneshot::channel();
         let records = records.into_iter().map(Record::without_secrets).collect();
         let request = Request { records, answer };
-        let stopped = || JournalError::WriterStopped {
-            path: self.inner.path.clone(),
+        let stopped = || {
+            let path = self.inner.path.clone();
+            self.inner.poison.set(JournalError::WriterStopped { path })
         };
         self.inner
             .sender
@@ -124,10 +141,22 @@ impl Journal {
         Ok(summary)
     }
 
-    /// Reads a seal from a fresh handle and compares it with what this process knows of it. Reads
-    /// and verifies the whole file, on the thread that calls it.
+    /// Reads a seal from a fresh handle and compares it with what this process knows of it, and its
+    /// read-only copy with both: what is about to be removed has to be recorded in both places.
+    /// Reads and verifies the whole file, on the thread that calls it.
     pub fn verify_seal(&self, seal: &str) -> Result<SealSummary, JournalError> {
-        self.read_back(seal).map(|read| read.summary)
+        let ReadBack { summary, lines } = self.read_back(seal)?;
+        let state = self.state();
+        let flaw = state
+            .verified_seal(seal)
+            .and_then(|known| copies::flaw(&self.inner.path, known, &lines));
+        match flaw {
+            None => Ok(summary),
+            Some(flaw) => Err(JournalError::CopyBroken {
+                why: flaw.message(),
+                help: flaw.help(),
+            }),
+        }
     }
 
     fn read_back(&self, name: &str) -> Result<ReadBack, JournalError> {

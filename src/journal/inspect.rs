@@ -4,13 +4,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::clock::Clock;
+use crate::files;
 
+use super::copies;
 use super::error::JournalError;
 use super::file;
+use super::line::Chain;
 use super::lock::{self, Lock, Occupancy};
 use super::payload::Cut;
 use super::record::{Entry, FORMAT, Record};
-use super::replay::{self, Damage, Torn};
+use super::replay::{self, Damage, Replay, Torn};
 use super::state::State;
 use super::writer::{StateFile, Writer};
 
@@ -62,13 +65,17 @@ pub fn read(path: &Path) -> Result<Reading, JournalError> {
     })
 }
 
-/// Lists everything that is wrong with a state file, a torn end included; nothing where it is
-/// right. Takes no lock and repairs nothing.
+/// Lists everything that is wrong with a state file, a torn end, records that are missing at its
+/// end and the copies of its seals included; nothing where it is valid. Takes no lock and repairs
+/// nothing.
 pub fn check(path: &Path) -> Result<Vec<Damage>, JournalError> {
     let bytes = bytes_of(path)?;
     let replay = replay::replay(path, &bytes);
     let mut damage = replay.damage.clone();
-    if damage.is_empty()
+    if let Ok((state, chain)) = replay.readable(path) {
+        damage.extend(beside(path, (state, &chain), &replay, &bytes)?);
+    }
+    if replay.damage.is_empty()
         && let Err(error) = replay.writable(path)
     {
         let line = match &error {
@@ -98,7 +105,8 @@ pub fn check(path: &Path) -> Result<Vec<Damage>, JournalError> {
 
 /// Cuts a state file after record `at_record`: keeps the whole file aside as
 /// `<file>.before-cut-<n>`, cuts, and writes a `cut`. The records up to there have to hold. What
-/// the service was told in the records after it is then unknown to the run.
+/// the service was told in the records after it is then unknown to the run. Where the file has lost
+/// its end, `at_record` may be its last record: nothing is cut off, and the loss is accepted.
 pub fn cut(path: &Path, clock: Clock, at_record: u64) -> Result<CutSummary, JournalError> {
     let cannot = |why: String| JournalError::CannotCut {
         path: path.to_owned(),
@@ -117,9 +125,15 @@ pub fn cut(path: &Path, clock: Clock, at_record: u64) -> Result<CutSummary, Jour
     let file = file::open_private(path, lock.owner())?;
     let bytes = file::read_all(&file, path)?;
     let lines: Vec<&[u8]> = bytes.split_inclusive(|byte| *byte == b'\n').collect();
+    let whole = replay::replay(path, &bytes);
+    // A file that has lost its end has nothing to cut off: what is cut is the claim to more.
+    let is_short = whole.readable(path).is_ok_and(|(_, chain)| {
+        let mark = lock.mark();
+        mark.is_some_and(|mark| mark.require(path, &chain, &whole, &bytes).is_err())
+    });
     let keep = usize::try_from(at_record)
         .ok()
-        .filter(|keep| *keep < lines.len())
+        .filter(|keep| *keep < lines.len() || is_short && *keep == lines.len())
         .ok_or_else(|| cannot(format!("the file has {} lines", lines.len())))?;
     let end: usize = lines[..keep].iter().map(|line| line.len()).sum();
     let replay = replay::replay(path, &bytes[..end]);
@@ -128,6 +142,8 @@ pub fn cut(path: &Path, clock: Clock, at_record: u64) -> Result<CutSummary, Jour
         return Err(cannot("that line is itself no record".to_owned()));
     }
     let saved_to = file::keep_aside(path, "before-cut", &bytes)?;
+    lock.clear_mark()
+        .map_err(JournalError::io("writing the lock file of", path))?;
     file::cut_at(&file, path, end as u64)?;
     let summary = CutSummary {
         kept: at_record,
@@ -138,6 +154,7 @@ pub fn cut(path: &Path, clock: Clock, at_record: u64) -> Result<CutSummary, Jour
     let storage = StateFile {
         file,
         path: path.to_owned(),
+        lock: lock.clone(),
     };
     let mut writer = Writer::new(
         path,
@@ -156,8 +173,49 @@ pub fn cut(path: &Path, clock: Clock, at_record: u64) -> Result<CutSummary, Jour
     Ok(summary)
 }
 
+/// What is wrong with a file that is whole in itself, seen from what is kept beside it: its lock
+/// file's mark and the copies of its seals.
+fn beside(
+    path: &Path,
+    (state, chain): (&State, &Chain),
+    replay: &Replay,
+    bytes: &[u8],
+) -> Result<Vec<Damage>, JournalError> {
+    let after_the_last = |why: String, help: String| Damage {
+        line: chain.number + 1,
+        at: replay.ends.last().copied().unwrap_or_default(),
+        why,
+        help,
+    };
+    let mut found = Vec::new();
+    let mark = lock::read_mark(path);
+    if let Some(Err(error)) = mark.map(|mark| mark.require(path, chain, replay, bytes)) {
+        found.push(after_the_last(error.to_string(), error.help()));
+    }
+    let ahead = copies::ahead(path, state, chain, replay, bytes)?;
+    if !ahead.is_empty() {
+        let error = copies::refusal(path, &ahead);
+        found.push(after_the_last(error.to_string(), error.help()));
+    }
+    for flaw in copies::flaws(path, state, replay, bytes) {
+        let manifest = state
+            .seal(&flaw.seal)
+            .and_then(|seal| seal.manifest.as_ref());
+        let line = manifest.map_or(0, |manifest| manifest.records.1);
+        let before = usize::try_from(line).unwrap_or_default().checked_sub(2);
+        let at = before.and_then(|index| replay.ends.get(index).copied());
+        found.push(Damage {
+            line,
+            at: at.unwrap_or_default(),
+            why: flaw.message(),
+            help: flaw.help(),
+        });
+    }
+    Ok(found)
+}
+
 fn bytes_of(path: &Path) -> Result<Vec<u8>, JournalError> {
-    fs::read(path).map_err(|error| file::missing_or(error, "reading the state file", path))
+    files::read(path).map_err(|error| file::missing_or(error, "reading the state file", path))
 }
 
 #[cfg(test)]

@@ -24,11 +24,15 @@
 //! - `replay`: reads and verifies; tells a torn end (a write that did not finish) from damage.
 //! - `writer`: the one thread that writes. After a failed write or sync nothing is written again.
 //! - `seal`: captures closed, read back from a fresh handle and copied into a read-only file.
+//! - `poison`: the first failed write, and the runs that it halts.
+//! - `copies`: the copies of seals beside the file, compared with it.
+//! - `mark`: the newest durable record, noted in the lock file: shows an end that was lost.
 //! - `lock`, `file`: who holds the file, who may read it, and what must be synced with it.
 //! - `hiding`: what a service said is recorded without known secret values.
 //! - `inspect`: `read`, `check` and `cut`, for when no run holds the file.
 //! - `error`: what can go wrong, in words for the person who has to act.
 
+mod copies;
 mod error;
 mod file;
 mod fold;
@@ -37,8 +41,10 @@ mod hiding;
 mod inspect;
 mod line;
 mod lock;
+mod mark;
 mod opening;
 mod payload;
+mod poison;
 mod record;
 mod replay;
 mod seal;
@@ -51,7 +57,7 @@ pub use error::{IllegalTransition, JournalError};
 pub use handle::Journal;
 pub use inspect::{CutSummary, Reading, check, cut, read};
 pub use lock::{Holder, Lock, Occupancy, this_host};
-pub use opening::{Held, Opening, Repair, begin, exists, hold, resume};
+pub use opening::{Held, Opening, Repair, Resume, begin, exists, hold, hold_with, resume};
 pub use payload::{
     Abandoned, Began, Captured, ChangeKind, Closed, Completed, Confirmed, Cut, Done, Ended, Failed,
     Finished, Intent, LaunchOutcome, Launched, Opened, PhaseBegan, PhaseEnded, Pinned,

@@ -9,11 +9,13 @@ use jiff::Timestamp;
 
 use crate::clock::Clock;
 
+use super::copies::{self, CopyFault, CopyFlaw};
 use super::error::JournalError;
 use super::file;
 use super::handle::Journal;
 use super::line::Chain;
 use super::lock::{self, Lock};
+use super::mark::Mark;
 use super::payload::{Began, Cut, Opened, Takeover};
 use super::record::{FORMAT, Record, RunId};
 use super::replay::{self, Torn};
@@ -29,8 +31,20 @@ pub struct Opening {
     pub resumed: bool,
     /// What was cut off the end, where the last write had not finished.
     pub repair: Option<Repair>,
+    /// What was wrong with the copies of seals beside the file, and what was done about it: a line
+    /// each, for the operator.
+    pub warnings: Vec<String>,
     /// The right to write the file. The journal's writer holds it too.
     pub lock: Lock,
+}
+
+/// What a person has decided about a file that is resumed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Resume<'a> {
+    /// Continue a file that another machine left open.
+    pub takeover: bool,
+    /// The copies of seals that are put into the file next, because it has lost them.
+    pub copies: &'a [PathBuf],
 }
 
 /// A torn end that was cut off.
@@ -77,6 +91,12 @@ fn begin_locked(
     };
     let time = clock.time_of_day();
     file::refuse_link(path)?;
+    if !exists(path) {
+        // The mark is of an earlier run at this path. A kill between the new file and its first
+        // mark must not leave the two together.
+        lock.clear_mark()
+            .map_err(JournalError::io("writing the lock file of", path))?;
+    }
     let run = RunId::new(time);
     let mut chain = Chain::new(run);
     let illegal = |transition| JournalError::Illegal {
@@ -101,9 +121,12 @@ fn begin_locked(
         }
         Err(error) => return Err(JournalError::io("creating the state file", path)(error)),
     }
+    lock.write_mark(&Mark::of(&chain), true)
+        .map_err(JournalError::io("writing the lock file of", path))?;
     let storage = StateFile {
         file: file::open_private(path, lock.owner())?,
         path: path.to_owned(),
+        lock: lock.clone(),
     };
     let length = lines.len() as u64;
     let writer = Writer::new(path, Box::new(storage), clock, chain, length, state);
@@ -111,6 +134,7 @@ fn begin_locked(
         journal: Journal::start(path, writer, lock.clone())?,
         resumed: false,
         repair: None,
+        warnings: Vec::new(),
         lock,
     })
 }
@@ -133,14 +157,25 @@ pub struct Held {
     torn: Option<Torn>,
     chain: Chain,
     state: Arc<State>,
+    flaws: Vec<CopyFlaw>,
 }
 
 /// Takes the lock of a state file at `time` and verifies every line, without writing anything.
 ///
 /// Without `takeover` it fails with [`JournalError::OtherMachine`] where the last process was on
 /// another machine and did not close the file. Damage, a newer format and records of unknown kinds
-/// are refused.
+/// are refused, and a file that lacks records or seals of its run ([`JournalError::Older`]).
 pub fn hold(path: &Path, time: Timestamp, takeover: bool) -> Result<Held, JournalError> {
+    let copies = &[];
+    hold_with(path, time, Resume { takeover, copies })
+}
+
+/// As [`hold`], with all that a person may decide.
+pub fn hold_with(
+    path: &Path,
+    time: Timestamp,
+    Resume { takeover, copies }: Resume<'_>,
+) -> Result<Held, JournalError> {
     if !exists(path) {
         // Looked for first, so that no lock file is left beside nothing.
         return Err(JournalError::NotFound {
@@ -162,6 +197,16 @@ pub fn hold(path: &Path, time: Timestamp, takeover: bool) -> Result<Held, Journa
             since: opened.time,
         });
     }
+    if let Some(mark) = lock.mark() {
+        mark.require(path, &chain, &replay, &bytes)?;
+    }
+    let given: Vec<_> = copies.iter().flat_map(fs::canonicalize).collect();
+    let mut ahead = copies::ahead(path, state, &chain, &replay, &bytes)?;
+    ahead.retain(|ahead| !fs::canonicalize(&ahead.copy).is_ok_and(|copy| given.contains(&copy)));
+    if !ahead.is_empty() {
+        return Err(copies::refusal(path, &ahead));
+    }
+    let flaws = copies::flaws(path, state, &replay, &bytes);
     let (state, torn) = (Arc::new(state.clone()), replay.torn);
     Ok(Held {
         path: path.to_owned(),
@@ -171,6 +216,7 @@ pub fn hold(path: &Path, time: Timestamp, takeover: bool) -> Result<Held, Journa
         torn,
         chain,
         state,
+        flaws,
     })
 }
 
@@ -187,7 +233,8 @@ impl Held {
     }
 
     /// Goes on with the run: cuts a torn end off (keeping it in `<file>.torn-<n>`), and writes
-    /// `opened`, with `cut` and `takeover` where they are due.
+    /// `opened`, with `cut` and `takeover` where they are due. Copies of seals that are missing are
+    /// written again before it, unless the run has finished.
     pub fn open(self, clock: Clock) -> Result<Opening, JournalError> {
         let Self {
             path,
@@ -197,7 +244,18 @@ impl Held {
             torn,
             chain,
             state,
+            flaws,
         } = self;
+        let mut warnings = Vec::new();
+        for flaw in flaws {
+            warnings.push(
+                if flaw.fault == CopyFault::Missing && state.finished.is_none() {
+                    copies::restore(&path, &flaw)?
+                } else {
+                    format!("{}; {}", flaw.message(), flaw.help())
+                },
+            );
+        }
         let repair = torn
             .map(|torn| cut_torn(&path, &file, &bytes, torn))
             .transpose()?;
@@ -211,6 +269,7 @@ impl Held {
         let storage = StateFile {
             file,
             path: path.clone(),
+            lock: lock.clone(),
         };
         let mut writer = Writer::new(
             &path,
@@ -225,6 +284,7 @@ impl Held {
             journal: Journal::start(&path, writer, lock.clone())?,
             resumed: true,
             repair,
+            warnings,
             lock,
         })
     }
@@ -243,7 +303,7 @@ impl Held {
         drop(old);
         // The name holds the run's id, and nobody else may write here: nothing is overwritten.
         fs::rename(&path, archived).map_err(JournalError::io("archiving the state file", &path))?;
-        file::sync_folder(&path)?;
+        file::sync_folder(&path).map_err(JournalError::io("syncing the folder of", &path))?;
         begin_locked(&path, lock, clock, began)
     }
 }
@@ -276,13 +336,15 @@ fn this_process() -> Opened {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
-    use crate::journal::inspect::read;
+    use crate::journal::inspect::{check, cut, read};
     use crate::journal::lock::Occupancy;
-    use crate::journal::payload::Planned;
-    use crate::journal::testing::{began, lines, opened, step_began};
+    use crate::journal::payload::{Closed, Planned};
+    use crate::journal::seal::read_copy;
+    use crate::journal::testing::{began, captures, lines, opened, step_began};
 
     fn clock() -> Clock {
         Clock::new(1.0)
@@ -516,6 +578,273 @@ mod tests {
         assert_eq!(takeover.previous["host"], "another-machine");
         // It is ours now.
         drop(resume(&path, clock(), false).unwrap());
+    }
+
+    #[test]
+    fn a_closed_file_of_another_machine_is_resumed_without_a_takeover() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("uat.jsonl");
+        let closed = Closed::new("failed", 1, None);
+        let records = vec![
+            began().into(),
+            opened("another-machine").into(),
+            closed.into(),
+        ];
+        write_private(&path, lines(records).concat().as_bytes());
+        drop(resume(&path, clock(), false).unwrap());
+        assert_eq!(kinds(&path), ["began", "opened", "closed", "opened"]);
+        // The flag of a pipeline that always gives it takes nothing over either.
+        drop(resume(&path, clock(), true).unwrap());
+        let all = ["began", "opened", "closed", "opened", "opened"];
+        assert_eq!(kinds(&path), all);
+    }
+
+    #[test]
+    fn a_new_file_is_synced_with_its_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(file::observed::FOLDERS.take());
+        drop(begin(&folder.path().join("uat.jsonl"), clock(), began()).unwrap());
+        assert_eq!(file::observed::FOLDERS.take(), [folder.path()]);
+    }
+
+    /// The contents of a folder's files, by name.
+    fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+        let entries = fs::read_dir(folder).unwrap();
+        entries
+            .map(|entry| entry.unwrap().path())
+            .map(|path| (path.clone(), fs::read(path).unwrap()))
+            .collect()
+    }
+
+    #[tokio::test]
+    async fn whole_records_that_are_missing_at_the_end_are_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("uat.jsonl");
+        let opening = begin(&path, clock(), began()).unwrap();
+        for digest in ["a", "b", "c"] {
+            opening.journal.append(planned(digest)).await.unwrap();
+        }
+        drop(opening);
+        let whole = fs::read(&path).unwrap();
+        let ends: Vec<usize> = (0..whole.len()).filter(|at| whole[*at] == b'\n').collect();
+        for (index, end) in ends[..ends.len() - 1].iter().enumerate() {
+            for torn in [&b""[..], b"{\"n\":"] {
+                write_private(&path, &[&whole[..=*end], torn].concat());
+                let before = contents(folder.path());
+                let error = resume(&path, clock(), true).unwrap_err();
+                assert!(matches!(error, JournalError::Older { .. }), "{error}");
+                let kept = index + 1;
+                let says = format!("has written 5 records, and the file ends after record {kept}");
+                assert!(error.to_string().contains(&says), "{error}");
+                let help = format!("iomcopy state cut --at {kept} ");
+                assert!(error.help().contains(&help), "{}", error.help());
+                assert_eq!(contents(folder.path()), before, "nothing is changed");
+                let found = check(&path).unwrap();
+                assert_eq!(found[0].line, kept as u64 + 1);
+                assert!(found[0].why.contains(&says), "{}", found[0].why);
+            }
+        }
+        write_private(&path, &whole);
+        assert_eq!(check(&path).unwrap(), []);
+        drop(resume(&path, clock(), false).unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_loss_that_a_person_accepts_is_recorded_and_the_run_continues() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("uat.jsonl");
+        let opening = begin(&path, clock(), began()).unwrap();
+        let older = fs::read(&path).unwrap();
+        opening.journal.append(planned("a")).await.unwrap();
+        drop(opening);
+        write_private(&path, &older);
+        assert!(resume(&path, clock(), false).is_err());
+        let summary = cut(&path, clock(), 2).unwrap();
+        assert_eq!((summary.kept, summary.lines, summary.bytes), (2, 0, 0));
+        assert_eq!(check(&path).unwrap(), []);
+        drop(resume(&path, clock(), false).unwrap());
+        assert_eq!(kinds(&path), ["began", "opened", "cut", "opened"]);
+        // Without a loss there is nothing to accept.
+        assert!(cut(&path, clock(), 4).is_err());
+    }
+
+    #[tokio::test]
+    async fn an_older_file_that_was_continued_elsewhere_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("uat.jsonl");
+        let opening = begin(&path, clock(), began()).unwrap();
+        let older = fs::read(&path).unwrap();
+        opening.journal.append(planned("a")).await.unwrap();
+        drop(opening);
+        let elsewhere = tempfile::tempdir().unwrap();
+        let copy = elsewhere.path().join("uat.jsonl");
+        write_private(&copy, &older);
+        // Without its lock file, nothing shows that it is older.
+        let opening = resume(&copy, clock(), false).unwrap();
+        opening.journal.append(planned("b")).await.unwrap();
+        drop(opening);
+        fs::copy(&copy, &path).unwrap();
+        let error = resume(&path, clock(), false).unwrap_err();
+        assert!(error.to_string().contains("continued elsewhere"), "{error}");
+    }
+
+    #[test]
+    fn a_file_of_another_run_in_its_place_is_noticed_and_a_new_run_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("uat.jsonl");
+        drop(begin(&path, clock(), began()).unwrap());
+        let first = fs::read(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        drop(begin(&path, clock(), began()).unwrap());
+        drop(resume(&path, clock(), false).unwrap());
+        write_private(&path, &first);
+        let error = resume(&path, clock(), false).unwrap_err();
+        assert!(error.to_string().contains("it is of the run"), "{error}");
+        assert!(matches!(error, JournalError::Older { .. }), "{error}");
+    }
+
+    fn resume_given(path: &Path, given: Resume<'_>) -> Result<Opening, JournalError> {
+        hold_with(path, clock().time_of_day(), given)?.open(clock())
+    }
+
+    #[tokio::test]
+    async fn a_file_older_than_its_sealed_copies_is_refused_until_it_has_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("uat.jsonl");
+        let opening = begin(&path, clock(), began()).unwrap();
+        let older = fs::read(&path).unwrap();
+        let seal = opening.journal.seal("providers", captures()).await.unwrap();
+        let copy = seal.copy.unwrap();
+        drop(opening);
+        // The file was put back alone, or together with an older lock file.
+        write_private(&path, &older);
+        fs::remove_file(folder.path().join("uat.jsonl.lock")).unwrap();
+        let error = resume(&path, clock(), false).unwrap_err();
+        assert!(matches!(error, JournalError::Older { .. }), "{error}");
+        assert!(error.to_string().contains("'providers'"), "{error}");
+        let given = format!("--from-capture {}", copy.display());
+        assert!(error.help().contains(&given), "{}", error.help());
+        let found = check(&path).unwrap();
+        assert!(found[0].why.contains("'providers'"), "{}", found[0].why);
+
+        // A process that is killed before it has put the copy into the file changes nothing.
+        let given = Resume {
+            takeover: false,
+            copies: std::slice::from_ref(&copy),
+        };
+        drop(resume_given(&path, given).unwrap());
+        assert!(resume(&path, clock(), false).is_err());
+        let opening = resume_given(&path, given).unwrap();
+        let rows = read_copy(&copy).unwrap().captures;
+        opening.journal.seal("providers", rows).await.unwrap();
+        drop(opening);
+        drop(resume(&path, clock(), false).unwrap());
+        assert_eq!(check(&path).unwrap(), []);
+    }
+
+    #[tokio::test]
+    async fn copies_of_other_runs_and_of_seals_that_were_begun_again_are_no_proof() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("uat.jsonl");
+        let opening = begin(&path, clock(), began()).unwrap();
+        drop(opening.journal.seal("target", captures()).await.unwrap());
+        drop(opening);
+        let file = fs::read(&path).unwrap();
+        // Killed between the copy and the record that the seal is verified.
+        let end = file[..file.len() - 1]
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .unwrap();
+        write_private(&path, &file[..=end]);
+        fs::remove_file(folder.path().join("uat.jsonl.lock")).unwrap();
+        let opening = resume(&path, clock(), false).unwrap();
+        drop(
+            opening
+                .journal
+                .seal("target", captures()[..1].to_vec())
+                .await
+                .unwrap(),
+        );
+        drop(opening);
+        drop(resume(&path, clock(), false).unwrap());
+        // A new run finds both copies of the old one beside it.
+        fs::remove_file(&path).unwrap();
+        drop(begin(&path, clock(), began()).unwrap());
+        drop(resume(&path, clock(), false).unwrap());
+        assert_eq!(check(&path).unwrap(), []);
+    }
+
+    #[tokio::test]
+    async fn a_missing_copy_is_written_again_and_a_changed_one_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("uat.jsonl");
+        let opening = begin(&path, clock(), began()).unwrap();
+        let journal = &opening.journal;
+        let copy = journal
+            .seal("providers", captures())
+            .await
+            .unwrap()
+            .copy
+            .unwrap();
+        let original = fs::read(&copy).unwrap();
+        assert!(journal.verify_seal("providers").is_ok());
+
+        fs::remove_file(&copy).unwrap();
+        let error = journal.verify_seal("providers").unwrap_err();
+        assert!(matches!(error, JournalError::CopyBroken { .. }), "{error}");
+        assert!(error.to_string().contains("is missing"), "{error}");
+        assert_eq!(check(&path).unwrap().len(), 1);
+        drop(opening);
+        let opening = resume(&path, clock(), false).unwrap();
+        assert_eq!(opening.warnings.len(), 1);
+        assert!(
+            opening.warnings[0].contains("is written again"),
+            "{:?}",
+            opening.warnings
+        );
+        assert_eq!(fs::read(&copy).unwrap(), original);
+        assert!(opening.journal.verify_seal("providers").is_ok());
+        assert_eq!(check(&path).unwrap(), []);
+
+        fs::remove_file(&copy).unwrap();
+        let text = String::from_utf8(original.clone()).unwrap();
+        fs::write(&copy, text.replacen("Ship", "Skip", 1)).unwrap();
+        let error = opening.journal.verify_seal("providers").unwrap_err();
+        assert!(
+            error.to_string().contains("is not what was written"),
+            "{error}"
+        );
+        assert!(error.help().contains("move"), "{}", error.help());
+        drop(opening);
+        assert_eq!(
+            check(&path).unwrap()[0].line,
+            5,
+            "the line that closes the seal"
+        );
+        let opening = resume(&path, clock(), false).unwrap();
+        assert!(opening.warnings[0].contains("is not what was written"));
+        assert_eq!(check(&path).unwrap().len(), 1, "it is left as it is");
+        drop(opening);
+        fs::rename(&copy, folder.path().join("changed")).unwrap();
+        drop(resume(&path, clock(), false).unwrap());
+        assert_eq!(fs::read(&copy).unwrap(), original);
+    }
+
+    #[test]
+    fn a_fifo_in_the_state_files_place_is_refused_and_not_waited_for() {
+        use rustix::fs::{CWD, FileType, Mode, mknodat};
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("uat.jsonl");
+        mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        for error in [
+            resume(&path, clock(), false).unwrap_err(),
+            read(&path).unwrap_err(),
+            check(&path).unwrap_err(),
+            cut(&path, clock(), 1).unwrap_err(),
+            read_copy(&path).unwrap_err(),
+        ] {
+            assert!(error.to_string().contains("it is a FIFO"), "{error}");
+        }
     }
 
     #[test]

@@ -5,12 +5,11 @@
 //! captures found there are compared with those that were handed in. Only then is the copy made,
 //! from the lines as they stand in the file, and only then is the seal verified.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::text;
+use crate::{files, text};
 
 use super::error::JournalError;
 use super::file;
@@ -125,7 +124,7 @@ pub(super) fn read_back(path: &Path, known: &SealState) -> Result<ReadBack, Jour
     let Some(manifest) = &known.manifest else {
         return Err(broken("it is not closed".to_owned()));
     };
-    let bytes = fs::read(path).map_err(JournalError::io("reading the state file", path))?;
+    let bytes = files::read(path).map_err(JournalError::io("reading the state file", path))?;
     // A torn end is no flaw here: the writer may be about its next group.
     let replay = replay::replay(path, &bytes);
     let (state, _) = replay.readable(path)?;
@@ -167,7 +166,7 @@ pub(super) fn summary(known: &SealState, manifest: &Manifest) -> SealSummary {
 
 /// The bytes of the lines from a seal's first capture to the manifest. One request to the writer
 /// stays together, so nothing stands between them.
-fn lines_of<'a>(manifest: &Manifest, ends: &[u64], bytes: &'a [u8]) -> &'a [u8] {
+pub(super) fn lines_of<'a>(manifest: &Manifest, ends: &[u64], bytes: &'a [u8]) -> &'a [u8] {
     let end_of = |number: u64| -> Option<usize> {
         let index = usize::try_from(number.checked_sub(1)?).ok()?;
         usize::try_from(*ends.get(index)?).ok()
@@ -194,7 +193,7 @@ pub(super) fn write_copy(path: &Path, seal: &str, lines: &[u8]) -> Result<PathBu
         match file::create_whole(&copy, lines, file::READ_ONLY) {
             Ok(()) => {
                 let written =
-                    fs::read(&copy).map_err(JournalError::io("reading back the copy", &copy))?;
+                    files::read(&copy).map_err(JournalError::io("reading back the copy", &copy))?;
                 if written != lines {
                     return Err(JournalError::SealBroken {
                         path: copy,
@@ -212,7 +211,7 @@ pub(super) fn write_copy(path: &Path, seal: &str, lines: &[u8]) -> Result<PathBu
 
 /// Reads the read-only copy of a seal and verifies it against its own manifest.
 pub fn read_copy(path: &Path) -> Result<CaptureCopy, JournalError> {
-    let bytes = fs::read(path)
+    let bytes = files::read(path)
         .map_err(|error| file::missing_or(error, "reading the copy of a seal", path))?;
     let damaged = |line: usize, why: String| JournalError::Damaged {
         path: path.to_owned(),

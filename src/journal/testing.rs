@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::line::Chain;
+use super::mark::Mark;
 use super::payload::{
     Began, ChangeKind, Completed, Confirmed, Done, Ended, Intent, LaunchOutcome, Launched, Opened,
     PhaseBegan, PhaseEnded, Pinned, PinnedTarget, Planned, Repinned, SealVerified, StepBegan,
@@ -259,6 +260,10 @@ pub(super) struct Contents {
     pub(super) space: Option<usize>,
     /// Does the next sync fail?
     pub(super) sync_fails: bool,
+    /// Does the next mark fail?
+    pub(super) mark_fails: bool,
+    /// The marks, each with how many bytes were durable then, and whether it had to be.
+    pub(super) marks: Vec<(Mark, usize, bool)>,
 }
 
 /// A storage in memory. Clones share it.
@@ -295,6 +300,16 @@ impl Storage for Memory {
             return Err(io::Error::other("input/output error"));
         }
         contents.durable = contents.bytes.len();
+        Ok(())
+    }
+
+    fn mark(&mut self, mark: &Mark, durably: bool) -> io::Result<()> {
+        let mut contents = self.0.lock().unwrap();
+        if std::mem::take(&mut contents.mark_fails) {
+            return Err(io::Error::other("input/output error"));
+        }
+        let durable = contents.durable;
+        contents.marks.push((mark.clone(), durable, durably));
         Ok(())
     }
 }

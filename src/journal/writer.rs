@@ -20,6 +20,8 @@ use super::error::{IllegalTransition, JournalError};
 use super::file;
 use super::line::Chain;
 use super::lock::Lock;
+use super::mark::{self, Mark};
+use super::poison::Poison;
 use super::record::Record;
 use super::state::State;
 
@@ -34,12 +36,17 @@ pub(super) trait Storage: Send {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
     /// Returns when what was written is durable.
     fn sync(&mut self) -> io::Result<()>;
+    /// Notes, outside the file, how far it reaches; `durably` where it has to survive a loss of
+    /// power.
+    fn mark(&mut self, mark: &Mark, durably: bool) -> io::Result<()>;
 }
 
 /// The state file, opened to append.
 pub(super) struct StateFile {
     pub(super) file: File,
     pub(super) path: PathBuf,
+    /// Holds the mark, beside the right to write.
+    pub(super) lock: Lock,
 }
 
 impl Storage for StateFile {
@@ -59,7 +66,11 @@ impl Storage for StateFile {
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.file.sync_data()
+        file::sync_data(&self.file)
+    }
+
+    fn mark(&mut self, mark: &Mark, durably: bool) -> io::Result<()> {
+        self.lock.write_mark(mark, durably)
     }
 }
 
@@ -94,7 +105,7 @@ pub(super) struct Writer {
     length: u64,
     shown: Arc<Shown>,
     /// The first failure, which is every later answer.
-    poison: Option<JournalError>,
+    poison: Arc<Poison>,
 }
 
 impl Writer {
@@ -114,13 +125,18 @@ impl Writer {
             chain,
             length,
             shown: Arc::new(Shown(RwLock::new(Arc::new(state)))),
-            poison: None,
+            poison: Arc::default(),
         }
     }
 
     /// The state as of the last acknowledged record, kept up to date.
     pub(super) fn shown(&self) -> Arc<Shown> {
         Arc::clone(&self.shown)
+    }
+
+    /// The first failure, kept up to date.
+    pub(super) fn poison(&self) -> Arc<Poison> {
+        Arc::clone(&self.poison)
     }
 
     /// Writes these records, all or none, and returns when they are durable.
@@ -132,9 +148,10 @@ impl Writer {
     /// Writes the records of several requests with one sync, and answers each. The records of one
     /// request stay together; where one of them may not follow, none of that request is written.
     fn commit(&mut self, requests: Vec<Vec<Record>>) -> Vec<Result<(), JournalError>> {
-        if let Some(poison) = &self.poison {
+        if let Some(poison) = self.poison.get() {
             return requests.iter().map(|_| Err(poison.clone())).collect();
         }
+        let is_milestone = requests.iter().flatten().any(mark::is_milestone);
         let mut state = State::clone(&self.shown.get());
         let mut chain = self.chain;
         let mut bytes = String::new();
@@ -145,16 +162,16 @@ impl Writer {
         if bytes.is_empty() {
             return answers;
         }
-        match self.put(bytes.as_bytes()) {
+        match self.put(bytes.as_bytes(), &Mark::of(&chain), is_milestone) {
             Ok(()) => {
                 self.chain = chain;
                 self.shown.set(state);
             }
             Err(poison) => {
+                let poison = self.poison.set(poison);
                 for answer in answers.iter_mut().filter(|answer| answer.is_ok()) {
                     *answer = Err(poison.clone());
                 }
-                self.poison = Some(poison);
             }
         }
         answers
@@ -208,8 +225,9 @@ impl Writer {
         Ok(())
     }
 
-    /// Appends and syncs, where the file is as this process left it.
-    fn put(&mut self, bytes: &[u8]) -> Result<(), JournalError> {
+    /// Appends and syncs, where the file is as this process left it, and then marks how far it
+    /// reaches: a mark that came first could say more than the file holds.
+    fn put(&mut self, bytes: &[u8], mark: &Mark, durably: bool) -> Result<(), JournalError> {
         let path = &self.path;
         let poisoned = |cause| JournalError::Poisoned {
             path: path.clone(),
@@ -225,6 +243,7 @@ impl Writer {
         }
         self.storage.append(bytes).map_err(poisoned)?;
         self.storage.sync().map_err(poisoned)?;
+        self.storage.mark(mark, durably).map_err(poisoned)?;
         self.length += bytes.len() as u64;
         Ok(())
     }
@@ -247,6 +266,7 @@ impl Writer {
         Ok((sender, thread))
     }
 
+    /// Answers requests until every sender is gone.
     fn serve(&mut self, receiver: &Receiver<Request>) {
         while let Ok(first) = receiver.recv() {
             let group = std::iter::once(first).chain(receiver.try_iter().take(GROUP - 1));
@@ -261,15 +281,26 @@ impl Writer {
     }
 }
 
+impl Drop for Writer {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            // Nothing is recorded any more, as after a failed write.
+            let path = self.path.clone();
+            drop(self.poison.set(JournalError::WriterStopped { path }));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cancellation::Cancellation;
     use crate::journal::handle::Journal;
     use crate::journal::payload::Planned;
     use crate::journal::record::{Entry, RunId};
     use crate::journal::replay;
     use crate::journal::testing::{
-        Memory, began, done, intent, opened, phase_began, step_began, time,
+        Memory, began, done, intent, launched, opened, phase_began, step_began, time,
     };
     use crate::journal::{ChangeKind, Waiting};
 
@@ -341,6 +372,139 @@ mod tests {
         let contents = memory.0.lock().unwrap();
         assert!(contents.syncs < 64, "{} syncs", contents.syncs);
         assert_eq!(contents.syncs, contents.appends);
+    }
+
+    #[test]
+    fn the_state_file_is_synced_by_the_system() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("uat.jsonl");
+        let lock = Lock::acquire(&path, time()).unwrap();
+        // A pipe takes what is written and cannot be synced: only a real sync fails.
+        let (_reader, pipe) = io::pipe().unwrap();
+        let file = File::from(std::os::fd::OwnedFd::from(pipe));
+        let mut storage = StateFile { file, path, lock };
+        storage.append(b"{}").unwrap();
+        assert!(storage.sync().is_err());
+    }
+
+    #[tokio::test]
+    async fn what_is_marked_is_durable_and_never_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let memory = Memory::default();
+        let journal = journal(folder.path(), writer(&memory));
+        let milestone = |record: &Record| mark::is_milestone(record);
+        let records = vec![
+            planned(1),
+            step_began("s"),
+            phase_began("s", "p"),
+            intent("s", "p", "flow/1", ChangeKind::Set),
+            done("flow/1"),
+            intent("s", "p", "copy", ChangeKind::Launch),
+            launched("copy"),
+        ];
+        let expected: Vec<bool> = records.iter().map(milestone).collect();
+        assert_eq!(expected, [false, false, false, false, false, true, true]);
+        for record in records {
+            let acknowledged = journal.append(record).await;
+            acknowledged.unwrap();
+            // Marked before the request that relies on the record may leave.
+            let contents = memory.0.lock().unwrap();
+            let (mark, durable, _) = contents.marks.last().unwrap();
+            let bytes = &contents.bytes[..*durable];
+            let replay = replay::replay(Path::new("uat.jsonl"), bytes);
+            assert_eq!(*mark, Mark::of(&replay.chain.unwrap()));
+        }
+        let contents = memory.0.lock().unwrap();
+        let durably: Vec<bool> = contents
+            .marks
+            .iter()
+            .map(|(.., durably)| *durably)
+            .collect();
+        assert_eq!(durably, expected);
+    }
+
+    #[tokio::test]
+    async fn a_mark_that_cannot_be_written_is_a_failed_write() {
+        let folder = tempfile::tempdir().unwrap();
+        let memory = Memory::default();
+        let journal = journal(folder.path(), writer(&memory));
+        memory.0.lock().unwrap().mark_fails = true;
+        let first = journal.append(planned(1)).await.unwrap_err();
+        assert!(matches!(first, JournalError::Poisoned { .. }), "{first}");
+        assert!(journal.append(planned(2)).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_failed_write_halts_the_run_before_anybody_learns_of_it() {
+        for fails in ["sync", "space", "second writer", "mark"] {
+            let folder = tempfile::tempdir().unwrap();
+            let memory = Memory::default();
+            let journal = journal(folder.path(), writer(&memory));
+            let cancellation = Cancellation::new();
+            journal.halt_on_failure(&cancellation);
+            journal.append(planned(1)).await.unwrap();
+            assert!(!cancellation.halted() && journal.failure().is_none());
+            {
+                let mut contents = memory.0.lock().unwrap();
+                match fails {
+                    "sync" => contents.sync_fails = true,
+                    "space" => contents.space = Some(0),
+                    "mark" => contents.mark_fails = true,
+                    _ => contents.bytes.push(b'x'),
+                }
+            }
+            // Records that queue together fail together; each sees the halt with its own answer.
+            let appends = (2..34).map(|number| {
+                let (journal, cancellation) = (journal.clone(), cancellation.clone());
+                tokio::spawn(async move {
+                    let error = journal.append(planned(number)).await.unwrap_err();
+                    assert!(cancellation.halted() && cancellation.asked(), "{error}");
+                    error.to_string()
+                })
+            });
+            let mut said = std::collections::BTreeSet::new();
+            for append in appends.collect::<Vec<_>>() {
+                said.insert(append.await.unwrap());
+            }
+            assert_eq!(said.len(), 1, "{fails}: {said:?}");
+            let failure = journal.failure().unwrap().to_string();
+            assert!(said.contains(&failure));
+            // A run that begins to listen only now is halted at once.
+            let late = Cancellation::new();
+            journal.halt_on_failure(&late);
+            assert!(late.halted());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_writer_that_panics_halts_the_run() {
+        struct Broken;
+        impl Storage for Broken {
+            fn length(&self) -> io::Result<u64> {
+                panic!("a defect in the storage");
+            }
+            fn append(&mut self, _bytes: &[u8]) -> io::Result<()> {
+                Ok(())
+            }
+            fn sync(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+            fn mark(&mut self, _mark: &Mark, _durably: bool) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let mut writer = writer(&Memory::default());
+        writer.storage = Box::new(Broken);
+        let journal = journal(folder.path(), writer);
+        let cancellation = Cancellation::new();
+        journal.halt_on_failure(&cancellation);
+        let error = journal.append(planned(1)).await.unwrap_err();
+        assert!(
+            matches!(error, JournalError::WriterStopped { .. }),
+            "{error}"
+        );
+        assert!(cancellation.halted());
     }
 
     #[tokio::test]

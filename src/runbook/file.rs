@@ -1,6 +1,5 @@
 //! A runbook from its file, or from a text.
 
-use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
@@ -10,6 +9,7 @@ use super::model::Runbook;
 use super::read::document;
 use super::secrecy::hidden_of_broken_text;
 use super::source::{Source, Span};
+use crate::files;
 
 /// No runbook is longer; a wrong path may lead to a file of any size.
 const LONGEST: usize = 1024 * 1024;
@@ -48,7 +48,7 @@ pub fn read(path: &Path) -> Result<Runbook, ReadError> {
         source,
     };
     let mut bytes = Vec::new();
-    File::open(path)
+    files::open(path)
         .map_err(unreadable)?
         .take(LONGEST as u64 + 1)
         .read_to_end(&mut bytes)

@@ -27,6 +27,7 @@
 //! - `whole`: the whole tenant, end to end; one provider again. `whole_world`: what it must hold then.
 //! - `sinks`: what leaves the program: no control character, no secret; a full disk is a failure.
 //! - `refusals`: what stops before anything is sent, with its exit code.
+//! - `state_files`: files that a person names: older ones, changed copies, FIFOs, outputs.
 
 mod custom_connectors;
 mod dual_write;
@@ -53,6 +54,7 @@ mod refusals;
 mod report;
 mod rooms;
 mod sinks;
+mod state_files;
 mod terminal;
 mod thin_line;
 mod troubles;

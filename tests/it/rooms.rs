@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Each room, and the rooms that it may import besides clock, text, secrets and cancellation.
+/// Each room, and the rooms that it may import besides clock, text, secrets, cancellation and files.
 const ROOMS: [(&str, &[&str]); 8] = [
     ("journal", &[]),
     ("clients", &[]),
@@ -29,7 +29,7 @@ const ROOMS: [(&str, &[&str]); 8] = [
 ];
 
 /// What stands below all rooms but the rehearsal tenant.
-const BELOW: [&str; 4] = ["clock", "text", "secrets", "cancellation"];
+const BELOW: [&str; 5] = ["clock", "text", "secrets", "cancellation", "files"];
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();

@@ -380,6 +380,72 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn nothing_is_sent_once_the_run_is_halted() {
+        let setup = Setup::new(FAST);
+        let listener = Listener::replying(vec![ok()]).await;
+        setup.cancellation.halt();
+        for request in [Request::get("/rows"), patch()] {
+            let service = setup.service(&listener.url);
+            let error = service.send(&request).await.unwrap_err();
+            // It was not sent, so it is not in doubt.
+            assert_eq!(error.kind, ErrorKind::Cancelled, "{error}");
+        }
+        assert_eq!(listener.count(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_write_that_waits_when_the_run_is_halted_is_not_sent() {
+        // For a place at the host: as many as it has are taken by requests without an answer.
+        let setup = Setup::new(1.0);
+        let listener = Listener::replying(vec![Reply::Silence]).await;
+        let service = setup.service(&listener.url);
+        let request = patch();
+        let writes = (0..40).map(|_| service.send(&request));
+        let halt = async {
+            while listener.count() < 16 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            setup.cancellation.halt();
+        };
+        let (answers, ()) = tokio::join!(futures_util::future::join_all(writes), halt);
+        let kinds: Vec<_> = answers.into_iter().map(|it| it.unwrap_err().kind).collect();
+        let in_doubt = kinds.iter().filter(|kind| **kind == ErrorKind::Ambiguous);
+        let not_sent = kinds.iter().filter(|kind| **kind == ErrorKind::Cancelled);
+        assert_eq!((in_doubt.count(), not_sent.count()), (16, 24));
+        assert_eq!(listener.count(), 16);
+
+        // For its next attempt.
+        let setup = Setup::new(1.0);
+        let throttled = Reply::json(429, "").with("retry-after", "1");
+        let listener = Listener::replying(vec![throttled, ok()]).await;
+        let service = setup.service(&listener.url);
+        let halt = async {
+            while setup.waits.all().is_empty() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            setup.cancellation.halt();
+        };
+        let (answer, ()) = tokio::join!(service.send(&request), halt);
+        assert_eq!(answer.unwrap_err().kind, ErrorKind::Cancelled);
+        assert_eq!(listener.count(), 1);
+
+        // For its token, which comes just after.
+        let setup = Setup::new(1.0);
+        let listener = Listener::replying(vec![ok()]).await;
+        let halting = setup.cancellation.clone();
+        let authority = Listener::start(move |_, _| {
+            halting.halt();
+            let token = r#"{"token_type":"Bearer","expires_in":3600,"access_token":"token"}"#;
+            Reply::json(200, token).with("content-type", "application/json")
+        })
+        .await;
+        let service = setup.signed_in(&authority.url, &listener.url);
+        let error = service.send(&request).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Cancelled, "{error}");
+        assert_eq!((authority.count(), listener.count()), (1, 0));
+    }
+
+    #[tokio::test]
     async fn a_path_cannot_carry_the_token_elsewhere() {
         let setup = Setup::new(FAST);
         let listener = Listener::replying(vec![ok()]).await;

@@ -52,6 +52,7 @@ pub(super) fn judge(service: &str, what: &str, request: &Request, attempt: Attem
         }
         (Sent::Impossible(why), _) => Verdict::Over(failed(ErrorKind::Configuration, &why)),
         (Sent::TooLong(why), true) => Verdict::Over(failed(ErrorKind::Malformed, &why)),
+        (Sent::Withheld, _) => Verdict::Over(failed(ErrorKind::Cancelled, WITHHELD)),
         (Sent::Stopped, true) => {
             Verdict::Over(failed(ErrorKind::Cancelled, "stopping was asked for"))
         }
@@ -74,6 +75,8 @@ pub(crate) fn is_distrusted(why: &str) -> bool {
 pub(crate) const DISTRUSTED: &str = "this machine does not trust who answered: behind a proxy that \
                                      opens TLS, give its root in SSL_CERT_FILE; else look whether the \
                                      address is right and nobody stands between";
+
+const WITHHELD: &str = "not sent, because what it does could not be recorded";
 
 const IN_DOUBT: &str = "run again: it is read first what became of it";
 

@@ -32,8 +32,10 @@ pub(super) enum Sent {
     InDoubt(String),
     /// It was answered with more than is read.
     TooLong(String),
-    /// Stopping was asked for twice while it was on its way.
+    /// Stopping at once was asked for while it was on its way.
     Stopped,
+    /// Nothing was sent: the run is halted.
+    Withheld,
 }
 
 /// Sends once. The authorization goes to this URL, which the caller has checked against its origin.
@@ -66,6 +68,11 @@ pub(super) async fn send(
     {
         builder = builder.timeout(within);
     }
+    // Asked here and not earlier: between here and the wire nothing is waited for.
+    if http.cancellation().halted() {
+        let sent = Sent::Withheld;
+        return Attempt { id, sent };
+    }
     http.observer().requested(service, request.method.name());
     let began = Instant::now();
     let exchange = async {
@@ -79,6 +86,8 @@ pub(super) async fn send(
     let result = tokio::select! {
         biased;
         () = http.cancellation().on_insist() => Err(None::<Broken>),
+        // It may still be looking for a connection; what it does could not be recorded.
+        () = http.cancellation().on_halt() => Err(None),
         result = exchange => result.map_err(Some),
     };
     let outcome = match &result {

@@ -12,6 +12,7 @@ use azure_identity::{
 use super::Fetched;
 use super::asking::{Asking, NoToken, first_line};
 use crate::clients::error::ErrorKind;
+use crate::files;
 
 /// Fetches a token once.
 pub(super) async fn fetch(
@@ -27,8 +28,9 @@ pub(super) async fn fetch(
         tenant_id: Some(tenant.to_owned()),
         token_file_path: Some(token_file.to_owned()),
     };
-    // Read here too: the library's own words do not say what the system said.
-    if let Err(error) = std::fs::File::open(token_file) {
+    // Opened here too: the library's own words do not say what the system said, and the library
+    // would wait for a FIFO.
+    if let Err(error) = files::open(token_file) {
         let file = token_file.display();
         let message = format!("the federated token's file {file} cannot be read: {error}");
         let failed = asking.failed(ErrorKind::Configuration, &asking.authority_name(), &message);

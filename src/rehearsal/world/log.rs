@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
 use super::store::Objects;
@@ -33,6 +34,15 @@ pub enum LogError {
         path.display()
     )]
     InUse {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is something else.
+    #[error(
+        "{} is not a world file, so it is left as it is; choose another file with --world",
+        path.display()
+    )]
+    NotAWorld {
         /// The file.
         path: PathBuf,
     },
@@ -144,19 +154,27 @@ pub(crate) struct Log {
 
 impl Log {
     /// Opens the file, makes it if need be (mode 0600), locks it, and reads its lines. A torn last
-    /// line, which a killed tenant leaves behind, is cut off: nobody has had its answer.
+    /// line, which a killed tenant leaves behind, is cut off: nobody has had its answer. Only a
+    /// regular file is opened, without waiting for the other end of a FIFO and without following a
+    /// link; a file that does not begin as a world does is left as it is.
     pub(crate) fn open(path: &Path) -> Result<(Self, Vec<Line>), LogError> {
         let fault = |source| LogError::File {
             path: path.to_owned(),
             source,
         };
+        let at_once = OFlags::NONBLOCK | OFlags::NOFOLLOW;
         let mut file = OpenOptions::new()
             .read(true)
             .append(true)
             .create(true)
             .mode(0o600)
+            .custom_flags(i32::try_from(at_once.bits()).unwrap_or_default())
             .open(path)
             .map_err(fault)?;
+        if !file.metadata().map_err(fault)?.is_file() {
+            let why = std::io::Error::other("it is not a regular file");
+            return Err(fault(why));
+        }
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -200,8 +218,16 @@ impl Log {
     }
 }
 
+/// How every world file begins: the first fields of its seed's line.
+const BEGINNING: &[u8] = br#"{"n":0,"format":"#;
+
 /// The lines, and how many bytes they take: less than there are where the last one is torn.
 fn read_lines(path: &Path, bytes: &[u8]) -> Result<(Vec<Line>, usize), LogError> {
+    let begun = bytes.len().min(BEGINNING.len());
+    if bytes[..begun] != BEGINNING[..begun] {
+        let path = path.to_owned();
+        return Err(LogError::NotAWorld { path });
+    }
     let mut lines = Vec::new();
     let mut whole = 0;
     for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
@@ -295,6 +321,41 @@ mod tests {
             matches!(error, LogError::Damaged { line: 2, .. }),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_file_that_is_no_world_is_left_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("w.jsonl");
+        for text in [
+            "a person's note",
+            "{\"n\":1,\"prev\":\"0\"}\n",
+            "{\"n\":0}\n",
+            "\n",
+        ] {
+            std::fs::write(&path, text).unwrap();
+            let error = Log::open(&path).unwrap_err();
+            assert!(matches!(error, LogError::NotAWorld { .. }), "{error}");
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+        }
+        // A tenant that was killed in mid-write has left the beginning of one.
+        std::fs::write(&path, "{\"n\":0,\"for").unwrap();
+        assert_eq!(Log::open(&path).unwrap().1.len(), 0);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "");
+    }
+
+    #[test]
+    fn only_a_regular_file_is_opened_and_nothing_is_waited_for() {
+        use rustix::fs::{CWD, FileType, Mode, mknodat};
+        let folder = tempfile::tempdir().unwrap();
+        let fifo = folder.path().join("fifo");
+        mknodat(CWD, &fifo, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        let error = Log::open(&fifo).unwrap_err();
+        assert!(error.to_string().contains("not a regular file"), "{error}");
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(folder.path().join("nowhere"), &link).unwrap();
+        assert!(Log::open(&link).is_err());
+        assert!(!folder.path().join("nowhere").exists());
     }
 
     #[test]

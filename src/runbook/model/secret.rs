@@ -1,14 +1,14 @@
 //! Where a secret is. The secret itself is read when it is needed, held in memory and nowhere else.
 
 use std::ffi::OsString;
-use std::fs::File;
 use std::io::{self, Read as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 
-use crate::secrets;
+use crate::{files, secrets};
 
 /// No secret is longer; a wrong path may lead to a file of any size.
 const LONGEST: u64 = 64 * 1024;
@@ -19,7 +19,8 @@ pub enum Secret {
     /// A variable of the process environment.
     #[serde(rename = "env")]
     Variable(String),
-    /// A file, relative to the runbook's folder. One line break at its end does not count.
+    /// A file of one line that only its owner may read, relative to the runbook's folder. One line
+    /// break at its end does not count.
     #[serde(rename = "file")]
     File(PathBuf),
 }
@@ -47,6 +48,25 @@ pub enum SecretError {
     /// The file is empty.
     #[error("the secret's file {path} is empty", path = .0.display())]
     FileEmpty(PathBuf),
+    /// Others than the file's owner may read or change it.
+    #[error(
+        "the secret's file {path} has mode {mode:o}, so others may read or change it; give the \
+         secret a new value if they could, then `chmod 600 {path}`",
+        path = .path.display()
+    )]
+    FileShared {
+        /// The file.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
+    /// The file holds more than one line.
+    #[error(
+        "the secret's file {path} has more than one line; a secret is one line of text: keep only \
+         that line in the file",
+        path = .0.display()
+    )]
+    FileLines(PathBuf),
     /// The file is too long to be a secret.
     #[error("the secret's file {path} is longer than 64 KiB; is it the right file?", path = .0.display())]
     FileTooLong(PathBuf),
@@ -102,9 +122,13 @@ fn read_file(path: &Path) -> Result<SecretString, SecretError> {
         source,
     };
     let mut bytes = Vec::new();
-    File::open(path)
-        .map_err(unreadable)?
-        .take(LONGEST + 1)
+    let file = files::open(path).map_err(unreadable)?;
+    let mode = file.metadata().map_err(unreadable)?.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        let path = path.to_owned();
+        return Err(SecretError::FileShared { path, mode });
+    }
+    file.take(LONGEST + 1)
         .read_to_end(&mut bytes)
         .map_err(unreadable)?;
     if bytes.len() as u64 > LONGEST {
@@ -119,6 +143,9 @@ fn read_file(path: &Path) -> Result<SecretString, SecretError> {
     }
     if text.is_empty() {
         return Err(SecretError::FileEmpty(path.to_owned()));
+    }
+    if text.contains(['\n', '\r']) {
+        return Err(SecretError::FileLines(path.to_owned()));
     }
     Ok(text.into())
 }
@@ -138,11 +165,63 @@ mod tests {
         assert!(secret.read(base, &|_| Some(OsString::new())).is_err());
     }
 
+    fn write(path: &Path, content: &[u8], mode: u32) {
+        std::fs::write(path, content).unwrap();
+        let permissions = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(path, permissions).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_others_may_read_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret.txt");
+        let secret = Secret::File("secret.txt".into());
+        for mode in [0o644, 0o640, 0o604, 0o602, 0o660] {
+            write(&path, b"hunter2", mode);
+            let error = secret.read(folder.path(), &|_| None).unwrap_err();
+            let text = error.to_string();
+            assert!(text.contains(&format!("mode {mode:o}")), "{text}");
+            assert!(text.contains("chmod 600"), "{text}");
+            assert!(!text.contains("hunter2"), "{text}");
+        }
+        for mode in [0o600, 0o400] {
+            write(&path, b"hunter2", mode);
+            assert!(secret.read(folder.path(), &|_| None).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_secret_of_two_lines_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret.txt");
+        for text in ["one\ntwo", "one\n\n", "\none\n", "one\r\ntwo\r\n"] {
+            write(&path, text.as_bytes(), 0o600);
+            let error = Secret::File("secret.txt".into())
+                .read(folder.path(), &|_| None)
+                .unwrap_err();
+            assert!(matches!(error, SecretError::FileLines(_)), "{text:?}");
+            assert!(!error.to_string().contains("two\n"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_fifo_is_no_secret_and_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret.txt");
+        let fifo = rustix::fs::FileType::Fifo;
+        let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+        rustix::fs::mknodat(rustix::fs::CWD, &path, fifo, mode, 0).unwrap();
+        let error = Secret::File("secret.txt".into())
+            .read(folder.path(), &|_| None)
+            .unwrap_err();
+        assert!(error.to_string().contains("it is a FIFO"), "{error}");
+    }
+
     #[test]
     fn a_file_is_relative_to_the_runbook_and_its_last_line_break_does_not_count() {
         let folder = tempfile::tempdir().unwrap();
         let read = |content: &[u8]| {
-            std::fs::write(folder.path().join("secret.txt"), content).unwrap();
+            write(&folder.path().join("secret.txt"), content, 0o600);
             Secret::File("secret.txt".into()).read(folder.path(), &|_| None)
         };
         assert_eq!(read(b"value \r\n").unwrap().expose_secret(), "value ");

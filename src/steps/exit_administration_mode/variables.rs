@@ -110,12 +110,12 @@ impl Survey for Variables {
                 }
                 None => create(
                     &table.entity_set,
-                    known.made_id(&key),
+                    known.made_id(seals::BEFORE_COPY, &key),
                     &format!("/{}({definition})", definitions.entity_set),
                     wanted,
                 ),
             };
-            let id = current.map_or_else(|| known.made_id(&key), |(id, _)| *id);
+            let id = current.map_or_else(|| known.made_id(seals::BEFORE_COPY, &key), |(id, _)| *id);
             changes.push(Change {
                 key,
                 name: format!("put back environment variable '{}'", escape(schema_name)),

@@ -37,7 +37,7 @@ impl Survey for Install {
         Ok(missing
             .map(|(_, definition, _)| {
                 let key = format!("provider/new/{}", definition.logical_name);
-                let (id, new_id) = (definition.id, known.made_id(&key));
+                let (id, new_id) = (definition.id, known.made_id(seals::PROVIDERS, &key));
                 let after = installed(refresh, definition);
                 let reader = Arc::new(Instance {
                     refresh: Arc::clone(refresh),

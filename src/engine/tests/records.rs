@@ -1,0 +1,246 @@
+//! What the journal says decides: which removals are sent, whether anything is, and which ids new
+//! rows get.
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+
+use super::*;
+use crate::engine::{Capture, Captured};
+use crate::journal::Capture as SealedRow;
+
+/// Turns a switch on once a record has failed. It asks, as the HTTP chain does, right before it
+/// sends.
+struct Ready {
+    switch: Switch,
+    cancellation: Cancellation,
+    heard: Arc<Heard>,
+}
+
+#[async_trait]
+impl Set for Ready {
+    async fn read(&self) -> Result<Reading, Failure> {
+        self.switch.read().await
+    }
+
+    async fn write(&self, reading: &Reading) -> Result<Written, WriteError> {
+        let is_failure = |event: &EventKind| matches!(event, EventKind::ChangeFailed { .. });
+        while !self.heard.0.lock().unwrap().iter().any(is_failure) {
+            tokio::task::yield_now().await;
+        }
+        if self.cancellation.halted() {
+            return Err(WriteError::Refused(Failure::interrupted()));
+        }
+        self.switch.write(reading).await
+    }
+}
+
+/// Turns a switch on, and meanwhile something else writes to the state file: the record that says
+/// so fails.
+struct Breaking {
+    switch: Switch,
+    state_file: PathBuf,
+    /// How many others are ready.
+    ready: usize,
+    heard: Arc<Heard>,
+}
+
+#[async_trait]
+impl Set for Breaking {
+    async fn read(&self) -> Result<Reading, Failure> {
+        self.switch.read().await
+    }
+
+    async fn write(&self, reading: &Reading) -> Result<Written, WriteError> {
+        let begun = || {
+            let heard = self.heard.0.lock().unwrap();
+            let began = |event: &&EventKind| matches!(event, EventKind::ChangeBegan { .. });
+            heard.iter().filter(began).count()
+        };
+        while begun() <= self.ready {
+            tokio::task::yield_now().await;
+        }
+        let mut file = OpenOptions::new()
+            .append(true)
+            .open(&self.state_file)
+            .unwrap();
+        file.write_all(b"x").unwrap();
+        self.switch.write(reading).await
+    }
+}
+
+/// Finds these changes as long as their switches are off.
+struct Found(Vec<Change>);
+
+#[async_trait]
+impl Survey for Found {
+    async fn survey(&self, _known: &Known) -> Result<Vec<Change>, Failure> {
+        Ok(self.0.clone())
+    }
+}
+
+fn change(key: &str, action: Action) -> Change {
+    Change {
+        key: key.to_owned(),
+        name: format!("turn on '{key}'"),
+        before: json!(false),
+        after: json!(true),
+        follows: Vec::new(),
+        action,
+    }
+}
+
+#[tokio::test]
+async fn what_is_ready_beside_a_failed_record_is_not_sent() {
+    let stage = Stage::new();
+    let opening = stage.open();
+    let (mut executor, heard) = stage.executor(&opening, stage.wanted(vec![]));
+    let switch = |key: &str| Switch(Arc::clone(&stage.world), key.to_owned());
+    let mut changes = vec![change(
+        "breaking",
+        Action::Set(Arc::new(Breaking {
+            switch: switch("breaking"),
+            state_file: stage.path(),
+            ready: 31,
+            heard: Arc::clone(&heard),
+        })),
+    )];
+    // 31 are ready beside it; as many again have not begun.
+    for number in 0..62 {
+        let key = format!("ready-{number}");
+        let ready = Ready {
+            switch: switch(&key),
+            cancellation: stage.cancellation.clone(),
+            heard: Arc::clone(&heard),
+        };
+        changes.push(change(&key, Action::Set(Arc::new(ready))));
+    }
+    executor.steps[0].concurrency = 32;
+    executor.steps[0].phases = vec![Phase::changes("phase", Found(changes))];
+    let failure = executor.run().await.unwrap_err();
+    assert_eq!(stage.world.lock().unwrap().writes, ["breaking"]);
+    // The run ends with why, not with what was stopped for it.
+    assert_eq!(failure.kind, FailureKind::Failed, "{failure}");
+    assert!(
+        failure.message.contains("nothing more is sent"),
+        "{failure}"
+    );
+    assert!(stage.cancellation.halted());
+    let begun = opening.journal.state().sets.len();
+    assert_eq!(begun, 32, "nothing new begins");
+}
+
+/// One row, in the seal `rows`.
+struct OneRow;
+
+#[async_trait]
+impl Capture for OneRow {
+    fn seal(&self) -> &'static str {
+        "rows"
+    }
+
+    async fn list(&self, _known: &Known) -> Result<Vec<Captured>, Failure> {
+        Ok(vec![Captured {
+            key: "row/1".to_owned(),
+            etag: None,
+            text: "{}".to_owned(),
+            compared: None,
+        }])
+    }
+}
+
+fn removal(world: &World, captured: &str) -> Change {
+    let set = Arc::new(Switch(Arc::clone(world), "gone".to_owned()));
+    let action = Action::Remove {
+        set,
+        seal: "rows",
+        captured: captured.to_owned(),
+    };
+    change("remove", action)
+}
+
+#[tokio::test]
+async fn what_is_not_in_the_verified_seal_is_not_removed() {
+    for (captured, is_sealed) in [("row/1", true), ("row/2", false), ("row/", false)] {
+        let stage = Stage::new();
+        let opening = stage.open();
+        let (mut executor, _) = stage.executor(&opening, stage.wanted(vec![]));
+        executor.steps[0].attempts = 1;
+        executor.steps[0].phases = vec![
+            Phase::capture("capture", OneRow),
+            Phase::changes("remove", Found(vec![removal(&stage.world, captured)])),
+        ];
+        executor.confirmed.insert("remove".to_owned());
+        let failure = executor.run().await.unwrap_err();
+        let writes = stage.world.lock().unwrap().writes.len();
+        assert_eq!(writes, usize::from(is_sealed), "{captured}: {failure}");
+        if !is_sealed {
+            assert_eq!(failure.kind, FailureKind::Refused, "{failure}");
+            let says = format!("it is not in the seal 'rows' ({captured})");
+            assert!(failure.message.contains(&says), "{failure}");
+            assert!(opening.journal.state().set("remove").is_none());
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_depends_on_a_changed_copy_is_not_removed() {
+    let stage = Stage::new();
+    let opening = stage.open();
+    let rows = vec![SealedRow {
+        key: "row/1".to_owned(),
+        etag: None,
+        text: "{}".to_owned(),
+    }];
+    let copy = opening.journal.seal("rows", rows).await.unwrap().copy;
+    std::fs::remove_file(copy.unwrap()).unwrap();
+    let (mut executor, _) = stage.executor(&opening, stage.wanted(vec![]));
+    let found = Found(vec![removal(&stage.world, "row/1")]);
+    executor.steps[0].phases = vec![Phase::changes("remove", found)];
+    executor.confirmed.insert("remove".to_owned());
+    let failure = executor.run().await.unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Refused, "{failure}");
+    assert!(failure.message.contains("is missing"), "{failure}");
+    assert!(stage.world.lock().unwrap().writes.is_empty());
+}
+
+#[tokio::test]
+async fn a_newer_seal_gives_new_ids_and_a_resume_gives_the_same() {
+    let rows = |text: &str| {
+        vec![SealedRow {
+            key: "row/1".to_owned(),
+            etag: None,
+            text: text.to_owned(),
+        }]
+    };
+    let stage = Stage::new();
+    let opening = stage.open();
+    let older = std::fs::read(stage.path()).unwrap();
+    let id = |opening: &Opening| {
+        let known = Known::from_journal(opening.journal.state());
+        known.made_id("rows", "provider/new/a")
+    };
+    drop(opening.journal.seal("rows", rows("1")).await.unwrap());
+    let first = id(&opening);
+    drop(opening);
+    let opening = stage.open();
+    assert_eq!(id(&opening), first, "a resume after a lost reply");
+    drop(opening.journal.seal("others", rows("9")).await.unwrap());
+    assert_eq!(
+        id(&opening),
+        first,
+        "another seal says nothing of these rows"
+    );
+    drop(opening);
+    // The same run seals again what it has meanwhile created: its state file was put back, and the
+    // copies and the lock file that would show it are gone too.
+    let folder = stage.folder.path();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        std::fs::remove_file(entry.unwrap().path()).unwrap();
+    }
+    std::fs::write(stage.path(), older).unwrap();
+    let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(stage.path(), private).unwrap();
+    let opening = stage.open();
+    drop(opening.journal.seal("rows", rows("2")).await.unwrap());
+    assert_ne!(id(&opening), first);
+}

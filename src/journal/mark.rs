@@ -1,0 +1,129 @@
+//! How far a state file reached, noted outside it.
+//!
+//! Each line of the file proves the one before it, and nothing proves the last. So the writer notes
+//! in the lock file the newest record that is durable. The note follows the record, so it is never
+//! ahead of the file, unless the file lost its end or was replaced by an older copy of itself. A
+//! missing note proves nothing: earlier versions wrote none, and a file may be moved without it.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::error::JournalError;
+use super::line::{self, Chain};
+use super::payload::{ChangeKind, Intent};
+use super::record::{Record, RunId};
+use super::replay::Replay;
+
+/// The newest durable record of a state file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Mark {
+    run: RunId,
+    /// The record's number.
+    last: u64,
+    /// The record's checksum, as written in its line.
+    checksum: String,
+}
+
+impl Mark {
+    /// The mark of a file that ends with this chain.
+    pub(super) fn of(chain: &Chain) -> Self {
+        Self {
+            run: chain.run,
+            last: chain.number,
+            checksum: chain.checksum.to_string(),
+        }
+    }
+
+    /// Refuses a file that has lost records which this mark names. Takes the file's bytes and what
+    /// they replay to.
+    pub(super) fn require(
+        &self,
+        path: &Path,
+        chain: &Chain,
+        replay: &Replay,
+        bytes: &[u8],
+    ) -> Result<(), JournalError> {
+        let older = |why: String, help: String| {
+            Err(JournalError::Older {
+                path: path.to_owned(),
+                why,
+                help,
+            })
+        };
+        let shown = path.display();
+        let accept = format!(
+            "put the newest file back; if it is lost, `iomcopy state cut --at {} {shown}` accepts \
+             the loss: what the run did after record {} is then unknown to it",
+            chain.number, chain.number
+        );
+        if self.run != chain.run {
+            return older(
+                format!(
+                    "it is of the run {}, and the last run that used this path is {}",
+                    chain.run, self.run
+                ),
+                accept,
+            );
+        }
+        if self.last > chain.number {
+            let missing = self.last - chain.number;
+            return older(
+                format!(
+                    "the run has written {} records, and the file ends after record {}: the last \
+                     {missing} are missing",
+                    self.last, chain.number
+                ),
+                accept,
+            );
+        }
+        if line_checksum(self.last, replay, bytes).as_deref() == Some(self.checksum.as_str()) {
+            return Ok(());
+        }
+        older(
+            format!(
+                "its record {} is not the one that the run wrote: an older copy of the file was \
+                 continued elsewhere",
+                self.last
+            ),
+            accept,
+        )
+    }
+}
+
+/// The checksum of a record's line, as written; nothing where the file has no such record.
+pub(super) fn line_checksum(number: u64, replay: &Replay, bytes: &[u8]) -> Option<String> {
+    let index = usize::try_from(number.checked_sub(1)?).ok()?;
+    let end = usize::try_from(*replay.ends.get(index)?).ok()?;
+    let start = match index.checked_sub(1) {
+        Some(before) => usize::try_from(*replay.ends.get(before)?).ok()?,
+        None => 0,
+    };
+    let line = bytes.get(start..end)?.strip_suffix(b"\n")?;
+    Some(line::decode(line).ok()?.checksum.to_string())
+}
+
+/// Does what follows this record change what cannot be changed back? Then the mark must survive a
+/// loss of power. After any other record, a mark that is one group behind loses nothing that the
+/// survey does not find again.
+pub(super) fn is_milestone(record: &Record) -> bool {
+    match record {
+        Record::Intent(Intent { kind, .. }) => {
+            matches!(kind, ChangeKind::Launch | ChangeKind::Remove)
+        }
+        Record::Launched(_)
+        | Record::Ended(_)
+        | Record::Sealed(_)
+        | Record::SealVerified(_)
+        | Record::PhaseEnded(_)
+        | Record::StepEnded(_)
+        | Record::Confirmed(_)
+        | Record::Completed(_)
+        | Record::Repinned(_)
+        | Record::Abandoned(_)
+        | Record::Reopened(_)
+        | Record::Cut(_)
+        | Record::Finished(_) => true,
+        _ => false,
+    }
+}

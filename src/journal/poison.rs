@@ -1,0 +1,45 @@
+//! The journal's first failure, and the runs that it halts.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::error::JournalError;
+use crate::cancellation::Cancellation;
+
+/// The first failure to write the journal. It is every later answer.
+#[derive(Debug, Default)]
+pub(super) struct Poison(Mutex<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    error: Option<JournalError>,
+    halted: Vec<Cancellation>,
+}
+
+impl Poison {
+    /// The first failure, if there was one.
+    pub(super) fn get(&self) -> Option<JournalError> {
+        self.inner().error.clone()
+    }
+
+    /// Records a failure, unless there was one before, and returns the first. When this returns, no
+    /// request leaves any more; so nobody may learn of the failure before.
+    pub(super) fn set(&self, error: JournalError) -> JournalError {
+        let mut inner = self.inner();
+        let first = inner.error.get_or_insert(error).clone();
+        inner.halted.iter().for_each(Cancellation::halt);
+        first
+    }
+
+    /// Halts this run when the journal fails, or now if it has failed already.
+    pub(super) fn halts(&self, cancellation: &Cancellation) {
+        let mut inner = self.inner();
+        if inner.error.is_some() {
+            cancellation.halt();
+        }
+        inner.halted.push(cancellation.clone());
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,266 @@
+//! The state file and the other files that a person names: an older file put back, copies of seals
+//! that were changed, FIFOs, and what `--out` may replace.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::harness::Stage;
+
+/// How many writes the tenant has received.
+fn writes(stage: &Stage) -> usize {
+    stage.world().writes().len()
+}
+
+/// The names and contents of all files of a stage, but for the world of its tenant.
+fn files(stage: &Stage) -> Vec<(String, Vec<u8>)> {
+    let entries = fs::read_dir(stage.path("")).expect("the folder is there");
+    let mut files: Vec<_> = entries
+        .map(|entry| entry.expect("the entry can be read"))
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()))
+        .map(|entry| {
+            let content = fs::read(entry.path()).expect("the file can be read");
+            (entry.file_name().to_string_lossy().into_owned(), content)
+        })
+        .filter(|(name, _)| !name.ends_with(".world.jsonl") && name != "world.jsonl")
+        .collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn an_older_state_file_is_refused_and_nothing_is_sent() {
+    let stage = Stage::new();
+    let _tenant = stage.tenant(&[]);
+    let until = |step: &str| {
+        let confirmed = ["--confirm-target", "Contoso UAT", "--until", step];
+        let arguments = [&["run", "rehearsal.yaml"], &confirmed[..]].concat();
+        drop(stage.call(&arguments).exits(0));
+        fs::read(stage.state()).expect("the state file can be read")
+    };
+    let before_the_seal = until("reconfigure-connections");
+    let after_the_seal = until("detach-provider-actions");
+    drop(stage.run().exits(0));
+    let newest = fs::read(stage.state()).expect("the state file can be read");
+    let lock = stage.path("rehearsal.iomcopy.jsonl.lock");
+    let mark = fs::read(&lock).expect("the lock file can be read");
+
+    let sent = writes(&stage);
+    let refused = |says: &str| {
+        let before = files(&stage);
+        let answer = stage.run().exits(5);
+        assert!(answer.stderr.contains(says), "{}", answer.stderr);
+        assert!(
+            answer.stderr.contains("is older than its run"),
+            "{}",
+            answer.stderr
+        );
+        assert!(
+            answer.stderr.contains("put the newest file back"),
+            "{}",
+            answer.stderr
+        );
+        let checked = stage
+            .call(&["state", "check", "rehearsal.iomcopy.jsonl"])
+            .exits(1);
+        assert!(checked.stdout.contains(says), "{}", checked.stdout);
+        assert_eq!(writes(&stage), sent, "nothing is sent");
+        let name = "rehearsal.iomcopy.jsonl.lock";
+        let without_lock = |mut files: Vec<(String, Vec<u8>)>| {
+            files.retain(|(file, _)| file != name);
+            files
+        };
+        assert_eq!(without_lock(files(&stage)), without_lock(before));
+    };
+    for older in [&before_the_seal, &after_the_seal] {
+        fs::write(stage.state(), older).expect("the state file can be written");
+        refused("are missing");
+    }
+    // Also where the lock file is gone: the copies of the seals show it.
+    fs::remove_file(&lock).expect("the lock file can be removed");
+    fs::write(stage.state(), &before_the_seal).expect("the state file can be written");
+    refused("has sealed 'orchestrations'");
+
+    fs::write(stage.state(), &newest).expect("the state file can be written");
+    fs::write(&lock, mark).expect("the lock file can be written");
+    drop(
+        stage
+            .call(&["state", "check", "rehearsal.iomcopy.jsonl"])
+            .exits(0),
+    );
+    drop(stage.run().exits(0));
+}
+
+#[test]
+fn a_seal_that_the_file_lost_is_given_back_from_its_copy() {
+    let stage = Stage::new();
+    let _tenant = stage.tenant(&[]);
+    let run = |more: &[&str]| {
+        let confirmed = ["run", "rehearsal.yaml", "--confirm-target", "Contoso UAT"];
+        stage.call(&[&confirmed[..], more].concat())
+    };
+    drop(run(&["--until", "activate-flows"]).exits(0));
+    let older = fs::read(stage.state()).expect("the state file can be read");
+    drop(run(&["--until", "detach-provider-actions"]).exits(0));
+    // The newest file is lost, with its lock file; the backup is from before the seal.
+    fs::write(stage.state(), older).expect("the state file can be written");
+    fs::remove_file(stage.path("rehearsal.iomcopy.jsonl.lock")).expect("it can be removed");
+    let refused = run(&[]).exits(5);
+    let copy = "rehearsal.iomcopy.orchestrations.capture.jsonl";
+    assert!(
+        refused.stderr.contains(&format!("--from-capture {copy}")),
+        "{}",
+        refused.stderr
+    );
+    let resumed = run(&["--from-capture", copy]).exits(0);
+    assert!(
+        resumed.stderr.contains("of seal 'orchestrations'"),
+        "{}",
+        resumed.stderr
+    );
+    crate::thin_line::the_world_is_right(&stage.world());
+}
+
+#[test]
+fn a_changed_copy_of_a_seal_stops_what_depends_on_it() {
+    let stage = Stage::new();
+    let _tenant = stage.tenant(&[]);
+    let confirmed = [
+        "--confirm-target",
+        "Contoso UAT",
+        "--until",
+        "detach-provider-actions",
+    ];
+    drop(
+        stage
+            .call(&[&["run", "rehearsal.yaml"], &confirmed[..]].concat())
+            .exits(0),
+    );
+    let copy = stage.path("rehearsal.iomcopy.orchestrations.capture.jsonl");
+    let original = fs::read(&copy).expect("the copy can be read");
+    fs::remove_file(&copy).expect("the copy can be removed");
+    fs::write(&copy, "changed").expect("the copy can be written");
+    let checked = stage
+        .call(&["state", "check", "rehearsal.iomcopy.jsonl"])
+        .exits(1);
+    assert!(
+        checked.stdout.contains("of the seal 'orchestrations'"),
+        "{}",
+        checked.stdout
+    );
+    let sent = writes(&stage);
+    let stopped = stage.run().exits(5);
+    assert!(
+        stopped.stderr.contains("warning: the copy "),
+        "{}",
+        stopped.stderr
+    );
+    assert!(
+        stopped.stderr.contains("is not what was written there"),
+        "{}",
+        stopped.stderr
+    );
+    assert_eq!(writes(&stage), sent, "nothing is sent");
+    fs::remove_file(&copy).expect("the copy can be removed");
+    let resumed = stage.run().exits(0);
+    assert!(
+        resumed.stderr.contains("is written again from"),
+        "{}",
+        resumed.stderr
+    );
+    assert_eq!(fs::read(&copy).expect("the copy is there"), original);
+}
+
+#[test]
+fn out_creates_a_file_or_replaces_a_plan_and_nothing_else() {
+    let stage = Stage::new();
+    let _tenant = stage.tenant(&[]);
+    let out = |file: &str| stage.call(&["plan", "rehearsal.yaml", "--out", file]);
+    drop(out("plan.json").exits(0));
+    drop(out("plan.json").exits(0));
+    fs::write(stage.state(), "a state file").expect("it can be written");
+    symlink(stage.path("plan.json"), stage.path("link")).expect("a link can be made");
+    fs::write(stage.path("empty"), "").expect("it can be written");
+    fs::create_dir(stage.path("folder")).expect("a folder can be made");
+    let before = files(&stage);
+    for file in [
+        "rehearsal.yaml",
+        "rehearsal.iomcopy.jsonl",
+        "link",
+        "empty",
+        "folder",
+        "/dev/null",
+    ] {
+        let refused = out(file).exits(3);
+        assert!(
+            refused.stderr.contains("is not replaced"),
+            "{file}: {}",
+            refused.stderr
+        );
+        assert!(
+            refused.stderr.contains("--out"),
+            "{file}: {}",
+            refused.stderr
+        );
+    }
+    assert_eq!(files(&stage), before);
+    let link = fs::symlink_metadata(stage.path("link")).expect("it is there");
+    assert!(link.file_type().is_symlink());
+    let null = fs::metadata("/dev/null").expect("it is there");
+    assert!(!null.is_file());
+}
+
+/// Ends within half a minute, or fails. Returns the exit code and what was said.
+fn ends(mut command: Command) -> (Option<i32>, String) {
+    let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the program can be started");
+    let began = Instant::now();
+    while child
+        .try_wait()
+        .expect("the process can be asked")
+        .is_none()
+    {
+        if began.elapsed() > Duration::from_secs(30) {
+            drop(child.kill());
+            panic!("it waits for a FIFO");
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let output = child.wait_with_output().expect("it has ended");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output.status.code(), said)
+}
+
+fn fifo(path: &Path) {
+    let made = Command::new("mkfifo")
+        .args(["-m", "600"])
+        .arg(path)
+        .status();
+    assert!(made.expect("mkfifo can be started").success());
+}
+
+#[test]
+fn no_command_waits_for_a_fifo() {
+    let stage = Stage::new();
+    fifo(&stage.path("fifo"));
+    fifo(&stage.path("rehearsal.iomcopy.jsonl"));
+    for (arguments, code) in [
+        (&["validate", "fifo"][..], 3),
+        (&["run", "fifo"], 3),
+        (&["run", "rehearsal.yaml"], 1),
+        (&["status", "rehearsal.yaml"], 1),
+        (&["report", "rehearsal.yaml"], 1),
+        (&["state", "check", "fifo"], 1),
+        (&["state", "export", "fifo"], 1),
+        (&["state", "cut", "fifo", "--at", "1"], 1),
+        (&["import-har", "fifo"], 3),
+        (&["rehearsal", "--world", "fifo"], 1),
+    ] {
+        let (exit, said) = ends(stage.command(arguments));
+        assert_eq!(exit, Some(code), "{arguments:?}: {said}");
+        let names = said.contains("FIFO") || said.contains("not a regular file");
+        assert!(names, "{arguments:?}: {said}");
+    }
+}
