@@ -139,7 +139,8 @@ pub(super) struct RunArguments {
     /// settings are given up, or taken with --from-capture
     #[arg(long)]
     pub(super) abandon_captures: bool,
-    /// Take the captures of a seal from its read-only copy; may be given more than once
+    /// Take the captures of a seal that the state file lacks from its read-only copy; may be given
+    /// more than once
     #[arg(long, value_name = "FILE")]
     pub(super) from_capture: Vec<PathBuf>,
     /// Go on with a state file that another machine left open
@@ -171,7 +172,8 @@ pub(super) struct PlanArguments {
     /// Exit with 2 where the plan has changes
     #[arg(long)]
     pub(super) detailed_exitcode: bool,
-    /// Save the plan, to be approved and given to `run --plan`
+    /// Save the plan, to be approved and given to `run --plan`; replaces an earlier plan and nothing
+    /// else
     #[arg(long, value_name = "FILE")]
     pub(super) out: Option<PathBuf>,
     /// Of `run --dry-run --again`: the provider's definition
@@ -352,7 +354,8 @@ pub(super) enum StateCommand {
         /// The state file
         file: PathBuf,
     },
-    /// Cut it after a record; the whole file is kept aside
+    /// Cut it after a record; the whole file is kept aside. For a file that has lost its end, the
+    /// last record accepts the loss
     Cut {
         /// The state file
         file: PathBuf,

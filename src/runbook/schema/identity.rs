@@ -97,7 +97,7 @@ pub(super) fn secret() -> Value {
         )
         .may(
             "file",
-            "The file that holds the secret, relative to the runbook.",
+            "The file that holds the secret, relative to the runbook: one line, readable by its owner alone.",
             text(),
         )
         .exactly_one()
