@@ -180,14 +180,14 @@ fn out_creates_a_file_or_replaces_a_plan_and_nothing_else() {
     let out = |file: &str| stage.call(&["plan", "rehearsal.yaml", "--out", file]);
     drop(out("plan.json").exits(0));
     drop(out("plan.json").exits(0));
-    fs::write(stage.state(), "a state file").expect("it can be written");
+    fs::write(stage.path("other.iomcopy.jsonl"), "{\"n\":1}").expect("it can be written");
     symlink(stage.path("plan.json"), stage.path("link")).expect("a link can be made");
     fs::write(stage.path("empty"), "").expect("it can be written");
     fs::create_dir(stage.path("folder")).expect("a folder can be made");
     let before = files(&stage);
     for file in [
         "rehearsal.yaml",
-        "rehearsal.iomcopy.jsonl",
+        "other.iomcopy.jsonl",
         "link",
         "empty",
         "folder",
