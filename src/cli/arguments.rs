@@ -120,6 +120,10 @@ pub(super) struct RunArguments {
     /// Confirm the target by its display name, in place of the prompt
     #[arg(long, value_name = "NAME")]
     pub(super) confirm_target: Option<String>,
+    /// Overwrite or remove what somebody edited during this run: the key that the failure printed;
+    /// may be given more than once
+    #[arg(long, value_name = "KEY")]
+    pub(super) confirm_overwrite: Vec<String>,
     /// Run an approved plan; a stale one is refused
     #[arg(long, value_name = "FILE")]
     pub(super) plan: Option<PathBuf>,

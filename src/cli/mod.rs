@@ -12,6 +12,7 @@
 //! target_lock.rs   one run for one target on this machine
 //! usage.rs      a command line that cannot be understood
 //! ending.rs     how a process's part of a run ends
+//! overwrite.rs  a person's edit, confirmed to be overwritten
 //! notes.rs      what was found on the way and stopped nothing
 //! summary.rs    the report of a run where its pipeline shows it
 //! chosen.rs     an environment by what a person calls it
@@ -37,6 +38,7 @@ mod import_har;
 mod init;
 mod man;
 mod notes;
+mod overwrite;
 mod pinned;
 mod plan;
 mod preflight;

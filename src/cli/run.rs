@@ -12,7 +12,7 @@ use super::pinned::{began, same_target};
 use super::session::Session;
 use super::summary::leave_summary;
 use super::target_lock::TargetLock;
-use super::{again, document, fresh, preflight as probes, saved};
+use super::{again, document, fresh, overwrite, preflight as probes, saved};
 use crate::clock::Clock;
 use crate::engine::{
     Context, EventKind, Executor, Failure, FailureKind, Known, Listener, Narrator, Plan, StepLine,
@@ -53,6 +53,8 @@ async fn locked(
     } else {
         None
     };
+    let state = held.as_ref().map(Held::state);
+    overwrite::require_detected(&arguments.confirm_overwrite, state.as_deref())?;
     if let Some(held) = held.as_ref().filter(|_| arguments.fresh) {
         fresh::require_replaceable(&held.state(), arguments.abandon_captures)?;
     }
@@ -271,6 +273,10 @@ async fn go_on(
         confirmed.destructive.dedup();
         records.push(Record::from(confirmed));
     }
+    records.extend(overwrite::confirmations(
+        &arguments.confirm_overwrite,
+        &state,
+    ));
     let opening = held.open(Clock::new(1.0))?;
     session.warn(&opening.warnings);
     if let Some(repair) = &opening.repair {

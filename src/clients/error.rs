@@ -133,6 +133,12 @@ impl Error {
         )
     }
 
+    /// Does the code of a refusal say that the same request may be answered otherwise later? Where
+    /// the code is not known, no.
+    pub fn is_retryable_refusal(&self) -> bool {
+        super::http::is_retryable(self)
+    }
+
     /// Does the service say that this one row does not exist? False for a table or a function that
     /// does not exist, which Dataverse also answers with 404: its code is 0x80060888 or 0x8006088a
     /// there, and 0x80040217 (or 0x80060891 by another key) for a row (Microsoft Learn, Dataverse,

@@ -36,7 +36,7 @@ mod lists;
 mod operation;
 mod power_platform;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 pub use bap::Bap;
 pub use cloud::{Cloud, DUAL_WRITE_SCOPE, LcsGeography, is_dual_write_gateway, lcs_endpoint};

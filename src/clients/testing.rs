@@ -15,17 +15,17 @@ use crate::clock::Clock;
 
 /// A request as it arrived.
 #[derive(Clone, Debug)]
-pub(super) struct Received {
-    pub(super) method: String,
+pub(crate) struct Received {
+    pub(crate) method: String,
     /// With its query.
-    pub(super) path: String,
+    pub(crate) path: String,
     headers: Vec<(String, String)>,
-    pub(super) body: String,
-    pub(super) at: Instant,
+    pub(crate) body: String,
+    pub(crate) at: Instant,
 }
 
 impl Received {
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let found = self
             .headers
             .iter()
@@ -36,7 +36,7 @@ impl Received {
 
 /// How a request is answered.
 #[derive(Clone, Debug)]
-pub(super) enum Reply {
+pub(crate) enum Reply {
     /// With a status, headers and a body.
     Answer(u16, Vec<(&'static str, String)>, String),
     /// Not at all: the connection is closed.
@@ -52,11 +52,11 @@ impl Reply {
         clippy::needless_pass_by_value,
         reason = "a JSON value written in the call reads best without a reference"
     )]
-    pub(super) fn json(status: u16, body: impl ToString) -> Self {
+    pub(crate) fn json(status: u16, body: impl ToString) -> Self {
         Self::Answer(status, Vec::new(), body.to_string())
     }
 
-    pub(super) fn with(self, name: &'static str, value: impl Into<String>) -> Self {
+    pub(crate) fn with(self, name: &'static str, value: impl Into<String>) -> Self {
         match self {
             Self::Answer(status, mut headers, body) => {
                 headers.push((name, value.into()));
@@ -69,8 +69,8 @@ impl Reply {
 
 /// A listener on the loopback. It stops when it is dropped.
 #[derive(Debug)]
-pub(super) struct Listener {
-    pub(super) url: String,
+pub(crate) struct Listener {
+    pub(crate) url: String,
     received: Arc<Mutex<Vec<Received>>>,
     task: JoinHandle<()>,
 }
@@ -83,7 +83,7 @@ impl Drop for Listener {
 
 impl Listener {
     /// Answers by a function of the request and of how many came before it.
-    pub(super) async fn start(
+    pub(crate) async fn start(
         answer: impl Fn(&Received, usize) -> Reply + Send + Sync + 'static,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -107,15 +107,15 @@ impl Listener {
     }
 
     /// Answers with these replies in turn; the last one again and again.
-    pub(super) async fn replying(replies: Vec<Reply>) -> Self {
+    pub(crate) async fn replying(replies: Vec<Reply>) -> Self {
         Self::start(move |_, before| replies[before.min(replies.len() - 1)].clone()).await
     }
 
-    pub(super) fn received(&self) -> Vec<Received> {
+    pub(crate) fn received(&self) -> Vec<Received> {
         self.received.lock().unwrap().clone()
     }
 
-    pub(super) fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.received.lock().unwrap().len()
     }
 }
@@ -195,10 +195,10 @@ async fn read_request(stream: &mut TcpStream) -> Option<Received> {
 
 /// An observer that remembers.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Waits(Arc<Mutex<Vec<Wait>>>);
+pub(crate) struct Waits(Arc<Mutex<Vec<Wait>>>);
 
 impl Waits {
-    pub(super) fn all(&self) -> Vec<Wait> {
+    pub(crate) fn all(&self) -> Vec<Wait> {
         self.0.lock().unwrap().clone()
     }
 }
@@ -210,14 +210,14 @@ impl Observer for Waits {
 }
 
 /// What the tests speak through: a clock that runs fast, and short limits.
-pub(super) struct Setup {
-    pub(super) http: Arc<Http>,
-    pub(super) waits: Waits,
-    pub(super) cancellation: Cancellation,
+pub(crate) struct Setup {
+    pub(crate) http: Arc<Http>,
+    pub(crate) waits: Waits,
+    pub(crate) cancellation: Cancellation,
 }
 
 impl Setup {
-    pub(super) fn new(speed: f64) -> Self {
+    pub(crate) fn new(speed: f64) -> Self {
         let limits = Limits {
             request: Duration::from_millis(400),
             body: 64 * 1024,
@@ -239,14 +239,14 @@ impl Setup {
     }
 
     /// A service at this address that is signed in with a token of its own.
-    pub(super) fn service(&self, url: &str) -> Service {
+    pub(crate) fn service(&self, url: &str) -> Service {
         let tokens = Tokens::new(&self.http, "https://login.microsoftonline.com").unwrap();
         let identity = Identity::Token("a-token".to_owned().into());
         Service::new(&tokens, &identity, &Endpoint::own(url), "the test service").unwrap()
     }
 
     /// A service at this address that asks an authority for its tokens.
-    pub(super) fn signed_in(&self, authority: &str, url: &str) -> Service {
+    pub(crate) fn signed_in(&self, authority: &str, url: &str) -> Service {
         let tokens = Tokens::new(&self.http, authority).unwrap();
         Service::new(
             &tokens,
@@ -258,7 +258,7 @@ impl Setup {
     }
 }
 
-pub(super) fn application() -> Identity {
+pub(crate) fn application() -> Identity {
     Identity::ClientSecret {
         tenant: "contoso.onmicrosoft.com".to_owned(),
         client: "0f0f0f0f-0000-4000-8000-000000000000".to_owned(),
@@ -267,7 +267,7 @@ pub(super) fn application() -> Identity {
 }
 
 /// An authority that hands out `token-1`, `token-2`, … for so many seconds.
-pub(super) async fn authority(expires_in: u64) -> Listener {
+pub(crate) async fn authority(expires_in: u64) -> Listener {
     Listener::start(move |_, before| {
         let token = format!("token-{}", before + 1);
         let body = format!(

@@ -1,12 +1,14 @@
 //! One pass over the changes of a phase: side by side, each after those it follows, a launch after
 //! the one whose acceptance it awaits.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use serde_json::Value;
 use tokio::sync::Notify;
 
 use super::apply::{Place, launch, set};
+use super::edits::{self, FirstSeen};
 use super::event::seconds;
 use super::{Action, Change, EventKind, Executor, Failure, FailureKind, Phase, Step};
 use crate::journal::{LaunchOutcome, LaunchState};
@@ -15,8 +17,19 @@ use crate::journal::{LaunchOutcome, LaunchState};
 #[derive(Default)]
 struct Standing {
     open: BTreeSet<String>,
-    failed: BTreeSet<String>,
+    /// Those that failed, and whether another pass may help.
+    failed: BTreeMap<String, bool>,
     freed: BTreeSet<String>,
+}
+
+/// What a pass goes by.
+pub(super) struct Pass<'a> {
+    /// What the first survey of this process found.
+    pub(super) first_seen: &'a FirstSeen,
+    /// The changes that failed for good in earlier passes.
+    pub(super) failed: &'a BTreeMap<String, Failure>,
+    /// Is it the last one that may apply changes?
+    pub(super) is_last: bool,
 }
 
 /// Whether a change may begin.
@@ -24,7 +37,7 @@ enum Turn {
     Now,
     Later,
     /// Never in this pass; why.
-    Never(String),
+    Never(Failure),
 }
 
 impl Executor {
@@ -35,7 +48,7 @@ impl Executor {
         step: &Step,
         phase: &Phase,
         changes: Vec<Change>,
-        last: bool,
+        pass: &Pass<'_>,
     ) -> Vec<(Change, Result<(), Failure>)> {
         let accepted = Notify::new();
         let place = Place {
@@ -45,6 +58,8 @@ impl Executor {
         };
         let mut standing = Standing {
             open: changes.iter().map(|change| change.key.clone()).collect(),
+            // What has failed for good in an earlier pass is not tried again.
+            failed: pass.failed.keys().map(|key| (key.clone(), false)).collect(),
             ..Standing::default()
         };
         let mut queue = changes;
@@ -55,14 +70,14 @@ impl Executor {
             let mut held_back = Vec::new();
             for change in std::mem::take(&mut queue) {
                 match self.turn(&change, &standing) {
-                    Turn::Never(why) => {
+                    Turn::Never(failure) => {
                         standing.open.remove(&change.key);
-                        standing.failed.insert(change.key.clone());
-                        results.push((change, Err(Failure::failed(why))));
+                        standing.failed.insert(change.key.clone(), failure.passing);
+                        results.push((change, Err(failure)));
                     }
                     Turn::Now if !stopping && running.len() < step.concurrency => {
                         running.push(async move {
-                            let result = self.apply(place, &change, last).await;
+                            let result = self.apply(place, &change, pass).await;
                             (change, result)
                         });
                     }
@@ -84,7 +99,7 @@ impl Executor {
             };
             standing.open.remove(&change.key);
             if let Err(failure) = &result {
-                standing.failed.insert(change.key.clone());
+                standing.failed.insert(change.key.clone(), failure.passing);
                 stopping |= failure.ends_the_run();
             }
             stopping |= self.context.cancellation.asked();
@@ -97,12 +112,15 @@ impl Executor {
     fn turn(&self, change: &Change, standing: &Standing) -> Turn {
         let is_open =
             |key: &str| standing.open.contains(key) && !standing.freed.contains(&change.key);
-        if let Some(first) = change
+        let failed = change
             .follows
             .iter()
-            .find(|key| standing.failed.contains(*key))
-        {
-            return Turn::Never(format!("not begun: it follows {first}, which failed"));
+            .find_map(|key| standing.failed.get_key_value(key));
+        if let Some((first, passing)) = failed {
+            return Turn::Never(not_begun(
+                format!("it follows {first}, which failed"),
+                *passing,
+            ));
         }
         if change.follows.iter().any(|key| is_open(key)) {
             return Turn::Later;
@@ -115,8 +133,8 @@ impl Executor {
         };
         if launch(first).is_some_and(|launch| launch.handle().is_some()) {
             Turn::Now
-        } else if standing.failed.contains(first) {
-            Turn::Never(format!("not begun: {first} was not accepted"))
+        } else if let Some(passing) = standing.failed.get(first) {
+            Turn::Never(not_begun(format!("{first} was not accepted"), *passing))
         } else if is_open(first) {
             Turn::Later
         } else {
@@ -124,7 +142,12 @@ impl Executor {
         }
     }
 
-    async fn apply(&self, place: Place<'_>, change: &Change, last: bool) -> Result<(), Failure> {
+    async fn apply(
+        &self,
+        place: Place<'_>,
+        change: &Change,
+        pass: &Pass<'_>,
+    ) -> Result<(), Failure> {
         let narrator = &self.context.narrator;
         let began = self.context.clock.elapsed();
         narrator.tell(EventKind::ChangeBegan {
@@ -134,7 +157,9 @@ impl Executor {
             name: change.name.clone(),
             kind: change.kind(),
         });
-        let result = self.apply_kind(place, change).await;
+        let result = self
+            .apply_kind(place, change, pass.first_seen.of(&change.key))
+            .await;
         match &result {
             Ok(()) => narrator.tell(EventKind::ChangeDone {
                 step: place.step.to_owned(),
@@ -153,22 +178,29 @@ impl Executor {
                 name: change.name.clone(),
                 message: failure.message.clone(),
                 help: failure.help.clone(),
-                again: failure.passing && !failure.ends_the_run() && !last,
+                again: failure.passing && !failure.ends_the_run() && !pass.is_last,
             }),
         }
         result
     }
 
-    async fn apply_kind(&self, place: Place<'_>, change: &Change) -> Result<(), Failure> {
+    async fn apply_kind(
+        &self,
+        place: Place<'_>,
+        change: &Change,
+        first_seen: Option<&Value>,
+    ) -> Result<(), Failure> {
         if change.is_destructive() && !self.confirmed.contains(&change.key) {
             return Err(unconfirmed(change));
         }
+        edits::guard(&self.context, place, change, first_seen).await?;
         match &change.action {
             Action::Set(set) => set::apply(&self.context, place, change, set.as_ref()).await,
             Action::Remove {
                 set,
                 seal,
                 captured,
+                ..
             } => {
                 self.require_captured(seal, captured)?;
                 set::apply(&self.context, place, change, set.as_ref()).await
@@ -204,6 +236,15 @@ fn stands(launch: &LaunchState) -> bool {
         launch.outcome(),
         Some(LaunchOutcome::Failed | LaunchOutcome::Absent)
     )
+}
+
+/// A change that does not begin because of another one's failure; it may begin in another pass where
+/// that one may.
+fn not_begun(why: String, passing: bool) -> Failure {
+    Failure {
+        passing,
+        ..Failure::failed(format!("not begun: {why}"))
+    }
 }
 
 fn unconfirmed(change: &Change) -> Failure {

@@ -40,6 +40,8 @@ pub enum Action {
         seal: &'static str,
         /// The key of the capture in that seal.
         captured: String,
+        /// The compared fields as the seal holds them: what is removed is what was recorded.
+        sealed: Value,
     },
     /// A long-running operation at the service, requested once.
     Launch(Arc<dyn Launch>),
@@ -152,6 +154,13 @@ pub trait Set: Send + Sync {
     /// Asks how the operation that the write began is doing.
     async fn poll(&self, _operation: &Value) -> Result<Progress, Failure> {
         Ok(Progress::Succeeded(Value::Null))
+    }
+
+    /// Does only a person, beside this run, write this member of the compared fields? False for what
+    /// the service moves by itself, such as the state of a flow: another value of it than this run
+    /// left is then not taken for an edit of a person.
+    fn only_people_write(&self, _member: &str) -> bool {
+        true
     }
 
     /// How long the service may take, after a good answer, until reading shows the change.

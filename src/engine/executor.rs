@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 
+use super::converging::{Converged, also_failed, together};
 use super::event::seconds;
 use super::{Context, EventKind, Failure, FailureKind, Known, Phase, Step, Work};
 use crate::journal::{
@@ -57,7 +59,8 @@ impl Executor {
             let result = AssertUnwindSafe(self.run_step(step)).catch_unwind().await;
             let result = result.unwrap_or_else(|panic| Err(defect(&panic)));
             if let Err(failure) = result {
-                return Err(self.step_failed(step, failure).await);
+                let failure = self.step_failed(step, failure).await;
+                return Err(self.with_steps_not_begun(step, failure));
             }
             if self.until.as_deref() == Some(step.name) {
                 return Ok(Outcome::Stopped);
@@ -68,6 +71,34 @@ impl Executor {
             .append(Record::from(Finished {}))
             .await?;
         Ok(Outcome::Finished)
+    }
+
+    /// A later step may need what failed, and none is known not to: none begins, and nothing more is
+    /// deleted. The message names them.
+    fn with_steps_not_begun(&self, step: &Step, failure: Failure) -> Failure {
+        let is_open = matches!(failure.kind, FailureKind::Failed | FailureKind::NotAllowed);
+        if !is_open || self.until.as_deref() == Some(step.name) {
+            return failure;
+        }
+        let later = self
+            .steps
+            .iter()
+            .skip_while(|later| later.name != step.name);
+        let names: Vec<&str> = later
+            .skip(1)
+            .filter(|later| later.skip.is_none())
+            .map(|later| later.name)
+            .collect();
+        if names.is_empty() {
+            return failure;
+        }
+        let message = format!(
+            "{}\nsteps not begun, because {} comes first: {}",
+            failure.message,
+            step.name,
+            names.join(", ")
+        );
+        Failure { message, ..failure }
     }
 
     async fn run_step(&self, step: &Step) -> Result<(), Failure> {
@@ -82,40 +113,81 @@ impl Executor {
                 step: step.name.to_owned(),
             }))
             .await?;
-        let mut changes = 0;
+        let mut progress = Progress::default();
         let outcome = if step.skip.is_some() {
             StepOutcome::Skipped
         } else {
             for phase in &step.phases {
-                changes += self
-                    .run_phase(step, phase)
-                    .await
-                    .map_err(|failure| failure.during(format!("{}/{}", step.name, phase.name)))?;
+                if let Err(failure) = self.run_next(step, phase, &mut progress).await {
+                    return Err(also_failed(failure, &progress.failures));
+                }
             }
-            StepOutcome::Done
+            progress.outcome()
         };
+        let note = progress.not_begun().or_else(|| step.skip.clone());
+        self.end_step(step, outcome, note, progress.changes, began)
+            .await?;
+        progress.into_failure().map_or(Ok(()), Err)
+    }
+
+    /// Runs a phase unless an earlier one that it needs has failed.
+    async fn run_next(
+        &self,
+        step: &Step,
+        phase: &Phase,
+        progress: &mut Progress,
+    ) -> Result<(), Failure> {
+        if progress.stops(phase) {
+            progress.not_begun.push(phase.name);
+            return Ok(());
+        }
+        let place = format!("{}/{}", step.name, phase.name);
+        let converged = self
+            .run_phase(step, phase)
+            .await
+            .map_err(|failure| failure.during(&place))?;
+        progress.changes += converged.applied;
+        if converged.failures.is_empty() {
+            return Ok(());
+        }
+        progress.failed.push(phase.name);
+        let failures = converged.failures.into_iter();
+        let failure = together(failures.map(|(_, failure)| failure).collect());
+        progress.failures.push(failure.during(&place));
+        Ok(())
+    }
+
+    async fn end_step(
+        &self,
+        step: &Step,
+        outcome: StepOutcome,
+        note: Option<String>,
+        changes: usize,
+        began: Duration,
+    ) -> Result<(), Failure> {
         self.context
             .journal
             .append(Record::from(StepEnded {
                 step: step.name.to_owned(),
                 outcome,
-                note: step.skip.clone(),
+                note: note.clone(),
             }))
             .await?;
-        narrator.tell(EventKind::StepEnded {
+        self.context.narrator.tell(EventKind::StepEnded {
             step: step.name.to_owned(),
             outcome,
-            note: step.skip.clone(),
+            note,
             changes,
             elapsed: seconds(self.context.clock.elapsed().saturating_sub(began)),
         });
         Ok(())
     }
 
-    /// Records that a step failed. The failure itself is what the run ends with, whatever becomes
-    /// of the record.
+    /// Records that a step failed at once, where its phases have not recorded why. The failure
+    /// itself is what the run ends with, whatever becomes of the record.
     async fn step_failed(&self, step: &Step, failure: Failure) -> Failure {
-        if failure.kind == FailureKind::Failed {
+        let has_ended = self.context.journal.state().running.is_none();
+        if failure.kind == FailureKind::Failed && !has_ended {
             let record = Record::from(Failed {
                 step: step.name.to_owned(),
                 phase: None,
@@ -130,8 +202,8 @@ impl Executor {
         failure
     }
 
-    /// Takes a phase to its end; returns how many changes were applied.
-    async fn run_phase(&self, step: &Step, phase: &Phase) -> Result<usize, Failure> {
+    /// Takes a phase as far as it comes. What stays open is recorded, change by change.
+    async fn run_phase(&self, step: &Step, phase: &Phase) -> Result<Converged, Failure> {
         self.context.may_begin()?;
         let narrator = &self.context.narrator;
         let (step_name, phase_name) = (step.name.to_owned(), phase.name.to_owned());
@@ -144,22 +216,91 @@ impl Executor {
             phase: phase_name.clone(),
         });
         self.context.journal.append(begun).await?;
-        let (passes, changes) = match &phase.work {
-            Work::Capture(capture) => (1, self.capture(step, capture.as_ref()).await?),
+        let converged = match &phase.work {
+            Work::Capture(capture) => Converged {
+                passes: 1,
+                applied: self.capture(step, capture.as_ref()).await?,
+                failures: Vec::new(),
+            },
             Work::Changes(survey) => self.converge(step, phase, survey.as_ref()).await?,
         };
-        let ended = Record::from(PhaseEnded {
-            step: step_name,
-            phase: phase_name,
-            passes,
-            changes,
+        let failed = converged.failures.iter().map(|(key, failure)| {
+            Record::from(Failed {
+                step: step_name.clone(),
+                phase: Some(phase_name.clone()),
+                key: Some(key.clone()),
+                message: failure.message.clone(),
+                help: failure.help.clone(),
+            })
         });
-        self.context.journal.append(ended).await?;
-        Ok(changes)
+        let mut records: Vec<Record> = failed.collect();
+        if records.is_empty() {
+            records.push(Record::from(PhaseEnded {
+                step: step_name.clone(),
+                phase: phase_name.clone(),
+                passes: converged.passes,
+                changes: converged.applied,
+            }));
+        }
+        self.context.journal.append_all(records).await?;
+        Ok(converged)
     }
 
     pub(super) fn known(&self) -> Known {
         Known::from_journal(self.context.journal.state())
+    }
+}
+
+/// How far a step has come, phase by phase.
+#[derive(Default)]
+struct Progress {
+    /// How many changes were applied.
+    changes: usize,
+    /// What failed, a failure for each phase.
+    failures: Vec<Failure>,
+    /// The phases in which something failed.
+    failed: Vec<&'static str>,
+    /// The phases that were not begun, because they need one that failed.
+    not_begun: Vec<&'static str>,
+}
+
+impl Progress {
+    /// Does this phase need one that failed or was not begun?
+    fn stops(&self, phase: &Phase) -> bool {
+        let mut missing = self.failed.iter().chain(&self.not_begun);
+        missing.any(|missing| !phase.independent_of.contains(missing))
+    }
+
+    fn outcome(&self) -> StepOutcome {
+        if self.failures.is_empty() {
+            StepOutcome::Done
+        } else {
+            StepOutcome::Failed
+        }
+    }
+
+    /// The phases that were not begun, in words.
+    fn not_begun(&self) -> Option<String> {
+        (!self.not_begun.is_empty()).then(|| {
+            format!(
+                "not begun, because it needs {}: {}",
+                self.failed.join(", "),
+                self.not_begun.join(", ")
+            )
+        })
+    }
+
+    /// Everything that failed, as one failure.
+    fn into_failure(self) -> Option<Failure> {
+        if self.failures.is_empty() {
+            return None;
+        }
+        let not_begun = self.not_begun();
+        let mut failure = together(self.failures);
+        if let Some(not_begun) = not_begun {
+            failure.message = format!("{}\n{not_begun}", failure.message);
+        }
+        Some(failure)
     }
 }
 

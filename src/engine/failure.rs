@@ -20,6 +20,8 @@ pub struct Failure {
     pub help: Option<String>,
     /// May the same be tried again in a later pass with hope of another answer?
     pub passing: bool,
+    /// What ends with it.
+    pub scope: Scope,
     /// The places of a file that it is about, each with what is wrong there; the message says the
     /// same in text.
     pub marks: Vec<Mark>,
@@ -48,6 +50,15 @@ pub struct Mark {
     pub help: Option<String>,
 }
 
+/// What a failure ends.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Scope {
+    /// The change that failed and what depends on it: the other changes of its phase go on.
+    Change,
+    /// The whole run, at once: the service or the program itself cannot go on.
+    Run,
+}
+
 /// The endings that are not success. Each has an exit code of its own.
 #[derive(Clone, Copy, Debug, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -74,11 +85,17 @@ impl Failure {
     /// A failure of this kind with its message.
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
         let passing = matches!(kind, FailureKind::Failed | FailureKind::Temporary);
+        let scope = if kind == FailureKind::Failed {
+            Scope::Change
+        } else {
+            Scope::Run
+        };
         Self {
             kind,
             message: message.into(),
             help: None,
             passing,
+            scope,
             marks: Vec::new(),
         }
     }
@@ -131,9 +148,16 @@ impl Failure {
         self
     }
 
+    /// The same failure, of one change alone.
+    #[must_use]
+    pub fn of_one_change(mut self) -> Self {
+        self.scope = Scope::Change;
+        self
+    }
+
     /// Must the whole run end with it at once, whatever else could still be tried?
     pub fn ends_the_run(&self) -> bool {
-        !matches!(self.kind, FailureKind::Failed)
+        self.scope == Scope::Run
     }
 }
 
@@ -163,6 +187,7 @@ impl From<JournalError> for Failure {
             _ => FailureKind::Failed,
         };
         let mut failure = Self::new(kind, error.to_string()).lasting();
+        failure.scope = Scope::Run;
         failure.help = Some(error.help());
         failure
     }

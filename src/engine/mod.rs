@@ -13,6 +13,7 @@
 //! executor.rs  the run: every step, every phase
 //! capturing.rs converging.rs manual.rs applying.rs
 //!              its parts: a capture, a phase to its fixpoint, what a person does, one pass
+//! edits.rs     what a person wrote meanwhile is not overwritten
 //! apply/       one file a kind of change: set (and remove), launch
 //! context.rs   what all of these carry: journal, clock, cancellation, events
 //! event.rs     what a reporter hears
@@ -25,6 +26,7 @@ mod capturing;
 mod change;
 mod context;
 mod converging;
+mod edits;
 mod event;
 mod executor;
 mod failure;
@@ -42,7 +44,7 @@ pub use change::{
 pub use context::{Context, Narrator};
 pub use event::{Event, EventKind, Listener, StepLine};
 pub use executor::{Executor, Outcome};
-pub use failure::{Failure, FailureKind, Mark};
+pub use failure::{Failure, FailureKind, Mark, Scope};
 pub use known::Known;
 pub use manual::{Worksheet, proved, unreadable_evidence};
 pub use plan::{Plan, PlannedChange, PlannedStep};

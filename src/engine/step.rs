@@ -28,6 +28,9 @@ pub struct Phase {
     pub name: &'static str,
     /// What it does.
     pub work: Work,
+    /// The earlier phases of its step whose failures do not stop it, because it needs nothing of
+    /// theirs. It needs every other one.
+    pub independent_of: &'static [&'static str],
 }
 
 /// What a phase does.
@@ -44,6 +47,7 @@ impl Phase {
         Self {
             name,
             work: Work::Changes(Box::new(survey)),
+            independent_of: &[],
         }
     }
 
@@ -52,6 +56,16 @@ impl Phase {
         Self {
             name,
             work: Work::Capture(Box::new(capture)),
+            independent_of: &[],
+        }
+    }
+
+    /// The same phase, which runs also where these earlier phases of its step have failed.
+    #[must_use]
+    pub fn independent_of(self, phases: &'static [&'static str]) -> Self {
+        Self {
+            independent_of: phases,
+            ..self
         }
     }
 }

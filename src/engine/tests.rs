@@ -19,6 +19,7 @@ use crate::journal::{self, Began, Completed, Opening, Pinned, PinnedTarget, Reop
 
 mod launches;
 mod records;
+mod sets;
 
 /// What there is: switches that are on or off, and what happened to them.
 #[derive(Default)]
@@ -529,6 +530,7 @@ async fn what_was_not_confirmed_is_not_removed() {
                 set,
                 seal: "s",
                 captured: "c".to_owned(),
+                sealed: json!(false),
             };
             Ok(vec![Change {
                 key: "remove".to_owned(),

@@ -5,6 +5,7 @@
 //! Each arm looks before it changes anything: a refused record leaves the state as it was.
 
 mod changes;
+mod edits;
 mod seals;
 mod steps;
 
@@ -39,6 +40,7 @@ impl State {
             running: None,
             launches: [].into(),
             sets: [].into(),
+            edits: [].into(),
             seals: [].into(),
             abandoned: Vec::new(),
             tasks: [].into(),
@@ -124,7 +126,9 @@ impl State {
             Record::Ended(ended) => self.ended(entry, ended)?,
             Record::Verified(verified) => self.verified(entry, verified)?,
             Record::Done(done) => self.done(entry, done)?,
-            Record::Failed(failed) => self.failures.push(Stamped::new(entry, failed)),
+            Record::HumanEditDetected(edit) => self.edit_detected(entry, edit)?,
+            Record::OverwriteConfirmed(confirmed) => self.overwrite_confirmed(entry, confirmed)?,
+            Record::Failed(failed) => self.failed(entry, failed),
             Record::Waiting(waiting) => self.waits(entry, waiting),
             Record::Completed(completed) => self.completed(entry, completed)?,
             Record::Repinned(repinned) => self.repinned = Some(Stamped::new(entry, repinned)),
@@ -158,6 +162,7 @@ impl State {
             return Err(format!("the step `{step}` has not ended"));
         }
         self.reopened.push(Stamped::new(entry, reopened));
+        self.forget_values();
         self.finished = None;
         self.confirmed = None;
         Ok(())

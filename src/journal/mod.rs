@@ -60,14 +60,14 @@ pub use lock::{Holder, Lock, Occupancy, this_host};
 pub use opening::{Held, Opening, Repair, Resume, begin, exists, hold, hold_with, resume};
 pub use payload::{
     Abandoned, Began, Captured, ChangeKind, Closed, Completed, Confirmed, Cut, Done, Ended, Failed,
-    Finished, Intent, LaunchOutcome, Launched, Opened, PhaseBegan, PhaseEnded, Pinned,
-    PinnedTarget, Planned, Reopened, Repinned, RunbookChanged, SealVerified, Sealed, StepBegan,
-    StepEnded, StepOutcome, Takeover, Verified, Waiting,
+    Finished, HumanEditDetected, Intent, LaunchOutcome, Launched, Opened, OverwriteConfirmed,
+    PhaseBegan, PhaseEnded, Pinned, PinnedTarget, Planned, Reopened, Repinned, RunbookChanged,
+    SealVerified, Sealed, StepBegan, StepEnded, StepOutcome, Takeover, Verified, Waiting,
 };
 pub use record::{Entry, FORMAT, Record, RunId};
 pub use replay::{Damage, Torn};
 pub use seal::{Capture, CaptureCopy, SealSummary, read_copy};
 pub use state::{
-    CapturedRow, ChangeState, LaunchState, Manifest, PhaseState, Progress, SealState, Stamped,
-    State, StepState, TaskState,
+    CapturedRow, ChangeState, EditState, LaunchState, Manifest, PhaseState, Progress, SealState,
+    Stamped, State, StepState, TaskState,
 };

@@ -314,6 +314,35 @@ pub struct Done {
     pub observed: Value,
 }
 
+/// A value was found that neither this run wrote nor its first survey of the object showed: a
+/// person wrote it meanwhile. Nothing is written over it without an [`OverwriteConfirmed`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HumanEditDetected {
+    /// The step's name.
+    pub step: String,
+    /// The phase's name within the step.
+    pub phase: String,
+    /// The key of the change that would overwrite it.
+    pub key: String,
+    /// What a person calls that change.
+    pub name: String,
+    /// The value that this run left or surveyed, as it may be shown: secrets are fingerprints.
+    pub expected: Value,
+    /// The value that was found, in the same form.
+    pub found: Value,
+}
+
+/// A person agreed that the value that was found is overwritten or removed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OverwriteConfirmed {
+    /// The change's key.
+    pub key: String,
+    /// The value that may be overwritten; a later edit is not covered.
+    pub found: Value,
+    /// Who agreed.
+    pub who: String,
+}
+
 /// Something failed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Failed {

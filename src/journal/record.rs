@@ -9,8 +9,9 @@ use uuid::{NoContext, Uuid};
 
 use super::payload::{
     Abandoned, Began, Captured, Closed, Completed, Confirmed, Cut, Done, Ended, Failed, Finished,
-    Intent, Launched, Opened, PhaseBegan, PhaseEnded, Planned, Reopened, Repinned, RunbookChanged,
-    SealVerified, Sealed, StepBegan, StepEnded, Takeover, Verified, Waiting,
+    HumanEditDetected, Intent, Launched, Opened, OverwriteConfirmed, PhaseBegan, PhaseEnded,
+    Planned, Reopened, Repinned, RunbookChanged, SealVerified, Sealed, StepBegan, StepEnded,
+    Takeover, Verified, Waiting,
 };
 
 /// The format this program writes. A file of a higher one is read and never written.
@@ -135,6 +136,10 @@ records! {
     "verified" Verified,
     /// A set or a removal was applied and read back.
     "done" Done,
+    /// A person edited an object after this run surveyed it; the run does not overwrite that.
+    "human-edit-detected" HumanEditDetected,
+    /// A person agreed that such an edit is overwritten.
+    "overwrite-confirmed" OverwriteConfirmed,
     /// Something failed.
     "failed" Failed,
     /// A manual task waits for a person.

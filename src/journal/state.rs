@@ -11,8 +11,9 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::payload::{
-    Began, Closed, Completed, Confirmed, Done, Ended, Failed, Intent, LaunchOutcome, Launched,
-    Opened, Reopened, Repinned, StepOutcome, Verified, Waiting,
+    Began, Closed, Completed, Confirmed, Done, Ended, Failed, HumanEditDetected, Intent,
+    LaunchOutcome, Launched, Opened, OverwriteConfirmed, Reopened, Repinned, StepOutcome, Verified,
+    Waiting,
 };
 use super::record::{Entry, RunId};
 
@@ -85,6 +86,9 @@ pub struct State {
     pub launches: BTreeMap<Arc<str>, Arc<LaunchState>>,
     /// The sets, removals and asks, by key.
     pub sets: BTreeMap<Arc<str>, Arc<ChangeState>>,
+    /// The edits of people that were found and are not settled, by the key of the change that would
+    /// overwrite them. An edit is settled when its phase ends.
+    pub edits: BTreeMap<Arc<str>, EditState>,
     /// The seals, by name.
     pub seals: BTreeMap<Arc<str>, Arc<SealState>>,
     /// The names of the seals that a person gave up.
@@ -177,6 +181,18 @@ pub struct ChangeState {
     pub intent: Stamped<Intent>,
     /// What was read back after it.
     pub done: Option<Stamped<Done>>,
+    /// Every value that an intent of this key named as before or after, since the run began or steps
+    /// were last opened again. Any other value of the object is not this run's.
+    pub values: Vec<Value>,
+}
+
+/// An edit of a person that was found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EditState {
+    /// What was expected and what was found.
+    pub detected: Stamped<HumanEditDetected>,
+    /// Who agreed that it is overwritten, if anybody did.
+    pub confirmed: Option<Stamped<OverwriteConfirmed>>,
 }
 
 /// A seal, closed or on its way.
@@ -262,6 +278,11 @@ impl State {
     /// The set, removal or ask of this key.
     pub fn set(&self, key: &str) -> Option<&Arc<ChangeState>> {
         self.sets.get(key)
+    }
+
+    /// The edit that was found of the object of this change, if one is not settled.
+    pub fn edit(&self, key: &str) -> Option<&EditState> {
+        self.edits.get(key)
     }
 
     /// The seal of this name, whether it is closed or not.

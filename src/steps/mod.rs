@@ -13,9 +13,12 @@
 //! custom_connectors.rs  connectors that each environment knows by another identifier
 //! cure.rs         what helps against what a finished run's survey still finds
 //! seals.rs        the seals' names and what goes into them
+//! sealed_row.rs   is a row still what the seal holds?
+//! service_fields.rs
+//!                 compared fields that the service itself moves
 //! names.rs        IOM's tables and columns: defaults or overrides, checked against metadata
 //! graph.rs        an orchestration's JSON: slots found by GUID, edited in place
-//! flows.rs        cloud flows: which are whose, which call which, why one will not turn on
+//! flows.rs        cloud flows: which are whose, which call which
 //! connections.rs  which connection and which owner a reference shall have
 //! probes/         could a run succeed? is the target usable now? reads only
 //! summary.rs      what a run did, in figures, told from its journal
@@ -43,7 +46,9 @@ mod reconfigure_dual_write;
 mod refresh;
 mod reinstall_providers;
 mod restore_provider_actions;
+mod sealed_row;
 mod seals;
+mod service_fields;
 mod summary;
 mod tenant_set;
 mod view;

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::Refresh;
-use super::flows::refused;
-use crate::clients::{Condition, Error, Row};
+use super::service_fields;
+use crate::clients::{Condition, DataverseWriter, Error, Row};
 use crate::engine::{
     Failure, Found, Launch, Progress, Reading, Repeat, Set, Started, Verdict, WriteError, Written,
 };
@@ -60,17 +60,29 @@ impl<P: Fn(Option<&Row>) -> Reading + Send + Sync + 'static> RowReader<P> {
 #[async_trait]
 impl<P: Fn(Option<&Row>) -> Reading + Send + Sync> Reader for RowReader<P> {
     async fn read(&self) -> Result<Reading, Failure> {
-        let row = self
-            .refresh
-            .target
-            .get(&self.entity_set, self.id, &[])
-            .await?;
-        let reading = (self.project)(row.as_ref());
-        Ok(Reading {
-            etag: row.and_then(|row| row.etag),
-            ..reading
-        })
+        read_row(
+            &self.refresh.target,
+            &self.entity_set,
+            self.id,
+            &self.project,
+        )
+        .await
     }
+}
+
+/// Reads one row: its compared fields, and the version that a write must name.
+async fn read_row(
+    target: &DataverseWriter,
+    entity_set: &str,
+    id: Uuid,
+    project: impl Fn(Option<&Row>) -> Reading,
+) -> Result<Reading, Failure> {
+    let row = target.get(entity_set, id, &[]).await?;
+    let reading = project(row.as_ref());
+    Ok(Reading {
+        etag: row.and_then(|row| row.etag),
+        ..reading
+    })
 }
 
 /// One write to the target's Web API, ready to send.
@@ -126,11 +138,11 @@ where
     }
 
     async fn write(&self, reading: &Reading) -> Result<Written, WriteError> {
-        let request = (self.request)(reading).map_err(WriteError::Refused)?;
-        send(&self.refresh, &request, reading.etag.as_deref())
-            .await
-            .map_err(refused)?;
-        Ok(Written::default())
+        write_read(&self.refresh.target, &self.request, reading).await
+    }
+
+    fn only_people_write(&self, member: &str) -> bool {
+        service_fields::only_people_write(member)
     }
 
     fn patience(&self) -> Duration {
@@ -138,9 +150,28 @@ where
     }
 }
 
+/// Writes what was read: with the version that was read.
+async fn write_read(
+    target: &DataverseWriter,
+    request: impl Fn(&Reading) -> Result<Request, Failure>,
+    reading: &Reading,
+) -> Result<Written, WriteError> {
+    let request = request(reading).map_err(WriteError::Refused)?;
+    send_to(target, &request, reading.etag.as_deref()).await?;
+    Ok(Written::default())
+}
+
 /// Sends one request to the target's Web API. Takes the version that was read, if any.
 pub(super) async fn send(
     refresh: &Refresh,
+    request: &Request,
+    etag: Option<&str>,
+) -> Result<Option<String>, Error> {
+    send_to(&refresh.target, request, etag).await
+}
+
+async fn send_to(
+    target: &DataverseWriter,
     request: &Request,
     etag: Option<&str>,
 ) -> Result<Option<String>, Error> {
@@ -153,8 +184,8 @@ pub(super) async fn send(
         _ => Condition::None,
     };
     let method = request.method.to_string();
-    let acting = request.acting_as.map(|user| refresh.target.acting_as(user));
-    let target = acting.as_ref().unwrap_or(&refresh.target);
+    let acting = request.acting_as.map(|user| target.acting_as(user));
+    let target = acting.as_ref().unwrap_or(target);
     let written = target
         .send(&method, &request.path, request.body.as_deref(), condition)
         .await?;
@@ -188,7 +219,9 @@ where
     async fn request(&self) -> Result<Started, WriteError> {
         let reading = self.reader.read().await.map_err(WriteError::Refused)?;
         let request = (self.request)(&reading).map_err(WriteError::Refused)?;
-        let service_date = send(&self.refresh, &request, None).await.map_err(refused)?;
+        let service_date = send(&self.refresh, &request, None)
+            .await
+            .map_err(WriteError::from)?;
         Ok(Started {
             handle: json!({ "requested": request.path }),
             service_date,
@@ -228,5 +261,51 @@ where
 
     fn patience(&self) -> Duration {
         self.timeout
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clients::testing::{Listener, Reply, Setup};
+
+    /// The write of a set, a removal included, names the version that the reading gave, and a reply
+    /// of 412 leads to another reading.
+    #[tokio::test]
+    async fn a_write_names_the_version_that_was_read() {
+        let id = Uuid::from_u128(1);
+        let row = |etag: &str, value: &str| {
+            let row = json!({ "@odata.etag": etag, "valueid": id, "value": value });
+            Reply::json(200, row)
+        };
+        let moved = r#"{"error":{"code":"0x80060882","message":"no"}}"#;
+        let listener = Listener::replying(vec![
+            row("W/\"7\"", "one"),
+            Reply::json(412, moved),
+            row("W/\"8\"", "one"),
+            Reply::json(204, ""),
+        ])
+        .await;
+        let setup = Setup::new(1_000.0);
+        let target = DataverseWriter::new(setup.service(&listener.url));
+        let project = |row: Option<&Row>| {
+            Reading::of(json!({ "value": row.and_then(|row| row.string("value")) }))
+        };
+        let delete = Request {
+            method: Method::Delete,
+            path: format!("values({id})"),
+            body: None,
+            creates: false,
+            acting_as: Some(Uuid::from_u128(9)),
+        };
+        let patch = Request::patch("values", id, &json!({ "value": "two" }));
+        for (request, etag, is_moved) in [(patch, "W/\"7\"", true), (delete, "W/\"8\"", false)] {
+            let reading = read_row(&target, "values", id, project).await.unwrap();
+            assert_eq!(reading.value, json!({ "value": "one" }));
+            let result = write_read(&target, |_| Ok(request.clone()), &reading).await;
+            assert_eq!(matches!(result, Err(WriteError::Moved(_))), is_moved);
+            let sent = listener.received().pop().unwrap();
+            assert_eq!(sent.header("if-match"), Some(etag), "{}", sent.method);
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Map, Value, json};
 
-use crate::harness::{Answer, Stage, World};
+use crate::harness::{Answer, Stage, Tenant, World, is};
 
 /// A change of the tenant, as somebody else would have made it: objects put, and keys taken away.
 #[derive(Default)]
@@ -117,4 +117,123 @@ pub(crate) fn names(findings: &[Value], probe: &str, read: &str) -> bool {
     }) && findings
         .iter()
         .any(|finding| holds(finding, "probe", probe) && holds(finding, "read", read))
+}
+
+/// The same tenant again, without faults, after somebody has changed an object while the program was
+/// not running.
+fn edited(stage: &Stage, mut tenant: Tenant, key: &str, column: &str, value: &str) -> Tenant {
+    tenant.kill();
+    let mut object = stage.world().objects[key].clone();
+    object[column] = value.into();
+    stage.edit_world(&Map::from_iter([(key.to_owned(), object)]));
+    stage.tenant(&[])
+}
+
+/// How often a request was sent, whatever it was answered with.
+fn attempts(world: &World, method: &str, path: &str) -> usize {
+    let fits = |request: &&Value| {
+        request["method"] == method
+            && request["path"]
+                .as_str()
+                .is_some_and(|found| found.contains(path))
+    };
+    world.requests.iter().filter(fits).count()
+}
+
+/// Runs on after an edit: twice it is left as it is, with both values and the flag shown, and a
+/// wrong flag begins nothing; with the flag the run reaches its end.
+fn is_left_until_confirmed(stage: &Stage, key: &str, shown: [&str; 2], is_left: impl Fn(&World)) {
+    for _ in 0..2 {
+        let answer = stage.run().exits(1);
+        for part in shown {
+            assert!(answer.stderr.contains(part), "{part}: {}", answer.stderr);
+        }
+        let flag = format!("--confirm-overwrite '{key}'");
+        assert!(answer.stderr.contains(&flag), "{}", answer.stderr);
+        is_left(&stage.world());
+    }
+    let writes = stage.world().writes().len();
+    let wrong = stage
+        .call(&["run", "rehearsal.yaml", "--confirm-overwrite", "another"])
+        .exits(5);
+    assert!(wrong.stderr.contains(key), "{}", wrong.stderr);
+    assert_eq!(stage.world().writes().len(), writes);
+    is_left(&stage.world());
+    let confirmed = ["run", "rehearsal.yaml", "--confirm-overwrite", key];
+    drop(stage.call(&confirmed).exits(0));
+    let records = stage.records();
+    let confirmation = records
+        .iter()
+        .find(|record| is(record, "overwrite-confirmed", "key", key));
+    assert_eq!(
+        confirmation.expect("it is recorded")["data"]["who"],
+        "tester"
+    );
+    crate::thin_line::the_world_is_right(&stage.world());
+}
+
+/// A change that is forbidden ends with 4 after one attempt, with what to do; the other changes are
+/// done, and nothing that comes later. Then somebody types a parameter that the run had set.
+#[test]
+fn a_parameter_that_somebody_typed_during_the_run_is_overwritten_only_once_that_is_confirmed() {
+    let stage = Stage::new();
+    let connect = "msdyn_iomproviderconnectionreferences(";
+    let tenant = stage.tenant(&[&format!("refuse=403:PATCH */{connect}*")]);
+    let answer = stage.run().exits(4);
+    let world = stage.world();
+    assert_eq!(attempts(&world, "PATCH", connect), 1, "it is tried once");
+    assert_eq!(world.heard("PATCH", "msdyn_iomproviderparameters("), 1);
+    for part in [
+        "reinstall-providers/connections",
+        "help: ",
+        "permission",
+        "not begun, because it needs connections: activate-connections, activate",
+        "restore-provider-actions",
+    ] {
+        assert!(answer.stderr.contains(part), "{part}: {}", answer.stderr);
+    }
+    assert_eq!(attempts(&world, "POST", "ActivateProvider"), 0);
+
+    let table = "msdyn_iomproviderparameter";
+    let value = world.seeded("target", table)[0]["msdyn_value"].clone();
+    let row = row(
+        &world,
+        "target",
+        table,
+        "msdyn_value",
+        value.as_str().unwrap_or_default(),
+    );
+    let _tenant = edited(&stage, tenant, &row, "msdyn_value", "typed by a person");
+    let typed = iomcopy::text::fingerprint("typed by a person");
+    let set = iomcopy::text::fingerprint(value.as_str().unwrap_or_default());
+    let key = "provider/new/msdyn_bigcommerce/parameter/msdyn_storehash";
+    is_left_until_confirmed(&stage, key, [&typed, &set], |world| {
+        assert_eq!(world.objects[&row]["msdyn_value"], "typed by a person");
+    });
+}
+
+/// A provider that somebody renamed after it was recorded is not deleted.
+#[test]
+fn a_provider_that_somebody_edited_after_its_capture_is_deleted_only_once_that_is_confirmed() {
+    let stage = Stage::new();
+    let providers = "msdyn_iomproviders(";
+    let tenant = stage.tenant(&[&format!("refuse=403:DELETE */{providers}*")]);
+    drop(stage.run().exits(4));
+    let world = stage.world();
+    assert_eq!(attempts(&world, "DELETE", providers), 1, "it is tried once");
+    let table = "msdyn_iomprovider";
+    let name = world.rows(table)[0]["msdyn_name"].clone();
+    let name = name.as_str().unwrap_or_default();
+    let row = row(&world, "target", table, "msdyn_name", name);
+    let _tenant = edited(&stage, tenant, &row, "msdyn_name", "Renamed by a person");
+    let id = row.rsplit('/').next().unwrap_or_default();
+    let key = format!("provider/{id}/delete");
+    is_left_until_confirmed(&stage, &key, [name, "Renamed by a person"], |world| {
+        assert!(world.objects.contains_key(&row));
+        assert_eq!(
+            attempts(world, "DELETE", providers),
+            1,
+            "none since the first"
+        );
+    });
 }

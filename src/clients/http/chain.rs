@@ -277,6 +277,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_challenge_is_explained_whatever_the_body_says() {
+        let setup = Setup::new(FAST);
+        let challenge = r#"Bearer error="insufficient_claims", claims="e30=""#;
+        let body = r#"{"error":{"code":"Unauthorized","message":"Continuous access evaluation resulted in challenge"}}"#;
+        let reply = Reply::json(401, body).with("www-authenticate", challenge);
+        let listener = Listener::replying(vec![reply]).await;
+        let authority = authority(3_600).await;
+        let service = setup.signed_in(&authority.url, &listener.url);
+        let error = service.send(&patch()).await.unwrap_err();
+        assert!(error.message.contains("resulted in challenge"), "{error}");
+        assert!(error.help.unwrap().contains("conditional access"));
+    }
+
+    #[tokio::test]
     async fn a_redirect_is_not_followed() {
         let setup = Setup::new(FAST);
         let thief = Listener::replying(vec![ok()]).await;

@@ -36,10 +36,13 @@ pub(crate) struct Told {
 pub(super) fn refusal(response: &Response, kind: ErrorKind) -> Error {
     let body = response.maybe_value();
     let mut told = Told::read(body.as_ref(), response.body());
-    if let Some(challenge) = response.header("www-authenticate")
-        && response.body().is_empty()
-    {
-        challenge.clone_into(&mut told.message);
+    if let Some(challenge) = response.header("www-authenticate") {
+        if response.body().is_empty() {
+            challenge.clone_into(&mut told.message);
+        } else if challenge.contains("insufficient_claims") {
+            // Continuous access evaluation: the header says what is missing, whatever the body says.
+            told.message = format!("{} ({challenge})", told.message);
+        }
     }
     let is_busy = told.code.as_deref() == Some("OperationNotStartable");
     let kind = match kind {

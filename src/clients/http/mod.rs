@@ -8,7 +8,8 @@
 //! - `send`: one attempt on the wire.
 //! - [`origin`]: the one function through which every address and every link passes.
 //! - `request`, `response`, `paging`: what goes out, what comes back, and page after page of it.
-//! - `error_body`, `remedies`: what a service says when it refuses, and what to do about it.
+//! - `error_body`, `refusals`, `remedies`: what a service says when it refuses, whether repeating
+//!   helps, and what to do about it.
 //! - `measure`: what reading an answer would cost, before it is read.
 //! - [`observer`]: who hears of each wait.
 
@@ -19,6 +20,7 @@ mod measure;
 mod observer;
 mod origin;
 mod paging;
+mod refusals;
 mod remedies;
 mod request;
 mod response;
@@ -36,6 +38,7 @@ pub use service::{Endpoint, Service};
 pub(crate) use error_body::{Told, WEB_PAGE};
 pub(crate) use origin::is_machines_own;
 pub(crate) use paging::Pages;
+pub(crate) use refusals::is_retryable;
 pub(crate) use request::{Method, Request};
 pub(crate) use response::Response;
 pub(crate) use retry::{Backoff, DISTRUSTED, is_distrusted, retry_after};

@@ -1,74 +1,12 @@
 //! What a person can do about a refusal, by the service's code. Only where the code leaves no doubt.
+//! The codes of refused requests are in `refusals`, these are the sign-in's and the words'.
 
 use super::error_body::Told;
+use super::refusals;
 use crate::clients::error::ErrorKind;
 
-/// Codes and remedies. Dataverse's names are those of its published error codes; the sign-in
-/// service's are in Microsoft Learn, *Microsoft Entra authentication and authorization error codes*.
-const REMEDIES: [(&str, &str); 45] = [
-    // Dataverse.
-    (
-        "0x80072560",
-        "the caller is not a user of this organization: add it as an application user; right after a copy, wait some minutes",
-    ),
-    (
-        "0x80042f09",
-        "the caller has no security role here: give it System Administrator",
-    ),
-    (
-        "0x8004a113",
-        "the environment is in administration mode and the caller is not an administrator: give it System Administrator",
-    ),
-    (
-        "0x80040220",
-        "the caller's security roles lack a privilege: give it System Administrator",
-    ),
-    (
-        "0x80048306",
-        "the caller's security roles lack a privilege: give it System Administrator",
-    ),
-    (
-        "0x80040231",
-        "the new owner lacks a privilege on this table: give the user or team a role that may read it",
-    ),
-    (
-        "0x80048340",
-        "an access team cannot own rows: name a user or an owner team",
-    ),
-    (
-        "0x8004a110",
-        "acting as another user needs the Delegate role in addition",
-    ),
-    ("0x80060466", "a flow can be changed only while it is off"),
-    (
-        "0x8004a104",
-        "the organization is disabled: look in the admin center",
-    ),
-    // The admin APIs.
-    (
-        "OperationNotStartable",
-        "wait for the running operation to end, then run again",
-    ),
-    (
-        "EnvironmentNotFound",
-        "look whether the environment's id is right and whether the caller may see it",
-    ),
-    (
-        "ServiceToServiceEnvironmentNotFound",
-        "this service does not see the environment yet: run again in some minutes",
-    ),
-    (
-        "InsufficientCapacity_StorageDriven",
-        "free database capacity in the tenant, or buy some",
-    ),
-    (
-        "EnvironmentNotInReadyState",
-        "the Finance and Operations environment is not ready: run again in some minutes",
-    ),
-    (
-        "InvalidApplicationId",
-        "the application is not registered in this tenant",
-    ),
+/// Codes of sign-in and tokens, and remedies: those of the sign-in service are in Microsoft Learn, *Microsoft Entra authentication and authorization error codes*.
+const REMEDIES: [(&str, &str); 29] = [
     // Sign-in.
     (
         "AADSTS7000215",
@@ -207,6 +145,7 @@ pub(super) fn remedy(kind: ErrorKind, told: &Told) -> Option<&'static str> {
     let known = REMEDIES.iter().find(|(known, _)| *known == code);
     known
         .map(|(_, remedy)| *remedy)
+        .or_else(|| refusals::remedy(told))
         .or_else(|| in_words(kind, &told.message))
 }
 

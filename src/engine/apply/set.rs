@@ -1,5 +1,6 @@
 //! Sets and removals: intent durable, read, compare, write with the version that was read, wait if
-//! the service answers with an operation, read back until it shows.
+//! the service answers with an operation, read back until it shows. A person's edit is left as it
+//! is; see [`edits`].
 
 use std::time::Duration;
 
@@ -7,11 +8,12 @@ use serde_json::Value;
 
 use super::Place;
 use crate::engine::context::poll_interval;
-use crate::engine::{Change, Context, Failure, FailureKind, Progress, Reading, Set, WriteError};
+use crate::engine::{Change, Context, Failure, FailureKind, Progress, Set, WriteError, edits};
 use crate::journal::{Done, Intent, Record};
 
-/// How often a set is read and written again when its object moved meanwhile.
-const MOVED_TRIES: u32 = 3;
+/// How often a set is read and written again when its object moved meanwhile (412) and the compared
+/// fields did not change.
+const MOVED_RETRIES: u32 = 3;
 
 /// How long a set's own operation may take.
 const OPERATION_TIMEOUT: Duration = Duration::from_hours(1);
@@ -54,13 +56,13 @@ async fn write_and_read_back(
     set: &dyn Set,
 ) -> Result<Value, Failure> {
     let mut moved = None;
-    for _ in 0..MOVED_TRIES {
+    for _ in 0..=MOVED_RETRIES {
         let reading = set.read().await?;
         if reading.value == change.after {
             return Ok(reading.value);
         }
         if reading.value != change.before {
-            return Err(edited(change, &reading));
+            return Err(edits::judge_reading(context, place, change, set, &reading.value).await);
         }
         match set.write(&reading).await {
             Ok(written) => {
@@ -80,17 +82,6 @@ async fn write_and_read_back(
         .unwrap_or_else(|| Failure::failed("it keeps changing"))
         .with_help("somebody or something edits it at the same time; stop that, then run again")
         .lasting())
-}
-
-fn edited(change: &Change, reading: &Reading) -> Failure {
-    Failure::failed(format!(
-        "it was changed since it was surveyed: expected {}, reads {}",
-        change.before, reading.value
-    ))
-    .with_help(
-        "somebody edited it; look at it, then run again: the next survey starts from what is there",
-    )
-    .lasting()
 }
 
 async fn wait(

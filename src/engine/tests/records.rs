@@ -154,6 +154,7 @@ fn removal(world: &World, captured: &str) -> Change {
         set,
         seal: "rows",
         captured: captured.to_owned(),
+        sealed: json!(false),
     };
     change("remove", action)
 }

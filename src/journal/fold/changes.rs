@@ -16,9 +16,18 @@ impl State {
             if self.launch(key).is_some() {
                 return Err(format!("`{key}` is a launch"));
             }
+            let mut values = self
+                .set(key)
+                .map_or_else(Vec::new, |change| change.values.clone());
+            for value in [&intent.before, &intent.after] {
+                if !values.contains(value) {
+                    values.push(value.clone());
+                }
+            }
             let change = ChangeState {
                 intent: stamped,
                 done: None,
+                values,
             };
             self.sets.insert(key.as_str().into(), Arc::new(change));
             return Ok(());

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Refused;
 use crate::journal::payload::{
-    Completed, PhaseBegan, PhaseEnded, StepBegan, StepEnded, StepOutcome, Waiting,
+    Completed, Failed, PhaseBegan, PhaseEnded, StepBegan, StepEnded, StepOutcome, Waiting,
 };
 use crate::journal::record::Entry;
 use crate::journal::state::{PhaseState, Stamped, State, StepState, TaskState};
@@ -81,6 +81,7 @@ impl State {
     pub(super) fn phase_ended(&mut self, entry: &Entry, ended: &PhaseEnded) -> Result<(), Refused> {
         self.require_running(&ended.step, &ended.phase)?;
         self.running = Some((ended.step.clone(), None));
+        self.settle_edits(&ended.step, &ended.phase);
         let step = self.step_entry(entry, &ended.step);
         if let Some(phase) = step.phases.iter_mut().find(|p| p.phase == ended.phase) {
             phase.ended = Some(entry.time);
@@ -88,6 +89,18 @@ impl State {
             phase.changes = ended.changes;
         }
         Ok(())
+    }
+
+    /// A phase in which something failed for good runs no longer, and has not ended.
+    pub(super) fn failed(&mut self, entry: &Entry, failed: &Failed) {
+        if let Some((step, phase)) = &mut self.running
+            && *step == failed.step
+            && phase.is_some()
+            && *phase == failed.phase
+        {
+            *phase = None;
+        }
+        self.failures.push(Stamped::new(entry, failed));
     }
 
     pub(super) fn require_running(&self, step: &str, phase: &str) -> Result<(), Refused> {

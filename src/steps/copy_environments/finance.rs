@@ -21,7 +21,6 @@ use crate::engine::{
     Action, Ask, Barrier, Captured, Change, Failure, Known, Reading, Set, Survey, WriteError,
     Written,
 };
-use crate::steps::failure::write_error;
 use crate::steps::{Refresh, seals};
 
 /// The entity sets (as d365bap.tools reads and writes them).
@@ -444,7 +443,7 @@ impl Set for EnableUser {
             .finance
             .patch(&self.key, &body, condition(reading))
             .await;
-        written.map_err(write_error)?;
+        written.map_err(WriteError::from)?;
         Ok(Written::default())
     }
 }
@@ -494,7 +493,7 @@ impl Set for RegisterClient {
             let body = json!({ "UserId": user });
             self.finance.patch(&key, &body, condition(reading)).await
         };
-        written.map_err(write_error)?;
+        written.map_err(WriteError::from)?;
         Ok(Written::default())
     }
 }

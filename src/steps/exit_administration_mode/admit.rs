@@ -14,8 +14,8 @@ use crate::clients::{Error, ErrorKind};
 use crate::engine::{
     Action, Change, Failure, FailureKind, Known, Reading, Set, Survey, WriteError, Written,
 };
-use crate::steps::Refresh;
 use crate::steps::view::View;
+use crate::steps::{Refresh, service_fields};
 
 /// How long a copied organization may take to provision a caller whom the copy brought.
 const PROVISIONING: Duration = Duration::from_mins(5);
@@ -115,6 +115,10 @@ impl Set for ApplicationUser {
             Err(error) => return Err(error.into()),
         };
         Ok(Reading::of(json!({ "admitted": admitted })))
+    }
+
+    fn only_people_write(&self, member: &str) -> bool {
+        service_fields::only_people_write(member)
     }
 
     async fn write(&self, _reading: &Reading) -> Result<Written, WriteError> {

@@ -5,6 +5,7 @@
 //! synchronization issues*: `SecureConfig Organization does not match`). Flows that the source's
 //! providers deployed, and flows that start by themselves, would fetch the production shop's orders.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ use crate::steps::names::{Fields, text};
 use crate::steps::reconfigure_dual_write::RUNTIME_CONFIGURATION;
 use crate::steps::tenant_set::{Request, RowReader, TenantSet};
 use crate::steps::view::View;
-use crate::steps::{Refresh, seals};
+use crate::steps::{Refresh, sealed_row, seals};
 use crate::text::count;
 
 /// Finds what must not run.
@@ -50,7 +51,10 @@ impl Survey for Close {
         }
         let (_, rows) = configuration(view).await?.unwrap_or_default();
         let recorded = recorded(known);
-        let unknown = rows.iter().filter(|(id, _)| !recorded.contains(id)).count();
+        let unknown = rows
+            .iter()
+            .filter(|(id, _)| !recorded.contains_key(id))
+            .count();
         Ok((unknown > 0)
             .then(|| {
                 format!(
@@ -75,9 +79,12 @@ impl Close {
             return Ok(Vec::new());
         };
         let recorded = recorded(known);
-        let stale = rows.into_iter().filter(|(id, _)| recorded.contains(id));
-        Ok(stale
-            .map(|(id, row)| remove(&self.0, &entity_set, id, &row))
+        Ok(rows
+            .into_iter()
+            .filter_map(|(id, row)| {
+                let sealed = recorded.get(&id)?;
+                Some(remove(&self.0, &entity_set, id, &row, sealed))
+            })
             .collect())
     }
 
@@ -123,14 +130,14 @@ async fn is_closed(refresh: &Refresh) -> Result<bool, Failure> {
     Ok(read(refresh).await?.runtime_state.as_deref() != Some("Enabled"))
 }
 
-/// The ids of the source's runtime configuration in the first seal.
-fn recorded(known: &Known) -> Vec<Uuid> {
+/// The source's runtime configuration in the first seal.
+fn recorded(known: &Known) -> BTreeMap<Uuid, Fields> {
     let rows = seals::rows(
         known,
         seals::BEFORE_COPY,
         &format!("source/{RUNTIME_CONFIGURATION}"),
     );
-    rows.into_iter().map(|(id, _)| id).collect()
+    rows.into_iter().collect()
 }
 
 /// The table's entity set and its rows; none where the environment has no dual-write.
@@ -142,7 +149,13 @@ async fn configuration(view: View<'_>) -> Result<Option<(String, Vec<(Uuid, Fiel
     Ok(Some((table.entity_set, rows.into_iter().collect())))
 }
 
-fn remove(refresh: &Arc<Refresh>, entity_set: &str, id: Uuid, row: &Fields) -> Change {
+fn remove(
+    refresh: &Arc<Refresh>,
+    entity_set: &str,
+    id: Uuid,
+    row: &Fields,
+    sealed: &Fields,
+) -> Change {
     let request = Request {
         method: Method::Delete,
         path: format!("{entity_set}({id})"),
@@ -150,24 +163,29 @@ fn remove(refresh: &Arc<Refresh>, entity_set: &str, id: Uuid, row: &Fields) -> C
         creates: false,
         acting_as: None,
     };
+    let sealed = sealed.clone();
+    let before = sealed_row::compared("present", &sealed, row);
     let map = text(row, "msdyn_internalentityname").unwrap_or_else(|| id.to_string());
     Change {
         key: format!("runtime-configuration/{id}"),
         name: format!("remove the source's dual-write runtime configuration of '{map}'"),
-        before: json!({ "present": true }),
+        before,
         after: Value::Null,
         follows: Vec::new(),
         action: Action::Remove {
             set: Arc::new(TenantSet {
                 refresh: Arc::clone(refresh),
-                reader: RowReader::of(refresh, entity_set, id, |row: Option<&Row>| {
-                    Reading::of(row.map_or(Value::Null, |_| json!({ "present": true })))
+                reader: RowReader::of(refresh, entity_set, id, move |row: Option<&Row>| {
+                    Reading::of(row.map_or(Value::Null, |row| {
+                        sealed_row::compared("present", &sealed, &row.value)
+                    }))
                 }),
                 request: move |_: &Reading| Ok(request.clone()),
                 patience: Duration::from_mins(1),
             }),
             seal: seals::BEFORE_COPY,
             captured: format!("source/{RUNTIME_CONFIGURATION}/{id}"),
+            sealed: json!({ "present": true }),
         },
     }
 }

@@ -12,7 +12,7 @@ use crate::engine::{
     Action, Barrier, Change, Failure, Known, Progress, Reading, Set, Survey, WriteError, Written,
 };
 use crate::steps::view::View;
-use crate::steps::{Refresh, after_copy};
+use crate::steps::{Refresh, after_copy, service_fields};
 
 /// Finds whether the environment is still closed.
 pub(super) struct Open(pub(super) Arc<Refresh>);
@@ -88,6 +88,10 @@ impl Set for RuntimeState {
         Ok(Written {
             operation: handle.map(|handle| json!(handle)),
         })
+    }
+
+    fn only_people_write(&self, member: &str) -> bool {
+        service_fields::only_people_write(member)
     }
 
     async fn poll(&self, operation: &Value) -> Result<Progress, Failure> {

@@ -1,13 +1,11 @@
-//! Cloud flows: which are whose, what their definitions say, and why one will not turn on.
+//! Cloud flows: which are whose, and what their definitions say.
 //!
 //! - here: a flow's row: its name, its state, and who deployed it.
 //! - [`Definition`]: its `clientdata`: what calls it, what it calls, what it is connected to.
 //! - [`switch`]: switching a flow on or off.
 //! - `text`: replacing text in a definition, and showing what is replaced.
-//! - [`refused`]: a refusal as a failure: what to do, and whether another pass may hope.
 
 mod definition;
-mod refusals;
 mod switch;
 mod text;
 
@@ -20,7 +18,6 @@ use wildmatch::WildMatch;
 use super::names::{Fields, text as text_of};
 
 pub(super) use definition::{Definition, missing_connectors, moved_connectors, stem};
-pub(super) use refusals::refused;
 pub(super) use switch::{switch, switch_value, switched};
 pub(super) use text::{replaced, shown};
 

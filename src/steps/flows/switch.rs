@@ -7,10 +7,11 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{SUSPENDED, refused, state};
+use super::{SUSPENDED, state};
 use crate::engine::{Action, Failure, Reading, Set, WriteError, Written};
 use crate::steps::Refresh;
 use crate::steps::names::{Fields, text};
+use crate::steps::service_fields;
 use crate::steps::tenant_set::{Request, send};
 
 /// The compared fields of a flow that is switched.
@@ -70,7 +71,7 @@ impl Set for Switch {
     async fn write(&self, reading: &Reading) -> Result<Written, WriteError> {
         let was_suspended = is_suspended(reading);
         let sent = send(&self.refresh, &self.request, reading.etag.as_deref()).await;
-        match sent.map_err(refused) {
+        match sent.map_err(WriteError::from) {
             Ok(_) => {}
             Err(WriteError::Refused(failure)) if was_suspended => {
                 let failure = failure.during(suspension(reading));
@@ -87,6 +88,10 @@ impl Set for Switch {
             }
         }
         Ok(Written::default())
+    }
+
+    fn only_people_write(&self, member: &str) -> bool {
+        service_fields::only_people_write(member)
     }
 
     /// Switching calls the Flow service, which may take many seconds.

@@ -48,7 +48,9 @@ pub(super) fn phases(refresh: &Arc<Refresh>) -> Vec<Phase> {
         Phase::changes(
             "platform-references",
             platform_references::PlatformReferences(Arc::clone(refresh)),
-        ),
+        )
+        // Other rows, written by another request.
+        .independent_of(&["connection-references"]),
         Phase::changes(
             "activate-system",
             activate_system::ActivateSystem(Arc::clone(refresh)),

@@ -12,7 +12,7 @@ use crate::clients::{
     ConnectionSet, DualWriteGateway, DualWriteLink, EntityMap, MapAction, MapVersion, RequestState,
 };
 use crate::engine::{Failure, Progress, Reading, Set, WriteError, Written};
-use crate::steps::Refresh;
+use crate::steps::{Refresh, service_fields};
 use crate::text::escape;
 
 /// How long the gateway may take to show what it has accepted.
@@ -177,6 +177,10 @@ impl Set for MapSet {
         let id = operation["request"].as_str().unwrap_or_default();
         let state = acknowledged(&self.refresh)?.map_request(id).await?;
         Ok(progress(state))
+    }
+
+    fn only_people_write(&self, member: &str) -> bool {
+        service_fields::only_people_write(member)
     }
 
     fn patience(&self) -> Duration {

@@ -40,7 +40,7 @@ mod mappings;
 mod remains;
 mod settings;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -57,14 +57,14 @@ use self::mappings::Mappings;
 use self::remains::{Leftovers, OrphanFlows};
 use self::settings::{Setting, Settings};
 use super::iom_change::{Fill, IomChange};
-use super::names::{Names, label};
+use super::names::{Fields, Names, label};
 use super::providers::{self, Catalogue, Definition, Provider};
 use super::tenant_set::{Reader, RowReader};
 use super::view::View;
-use super::{Refresh, seals};
+use super::{Refresh, sealed_row, seals};
 use crate::clients::Row;
 use crate::engine::{Action, Capture, Captured, Change, Failure, Known, Phase, Reading, Survey};
-use crate::runbook::{IomRequest, IomTable, ProviderChoice};
+use crate::runbook::{IomRequest, IomTable, ProviderChoice, Word as _};
 
 pub(super) fn phases(refresh: &Arc<Refresh>) -> Vec<Phase> {
     let settings = |kind: Setting| Settings::of(refresh, kind);
@@ -77,14 +77,26 @@ pub(super) fn phases(refresh: &Arc<Refresh>) -> Vec<Phase> {
         Phase::changes("orphan-flows", OrphanFlows(Arc::clone(refresh))),
         Phase::changes("install", Install(Arc::clone(refresh))),
         Phase::changes("name", Rename(Arc::clone(refresh))),
-        Phase::changes("parameters", settings(Setting::Parameter)),
-        Phase::changes("transformations", settings(Setting::Transformation)),
-        Phase::changes("mappings", Mappings(Arc::clone(refresh))),
-        Phase::changes("connections", Connections(Arc::clone(refresh))),
+        // What an instance is given is independent of each other; activating it needs everything.
+        Phase::changes("parameters", settings(Setting::Parameter)).independent_of(&["name"]),
+        Phase::changes("transformations", settings(Setting::Transformation))
+            .independent_of(&["name", "parameters"]),
+        Phase::changes("mappings", Mappings(Arc::clone(refresh))).independent_of(&[
+            "name",
+            "parameters",
+            "transformations",
+        ]),
+        Phase::changes("connections", Connections(Arc::clone(refresh))).independent_of(&[
+            "name",
+            "parameters",
+            "transformations",
+            "mappings",
+        ]),
         Phase::changes(
             "activate-connections",
             ActivateConnections(Arc::clone(refresh)),
-        ),
+        )
+        .independent_of(&["name", "parameters", "transformations", "mappings"]),
         Phase::changes("activate", Activate(Arc::clone(refresh))),
     ]
 }
@@ -296,6 +308,12 @@ impl Survey for Delete {
         let old = Old::of(refresh, known)?;
         let view = refresh.view(known);
         let now = Catalogue::read(refresh, view).await?;
+        let provider_table = Names::of(refresh).table(IomTable::Provider);
+        let rows = view.by_id(provider_table).await?;
+        let sealed: BTreeMap<Uuid, Fields> =
+            seals::rows(known, seals::PROVIDERS, IomTable::Provider.word())
+                .into_iter()
+                .collect();
         let rules = cascades::cascades(refresh, view).await?;
         let actions = Names::of(refresh).table(IomTable::ProviderAction);
         let takes_actions = cascades::takes_along(&rules, actions);
@@ -306,15 +324,21 @@ impl Survey for Delete {
         Ok(here
             .map(|provider| {
                 let (id, name) = (provider.id, &provider.name);
+                let sealed = sealed.get(&id).cloned().unwrap_or_default();
+                let before = rows.get(&id).map_or_else(
+                    || json!({ INSTALLED: true }),
+                    |row| sealed_row::compared(INSTALLED, &sealed, row),
+                );
                 let reader = Remains {
                     refresh: Arc::clone(refresh),
                     id,
                     takes_actions,
+                    sealed,
                 };
                 let change = IomChange {
                     key: format!("provider/{id}/delete"),
                     name: format!("delete provider '{name}'"),
-                    before: json!({ "installed": true }),
+                    before,
                     after: Value::Null,
                     request: IomRequest::DeleteProvider,
                     by_hand: vec![format!(
@@ -329,6 +353,7 @@ impl Survey for Delete {
                         set,
                         seal: seals::PROVIDERS,
                         captured: format!("provider/{id}"),
+                        sealed: json!({ INSTALLED: true }),
                     },
                     other => other,
                 };
@@ -343,7 +368,12 @@ struct Remains {
     refresh: Arc<Refresh>,
     id: Uuid,
     takes_actions: bool,
+    /// The provider as the seal holds it.
+    sealed: Fields,
 }
+
+/// The member that says that a provider is there.
+const INSTALLED: &str = "installed";
 
 #[async_trait]
 impl Reader for Remains {
@@ -354,7 +384,7 @@ impl Reader for Remains {
         let table = view.table(names.table(IomTable::Provider)).await?;
         let row = refresh.target.get(&table.entity_set, self.id, &[]).await?;
         if let Some(row) = row {
-            let value = json!({ "installed": true });
+            let value = sealed_row::compared(INSTALLED, &self.sealed, &row.value);
             return Ok(Reading {
                 value,
                 etag: row.etag,
@@ -372,7 +402,7 @@ impl Reader for Remains {
         Ok(Reading::of(if left.is_empty() {
             Value::Null
         } else {
-            json!({ "installed": false, "actions-left": left.len() })
+            json!({ INSTALLED: false, "actions-left": left.len() })
         }))
     }
 }

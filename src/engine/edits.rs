@@ -1,0 +1,234 @@
+//! Edits of people: a value that a person wrote after this run first surveyed an object is never
+//! overwritten or removed in this run, until a confirmation names the object.
+//!
+//! A value is *ours* where an intent of this run named it as before or after (so that a late read
+//! of our own write is no edit), where the seal holds it (a removal), or else where the first survey
+//! of this process found it. Every other value is a person's. It is recorded, so that later passes and
+//! later processes of the run know; the record is settled when its phase ends.
+//!
+//! Values are compared member by member: a survey that shows fewer members than before shows no
+//! edit. Members that the service itself moves are left out; see [`Set::only_people_write`].
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::apply::Place;
+use super::{Action, Change, Context, Failure, Set};
+use crate::journal::{HumanEditDetected, Record, State};
+
+/// What the first survey of this process found of each change's object, by key.
+#[derive(Debug, Default)]
+pub(super) struct FirstSeen(BTreeMap<String, Value>);
+
+impl FirstSeen {
+    /// Takes what a survey found; what an earlier survey found stays.
+    pub(super) fn take(&mut self, changes: &[Change]) {
+        for change in changes {
+            self.0
+                .entry(change.key.clone())
+                .or_insert_with(|| change.before.clone());
+        }
+    }
+
+    /// What was found first of this change's object.
+    pub(super) fn of(&self, key: &str) -> Option<&Value> {
+        self.0.get(key)
+    }
+}
+
+/// Refuses a change that would overwrite or remove what a person wrote, and records a new edit.
+/// Takes what the first survey of this process found. Called before the change's intent is written,
+/// because an intent makes its values ours.
+pub(super) async fn guard(
+    context: &Context,
+    place: Place<'_>,
+    change: &Change,
+    first_seen: Option<&Value>,
+) -> Result<(), Failure> {
+    let (set, sealed) = match &change.action {
+        Action::Set(set) => (set, None),
+        Action::Remove { set, sealed, .. } => (set, Some(sealed)),
+        Action::Launch(_) | Action::Ask(_) => return Ok(()),
+    };
+    let state = context.journal.state();
+    if let Some(edit) = state.edit(&change.key)
+        && edit.detected.found == change.before
+    {
+        return match edit.confirmed {
+            Some(_) => Ok(()),
+            None => Err(refusal(&edit.detected)),
+        };
+    }
+    let ours = ours(&state, &change.key, first_seen, sealed);
+    let Some(expected) = ours
+        .last()
+        .filter(|_| is_edit(&change.before, &ours, set.as_ref()))
+    else {
+        return Ok(());
+    };
+    record(context, place, change, expected, &change.before).await
+}
+
+/// Judges a reading that shows neither the change's `before` nor its `after`, after its intent was
+/// written. Records an edit of a person; what the service moved is surveyed again.
+pub(super) async fn judge_reading(
+    context: &Context,
+    place: Place<'_>,
+    change: &Change,
+    set: &dyn Set,
+    found: &Value,
+) -> Failure {
+    let state = context.journal.state();
+    let ours = ours(&state, &change.key, None, None);
+    if is_edit(found, &ours, set) {
+        let recorded = record(context, place, change, &change.before, found).await;
+        // Recording an edit never ends well.
+        return recorded.err().unwrap_or_else(Failure::interrupted);
+    }
+    Failure::failed(format!(
+        "it moved since it was surveyed: expected {}, found {found}",
+        change.before
+    ))
+    .with_help("the next survey starts from what is there")
+}
+
+/// The values of an object that are this run's, the one that is expected now last. What this process
+/// surveyed first counts only where neither the journal nor a seal knows the object: an edit that an
+/// earlier process has met is not ours because this one meets it again.
+fn ours(
+    state: &State,
+    key: &str,
+    first_seen: Option<&Value>,
+    sealed: Option<&Value>,
+) -> Vec<Value> {
+    let mut ours: Vec<Value> = sealed.into_iter().cloned().collect();
+    ours.extend(state.edit(key).map(|edit| edit.detected.expected.clone()));
+    if let Some(known) = state.set(key).filter(|known| !known.values.is_empty()) {
+        ours.extend(known.values.iter().cloned());
+        ours.push(match &known.done {
+            Some(_) => known.intent.after.clone(),
+            None => known.intent.before.clone(),
+        });
+    }
+    if ours.is_empty() {
+        ours.extend(first_seen.cloned());
+    }
+    ours
+}
+
+/// Does this value have a member that is none of ours?
+fn is_edit(value: &Value, ours: &[Value], set: &dyn Set) -> bool {
+    let mut leaves = Vec::new();
+    collect_leaves(value, String::new(), &mut leaves);
+    leaves.into_iter().any(|(pointer, leaf)| {
+        let member = pointer.split('/').nth(1).unwrap_or_default();
+        set.only_people_write(member)
+            && !ours
+                .iter()
+                .any(|known| known.pointer(&pointer) == Some(leaf))
+    })
+}
+
+/// Every member that is not an object itself, with its JSON pointer.
+fn collect_leaves<'a>(value: &'a Value, pointer: String, leaves: &mut Vec<(String, &'a Value)>) {
+    let Value::Object(members) = value else {
+        leaves.push((pointer, value));
+        return;
+    };
+    for (name, member) in members {
+        let name = name.replace('~', "~0").replace('/', "~1");
+        collect_leaves(member, format!("{pointer}/{name}"), leaves);
+    }
+}
+
+async fn record(
+    context: &Context,
+    place: Place<'_>,
+    change: &Change,
+    expected: &Value,
+    found: &Value,
+) -> Result<(), Failure> {
+    let edit = HumanEditDetected {
+        step: place.step.to_owned(),
+        phase: place.phase.to_owned(),
+        key: change.key.clone(),
+        name: change.name.clone(),
+        expected: expected.clone(),
+        found: found.clone(),
+    };
+    let refusal = refusal(&edit);
+    context.journal.append(Record::from(edit)).await?;
+    Err(refusal)
+}
+
+fn refusal(edit: &HumanEditDetected) -> Failure {
+    Failure::failed(format!(
+        "somebody edited it during this run, so it is left as it is: expected {}, found {}",
+        edit.expected, edit.found
+    ))
+    .with_help(format!(
+        "keep the edit: undo it or bring the object to its intended value yourself, then run again; \
+         discard it: run again with {}",
+        flag(&edit.key)
+    ))
+    .lasting()
+}
+
+/// The flag that confirms that an edit is overwritten, ready to paste into a shell.
+fn flag(key: &str) -> String {
+    format!("--confirm-overwrite '{}'", key.replace('\'', "'\\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+    use serde_json::json;
+
+    use super::*;
+    use crate::engine::{Reading, WriteError, Written};
+
+    struct Values;
+
+    #[async_trait]
+    impl Set for Values {
+        async fn read(&self) -> Result<Reading, Failure> {
+            Ok(Reading::of(Value::Null))
+        }
+
+        async fn write(&self, _reading: &Reading) -> Result<Written, WriteError> {
+            Ok(Written::default())
+        }
+
+        fn only_people_write(&self, member: &str) -> bool {
+            member != "state"
+        }
+    }
+
+    #[test]
+    fn a_value_is_an_edit_where_a_member_is_none_of_ours() {
+        let ours = [
+            json!({"value": "old", "slots": {"/a/b": "x", "c~d": null}}),
+            json!({"value": "new"}),
+        ];
+        for (value, edit) in [
+            (json!({"value": "old"}), false),
+            (json!({"value": "new", "state": "on"}), false),
+            (json!({"slots": {"/a/b": "x"}}), false),
+            (json!({"slots": {"c~d": null}}), false),
+            (json!({"slots": {"c~d": "y"}}), true),
+            (json!({"value": "typed"}), true),
+            (json!({"more": 1}), true),
+            (Value::Null, true),
+            (json!({}), false),
+        ] {
+            assert_eq!(is_edit(&value, &ours, &Values), edit, "{value}");
+        }
+    }
+
+    #[test]
+    fn the_flag_is_ready_to_paste() {
+        assert_eq!(flag("parameter/a b"), "--confirm-overwrite 'parameter/a b'");
+        assert_eq!(flag("it's"), r"--confirm-overwrite 'it'\''s'");
+    }
+}

@@ -1,0 +1,504 @@
+//! Sets and removals: what a person edits meanwhile, what moves, and what is refused.
+
+use super::*;
+use crate::engine::{Capture, Captured, Scope};
+use crate::journal::OverwriteConfirmed;
+
+/// What a cell shall hold.
+const WANTED: &str = "wanted";
+
+/// Cells that hold a text and a version, and what happens to them.
+#[derive(Default)]
+struct Cells {
+    held: BTreeMap<&'static str, (String, u32)>,
+    /// What a person types into a cell right after the next survey.
+    typed_after_survey: BTreeMap<&'static str, String>,
+    /// What a person types into a cell right after the next read.
+    typed_after_read: BTreeMap<&'static str, String>,
+    /// How many reads are followed by a write of something that is not compared.
+    touched: BTreeMap<&'static str, u32>,
+    /// Every write of these is refused so.
+    refusals: BTreeMap<&'static str, Failure>,
+    /// The attempts to write, in order, with the version that each named.
+    attempts: Vec<(&'static str, String)>,
+    /// Does the service itself move what is compared?
+    moves_by_itself: bool,
+}
+
+impl Cells {
+    fn put(&mut self, key: &'static str, text: &str) {
+        let version = self.held.get(key).map_or(1, |(_, version)| version + 1);
+        self.held.insert(key, (text.to_owned(), version));
+    }
+
+    fn holds(&self, key: &str) -> &str {
+        &self.held[key].0
+    }
+
+    fn attempts_of(&self, key: &str) -> usize {
+        self.attempts.iter().filter(|(of, _)| *of == key).count()
+    }
+}
+
+type Sheet = Arc<Mutex<Cells>>;
+
+fn sheet(held: &[(&'static str, &str)]) -> Sheet {
+    let mut cells = Cells::default();
+    for (key, text) in held {
+        cells.put(key, text);
+    }
+    Arc::new(Mutex::new(cells))
+}
+
+struct Cell(Sheet, &'static str);
+
+#[async_trait]
+impl Set for Cell {
+    async fn read(&self) -> Result<Reading, Failure> {
+        let mut cells = self.0.lock().unwrap();
+        let (text, version) = cells.held[self.1].clone();
+        if let Some(typed) = cells.typed_after_read.remove(self.1) {
+            cells.put(self.1, &typed);
+        }
+        if let Some(left) = cells.touched.get_mut(self.1).filter(|left| **left > 0) {
+            *left -= 1;
+            cells.put(self.1, &text);
+        }
+        Ok(Reading {
+            etag: Some(version.to_string()),
+            ..Reading::of(json!({ "value": text }))
+        })
+    }
+
+    async fn write(&self, reading: &Reading) -> Result<Written, WriteError> {
+        let mut cells = self.0.lock().unwrap();
+        let version = reading.etag.clone().unwrap_or_default();
+        cells.attempts.push((self.1, version.clone()));
+        if let Some(refusal) = cells.refusals.get(self.1) {
+            return Err(WriteError::Refused(refusal.clone()));
+        }
+        if version != cells.held[self.1].1.to_string() {
+            return Err(WriteError::Moved(Failure::failed("412")));
+        }
+        cells.put(self.1, WANTED);
+        Ok(Written::default())
+    }
+
+    fn only_people_write(&self, _member: &str) -> bool {
+        !self.0.lock().unwrap().moves_by_itself
+    }
+}
+
+/// Finds cells that do not hold what they shall; the second follows the first, where so wished.
+struct Fill {
+    sheet: Sheet,
+    keys: Vec<&'static str>,
+    in_order: bool,
+}
+
+#[async_trait]
+impl Survey for Fill {
+    async fn survey(&self, _known: &Known) -> Result<Vec<Change>, Failure> {
+        let mut cells = self.sheet.lock().unwrap();
+        let mut changes: Vec<Change> = Vec::new();
+        for key in &self.keys {
+            let text = cells.holds(key).to_owned();
+            if text == WANTED {
+                continue;
+            }
+            let first = changes.first().filter(|_| self.in_order);
+            changes.push(Change {
+                key: (*key).to_owned(),
+                name: format!("fill cell '{key}'"),
+                before: json!({ "value": text }),
+                after: json!({ "value": WANTED }),
+                follows: first.map(|first| first.key.clone()).into_iter().collect(),
+                action: Action::Set(Arc::new(Cell(Arc::clone(&self.sheet), key))),
+            });
+        }
+        for (key, typed) in std::mem::take(&mut cells.typed_after_survey) {
+            cells.put(key, &typed);
+        }
+        Ok(changes)
+    }
+}
+
+/// One process: runs phases over the sheet, each over its cells.
+async fn process(
+    stage: &Stage,
+    sheet: &Sheet,
+    phases: &[(&'static str, &[&'static str])],
+) -> Result<Outcome, Failure> {
+    let opening = stage.open();
+    let (mut executor, _) = stage.executor(&opening, stage.wanted(vec![]));
+    executor.steps[0].phases = phases
+        .iter()
+        .map(|(name, keys)| Phase::changes(name, fill(sheet, keys)))
+        .collect();
+    executor.run().await
+}
+
+fn fill(sheet: &Sheet, keys: &[&'static str]) -> Fill {
+    Fill {
+        sheet: Arc::clone(sheet),
+        keys: keys.to_vec(),
+        in_order: false,
+    }
+}
+
+async fn confirm(stage: &Stage, key: &str) {
+    let opening = stage.open();
+    let found = opening
+        .journal
+        .state()
+        .edit(key)
+        .unwrap()
+        .detected
+        .found
+        .clone();
+    let confirmed = OverwriteConfirmed {
+        key: key.to_owned(),
+        found,
+        who: "ada".to_owned(),
+    };
+    opening.journal.append(confirmed).await.unwrap();
+}
+
+fn shows_both(failure: &Failure, expected: &str, found: &str) {
+    assert_eq!(failure.kind, FailureKind::Failed);
+    assert!(
+        failure.message.contains(expected) && failure.message.contains(found),
+        "{failure}"
+    );
+    let help = failure.help.as_deref().unwrap_or_default();
+    assert!(help.contains("--confirm-overwrite 'a'"), "{help}");
+}
+
+#[tokio::test]
+async fn an_edit_after_the_survey_is_overwritten_only_once_it_is_confirmed() {
+    let stage = Stage::new();
+    let sheet = sheet(&[("a", "old"), ("b", "old")]);
+    let typed = || [("a", "typed".to_owned())].into();
+    sheet.lock().unwrap().typed_after_survey = typed();
+    let phases: [(&str, &[&'static str]); 1] = [("phase", &["a", "b"])];
+    // The run that meets it, and every later one.
+    for _ in 0..2 {
+        let failure = process(&stage, &sheet, &phases).await.unwrap_err();
+        shows_both(&failure, "old", "typed");
+        let cells = sheet.lock().unwrap();
+        assert_eq!((cells.holds("a"), cells.attempts_of("a")), ("typed", 0));
+        assert_eq!(cells.holds("b"), WANTED, "the other changes go on");
+    }
+    confirm(&stage, "a").await;
+    // What is typed after the confirmation is not covered by it.
+    sheet.lock().unwrap().put("a", "typed again");
+    let failure = process(&stage, &sheet, &phases).await.unwrap_err();
+    shows_both(&failure, "old", "typed again");
+    confirm(&stage, "a").await;
+    let ended = process(&stage, &sheet, &phases).await.unwrap();
+    assert_eq!(ended, Outcome::Finished);
+    assert_eq!(sheet.lock().unwrap().holds("a"), WANTED);
+    assert!(
+        stage.open().journal.state().edits.is_empty(),
+        "it is settled"
+    );
+}
+
+#[tokio::test]
+async fn an_edit_between_read_and_write_is_seen_by_the_version() {
+    let stage = Stage::new();
+    let sheet = sheet(&[("a", "old")]);
+    sheet.lock().unwrap().typed_after_read = [("a", "typed".to_owned())].into();
+    let failure = process(&stage, &sheet, &[("phase", &["a"])])
+        .await
+        .unwrap_err();
+    shows_both(&failure, "old", "typed");
+    let cells = sheet.lock().unwrap();
+    assert_eq!(cells.holds("a"), "typed");
+    assert_eq!(
+        cells.attempts,
+        [("a", "1".to_owned())],
+        "the version that was read"
+    );
+}
+
+#[tokio::test]
+async fn a_row_that_moves_elsewhere_is_written_with_its_new_version_three_times_more() {
+    for (touched, ends_well) in [(3, true), (4, false)] {
+        let stage = Stage::new();
+        let sheet = sheet(&[("a", "old")]);
+        sheet.lock().unwrap().touched = [("a", touched)].into();
+        let result = process(&stage, &sheet, &[("phase", &["a"])]).await;
+        assert_eq!(result.is_ok(), ends_well);
+        let versions: Vec<String> = ["1", "2", "3", "4"].map(str::to_owned).into();
+        let cells = sheet.lock().unwrap();
+        let named: Vec<String> = cells.attempts.iter().map(|(_, v)| v.clone()).collect();
+        assert_eq!(named, versions);
+    }
+}
+
+/// A run that has filled `a` and stopped at `b`.
+async fn stopped_after_a(stage: &Stage) -> Sheet {
+    let sheet = sheet(&[("a", "old"), ("b", "old")]);
+    let refusal = Failure::failed("no").lasting();
+    sheet.lock().unwrap().refusals = [("b", refusal)].into();
+    process(stage, &sheet, &[("one", &["a"]), ("two", &["b"])])
+        .await
+        .unwrap_err();
+    sheet.lock().unwrap().refusals.clear();
+    assert_eq!(sheet.lock().unwrap().holds("a"), WANTED);
+    sheet
+}
+
+#[tokio::test]
+async fn what_a_person_typed_over_the_runs_own_value_is_not_overwritten_by_the_next_process() {
+    let stage = Stage::new();
+    let sheet = stopped_after_a(&stage).await;
+    sheet.lock().unwrap().put("a", "typed");
+    let phases: [(&str, &[&'static str]); 2] = [("one", &["a"]), ("two", &["b"])];
+    let failure = process(&stage, &sheet, &phases).await.unwrap_err();
+    shows_both(&failure, WANTED, "typed");
+    {
+        let cells = sheet.lock().unwrap();
+        assert_eq!((cells.holds("a"), cells.holds("b")), ("typed", "old"));
+    }
+    // The person undoes it, or brings it where it shall be.
+    for undone in ["old", WANTED] {
+        sheet.lock().unwrap().put("a", undone);
+        sheet.lock().unwrap().put("b", "old");
+        drop(process(&stage, &sheet, &phases).await);
+        assert_eq!(sheet.lock().unwrap().holds("a"), WANTED, "{undone}");
+    }
+}
+
+#[tokio::test]
+async fn a_late_read_of_the_runs_own_value_is_no_edit() {
+    let stage = Stage::new();
+    let sheet = stopped_after_a(&stage).await;
+    sheet.lock().unwrap().put("a", "old");
+    let phases: [(&str, &[&'static str]); 2] = [("one", &["a"]), ("two", &["b"])];
+    let ended = process(&stage, &sheet, &phases).await.unwrap();
+    assert_eq!(ended, Outcome::Finished);
+}
+
+#[tokio::test]
+async fn what_the_service_moves_is_surveyed_again() {
+    let stage = Stage::new();
+    let sheet = sheet(&[("a", "off")]);
+    {
+        let mut cells = sheet.lock().unwrap();
+        cells.moves_by_itself = true;
+        cells.typed_after_survey = [("a", "suspended".to_owned())].into();
+    }
+    let ended = process(&stage, &sheet, &[("phase", &["a"])]).await.unwrap();
+    assert_eq!(ended, Outcome::Finished);
+    assert_eq!(sheet.lock().unwrap().holds("a"), WANTED);
+}
+
+/// The second change follows the first, which needs another pass: it has no intent yet when a person
+/// edits its object, and the first survey has seen the object all the same.
+#[tokio::test]
+async fn an_edit_before_the_changes_turn_is_seen() {
+    struct Stubborn(Fill, Mutex<u32>);
+    #[async_trait]
+    impl Survey for Stubborn {
+        async fn survey(&self, known: &Known) -> Result<Vec<Change>, Failure> {
+            {
+                let mut pass = self.1.lock().unwrap();
+                *pass += 1;
+                if *pass == 2 {
+                    let mut cells = self.0.sheet.lock().unwrap();
+                    cells.refusals.clear();
+                    cells.put("b", "typed");
+                }
+            }
+            self.0.survey(known).await
+        }
+    }
+    let stage = Stage::new();
+    let sheet = sheet(&[("a", "old"), ("b", "old")]);
+    sheet.lock().unwrap().refusals = [("a", Failure::failed("come again"))].into();
+    let opening = stage.open();
+    let (mut executor, _) = stage.executor(&opening, stage.wanted(vec![]));
+    let survey = Fill {
+        in_order: true,
+        ..fill(&sheet, &["a", "b"])
+    };
+    executor.steps[0].phases = vec![Phase::changes("phase", Stubborn(survey, Mutex::new(0)))];
+    let failure = executor.run().await.unwrap_err();
+    assert!(failure.message.contains("typed"), "{failure}");
+    let cells = sheet.lock().unwrap();
+    assert_eq!((cells.holds("a"), cells.holds("b")), (WANTED, "typed"));
+}
+
+/// A removal: the row that is there must be the one that the seal holds.
+#[tokio::test]
+async fn a_row_that_was_edited_after_its_capture_is_not_removed() {
+    struct Record;
+    #[async_trait]
+    impl Capture for Record {
+        fn seal(&self) -> &'static str {
+            "seal"
+        }
+        async fn list(&self, _known: &Known) -> Result<Vec<Captured>, Failure> {
+            Ok(vec![Captured {
+                key: "row".to_owned(),
+                etag: Some("1".to_owned()),
+                text: "old".to_owned(),
+                compared: None,
+            }])
+        }
+    }
+    struct Remove(Fill);
+    #[async_trait]
+    impl Survey for Remove {
+        async fn survey(&self, known: &Known) -> Result<Vec<Change>, Failure> {
+            let mut changes = self.0.survey(known).await?;
+            for change in &mut changes {
+                if let Action::Set(set) = &change.action {
+                    change.action = Action::Remove {
+                        set: Arc::clone(set),
+                        seal: "seal",
+                        captured: "row".to_owned(),
+                        sealed: json!({ "value": "old" }),
+                    };
+                }
+            }
+            Ok(changes)
+        }
+    }
+    let stage = Stage::new();
+    let sheet = sheet(&[("a", "typed")]);
+    let process = async || {
+        let opening = stage.open();
+        let (mut executor, _) = stage.executor(&opening, stage.wanted(vec![]));
+        executor.steps[0].phases = vec![
+            Phase::capture("record", Record),
+            Phase::changes("delete", Remove(fill(&sheet, &["a"]))),
+        ];
+        executor.confirmed.insert("a".to_owned());
+        executor.run().await
+    };
+    for _ in 0..2 {
+        let failure = process().await.unwrap_err();
+        shows_both(&failure, "old", "typed");
+        assert_eq!(sheet.lock().unwrap().attempts_of("a"), 0);
+    }
+    confirm(&stage, "a").await;
+    process().await.unwrap();
+    assert_eq!(sheet.lock().unwrap().attempts_of("a"), 1);
+}
+
+fn forbidden() -> Failure {
+    Failure::new(FailureKind::NotAllowed, "403")
+        .with_help("give it a role")
+        .of_one_change()
+}
+
+#[tokio::test]
+async fn a_permanent_refusal_is_tried_once_and_stops_only_what_needs_it() {
+    let stage = Stage::new();
+    let sheet = sheet(&[("a", "old"), ("b", "old"), ("c", "old"), ("d", "old")]);
+    let refusal = Failure::failed("a data policy forbids it").lasting();
+    sheet.lock().unwrap().refusals = [("a", refusal), ("b", forbidden())].into();
+    let opening = stage.open();
+    let (mut executor, heard) = stage.executor(&opening, stage.wanted(vec![]));
+    executor.steps[0].phases = vec![
+        Phase::changes("one", fill(&sheet, &["a", "b", "c"])),
+        Phase::changes("two", fill(&sheet, &["d"])),
+        Phase::changes("three", fill(&sheet, &["d"])).independent_of(&["one"]),
+        Phase::changes("four", fill(&sheet, &["d"])).independent_of(&["one", "two", "three"]),
+    ];
+    let failure = executor.run().await.unwrap_err();
+    let cells = sheet.lock().unwrap();
+    assert_eq!((cells.attempts_of("a"), cells.attempts_of("b")), (1, 1));
+    assert_eq!((cells.holds("c"), cells.holds("d")), (WANTED, WANTED));
+    assert_eq!(
+        (failure.kind, failure.scope),
+        (FailureKind::Failed, Scope::Change)
+    );
+    for part in [
+        "cell 'a': a data policy forbids it",
+        "cell 'b': 403",
+        "help: give it a role",
+        "needs one: two, three",
+    ] {
+        assert!(failure.message.contains(part), "{part}: {failure}");
+    }
+    let state = opening.journal.state();
+    let open: Vec<_> = state
+        .failures
+        .iter()
+        .filter_map(|f| f.key.clone())
+        .collect();
+    assert_eq!(open, ["a", "b"]);
+    let step = state.step("step").unwrap();
+    assert_eq!(step.outcome, Some(journal::StepOutcome::Failed));
+    assert!(
+        step.phase("one").unwrap().ended.is_none() && step.phase("four").unwrap().ended.is_some()
+    );
+    drop(cells);
+    let heard = heard.0.lock().unwrap();
+    let promised = heard
+        .iter()
+        .any(|event| matches!(event, EventKind::ChangeFailed { again: true, .. }));
+    assert!(!promised, "no other attempt is announced");
+}
+
+#[tokio::test]
+async fn where_every_open_failure_is_a_matter_of_permissions_so_is_the_end() {
+    let stage = Stage::new();
+    let sheet = sheet(&[("a", "old"), ("b", "old")]);
+    sheet.lock().unwrap().refusals = [("a", forbidden()), ("b", forbidden())].into();
+    let failure = process(&stage, &sheet, &[("one", &["a", "b"])])
+        .await
+        .unwrap_err();
+    assert_eq!(failure.kind, FailureKind::NotAllowed);
+}
+
+#[tokio::test]
+async fn what_follows_a_permanent_failure_is_not_begun() {
+    let stage = Stage::new();
+    let sheet = sheet(&[("a", "old"), ("b", "old")]);
+    sheet.lock().unwrap().refusals = [("a", forbidden())].into();
+    let opening = stage.open();
+    let (mut executor, _) = stage.executor(&opening, stage.wanted(vec![]));
+    let survey = Fill {
+        in_order: true,
+        ..fill(&sheet, &["a", "b"])
+    };
+    executor.steps[0].phases = vec![Phase::changes("phase", survey)];
+    let failure = executor.run().await.unwrap_err();
+    assert!(
+        failure.message.contains("not begun: it follows a"),
+        "{failure}"
+    );
+    let cells = sheet.lock().unwrap();
+    assert_eq!((cells.attempts_of("a"), cells.attempts_of("b")), (1, 0));
+}
+
+/// A later step, which may delete, does not begin while a failure of an earlier one is open.
+#[tokio::test]
+async fn a_later_step_does_not_begin_while_a_failure_is_open() {
+    let stage = Stage::new();
+    let sheet = sheet(&[("a", "old"), ("b", "old")]);
+    sheet.lock().unwrap().refusals = [("a", forbidden())].into();
+    let opening = stage.open();
+    let (mut executor, _) = stage.executor(&opening, stage.wanted(vec![]));
+    executor.steps[0].phases = vec![Phase::changes("phase", fill(&sheet, &["a"]))];
+    executor.steps.push(Step {
+        name: "later",
+        skip: None,
+        attempts: 3,
+        concurrency: 4,
+        timeout: Duration::from_mins(5),
+        phases: vec![Phase::changes("phase", fill(&sheet, &["b"]))],
+    });
+    let failure = executor.run().await.unwrap_err();
+    assert!(
+        failure.message.contains("step comes first: later"),
+        "{failure}"
+    );
+    assert_eq!(sheet.lock().unwrap().attempts_of("b"), 0);
+    assert!(opening.journal.state().step("later").is_none());
+}
