@@ -118,7 +118,7 @@ impl Executor {
             .find_map(|key| standing.failed.get_key_value(key));
         if let Some((first, passing)) = failed {
             return Turn::Never(not_begun(
-                format!("it follows {first}, which failed"),
+                &format!("it follows {first}, which failed"),
                 *passing,
             ));
         }
@@ -134,7 +134,7 @@ impl Executor {
         if launch(first).is_some_and(|launch| launch.handle().is_some()) {
             Turn::Now
         } else if let Some(passing) = standing.failed.get(first) {
-            Turn::Never(not_begun(format!("{first} was not accepted"), *passing))
+            Turn::Never(not_begun(&format!("{first} was not accepted"), *passing))
         } else if is_open(first) {
             Turn::Later
         } else {
@@ -240,7 +240,7 @@ fn stands(launch: &LaunchState) -> bool {
 
 /// A change that does not begin because of another one's failure; it may begin in another pass where
 /// that one may.
-fn not_begun(why: String, passing: bool) -> Failure {
+fn not_begun(why: &str, passing: bool) -> Failure {
     Failure {
         passing,
         ..Failure::failed(format!("not begun: {why}"))

@@ -178,8 +178,7 @@ fn shows_both(failure: &Failure, expected: &str, found: &str) {
 async fn an_edit_after_the_survey_is_overwritten_only_once_it_is_confirmed() {
     let stage = Stage::new();
     let sheet = sheet(&[("a", "old"), ("b", "old")]);
-    let typed = || [("a", "typed".to_owned())].into();
-    sheet.lock().unwrap().typed_after_survey = typed();
+    sheet.lock().unwrap().typed_after_survey = [("a", "typed".to_owned())].into();
     let phases: [(&str, &[&'static str]); 1] = [("phase", &["a", "b"])];
     // The run that meets it, and every later one.
     for _ in 0..2 {
@@ -426,12 +425,12 @@ async fn a_permanent_refusal_is_tried_once_and_stops_only_what_needs_it() {
         assert!(failure.message.contains(part), "{part}: {failure}");
     }
     let state = opening.journal.state();
-    let open: Vec<_> = state
+    let keys: Vec<_> = state
         .failures
         .iter()
         .filter_map(|f| f.key.clone())
         .collect();
-    assert_eq!(open, ["a", "b"]);
+    assert_eq!(keys, ["a", "b"]);
     let step = state.step("step").unwrap();
     assert_eq!(step.outcome, Some(journal::StepOutcome::Failed));
     assert!(
