@@ -37,6 +37,11 @@ pub enum FaultKind {
     /// The same, and the answer repeats the request's body, as a service does that explains what it
     /// did not understand.
     Echo(u16),
+    /// The request is applied, and answered with this status, from 300 to 599.
+    Answer(u16),
+    /// From the first such request on, and for so many minutes of the tenant's time, the connection
+    /// ends before the request is heard.
+    Away(u16),
 }
 
 /// How an operation ends that does not end well.
@@ -75,7 +80,7 @@ pub enum FaultError {
         text: String,
     },
     /// No fault has this name.
-    #[error("no fault is called `{kind}`; there are {}, refuse=STATUS and echo=STATUS", KINDS.map(|(word, _)| word).join(", "))]
+    #[error("no fault is called `{kind}`; there are {}, refuse=STATUS, echo=STATUS, answer=STATUS and away=MINUTES", KINDS.map(|(word, _)| word).join(", "))]
     Kind {
         /// The name.
         kind: String,
@@ -85,6 +90,12 @@ pub enum FaultError {
     Status {
         /// What follows `refuse=` or `echo=`.
         status: String,
+    },
+    /// What follows `answer=` or `away=` is not a number that fits.
+    #[error("`{kind}` does not fit: answer=STATUS takes 300 to 599, away=MINUTES takes 1 to 9999")]
+    Value {
+        /// The whole kind.
+        kind: String,
     },
     /// What follows `#` is not a number from 1.
     #[error("`#{number}` does not say which request; write `#1` for the first one")]
@@ -110,9 +121,13 @@ impl Fault {
             && (fits(&glob, &path) || with_query.is_some_and(|address| fits(&glob, &address)))
     }
 
-    /// Whether the fault strikes the `number`-th request that it looks at, counted from 1.
+    /// Whether the fault strikes the `number`-th request that it looks at, counted from 1. A service
+    /// that goes away with the N-th request stays away for the ones that follow.
     pub(crate) fn strikes(&self, number: u64) -> bool {
-        self.only.is_none_or(|only| only == number)
+        match self.kind {
+            FaultKind::Away(_) => number >= self.only.unwrap_or(1),
+            _ => self.only.is_none_or(|only| only == number),
+        }
     }
 }
 
@@ -166,11 +181,19 @@ impl FromStr for Fault {
     }
 }
 
-/// Reads `refuse=STATUS` and `echo=STATUS`.
+/// Reads `refuse=STATUS`, `echo=STATUS`, `answer=STATUS` and `away=MINUTES`.
 fn refusal(kind: &str) -> Result<FaultKind, FaultError> {
+    let number = |text: &str, range: std::ops::Range<u16>| {
+        let number = text.parse().ok().filter(|number| range.contains(number));
+        number.ok_or_else(|| FaultError::Value {
+            kind: kind.to_owned(),
+        })
+    };
     let (kind_of, status): (fn(u16) -> FaultKind, &str) = match kind.split_once('=') {
         Some(("refuse", status)) => (FaultKind::Refuse, status),
         Some(("echo", status)) => (FaultKind::Echo, status),
+        Some(("answer", status)) => return number(status, 300..600).map(FaultKind::Answer),
+        Some(("away", minutes)) => return number(minutes, 1..10_000).map(FaultKind::Away),
         _ => {
             return Err(FaultError::Kind {
                 kind: kind.to_owned(),
@@ -191,6 +214,8 @@ impl fmt::Display for FaultKind {
         match self {
             Self::Refuse(status) => return write!(formatter, "refuse={status}"),
             Self::Echo(status) => return write!(formatter, "echo={status}"),
+            Self::Answer(status) => return write!(formatter, "answer={status}"),
+            Self::Away(minutes) => return write!(formatter, "away={minutes}"),
             _ => {}
         }
         let known = KINDS.iter().find(|(_, kind)| kind == self);
@@ -222,6 +247,8 @@ mod tests {
             "fail-to-roll-back:POST */refresh/*",
             "refuse=403#1:GET */workflows*",
             "echo=400:PATCH *parameters*",
+            "answer=302:POST *copy",
+            "away=25#3:GET */lifecycleOperations*",
         ] {
             assert_eq!(text.parse::<Fault>().unwrap().to_string(), text);
         }
@@ -258,6 +285,8 @@ mod tests {
             "refuse=much:GET *",
             "echo=200:GET *",
             "echo:GET *",
+            "answer=202:GET *",
+            "away=0:GET *",
         ] {
             assert!(text.parse::<Fault>().is_err(), "{text}");
         }

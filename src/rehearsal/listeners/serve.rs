@@ -21,6 +21,7 @@ use super::message::{Answer, Request};
 use super::{Listener, Origins, Turn, tls};
 use crate::rehearsal::behaviour::operations::FATE;
 use crate::rehearsal::behaviour::timers;
+use crate::rehearsal::clock::Moment;
 use crate::rehearsal::faults::{Fault, FaultKind};
 use crate::rehearsal::schema::Schema;
 use crate::rehearsal::schema::skin::Dictionary;
@@ -113,6 +114,34 @@ async fn handle(
     response(answer)
 }
 
+/// Whether a fault that lasts for a while still lasts; one that has not begun begins now. Every other
+/// fault lasts.
+fn is_under_way(draft: &Draft<'_>, fault: &Fault, now: Moment) -> bool {
+    let FaultKind::Away(minutes) = fault.kind() else {
+        return true;
+    };
+    let began = draft.get(&away_key(fault)).and_then(Value::as_u64);
+    let lasted = began.map_or(0, |began| now.milliseconds().saturating_sub(began));
+    lasted < u64::from(minutes) * 60_000
+}
+
+/// Where the tenant keeps when a service went away.
+fn away_key(fault: &Fault) -> String {
+    format!("counter/away/{fault}")
+}
+
+/// What a request that was applied is answered with on purpose: a redirect leads elsewhere, and every
+/// other status says, in the services' own form, that it was not applied.
+fn answered_with(status: u16) -> Answer {
+    let text = "The rehearsal tenant answers this on purpose.";
+    let answer = Answer::error(status, "AnsweredOnPurpose", text);
+    if status < 400 {
+        answer.with("Location", "https://login.example/".to_owned())
+    } else {
+        answer
+    }
+}
+
 /// An answer whose body never comes: the connection ends.
 fn cut_off() -> Response<Body> {
     let gone = futures_util::stream::once(async {
@@ -159,9 +188,9 @@ impl Tenant {
             caller: None,
         };
         let counted = self.count_faults(&turn.draft, request);
-        let struck = counted
-            .iter()
-            .find(|(fault, number)| fault.strikes(*number));
+        let struck = counted.iter().find(|(fault, number)| {
+            fault.strikes(*number) && is_under_way(&turn.draft, fault, now)
+        });
         let struck = struck.map(|(fault, _)| *fault);
         if let Some(FaultKind::Doom(fate)) = struck.map(Fault::kind) {
             turn.draft.put(FATE.to_owned(), serde_json::json!(fate));
@@ -180,6 +209,7 @@ impl Tenant {
                 let text = format!("The rehearsal tenant does not understand this: {body}");
                 Answer::error(status, "RefusedOnPurpose", &text)
             }
+            Some(FaultKind::Away(_)) => Answer::error(503, "AwayOnPurpose", ""),
             _ => super::answer(&mut turn),
         };
         turn.draft.delete(FATE);
@@ -198,14 +228,22 @@ impl Tenant {
         let struck = struck.filter(|fault| {
             !matches!(
                 fault.kind(),
-                FaultKind::AcceptAndIgnore | FaultKind::Doom(_)
+                FaultKind::AcceptAndIgnore | FaultKind::Doom(_) | FaultKind::Answer(_)
             ) || answered_well
         });
         let kind = struck.map(Fault::kind);
         if kind == Some(FaultKind::AcceptAndIgnore) {
             draft.restore(before);
         }
+        let answer = match kind {
+            Some(FaultKind::Answer(status)) => answered_with(status),
+            _ => answer,
+        };
         for (fault, number) in counted {
+            let is_away = matches!(fault.kind(), FaultKind::Away(_)) && fault.strikes(number);
+            if is_away && draft.get(&away_key(fault)).is_none() {
+                draft.put(away_key(fault), now.milliseconds().into());
+            }
             draft.put(format!("counter/fault/{fault}"), number.into());
         }
         let facts = RequestFacts {
@@ -222,7 +260,7 @@ impl Tenant {
         world.commit(now, facts, changes)?;
         Ok(match kind {
             Some(FaultKind::Hold) => Handled::Held,
-            Some(FaultKind::Lose) => Handled::Lost,
+            Some(FaultKind::Lose | FaultKind::Away(_)) => Handled::Lost,
             _ => Handled::Answered(answer),
         })
     }
