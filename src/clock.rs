@@ -28,6 +28,9 @@ pub struct Clock {
 struct Inner {
     speed: f64,
     began: Instant,
+    /// The time of a clock that goes on only while somebody waits, in milliseconds.
+    #[cfg(test)]
+    waited: Option<std::sync::atomic::AtomicU64>,
 }
 
 impl Clock {
@@ -43,17 +46,42 @@ impl Clock {
             inner: Arc::new(Inner {
                 speed,
                 began: Instant::now(),
+                #[cfg(test)]
+                waited: None,
+            }),
+        }
+    }
+
+    /// A clock that stands still, except that waiting takes it as far as is waited for: nights pass in
+    /// no time, and nothing depends on the machine's speed. For one task at a time.
+    #[cfg(test)]
+    pub(crate) fn simulated() -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                speed: 1.0,
+                began: Instant::now(),
+                waited: Some(std::sync::atomic::AtomicU64::new(0)),
             }),
         }
     }
 
     /// The program's time since this clock was made.
     pub fn elapsed(&self) -> Duration {
+        #[cfg(test)]
+        if let Some(waited) = &self.inner.waited {
+            return Duration::from_millis(waited.load(std::sync::atomic::Ordering::SeqCst));
+        }
         scaled(self.inner.began.elapsed(), self.inner.speed)
     }
 
     /// Waits for `duration` of the program's time.
     pub async fn sleep(&self, duration: Duration) {
+        #[cfg(test)]
+        if let Some(waited) = &self.inner.waited {
+            let milliseconds = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+            waited.fetch_add(milliseconds, std::sync::atomic::Ordering::SeqCst);
+            return;
+        }
         tokio::time::sleep(self.real(duration)).await;
     }
 

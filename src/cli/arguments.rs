@@ -124,6 +124,10 @@ pub(super) struct RunArguments {
     /// may be given more than once
     #[arg(long, value_name = "KEY")]
     pub(super) confirm_overwrite: Vec<String>,
+    /// Send a copy or refresh again whose last attempt failed or was never found: the token that the
+    /// failure names. A constant --confirm-target does not confirm a second one
+    #[arg(long, value_name = "TOKEN")]
+    pub(super) confirm_repeat: Option<String>,
     /// Run an approved plan; a stale one is refused
     #[arg(long, value_name = "FILE")]
     pub(super) plan: Option<PathBuf>,
@@ -243,7 +247,7 @@ pub(super) struct RehearsalArguments {
     #[arg(long)]
     pub(super) tls: bool,
     /// A fault: KIND:"METHOD path-glob", KIND#N for the Nth alone; kinds: accept-and-ignore, hold,
-    /// lose, throttle, refuse=STATUS, echo=STATUS, and of a launch: fail, roll-back, fail-to-roll-back, abort
+    /// lose, throttle, refuse=STATUS, echo=STATUS, answer=STATUS (applied all the same), away=MINUTES, and of a launch: fail, roll-back, fail-to-roll-back, abort
     #[arg(long = "fault", value_name = "FAULT")]
     pub(super) faults: Vec<String>,
 }

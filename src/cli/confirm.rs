@@ -52,6 +52,7 @@ pub(super) async fn confirm(
         target: target.to_owned(),
         digest: digest.to_owned(),
         destructive: plan.destructive_keys(),
+        repeats: Vec::new(),
     })
 }
 
@@ -78,7 +79,7 @@ async fn ask(session: &Session, target: &str, plan: &Plan) -> Result<(), Failure
 ///
 /// A blocking read cannot be cancelled, so a thread does it. Nothing waits for that thread, and it
 /// ends with the process.
-async fn read_line(
+pub(super) async fn read_line(
     input: impl Read + Send + 'static,
     cancellation: &Cancellation,
 ) -> Result<Option<String>, Failure> {

@@ -8,6 +8,7 @@
 //! document.rs   reading the runbook; what this version cannot do yet, at its position
 //! connect.rs    the runbook's services, reached: rehearsal, clients, both environments
 //! confirm.rs    the target's name, typed or given
+//! repeat.rs     a launch that destroys, confirmed once more before it is requested again
 //! pinned.rs     what a run is pinned to
 //! target_lock.rs   one run for one target on this machine
 //! usage.rs      a command line that cannot be understood
@@ -43,6 +44,7 @@ mod pinned;
 mod plan;
 mod preflight;
 mod rehearsal;
+mod repeat;
 mod report;
 mod run;
 mod saved;

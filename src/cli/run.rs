@@ -12,7 +12,7 @@ use super::pinned::{began, same_target};
 use super::session::Session;
 use super::summary::leave_summary;
 use super::target_lock::TargetLock;
-use super::{again, document, fresh, overwrite, preflight as probes, saved};
+use super::{again, document, fresh, overwrite, preflight as probes, repeat, saved};
 use crate::clock::Clock;
 use crate::engine::{
     Context, EventKind, Executor, Failure, FailureKind, Known, Listener, Narrator, Plan, StepLine,
@@ -255,7 +255,15 @@ async fn go_on(
     if !steps::has_begun(refresh, &Known::from_journal(Arc::clone(&state))) {
         check(session, &preflight(refresh).await?)?;
     }
-    if must_confirm(&state) || arguments.confirm_target.is_some() {
+    let repeats = repeat::confirm(
+        session,
+        arguments.confirm_repeat.as_deref(),
+        &arguments.runbook,
+        &refresh.runbook.target.name.value,
+        &state,
+    )
+    .await?;
+    if must_confirm(&state) || arguments.confirm_target.is_some() || !repeats.is_empty() {
         let known = Known::from_journal(Arc::clone(&state)).for_planning();
         let (plan, unread) = Plan::as_far_as_readable(&steps::all(refresh), known).await?;
         if let Some(unread) = unread {
@@ -268,6 +276,7 @@ async fn go_on(
         let target = &refresh.runbook.target.name.value;
         let given = arguments.confirm_target.as_deref();
         let mut confirmed = confirm(session, given, target, &plan, &digest).await?;
+        confirmed.repeats = repeats;
         confirmed.destructive.extend(earlier(&state));
         confirmed.destructive.sort();
         confirmed.destructive.dedup();
@@ -293,11 +302,15 @@ async fn go_on(
     })
 }
 
-/// Was nothing confirmed yet, or did a launch that was confirmed fail?
+/// Was nothing confirmed yet, or did a launch that was confirmed fail, or never begin?
 fn must_confirm(state: &State) -> bool {
     let confirmed = earlier(state);
     let failed = state.launches.iter().any(|(key, launch)| {
-        launch.outcome() == Some(LaunchOutcome::Failed) && confirmed.iter().any(|c| **c == **key)
+        let has_failed = matches!(
+            launch.outcome(),
+            Some(LaunchOutcome::Failed | LaunchOutcome::Absent)
+        );
+        has_failed && confirmed.iter().any(|c| **c == **key)
     });
     state.confirmed.is_none() || failed
 }
@@ -406,6 +419,11 @@ async fn execute(
         // Asked twice: what is under way is left where it is; the journal says how far it came.
         () = session.cancellation.on_insist() => Err(Failure::interrupted()),
     };
+    let result = result.map_err(|failure| {
+        let target = &refresh.runbook.target.name.value;
+        let state = opening.journal.state();
+        repeat::explained(failure, session, &arguments.runbook, target, &state)
+    });
     let outcome = result.as_ref().map(|outcome| *outcome);
     let figures = figures(connected, opening);
     let exit = close(session, opening, outcome, figures.as_ref()).await;

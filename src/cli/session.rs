@@ -89,6 +89,11 @@ impl Session {
         Palette::decide(self.color, std::io::stdout().is_terminal(), variable)
     }
 
+    /// The state file that was named on the command line.
+    pub(super) fn given_state(&self) -> Option<&Path> {
+        self.state.as_deref()
+    }
+
     /// Where the state of this runbook's run is kept. Takes the runbook's path and name.
     pub(super) fn state_path(&self, runbook: &Path, name: &str) -> PathBuf {
         let beside = || runbook.with_file_name(format!("{name}.iomcopy.jsonl"));

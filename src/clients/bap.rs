@@ -97,7 +97,9 @@ impl Bap {
     /// PowerShell module. Sent at most once; an answer that is lost is [`ErrorKind::Ambiguous`].
     pub async fn copy_to(&self, target: Uuid, request: &CopyRequest) -> Result<Accepted, Error> {
         let path = format!("{PROVIDER}/environments/{target}/copyTo?api-version={COPY}");
-        let request = Request::new(Method::Post, path).json(&request.for_bap());
+        let request = Request::new(Method::Post, path)
+            .json(&request.for_bap())
+            .once();
         let answer = self.service.send(&request).await?;
         Ok(accepted(&self.service, &answer))
     }

@@ -139,6 +139,29 @@ impl Error {
         super::http::is_retryable(self)
     }
 
+    /// Did this very request certainly have no effect? Only then may a launch be recorded as refused.
+    ///
+    /// | Kind or status | Clear |
+    /// |---|---|
+    /// | it was never sent: no connection, no usable address, given up before it was sent | yes |
+    /// | LCS: 200 with `IsSuccess: false` (it has no status here) | yes |
+    /// | 400, 403 to 406, 410 to 415, 422, 429, 501, with the service's own code in a JSON body | yes |
+    /// | the same without a code: HTML of a gateway, an empty body | no |
+    /// | 3xx, 401, 408, 409, any other 4xx, any other 5xx, an answer that was lost or cut off | no |
+    ///
+    /// 401 and 3xx come from gateways in front of a service as well; 408 and 5xx come while it works;
+    /// 409 says that something runs, which may be this request's own operation.
+    pub fn is_clear_refusal(&self) -> bool {
+        match (self.kind, self.status) {
+            (ErrorKind::Unavailable | ErrorKind::Configuration | ErrorKind::Cancelled, None)
+            | (ErrorKind::Refused, None) => true,
+            (_, Some(400 | 403..=406 | 410..=415 | 422 | 429 | 501)) => {
+                self.code.is_some() && self.body.is_some()
+            }
+            _ => false,
+        }
+    }
+
     /// Does the service say that this one row does not exist? False for a table or a function that
     /// does not exist, which Dataverse also answers with 404: its code is 0x80060888 or 0x8006088a
     /// there, and 0x80040217 (or 0x80060891 by another key) for a row (Microsoft Learn, Dataverse,
@@ -266,6 +289,41 @@ mod tests {
             assert!(!error.message.contains("uat-store"), "{}", error.message);
             let cut_in = error.message.contains(&shown[..1]);
             assert!(cut_in, "{}", error.message);
+        }
+    }
+
+    #[test]
+    fn only_what_the_service_itself_refuses_is_a_clear_refusal() {
+        let answered = |status: u16, code: Option<&str>| {
+            let detail = Detail {
+                status: Some(status),
+                code: code.map(str::to_owned),
+                body: code.map(|code| serde_json::json!({"error": {"code": code}})),
+                ..Detail::default()
+            };
+            Error::from_detail(ErrorKind::Refused, detail, None).is_clear_refusal()
+        };
+        let clear: Vec<u16> = (300..600)
+            .filter(|status| answered(*status, Some("X")))
+            .collect();
+        assert_eq!(
+            clear,
+            [
+                400, 403, 404, 405, 406, 410, 411, 412, 413, 414, 415, 422, 429, 501
+            ]
+        );
+        assert!(
+            (300..600).all(|status| !answered(status, None)),
+            "without a code"
+        );
+        let unsent = |kind| Error::new(kind, "it", "POST /", "why").is_clear_refusal();
+        assert!(unsent(ErrorKind::Unavailable) && unsent(ErrorKind::Configuration));
+        for kind in [
+            ErrorKind::Ambiguous,
+            ErrorKind::Malformed,
+            ErrorKind::NotSignedIn,
+        ] {
+            assert!(!unsent(kind), "{kind:?}");
         }
     }
 

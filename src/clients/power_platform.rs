@@ -110,7 +110,9 @@ impl PowerPlatform {
     pub async fn copy(&self, target: Uuid, request: &CopyRequest) -> Result<Accepted, Error> {
         let path =
             format!("/environmentmanagement/environments/{target}/copy?api-version={VERSION}");
-        let request = Request::new(Method::Post, path).json(&request.for_power_platform());
+        let request = Request::new(Method::Post, path)
+            .json(&request.for_power_platform())
+            .once();
         let answer = self.service.send(&request).await?;
         Ok(accepted(&self.service, &answer))
     }

@@ -171,6 +171,16 @@ impl Executor {
             }),
             // It has not failed: it is left where it is, and the end of the run says so.
             Err(failure) if failure.kind == FailureKind::Interrupted => {}
+            Err(failure) if change.is_launch() && self.is_open(&change.key) => {
+                narrator.tell(EventKind::ChangeOpen {
+                    step: place.step.to_owned(),
+                    phase: place.phase.to_owned(),
+                    key: change.key.clone(),
+                    name: change.name.clone(),
+                    message: failure.message.clone(),
+                    help: failure.help.clone(),
+                });
+            }
             Err(failure) => narrator.tell(EventKind::ChangeFailed {
                 step: place.step.to_owned(),
                 phase: place.phase.to_owned(),
@@ -182,6 +192,14 @@ impl Executor {
             }),
         }
         result
+    }
+
+    /// Has a launch begun, or may it have, without an end that is known?
+    fn is_open(&self, key: &str) -> bool {
+        let state = self.context.journal.state();
+        state
+            .launch(key)
+            .is_some_and(|launch| launch.verified.is_none() && stands(launch))
     }
 
     async fn apply_kind(

@@ -138,7 +138,8 @@ pub enum WriteError {
     Moved(Failure),
     /// It may or may not have been applied: read to find out.
     InDoubt(Failure),
-    /// It was not applied.
+    /// It was not applied. Of a launch: it was never sent, or the service clearly refused this very
+    /// request; every other answer leaves a launch in doubt.
     Refused(Failure),
 }
 
@@ -202,6 +203,17 @@ pub enum Found {
     Ambiguous(String),
 }
 
+/// What the target itself shows of a launch, compared with what `probe` kept before the request.
+#[derive(Clone, Debug)]
+pub enum Trace {
+    /// The target is as it was.
+    Same,
+    /// The target is different or busy; in words.
+    Changed(String),
+    /// Nothing was kept that the target could be compared with: the list alone counts.
+    NothingKept,
+}
+
 /// How an operation is doing.
 #[derive(Clone, Debug)]
 pub enum Progress {
@@ -252,6 +264,29 @@ pub trait Launch: Send + Sync {
 
     /// Looks for the operation of an intent that has no handle. Takes what `probe` kept.
     async fn find(&self, probed: &Value) -> Result<Found, Failure>;
+
+    /// What `probe` kept, as if it had seen the operation of this handle too: whatever `find` finds with
+    /// it is another one. None where operations cannot be told apart.
+    fn besides(&self, _probed: &Value, _handle: &Value) -> Option<Value> {
+        None
+    }
+
+    /// Compares the target with what `probe` kept of it before the request.
+    async fn trace(&self, _probed: &Value) -> Result<Trace, Failure> {
+        Ok(Trace::NothingKept)
+    }
+
+    /// Does the service have an operation that `poll` asks after? Where it has none, an acceptance says
+    /// nothing about the end, and the target alone shows it.
+    fn has_operation(&self) -> bool {
+        true
+    }
+
+    /// After a failure: whether the target is usable, whether it is safe to run again, and what to do
+    /// now. None where the failure says it all.
+    async fn aftermath(&self) -> Option<String> {
+        None
+    }
 
     /// Asks how it is doing.
     async fn poll(&self, handle: &Value) -> Result<Progress, Failure>;

@@ -131,6 +131,22 @@ pub enum EventKind {
         /// Will another pass try it again?
         again: bool,
     },
+    /// A change is left open: its operation continues at the service, or its outcome is unknown.
+    ChangeOpen {
+        /// The step's name.
+        step: String,
+        /// The phase's name.
+        phase: String,
+        /// The change's key.
+        key: String,
+        /// What a person calls it.
+        name: String,
+        /// What is known of it.
+        message: String,
+        /// What to do.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        help: Option<String>,
+    },
     /// Something worth a reader's eye that stops nothing.
     Noted {
         /// The step's name.

@@ -38,7 +38,7 @@ mod step;
 mod tests;
 
 pub use change::{
-    Action, Ask, Change, Found, Launch, Progress, Reading, Repeat, Set, Started, Verdict,
+    Action, Ask, Change, Found, Launch, Progress, Reading, Repeat, Set, Started, Trace, Verdict,
     WriteError, Written,
 };
 pub use context::{Context, Narrator};

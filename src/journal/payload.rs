@@ -118,6 +118,10 @@ pub struct Confirmed {
     pub digest: String,
     /// The keys of the plan's destructive changes.
     pub destructive: Vec<String>,
+    /// The keys of launches that are to be requested again after this record, each confirmed by name
+    /// of its attempt.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub repeats: Vec<String>,
 }
 
 /// A difference between the runbook and the one the run went by before.

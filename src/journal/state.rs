@@ -168,6 +168,13 @@ impl LaunchState {
         self.launched.as_ref().map(|launched| &launched.handle)
     }
 
+    /// Did the service clearly refuse it, or was it never sent? Then there is nothing of it anywhere.
+    pub fn was_refused(&self) -> bool {
+        self.ended.as_ref().is_some_and(|ended| {
+            ended.outcome == LaunchOutcome::Absent && ended.detail.get("refused").is_some()
+        })
+    }
+
     /// How it ended, once that is known.
     pub fn outcome(&self) -> Option<LaunchOutcome> {
         self.ended.as_ref().map(|ended| ended.outcome)

@@ -186,6 +186,7 @@ pub(super) fn story() -> Vec<Record> {
             target: "Contoso UAT".to_owned(),
             digest: "bb".to_owned(),
             destructive: vec!["copy".to_owned()],
+            repeats: Vec::new(),
         }
         .into(),
         Planned {

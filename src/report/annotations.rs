@@ -118,6 +118,15 @@ impl Annotations {
                 let title = format!("iomcopy: {}", escape(name));
                 self.complain(&title, &with_help(message, help.as_deref()));
             }
+            EventKind::ChangeOpen {
+                name,
+                message,
+                help,
+                ..
+            } => {
+                let title = format!("iomcopy: {}", escape(name));
+                self.warn(&title, &with_help(message, help.as_deref()));
+            }
             EventKind::Noted { step, message } => {
                 self.warn(&format!("iomcopy: {step}"), message);
             }

@@ -116,6 +116,23 @@ pub(super) fn recorded(kind: &EventKind, steps: &[StepLine], palette: Palette) -
                 help.unwrap_or_default()
             )
         }
+        EventKind::ChangeOpen {
+            name,
+            message,
+            help,
+            ..
+        } => {
+            let head = palette.notable("still open");
+            let help = help
+                .as_ref()
+                .map(|help| format!("\n    help: {}", redact(help)));
+            format!(
+                "  {head} {}: {}{}",
+                escape(name),
+                redact(message),
+                help.unwrap_or_default()
+            )
+        }
         EventKind::Noted { message, .. } => format!("  note: {}", escape(message)),
         EventKind::StepEnded {
             outcome,

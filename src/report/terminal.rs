@@ -70,7 +70,9 @@ impl Listener for Terminal {
                 self.printer.show(name, format!("{}  {text}", told.1));
                 self.printer.hide(STEP);
             }
-            EventKind::ChangeDone { name, .. } | EventKind::ChangeFailed { name, .. } => {
+            EventKind::ChangeDone { name, .. }
+            | EventKind::ChangeFailed { name, .. }
+            | EventKind::ChangeOpen { name, .. } => {
                 self.printer.hide(name);
             }
             EventKind::Waiting {

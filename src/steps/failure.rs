@@ -85,6 +85,18 @@ impl From<Error> for WriteError {
     }
 }
 
+/// A launch's error: whatever is not a clear refusal of this very request leaves it in doubt.
+pub(super) fn launch_error(error: Error) -> WriteError {
+    let is_clear = error.is_clear_refusal();
+    let (WriteError::Moved(failure) | WriteError::Refused(failure) | WriteError::InDoubt(failure)) =
+        error.into();
+    if is_clear {
+        WriteError::Refused(failure)
+    } else {
+        WriteError::InDoubt(failure)
+    }
+}
+
 /// What to do about a 403 whose code is not known.
 const FORBIDDEN: &str = "the account that signs in (or the user that it acts as, `act-as`) lacks the \
                          permission for this request: give it a role that holds it (System \

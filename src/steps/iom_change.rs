@@ -69,7 +69,7 @@ impl IomChange {
                         reader,
                         request: write,
                         after: self.after.clone(),
-                        repeat: repeat(request),
+                        repeat: repeat(request, self.patience),
                         timeout: self.patience,
                     }))
                 } else {
@@ -99,11 +99,13 @@ fn signed_in(refresh: &Refresh) -> Option<String> {
     whom.map(|user| format!("sign in as {}", user.value))
 }
 
-fn repeat(request: IomRequest) -> Repeat {
+/// What may follow a request in doubt. The target shows nothing of it before it has ended, so that it is
+/// looked at for as long as it may take.
+pub(super) fn repeat(request: IomRequest, patience: Duration) -> Repeat {
     if request.harmless_to_repeat() {
         Repeat::Harmless
     } else {
-        Repeat::WhenAbsent(Duration::from_mins(2))
+        Repeat::WhenAbsent(patience)
     }
 }
 

@@ -37,6 +37,8 @@ mod failure;
 mod flows;
 mod graph;
 mod iom_change;
+#[cfg(test)]
+mod launches_in_doubt;
 mod marks;
 mod names;
 mod probes;

@@ -12,10 +12,12 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::Refresh;
+use super::failure::launch_error;
 use super::service_fields;
 use crate::clients::{Condition, DataverseWriter, Error, Row};
 use crate::engine::{
-    Failure, Found, Launch, Progress, Reading, Repeat, Set, Started, Verdict, WriteError, Written,
+    Failure, Found, Launch, Progress, Reading, Repeat, Set, Started, Trace, Verdict, WriteError,
+    Written,
 };
 use crate::runbook::Method;
 
@@ -192,6 +194,16 @@ async fn send_to(
     Ok(written.service_date)
 }
 
+/// Sends the request of a launch, which the service receives at most once.
+async fn launch(refresh: &Refresh, request: &Request) -> Result<Option<String>, Error> {
+    let acting = request.acting_as.map(|user| refresh.target.acting_as(user));
+    let target = acting.as_ref().unwrap_or(&refresh.target);
+    let sent = target
+        .launch(&request.path, request.body.as_deref())
+        .await?;
+    Ok(sent.service_date)
+}
+
 /// A launch whose end is read from the rows it changes, because the service lists no operation.
 pub(super) struct TenantLaunch<W> {
     pub(super) refresh: Arc<Refresh>,
@@ -219,9 +231,8 @@ where
     async fn request(&self) -> Result<Started, WriteError> {
         let reading = self.reader.read().await.map_err(WriteError::Refused)?;
         let request = (self.request)(&reading).map_err(WriteError::Refused)?;
-        let service_date = send(&self.refresh, &request, None)
-            .await
-            .map_err(WriteError::from)?;
+        let sent = launch(&self.refresh, &request).await;
+        let service_date = sent.map_err(launch_error)?;
         Ok(Started {
             handle: json!({ "requested": request.path }),
             service_date,
@@ -234,6 +245,19 @@ where
             return Ok(Found::Operation(json!({ "found": reading.value })));
         }
         Ok(Found::Absent)
+    }
+
+    async fn trace(&self, probed: &Value) -> Result<Trace, Failure> {
+        let reading = self.reader.read().await?;
+        Ok(if probed.get("before") == Some(&reading.value) {
+            Trace::Same
+        } else {
+            Trace::Changed(described(&reading))
+        })
+    }
+
+    fn has_operation(&self) -> bool {
+        false
     }
 
     async fn poll(&self, _handle: &Value) -> Result<Progress, Failure> {
@@ -249,10 +273,7 @@ where
         if let Some(why) = self.reader.refusal().await? {
             return Ok(Verdict::Wrong(why));
         }
-        Ok(Verdict::NotYet(match reading.basis {
-            Value::String(said) => said,
-            _ => format!("it reads {}", reading.value),
-        }))
+        Ok(Verdict::NotYet(described(&reading)))
     }
 
     fn timeout(&self) -> Duration {
@@ -261,6 +282,14 @@ where
 
     fn patience(&self) -> Duration {
         self.timeout
+    }
+}
+
+/// A reading in words.
+fn described(reading: &Reading) -> String {
+    match &reading.basis {
+        Value::String(said) => said.clone(),
+        _ => format!("it reads {}", reading.value),
     }
 }
 

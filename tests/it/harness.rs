@@ -27,6 +27,12 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
+    /// The token that confirms another attempt, where the program names one.
+    pub(crate) fn token(&self) -> Option<String> {
+        let (_, rest) = self.stderr.split_once("--confirm-repeat ")?;
+        rest.split_whitespace().next().map(str::to_owned)
+    }
+
     /// Fails unless the exit code is this one.
     pub(crate) fn exits(self, code: i32) -> Self {
         assert_eq!(
@@ -117,6 +123,23 @@ impl Stage {
     /// Runs the runbook, confirmed.
     pub(crate) fn run(&self) -> Answer {
         self.call(&["run", "rehearsal.yaml", "--confirm-target", "Contoso UAT"])
+    }
+
+    /// Runs the runbook as a person goes on with it: where a launch that destroys is to be sent again,
+    /// its attempt is confirmed by the token that the program names.
+    pub(crate) fn run_again(&self) -> Answer {
+        let answer = self.run();
+        match answer.token().filter(|_| answer.code == Some(11)) {
+            Some(token) => self.run_with(&["--confirm-repeat", &token]),
+            None => answer,
+        }
+    }
+
+    /// Runs the runbook, confirmed, with more arguments.
+    pub(crate) fn run_with(&self, more: &[&str]) -> Answer {
+        let mut arguments = vec!["run", "rehearsal.yaml", "--confirm-target", "Contoso UAT"];
+        arguments.extend(more);
+        self.call(&arguments)
     }
 
     /// Starts a run and leaves it running.

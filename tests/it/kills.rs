@@ -12,7 +12,7 @@ fn undisturbed() -> &'static Vec<String> {
     ESSENCE.get_or_init(|| {
         let stage = Stage::new();
         let _tenant = stage.tenant(&[]);
-        drop(stage.run().exits(0));
+        drop(stage.run_again().exits(0));
         let world = stage.world();
         the_world_is_right(&world);
         world.essence()
@@ -55,7 +55,7 @@ fn killed_when(fits: impl Fn(&serde_json::Value) -> bool, faults: &[&str]) {
     assert!(stage.wait_for(&mut child, fits), "the record appears");
     drop(child.kill());
     drop(child.wait());
-    drop(stage.run().exits(0));
+    drop(stage.run_again().exits(0));
     ends_as_if_nothing_had_happened(&stage);
 }
 
@@ -191,7 +191,7 @@ fn tenant_killed_in(step: &str) -> bool {
     let status = child.wait().expect("the run ends");
     assert!(matches!(status.code(), Some(0 | 75)), "{step}: {status}");
     if status.code() == Some(75) {
-        drop(stage.run().exits(0));
+        drop(stage.run_again().exits(0));
     }
     ends_as_if_nothing_had_happened(&stage);
     end(restarted);
@@ -231,7 +231,7 @@ fn control_c_ends_with_130_and_running_again_goes_on() {
         "{}",
         shown.stdout
     );
-    drop(stage.run().exits(0));
+    drop(stage.run_again().exits(0));
     ends_as_if_nothing_had_happened(&stage);
 }
 
@@ -282,7 +282,7 @@ fn killed_at_random_moments_of_the_whole_run() {
             kills += 1;
         }
         println!("seed {seed}: {kills} kills");
-        drop(stage.run().exits(0));
+        drop(stage.run_again().exits(0));
         let world = stage.world();
         the_whole_world_is_right(&world);
         assert_eq!(world.heard("POST", "/copy"), 1, "one copy");

@@ -30,6 +30,7 @@
 //! - `state_files`: files that a person names: older ones, changed copies, FIFOs, outputs.
 
 mod custom_connectors;
+mod doubts;
 mod dual_write;
 mod edits;
 mod guards_matrix;

@@ -113,6 +113,19 @@ impl DataverseWriter {
         self.write(method, path, body, condition).await
     }
 
+    /// Sends the POST that begins something long. The service receives it at most once: 401 and 429 are
+    /// not followed by another. Takes the same as [`Self::send`].
+    pub async fn launch(&self, path: &str, body: Option<&str>) -> Result<Written, Error> {
+        let request = self.dataverse.request(Method::Post, path)?.once();
+        let request = request.header("prefer", ANNOTATIONS);
+        let request = match body {
+            Some(body) => request.json_text(body),
+            None => request,
+        };
+        let answer = self.dataverse.service.send(&request).await?;
+        Ok(written(&self.dataverse.service, &answer))
+    }
+
     async fn write(
         &self,
         method: Method,

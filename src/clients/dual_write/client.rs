@@ -106,7 +106,7 @@ impl DualWriteGateway {
             "/api/ConnectionSet/{}/Reset?targetType=AX&forceReset=False",
             encoded(&link.id)
         );
-        let request = post(&path).json(body).answered_within(RESET);
+        let request = post(&path).json(body).answered_within(RESET).once();
         Ok(self.service.send(&request).await?.date())
     }
 
@@ -192,7 +192,7 @@ impl DualWriteGateway {
             "action": "2",
             "solutions": [{ "criteria": { "uniquename": unique_name } }],
         });
-        let request = post(&path).json(&body).answered_within(MAP_REQUEST);
+        let request = post(&path).json(&body).answered_within(MAP_REQUEST).once();
         request_id(&self.service.send(&request).await?)
     }
 
@@ -226,7 +226,7 @@ impl DualWriteGateway {
     pub async fn refresh_tables(&self, name: &str) -> Result<Option<String>, Error> {
         let path = format!("/api/Project/{}/Refresh", encoded(name));
         let request = post(&path).json(&json!({ "tokens": [""] }));
-        let request = request.answered_within(MAP_REQUEST);
+        let request = request.answered_within(MAP_REQUEST).once();
         let answer = self.service.send(&request).await?;
         if answer.body().trim_ascii().is_empty() || answer.maybe_value().is_some() {
             return Ok(answer.date());

@@ -3,7 +3,7 @@
 use super::observer::{Wait, WaitReason};
 use super::request::Request;
 use super::response::Response;
-use super::retry::{Backoff, Verdict, judge};
+use super::retry::{Backoff, Verdict, come_back, judge};
 use super::send::send;
 use super::service::Service;
 use crate::clients::error::Error;
@@ -31,7 +31,7 @@ pub(super) async fn run(service: &Service, request: &Request) -> Result<Response
             Verdict::Done(response) => return Ok(*response),
             Verdict::Over(error) => return Err(error),
             Verdict::SignIn(error) => {
-                if signed_in_again {
+                if signed_in_again || request.is_once {
                     return Err(service.token().explained(&token, error));
                 }
                 service.token().refused(&token, error).await?;
@@ -43,6 +43,13 @@ pub(super) async fn run(service: &Service, request: &Request) -> Result<Response
                 // Shut for the others, even if this request is given up.
                 let asked_until = now.saturating_add(asked.unwrap_or_default());
                 service.gate().shut(asked_until, &message);
+                if request.is_once {
+                    let hint = asked.map(come_back);
+                    return Err(match hint {
+                        Some(hint) => error.with_help(hint),
+                        None => error,
+                    });
+                }
                 let delay = backoff.after(asked, error)?;
                 service.gate().shut(now + delay, &message);
                 attempt += 1;
@@ -157,6 +164,23 @@ mod tests {
             assert_eq!(error.kind, ErrorKind::Ambiguous, "{lost:?}");
             assert_eq!(listener.count(), 1, "{lost:?}");
             assert!(!error.is_temporary());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_launch_is_received_once_whatever_it_is_answered_with() {
+        for reply in [
+            Reply::json(401, ""),
+            Reply::json(429, "").with("retry-after", "1"),
+            Reply::json(302, ""),
+            Reply::json(503, ""),
+            Reply::HangUp,
+        ] {
+            let setup = Setup::new(FAST);
+            let listener = Listener::replying(vec![reply.clone(), ok()]).await;
+            let post = Request::new(Method::Post, "/copy").once();
+            setup.service(&listener.url).send(&post).await.unwrap_err();
+            assert_eq!(listener.count(), 1, "{reply:?}");
         }
     }
 

@@ -83,6 +83,7 @@ pub(crate) struct Request {
     pub(super) body: Option<Bytes>,
     pub(super) tries: Option<u32>,
     pub(super) within: Option<Duration>,
+    pub(super) is_once: bool,
 }
 
 impl Request {
@@ -109,6 +110,7 @@ impl Request {
             body: None,
             tries: None,
             within: None,
+            is_once: false,
         }
     }
 
@@ -132,6 +134,13 @@ impl Request {
     /// The same request, given up after this many attempts.
     pub(crate) fn tries(mut self, tries: u32) -> Self {
         self.tries = Some(tries);
+        self
+    }
+
+    /// The same request, of which the service receives at most one: whatever it answers, also 401 and
+    /// 429, ends it. It is sent again only where there was no connection, so that nothing was sent.
+    pub(crate) fn once(mut self) -> Self {
+        self.is_once = true;
         self
     }
 

@@ -9,7 +9,9 @@
 //! | sent, but no whole answer: timeout, reset, cut off | again | **ambiguous** |
 //! | anything else | final | final |
 //!
-//! 501 is final for both: it says that the service has no such function.
+//! 501 is final for both: it says that the service has no such function. A request that is sent at most
+//! once (`Request::once`) ends with 401 and 429 too; which answers are a clear refusal of it is in
+//! `Error::is_clear_refusal`.
 
 use std::time::Duration;
 

@@ -78,7 +78,7 @@ impl Lcs {
             encoded(source),
             encoded(target)
         );
-        let request = versioned(Request::new(Method::Post, path));
+        let request = versioned(Request::new(Method::Post, path)).once();
         let answer = self.service.send(&request).await?;
         let envelope = Envelope::open(&answer, ErrorKind::Ambiguous)?;
         self.note(&answer, &envelope);

@@ -1,6 +1,8 @@
-//! Applying a change, one file a kind: [`set`] for sets and removals, [`launch`] for launches.
+//! Applying a change, one file a kind: [`set`] for sets and removals, [`launch`] for launches, which
+//! follow the table of [`ruling`].
 
 pub(super) mod launch;
+mod ruling;
 pub(super) mod set;
 
 use tokio::sync::Notify;

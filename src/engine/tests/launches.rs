@@ -121,6 +121,19 @@ async fn run(stage: &Stage, shared: &Shared) -> Result<Outcome, Failure> {
     executor.run().await
 }
 
+/// A person confirms that a launch is requested again.
+async fn confirm_again(stage: &Stage, key: &str) {
+    let confirmed = journal::Confirmed {
+        who: "ada".to_owned(),
+        how: "typed".to_owned(),
+        target: "n".to_owned(),
+        digest: String::new(),
+        destructive: vec![key.to_owned()],
+        repeats: vec![key.to_owned()],
+    };
+    stage.open().journal.append(confirmed).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_launch_begins_once_the_one_it_awaits_is_accepted_and_both_are_open_at_once() {
     let (stage, shared) = (Stage::new(), Shared::default());
@@ -156,7 +169,10 @@ async fn one_half_failing_lets_the_other_end_and_is_not_begun_again_by_itself() 
             assert_eq!(operations.ended, BTreeSet::from([good]), "{failing}");
             operations.failing.clear();
         }
-        // A later run begins the failed half alone.
+        // A later run begins the failed half alone, once a person has confirmed that very attempt.
+        let unconfirmed = run(&stage, &shared).await.unwrap_err();
+        assert_eq!(unconfirmed.kind, FailureKind::Unconfirmed, "{unconfirmed}");
+        confirm_again(&stage, failing).await;
         assert_eq!(run(&stage, &shared).await.unwrap(), Outcome::Finished);
         assert_eq!(
             shared.lock().unwrap().requested,

@@ -65,14 +65,25 @@ impl State {
     }
 
     pub(super) fn launched(&mut self, entry: &Entry, launched: &Launched) -> Result<(), Refused> {
-        let launch = self.open_launch(&launched.key)?;
-        if launch.launched.is_some() {
-            return Err(format!(
-                "the launch `{}` has a handle already",
-                launched.key
-            ));
+        let key = &launched.key;
+        let launch = self.launches.get_mut(key.as_str());
+        let launch = launch.ok_or_else(|| format!("there is no intent for the launch `{key}`"))?;
+        let is_proved = launch.verified.is_some();
+        // A newer operation of the same request may be found after the first has ended.
+        if is_proved
+            || matches!(launch.outcome(), Some(outcome) if outcome != LaunchOutcome::Succeeded)
+        {
+            return Err(format!("the launch `{key}` has ended already"));
         }
+        if launch
+            .handle()
+            .is_some_and(|handle| *handle == launched.handle)
+        {
+            return Err(format!("the launch `{key}` has this handle already"));
+        }
+        let launch = Arc::make_mut(launch);
         launch.launched = Some(Stamped::new(entry, launched));
+        launch.ended = None;
         Ok(())
     }
 
@@ -185,6 +196,28 @@ mod tests {
         next(&mut state, verified("copy")).unwrap();
         assert!(next(&mut state, ended("copy", LaunchOutcome::Failed)).is_err());
         assert_eq!(state.launches_in_doubt().count(), 0);
+    }
+
+    #[test]
+    fn another_operation_of_the_same_request_takes_the_place_of_the_first() {
+        let mut state = in_a_phase();
+        let another = || {
+            Record::from(Launched {
+                key: "copy".to_owned(),
+                handle: serde_json::json!({"operation": "op-2"}),
+                service_date: None,
+            })
+        };
+        assert!(next(&mut state, another()).is_err(), "without an intent");
+        next(&mut state, launch()).unwrap();
+        next(&mut state, launched("copy")).unwrap();
+        next(&mut state, ended("copy", LaunchOutcome::Succeeded)).unwrap();
+        next(&mut state, another()).unwrap();
+        let copy = state.launch("copy").unwrap();
+        assert_eq!(copy.handle().unwrap()["operation"], "op-2");
+        assert_eq!((copy.outcome(), copy.attempt), (None, 1));
+        next(&mut state, ended("copy", LaunchOutcome::Failed)).unwrap();
+        assert!(next(&mut state, launched("copy")).is_err(), "after its end");
     }
 
     #[test]

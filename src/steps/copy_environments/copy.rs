@@ -7,13 +7,16 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::{by_hand, copy_key, database_refresh, finance, is_guided, is_linked, refresh_key};
-use crate::clients::{CopyRequest, CopyType, Operation, OperationHandle, OperationState};
+use crate::clients::{
+    CopyRequest, CopyType, Environment, Operation, OperationHandle, OperationState,
+};
 use crate::engine::{
     Action, Barrier, Change, Failure, Found, Known, Launch, Progress, Repeat, Started, Survey,
-    Verdict, WriteError,
+    Trace, Verdict, WriteError,
 };
 use crate::runbook::{CopyApi, SecurityGroup};
 use crate::steps::Refresh;
+use crate::steps::failure::launch_error;
 
 /// How long a copy may take where the runbook does not say (Microsoft Learn, *Copy an
 /// environment*: up to 24 hours with much data).
@@ -144,6 +147,14 @@ impl Copy {
             == CopyApi::PowerPlatform
     }
 
+    async fn target(&self) -> Result<Option<Environment>, Failure> {
+        Ok(self
+            .refresh
+            .bap
+            .environment(self.refresh.target_id())
+            .await?)
+    }
+
     async fn operations(&self) -> Result<Vec<Operation>, Failure> {
         let target = self.refresh.target_id();
         Ok(if self.by_power_platform() {
@@ -152,6 +163,26 @@ impl Copy {
             self.refresh.bap.operations(target).await?
         })
     }
+}
+
+/// The members of the intent's detail: the operations that were there before, and the organization.
+const BEFORE: &str = "operations-before";
+const ORGANIZATION: &str = "organization-before";
+
+/// The id of an environment's organization.
+fn organization(environment: &Environment) -> Option<String> {
+    let dataverse = environment.dataverse.as_ref();
+    dataverse.and_then(|dataverse| dataverse.organization_id.clone())
+}
+
+/// Is it certainly no copy? Of the kinds that are known, these leave the target's content as it is; an
+/// unknown kind may be a copy under another name.
+fn is_of_another_kind(operation: &Operation) -> bool {
+    const HARMLESS: [&str; 5] = ["edit", "backup", "convert", "enable", "disable"];
+    operation
+        .kind
+        .as_deref()
+        .is_some_and(|kind| HARMLESS.contains(&kind.to_ascii_lowercase().as_str()))
 }
 
 /// Is it a copy, by the name that the service gives it? Names are not published: what contains the
@@ -195,7 +226,11 @@ impl Launch for Copy {
             .iter()
             .map(|operation| operation.id.as_str())
             .collect();
-        Ok(json!({ "operations-before": seen }))
+        let organization = self
+            .target()
+            .await?
+            .and_then(|target| organization(&target));
+        Ok(json!({ BEFORE: seen, ORGANIZATION: organization }))
     }
 
     async fn request(&self) -> Result<Started, WriteError> {
@@ -208,15 +243,24 @@ impl Launch for Copy {
         } else {
             self.refresh.bap.copy_to(target, &self.request).await
         };
-        let accepted = accepted.map_err(WriteError::from)?;
-        Ok(Started {
-            handle: json!(accepted.handle),
-            service_date: accepted.service_date,
-        })
+        let accepted = accepted.map_err(launch_error)?;
+        match accepted.handle {
+            Some(handle) => Ok(Started {
+                handle: json!(handle),
+                service_date: accepted.service_date,
+            }),
+            // A good status without an operation is not known to be an acceptance: it is looked for.
+            None => Err(WriteError::InDoubt(Failure::temporary(
+                match accepted.refused_link {
+                    Some(link) => format!("the answer names an operation elsewhere: {link}"),
+                    None => "the answer names no operation".to_owned(),
+                },
+            ))),
+        }
     }
 
     async fn find(&self, probed: &Value) -> Result<Found, Failure> {
-        let before: Vec<&str> = probed["operations-before"]
+        let before: Vec<&str> = probed[BEFORE]
             .as_array()
             .map(|ids| ids.iter().filter_map(Value::as_str).collect())
             .unwrap_or_default();
@@ -224,6 +268,7 @@ impl Launch for Copy {
         let new: Vec<&Operation> = operations
             .iter()
             .filter(|operation| !before.contains(&operation.id.as_str()))
+            .filter(|operation| !is_of_another_kind(operation))
             .collect();
         match new.as_slice() {
             [] => Ok(Found::Absent),
@@ -238,18 +283,72 @@ impl Launch for Copy {
         }
     }
 
+    fn besides(&self, probed: &Value, handle: &Value) -> Option<Value> {
+        let mut probed = probed.clone();
+        let seen = probed[BEFORE].as_array_mut()?;
+        seen.push(handle.get("id")?.clone());
+        Some(probed)
+    }
+
+    async fn trace(&self, probed: &Value) -> Result<Trace, Failure> {
+        let Some(target) = self.target().await? else {
+            return Ok(Trace::Changed("the target is not listed".to_owned()));
+        };
+        if let Some(operation) = &target.ongoing_operation {
+            let kind = operation.kind.as_deref().unwrap_or("an operation");
+            return Ok(Trace::Changed(format!("{kind} is running on the target")));
+        }
+        if !target.is_ready() {
+            return Ok(Trace::Changed(format!(
+                "the target reads {}",
+                target.states()
+            )));
+        }
+        // A copy gives the target another organization. An intent of an older program kept none.
+        let Some(before) = probed.get(ORGANIZATION) else {
+            return Ok(Trace::NothingKept);
+        };
+        let now = json!(organization(&target));
+        Ok(if *before == now {
+            Trace::Same
+        } else {
+            Trace::Changed(format!(
+                "the target's organization is {now}, and was {before}"
+            ))
+        })
+    }
+
+    async fn aftermath(&self) -> Option<String> {
+        let target = &self.refresh.runbook.target.name;
+        let state = match self.target().await {
+            Ok(Some(now)) if now.ongoing_operation.is_some() => {
+                "an operation is still running on it".to_owned()
+            }
+            Ok(Some(now)) => format!("it reads {}", now.states()),
+            Ok(None) => "it is not listed".to_owned(),
+            Err(_) => "its state cannot be read now".to_owned(),
+        };
+        Some(format!(
+            "do not use '{target}': a failed copy may leave it partly overwritten ({state}). The \
+             source is unchanged, and what the refresh must restore is in the state file, so that it \
+             is safe to copy again. First remove the cause that the service names"
+        ))
+    }
+
     async fn poll(&self, handle: &Value) -> Result<Progress, Failure> {
         let target = self.refresh.target_id();
+        let id = handle["id"].as_str();
         let found = match serde_json::from_value::<OperationHandle>(handle.clone()) {
             Ok(handle) if !self.by_power_platform() => self.refresh.bap.operation(&handle).await?,
-            Ok(handle) => match handle.id {
-                Some(id) => self.refresh.power_platform.operation(target, &id).await?,
-                None => self.newest_copy().await?,
-            },
-            Err(_) => match handle["id"].as_str() {
-                Some(id) => self.operations().await?.into_iter().find(|o| o.id == id),
-                None => self.newest_copy().await?,
-            },
+            Ok(OperationHandle { id: Some(id), .. }) => {
+                self.refresh.power_platform.operation(target, &id).await?
+            }
+            Ok(_) | Err(_) => None,
+        };
+        // What does not answer by its id may be listed all the same.
+        let found = match (found, id) {
+            (None, Some(id)) => self.operations().await?.into_iter().find(|o| o.id == id),
+            (found, _) => found,
         };
         Ok(match found {
             None => Progress::Missing,
@@ -308,13 +407,6 @@ impl Launch for Copy {
             .common
             .timeout
             .unwrap_or(COPY_TIMEOUT)
-    }
-}
-
-impl Copy {
-    /// The newest copy of the target, for an answer that named no operation.
-    async fn newest_copy(&self) -> Result<Option<Operation>, Failure> {
-        Ok(self.operations().await?.into_iter().find(is_copy))
     }
 }
 

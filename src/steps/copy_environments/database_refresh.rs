@@ -18,6 +18,7 @@ use crate::engine::{
     Action, Change, Failure, Found, Launch, Progress, Repeat, Started, Verdict, WriteError,
 };
 use crate::steps::Refresh;
+use crate::steps::failure::launch_error;
 
 /// How long a refresh may take where the runbook does not say: up to 24 hours (Microsoft Learn,
 /// *Database movement operations*) and some grace.
@@ -141,6 +142,21 @@ impl Launch for DatabaseRefresh {
                 Found::Ambiguous(seen.join("; "))
             }
         })
+    }
+
+    fn besides(&self, probed: &Value, handle: &Value) -> Option<Value> {
+        let mut probed = probed.clone();
+        let seen = probed["activities-before"].as_array_mut()?;
+        seen.push(handle.get("activity")?.clone());
+        Some(probed)
+    }
+
+    async fn aftermath(&self) -> Option<String> {
+        Some(format!(
+            "do not use '{}' until LCS shows its state as deployed. The source is unchanged, so that it \
+             is safe to refresh again once the cause that LCS names is removed",
+            self.refresh.runbook.target.name
+        ))
     }
 
     async fn poll(&self, handle: &Value) -> Result<Progress, Failure> {
@@ -286,8 +302,8 @@ fn exhausted(spent: Spent) -> Failure {
 
 /// A trigger that was refused is never sent again by itself.
 fn refused(error: Error) -> WriteError {
-    if error.kind != ErrorKind::Refused {
-        return error.into();
+    if error.kind != ErrorKind::Refused || !error.is_clear_refusal() {
+        return launch_error(error);
     }
     if let Some(quota) = Quota::read(&error.message) {
         return WriteError::Refused(exhausted(Spent::told(quota)));

@@ -1,4 +1,8 @@
 //! Phase `open`: administration mode off, background operations on.
+//!
+//! The reply to this change may be lost while its operation runs, and the service then refuses a second
+//! one as busy. The operation that runs on the target is waited for in both cases: what is read back
+//! afterwards decides whether it was this change's own.
 
 use std::sync::Arc;
 
@@ -7,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::admit::{Admission, admission};
 use super::read;
-use crate::clients::{Environment, OperationHandle, OperationState};
+use crate::clients::{Environment, ErrorKind, OperationHandle, OperationState};
 use crate::engine::{
     Action, Barrier, Change, Failure, Known, Progress, Reading, Set, Survey, WriteError, Written,
 };
@@ -72,6 +76,24 @@ impl Survey for Open {
 
 struct RuntimeState(Arc<Refresh>);
 
+/// The member of a handle that holds the id of an operation that was found on the target.
+const RUNNING: &str = "running-on-target";
+
+impl RuntimeState {
+    /// The id of the operation that runs on the target, where it may be a change of its state.
+    async fn running(&self) -> Result<Option<String>, Failure> {
+        let operation = read(&self.0).await?.ongoing_operation;
+        let is_edit = |kind: &str| {
+            let kind = kind.to_ascii_lowercase();
+            ["edit", "update", "enable"]
+                .iter()
+                .any(|part| kind.contains(part))
+        };
+        let operation = operation.filter(|found| found.kind.as_deref().is_none_or(is_edit));
+        Ok(operation.map(|found| found.id.unwrap_or_default()))
+    }
+}
+
 #[async_trait]
 impl Set for RuntimeState {
     async fn read(&self) -> Result<Reading, Failure> {
@@ -83,11 +105,21 @@ impl Set for RuntimeState {
             .0
             .bap
             .set_runtime_state(self.0.target_id(), "Enabled", "Enabled")
-            .await
-            .map_err(WriteError::from)?;
-        Ok(Written {
-            operation: handle.map(|handle| json!(handle)),
-        })
+            .await;
+        match handle {
+            Ok(handle) => Ok(Written {
+                operation: handle.map(|handle| json!(handle)),
+            }),
+            Err(error) if matches!(error.kind, ErrorKind::Ambiguous | ErrorKind::Busy) => {
+                match self.running().await {
+                    Ok(Some(id)) => Ok(Written {
+                        operation: Some(json!({ RUNNING: id })),
+                    }),
+                    Ok(None) | Err(_) => Err(error.into()),
+                }
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn only_people_write(&self, member: &str) -> bool {
@@ -95,6 +127,15 @@ impl Set for RuntimeState {
     }
 
     async fn poll(&self, operation: &Value) -> Result<Progress, Failure> {
+        if let Some(id) = operation.get(RUNNING) {
+            let now = self.running().await?;
+            return Ok(match now {
+                Some(running) if json!(running) == *id => {
+                    Progress::Running("an operation is running on the target".to_owned())
+                }
+                _ => Progress::Succeeded(Value::Null),
+            });
+        }
         let handle: OperationHandle =
             serde_json::from_value(operation.clone()).map_err(|error| {
                 Failure::failed(format!("the operation's handle is damaged: {error}"))

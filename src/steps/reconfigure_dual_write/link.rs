@@ -21,10 +21,11 @@ use super::stop_maps::stop;
 use super::{is_left_out, reset_key};
 use crate::clients::EntityMap;
 use crate::engine::{
-    Action, Ask, Change, Failure, Found, Known, Launch, Progress, Repeat, Started, Survey, Verdict,
-    WriteError,
+    Action, Ask, Change, Failure, Found, Known, Launch, Progress, Repeat, Started, Survey, Trace,
+    Verdict, WriteError,
 };
 use crate::steps::Refresh;
+use crate::steps::failure::launch_error;
 use crate::steps::view::View;
 use crate::text::count;
 
@@ -195,7 +196,7 @@ impl Launch for Reset {
         let sent = gateway.reset(&linked.link, &body).await;
         Ok(Started {
             handle: json!({ "connection-set": linked.link.id }),
-            service_date: sent.map_err(WriteError::from)?,
+            service_date: sent.map_err(launch_error)?,
         })
     }
 
@@ -211,6 +212,22 @@ impl Launch for Reset {
         } else {
             Found::Absent
         })
+    }
+
+    async fn trace(&self, probed: &Value) -> Result<Trace, Failure> {
+        let had = probed["maps"].as_array().map_or(0, Vec::len);
+        let linked = Linked::read(&self.refresh).await?;
+        Ok(if had == 0 {
+            Trace::NothingKept
+        } else if linked.maps.len() == had {
+            Trace::Same
+        } else {
+            Trace::Changed(format!("{} of {had} maps are left", linked.maps.len()))
+        })
+    }
+
+    fn has_operation(&self) -> bool {
+        false
     }
 
     async fn poll(&self, _handle: &Value) -> Result<Progress, Failure> {

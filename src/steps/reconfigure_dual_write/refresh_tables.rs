@@ -22,6 +22,7 @@ use crate::engine::{
     WriteError,
 };
 use crate::steps::Refresh;
+use crate::steps::failure::launch_error;
 
 /// Finds maps whose tables this run has not read anew.
 pub(super) struct RefreshTables(pub(super) Arc<Refresh>);
@@ -96,16 +97,22 @@ impl Launch for Tables {
         let gateway = acknowledged(&self.refresh).map_err(refused)?;
         // The route wants the name that the field mappings have.
         let mappings = gateway.field_mappings(&project).await;
-        let name = mappings.map_err(WriteError::from)?.name;
+        let name = mappings
+            .map_err(|error| WriteError::Refused(error.into()))?
+            .name;
         let date = gateway.refresh_tables(&name).await;
         Ok(Started {
             handle: json!({ "project": project }),
-            service_date: date.map_err(WriteError::from)?,
+            service_date: date.map_err(launch_error)?,
         })
     }
 
     async fn find(&self, _probed: &Value) -> Result<Found, Failure> {
         Ok(Found::Unlisted)
+    }
+
+    fn has_operation(&self) -> bool {
+        false
     }
 
     async fn poll(&self, _handle: &Value) -> Result<Progress, Failure> {

@@ -3,7 +3,7 @@
 //! `maps`, because nothing but running maps shows it.
 //!
 //! Each is a launch. In doubt the maps are looked at: with the solution's versions listed it was
-//! applied, without them after a minute and a half it was not.
+//! applied, without any of them after a quarter of an hour it was not.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,10 +16,15 @@ use super::by_gateway;
 use super::gateway::{Linked, acknowledged, progress};
 use super::record::{Recorded, RecordedMap};
 use crate::engine::{
-    Action, Change, Failure, Found, Known, Launch, Progress, Repeat, Started, Survey, Verdict,
-    WriteError,
+    Action, Change, Failure, Found, Known, Launch, Progress, Repeat, Started, Survey, Trace,
+    Verdict, WriteError,
 };
 use crate::steps::Refresh;
+use crate::steps::failure::launch_error;
+
+/// How long applying a solution may take until the gateway lists its versions (an estimate: applying
+/// takes minutes, and a second request while the first works makes duplicates).
+const APPLIED: Duration = Duration::from_mins(15);
 
 /// Finds solutions whose versions are not listed.
 pub(super) struct Solutions(pub(super) Arc<Refresh>);
@@ -94,7 +99,7 @@ impl Apply {
 #[async_trait]
 impl Launch for Apply {
     fn repeat(&self) -> Repeat {
-        Repeat::WhenAbsent(Duration::from_secs(90))
+        Repeat::WhenAbsent(APPLIED)
     }
 
     async fn probe(&self) -> Result<Value, Failure> {
@@ -105,7 +110,10 @@ impl Launch for Apply {
             .iter()
             .find(|one| one.unique_name.eq_ignore_ascii_case(&self.solution));
         match found {
-            Some(solution) => Ok(json!({ "version": solution.version })),
+            Some(solution) => Ok(json!({
+                "version": solution.version,
+                "missing": self.missing().await?,
+            })),
             None => Err(Failure::failed(format!(
                 "the target has no dual-write solution '{}'",
                 self.solution
@@ -124,16 +132,29 @@ impl Launch for Apply {
         let gateway = acknowledged(&self.refresh).map_err(refused)?;
         let id = gateway.apply_solution(&linked.link, &self.solution).await;
         Ok(Started {
-            handle: json!({ "request": id.map_err(WriteError::from)? }),
+            handle: json!({ "request": id.map_err(launch_error)? }),
             service_date: None,
         })
     }
 
     async fn find(&self, _probed: &Value) -> Result<Found, Failure> {
         Ok(if self.missing().await?.is_empty() {
+            // An empty request id is asked after nowhere: the maps show the end.
             Found::Operation(json!({ "found": self.solution }))
         } else {
             Found::Absent
+        })
+    }
+
+    async fn trace(&self, probed: &Value) -> Result<Trace, Failure> {
+        let Some(before) = probed["missing"].as_array() else {
+            return Ok(Trace::NothingKept);
+        };
+        let missing = self.missing().await?;
+        Ok(if before.len() == missing.len() {
+            Trace::Same
+        } else {
+            Trace::Changed(format!("still not listed: {}", missing.join(", ")))
         })
     }
 

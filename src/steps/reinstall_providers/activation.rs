@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::Old;
 use crate::engine::{
     Barrier, Change, Failure, Found, Known, Launch, Progress, Reading, Repeat, Started, Survey,
-    Verdict, WriteError,
+    Trace, Verdict, WriteError,
 };
 use crate::runbook::{IomRequest, IomTable};
 use crate::steps::Refresh;
@@ -219,6 +219,14 @@ impl Launch for Activating {
 
     async fn find(&self, probed: &Value) -> Result<Found, Failure> {
         self.launch.find(probed).await
+    }
+
+    async fn trace(&self, probed: &Value) -> Result<Trace, Failure> {
+        self.launch.trace(probed).await
+    }
+
+    fn has_operation(&self) -> bool {
+        self.launch.has_operation()
     }
 
     async fn poll(&self, handle: &Value) -> Result<Progress, Failure> {

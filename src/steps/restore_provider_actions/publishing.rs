@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::engine::{
-    Change, Failure, Found, Known, Launch, Progress, Reading, Repeat, Started, Survey, Verdict,
-    WriteError,
+    Change, Failure, Found, Known, Launch, Progress, Reading, Repeat, Started, Survey, Trace,
+    Verdict, WriteError,
 };
 use crate::runbook::{IomRequest, IomTable, Publish};
 use crate::steps::connections::acting_as;
@@ -322,6 +322,14 @@ impl Launch for Publication {
 
     async fn find(&self, probed: &Value) -> Result<Found, Failure> {
         self.launch.find(probed).await
+    }
+
+    async fn trace(&self, probed: &Value) -> Result<Trace, Failure> {
+        self.launch.trace(probed).await
+    }
+
+    fn has_operation(&self) -> bool {
+        self.launch.has_operation()
     }
 
     async fn poll(&self, handle: &Value) -> Result<Progress, Failure> {
