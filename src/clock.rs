@@ -95,6 +95,11 @@ impl Clock {
         self.inner.speed
     }
 
+    /// The same as a state file keeps it: none at the wall clock's own speed.
+    pub fn recorded_speed(&self) -> Option<f64> {
+        (self.inner.speed.to_bits() != 1.0_f64.to_bits()).then_some(self.inner.speed)
+    }
+
     /// The wall clock's time, for the `time` of records and events, and for the end of a token as a
     /// program on this machine tells it; never used to decide anything else.
     #[expect(

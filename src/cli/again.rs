@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use serde_json::json;
 
+use super::actor::who;
 use super::arguments::Output;
-use super::confirm::who;
 use super::connect::Connected;
 use super::ending::figures;
 use super::exit::{DONE, FAILED};

@@ -4,16 +4,17 @@ use std::sync::Arc;
 
 use serde_json::json;
 
+use super::actor::who;
 use super::arguments::{CompleteArguments, Output};
-use super::confirm::who;
 use super::exit::DONE;
 use super::session::Session;
 use super::{connect, document};
 use crate::clock::Clock;
 use crate::engine::{
-    Failure, FailureKind, Known, Narrator, Phase, Work, Worksheet, proved, unreadable_evidence,
+    Failure, FailureKind, Known, Narrator, Phase, Work, Worksheet, done_by_hand, proved,
+    unreadable_evidence,
 };
-use crate::journal::{self, Completed, Held, State};
+use crate::journal::{self, Completed, Held, Record, State};
 use crate::report::{CompleteDocument, TaskOutcome, Version, document as written};
 use crate::runbook::Runbook;
 use crate::steps;
@@ -26,29 +27,48 @@ pub(super) async fn complete(
     session: &Session,
     arguments: &CompleteArguments,
 ) -> Result<u8, Failure> {
+    if let Some(reason) = &arguments.waive {
+        require_reason(reason)?;
+    }
     let runbook = document::read(&arguments.runbook)?;
     let path = session.state_path(&arguments.runbook, &runbook.name.value);
     let held = journal::hold(&path, Clock::new(1.0).time_of_day(), false)?;
     let task = &arguments.task;
     require_open(&held.state(), task)?;
     if let Some(reason) = &arguments.waive {
+        let reason = reason.trim();
         let waived = Completed {
             task: task.clone(),
             evidence: json!("waived"),
             who: who(),
-            waived: Some(reason.clone()),
+            waived: Some(reason.to_owned()),
         };
-        record(session, held, waived).await?;
+        record(session, held, vec![Record::from(waived)]).await?;
         let line = format!("waived: {task} ({reason}); it stands in the state file");
         let outcome = TaskOutcome::Waived;
         tell(session, task, outcome, Some(reason), &line);
         return Ok(DONE);
     }
     prove(session, runbook, &held.state(), task).await?;
-    record(session, held, proved(task, who())).await?;
+    // The survey found nothing, so everything that was handed out is done.
+    let mut records = done_by_hand(&held.state(), task, &[]);
+    records.push(Record::from(proved(task, who())));
+    record(session, held, records).await?;
     let line = format!("done: {task}; the tenant shows it");
     tell(session, task, TaskOutcome::Done, None, &line);
     Ok(DONE)
+}
+
+/// A waiver without a reason tells nobody anything.
+fn require_reason(reason: &str) -> Result<(), Failure> {
+    if reason.chars().any(char::is_alphanumeric) {
+        return Ok(());
+    }
+    Err(Failure::new(
+        FailureKind::Wrong,
+        "--waive needs a reason, and this one is empty",
+    )
+    .with_help("say why the run may go on without proof; the reason is recorded"))
 }
 
 /// Refuses a task that does not wait for a person.
@@ -71,12 +91,12 @@ fn require_open(state: &State, task: &str) -> Result<(), Failure> {
     ))
 }
 
-/// Opens the state file for this one record: a call that is refused leaves it as it was.
-async fn record(session: &Session, held: Held, completed: Completed) -> Result<(), Failure> {
+/// Opens the state file for these records alone: a call that is refused leaves it as it was.
+async fn record(session: &Session, held: Held, records: Vec<Record>) -> Result<(), Failure> {
     let opening = held.open(Clock::new(1.0))?;
     session.warn(&opening.warnings);
-    opening.journal.append(completed).await?;
-    opening.journal.close("waiting", DONE, None).await?;
+    opening.journal.append_all(records).await?;
+    opening.journal.close("completed", DONE, None).await?;
     Ok(())
 }
 
@@ -112,14 +132,14 @@ async fn prove(
 }
 
 /// Says how the task ended: as one line, or as one JSON document.
-fn tell(session: &Session, task: &str, outcome: TaskOutcome, reason: Option<&String>, line: &str) {
+fn tell(session: &Session, task: &str, outcome: TaskOutcome, reason: Option<&str>, line: &str) {
     session.printer.data(&match session.output {
         Output::Human => line.to_owned(),
         Output::Json => written(&CompleteDocument {
             v: Version,
             task: task.to_owned(),
             outcome,
-            reason: reason.cloned(),
+            reason: reason.map(str::to_owned),
         }),
     });
 }

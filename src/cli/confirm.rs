@@ -4,7 +4,8 @@ use std::io::{BufRead, BufReader, Read};
 
 use tokio::sync::oneshot;
 
-use super::session::{Session, variable};
+use super::actor::who;
+use super::session::Session;
 use crate::cancellation::Cancellation;
 use crate::engine::{Failure, FailureKind, Plan};
 use crate::journal::Confirmed;
@@ -103,14 +104,6 @@ pub(super) async fn read_line(
 /// The operator stopped the program before the confirmation took effect.
 fn stopped() -> Failure {
     Failure::interrupted().with_help("nothing was changed; run again to confirm")
-}
-
-/// Who is at the keyboard, as the system knows.
-pub(super) fn who() -> String {
-    ["USER", "LOGNAME", "USERNAME"]
-        .iter()
-        .find_map(|name| variable(name))
-        .unwrap_or_else(|| "unknown".to_owned())
 }
 
 #[cfg(test)]

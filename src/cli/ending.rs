@@ -8,7 +8,7 @@ use super::exit::{DONE, word};
 use super::session::Session;
 use crate::engine::{EventKind, Failure, Known, Outcome};
 use crate::journal::{self, Closed, Occupancy, Opening};
-use crate::report::{headline, status_table};
+use crate::report::{end_table, headline};
 use crate::steps::{NAMES, Summary, summary};
 
 /// Closes the state file with how the process ended, the figures, and what was found on the way.
@@ -79,12 +79,12 @@ pub(super) fn tell_end(
     if session.output == Output::Json {
         return;
     }
-    let next = format!("iomcopy run {}", arguments.runbook.display());
+    let named = session.named(&arguments.runbook);
     let path = opening.journal.path().to_owned();
     if let Ok(mut reading) = journal::read(&path) {
         // The lock that is seen is this process's own.
         reading.occupancy = Occupancy::Free;
-        let table = status_table(&reading, &NAMES, &next, session.data_palette());
+        let table = end_table(&reading, &NAMES, &named, session.data_palette());
         session.printer.data(&format!("\n{}", table.trim_end()));
     }
     if state.finished.is_some() {

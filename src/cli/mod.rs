@@ -9,6 +9,7 @@
 //! connect.rs    the runbook's services, reached: rehearsal, clients, both environments
 //! confirm.rs    the target's name, typed or given
 //! repeat.rs     a launch that destroys, confirmed once more before it is requested again
+//! actor.rs      who acts, for the record
 //! pinned.rs     what a run is pinned to
 //! target_lock.rs   one run for one target on this machine
 //! usage.rs      a command line that cannot be understood
@@ -24,6 +25,7 @@
 //! rehearsal.rs init.rs import_har.rs schema.rs completions.rs man.rs    the commands
 //! ```
 
+mod actor;
 mod again;
 mod arguments;
 mod chosen;

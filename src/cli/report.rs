@@ -15,12 +15,12 @@ pub(super) fn report(session: &Session, arguments: &ReportArguments) -> Result<u
     let format = format(session, arguments)?;
     let runbook = document::read(&arguments.runbook)?;
     let path = session.state_path(&arguments.runbook, &runbook.name.value);
-    let next = format!("iomcopy run {}", arguments.runbook.display());
+    let named = session.named(&arguments.runbook);
     let file = path.display().to_string();
     let report = if journal::exists(&path) {
-        gather(&journal::read(&path)?, &file, &NAMES, &next)
+        gather(&journal::read(&path)?, &file, &NAMES, &named)
     } else {
-        not_begun(&runbook.name.value, &file, &NAMES, &next)
+        not_begun(&runbook.name.value, &file, &NAMES, &named)
     };
     session.printer.data(&report.render(format));
     Ok(DONE)

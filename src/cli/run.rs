@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use super::arguments::{Output, RunArguments};
 use super::confirm::confirm;
@@ -413,6 +413,7 @@ async fn execute(
         steps: list,
         until: arguments.until.clone(),
         confirmed: earlier(&opening.journal.state()).into_iter().collect(),
+        shown: Mutex::default(),
     };
     let result = tokio::select! {
         result = executor.run() => result,

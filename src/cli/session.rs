@@ -100,6 +100,21 @@ impl Session {
         self.state.clone().unwrap_or_else(beside)
     }
 
+    /// A runbook as the commands that come next name it: with the state file, where one was given.
+    pub(super) fn named(&self, runbook: &Path) -> String {
+        let quoted = |path: &Path| {
+            let path = path.display().to_string();
+            if path.contains(char::is_whitespace) {
+                format!("\"{path}\"")
+            } else {
+                path
+            }
+        };
+        let state = self.state.as_deref();
+        let state = state.map(|state| format!(" --state {}", quoted(state)));
+        format!("{}{}", quoted(runbook), state.unwrap_or_default())
+    }
+
     /// Ctrl-C once asks to stop, twice insists; SIGTERM does as Ctrl-C.
     pub(super) fn listen_to_signals(&self) {
         let (Ok(mut interrupt), Ok(mut terminate)) = (

@@ -13,19 +13,22 @@ use crate::steps::NAMES;
 pub(super) fn status(session: &Session, arguments: &RunbookArguments) -> Result<u8, Failure> {
     let runbook = document::read(&arguments.runbook)?;
     let path = session.state_path(&arguments.runbook, &runbook.name.value);
-    let next = format!("iomcopy run {}", arguments.runbook.display());
+    let named = session.named(&arguments.runbook);
     if !journal::exists(&path) {
         let line = match session.output {
-            Output::Human => format!("not begun: there is no {}\nnext: {next}", path.display()),
-            Output::Json => written(&not_begun_document(&NAMES, &next)),
+            Output::Human => format!(
+                "not begun: there is no {}\nnext: iomcopy run {named}",
+                path.display()
+            ),
+            Output::Json => written(&not_begun_document(&NAMES, &named)),
         };
         session.printer.data(&line);
         return Ok(DONE);
     }
     let reading = journal::read(&path)?;
     let text = match session.output {
-        Output::Human => status_table(&reading, &NAMES, &next, session.data_palette()),
-        Output::Json => written(&status_document(&reading, &NAMES, &next)),
+        Output::Human => status_table(&reading, &NAMES, &named, session.data_palette()),
+        Output::Json => written(&status_document(&reading, &NAMES, &named)),
     };
     session.printer.data(text.trim_end());
     Ok(DONE)

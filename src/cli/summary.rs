@@ -36,8 +36,8 @@ fn leave(
     state: &Path,
 ) -> anyhow::Result<()> {
     let reading = journal::read(state)?;
-    let next = format!("iomcopy run {}", runbook.display());
-    let report = gather(&reading, &state.display().to_string(), &NAMES, &next);
+    let named = session.named(runbook);
+    let report = gather(&reading, &state.display().to_string(), &NAMES, &named);
     match pipeline {
         Pipeline::GitHub => {
             // A job that was set up without it has nowhere to show a summary.

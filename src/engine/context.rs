@@ -8,7 +8,7 @@ use super::event::seconds;
 use super::{Event, EventKind, Failure, Listener};
 use crate::cancellation::Cancellation;
 use crate::clock::Clock;
-use crate::journal::Journal;
+use crate::journal::{Intent, Journal};
 
 /// Numbers events, gives them a time and tells them to every listener. Clones share the numbering.
 #[derive(Clone)]
@@ -73,6 +73,40 @@ impl Context {
             () = self.clock.sleep(duration) => Ok(()),
             () = self.cancellation.on_ask() => Err(Failure::interrupted()),
         }
+    }
+
+    /// How long ago the launch of this key was accepted (requested, where no answer is known), by the
+    /// program's clock. The operation goes on at the service between two processes, so their pauses
+    /// count, by the wall clock. Zero for a launch that has not begun.
+    pub(super) fn since_launch(&self, key: &str) -> Duration {
+        let state = self.journal.state();
+        let launch = state.launch(key);
+        let began = launch.map(|launch| {
+            let launched = launch.launched.as_ref();
+            launched.map_or(launch.intent.time, |launched| launched.time)
+        });
+        began.map_or(Duration::ZERO, |began| {
+            state.work.elapsed(began, state.last_time)
+        })
+    }
+
+    /// How long ago the last change of this phase was made, by the program's clock: what follows from
+    /// it is waited for since then, also across processes.
+    pub(super) fn since_last_change(&self, step: &str, phase: &str) -> Duration {
+        let state = self.journal.state();
+        let here = |intent: &Intent| intent.step == step && intent.phase == phase;
+        let sets = state.sets.values().chain(state.asks.values());
+        let sets = sets
+            .filter(|set| here(&set.intent))
+            .filter_map(|set| Some(set.done.as_ref()?.time));
+        let launches = state.launches.values();
+        let launches = launches
+            .filter(|launch| here(&launch.intent))
+            .filter_map(|launch| Some(launch.verified.as_ref()?.time));
+        let last = sets.chain(launches).max();
+        last.map_or(Duration::ZERO, |last| {
+            state.work.elapsed(last, state.last_time)
+        })
     }
 
     /// Fails when the run was asked to stop: nothing new may begin.

@@ -72,6 +72,7 @@ impl Executor {
                     continue;
                 }
             };
+            self.record_by_hand(step, phase, &changes).await?;
             self.context.narrator.tell(EventKind::Surveyed {
                 step: step.name.to_owned(),
                 phase: phase.name.to_owned(),
@@ -187,15 +188,17 @@ impl Executor {
     /// Waits until the phase's barrier has passed.
     async fn hold(&self, step: &Step, phase: &Phase, survey: &dyn Survey) -> Result<(), Failure> {
         let began = self.context.clock.elapsed();
+        let before = self.context.since_last_change(step.name, phase.name);
         loop {
-            let elapsed = self.context.clock.elapsed().saturating_sub(began);
+            let seen = self.context.clock.elapsed().saturating_sub(began);
+            let elapsed = before.saturating_add(seen);
             let awaited = match survey.barrier(&self.known()).await {
                 Ok(Barrier::Passed) => return Ok(()),
                 Ok(Barrier::Holds(awaited)) => awaited,
                 Err(failure) if failure.kind == FailureKind::Temporary => failure.message,
                 Err(failure) => return Err(failure),
             };
-            if elapsed > step.timeout {
+            if seen > step.timeout {
                 return Err(Failure::temporary(format!("still waiting: {awaited}"))
                     .with_help("run again to go on waiting"));
             }

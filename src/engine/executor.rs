@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -23,6 +24,8 @@ pub struct Executor {
     pub until: Option<String>,
     /// The destructive keys that were confirmed.
     pub confirmed: BTreeSet<String>,
+    /// The manual tasks whose worksheet this process has shown.
+    pub shown: Mutex<BTreeSet<String>>,
 }
 
 /// How a run that met no failure ended.
@@ -111,6 +114,7 @@ impl Executor {
             .journal
             .append(Record::from(StepBegan {
                 step: step.name.to_owned(),
+                speed: self.context.clock.recorded_speed(),
             }))
             .await?;
         let mut progress = Progress::default();
@@ -186,18 +190,34 @@ impl Executor {
     /// Records that a step failed at once, where its phases have not recorded why. The failure
     /// itself is what the run ends with, whatever becomes of the record.
     async fn step_failed(&self, step: &Step, failure: Failure) -> Failure {
-        let has_ended = self.context.journal.state().running.is_none();
-        if failure.kind == FailureKind::Failed && !has_ended {
-            let record = Record::from(Failed {
+        // What waits, was interrupted or was throttled goes on where it is; it has not failed.
+        if matches!(
+            failure.kind,
+            FailureKind::Waiting | FailureKind::Interrupted | FailureKind::Temporary
+        ) {
+            return failure;
+        }
+        let running = self.context.journal.state().running.clone();
+        let Some((_, phase)) = running.filter(|(running, _)| running == step.name) else {
+            return failure;
+        };
+        let reason = failure.message.lines().next();
+        let records = vec![
+            Record::from(Failed {
                 step: step.name.to_owned(),
-                phase: None,
+                phase,
                 key: None,
                 message: failure.message.clone(),
                 help: failure.help.clone(),
-            });
-            if let Err(error) = self.context.journal.append(record).await {
-                return Failure::from(error).during(failure);
-            }
+            }),
+            Record::from(StepEnded {
+                step: step.name.to_owned(),
+                outcome: StepOutcome::Failed,
+                note: reason.map(str::to_owned),
+            }),
+        ];
+        if let Err(error) = self.context.journal.append_all(records).await {
+            return Failure::from(error).during(failure);
         }
         failure
     }

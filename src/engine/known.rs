@@ -4,7 +4,7 @@
 //! that is visible is ours. A survey is handed the journal's fold; where a seal does not exist yet,
 //! a plan uses what it would hold now.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
@@ -22,6 +22,15 @@ pub struct Known {
     planning: bool,
     /// The seals that were asked for, parsed. What is known does not change, so neither do they.
     parsed: Arc<Mutex<BTreeMap<String, Parsed>>>,
+}
+
+/// Who made a change.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Maker {
+    /// The program.
+    Program,
+    /// A person, as the tenant showed afterwards.
+    Person,
 }
 
 /// Keys and values of a seal.
@@ -185,14 +194,6 @@ impl Known {
             .is_some_and(|launch| launch.outcome() == Some(LaunchOutcome::Failed))
     }
 
-    /// How many launches, of those whose key begins so, have ended well and been proved.
-    pub fn proved_launches(&self, prefix: &str) -> usize {
-        let launches = self.state.iter().flat_map(|state| &state.launches);
-        launches
-            .filter(|(key, launch)| key.starts_with(prefix) && launch.verified.is_some())
-            .count()
-    }
-
     /// Was this manual task (`STEP/PHASE`) waived? A waiver holds until steps are opened again.
     pub fn is_waived(&self, task: &str) -> bool {
         let Some(state) = self.state.as_ref() else {
@@ -210,6 +211,44 @@ impl Known {
             .as_ref()
             .and_then(|state| state.set(key))
             .is_some_and(|set| set.done.is_some())
+    }
+
+    /// Has a person done the ask of this key, as the tenant showed?
+    pub fn is_done_by_hand(&self, key: &str) -> bool {
+        let ask = self.state.as_ref().and_then(|state| state.asks.get(key));
+        ask.is_some_and(|ask| ask.done.is_some())
+    }
+
+    /// Who made the change of this key, if it is made and read back.
+    pub fn maker(&self, key: &str) -> Option<Maker> {
+        if self.is_done(key) || self.launch_proved(key) {
+            return Some(Maker::Program);
+        }
+        self.is_done_by_hand(key).then_some(Maker::Person)
+    }
+
+    /// The changes that are made and read back, of those whose key begins so: the rest of the key, and
+    /// who made it.
+    pub fn made(&self, prefix: &str) -> Vec<(&str, Maker)> {
+        let state = self.state.iter();
+        let keys: BTreeSet<&str> = state
+            .flat_map(|state| {
+                let launches = state.launches.keys();
+                launches.chain(state.sets.keys()).chain(state.asks.keys())
+            })
+            .filter(|key| key.starts_with(prefix))
+            .map(AsRef::as_ref)
+            .collect();
+        keys.into_iter()
+            .filter_map(|key| Some((key.strip_prefix(prefix)?, self.maker(key)?)))
+            .collect()
+    }
+
+    /// Has this step begun, or was it skipped?
+    pub fn has_step(&self, step: &str) -> bool {
+        self.state
+            .as_ref()
+            .is_some_and(|state| state.step(step).is_some())
     }
 
     /// The id that a change of this run gives to the row it creates: the same at every try, so that

@@ -1,11 +1,12 @@
 //! Manual tasks: what a person is handed, how long they are waited for, what proves them done.
 
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::{Action, Change, EventKind, Executor, Failure, FailureKind, Phase, Step};
-use crate::journal::{Completed, Waiting};
+use crate::journal::{Completed, Done, Intent, Record, Stamped, State, Waiting};
 use crate::text;
 
 /// How often the evidence of a manual task is read while a person is at the terminal.
@@ -32,14 +33,20 @@ impl Executor {
             .is_some_and(|known| {
                 known.completed.is_none() && worksheet.is_part_of(&known.waiting.worksheet)
             });
+        let mut records = self.handed_out(step, phase, asks);
         if !is_known {
-            let record = Waiting {
+            let waiting = Waiting {
                 task: task.clone(),
                 worksheet: worksheet.value(),
             };
-            self.context.journal.append(record).await?;
+            records.insert(0, Record::from(waiting));
         }
-        if !is_known || !self.context.attended {
+        if !records.is_empty() {
+            self.context.journal.append_all(records).await?;
+        }
+        // Another process showed it to somebody who may have closed that window since.
+        let was_shown = self.was_shown(&task);
+        if !is_known || !self.context.attended || !was_shown {
             self.context.narrator.tell(EventKind::ManualTask {
                 task: task.clone(),
                 things: worksheet.things.len(),
@@ -53,6 +60,52 @@ impl Executor {
         } else {
             Err(worksheet.undone(&task))
         }
+    }
+
+    /// Did this process show the worksheet of this task already? It is shown when the task is new, and
+    /// once in each process that waits for it.
+    fn was_shown(&self, task: &str) -> bool {
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        !shown.insert(task.to_owned())
+    }
+
+    /// The records of what a person is handed now and was not handed before.
+    fn handed_out(&self, step: &Step, phase: &Phase, asks: &[Change]) -> Vec<Record> {
+        let state = self.context.journal.state();
+        let is_open = |change: &&Change| {
+            let ask = state.asks.get(change.key.as_str());
+            ask.is_some_and(|ask| ask.done.is_none())
+        };
+        let new = asks.iter().filter(|change| !is_open(change));
+        let records = new.map(|change| {
+            Record::from(Intent {
+                step: step.name.to_owned(),
+                phase: phase.name.to_owned(),
+                key: change.key.clone(),
+                kind: change.kind(),
+                name: change.name.clone(),
+                before: change.before.clone(),
+                after: change.after.clone(),
+                detail: Value::Null,
+            })
+        });
+        records.collect()
+    }
+
+    /// Records what a person has done of what they were handed: the survey no longer finds it. Takes
+    /// what the survey found.
+    pub(super) async fn record_by_hand(
+        &self,
+        step: &Step,
+        phase: &Phase,
+        found: &[Change],
+    ) -> Result<(), Failure> {
+        let state = self.context.journal.state();
+        let done = done_by_hand(&state, &task_name(step, phase), found);
+        if !done.is_empty() {
+            self.context.journal.append_all(done).await?;
+        }
+        Ok(())
     }
 
     /// Waits until the evidence of a manual task is worth reading again. Takes what is said meanwhile.
@@ -103,6 +156,32 @@ impl Executor {
         }
         Ok(())
     }
+}
+
+/// The records of what a person has done of a manual task (`STEP/PHASE`): each change that they were
+/// handed, that the phase's survey no longer finds, and that the program did not make itself since.
+/// Takes what the survey found.
+pub fn done_by_hand(state: &State, task: &str, found: &[Change]) -> Vec<Record> {
+    let by_program = |intent: &Stamped<Intent>| {
+        let set = state.set(&intent.key).map(|set| set.intent.number);
+        let launch = state.launch(&intent.key);
+        let launch = launch.map(|launch| launch.intent.number);
+        set.max(launch) > Some(intent.number)
+    };
+    let asks = state.asks.values().filter(|ask| {
+        let intent = &ask.intent;
+        ask.done.is_none()
+            && task.split_once('/') == Some((intent.step.as_str(), intent.phase.as_str()))
+            && !by_program(intent)
+            && !found.iter().any(|change| change.key == intent.key)
+    });
+    let done = asks.map(|ask| {
+        Record::from(Done {
+            key: ask.intent.key.clone(),
+            observed: json!({ "survey": "nothing is left to do" }),
+        })
+    });
+    done.collect()
 }
 
 /// The record that a manual task is done: its phase's survey finds nothing. Takes who had it read.

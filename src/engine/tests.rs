@@ -19,6 +19,7 @@ use crate::journal::{self, Began, Completed, Opening, Pinned, PinnedTarget, Reop
 
 mod launches;
 mod records;
+mod resumed;
 mod sets;
 
 /// What there is: switches that are on or off, and what happened to them.
@@ -261,6 +262,7 @@ impl Stage {
             steps: vec![step],
             until: None,
             confirmed: BTreeSet::new(),
+            shown: Mutex::default(),
         };
         (executor, heard)
     }
@@ -356,6 +358,7 @@ async fn a_launch_in_doubt_whose_end_the_survey_shows_is_settled() {
         journal
             .append(journal::StepBegan {
                 step: "step".to_owned(),
+                speed: None,
             })
             .await
             .unwrap();
@@ -442,6 +445,81 @@ async fn a_person_at_the_terminal_is_waited_for_also_while_the_evidence_cannot_b
             if note.contains("cannot be read: the service is away"))
     });
     assert!(unread, "{heard:?}");
+}
+
+#[tokio::test]
+async fn a_person_who_comes_back_to_a_terminal_reads_the_worksheet_again_once() {
+    let stage = Stage::new();
+    let survey = || Wanted {
+        ask: true,
+        ..stage.wanted(vec![])
+    };
+    let opening = stage.open();
+    let (executor, _) = stage.executor(&opening, survey());
+    drop(executor.run().await.unwrap_err());
+    drop((executor, opening));
+    let surveys = stage.world.lock().unwrap().surveys;
+    stage.world.lock().unwrap().asked_at = Some(surveys + 3);
+    let opening = stage.open();
+    let (mut executor, heard) = stage.executor(&opening, survey());
+    executor.context.attended = true;
+    assert_eq!(executor.run().await.unwrap(), Outcome::Finished);
+    let heard = heard.0.lock().unwrap();
+    let worksheets = heard
+        .iter()
+        .filter(|event| matches!(event, EventKind::ManualTask { things: 1, .. }));
+    assert_eq!(worksheets.count(), 1, "{heard:?}");
+}
+
+#[tokio::test]
+async fn what_a_person_did_is_counted_once_it_is_proved() {
+    let stage = Stage::new();
+    let survey = || Wanted {
+        ask: true,
+        ..stage.wanted(vec![("automatic", vec![])])
+    };
+    let by_hand = |opening: &Opening| {
+        let counted = opening.journal.state().by_hand("step");
+        (counted.begun, counted.done)
+    };
+    let opening = stage.open();
+    assert_eq!(by_hand(&opening), (0, 0));
+    let (executor, _) = stage.executor(&opening, survey());
+    drop(executor.run().await.unwrap_err());
+    assert_eq!(by_hand(&opening), (1, 0));
+    drop((executor, opening));
+    // Handed out again, it is still one thing.
+    let opening = stage.open();
+    let (executor, _) = stage.executor(&opening, survey());
+    drop(executor.run().await.unwrap_err());
+    assert_eq!(by_hand(&opening), (1, 0));
+    drop((executor, opening));
+    stage.world.lock().unwrap().on.insert("asked".to_owned());
+    let opening = stage.open();
+    let (executor, _) = stage.executor(&opening, survey());
+    assert_eq!(executor.run().await.unwrap(), Outcome::Finished);
+    assert_eq!(by_hand(&opening), (1, 1));
+    let state = opening.journal.state();
+    assert_eq!(state.progress("step", None).done, 1);
+    assert!(Known::from_journal(state).is_done_by_hand("asked"));
+}
+
+#[tokio::test]
+async fn a_failed_step_is_recorded_as_failed_with_its_reason() {
+    let stage = Stage::new();
+    stage.world.lock().unwrap().lies.insert("a".to_owned());
+    let opening = stage.open();
+    let (executor, _) = stage.executor(&opening, stage.wanted(vec![("a", vec![])]));
+    drop(executor.run().await.unwrap_err());
+    let state = opening.journal.state();
+    let step = state.step("step").unwrap();
+    assert_eq!(step.outcome, Some(journal::StepOutcome::Failed));
+    assert!(
+        step.note.as_ref().unwrap().contains("step/phase"),
+        "{step:?}"
+    );
+    assert_eq!(state.failures[0].phase.as_deref(), Some("phase"));
+    assert!(step.worked > Duration::ZERO);
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ use super::error::IllegalTransition;
 use super::payload::Reopened;
 use super::record::{Entry, Record, RunId};
 use super::state::{Stamped, State};
+use super::work::WorkTimes;
 
 /// Why a record may not follow; its number and kind are added by [`State::next`].
 type Refused = String;
@@ -40,6 +41,7 @@ impl State {
             running: None,
             launches: [].into(),
             sets: [].into(),
+            asks: [].into(),
             edits: [].into(),
             seals: [].into(),
             abandoned: Vec::new(),
@@ -47,6 +49,7 @@ impl State {
             failures: Vec::new(),
             finished: None,
             reopened: Vec::new(),
+            work: WorkTimes::default(),
             next_number: 2,
             last_time: entry.time,
         })
@@ -59,9 +62,16 @@ impl State {
             let why = format!("its number is not {}", self.next_number);
             return Err(illegal(entry, why));
         }
+        let worked_on = self.working_on();
         self.require_place(&entry.record)
             .and_then(|()| self.apply(entry))
             .map_err(|why| illegal(entry, why))?;
+        // Between a process that was killed and the next one, nobody worked.
+        if let Some(worked_on) = worked_on
+            && !matches!(entry.record, Record::Opened(_))
+        {
+            self.add_work(entry, worked_on);
+        }
         self.step_over(entry);
         Ok(())
     }
@@ -103,13 +113,12 @@ impl State {
                 self.opened = Some(Stamped::new(entry, opened));
                 self.closed = None;
                 self.openings = self.openings.saturating_add(1);
-                self.running = None;
-                self.failures.clear();
+                self.leave_running();
                 self.void_unsealed();
             }
             Record::Closed(closed) => {
                 self.closed = Some(Stamped::new(entry, closed));
-                self.running = None;
+                self.leave_running();
             }
             Record::Confirmed(confirmed) => self.confirmed = Some(Stamped::new(entry, confirmed)),
             Record::RunbookChanged(changed) => self.runbook_digest.clone_from(&changed.digest),
@@ -181,6 +190,7 @@ impl State {
         if let Some(task) = self.waiting().next() {
             return Err(format!("the task `{}` waits", task.waiting.task));
         }
+        self.failures.clear();
         self.finished = Some(entry.time);
         Ok(())
     }
@@ -275,7 +285,7 @@ mod tests {
         next(&mut state, failed).unwrap();
         assert_eq!(state.failures.len(), 1);
         next(&mut state, opened("ops-1")).unwrap();
-        assert!(state.failures.is_empty() && state.running.is_none());
+        assert!(state.running.is_none());
         assert_eq!(state.openings, 2);
         next(&mut state, step_began("exit-administration-mode")).unwrap();
     }

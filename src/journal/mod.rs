@@ -18,7 +18,7 @@
 //!   and is kept by [`read`].
 //! - `line`: one line to bytes and back; the checksum comes last and is compared as text.
 //! - `state`, `fold`: what the records add up to. One function decides which record may follow
-//!   which, live and on replay.
+//!   which, live and on replay. `work`: how long processes worked, by the program's clock.
 //! - `opening`, `handle`: taking a file (held first, without a write; then opened), and what everyone
 //!   else writes and reads by.
 //! - `replay`: reads and verifies; tells a torn end (a write that did not finish) from damage.
@@ -51,6 +51,7 @@ mod seal;
 mod state;
 #[cfg(test)]
 mod testing;
+mod work;
 mod writer;
 
 pub use error::{IllegalTransition, JournalError};
@@ -71,3 +72,4 @@ pub use state::{
     CapturedRow, ChangeState, EditState, LaunchState, Manifest, PhaseState, Progress, SealState,
     Stamped, State, StepState, TaskState,
 };
+pub use work::WorkTimes;

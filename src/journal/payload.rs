@@ -76,7 +76,8 @@ pub struct Opened {
 /// How a process left the file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Closed {
-    /// `finished`, `waiting`, `failed`, `interrupted`, `refused` or `temporary`.
+    /// `finished`, `stopped`, `completed` (a manual task), `waiting`, `failed`, `interrupted`,
+    /// `refused`, `temporary` or `archived`.
     pub reason: String,
     /// The exit code it answered.
     pub exit: u8,
@@ -145,6 +146,10 @@ pub struct Planned {
 pub struct StepBegan {
     /// The step's name.
     pub step: String,
+    /// How many times faster than the wall clock the program's clock runs from here on: more than 1
+    /// in a rehearsal. Durations are told by that clock; a file without it was written at 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub speed: Option<f64>,
 }
 
 /// A step has ended.

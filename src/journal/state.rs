@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -16,6 +17,7 @@ use super::payload::{
     Waiting,
 };
 use super::record::{Entry, RunId};
+use super::work::WorkTimes;
 
 /// A record's payload with its place in the journal. It gives way to the payload's own fields.
 #[derive(Debug, PartialEq)]
@@ -84,8 +86,11 @@ pub struct State {
     pub running: Option<(String, Option<String>)>,
     /// The launches, by key.
     pub launches: BTreeMap<Arc<str>, Arc<LaunchState>>,
-    /// The sets, removals and asks, by key.
+    /// The sets and removals, by key.
     pub sets: BTreeMap<Arc<str>, Arc<ChangeState>>,
+    /// What a person was handed to do, by key: a change that is automatic in one process and left to
+    /// a person in the next one is in both.
+    pub asks: BTreeMap<Arc<str>, Arc<ChangeState>>,
     /// The edits of people that were found and are not settled, by the key of the change that would
     /// overwrite them. An edit is settled when its phase ends.
     pub edits: BTreeMap<Arc<str>, EditState>,
@@ -95,12 +100,15 @@ pub struct State {
     pub abandoned: Vec<String>,
     /// The manual tasks, by their name `STEP/PHASE`.
     pub tasks: BTreeMap<Arc<str>, Arc<TaskState>>,
-    /// What has failed since the file was last opened.
+    /// What has failed and was not brought to its end since: a process that is refused, or ends
+    /// before it tries again, takes nothing away.
     pub failures: Vec<Stamped<Failed>>,
     /// When the run reached its end.
     pub finished: Option<Timestamp>,
     /// How often, and for what, steps were opened again.
     pub reopened: Vec<Stamped<Reopened>>,
+    /// When processes worked on the run, and how fast their clocks ran.
+    pub work: WorkTimes,
     /// The number the next record will have.
     pub next_number: u64,
     /// The time of the last record.
@@ -118,10 +126,22 @@ pub struct StepState {
     pub ended: Option<Timestamp>,
     /// How it ended.
     pub outcome: Option<StepOutcome>,
+    /// How long processes worked on it, by the program's clock.
+    pub worked: Duration,
     /// Why it was skipped, or what is to be known about its end.
     pub note: Option<String>,
     /// Its phases, in the order in which they first began.
     pub phases: Vec<PhaseState>,
+    /// How it had ended before it was begun again; none once that attempt has changed anything.
+    pub(super) earlier: Option<EndedStep>,
+}
+
+/// How a step had ended.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct EndedStep {
+    pub(super) ended: Option<Timestamp>,
+    pub(super) outcome: StepOutcome,
+    pub(super) note: Option<String>,
 }
 
 impl StepState {
@@ -140,9 +160,11 @@ pub struct PhaseState {
     pub began: Timestamp,
     /// When it reached its fixpoint; none while it has not, or has begun again since.
     pub ended: Option<Timestamp>,
-    /// How many passes that took.
+    /// How long processes worked on it, by the program's clock.
+    pub worked: Duration,
+    /// How many passes that took, in all processes.
     pub passes: u32,
-    /// How many changes were applied.
+    /// How many changes were applied, in all processes.
     pub changes: usize,
 }
 
@@ -321,7 +343,7 @@ impl State {
         self.opened.is_some() && self.closed.is_none()
     }
 
-    /// How far `step` has come, or only its `phase`.
+    /// How far `step` has come, or only its `phase`, with the changes that the program makes.
     pub fn progress(&self, step: &str, phase: Option<&str>) -> Progress {
         let here = |intent: &Intent| {
             intent.step == step && phase.is_none_or(|phase| intent.phase == phase)
@@ -334,5 +356,15 @@ impl State {
                 begun: progress.begun + 1,
                 done: progress.done + usize::from(done),
             })
+    }
+
+    /// How far a person has come in `step` with what they were handed to do: begun is what they were
+    /// handed, done is what the tenant showed to be done. A waiver proves nothing.
+    pub fn by_hand(&self, step: &str) -> Progress {
+        let asks = self.asks.values().filter(|ask| ask.intent.step == step);
+        asks.fold(Progress::default(), |progress, ask| Progress {
+            begun: progress.begun + 1,
+            done: progress.done + usize::from(ask.done.is_some()),
+        })
     }
 }

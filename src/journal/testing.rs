@@ -71,7 +71,11 @@ pub(super) fn captures() -> Vec<Capture> {
 }
 
 pub(super) fn step_began(step: &str) -> Record {
-    StepBegan { step: step.into() }.into()
+    StepBegan {
+        step: step.into(),
+        speed: None,
+    }
+    .into()
 }
 
 pub(super) fn step_ended(step: &str, outcome: StepOutcome) -> Record {

@@ -43,6 +43,6 @@ pub use pipeline::Pipeline;
 pub use plan::{expected, plan_text};
 pub use printer::Printer;
 pub use run_report::{ReportFormat, RunReport, gather, not_begun};
-pub use status::{not_begun_document, status_document, status_table};
+pub use status::{end_table, not_begun_document, status_document, status_table};
 pub use terminal::Terminal;
 pub use words::duration;

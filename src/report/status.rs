@@ -2,22 +2,47 @@
 
 use std::time::Duration;
 
-use super::documents::{RunState, StatusDocument, StepFailure, StepStatus, StepWord, Version};
+use super::documents::{
+    LastProcess, RunState, StatusDocument, StepFailure, StepStatus, StepWord, Version, Worksheet,
+};
 use super::{Palette, duration};
-use crate::journal::{Occupancy, Reading, State, StepOutcome, StepState};
+use crate::journal::{
+    Occupancy, Progress, Reading, State, StepOutcome, StepState, TaskState as Task,
+};
 use crate::text::{count, escape};
 
-/// The state file as a table: run, target, state, a line a step, what it waits for, what to do now.
-/// Takes the names of all steps in order and the command that goes on.
-pub fn status_table(reading: &Reading, steps: &[&str], next: &str, palette: Palette) -> String {
+/// The state file as a table: run, target, state, a line a step, each open worksheet, what to do now.
+/// Takes the names of all steps in order and the runbook, as a command names it.
+pub fn status_table(reading: &Reading, steps: &[&str], runbook: &str, palette: Palette) -> String {
+    table(reading, steps, runbook, palette, Sheets::Whole)
+}
+
+/// The same at the end of a run, which has shown its worksheet already: a task is only named.
+pub fn end_table(reading: &Reading, steps: &[&str], runbook: &str, palette: Palette) -> String {
+    table(reading, steps, runbook, palette, Sheets::Named)
+}
+
+/// How much of an open worksheet is shown.
+#[derive(Clone, Copy, PartialEq)]
+enum Sheets {
+    Named,
+    Whole,
+}
+
+/// The command that goes on. Takes the runbook, as a command names it.
+pub(super) fn next_command(runbook: &str) -> String {
+    format!("iomcopy run {runbook}")
+}
+
+fn table(
+    reading: &Reading,
+    steps: &[&str],
+    runbook: &str,
+    palette: Palette,
+    sheets: Sheets,
+) -> String {
     let state = &reading.state;
-    let mut text = format!(
-        "run    {}\ntarget {} ({})\nstate  {}\n\n",
-        state.run,
-        escape(&state.began.pinned.target.name),
-        escape(&state.began.pinned.target.environment),
-        condition(reading).0,
-    );
+    let mut text = head(reading);
     let width = steps
         .iter()
         .map(|name| name.len())
@@ -35,6 +60,9 @@ pub fn status_table(reading: &Reading, steps: &[&str], next: &str, palette: Pale
     }
     for task in state.waiting() {
         text += &format!("\nwaits for a person: {}\n", escape(&task.waiting.task));
+        if sheets == Sheets::Whole {
+            text += &sheet_lines(&worksheet(task), runbook);
+        }
     }
     for launch in state.launches_in_doubt() {
         text += &format!(
@@ -47,6 +75,7 @@ pub fn status_table(reading: &Reading, steps: &[&str], next: &str, palette: Pale
         if let Some(help) = &failure.help {
             text += &format!("help: {help}\n");
         }
+        text += &format!("when: {:.0}\n", failure.time);
     }
     if let Some(torn) = &reading.torn {
         text += &format!(
@@ -55,9 +84,96 @@ pub fn status_table(reading: &Reading, steps: &[&str], next: &str, palette: Pale
         );
     }
     if state.finished.is_none() {
-        text += &format!("\nnext: {next}\n");
+        text += &format!("\nnext: {}\n", next_command(runbook));
     }
     text
+}
+
+/// What comes before the steps.
+fn head(reading: &Reading) -> String {
+    let state = &reading.state;
+    let mut text = format!(
+        "run    {}\ntarget {} ({})\nstate  {}\n",
+        state.run,
+        escape(&state.began.pinned.target.name),
+        escape(&state.began.pinned.target.environment),
+        condition(reading).0,
+    );
+    if let Some(last) = last_process(state)
+        && !tells_failure(state, &last)
+    {
+        let first = last.message.lines().next().unwrap_or_default();
+        text += &format!(
+            "last   {} (exit {}) at {}: {}\n",
+            escape(&last.reason),
+            last.exit,
+            last.time,
+            escape(first)
+        );
+    }
+    if let Some(speed) = state.work.speed() {
+        text += &format!("times  {}\n", simulated(speed));
+    }
+    text + "\n"
+}
+
+/// How the durations of a rehearsal are to be read. Takes how fast its clock runs.
+pub(super) fn simulated(speed: f64) -> String {
+    format!("durations are simulated, {speed} times faster than real time; dates are real")
+}
+
+/// How the last process left the file, where that needs a reader's eye: not well, and not working.
+fn last_process(state: &State) -> Option<LastProcess> {
+    let closed = state.closed.as_ref().filter(|closed| closed.exit != 0)?;
+    Some(LastProcess {
+        reason: closed.reason.clone(),
+        exit: closed.exit,
+        message: closed.message.clone()?,
+        time: format!("{:.0}", closed.time),
+    })
+}
+
+/// Is what the last process said only what is told below: a failure, or the task that waits?
+fn tells_failure(state: &State, last: &LastProcess) -> bool {
+    let mut failures = state.failures.iter();
+    failures.any(|failure| last.message.contains(&failure.message))
+        || (last.reason == "waiting" && state.waiting().next().is_some())
+}
+
+/// The worksheet of a manual task, as it was handed out.
+fn worksheet(task: &Task) -> Worksheet {
+    let lines = |key: &str| {
+        let lines = task.waiting.worksheet.get(key);
+        let lines = lines.and_then(serde_json::Value::as_array);
+        let lines = lines.into_iter().flatten();
+        lines
+            .filter_map(|line| line.as_str().map(str::to_owned))
+            .collect()
+    };
+    Worksheet {
+        task: task.waiting.task.clone(),
+        since: format!("{:.0}", task.waiting.time),
+        things: lines("things"),
+        instructions: lines("instructions"),
+        evidence: lines("evidence"),
+    }
+}
+
+/// What a person is to do, a line each, and how they say that it is done.
+fn sheet_lines(sheet: &Worksheet, runbook: &str) -> String {
+    let task = escape(&sheet.task);
+    let mut text = String::new();
+    for line in &sheet.instructions {
+        text += &format!("  [ ] {}\n", escape(line));
+    }
+    for line in &sheet.evidence {
+        text += &format!("  read as evidence: {}\n", escape(line));
+    }
+    text + &format!(
+        "  when it is done: {}, or only check it with: iomcopy complete {runbook} {task}\n  \
+         to go on without evidence: iomcopy complete {runbook} {task} --waive \"REASON\"\n",
+        next_command(runbook)
+    )
 }
 
 /// The state in a word or two, and as the JSON document has it.
@@ -83,8 +199,15 @@ pub(super) fn condition(reading: &Reading) -> (String, RunState) {
     if state.waiting().next().is_some() {
         return ("waiting for a person".to_owned(), RunState::Waiting);
     }
+    if !state.failures.is_empty() {
+        return ("failed".to_owned(), RunState::Failed);
+    }
     match &state.closed {
         Some(closed) if closed.reason == "failed" => ("failed".to_owned(), RunState::Failed),
+        Some(closed) if closed.reason == "completed" => (
+            "not finished (a manual task is completed)".to_owned(),
+            RunState::Stopped,
+        ),
         Some(closed) => (
             format!("not finished ({})", escape(&closed.reason)),
             RunState::Stopped,
@@ -117,17 +240,20 @@ fn painted(word: StepWord, palette: Palette) -> String {
     }
 }
 
-/// How long a step took, where it has ended.
+/// How long processes worked on a step, by the program's clock, where it has ended.
 fn time(step: &StepState) -> Option<Duration> {
-    let took = step.ended?.duration_since(step.began);
-    Some(took.try_into().unwrap_or_default())
+    step.ended.map(|_| step.worked)
 }
 
 fn step_detail(state: &State, step: &StepState) -> String {
-    let progress = state.progress(&step.step, None);
-    let changes = changes_told(progress.done, progress.begun);
+    let changes = changes_told(state.progress(&step.step, None), state.by_hand(&step.step));
     let time = time(step).map(|time| format!(", {}", duration(time)));
-    let note = step.note.as_ref().map(|note| format!("  {}", escape(note)));
+    // Why a step failed is told below the table, whole.
+    let note = step
+        .note
+        .as_ref()
+        .filter(|_| step.outcome != Some(StepOutcome::Failed))
+        .map(|note| format!("  {}", escape(note)));
     if step.outcome == Some(StepOutcome::Skipped) {
         return note.unwrap_or_default();
     }
@@ -138,17 +264,25 @@ fn step_detail(state: &State, step: &StepState) -> String {
     )
 }
 
-/// How far a step has come with its changes, in words. Takes how many are done and were begun.
-pub(super) fn changes_told(done: usize, begun: usize) -> String {
-    match (done, begun) {
-        (0, 0) => "nothing to do".to_owned(),
-        (done, begun) if done == begun => count(done, "change"),
-        (done, begun) => format!("{done} of {}", count(begun, "change")),
-    }
+/// How far a step has come with its changes, in words. Takes the program's and a person's.
+pub(super) fn changes_told(automatic: Progress, by_hand: Progress) -> String {
+    let person = match (by_hand.done, by_hand.begun) {
+        (0, 0) => None,
+        (done, begun) if done == begun => Some(format!("{done} by hand")),
+        (done, begun) => Some(format!("{done} of {begun} by hand")),
+    };
+    let program = match (automatic.done, automatic.begun) {
+        (0, 0) if person.is_some() => None,
+        (0, 0) => Some("nothing to do".to_owned()),
+        (done, begun) if done == begun => Some(count(done, "change")),
+        (done, begun) => Some(format!("{done} of {}", count(begun, "change"))),
+    };
+    let parts: Vec<String> = program.into_iter().chain(person).collect();
+    parts.join(", ")
 }
 
 /// The state file as one JSON document.
-pub fn status_document(reading: &Reading, steps: &[&str], next: &str) -> StatusDocument {
+pub fn status_document(reading: &Reading, steps: &[&str], runbook: &str) -> StatusDocument {
     let state = &reading.state;
     let line = |name: &&str| step_status(state, name);
     let waiting = state.waiting().map(|task| task.waiting.task.clone());
@@ -159,8 +293,11 @@ pub fn status_document(reading: &Reading, steps: &[&str], next: &str) -> StatusD
         state: condition(reading).1,
         steps: steps.iter().map(line).collect(),
         waiting: waiting.collect(),
+        worksheets: state.waiting().map(|task| worksheet(task)).collect(),
         failures: step_failures(state),
-        next: state.finished.is_none().then(|| next.to_owned()),
+        last: last_process(state),
+        speed: state.work.speed(),
+        next: state.finished.is_none().then(|| next_command(runbook)),
     }
 }
 
@@ -168,11 +305,14 @@ pub fn status_document(reading: &Reading, steps: &[&str], next: &str) -> StatusD
 pub(super) fn step_status(state: &State, name: &str) -> StepStatus {
     let step = state.step(name);
     let progress = state.progress(name, None);
+    let by_hand = state.by_hand(name);
     StepStatus {
         name: name.to_owned(),
         state: step_word(step),
         changes_begun: progress.begun,
         changes_done: progress.done,
+        by_hand_begun: by_hand.begun,
+        by_hand_done: by_hand.done,
         seconds: step.and_then(time).map(|time| time.as_secs()),
         note: step.and_then(|step| step.note.clone()),
     }
@@ -185,23 +325,26 @@ pub(super) fn step_not_begun(name: &str) -> StepStatus {
         state: StepWord::NotBegun,
         changes_begun: 0,
         changes_done: 0,
+        by_hand_begun: 0,
+        by_hand_done: 0,
         seconds: None,
         note: None,
     }
 }
 
-/// What has failed since the file was last opened, as a document has it.
+/// What has failed and was not done since, as a document has it.
 pub(super) fn step_failures(state: &State) -> Vec<StepFailure> {
     let failures = state.failures.iter().map(|failure| StepFailure {
         step: failure.step.clone(),
         message: failure.message.clone(),
         help: failure.help.clone(),
+        time: format!("{:.0}", failure.time),
     });
     failures.collect()
 }
 
 /// The document of a run that has not begun.
-pub fn not_begun_document(steps: &[&str], next: &str) -> StatusDocument {
+pub fn not_begun_document(steps: &[&str], runbook: &str) -> StatusDocument {
     let line = |name: &&str| step_not_begun(name);
     StatusDocument {
         v: Version,
@@ -210,7 +353,10 @@ pub fn not_begun_document(steps: &[&str], next: &str) -> StatusDocument {
         state: RunState::NotBegun,
         steps: steps.iter().map(line).collect(),
         waiting: Vec::new(),
+        worksheets: Vec::new(),
         failures: Vec::new(),
-        next: Some(next.to_owned()),
+        last: None,
+        speed: None,
+        next: Some(next_command(runbook)),
     }
 }

@@ -15,6 +15,14 @@ pub fn duration(duration: Duration) -> String {
     }
 }
 
+/// The same of real time, which may be long: `3 days`.
+pub(super) fn real_time(real: Duration) -> String {
+    match real.as_secs() / (24 * 3600) {
+        0 | 1 => duration(real),
+        days => format!("{days} days"),
+    }
+}
+
 /// Seconds, as events carry them, as people read them.
 pub(super) fn seconds(seconds: f64) -> String {
     duration(Duration::try_from_secs_f64(seconds).unwrap_or_default())
@@ -33,5 +41,12 @@ mod tests {
         assert_eq!(said(185), "3 min 5 s");
         assert_eq!(said(3600), "1 h");
         assert_eq!(said(5520), "1 h 32 min");
+    }
+
+    #[test]
+    fn a_long_time_is_told_in_days() {
+        let said = |hours: u64| real_time(Duration::from_secs(hours * 3600));
+        assert_eq!(said(47), "47 h");
+        assert_eq!(said(49), "2 days");
     }
 }

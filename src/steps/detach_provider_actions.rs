@@ -100,6 +100,8 @@ pub(super) fn recorded(
     let names = Names::of(refresh);
     let actions = old.action_names();
     let dialect = dialect(refresh, known, old)?;
+    // An action of a provider that is not reinstalled again is there, and nothing holds it in vain.
+    let all = Catalogue::sealed_whole(refresh, known, seals::ORCHESTRATIONS, "")?.action_names();
     seals::rows(known, seals::ORCHESTRATIONS, "orchestration")
         .into_iter()
         .map(|(id, row)| {
@@ -110,7 +112,7 @@ pub(super) fn recorded(
                 id,
                 published: is_published(&row),
                 slots,
-                dangling: dangling_of(&name, &graph, &dialect, &actions)?,
+                dangling: dangling_of(&name, &graph, &dialect, &all)?,
                 name,
                 graph,
             })

@@ -110,17 +110,28 @@ impl Catalogue {
         seal: &str,
         prefix: &str,
     ) -> Result<Self, Failure> {
+        let mut catalogue = Self::sealed_whole(refresh, known, seal, prefix)?;
+        // Steps opened again for one provider see no other: what is old of it is old, and the rest
+        // stays as it is.
+        if let Some(again) = known.again().filter(|_| seal != seals::BEFORE_COPY) {
+            catalogue.keep_only(again);
+        }
+        Ok(catalogue)
+    }
+
+    /// The same with every provider, also where steps were opened again for one.
+    pub(super) fn sealed_whole(
+        refresh: &Refresh,
+        known: &Known,
+        seal: &str,
+        prefix: &str,
+    ) -> Result<Self, Failure> {
         let names = Names::of(refresh);
         let mut catalogue = Self::default();
         for (table, word) in TABLES {
             for (id, row) in seals::rows(known, seal, &format!("{prefix}{word}")) {
                 catalogue.add(names, table, id, &row)?;
             }
-        }
-        // Steps opened again for one provider see no other: what is old of it is old, and the rest
-        // stays as it is.
-        if let Some(again) = known.again().filter(|_| seal != seals::BEFORE_COPY) {
-            catalogue.keep_only(again);
         }
         Ok(catalogue)
     }

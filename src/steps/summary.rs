@@ -9,7 +9,8 @@ use super::detach_provider_actions::{old_catalogue, recorded};
 use super::names::text;
 use super::reconfigure_dual_write::{self, MapCount};
 use super::{Refresh, flows, seals};
-use crate::engine::{Failure, Known};
+use crate::engine::{Failure, Known, Maker};
+use crate::runbook::{StepName, Word as _};
 use crate::text::count;
 
 /// The figures that a run ends with.
@@ -34,6 +35,22 @@ pub struct Summary {
     pub flows_off: Vec<(String, String)>,
     /// The target's dual-write maps.
     pub dual_write: MapCount,
+    /// How much of this a person did.
+    pub by_hand: ByHand,
+}
+
+/// How much of what the figures count a person did, as the tenant showed afterwards.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ByHand {
+    /// Slots whose new provider action a person put back.
+    pub slots_restored: usize,
+    /// Orchestrations that a person published again.
+    pub published: usize,
+    /// Providers that a person installed again.
+    pub providers: usize,
+    /// Cloud flows that a person turned on.
+    pub flows_on: usize,
 }
 
 /// Counts what the run did so far.
@@ -54,15 +71,38 @@ pub fn summary(refresh: &Refresh, known: &Known) -> Result<Summary, Failure> {
                 dangling.name.as_deref().unwrap_or("no name")
             ));
         }
-        if known.is_done(&format!("orchestration/{}/restore", orchestration.id)) {
-            summary.slots_restored += orchestration.slots.len();
-        }
+        let restored = known.maker(&format!("orchestration/{}/restore", orchestration.id));
+        let slots = orchestration.slots.len();
+        count_made(
+            restored,
+            slots,
+            &mut summary.slots_restored,
+            &mut summary.by_hand.slots_restored,
+        );
         let publish = format!("orchestration/{}/publish", orchestration.id);
-        if known.launch_proved(&publish) || known.is_done(&publish) {
+        if let Some(maker) = known.maker(&publish) {
+            summary.by_hand.published += usize::from(maker == Maker::Person);
             summary.published.push(orchestration.name);
         } else if !orchestration.published {
             summary.drafts.push(orchestration.name);
         }
+    }
+    // A provider's own name has no slash; what follows one is a part of it, such as its activation.
+    for (_, maker) in known
+        .made("provider/new/")
+        .into_iter()
+        .filter(|(name, _)| !name.contains('/'))
+    {
+        count_made(
+            Some(maker),
+            1,
+            &mut summary.providers,
+            &mut summary.by_hand.providers,
+        );
+    }
+    // Before the step has begun, no flow was left off: it is not decided yet.
+    if !known.has_step(StepName::ActivateFlows.word()) {
+        return Ok(summary);
     }
     let rules = Rules::of(refresh, known);
     for (id, row) in seals::rows(known, seals::BEFORE_COPY, "source/workflow") {
@@ -71,13 +111,28 @@ pub fn summary(refresh: &Refresh, known: &Known) -> Result<Summary, Failure> {
         }
         let name = text(&row, "name").unwrap_or_else(|| id.to_string());
         match rules.wanted(id, &row) {
-            Wanted::On if known.is_done(&key(id)) => summary.flows_on += 1,
-            Wanted::On => {}
+            Wanted::On => count_made(
+                known.maker(&key(id)),
+                1,
+                &mut summary.flows_on,
+                &mut summary.by_hand.flows_on,
+            ),
             Wanted::Off(reason) => summary.flows_off.push((name, reason.to_owned())),
         }
     }
-    summary.providers = known.proved_launches("provider/new/");
     Ok(summary)
+}
+
+/// Adds so many things to what was made, and to what was made by hand. Takes who made them.
+fn count_made(maker: Option<Maker>, things: usize, all: &mut usize, by_hand: &mut usize) {
+    match maker {
+        None => {}
+        Some(Maker::Program) => *all += things,
+        Some(Maker::Person) => {
+            *all += things;
+            *by_hand += things;
+        }
+    }
 }
 
 impl Summary {
@@ -85,14 +140,20 @@ impl Summary {
     pub fn lines(&self) -> Vec<String> {
         let mut lines = vec![
             format!(
-                "{} of {} restored to new provider actions",
+                "{} of {} restored to new provider actions{}",
                 self.slots_restored,
-                count(self.slots_recorded, "slot")
+                count(self.slots_recorded, "slot"),
+                hand(self.by_hand.slots_restored)
             ),
-            format!("{} installed again", count(self.providers, "provider")),
             format!(
-                "{} published{}",
+                "{} installed again{}",
+                count(self.providers, "provider"),
+                hand(self.by_hand.providers)
+            ),
+            format!(
+                "{} published{}{}",
                 count(self.published.len(), "orchestration"),
+                hand(self.by_hand.published),
                 names(&self.published)
             ),
             match self.drafts.as_slice() {
@@ -104,8 +165,9 @@ impl Summary {
                 ),
             },
             format!(
-                "{} turned on, {} left off",
+                "{} turned on{}, {} left off",
                 count(self.flows_on, "cloud flow"),
+                hand(self.by_hand.flows_on),
                 self.flows_off.len()
             ),
         ];
@@ -129,6 +191,14 @@ impl Summary {
         );
         lines.push(self.dual_write.line());
         lines
+    }
+}
+
+/// How many of the things counted before it a person did; nothing where that is none of them.
+fn hand(things: usize) -> String {
+    match things {
+        0 => String::new(),
+        things => format!(" ({things} by hand)"),
     }
 }
 

@@ -22,6 +22,7 @@
 //! - `probes`: `verify` tells what is left; what preflight cannot know is a task. `troubles`: what
 //!   `preflight` sees, and a run that stops for it. `edits`: the tenant changed between two calls.
 //! - `production`: a flow that names production stays off.
+//! - `record`: work by hand, who, failures and durations in the record of a run.
 //! - `report`: what a run did, in each of its forms.
 //! - `terminal`: the program at a pseudo terminal.
 //! - `whole`: the whole tenant, end to end; one provider again. `whole_world`: what it must hold then.
@@ -51,6 +52,7 @@ mod pipelines;
 mod plans;
 mod probes;
 mod production;
+mod record;
 mod refusals;
 mod report;
 mod rooms;

@@ -244,6 +244,22 @@ fn a_finished_run_is_told_in_every_form() {
         Some(before),
         "a report only reads"
     );
+
+    // One provider again: the actions of the others are there, and no slot that holds one dangles.
+    let again = [
+        "run",
+        "rehearsal.yaml",
+        "--again",
+        "reinstall-providers",
+        "--provider",
+        "msdyn_bigcommerce",
+        "--confirm-target",
+        "Contoso UAT",
+    ];
+    drop(stage.call(&again).exits(0));
+    let after = json(&stage);
+    assert_eq!(after["figures"]["dangling"], figures["dangling"]);
+    assert_eq!(after["figures"]["providers"], figures["providers"]);
 }
 
 #[test]

@@ -103,6 +103,18 @@ struct Since {
     missing: Option<Duration>,
     /// The operation has ended well.
     ended: Option<Duration>,
+    /// How long the launch had run before this process began to look.
+    before: Duration,
+}
+
+impl Since {
+    /// Nothing was looked at yet by this process. Takes how long the launch had run before.
+    fn of(before: Duration) -> Self {
+        Self {
+            before,
+            ..Self::default()
+        }
+    }
 }
 
 struct Application<'a> {
@@ -272,8 +284,9 @@ impl Application<'_> {
 
     /// Reads and waits until the table rules how it ended, or that it stays open.
     async fn settle(&self, mut case: Case) -> Result<(), Failure> {
-        let began = self.context.clock.elapsed();
-        let mut since = Since::default();
+        let mut began = self.context.clock.elapsed();
+        // It runs since it was accepted, whichever process waited for it.
+        let mut since = Since::of(self.context.since_launch(&self.change.key));
         loop {
             let now = self.context.clock.elapsed();
             let mut look = Look::default();
@@ -310,7 +323,8 @@ impl Application<'_> {
                     let handle = look.found.take().unwrap_or_default();
                     self.adopt(&handle, None).await?;
                     case = Case::accepted(case.probed, handle);
-                    since = Since::default();
+                    began = now;
+                    since = Since::of(self.context.since_launch(&self.change.key));
                     continue;
                 }
                 Ruling::Proved => return self.prove(&case, look.observed).await,
@@ -321,7 +335,7 @@ impl Application<'_> {
                 }
                 Ruling::AskPerson => return Err(self.ask_person(&look.note)),
             }
-            let elapsed = now.saturating_sub(began);
+            let elapsed = since.before.saturating_add(now.saturating_sub(began));
             self.progress(&look.note, elapsed);
             self.context.pause(poll_interval(elapsed)).await?;
         }
@@ -535,7 +549,8 @@ impl Application<'_> {
             ),
             (Answer::Accepted, _) => (
                 format!("it continues at the service ({note})"),
-                "nothing is lost; run again to go on waiting for it",
+                "nothing is lost; run again to look at it again, or give the step a longer `timeout` to wait \
+                 for it",
             ),
             (Answer::Refused | Answer::InDoubt, _) => (
                 format!("it is unknown whether the request took effect ({note})"),
@@ -622,7 +637,7 @@ impl Since {
             }
             _ => {
                 self.missing = None;
-                over(launch.timeout(), elapsed)
+                over(launch.timeout(), self.before.saturating_add(elapsed))
             }
         }
     }

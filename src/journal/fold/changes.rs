@@ -12,6 +12,16 @@ impl State {
         self.require_running(&intent.step, &intent.phase)?;
         let key = &intent.key;
         let stamped = Stamped::new(entry, intent);
+        if intent.kind == ChangeKind::Ask {
+            let change = ChangeState {
+                intent: stamped,
+                done: None,
+                values: Vec::new(),
+            };
+            self.asks.insert(key.as_str().into(), Arc::new(change));
+            self.touch(&intent.step);
+            return Ok(());
+        }
         if intent.kind != ChangeKind::Launch {
             if self.launch(key).is_some() {
                 return Err(format!("`{key}` is a launch"));
@@ -30,6 +40,7 @@ impl State {
                 values,
             };
             self.sets.insert(key.as_str().into(), Arc::new(change));
+            self.touch(&intent.step);
             return Ok(());
         }
         if self.set(key).is_some() {
@@ -61,6 +72,7 @@ impl State {
             verified: None,
         };
         self.launches.insert(key.as_str().into(), Arc::new(launch));
+        self.touch(&intent.step);
         Ok(())
     }
 
@@ -126,7 +138,16 @@ impl State {
     }
 
     pub(super) fn done(&mut self, entry: &Entry, done: &Done) -> Result<(), Refused> {
-        match self.sets.get_mut(done.key.as_str()) {
+        let key = done.key.as_str();
+        // The program's change and a person's may have one key; the newer intent is meant.
+        let asked = self.asks.get(key).map(|ask| ask.intent.number);
+        let set = self.sets.get(key).map(|set| set.intent.number);
+        let changes = if asked > set {
+            &mut self.asks
+        } else {
+            &mut self.sets
+        };
+        match changes.get_mut(key) {
             None => Err(format!("there is no intent for `{}`", done.key)),
             Some(change) if change.done.is_some() => Err(format!("`{}` is done already", done.key)),
             Some(change) => {

@@ -1,13 +1,14 @@
 //! Steps, phases and manual tasks. Steps run one after the other, and so do the phases of a step.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Refused;
 use crate::journal::payload::{
     Completed, Failed, PhaseBegan, PhaseEnded, StepBegan, StepEnded, StepOutcome, Waiting,
 };
 use crate::journal::record::Entry;
-use crate::journal::state::{PhaseState, Stamped, State, StepState, TaskState};
+use crate::journal::state::{EndedStep, PhaseState, Stamped, State, StepState, TaskState};
 
 impl State {
     pub(super) fn step_began(&mut self, entry: &Entry, began: &StepBegan) -> Result<(), Refused> {
@@ -15,7 +16,13 @@ impl State {
             return Err(format!("the step `{running}` has not ended"));
         }
         self.running = Some((began.step.clone(), None));
+        self.work.begin(entry.time, began.speed, self.openings);
         let step = self.step_entry(entry, &began.step);
+        step.earlier = step.outcome.map(|outcome| EndedStep {
+            ended: step.ended,
+            outcome,
+            note: step.note.clone(),
+        });
         step.ended = None;
         step.outcome = None;
         step.note = None;
@@ -30,6 +37,9 @@ impl State {
             _ => return Err(format!("the step `{}` is not running", ended.step)),
         }
         self.running = None;
+        if ended.outcome != StepOutcome::Failed {
+            self.failures.retain(|failure| failure.step != ended.step);
+        }
         let step = self.step_entry(entry, &ended.step);
         step.ended = Some(entry.time);
         step.outcome = Some(ended.outcome);
@@ -46,8 +56,10 @@ impl State {
                 began: entry.time,
                 ended: None,
                 outcome: None,
+                worked: Duration::ZERO,
                 note: None,
                 phases: Vec::new(),
+                earlier: None,
             });
             self.steps.len() - 1
         });
@@ -71,6 +83,7 @@ impl State {
                 phase: began.phase.clone(),
                 began: entry.time,
                 ended: None,
+                worked: Duration::ZERO,
                 passes: 0,
                 changes: 0,
             }),
@@ -82,25 +95,14 @@ impl State {
         self.require_running(&ended.step, &ended.phase)?;
         self.running = Some((ended.step.clone(), None));
         self.settle_edits(&ended.step, &ended.phase);
+        self.forget_failures(&ended.step, &ended.phase);
         let step = self.step_entry(entry, &ended.step);
         if let Some(phase) = step.phases.iter_mut().find(|p| p.phase == ended.phase) {
             phase.ended = Some(entry.time);
-            phase.passes = ended.passes;
-            phase.changes = ended.changes;
+            phase.passes = phase.passes.saturating_add(ended.passes);
+            phase.changes = phase.changes.saturating_add(ended.changes);
         }
         Ok(())
-    }
-
-    /// A phase in which something failed for good runs no longer, and has not ended.
-    pub(super) fn failed(&mut self, entry: &Entry, failed: &Failed) {
-        if let Some((step, phase)) = &mut self.running
-            && *step == failed.step
-            && phase.is_some()
-            && *phase == failed.phase
-        {
-            *phase = None;
-        }
-        self.failures.push(Stamped::new(entry, failed));
     }
 
     pub(super) fn require_running(&self, step: &str, phase: &str) -> Result<(), Refused> {
@@ -110,7 +112,84 @@ impl State {
         }
     }
 
+    /// The process that was in a step is gone. A step that it began again and in which it changed
+    /// nothing is as it was before: done, or failed where that failure is still open.
+    pub(super) fn leave_running(&mut self) {
+        let Some((name, _)) = self.running.take() else {
+            return;
+        };
+        let is_open = self.failures.iter().any(|failure| failure.step == name);
+        let Some(step) = self.steps.iter_mut().find(|step| step.step == name) else {
+            return;
+        };
+        let earlier = step.earlier.take();
+        if let Some(earlier) =
+            earlier.filter(|earlier| earlier.outcome != StepOutcome::Failed || is_open)
+        {
+            step.ended = earlier.ended;
+            step.outcome = Some(earlier.outcome);
+            step.note = earlier.note;
+        }
+    }
+
+    /// A change was begun in a step, or it waits for a person: it is not as it was before.
+    pub(super) fn touch(&mut self, name: &str) {
+        if let Some(step) = self.steps.iter_mut().find(|step| step.step == name) {
+            step.earlier = None;
+        }
+    }
+
+    /// Keeps a failure. What failed in the step in an earlier process was tried again, and this is
+    /// what became of it. A phase in which something failed for good runs no longer, and has not ended.
+    pub(super) fn failed(&mut self, entry: &Entry, failed: &Failed) {
+        if let Some((step, phase)) = &mut self.running
+            && *step == failed.step
+            && phase.is_some()
+            && *phase == failed.phase
+        {
+            *phase = None;
+        }
+        let opened = self.opened.as_ref().map_or(0, |opened| opened.number);
+        self.failures
+            .retain(|earlier| earlier.step != failed.step || earlier.number > opened);
+        self.failures.push(Stamped::new(entry, failed));
+    }
+
+    /// A phase that has come further than where it failed has not failed.
+    fn forget_failures(&mut self, step: &str, phase: &str) {
+        let is_here =
+            |failed: &Failed| failed.step == step && failed.phase.as_deref() == Some(phase);
+        self.failures.retain(|failed| !is_here(failed));
+    }
+
+    /// The step and the phase that this process is in, by their places.
+    pub(super) fn working_on(&self) -> Option<(usize, Option<usize>)> {
+        let (step, phase) = self.running.as_ref()?;
+        let at = self.steps.iter().position(|state| state.step == *step)?;
+        let phase = phase.as_ref().and_then(|phase| {
+            let phases = &self.steps[at].phases;
+            phases.iter().position(|state| state.phase == *phase)
+        });
+        Some((at, phase))
+    }
+
+    /// Adds the time since the record before to the step and the phase that this process was in.
+    pub(super) fn add_work(&mut self, entry: &Entry, (step, phase): (usize, Option<usize>)) {
+        let added = self.work.extend(entry.time);
+        let Some(step) = self.steps.get_mut(step) else {
+            return;
+        };
+        step.worked = step.worked.saturating_add(added);
+        if let Some(phase) = phase.and_then(|at| step.phases.get_mut(at)) {
+            phase.worked = phase.worked.saturating_add(added);
+        }
+    }
+
     pub(super) fn waits(&mut self, entry: &Entry, waiting: &Waiting) {
+        if let Some((step, phase)) = waiting.task.split_once('/') {
+            self.forget_failures(step, phase);
+            self.touch(step);
+        }
         let task = TaskState {
             waiting: Stamped::new(entry, waiting),
             completed: None,
@@ -141,11 +220,12 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::journal::payload::Finished;
+    use crate::journal::payload::{ChangeKind, Finished};
     use crate::journal::record::Record;
+    use crate::journal::state::Progress;
     use crate::journal::testing::{
-        began, completed, entry, fold, opened, phase_began, phase_ended, step_began, step_ended,
-        waiting,
+        began, completed, done, entry, fold, intent, opened, phase_began, phase_ended, step_began,
+        step_ended, waiting,
     };
 
     fn open() -> State {
@@ -188,6 +268,147 @@ mod tests {
         }
         let names: Vec<_> = state.steps.iter().map(|step| step.step.as_str()).collect();
         assert_eq!(names, ["s", "t"]);
+    }
+
+    fn failed(step: &str, phase: &str, message: &str) -> Record {
+        Failed {
+            step: step.to_owned(),
+            phase: Some(phase.to_owned()),
+            key: None,
+            message: message.to_owned(),
+            help: None,
+        }
+        .into()
+    }
+
+    fn messages(state: &State) -> Vec<&str> {
+        let failures = state.failures.iter();
+        failures.map(|failure| failure.message.as_str()).collect()
+    }
+
+    #[test]
+    fn a_failure_is_kept_until_what_failed_was_tried_again_or_has_come_further() {
+        let mut state = open();
+        next(&mut state, step_began("s")).unwrap();
+        next(&mut state, phase_began("s", "p")).unwrap();
+        next(&mut state, failed("s", "p", "one")).unwrap();
+        next(&mut state, failed("s", "p", "two")).unwrap();
+        next(&mut state, step_ended("s", StepOutcome::Failed)).unwrap();
+        // Refused, or interrupted before it did anything.
+        for _ in 0..2 {
+            next(&mut state, opened("ops-1").into()).unwrap();
+            assert_eq!(messages(&state), ["one", "two"]);
+        }
+        assert_eq!(state.step("s").unwrap().outcome, Some(StepOutcome::Failed));
+        next(&mut state, step_began("s")).unwrap();
+        next(&mut state, phase_began("s", "p")).unwrap();
+        next(&mut state, failed("s", "p", "three")).unwrap();
+        assert_eq!(messages(&state), ["three"], "it was tried again");
+        next(&mut state, opened("ops-1").into()).unwrap();
+        next(&mut state, step_began("s")).unwrap();
+        next(&mut state, phase_began("s", "p")).unwrap();
+        next(&mut state, phase_ended("s", "p")).unwrap();
+        assert!(state.failures.is_empty(), "it has come further");
+    }
+
+    #[test]
+    fn a_step_that_was_looked_at_again_and_left_is_as_it_was() {
+        let mut state = open();
+        let begin = |state: &mut State| {
+            next(state, step_began("s")).unwrap();
+            next(state, phase_began("s", "p")).unwrap();
+        };
+        let outcome = |state: &State| state.step("s").unwrap().outcome;
+        begin(&mut state);
+        next(&mut state, failed("s", "p", "one")).unwrap();
+        next(&mut state, step_ended("s", StepOutcome::Failed)).unwrap();
+        next(&mut state, opened("ops-1").into()).unwrap();
+        begin(&mut state);
+        assert_eq!(outcome(&state), None);
+        next(&mut state, opened("ops-1").into()).unwrap();
+        assert_eq!(
+            outcome(&state),
+            Some(StepOutcome::Failed),
+            "it was interrupted"
+        );
+        begin(&mut state);
+        next(&mut state, phase_ended("s", "p")).unwrap();
+        next(&mut state, opened("ops-1").into()).unwrap();
+        assert_eq!(outcome(&state), None, "what failed is done");
+        begin(&mut state);
+        next(&mut state, phase_ended("s", "p")).unwrap();
+        next(&mut state, step_ended("s", StepOutcome::Done)).unwrap();
+        next(&mut state, opened("ops-1").into()).unwrap();
+        begin(&mut state);
+        next(&mut state, opened("ops-1").into()).unwrap();
+        assert_eq!(
+            outcome(&state),
+            Some(StepOutcome::Done),
+            "it was only looked at"
+        );
+        begin(&mut state);
+        next(&mut state, intent("s", "p", "a", ChangeKind::Set)).unwrap();
+        next(&mut state, opened("ops-1").into()).unwrap();
+        assert_eq!(outcome(&state), None, "something was begun");
+    }
+
+    #[test]
+    fn a_phase_that_is_looked_at_again_keeps_what_it_changed() {
+        let mut state = open();
+        for _ in 0..2 {
+            next(&mut state, step_began("s")).unwrap();
+            next(&mut state, phase_began("s", "p")).unwrap();
+            next(&mut state, phase_ended("s", "p")).unwrap();
+            next(&mut state, step_ended("s", StepOutcome::Done)).unwrap();
+        }
+        let step = state.step("s").unwrap();
+        assert_eq!(step.phase("p").unwrap().changes, 2);
+        assert_eq!(step.phase("p").unwrap().passes, 4);
+    }
+
+    #[test]
+    fn a_failed_phase_that_waits_for_a_person_now_has_come_further() {
+        let mut state = open();
+        next(&mut state, step_began("s")).unwrap();
+        next(&mut state, phase_began("s", "p")).unwrap();
+        next(&mut state, failed("s", "p", "one")).unwrap();
+        next(&mut state, waiting("s/p")).unwrap();
+        assert!(state.failures.is_empty());
+    }
+
+    #[test]
+    fn what_a_person_was_handed_is_begun_and_what_the_tenant_shows_is_done() {
+        let mut state = open();
+        next(&mut state, step_began("s")).unwrap();
+        next(&mut state, phase_began("s", "p")).unwrap();
+        next(&mut state, intent("s", "p", "a", ChangeKind::Ask)).unwrap();
+        next(&mut state, intent("s", "p", "b", ChangeKind::Ask)).unwrap();
+        assert_eq!(state.by_hand("t"), Progress::default());
+        next(&mut state, done("a")).unwrap();
+        let by_hand = state.by_hand("s");
+        assert_eq!((by_hand.begun, by_hand.done), (2, 1));
+        assert_eq!(state.progress("s", None), Progress::default());
+        // The runbook binds the request now, and the program makes the change itself.
+        next(&mut state, intent("s", "p", "b", ChangeKind::Launch)).unwrap();
+        next(&mut state, intent("s", "p", "c", ChangeKind::Set)).unwrap();
+        next(&mut state, done("c")).unwrap();
+        assert_eq!(state.progress("s", None).begun, 2);
+    }
+
+    #[test]
+    fn of_a_key_that_both_have_the_newer_change_is_done() {
+        let mut state = open();
+        next(&mut state, step_began("s")).unwrap();
+        next(&mut state, phase_began("s", "p")).unwrap();
+        for kind in [ChangeKind::Set, ChangeKind::Ask] {
+            next(&mut state, intent("s", "p", "a", kind)).unwrap();
+        }
+        next(&mut state, done("a")).unwrap();
+        assert!(state.set("a").unwrap().done.is_none());
+        assert_eq!(state.by_hand("s").done, 1);
+        next(&mut state, intent("s", "p", "a", ChangeKind::Set)).unwrap();
+        next(&mut state, done("a")).unwrap();
+        assert!(state.set("a").unwrap().done.is_some());
     }
 
     #[test]

@@ -215,8 +215,15 @@ pub struct StatusDocument {
     pub(super) steps: Vec<StepStatus>,
     /// The manual tasks that are open, each as `STEP/PHASE`.
     pub(super) waiting: Vec<String>,
+    /// What a person is to do for each of them.
+    pub(super) worksheets: Vec<Worksheet>,
     /// What has failed and was not done since.
     pub(super) failures: Vec<StepFailure>,
+    /// How the last process left the file, where its exit code was not 0.
+    pub(super) last: Option<LastProcess>,
+    /// In a rehearsal, how many times faster than real time its clock runs: durations are simulated
+    /// time, and dates are real. None where both are real.
+    pub(super) speed: Option<f64>,
     /// The command that goes on; none where the run has finished.
     pub(super) next: Option<String>,
 }
@@ -265,7 +272,11 @@ pub(in crate::report) struct StepStatus {
     pub(super) changes_begun: usize,
     /// Changes that are done.
     pub(super) changes_done: usize,
-    /// How long it took, where it has ended.
+    /// Changes that a person was handed, besides these.
+    pub(super) by_hand_begun: usize,
+    /// Of those, the ones that the tenant showed to be done.
+    pub(super) by_hand_done: usize,
+    /// How long processes worked on it, where it has ended: pauses between them do not count.
     pub(super) seconds: Option<u64>,
     /// Why it is left out, or what was found.
     pub(super) note: Option<String>,
@@ -277,6 +288,38 @@ pub(in crate::report) struct StepFailure {
     pub(super) step: String,
     pub(super) message: String,
     pub(super) help: Option<String>,
+    /// When, RFC 3339.
+    pub(super) time: String,
+}
+
+/// What a person is to do.
+#[derive(Debug, JsonSchema, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(in crate::report) struct Worksheet {
+    /// The manual task, `STEP/PHASE`.
+    pub(super) task: String,
+    /// Since when it waits, RFC 3339.
+    pub(super) since: String,
+    /// The things to do, by name.
+    pub(super) things: Vec<String>,
+    /// What to do, a line each.
+    pub(super) instructions: Vec<String>,
+    /// What is read as evidence, a line each.
+    pub(super) evidence: Vec<String>,
+}
+
+/// How the last process left the state file.
+#[derive(Debug, JsonSchema, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(in crate::report) struct LastProcess {
+    /// `waiting`, `failed`, `interrupted`, `refused` or `temporary`.
+    pub(super) reason: String,
+    /// The exit code.
+    pub(super) exit: u8,
+    /// What it told the operator.
+    pub(super) message: String,
+    /// When, RFC 3339.
+    pub(super) time: String,
 }
 
 /// What `complete` writes.

@@ -1,13 +1,18 @@
 //! What a report tells, as a type.
 
+use std::time::Duration;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::journal::{ChangeKind, PinnedTarget};
-use crate::report::documents::{RunState, StepFailure, StepStatus, Version};
+use crate::journal::{ChangeKind, PinnedTarget, Progress};
+use crate::report::documents::{RunState, StepFailure, StepStatus, StepWord, Version};
+use crate::report::duration;
+use crate::report::status::changes_told;
+use crate::report::words::real_time;
 
-/// What a run did so far. Times are RFC 3339 in UTC; durations are whole seconds by the clock on the
-/// wall.
+/// What a run did so far. Times are RFC 3339 in UTC; durations are whole seconds in which processes
+/// worked, by the program's clock, which in a rehearsal is a simulated one.
 #[derive(Debug, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct RunReport {
@@ -60,8 +65,14 @@ pub(super) struct RunFacts {
     pub(super) began: String,
     /// When it finished.
     pub(super) finished: Option<String>,
-    /// From its beginning to its end, or to its last record.
+    /// How long processes worked on its steps: pauses between them do not count.
     pub(super) seconds: u64,
+    /// In a rehearsal, how many times faster than real time its clock runs; none where it is real.
+    pub(super) speed: Option<f64>,
+    /// In real time, from its beginning to its end, or to its last record.
+    pub(super) real_seconds: u64,
+    /// In real time, how much of that no process worked on a step.
+    pub(super) pause_seconds: u64,
     /// The digest of the last plan.
     pub(super) plan_digest: Option<String>,
 }
@@ -124,6 +135,47 @@ pub(super) struct StepReport {
     pub(super) changes: Vec<ChangeReport>,
 }
 
+impl RunFacts {
+    /// How long the run took, in words: work, and where it was paused, the real time to its end.
+    pub(super) fn took(&self) -> String {
+        let work = duration(Duration::from_secs(self.seconds));
+        let simulated = if self.speed.is_some() {
+            " of simulated time"
+        } else {
+            ""
+        };
+        if self.pause_seconds < 60 {
+            return format!("{work}{simulated}");
+        }
+        let end = if self.finished.is_some() {
+            "ended"
+        } else {
+            "the last record"
+        };
+        let after = real_time(Duration::from_secs(self.real_seconds));
+        format!("{work} of work{simulated}; {end} {after} after it began")
+    }
+}
+
+impl StepReport {
+    /// How far the step has come with its changes, in words; nothing before it has begun.
+    pub(super) fn changes_told(&self) -> String {
+        let status = &self.status;
+        let automatic = Progress {
+            begun: status.changes_begun,
+            done: status.changes_done,
+        };
+        let by_hand = Progress {
+            begun: status.by_hand_begun,
+            done: status.by_hand_done,
+        };
+        match status.state {
+            StepWord::NotBegun | StepWord::Skipped => String::new(),
+            _ => changes_told(automatic, by_hand),
+        }
+    }
+}
+
 /// One phase of a step.
 #[derive(Debug, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -132,7 +184,7 @@ pub(super) struct PhaseReport {
     pub(super) name: String,
     /// Has it reached its end?
     pub(super) ended: bool,
-    /// How long it took, where it has ended.
+    /// How long processes worked on it, where it has ended.
     pub(super) seconds: Option<u64>,
     /// How many surveys that took.
     pub(super) passes: u32,
@@ -156,10 +208,21 @@ pub(super) struct ChangeReport {
     pub(super) result: ChangeResult,
     /// When it was begun.
     pub(super) began: String,
-    /// How long it took, where it is done.
+    /// How long processes worked from its beginning to its end, where it is done.
     pub(super) seconds: Option<u64>,
     /// Which attempt this was, from 1.
     pub(super) attempt: u32,
+}
+
+impl ChangeReport {
+    /// What became of it, for a reader; of what a person was handed, in words that fit that.
+    pub(super) fn result_told(&self) -> &'static str {
+        match (self.kind, self.result) {
+            (ChangeKind::Ask, ChangeResult::Done) => "done by hand",
+            (ChangeKind::Ask, _) => "left for a person",
+            (_, result) => result.told(),
+        }
+    }
 }
 
 /// What became of a change.
@@ -260,6 +323,23 @@ pub(super) struct Figures {
     pub(super) flows_off: Vec<(String, String)>,
     /// The target's dual-write maps.
     pub(super) dual_write: DualWriteFigures,
+    /// How much of this a person did; nothing where an earlier program wrote the figures.
+    #[serde(default)]
+    pub(super) by_hand: HandFigures,
+}
+
+/// How much of what the figures count a person did.
+#[derive(Debug, Default, Deserialize, JsonSchema, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct HandFigures {
+    /// Slots whose new provider action a person put back.
+    pub(super) slots_restored: usize,
+    /// Orchestrations that a person published again.
+    pub(super) published: usize,
+    /// Providers that a person installed again.
+    pub(super) providers: usize,
+    /// Cloud flows that a person turned on.
+    pub(super) flows_on: usize,
 }
 
 /// What became of the target's dual-write maps.
@@ -295,15 +375,30 @@ impl Figures {
                 maps.run_again, maps.ran, maps.left_stopped
             )
         };
+        let hand = &self.by_hand;
+        let made = |all: usize, by_hand: usize| match by_hand {
+            0 => all.to_string(),
+            by_hand => format!("{all} ({by_hand} by hand)"),
+        };
         vec![
             (
                 "Slots restored to new provider actions",
-                format!("{} of {}", self.slots_restored, self.slots_recorded),
+                format!(
+                    "{} of {}",
+                    made(self.slots_restored, hand.slots_restored),
+                    self.slots_recorded
+                ),
             ),
-            ("Providers installed again", self.providers.to_string()),
-            ("Orchestrations published", self.published.len().to_string()),
+            (
+                "Providers installed again",
+                made(self.providers, hand.providers),
+            ),
+            (
+                "Orchestrations published",
+                made(self.published.len(), hand.published),
+            ),
             ("Drafts left as they were", self.drafts.len().to_string()),
-            ("Cloud flows turned on", self.flows_on.to_string()),
+            ("Cloud flows turned on", made(self.flows_on, hand.flows_on)),
             ("Cloud flows left off", self.flows_off.len().to_string()),
             ("Dual-write maps", dual_write),
         ]

@@ -1,5 +1,7 @@
 //! A state file's records become the account of a run.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -8,15 +10,18 @@ use super::account::{
     RunReport, StepReport, TaskReport, TaskState,
 };
 use crate::journal::{
-    ChangeState, Closed, Intent, LaunchOutcome, LaunchState, Reading, Record, Stamped, State,
+    ChangeKind, ChangeState, Closed, Intent, LaunchOutcome, LaunchState, Reading, Record, Stamped,
+    State,
 };
 use crate::report::documents::{RunState, StepFailure, Version};
-use crate::report::status::{condition, step_failures, step_not_begun, step_status};
+use crate::report::status::{
+    condition, next_command, simulated, step_failures, step_not_begun, step_status,
+};
 use crate::text::{count, redact};
 
 /// The account of a run. Takes what was read of its state file and where that is, the names of all
-/// steps in order, and the command that goes on.
-pub fn gather(reading: &Reading, file: &str, steps: &[&str], next: &str) -> RunReport {
+/// steps in order, and the runbook as a command names it.
+pub fn gather(reading: &Reading, file: &str, steps: &[&str], command: &str) -> RunReport {
     let state = &reading.state;
     let (words, condition) = condition(reading);
     let figures = figures(reading);
@@ -35,13 +40,13 @@ pub fn gather(reading: &Reading, file: &str, steps: &[&str], next: &str) -> RunR
         figures,
         warnings: warnings(reading),
         failures: failures(state),
-        next: state.finished.is_none().then(|| next.to_owned()),
+        next: state.finished.is_none().then(|| next_command(command)),
     }
 }
 
 /// The account of a run that has not begun. Takes the runbook's name, where its state file would be,
-/// the names of all steps in order, and the command that begins it.
-pub fn not_begun(runbook: &str, file: &str, steps: &[&str], next: &str) -> RunReport {
+/// the names of all steps in order, and the runbook as a command names it.
+pub fn not_begun(runbook: &str, file: &str, steps: &[&str], command: &str) -> RunReport {
     let step = |name: &&str| StepReport {
         status: step_not_begun(name),
         phases: Vec::new(),
@@ -62,7 +67,7 @@ pub fn not_begun(runbook: &str, file: &str, steps: &[&str], next: &str) -> RunRe
         findings: Vec::new(),
         warnings: Vec::new(),
         failures: Vec::new(),
-        next: Some(next.to_owned()),
+        next: Some(next_command(command)),
     }
 }
 
@@ -76,10 +81,6 @@ fn at(time: Timestamp) -> String {
     format!("{time:.0}")
 }
 
-fn between(from: Timestamp, to: Timestamp) -> u64 {
-    u64::try_from(to.duration_since(from).as_secs()).unwrap_or_default()
-}
-
 fn facts(state: &State) -> RunFacts {
     let pinned = &state.began.pinned;
     let mut target = pinned.target.clone();
@@ -88,6 +89,9 @@ fn facts(state: &State) -> RunFacts {
         target.unique_name = Some(repinned.unique_name.clone());
         target.url = Some(repinned.url.clone());
     }
+    let end = state.finished.unwrap_or(state.last_time);
+    let real = end.duration_since(state.began.time);
+    let real = Duration::try_from(real).unwrap_or_default();
     RunFacts {
         id: state.run.to_string(),
         tenant: clean(&pinned.tenant),
@@ -96,7 +100,10 @@ fn facts(state: &State) -> RunFacts {
         target,
         began: at(state.began.time),
         finished: state.finished.map(at),
-        seconds: between(state.began.time, state.finished.unwrap_or(state.last_time)),
+        seconds: state.work.total().as_secs(),
+        speed: state.work.speed(),
+        real_seconds: real.as_secs(),
+        pause_seconds: real.saturating_sub(state.work.real()).as_secs(),
         plan_digest: state.plan_digest.clone(),
     }
 }
@@ -151,7 +158,7 @@ fn step(state: &State, name: &str) -> StepReport {
     let phases = phases.into_iter().flatten().map(|phase| PhaseReport {
         name: phase.phase.clone(),
         ended: phase.ended.is_some(),
-        seconds: phase.ended.map(|ended| between(phase.began, ended)),
+        seconds: phase.ended.map(|_| phase.worked.as_secs()),
         passes: phase.passes,
         changes: phase.changes,
     });
@@ -162,29 +169,30 @@ fn step(state: &State, name: &str) -> StepReport {
     }
 }
 
-/// The changes of a step, in the order in which they were begun.
+/// The changes of a step, in the order in which they were begun; a person's are among them.
 fn changes(state: &State, step: &str) -> Vec<ChangeReport> {
-    let sets = state.sets.values().filter(|set| set.intent.step == step);
+    let sets = state.sets.values().chain(state.asks.values());
+    let sets = sets.filter(|set| set.intent.step == step);
     let launches = state.launches.values();
     let launches = launches.filter(|launch| launch.intent.step == step);
     let mut changes: Vec<(u64, ChangeReport)> = sets
-        .map(|set| (set.intent.number, of_set(set)))
-        .chain(launches.map(|launch| (launch.intent.number, of_launch(launch))))
+        .map(|set| (set.intent.number, of_set(state, set)))
+        .chain(launches.map(|launch| (launch.intent.number, of_launch(state, launch))))
         .collect();
     changes.sort_by_key(|(number, _)| *number);
     changes.into_iter().map(|(_, change)| change).collect()
 }
 
-fn of_set(set: &ChangeState) -> ChangeReport {
+fn of_set(state: &State, set: &ChangeState) -> ChangeReport {
     let done = set.done.as_ref().map(|done| done.time);
     let result = match done {
         Some(_) => ChangeResult::Done,
         None => ChangeResult::Begun,
     };
-    change(&set.intent, result, done, 1)
+    change(state, &set.intent, result, done, 1)
 }
 
-fn of_launch(launch: &LaunchState) -> ChangeReport {
+fn of_launch(state: &State, launch: &LaunchState) -> ChangeReport {
     let verified = launch.verified.as_ref().map(|verified| verified.time);
     let result = match (verified, launch.outcome()) {
         (Some(_), _) => ChangeResult::Done,
@@ -192,10 +200,11 @@ fn of_launch(launch: &LaunchState) -> ChangeReport {
         (None, Some(LaunchOutcome::Absent)) => ChangeResult::Absent,
         (None, Some(LaunchOutcome::Succeeded) | None) => ChangeResult::Begun,
     };
-    change(&launch.intent, result, verified, launch.attempt)
+    change(state, &launch.intent, result, verified, launch.attempt)
 }
 
 fn change(
+    state: &State,
     intent: &Stamped<Intent>,
     result: ChangeResult,
     done: Option<Timestamp>,
@@ -208,9 +217,19 @@ fn change(
         kind: intent.kind,
         result,
         began: at(intent.time),
-        seconds: done.map(|done| between(intent.time, done)),
+        seconds: done.map(|done| took(state, intent, done)),
         attempt,
     }
+}
+
+/// How long a change took: work, or for an operation at the service, which goes on meanwhile, all of
+/// the time.
+fn took(state: &State, intent: &Stamped<Intent>, done: Timestamp) -> u64 {
+    let time = match intent.kind {
+        ChangeKind::Launch => state.work.elapsed(intent.time, done),
+        _ => state.work.worked(intent.time, done),
+    };
+    time.as_secs()
 }
 
 fn tasks(state: &State) -> Vec<TaskReport> {
@@ -312,10 +331,12 @@ fn findings(reading: &Reading, figures: Option<&Figures>) -> Vec<String> {
 /// What happened to the run or to its file.
 fn warnings(reading: &Reading) -> Vec<String> {
     let state = &reading.state;
-    let mut warnings: Vec<String> = state
+    let mut warnings: Vec<String> = Vec::new();
+    warnings.extend(state.work.speed().map(simulated));
+    let doubt = state
         .launches_in_doubt()
-        .map(|launch| format!("under way at the service: {}", clean(&launch.intent.name)))
-        .collect();
+        .map(|launch| format!("under way at the service: {}", clean(&launch.intent.name)));
+    warnings.extend(doubt);
     for entry in &reading.entries {
         let time = at(entry.time);
         warnings.extend(match &entry.record {

@@ -12,7 +12,6 @@ use super::account::{Figures, RunReport, StepReport, TaskReport};
 use super::{lines, step_told, unspoken};
 use crate::report::documents::StepWord;
 use crate::report::duration;
-use crate::report::status::changes_told;
 use crate::text::escape;
 
 const STYLE: &str = "
@@ -101,7 +100,7 @@ fn facts(report: &RunReport) -> Markup {
                 }
                 (row("Begun", &html! { (run.began) }))
                 (row("Ended", &html! { (run.finished.as_deref().unwrap_or("-")) }))
-                (row("Took", &html! { (duration(Duration::from_secs(run.seconds))) }))
+                (row("Took", &html! { (run.took()) }))
             }
             @if let Some(next) = &report.next { (row("Next", &html! { code { (safe(next)) } })) }
         }
@@ -130,9 +129,7 @@ fn steps(steps: &[StepReport]) -> Markup {
                         td { code { (safe(&status.name)) } }
                         td class=(class(status.state)) { (step_told(status.state)) }
                         td {
-                            @if !matches!(status.state, StepWord::NotBegun | StepWord::Skipped) {
-                                (changes_told(status.changes_done, status.changes_begun))
-                            }
+                            (step.changes_told())
                         }
                         td { (took(status.seconds)) }
                         td { (safe(status.note.as_deref().unwrap_or_default())) }
@@ -152,17 +149,19 @@ fn stopped(report: &RunReport) -> Markup {
         .processes
         .last()
         .and_then(|process| process.ending.as_ref());
-    let ending = last.filter(|ending| report.failures.is_empty() && ending.exit != 0);
+    let ending = last.filter(|ending| ending.exit != 0);
     let ending = ending.and_then(|ending| Some((ending, ending.message.as_ref()?)));
+    let ending = ending.filter(|(_, message)| !report.tells(message));
     html! {
         @if !report.failures.is_empty() || ending.is_some() { h2 { "What stopped it" } }
         @for failure in &report.failures {
             p { code { (safe(&failure.step)) } }
             pre { (told(&failure.message)) }
             @if let Some(help) = &failure.help { p { "What to do: " (safe(help)) } }
+            p.faint { "When: " (failure.time) }
         }
         @if let Some((ending, message)) = ending {
-            p { (safe(&ending.reason)) " (exit " (ending.exit) ")" }
+            p { "Last process: " (safe(&ending.reason)) " (exit " (ending.exit) ")" }
             pre { (told(message)) }
         }
     }
@@ -235,7 +234,7 @@ fn changes(steps: &[StepReport]) -> Markup {
                                 td { (safe(&change.name)) }
                                 td { (safe(&change.phase)) }
                                 td {
-                                    (change.result.told())
+                                    (change.result_told())
                                     @if change.attempt > 1 { " (attempt " (change.attempt) ")" }
                                 }
                                 td { (took(change.seconds)) }

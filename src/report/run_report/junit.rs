@@ -39,6 +39,10 @@ fn suite(report: &RunReport, step: &StepReport) -> TestSuite {
         suite.add_property(("run", safe(&run.id).as_str()));
         suite.add_property(("target", safe(&run.target.environment).as_str()));
     }
+    let told = step.changes_told();
+    if !told.is_empty() {
+        suite.add_property(("changes", told.as_str()));
+    }
     suite.add_test_cases(step.changes.iter().map(|change| of_change(step, change)));
     for phase in &step.phases {
         let has_changes = step.changes.iter().any(|change| change.phase == phase.name);
@@ -67,7 +71,10 @@ fn suite(report: &RunReport, step: &StepReport) -> TestSuite {
     let failures = report.failures.iter();
     for failure in failures.filter(|failure| failure.step == status.name) {
         let help = failure.help.as_deref();
-        let failed = failed(&failure.message, help);
+        let failed = failed(
+            &format!("{}\nwhen: {}", failure.message, failure.time),
+            help,
+        );
         suite.add_test_case(case(step, "step", &status.name, failed));
     }
     if suite.test_cases.is_empty() {
@@ -86,7 +93,7 @@ fn of_change(step: &StepReport, change: &ChangeReport) -> TestCase {
     let status = match change.result {
         ChangeResult::Done => TestCaseStatus::success(),
         ChangeResult::Failed => failed(change.result.told(), None),
-        ChangeResult::Begun | ChangeResult::Absent => skipped(change.result.told()),
+        ChangeResult::Begun | ChangeResult::Absent => skipped(change.result_told()),
     };
     let mut case = case(step, &change.phase, &change.name, status);
     if let Some(seconds) = change.seconds {

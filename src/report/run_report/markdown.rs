@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use super::account::{ChangeReport, Figures, RunReport, StepReport, TaskReport};
 use super::{lines, step_told};
-use crate::report::documents::StepWord;
 use crate::report::duration;
-use crate::report::status::changes_told;
 use crate::text::escape;
 
 /// How much is told.
@@ -79,7 +77,7 @@ fn head(report: &RunReport) -> String {
         "Ended",
         run.finished.as_deref().map_or("-".to_owned(), text),
     ));
-    rows.push(("Took", duration(Duration::from_secs(run.seconds))));
+    rows.push(("Took", text(&run.took())));
     let rows = rows.into_iter().map(|(key, value)| [key.to_owned(), value]);
     let table = table(["", ""], rows);
     format!(
@@ -102,21 +100,13 @@ fn steps(report: &RunReport) -> String {
             (at + 1).to_string(),
             code(&status.name),
             step_told(status.state).to_owned(),
-            changes_of(step),
+            step.changes_told(),
             took(status.seconds),
             status.note.as_deref().map(text).unwrap_or_default(),
         ]
     });
     let table = table(["#", "Step", "State", "Changes", "Took", "Note"], rows);
     format!("## Steps\n\n{table}")
-}
-
-fn changes_of(step: &StepReport) -> String {
-    let status = &step.status;
-    match status.state {
-        StepWord::NotBegun | StepWord::Skipped => String::new(),
-        _ => changes_told(status.changes_done, status.changes_begun),
-    }
 }
 
 fn took(seconds: Option<u64>) -> String {
@@ -136,19 +126,20 @@ fn failures(report: &RunReport) -> String {
         if let Some(help) = &failure.help {
             told += &format!("\nWhat to do: {}\n", text(help));
         }
+        told += &format!("\nWhen: {}\n", text(&failure.time));
     }
-    // What ended a process and is no failure of a step stands with the process; the last one's is
-    // what a reader looks for first.
+    // What ended a process and is no failure of a step is told too: a later process may have been
+    // refused before it tried anything.
     let last = report
         .processes
         .last()
         .and_then(|process| process.ending.as_ref());
-    if report.failures.is_empty()
-        && let Some(ending) = last.filter(|ending| ending.exit != 0)
+    if let Some(ending) = last.filter(|ending| ending.exit != 0)
         && let Some(message) = &ending.message
+        && !report.tells(message)
     {
         told += &format!(
-            "{} (exit {})\n\n{}\n",
+            "### Last process: {} (exit {})\n\n{}\n",
             text(&ending.reason),
             ending.exit,
             block(message)
@@ -275,7 +266,7 @@ fn change(change: &ChangeReport) -> [String; 4] {
     [
         text(&change.name),
         text(&change.phase),
-        format!("{}{again}", change.result.told()),
+        format!("{}{again}", change.result_told()),
         took(change.seconds),
     ]
 }

@@ -48,6 +48,12 @@ impl RunReport {
         }
     }
 
+    /// Is this message of a process only what a failure tells already?
+    fn tells(&self, message: &str) -> bool {
+        let mut failures = self.failures.iter();
+        failures.any(|failure| message.contains(&failure.message))
+    }
+
     /// The report as Markdown of at most so many bytes: whole, else without its single changes. None
     /// where even that is longer.
     pub fn markdown_within(&self, bytes: usize) -> Option<String> {

@@ -139,7 +139,7 @@ pub(super) fn count(known: &Known) -> MapCount {
     let by_hand = known.is_completed("reconfigure-dual-write/maps");
     let again = ran
         .iter()
-        .filter(|map| by_hand || known.is_done(&maps::start_key(&map.name)));
+        .filter(|map| by_hand || known.maker(&maps::start_key(&map.name)).is_some());
     MapCount {
         ran: ran.len(),
         run_again: again.count(),

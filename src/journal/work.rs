@@ -1,0 +1,215 @@
+//! How long processes worked on a run, by the program's clock.
+//!
+//! Records carry the time of day. A rehearsal's clock runs faster than that, and between two
+//! processes nobody works; so each stretch of work is kept with the speed at which it went.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+/// The stretches of time in which a process was in a step, in order.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct WorkTimes {
+    stretches: Vec<Stretch>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Stretch {
+    from: Timestamp,
+    to: Timestamp,
+    speed: f64,
+    /// Which process it was, counted from 1.
+    opening: u32,
+}
+
+impl WorkTimes {
+    /// A step begins. Takes when, the clock's speed, and which process this is.
+    pub(super) fn begin(&mut self, time: Timestamp, speed: Option<f64>, opening: u32) {
+        let speed = speed.filter(|speed| speed.is_finite() && *speed > 0.0);
+        let speed = speed.unwrap_or(1.0);
+        let continues = self.stretches.last().is_some_and(|last| {
+            last.opening == opening && last.speed.to_bits() == speed.to_bits() && last.to == time
+        });
+        if !continues {
+            self.stretches.push(Stretch {
+                from: time,
+                to: time,
+                speed,
+                opening,
+            });
+        }
+    }
+
+    /// A record was written in the step that was begun last; returns the program's time since the
+    /// record before it.
+    pub(super) fn extend(&mut self, time: Timestamp) -> Duration {
+        let Some(last) = self.stretches.last_mut() else {
+            return Duration::ZERO;
+        };
+        let added = scaled(between(last.to, time), last.speed);
+        last.to = last.to.max(time);
+        added
+    }
+
+    /// How long processes worked between two times, by the program's clock.
+    pub fn worked(&self, from: Timestamp, to: Timestamp) -> Duration {
+        let stretches = self.stretches.iter();
+        stretches
+            .map(|stretch| scaled(stretch.within(from, to), stretch.speed))
+            .fold(Duration::ZERO, Duration::saturating_add)
+    }
+
+    /// How long it is from one time to another for an operation at the service, which goes on while
+    /// nobody works: work by the program's clock, and pauses by the wall clock.
+    pub fn elapsed(&self, from: Timestamp, to: Timestamp) -> Duration {
+        let real = self.stretches.iter().map(|it| it.within(from, to));
+        let real = real.fold(Duration::ZERO, Duration::saturating_add);
+        let pauses = between(from, to).saturating_sub(real);
+        self.worked(from, to).saturating_add(pauses)
+    }
+
+    /// How long all work took, by the program's clock.
+    pub fn total(&self) -> Duration {
+        let stretches = self.stretches.iter();
+        stretches
+            .map(|stretch| scaled(between(stretch.from, stretch.to), stretch.speed))
+            .fold(Duration::ZERO, Duration::saturating_add)
+    }
+
+    /// How long all work took, by the wall clock.
+    pub fn real(&self) -> Duration {
+        let stretches = self.stretches.iter();
+        stretches
+            .map(|stretch| between(stretch.from, stretch.to))
+            .fold(Duration::ZERO, Duration::saturating_add)
+    }
+
+    /// How many times faster than the wall clock the last process's clock ran; none at its own speed.
+    pub fn speed(&self) -> Option<f64> {
+        let speed = self.stretches.last()?.speed;
+        (speed.to_bits() != 1.0_f64.to_bits()).then_some(speed)
+    }
+}
+
+impl Stretch {
+    /// The part of it that lies between two times, by the wall clock.
+    fn within(&self, from: Timestamp, to: Timestamp) -> Duration {
+        between(self.from.max(from), self.to.min(to))
+    }
+}
+
+/// From one time to a later one; nothing where it is not later, as after the machine's clock was set.
+fn between(from: Timestamp, to: Timestamp) -> Duration {
+    to.duration_since(from).try_into().unwrap_or_default()
+}
+
+fn scaled(real: Duration, speed: f64) -> Duration {
+    Duration::try_from_secs_f64(real.as_secs_f64() * speed).unwrap_or(Duration::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::payload::{Closed, StepBegan, StepOutcome};
+    use crate::journal::record::{Entry, Record};
+    use crate::journal::state::State;
+    use crate::journal::testing::{
+        began, entry, fold, opened, phase_began, phase_ended, step_ended, time,
+    };
+
+    /// The fold of these records, each written so many seconds after the first.
+    fn at(records: Vec<(i64, Record)>) -> State {
+        let mut state = fold(vec![began().into()]);
+        for (seconds, record) in records {
+            let time = time() + Duration::from_secs(seconds.unsigned_abs());
+            let next = Entry {
+                time,
+                ..entry(state.next_number, record)
+            };
+            state.next(&next).unwrap();
+        }
+        state
+    }
+
+    fn step(speed: Option<f64>) -> Record {
+        Record::from(StepBegan {
+            step: "s".to_owned(),
+            speed,
+        })
+    }
+
+    fn closed() -> Record {
+        Closed::new("waiting", 10, None).into()
+    }
+
+    #[test]
+    fn a_pause_between_two_processes_is_no_work() {
+        let state = at(vec![
+            (0, opened("ops-1").into()),
+            (10, step(None)),
+            (10, phase_began("s", "p")),
+            (70, closed()),
+            (172_800, opened("ops-1").into()),
+            (172_810, step(None)),
+            (172_810, phase_began("s", "p")),
+            (172_840, phase_ended("s", "p")),
+            (172_841, step_ended("s", StepOutcome::Done)),
+            (172_900, closed()),
+        ]);
+        let step = state.step("s").unwrap();
+        assert_eq!(step.worked, Duration::from_secs(91));
+        assert_eq!(step.phase("p").unwrap().worked, Duration::from_secs(90));
+        assert_eq!(state.work.total(), Duration::from_secs(91));
+        // For an operation at the service the pause counts.
+        let since = state
+            .work
+            .elapsed(time(), time() + Duration::from_secs(172_840));
+        assert_eq!(since, Duration::from_secs(172_840));
+    }
+
+    #[test]
+    fn a_process_that_was_killed_worked_until_its_last_record() {
+        let state = at(vec![
+            (0, opened("ops-1").into()),
+            (0, step(None)),
+            (60, phase_began("s", "p")),
+            (9000, opened("ops-1").into()),
+            (9000, step(None)),
+            (9030, step_ended("s", StepOutcome::Done)),
+        ]);
+        assert_eq!(state.step("s").unwrap().worked, Duration::from_secs(90));
+    }
+
+    #[test]
+    fn a_rehearsal_is_told_by_its_own_clock_and_a_pause_of_it_by_the_wall_clock() {
+        let state = at(vec![
+            (0, opened("ops-1").into()),
+            (0, step(Some(1000.0))),
+            (6, closed()),
+            (600, opened("ops-1").into()),
+            (600, step(Some(1000.0))),
+            (601, step_ended("s", StepOutcome::Done)),
+        ]);
+        assert_eq!(state.step("s").unwrap().worked, Duration::from_secs(7000));
+        assert_eq!(state.work.speed(), Some(1000.0));
+        let since = state
+            .work
+            .elapsed(time(), time() + Duration::from_secs(601));
+        assert_eq!(since, Duration::from_secs(7000 + 594));
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_and_a_senseless_speed_are_no_reason_to_panic() {
+        let mut work = WorkTimes::default();
+        assert_eq!(work.extend(time()), Duration::ZERO);
+        work.begin(time() + Duration::from_secs(60), Some(f64::NAN), 1);
+        assert_eq!(work.extend(time()), Duration::ZERO);
+        assert_eq!(
+            work.elapsed(time() + Duration::from_secs(9), time()),
+            Duration::ZERO
+        );
+        work.begin(time(), Some(f64::MAX), 2);
+        assert_eq!(work.extend(time() + Duration::from_secs(9)), Duration::MAX);
+        assert_eq!(work.total(), Duration::MAX);
+    }
+}
