@@ -139,7 +139,7 @@ fn failures(report: &RunReport) -> String {
         && !report.tells(message)
     {
         told += &format!(
-            "### Last process: {} (exit {})\n\n{}\n",
+            "\n### Last process: {} (exit {})\n\n{}\n",
             text(&ending.reason),
             ending.exit,
             block(message)
