@@ -233,7 +233,11 @@ mod tests {
     fn phase(step: &str, phase: &str) -> Vec<Record> {
         let (step, phase) = (step.to_owned(), phase.to_owned());
         vec![
-            StepBegan { step: step.clone() }.into(),
+            StepBegan {
+                step: step.clone(),
+                speed: None,
+            }
+            .into(),
             PhaseBegan { step, phase }.into(),
         ]
     }
