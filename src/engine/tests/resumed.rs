@@ -77,7 +77,7 @@ async fn process(stage: &mut Stage, polls: &Arc<Mutex<u32>>) -> (Vec<f64>, Failu
     let failure = executor.run().await.unwrap_err();
     opening.journal.close("stopped", 0, None).await.unwrap();
     let heard = heard.0.lock().unwrap();
-    let waits = heard.iter().filter_map(|event| match &event.kind {
+    let waits = heard.iter().filter_map(|event| match event {
         EventKind::Progress { elapsed, .. } => Some(*elapsed),
         _ => None,
     });
