@@ -499,9 +499,9 @@ async fn what_a_person_did_is_counted_once_it_is_proved() {
     let (executor, _) = stage.executor(&opening, survey());
     assert_eq!(executor.run().await.unwrap(), Outcome::Finished);
     assert_eq!(by_hand(&opening), (1, 1));
-    let state = opening.journal.state();
-    assert_eq!(state.progress("step", None).done, 1);
-    assert!(Known::from_journal(state).is_done_by_hand("asked"));
+    let folded = opening.journal.state();
+    assert_eq!(folded.progress("step", None).done, 1);
+    assert!(Known::from_journal(folded).is_done_by_hand("asked"));
 }
 
 #[tokio::test]
@@ -511,14 +511,14 @@ async fn a_failed_step_is_recorded_as_failed_with_its_reason() {
     let opening = stage.open();
     let (executor, _) = stage.executor(&opening, stage.wanted(vec![("a", vec![])]));
     drop(executor.run().await.unwrap_err());
-    let state = opening.journal.state();
-    let step = state.step("step").unwrap();
+    let folded = opening.journal.state();
+    let step = folded.step("step").unwrap();
     assert_eq!(step.outcome, Some(journal::StepOutcome::Failed));
     assert!(
         step.note.as_ref().unwrap().contains("step/phase"),
         "{step:?}"
     );
-    assert_eq!(state.failures[0].phase.as_deref(), Some("phase"));
+    assert_eq!(folded.failures[0].phase.as_deref(), Some("phase"));
     assert!(step.worked > Duration::ZERO);
 }
 

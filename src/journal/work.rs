@@ -202,7 +202,7 @@ mod tests {
     fn a_clock_that_was_set_back_and_a_senseless_speed_are_no_reason_to_panic() {
         let mut work = WorkTimes::default();
         assert_eq!(work.extend(time()), Duration::ZERO);
-        work.begin(time() + Duration::from_secs(60), Some(f64::NAN), 1);
+        work.begin(time() + Duration::from_mins(1), Some(f64::NAN), 1);
         assert_eq!(work.extend(time()), Duration::ZERO);
         assert_eq!(
             work.elapsed(time() + Duration::from_secs(9), time()),
