@@ -1,6 +1,6 @@
 //! `--confirm-overwrite KEY`: a person agrees that an edit which the run has met is overwritten.
 
-use super::confirm::who;
+use super::actor::who;
 use crate::engine::Failure;
 use crate::journal::{OverwriteConfirmed, Record, State};
 use crate::text::escape;

@@ -454,6 +454,7 @@ async fn process(path: &std::path::Path, clock: &Clock, shared: &Shared) -> Resu
         }],
         until: None,
         confirmed: ["it".to_owned()].into(),
+        shown: Mutex::default(),
     };
     executor.run().await.map(|_| ())
 }

@@ -107,16 +107,6 @@ struct Since {
     before: Duration,
 }
 
-impl Since {
-    /// Nothing was looked at yet by this process. Takes how long the launch had run before.
-    fn of(before: Duration) -> Self {
-        Self {
-            before,
-            ..Self::default()
-        }
-    }
-}
-
 struct Application<'a> {
     context: &'a Context,
     place: Place<'a>,
@@ -602,6 +592,14 @@ impl Case {
 }
 
 impl Since {
+    /// Nothing was looked at yet by this process. Takes how long the launch had run before.
+    fn of(before: Duration) -> Self {
+        Self {
+            before,
+            ..Self::default()
+        }
+    }
+
     /// Judges the time. Takes how long this process has looked, and the program's time now.
     fn time(
         &mut self,
