@@ -3,6 +3,7 @@
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
 use crate::engine::{Capture, Captured};
@@ -14,6 +15,8 @@ struct Ready {
     switch: Switch,
     cancellation: Cancellation,
     heard: Arc<Heard>,
+    /// How many are ready to send: their intents are durable.
+    ready: Arc<AtomicUsize>,
 }
 
 #[async_trait]
@@ -23,6 +26,7 @@ impl Set for Ready {
     }
 
     async fn write(&self, reading: &Reading) -> Result<Written, WriteError> {
+        self.ready.fetch_add(1, Ordering::SeqCst);
         let is_failure = |event: &EventKind| matches!(event, EventKind::ChangeFailed { .. });
         while !self.heard.0.lock().unwrap().iter().any(is_failure) {
             tokio::task::yield_now().await;
@@ -39,10 +43,12 @@ impl Set for Ready {
 struct Breaking {
     switch: Switch,
     state_file: PathBuf,
-    /// How many others are ready.
-    ready: usize,
-    heard: Arc<Heard>,
+    /// How many others are ready to send.
+    ready: Arc<AtomicUsize>,
 }
+
+/// How many changes are ready beside the one that breaks the state file.
+const READY: usize = 31;
 
 #[async_trait]
 impl Set for Breaking {
@@ -51,12 +57,7 @@ impl Set for Breaking {
     }
 
     async fn write(&self, reading: &Reading) -> Result<Written, WriteError> {
-        let begun = || {
-            let heard = self.heard.0.lock().unwrap();
-            let began = |event: &&EventKind| matches!(event, EventKind::ChangeBegan { .. });
-            heard.iter().filter(began).count()
-        };
-        while begun() <= self.ready {
+        while self.ready.load(Ordering::SeqCst) < READY {
             tokio::task::yield_now().await;
         }
         let mut file = OpenOptions::new()
@@ -94,27 +95,28 @@ async fn what_is_ready_beside_a_failed_record_is_not_sent() {
     let stage = Stage::new();
     let opening = stage.open();
     let (mut executor, heard) = stage.executor(&opening, stage.wanted(vec![]));
+    let ready = Arc::new(AtomicUsize::new(0));
     let switch = |key: &str| Switch(Arc::clone(&stage.world), key.to_owned());
     let mut changes = vec![change(
         "breaking",
         Action::Set(Arc::new(Breaking {
             switch: switch("breaking"),
             state_file: stage.path(),
-            ready: 31,
-            heard: Arc::clone(&heard),
+            ready: Arc::clone(&ready),
         })),
     )];
-    // 31 are ready beside it; as many again have not begun.
-    for number in 0..62 {
+    // As many again have not begun.
+    for number in 0..2 * READY {
         let key = format!("ready-{number}");
-        let ready = Ready {
+        let set = Ready {
             switch: switch(&key),
             cancellation: stage.cancellation.clone(),
             heard: Arc::clone(&heard),
+            ready: Arc::clone(&ready),
         };
-        changes.push(change(&key, Action::Set(Arc::new(ready))));
+        changes.push(change(&key, Action::Set(Arc::new(set))));
     }
-    executor.steps[0].concurrency = 32;
+    executor.steps[0].concurrency = READY + 1;
     executor.steps[0].phases = vec![Phase::changes("phase", Found(changes))];
     let failure = executor.run().await.unwrap_err();
     assert_eq!(stage.world.lock().unwrap().writes, ["breaking"]);
@@ -126,7 +128,7 @@ async fn what_is_ready_beside_a_failed_record_is_not_sent() {
     );
     assert!(stage.cancellation.halted());
     let begun = opening.journal.state().sets.len();
-    assert_eq!(begun, 32, "nothing new begins");
+    assert_eq!(begun, READY + 1, "nothing new begins");
 }
 
 /// One row, in the seal `rows`.
