@@ -84,6 +84,9 @@ pub enum OutputError {
     System(#[from] io::Error),
 }
 
+/// Recognises a file of the kind that a command writes, by its content.
+pub type Recognise<'a> = &'a dyn Fn(&[u8]) -> bool;
+
 /// Writes an output file for its owner alone (mode 0600), whole or not at all. Creates it, or
 /// replaces a regular file of which `is_same_kind` recognises the content. Never replaces anything
 /// else: not a symbolic link or what it names, a directory, a device, or a file with other content.
@@ -93,7 +96,7 @@ pub fn write_output(
     path: &Path,
     bytes: &[u8],
     kind: &str,
-    is_same_kind: Option<&dyn Fn(&[u8]) -> bool>,
+    is_same_kind: Option<Recognise<'_>>,
 ) -> Result<(), OutputError> {
     let folder = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -126,7 +129,7 @@ pub fn write_output(
 fn replaceable(
     path: &Path,
     kind: &str,
-    is_same_kind: Option<&dyn Fn(&[u8]) -> bool>,
+    is_same_kind: Option<Recognise<'_>>,
 ) -> Result<Option<Metadata>, OutputError> {
     let named = match fs::symlink_metadata(path) {
         Ok(named) => named,

@@ -58,7 +58,7 @@ pub(super) async fn reopened(
 
 /// The state as it will be once that is recorded.
 pub(super) fn as_reopened(state: &State, reopened: &Reopened) -> Result<Arc<State>, Failure> {
-    let state = state.as_reopened(reopened.clone());
+    let state = state.as_reopened(reopened);
     state
         .map(Arc::new)
         .map_err(|error| Failure::refused(error.to_string()))

@@ -66,7 +66,7 @@ async fn locked(
         .as_ref()
         .is_some_and(|held| looks_again(arguments, held));
     if !accepts_traces && !looks_again {
-        target.require_put_back(held.as_ref().map(|held| held.state()).as_deref())?;
+        target.require_put_back(held.as_ref().map(Held::state).as_deref())?;
     }
     let mut connected =
         connect::connect(session, runbook, |clock| narrator(session, clock)).await?;

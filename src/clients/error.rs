@@ -153,8 +153,13 @@ impl Error {
     /// 409 says that something runs, which may be this request's own operation.
     pub fn is_clear_refusal(&self) -> bool {
         match (self.kind, self.status) {
-            (ErrorKind::Unavailable | ErrorKind::Configuration | ErrorKind::Cancelled, None)
-            | (ErrorKind::Refused, None) => true,
+            (
+                ErrorKind::Unavailable
+                | ErrorKind::Configuration
+                | ErrorKind::Cancelled
+                | ErrorKind::Refused,
+                None,
+            ) => true,
             (_, Some(400 | 403..=406 | 410..=415 | 422 | 429 | 501)) => {
                 self.code.is_some() && self.body.is_some()
             }

@@ -128,7 +128,7 @@ impl Executor {
             }
             progress.outcome()
         };
-        let note = progress.not_begun().or_else(|| step.skip.clone());
+        let note = progress.note().or_else(|| step.skip.clone());
         self.end_step(step, outcome, note, progress.changes, began)
             .await?;
         progress.into_failure().map_or(Ok(()), Err)
@@ -307,6 +307,15 @@ impl Progress {
                 self.failed.join(", "),
                 self.not_begun.join(", ")
             )
+        })
+    }
+
+    /// Why the step failed, in one line, and which phases were not begun for it.
+    fn note(&self) -> Option<String> {
+        let reason = self.failures.first()?.message.lines().next()?;
+        Some(match self.not_begun() {
+            Some(not_begun) => format!("{reason}; {not_begun}"),
+            None => reason.to_owned(),
         })
     }
 

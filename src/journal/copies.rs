@@ -183,10 +183,8 @@ pub(super) fn refusal(path: &Path, ahead: &[Ahead]) -> JournalError {
     let list =
         |item: &dyn Fn(&Ahead) -> String| ahead.iter().map(item).collect::<Vec<_>>().join(", ");
     let seals = list(&|ahead| format!("'{}' ({})", ahead.seal, ahead.copy.display()));
-    let given = ahead
-        .iter()
-        .map(|ahead| format!(" --from-capture {}", ahead.copy.display()))
-        .collect::<String>();
+    let options = |ahead: &Ahead| format!(" --from-capture {}", ahead.copy.display());
+    let given = ahead.iter().map(options).collect::<Vec<_>>().concat();
     JournalError::Older {
         path: path.to_owned(),
         why: format!(

@@ -247,7 +247,7 @@ mod tests {
         create_whole(&path, b"one", PRIVATE).unwrap();
         assert_eq!(synced(), [folder.path()]);
         drop(create_whole(&path, b"two", PRIVATE).unwrap_err());
-        assert_eq!(synced(), [PathBuf::new(); 0]);
+        assert!(synced().is_empty());
         drop(keep_aside(&path, "torn", b"three").unwrap());
         assert_eq!(synced(), [folder.path()]);
     }

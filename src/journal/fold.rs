@@ -151,7 +151,7 @@ impl State {
 
     /// The state as it will be once a new process has recorded `reopened`: for a plan, and for what
     /// is asked before anything is written.
-    pub fn as_reopened(&self, reopened: Reopened) -> Result<Self, IllegalTransition> {
+    pub fn as_reopened(&self, reopened: &Reopened) -> Result<Self, IllegalTransition> {
         let entry = Entry {
             number: self.next_number,
             time: self.last_time,
@@ -160,7 +160,7 @@ impl State {
         let mut state = self.clone();
         state.running = None;
         state
-            .reopen(&entry, &reopened)
+            .reopen(&entry, reopened)
             .map_err(|why| illegal(&entry, why))?;
         Ok(state)
     }

@@ -313,8 +313,8 @@ impl Storage for Memory {
         if std::mem::take(&mut contents.mark_fails) {
             return Err(io::Error::other("input/output error"));
         }
-        let durable = contents.durable;
-        contents.marks.push((mark.clone(), durable, durably));
+        let synced = contents.durable;
+        contents.marks.push((mark.clone(), synced, durably));
         Ok(())
     }
 }

@@ -142,7 +142,7 @@ impl Printer {
     }
 
     /// Shows one line with a spinner below everything else: one a subject, the newest word of each.
-    pub fn show(&self, subject: &str, line: String) {
+    pub fn show(&self, subject: &str, line: &str) {
         if self.quiet {
             return;
         }
@@ -157,7 +157,7 @@ impl Printer {
             bar.enable_steady_tick(Duration::from_millis(120));
             bar
         });
-        bar.set_message(self.printable(&line).replace('\n', "\\n"));
+        bar.set_message(self.printable(line).replace('\n', "\\n"));
     }
 
     /// Takes the line of a subject away, if there is one.

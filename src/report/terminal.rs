@@ -29,7 +29,7 @@ impl Terminal {
 
     /// Shows what the step does now.
     fn show(&self, step: &str, what: &str) {
-        self.printer.show(STEP, format!("{step}  {what}"));
+        self.printer.show(STEP, &format!("{step}  {what}"));
     }
 }
 
@@ -67,7 +67,7 @@ impl Listener for Terminal {
                     format!(", {}", seconds(*elapsed))
                 };
                 let text = format!("{}{since}: {}", escape(note), escape(name));
-                self.printer.show(name, format!("{}  {text}", told.1));
+                self.printer.show(name, &format!("{}  {text}", told.1));
                 self.printer.hide(STEP);
             }
             EventKind::ChangeDone { name, .. }

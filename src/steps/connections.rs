@@ -29,15 +29,15 @@ pub(super) fn choice<'a>(
     logical_name: &str,
     connector: &str,
 ) -> Option<&'a ConnectionChoice> {
-    choice_among(runbook, section, logical_name, [connector])
+    choice_among(runbook, section, logical_name, &[connector])
 }
 
 /// The same, where a connector has several names.
-pub(super) fn choice_among<'a, 'n>(
+pub(super) fn choice_among<'a>(
     runbook: &'a Runbook,
     section: Option<&'a ConnectionChoices>,
     logical_name: &str,
-    connectors: impl IntoIterator<Item = &'n str> + Clone,
+    connectors: &[&str],
 ) -> Option<&'a ConnectionChoice> {
     let shared = &runbook.steps.reconfigure_connections.options.connections;
     section.into_iter().chain([shared]).find_map(|section| {
@@ -47,7 +47,7 @@ pub(super) fn choice_among<'a, 'n>(
                 .find(|(key, _)| key.eq_ignore_ascii_case(wanted))
                 .map(|(_, choice)| &choice.value)
         };
-        by(logical_name).or_else(|| connectors.clone().into_iter().find_map(by))
+        by(logical_name).or_else(|| connectors.iter().copied().find_map(by))
     })
 }
 

@@ -165,6 +165,7 @@ impl Names {
     }
 
     /// The same names, with why the source's metadata could not be read.
+    #[must_use]
     pub fn without_source(mut self, why: Failure) -> Self {
         self.unread = Some(why);
         self

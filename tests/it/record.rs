@@ -65,7 +65,9 @@ fn by_hand(stage: &Stage, tenant: &Tenant) -> Answer {
         }
         let person = Person::of(stage, &tenant.endpoints);
         let lines: BTreeSet<String> = worksheet(&answer.stderr).into_iter().collect();
-        lines.iter().for_each(|line| person.does(line));
+        for line in &lines {
+            person.does(line);
+        }
         tries += 1;
         assert!(tries < 40, "{}", answer.stderr);
         std::thread::sleep(std::time::Duration::from_millis(200));

@@ -218,8 +218,8 @@ fn a_secret_that_a_service_repeats_is_shown_and_recorded_nowhere() {
                 .map(|at| text[at.saturating_sub(200)..].to_owned());
             assert_eq!(at, None, "captured: {is_captured}");
         }
-        let state = fs::read_to_string(stage.state()).expect("the state file can be read");
-        assert_eq!(state.contains(CORE), is_captured, "captures keep the bytes");
+        let file = fs::read_to_string(stage.state()).expect("the state file can be read");
+        assert_eq!(file.contains(CORE), is_captured, "captures keep the bytes");
     }
 }
 

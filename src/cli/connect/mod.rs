@@ -108,7 +108,9 @@ async fn reach(
 /// What the runbook itself says is no secret, also where a parameter holds the same.
 fn publish(runbook: &Runbook) {
     let ids = [runbook.source.value, runbook.target.environment.value];
-    ids.iter().for_each(|id| secrets::public(&id.to_string()));
+    for id in ids {
+        secrets::public(&id.to_string());
+    }
     secrets::public(&runbook.target.name.value);
     secrets::public(&runbook.name.value);
 }

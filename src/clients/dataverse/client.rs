@@ -296,7 +296,7 @@ mod tests {
     #[tokio::test]
     async fn a_page_of_nothing_but_empty_objects_is_refused_before_it_is_read() {
         let setup = Setup::with_limits(1_000.0, Limits::default());
-        let body = page_of(&"{},".repeat(2_500_000).trim_end_matches(','), None);
+        let body = page_of("{},".repeat(2_500_000).trim_end_matches(','), None);
         let listener = Listener::replying(vec![body]).await;
         let error = of(&setup, &listener.url)
             .list("x", &Query::new())

@@ -95,7 +95,7 @@ mod tests {
                 "{text}: {size:?}"
             );
         }
-        assert_eq!(measure(&[b'['; 100_000]).depth, 100_000);
+        assert_eq!(measure(&vec![b'['; 100_000]).depth, 100_000);
         assert_eq!(measure(b"}}}]]]{").depth, 1);
     }
 }

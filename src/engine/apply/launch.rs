@@ -172,7 +172,7 @@ impl Application<'_> {
         if !self.launch.is_destructive() || last.was_refused() || self.is_confirmed(ended.number) {
             return Ok(());
         }
-        Err(self.unconfirmed(last.attempt + 1))
+        Err(unconfirmed(last.attempt + 1))
     }
 
     /// Has a person confirmed, after this record, that this launch is requested again?
@@ -181,13 +181,6 @@ impl Application<'_> {
         state.confirmed.as_ref().is_some_and(|confirmed| {
             confirmed.number > after && confirmed.repeats.contains(&self.change.key)
         })
-    }
-
-    fn unconfirmed(&self, attempt: u32) -> Failure {
-        Failure::new(
-            FailureKind::Unconfirmed,
-            format!("attempt {attempt} needs a confirmation that names it"),
-        )
     }
 
     /// An operation of the last attempt that was taken for absent and shows now.
@@ -321,9 +314,9 @@ impl Application<'_> {
                 Ruling::Failed => return self.fail(look.note).await,
                 Ruling::Absent => return self.absent(case).await,
                 Ruling::StayOpen => {
-                    return Err(self.stay_open(&case, evidence.operation, &look.note));
+                    return Err(stay_open(&case, evidence.operation, &look.note));
                 }
-                Ruling::AskPerson => return Err(self.ask_person(&look.note)),
+                Ruling::AskPerson => return Err(ask_person(&look.note)),
             }
             let elapsed = since.before.saturating_add(now.saturating_sub(began));
             self.progress(&look.note, elapsed);
@@ -524,49 +517,56 @@ impl Application<'_> {
         Err(Failure::failed(message))
     }
 
-    fn stay_open(&self, case: &Case, operation: Operation, note: &str) -> Failure {
-        let (message, help) = match (case.answer, operation) {
-            (Answer::Accepted, Operation::Succeeded) => (
-                format!(
-                    "the service says that it ended well, and the target does not show it yet ({note})"
-                ),
-                "nothing is lost; run again, and the target is checked again",
-            ),
-            (Answer::Accepted, Operation::Missing | Operation::Nonexistent) => (
-                format!("the service accepted it, and nothing shows how it is doing ({note})"),
-                "nothing is sent twice; look at the target in the portal; run again, and it is looked for \
-                 again",
-            ),
-            (Answer::Accepted, _) => (
-                format!("it continues at the service ({note})"),
-                "nothing is lost; run again to look at it again, or give the step a longer `timeout` to wait \
-                 for it",
-            ),
-            (Answer::Refused | Answer::InDoubt, _) => (
-                format!("it is unknown whether the request took effect ({note})"),
-                "nothing is sent twice; run again once the service can be reached, and its outcome is \
-                 checked first",
-            ),
-        };
-        Failure::temporary(message).with_help(help)
-    }
-
-    fn ask_person(&self, seen: &str) -> Failure {
-        Failure::new(
-            FailureKind::Waiting,
-            format!("it was requested, and its status is unknown: {seen}"),
-        )
-        .with_help(
-            "either it began: wait for its end in the portal, then run again; or it did not: look at \
-             the environment's history, and confirm that it is to be sent again",
-        )
-    }
-
     fn progress(&self, note: &str, elapsed: Duration) {
         self.context
             .narrator
             .progress(self.place.step, &self.change.name, note, elapsed);
     }
+}
+
+fn unconfirmed(attempt: u32) -> Failure {
+    Failure::new(
+        FailureKind::Unconfirmed,
+        format!("attempt {attempt} needs a confirmation that names it"),
+    )
+}
+
+fn stay_open(case: &Case, operation: Operation, note: &str) -> Failure {
+    let (message, help) = match (case.answer, operation) {
+        (Answer::Accepted, Operation::Succeeded) => (
+            format!(
+                "the service says that it ended well, and the target does not show it yet ({note})"
+            ),
+            "nothing is lost; run again, and the target is checked again",
+        ),
+        (Answer::Accepted, Operation::Missing | Operation::Nonexistent) => (
+            format!("the service accepted it, and nothing shows how it is doing ({note})"),
+            "nothing is sent twice; look at the target in the portal; run again, and it is looked for \
+             again",
+        ),
+        (Answer::Accepted, _) => (
+            format!("it continues at the service ({note})"),
+            "nothing is lost; run again to look at it again, or give the step a longer `timeout` to wait \
+             for it",
+        ),
+        (Answer::Refused | Answer::InDoubt, _) => (
+            format!("it is unknown whether the request took effect ({note})"),
+            "nothing is sent twice; run again once the service can be reached, and its outcome is \
+             checked first",
+        ),
+    };
+    Failure::temporary(message).with_help(help)
+}
+
+fn ask_person(seen: &str) -> Failure {
+    Failure::new(
+        FailureKind::Waiting,
+        format!("it was requested, and its status is unknown: {seen}"),
+    )
+    .with_help(
+        "either it began: wait for its end in the portal, then run again; or it did not: look at \
+         the environment's history, and confirm that it is to be sent again",
+    )
 }
 
 impl Case {

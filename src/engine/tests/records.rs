@@ -16,7 +16,7 @@ struct Ready {
     cancellation: Cancellation,
     heard: Arc<Heard>,
     /// How many are ready to send: their intents are durable.
-    ready: Arc<AtomicUsize>,
+    waiting: Arc<AtomicUsize>,
 }
 
 #[async_trait]
@@ -26,7 +26,7 @@ impl Set for Ready {
     }
 
     async fn write(&self, reading: &Reading) -> Result<Written, WriteError> {
-        self.ready.fetch_add(1, Ordering::SeqCst);
+        self.waiting.fetch_add(1, Ordering::SeqCst);
         let is_failure = |event: &EventKind| matches!(event, EventKind::ChangeFailed { .. });
         while !self.heard.0.lock().unwrap().iter().any(is_failure) {
             tokio::task::yield_now().await;
@@ -44,7 +44,7 @@ struct Breaking {
     switch: Switch,
     state_file: PathBuf,
     /// How many others are ready to send.
-    ready: Arc<AtomicUsize>,
+    waiting: Arc<AtomicUsize>,
 }
 
 /// How many changes are ready beside the one that breaks the state file.
@@ -57,7 +57,7 @@ impl Set for Breaking {
     }
 
     async fn write(&self, reading: &Reading) -> Result<Written, WriteError> {
-        while self.ready.load(Ordering::SeqCst) < READY {
+        while self.waiting.load(Ordering::SeqCst) < READY {
             tokio::task::yield_now().await;
         }
         let mut file = OpenOptions::new()
@@ -102,7 +102,7 @@ async fn what_is_ready_beside_a_failed_record_is_not_sent() {
         Action::Set(Arc::new(Breaking {
             switch: switch("breaking"),
             state_file: stage.path(),
-            ready: Arc::clone(&ready),
+            waiting: Arc::clone(&ready),
         })),
     )];
     // As many again have not begun.
@@ -112,7 +112,7 @@ async fn what_is_ready_beside_a_failed_record_is_not_sent() {
             switch: switch(&key),
             cancellation: stage.cancellation.clone(),
             heard: Arc::clone(&heard),
-            ready: Arc::clone(&ready),
+            waiting: Arc::clone(&ready),
         };
         changes.push(change(&key, Action::Set(Arc::new(set))));
     }

@@ -424,14 +424,14 @@ async fn a_permanent_refusal_is_tried_once_and_stops_only_what_needs_it() {
     ] {
         assert!(failure.message.contains(part), "{part}: {failure}");
     }
-    let state = opening.journal.state();
-    let keys: Vec<_> = state
+    let folded = opening.journal.state();
+    let keys: Vec<_> = folded
         .failures
         .iter()
         .filter_map(|f| f.key.clone())
         .collect();
     assert_eq!(keys, ["a", "b"]);
-    let step = state.step("step").unwrap();
+    let step = folded.step("step").unwrap();
     assert_eq!(step.outcome, Some(journal::StepOutcome::Failed));
     assert!(
         step.phase("one").unwrap().ended.is_none() && step.phase("four").unwrap().ended.is_some()

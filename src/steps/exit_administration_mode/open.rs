@@ -11,10 +11,11 @@ use serde_json::{Value, json};
 
 use super::admit::{Admission, admission};
 use super::read;
-use crate::clients::{Environment, ErrorKind, OperationHandle, OperationState};
+use crate::clients::{Environment, OperationHandle, OperationState};
 use crate::engine::{
     Action, Barrier, Change, Failure, Known, Progress, Reading, Set, Survey, WriteError, Written,
 };
+use crate::steps::failure::launch_error;
 use crate::steps::view::View;
 use crate::steps::{Refresh, after_copy, service_fields};
 
@@ -110,15 +111,14 @@ impl Set for RuntimeState {
             Ok(handle) => Ok(Written {
                 operation: handle.map(|handle| json!(handle)),
             }),
-            Err(error) if matches!(error.kind, ErrorKind::Ambiguous | ErrorKind::Busy) => {
-                match self.running().await {
-                    Ok(Some(id)) => Ok(Written {
-                        operation: Some(json!({ RUNNING: id })),
-                    }),
-                    Ok(None) | Err(_) => Err(error.into()),
-                }
-            }
-            Err(error) => Err(error.into()),
+            Err(error) if error.is_clear_refusal() => Err(error.into()),
+            Err(error) => match self.running().await {
+                Ok(Some(id)) => Ok(Written {
+                    operation: Some(json!({ RUNNING: id })),
+                }),
+                // What is read back decides: a 409 may come from this change's own operation.
+                Ok(None) | Err(_) => Err(launch_error(error)),
+            },
         }
     }
 

@@ -46,8 +46,8 @@ impl Survey for References {
         } in core_references(view).await?
         {
             let aliases = custom.aliases(&connector);
-            let keys = aliases.iter().map(String::as_str);
-            let Some(choice) = choice_among(&refresh.runbook, None, &logical_name, keys) else {
+            let keys: Vec<&str> = aliases.iter().map(String::as_str).collect();
+            let Some(choice) = choice_among(&refresh.runbook, None, &logical_name, &keys) else {
                 continue;
             };
             let here = custom.in_target(&connector);
@@ -142,9 +142,9 @@ impl Survey for References {
             let logical_name = reference.logical_name.to_ascii_lowercase();
             let used_by = users.remove(&logical_name).unwrap_or_default();
             let aliases = custom.aliases(&reference.connector);
-            let keys = aliases.iter().map(String::as_str);
+            let keys: Vec<&str> = aliases.iter().map(String::as_str).collect();
             let is_chosen =
-                choice_among(&refresh.runbook, None, &reference.logical_name, keys).is_some();
+                choice_among(&refresh.runbook, None, &reference.logical_name, &keys).is_some();
             let connection = text(&reference.row, "connectionid");
             if !is_chosen && !used_by.is_empty() && !choices.has(connection.as_deref()) {
                 unwired.push(uncovered(&reference, &used_by));

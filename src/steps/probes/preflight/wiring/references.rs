@@ -30,8 +30,8 @@ fn is_chosen(
     connector: &str,
 ) -> bool {
     let aliases = custom.aliases(connector);
-    let keys = aliases.iter().map(String::as_str);
-    choice_among(&refresh.runbook, section, name, keys).is_some()
+    let keys: Vec<&str> = aliases.iter().map(String::as_str).collect();
+    choice_among(&refresh.runbook, section, name, &keys).is_some()
 }
 
 /// Can it be told of every system reference which connector it wants? One without a URL was never
