@@ -12,6 +12,17 @@ use crate::journal::Confirmed;
 use crate::report::expected;
 use crate::text::count;
 
+/// Refuses a `--confirm-target` that names another target. Exit code 5.
+pub(super) fn require_name(given: Option<&str>, target: &str) -> Result<(), Failure> {
+    match given {
+        Some(name) if name != target => Err(Failure::refused(format!(
+            "--confirm-target says '{name}', and the runbook's target is '{target}'"
+        ))
+        .with_help("give the target's display name exactly")),
+        _ => Ok(()),
+    }
+}
+
 /// Asks for the target's name, or takes it from the flag. Takes the plan that is confirmed and its
 /// digest; returns the record of the confirmation.
 pub(super) async fn confirm(
@@ -21,14 +32,9 @@ pub(super) async fn confirm(
     plan: &Plan,
     digest: &str,
 ) -> Result<Confirmed, Failure> {
+    require_name(given, target)?;
     let how = match given {
-        Some(name) if name == target => "--confirm-target",
-        Some(name) => {
-            return Err(Failure::refused(format!(
-                "--confirm-target says '{name}', and the runbook's target is '{target}'"
-            ))
-            .with_help("give the target's display name exactly"));
-        }
+        Some(_) => "--confirm-target",
         None if Session::can_ask() => {
             ask(session, target, plan).await?;
             "typed"

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use super::arguments::{Output, RunArguments};
-use super::confirm::confirm;
+use super::confirm::{confirm, require_name};
 use super::connect::{self, Connected};
 use super::ending::{close, figures, tell_end};
 use super::pinned::{began, same_target};
@@ -255,6 +255,11 @@ async fn go_on(
     if !steps::has_begun(refresh, &Known::from_journal(Arc::clone(&state))) {
         check(session, &preflight(refresh).await?)?;
     }
+    // A wrong name is refused before any other question is asked.
+    require_name(
+        arguments.confirm_target.as_deref(),
+        &refresh.runbook.target.name.value,
+    )?;
     let repeats = repeat::confirm(
         session,
         arguments.confirm_repeat.as_deref(),

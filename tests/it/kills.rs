@@ -47,12 +47,29 @@ pub(crate) fn is_the_same(world: &World, expected: &[String]) {
     );
 }
 
+/// Waits until the request that a fault such as `hold#1:POST */copy` holds has arrived: a program that
+/// is killed before it sends leaves the fault to the next one, which then waits for its time limit.
+fn wait_for_request(stage: &Stage, fault: &str) {
+    let path = fault.rsplit('*').next().unwrap_or_default();
+    let began = std::time::Instant::now();
+    while stage.world().heard("POST", path) == 0 {
+        assert!(
+            began.elapsed() < std::time::Duration::from_mins(1),
+            "{fault}"
+        );
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}
+
 /// Kills the program once a record shows, then runs to the end.
 fn killed_when(fits: impl Fn(&serde_json::Value) -> bool, faults: &[&str]) {
     let stage = Stage::new();
     let _tenant = stage.tenant(faults);
     let mut child = stage.start();
     assert!(stage.wait_for(&mut child, fits), "the record appears");
+    if let Some(held) = faults.first() {
+        wait_for_request(&stage, held);
+    }
     drop(child.kill());
     drop(child.wait());
     drop(stage.run_again().exits(0));

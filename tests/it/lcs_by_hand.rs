@@ -4,9 +4,7 @@
 use serde_json::Value;
 
 use crate::harness::{Answer, Stage};
-use crate::lcs::{
-    Person, copies, finish, place, runbook, says, tenant, the_pair_is_right, triggers,
-};
+use crate::lcs::{Person, copies, finish, runbook, says, tenant, the_pair_is_right, triggers};
 
 /// The rehearsal's runbook for such a pair, where a person refreshes the database.
 fn by_hand() -> String {
@@ -48,8 +46,13 @@ fn a_refresh_by_hand_is_seen_in_the_history_and_gone_on_with_while_finance_is_aw
     let after = stage.world();
     the_pair_is_right(&before, &after);
     assert_eq!((triggers(&after), copies(&after)), (1, 1));
-    let records = stage.records();
-    assert_eq!(place(&records, "intent", "database-refresh/"), None);
+    let launched = stage.records().into_iter().any(|record| {
+        let key = record["data"]["key"].as_str().unwrap_or_default();
+        record["type"] == "intent"
+            && record["data"]["kind"] == "launch"
+            && key.starts_with("database-refresh/")
+    });
+    assert!(!launched, "the refresh is a person's, not ours");
 }
 
 #[test]
