@@ -5,7 +5,10 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::Duration;
 
 use crate::harness::{Answer, Stage, Tenant};
 use crate::{lcs, thin_line};
@@ -42,8 +45,16 @@ fn restored(case: &Path, arguments: &[&str]) -> (Stage, Tenant) {
         fs::set_permissions(&to, fs::Permissions::from_mode(mode)).expect("its mode can be set");
     }
     let runbook = fs::read_to_string(stage.runbook()).expect("the runbook can be read");
-    // The world keeps its ports, so the endpoints are those that the state file names.
-    let tenant = stage.tenant_of(&runbook, arguments);
+    // The world keeps its ports, so the endpoints are those that the state file names. Another test's
+    // tenant may hold one of them for as long as that test lasts.
+    let start = || stage.tenant_of(&runbook, arguments);
+    for _ in 0..60 {
+        if let Ok(tenant) = catch_unwind(AssertUnwindSafe(start)) {
+            return (stage, tenant);
+        }
+        sleep(Duration::from_secs(2));
+    }
+    let tenant = start();
     (stage, tenant)
 }
 
