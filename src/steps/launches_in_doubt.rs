@@ -585,7 +585,15 @@ fn nothing_is_doubled_nothing_is_lost_and_no_verdict_is_false() {
         .build()
         .unwrap();
     let mut tally = Tally::default();
-    for case in cases.iter().step_by(step) {
+    // What the whole campaign once found is played in each.
+    let found_before = |case: &Case| {
+        case.is_applied
+            && matches!(case.reply, Reply::Status(400))
+            && case.fate == Fate::Unlisted
+            && case.away.is_zero()
+    };
+    let known = cases.iter().filter(|case| step > 1 && found_before(case));
+    for case in cases.iter().step_by(step).chain(known) {
         runtime.block_on(play(*case, folder.path(), &mut tally));
     }
     println!(

@@ -188,10 +188,25 @@ impl Application<'_> {
         if last.outcome() != Some(LaunchOutcome::Absent) {
             return Ok(None);
         }
-        Ok(match self.launch.find(&last.intent.detail).await? {
-            Found::Operation(handle) => Some(handle),
-            Found::Absent | Found::Unlisted | Found::Ambiguous(_) => None,
-        })
+        // A service may list late what it began, also what it said that it refused. Before something is
+        // destroyed once more, it is looked for as long as a request in doubt is.
+        let (looks, pause) = match self.launch.repeat() {
+            Repeat::WhenAbsent(settle) if self.launch.is_destructive() => {
+                (ABSENT_LOOKS, settle / (ABSENT_LOOKS - 1))
+            }
+            _ => (1, Duration::ZERO),
+        };
+        for look in 1..=looks {
+            if let Found::Operation(handle) = self.launch.find(&last.intent.detail).await? {
+                return Ok(Some(handle));
+            }
+            if look < looks {
+                let waited = pause * (look - 1);
+                self.progress("looking for an operation of the last attempt", waited);
+                self.context.pause(pause).await?;
+            }
+        }
+        Ok(None)
     }
 
     /// Has a person confirmed that a launch whose end is unknown did not begin or will not end? Then it
