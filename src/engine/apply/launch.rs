@@ -26,6 +26,9 @@ const GRACE: Duration = Duration::from_mins(10);
 /// the target shows nothing of it.
 const MISSING: Duration = Duration::from_mins(30);
 
+/// The member of an end that holds what the service listed when a person decided.
+const SEEN: &str = "seen";
+
 /// Takes a launch from wherever the journal left it to its proof.
 pub(in crate::engine) async fn apply(
     context: &Context,
@@ -81,6 +84,14 @@ struct Case {
     said: Option<Failure>,
 }
 
+/// What shows later of an attempt that was taken for absent.
+enum Late {
+    /// Its operation.
+    Ours(Value),
+    /// Operations of which one may be its own: the attempt is open again, and a person decides.
+    Unclear,
+}
+
 /// What was read in one look.
 #[derive(Default)]
 struct Look {
@@ -121,11 +132,23 @@ impl Application<'_> {
         self.context.may_begin()?;
         if let Some(last) = last {
             self.require_repeatable(last)?;
-            if let Some(handle) = self.found_late(last).await? {
+            if let Some(late) = self.found_late(last).await? {
                 let probed = last.intent.detail.clone();
                 self.intend(probed.clone()).await?;
-                self.adopt(&handle, None).await?;
-                return self.settle(Case::accepted(probed, handle)).await;
+                let case = match late {
+                    Late::Ours(handle) => {
+                        self.adopt(&handle, None).await?;
+                        Case::accepted(probed, handle)
+                    }
+                    Late::Unclear => Case {
+                        probed,
+                        handle: None,
+                        answer: Answer::InDoubt,
+                        has_succeeded: false,
+                        said: None,
+                    },
+                };
+                return self.settle(case).await;
             }
         }
         let probed = self.launch.probe().await?;
@@ -183,8 +206,8 @@ impl Application<'_> {
         })
     }
 
-    /// An operation of the last attempt that was taken for absent and shows now.
-    async fn found_late(&self, last: &LaunchState) -> Result<Option<Value>, Failure> {
+    /// What shows now of the last attempt, which was taken for absent.
+    async fn found_late(&self, last: &LaunchState) -> Result<Option<Late>, Failure> {
         if last.outcome() != Some(LaunchOutcome::Absent) {
             return Ok(None);
         }
@@ -197,8 +220,14 @@ impl Application<'_> {
             _ => (1, Duration::ZERO),
         };
         for look in 1..=looks {
-            if let Found::Operation(handle) = self.launch.find(&last.intent.detail).await? {
-                return Ok(Some(handle));
+            match self.launch.find(&last.intent.detail).await? {
+                Found::Operation(handle) => return Ok(Some(Late::Ours(handle))),
+                Found::Ambiguous(seen)
+                    if self.launch.is_destructive() && !has_decided_on(last, &seen) =>
+                {
+                    return Ok(Some(Late::Unclear));
+                }
+                Found::Ambiguous(_) | Found::Absent | Found::Unlisted => {}
             }
             if look < looks {
                 let waited = pause * (look - 1);
@@ -220,26 +249,25 @@ impl Application<'_> {
         if !self.is_confirmed(latest.into_iter().flatten().max().unwrap_or_default()) {
             return Ok(false);
         }
-        let is_seen = match last.handle() {
-            None => matches!(
-                self.launch.find(&last.intent.detail).await?,
-                Found::Operation(_)
-            ),
-            Some(handle) => matches!(self.launch.poll(handle).await?, Progress::Running(_)),
-        };
-        if is_seen {
-            return Ok(false);
+        let mut detail = json!({ "person": "confirmed that it is to be requested again" });
+        match last.handle() {
+            None => match self.launch.find(&last.intent.detail).await? {
+                Found::Operation(_) => return Ok(false),
+                Found::Ambiguous(seen) => detail[SEEN] = seen.into(),
+                Found::Absent | Found::Unlisted => {}
+            },
+            Some(handle) => {
+                if matches!(self.launch.poll(handle).await?, Progress::Running(_)) {
+                    return Ok(false);
+                }
+            }
         }
         let outcome = if last.outcome().is_some() {
             LaunchOutcome::Failed
         } else {
             LaunchOutcome::Absent
         };
-        self.end(
-            outcome,
-            json!({ "person": "confirmed that it is to be requested again" }),
-        )
-        .await?;
+        self.end(outcome, detail).await?;
         Ok(true)
     }
 
@@ -537,6 +565,13 @@ impl Application<'_> {
             .narrator
             .progress(self.place.step, &self.change.name, note, elapsed);
     }
+}
+
+/// Has a person confirmed a repetition while the service listed exactly this?
+fn has_decided_on(last: &LaunchState, seen: &str) -> bool {
+    last.ended
+        .as_ref()
+        .is_some_and(|ended| ended.detail[SEEN] == seen)
 }
 
 fn unconfirmed(attempt: u32) -> Failure {

@@ -13,6 +13,7 @@
 //! | refused or in doubt | the target shows the wanted end, and was different before | succeeded |
 //! | refused | nothing new, and the target is as before | absent |
 //! | in doubt | the same, for the whole settling time, where a repeat is allowed | absent |
+//! | absent until now | what destroys shows in the list after all, or may | open again: adopt it, or a person decides |
 //! | in doubt | the same, where a repeat is not allowed, or without a list | a person decides |
 //! | accepted | the operation runs, or cannot be read | wait; stay open |
 //! | accepted | the operation is unknown to the service (404) | look at the list and the target; wait; stay open |

@@ -11,6 +11,12 @@ struct Operations {
     seen_open: BTreeSet<&'static str>,
     /// Requests for these are refused.
     refused: BTreeSet<&'static str>,
+    /// The answers to requests for these are lost, and nothing begins.
+    lost: BTreeSet<&'static str>,
+    /// The service lists two operations of which one may be this one's.
+    unclear: BTreeSet<&'static str>,
+    /// The service is away when the next request for these is prepared.
+    away: BTreeSet<&'static str>,
     /// These fail at the service.
     failing: BTreeSet<&'static str>,
     /// These have ended well.
@@ -40,6 +46,9 @@ impl Launch for Half {
     }
 
     async fn probe(&self) -> Result<Value, Failure> {
+        if self.shared.lock().unwrap().away.remove(self.name) {
+            return Err(Failure::temporary("the service is away"));
+        }
         Ok(Value::Null)
     }
 
@@ -50,6 +59,9 @@ impl Launch for Half {
             let failure = Failure::failed("the quota is spent").lasting();
             return Err(WriteError::Refused(failure));
         }
+        if operations.lost.contains(self.name) {
+            return Err(WriteError::InDoubt(Failure::temporary("no reply")));
+        }
         Ok(Started {
             handle: json!(self.name),
             service_date: None,
@@ -57,7 +69,11 @@ impl Launch for Half {
     }
 
     async fn find(&self, _probed: &Value) -> Result<Found, Failure> {
-        Ok(Found::Absent)
+        Ok(if self.shared.lock().unwrap().unclear.contains(self.name) {
+            Found::Ambiguous("Copy 1, Copy 2".to_owned())
+        } else {
+            Found::Absent
+        })
     }
 
     async fn poll(&self, _handle: &Value) -> Result<Progress, Failure> {
@@ -178,5 +194,51 @@ async fn one_half_failing_lets_the_other_end_and_is_not_begun_again_by_itself() 
             shared.lock().unwrap().requested,
             ["refresh", "copy", failing]
         );
+    }
+}
+
+/// A request that was refused, or lost, and was taken for absent. Then the service lists two operations
+/// of which one may be its own.
+#[tokio::test]
+async fn what_was_taken_for_absent_and_may_be_listed_late_is_sent_again_only_by_a_person() {
+    for is_refused in [true, false] {
+        let (stage, shared) = (Stage::new(), Shared::default());
+        let requested = || shared.lock().unwrap().requested.clone();
+        let operations = || shared.lock().unwrap();
+        if is_refused {
+            operations().refused.insert("refresh");
+        } else {
+            operations().lost.insert("refresh");
+        }
+        run(&stage, &shared).await.unwrap_err();
+        *operations() = Operations {
+            requested: requested(),
+            unclear: BTreeSet::from(["refresh"]),
+            ..Operations::default()
+        };
+        if !is_refused {
+            confirm_again(&stage, "refresh").await;
+        }
+        // It stays open, in this run and in the next one.
+        for _ in 0..2 {
+            let open = run(&stage, &shared).await.unwrap_err();
+            assert_eq!(open.kind, FailureKind::Waiting, "{open}");
+            assert!(open.message.contains("Copy 1, Copy 2"), "{open}");
+            let help = open.help.unwrap_or_default();
+            assert!(
+                help.contains("either it began") && help.contains("or it did not"),
+                "{help}"
+            );
+            assert_eq!(requested(), ["refresh"], "not sent again");
+        }
+        // What a person has seen and decided is not asked about again, also where the next request is
+        // not sent at once.
+        confirm_again(&stage, "refresh").await;
+        operations().away.insert("refresh");
+        let away = run(&stage, &shared).await.unwrap_err();
+        assert!(away.message.contains("the service is away"), "{away}");
+        confirm_again(&stage, "refresh").await;
+        assert_eq!(run(&stage, &shared).await.unwrap(), Outcome::Finished);
+        assert_eq!(requested(), ["refresh", "refresh", "copy"]);
     }
 }
