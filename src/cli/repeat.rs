@@ -96,6 +96,18 @@ fn described(launch: &LaunchState) -> String {
 }
 
 impl Repeats {
+    /// Refuses a token that names another run or attempt. Takes the command that confirms this one.
+    fn require(&self, token: &str, command: &str) -> Result<(), Failure> {
+        if token == self.token {
+            return Ok(());
+        }
+        let lines = self.lines.join("\n  ");
+        Err(Failure::refused(format!(
+            "--confirm-repeat {token} names another run or attempt"
+        ))
+        .with_help(format!("{lines}\n  to send it again: {command}")))
+    }
+
     /// The command that confirms it.
     fn command(&self, session: &Session, runbook: &Path, target: &str) -> String {
         let state = session.given_state().map_or_else(String::new, |path| {
@@ -129,15 +141,10 @@ pub(super) async fn confirm(
     };
     let command = || repeats.command(session, runbook, target);
     match given {
-        Some(token) if token == repeats.token => Ok(repeats.keys),
-        Some(token) => Err(Failure::refused(format!(
-            "--confirm-repeat {token} names another run or attempt"
-        ))
-        .with_help(format!(
-            "{}\n  to send it again: {}",
-            repeats.lines.join("\n  "),
-            command()
-        ))),
+        Some(token) => {
+            repeats.require(token, &command())?;
+            Ok(repeats.keys)
+        }
         None if !repeats.is_required => Ok(Vec::new()),
         None if Session::can_ask() => {
             ask(session, &repeats).await?;
@@ -209,6 +216,26 @@ fn quoted(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_the_token_of_this_very_attempt_confirms_it() {
+        let repeats = Repeats {
+            token: "1a2b3c4d-3".to_owned(),
+            keys: vec!["copy".to_owned()],
+            lines: vec!["attempt 3 of: copy".to_owned()],
+            is_required: true,
+        };
+        assert!(repeats.require("1a2b3c4d-3", "").is_ok());
+        for token in ["1a2b3c4d-2", "1a2b3c4d-4", "00000000-3", "1a2b3c4d", ""] {
+            let refused = repeats.require(token, "iomcopy run").unwrap_err();
+            assert_eq!(refused.kind, FailureKind::Refused, "{token}");
+            let help = refused.help.unwrap_or_default();
+            assert!(
+                help.contains("attempt 3 of: copy") && help.contains("iomcopy run"),
+                "{help}"
+            );
+        }
+    }
 
     #[test]
     fn a_word_is_quoted_where_a_shell_would_split_it() {

@@ -39,6 +39,8 @@ impl Received {
 pub(crate) enum Reply {
     /// With a status, headers and a body.
     Answer(u16, Vec<(&'static str, String)>, String),
+    /// With status 200 and this body, compressed with gzip.
+    Gzip(Vec<u8>),
     /// Not at all: the connection is closed.
     HangUp,
     /// Not at all: the connection stays open.
@@ -133,7 +135,15 @@ async fn serve(
         received.push(request.clone());
         received.len() - 1
     };
+    let mut compressed = Vec::new();
     let text = match answer(&request, before) {
+        Reply::Gzip(bytes) => {
+            let length = bytes.len();
+            compressed = bytes;
+            format!(
+                "HTTP/1.1 200 x\r\nconnection: close\r\ncontent-length: {length}\r\ncontent-encoding: gzip\r\n\r\n"
+            )
+        }
         Reply::HangUp => return,
         Reply::Silence => {
             tokio::time::sleep(Duration::from_mins(1)).await;
@@ -152,7 +162,10 @@ async fn serve(
         }
     };
     // A client that has given up is no fault of the listener's.
-    stream.write_all(text.as_bytes()).await.ok();
+    stream
+        .write_all(&[text.as_bytes(), &compressed].concat())
+        .await
+        .ok();
     stream.shutdown().await.ok();
 }
 

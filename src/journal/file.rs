@@ -36,7 +36,10 @@ pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
     let folder = folder(path);
     File::open(folder)?.sync_all()?;
     #[cfg(test)]
-    observed::FOLDERS.with_borrow_mut(|folders| folders.push(folder.to_owned()));
+    {
+        observed::FOLDERS.with_borrow_mut(|folders| folders.push(folder.to_owned()));
+        observed::FILES_BEFORE_FOLDER.set(observed::FILES.get());
+    }
     Ok(())
 }
 
@@ -60,6 +63,8 @@ pub(super) mod observed {
         pub(in crate::journal) static FOLDERS: RefCell<Vec<PathBuf>> = RefCell::default();
         /// How many times a file was synced.
         pub(in crate::journal) static FILES: Cell<usize> = Cell::default();
+        /// How many times a file had been synced when the last folder was.
+        pub(in crate::journal) static FILES_BEFORE_FOLDER: Cell<usize> = Cell::default();
     }
 }
 

@@ -607,6 +607,33 @@ mod tests {
         assert_eq!(file::observed::FOLDERS.take(), [folder.path()]);
     }
 
+    #[test]
+    fn the_mark_of_an_earlier_run_is_cleared_before_a_new_file_appears() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("uat.jsonl");
+        file::observed::FILES.set(0);
+        drop(begin(&path, clock(), began()).unwrap());
+        // The lock file before the state file has its name, and once more with the new mark.
+        let synced = [
+            file::observed::FILES_BEFORE_FOLDER.get(),
+            file::observed::FILES.get(),
+        ];
+        assert_eq!(synced, [1, 2]);
+    }
+
+    #[test]
+    fn a_new_run_is_marked_before_its_first_record_is_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("uat.jsonl");
+        drop(begin(&path, clock(), began()).unwrap());
+        let whole = fs::read_to_string(&path).unwrap();
+        let first = whole.split_inclusive('\n').next().unwrap();
+        write_private(&path, first.as_bytes());
+        let error = resume(&path, clock(), false).unwrap_err();
+        let says = "has written 2 records, and the file ends after record 1";
+        assert!(error.to_string().contains(says), "{error}");
+    }
+
     /// The contents of a folder's files, by name.
     fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
         let entries = fs::read_dir(folder).unwrap();

@@ -77,7 +77,7 @@ mod tests {
 
     use super::*;
     use crate::clients::error::ErrorKind;
-    use crate::clients::http::Method;
+    use crate::clients::http::{Limits, Method};
     use crate::clients::testing::{Listener, Reply, Setup, authority};
 
     const FAST: f64 = 1_000.0;
@@ -348,6 +348,48 @@ mod tests {
         assert_eq!(listener.count(), 2);
     }
 
+    /// Zeros, one and then as many as 258 times `runs`, compressed with gzip: two bytes for each run,
+    /// without a checksum at the end.
+    fn gzip_of_zeros(runs: usize) -> Vec<u8> {
+        // One last block with fixed codes: a zero, then copies of 258 bytes from one byte before.
+        let bits = [
+            "1",
+            "10",
+            "00110000",
+            &"1100010100000".repeat(runs),
+            "0000000",
+        ]
+        .concat();
+        let deflated = bits.as_bytes().chunks(8).map(|bits| {
+            let set = bits.iter().enumerate().filter(|(_, bit)| **bit == b'1');
+            set.map(|(place, _)| 1 << place).sum()
+        });
+        let header = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
+        header.into_iter().chain(deflated).collect()
+    }
+
+    #[tokio::test]
+    async fn the_bytes_of_an_answer_are_counted_after_decompression() {
+        let setup = Setup::new(FAST);
+        // Below the limit on the wire, and forty times the limit in memory.
+        let bomb = gzip_of_zeros(10_000);
+        assert!(bomb.len() < 20_000, "{}", bomb.len());
+        let listener = Listener::replying(vec![Reply::Gzip(bomb)]).await;
+        let service = setup.service(&listener.url);
+        for (request, kind) in [
+            (Request::get("/rows"), ErrorKind::Malformed),
+            (patch(), ErrorKind::Ambiguous),
+        ] {
+            let error = service.send(&request).await.unwrap_err();
+            assert_eq!(error.kind, kind, "{error}");
+            assert!(
+                error.to_string().contains("is longer than 65536 bytes"),
+                "{error}"
+            );
+        }
+        assert_eq!(listener.count(), 2, "once each");
+    }
+
     #[tokio::test]
     async fn other_refusals_are_final() {
         for (status, body, kind) in [
@@ -414,6 +456,34 @@ mod tests {
             };
             let (answer, ()) = tokio::join!(service.send(&request), stop);
             assert_eq!(answer.unwrap_err().kind, kind);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_halt_ends_a_request_that_is_on_its_way() {
+        for (request, kind) in [
+            (Request::get("/rows"), ErrorKind::Cancelled),
+            (patch(), ErrorKind::Ambiguous),
+        ] {
+            // No answer comes, and the request has time left.
+            let limits = Limits {
+                request: Duration::from_secs(10),
+                ..Limits::default()
+            };
+            let setup = Setup::with_limits(1.0, limits);
+            let listener = Listener::replying(vec![Reply::Silence]).await;
+            let service = setup.service(&listener.url);
+            let halt = async {
+                while listener.count() == 0 {
+                    tokio::task::yield_now().await;
+                }
+                setup.cancellation.halt();
+            };
+            let (answer, ()) = tokio::join!(service.send(&request), halt);
+            let error = answer.unwrap_err();
+            assert_eq!(error.kind, kind, "{error}");
+            let said = error.to_string();
+            assert!(said.contains("stopping was asked for"), "{said}");
         }
     }
 
