@@ -546,6 +546,7 @@ async fn play(case: Case, folder: &std::path::Path, tally: &mut Tally) {
 
 #[test]
 fn nothing_is_doubled_nothing_is_lost_and_no_verdict_is_false() {
+    // The same switch as in the integration tests' harness, which a unit test cannot reach.
     let is_campaign = std::env::var("IOMCOPY_CAMPAIGN").is_ok_and(|kind| kind == "full");
     let fates = [
         Fate::Runs,

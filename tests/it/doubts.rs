@@ -1,7 +1,7 @@
 //! Launches whose answer lies or is lost, and services that are away: nothing is sent twice, nothing is
 //! lost, and nothing that is unknown is called failed.
 
-use crate::harness::Stage;
+use crate::harness::{Stage, is_full_campaign};
 
 /// How often a request was received, whatever it was answered with.
 fn received(stage: &Stage, method: &str, end: &str) -> usize {
@@ -13,10 +13,6 @@ fn received(stage: &Stage, method: &str, end: &str) -> usize {
                 .is_some_and(|path| path.ends_with(end))
     };
     world.requests.iter().filter(fits).count()
-}
-
-fn is_campaign() -> bool {
-    std::env::var("IOMCOPY_CAMPAIGN").is_ok_and(|kind| kind == "full")
 }
 
 /// The records of a launch that is recorded as something that it was not.
@@ -35,7 +31,7 @@ fn a_copy_that_was_applied_is_adopted_whatever_it_was_answered_with() {
         504,
     ];
     let sample = [302, 400, 401, 409];
-    let statuses: &[u16] = if is_campaign() { &every } else { &sample };
+    let statuses: &[u16] = if is_full_campaign() { &every } else { &sample };
     for status in statuses {
         let stage = Stage::new();
         let _tenant = stage.tenant(&[&format!("answer={status}#1:POST */copy")]);
@@ -49,7 +45,7 @@ fn a_copy_that_was_applied_is_adopted_whatever_it_was_answered_with() {
 #[test]
 fn every_other_launch_that_was_applied_is_sent_once() {
     let launches = ["ActivateSystem", "ActivateProvider", "PublishOrchestration"];
-    let statuses: &[u16] = if is_campaign() {
+    let statuses: &[u16] = if is_full_campaign() {
         &[302, 401, 409, 503]
     } else {
         &[409]
@@ -114,7 +110,11 @@ fn a_failed_copy_is_sent_again_only_for_a_person_who_names_the_attempt() {
 
 #[test]
 fn a_service_that_is_away_loses_no_copy_and_sends_no_second() {
-    let minutes: &[u16] = if is_campaign() { &[8, 25, 60] } else { &[25] };
+    let minutes: &[u16] = if is_full_campaign() {
+        &[8, 25, 60]
+    } else {
+        &[25]
+    };
     for minutes in minutes {
         let stage = Stage::new();
         // The answer is lost, and the list cannot be read for a while.

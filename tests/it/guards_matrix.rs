@@ -8,6 +8,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::guided;
 use crate::harness::{Stage, Tenant, is};
 use crate::terminal::AtTerminal;
 
@@ -244,6 +245,48 @@ fn a_refused_command_changes_nothing_before_a_run_and_after_it() {
     assert_ne!(there.code, Some(0), "{}", there.stdout);
     let code = there.code.expect("it ends by itself");
     refused(&stage, &mut tenant, &init, &[UnknownArgument, Itself(code)]);
+}
+
+#[test]
+fn a_starter_runbook_is_not_written_while_the_tenant_cannot_be_reached() {
+    let stage = Stage::new();
+    let mut tenant = stage.tenant(&[]);
+    let endpoints = tenant.endpoints.clone();
+    let init = [
+        "init",
+        "--source",
+        "Contoso Prod",
+        "--target",
+        "Contoso UAT",
+        "--cloud",
+        "rehearsal",
+        "--endpoints",
+        &endpoints,
+        "--out",
+        "starter.yaml",
+    ];
+    tenant.kill();
+    refused(&stage, &mut tenant, &init, &[Itself(75)]);
+    assert!(!stage.path("starter.yaml").exists());
+}
+
+#[test]
+fn a_waiver_is_refused_while_another_process_holds_the_state_file() {
+    let stage = Stage::new();
+    let mut tenant = guided::tenant(&stage, &[]);
+    drop(stage.run().exits(10));
+    let waive = [
+        "complete",
+        "rehearsal.yaml",
+        "reconfigure-connections/platform-references",
+        "--waive",
+        "the supplier does it tomorrow",
+    ];
+    let held = lock(&stage);
+    refused(&stage, &mut tenant, &waive, &[Itself(5)]);
+    drop(held);
+    // Nothing but the lock refused it.
+    drop(stage.call(&waive).exits(0));
 }
 
 #[test]

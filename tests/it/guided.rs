@@ -19,7 +19,7 @@ fn guided() -> String {
 }
 
 /// A tenant whose runbook has every request guided; started again, it goes on.
-fn tenant(stage: &Stage, faults: &[&str]) -> Tenant {
+pub(crate) fn tenant(stage: &Stage, faults: &[&str]) -> Tenant {
     let faults: Vec<&str> = faults.iter().flat_map(|fault| ["--fault", fault]).collect();
     let tenant = stage.whole_tenant(&faults);
     stage.write_runbook(&with_endpoints(&guided(), &tenant.endpoints));

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use crate::edits::with_verdict;
-use crate::harness::{Answer, Stage, World};
+use crate::harness::{Answer, Stage, World, is_full_campaign};
 
 /// The addresses that a command reads, by service, as globs: ids stand for any.
 fn addresses(world: &World) -> BTreeMap<String, BTreeSet<String>> {
@@ -29,10 +29,9 @@ fn addresses(world: &World) -> BTreeMap<String, BTreeSet<String>> {
 
 /// All of them in a campaign; otherwise a few of each service.
 fn sampled(addresses: BTreeMap<String, BTreeSet<String>>) -> Vec<String> {
-    let is_campaign = std::env::var_os("IOMCOPY_CAMPAIGN").is_some_and(|how| how == "full");
     let mut chosen: BTreeSet<String> = BTreeSet::new();
     for paths in addresses.into_values() {
-        let step = if is_campaign {
+        let step = if is_full_campaign() {
             1
         } else {
             paths.len().div_ceil(2)
