@@ -1,40 +1,41 @@
 //! `iomcopy`: a runbook executor that refreshes a Dynamics 365 Intelligent Order Management
 //! environment from another one.
 //!
-//! The house, room by room; arrows are calls, and none runs upward:
+//! The modules; arrows are calls, and none runs upward:
 //!
 //! ```text
 //! main.rs
-//!   └ cli ─────────────────┬──────────────┐
-//!      │                   steps        report
-//!      │          ┌──────────┼──────────┐ │
-//!   rehearsal  clients    runbook     engine
-//!                                       │
-//!                                    journal
-//!   below all but rehearsal: clock, text, secrets, cancellation, files
+//!   cli                          commands
+//!   report                       what a person or a pipeline sees
+//!   checks                       questions: preflight, verify
+//!   steps                        verbs: the eight steps, one list
+//!   domain                       nouns: what is known of a tenant, of order management, of dual-write
+//!   engine                       survey, change, verify; knows no service
+//!   clients | runbook | journal
+//!   base                         clock, text, cancellation, files, secrets
+//!   rehearsal                    the stand-in tenant; shares nothing
 //! ```
 //!
-//! - [`cli`]: one file a command; the only room that knows clap.
-//! - [`report`]: what a person or a pipeline sees; each part a function of events or of a journal.
-//! - [`steps`]: the eight steps, and what they know of Intelligent Order Management.
-//! - [`engine`]: survey, change, verify; phases to their fixpoint. It knows no service.
-//! - [`runbook`]: a document with positions becomes a checked value.
-//! - [`clients`]: one HTTP chain, one file a service.
+//! - [`cli`]: a file for each command; the only module that knows clap.
+//! - [`report`]: each part is a function of events or of a journal.
+//! - [`checks`]: read-only questions, each answered pass, fail or unknown.
+//! - [`steps`]: what each step reads and changes; no step imports another.
+//! - [`domain`]: what two steps, or a step and a check, both need to know.
+//! - [`engine`]: runs each phase until a survey finds nothing left to do.
+//! - [`runbook`]: turns a document into a checked value; every error has a position.
+//! - [`clients`]: one HTTP chain, and one file or directory for each service.
 //! - [`journal`]: the state file: append, replay, seal, lock.
-//! - [`rehearsal`]: a stand-in tenant spoken to over HTTP; it shares nothing with the other rooms.
-//! - [`clock`], [`text`], [`secrets`], [`cancellation`], [`files`]: durations, escaping and
-//!   redaction, known secret values, stopping, files that a person names.
+//! - [`base`]: what every module may use.
+//! - [`rehearsal`]: a stand-in tenant that the clients reach over HTTP.
 
-pub mod cancellation;
+pub mod base;
+pub mod checks;
 pub mod cli;
 pub mod clients;
-pub mod clock;
+pub mod domain;
 pub mod engine;
-pub mod files;
 pub mod journal;
 pub mod rehearsal;
 pub mod report;
 pub mod runbook;
-pub mod secrets;
 pub mod steps;
-pub mod text;

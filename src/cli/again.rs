@@ -10,12 +10,13 @@ use super::connect::Connected;
 use super::ending::figures;
 use super::exit::{DONE, FAILED};
 use super::session::Session;
-use crate::clock::Clock;
+use crate::base::clock::Clock;
+use crate::base::text::count;
+use crate::domain::Refresh;
 use crate::engine::{EventKind, Failure, FailureKind, Known, Plan};
 use crate::journal::{Closed, Held, Reopened, State};
 use crate::report::plan_text;
-use crate::steps::{self, Refresh};
-use crate::text::count;
+use crate::steps;
 
 /// What opens steps 5 to 7 again for one provider: what they remove is sealed and confirmed again.
 /// None where this run was opened for that provider already and has not finished since. Fails where
@@ -78,7 +79,7 @@ pub(super) async fn look_again(
 ) -> Result<u8, Failure> {
     let refresh = &connected.refresh;
     let known = Known::from_journal(held.state()).for_planning();
-    let plan = Plan::make(&steps::all(refresh), known).await?;
+    let plan = Plan::make(&steps::all(refresh, crate::checks::questions), known).await?;
     let opening = held.open(Clock::new(1.0))?;
     session.warn(&opening.warnings);
     let exit = if plan.is_empty() { DONE } else { FAILED };

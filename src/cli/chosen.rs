@@ -4,9 +4,9 @@ use url::Url;
 use uuid::Uuid;
 
 use super::connect::shown;
+use crate::base::text::{count, escape};
 use crate::clients::Environment;
 use crate::engine::{Failure, FailureKind};
-use crate::text::{count, escape};
 
 /// The one environment that is meant. Takes the flag that it was given by. A failure where none is,
 /// or more than one, with those that it may be.

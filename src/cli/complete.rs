@@ -9,7 +9,8 @@ use super::arguments::{CompleteArguments, Output};
 use super::exit::DONE;
 use super::session::Session;
 use super::{connect, document};
-use crate::clock::Clock;
+use crate::base::clock::Clock;
+use crate::base::text::escape;
 use crate::engine::{
     Failure, FailureKind, Known, Narrator, Phase, Work, Worksheet, done_by_hand, proved,
     unreadable_evidence,
@@ -18,7 +19,6 @@ use crate::journal::{self, Completed, Held, Record, State};
 use crate::report::{CompleteDocument, TaskOutcome, Version, document as written};
 use crate::runbook::Runbook;
 use crate::steps;
-use crate::text::escape;
 
 /// Reads the evidence of a task from the tenant and records it; with `--waive`, records that it was
 /// waived, by whom and why. For a run that has exited: one that still waits polls the evidence
@@ -109,7 +109,7 @@ async fn prove(
 ) -> Result<(), Failure> {
     let connected =
         connect::connect(session, runbook, |clock| Narrator::new(clock, Vec::new())).await?;
-    let list = steps::all(&connected.refresh);
+    let list = steps::all(&connected.refresh, crate::checks::questions);
     let phase = find(&list, task)?;
     let Work::Changes(survey) = &phase.work else {
         return Err(Failure::new(

@@ -6,11 +6,11 @@ use tokio::sync::oneshot;
 
 use super::actor::who;
 use super::session::Session;
-use crate::cancellation::Cancellation;
+use crate::base::cancellation::Cancellation;
+use crate::base::text::count;
 use crate::engine::{Failure, FailureKind, Plan};
 use crate::journal::Confirmed;
 use crate::report::expected;
-use crate::text::count;
 
 /// Refuses a `--confirm-target` that names another target. Exit code 5.
 pub(super) fn require_name(given: Option<&str>, target: &str) -> Result<(), Failure> {

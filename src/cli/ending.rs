@@ -6,10 +6,11 @@ use super::arguments::{Output, RunArguments};
 use super::connect::Connected;
 use super::exit::{DONE, word};
 use super::session::Session;
+use crate::domain::summary::{Summary, summary};
 use crate::engine::{EventKind, Failure, Known, Outcome};
 use crate::journal::{self, Closed, Occupancy, Opening};
 use crate::report::{end_table, headline};
-use crate::steps::{NAMES, Summary, summary};
+use crate::steps::NAMES;
 
 /// Closes the state file with how the process ended, the figures, and what was found on the way.
 pub(super) async fn close(

@@ -4,9 +4,9 @@
 use std::path::{Path, PathBuf};
 
 use super::session::Session;
+use crate::base::text::count;
 use crate::engine::{Failure, FailureKind};
 use crate::journal::{self, CaptureCopy, LaunchOutcome, Opening, State, StepOutcome};
-use crate::text::count;
 
 /// The steps whose captures are the only memory of what was removed.
 const REMOVING: [&str; 3] = [
@@ -186,7 +186,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::clock::Clock;
+    use crate::base::clock::Clock;
     use crate::journal::{
         Began, ChangeKind, Completed, Ended, FORMAT, Intent, PhaseBegan, Pinned, PinnedTarget,
         Record, StepBegan, Waiting,

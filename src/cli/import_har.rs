@@ -3,8 +3,8 @@
 use super::arguments::{ImportHarArguments, Output};
 use super::exit::DONE;
 use super::session::Session;
+use crate::base::files;
 use crate::engine::{Failure, FailureKind};
-use crate::files;
 use crate::report::{ImportDocument, ImportedRequest, Replacement, Version, document as written};
 use crate::runbook::{self, Draft};
 

@@ -9,16 +9,17 @@ use super::chosen::choose;
 use super::connect::{self, require_sandbox, shown};
 use super::exit::DONE;
 use super::session::{Session, variable};
+use crate::base::files;
+use crate::base::files::OutputError;
+use crate::base::text::escape;
 use crate::clients::{Connection, Environment};
+use crate::domain::dual_write::has_running_maps;
 use crate::engine::{Failure, FailureKind};
-use crate::files::{self, OutputError};
 use crate::report::{InitDocument, InitEnvironment, Version, document as written};
 use crate::runbook::{
     self, Cloud, CredentialKind, Starter, StarterConnection, StarterEnvironment, StarterIdentity,
     StarterLcs,
 };
-use crate::steps::has_running_maps;
-use crate::text::escape;
 
 /// Finds both environments and writes a runbook for them.
 pub(super) async fn init(session: &Session, arguments: &InitArguments) -> Result<u8, Failure> {

@@ -1,9 +1,9 @@
 //! `--confirm-overwrite KEY`: a person agrees that an edit which the run has met is overwritten.
 
 use super::actor::who;
+use crate::base::text::escape;
 use crate::engine::Failure;
 use crate::journal::{OverwriteConfirmed, Record, State};
-use crate::text::escape;
 
 /// Refuses a key of which no edit was detected: what nobody has seen cannot be agreed to. Takes the
 /// state of the run, if one has begun.

@@ -6,10 +6,11 @@ use super::arguments::{Output, PlanArguments};
 use super::exit::{CHANGES, DONE};
 use super::session::Session;
 use super::{again, connect, document, saved};
+use crate::domain::Refresh;
 use crate::engine::{Failure, Known, Narrator, Plan};
 use crate::journal::{self, State};
 use crate::report::{PlanDocument, document as written, plan_text};
-use crate::steps::{self, Refresh};
+use crate::steps;
 
 /// Surveys every step and shows what is still to do.
 pub(super) async fn plan(session: &Session, arguments: &PlanArguments) -> Result<u8, Failure> {
@@ -25,7 +26,7 @@ pub(super) async fn plan(session: &Session, arguments: &PlanArguments) -> Result
         connect::connect(session, runbook, |clock| Narrator::new(clock, Vec::new())).await?;
     let refresh = &connected.refresh;
     let known = known(refresh, state, arguments.provider.as_deref()).await?;
-    let plan = Plan::make(&steps::all(refresh), known).await?;
+    let plan = Plan::make(&steps::all(refresh, crate::checks::questions), known).await?;
     let digest = plan.digest(&refresh.runbook.pinned_digest());
     if let Some(path) = &arguments.out {
         saved::save(path, &plan, &digest)?;

@@ -4,10 +4,10 @@ use super::arguments::{Output, RunbookArguments};
 use super::exit::DONE;
 use super::session::Session;
 use super::{connect, document};
+use crate::base::text::{count, escape, redact};
+use crate::checks::{Finding, Verdict, preflight};
 use crate::engine::{Failure, FailureKind, Narrator};
 use crate::report::{Answer, ProbeLine, ProbesDocument, Version, document as written};
-use crate::steps::{Finding, Verdict, preflight};
-use crate::text::{count, escape, redact};
 
 /// Asks every question and shows every answer. Exit 0 where none is a failure; else as a run would
 /// end that met the first. Where nothing failed and a service was away, it is temporary.

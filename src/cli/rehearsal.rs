@@ -3,8 +3,8 @@
 use super::arguments::{Output, RehearsalArguments};
 use super::exit::DONE;
 use super::session::Session;
+use crate::base::files;
 use crate::engine::{Failure, FailureKind};
-use crate::files;
 use crate::rehearsal::{Endpoints, Fault, Options, Rehearsal, Variant};
 use crate::report::{
     RehearsalDocument, RehearsalEndpoint, RehearsalEndpoints, Version, document as written,

@@ -8,9 +8,9 @@ use std::path::Path;
 
 use super::confirm::read_line;
 use super::session::Session;
+use crate::base::text::{escape, redact};
 use crate::engine::{Failure, FailureKind};
 use crate::journal::{LaunchOutcome, LaunchState, State};
-use crate::text::{escape, redact};
 
 /// What may be requested again, and the token that confirms it.
 pub(super) struct Repeats {

@@ -13,7 +13,9 @@ use super::session::Session;
 use super::summary::leave_summary;
 use super::target_lock::TargetLock;
 use super::{again, document, fresh, overwrite, preflight as probes, repeat, saved};
-use crate::clock::Clock;
+use crate::base::clock::Clock;
+use crate::base::text::{count, escape, redact};
+use crate::checks::{Finding, Verdict, preflight};
 use crate::engine::{
     Context, EventKind, Executor, Failure, FailureKind, Known, Listener, Narrator, Plan, StepLine,
 };
@@ -22,8 +24,7 @@ use crate::journal::{
 };
 use crate::report::{Annotated, Lines, Terminal};
 use crate::runbook::Runbook;
-use crate::steps::{self, Finding, Verdict, preflight};
-use crate::text::{count, escape, redact};
+use crate::steps;
 
 /// Runs a runbook, or goes on with it; then leaves the report where a pipeline shows it.
 pub(super) async fn run(session: &Session, arguments: &RunArguments) -> Result<u8, Failure> {
@@ -59,7 +60,9 @@ async fn locked(
         fresh::require_replaceable(&held.state(), arguments.abandon_captures)?;
     }
     let copies = fresh::read_copies(&arguments.from_capture)?;
-    let is_given = copies.iter().any(|copy| copy.seal == steps::BEFORE_COPY);
+    let is_given = copies
+        .iter()
+        .any(|copy| copy.seal == crate::domain::seals::BEFORE_COPY);
     let accepts_traces = arguments.abandon_captures || is_given;
     let mut target = TargetLock::take(session, &runbook, path)?;
     let looks_again = held
@@ -186,7 +189,11 @@ async fn begin(
         return Err(again::not_finished());
     }
     check(session, &preflight(refresh).await?)?;
-    let plan = Plan::make(&steps::all(refresh), Known::nothing()).await?;
+    let plan = Plan::make(
+        &steps::all(refresh, crate::checks::questions),
+        Known::nothing(),
+    )
+    .await?;
     let digest = plan.digest(&runbook.pinned_digest());
     if let Some(approved) = &arguments.plan {
         saved::require_approved(approved, &plan, &digest)?;
@@ -252,7 +259,7 @@ async fn go_on(
     }
     records.extend(reopened.map(Record::from));
     // From then on the target is not what it was: what the steps find is what counts.
-    if !steps::has_begun(refresh, &Known::from_journal(Arc::clone(&state))) {
+    if !crate::domain::environments::has_begun(refresh, &Known::from_journal(Arc::clone(&state))) {
         check(session, &preflight(refresh).await?)?;
     }
     // A wrong name is refused before any other question is asked.
@@ -270,7 +277,8 @@ async fn go_on(
     .await?;
     if must_confirm(&state) || arguments.confirm_target.is_some() || !repeats.is_empty() {
         let known = Known::from_journal(Arc::clone(&state)).for_planning();
-        let (plan, unread) = Plan::as_far_as_readable(&steps::all(refresh), known).await?;
+        let (plan, unread) =
+            Plan::as_far_as_readable(&steps::all(refresh, crate::checks::questions), known).await?;
         if let Some(unread) = unread {
             session.printer.remark(&format!(
                 "note: {unread}; this and what follows is looked at in its turn, and what was \
@@ -394,7 +402,7 @@ async fn execute(
     resumed: bool,
 ) -> Result<u8, Failure> {
     let refresh = &connected.refresh;
-    let list = steps::all(refresh);
+    let list = steps::all(refresh, crate::checks::questions);
     connected.narrator.tell(EventKind::RunBegan {
         run: opening.journal.state().run.to_string(),
         resumed,

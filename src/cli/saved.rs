@@ -5,8 +5,8 @@ use std::path::Path;
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
+use crate::base::files;
 use crate::engine::{Failure, FailureKind, Plan, PlannedStep};
-use crate::files;
 
 /// A plan as it is kept in a file.
 #[derive(Deserialize, Serialize)]

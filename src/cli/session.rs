@@ -12,14 +12,14 @@ use tracing_subscriber::EnvFilter;
 use super::arguments::{Color, Common, Output};
 use super::exit::{code, without_output, word};
 use super::notes::Notes;
-use crate::cancellation::Cancellation;
-use crate::clock::Clock;
+use crate::base::cancellation::Cancellation;
+use crate::base::clock::Clock;
+use crate::base::text::redact;
 use crate::engine::{EventKind, Failure, FailureKind};
 use crate::report::{
     Annotations, ColorChoice, FailureDocument, JsonLines, Palette, Pipeline, Printer, document,
     headline,
 };
-use crate::text::redact;
 
 /// One call of the program.
 pub(super) struct Session {

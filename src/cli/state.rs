@@ -5,14 +5,14 @@ use serde_json::json;
 use super::arguments::{Output, StateArguments, StateCommand};
 use super::exit::{DONE, FAILED};
 use super::session::Session;
-use crate::clock::Clock;
+use crate::base::clock::Clock;
+use crate::base::text::count;
 use crate::engine::Failure;
 use crate::journal::{self, Damage, Entry};
 use crate::report::{
     CheckDocument, CutDocument, DamageLine, ExportDocument, RecordLine, Version,
     document as written,
 };
-use crate::text::count;
 
 /// Does what was asked of the file.
 pub(super) fn state(session: &Session, arguments: &StateArguments) -> Result<u8, Failure> {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 
 use super::session::{Session, variable};
-use crate::files;
+use crate::base::files;
 use crate::journal;
 use crate::report::{Pipeline, gather};
 use crate::steps::NAMES;

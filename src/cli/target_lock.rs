@@ -17,11 +17,11 @@ use url::Host;
 
 use super::fresh::not_put_back;
 use super::session::{Session, variable};
-use crate::clock::Clock;
+use crate::base::clock::Clock;
+use crate::base::text::sha256;
 use crate::engine::Failure;
 use crate::journal::{self, JournalError, State};
 use crate::runbook::{Cloud, Runbook, ServiceKey};
-use crate::text::sha256;
 
 /// A run for a target, as its files name it.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]

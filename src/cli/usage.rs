@@ -4,9 +4,9 @@ use std::ffi::OsString;
 use std::io::Write as _;
 
 use super::exit::{DONE, WRONG, without_output};
+use crate::base::text::escape_in_lines;
 use crate::engine::{Failure, FailureKind};
 use crate::report::{FailureDocument, Palette, Printer, document};
-use crate::text::escape_in_lines;
 
 /// Tells what clap says of a command line, and returns the exit code. Help and version are data and
 /// go to stdout, the rest goes to stderr; a program that asked for JSON gets a document as well.

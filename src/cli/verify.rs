@@ -6,9 +6,9 @@ use super::arguments::RunbookArguments;
 use super::exit::{DONE, FAILED};
 use super::session::Session;
 use super::{connect, document, preflight};
+use crate::checks::{Verdict, verify};
 use crate::engine::{Failure, Known, Narrator};
 use crate::journal;
-use crate::steps::{Verdict, verify};
 
 /// Asks every question of the target and shows every answer. Exit 0 where none is a failure; what
 /// is unknown is shown and does not fail. Where nothing failed and a service was away, it is

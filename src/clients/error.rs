@@ -5,7 +5,7 @@ use std::ops::Deref;
 
 use serde_json::Value;
 
-use crate::text;
+use crate::base::text;
 
 /// The longest text of a service that is kept in an error, in characters. What is longer was a page
 /// or a stack trace, and nobody reads it in a terminal.

@@ -10,8 +10,8 @@ use tokio::task::JoinHandle;
 
 use super::http::{Endpoint, Http, Limits, Observer, Service, Wait};
 use super::identity::{Identity, Tokens};
-use crate::cancellation::Cancellation;
-use crate::clock::Clock;
+use crate::base::cancellation::Cancellation;
+use crate::base::clock::Clock;
 
 /// A request as it arrived.
 #[derive(Clone, Debug)]

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::event::seconds;
 use super::{Event, EventKind, Failure, Listener};
-use crate::cancellation::Cancellation;
-use crate::clock::Clock;
+use crate::base::cancellation::Cancellation;
+use crate::base::clock::Clock;
 use crate::journal::{Intent, Journal};
 
 /// Numbers events, gives them a time and tells them to every listener. Clones share the numbering.

@@ -11,8 +11,8 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::Captured;
+use crate::base::text;
 use crate::journal::{LaunchOutcome, LaunchState, State};
-use crate::text;
 
 /// What the journal knows, and what a plan assumes it would know.
 #[derive(Clone)]

@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{Action, Change, EventKind, Executor, Failure, FailureKind, Phase, Step};
+use crate::base::text;
 use crate::journal::{Completed, Done, Intent, Record, Stamped, State, Waiting};
-use crate::text;
 
 /// How often the evidence of a manual task is read while a person is at the terminal.
 const EVIDENCE_INTERVAL: Duration = Duration::from_secs(30);

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use super::manual::task_name;
 use super::{Action, Change, Failure, FailureKind, Known, Step, Work};
+use crate::base::text;
 use crate::journal::ChangeKind;
-use crate::text;
 
 /// The changes of all steps, as a run would make them now.
 #[derive(Clone, Debug, Deserialize, Serialize)]

@@ -13,8 +13,8 @@ use super::{
     Known, Launch, Listener, Narrator, Outcome, Phase, Plan, Progress, Reading, Repeat, Set,
     Started, Step, Survey, Verdict, WriteError, Written,
 };
-use crate::cancellation::Cancellation;
-use crate::clock::Clock;
+use crate::base::cancellation::Cancellation;
+use crate::base::clock::Clock;
 use crate::journal::{self, Began, Completed, Opening, Pinned, PinnedTarget, Reopened};
 
 mod launches;

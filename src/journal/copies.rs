@@ -16,7 +16,7 @@ use super::mark::line_checksum;
 use super::replay::Replay;
 use super::seal::{self, lines_of};
 use super::state::{SealState, State};
-use crate::files;
+use crate::base::files;
 
 /// What is wrong with the copy of a verified seal.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as
 use std::path::{Path, PathBuf};
 
 use super::error::JournalError;
-use crate::files;
+use crate::base::files;
 
 /// The mode of the state file and of everything kept aside.
 pub(super) const PRIVATE: u32 = 0o600;

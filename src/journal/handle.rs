@@ -17,7 +17,7 @@ use super::record::Record;
 use super::seal::{self, Capture, ReadBack, SealSummary};
 use super::state::State;
 use super::writer::{Request, Shown, Writer};
-use crate::cancellation::Cancellation;
+use crate::base::cancellation::Cancellation;
 
 /// A handle to the one writer of an open state file. Clones share it; when the last is gone the
 /// writer ends.
@@ -198,7 +198,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
-    use crate::clock::Clock;
+    use crate::base::clock::Clock;
     use crate::journal::opening::{Opening, begin, resume};
     use crate::journal::seal::read_copy;
     use crate::journal::testing::{began, captures};

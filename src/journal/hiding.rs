@@ -5,7 +5,7 @@
 //! no step can forget it.
 
 use super::record::Record;
-use crate::secrets::{hide, hide_in};
+use crate::base::secrets::{hide, hide_in};
 
 impl Record {
     /// The record as it may be written.
@@ -55,8 +55,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::base::text::fingerprint;
     use crate::journal::payload::{Captured, Closed, Ended, Failed, LaunchOutcome};
-    use crate::text::fingerprint;
 
     #[test]
     fn free_texts_hold_fingerprints_and_captures_hold_the_bytes() {

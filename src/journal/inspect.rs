@@ -3,12 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::clock::Clock;
-use crate::files;
+use crate::base::clock::Clock;
+use crate::base::files;
 
-use super::copies;
 use super::error::JournalError;
-use super::file;
 use super::line::Chain;
 use super::lock::{self, Lock, Occupancy};
 use super::payload::Cut;
@@ -16,6 +14,7 @@ use super::record::{Entry, FORMAT, Record};
 use super::replay::{self, Damage, Replay, Torn};
 use super::state::State;
 use super::writer::{StateFile, Writer};
+use super::{copies, file};
 
 /// A state file as it was read, by someone who does not write it.
 #[derive(Clone, Debug)]

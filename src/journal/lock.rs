@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use super::error::JournalError;
 use super::file;
 use super::mark::Mark;
-use crate::files;
+use crate::base::files;
 
 /// How often the lock is tried, and how long between: `read` holds it for an instant to see
 /// whether it is free, and a new holder needs an instant to write its name.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::clock::Clock;
+use crate::base::clock::Clock;
 
 use super::copies::{self, CopyFault, CopyFlaw};
 use super::error::JournalError;

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::error::JournalError;
-use crate::cancellation::Cancellation;
+use crate::base::cancellation::Cancellation;
 
 /// The first failure to write the journal. It is every later answer.
 #[derive(Debug, Default)]

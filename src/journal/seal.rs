@@ -9,15 +9,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::{files, text};
+use crate::base::{files, text};
 
 use super::error::JournalError;
-use super::file;
 use super::line::{self, Line};
 use super::payload::{Captured, Sealed};
 use super::record::{Record, RunId};
-use super::replay;
 use super::state::{CapturedRow, Manifest, SealState};
+use super::{file, replay};
 
 /// One row or setting as the service gave it, to be sealed.
 #[derive(Clone, Debug, PartialEq, Eq)]

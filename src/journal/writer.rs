@@ -14,7 +14,7 @@ use std::thread::{self, JoinHandle};
 
 use tokio::sync::oneshot;
 
-use crate::clock::Clock;
+use crate::base::clock::Clock;
 
 use super::error::{IllegalTransition, JournalError};
 use super::file;
@@ -294,7 +294,7 @@ impl Drop for Writer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cancellation::Cancellation;
+    use crate::base::cancellation::Cancellation;
     use crate::journal::handle::Journal;
     use crate::journal::payload::Planned;
     use crate::journal::record::{Entry, RunId};

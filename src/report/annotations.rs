@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::pipeline::{Level, Pipeline};
 use super::printer::Printer;
+use crate::base::text::{escape, redact};
 use crate::engine::{Event, EventKind, Failure, FailureKind, Listener, Mark};
-use crate::text::{escape, redact};
 
 /// A pipeline shows this many errors and this many warnings of a job's step, and drops the rest
 /// without a word.

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex};
 
 use super::words::seconds;
 use super::{Palette, Printer};
+use crate::base::text::{count, escape, redact};
 use crate::engine::{Event, EventKind, Listener, StepLine};
 use crate::journal::StepOutcome;
-use crate::text::{count, escape, redact};
 
 /// After how many seconds of waiting a thing is told of again, though nothing about it has changed:
 /// whoever reads a log, and what ends a job that says nothing, must see that it goes on.

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use uuid::Uuid;
 
-use crate::text::escape_in_lines;
+use crate::base::text::escape_in_lines;
 
 /// What begins a mark. It holds a random word, so that no text from elsewhere can hold it.
 static MARK: LazyLock<String> = LazyLock::new(|| format!("<{}:", Uuid::new_v4().simple()));

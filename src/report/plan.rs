@@ -1,9 +1,9 @@
 //! A plan as text for a person.
 
 use super::{Palette, duration};
+use crate::base::text::{count, escape};
 use crate::engine::{Plan, PlannedChange};
 use crate::journal::ChangeKind;
-use crate::text::{count, escape};
 
 /// A plan as text: what opens it, then each step with its changes.
 pub fn plan_text(plan: &Plan, target: &str, palette: Palette) -> String {

@@ -17,8 +17,8 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::Palette;
 use super::palette::styled;
 use super::pipeline::{Pipeline, harmless};
-use crate::secrets;
-use crate::text::escape;
+use crate::base::secrets;
+use crate::base::text::escape;
 
 /// Writes to stdout and stderr, and keeps bars at the bottom of the terminal.
 pub struct Printer {

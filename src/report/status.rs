@@ -6,10 +6,10 @@ use super::documents::{
     LastProcess, RunState, StatusDocument, StepFailure, StepStatus, StepWord, Version, Worksheet,
 };
 use super::{Palette, duration};
+use crate::base::text::{count, escape};
 use crate::journal::{
     Occupancy, Progress, Reading, State, StepOutcome, StepState, TaskState as Task,
 };
-use crate::text::{count, escape};
 
 /// The state file as a table: run, target, state, a line a step, each open worksheet, what to do now.
 /// Takes the names of all steps in order and the runbook, as a command names it.

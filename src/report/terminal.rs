@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use super::Printer;
 use super::lines::recorded;
 use super::words::seconds;
+use crate::base::text::escape;
 use crate::engine::{Event, EventKind, Listener, StepLine};
-use crate::text::escape;
 
 /// The subject of the line that tells what the step does: no change has this name.
 const STEP: &str = "";

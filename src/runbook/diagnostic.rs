@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::source::{MarkedLine, Position, Source, Span};
-use crate::text;
+use crate::base::text;
 
 /// No more blocks than this are printed; a megabyte of nonsense must not become a hundred.
 const MOST_SHOWN: usize = 100;

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::model::Runbook;
-use crate::text;
+use crate::base::text;
 
 /// One key that two versions of a runbook say differently.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use super::model::Runbook;
 use super::read::document;
 use super::secrecy::hidden_of_broken_text;
 use super::source::{Source, Span};
-use crate::files;
+use crate::base::files;
 
 /// No runbook is longer; a wrong path may lead to a file of any size.
 const LONGEST: usize = 1024 * 1024;

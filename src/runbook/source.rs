@@ -5,7 +5,7 @@ use std::ops::Deref;
 
 use serde::{Serialize, Serializer};
 
-use crate::text;
+use crate::base::text;
 
 /// The longest part of a line that is shown; a JSON runbook may be one line of a megabyte.
 const SHOWN_WIDTH: usize = 120;

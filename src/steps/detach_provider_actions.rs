@@ -12,22 +12,25 @@
 //! what is still in the slots; the edit is made on the text that is read at that moment, with its
 //! version.
 
-use std::collections::BTreeMap;
+use crate::domain::orchestrations::{
+    dangling_of, dialect, graph_reading, graph_values, is_published, old_catalogue, slots_of,
+    state_of,
+};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::graph::{self, Content, Dangling, Dialect, Slot};
-use super::iom_change::{Fill, IomChange};
-use super::names::{Fields, Names, is_labelled, label, text};
-use super::providers::{self, Catalogue};
-use super::tenant_set::RowReader;
-use super::{Refresh, seals};
 use crate::clients::Row;
-use crate::engine::{Capture, Captured, Change, Failure, Known, Phase, Reading, Survey};
+use crate::domain::graph::Slot;
+use crate::domain::iom_change::{Fill, IomChange};
+use crate::domain::names::{Names, label, text};
+use crate::domain::providers::Catalogue;
+use crate::domain::tenant_set::RowReader;
+use crate::domain::{Refresh, graph, providers, seals};
+use crate::engine::{Capture, Captured, Change, Failure, Known, Phase, Survey};
 use crate::runbook::{DetachHow, IomRequest, IomTable};
 
 pub(super) fn phases(refresh: &Arc<Refresh>) -> Vec<Phase> {
@@ -59,101 +62,6 @@ impl Capture for Record {
     async fn list(&self, known: &Known) -> Result<Vec<Captured>, Failure> {
         providers::capture(&self.0, self.0.view(known), &RECORDED).await
     }
-}
-
-/// An orchestration as the seal recorded it.
-#[derive(Clone)]
-pub(super) struct Recorded {
-    pub(super) id: Uuid,
-    pub(super) name: String,
-    pub(super) published: bool,
-    /// The text of its graph.
-    pub(super) graph: String,
-    /// Where it holds an action of an old provider.
-    pub(super) slots: Vec<Slot>,
-    /// Where it holds an id that no action has.
-    pub(super) dangling: Vec<Dangling>,
-}
-
-/// Is it published?
-pub(super) fn is_published(row: &Fields) -> bool {
-    is_labelled(row, "statecode", "Published")
-}
-
-/// How this tenant writes its graphs, learned from those that are sealed.
-fn dialect(refresh: &Refresh, known: &Known, old: &Catalogue) -> Result<Dialect, Failure> {
-    let names = Names::of(refresh);
-    let mut graphs = Vec::new();
-    for (_, row) in seals::rows(known, seals::ORCHESTRATIONS, "orchestration") {
-        graphs.extend(names.text(&row, "orchestration.graph")?);
-    }
-    let graphs = graphs.iter().map(String::as_str);
-    Ok(Dialect::learn(graphs, &old.action_names()))
-}
-
-/// Every orchestration of the seal with its slots.
-pub(super) fn recorded(
-    refresh: &Refresh,
-    known: &Known,
-    old: &Catalogue,
-) -> Result<Vec<Recorded>, Failure> {
-    let names = Names::of(refresh);
-    let actions = old.action_names();
-    let dialect = dialect(refresh, known, old)?;
-    // An action of a provider that is not reinstalled again is there, and nothing holds it in vain.
-    let all = Catalogue::sealed_whole(refresh, known, seals::ORCHESTRATIONS, "")?.action_names();
-    seals::rows(known, seals::ORCHESTRATIONS, "orchestration")
-        .into_iter()
-        .map(|(id, row)| {
-            let name = names.title(IomTable::Orchestration, &row, id);
-            let graph = names.text(&row, "orchestration.graph")?.unwrap_or_default();
-            let slots = slots_of(&name, &graph, &actions)?;
-            Ok(Recorded {
-                id,
-                published: is_published(&row),
-                slots,
-                dangling: dangling_of(&name, &graph, &dialect, &all)?,
-                name,
-                graph,
-            })
-        })
-        .collect()
-}
-
-fn dangling_of(
-    name: &str,
-    graph: &str,
-    dialect: &Dialect,
-    actions: &BTreeMap<Uuid, String>,
-) -> Result<Vec<Dangling>, Failure> {
-    if graph.trim().is_empty() {
-        return Ok(Vec::new());
-    }
-    dialect
-        .dangling(graph, actions)
-        .map_err(|error| unreadable(name, &error))
-}
-
-fn slots_of(
-    name: &str,
-    text: &str,
-    actions: &BTreeMap<Uuid, String>,
-) -> Result<Vec<Slot>, Failure> {
-    if text.trim().is_empty() {
-        return Ok(Vec::new());
-    }
-    graph::slots(text, actions).map_err(|error| unreadable(name, &error))
-}
-
-fn unreadable(name: &str, error: &graph::GraphError) -> Failure {
-    Failure::failed(format!("orchestration '{name}': {error}"))
-        .with_help("open it in the designer, save it, then run again")
-        .lasting()
-}
-
-/// The catalogue that the second seal holds.
-pub(super) fn old_catalogue(refresh: &Refresh, known: &Known) -> Result<Catalogue, Failure> {
-    Catalogue::sealed(refresh, known, seals::ORCHESTRATIONS, "")
 }
 
 struct Stop(Arc<Refresh>);
@@ -191,14 +99,6 @@ impl Survey for Stop {
         }
         Ok(changes)
     }
-}
-
-/// An orchestration's state as stopping and publishing compare it.
-pub(super) fn state_of(row: Option<&Row>) -> Reading {
-    Reading::of(row.map_or(
-        Value::Null,
-        |row| json!({ "state": label(&row.value, "statecode") }),
-    ))
 }
 
 struct Clear(Arc<Refresh>);
@@ -302,63 +202,5 @@ fn by_hand(orchestration: &str, how: DetachHow, slot: &Slot, old: &Catalogue) ->
         DetachHow::RemoveTile => {
             format!("{tile}: delete the tile (provider action '{action}'), join its neighbours")
         }
-    }
-}
-
-/// What a graph holds: a value for each slot, by pointer, and the dangling ids, which stay.
-pub(super) fn graph_values(
-    slots: &[Slot],
-    dangling: &[Dangling],
-    value: impl Fn(&Slot) -> Value,
-) -> Value {
-    let values: Map<String, Value> = slots
-        .iter()
-        .map(|slot| (slot.pointer.clone(), value(slot)))
-        .collect();
-    if dangling.is_empty() {
-        return json!({ "slots": values });
-    }
-    let left: Map<String, Value> = dangling
-        .iter()
-        .map(|dangling| (dangling.pointer.clone(), Value::from(told(dangling))))
-        .collect();
-    json!({ "slots": values, "dangling": left })
-}
-
-/// A dangling id as it is told.
-fn told(dangling: &Dangling) -> String {
-    match &dangling.name {
-        Some(name) => format!("{} '{name}', no provider's action", dangling.id),
-        None => format!("{}, no provider's action", dangling.id),
-    }
-}
-
-/// What the slots of a graph hold now, in words where the action is known, with the graph's text
-/// as the basis of an edit. Dangling ids that are not where they were are not in it.
-pub(super) fn graph_reading(
-    row: Option<&Row>,
-    column: &str,
-    slots: &[Slot],
-    dangling: &[Dangling],
-    described: impl Fn(&Slot, Uuid) -> Option<String>,
-) -> Reading {
-    let Some(graph) = row.and_then(|row| row.string(column)) else {
-        return Reading::of(Value::Null);
-    };
-    let still: Vec<Dangling> = dangling
-        .iter()
-        .filter(|dangling| graph::still_holds(graph, dangling))
-        .cloned()
-        .collect();
-    let value = graph_values(slots, &still, |slot| match graph::content(graph, slot) {
-        Ok(Content::Empty) => Value::Null,
-        Ok(Content::Id(id)) => Value::from(described(slot, id).unwrap_or_else(|| id.to_string())),
-        Ok(Content::Other(other)) => Value::from(other),
-        Err(error) => Value::from(error.to_string()),
-    });
-    Reading {
-        value,
-        etag: None,
-        basis: Value::from(graph),
     }
 }

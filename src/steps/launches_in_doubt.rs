@@ -8,11 +8,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::failure::launch_error;
-use super::iom_change::repeat;
-use crate::cancellation::Cancellation;
+use crate::base::cancellation::Cancellation;
+use crate::base::clock::Clock;
 use crate::clients::{Detail, Error, ErrorKind};
-use crate::clock::Clock;
+use crate::domain::failure::launch_error;
+use crate::domain::iom_change::repeat;
 use crate::engine::{
     Action, Change, Context, Executor, Failure, FailureKind, Found, Known, Launch, Narrator, Phase,
     Progress, Repeat, Started, Step, Survey, Trace, Verdict, WriteError,

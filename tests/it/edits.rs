@@ -204,8 +204,8 @@ fn a_parameter_that_somebody_typed_during_the_run_is_overwritten_only_once_that_
         value.as_str().unwrap_or_default(),
     );
     let _tenant = edited(&stage, tenant, &row, "msdyn_value", "typed by a person");
-    let typed = iomcopy::text::fingerprint("typed by a person");
-    let set = iomcopy::text::fingerprint(value.as_str().unwrap_or_default());
+    let typed = iomcopy::base::text::fingerprint("typed by a person");
+    let set = iomcopy::base::text::fingerprint(value.as_str().unwrap_or_default());
     let key = "provider/new/msdyn_bigcommerce/parameter/msdyn_storehash";
     is_left_until_confirmed(&stage, key, [&typed, &set], |world| {
         assert_eq!(world.objects[&row]["msdyn_value"], "typed by a person");

@@ -6,7 +6,7 @@
 //! - `guided`: every unpublished write as a person's task. `person`: does what a worksheet says.
 //! - `harness`: the program and the rehearsal tenant as processes, and the tenant's world as its
 //!   file tells it.
-//! - `rooms`: the house's arrows.
+//! - `modules`: no module imports one above it, and no step another.
 //! - `thin_line`: the eight steps, end to end: the world afterwards, run again, plan before and after.
 //! - `identities`: each kind of credential, and each way in which it fails.
 //! - `kills`: SIGKILL of the program, of the tenant, between intent and handle; Ctrl-C.
@@ -44,6 +44,8 @@ mod lcs;
 mod lcs_by_hand;
 mod lies;
 mod lifecycle;
+mod modules;
+
 mod old_journals;
 mod outages;
 mod outputs;
@@ -55,7 +57,6 @@ mod production;
 mod record;
 mod refusals;
 mod report;
-mod rooms;
 mod sinks;
 mod state_files;
 mod terminal;

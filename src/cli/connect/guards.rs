@@ -3,11 +3,11 @@
 use url::Url;
 use uuid::Uuid;
 
+use crate::base::text::escape;
 use crate::clients::{Bap, Environment};
+use crate::domain::marked;
 use crate::engine::{Failure, FailureKind};
 use crate::runbook::{Runbook, ServiceKey, Span};
-use crate::steps::marked;
-use crate::text::escape;
 
 /// An environment's description; a wrong id is told at its place in the runbook.
 pub(super) async fn environment(

@@ -21,16 +21,16 @@ pub(super) use self::guards::{require_sandbox, shown};
 use self::signing::Signing;
 pub(super) use self::tenant::{Tenant, tenant};
 use super::session::Session;
+use crate::base::clock::Clock;
+use crate::base::secrets;
 use crate::clients::{
     Bap, Dataverse, DataverseWriter, DualWriteGateway, Endpoint, Environment, FinanceOperations,
     FinanceOperationsWriter, Http, Identity, Lcs, Observer, PowerPlatform, Service, Tokens, Wait,
 };
-use crate::clock::Clock;
+use crate::domain::{Forecast, Names, Refresh};
 use crate::engine::{EventKind, Failure, Narrator};
 use crate::rehearsal::{self, DualWrite, Management, Rehearsal, Variant};
 use crate::runbook::{Cloud, Gateway, Runbook, Secret, ServiceKey};
-use crate::secrets;
-use crate::steps::{Forecast, Names, Refresh};
 
 /// A runbook whose services are reached.
 pub(super) struct Connected {

@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use secrecy::SecretString;
 
 use super::addresses::Addresses;
+use crate::base::secrets;
 use crate::clients::{Endpoint, Identity, MachineEndpoint, SignIn, Tokens};
 use crate::engine::{Failure, FailureKind};
 use crate::rehearsal;
 use crate::runbook::{Credential, Gateway, Located, Runbook, Secret, ServiceKey};
-use crate::secrets;
 
 /// Reads a variable of the environment.
 type Variables<'a> = &'a dyn Fn(&str) -> Option<std::ffi::OsString>;

@@ -13,9 +13,9 @@ use super::origin::{Origin, is_machines_own};
 use super::paging::ListBudget;
 use super::send::causes;
 use super::throttle::Gate;
-use crate::cancellation::Cancellation;
+use crate::base::cancellation::Cancellation;
+use crate::base::clock::Clock;
 use crate::clients::error::{Error, ErrorKind};
-use crate::clock::Clock;
 
 /// The bounds of every request.
 #[derive(Clone, Copy, Debug)]

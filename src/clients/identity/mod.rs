@@ -32,7 +32,7 @@ use std::time::Duration;
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::text;
+use crate::base::text;
 
 pub use sign_in::{Holder, Lasting, SignIn, TokenFacts};
 pub(crate) use token_cache::TokenSource;

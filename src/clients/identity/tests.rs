@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::cancellation::Cancellation;
+use crate::base::cancellation::Cancellation;
+use crate::base::clock::Clock;
 use crate::clients::error::{Error, ErrorKind};
 use crate::clients::http::{Http, Limits, Silent};
 use crate::clients::testing::{Listener, Reply, Setup, authority};
-use crate::clock::Clock;
 
 const SCOPE: &str = "https://service.powerapps.com/.default";
 const TENANT: &str = "contoso.onmicrosoft.com";

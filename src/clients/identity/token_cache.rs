@@ -15,9 +15,9 @@ use super::{
     Fetched, Identity, azure_cli, azure_pipelines, client_secret, github_oidc, managed_identity,
     token_command, workload_identity,
 };
+use crate::base::secrets;
 use crate::clients::error::{Error, ErrorKind};
 use crate::clients::http::{Backoff, Http, Origin, Wait, WaitReason};
-use crate::secrets;
 
 /// How long before its end a token is renewed, so that none ends on its way.
 const RENEWED_BEFORE: Duration = Duration::from_mins(5);

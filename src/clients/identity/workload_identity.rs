@@ -11,8 +11,8 @@ use azure_identity::{
 
 use super::Fetched;
 use super::asking::{Asking, NoToken, first_line};
+use crate::base::files;
 use crate::clients::error::ErrorKind;
-use crate::files;
 
 /// Fetches a token once.
 pub(super) async fn fetch(

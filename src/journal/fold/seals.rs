@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Refused;
+use crate::base::text;
 use crate::journal::payload::{Abandoned, Captured, SealVerified, Sealed};
 use crate::journal::record::Entry;
 use crate::journal::seal::manifest_digest;
 use crate::journal::state::{CapturedRow, Manifest, SealState, State};
-use crate::text;
 
 impl State {
     pub(super) fn captured(&mut self, captured: &Captured) -> Result<(), Refused> {

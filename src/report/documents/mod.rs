@@ -12,9 +12,9 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
+use crate::base::text::{escape_json, redact};
 use crate::engine::{Failure, FailureKind, Mark, Plan, PlannedStep};
 use crate::journal::PinnedTarget;
-use crate::text::{escape_json, redact};
 
 mod schema;
 

@@ -9,6 +9,7 @@ use super::account::{
     ChangeReport, ChangeResult, Confirmation, Ending, Figures, PhaseReport, Process, RunFacts,
     RunReport, StepReport, TaskReport, TaskState,
 };
+use crate::base::text::{count, redact};
 use crate::journal::{
     ChangeKind, ChangeState, Closed, Intent, LaunchOutcome, LaunchState, Reading, Record, Stamped,
     State,
@@ -17,7 +18,6 @@ use crate::report::documents::{RunState, StepFailure, Version};
 use crate::report::status::{
     condition, next_command, simulated, step_failures, step_not_begun, step_status,
 };
-use crate::text::{count, redact};
 
 /// The account of a run. Takes what was read of its state file and where that is, the names of all
 /// steps in order, and the runbook as a command names it.

@@ -10,9 +10,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::account::{Figures, RunReport, StepReport, TaskReport};
 use super::{lines, step_told, unspoken};
+use crate::base::text::escape;
 use crate::report::documents::StepWord;
 use crate::report::duration;
-use crate::text::escape;
 
 const STYLE: &str = "
 :root { color-scheme: light dark; --line: #c8ccd0; --faint: #59636e; --good: #1a7f37; --bad: #cf222e; --notable: #9a6700; }

@@ -7,8 +7,8 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::account::{ChangeReport, ChangeResult, RunReport, StepReport, TaskReport, TaskState};
 use super::{lines, step_told, unspoken};
+use crate::base::text::escape;
 use crate::report::documents::StepWord;
-use crate::text::escape;
 
 /// The report as XML.
 pub(super) fn render(report: &RunReport) -> String {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::account::{ChangeReport, Figures, RunReport, StepReport, TaskReport};
 use super::{lines, step_told};
+use crate::base::text::escape;
 use crate::report::duration;
-use crate::text::escape;
 
 /// How much is told.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -22,7 +22,7 @@ pub use account::RunReport;
 pub use gather::{gather, not_begun};
 
 use super::documents::{StepWord, document};
-use crate::text::escape;
+use crate::base::text::escape;
 
 /// The form of a report.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -15,7 +15,7 @@ use super::model::words::quoted_list;
 use super::secrecy::Hidden;
 use super::source::Span;
 use super::tree::{Content, Entry, Node};
-use crate::text;
+use crate::base::text;
 use checks::Written;
 
 mod checks;

@@ -1,10 +1,8 @@
 //! `steps`: a list of single-key maps in which all eight steps stand, in order, once.
 
-use super::connections;
 use super::fields::{Fields, unknown_key};
-use super::options;
 use super::scalar::{duration, text, whole_number};
-use super::{Binder, Field, nearest};
+use super::{Binder, Field, connections, nearest, options};
 use crate::runbook::model::steps::{Common, Step, StepName, Steps};
 use crate::runbook::model::words::{Word as _, find};
 use crate::runbook::source::{Located, Span};

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::diagnostic::{Diagnostic, Severity};
 use super::source::{Located, Source, Span};
-use crate::text;
+use crate::base::text;
 
 pub(super) mod endpoints;
 pub(super) mod environments;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 
-use crate::{files, secrets};
+use crate::base::{files, secrets};
 
 /// No secret is longer; a wrong path may lead to a file of any size.
 const LONGEST: u64 = 64 * 1024;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::text;
+use crate::base::text;
 
 /// A choice among a fixed list of words.
 pub trait Word: Copy + 'static {

@@ -4,10 +4,10 @@
 use serde_json::Value;
 
 use super::Recorded;
+use crate::base::text::{fingerprint_of, redact};
 use crate::runbook::bind::scalar::parse_guid;
 use crate::runbook::model::request::{IomRequest, Method, Placeholder};
 use crate::runbook::model::template::json_pieces;
-use crate::text::{fingerprint_of, redact};
 
 /// A recorded write, ready to be looked at.
 #[derive(Clone, Debug)]

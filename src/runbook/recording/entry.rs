@@ -3,10 +3,10 @@
 //! is refused until a person has written who confirmed it.
 
 use super::Draft;
+use crate::base::text::{count, escape};
 use crate::runbook::model::request::{IomRequest, Method};
 use crate::runbook::model::words::listed;
 use crate::runbook::parse;
-use crate::text::{count, escape};
 
 /// The entries of a recording. Takes the file's name for the heading, the drafts, and the request
 /// that the click was for, where it is known.

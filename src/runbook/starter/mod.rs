@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::model::endpoints::CredentialKind;
 use super::model::environments::Cloud;
 use super::model::words::Word as _;
-use crate::text::escape;
+use crate::base::text::escape;
 
 /// What a starter is made of.
 #[derive(Clone, Debug)]

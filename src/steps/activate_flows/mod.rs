@@ -14,25 +14,16 @@
 //! switched off, whatever `turn-on` says: it would act on production. A resume surveys again.
 
 mod replace;
-mod rules;
 mod turn_on;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use uuid::Uuid;
-
-use super::names::Fields;
-use super::probes::questions;
-use super::view::View;
-use super::{Refresh, flows};
-use crate::engine::{Failure, Phase};
+use super::Questions;
+use crate::domain::Refresh;
+use crate::engine::Phase;
 use crate::runbook::StepName;
 
-pub(super) use rules::{NAMES_PRODUCTION, Rules, Wanted};
-pub(super) use turn_on::key;
-
-pub(super) fn phases(refresh: &Arc<Refresh>) -> Vec<Phase> {
+pub(super) fn phases(refresh: &Arc<Refresh>, questions: Questions) -> Vec<Phase> {
     let head = questions(refresh, StepName::ActivateFlows);
     let turn_on = Phase::changes("turn-on", turn_on::TurnOn(Arc::clone(refresh)));
     if refresh
@@ -51,19 +42,4 @@ pub(super) fn phases(refresh: &Arc<Refresh>) -> Vec<Phase> {
         Phase::changes("replace", replace::Replace(Arc::clone(refresh))),
         turn_on,
     ]
-}
-
-/// The condition that selects the definitions of cloud flows.
-const CLOUD_FLOWS: &str = "category eq 5 and type eq 1";
-
-/// Every cloud flow, by id.
-pub(super) async fn cloud_flows(view: View<'_>) -> Result<BTreeMap<Uuid, Fields>, Failure> {
-    let rows = view
-        .rows_where("workflow", Some(CLOUD_FLOWS.to_owned()))
-        .await?;
-    Ok(rows
-        .into_iter()
-        .filter(|row| flows::is_cloud_flow(&row.value))
-        .filter_map(|row| Some((row.id("workflowid")?, row.value)))
-        .collect())
 }

@@ -12,17 +12,17 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{CLOUD_FLOWS, Rules, cloud_flows};
 use crate::clients::Row;
+use crate::domain::connections::acting_as;
+use crate::domain::flows::rules::Rules;
+use crate::domain::flows::{CLOUD_FLOWS, cloud_flows, is_named, is_on, replaced, shown};
+use crate::domain::names::{Fields, text};
+use crate::domain::tenant_set::{Request, RowReader, TenantSet};
+use crate::domain::{Refresh, marked, seals};
 use crate::engine::{
     Action, Capture, Captured, Change, Failure, FailureKind, Known, Reading, Survey,
 };
 use crate::runbook::{Replacement, Span};
-use crate::steps::connections::acting_as;
-use crate::steps::flows::{is_named, is_on, replaced, shown};
-use crate::steps::names::{Fields, text};
-use crate::steps::tenant_set::{Request, RowReader, TenantSet};
-use crate::steps::{Refresh, marked, seals};
 
 /// The seal of definitions: made before text in any of them is replaced.
 const FLOWS: &str = "flows";

@@ -1,5 +1,6 @@
 //! Phase `turn-on`.
 
+use crate::domain::flows::key;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,22 +10,19 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::replace::{apply, difference, reading};
-use super::{NAMES_PRODUCTION, Rules, Wanted, cloud_flows};
 use crate::clients::Row;
+use crate::domain::connections::custom_connectors::CustomConnectors;
+use crate::domain::connections::{OwnerRow, acting_as, owner, owner_of};
+use crate::domain::flows::rules::{NAMES_PRODUCTION, Rules, Wanted};
+use crate::domain::flows::{
+    Definition, cloud_flows, moved_connectors, switch, switch_value, switched,
+};
+use crate::domain::names::{Fields, text};
+use crate::domain::source_references::Marks;
+use crate::domain::tenant_set::{Request, RowReader, TenantSet};
+use crate::domain::view::View;
+use crate::domain::{Refresh, flows};
 use crate::engine::{Action, Change, Failure, Known, Reading, Survey};
-use crate::steps::Refresh;
-use crate::steps::connections::{OwnerRow, acting_as, owner, owner_of};
-use crate::steps::custom_connectors::CustomConnectors;
-use crate::steps::flows::{self, Definition, moved_connectors, switch, switch_value, switched};
-use crate::steps::marks::Marks;
-use crate::steps::names::{Fields, text};
-use crate::steps::tenant_set::{Request, RowReader, TenantSet};
-use crate::steps::view::View;
-
-/// The key of the change that switches a flow on.
-pub(in crate::steps) fn key(flow: Uuid) -> String {
-    format!("flow/{flow}")
-}
 
 fn owner_key(flow: Uuid) -> String {
     format!("flow-owner/{flow}")

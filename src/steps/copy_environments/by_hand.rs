@@ -12,13 +12,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::copy_key;
 use super::database_refresh::{STABLE, end};
 use super::finance::{KEPT, Ledger};
-use super::quota::described;
 use crate::clients::{HistoryEntry, Lcs, RefreshState};
+use crate::domain::environments::copy_key;
+use crate::domain::environments::database_history::described;
+use crate::domain::{Refresh, seals};
 use crate::engine::{Action, Ask, Barrier, Change, Failure, FailureKind, Known, Survey};
-use crate::steps::{Refresh, seals};
 
 /// The prefix of the captures of the target's history.
 const HISTORY: &str = "target/lcs-history/";
@@ -65,7 +65,10 @@ impl Survey for RefreshByHand {
             },
         ];
         Ok(vec![Change {
-            key: format!("{}/by-hand", super::refresh_key(refresh)),
+            key: format!(
+                "{}/by-hand",
+                crate::domain::environments::refresh_key(refresh)
+            ),
             name: format!("refresh the Finance and Operations database of '{target}' in LCS"),
             before: json!({ "refreshed": false }),
             after: json!({ "refreshed": true }),

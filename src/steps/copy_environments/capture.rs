@@ -7,13 +7,13 @@ use async_trait::async_trait;
 use futures_util::{StreamExt as _, stream};
 use serde_json::json;
 
-use super::{by_hand, finance, is_linked};
+use super::{by_hand, finance};
 use crate::clients::{Dataverse, Environment};
+use crate::domain::environments::{UNFINISHED_RUN, is_linked};
+use crate::domain::names::Names;
+use crate::domain::{Refresh, dual_write, seals};
 use crate::engine::{Capture, Captured, Failure, Known};
 use crate::runbook::{IomTable, Word as _};
-use crate::steps::names::Names;
-use crate::steps::probes::UNFINISHED_RUN;
-use crate::steps::{Refresh, reconfigure_dual_write, seals};
 
 /// What is captured from the target.
 const FROM_TARGET: [IomTable; 9] = [
@@ -45,7 +45,7 @@ const PLATFORM_TABLES: [&str; 5] = [
     "connectionreference",
     "environmentvariabledefinition",
     "environmentvariablevalue",
-    reconfigure_dual_write::RUNTIME_CONFIGURATION,
+    dual_write::capture::RUNTIME_CONFIGURATION,
 ];
 
 /// What keys of the target's and of the source's captures begin with.
@@ -116,7 +116,7 @@ impl Capture for BeforeCopy {
         if restores && !known.is_planning() && !refresh.accepts_traces {
             refuse_copied(&captures)?;
         }
-        captures.extend(reconfigure_dual_write::capture(refresh).await?);
+        captures.extend(dual_write::capture::list(refresh).await?);
         if is_linked(refresh) {
             if let Some(finance) = &refresh.target_finance {
                 let taken: BTreeSet<String> = captures.iter().map(|one| one.key.clone()).collect();

@@ -6,17 +6,18 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::{by_hand, copy_key, database_refresh, finance, is_guided, is_linked, refresh_key};
+use super::{by_hand, database_refresh, finance};
 use crate::clients::{
     CopyRequest, CopyType, Environment, Operation, OperationHandle, OperationState,
 };
+use crate::domain::Refresh;
+use crate::domain::environments::{copy_key, is_guided, is_linked, refresh_key};
+use crate::domain::failure::launch_error;
 use crate::engine::{
     Action, Barrier, Change, Failure, Found, Known, Launch, Progress, Repeat, Started, Survey,
     Trace, Verdict, WriteError,
 };
 use crate::runbook::{CopyApi, SecurityGroup};
-use crate::steps::Refresh;
-use crate::steps::failure::launch_error;
 
 /// How long a copy may take where the runbook does not say (Microsoft Learn, *Copy an
 /// environment*: up to 24 hours with much data).

@@ -5,6 +5,7 @@
 //! Lifecycle Services themselves refuse a second one while the first runs, so that a history which
 //! still shows none after a while makes a new trigger safe.
 
+use crate::domain::environments::refresh_key;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,13 +13,13 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::quota::{Spent, described, running};
 use crate::clients::{Error, ErrorKind, HistoryEntry, Lcs, Quota, RefreshState};
+use crate::domain::Refresh;
+use crate::domain::environments::database_history::{Spent, described, running};
+use crate::domain::failure::launch_error;
 use crate::engine::{
     Action, Change, Failure, Found, Launch, Progress, Repeat, Started, Verdict, WriteError,
 };
-use crate::steps::Refresh;
-use crate::steps::failure::launch_error;
 
 /// How long a refresh may take where the runbook does not say: up to 24 hours (Microsoft Learn,
 /// *Database movement operations*) and some grace.
@@ -33,11 +34,6 @@ const LISTED: Duration = Duration::from_mins(20);
 
 /// How far back the history is read for what was there before.
 const BACK: Duration = Duration::from_hours(72);
-
-/// The key of the refresh's launch.
-pub(in crate::steps) fn refresh_key(refresh: &Refresh) -> String {
-    format!("database-refresh/{}", refresh.target_id())
-}
 
 /// The change that refreshes the database; none where the runbook has no `lcs` section.
 pub(super) fn change(refresh: &Arc<Refresh>) -> Option<Change> {

@@ -13,15 +13,15 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::is_replaced;
 use crate::clients::{
     Condition, EntityKey, FinanceOperations, FinanceOperationsWriter, Query, Reachability, Row,
 };
+use crate::domain::environments::is_replaced;
+use crate::domain::{Refresh, seals};
 use crate::engine::{
     Action, Ask, Barrier, Captured, Change, Failure, Known, Reading, Set, Survey, WriteError,
     Written,
 };
-use crate::steps::{Refresh, seals};
 
 /// The entity sets (as d365bap.tools reads and writes them).
 const USERS: &str = "SystemUsers";

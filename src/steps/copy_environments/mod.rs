@@ -35,65 +35,23 @@ mod capture;
 mod copy;
 mod database_refresh;
 mod finance;
-mod quota;
+mod stop_maps;
 
+use crate::domain::environments::{REFRESH_BY_HAND, has_begun, is_guided, is_linked};
 use std::sync::Arc;
 
-use super::Refresh;
-use super::probes::questions;
-use super::reconfigure_dual_write::StopMaps;
-use crate::engine::{Known, Phase};
-use crate::runbook::{FinopsMode, StepName, Word as _};
+use self::stop_maps::StopMaps;
+use super::Questions;
+use crate::domain::Refresh;
+use crate::engine::Phase;
+use crate::runbook::StepName;
 
 use self::by_hand::RefreshByHand;
 use self::capture::BeforeCopy;
 use self::copy::CopySurvey;
 use self::finance::PutBack;
 
-pub(in crate::steps) use self::database_refresh::refresh_key;
-pub(in crate::steps) use self::quota::{Spent, described, running};
-
-/// The key of the copy's launch.
-pub(super) fn copy_key(refresh: &Refresh) -> String {
-    format!("copy/{}", refresh.target_id())
-}
-
-/// The phase in which a person begins the refresh, and its manual task.
-const REFRESH_BY_HAND: &str = "refresh-by-hand";
-
-/// May what replaces the target be under way? From the intent of a launch on; of a refresh that a
-/// person begins, from the moment when the worksheet was handed out.
-pub(crate) fn has_begun(refresh: &Refresh, known: &Known) -> bool {
-    let task = format!("{}/{REFRESH_BY_HAND}", StepName::CopyEnvironments.word());
-    let launches = [copy_key(refresh), refresh_key(refresh)];
-    launches.iter().any(|key| known.launch(key).is_some()) || known.is_handed_out(&task)
-}
-
-/// Do Lifecycle Services manage the target's Finance and Operations? `Linked` says so (as
-/// d365bap.tools tells the kinds apart).
-pub(super) fn is_linked(refresh: &Refresh) -> bool {
-    let app = refresh.target_environment.finance_operations.as_ref();
-    app.and_then(|app| app.kind.as_deref())
-        .is_some_and(|kind| kind.eq_ignore_ascii_case("Linked"))
-}
-
-/// Does a person refresh the database?
-pub(super) fn is_guided(refresh: &Refresh) -> bool {
-    let options = &refresh.runbook.steps.copy_environments.options;
-    options.finops.value == FinopsMode::Guided
-}
-
-/// Is the target's Finance and Operations the source's already?
-fn is_replaced(refresh: &Refresh, known: &Known) -> bool {
-    if is_guided(refresh) {
-        // The copy begins after the refresh, and its phase ends with it.
-        known.launch_proved(&copy_key(refresh))
-    } else {
-        known.launch_proved(&refresh_key(refresh))
-    }
-}
-
-pub(super) fn phases(refresh: &Arc<Refresh>) -> Vec<Phase> {
+pub(super) fn phases(refresh: &Arc<Refresh>, questions: Questions) -> Vec<Phase> {
     let of = || Arc::clone(refresh);
     let mut phases = vec![
         questions(refresh, StepName::CopyEnvironments),

@@ -11,11 +11,11 @@ use async_trait::async_trait;
 use serde_json::json;
 
 use crate::clients::{Error, ErrorKind};
+use crate::domain::view::View;
+use crate::domain::{Refresh, service_fields};
 use crate::engine::{
     Action, Change, Failure, FailureKind, Known, Reading, Set, Survey, WriteError, Written,
 };
-use crate::steps::view::View;
-use crate::steps::{Refresh, service_fields};
 
 /// How long a copied organization may take to provision a caller whom the copy brought.
 const PROVISIONING: Duration = Duration::from_mins(5);

@@ -14,17 +14,17 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::read;
+use crate::base::text::count;
 use crate::clients::Row;
+use crate::domain::dual_write::capture::RUNTIME_CONFIGURATION;
+use crate::domain::flows::rules::Rules;
+use crate::domain::flows::{Definition, cloud_flows, switch, switch_value, switched};
+use crate::domain::names::{Fields, text};
+use crate::domain::tenant_set::{Request, RowReader, TenantSet};
+use crate::domain::view::View;
+use crate::domain::{Refresh, flows, sealed_row, seals};
 use crate::engine::{Action, Change, Failure, Known, Reading, Survey};
 use crate::runbook::Method;
-use crate::steps::activate_flows::{Rules, cloud_flows};
-use crate::steps::flows::{self, Definition, switch, switch_value, switched};
-use crate::steps::names::{Fields, text};
-use crate::steps::reconfigure_dual_write::RUNTIME_CONFIGURATION;
-use crate::steps::tenant_set::{Request, RowReader, TenantSet};
-use crate::steps::view::View;
-use crate::steps::{Refresh, sealed_row, seals};
-use crate::text::count;
 
 /// Finds what must not run.
 pub(super) struct Close(pub(super) Arc<Refresh>);

@@ -18,8 +18,8 @@ mod variables;
 
 use std::sync::Arc;
 
-use super::Refresh;
 use crate::clients::Environment;
+use crate::domain::Refresh;
 use crate::engine::{Failure, Phase};
 
 pub(super) fn phases(refresh: &Arc<Refresh>) -> Vec<Phase> {

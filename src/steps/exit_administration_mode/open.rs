@@ -12,12 +12,12 @@ use serde_json::{Value, json};
 use super::admit::{Admission, admission};
 use super::read;
 use crate::clients::{Environment, OperationHandle, OperationState};
+use crate::domain::failure::launch_error;
+use crate::domain::view::View;
+use crate::domain::{Refresh, after_copy, service_fields};
 use crate::engine::{
     Action, Barrier, Change, Failure, Known, Progress, Reading, Set, Survey, WriteError, Written,
 };
-use crate::steps::failure::launch_error;
-use crate::steps::view::View;
-use crate::steps::{Refresh, after_copy, service_fields};
 
 /// Finds whether the environment is still closed.
 pub(super) struct Open(pub(super) Arc<Refresh>);

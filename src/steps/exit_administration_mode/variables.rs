@@ -13,14 +13,14 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::base::text::{escape, fingerprint};
 use crate::clients::Row;
+use crate::domain::names::{Fields, lookup, text};
+use crate::domain::tenant_set::{Request, RowReader, TenantSet};
+use crate::domain::view::View;
+use crate::domain::{Refresh, seals};
 use crate::engine::{Action, Change, Failure, Known, Reading, Survey};
 use crate::runbook::Method;
-use crate::steps::names::{Fields, lookup, text};
-use crate::steps::tenant_set::{Request, RowReader, TenantSet};
-use crate::steps::view::View;
-use crate::steps::{Refresh, seals};
-use crate::text::{escape, fingerprint};
 
 const DEFINITION: &str = "environmentvariabledefinition";
 const VALUE: &str = "environmentvariablevalue";

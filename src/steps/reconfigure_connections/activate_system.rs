@@ -8,16 +8,16 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::base::text::count;
+use crate::domain::connections::acting_as;
+use crate::domain::flows::cloud_flows;
+use crate::domain::iom_change::{Fill, IomChange};
+use crate::domain::names::{Fields, Names, is_labelled, text};
+use crate::domain::tenant_set::Reader;
+use crate::domain::view::View;
+use crate::domain::{Refresh, flows};
 use crate::engine::{Change, Failure, Known, Reading, Survey};
 use crate::runbook::{IomRequest, IomTable};
-use crate::steps::activate_flows::cloud_flows;
-use crate::steps::connections::acting_as;
-use crate::steps::iom_change::{Fill, IomChange};
-use crate::steps::names::{Fields, Names, is_labelled, text};
-use crate::steps::tenant_set::Reader;
-use crate::steps::view::View;
-use crate::steps::{Refresh, flows};
-use crate::text::count;
 
 /// Finds whether the system must be activated.
 pub(super) struct ActivateSystem(pub(super) Arc<Refresh>);
@@ -108,7 +108,7 @@ fn still_open(incomplete: usize, off: &[String]) -> String {
 }
 
 /// The platform flows: managed cloud flows that belong to one of IOM's solutions.
-pub(in crate::steps) async fn platform_flows(view: View<'_>) -> Result<Vec<Fields>, Failure> {
+pub(crate) async fn platform_flows(view: View<'_>) -> Result<Vec<Fields>, Failure> {
     let solutions = view.rows("solution").await?;
     let iom: Vec<Uuid> = solutions
         .iter()
@@ -135,7 +135,7 @@ pub(in crate::steps) async fn platform_flows(view: View<'_>) -> Result<Vec<Field
 
 /// Is it one of IOM's solutions? Unique names are not published; the display name says it, and the
 /// publisher's prefix with the product's.
-pub(in crate::steps) fn is_iom_solution(row: &Fields) -> bool {
+pub(crate) fn is_iom_solution(row: &Fields) -> bool {
     let unique = text(row, "uniquename")
         .unwrap_or_default()
         .to_ascii_lowercase();

@@ -20,25 +20,23 @@
 //! done without it as evidence; where nobody does, it is noted.
 
 mod activate_system;
-mod choices;
 mod platform_references;
 mod references;
 
-pub(super) use self::activate_system::{is_iom_solution, platform_flows};
-pub(super) use self::choices::Choices;
+pub(crate) use self::activate_system::{is_iom_solution, platform_flows};
 
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::Refresh;
-use super::connections::owner_of;
-use super::names::{Fields, text};
-use super::probes::questions;
+use super::Questions;
+use crate::domain::Refresh;
+use crate::domain::connections::owner_of;
+use crate::domain::names::{Fields, text};
 use crate::engine::Phase;
 use crate::runbook::StepName;
 
-pub(super) fn phases(refresh: &Arc<Refresh>) -> Vec<Phase> {
+pub(super) fn phases(refresh: &Arc<Refresh>, questions: Questions) -> Vec<Phase> {
     vec![
         questions(refresh, StepName::ReconfigureConnections),
         Phase::changes(

@@ -6,18 +6,18 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::choices::{Choices, unused_choices};
 use super::wiring;
 use crate::clients::Row;
-use crate::engine::{Change, Failure, Known, Reading, Survey};
-use crate::runbook::{IomRequest, IomTable, RequestBinding};
-use crate::steps::Refresh;
-use crate::steps::connections::{
+use crate::domain::Refresh;
+use crate::domain::connections::choices::{Choices, unused_choices};
+use crate::domain::connections::{
     OwnerRow, acting_as, choice, connection_url, connector_of_url, leads_into, owner, owner_of,
 };
-use crate::steps::iom_change::{Fill, IomChange};
-use crate::steps::names::{Fields, Names, text};
-use crate::steps::tenant_set::RowReader;
+use crate::domain::iom_change::{Fill, IomChange};
+use crate::domain::names::{Fields, Names, text};
+use crate::domain::tenant_set::RowReader;
+use crate::engine::{Change, Failure, Known, Reading, Survey};
+use crate::runbook::{IomRequest, IomTable, RequestBinding};
 
 /// What saves a row.
 const REQUEST: IomRequest = IomRequest::SavePlatformConnectionReference;

@@ -1,25 +1,24 @@
 //! Phase `connection-references`: Dataverse's own references, which flows use.
 
+use crate::domain::connections::core_references::{CoreReference, core_references};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
-use uuid::Uuid;
 
-use super::choices::Choices;
 use super::wiring;
 use crate::clients::{Query, Row};
+use crate::domain::Refresh;
+use crate::domain::connections::choices::Choices;
+use crate::domain::connections::custom_connectors::CustomConnectors;
+use crate::domain::connections::{acting_as, choice_among, connector_name, owner, owner_of};
+use crate::domain::flows::rules::{Rules, Wanted};
+use crate::domain::flows::{Definition, cloud_flows};
+use crate::domain::names::{Fields, text};
+use crate::domain::tenant_set::{Request, RowReader, TenantSet};
 use crate::engine::{Action, Barrier, Change, Failure, Known, Reading, Survey};
-use crate::steps::Refresh;
-use crate::steps::activate_flows::{Rules, Wanted, cloud_flows};
-use crate::steps::connections::{acting_as, choice_among, connector_name, owner, owner_of};
-use crate::steps::custom_connectors::CustomConnectors;
-use crate::steps::flows::Definition;
-use crate::steps::names::{Fields, text};
-use crate::steps::tenant_set::{Request, RowReader, TenantSet};
-use crate::steps::view::View;
 
 /// What a connector's id begins with (Dataverse, `connectionreference.connectorid`).
 const APIS: &str = "/providers/Microsoft.PowerApps/apis/";
@@ -174,30 +173,4 @@ fn uncovered(reference: &CoreReference, used_by: &[String]) -> String {
          <connection id>` under `connections` of reconfigure-connections",
         used_by.join(", ")
     )
-}
-
-/// An active connection reference of Dataverse.
-pub(super) struct CoreReference {
-    pub(super) id: Uuid,
-    pub(super) logical_name: String,
-    pub(super) connector: String,
-    pub(super) row: Fields,
-}
-
-/// Every active connection reference.
-pub(super) async fn core_references(view: View<'_>) -> Result<Vec<CoreReference>, Failure> {
-    let rows = view
-        .rows_where("connectionreference", Some("statecode eq 0".to_owned()))
-        .await?;
-    Ok(rows
-        .into_iter()
-        .filter_map(|row| {
-            Some(CoreReference {
-                id: row.id("connectionreferenceid")?,
-                logical_name: row.string("connectionreferencelogicalname")?.to_owned(),
-                connector: connector_name(row.string("connectorid").unwrap_or_default()),
-                row: row.value,
-            })
-        })
-        .collect())
 }

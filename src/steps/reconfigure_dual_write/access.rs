@@ -19,20 +19,20 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::capture::APPLICATIONS;
-use super::is_left_out;
-use super::people::{RootTeam, holders};
-use super::record::Recorded;
-use super::tables::{field_text, field_yes};
 use crate::clients::{Condition, EntityKey, FinanceOperationsWriter, Query};
+use crate::domain::dual_write::capture::APPLICATIONS;
+use crate::domain::dual_write::is_left_out;
+use crate::domain::dual_write::people::{RootTeam, holders};
+use crate::domain::dual_write::record::Recorded;
+use crate::domain::dual_write::tables::{field_text, field_yes};
+use crate::domain::names::{Fields, lookup, text};
+use crate::domain::tenant_set::{Reader, Request, RowReader, TenantSet};
+use crate::domain::view::View;
+use crate::domain::{Refresh, seals};
 use crate::engine::{
     Action, Ask, Change, Failure, Known, Reading, Set, Survey, WriteError, Written,
 };
 use crate::runbook::Method;
-use crate::steps::names::{Fields, lookup, text};
-use crate::steps::tenant_set::{Reader, Request, RowReader, TenantSet};
-use crate::steps::view::View;
-use crate::steps::{Refresh, seals};
 
 /// The roles that everybody has who takes part.
 pub(super) const ROLES: [&str; 2] = ["Dual-write runtime user", "Dual-write app user"];
@@ -517,7 +517,7 @@ fn unregistered(application: &str, name: &str) -> Change {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::steps::reconfigure_dual_write::record::tests::sealed;
+    use crate::domain::dual_write::record::tests::sealed;
 
     #[test]
     fn pitfall_16_an_owning_team_is_found_again_by_its_name() {

@@ -11,19 +11,19 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::json;
 
-use super::capture::ENTITY_MAPS;
-use super::gateway::acknowledged;
-use super::record::{Filters, Recorded, RecordedMap};
-use super::tables::SavedVersion;
-use super::{by_gateway, is_left_out};
+use crate::domain::Refresh;
+use crate::domain::dual_write::capture::ENTITY_MAPS;
+use crate::domain::dual_write::gateway::acknowledged;
+use crate::domain::dual_write::record::{Filters, Recorded, RecordedMap};
+use crate::domain::dual_write::tables::SavedVersion;
+use crate::domain::dual_write::{by_gateway, is_left_out};
+use crate::domain::view::View;
 use crate::engine::{Action, Ask, Change, Failure, Known, Survey};
-use crate::steps::Refresh;
-use crate::steps::view::View;
 
 /// The filter of sales order headers.
-pub(in crate::steps) const ORDERS: &str = "msdyn_ordertype eq 192350000 and _msdyn_company_value ne null and msdyn_isreadytosync eq true and statuscode ne 100003";
+pub(crate) const ORDERS: &str = "msdyn_ordertype eq 192350000 and _msdyn_company_value ne null and msdyn_isreadytosync eq true and statuscode ne 100003";
 /// The filter of sales order lines.
-pub(in crate::steps) const LINES: &str = "_msdyn_company_value ne null and _msdyn_shippingsite_value ne null and _msdyn_shippingwarehouse_value ne null and msdyn_isreadytosync eq true and msdyn_statuscode ne 192350001";
+pub(crate) const LINES: &str = "_msdyn_company_value ne null and _msdyn_shippingsite_value ne null and _msdyn_shippingwarehouse_value ne null and msdyn_isreadytosync eq true and msdyn_statuscode ne 192350001";
 
 /// The filter that Intelligent Order Management wants of a map, by its Dataverse table.
 pub(super) fn of_order_management(table: Option<&str>) -> Option<&'static str> {
@@ -86,7 +86,7 @@ async fn by_projects(
     refresh: &Refresh,
     known: &Known,
 ) -> Result<Option<BTreeMap<String, Filters>>, Failure> {
-    let Some(now) = super::now(refresh, known).await? else {
+    let Some(now) = crate::domain::dual_write::now(refresh, known).await? else {
         return Ok(None);
     };
     let gateway = acknowledged(refresh)?;
@@ -164,7 +164,7 @@ fn ask(map: &RecordedMap, now: &Filters, wanted: &Filters) -> Change {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::steps::reconfigure_dual_write::record::tests::sealed;
+    use crate::domain::dual_write::record::tests::sealed;
 
     fn map(name: &str, filters: Option<Filters>) -> RecordedMap {
         let external = name.split(" - ").next().unwrap_or_default();

@@ -12,35 +12,35 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::access::{DATAVERSE_USERS, FINANCE_APPLICATIONS};
-use super::capture::{APPLICATIONS, COMPANIES};
-use super::evidence::{Answer, Evidence};
-use super::findings::remedy;
-use super::is_left_out;
-use super::people::{RootTeam, holders};
-use super::record::Recorded;
-use super::tables::{field_text, field_yes};
 use crate::clients::Query;
+use crate::domain::Refresh;
+use crate::domain::dual_write::capture::{APPLICATIONS, COMPANIES};
+use crate::domain::dual_write::evidence::{Answer, Evidence};
+use crate::domain::dual_write::findings::remedy;
+use crate::domain::dual_write::is_left_out;
+use crate::domain::dual_write::people::{RootTeam, holders};
+use crate::domain::dual_write::record::Recorded;
+use crate::domain::dual_write::tables::{field_text, field_yes};
+use crate::domain::names::{Fields, lookup, text};
+use crate::domain::view::View;
 use crate::engine::{Action, Ask, Change, Failure, FailureKind, Known, Survey};
-use crate::steps::Refresh;
-use crate::steps::names::{Fields, lookup, text};
-use crate::steps::view::View;
 
 /// One question of the health check, answered.
 #[derive(Clone, Debug)]
-pub(in crate::steps) struct Check {
+pub(crate) struct Check {
     /// What is so where all is well.
-    pub(in crate::steps) name: String,
+    pub(crate) name: String,
     /// Microsoft's code for its opposite, where there is one.
     pub(super) code: Option<&'static str>,
     /// What was read.
     pub(super) answer: Answer,
     /// What to do.
-    pub(in crate::steps) remedy: String,
+    pub(crate) remedy: String,
 }
 
 impl Check {
     /// The question with its code.
-    pub(in crate::steps) fn title(&self) -> String {
+    pub(crate) fn title(&self) -> String {
         match self.code {
             Some(code) => format!("{} ({code})", self.name),
             None => self.name.clone(),
@@ -48,7 +48,7 @@ impl Check {
     }
 
     /// Pass, fail, or neither; and what was read.
-    pub(in crate::steps) fn verdict(&self) -> (Option<bool>, &str) {
+    pub(crate) fn verdict(&self) -> (Option<bool>, &str) {
         let verdict = match self.answer {
             Answer::Yes(_) => Some(true),
             Answer::No(_) => Some(false),
@@ -86,10 +86,7 @@ fn none_of(found: &[String], good: &str) -> Answer {
 }
 
 /// Asks every question of the target.
-pub(in crate::steps) async fn check(
-    refresh: &Refresh,
-    known: &Known,
-) -> Result<Vec<Check>, Failure> {
+pub(crate) async fn check(refresh: &Refresh, known: &Known) -> Result<Vec<Check>, Failure> {
     let view = View::Target(&refresh.target);
     let recorded = Recorded::of(known);
     let companies = view.by_id("cdm_company").await?;
@@ -362,7 +359,8 @@ impl Survey for HealthCheck {
         if !Recorded::of(known).in_use()
             || is_left_out(refresh)
             || forecast
-            || (known.is_planning() && !known.launch_proved(&super::reset_key(refresh)))
+            || (known.is_planning()
+                && !known.launch_proved(&crate::domain::dual_write::reset_key(refresh)))
         {
             return Ok(Vec::new());
         }

@@ -12,22 +12,20 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::evidence::{Answer, Evidence};
-use super::gateway::{Linked, acknowledged};
-use super::guard;
-use super::people::root_team;
-use super::record::Recorded;
-use super::stop_maps::stop;
-use super::{is_left_out, reset_key};
+use crate::base::text::count;
 use crate::clients::EntityMap;
+use crate::domain::Refresh;
+use crate::domain::dual_write::evidence::{Answer, Evidence};
+use crate::domain::dual_write::gateway::{Linked, acknowledged, stop};
+use crate::domain::dual_write::people::root_team;
+use crate::domain::dual_write::record::Recorded;
+use crate::domain::dual_write::{guard, is_left_out, reset_key};
+use crate::domain::failure::launch_error;
+use crate::domain::view::View;
 use crate::engine::{
     Action, Ask, Change, Failure, Found, Known, Launch, Progress, Repeat, Started, Survey, Trace,
     Verdict, WriteError,
 };
-use crate::steps::Refresh;
-use crate::steps::failure::launch_error;
-use crate::steps::view::View;
-use crate::text::count;
 
 /// How long a reset may take until the gateway shows it (*Dual-write-automations* waits so long for
 /// its answer).

@@ -9,30 +9,26 @@
 //! tables), because nothing but running maps shows any of it. The evidence is exact: for each map its
 //! projects in Finance and Operations, and its runtime configuration at the recorded version.
 
+use crate::domain::dual_write::start_key;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::json;
 
-use super::evidence::{Answer, Evidence};
 use super::filters::wanted;
-use super::gateway::{Act, Linked, MapSet, acknowledged, state};
-use super::record::{Recorded, RecordedMap, Was};
-use super::stop_maps::stop;
-use super::{by_gateway, is_left_out, refresh_tables};
+use super::refresh_tables;
 use crate::clients::MapAction;
+use crate::domain::Refresh;
+use crate::domain::dual_write::evidence::{Answer, Evidence};
+use crate::domain::dual_write::gateway::{Act, Linked, MapSet, acknowledged, state, stop};
+use crate::domain::dual_write::record::{Recorded, RecordedMap, Was};
+use crate::domain::dual_write::{by_gateway, is_left_out};
+use crate::domain::view::View;
 use crate::engine::{Action, Ask, Change, Failure, Known, Survey};
-use crate::steps::Refresh;
-use crate::steps::view::View;
 
 /// Finds maps that do not do what they did.
 pub(super) struct Maps(pub(super) Arc<Refresh>);
-
-/// The key of a map's start.
-pub(super) fn start_key(map: &str) -> String {
-    format!("dual-write/map/{map}/start")
-}
 
 /// The tables whose rows a copy without transactions leaves out on one side only.
 const ORDER_TABLES: [&str; 3] = ["salesorders", "salesorderdetails", "invoices"];
@@ -66,7 +62,7 @@ impl Survey for Maps {
         if !by_gateway(refresh, &recorded) {
             return self.by_hand(known, &recorded).await;
         }
-        let now = super::now(refresh, known).await?;
+        let now = crate::domain::dual_write::now(refresh, known).await?;
         let mut changes = Vec::new();
         let mut starting: Vec<&RecordedMap> = Vec::new();
         for map in recorded.maps.values() {
@@ -268,17 +264,17 @@ impl Maps {
 
 /// What a map does now, beside what it did before the copy.
 #[derive(Clone, Debug)]
-pub(in crate::steps) struct MapAnswer {
+pub(crate) struct MapAnswer {
     /// Its name.
-    pub(in crate::steps) map: String,
+    pub(crate) map: String,
     /// Does it do the same? None where that cannot be told.
-    pub(in crate::steps) as_before: Option<bool>,
+    pub(crate) as_before: Option<bool>,
     /// What was read.
-    pub(in crate::steps) read: String,
+    pub(crate) read: String,
 }
 
 /// What every recorded map does, by what Dataverse and Finance and Operations show.
-pub(in crate::steps) async fn map_answers(
+pub(crate) async fn map_answers(
     refresh: &Refresh,
     known: &Known,
 ) -> Result<Vec<MapAnswer>, Failure> {

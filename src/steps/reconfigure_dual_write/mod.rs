@@ -21,44 +21,22 @@
 //! Steps 1 and 2 have their parts here too: [`capture`], [`StopMaps`].
 
 mod access;
-mod capture;
-mod evidence;
 mod filters;
-mod findings;
-mod gateway;
-mod guard;
 mod health;
 mod link;
 mod maps;
-mod people;
-mod record;
 mod refresh_tables;
 mod settings;
 mod solutions;
-mod stop_maps;
-mod tables;
 mod versions;
 
 use std::sync::Arc;
 
-use serde::Serialize;
-use serde_json::Value;
+use crate::domain::Refresh;
+use crate::engine::Phase;
 
-use super::Refresh;
-use super::view::View;
-use crate::clients::{Dataverse, Query, Row};
-use crate::engine::{Failure, Known, Phase};
-use crate::text;
-
-pub(super) use capture::{RUNTIME_CONFIGURATION, list as capture};
-pub(super) use findings::decoded;
-pub(super) use guard::own_link;
-pub(super) use health::check as health_check;
-pub(super) use maps::{MapAnswer, map_answers};
-pub(super) use stop_maps::StopMaps;
-
-use self::gateway::Linked;
-use self::record::{Recorded, Was};
+pub(crate) use health::check as health_check;
+pub(crate) use maps::{MapAnswer, map_answers};
 
 pub(super) fn phases(refresh: &Arc<Refresh>) -> Vec<Phase> {
     let refresh = || Arc::clone(refresh);
@@ -74,96 +52,4 @@ pub(super) fn phases(refresh: &Arc<Refresh>) -> Vec<Phase> {
         Phase::changes("filters", filters::MapFilters(refresh())),
         Phase::changes("maps", maps::Maps(refresh())),
     ]
-}
-
-/// The key of the reset's launch.
-fn reset_key(refresh: &Refresh) -> String {
-    format!("dual-write/reset/{}", refresh.target_id())
-}
-
-/// Does the runbook leave dual-write to a person altogether?
-fn is_left_out(refresh: &Refresh) -> bool {
-    refresh.runbook.steps.reconfigure_dual_write.skip.is_some()
-}
-
-/// Is there something to do, and through the gateway?
-fn by_gateway(refresh: &Refresh, recorded: &Recorded) -> bool {
-    recorded.in_use() && !is_left_out(refresh) && refresh.dual_write.is_some()
-}
-
-/// What the gateway shows since the reset; none where that is still to come, so that a forecast finds
-/// everything to do.
-async fn now(refresh: &Refresh, known: &Known) -> Result<Option<Linked>, Failure> {
-    let to_come = matches!(refresh.view(known), View::AfterCopy(_))
-        || (known.is_planning() && !known.launch_proved(&reset_key(refresh)));
-    if to_come {
-        return Ok(None);
-    }
-    Linked::read(refresh).await.map(Some)
-}
-
-/// What became of the maps of the target.
-#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct MapCount {
-    /// How many synchronized before the copy.
-    pub ran: usize,
-    /// How many of them run again.
-    pub run_again: usize,
-    /// How many were not running, and are left so.
-    pub left_stopped: usize,
-}
-
-impl MapCount {
-    /// The figures as a line for a person.
-    pub(super) fn line(&self) -> String {
-        let Self {
-            ran,
-            run_again,
-            left_stopped,
-        } = self;
-        if *ran == 0 {
-            return "dual-write was not in use in the target".to_owned();
-        }
-        format!(
-            "{run_again} of {} running again, {left_stopped} left stopped",
-            text::count(*ran, "dual-write map")
-        )
-    }
-}
-
-/// Counts, by the journal alone.
-pub(super) fn count(known: &Known) -> MapCount {
-    let recorded = Recorded::of(known);
-    let ran: Vec<_> = recorded.running().collect();
-    let by_hand = known.is_completed("reconfigure-dual-write/maps");
-    let again = ran
-        .iter()
-        .filter(|map| by_hand || known.maker(&maps::start_key(&map.name)).is_some());
-    MapCount {
-        ran: ran.len(),
-        run_again: again.count(),
-        left_stopped: recorded
-            .maps
-            .values()
-            .filter(|map| matches!(map.was, Was::Stopped | Was::Paused))
-            .count(),
-    }
-}
-
-/// Is dual-write in use in an environment, by the active runtime configuration of its Dataverse?
-/// Fails where that cannot be read.
-pub async fn has_running_maps(dataverse: &Dataverse) -> Result<bool, Failure> {
-    let Some(table) = dataverse.table(RUNTIME_CONFIGURATION).await? else {
-        return Ok(false);
-    };
-    let query = Query::new().order_by(&table.primary_id);
-    let rows = dataverse.list(&table.entity_set, &query).await?;
-    let is_active = |row: &Row| row.value.get("statecode").and_then(Value::as_i64) == Some(0);
-    Ok(rows.iter().any(is_active))
-}
-
-/// Was dual-write in use in the target before the copy?
-pub(super) fn was_in_use(known: &Known) -> bool {
-    Recorded::of(known).in_use()
 }

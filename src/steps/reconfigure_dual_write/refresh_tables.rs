@@ -12,17 +12,17 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::by_gateway;
-use super::findings::is_stale_schema;
-use super::gateway::{Linked, acknowledged};
-use super::record::Recorded;
 use crate::clients::EntityMap;
+use crate::domain::Refresh;
+use crate::domain::dual_write::by_gateway;
+use crate::domain::dual_write::findings::is_stale_schema;
+use crate::domain::dual_write::gateway::{Linked, acknowledged};
+use crate::domain::dual_write::record::Recorded;
+use crate::domain::failure::launch_error;
 use crate::engine::{
     Action, Change, Failure, Found, Known, Launch, Progress, Repeat, Started, Survey, Verdict,
     WriteError,
 };
-use crate::steps::Refresh;
-use crate::steps::failure::launch_error;
 
 /// Finds maps whose tables this run has not read anew.
 pub(super) struct RefreshTables(pub(super) Arc<Refresh>);

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::by_gateway;
-use super::gateway::{KeySet, key};
-use super::record::Recorded;
+use crate::domain::Refresh;
+use crate::domain::dual_write::by_gateway;
+use crate::domain::dual_write::gateway::{KeySet, key};
+use crate::domain::dual_write::record::Recorded;
 use crate::engine::{Action, Ask, Change, Failure, Known, Survey};
-use crate::steps::Refresh;
 
 /// Finds tables whose integration key is not the recorded one.
 pub(super) struct IntegrationKeys(pub(super) Arc<Refresh>);
@@ -24,7 +24,7 @@ impl Survey for IntegrationKeys {
         if !by_gateway(refresh, &recorded) {
             return Ok(Vec::new());
         }
-        let now = super::now(refresh, known).await?;
+        let now = crate::domain::dual_write::now(refresh, known).await?;
         let mut changes = Vec::new();
         for map in recorded.initialised() {
             let (Some(table), Some(columns)) = (&map.table, &map.key) else {
@@ -66,7 +66,7 @@ impl Survey for LegalEntities {
             return Ok(Vec::new());
         };
         // The reset of the forecast brings them.
-        let Some(now) = super::now(refresh, known).await? else {
+        let Some(now) = crate::domain::dual_write::now(refresh, known).await? else {
             return Ok(Vec::new());
         };
         let found = &now.set.legal_entities;

@@ -12,15 +12,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::by_gateway;
-use super::gateway::{Linked, acknowledged, progress};
-use super::record::{Recorded, RecordedMap};
+use crate::domain::Refresh;
+use crate::domain::dual_write::by_gateway;
+use crate::domain::dual_write::gateway::{Linked, acknowledged, progress};
+use crate::domain::dual_write::record::{Recorded, RecordedMap};
+use crate::domain::failure::launch_error;
 use crate::engine::{
     Action, Change, Failure, Found, Known, Launch, Progress, Repeat, Started, Survey, Trace,
     Verdict, WriteError,
 };
-use crate::steps::Refresh;
-use crate::steps::failure::launch_error;
 
 /// How long applying a solution may take until the gateway lists its versions (an estimate: applying
 /// takes minutes, and a second request while the first works makes duplicates).
@@ -37,7 +37,7 @@ impl Survey for Solutions {
         if !by_gateway(refresh, &recorded) {
             return Ok(Vec::new());
         }
-        let now = super::now(refresh, known).await?;
+        let now = crate::domain::dual_write::now(refresh, known).await?;
         let mut wanted: BTreeMap<&str, Vec<&RecordedMap>> = BTreeMap::new();
         for map in recorded.initialised() {
             if let Some(solution) = &map.solution

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::json;
 
-use super::by_gateway;
-use super::gateway::{Act, MapSet, initialised, version};
-use super::record::{Recorded, RecordedMap};
 use super::solutions::lists;
 use crate::clients::{EntityMap, MapAction};
+use crate::domain::Refresh;
+use crate::domain::dual_write::by_gateway;
+use crate::domain::dual_write::gateway::{Act, MapSet, initialised, version};
+use crate::domain::dual_write::record::{Recorded, RecordedMap};
 use crate::engine::{Action, Ask, Change, Failure, Known, Survey};
-use crate::steps::Refresh;
 
 /// Finds maps without a project or at another version.
 pub(super) struct Versions(pub(super) Arc<Refresh>);
@@ -26,7 +26,7 @@ impl Survey for Versions {
         if !by_gateway(refresh, &recorded) {
             return Ok(Vec::new());
         }
-        let now = super::now(refresh, known).await?;
+        let now = crate::domain::dual_write::now(refresh, known).await?;
         let mut changes = Vec::new();
         for map in recorded.initialised() {
             let listed = now.as_ref().and_then(|now| now.map(&map.name));
@@ -97,7 +97,7 @@ fn missing(map: &RecordedMap, listed: Option<&EntityMap>) -> Change {
     Change {
         key: format!("dual-write/map/{}/brought", map.name),
         name: format!("bring version {version} of dual-write map '{}'", map.name),
-        before: super::gateway::version(listed),
+        before: crate::domain::dual_write::gateway::version(listed),
         after: json!({ "version": version }),
         follows: Vec::new(),
         action: Action::Ask(Ask {

@@ -13,18 +13,18 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::Old;
+use crate::domain::Refresh;
+use crate::domain::connections::acting_as;
+use crate::domain::iom_change::{Fill, IomChange, launched_by};
+use crate::domain::names::{Names, text};
+use crate::domain::providers::{Catalogue, Provider};
+use crate::domain::tenant_set::Reader;
+use crate::domain::view::View;
 use crate::engine::{
     Barrier, Change, Failure, Found, Known, Launch, Progress, Reading, Repeat, Started, Survey,
     Trace, Verdict, WriteError,
 };
 use crate::runbook::{IomRequest, IomTable};
-use crate::steps::Refresh;
-use crate::steps::connections::acting_as;
-use crate::steps::iom_change::{Fill, IomChange, launched_by};
-use crate::steps::names::{Names, text};
-use crate::steps::providers::{Catalogue, Provider};
-use crate::steps::tenant_set::Reader;
-use crate::steps::view::View;
 
 pub(super) struct Activate(pub(super) Arc<Refresh>);
 

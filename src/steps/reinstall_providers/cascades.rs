@@ -10,11 +10,11 @@ use uuid::Uuid;
 
 use super::Old;
 use crate::clients::literal;
+use crate::domain::Refresh;
+use crate::domain::names::{Names, text};
+use crate::domain::view::View;
 use crate::engine::{Action, Ask, Change, Failure, Known, Survey};
 use crate::runbook::IomTable;
-use crate::steps::Refresh;
-use crate::steps::names::{Names, text};
-use crate::steps::view::View;
 
 /// How many ids one filter names: an address may not become too long.
 const IDS_A_FILTER: usize = 20;
@@ -132,21 +132,21 @@ fn release(row: &Forbidding, mapping: &str) -> Change {
 }
 
 /// A row that leads to a provider by a lookup that forbids the provider's deletion.
-pub(in crate::steps) struct Forbidding {
+pub(crate) struct Forbidding {
     /// Its table.
-    pub(in crate::steps) table: String,
+    pub(crate) table: String,
     /// Its id.
-    pub(in crate::steps) id: Uuid,
+    pub(crate) id: Uuid,
     /// What people call its table.
-    pub(in crate::steps) called: String,
+    pub(crate) called: String,
     /// What people call it.
-    pub(in crate::steps) title: String,
+    pub(crate) title: String,
     /// The lookup.
-    pub(in crate::steps) column: String,
+    pub(crate) column: String,
 }
 
 /// Finds the rows that forbid the deletion of any of these providers.
-pub(in crate::steps) async fn forbidding(
+pub(crate) async fn forbidding(
     refresh: &Refresh,
     view: View<'_>,
     providers: &[Uuid],

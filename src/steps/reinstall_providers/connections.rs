@@ -11,18 +11,18 @@ use uuid::Uuid;
 use super::settings::missing;
 use super::{Old, status_of};
 use crate::clients::Row;
-use crate::engine::{Change, Failure, Known, Reading, Survey};
-use crate::runbook::{IomRequest, IomTable};
-use crate::steps::connections::{
+use crate::domain::connections::choices::Choices;
+use crate::domain::connections::{
     OwnerRow, acting_as, choice, connection_url, connector_of_url, leads_into, owner, owner_of,
 };
-use crate::steps::iom_change::{Fill, IomChange};
-use crate::steps::names::{Fields, Names, is_labelled, text};
-use crate::steps::providers::{Catalogue, Provider};
-use crate::steps::reconfigure_connections::Choices;
-use crate::steps::tenant_set::RowReader;
-use crate::steps::view::View;
-use crate::steps::{Refresh, seals};
+use crate::domain::iom_change::{Fill, IomChange};
+use crate::domain::names::{Fields, Names, is_labelled, text};
+use crate::domain::providers::{Catalogue, Provider};
+use crate::domain::tenant_set::RowReader;
+use crate::domain::view::View;
+use crate::domain::{Refresh, seals};
+use crate::engine::{Change, Failure, Known, Reading, Survey};
+use crate::runbook::{IomRequest, IomTable};
 
 /// A provider's connection reference, as its row tells it.
 struct Reference {

@@ -10,15 +10,15 @@ use uuid::Uuid;
 
 use super::{Old, accepted};
 use crate::clients::Row;
+use crate::domain::connections::acting_as;
+use crate::domain::iom_change::{Fill, IomChange};
+use crate::domain::names::Names;
+use crate::domain::providers::{Catalogue, Definition};
+use crate::domain::tenant_set::{Reader, RowReader};
+use crate::domain::view::View;
+use crate::domain::{Refresh, seals};
 use crate::engine::{Barrier, Change, Failure, Known, Reading, Survey};
 use crate::runbook::{IomRequest, IomTable};
-use crate::steps::connections::acting_as;
-use crate::steps::iom_change::{Fill, IomChange};
-use crate::steps::names::Names;
-use crate::steps::providers::{Catalogue, Definition};
-use crate::steps::tenant_set::{Reader, RowReader};
-use crate::steps::view::View;
-use crate::steps::{Refresh, seals};
 
 pub(super) struct Install(pub(super) Arc<Refresh>);
 

@@ -13,13 +13,13 @@ use uuid::Uuid;
 
 use super::Old;
 use crate::clients::Row;
+use crate::domain::iom_change::{Fill, IomChange};
+use crate::domain::names::{Names, lookup};
+use crate::domain::providers::Catalogue;
+use crate::domain::tenant_set::RowReader;
+use crate::domain::{Refresh, seals};
 use crate::engine::{Action, Ask, Change, Failure, Known, Reading, Survey};
 use crate::runbook::{IomRequest, IomTable};
-use crate::steps::iom_change::{Fill, IomChange};
-use crate::steps::names::{Names, lookup};
-use crate::steps::providers::Catalogue;
-use crate::steps::tenant_set::RowReader;
-use crate::steps::{Refresh, seals};
 
 /// The word of the captures.
 const WORD: &str = "warehouse-mapping";

@@ -50,19 +50,19 @@ use uuid::Uuid;
 
 use self::activation::Activate;
 use self::cascades::Release;
-pub(super) use self::cascades::{Forbidding, forbidding};
+pub(crate) use self::cascades::{Forbidding, forbidding};
 use self::connections::{ActivateConnections, Connections};
 use self::instances::{Install, Rename};
 use self::mappings::Mappings;
 use self::remains::{Leftovers, OrphanFlows};
 use self::settings::{Setting, Settings};
-use super::iom_change::{Fill, IomChange};
-use super::names::{Fields, Names, label};
-use super::providers::{self, Catalogue, Definition, Provider};
-use super::tenant_set::{Reader, RowReader};
-use super::view::View;
-use super::{Refresh, sealed_row, seals};
 use crate::clients::Row;
+use crate::domain::iom_change::{Fill, IomChange};
+use crate::domain::names::{Fields, Names, label};
+use crate::domain::providers::{Catalogue, Definition, Provider};
+use crate::domain::tenant_set::{Reader, RowReader};
+use crate::domain::view::View;
+use crate::domain::{Refresh, providers, sealed_row, seals};
 use crate::engine::{Action, Capture, Captured, Change, Failure, Known, Phase, Reading, Survey};
 use crate::runbook::{IomRequest, IomTable, ProviderChoice, Word as _};
 

@@ -10,12 +10,11 @@ use uuid::Uuid;
 
 use super::Old;
 use crate::clients::Row;
+use crate::domain::names::text;
+use crate::domain::providers::Catalogue;
+use crate::domain::tenant_set::{Request, RowReader, TenantSet};
+use crate::domain::{Refresh, flows};
 use crate::engine::{Action, Ask, Change, Failure, Known, Reading, Survey};
-use crate::steps::Refresh;
-use crate::steps::flows;
-use crate::steps::names::text;
-use crate::steps::providers::Catalogue;
-use crate::steps::tenant_set::{Request, RowReader, TenantSet};
 
 /// Old action rows whose provider is gone. No request for deleting one is known, so a person is
 /// asked: builds of IOM before 1.1.03322.1 refuse to activate a provider while they are there
@@ -123,7 +122,7 @@ impl Survey for OrphanFlows {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::steps::providers::{Action, Provider};
+    use crate::domain::providers::{Action, Provider};
 
     #[test]
     fn an_action_is_left_over_once_its_provider_is_gone() {

@@ -10,16 +10,16 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::Old;
+use crate::base::secrets;
+use crate::base::text::fingerprint;
 use crate::clients::Row;
+use crate::domain::iom_change::{Fill, IomChange};
+use crate::domain::names::{Fields, Names, text};
+use crate::domain::providers::Catalogue;
+use crate::domain::tenant_set::RowReader;
+use crate::domain::{Refresh, seals};
 use crate::engine::{Change, Failure, Known, Reading, Survey};
 use crate::runbook::{IomRequest, IomTable};
-use crate::secrets;
-use crate::steps::iom_change::{Fill, IomChange};
-use crate::steps::names::{Fields, Names, text};
-use crate::steps::providers::Catalogue;
-use crate::steps::tenant_set::RowReader;
-use crate::steps::{Refresh, seals};
-use crate::text::fingerprint;
 
 /// Parameters and transformations differ only in names.
 #[derive(Clone, Copy, Eq, PartialEq)]

@@ -11,12 +11,12 @@ use std::collections::BTreeSet;
 
 use uuid::Uuid;
 
+use crate::domain::Refresh;
+use crate::domain::orchestrations::old_catalogue;
+use crate::domain::providers::{Action, Catalogue, Provider};
+use crate::domain::view::View;
 use crate::engine::{Failure, Known};
 use crate::runbook::RestoreProviderActions;
-use crate::steps::Refresh;
-use crate::steps::detach_provider_actions::old_catalogue;
-use crate::steps::providers::{Action, Catalogue, Provider};
-use crate::steps::view::View;
 
 /// The names by which Microsoft's own pages call one action of the Finance and Operations provider
 /// (*Copy environments that use Intelligent Order Management*, *Finance and operations integration
@@ -211,7 +211,7 @@ fn aliases(options: &RestoreProviderActions) -> Vec<(String, Vec<String>)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::steps::providers::{Definition, Logic};
+    use crate::domain::providers::{Definition, Logic};
 
     const FINOPS: Uuid = Uuid::from_u128(1);
     const OLD_PROVIDER: Uuid = Uuid::from_u128(0x10);

@@ -32,13 +32,13 @@ use uuid::Uuid;
 
 use self::matching::{Join, Match};
 use self::publishing::{PublishOrchestrations, PublishPolicies};
-use super::Refresh;
-use super::detach_provider_actions::{Recorded, graph_reading, graph_values, recorded};
-use super::graph::{self, Content, Slot};
-use super::iom_change::{Fill, IomChange};
-use super::names::{Names, text};
-use super::tenant_set::RowReader;
 use crate::clients::Row;
+use crate::domain::graph::{Content, Slot};
+use crate::domain::iom_change::{Fill, IomChange};
+use crate::domain::names::{Names, text};
+use crate::domain::orchestrations::{Recorded, graph_reading, graph_values, recorded};
+use crate::domain::tenant_set::RowReader;
+use crate::domain::{Refresh, graph};
 use crate::engine::{Change, Failure, Known, Phase, Survey};
 use crate::runbook::{IomRequest, IomTable};
 

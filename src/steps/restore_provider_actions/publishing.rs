@@ -9,23 +9,21 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::domain::connections::acting_as;
+use crate::domain::flows::COMPILED;
+use crate::domain::graph::{Content, Slot};
+use crate::domain::iom_change::{Fill, IomChange, launched_by};
+use crate::domain::names::{Fields, Names, is_labelled, label, text};
+use crate::domain::orchestrations::{Recorded, is_published, old_catalogue, recorded, state_of};
+use crate::domain::providers::Catalogue;
+use crate::domain::tenant_set::{Reader, RowReader};
+use crate::domain::view::View;
+use crate::domain::{Refresh, flows, graph, seals};
 use crate::engine::{
     Change, Failure, Found, Known, Launch, Progress, Reading, Repeat, Started, Survey, Trace,
     Verdict, WriteError,
 };
 use crate::runbook::{IomRequest, IomTable, Publish};
-use crate::steps::connections::acting_as;
-use crate::steps::detach_provider_actions::{
-    Recorded, is_published, old_catalogue, recorded, state_of,
-};
-use crate::steps::flows::{self, COMPILED};
-use crate::steps::graph::{self, Content, Slot};
-use crate::steps::iom_change::{Fill, IomChange, launched_by};
-use crate::steps::names::{Fields, Names, is_labelled, label, text};
-use crate::steps::providers::Catalogue;
-use crate::steps::tenant_set::{Reader, RowReader};
-use crate::steps::view::View;
-use crate::steps::{Refresh, seals};
 
 /// The orchestrations that shall be published at the end.
 fn to_publish(refresh: &Refresh, known: &Known, old: &Catalogue) -> Result<Vec<Recorded>, Failure> {

@@ -1,0 +1,335 @@
+//! Whose credentials these are, what they are for, and whether they last as long as a refresh may.
+
+use std::time::Duration;
+
+use crate::checks::finding::{Finding, Probe, named};
+use crate::clients::{Error, ErrorKind, Holder, Lasting, SignIn, TokenFacts};
+use crate::domain::Refresh;
+use crate::engine::Failure;
+use crate::runbook::ServiceKey;
+
+/// How long a copy may take (Microsoft Learn, *Copy an environment*: up to eight hours, a day with
+/// much data).
+const COPY: Duration = Duration::from_hours(8);
+
+/// How long the steps after the copy may take, where there is no copy to wait for.
+const REST: Duration = Duration::from_hours(1);
+
+/// How long a job may run that its runner ends by itself: on GitHub's own runners (GitHub Docs,
+/// *Usage limits*: job execution time), and in Azure Pipelines where its `timeoutInMinutes` is not
+/// written (Microsoft Learn, *Jobs: timeouts*).
+const JOB_OF_GITHUB: Duration = Duration::from_hours(6);
+const JOB_OF_PIPELINES: Duration = Duration::from_hours(1);
+
+/// The services that take a person's token only: Microsoft Learn says so of Lifecycle Services
+/// (*Dynamics Lifecycle Services API: authentication*); of the dual-write gateway its users do.
+const PEOPLES: [ServiceKey; 2] = [ServiceKey::Lcs, ServiceKey::DualWrite];
+
+/// Asks about every credential.
+pub(super) async fn ask(refresh: &Refresh) -> Result<Vec<Finding>, Failure> {
+    let mut findings = Vec::new();
+    let sign_ins = &refresh.sign_ins;
+    for (key, sign_in) in sign_ins.iter().filter(|(key, _)| PEOPLES.contains(key)) {
+        let facts = told(sign_in).await?;
+        findings.push(of_a_person(*key, sign_in, facts));
+    }
+    let expected = expected(refresh);
+    for (number, (_, sign_in)) in sign_ins.iter().enumerate() {
+        let earlier = &sign_ins[..number];
+        if earlier
+            .iter()
+            .any(|(_, one)| one.is_same_credential(sign_in))
+        {
+            continue;
+        }
+        let same: Vec<&(ServiceKey, SignIn)> = sign_ins
+            .iter()
+            .filter(|(_, one)| one.is_same_credential(sign_in))
+            .collect();
+        let keys = services(&same);
+        if sign_in.lasting() == Lasting::Once {
+            let facts = told(sign_in).await?;
+            findings.push(for_one_service(&keys, &same, &facts));
+            findings.push(lasts(&keys, sign_in, facts, expected));
+        } else {
+            let facts = Ok(TokenFacts::default());
+            findings.push(lasts(&keys, sign_in, facts, expected));
+        }
+    }
+    Ok(findings)
+}
+
+/// What a token tells; only a request to stop ends the asking.
+async fn told(sign_in: &SignIn) -> Result<Result<TokenFacts, Error>, Failure> {
+    match sign_in.facts().await {
+        Err(error) if error.kind == ErrorKind::Cancelled => Err(error.into()),
+        told => Ok(told),
+    }
+}
+
+/// The services that one credential serves, each once.
+fn services(same: &[&(ServiceKey, SignIn)]) -> String {
+    let mut keys: Vec<String> = same.iter().map(|(key, _)| format!("`{key}`")).collect();
+    keys.sort();
+    keys.dedup();
+    keys.join(", ")
+}
+
+/// How long a credential must last: until the longest wait may end.
+fn expected(refresh: &Refresh) -> Duration {
+    let copy = &refresh.runbook.steps.copy_environments;
+    if copy.skip.is_some() {
+        return REST;
+    }
+    copy.common
+        .timeout
+        .map_or(COPY, |timeout| timeout.min(COPY))
+}
+
+/// Is the credential of a service that takes a person's token only a person's?
+fn of_a_person(key: ServiceKey, sign_in: &SignIn, facts: Result<TokenFacts, Error>) -> Finding {
+    let kind = sign_in.kind();
+    let probe = Probe::new(
+        format!("the credential of `{key}`, {kind}, is a person's"),
+        format!(
+            "this service refuses applications: write `{key}: {{ token-command: [./token.sh] }}` or \
+             `{key}: {{ azure-cli: {{}} }}` under `identity`, signed in as a person who may use it"
+        ),
+    )
+    .not_allowed();
+    if sign_in.holder() == Some(Holder::Application) {
+        return probe.fail(format!("{kind} signs in as an application"));
+    }
+    match facts {
+        Ok(facts) => match facts.holder {
+            Some(Holder::Person) => probe.pass(
+                facts
+                    .person
+                    .unwrap_or_else(|| "a person's token".to_owned()),
+            ),
+            Some(Holder::Application) => {
+                let id = facts.application.unwrap_or_default();
+                probe.fail(format!("its token is an application's: {id}"))
+            }
+            None => probe.unknown("its token does not tell whose it is"),
+        },
+        Err(error) => probe.refused(&error),
+    }
+}
+
+/// Is a given token for the one service that it is written for?
+fn for_one_service(
+    keys: &str,
+    same: &[&(ServiceKey, SignIn)],
+    facts: &Result<TokenFacts, Error>,
+) -> Finding {
+    let probe = Probe::new(
+        format!("the `token` of {keys} is for that service"),
+        "a token is for one service: write a credential of its own for each, or a kind that fetches \
+         tokens",
+    )
+    .not_allowed();
+    let audience = facts.as_ref().ok().and_then(|facts| facts.audience.clone());
+    let mut wanted: Vec<String> = same.iter().map(|(_, one)| one.scope().to_owned()).collect();
+    wanted.sort();
+    wanted.dedup();
+    if wanted.len() > 1 {
+        return probe.fail(format!("it is to serve {}", named(&wanted)));
+    }
+    match audience {
+        None => probe.unknown("the token does not tell what it is for"),
+        // An audience may also be told by the resource's id.
+        Some(audience) if !audience.contains("://") => probe.unknown(audience),
+        Some(audience) => {
+            let fits = same.iter().all(|(_, one)| one.is_for(&audience));
+            probe.judged(fits, audience)
+        }
+    }
+}
+
+/// Does a credential last as long as a refresh may take? Where it may not, nothing is lost: the run
+/// stops, and goes on with another.
+fn lasts(
+    keys: &str,
+    sign_in: &SignIn,
+    facts: Result<TokenFacts, Error>,
+    expected: Duration,
+) -> Finding {
+    let kind = sign_in.kind();
+    let until = spoken(expected);
+    let probe = |remedy: &str| {
+        let name = format!("the {kind} credential of {keys} lasts as long as a refresh may take");
+        Probe::new(name, remedy).not_allowed()
+    };
+    match sign_in.lasting() {
+        Lasting::Renewed => probe("").pass("each token is fetched anew"),
+        Lasting::WithJob => {
+            let job = if kind == "azure-pipelines" {
+                JOB_OF_PIPELINES
+            } else {
+                JOB_OF_GITHUB
+            };
+            let probe = probe(
+                "let the job run that long (GitHub: `timeout-minutes` on a runner of your own; Azure \
+                 Pipelines: `timeoutInMinutes`); where it ends earlier, run the same command in a new \
+                 job: it goes on",
+            );
+            let read = format!(
+                "it ends with the job, after {} unless that is set otherwise; a refresh may take {until}",
+                spoken(job)
+            );
+            if job >= expected {
+                probe.pass(read)
+            } else {
+                probe.unknown(read)
+            }
+        }
+        Lasting::Once => {
+            let probe = probe(
+                "it cannot be renewed: use a kind that fetches tokens, such as `client-secret` or \
+                 `token-command`; or, when it has ended and the run has stopped with exit 4, give a \
+                 new token and run again: it goes on",
+            );
+            match facts.map(|facts| facts.life) {
+                Err(error) => probe.refused(&error),
+                Ok(None) => probe.unknown("the token does not tell when it ends"),
+                Ok(Some(life)) if life.is_zero() => probe.fail("it has ended already"),
+                Ok(Some(life)) => {
+                    let read = format!("{} are left; a refresh may take {until}", spoken(life));
+                    if life >= expected {
+                        probe.pass(read)
+                    } else {
+                        probe.unknown(read)
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A time in its largest unit that says enough: `24 h`, `59 min`.
+fn spoken(duration: Duration) -> String {
+    let minutes = duration.as_secs() / 60;
+    match (minutes / 60, minutes % 60) {
+        (0, minutes) => format!("{minutes} min"),
+        (hours, 0) => format!("{hours} h"),
+        (hours, minutes) => format!("{hours} h {minutes} min"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::base::cancellation::Cancellation;
+    use crate::base::clock::Clock;
+    use crate::checks::finding::Verdict;
+    use crate::clients::{Http, Identity, Silent, Tokens};
+
+    const SCOPE: &str = "https://lcsapi.lcs.dynamics.com//.default";
+
+    fn sign_in(identity: &Identity, scope: &str) -> SignIn {
+        let (clock, silent) = (Clock::new(1.0), Arc::new(Silent));
+        let http = Http::new(clock, silent, Cancellation::new()).unwrap();
+        let tokens = Tokens::new(&http, "https://login.microsoftonline.com").unwrap();
+        tokens.sign_in(identity, scope)
+    }
+
+    fn application() -> Identity {
+        Identity::ClientSecret {
+            tenant: "contoso.onmicrosoft.com".to_owned(),
+            client: "c11e".to_owned(),
+            secret: "x".to_owned().into(),
+        }
+    }
+
+    fn given() -> Identity {
+        Identity::Token("opaque".to_owned().into())
+    }
+
+    fn cli() -> Identity {
+        Identity::AzureCli {
+            tenant: "contoso.onmicrosoft.com".to_owned(),
+        }
+    }
+
+    fn job() -> Identity {
+        Identity::GithubOidc {
+            tenant: "t".to_owned(),
+            client: "c".to_owned(),
+            audience: "a".to_owned(),
+            request_url: "https://x".to_owned(),
+            request_token: "x".to_owned().into(),
+        }
+    }
+
+    #[test]
+    fn pitfall_3_an_application_cannot_speak_to_what_takes_people_only() {
+        let verdict = |identity: &Identity, holder: Option<Holder>| {
+            let facts = TokenFacts {
+                holder,
+                person: Some("ada@contoso.com".to_owned()),
+                ..TokenFacts::default()
+            };
+            of_a_person(ServiceKey::Lcs, &sign_in(identity, SCOPE), Ok(facts))
+        };
+        let finding = verdict(&application(), None);
+        assert_eq!(finding.verdict, Verdict::Fail);
+        assert!(finding.remedy.unwrap().contains("`lcs: { token-command:"));
+        assert_eq!(verdict(&job(), None).verdict, Verdict::Fail);
+        let person = verdict(&cli(), Some(Holder::Person));
+        assert_eq!(
+            (person.verdict, person.read.as_str()),
+            (Verdict::Pass, "ada@contoso.com")
+        );
+        let principal = verdict(&cli(), Some(Holder::Application));
+        assert_eq!(principal.verdict, Verdict::Fail);
+        assert_eq!(verdict(&given(), None).verdict, Verdict::Unknown);
+    }
+
+    #[test]
+    fn a_token_is_for_one_service() {
+        let verdict = |scopes: &[&str], audience: Option<&str>| {
+            let owned: Vec<(ServiceKey, SignIn)> = scopes
+                .iter()
+                .map(|scope| (ServiceKey::Lcs, sign_in(&given(), scope)))
+                .collect();
+            let same: Vec<&(ServiceKey, SignIn)> = owned.iter().collect();
+            let facts = TokenFacts {
+                audience: audience.map(str::to_owned),
+                ..TokenFacts::default()
+            };
+            for_one_service("`lcs`", &same, &Ok(facts)).verdict
+        };
+        let own = Some("https://lcsapi.lcs.dynamics.com");
+        assert_eq!(verdict(&[SCOPE], own), Verdict::Pass);
+        assert_eq!(verdict(&[SCOPE, SCOPE], own), Verdict::Pass);
+        assert_eq!(verdict(&[SCOPE], Some("https://x")), Verdict::Fail);
+        assert_eq!(verdict(&[SCOPE, "https://x/.default"], own), Verdict::Fail);
+        assert_eq!(verdict(&[SCOPE], None), Verdict::Unknown);
+        assert_eq!(verdict(&[SCOPE], Some("913c6de4-2a4a")), Verdict::Unknown);
+    }
+
+    #[test]
+    fn a_credential_that_cannot_last_is_told_before_it_ends() {
+        let verdict = |identity: &Identity, life: Option<u64>, hours: u64| {
+            let facts = TokenFacts {
+                life: life.map(Duration::from_mins),
+                ..TokenFacts::default()
+            };
+            let expected = Duration::from_hours(hours);
+            lasts("`bap`", &sign_in(identity, SCOPE), Ok(facts), expected)
+        };
+        assert_eq!(verdict(&application(), None, 8).verdict, Verdict::Pass);
+        let short = verdict(&given(), Some(70), 8);
+        assert_eq!(short.verdict, Verdict::Unknown);
+        assert_eq!(short.read, "1 h 10 min are left; a refresh may take 8 h");
+        assert!(short.remedy.unwrap().contains("exit 4"));
+        assert_eq!(verdict(&given(), Some(600), 8).verdict, Verdict::Pass);
+        assert_eq!(verdict(&given(), Some(0), 8).verdict, Verdict::Fail);
+        assert_eq!(verdict(&given(), None, 8).verdict, Verdict::Unknown);
+        assert_eq!(verdict(&job(), None, 8).verdict, Verdict::Unknown);
+        assert_eq!(verdict(&job(), None, 5).verdict, Verdict::Pass);
+    }
+}

@@ -1,0 +1,356 @@
+//! The references of the source: does the runbook say which connection each shall have?
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use uuid::Uuid;
+
+use super::{Reference, joined};
+use crate::base::text::count;
+use crate::checks::finding::{Finding, Probe};
+use crate::checks::preflight::flows::wanted_on;
+use crate::checks::preflight::sight::Sight;
+use crate::checks::reading::told;
+use crate::domain::connections::custom_connectors::CustomConnectors;
+use crate::domain::connections::{choice_among, connection_url, leads_into};
+use crate::domain::flows::Definition;
+use crate::domain::names::Names;
+use crate::domain::{Refresh, flows};
+use crate::engine::Failure;
+use crate::runbook::{ConnectionChoices, Span, StepName};
+
+/// Does the runbook choose a connection for a reference of this name and connector?
+type Chosen<'a> = dyn Fn(&str, &str) -> bool + 'a;
+
+/// Does the runbook choose a connection for a reference, by any name of its connector?
+fn is_chosen(
+    refresh: &Refresh,
+    custom: &CustomConnectors,
+    section: Option<&ConnectionChoices>,
+    name: &str,
+    connector: &str,
+) -> bool {
+    let aliases = custom.aliases(connector);
+    let keys: Vec<&str> = aliases.iter().map(String::as_str).collect();
+    choice_among(&refresh.runbook, section, name, &keys).is_some()
+}
+
+/// Can it be told of every system reference which connector it wants? One without a URL was never
+/// saved: a person chooses its connection in the app.
+pub(super) fn readable(system: &Result<Vec<Reference>, Failure>) -> Finding {
+    let probe = Probe::new(
+        "every system connection reference holds a URL that can be read",
+        "IOM app > Core settings > Admin home > Connection references: open it, choose a connection \
+         of this environment, save it",
+    )
+    .before(StepName::ReconfigureConnections);
+    let answer = system.as_ref().map_err(Clone::clone);
+    probe.settle(answer.map(|references| {
+        let blank: Vec<String> = references
+            .iter()
+            .filter(|reference| !is_readable(reference))
+            .map(|reference| format!("'{}'", reference.name))
+            .collect();
+        probe.unless_any(&blank, &count(references.len(), "reference"))
+    }))
+}
+
+fn is_readable(reference: &Reference) -> bool {
+    let url = reference.url.as_deref();
+    url.is_some_and(|url| connection_url(url, Uuid::nil(), "connection").is_some())
+}
+
+pub(super) fn of_system(
+    refresh: &Refresh,
+    custom: &CustomConnectors,
+    system: Result<Vec<Reference>, Failure>,
+) -> Finding {
+    let probe = Probe::new(
+        "every system connection reference of the source has a connection in the runbook",
+        add_under(refresh, refresh.runbook.steps.reconfigure_connections.span),
+    )
+    .wrong();
+    let chosen = |name: &str, connector: &str| is_chosen(refresh, custom, None, name, connector);
+    probe.settle(
+        system.map(|references| system_judged(&probe, &references, &chosen, refresh.target_id())),
+    )
+}
+
+fn add_under(refresh: &Refresh, step: Span) -> String {
+    format!(
+        "add the keys that are named under `connections` of the step at {}",
+        refresh.runbook.place(step)
+    )
+}
+
+fn system_judged(
+    probe: &Probe,
+    references: &[Reference],
+    chosen: &Chosen<'_>,
+    target: Uuid,
+) -> Finding {
+    let lacking: Vec<String> = references
+        .iter()
+        .filter(|reference| is_readable(reference))
+        .filter(|reference| !chosen(&reference.name, &reference.connector))
+        .filter(|reference| !leads_into(reference.url.as_deref().unwrap_or_default(), target))
+        .map(|reference| key(&reference.name, &reference.connector))
+        .collect();
+    probe.none_of(&lacking, &count(references.len(), "reference"))
+}
+
+/// A reference with the key that the runbook lacks for it.
+fn key(name: &str, connector: &str) -> String {
+    let key = if connector.is_empty() {
+        name
+    } else {
+        connector
+    };
+    format!("'{name}': add `{key}: <connection id>`")
+}
+
+pub(super) fn of_flows(
+    refresh: &Refresh,
+    custom: &CustomConnectors,
+    sight: &Sight,
+    core: &Result<Vec<Reference>, Failure>,
+) -> Finding {
+    let probe = Probe::new(
+        "every connection reference of a flow that should be on has a connection in the runbook",
+        format!(
+            "{}, or leave the flow off by `except` of activate-flows",
+            add_under(refresh, refresh.runbook.steps.reconfigure_connections.span)
+        ),
+    )
+    .wrong();
+    let chosen = |name: &str, connector: &str| is_chosen(refresh, custom, None, name, connector);
+    let answer = wanted_on(refresh, sight).and_then(|wanted| {
+        let references: BTreeMap<String, Reference> = told(core)?
+            .iter()
+            .cloned()
+            .map(|reference| (reference.name.to_ascii_lowercase(), reference))
+            .collect();
+        let used: Vec<(String, Definition)> = wanted
+            .into_iter()
+            .filter_map(|(id, row)| Some((flows::name(id, row), Definition::of(row)?)))
+            .collect();
+        Ok(core_judged(&probe, &used, &references, &chosen))
+    });
+    probe.settle(answer)
+}
+
+fn core_judged(
+    probe: &Probe,
+    flows: &[(String, Definition)],
+    references: &BTreeMap<String, Reference>,
+    chosen: &Chosen<'_>,
+) -> Finding {
+    let mut lacking: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    let mut unknown = Vec::new();
+    for (flow, definition) in flows {
+        for name in definition.references() {
+            match references.get(&name) {
+                Some(reference) if !chosen(&reference.name, &reference.connector) => {
+                    lacking
+                        .entry(reference.name.to_ascii_lowercase())
+                        .or_default()
+                        .push(flow);
+                }
+                Some(_) => {}
+                None => unknown.push(format!("'{flow}' uses '{name}', which the source has not")),
+            }
+        }
+        unknown.extend(definition.unreferenced().iter().map(|connector| {
+            format!("'{flow}' is bound to a {connector} connection without a reference")
+        }));
+    }
+    if lacking.is_empty() {
+        return probe.unless_any(&unknown, &format!("{} flows looked at", flows.len()));
+    }
+    let lacking: Vec<String> = lacking
+        .into_iter()
+        .filter_map(|(name, flows)| {
+            let reference = references.get(&name)?;
+            let first = flows.first()?;
+            let key = key(&reference.name, &reference.connector);
+            Some(match flows.len() - 1 {
+                0 => format!("{key} (for '{first}')"),
+                more => format!("{key} (for '{first}' and {more} more)"),
+            })
+        })
+        .collect();
+    probe.none_of(&lacking, "")
+}
+
+pub(super) fn of_reinstalled(
+    refresh: &Refresh,
+    custom: &CustomConnectors,
+    sight: &Sight,
+    wanted: Result<Vec<Reference>, Failure>,
+) -> Finding {
+    let probe = Probe::new(
+        "every connection of a provider to be reinstalled is named, or the target has one",
+        add_under(refresh, refresh.runbook.steps.reinstall_providers.span),
+    )
+    .wrong();
+    let section = &refresh
+        .runbook
+        .steps
+        .reinstall_providers
+        .options
+        .connections;
+    let chosen =
+        |name: &str, connector: &str| is_chosen(refresh, custom, Some(section), name, connector);
+    let answer = wanted.map(|wanted| {
+        let kept = kept_in_target(refresh, sight);
+        provider_judged(&probe, &wanted, kept.as_ref().ok(), &chosen)
+    });
+    probe.settle(answer)
+}
+
+/// The connections that the target's own providers have before the copy, by definition and name.
+fn kept_in_target(refresh: &Refresh, sight: &Sight) -> Result<BTreeSet<(String, String)>, Failure> {
+    let target = &sight.target;
+    let references = joined(
+        Names::of(refresh),
+        told(&target.catalogue)?,
+        told(&target.provider_references)?,
+        told(&target.reference_definitions)?,
+        |_| true,
+    )?;
+    let id = refresh.target_id();
+    Ok(references
+        .into_iter()
+        .filter(|reference| {
+            reference
+                .url
+                .as_deref()
+                .is_some_and(|url| leads_into(url, id))
+        })
+        .filter_map(|reference| Some((reference.definition?, reference.name)))
+        .collect())
+}
+
+fn provider_judged(
+    probe: &Probe,
+    wanted: &[Reference],
+    kept: Option<&BTreeSet<(String, String)>>,
+    chosen: &Chosen<'_>,
+) -> Finding {
+    let lacking: Vec<String> = wanted
+        .iter()
+        .filter(|reference| {
+            let definition = reference.definition.clone().unwrap_or_default();
+            !chosen(&reference.name, &reference.connector)
+                && !kept.is_some_and(|kept| kept.contains(&(definition, reference.name.clone())))
+        })
+        .map(|reference| {
+            let definition = reference
+                .definition
+                .as_deref()
+                .unwrap_or("unknown definition");
+            format!(
+                "{definition} {}",
+                key(&reference.name, &reference.connector)
+            )
+        })
+        .collect();
+    if kept.is_none() && !lacking.is_empty() {
+        // The target may have them: what it has could not be read.
+        return probe.unless_any(&lacking, "");
+    }
+    probe.none_of(&lacking, &count(wanted.len(), "connection"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::finding::Verdict;
+    use serde_json::json;
+
+    const TARGET: Uuid = Uuid::from_u128(0x2222);
+
+    fn reference(name: &str, connector: &str, url: Option<&str>) -> Reference {
+        Reference {
+            name: name.to_owned(),
+            connector: connector.to_owned(),
+            url: url.map(str::to_owned),
+            definition: Some("msdyn_finops".to_owned()),
+        }
+    }
+
+    fn probe() -> Probe {
+        Probe::new("wired", "wire it")
+    }
+
+    #[test]
+    fn a_system_reference_wants_a_key_unless_it_leads_into_the_target() {
+        let there = format!(
+            "https://x.flow.microsoft.com/manage/environments/{TARGET}/connections?apiName=shared_a"
+        );
+        let away =
+            "https://x.flow.microsoft.com/manage/environments/1/connections?apiName=shared_a";
+        let of = |url: Option<&str>, chosen: bool| {
+            let references = [reference("Blob", "shared_a", url)];
+            system_judged(&probe(), &references, &|_: &str, _: &str| chosen, TARGET)
+        };
+        assert_eq!(of(Some(away), true).verdict, Verdict::Pass);
+        assert_eq!(of(Some(&there), false).verdict, Verdict::Pass);
+        let lacking = of(Some(away), false);
+        assert_eq!(lacking.verdict, Verdict::Fail);
+        assert_eq!(lacking.read, "'Blob': add `shared_a: <connection id>`");
+        let readable = |url: Option<&str>| readable(&Ok(vec![reference("Blob", "", url)]));
+        assert_eq!(readable(Some(away)).verdict, Verdict::Pass);
+        for url in [None, Some("no url")] {
+            assert_eq!(of(url, false).verdict, Verdict::Pass);
+            let finding = readable(url);
+            assert_eq!(
+                (finding.verdict, finding.read.as_str()),
+                (Verdict::Unknown, "'Blob'")
+            );
+            assert!(finding.task.is_some());
+        }
+    }
+
+    #[test]
+    fn a_flow_that_should_be_on_wants_a_connection_for_each_reference() {
+        let references =
+            BTreeMap::from([("ref_1".to_owned(), reference("Ref_1", "shared_a", None))]);
+        let flow = |reference: &str, unreferenced: &[&str]| {
+            let mut used = json!({"r": {"api": {"name": "shared_a"},
+                "connection": {"connectionReferenceLogicalName": reference}}});
+            for connector in unreferenced {
+                used[*connector] = json!({"api": {"name": connector}, "connection": {}});
+            }
+            let data = json!({"properties": {"connectionReferences": used}});
+            let row = json!({"clientdata": data.to_string()});
+            let definition = Definition::of(row.as_object().unwrap()).unwrap();
+            [("Flow".to_owned(), definition)]
+        };
+        let of = |flows: &[(String, Definition)], chosen: bool| {
+            core_judged(&probe(), flows, &references, &|_: &str, _: &str| chosen)
+        };
+        assert_eq!(of(&flow("ref_1", &[]), true).verdict, Verdict::Pass);
+        let lacking = of(&flow("ref_1", &[]), false);
+        assert_eq!(lacking.verdict, Verdict::Fail);
+        assert!(lacking.read.contains("add `shared_a"), "{}", lacking.read);
+        assert_eq!(of(&flow("ref_2", &[]), true).verdict, Verdict::Unknown);
+        assert_eq!(
+            of(&flow("ref_1", &["shared_b"]), true).verdict,
+            Verdict::Unknown
+        );
+    }
+
+    #[test]
+    fn a_providers_connection_is_named_or_was_the_targets_own() {
+        let wanted = [reference("dataverse", "shared_a", None)];
+        let kept = BTreeSet::from([("msdyn_finops".to_owned(), "dataverse".to_owned())]);
+        let none = BTreeSet::new();
+        let of = |kept, chosen: bool| {
+            provider_judged(&probe(), &wanted, kept, &|_: &str, _: &str| chosen).verdict
+        };
+        assert_eq!(of(Some(&none), true), Verdict::Pass);
+        assert_eq!(of(Some(&kept), false), Verdict::Pass);
+        assert_eq!(of(Some(&none), false), Verdict::Fail);
+        assert_eq!(of(None, false), Verdict::Unknown);
+    }
+}

@@ -1,0 +1,182 @@
+//! The runbook's choices of connections, against the connections that the target has.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::core_references::core_references;
+use super::custom_connectors::CustomConnectors;
+use super::{chosen, connector_of_url, visible};
+use crate::clients::Connection;
+use crate::domain::Refresh;
+use crate::domain::names::Names;
+use crate::engine::{Failure, Known};
+use crate::runbook::{ConnectionChoice, IomTable};
+
+/// What the target's list of connections tells of the runbook's choices.
+pub(crate) struct Choices {
+    /// None where the list says nothing.
+    connections: Option<Vec<Connection>>,
+    /// Is the survey only shown? Then what does not exist yet is described.
+    planning: bool,
+}
+
+impl Choices {
+    /// Reads the target's list of connections.
+    pub(crate) async fn read(refresh: &Refresh, known: &Known) -> Result<Self, Failure> {
+        Ok(Self {
+            connections: visible(refresh, known).await?,
+            planning: known.is_planning(),
+        })
+    }
+
+    /// The id of the connection that a choice means. In a plan, what cannot be told yet is described.
+    pub(crate) fn connection(
+        &self,
+        refresh: &Refresh,
+        choice: &ConnectionChoice,
+        connector: &str,
+    ) -> Result<String, Failure> {
+        let account = match choice {
+            ConnectionChoice::Id(id) => return Ok(id.clone()),
+            ConnectionChoice::Account(account) => account,
+        };
+        let why = match &self.connections {
+            Some(connections) => match chosen(connections, choice, connector) {
+                Ok(connection) => return Ok(connection.id.clone()),
+                Err(why) => why.to_string(),
+            },
+            None => format!(
+                "does not show its connections to the caller, so the {connector} connection of \
+                 {account} cannot be found"
+            ),
+        };
+        if self.planning {
+            return Ok(format!("the {connector} connection of {account}"));
+        }
+        Err(
+            Failure::failed(format!("'{}' {why}", refresh.runbook.target.name))
+                .with_help("name the id of the connection in the runbook")
+                .lasting(),
+        )
+    }
+
+    /// Is this connection one of the target's? Where the list says nothing: not known to be.
+    pub(crate) fn has(&self, connection: Option<&str>) -> bool {
+        let Some((connection, connections)) = connection.zip(self.connections.as_ref()) else {
+            return false;
+        };
+        connections
+            .iter()
+            .any(|known| known.id.eq_ignore_ascii_case(connection))
+    }
+}
+
+/// The references of Dataverse, of IOM and of its providers: name and connector.
+async fn named_references(
+    refresh: &Refresh,
+    known: &Known,
+) -> Result<BTreeSet<(String, String)>, Failure> {
+    let view = refresh.view(known);
+    let names = Names::of(refresh);
+    let mut found: BTreeSet<(String, String)> = core_references(view)
+        .await?
+        .into_iter()
+        .map(|reference| (reference.logical_name, reference.connector))
+        .collect();
+    let url_column = names.column("platform-connection-reference.connection-url")?;
+    let table = IomTable::PlatformConnectionReference;
+    for (id, row) in view.by_id(names.table(table)).await? {
+        let url = row.get(url_column).and_then(Value::as_str);
+        if let Some(connector) = url.and_then(connector_of_url) {
+            found.insert((names.title(table, &row, id), connector));
+        }
+    }
+    Ok(found)
+}
+
+/// Choices of step 3 that mean no reference: a misspelt name would else go unseen. Providers'
+/// references use them too.
+pub(crate) async fn unused_choices(
+    refresh: &Refresh,
+    known: &Known,
+) -> Result<Vec<String>, Failure> {
+    let view = refresh.view(known);
+    let names = Names::of(refresh);
+    let custom = CustomConnectors::read(refresh).await?;
+    let mut used: BTreeSet<String> = named_references(refresh, known)
+        .await?
+        .into_iter()
+        .flat_map(|(name, connector)| {
+            let mut words = custom.aliases(&connector);
+            words.insert(name.to_ascii_lowercase());
+            words
+        })
+        .collect();
+    let url_column = names.column("provider-connection-reference.connection-url")?;
+    let table = names.table(IomTable::ProviderConnectionReference);
+    for row in view.rows(table).await? {
+        let connector = row.string(url_column).and_then(connector_of_url);
+        used.extend(connector);
+    }
+    let name_column = names.column("provider-definition-connection-reference.logical-name")?;
+    let table = names.table(IomTable::ProviderDefinitionConnectionReference);
+    for row in view.rows(table).await? {
+        used.extend(row.string(name_column).map(str::to_ascii_lowercase));
+    }
+    let choices = &refresh
+        .runbook
+        .steps
+        .reconfigure_connections
+        .options
+        .connections;
+    Ok(unused(choices.keys(), &used))
+}
+
+fn unused<'a>(chosen: impl Iterator<Item = &'a String>, used: &BTreeSet<String>) -> Vec<String> {
+    chosen
+        .filter(|key| !used.contains(&key.to_ascii_lowercase()))
+        .map(|key| format!("the runbook chooses a connection for '{key}', and no reference is called so or uses such a connector"))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn connection(id: &str) -> Connection {
+        Connection {
+            id: id.to_owned(),
+            connector: Some("shared_blob".to_owned()),
+            display_name: None,
+            account: Some("svc@contoso.com".to_owned()),
+            statuses: vec!["Connected".to_owned()],
+            error: None,
+            created_by: None,
+            raw: Value::Null,
+        }
+    }
+
+    fn choices(connections: Option<Vec<Connection>>) -> Choices {
+        Choices {
+            connections,
+            planning: false,
+        }
+    }
+
+    #[test]
+    fn only_a_list_that_can_be_read_tells_what_the_target_has() {
+        assert!(!choices(None).has(Some("a1")));
+        assert!(choices(Some(vec![connection("A1")])).has(Some("a1")));
+        assert!(!choices(Some(vec![connection("A1")])).has(None));
+    }
+
+    #[test]
+    fn a_choice_for_nothing_is_named() {
+        let used = BTreeSet::from(["shared_blob".to_owned()]);
+        let keys = ["Shared_Blob".to_owned(), "shared_blop".to_owned()];
+        let notes = unused(keys.iter(), &used);
+        assert_eq!(notes.len(), 1);
+        assert!(notes[0].contains("'shared_blop'"));
+    }
+}

@@ -1,0 +1,153 @@
+//! What the first seal holds of the target's dual-write: all that a copy and a reset of the link
+//! destroy.
+//!
+//! | Key | What | Read from |
+//! |---|---|---|
+//! | `target/msdyn_dualwriteentitymap/<id>` | every saved version of every map, with filters | Dataverse |
+//! | `target/dual-write-solution/<id>` | the solutions that hold them | Dataverse |
+//! | `target/cdm_company/<id>` | companies with their default owning team | Dataverse |
+//! | `target/team/<id>`, `target/businessunit/<id>` | teams and business units, by whose names owners are found again | Dataverse |
+//! | `target/finance/<entity set>/<key>` | projects (two a running map), companies, Entra applications | Finance and Operations |
+//! | `target/dual-write/link`, `…/connection-set` | the link, legal entities, integration keys | the gateway |
+//! | `target/dual-write/map/<name>`, `…/project/<name>` | state and version of each map, its filters | the gateway |
+//!
+//! The runtime configuration of both environments is captured beside these, with the platform's
+//! tables. Dataverse and Finance and Operations are always read, the gateway only where the runbook
+//! acknowledges it.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::clients::{EntityMap, Query, Row};
+use crate::domain::names::lookup;
+use crate::domain::{Refresh, seals};
+use crate::engine::{Captured, Failure};
+
+use super::gateway;
+use super::tables::field;
+
+/// The table of the live configuration.
+pub(crate) const RUNTIME_CONFIGURATION: &str = "msdyn_dualwriteruntimeconfig";
+/// The table of the saved versions of maps.
+pub(crate) const ENTITY_MAPS: &str = "msdyn_dualwriteentitymap";
+/// The entity set of the projects of Finance and Operations.
+pub(crate) const PROJECTS: &str = "DualWriteProjectConfigurations";
+/// The entity set of its companies.
+pub(crate) const COMPANIES: &str = "LegalEntities";
+/// The entity set of the Entra applications that may enter it.
+pub(crate) const APPLICATIONS: &str = "SysAADClients";
+
+/// Lists it once. Nothing where the target's Dataverse has no dual-write, and nothing beside the
+/// tables where the runbook leaves the step to a person.
+pub(crate) async fn list(refresh: &Refresh) -> Result<Vec<Captured>, Failure> {
+    let target = &refresh.target;
+    if target.table(RUNTIME_CONFIGURATION).await?.is_none() {
+        return Ok(Vec::new());
+    }
+    let mut captures = Vec::new();
+    for table in [ENTITY_MAPS, "cdm_company", "team", "businessunit"] {
+        captures.extend(seals::list(target, table, &format!("target/{table}")).await?);
+    }
+    captures.extend(solutions(refresh, &captures).await?);
+    if refresh.runbook.steps.reconfigure_dual_write.skip.is_some() {
+        return Ok(captures);
+    }
+    captures.extend(finance(refresh).await?);
+    captures.extend(linked(refresh).await?);
+    Ok(captures)
+}
+
+/// The solutions that the captured versions are in.
+async fn solutions(refresh: &Refresh, captured: &[Captured]) -> Result<Vec<Captured>, Failure> {
+    let prefix = format!("target/{ENTITY_MAPS}/");
+    let wanted: BTreeSet<_> = captured
+        .iter()
+        .filter(|capture| capture.key.starts_with(&prefix))
+        .filter_map(|capture| serde_json::from_str(&capture.text).ok())
+        .filter_map(|row| lookup(&row, "solutionid"))
+        .collect();
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let query = Query::new().order_by("solutionid");
+    let rows = refresh.target.list("solutions", &query).await?;
+    let rows = rows
+        .into_iter()
+        .filter(|row| row.id("solutionid").is_some_and(|id| wanted.contains(&id)))
+        .collect();
+    Ok(seals::captured(
+        "target/dual-write-solution",
+        "solutionid",
+        rows,
+    ))
+}
+
+/// The rows of Finance and Operations, where one is linked.
+async fn finance(refresh: &Refresh) -> Result<Vec<Captured>, Failure> {
+    let Some(finance) = &refresh.target_finance else {
+        return Ok(Vec::new());
+    };
+    let mut captures = Vec::new();
+    for (set, key) in [
+        (PROJECTS, "ProjectName"),
+        (COMPANIES, "LegalEntityId"),
+        (APPLICATIONS, "AADClientId"),
+    ] {
+        let rows = finance.list(set, &Query::new()).await.map_err(|error| {
+            Failure::from(error).with_help(
+                "the refresh destroys what stands there, so it must be read before: register the \
+                 application in Finance and Operations (Microsoft Entra ID applications); where \
+                 dual-write is not used, give reconfigure-dual-write a `skip`",
+            )
+        })?;
+        for row in rows {
+            captures.push(captured_row(set, key, row)?);
+        }
+    }
+    Ok(captures)
+}
+
+fn captured_row(set: &str, key: &str, row: Row) -> Result<Captured, Failure> {
+    let Some(id) = field(&row, key).and_then(Value::as_str).map(str::to_owned) else {
+        let message = format!("Finance and Operations gives a row of {set} without {key}");
+        return Err(Failure::failed(message));
+    };
+    Ok(Captured {
+        key: format!("target/finance/{set}/{id}"),
+        etag: row.etag,
+        text: row.text,
+        compared: None,
+    })
+}
+
+/// What the gateway knows, where the runbook acknowledges it.
+async fn linked(refresh: &Refresh) -> Result<Vec<Captured>, Failure> {
+    let Some(gateway) = &refresh.dual_write else {
+        return Ok(Vec::new());
+    };
+    let capture = |key: &str, text: String| Captured {
+        key: format!("target/dual-write/{key}"),
+        etag: None,
+        text,
+        compared: None,
+    };
+    let link = gateway::link(refresh, gateway).await?;
+    let set = gateway.connection_set(&link).await?;
+    let mut captures = vec![
+        capture("link", link.raw.to_string()),
+        capture("connection-set", set.raw.to_string()),
+    ];
+    for map in gateway.maps(&link).await? {
+        let EntityMap { name, project, .. } = &map;
+        captures.push(capture(&format!("map/{name}"), map.raw.to_string()));
+        if let Some(project) = project {
+            let mappings = gateway.field_mappings(project).await?;
+            captures.push(capture(
+                &format!("project/{name}"),
+                mappings.raw.to_string(),
+            ));
+        }
+    }
+    Ok(captures)
+}

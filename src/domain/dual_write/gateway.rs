@@ -1,0 +1,256 @@
+//! What the gateway shows now, and sets on one map.
+
+use crate::engine::{Action, Change};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+
+use super::findings::explained;
+use super::guard::host;
+use crate::base::text::escape;
+use crate::clients::{
+    ConnectionSet, DualWriteGateway, DualWriteLink, EntityMap, MapAction, MapVersion, RequestState,
+};
+use crate::domain::{Refresh, service_fields};
+use crate::engine::{Failure, Progress, Reading, Set, WriteError, Written};
+
+/// How long the gateway may take to show what it has accepted.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// The target's link as the gateway shows it now.
+pub(crate) struct Linked {
+    pub(crate) link: DualWriteLink,
+    pub(crate) set: ConnectionSet,
+    pub(crate) maps: Vec<EntityMap>,
+}
+
+/// The link of the target's Finance and Operations. That the gateway shows none is not known to mean
+/// that there is none.
+pub(crate) async fn link(
+    refresh: &Refresh,
+    gateway: &DualWriteGateway,
+) -> Result<DualWriteLink, Failure> {
+    let app = refresh.target_environment.finance_operations.as_ref();
+    let host = app.and_then(|app| host(app.url.as_deref()?));
+    let host = host.ok_or_else(|| {
+        Failure::failed("no Finance and Operations is linked with the target").lasting()
+    })?;
+    gateway.link(&host).await?.ok_or_else(|| {
+        Failure::failed(format!(
+            "the dual-write gateway shows no link for {}; whether there is none cannot be told",
+            escape(&host)
+        ))
+        .with_help(
+            "it answers so too where the environment is stopped, or linked in another region: \
+             correct `endpoints: { dual-write: … }`; where the target does not use dual-write, \
+             leave `gateway` out",
+        )
+        .lasting()
+    })
+}
+
+/// The gateway of a runbook that acknowledges it.
+pub(crate) fn acknowledged(refresh: &Refresh) -> Result<&DualWriteGateway, Failure> {
+    refresh
+        .dual_write
+        .as_ref()
+        .ok_or_else(|| Failure::failed("the runbook does not acknowledge the dual-write gateway"))
+}
+
+impl Linked {
+    /// Reads it.
+    pub(crate) async fn read(refresh: &Refresh) -> Result<Self, Failure> {
+        let gateway = acknowledged(refresh)?;
+        let link = link(refresh, gateway).await?;
+        Ok(Self {
+            set: gateway.connection_set(&link).await?,
+            maps: gateway.maps(&link).await?,
+            link,
+        })
+    }
+
+    /// A map by its name.
+    pub(crate) fn map(&self, name: &str) -> Option<&EntityMap> {
+        self.maps.iter().find(|map| map.name == name)
+    }
+}
+
+/// The state of a map, in the words of a change.
+pub(crate) fn state(map: Option<&EntityMap>) -> Value {
+    let state = map.map_or_else(
+        || "not listed".to_owned(),
+        |map| {
+            if map.state.is_stopped() {
+                "stopped".to_owned()
+            } else {
+                map.state.to_string()
+            }
+        },
+    );
+    json!({ "state": state })
+}
+
+/// Whether a map has a project.
+pub(crate) fn initialised(map: Option<&EntityMap>) -> Value {
+    json!({ "initialised": map.is_some_and(|map| map.project.is_some()) })
+}
+
+/// The active version of a map.
+pub(crate) fn version(map: Option<&EntityMap>) -> Value {
+    let version = map.and_then(|map| map.template.version);
+    json!({ "version": version.map(|version| version.to_string()) })
+}
+
+/// What is done to a map.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Act {
+    /// An action, which the gateway accepts and ends later.
+    Ask(MapAction),
+    /// Another version becomes the active one.
+    Switch(MapVersion),
+}
+
+/// A set on one map.
+pub(crate) struct MapSet {
+    pub(crate) refresh: Arc<Refresh>,
+    /// The map's name.
+    pub(crate) map: String,
+    pub(crate) act: Act,
+}
+
+impl MapSet {
+    fn projected(&self, map: Option<&EntityMap>) -> Value {
+        match self.act {
+            Act::Ask(MapAction::Initialise) => initialised(map),
+            Act::Ask(MapAction::Start | MapAction::Stop) => state(map),
+            Act::Switch(_) => version(map),
+        }
+    }
+
+    async fn send(&self) -> Result<Option<String>, WriteError> {
+        let refused = |failure| WriteError::Refused(failure);
+        let linked = Linked::read(&self.refresh).await.map_err(refused)?;
+        let missing = || {
+            let message = format!("the gateway lists no map '{}'", self.map);
+            WriteError::Refused(Failure::failed(message))
+        };
+        let map = linked.map(&self.map).ok_or_else(missing)?;
+        let gateway = acknowledged(&self.refresh).map_err(refused)?;
+        match self.act {
+            Act::Ask(action) => gateway
+                .act(&linked.link, map, action)
+                .await
+                .map(Some)
+                .map_err(WriteError::from),
+            Act::Switch(wanted) => {
+                let template = map
+                    .templates
+                    .iter()
+                    .find(|template| template.version == Some(wanted));
+                let template = template.ok_or_else(|| {
+                    let message = format!("the map has no version {wanted}");
+                    WriteError::Refused(Failure::failed(message).lasting())
+                })?;
+                let sent = gateway.switch_version(&linked.link, map, &template.id);
+                sent.await.map(|()| None).map_err(WriteError::from)
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Set for MapSet {
+    async fn read(&self) -> Result<Reading, Failure> {
+        let linked = Linked::read(&self.refresh).await?;
+        Ok(Reading::of(self.projected(linked.map(&self.map))))
+    }
+
+    async fn write(&self, _reading: &Reading) -> Result<Written, WriteError> {
+        let request = self.send().await?;
+        Ok(Written {
+            operation: request.map(|id| json!({ "request": id })),
+        })
+    }
+
+    async fn poll(&self, operation: &Value) -> Result<Progress, Failure> {
+        let id = operation["request"].as_str().unwrap_or_default();
+        let state = acknowledged(&self.refresh)?.map_request(id).await?;
+        Ok(progress(state))
+    }
+
+    fn only_people_write(&self, member: &str) -> bool {
+        service_fields::only_people_write(member)
+    }
+
+    fn patience(&self) -> Duration {
+        PATIENCE
+    }
+}
+
+/// How a request of the gateway is doing. A bad end is told with what is known to help.
+pub(crate) fn progress(state: RequestState) -> Progress {
+    match state {
+        RequestState::Waiting => Progress::Running("the gateway works on it".to_owned()),
+        RequestState::Done => Progress::Succeeded(Value::Null),
+        RequestState::Failed(why) => Progress::Failed(explained(&escape(&why))),
+        RequestState::Unknown(state) => Progress::Running(format!("state '{}'", escape(&state))),
+        RequestState::Missing => Progress::Missing,
+    }
+}
+
+/// The integration key of one table.
+pub(crate) struct KeySet {
+    pub(crate) refresh: Arc<Refresh>,
+    /// The entity set of Dataverse.
+    pub(crate) table: String,
+    pub(crate) columns: Vec<String>,
+}
+
+/// The integration key of a table, in the words of a change.
+pub(crate) fn key(set: &ConnectionSet, table: &str) -> Value {
+    json!({ "key": set.key(table) })
+}
+
+#[async_trait]
+impl Set for KeySet {
+    async fn read(&self) -> Result<Reading, Failure> {
+        let linked = Linked::read(&self.refresh).await?;
+        Ok(Reading::of(key(&linked.set, &self.table)))
+    }
+
+    async fn write(&self, _reading: &Reading) -> Result<Written, WriteError> {
+        let refused = |failure| WriteError::Refused(failure);
+        let linked = Linked::read(&self.refresh).await.map_err(refused)?;
+        let gateway = acknowledged(&self.refresh).map_err(refused)?;
+        let dataset = linked.set.dataverse().and_then(|side| side.name.clone());
+        let dataset = dataset.ok_or_else(|| {
+            let message = "the connection set does not name its Dataverse environment";
+            WriteError::Refused(Failure::failed(message).lasting())
+        })?;
+        let sent = gateway.set_key(&dataset, &self.table, &self.columns);
+        sent.await.map_err(WriteError::from)?;
+        Ok(Written::default())
+    }
+
+    fn patience(&self) -> Duration {
+        PATIENCE
+    }
+}
+
+/// A change that stops a map. Takes the last part of its key, which tells when it is stopped.
+pub(crate) fn stop(refresh: &Arc<Refresh>, linked: &Linked, map: &str, when: &str) -> Change {
+    Change {
+        key: format!("dual-write/map/{map}/{when}"),
+        name: format!("stop dual-write map '{map}'"),
+        before: state(linked.map(map)),
+        after: json!({ "state": "stopped" }),
+        follows: Vec::new(),
+        action: Action::Set(Arc::new(MapSet {
+            refresh: Arc::clone(refresh),
+            map: map.to_owned(),
+            act: Act::Ask(MapAction::Stop),
+        })),
+    }
+}

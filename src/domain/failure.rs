@@ -1,0 +1,169 @@
+//! A client's error as a step's failure: the kind decides the exit code and whether another pass
+//! may hope.
+
+use super::dual_write::findings::decoded;
+use crate::clients::{Error, ErrorKind};
+use crate::engine::{Failure, FailureKind, Mark, Scope, WriteError};
+use crate::runbook::{Diagnostic, Position};
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let kind = match error.kind {
+            ErrorKind::NotSignedIn | ErrorKind::Forbidden => FailureKind::NotAllowed,
+            ErrorKind::Busy | ErrorKind::ForeignOrigin => FailureKind::Refused,
+            ErrorKind::Throttled | ErrorKind::Unavailable | ErrorKind::Ambiguous => {
+                FailureKind::Temporary
+            }
+            ErrorKind::Cancelled => FailureKind::Interrupted,
+            ErrorKind::Configuration => FailureKind::Wrong,
+            ErrorKind::NotFound
+            | ErrorKind::Conflict
+            | ErrorKind::PreconditionFailed
+            | ErrorKind::Refused
+            | ErrorKind::Malformed => FailureKind::Failed,
+        };
+        let mut failure = Self::new(kind, error.to_string());
+        match error.kind {
+            // Being forbidden one thing says nothing yet about the others.
+            ErrorKind::Forbidden => failure.scope = Scope::Change,
+            ErrorKind::Refused | ErrorKind::Conflict | ErrorKind::NotFound => {
+                failure.passing = error.is_retryable_refusal();
+            }
+            _ => {}
+        }
+        // What Dataverse says where dual-write refuses a write has a remedy of its own.
+        let decoded = decoded(&error.message).map(|known| known.remedy.to_owned());
+        failure.help = error.help.or(decoded);
+        failure
+    }
+}
+
+impl From<&Diagnostic> for Mark {
+    fn from(diagnostic: &Diagnostic) -> Self {
+        let Position { line, column } = diagnostic.position();
+        let end = diagnostic.end_position();
+        Self {
+            file: diagnostic.file().to_owned(),
+            line,
+            column,
+            end_line: end.line,
+            end_column: end.column,
+            severity: diagnostic.severity().to_string(),
+            message: diagnostic.message().to_owned(),
+            help: diagnostic.help().map(str::to_owned),
+        }
+    }
+}
+
+/// A failure that is about one place of the runbook: its message is the whole block.
+pub(crate) fn marked(kind: FailureKind, diagnostic: &Diagnostic) -> Failure {
+    Failure::new(kind, diagnostic.to_string()).at([diagnostic.into()])
+}
+
+impl From<Error> for WriteError {
+    /// A refusal belongs to the one change. It is tried again only where the service's code says
+    /// that this may help, and it never comes without advice.
+    fn from(error: Error) -> Self {
+        let advice = match error.kind {
+            ErrorKind::Forbidden => Some(FORBIDDEN),
+            ErrorKind::Refused | ErrorKind::Conflict | ErrorKind::NotFound
+                if !error.is_retryable_refusal() =>
+            {
+                Some(PERMANENT)
+            }
+            _ => None,
+        };
+        match error.kind {
+            ErrorKind::PreconditionFailed => Self::Moved(error.into()),
+            ErrorKind::Ambiguous => Self::InDoubt(error.into()),
+            _ => {
+                let mut failure = Failure::from(error);
+                failure.help = failure.help.or_else(|| advice.map(str::to_owned));
+                Self::Refused(failure)
+            }
+        }
+    }
+}
+
+/// A launch's error: whatever is not a clear refusal of this very request leaves it in doubt.
+pub(crate) fn launch_error(error: Error) -> WriteError {
+    let is_clear = error.is_clear_refusal();
+    let (WriteError::Moved(failure) | WriteError::Refused(failure) | WriteError::InDoubt(failure)) =
+        error.into();
+    if is_clear {
+        WriteError::Refused(failure)
+    } else {
+        WriteError::InDoubt(failure)
+    }
+}
+
+/// What to do about a 403 whose code is not known.
+const FORBIDDEN: &str = "the account that signs in (or the user that it acts as, `act-as`) lacks the \
+                         permission for this request: give it a role that holds it (System \
+                         Administrator of the environment suffices in Dataverse, Power Platform \
+                         Administrator in the admin APIs), then run again";
+
+/// What to do about a refusal whose code is not known.
+const PERMANENT: &str = "repeating does not change this answer, so it was sent once: correct what it \
+                         names, then run again";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clients::Detail;
+
+    fn refused(kind: ErrorKind, code: &str, inner: Option<&str>) -> Failure {
+        let detail = Detail {
+            code: Some(code.to_owned()),
+            inner_code: inner.map(str::to_owned),
+            message: "no".to_owned(),
+            ..Detail::default()
+        };
+        match Error::from_detail(kind, detail, None).into() {
+            WriteError::Refused(failure) => failure,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_forbidden_change_is_a_matter_of_permissions_and_ends_nothing_else() {
+        for code in [
+            "0x80040220",
+            "0x8004a110",
+            "0x80095ffe",
+            "0x80060467",
+            "Novelty",
+        ] {
+            let failure = refused(ErrorKind::Forbidden, code, None);
+            assert_eq!(failure.kind, FailureKind::NotAllowed, "{code}");
+            assert!(!failure.passing && !failure.ends_the_run(), "{code}");
+            assert!(failure.help.is_some(), "{code}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_permanent_unless_its_code_is_known_to_pass() {
+        for (kind, code, inner, passing) in [
+            (
+                ErrorKind::Refused,
+                "0x80060467",
+                Some("DlpViolation"),
+                false,
+            ),
+            (ErrorKind::Refused, "0x80060467", Some("Novelty"), false),
+            (
+                ErrorKind::Refused,
+                "0x80060467",
+                Some("ChildFlowNeverPublished"),
+                true,
+            ),
+            (ErrorKind::Conflict, "Novelty", None, false),
+            (ErrorKind::NotFound, "0x80040217", None, false),
+        ] {
+            let failure = refused(kind, code, inner);
+            assert_eq!(failure.kind, FailureKind::Failed, "{code} {inner:?}");
+            assert_eq!(failure.passing, passing, "{code} {inner:?}");
+            assert!(passing || failure.help.is_some(), "{code} {inner:?}");
+        }
+    }
+}

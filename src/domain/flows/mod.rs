@@ -1,0 +1,164 @@
+//! Cloud flows: which are whose, and what their definitions say.
+//!
+//! - here: a flow's row: its name, its state, and who deployed it.
+//! - [`Definition`]: its `clientdata`: what calls it, what it calls, what it is connected to.
+//! - [`rules`]: which flows should be on.
+//! - [`switch`]: switching a flow on or off.
+//! - `text`: replacing text in a definition, and showing what is replaced.
+
+mod definition;
+pub(crate) mod rules;
+mod switch;
+mod text;
+
+use super::view::View;
+use crate::engine::Failure;
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use uuid::Uuid;
+use wildmatch::WildMatch;
+
+use super::names::{Fields, text as text_of};
+
+pub(crate) use definition::{Definition, missing_connectors, moved_connectors, stem};
+pub(crate) use switch::{switch, switch_value, switched};
+pub(crate) use text::{replaced, shown};
+
+/// What a compiled flow's name begins with: one for each tile and each policy of a published
+/// orchestration (seen in Microsoft's lab on orchestrations).
+pub(crate) const COMPILED: &str = "(DO NOT DELETE OR MODIFY) ";
+
+/// The word for a flow that a policy keeps from running.
+const SUSPENDED: &str = "suspended";
+
+/// Is it a cloud flow's definition, and not a classic workflow or an activation record?
+pub(crate) fn is_cloud_flow(row: &Fields) -> bool {
+    row.get("category").and_then(Value::as_i64) == Some(5)
+        && row.get("type").and_then(Value::as_i64).unwrap_or(1) == 1
+}
+
+/// A flow's name, or its id where it has none.
+pub(crate) fn name(id: Uuid, row: &Fields) -> String {
+    text_of(row, "name").unwrap_or_else(|| id.to_string())
+}
+
+/// Does a pattern of the runbook (a glob over names, or a workflow id) name this flow?
+pub(crate) fn is_named(pattern: &str, id: Uuid, name: &str) -> bool {
+    Uuid::try_parse(pattern).is_ok_and(|wanted| wanted == id)
+        || WildMatch::new_case_insensitive(pattern).matches(name)
+}
+
+/// Is it on?
+pub(crate) fn is_on(row: &Fields) -> bool {
+    row.get("statecode").and_then(Value::as_i64) == Some(1)
+}
+
+/// `on`, `off` or `suspended`, or the number of a state that is not known.
+pub(crate) fn state(row: &Fields) -> String {
+    match row.get("statecode").and_then(Value::as_i64) {
+        Some(0) => "off".to_owned(),
+        Some(1) => "on".to_owned(),
+        Some(2) => SUSPENDED.to_owned(),
+        other => format!("state {other:?}"),
+    }
+}
+
+/// Was this flow deployed by one of these providers? Deployed flows carry the provider's id in
+/// their names: `iom_<id>_<logic definition>` or `<name> (<id>)`.
+pub(crate) fn is_deployed_by(name: &str, providers: &BTreeSet<Uuid>) -> bool {
+    let name = name.to_ascii_lowercase();
+    providers
+        .iter()
+        .any(|id| name.starts_with(&format!("iom_{id}_")) || name.ends_with(&format!("({id})")))
+}
+
+/// The provider whose id stands in a deployed flow's name, as far as the name alone tells: surely in
+/// `iom_<id>_<logic definition>`, perhaps in `<name> (<id>)`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Deployer {
+    /// The prefix is IOM's own.
+    Surely(Uuid),
+    /// Anybody may end a name so.
+    Perhaps(Uuid),
+}
+
+/// Reads the deploying provider's id out of a flow's name.
+pub(crate) fn deployer(name: &str) -> Option<Deployer> {
+    let lower = name.to_ascii_lowercase();
+    if let Some(id) = lower.strip_prefix("iom_").and_then(|rest| rest.get(..36)) {
+        return Uuid::try_parse(id).ok().map(Deployer::Surely);
+    }
+    let (_, id) = lower.strip_suffix(')')?.rsplit_once(" (")?;
+    let is_plain = id.len() == 36;
+    Uuid::try_parse(id)
+        .ok()
+        .filter(|_| is_plain)
+        .map(Deployer::Perhaps)
+}
+
+/// The condition that selects the definitions of cloud flows.
+pub(crate) const CLOUD_FLOWS: &str = "category eq 5 and type eq 1";
+
+/// Every cloud flow, by id.
+pub(crate) async fn cloud_flows(view: View<'_>) -> Result<BTreeMap<Uuid, Fields>, Failure> {
+    let rows = view
+        .rows_where("workflow", Some(CLOUD_FLOWS.to_owned()))
+        .await?;
+    Ok(rows
+        .into_iter()
+        .filter(|row| is_cloud_flow(&row.value))
+        .filter_map(|row| Some((row.id("workflowid")?, row.value)))
+        .collect())
+}
+
+/// The key of the change that switches a flow on.
+pub(crate) fn key(flow: Uuid) -> String {
+    format!("flow/{flow}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_is_a_glob_over_names_or_a_workflow_id() {
+        let id = Uuid::from_u128(7);
+        assert!(is_named("legacy *", id, "Legacy order import"));
+        assert!(!is_named("legacy", id, "Legacy order import"));
+        assert!(is_named(&id.to_string().to_uppercase(), id, "anything"));
+        assert!(!is_named(&Uuid::from_u128(8).to_string(), id, "anything"));
+    }
+
+    #[test]
+    fn a_name_tells_which_provider_deployed_a_flow() {
+        let id = Uuid::try_parse("ae892aa5-0000-4000-8000-000000000001").unwrap();
+        assert_eq!(
+            deployer(&format!("IOM_{}_msdyn_x", id.to_string().to_uppercase())),
+            Some(Deployer::Surely(id))
+        );
+        assert_eq!(
+            deployer(&format!("Send ({id})")),
+            Some(Deployer::Perhaps(id))
+        );
+        for name in ["iom_short", "Send (all)", "iom_é", "Send", "(x)"] {
+            assert_eq!(deployer(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn deployed_flows_are_known_by_the_provider_id_in_their_names() {
+        let id = Uuid::try_parse("ae892aa5-0000-4000-8000-000000000001").unwrap();
+        let providers = BTreeSet::from([id]);
+        assert!(is_deployed_by(
+            "iom_AE892AA5-0000-4000-8000-000000000001_msdyn_x",
+            &providers
+        ));
+        assert!(is_deployed_by(
+            "IOM Lab Send (ae892aa5-0000-4000-8000-000000000001)",
+            &providers
+        ));
+        assert!(!is_deployed_by("iom_other_msdyn_x", &providers));
+    }
+}

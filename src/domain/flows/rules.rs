@@ -1,0 +1,218 @@
+//! Which cloud flows should be on.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use uuid::Uuid;
+
+use super::COMPILED;
+use crate::clients::Query;
+use crate::domain::names::{Fields, is_labelled, text};
+use crate::domain::source_references::{Mark, Marks};
+use crate::domain::{Refresh, flows, marked, seals};
+use crate::engine::{Failure, FailureKind, Known};
+use crate::runbook::{IomTable, TurnOn};
+
+/// Why a flow that the runbook would turn on is left off: its definition names the source, so it
+/// would act on production.
+pub(crate) const NAMES_PRODUCTION: &str = "names production";
+
+/// Should a flow be on, and if not, why not?
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Wanted {
+    On,
+    Off(&'static str),
+}
+
+/// What decides which flows should be on.
+pub(crate) struct Rules<'a> {
+    refresh: &'a Refresh,
+    on_in_source: BTreeSet<Uuid>,
+    old_providers: BTreeSet<Uuid>,
+    policies: BTreeSet<String>,
+    marks: Marks,
+}
+
+impl<'a> Rules<'a> {
+    /// The rules of this run: the runbook's, and what the first seal says of the source.
+    pub(crate) fn of(refresh: &'a Refresh, known: &Known) -> Self {
+        let source =
+            |table: &str| seals::rows(known, seals::BEFORE_COPY, &format!("source/{table}"));
+        Self::over(
+            refresh,
+            source("workflow").iter().map(|(id, row)| (id, row)),
+            source("provider").into_iter().map(|(id, _)| id).collect(),
+            source("policy").iter().map(|(id, row)| (id, row)),
+        )
+    }
+
+    /// The same; where nothing is sealed, because the runbook skips the copy, by what the source
+    /// holds now.
+    pub(crate) async fn read(refresh: &'a Refresh, known: &Known) -> Result<Self, Failure> {
+        let sealed = seals::rows(known, seals::BEFORE_COPY, "source/workflow");
+        if !sealed.is_empty() || refresh.runbook.steps.copy_environments.skip.is_none() {
+            return Ok(Self::of(refresh, known));
+        }
+        let names = &refresh.names;
+        let workflows = live(refresh, "workflow").await?;
+        let providers = live(refresh, names.table(IomTable::Provider)).await?;
+        let policies = live(refresh, names.table(IomTable::Policy)).await?;
+        Ok(Self::over(
+            refresh,
+            workflows.iter().map(|(id, row)| (id, row)),
+            providers.into_iter().map(|(id, _)| id).collect(),
+            policies.iter().map(|(id, row)| (id, row)),
+        ))
+    }
+
+    /// The rules over what the source holds: its flows, the ids of its providers, its policies.
+    pub(crate) fn over<'r>(
+        refresh: &'a Refresh,
+        workflows: impl Iterator<Item = (&'r Uuid, &'r Fields)>,
+        old_providers: BTreeSet<Uuid>,
+        policies: impl Iterator<Item = (&'r Uuid, &'r Fields)>,
+    ) -> Self {
+        Self {
+            refresh,
+            marks: Marks::of(&refresh.source_environment, &refresh.target_environment),
+            on_in_source: workflows
+                .filter(|(_, row)| flows::is_cloud_flow(row) && flows::is_on(row))
+                .map(|(id, _)| *id)
+                .collect(),
+            old_providers,
+            policies: policies
+                .filter(|(_, row)| is_published(row))
+                .map(|(id, row)| refresh.names.title(IomTable::Policy, row, *id))
+                .collect(),
+        }
+    }
+
+    /// Did an old provider deploy this flow?
+    pub(crate) fn is_deployed(&self, name: &str) -> bool {
+        flows::is_deployed_by(name, &self.old_providers)
+    }
+
+    /// Why a flow is none of this step's, because another makes it anew.
+    pub(crate) fn made_anew(&self, name: &str) -> Option<&'static str> {
+        if self.is_deployed(name) {
+            return Some("deployed by a provider that is reinstalled");
+        }
+        let part = name.strip_prefix(COMPILED)?;
+        (!self.policies.contains(part))
+            .then_some("compiled from an orchestration that is published again")
+    }
+
+    /// What of the source the flow's definition still names once the runbook's `replace` rules are
+    /// applied; nothing of a flow that another step makes anew.
+    pub(crate) fn named_by(&self, id: Uuid, row: &Fields) -> Vec<&Mark> {
+        let name = flows::name(id, row);
+        if self.made_anew(&name).is_some() || flows::deployer(&name).is_some() {
+            return Vec::new();
+        }
+        let mut data = text(row, "clientdata").unwrap_or_default();
+        let rules = &self.refresh.runbook.steps.activate_flows.options.replace;
+        for rule in rules
+            .iter()
+            .filter(|rule| flows::is_named(&rule.flow.value, id, &name))
+        {
+            data = flows::replaced(&data, &rule.find.value, &rule.with.value).into_owned();
+        }
+        self.marks.found_in(&data)
+    }
+
+    /// Should this flow be on? Not where its definition names the source, whatever the runbook says.
+    pub(crate) fn wanted(&self, id: Uuid, row: &Fields) -> Wanted {
+        match self.asked_for(id, &flows::name(id, row)) {
+            Wanted::On if !self.named_by(id, row).is_empty() => Wanted::Off(NAMES_PRODUCTION),
+            asked_for => asked_for,
+        }
+    }
+
+    /// Does the runbook want this flow on?
+    fn asked_for(&self, id: Uuid, name: &str) -> Wanted {
+        if let Some(reason) = self.made_anew(name) {
+            return Wanted::Off(reason);
+        }
+        let options = &self.refresh.runbook.steps.activate_flows.options;
+        if options
+            .except
+            .iter()
+            .any(|pattern| flows::is_named(&pattern.value, id, name))
+        {
+            return Wanted::Off("excepted by the runbook");
+        }
+        match &options.turn_on.value {
+            TurnOn::All => Wanted::On,
+            TurnOn::AsInSource if self.on_in_source.contains(&id) => Wanted::On,
+            TurnOn::AsInSource => Wanted::Off("off in the source"),
+            TurnOn::Flows(patterns)
+                if patterns.iter().any(|p| flows::is_named(&p.value, id, name)) =>
+            {
+                Wanted::On
+            }
+            TurnOn::Flows(_) => Wanted::Off("not named by the runbook"),
+        }
+    }
+
+    /// A pattern that matches nothing is a mistake in the runbook: say where.
+    pub(crate) fn check(&self, all: &BTreeMap<Uuid, Fields>) -> Result<(), Failure> {
+        let options = &self.refresh.runbook.steps.activate_flows.options;
+        let turned_on = match &options.turn_on.value {
+            TurnOn::Flows(patterns) => patterns.as_slice(),
+            TurnOn::All | TurnOn::AsInSource => &[],
+        };
+        for pattern in turned_on.iter().chain(&options.except) {
+            let matches = all
+                .iter()
+                .any(|(id, row)| flows::is_named(&pattern.value, *id, &flows::name(*id, row)));
+            if !matches {
+                let diagnostic = self.refresh.runbook.diagnostic(
+                    pattern.span,
+                    &format!("no cloud flow matches '{}'", pattern.value),
+                    Some("correct the pattern, or leave it out; `*` matches any run of characters"),
+                );
+                return Err(marked(FailureKind::Wrong, &diagnostic));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Is a policy published? Whether its state or its status says so is not published; both are read.
+fn is_published(row: &Fields) -> bool {
+    ["statecode", "statuscode"]
+        .into_iter()
+        .any(|column| is_labelled(row, column, "Published"))
+}
+
+/// The rows of a table of the source as they are now.
+async fn live(refresh: &Refresh, table: &str) -> Result<Vec<(Uuid, Fields)>, Failure> {
+    let Some(table) = refresh.source.table(table).await? else {
+        return Ok(Vec::new());
+    };
+    let query = Query::new().order_by(&table.primary_id).annotated();
+    let rows = refresh.source.list(&table.entity_set, &query).await?;
+    Ok(rows
+        .into_iter()
+        .filter_map(|row| Some((row.id(&table.primary_id)?, row.value)))
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_policy_is_published_by_its_state_or_its_status() {
+        let row = |state: &str, status: &str| {
+            let row = json!({
+                "statecode@OData.Community.Display.V1.FormattedValue": state,
+                "statuscode@OData.Community.Display.V1.FormattedValue": status,
+            });
+            is_published(row.as_object().unwrap())
+        };
+        assert!(row("Published", "Active") && row("Active", "published"));
+        assert!(!row("Unpublished", "Inactive") && !row("Active", "Draft"));
+    }
+}

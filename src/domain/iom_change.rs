@@ -1,0 +1,204 @@
+//! Changes that Intelligent Order Management makes, each by a write that the runbook binds.
+//!
+//! None of these writes is published by Microsoft: each is a person's task, or the request that
+//! somebody has confirmed and written under `iom.requests`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::Refresh;
+use super::tenant_set::{Reader, Request, TenantLaunch, TenantSet};
+use crate::engine::{Action, Ask, Change, Failure, Launch, Reading, Repeat};
+use crate::runbook::{
+    IomRequest, Method, Placeholder, Placeholders, RequestBinding, RequestTemplate,
+};
+
+/// One change, and the request that brings it about: a person's task where that is guided, a set
+/// where repeating it is safe, else a launch.
+pub(crate) struct IomChange {
+    pub(crate) key: String,
+    pub(crate) name: String,
+    pub(crate) before: Value,
+    pub(crate) after: Value,
+    pub(crate) request: IomRequest,
+    /// What a person does where the request is not confirmed.
+    pub(crate) by_hand: Vec<String>,
+    /// What will be read as evidence.
+    pub(crate) evidence: String,
+    /// How long the tenant may take to show the change.
+    pub(crate) patience: Duration,
+}
+
+impl IomChange {
+    /// The change, as its reader sees it. Takes what fills the request's placeholders.
+    pub(crate) fn filled(
+        self,
+        refresh: &Arc<Refresh>,
+        reader: Arc<dyn Reader>,
+        fill: Fill,
+    ) -> Change {
+        self.filled_by(refresh, reader, move |_| Ok(fill.clone()))
+    }
+
+    /// The same, whose placeholders are filled on the ground of what was read.
+    pub(crate) fn filled_by<F>(
+        self,
+        refresh: &Arc<Refresh>,
+        reader: Arc<dyn Reader>,
+        fill: F,
+    ) -> Change
+    where
+        F: Fn(&Reading) -> Result<Fill, Failure> + Send + Sync + 'static,
+    {
+        let action = match refresh.runbook.iom.request(self.request) {
+            RequestBinding::Guided => Action::Ask(Ask {
+                instructions: signed_in(refresh).into_iter().chain(self.by_hand).collect(),
+                evidence: self.evidence,
+            }),
+            RequestBinding::Request(template) => {
+                let (template, request) = (template.clone(), self.request);
+                let is_launch = template.is_launch();
+                let refresh = Arc::clone(refresh);
+                let write = move |reading: &Reading| write(&template, request, &fill(reading)?);
+                if is_launch {
+                    Action::Launch(Arc::new(TenantLaunch {
+                        refresh,
+                        reader,
+                        request: write,
+                        after: self.after.clone(),
+                        repeat: repeat(request, self.patience),
+                        timeout: self.patience,
+                    }))
+                } else {
+                    Action::Set(Arc::new(TenantSet {
+                        refresh,
+                        reader,
+                        request: write,
+                        patience: self.patience,
+                    }))
+                }
+            }
+        };
+        Change {
+            key: self.key,
+            name: self.name,
+            before: self.before,
+            after: self.after,
+            follows: Vec::new(),
+            action,
+        }
+    }
+}
+
+/// What is made by a click belongs to whoever has clicked.
+fn signed_in(refresh: &Refresh) -> Option<String> {
+    let whom = refresh.runbook.act_as.as_ref();
+    whom.map(|user| format!("sign in as {}", user.value))
+}
+
+/// What may follow a request in doubt. The target shows nothing of it before it has ended, so that it is
+/// looked at for as long as it may take.
+pub(crate) fn repeat(request: IomRequest, patience: Duration) -> Repeat {
+    if request.harmless_to_repeat() {
+        Repeat::Harmless
+    } else {
+        Repeat::WhenAbsent(patience)
+    }
+}
+
+/// The change with its launch, if it is one, in another's care.
+pub(crate) fn launched_by<L: Launch + 'static>(
+    change: Change,
+    wrap: impl FnOnce(Arc<dyn Launch>) -> L,
+) -> Change {
+    let action = match change.action {
+        Action::Launch(launch) => Action::Launch(Arc::new(wrap(launch))),
+        other => other,
+    };
+    Change { action, ..change }
+}
+
+/// What a request of the runbook is filled with.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Fill {
+    id: Option<Uuid>,
+    new_id: Option<Uuid>,
+    value: Option<String>,
+    owner: Option<String>,
+    graph: Option<String>,
+    /// The directory object of the user that the request is sent as, where it is not the caller.
+    acting_as: Option<Uuid>,
+}
+
+impl Fill {
+    /// The row acted on, and nothing else.
+    pub(crate) fn id(id: Uuid) -> Self {
+        Self {
+            id: Some(id),
+            ..Self::default()
+        }
+    }
+
+    /// The id that is given to a row that is made.
+    pub(crate) fn new_id(self, id: Uuid) -> Self {
+        Self {
+            new_id: Some(id),
+            ..self
+        }
+    }
+
+    /// The one value that is set.
+    pub(crate) fn value(self, value: impl Into<String>) -> Self {
+        Self {
+            value: Some(value.into()),
+            ..self
+        }
+    }
+
+    /// Who owns the row, as a reference binds it, if that is set.
+    pub(crate) fn owner(self, owner: Option<String>) -> Self {
+        Self { owner, ..self }
+    }
+
+    /// The text of an orchestration's graph.
+    pub(crate) fn graph(self, graph: String) -> Self {
+        Self {
+            graph: Some(graph),
+            ..self
+        }
+    }
+
+    /// The same, sent as this user of the directory, if there is one.
+    pub(crate) fn acting_as(self, user: Option<Uuid>) -> Self {
+        Self {
+            acting_as: user,
+            ..self
+        }
+    }
+}
+
+fn write(template: &RequestTemplate, request: IomRequest, fill: &Fill) -> Result<Request, Failure> {
+    let placeholders = Placeholders {
+        id: fill.id,
+        new_id: fill.new_id,
+        value: fill.value.as_deref(),
+        owner: fill.owner.as_deref(),
+        graph: fill.graph.as_deref(),
+    };
+    let filled = template.fill(&placeholders).map_err(|error| {
+        Failure::failed(format!(
+            "the runbook's request '{request}' cannot be filled: {error}"
+        ))
+        .lasting()
+    })?;
+    Ok(Request {
+        method: filled.method,
+        path: filled.path,
+        body: filled.body,
+        creates: filled.method == Method::Patch && template.uses(Placeholder::NewId),
+        acting_as: fill.acting_as,
+    })
+}

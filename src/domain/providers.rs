@@ -1,0 +1,319 @@
+//! Providers, their definitions and their actions, as rows tell them.
+//!
+//! A definition of the library survives the reinstallation and is the join from an old action to
+//! its new one; names are not safe: they change on reinstallation, and occur twice.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::future::try_join_all;
+use uuid::Uuid;
+
+use super::names::{Fields, Names, is_labelled};
+use super::view::View;
+use super::{Refresh, seals};
+use crate::engine::{Captured, Failure, Known};
+use crate::runbook::{IomTable, Word as _};
+
+/// The tables that a catalogue is read from, and the words their captures are kept under.
+pub(crate) const TABLES: [(IomTable, &str); 4] = [
+    (IomTable::Provider, "provider"),
+    (IomTable::ProviderDefinition, "provider-definition"),
+    (IomTable::LogicDefinition, "logic-definition"),
+    (IomTable::ProviderAction, "provider-action"),
+];
+
+/// The logic type of a provider action (Microsoft Learn, *Create a new provider*).
+const PROVIDER_ACTION: i64 = 192_350_001;
+
+/// An installed provider.
+#[derive(Clone, Debug)]
+pub(crate) struct Provider {
+    pub(crate) id: Uuid,
+    pub(crate) name: String,
+    pub(crate) definition: Option<Uuid>,
+    pub(crate) active: bool,
+}
+
+/// An entry of the library.
+#[derive(Clone, Debug)]
+pub(crate) struct Definition {
+    pub(crate) id: Uuid,
+    pub(crate) logical_name: String,
+    pub(crate) name: String,
+    pub(crate) active: bool,
+}
+
+/// A flow that a definition carries.
+#[derive(Clone, Debug)]
+pub(crate) struct Logic {
+    pub(crate) logical_name: String,
+    pub(crate) definition: Option<Uuid>,
+    pub(crate) is_action: bool,
+}
+
+/// What an orchestration's tile points to.
+#[derive(Clone, Debug)]
+pub(crate) struct Action {
+    pub(crate) id: Uuid,
+    pub(crate) name: String,
+    pub(crate) provider: Option<Uuid>,
+    pub(crate) logic: Option<Uuid>,
+}
+
+/// Providers, definitions, logic definitions and actions of one environment.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Catalogue {
+    pub(crate) providers: BTreeMap<Uuid, Provider>,
+    pub(crate) definitions: BTreeMap<Uuid, Definition>,
+    pub(crate) logic: BTreeMap<Uuid, Logic>,
+    pub(crate) actions: BTreeMap<Uuid, Action>,
+}
+
+impl Catalogue {
+    /// Reads it from an environment.
+    pub(crate) async fn read(refresh: &Refresh, view: View<'_>) -> Result<Self, Failure> {
+        let tables = TABLES.map(|(table, _)| table);
+        Self::default().again(refresh, view, &tables).await
+    }
+
+    /// The same with some tables read again: what a library holds stays what it is while instances
+    /// come and go.
+    pub(crate) async fn again(
+        &self,
+        refresh: &Refresh,
+        view: View<'_>,
+        tables: &[IomTable],
+    ) -> Result<Self, Failure> {
+        let names = Names::of(refresh);
+        let mut catalogue = self.clone();
+        let rows = tables.iter().map(|table| view.by_id(names.table(*table)));
+        for (table, rows) in tables.iter().zip(try_join_all(rows).await?) {
+            match table {
+                IomTable::Provider => catalogue.providers.clear(),
+                IomTable::ProviderDefinition => catalogue.definitions.clear(),
+                IomTable::LogicDefinition => catalogue.logic.clear(),
+                IomTable::ProviderAction => catalogue.actions.clear(),
+                _ => continue,
+            }
+            for (id, row) in rows {
+                catalogue.add(names, *table, id, &row)?;
+            }
+        }
+        Ok(catalogue)
+    }
+
+    /// Reads it from a seal, from the captures below a prefix (`""` or `source/`).
+    pub(crate) fn sealed(
+        refresh: &Refresh,
+        known: &Known,
+        seal: &str,
+        prefix: &str,
+    ) -> Result<Self, Failure> {
+        let mut catalogue = Self::sealed_whole(refresh, known, seal, prefix)?;
+        // Steps opened again for one provider see no other: what is old of it is old, and the rest
+        // stays as it is.
+        if let Some(again) = known.again().filter(|_| seal != seals::BEFORE_COPY) {
+            catalogue.keep_only(again);
+        }
+        Ok(catalogue)
+    }
+
+    /// The same with every provider, also where steps were opened again for one.
+    pub(crate) fn sealed_whole(
+        refresh: &Refresh,
+        known: &Known,
+        seal: &str,
+        prefix: &str,
+    ) -> Result<Self, Failure> {
+        let names = Names::of(refresh);
+        let mut catalogue = Self::default();
+        for (table, word) in TABLES {
+            for (id, row) in seals::rows(known, seal, &format!("{prefix}{word}")) {
+                catalogue.add(names, table, id, &row)?;
+            }
+        }
+        Ok(catalogue)
+    }
+
+    fn add(
+        &mut self,
+        names: &Names,
+        table: IomTable,
+        id: Uuid,
+        row: &Fields,
+    ) -> Result<(), Failure> {
+        let name = names.title(table, row, id);
+        match table {
+            IomTable::Provider => {
+                let definition = names.lookup(row, "provider.definition")?;
+                let active = is_labelled(row, "statuscode", "Active");
+                self.providers.insert(
+                    id,
+                    Provider {
+                        id,
+                        name,
+                        definition,
+                        active,
+                    },
+                );
+            }
+            IomTable::ProviderDefinition => {
+                let logical_name = names
+                    .text(row, "provider-definition.logical-name")?
+                    .unwrap_or_else(|| id.to_string());
+                let active = row
+                    .get(names.column("provider-definition.is-active")?)
+                    .and_then(serde_json::Value::as_bool)
+                    .unwrap_or(true);
+                self.definitions.insert(
+                    id,
+                    Definition {
+                        id,
+                        logical_name,
+                        name,
+                        active,
+                    },
+                );
+            }
+            IomTable::LogicDefinition => {
+                let logical_name = names
+                    .text(row, "logic-definition.logical-name")?
+                    .unwrap_or_else(|| id.to_string());
+                let definition = names.lookup(row, "logic-definition.definition")?;
+                let kind = row.get(names.column("logic-definition.logic-type")?);
+                let is_action = kind.and_then(serde_json::Value::as_i64) == Some(PROVIDER_ACTION);
+                self.logic.insert(
+                    id,
+                    Logic {
+                        logical_name,
+                        definition,
+                        is_action,
+                    },
+                );
+            }
+            IomTable::ProviderAction => {
+                let provider = names.lookup(row, "provider-action.provider")?;
+                let logic = names.lookup(row, "provider-action.logic-definition")?;
+                self.actions.insert(
+                    id,
+                    Action {
+                        id,
+                        name,
+                        provider,
+                        logic,
+                    },
+                );
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Forgets every provider but those of one definition, and the actions of the others.
+    fn keep_only(&mut self, definition: &str) {
+        let definitions = &self.definitions;
+        self.providers.retain(|_, provider| {
+            let of = provider.definition.and_then(|id| definitions.get(&id));
+            of.is_some_and(|found| found.logical_name.eq_ignore_ascii_case(definition))
+        });
+        let providers = &self.providers;
+        self.actions.retain(|_, action| {
+            action
+                .provider
+                .is_some_and(|id| providers.contains_key(&id))
+        });
+    }
+
+    /// The ids of all installed providers.
+    pub(crate) fn provider_ids(&self) -> BTreeSet<Uuid> {
+        self.providers.keys().copied().collect()
+    }
+
+    /// Every action's name, by id.
+    pub(crate) fn action_names(&self) -> BTreeMap<Uuid, String> {
+        self.actions
+            .values()
+            .map(|action| (action.id, action.name.clone()))
+            .collect()
+    }
+
+    /// The definition of a provider, where both are known.
+    pub(crate) fn definition_of(&self, provider: &Provider) -> Option<&Definition> {
+        self.definitions.get(&provider.definition?)
+    }
+
+    /// The definition whose instance has this action.
+    pub(crate) fn definition_of_action(&self, action: Uuid) -> Option<&Definition> {
+        let action = self.actions.get(&action)?;
+        let by_logic = action.logic.and_then(|id| self.logic.get(&id)?.definition);
+        let by_provider = || self.providers.get(&action.provider?)?.definition;
+        self.definitions.get(&by_logic.or_else(by_provider)?)
+    }
+
+    /// What an action is, in words that survive a reinstallation: `definition/logic definition`.
+    pub(crate) fn described_by_logic(&self, action: Uuid) -> Option<String> {
+        let action = self.actions.get(&action)?;
+        let logic = self.logic.get(&action.logic?)?;
+        let definition = self.definitions.get(&logic.definition?)?;
+        Some(format!(
+            "{}/{}",
+            definition.logical_name, logic.logical_name
+        ))
+    }
+
+    /// The same; of an action that does not say its logic definition `definition/'name'`.
+    pub(crate) fn described(&self, action: Uuid) -> Option<String> {
+        self.described_by_logic(action).or_else(|| {
+            let definition = self.definition_of_action(action)?;
+            let name = &self.actions.get(&action)?.name;
+            Some(format!("{}/'{name}'", definition.logical_name))
+        })
+    }
+
+    /// The logical names of the actions that an instance of this definition must have.
+    pub(crate) fn expected_actions(&self, definition: Uuid) -> BTreeSet<String> {
+        self.logic
+            .values()
+            .filter(|logic| logic.is_action && logic.definition == Some(definition))
+            .map(|logic| logic.logical_name.clone())
+            .collect()
+    }
+
+    /// The logical names of the actions that this provider has.
+    pub(crate) fn actions_of(&self, provider: Uuid) -> BTreeSet<String> {
+        self.actions
+            .values()
+            .filter(|action| action.provider == Some(provider))
+            .filter_map(|action| Some(self.logic.get(&action.logic?)?.logical_name.clone()))
+            .collect()
+    }
+
+    /// The instance of a definition that is none of the old ones.
+    pub(crate) fn new_instance(&self, definition: Uuid, old: &BTreeSet<Uuid>) -> Option<&Provider> {
+        let mut found: Vec<&Provider> = self
+            .providers
+            .values()
+            .filter(|p| p.definition == Some(definition) && !old.contains(&p.id))
+            .collect();
+        found.sort_by_key(|provider| !provider.active);
+        found.first().copied()
+    }
+}
+
+/// The captures of every table of a catalogue, read through a view.
+pub(crate) async fn capture(
+    refresh: &Refresh,
+    view: View<'_>,
+    tables: &[IomTable],
+) -> Result<Vec<Captured>, Failure> {
+    let names = Names::of(refresh);
+    let mut captures = Vec::new();
+    for iom_table in tables {
+        let Some(table) = view.optional_table(names.table(*iom_table)).await? else {
+            continue;
+        };
+        let rows = view.rows(&table.logical_name).await?;
+        captures.extend(seals::captured(iom_table.word(), &table.primary_id, rows));
+    }
+    Ok(captures)
+}

@@ -1,0 +1,339 @@
+//! Sets and launches on what the tenant holds: one reader, one write.
+//!
+//! A [`Reader`] says what is there now, in the form in which the change writes its `before` and
+//! `after`. The write is a documented PATCH, or a request of the runbook's `iom:` section (`iom_change`);
+//! a request that cannot be repeated blindly becomes a launch whose end is read by the same reader.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::failure::launch_error;
+use super::{Refresh, service_fields};
+use crate::clients::{Condition, DataverseWriter, Error, Row};
+use crate::engine::{
+    Failure, Found, Launch, Progress, Reading, Repeat, Set, Started, Trace, Verdict, WriteError,
+    Written,
+};
+use crate::runbook::Method;
+
+/// Reads what is there now.
+#[async_trait]
+pub(crate) trait Reader: Send + Sync {
+    /// The compared fields, the version, and what the write needs besides.
+    async fn read(&self) -> Result<Reading, Failure>;
+
+    /// Why it can no longer come to the wanted end, if the tenant says so.
+    async fn refusal(&self) -> Result<Option<String>, Failure> {
+        Ok(None)
+    }
+}
+
+/// Reads one row by id and projects it.
+pub(crate) struct RowReader<P> {
+    refresh: Arc<Refresh>,
+    entity_set: String,
+    id: Uuid,
+    /// The compared fields of the row; of `None` where it is not there.
+    project: P,
+}
+
+impl<P: Fn(Option<&Row>) -> Reading + Send + Sync + 'static> RowReader<P> {
+    /// Takes the row's entity set and id, and what is compared of it.
+    pub(crate) fn of(
+        refresh: &Arc<Refresh>,
+        entity_set: &str,
+        id: Uuid,
+        project: P,
+    ) -> Arc<dyn Reader> {
+        Arc::new(Self {
+            refresh: Arc::clone(refresh),
+            entity_set: entity_set.to_owned(),
+            id,
+            project,
+        })
+    }
+}
+
+#[async_trait]
+impl<P: Fn(Option<&Row>) -> Reading + Send + Sync> Reader for RowReader<P> {
+    async fn read(&self) -> Result<Reading, Failure> {
+        read_row(
+            &self.refresh.target,
+            &self.entity_set,
+            self.id,
+            &self.project,
+        )
+        .await
+    }
+}
+
+/// Reads one row: its compared fields, and the version that a write must name.
+async fn read_row(
+    target: &DataverseWriter,
+    entity_set: &str,
+    id: Uuid,
+    project: impl Fn(Option<&Row>) -> Reading,
+) -> Result<Reading, Failure> {
+    let row = target.get(entity_set, id, &[]).await?;
+    let reading = project(row.as_ref());
+    Ok(Reading {
+        etag: row.and_then(|row| row.etag),
+        ..reading
+    })
+}
+
+/// One write to the target's Web API, ready to send.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    pub(crate) method: Method,
+    /// Relative to the Web API's root.
+    pub(crate) path: String,
+    pub(crate) body: Option<String>,
+    /// Does it make a row under an id of ours, which must not be there yet?
+    pub(crate) creates: bool,
+    /// The directory object of the user that it is sent as, where it is not the caller.
+    pub(crate) acting_as: Option<Uuid>,
+}
+
+impl Request {
+    /// A documented PATCH of one row.
+    pub(crate) fn patch(entity_set: &str, id: Uuid, body: &Value) -> Self {
+        Self {
+            method: Method::Patch,
+            path: format!("{entity_set}({id})"),
+            body: Some(body.to_string()),
+            creates: false,
+            acting_as: None,
+        }
+    }
+
+    /// The same, sent as this user of the directory, if there is one.
+    pub(crate) fn acting_as(self, user: Option<Uuid>) -> Self {
+        Self {
+            acting_as: user,
+            ..self
+        }
+    }
+}
+
+/// A set on the target: reads by its reader, writes by its request.
+pub(crate) struct TenantSet<W> {
+    pub(crate) refresh: Arc<Refresh>,
+    pub(crate) reader: Arc<dyn Reader>,
+    /// Makes the request on the ground of what was read.
+    pub(crate) request: W,
+    pub(crate) patience: Duration,
+}
+
+#[async_trait]
+impl<W> Set for TenantSet<W>
+where
+    W: Fn(&Reading) -> Result<Request, Failure> + Send + Sync,
+{
+    async fn read(&self) -> Result<Reading, Failure> {
+        self.reader.read().await
+    }
+
+    async fn write(&self, reading: &Reading) -> Result<Written, WriteError> {
+        write_read(&self.refresh.target, &self.request, reading).await
+    }
+
+    fn only_people_write(&self, member: &str) -> bool {
+        service_fields::only_people_write(member)
+    }
+
+    fn patience(&self) -> Duration {
+        self.patience
+    }
+}
+
+/// Writes what was read: with the version that was read.
+async fn write_read(
+    target: &DataverseWriter,
+    request: impl Fn(&Reading) -> Result<Request, Failure>,
+    reading: &Reading,
+) -> Result<Written, WriteError> {
+    let request = request(reading).map_err(WriteError::Refused)?;
+    send_to(target, &request, reading.etag.as_deref()).await?;
+    Ok(Written::default())
+}
+
+/// Sends one request to the target's Web API. Takes the version that was read, if any.
+pub(crate) async fn send(
+    refresh: &Refresh,
+    request: &Request,
+    etag: Option<&str>,
+) -> Result<Option<String>, Error> {
+    send_to(&refresh.target, request, etag).await
+}
+
+async fn send_to(
+    target: &DataverseWriter,
+    request: &Request,
+    etag: Option<&str>,
+) -> Result<Option<String>, Error> {
+    let condition = match (request.method, etag) {
+        _ if request.creates => Condition::Create,
+        (Method::Patch | Method::Delete | Method::Put, Some(etag)) => {
+            Condition::Etag(etag.to_owned())
+        }
+        (Method::Patch | Method::Put, None) => Condition::Exists,
+        _ => Condition::None,
+    };
+    let method = request.method.to_string();
+    let acting = request.acting_as.map(|user| target.acting_as(user));
+    let target = acting.as_ref().unwrap_or(target);
+    let written = target
+        .send(&method, &request.path, request.body.as_deref(), condition)
+        .await?;
+    Ok(written.service_date)
+}
+
+/// Sends the request of a launch, which the service receives at most once.
+async fn launch(refresh: &Refresh, request: &Request) -> Result<Option<String>, Error> {
+    let acting = request.acting_as.map(|user| refresh.target.acting_as(user));
+    let target = acting.as_ref().unwrap_or(&refresh.target);
+    let sent = target
+        .launch(&request.path, request.body.as_deref())
+        .await?;
+    Ok(sent.service_date)
+}
+
+/// A launch whose end is read from the rows it changes, because the service lists no operation.
+pub(crate) struct TenantLaunch<W> {
+    pub(crate) refresh: Arc<Refresh>,
+    pub(crate) reader: Arc<dyn Reader>,
+    /// Makes the request on the ground of what was read.
+    pub(crate) request: W,
+    pub(crate) after: Value,
+    pub(crate) repeat: Repeat,
+    pub(crate) timeout: Duration,
+}
+
+#[async_trait]
+impl<W> Launch for TenantLaunch<W>
+where
+    W: Fn(&Reading) -> Result<Request, Failure> + Send + Sync,
+{
+    fn repeat(&self) -> Repeat {
+        self.repeat
+    }
+
+    async fn probe(&self) -> Result<Value, Failure> {
+        Ok(json!({ "before": self.reader.read().await?.value }))
+    }
+
+    async fn request(&self) -> Result<Started, WriteError> {
+        let reading = self.reader.read().await.map_err(WriteError::Refused)?;
+        let request = (self.request)(&reading).map_err(WriteError::Refused)?;
+        let sent = launch(&self.refresh, &request).await;
+        let service_date = sent.map_err(launch_error)?;
+        Ok(Started {
+            handle: json!({ "requested": request.path }),
+            service_date,
+        })
+    }
+
+    async fn find(&self, _probed: &Value) -> Result<Found, Failure> {
+        let reading = self.reader.read().await?;
+        if reading.value == self.after {
+            return Ok(Found::Operation(json!({ "found": reading.value })));
+        }
+        Ok(Found::Absent)
+    }
+
+    async fn trace(&self, probed: &Value) -> Result<Trace, Failure> {
+        let reading = self.reader.read().await?;
+        Ok(if probed.get("before") == Some(&reading.value) {
+            Trace::Same
+        } else {
+            Trace::Changed(described(&reading))
+        })
+    }
+
+    fn has_operation(&self) -> bool {
+        false
+    }
+
+    async fn poll(&self, _handle: &Value) -> Result<Progress, Failure> {
+        // There is no operation to ask after; the proof below reads the rows.
+        Ok(Progress::Succeeded(Value::Null))
+    }
+
+    async fn verify(&self, _handle: &Value) -> Result<Verdict, Failure> {
+        let reading = self.reader.read().await?;
+        if reading.value == self.after {
+            return Ok(Verdict::Proved(reading.value));
+        }
+        if let Some(why) = self.reader.refusal().await? {
+            return Ok(Verdict::Wrong(why));
+        }
+        Ok(Verdict::NotYet(described(&reading)))
+    }
+
+    fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    fn patience(&self) -> Duration {
+        self.timeout
+    }
+}
+
+/// A reading in words.
+fn described(reading: &Reading) -> String {
+    match &reading.basis {
+        Value::String(said) => said.clone(),
+        _ => format!("it reads {}", reading.value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clients::testing::{Listener, Reply, Setup};
+
+    /// The write of a set, a removal included, names the version that the reading gave, and a reply
+    /// of 412 leads to another reading.
+    #[tokio::test]
+    async fn a_write_names_the_version_that_was_read() {
+        let id = Uuid::from_u128(1);
+        let row = |etag: &str, value: &str| {
+            let row = json!({ "@odata.etag": etag, "valueid": id, "value": value });
+            Reply::json(200, row)
+        };
+        let moved = r#"{"error":{"code":"0x80060882","message":"no"}}"#;
+        let listener = Listener::replying(vec![
+            row("W/\"7\"", "one"),
+            Reply::json(412, moved),
+            row("W/\"8\"", "one"),
+            Reply::json(204, ""),
+        ])
+        .await;
+        let setup = Setup::new(1_000.0);
+        let target = DataverseWriter::new(setup.service(&listener.url));
+        let project = |row: Option<&Row>| {
+            Reading::of(json!({ "value": row.and_then(|row| row.string("value")) }))
+        };
+        let delete = Request {
+            method: Method::Delete,
+            path: format!("values({id})"),
+            body: None,
+            creates: false,
+            acting_as: Some(Uuid::from_u128(9)),
+        };
+        let patch = Request::patch("values", id, &json!({ "value": "two" }));
+        for (request, etag, is_moved) in [(patch, "W/\"7\"", true), (delete, "W/\"8\"", false)] {
+            let reading = read_row(&target, "values", id, project).await.unwrap();
+            assert_eq!(reading.value, json!({ "value": "one" }));
+            let result = write_read(&target, |_| Ok(request.clone()), &reading).await;
+            assert_eq!(matches!(result, Err(WriteError::Moved(_))), is_moved);
+            let sent = listener.received().pop().unwrap();
+            assert_eq!(sent.header("if-match"), Some(etag), "{}", sent.method);
+        }
+    }
+}

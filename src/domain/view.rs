@@ -1,0 +1,128 @@
+//! The target's rows as they are, or as the copy will leave them.
+//!
+//! A forecast is not the source's survey: it is the survey of `after_copy(source)`. So every survey
+//! of steps 2 to 8 reads through a [`View`], and cannot tell the two apart.
+//!
+//! A forecast is made of one reading of the source ([`Forecast`]): each list of rows is read once, however
+//! many surveys ask for it. The target is read anew by every survey, because it changes under them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::{Map, Value};
+use tokio::sync::OnceCell;
+use uuid::Uuid;
+
+use super::{Refresh, after_copy};
+use crate::clients::{Connection, Dataverse, Query, Row, Table};
+use crate::engine::Failure;
+
+/// The source's rows as they were read for a forecast, by table and filter.
+#[derive(Default)]
+pub struct Forecast {
+    lists: Mutex<HashMap<(String, Option<String>), Rows>>,
+    /// The target's connections, which no copy touches.
+    pub(crate) connections: OnceCell<Vec<Connection>>,
+}
+
+/// One list: whoever asks first reads it, the others wait for it.
+type Rows = Arc<OnceCell<Vec<Row>>>;
+
+impl Forecast {
+    fn list(&self, table: &str, filter: Option<&str>) -> Rows {
+        let key = (table.to_owned(), filter.map(str::to_owned));
+        let mut lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(lists.entry(key).or_default())
+    }
+}
+
+/// Where the surveys of steps 2 to 8 read.
+#[derive(Clone, Copy)]
+pub(crate) enum View<'a> {
+    /// The target as it is.
+    Target(&'a Dataverse),
+    /// The source, changed by the rules of the copy.
+    AfterCopy(&'a Refresh),
+}
+
+impl View<'_> {
+    fn dataverse(&self) -> &Dataverse {
+        match self {
+            Self::Target(target) => target,
+            Self::AfterCopy(refresh) => &refresh.source,
+        }
+    }
+
+    /// The metadata of a table that must exist. Takes its logical name and where a wrong name is
+    /// corrected.
+    pub(crate) async fn table(&self, logical_name: &str) -> Result<Table, Failure> {
+        self.optional_table(logical_name).await?.ok_or_else(|| {
+            Failure::failed(format!("the environment has no table '{logical_name}'"))
+                .with_help("write the name that this tenant uses under `iom.tables` in the runbook")
+                .lasting()
+        })
+    }
+
+    /// The metadata of a table that may be missing.
+    pub(crate) async fn optional_table(
+        &self,
+        logical_name: &str,
+    ) -> Result<Option<Table>, Failure> {
+        Ok(self
+            .dataverse()
+            .table(logical_name)
+            .await?
+            .map(|table| (*table).clone()))
+    }
+
+    /// Every row of a table, all columns, ordered by primary key.
+    pub(crate) async fn rows(&self, logical_name: &str) -> Result<Vec<Row>, Failure> {
+        self.rows_where(logical_name, None).await
+    }
+
+    /// The rows of a table that a filter selects, all columns, ordered by primary key.
+    pub(crate) async fn rows_where(
+        &self,
+        logical_name: &str,
+        filter: Option<String>,
+    ) -> Result<Vec<Row>, Failure> {
+        match self {
+            Self::Target(_) => self.read(logical_name, filter).await,
+            Self::AfterCopy(refresh) => {
+                let list = refresh.forecast.list(logical_name, filter.as_deref());
+                let rows = list
+                    .get_or_try_init(|| async {
+                        let rows = self.read(logical_name, filter).await?;
+                        let left = rows
+                            .into_iter()
+                            .map(|row| after_copy::row(refresh, logical_name, row));
+                        Ok::<_, Failure>(left.collect())
+                    })
+                    .await?;
+                Ok(rows.clone())
+            }
+        }
+    }
+
+    async fn read(&self, logical_name: &str, filter: Option<String>) -> Result<Vec<Row>, Failure> {
+        let table = self.table(logical_name).await?;
+        let mut query = Query::new().order_by(&table.primary_id).annotated();
+        if let Some(filter) = filter {
+            query = query.filter(filter);
+        }
+        Ok(self.dataverse().list(&table.entity_set, &query).await?)
+    }
+
+    /// The rows of a table by primary key.
+    pub(crate) async fn by_id(
+        &self,
+        logical_name: &str,
+    ) -> Result<BTreeMap<Uuid, Map<String, Value>>, Failure> {
+        let table = self.table(logical_name).await?;
+        let rows = self.rows(logical_name).await?;
+        Ok(rows
+            .into_iter()
+            .filter_map(|row| Some((row.id(&table.primary_id)?, row.value)))
+            .collect())
+    }
+}

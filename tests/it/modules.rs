@@ -1,0 +1,176 @@
+//! The architecture: no module imports one above it, no step imports another, and the rehearsal
+//! tenant shares no code with the clients that speak to it.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Each module of the crate, and the modules that it may import.
+const MODULES: [(&str, &[&str]); 10] = [
+    ("base", &[]),
+    ("journal", &["base"]),
+    ("clients", &["base"]),
+    ("runbook", &["base"]),
+    ("engine", &["journal", "base"]),
+    ("domain", &["engine", "runbook", "clients", "base"]),
+    ("steps", &["domain", "engine", "runbook", "clients", "base"]),
+    (
+        "checks",
+        &["steps", "domain", "engine", "runbook", "clients", "base"],
+    ),
+    ("report", &["engine", "journal", "runbook", "base"]),
+    ("rehearsal", &[]),
+];
+
+/// `cli` imports every other module, and none imports it.
+const TOP: &str = "cli";
+
+fn source_files(directory: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).expect("the directory exists") {
+        let path = entry.expect("the entry can be read").path();
+        if path.is_dir() {
+            found.extend(source_files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+fn src() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+/// The names that follow `prefix` in the code of a file, alone or in braces; comments are skipped.
+fn names_after(text: &str, prefix: &str) -> BTreeSet<String> {
+    let code: String = text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .flat_map(|line| [line, "\n"])
+        .collect();
+    let mut names = BTreeSet::new();
+    for (start, _) in code.match_indices(prefix) {
+        let rest = &code[start + prefix.len()..];
+        let parts = match rest.strip_prefix('{') {
+            Some(group) => top_level_parts(group),
+            None => vec![rest],
+        };
+        names.extend(parts.iter().map(|part| {
+            let word = part
+                .trim()
+                .chars()
+                .take_while(|c| c.is_alphanumeric() || *c == '_');
+            word.collect::<String>()
+        }));
+    }
+    names.retain(|name| !name.is_empty());
+    names
+}
+
+/// The parts of a group of imports up to its closing brace, split at its own commas.
+fn top_level_parts(group: &str) -> Vec<&str> {
+    let mut parts = Vec::new();
+    let (mut depth, mut start) = (0, 0);
+    for (at, c) in group.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth == 0 => {
+                parts.push(&group[start..at]);
+                return parts;
+            }
+            '}' => depth -= 1,
+            ',' if depth == 0 => {
+                parts.push(&group[start..at]);
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    parts
+}
+
+#[test]
+fn no_module_imports_one_above_it() {
+    let mut forbidden = Vec::new();
+    for (module, allowed) in MODULES {
+        let files = source_files(&src().join(module));
+        assert!(!files.is_empty(), "the module {module} has no files");
+        for file in files {
+            // The enumeration of launches is a test: it opens a journal, as a run does.
+            if file.ends_with("steps/launches_in_doubt.rs") {
+                continue;
+            }
+            let text = fs::read_to_string(&file).expect("the file can be read");
+            for named in names_after(&text, "crate::") {
+                if named != module && !allowed.contains(&named.as_str()) {
+                    forbidden.push(format!("{} imports {named}", file.display()));
+                }
+            }
+        }
+    }
+    assert!(forbidden.is_empty(), "{}", forbidden.join("\n"));
+}
+
+#[test]
+fn no_step_imports_another() {
+    let steps = src().join("steps");
+    let mut forbidden = Vec::new();
+    for file in source_files(&steps) {
+        let place = file.strip_prefix(&steps).expect("the file is a step's");
+        let parts: Vec<String> = place
+            .with_extension("")
+            .components()
+            .map(|part| part.as_os_str().to_string_lossy().into_owned())
+            .collect();
+        let step = parts[0].as_str();
+        // The list of the steps, and a test that enumerates the launches of all.
+        if ["mod", "launches_in_doubt"].contains(&step) {
+            continue;
+        }
+        let text = fs::read_to_string(&file).expect("the file can be read");
+        let mut named = names_after(&text, "crate::steps::");
+        let depth = parts.len() - usize::from(parts.last().is_some_and(|last| last == "mod"));
+        let up = format!("use {}", "super::".repeat(depth));
+        named.extend(
+            names_after(&text, &up)
+                .into_iter()
+                .filter(|name| name != "super"),
+        );
+        for name in named {
+            let is_step = steps.join(&name).is_dir() || steps.join(format!("{name}.rs")).is_file();
+            if is_step && name != step {
+                forbidden.push(format!("{} imports {name}", file.display()));
+            }
+        }
+    }
+    assert!(forbidden.is_empty(), "{}", forbidden.join("\n"));
+}
+
+#[test]
+fn every_directory_of_src_is_a_known_module() {
+    for entry in fs::read_dir(src()).expect("src exists") {
+        let path = entry.expect("the entry can be read").path();
+        if path.is_dir() {
+            let name = path
+                .file_name()
+                .and_then(|name| name.to_str())
+                .unwrap_or_default()
+                .to_owned();
+            assert!(
+                name == TOP || MODULES.iter().any(|(module, _)| *module == name),
+                "{name} is not a known module"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_check_sees_a_forbidden_import() {
+    let text = "use crate::{steps::{Refresh, all}, text};\nfn f() { crate::cli::main([]); }\n// crate::report";
+    let named: Vec<String> = names_after(text, "crate::").into_iter().collect();
+    assert_eq!(named, ["cli", "steps", "text"]);
+    let text = "use crate::steps::{self, graph};\nuse crate::steps::Refresh;";
+    let named: Vec<String> = names_after(text, "crate::steps::").into_iter().collect();
+    assert_eq!(named, ["Refresh", "graph", "self"]);
+}
