@@ -400,6 +400,28 @@ mod tests {
             ),
             (
                 Evidence {
+                    listed: Listed::NoList,
+                    repeat: Repeat::Harmless,
+                    ..base
+                },
+                Ruling::Absent,
+            ),
+            (
+                Evidence {
+                    listed: Listed::Unclear,
+                    ..base
+                },
+                Ruling::AskPerson,
+            ),
+            (
+                Evidence {
+                    target: Target::Proved,
+                    ..base
+                },
+                Ruling::Proved,
+            ),
+            (
+                Evidence {
                     answer: Answer::Refused,
                     time: Time::Early,
                     ..base

@@ -130,9 +130,14 @@ impl Survey for Pair {
 
 /// Runs both halves once; what came of it.
 async fn run(stage: &Stage, shared: &Shared) -> Result<Outcome, Failure> {
+    let phase = Phase::changes("phase", Pair(Arc::clone(shared)));
+    run_phases(stage, vec![phase]).await
+}
+
+async fn run_phases(stage: &Stage, phases: Vec<Phase>) -> Result<Outcome, Failure> {
     let opening = stage.open();
     let (mut executor, _) = stage.executor(&opening, stage.wanted(vec![]));
-    executor.steps[0].phases = vec![Phase::changes("phase", Pair(Arc::clone(shared)))];
+    executor.steps[0].phases = phases;
     executor.confirmed = ["copy", "refresh"].map(str::to_owned).into();
     executor.run().await
 }
@@ -167,6 +172,22 @@ async fn a_launch_is_not_begun_where_the_one_it_awaits_is_refused() {
     assert!(failure.message.contains("the quota is spent"), "{failure}");
     assert!(
         failure.message.contains("refresh was not accepted"),
+        "{failure}"
+    );
+    assert_eq!(shared.lock().unwrap().requested, ["refresh"], "once");
+}
+
+#[tokio::test]
+async fn a_refused_launch_is_not_sent_again_by_a_later_phase_of_the_same_run() {
+    let (stage, shared) = (Stage::new(), Shared::default());
+    shared.lock().unwrap().refused.insert("refresh");
+    let first = Phase::changes("phase", Pair(Arc::clone(&shared)));
+    let later = Phase::changes("later", Pair(Arc::clone(&shared))).independent_of(&["phase"]);
+    let failure = run_phases(&stage, vec![first, later]).await.unwrap_err();
+    assert!(
+        failure
+            .message
+            .contains("it is not sent again in the same run"),
         "{failure}"
     );
     assert_eq!(shared.lock().unwrap().requested, ["refresh"], "once");

@@ -219,6 +219,12 @@ async fn an_edit_between_read_and_write_is_seen_by_the_version() {
         [("a", "1".to_owned())],
         "the version that was read"
     );
+    drop(cells);
+    // It is recorded, so that a person can decide.
+    confirm(&stage, "a").await;
+    let ended = process(&stage, &sheet, &[("phase", &["a"])]).await.unwrap();
+    assert_eq!(ended, Outcome::Finished);
+    assert_eq!(sheet.lock().unwrap().holds("a"), WANTED);
 }
 
 #[tokio::test]
