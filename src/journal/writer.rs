@@ -476,27 +476,34 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn a_writer_that_panics_halts_the_run() {
-        struct Broken;
-        impl Storage for Broken {
-            fn length(&self) -> io::Result<u64> {
-                panic!("a defect in the storage");
-            }
-            fn append(&mut self, _bytes: &[u8]) -> io::Result<()> {
-                Ok(())
-            }
-            fn sync(&mut self) -> io::Result<()> {
-                Ok(())
-            }
-            fn mark(&mut self, _mark: &Mark, _durably: bool) -> io::Result<()> {
-                Ok(())
-            }
+    /// Storage with a defect.
+    struct Broken;
+
+    impl Storage for Broken {
+        fn length(&self) -> io::Result<u64> {
+            panic!("a defect in the storage");
         }
-        let folder = tempfile::tempdir().unwrap();
+        fn append(&mut self, _bytes: &[u8]) -> io::Result<()> {
+            Ok(())
+        }
+        fn sync(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+        fn mark(&mut self, _mark: &Mark, _durably: bool) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn broken() -> Writer {
         let mut writer = writer(&Memory::default());
         writer.storage = Box::new(Broken);
-        let journal = journal(folder.path(), writer);
+        writer
+    }
+
+    #[tokio::test]
+    async fn a_writer_that_panics_halts_the_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let journal = journal(folder.path(), broken());
         let cancellation = Cancellation::new();
         journal.halt_on_failure(&cancellation);
         let error = journal.append(planned(1)).await.unwrap_err();
@@ -504,6 +511,22 @@ mod tests {
             matches!(error, JournalError::WriterStopped { .. }),
             "{error}"
         );
+        assert!(cancellation.halted());
+    }
+
+    #[test]
+    fn a_writer_that_panics_halts_the_run_also_where_nobody_waits_for_its_answer() {
+        let folder = tempfile::tempdir().unwrap();
+        let writer = broken();
+        let cancellation = Cancellation::new();
+        writer.poison().halts(&cancellation);
+        let lock = Lock::acquire(&folder.path().join("uat.jsonl"), time()).unwrap();
+        let (sender, thread) = writer.start(lock).unwrap();
+        let (answer, answered) = oneshot::channel();
+        drop(answered);
+        let records = vec![planned(1)];
+        assert!(sender.send(Request { records, answer }).is_ok());
+        assert!(thread.join().is_err(), "it panicked");
         assert!(cancellation.halted());
     }
 
