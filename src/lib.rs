@@ -1,7 +1,7 @@
 //! `iomcopy`: a runbook executor that refreshes a Dynamics 365 Intelligent Order Management
 //! environment from another one.
 //!
-//! The modules; arrows are calls, and none runs upward:
+//! The modules. Each may call those below it, and none above:
 //!
 //! ```text
 //! main.rs
@@ -9,24 +9,24 @@
 //!   report                       what a person or a pipeline sees
 //!   checks                       questions: preflight, verify
 //!   steps                        verbs: the eight steps, one list
-//!   domain                       nouns: what is known of a tenant, of order management, of dual-write
+//!   domain                       nouns: environments, flows, connections, providers, dual-write
 //!   engine                       survey, change, verify; knows no service
 //!   clients | runbook | journal
-//!   base                         clock, text, cancellation, files, secrets
-//!   rehearsal                    the stand-in tenant; shares nothing
+//!   base                         clock, text, cancellation, files, secrets, platform
+//!   rehearsal                    the stand-in tenant (cargo feature `rehearsal`); shares nothing
 //! ```
 //!
 //! - [`cli`]: a file for each command; the only module that knows clap.
-//! - [`report`]: each part is a function of events or of a journal.
+//! - [`report`]: each format is a function of events or of a journal.
 //! - [`checks`]: read-only questions, each answered pass, fail or unknown.
 //! - [`steps`]: what each step reads and changes; no step imports another.
-//! - [`domain`]: what two steps, or a step and a check, both need to know.
+//! - [`domain`]: what two steps, or a step and a check, both need.
 //! - [`engine`]: runs each phase until a survey finds nothing left to do.
 //! - [`runbook`]: turns a document into a checked value; every error has a position.
 //! - [`clients`]: one HTTP chain, and one file or directory for each service.
 //! - [`journal`]: the state file: append, replay, seal, lock.
-//! - [`base`]: what every module may use.
-//! - [`rehearsal`]: a stand-in tenant that the clients reach over HTTP.
+//! - [`base`]: what every module may use; whatever differs by operating system.
+//! - `rehearsal`: a stand-in tenant that the clients reach over HTTP.
 
 pub mod base;
 pub mod checks;
@@ -35,6 +35,7 @@ pub mod clients;
 pub mod domain;
 pub mod engine;
 pub mod journal;
+#[cfg(feature = "rehearsal")]
 pub mod rehearsal;
 pub mod report;
 pub mod runbook;

@@ -1,4 +1,4 @@
-//! The program's door: arguments in, exit code out; everything else is in the library.
+//! The program: arguments in, exit code out. Everything else is in the library.
 
 use std::process::ExitCode;
 

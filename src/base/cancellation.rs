@@ -1,65 +1,66 @@
-//! Stopping, once and twice.
+//! Three ways to stop a run.
 //!
-//! The first Ctrl-C asks the run to begin nothing new: requests in flight are answered and
-//! recorded. The second asks it to stop at once; the journal is right all the same. A journal that
-//! can no longer be written halts the run: from then on no request may leave, because what it does
-//! could not be recorded.
+//! - A stop request (the first Ctrl-C): nothing new begins; the responses to requests in flight are
+//!   awaited and recorded.
+//! - An immediate stop (the second Ctrl-C): nothing is awaited. The journal is valid all the same.
+//! - A halt (the journal cannot be written): no request may be sent, because its effect could not
+//!   be recorded.
 
 use tokio_util::sync::CancellationToken;
 
-/// The wishes to stop that every module can hear. Clones share them.
+/// The requests to stop, shared by all clones.
 #[derive(Clone, Debug, Default)]
 pub struct Cancellation {
-    gently: CancellationToken,
-    now: CancellationToken,
+    stop: CancellationToken,
+    immediate: CancellationToken,
     halted: CancellationToken,
 }
 
 impl Cancellation {
-    /// A cancellation that nobody has asked for yet.
+    /// Creates one without a request.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Asks once: begin nothing new.
-    pub fn ask(&self) {
-        self.gently.cancel();
+    /// Requests that nothing new begins.
+    pub fn request_stop(&self) {
+        self.stop.cancel();
     }
 
-    /// Asks twice: stop at once.
-    pub fn insist(&self) {
-        self.gently.cancel();
-        self.now.cancel();
+    /// Requests an immediate stop.
+    pub fn request_immediate_stop(&self) {
+        self.stop.cancel();
+        self.immediate.cancel();
     }
 
-    /// Forbids every further request, and asks to stop. In effect when this returns.
+    /// Forbids every further request, and requests a stop. In effect when this returns.
     pub fn halt(&self) {
         self.halted.cancel();
-        self.gently.cancel();
+        self.stop.cancel();
     }
 
     /// Is every further request forbidden?
-    pub fn halted(&self) -> bool {
+    pub fn is_halted(&self) -> bool {
         self.halted.is_cancelled()
     }
 
     /// Returns when every further request is forbidden.
-    pub async fn on_halt(&self) {
+    pub async fn wait_for_halt(&self) {
         self.halted.cancelled().await;
     }
 
-    /// Was it asked, once or twice?
-    pub fn asked(&self) -> bool {
-        self.gently.is_cancelled()
+    /// Was a stop requested, immediate or not?
+    pub fn is_stop_requested(&self) -> bool {
+        self.stop.is_cancelled()
     }
 
-    /// Returns when it has been asked once.
-    pub async fn on_ask(&self) {
-        self.gently.cancelled().await;
+    /// Returns when a stop is requested, immediate or not.
+    pub async fn wait_for_stop_request(&self) {
+        self.stop.cancelled().await;
     }
 
-    /// Returns when it has been asked twice.
-    pub async fn on_insist(&self) {
-        self.now.cancelled().await;
+    /// Returns when an immediate stop is requested.
+    pub async fn wait_for_immediate_stop(&self) {
+        self.immediate.cancelled().await;
     }
 }

@@ -1,8 +1,8 @@
-//! Durations, and nothing but durations: waits, token lives, deadlines.
+//! Durations: waits, token lifetimes, deadlines.
 //!
 //! The program's clock runs `speed` times faster than the wall clock, so that a rehearsal of a
-//! night takes seconds. Against a real tenant the speed is 1. Whether something at a service is
-//! newer than something of ours is never asked of this clock, but of the service's own times.
+//! whole night takes seconds. For a real tenant the speed is 1. This clock never decides whether
+//! something at a service is newer than something of ours: only the service's own times do.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,10 +15,10 @@ pub const SLOWEST: f64 = 0.01;
 /// The fastest clock.
 pub const FASTEST: f64 = 1_000_000.0;
 
-/// No time and no wait is reckoned with beyond this, so that two of them can be added.
+/// No time and no wait is longer than this, so that two of them can be added.
 const LONGEST: Duration = Duration::from_hours(24 * 365 * 1_000);
 
-/// The program's clock. Clones share their beginning.
+/// The program's clock. Clones share their start.
 #[derive(Clone, Debug)]
 pub struct Clock {
     inner: Arc<Inner>,
@@ -28,14 +28,14 @@ pub struct Clock {
 struct Inner {
     speed: f64,
     began: Instant,
-    /// The time of a clock that goes on only while somebody waits, in milliseconds.
+    /// The time of a clock that advances only by waiting, in milliseconds.
     #[cfg(test)]
     waited: Option<std::sync::atomic::AtomicU64>,
 }
 
 impl Clock {
     /// A clock that runs `speed` times as fast as the wall clock, from [`SLOWEST`] to [`FASTEST`].
-    /// What is not a positive, finite number counts as 1.
+    /// Anything but a positive, finite number counts as 1.
     pub fn new(speed: f64) -> Self {
         let speed = if speed.is_finite() && speed > 0.0 {
             speed.clamp(SLOWEST, FASTEST)
@@ -52,8 +52,8 @@ impl Clock {
         }
     }
 
-    /// A clock that stands still, except that waiting takes it as far as is waited for: nights pass in
-    /// no time, and nothing depends on the machine's speed. For one task at a time.
+    /// A clock that advances only by waiting, and at once: a test takes no time and does not depend
+    /// on the machine's speed. For one task at a time.
     #[cfg(test)]
     pub(crate) fn simulated() -> Self {
         Self {
@@ -65,7 +65,7 @@ impl Clock {
         }
     }
 
-    /// The program's time since this clock was made.
+    /// The program's time since this clock was created.
     pub fn elapsed(&self) -> Duration {
         #[cfg(test)]
         if let Some(waited) = &self.inner.waited {
@@ -85,7 +85,7 @@ impl Clock {
         tokio::time::sleep(self.real(duration)).await;
     }
 
-    /// How long `duration` of the program's time lasts on the wall clock.
+    /// Converts a duration of the program's time to the wall clock's.
     pub fn real(&self, duration: Duration) -> Duration {
         scaled(duration, 1.0 / self.inner.speed)
     }
@@ -95,16 +95,16 @@ impl Clock {
         self.inner.speed
     }
 
-    /// The same as a state file keeps it: none at the wall clock's own speed.
+    /// The speed as a state file records it: none at the wall clock's speed.
     pub fn recorded_speed(&self) -> Option<f64> {
         (self.inner.speed.to_bits() != 1.0_f64.to_bits()).then_some(self.inner.speed)
     }
 
-    /// The wall clock's time, for the `time` of records and events, and for the end of a token as a
-    /// program on this machine tells it; never used to decide anything else.
+    /// The wall clock's time: for the `time` of records and events, and for the expiry of a token
+    /// that a program on this machine reports. Nothing else is decided by it.
     #[expect(
         clippy::disallowed_methods,
-        reason = "the one place where the time of day is asked"
+        reason = "the one place that reads the time of day"
     )]
     pub fn time_of_day(&self) -> Timestamp {
         Timestamp::now()
@@ -141,14 +141,14 @@ mod tests {
     }
 
     #[test]
-    fn a_speed_near_nothing_is_the_slowest() {
+    fn a_speed_near_zero_becomes_the_slowest() {
         let clock = Clock::new(1e-300);
         assert!((clock.speed() - SLOWEST).abs() < f64::EPSILON);
         assert_eq!(clock.real(Duration::from_secs(1)), Duration::from_secs(100));
     }
 
     #[test]
-    fn a_senseless_speed_counts_as_one() {
+    fn an_invalid_speed_counts_as_one() {
         for speed in [0.0, -1.0, f64::NAN, f64::INFINITY] {
             assert!((Clock::new(speed).speed() - 1.0).abs() < f64::EPSILON);
         }

@@ -1,36 +1,29 @@
-//! Files that a person names.
+//! Files that the user names.
 //!
-//! What is read is a regular file, opened without blocking: a FIFO that nobody writes to would hold
-//! the program in the system call that opens it, where neither Ctrl-C nor a timeout reaches it. What
-//! is written is a new file, or replaces a file that the same command wrote before.
+//! Only regular files are read, and they are opened without blocking: a FIFO without a writer would
+//! block the program in `open`, where neither Ctrl-C nor a timeout reaches it. Output is written to a
+//! new file, or replaces a file that the same command wrote before.
 
-use std::fs::{self, File, FileType, Metadata, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
-use rustix::fs::OFlags;
 use tempfile::NamedTempFile;
 
-/// Sets what opens the file at once, whatever the path names. Without it, `open` waits for a FIFO's
-/// other end (open(2), `O_NONBLOCK`); reading and writing a regular file is the same with it.
-pub fn without_blocking(options: &mut OpenOptions) -> &mut OpenOptions {
-    // The flags that the standard library takes are the system's own, as here.
-    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
-    options.custom_flags(i32::try_from(flags.bits()).unwrap_or_default())
-}
+use super::platform::{describe_kind, file_id, open_regular, sync_directory};
 
 /// Opens a regular file to read it. Fails with `InvalidInput` for anything else, and says what it
 /// is.
 pub fn open(path: &Path) -> io::Result<File> {
-    open_with(OpenOptions::new().read(true), path)
+    open_regular(OpenOptions::new().read(true), path)
 }
 
-/// Opens a regular file with these options. Otherwise as [`open`].
-pub fn open_with(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
-    let file = without_blocking(options).open(path)?;
-    require_regular(&file.metadata()?)?;
-    Ok(file)
+/// The folder that contains `path`.
+pub fn parent_folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
 }
 
 /// Reads a whole regular file, as [`open`] opens it.
@@ -47,32 +40,6 @@ pub fn read_to_string(path: &Path) -> io::Result<String> {
     Ok(text)
 }
 
-/// Fails with `InvalidInput`, and says what it is, unless this is a regular file.
-pub fn require_regular(metadata: &Metadata) -> io::Result<()> {
-    if metadata.is_file() {
-        return Ok(());
-    }
-    let kind = kind_of(metadata.file_type());
-    let why = format!("it is {kind}, not a regular file");
-    Err(io::Error::new(io::ErrorKind::InvalidInput, why))
-}
-
-fn kind_of(kind: FileType) -> &'static str {
-    if kind.is_dir() {
-        "a directory"
-    } else if kind.is_symlink() {
-        "a symbolic link"
-    } else if kind.is_fifo() {
-        "a FIFO"
-    } else if kind.is_socket() {
-        "a socket"
-    } else if kind.is_char_device() || kind.is_block_device() {
-        "a device"
-    } else {
-        "something else"
-    }
-}
-
 /// Why an output file was not written.
 #[derive(Debug, thiserror::Error)]
 pub enum OutputError {
@@ -87,29 +54,26 @@ pub enum OutputError {
 /// Recognises a file of the kind that a command writes, by its content.
 pub type Recognise<'a> = &'a dyn Fn(&[u8]) -> bool;
 
-/// Writes an output file for its owner alone (mode 0600), whole or not at all. Creates it, or
+/// Writes an output file for its owner alone (mode 0600 on Unix), whole or not at all. Creates it, or
 /// replaces a regular file of which `is_same_kind` recognises the content. Never replaces anything
 /// else: not a symbolic link or what it names, a directory, a device, or a file with other content.
 ///
-/// `kind` says what the command writes, as in `a saved plan`. Without `is_same_kind`, only creates.
+/// `kind` is what the command writes, as in `a saved plan`. Without `is_same_kind`, only creates.
 pub fn write_output(
     path: &Path,
     bytes: &[u8],
     kind: &str,
     is_same_kind: Option<Recognise<'_>>,
 ) -> Result<(), OutputError> {
-    let folder = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+    let folder = parent_folder(path);
     let replaced = replaceable(path, kind, is_same_kind)?;
     let mut temporary = NamedTempFile::with_prefix_in(".iomcopy-", folder)?;
     temporary.write_all(bytes)?;
     temporary.as_file().sync_all()?;
     if let Some(read) = replaced {
-        // Renaming replaces the directory's entry, so it has to be the file whose content was read.
+        // Renaming replaces whatever has the name now, so it must be the file that was read.
         let now = fs::symlink_metadata(path)?;
-        if (now.dev(), now.ino()) != (read.dev(), read.ino()) {
+        if file_id(&now) != file_id(&read) {
             let why = "another file has just taken its place".to_owned();
             return Err(OutputError::Kept(why));
         }
@@ -121,11 +85,11 @@ pub fn write_output(
             _ => error.into(),
         });
     }
-    File::open(folder)?.sync_all()?;
+    sync_directory(folder)?;
     Ok(())
 }
 
-/// The file that may be replaced; nothing where there is no file.
+/// The file that may be replaced; none if there is no file.
 fn replaceable(
     path: &Path,
     kind: &str,
@@ -137,8 +101,8 @@ fn replaceable(
         Err(error) => return Err(error.into()),
     };
     if !named.is_file() {
-        let is = kind_of(named.file_type());
-        return Err(OutputError::Kept(format!("it is {is}")));
+        let kind = describe_kind(named.file_type());
+        return Err(OutputError::Kept(format!("it is {kind}")));
     }
     let Some(is_same_kind) = is_same_kind else {
         return Err(OutputError::Kept("it already exists".to_owned()));
@@ -147,7 +111,7 @@ fn replaceable(
     let opened = file.metadata()?;
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes)?;
-    if (opened.dev(), opened.ino()) != (named.dev(), named.ino()) || !is_same_kind(&bytes) {
+    if file_id(&opened) != file_id(&named) || !is_same_kind(&bytes) {
         let why = format!("it already exists and is not {kind}");
         return Err(OutputError::Kept(why));
     }
@@ -156,20 +120,10 @@ fn replaceable(
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{PermissionsExt as _, symlink};
-    use std::os::unix::net::UnixListener;
     use std::path::PathBuf;
 
-    use rustix::fs::{CWD, FileType as NodeType, Mode};
-
     use super::*;
-
-    /// A FIFO in a folder. Nobody writes to it, so an ordinary `open` of it would never return.
-    pub(crate) fn fifo(folder: &Path) -> PathBuf {
-        let path = folder.join("fifo");
-        rustix::fs::mknodat(CWD, &path, NodeType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
-        path
-    }
+    use crate::base::platform::testing;
 
     fn is_plan(bytes: &[u8]) -> bool {
         bytes.starts_with(b"plan")
@@ -179,30 +133,40 @@ mod tests {
         write_output(path, b"plan 2", "a saved plan", Some(&is_plan))
     }
 
+    #[cfg(unix)]
     #[test]
-    fn only_regular_files_are_read_and_nothing_is_waited_for() {
+    fn only_regular_files_are_read_without_waiting() {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("socket");
-        let _listener = UnixListener::bind(&socket).unwrap();
-        for (path, is) in [
-            (fifo(folder.path()), "a FIFO"),
+        let _listener = testing::UnixListener::bind(&socket).unwrap();
+        let fifo = folder.path().join("fifo");
+        testing::create_fifo(&fifo);
+        for (path, kind) in [
+            (fifo, "a FIFO"),
             (folder.path().to_owned(), "a directory"),
             (PathBuf::from("/dev/null"), "a device"),
         ] {
             for error in [read(&path).unwrap_err(), read_to_string(&path).unwrap_err()] {
                 assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
-                let expected = format!("it is {is}, not a regular file");
+                let expected = format!("it is {kind}, not a regular file");
                 assert_eq!(error.to_string(), expected);
             }
         }
         assert!(read(&socket).is_err());
-        // What a link names decides, as for any program that reads.
+        // A link is followed, as by any program that reads.
         let link = folder.path().join("link");
-        symlink(folder.path().join("fifo"), &link).unwrap();
+        testing::symlink(folder.path().join("fifo"), &link).unwrap();
         assert!(read(&link).unwrap_err().to_string().contains("a FIFO"));
         let text = folder.path().join("text");
         fs::write(&text, "text").unwrap();
         assert_eq!(read(&text).unwrap(), b"text");
+    }
+
+    #[test]
+    fn a_path_without_a_folder_is_in_the_current_folder() {
+        assert_eq!(parent_folder(Path::new("state.jsonl")), Path::new("."));
+        let below = parent_folder(Path::new("/runs/state.jsonl"));
+        assert_eq!(below, Path::new("/runs"));
     }
 
     #[test]
@@ -213,8 +177,7 @@ mod tests {
         fs::write(&path, "plan 1").unwrap();
         plan(&path).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"plan 2");
-        let mode = fs::metadata(&path).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600);
+        testing::assert_mode(&path, 0o600);
         let error = write_output(&path, b"x", "a runbook", None).unwrap_err();
         assert_eq!(
             error.to_string(),
@@ -224,6 +187,7 @@ mod tests {
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
+    #[cfg(unix)]
     #[test]
     fn an_output_replaces_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
@@ -232,11 +196,12 @@ mod tests {
         let target = folder.path().join("target");
         fs::write(&target, "plan 1").unwrap();
         let (link, dangling) = (folder.path().join("link"), folder.path().join("dangling"));
-        symlink(&target, &link).unwrap();
-        symlink(folder.path().join("nowhere"), &dangling).unwrap();
+        testing::symlink(&target, &link).unwrap();
+        testing::symlink(folder.path().join("nowhere"), &dangling).unwrap();
         let empty = folder.path().join("empty");
         fs::write(&empty, "").unwrap();
-        let fifo = fifo(folder.path());
+        let fifo = folder.path().join("fifo");
+        testing::create_fifo(&fifo);
         let before = names(folder.path());
         for (path, why) in [
             (other.as_path(), "it already exists and is not a saved plan"),
@@ -253,11 +218,12 @@ mod tests {
         }
         assert_eq!(fs::read(&other).unwrap(), b"runbook: 1");
         assert_eq!(fs::read(&target).unwrap(), b"plan 1");
-        assert_eq!(names(folder.path()), before, "nothing is left beside them");
+        assert_eq!(names(folder.path()), before, "no other file is left");
         let nowhere = folder.path().join("none").join("plan");
         assert!(matches!(plan(&nowhere), Err(OutputError::System(_))));
     }
 
+    #[cfg(unix)]
     fn names(folder: &Path) -> Vec<PathBuf> {
         let entries = fs::read_dir(folder).unwrap();
         let mut names: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();

@@ -1,15 +1,19 @@
-//! What every module may use, and what uses none of them.
+//! What every module may use. It uses no other module.
 //!
 //! ```text
-//! cancellation.rs  a request to stop, and a halt that no request passes
+//! cancellation.rs  requests to stop, and the halt of all requests
 //! clock.rs         durations and deadlines, which a rehearsal can run faster
-//! files.rs         files that a person names: opened and written safely
-//! secrets.rs       secret values that are known, removed from every text that leaves the program
-//! text.rs          escaping, fingerprints, counts in words
+//! encoding.rs      percent-encoding
+//! files.rs         files that the user names: opened and written safely
+//! platform/        everything that differs between Linux, macOS and Windows
+//! secrets.rs       secret values, removed from every text that leaves the program
+//! text.rs          escaping, fingerprints, plurals
 //! ```
 
 pub mod cancellation;
 pub mod clock;
+pub mod encoding;
 pub mod files;
+pub mod platform;
 pub mod secrets;
 pub mod text;

@@ -1,126 +1,139 @@
-//! The secret values that this process knows, and how they are kept out of everything that is
-//! printed or recorded.
+//! Keeps secret values out of everything that is printed or recorded.
 //!
-//! A service may repeat in an error, an annotation or a status what it was sent, and nobody can see
-//! in such a text which part of it is a secret. So each value is made known here when the program
-//! first reads it: a secret of the runbook, a token, and every value that is shown as a fingerprint.
-//! Everything that is printed, and every free text that is recorded, passes through [`hide`], which
-//! replaces the value by its fingerprint. Captures do not: they keep the service's bytes.
+//! A service may repeat in an error, an annotation or a status what it was sent, and no one can tell
+//! which part of such a text is a secret. So the program registers each value when it first reads
+//! it: a secret of the runbook, a token, and every value that is shown as a fingerprint. Everything
+//! that is printed, and every free text that is recorded, passes through [`hide`], which replaces
+//! the value by its fingerprint. Captures do not: they keep the service's bytes.
 //!
-//! A value is found as it is, escaped for JSON (once and twice), for a URL, for HTML and for a
+//! A value is found verbatim, escaped for JSON (once and twice), for a URL, for HTML and for a
 //! terminal, and in base64.
 //!
 //! Which values are hidden:
 //!
-//! | Value | Hidden |
+//! | Value | HiddenValue |
 //! |---|---|
-//! | shorter than 6 characters | never: it would be found in half of all words |
-//! | [`secret`] or [`token`] | wherever it occurs; from 6 to 11 characters only as a whole word |
-//! | [`maybe_secret`] | the same, unless it is plainly none: words or digits only and short, the origin of a URL, or something that the runbook itself says ([`public`]) |
+//! | shorter than 6 characters | never: too many words contain it |
+//! | [`register_secret`] or [`register_token`] | wherever it occurs; from 6 to 11 characters only as a whole word |
+//! | [`register_possible_secret`] | the same, unless it is clearly public: short and only words or digits, the origin of a URL, or a value that the runbook itself shows ([`register_public`]) |
 //! | of several lines, or longer than 4096 bytes | line by line, each line from 16 characters |
 //!
-//! The registry belongs to the process and not to a run, because logs, errors and the printer do not
-//! know of runs, and because nothing that one run has to hide is for another to show.
+//! The registry belongs to the process, not to a run: logs, errors and the printer do not know runs,
+//! and what one run must hide no other run may show.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::encoding::{ALL_BUT_UNRESERVED, percent_encode};
 use super::text::{escape, fingerprint_of};
 
 /// Shorter values are not hidden.
 const SHORTEST: usize = 6;
 
-/// From this length on a value is hidden inside a longer word too.
+/// A value of this length or more is hidden inside a longer word too.
 const LONG: usize = 12;
 
 /// Longer values are hidden line by line, so that the search stays small.
 const LONGEST: usize = 4096;
 
-/// Shorter lines of a long value are not hidden: they are brackets and words.
+/// Shorter lines of a long value are not hidden: they are brackets and ordinary words.
 const SHORTEST_LINE: usize = 16;
 
-/// What a URL leaves unencoded (RFC 3986, section 2.3).
-const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'_')
-    .remove(b'.')
-    .remove(b'~');
-
 #[cfg(not(test))]
-fn registry() -> &'static RwLock<Option<Known>> {
-    static KNOWN: RwLock<Option<Known>> = RwLock::new(None);
-    &KNOWN
+fn shared_registry() -> &'static RwLock<Option<Registry>> {
+    static REGISTRY: RwLock<Option<Registry>> = RwLock::new(None);
+    &REGISTRY
 }
 
-/// Each test has a registry of its own, or the made-up secrets of one would be hidden in the texts of
+/// Each test has its own registry, or the made-up secrets of one would be hidden in the texts of
 /// another.
 #[cfg(test)]
-fn registry() -> &'static RwLock<Option<Known>> {
+fn shared_registry() -> &'static RwLock<Option<Registry>> {
     thread_local! {
-        static KNOWN: &'static RwLock<Option<Known>> = Box::leak(Box::default());
+        static REGISTRY: &'static RwLock<Option<Registry>> = Box::leak(Box::default());
     }
-    KNOWN.with(|known| *known)
+    REGISTRY.with(|registry| *registry)
 }
 
 #[derive(Default)]
-struct Known {
-    /// What is looked for, and what is shown in its place.
-    forms: HashMap<String, Arc<Hidden>>,
-    /// Values that are known to be no secrets.
+struct Registry {
+    /// Each encoded form of a value, and what replaces it.
+    forms: HashMap<String, Arc<HiddenValue>>,
+    /// Values that are known not to be secret.
     public: HashSet<String>,
-    /// Made of `forms` when a text is next looked at.
-    matcher: Option<Arc<Matcher>>,
+    /// Forms that were registered since `matchers` was last brought up to date, in their order.
+    added: Vec<String>,
+    /// What searches a text for the forms, the largest matcher first. A run registers values between
+    /// any two texts, and building one matcher of all forms each time took most of a run's time, so a
+    /// small matcher holds the newest forms until it is as large as the one before it.
+    matchers: Vec<Arc<Matcher>>,
 }
 
-struct Hidden {
+struct HiddenValue {
     value: String,
-    shown: String,
-    only_as_word: bool,
+    replacement: String,
+    whole_word_only: bool,
 }
 
 struct Matcher {
     automaton: AhoCorasick,
-    /// By the number of the pattern.
-    hidden: Vec<Arc<Hidden>>,
+    /// The form and its value, indexed by the number of the pattern.
+    hidden: Vec<(String, Arc<HiddenValue>)>,
 }
 
-/// Makes a value known that is a secret for certain.
-pub fn secret(value: &str) {
+impl Matcher {
+    fn new(hidden: Vec<(String, Arc<HiddenValue>)>) -> Option<Arc<Self>> {
+        let automaton = AhoCorasick::builder()
+            .match_kind(MatchKind::LeftmostLongest)
+            .kind(Some(AhoCorasickKind::ContiguousNFA))
+            .build(hidden.iter().map(|(form, _)| form))
+            .ok()?;
+        Some(Arc::new(Self { automaton, hidden }))
+    }
+}
+
+/// Registers a value that is certainly secret.
+pub fn register_secret(value: &str) {
     register(value, true);
 }
 
-/// Makes a token known. It travels as it is, so it is not looked for in other forms.
-pub fn token(value: &str) {
+/// Registers a token. It is always sent verbatim, so its other forms are not searched.
+pub fn register_token(value: &str) {
     if value.len() < LONG {
         return register(value, true);
     }
-    let mut known = registry().write().unwrap_or_else(PoisonError::into_inner);
-    let known = known.get_or_insert_default();
-    known.add(value, [value.to_owned()]);
+    let mut registry = shared_registry()
+        .write()
+        .unwrap_or_else(PoisonError::into_inner);
+    let registry = registry.get_or_insert_default();
+    registry.add(value, [value.to_owned()]);
 }
 
-/// Makes a value known that may be a secret, such as a provider's parameter.
-pub fn maybe_secret(value: &str) {
-    if !is_plainly_public(value) {
+/// Registers a value that may be secret, such as a provider's parameter.
+pub fn register_possible_secret(value: &str) {
+    if !is_clearly_public(value) {
         register(value, false);
     }
 }
 
-/// Makes a value known that is no secret, whatever else holds it: an id or a name of the runbook.
-pub fn public(value: &str) {
-    let mut known = registry().write().unwrap_or_else(PoisonError::into_inner);
-    let known = known.get_or_insert_default();
-    if known.public.insert(value.to_owned()) {
-        known.matcher = None;
+/// Registers a value that is not secret, even if it was registered as one: an id or a name in the
+/// runbook.
+pub fn register_public(value: &str) {
+    let mut registry = shared_registry()
+        .write()
+        .unwrap_or_else(PoisonError::into_inner);
+    let registry = registry.get_or_insert_default();
+    if registry.public.insert(value.to_owned()) && registry.forms.contains_key(value) {
+        registry.matchers.clear();
+        registry.added = registry.forms.keys().cloned().collect();
     }
 }
 
@@ -129,103 +142,131 @@ fn register(value: &str, certain: bool) {
     if value.chars().count() < SHORTEST {
         return;
     }
-    let mut known = registry().write().unwrap_or_else(PoisonError::into_inner);
-    let known = known.get_or_insert_default();
+    let mut registry = shared_registry()
+        .write()
+        .unwrap_or_else(PoisonError::into_inner);
+    let registry = registry.get_or_insert_default();
     if value.len() <= LONGEST {
-        known.add(value, forms(value));
+        registry.add(value, encoded_forms(value));
     }
     if value.len() > LONGEST || value.contains('\n') {
         for line in value.lines().map(str::trim) {
             if (SHORTEST_LINE..=LONGEST).contains(&line.len())
-                && (certain || !is_plainly_public(line))
+                && (certain || !is_clearly_public(line))
             {
-                known.add(line, forms(line));
+                registry.add(line, encoded_forms(line));
             }
         }
     }
 }
 
-impl Known {
+impl Registry {
     fn add(&mut self, value: &str, forms: impl IntoIterator<Item = String>) {
         if self.forms.contains_key(value) {
             return;
         }
-        let hidden = Arc::new(Hidden {
+        let hidden = Arc::new(HiddenValue {
             value: value.to_owned(),
-            shown: fingerprint_of(value),
-            only_as_word: value.chars().count() < LONG,
+            replacement: fingerprint_of(value),
+            whole_word_only: value.chars().count() < LONG,
         });
         for form in forms {
-            self.forms
-                .entry(form)
-                .or_insert_with(|| Arc::clone(&hidden));
-        }
-        self.matcher = None;
-    }
-
-    fn matcher(&mut self) -> Option<Arc<Matcher>> {
-        if self.matcher.is_none() {
-            let wanted = self
-                .forms
-                .iter()
-                .filter(|(_, hidden)| !self.public.contains(&hidden.value));
-            let (patterns, hidden): (Vec<&String>, Vec<Arc<Hidden>>) = wanted
-                .map(|(form, hidden)| (form, Arc::clone(hidden)))
-                .unzip();
-            if patterns.is_empty() {
-                return None;
+            if !self.forms.contains_key(&form) {
+                self.added.push(form.clone());
+                self.forms.insert(form, Arc::clone(&hidden));
             }
-            let automaton = AhoCorasick::builder()
-                .match_kind(MatchKind::LeftmostLongest)
-                .build(patterns)
-                .ok()?;
-            self.matcher = Some(Arc::new(Matcher { automaton, hidden }));
         }
-        self.matcher.clone()
+    }
+
+    /// The matchers of all forms. Builds those for forms that were added since the last call.
+    fn matchers(&mut self) -> Vec<Arc<Matcher>> {
+        let mut newest: Vec<(String, Arc<HiddenValue>)> = std::mem::take(&mut self.added)
+            .into_iter()
+            .filter_map(|form| {
+                let hidden = Arc::clone(self.forms.get(&form)?);
+                (!self.public.contains(&hidden.value)).then_some((form, hidden))
+            })
+            .collect();
+        if newest.is_empty() {
+            return self.matchers.clone();
+        }
+        // Each matcher stays at least twice as large as the next, so there are few of them.
+        while let Some(last) = self.matchers.pop() {
+            if last.hidden.len() >= 2 * newest.len() {
+                self.matchers.push(last);
+                break;
+            }
+            newest.extend(last.hidden.iter().cloned());
+        }
+        self.matchers.extend(Matcher::new(newest));
+        self.matchers.clone()
     }
 }
 
-fn current() -> Option<Arc<Matcher>> {
+fn current_matchers() -> Vec<Arc<Matcher>> {
     {
-        let known = registry().read().unwrap_or_else(PoisonError::into_inner);
-        let known = known.as_ref()?;
-        if known.forms.is_empty() {
-            return None;
-        }
-        if known.matcher.is_some() {
-            return known.matcher.clone();
+        let registry = shared_registry()
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        match registry.as_ref() {
+            None => return Vec::new(),
+            Some(registry) if registry.added.is_empty() => return registry.matchers.clone(),
+            Some(_) => {}
         }
     }
-    let mut known = registry().write().unwrap_or_else(PoisonError::into_inner);
-    known.as_mut()?.matcher()
+    let mut registry = shared_registry()
+        .write()
+        .unwrap_or_else(PoisonError::into_inner);
+    registry
+        .as_mut()
+        .map(Registry::matchers)
+        .unwrap_or_default()
 }
 
-/// The text with every known secret value replaced by its fingerprint.
+/// The places of registered values in a text: the leftmost first, of those the longest; none
+/// overlaps another.
+fn places(matchers: &[Arc<Matcher>], text: &str) -> Vec<(usize, usize, Arc<HiddenValue>)> {
+    let mut places: Vec<(usize, usize, Arc<HiddenValue>)> = Vec::new();
+    for matcher in matchers {
+        for found in matcher.automaton.find_iter(text) {
+            let (_, hidden) = &matcher.hidden[found.pattern().as_usize()];
+            if !hidden.whole_word_only || is_word(text, found.start(), found.end()) {
+                places.push((found.start(), found.end(), Arc::clone(hidden)));
+            }
+        }
+    }
+    places.sort_by_key(|(start, end, _)| (*start, std::cmp::Reverse(*end)));
+    let mut free = 0;
+    places.retain(|(start, end, _)| {
+        let is_free = *start >= free;
+        if is_free {
+            free = *end;
+        }
+        is_free
+    });
+    places
+}
+
+/// Replaces every registered secret value by its fingerprint.
 pub fn hide(text: &str) -> Cow<'_, str> {
-    let Some(matcher) = current() else {
+    let places = places(&current_matchers(), text);
+    if places.is_empty() {
         return Cow::Borrowed(text);
-    };
+    }
     let mut clean = String::new();
     let mut from = 0;
-    for found in matcher.automaton.find_iter(text) {
-        let hidden = &matcher.hidden[found.pattern().as_usize()];
-        if hidden.only_as_word && !is_word(text, found.start(), found.end()) {
-            continue;
-        }
-        clean.push_str(&text[from..found.start()]);
-        clean.push_str(&hidden.shown);
-        from = found.end();
-    }
-    if from == 0 {
-        return Cow::Borrowed(text);
+    for (start, end, hidden) in places {
+        clean.push_str(&text[from..start]);
+        clean.push_str(&hidden.replacement);
+        from = end;
     }
     clean.push_str(&text[from..]);
     Cow::Owned(clean)
 }
 
-/// The same of every text in a JSON value. An id alone in a text stays: the program goes on from
-/// such ids.
-pub fn hide_in(value: &mut Value) {
+/// Hides secret values in every string of a JSON value. Keeps a string that is an id, because the
+/// program continues with it.
+pub fn hide_in_json(value: &mut Value) {
     match value {
         Value::String(text) => {
             if Uuid::try_parse(text).is_err()
@@ -234,8 +275,8 @@ pub fn hide_in(value: &mut Value) {
                 *text = clean;
             }
         }
-        Value::Array(items) => items.iter_mut().for_each(hide_in),
-        Value::Object(members) => members.values_mut().for_each(hide_in),
+        Value::Array(items) => items.iter_mut().for_each(hide_in_json),
+        Value::Object(members) => members.values_mut().for_each(hide_in_json),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
@@ -243,15 +284,15 @@ pub fn hide_in(value: &mut Value) {
 fn is_word(text: &str, start: usize, end: usize) -> bool {
     let mut back = text[..start].chars().rev();
     let before = back.next();
-    // The letter of an escape such as `\n` is not part of the word behind it.
+    // The letter of an escape such as `\n` is not part of the word after it.
     let escaped = back.next() == Some('\\');
     let after = text[end..].chars().next();
     let is_part = |character: Option<char>| character.is_some_and(char::is_alphanumeric);
     (!is_part(before) || escaped) && !is_part(after)
 }
 
-/// Is it plainly no secret? Words alone, short numbers, and where a service is.
-fn is_plainly_public(value: &str) -> bool {
+/// Is it clearly not a secret? Words, short numbers, and the address of a service.
+fn is_clearly_public(value: &str) -> bool {
     let value = value.trim();
     let is_words = value.len() < 20 && value.chars().all(|c| c.is_alphabetic() || c == ' ');
     let is_number = value.len() < 9 && value.chars().all(|c| c.is_ascii_digit() || c == '.');
@@ -266,14 +307,14 @@ fn is_plainly_public(value: &str) -> bool {
     is_words || is_number || is_origin
 }
 
-/// The forms in which a value may come back.
-fn forms(value: &str) -> HashSet<String> {
+/// The forms in which a service may repeat a value.
+fn encoded_forms(value: &str) -> HashSet<String> {
     let in_json = |text: &str| {
         let quoted = Value::from(text).to_string();
         quoted[1..quoted.len() - 1].to_owned()
     };
     let once = in_json(value);
-    let percent = utf8_percent_encode(value, ENCODED).to_string();
+    let percent = percent_encode(value, ALL_BUT_UNRESERVED);
     let html = value
         .replace('&', "&amp;")
         .replace('<', "&lt;")
@@ -292,7 +333,7 @@ fn forms(value: &str) -> HashSet<String> {
     if value.len() >= 8 {
         for offset in 0..3 {
             let bytes = [&[0; 3][..offset], value.as_bytes()].concat();
-            // Only the digits that the value alone decides.
+            // Only the digits that depend on this value alone.
             let (start, end) = ((offset * 8).div_ceil(6), bytes.len() * 8 / 6);
             for engine in [&BASE64_STANDARD_NO_PAD, &BASE64_URL_SAFE_NO_PAD] {
                 forms.insert(engine.encode(&bytes)[start..end].to_owned());
@@ -327,14 +368,14 @@ mod tests {
     use crate::base::text::fingerprint;
 
     #[test]
-    fn a_value_is_hidden_in_every_form_in_which_it_may_come_back() {
+    fn a_value_is_hidden_in_every_form_in_which_it_may_return() {
         let value = "s3cr3t/\"quoted\"\n+ä&<end>";
-        secret(value);
+        register_secret(value);
         let json = Value::from(value).to_string();
         let twice = Value::from(json.as_str()).to_string();
-        let percent = utf8_percent_encode(value, ENCODED).to_string();
+        let percent = percent_encode(value, ALL_BUT_UNRESERVED);
         let html = "s3cr3t/&quot;quoted&quot;\n+ä&amp;&lt;end&gt;";
-        let told = [
+        let texts = [
             format!("the value {value} is wrong"),
             json,
             twice,
@@ -352,7 +393,7 @@ mod tests {
             html.to_owned(),
             escape(value).into_owned(),
         ];
-        for text in told {
+        for text in texts {
             let hidden = hide(&text);
             assert!(hidden.contains(&fingerprint_of(value)), "{text}");
             assert!(!hidden.contains("s3cr3t"), "{hidden}");
@@ -365,7 +406,7 @@ mod tests {
     }
 
     #[test]
-    fn short_values_and_common_words_mangle_nothing() {
+    fn short_values_and_common_words_stay() {
         for word in [
             "abc12",
             "production",
@@ -374,12 +415,12 @@ mod tests {
             "10000000",
             "3.14159",
         ] {
-            maybe_secret(word);
+            register_possible_secret(word);
         }
-        maybe_secret("https://shop.word.example");
+        register_possible_secret("https://shop.word.example");
         let text = "abc12 is production of Contoso Store at https://shop.word.example: 10000000";
         assert_eq!(hide(text), text);
-        secret("q7x9z2");
+        register_secret("q7x9z2");
         assert_eq!(hide("aq7x9z2b q7x9z"), "aq7x9z2b q7x9z");
         assert_eq!(
             hide("it is 'q7x9z2'."),
@@ -392,14 +433,14 @@ mod tests {
     }
 
     #[test]
-    fn what_the_runbook_says_is_public() {
+    fn what_the_runbook_shows_is_public() {
         let id = "0b5f5ac2-6c64-4f4e-8d8b-0c0a4cf2b3d1";
-        maybe_secret(id);
+        register_possible_secret(id);
         assert_ne!(hide(id), id);
         let mut kept = Value::from(id);
-        hide_in(&mut kept);
-        assert_eq!(kept, id, "the program goes on from ids");
-        public(id);
+        hide_in_json(&mut kept);
+        assert_eq!(kept, id, "the program continues with ids");
+        register_public(id);
         assert_eq!(hide(id), id);
     }
 
@@ -408,18 +449,50 @@ mod tests {
         let value = "uat-hash-4711-fingerprinted";
         let shown = fingerprint(value);
         assert_eq!(hide(&format!("x={value};")), format!("x={shown};"));
-        let mut told = serde_json::json!({ "a": [format!("said {value}")], "n": 1 });
-        hide_in(&mut told);
+        let mut document = serde_json::json!({ "a": [format!("said {value}")], "n": 1 });
+        hide_in_json(&mut document);
         assert_eq!(
-            told,
+            document,
             serde_json::json!({ "a": [format!("said {shown}")], "n": 1 })
         );
     }
 
     #[test]
+    fn values_that_are_registered_one_by_one_are_all_hidden_by_few_matchers() {
+        let values: Vec<String> = (0..300).map(|n| format!("token-{n:04}-of-many")).collect();
+        for (index, value) in values.iter().enumerate() {
+            register_token(value);
+            let text = values[..=index].join(" ");
+            let hidden = hide(&text).into_owned();
+            assert!(!hidden.contains("-of-many"), "{index}: {hidden}");
+            let matchers = current_matchers().len();
+            assert!(matchers <= 9, "{matchers} matchers of {index} values");
+        }
+    }
+
+    #[test]
+    fn the_longest_of_two_values_is_hidden_whichever_was_registered_first() {
+        for (first, second) in [
+            ("abcdabcdabcd", "abcdabcdabcd-and-more"),
+            ("efghefghefgh-and-more", "efghefghefgh"),
+        ] {
+            for value in [first, second] {
+                register_token(value);
+                assert_ne!(hide(value), value);
+            }
+            let longest = if first.len() > second.len() {
+                first
+            } else {
+                second
+            };
+            assert_eq!(hide(longest), fingerprint_of(longest));
+        }
+    }
+
+    #[test]
     fn a_long_value_is_hidden_line_by_line() {
         let key = "-----BEGIN KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQ\nshort\n-----END KEY-----\n";
-        secret(key);
+        register_secret(key);
         let hidden = hide("line 2 is MIIEvQIBADANBgkqhkiG9w0BAQ, short").into_owned();
         assert!(
             !hidden.contains("MIIEvQ") && hidden.ends_with(", short"),

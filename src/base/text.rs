@@ -1,4 +1,4 @@
-//! What is done to text before anyone sees it: escaping, redaction, fingerprints, plurals.
+//! Prepares text for display: escaping, redaction, fingerprints, plurals.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -11,16 +11,16 @@ use super::secrets;
 /// and zero-width controls become `\u{…}`, a line break becomes `\n`, so that no name can move a
 /// cursor, colour a line or forge one.
 pub fn escape(text: &str) -> Cow<'_, str> {
-    escape_but(text, |_| false)
+    escape_except(text, |_| false)
 }
 
-/// The same of a text that has lines and tabs of its own: they stay.
+/// As [`escape`], but keeps line breaks and tabs.
 pub fn escape_in_lines(text: &str) -> Cow<'_, str> {
-    escape_but(text, |character| matches!(character, '\n' | '\t'))
+    escape_except(text, |character| matches!(character, '\n' | '\t'))
 }
 
-fn escape_but(text: &str, stays: impl Fn(char) -> bool) -> Cow<'_, str> {
-    let changes = |character: char| is_unsafe(character) && !stays(character);
+fn escape_except(text: &str, keep: impl Fn(char) -> bool) -> Cow<'_, str> {
+    let changes = |character: char| is_unsafe(character) && !keep(character);
     if !text.chars().any(changes) {
         return Cow::Borrowed(text);
     }
@@ -41,8 +41,7 @@ fn escape_but(text: &str, stays: impl Fn(char) -> bool) -> Cow<'_, str> {
 }
 
 /// Makes a JSON text safe to show: what [`escape`] replaces becomes `\uXXXX`, as JSON writes it, so
-/// that the text says the same to whoever reads it. Line breaks between values stay; in a string
-/// JSON has none.
+/// that the text keeps its meaning. Keeps line breaks between values; a JSON string contains none.
 pub fn escape_json(json: &str) -> Cow<'_, str> {
     let changes = |character: char| is_unsafe(character) && !matches!(character, '\n' | '\t');
     if !json.chars().any(changes) {
@@ -62,9 +61,9 @@ pub fn escape_json(json: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
-/// Control characters (C0, DEL, C1), what turns the direction of text, and what cannot be seen: soft
-/// hyphen, joiners, fillers, variation marks of Mongolian, invisible operators, annotation marks, and
-/// the tags (Unicode 16, `Default_Ignorable_Code_Point` without the variation selectors of emoji).
+/// Control characters (C0, DEL, C1), bidirectional controls, and invisible characters: soft hyphen,
+/// joiners, fillers, Mongolian variation selectors, invisible operators, annotation marks, and tags
+/// (Unicode 16, `Default_Ignorable_Code_Point` without the variation selectors of emoji).
 fn is_unsafe(character: char) -> bool {
     character.is_control()
         || matches!(character,
@@ -75,7 +74,7 @@ fn is_unsafe(character: char) -> bool {
             | '\u{1D173}'..='\u{1D17A}' | '\u{E0000}'..='\u{E0FFF}')
 }
 
-/// The SHA-256 of some bytes, in 64 lower-case hexadecimal digits.
+/// The SHA-256 of these bytes, in 64 lower-case hexadecimal digits.
 pub fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes)
         .iter()
@@ -85,30 +84,30 @@ pub fn sha256(bytes: &[u8]) -> String {
         })
 }
 
-/// What is shown in place of a value that may be secret: `sha256:` and the first eight hexadecimal
-/// digits. Equal values have equal fingerprints, so a change can be seen without being read. The
-/// value is hidden from now on wherever else it occurs ([`secrets`]).
+/// Replaces a value that may be secret: `sha256:` and the first eight hexadecimal digits. Equal
+/// values have equal fingerprints, so a change is visible while the value is not. From now on the
+/// value is hidden wherever else it occurs ([`secrets`]).
 pub fn fingerprint(value: &str) -> String {
-    secrets::maybe_secret(value);
+    secrets::register_possible_secret(value);
     fingerprint_of(value)
 }
 
-/// The fingerprint alone.
+/// Only computes the fingerprint; does not register the value.
 pub(crate) fn fingerprint_of(value: &str) -> String {
     format!("sha256:{}", &sha256(value.as_bytes())[..8])
 }
 
-/// Takes out of any text the secret values that are known ([`secrets`]), and what looks like a
-/// credential: JSON web tokens, and the values of `sig`, `code`, `client_secret` and `access_token`
-/// parameters. The look of it is the last net, not the first.
+/// Removes from a text the registered secret values ([`secrets`]) and everything that looks like a
+/// credential: JSON web tokens, and the values of `sig`, `code`, `client_secret`, `access_token` and
+/// `client_assertion` parameters. The look of a credential is only the last safety net.
 pub fn redact(text: &str) -> Cow<'_, str> {
     match secrets::hide(text) {
-        Cow::Borrowed(text) => without_credentials(text),
-        Cow::Owned(text) => Cow::Owned(without_credentials(&text).into_owned()),
+        Cow::Borrowed(text) => remove_credentials(text),
+        Cow::Owned(text) => Cow::Owned(remove_credentials(&text).into_owned()),
     }
 }
 
-fn without_credentials(text: &str) -> Cow<'_, str> {
+fn remove_credentials(text: &str) -> Cow<'_, str> {
     const SECRET_PARAMETERS: [&str; 5] = [
         "sig=",
         "code=",
@@ -188,7 +187,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_cannot_move_the_cursor_or_turn_the_line_around() {
+    fn names_cannot_move_the_cursor_or_reverse_the_line() {
         assert_eq!(escape("plain – näme"), "plain – näme");
         assert_eq!(escape("a\u{1b}[31mb\u{7}"), "a\\u{1b}[31mb\\u{7}");
         assert_eq!(
@@ -199,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_seen_is_shown_and_layout_stays() {
+    fn invisible_characters_are_shown_and_line_breaks_stay() {
         assert_eq!(
             escape("a\u{ad}b\u{2066}c\u{2061}d\u{e0041}"),
             "a\\u{ad}b\\u{2066}c\\u{2061}d\\u{e0041}"
@@ -211,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn json_says_the_same_and_shows_what_cannot_be_seen() {
+    fn escaped_json_keeps_its_meaning() {
         let text = "a\u{202e}b\u{200b}\u{7f}\u{9b}\u{e0041}ä\u{1b}";
         let json = serde_json::to_string(text).unwrap();
         let safe = escape_json(&json);
@@ -223,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_and_signatures_are_taken_out() {
+    fn tokens_and_signatures_are_removed() {
         let token = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxMjM0NSJ9.c2ln";
         assert_eq!(
             redact(&format!("Bearer {token} end")),

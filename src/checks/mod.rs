@@ -1,23 +1,24 @@
-//! Probes: read-only questions, each answered pass, fail or unknown, with what was read and what to
-//! do. What is judged stands apart from what is read, so that every verdict can be tried on rows.
+//! Checks: read-only questions, each answered pass, fail or unknown, with what was found and what to
+//! do. Reading is separate from judging, so that a unit test can judge rows.
 //!
 //! ```text
-//! finding.rs    a question before it is answered, and its answer
-//! reading.rs    rows read once for many questions; a reading that failed is kept
-//! services.rs   what both ask of a service: is Finance and Operations there?
-//! questions.rs  what preflight could not answer, at the head of the step that needs it
-//! preflight/    could a run succeed? asked before the copy, of both environments
-//! verify/       is order management usable now? asked of the target
+//! check.rs       a check and its result
+//! table_reads.rs rows read once for many checks; a read that failed is kept
+//! services.rs    a check of both: does Finance and Operations answer?
+//! questions.rs   checks that preflight could not answer, repeated before the step that needs them
+//! preflight/     could a run succeed? before the copy, of both environments
+//! verify/        is order management usable now? of the target
 //! ```
 
-mod finding;
+mod check;
 mod preflight;
 mod questions;
-mod reading;
 mod services;
+mod table_reads;
 mod verify;
 
-pub use finding::{Finding, Verdict};
+pub use crate::domain::verdict::Verdict;
+pub use check::CheckResult;
 pub use preflight::preflight;
 pub(crate) use questions::questions;
 pub use verify::verify;

@@ -1,26 +1,24 @@
-//! Questions that `preflight` may find no answer to, asked again at the head of the step that needs
-//! it. What is still not answered well then is a person's task: the remedy is what to do, and the
-//! question itself is the evidence.
+//! Checks that `preflight` may not be able to answer, repeated at the head of the step that needs
+//! them. A check that still does not pass becomes a manual task: the remedy is what to do, and the
+//! check itself is the evidence.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::json;
 
-use super::finding::{Finding, Verdict};
+use super::check::CheckResult;
 use super::preflight;
-use crate::domain::Refresh;
 use crate::domain::environments::copy_key;
-use crate::engine::{Action, Ask, Change, Failure, FailureKind, Known, Phase, Survey};
+use crate::domain::verdict::Verdict;
+use crate::domain::{Refresh, keys};
+use crate::engine::{Action, Change, Failure, FailureKind, JournalView, ManualTask, Phase, Survey};
 use crate::runbook::StepName;
 
-/// The name of the phase at the head of a step.
-pub(super) const QUESTIONS: &str = "questions";
-
-/// The phase at the head of a step. Steps without such questions have none.
+/// The phase at the head of a step. A step without such checks has none.
 pub(crate) fn questions(refresh: &Arc<Refresh>, step: StepName) -> Phase {
     Phase::changes(
-        QUESTIONS,
+        keys::QUESTIONS,
         Questions {
             refresh: Arc::clone(refresh),
             step,
@@ -35,61 +33,65 @@ struct Questions {
 
 #[async_trait]
 impl Survey for Questions {
-    async fn survey(&self, known: &Known) -> Result<Vec<Change>, Failure> {
+    async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
         let refresh = &self.refresh;
-        let findings = match self.step {
-            // Once the copy is asked for, the service itself has answered.
-            StepName::CopyEnvironments if known.launch(&copy_key(refresh)).is_some() => Vec::new(),
-            StepName::CopyEnvironments => preflight::of_the_copy(refresh).await?,
-            StepName::ReconfigureConnections => preflight::of_connections(refresh, known).await?,
-            StepName::ActivateFlows => preflight::of_flows(refresh, known).await?,
+        let results = match self.step {
+            // After the copy is requested, the service itself has answered.
+            StepName::CopyEnvironments if journal.launch(&copy_key(refresh)).is_some() => {
+                Vec::new()
+            }
+            StepName::CopyEnvironments => preflight::checks_before_copy(refresh).await?,
+            StepName::ReconfigureConnections => {
+                preflight::checks_before_connections(refresh, journal).await?
+            }
+            StepName::ActivateFlows => preflight::checks_before_flows(refresh, journal).await?,
             _ => Vec::new(),
         };
-        let open: Vec<&Finding> = findings
+        let open: Vec<&CheckResult> = results
             .iter()
-            .filter(|finding| finding.verdict != Verdict::Pass)
+            .filter(|result| result.verdict != Verdict::Pass)
             .collect();
-        match open.iter().find_map(|finding| away(finding)) {
+        match open.iter().find_map(|result| unavailable(result)) {
             Some(failure) => Err(failure),
-            None => Ok(open.into_iter().map(ask).collect()),
+            None => Ok(open.into_iter().map(manual_task).collect()),
         }
     }
 }
 
-/// A service that is away leaves a question open, and no person can answer it in its place.
-fn away(finding: &Finding) -> Option<Failure> {
-    let is_away = finding.verdict == Verdict::Unknown && finding.kind == FailureKind::Temporary;
-    is_away.then(|| {
-        let open = format!("not known whether {}: {}", finding.probe, finding.read);
+/// A check that is unknown because a service is unavailable; no person can answer it instead.
+fn unavailable(result: &CheckResult) -> Option<Failure> {
+    let is_unavailable =
+        result.verdict == Verdict::Unknown && result.kind == FailureKind::Temporary;
+    is_unavailable.then(|| {
+        let open = format!("{}: {}", result.headline, result.found);
         Failure::new(FailureKind::Temporary, open)
     })
 }
 
-/// A question that is not answered well, as a person's task.
-fn ask(finding: &Finding) -> Change {
-    let answer = match finding.verdict {
+/// A check that does not pass, as a manual task.
+fn manual_task(result: &CheckResult) -> Change {
+    let answer = match result.verdict {
         Verdict::Pass => "yes",
         Verdict::Fail => "no",
         Verdict::Unknown => "not known",
     };
-    let mut instructions = vec![format!("{}: {}", finding.probe, finding.read)];
-    instructions.extend(finding.remedy.clone());
-    if finding.verdict == Verdict::Unknown {
+    let mut instructions = vec![format!("{}: {}", result.headline, result.found)];
+    instructions.extend(result.remedy.clone());
+    if result.verdict == Verdict::Unknown {
         instructions.push(
-            "where it stays unreadable, look yourself, and say with `iomcopy complete … --waive` \
-             that it is so"
+            "if it stays unreadable, look yourself, and confirm with `iomcopy complete … --waive`"
                 .to_owned(),
         );
     }
     Change {
-        key: format!("question/{}", finding.probe),
-        name: format!("see to it that {}", finding.probe),
-        before: json!({ "answer": answer, "read": finding.read }),
+        key: keys::question(&result.check),
+        name: format!("make sure that {}", result.check),
+        before: json!({ "answer": answer, "read": result.found }),
         after: json!({ "answer": "yes" }),
         follows: Vec::new(),
-        action: Action::Ask(Ask {
+        action: Action::ManualTask(ManualTask {
             instructions,
-            evidence: finding.probe.clone(),
+            evidence: result.check.clone(),
         }),
     }
 }
@@ -97,34 +99,39 @@ fn ask(finding: &Finding) -> Change {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::finding::Probe;
+    use crate::checks::check::Check;
 
     #[test]
-    fn a_service_that_is_away_makes_no_task() {
-        let probe = Probe::new("the door is open", "open it").before(StepName::ActivateFlows);
+    fn a_service_that_is_unavailable_makes_no_task() {
+        let check =
+            Check::new("the door is open", "a problem", "open it").before(StepName::ActivateFlows);
         let gone = Failure::new(FailureKind::Temporary, "nobody is there");
-        let failure = away(&probe.settle(Err(gone))).expect("it is asked again later");
+        let failure = unavailable(&check.settle(Err(gone))).expect("it is checked again later");
         assert_eq!(failure.kind, FailureKind::Temporary);
         assert!(failure.message.contains("nobody is there"));
-        assert!(away(&probe.settle(Err(Failure::failed("it may not be read")))).is_none());
-        assert!(away(&probe.fail("it is shut")).is_none());
+        assert!(unavailable(&check.settle(Err(Failure::failed("it may not be read")))).is_none());
+        assert!(unavailable(&check.fail("it is shut")).is_none());
     }
 
     #[test]
-    fn a_question_without_a_good_answer_is_a_task_with_itself_as_evidence() {
-        let probe = Probe::new("the door is open", "open it").before(StepName::ActivateFlows);
-        let change = ask(&probe.unknown("nobody looked"));
-        let Action::Ask(asked) = &change.action else {
-            panic!("it is a person's");
+    fn a_check_that_does_not_pass_is_a_task_with_itself_as_evidence() {
+        let check =
+            Check::new("the door is open", "a problem", "open it").before(StepName::ActivateFlows);
+        let change = manual_task(&check.unknown("nobody looked"));
+        let Action::ManualTask(asked) = &change.action else {
+            panic!("it is not a manual task");
         };
         assert_eq!(asked.evidence, "the door is open");
         assert_eq!(
             asked.instructions[..2],
-            ["the door is open: nobody looked", "open it"]
+            [
+                "could not check that the door is open: nobody looked",
+                "open it"
+            ]
         );
         assert!(asked.instructions[2].contains("--waive"));
-        let Action::Ask(asked) = ask(&probe.fail("it is shut")).action else {
-            panic!("it is a person's");
+        let Action::ManualTask(asked) = manual_task(&check.fail("it is shut")).action else {
+            panic!("it is not a manual task");
         };
         assert_eq!(
             asked.instructions.len(),

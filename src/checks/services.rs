@@ -1,27 +1,28 @@
-//! What both `preflight` and `verify` ask of a service.
+//! A check that `preflight` and `verify` share.
 
-use super::finding::{Finding, Probe};
+use super::check::{Check, CheckResult};
 use crate::clients::{ErrorKind, FinanceOperations};
 use crate::engine::Failure;
 
-/// Does Finance and Operations answer? Asked as patiently as any other read, so that one bad answer
-/// says nothing.
+/// Does Finance and Operations answer? The read is retried like any other, so one failed response
+/// does not decide.
 pub(super) async fn finance_and_operations(
     side: &str,
     finance: &FinanceOperations,
-) -> Result<Finding, Failure> {
-    let probe = Probe::new(
+) -> Result<CheckResult, Failure> {
+    let check = Check::new(
         format!("Finance and Operations of the {side} answers"),
-        "look whether it is under maintenance, whether it can be reached from here, and whether the \
+        format!("Finance and Operations of the {side} does not answer"),
+        "look whether it is under maintenance, whether this machine can reach it, and whether the \
          application is registered in it",
     );
-    Ok(match finance.answers().await {
-        Ok(()) => probe.pass("it answers"),
-        // What is at its address does not answer as Finance and Operations does.
+    Ok(match finance.read_root().await {
+        Ok(()) => check.pass("it answers"),
+        // Something else answers at its address.
         Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::Malformed) => {
-            probe.fail(format!("it is not ready: {error}"))
+            check.fail(format!("it is not ready: {error}"))
         }
         Err(error) if error.kind == ErrorKind::Cancelled => return Err(error.into()),
-        Err(error) => probe.refused(&error),
+        Err(error) => check.refused(&error),
     })
 }

@@ -1,17 +1,17 @@
-//! Who acts: the name that the record keeps for a confirmation, a completed task, a waiver, a reopened
-//! step and everything else that a person answers for.
+//! The actor: the name that the state file records for a confirmation, a completed or waived task, and
+//! a reopened step.
 
-use super::session::variable;
+use super::session::environment_variable;
 use crate::report::Pipeline;
 
-/// Who acts, and where that name comes from: `octocat (GitHub Actions)`. A name without a source is
-/// the account on this computer.
-pub(super) fn who() -> String {
-    actor(variable)
+/// The current actor and the source of the name: `octocat (GitHub Actions)`. A name without a source
+/// is the account on this computer.
+pub(super) fn current_actor() -> String {
+    find_actor(environment_variable)
 }
 
-/// The same. Takes what the environment variables hold.
-fn actor(variable: impl Fn(&str) -> Option<String>) -> String {
+/// Finds the actor in these environment variables.
+fn find_actor(variable: impl Fn(&str) -> Option<String>) -> String {
     let first = |names: &[&str]| {
         let mut values = names.iter().filter_map(|name| variable(name));
         values
@@ -19,8 +19,8 @@ fn actor(variable: impl Fn(&str) -> Option<String>) -> String {
             .map(|value| value.trim().to_owned())
     };
     let account = || first(&["USER", "LOGNAME", "USERNAME"]);
-    match Pipeline::decide(&variable) {
-        // Of a workflow that somebody runs again, the second name is who ran it first.
+    match Pipeline::detect(&variable) {
+        // When a workflow is run again, the second name is the actor of the first run.
         // https://docs.github.com/en/actions/reference/workflows-and-actions/variables
         Some(Pipeline::GitHub) => first(&["GITHUB_TRIGGERING_ACTOR", "GITHUB_ACTOR"])
             .map(|actor| format!("{actor} (GitHub Actions)")),
@@ -45,22 +45,22 @@ fn actor(variable: impl Fn(&str) -> Option<String>) -> String {
 mod tests {
     use super::*;
 
-    fn of(variables: &[(&str, &str)]) -> String {
-        actor(|name| {
+    fn actor_in(variables: &[(&str, &str)]) -> String {
+        find_actor(|name| {
             let found = variables.iter().find(|(key, _)| *key == name);
             found.map(|(_, value)| (*value).to_owned())
         })
     }
 
     #[test]
-    fn a_pipeline_s_actor_comes_before_the_account() {
+    fn a_pipelines_actor_takes_precedence_over_the_account() {
         let user = ("USER", "runner");
         let github = ("GITHUB_ACTIONS", "true");
         let azure = ("TF_BUILD", "True");
-        assert_eq!(of(&[user]), "runner");
-        assert_eq!(of(&[("USER", " "), ("USERNAME", "ada")]), "ada");
+        assert_eq!(actor_in(&[user]), "runner");
+        assert_eq!(actor_in(&[("USER", " "), ("USERNAME", "ada")]), "ada");
         assert_eq!(
-            of(&[user, github, ("GITHUB_ACTOR", "octocat")]),
+            actor_in(&[user, github, ("GITHUB_ACTOR", "octocat")]),
             "octocat (GitHub Actions)"
         );
         let again = [
@@ -69,18 +69,21 @@ mod tests {
             ("GITHUB_ACTOR", "octocat"),
             ("GITHUB_TRIGGERING_ACTOR", "mona"),
         ];
-        assert_eq!(of(&again), "mona (GitHub Actions)");
+        assert_eq!(actor_in(&again), "mona (GitHub Actions)");
         let name = ("BUILD_REQUESTEDFOR", "Ada Lovelace");
         let email = ("BUILD_REQUESTEDFOREMAIL", "ada@contoso.com");
         assert_eq!(
-            of(&[user, azure, name, email]),
+            actor_in(&[user, azure, name, email]),
             "Ada Lovelace <ada@contoso.com> (Azure Pipelines)"
         );
         let release = ("RELEASE_REQUESTEDFOR", "Grace Hopper");
-        assert_eq!(of(&[azure, release]), "Grace Hopper (Azure Pipelines)");
-        // A pipeline that names nobody leaves the account; a variable alone is no pipeline.
-        assert_eq!(of(&[user, github]), "runner");
-        assert_eq!(of(&[user, ("GITHUB_ACTOR", "octocat")]), "runner");
-        assert_eq!(of(&[]), "unknown");
+        assert_eq!(
+            actor_in(&[azure, release]),
+            "Grace Hopper (Azure Pipelines)"
+        );
+        // Without an actor of the pipeline, the account counts; the actor variable alone is not a pipeline.
+        assert_eq!(actor_in(&[user, github]), "runner");
+        assert_eq!(actor_in(&[user, ("GITHUB_ACTOR", "octocat")]), "runner");
+        assert_eq!(actor_in(&[]), "unknown");
     }
 }

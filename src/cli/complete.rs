@@ -1,28 +1,43 @@
-//! `iomcopy complete`: a manual task is done: the evidence is read and recorded, or waived.
+//! `iomcopy complete`: completes a manual task. Its evidence is read and recorded, or waived.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
+use clap::Args;
 use serde_json::json;
 
-use super::actor::who;
-use super::arguments::{CompleteArguments, Output};
-use super::exit::DONE;
+use super::actor::current_actor;
+use super::arguments::Output;
+use super::connect;
+use super::exit_code::DONE;
+use super::runbook_file::read_runbook;
 use super::session::Session;
-use super::{connect, document};
 use crate::base::clock::Clock;
 use crate::base::text::escape;
 use crate::engine::{
-    Failure, FailureKind, Known, Narrator, Phase, Work, Worksheet, done_by_hand, proved,
+    Failure, FailureKind, JournalView, Phase, Step, Work, Worksheet, completed, done_by_hand,
     unreadable_evidence,
 };
-use crate::journal::{self, Completed, Held, Record, State};
-use crate::report::{CompleteDocument, TaskOutcome, Version, document as written};
+use crate::journal::{self, Completed, LockedStateFile, Record, State};
+use crate::report::{CompleteDocument, TaskOutcome, Version, document};
 use crate::runbook::Runbook;
-use crate::steps;
 
-/// Reads the evidence of a task from the tenant and records it; with `--waive`, records that it was
-/// waived, by whom and why. For a run that has exited: one that still waits polls the evidence
-/// itself, and holds the state file's lock.
+/// The arguments of `complete`.
+#[derive(Debug, Args)]
+pub(super) struct CompleteArguments {
+    /// The runbook
+    pub(super) runbook: PathBuf,
+    /// The manual task
+    #[arg(value_name = "STEP/PHASE")]
+    pub(super) task: String,
+    /// Continue without evidence; the reason is recorded with your name and the time
+    #[arg(long, value_name = "REASON")]
+    pub(super) waive: Option<String>,
+}
+
+/// Reads the evidence of a task from the tenant and records it; with `--waive`, records who waived it
+/// and why. For a run that has exited: a run that still waits polls the evidence itself, and holds
+/// the lock on the state file.
 pub(super) async fn complete(
     session: &Session,
     arguments: &CompleteArguments,
@@ -30,45 +45,45 @@ pub(super) async fn complete(
     if let Some(reason) = &arguments.waive {
         require_reason(reason)?;
     }
-    let runbook = document::read(&arguments.runbook)?;
+    let runbook = read_runbook(&arguments.runbook)?;
     let path = session.state_path(&arguments.runbook, &runbook.name.value);
-    let held = journal::hold(&path, Clock::new(1.0).time_of_day(), false)?;
+    let locked = journal::lock_state_file(&path, Clock::new(1.0).time_of_day(), false)?;
     let task = &arguments.task;
-    require_open(&held.state(), task)?;
+    require_open(&locked.state(), task)?;
     if let Some(reason) = &arguments.waive {
         let reason = reason.trim();
         let waived = Completed {
             task: task.clone(),
             evidence: json!("waived"),
-            who: who(),
+            who: current_actor(),
             waived: Some(reason.to_owned()),
         };
-        record(session, held, vec![Record::from(waived)]).await?;
-        let line = format!("waived: {task} ({reason}); it stands in the state file");
+        record(session, locked, vec![Record::from(waived)]).await?;
+        let line = format!("waived: {task} ({reason}); recorded in the state file");
         let outcome = TaskOutcome::Waived;
-        tell(session, task, outcome, Some(reason), &line);
+        print_outcome(session, task, outcome, Some(reason), &line);
         return Ok(DONE);
     }
-    prove(session, runbook, &held.state(), task).await?;
-    // The survey found nothing, so everything that was handed out is done.
-    let mut records = done_by_hand(&held.state(), task, &[]);
-    records.push(Record::from(proved(task, who())));
-    record(session, held, records).await?;
-    let line = format!("done: {task}; the tenant shows it");
-    tell(session, task, TaskOutcome::Done, None, &line);
+    require_evidence(session, runbook, &locked.state(), task).await?;
+    // The survey found nothing left to do, so every change of the worksheet is done.
+    let mut records = done_by_hand(&locked.state(), task, &[]);
+    records.push(Record::from(completed(task, current_actor())));
+    record(session, locked, records).await?;
+    let line = format!("done: {task}; verified in the tenant");
+    print_outcome(session, task, TaskOutcome::Done, None, &line);
     Ok(DONE)
 }
 
-/// A waiver without a reason tells nobody anything.
+/// Refuses a waiver without a reason.
 fn require_reason(reason: &str) -> Result<(), Failure> {
     if reason.chars().any(char::is_alphanumeric) {
         return Ok(());
     }
     Err(Failure::new(
-        FailureKind::Wrong,
-        "--waive needs a reason, and this one is empty",
+        FailureKind::InvalidInput,
+        "--waive needs a reason, but the reason is empty",
     )
-    .with_help("say why the run may go on without proof; the reason is recorded"))
+    .with_help("say why the run may continue without evidence; the reason is recorded"))
 }
 
 /// Refuses a task that does not wait for a person.
@@ -81,61 +96,69 @@ fn require_open(state: &State, task: &str) -> Result<(), Failure> {
         .map(|waiting| waiting.waiting.task.as_str())
         .collect();
     let open = if open.is_empty() {
-        "none is".to_owned()
+        "no task is open".to_owned()
     } else {
-        format!("open: {}", open.join(", "))
+        format!("open tasks: {}", open.join(", "))
     };
     Err(Failure::new(
-        FailureKind::Wrong,
-        format!("no task '{task}' is open; {open}"),
+        FailureKind::InvalidInput,
+        format!("the task '{task}' is not open; {open}"),
     ))
 }
 
-/// Opens the state file for these records alone: a call that is refused leaves it as it was.
-async fn record(session: &Session, held: Held, records: Vec<Record>) -> Result<(), Failure> {
-    let opening = held.open(Clock::new(1.0))?;
-    session.warn(&opening.warnings);
-    opening.journal.append_all(records).await?;
-    opening.journal.close("completed", DONE, None).await?;
+/// Opens the state file only to write these records: a command that is refused does not change it.
+async fn record(
+    session: &Session,
+    locked: LockedStateFile,
+    records: Vec<Record>,
+) -> Result<(), Failure> {
+    let state_file = locked.open(Clock::new(1.0))?;
+    session.warn(&state_file.warnings);
+    state_file.journal.append_all(records).await?;
+    state_file.journal.close("completed", DONE, None).await?;
     Ok(())
 }
 
-/// Reads the evidence of a task from the tenant; fails with what is left where it is not done.
-async fn prove(
+/// Reads the evidence of a task from the tenant; fails with what is left to do.
+async fn require_evidence(
     session: &Session,
     runbook: Runbook,
     state: &Arc<State>,
     task: &str,
 ) -> Result<(), Failure> {
-    let connected =
-        connect::connect(session, runbook, |clock| Narrator::new(clock, Vec::new())).await?;
-    let list = steps::all(&connected.refresh, crate::checks::questions);
-    let phase = find(&list, task)?;
+    let connected = connect::connect(session, runbook).await?;
+    let phase = find_phase(&connected.steps, task)?;
     let Work::Changes(survey) = &phase.work else {
         return Err(Failure::new(
-            FailureKind::Wrong,
-            format!("'{task}' is no phase that a person completes"),
+            FailureKind::InvalidInput,
+            format!("'{task}' is not a manual task"),
         ));
     };
-    let known = Known::from_journal(Arc::clone(state));
-    let left = survey.survey(&known).await;
+    let journal = JournalView::from_journal(Arc::clone(state));
+    let left = survey.survey(&journal).await;
     connected.stop().await;
     let left = left.map_err(|failure| failure.during(unreadable_evidence(task)))?;
     if left.is_empty() {
         return Ok(());
     }
-    let worksheet = Worksheet::of(&left);
+    let worksheet = Worksheet::new(&left);
     for line in worksheet.instructions() {
-        session.printer.remark(&format!("  [ ] {}", escape(line)));
+        session.printer.info(&format!("  [ ] {}", escape(line)));
     }
-    Err(worksheet.undone(task))
+    Err(worksheet.not_done(task))
 }
 
-/// Says how the task ended: as one line, or as one JSON document.
-fn tell(session: &Session, task: &str, outcome: TaskOutcome, reason: Option<&str>, line: &str) {
+/// Prints the outcome as one line, or as one JSON document.
+fn print_outcome(
+    session: &Session,
+    task: &str,
+    outcome: TaskOutcome,
+    reason: Option<&str>,
+    line: &str,
+) {
     session.printer.data(&match session.output {
         Output::Human => line.to_owned(),
-        Output::Json => written(&CompleteDocument {
+        Output::Json => document(&CompleteDocument {
             v: Version,
             task: task.to_owned(),
             outcome,
@@ -144,12 +167,17 @@ fn tell(session: &Session, task: &str, outcome: TaskOutcome, reason: Option<&str
     });
 }
 
-fn find<'a>(list: &'a [crate::engine::Step], task: &str) -> Result<&'a Phase, Failure> {
+fn find_phase<'a>(steps: &'a [Step], task: &str) -> Result<&'a Phase, Failure> {
     let (step, phase) = task.split_once('/').unwrap_or((task, ""));
-    let found = list
+    let found = steps
         .iter()
         .filter(|candidate| candidate.name == step)
         .flat_map(|candidate| &candidate.phases)
         .find(|candidate| candidate.name == phase);
-    found.ok_or_else(|| Failure::new(FailureKind::Wrong, format!("no step has a phase '{task}'")))
+    found.ok_or_else(|| {
+        Failure::new(
+            FailureKind::InvalidInput,
+            format!("no step has the phase '{task}'"),
+        )
+    })
 }

@@ -1,43 +1,60 @@
 //! `iomcopy import-har`: entries of `iom.requests` from a browser's recording of one click.
 
-use super::arguments::{ImportHarArguments, Output};
-use super::exit::DONE;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::arguments::{Output, word_parser};
+use super::exit_code::DONE;
 use super::session::Session;
 use crate::base::files;
 use crate::engine::{Failure, FailureKind};
-use crate::report::{ImportDocument, ImportedRequest, Replacement, Version, document as written};
-use crate::runbook::{self, Draft};
+use crate::report::{ImportDocument, ImportedRequest, Replacement, Version, document};
+use crate::runbook::{self, Draft, IomRequest};
 
-/// Reads the recording and prints its writes as entries of a runbook.
+/// The arguments of `import-har`.
+#[derive(Debug, Args)]
+pub(super) struct ImportHarArguments {
+    /// The recording: a HAR file that the browser's network log saved
+    pub(super) file: PathBuf,
+    /// The request that the click sends, such as `delete-provider`; it decides which values become
+    /// placeholders
+    #[arg(long, value_name = "REQUEST", value_parser = word_parser::<IomRequest>())]
+    pub(super) request: Option<IomRequest>,
+}
+
+/// Reads the recording and prints its write requests as entries of a runbook.
 pub(super) fn import_har(session: &Session, arguments: &ImportHarArguments) -> Result<u8, Failure> {
     let file = arguments.file.display().to_string();
-    let wrong = |why: String| Failure::new(FailureKind::Wrong, format!("{file}: {why}"));
-    let text = files::read_to_string(&arguments.file).map_err(|error| wrong(error.to_string()))?;
-    let recorded = runbook::writes(&text).map_err(|error| {
-        wrong(error.to_string()).with_help("save the browser's network log as HAR, with content")
+    let invalid =
+        |reason: String| Failure::new(FailureKind::InvalidInput, format!("{file}: {reason}"));
+    let text =
+        files::read_to_string(&arguments.file).map_err(|error| invalid(error.to_string()))?;
+    let recorded = runbook::read_writes(&text).map_err(|error| {
+        invalid(error.to_string()).with_help("save the browser's network log as HAR, with content")
     })?;
     if recorded.is_empty() {
-        let why = "no write below a Dataverse Web API root is in it".to_owned();
-        let help = "record while the button is pressed, in the window of the app itself; keep the \
-                    log from before the page loads";
-        return Err(wrong(why).with_help(help));
+        let reason = "the recording has no write request to a Dataverse Web API".to_owned();
+        let help = "open the network log before the page loads, in the window of the app itself, and \
+                    record while you press the button";
+        return Err(invalid(reason).with_help(help));
     }
     let drafts: Vec<Draft> = recorded
         .iter()
         .map(|recorded| Draft::of(recorded, arguments.request))
         .collect();
     session.printer.data(&match session.output {
-        Output::Human => runbook::entries(&file, &drafts, arguments.request),
-        Output::Json => written(&ImportDocument {
+        Output::Human => runbook::format_entries(&file, &drafts, arguments.request),
+        Output::Json => document(&ImportDocument {
             v: Version,
             request: arguments.request.map(|request| request.to_string()),
-            writes: drafts.iter().map(imported).collect(),
+            writes: drafts.iter().map(imported_request).collect(),
         }),
     });
     Ok(DONE)
 }
 
-fn imported(draft: &Draft) -> ImportedRequest {
+fn imported_request(draft: &Draft) -> ImportedRequest {
     let replaced = draft.replaced.iter().map(|replaced| Replacement {
         placeholder: replaced.placeholder.to_string(),
         was: replaced.was.clone(),

@@ -1,25 +1,70 @@
-//! `iomcopy init`: a starter runbook from two environments. Token requests apart, it sends only GET.
+//! `iomcopy init`: a starter runbook from two environments. Except for token requests, it sends only
+//! GET.
 
 use std::path::{Path, PathBuf};
 
+use clap::Args;
 use uuid::Uuid;
 
-use super::arguments::{InitArguments, Output};
-use super::chosen::choose;
-use super::connect::{self, require_sandbox, shown};
-use super::exit::DONE;
-use super::session::{Session, variable};
-use crate::base::files;
-use crate::base::files::OutputError;
+use super::arguments::{Output, word_parser};
+use super::connect::{self, Tenant, display_name, require_sandbox};
+use super::environment_lookup::find_environment;
+use super::exit_code::DONE;
+use super::session::{Session, environment_variable};
+use crate::base::files::{self, OutputError};
 use crate::base::text::escape;
 use crate::clients::{Connection, Environment};
 use crate::domain::dual_write::has_running_maps;
 use crate::engine::{Failure, FailureKind};
-use crate::report::{InitDocument, InitEnvironment, Version, document as written};
+use crate::report::{InitDocument, InitEnvironment, Version, document};
 use crate::runbook::{
     self, Cloud, CredentialKind, Starter, StarterConnection, StarterEnvironment, StarterIdentity,
     StarterLcs,
 };
+
+/// The arguments of `init`.
+#[derive(Debug, Args)]
+pub(super) struct InitArguments {
+    /// The source environment, which is copied: its id, display name, or address
+    #[arg(long, value_name = "ENVIRONMENT")]
+    pub(super) source: String,
+    /// The target environment, which is overwritten: its id, display name, or address
+    #[arg(long, value_name = "ENVIRONMENT")]
+    pub(super) target: String,
+    /// The tenant to sign in to: its GUID or a domain [default: `AZURE_TENANT_ID`]
+    #[arg(long, value_name = "TENANT")]
+    pub(super) tenant: Option<String>,
+    /// How to sign in [default: azure-cli, and none with --cloud rehearsal]
+    #[arg(long, value_name = "KIND", value_parser = word_parser::<CredentialKind>())]
+    pub(super) credential: Option<CredentialKind>,
+    /// The application (client) id, for the kinds that need one
+    #[arg(long, value_name = "GUID")]
+    pub(super) client_id: Option<Uuid>,
+    /// The environment variable with the secret of client-secret, or the token of token
+    #[arg(long, value_name = "NAME", default_value = "AZURE_CLIENT_SECRET")]
+    pub(super) secret_env: String,
+    /// The service connection's id, for azure-pipelines
+    #[arg(long, value_name = "ID")]
+    pub(super) service_connection: Option<String>,
+    /// The program that prints a token, for token-command; repeat the flag for each argument
+    #[arg(long, value_name = "WORD", allow_hyphen_values = true)]
+    pub(super) token_command: Vec<String>,
+    /// The cloud
+    #[arg(long, value_name = "CLOUD", default_value = "public", value_parser = word_parser::<Cloud>())]
+    pub(super) cloud: Cloud,
+    /// Endpoints that replace the cloud's own: the line that `iomcopy rehearsal` prints
+    #[arg(long, value_name = "LINE")]
+    pub(super) endpoints: Option<String>,
+    /// The user who will own the target's flows and connections
+    #[arg(long, value_name = "USER")]
+    pub(super) act_as: Option<String>,
+    /// The project number in Lifecycle Services, if LCS manages the target
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(super) lcs_project: Option<u32>,
+    /// The file to write; an existing file is never overwritten [default: -, stdout]
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: Option<PathBuf>,
+}
 
 /// Finds both environments and writes a runbook for them.
 pub(super) async fn init(session: &Session, arguments: &InitArguments) -> Result<u8, Failure> {
@@ -28,64 +73,67 @@ pub(super) async fn init(session: &Session, arguments: &InitArguments) -> Result
         .as_ref()
         .filter(|path| path.as_os_str() != "-");
     if let Some(path) = out.filter(|path| path.exists()) {
-        return Err(exists(path));
+        return Err(file_exists(path));
     }
-    let mut starter = skeleton(arguments)?;
-    // Its credential and addresses are bound and used as those of any runbook.
+    let mut starter = incomplete_starter(arguments)?;
+    // The starter runbook is bound, so that its credential and endpoints serve to sign in.
     let file = out
         .cloned()
         .unwrap_or_else(|| PathBuf::from("runbook.yaml"));
-    let bound = runbook::parse(&file.to_string_lossy(), &starter.text()).map_err(|wrong| {
-        let message = format!("what was given makes no right runbook\n{wrong}");
-        Failure::new(FailureKind::Wrong, message)
+    let bound = runbook::parse(&file.to_string_lossy(), &starter.text()).map_err(|error| {
+        let message = format!("the flags result in an invalid runbook\n{error}");
+        Failure::new(FailureKind::InvalidInput, message)
     })?;
-    let tenant = connect::tenant(session, bound).await?;
-    let found = find(&tenant, arguments).await;
+    let tenant = connect::connect_tenant(session, bound).await?;
+    let found = find_pair(&tenant, arguments).await;
     if let Ok((_, target)) = &found {
-        starter.dual_write = in_use(&tenant, target).await;
-        starter.connections = connections(&tenant, target).await;
+        starter.dual_write = uses_dual_write(&tenant, target).await;
+        starter.connections = working_connections(&tenant, target).await;
     }
     tenant.stop().await;
     let (source, target) = found?;
-    fill(&mut starter, arguments, &source, &target)?;
+    fill_in(&mut starter, arguments, &source, &target)?;
     let text = starter.text();
     if let Some(path) = out {
-        write(path, &text)?;
+        write_new_file(path, &text)?;
     }
-    tell(session, &starter, &text, out);
+    print_result(session, &starter, &text, out);
     Ok(DONE)
 }
 
-/// What is known before any service is asked; the environments' places are taken by two that are
-/// none.
-fn skeleton(arguments: &InitArguments) -> Result<Starter, Failure> {
-    let nothing = |id| StarterEnvironment {
+/// The starter runbook before any request, with placeholders for both environments.
+fn incomplete_starter(arguments: &InitArguments) -> Result<Starter, Failure> {
+    let placeholder = |id| StarterEnvironment {
         id: Uuid::from_u128(id),
-        name: "to be found".to_owned(),
+        name: "placeholder".to_owned(),
         kind: None,
         url: None,
     };
     Ok(Starter {
         name: Starter::name_for(&arguments.target),
         cloud: arguments.cloud,
-        endpoints: arguments.endpoints.as_deref().map(endpoints).transpose()?,
+        endpoints: arguments
+            .endpoints
+            .as_deref()
+            .map(endpoints_line)
+            .transpose()?,
         identity: identity(arguments)?,
         act_as: arguments.act_as.clone(),
-        source: nothing(1),
-        target: nothing(2),
+        source: placeholder(1),
+        target: placeholder(2),
         lcs: None,
         connections: Vec::new(),
         dual_write: None,
     })
 }
 
-/// The line that `iomcopy rehearsal` prints, with its key or without it.
-fn endpoints(given: &str) -> Result<String, Failure> {
+/// The line that `iomcopy rehearsal` prints, given with or without its key.
+fn endpoints_line(given: &str) -> Result<String, Failure> {
     let line = given.trim();
     if line.contains(['\n', '\r']) {
-        let message = "--endpoints is one line: `endpoints: { … }`";
-        return Err(Failure::new(FailureKind::Wrong, message)
-            .with_help("give the first line that `iomcopy rehearsal` prints"));
+        let message = "--endpoints takes one line: `endpoints: { … }`";
+        return Err(Failure::new(FailureKind::InvalidInput, message)
+            .with_help("use the first line that `iomcopy rehearsal` prints"));
     }
     Ok(if line.starts_with("endpoints:") {
         line.to_owned()
@@ -94,40 +142,39 @@ fn endpoints(given: &str) -> Result<String, Failure> {
     })
 }
 
-/// Who signs in. A rehearsal tenant needs nobody.
+/// The identity that signs in; a rehearsal tenant needs none.
 fn identity(arguments: &InitArguments) -> Result<Option<StarterIdentity>, Failure> {
     let kind = match arguments.credential {
         Some(kind) => kind,
         None if arguments.cloud == Cloud::Rehearsal => return Ok(None),
         None => CredentialKind::AzureCli,
     };
-    let wrong = |message: String, help: &str| {
-        Err(Failure::new(FailureKind::Wrong, message).with_help(help))
+    let invalid = |message: String, help: &str| {
+        Err(Failure::new(FailureKind::InvalidInput, message).with_help(help))
     };
     let tenant = arguments
         .tenant
         .clone()
-        .or_else(|| variable("AZURE_TENANT_ID"));
+        .or_else(|| environment_variable("AZURE_TENANT_ID"));
     let Some(tenant) = tenant.filter(|tenant| !tenant.is_empty()) else {
-        let help =
-            "give --tenant, its GUID or a domain; `az account show --query tenantId` prints it";
-        return wrong("which tenant to sign in to is not told".to_owned(), help);
+        let help = "add --tenant with its id or a domain; `az account show --query tenantId` prints the id";
+        return invalid("the tenant to sign in to is missing".to_owned(), help);
     };
     let needs_client = matches!(
         kind,
         CredentialKind::ClientSecret | CredentialKind::AzurePipelines | CredentialKind::GithubOidc
     );
     if needs_client && arguments.client_id.is_none() {
-        let help = "give --client-id, the application's id";
-        return wrong(format!("`{kind}` needs an application"), help);
+        let help = "add --client-id with the application's id";
+        return invalid(format!("`{kind}` needs an application id"), help);
     }
     if kind == CredentialKind::TokenCommand && arguments.token_command.is_empty() {
-        let help = "give --token-command PROGRAM, and again for each of its arguments";
-        return wrong(format!("`{kind}` needs a program"), help);
+        let help = "add --token-command PROGRAM, and repeat the flag for each argument";
+        return invalid(format!("`{kind}` needs a program"), help);
     }
     if kind == CredentialKind::AzurePipelines && arguments.service_connection.is_none() {
-        let help = "give --service-connection, its id";
-        return wrong(format!("`{kind}` needs a service connection"), help);
+        let help = "add --service-connection with its id";
+        return invalid(format!("`{kind}` needs a service connection"), help);
     }
     Ok(Some(StarterIdentity {
         tenant,
@@ -139,40 +186,42 @@ fn identity(arguments: &InitArguments) -> Result<Option<StarterIdentity>, Failur
     }))
 }
 
-/// Both environments, by what was given for them, and the guards.
-async fn find(
-    tenant: &connect::Tenant,
+/// Finds the source and the target, and checks the target.
+async fn find_pair(
+    tenant: &Tenant,
     arguments: &InitArguments,
 ) -> Result<(Environment, Environment), Failure> {
     let all = tenant.environments().await?;
-    let source = choose(&all, "--source", &arguments.source)?;
-    let target = choose(&all, "--target", &arguments.target)?;
+    let source = find_environment(&all, "--source", &arguments.source)?;
+    let target = find_environment(&all, "--target", &arguments.target)?;
     if source.id == target.id {
-        let message = format!("'{}' is both the source and the target", shown(target));
-        return Err(Failure::refused(message).with_help("the copy would destroy its own source"));
+        let message = format!(
+            "'{}' is both the source and the target",
+            display_name(target)
+        );
+        return Err(Failure::refused(message).with_help("choose two different environments"));
     }
     require_sandbox(target)?;
     for side in [source, target] {
         if side.dataverse.is_none() {
-            let message = format!("'{}' has no Dataverse", shown(side));
-            return Err(
-                Failure::refused(message).with_help("choose an environment with a database")
-            );
+            let message = format!("'{}' has no Dataverse", display_name(side));
+            return Err(Failure::refused(message)
+                .with_help("choose an environment with a Dataverse database"));
         }
     }
     Ok((source.clone(), target.clone()))
 }
 
-/// Is dual-write in use in the target? None where the caller may not read it: the runbook then says
-/// so, and is no worse for it.
-async fn in_use(tenant: &connect::Tenant, target: &Environment) -> Option<bool> {
+/// Does the target use dual-write? `None` if the caller cannot read it; the runbook then says that this
+/// is unknown.
+async fn uses_dual_write(tenant: &Tenant, target: &Environment) -> Option<bool> {
     let dataverse = tenant.dataverse(target).ok()??;
     has_running_maps(&dataverse).await.ok()
 }
 
-/// The target's connections that work, by connector; none where the caller may not list them, which
-/// many an application may not.
-async fn connections(tenant: &connect::Tenant, target: &Environment) -> Vec<StarterConnection> {
+/// The target's working connections, by connector; empty if the caller cannot list them, as for many
+/// applications.
+async fn working_connections(tenant: &Tenant, target: &Environment) -> Vec<StarterConnection> {
     let Ok(id) = Uuid::try_parse(&target.id) else {
         return Vec::new();
     };
@@ -180,11 +229,15 @@ async fn connections(tenant: &connect::Tenant, target: &Environment) -> Vec<Star
     let working = all.into_iter().filter(Connection::is_connected);
     let mut found: Vec<StarterConnection> = working
         .filter_map(|connection| {
-            let told = [connection.display_name, connection.account];
+            let description = [connection.display_name, connection.account];
             Some(StarterConnection {
                 connector: connection.connector?,
                 id: connection.id,
-                told: told.into_iter().flatten().collect::<Vec<_>>().join(", "),
+                description: description
+                    .into_iter()
+                    .flatten()
+                    .collect::<Vec<_>>()
+                    .join(", "),
             })
         })
         .collect();
@@ -192,18 +245,18 @@ async fn connections(tenant: &connect::Tenant, target: &Environment) -> Vec<Star
     found
 }
 
-fn fill(
+fn fill_in(
     starter: &mut Starter,
     arguments: &InitArguments,
     source: &Environment,
     target: &Environment,
 ) -> Result<(), Failure> {
-    starter.source = starting(source)?;
-    starter.target = starting(target)?;
+    starter.source = starter_environment(source)?;
+    starter.target = starter_environment(target)?;
     starter.name = Starter::name_for(&starter.target.name);
-    if let (Some(identity), Some(read)) = (&mut starter.identity, &target.tenant) {
-        // Domains change hands; the id does not.
-        identity.tenant.clone_from(read);
+    if let (Some(identity), Some(tenant)) = (&mut starter.identity, &target.tenant) {
+        // A domain may move to another tenant; the id stays.
+        identity.tenant.clone_from(tenant);
     }
     let linked = |side: &Environment| {
         let app = side.finance_operations.as_ref();
@@ -218,14 +271,14 @@ fn fill(
     Ok(())
 }
 
-fn starting(side: &Environment) -> Result<StarterEnvironment, Failure> {
+fn starter_environment(side: &Environment) -> Result<StarterEnvironment, Failure> {
     let id = Uuid::try_parse(&side.id).map_err(|_| {
         Failure::refused(format!(
-            "'{}' has the id {}, which is no GUID",
-            shown(side),
+            "'{}' has the id {}, which is not a GUID",
+            display_name(side),
             escape(&side.id)
         ))
-        .with_help("a tenant's default environment is neither copied nor overwritten")
+        .with_help("a tenant's default environment cannot be copied or overwritten")
     })?;
     Ok(StarterEnvironment {
         id,
@@ -235,24 +288,25 @@ fn starting(side: &Environment) -> Result<StarterEnvironment, Failure> {
     })
 }
 
-fn exists(path: &Path) -> Failure {
-    let message = format!("{} is there already", path.display());
-    Failure::new(FailureKind::Wrong, message).with_help("choose another name, or move it away")
+fn file_exists(path: &Path) -> Failure {
+    let message = format!("{} exists already", path.display());
+    Failure::new(FailureKind::InvalidInput, message)
+        .with_help("choose another name, or move the file")
 }
 
-/// Writes a file that was not there. One that came meanwhile is left as it is.
-fn write(path: &Path, text: &str) -> Result<(), Failure> {
+/// Creates the file. A file that was created in the meantime is not changed.
+fn write_new_file(path: &Path, text: &str) -> Result<(), Failure> {
     files::write_output(path, text.as_bytes(), "a runbook", None).map_err(|error| match error {
-        OutputError::Kept(_) => exists(path),
+        OutputError::Kept(_) => file_exists(path),
         OutputError::System(error) => Failure::new(
-            FailureKind::Wrong,
+            FailureKind::InvalidInput,
             format!("{} cannot be written: {error}", path.display()),
         ),
     })
 }
 
-/// Prints the runbook where no file was asked for, and says what to do next.
-fn tell(session: &Session, starter: &Starter, text: &str, out: Option<&PathBuf>) {
+/// Prints the runbook, unless it was written to a file, and what to do next.
+fn print_result(session: &Session, starter: &Starter, text: &str, out: Option<&PathBuf>) {
     let file = out.map_or_else(
         || format!("{}.yaml", starter.name),
         |path| path.display().to_string(),
@@ -265,12 +319,12 @@ fn tell(session: &Session, starter: &Starter, text: &str, out: Option<&PathBuf>)
                 session.printer.data(text.trim_end());
             }
         }
-        Output::Json => session.printer.data(&written(&InitDocument {
+        Output::Json => session.printer.data(&document(&InitDocument {
             v: Version,
             file: out.map(|path| path.display().to_string()),
             runbook: text.to_owned(),
-            source: told(&starter.source),
-            target: told(&starter.target),
+            source: init_environment(&starter.source),
+            target: init_environment(&starter.target),
             lcs_linked: starter.lcs.is_some(),
             dual_write: starter.dual_write,
             fill_in: left.clone(),
@@ -279,22 +333,20 @@ fn tell(session: &Session, starter: &Starter, text: &str, out: Option<&PathBuf>)
     }
     let printer = &session.printer;
     match out {
-        Some(path) => printer.remark(&format!("written: {}", path.display())),
-        None => printer.remark(&format!(
-            "save it as {file}, for example: add `--out {file}`"
-        )),
+        Some(path) => printer.info(&format!("written: {}", path.display())),
+        None => printer.info(&format!("to save it as a file, add `--out {file}`")),
     }
-    printer.remark("to fill in:");
+    printer.info("to fill in:");
     for line in left {
-        printer.remark(&format!("  - {line}"));
+        printer.info(&format!("  - {line}"));
     }
-    printer.remark("then:");
+    printer.info("next:");
     for command in next {
-        printer.remark(&format!("  {command}"));
+        printer.info(&format!("  {command}"));
     }
 }
 
-fn told(side: &StarterEnvironment) -> InitEnvironment {
+fn init_environment(side: &StarterEnvironment) -> InitEnvironment {
     InitEnvironment {
         environment: side.id.to_string(),
         name: side.name.clone(),

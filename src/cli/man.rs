@@ -1,14 +1,21 @@
-//! `iomcopy man`: a manual page, made of the same words as the help.
+//! `iomcopy man`: a manual page, from the text of the help.
 
-use clap::CommandFactory as _;
+use clap::{Args, CommandFactory as _};
 
-use super::arguments::{Arguments, ManArguments};
-use super::exit::DONE;
-use super::session::Session;
+use super::arguments::Arguments;
+use super::exit_code::DONE;
 use crate::engine::{Failure, FailureKind};
+use crate::report::Printer;
+
+/// The arguments of `man`.
+#[derive(Debug, Args)]
+pub(super) struct ManArguments {
+    /// The command, such as `run` or `state cut`; without it, the page of the program
+    pub(super) command: Vec<String>,
+}
 
 /// Prints the page of the program, or of one of its commands.
-pub(super) fn man(session: &Session, arguments: &ManArguments) -> Result<u8, Failure> {
+pub(super) fn man(printer: &Printer, arguments: &ManArguments) -> Result<u8, Failure> {
     let mut command = Arguments::command();
     command.build();
     let mut command = &command;
@@ -19,12 +26,12 @@ pub(super) fn man(session: &Session, arguments: &ManArguments) -> Result<u8, Fai
                 .map(clap::Command::get_name)
                 .collect();
             let help = if known.is_empty() {
-                format!("`{}` has no commands of its own", command.get_name())
+                format!("`{}` has no subcommands", command.get_name())
             } else {
-                format!("there are: {}", known.join(", "))
+                format!("commands: {}", known.join(", "))
             };
             let message = format!("`{}` has no command `{name}`", command.get_name());
-            Failure::new(FailureKind::Wrong, message).with_help(help)
+            Failure::new(FailureKind::InvalidInput, message).with_help(help)
         })?;
     }
     let title = command
@@ -35,9 +42,7 @@ pub(super) fn man(session: &Session, arguments: &ManArguments) -> Result<u8, Fai
     clap_mangen::Man::new(command.clone())
         .title(title.to_uppercase())
         .render(&mut page)
-        .map_err(|error| Failure::failed(format!("the page cannot be made: {error}")))?;
-    session
-        .printer
-        .data(String::from_utf8_lossy(&page).trim_end());
+        .map_err(|error| Failure::failed(format!("the manual page cannot be written: {error}")))?;
+    printer.data(String::from_utf8_lossy(&page).trim_end());
     Ok(DONE)
 }

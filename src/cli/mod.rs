@@ -1,70 +1,61 @@
-//! The command line: one file a command. Only here is clap known, and only here are the process's
-//! environment, its signals and its terminal read.
+//! The command line: one file or directory for each command, with its arguments. Only this module
+//! knows clap, and only this module reads the process environment, its signals and its terminal.
 //!
 //! ```text
-//! arguments.rs  what was typed (clap)
-//! exit.rs       the exit codes, one exhaustive match
-//! session.rs    what every command is given: printer, environment, cancellation
-//! document.rs   reading the runbook; what this version cannot do yet, at its position
-//! connect.rs    the runbook's services, reached: rehearsal, clients, both environments
-//! confirm.rs    the target's name, typed or given
-//! repeat.rs     a launch that destroys, confirmed once more before it is requested again
-//! actor.rs      who acts, for the record
-//! pinned.rs     what a run is pinned to
-//! target_lock.rs   one run for one target on this machine
-//! usage.rs      a command line that cannot be understood
-//! ending.rs     how a process's part of a run ends
-//! overwrite.rs  a person's edit, confirmed to be overwritten
-//! notes.rs      what was found on the way and stopped nothing
-//! summary.rs    the report of a run where its pipeline shows it
-//! chosen.rs     an environment by what a person calls it
-//! fresh.rs      a new run in the place of another: archive, captures from copies
-//! again.rs      a finished run: looked at again, or opened again for one provider
-//! saved.rs      a plan in a file, to be approved
-//! run.rs plan.rs validate.rs preflight.rs verify.rs status.rs complete.rs report.rs state.rs
-//! rehearsal.rs init.rs import_har.rs schema.rs completions.rs man.rs    the commands
+//! arguments.rs           the list of commands, and the flags of all of them (clap)
+//! run/                   `run`: the order of a run, and its parts
+//! plan.rs preflight.rs verify.rs complete.rs init.rs            online commands
+//! validate.rs status.rs report.rs state.rs import_har.rs        offline commands
+//! schema.rs completions.rs man.rs rehearsal.rs                  for editors, shells and rehearsals
+//!
+//! connect/               a runbook's services: addresses, sign-in, both environments
+//! session.rs             what every command needs: printer, output format, cancellation
+//! exit_code.rs           the exit codes
+//! runbook_file.rs        reads the runbook
+//! plan_file.rs           a saved plan
+//! environment_lookup.rs  finds an environment by id, display name or address
+//! actor.rs               who confirms, completes or waives, for the state file
+//! warnings.rs            the warnings of this process
+//! usage.rs               an invalid command line
+//! shell.rs               quotes the arguments of suggested commands
+//! signals.rs logging.rs  Ctrl-C and SIGTERM; log lines
 //! ```
 
 mod actor;
-mod again;
 mod arguments;
-mod chosen;
 mod complete;
 mod completions;
-mod confirm;
 mod connect;
-mod document;
-mod ending;
-mod exit;
-mod fresh;
+mod environment_lookup;
+mod exit_code;
 mod import_har;
 mod init;
+mod logging;
 mod man;
-mod notes;
-mod overwrite;
-mod pinned;
 mod plan;
+mod plan_file;
 mod preflight;
+#[cfg(feature = "rehearsal")]
 mod rehearsal;
-mod repeat;
 mod report;
 mod run;
-mod saved;
+mod runbook_file;
 mod schema;
 mod session;
+mod shell;
+mod signals;
 mod state;
 mod status;
-mod summary;
-mod target_lock;
 mod usage;
 mod validate;
 mod verify;
+mod warnings;
 
 use std::ffi::OsString;
 
 use clap::Parser as _;
 
-pub use exit::*;
+pub use exit_code::*;
 
 use self::arguments::{Arguments, Command};
 use self::session::Session;
@@ -76,7 +67,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let arguments = match Arguments::try_parse_from(&arguments) {
         Ok(arguments) => arguments,
-        Err(error) => return usage::tell(&error, &arguments),
+        Err(error) => return usage::report_usage(&error, &arguments),
     };
     let session = Session::new(&arguments.common);
     let runtime = match tokio::runtime::Builder::new_multi_thread()
@@ -87,23 +78,24 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         Err(error) => {
             session
                 .printer
-                .complain(&format!("error: the program cannot begin: {error}"));
+                .error(&format!("error: the program cannot start: {error}"));
             return FAILED;
         }
     };
-    let events = matches!(&arguments.command, Command::Run(arguments) if !arguments.dry_run);
+    let writes_events = matches!(&arguments.command, Command::Run(arguments) if !arguments.dry_run);
     let result = runtime.block_on(dispatch(&session, arguments.command));
-    // What still waits for a server that does not answer is not waited for.
+    // Does not wait for requests to a server that does not respond.
     runtime.shutdown_background();
-    let code = match result {
-        Ok(code) => code,
-        Err(failure) => session.fail(&failure, events),
+    let exit = match result {
+        Ok(exit) => exit,
+        Err(failure) => session.report_failure(&failure, writes_events),
     };
-    session.settled(code)
+    session.final_exit_code(exit)
 }
 
 async fn dispatch(session: &Session, command: Command) -> Result<u8, Failure> {
     session.listen_to_signals();
+    let printer = &session.printer;
     match command {
         Command::Run(arguments) if arguments.dry_run => {
             plan::plan(session, &arguments.as_plan()).await
@@ -113,15 +105,16 @@ async fn dispatch(session: &Session, command: Command) -> Result<u8, Failure> {
         Command::Validate(arguments) => validate::validate(session, &arguments),
         Command::Status(arguments) => status::status(session, &arguments),
         Command::Complete(arguments) => complete::complete(session, &arguments).await,
-        Command::Preflight(arguments) => preflight::show(session, &arguments).await,
-        Command::Verify(arguments) => verify::show(session, &arguments).await,
+        Command::Preflight(arguments) => preflight::preflight(session, &arguments).await,
+        Command::Verify(arguments) => verify::verify(session, &arguments).await,
         Command::Report(arguments) => report::report(session, &arguments),
         Command::State(arguments) => state::state(session, &arguments),
+        #[cfg(feature = "rehearsal")]
         Command::Rehearsal(arguments) => rehearsal::rehearsal(session, &arguments).await,
         Command::Init(arguments) => init::init(session, &arguments).await,
         Command::ImportHar(arguments) => import_har::import_har(session, &arguments),
-        Command::Schema(arguments) => Ok(schema::schema(session, &arguments)),
-        Command::Completions(arguments) => Ok(completions::completions(session, &arguments)),
-        Command::Man(arguments) => man::man(session, &arguments),
+        Command::Schema(arguments) => Ok(schema::schema(printer, &arguments)),
+        Command::Completions(arguments) => Ok(completions::completions(printer, &arguments)),
+        Command::Man(arguments) => man::man(printer, &arguments),
     }
 }

@@ -1,38 +1,60 @@
-//! `iomcopy plan`: what a run would do now. Token requests apart, it sends nothing but GET.
+//! `iomcopy plan`: what a run would do now. Except for token requests, it sends only GET.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::arguments::{Output, PlanArguments};
-use super::exit::{CHANGES, DONE};
+use clap::Args;
+
+use super::arguments::Output;
+use super::connect;
+use super::exit_code::{CHANGES, DONE};
+use super::plan_file;
+use super::run::reopen;
+use super::runbook_file::read_runbook;
 use super::session::Session;
-use super::{again, connect, document, saved};
 use crate::domain::Refresh;
-use crate::engine::{Failure, Known, Narrator, Plan};
+use crate::engine::{Failure, JournalView, Plan};
 use crate::journal::{self, State};
-use crate::report::{PlanDocument, document as written, plan_text};
-use crate::steps;
+use crate::report::{PlanDocument, document, plan_text};
+
+/// The arguments of `plan`.
+#[derive(Debug, Args)]
+pub(super) struct PlanArguments {
+    /// The runbook
+    pub(super) runbook: PathBuf,
+    /// Exit with 2 if the plan has changes
+    #[arg(long)]
+    pub(super) detailed_exitcode: bool,
+    /// Save the plan for approval and for `run --plan`; an existing file is replaced only if it is a
+    /// plan
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: Option<PathBuf>,
+    /// From `run --dry-run --again`: the provider's definition
+    #[arg(skip)]
+    pub(super) provider: Option<String>,
+    /// From `run --dry-run --fresh`
+    #[arg(skip)]
+    pub(super) fresh: bool,
+}
 
 /// Surveys every step and shows what is still to do.
 pub(super) async fn plan(session: &Session, arguments: &PlanArguments) -> Result<u8, Failure> {
-    let runbook = document::read(&arguments.runbook)?;
+    let runbook = read_runbook(&arguments.runbook)?;
     let path = session.state_path(&arguments.runbook, &runbook.name.value);
-    // A new run knows nothing of the one that it replaces.
+    // A new run does not use the journal of the run that it replaces.
     let state = if journal::exists(&path) && !arguments.fresh {
-        Some(Arc::new(journal::read(&path)?.state))
+        Some(Arc::new(journal::read_state_file(&path)?.state))
     } else {
         None
     };
-    let connected =
-        connect::connect(session, runbook, |clock| Narrator::new(clock, Vec::new())).await?;
+    let connected = connect::connect(session, runbook).await?;
     let refresh = &connected.refresh;
-    let known = known(refresh, state, arguments.provider.as_deref()).await?;
-    let plan = Plan::make(&steps::all(refresh, crate::checks::questions), known).await?;
+    let journal = journal_of_next_run(refresh, state, arguments.provider.as_deref()).await?;
+    let plan = Plan::make(&connected.steps, journal).await?;
     let digest = plan.digest(&refresh.runbook.pinned_digest());
     if let Some(path) = &arguments.out {
-        saved::save(path, &plan, &digest)?;
-        session
-            .printer
-            .remark(&format!("saved: {}", path.display()));
+        plan_file::save(path, &plan, &digest)?;
+        session.printer.info(&format!("saved: {}", path.display()));
     }
     let text = match session.output {
         Output::Human => plan_text(
@@ -40,7 +62,7 @@ pub(super) async fn plan(session: &Session, arguments: &PlanArguments) -> Result
             &refresh.runbook.target.name.value,
             session.data_palette(),
         ),
-        Output::Json => written(&PlanDocument::new(&plan, &digest)),
+        Output::Json => document(&PlanDocument::new(&plan, &digest)),
     };
     session.printer.data(text.trim_end());
     connected.stop().await;
@@ -51,21 +73,21 @@ pub(super) async fn plan(session: &Session, arguments: &PlanArguments) -> Result
     })
 }
 
-/// What a run would know: nothing before its first record; with a provider that is installed again,
-/// what it will know once that is recorded.
-async fn known(
+/// The journal that a run would start with: empty before its first record; with a provider, as it is
+/// after the record that reopens the run.
+async fn journal_of_next_run(
     refresh: &Arc<Refresh>,
     state: Option<Arc<State>>,
     provider: Option<&str>,
-) -> Result<Known, Failure> {
+) -> Result<JournalView, Failure> {
     let state = match (state, provider) {
-        (None, None) => return Ok(Known::nothing()),
-        (None, Some(_)) => return Err(again::not_finished()),
+        (None, None) => return Ok(JournalView::empty()),
+        (None, Some(_)) => return Err(reopen::not_finished()),
         (Some(state), None) => state,
-        (Some(state), Some(provider)) => match again::reopened(refresh, &state, provider).await? {
-            Some(reopened) => again::as_reopened(&state, &reopened)?,
+        (Some(state), Some(provider)) => match reopen::reopen(refresh, &state, provider).await? {
+            Some(reopened) => reopen::state_after(&state, &reopened)?,
             None => state,
         },
     };
-    Ok(Known::from_journal(state).for_planning())
+    Ok(JournalView::from_journal(state).for_planning())
 }

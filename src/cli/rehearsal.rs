@@ -1,17 +1,52 @@
-//! `iomcopy rehearsal`: the rehearsal tenant as a server of its own.
+//! `iomcopy rehearsal`: serves the rehearsal tenant in its own process.
 
-use super::arguments::{Output, RehearsalArguments};
-use super::exit::DONE;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::arguments::Output;
+use super::exit_code::DONE;
 use super::session::Session;
 use crate::base::files;
 use crate::engine::{Failure, FailureKind};
-use crate::rehearsal::{Endpoints, Fault, Options, Rehearsal, Variant};
-use crate::report::{
-    RehearsalDocument, RehearsalEndpoint, RehearsalEndpoints, Version, document as written,
+use crate::rehearsal::{
+    DualWrite, Endpoints, Fault, Management, Options, Rehearsal, Seed, Skin, Variant,
 };
+use crate::report::{RehearsalDocument, RehearsalEndpoint, RehearsalEndpoints, Version, document};
 
-/// Serves the tenant until it is asked to stop. Once it listens, its first line on stdout is an
-/// `endpoints:` block for a runbook.
+/// The arguments of `rehearsal`.
+#[derive(Debug, Args)]
+pub(super) struct RehearsalArguments {
+    /// The world file; an existing world continues
+    #[arg(long, value_name = "FILE", default_value = "rehearsal.world.jsonl")]
+    pub(super) world: PathBuf,
+    /// Speed of the clock: N times real time
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub(super) speed: f64,
+    /// Content of a new world: thin (one thing of each kind) or whole
+    #[arg(long, value_name = "SEED", default_value = "whole")]
+    pub(super) seed: Seed,
+    /// Names in a new world's Dataverse: usual, or renamed
+    #[arg(long, value_name = "SKIN", default_value = "usual")]
+    pub(super) skin: Skin,
+    /// How a new world manages Finance and Operations: unified, or lcs-linked
+    #[arg(long, value_name = "KIND", default_value = "unified")]
+    pub(super) target: Management,
+    /// Dual-write in a new world: on or off
+    #[arg(long, value_name = "STATE", default_value = "off")]
+    pub(super) dual_write: DualWrite,
+    /// Serve a new world over TLS; the root certificate to trust is written next to the world file
+    #[arg(long)]
+    pub(super) tls: bool,
+    /// A fault: KIND:"METHOD path-glob", or KIND#N for the Nth request only; kinds:
+    /// accept-and-ignore, hold, lose, throttle, refuse=STATUS, echo=STATUS, answer=STATUS (the request
+    /// is applied), away=MINUTES, and for a launch: fail, roll-back, fail-to-roll-back, abort
+    #[arg(long = "fault", value_name = "FAULT")]
+    pub(super) faults: Vec<String>,
+}
+
+/// Serves the tenant until Ctrl-C. Once it listens, its first line on stdout is an `endpoints:` block
+/// for a runbook.
 pub(super) async fn rehearsal(
     session: &Session,
     arguments: &RehearsalArguments,
@@ -21,8 +56,11 @@ pub(super) async fn rehearsal(
         .iter()
         .map(|fault| {
             fault.parse::<Fault>().map_err(|error| {
-                Failure::new(FailureKind::Wrong, format!("--fault '{fault}': {error}"))
-                    .with_help("write KIND:\"METHOD path-glob\", e.g. hold:\"POST */copy\"")
+                Failure::new(
+                    FailureKind::InvalidInput,
+                    format!("--fault '{fault}': {error}"),
+                )
+                .with_help("use KIND:\"METHOD path-glob\", for example hold:\"POST */copy\"")
             })
         })
         .collect::<Result<Vec<Fault>, Failure>>()?;
@@ -40,28 +78,28 @@ pub(super) async fn rehearsal(
     };
     let tenant = Rehearsal::start(options)
         .await
-        .map_err(|error| Failure::failed(format!("the rehearsal tenant cannot begin: {error}")))?;
-    trust(session, arguments, &tenant)?;
+        .map_err(|error| Failure::failed(format!("the rehearsal tenant did not start: {error}")))?;
+    write_root_certificate(session, arguments, &tenant)?;
     let endpoints = tenant.endpoints();
     session.printer.data(&match session.output {
         Output::Human => endpoints.to_string(),
-        Output::Json => written(&RehearsalDocument {
+        Output::Json => document(&RehearsalDocument {
             v: Version,
-            endpoints: block(endpoints),
+            endpoints: endpoints_block(endpoints),
             world: arguments.world.display().to_string(),
         }),
     });
-    session.printer.remark(&format!(
-        "world: {}; Ctrl-C ends it",
+    session.printer.info(&format!(
+        "world: {}; press Ctrl-C to stop",
         arguments.world.display()
     ));
-    session.cancellation.on_ask().await;
+    session.cancellation.wait_for_stop_request().await;
     tenant.stop().await;
     Ok(DONE)
 }
 
-/// Writes the root of a tenant that speaks TLS beside its world, and says how it is trusted.
-fn trust(
+/// Writes the root certificate of a tenant with TLS next to its world file, and shows how to trust it.
+fn write_root_certificate(
     session: &Session,
     arguments: &RehearsalArguments,
     tenant: &Rehearsal,
@@ -70,23 +108,23 @@ fn trust(
         return Ok(());
     };
     let path = arguments.world.with_extension("pem");
-    // A world that is served again has the same root.
-    let same = |found: &[u8]| found == root.as_bytes();
+    // A world that is served again has the same root certificate.
+    let is_same = |found: &[u8]| found == root.as_bytes();
     let kind = "this world's root certificate";
-    files::write_output(&path, root.as_bytes(), kind, Some(&same)).map_err(|error| {
+    files::write_output(&path, root.as_bytes(), kind, Some(&is_same)).map_err(|error| {
         let message = format!("the root certificate: {}: {error}", path.display());
-        Failure::new(FailureKind::Wrong, message)
-            .with_help("name another world with --world, or move that file away")
+        Failure::new(FailureKind::InvalidInput, message)
+            .with_help("choose another world with --world, or move that file")
     })?;
-    session.printer.remark(&format!(
-        "root certificate: {0}; whoever speaks to this tenant needs SSL_CERT_FILE={0}",
+    session.printer.info(&format!(
+        "root certificate: {0}; set SSL_CERT_FILE={0} for each program that calls this tenant",
         path.display()
     ));
     Ok(())
 }
 
 /// The tenant's addresses as a runbook's `endpoints`.
-fn block(endpoints: &Endpoints) -> RehearsalEndpoints {
+fn endpoints_block(endpoints: &Endpoints) -> RehearsalEndpoints {
     let authority = RehearsalEndpoint {
         url: endpoints.authority.clone(),
         scope: None,

@@ -1,42 +1,74 @@
-//! `iomcopy report`: what a run did, from its state file alone.
+//! `iomcopy report`: what a run did, from its state file only.
 
-use super::arguments::{Output, ReportArguments, ReportForm};
-use super::document;
-use super::exit::DONE;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::arguments::Output;
+use super::exit_code::DONE;
+use super::runbook_file::read_runbook;
 use super::session::Session;
 use crate::engine::{Failure, FailureKind};
 use crate::journal;
-use crate::report::{ReportFormat, gather, not_begun};
-use crate::steps::NAMES;
+use crate::report::{ReportFormat, gather_report, not_begun_report};
+use crate::steps;
 
-/// Reads the state file without repairing it, and writes what the run did so far. Exit 0 whatever
-/// became of the run.
+/// The arguments of `report`.
+#[derive(Debug, Args)]
+pub(super) struct ReportArguments {
+    /// The runbook
+    pub(super) runbook: PathBuf,
+    /// Report format [default: markdown, and json with --output json]
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub(super) format: Option<FormatArgument>,
+}
+
+/// Report format.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(super) enum FormatArgument {
+    /// For a pipeline's summary, a ticket or a wiki
+    Markdown,
+    /// A single page for a browser
+    Html,
+    /// For a pipeline's test results
+    Junit,
+    /// For programs
+    Json,
+}
+
+/// Reads the state file without repairing it, and writes what the run did so far. Exit 0 for every
+/// outcome of the run.
 pub(super) fn report(session: &Session, arguments: &ReportArguments) -> Result<u8, Failure> {
-    let format = format(session, arguments)?;
-    let runbook = document::read(&arguments.runbook)?;
+    let format = choose_format(session, arguments)?;
+    let runbook = read_runbook(&arguments.runbook)?;
     let path = session.state_path(&arguments.runbook, &runbook.name.value);
-    let named = session.named(&arguments.runbook);
+    let next = session.arguments_for(&arguments.runbook);
     let file = path.display().to_string();
     let report = if journal::exists(&path) {
-        gather(&journal::read(&path)?, &file, &NAMES, &named)
+        gather_report(
+            &journal::read_state_file(&path)?,
+            &file,
+            &steps::names(),
+            &next,
+        )
     } else {
-        not_begun(&runbook.name.value, &file, &NAMES, &named)
+        not_begun_report(&runbook.name.value, &file, &steps::names(), &next)
     };
     session.printer.data(&report.render(format));
     Ok(DONE)
 }
 
-/// The form that was asked for. `--output json` means JSON, and nothing else goes with it.
-fn format(session: &Session, arguments: &ReportArguments) -> Result<ReportFormat, Failure> {
+/// The format of the report. `--output json` allows only JSON.
+fn choose_format(session: &Session, arguments: &ReportArguments) -> Result<ReportFormat, Failure> {
     match (session.output, arguments.format) {
-        (_, Some(ReportForm::Json)) | (Output::Json, None) => Ok(ReportFormat::Json),
+        (_, Some(FormatArgument::Json)) | (Output::Json, None) => Ok(ReportFormat::Json),
         (Output::Json, Some(_)) => Err(Failure::new(
-            FailureKind::Wrong,
-            "--output json writes JSON, and --format asks for something else",
+            FailureKind::InvalidInput,
+            "--output json and --format name different formats",
         )
-        .with_help("leave one of the two out")),
-        (Output::Human, Some(ReportForm::Html)) => Ok(ReportFormat::Html),
-        (Output::Human, Some(ReportForm::Junit)) => Ok(ReportFormat::Junit),
-        (Output::Human, Some(ReportForm::Markdown) | None) => Ok(ReportFormat::Markdown),
+        .with_help("remove one of the two flags")),
+        (Output::Human, Some(FormatArgument::Html)) => Ok(ReportFormat::Html),
+        (Output::Human, Some(FormatArgument::Junit)) => Ok(ReportFormat::Junit),
+        (Output::Human, Some(FormatArgument::Markdown) | None) => Ok(ReportFormat::Markdown),
     }
 }

@@ -1,20 +1,52 @@
 //! `iomcopy state`: check, cut or export a state file.
 
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::arguments::{Output, StateArguments, StateCommand};
-use super::exit::{DONE, FAILED};
+use super::arguments::Output;
+use super::exit_code::{DONE, FAILED};
 use super::session::Session;
 use crate::base::clock::Clock;
 use crate::base::text::count;
 use crate::engine::Failure;
 use crate::journal::{self, Damage, Entry};
 use crate::report::{
-    CheckDocument, CutDocument, DamageLine, ExportDocument, RecordLine, Version,
-    document as written,
+    CutDocument, DamageLine, ExportDocument, RecordLine, StateCheckDocument, Version, document,
 };
 
-/// Does what was asked of the file.
+/// The arguments of `state`.
+#[derive(Debug, Args)]
+pub(super) struct StateArguments {
+    #[command(subcommand)]
+    pub(super) command: StateCommand,
+}
+
+/// The operations on a state file.
+#[derive(Debug, Subcommand)]
+pub(super) enum StateCommand {
+    /// List all damage
+    Check {
+        /// The state file
+        file: PathBuf,
+    },
+    /// Remove all records after one; the original file is kept. For a file that has lost its end,
+    /// give the last record to accept the loss
+    Cut {
+        /// The state file
+        file: PathBuf,
+        /// The number of the last record to keep
+        #[arg(long, value_name = "N")]
+        at: u64,
+    },
+    /// Print the records without the content of captures
+    Export {
+        /// The state file
+        file: PathBuf,
+    },
+}
+
 pub(super) fn state(session: &Session, arguments: &StateArguments) -> Result<u8, Failure> {
     match &arguments.command {
         StateCommand::Check { file } => check(session, file),
@@ -23,13 +55,13 @@ pub(super) fn state(session: &Session, arguments: &StateArguments) -> Result<u8,
     }
 }
 
-fn check(session: &Session, file: &std::path::Path) -> Result<u8, Failure> {
+fn check(session: &Session, file: &Path) -> Result<u8, Failure> {
     let damage = journal::check(file)?;
     match session.output {
         Output::Human if damage.is_empty() => {
-            let records = journal::read(file)?.entries.len();
+            let records = journal::read_state_file(file)?.entries.len();
             session.printer.data(&format!(
-                "{}: right; {}",
+                "{}: valid; {}",
                 file.display(),
                 count(records, "record")
             ));
@@ -49,9 +81,9 @@ fn check(session: &Session, file: &std::path::Path) -> Result<u8, Failure> {
                 why: found.why.clone(),
                 help: found.help.clone(),
             };
-            session.printer.data(&written(&CheckDocument {
+            session.printer.data(&document(&StateCheckDocument {
                 v: Version,
-                right: damage.is_empty(),
+                valid: damage.is_empty(),
                 damage: damage.iter().map(line).collect(),
             }));
         }
@@ -63,15 +95,15 @@ fn cut(session: &Session, file: &std::path::Path, at: u64) -> Result<u8, Failure
     let summary = journal::cut(file, Clock::new(1.0), at)?;
     session.printer.data(&match session.output {
         Output::Human => format!(
-            "{}: kept the records to {}, cut {} ({} bytes); as it was: {}\n\
-             What the services were told in the records after it is no longer known to the run.",
+            "{}: kept the records up to {}, removed {} ({} bytes); original file: {}\n\
+             The run no longer knows which requests the removed records describe.",
             file.display(),
             summary.kept,
             count(usize::try_from(summary.lines).unwrap_or(usize::MAX), "line"),
             summary.bytes,
             summary.saved_to.display()
         ),
-        Output::Json => written(&CutDocument {
+        Output::Json => document(&CutDocument {
             v: Version,
             kept: summary.kept,
             lines: summary.lines,
@@ -82,14 +114,14 @@ fn cut(session: &Session, file: &std::path::Path, at: u64) -> Result<u8, Failure
     Ok(DONE)
 }
 
-/// Writes each record as a line of JSON, or all as one document, with what captures hold left out: a capture may hold a secret, and an
-/// export is made to be shown to others.
-fn export(session: &Session, file: &std::path::Path) -> Result<u8, Failure> {
-    let reading = journal::read(file)?;
-    let records = reading.entries.iter().map(line_of);
+/// Writes each record as a line of JSON, or all as one document, without the content of captures: a
+/// capture may hold a secret, and an export is shown to others.
+fn export(session: &Session, file: &Path) -> Result<u8, Failure> {
+    let reading = journal::read_state_file(file)?;
+    let records = reading.entries.iter().map(record_line);
     match session.output {
-        Output::Human => records.for_each(|record| session.printer.data(&written(&record))),
-        Output::Json => session.printer.data(&written(&ExportDocument {
+        Output::Human => records.for_each(|record| session.printer.data(&document(&record))),
+        Output::Json => session.printer.data(&document(&ExportDocument {
             v: Version,
             records: records.collect(),
         })),
@@ -97,7 +129,7 @@ fn export(session: &Session, file: &std::path::Path) -> Result<u8, Failure> {
     Ok(DONE)
 }
 
-fn line_of(entry: &Entry) -> RecordLine {
+fn record_line(entry: &Entry) -> RecordLine {
     let mut record = serde_json::to_value(&entry.record).unwrap_or_default();
     let kind = entry.record.kind().to_owned();
     if kind == "captured" {

@@ -1,34 +1,34 @@
 //! `iomcopy status`: how far a run is, from its state file alone.
 
 use super::arguments::{Output, RunbookArguments};
-use super::document;
-use super::exit::DONE;
+use super::exit_code::DONE;
+use super::runbook_file::read_runbook;
 use super::session::Session;
 use crate::engine::Failure;
 use crate::journal;
-use crate::report::{document as written, not_begun_document, status_document, status_table};
-use crate::steps::NAMES;
+use crate::report::{document, not_begun_document, status_document, status_table};
+use crate::steps;
 
-/// Reads the state file without repairing it, and shows it. Exit 0 whatever the state.
+/// Reads the state file without repairing it, and shows it. Exit 0 in every state.
 pub(super) fn status(session: &Session, arguments: &RunbookArguments) -> Result<u8, Failure> {
-    let runbook = document::read(&arguments.runbook)?;
+    let runbook = read_runbook(&arguments.runbook)?;
     let path = session.state_path(&arguments.runbook, &runbook.name.value);
-    let named = session.named(&arguments.runbook);
+    let next = session.arguments_for(&arguments.runbook);
     if !journal::exists(&path) {
         let line = match session.output {
             Output::Human => format!(
-                "not begun: there is no {}\nnext: iomcopy run {named}",
+                "not begun: {} does not exist\nnext: iomcopy run {next}",
                 path.display()
             ),
-            Output::Json => written(&not_begun_document(&NAMES, &named)),
+            Output::Json => document(&not_begun_document(&steps::names(), &next)),
         };
         session.printer.data(&line);
         return Ok(DONE);
     }
-    let reading = journal::read(&path)?;
+    let reading = journal::read_state_file(&path)?;
     let text = match session.output {
-        Output::Human => status_table(&reading, &NAMES, &named, session.data_palette()),
-        Output::Json => written(&status_document(&reading, &NAMES, &named)),
+        Output::Human => status_table(&reading, &steps::names(), &next, session.data_palette()),
+        Output::Json => document(&status_document(&reading, &steps::names(), &next)),
     };
     session.printer.data(text.trim_end());
     Ok(DONE)

@@ -1,42 +1,46 @@
-//! A command line that cannot be understood.
+//! An invalid command line.
 
 use std::ffi::OsString;
 use std::io::Write as _;
 
-use super::exit::{DONE, WRONG, without_output};
+use super::exit_code::{DONE, INVALID_INPUT, exit_code_without_output};
 use crate::base::text::escape_in_lines;
 use crate::engine::{Failure, FailureKind};
 use crate::report::{FailureDocument, Palette, Printer, document};
 
-/// Tells what clap says of a command line, and returns the exit code. Help and version are data and
-/// go to stdout, the rest goes to stderr; a program that asked for JSON gets a document as well.
-pub(super) fn tell(error: &clap::Error, arguments: &[OsString]) -> u8 {
+/// Prints clap's message about a command line, and returns the exit code. Help and version are data on
+/// stdout, everything else goes to stderr; with JSON output, an error is also a document.
+pub(super) fn report_usage(error: &clap::Error, arguments: &[OsString]) -> u8 {
     let printer = Printer::new(Palette::plain(), false, false);
-    let exit = if error.use_stderr() { WRONG } else { DONE };
-    let said = error.to_string();
-    if escape_in_lines(&said) == said {
-        // It knows how to colour its own words.
-        let shown = error.print();
+    let exit = if error.use_stderr() {
+        INVALID_INPUT
+    } else {
+        DONE
+    };
+    let message = error.to_string();
+    if escape_in_lines(&message) == message {
+        // clap prints its message with colours.
+        let printed = error.print();
         if !error.use_stderr() {
-            printer.note_written(shown.and_then(|()| std::io::stdout().flush()));
+            printer.note_written(printed.and_then(|()| std::io::stdout().flush()));
         }
     } else {
-        printer.complain(said.trim_end());
+        printer.error(message.trim_end());
     }
     if error.use_stderr() && wants_json(arguments) {
-        let message = said.lines().next().unwrap_or_default();
-        let message = message.trim_start_matches("error: ");
-        let failure = Failure::new(FailureKind::Wrong, message)
+        let first_line = message.lines().next().unwrap_or_default();
+        let first_line = first_line.trim_start_matches("error: ");
+        let failure = Failure::new(FailureKind::InvalidInput, first_line)
             .with_help("`iomcopy help` shows every command, and `iomcopy help COMMAND` its flags");
-        printer.data(&document(&FailureDocument::new(&failure, WRONG)));
+        printer.data(&document(&FailureDocument::new(&failure, INVALID_INPUT)));
     }
     match printer.lost() {
-        Some(_) => without_output(exit),
+        Some(_) => exit_code_without_output(exit),
         None => exit,
     }
 }
 
-/// Did the command line ask for JSON, as far as it can be told?
+/// Does this invalid command line ask for JSON?
 fn wants_json(arguments: &[OsString]) -> bool {
     let is = |at: usize, text: &str| arguments.get(at).is_some_and(|given| given == text);
     (0..arguments.len())
@@ -48,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wish_for_json_is_seen_in_a_wrong_command_line() {
+    fn json_output_is_recognized_in_an_invalid_command_line() {
         let wants =
             |line: &str| wants_json(&line.split(' ').map(OsString::from).collect::<Vec<_>>());
         assert!(wants("iomcopy --output json rum uat.yaml"));

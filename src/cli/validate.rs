@@ -1,20 +1,20 @@
-//! `iomcopy validate`: is the document right?
+//! `iomcopy validate`: is the runbook valid? Offline.
 
 use super::arguments::{Output, RunbookArguments};
-use super::document;
-use super::exit::DONE;
+use super::exit_code::DONE;
+use super::runbook_file::read_runbook;
 use super::session::Session;
 use crate::engine::Failure;
-use crate::report::{ValidateDocument, Version, document as written};
+use crate::report::{ValidateDocument, Version, document};
 
-/// Reads the runbook and says so in one line.
+/// Reads the runbook and prints its summary in one line.
 pub(super) fn validate(session: &Session, arguments: &RunbookArguments) -> Result<u8, Failure> {
-    let runbook = document::read(&arguments.runbook)?;
+    let runbook = read_runbook(&arguments.runbook)?;
     let line = match session.output {
         Output::Human => runbook.summary(),
-        Output::Json => written(&ValidateDocument {
+        Output::Json => document(&ValidateDocument {
             v: Version,
-            right: true,
+            valid: true,
             name: runbook.name.value.clone(),
             summary: runbook.summary(),
         }),

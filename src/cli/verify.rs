@@ -1,35 +1,39 @@
-//! `iomcopy verify`: is order management usable now? Online, reads only.
+//! `iomcopy verify`: is order management usable in the target now? Online, reads only.
 
 use std::sync::Arc;
 
 use super::arguments::RunbookArguments;
-use super::exit::{DONE, FAILED};
+use super::exit_code::{DONE, FAILED};
+use super::runbook_file::read_runbook;
 use super::session::Session;
-use super::{connect, document, preflight};
-use crate::checks::{Verdict, verify};
-use crate::engine::{Failure, Known, Narrator};
+use super::{connect, preflight};
+use crate::checks::{self, Verdict};
+use crate::engine::{Failure, JournalView};
 use crate::journal;
 
-/// Asks every question of the target and shows every answer. Exit 0 where none is a failure; what
-/// is unknown is shown and does not fail. Where nothing failed and a service was away, it is
-/// temporary.
-pub(super) async fn show(session: &Session, arguments: &RunbookArguments) -> Result<u8, Failure> {
-    let runbook = document::read(&arguments.runbook)?;
+/// Runs every check of the target and shows every result. Exit 1 if a check fails; if none fails and
+/// a service is unavailable, exit 75. Other unknown results are shown and do not fail.
+pub(super) async fn verify(session: &Session, arguments: &RunbookArguments) -> Result<u8, Failure> {
+    let runbook = read_runbook(&arguments.runbook)?;
     let path = session.state_path(&arguments.runbook, &runbook.name.value);
-    let known = if journal::exists(&path) {
-        Some(Known::from_journal(Arc::new(journal::read(&path)?.state)))
+    let journal = if journal::exists(&path) {
+        Some(JournalView::from_journal(Arc::new(
+            journal::read_state_file(&path)?.state,
+        )))
     } else {
         None
     };
-    let connected =
-        connect::connect(session, runbook, |clock| Narrator::new(clock, Vec::new())).await?;
-    let findings = verify(&connected.refresh, known).await;
+    let connected = connect::connect(session, runbook).await?;
+    let findings = checks::verify(&connected.refresh, &connected.steps, journal).await;
     connected.stop().await;
     let findings = findings?;
-    preflight::print(session, &findings);
-    if findings.iter().any(|f| f.verdict == Verdict::Fail) {
+    preflight::print_findings(session, &findings);
+    if findings
+        .iter()
+        .any(|finding| finding.verdict == Verdict::Fail)
+    {
         return Ok(FAILED);
     }
-    let away = preflight::away(&findings);
-    Ok(away.map_or(DONE, |finding| session.code(finding.kind)))
+    let unavailable = preflight::first_unavailable(&findings);
+    Ok(unavailable.map_or(DONE, |finding| session.exit_code(finding.kind)))
 }

@@ -4,22 +4,22 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::admin_list::list_values;
 use super::copy_request::CopyRequest;
 use super::environment::Environment;
 use super::error::{Error, ErrorKind};
 use super::http::{Method, Request, Response, Service};
-use super::lists::values;
-use super::operation::{Accepted, Operation, OperationHandle, accepted, polled};
+use super::operation::{Accepted, Operation, OperationHandle, read_accepted, read_poll};
 
 const PROVIDER: &str = "/providers/Microsoft.BusinessAppPlatform";
-/// The api-version of reading an environment, as the Terraform provider for Power Platform sends it.
+/// The api-version for reading an environment, as the Terraform provider for Power Platform sends it.
 const READ: &str = "2023-06-01";
-/// The api-version of changing an environment: later ones turn it into a managed environment as a
-/// side effect (a note in that provider's source).
+/// The api-version for changing an environment: later versions turn it into a managed environment as
+/// a side effect (a note in that provider's source).
 const CHANGE: &str = "2021-04-01";
 /// The api-version of `copyTo` in Microsoft's PowerShell module.
 const COPY: &str = "2019-05-01";
-/// The api-version of listing lifecycle operations, as published tools send it.
+/// The api-version for listing lifecycle operations, as published tools send it.
 const LIST_OPERATIONS: &str = "2024-05-01";
 /// The api-version of `addAppUser`, as the Terraform provider sends it.
 const ADD_USER: &str = "2020-10-01";
@@ -31,8 +31,8 @@ pub struct Bap {
 }
 
 impl Bap {
-    /// Takes the service that it is reached through. Its poll links may lead to regional hosts, which
-    /// are exactly one label under its own host.
+    /// Takes the API's service. Its poll links may lead to regional hosts, which are exactly one label
+    /// below its own host.
     pub fn new(service: Service) -> Self {
         Self {
             service: service.with_regional_hosts(),
@@ -42,33 +42,32 @@ impl Bap {
     /// Every environment that the caller may see.
     pub async fn environments(&self) -> Result<Vec<Environment>, Error> {
         let path = format!("{PROVIDER}/scopes/admin/environments?api-version={READ}");
-        let read = |item: &Value| Environment::from_value(item.clone());
-        values(&self.service, &path, read).await
+        let parse = |item: &Value| Environment::from_value(item.clone());
+        list_values(&self.service, &path, parse).await
     }
 
-    /// An environment; none where there is none of this id, or none that the caller may see.
+    /// An environment; `None` if it does not exist or the caller may not see it.
     pub async fn environment(&self, id: Uuid) -> Result<Option<Environment>, Error> {
         let path = format!("{PROVIDER}/scopes/admin/environments/{id}?api-version={READ}");
-        let answer = match self.service.send(&Request::get(path)).await {
-            Ok(answer) => answer,
+        let response = match self.service.send(&Request::get(path)).await {
+            Ok(response) => response,
             Err(error) if error.kind == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
-        let environment = Environment::from_value(answer.value()?)
-            .ok_or_else(|| answer.malformed("the answer holds no environment"))?;
-        // An empty id in the path would have listed all; a service that answers another is not asked
-        // any further.
+        let environment = Environment::from_value(response.value()?)
+            .ok_or_else(|| response.malformed("the response contains no environment"))?;
+        // Guards against a path without an id, which lists all environments.
         if environment.id.eq_ignore_ascii_case(&id.to_string()) {
             Ok(Some(environment))
         } else {
-            let why = format!("it answered with environment {}", environment.id);
-            Err(answer.malformed(&why))
+            let why = format!("the response is about environment {}", environment.id);
+            Err(response.malformed(&why))
         }
     }
 
     /// Sets administration mode and background operations: `runtime` is `Enabled` or `AdminMode`,
-    /// `background` is `Enabled` or `Disabled`. Only these two members are sent, because only what is
-    /// sent is changed. Returns the operation to wait for; none where nothing had to be changed.
+    /// `background` is `Enabled` or `Disabled`. Only these two members are sent, because only sent
+    /// members are changed. Returns the operation to wait for; `None` if nothing had to be changed.
     pub async fn set_runtime_state(
         &self,
         id: Uuid,
@@ -82,33 +81,34 @@ impl Bap {
                 "linkedEnvironmentMetadata": { "backgroundOperationsState": background },
             },
         }));
-        let answer = self.service.send(&request).await?;
-        let accepted = accepted(&self.service, &answer);
+        let response = self.service.send(&request).await?;
+        let accepted = read_accepted(&self.service, &response);
         match accepted.refused_link {
             Some(link) => {
-                let why = format!("it accepted the change, but names {link} to ask after it");
-                Err(answer.error(ErrorKind::ForeignOrigin, &why))
+                let why =
+                    format!("it accepted the change, but its poll link {link} is not followed");
+                Err(response.error(ErrorKind::ForeignOrigin, &why))
             }
             None => Ok(accepted.handle),
         }
     }
 
     /// Copies an environment onto `target`, which is overwritten, on the route of Microsoft's
-    /// PowerShell module. Sent at most once; an answer that is lost is [`ErrorKind::Ambiguous`].
+    /// PowerShell module. Sent at most once; a lost response is [`ErrorKind::Ambiguous`].
     pub async fn copy_to(&self, target: Uuid, request: &CopyRequest) -> Result<Accepted, Error> {
         let path = format!("{PROVIDER}/environments/{target}/copyTo?api-version={COPY}");
         let request = Request::new(Method::Post, path)
             .json(&request.for_bap())
             .once();
-        let answer = self.service.send(&request).await?;
-        Ok(accepted(&self.service, &answer))
+        let response = self.service.send(&request).await?;
+        Ok(read_accepted(&self.service, &response))
     }
 
-    /// The operation that a handle leads to. None where the service does not know it, which says
-    /// nothing about how it ended. The handle's origin is checked again.
+    /// The operation of a handle. `None` if the service does not know it, which says nothing about how it
+    /// ended. The handle's origin is checked again.
     pub async fn operation(&self, handle: &OperationHandle) -> Result<Option<Operation>, Error> {
-        let url = self.service.kept_link(&handle.url)?;
-        polled(handle, self.service.send(&Request::get_link(url)).await)
+        let url = self.service.resolve_stored_link(&handle.url)?;
+        read_poll(handle, self.service.send(&Request::get_link(url)).await)
     }
 
     /// One lifecycle operation by its id.
@@ -119,7 +119,7 @@ impl Bap {
             url: format!("{}{path}", self.service.origin()),
             id: Some(id.to_string()),
         };
-        polled(&handle, self.service.send(&Request::get(path)).await)
+        read_poll(&handle, self.service.send(&Request::get(path)).await)
     }
 
     /// The lifecycle operations of an environment, in the service's order (newest first).
@@ -128,17 +128,17 @@ impl Bap {
             "{PROVIDER}/lifecycleOperations?api-version={LIST_OPERATIONS}\
              &$filter=environment%20eq%20%27{environment}%27"
         );
-        values(&self.service, &path, Operation::from_value).await
+        list_values(&self.service, &path, Operation::from_value).await
     }
 
-    /// Adds an application as a user of an environment's Dataverse. Harmless where it is one already.
+    /// Adds an application as a user of an environment's Dataverse. Harmless if it is one already.
     pub async fn add_application_user(&self, environment: Uuid, client: &str) -> Result<(), Error> {
         let path = format!(
             "{PROVIDER}/scopes/admin/environments/{environment}/addAppUser?api-version={ADD_USER}"
         );
         let request =
             Request::new(Method::Post, path).json(&json!({ "servicePrincipalAppId": client }));
-        let _answer: Response = self.service.send(&request).await?;
+        let _response: Response = self.service.send(&request).await?;
         Ok(())
     }
 }
@@ -152,33 +152,33 @@ mod tests {
 
     const ID: Uuid = Uuid::from_u128(0x2222);
 
-    fn of(setup: &Setup, listener: &Listener) -> Bap {
+    fn bap(setup: &Setup, listener: &Listener) -> Bap {
         Bap::new(setup.service(&listener.url))
     }
 
     #[tokio::test]
-    async fn an_answer_about_another_environment_is_refused() {
+    async fn a_response_about_another_environment_is_malformed() {
         let setup = Setup::new(1_000.0);
-        let named = |name: &str| Reply::json(200, json!({"name": name, "properties": {}}));
+        let environment = |name: &str| Reply::json(200, json!({"name": name, "properties": {}}));
         let replies = vec![
-            named(&ID.to_string()),
-            named("another"),
+            environment(&ID.to_string()),
+            environment("another"),
             Reply::json(200, r#"{"value":[]}"#),
             Reply::json(404, ""),
         ];
         let listener = Listener::replying(replies).await;
-        let bap = of(&setup, &listener);
+        let api = bap(&setup, &listener);
         assert_eq!(
-            bap.environment(ID).await.unwrap().unwrap().id,
+            api.environment(ID).await.unwrap().unwrap().id,
             ID.to_string()
         );
         for _ in 0..2 {
             assert_eq!(
-                bap.environment(ID).await.unwrap_err().kind,
+                api.environment(ID).await.unwrap_err().kind,
                 ErrorKind::Malformed
             );
         }
-        assert_eq!(bap.environment(ID).await.unwrap(), None);
+        assert_eq!(api.environment(ID).await.unwrap(), None);
     }
 
     #[tokio::test]
@@ -191,12 +191,12 @@ mod tests {
                 let path = "providers/Microsoft.BusinessAppPlatform/lifecycleOperations/abc?api-version=2021-04-01";
                 Reply::json(202, "").with("location", format!("http://{host}/{path}"))
             }
-            _ => Reply::json(202, "").with("location", "https://europe.api.bap.microsoft.com/x"),
+            _ => Reply::json(202, "").with("location", "https://europe.api.api.microsoft.com/x"),
         })
         .await;
-        let bap = of(&setup, &listener);
+        let api = bap(&setup, &listener);
         assert_eq!(
-            bap.set_runtime_state(ID, "Enabled", "Enabled")
+            api.set_runtime_state(ID, "Enabled", "Enabled")
                 .await
                 .unwrap(),
             None
@@ -211,15 +211,15 @@ mod tests {
             request.body,
             r#"{"properties":{"states":{"runtime":{"id":"Enabled"}},"linkedEnvironmentMetadata":{"backgroundOperationsState":"Enabled"}}}"#
         );
-        let handle = bap
+        let handle = api
             .set_runtime_state(ID, "Enabled", "Enabled")
             .await
             .unwrap()
             .unwrap();
         assert_eq!(handle.id.as_deref(), Some("abc"));
-        let kept: OperationHandle = serde_json::from_value(json!(handle)).unwrap();
-        assert_eq!(kept, handle);
-        let error = bap
+        let stored: OperationHandle = serde_json::from_value(json!(handle)).unwrap();
+        assert_eq!(stored, handle);
+        let error = api
             .set_runtime_state(ID, "Enabled", "Enabled")
             .await
             .unwrap_err();
@@ -241,31 +241,31 @@ mod tests {
             Reply::json(200, "{}"),
         ];
         let listener = Listener::replying(replies).await;
-        let bap = of(&setup, &listener);
+        let api = bap(&setup, &listener);
         let handle = OperationHandle {
             service: "BAP".to_owned(),
             url: format!("{}/lifecycleOperations/abc", listener.url),
             id: Some("abc".to_owned()),
         };
-        let first = bap.operation(&handle).await.unwrap().unwrap();
+        let first = api.operation(&handle).await.unwrap().unwrap();
         assert_eq!(first.retry_after, Some(std::time::Duration::from_secs(10)));
         assert_eq!(first.raw, running);
         for _ in 0..2 {
-            let busy = bap.operation(&handle).await.unwrap().unwrap();
+            let busy = api.operation(&handle).await.unwrap().unwrap();
             assert_eq!(
                 (busy.state, busy.id.as_str()),
                 (OperationState::Running, "abc")
             );
         }
-        assert_eq!(bap.operation(&handle).await.unwrap(), None);
+        assert_eq!(api.operation(&handle).await.unwrap(), None);
         assert_eq!(
-            bap.operation(&handle).await.unwrap_err().kind,
+            api.operation(&handle).await.unwrap_err().kind,
             ErrorKind::Malformed
         );
     }
 
     #[tokio::test]
-    async fn a_kept_handle_is_checked_again_before_a_token_is_sent() {
+    async fn a_stored_handle_is_checked_again_before_a_token_is_sent() {
         let setup = Setup::new(1_000.0);
         let listener = Listener::replying(vec![Reply::json(200, "{}")]).await;
         let thief = Listener::replying(vec![Reply::json(200, "{}")]).await;
@@ -274,13 +274,13 @@ mod tests {
             url: format!("{}/lifecycleOperations/abc", thief.url),
             id: None,
         };
-        let error = of(&setup, &listener).operation(&handle).await.unwrap_err();
+        let error = bap(&setup, &listener).operation(&handle).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::ForeignOrigin);
         assert_eq!((listener.count(), thief.count()), (0, 0));
     }
 
     #[tokio::test]
-    async fn a_copy_that_is_accepted_stays_accepted_whatever_its_link() {
+    async fn an_accepted_copy_stays_accepted_with_any_link() {
         let setup = Setup::new(1_000.0);
         let listener = Listener::replying(vec![
             Reply::json(202, "").with("operation-location", "https://evil.example/x?sig=abc"),
@@ -292,7 +292,7 @@ mod tests {
             Reply::HangUp,
         ])
         .await;
-        let bap = of(&setup, &listener);
+        let api = bap(&setup, &listener);
         let request = CopyRequest {
             source: Uuid::from_u128(1),
             copy_type: CopyType::Full,
@@ -301,7 +301,7 @@ mod tests {
             skip_audit_data: true,
             transactionless: false,
         };
-        let accepted = bap.copy_to(ID, &request).await.unwrap();
+        let accepted = api.copy_to(ID, &request).await.unwrap();
         assert_eq!(accepted.handle, None);
         assert!(
             accepted
@@ -309,20 +309,20 @@ mod tests {
                 .unwrap()
                 .starts_with("https://evil.example/x?sig=<redacted")
         );
-        let accepted = bap.copy_to(ID, &request).await.unwrap();
+        let accepted = api.copy_to(ID, &request).await.unwrap();
         assert_eq!(
             (accepted.handle, accepted.correlation.as_deref()),
             (None, Some("c-1"))
         );
         assert_eq!(
-            bap.copy_to(ID, &request).await.unwrap_err().kind,
+            api.copy_to(ID, &request).await.unwrap_err().kind,
             ErrorKind::Busy
         );
         assert_eq!(
-            bap.copy_to(ID, &request).await.unwrap_err().kind,
+            api.copy_to(ID, &request).await.unwrap_err().kind,
             ErrorKind::Ambiguous
         );
-        assert_eq!(listener.count(), 4, "each was sent once");
+        assert_eq!(listener.count(), 4, "each is sent once");
         let path = &listener.received()[0].path;
         assert!(
             path.contains(&format!("/environments/{ID}/copyTo?")),
@@ -341,8 +341,8 @@ mod tests {
             Reply::json(200, r#"{"value":[{}]}"#),
         ])
         .await;
-        let bap = of(&setup, &listener);
-        let operations = bap.operations(ID).await.unwrap();
+        let api = bap(&setup, &listener);
+        let operations = api.operations(ID).await.unwrap();
         assert_eq!(
             operations.iter().map(|o| o.id.as_str()).collect::<Vec<_>>(),
             ["a", "b"]
@@ -353,7 +353,7 @@ mod tests {
             "{path}"
         );
         assert_eq!(
-            bap.operations(ID).await.unwrap_err().kind,
+            api.operations(ID).await.unwrap_err().kind,
             ErrorKind::Malformed
         );
     }
@@ -362,7 +362,7 @@ mod tests {
     async fn an_application_user_is_added_by_its_client_id() {
         let setup = Setup::new(1_000.0);
         let listener = Listener::replying(vec![Reply::json(200, "")]).await;
-        of(&setup, &listener)
+        bap(&setup, &listener)
             .add_application_user(ID, "the-client")
             .await
             .unwrap();

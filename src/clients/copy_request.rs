@@ -1,28 +1,28 @@
-//! What a copy of an environment is asked for, in the words of both admin APIs.
+//! The request to copy an environment, as body of either admin API.
 
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-/// What a copy is asked for. Every member is always sent: the services' own defaults are not
-/// published.
+/// The request to copy an environment. Every member is always sent, because the services' defaults are
+/// not published.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct CopyRequest {
-    /// The environment that is copied. The one that is overwritten stands in the path.
+    /// The environment to copy. The target, which is overwritten, is in the path.
     pub source: Uuid,
     /// Everything, or without data.
     pub copy_type: CopyType,
-    /// The display name that the target has afterwards.
+    /// The target's display name after the copy.
     pub name: String,
-    /// The id of the security group that the target has afterwards; `None` opens it to all users,
-    /// which is asked for by the zero id.
+    /// The id of the target's security group after the copy; `None` opens it to all users and is sent as
+    /// the zero id.
     pub security_group: Option<String>,
-    /// Leaves the audit logs out.
+    /// Whether to leave out the audit logs.
     pub skip_audit_data: bool,
-    /// Leaves the transactions of Finance and Operations out.
+    /// Whether to leave out the transactions of Finance and Operations.
     pub transactionless: bool,
 }
 
-/// How much is copied.
+/// The extent of a copy.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum CopyType {
     /// Everything.
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pitfall_18_each_api_has_its_own_words_and_both_bodies_send_every_member() {
+    fn pitfall_18_each_api_has_its_own_words_and_every_member_is_sent() {
         let request = CopyRequest {
             source: Uuid::from_u128(1),
             copy_type: CopyType::Full,

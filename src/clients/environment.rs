@@ -1,10 +1,10 @@
-//! An environment as BAP describes it. Absent members are left out of the answer, so nearly every
-//! field may be missing.
+//! An environment as BAP describes it. The response leaves out empty members, so nearly every field may
+//! be missing.
 
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::lists::text;
+use super::json_text::text_at;
 
 /// An environment.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,18 +27,18 @@ pub struct Environment {
     pub runtime_state: Option<String>,
     /// Background operations: `Enabled` or `Disabled`.
     pub background_operations: Option<String>,
-    /// Its Dataverse, where it has one.
+    /// Its Dataverse, if it has one.
     pub dataverse: Option<DataverseInstance>,
-    /// Its Finance and Operations, where one is linked.
+    /// Its Finance and Operations, if one is linked.
     pub finance_operations: Option<LinkedApp>,
-    /// `Standard` is a managed environment, `Basic` is not.
+    /// `Standard` for a managed environment, otherwise `Basic`.
     pub protection_level: Option<String>,
     /// The lifecycle operation that is running.
     pub ongoing_operation: Option<OngoingOperation>,
-    /// Why the service says that it cannot be copied; none where it does not say so. Whether it
-    /// speaks of the source's or the target's part is not published.
+    /// Why the service does not allow a copy; `None` if it does not say so. Whether this concerns the
+    /// environment as source or as target is not published.
     pub copy_disallowed: Option<String>,
-    /// The whole answer.
+    /// The whole response.
     pub raw: Value,
 }
 
@@ -53,14 +53,14 @@ pub struct DataverseInstance {
     pub unique_name: Option<String>,
     /// Its state: `Ready`, `Provisioning`, ….
     pub state: Option<String>,
-    /// The id of the security group that restricts it; none where it is open.
+    /// The id of the security group that restricts it; `None` if it is open to all users.
     pub security_group: Option<String>,
 }
 
 /// The Finance and Operations of an environment.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct LinkedApp {
-    /// `Internal` is a unified environment, `Linked` is one that LCS manages.
+    /// `Internal` for a unified environment, `Linked` for one that LCS manages.
     pub kind: Option<String>,
     /// Its URL, without a slash at the end.
     pub url: Option<String>,
@@ -78,47 +78,47 @@ pub struct OngoingOperation {
 }
 
 impl Environment {
-    /// Reads BAP's JSON; none where it has no name and no properties.
+    /// Parses BAP's JSON; `None` without a name or properties.
     pub fn from_value(raw: Value) -> Option<Self> {
         let properties = raw.get("properties")?;
-        let of = |pointer: &str| text(properties, pointer);
+        let text = |pointer: &str| text_at(properties, pointer);
         let object = |member: &str| properties.get(member).filter(|value| value.is_object());
         let trimmed = |url: String| url.trim_end_matches('/').to_owned();
         let linked = object("linkedEnvironmentMetadata");
         Some(Self {
-            id: text(&raw, "/name")?,
-            display_name: of("/displayName"),
-            sku: of("/environmentSku"),
-            location: text(&raw, "/location"),
-            azure_region: of("/azureRegion"),
-            tenant: of("/tenantId"),
-            management_state: of("/states/management/id"),
-            runtime_state: of("/states/runtime/id"),
-            background_operations: of("/linkedEnvironmentMetadata/backgroundOperationsState"),
+            id: text_at(&raw, "/name")?,
+            display_name: text("/displayName"),
+            sku: text("/environmentSku"),
+            location: text_at(&raw, "/location"),
+            azure_region: text("/azureRegion"),
+            tenant: text("/tenantId"),
+            management_state: text("/states/management/id"),
+            runtime_state: text("/states/runtime/id"),
+            background_operations: text("/linkedEnvironmentMetadata/backgroundOperationsState"),
             dataverse: linked.map(|linked| DataverseInstance {
-                url: text(linked, "/instanceUrl").map(trimmed),
-                organization_id: text(linked, "/resourceId"),
-                unique_name: text(linked, "/uniqueName"),
-                state: text(linked, "/instanceState"),
-                security_group: text(linked, "/securityGroupId").filter(|id| !is_zero(id)),
+                url: text_at(linked, "/instanceUrl").map(trimmed),
+                organization_id: text_at(linked, "/resourceId"),
+                unique_name: text_at(linked, "/uniqueName"),
+                state: text_at(linked, "/instanceState"),
+                security_group: text_at(linked, "/securityGroupId").filter(|id| !is_zero(id)),
             }),
             finance_operations: object("linkedAppMetadata").map(|app| LinkedApp {
-                kind: text(app, "/type"),
-                url: text(app, "/url").map(trimmed),
-                id: text(app, "/id"),
+                kind: text_at(app, "/type"),
+                url: text_at(app, "/url").map(trimmed),
+                id: text_at(app, "/id"),
             }),
-            protection_level: of("/governanceConfiguration/protectionLevel"),
+            protection_level: text("/governanceConfiguration/protectionLevel"),
             ongoing_operation: object("ongoingOperation").map(|operation| OngoingOperation {
-                id: text(operation, "/id"),
-                kind: text(operation, "/type/id"),
+                id: text_at(operation, "/id"),
+                kind: text_at(operation, "/type/id"),
             }),
             copy_disallowed: copy_disallowed(properties),
             raw,
         })
     }
 
-    /// Is it ready for work? Its management state is `Ready`, or `NotSpecified` with a Dataverse that
-    /// is ready, as healthy environments were recorded.
+    /// Whether it is ready: the management state is `Ready`, or `NotSpecified` with a Dataverse that is
+    /// ready, as recorded from healthy environments.
     pub fn is_ready(&self) -> bool {
         let dataverse = self.dataverse.as_ref().and_then(|d| d.state.as_deref());
         match self.management_state.as_deref() {
@@ -129,8 +129,8 @@ impl Environment {
     }
 
     /// Its states in one line, for people.
-    pub fn states(&self) -> String {
-        let shown = |state: Option<&str>| state.unwrap_or("not told").to_owned();
+    pub fn describe_states(&self) -> String {
+        let shown = |state: Option<&str>| state.unwrap_or("not reported").to_owned();
         let dataverse = self.dataverse.as_ref().and_then(|d| d.state.as_deref());
         format!(
             "management {}, runtime {}, background operations {}, Dataverse {}",
@@ -142,19 +142,19 @@ impl Environment {
     }
 }
 
-/// The zero id stands for no security group.
+/// The zero id means no security group.
 fn is_zero(id: &str) -> bool {
     Uuid::try_parse(id).is_ok_and(|id| id.is_nil())
 }
 
-/// The reason at `Copy` among the disallowed operations; its message may be missing.
+/// The reason of `Copy` among the disallowed operations; its message may be missing.
 fn copy_disallowed(properties: &Value) -> Option<String> {
     let disallowed = properties.pointer("/lifecycleOperationsEnforcement/disallowedOperations")?;
     let copy = disallowed
         .as_array()?
         .iter()
-        .find(|operation| text(operation, "/type/id").as_deref() == Some("Copy"))?;
-    let reason = text(copy, "/reason/message").or_else(|| text(copy, "/reason/type"));
+        .find(|operation| text_at(operation, "/type/id").as_deref() == Some("Copy"))?;
+    let reason = text_at(copy, "/reason/message").or_else(|| text_at(copy, "/reason/type"));
     Some(reason.unwrap_or_else(|| "the service gives no reason".to_owned()))
 }
 
@@ -163,7 +163,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    /// A recorded answer, shortened (the tests of the Terraform provider for Power Platform).
+    /// A recorded response, shortened (the tests of the Terraform provider for Power Platform).
     fn recorded() -> Value {
         json!({
             "id": "/providers/Microsoft.BusinessAppPlatform/scopes/service/environments/00000000-0000-0000-0000-000000000001",
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn a_recorded_environment_is_read() {
+    fn a_recorded_environment_is_parsed() {
         let environment = Environment::from_value(recorded()).unwrap();
         assert!(environment.is_ready());
         assert_eq!(environment.sku.as_deref(), Some("Sandbox"));
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_that_is_running_is_seen() {
+    fn a_running_copy_is_parsed() {
         let mut value = recorded();
         value["properties"]["ongoingOperation"] = json!({"id": "8f2c", "type": {"id": "Copy"}});
         value["properties"]["states"]["management"]["id"] = json!("Running");
@@ -231,7 +231,7 @@ mod tests {
             Some("Copy")
         );
         assert_eq!(
-            environment.states(),
+            environment.describe_states(),
             "management Running, runtime AdminMode, background operations Enabled, Dataverse Ready"
         );
         assert_eq!(environment.dataverse.unwrap().security_group, None);
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn an_environment_without_dataverse_is_read_too() {
+    fn an_environment_without_dataverse_is_parsed() {
         let value = json!({"name": "e", "properties": {"linkedEnvironmentMetadata": null}});
         let environment = Environment::from_value(value).unwrap();
         assert_eq!(environment.dataverse, None);

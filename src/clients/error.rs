@@ -1,89 +1,91 @@
-//! What went wrong at a service: the kind says what may follow, the text says it to a person.
+//! An error of a service: a kind for the program, a message for a person, and its source.
 
-use std::fmt::Write as _;
+use std::error::Error as StdError;
+use std::fmt::{self, Write as _};
 use std::ops::Deref;
+use std::sync::Arc;
 
 use serde_json::Value;
 
 use crate::base::text;
 
-/// The longest text of a service that is kept in an error, in characters. What is longer was a page
-/// or a stack trace, and nobody reads it in a terminal.
-const LONGEST_MESSAGE: usize = 1_500;
+/// The longest message of a service that is kept in an error, in characters. A longer one is a page or
+/// a stack trace, which nobody reads in a terminal.
+const MAX_MESSAGE: usize = 1_500;
 
-/// An error of a service, or of the way to it. Its text says which service, which request, what the
-/// service said, and the id that support asks for.
+/// An error of a service, or of the connection to it. Its text contains the service, the request, the
+/// service's message, and the id that support asks for. The message of its source is part of the text
+/// already.
 ///
-/// The details are boxed, because the error travels through every call; they are read as if they
-/// were the error's own fields.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("{}", .detail.sentence(*.kind))]
+/// The details are boxed to keep the error small; they are accessible like the error's own fields.
+#[derive(Clone, Debug)]
 pub struct Error {
-    /// What kind of failure it is, and so what may follow.
+    /// The kind of failure.
     pub kind: ErrorKind,
-    /// What the reader can do now, where that is known.
+    /// What the reader can do now, if that is known.
     pub help: Option<String>,
     detail: Box<Detail>,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
-/// What is known of a failed request. Texts of the service are escaped and redacted.
+/// The details of a failed request. Texts of the service are escaped and redacted.
 #[derive(Clone, Debug, Default)]
 pub struct Detail {
-    /// The service by its name, such as `Dataverse of Contoso UAT`.
+    /// The service's name, such as `Dataverse of Contoso UAT`.
     pub service: String,
     /// The request: method and path, without its query: `GET /api/data/v9.2/workflows`.
     pub what: String,
-    /// The HTTP status, where there was an answer.
+    /// The HTTP status, if there was a response.
     pub status: Option<u16>,
     /// The service's own code. Dataverse's are `0x` and eight lower-case hexadecimal digits,
     /// whether the service wrote them in hexadecimal or in decimal.
     pub code: Option<String>,
-    /// The code of an error inside the error: of the Flow service inside Dataverse's 0x80060467.
+    /// The code of an inner error: of the Flow service inside Dataverse's 0x80060467.
     pub inner_code: Option<String>,
-    /// What the service said; with an inner code, that code and its text.
+    /// The service's message; with an inner code, that code and its message.
     pub message: String,
-    /// The id of the request: the service's, else ours.
+    /// The service's id of the request, else ours.
     pub request_id: Option<String>,
-    /// The answer's body, where it was JSON: for reading, not for showing, because nothing in it is
-    /// escaped or redacted.
+    /// The response body, if it was JSON: not for display, because nothing in it is escaped or
+    /// redacted.
     pub body: Option<Value>,
 }
 
-/// What kind of failure it is.
+/// The kind of failure.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum ErrorKind {
-    /// No token could be had, or the service did not accept it.
+    /// No token was available, or the service did not accept it.
     NotSignedIn,
     /// Signed in, but not allowed (403).
     Forbidden,
-    /// What was asked for does not exist (404).
+    /// The requested item does not exist (404).
     NotFound,
-    /// It is in a state that forbids the request (409).
+    /// The item is in a state that forbids the request (409).
     Conflict,
     /// Another lifecycle operation is running on the environment (409 `OperationNotStartable`).
     Busy,
-    /// Another version is there than was expected, or something is there already (412).
+    /// The item has another version than expected, or exists already (412).
     PreconditionFailed,
-    /// Too many requests, and the limit of patience is spent. Nothing was applied.
+    /// Too many requests, and all attempts are used up. Nothing was applied.
     Throttled,
-    /// The service is away. Nothing was applied: it was a read, or it was never sent.
+    /// The service is unavailable. Nothing was applied: the request was a read, or was never sent.
     Unavailable,
-    /// A write that may have been received: its effect must be read before anything is sent again.
+    /// A write that may have been received: its effect must be read before it is sent again.
     Ambiguous,
     /// The service refused for another reason (any other 4xx).
     Refused,
-    /// The answer is not what the service is known to send.
+    /// The response does not have the expected shape.
     Malformed,
-    /// An answer pointed to another origin; no token was sent there.
+    /// A response pointed to another origin; no token was sent there.
     ForeignOrigin,
-    /// It was not sent, or it was a read that was given up, because stopping was asked for.
+    /// The request was not sent, or was a read that was given up, because the run was asked to stop.
     Cancelled,
-    /// It cannot be asked at all: a wrong address, a wrong name, a credential that cannot be used.
+    /// The request is impossible: an invalid address or name, or an unusable credential.
     Configuration,
 }
 
 impl Error {
-    /// An error of this kind, with what is to be said about it. The message is escaped and redacted.
+    /// An error about a request to a service. The message is escaped and redacted.
     pub(crate) fn new(kind: ErrorKind, service: &str, what: &str, message: &str) -> Self {
         Self {
             kind,
@@ -94,21 +96,23 @@ impl Error {
                 message: presentable(message),
                 ..Detail::default()
             }),
+            source: None,
         }
     }
 
-    /// An error with everything that an answer told. The texts must be presentable already.
+    /// An error with all details of a response. The texts must be presentable already.
     pub(crate) fn from_detail(kind: ErrorKind, detail: Detail, help: Option<String>) -> Self {
         Self {
             kind,
             help,
             detail: Box::new(detail),
+            source: None,
         }
     }
 
     /// The error of a request that was given up before it was sent.
     pub(crate) fn cancelled(service: &str, what: &str) -> Self {
-        let why = "stopping was asked for, and nothing was applied";
+        let why = "the run was asked to stop; nothing was applied";
         Self::new(ErrorKind::Cancelled, service, what, why)
     }
 
@@ -118,14 +122,21 @@ impl Error {
         self
     }
 
+    /// The same error with the error that caused it.
+    pub(crate) fn with_source(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
+        self.source = Some(Arc::new(source));
+        self
+    }
+
     /// The same error with the request's id.
     pub(crate) fn with_request_id(mut self, id: impl Into<String>) -> Self {
         self.detail.request_id = Some(id.into());
         self
     }
 
-    /// Is it likely to pass by itself? True when the service was throttling, away, or busy with
-    /// another operation. An ambiguous write is not: first it must be read what became of it.
+    /// Whether the request may succeed later without a change: the service was throttling,
+    /// unavailable, or busy with another operation. `false` for an ambiguous write, whose outcome must
+    /// be read first.
     pub fn is_temporary(&self) -> bool {
         matches!(
             self.kind,
@@ -133,24 +144,18 @@ impl Error {
         )
     }
 
-    /// Does the code of a refusal say that the same request may be answered otherwise later? Where
-    /// the code is not known, no.
-    pub fn is_retryable_refusal(&self) -> bool {
-        super::http::is_retryable(self)
-    }
-
-    /// Did this very request certainly have no effect? Only then may a launch be recorded as refused.
+    /// Whether this request certainly had no effect. Only then may a launch be recorded as refused.
     ///
     /// | Kind or status | Clear |
     /// |---|---|
-    /// | it was never sent: no connection, no usable address, given up before it was sent | yes |
+    /// | never sent: no connection, no usable address, given up before it was sent | yes |
     /// | LCS: 200 with `IsSuccess: false` (it has no status here) | yes |
     /// | 400, 403 to 406, 410 to 415, 422, 429, 501, with the service's own code in a JSON body | yes |
     /// | the same without a code: HTML of a gateway, an empty body | no |
-    /// | 3xx, 401, 408, 409, any other 4xx, any other 5xx, an answer that was lost or cut off | no |
+    /// | 3xx, 401, 408, 409, any other 4xx, any other 5xx, a lost or truncated response | no |
     ///
-    /// 401 and 3xx come from gateways in front of a service as well; 408 and 5xx come while it works;
-    /// 409 says that something runs, which may be this request's own operation.
+    /// 401 and 3xx may come from a gateway in front of the service; 408 and 5xx may come while it works;
+    /// 409 means that an operation is running, which may be this request's own.
     pub fn is_clear_refusal(&self) -> bool {
         match (self.kind, self.status) {
             (
@@ -167,13 +172,26 @@ impl Error {
         }
     }
 
-    /// Does the service say that this one row does not exist? False for a table or a function that
-    /// does not exist, which Dataverse also answers with 404: its code is 0x80060888 or 0x8006088a
-    /// there, and 0x80040217 (or 0x80060891 by another key) for a row (Microsoft Learn, Dataverse,
+    /// Whether the service reports that this one row does not exist. `false` for a missing table or
+    /// function, for which Dataverse also responds with 404: the code is 0x80060888 or 0x8006088a for
+    /// those, and 0x80040217 (or 0x80060891 by another key) for a row (Microsoft Learn, Dataverse,
     /// *Compose HTTP requests and handle errors*; codes as clients have published them).
     pub fn is_missing_row(&self) -> bool {
         self.kind == ErrorKind::NotFound
             && matches!(self.code.as_deref(), Some("0x80040217" | "0x80060891"))
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.detail.sentence(self.kind))
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        let source: &(dyn StdError + 'static) = self.source.as_deref()?;
+        Some(source)
     }
 }
 
@@ -202,12 +220,12 @@ impl Detail {
                 format!("{service} may or may not have carried out {what}")
             }
             ErrorKind::Malformed => {
-                format!("{service} answered {what} with what is not understood")
+                format!("{service} sent an unexpected response to {what}")
             }
             ErrorKind::ForeignOrigin => {
-                format!("{service} answered {what} with a link that is not followed")
+                format!("{service} responded to {what} with a link that is not followed")
             }
-            ErrorKind::Cancelled => format!("{what} of {service} was given up"),
+            ErrorKind::Cancelled => format!("{what} of {service} was cancelled"),
             ErrorKind::Configuration => format!("{service} cannot be asked for {what}"),
         };
         // Writing to a String cannot fail.
@@ -226,19 +244,18 @@ impl Detail {
     }
 }
 
-/// Of a longer text not even the beginning is looked through, so that a page of megabytes costs
-/// nothing. In characters.
-const LONGEST_LOOKED_THROUGH: usize = 40 * LONGEST_MESSAGE;
+/// The longest text that is searched for secrets, in characters, so that a page of megabytes costs
+/// little.
+const MAX_SEARCHED: usize = 40 * MAX_MESSAGE;
 
-/// Text of a service made fit to be shown: secret values and credentials taken out, control
-/// characters escaped, and not longer than a person reads. It is shortened last: half a secret would
-/// not be recognized.
+/// A service's text made safe to show: secret values and credentials removed, control characters
+/// escaped, and shortened. Shortening comes last: half a secret would not be recognized.
 pub(crate) fn presentable(message: &str) -> String {
     let message = message.trim();
     let cut = |text: &str, longest: usize| text.char_indices().nth(longest).map(|(end, _)| end);
-    let looked_through = cut(message, LONGEST_LOOKED_THROUGH).unwrap_or(message.len());
-    let clean = text::redact(&message[..looked_through]);
-    let short = match cut(&clean, LONGEST_MESSAGE) {
+    let searched = cut(message, MAX_SEARCHED).unwrap_or(message.len());
+    let clean = text::redact(&message[..searched]);
+    let short = match cut(&clean, MAX_MESSAGE) {
         Some(end) => format!("{} …", &clean[..end]),
         None => clean.into_owned(),
     };
@@ -267,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn the_text_names_service_request_code_and_id() {
+    fn the_text_contains_service_request_code_and_id() {
         assert_eq!(
             refused().to_string(),
             "Dataverse of Contoso UAT refused PATCH /api/data/v9.2/workflows(1): 0x80060467 \
@@ -276,21 +293,30 @@ mod tests {
     }
 
     #[test]
+    fn an_error_keeps_its_source() {
+        let cause = std::io::Error::other("connection refused");
+        let error = Error::new(ErrorKind::Unavailable, "it", "GET /", "no connection");
+        assert!(error.source().is_none());
+        let error = error.with_source(cause).clone();
+        assert_eq!(error.source().unwrap().to_string(), "connection refused");
+    }
+
+    #[test]
     fn a_service_cannot_colour_the_terminal_or_leak_a_token() {
-        let said = "\u{1b}[31mBearer eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxMjM0NSJ9.c2ln";
-        let error = Error::new(ErrorKind::Refused, "it", "GET /", said);
+        let message = "\u{1b}[31mBearer eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxMjM0NSJ9.c2ln";
+        let error = Error::new(ErrorKind::Refused, "it", "GET /", message);
         assert_eq!(error.message, "\\u{1b}[31mBearer <redacted token>");
         let long = Error::new(ErrorKind::Refused, "it", "GET /", &"ä".repeat(5_000));
         assert!(long.message.chars().count() < 1_600);
     }
 
     #[test]
-    fn a_secret_that_a_service_repeats_is_a_fingerprint_also_where_the_text_is_cut() {
+    fn a_secret_in_a_message_is_a_fingerprint_also_where_the_text_is_cut() {
         let value = "uat-store-hash-of-the-error-test";
         let shown = text::fingerprint(value);
-        for before in [0, LONGEST_MESSAGE - 10, LONGEST_MESSAGE - 1] {
-            let said = format!("{}{value}{}", "ä".repeat(before), "-".repeat(2_000));
-            let error = Error::new(ErrorKind::Refused, "it", "PATCH /", &said);
+        for before in [0, MAX_MESSAGE - 10, MAX_MESSAGE - 1] {
+            let message = format!("{}{value}{}", "ä".repeat(before), "-".repeat(2_000));
+            let error = Error::new(ErrorKind::Refused, "it", "PATCH /", &message);
             assert!(!error.message.contains("uat-store"), "{}", error.message);
             let cut_in = error.message.contains(&shown[..1]);
             assert!(cut_in, "{}", error.message);
@@ -298,8 +324,8 @@ mod tests {
     }
 
     #[test]
-    fn only_what_the_service_itself_refuses_is_a_clear_refusal() {
-        let answered = |status: u16, code: Option<&str>| {
+    fn only_a_refusal_of_the_service_itself_is_clear() {
+        let responded = |status: u16, code: Option<&str>| {
             let detail = Detail {
                 status: Some(status),
                 code: code.map(str::to_owned),
@@ -309,7 +335,7 @@ mod tests {
             Error::from_detail(ErrorKind::Refused, detail, None).is_clear_refusal()
         };
         let clear: Vec<u16> = (300..600)
-            .filter(|status| answered(*status, Some("X")))
+            .filter(|status| responded(*status, Some("X")))
             .collect();
         assert_eq!(
             clear,
@@ -318,7 +344,7 @@ mod tests {
             ]
         );
         assert!(
-            (300..600).all(|status| !answered(status, None)),
+            (300..600).all(|status| !responded(status, None)),
             "without a code"
         );
         let unsent = |kind| Error::new(kind, "it", "POST /", "why").is_clear_refusal();
@@ -333,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_row_is_told_from_a_missing_table() {
+    fn a_missing_row_is_distinguished_from_a_missing_table() {
         let with_code = |code: &str| {
             let detail = Detail {
                 code: Some(code.to_owned()),

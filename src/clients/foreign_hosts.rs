@@ -1,18 +1,18 @@
-//! Every kind of place where an answer may name another host, each with links that look nearly
-//! right: no token reaches the host that they lead to.
+//! Every kind of place where a response may name another host, each with deceptive links: no token
+//! reaches the host that they lead to.
 
 use serde_json::json;
 use uuid::Uuid;
 
 use super::testing::{Listener, Reply, Setup, application};
 use super::{
-    Bap, Condition, CopyRequest, CopyType, DataverseWriter, FinanceOperations, Identity,
-    MachineEndpoint, OperationHandle, PowerPlatform, Query, Tokens,
+    Bap, Condition, CopyRequest, CopyType, DataverseWriter, FinanceOperations, GithubOidc,
+    Identity, MachineEndpoint, ManagedIdentity, OperationHandle, PowerPlatform, Query, Tokens,
 };
 
 const ID: Uuid = Uuid::from_u128(0x2222);
 
-/// Links to a thief's port, as a hostile answer would dress them.
+/// Links to a thief's port, in the forms that a hostile response could use.
 fn links(thief: &Listener, own: &str) -> Vec<String> {
     let port = thief.url.rsplit(':').next().unwrap();
     let own_host = own.trim_start_matches("http://");
@@ -26,7 +26,7 @@ fn links(thief: &Listener, own: &str) -> Vec<String> {
     ]
 }
 
-/// A service that puts one link wherever a link may stand, with a status of its own.
+/// A service that puts one link in every place for a link, with this status.
 async fn hostile(status: u16, link: &str) -> Listener {
     let link = link.to_owned();
     Listener::start(move |_, _| {
@@ -57,11 +57,11 @@ fn copy() -> CopyRequest {
     }
 }
 
-/// Asks each kind of thing once. What comes of it is not the question here.
-async fn ask_everything(setup: &Setup, url: &str, kept: &str) {
+/// Sends each kind of request once. The results do not matter here.
+async fn send_every_request(setup: &Setup, url: &str, stored: &str) {
     let handle = || OperationHandle {
         service: "it".to_owned(),
-        url: kept.to_owned(),
+        url: stored.to_owned(),
         id: None,
     };
     let bap = Bap::new(setup.service(url));
@@ -88,17 +88,21 @@ async fn ask_everything(setup: &Setup, url: &str, kept: &str) {
             .update("accounts", ID, &body, Condition::None)
             .await,
     );
-    drop(FinanceOperations::new(setup.service(url)).reachable().await);
+    drop(
+        FinanceOperations::new(setup.service(url))
+            .reachability()
+            .await,
+    );
 }
 
 #[tokio::test]
-async fn no_answer_leads_a_token_to_a_foreign_host() {
+async fn no_response_leads_a_token_to_a_foreign_host() {
     let thief = Listener::replying(vec![Reply::json(200, "{}")]).await;
     for status in [200, 202, 302, 307] {
         let setup = Setup::new(100_000.0);
         for link in links(&thief, "http://127.0.0.1") {
             let service = hostile(status, &link).await;
-            ask_everything(&setup, &service.url, &link).await;
+            send_every_request(&setup, &service.url, &link).await;
             assert!(
                 service.count() >= 15,
                 "{status} {link}: {}",
@@ -109,25 +113,24 @@ async fn no_answer_leads_a_token_to_a_foreign_host() {
     }
 }
 
-/// The same for those who hand out tokens and assertions: a secret in a request goes where it was
-/// sent, and no redirect takes it further.
+/// The same for issuers of tokens and assertions: no redirect forwards a secret of a request.
 #[tokio::test]
-async fn no_answer_leads_a_secret_to_a_foreign_host() {
+async fn no_response_leads_a_secret_to_a_foreign_host() {
     let thief = Listener::replying(vec![Reply::json(200, "{}")]).await;
     let setup = Setup::new(100_000.0);
     for link in links(&thief, "http://127.0.0.1") {
         let hostile = hostile(307, &link).await;
-        let job = Identity::GithubOidc {
+        let job = Identity::GithubOidc(GithubOidc {
             tenant: "contoso.onmicrosoft.com".to_owned(),
             client: "c".to_owned(),
             audience: "a".to_owned(),
             request_url: hostile.url.clone(),
             request_token: "a-secret".to_owned().into(),
-        };
-        let machine = Identity::ManagedIdentity {
+        });
+        let machine = Identity::ManagedIdentity(ManagedIdentity {
             client: None,
             endpoint: MachineEndpoint::Metadata(Some(hostile.url.clone())),
-        };
+        });
         for identity in [application(), job, machine] {
             let tokens = Tokens::new(&setup.http, &hostile.url).unwrap();
             let sign_in = tokens.sign_in(&identity, "https://x/.default");

@@ -1,65 +1,78 @@
-//! The services: one HTTP chain, one file a service.
+//! The services: one HTTP chain, and one file or directory per service.
 //!
-//! - `http`: the chain (retry, throttle, auth, send), origins, paging, errors of every family.
+//! - `http`: the chain (retry, throttle, authorize, send), its policy, and its parsing.
 //! - `identity`: credentials and their tokens.
-//! - [`Cloud`], [`LcsGeography`]: the hosts and scopes of each cloud, and of Lifecycle Services.
-//! - [`PowerPlatform`]: copy, operations, packages, connections.
-//! - [`Bap`]: [`Environment`]s, administration mode, lifecycle operations.
-//! - [`Dataverse`] reads and [`DataverseWriter`] writes: rows, metadata, the caller.
-//! - [`FinanceOperations`] reads and [`FinanceOperationsWriter`] writes: entity sets and actions.
-//! - [`Lcs`]: the database refresh of what Lifecycle Services manages.
-//! - [`DualWriteGateway`]: the gateway behind the dual-write page, which Microsoft does not support.
-//! - [`Operation`]: long-running operations of both admin APIs, in one form.
+//! - `clouds`: [`MicrosoftCloud`], [`LcsRegion`]: the hosts and scopes of each cloud, and of Lifecycle
+//!   Services.
+//! - `power_platform`: [`PowerPlatform`]: copy, operations, packages, connections.
+//! - `bap`: [`Bap`]: [`Environment`]s, administration mode, lifecycle operations.
+//! - `dataverse`: [`Dataverse`] reads and [`DataverseWriter`] writes: rows, metadata, the caller.
+//! - `finance_operations`: [`FinanceOperations`] reads and [`FinanceOperationsWriter`] writes: entity
+//!   sets and actions.
+//! - `odata`: queries, rows and writes, as Dataverse and Finance and Operations share them.
+//! - `lcs`: [`Lcs`]: the database refresh of environments that Lifecycle Services manages.
+//! - `dual_write`: [`DualWriteGateway`]: the gateway behind the dual-write page, which Microsoft does not
+//!   support.
+//! - `operation`: [`Operation`]: long-running operations of both admin APIs; `admin_list`: their lists.
+//! - `fields`, `json_text`: members of JSON values.
 //!
-//! One [`Http`] and one [`Tokens`] are made for a run; each service is a [`Service`] with an origin
-//! and an [`Identity`] of its own. Nothing here knows a step, a journal or a runbook; an
-//! [`Observer`] is told of each wait.
+//! A run creates one [`Http`] and one [`Tokens`]; each service is a [`Service`] with its own origin and
+//! [`Identity`]. This module does not know steps, the journal or the runbook; an [`Observer`] receives
+//! each wait.
 //!
-//! What the callers can rely on: a token goes to one exact origin; a write is sent again only where
-//! it is certain that it was not processed; what cannot be known is [`ErrorKind::Ambiguous`] or an
-//! unknown state, never a guess.
+//! Guarantees: a token is sent to one exact origin; a write is retried only if it is certain that it was
+//! not processed; an unknown outcome is [`ErrorKind::Ambiguous`] or an unknown state, never a guess.
 
+mod admin_list;
 mod bap;
-mod cloud;
+mod clouds;
 mod copy_request;
 mod dataverse;
 mod dual_write;
 mod environment;
 mod error;
+mod fields;
 mod finance_operations;
 #[cfg(test)]
 mod foreign_hosts;
 mod http;
 mod identity;
+mod json_text;
 mod lcs;
-mod lists;
+mod odata;
 mod operation;
 mod power_platform;
 #[cfg(test)]
 pub(crate) mod testing;
 
 pub use bap::Bap;
-pub use cloud::{Cloud, DUAL_WRITE_SCOPE, LcsGeography, is_dual_write_gateway, lcs_endpoint};
+pub use clouds::{DUAL_WRITE_SCOPE, LcsRegion, MicrosoftCloud, lcs_endpoint};
 pub use copy_request::{CopyRequest, CopyType};
 pub use dataverse::{
-    Column, Condition, Dataverse, DataverseWriter, OptionLabel, Organization, Query, Relationship,
-    Row, Table, WhoAmI, Written, literal,
+    Column, Dataverse, DataverseWriter, OptionLabel, Organization, Relationship, Table, WhoAmI,
 };
 pub use dual_write::{
-    ConnectionSet, DualWriteGateway, DualWriteLink, EntityMap, FieldMappings, GatewayAddressError,
-    Leg, LinkedEnvironment, MapAction, MapSolution, MapState, MapVersion, RequestState, Template,
-    check_gateway_address,
+    ConnectionSet, DualWriteGateway, DualWriteLink, EntityMap, FieldMappings, Leg,
+    LinkedEnvironment, MapAction, MapSolution, MapState, MapVersion, RequestState, Template,
+    is_dual_write_gateway,
 };
 pub use environment::{DataverseInstance, Environment, LinkedApp, OngoingOperation};
 pub use error::{Detail, Error, ErrorKind};
+pub use fields::field_any_case;
 pub use finance_operations::{EntityKey, FinanceOperations, FinanceOperationsWriter, Reachability};
 pub use http::{
-    Endpoint, Http, Limits, ListBudget, Observer, Origin, OriginError, Service, Silent, Wait,
-    WaitReason,
+    Http, Limits, ListBudget, Observer, Origin, OriginError, Service, ServiceEndpoint, Silent,
+    Wait, WaitReason,
 };
-pub use identity::{Holder, Identity, Lasting, MachineEndpoint, SignIn, TokenFacts, Tokens};
+pub use identity::{
+    AzureCli, AzurePipelines, ClientSecret, CredentialLifetime, GithubOidc, GivenToken, Identity,
+    MachineEndpoint, ManagedIdentity, SignIn, TokenCommand, TokenFacts, TokenHolder, Tokens,
+    WorkloadIdentity,
+};
 pub use lcs::{
-    HistoryEntry, Lcs, LcsEnvironment, Quota, RefreshState, RefreshStatus, Triggered, lcs_time,
+    HistoryEntry, Lcs, LcsEnvironment, Quota, RefreshState, RefreshStatus, Triggered,
+    parse_lcs_time,
 };
+pub use odata::{Condition, Query, Row, WriteResponse, literal};
 pub use operation::{Accepted, Operation, OperationHandle, OperationState, poll_delay};
 pub use power_platform::{Connection, CopyCandidate, CopyValidation, Package, PowerPlatform};

@@ -6,56 +6,56 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::error::{Error, ErrorKind, presentable};
-use super::http::{Response, Service, Told};
+use super::http::{Response, Service, ServiceError};
 
-/// An operation as the service describes it. What a service leaves out is `None`.
+/// An operation as the service describes it. A member that the service leaves out is `None`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Operation {
-    /// The service's id of it.
+    /// Its id.
     pub id: String,
-    /// What it does, in the service's word: `Copy`, `Edit`.
+    /// Its type as the service writes it: `Copy`, `Edit`.
     pub kind: Option<String>,
-    /// How far it is.
+    /// Its state.
     pub state: OperationState,
     /// When it started, as the service wrote it.
     pub started: Option<String>,
-    /// When it ended, as the service wrote it; the older API's last action, once it has ended.
+    /// When it ended, as the service wrote it; for the older API its last action, once it has ended.
     pub ended: Option<String>,
-    /// Who asked for it: an id where there is one (`SYSTEM` has none), else a name.
+    /// Who requested it: an id if there is one (`SYSTEM` has none), else a name.
     pub requested_by: Option<String>,
-    /// The name of whoever asked for it.
+    /// The name of the user that requested it.
     pub requested_by_name: Option<String>,
-    /// The environment it works on, where the service says so.
+    /// The environment that it changes, if the service says so.
     pub environment: Option<String>,
-    /// The stage that runs or failed, else the last one: `Run`.
+    /// The stage that is running or failed, else the last one: `Run`.
     pub stage: Option<String>,
-    /// Why it failed, in the service's words.
+    /// Why it failed, as the service reports it.
     pub error: Option<String>,
-    /// How long the service asks to wait before it is asked again.
+    /// How long the service asks to wait before the next poll.
     pub retry_after: Option<Duration>,
-    /// The whole answer.
+    /// The whole response.
     pub raw: Value,
 }
 
-/// How far an operation is. The words of both API families are read; what is not among them is
-/// neither success nor failure.
+/// The state of an operation. Both API families are supported; an unknown word is neither success nor
+/// failure.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum OperationState {
     /// Queued, not started, running.
     Running,
-    /// Ended well.
+    /// Ended successfully.
     Succeeded,
-    /// Ended badly, or was cancelled.
+    /// Failed, or was cancelled.
     Failed,
     /// Only a validation ran, and it passed.
     ValidationPassed,
-    /// A word that is not known.
+    /// An unknown word.
     Unknown(String),
 }
 
 impl OperationState {
-    /// Reads the service's word, without regard to case. BAP: `NotStarted`, `Running`, `Succeeded`,
-    /// `Failed` (recorded), and `Completed` as published scripts watch for it. Power Platform API:
+    /// Parses the service's word, case-insensitively. BAP: `NotStarted`, `Running`, `Succeeded`,
+    /// `Failed` (recorded), and `Completed` as published scripts expect it. Power Platform API:
     /// the values of `OperationStatus` in Microsoft's SDK, api-version 2024-10-01.
     pub fn from_word(word: &str) -> Self {
         match word.to_ascii_lowercase().as_str() {
@@ -67,7 +67,7 @@ impl OperationState {
         }
     }
 
-    /// Has it ended, one way or the other? An unknown state has not.
+    /// Whether it has ended, successfully or not. `false` for an unknown state.
     pub fn has_ended(&self) -> bool {
         matches!(
             self,
@@ -76,34 +76,33 @@ impl OperationState {
     }
 }
 
-/// Where an operation is asked after. It is kept in the journal; its origin is checked again at each
-/// use.
+/// Where an operation is polled. It is stored in the journal; its origin is checked again at each use.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct OperationHandle {
-    /// The service that gave it, by name.
+    /// The name of the service that returned it.
     pub service: String,
     /// The absolute URL to poll.
     pub url: String,
-    /// The operation's id, as the URL has it.
+    /// The operation's id in the URL.
     pub id: Option<String>,
 }
 
-/// The answer to a request that starts an operation.
+/// The response to a request that starts an operation.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Accepted {
-    /// Where to ask after it; none where the service named no place, or one that is not followed.
-    /// Then the operations of the environment must be listed.
+    /// Where to poll it; `None` if the response has no link or one that is not followed. Then the
+    /// operations of the environment must be listed.
     pub handle: Option<OperationHandle>,
     /// The link that is not followed, because it leads to another origin.
     pub refused_link: Option<String>,
-    /// The service's own time of its answer (its `Date` header).
+    /// The `Date` header of the response.
     pub service_date: Option<String>,
     /// The service's id of the request (`x-ms-correlation-id`).
     pub correlation: Option<String>,
 }
 
 impl Operation {
-    /// Reads an operation of either API family; none where the value has no id and no state.
+    /// Parses an operation of either API family; `None` without an id or a state.
     pub fn from_value(value: &Value) -> Option<Self> {
         let text = |pointer: &str| {
             value
@@ -111,34 +110,34 @@ impl Operation {
                 .and_then(Value::as_str)
                 .filter(|t| !t.is_empty())
         };
-        let owned = |pointers: &[&str]| pointers.iter().find_map(|p| text(p)).map(str::to_owned);
-        let id = owned(&["/operationId", "/id"])?;
-        let state = OperationState::from_word(&owned(&["/state/id", "/status", "/state"])?);
-        let ended = owned(&["/endTime"]).or_else(|| {
+        let first = |pointers: &[&str]| pointers.iter().find_map(|p| text(p)).map(str::to_owned);
+        let id = first(&["/operationId", "/id"])?;
+        let state = OperationState::from_word(&first(&["/state/id", "/status", "/state"])?);
+        let ended = first(&["/endTime"]).or_else(|| {
             state
                 .has_ended()
-                .then(|| owned(&["/lastActionDateTime"]))
+                .then(|| first(&["/lastActionDateTime"]))
                 .flatten()
         });
         Some(Self {
-            kind: owned(&["/type/id", "/name", "/typeDisplayName"]),
-            started: owned(&["/startTime", "/createdDateTime"]),
+            kind: first(&["/type/id", "/name", "/typeDisplayName"]),
+            started: first(&["/startTime", "/createdDateTime"]),
             ended,
-            requested_by: owned(&[
+            requested_by: first(&[
                 "/requestedBy/userId",
                 "/requestedBy/id",
                 "/requestedBy/displayName",
             ]),
-            requested_by_name: owned(&["/requestedBy/displayName"]),
-            environment: owned(&["/updatedEnvironment/environmentId"]).or_else(|| {
+            requested_by_name: first(&["/requestedBy/displayName"]),
+            environment: first(&["/updatedEnvironment/environmentId"]).or_else(|| {
                 let path = text("/links/environment/path")?;
                 path.rsplit('/')
                     .next()
                     .filter(|id| !id.is_empty())
                     .map(str::to_owned)
             }),
-            stage: stage(value),
-            error: error(value),
+            stage: parse_stage(value),
+            error: parse_error(value),
             retry_after: None,
             raw: value.clone(),
             id,
@@ -146,7 +145,7 @@ impl Operation {
         })
     }
 
-    /// An operation that is busy and does not say more: an answer of 409 or 202 to a poll.
+    /// A running operation without details: a response of 409 or 202 to a poll.
     fn still_running(handle: &OperationHandle, raw: Value) -> Self {
         Self {
             id: handle.id.clone().unwrap_or_default(),
@@ -165,8 +164,8 @@ impl Operation {
     }
 }
 
-/// The stage that tells most: the failed one, else the running one, else the last that has begun.
-fn stage(value: &Value) -> Option<String> {
+/// The most relevant stage: the failed one, else the running one, else the last one that has started.
+fn parse_stage(value: &Value) -> Option<String> {
     let stages = value
         .get("stages")
         .or_else(|| value.get("stageStatuses"))?
@@ -198,36 +197,37 @@ fn stage(value: &Value) -> Option<String> {
         .and_then(name)
 }
 
-/// The service's reason: BAP's `error`, the Power Platform API's `errorDetail`, its own or that of a
+/// The service's reason: BAP's `error`, the Power Platform API's `errorDetail`, of the operation or of a
 /// stage.
-fn error(value: &Value) -> Option<String> {
+fn parse_error(value: &Value) -> Option<String> {
     let stages = value.get("stageStatuses").and_then(Value::as_array);
     let of_stages = stages.into_iter().flatten();
-    let told = std::iter::once(value).chain(of_stages).find_map(|holder| {
+    let reason = std::iter::once(value).chain(of_stages).find_map(|holder| {
         ["error", "errorDetail"].iter().find_map(|member| {
             let found = holder.get(*member).filter(|found| found.is_object())?;
             let body = serde_json::json!({ *member: found });
-            Some(Told::read(Some(&body), &[]))
+            Some(ServiceError::parse(Some(&body), &[]))
         })
     })?;
-    let text = match told.code {
-        Some(code) if told.message.is_empty() => code,
-        Some(code) => format!("{code}: {}", told.message),
-        None => told.message,
+    let text = match reason.code {
+        Some(code) if reason.message.is_empty() => code,
+        Some(code) => format!("{code}: {}", reason.message),
+        None => reason.message,
     };
     Some(presentable(&text))
 }
 
-/// The handle in an answer that accepts a request. `Operation-Location` (`copyTo`) and `Location`
-/// (most others) are both read (headers as recorded from the admin API).
-pub(super) fn accepted(service: &Service, answer: &Response) -> Accepted {
-    let link = answer
+/// Reads a response that accepts a request, with the handle in `Operation-Location` (`copyTo`) or
+/// `Location` (most others; headers as recorded from the admin API).
+pub(super) fn read_accepted(service: &Service, response: &Response) -> Accepted {
+    let link = response
         .header("operation-location")
-        .or_else(|| answer.header("location"));
-    let (handle, refused_link) = match link.map(|link| (link, service.link(answer, link))) {
+        .or_else(|| response.header("location"));
+    let (handle, refused_link) = match link.map(|link| (link, service.resolve_link(response, link)))
+    {
         None => (None, None),
         Some((_, Ok(url))) => {
-            let id = operation_id(url.path());
+            let id = parse_operation_id(url.path());
             let handle = OperationHandle {
                 service: service.name().to_owned(),
                 url: url.into(),
@@ -240,13 +240,13 @@ pub(super) fn accepted(service: &Service, answer: &Response) -> Accepted {
     Accepted {
         handle,
         refused_link,
-        service_date: answer.date(),
-        correlation: answer.header("x-ms-correlation-id").map(presentable),
+        service_date: response.date(),
+        correlation: response.header("x-ms-correlation-id").map(presentable),
     }
 }
 
-/// The id in the path of a poll URL: what follows `operations` or `lifecycleOperations`.
-fn operation_id(path: &str) -> Option<String> {
+/// The id in the path of a poll URL: the segment after `operations` or `lifecycleOperations`.
+fn parse_operation_id(path: &str) -> Option<String> {
     let mut segments = path.split('/');
     segments.find(|segment| {
         segment.eq_ignore_ascii_case("operations")
@@ -258,15 +258,15 @@ fn operation_id(path: &str) -> Option<String> {
         .map(str::to_owned)
 }
 
-/// Reads the answer to a poll. 404 is no operation, which says nothing about how it ended; 409 and
-/// an accepted poll without an operation in it are still running (as the Terraform provider for
-/// Power Platform found).
-pub(super) fn polled(
+/// Reads the response to a poll. 404 is `None`, which says nothing about how the operation ended; 409
+/// and 202 without an operation mean that it is still running (as the Terraform provider for Power
+/// Platform found).
+pub(super) fn read_poll(
     handle: &OperationHandle,
-    answer: Result<Response, Error>,
+    response: Result<Response, Error>,
 ) -> Result<Option<Operation>, Error> {
-    let answer = match answer {
-        Ok(answer) => answer,
+    let response = match response {
+        Ok(response) => response,
         Err(error) => {
             return match error.kind {
                 ErrorKind::NotFound => Ok(None),
@@ -278,26 +278,26 @@ pub(super) fn polled(
             };
         }
     };
-    let body = answer.maybe_value();
+    let body = response.maybe_value();
     let operation = match body.as_ref().and_then(Operation::from_value) {
         Some(operation) => operation,
-        None if answer.status() == 202 => {
+        None if response.status() == 202 => {
             Operation::still_running(handle, body.unwrap_or_default())
         }
-        None => return Err(answer.malformed("the answer to a poll holds no operation")),
+        None => return Err(response.malformed("the response to a poll contains no operation")),
     };
     Ok(Some(Operation {
-        retry_after: answer.retry_after(),
+        retry_after: response.retry_after(),
         ..operation
     }))
 }
 
-/// How long to wait before an operation is asked after again, in the program's time: a twentieth of
-/// the time it has taken so far or what the service asks for, whichever is longer, between 5 seconds
-/// and one minute. A copy of hours is then seen to end within a minute, a short edit within seconds.
-pub fn poll_delay(elapsed: Duration, asked: Option<Duration>) -> Duration {
+/// The delay before the next poll of an operation, on the program's clock: a twentieth of its duration
+/// so far or the service's `Retry-After`, whichever is longer, between 5 seconds and one minute. The end
+/// of a copy of hours is then seen within a minute, the end of a short edit within seconds.
+pub fn poll_delay(elapsed: Duration, retry_after: Option<Duration>) -> Duration {
     (elapsed / 20)
-        .max(asked.unwrap_or_default())
+        .max(retry_after.unwrap_or_default())
         .clamp(Duration::from_secs(5), Duration::from_mins(1))
 }
 
@@ -307,7 +307,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_recorded_lifecycle_operation_that_succeeded_is_read() {
+    fn a_recorded_successful_operation_is_parsed() {
         let value = json!({
             "id": "b03e1e6d-73db-4367-90e1-2e378bf7e2fc",
             "links": {
@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn a_recorded_failure_names_its_stage_though_no_reason() {
+    fn a_recorded_failure_has_a_stage_but_no_reason() {
         let value = json!({
             "id": "b03e1e6d-73db-4367-90e1-2e378bf7e2fc",
             "links": {"environment": {"path": ""}},
@@ -362,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newer_form_is_read_with_the_error_of_its_stage() {
+    fn the_newer_form_is_parsed_with_the_error_of_its_stage() {
         let value = json!({
             "operationId": "8f2c", "name": "Copy", "status": "Failed", "startTime": "2026-08-20T08:00:12Z",
             "endTime": "2026-08-20T09:00:12Z", "requestedBy": {"userId": "u", "displayName": "svc-copy"},
@@ -396,8 +396,8 @@ mod tests {
     }
 
     #[test]
-    fn the_id_is_read_from_both_families_of_poll_urls() {
-        let id = |path| operation_id(path);
+    fn the_id_is_parsed_from_poll_urls_of_both_families() {
+        let id = |path| parse_operation_id(path);
         assert_eq!(
             id("/providers/Microsoft.BusinessAppPlatform/lifecycleOperations/abc").as_deref(),
             Some("abc")
@@ -414,7 +414,7 @@ mod tests {
     }
 
     #[test]
-    fn polls_are_neither_hasty_nor_late() {
+    fn the_poll_delay_is_bounded() {
         let seconds = Duration::from_secs;
         assert_eq!(poll_delay(seconds(0), None), seconds(5));
         assert_eq!(poll_delay(seconds(600), None), seconds(30));

@@ -3,11 +3,13 @@
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::admin_list::{list_collection, list_values};
 use super::copy_request::CopyRequest;
 use super::error::{Error, presentable};
 use super::http::{Method, Request, Service};
-use super::lists::{collection, encoded, text, values};
-use super::operation::{Accepted, Operation, OperationHandle, accepted, polled};
+use super::json_text::text_at;
+use super::operation::{Accepted, Operation, OperationHandle, read_accepted, read_poll};
+use crate::base::encoding::{NON_ALPHANUMERIC, percent_encode};
 
 /// The api-version of environment management (Microsoft Learn, *Copy Environment*) and connectivity.
 const VERSION: &str = "2024-10-01";
@@ -31,13 +33,13 @@ pub struct CopyCandidate {
     pub url: Option<String>,
 }
 
-/// What became of a validation. It is asked on the route that copies, so that every answer but one
-/// must be taken for a copy that may have started.
+/// The result of a validation. It uses the route that copies, so every response but one must be treated
+/// as a copy that may have started.
 #[derive(Clone, Debug, PartialEq)]
 pub enum CopyValidation {
-    /// The service says that the copy would pass.
+    /// The copy would succeed.
     Passed,
-    /// Any other good answer: look at the operations before anything else is sent.
+    /// Any other 2xx response: read the operations before sending anything else.
     MayHaveStarted(Box<Accepted>, Option<Value>),
 }
 
@@ -48,16 +50,16 @@ pub struct Package {
     pub unique_name: String,
     /// Its name for people.
     pub name: Option<String>,
-    /// Its version; perhaps the one that could be installed, not the one that is.
+    /// Its version, which may be the available one and not the installed one.
     pub version: Option<String>,
-    /// Its state in the service's word: `Installed`, `None`, `Installing`, ….
+    /// Its state as the service writes it: `Installed`, `None`, `Installing`, ….
     pub state: Option<String>,
     /// The whole item.
     pub raw: Value,
 }
 
 impl Package {
-    /// Is it installed? `None` and every unknown state are not.
+    /// Whether it is installed. `false` for `None` and every unknown state.
     pub fn is_installed(&self) -> bool {
         let state = self.state.as_deref().unwrap_or_default();
         ["Installed", "TemplateInstalled"]
@@ -75,20 +77,20 @@ pub struct Connection {
     pub connector: Option<String>,
     /// Its name for people.
     pub display_name: Option<String>,
-    /// The account it was made with.
+    /// The account that it was created with.
     pub account: Option<String>,
-    /// The states of its parts, in the service's words: `Connected`, `Error`.
+    /// The states of its parts as the service writes them: `Connected`, `Error`.
     pub statuses: Vec<String>,
-    /// What is wrong with it, where the service says so.
+    /// Its error, if the service reports one.
     pub error: Option<String>,
-    /// The directory object id of the person who made it.
+    /// The directory object id of the person who created it.
     pub created_by: Option<String>,
     /// The whole item.
     pub raw: Value,
 }
 
 impl Connection {
-    /// Is every part of it connected? A connection that tells no status is not known to be.
+    /// Whether every part is connected. `false` for a connection without a status.
     pub fn is_connected(&self) -> bool {
         !self.statuses.is_empty()
             && self
@@ -99,13 +101,13 @@ impl Connection {
 }
 
 impl PowerPlatform {
-    /// Takes the service that it is reached through.
+    /// Takes the API's service.
     pub fn new(service: Service) -> Self {
         Self { service }
     }
 
     /// Copies an environment onto `target`, which is overwritten. Microsoft Learn, *Copy
-    /// Environment*, api-version 2024-10-01. Sent at most once; an answer that is lost is
+    /// Environment*, api-version 2024-10-01. Sent at most once; a lost response is
     /// [`ErrorKind::Ambiguous`](super::ErrorKind::Ambiguous).
     pub async fn copy(&self, target: Uuid, request: &CopyRequest) -> Result<Accepted, Error> {
         let path =
@@ -113,11 +115,11 @@ impl PowerPlatform {
         let request = Request::new(Method::Post, path)
             .json(&request.for_power_platform())
             .once();
-        let answer = self.service.send(&request).await?;
-        Ok(accepted(&self.service, &answer))
+        let response = self.service.send(&request).await?;
+        Ok(read_accepted(&self.service, &response))
     }
 
-    /// Asks whether the copy would pass. A POST on the route that copies, see [`CopyValidation`].
+    /// Checks whether the copy would succeed. A POST on the route that copies, see [`CopyValidation`].
     pub async fn validate_copy(
         &self,
         target: Uuid,
@@ -127,20 +129,20 @@ impl PowerPlatform {
             "/environmentmanagement/environments/{target}/copy?api-version={VERSION}&ValidateOnly=true"
         );
         let request = Request::new(Method::Post, path).json(&request.for_power_platform());
-        let answer = self.service.send(&request).await?;
-        let body = answer.maybe_value();
+        let response = self.service.send(&request).await?;
+        let body = response.maybe_value();
         let status = body.as_ref().and_then(|body| body["status"].as_str());
-        if answer.status() == 200 && status == Some("ValidationPassed") {
+        if response.status() == 200 && status == Some("ValidationPassed") {
             return Ok(CopyValidation::Passed);
         }
-        let accepted = Box::new(accepted(&self.service, &answer));
+        let accepted = Box::new(read_accepted(&self.service, &response));
         Ok(CopyValidation::MayHaveStarted(accepted, body))
     }
 
-    /// One operation of an environment; none where the service does not know it, which says nothing
-    /// about how it ended.
+    /// One operation of an environment; `None` if the service does not know it, which says nothing about
+    /// how it ended.
     pub async fn operation(&self, environment: Uuid, id: &str) -> Result<Option<Operation>, Error> {
-        let id = encoded(id);
+        let id = percent_encode(id, NON_ALPHANUMERIC);
         let path = format!(
             "/environmentmanagement/environments/{environment}/operations/{id}?api-version={VERSION}"
         );
@@ -150,14 +152,13 @@ impl PowerPlatform {
             url,
             id: Some(id),
         };
-        polled(&handle, self.service.send(&Request::get(path)).await)
+        read_poll(&handle, self.service.send(&Request::get(path)).await)
     }
 
-    /// The operation that a handle leads to, under the same rules. The handle's origin is checked
-    /// again.
+    /// The operation of a handle, under the same rules. The handle's origin is checked again.
     pub async fn poll(&self, handle: &OperationHandle) -> Result<Option<Operation>, Error> {
-        let url = self.service.kept_link(&handle.url)?;
-        polled(handle, self.service.send(&Request::get_link(url)).await)
+        let url = self.service.resolve_stored_link(&handle.url)?;
+        read_poll(handle, self.service.send(&Request::get_link(url)).await)
     }
 
     /// The operations of an environment, in the service's order (newest first), of every page.
@@ -165,7 +166,7 @@ impl PowerPlatform {
         let path = format!(
             "/environmentmanagement/environments/{environment}/operations?api-version={VERSION}"
         );
-        collection(&self.service, &path, Operation::from_value).await
+        list_collection(&self.service, &path, Operation::from_value).await
     }
 
     /// The environments that a copy of `source` may overwrite. Microsoft Learn, *Get Environment
@@ -174,63 +175,64 @@ impl PowerPlatform {
         let path = format!(
             "/environmentmanagement/environments/{source}/copyCandidates?api-version={VERSION}"
         );
-        collection(&self.service, &path, |item| {
+        list_collection(&self.service, &path, |item| {
             Some(CopyCandidate {
-                environment: text(item, "/environmentId")?,
-                display_name: text(item, "/displayName"),
-                url: text(item, "/dataverseOrganizationUrl"),
+                environment: text_at(item, "/environmentId")?,
+                display_name: text_at(item, "/displayName"),
+                url: text_at(item, "/dataverseOrganizationUrl"),
             })
         })
         .await
     }
 
-    /// The application packages of an environment, installed or not. An application with an update
-    /// may stand there twice.
+    /// The application packages of an environment, installed or not. An application with an update may
+    /// be listed twice.
     pub async fn packages(&self, environment: Uuid) -> Result<Vec<Package>, Error> {
         let path = format!(
             "/appmanagement/environments/{environment}/applicationPackages?api-version={PACKAGES_VERSION}"
         );
-        values(&self.service, &path, |item| {
+        list_values(&self.service, &path, |item| {
             Some(Package {
-                unique_name: text(item, "/uniqueName")?,
-                name: text(item, "/localizedName").or_else(|| text(item, "/applicationName")),
-                version: text(item, "/version"),
-                state: text(item, "/state"),
+                unique_name: text_at(item, "/uniqueName")?,
+                name: text_at(item, "/localizedName").or_else(|| text_at(item, "/applicationName")),
+                version: text_at(item, "/version"),
+                state: text_at(item, "/state"),
                 raw: item.clone(),
             })
         })
         .await
     }
 
-    /// The connections of an environment. A service principal may see but a part of them.
+    /// The connections of an environment. A service principal may see only some of them.
     pub async fn connections(&self, environment: Uuid) -> Result<Vec<Connection>, Error> {
         let path =
             format!("/connectivity/environments/{environment}/connections?api-version={VERSION}");
-        values(&self.service, &path, connection).await
+        list_values(&self.service, &path, parse_connection).await
     }
 }
 
-fn connection(item: &Value) -> Option<Connection> {
+fn parse_connection(item: &Value) -> Option<Connection> {
     let statuses = item
         .pointer("/properties/statuses")
         .and_then(Value::as_array);
     let statuses: Vec<&Value> = statuses.into_iter().flatten().collect();
-    let connector = text(item, "/properties/apiId");
+    let connector = text_at(item, "/properties/apiId");
     Some(Connection {
-        id: text(item, "/name")?,
+        id: text_at(item, "/name")?,
         connector: connector.and_then(|id| id.rsplit('/').next().map(str::to_owned)),
-        display_name: text(item, "/properties/displayName"),
-        account: text(item, "/properties/accountName")
-            .or_else(|| text(item, "/properties/createdBy/userPrincipalName")),
+        display_name: text_at(item, "/properties/displayName"),
+        account: text_at(item, "/properties/accountName")
+            .or_else(|| text_at(item, "/properties/createdBy/userPrincipalName")),
         error: statuses.iter().find_map(|status| {
-            let message = text(status, "/error/message").or_else(|| text(status, "/error/code"))?;
+            let message =
+                text_at(status, "/error/message").or_else(|| text_at(status, "/error/code"))?;
             Some(presentable(&message))
         }),
         statuses: statuses
             .iter()
-            .filter_map(|status| text(status, "/status"))
+            .filter_map(|status| text_at(status, "/status"))
             .collect(),
-        created_by: text(item, "/properties/createdBy/id"),
+        created_by: text_at(item, "/properties/createdBy/id"),
         raw: item.clone(),
     })
 }
@@ -245,7 +247,7 @@ mod tests {
 
     const ID: Uuid = Uuid::from_u128(0x2222);
 
-    fn of(setup: &Setup, listener: &Listener) -> PowerPlatform {
+    fn api(setup: &Setup, listener: &Listener) -> PowerPlatform {
         PowerPlatform::new(setup.service(&listener.url))
     }
 
@@ -261,7 +263,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_copy_is_asked_of_the_target_and_names_where_to_ask_after_it() {
+    async fn a_copy_is_requested_for_the_target_and_returns_a_handle() {
         let setup = Setup::new(1_000.0);
         let listener = Listener::start(|request, _| {
             let host = request.header("host").unwrap();
@@ -269,7 +271,7 @@ mod tests {
             Reply::json(202, "").with("operation-location", url).with("date", "Fri, 01 Jan 2038 00:00:00 GMT")
         })
         .await;
-        let accepted = of(&setup, &listener).copy(ID, &request()).await.unwrap();
+        let accepted = api(&setup, &listener).copy(ID, &request()).await.unwrap();
         assert_eq!(accepted.handle.unwrap().id.as_deref(), Some("8f2c"));
         assert_eq!(
             accepted.service_date.as_deref(),
@@ -283,7 +285,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_the_words_of_a_passed_validation_are_believed() {
+    async fn only_an_explicit_pass_counts_as_passed() {
         let setup = Setup::new(1_000.0);
         let listener = Listener::replying(vec![
             Reply::json(200, r#"{"status":"ValidationPassed"}"#),
@@ -292,16 +294,16 @@ mod tests {
             Reply::json(400, r#"{"errorDetail":{"code":"Invalid","fieldErrors":{"copyType":{"errorMessages":["no"]}}}}"#),
         ])
         .await;
-        let api = of(&setup, &listener);
+        let platform = api(&setup, &listener);
         assert_eq!(
-            api.validate_copy(ID, &request()).await.unwrap(),
+            platform.validate_copy(ID, &request()).await.unwrap(),
             CopyValidation::Passed
         );
         for _ in 0..2 {
-            let validation = api.validate_copy(ID, &request()).await.unwrap();
+            let validation = platform.validate_copy(ID, &request()).await.unwrap();
             assert!(matches!(validation, CopyValidation::MayHaveStarted(..)));
         }
-        let error = api.validate_copy(ID, &request()).await.unwrap_err();
+        let error = platform.validate_copy(ID, &request()).await.unwrap_err();
         assert_eq!(
             (error.kind, error.message.as_str()),
             (ErrorKind::Refused, "copyType: no")
@@ -324,8 +326,8 @@ mod tests {
             page("c", Some("again")),
         ])
         .await;
-        let api = of(&setup, &listener);
-        let operations = api.operations(ID).await.unwrap();
+        let platform = api(&setup, &listener);
+        let operations = platform.operations(ID).await.unwrap();
         assert_eq!(operations.len(), 2);
         assert!(
             listener.received()[1]
@@ -333,17 +335,20 @@ mod tests {
                 .ends_with("&continuationToken=x%26y%3D1")
         );
         assert_eq!(
-            api.operations(ID).await.unwrap_err().kind,
+            platform.operations(ID).await.unwrap_err().kind,
             ErrorKind::Malformed
         );
     }
 
     #[tokio::test]
-    async fn an_operation_is_asked_for_by_an_encoded_id() {
+    async fn the_id_of_an_operation_is_percent_encoded() {
         let setup = Setup::new(1_000.0);
         let listener = Listener::replying(vec![Reply::json(404, "")]).await;
         assert_eq!(
-            of(&setup, &listener).operation(ID, "../a?b").await.unwrap(),
+            api(&setup, &listener)
+                .operation(ID, "../a?b")
+                .await
+                .unwrap(),
             None
         );
         let path = &listener.received()[0].path;
@@ -351,11 +356,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn candidates_are_asked_of_the_source() {
+    async fn copy_candidates_are_read_by_the_source() {
         let setup = Setup::new(1_000.0);
         let body = json!({"collection": [{"environmentId": ID, "displayName": "Contoso UAT"}]});
         let listener = Listener::replying(vec![Reply::json(200, body)]).await;
-        let candidates = of(&setup, &listener)
+        let candidates = api(&setup, &listener)
             .copy_candidates(Uuid::from_u128(1))
             .await
             .unwrap();
@@ -368,7 +373,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn recorded_packages_are_read() {
+    async fn recorded_packages_are_parsed() {
         let setup = Setup::new(1_000.0);
         // Recorded with the tests of the Terraform provider for Power Platform, shortened.
         let body = json!({"value": [
@@ -378,7 +383,7 @@ mod tests {
             {"uniqueName": "msdyn_IntelligentOrderManagementAnchor", "state": "installed", "version": null},
         ]});
         let listener = Listener::replying(vec![Reply::json(200, body)]).await;
-        let packages = of(&setup, &listener).packages(ID).await.unwrap();
+        let packages = api(&setup, &listener).packages(ID).await.unwrap();
         assert_eq!(
             packages[0].name.as_deref(),
             Some("Dynamics 365 Customer Voice")
@@ -400,7 +405,7 @@ mod tests {
             {"name": "e5f5", "properties": {}},
         ]});
         let listener = Listener::replying(vec![Reply::json(200, body)]).await;
-        let connections = of(&setup, &listener).connections(ID).await.unwrap();
+        let connections = api(&setup, &listener).connections(ID).await.unwrap();
         assert_eq!(
             connections[0].connector.as_deref(),
             Some("shared_commondataserviceforapps")

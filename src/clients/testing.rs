@@ -1,5 +1,5 @@
-//! What the tests of this room share: a listener on the loopback that answers as it is told and
-//! remembers what it was asked, byte for byte; and services that speak to it.
+//! Shared by the tests of this module: a listener on the loopback that sends given replies and records
+//! each request byte for byte; and services that use it.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -8,12 +8,12 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-use super::http::{Endpoint, Http, Limits, Observer, Service, Wait};
-use super::identity::{Identity, Tokens};
+use super::http::{Http, Limits, Observer, Service, ServiceEndpoint, Wait};
+use super::identity::{ClientSecret, GivenToken, Identity, Tokens};
 use crate::base::cancellation::Cancellation;
 use crate::base::clock::Clock;
 
-/// A request as it arrived.
+/// A request as it was received.
 #[derive(Clone, Debug)]
 pub(crate) struct Received {
     pub(crate) method: String,
@@ -34,18 +34,18 @@ impl Received {
     }
 }
 
-/// How a request is answered.
+/// The reply to a request.
 #[derive(Clone, Debug)]
 pub(crate) enum Reply {
-    /// With a status, headers and a body.
-    Answer(u16, Vec<(&'static str, String)>, String),
-    /// With status 200 and this body, compressed with gzip.
+    /// A status, headers and a body.
+    Response(u16, Vec<(&'static str, String)>, String),
+    /// Status 200 and this body, compressed with gzip.
     Gzip(Vec<u8>),
-    /// Not at all: the connection is closed.
+    /// None: the connection is closed.
     HangUp,
-    /// Not at all: the connection stays open.
+    /// None: the connection stays open.
     Silence,
-    /// With a promise of more than comes.
+    /// A body shorter than its announced length.
     CutOff(u16),
 }
 
@@ -55,14 +55,14 @@ impl Reply {
         reason = "a JSON value written in the call reads best without a reference"
     )]
     pub(crate) fn json(status: u16, body: impl ToString) -> Self {
-        Self::Answer(status, Vec::new(), body.to_string())
+        Self::Response(status, Vec::new(), body.to_string())
     }
 
     pub(crate) fn with(self, name: &'static str, value: impl Into<String>) -> Self {
         match self {
-            Self::Answer(status, mut headers, body) => {
+            Self::Response(status, mut headers, body) => {
                 headers.push((name, value.into()));
-                Self::Answer(status, headers, body)
+                Self::Response(status, headers, body)
             }
             other => other,
         }
@@ -84,20 +84,20 @@ impl Drop for Listener {
 }
 
 impl Listener {
-    /// Answers by a function of the request and of how many came before it.
+    /// Replies by a function of the request and the number of requests before it.
     pub(crate) async fn start(
-        answer: impl Fn(&Received, usize) -> Reply + Send + Sync + 'static,
+        reply: impl Fn(&Received, usize) -> Reply + Send + Sync + 'static,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let received = Arc::new(Mutex::new(Vec::new()));
         let shared = Arc::clone(&received);
-        let answer = Arc::new(answer);
+        let reply = Arc::new(reply);
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let (shared, answer) = (Arc::clone(&shared), Arc::clone(&answer));
+                let (shared, reply) = (Arc::clone(&shared), Arc::clone(&reply));
                 tokio::spawn(async move {
-                    serve(stream, &shared, answer.as_ref()).await;
+                    serve(stream, &shared, reply.as_ref()).await;
                 });
             }
         });
@@ -108,7 +108,7 @@ impl Listener {
         }
     }
 
-    /// Answers with these replies in turn; the last one again and again.
+    /// Sends these replies in turn, and repeats the last one.
     pub(crate) async fn replying(replies: Vec<Reply>) -> Self {
         Self::start(move |_, before| replies[before.min(replies.len() - 1)].clone()).await
     }
@@ -125,7 +125,7 @@ impl Listener {
 async fn serve(
     mut stream: TcpStream,
     received: &Mutex<Vec<Received>>,
-    answer: &(impl Fn(&Received, usize) -> Reply + ?Sized),
+    reply: &(impl Fn(&Received, usize) -> Reply + ?Sized),
 ) {
     let Some(request) = read_request(&mut stream).await else {
         return;
@@ -136,7 +136,7 @@ async fn serve(
         received.len() - 1
     };
     let mut compressed = Vec::new();
-    let text = match answer(&request, before) {
+    let text = match reply(&request, before) {
         Reply::Gzip(bytes) => {
             let length = bytes.len();
             compressed = bytes;
@@ -150,7 +150,7 @@ async fn serve(
             return;
         }
         Reply::CutOff(status) => format!("HTTP/1.1 {status} x\r\ncontent-length: 100\r\n\r\n{{"),
-        Reply::Answer(status, headers, body) => {
+        Reply::Response(status, headers, body) => {
             let lines = headers
                 .iter()
                 .map(|(name, value)| [name, ": ", value, "\r\n"].concat());
@@ -161,7 +161,7 @@ async fn serve(
             )
         }
     };
-    // A client that has given up is no fault of the listener's.
+    // The client may have closed the connection.
     stream
         .write_all(&[text.as_bytes(), &compressed].concat())
         .await
@@ -206,7 +206,7 @@ async fn read_request(stream: &mut TcpStream) -> Option<Received> {
     Some(received)
 }
 
-/// An observer that remembers.
+/// An observer that records waits.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Waits(Arc<Mutex<Vec<Wait>>>);
 
@@ -222,7 +222,7 @@ impl Observer for Waits {
     }
 }
 
-/// What the tests speak through: a clock that runs fast, and short limits.
+/// The clients of a test: a fast clock and short limits.
 pub(crate) struct Setup {
     pub(crate) http: Arc<Http>,
     pub(crate) waits: Waits,
@@ -251,20 +251,26 @@ impl Setup {
         }
     }
 
-    /// A service at this address that is signed in with a token of its own.
+    /// A service at this address, signed in with a given token.
     pub(crate) fn service(&self, url: &str) -> Service {
         let tokens = Tokens::new(&self.http, "https://login.microsoftonline.com").unwrap();
-        let identity = Identity::Token("a-token".to_owned().into());
-        Service::new(&tokens, &identity, &Endpoint::own(url), "the test service").unwrap()
+        let identity = Identity::Token(GivenToken("a-token".to_owned().into()));
+        Service::new(
+            &tokens,
+            &identity,
+            &ServiceEndpoint::with_own_scope(url),
+            "the test service",
+        )
+        .unwrap()
     }
 
-    /// A service at this address that asks an authority for its tokens.
+    /// A service at this address that gets its tokens from an authority.
     pub(crate) fn signed_in(&self, authority: &str, url: &str) -> Service {
         let tokens = Tokens::new(&self.http, authority).unwrap();
         Service::new(
             &tokens,
             &application(),
-            &Endpoint::own(url),
+            &ServiceEndpoint::with_own_scope(url),
             "the test service",
         )
         .unwrap()
@@ -272,14 +278,14 @@ impl Setup {
 }
 
 pub(crate) fn application() -> Identity {
-    Identity::ClientSecret {
+    Identity::ClientSecret(ClientSecret {
         tenant: "contoso.onmicrosoft.com".to_owned(),
         client: "0f0f0f0f-0000-4000-8000-000000000000".to_owned(),
         secret: "not a secret".to_owned().into(),
-    }
+    })
 }
 
-/// An authority that hands out `token-1`, `token-2`, … for so many seconds.
+/// An authority that issues `token-1`, `token-2`, …, valid for this number of seconds.
 pub(crate) async fn authority(expires_in: u64) -> Listener {
     Listener::start(move |_, before| {
         let token = format!("token-{}", before + 1);

@@ -1,4 +1,4 @@
-//! What a copy leaves: the rules by which a forecast reads the source, each with its source.
+//! What a copy leaves: the rules by which a forecast changes the source's rows, each with its source.
 //!
 //! | Rule | Source |
 //! |---|---|
@@ -7,8 +7,8 @@
 //! | Connection references keep the source's connection ids, which are of no use in the target | the same, *connection references will require new connections*; that the stale id stays is inferred |
 //! | Connection URLs of IOM's references still name the source's environment | inferred from the form of the URL, which holds the environment id |
 //! | Rows of dual-write's runtime configuration are the source's, and name its organization | Microsoft Learn, *Troubleshoot live synchronization issues* |
-//! | The root business unit's default team has another name | *Copy environments that use Intelligent Order Management*, troubleshooting; read anew after the copy, not forecast |
-//! | Finance and Operations holds no projects of dual-write, and its users are disabled | Microsoft Learn, *Database refresh*; read anew after the copy, not forecast |
+//! | The root business unit's default team has another name | *Copy environments that use Intelligent Order Management*, troubleshooting; read again after the copy, not forecast |
+//! | Finance and Operations holds no projects of dual-write, and its users are disabled | Microsoft Learn, *Database refresh*; read again after the copy, not forecast |
 //! | Administration mode on, background operations off | Microsoft Learn, *Copy an environment*; *Copy environments that use Intelligent Order Management*, step 1 |
 
 use serde_json::json;

@@ -1,7 +1,7 @@
-//! A client's error as a step's failure: the kind decides the exit code and whether another pass
-//! may hope.
+//! A client's error as a step's failure: its kind decides the exit code and whether another pass may
+//! succeed.
 
-use super::dual_write::findings::decoded;
+use super::dual_write::error_codes::decoded;
 use crate::clients::{Error, ErrorKind};
 use crate::engine::{Failure, FailureKind, Mark, Scope, WriteError};
 use crate::runbook::{Diagnostic, Position};
@@ -15,7 +15,7 @@ impl From<Error> for Failure {
                 FailureKind::Temporary
             }
             ErrorKind::Cancelled => FailureKind::Interrupted,
-            ErrorKind::Configuration => FailureKind::Wrong,
+            ErrorKind::Configuration => FailureKind::InvalidInput,
             ErrorKind::NotFound
             | ErrorKind::Conflict
             | ErrorKind::PreconditionFailed
@@ -24,17 +24,17 @@ impl From<Error> for Failure {
         };
         let mut failure = Self::new(kind, error.to_string());
         match error.kind {
-            // Being forbidden one thing says nothing yet about the others.
+            // One forbidden request does not mean that others are forbidden.
             ErrorKind::Forbidden => failure.scope = Scope::Change,
             ErrorKind::Refused | ErrorKind::Conflict | ErrorKind::NotFound => {
-                failure.passing = error.is_retryable_refusal();
+                failure.retryable = error.is_retryable_refusal();
             }
             _ => {}
         }
-        // What Dataverse says where dual-write refuses a write has a remedy of its own.
+        // An error of dual-write in a Dataverse message has its own remedy.
         let decoded = decoded(&error.message).map(|known| known.remedy.to_owned());
-        failure.help = error.help.or(decoded);
-        failure
+        failure.help = error.help.clone().or(decoded);
+        failure.caused_by(error)
     }
 }
 
@@ -55,7 +55,7 @@ impl From<&Diagnostic> for Mark {
     }
 }
 
-/// A failure that is about one place of the runbook: its message is the whole block.
+/// A failure at one place of the runbook: its message is the whole diagnostic.
 pub(crate) fn marked(kind: FailureKind, diagnostic: &Diagnostic) -> Failure {
     Failure::new(kind, diagnostic.to_string()).at([diagnostic.into()])
 }
@@ -74,7 +74,7 @@ impl From<Error> for WriteError {
             _ => None,
         };
         match error.kind {
-            ErrorKind::PreconditionFailed => Self::Moved(error.into()),
+            ErrorKind::PreconditionFailed => Self::PreconditionFailed(error.into()),
             ErrorKind::Ambiguous => Self::InDoubt(error.into()),
             _ => {
                 let mut failure = Failure::from(error);
@@ -85,11 +85,12 @@ impl From<Error> for WriteError {
     }
 }
 
-/// A launch's error: whatever is not a clear refusal of this very request leaves it in doubt.
+/// A launch's error: only a clear refusal of this request proves that the launch did not begin.
 pub(crate) fn launch_error(error: Error) -> WriteError {
     let is_clear = error.is_clear_refusal();
-    let (WriteError::Moved(failure) | WriteError::Refused(failure) | WriteError::InDoubt(failure)) =
-        error.into();
+    let (WriteError::PreconditionFailed(failure)
+    | WriteError::Refused(failure)
+    | WriteError::InDoubt(failure)) = error.into();
     if is_clear {
         WriteError::Refused(failure)
     } else {
@@ -126,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_forbidden_change_is_a_matter_of_permissions_and_ends_nothing_else() {
+    fn a_forbidden_change_needs_a_permission_and_ends_nothing_else() {
         for code in [
             "0x80040220",
             "0x8004a110",
@@ -136,14 +137,14 @@ mod tests {
         ] {
             let failure = refused(ErrorKind::Forbidden, code, None);
             assert_eq!(failure.kind, FailureKind::NotAllowed, "{code}");
-            assert!(!failure.passing && !failure.ends_the_run(), "{code}");
+            assert!(!failure.retryable && !failure.ends_the_run(), "{code}");
             assert!(failure.help.is_some(), "{code}");
         }
     }
 
     #[test]
     fn a_refusal_is_permanent_unless_its_code_is_known_to_pass() {
-        for (kind, code, inner, passing) in [
+        for (kind, code, inner, retryable) in [
             (
                 ErrorKind::Refused,
                 "0x80060467",
@@ -162,8 +163,8 @@ mod tests {
         ] {
             let failure = refused(kind, code, inner);
             assert_eq!(failure.kind, FailureKind::Failed, "{code} {inner:?}");
-            assert_eq!(failure.passing, passing, "{code} {inner:?}");
-            assert!(passing || failure.help.is_some(), "{code} {inner:?}");
+            assert_eq!(failure.retryable, retryable, "{code} {inner:?}");
+            assert!(retryable || failure.help.is_some(), "{code} {inner:?}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Changes that Intelligent Order Management makes, each by a write that the runbook binds.
 //!
-//! None of these writes is published by Microsoft: each is a person's task, or the request that
-//! somebody has confirmed and written under `iom.requests`.
+//! Microsoft publishes none of these writes: each is a manual task, or a request that the operator has
+//! confirmed and written under `iom.requests`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::Refresh;
 use super::tenant_set::{Reader, Request, TenantLaunch, TenantSet};
-use crate::engine::{Action, Ask, Change, Failure, Launch, Reading, Repeat};
+use crate::engine::{Action, Change, Failure, ManualTask, Reading, Repeat};
 use crate::runbook::{
     IomRequest, Method, Placeholder, Placeholders, RequestBinding, RequestTemplate,
 };
@@ -29,7 +29,7 @@ pub(crate) struct IomChange {
     /// What will be read as evidence.
     pub(crate) evidence: String,
     /// How long the tenant may take to show the change.
-    pub(crate) patience: Duration,
+    pub(crate) settle_timeout: Duration,
 }
 
 impl IomChange {
@@ -43,7 +43,7 @@ impl IomChange {
         self.filled_by(refresh, reader, move |_| Ok(fill.clone()))
     }
 
-    /// The same, whose placeholders are filled on the ground of what was read.
+    /// The same, whose placeholders are filled from what was read.
     pub(crate) fn filled_by<F>(
         self,
         refresh: &Arc<Refresh>,
@@ -54,8 +54,11 @@ impl IomChange {
         F: Fn(&Reading) -> Result<Fill, Failure> + Send + Sync + 'static,
     {
         let action = match refresh.runbook.iom.request(self.request) {
-            RequestBinding::Guided => Action::Ask(Ask {
-                instructions: signed_in(refresh).into_iter().chain(self.by_hand).collect(),
+            RequestBinding::Guided => Action::ManualTask(ManualTask {
+                instructions: sign_in_instruction(refresh)
+                    .into_iter()
+                    .chain(self.by_hand)
+                    .collect(),
                 evidence: self.evidence,
             }),
             RequestBinding::Request(template) => {
@@ -69,15 +72,15 @@ impl IomChange {
                         reader,
                         request: write,
                         after: self.after.clone(),
-                        repeat: repeat(request, self.patience),
-                        timeout: self.patience,
+                        repeat: repeat(request, self.settle_timeout),
+                        timeout: self.settle_timeout,
                     }))
                 } else {
                     Action::Set(Arc::new(TenantSet {
                         refresh,
                         reader,
                         request: write,
-                        patience: self.patience,
+                        settle_timeout: self.settle_timeout,
                     }))
                 }
             }
@@ -93,32 +96,20 @@ impl IomChange {
     }
 }
 
-/// What is made by a click belongs to whoever has clicked.
-fn signed_in(refresh: &Refresh) -> Option<String> {
-    let whom = refresh.runbook.act_as.as_ref();
-    whom.map(|user| format!("sign in as {}", user.value))
+/// What a click creates belongs to the user who clicks.
+fn sign_in_instruction(refresh: &Refresh) -> Option<String> {
+    let user = refresh.runbook.act_as.as_ref();
+    user.map(|user| format!("sign in as {}", user.value))
 }
 
-/// What may follow a request in doubt. The target shows nothing of it before it has ended, so that it is
-/// looked at for as long as it may take.
-pub(crate) fn repeat(request: IomRequest, patience: Duration) -> Repeat {
-    if request.harmless_to_repeat() {
+/// What may follow a request in doubt. The target shows nothing of it until it has ended, so the program
+/// looks for its effect as long as the request may take.
+pub(crate) fn repeat(request: IomRequest, settle_timeout: Duration) -> Repeat {
+    if request.is_harmless_to_repeat() {
         Repeat::Harmless
     } else {
-        Repeat::WhenAbsent(patience)
+        Repeat::WhenAbsent(settle_timeout)
     }
-}
-
-/// The change with its launch, if it is one, in another's care.
-pub(crate) fn launched_by<L: Launch + 'static>(
-    change: Change,
-    wrap: impl FnOnce(Arc<dyn Launch>) -> L,
-) -> Change {
-    let action = match change.action {
-        Action::Launch(launch) => Action::Launch(Arc::new(wrap(launch))),
-        other => other,
-    };
-    Change { action, ..change }
 }
 
 /// What a request of the runbook is filled with.
@@ -192,7 +183,7 @@ fn write(template: &RequestTemplate, request: IomRequest, fill: &Fill) -> Result
         Failure::failed(format!(
             "the runbook's request '{request}' cannot be filled: {error}"
         ))
-        .lasting()
+        .permanent()
     })?;
     Ok(Request {
         method: filled.method,

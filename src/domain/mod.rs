@@ -1,40 +1,53 @@
-//! Nouns: what is known of a tenant, of Intelligent Order Management and of dual-write. What two
-//! steps, or a step and a check, both need belongs here.
+//! Nouns: what the program knows about a tenant, Intelligent Order Management and dual-write. Code
+//! that two steps, or a step and a check, need belongs here.
 //!
 //! ```text
-//! refresh.rs        what every step is given: the runbook, the clients, both environments
+//! refresh.rs        what every step is given: the runbook, both environments, the services
 //! view.rs           the target as it is, or as the copy will leave it
-//! after_copy.rs     the rules of "as the copy will leave it", each with its source
+//! after_copy.rs     the rules of what a copy leaves, each with its source
 //! names.rs          IOM's tables and columns: defaults or overrides, checked against metadata
+//! keys.rs           the keys of changes and the names of manual tasks
 //! seals.rs          the names of the seals, and what goes into them
 //! sealed_row.rs     is a row still what the seal holds?
-//! environments/     the pair: what replaces the target, and whether that may be under way
+//! environments/     the pair: the operations that replace the target, and their state
 //! connections/      which connection and which owner a reference should have
 //! flows/            cloud flows: definitions, callers, which should be on
 //! source_references.rs
-//!                   texts that name the source environment
+//!                   texts that refer to the source environment
 //! providers.rs      providers, their definitions and actions
 //! orchestrations.rs orchestrations as the seal recorded them
+//! publication.rs    is a policy or an orchestration published?
 //! graph/            an orchestration's JSON: slots found by GUID, edited in place
+//! finance_users.rs  users and registered applications of Finance and Operations
 //! dual_write/       dual-write: what was recorded, what both sides show
 //! tenant_set.rs     sets and launches on rows of the target
 //! iom_change.rs     changes that order management makes, by writes that the runbook binds
-//! service_fields.rs compared fields that the service itself moves
+//! extended_launch.rs
+//!                   a launch that adds to the request or the proof of another
+//! service_fields.rs compared fields that the service itself changes
+//! operation_progress.rs
+//!                   an operation of the admin API as the progress of a change
+//! verdict.rs        pass, fail or unknown, with what was found
 //! failure.rs        a client's error as a step's failure
-//! summary.rs        what a run did, in figures, counted from its journal
+//! summary.rs        the figures of a run, counted from its journal
 //! ```
 
 pub(crate) mod after_copy;
 pub(crate) mod connections;
 pub(crate) mod dual_write;
 pub(crate) mod environments;
+pub(crate) mod extended_launch;
 pub(crate) mod failure;
+pub(crate) mod finance_users;
 pub(crate) mod flows;
 pub(crate) mod graph;
 pub(crate) mod iom_change;
+pub(crate) mod keys;
 pub(crate) mod names;
+pub(crate) mod operation_progress;
 pub(crate) mod orchestrations;
 pub(crate) mod providers;
+pub(crate) mod publication;
 pub(crate) mod refresh;
 pub(crate) mod sealed_row;
 pub(crate) mod seals;
@@ -42,9 +55,10 @@ pub(crate) mod service_fields;
 pub(crate) mod source_references;
 pub(crate) mod summary;
 pub(crate) mod tenant_set;
+pub mod verdict;
 pub(crate) mod view;
 
 pub(crate) use self::failure::marked;
 pub use self::names::Names;
-pub use self::refresh::{Refresh, Secrets};
+pub use self::refresh::{Caller, Refresh, Secrets, Services, Source, Target};
 pub use self::view::Forecast;

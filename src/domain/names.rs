@@ -10,10 +10,9 @@ use futures_util::future::join_all;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::Refresh;
 use crate::clients::{Column, Dataverse, Table};
 use crate::engine::Failure;
-use crate::runbook::{IOM_COLUMNS, Iom, IomTable, Word as _};
+use crate::runbook::{Iom, IomColumn, IomTable, Word as _};
 
 /// A row's members by name.
 pub(crate) type Fields = Map<String, Value>;
@@ -22,7 +21,7 @@ pub(crate) type Fields = Map<String, Value>;
 #[derive(Clone, Debug, Default)]
 pub struct Names {
     tables: BTreeMap<IomTable, String>,
-    columns: BTreeMap<&'static str, String>,
+    columns: BTreeMap<IomColumn, String>,
     titles: BTreeMap<IomTable, String>,
     /// What could not be resolved, in the runbook's words with the name that was looked for.
     unresolved: BTreeMap<String, String>,
@@ -31,7 +30,7 @@ pub struct Names {
     unread: Option<Failure>,
 }
 
-/// What people call each table (Microsoft Learn, *Application lifecycle management* of IOM, and
+/// The display names of each table (Microsoft Learn, *Application lifecycle management* of IOM, and
 /// the forms in its labs).
 fn display_names(table: IomTable) -> &'static [&'static str] {
     match table {
@@ -65,54 +64,66 @@ fn display_names(table: IomTable) -> &'static [&'static str] {
 }
 
 /// How a column is found where its likely name is not there.
-enum Sought {
+enum ColumnMatch {
     /// The only lookup to this table.
     LookupTo(IomTable),
     /// A column with one of these display names.
-    Called(&'static [&'static str]),
+    DisplayName(&'static [&'static str]),
     /// A memo column with one of these display names, or the table's only memo column.
-    LongText(&'static [&'static str]),
+    Memo(&'static [&'static str]),
 }
 
-fn sought(key: &str) -> Sought {
-    match key {
-        "orchestration.graph" => {
-            Sought::LongText(&["Graph", "Designer JSON", "Definition", "Journey JSON"])
+fn column_match(column: IomColumn) -> ColumnMatch {
+    use ColumnMatch::{DisplayName, LookupTo, Memo};
+    match column {
+        IomColumn::OrchestrationGraph => {
+            Memo(&["Graph", "Designer JSON", "Definition", "Journey JSON"])
         }
-        "provider-transformation.script" => Sought::LongText(&["Transformation"]),
-        "provider.activation-error" => {
-            Sought::Called(&["Activation Error Log", "Activation Error", "Error Log"])
+        IomColumn::ProviderTransformationScript => Memo(&["Transformation"]),
+        IomColumn::ProviderActivationError => {
+            DisplayName(&["Activation Error Log", "Activation Error", "Error Log"])
         }
-        "provider-definition.is-active" => Sought::Called(&["Is Active"]),
-        "logic-definition.logic-type" => Sought::Called(&["Logic Type"]),
-        "provider-parameter.value" => Sought::Called(&["Value"]),
-        key if key.ends_with(".logical-name") => Sought::Called(&["Logical Name"]),
-        key if key.ends_with(".connection-url") => Sought::Called(&["Connection URL"]),
-        "provider.definition"
-        | "logic-definition.definition"
-        | "provider-definition-parameter.definition"
-        | "provider-definition-connection-reference.definition" => {
-            Sought::LookupTo(IomTable::ProviderDefinition)
+        IomColumn::ProviderDefinitionIsActive => DisplayName(&["Is Active"]),
+        IomColumn::LogicDefinitionLogicType => DisplayName(&["Logic Type"]),
+        IomColumn::ProviderParameterValue => DisplayName(&["Value"]),
+        IomColumn::ProviderDefinitionLogicalName
+        | IomColumn::LogicDefinitionLogicalName
+        | IomColumn::ProviderDefinitionParameterLogicalName
+        | IomColumn::ProviderDefinitionTransformationLogicalName
+        | IomColumn::ProviderDefinitionConnectionReferenceLogicalName => {
+            DisplayName(&["Logical Name"])
         }
-        "provider-action.logic-definition" => Sought::LookupTo(IomTable::LogicDefinition),
-        "provider-parameter.definition" => Sought::LookupTo(IomTable::ProviderDefinitionParameter),
-        "provider-transformation.definition" => {
-            Sought::LookupTo(IomTable::ProviderDefinitionTransformation)
+        IomColumn::ProviderConnectionReferenceConnectionUrl
+        | IomColumn::PlatformConnectionReferenceConnectionUrl => DisplayName(&["Connection URL"]),
+        IomColumn::ProviderDefinition
+        | IomColumn::LogicDefinitionDefinition
+        | IomColumn::ProviderDefinitionParameterDefinition
+        | IomColumn::ProviderDefinitionConnectionReferenceDefinition => {
+            LookupTo(IomTable::ProviderDefinition)
         }
-        "provider-connection-reference.definition" => {
-            Sought::LookupTo(IomTable::ProviderDefinitionConnectionReference)
+        IomColumn::ProviderActionLogicDefinition => LookupTo(IomTable::LogicDefinition),
+        IomColumn::ProviderParameterDefinition => LookupTo(IomTable::ProviderDefinitionParameter),
+        IomColumn::ProviderTransformationDefinition => {
+            LookupTo(IomTable::ProviderDefinitionTransformation)
         }
-        _ => Sought::LookupTo(IomTable::Provider),
+        IomColumn::ProviderConnectionReferenceDefinition => {
+            LookupTo(IomTable::ProviderDefinitionConnectionReference)
+        }
+        IomColumn::ProviderActionProvider
+        | IomColumn::ProviderParameterProvider
+        | IomColumn::ProviderTransformationProvider
+        | IomColumn::ProviderConnectionReferenceProvider
+        | IomColumn::WarehouseMappingProvider => LookupTo(IomTable::Provider),
     }
 }
 
 impl Names {
     /// Resolves every name against an organization's metadata, with reads alone. What is not found
-    /// is remembered, and told where it is used.
+    /// is remembered, and reported where it is used.
     pub async fn resolve(dataverse: &Dataverse, iom: &Iom) -> Result<Self, Failure> {
         let mut names = Self::default();
         let mut found: BTreeMap<&'static str, Table> = BTreeMap::new();
-        // All at once: the answers are remembered, and what fails is told below, where it is used.
+        // All at once: the client caches the responses, and the loop below reports failures.
         let likely = IomTable::ALL
             .iter()
             .map(|table| dataverse.table(iom.table(*table)));
@@ -132,33 +143,33 @@ impl Names {
                 names.tables.insert(*table, likely);
             }
         }
-        for (key, _) in IOM_COLUMNS {
-            let word = key.split('.').next().unwrap_or_default();
-            let Some(table) = found.get(word) else {
+        for column in IomColumn::ALL.iter().copied() {
+            let Some(table) = found.get(column.table_word()) else {
                 continue;
             };
-            if let Some(column) = names.find_column(iom, key, table) {
-                names.columns.insert(key, column);
+            if let Some(name) = names.find_column(iom, column, table) {
+                names.columns.insert(column, name);
             } else {
-                let likely = iom.column(key).unwrap_or_default();
-                let looked_for = format!("{likely} of {}", table.logical_name);
-                names.unresolved.insert(key.to_owned(), looked_for);
+                let looked_for = format!("{} of {}", iom.column(column), table.logical_name);
+                names
+                    .unresolved
+                    .insert(column.word().to_owned(), looked_for);
             }
         }
         Ok(names)
     }
 
     /// The runbook's names and the likely ones, unchecked: for an organization that cannot be read,
-    /// so that whoever asks is told why by the read itself.
+    /// so that the read itself reports why.
     pub fn unchecked(iom: &Iom) -> Self {
-        let columns = IOM_COLUMNS.iter().map(|(key, _)| (*key, iom.column(key)));
         Self {
             tables: IomTable::ALL
                 .iter()
-                .map(|t| (*t, iom.table(*t).to_owned()))
+                .map(|table| (*table, iom.table(*table).to_owned()))
                 .collect(),
-            columns: columns
-                .filter_map(|(key, name)| Some((key, name?.to_owned())))
+            columns: IomColumn::ALL
+                .iter()
+                .map(|column| (*column, iom.column(*column).to_owned()))
                 .collect(),
             ..Self::default()
         }
@@ -176,12 +187,12 @@ impl Names {
         self.unread.as_ref()
     }
 
-    fn find_column(&self, iom: &Iom, key: &str, table: &Table) -> Option<String> {
-        let likely = iom.column(key)?;
+    fn find_column(&self, iom: &Iom, column: IomColumn, table: &Table) -> Option<String> {
+        let likely = iom.column(column);
         if table.has_column(likely) {
             return Some(likely.to_owned());
         }
-        if iom.is_override(key) {
+        if iom.is_override(column.word()) {
             return None;
         }
         let called = |names: &[&str]| {
@@ -190,15 +201,17 @@ impl Names {
                 .iter()
                 .find(|column| is_called(column.display_name.as_deref(), names))
         };
-        match sought(key) {
-            Sought::LookupTo(to) => {
+        match column_match(column) {
+            ColumnMatch::LookupTo(to) => {
                 let to = self.tables.get(&to)?;
                 let mut lookups = table.lookups.iter().filter(|lookup| lookup.table == *to);
                 let only = lookups.next()?;
                 lookups.next().is_none().then(|| only.column.clone())
             }
-            Sought::Called(names) => called(names).map(|column| column.logical_name.clone()),
-            Sought::LongText(names) => {
+            ColumnMatch::DisplayName(names) => {
+                called(names).map(|column| column.logical_name.clone())
+            }
+            ColumnMatch::Memo(names) => {
                 let is_long = |column: &&Column| column.kind.as_deref() == Some("Memo");
                 let by_name = called(names).filter(is_long);
                 let mut long = table.columns.iter().filter(is_long);
@@ -209,11 +222,6 @@ impl Names {
                 by_name.or(only).map(|column| column.logical_name.clone())
             }
         }
-    }
-
-    /// The names of a refresh.
-    pub(crate) fn of(refresh: &Refresh) -> &Self {
-        &refresh.names
     }
 
     /// What could not be resolved: the runbook's word, and the name that was looked for.
@@ -228,35 +236,40 @@ impl Names {
             .map_or_else(|| table.default_name(), String::as_str)
     }
 
-    /// The logical name of a column, by its key in the runbook (`provider.definition`).
-    pub(crate) fn column(&self, key: &str) -> Result<&str, Failure> {
-        self.columns.get(key).map(String::as_str).ok_or_else(|| {
-            Failure::failed(format!("no name is known for the column '{key}'"))
-                .with_help(format!(
-                    "write it under `iom.columns` in the runbook: `{key}: …`"
+    /// The logical name of a column.
+    pub(crate) fn column(&self, column: IomColumn) -> Result<&str, Failure> {
+        self.columns
+            .get(&column)
+            .map(String::as_str)
+            .ok_or_else(|| {
+                Failure::failed(format!(
+                    "the column '{column}' is not found in the metadata"
                 ))
-                .lasting()
-        })
+                .with_help(format!(
+                    "write its logical name under `iom.columns` in the runbook: `{column}: …`"
+                ))
+                .permanent()
+            })
     }
 
-    /// What people call a row: the text of its table's primary name column, else its id.
+    /// A row's name: the text of its table's primary name column, else its id.
     pub(crate) fn title(&self, table: IomTable, row: &Fields, id: Uuid) -> String {
         let column = self.titles.get(&table).map_or("msdyn_name", String::as_str);
         text(row, column).unwrap_or_else(|| id.to_string())
     }
 
     /// The id that a lookup column holds.
-    pub(crate) fn lookup(&self, row: &Fields, key: &str) -> Result<Option<Uuid>, Failure> {
-        Ok(lookup(row, self.column(key)?))
+    pub(crate) fn lookup(&self, row: &Fields, column: IomColumn) -> Result<Option<Uuid>, Failure> {
+        Ok(lookup(row, self.column(column)?))
     }
 
     /// The text that a column holds.
-    pub(crate) fn text(&self, row: &Fields, key: &str) -> Result<Option<String>, Failure> {
-        Ok(text(row, self.column(key)?))
+    pub(crate) fn text(&self, row: &Fields, column: IomColumn) -> Result<Option<String>, Failure> {
+        Ok(text(row, self.column(column)?))
     }
 }
 
-/// The table by its written or likely name, else by what people call it.
+/// The table by its written or likely name, else by its display name.
 async fn find_table(
     dataverse: &Dataverse,
     iom: &Iom,
@@ -305,7 +318,12 @@ pub(crate) fn label(row: &Fields, column: &str) -> Option<String> {
     )
 }
 
-/// Does a column's label read so, whatever its case?
+/// Does a column have this label, regardless of case?
 pub(crate) fn is_labelled(row: &Fields, column: &str, expected: &str) -> bool {
     label(row, column).is_some_and(|label| label.eq_ignore_ascii_case(expected))
+}
+
+/// Is a row active, by its state number (`statecode` 0 in every table of the platform)?
+pub(crate) fn is_active(row: &Fields) -> bool {
+    row.get("statecode").and_then(Value::as_i64) == Some(0)
 }

@@ -6,16 +6,17 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::graph::{self, Content, Dangling, Dialect, Slot};
-use super::names::{Fields, Names, is_labelled, label};
+use super::names::Names;
 use super::providers::Catalogue;
-use super::{Refresh, seals};
+use super::publication::{is_published, publication_state};
+use super::seals::{self, Part};
 use crate::clients::Row;
-use crate::engine::{Failure, Known, Reading};
-use crate::runbook::IomTable;
+use crate::engine::{Failure, JournalView, Reading};
+use crate::runbook::{IomColumn, IomTable, Word as _};
 
 /// An orchestration as the seal recorded it.
 #[derive(Clone)]
-pub(crate) struct Recorded {
+pub(crate) struct RecordedOrchestration {
     pub(crate) id: Uuid,
     pub(crate) name: String,
     pub(crate) published: bool,
@@ -27,56 +28,59 @@ pub(crate) struct Recorded {
     pub(crate) dangling: Vec<Dangling>,
 }
 
-/// Is it published?
-pub(crate) fn is_published(row: &Fields) -> bool {
-    is_labelled(row, "statecode", "Published")
-}
-
 /// How this tenant writes its graphs, learned from those that are sealed.
-pub(crate) fn dialect(
-    refresh: &Refresh,
-    known: &Known,
+pub(crate) fn learn_dialect(
+    names: &Names,
+    journal: &JournalView,
     old: &Catalogue,
 ) -> Result<Dialect, Failure> {
-    let names = Names::of(refresh);
     let mut graphs = Vec::new();
-    for (_, row) in seals::rows(known, seals::ORCHESTRATIONS, "orchestration") {
-        graphs.extend(names.text(&row, "orchestration.graph")?);
+    for (_, row) in seals::rows(
+        journal,
+        Part::Orchestrations,
+        IomTable::Orchestration.word(),
+    ) {
+        graphs.extend(names.text(&row, IomColumn::OrchestrationGraph)?);
     }
     let graphs = graphs.iter().map(String::as_str);
     Ok(Dialect::learn(graphs, &old.action_names()))
 }
 
 /// Every orchestration of the seal with its slots.
-pub(crate) fn recorded(
-    refresh: &Refresh,
-    known: &Known,
+pub(crate) fn recorded_orchestrations(
+    names: &Names,
+    journal: &JournalView,
     old: &Catalogue,
-) -> Result<Vec<Recorded>, Failure> {
-    let names = Names::of(refresh);
+) -> Result<Vec<RecordedOrchestration>, Failure> {
     let actions = old.action_names();
-    let dialect = dialect(refresh, known, old)?;
-    // An action of a provider that is not reinstalled again is there, and nothing holds it in vain.
-    let all = Catalogue::sealed_whole(refresh, known, seals::ORCHESTRATIONS, "")?.action_names();
-    seals::rows(known, seals::ORCHESTRATIONS, "orchestration")
-        .into_iter()
-        .map(|(id, row)| {
-            let name = names.title(IomTable::Orchestration, &row, id);
-            let graph = names.text(&row, "orchestration.graph")?.unwrap_or_default();
-            let slots = slots_of(&name, &graph, &actions)?;
-            Ok(Recorded {
-                id,
-                published: is_published(&row),
-                slots,
-                dangling: dangling_of(&name, &graph, &dialect, &all)?,
-                name,
-                graph,
-            })
+    let dialect = learn_dialect(names, journal, old)?;
+    // An action of a provider that is not reinstalled exists, so its id does not dangle.
+    let all = Catalogue::sealed_whole(names, journal, Part::Orchestrations)?.action_names();
+    seals::rows(
+        journal,
+        Part::Orchestrations,
+        IomTable::Orchestration.word(),
+    )
+    .into_iter()
+    .map(|(id, row)| {
+        let name = names.title(IomTable::Orchestration, &row, id);
+        let graph = names
+            .text(&row, IomColumn::OrchestrationGraph)?
+            .unwrap_or_default();
+        let slots = find_slots(&name, &graph, &actions)?;
+        Ok(RecordedOrchestration {
+            id,
+            published: is_published(&row),
+            slots,
+            dangling: find_dangling(&name, &graph, &dialect, &all)?,
+            name,
+            graph,
         })
-        .collect()
+    })
+    .collect()
 }
 
-pub(crate) fn dangling_of(
+pub(crate) fn find_dangling(
     name: &str,
     graph: &str,
     dialect: &Dialect,
@@ -87,10 +91,10 @@ pub(crate) fn dangling_of(
     }
     dialect
         .dangling(graph, actions)
-        .map_err(|error| unreadable(name, &error))
+        .map_err(|error| unreadable_graph(name, &error))
 }
 
-pub(crate) fn slots_of(
+pub(crate) fn find_slots(
     name: &str,
     text: &str,
     actions: &BTreeMap<Uuid, String>,
@@ -98,25 +102,25 @@ pub(crate) fn slots_of(
     if text.trim().is_empty() {
         return Ok(Vec::new());
     }
-    graph::slots(text, actions).map_err(|error| unreadable(name, &error))
+    graph::slots(text, actions).map_err(|error| unreadable_graph(name, &error))
 }
 
-pub(crate) fn unreadable(name: &str, error: &graph::GraphError) -> Failure {
+pub(crate) fn unreadable_graph(name: &str, error: &graph::GraphError) -> Failure {
     Failure::failed(format!("orchestration '{name}': {error}"))
         .with_help("open it in the designer, save it, then run again")
-        .lasting()
+        .permanent()
 }
 
 /// The catalogue that the second seal holds.
-pub(crate) fn old_catalogue(refresh: &Refresh, known: &Known) -> Result<Catalogue, Failure> {
-    Catalogue::sealed(refresh, known, seals::ORCHESTRATIONS, "")
+pub(crate) fn old_catalogue(names: &Names, journal: &JournalView) -> Result<Catalogue, Failure> {
+    Catalogue::sealed(names, journal, Part::Orchestrations)
 }
 
 /// An orchestration's state as stopping and publishing compare it.
 pub(crate) fn state_of(row: Option<&Row>) -> Reading {
     Reading::of(row.map_or(
         Value::Null,
-        |row| json!({ "state": label(&row.value, "statecode") }),
+        |row| json!({ "state": publication_state(&row.value) }),
     ))
 }
 
@@ -135,13 +139,18 @@ pub(crate) fn graph_values(
     }
     let left: Map<String, Value> = dangling
         .iter()
-        .map(|dangling| (dangling.pointer.clone(), Value::from(told(dangling))))
+        .map(|dangling| {
+            (
+                dangling.pointer.clone(),
+                Value::from(describe_dangling(dangling)),
+            )
+        })
         .collect();
     json!({ "slots": values, "dangling": left })
 }
 
-/// A dangling id as it is told.
-pub(crate) fn told(dangling: &Dangling) -> String {
+/// A dangling id in words.
+pub(crate) fn describe_dangling(dangling: &Dangling) -> String {
     match &dangling.name {
         Some(name) => format!("{} '{name}', no provider's action", dangling.id),
         None => format!("{}, no provider's action", dangling.id),
@@ -149,8 +158,8 @@ pub(crate) fn told(dangling: &Dangling) -> String {
 }
 
 /// What the slots of a graph hold now, in words where the action is known, with the graph's text
-/// as the basis of an edit. Dangling ids that are not where they were are not in it.
-pub(crate) fn graph_reading(
+/// as the basis of an edit. A dangling id that has moved is left out.
+pub(crate) fn read_slots(
     row: Option<&Row>,
     column: &str,
     slots: &[Slot],
@@ -175,5 +184,32 @@ pub(crate) fn graph_reading(
         value,
         etag: None,
         basis: Value::from(graph),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::publication::labelled;
+    use crate::engine::Captured;
+    use crate::runbook::Iom;
+
+    #[test]
+    fn an_orchestration_that_is_published_by_its_status_alone_is_recorded_as_published() {
+        let captured = |number: u128, status: &str| {
+            let table = IomTable::Orchestration.word();
+            Captured {
+                key: Part::Orchestrations.key(&format!("{table}/{}", Uuid::from_u128(number))),
+                etag: None,
+                text: Value::Object(labelled("Active", status)).to_string(),
+                compared: None,
+            }
+        };
+        let captures = vec![captured(1, "Published"), captured(2, "Draft")];
+        let journal = JournalView::empty().with_assumed(seals::ORCHESTRATIONS, captures);
+        let names = Names::unchecked(&Iom::default());
+        let found = recorded_orchestrations(&names, &journal, &Catalogue::default()).unwrap();
+        let published: Vec<bool> = found.iter().map(|one| one.published).collect();
+        assert_eq!(published, [true, false]);
     }
 }

@@ -1,4 +1,4 @@
-//! Providers, their definitions and their actions, as rows tell them.
+//! Providers, their definitions and their actions.
 //!
 //! A definition of the library survives the reinstallation and is the join from an old action to
 //! its new one; names are not safe: they change on reinstallation, and occur twice.
@@ -8,18 +8,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::future::try_join_all;
 use uuid::Uuid;
 
+use super::Refresh;
 use super::names::{Fields, Names, is_labelled};
+use super::seals::{self, Part};
 use super::view::View;
-use super::{Refresh, seals};
-use crate::engine::{Captured, Failure, Known};
-use crate::runbook::{IomTable, Word as _};
+use crate::engine::{Captured, Failure, JournalView};
+use crate::runbook::{IomColumn, IomTable, Word as _};
 
-/// The tables that a catalogue is read from, and the words their captures are kept under.
-pub(crate) const TABLES: [(IomTable, &str); 4] = [
-    (IomTable::Provider, "provider"),
-    (IomTable::ProviderDefinition, "provider-definition"),
-    (IomTable::LogicDefinition, "logic-definition"),
-    (IomTable::ProviderAction, "provider-action"),
+/// The tables that a catalogue is read from.
+pub(crate) const TABLES: [IomTable; 4] = [
+    IomTable::Provider,
+    IomTable::ProviderDefinition,
+    IomTable::LogicDefinition,
+    IomTable::ProviderAction,
 ];
 
 /// The logic type of a provider action (Microsoft Learn, *Create a new provider*).
@@ -72,8 +73,7 @@ pub(crate) struct Catalogue {
 impl Catalogue {
     /// Reads it from an environment.
     pub(crate) async fn read(refresh: &Refresh, view: View<'_>) -> Result<Self, Failure> {
-        let tables = TABLES.map(|(table, _)| table);
-        Self::default().again(refresh, view, &tables).await
+        Self::default().again(refresh, view, &TABLES).await
     }
 
     /// The same with some tables read again: what a library holds stays what it is while instances
@@ -84,7 +84,7 @@ impl Catalogue {
         view: View<'_>,
         tables: &[IomTable],
     ) -> Result<Self, Failure> {
-        let names = Names::of(refresh);
+        let names = &refresh.names;
         let mut catalogue = self.clone();
         let rows = tables.iter().map(|table| view.by_id(names.table(*table)));
         for (table, rows) in tables.iter().zip(try_join_all(rows).await?) {
@@ -102,17 +102,19 @@ impl Catalogue {
         Ok(catalogue)
     }
 
-    /// Reads it from a seal, from the captures below a prefix (`""` or `source/`).
+    /// Reads it from a seal.
     pub(crate) fn sealed(
-        refresh: &Refresh,
-        known: &Known,
-        seal: &str,
-        prefix: &str,
+        names: &Names,
+        journal: &JournalView,
+        part: Part,
     ) -> Result<Self, Failure> {
-        let mut catalogue = Self::sealed_whole(refresh, known, seal, prefix)?;
-        // Steps opened again for one provider see no other: what is old of it is old, and the rest
+        let mut catalogue = Self::sealed_whole(names, journal, part)?;
+        // Steps opened again for one provider see no other: only its rows are old, and the rest
         // stays as it is.
-        if let Some(again) = known.again().filter(|_| seal != seals::BEFORE_COPY) {
+        if let Some(again) = journal
+            .reinstalled_definition()
+            .filter(|_| part.seal() != seals::BEFORE_COPY)
+        {
             catalogue.keep_only(again);
         }
         Ok(catalogue)
@@ -120,15 +122,13 @@ impl Catalogue {
 
     /// The same with every provider, also where steps were opened again for one.
     pub(crate) fn sealed_whole(
-        refresh: &Refresh,
-        known: &Known,
-        seal: &str,
-        prefix: &str,
+        names: &Names,
+        journal: &JournalView,
+        part: Part,
     ) -> Result<Self, Failure> {
-        let names = Names::of(refresh);
         let mut catalogue = Self::default();
-        for (table, word) in TABLES {
-            for (id, row) in seals::rows(known, seal, &format!("{prefix}{word}")) {
+        for table in TABLES {
+            for (id, row) in seals::rows(journal, part, table.word()) {
                 catalogue.add(names, table, id, &row)?;
             }
         }
@@ -145,7 +145,7 @@ impl Catalogue {
         let name = names.title(table, row, id);
         match table {
             IomTable::Provider => {
-                let definition = names.lookup(row, "provider.definition")?;
+                let definition = names.lookup(row, IomColumn::ProviderDefinition)?;
                 let active = is_labelled(row, "statuscode", "Active");
                 self.providers.insert(
                     id,
@@ -159,10 +159,10 @@ impl Catalogue {
             }
             IomTable::ProviderDefinition => {
                 let logical_name = names
-                    .text(row, "provider-definition.logical-name")?
+                    .text(row, IomColumn::ProviderDefinitionLogicalName)?
                     .unwrap_or_else(|| id.to_string());
                 let active = row
-                    .get(names.column("provider-definition.is-active")?)
+                    .get(names.column(IomColumn::ProviderDefinitionIsActive)?)
                     .and_then(serde_json::Value::as_bool)
                     .unwrap_or(true);
                 self.definitions.insert(
@@ -177,10 +177,10 @@ impl Catalogue {
             }
             IomTable::LogicDefinition => {
                 let logical_name = names
-                    .text(row, "logic-definition.logical-name")?
+                    .text(row, IomColumn::LogicDefinitionLogicalName)?
                     .unwrap_or_else(|| id.to_string());
-                let definition = names.lookup(row, "logic-definition.definition")?;
-                let kind = row.get(names.column("logic-definition.logic-type")?);
+                let definition = names.lookup(row, IomColumn::LogicDefinitionDefinition)?;
+                let kind = row.get(names.column(IomColumn::LogicDefinitionLogicType)?);
                 let is_action = kind.and_then(serde_json::Value::as_i64) == Some(PROVIDER_ACTION);
                 self.logic.insert(
                     id,
@@ -192,8 +192,8 @@ impl Catalogue {
                 );
             }
             IomTable::ProviderAction => {
-                let provider = names.lookup(row, "provider-action.provider")?;
-                let logic = names.lookup(row, "provider-action.logic-definition")?;
+                let provider = names.lookup(row, IomColumn::ProviderActionProvider)?;
+                let logic = names.lookup(row, IomColumn::ProviderActionLogicDefinition)?;
                 self.actions.insert(
                     id,
                     Action {
@@ -288,7 +288,7 @@ impl Catalogue {
             .collect()
     }
 
-    /// The instance of a definition that is none of the old ones.
+    /// The instance of a definition that is not an old one.
     pub(crate) fn new_instance(&self, definition: Uuid, old: &BTreeSet<Uuid>) -> Option<&Provider> {
         let mut found: Vec<&Provider> = self
             .providers
@@ -306,14 +306,18 @@ pub(crate) async fn capture(
     view: View<'_>,
     tables: &[IomTable],
 ) -> Result<Vec<Captured>, Failure> {
-    let names = Names::of(refresh);
+    let names = &refresh.names;
     let mut captures = Vec::new();
     for iom_table in tables {
         let Some(table) = view.optional_table(names.table(*iom_table)).await? else {
             continue;
         };
         let rows = view.rows(&table.logical_name).await?;
-        captures.extend(seals::captured(iom_table.word(), &table.primary_id, rows));
+        captures.extend(seals::to_captures(
+            iom_table.word(),
+            &table.primary_id,
+            rows,
+        ));
     }
     Ok(captures)
 }

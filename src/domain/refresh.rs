@@ -1,4 +1,4 @@
-//! What every step is given.
+//! What every step is given: the runbook, both environments and the services.
 
 use std::sync::Arc;
 
@@ -10,54 +10,76 @@ use crate::clients::{
     Bap, Dataverse, DataverseWriter, DualWriteGateway, Environment, FinanceOperations,
     FinanceOperationsWriter, Lcs, PowerPlatform, SignIn,
 };
-use crate::engine::{Failure, FailureKind, Known};
+use crate::engine::{Failure, FailureKind, JournalView};
 use crate::runbook::{Runbook, Secret, SecretError, ServiceKey};
 
 use super::environments::copy_key;
 use super::names::Names;
 use super::view::{Forecast, View};
 
-/// One refresh: the runbook, the clients that speak to its services, and both environments as
-/// they were read when the program connected. The source is reached through a type that has no
-/// method that writes.
+/// One refresh: the runbook, both environments, and the services that act on them.
 pub struct Refresh {
-    /// What was asked for.
+    /// What the operator wants.
     pub runbook: Arc<Runbook>,
-    /// The Power Platform API.
-    pub power_platform: PowerPlatform,
-    /// The older admin API: administration mode, lifecycle operations, environment details.
-    pub bap: Bap,
-    /// The source's Dataverse: reads only.
-    pub source: Dataverse,
-    /// The target's Dataverse.
-    pub target: DataverseWriter,
-    /// The source's Finance and Operations, where one is linked: reads only.
-    pub source_finance: Option<FinanceOperations>,
-    /// The target's Finance and Operations, where one is linked.
-    pub target_finance: Option<FinanceOperationsWriter>,
-    /// The dual-write gateway of the target, where the runbook acknowledges that Microsoft does not
-    /// support it; else it is never asked.
-    pub dual_write: Option<DualWriteGateway>,
-    /// The project of Lifecycle Services, where the runbook has an `lcs` section.
-    pub lcs: Option<Lcs>,
-    /// The source environment as the admin API describes it.
-    pub source_environment: Environment,
-    /// The target environment as the admin API described it before anything was done.
-    pub target_environment: Environment,
+    /// The environment that is copied.
+    pub source: Source,
+    /// The environment that the copy replaces.
+    pub target: Target,
+    /// The services that act on environments.
+    pub services: Services,
+    /// The identity that the program signs in with.
+    pub caller: Caller,
     /// IOM's names, as the source's metadata shows them: the copy brings them to the target.
     pub names: Names,
     /// The source's rows, read once for a forecast.
     pub forecast: Forecast,
-    /// Reads a secret from where the runbook says it is; the environment is read by `cli` alone.
+    /// Reads a secret from where the runbook says it is; only `cli` reads the process environment.
     pub secrets: Secrets,
-    /// The program's clock, for how long something has been so.
+    /// The program's clock, to measure durations.
     pub clock: Clock,
-    /// The application id that the program signs in with, where it is an application.
-    pub application: Option<String>,
     /// Does the operator accept that an unfinished run has left traces in the target, so that what
     /// the target had before it is lost or comes from a copy of a seal?
-    pub accepts_traces: bool,
-    /// How each service is signed in to that the runbook speaks to.
+    pub accepts_unfinished_run: bool,
+}
+
+/// The source, through types that have no method that writes.
+pub struct Source {
+    /// Its Dataverse.
+    pub dataverse: Dataverse,
+    /// Its Finance and Operations, where one is linked.
+    pub finance: Option<FinanceOperations>,
+    /// The environment as the admin API described it when the program connected.
+    pub environment: Environment,
+}
+
+/// The target.
+pub struct Target {
+    /// Its Dataverse.
+    pub dataverse: DataverseWriter,
+    /// Its Finance and Operations, where one is linked.
+    pub finance: Option<FinanceOperationsWriter>,
+    /// The environment as the admin API described it when the program connected.
+    pub environment: Environment,
+}
+
+/// The services that act on environments.
+pub struct Services {
+    /// The Power Platform API.
+    pub power_platform: PowerPlatform,
+    /// The older admin API: administration mode, lifecycle operations, environment details.
+    pub bap: Bap,
+    /// The project of Lifecycle Services, where the runbook has an `lcs` section.
+    pub lcs: Option<Lcs>,
+    /// The dual-write gateway of the target, only where the runbook acknowledges that Microsoft does
+    /// not support it.
+    pub dual_write: Option<DualWriteGateway>,
+}
+
+/// The identity that the program signs in with.
+pub struct Caller {
+    /// The application id, where it is an application.
+    pub application: Option<String>,
+    /// How the program signs in to each service that the runbook uses.
     pub sign_ins: Vec<(ServiceKey, SignIn)>,
 }
 
@@ -69,7 +91,7 @@ impl Refresh {
     pub(crate) fn secret(&self, secret: &Secret) -> Result<String, Failure> {
         (self.secrets)(secret)
             .map(|text| text.expose_secret().to_owned())
-            .map_err(|error| Failure::new(FailureKind::Wrong, error.to_string()))
+            .map_err(|error| Failure::new(FailureKind::InvalidInput, error.to_string()))
     }
 
     /// The target environment's id.
@@ -78,11 +100,11 @@ impl Refresh {
     }
 
     /// The target's rows as they are, or, before the copy, as the copy will leave them.
-    pub(crate) fn view(&self, known: &Known) -> View<'_> {
+    pub(crate) fn view(&self, journal: &JournalView) -> View<'_> {
         let copied = self.runbook.steps.copy_environments.skip.is_some()
-            || known.launch_proved(&copy_key(self));
+            || journal.is_launch_proved(&copy_key(self));
         if copied {
-            View::Target(&self.target)
+            View::Target(&self.target.dataverse)
         } else {
             View::AfterCopy(self)
         }

@@ -7,8 +7,8 @@ use uuid::Uuid;
 use super::names::Fields;
 use crate::base::text::fingerprint;
 
-/// Columns whose change is no edit of a person: versions and times that every write moves, states
-/// that the service moves (step 6 deactivates a provider before it deletes it), and columns that
+/// Columns whose change is not an edit by a person: versions and times that every write changes,
+/// states that the service changes (step 6 deactivates a provider before it deletes it), and columns that
 /// follow the owner or the environment (a copy gives the target's organization to every row).
 const NOT_COMPARED: [&str; 12] = [
     "versionnumber",
@@ -26,11 +26,11 @@ const NOT_COMPARED: [&str; 12] = [
 ];
 
 /// The compared fields of a row that is there: `{present: true}`, with `changed` where its columns
-/// differ from the seal's. Takes the member that says that it is there, the sealed row and the row
-/// as it is now.
-pub(crate) fn compared(present: &str, sealed: &Fields, now: &Fields) -> Value {
+/// differ from the seal's. Takes the name of the member `present`, the sealed row and the row as it
+/// is now.
+pub(crate) fn compare(present: &str, sealed: &Fields, now: &Fields) -> Value {
     let mut value = json!({ present: true });
-    // A row that the seal does not hold is not removed at all, which the engine says.
+    // The engine refuses to remove a row that the seal does not hold.
     let changed = if sealed.is_empty() {
         Map::new()
     } else {
@@ -78,12 +78,12 @@ mod tests {
     fn row(value: Value) -> Fields {
         match value {
             Value::Object(row) => row,
-            other => panic!("{other} is no row"),
+            other => panic!("{other} is not a row"),
         }
     }
 
     #[test]
-    fn a_row_that_differs_from_its_capture_is_told_column_by_column() {
+    fn a_row_that_differs_from_its_capture_is_shown_column_by_column() {
         let sealed = row(json!({
             "@odata.etag": "W/\"1\"", "versionnumber": 1, "statecode": 0, "msdyn_name": "FedEx",
             "msdyn_token": "old", "_ownerid_value": "00000000-0000-0000-0000-000000000001",
@@ -97,13 +97,13 @@ mod tests {
             now.insert(column.to_owned(), value);
         }
         assert_eq!(
-            compared("present", &sealed, &now),
+            compare("present", &sealed, &now),
             json!({ "present": true })
         );
         now.insert("msdyn_name".to_owned(), json!("FedEx 2"));
         now.insert("msdyn_token".to_owned(), json!("new"));
         now.insert("msdyn_note".to_owned(), Value::Null);
-        let compared = compared("present", &sealed, &now);
+        let compared = compare("present", &sealed, &now);
         assert_eq!(
             compared["changed"]["msdyn_name"],
             json!({ "recorded": "FedEx", "now": "FedEx 2" })

@@ -1,11 +1,11 @@
-//! Compared members that more than this run and people write.
+//! Compared members that the service writes too.
 //!
 //! The engine takes a value that this run did not write for an edit of a person, and stops there.
 //! These members are left out of that comparison, because the service gives them other values by
 //! itself, or because they say nothing that a person could have typed.
 
-/// Members that the service itself moves.
-const MOVED_BY_THE_SERVICE: [&str; 6] = [
+/// Members that the service itself changes.
+const CHANGED_BY_THE_SERVICE: [&str; 6] = [
     // A flow is suspended by a data policy and turned off when its connection ends; an orchestration
     // is being published for minutes; a dual-write map is starting, or in error.
     "state",
@@ -32,5 +32,5 @@ const NO_VALUES: [&str; 5] = [
 
 /// Does only a person, beside this run, write this member?
 pub(crate) fn only_people_write(member: &str) -> bool {
-    !MOVED_BY_THE_SERVICE.contains(&member) && !NO_VALUES.contains(&member)
+    !CHANGED_BY_THE_SERVICE.contains(&member) && !NO_VALUES.contains(&member)
 }

@@ -1,17 +1,17 @@
-//! What a run did, in figures, told from its journal and its seals alone.
+//! The figures of a run, from its journal and its seals alone.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 use super::dual_write::MapCount;
-use super::flows::key;
 use super::flows::rules::{Rules, Wanted};
 use super::names::text;
-use super::orchestrations::{old_catalogue, recorded};
-use super::{Refresh, dual_write, flows, seals};
+use super::orchestrations::{old_catalogue, recorded_orchestrations};
+use super::seals::{self, Part};
+use super::{Refresh, dual_write, flows, keys};
 use crate::base::text::count;
-use crate::engine::{Failure, Known, Maker};
+use crate::engine::{Failure, JournalView, Maker};
 use crate::runbook::{StepName, Word as _};
 
 /// The figures that a run ends with.
@@ -55,13 +55,13 @@ pub(crate) struct ByHand {
 }
 
 /// Counts what the run did so far.
-pub(crate) fn summary(refresh: &Refresh, known: &Known) -> Result<Summary, Failure> {
+pub(crate) fn summary(refresh: &Refresh, journal: &JournalView) -> Result<Summary, Failure> {
     let mut summary = Summary {
-        dual_write: dual_write::count(known),
+        dual_write: dual_write::count_maps(journal),
         ..Summary::default()
     };
-    let old = old_catalogue(refresh, known)?;
-    for orchestration in recorded(refresh, known, &old)? {
+    let old = old_catalogue(&refresh.names, journal)?;
+    for orchestration in recorded_orchestrations(&refresh.names, journal, &old)? {
         summary.slots_recorded += orchestration.slots.len() + orchestration.dangling.len();
         for dangling in &orchestration.dangling {
             summary.dangling.push(format!(
@@ -72,7 +72,7 @@ pub(crate) fn summary(refresh: &Refresh, known: &Known) -> Result<Summary, Failu
                 dangling.name.as_deref().unwrap_or("no name")
             ));
         }
-        let restored = known.maker(&format!("orchestration/{}/restore", orchestration.id));
+        let restored = journal.maker(&keys::orchestration_restore(orchestration.id));
         let slots = orchestration.slots.len();
         count_made(
             restored,
@@ -80,8 +80,8 @@ pub(crate) fn summary(refresh: &Refresh, known: &Known) -> Result<Summary, Failu
             &mut summary.slots_restored,
             &mut summary.by_hand.slots_restored,
         );
-        let publish = format!("orchestration/{}/publish", orchestration.id);
-        if let Some(maker) = known.maker(&publish) {
+        let publish = keys::orchestration_publish(orchestration.id);
+        if let Some(maker) = journal.maker(&publish) {
             summary.by_hand.published += usize::from(maker == Maker::Person);
             summary.published.push(orchestration.name);
         } else if !orchestration.published {
@@ -89,8 +89,8 @@ pub(crate) fn summary(refresh: &Refresh, known: &Known) -> Result<Summary, Failu
         }
     }
     // A provider's own name has no slash; what follows one is a part of it, such as its activation.
-    for (_, maker) in known
-        .made("provider/new/")
+    for (_, maker) in journal
+        .made_changes(keys::NEW_PROVIDERS)
         .into_iter()
         .filter(|(name, _)| !name.contains('/'))
     {
@@ -102,18 +102,18 @@ pub(crate) fn summary(refresh: &Refresh, known: &Known) -> Result<Summary, Failu
         );
     }
     // Before the step has begun, no flow was left off: it is not decided yet.
-    if !known.has_step(StepName::ActivateFlows.word()) {
+    if !journal.has_step(StepName::ActivateFlows.word()) {
         return Ok(summary);
     }
-    let rules = Rules::of(refresh, known);
-    for (id, row) in seals::rows(known, seals::BEFORE_COPY, "source/workflow") {
+    let rules = Rules::from_journal(refresh, journal);
+    for (id, row) in seals::rows(journal, Part::Source, "workflow") {
         if !flows::is_cloud_flow(&row) {
             continue;
         }
         let name = text(&row, "name").unwrap_or_else(|| id.to_string());
         match rules.wanted(id, &row) {
             Wanted::On => count_made(
-                known.maker(&key(id)),
+                journal.maker(&keys::flow(id)),
                 1,
                 &mut summary.flows_on,
                 &mut summary.by_hand.flows_on,
@@ -177,13 +177,13 @@ impl Summary {
             reasons.entry(why).or_default().push(name);
         }
         for (why, names) in reasons {
-            // Few are named; of many the number says more.
-            let told = if names.len() > 4 {
+            // A few are named; many are only counted.
+            let listed = if names.len() > 4 {
                 String::new()
             } else {
                 format!(": {}", names.join(", "))
             };
-            lines.push(format!("  off: {} {why}{told}", names.len()));
+            lines.push(format!("  off: {} {why}{listed}", names.len()));
         }
         lines.extend(
             self.dangling
@@ -195,7 +195,7 @@ impl Summary {
     }
 }
 
-/// How many of the things counted before it a person did; nothing where that is none of them.
+/// How many of the counted things a person did, in parentheses; empty for none.
 fn hand(things: usize) -> String {
     match things {
         0 => String::new(),

@@ -1,7 +1,6 @@
 //! Sets and launches on what the tenant holds: one reader, one write.
 //!
-//! A [`Reader`] says what is there now, in the form in which the change writes its `before` and
-//! `after`. The write is a documented PATCH, or a request of the runbook's `iom:` section (`iom_change`);
+//! A [`Reader`] reads the current state, in the form of the change's `before` and `after`. The write is a documented PATCH, or a request of the runbook's `iom:` section (`iom_change`);
 //! a request that cannot be repeated blindly becomes a launch whose end is read by the same reader.
 
 use std::sync::Arc;
@@ -15,7 +14,7 @@ use super::failure::launch_error;
 use super::{Refresh, service_fields};
 use crate::clients::{Condition, DataverseWriter, Error, Row};
 use crate::engine::{
-    Failure, Found, Launch, Progress, Reading, Repeat, Set, Started, Trace, Verdict, WriteError,
+    Failure, Found, Launch, Progress, Proof, Reading, Repeat, Set, Started, Trace, WriteError,
     Written,
 };
 use crate::runbook::Method;
@@ -23,10 +22,10 @@ use crate::runbook::Method;
 /// Reads what is there now.
 #[async_trait]
 pub(crate) trait Reader: Send + Sync {
-    /// The compared fields, the version, and what the write needs besides.
+    /// The compared fields, the version, and what else the write needs.
     async fn read(&self) -> Result<Reading, Failure>;
 
-    /// Why it can no longer come to the wanted end, if the tenant says so.
+    /// Why it can no longer reach the wanted end, if the tenant shows that.
     async fn refusal(&self) -> Result<Option<String>, Failure> {
         Ok(None)
     }
@@ -42,8 +41,9 @@ pub(crate) struct RowReader<P> {
 }
 
 impl<P: Fn(Option<&Row>) -> Reading + Send + Sync + 'static> RowReader<P> {
-    /// Takes the row's entity set and id, and what is compared of it.
-    pub(crate) fn of(
+    /// A reader that several changes can share. Takes the row's entity set and id, and the function that
+    /// gives its compared fields.
+    pub(crate) fn shared(
         refresh: &Arc<Refresh>,
         entity_set: &str,
         id: Uuid,
@@ -62,7 +62,7 @@ impl<P: Fn(Option<&Row>) -> Reading + Send + Sync + 'static> RowReader<P> {
 impl<P: Fn(Option<&Row>) -> Reading + Send + Sync> Reader for RowReader<P> {
     async fn read(&self) -> Result<Reading, Failure> {
         read_row(
-            &self.refresh.target,
+            &self.refresh.target.dataverse,
             &self.entity_set,
             self.id,
             &self.project,
@@ -93,7 +93,7 @@ pub(crate) struct Request {
     /// Relative to the Web API's root.
     pub(crate) path: String,
     pub(crate) body: Option<String>,
-    /// Does it make a row under an id of ours, which must not be there yet?
+    /// Does it create a row with an id that the program chose, which must not exist yet?
     pub(crate) creates: bool,
     /// The directory object of the user that it is sent as, where it is not the caller.
     pub(crate) acting_as: Option<Uuid>,
@@ -111,6 +111,26 @@ impl Request {
         }
     }
 
+    /// The creation of one row with an id from this program, so that a lost response cannot lead to
+    /// a second row.
+    pub(crate) fn create(entity_set: &str, id: Uuid, body: &Value) -> Self {
+        Self {
+            creates: true,
+            ..Self::patch(entity_set, id, body)
+        }
+    }
+
+    /// The deletion of one row.
+    pub(crate) fn delete(entity_set: &str, id: Uuid) -> Self {
+        Self {
+            method: Method::Delete,
+            path: format!("{entity_set}({id})"),
+            body: None,
+            creates: false,
+            acting_as: None,
+        }
+    }
+
     /// The same, sent as this user of the directory, if there is one.
     pub(crate) fn acting_as(self, user: Option<Uuid>) -> Self {
         Self {
@@ -120,13 +140,31 @@ impl Request {
     }
 }
 
+/// A set on one row of the target: one request, and the row's compared fields as the proof.
+pub(crate) fn row_set(
+    refresh: &Arc<Refresh>,
+    entity_set: &str,
+    id: Uuid,
+    compared: impl Fn(Option<&Row>) -> Value + Send + Sync + 'static,
+    request: Request,
+    settle_timeout: Duration,
+) -> Arc<dyn Set> {
+    let project = move |row: Option<&Row>| Reading::of(compared(row));
+    Arc::new(TenantSet {
+        refresh: Arc::clone(refresh),
+        reader: RowReader::shared(refresh, entity_set, id, project),
+        request: move |_: &Reading| Ok(request.clone()),
+        settle_timeout,
+    })
+}
+
 /// A set on the target: reads by its reader, writes by its request.
 pub(crate) struct TenantSet<W> {
     pub(crate) refresh: Arc<Refresh>,
     pub(crate) reader: Arc<dyn Reader>,
-    /// Makes the request on the ground of what was read.
+    /// Makes the request from what was read.
     pub(crate) request: W,
-    pub(crate) patience: Duration,
+    pub(crate) settle_timeout: Duration,
 }
 
 #[async_trait]
@@ -139,15 +177,15 @@ where
     }
 
     async fn write(&self, reading: &Reading) -> Result<Written, WriteError> {
-        write_read(&self.refresh.target, &self.request, reading).await
+        write_read(&self.refresh.target.dataverse, &self.request, reading).await
     }
 
     fn only_people_write(&self, member: &str) -> bool {
         service_fields::only_people_write(member)
     }
 
-    fn patience(&self) -> Duration {
-        self.patience
+    fn settle_timeout(&self) -> Duration {
+        self.settle_timeout
     }
 }
 
@@ -168,7 +206,7 @@ pub(crate) async fn send(
     request: &Request,
     etag: Option<&str>,
 ) -> Result<Option<String>, Error> {
-    send_to(&refresh.target, request, etag).await
+    send_to(&refresh.target.dataverse, request, etag).await
 }
 
 async fn send_to(
@@ -195,8 +233,10 @@ async fn send_to(
 
 /// Sends the request of a launch, which the service receives at most once.
 async fn launch(refresh: &Refresh, request: &Request) -> Result<Option<String>, Error> {
-    let acting = request.acting_as.map(|user| refresh.target.acting_as(user));
-    let target = acting.as_ref().unwrap_or(&refresh.target);
+    let acting = request
+        .acting_as
+        .map(|user| refresh.target.dataverse.acting_as(user));
+    let target = acting.as_ref().unwrap_or(&refresh.target.dataverse);
     let sent = target
         .launch(&request.path, request.body.as_deref())
         .await?;
@@ -207,7 +247,7 @@ async fn launch(refresh: &Refresh, request: &Request) -> Result<Option<String>, 
 pub(crate) struct TenantLaunch<W> {
     pub(crate) refresh: Arc<Refresh>,
     pub(crate) reader: Arc<dyn Reader>,
-    /// Makes the request on the ground of what was read.
+    /// Makes the request from what was read.
     pub(crate) request: W,
     pub(crate) after: Value,
     pub(crate) repeat: Repeat,
@@ -260,26 +300,26 @@ where
     }
 
     async fn poll(&self, _handle: &Value) -> Result<Progress, Failure> {
-        // There is no operation to ask after; the proof below reads the rows.
+        // There is no operation to poll; `verify` reads the rows.
         Ok(Progress::Succeeded(Value::Null))
     }
 
-    async fn verify(&self, _handle: &Value) -> Result<Verdict, Failure> {
+    async fn verify(&self, _handle: &Value) -> Result<Proof, Failure> {
         let reading = self.reader.read().await?;
         if reading.value == self.after {
-            return Ok(Verdict::Proved(reading.value));
+            return Ok(Proof::Proved(reading.value));
         }
         if let Some(why) = self.reader.refusal().await? {
-            return Ok(Verdict::Wrong(why));
+            return Ok(Proof::Disproved(why));
         }
-        Ok(Verdict::NotYet(described(&reading)))
+        Ok(Proof::NotYet(described(&reading)))
     }
 
     fn timeout(&self) -> Duration {
         self.timeout
     }
 
-    fn patience(&self) -> Duration {
+    fn settle_timeout(&self) -> Duration {
         self.timeout
     }
 }
@@ -287,7 +327,7 @@ where
 /// A reading in words.
 fn described(reading: &Reading) -> String {
     match &reading.basis {
-        Value::String(said) => said.clone(),
+        Value::String(reason) => reason.clone(),
         _ => format!("it reads {}", reading.value),
     }
 }
@@ -331,7 +371,10 @@ mod tests {
             let reading = read_row(&target, "values", id, project).await.unwrap();
             assert_eq!(reading.value, json!({ "value": "one" }));
             let result = write_read(&target, |_| Ok(request.clone()), &reading).await;
-            assert_eq!(matches!(result, Err(WriteError::Moved(_))), is_moved);
+            assert_eq!(
+                matches!(result, Err(WriteError::PreconditionFailed(_))),
+                is_moved
+            );
             let sent = listener.received().pop().unwrap();
             assert_eq!(sent.header("if-match"), Some(etag), "{}", sent.method);
         }

@@ -1,10 +1,10 @@
 //! The target's rows as they are, or as the copy will leave them.
 //!
-//! A forecast is not the source's survey: it is the survey of `after_copy(source)`. So every survey
-//! of steps 2 to 8 reads through a [`View`], and cannot tell the two apart.
+//! A forecast is not a survey of the source: it is a survey of `after_copy(source)`. So every survey
+//! of steps 2 to 8 reads through a [`View`] and does not know which of the two it reads.
 //!
-//! A forecast is made of one reading of the source ([`Forecast`]): each list of rows is read once, however
-//! many surveys ask for it. The target is read anew by every survey, because it changes under them.
+//! A forecast reads each list of the source once ([`Forecast`]), however many surveys need it. Every
+//! survey reads the target again, because steps change it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,7 +25,7 @@ pub struct Forecast {
     pub(crate) connections: OnceCell<Vec<Connection>>,
 }
 
-/// One list: whoever asks first reads it, the others wait for it.
+/// One list: the first caller reads it, the others wait for it.
 type Rows = Arc<OnceCell<Vec<Row>>>;
 
 impl Forecast {
@@ -49,17 +49,16 @@ impl View<'_> {
     fn dataverse(&self) -> &Dataverse {
         match self {
             Self::Target(target) => target,
-            Self::AfterCopy(refresh) => &refresh.source,
+            Self::AfterCopy(refresh) => &refresh.source.dataverse,
         }
     }
 
-    /// The metadata of a table that must exist. Takes its logical name and where a wrong name is
-    /// corrected.
+    /// The metadata of a table that must exist.
     pub(crate) async fn table(&self, logical_name: &str) -> Result<Table, Failure> {
         self.optional_table(logical_name).await?.ok_or_else(|| {
             Failure::failed(format!("the environment has no table '{logical_name}'"))
                 .with_help("write the name that this tenant uses under `iom.tables` in the runbook")
-                .lasting()
+                .permanent()
         })
     }
 

@@ -1,5 +1,4 @@
-//! A change: the smallest thing that is applied, with a stable key, and the traits by which a step
-//! tells the engine how to read, write and prove it.
+//! Changes, and the traits by which a step tells the engine how to read, write and prove one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,80 +9,80 @@ use serde_json::Value;
 use super::Failure;
 use crate::journal::ChangeKind;
 
-/// One change that a survey found still to do.
+/// One change that a survey found still to do: the smallest thing that is applied.
 #[derive(Clone)]
 pub struct Change {
-    /// Stable key: row ids that survive the copy and logical names, never an id made in the run.
+    /// Stable key: row ids that survive the copy and logical names, never an id created in the run.
     pub key: String,
-    /// What a person calls it: `switch on cloud flow 'Release order'`.
+    /// A name for people: `switch on cloud flow 'Release order'`.
     pub name: String,
-    /// What is there now, as it may be shown: secrets are fingerprints.
+    /// The value that is there now, in a form that may be shown: secrets are fingerprints.
     pub before: Value,
-    /// What shall be there; a value made later is written by what it is.
+    /// The intended value. A value that is created later is written as a description.
     pub after: Value,
-    /// Keys of changes of the same phase that must end well before this one begins.
+    /// Keys of changes of the same phase that must succeed before this one begins.
     pub follows: Vec<String>,
     /// How it is applied.
     pub action: Action,
 }
 
-/// How a change is applied; one variant a kind.
+/// How a change is applied: one variant for each kind.
 #[derive(Clone)]
 pub enum Action {
     /// Read, compare, write, wait, read back.
     Set(Arc<dyn Set>),
-    /// A set whose end is "gone"; sent only for a key of a verified seal.
+    /// A set whose intended value is "gone". It is sent only for a key in a verified seal.
     Remove {
-        /// Reads the thing and its children, deletes it.
+        /// Reads the object and its children, deletes it.
         set: Arc<dyn Set>,
         /// The seal that holds the before-image.
         seal: &'static str,
         /// The key of the capture in that seal.
         captured: String,
-        /// The compared fields as the seal holds them: what is removed is what was recorded.
+        /// The compared fields as the seal holds them: only what was recorded is removed.
         sealed: Value,
     },
     /// A long-running operation at the service, requested once.
     Launch(Arc<dyn Launch>),
-    /// What only a person can do.
-    Ask(Ask),
+    /// Something that only a person can do.
+    ManualTask(ManualTask),
 }
 
-/// What a person is asked to do, and what will prove it done.
+/// What a person must do, and what proves that it is done.
 #[derive(Clone, Debug)]
-pub struct Ask {
-    /// What to do, a line each, with the exact names.
+pub struct ManualTask {
+    /// What to do, one line for each instruction, with the exact names.
     pub instructions: Vec<String>,
-    /// What will be read as evidence.
+    /// What the program will read as evidence.
     pub evidence: String,
 }
 
 impl Change {
-    /// The kind, as the plan and the journal write it.
+    /// Its kind, as the plan and the journal write it.
     pub fn kind(&self) -> ChangeKind {
         match self.action {
             Action::Set(_) => ChangeKind::Set,
             Action::Remove { .. } => ChangeKind::Remove,
             Action::Launch(_) => ChangeKind::Launch,
-            Action::Ask(_) => ChangeKind::Ask,
+            Action::ManualTask(_) => ChangeKind::ManualTask,
         }
     }
 
-    /// How long it is expected to take: a write and its reading back take seconds, a launch says so
-    /// itself, and a person takes three minutes (an estimate).
-    pub fn expected(&self) -> Duration {
+    /// How long it is expected to take. A write with its read-back takes seconds, a launch has its own
+    /// estimate, and a person takes three minutes (also an estimate).
+    pub fn expected_duration(&self) -> Duration {
         match &self.action {
             Action::Set(_) | Action::Remove { .. } => Duration::from_secs(10),
-            Action::Launch(launch) => launch.expected(),
-            Action::Ask(_) => Duration::from_mins(3),
+            Action::Launch(launch) => launch.expected_duration(),
+            Action::ManualTask(_) => Duration::from_mins(3),
         }
     }
 
-    /// The launch that must have been accepted before this change begins, by its key.
+    /// The key of the launch that must be accepted before this change begins.
     pub(super) fn awaits(&self) -> Option<&str> {
         match &self.action {
             Action::Launch(launch) => launch.awaits(),
-            Action::Set(_) | Action::Remove { .. } | Action::Ask(_) => None,
+            Action::Set(_) | Action::Remove { .. } | Action::ManualTask(_) => None,
         }
     }
 
@@ -92,24 +91,29 @@ impl Change {
         matches!(self.action, Action::Launch(_))
     }
 
-    /// Does it end something that cannot be had back without the journal? Such keys are confirmed.
+    /// Must a person do it?
+    pub(super) fn is_manual(&self) -> bool {
+        matches!(self.action, Action::ManualTask(_))
+    }
+
+    /// Does it end something that only the journal can restore? The user confirms such keys.
     pub fn is_destructive(&self) -> bool {
         match &self.action {
             Action::Remove { .. } => true,
             Action::Launch(launch) => launch.is_destructive(),
-            Action::Set(_) | Action::Ask(_) => false,
+            Action::Set(_) | Action::ManualTask(_) => false,
         }
     }
 }
 
-/// What reading the object of a set gave.
+/// The result of reading the object of a set.
 #[derive(Clone, Debug)]
 pub struct Reading {
     /// The compared fields, in the form of the change's `before` and `after`.
     pub value: Value,
-    /// The version that a write must name, where the service gives one.
+    /// The version that a write must name, if the service gives one.
     pub etag: Option<String>,
-    /// What the write needs besides: text to edit, for example. Never compared, never shown.
+    /// What else the write needs: text to edit, for example. It is never compared or shown.
     pub basis: Value,
 }
 
@@ -124,73 +128,73 @@ impl Reading {
     }
 }
 
-/// What an accepted write answered.
+/// The service's response to an accepted write.
 #[derive(Clone, Debug, Default)]
 pub struct Written {
-    /// A handle of an operation to wait for, where the service began one.
+    /// The handle of an operation to wait for, if the service began one.
     pub operation: Option<Value>,
 }
 
-/// Why a write did not answer well.
+/// Why a write was not accepted.
 #[derive(Clone, Debug)]
 pub enum WriteError {
-    /// The version that was read is no longer the newest (412): read again and compare.
-    Moved(Failure),
+    /// The object has a newer version than the one that was read (412): read again and compare.
+    PreconditionFailed(Failure),
     /// It may or may not have been applied: read to find out.
     InDoubt(Failure),
-    /// It was not applied. Of a launch: it was never sent, or the service clearly refused this very
-    /// request; every other answer leaves a launch in doubt.
+    /// It was not applied. For a launch: it was never sent, or the service clearly refused this very
+    /// request; every other response leaves a launch in doubt.
     Refused(Failure),
 }
 
-/// A change that is read, compared, written and read back. Surveying again makes it safe.
+/// A change that is read, compared, written and read back. The next survey makes it safe.
 #[async_trait]
 pub trait Set: Send + Sync {
     /// Reads the object: the compared fields and the version.
     async fn read(&self) -> Result<Reading, Failure>;
 
-    /// Writes it on the ground of what was read, with the version that was read.
+    /// Writes the object, based on this reading and its version.
     async fn write(&self, reading: &Reading) -> Result<Written, WriteError>;
 
-    /// Asks how the operation that the write began is doing.
+    /// Reads the state of the operation that the write began.
     async fn poll(&self, _operation: &Value) -> Result<Progress, Failure> {
         Ok(Progress::Succeeded(Value::Null))
     }
 
-    /// Does only a person, beside this run, write this member of the compared fields? False for what
-    /// the service moves by itself, such as the state of a flow: another value of it than this run
-    /// left is then not taken for an edit of a person.
+    /// Is this run or a person the only writer of this member of the compared fields? False for what
+    /// the service changes by itself, such as the state of a flow: a value of it that this run did
+    /// not write is then not taken for an edit of a person.
     fn only_people_write(&self, _member: &str) -> bool {
         true
     }
 
-    /// How long the service may take, after a good answer, until reading shows the change.
-    fn patience(&self) -> Duration {
+    /// How long the service may take, after a successful response, until reading shows the change.
+    fn settle_timeout(&self) -> Duration {
         Duration::from_mins(1)
     }
 }
 
-/// What may follow when a launch's fate cannot be read at once.
+/// What may follow when the outcome of a launch cannot be read at once.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Repeat {
     /// Nothing: a person decides.
     Never,
     /// A new request, once every operation is listed and none is ours for this long.
     WhenAbsent(Duration),
-    /// A new request: pressing again is the documented cure.
+    /// A new request: pressing again is the documented remedy.
     Harmless,
 }
 
-/// What a request that was accepted gave.
+/// The service's response to an accepted launch.
 #[derive(Clone, Debug)]
 pub struct Started {
-    /// What finds the operation again; kept in the journal.
+    /// What finds the operation again. The journal keeps it.
     pub handle: Value,
-    /// The service's own time at the answer.
+    /// The service's own time of its response.
     pub service_date: Option<String>,
 }
 
-/// What a search for a launch in doubt gave.
+/// The result of a search for a launch in doubt.
 #[derive(Clone, Debug)]
 pub enum Found {
     /// It is there, running or ended: adopt it.
@@ -199,103 +203,103 @@ pub enum Found {
     Absent,
     /// The service does not list such operations.
     Unlisted,
-    /// More than one could be ours, or it is somebody else's: what was seen, in words.
+    /// More than one could be ours, or it is somebody else's; a description of what was seen.
     Ambiguous(String),
 }
 
-/// What the target itself shows of a launch, compared with what `probe` kept before the request.
+/// What the target itself shows of a launch, compared with what `probe` recorded before the request.
 #[derive(Clone, Debug)]
 pub enum Trace {
     /// The target is as it was.
     Same,
-    /// The target is different or busy; in words.
+    /// The target is different or busy; a description.
     Changed(String),
-    /// Nothing was kept that the target could be compared with: the list alone counts.
-    NothingKept,
+    /// `probe` recorded nothing that the target could be compared with: only the list counts.
+    NothingRecorded,
 }
 
-/// How an operation is doing.
+/// The state of an operation.
 #[derive(Clone, Debug)]
 pub enum Progress {
-    /// It runs; what the service says of it.
+    /// It runs; what the service reports about it.
     Running(String),
-    /// The service knows no such operation (yet).
+    /// The service does not know this operation (yet).
     Missing,
-    /// The service says that it ended well. Not yet a proof.
+    /// The service reports success. Not yet a proof.
     Succeeded(Value),
-    /// The service says that it ended badly, and why.
+    /// The service reports a failure, and why.
     Failed(String),
 }
 
-/// What the tenant itself shows of a launch's end.
+/// What the tenant itself shows of a launch's end state.
 #[derive(Clone, Debug)]
-pub enum Verdict {
-    /// It is so; what was read.
+pub enum Proof {
+    /// It shows the intended end state; what was read.
     Proved(Value),
     /// Not yet; what is still missing.
     NotYet(String),
-    /// It ended otherwise, for good; what was read.
-    Wrong(String),
+    /// It shows another end state, which will not change; what was read.
+    Disproved(String),
 }
 
 /// A long-running operation at the service: probe, intent, request once, handle, poll, proof.
 #[async_trait]
 pub trait Launch: Send + Sync {
-    /// What may follow when its fate cannot be read.
+    /// What may follow when its outcome cannot be read.
     fn repeat(&self) -> Repeat;
 
-    /// Does it overwrite or remove what cannot be had back?
+    /// Does it overwrite or remove something that cannot be restored?
     fn is_destructive(&self) -> bool {
         false
     }
 
-    /// The launch of the same phase that must have been accepted before this one is requested, by its
-    /// key: the service that refuses most is asked first, and both operations run side by side. (A
-    /// change that must have *ended* well is one that is followed.)
+    /// The key of the launch of the same phase that must be accepted before this one is requested. The
+    /// service that refuses most often is asked first, and both operations run in parallel. (A change
+    /// that must *succeed* first is in [`Change::follows`].)
     fn awaits(&self) -> Option<&str> {
         None
     }
 
-    /// Reads what tells our operation from older ones. Kept in the intent.
+    /// Reads what distinguishes our operation from older ones. The intent keeps it.
     async fn probe(&self) -> Result<Value, Failure>;
 
     /// Sends the request, once.
     async fn request(&self) -> Result<Started, WriteError>;
 
-    /// Looks for the operation of an intent that has no handle. Takes what `probe` kept.
+    /// Looks for the operation of an intent that has no handle. Takes what `probe` recorded.
     async fn find(&self, probed: &Value) -> Result<Found, Failure>;
 
-    /// What `probe` kept, as if it had seen the operation of this handle too: whatever `find` finds with
-    /// it is another one. None where operations cannot be told apart.
-    fn besides(&self, _probed: &Value, _handle: &Value) -> Option<Value> {
+    /// What `probe` would have recorded if the operation of this handle had existed then: whatever
+    /// `find` finds with it is another operation. None if operations cannot be distinguished.
+    fn probed_with(&self, _probed: &Value, _handle: &Value) -> Option<Value> {
         None
     }
 
-    /// Compares the target with what `probe` kept of it before the request.
+    /// Compares the target with what `probe` recorded about it before the request.
     async fn trace(&self, _probed: &Value) -> Result<Trace, Failure> {
-        Ok(Trace::NothingKept)
+        Ok(Trace::NothingRecorded)
     }
 
-    /// Does the service have an operation that `poll` asks after? Where it has none, an acceptance says
-    /// nothing about the end, and the target alone shows it.
+    /// Does the service have an operation that `poll` can read? If not, an accepted request says
+    /// nothing about the end, and only the target shows it.
     fn has_operation(&self) -> bool {
         true
     }
 
     /// After a failure: whether the target is usable, whether it is safe to run again, and what to do
-    /// now. None where the failure says it all.
+    /// now. None if the failure already says all of that.
     async fn aftermath(&self) -> Option<String> {
         None
     }
 
-    /// Asks how it is doing.
+    /// Reads the state of the operation.
     async fn poll(&self, handle: &Value) -> Result<Progress, Failure>;
 
     /// Reads the end state from the tenant itself.
-    async fn verify(&self, handle: &Value) -> Result<Verdict, Failure>;
+    async fn verify(&self, handle: &Value) -> Result<Proof, Failure>;
 
-    /// How long it is expected to take, for the window to book.
-    fn expected(&self) -> Duration {
+    /// How long it is expected to take. The window to book includes it.
+    fn expected_duration(&self) -> Duration {
         Duration::from_mins(5)
     }
 
@@ -303,7 +307,7 @@ pub trait Launch: Send + Sync {
     fn timeout(&self) -> Duration;
 
     /// How long the tenant may take to show the end state after the operation ended.
-    fn patience(&self) -> Duration {
+    fn settle_timeout(&self) -> Duration {
         Duration::from_mins(15)
     }
 }

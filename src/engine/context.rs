@@ -1,4 +1,4 @@
-//! What planning, running and applying carry along.
+//! What a run passes along: journal, clock, cancellation, events.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,16 +10,16 @@ use crate::base::cancellation::Cancellation;
 use crate::base::clock::Clock;
 use crate::journal::{Intent, Journal};
 
-/// Numbers events, gives them a time and tells them to every listener. Clones share the numbering.
+/// Numbers events, adds the time and passes them to every listener. Clones share the numbering.
 #[derive(Clone)]
-pub struct Narrator {
+pub struct EventSink {
     clock: Clock,
     listeners: Arc<Vec<Box<dyn Listener>>>,
     last: Arc<AtomicU64>,
 }
 
-impl Narrator {
-    /// A narrator for these listeners, told in order.
+impl EventSink {
+    /// A sink that calls these listeners in order.
     pub fn new(clock: Clock, listeners: Vec<Box<dyn Listener>>) -> Self {
         Self {
             clock,
@@ -28,21 +28,21 @@ impl Narrator {
         }
     }
 
-    /// Tells an event.
-    pub fn tell(&self, kind: EventKind) {
+    /// Passes an event to every listener.
+    pub fn emit(&self, kind: EventKind) {
         let event = Event {
             seq: self.last.fetch_add(1, Ordering::SeqCst) + 1,
             time: self.clock.time_of_day().to_string(),
             kind,
         };
         for listener in self.listeners.iter() {
-            listener.hear(&event);
+            listener.on_event(&event);
         }
     }
 
-    /// Tells that `name` is waited for, what the service says of it and since when.
+    /// Emits that the run waits for `name`, what the service reports about it, and for how long.
     pub fn progress(&self, step: &str, name: &str, note: &str, elapsed: Duration) {
-        self.tell(EventKind::Progress {
+        self.emit(EventKind::Progress {
             step: step.to_owned(),
             name: name.to_owned(),
             note: note.to_owned(),
@@ -51,33 +51,33 @@ impl Narrator {
     }
 }
 
-/// What a run carries: its journal, its clock, the wish to stop, and who hears of it.
+/// The journal, the clock, the cancellation and the events of a run.
 #[derive(Clone)]
 pub struct Context {
-    /// The state file's one writer.
+    /// The state file's only writer.
     pub journal: Journal,
     /// The program's clock.
     pub clock: Clock,
     /// Whether the run was asked to stop.
     pub cancellation: Cancellation,
-    /// Who hears events.
-    pub narrator: Narrator,
-    /// Is a person at the terminal, who can be waited for?
+    /// Where events go.
+    pub events: EventSink,
+    /// Is a person at the terminal, so that the run can wait for them?
     pub attended: bool,
 }
 
 impl Context {
-    /// Waits for `duration` of the program's time, or fails at once when the run is asked to stop.
+    /// Waits for `duration` of the program's time. Fails at once if the run is asked to stop.
     pub async fn pause(&self, duration: Duration) -> Result<(), Failure> {
         tokio::select! {
             () = self.clock.sleep(duration) => Ok(()),
-            () = self.cancellation.on_ask() => Err(Failure::interrupted()),
+            () = self.cancellation.wait_for_stop_request() => Err(Failure::interrupted()),
         }
     }
 
-    /// How long ago the launch of this key was accepted (requested, where no answer is known), by the
-    /// program's clock. The operation goes on at the service between two processes, so their pauses
-    /// count, by the wall clock. Zero for a launch that has not begun.
+    /// How long ago the launch of this key was accepted (or requested, if no response is known), by
+    /// the program's clock. The operation continues at the service between two processes, so the time
+    /// between them counts, by the wall clock. Zero for a launch that has not begun.
     pub(super) fn since_launch(&self, key: &str) -> Duration {
         let state = self.journal.state();
         let launch = state.launch(key);
@@ -90,12 +90,12 @@ impl Context {
         })
     }
 
-    /// How long ago the last change of this phase was made, by the program's clock: what follows from
-    /// it is waited for since then, also across processes.
+    /// How long ago the last change of this phase was made, by the program's clock. The wait for its
+    /// effects began then, also in an earlier process.
     pub(super) fn since_last_change(&self, step: &str, phase: &str) -> Duration {
         let state = self.journal.state();
         let here = |intent: &Intent| intent.step == step && intent.phase == phase;
-        let sets = state.sets.values().chain(state.asks.values());
+        let sets = state.sets.values().chain(state.manual_changes.values());
         let sets = sets
             .filter(|set| here(&set.intent))
             .filter_map(|set| Some(set.done.as_ref()?.time));
@@ -109,9 +109,9 @@ impl Context {
         })
     }
 
-    /// Fails when the run was asked to stop: nothing new may begin.
+    /// Fails if the run was asked to stop: nothing new may begin.
     pub fn may_begin(&self) -> Result<(), Failure> {
-        if self.cancellation.asked() {
+        if self.cancellation.is_stop_requested() {
             Err(Failure::interrupted())
         } else {
             Ok(())
@@ -119,9 +119,9 @@ impl Context {
     }
 }
 
-/// How long to wait before an operation is asked after again: a twentieth of the time it has run,
-/// at least five seconds and at most a minute. A fixed interval would be late for short operations
-/// and needlessly busy for long ones.
+/// How long to wait before the next poll of an operation: a twentieth of the time it has run, at least
+/// five seconds and at most a minute. A fixed interval would be late for short operations and
+/// needlessly busy for long ones.
 pub(super) fn poll_interval(elapsed: Duration) -> Duration {
     (elapsed / 20).clamp(Duration::from_secs(5), Duration::from_mins(1))
 }

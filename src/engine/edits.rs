@@ -1,13 +1,13 @@
 //! Edits of people: a value that a person wrote after this run first surveyed an object is never
-//! overwritten or removed in this run, until a confirmation names the object.
+//! overwritten or removed in this run, unless a confirmation names the object.
 //!
-//! A value is *ours* where an intent of this run named it as before or after (so that a late read
-//! of our own write is no edit), where the seal holds it (a removal), or else where the first survey
-//! of this process found it. Every other value is a person's. It is recorded, so that later passes and
-//! later processes of the run know; the record is settled when its phase ends.
+//! A value is *ours* if an intent of this run named it as before or after (so that a late read of our
+//! own write is not an edit), if the seal holds it (a removal), or else if the first survey of this
+//! process found it. Every other value is a person's. It is recorded, so that later passes and later
+//! processes of the run know it; the record is closed when its phase ends.
 //!
-//! Values are compared member by member: a survey that shows fewer members than before shows no
-//! edit. Members that the service itself moves are left out; see [`Set::only_people_write`].
+//! Values are compared member by member: a survey that shows fewer members than before does not show
+//! an edit. Members that the service itself changes are left out; see [`Set::only_people_write`].
 
 use std::collections::BTreeMap;
 
@@ -17,13 +17,13 @@ use super::apply::Place;
 use super::{Action, Change, Context, Failure, Set};
 use crate::journal::{HumanEditDetected, Record, State};
 
-/// What the first survey of this process found of each change's object, by key.
+/// The first value of each change's object that this process surveyed, by key.
 #[derive(Debug, Default)]
 pub(super) struct FirstSeen(BTreeMap<String, Value>);
 
 impl FirstSeen {
-    /// Takes what a survey found; what an earlier survey found stays.
-    pub(super) fn take(&mut self, changes: &[Change]) {
+    /// Adds what a survey found; what an earlier survey found stays.
+    pub(super) fn add(&mut self, changes: &[Change]) {
         for change in changes {
             self.0
                 .entry(change.key.clone())
@@ -31,16 +31,16 @@ impl FirstSeen {
         }
     }
 
-    /// What was found first of this change's object.
-    pub(super) fn of(&self, key: &str) -> Option<&Value> {
+    /// The first value of the object of this change.
+    pub(super) fn get(&self, key: &str) -> Option<&Value> {
         self.0.get(key)
     }
 }
 
-/// Refuses a change that would overwrite or remove what a person wrote, and records a new edit.
-/// Takes what the first survey of this process found. Called before the change's intent is written,
+/// Fails if the change would overwrite or remove what a person wrote, and records a new edit. Takes
+/// what the first survey of this process found. It is called before the change's intent is written,
 /// because an intent makes its values ours.
-pub(super) async fn guard(
+pub(super) async fn refuse_overwrite(
     context: &Context,
     place: Place<'_>,
     change: &Change,
@@ -49,7 +49,7 @@ pub(super) async fn guard(
     let (set, sealed) = match &change.action {
         Action::Set(set) => (set, None),
         Action::Remove { set, sealed, .. } => (set, Some(sealed)),
-        Action::Launch(_) | Action::Ask(_) => return Ok(()),
+        Action::Launch(_) | Action::ManualTask(_) => return Ok(()),
     };
     let state = context.journal.state();
     if let Some(edit) = state.edit(&change.key)
@@ -57,22 +57,22 @@ pub(super) async fn guard(
     {
         return match edit.confirmed {
             Some(_) => Ok(()),
-            None => Err(refusal(&edit.detected)),
+            None => Err(edited_by_person(&edit.detected)),
         };
     }
-    let ours = ours(&state, &change.key, first_seen, sealed);
+    let ours = our_values(&state, &change.key, first_seen, sealed);
     let Some(expected) = ours
         .last()
         .filter(|_| is_edit(&change.before, &ours, set.as_ref()))
     else {
         return Ok(());
     };
-    record(context, place, change, expected, &change.before).await
+    record_edit(context, place, change, expected, &change.before).await
 }
 
-/// Judges a reading that shows neither the change's `before` nor its `after`, after its intent was
-/// written. Records an edit of a person; what the service moved is surveyed again.
-pub(super) async fn judge_reading(
+/// Explains a reading that shows neither the change's `before` nor its `after`, after its intent was
+/// written. Records an edit of a person; a value that the service changed is surveyed again.
+pub(super) async fn explain_reading(
     context: &Context,
     place: Place<'_>,
     change: &Change,
@@ -80,23 +80,23 @@ pub(super) async fn judge_reading(
     found: &Value,
 ) -> Failure {
     let state = context.journal.state();
-    let ours = ours(&state, &change.key, None, None);
+    let ours = our_values(&state, &change.key, None, None);
     if is_edit(found, &ours, set) {
-        let recorded = record(context, place, change, &change.before, found).await;
-        // Recording an edit never ends well.
+        let recorded = record_edit(context, place, change, &change.before, found).await;
+        // Recording an edit always returns a failure.
         return recorded.err().unwrap_or_else(Failure::interrupted);
     }
     Failure::failed(format!(
-        "it moved since it was surveyed: expected {}, found {found}",
+        "it changed after the survey: expected {}, found {found}",
         change.before
     ))
-    .with_help("the next survey starts from what is there")
+    .with_help("run again: the next survey starts from the current value")
 }
 
-/// The values of an object that are this run's, the one that is expected now last. What this process
-/// surveyed first counts only where neither the journal nor a seal knows the object: an edit that an
-/// earlier process has met is not ours because this one meets it again.
-fn ours(
+/// The values of an object that belong to this run; the last is the one that is expected now. What
+/// this process surveyed first counts only if neither the journal nor a seal knows the object: an
+/// edit that an earlier process found does not become ours because this process finds it again.
+fn our_values(
     state: &State,
     key: &str,
     first_seen: Option<&Value>,
@@ -104,11 +104,11 @@ fn ours(
 ) -> Vec<Value> {
     let mut ours: Vec<Value> = sealed.into_iter().cloned().collect();
     ours.extend(state.edit(key).map(|edit| edit.detected.expected.clone()));
-    if let Some(known) = state.set(key).filter(|known| !known.values.is_empty()) {
-        ours.extend(known.values.iter().cloned());
-        ours.push(match &known.done {
-            Some(_) => known.intent.after.clone(),
-            None => known.intent.before.clone(),
+    if let Some(set) = state.set(key).filter(|set| !set.values.is_empty()) {
+        ours.extend(set.values.iter().cloned());
+        ours.push(match &set.done {
+            Some(_) => set.intent.after.clone(),
+            None => set.intent.before.clone(),
         });
     }
     if ours.is_empty() {
@@ -117,7 +117,7 @@ fn ours(
     ours
 }
 
-/// Does this value have a member that is none of ours?
+/// Does this value have a member that does not belong to this run?
 fn is_edit(value: &Value, ours: &[Value], set: &dyn Set) -> bool {
     let mut leaves = Vec::new();
     collect_leaves(value, String::new(), &mut leaves);
@@ -126,7 +126,7 @@ fn is_edit(value: &Value, ours: &[Value], set: &dyn Set) -> bool {
         set.only_people_write(member)
             && !ours
                 .iter()
-                .any(|known| known.pointer(&pointer) == Some(leaf))
+                .any(|value| value.pointer(&pointer) == Some(leaf))
     })
 }
 
@@ -142,7 +142,8 @@ fn collect_leaves<'a>(value: &'a Value, pointer: String, leaves: &mut Vec<(Strin
     }
 }
 
-async fn record(
+/// Records an edit, and returns the failure that describes it.
+async fn record_edit(
     context: &Context,
     place: Place<'_>,
     change: &Change,
@@ -157,12 +158,12 @@ async fn record(
         expected: expected.clone(),
         found: found.clone(),
     };
-    let refusal = refusal(&edit);
+    let refusal = edited_by_person(&edit);
     context.journal.append(Record::from(edit)).await?;
     Err(refusal)
 }
 
-fn refusal(edit: &HumanEditDetected) -> Failure {
+fn edited_by_person(edit: &HumanEditDetected) -> Failure {
     Failure::failed(format!(
         "somebody edited it during this run, so it is left as it is: expected {}, found {}",
         edit.expected, edit.found
@@ -170,13 +171,13 @@ fn refusal(edit: &HumanEditDetected) -> Failure {
     .with_help(format!(
         "keep the edit: undo it or bring the object to its intended value yourself, then run again; \
          discard it: run again with {}",
-        flag(&edit.key)
+        confirming_flag(&edit.key)
     ))
-    .lasting()
+    .permanent()
 }
 
-/// The flag that confirms that an edit is overwritten, ready to paste into a shell.
-fn flag(key: &str) -> String {
+/// The flag that confirms that an edit may be overwritten, ready to paste into a shell.
+fn confirming_flag(key: &str) -> String {
     format!("--confirm-overwrite '{}'", key.replace('\'', "'\\''"))
 }
 
@@ -206,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_is_an_edit_where_a_member_is_none_of_ours() {
+    fn a_value_is_an_edit_if_a_member_does_not_belong_to_this_run() {
         let ours = [
             json!({"value": "old", "slots": {"/a/b": "x", "c~d": null}}),
             json!({"value": "new"}),
@@ -228,7 +229,10 @@ mod tests {
 
     #[test]
     fn the_flag_is_ready_to_paste() {
-        assert_eq!(flag("parameter/a b"), "--confirm-overwrite 'parameter/a b'");
-        assert_eq!(flag("it's"), r"--confirm-overwrite 'it'\''s'");
+        assert_eq!(
+            confirming_flag("parameter/a b"),
+            "--confirm-overwrite 'parameter/a b'"
+        );
+        assert_eq!(confirming_flag("it's"), r"--confirm-overwrite 'it'\''s'");
     }
 }

@@ -1,6 +1,6 @@
-//! What a reporter hears. Events carry everything that a display needs; reporters keep no clocks
-//! and never call back. A recorded event is one that the journal also knows and is never lost; of
-//! the passing ones only the latest matters.
+//! Events of a run, for reports. Events carry everything that a display needs; reports keep no clocks
+//! and never call back. A recorded event is also in the journal and is never lost; of the transient
+//! events only the latest matters.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,13 +9,13 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{FailureKind, Mark};
+use super::{FailureItem, FailureKind, Mark};
 use crate::journal::{ChangeKind, StepOutcome};
 
 /// One event of a run.
 #[derive(Clone, Debug, JsonSchema, Serialize)]
 pub struct Event {
-    /// Gapless number within this process's run, from 1.
+    /// Its number within this process, from 1, without gaps.
     pub seq: u64,
     /// The time of day, RFC 3339.
     pub time: String,
@@ -29,7 +29,7 @@ pub struct Event {
 pub struct StepLine {
     /// Its name in the runbook.
     pub name: String,
-    /// Why it is left out, if it is.
+    /// Why the runbook skips it, if it does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skip: Option<String>,
 }
@@ -46,7 +46,7 @@ pub enum EventKind {
     RunBegan {
         /// The run's id.
         run: String,
-        /// Does it go on from an earlier process?
+        /// Does it resume the run of an earlier process?
         resumed: bool,
         /// The target's display name.
         target: String,
@@ -93,7 +93,7 @@ pub enum EventKind {
         phase: String,
         /// The change's key.
         key: String,
-        /// What a person calls it.
+        /// Its name for people.
         name: String,
         /// Its kind.
         kind: ChangeKind,
@@ -106,11 +106,11 @@ pub enum EventKind {
         phase: String,
         /// The change's key.
         key: String,
-        /// What a person calls it.
+        /// Its name for people.
         name: String,
         /// Its kind.
         kind: ChangeKind,
-        /// What it took.
+        /// How long it took.
         elapsed: f64,
     },
     /// A change was not applied in this pass.
@@ -121,9 +121,9 @@ pub enum EventKind {
         phase: String,
         /// The change's key.
         key: String,
-        /// What a person calls it.
+        /// Its name for people.
         name: String,
-        /// What was said.
+        /// What failed and what the service said.
         message: String,
         /// What to do.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -139,15 +139,15 @@ pub enum EventKind {
         phase: String,
         /// The change's key.
         key: String,
-        /// What a person calls it.
+        /// Its name for people.
         name: String,
-        /// What is known of it.
+        /// What is known about it.
         message: String,
         /// What to do.
         #[serde(skip_serializing_if = "Option::is_none")]
         help: Option<String>,
     },
-    /// Something worth a reader's eye that stops nothing.
+    /// Something that the user should know, and that stops nothing.
     Noted {
         /// The step's name.
         step: String,
@@ -158,39 +158,39 @@ pub enum EventKind {
     StepEnded {
         /// The step's name.
         step: String,
-        /// How.
+        /// How it ended.
         outcome: StepOutcome,
-        /// A remark: why it was left out, what was found.
+        /// A note: why it was skipped, what was found.
         #[serde(skip_serializing_if = "Option::is_none")]
         note: Option<String>,
         /// Changes applied in this process.
         changes: usize,
-        /// What it took.
+        /// How long it took.
         elapsed: f64,
     },
     /// A person must act.
     ManualTask {
         /// `STEP/PHASE`.
         task: String,
-        /// How many things there are to do.
+        /// How many things the person must do.
         things: usize,
-        /// What to do, a line each.
+        /// What to do, one line for each instruction.
         instructions: Vec<String>,
         /// What will be read as evidence.
         evidence: Vec<String>,
     },
-    /// Passing: an operation or a barrier is waited for.
+    /// Transient: the run waits for an operation or a barrier.
     Progress {
         /// The step's name.
         step: String,
-        /// What is waited for, by name.
+        /// What the run waits for, by name.
         name: String,
-        /// What the service says of it.
+        /// What the service reports about it.
         note: String,
-        /// Since when.
+        /// For how long it has waited.
         elapsed: f64,
     },
-    /// Passing: a request is held back before it is tried again.
+    /// Transient: a request waits before it is sent again.
     Waiting {
         /// The service's name.
         service: String,
@@ -198,49 +198,53 @@ pub enum EventKind {
         reason: String,
         /// For how long.
         seconds: f64,
-        /// Which try comes next.
+        /// The number of the next attempt.
         attempt: u32,
     },
-    /// Sent last, also where nothing was begun.
+    /// Sent last, even if nothing began.
     RunEnded {
-        /// `finished`, `waiting`, `failed`, `interrupted`, `refused` or `temporary`.
+        /// `finished`, `stopped`, `waiting`, `failed`, `interrupted`, `refused` or `temporary`.
         outcome: String,
         /// The exit code.
         exit: u8,
-        /// What was said.
+        /// What failed and what the service said.
         #[serde(skip_serializing_if = "Option::is_none")]
         message: Option<String>,
         /// What to do now.
         #[serde(skip_serializing_if = "Option::is_none")]
         help: Option<String>,
-        /// Which kind of failure it was, where it was one.
+        /// The kind of failure, if it failed.
         #[serde(skip_serializing_if = "Option::is_none")]
         kind: Option<FailureKind>,
         /// The places of the runbook that it is about.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         #[schemars(default)]
         diagnostics: Vec<Mark>,
+        /// Each failure separately, if it failed.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        #[schemars(default)]
+        failures: Vec<FailureItem>,
         /// Figures for the summary.
         summary: Value,
     },
 }
 
 impl EventKind {
-    /// Is it one of which only the latest matters?
-    pub fn is_passing(&self) -> bool {
+    /// Is it an event of which only the latest matters?
+    pub fn is_transient(&self) -> bool {
         matches!(self, Self::Progress { .. } | Self::Waiting { .. })
     }
 }
 
-/// Whoever hears events: a terminal, lines, JSON.
+/// Something that receives events: a terminal, lines, JSON.
 pub trait Listener: Send + Sync {
-    /// Hears one event. Must not block for long and cannot fail.
-    fn hear(&self, event: &Event);
+    /// Receives one event. Must not block for long and cannot fail.
+    fn on_event(&self, event: &Event);
 }
 
 impl<L: Listener + ?Sized> Listener for Arc<L> {
-    fn hear(&self, event: &Event) {
-        (**self).hear(event);
+    fn on_event(&self, event: &Event) {
+        (**self).on_event(event);
     }
 }
 

@@ -2,33 +2,33 @@
 
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
 
-use super::converging::{Converged, also_failed, together};
+use super::change_phase::Converged;
 use super::event::seconds;
-use super::{Context, EventKind, Failure, FailureKind, Known, Phase, Step, Work};
+use super::{Context, EventKind, Failure, FailureKind, JournalView, Location, Phase, Step, Work};
 use crate::journal::{
     Failed, Finished, PhaseBegan, PhaseEnded, Record, StepBegan, StepEnded, StepOutcome,
 };
 
 /// Runs the steps of a runbook.
 pub struct Executor {
-    /// The journal, the clock, the wish to stop, and who hears of it.
+    /// The journal, the clock, the cancellation and the events.
     pub context: Context,
     /// The steps in order.
-    pub steps: Vec<Step>,
+    pub steps: Arc<[Step]>,
     /// The last step to run, if not all.
     pub until: Option<String>,
-    /// The destructive keys that were confirmed.
+    /// The keys of destructive changes that the user confirmed.
     pub confirmed: BTreeSet<String>,
     /// The manual tasks whose worksheet this process has shown.
     pub shown: Mutex<BTreeSet<String>>,
 }
 
-/// How a run that met no failure ended.
+/// How a run without a failure ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Outcome {
     /// Every step has ended.
@@ -38,9 +38,9 @@ pub enum Outcome {
 }
 
 impl Executor {
-    /// Runs every step to its end, or to the first failure. Once the journal cannot be written, no
-    /// request leaves any more, and that is what the run ends with: what was ready beside the failed
-    /// record then only says that it was stopped.
+    /// Runs every step to its end, or to the first failure. If the journal cannot be written, no
+    /// further request is sent, and the run ends with that failure: changes in parallel then only
+    /// report that they were stopped.
     pub async fn run(&self) -> Result<Outcome, Failure> {
         let Context {
             journal,
@@ -56,13 +56,13 @@ impl Executor {
     }
 
     async fn run_steps(&self) -> Result<Outcome, Failure> {
-        for step in &self.steps {
+        for step in self.steps.iter() {
             self.context.may_begin()?;
             // A defect in a step must become a failed step in the journal, not a lost run.
             let result = AssertUnwindSafe(self.run_step(step)).catch_unwind().await;
-            let result = result.unwrap_or_else(|panic| Err(defect(&panic)));
+            let result = result.unwrap_or_else(|panic| Err(describe_panic(&panic)));
             if let Err(failure) = result {
-                let failure = self.step_failed(step, failure).await;
+                let failure = self.record_failed_step(step, failure).await;
                 return Err(self.with_steps_not_begun(step, failure));
             }
             if self.until.as_deref() == Some(step.name) {
@@ -76,8 +76,8 @@ impl Executor {
         Ok(Outcome::Finished)
     }
 
-    /// A later step may need what failed, and none is known not to: none begins, and nothing more is
-    /// deleted. The message names them.
+    /// Adds the later steps to the message. None of them begins, because each may need what failed; so
+    /// nothing more is deleted.
     fn with_steps_not_begun(&self, step: &Step, failure: Failure) -> Failure {
         let is_open = matches!(failure.kind, FailureKind::Failed | FailureKind::NotAllowed);
         if !is_open || self.until.as_deref() == Some(step.name) {
@@ -106,8 +106,8 @@ impl Executor {
 
     async fn run_step(&self, step: &Step) -> Result<(), Failure> {
         let began = self.context.clock.elapsed();
-        let narrator = &self.context.narrator;
-        narrator.tell(EventKind::StepBegan {
+        let events = &self.context.events;
+        events.emit(EventKind::StepBegan {
             step: step.name.to_owned(),
         });
         self.context
@@ -117,13 +117,13 @@ impl Executor {
                 speed: self.context.clock.recorded_speed(),
             }))
             .await?;
-        let mut progress = Progress::default();
+        let mut progress = StepProgress::default();
         let outcome = if step.skip.is_some() {
             StepOutcome::Skipped
         } else {
             for phase in &step.phases {
                 if let Err(failure) = self.run_next(step, phase, &mut progress).await {
-                    return Err(also_failed(failure, &progress.failures));
+                    return Err(failure.with_others(&progress.failures));
                 }
             }
             progress.outcome()
@@ -139,24 +139,29 @@ impl Executor {
         &self,
         step: &Step,
         phase: &Phase,
-        progress: &mut Progress,
+        progress: &mut StepProgress,
     ) -> Result<(), Failure> {
-        if progress.stops(phase) {
+        if progress.blocks(phase) {
             progress.not_begun.push(phase.name);
             return Ok(());
         }
         let place = format!("{}/{}", step.name, phase.name);
+        let location = Location {
+            step: step.name.to_owned(),
+            phase: phase.name.to_owned(),
+            change: None,
+        };
         let converged = self
             .run_phase(step, phase)
             .await
-            .map_err(|failure| failure.during(&place))?;
+            .map_err(|failure| failure.located(location).during(&place))?;
         progress.changes += converged.applied;
         if converged.failures.is_empty() {
             return Ok(());
         }
         progress.failed.push(phase.name);
         let failures = converged.failures.into_iter();
-        let failure = together(failures.map(|(_, failure)| failure).collect());
+        let failure = Failure::combine(failures.map(|(_, failure)| failure).collect());
         progress.failures.push(failure.during(&place));
         Ok(())
     }
@@ -177,7 +182,7 @@ impl Executor {
                 note: note.clone(),
             }))
             .await?;
-        self.context.narrator.tell(EventKind::StepEnded {
+        self.context.events.emit(EventKind::StepEnded {
             step: step.name.to_owned(),
             outcome,
             note,
@@ -187,10 +192,11 @@ impl Executor {
         Ok(())
     }
 
-    /// Records that a step failed at once, where its phases have not recorded why. The failure
-    /// itself is what the run ends with, whatever becomes of the record.
-    async fn step_failed(&self, step: &Step, failure: Failure) -> Failure {
-        // What waits, was interrupted or was throttled goes on where it is; it has not failed.
+    /// Records that a step failed, if its phases have not recorded why. The run ends with the failure
+    /// even if it cannot be recorded.
+    async fn record_failed_step(&self, step: &Step, failure: Failure) -> Failure {
+        // A step that waits, or was interrupted or throttled, has not failed: the next run continues
+        // it.
         if matches!(
             failure.kind,
             FailureKind::Waiting | FailureKind::Interrupted | FailureKind::Temporary
@@ -222,12 +228,12 @@ impl Executor {
         failure
     }
 
-    /// Takes a phase as far as it comes. What stays open is recorded, change by change.
+    /// Runs a phase as far as possible. Each failure that stays open is recorded.
     async fn run_phase(&self, step: &Step, phase: &Phase) -> Result<Converged, Failure> {
         self.context.may_begin()?;
-        let narrator = &self.context.narrator;
+        let events = &self.context.events;
         let (step_name, phase_name) = (step.name.to_owned(), phase.name.to_owned());
-        narrator.tell(EventKind::PhaseBegan {
+        events.emit(EventKind::PhaseBegan {
             step: step_name.clone(),
             phase: phase_name.clone(),
         });
@@ -266,27 +272,27 @@ impl Executor {
         Ok(converged)
     }
 
-    pub(super) fn known(&self) -> Known {
-        Known::from_journal(self.context.journal.state())
+    pub(super) fn journal_view(&self) -> JournalView {
+        JournalView::from_journal(self.context.journal.state())
     }
 }
 
 /// How far a step has come, phase by phase.
 #[derive(Default)]
-struct Progress {
+struct StepProgress {
     /// How many changes were applied.
     changes: usize,
-    /// What failed, a failure for each phase.
+    /// One failure for each phase that failed.
     failures: Vec<Failure>,
     /// The phases in which something failed.
     failed: Vec<&'static str>,
-    /// The phases that were not begun, because they need one that failed.
+    /// The phases that did not begin, because they need one that failed.
     not_begun: Vec<&'static str>,
 }
 
-impl Progress {
-    /// Does this phase need one that failed or was not begun?
-    fn stops(&self, phase: &Phase) -> bool {
+impl StepProgress {
+    /// Does this phase need one that failed or did not begin?
+    fn blocks(&self, phase: &Phase) -> bool {
         let mut missing = self.failed.iter().chain(&self.not_begun);
         missing.any(|missing| !phase.independent_of.contains(missing))
     }
@@ -299,8 +305,8 @@ impl Progress {
         }
     }
 
-    /// The phases that were not begun, in words.
-    fn not_begun(&self) -> Option<String> {
+    /// The phases that did not begin, as text.
+    fn describe_not_begun(&self) -> Option<String> {
         (!self.not_begun.is_empty()).then(|| {
             format!(
                 "not begun, because it needs {}: {}",
@@ -310,22 +316,22 @@ impl Progress {
         })
     }
 
-    /// Why the step failed, in one line, and which phases were not begun for it.
+    /// Why the step failed, in one line, and which phases did not begin.
     fn note(&self) -> Option<String> {
         let reason = self.failures.first()?.message.lines().next()?;
-        Some(match self.not_begun() {
+        Some(match self.describe_not_begun() {
             Some(not_begun) => format!("{reason}; {not_begun}"),
             None => reason.to_owned(),
         })
     }
 
-    /// Everything that failed, as one failure.
+    /// All failures of the step as one.
     fn into_failure(self) -> Option<Failure> {
         if self.failures.is_empty() {
             return None;
         }
-        let not_begun = self.not_begun();
-        let mut failure = together(self.failures);
+        let not_begun = self.describe_not_begun();
+        let mut failure = Failure::combine(self.failures);
         if let Some(not_begun) = not_begun {
             failure.message = format!("{}\n{not_begun}", failure.message);
         }
@@ -333,13 +339,13 @@ impl Progress {
     }
 }
 
-fn defect(panic: &(dyn std::any::Any + Send)) -> Failure {
-    let said = panic
+fn describe_panic(panic: &(dyn std::any::Any + Send)) -> Failure {
+    let message = panic
         .downcast_ref::<&str>()
         .map(|text| (*text).to_owned())
         .or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "no message".to_owned());
-    Failure::failed(format!("a defect in iomcopy ended the step: {said}"))
-        .with_help("the state file is right; report this with it, then run again")
-        .lasting()
+    Failure::failed(format!("a defect in iomcopy ended the step: {message}"))
+        .with_help("the state file is valid; report the defect with it, then run again")
+        .permanent()
 }

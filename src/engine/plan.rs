@@ -1,4 +1,4 @@
-//! The plan: every phase surveyed, nothing applied.
+//! The plan: every phase is surveyed, nothing is applied.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::manual::task_name;
-use super::{Action, Change, Failure, FailureKind, Known, Step, Work};
+use super::manual_task::task_name;
+use super::{Change, Failure, FailureKind, JournalView, Step, Work};
 use crate::base::text;
 use crate::journal::ChangeKind;
 
@@ -24,7 +24,7 @@ pub struct Plan {
 pub struct PlannedStep {
     /// The step's name.
     pub name: String,
-    /// Why the runbook leaves it out, if it does.
+    /// Why the runbook skips it, if it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skip: Option<String>,
     /// Its changes in the order of their phases.
@@ -40,20 +40,21 @@ pub struct PlannedChange {
     pub key: String,
     /// Its kind.
     pub kind: ChangeKind,
-    /// What a person calls it.
+    /// Its name for people.
     pub name: String,
-    /// What is there now.
+    /// The value that is there now.
     pub before: Value,
-    /// What shall be there.
+    /// The intended value.
     pub after: Value,
-    /// Does it end something that cannot be had back without the journal?
+    /// Does it end something that only the journal can restore?
     pub destructive: bool,
     /// How long it is expected to take, in seconds.
+    #[serde(rename = "expected-seconds", alias = "expected_seconds")]
     pub expected_seconds: u64,
 }
 
 impl PlannedChange {
-    fn of(phase: &str, change: &Change) -> Self {
+    fn new(phase: &str, change: &Change) -> Self {
         Self {
             phase: phase.to_owned(),
             key: change.key.clone(),
@@ -62,36 +63,36 @@ impl PlannedChange {
             before: change.before.clone(),
             after: change.after.clone(),
             destructive: change.is_destructive(),
-            expected_seconds: change.expected().as_secs(),
+            expected_seconds: change.expected_duration().as_secs(),
         }
     }
 }
 
 impl Plan {
-    /// Surveys every phase of every step with reads alone. A capture phase is listed once, so that
-    /// later surveys know what its seal would hold.
-    pub async fn make(steps: &[Step], known: Known) -> Result<Self, Failure> {
+    /// Surveys every phase of every step; it only reads. A capture phase is listed once, so that later
+    /// surveys know what its seal would hold.
+    pub async fn make(steps: &[Step], journal: JournalView) -> Result<Self, Failure> {
         let mut plan = Self { steps: Vec::new() };
-        plan.survey(steps, known).await?;
+        plan.survey(steps, journal).await?;
         Ok(plan)
     }
 
-    /// The same as far as it can be read now: up to a phase whose service is away, and why that one
-    /// was not surveyed. In the middle of a run what it replaces may be away.
+    /// The same plan up to the first phase whose service is unavailable, and why that phase was not
+    /// surveyed. During a run, a service that the run replaces may be unavailable.
     pub async fn as_far_as_readable(
         steps: &[Step],
-        known: Known,
+        journal: JournalView,
     ) -> Result<(Self, Option<Failure>), Failure> {
         let mut plan = Self { steps: Vec::new() };
-        match plan.survey(steps, known).await {
+        match plan.survey(steps, journal).await {
             Ok(()) => Ok((plan, None)),
             Err(failure) if failure.kind == FailureKind::Temporary => Ok((plan, Some(failure))),
             Err(failure) => Err(failure),
         }
     }
 
-    /// Surveys; what was found before a failure is kept.
-    async fn survey(&mut self, steps: &[Step], mut known: Known) -> Result<(), Failure> {
+    /// Surveys. The changes that were found before a failure stay in the plan.
+    async fn survey(&mut self, steps: &[Step], mut journal: JournalView) -> Result<(), Failure> {
         for step in steps {
             self.steps.push(PlannedStep {
                 name: step.name.to_owned(),
@@ -106,23 +107,23 @@ impl Plan {
             for phase in phases {
                 let place = format!("surveying {}/{}", step.name, phase.name);
                 match &phase.work {
-                    Work::Capture(capture) if !known.has_seal(capture.seal()) => {
+                    Work::Capture(capture) if !journal.has_seal(capture.seal()) => {
                         let captured = capture
-                            .list(&known)
+                            .list(&journal)
                             .await
                             .map_err(|failure| failure.during(&place))?;
-                        known.assume(capture.seal(), captured);
+                        journal.assume(capture.seal(), captured);
                     }
                     Work::Capture(_) => {}
                     Work::Changes(survey) => {
                         let mut found = survey
-                            .survey(&known)
+                            .survey(&journal)
                             .await
                             .map_err(|failure| failure.during(&place))?;
-                        if known.is_waived(&task_name(step, phase)) {
-                            found.retain(|change| !change.is_ask());
+                        if journal.is_waived(&task_name(step, phase)) {
+                            found.retain(|change| !change.is_manual());
                         }
-                        let found = found.iter().map(|c| PlannedChange::of(phase.name, c));
+                        let found = found.iter().map(|c| PlannedChange::new(phase.name, c));
                         if let Some(planned) = self.steps.last_mut() {
                             planned.changes.extend(found);
                         }
@@ -143,10 +144,9 @@ impl Plan {
         self.len() == 0
     }
 
-    /// The keys that must be confirmed: what cannot be had back without the journal.
+    /// The keys that the user must confirm: of changes that only the journal can undo.
     pub fn destructive_keys(&self) -> Vec<String> {
-        let changes = self.steps.iter().flat_map(|step| &step.changes);
-        changes
+        self.changes()
             .filter(|change| change.destructive)
             .map(|change| change.key.clone())
             .collect()
@@ -178,7 +178,7 @@ impl Plan {
     pub fn automatic_time(&self) -> Duration {
         let automatic = self
             .changes()
-            .filter(|change| change.kind != ChangeKind::Ask);
+            .filter(|change| change.kind != ChangeKind::ManualTask);
         Duration::from_secs(automatic.map(|change| change.expected_seconds).sum())
     }
 
@@ -186,7 +186,7 @@ impl Plan {
     pub fn human_time(&self) -> Duration {
         let by_hand = self
             .changes()
-            .filter(|change| change.kind == ChangeKind::Ask);
+            .filter(|change| change.kind == ChangeKind::ManualTask);
         Duration::from_secs(by_hand.map(|change| change.expected_seconds).sum())
     }
 
@@ -196,42 +196,34 @@ impl Plan {
         Duration::from_hours((expected * 3 / 2).div_ceil(3600))
     }
 
-    /// What this plan would do otherwise than an earlier one, a line each: changes that came, that
-    /// went, and whose intended value is another.
+    /// How this plan differs from an earlier one, one line for each difference: changes that are new,
+    /// that are gone, and whose intended value is different.
     pub fn differences(&self, earlier: &Self) -> Vec<String> {
-        let of = |plan: &Self| -> BTreeMap<String, (String, Value)> {
+        let intended = |plan: &Self| -> BTreeMap<String, (String, Value)> {
             let changes = plan.changes();
             changes
                 .map(|c| (c.key.clone(), (c.name.clone(), c.after.clone())))
                 .collect()
         };
-        let (now, then) = (of(self), of(earlier));
-        let came = now.iter().filter(|(key, _)| !then.contains_key(*key));
-        let went = then.iter().filter(|(key, _)| !now.contains_key(*key));
-        let other = now.iter().filter(|(key, (_, after))| {
+        let (now, then) = (intended(self), intended(earlier));
+        let new = now.iter().filter(|(key, _)| !then.contains_key(*key));
+        let gone = then.iter().filter(|(key, _)| !now.contains_key(*key));
+        let changed = now.iter().filter(|(key, (_, after))| {
             then.get(*key)
                 .is_some_and(|(_, approved)| approved != after)
         });
-        came.map(|(key, (name, _))| format!("new: {name} ({key})"))
-            .chain(went.map(|(key, (name, _))| format!("gone: {name} ({key})")))
+        new.map(|(key, (name, _))| format!("new: {name} ({key})"))
+            .chain(gone.map(|(key, (name, _))| format!("gone: {name} ({key})")))
             .chain(
-                other.map(|(key, (name, after))| format!("changed: {name} ({key}): now {after}")),
+                changed.map(|(key, (name, after))| format!("changed: {name} ({key}): now {after}")),
             )
             .collect()
     }
 
-    /// How many changes a person must make by hand.
+    /// How many changes a person makes by hand.
     pub fn by_hand(&self) -> usize {
-        let changes = self.steps.iter().flat_map(|step| &step.changes);
-        changes
-            .filter(|change| change.kind == ChangeKind::Ask)
+        self.changes()
+            .filter(|change| change.kind == ChangeKind::ManualTask)
             .count()
-    }
-}
-
-impl Change {
-    /// Is it one for a person?
-    pub(super) fn is_ask(&self) -> bool {
-        matches!(self.action, Action::Ask(_))
     }
 }

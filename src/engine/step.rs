@@ -4,19 +4,19 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{Change, Failure, Known};
+use super::{Change, Failure, JournalView};
 
 /// One step of a runbook: its phases in order.
 pub struct Step {
     /// Its name in the runbook.
     pub name: &'static str,
-    /// Why the runbook leaves it out, if it does.
+    /// Why the runbook skips it, if it does.
     pub skip: Option<String>,
     /// How many passes of a phase may apply changes.
     pub attempts: u32,
-    /// How many changes of a phase may be under way at once.
+    /// How many changes of a phase may be applied in parallel.
     pub concurrency: usize,
-    /// How long a barrier may hold.
+    /// How long the run waits for a barrier.
     pub timeout: Duration,
     /// Its phases, each of which reaches its end before the next is surveyed.
     pub phases: Vec<Phase>,
@@ -28,8 +28,8 @@ pub struct Phase {
     pub name: &'static str,
     /// What it does.
     pub work: Work,
-    /// The earlier phases of its step whose failures do not stop it, because it needs nothing of
-    /// theirs. It needs every other one.
+    /// The earlier phases of its step whose failures do not stop it, because it does not need their
+    /// results. It needs every other one.
     pub independent_of: &'static [&'static str],
 }
 
@@ -37,7 +37,7 @@ pub struct Phase {
 pub enum Work {
     /// Lists, records, lists again, seals. Changes nothing.
     Capture(Box<dyn Capture>),
-    /// Finds changes and has them applied.
+    /// Finds changes, which the engine applies.
     Changes(Box<dyn Survey>),
 }
 
@@ -60,7 +60,7 @@ impl Phase {
         }
     }
 
-    /// The same phase, which runs also where these earlier phases of its step have failed.
+    /// The same phase, which runs even if these earlier phases of its step have failed.
     #[must_use]
     pub fn independent_of(self, phases: &'static [&'static str]) -> Self {
         Self {
@@ -75,27 +75,27 @@ impl Phase {
 pub trait Survey: Send + Sync {
     /// Reads the tenant and what the journal knows; returns what is still to do, in the order in
     /// which it should be begun.
-    async fn survey(&self, known: &Known) -> Result<Vec<Change>, Failure>;
+    async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure>;
 
-    /// What must be true besides before the phase has ended: an asynchronous job finished, for
-    /// example. A probe that is waited for, not a change.
-    async fn barrier(&self, _known: &Known) -> Result<Barrier, Failure> {
+    /// Reads what must also be true before the phase has ended: an asynchronous job has finished, for
+    /// example. The engine waits for it; it is not a change.
+    async fn barrier(&self, _journal: &JournalView) -> Result<Barrier, Failure> {
         Ok(Barrier::Passed)
     }
 
-    /// What is worth a reader's eye and stops nothing, a line each. Asked once, when the phase has
-    /// come to its end or failed.
-    async fn notes(&self, _known: &Known) -> Result<Vec<String>, Failure> {
+    /// Reads what the user should know and what stops nothing, one line for each note. Called once,
+    /// when the phase has ended or failed.
+    async fn notes(&self, _journal: &JournalView) -> Result<Vec<String>, Failure> {
         Ok(Vec::new())
     }
 }
 
-/// Whether what a phase waits for has come true.
+/// Whether the condition that a phase waits for is true.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Barrier {
-    /// It has.
+    /// It is true.
     Passed,
-    /// Not yet; what is awaited, in words.
+    /// Not yet; a description of what the phase waits for.
     Holds(String),
 }
 
@@ -106,18 +106,18 @@ pub trait Capture: Send + Sync {
     fn seal(&self) -> &'static str;
 
     /// Lists everything once, completely: a page that fails fails the listing.
-    async fn list(&self, known: &Known) -> Result<Vec<Captured>, Failure>;
+    async fn list(&self, journal: &JournalView) -> Result<Vec<Captured>, Failure>;
 }
 
 /// One row or setting of a capture.
 #[derive(Clone, Debug)]
 pub struct Captured {
-    /// Stable key: where it was read and which thing it is.
+    /// Stable key: where it was read and which object it is.
     pub key: String,
-    /// The version, where the service gives one: two listings in a row must agree on it.
+    /// The version, if the service gives one: two listings in a row must agree on it.
     pub etag: Option<String>,
     /// The service's bytes, verbatim.
     pub text: String,
-    /// What two listings must agree on where there is no version: the captured fields.
+    /// What two listings must agree on if there is no version: the captured fields.
     pub compared: Option<String>,
 }

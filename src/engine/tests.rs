@@ -1,4 +1,4 @@
-//! The engine against a world of a few switches, with a real journal in a folder of its own.
+//! The engine with a tenant of a few switches, and with a real journal in a separate folder.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -9,33 +9,33 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::{
-    Action, Ask, Barrier, Change, Context, Event, EventKind, Executor, Failure, FailureKind, Found,
-    Known, Launch, Listener, Narrator, Outcome, Phase, Plan, Progress, Reading, Repeat, Set,
-    Started, Step, Survey, Verdict, WriteError, Written,
+    Action, Barrier, Change, Context, Event, EventKind, EventSink, Executor, Failure, FailureKind,
+    Found, JournalView, Launch, Listener, ManualTask, Outcome, Phase, Plan, Progress, Proof,
+    Reading, Repeat, Set, Started, Step, Survey, WriteError, Written,
 };
 use crate::base::cancellation::Cancellation;
 use crate::base::clock::Clock;
-use crate::journal::{self, Began, Completed, Opening, Pinned, PinnedTarget, Reopened};
+use crate::journal::{self, Began, Completed, OpenStateFile, Pinned, PinnedTarget, Reopened};
 
 mod launches;
 mod records;
 mod resumed;
 mod sets;
 
-/// What there is: switches that are on or off, and what happened to them.
+/// The tenant: switches that are on or off, and what happened to them.
 #[derive(Default)]
 struct Switches {
     on: BTreeSet<String>,
     /// Writes to these are accepted and ignored.
     lies: BTreeSet<String>,
-    /// Replies to writes of these are lost.
+    /// Responses to writes of these are lost.
     lost: BTreeSet<String>,
     writes: Vec<String>,
     requests: usize,
     surveys: usize,
-    /// The survey that finds its service away.
+    /// The number of the survey that finds its service unavailable.
     away_at: Option<usize>,
-    /// The survey before which a person has done what they were asked.
+    /// The number of the survey before which a person has done the manual task.
     asked_at: Option<usize>,
 }
 
@@ -103,12 +103,12 @@ impl Launch for Press {
         Ok(Progress::Succeeded(Value::Null))
     }
 
-    async fn verify(&self, _handle: &Value) -> Result<Verdict, Failure> {
+    async fn verify(&self, _handle: &Value) -> Result<Proof, Failure> {
         let pressed = self.0.lock().unwrap().on.contains("pressed");
         Ok(if pressed {
-            Verdict::Proved(json!(true))
+            Proof::Proved(json!(true))
         } else {
-            Verdict::NotYet("off".to_owned())
+            Proof::NotYet("off".to_owned())
         })
     }
 
@@ -117,19 +117,19 @@ impl Launch for Press {
     }
 }
 
-/// Finds every switch of a list that is off, each following those it is told to follow.
+/// Finds every switch of a list that is off, with the switches that it follows.
 struct Wanted {
     world: World,
     switches: Vec<(&'static str, Vec<&'static str>)>,
     press: bool,
     ask: bool,
-    /// Does its barrier hold for ever?
+    /// Does its barrier never pass?
     holds: bool,
 }
 
 #[async_trait]
 impl Survey for Wanted {
-    async fn survey(&self, _known: &Known) -> Result<Vec<Change>, Failure> {
+    async fn survey(&self, _journal: &JournalView) -> Result<Vec<Change>, Failure> {
         let mut world = self.world.lock().unwrap();
         world.surveys += 1;
         let number = Some(world.surveys);
@@ -161,18 +161,18 @@ impl Survey for Wanted {
             changes.push(change("pressed", &[], Action::Launch(Arc::new(press))));
         }
         if self.ask && !world.on.contains("asked") {
-            let ask = Ask {
+            let ask = ManualTask {
                 instructions: vec!["turn it on".to_owned()],
                 evidence: "it is on".to_owned(),
             };
-            changes.push(change("asked", &[], Action::Ask(ask)));
+            changes.push(change("asked", &[], Action::ManualTask(ask)));
         }
         Ok(changes)
     }
 
-    async fn barrier(&self, _known: &Known) -> Result<Barrier, Failure> {
+    async fn barrier(&self, _journal: &JournalView) -> Result<Barrier, Failure> {
         Ok(if self.holds {
-            Barrier::Holds("what a person was asked for".to_owned())
+            Barrier::Holds("the manual task".to_owned())
         } else {
             Barrier::Passed
         })
@@ -180,10 +180,10 @@ impl Survey for Wanted {
 }
 
 #[derive(Default)]
-struct Heard(Mutex<Vec<EventKind>>);
+struct Recorder(Mutex<Vec<EventKind>>);
 
-impl Listener for Heard {
-    fn hear(&self, event: &Event) {
+impl Listener for Recorder {
+    fn on_event(&self, event: &Event) {
         self.0.lock().unwrap().push(event.kind.clone());
     }
 }
@@ -209,7 +209,7 @@ impl Stage {
         self.folder.path().join("s.iomcopy.jsonl")
     }
 
-    fn open(&self) -> Opening {
+    fn open(&self) -> OpenStateFile {
         let path = self.path();
         if journal::exists(&path) {
             return journal::resume(&path, self.clock.clone(), false).unwrap();
@@ -239,14 +239,14 @@ impl Stage {
         journal::begin(&path, self.clock.clone(), began).unwrap()
     }
 
-    fn executor(&self, opening: &Opening, survey: Wanted) -> (Executor, Arc<Heard>) {
-        let heard = Arc::new(Heard::default());
-        let narrator = Narrator::new(self.clock.clone(), vec![Box::new(Arc::clone(&heard))]);
+    fn executor(&self, opening: &OpenStateFile, survey: Wanted) -> (Executor, Arc<Recorder>) {
+        let events_seen = Arc::new(Recorder::default());
+        let events = EventSink::new(self.clock.clone(), vec![Box::new(Arc::clone(&events_seen))]);
         let context = Context {
             journal: opening.journal.clone(),
             clock: self.clock.clone(),
             cancellation: self.cancellation.clone(),
-            narrator,
+            events,
             attended: false,
         };
         let step = Step {
@@ -259,12 +259,12 @@ impl Stage {
         };
         let executor = Executor {
             context,
-            steps: vec![step],
+            steps: [step].into(),
             until: None,
             confirmed: BTreeSet::new(),
             shown: Mutex::default(),
         };
-        (executor, heard)
+        (executor, events_seen)
     }
 
     fn wanted(&self, switches: Vec<(&'static str, Vec<&'static str>)>) -> Wanted {
@@ -276,6 +276,12 @@ impl Stage {
             holds: false,
         }
     }
+}
+
+fn only_step(executor: &mut Executor) -> &mut Step {
+    Arc::get_mut(&mut executor.steps)
+        .and_then(|steps| steps.first_mut())
+        .unwrap()
 }
 
 #[tokio::test]
@@ -298,7 +304,7 @@ async fn a_phase_is_taken_to_its_fixpoint_children_before_parents() {
 }
 
 #[tokio::test]
-async fn what_follows_each_other_in_a_circle_is_begun_all_the_same() {
+async fn changes_that_follow_each_other_in_a_circle_still_begin() {
     let stage = Stage::new();
     let opening = stage.open();
     let switches = vec![("one", vec!["other"]), ("other", vec!["one"])];
@@ -311,7 +317,7 @@ async fn a_write_that_is_accepted_and_ignored_fails_by_name() {
     let stage = Stage::new();
     stage.world.lock().unwrap().lies.insert("liar".to_owned());
     let opening = stage.open();
-    let (executor, heard) = stage.executor(
+    let (executor, events_seen) = stage.executor(
         &opening,
         stage.wanted(vec![("liar", vec![]), ("good", vec![])]),
     );
@@ -320,16 +326,16 @@ async fn a_write_that_is_accepted_and_ignored_fails_by_name() {
         failure.kind == FailureKind::Failed && failure.message.contains("turn on 'liar'"),
         "{failure}"
     );
-    let heard = heard.0.lock().unwrap();
-    let done = heard
+    let events_seen = events_seen.0.lock().unwrap();
+    let done = events_seen
         .iter()
         .filter(|event| matches!(event, EventKind::ChangeDone { .. }));
-    assert_eq!(done.count(), 1, "only the other one is claimed to be done");
+    assert_eq!(done.count(), 1, "only the other one is done");
     assert!(opening.journal.state().finished.is_none());
 }
 
 #[tokio::test]
-async fn a_lost_reply_is_read_back_and_not_written_again() {
+async fn a_lost_response_is_read_back_and_not_written_again() {
     let stage = Stage::new();
     stage
         .world
@@ -349,7 +355,7 @@ async fn a_lost_reply_is_read_back_and_not_written_again() {
 }
 
 #[tokio::test]
-async fn a_launch_in_doubt_whose_end_the_survey_shows_is_settled() {
+async fn a_launch_in_doubt_is_closed_when_the_survey_shows_its_end() {
     let stage = Stage::new();
     {
         // A process that died between the intent and the handle; the request was received.
@@ -392,7 +398,7 @@ async fn a_launch_in_doubt_whose_end_the_survey_shows_is_settled() {
 }
 
 #[tokio::test]
-async fn a_persons_task_waits_until_its_evidence_is_there_or_it_is_waived() {
+async fn a_manual_task_waits_for_its_evidence_or_a_waiver() {
     let stage = Stage::new();
     let opening = stage.open();
     let survey = || Wanted {
@@ -420,7 +426,7 @@ async fn a_persons_task_waits_until_its_evidence_is_there_or_it_is_waived() {
 }
 
 #[tokio::test]
-async fn a_person_at_the_terminal_is_waited_for_also_while_the_evidence_cannot_be_read() {
+async fn a_run_waits_for_a_person_at_the_terminal_even_while_the_evidence_cannot_be_read() {
     let stage = Stage::new();
     {
         let mut world = stage.world.lock().unwrap();
@@ -431,24 +437,24 @@ async fn a_person_at_the_terminal_is_waited_for_also_while_the_evidence_cannot_b
         ask: true,
         ..stage.wanted(vec![])
     };
-    let (mut executor, heard) = stage.executor(&opening, survey);
+    let (mut executor, events_seen) = stage.executor(&opening, survey);
     executor.context.attended = true;
     assert_eq!(executor.run().await.unwrap(), Outcome::Finished);
     assert_eq!(stage.world.lock().unwrap().surveys, 4);
-    let heard = heard.0.lock().unwrap();
-    let worksheets = heard
+    let events_seen = events_seen.0.lock().unwrap();
+    let worksheets = events_seen
         .iter()
         .filter(|event| matches!(event, EventKind::ManualTask { things: 1, .. }));
-    assert_eq!(worksheets.count(), 1, "it is asked for once");
-    let unread = heard.iter().any(|event| {
+    assert_eq!(worksheets.count(), 1, "it is handed out once");
+    let unread = events_seen.iter().any(|event| {
         matches!(event, EventKind::Progress { note, .. }
             if note.contains("cannot be read: the service is away"))
     });
-    assert!(unread, "{heard:?}");
+    assert!(unread, "{events_seen:?}");
 }
 
 #[tokio::test]
-async fn a_person_who_comes_back_to_a_terminal_reads_the_worksheet_again_once() {
+async fn a_resumed_run_shows_the_worksheet_again_once() {
     let stage = Stage::new();
     let survey = || Wanted {
         ask: true,
@@ -461,24 +467,24 @@ async fn a_person_who_comes_back_to_a_terminal_reads_the_worksheet_again_once() 
     let surveys = stage.world.lock().unwrap().surveys;
     stage.world.lock().unwrap().asked_at = Some(surveys + 3);
     let opening = stage.open();
-    let (mut executor, heard) = stage.executor(&opening, survey());
+    let (mut executor, events_seen) = stage.executor(&opening, survey());
     executor.context.attended = true;
     assert_eq!(executor.run().await.unwrap(), Outcome::Finished);
-    let heard = heard.0.lock().unwrap();
-    let worksheets = heard
+    let events_seen = events_seen.0.lock().unwrap();
+    let worksheets = events_seen
         .iter()
         .filter(|event| matches!(event, EventKind::ManualTask { things: 1, .. }));
-    assert_eq!(worksheets.count(), 1, "{heard:?}");
+    assert_eq!(worksheets.count(), 1, "{events_seen:?}");
 }
 
 #[tokio::test]
-async fn what_a_person_did_is_counted_once_it_is_proved() {
+async fn a_manual_change_counts_as_done_when_it_is_proved() {
     let stage = Stage::new();
     let survey = || Wanted {
         ask: true,
         ..stage.wanted(vec![("automatic", vec![])])
     };
-    let by_hand = |opening: &Opening| {
+    let by_hand = |opening: &OpenStateFile| {
         let counted = opening.journal.state().by_hand("step");
         (counted.begun, counted.done)
     };
@@ -488,7 +494,7 @@ async fn what_a_person_did_is_counted_once_it_is_proved() {
     drop(executor.run().await.unwrap_err());
     assert_eq!(by_hand(&opening), (1, 0));
     drop((executor, opening));
-    // Handed out again, it is still one thing.
+    // After it is handed out again, it is still one thing.
     let opening = stage.open();
     let (executor, _) = stage.executor(&opening, survey());
     drop(executor.run().await.unwrap_err());
@@ -501,7 +507,7 @@ async fn what_a_person_did_is_counted_once_it_is_proved() {
     assert_eq!(by_hand(&opening), (1, 1));
     let folded = opening.journal.state();
     assert_eq!(folded.progress("step", None).done, 1);
-    assert!(Known::from_journal(folded).is_done_by_hand("asked"));
+    assert!(JournalView::from_journal(folded).is_done_by_hand("asked"));
 }
 
 #[tokio::test]
@@ -523,7 +529,7 @@ async fn a_failed_step_is_recorded_as_failed_with_its_reason() {
 }
 
 #[tokio::test]
-async fn without_a_person_evidence_that_cannot_be_read_is_neither_done_nor_not_done() {
+async fn without_a_person_a_task_with_unreadable_evidence_has_an_unknown_state() {
     let stage = Stage::new();
     stage.world.lock().unwrap().away_at = Some(2);
     let survey = || Wanted {
@@ -540,13 +546,13 @@ async fn without_a_person_evidence_that_cannot_be_read_is_neither_done_nor_not_d
     let failure = executor.run().await.unwrap_err();
     assert_eq!(failure.kind, FailureKind::Temporary);
     assert!(
-        failure.message.contains("neither done nor not done"),
+        failure.message.contains("its state is unknown"),
         "{failure}"
     );
 }
 
 #[tokio::test]
-async fn a_waiver_ends_a_phase_until_steps_are_opened_again() {
+async fn a_waiver_ends_a_phase_until_steps_are_reopened() {
     let stage = Stage::new();
     let survey = || Wanted {
         ask: true,
@@ -567,12 +573,12 @@ async fn a_waiver_ends_a_phase_until_steps_are_opened_again() {
     };
     opening.journal.append(waived).await.unwrap();
     let (executor, _) = stage.executor(&opening, survey());
-    // What was waived is not waited for either.
+    // The run does not wait for a waived task.
     assert_eq!(executor.run().await.unwrap(), Outcome::Finished);
-    let known = Known::from_journal(opening.journal.state());
-    assert!(known.is_waived("step/phase"));
-    let plan = Plan::make(&executor.steps, known).await.unwrap();
-    assert!(plan.is_empty(), "it is no longer left to do");
+    let journal = JournalView::from_journal(opening.journal.state());
+    assert!(journal.is_waived("step/phase"));
+    let plan = Plan::make(&executor.steps, journal).await.unwrap();
+    assert!(plan.is_empty(), "nothing is left to do");
 
     let again = Reopened {
         provider: "msdyn_x".to_owned(),
@@ -580,15 +586,15 @@ async fn a_waiver_ends_a_phase_until_steps_are_opened_again() {
         who: "ada".to_owned(),
     };
     opening.journal.append(again).await.unwrap();
-    let known = Known::from_journal(opening.journal.state());
-    assert!(!known.is_waived("step/phase"));
+    let journal = JournalView::from_journal(opening.journal.state());
+    assert!(!journal.is_waived("step/phase"));
 }
 
 #[tokio::test]
 async fn nothing_new_begins_once_the_run_is_asked_to_stop() {
     let stage = Stage::new();
     let opening = stage.open();
-    stage.cancellation.ask();
+    stage.cancellation.request_stop();
     let (executor, _) = stage.executor(&opening, stage.wanted(vec![("switch", vec![])]));
     assert_eq!(
         executor.run().await.unwrap_err().kind,
@@ -598,11 +604,11 @@ async fn nothing_new_begins_once_the_run_is_asked_to_stop() {
 }
 
 #[tokio::test]
-async fn what_was_not_confirmed_is_not_removed() {
+async fn an_unconfirmed_removal_is_not_sent() {
     struct Gone(World);
     #[async_trait]
     impl Survey for Gone {
-        async fn survey(&self, _known: &Known) -> Result<Vec<Change>, Failure> {
+        async fn survey(&self, _journal: &JournalView) -> Result<Vec<Change>, Failure> {
             let set = Arc::new(Switch(Arc::clone(&self.0), "gone".to_owned()));
             let action = Action::Remove {
                 set,
@@ -623,7 +629,7 @@ async fn what_was_not_confirmed_is_not_removed() {
     let stage = Stage::new();
     let opening = stage.open();
     let (mut executor, _) = stage.executor(&opening, stage.wanted(vec![]));
-    executor.steps[0].phases = vec![Phase::changes("phase", Gone(Arc::clone(&stage.world)))];
+    only_step(&mut executor).phases = vec![Phase::changes("phase", Gone(Arc::clone(&stage.world)))];
     assert_eq!(
         executor.run().await.unwrap_err().kind,
         FailureKind::Unconfirmed
@@ -633,9 +639,9 @@ async fn what_was_not_confirmed_is_not_removed() {
     drop(opening);
     let opening = stage.open();
     let (mut executor, _) = stage.executor(&opening, stage.wanted(vec![]));
-    executor.steps[0].phases = vec![Phase::changes("phase", Gone(Arc::clone(&stage.world)))];
+    only_step(&mut executor).phases = vec![Phase::changes("phase", Gone(Arc::clone(&stage.world)))];
     executor.confirmed.insert("remove".to_owned());
-    // Confirmed, and in no seal: a guard refuses.
+    // It is confirmed, but no seal holds it: a guard refuses.
     let failure = executor.run().await.unwrap_err();
     assert!(failure.message.contains("seal"), "{failure}");
     assert!(stage.world.lock().unwrap().writes.is_empty());

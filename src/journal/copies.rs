@@ -1,9 +1,9 @@
-//! The read-only copies of seals that are kept beside a state file, compared with the file.
+//! Compares the read-only copies of seals next to a state file with the file.
 //!
-//! A copy holds the very lines of the file. So a copy of this run that the file does not hold shows
-//! that the file is older than what the run has sealed: going on would seal again what the run has
-//! meanwhile changed. And a copy that was changed or is gone is no second memory any more: it is
-//! written again while the first still exists.
+//! A copy contains the same lines as the file. A copy of this run whose seal is not in the file shows
+//! that the file is older than the seal: a resumed run would seal again what it has changed in the
+//! meantime. A changed or missing copy is no longer a backup: it is written again from the state
+//! file.
 
 use std::fs;
 use std::io;
@@ -18,35 +18,35 @@ use super::seal::{self, lines_of};
 use super::state::{SealState, State};
 use crate::base::files;
 
-/// What is wrong with the copy of a verified seal.
+/// A changed or missing copy of a verified seal.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct CopyFlaw {
+pub(super) struct CopyProblem {
     /// The seal's name.
     pub(super) seal: String,
     /// The copy's path.
     pub(super) copy: PathBuf,
     /// What is wrong.
-    pub(super) fault: CopyFault,
-    /// The bytes that it has to hold.
+    pub(super) kind: CopyProblemKind,
+    /// The bytes that it must contain.
     lines: Vec<u8>,
 }
 
 /// How a copy differs from what was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum CopyFault {
+pub(super) enum CopyProblemKind {
     /// There is no file.
     Missing,
-    /// It holds something else, or cannot be read.
+    /// Its content differs, or it cannot be read.
     Changed,
 }
 
-impl CopyFlaw {
-    /// The flaw as a message: what is the case.
+impl CopyProblem {
+    /// The problem, as a message.
     pub(super) fn message(&self) -> String {
         let (copy, seal) = (self.copy.display(), &self.seal);
-        match self.fault {
-            CopyFault::Missing => format!("the copy {copy} of the seal '{seal}' is missing"),
-            CopyFault::Changed => format!(
+        match self.kind {
+            CopyProblemKind::Missing => format!("the copy {copy} of the seal '{seal}' is missing"),
+            CopyProblemKind::Changed => format!(
                 "the copy {copy} of the seal '{seal}' is not what was written there, or cannot be \
                  read"
             ),
@@ -55,54 +55,60 @@ impl CopyFlaw {
 
     /// What to do now.
     pub(super) fn help(&self) -> String {
-        match self.fault {
-            CopyFault::Missing => "the state file holds what was sealed; while the run has not \
-                                   finished, the next `iomcopy run` writes the copy again"
-                .to_owned(),
-            CopyFault::Changed => format!(
-                "the state file holds what was sealed; move {} away, and the next `iomcopy run` \
-                 writes it again",
+        match self.kind {
+            CopyProblemKind::Missing => {
+                "the state file contains the seal; until the run has finished, \
+                                         the next `iomcopy run` writes the copy again"
+                    .to_owned()
+            }
+            CopyProblemKind::Changed => format!(
+                "the state file contains the seal; move {} away, and the next `iomcopy run` writes \
+                 the copy again",
                 self.copy.display()
             ),
         }
     }
 }
 
-/// Where the copy of a verified seal is: beside the state file, under the name that the seal
-/// records. The folder may have moved since.
-pub(super) fn path_of(path: &Path, seal: &SealState) -> Option<PathBuf> {
+/// The path of a verified seal's copy: next to the state file, with the recorded name. The folder may
+/// have moved since it was recorded.
+pub(super) fn copy_path(path: &Path, seal: &SealState) -> Option<PathBuf> {
     let name = Path::new(seal.copy.as_deref()?).file_name()?;
     Some(path.with_file_name(name))
 }
 
-/// What is wrong with the copy of one verified seal, given the lines that it has to hold.
-pub(super) fn flaw(path: &Path, seal: &SealState, lines: &[u8]) -> Option<CopyFlaw> {
-    let copy = path_of(path, seal)?;
-    let fault = match files::read(&copy) {
+/// Checks the copy of one verified seal. `lines` is what it must contain.
+pub(super) fn find_problem(path: &Path, seal: &SealState, lines: &[u8]) -> Option<CopyProblem> {
+    let copy = copy_path(path, seal)?;
+    let kind = match files::read(&copy) {
         Ok(found) if found == lines => return None,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => CopyFault::Missing,
-        Ok(_) | Err(_) => CopyFault::Changed,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => CopyProblemKind::Missing,
+        Ok(_) | Err(_) => CopyProblemKind::Changed,
     };
-    Some(CopyFlaw {
+    Some(CopyProblem {
         seal: seal.seal.clone(),
         copy,
-        fault,
+        kind,
         lines: lines.to_vec(),
     })
 }
 
-/// What is wrong with the copies of all verified seals of a state file. Takes its bytes and what
-/// they replay to.
-pub(super) fn flaws(path: &Path, state: &State, replay: &Replay, bytes: &[u8]) -> Vec<CopyFlaw> {
+/// Checks the copies of all verified seals of a state file. `replay` is the replay of `bytes`.
+pub(super) fn find_problems(
+    path: &Path,
+    state: &State,
+    replay: &Replay,
+    bytes: &[u8],
+) -> Vec<CopyProblem> {
     let verified = state.seals.values().filter(|seal| seal.verified);
     verified
-        .filter_map(|seal| flaw(path, seal, sealed_lines(seal, replay, bytes)))
+        .filter_map(|seal| find_problem(path, seal, sealed_lines(seal, replay, bytes)))
         .collect()
 }
 
-/// Writes a missing copy again from the state file, and says so.
-pub(super) fn restore(path: &Path, flaw: &CopyFlaw) -> Result<String, JournalError> {
-    file::create_whole(&flaw.copy, &flaw.lines, file::READ_ONLY)
+/// Writes a missing copy again from the state file. Returns a message that says so.
+pub(super) fn restore_copy(path: &Path, flaw: &CopyProblem) -> Result<String, JournalError> {
+    file::create_atomically(&flaw.copy, &flaw.lines, file::Access::ReadOnly)
         .map_err(JournalError::io("writing the copy of a seal", &flaw.copy))?;
     Ok(format!(
         "{}; it is written again from {}",
@@ -117,27 +123,27 @@ fn sealed_lines<'a>(seal: &SealState, replay: &Replay, bytes: &'a [u8]) -> &'a [
         .map_or(&[], |manifest| lines_of(manifest, &replay.ends, bytes))
 }
 
-/// A copy of this run beside the state file which the file does not hold.
-pub(super) struct Ahead {
+/// A copy of this run whose seal is not in the state file.
+pub(super) struct NewerCopy {
     /// The copy.
     pub(super) copy: PathBuf,
     /// The seal's name.
     pub(super) seal: String,
 }
 
-/// The copies of this run beside a state file which the file does not hold. It holds a copy when
-/// its record of that number is the copy's last line, or when it has a verified seal of that name
-/// with the same manifest, as after `--from-capture`.
-pub(super) fn ahead(
+/// Finds the copies of this run whose seals are not in the state file. The file contains a seal if
+/// the copy's last line is one of its records, or if it has a verified seal of that name with the same
+/// manifest, as after `--from-capture`.
+pub(super) fn find_newer_copies(
     path: &Path,
     state: &State,
     chain: &Chain,
     replay: &Replay,
     bytes: &[u8],
-) -> Result<Vec<Ahead>, JournalError> {
+) -> Result<Vec<NewerCopy>, JournalError> {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let (before, after) = (format!("{stem}."), ".capture.jsonl");
-    let folder = file::folder(path);
+    let folder = files::parent_folder(path);
     let cannot = |error| JournalError::io("listing the folder", folder)(error);
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).map_err(cannot)? {
@@ -147,8 +153,8 @@ pub(super) fn ahead(
             continue;
         }
         let copy = path.with_file_name(&name);
-        // What cannot be read as a copy is compared where a seal names it; elsewhere it proves
-        // nothing about this run.
+        // A file that is not a valid copy proves nothing here; if a seal names it, `find_problems`
+        // reports it.
         let Ok(read) = seal::read_copy(&copy) else {
             continue;
         };
@@ -156,8 +162,8 @@ pub(super) fn ahead(
             .verified_seal(&read.seal)
             .and_then(|seal| seal.manifest.as_ref())
             .is_some_and(|manifest| manifest.sha256 == read.sha256);
-        if read.run == chain.run && !is_sealed && !holds_last_line(&copy, replay, bytes) {
-            found.push(Ahead {
+        if read.run == chain.run && !is_sealed && !contains_last_line(&copy, replay, bytes) {
+            found.push(NewerCopy {
                 copy,
                 seal: read.seal,
             });
@@ -167,7 +173,7 @@ pub(super) fn ahead(
     Ok(found)
 }
 
-fn holds_last_line(copy: &Path, replay: &Replay, bytes: &[u8]) -> bool {
+fn contains_last_line(copy: &Path, replay: &Replay, bytes: &[u8]) -> bool {
     let read = files::read(copy).unwrap_or_default();
     let last = read.strip_suffix(b"\n").and_then(|all| {
         let line = all.rsplit(|byte| *byte == b'\n').next()?;
@@ -178,22 +184,21 @@ fn holds_last_line(copy: &Path, replay: &Replay, bytes: &[u8]) -> bool {
     })
 }
 
-/// The refusal of a file that does not hold the copies of its own run.
-pub(super) fn refusal(path: &Path, ahead: &[Ahead]) -> JournalError {
+/// The error for a file that lacks seals of its own run.
+pub(super) fn newer_copies_error(path: &Path, ahead: &[NewerCopy]) -> JournalError {
     let list =
-        |item: &dyn Fn(&Ahead) -> String| ahead.iter().map(item).collect::<Vec<_>>().join(", ");
+        |item: &dyn Fn(&NewerCopy) -> String| ahead.iter().map(item).collect::<Vec<_>>().join(", ");
     let seals = list(&|ahead| format!("'{}' ({})", ahead.seal, ahead.copy.display()));
-    let options = |ahead: &Ahead| format!(" --from-capture {}", ahead.copy.display());
+    let options = |ahead: &NewerCopy| format!(" --from-capture {}", ahead.copy.display());
     let given = ahead.iter().map(options).collect::<Vec<_>>().concat();
     JournalError::Older {
         path: path.to_owned(),
         why: format!(
-            "this run has sealed {seals}, and the file does not hold that; the run may have \
-             changed since then what it would now record as the original"
+            "this run has sealed {seals}, and the file does not contain that; since then the run may \
+             have changed what it would now record as the original"
         ),
         help: format!(
-            "put the newest file back; if it is lost, `iomcopy run RUNBOOK{given}` gives the file \
-             what was sealed"
+            "put the newest file back; if it is lost, `iomcopy run RUNBOOK{given}` restores the seals"
         ),
     }
 }

@@ -1,4 +1,4 @@
-//! What can go wrong with a state file, in words for the person who has to act.
+//! The errors of a state file, with messages and remedies for the operator.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,33 +7,33 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use thiserror::Error;
 
-use super::lock::Holder;
+use super::lock::LockHolder;
 
-/// A record that may not follow those before it.
+/// A record that is not allowed after those before it.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("a `{kind}` cannot stand here: {why}")]
+#[error("a `{kind}` is not allowed here: {why}")]
 pub struct IllegalTransition {
     /// The record's number.
     pub number: u64,
     /// The record's kind.
     pub kind: String,
-    /// Why it may not follow.
+    /// Why it is not allowed.
     pub why: String,
 }
 
-/// Why the journal could not do what was asked. The message says what failed, on which file, and
-/// what the operating system said, so an error has no source of its own to be printed after it;
-/// [`help`](Self::help) says what to do now.
+/// Why an operation on the journal failed. The message contains what failed, on which file, and what
+/// the operating system reported, so there is no source to print after it; [`help`](Self::help) is
+/// the remedy.
 #[derive(Clone, Debug, Error)]
 #[non_exhaustive]
 pub enum JournalError {
     /// Another process holds the file.
-    #[error("the state file {} is in use by {}", path.display(), holder_words(holder.as_ref()))]
+    #[error("the state file {} is in use by {}", path.display(), describe_holder(holder.as_ref()))]
     Locked {
         /// The state file.
         path: PathBuf,
-        /// Who holds it, where its lock file could be read.
-        holder: Option<Holder>,
+        /// Who holds it, if its lock file could be read.
+        holder: Option<LockHolder>,
     },
     /// The last process did not close the file, and it was on another machine.
     #[error(
@@ -50,7 +50,7 @@ pub enum JournalError {
         /// When it opened the file.
         since: Timestamp,
     },
-    /// A record other than a torn last one is not as it was written.
+    /// A record other than a torn last one is not what was written.
     #[error("line {line} of the state file {} is damaged: {why}", path.display())]
     Damaged {
         /// The state file.
@@ -62,7 +62,7 @@ pub enum JournalError {
         /// What to do now.
         help: String,
     },
-    /// The file was written in a format that this program can at most read.
+    /// The file has a format that this program can only read, if at all.
     #[error(
         "the state file {} has format {format}, written by iomcopy {program}, newer than this \
          program",
@@ -76,10 +76,10 @@ pub enum JournalError {
         /// The version of the program that wrote it.
         program: String,
     },
-    /// A record is of a kind that this program does not know, so it cannot go on from it.
+    /// A record is of a kind that this program does not know, so it cannot continue after it.
     #[error(
-        "line {line} of the state file {} is a `{kind}`, a kind of record this program does not \
-         know",
+        "line {line} of the state file {} is a `{kind}`, a kind of record that this program does \
+         not know",
         path.display()
     )]
     UnknownRecord {
@@ -95,7 +95,7 @@ pub enum JournalError {
     Older {
         /// The state file.
         path: PathBuf,
-        /// What shows it.
+        /// The evidence.
         why: String,
         /// What to do now.
         help: String,
@@ -103,16 +103,16 @@ pub enum JournalError {
     /// There is no such file.
     #[error("there is no state file {}", path.display())]
     NotFound {
-        /// The path that was looked for.
+        /// The path.
         path: PathBuf,
     },
-    /// A run is to begin where a file already stands.
+    /// A new run cannot begin because there is a file.
     #[error("a state file {} already exists", path.display())]
     AlreadyExists {
         /// The file.
         path: PathBuf,
     },
-    /// Others may read or change the file, or it is not what it seems.
+    /// Other users may read or change the file, or it is not a regular file.
     #[error("the file {} is not safe to use: {why}", path.display())]
     Unsafe {
         /// The file.
@@ -125,14 +125,14 @@ pub enum JournalError {
     /// The operating system refused something before any record was written.
     #[error("{doing} {}: {cause}", path.display())]
     Io {
-        /// What was being done, as in `reading the state file`.
+        /// The operation, as in `reading the state file`.
         doing: &'static str,
         /// The file.
         path: PathBuf,
-        /// What the operating system said.
+        /// What the operating system reported.
         cause: Arc<io::Error>,
     },
-    /// A record may not follow those before it. The program is at fault, not the operator.
+    /// A record is not allowed after those before it: a fault in the program.
     #[error("the record was not written to {}: {transition}", path.display())]
     Illegal {
         /// The state file.
@@ -140,26 +140,26 @@ pub enum JournalError {
         /// Which record, and why.
         transition: IllegalTransition,
     },
-    /// Something was asked of the file that it cannot give.
+    /// The file cannot be cut there.
     #[error("{} cannot be cut after record {record}: {why}", path.display())]
     CannotCut {
         /// The state file.
         path: PathBuf,
-        /// The record after which it was to be cut.
+        /// The record after which to cut.
         record: u64,
         /// Why not.
         why: String,
     },
-    /// A write or a sync failed. Nothing was written after it by this process, and nothing will
-    /// be: after a failed sync the system may call the lost bytes written.
+    /// A write or a sync failed. This process has written nothing after it and will not: after a
+    /// failed sync, the system may report the lost bytes as written.
     #[error("writing the state file {} failed, so nothing more is sent: {cause}", path.display())]
     Poisoned {
         /// The state file.
         path: PathBuf,
-        /// What the operating system said at the first failure.
+        /// What the operating system reported at the first failure.
         cause: Arc<io::Error>,
     },
-    /// The file's length is not what this process made it: something else has written to it.
+    /// The file's length is not what this process left: something else has written to it.
     #[error(
         "the state file {} has {found} bytes where this process left {expected}: something else \
          has written to it, so nothing more is sent",
@@ -168,13 +168,13 @@ pub enum JournalError {
     SecondWriter {
         /// The state file.
         path: PathBuf,
-        /// The length this process left.
+        /// The length that this process left.
         expected: u64,
         /// The length that was found.
         found: u64,
     },
     /// The captures on disk are not those that were sealed.
-    #[error("the seal `{seal}` in {} does not hold: {why}", path.display())]
+    #[error("the seal `{seal}` in {} is broken: {why}", path.display())]
     SealBroken {
         /// The file: the state file, or a seal's copy.
         path: PathBuf,
@@ -191,7 +191,7 @@ pub enum JournalError {
         /// What to do now.
         help: String,
     },
-    /// The thread that writes has ended before it answered.
+    /// The writer's thread has ended before it responded.
     #[error("the writer of the state file {} has stopped, so nothing more is sent", path.display())]
     WriterStopped {
         /// The state file.
@@ -200,7 +200,7 @@ pub enum JournalError {
 }
 
 impl JournalError {
-    /// Takes what was being done, as in `reading the state file`, and the file's path.
+    /// Converts an error of the system. `doing` is the operation, as in `reading the state file`.
     pub(super) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |cause| Self::Io {
             doing,
@@ -209,37 +209,37 @@ impl JournalError {
         }
     }
 
-    /// What to do now, as a sentence without its full stop.
+    /// What to do now, as a sentence without a full stop.
     pub fn help(&self) -> String {
         match self {
             Self::Locked { .. } => {
                 "wait until it ends, or stop it; `iomcopy status` reads the file meanwhile".into()
             }
             Self::OtherMachine { host, .. } => format!(
-                "see on {host} that it is no longer running, then run again with --takeover"
+                "make sure that it no longer runs on {host}, then run again with --takeover"
             ),
             Self::Damaged { help, .. }
             | Self::Unsafe { help, .. }
             | Self::Older { help, .. }
             | Self::CopyBroken { help, .. } => help.clone(),
             Self::NewerFormat { program, .. } => {
-                format!("go on with iomcopy {program} or a later one")
+                format!("continue with iomcopy {program} or later")
             }
             Self::UnknownRecord { .. } => {
-                "go on with the version of iomcopy that wrote it, or a later one".into()
+                "continue with the version of iomcopy that wrote it, or a later one".into()
             }
             Self::NotFound { .. } => {
-                "see that the path is right; a run that has not begun has no state file".into()
+                "check the path; a run that has not begun has no state file".into()
             }
             Self::AlreadyExists { .. } => {
-                "run again to go on with it; --fresh begins anew after a finished run".into()
+                "run again to resume it; --fresh starts a new run after a finished one".into()
             }
             Self::Io { .. } => {
-                "see that the folder exists, is writable and has space, then run again".into()
+                "make sure that the folder exists, is writable and has free space, then run again"
+                    .into()
             }
             Self::Illegal { .. } => {
-                "this is a fault in iomcopy; keep the state file and report it \
-                                     with this message"
+                "this is a fault in iomcopy; keep the state file and report it with this message"
                     .into()
             }
             Self::CannotCut { path, .. } => {
@@ -249,25 +249,24 @@ impl JournalError {
                 )
             }
             Self::Poisoned { .. } | Self::WriterStopped { .. } => {
-                "see that the disk is well and has space, then run again: the run goes on from \
-                 what the file holds"
+                "make sure that the disk works and has free space, then run again: the run resumes \
+                 from what the file contains"
                     .into()
             }
             Self::SecondWriter { path, .. } => format!(
-                "find out what wrote to it, and see with `iomcopy state check {}` whether it is \
-                 still whole",
+                "find out what wrote to it; `iomcopy state check {}` shows whether it is still valid",
                 path.display()
             ),
             Self::SealBroken { path, .. } => format!(
-                "send nothing that destroys; `iomcopy state check {}` names the line, and the \
-                 read-only copy beside the state file holds what was sealed",
+                "delete nothing; `iomcopy state check {}` names the line, and the read-only copy next \
+                 to the state file contains what was sealed",
                 path.display()
             ),
         }
     }
 }
 
-fn holder_words(holder: Option<&Holder>) -> String {
+fn describe_holder(holder: Option<&LockHolder>) -> String {
     match holder {
         Some(holder) => format!(
             "process {} on {} since {}",
@@ -282,10 +281,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_locked_file_says_who_holds_it() {
+    fn the_error_of_a_locked_file_names_its_holder() {
         let error = JournalError::Locked {
             path: "uat.iomcopy.jsonl".into(),
-            holder: Some(Holder {
+            holder: Some(LockHolder {
                 pid: 7,
                 host: "ops-1".to_owned(),
                 since: "2026-03-01T02:03:04Z".parse().unwrap(),

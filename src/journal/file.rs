@@ -1,40 +1,38 @@
-//! What every file of a run has in common: private, never a link, never overwritten, and synced
-//! together with the folder that names it.
+//! The rules for every file of a run: private, never a link, never overwritten, and synced together
+//! with its folder.
 
 use std::ffi::OsString;
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use super::error::JournalError;
-use crate::base::files;
+use tempfile::NamedTempFile;
 
-/// The mode of the state file and of everything kept aside.
-pub(super) const PRIVATE: u32 = 0o600;
-/// The mode of a seal's copy.
-pub(super) const READ_ONLY: u32 = 0o400;
+use super::error::JournalError;
+use crate::base::files::parent_folder;
+use crate::base::platform::{self, file_id};
+
+/// What the owner of a new file may do with it; nobody else may do anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Access {
+    /// The state file, and everything saved next to it.
+    ReadWrite,
+    /// The copy of a seal.
+    ReadOnly,
+}
 
 /// `path` with `suffix` after its whole name.
-pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+pub(super) fn append_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(suffix);
     PathBuf::from(name)
 }
 
-/// The folder in which `path` stands.
-pub(super) fn folder(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    }
-}
-
-/// Syncs the folder in which `path` stands, without which a file that was just created or renamed
-/// may be gone after a loss of power.
+/// Syncs the folder that contains `path`. Without it, a file that was just created or renamed may be
+/// gone after a loss of power.
 pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
-    let folder = folder(path);
-    File::open(folder)?.sync_all()?;
+    let folder = parent_folder(path);
+    platform::sync_directory(folder)?;
     #[cfg(test)]
     {
         observed::FOLDERS.with_borrow_mut(|folders| folders.push(folder.to_owned()));
@@ -43,7 +41,7 @@ pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Returns when what was written to an open file is durable.
+/// Returns when everything written to an open file is durable.
 pub(super) fn sync_data(file: &File) -> io::Result<()> {
     file.sync_data()?;
     #[cfg(test)]
@@ -51,8 +49,7 @@ pub(super) fn sync_data(file: &File) -> io::Result<()> {
     Ok(())
 }
 
-/// What was synced on this thread, for tests: a sync that is missing shows only after a loss of
-/// power.
+/// Counts the syncs of this thread, for tests: a missing sync shows only after a loss of power.
 #[cfg(test)]
 pub(super) mod observed {
     use std::cell::{Cell, RefCell};
@@ -68,7 +65,7 @@ pub(super) mod observed {
     }
 }
 
-/// Refuses a symbolic link: the file it names could be anyone's.
+/// Refuses a symbolic link, which could lead to another user's file.
 pub(super) fn refuse_link(path: &Path) -> Result<(), JournalError> {
     match fs::symlink_metadata(path) {
         Ok(metadata) if metadata.file_type().is_symlink() => Err(JournalError::Unsafe {
@@ -82,7 +79,7 @@ pub(super) fn refuse_link(path: &Path) -> Result<(), JournalError> {
     }
 }
 
-/// Refuses what is not a plain file of `owner` that only its owner may read and write.
+/// Refuses anything but a regular file of `owner` that only its owner may read and write.
 pub(super) fn require_private(
     path: &Path,
     metadata: &Metadata,
@@ -97,22 +94,22 @@ pub(super) fn require_private(
     };
     if !metadata.is_file() {
         return refuse(
-            "it is not a plain file".to_owned(),
+            "it is not a regular file".to_owned(),
             "name another path with --state".to_owned(),
         );
     }
-    if metadata.uid() != owner {
+    let its_owner = platform::owner(metadata);
+    if its_owner != owner {
         return refuse(
-            format!("it belongs to user {}", metadata.uid()),
-            "run as that user, or see who put the file there".to_owned(),
+            format!("it belongs to user {its_owner}"),
+            "run as that user, or find out who put the file there".to_owned(),
         );
     }
-    let mode = metadata.permissions().mode() & 0o777;
-    if mode & 0o077 != 0 {
+    if let Some(mode) = platform::mode_open_to_others(metadata) {
         return refuse(
             format!("its mode is {mode:o}, so others may read or change it"),
             format!(
-                "see that nobody has changed it, then `chmod 600 {}`",
+                "make sure that nobody has changed it, then `chmod 600 {}`",
                 path.display()
             ),
         );
@@ -123,23 +120,23 @@ pub(super) fn require_private(
 /// Opens the existing state file of `owner` to read it and to append to it.
 pub(super) fn open_private(path: &Path, owner: u32) -> Result<File, JournalError> {
     refuse_link(path)?;
-    let file = files::open_with(OpenOptions::new().read(true).append(true), path)
-        .map_err(|error| missing_or(error, "opening the state file", path))?;
+    let file = platform::open_regular(OpenOptions::new().read(true).append(true), path)
+        .map_err(|error| not_found_or_io(error, "opening the state file", path))?;
     let opened = file
         .metadata()
         .map_err(JournalError::io("looking at", path))?;
     require_private(path, &opened, owner)?;
-    if !stands_at(&opened, path).map_err(JournalError::io("looking at", path))? {
+    if !is_at_path(&opened, path).map_err(JournalError::io("looking at", path))? {
         return Err(JournalError::Unsafe {
             path: path.to_owned(),
-            why: "another file took its place while it was opened".to_owned(),
-            help: "see what else uses this folder, then run again".to_owned(),
+            why: "another file took its place while it was being opened".to_owned(),
+            help: "find out what else uses this folder, then run again".to_owned(),
         });
     }
     Ok(file)
 }
 
-/// Everything that stands in the opened state file.
+/// The whole content of the opened state file.
 pub(super) fn read_all(mut file: &File, path: &Path) -> Result<Vec<u8>, JournalError> {
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes)
@@ -148,20 +145,18 @@ pub(super) fn read_all(mut file: &File, path: &Path) -> Result<Vec<u8>, JournalE
 }
 
 /// Cuts the opened state file at a byte, durably.
-pub(super) fn cut_at(file: &File, path: &Path, at: u64) -> Result<(), JournalError> {
-    file.set_len(at)
-        .and_then(|()| file.sync_all())
-        .map_err(JournalError::io("cutting the state file", path))
+pub(super) fn truncate(file: &File, path: &Path, at: u64) -> Result<(), JournalError> {
+    platform::truncate(file, path, at).map_err(JournalError::io("cutting the state file", path))
 }
 
 /// Is the file with this metadata still the one that `path` names?
-pub(super) fn stands_at(metadata: &Metadata, path: &Path) -> io::Result<bool> {
+pub(super) fn is_at_path(metadata: &Metadata, path: &Path) -> io::Result<bool> {
     let named = fs::symlink_metadata(path)?;
-    Ok((named.dev(), named.ino()) == (metadata.dev(), metadata.ino()))
+    Ok(file_id(&named) == file_id(metadata))
 }
 
 /// The error for a state file that could not be opened or read.
-pub(super) fn missing_or(error: io::Error, doing: &'static str, path: &Path) -> JournalError {
+pub(super) fn not_found_or_io(error: io::Error, doing: &'static str, path: &Path) -> JournalError {
     if error.kind() == io::ErrorKind::NotFound {
         JournalError::NotFound {
             path: path.to_owned(),
@@ -171,18 +166,15 @@ pub(super) fn missing_or(error: io::Error, doing: &'static str, path: &Path) -> 
     }
 }
 
-/// Keeps `bytes` in a new private file `<path>.<word>-<n>`, with the first `n` that is free, and
-/// returns its path once it would survive a loss of power.
-pub(super) fn keep_aside(path: &Path, word: &str, bytes: &[u8]) -> Result<PathBuf, JournalError> {
+/// Saves `bytes` in a new private file `<path>.<word>-<n>`, with the first free `n`, durably. Returns
+/// its path.
+pub(super) fn save_aside(path: &Path, word: &str, bytes: &[u8]) -> Result<PathBuf, JournalError> {
     let mut n = 1_u64;
     let (aside, mut file) = loop {
-        let aside = with_suffix(path, &format!(".{word}-{n}"));
-        match OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(PRIVATE)
-            .open(&aside)
-        {
+        let aside = append_suffix(path, &format!(".{word}-{n}"));
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        match platform::create_private(&mut options).open(&aside) {
             Ok(file) => break (aside, file),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => n += 1,
             Err(error) => return Err(JournalError::io("creating", &aside)(error)),
@@ -195,19 +187,15 @@ pub(super) fn keep_aside(path: &Path, word: &str, bytes: &[u8]) -> Result<PathBu
     Ok(aside)
 }
 
-/// Writes `bytes` to a new file at `path` with `mode`: first under another name, synced, then
-/// under its own, so that it never stands there half written. Never overwrites: where a file
-/// stands already, the error's kind is `AlreadyExists`.
-pub(super) fn create_whole(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    let mut temporary = tempfile::Builder::new()
-        .prefix(".iomcopy-")
-        .permissions(fs::Permissions::from_mode(PRIVATE))
-        .tempfile_in(folder(path))?;
+/// Creates a private file at `path` with this content, whole or not at all: writes it under another
+/// name, syncs it and renames it. Never overwrites: if there is a file, the error's kind is
+/// `AlreadyExists`.
+pub(super) fn create_atomically(path: &Path, bytes: &[u8], access: Access) -> io::Result<()> {
+    // A temporary file is private (tempfile's documentation: mode 0600).
+    let mut temporary = NamedTempFile::with_prefix_in(".iomcopy-", parent_folder(path))?;
     temporary.write_all(bytes)?;
-    if mode != PRIVATE {
-        temporary
-            .as_file()
-            .set_permissions(fs::Permissions::from_mode(mode))?;
+    if access == Access::ReadOnly {
+        platform::make_read_only(temporary.as_file())?;
     }
     temporary.as_file().sync_all()?;
     temporary.persist_noclobber(path)?;
@@ -217,30 +205,29 @@ pub(super) fn create_whole(path: &Path, bytes: &[u8], mode: u32) -> io::Result<(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::platform::testing;
 
     #[test]
-    fn what_is_kept_aside_never_overwrites() {
+    fn saving_aside_never_overwrites() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("uat.jsonl");
-        let first = keep_aside(&path, "torn", b"one").unwrap();
-        let second = keep_aside(&path, "torn", b"two").unwrap();
+        let first = save_aside(&path, "torn", b"one").unwrap();
+        let second = save_aside(&path, "torn", b"two").unwrap();
         assert!(first.ends_with("uat.jsonl.torn-1") && second.ends_with("uat.jsonl.torn-2"));
         assert_eq!(fs::read(first).unwrap(), b"one");
-        let mode = fs::metadata(second).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, PRIVATE);
+        testing::assert_mode(&second, 0o600);
     }
 
     #[test]
     fn a_whole_file_is_not_written_over_another() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("copy");
-        create_whole(&path, b"one", READ_ONLY).unwrap();
-        let error = create_whole(&path, b"two", READ_ONLY).unwrap_err();
+        create_atomically(&path, b"one", Access::ReadOnly).unwrap();
+        let error = create_atomically(&path, b"two", Access::ReadOnly).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(fs::read(&path).unwrap(), b"one");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
-        let mode = fs::metadata(&path).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, READ_ONLY);
+        testing::assert_mode(&path, 0o400);
     }
 
     #[test]
@@ -249,48 +236,43 @@ mod tests {
         let synced = || observed::FOLDERS.take();
         drop(synced());
         let path = folder.path().join("uat.jsonl");
-        create_whole(&path, b"one", PRIVATE).unwrap();
+        create_atomically(&path, b"one", Access::ReadWrite).unwrap();
         assert_eq!(synced(), [folder.path()]);
-        drop(create_whole(&path, b"two", PRIVATE).unwrap_err());
+        drop(create_atomically(&path, b"two", Access::ReadWrite).unwrap_err());
         assert!(synced().is_empty());
-        drop(keep_aside(&path, "torn", b"three").unwrap());
+        drop(save_aside(&path, "torn", b"three").unwrap());
         assert_eq!(synced(), [folder.path()]);
     }
 
+    #[cfg(unix)]
     #[test]
     fn a_sync_reaches_the_system() {
         // Neither can be synced, and only the system knows that.
-        let (_reader, writer) = std::io::pipe().unwrap();
-        let pipe = File::from(std::os::fd::OwnedFd::from(writer));
+        let (_reader, pipe) = testing::pipe();
         assert!(sync_data(&pipe).is_err());
-        assert!(sync_folder(Path::new("/proc/self/status")).is_err());
+        assert!(sync_folder(Path::new("/dev/null/uat.jsonl")).is_err());
     }
 
+    #[cfg(unix)]
     #[test]
-    fn links_and_open_doors_are_refused() {
+    fn links_and_files_that_others_may_open_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state");
         fs::write(&path, "").unwrap();
-        let owner = fs::metadata(&path).unwrap().uid();
+        let owner = platform::owner(&fs::metadata(&path).unwrap());
         for mode in [0o640, 0o604, 0o620, 0o666] {
-            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            testing::set_mode(&path, mode);
             let error = open_private(&path, owner).unwrap_err();
             assert!(matches!(error, JournalError::Unsafe { .. }), "{mode:o}");
             assert!(error.help().contains("chmod 600"));
         }
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        testing::set_mode(&path, 0o600);
         assert!(open_private(&path, owner).is_ok());
         assert!(open_private(&path, owner + 1).is_err());
 
         let link = folder.path().join("link");
-        std::os::unix::fs::symlink(&path, &link).unwrap();
+        testing::symlink(&path, &link).unwrap();
         let error = open_private(&link, owner).unwrap_err();
         assert!(error.to_string().contains("symbolic link"), "{error}");
-    }
-
-    #[test]
-    fn a_file_without_a_folder_stands_in_this_one() {
-        assert_eq!(folder(Path::new("state.jsonl")), Path::new("."));
-        assert_eq!(folder(Path::new("/runs/state.jsonl")), Path::new("/runs"));
     }
 }

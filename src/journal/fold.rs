@@ -1,8 +1,8 @@
-//! The one function that decides which record may follow which. The writer asks it before it
-//! writes, and replay asks it of what it reads, so that a file which a run could not have written
-//! is seen as such.
+//! The one function that decides which record may follow which. The writer calls it before it
+//! writes, and replay calls it on what it reads, so that it detects a file which no run could have
+//! written.
 //!
-//! Each arm looks before it changes anything: a refused record leaves the state as it was.
+//! Each arm checks before it changes anything: a refused record leaves the state unchanged.
 
 mod changes;
 mod edits;
@@ -15,8 +15,8 @@ use super::record::{Entry, Record, RunId};
 use super::state::{Stamped, State};
 use super::work::WorkTimes;
 
-/// Why a record may not follow; its number and kind are added by [`State::next`].
-type Refused = String;
+/// Why a record is not allowed; [`State::next`] adds its number and kind.
+type Refusal = String;
 
 impl State {
     /// The state after the first record of `run`.
@@ -41,7 +41,7 @@ impl State {
             running: None,
             launches: [].into(),
             sets: [].into(),
-            asks: [].into(),
+            manual_changes: [].into(),
             edits: [].into(),
             seals: [].into(),
             abandoned: Vec::new(),
@@ -55,35 +55,35 @@ impl State {
         })
     }
 
-    /// Goes on by one record, or refuses it and stays as it was. A record of an unknown kind
-    /// changes nothing but the number: whoever may not go on past it refuses it before.
+    /// Applies one record, or refuses it and changes nothing. A record of an unknown kind changes only
+    /// the number: a caller that must not continue after it has refused it before.
     pub fn next(&mut self, entry: &Entry) -> Result<(), IllegalTransition> {
         if entry.number != self.next_number {
             let why = format!("its number is not {}", self.next_number);
             return Err(illegal(entry, why));
         }
-        let worked_on = self.working_on();
-        self.require_place(&entry.record)
+        let running = self.running_indexes();
+        self.require_allowed(&entry.record)
             .and_then(|()| self.apply(entry))
             .map_err(|why| illegal(entry, why))?;
-        // Between a process that was killed and the next one, nobody worked.
-        if let Some(worked_on) = worked_on
+        // Between a killed process and the next one, nobody worked.
+        if let Some(running) = running
             && !matches!(entry.record, Record::Opened(_))
         {
-            self.add_work(entry, worked_on);
+            self.add_work(entry, running);
         }
-        self.step_over(entry);
+        self.skip(entry);
         Ok(())
     }
 
-    /// Goes on past a record without believing it, as a reader of a newer format has to.
-    pub(super) fn step_over(&mut self, entry: &Entry) {
+    /// Skips a record without applying it, as a reader of a newer format must.
+    pub(super) fn skip(&mut self, entry: &Entry) {
         self.next_number = entry.number.saturating_add(1);
         self.last_time = entry.time;
     }
 
-    /// May a record of this kind stand here at all?
-    fn require_place(&self, record: &Record) -> Result<(), Refused> {
+    /// Requires that a record of this kind is allowed here at all.
+    fn require_allowed(&self, record: &Record) -> Result<(), Refusal> {
         let needs_no_process = matches!(
             record,
             Record::Opened(_) | Record::Cut(_) | Record::Unknown { .. }
@@ -106,9 +106,9 @@ impl State {
         Ok(())
     }
 
-    fn apply(&mut self, entry: &Entry) -> Result<(), Refused> {
+    fn apply(&mut self, entry: &Entry) -> Result<(), Refusal> {
         match &entry.record {
-            Record::Began(_) => return Err("the run has begun already".to_owned()),
+            Record::Began(_) => return Err("the run has already begun".to_owned()),
             Record::Opened(opened) => {
                 self.opened = Some(Stamped::new(entry, opened));
                 self.closed = None;
@@ -149,8 +149,8 @@ impl State {
         Ok(())
     }
 
-    /// The state as it will be once a new process has recorded `reopened`: for a plan, and for what
-    /// is asked before anything is written.
+    /// The state after a new process has recorded `reopened`: for a plan, and for questions to the
+    /// operator before anything is written.
     pub fn as_reopened(&self, reopened: &Reopened) -> Result<Self, IllegalTransition> {
         let entry = Entry {
             number: self.next_number,
@@ -165,8 +165,8 @@ impl State {
         Ok(state)
     }
 
-    /// A run that is opened again has not finished; its confirmation is asked for anew.
-    fn reopen(&mut self, entry: &Entry, reopened: &Reopened) -> Result<(), Refused> {
+    /// A run that is opened again has not finished, and must be confirmed again.
+    fn reopen(&mut self, entry: &Entry, reopened: &Reopened) -> Result<(), Refusal> {
         if let Some((step, _)) = &self.running {
             return Err(format!("the step `{step}` has not ended"));
         }
@@ -177,18 +177,18 @@ impl State {
         Ok(())
     }
 
-    fn finish(&mut self, entry: &Entry) -> Result<(), Refused> {
+    fn finish(&mut self, entry: &Entry) -> Result<(), Refusal> {
         if let Some((step, _)) = &self.running {
             return Err(format!("the step `{step}` has not ended"));
         }
         if let Some(launch) = self.launches_in_doubt().next() {
             return Err(format!(
-                "how the launch `{}` ended is not known",
+                "it is not known how the launch `{}` ended",
                 launch.intent.key
             ));
         }
         if let Some(task) = self.waiting().next() {
-            return Err(format!("the task `{}` waits", task.waiting.task));
+            return Err(format!("the task `{}` is still waiting", task.waiting.task));
         }
         self.failures.clear();
         self.finished = Some(entry.time);
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_story_adds_up() {
+    fn a_whole_run_folds() {
         let state = fold(story());
         assert_eq!(state.began.runbook, "contoso-uat-refresh");
         assert!(state.is_open());
@@ -268,18 +268,18 @@ mod tests {
         let error = next(&mut state, step_ended("x", StepOutcome::Done)).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "a `step-ended` cannot stand here: no process has opened the file"
+            "a `step-ended` is not allowed here: no process has opened the file"
         );
     }
 
     #[test]
-    fn a_new_opening_forgets_what_the_last_one_was_in() {
+    fn a_new_process_is_in_no_step() {
         let mut state = fold(story());
         let failed = Failed {
             step: "exit-administration-mode".to_owned(),
             phase: None,
             key: None,
-            message: "it said 500".to_owned(),
+            message: "it answered 500".to_owned(),
             help: None,
         };
         next(&mut state, failed).unwrap();
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn a_finished_run_may_be_looked_at_and_no_more() {
+    fn a_finished_run_may_be_opened_and_not_continued() {
         let mut state = fold(vec![began().into(), opened("ops-1").into()]);
         next(&mut state, step_began("x")).unwrap();
         assert!(next(&mut state, Finished {}).is_err());
@@ -328,7 +328,7 @@ mod tests {
                 ChangeKind::Set,
                 ChangeKind::Remove,
                 ChangeKind::Launch,
-                ChangeKind::Ask,
+                ChangeKind::ManualTask,
             ]);
             let outcome = prop::sample::select(vec![
                 LaunchOutcome::Succeeded,
@@ -337,7 +337,7 @@ mod tests {
             ]);
             (0..21_u8, name.clone(), name, kind, outcome).prop_map(
                 |(which, a, b, kind, outcome)| {
-                    let sealed = || seal::records(a, captures());
+                    let sealed = || seal::seal_records(a, captures());
                     match which {
                         0 => opened("ops-1").into(),
                         1 => closed(),

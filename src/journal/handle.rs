@@ -1,4 +1,4 @@
-//! The handle by which everyone else writes to the journal and reads its state.
+//! The handle through which other modules append to the journal and read its state.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,11 +16,11 @@ use super::poison::Poison;
 use super::record::Record;
 use super::seal::{self, Capture, ReadBack, SealSummary};
 use super::state::State;
-use super::writer::{Request, Shown, Writer};
+use super::writer::{Request, SharedState, Writer};
 use crate::base::cancellation::Cancellation;
 
-/// A handle to the one writer of an open state file. Clones share it; when the last is gone the
-/// writer ends.
+/// A handle to the one writer of an open state file. Clones share it; the writer ends when the last
+/// one is dropped.
 #[derive(Clone, Debug)]
 pub struct Journal {
     inner: Arc<Inner>,
@@ -29,7 +29,7 @@ pub struct Journal {
 #[derive(Debug)]
 struct Inner {
     path: PathBuf,
-    shown: Arc<Shown>,
+    shared: Arc<SharedState>,
     poison: Arc<Poison>,
     sender: Option<Sender<Request>>,
     thread: Option<JoinHandle<()>>,
@@ -38,12 +38,12 @@ struct Inner {
 impl Journal {
     /// Starts the writer; it holds `lock` until it ends.
     pub(super) fn start(path: &Path, writer: Writer, lock: Lock) -> Result<Self, JournalError> {
-        let (shown, poison) = (writer.shown(), writer.poison());
+        let (shared, poison) = (writer.shared(), writer.poison());
         let (sender, thread) = writer.start(lock)?;
         Ok(Self {
             inner: Arc::new(Inner {
                 path: path.to_owned(),
-                shown,
+                shared,
                 poison,
                 sender: Some(sender),
                 thread: Some(thread),
@@ -56,10 +56,9 @@ impl Journal {
         &self.inner.path
     }
 
-    /// What the journal knows, as of the last acknowledged record. It is a snapshot and does not
-    /// change.
+    /// The state after the last acknowledged record: a snapshot, which does not change.
     pub fn state(&self) -> Arc<State> {
-        self.inner.shown.get()
+        self.inner.shared.get()
     }
 
     /// The first failure to write a record, after which none is written.
@@ -67,24 +66,24 @@ impl Journal {
         self.inner.poison.get()
     }
 
-    /// Halts this run when a record cannot be written: when the failed [`append`](Self::append)
-    /// returns, and whenever [`failure`](Self::failure) returns one, no request leaves any more.
+    /// Halts this run when a record cannot be written: once the failed [`append`](Self::append) has
+    /// returned, or [`failure`](Self::failure) returns an error, no request is sent.
     pub fn halt_on_failure(&self, cancellation: &Cancellation) {
         self.inner.poison.halts(cancellation);
     }
 
-    /// Writes one record and returns when it is durable. What has queued meanwhile is written and
-    /// synced together. Fails with [`JournalError::Illegal`] where it may not follow those before
-    /// it, and after any failed write with that failure, always.
+    /// Writes one record and returns when it is durable. Queued records are written and synced
+    /// together. Fails with [`JournalError::Illegal`] if the record is not allowed here, and after a
+    /// failed write always with that failure.
     ///
-    /// A caller that stops waiting does not take the record back.
+    /// The record is written even if the caller stops waiting.
     pub async fn append(&self, record: impl Into<Record>) -> Result<(), JournalError> {
         self.append_all(vec![record.into()]).await
     }
 
-    /// Writes several records with nothing between them; where one of them may not follow, none is
-    /// written. Otherwise as [`append`](Self::append). A kill in mid-write may leave the first few
-    /// of them, none of which was acknowledged.
+    /// Writes several records with nothing between them; if one of them is not allowed, none is
+    /// written. Otherwise as [`append`](Self::append). A process that is killed while it writes may
+    /// leave the first few of them, none of which was acknowledged.
     pub async fn append_all(&self, records: Vec<Record>) -> Result<(), JournalError> {
         let (answer, answered) = oneshot::channel();
         let records = records.into_iter().map(Record::without_secrets).collect();
@@ -102,27 +101,27 @@ impl Journal {
     }
 
     /// Seals these captures under a name of lower-case letters, digits and hyphens: writes them
-    /// and their manifest, reads both back from a fresh handle and compares, writes the read-only
+    /// and their manifest, reads both back from a new handle and compares, writes the read-only
     /// copy, and records that the seal is verified.
     ///
-    /// A seal that was closed and not verified begins anew; one that is verified is refused with
-    /// [`JournalError::Illegal`], as is a key that comes twice.
+    /// A seal that was closed and not verified is started over. A seal that is verified is refused
+    /// with [`JournalError::Illegal`], and so is a duplicate key.
     pub async fn seal(
         &self,
         seal: &str,
         captures: Vec<Capture>,
     ) -> Result<SealSummary, JournalError> {
-        if !seal::is_name(seal) {
+        if !seal::is_valid_name(seal) {
             return Err(JournalError::Illegal {
                 path: self.inner.path.clone(),
                 transition: IllegalTransition {
                     number: self.state().next_number,
                     kind: "sealed".to_owned(),
-                    why: format!("`{seal}` is no name for a seal"),
+                    why: format!("`{seal}` is not a valid name of a seal"),
                 },
             });
         }
-        self.append_all(seal::records(seal, captures)).await?;
+        self.append_all(seal::seal_records(seal, captures)).await?;
         let journal = self.clone();
         let name = seal.to_owned();
         let copying = task::spawn_blocking(move || {
@@ -141,15 +140,15 @@ impl Journal {
         Ok(summary)
     }
 
-    /// Reads a seal from a fresh handle and compares it with what this process knows of it, and its
-    /// read-only copy with both: what is about to be removed has to be recorded in both places.
-    /// Reads and verifies the whole file, on the thread that calls it.
+    /// Reads a seal from a new file handle, and compares it with this process's state and with its
+    /// read-only copy: what is about to be removed must be recorded in both files. Reads and verifies
+    /// the whole state file, on the thread that calls it.
     pub fn verify_seal(&self, seal: &str) -> Result<SealSummary, JournalError> {
         let ReadBack { summary, lines } = self.read_back(seal)?;
         let state = self.state();
         let flaw = state
             .verified_seal(seal)
-            .and_then(|known| copies::flaw(&self.inner.path, known, &lines));
+            .and_then(|known| copies::find_problem(&self.inner.path, known, &lines));
         match flaw {
             None => Ok(summary),
             Some(flaw) => Err(JournalError::CopyBroken {
@@ -164,7 +163,7 @@ impl Journal {
         let known = state.seal(name).ok_or_else(|| JournalError::SealBroken {
             path: self.inner.path.clone(),
             seal: name.to_owned(),
-            why: "there is none of this name".to_owned(),
+            why: "there is no such seal".to_owned(),
         })?;
         seal::read_back(&self.inner.path, known)
     }
@@ -182,11 +181,11 @@ impl Journal {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        // The writer ends when its last sender is gone; whoever takes the lock next finds nothing
-        // still being written.
+        // The writer ends when its last sender is dropped. Waiting for it ensures that nothing is
+        // still being written when another process takes the lock.
         drop(self.sender.take());
         if let Some(thread) = self.thread.take() {
-            // It has nothing to say at its end: each request had its answer.
+            // Its result says nothing: each request has had its own.
             drop(thread.join());
         }
     }
@@ -195,19 +194,19 @@ impl Drop for Inner {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
     use crate::base::clock::Clock;
-    use crate::journal::opening::{Opening, begin, resume};
+    use crate::base::platform::testing;
+    use crate::journal::opening::{OpenStateFile, begin, resume};
     use crate::journal::seal::read_copy;
     use crate::journal::testing::{began, captures};
 
-    fn run(folder: &Path) -> Opening {
+    fn run(folder: &Path) -> OpenStateFile {
         begin(&folder.join("uat.iomcopy.jsonl"), Clock::new(1.0), began()).unwrap()
     }
 
-    /// Writes into the file behind the journal's back.
+    /// Edits the file without the journal.
     fn edit(path: &Path, from: &str, to: &str) {
         let text = fs::read_to_string(path).unwrap();
         assert!(text.contains(from));
@@ -225,8 +224,7 @@ mod tests {
             .path()
             .join("uat.iomcopy.target-before.capture.jsonl");
         assert_eq!(summary.copy.as_deref(), Some(copy.as_path()));
-        let mode = fs::metadata(&copy).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o400);
+        testing::assert_mode(&copy, 0o400);
 
         let state = journal.state();
         let seal = state.verified_seal("target-before").unwrap();
@@ -263,17 +261,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_seal_that_is_cut_off_or_replaced_is_missed() {
+    async fn a_seal_that_is_cut_off_or_replaced_is_detected() {
         let folder = tempfile::tempdir().unwrap();
         let opening = run(folder.path());
         let journal = &opening.journal;
         let before = fs::read(journal.path()).unwrap();
         journal.seal("target", captures()).await.unwrap();
-        // Whole lines, each right, and the seal is gone.
+        // Only whole, valid lines, and the seal is missing.
         fs::write(journal.path(), &before).unwrap();
         let error = journal.verify_seal("target").unwrap_err();
         assert!(matches!(error, JournalError::SealBroken { .. }), "{error}");
-        // A right file of the same name, with another seal of the same name in it.
+        // A valid file of the same name, with another seal of the same name.
         let elsewhere = tempfile::tempdir().unwrap();
         let other = run(elsewhere.path());
         other
@@ -289,7 +287,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_verified_seal_is_final_and_bad_ones_are_refused() {
+    async fn a_verified_seal_is_final_and_invalid_ones_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let opening = run(folder.path());
         let journal = &opening.journal;

@@ -1,52 +1,52 @@
-//! What a service said, before it is recorded: known secret values become fingerprints.
+//! Hides secret values in records before they are written.
 //!
-//! Captures keep the service's bytes, and what the run goes on from (keys, intents, handles) is the
-//! program's own and holds fingerprints already. Every other free text passes through here, so that
+//! Captures keep the service's bytes. What the run continues with (keys, intents, handles) comes from
+//! the program and contains fingerprints already. Every other free text passes through here, so that
 //! no step can forget it.
 
 use super::record::Record;
-use crate::base::secrets::{hide, hide_in};
+use crate::base::secrets::{hide, hide_in_json};
 
 impl Record {
-    /// The record as it may be written.
+    /// The record with every secret value in a free text replaced.
     pub(super) fn without_secrets(mut self) -> Self {
         match &mut self {
             Self::Closed(closed) => {
-                hidden_in(&mut closed.message);
-                closed.notes.iter_mut().for_each(hidden);
+                hide_optional(&mut closed.message);
+                closed.notes.iter_mut().for_each(hide_text);
                 if let Some(figures) = &mut closed.figures {
-                    hide_in(figures);
+                    hide_in_json(figures);
                 }
             }
-            Self::RunbookChanged(changed) => changed.difference.iter_mut().for_each(hidden),
-            Self::StepEnded(ended) => hidden_in(&mut ended.note),
-            Self::Intent(intent) => hidden(&mut intent.name),
-            Self::Ended(ended) => hide_in(&mut ended.detail),
-            Self::Verified(verified) => hide_in(&mut verified.observed),
-            Self::Done(done) => hide_in(&mut done.observed),
+            Self::RunbookChanged(changed) => changed.difference.iter_mut().for_each(hide_text),
+            Self::StepEnded(ended) => hide_optional(&mut ended.note),
+            Self::Intent(intent) => hide_text(&mut intent.name),
+            Self::Ended(ended) => hide_in_json(&mut ended.detail),
+            Self::Verified(verified) => hide_in_json(&mut verified.observed),
+            Self::Done(done) => hide_in_json(&mut done.observed),
             Self::Failed(failed) => {
-                hidden(&mut failed.message);
-                hidden_in(&mut failed.help);
+                hide_text(&mut failed.message);
+                hide_optional(&mut failed.help);
             }
-            Self::Waiting(waiting) => hide_in(&mut waiting.worksheet),
+            Self::Waiting(waiting) => hide_in_json(&mut waiting.worksheet),
             Self::Completed(completed) => {
-                hide_in(&mut completed.evidence);
-                hidden_in(&mut completed.waived);
+                hide_in_json(&mut completed.evidence);
+                hide_optional(&mut completed.waived);
             }
-            Self::Abandoned(abandoned) => hidden(&mut abandoned.reason),
+            Self::Abandoned(abandoned) => hide_text(&mut abandoned.reason),
             _ => {}
         }
         self
     }
 }
 
-fn hidden(text: &mut String) {
+fn hide_text(text: &mut String) {
     *text = hide(text).into_owned();
 }
 
-fn hidden_in(text: &mut Option<String>) {
+fn hide_optional(text: &mut Option<String>) {
     if let Some(text) = text {
-        hidden(text);
+        hide_text(text);
     }
 }
 
@@ -59,7 +59,7 @@ mod tests {
     use crate::journal::payload::{Captured, Closed, Ended, Failed, LaunchOutcome};
 
     #[test]
-    fn free_texts_hold_fingerprints_and_captures_hold_the_bytes() {
+    fn free_texts_contain_fingerprints_and_captures_keep_their_bytes() {
         let value = "journal-secret-hash-0815";
         let shown = fingerprint(value);
         let failed = Failed {

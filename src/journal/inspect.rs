@@ -1,4 +1,4 @@
-//! What can be done with a state file outside a run: read it, check it, cut it.
+//! Works on a state file outside a run: reads it, checks it, cuts it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,33 +11,31 @@ use super::line::Chain;
 use super::lock::{self, Lock, Occupancy};
 use super::payload::Cut;
 use super::record::{Entry, FORMAT, Record};
-use super::replay::{self, Damage, Replay, Torn};
+use super::replay::{self, Damage, Replay, TornRecord};
 use super::state::State;
 use super::writer::{StateFile, Writer};
 use super::{copies, file};
 
-/// A state file as it was read, by someone who does not write it.
+/// The content of a state file that is only read.
 #[derive(Clone, Debug)]
-pub struct Reading {
-    /// Its records, in order. A kind that is unknown here is kept as [`Record::Unknown`].
+pub struct StateFileContents {
+    /// Its records, in order. A record of an unknown kind is kept as [`Record::Unknown`].
     pub entries: Vec<Entry>,
-    /// What they add up to. In a newer format, records that this program would not have written
-    /// are passed over.
+    /// The state after them. In a newer format, records that this program would refuse are skipped.
     pub state: State,
-    /// A torn end, which the next run cuts off; while a process holds the file it may be a record
-    /// on its way.
-    pub torn: Option<Torn>,
-    /// Is the file of a newer format than this program writes? What it says may then be
-    /// incomplete.
+    /// A torn end, which the next run cuts off; while a process holds the file, it may be a record
+    /// that is being written.
+    pub torn: Option<TornRecord>,
+    /// Has the file a newer format than this program's? Then what is read may be incomplete.
     pub newer_format: bool,
     /// Who holds the file.
     pub occupancy: Occupancy,
 }
 
-/// What cutting a state file did.
+/// The result of cutting a state file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CutSummary {
-    /// The number of the last record that was kept.
+    /// The number of the last record that remains.
     pub kept: u64,
     /// How many lines were cut off, whole or not.
     pub lines: u64,
@@ -47,15 +45,15 @@ pub struct CutSummary {
     pub saved_to: PathBuf,
 }
 
-/// Reads a state file. Takes no lock and repairs nothing. Fails where there is none, and where it
-/// is damaged.
-pub fn read(path: &Path) -> Result<Reading, JournalError> {
-    // Seen first: a process that ends between the two leaves a file that is read as it left it.
+/// Reads a state file. Takes no lock and repairs nothing. Fails if there is no file, or if it is
+/// damaged.
+pub fn read_state_file(path: &Path) -> Result<StateFileContents, JournalError> {
+    // Checked first: if the process ends in between, the file is read as it left it.
     let occupancy = lock::occupancy(path)?;
-    let bytes = bytes_of(path)?;
+    let bytes = read_bytes(path)?;
     let replay = replay::replay(path, &bytes);
-    let state = replay.readable(path)?.0.clone();
-    Ok(Reading {
+    let state = replay.require_readable(path)?.0.clone();
+    Ok(StateFileContents {
         newer_format: state.began.format > FORMAT,
         entries: replay.entries,
         state,
@@ -64,18 +62,22 @@ pub fn read(path: &Path) -> Result<Reading, JournalError> {
     })
 }
 
-/// Lists everything that is wrong with a state file, a torn end, records that are missing at its
-/// end and the copies of its seals included; nothing where it is valid. Takes no lock and repairs
-/// nothing.
+/// Lists everything that is wrong with a state file, including a torn end, missing records at its
+/// end and the copies of its seals; nothing if it is valid. Takes no lock and repairs nothing.
 pub fn check(path: &Path) -> Result<Vec<Damage>, JournalError> {
-    let bytes = bytes_of(path)?;
+    let bytes = read_bytes(path)?;
     let replay = replay::replay(path, &bytes);
     let mut damage = replay.damage.clone();
-    if let Ok((state, chain)) = replay.readable(path) {
-        damage.extend(beside(path, (state, &chain), &replay, &bytes)?);
+    if let Ok((state, chain)) = replay.require_readable(path) {
+        damage.extend(check_mark_and_copies(
+            path,
+            (state, &chain),
+            &replay,
+            &bytes,
+        )?);
     }
     if replay.damage.is_empty()
-        && let Err(error) = replay.writable(path)
+        && let Err(error) = replay.require_writable(path)
     {
         let line = match &error {
             JournalError::UnknownRecord { line, .. } => *line,
@@ -93,19 +95,19 @@ pub fn check(path: &Path) -> Result<Vec<Damage>, JournalError> {
             line: torn.number,
             at: torn.at,
             why: format!(
-                "the last {} bytes are no record: a write did not finish",
+                "the last {} bytes are not a record: a write did not finish",
                 torn.bytes
             ),
-            help: "nothing: the next run keeps them aside and cuts them off".to_owned(),
+            help: "nothing: the next run saves them in a file and cuts them off".to_owned(),
         });
     }
     Ok(damage)
 }
 
-/// Cuts a state file after record `at_record`: keeps the whole file aside as
-/// `<file>.before-cut-<n>`, cuts, and writes a `cut`. The records up to there have to hold. What
-/// the service was told in the records after it is then unknown to the run. Where the file has lost
-/// its end, `at_record` may be its last record: nothing is cut off, and the loss is accepted.
+/// Cuts a state file after record `at_record`: saves the whole file as `<file>.before-cut-<n>`, cuts,
+/// and writes a `cut`. The records up to there must be valid. The run no longer knows what the
+/// records after it say about the service. If the file has lost its end, `at_record` may be its last
+/// record: then nothing is cut off, and the loss is accepted.
 pub fn cut(path: &Path, clock: Clock, at_record: u64) -> Result<CutSummary, JournalError> {
     let cannot = |why: String| JournalError::CannotCut {
         path: path.to_owned(),
@@ -113,7 +115,7 @@ pub fn cut(path: &Path, clock: Clock, at_record: u64) -> Result<CutSummary, Jour
         why,
     };
     if at_record == 0 {
-        return Err(cannot("the first record has to stay".to_owned()));
+        return Err(cannot("the first record must remain".to_owned()));
     }
     if fs::symlink_metadata(path).is_err() {
         return Err(JournalError::NotFound {
@@ -125,8 +127,8 @@ pub fn cut(path: &Path, clock: Clock, at_record: u64) -> Result<CutSummary, Jour
     let bytes = file::read_all(&file, path)?;
     let lines: Vec<&[u8]> = bytes.split_inclusive(|byte| *byte == b'\n').collect();
     let whole = replay::replay(path, &bytes);
-    // A file that has lost its end has nothing to cut off: what is cut is the claim to more.
-    let is_short = whole.readable(path).is_ok_and(|(_, chain)| {
+    // A file that has lost its end has nothing to cut off: only the mark is removed.
+    let is_short = whole.require_readable(path).is_ok_and(|(_, chain)| {
         let mark = lock.mark();
         mark.is_some_and(|mark| mark.require(path, &chain, &whole, &bytes).is_err())
     });
@@ -136,14 +138,14 @@ pub fn cut(path: &Path, clock: Clock, at_record: u64) -> Result<CutSummary, Jour
         .ok_or_else(|| cannot(format!("the file has {} lines", lines.len())))?;
     let end: usize = lines[..keep].iter().map(|line| line.len()).sum();
     let replay = replay::replay(path, &bytes[..end]);
-    let (state, chain) = replay.writable(path)?;
+    let (state, chain) = replay.require_writable(path)?;
     if replay.torn.is_some() {
-        return Err(cannot("that line is itself no record".to_owned()));
+        return Err(cannot("that line is not a record".to_owned()));
     }
-    let saved_to = file::keep_aside(path, "before-cut", &bytes)?;
+    let saved_to = file::save_aside(path, "before-cut", &bytes)?;
     lock.clear_mark()
         .map_err(JournalError::io("writing the lock file of", path))?;
-    file::cut_at(&file, path, end as u64)?;
+    file::truncate(&file, path, end as u64)?;
     let summary = CutSummary {
         kept: at_record,
         lines: (lines.len() - keep) as u64,
@@ -172,15 +174,15 @@ pub fn cut(path: &Path, clock: Clock, at_record: u64) -> Result<CutSummary, Jour
     Ok(summary)
 }
 
-/// What is wrong with a file that is whole in itself, seen from what is kept beside it: its lock
-/// file's mark and the copies of its seals.
-fn beside(
+/// Compares a file without damage with its mark in the lock file and with the copies of its seals.
+/// Returns what is wrong.
+fn check_mark_and_copies(
     path: &Path,
     (state, chain): (&State, &Chain),
     replay: &Replay,
     bytes: &[u8],
 ) -> Result<Vec<Damage>, JournalError> {
-    let after_the_last = |why: String, help: String| Damage {
+    let at_the_end = |why: String, help: String| Damage {
         line: chain.number + 1,
         at: replay.ends.last().copied().unwrap_or_default(),
         why,
@@ -189,14 +191,14 @@ fn beside(
     let mut found = Vec::new();
     let mark = lock::read_mark(path);
     if let Some(Err(error)) = mark.map(|mark| mark.require(path, chain, replay, bytes)) {
-        found.push(after_the_last(error.to_string(), error.help()));
+        found.push(at_the_end(error.to_string(), error.help()));
     }
-    let ahead = copies::ahead(path, state, chain, replay, bytes)?;
+    let ahead = copies::find_newer_copies(path, state, chain, replay, bytes)?;
     if !ahead.is_empty() {
-        let error = copies::refusal(path, &ahead);
-        found.push(after_the_last(error.to_string(), error.help()));
+        let error = copies::newer_copies_error(path, &ahead);
+        found.push(at_the_end(error.to_string(), error.help()));
     }
-    for flaw in copies::flaws(path, state, replay, bytes) {
+    for flaw in copies::find_problems(path, state, replay, bytes) {
         let manifest = state
             .seal(&flaw.seal)
             .and_then(|seal| seal.manifest.as_ref());
@@ -213,26 +215,15 @@ fn beside(
     Ok(found)
 }
 
-fn bytes_of(path: &Path) -> Result<Vec<u8>, JournalError> {
-    files::read(path).map_err(|error| file::missing_or(error, "reading the state file", path))
+fn read_bytes(path: &Path) -> Result<Vec<u8>, JournalError> {
+    files::read(path).map_err(|error| file::not_found_or_io(error, "reading the state file", path))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
     use super::*;
     use crate::journal::opening::{begin, resume};
-    use crate::journal::testing::{began, lines, story};
-
-    fn write_private(path: &Path, bytes: &[u8]) {
-        fs::write(path, bytes).unwrap();
-        fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
-    }
-
-    fn clock() -> Clock {
-        Clock::new(1.0)
-    }
+    use crate::journal::testing::{began, clock, lines, story, write_private};
 
     #[test]
     fn reading_changes_nothing() {
@@ -240,14 +231,14 @@ mod tests {
         let path = folder.path().join("uat.jsonl");
         let bytes = [lines(story()).concat().as_bytes(), b"{\"n\":"].concat();
         write_private(&path, &bytes);
-        let reading = read(&path).unwrap();
+        let reading = read_state_file(&path).unwrap();
         assert_eq!(reading.entries.len(), story().len());
         assert_eq!(reading.state.steps.len(), 2);
         assert_eq!(reading.torn.unwrap().bytes, 5);
         assert_eq!(reading.occupancy, Occupancy::Free);
         assert_eq!(fs::read(&path).unwrap(), bytes);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
-        let missing = read(&folder.path().join("none")).unwrap_err();
+        let missing = read_state_file(&folder.path().join("none")).unwrap_err();
         assert!(
             matches!(missing, JournalError::NotFound { .. }),
             "{missing}"
@@ -271,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_file_is_cut_and_gone_on_from() {
+    fn a_damaged_file_is_cut_and_resumed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("uat.jsonl");
         let mut lines = lines(story());
@@ -289,13 +280,13 @@ mod tests {
         assert_eq!(summary.bytes, lines[5..].concat().len() as u64);
         assert_eq!(fs::read_to_string(&summary.saved_to).unwrap(), damaged);
         assert_eq!(check(&path).unwrap(), []);
-        let reading = read(&path).unwrap();
+        let reading = read_state_file(&path).unwrap();
         assert_eq!(reading.entries[5].record.kind(), "cut");
         assert!(resume(&path, clock(), true).is_ok());
     }
 
     #[test]
-    fn only_whole_files_are_cut_and_never_to_nothing() {
+    fn only_a_free_file_is_cut_and_its_first_record_remains() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("uat.jsonl");
         let opening = begin(&path, clock(), began()).unwrap();

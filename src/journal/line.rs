@@ -1,9 +1,9 @@
-//! One line to bytes and back.
+//! Encodes and decodes one line.
 //!
 //! `{"n":1,"prev":"…","run":"…","time":"…","type":"…","data":{…},"crc":"…"}` and a line feed.
 //! The checksum is the CRC-32 of the exact bytes before `,"crc"`, in eight lower-case hexadecimal
-//! digits. It is compared as text: parsed as a number, a flipped bit that changes the case of a
-//! digit would pass.
+//! digits. It is compared as text: as a number, a flipped bit that changes the case of a digit would
+//! go unnoticed.
 
 use std::fmt::{self, Write as _};
 
@@ -14,16 +14,16 @@ use thiserror::Error;
 
 use super::record::{Entry, Record, RunId};
 
-/// What stands between the bytes that are covered and the checksum's eight digits.
+/// The bytes between the covered bytes and the checksum's eight digits.
 const BEFORE_CHECKSUM: &[u8] = b",\"crc\":\"";
-/// What stands after the checksum's digits.
+/// The bytes after the checksum's digits.
 const AFTER_CHECKSUM: &[u8] = b"\"}";
 const DIGITS: usize = 8;
 
-/// How every line begins; what looks for a line inside other bytes looks for this.
+/// The first bytes of every line: a search for a line inside other bytes looks for them.
 pub(super) const BEGINNING: &[u8] = b"{\"n\":";
 
-/// A line's checksum. The default is the one before the first line.
+/// A line's checksum. The default is the one that the first line refers to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Checksum(u32);
 
@@ -60,9 +60,9 @@ impl Chain {
         }
     }
 
-    /// Makes the next line (its line feed included) and its entry, and goes on to it. Fails,
-    /// without going on, where the record could not be read back: JSON that is nested too deeply
-    /// can be written but not read.
+    /// Creates the next line (including its line feed) and its entry, and advances the chain. Fails,
+    /// and does not advance, if the record could not be read back: JSON that is nested too deeply can
+    /// be written but not parsed.
     pub(super) fn link(
         &mut self,
         time: Timestamp,
@@ -70,8 +70,8 @@ impl Chain {
     ) -> Result<(Entry, String), String> {
         let body = serde_json::to_string(&record).map_err(|error| error.to_string())?;
         let number = self.number + 1;
-        // The record's own object is continued: its opening brace gives way to the envelope's
-        // fields, and its closing brace to the checksum.
+        // The line extends the record's JSON object: the envelope's fields replace its opening brace,
+        // and the checksum its closing brace.
         let mut line = format!(
             r#"{{"n":{number},"prev":"{}","run":"{}","time":"{time}",{}"#,
             self.checksum,
@@ -97,32 +97,31 @@ impl Chain {
     }
 }
 
-/// A line that agrees with its own checksum.
+/// A line that matches its own checksum.
 #[derive(Clone, Debug)]
 pub(super) struct Line {
     /// Its entry.
     pub(super) entry: Entry,
-    /// The run it says it belongs to.
+    /// The run that it names.
     pub(super) run: RunId,
-    /// The checksum it says the line before it has, as written.
+    /// The checksum that it names for the line before it, as written.
     pub(super) previous: String,
     /// Its own checksum.
     pub(super) checksum: Checksum,
-    /// Why the payload of a kind that is known here could not be read; the entry then holds it as
-    /// unknown.
+    /// Why the payload of a known kind could not be parsed; the entry then contains it as unknown.
     pub(super) unreadable: Option<String>,
 }
 
-/// Why some bytes are no line.
+/// Why some bytes are not a line.
 #[derive(Debug, Error)]
 pub(super) enum LineError {
     #[error("it is not a whole record")]
     NotWhole,
     #[error("it ends in a carriage return, so an editor has rewritten the file")]
     CarriageReturn,
-    #[error("its checksum is {found}, and its content has {computed}")]
+    #[error("its checksum is {found}, but the checksum of its content is {computed}")]
     Checksum { found: String, computed: Checksum },
-    #[error("its checksum agrees, but it is no record: {0}")]
+    #[error("its checksum is valid, but it is not a record: {0}")]
     Envelope(serde_json::Error),
 }
 
@@ -136,7 +135,7 @@ struct Envelope {
     data: Value,
 }
 
-/// The same line without its payload, so that a known payload is parsed once and not twice.
+/// The envelope without its payload, so that a known payload is parsed only once.
 #[derive(Deserialize)]
 struct Head {
     n: u64,
@@ -145,7 +144,7 @@ struct Head {
     time: Timestamp,
 }
 
-/// Reads one line, given without its line feed.
+/// Decodes one line, without its line feed.
 pub(super) fn decode(bytes: &[u8]) -> Result<Line, LineError> {
     if bytes.ends_with(b"\r") {
         return Err(LineError::CarriageReturn);
@@ -158,8 +157,8 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Line, LineError> {
             computed: checksum,
         });
     }
-    // Both parts of the line are read from the same text: the record ignores the envelope's
-    // fields, and the envelope ignores the record's.
+    // Both parts of the line are parsed from the same text: the record ignores the envelope's fields,
+    // and the envelope ignores the record's.
     match serde_json::from_slice::<Record>(bytes) {
         Ok(record) => {
             let head: Head = serde_json::from_slice(bytes).map_err(LineError::Envelope)?;
@@ -224,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_stands_as_documented() {
+    fn a_line_has_the_documented_form() {
         let mut chain = chain();
         let (entry, line) = chain.link(time(), planned("d")).unwrap();
         assert_eq!(entry.number, 1);
@@ -240,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_read_is_what_was_written() {
+    fn a_line_is_decoded_as_it_was_encoded() {
         let mut chain = chain();
         let record = Record::from(Captured {
             seal: "target".to_owned(),
@@ -259,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_not_be_read_back_is_not_written() {
+    fn a_record_that_could_not_be_read_back_is_refused() {
         let mut chain = chain();
         let mut deep = Value::Null;
         for _ in 0..200 {
@@ -277,7 +276,7 @@ mod tests {
     #[test]
     fn the_case_of_a_digit_counts() {
         let mut chain = chain();
-        // Some digest has a letter in its checksum.
+        // At least one digest has a letter in its checksum.
         let line = (0..64)
             .map(|n| chain.link(time(), planned(&n.to_string())).unwrap().1)
             .find(|line| {
@@ -293,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kind_of_tomorrow_is_kept_and_a_payload_of_tomorrow_is_told() {
+    fn an_unknown_kind_is_kept_and_an_unknown_payload_is_reported() {
         let line = |body: &str| {
             let covered = format!(
                 r#"{{"n":1,"prev":"00000000","run":"{}","time":"2026-03-01T02:03:04Z",{body}"#,
@@ -318,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn an_editors_carriage_return_is_named() {
+    fn a_carriage_return_is_reported() {
         assert!(matches!(
             decode(b"{\"n\":1}\r"),
             Err(LineError::CarriageReturn)

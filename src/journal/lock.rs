@@ -1,13 +1,12 @@
-//! Who holds the state file, and how far the file reached.
+//! The lock file: which process holds the state file, and how far the state file reaches.
 //!
-//! The lock is a file of its own, never renamed and never deleted: a lock on the state file itself
-//! would be lost with the file it stands on. It is taken with `flock`, which ends with the process
-//! however that ends. Its first line, padded to a fixed width so that it is overwritten in place, is
-//! the state file's [`Mark`]; its second line names the holder to a second process.
+//! The lock file is separate, never renamed and never deleted: a lock on the state file itself would
+//! be lost when that file is replaced. The system releases the lock when the process ends, however it
+//! ends ([`platform`]). The first line, padded to a fixed width so that it is overwritten in place,
+//! is the state file's [`Mark`]; the second line names the holder to other processes.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
@@ -19,19 +18,19 @@ use serde::{Deserialize, Serialize};
 use super::error::JournalError;
 use super::file;
 use super::mark::Mark;
-use crate::base::files;
+use crate::base::{files, platform};
 
-/// How often the lock is tried, and how long between: `read` holds it for an instant to see
-/// whether it is free, and a new holder needs an instant to write its name.
-const TRIES: u32 = 10;
-const BETWEEN_TRIES: Duration = Duration::from_millis(20);
+/// How often the lock is tried. [`occupancy`] takes it for an instant to see whether it is free, and
+/// a new holder needs an instant to write its name.
+const ATTEMPTS: u32 = 10;
+const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(20);
 
-/// The width of the mark's line in bytes, its line feed included. The longest mark has 96.
+/// The width of the mark's line in bytes, including its line feed. The longest mark has 96.
 const MARK: usize = 128;
 
-/// The process that holds a state file, as its lock file says.
+/// The process that holds a state file, as its lock file names it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Holder {
+pub struct LockHolder {
     /// Its process id.
     pub pid: u32,
     /// Its machine's host name.
@@ -42,96 +41,84 @@ pub struct Holder {
     pub path: String,
 }
 
-/// Whether a process holds a state file.
+/// Does a process hold a state file?
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Occupancy {
-    /// Nobody holds it.
+    /// No process holds it.
     Free,
-    /// This process holds it.
-    Held(Holder),
-    /// A process holds it, and its lock file does not say which.
+    /// The named process holds it.
+    Held(LockHolder),
+    /// A process holds it, and its lock file does not name it.
     HeldByUnknown,
 }
 
-/// The right to write a state file, held while any clone of it is alive. The journal's writer
-/// holds one too, so the file is never unguarded while something may still be written.
+/// The right to write a state file, held while any clone is alive. The journal's writer has a clone,
+/// so the lock lasts while anything may still be written.
 #[derive(Clone, Debug)]
 pub struct Lock {
-    inner: Arc<Held>,
+    inner: Arc<LockGuard>,
 }
 
 #[derive(Debug)]
-struct Held {
+struct LockGuard {
     file: File,
     owner: u32,
 }
 
 impl Lock {
     /// Takes the lock of `state_file`, and writes who holds it since `time`. Fails with
-    /// [`JournalError::Locked`] where another holds it.
+    /// [`JournalError::Locked`] if another process holds it.
     pub(super) fn acquire(state_file: &Path, time: Timestamp) -> Result<Self, JournalError> {
-        let path = path_for(state_file);
-        let opening = JournalError::io("opening the lock file", &path);
-        file::refuse_link(&path)?;
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        let file = files::open_with(options.mode(file::PRIVATE), &path).map_err(opening)?;
-        let metadata = file
-            .metadata()
-            .map_err(JournalError::io("opening the lock file", &path))?;
-        let owner = metadata.uid();
-        file::require_private(&path, &metadata, owner)?;
-        for attempt in 1.. {
-            match file.try_lock() {
-                Ok(()) => break,
-                Err(TryLockError::WouldBlock) if attempt < TRIES => thread::sleep(BETWEEN_TRIES),
-                Err(TryLockError::WouldBlock) => {
-                    return Err(JournalError::Locked {
-                        path: state_file.to_owned(),
-                        holder: read_holder(&path),
-                    });
-                }
-                Err(TryLockError::Error(error)) => {
-                    return Err(JournalError::io("locking", &path)(error));
-                }
+        let path = lock_path(state_file);
+        let mut guard = LockGuard::try_acquire(&path)?;
+        for _ in 1..ATTEMPTS {
+            if guard.is_none() {
+                thread::sleep(BETWEEN_ATTEMPTS);
+                guard = LockGuard::try_acquire(&path)?;
             }
         }
-        let holder = Holder {
+        let Some(guard) = guard else {
+            return Err(JournalError::Locked {
+                path: state_file.to_owned(),
+                holder: read_holder(&path),
+            });
+        };
+        let holder = LockHolder {
             pid: std::process::id(),
-            host: this_host(),
+            host: platform::host_name(),
             since: time,
             path: std::path::absolute(state_file)
                 .unwrap_or_else(|_| state_file.to_owned())
                 .display()
                 .to_string(),
         };
-        write_holder(&file, &holder).map_err(JournalError::io("writing the lock file", &path))?;
+        write_holder(&guard.file, &holder)
+            .map_err(JournalError::io("writing the lock file", &path))?;
         Ok(Self {
-            inner: Arc::new(Held { file, owner }),
+            inner: Arc::new(guard),
         })
     }
 
-    /// The newest record of the state file that was durable, where that was noted.
+    /// The mark: the newest durable record of the state file, if it was recorded.
     pub(super) fn mark(&self) -> Option<Mark> {
         let mut line = [0; MARK];
-        self.inner.file.read_exact_at(&mut line, 0).ok()?;
+        platform::read_exact_at(&self.inner.file, &mut line, 0).ok()?;
         serde_json::from_slice(&line).ok()
     }
 
-    /// Notes the newest record of the state file; `durably` where that has to survive a loss of
-    /// power.
+    /// Writes the mark; `durably` if it must survive a loss of power.
     pub(super) fn write_mark(&self, mark: &Mark, durably: bool) -> io::Result<()> {
         self.write_mark_line(&serde_json::to_string(mark)?, durably)
     }
 
-    /// Forgets the mark, durably: the state file is about to be begun, or cut on purpose.
+    /// Removes the mark, durably: the state file is about to be created, or cut on purpose.
     pub(super) fn clear_mark(&self) -> io::Result<()> {
         self.write_mark_line("", true)
     }
 
     fn write_mark_line(&self, text: &str, durably: bool) -> io::Result<()> {
         let file = &self.inner.file;
-        file.write_all_at(padded(text).as_bytes(), 0)?;
+        platform::write_all_at(file, padded(text).as_bytes(), 0)?;
         if durably {
             file::sync_data(file)
         } else {
@@ -139,92 +126,99 @@ impl Lock {
         }
     }
 
-    /// The user who owns the lock file, and so must own the state file.
+    /// The user who owns the lock file, and must own the state file.
     pub(super) fn owner(&self) -> u32 {
         self.inner.owner
     }
 }
 
-impl Drop for Held {
+impl LockGuard {
+    /// Opens the lock file, requires it to be private, and takes its lock. None if another process
+    /// holds it.
+    fn try_acquire(path: &Path) -> Result<Option<Self>, JournalError> {
+        let opening = || JournalError::io("opening the lock file", path);
+        file::refuse_link(path)?;
+        let Some(file) = platform::open_lock_file(path).map_err(opening())? else {
+            return Ok(None);
+        };
+        let metadata = file.metadata().map_err(opening())?;
+        let owner = platform::owner(&metadata);
+        file::require_private(path, &metadata, owner)?;
+        let is_ours = platform::try_lock(&file).map_err(JournalError::io("locking", path))?;
+        // Created only with the lock: dropping it removes the holder's name.
+        Ok(is_ours.then(|| Self { file, owner }))
+    }
+}
+
+impl Drop for LockGuard {
     fn drop(&mut self) {
-        // The name is wiped so that nobody is told of a holder who has gone. Where that fails the
-        // lock is free all the same.
+        // The name is removed, so that nobody reads of a holder that has ended. If that fails, the
+        // lock is released all the same.
         drop(self.file.set_len(MARK as u64));
     }
 }
 
-/// Sees whether anyone holds the lock of `state_file`, without taking it for longer than an
-/// instant and without creating it.
+/// Checks whether a process holds the lock of `state_file`. Takes the lock for an instant at most,
+/// and creates no file.
 pub(super) fn occupancy(state_file: &Path) -> Result<Occupancy, JournalError> {
-    let path = path_for(state_file);
-    let file = match files::open(&path) {
-        Ok(file) => file,
+    let path = lock_path(state_file);
+    match platform::is_locked(&path) {
+        Ok(true) => {}
+        Ok(false) => return Ok(Occupancy::Free),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Occupancy::Free),
         Err(error) => return Err(JournalError::io("reading the lock file", &path)(error)),
-    };
-    match file.try_lock_shared() {
-        Ok(()) => Ok(Occupancy::Free),
-        Err(TryLockError::WouldBlock) => {
-            for _ in 1..TRIES {
-                if let Some(holder) = read_holder(&path) {
-                    return Ok(Occupancy::Held(holder));
-                }
-                thread::sleep(BETWEEN_TRIES);
-            }
-            Ok(Occupancy::HeldByUnknown)
-        }
-        Err(TryLockError::Error(error)) => Err(JournalError::io("locking", &path)(error)),
     }
+    for _ in 1..ATTEMPTS {
+        if let Some(holder) = read_holder(&path) {
+            return Ok(Occupancy::Held(holder));
+        }
+        thread::sleep(BETWEEN_ATTEMPTS);
+    }
+    Ok(Occupancy::HeldByUnknown)
 }
 
-/// The machine's host name.
-pub fn this_host() -> String {
-    fs::read_to_string("/proc/sys/kernel/hostname")
-        .ok()
-        .or_else(|| std::env::var("HOSTNAME").ok())
-        .map(|name| name.trim().to_owned())
-        .filter(|name| !name.is_empty())
-        .unwrap_or_else(|| "unknown".to_owned())
+fn lock_path(state_file: &Path) -> PathBuf {
+    file::append_suffix(state_file, ".lock")
 }
 
-fn path_for(state_file: &Path) -> PathBuf {
-    file::with_suffix(state_file, ".lock")
-}
-
-/// The mark that a lock file holds, seen without taking the lock.
+/// The mark in a lock file, read without taking the lock.
 pub(super) fn read_mark(state_file: &Path) -> Option<Mark> {
-    let text = files::read_to_string(&path_for(state_file)).ok()?;
+    let text = files::read_to_string(&lock_path(state_file)).ok()?;
     serde_json::from_str(text.lines().next()?).ok()
 }
 
-fn read_holder(path: &Path) -> Option<Holder> {
+fn read_holder(path: &Path) -> Option<LockHolder> {
     let text = files::read_to_string(path).ok()?;
     // Earlier versions wrote the holder alone.
     let mut lines = text.lines();
     lines.find_map(|line| serde_json::from_str(line).ok())
 }
 
-/// A mark's line of its fixed width.
+/// The line of a mark, padded to its fixed width.
 fn padded(text: &str) -> String {
     format!("{text:<width$}\n", width = MARK - 1)
 }
 
-/// Writes the holder behind the mark. A file that has no room for a mark yet gets it.
-fn write_holder(file: &File, holder: &Holder) -> io::Result<()> {
+/// Writes the holder after the mark. Makes room for a mark in a file that has none.
+fn write_holder(file: &File, holder: &LockHolder) -> io::Result<()> {
     let text = serde_json::to_string(holder)?;
     let mut first = [0; MARK];
-    let has_mark_line = file.read_exact_at(&mut first, 0).is_ok() && first[MARK - 1] == b'\n';
+    let has_mark_line =
+        platform::read_exact_at(file, &mut first, 0).is_ok() && first[MARK - 1] == b'\n';
     if !has_mark_line {
         file.set_len(0)?;
-        file.write_all_at(padded("").as_bytes(), 0)?;
+        platform::write_all_at(file, padded("").as_bytes(), 0)?;
     }
     file.set_len(MARK as u64)?;
-    file.write_all_at(format!("{text}\n").as_bytes(), MARK as u64)
+    platform::write_all_at(file, format!("{text}\n").as_bytes(), MARK as u64)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
+    use crate::base::platform::testing;
     use crate::journal::line::Chain;
     use crate::journal::record::RunId;
 
@@ -233,18 +227,18 @@ mod tests {
     }
 
     #[test]
-    fn a_second_handle_is_told_who_holds_the_first() {
+    fn a_second_handle_learns_who_holds_the_lock() {
         let folder = tempfile::tempdir().unwrap();
         let state_file = folder.path().join("uat.iomcopy.jsonl");
         assert_eq!(occupancy(&state_file).unwrap(), Occupancy::Free);
         let lock = Lock::acquire(&state_file, time()).unwrap();
         let Err(JournalError::Locked { holder, .. }) = Lock::acquire(&state_file, time()) else {
-            panic!("a second lock was given");
+            panic!("the lock was taken twice");
         };
         let holder = holder.unwrap();
         assert_eq!(holder.pid, std::process::id());
         assert_eq!(holder.since, time());
-        assert!(holder.path.ends_with("/uat.iomcopy.jsonl"));
+        assert!(Path::new(&holder.path).ends_with("uat.iomcopy.jsonl"));
         assert_eq!(occupancy(&state_file).unwrap(), Occupancy::Held(holder));
 
         drop(lock);
@@ -280,20 +274,20 @@ mod tests {
         });
         lock.write_mark(&mark, true).unwrap();
         let Occupancy::Held(holder) = occupancy(&state_file).unwrap() else {
-            panic!("the holder is named beside the mark");
+            panic!("the holder is named after the mark");
         };
         assert_eq!(holder.pid, std::process::id());
         assert_eq!(read_mark(&state_file), Some(mark.clone()));
         drop(lock);
         assert_eq!(read_mark(&state_file), Some(mark.clone()));
-        assert_eq!(read_holder(&path_for(&state_file)), None);
-        // A killed process leaves its name behind the mark.
+        assert_eq!(read_holder(&lock_path(&state_file)), None);
+        // A killed process leaves its name after the mark.
         let killed = format!(
             "{}{}",
             padded(&serde_json::to_string(&mark).unwrap()),
             "{\"pid\":7"
         );
-        fs::write(path_for(&state_file), killed).unwrap();
+        fs::write(lock_path(&state_file), killed).unwrap();
         let lock = Lock::acquire(&state_file, time()).unwrap();
         assert_eq!(lock.mark(), Some(mark));
         lock.clear_mark().unwrap();
@@ -304,8 +298,8 @@ mod tests {
     fn a_lock_file_without_a_mark_gets_room_for_one() {
         let folder = tempfile::tempdir().unwrap();
         let state_file = folder.path().join("uat.iomcopy.jsonl");
-        let path = path_for(&state_file);
-        // As an earlier version leaves it when it is killed: the holder alone.
+        let path = lock_path(&state_file);
+        // What a killed process of an earlier version leaves: only the holder.
         drop(Lock::acquire(&state_file, time()).unwrap());
         let old = format!(
             "{{\"pid\":7,\"host\":\"{}\",\"since\":\"{}\",\"path\":\"/x\"}}\n",
@@ -320,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mark_is_synced_where_it_has_to_be_durable() {
+    fn a_mark_is_synced_if_it_must_be_durable() {
         let folder = tempfile::tempdir().unwrap();
         let lock = Lock::acquire(&folder.path().join("uat.jsonl"), time()).unwrap();
         let mark = Mark::of(&Chain::new(RunId::new(time())));
@@ -331,26 +325,25 @@ mod tests {
         }
     }
 
+    #[cfg(unix)]
     #[test]
-    fn a_fifo_in_the_locks_place_is_refused() {
-        use rustix::fs::{CWD, FileType, Mode, mknodat};
+    fn a_fifo_in_place_of_the_lock_file_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let state_file = folder.path().join("uat.jsonl");
-        let mode = Mode::RUSR | Mode::WUSR;
-        mknodat(CWD, path_for(&state_file), FileType::Fifo, mode, 0).unwrap();
+        testing::create_fifo(&lock_path(&state_file));
         let error = Lock::acquire(&state_file, time()).unwrap_err();
         assert!(error.to_string().contains("a FIFO"), "{error}");
         assert!(occupancy(&state_file).is_err());
     }
 
+    #[cfg(unix)]
     #[test]
     fn a_lock_file_that_others_may_write_is_refused() {
-        use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().unwrap();
         let state_file = folder.path().join("uat.iomcopy.jsonl");
-        let path = path_for(&state_file);
+        let path = lock_path(&state_file);
         fs::write(&path, "").unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
+        testing::set_mode(&path, 0o666);
         assert!(matches!(
             Lock::acquire(&state_file, time()),
             Err(JournalError::Unsafe { .. })

@@ -1,9 +1,9 @@
-//! How far a state file reached, noted outside it.
+//! The mark: how far a state file reaches, recorded outside it.
 //!
-//! Each line of the file proves the one before it, and nothing proves the last. So the writer notes
-//! in the lock file the newest record that is durable. The note follows the record, so it is never
-//! ahead of the file, unless the file lost its end or was replaced by an older copy of itself. A
-//! missing note proves nothing: earlier versions wrote none, and a file may be moved without it.
+//! Each line of the file proves the line before it, and nothing proves the last one. So the writer
+//! records the newest durable record in the lock file. The mark is written after the record, so it is
+//! ahead of the file only if the file lost its end or was replaced by an older copy. A missing mark
+//! proves nothing: earlier versions wrote none, and a file may be moved without it.
 
 use std::path::Path;
 
@@ -35,8 +35,7 @@ impl Mark {
         }
     }
 
-    /// Refuses a file that has lost records which this mark names. Takes the file's bytes and what
-    /// they replay to.
+    /// Refuses a file that has lost records which this mark names. `replay` is the replay of `bytes`.
     pub(super) fn require(
         &self,
         path: &Path,
@@ -54,13 +53,13 @@ impl Mark {
         let shown = path.display();
         let accept = format!(
             "put the newest file back; if it is lost, `iomcopy state cut --at {} {shown}` accepts \
-             the loss: what the run did after record {} is then unknown to it",
+             the loss: the run then does not know what it did after record {}",
             chain.number, chain.number
         );
         if self.run != chain.run {
             return older(
                 format!(
-                    "it is of the run {}, and the last run that used this path is {}",
+                    "it belongs to the run {}, and the last run at this path is {}",
                     chain.run, self.run
                 ),
                 accept,
@@ -91,7 +90,7 @@ impl Mark {
     }
 }
 
-/// The checksum of a record's line, as written; nothing where the file has no such record.
+/// The checksum of a record's line, as written; none if the file has no such record.
 pub(super) fn line_checksum(number: u64, replay: &Replay, bytes: &[u8]) -> Option<String> {
     let index = usize::try_from(number.checked_sub(1)?).ok()?;
     let end = usize::try_from(*replay.ends.get(index)?).ok()?;
@@ -103,9 +102,8 @@ pub(super) fn line_checksum(number: u64, replay: &Replay, bytes: &[u8]) -> Optio
     Some(line::decode(line).ok()?.checksum.to_string())
 }
 
-/// Does what follows this record change what cannot be changed back? Then the mark must survive a
-/// loss of power. After any other record, a mark that is one group behind loses nothing that the
-/// survey does not find again.
+/// Does something irreversible follow this record? Then the mark must survive a loss of power. After
+/// any other record, a mark may be one group behind: the next survey finds the rest again.
 pub(super) fn is_milestone(record: &Record) -> bool {
     match record {
         Record::Intent(Intent { kind, .. }) => {

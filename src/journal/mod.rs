@@ -1,36 +1,36 @@
 //! The state file: records, append, replay, seal, lock.
 //!
-//! One append-only JSON Lines file is the only truth about a run. It can be read with `less` and
-//! `jq`; deletion, reordering, splicing and a second writer are seen; what has been acknowledged
-//! survives a kill and a loss of power.
+//! One append-only JSON Lines file is the only record of a run. It can be read with `less` and `jq`.
+//! Deletion, reordering, splicing and a second writer are detected. Acknowledged records survive a
+//! killed process and a loss of power.
 //!
 //! ```text
-//!   begin, resume (opening) ── Lock ── who else?
+//!   begin, resume (opening) ── Lock ── other processes
 //!        │
-//!     Journal (handle) ─── append, seal, close ──▶ Writer (writer): one thread, one sync a group
-//!        │                                             │ numbers and links: Chain (line)
-//!      State (state) ◀── the one fold (fold) ──────────┤ and asks the fold before it writes
+//!     Journal (handle) ─── append, seal, close ──▶ Writer (writer): one thread, one sync per group
+//!        │                                             │ numbers and links lines: Chain (line)
+//!      State (state) ◀── the one fold (fold) ──────────┤ and calls the fold before it writes
 //!                              ▲                       ▼
 //!      read, check, cut ── replay (replay) ◀────── the file (file)
 //! ```
 //!
-//! - `record`, `payload`: what stands in a line. A kind of record that is unknown here stops a run
-//!   and is kept by [`read`].
-//! - `line`: one line to bytes and back; the checksum comes last and is compared as text.
-//! - `state`, `fold`: what the records add up to. One function decides which record may follow
+//! - `record`, `payload`: the content of a line. A record of an unknown kind stops a run;
+//!   [`read_state_file`] keeps it.
+//! - `line`: encodes and decodes one line; the checksum comes last and is compared as text.
+//! - `state`, `fold`: the state after a list of records. One function decides which record may follow
 //!   which, live and on replay. `work`: how long processes worked, by the program's clock.
-//! - `opening`, `handle`: taking a file (held first, without a write; then opened), and what everyone
-//!   else writes and reads by.
-//! - `replay`: reads and verifies; tells a torn end (a write that did not finish) from damage.
-//! - `writer`: the one thread that writes. After a failed write or sync nothing is written again.
-//! - `seal`: captures closed, read back from a fresh handle and copied into a read-only file.
+//! - `opening`: begins a file, or locks, verifies and opens an existing one.
+//! - `handle`: through which other modules append records and read the state.
+//! - `replay`: reads and verifies; distinguishes a torn end (a write that did not finish) from damage.
+//! - `writer`: the one thread that writes. After a failed write or sync it writes nothing more.
+//! - `seal`: captures that are closed, read back from a new handle and copied to a read-only file.
 //! - `poison`: the first failed write, and the runs that it halts.
-//! - `copies`: the copies of seals beside the file, compared with it.
-//! - `mark`: the newest durable record, noted in the lock file: shows an end that was lost.
+//! - `copies`: compares the copies of seals next to the file with the file.
+//! - `mark`: the newest durable record, recorded in the lock file: reveals a lost end.
 //! - `lock`, `file`: who holds the file, who may read it, and what must be synced with it.
-//! - `hiding`: what a service said is recorded without known secret values.
-//! - `inspect`: `read`, `check` and `cut`, for when no run holds the file.
-//! - `error`: what can go wrong, in words for the person who has to act.
+//! - `hiding`: removes secret values from free texts before they are recorded.
+//! - `inspect`: `read_state_file`, `check` and `cut`, for when no run holds the file.
+//! - `error`: what can go wrong, with remedies for the operator.
 
 mod copies;
 mod error;
@@ -56,9 +56,12 @@ mod writer;
 
 pub use error::{IllegalTransition, JournalError};
 pub use handle::Journal;
-pub use inspect::{CutSummary, Reading, check, cut, read};
-pub use lock::{Holder, Lock, Occupancy, this_host};
-pub use opening::{Held, Opening, Repair, Resume, begin, exists, hold, hold_with, resume};
+pub use inspect::{CutSummary, StateFileContents, check, cut, read_state_file};
+pub use lock::{Lock, LockHolder, Occupancy};
+pub use opening::{
+    LockedStateFile, OpenStateFile, Repair, ResumeOptions, begin, exists, lock_state_file,
+    lock_state_file_with, resume,
+};
 pub use payload::{
     Abandoned, Began, Captured, ChangeKind, Closed, Completed, Confirmed, Cut, Done, Ended, Failed,
     Finished, HumanEditDetected, Intent, LaunchOutcome, Launched, Opened, OverwriteConfirmed,
@@ -66,7 +69,7 @@ pub use payload::{
     SealVerified, Sealed, StepBegan, StepEnded, StepOutcome, Takeover, Verified, Waiting,
 };
 pub use record::{Entry, FORMAT, Record, RunId};
-pub use replay::{Damage, Torn};
+pub use replay::{Damage, TornRecord};
 pub use seal::{Capture, CaptureCopy, SealSummary, read_copy};
 pub use state::{
     CapturedRow, ChangeState, EditState, LaunchState, Manifest, PhaseState, Progress, SealState,

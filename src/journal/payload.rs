@@ -1,7 +1,7 @@
 //! The payload of each kind of record.
 //!
-//! No payload has room for a token or a credential. A capture may hold a signed address, because
-//! what was there must be put back as it was; it stays in this file and in the seal's copy.
+//! No payload contains a token or a credential. A capture may contain a signed URL, because exactly
+//! what was there must be restored; it stays in this file and in the seal's copy.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// How a run began, and what may not change until it ends.
+/// How a run began, and what must not change until it ends.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Began {
     /// The file's format, [`FORMAT`](super::FORMAT).
@@ -51,7 +51,7 @@ pub struct PinnedTarget {
     pub environment: String,
     /// Its display name.
     pub name: String,
-    /// The address of its Dataverse, where it has one.
+    /// The address of its Dataverse, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
     /// Its organization's id, which a copy may change; see [`Repinned`].
@@ -62,7 +62,7 @@ pub struct PinnedTarget {
     pub unique_name: Option<String>,
 }
 
-/// The process that works on the file from here on.
+/// The process that opened the file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Opened {
     /// Its process id.
@@ -79,22 +79,21 @@ pub struct Closed {
     /// `finished`, `stopped`, `completed` (a manual task), `waiting`, `failed`, `interrupted`,
     /// `refused`, `temporary` or `archived`.
     pub reason: String,
-    /// The exit code it answered.
+    /// Its exit code.
     pub exit: u8,
-    /// What it told the operator.
+    /// The message to the operator.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-    /// The figures it ended with, so that a report can be written from this file alone.
+    /// The figures at its end, so that a report can be written from this file alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub figures: Option<Value>,
-    /// What it found worth a reader's eye and what stopped nothing, a line each.
+    /// Warnings, which stopped nothing: one line each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
 }
 
 impl Closed {
-    /// How a process left the file that has no figures and no notes to leave with it. Takes the
-    /// reason, the exit code, and what the operator was told.
+    /// A record without figures and notes.
     pub fn new(reason: &str, exit: u8, message: Option<String>) -> Self {
         Self {
             reason: reason.to_owned(),
@@ -106,7 +105,7 @@ impl Closed {
     }
 }
 
-/// Who agreed, to what.
+/// Who confirmed what.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Confirmed {
     /// Who: the signed-in principal, or the operator's account on the machine.
@@ -119,18 +118,18 @@ pub struct Confirmed {
     pub digest: String,
     /// The keys of the plan's destructive changes.
     pub destructive: Vec<String>,
-    /// The keys of launches that are to be requested again after this record, each confirmed by name
-    /// of its attempt.
+    /// The keys of launches that are requested again after this record; each was confirmed
+    /// separately.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub repeats: Vec<String>,
 }
 
-/// A difference between the runbook and the one the run went by before.
+/// The runbook differs from the one that the run followed before.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunbookChanged {
-    /// The digest of the runbook from here on.
+    /// The digest of the changed runbook.
     pub digest: String,
-    /// What differs, a line each.
+    /// What differs: one line each.
     pub difference: Vec<String>,
 }
 
@@ -147,7 +146,7 @@ pub struct StepBegan {
     /// The step's name.
     pub step: String,
     /// How many times faster than the wall clock the program's clock runs from here on: more than 1
-    /// in a rehearsal. Durations are told by that clock; a file without it was written at 1.
+    /// in a rehearsal. Durations are measured by that clock; without this field it is 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub speed: Option<f64>,
 }
@@ -159,7 +158,7 @@ pub struct StepEnded {
     pub step: String,
     /// How it ended.
     pub outcome: StepOutcome,
-    /// Why it was skipped, or what is to be known about its end.
+    /// Why it was skipped, or a remark on how it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
 }
@@ -172,7 +171,7 @@ pub enum StepOutcome {
     Done,
     /// The runbook says to skip it, with its reason.
     Skipped,
-    /// It could not be brought to its end; the next process begins it again.
+    /// It could not be finished; the next process begins it again.
     Failed,
 }
 
@@ -205,12 +204,12 @@ pub struct Captured {
     pub seal: String,
     /// What was captured; unique within the seal.
     pub key: String,
-    /// The `ETag` it came with, where the service gives one.
+    /// Its `ETag`, if the service sent one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub etag: Option<String>,
     /// The SHA-256 of `text`, in 64 lower-case hexadecimal digits.
     pub sha256: String,
-    /// The service's bytes, verbatim. A JSON string, because raw text may hold line breaks.
+    /// The service's bytes, verbatim. A JSON string, because raw text may contain line breaks.
     pub text: String,
 }
 
@@ -225,7 +224,7 @@ pub struct Sealed {
     pub sha256: String,
 }
 
-/// A seal was read back and agrees.
+/// A seal was read back and matches.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SealVerified {
     /// The seal's name.
@@ -239,14 +238,15 @@ pub struct SealVerified {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ChangeKind {
-    /// A value is written; after a crash the survey tells whether it was.
+    /// A value is written; after a crash, the survey shows whether it was.
     Set,
-    /// A row is deleted; it stands in a verified seal.
+    /// A row is deleted; a verified seal contains it.
     Remove,
-    /// An operation is started; after a crash it is looked for at the service.
+    /// An operation is started; after a crash, the service is searched for it.
     Launch,
     /// A person does it.
-    Ask,
+    #[serde(rename = "ask")]
+    ManualTask,
 }
 
 /// A change that is about to be requested.
@@ -260,13 +260,13 @@ pub struct Intent {
     pub key: String,
     /// What kind of change it is.
     pub kind: ChangeKind,
-    /// What a person calls the thing that is changed.
+    /// A name of the changed object that a person recognizes.
     pub name: String,
-    /// What is there now, as the change sees it.
+    /// The current value.
     pub before: Value,
-    /// What is to be there.
+    /// The new value.
     pub after: Value,
-    /// What the step needs to go on from here: client-made ids, options, the service's own `Date`.
+    /// What the step needs to resume: ids that it generated, options, the service's `Date`.
     pub detail: Value,
 }
 
@@ -275,9 +275,9 @@ pub struct Intent {
 pub struct Launched {
     /// The launch's key.
     pub key: String,
-    /// What the operation is found by from now on.
+    /// Identifies the operation at the service.
     pub handle: Value,
-    /// The `Date` of the service's answer, to compare with the service's own times later.
+    /// The `Date` of the service's response, to compare with the service's other times.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_date: Option<String>,
 }
@@ -289,7 +289,7 @@ pub struct Ended {
     pub key: String,
     /// How it ended.
     pub outcome: LaunchOutcome,
-    /// What the service said.
+    /// What the service reported.
     pub detail: Value,
 }
 
@@ -301,7 +301,7 @@ pub enum LaunchOutcome {
     Succeeded,
     /// The service reports a failure, or refused the request.
     Failed,
-    /// It was proved that the request never took effect.
+    /// The request certainly never took effect.
     Absent,
 }
 
@@ -323,8 +323,8 @@ pub struct Done {
     pub observed: Value,
 }
 
-/// A value was found that neither this run wrote nor its first survey of the object showed: a
-/// person wrote it meanwhile. Nothing is written over it without an [`OverwriteConfirmed`].
+/// A value was found that this run did not write and its first survey of the object did not show: a
+/// person has written it since. It is not overwritten without an [`OverwriteConfirmed`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HumanEditDetected {
     /// The step's name.
@@ -333,15 +333,15 @@ pub struct HumanEditDetected {
     pub phase: String,
     /// The key of the change that would overwrite it.
     pub key: String,
-    /// What a person calls that change.
+    /// The name of that change.
     pub name: String,
-    /// The value that this run left or surveyed, as it may be shown: secrets are fingerprints.
+    /// The value that this run wrote or surveyed; secrets are fingerprints.
     pub expected: Value,
     /// The value that was found, in the same form.
     pub found: Value,
 }
 
-/// A person agreed that the value that was found is overwritten or removed.
+/// A person agreed that the found value is overwritten or removed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OverwriteConfirmed {
     /// The change's key.
@@ -357,13 +357,13 @@ pub struct OverwriteConfirmed {
 pub struct Failed {
     /// The step in which it failed.
     pub step: String,
-    /// The phase in which it failed, where there was one.
+    /// The phase in which it failed, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub phase: Option<String>,
-    /// The key of the change that failed, where it was one change.
+    /// The key of the change that failed, if it was one change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
-    /// What failed and what the service said.
+    /// What failed and what the service reported.
     pub message: String,
     /// What to do now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -386,14 +386,14 @@ pub struct Completed {
     pub task: String,
     /// What was read from the tenant.
     pub evidence: Value,
-    /// Who said so.
+    /// Who completed it.
     pub who: String,
-    /// The reason, where the evidence was waived.
+    /// The reason, if the evidence was waived.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waived: Option<String>,
 }
 
-/// What the copy changes about the target, read once after it.
+/// The target's identity, read once after the copy, which changes it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Repinned {
     /// The organization's id.
@@ -404,7 +404,7 @@ pub struct Repinned {
     pub url: String,
 }
 
-/// The opening that was taken over.
+/// The process whose run was taken over.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Takeover {
     /// The other machine's [`Opened`], and `since`: when it was written.
@@ -412,7 +412,7 @@ pub struct Takeover {
 }
 
 impl Takeover {
-    /// The record for taking over from `previous`, which was written at `since`.
+    /// Takes over from `previous`, which was written at `since`.
     pub(super) fn of(previous: &Opened, since: Timestamp) -> Self {
         Self {
             previous: serde_json::json!({
@@ -432,7 +432,7 @@ pub struct Cut {
     pub at: u64,
     /// How many bytes were cut off.
     pub bytes: u64,
-    /// The path where they are kept.
+    /// The file that keeps them.
     pub saved_to: String,
 }
 
@@ -445,14 +445,14 @@ pub struct Abandoned {
     pub reason: String,
 }
 
-/// Steps were opened again for one thing, to be captured, removed and restored anew.
+/// Steps were opened again for one provider, which is captured, removed and restored again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Reopened {
     /// The logical name of the provider definition that is reinstalled again.
     pub provider: String,
-    /// The seals that are made anew, under names of their own.
+    /// The seals that are created again, each with its own name.
     pub seals: Vec<String>,
-    /// Who asked for it.
+    /// Who requested it.
     pub who: String,
 }
 

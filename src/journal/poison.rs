@@ -1,11 +1,11 @@
-//! The journal's first failure, and the runs that it halts.
+//! The first failure of the journal, and the runs that it halts.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::error::JournalError;
 use crate::base::cancellation::Cancellation;
 
-/// The first failure to write the journal. It is every later answer.
+/// The first failure to write the journal. Every later write fails with it.
 #[derive(Debug, Default)]
 pub(super) struct Poison(Mutex<Inner>);
 
@@ -21,8 +21,8 @@ impl Poison {
         self.inner().error.clone()
     }
 
-    /// Records a failure, unless there was one before, and returns the first. When this returns, no
-    /// request leaves any more; so nobody may learn of the failure before.
+    /// Records a failure, unless there was one before, and returns the first. Once this returns, no
+    /// request is sent; the failure must not be reported to anyone before.
     pub(super) fn set(&self, error: JournalError) -> JournalError {
         let mut inner = self.inner();
         let first = inner.error.get_or_insert(error).clone();

@@ -1,4 +1,4 @@
-//! What stands in a line: an entry, and the kinds of record.
+//! An entry of the journal, and the kinds of record.
 
 use std::fmt;
 
@@ -45,18 +45,18 @@ impl fmt::Display for RunId {
 /// A record with its place in the journal.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
-    /// The record's number, from 1, without gaps. It alone tells the order.
+    /// The record's number, from 1, without gaps. It alone decides the order.
     pub number: u64,
     /// The time of day at which it was written; shown, and never used to decide anything.
     pub time: Timestamp,
-    /// What it says.
+    /// Its content.
     pub record: Record,
 }
 
-/// Writes the enum once, and with it the names of its kinds and the way from each payload.
+/// Defines the enum, the names of its kinds, and the conversion from each payload.
 macro_rules! records {
     ($($(#[doc = $doc:literal])+ $kind:literal $payload:ident,)+) => {
-        /// What a record says, by kind. Every payload documents its own fields.
+        /// The content of a record, by kind. Every payload documents its fields.
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
         #[serde(tag = "type", content = "data")]
         pub enum Record {
@@ -65,8 +65,8 @@ macro_rules! records {
                 #[serde(rename = $kind)]
                 $payload($payload),
             )+
-            /// A kind this program does not know, as a later program wrote it. It is kept for
-            /// whoever reads, it stops a run, and it is never written.
+            /// A kind that only a later program knows. It can be shown, it stops a run, and it is
+            /// never written.
             #[serde(skip)]
             Unknown {
                 /// The kind, as written.
@@ -77,10 +77,10 @@ macro_rules! records {
         }
 
         impl Record {
-            /// The kinds this program knows, as they stand in the file.
+            /// The kinds that this program knows, as written in the file.
             pub const KINDS: &[&str] = &[$($kind),+];
 
-            /// The record's kind, as it stands in the file.
+            /// The record's kind, as written in the file.
             pub fn kind(&self) -> &str {
                 match self {
                     $(Self::$payload(_) => $kind,)+
@@ -100,17 +100,17 @@ macro_rules! records {
 }
 
 records! {
-    /// The first record of every file, and of no other place.
+    /// The first record of every file, and only the first.
     "began" Began,
-    /// A process has taken the file; until `closed`, what follows is its work.
+    /// A process has opened the file; until `closed`, the records are its work.
     "opened" Opened,
-    /// The process has ended as it wished. A killed one leaves no such record.
+    /// The process has ended by itself. A killed process leaves no such record.
     "closed" Closed,
-    /// A person (or a flag) has agreed to this target and plan.
+    /// The operator (or a flag) has confirmed this target and plan.
     "confirmed" Confirmed,
-    /// The runbook differs from the one the run went by until now, in what may be changed.
+    /// The runbook has changed since the run began, in a way that is allowed.
     "runbook-changed" RunbookChanged,
-    /// The plan that is about to be carried out.
+    /// The plan that is about to be executed.
     "planned" Planned,
     /// A step begins, or begins again after an interruption.
     "step-began" StepBegan,
@@ -124,13 +124,13 @@ records! {
     "captured" Captured,
     /// A set of captures is closed.
     "sealed" Sealed,
-    /// The sealed captures were read back from a fresh handle and agree with the manifest.
+    /// The sealed captures were read back from a new handle and match the manifest.
     "seal-verified" SealVerified,
     /// A change is about to be requested. Durable before the request is sent.
     "intent" Intent,
     /// The service has accepted a launch. Durable before the first poll.
     "launched" Launched,
-    /// A launch is known to have ended, or never to have begun.
+    /// A launch has ended, or is known never to have begun.
     "ended" Ended,
     /// The end state of a launch that succeeded was read from the tenant itself.
     "verified" Verified,
@@ -146,17 +146,17 @@ records! {
     "waiting" Waiting,
     /// The evidence for a manual task was read, or a person waived it.
     "completed" Completed,
-    /// What the copy changes about the target was read again and pinned anew.
+    /// The target's identity was read again after the copy, and pinned again.
     "repinned" Repinned,
     /// A run whose last process did not close was taken over from another machine.
     "takeover" Takeover,
-    /// The end of the file was cut off and kept elsewhere.
+    /// The end of the file was cut off and saved elsewhere.
     "cut" Cut,
     /// Seals that a person gave up.
     "abandoned" Abandoned,
     /// The run has reached its end.
     "finished" Finished,
-    /// Steps were opened again for one thing.
+    /// Steps were opened again for one provider.
     "reopened" Reopened,
 }
 

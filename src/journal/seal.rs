@@ -1,9 +1,9 @@
-//! Seals: captures closed, read back from a fresh handle, and copied.
+//! Seals: captures that are closed, read back from a new handle, and copied.
 //!
-//! What a seal holds is about to be destroyed at the service, so the words of the process that
-//! wrote it are not enough: the file is opened again, every line of it is verified, and the
-//! captures found there are compared with those that were handed in. Only then is the copy made,
-//! from the lines as they stand in the file, and only then is the seal verified.
+//! What a seal contains is about to be destroyed at the service, so the memory of the process that
+//! wrote it is not enough: the file is opened again, every line is verified, and the captures in it
+//! are compared with those that were sealed. Only then is the copy written, from the lines in the
+//! file, and only then is the seal verified.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -21,15 +21,15 @@ use super::{file, replay};
 /// One row or setting as the service gave it, to be sealed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Capture {
-    /// What it is; unique within its seal.
+    /// What was captured; unique within its seal.
     pub key: String,
-    /// The `ETag` it came with, where the service gives one.
+    /// Its `ETag`, if the service sent one.
     pub etag: Option<String>,
     /// The service's bytes, verbatim.
     pub text: String,
 }
 
-/// A seal that holds.
+/// A verified seal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SealSummary {
     /// The seal's name.
@@ -42,7 +42,7 @@ pub struct SealSummary {
     pub copy: Option<PathBuf>,
 }
 
-/// What a seal's copy holds.
+/// The content of a seal's copy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CaptureCopy {
     /// The run that sealed it.
@@ -61,8 +61,8 @@ pub(super) struct ReadBack {
     pub(super) lines: Vec<u8>,
 }
 
-/// The SHA-256 over captures: for each, the JSON array of its key, its `ETag` and the SHA-256 of
-/// its text, and a line feed.
+/// The SHA-256 over captures: for each, the JSON array of its key, its `ETag` and the SHA-256 of its
+/// text, and a line feed.
 pub(super) fn manifest_digest<'a>(rows: impl IntoIterator<Item = &'a Arc<CapturedRow>>) -> String {
     let mut manifest = String::new();
     for row in rows {
@@ -73,8 +73,8 @@ pub(super) fn manifest_digest<'a>(rows: impl IntoIterator<Item = &'a Arc<Capture
     text::sha256(manifest.as_bytes())
 }
 
-/// The records that make a seal: its captures, and the manifest that closes them.
-pub(super) fn records(seal: &str, captures: Vec<Capture>) -> Vec<Record> {
+/// The records of a seal: its captures, and the manifest that closes them.
+pub(super) fn seal_records(seal: &str, captures: Vec<Capture>) -> Vec<Record> {
     let rows: Vec<_> = captures
         .into_iter()
         .map(|capture| {
@@ -105,15 +105,15 @@ pub(super) fn records(seal: &str, captures: Vec<Capture>) -> Vec<Record> {
         .collect()
 }
 
-/// May a seal have this name? It becomes part of a file's name.
-pub(super) fn is_name(seal: &str) -> bool {
+/// Is this a valid name of a seal? It becomes part of a file name.
+pub(super) fn is_valid_name(seal: &str) -> bool {
     !seal.is_empty()
         && seal
             .bytes()
             .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
 }
 
-/// Opens the state file afresh and compares what it holds of a seal with what memory holds.
+/// Opens the state file again and compares a seal in it with the one in memory.
 pub(super) fn read_back(path: &Path, known: &SealState) -> Result<ReadBack, JournalError> {
     let broken = |why: String| JournalError::SealBroken {
         path: path.to_owned(),
@@ -124,18 +124,18 @@ pub(super) fn read_back(path: &Path, known: &SealState) -> Result<ReadBack, Jour
         return Err(broken("it is not closed".to_owned()));
     };
     let bytes = files::read(path).map_err(JournalError::io("reading the state file", path))?;
-    // A torn end is no flaw here: the writer may be about its next group.
+    // A torn end is allowed here: the writer may be writing its next group.
     let replay = replay::replay(path, &bytes);
-    let (state, _) = replay.readable(path)?;
+    let (state, _) = replay.require_readable(path)?;
     let found = state
         .seal(&known.seal)
-        .ok_or_else(|| broken("the file does not hold it".to_owned()))?;
+        .ok_or_else(|| broken("the file does not contain it".to_owned()))?;
     if found.manifest.as_ref() != Some(manifest) {
-        return Err(broken("the file holds another manifest".to_owned()));
+        return Err(broken("the file contains another manifest".to_owned()));
     }
     if found.captures.len() != known.captures.len() {
         return Err(broken(format!(
-            "the file holds {} of {}",
+            "the file contains {} of {}",
             text::count(found.captures.len(), "capture"),
             known.captures.len()
         )));
@@ -149,12 +149,12 @@ pub(super) fn read_back(path: &Path, known: &SealState) -> Result<ReadBack, Jour
         return Err(broken(format!("the capture `{}` differs", differs.key)));
     }
     Ok(ReadBack {
-        summary: summary(known, manifest),
+        summary: summarize(known, manifest),
         lines: lines_of(manifest, &replay.ends, &bytes).to_vec(),
     })
 }
 
-pub(super) fn summary(known: &SealState, manifest: &Manifest) -> SealSummary {
+pub(super) fn summarize(known: &SealState, manifest: &Manifest) -> SealSummary {
     SealSummary {
         seal: known.seal.clone(),
         count: manifest.count,
@@ -163,8 +163,8 @@ pub(super) fn summary(known: &SealState, manifest: &Manifest) -> SealSummary {
     }
 }
 
-/// The bytes of the lines from a seal's first capture to the manifest. One request to the writer
-/// stays together, so nothing stands between them.
+/// The bytes of the lines from a seal's first capture to its manifest. The writer keeps the records
+/// of one request together, so there is nothing between them.
 pub(super) fn lines_of<'a>(manifest: &Manifest, ends: &[u64], bytes: &'a [u8]) -> &'a [u8] {
     let end_of = |number: u64| -> Option<usize> {
         let index = usize::try_from(number.checked_sub(1)?).ok()?;
@@ -177,8 +177,8 @@ pub(super) fn lines_of<'a>(manifest: &Manifest, ends: &[u64], bytes: &'a [u8]) -
         .unwrap_or(&[])
 }
 
-/// Writes the read-only copy of a seal beside the state file, and returns its path. A file that
-/// stands there already is another run's and is kept: the copy then gets a number.
+/// Writes the read-only copy of a seal next to the state file, and returns its path. An existing file
+/// belongs to another run and is kept: then the copy's name gets a number.
 pub(super) fn write_copy(path: &Path, seal: &str, lines: &[u8]) -> Result<PathBuf, JournalError> {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let mut number = 1_u64;
@@ -189,7 +189,7 @@ pub(super) fn write_copy(path: &Path, seal: &str, lines: &[u8]) -> Result<PathBu
             format!("{stem}.{seal}-{number}.capture.jsonl")
         };
         let copy = path.with_file_name(name);
-        match file::create_whole(&copy, lines, file::READ_ONLY) {
+        match file::create_atomically(&copy, lines, file::Access::ReadOnly) {
             Ok(()) => {
                 let written =
                     files::read(&copy).map_err(JournalError::io("reading back the copy", &copy))?;
@@ -211,12 +211,12 @@ pub(super) fn write_copy(path: &Path, seal: &str, lines: &[u8]) -> Result<PathBu
 /// Reads the read-only copy of a seal and verifies it against its own manifest.
 pub fn read_copy(path: &Path) -> Result<CaptureCopy, JournalError> {
     let bytes = files::read(path)
-        .map_err(|error| file::missing_or(error, "reading the copy of a seal", path))?;
+        .map_err(|error| file::not_found_or_io(error, "reading the copy of a seal", path))?;
     let damaged = |line: usize, why: String| JournalError::Damaged {
         path: path.to_owned(),
         line: line as u64,
         why,
-        help: "take another copy, or capture anew while the originals are still there".into(),
+        help: "use another copy, or capture again while the originals still exist".into(),
     };
     let mut rows = Vec::new();
     let mut before: Option<Line> = None;
@@ -226,7 +226,7 @@ pub fn read_copy(path: &Path) -> Result<CaptureCopy, JournalError> {
         let text = text.strip_suffix(b"\n").unwrap_or(text);
         let line = line::decode(text).map_err(|error| damaged(number, error.to_string()))?;
         if closed.is_some() {
-            return Err(damaged(number, "it stands after the manifest".to_owned()));
+            return Err(damaged(number, "it comes after the manifest".to_owned()));
         }
         if before.as_ref().is_some_and(|before| {
             line.previous != before.checksum.to_string() || line.run != before.run
@@ -240,12 +240,7 @@ pub fn read_copy(path: &Path) -> Result<CaptureCopy, JournalError> {
             Record::Captured(captured)
                 if text::sha256(captured.text.as_bytes()) == captured.sha256 =>
             {
-                rows.push(Arc::new(CapturedRow {
-                    key: captured.key.clone(),
-                    etag: captured.etag.clone(),
-                    text: captured.text.clone(),
-                    sha256: captured.sha256.clone(),
-                }));
+                rows.push(Arc::new(CapturedRow::from(captured)));
             }
             Record::Sealed(sealed) => closed = Some((line.run, sealed.clone())),
             other => {
@@ -267,7 +262,7 @@ pub fn read_copy(path: &Path) -> Result<CaptureCopy, JournalError> {
         return Err(JournalError::SealBroken {
             path: path.to_owned(),
             seal: sealed.seal,
-            why: "its manifest is not that of the captures before it".to_owned(),
+            why: "its manifest does not match the captures before it".to_owned(),
         });
     }
     Ok(CaptureCopy {

@@ -1,7 +1,7 @@
-//! What the records of a journal add up to.
+//! The state of a run: the fold of its journal's records.
 //!
-//! A state is made by the fold in `fold` and by nothing else. Its larger parts are shared, so that
-//! a clone costs little: the writer makes one for every group it writes.
+//! Only the fold in `fold` creates a state. Its larger parts are shared, so that a clone is cheap:
+//! the writer clones it for every group that it writes.
 
 use std::collections::BTreeMap;
 use std::ops::Deref;
@@ -12,21 +12,21 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::payload::{
-    Began, Closed, Completed, Confirmed, Done, Ended, Failed, HumanEditDetected, Intent,
+    Began, Captured, Closed, Completed, Confirmed, Done, Ended, Failed, HumanEditDetected, Intent,
     LaunchOutcome, Launched, Opened, OverwriteConfirmed, Reopened, Repinned, StepOutcome, Verified,
     Waiting,
 };
 use super::record::{Entry, RunId};
 use super::work::WorkTimes;
 
-/// A record's payload with its place in the journal. It gives way to the payload's own fields.
+/// A record's payload with its place in the journal. It dereferences to the payload.
 #[derive(Debug, PartialEq)]
 pub struct Stamped<T> {
     /// The record's number.
     pub number: u64,
     /// When it was written.
     pub time: Timestamp,
-    /// What it says.
+    /// The payload.
     pub payload: Arc<T>,
 }
 
@@ -40,7 +40,7 @@ impl<T: Clone> Stamped<T> {
     }
 }
 
-// Derived, it would ask the payload to be `Clone` too.
+// Derived, it would require the payload to be `Clone` too.
 impl<T> Clone for Stamped<T> {
     fn clone(&self) -> Self {
         Self {
@@ -59,40 +59,40 @@ impl<T> Deref for Stamped<T> {
     }
 }
 
-/// What the journal knows of a run.
+/// The state of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct State {
     /// The run's id.
     pub run: RunId,
     /// How it began, and what is pinned.
     pub began: Stamped<Began>,
-    /// The last process that took the file.
+    /// The last process that opened the file.
     pub opened: Option<Stamped<Opened>>,
-    /// How that process left it; none while it works, and none when it was killed.
+    /// How that process closed it; none while it works, and none if it was killed.
     pub closed: Option<Stamped<Closed>>,
-    /// How many processes have taken the file.
+    /// How many processes have opened the file.
     pub openings: u32,
     /// The last confirmation.
     pub confirmed: Option<Stamped<Confirmed>>,
-    /// The digest of the runbook the run goes by.
+    /// The digest of the runbook that the run follows.
     pub runbook_digest: String,
     /// The digest of the last plan.
     pub plan_digest: Option<String>,
-    /// What was pinned anew after the copy.
+    /// What was pinned again after the copy.
     pub repinned: Option<Stamped<Repinned>>,
     /// The steps that have begun or were skipped, in the order in which they first did.
     pub steps: Vec<StepState>,
-    /// The step this process is in, and the phase where it is in one.
+    /// The running step, and its running phase, if any.
     pub running: Option<(String, Option<String>)>,
     /// The launches, by key.
     pub launches: BTreeMap<Arc<str>, Arc<LaunchState>>,
     /// The sets and removals, by key.
     pub sets: BTreeMap<Arc<str>, Arc<ChangeState>>,
-    /// What a person was handed to do, by key: a change that is automatic in one process and left to
-    /// a person in the next one is in both.
-    pub asks: BTreeMap<Arc<str>, Arc<ChangeState>>,
-    /// The edits of people that were found and are not settled, by the key of the change that would
-    /// overwrite them. An edit is settled when its phase ends.
+    /// The changes that a person makes, by key. A change that was automatic in one process and manual
+    /// in the next is also in `sets`.
+    pub manual_changes: BTreeMap<Arc<str>, Arc<ChangeState>>,
+    /// The detected edits of people, by the key of the change that would overwrite them. An edit is
+    /// settled, and removed here, when its phase ends.
     pub edits: BTreeMap<Arc<str>, EditState>,
     /// The seals, by name.
     pub seals: BTreeMap<Arc<str>, Arc<SealState>>,
@@ -100,14 +100,14 @@ pub struct State {
     pub abandoned: Vec<String>,
     /// The manual tasks, by their name `STEP/PHASE`.
     pub tasks: BTreeMap<Arc<str>, Arc<TaskState>>,
-    /// What has failed and was not brought to its end since: a process that is refused, or ends
-    /// before it tries again, takes nothing away.
+    /// What has failed and has not been completed since. A process that is refused, or that ends
+    /// before it tries again, removes nothing.
     pub failures: Vec<Stamped<Failed>>,
     /// When the run reached its end.
     pub finished: Option<Timestamp>,
-    /// How often, and for what, steps were opened again.
+    /// For what steps were opened again, in order.
     pub reopened: Vec<Stamped<Reopened>>,
-    /// When processes worked on the run, and how fast their clocks ran.
+    /// When processes worked on the run, and at which clock speed.
     pub work: WorkTimes,
     /// The number the next record will have.
     pub next_number: u64,
@@ -115,24 +115,24 @@ pub struct State {
     pub last_time: Timestamp,
 }
 
-/// A step, as far as it has come.
+/// The state of a step.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StepState {
     /// The step's name.
     pub step: String,
     /// When it first began; for a skipped step, when that was recorded.
     pub began: Timestamp,
-    /// When it ended; none while it has not, or has begun again since.
+    /// When it ended; none if it has not, or has begun again since.
     pub ended: Option<Timestamp>,
     /// How it ended.
     pub outcome: Option<StepOutcome>,
     /// How long processes worked on it, by the program's clock.
     pub worked: Duration,
-    /// Why it was skipped, or what is to be known about its end.
+    /// Why it was skipped, or a remark on how it ended.
     pub note: Option<String>,
     /// Its phases, in the order in which they first began.
     pub phases: Vec<PhaseState>,
-    /// How it had ended before it was begun again; none once that attempt has changed anything.
+    /// How it had ended before it began again; none once that attempt has changed anything.
     pub(super) earlier: Option<EndedStep>,
 }
 
@@ -145,38 +145,38 @@ pub(super) struct EndedStep {
 }
 
 impl StepState {
-    /// The phase of this name, where it has begun.
+    /// The phase with this name, if it has begun.
     pub fn phase(&self, phase: &str) -> Option<&PhaseState> {
         self.phases.iter().find(|state| state.phase == phase)
     }
 }
 
-/// A phase, as far as it has come.
+/// The state of a phase.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PhaseState {
     /// The phase's name.
     pub phase: String,
     /// When it first began.
     pub began: Timestamp,
-    /// When it reached its fixpoint; none while it has not, or has begun again since.
+    /// When it reached its fixpoint; none if it has not, or has begun again since.
     pub ended: Option<Timestamp>,
     /// How long processes worked on it, by the program's clock.
     pub worked: Duration,
-    /// How many passes that took, in all processes.
+    /// How many passes it took, in all processes.
     pub passes: u32,
     /// How many changes were applied, in all processes.
     pub changes: usize,
 }
 
-/// A launch, from its intent to its end. After an end that was a failure or an absence, a new
-/// intent makes a new attempt, and what is here is about that one.
+/// A launch, from its intent to its end. After a failed or absent launch, a new intent starts a new
+/// attempt, and this is the state of that attempt.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LaunchState {
     /// The intent of this attempt.
     pub intent: Stamped<Intent>,
     /// Which attempt this is, from 1.
     pub attempt: u32,
-    /// What the service answered.
+    /// The service's acceptance.
     pub launched: Option<Stamped<Launched>>,
     /// How it ended.
     pub ended: Option<Stamped<Ended>>,
@@ -185,12 +185,12 @@ pub struct LaunchState {
 }
 
 impl LaunchState {
-    /// What the operation is found by, once the service has answered.
+    /// Identifies the operation at the service, once the service has accepted it.
     pub fn handle(&self) -> Option<&Value> {
         self.launched.as_ref().map(|launched| &launched.handle)
     }
 
-    /// Did the service clearly refuse it, or was it never sent? Then there is nothing of it anywhere.
+    /// Did the service clearly refuse it, or was it never sent? Then it has no effect anywhere.
     pub fn was_refused(&self) -> bool {
         self.ended.as_ref().is_some_and(|ended| {
             ended.outcome == LaunchOutcome::Absent && ended.detail.get("refused").is_some()
@@ -203,28 +203,28 @@ impl LaunchState {
     }
 }
 
-/// A set, a removal or an ask, from its intent to its end. A new intent begins it anew.
+/// A set, a removal or a manual change, from its intent to its end. A new intent starts it over.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ChangeState {
-    /// The last intent; its `kind` tells which of the three it is.
+    /// The last intent; its `kind` is one of the three.
     pub intent: Stamped<Intent>,
     /// What was read back after it.
     pub done: Option<Stamped<Done>>,
     /// Every value that an intent of this key named as before or after, since the run began or steps
-    /// were last opened again. Any other value of the object is not this run's.
+    /// were last opened again. Someone else wrote any other value of the object.
     pub values: Vec<Value>,
 }
 
-/// An edit of a person that was found.
+/// A detected edit of a person.
 #[derive(Clone, Debug, PartialEq)]
 pub struct EditState {
     /// What was expected and what was found.
     pub detected: Stamped<HumanEditDetected>,
-    /// Who agreed that it is overwritten, if anybody did.
+    /// Who agreed that it is overwritten, if anyone did.
     pub confirmed: Option<Stamped<OverwriteConfirmed>>,
 }
 
-/// A seal, closed or on its way.
+/// A seal, closed or not.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SealState {
     /// The seal's name.
@@ -233,14 +233,14 @@ pub struct SealState {
     pub captures: Vec<Arc<CapturedRow>>,
     /// The manifest, once it is closed.
     pub manifest: Option<Manifest>,
-    /// Was it read back, and did it agree? Nothing is copied, cleared or deleted without it.
+    /// Was it read back, and did it match? Otherwise nothing is copied, cleared or deleted.
     pub verified: bool,
     /// The path of its read-only copy.
     pub copy: Option<String>,
 }
 
 impl SealState {
-    /// The capture of this key.
+    /// The capture with this key.
     pub fn capture(&self, key: &str) -> Option<&CapturedRow> {
         self.captures
             .iter()
@@ -254,15 +254,26 @@ impl SealState {
 pub struct CapturedRow {
     /// What was captured.
     pub key: String,
-    /// The `ETag` it came with.
+    /// Its `ETag`.
     pub etag: Option<String>,
-    /// The service's bytes, verbatim. They may hold a secret: show a fingerprint.
+    /// The service's bytes, verbatim. They may contain a secret: show a fingerprint.
     pub text: String,
     /// The SHA-256 of `text`, in 64 lower-case hexadecimal digits.
     pub sha256: String,
 }
 
-/// What closes a seal.
+impl From<&Captured> for CapturedRow {
+    fn from(captured: &Captured) -> Self {
+        Self {
+            key: captured.key.clone(),
+            etag: captured.etag.clone(),
+            text: captured.text.clone(),
+            sha256: captured.sha256.clone(),
+        }
+    }
+}
+
+/// The manifest of a closed seal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Manifest {
     /// How many captures it holds.
@@ -284,47 +295,47 @@ pub struct TaskState {
     pub completed: Option<Stamped<Completed>>,
 }
 
-/// How far a step or a phase has come with the changes it has begun.
+/// How many changes of a step or phase have begun, and how many are done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
     /// Changes whose intent was written.
     pub begun: usize,
-    /// Of these, sets, removals and asks that are done, and launches that are verified.
+    /// Of these: sets, removals and manual changes that are done, and launches that are verified.
     pub done: usize,
 }
 
 impl State {
-    /// The step of this name, where it has begun or was skipped.
+    /// The step with this name, if it has begun or was skipped.
     pub fn step(&self, step: &str) -> Option<&StepState> {
         self.steps.iter().find(|state| state.step == step)
     }
 
-    /// The launch of this key.
+    /// The launch with this key.
     pub fn launch(&self, key: &str) -> Option<&Arc<LaunchState>> {
         self.launches.get(key)
     }
 
-    /// The set, removal or ask of this key.
+    /// The set or removal with this key.
     pub fn set(&self, key: &str) -> Option<&Arc<ChangeState>> {
         self.sets.get(key)
     }
 
-    /// The edit that was found of the object of this change, if one is not settled.
+    /// The detected edit that this change would overwrite, if it is not settled.
     pub fn edit(&self, key: &str) -> Option<&EditState> {
         self.edits.get(key)
     }
 
-    /// The seal of this name, whether it is closed or not.
+    /// The seal with this name, closed or not.
     pub fn seal(&self, seal: &str) -> Option<&Arc<SealState>> {
         self.seals.get(seal)
     }
 
-    /// The seal of this name, where it was closed and read back.
+    /// The seal with this name, if it was closed and read back.
     pub fn verified_seal(&self, seal: &str) -> Option<&Arc<SealState>> {
         self.seal(seal).filter(|seal| seal.verified)
     }
 
-    /// The launches whose end is not known: at the service they may be running, have ended, or
+    /// The launches whose end is unknown: at the service they may be running, may have ended, or may
     /// never have begun.
     pub fn launches_in_doubt(&self) -> impl Iterator<Item = &Arc<LaunchState>> {
         self.launches
@@ -337,13 +348,13 @@ impl State {
         self.tasks.values().filter(|task| task.completed.is_none())
     }
 
-    /// Has a process opened the file and not closed it? It may work, or have been killed: the
-    /// lock tells which.
+    /// Has a process opened the file and not closed it? It is working or was killed: the lock shows
+    /// which.
     pub fn is_open(&self) -> bool {
         self.opened.is_some() && self.closed.is_none()
     }
 
-    /// How far `step` has come, or only its `phase`, with the changes that the program makes.
+    /// The progress of the automatic changes of `step`, or only of its `phase`.
     pub fn progress(&self, step: &str, phase: Option<&str>) -> Progress {
         let here = |intent: &Intent| {
             intent.step == step && phase.is_none_or(|phase| intent.phase == phase)
@@ -358,13 +369,16 @@ impl State {
             })
     }
 
-    /// How far a person has come in `step` with what they were handed to do: begun is what they were
-    /// handed, done is what the tenant showed to be done. A waiver proves nothing.
+    /// The progress of the manual changes of `step`: begun is what a person was asked to do, done is
+    /// what the tenant showed to be done. A waiver proves nothing.
     pub fn by_hand(&self, step: &str) -> Progress {
-        let asks = self.asks.values().filter(|ask| ask.intent.step == step);
-        asks.fold(Progress::default(), |progress, ask| Progress {
+        let changes = self
+            .manual_changes
+            .values()
+            .filter(|change| change.intent.step == step);
+        changes.fold(Progress::default(), |progress, change| Progress {
             begun: progress.begun + 1,
-            done: progress.done + usize::from(ask.done.is_some()),
+            done: progress.done + usize::from(change.done.is_some()),
         })
     }
 }

@@ -1,12 +1,16 @@
-//! What the room's tests share: a realistic run, record by record, and a storage that counts and
-//! fails.
+//! What the tests of this module share: a realistic run, record by record, and a storage that counts
+//! and fails.
 
 use std::io;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::json;
+
+use crate::base::clock::Clock;
+use crate::base::platform;
 
 use super::line::Chain;
 use super::mark::Mark;
@@ -22,6 +26,16 @@ use super::writer::Storage;
 
 pub(super) fn time() -> Timestamp {
     "2026-03-01T02:03:04Z".parse().unwrap()
+}
+
+pub(super) fn clock() -> Clock {
+    Clock::new(1.0)
+}
+
+/// Writes a private file, as a state file must be.
+pub(super) fn write_private(path: &Path, bytes: &[u8]) {
+    std::fs::write(path, bytes).unwrap();
+    platform::testing::make_private(path);
 }
 
 pub(super) fn began() -> Began {
@@ -200,7 +214,7 @@ pub(super) fn story() -> Vec<Record> {
         step_began("copy-environments"),
         phase_began("copy-environments", "capture"),
     ];
-    story.extend(seal::records("target", captures()));
+    story.extend(seal::seal_records("target", captures()));
     story.extend([
         seal_verified("target"),
         phase_ended("copy-environments", "capture"),
@@ -234,7 +248,7 @@ pub(super) fn lines(records: Vec<Record>) -> Vec<String> {
         .collect()
 }
 
-/// Folds these records, which have to be legal.
+/// Folds these records, which must be allowed.
 pub(super) fn fold(records: Vec<Record>) -> State {
     let mut records = records.into_iter();
     let run = RunId::new(time());
@@ -245,6 +259,23 @@ pub(super) fn fold(records: Vec<Record>) -> State {
     state
 }
 
+/// Applies one more record; fails with the reason of its refusal.
+pub(super) fn next(state: &mut State, record: Record) -> Result<(), String> {
+    state
+        .next(&entry(state.next_number, record))
+        .map_err(|illegal| illegal.why)
+}
+
+/// A run in this phase.
+pub(super) fn in_phase(step: &str, phase: &str) -> State {
+    fold(vec![
+        began().into(),
+        opened("ops-1").into(),
+        step_began(step),
+        phase_began(step, phase),
+    ])
+}
+
 pub(super) fn entry(number: u64, record: Record) -> Entry {
     Entry {
         number,
@@ -253,7 +284,7 @@ pub(super) fn entry(number: u64, record: Record) -> Entry {
     }
 }
 
-/// What a [`Memory`] holds, and how it is to fail.
+/// The content of a [`Memory`], and how it must fail.
 #[derive(Debug, Default)]
 pub(super) struct Contents {
     pub(super) bytes: Vec<u8>,
@@ -267,7 +298,7 @@ pub(super) struct Contents {
     pub(super) sync_fails: bool,
     /// Does the next mark fail?
     pub(super) mark_fails: bool,
-    /// The marks, each with how many bytes were durable then, and whether it had to be.
+    /// The marks, each with the number of durable bytes at that time, and whether it must be durable.
     pub(super) marks: Vec<(Mark, usize, bool)>,
 }
 
@@ -297,7 +328,7 @@ impl Storage for Memory {
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        // A disk takes its time, and meanwhile others queue.
+        // A disk takes time, while other requests queue.
         std::thread::sleep(Duration::from_millis(2));
         let mut contents = self.0.lock().unwrap();
         contents.syncs += 1;
@@ -308,7 +339,7 @@ impl Storage for Memory {
         Ok(())
     }
 
-    fn mark(&mut self, mark: &Mark, durably: bool) -> io::Result<()> {
+    fn write_mark(&mut self, mark: &Mark, durably: bool) -> io::Result<()> {
         let mut contents = self.0.lock().unwrap();
         if std::mem::take(&mut contents.mark_fails) {
             return Err(io::Error::other("input/output error"));

@@ -1,20 +1,20 @@
 //! How long processes worked on a run, by the program's clock.
 //!
-//! Records carry the time of day. A rehearsal's clock runs faster than that, and between two
-//! processes nobody works; so each stretch of work is kept with the speed at which it went.
+//! Records contain the time of day. A rehearsal's clock runs faster, and between two processes nobody
+//! works; so each period of work is kept with its clock speed.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-/// The stretches of time in which a process was in a step, in order.
+/// The periods in which a process was in a step, in order.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct WorkTimes {
-    stretches: Vec<Stretch>,
+    periods: Vec<Period>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-struct Stretch {
+struct Period {
     from: Timestamp,
     to: Timestamp,
     speed: f64,
@@ -23,15 +23,15 @@ struct Stretch {
 }
 
 impl WorkTimes {
-    /// A step begins. Takes when, the clock's speed, and which process this is.
+    /// A step begins, at this time and clock speed, in process number `opening`.
     pub(super) fn begin(&mut self, time: Timestamp, speed: Option<f64>, opening: u32) {
         let speed = speed.filter(|speed| speed.is_finite() && *speed > 0.0);
         let speed = speed.unwrap_or(1.0);
-        let continues = self.stretches.last().is_some_and(|last| {
+        let continues = self.periods.last().is_some_and(|last| {
             last.opening == opening && last.speed.to_bits() == speed.to_bits() && last.to == time
         });
         if !continues {
-            self.stretches.push(Stretch {
+            self.periods.push(Period {
                 from: time,
                 to: time,
                 speed,
@@ -40,10 +40,10 @@ impl WorkTimes {
         }
     }
 
-    /// A record was written in the step that was begun last; returns the program's time since the
-    /// record before it.
+    /// A record was written in the step that began last. Returns the program's time since the
+    /// previous record.
     pub(super) fn extend(&mut self, time: Timestamp) -> Duration {
-        let Some(last) = self.stretches.last_mut() else {
+        let Some(last) = self.periods.last_mut() else {
             return Duration::ZERO;
         };
         let added = scaled(between(last.to, time), last.speed);
@@ -53,16 +53,16 @@ impl WorkTimes {
 
     /// How long processes worked between two times, by the program's clock.
     pub fn worked(&self, from: Timestamp, to: Timestamp) -> Duration {
-        let stretches = self.stretches.iter();
-        stretches
-            .map(|stretch| scaled(stretch.within(from, to), stretch.speed))
+        let periods = self.periods.iter();
+        periods
+            .map(|period| scaled(period.within(from, to), period.speed))
             .fold(Duration::ZERO, Duration::saturating_add)
     }
 
-    /// How long it is from one time to another for an operation at the service, which goes on while
-    /// nobody works: work by the program's clock, and pauses by the wall clock.
+    /// The time between two times for an operation at the service, which continues while nobody
+    /// works: work by the program's clock, and pauses by the wall clock.
     pub fn elapsed(&self, from: Timestamp, to: Timestamp) -> Duration {
-        let real = self.stretches.iter().map(|it| it.within(from, to));
+        let real = self.periods.iter().map(|it| it.within(from, to));
         let real = real.fold(Duration::ZERO, Duration::saturating_add);
         let pauses = between(from, to).saturating_sub(real);
         self.worked(from, to).saturating_add(pauses)
@@ -70,35 +70,36 @@ impl WorkTimes {
 
     /// How long all work took, by the program's clock.
     pub fn total(&self) -> Duration {
-        let stretches = self.stretches.iter();
-        stretches
-            .map(|stretch| scaled(between(stretch.from, stretch.to), stretch.speed))
+        let periods = self.periods.iter();
+        periods
+            .map(|period| scaled(between(period.from, period.to), period.speed))
             .fold(Duration::ZERO, Duration::saturating_add)
     }
 
     /// How long all work took, by the wall clock.
     pub fn real(&self) -> Duration {
-        let stretches = self.stretches.iter();
-        stretches
-            .map(|stretch| between(stretch.from, stretch.to))
+        let periods = self.periods.iter();
+        periods
+            .map(|period| between(period.from, period.to))
             .fold(Duration::ZERO, Duration::saturating_add)
     }
 
-    /// How many times faster than the wall clock the last process's clock ran; none at its own speed.
+    /// How many times faster than the wall clock the last process's clock ran; none at speed 1.
     pub fn speed(&self) -> Option<f64> {
-        let speed = self.stretches.last()?.speed;
+        let speed = self.periods.last()?.speed;
         (speed.to_bits() != 1.0_f64.to_bits()).then_some(speed)
     }
 }
 
-impl Stretch {
-    /// The part of it that lies between two times, by the wall clock.
+impl Period {
+    /// The part of it between two times, by the wall clock.
     fn within(&self, from: Timestamp, to: Timestamp) -> Duration {
         between(self.from.max(from), self.to.min(to))
     }
 }
 
-/// From one time to a later one; nothing where it is not later, as after the machine's clock was set.
+/// The time from one time to a later one; zero if it is not later, as after the system clock was set
+/// back.
 fn between(from: Timestamp, to: Timestamp) -> Duration {
     to.duration_since(from).try_into().unwrap_or_default()
 }
@@ -117,7 +118,7 @@ mod tests {
         began, entry, fold, opened, phase_began, phase_ended, step_ended, time,
     };
 
-    /// The fold of these records, each written so many seconds after the first.
+    /// Folds these records, each written so many seconds after the first.
     fn at(records: Vec<(i64, Record)>) -> State {
         let mut state = fold(vec![began().into()]);
         for (seconds, record) in records {
@@ -143,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_between_two_processes_is_no_work() {
+    fn a_pause_between_two_processes_is_not_work() {
         let state = at(vec![
             (0, opened("ops-1").into()),
             (10, step(None)),
@@ -181,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rehearsal_is_told_by_its_own_clock_and_a_pause_of_it_by_the_wall_clock() {
+    fn a_rehearsal_is_measured_by_its_clock_and_a_pause_by_the_wall_clock() {
         let state = at(vec![
             (0, opened("ops-1").into()),
             (0, step(Some(1000.0))),
@@ -199,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_was_set_back_and_a_senseless_speed_are_no_reason_to_panic() {
+    fn a_clock_that_was_set_back_or_an_invalid_speed_does_not_panic() {
         let mut work = WorkTimes::default();
         assert_eq!(work.extend(time()), Duration::ZERO);
         work.begin(time() + Duration::from_mins(1), Some(f64::NAN), 1);

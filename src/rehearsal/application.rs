@@ -1,27 +1,27 @@
-//! Who signs in to the rehearsal tenant, and where: its own application, secret and environments.
+//! The ids, credentials and environments of the rehearsal tenant.
 //!
-//! None of this is secret: the tenant listens on the loopback interface and holds invented rows.
+//! None of this is secret: the tenant listens on the loopback interface and its rows are invented.
 
 /// The tenant's id.
 pub const TENANT: &str = "7e4a0000-0000-4000-8000-000000000001";
 
-/// The tenant's domain name, accepted by the authority in the place of its id.
+/// The tenant's domain name; the authority accepts it instead of the id.
 pub const TENANT_DOMAIN: &str = "contoso.onmicrosoft.com";
 
 /// The application (client) id that the tenant knows.
 pub const CLIENT: &str = "c11e0000-0000-4000-8000-000000000001";
 
-/// The application's secret. It opens nothing but this tenant.
+/// The application's secret. It is valid only for this tenant.
 pub const SECRET: &str = "rehearsal-tenant-only-not-a-secret";
 
-/// The password of every person in the tenant. It opens nothing but this tenant.
+/// The password of every user in the tenant. It is valid only for this tenant.
 pub const PASSWORD: &str = "rehearsal-tenant-only-not-a-password";
 
-/// What jobs, pods and App Service show for a token: GitHub's request token, the access token of
-/// Azure Pipelines, App Service's identity header. It opens nothing but this tenant.
+/// The secret with which jobs, pods and App Service request a token: GitHub's request token, the access
+/// token of Azure Pipelines, App Service's identity header. It is valid only for this tenant.
 pub const MACHINE_KEY: &str = "rehearsal-tenant-only-not-a-machine-key";
 
-/// The service connection that Azure Pipelines has.
+/// The service connection of Azure Pipelines.
 pub const SERVICE_CONNECTION: &str = "5c000000-0000-4000-8000-000000000001";
 
 /// The environment that is copied: Contoso Prod.
@@ -30,26 +30,26 @@ pub const SOURCE_ENVIRONMENT: &str = "11111111-1111-1111-1111-111111111111";
 /// The environment that is refreshed: Contoso UAT.
 pub const TARGET_ENVIRONMENT: &str = "22222222-2222-2222-2222-222222222222";
 
-/// The project of Lifecycle Services that manages both environments, where it does.
+/// The project of Lifecycle Services in a tenant whose environments it manages.
 pub const LCS_PROJECT: u64 = 1_234_567;
 
-/// The id that Lifecycle Services know the source by.
+/// The source's id in Lifecycle Services.
 pub const LCS_SOURCE: &str = "0b6fd1c3a9e84c51b7f2d4a6c8e01357";
 
-/// The id that Lifecycle Services know the target by.
+/// The target's id in Lifecycle Services.
 pub const LCS_TARGET: &str = "e7c53b85-8b6a-4ab9-8985-1e1ea89a0f0a";
 
-/// The user whose flows and connections the target's should be; a user of both environments.
+/// The user who should own the target's flows and connections; a user of both environments.
 pub const ACT_AS: &str = "svc-iom@contoso.com";
 
-/// The token of a person who is signed in to Lifecycle Services, which take no application's token.
-/// It does not end, and opens nothing but this tenant.
+/// The token of a user who is signed in to Lifecycle Services, which accept no application's token. It
+/// does not expire and is valid only for this tenant.
 pub const LCS_TOKEN: &str = "rehearsal-person-of-lcs-not-a-secret";
 
-/// The same for the dual-write gateway: a token is for one service.
+/// The same for the dual-write gateway: a token is valid for one service.
 pub const DUAL_WRITE_TOKEN: &str = "rehearsal-person-of-dual-write-not-a-secret";
 
-/// The person's sign-in name.
+/// The sign-in name of that user.
 pub(crate) const PERSON: &str = "ada@contoso.com";
 
 /// The directory object id of the application's service principal.

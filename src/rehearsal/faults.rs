@@ -1,16 +1,16 @@
-//! Faults: what the tenant does wrong on purpose.
+//! Faults: failures that the tenant simulates on purpose.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// A fault and the requests that it strikes, written `KIND:METHOD path-glob`, for example
+/// A fault and the requests that it applies to, written `KIND:METHOD path-glob`, for example
 /// `accept-and-ignore:PATCH */workflows(*`, `hold#1:POST *copy` or `refuse=403:GET */workflows*`.
 ///
-/// `*` in the glob stands for any run of characters; the glob is compared without regard to case
-/// with the decoded path, and with the path and its query. The method may be `*`. `#N` after the
-/// kind strikes the N-th such request only.
+/// `*` in the glob matches any characters. The glob is compared with the decoded path, and with the
+/// path and its query, ignoring case. The method may be `*`. With `#N` after the kind, the fault applies
+/// only to the N-th such request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     kind: FaultKind,
@@ -19,58 +19,61 @@ pub struct Fault {
     path: String,
 }
 
-/// What goes wrong.
+/// What a fault does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FaultKind {
-    /// The request is answered as if it had been applied, and nothing has changed.
+    /// The response says that the request was applied, but nothing changes.
     AcceptAndIgnore,
-    /// The request is applied and never answered.
+    /// The request is applied and gets no response.
     Hold,
-    /// The request is applied, and the connection ends before its answer.
+    /// The request is applied, and the connection ends before its response.
     Lose,
-    /// The request is refused, because there were too many.
+    /// The request is refused with 429.
     Throttle,
-    /// The request is answered well, and the operation that it begins ends otherwise.
-    Doom(Fate),
-    /// The request is answered with this status, from 400 to 599, and nothing has changed.
+    /// The request succeeds, and the operation that it starts fails.
+    FailOperation(FailureMode),
+    /// The response has this status, from 400 to 599, and nothing changes.
     Refuse(u16),
-    /// The same, and the answer repeats the request's body, as a service does that explains what it
-    /// did not understand.
+    /// The same, and the response repeats the request's body, as services do when they explain what
+    /// they did not understand.
     Echo(u16),
-    /// The request is applied, and answered with this status, from 300 to 599.
+    /// The request is applied, and the response has this status, from 300 to 599.
     Answer(u16),
-    /// From the first such request on, and for so many minutes of the tenant's time, the connection
-    /// ends before the request is heard.
-    Away(u16),
+    /// From the first such request on, for this many minutes of the tenant's time, the connection ends
+    /// before the request is handled.
+    Unavailable(u16),
 }
 
-/// How an operation ends that does not end well.
+/// How an operation fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Fate {
+pub enum FailureMode {
     /// It fails.
     Fail,
-    /// It fails, and what was there is put back; of the refresh of a database.
+    /// A database refresh fails, and the old database is restored.
     RollBack,
-    /// It fails, and what was there cannot be put back.
+    /// A database refresh fails, and the old database cannot be restored.
     FailToRollBack,
-    /// It is given up without cleaning up.
+    /// It is aborted without a rollback.
     Abort,
 }
 
-/// Each fault by its name.
+/// The faults without a value, by name.
 const KINDS: [(&str, FaultKind); 8] = [
     ("accept-and-ignore", FaultKind::AcceptAndIgnore),
     ("hold", FaultKind::Hold),
     ("lose", FaultKind::Lose),
     ("throttle", FaultKind::Throttle),
-    ("fail", FaultKind::Doom(Fate::Fail)),
-    ("roll-back", FaultKind::Doom(Fate::RollBack)),
-    ("fail-to-roll-back", FaultKind::Doom(Fate::FailToRollBack)),
-    ("abort", FaultKind::Doom(Fate::Abort)),
+    ("fail", FaultKind::FailOperation(FailureMode::Fail)),
+    ("roll-back", FaultKind::FailOperation(FailureMode::RollBack)),
+    (
+        "fail-to-roll-back",
+        FaultKind::FailOperation(FailureMode::FailToRollBack),
+    ),
+    ("abort", FaultKind::FailOperation(FailureMode::Abort)),
 ];
 
-/// A fault that cannot be read.
+/// An invalid fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FaultError {
     /// The text is not of the form `KIND:METHOD path-glob`.
@@ -80,59 +83,62 @@ pub enum FaultError {
         text: String,
     },
     /// No fault has this name.
-    #[error("no fault is called `{kind}`; there are {}, refuse=STATUS, echo=STATUS, answer=STATUS and away=MINUTES", KINDS.map(|(word, _)| word).join(", "))]
+    #[error("`{kind}` is not a known fault; the faults are {}, refuse=STATUS, echo=STATUS, answer=STATUS and away=MINUTES", KINDS.map(|(word, _)| word).join(", "))]
     Kind {
         /// The name.
         kind: String,
     },
-    /// What follows `refuse=` or `echo=` is no status of a refusal.
-    #[error("`{status}` is not the status of a refusal; write one from 400 to 599")]
+    /// The value of `refuse=` or `echo=` is not an error status.
+    #[error("`{status}` is not an error status; write one from 400 to 599")]
     Status {
-        /// What follows `refuse=` or `echo=`.
+        /// The value.
         status: String,
     },
-    /// What follows `answer=` or `away=` is not a number that fits.
-    #[error("`{kind}` does not fit: answer=STATUS takes 300 to 599, away=MINUTES takes 1 to 9999")]
+    /// The value of `answer=` or `away=` is out of range.
+    #[error(
+        "`{kind}` is out of range: answer=STATUS takes 300 to 599, away=MINUTES takes 1 to 9999"
+    )]
     Value {
-        /// The whole kind.
+        /// The kind with its value.
         kind: String,
     },
-    /// What follows `#` is not a number from 1.
-    #[error("`#{number}` does not say which request; write `#1` for the first one")]
+    /// The text after `#` is not a number from 1.
+    #[error("`#{number}` is not the number of a request; write `#1` for the first one")]
     Number {
-        /// What follows `#`.
+        /// The text after `#`.
         number: String,
     },
 }
 
 impl Fault {
-    /// What goes wrong.
+    /// What the fault does.
     pub fn kind(&self) -> FaultKind {
         self.kind
     }
 
-    /// Whether a request is one that this fault looks at. `path` is decoded, without its query.
-    pub(crate) fn looks_at(&self, method: &str, path: &str, query: Option<&str>) -> bool {
-        let method_fits = self.method == "*" || self.method.eq_ignore_ascii_case(method);
+    /// Whether the method and path of a request match. `path` is decoded, without its query.
+    pub(crate) fn matches_request(&self, method: &str, path: &str, query: Option<&str>) -> bool {
+        let method_matches = self.method == "*" || self.method.eq_ignore_ascii_case(method);
         let glob = self.path.to_lowercase();
         let path = path.to_lowercase();
         let with_query = query.map(|query| format!("{path}?{}", query.to_lowercase()));
-        method_fits
-            && (fits(&glob, &path) || with_query.is_some_and(|address| fits(&glob, &address)))
+        method_matches
+            && (matches_glob(&glob, &path)
+                || with_query.is_some_and(|address| matches_glob(&glob, &address)))
     }
 
-    /// Whether the fault strikes the `number`-th request that it looks at, counted from 1. A service
-    /// that goes away with the N-th request stays away for the ones that follow.
-    pub(crate) fn strikes(&self, number: u64) -> bool {
+    /// Whether the fault applies to the `number`-th matching request, counted from 1. A service that
+    /// becomes unavailable with the N-th request stays unavailable for the following ones.
+    pub(crate) fn applies_to(&self, number: u64) -> bool {
         match self.kind {
-            FaultKind::Away(_) => number >= self.only.unwrap_or(1),
+            FaultKind::Unavailable(_) => number >= self.only.unwrap_or(1),
             _ => self.only.is_none_or(|only| only == number),
         }
     }
 }
 
-/// Whether a text fits a glob whose only special character is `*`.
-fn fits(glob: &str, text: &str) -> bool {
+/// Whether a text matches a glob whose only special character is `*`.
+fn matches_glob(glob: &str, text: &str) -> bool {
     let Some((head, rest)) = glob.split_once('*') else {
         return glob == text;
     };
@@ -141,7 +147,7 @@ fn fits(glob: &str, text: &str) -> bool {
     };
     (0..=text.len())
         .filter(|at| text.is_char_boundary(*at))
-        .any(|at| fits(rest, &text[at..]))
+        .any(|at| matches_glob(rest, &text[at..]))
 }
 
 impl FromStr for Fault {
@@ -163,10 +169,10 @@ impl FromStr for Fault {
                 (kind, Some(only))
             }
         };
-        let known = KINDS.iter().find(|(word, _)| *word == kind);
-        let kind = match known {
+        let without_value = KINDS.iter().find(|(word, _)| *word == kind);
+        let kind = match without_value {
             Some((_, kind)) => *kind,
-            None => refusal(kind)?,
+            None => parse_with_value(kind)?,
         };
         let path = path.trim();
         if method.is_empty() || path.is_empty() {
@@ -181,8 +187,8 @@ impl FromStr for Fault {
     }
 }
 
-/// Reads `refuse=STATUS`, `echo=STATUS`, `answer=STATUS` and `away=MINUTES`.
-fn refusal(kind: &str) -> Result<FaultKind, FaultError> {
+/// Parses `refuse=STATUS`, `echo=STATUS`, `answer=STATUS` and `away=MINUTES`.
+fn parse_with_value(kind: &str) -> Result<FaultKind, FaultError> {
     let number = |text: &str, range: std::ops::Range<u16>| {
         let number = text.parse().ok().filter(|number| range.contains(number));
         number.ok_or_else(|| FaultError::Value {
@@ -193,7 +199,7 @@ fn refusal(kind: &str) -> Result<FaultKind, FaultError> {
         Some(("refuse", status)) => (FaultKind::Refuse, status),
         Some(("echo", status)) => (FaultKind::Echo, status),
         Some(("answer", status)) => return number(status, 300..600).map(FaultKind::Answer),
-        Some(("away", minutes)) => return number(minutes, 1..10_000).map(FaultKind::Away),
+        Some(("away", minutes)) => return number(minutes, 1..10_000).map(FaultKind::Unavailable),
         _ => {
             return Err(FaultError::Kind {
                 kind: kind.to_owned(),
@@ -215,7 +221,7 @@ impl fmt::Display for FaultKind {
             Self::Refuse(status) => return write!(formatter, "refuse={status}"),
             Self::Echo(status) => return write!(formatter, "echo={status}"),
             Self::Answer(status) => return write!(formatter, "answer={status}"),
-            Self::Away(minutes) => return write!(formatter, "away={minutes}"),
+            Self::Unavailable(minutes) => return write!(formatter, "away={minutes}"),
             _ => {}
         }
         let known = KINDS.iter().find(|(_, kind)| kind == self);
@@ -238,7 +244,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fault_is_read_and_written_alike() {
+    fn a_fault_is_parsed_and_displayed_alike() {
         for text in [
             "accept-and-ignore:PATCH */workflows(*",
             "hold#2:POST *copy",
@@ -255,24 +261,24 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_looks_at_method_and_path() {
+    fn a_fault_matches_method_and_path() {
         let fault: Fault = "hold:POST */environments/*/copy".parse().unwrap();
-        assert!(fault.looks_at("POST", "/environmentmanagement/environments/1/copy", None));
-        assert!(!fault.looks_at("GET", "/environmentmanagement/environments/1/copy", None));
-        assert!(!fault.looks_at("POST", "/environments/1/copyCandidates", None));
+        assert!(fault.matches_request("POST", "/environmentmanagement/environments/1/copy", None));
+        assert!(!fault.matches_request("GET", "/environmentmanagement/environments/1/copy", None));
+        assert!(!fault.matches_request("POST", "/environments/1/copyCandidates", None));
         let query: Fault = "hold:* *ValidateOnly=true*".parse().unwrap();
-        assert!(query.looks_at("POST", "/copy", Some("ValidateOnly=true&api-version=1")));
+        assert!(query.matches_request("POST", "/copy", Some("ValidateOnly=true&api-version=1")));
     }
 
     #[test]
-    fn a_numbered_fault_strikes_once() {
+    fn a_numbered_fault_applies_once() {
         let fault: Fault = "hold#2:* *".parse().unwrap();
-        let strikes: Vec<bool> = (1..4).map(|number| fault.strikes(number)).collect();
-        assert_eq!(strikes, [false, true, false]);
+        let applies: Vec<bool> = (1..4).map(|number| fault.applies_to(number)).collect();
+        assert_eq!(applies, [false, true, false]);
     }
 
     #[test]
-    fn what_is_not_a_fault_is_refused() {
+    fn an_invalid_fault_is_refused() {
         for text in [
             "",
             "hold",

@@ -1,24 +1,24 @@
-//! The rehearsal tenant: a stand-in for Microsoft's services that is spoken to over HTTP, by the
+//! The rehearsal tenant: a stand-in for Microsoft's services. The program calls it over HTTP, with the
 //! same clients and credentials.
 //!
-//! It shares no code with the other rooms, so that it cannot share their mistakes: own clock, own
-//! OData, own idea of every service.
+//! It shares no code with the other modules, so it cannot share their mistakes: it has its own clock,
+//! its own OData and its own model of every service.
 //!
 //! - `tenant`: starting, stopping, endpoints.
-//! - `application`: who signs in, and the two environments.
+//! - `application`: the ids and credentials of the tenant, and the two environments.
 //! - `clock`: simulated time.
-//! - `world`: the objects, and the file whose fold they are.
+//! - `world`: the objects, and the file that they are replayed from.
 //! - `schema`: Dataverse's tables as data.
-//! - `seed`: what a new world holds; `variant`: which kind of tenant it is.
-//! - `ports`: which ports a world keeps.
+//! - `seed`: the content of a new world; `variant`: the kind of tenant.
+//! - `ports`: the ports that a world keeps.
 //! - `behaviour`: what writes, actions and copies do, without HTTP.
 //! - `odata`: addresses, filters, preferences, errors.
 //! - `listeners`: the services over HTTP.
-//! - `faults`: what goes wrong on purpose.
+//! - `faults`: failures on purpose.
 //!
-//! A request is handled alone: timers that are due come first, the service answers, its line is
-//! written to the world's file, and only then is the answer sent. So the file tells, at every
-//! moment, all that anybody has been told.
+//! The tenant handles one request at a time: it runs the timers that are due, lets the service respond,
+//! writes a line to the world's file, and only then sends the response. So the file always has
+//! everything that any client has received.
 
 mod application;
 mod behaviour;
@@ -40,7 +40,7 @@ pub use application::{
     PASSWORD, SECRET, SERVICE_CONNECTION, SOURCE_ENVIRONMENT, TARGET_ENVIRONMENT, TENANT,
     TENANT_DOMAIN,
 };
-pub use faults::{Fate, Fault, FaultError, FaultKind};
+pub use faults::{FailureMode, Fault, FaultError, FaultKind};
 pub use listeners::tls::TlsError;
 pub use schema::skin::{Skin, SkinError};
 pub use seed::{Seed, SeedError};

@@ -1,4 +1,4 @@
-//! The tenant as a whole: its world, its listeners, its life.
+//! Starting and stopping the tenant: its world and its listeners.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,7 +15,7 @@ use super::faults::Fault;
 use super::listeners::serve::{self, Tenant};
 use super::listeners::tls::{Certificates, TlsError};
 use super::listeners::{Listener, Origins};
-use super::ports::{keepers, on_a_port_to_keep, on_its_own_port};
+use super::ports::{bind_new_port, bind_own_port, reservations};
 use super::schema::Schema;
 use super::schema::skin::{Dictionary, Skin};
 use super::seed::{self, Seed};
@@ -23,40 +23,40 @@ use super::variant::Variant;
 use super::world::log::LogError;
 use super::world::{Opened, World};
 
-/// The fastest speed; beyond it a copy ends between two requests.
+/// The fastest speed; above it a copy ends between two requests.
 const FASTEST: f64 = 1_000_000.0;
 
-/// The slowest that a tenant's time may run.
+/// The slowest speed.
 const SLOWEST: f64 = 0.01;
 
 /// How a rehearsal tenant is started.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The world's file, `<name>.world.jsonl`. It is seeded where it is not there; otherwise the
-    /// tenant goes on from it, with the same ports.
+    /// The world's file, `<name>.world.jsonl`. A missing file is seeded; from an existing file the
+    /// tenant continues, with the same ports.
     pub world: PathBuf,
-    /// How many times faster than the wall clock the tenant's time runs.
+    /// How many times faster than real time the tenant's clock runs.
     pub speed: f64,
-    /// What goes wrong on purpose.
+    /// Failures on purpose.
     pub faults: Vec<Fault>,
-    /// What a new world holds; a world that is there already stays what it is.
+    /// The content of a new world; ignored for an existing world.
     pub seed: Seed,
-    /// Which names a new world's Dataverse shows; a world that is there already stays what it is.
+    /// The names in a new world's Dataverse; ignored for an existing world.
     pub skin: Skin,
-    /// Which kind of tenant a new world is; a world that is there already stays what it is.
+    /// The kind of tenant of a new world; ignored for an existing world.
     pub variant: Variant,
-    /// Whether a new world is spoken to over TLS; a world that is there already stays what it is.
+    /// Whether a new world uses TLS; ignored for an existing world.
     pub tls: bool,
 }
 
-/// A tenant that cannot be started.
+/// Why a tenant cannot be started.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The world's file cannot be used.
     #[error(transparent)]
     World(#[from] LogError),
-    /// The speed is not from 0.01 to a million.
-    #[error("a rehearsal cannot run at speed {speed}; give a number from 0.01 to 1000000")]
+    /// The speed is out of range.
+    #[error("{speed} is not a valid speed; write a number from 0.01 to 1000000")]
     Speed {
         /// The speed.
         speed: f64,
@@ -64,53 +64,53 @@ pub enum StartError {
     /// TLS cannot be set up.
     #[error("TLS cannot be set up: {0}")]
     Tls(#[from] TlsError),
-    /// The world does not say on which ports it listened.
+    /// The world's file does not contain its ports.
     #[error(
-        "the world file {} does not say on which ports the tenant listened; delete it, and the state file beside it, to begin anew",
+        "the world file {} does not contain the tenant's ports; delete it and the state file beside it to start over",
         path.display()
     )]
     Ports {
         /// The world's file.
         path: PathBuf,
     },
-    /// A port cannot be had.
+    /// A port cannot be used.
     #[error(
-        "cannot listen on 127.0.0.1:{port} for {listener}: {source}; the world keeps this port, and another process listens on it now: end that process (`ss -ltnp` shows it) and start again, or delete the world and the state file beside it to start over"
+        "cannot listen on 127.0.0.1:{port} for {listener}: {source}. Another process uses this port of the world: end that process (`ss -ltnp` shows it), or delete the world and the state file beside it to start over"
     )]
     Port {
-        /// The port; 0 where any would do.
+        /// The port; 0 if any port would do.
         port: u16,
         /// The listener's name.
         listener: &'static str,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
 }
 
-/// A running rehearsal tenant. It ends when it is dropped or stopped, as suddenly as if it had been
-/// killed; started again on its world's file, it goes on.
+/// A running rehearsal tenant. When it is dropped or stopped, it ends as suddenly as if it had been
+/// killed. Started again on its world's file, it continues.
 #[derive(Debug)]
 pub struct Rehearsal {
     tenant: Arc<Tenant>,
     endpoints: Endpoints,
     root: Option<String>,
-    ending: CancellationToken,
+    stop_token: CancellationToken,
     listeners: Vec<JoinHandle<()>>,
 }
 
-/// Where the tenant listens. Its text is one line of YAML, to be pasted into a runbook.
+/// Where the tenant listens. Its `Display` is one line of YAML for a runbook.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Endpoints {
-    /// How many times faster than the wall clock the tenant's time runs.
+    /// How many times faster than real time the tenant's clock runs.
     pub speed: f64,
-    /// The authority's origin, `http://127.0.0.1:PORT`, or `https` where the tenant speaks TLS.
+    /// The authority's origin, `http://127.0.0.1:PORT`, or `https` if the tenant uses TLS.
     pub authority: String,
-    /// The services that a runbook can name; Dataverse and Finance and Operations are found
-    /// through the environments.
+    /// The services that a runbook can name; the environments have the addresses of Dataverse and of
+    /// Finance and Operations.
     pub services: Vec<ServiceEndpoint>,
 }
 
-/// Where one service listens, and what to ask tokens for.
+/// Where one service listens, and the scope of its tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceEndpoint {
     /// The runbook's key of the service.
@@ -127,35 +127,14 @@ impl Rehearsal {
     ///
     /// # Errors
     ///
-    /// When the world's file cannot be used or is in use, when its ports cannot be had, or when the
-    /// speed makes no sense.
+    /// When the world's file or its ports cannot be used, or when the speed is invalid.
     pub async fn start(options: Options) -> Result<Self, StartError> {
         let speed = options.speed;
         if !(SLOWEST..=FASTEST).contains(&speed) {
             return Err(StartError::Speed { speed });
         }
         let schema = Schema::standard();
-        let (world, origins, sockets) = match World::open(&options.world, speed)? {
-            Opened::World(world) => {
-                let ports = ports_of(&world).ok_or_else(|| StartError::Ports {
-                    path: options.world.clone(),
-                })?;
-                let secure = world.object("tls").is_some();
-                let (origins, sockets) = bind(&options.world, &ports, secure).await?;
-                (*world, origins, sockets)
-            }
-            Opened::Empty(log) => {
-                let (origins, sockets) =
-                    bind(&options.world, &BTreeMap::new(), options.tls).await?;
-                let mut objects = seed::objects(options.seed, options.variant, &schema, &origins);
-                objects.insert("ports".to_owned(), json!(origins.ports()));
-                objects.insert("skin".to_owned(), json!(options.skin.word()));
-                if options.tls {
-                    objects.insert("tls".to_owned(), json!(Certificates::make()?));
-                }
-                (World::seed(log, speed, objects)?, origins, sockets)
-            }
-        };
+        let (world, origins, sockets) = open_world(&options, &schema).await?;
         let certificates = world.object("tls").map(Certificates::deserialize);
         let certificates = certificates.and_then(Result::ok);
         let tls = certificates
@@ -172,12 +151,12 @@ impl Rehearsal {
             faults: options.faults,
             origins,
         });
-        let ending = CancellationToken::new();
+        let stop_token = CancellationToken::new();
         let listeners = sockets
             .into_iter()
             .map(|(listener, socket)| {
                 let (tenant, tls) = (tenant.clone(), tls.clone());
-                let serving = serve::serve(tenant, listener, socket, tls, ending.clone());
+                let serving = serve::serve(tenant, listener, socket, tls, stop_token.clone());
                 tokio::spawn(serving)
             })
             .collect();
@@ -185,7 +164,7 @@ impl Rehearsal {
             tenant,
             endpoints,
             root: certificates.map(|certificates| certificates.root),
-            ending,
+            stop_token,
             listeners,
         })
     }
@@ -195,12 +174,12 @@ impl Rehearsal {
         &self.endpoints
     }
 
-    /// The certificate in PEM that whoever speaks to the tenant must trust, where it speaks TLS.
+    /// The root certificate in PEM that clients must trust, if the tenant uses TLS.
     pub fn root_certificate(&self) -> Option<&str> {
         self.root.as_deref()
     }
 
-    /// Ends the tenant. When this returns, its ports and its world's file are free.
+    /// Stops the tenant. When this returns, its ports and its world's file are free.
     pub async fn stop(mut self) {
         self.end();
         for listener in std::mem::take(&mut self.listeners) {
@@ -209,7 +188,7 @@ impl Rehearsal {
         }
     }
 
-    /// Does something with the world.
+    /// Runs a function on the world.
     #[cfg(test)]
     pub(super) fn with_world<T>(&self, act: impl FnOnce(&mut World) -> T) -> Option<T> {
         let mut world = self
@@ -221,7 +200,7 @@ impl Rehearsal {
     }
 
     fn end(&self) {
-        self.ending.cancel();
+        self.stop_token.cancel();
         let world = self.tenant.world.lock();
         // Dropping the world closes and unlocks its file.
         drop(world.unwrap_or_else(PoisonError::into_inner).take());
@@ -234,7 +213,36 @@ impl Drop for Rehearsal {
     }
 }
 
-fn ports_of(world: &World) -> Option<BTreeMap<String, u16>> {
+/// Opens the world and binds its ports; seeds a new world.
+async fn open_world(
+    options: &Options,
+    schema: &Schema,
+) -> Result<(World, Origins, Sockets), StartError> {
+    match World::open(&options.world, options.speed)? {
+        Opened::World(world) => {
+            let ports = read_ports(&world).ok_or_else(|| StartError::Ports {
+                path: options.world.clone(),
+            })?;
+            let secure = world.object("tls").is_some();
+            let (origins, sockets) = bind(&options.world, &ports, secure).await?;
+            Ok((*world, origins, sockets))
+        }
+        Opened::Empty(log) => {
+            let (origins, sockets) = bind(&options.world, &BTreeMap::new(), options.tls).await?;
+            let mut objects = seed::objects(options.seed, options.variant, schema, &origins);
+            objects.insert("ports".to_owned(), json!(origins.ports()));
+            objects.insert("skin".to_owned(), json!(options.skin.word()));
+            if options.tls {
+                objects.insert("tls".to_owned(), json!(Certificates::make()?));
+            }
+            let world = World::seed(log, options.speed, objects)?;
+            Ok((world, origins, sockets))
+        }
+    }
+}
+
+/// The ports that the world keeps, by listener.
+fn read_ports(world: &World) -> Option<BTreeMap<String, u16>> {
     let ports = world.object("ports").and_then(Value::as_object)?;
     ports
         .iter()
@@ -244,29 +252,29 @@ fn ports_of(world: &World) -> Option<BTreeMap<String, u16>> {
 
 type Sockets = Vec<(Listener, TcpListener)>;
 
-/// Listens for every listener, on its port or on one that is free.
+/// Binds a port for each listener: the one that the world keeps, or a free one.
 async fn bind(
     world: &Path,
     ports: &BTreeMap<String, u16>,
     secure: bool,
 ) -> Result<(Origins, Sockets), StartError> {
-    let keepers = keepers();
+    let reservations = reservations();
     let mut sockets = Vec::new();
     let mut bound = BTreeMap::new();
     for listener in Listener::ALL {
         let kept = ports.get(listener.name()).copied();
         let port = kept.unwrap_or(0);
-        let fault = |source| StartError::Port {
+        let error = |source| StartError::Port {
             port,
             listener: listener.name(),
             source,
         };
         let socket = match kept {
-            Some(port) => on_its_own_port(port).await,
-            None => on_a_port_to_keep(&keepers, world).await,
+            Some(port) => bind_own_port(port).await,
+            None => bind_new_port(&reservations, world).await,
         };
-        let socket = socket.map_err(fault)?;
-        let address = socket.local_addr().map_err(fault)?;
+        let socket = socket.map_err(error)?;
+        let address = socket.local_addr().map_err(error)?;
         bound.insert(listener.name(), address.port());
         sockets.push((listener, socket));
     }

@@ -1,4 +1,4 @@
-//! Which kind of tenant is rehearsed: who manages the target's database, and whether dual-write runs.
+//! The kind of tenant: who manages Finance and Operations, and whether dual-write is used.
 
 use std::str::FromStr;
 
@@ -8,32 +8,32 @@ pub enum Management {
     /// The Power Platform: one copy carries both halves.
     #[default]
     Unified,
-    /// Lifecycle Services: the database is refreshed there, beside the environment copy.
+    /// Lifecycle Services: the database is refreshed there, next to the environment copy.
     LcsLinked,
 }
 
 /// Whether the tenant uses dual-write.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DualWrite {
-    /// It does not.
+    /// It does not use dual-write.
     #[default]
     Off,
-    /// Both environments are linked, and maps run.
+    /// Both environments are linked, and maps are running.
     On,
 }
 
-/// Which kind of tenant a new world is.
+/// The kind of tenant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Variant {
     /// Who manages Finance and Operations.
     pub target: Management,
-    /// Whether dual-write runs.
+    /// Whether dual-write is used.
     pub dual_write: DualWrite,
 }
 
-/// A word that names no variant.
+/// A word that is not a variant.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("'{word}' is none of them; write {choices}")]
+#[error("'{word}' is not a valid value; write {choices}")]
 pub struct VariantError {
     word: String,
     choices: &'static str,
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn variants_have_words() {
+    fn each_variant_has_a_word() {
         for kind in [Management::Unified, Management::LcsLinked] {
             assert_eq!(kind.word().parse(), Ok(kind));
         }

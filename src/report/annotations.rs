@@ -1,5 +1,5 @@
-//! What a run tells the pipeline that it runs in: each step folded, and what a person must see as
-//! annotations. Everything stands in the log as well.
+//! The commands of a run for its pipeline: each step is a folded group, and what a person must see is
+//! an annotation. The log contains all of it as well.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,49 +8,47 @@ use super::printer::Printer;
 use crate::base::text::{escape, redact};
 use crate::engine::{Event, EventKind, Failure, FailureKind, Listener, Mark};
 
-/// A pipeline shows this many errors and this many warnings of a job's step, and drops the rest
-/// without a word.
+/// How many errors and how many warnings of a job's step a pipeline shows. It silently drops the rest.
 const SHOWN: usize = 10;
 
-/// Tells a pipeline what a person must see.
+/// Writes annotations for what a person must see.
 pub struct Annotations {
     pipeline: Pipeline,
     printer: Arc<Printer>,
-    told: Mutex<Told>,
+    state: Mutex<Counts>,
 }
 
 #[derive(Default)]
-struct Told {
+struct Counts {
     errors: usize,
     warnings: usize,
     steps: usize,
     step: usize,
-    is_folded: bool,
+    has_open_group: bool,
 }
 
 impl Annotations {
-    /// Annotations of this pipeline, through this printer.
+    /// Annotations for this pipeline, through this printer.
     pub fn new(pipeline: Pipeline, printer: Arc<Printer>) -> Self {
         Self {
             pipeline,
             printer,
-            told: Mutex::default(),
+            state: Mutex::default(),
         }
     }
 
-    /// Tells a warning, unless as many were told as are shown. Takes its title and what is to be
-    /// said.
+    /// Writes a warning, unless the pipeline would drop it.
     pub fn warn(&self, title: &str, message: &str) {
-        self.tell(Level::Warning, SHOWN, title, None, message);
+        self.write(Level::Warning, SHOWN, title, None, message);
     }
 
-    /// Tells an error. One place is kept free for the failure that a command ends with.
-    pub fn complain(&self, title: &str, message: &str) {
-        self.tell(Level::Error, SHOWN - 1, title, None, message);
+    /// Writes an error. One place stays free for the failure with which a command ends.
+    pub fn error(&self, title: &str, message: &str) {
+        self.write(Level::Error, SHOWN - 1, title, None, message);
     }
 
-    /// Tells the failure that a command ends with: each place of the runbook that it is about, else
-    /// all that it says.
+    /// Writes the failure with which a command ends: each place in the runbook that it is about, else
+    /// its whole message.
     pub fn fail(&self, failure: &Failure) {
         let (level, title) = match failure.kind {
             FailureKind::Waiting => (Level::Warning, "waiting for a person"),
@@ -59,54 +57,54 @@ impl Annotations {
             FailureKind::Refused => (Level::Error, "refused"),
             FailureKind::NotAllowed => (Level::Error, "not allowed"),
             FailureKind::Unconfirmed => (Level::Error, "not confirmed"),
-            FailureKind::Wrong | FailureKind::Failed => (Level::Error, "failed"),
+            FailureKind::InvalidInput | FailureKind::Failed => (Level::Error, "failed"),
         };
         let title = format!("iomcopy: {title}");
         if failure.marks.is_empty() {
             let message = with_help(&failure.message, failure.help.as_deref());
-            self.tell(level, SHOWN, &title, None, &message);
+            self.write(level, SHOWN, &title, None, &message);
         }
         for mark in &failure.marks {
             let message = with_help(&mark.message, mark.help.as_deref());
-            self.tell(level, SHOWN, &title, Some(mark), &message);
+            self.write(level, SHOWN, &title, Some(mark), &message);
         }
     }
 
-    fn tell(&self, level: Level, room: usize, title: &str, place: Option<&Mark>, message: &str) {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+    fn write(&self, level: Level, limit: usize, title: &str, place: Option<&Mark>, message: &str) {
+        let mut counts = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let count = match level {
-            Level::Error => &mut told.errors,
-            Level::Warning => &mut told.warnings,
+            Level::Error => &mut counts.errors,
+            Level::Warning => &mut counts.warnings,
         };
-        if *count >= room {
+        if *count >= limit {
             return;
         }
         *count += 1;
         let message = redact(message);
         let command = self.pipeline.annotation(level, title, place, &message);
-        self.printer.instruct(self.pipeline, &command);
+        self.printer.send_command(self.pipeline, &command);
     }
 
-    /// Folds a step, after the one before it if that is still folded.
-    fn fold(&self, step: &str) {
-        self.unfold();
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        told.step += 1;
-        told.is_folded = true;
-        let title = format!("[{}/{}] {step}", told.step, told.steps);
+    /// Begins the folded group of a step, and ends the one before it.
+    fn begin_group(&self, step: &str) {
+        self.end_group();
+        let mut counts = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.step += 1;
+        counts.has_open_group = true;
+        let title = format!("[{}/{}] {step}", counts.step, counts.steps);
         let command = self.pipeline.group(&title);
-        self.printer.instruct(self.pipeline, &command);
+        self.printer.send_command(self.pipeline, &command);
     }
 
-    fn unfold(&self) {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if std::mem::take(&mut told.is_folded) {
+    fn end_group(&self) {
+        let mut counts = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if std::mem::take(&mut counts.has_open_group) {
             let command = self.pipeline.end_group();
-            self.printer.instruct(self.pipeline, command);
+            self.printer.send_command(self.pipeline, command);
         }
     }
 
-    fn hear(&self, kind: &EventKind) {
+    fn annotate(&self, kind: &EventKind) {
         match kind {
             EventKind::ChangeFailed {
                 name,
@@ -116,7 +114,7 @@ impl Annotations {
                 ..
             } => {
                 let title = format!("iomcopy: {}", escape(name));
-                self.complain(&title, &with_help(message, help.as_deref()));
+                self.error(&title, &with_help(message, help.as_deref()));
             }
             EventKind::ChangeOpen {
                 name,
@@ -146,36 +144,36 @@ fn with_help(message: &str, help: Option<&str>) -> String {
     format!("{message}{}", help.unwrap_or_default())
 }
 
-/// A listener whose steps are folded, and whose troubles are annotated.
+/// A listener with folded groups for steps and annotations for problems.
 pub struct Annotated<L> {
     inner: L,
     annotations: Arc<Annotations>,
 }
 
 impl<L> Annotated<L> {
-    /// The same listener, heard by a pipeline too.
+    /// Adds annotations to this listener.
     pub fn new(inner: L, annotations: Arc<Annotations>) -> Self {
         Self { inner, annotations }
     }
 }
 
 impl<L: Listener> Listener for Annotated<L> {
-    fn hear(&self, event: &Event) {
+    fn on_event(&self, event: &Event) {
         match &event.kind {
             EventKind::RunBegan { steps, .. } => {
-                let told = &self.annotations.told;
-                told.lock().unwrap_or_else(PoisonError::into_inner).steps = steps.len();
+                let state = &self.annotations.state;
+                state.lock().unwrap_or_else(PoisonError::into_inner).steps = steps.len();
             }
-            EventKind::StepBegan { step } => self.annotations.fold(step),
+            EventKind::StepBegan { step } => self.annotations.begin_group(step),
             _ => {}
         }
-        self.inner.hear(event);
-        self.annotations.hear(&event.kind);
+        self.inner.on_event(event);
+        self.annotations.annotate(&event.kind);
         if matches!(
             event.kind,
             EventKind::StepEnded { .. } | EventKind::RunEnded { .. }
         ) {
-            self.annotations.unfold();
+            self.annotations.end_group();
         }
     }
 }

@@ -18,14 +18,14 @@ pub(super) struct EventLine {
     event: Event,
 }
 
-/// Hears events and writes each as a line of JSON.
+/// Writes each event as a line of JSON.
 pub struct JsonLines {
     printer: Arc<Printer>,
     last: AtomicU64,
 }
 
 impl JsonLines {
-    /// JSON through this printer.
+    /// Writes through this printer.
     pub fn new(printer: Arc<Printer>) -> Self {
         Self {
             printer,
@@ -33,16 +33,15 @@ impl JsonLines {
         }
     }
 
-    /// Writes one more event after all that were heard; for an end that no narrator tells, because
-    /// the run could not begin.
+    /// Writes a last event, for a run that could not begin and so has no event sink.
     pub fn end(&self, time: String, kind: EventKind) {
         let seq = self.last.load(Ordering::SeqCst) + 1;
-        self.hear(&Event { seq, time, kind });
+        self.on_event(&Event { seq, time, kind });
     }
 }
 
 impl Listener for JsonLines {
-    fn hear(&self, event: &Event) {
+    fn on_event(&self, event: &Event) {
         self.last.store(event.seq, Ordering::SeqCst);
         let event = event.clone();
         self.printer

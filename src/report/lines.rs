@@ -1,30 +1,29 @@
-//! Events as plain lines, for a pipe or a log: understood without colour, one thing a line.
+//! Events as plain lines, for a pipe or a log: readable without colour, one event on each line.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use super::words::seconds;
+use super::durations::seconds;
 use super::{Palette, Printer};
 use crate::base::text::{count, escape, redact};
 use crate::engine::{Event, EventKind, Listener, StepLine};
 use crate::journal::StepOutcome;
 
-/// After how many seconds of waiting a thing is told of again, though nothing about it has changed:
-/// whoever reads a log, and what ends a job that says nothing, must see that it goes on.
-const STILL: f64 = 600.0;
+/// After how many seconds a wait is reported again, even if nothing has changed: the reader of a log,
+/// and a pipeline that ends silent jobs, must see that the run continues.
+const REMINDER: f64 = 600.0;
 
-/// Hears events and prints the recorded ones, and of the passing ones what is new, and now and then
-/// what is not.
+/// Prints the recorded events, and the transient ones if they are new or a reminder is due.
 pub struct Lines {
     printer: Arc<Printer>,
-    told: Mutex<Told>,
+    state: Mutex<Shown>,
 }
 
 #[derive(Default)]
-struct Told {
+struct Shown {
     steps: Vec<StepLine>,
-    /// What was last said of each thing that is waited for, and how long it had been waited for, so
-    /// that it is not said again and again.
+    /// The last line about each wait, and how long the wait had lasted then, so that the line is not
+    /// repeated.
     notes: BTreeMap<String, (String, f64)>,
 }
 
@@ -33,47 +32,46 @@ impl Lines {
     pub fn new(printer: Arc<Printer>) -> Self {
         Self {
             printer,
-            told: Mutex::new(Told::default()),
+            state: Mutex::default(),
         }
     }
 }
 
 impl Listener for Lines {
-    fn hear(&self, event: &Event) {
-        let Ok(mut told) = self.told.lock() else {
+    fn on_event(&self, event: &Event) {
+        let Ok(mut shown) = self.state.lock() else {
             return;
         };
         if let EventKind::RunBegan { steps, .. } = &event.kind {
-            told.steps.clone_from(steps);
+            shown.steps.clone_from(steps);
         }
-        let line = if event.kind.is_passing() {
-            told.passing(&event.kind)
+        let line = if event.kind.is_transient() {
+            shown.transient_line(&event.kind)
         } else {
-            recorded(&event.kind, &told.steps, self.printer.palette())
+            recorded_line(&event.kind, &shown.steps, self.printer.palette())
         };
         if let Some(line) = line {
-            self.printer.remark(&line);
+            self.printer.info(&line);
         }
     }
 }
 
-/// A recorded event as text; none for what a reader of lines need not see.
-pub(super) fn recorded(kind: &EventKind, steps: &[StepLine], palette: Palette) -> Option<String> {
+/// A recorded event as a line. None for an event that is not shown.
+pub(super) fn recorded_line(
+    kind: &EventKind,
+    steps: &[StepLine],
+    palette: Palette,
+) -> Option<String> {
     Some(match kind {
         EventKind::RunBegan {
             run,
             resumed,
             target,
             ..
-        } => format!(
-            "{} run {run} on '{}'",
-            if *resumed {
-                "going on with"
-            } else {
-                "beginning"
-            },
-            escape(target)
-        ),
+        } => {
+            let verb = if *resumed { "resuming" } else { "beginning" };
+            format!("{verb} run {run} on '{}'", escape(target))
+        }
         EventKind::StepBegan { step } => {
             let number = steps
                 .iter()
@@ -106,33 +104,19 @@ pub(super) fn recorded(kind: &EventKind, steps: &[StepLine], palette: Palette) -
             } else {
                 palette.bad("failed")
             };
-            let help = help
-                .as_ref()
-                .map(|help| format!("\n    help: {}", redact(help)));
-            format!(
-                "  {head} {}: {}{}",
-                escape(name),
-                redact(message),
-                help.unwrap_or_default()
-            )
+            failure_lines(&head, name, message, help.as_deref())
         }
         EventKind::ChangeOpen {
             name,
             message,
             help,
             ..
-        } => {
-            let head = palette.notable("still open");
-            let help = help
-                .as_ref()
-                .map(|help| format!("\n    help: {}", redact(help)));
-            format!(
-                "  {head} {}: {}{}",
-                escape(name),
-                redact(message),
-                help.unwrap_or_default()
-            )
-        }
+        } => failure_lines(
+            &palette.notable("still open"),
+            name,
+            message,
+            help.as_deref(),
+        ),
         EventKind::Noted { message, .. } => format!("  note: {}", escape(message)),
         EventKind::StepEnded {
             outcome,
@@ -140,33 +124,22 @@ pub(super) fn recorded(kind: &EventKind, steps: &[StepLine], palette: Palette) -
             changes,
             elapsed,
             ..
-        } => match outcome {
-            StepOutcome::Done if *changes == 0 => "  nothing to do".to_owned(),
-            StepOutcome::Done => {
-                format!("  {} in {}", count(*changes, "change"), seconds(*elapsed))
-            }
-            StepOutcome::Skipped => format!("  skipped: {}", note.as_deref().unwrap_or_default()),
-            StepOutcome::Failed => "  failed".to_owned(),
-        },
+        } => step_end_line(*outcome, note.as_deref(), *changes, *elapsed),
         EventKind::ManualTask {
             task,
             things,
             instructions,
             evidence,
         } => {
-            let steps = instructions
-                .iter()
-                .map(|line| format!("\n  [ ] {}", escape(line)));
-            let proof = evidence
-                .iter()
-                .map(|line| format!("\n  proof: {}", escape(line)));
-            format!(
-                "{} ({task}, {}){}{}",
-                palette.notable("A person must do this"),
-                count(*things, "thing"),
-                steps.collect::<String>(),
-                proof.collect::<String>()
-            )
+            let head = palette.notable("A person must do this");
+            let mut text = format!("{head} ({task}, {})", count(*things, "thing"));
+            for line in instructions {
+                text += &format!("\n  [ ] {}", escape(line));
+            }
+            for line in evidence {
+                text += &format!("\n  evidence: {}", escape(line));
+            }
+            text
         }
         EventKind::PhaseBegan { .. }
         | EventKind::Surveyed { .. }
@@ -177,9 +150,29 @@ pub(super) fn recorded(kind: &EventKind, steps: &[StepLine], palette: Palette) -
     })
 }
 
-impl Told {
-    /// A passing event as text; none where it was told already.
-    fn passing(&mut self, kind: &EventKind) -> Option<String> {
+/// A change that failed or stays open, with its help on a separate line.
+fn failure_lines(head: &str, name: &str, message: &str, help: Option<&str>) -> String {
+    let help = help.map(|help| format!("\n    help: {}", redact(help)));
+    format!(
+        "  {head} {}: {}{}",
+        escape(name),
+        redact(message),
+        help.unwrap_or_default()
+    )
+}
+
+fn step_end_line(outcome: StepOutcome, note: Option<&str>, changes: usize, elapsed: f64) -> String {
+    match outcome {
+        StepOutcome::Done if changes == 0 => "  nothing to do".to_owned(),
+        StepOutcome::Done => format!("  {} in {}", count(changes, "change"), seconds(elapsed)),
+        StepOutcome::Skipped => format!("  skipped: {}", note.unwrap_or_default()),
+        StepOutcome::Failed => "  failed".to_owned(),
+    }
+}
+
+impl Shown {
+    /// A transient event as a line. None if the same line was printed before.
+    fn transient_line(&mut self, kind: &EventKind) -> Option<String> {
         let (subject, text, elapsed) = match kind {
             EventKind::Progress {
                 name,
@@ -205,9 +198,9 @@ impl Told {
             }
             _ => return None,
         };
-        let told = self.notes.get(subject);
-        let is_new = told.is_none_or(|(last, _)| *last != text);
-        let is_due = told.is_some_and(|(_, since)| elapsed - since >= STILL);
+        let last = self.notes.get(subject);
+        let is_new = last.is_none_or(|(line, _)| *line != text);
+        let is_due = last.is_some_and(|(_, since)| elapsed - since >= REMINDER);
         if !is_new && !is_due {
             return None;
         }
@@ -224,26 +217,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_waited_for_is_told_when_it_changes_and_now_and_then() {
-        let mut told = Told::default();
-        let mut tell = |name: &str, note: &str, elapsed: f64| {
-            told.passing(&EventKind::Progress {
+    fn a_wait_is_printed_when_it_changes_and_as_a_reminder() {
+        let mut shown = Shown::default();
+        let mut line = |name: &str, note: &str, elapsed: f64| {
+            shown.transient_line(&EventKind::Progress {
                 step: "copy-environments".to_owned(),
                 name: name.to_owned(),
                 note: note.to_owned(),
                 elapsed,
             })
         };
-        assert_eq!(tell("copy", "Run", 5.0).unwrap(), "  … copy: Run");
-        assert!(tell("refresh", "in progress", 6.0).is_some());
-        // Two things that are waited for by turns are not told by turns.
-        assert_eq!(tell("copy", "Run", 10.0), None);
-        assert_eq!(tell("refresh", "in progress", 11.0), None);
-        assert!(tell("copy", "Finalize", 20.0).is_some());
+        assert_eq!(line("copy", "Run", 5.0).unwrap(), "  … copy: Run");
+        assert!(line("refresh", "in progress", 6.0).is_some());
+        // Two waits that alternate are not printed alternately.
+        assert_eq!(line("copy", "Run", 10.0), None);
+        assert_eq!(line("refresh", "in progress", 11.0), None);
+        assert!(line("copy", "Finalize", 20.0).is_some());
         assert_eq!(
-            tell("refresh", "in progress", 606.0).unwrap(),
+            line("refresh", "in progress", 606.0).unwrap(),
             "  … refresh: in progress (for 10 min 6 s)"
         );
-        assert_eq!(tell("refresh", "in progress", 700.0), None);
+        assert_eq!(line("refresh", "in progress", 700.0), None);
     }
 }

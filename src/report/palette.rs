@@ -1,9 +1,9 @@
-//! Colour, or none. Nothing is told by colour alone.
+//! Colour, or none. Colour never carries information that the text does not carry too.
 //!
-//! A painted text does not hold the terminal's escape sequences yet: it holds marks that only this
-//! process can write, because they begin with a random word. The printer escapes every control
-//! character of what it is given, and then turns the marks into the sequences of [`styled`]; so no
-//! caller can forget to escape a name, and no name can bring a sequence.
+//! A painted text does not contain the terminal's escape sequences yet: it contains marks that only
+//! this process can write, because they begin with a random word. The printer escapes every control
+//! character of its text, and then [`styled`] turns the marks into sequences. So no caller can forget
+//! to escape a name, and no name can inject a sequence.
 
 use std::sync::LazyLock;
 
@@ -11,15 +11,14 @@ use uuid::Uuid;
 
 use crate::base::text::escape_in_lines;
 
-/// What begins a mark. It holds a random word, so that no text from elsewhere can hold it.
+/// The beginning of a mark. It contains a random word, so that no text from elsewhere can contain it.
 static MARK: LazyLock<String> = LazyLock::new(|| format!("<{}:", Uuid::new_v4().simple()));
 
-/// The codes of *Select Graphic Rendition* (ECMA-48, 8.3.117) that are used, and the one that ends
-/// them.
+/// The codes of *Select Graphic Rendition* (ECMA-48, 8.3.117) that are used; `0` resets them.
 const CODES: [&str; 6] = ["0", "1", "2", "31", "32", "33"];
 
-/// A text as it may be written to a terminal: what a service or a person wrote is escaped, lines and
-/// tabs stay, and the marks become colour.
+/// A text in a form that is safe for a terminal: text from a service or a person is escaped, line
+/// breaks and tabs stay, and the marks become colour.
 pub(super) fn styled(text: &str) -> String {
     let safe = escape_in_lines(text);
     let mut parts = safe.split(MARK.as_str());
@@ -35,10 +34,10 @@ pub(super) fn styled(text: &str) -> String {
     styled
 }
 
-/// What `--color` asked for.
+/// The value of `--color`.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum ColorChoice {
-    /// At a terminal that can, unless the environment says otherwise.
+    /// At a terminal that supports it, unless the environment says otherwise.
     #[default]
     Auto,
     /// Always.
@@ -47,7 +46,7 @@ pub enum ColorChoice {
     Never,
 }
 
-/// The colours in use; all empty where there are none.
+/// The colours in use, or none.
 #[derive(Clone, Copy, Debug)]
 pub struct Palette {
     on: bool,
@@ -55,8 +54,8 @@ pub struct Palette {
 
 impl Palette {
     /// Decides, in this order: the flag; `NO_COLOR` (present and not empty: off); `CLICOLOR_FORCE`
-    /// (not empty, not `0`: on); `CLICOLOR=0` or `TERM=dumb`: off; else on at a terminal. Takes what
-    /// the environment variables hold.
+    /// (not empty, not `0`: on); `CLICOLOR=0` or `TERM=dumb`: off; else on at a terminal. Takes a
+    /// function that reads an environment variable.
     pub fn decide(
         choice: ColorChoice,
         is_terminal: bool,
@@ -85,12 +84,12 @@ impl Palette {
         self.paint("1", text)
     }
 
-    /// Text of what went well.
+    /// Text about success.
     pub fn good(self, text: &str) -> String {
         self.paint("32", text)
     }
 
-    /// Text of what went wrong.
+    /// Text about a failure.
     pub fn bad(self, text: &str) -> String {
         self.paint("31", text)
     }

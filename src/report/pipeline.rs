@@ -1,16 +1,16 @@
-//! What a pipeline takes from a program's output: commands that annotate, fold and summarise; and
-//! how everything else that is printed is kept from being taken for one.
+//! The commands that a pipeline reads in a program's output: to annotate, to fold, to summarize; and
+//! how all other output is kept from being taken for a command.
 //!
-//! GitHub acts on a line that begins with `::`, Azure Pipelines on `##vso[` and `##[` wherever in a
-//! line they stand, and GitHub on the latter in its older form too. What came from a server may hold
-//! any of them.
+//! GitHub acts on a line that begins with `::`. Azure Pipelines acts on `##vso[` and `##[` anywhere in
+//! a line, and so does GitHub on the latter, in its older form. Text from a server may contain any of
+//! them.
 
 use std::borrow::Cow;
 use std::path::Path;
 
 use crate::engine::Mark;
 
-/// A pipeline that this process runs in.
+/// The kind of pipeline in which this process runs.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Pipeline {
     /// GitHub Actions.
@@ -19,17 +19,17 @@ pub enum Pipeline {
     Azure,
 }
 
-/// How grave an annotation is.
+/// How severe an annotation is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Level {
     /// Something failed.
     Error,
-    /// Something wants a person's eye.
+    /// A person should look at something.
     Warning,
 }
 
 impl Level {
-    fn word(self) -> &'static str {
+    fn as_str(self) -> &'static str {
         match self {
             Self::Error => "error",
             Self::Warning => "warning",
@@ -38,9 +38,9 @@ impl Level {
 }
 
 impl Pipeline {
-    /// The pipeline that this process runs in, by the variables that it sets. Takes what the
-    /// environment variables hold.
-    pub fn decide(variable: impl Fn(&str) -> Option<String>) -> Option<Self> {
+    /// The pipeline in which this process runs, detected by the variables that it sets. Takes a
+    /// function that reads an environment variable.
+    pub fn detect(variable: impl Fn(&str) -> Option<String>) -> Option<Self> {
         let is_true =
             |name: &str| variable(name).is_some_and(|value| value.eq_ignore_ascii_case("true"));
         if is_true("GITHUB_ACTIONS") {
@@ -49,12 +49,12 @@ impl Pipeline {
         is_true("TF_BUILD").then_some(Self::Azure)
     }
 
-    /// Does it read commands on stdout? GitHub reads both streams, Azure Pipelines stdout alone.
-    pub(super) fn listens_to_stdout(self) -> bool {
+    /// Does it read commands only on stdout? GitHub reads both streams, Azure Pipelines only stdout.
+    pub(super) fn reads_stdout(self) -> bool {
         self == Self::Azure
     }
 
-    /// The command that folds what follows under a title.
+    /// The command that begins a folded group with a title.
     pub(super) fn group(self, title: &str) -> String {
         match self {
             Self::GitHub => format!("::group::{}", github_data(title)),
@@ -62,7 +62,7 @@ impl Pipeline {
         }
     }
 
-    /// The command that ends what is folded.
+    /// The command that ends a folded group.
     pub(super) fn end_group(self) -> &'static str {
         match self {
             Self::GitHub => "::endgroup::",
@@ -70,8 +70,8 @@ impl Pipeline {
         }
     }
 
-    /// The command that annotates. Takes the title, the place in a file that it is about, and what is
-    /// to be said.
+    /// The command that adds an annotation. Takes its title, the place in a file that it is about,
+    /// and its message.
     pub(super) fn annotation(
         self,
         level: Level,
@@ -79,7 +79,7 @@ impl Pipeline {
         place: Option<&Mark>,
         message: &str,
     ) -> String {
-        let level = level.word();
+        let level = level.as_str();
         match self {
             Self::GitHub => {
                 let mut properties = Vec::new();
@@ -87,7 +87,7 @@ impl Pipeline {
                     properties.push(format!("file={}", github_property(&place.file)));
                     properties.push(format!("line={}", place.line));
                     properties.push(format!("endLine={}", place.end_line));
-                    // It takes columns only of a place in one line.
+                    // It accepts columns only for a place within one line.
                     if place.line == place.end_line {
                         properties.push(format!("col={}", place.column));
                         properties.push(format!("endColumn={}", place.end_column));
@@ -119,8 +119,8 @@ impl Pipeline {
         }
     }
 
-    /// The command that shows a Markdown file beside the run; none where the pipeline reads such
-    /// files without one.
+    /// The command that shows a Markdown file next to the run. None if the pipeline reads such files
+    /// without a command.
     pub fn summary(self, file: &Path) -> Option<String> {
         match self {
             Self::GitHub => None,
@@ -156,13 +156,13 @@ fn one_line(text: &str) -> String {
     text.replace(['\r', '\n'], " ")
 }
 
-/// Text in which no pipeline finds a command: `##vso[` and `##[` are broken wherever they stand, `::`
-/// where a line begins with it. Whatever else it says stays as it is.
+/// Text in which no pipeline finds a command: `##vso[` and `##[` are broken everywhere, `::` at the
+/// beginning of a line. All other text stays as it is.
 pub(super) fn harmless(text: &str) -> Cow<'_, str> {
     if !text.contains("##") && !text.contains("::") {
         return Cow::Borrowed(text);
     }
-    // A runner's reader of lines takes a carriage return for the end of one too.
+    // A runner also treats a carriage return as the end of a line.
     let lines = text.split_inclusive(['\n', '\r']);
     Cow::Owned(lines.map(harmless_line).collect())
 }
@@ -175,14 +175,14 @@ fn harmless_line(line: &str) -> String {
         let vso = after
             .get(..4)
             .is_some_and(|word| word.eq_ignore_ascii_case("vso["));
-        // One character on, for `###[` holds a command too.
-        let told = if vso || after.starts_with('[') {
+        // Continue after one character, because `###[` contains a command too.
+        let broken = if vso || after.starts_with('[') {
             "# "
         } else {
             "#"
         };
         safe.push_str(&rest[..at]);
-        safe.push_str(told);
+        safe.push_str(broken);
         rest = &rest[at + 1..];
     }
     safe.push_str(rest);
@@ -211,39 +211,39 @@ mod tests {
     }
 
     #[test]
-    fn a_pipeline_is_known_by_its_variable() {
-        let decide = |name: &'static str, value: &'static str| {
-            Pipeline::decide(|asked| (asked == name).then(|| value.to_owned()))
+    fn a_pipeline_is_detected_by_its_variable() {
+        let detect = |name: &'static str, value: &'static str| {
+            Pipeline::detect(|asked| (asked == name).then(|| value.to_owned()))
         };
-        assert_eq!(decide("GITHUB_ACTIONS", "true"), Some(Pipeline::GitHub));
-        assert_eq!(decide("TF_BUILD", "True"), Some(Pipeline::Azure));
-        assert_eq!(decide("GITHUB_ACTIONS", "false"), None);
-        assert_eq!(decide("CI", "true"), None);
+        assert_eq!(detect("GITHUB_ACTIONS", "true"), Some(Pipeline::GitHub));
+        assert_eq!(detect("TF_BUILD", "True"), Some(Pipeline::Azure));
+        assert_eq!(detect("GITHUB_ACTIONS", "false"), None);
+        assert_eq!(detect("CI", "true"), None);
     }
 
     #[test]
-    fn github_is_told_in_its_own_escapes() {
-        let told = Pipeline::GitHub.annotation(
+    fn github_commands_use_github_escapes() {
+        let command = Pipeline::GitHub.annotation(
             Level::Error,
             "50%: a, b",
             Some(&mark()),
             "100%\r\n::error::no: a, b",
         );
         assert_eq!(
-            told,
+            command,
             "::error file=a%2Cb%3Ac]d;e.yaml,line=3,endLine=3,col=8,endColumn=16,\
              title=50%25%3A a%2C b::100%25%0D%0A::error::no: a, b"
         );
-        let told = Pipeline::GitHub.annotation(Level::Warning, "t", None, "m");
-        assert_eq!(told, "::warning title=t::m");
+        let command = Pipeline::GitHub.annotation(Level::Warning, "t", None, "m");
+        assert_eq!(command, "::warning title=t::m");
         assert_eq!(Pipeline::GitHub.group("a\nb"), "::group::a%0Ab");
     }
 
     #[test]
-    fn azure_is_told_in_its_own_escapes() {
-        let told = Pipeline::Azure.annotation(Level::Error, "t", Some(&mark()), "100%\nb;]");
+    fn azure_commands_use_azure_escapes() {
+        let command = Pipeline::Azure.annotation(Level::Error, "t", Some(&mark()), "100%\nb;]");
         assert_eq!(
-            told,
+            command,
             "##vso[task.logissue type=error;sourcepath=a,b:c%5Dd%3Be.yaml;linenumber=3;\
              columnnumber=8;]t: 100%AZP25%0Ab;]"
         );
@@ -257,7 +257,7 @@ mod tests {
 
     #[test]
     fn no_text_is_taken_for_a_command() {
-        for (text, told) in [
+        for (text, safe) in [
             ("::error::x", ": :error::x"),
             ("a ::error::x", "a ::error::x"),
             ("a\n \t::set-output::x", "a\n \t: :set-output::x"),
@@ -269,8 +269,8 @@ mod tests {
             ("a::b ## c", "a::b ## c"),
             ("##ä", "##ä"),
         ] {
-            assert_eq!(harmless(text), told);
-            assert_eq!(harmless(told), told, "what is harmless stays as it is");
+            assert_eq!(harmless(text), safe);
+            assert_eq!(harmless(safe), safe, "harmless text stays as it is");
         }
     }
 }

@@ -1,11 +1,11 @@
-//! A plan as text for a person.
+//! A plan as text.
 
 use super::{Palette, duration};
 use crate::base::text::{count, escape};
 use crate::engine::{Plan, PlannedChange};
 use crate::journal::ChangeKind;
 
-/// A plan as text: what opens it, then each step with its changes.
+/// A plan as text: a summary, then each step with its changes.
 pub fn plan_text(plan: &Plan, target: &str, palette: Palette) -> String {
     let by_hand = plan.by_hand();
     let mut text = format!(
@@ -15,32 +15,32 @@ pub fn plan_text(plan: &Plan, target: &str, palette: Palette) -> String {
         plan.len() - by_hand
     );
     if !plan.is_empty() {
-        text += &format!("{}\n", expected(plan));
+        text += &format!("{}\n", expected_duration(plan));
     }
-    for (number, step) in plan.steps.iter().enumerate() {
-        let head = format!("[{}/{}] {}", number + 1, plan.steps.len(), step.name);
-        let told = match (&step.skip, step.changes.is_empty()) {
+    for (index, step) in plan.steps.iter().enumerate() {
+        let head = format!("[{}/{}] {}", index + 1, plan.steps.len(), step.name);
+        let note = match (&step.skip, step.changes.is_empty()) {
             (Some(reason), _) => format!(": skipped: {}", escape(reason)),
             (None, true) => ": nothing to do".to_owned(),
             (None, false) => String::new(),
         };
-        text += &format!("\n{}{told}\n", palette.bold(&head));
+        text += &format!("\n{}{note}\n", palette.bold(&head));
         for change in &step.changes {
-            text += &change_text(change, palette);
+            text += &change_line(change, palette);
         }
     }
-    if !plan.is_empty() {
-        let lasting = plan.destructive_keys().len();
+    let destructive = plan.destructive_keys().len();
+    if destructive > 0 {
         text += &format!(
             "\n{} marked ! cannot be undone; a run asks for the target's name before it begins\n",
-            count(lasting, "change")
+            count(destructive, "change")
         );
     }
     text
 }
 
-/// How long it may take, and the window to book.
-pub fn expected(plan: &Plan) -> String {
+/// How long a run is expected to take, and the window to book.
+pub fn expected_duration(plan: &Plan) -> String {
     let by_hand = if plan.by_hand() == 0 {
         "nothing by hand".to_owned()
     } else {
@@ -53,9 +53,9 @@ pub fn expected(plan: &Plan) -> String {
     )
 }
 
-fn change_text(change: &PlannedChange, palette: Palette) -> String {
+fn change_line(change: &PlannedChange, palette: Palette) -> String {
     let (mark, by) = match change.kind {
-        ChangeKind::Ask => (palette.notable("?"), " (by hand)"),
+        ChangeKind::ManualTask => (palette.notable("?"), " (by hand)"),
         _ if change.destructive => (palette.bad("!"), ""),
         ChangeKind::Set | ChangeKind::Remove | ChangeKind::Launch => (palette.good("~"), ""),
     };

@@ -1,11 +1,11 @@
-//! The only door to stdout and stderr. Data goes to stdout, everything else to stderr.
+//! The only code that writes to stdout and stderr. Data goes to stdout, everything else to stderr.
 //!
-//! Every text passes through one function on its way out: known secret values become fingerprints,
-//! control characters and what cannot be seen are escaped, our own colours are put in, and in a
-//! pipeline nothing is taken for a command but what [`Printer::instruct`] writes.
+//! Every text passes through one function: known secret values become fingerprints, control and
+//! invisible characters are escaped, our own colours are inserted, and a pipeline recognizes only the
+//! commands that [`Printer::send_command`] writes.
 //!
-//! A reader of stdout that has gone away is no failure. Every other failure to write there is one,
-//! because what the command found is lost: it is reported once, and [`Printer::lost`] remembers it.
+//! A closed pipe at stdout is not a failure. Every other failure to write there is one, because the
+//! result of the command is lost: it is reported once, and [`Printer::lost`] remembers it.
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal as _, Write};
@@ -23,7 +23,7 @@ use crate::base::text::escape;
 /// Writes to stdout and stderr, and keeps bars at the bottom of the terminal.
 pub struct Printer {
     bars: MultiProgress,
-    /// What is shown below everything else, by what it is about.
+    /// The lines below everything else, by subject.
     shown: Mutex<BTreeMap<String, ProgressBar>>,
     palette: Palette,
     quiet: bool,
@@ -33,8 +33,8 @@ pub struct Printer {
 }
 
 impl Printer {
-    /// A printer. `quiet` leaves out what is not asked for: only data, prompts and errors remain.
-    /// `in_pipeline` breaks what a pipeline would take for a command.
+    /// A printer. With `quiet`, it writes only data, prompts and errors. With `in_pipeline`, it breaks
+    /// text that a pipeline would take for a command.
     pub fn new(palette: Palette, quiet: bool, in_pipeline: bool) -> Self {
         let bars = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
         Self {
@@ -57,7 +57,7 @@ impl Printer {
         io::stderr().is_terminal()
     }
 
-    /// The text as it may be printed where this program runs.
+    /// The text in a form that is safe to print.
     fn printable(&self, text: &str) -> String {
         let text = styled(&secrets::hide(text));
         if self.in_pipeline {
@@ -67,18 +67,18 @@ impl Printer {
         }
     }
 
-    /// Writes a command to a pipeline, where that reads it. A command is one line.
-    pub fn instruct(&self, pipeline: Pipeline, command: &str) {
+    /// Writes a command of one line to the stream on which the pipeline reads commands.
+    pub fn send_command(&self, pipeline: Pipeline, command: &str) {
         let command = secrets::hide(command);
         let command = escape(&command);
-        if pipeline.listens_to_stdout() {
+        if pipeline.reads_stdout() {
             self.write_out(&command);
         } else {
             self.write_err(&format!("{command}\n"));
         }
     }
 
-    /// Writes data to stdout, a line.
+    /// Writes a line of data to stdout.
     pub fn data(&self, line: &str) {
         self.write_out(&self.printable(line));
     }
@@ -91,7 +91,7 @@ impl Printer {
         self.note_written(written);
     }
 
-    /// Remembers that stdout could not be written, and says so once.
+    /// Remembers that stdout could not be written, and reports it once.
     pub fn note_written(&self, written: io::Result<()>) {
         let Err(error) = written else { return };
         if error.kind() == io::ErrorKind::BrokenPipe {
@@ -99,16 +99,16 @@ impl Printer {
         }
         let why = format!("could not write to standard output: {error}");
         if self.lost.set(why.clone()).is_ok() {
-            self.complain(&format!("{} {why}", self.palette.bad("error:")));
+            self.error(&format!("{} {why}", self.palette.bad("error:")));
         }
     }
 
-    /// Why data was lost on the way to stdout, if it was.
+    /// Why data for stdout was lost, if it was.
     pub fn lost(&self) -> Option<&str> {
         self.lost.get().map(String::as_str)
     }
 
-    /// Nothing can be done about stderr that cannot be written: there is nowhere to say so.
+    /// A failure to write to stderr is ignored: there is nowhere to report it.
     fn write_err(&self, text: &str) {
         self.bars.suspend(|| {
             let mut err = io::stderr().lock();
@@ -117,31 +117,32 @@ impl Printer {
         });
     }
 
-    /// Writes a remark to stderr, a line, unless quiet.
-    pub fn remark(&self, line: &str) {
+    /// Writes a line to stderr, unless quiet.
+    pub fn info(&self, line: &str) {
         if !self.quiet {
-            self.complain(line);
+            self.error(line);
         }
     }
 
-    /// Writes to stderr, a line, also when quiet.
-    pub fn complain(&self, line: &str) {
+    /// Writes a line to stderr, even if quiet.
+    pub fn error(&self, line: &str) {
         self.write_err(&format!("{}\n", self.printable(line)));
     }
 
-    /// Writes bytes of a log to stderr, between two drawings of the bar.
+    /// Writes bytes of a log to stderr, without breaking the progress bars.
     pub fn write_log(&self, bytes: &[u8]) -> io::Result<usize> {
         self.write_err(&self.printable(&String::from_utf8_lossy(bytes)));
-        // What was escaped has another length; of the log's own bytes all are written.
+        // Escaped text has another length; all of the log's own bytes are written.
         Ok(bytes.len())
     }
 
-    /// Writes a question to stderr, without a line's end.
-    pub fn ask(&self, question: &str) {
+    /// Writes a question to stderr, without a line break.
+    pub fn prompt(&self, question: &str) {
         self.write_err(&self.printable(question));
     }
 
-    /// Shows one line with a spinner below everything else: one a subject, the newest word of each.
+    /// Shows one line with a spinner below everything else: one line for each subject, with its
+    /// newest text.
     pub fn show(&self, subject: &str, line: &str) {
         if self.quiet {
             return;
@@ -160,7 +161,7 @@ impl Printer {
         bar.set_message(self.printable(line).replace('\n', "\\n"));
     }
 
-    /// Takes the line of a subject away, if there is one.
+    /// Removes the line of a subject, if there is one.
     pub fn hide(&self, subject: &str) {
         let Ok(mut shown) = self.shown.lock() else {
             return;
@@ -170,7 +171,7 @@ impl Printer {
         }
     }
 
-    /// Takes every line with a spinner away.
+    /// Removes every line with a spinner.
     pub fn hide_all(&self) {
         let Ok(mut shown) = self.shown.lock() else {
             return;

@@ -1,48 +1,64 @@
-//! A state file's fold as a table for a person and as a JSON document for a program.
+//! A state file's fold as a table for people and as a JSON document for programs.
 
 use std::time::Duration;
 
 use super::documents::{
-    LastProcess, RunState, StatusDocument, StepFailure, StepStatus, StepWord, Version, Worksheet,
+    LastProcess, RunState, StatusDocument, StepCondition, StepFailure, StepStatus, Target, Version,
+    Worksheet,
 };
 use super::{Palette, duration};
 use crate::base::text::{count, escape};
 use crate::journal::{
-    Occupancy, Progress, Reading, State, StepOutcome, StepState, TaskState as Task,
+    Occupancy, Progress, State, StateFileContents, StepOutcome, StepState, TaskState as Task,
 };
 
-/// The state file as a table: run, target, state, a line a step, each open worksheet, what to do now.
-/// Takes the names of all steps in order and the runbook, as a command names it.
-pub fn status_table(reading: &Reading, steps: &[&str], runbook: &str, palette: Palette) -> String {
-    table(reading, steps, runbook, palette, Sheets::Whole)
+/// The state file as a table: run, target, state, a line for each step, each open worksheet, the next
+/// command. Takes the names of all steps in order, and the runbook as a command names it.
+pub fn status_table(
+    contents: &StateFileContents,
+    steps: &[&str],
+    runbook: &str,
+    palette: Palette,
+) -> String {
+    table(contents, steps, runbook, palette, Worksheets::Full)
 }
 
-/// The same at the end of a run, which has shown its worksheet already: a task is only named.
-pub fn end_table(reading: &Reading, steps: &[&str], runbook: &str, palette: Palette) -> String {
-    table(reading, steps, runbook, palette, Sheets::Named)
+/// The same at the end of a run, which has shown its worksheets already: a task is only named.
+pub fn end_table(
+    contents: &StateFileContents,
+    steps: &[&str],
+    runbook: &str,
+    palette: Palette,
+) -> String {
+    table(contents, steps, runbook, palette, Worksheets::NamesOnly)
 }
 
 /// How much of an open worksheet is shown.
 #[derive(Clone, Copy, PartialEq)]
-enum Sheets {
-    Named,
-    Whole,
+enum Worksheets {
+    NamesOnly,
+    Full,
 }
 
-/// The command that goes on. Takes the runbook, as a command names it.
+/// The command that continues a run. Takes the runbook as a command names it.
 pub(super) fn next_command(runbook: &str) -> String {
     format!("iomcopy run {runbook}")
 }
 
+/// That the last record is incomplete. Takes its length.
+pub(super) fn torn_note(bytes: u64) -> String {
+    format!("the last record is incomplete ({bytes} bytes); the next run cuts it off")
+}
+
 fn table(
-    reading: &Reading,
+    contents: &StateFileContents,
     steps: &[&str],
     runbook: &str,
     palette: Palette,
-    sheets: Sheets,
+    worksheets: Worksheets,
 ) -> String {
-    let state = &reading.state;
-    let mut text = head(reading);
+    let state = &contents.state;
+    let mut text = head(contents);
     let width = steps
         .iter()
         .map(|name| name.len())
@@ -50,18 +66,18 @@ fn table(
         .unwrap_or_default();
     for (number, name) in steps.iter().enumerate() {
         let step = state.step(name);
-        let painted = painted(step_word(step), palette);
+        let painted = paint_condition(step_condition(step), palette);
         text += &format!("  {} {name:<width$}  {painted}", number + 1);
         text += &step
-            .map(|step| step_detail(state, step))
+            .map(|step| describe_step(state, step))
             .unwrap_or_default();
         text.truncate(text.trim_end().len());
         text += "\n";
     }
     for task in state.waiting() {
         text += &format!("\nwaits for a person: {}\n", escape(&task.waiting.task));
-        if sheets == Sheets::Whole {
-            text += &sheet_lines(&worksheet(task), runbook);
+        if worksheets == Worksheets::Full {
+            text += &worksheet_lines(&worksheet(task), runbook);
         }
     }
     for launch in state.launches_in_doubt() {
@@ -77,11 +93,8 @@ fn table(
         }
         text += &format!("when: {:.0}\n", failure.time);
     }
-    if let Some(torn) = &reading.torn {
-        text += &format!(
-            "\nthe last record was not written whole ({} bytes); the next run cuts it off\n",
-            torn.bytes
-        );
+    if let Some(torn) = &contents.torn {
+        text += &format!("\n{}\n", torn_note(torn.bytes));
     }
     if state.finished.is_none() {
         text += &format!("\nnext: {}\n", next_command(runbook));
@@ -89,40 +102,40 @@ fn table(
     text
 }
 
-/// What comes before the steps.
-fn head(reading: &Reading) -> String {
-    let state = &reading.state;
+/// The lines before the steps.
+fn head(contents: &StateFileContents) -> String {
+    let state = &contents.state;
     let mut text = format!(
         "run    {}\ntarget {} ({})\nstate  {}\n",
         state.run,
         escape(&state.began.pinned.target.name),
         escape(&state.began.pinned.target.environment),
-        condition(reading).0,
+        condition(contents).0,
     );
     if let Some(last) = last_process(state)
-        && !tells_failure(state, &last)
+        && !is_shown_elsewhere(state, &last)
     {
-        let first = last.message.lines().next().unwrap_or_default();
+        let first_line = last.message.lines().next().unwrap_or_default();
         text += &format!(
             "last   {} (exit {}) at {}: {}\n",
             escape(&last.reason),
             last.exit,
             last.time,
-            escape(first)
+            escape(first_line)
         );
     }
     if let Some(speed) = state.work.speed() {
-        text += &format!("times  {}\n", simulated(speed));
+        text += &format!("times  {}\n", simulation_note(speed));
     }
     text + "\n"
 }
 
-/// How the durations of a rehearsal are to be read. Takes how fast its clock runs.
-pub(super) fn simulated(speed: f64) -> String {
+/// How to read the durations of a rehearsal. Takes the speed of its clock.
+pub(super) fn simulation_note(speed: f64) -> String {
     format!("durations are simulated, {speed} times faster than real time; dates are real")
 }
 
-/// How the last process left the file, where that needs a reader's eye: not well, and not working.
+/// How the last process ended, if the user should know: it is not running, and its exit code is not 0.
 fn last_process(state: &State) -> Option<LastProcess> {
     let closed = state.closed.as_ref().filter(|closed| closed.exit != 0)?;
     Some(LastProcess {
@@ -133,8 +146,8 @@ fn last_process(state: &State) -> Option<LastProcess> {
     })
 }
 
-/// Is what the last process said only what is told below: a failure, or the task that waits?
-fn tells_failure(state: &State, last: &LastProcess) -> bool {
+/// Does the table show the last process's message already, as a failure or as the task that waits?
+fn is_shown_elsewhere(state: &State, last: &LastProcess) -> bool {
     let mut failures = state.failures.iter();
     failures.any(|failure| last.message.contains(&failure.message))
         || (last.reason == "waiting" && state.waiting().next().is_some())
@@ -159,8 +172,8 @@ fn worksheet(task: &Task) -> Worksheet {
     }
 }
 
-/// What a person is to do, a line each, and how they say that it is done.
-fn sheet_lines(sheet: &Worksheet, runbook: &str) -> String {
+/// What a person must do, one line for each instruction, and the commands that follow.
+fn worksheet_lines(sheet: &Worksheet, runbook: &str) -> String {
     let task = escape(&sheet.task);
     let mut text = String::new();
     for line in &sheet.instructions {
@@ -171,23 +184,23 @@ fn sheet_lines(sheet: &Worksheet, runbook: &str) -> String {
     }
     text + &format!(
         "  when it is done: {}, or only check it with: iomcopy complete {runbook} {task}\n  \
-         to go on without evidence: iomcopy complete {runbook} {task} --waive \"REASON\"\n",
+         to continue without evidence: iomcopy complete {runbook} {task} --waive \"REASON\"\n",
         next_command(runbook)
     )
 }
 
-/// The state in a word or two, and as the JSON document has it.
-pub(super) fn condition(reading: &Reading) -> (String, RunState) {
-    let state = &reading.state;
-    match &reading.occupancy {
+/// The state as text, and as the JSON document has it.
+pub(super) fn condition(contents: &StateFileContents) -> (String, RunState) {
+    let state = &contents.state;
+    match &contents.occupancy {
         Occupancy::Free => {}
         Occupancy::Held(holder) => {
-            let words = format!(
+            let text = format!(
                 "running by process {} on {}",
                 holder.pid,
                 escape(&holder.host)
             );
-            return (words, RunState::Running);
+            return (text, RunState::Running);
         }
         Occupancy::HeldByUnknown => {
             return ("running by another process".to_owned(), RunState::Running);
@@ -213,42 +226,42 @@ pub(super) fn condition(reading: &Reading) -> (String, RunState) {
             RunState::Stopped,
         ),
         None => (
-            "not finished (its process ended without a word)".to_owned(),
+            "not finished (its process was killed or crashed)".to_owned(),
             RunState::Stopped,
         ),
     }
 }
 
-pub(super) fn step_word(step: Option<&StepState>) -> StepWord {
+pub(super) fn step_condition(step: Option<&StepState>) -> StepCondition {
     match step.map(|step| step.outcome) {
-        None => StepWord::NotBegun,
-        Some(None) => StepWord::Begun,
-        Some(Some(StepOutcome::Done)) => StepWord::Done,
-        Some(Some(StepOutcome::Skipped)) => StepWord::Skipped,
-        Some(Some(StepOutcome::Failed)) => StepWord::Failed,
+        None => StepCondition::NotBegun,
+        Some(None) => StepCondition::Begun,
+        Some(Some(StepOutcome::Done)) => StepCondition::Done,
+        Some(Some(StepOutcome::Skipped)) => StepCondition::Skipped,
+        Some(Some(StepOutcome::Failed)) => StepCondition::Failed,
     }
 }
 
-/// The word of a step in the table, painted.
-fn painted(word: StepWord, palette: Palette) -> String {
-    match word {
-        StepWord::NotBegun => palette.faint("-       "),
-        StepWord::Begun => palette.faint("begun   "),
-        StepWord::Done => palette.good("done    "),
-        StepWord::Skipped => palette.faint("skipped "),
-        StepWord::Failed => palette.bad("failed  "),
+/// The state of a step in the table, in colour.
+fn paint_condition(condition: StepCondition, palette: Palette) -> String {
+    match condition {
+        StepCondition::NotBegun => palette.faint("-       "),
+        StepCondition::Begun => palette.faint("begun   "),
+        StepCondition::Done => palette.good("done    "),
+        StepCondition::Skipped => palette.faint("skipped "),
+        StepCondition::Failed => palette.bad("failed  "),
     }
 }
 
-/// How long processes worked on a step, by the program's clock, where it has ended.
-fn time(step: &StepState) -> Option<Duration> {
+/// How long processes worked on a step, by the program's clock, if it has ended.
+fn work_time(step: &StepState) -> Option<Duration> {
     step.ended.map(|_| step.worked)
 }
 
-fn step_detail(state: &State, step: &StepState) -> String {
-    let changes = changes_told(state.progress(&step.step, None), state.by_hand(&step.step));
-    let time = time(step).map(|time| format!(", {}", duration(time)));
-    // Why a step failed is told below the table, whole.
+fn describe_step(state: &State, step: &StepState) -> String {
+    let changes = describe_changes(state.progress(&step.step, None), state.by_hand(&step.step));
+    let time = work_time(step).map(|time| format!(", {}", duration(time)));
+    // The whole failure of a step is shown below the table.
     let note = step
         .note
         .as_ref()
@@ -264,33 +277,37 @@ fn step_detail(state: &State, step: &StepState) -> String {
     )
 }
 
-/// How far a step has come with its changes, in words. Takes the program's and a person's.
-pub(super) fn changes_told(automatic: Progress, by_hand: Progress) -> String {
-    let person = match (by_hand.done, by_hand.begun) {
+/// How many changes of a step are done, as text. Takes the automatic and the manual ones.
+pub(super) fn describe_changes(automatic: Progress, by_hand: Progress) -> String {
+    let manual = match (by_hand.done, by_hand.begun) {
         (0, 0) => None,
         (done, begun) if done == begun => Some(format!("{done} by hand")),
         (done, begun) => Some(format!("{done} of {begun} by hand")),
     };
     let program = match (automatic.done, automatic.begun) {
-        (0, 0) if person.is_some() => None,
+        (0, 0) if manual.is_some() => None,
         (0, 0) => Some("nothing to do".to_owned()),
         (done, begun) if done == begun => Some(count(done, "change")),
         (done, begun) => Some(format!("{done} of {}", count(begun, "change"))),
     };
-    let parts: Vec<String> = program.into_iter().chain(person).collect();
+    let parts: Vec<String> = program.into_iter().chain(manual).collect();
     parts.join(", ")
 }
 
 /// The state file as one JSON document.
-pub fn status_document(reading: &Reading, steps: &[&str], runbook: &str) -> StatusDocument {
-    let state = &reading.state;
+pub fn status_document(
+    contents: &StateFileContents,
+    steps: &[&str],
+    runbook: &str,
+) -> StatusDocument {
+    let state = &contents.state;
     let line = |name: &&str| step_status(state, name);
     let waiting = state.waiting().map(|task| task.waiting.task.clone());
     StatusDocument {
         v: Version,
         run: Some(state.run.to_string()),
-        target: Some(state.began.pinned.target.clone()),
-        state: condition(reading).1,
+        target: Some(Target::from(state.began.pinned.target.clone())),
+        state: condition(contents).1,
         steps: steps.iter().map(line).collect(),
         waiting: waiting.collect(),
         worksheets: state.waiting().map(|task| worksheet(task)).collect(),
@@ -301,19 +318,19 @@ pub fn status_document(reading: &Reading, steps: &[&str], runbook: &str) -> Stat
     }
 }
 
-/// One step of a run as a document has it, whether it has begun or not.
+/// One step of a run for a document, even if it has not begun.
 pub(super) fn step_status(state: &State, name: &str) -> StepStatus {
     let step = state.step(name);
     let progress = state.progress(name, None);
     let by_hand = state.by_hand(name);
     StepStatus {
         name: name.to_owned(),
-        state: step_word(step),
+        state: step_condition(step),
         changes_begun: progress.begun,
         changes_done: progress.done,
         by_hand_begun: by_hand.begun,
         by_hand_done: by_hand.done,
-        seconds: step.and_then(time).map(|time| time.as_secs()),
+        seconds: step.and_then(work_time).map(|time| time.as_secs()),
         note: step.and_then(|step| step.note.clone()),
     }
 }
@@ -322,7 +339,7 @@ pub(super) fn step_status(state: &State, name: &str) -> StepStatus {
 pub(super) fn step_not_begun(name: &str) -> StepStatus {
     StepStatus {
         name: name.to_owned(),
-        state: StepWord::NotBegun,
+        state: StepCondition::NotBegun,
         changes_begun: 0,
         changes_done: 0,
         by_hand_begun: 0,
@@ -332,7 +349,7 @@ pub(super) fn step_not_begun(name: &str) -> StepStatus {
     }
 }
 
-/// What has failed and was not done since, as a document has it.
+/// The open failures, for a document.
 pub(super) fn step_failures(state: &State) -> Vec<StepFailure> {
     let failures = state.failures.iter().map(|failure| StepFailure {
         step: failure.step.clone(),

@@ -1,73 +1,82 @@
-//! Events at a terminal: the same lines, with what is under way below them: a line for the step, and
-//! one for each thing that is waited for.
+//! Events at a terminal: the same lines as in a log, and below them a line for the current step and
+//! one for each operation that the run waits for.
 
 use std::sync::{Arc, Mutex};
 
 use super::Printer;
-use super::lines::recorded;
-use super::words::seconds;
+use super::durations::seconds;
+use super::lines::recorded_line;
 use crate::base::text::escape;
 use crate::engine::{Event, EventKind, Listener, StepLine};
 
-/// The subject of the line that tells what the step does: no change has this name.
+/// The subject of the line of the current step. No change has this name.
 const STEP: &str = "";
 
-/// Hears events and draws them.
+/// The steps of the run, and which one is running.
+#[derive(Default)]
+struct Current {
+    steps: Vec<StepLine>,
+    /// `[3/8]`.
+    number: String,
+}
+
+/// Draws events.
 pub struct Terminal {
     printer: Arc<Printer>,
-    steps: Mutex<(Vec<StepLine>, String)>,
+    state: Mutex<Current>,
 }
 
 impl Terminal {
-    /// A terminal through this printer.
+    /// Draws through this printer.
     pub fn new(printer: Arc<Printer>) -> Self {
         Self {
             printer,
-            steps: Mutex::new((Vec::new(), String::new())),
+            state: Mutex::default(),
         }
     }
 
-    /// Shows what the step does now.
+    /// Shows what the current step does.
     fn show(&self, step: &str, what: &str) {
         self.printer.show(STEP, &format!("{step}  {what}"));
     }
 }
 
 impl Listener for Terminal {
-    fn hear(&self, event: &Event) {
-        let Ok(mut told) = self.steps.lock() else {
+    fn on_event(&self, event: &Event) {
+        let Ok(mut current) = self.state.lock() else {
             return;
         };
         match &event.kind {
-            EventKind::RunBegan { steps, .. } => told.0.clone_from(steps),
+            EventKind::RunBegan { steps, .. } => current.steps.clone_from(steps),
             EventKind::StepBegan { step } => {
-                let at = told
-                    .0
+                let at = current
+                    .steps
                     .iter()
                     .position(|line| line.name == *step)
                     .map_or(0, |at| at + 1);
-                told.1 = format!("[{at}/{}]", told.0.len());
-                self.show(&told.1, step);
+                current.number = format!("[{at}/{}]", current.steps.len());
+                self.show(&current.number, step);
             }
             EventKind::PhaseBegan { phase, .. } => {
                 self.printer.hide_all();
-                self.show(&told.1, &format!("surveying {phase}"));
+                self.show(&current.number, &format!("surveying {phase}"));
             }
-            EventKind::ChangeBegan { name, .. } => self.show(&told.1, &escape(name)),
+            EventKind::ChangeBegan { name, .. } => self.show(&current.number, &escape(name)),
             EventKind::Progress {
                 name,
                 note,
                 elapsed,
                 ..
             } => {
-                // What changes comes first: a narrow terminal cuts the end.
+                // The note comes first, because it changes: a narrow terminal cuts the end.
                 let since = if *elapsed < 1.0 {
                     String::new()
                 } else {
                     format!(", {}", seconds(*elapsed))
                 };
                 let text = format!("{}{since}: {}", escape(note), escape(name));
-                self.printer.show(name, &format!("{}  {text}", told.1));
+                self.printer
+                    .show(name, &format!("{}  {text}", current.number));
                 self.printer.hide(STEP);
             }
             EventKind::ChangeDone { name, .. }
@@ -82,17 +91,17 @@ impl Listener for Terminal {
                 ..
             } => {
                 let text = format!(
-                    "{} ({reason}): again in {}",
+                    "{} ({reason}): trying again in {}",
                     escape(service),
                     seconds(*wait)
                 );
-                self.show(&told.1, &text);
+                self.show(&current.number, &text);
             }
             EventKind::RunEnded { .. } => self.printer.hide_all(),
             _ => {}
         }
-        if let Some(line) = recorded(&event.kind, &told.0, self.printer.palette()) {
-            self.printer.remark(&line);
+        if let Some(line) = recorded_line(&event.kind, &current.steps, self.printer.palette()) {
+            self.printer.info(&line);
         }
     }
 }

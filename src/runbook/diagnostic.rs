@@ -1,4 +1,4 @@
-//! What is wrong with a runbook, where, and what to do: one block for each mistake.
+//! What is invalid in a runbook, where, and how to fix it: one block for each mistake.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,15 +6,15 @@ use std::sync::Arc;
 use super::source::{MarkedLine, Position, Source, Span};
 use crate::base::text;
 
-/// No more blocks than this are printed; a megabyte of nonsense must not become a hundred.
+/// The limit of printed blocks, so that a megabyte of nonsense does not print a hundred.
 const MOST_SHOWN: usize = 100;
 
 /// How bad a diagnostic is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
-    /// The runbook cannot be run as it stands.
+    /// The runbook cannot be run.
     Error,
-    /// The runbook can be run, and it may not do what was meant.
+    /// The runbook can be run, but may not do what was intended.
     Warning,
 }
 
@@ -35,7 +35,7 @@ pub(super) struct Problem {
     pub(super) help: String,
 }
 
-/// One thing said about one place of a runbook. Its `Display` is a block of lines: `FILE:LINE:COL`
+/// A message about one place of a runbook. Its `Display` is a block of lines: `FILE:LINE:COL`
 /// with the message, the marked line, and the help.
 #[derive(Debug, Clone)]
 pub struct Diagnostic {
@@ -63,7 +63,7 @@ impl Diagnostic {
         }
     }
 
-    /// The same, said as a warning.
+    /// The same as a warning.
     #[must_use]
     pub fn as_warning(mut self) -> Self {
         self.severity = Severity::Warning;
@@ -75,12 +75,12 @@ impl Diagnostic {
         self.severity
     }
 
-    /// What is wrong, in one line.
+    /// The message, in one line.
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// What to do about it.
+    /// How to fix it.
     pub fn help(&self) -> Option<&str> {
         self.help.as_deref()
     }
@@ -107,7 +107,7 @@ impl Diagnostic {
 
     /// The marked line as it may be shown: secrets hidden, control characters escaped.
     pub fn marked_line(&self) -> MarkedLine {
-        self.source.marked(self.span)
+        self.source.mark_line(self.span)
     }
 }
 
@@ -138,7 +138,7 @@ impl fmt::Display for Diagnostic {
     }
 }
 
-/// Everything that is wrong with a runbook, in the order of its text. Its `Display` prints every
+/// Everything that is invalid in a runbook, in the order of its text. Its `Display` prints every
 /// block, an empty line after each, and last a line such as `12 errors`.
 #[derive(Debug, Clone)]
 pub struct Diagnostics {
@@ -175,13 +175,13 @@ impl Diagnostics {
         self.list.len()
     }
 
-    /// Whether there is none; never so for what [`parse`](super::parse) returns.
+    /// Whether there is none; never true for the error of [`parse`](super::parse).
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
 }
 
-/// What later checks found belongs together as well.
+/// Collects the diagnostics of later checks.
 impl FromIterator<Diagnostic> for Diagnostics {
     fn from_iter<I: IntoIterator<Item = Diagnostic>>(diagnostics: I) -> Self {
         let mut list: Vec<Diagnostic> = diagnostics.into_iter().collect();

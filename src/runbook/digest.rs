@@ -1,31 +1,30 @@
-//! What a runbook means, without where it says it: digests, and the difference of two meanings.
+//! The meaning of a runbook, without its places: digests, and the differences of two meanings.
 
 use serde_json::{Map, Value, json};
 
 use super::model::Runbook;
 use crate::base::text;
 
-/// One key that two versions of a runbook say differently.
+/// One key whose value differs between two versions of a runbook.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
     /// The key with those above it, with dots: `steps.activate-flows.options.except`.
     pub key: String,
-    /// What the earlier one says; nothing where it does not speak of it.
+    /// The earlier value; nothing where the key is absent.
     pub before: Option<Value>,
-    /// What the later one says.
+    /// The later value.
     pub after: Option<Value>,
 }
 
 impl Runbook {
     /// Everything the runbook means, defaults included, as one JSON value whose keys are sorted.
-    /// Of secrets it holds the names, never the values. A journal may keep it, to tell later what
-    /// was edited.
+    /// Of secrets it holds the names, never the values. The journal keeps it, to find later edits.
     #[expect(
         clippy::missing_panics_doc,
         reason = "a bound runbook always has a JSON form"
     )]
     pub fn meaning(&self) -> Value {
-        sorted(
+        sort_keys(
             serde_json::to_value(self).expect(
                 "every key of a bound runbook is a text, and every path came from UTF-8 text",
             ),
@@ -38,7 +37,7 @@ impl Runbook {
         text::sha256(self.meaning().to_string().as_bytes())
     }
 
-    /// SHA-256 of what may not change in mid-run: tenant, cloud, source, target, `lcs`, and the
+    /// SHA-256 of what must not change during a run: tenant, cloud, source, target, `lcs`, and the
     /// options of the copy.
     pub fn pinned_digest(&self) -> String {
         let pinned = json!({
@@ -49,33 +48,34 @@ impl Runbook {
             "lcs": self.lcs,
             "copy-environments": self.steps.copy_environments.options,
         });
-        text::sha256(sorted(pinned).to_string().as_bytes())
+        text::sha256(sort_keys(pinned).to_string().as_bytes())
     }
 
-    /// What this runbook says otherwise than an earlier one, whose [`meaning`](Self::meaning) is
-    /// given.
+    /// The differences from an earlier runbook, whose [`meaning`](Self::meaning) is given.
     pub fn differences(&self, earlier: &Value) -> Vec<Difference> {
         let mut differences = Vec::new();
-        compare("", Some(earlier), Some(&self.meaning()), &mut differences);
+        collect_differences("", Some(earlier), Some(&self.meaning()), &mut differences);
         differences
     }
 }
 
 /// The same value with the keys of every map sorted, so that equal meanings have equal bytes.
-fn sorted(value: Value) -> Value {
+fn sort_keys(value: Value) -> Value {
     match value {
         Value::Object(map) => {
             let mut entries: Vec<(String, Value)> = map.into_iter().collect();
             entries.sort_by(|a, b| a.0.cmp(&b.0));
-            let entries = entries.into_iter().map(|(key, value)| (key, sorted(value)));
+            let entries = entries
+                .into_iter()
+                .map(|(key, value)| (key, sort_keys(value)));
             Value::Object(entries.collect::<Map<_, _>>())
         }
-        Value::Array(items) => Value::Array(items.into_iter().map(sorted).collect()),
+        Value::Array(items) => Value::Array(items.into_iter().map(sort_keys).collect()),
         other => other,
     }
 }
 
-fn compare(
+fn collect_differences(
     key: &str,
     before: Option<&Value>,
     after: Option<&Value>,
@@ -93,7 +93,7 @@ fn compare(
                 "" => name.clone(),
                 above => format!("{above}.{name}"),
             };
-            compare(&key, before.get(name), after.get(name), differences);
+            collect_differences(&key, before.get(name), after.get(name), differences);
         }
         return;
     }

@@ -3,15 +3,15 @@
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use super::bind::root::bind;
+use super::bind::bind;
 use super::diagnostic::{Diagnostics, Problem};
 use super::model::Runbook;
-use super::read::document;
 use super::secrecy::hidden_of_broken_text;
 use super::source::{Source, Span};
+use super::yaml::read_document;
 use crate::base::files;
 
-/// No runbook is longer; a wrong path may lead to a file of any size.
+/// No runbook is longer; a wrong path may name a file of any size.
 const LONGEST: usize = 1024 * 1024;
 
 /// A runbook that could not be read.
@@ -26,23 +26,23 @@ pub enum ReadError {
         source: io::Error,
     },
     /// The file is longer than a mebibyte.
-    #[error("{path} is longer than 1 MiB, so it is no runbook; is it the right file?", path = .0.display())]
+    #[error("{path} is longer than 1 MiB and cannot be a runbook; is it the correct file?", path = .0.display())]
     TooLong(PathBuf),
     /// The file is not UTF-8.
     #[error("{path}:{line}: the text is not UTF-8; save the file as UTF-8", path = .path.display())]
     NotText {
         /// The file.
         path: PathBuf,
-        /// The first line, from 1, that holds something else.
+        /// The first line, from 1, that is not UTF-8.
         line: usize,
     },
-    /// The file was read, and what it says is wrong.
+    /// The file was read, and its content is invalid.
     #[error("{0}")]
     Invalid(Diagnostics),
 }
 
 /// Reads and checks a runbook's file. Paths in it are relative to its folder.
-pub fn read(path: &Path) -> Result<Runbook, ReadError> {
+pub fn read_file(path: &Path) -> Result<Runbook, ReadError> {
     let unreadable = |source| ReadError::Unreadable {
         path: path.to_owned(),
         source,
@@ -72,13 +72,13 @@ pub fn parse(name: &str, text: &str) -> Result<Runbook, Diagnostics> {
     if text.len() > LONGEST {
         let problem = Problem {
             span: Span::default(),
-            message: "the text is longer than 1 MiB, so it is no runbook".to_owned(),
-            help: "is it the right file?".to_owned(),
+            message: "the text is longer than 1 MiB and cannot be a runbook".to_owned(),
+            help: "is it the correct file?".to_owned(),
         };
         return Err(Diagnostics::new(Source::new(name, ""), vec![problem]));
     }
     let mut source = Source::new(name, text);
-    match document(source.text()) {
+    match read_document(source.text()) {
         Ok(document) => bind(source, document),
         Err(problem) => {
             let hidden = hidden_of_broken_text(source.text(), problem.span.start);

@@ -1,32 +1,35 @@
 //! The runbook: a document that a person writes becomes a checked value, or a list of everything
-//! that is wrong with it, each at its place.
+//! that is invalid in it, each at its place.
 //!
 //! ```text
-//! text ── read ──> located tree ── bind ──> Runbook
+//! text ── yaml ──> located tree ── bind ──> Runbook
 //!   └ source          └ secrecy      │        └ digest
 //!                                    └──> Diagnostics
 //! ```
 //!
 //! - `source`: the text, spans, lines and columns, the line as it may be shown.
-//! - `read`: YAML becomes the located tree; the only file that knows the YAML library.
+//! - `yaml`: YAML becomes the located tree; the only file that knows the YAML library.
 //! - `tree`: the located tree.
-//! - `secrecy`: what of the text is never shown.
-//! - `bind/`: the tree becomes the value, one file a section; every mistake is collected.
-//! - `model/`: the value.
+//! - `secrecy`: the parts of the text that are never shown.
+//! - `grammar/`: how a key is defined: its kind of value, its default, its documentation.
+//! - `model/`: every section with its keys, and the value that is read.
+//! - `rules`: the rules between sections.
+//! - `bind`: the tree becomes the value; every mistake is collected.
 //! - `diagnostic`: one mistake, and all of them.
+//! - `schema/`: the JSON Schema for editors, from the same definitions.
 //! - `recording/`: a browser's recording becomes entries of `iom.requests`.
-//! - `starter/`: the text of a runbook for two environments that are known.
-//! - `schema/`: the JSON Schema for editors, of the same words and bounds as the binder.
-//! - `digest`: what a runbook means, without where it says it.
+//! - `starter/`: the text of a runbook for two known environments.
+//! - `digest`: the meaning of a runbook, without its places.
 //! - `file`: a runbook from its file.
 
 mod bind;
 mod diagnostic;
 mod digest;
 mod file;
+mod grammar;
 mod model;
-mod read;
 mod recording;
+mod rules;
 mod schema;
 mod secrecy;
 mod source;
@@ -34,14 +37,16 @@ mod starter;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod yaml;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use digest::Difference;
-pub use file::{ReadError, parse, read};
+pub use file::{ReadError, parse, read_file};
 pub use model::Runbook;
-pub use model::endpoints::{Credential, CredentialKind, Endpoint, Endpoints, Identity, ServiceKey};
+pub use model::endpoints::{Endpoint, Endpoints, ServiceKey};
 pub use model::environments::{Cloud, Lcs, LcsGeography, Target};
-pub use model::iom::{IOM_COLUMNS, Iom, IomTable};
+pub use model::identity::{Credential, CredentialKind, Identity};
+pub use model::iom::{Iom, IomColumn, IomTable};
 pub use model::options::{
     ActivateFlows, ConnectionChoice, ConnectionChoices, CopyApi, CopyEnvironments, CopyType,
     DetachHow, DetachProviderActions, ExitAdministrationMode, FinopsMode, Gateway, Owner,
@@ -55,7 +60,7 @@ pub use model::template::{
     FilledRequest, MissingPlaceholder, Placeholders, RequestBinding, RequestTemplate,
 };
 pub use model::words::{UnknownWord, Word};
-pub use recording::{Draft, Recorded, RecordingError, Replaced, entries, writes};
+pub use recording::{Draft, Recorded, RecordingError, Replaced, format_entries, read_writes};
 pub use schema::schema;
 pub use source::{Located, MarkedLine, Position, Span};
 pub use starter::{Starter, StarterConnection, StarterEnvironment, StarterIdentity, StarterLcs};

@@ -1,5 +1,5 @@
-//! What of a runbook's text must not be shown. A runbook holds no secrets, but a wrong one may: so
-//! whatever stands where a secret could stand is hidden first, and shown again only once it is
+//! The parts of a runbook's text that must not be shown. A runbook holds no secrets, but an invalid
+//! one may: so every value that could be a secret is hidden first, and revealed only once it is
 //! known to be a name.
 
 use std::collections::BTreeSet;
@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use super::source::Span;
 use super::tree::{Content, Entry, Node};
 
-/// Parts of keys under which a secret may have been written.
-const TELLING: [&str; 10] = [
+/// Parts of keys whose value may be a secret.
+const SENSITIVE: [&str; 10] = [
     "secret",
     "password",
     "passwd",
@@ -21,21 +21,21 @@ const TELLING: [&str; 10] = [
     "api_key",
 ];
 
-pub(super) fn is_telling(key: &str) -> bool {
+pub(super) fn is_sensitive(key: &str) -> bool {
     let key = key.to_ascii_lowercase();
-    TELLING.iter().any(|word| key.contains(word))
+    SENSITIVE.iter().any(|word| key.contains(word))
 }
 
 /// The places of a tree that are hidden.
 #[derive(Debug, Default)]
 pub(super) struct Hidden {
     places: BTreeSet<Span>,
-    /// The values of telling keys, whole; they do not overlap and stand in the text's order.
+    /// The whole values of sensitive keys; they do not overlap and are in the text's order.
     scopes: Vec<Span>,
 }
 
 impl Hidden {
-    /// Hides every value under a key that speaks of secrets, wherever it stands.
+    /// Hides every value under a sensitive key.
     pub(super) fn of_tree(root: &Node, text: &str) -> Self {
         let mut hidden = Self::default();
         hidden.search(root, text);
@@ -46,7 +46,7 @@ impl Hidden {
         match &node.content {
             Content::Map(entries) => {
                 for entry in entries {
-                    if is_telling(&entry.key) {
+                    if is_sensitive(&entry.key) {
                         self.scopes.push(entry.value.span);
                         self.hide_entry(entry, text);
                     } else {
@@ -59,7 +59,7 @@ impl Hidden {
         }
     }
 
-    /// Hides all values of an entry; of a map the keys stay, so that a wrong key can be read.
+    /// Hides all values of an entry; the keys of a map stay, so that an invalid key can be read.
     pub(super) fn hide_entry(&mut self, entry: &Entry, text: &str) {
         let value = &entry.value;
         if let Content::Map(entries) = &value.content {
@@ -69,9 +69,9 @@ impl Hidden {
             return;
         }
         let nothing = matches!(value.content, Content::Empty | Content::Broken);
-        // A tag or an anchor stands between key and value and may be the secret itself, such as
-        // `secret: !hunter2`. So the place begins after the colon, and where no value follows it
-        // goes on to the end of the line.
+        // A tag or an anchor between key and value may be the secret itself, such as
+        // `secret: !hunter2`. So the place begins after the colon, and without a value it ends
+        // with the line.
         let after_key = text.get(entry.key.span.end..).unwrap_or_default();
         let blank = |character: char| matches!(character, ':' | '"' | '\'' | ' ' | '\t');
         let start =
@@ -94,7 +94,7 @@ impl Hidden {
         }
     }
 
-    /// Whether a place lies under a key that speaks of secrets.
+    /// Whether a place is under a sensitive key.
     pub(super) fn is_in_scope(&self, span: Span) -> bool {
         let after = self
             .scopes
@@ -107,14 +107,14 @@ impl Hidden {
         self.places.insert(span);
     }
 
-    /// Shows a place again: what stands there is known to be a name.
+    /// Shows a place again: its value is known to be a name.
     pub(super) fn reveal(&mut self, span: Span) {
         if let Some(place) = self.place_over(span) {
             self.places.remove(&place);
         }
     }
 
-    /// Whether a place lies in a hidden one.
+    /// Whether a place is inside a hidden one.
     pub(super) fn covers(&self, span: Span) -> bool {
         self.place_over(span).is_some()
     }
@@ -136,7 +136,7 @@ impl Hidden {
 }
 
 /// What to hide of one line when the text is not YAML and there is no tree: all that follows a
-/// telling key on that line, and the whole line when it stands, by its indentation, under one.
+/// sensitive key on that line, or the whole line if it is indented under one.
 pub(super) fn hidden_of_broken_text(text: &str, offset: usize) -> Option<Span> {
     let offset = (0..=offset.min(text.len()))
         .rev()
@@ -145,11 +145,11 @@ pub(super) fn hidden_of_broken_text(text: &str, offset: usize) -> Option<Span> {
     let end = text[start..].find('\n').map_or(text.len(), |at| start + at);
     let line = &text[start..end];
     let lower = line.to_ascii_lowercase();
-    let telling = TELLING
+    let sensitive = SENSITIVE
         .iter()
         .filter_map(|word| Some(lower.find(word)? + word.len()))
         .min();
-    if let Some(at) = telling {
+    if let Some(at) = sensitive {
         return Some(Span {
             start: start + at,
             end,
@@ -163,7 +163,7 @@ pub(super) fn hidden_of_broken_text(text: &str, offset: usize) -> Option<Span> {
             continue;
         }
         inner = indent(above);
-        if is_telling(trimmed) {
+        if is_sensitive(trimmed) {
             return Some(Span { start, end });
         }
     }
@@ -185,14 +185,14 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_line_is_hidden_after_a_telling_word() {
+    fn a_broken_line_is_hidden_after_a_sensitive_word() {
         assert_eq!(shown("  secret: @hunter2", "@"), "  secret#");
         assert_eq!(shown("{ \"Token\": \"hunter2 ", "hunter2"), "{ \"Token#");
         assert_eq!(shown("name: @x", "@"), "name: @x");
     }
 
     #[test]
-    fn a_broken_line_is_hidden_under_a_telling_key() {
+    fn a_broken_line_is_hidden_under_a_sensitive_key() {
         let text = "identity:\n  default:\n    x: |\n      hunter2\n";
         assert!(!shown(text, "hunter2").contains("hunter2"));
         let text = "identity:\n  tenant: a\ntarget:\n  name: @x\n";

@@ -10,7 +10,7 @@ use crate::base::text;
 /// The longest part of a line that is shown; a JSON runbook may be one line of a megabyte.
 const SHOWN_WIDTH: usize = 120;
 
-/// What is shown where a secret stands, or may stand.
+/// What is shown in place of a secret, or of what may be one.
 const HIDDEN: &str = "<hidden>";
 
 /// A place in a runbook's text: byte offsets, the end exclusive, counted after a byte-order mark.
@@ -22,13 +22,12 @@ pub struct Span {
     pub end: usize,
 }
 
-/// A value and where the runbook says it. A default stands where the key would have stood: at the
-/// name of its step or section.
+/// A value and its place in the runbook. A default is located at the name of its step or section.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Located<T> {
     /// The value.
     pub value: T,
-    /// Where it is written.
+    /// Its place.
     pub span: Span,
 }
 
@@ -38,7 +37,7 @@ impl<T> Located<T> {
         Self { value, span }
     }
 
-    /// The same place with another value made of this one.
+    /// The same place with a value made from this one.
     pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Located<U> {
         Located::new(change(self.value), self.span)
     }
@@ -82,13 +81,14 @@ pub struct MarkedLine {
     pub number: usize,
     /// The line as it is shown.
     pub text: String,
-    /// How many characters of `text` stand before the mark.
+    /// How many characters of `text` are before the mark.
     pub offset: usize,
     /// How many characters are marked, at least one.
     pub length: usize,
 }
 
-/// A runbook's text under its name, and what of it must not be shown.
+/// A runbook's text under its name, and the places in it that must not be shown.
+#[derive(Default)]
 pub(super) struct Source {
     name: String,
     text: String,
@@ -96,7 +96,7 @@ pub(super) struct Source {
     hidden: Vec<Span>,
 }
 
-/// Without the text: a wrong runbook may hold a secret, and `{:?}` reaches logs.
+/// Without the text: an invalid runbook may hold a secret, and `{:?}` reaches logs.
 impl fmt::Debug for Source {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
@@ -108,7 +108,7 @@ impl fmt::Debug for Source {
 }
 
 impl Source {
-    /// Takes the file's name and its text; a byte-order mark is taken off.
+    /// A source from a file's name and its text; a byte-order mark is removed.
     pub(super) fn new(name: &str, text: &str) -> Self {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text).to_owned();
         let line_starts = std::iter::once(0)
@@ -132,7 +132,7 @@ impl Source {
         &self.text
     }
 
-    /// Says which places are never shown.
+    /// Adds places that are never shown.
     pub(super) fn hide(&mut self, hidden: impl IntoIterator<Item = Span>) {
         self.hidden.extend(hidden);
         self.hidden.sort_unstable();
@@ -143,7 +143,7 @@ impl Source {
         self.line_starts.partition_point(|start| *start <= offset) - 1
     }
 
-    /// Where a line begins and ends, its line break not counted.
+    /// Where a line begins and ends, without its line break.
     fn line_bounds(&self, line: usize) -> (usize, usize) {
         let start = self.line_starts[line];
         let next = self.line_starts.get(line + 1).copied();
@@ -175,7 +175,7 @@ impl Source {
     }
 
     /// The first line of a span as it may be shown, with the span marked in it.
-    pub(super) fn marked(&self, span: Span) -> MarkedLine {
+    pub(super) fn mark_line(&self, span: Span) -> MarkedLine {
         let line = self.line_of(self.boundary(span.start));
         let (line_start, line_end) = self.line_bounds(line);
         let mark_start = self.boundary(span.start).clamp(line_start, line_end);
@@ -189,14 +189,17 @@ impl Source {
             let visible = if piece.hidden {
                 HIDDEN.to_owned()
             } else {
-                show(&self.text[start..stop])
+                safe_to_show(&self.text[start..stop])
             };
             let piece_width = visible.chars().count();
             // How far into the shown piece a byte of it lies. A hidden piece is marked whole.
             let within = |at: usize, whole: bool| match piece.hidden {
                 true if whole => piece_width,
                 true => 0,
-                false => show(&self.text[start..at]).chars().count().min(piece_width),
+                false => safe_to_show(&self.text[start..at])
+                    .chars()
+                    .count()
+                    .min(piece_width),
             };
             if (start..=stop).contains(&mark_start) {
                 offset = width + within(mark_start, mark_start == stop);
@@ -208,10 +211,10 @@ impl Source {
             shown.push_str(&visible);
         }
         let length = end.saturating_sub(offset).max(1);
-        cut(&shown, line + 1, offset, length)
+        cut_around_mark(&shown, line + 1, offset, length)
     }
 
-    /// A line in pieces, each wholly hidden or wholly shown.
+    /// A line in pieces, each either hidden or shown.
     fn pieces(&self, start: usize, end: usize) -> Vec<Piece> {
         let mut pieces = Vec::new();
         let mut at = start;
@@ -247,12 +250,12 @@ impl Piece {
     }
 }
 
-fn show(text: &str) -> String {
+fn safe_to_show(text: &str) -> String {
     text::escape(&text::redact(text)).into_owned()
 }
 
 /// Cuts a long line around its mark.
-fn cut(shown: &str, number: usize, offset: usize, length: usize) -> MarkedLine {
+fn cut_around_mark(shown: &str, number: usize, offset: usize, length: usize) -> MarkedLine {
     let width = shown.chars().count();
     if width <= SHOWN_WIDTH {
         return MarkedLine {
@@ -302,10 +305,10 @@ mod tests {
             source.position(second.start),
             Position { line: 2, column: 1 }
         );
-        assert_eq!(source.marked(x).text, "näme: x");
+        assert_eq!(source.mark_line(x).text, "näme: x");
         let end = source.text().len();
         assert_eq!(source.position(end + 10).line, 3);
-        assert_eq!(source.marked(Span { start: end, end }).text, "");
+        assert_eq!(source.mark_line(Span { start: end, end }).text, "");
     }
 
     #[test]
@@ -313,10 +316,10 @@ mod tests {
         let mut source = Source::new("a.yaml", "{ secret: hunter2, clinet: 1 }");
         let secret = span_of(&source, "hunter2");
         source.hide([secret]);
-        let line = source.marked(span_of(&source, "clinet"));
+        let line = source.mark_line(span_of(&source, "clinet"));
         assert_eq!(line.text, "{ secret: <hidden>, clinet: 1 }");
         assert_eq!(&line.text[line.offset..line.offset + line.length], "clinet");
-        let line = source.marked(secret);
+        let line = source.mark_line(secret);
         assert_eq!(
             &line.text[line.offset..line.offset + line.length],
             "<hidden>"
@@ -329,7 +332,7 @@ mod tests {
             "a.json",
             &format!("{}WRONG{}", "é".repeat(5000), "z".repeat(5000)),
         );
-        let line = source.marked(span_of(&source, "WRONG"));
+        let line = source.mark_line(span_of(&source, "WRONG"));
         let marked: String = line
             .text
             .chars()
@@ -343,6 +346,9 @@ mod tests {
     #[test]
     fn a_line_cannot_move_the_cursor() {
         let source = Source::new("a.yaml", "name: \u{1b}[31mred\n");
-        assert_eq!(source.marked(Span::default()).text, "name: \\u{1b}[31mred");
+        assert_eq!(
+            source.mark_line(Span::default()).text,
+            "name: \\u{1b}[31mred"
+        );
     }
 }

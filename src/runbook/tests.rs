@@ -1,5 +1,5 @@
-//! The whole room at work: right runbooks and wrong ones from `tests/runbooks/`, and the two that
-//! are given to strangers in `runbooks/`.
+//! The whole module: valid and invalid runbooks from `tests/runbooks/`, and the examples in
+//! `runbooks/`.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -33,11 +33,11 @@ fn runbooks(name: &str) -> Vec<(String, String)> {
 }
 
 fn valid(name: &str) -> Runbook {
-    read(&folder("tests/runbooks/valid").join(name)).unwrap()
+    read_file(&folder("tests/runbooks/valid").join(name)).unwrap()
 }
 
 #[test]
-fn a_speed_at_which_no_clock_can_run_is_refused_where_it_is_written() {
+fn a_speed_outside_the_limits_is_refused_at_its_place() {
     let text = std::fs::read_to_string(folder("tests/runbooks/thin/rehearsal.yaml")).unwrap();
     let at = |speed: &str| {
         parse(
@@ -60,7 +60,7 @@ fn a_speed_at_which_no_clock_can_run_is_refused_where_it_is_written() {
 }
 
 #[test]
-fn every_wrong_runbook_is_explained() {
+fn every_invalid_runbook_is_explained() {
     let mut settings = insta::Settings::clone_current();
     settings.set_snapshot_path(folder("tests/runbooks/invalid"));
     settings.set_prepend_module_to_snapshot(false);
@@ -101,7 +101,7 @@ fn no_snapshot_outlives_its_runbook() {
 }
 
 #[test]
-fn twelve_mistakes_are_twelve_errors_in_the_order_of_the_text() {
+fn twelve_mistakes_are_twelve_errors_in_text_order() {
     let (name, text) = runbooks("tests/runbooks/invalid")
         .into_iter()
         .find(|(name, _)| name == "twelve.yaml")
@@ -113,22 +113,22 @@ fn twelve_mistakes_are_twelve_errors_in_the_order_of_the_text() {
 }
 
 #[test]
-fn every_right_runbook_is_right() {
+fn every_valid_runbook_is_accepted() {
     for (name, text) in runbooks("tests/runbooks/valid") {
-        let runbook = parse(&name, &text).unwrap_or_else(|wrong| panic!("{wrong}"));
+        let runbook = parse(&name, &text).unwrap_or_else(|invalid| panic!("{invalid}"));
         assert!(
             runbook
                 .summary()
-                .starts_with(&format!("{name}: right; 8 steps"))
+                .starts_with(&format!("{name}: valid; 8 steps"))
         );
     }
     for (name, text) in runbooks("runbooks") {
-        parse(&name, &text).unwrap_or_else(|wrong| panic!("{wrong}"));
+        parse(&name, &text).unwrap_or_else(|invalid| panic!("{invalid}"));
     }
 }
 
 #[test]
-fn what_is_not_written_has_its_default() {
+fn absent_keys_have_their_defaults() {
     let runbook = valid("smallest.yaml");
     assert!(runbook.identity.is_none() && runbook.lcs.is_none() && runbook.act_as.is_none());
     let steps = &runbook.steps;
@@ -140,7 +140,7 @@ fn what_is_not_written_has_its_default() {
     assert_eq!(copy.options.finops.value, FinopsMode::Automatic);
     assert_eq!(
         copy.options.api.span, copy.span,
-        "a default stands at its step"
+        "a default is located at its step"
     );
     for step in steps.each() {
         let one_by_one = matches!(
@@ -161,12 +161,12 @@ fn what_is_not_written_has_its_default() {
     assert!(
         runbook
             .summary()
-            .ends_with("smallest.yaml: right; 8 steps, 1 skipped; target Contoso UAT (2222…)")
+            .ends_with("smallest.yaml: valid; 8 steps, 1 skipped; target Contoso UAT (2222…)")
     );
 }
 
 #[test]
-fn texts_stay_as_they_are_written() {
+fn texts_are_kept_as_written() {
     let runbook = valid("everything.yaml");
     let lcs = runbook.lcs.as_ref().unwrap();
     assert_eq!(lcs.geography.value, LcsGeography::No);
@@ -203,8 +203,8 @@ fn json_and_a_byte_order_mark_are_read() {
     let text = std::fs::read_to_string(folder("tests/runbooks/valid/smallest.yaml")).unwrap();
     assert!(parse("a.yaml", &format!("\u{feff}{text}")).is_ok());
     assert!(parse("a.yaml", &text.replace('\n', "\r\n")).is_ok());
-    let wrong = parse("a.yaml", "\u{feff}nmae: x").unwrap_err();
-    assert_eq!(wrong.iter().next().unwrap().position().column, 1);
+    let diagnostics = parse("a.yaml", "\u{feff}nmae: x").unwrap_err();
+    assert_eq!(diagnostics.iter().next().unwrap().position().column, 1);
 }
 
 #[test]
@@ -212,21 +212,21 @@ fn a_later_check_points_into_the_file() {
     let runbook = valid("everything.yaml");
     let glob = &runbook.steps.activate_flows.options.except[0];
     let help = Some("the target has 3 flows");
-    let said = runbook.diagnostic(glob.span, "the glob `no` matches no flow", help);
-    let said = said.to_string();
+    let message = runbook.diagnostic(glob.span, "the glob `no` matches no flow", help);
+    let message = message.to_string();
     assert!(
-        said.contains("everything.yaml:51:16: error: the glob"),
-        "{said}"
+        message.contains("everything.yaml:51:16: error: the glob"),
+        "{message}"
     );
     assert!(
-        said.contains("| ") && said.contains("^^") && said.ends_with("3 flows"),
-        "{said}"
+        message.contains("| ") && message.contains("^^") && message.ends_with("3 flows"),
+        "{message}"
     );
     assert_eq!(runbook.folder(), folder("tests/runbooks/valid"));
 }
 
 #[test]
-fn digests_follow_the_meaning_alone() {
+fn digests_depend_on_the_meaning_alone() {
     let text = std::fs::read_to_string(folder("tests/runbooks/valid/as-json.json")).unwrap();
     let runbook = parse("a.json", &text).unwrap();
     let rewritten = "# the same\nname: as-json\nrunbook: 1\ncloud: Public\nidentity:\n  default: { azure-cli: }\n  tenant: contoso.onmicrosoft.com\nsource: { environment: 11111111-1111-1111-1111-111111111111 }\ntarget:\n  name: \"Contoso \\U0001F4E6 UAT\"\n  environment: 22222222-2222-2222-2222-222222222222\nsteps:\n- copy-environments:\n- exit-administration-mode:\n- reconfigure-connections:\n- activate-flows: { skip: later }\n- detach-provider-actions:\n- reinstall-providers:\n- restore-provider-actions:\n- reconfigure-dual-write:\n";
@@ -293,34 +293,38 @@ fn hostile_texts_are_refused_fast() {
         "\0\u{1}\u{85}".repeat(1000),
     ] {
         let begun = Instant::now();
-        let said = parse("hostile.yaml", &text).unwrap_err().to_string();
+        let message = parse("hostile.yaml", &text).unwrap_err().to_string();
         let short: String = text.chars().take(20).collect();
         assert!(
             begun.elapsed() < Duration::from_secs(10),
             "{short:?}: {:?}",
             begun.elapsed()
         );
-        assert!(said.len() < 100_000, "{short:?}: {} bytes said", said.len());
+        assert!(
+            message.len() < 100_000,
+            "{short:?}: {} bytes",
+            message.len()
+        );
     }
 }
 
 #[test]
-fn a_file_that_is_no_runbook_says_why() {
+fn a_file_that_is_not_a_runbook_is_explained() {
     let folder = tempfile::tempdir().unwrap();
-    let said = |content: &[u8]| {
+    let message = |content: &[u8]| {
         let path = folder.path().join("a.yaml");
         std::fs::write(&path, content).unwrap();
-        read(&path).unwrap_err().to_string()
+        read_file(&path).unwrap_err().to_string()
     };
-    assert!(said(b"runbook: 1\nname: \xff\n").contains("a.yaml:2: the text is not UTF-8"));
-    assert!(said(&vec![b'x'; 1024 * 1024 + 1]).contains("longer than 1 MiB"));
-    assert!(said(b"").contains("the file holds no runbook"));
-    let missing = read(&folder.path().join("none.yaml"))
+    assert!(message(b"runbook: 1\nname: \xff\n").contains("a.yaml:2: the text is not UTF-8"));
+    assert!(message(&vec![b'x'; 1024 * 1024 + 1]).contains("longer than 1 MiB"));
+    assert!(message(b"").contains("the file contains no runbook"));
+    let missing = read_file(&folder.path().join("none.yaml"))
         .unwrap_err()
         .to_string();
     assert!(missing.contains("none.yaml could not be read"), "{missing}");
     assert!(matches!(
-        read(folder.path()),
+        read_file(folder.path()),
         Err(ReadError::Unreadable { .. })
     ));
 }
@@ -331,9 +335,9 @@ proptest! {
 
     #[test]
     fn no_text_makes_it_panic(text in any::<String>()) {
-        if let Err(wrong) = parse("any.yaml", &text) {
-            prop_assert!(!wrong.is_empty());
-            wrong.to_string();
+        if let Err(diagnostics) = parse("any.yaml", &text) {
+            prop_assert!(!diagnostics.is_empty());
+            diagnostics.to_string();
         }
     }
 
@@ -344,7 +348,7 @@ proptest! {
         length in 0_usize..40,
         put in "[a-z:{}\\[\\]\"'|>&*!\\- \n\t]{0,6}",
     ) {
-        // One of the places of secrets holds one, and something else is broken as well.
+        // A secret is in one of the places, and something else is broken as well.
         let text = std::fs::read_to_string(folder("tests/runbooks/valid/everything.yaml")).unwrap();
         let places = ["secrets/client.txt", "DUAL_WRITE_TOKEN", "UAT_STORE_HASH", "key.txt"];
         let place = at.get(&places);
@@ -355,14 +359,14 @@ proptest! {
         let from = from.index(written.len());
         let to = from.saturating_add(length).min(written.len());
         let (from, to) = (written.floor_char_boundary(from), written.floor_char_boundary(to));
-        // Whoever breaks the secret's own line may take away the words that tell it is one.
+        // An edit of the secret's own line may remove the words that mark it as a secret.
         let line_start = written[..secret].rfind('\n').unwrap();
         let line_end = secret + written[secret..].find('\n').unwrap();
         prop_assume!(to <= line_start || from > line_end);
         let edited = format!("{}{put}{}", &written[..from], &written[to..]);
-        if let Err(wrong) = parse("edited.yaml", &edited) {
-            let said = wrong.to_string();
-            prop_assert!(!said.contains("hunter2"), "{}", said);
+        if let Err(diagnostics) = parse("edited.yaml", &edited) {
+            let message = diagnostics.to_string();
+            prop_assert!(!message.contains("hunter2"), "{}", message);
         }
     }
 
@@ -382,9 +386,9 @@ proptest! {
             .chain(put.chars())
             .chain(characters[to..].iter().copied())
             .collect();
-        if let Err(wrong) = parse("edited.yaml", &edited) {
-            prop_assert!(!wrong.is_empty());
-            wrong.to_string();
+        if let Err(diagnostics) = parse("edited.yaml", &edited) {
+            prop_assert!(!diagnostics.is_empty());
+            diagnostics.to_string();
         }
     }
 }

@@ -1,10 +1,10 @@
-//! The located tree: what a YAML document says, before anyone asks what it means. A scalar stays
-//! the text that was written, so that `0123`, `1e5` and `no` are nothing else until a key wants a
-//! number or a truth value.
+//! The located tree: a YAML document before its keys are interpreted. A scalar stays the text that
+//! was written, so that `0123`, `1e5` and `no` become a number or a boolean only where a key
+//! expects one.
 
 use super::source::{Located, Span};
 
-/// One value of the document and where it stands.
+/// One value of the document and its place.
 #[derive(Debug)]
 pub(super) struct Node {
     pub(super) content: Content,
@@ -16,13 +16,13 @@ pub(super) struct Node {
 pub(super) enum Content {
     /// Nothing, `~` or `null`.
     Empty,
-    /// A scalar; `plain` when it stands without quotes.
+    /// A scalar; `plain` when it has no quotes.
     Text { text: String, plain: bool },
     /// A list.
     List(Vec<Node>),
-    /// A map in the order of the text; a key that stands twice is here twice.
+    /// A map in the order of the text; a key that appears twice is here twice.
     Map(Vec<Entry>),
-    /// Something that was refused already, such as an alias: nothing more is said about it.
+    /// A value that was refused already, such as an alias, and is not reported again.
     Broken,
 }
 

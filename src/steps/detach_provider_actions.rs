@@ -3,37 +3,44 @@
 //! | Phase | Reads | Changes |
 //! |---|---|---|
 //! | `record` | every orchestration, provider, action, definition and policy | nothing; seals `orchestrations` |
-//! | `stop` | orchestrations that are published and hold an old action | stops each: a published one is read-only |
-//! | `clear` | each orchestration's graph | empties the slots that hold an old action (`how: clear`), or takes their tiles out and joins the neighbours (`how: remove-tile`), and nothing else |
+//! | `stop` | orchestrations that are published and hold an old action | stops each, because a published one is read-only |
+//! | `clear` | each orchestration's graph | empties the slots that hold an old action (`how: clear`), or removes their tiles and joins the neighbours (`how: remove-tile`), and nothing else |
 //!
-//! *Old* means the providers of the seal. What an empty slot looks like is learned from the sealed
-//! graphs. An id that stands where actions stand and that no action has is dangling: it was so
-//! before, it is told in the change's `before` and `after`, and it is never touched. A resume finds
-//! what is still in the slots; the edit is made on the text that is read at that moment, with its
-//! version.
+//! *Old* means the providers of the seal. The sealed graphs show how an empty slot is written. An id in
+//! the place of an action that belongs to no action is dangling: it was so before, the change shows it
+//! in `before` and `after`, and no step changes it. A resumed run finds the slots that are not empty
+//! yet; it edits the text that it reads at that moment, with its version.
 
-use crate::domain::orchestrations::{
-    dangling_of, dialect, graph_reading, graph_values, is_published, old_catalogue, slots_of,
-    state_of,
-};
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
-use uuid::Uuid;
 
+use super::StepDefinition;
 use crate::clients::Row;
 use crate::domain::graph::Slot;
 use crate::domain::iom_change::{Fill, IomChange};
-use crate::domain::names::{Names, label, text};
+use crate::domain::names::text;
+use crate::domain::orchestrations::{
+    find_dangling, find_slots, graph_values, learn_dialect, old_catalogue, read_slots, state_of,
+};
 use crate::domain::providers::Catalogue;
+use crate::domain::publication::{UNPUBLISHED, is_published, publication_state};
 use crate::domain::tenant_set::RowReader;
-use crate::domain::{Refresh, graph, providers, seals};
-use crate::engine::{Capture, Captured, Change, Failure, Known, Phase, Survey};
-use crate::runbook::{DetachHow, IomRequest, IomTable};
+use crate::domain::{Refresh, graph, keys, providers, seals};
+use crate::engine::{Capture, Captured, Change, Failure, JournalView, Phase, Survey};
+use crate::runbook::{DetachHow, IomColumn, IomRequest, IomTable, StepName};
 
-pub(super) fn phases(refresh: &Arc<Refresh>) -> Vec<Phase> {
+pub(super) const DEFINITION: StepDefinition = StepDefinition {
+    name: StepName::DetachProviderActions,
+    has_questions: false,
+    phases,
+    manual_remedy: "open each listed orchestration in the designer, choose the provider action in the tile, \
+                    save and publish",
+};
+
+fn phases(refresh: &Arc<Refresh>) -> Vec<Phase> {
     vec![
         Phase::capture("record", Record(Arc::clone(refresh))),
         Phase::changes("stop", Stop(Arc::clone(refresh))),
@@ -41,7 +48,7 @@ pub(super) fn phases(refresh: &Arc<Refresh>) -> Vec<Phase> {
     ]
 }
 
-/// What the seal holds.
+/// The tables that the seal holds.
 const RECORDED: [IomTable; 6] = [
     IomTable::Orchestration,
     IomTable::Policy,
@@ -59,8 +66,8 @@ impl Capture for Record {
         seals::ORCHESTRATIONS
     }
 
-    async fn list(&self, known: &Known) -> Result<Vec<Captured>, Failure> {
-        providers::capture(&self.0, self.0.view(known), &RECORDED).await
+    async fn list(&self, journal: &JournalView) -> Result<Vec<Captured>, Failure> {
+        providers::capture(&self.0, self.0.view(journal), &RECORDED).await
     }
 }
 
@@ -68,33 +75,35 @@ struct Stop(Arc<Refresh>);
 
 #[async_trait]
 impl Survey for Stop {
-    async fn survey(&self, known: &Known) -> Result<Vec<Change>, Failure> {
+    async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
         let refresh = &self.0;
-        let old = old_catalogue(refresh, known)?;
+        let old = old_catalogue(&refresh.names, journal)?;
         let actions = old.action_names();
-        let names = Names::of(refresh);
-        let view = refresh.view(known);
+        let names = &refresh.names;
+        let view = refresh.view(journal);
         let table = view.table(names.table(IomTable::Orchestration)).await?;
         let mut changes = Vec::new();
         for (id, row) in view.by_id(&table.logical_name).await? {
             let name = names.title(IomTable::Orchestration, &row, id);
-            let graph = names.text(&row, "orchestration.graph")?.unwrap_or_default();
-            if !is_published(&row) || slots_of(&name, &graph, &actions)?.is_empty() {
+            let graph = names
+                .text(&row, IomColumn::OrchestrationGraph)?
+                .unwrap_or_default();
+            if !is_published(&row) || find_slots(&name, &graph, &actions)?.is_empty() {
                 continue;
             }
             let change = IomChange {
-                key: format!("orchestration/{id}/stop"),
+                key: keys::orchestration_stop(id),
                 name: format!("stop orchestration '{name}'"),
-                before: json!({ "state": label(&row, "statecode") }),
-                after: json!({ "state": "Unpublished" }),
+                before: json!({ "state": publication_state(&row) }),
+                after: json!({ "state": UNPUBLISHED }),
                 request: IomRequest::StopOrchestration,
                 by_hand: vec![format!(
                     "IOM app > Orchestrations > Flows > '{name}': stop it (leave read-only mode)"
                 )],
                 evidence: "every orchestration with provider actions is unpublished".to_owned(),
-                patience: Duration::from_mins(5),
+                settle_timeout: Duration::from_mins(5),
             };
-            let reader = RowReader::of(refresh, &table.entity_set, id, state_of);
+            let reader = RowReader::shared(refresh, &table.entity_set, id, state_of);
             changes.push(change.filled(refresh, reader, Fill::id(id)));
         }
         Ok(changes)
@@ -105,14 +114,14 @@ struct Clear(Arc<Refresh>);
 
 #[async_trait]
 impl Survey for Clear {
-    async fn survey(&self, known: &Known) -> Result<Vec<Change>, Failure> {
+    async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
         let refresh = &self.0;
-        let old = Arc::new(old_catalogue(refresh, known)?);
+        let old = Arc::new(old_catalogue(&refresh.names, journal)?);
         let actions = old.action_names();
-        let dialect = Arc::new(dialect(refresh, known, &old)?);
-        let names = Names::of(refresh);
-        let column = names.column("orchestration.graph")?;
-        let view = refresh.view(known);
+        let dialect = Arc::new(learn_dialect(&refresh.names, journal, &old)?);
+        let names = &refresh.names;
+        let column = names.column(IomColumn::OrchestrationGraph)?;
+        let view = refresh.view(journal);
         let table = view.table(names.table(IomTable::Orchestration)).await?;
         let how = refresh
             .runbook
@@ -125,30 +134,32 @@ impl Survey for Clear {
         for (id, row) in view.by_id(&table.logical_name).await? {
             let name = names.title(IomTable::Orchestration, &row, id);
             let graph = text(&row, column).unwrap_or_default();
-            let slots = slots_of(&name, &graph, &actions)?;
+            let slots = find_slots(&name, &graph, &actions)?;
             if slots.is_empty() {
                 continue;
             }
             if how == DetachHow::RemoveTile {
-                // A tile that cannot be taken out is said before anything is changed.
+                // A tile that cannot be removed is reported before anything is changed.
                 graph::remove_tiles(&graph, &slots).map_err(|error| {
                     Failure::refused(format!("orchestration '{name}': {error}"))
                         .with_help("`how: clear` keeps the tile and empties it")
                 })?;
             }
-            let dangling = dangling_of(&name, &graph, &dialect, &actions)?;
-            let words = |action: Uuid| old.described(action).unwrap_or_else(|| action.to_string());
-            let before = graph_values(&slots, &dangling, |slot| Value::from(words(slot.action)));
+            let dangling = find_dangling(&name, &graph, &dialect, &actions)?;
+            let before = graph_values(&slots, &dangling, |slot| {
+                let action = slot.action;
+                Value::from(old.described(action).unwrap_or_else(|| action.to_string()))
+            });
             let after = graph_values(&slots, &dangling, |_| Value::Null);
             let by_hand = slots
                 .iter()
-                .map(|slot| by_hand(&name, how, slot, &old))
+                .map(|slot| instruction(&name, how, slot, &old))
                 .chain([format!("save '{name}'")])
                 .collect();
             let reader = {
                 let (old, column, slots) = (Arc::clone(&old), column.to_owned(), slots.clone());
-                RowReader::of(refresh, &table.entity_set, id, move |row: Option<&Row>| {
-                    graph_reading(row, &column, &slots, &dangling, |_, action| {
+                RowReader::shared(refresh, &table.entity_set, id, move |row: Option<&Row>| {
+                    read_slots(row, &column, &slots, &dangling, |_, action| {
                         old.described(action)
                     })
                 })
@@ -156,29 +167,22 @@ impl Survey for Clear {
             let dialect = Arc::clone(&dialect);
             changes.push(
                 IomChange {
-                    key: format!("orchestration/{id}/clear"),
-                    name: match how {
-                        DetachHow::Clear => {
-                            format!("clear the provider actions of orchestration '{name}'")
-                        }
-                        DetachHow::RemoveTile => {
-                            format!("take the provider tiles of orchestration '{name}' out")
-                        }
-                    },
+                    key: keys::orchestration_clear(id),
+                    name: change_name(how, &name),
                     before,
                     after,
                     request: IomRequest::EditOrchestration,
                     by_hand,
                     evidence: "no orchestration holds an action of an old provider".to_owned(),
-                    patience: Duration::from_mins(1),
+                    settle_timeout: Duration::from_mins(1),
                 }
                 .filled_by(refresh, reader, move |reading| {
                     let current = reading.basis.as_str().unwrap_or_default();
                     let cleared = match how {
                         DetachHow::Clear => graph::clear(current, &slots, &dialect),
                         DetachHow::RemoveTile => graph::remove_tiles(current, &slots),
-                    }
-                    .map_err(|error| Failure::failed(error.to_string()))?;
+                    };
+                    let cleared = cleared.map_err(|error| Failure::failed(error.to_string()))?;
                     Ok(Fill::id(id).graph(cleared))
                 }),
             );
@@ -187,7 +191,19 @@ impl Survey for Clear {
     }
 }
 
-fn by_hand(orchestration: &str, how: DetachHow, slot: &Slot, old: &Catalogue) -> String {
+fn change_name(how: DetachHow, orchestration: &str) -> String {
+    match how {
+        DetachHow::Clear => {
+            format!("clear the provider actions of orchestration '{orchestration}'")
+        }
+        DetachHow::RemoveTile => {
+            format!("remove the provider tiles of orchestration '{orchestration}'")
+        }
+    }
+}
+
+/// What a person does about one slot.
+fn instruction(orchestration: &str, how: DetachHow, slot: &Slot, old: &Catalogue) -> String {
     let tile = format!(
         "IOM app > Orchestrations > Flows > '{orchestration}' > tile '{}'",
         slot.tile

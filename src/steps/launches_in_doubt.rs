@@ -1,5 +1,6 @@
-//! Every kind of launch against a modelled service whose answer lies or is lost, whose list has gaps, and
-//! which is away: what is sent twice, what is lost, what is recorded and is not so. Simulated time.
+//! Runs every kind of launch against a modelled service with wrong or lost responses, incomplete lists
+//! and outages. Checks that nothing is sent twice, that no operation is lost, and that no false outcome
+//! is recorded. Time is simulated.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -14,33 +15,33 @@ use crate::clients::{Detail, Error, ErrorKind};
 use crate::domain::failure::launch_error;
 use crate::domain::iom_change::repeat;
 use crate::engine::{
-    Action, Change, Context, Executor, Failure, FailureKind, Found, Known, Launch, Narrator, Phase,
-    Progress, Repeat, Started, Step, Survey, Trace, Verdict, WriteError,
+    Action, Change, Context, EventSink, Executor, Failure, FailureKind, Found, JournalView, Launch,
+    Phase, Progress, Proof, Repeat, Started, Step, Survey, Trace, WriteError,
 };
-use crate::journal::{self, Began, LaunchOutcome, Opening, Pinned, PinnedTarget};
+use crate::journal::{self, Began, LaunchOutcome, OpenStateFile, Pinned, PinnedTarget};
 use crate::runbook::IomRequest;
 
 const MINUTE: Duration = Duration::from_mins(1);
 
-/// What is special of a launch.
+/// The properties of a launch.
 #[derive(Clone, Copy, Debug)]
 struct Profile {
     name: &'static str,
     repeat: Repeat,
     is_destructive: bool,
     has_operation: bool,
-    /// Does the service list operations? Else the target's rows are all there is.
+    /// What the service lists.
     lists: Lists,
-    /// Is a fingerprint of the target kept?
+    /// Does the intent record a fingerprint of the target?
     traces: bool,
-    patience: Duration,
+    settle_timeout: Duration,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Lists {
     /// Every operation.
     Operations,
-    /// Nothing but the target's own rows, which show the end.
+    /// Only the target's own rows, which show the end.
     Target,
     /// Nothing at all.
     Nothing,
@@ -55,7 +56,7 @@ fn profiles() -> Vec<Profile> {
         has_operation: false,
         lists: Lists::Target,
         traces: true,
-        patience: 15 * MINUTE,
+        settle_timeout: 15 * MINUTE,
     };
     let listed = |name, settle, traces| Profile {
         name,
@@ -64,14 +65,14 @@ fn profiles() -> Vec<Profile> {
         has_operation: true,
         lists: Lists::Operations,
         traces,
-        patience: 15 * MINUTE,
+        settle_timeout: 15 * MINUTE,
     };
     let copy = listed("environment copy", 2 * MINUTE, true);
     vec![
         copy,
         listed("database refresh", 20 * MINUTE, false),
         Profile {
-            name: "never to be repeated",
+            name: "never repeated",
             repeat: Repeat::Never,
             ..copy
         },
@@ -96,7 +97,7 @@ fn profiles() -> Vec<Profile> {
     ]
 }
 
-/// What the request is answered with.
+/// The response to the request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Reply {
     Accepted,
@@ -125,15 +126,15 @@ fn replies() -> Vec<Reply> {
         .collect()
 }
 
-/// What becomes of an operation.
+/// The course of an operation.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Fate {
     Runs,
-    EndsWell,
+    Succeeds,
     Fails,
-    /// It ends well, and is not found by its id.
+    /// It succeeds, and is not found by its id.
     Missing,
-    /// It ends well, and the list never shows it.
+    /// It succeeds, and the list never shows it.
     Unlisted,
 }
 
@@ -143,7 +144,8 @@ struct Case {
     is_applied: bool,
     reply: Reply,
     fate: Fate,
-    away: Duration,
+    /// How long the service is unavailable after the request.
+    outage: Duration,
 }
 
 struct Service {
@@ -152,8 +154,8 @@ struct Service {
     /// When each request that was applied was received.
     applied: Vec<Duration>,
     requests: usize,
-    /// Requests that came while an earlier one was under way or had ended well.
-    doubled: usize,
+    /// Requests that came while an earlier one was running or had succeeded.
+    duplicates: usize,
 }
 
 type Shared = Arc<Mutex<Service>>;
@@ -171,8 +173,8 @@ impl Service {
     fn reachable(&self) -> Result<(), Failure> {
         let since = self.applied.first().copied().unwrap_or_default();
         let now = self.clock.elapsed();
-        if self.requests > 0 && now < since + self.case.away {
-            return Err(Failure::temporary("the service is away"));
+        if self.requests > 0 && now < since + self.case.outage {
+            return Err(Failure::temporary("the service is unavailable"));
         }
         Ok(())
     }
@@ -183,20 +185,20 @@ impl Service {
             .is_some_and(|began| self.clock.elapsed() < *began + self.lasts())
     }
 
-    /// Of the operation of this number; only the first one may fail.
-    fn has_ended_well(&self, number: usize) -> bool {
+    /// Has the operation with this number succeeded? Only the first one may fail.
+    fn has_succeeded(&self, number: usize) -> bool {
         let fails = number == 0 && self.case.fate == Fate::Fails;
         number < self.applied.len() && !self.is_running(number) && !fails
     }
 
-    /// Where no fingerprint of the target helps, what is not listed is listed in the end.
+    /// Without a fingerprint of the target, an operation that is not listed at first is listed later.
     fn is_listed_late(&self) -> bool {
         let late = |began: &Duration| self.clock.elapsed() >= *began + 15 * MINUTE;
         !self.case.profile.traces && self.applied.first().is_some_and(late)
     }
 
     fn is_done(&self) -> bool {
-        (0..self.applied.len()).any(|number| self.has_ended_well(number))
+        (0..self.applied.len()).any(|number| self.has_succeeded(number))
     }
 }
 
@@ -234,7 +236,7 @@ impl Launch for Modelled {
         let case = service.case;
         let newest = service.applied.len().saturating_sub(1);
         if service.is_running(newest) || service.is_done() && self.1.lists != Lists::Nothing {
-            service.doubled += 1;
+            service.duplicates += 1;
         }
         let is_first = service.requests == 0;
         service.requests += 1;
@@ -243,7 +245,7 @@ impl Launch for Modelled {
             service.applied.push(now);
         }
         if is_first && (case.reply != Reply::Accepted || !case.is_applied) {
-            return Err(lost(case.reply));
+            return Err(reply_error(case.reply));
         }
         Ok(Started {
             handle: json!({ "id": service.applied.len() - 1 }),
@@ -273,7 +275,7 @@ impl Launch for Modelled {
         })
     }
 
-    fn besides(&self, probed: &Value, handle: &Value) -> Option<Value> {
+    fn probed_with(&self, probed: &Value, handle: &Value) -> Option<Value> {
         let mut probed = probed.clone();
         probed["known"] = handle["id"].clone();
         (self.1.lists == Lists::Operations).then_some(probed)
@@ -283,9 +285,9 @@ impl Launch for Modelled {
         let service = self.service();
         service.reachable()?;
         if !self.1.traces {
-            return Ok(Trace::NothingKept);
+            return Ok(Trace::NothingRecorded);
         }
-        // Only an environment shows that an operation runs.
+        // Only an environment shows a running operation.
         let newest = service.applied.len().saturating_sub(1);
         let runs = self.1.lists == Lists::Operations && service.is_running(newest);
         Ok(if runs || json!(service.is_done()) != probed["done"] {
@@ -310,26 +312,26 @@ impl Launch for Modelled {
             Progress::Missing
         } else if service.is_running(number) {
             Progress::Running("running".to_owned())
-        } else if service.has_ended_well(number) {
+        } else if service.has_succeeded(number) {
             Progress::Succeeded(Value::Null)
         } else {
-            Progress::Failed("out of order".to_owned())
+            Progress::Failed("it failed".to_owned())
         })
     }
 
-    async fn verify(&self, _handle: &Value) -> Result<Verdict, Failure> {
+    async fn verify(&self, _handle: &Value) -> Result<Proof, Failure> {
         let service = self.service();
         service.reachable()?;
-        // An error of an earlier attempt says nothing of the one that followed.
+        // The error of an earlier attempt says nothing about a later one.
         let has_failed = service.applied.len() == 1
             && !service.is_running(0)
             && service.case.fate == Fate::Fails;
         Ok(if service.is_done() || self.1.lists == Lists::Nothing {
-            Verdict::Proved(json!(true))
+            Proof::Proved(json!(true))
         } else if self.1.lists == Lists::Target && !service.applied.is_empty() && has_failed {
-            Verdict::Wrong("the target says so".to_owned())
+            Proof::Disproved("the target shows a failure".to_owned())
         } else {
-            Verdict::NotYet("not yet".to_owned())
+            Proof::NotYet("not yet".to_owned())
         })
     }
 
@@ -341,15 +343,15 @@ impl Launch for Modelled {
         }
     }
 
-    fn patience(&self) -> Duration {
-        self.1.patience
+    fn settle_timeout(&self) -> Duration {
+        self.1.settle_timeout
     }
 }
 
-/// The error that the clients make of a reply, judged as the steps judge it.
-fn lost(reply: Reply) -> WriteError {
+/// The error that the clients make from a reply, classified as the steps classify it.
+fn reply_error(reply: Reply) -> WriteError {
     match reply {
-        Reply::Status(status) => launch_error(answered(status)),
+        Reply::Status(status) => launch_error(status_error(status)),
         Reply::Accepted | Reply::Reset | Reply::TimedOut | Reply::Truncated => {
             let why = format!("{reply:?}");
             launch_error(Error::new(ErrorKind::Ambiguous, "it", "POST", &why))
@@ -358,7 +360,7 @@ fn lost(reply: Reply) -> WriteError {
 }
 
 /// The error of a status, as `clients::http` makes it, with a code in a JSON body.
-fn answered(status: u16) -> Error {
+fn status_error(status: u16) -> Error {
     let kind = match status {
         401 => ErrorKind::NotSignedIn,
         403 => ErrorKind::Forbidden,
@@ -379,17 +381,17 @@ fn answered(status: u16) -> Error {
     Error::from_detail(kind, detail, None)
 }
 
-struct One(Shared, Profile);
+struct OneLaunch(Shared, Profile);
 
 #[async_trait]
-impl Survey for One {
-    async fn survey(&self, known: &Known) -> Result<Vec<Change>, Failure> {
+impl Survey for OneLaunch {
+    async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
         let is_shown = {
             let service = self.0.lock().unwrap();
             service.reachable()?;
             self.1.lists == Lists::Target && service.is_done()
         };
-        if known.launch_proved("it") || is_shown {
+        if journal.is_launch_proved("it") || is_shown {
             return Ok(Vec::new());
         }
         Ok(vec![Change {
@@ -403,7 +405,7 @@ impl Survey for One {
     }
 }
 
-fn open(path: &std::path::Path, clock: &Clock) -> Opening {
+fn open(path: &std::path::Path, clock: &Clock) -> OpenStateFile {
     if journal::exists(path) {
         return journal::resume(path, clock.clone(), false).unwrap();
     }
@@ -432,8 +434,12 @@ fn open(path: &std::path::Path, clock: &Clock) -> Opening {
     journal::begin(path, clock.clone(), began).unwrap()
 }
 
-/// One process; what it ended with.
-async fn process(path: &std::path::Path, clock: &Clock, shared: &Shared) -> Result<(), Failure> {
+/// Runs one process, and returns its result.
+async fn run_process(
+    path: &std::path::Path,
+    clock: &Clock,
+    shared: &Shared,
+) -> Result<(), Failure> {
     let opening = open(path, clock);
     let profile = shared.lock().unwrap().case.profile;
     let executor = Executor {
@@ -441,17 +447,21 @@ async fn process(path: &std::path::Path, clock: &Clock, shared: &Shared) -> Resu
             journal: opening.journal.clone(),
             clock: clock.clone(),
             cancellation: Cancellation::new(),
-            narrator: Narrator::new(clock.clone(), Vec::new()),
+            events: EventSink::new(clock.clone(), Vec::new()),
             attended: false,
         },
-        steps: vec![Step {
+        steps: [Step {
             name: "step",
             skip: None,
             attempts: 3,
             concurrency: 1,
             timeout: 5 * MINUTE,
-            phases: vec![Phase::changes("phase", One(Arc::clone(shared), profile))],
-        }],
+            phases: vec![Phase::changes(
+                "phase",
+                OneLaunch(Arc::clone(shared), profile),
+            )],
+        }]
+        .into(),
         until: None,
         confirmed: ["it".to_owned()].into(),
         shown: Mutex::default(),
@@ -459,36 +469,36 @@ async fn process(path: &std::path::Path, clock: &Clock, shared: &Shared) -> Resu
     executor.run().await.map(|_| ())
 }
 
-/// What a case came to.
+/// The results of all cases.
 #[derive(Debug, Default)]
-struct Tally {
+struct Results {
     cases: usize,
-    doubled: Vec<String>,
+    duplicated: Vec<String>,
     lost: Vec<String>,
     wrong: Vec<String>,
-    /// The service refused in so many words what it had applied, and nothing of it could be seen then.
+    /// The service explicitly refused a request that it had applied, and showed no trace of it.
     contradicted: usize,
-    endings: BTreeMap<String, usize>,
+    outcomes: BTreeMap<String, usize>,
 }
 
-async fn play(case: Case, folder: &std::path::Path, tally: &mut Tally) {
+async fn run_case(case: Case, folder: &std::path::Path, results: &mut Results) {
     let clock = Clock::simulated();
     let shared = Arc::new(Mutex::new(Service {
         case,
         clock: clock.clone(),
         applied: Vec::new(),
         requests: 0,
-        doubled: 0,
+        duplicates: 0,
     }));
-    let path = folder.join(format!("{}.iomcopy.jsonl", tally.cases));
-    tally.cases += 1;
+    let path = folder.join(format!("{}.iomcopy.jsonl", results.cases));
+    results.cases += 1;
     let shown = format!("{case:?}");
     let is_clear = matches!(case.reply, Reply::Status(status)
-        if matches!(launch_error(answered(status)), WriteError::Refused(_)));
-    let mut ending = String::new();
+        if matches!(launch_error(status_error(status)), WriteError::Refused(_)));
+    let mut outcome_word = String::new();
     for _ in 0..6 {
-        let result = process(&path, &clock, &shared).await;
-        let state = journal::read(&path).unwrap();
+        let result = run_process(&path, &clock, &shared).await;
+        let state = journal::read_state_file(&path).unwrap();
         let launch = state.state.launch("it").cloned();
         let outcome = launch.as_ref().and_then(|launch| launch.outcome());
         let is_first = launch.as_ref().is_some_and(|launch| launch.attempt == 1);
@@ -496,29 +506,29 @@ async fn play(case: Case, folder: &std::path::Path, tally: &mut Tally) {
             let service = shared.lock().unwrap();
             (!service.applied.is_empty(), case.fate != Fate::Fails)
         };
-        // A service that says in so many words that it did not begin what it began, and shows nothing.
+        // The service explicitly says that it did not start an operation that it started.
         let is_contradicted = is_clear && case.is_applied;
         let is_harmless_and_unseen = case.profile.lists == Lists::Nothing;
-        // What failed and left the target as it was is as good as absent.
+        // An operation that failed and left the target unchanged counts as absent.
         let leaves_something = ends_well || case.profile.lists == Lists::Operations;
         if is_first && was_applied && leaves_something && outcome == Some(LaunchOutcome::Absent) {
             if is_contradicted || is_harmless_and_unseen {
-                tally.contradicted += 1;
+                results.contradicted += 1;
             } else {
-                tally.lost.push(shown.clone());
+                results.lost.push(shown.clone());
             }
         }
         if is_first && outcome == Some(LaunchOutcome::Failed) && (ends_well || !was_applied) {
-            tally.wrong.push(shown.clone());
+            results.wrong.push(shown.clone());
         }
         let is_proved = launch
             .as_ref()
             .is_some_and(|launch| launch.verified.is_some());
         let has_ended = shared.lock().unwrap().is_done() || is_harmless_and_unseen;
         if is_proved && !has_ended {
-            tally.wrong.push(shown.clone());
+            results.wrong.push(shown.clone());
         }
-        ending = match &result {
+        outcome_word = match &result {
             Ok(()) => "done".to_owned(),
             Err(failure) => format!("{:?}", failure.kind),
         };
@@ -532,25 +542,25 @@ async fn play(case: Case, folder: &std::path::Path, tally: &mut Tally) {
             Err(_) => clock.sleep(10 * MINUTE).await,
         }
     }
-    if shared.lock().unwrap().doubled > 0 {
+    if shared.lock().unwrap().duplicates > 0 {
         let unseen = is_clear && case.is_applied && case.profile.lists != Lists::Operations;
         if unseen {
-            tally.contradicted += 1;
+            results.contradicted += 1;
         } else {
-            tally.doubled.push(shown);
+            results.duplicated.push(shown);
         }
     }
-    *tally.endings.entry(ending).or_default() += 1;
+    *results.outcomes.entry(outcome_word).or_default() += 1;
     drop(std::fs::remove_file(path));
 }
 
 #[test]
-fn nothing_is_doubled_nothing_is_lost_and_no_verdict_is_false() {
+fn no_launch_is_duplicated_or_lost_and_no_recorded_outcome_is_false() {
     // The same switch as in the integration tests' harness, which a unit test cannot reach.
     let is_campaign = std::env::var("IOMCOPY_CAMPAIGN").is_ok_and(|kind| kind == "full");
     let fates = [
         Fate::Runs,
-        Fate::EndsWell,
+        Fate::Succeeds,
         Fate::Fails,
         Fate::Missing,
         Fate::Unlisted,
@@ -560,20 +570,20 @@ fn nothing_is_doubled_nothing_is_lost_and_no_verdict_is_false() {
         for is_applied in [true, false] {
             for reply in replies() {
                 for fate in fates {
-                    for away in [0, 8, 25, 60] {
+                    for outage in [0, 8, 25, 60] {
                         cases.push(Case {
                             profile,
                             is_applied,
                             reply,
                             fate,
-                            away: away * MINUTE,
+                            outage: outage * MINUTE,
                         });
                     }
                 }
             }
         }
     }
-    // Every 37th: a number that divides none of the parts, so that each part is met with each other.
+    // Every 37th case: the number divides none of the dimensions, so all values combine.
     let step = if is_campaign { 1 } else { 37 };
     let memory = std::path::Path::new("/dev/shm");
     let folder = if memory.is_dir() {
@@ -585,29 +595,29 @@ fn nothing_is_doubled_nothing_is_lost_and_no_verdict_is_false() {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap();
-    let mut tally = Tally::default();
-    // What the whole campaign once found is played in each.
+    let mut results = Results::default();
+    // Every run includes the cases in which the whole campaign once found a defect.
     let found_before = |case: &Case| {
         case.is_applied
             && matches!(case.reply, Reply::Status(400))
             && case.fate == Fate::Unlisted
-            && case.away.is_zero()
+            && case.outage.is_zero()
     };
     let known = cases.iter().filter(|case| step > 1 && found_before(case));
     for case in cases.iter().step_by(step).chain(known) {
-        runtime.block_on(play(*case, folder.path(), &mut tally));
+        runtime.block_on(run_case(*case, folder.path(), &mut results));
     }
     println!(
-        "{} cases: {} doubled, {} lost, {} false verdicts; {} contradicted by the service itself; {:?}",
-        tally.cases,
-        tally.doubled.len(),
-        tally.lost.len(),
-        tally.wrong.len(),
-        tally.contradicted,
-        tally.endings
+        "{} cases: {} duplicated, {} lost, {} false outcomes; {} contradicted by the service itself; {:?}",
+        results.cases,
+        results.duplicated.len(),
+        results.lost.len(),
+        results.wrong.len(),
+        results.contradicted,
+        results.outcomes
     );
-    let bad = [&tally.doubled, &tally.lost, &tally.wrong];
-    for (word, found) in ["doubled", "lost", "false"].iter().zip(bad) {
+    let bad = [&results.duplicated, &results.lost, &results.wrong];
+    for (word, found) in ["duplicated", "lost", "false"].iter().zip(bad) {
         assert!(
             found.is_empty(),
             "{word}: {:#?}",

@@ -1,12 +1,11 @@
 //! Verbs: the eight steps.
 //!
-//! [`all`] is the list, in order, on one screen. Each step is a file or a directory that opens with
-//! its phases: what each reads and changes, and what it does when it resumes with an open outcome.
-//! No step imports another; what two steps need is in `domain`.
+//! [`DEFINITIONS`] is the list, in order, on one screen. A step is a file or a directory that opens
+//! with a table of its phases: what each reads and changes, and what a resumed run does while an
+//! outcome is unknown. No step imports another; what two steps need is in `domain`.
 
 mod activate_flows;
 mod copy_environments;
-mod cure;
 mod detach_provider_actions;
 mod exit_administration_mode;
 #[cfg(test)]
@@ -16,76 +15,104 @@ pub(crate) mod reconfigure_dual_write;
 pub(crate) mod reinstall_providers;
 mod restore_provider_actions;
 
-use crate::domain::{Refresh, seals};
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(crate) use cure::by_hand;
-
-use crate::domain::providers::Catalogue;
-use crate::domain::view::View;
-use crate::engine::{Failure, Phase, Step};
+pub use self::reinstall_providers::{SEALS_OF_A_REINSTALLATION, installed_definitions};
+use crate::domain::Refresh;
+use crate::engine::{Phase, Step};
 use crate::runbook::{StepName, Word as _};
 
-/// The names of the eight steps, in order.
-pub const NAMES: [&str; 8] = [
-    "copy-environments",
-    "exit-administration-mode",
-    "reconfigure-connections",
-    "activate-flows",
-    "detach-provider-actions",
-    "reinstall-providers",
-    "restore-provider-actions",
-    "reconfigure-dual-write",
+/// The eight steps, in order. A new kind of step is one directory and one line here.
+const DEFINITIONS: &[StepDefinition] = &[
+    copy_environments::DEFINITION,
+    exit_administration_mode::DEFINITION,
+    reconfigure_connections::DEFINITION,
+    activate_flows::DEFINITION,
+    detach_provider_actions::DEFINITION,
+    reinstall_providers::DEFINITION,
+    restore_provider_actions::DEFINITION,
+    reconfigure_dual_write::DEFINITION,
 ];
 
-/// The seals that are made anew when one provider is reinstalled again.
-pub const RESEALED: [&str; 2] = [seals::ORCHESTRATIONS, seals::PROVIDERS];
-
-/// The logical names of the definitions of the providers that are installed in the target, in order.
-pub async fn installed_definitions(refresh: &Refresh) -> Result<BTreeSet<String>, Failure> {
-    let catalogue = Catalogue::read(refresh, View::Target(&refresh.target)).await?;
-    let definitions = catalogue.providers.values();
-    let definitions = definitions.filter_map(|provider| catalogue.definition_of(provider));
-    Ok(definitions
-        .map(|definition| definition.logical_name.clone())
-        .collect())
+/// What the program must know about a step to run it. How many changes of a step run at once is in
+/// the runbook, which allows only one where order management must not do two things at once.
+struct StepDefinition {
+    /// Its name in the runbook.
+    name: StepName,
+    /// Does its first phase ask again what `preflight` could not answer?
+    has_questions: bool,
+    /// Makes the other phases, in order.
+    phases: fn(&Arc<Refresh>) -> Vec<Phase>,
+    /// What a user does about the changes that the step still finds after its run has finished. A
+    /// finished run changes nothing, and a new copy would be out of proportion to a flow that
+    /// somebody turned off.
+    manual_remedy: &'static str,
 }
 
-/// Makes the phase at the head of a step that asks again what `preflight` could not answer.
-pub type Questions = fn(&Arc<Refresh>, StepName) -> Phase;
+/// Makes the phase that asks again what `preflight` could not answer about a step.
+pub type QuestionsPhase = fn(&Arc<Refresh>, StepName) -> Phase;
 
-/// The eight steps in order, as this runbook wants them. Takes the questions at their heads.
-pub fn all(refresh: &Arc<Refresh>, questions: Questions) -> Vec<Step> {
-    let phases: [Vec<Phase>; 8] = [
-        copy_environments::phases(refresh, questions),
-        exit_administration_mode::phases(refresh),
-        reconfigure_connections::phases(refresh, questions),
-        activate_flows::phases(refresh, questions),
-        detach_provider_actions::phases(refresh),
-        reinstall_providers::phases(refresh),
-        restore_provider_actions::phases(refresh),
-        reconfigure_dual_write::phases(refresh),
-    ];
-    // Intelligent Order Management is never asked to do two things at once in steps 6 and 7.
-    let alone = [
-        StepName::ReinstallProviders,
-        StepName::RestoreProviderActions,
-    ];
-    let steps = refresh.runbook.steps.each();
-    std::iter::zip(steps, phases)
-        .map(|(step, phases)| Step {
-            name: step.name.word(),
-            skip: step.skip.map(|reason| reason.value.clone()),
-            attempts: step.common.attempts,
-            concurrency: if alone.contains(&step.name) {
-                1
-            } else {
-                step.common.concurrency
-            },
-            timeout: step.common.timeout.unwrap_or(Duration::from_hours(2)),
-            phases,
+/// How long an operation may take where neither the runbook nor the step sets a timeout.
+const OPERATION_TIMEOUT: Duration = Duration::from_hours(2);
+
+/// The names of the eight steps, in order.
+pub fn names() -> Vec<&'static str> {
+    let names = DEFINITIONS.iter().map(|definition| definition.name.word());
+    names.collect()
+}
+
+/// The eight steps in order, with the options of this runbook. Takes what makes the phase with
+/// their questions.
+pub fn all(refresh: &Arc<Refresh>, questions: QuestionsPhase) -> Vec<Step> {
+    std::iter::zip(DEFINITIONS, refresh.runbook.steps.each())
+        .map(|(definition, step)| {
+            let head = definition
+                .has_questions
+                .then(|| questions(refresh, definition.name));
+            Step {
+                name: definition.name.word(),
+                skip: step.skip.map(|reason| reason.value.clone()),
+                attempts: step.common.attempts,
+                concurrency: step.common.concurrency,
+                timeout: step.common.timeout.unwrap_or(OPERATION_TIMEOUT),
+                phases: head
+                    .into_iter()
+                    .chain((definition.phases)(refresh))
+                    .collect(),
+            }
         })
         .collect()
+}
+
+/// What a user does by hand about the changes that a step still finds after its run has finished.
+/// Takes the step's name.
+pub(crate) fn manual_remedy(step: &str) -> &'static str {
+    DEFINITIONS
+        .iter()
+        .find(|definition| definition.name.word() == step)
+        .map_or("make each listed change by hand", |definition| {
+            definition.manual_remedy
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_has_every_step_of_the_runbook_in_its_order() {
+        let names = DEFINITIONS.iter().map(|definition| definition.name);
+        assert_eq!(Vec::from_iter(names), StepName::ALL);
+    }
+
+    #[test]
+    fn no_manual_remedy_destroys_anything() {
+        for step in names().into_iter().chain(["own-step"]) {
+            let remedy = manual_remedy(step).to_ascii_lowercase();
+            for word in ["--fresh", "--again", "delete", "reset", "reinstall the"] {
+                assert!(!remedy.contains(word), "{step}: {remedy}");
+            }
+        }
+    }
 }

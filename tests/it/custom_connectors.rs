@@ -1,5 +1,5 @@
-//! A custom connector has another identifier in every environment: the target's own connection serves
-//! the source's reference, and reference and flow name the target's connector afterwards.
+//! A custom connector has another identifier in every environment. The source's reference gets the
+//! target's own connection, and afterwards the reference and the flow name the target's connector.
 
 use serde_json::{Map, Value, json};
 
@@ -24,8 +24,8 @@ fn runbook(key: &str) -> String {
     )
 }
 
-/// A thin tenant both of whose environments have the connector, each by its identifier; the source
-/// has a reference to it that a flow uses, the target a connection of it.
+/// A thin tenant with the connector in both environments, each with its own identifier. The source has
+/// a reference to it that a flow uses; the target has a connection for it.
 fn tenant(stage: &Stage) -> Tenant {
     let mut tenant = stage.tenant(&[]);
     tenant.kill();
@@ -79,7 +79,7 @@ fn tenant(stage: &Stage) -> Tenant {
 }
 
 #[test]
-fn the_targets_connection_serves_a_reference_to_the_sources_custom_connector() {
+fn a_reference_to_the_sources_custom_connector_gets_the_targets_connection() {
     let stage = Stage::new();
     let tenant = tenant(&stage);
     // The runbook may name the reference, or the connector by any of its names.

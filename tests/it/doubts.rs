@@ -1,9 +1,9 @@
-//! Launches whose answer lies or is lost, and services that are away: nothing is sent twice, nothing is
-//! lost, and nothing that is unknown is called failed.
+//! Launches with wrong or lost responses, and unavailable services: nothing is sent twice, nothing is
+//! lost, and no unknown outcome is reported as failed.
 
 use crate::harness::{Stage, is_full_campaign};
 
-/// How often a request was received, whatever it was answered with.
+/// How often a request was received, with any response.
 fn received(stage: &Stage, method: &str, end: &str) -> usize {
     let world = stage.world();
     let fits = |request: &&serde_json::Value| {
@@ -15,7 +15,7 @@ fn received(stage: &Stage, method: &str, end: &str) -> usize {
     world.requests.iter().filter(fits).count()
 }
 
-/// The records of a launch that is recorded as something that it was not.
+/// The records of launches with a false outcome.
 fn false_ends(stage: &Stage) -> Vec<serde_json::Value> {
     let records = stage.records().into_iter();
     records
@@ -24,7 +24,7 @@ fn false_ends(stage: &Stage) -> Vec<serde_json::Value> {
 }
 
 #[test]
-fn a_copy_that_was_applied_is_adopted_whatever_it_was_answered_with() {
+fn a_copy_that_was_applied_is_adopted_after_any_response() {
     let every = [
         300, 301, 302, 303, 304, 307, 308, 400, 401, 402, 403, 404, 405, 406, 407, 408, 409, 410,
         411, 412, 413, 415, 418, 421, 422, 423, 425, 428, 429, 431, 451, 499, 500, 501, 502, 503,
@@ -74,7 +74,7 @@ fn every_other_launch_that_was_applied_is_sent_once() {
 }
 
 #[test]
-fn a_refused_copy_is_sent_once_a_run() {
+fn a_refused_copy_is_sent_once_per_run() {
     for (status, code) in [(400, 1), (403, 4), (409, 11)] {
         let stage = Stage::new();
         let _tenant = stage.tenant(&[&format!("refuse={status}#1:POST */copy")]);
@@ -85,7 +85,7 @@ fn a_refused_copy_is_sent_once_a_run() {
 }
 
 #[test]
-fn a_failed_copy_is_sent_again_only_for_a_person_who_names_the_attempt() {
+fn a_failed_copy_is_sent_again_only_after_confirmation_of_that_attempt() {
     let stage = Stage::new();
     let _tenant = stage.tenant(&["fail#1:POST */copy"]);
     let failed = stage.run().exits(1);
@@ -109,7 +109,7 @@ fn a_failed_copy_is_sent_again_only_for_a_person_who_names_the_attempt() {
 }
 
 #[test]
-fn a_service_that_is_away_loses_no_copy_and_sends_no_second() {
+fn an_unavailable_service_neither_loses_nor_repeats_a_copy() {
     let minutes: &[u16] = if is_full_campaign() {
         &[8, 25, 60]
     } else {
@@ -117,7 +117,7 @@ fn a_service_that_is_away_loses_no_copy_and_sends_no_second() {
     };
     for minutes in minutes {
         let stage = Stage::new();
-        // The answer is lost, and the list cannot be read for a while.
+        // The response is lost, and the list cannot be read for a while.
         let away = format!("away={minutes}#2:GET *lifecycleOperations*");
         let _tenant = stage.tenant(&["lose#1:POST */copy", &away]);
         let mut answer = stage.run_with(&["--until", "copy-environments"]);
@@ -135,7 +135,7 @@ fn a_service_that_is_away_loses_no_copy_and_sends_no_second() {
 }
 
 #[test]
-fn a_copy_that_outlasts_its_time_continues_and_is_not_called_failed() {
+fn a_copy_that_exceeds_its_timeout_continues_and_is_not_reported_as_failed() {
     let stage = Stage::new();
     let _tenant = stage.tenant(&[]);
     let text = std::fs::read_to_string(stage.runbook()).expect("the runbook can be read");
@@ -157,7 +157,7 @@ fn a_copy_that_outlasts_its_time_continues_and_is_not_called_failed() {
 }
 
 #[test]
-fn the_lost_answer_of_leaving_administration_mode_is_no_other_operation() {
+fn a_lost_response_to_leaving_administration_mode_is_not_another_operation() {
     for fault in [
         "lose#1:PATCH */scopes/admin/environments/*",
         "answer=409#1:PATCH */scopes/admin/environments/*",

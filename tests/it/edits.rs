@@ -1,12 +1,12 @@
-//! The tenant changed by somebody else, between two calls of the program; and answers of probes.
+//! Somebody else changes the tenant between two calls of the program. Other tests use the helpers.
 
 use std::fs;
 
 use serde_json::{Map, Value, json};
 
-use crate::harness::{Answer, Stage, Tenant, World, is};
+use crate::harness::{CommandOutput, Stage, Tenant, World, is};
 
-/// A change of the tenant, as somebody else would have made it: objects put, and keys taken away.
+/// A change that somebody else makes in the tenant: objects that are put, and keys that are removed.
 #[derive(Default)]
 pub(crate) struct Edit {
     put: Map<String, Value>,
@@ -28,18 +28,18 @@ impl Edit {
         self
     }
 
-    /// Takes an object away.
+    /// Removes an object.
     pub(crate) fn delete(mut self, key: String) -> Self {
         self.delete.push(key);
         self
     }
 
-    /// Do both change one object? Then the second would undo the first.
+    /// Do both edits change the same object? Then the second would undo the first.
     pub(crate) fn meets(&self, other: &Self) -> bool {
         other.put.keys().any(|key| self.put.contains_key(key))
     }
 
-    /// Does what another edit does as well.
+    /// Adds another edit to this one.
     pub(crate) fn and(mut self, other: Self) -> Self {
         self.put.extend(other.put);
         self.delete.extend(other.delete);
@@ -60,14 +60,14 @@ impl Edit {
         format!("{world}{line}\n")
     }
 }
-/// The key of the row of a table whose column says this.
+/// The key of the row of a table whose column has this value.
 pub(crate) fn row(world: &World, side: &str, table: &str, column: &str, value: &str) -> String {
     let wanted = world
         .rows_of(side, table)
         .into_iter()
         .find(|row| row[column] == value)
         .unwrap_or_else(|| panic!("no {table} with {column} {value}"));
-    // A copied row equals its original: it is this very object that is looked for.
+    // A copied row equals its original, so the object itself is compared.
     let found = world
         .objects
         .iter()
@@ -75,26 +75,26 @@ pub(crate) fn row(world: &World, side: &str, table: &str, column: &str, value: &
     found.map(|(key, _)| key.clone()).expect("it has a key")
 }
 
-/// The world's file, of a tenant in the program's process.
+/// The world file of a tenant in the program's process.
 pub(crate) fn world_text(stage: &Stage) -> String {
     fs::read_to_string(stage.path("rehearsal.world.jsonl")).expect("the world can be read")
 }
 
-/// Makes that file this text with a change as its last line.
+/// Replaces that file with this text and a change as its last line.
 pub(crate) fn put(stage: &Stage, world: &str, edit: &Edit) {
     let path = stage.path("rehearsal.world.jsonl");
     fs::write(path, edit.applied(world)).expect("the world can be written");
 }
 
-/// The answers of a document.
-pub(crate) fn probes(answer: &Answer) -> Vec<Value> {
+/// The checks of a document.
+pub(crate) fn probes(answer: &CommandOutput) -> Vec<Value> {
     let document: Value = serde_json::from_str(&answer.stdout).expect("one JSON document");
     assert_eq!(document["v"], 1);
     document["probes"].as_array().cloned().unwrap_or_default()
 }
 
-/// The answers with this verdict.
-pub(crate) fn with_verdict(answer: &Answer, verdict: &str) -> Vec<Value> {
+/// The checks with this verdict.
+pub(crate) fn with_verdict(answer: &CommandOutput, verdict: &str) -> Vec<Value> {
     let mut probes = probes(answer);
     probes.retain(|probe| probe["verdict"] == verdict);
     probes
@@ -119,8 +119,7 @@ pub(crate) fn names(findings: &[Value], probe: &str, read: &str) -> bool {
         .any(|finding| holds(finding, "probe", probe) && holds(finding, "read", read))
 }
 
-/// The same tenant again, without faults, after somebody has changed an object while the program was
-/// not running.
+/// The same tenant without faults, after somebody changed an object while the program was not running.
 fn edited(stage: &Stage, mut tenant: Tenant, key: &str, column: &str, value: &str) -> Tenant {
     tenant.kill();
     let mut object = stage.world().objects[key].clone();
@@ -129,7 +128,7 @@ fn edited(stage: &Stage, mut tenant: Tenant, key: &str, column: &str, value: &st
     stage.tenant(&[])
 }
 
-/// How often a request was sent, whatever it was answered with.
+/// How often a request was sent, with any response.
 fn attempts(world: &World, method: &str, path: &str) -> usize {
     let fits = |request: &&Value| {
         request["method"] == method
@@ -140,9 +139,14 @@ fn attempts(world: &World, method: &str, path: &str) -> usize {
     world.requests.iter().filter(fits).count()
 }
 
-/// Runs on after an edit: twice it is left as it is, with both values and the flag shown, and a
-/// wrong flag begins nothing; with the flag the run reaches its end.
-fn is_left_until_confirmed(stage: &Stage, key: &str, shown: [&str; 2], is_left: impl Fn(&World)) {
+/// Runs again after an edit. Two runs keep the edit and show both values and the flag; a wrong flag
+/// starts nothing; with the flag, the run finishes.
+fn assert_kept_until_confirmed(
+    stage: &Stage,
+    key: &str,
+    shown: [&str; 2],
+    is_left: impl Fn(&World),
+) {
     for _ in 0..2 {
         let answer = stage.run().exits(1);
         for part in shown {
@@ -169,20 +173,23 @@ fn is_left_until_confirmed(stage: &Stage, key: &str, shown: [&str; 2], is_left: 
         confirmation.expect("it is recorded")["data"]["who"],
         "tester"
     );
-    crate::thin_line::the_world_is_right(&stage.world());
+    crate::thin_line::assert_world_is_refreshed(&stage.world());
 }
 
-/// A change that is forbidden ends with 4 after one attempt, with what to do; the other changes are
-/// done, and nothing that comes later. Then somebody types a parameter that the run had set.
+/// A forbidden change ends the run with exit 4 after one attempt, with a remedy. The other changes of
+/// the phase are made, and no later ones. Then somebody edits a parameter that the run had set.
 #[test]
-fn a_parameter_that_somebody_typed_during_the_run_is_overwritten_only_once_that_is_confirmed() {
+fn a_parameter_that_somebody_edited_during_the_run_is_overwritten_only_after_confirmation() {
     let stage = Stage::new();
     let connect = "msdyn_iomproviderconnectionreferences(";
     let tenant = stage.tenant(&[&format!("refuse=403:PATCH */{connect}*")]);
     let answer = stage.run().exits(4);
     let world = stage.world();
     assert_eq!(attempts(&world, "PATCH", connect), 1, "it is tried once");
-    assert_eq!(world.heard("PATCH", "msdyn_iomproviderparameters("), 1);
+    assert_eq!(
+        world.count_successful("PATCH", "msdyn_iomproviderparameters("),
+        1
+    );
     for part in [
         "reinstall-providers/connections",
         "help: ",
@@ -207,14 +214,14 @@ fn a_parameter_that_somebody_typed_during_the_run_is_overwritten_only_once_that_
     let typed = iomcopy::base::text::fingerprint("typed by a person");
     let set = iomcopy::base::text::fingerprint(value.as_str().unwrap_or_default());
     let key = "provider/new/msdyn_bigcommerce/parameter/msdyn_storehash";
-    is_left_until_confirmed(&stage, key, [&typed, &set], |world| {
+    assert_kept_until_confirmed(&stage, key, [&typed, &set], |world| {
         assert_eq!(world.objects[&row]["msdyn_value"], "typed by a person");
     });
 }
 
 /// A provider that somebody renamed after it was recorded is not deleted.
 #[test]
-fn a_provider_that_somebody_edited_after_its_capture_is_deleted_only_once_that_is_confirmed() {
+fn a_provider_that_somebody_edited_after_its_capture_is_deleted_only_after_confirmation() {
     let stage = Stage::new();
     let providers = "msdyn_iomproviders(";
     let tenant = stage.tenant(&[&format!("refuse=403:DELETE */{providers}*")]);
@@ -228,7 +235,7 @@ fn a_provider_that_somebody_edited_after_its_capture_is_deleted_only_once_that_i
     let _tenant = edited(&stage, tenant, &row, "msdyn_name", "Renamed by a person");
     let id = row.rsplit('/').next().unwrap_or_default();
     let key = format!("provider/{id}/delete");
-    is_left_until_confirmed(&stage, &key, [name, "Renamed by a person"], |world| {
+    assert_kept_until_confirmed(&stage, &key, [name, "Renamed by a person"], |world| {
         assert!(world.objects.contains_key(&row));
         assert_eq!(
             attempts(world, "DELETE", providers),

@@ -1,6 +1,6 @@
-//! Every command that can destroy or replace, with every refusal that applies to it: afterwards each
-//! file in the folder has its bytes and its name, and the tenant is as it was. Lock files and the
-//! user's state directory, which only say who is at work, are left out.
+//! Every command that can destroy or replace, with every refusal that applies to it: afterwards the files
+//! in the folder and the tenant are unchanged. Lock files and the user's state directory are left out,
+//! because they only name the process at work.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -21,13 +21,13 @@ enum Refusal {
     Locked,
     Unreachable,
     Interrupted,
-    /// By what the command itself is given: a file or a record that is not there, or must not be.
+    /// By the command's own arguments: a file or record that is missing, or must not exist.
     Itself(i32),
 }
 
 use Refusal::{Interrupted, Itself, Locked, NoTerminal, UnknownArgument, Unreachable, WrongName};
 
-/// The refusals of a command that asks for a confirmation.
+/// The refusals of a command that needs a confirmation.
 const CONFIRMED: [Refusal; 6] = [
     WrongName,
     NoTerminal,
@@ -59,7 +59,7 @@ impl Refusal {
     }
 }
 
-/// What must not change: the folder's files, and what the tenant holds and was sent.
+/// What must not change: the folder's files, and the tenant's rows and writes.
 #[derive(Debug, PartialEq)]
 struct Snapshot {
     files: BTreeMap<String, Vec<u8>>,
@@ -80,7 +80,7 @@ fn snapshot(stage: &Stage) -> Snapshot {
         let is_lock = Path::new(&name)
             .extension()
             .is_some_and(|end| end == "lock");
-        // The tenant's file grows with every read; what it holds is compared below.
+        // The world file grows with every read; its rows are compared below.
         if path.is_file() && !is_lock && name != "world.jsonl" {
             files.insert(name, fs::read(&path).expect("the file can be read"));
         }
@@ -97,7 +97,7 @@ fn snapshot(stage: &Stage) -> Snapshot {
     }
 }
 
-/// Everything that differs, by name.
+/// The names of everything that differs.
 fn differences(before: &Snapshot, after: &Snapshot) -> Vec<String> {
     let names = before.files.keys().chain(after.files.keys());
     let files = names.filter(|name| before.files.get(*name) != after.files.get(*name));
@@ -107,18 +107,18 @@ fn differences(before: &Snapshot, after: &Snapshot) -> Vec<String> {
     files.chain(rows).cloned().chain(writes).collect()
 }
 
-/// Locks the state file where there is one, else the target, as another process would.
+/// Locks the state file if there is one, otherwise the target, like another process.
 fn lock(stage: &Stage) -> File {
     let beside = stage.path("rehearsal.iomcopy.jsonl.lock");
     let targets = stage.path(".state/iomcopy/targets");
     let path = if stage.state().exists() {
         beside
     } else {
-        let entries = fs::read_dir(targets).expect("the target's lock is there");
+        let entries = fs::read_dir(targets).expect("the target's lock exists");
         let mut paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
         paths
             .find(|path| path.extension().is_some_and(|end| end == "lock"))
-            .expect("the target's lock is there")
+            .expect("the target's lock exists")
     };
     let file = File::options()
         .write(true)
@@ -128,7 +128,7 @@ fn lock(stage: &Stage) -> File {
     file
 }
 
-/// Calls a command with each refusal; nothing may change. The tenant is stopped for some.
+/// Calls a command with each refusal; nothing may change. Some refusals stop the tenant.
 fn refused(stage: &Stage, tenant: &mut Tenant, command: &[&str], refusals: &[Refusal]) {
     let before = snapshot(stage);
     for refusal in refusals {
@@ -173,7 +173,7 @@ fn a_refused_command_changes_nothing_before_a_run_and_after_it() {
             .exits(0),
     );
     let run = ["run", "rehearsal.yaml"];
-    // The first call makes the target's lock file, which another process then holds.
+    // The first call creates the target's lock file, which another process then holds.
     refused(&stage, &mut tenant, &run, &CONFIRMED);
     let approved = ["run", "rehearsal.yaml", "--plan", "approved.json"];
     refused(&stage, &mut tenant, &approved, &CONFIRMED);
@@ -248,7 +248,7 @@ fn a_refused_command_changes_nothing_before_a_run_and_after_it() {
 }
 
 #[test]
-fn a_starter_runbook_is_not_written_while_the_tenant_cannot_be_reached() {
+fn a_starter_runbook_is_not_written_while_the_tenant_is_unreachable() {
     let stage = Stage::new();
     let mut tenant = stage.tenant(&[]);
     let endpoints = tenant.endpoints.clone();
@@ -285,7 +285,7 @@ fn a_waiver_is_refused_while_another_process_holds_the_state_file() {
     let held = lock(&stage);
     refused(&stage, &mut tenant, &waive, &[Itself(5)]);
     drop(held);
-    // Nothing but the lock refused it.
+    // Only the lock refused it.
     drop(stage.call(&waive).exits(0));
 }
 
@@ -294,13 +294,13 @@ fn a_refused_takeover_changes_nothing() {
     let stage = Stage::new();
     let mut tenant = stage.tenant(&[]);
     let mut child = stage.start();
-    // Between two steps nothing runs in the tenant by itself.
+    // Between two steps, nothing runs in the tenant on its own.
     assert!(stage.wait_for(&mut child, |record| {
         is(record, "step-began", "step", "detach-provider-actions")
     }));
     drop(child.kill());
     drop(child.wait());
-    left_open_elsewhere(&stage);
+    mark_as_left_open(&stage);
     let run = ["run", "rehearsal.yaml"];
     let confirmed = [&run[..], &CONFIRM].concat();
     refused(&stage, &mut tenant, &confirmed, &[Itself(5)]);
@@ -312,8 +312,8 @@ fn a_refused_takeover_changes_nothing() {
     drop(stage.call(&takeover).exits(0));
 }
 
-/// Rewrites the state file as if another machine had opened it and not closed it.
-fn left_open_elsewhere(stage: &Stage) {
+/// Rewrites the state file as if another machine had opened it and had not closed it.
+fn mark_as_left_open(stage: &Stage) {
     let text = fs::read_to_string(stage.state()).expect("the state file can be read");
     let mut previous = "00000000".to_owned();
     let mut lines = String::new();
@@ -337,8 +337,8 @@ fn left_open_elsewhere(stage: &Stage) {
         lines += &format!("{body},\"crc\":\"{previous}\"}}\n");
     }
     fs::write(stage.state(), lines).expect("the state file can be written");
-    // What vouches for the bytes that were rewritten: the mark of the newest record, and the copies of
-    // the seals. Both may be missing.
+    // Delete what confirms the old bytes: the mark of the newest record, and the copies of the seals. Both
+    // may be missing.
     for entry in fs::read_dir(stage.path(".")).expect("the folder can be read") {
         let path = entry.expect("the entry can be read").path();
         let name = path.file_name().unwrap_or_default().to_string_lossy();

@@ -1,14 +1,13 @@
-//! Every unpublished write as a person's task, on the whole tenant: the run stops once a phase; a
-//! task that is not done, or done for all but one, or cannot be read, never passes; and the end is
-//! the same.
+//! Every unpublished write as a manual task, on the whole tenant: the run stops once per phase. A task
+//! that is not done, done except for one line, or unreadable never passes. The end is the same.
 
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::harness::{Answer, Stage, Tenant, runbook_text, with_endpoints};
+use crate::harness::{CommandOutput, Stage, Tenant, runbook_text, with_endpoints};
 use crate::person::{Person, is_work};
-use crate::whole_world::the_whole_world_is_right;
+use crate::whole_world::assert_whole_tenant_is_refreshed;
 
 /// The rehearsal's runbook with every request guided.
 fn guided() -> String {
@@ -18,7 +17,7 @@ fn guided() -> String {
     format!("{before}\nsteps:{after}")
 }
 
-/// A tenant whose runbook has every request guided; started again, it goes on.
+/// A tenant whose runbook has every request guided. A second start continues its world.
 pub(crate) fn tenant(stage: &Stage, faults: &[&str]) -> Tenant {
     let faults: Vec<&str> = faults.iter().flat_map(|fault| ["--fault", fault]).collect();
     let tenant = stage.whole_tenant(&faults);
@@ -26,8 +25,8 @@ pub(crate) fn tenant(stage: &Stage, faults: &[&str]) -> Tenant {
     tenant
 }
 
-/// The one task that a run waits for.
-fn open_task(answer: &Answer) -> String {
+/// The one manual task that a run waits for.
+fn open_task(answer: &CommandOutput) -> String {
     let mut open = answer
         .stdout
         .lines()
@@ -38,12 +37,12 @@ fn open_task(answer: &Answer) -> String {
     task
 }
 
-fn complete(stage: &Stage, task: &str) -> Answer {
+fn complete(stage: &Stage, task: &str) -> CommandOutput {
     stage.call(&["complete", "rehearsal.yaml", task])
 }
 
 /// The lines of the worksheet that an answer shows.
-fn worksheet(answer: &Answer) -> Vec<String> {
+fn worksheet(answer: &CommandOutput) -> Vec<String> {
     let lines = answer.stderr.lines();
     lines
         .filter_map(|line| line.strip_prefix("  [ ] "))
@@ -59,7 +58,7 @@ fn completed(stage: &Stage, task: &str) -> usize {
     done.count()
 }
 
-/// What the evidence of a task is read from.
+/// The entity set that the evidence of a task is read from.
 fn evidence_of(task: &str) -> &'static str {
     match task.split_once('/').map(|(_, phase)| phase) {
         Some("platform-references" | "activate-system") => "msdyn_iomplatformconnectionreferences",
@@ -73,8 +72,8 @@ fn evidence_of(task: &str) -> &'static str {
     }
 }
 
-/// Done for all but one: the answer names that one, and nothing else.
-fn all_but_one(stage: &Stage, tenant: &Tenant, task: &str, lines: &[String]) {
+/// Does all lines except one: the answer names that line, and nothing else.
+fn do_all_but_one(stage: &Stage, tenant: &Tenant, task: &str, lines: &[String]) {
     let work: Vec<&String> = lines.iter().filter(|line| is_work(line)).collect();
     let Some((last, others)) = work.split_last() else {
         panic!("{task} has nothing to do: {lines:?}");
@@ -84,9 +83,9 @@ fn all_but_one(stage: &Stage, tenant: &Tenant, task: &str, lines: &[String]) {
     }
     let person = Person::of(stage, &tenant.endpoints);
     for line in lines.iter().filter(|line| line != last) {
-        person.does(line);
+        person.follow(line);
     }
-    // The tenant takes its time for some of what was asked for, and the first activation fails.
+    // Some operations of the tenant take time, and the first activation fails.
     let began = Instant::now();
     loop {
         let answer = complete(stage, task).exits(10);
@@ -108,13 +107,13 @@ fn all_but_one(stage: &Stage, tenant: &Tenant, task: &str, lines: &[String]) {
         if began.elapsed() > Duration::from_secs(2) {
             left.iter()
                 .filter(|line| **line != *last)
-                .for_each(|line| person.does(line));
+                .for_each(|line| person.follow(line));
         }
     }
 }
 
-/// Whatever is left is done, until the tenant shows it.
-fn the_rest(stage: &Stage, tenant: &Tenant, task: &str) {
+/// Does the remaining lines, until the tenant shows the result.
+fn do_the_rest(stage: &Stage, tenant: &Tenant, task: &str) {
     let person = Person::of(stage, &tenant.endpoints);
     let began = Instant::now();
     loop {
@@ -129,15 +128,15 @@ fn the_rest(stage: &Stage, tenant: &Tenant, task: &str) {
             answer.stderr
         );
         for line in worksheet(&answer) {
-            person.does(&line);
+            person.follow(&line);
         }
-        // What was pressed is given its time before it is pressed again.
+        // A button that was pressed gets some time before it is pressed again.
         std::thread::sleep(Duration::from_millis(300));
     }
 }
 
 #[test]
-fn with_every_request_guided_a_person_brings_the_same_end() {
+fn with_every_request_guided_a_person_reaches_the_same_end() {
     let stage = Stage::new();
     let mut running = tenant(&stage, &[]);
     let mut done: Vec<String> = Vec::new();
@@ -152,7 +151,7 @@ fn with_every_request_guided_a_person_brings_the_same_end() {
         let lines = worksheet(&early);
         assert_eq!(worksheet(&answer), lines, "the run has shown the same");
 
-        // It cannot be read: neither done nor not done.
+        // The evidence cannot be read, so its state is unknown.
         let status = if done.len().is_multiple_of(2) {
             403
         } else {
@@ -164,7 +163,7 @@ fn with_every_request_guided_a_person_brings_the_same_end() {
         let unread = complete(&stage, &task);
         assert!(!matches!(unread.code, Some(0 | 10)), "{task}: {unread:?}");
         assert!(
-            unread.stderr.contains("neither done nor not done"),
+            unread.stderr.contains("its state is unknown"),
             "{task}: {}",
             unread.stderr
         );
@@ -174,9 +173,9 @@ fn with_every_request_guided_a_person_brings_the_same_end() {
         running.kill();
         running = tenant(&stage, &[]);
 
-        all_but_one(&stage, &running, &task, &lines);
+        do_all_but_one(&stage, &running, &task, &lines);
         assert_eq!(completed(&stage, &task), 0, "{task} never passed");
-        the_rest(&stage, &running, &task);
+        do_the_rest(&stage, &running, &task);
         assert_eq!(completed(&stage, &task), 1, "{task}");
         done.push(task);
     };
@@ -204,21 +203,21 @@ fn with_every_request_guided_a_person_brings_the_same_end() {
     let mut world = stage.world();
     for (key, row) in &mut world.objects {
         if key.contains("/msdyn_iomdesigner/") {
-            // A designer writes its own blanks and line ends.
+            // A designer writes its own spaces and line ends.
             let graph = row["msdyn_graph"].as_str().unwrap_or_default();
-            row["msdyn_graph"] = Value::from(without_blanks(graph));
+            row["msdyn_graph"] = Value::from(without_spaces(graph));
         }
     }
-    the_whole_world_is_right(&world);
+    assert_whole_tenant_is_refreshed(&world);
 }
 
-/// A JSON text, and those that are kept as strings in it, as a program writes them.
-fn without_blanks(text: &str) -> String {
+/// A JSON text without spaces, also inside the JSON texts in its strings.
+fn without_spaces(text: &str) -> String {
     fn within(value: &mut Value) {
         match value {
             Value::Object(members) => members.values_mut().for_each(within),
             Value::Array(items) => items.iter_mut().for_each(within),
-            Value::String(text) if text.starts_with(['{', '[']) => *text = without_blanks(text),
+            Value::String(text) if text.starts_with(['{', '[']) => *text = without_spaces(text),
             _ => {}
         }
     }
@@ -258,7 +257,7 @@ fn a_waiver_is_recorded_with_who_and_why() {
         "{}",
         next.stderr
     );
-    // What was waived is not shown as left to do.
+    // A waived task is not shown as left to do.
     let plan = stage.call(&["plan", "rehearsal.yaml"]).exits(0);
     assert!(
         !plan.stdout.contains("save system connection reference"),
@@ -279,7 +278,7 @@ fn a_tenant_that_is_down_proves_nothing() {
 }
 
 #[test]
-fn a_run_that_is_under_way_reads_its_evidence_itself() {
+fn a_running_run_reads_its_evidence_itself() {
     let stage = Stage::new();
     let _tenant = tenant(&stage, &[]);
     let mut child = stage.start();

@@ -1,4 +1,4 @@
-//! The program and the rehearsal tenant as processes, and the tenant's world as its file tells it.
+//! The program and the rehearsal tenant as processes, and the tenant's world file.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -9,25 +9,25 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-/// How much faster than the wall clock the tests' tenants run.
+/// How many times faster than real time the tests' tenants run.
 pub(crate) const SPEED: u32 = 3000;
 
-/// A folder with a runbook in it, and what belongs to it. Deleted at the end.
+/// A directory with a runbook and its files. Deleted at the end.
 pub(crate) struct Stage {
     folder: tempfile::TempDir,
 }
 
-/// What a call of the program answered.
-#[must_use = "an answer that nobody looks at proves nothing"]
+/// The result of a command.
+#[must_use = "a result without an assertion proves nothing"]
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct CommandOutput {
     pub(crate) code: Option<i32>,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
 }
 
-impl Answer {
-    /// The token that confirms another attempt, where the program names one.
+impl CommandOutput {
+    /// The token that confirms another attempt, if the output has one.
     pub(crate) fn token(&self) -> Option<String> {
         let (_, rest) = self.stderr.split_once("--confirm-repeat ")?;
         rest.split_whitespace().next().map(str::to_owned)
@@ -46,10 +46,10 @@ impl Answer {
     }
 }
 
-/// The rehearsal tenant in a process of its own.
+/// The rehearsal tenant in its own process.
 pub(crate) struct Tenant {
     child: Child,
-    /// The `endpoints:` line that it printed, or its document where it was asked for JSON.
+    /// The `endpoints:` line that it printed, or its document with JSON output.
     pub(crate) endpoints: String,
 }
 
@@ -68,8 +68,7 @@ impl Tenant {
 }
 
 impl Stage {
-    /// A folder with the rehearsal's own runbook, for a tenant in the program's process: the whole
-    /// one.
+    /// A directory with the rehearsal's runbook, for the whole tenant in the program's process.
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder can be made");
         let stage = Self { folder };
@@ -93,7 +92,7 @@ impl Stage {
         fs::write(self.runbook(), text).expect("the runbook can be written");
     }
 
-    /// A command of the program, with a clean environment.
+    /// A command of the program, with a clean process environment.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_iomcopy"));
         command
@@ -107,13 +106,13 @@ impl Stage {
         command
     }
 
-    /// Calls the program and waits for its end.
-    pub(crate) fn call(&self, arguments: &[&str]) -> Answer {
+    /// Runs a command to its end.
+    pub(crate) fn call(&self, arguments: &[&str]) -> CommandOutput {
         let output = self
             .command(arguments)
             .output()
             .expect("the program can be started");
-        Answer {
+        CommandOutput {
             code: output.status.code(),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
@@ -121,13 +120,13 @@ impl Stage {
     }
 
     /// Runs the runbook, confirmed.
-    pub(crate) fn run(&self) -> Answer {
+    pub(crate) fn run(&self) -> CommandOutput {
         self.call(&["run", "rehearsal.yaml", "--confirm-target", "Contoso UAT"])
     }
 
-    /// Runs the runbook as a person goes on with it: where a launch that destroys is to be sent again,
-    /// its attempt is confirmed by the token that the program names.
-    pub(crate) fn run_again(&self) -> Answer {
+    /// Runs the runbook like a person who resumes it: a destructive launch that must be sent again is
+    /// confirmed with the token that the program prints.
+    pub(crate) fn run_again(&self) -> CommandOutput {
         let answer = self.run();
         match answer.token().filter(|_| answer.code == Some(11)) {
             Some(token) => self.run_with(&["--confirm-repeat", &token]),
@@ -136,7 +135,7 @@ impl Stage {
     }
 
     /// Runs the runbook, confirmed, with more arguments.
-    pub(crate) fn run_with(&self, more: &[&str]) -> Answer {
+    pub(crate) fn run_with(&self, more: &[&str]) -> CommandOutput {
         let mut arguments = vec!["run", "rehearsal.yaml", "--confirm-target", "Contoso UAT"];
         arguments.extend(more);
         self.call(&arguments)
@@ -151,20 +150,20 @@ impl Stage {
             .expect("the program can be started")
     }
 
-    /// Starts the thin tenant in a process of its own and points its runbook at it.
+    /// Starts the thin tenant in its own process, with its runbook.
     pub(crate) fn tenant(&self, faults: &[&str]) -> Tenant {
         let faults = faults.iter().flat_map(|fault| ["--fault", fault]);
         let arguments: Vec<&str> = ["--seed", "thin"].into_iter().chain(faults).collect();
-        self.tenant_of(&thin_text(), &arguments)
+        self.start_tenant(&thin_text(), &arguments)
     }
 
     /// The same with the whole tenant, and other arguments.
     pub(crate) fn whole_tenant(&self, more: &[&str]) -> Tenant {
-        self.tenant_of(&runbook_text(), more)
+        self.start_tenant(&runbook_text(), more)
     }
 
-    /// Starts a tenant in a process of its own and points this runbook at it.
-    pub(crate) fn tenant_of(&self, runbook: &str, more: &[&str]) -> Tenant {
+    /// Starts a tenant in its own process, with this runbook.
+    pub(crate) fn start_tenant(&self, runbook: &str, more: &[&str]) -> Tenant {
         self.tenant_at(SPEED, runbook, more)
     }
 
@@ -183,44 +182,44 @@ impl Stage {
         let out = child.stdout.take().expect("stdout is piped");
         BufReader::new(out)
             .read_line(&mut endpoints)
-            .expect("the tenant says where it is");
+            .expect("the tenant prints its endpoints");
         if !endpoints.contains("\"endpoints\"") && !endpoints.starts_with("endpoints:") {
-            let mut said = String::new();
+            let mut stderr = String::new();
             drop(
                 child
                     .stderr
                     .take()
-                    .map(|mut err| err.read_to_string(&mut said)),
+                    .map(|mut err| err.read_to_string(&mut stderr)),
             );
-            panic!("the tenant did not begin: {endpoints}{said}");
+            panic!("the tenant did not start: {endpoints}{stderr}");
         }
         let endpoints = endpoints.trim().to_owned();
         self.write_runbook(&with_endpoints(runbook, &endpoints));
         Tenant { child, endpoints }
     }
 
-    /// The tenant's world, from the file of a tenant in a process of its own.
+    /// The world of a tenant in its own process.
     pub(crate) fn world(&self) -> World {
         World::read(&self.path("world.jsonl"))
     }
 
-    /// The tenant's world, from the file of a tenant in the program's process.
-    pub(crate) fn own_world(&self) -> World {
+    /// The world of a tenant in the program's process.
+    pub(crate) fn in_process_world(&self) -> World {
         World::read(&self.path("rehearsal.world.jsonl"))
     }
 
-    /// What somebody else did in the tenant while the program was not running: a line in the world's
-    /// file, as the tenant itself would write it.
-    pub(crate) fn edit_own_world(&self, puts: &serde_json::Map<String, Value>) {
+    /// Edits the world of a tenant in the program's process while the program does not run: adds a line to
+    /// the world file.
+    pub(crate) fn edit_in_process_world(&self, puts: &serde_json::Map<String, Value>) {
         edit(&self.path("rehearsal.world.jsonl"), puts);
     }
 
-    /// The same, to the world of a tenant in a process of its own while it is down.
+    /// Edits the world of a tenant in its own process while the tenant is down.
     pub(crate) fn edit_world(&self, puts: &serde_json::Map<String, Value>) {
         edit(&self.path("world.jsonl"), puts);
     }
 
-    /// The records of the state file, as far as they are whole.
+    /// The complete records of the state file.
     pub(crate) fn records(&self) -> Vec<Value> {
         let text = fs::read_to_string(self.state()).unwrap_or_default();
         text.lines()
@@ -228,7 +227,7 @@ impl Stage {
             .collect()
     }
 
-    /// Waits until the state file has a record that fits, or the process has ended.
+    /// Waits until the state file has a matching record, or the process has ended.
     pub(crate) fn wait_for(&self, child: &mut Child, fits: impl Fn(&Value) -> bool) -> bool {
         let began = Instant::now();
         while began.elapsed() < Duration::from_mins(1) {
@@ -237,7 +236,7 @@ impl Stage {
             }
             if child
                 .try_wait()
-                .expect("the process can be asked")
+                .expect("the process can be polled")
                 .is_some()
             {
                 return self.records().iter().any(&fits);
@@ -254,11 +253,43 @@ pub(crate) fn is_full_campaign() -> bool {
     std::env::var("IOMCOPY_CAMPAIGN").is_ok_and(|value| value == "full")
 }
 
-/// Appends a line to a world's file, as the tenant itself would write it.
+/// The cases of a long campaign that this run of the suite tries: every case when
+/// `IOMCOPY_CAMPAIGN=full` is set, otherwise `count` of them, others each day. The day is printed, and
+/// `IOMCOPY_SAMPLE=<day>` chooses the same cases again.
+pub(crate) fn sample<T: Clone>(cases: &[T], count: usize) -> Vec<T> {
+    if is_full_campaign() || cases.len() <= count {
+        return cases.to_vec();
+    }
+    let day = std::env::var("IOMCOPY_SAMPLE")
+        .ok()
+        .and_then(|day| day.parse::<usize>().ok())
+        .unwrap_or_else(today);
+    println!(
+        "sample of {count} of {} cases; repeat with IOMCOPY_SAMPLE={day}",
+        cases.len()
+    );
+    let first = day * count % cases.len();
+    cases
+        .iter()
+        .cycle()
+        .skip(first)
+        .take(count)
+        .cloned()
+        .collect()
+}
+
+/// Days since 1970.
+fn today() -> usize {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let seconds = since.expect("the clock is after 1970").as_secs();
+    usize::try_from(seconds / 86_400).expect("the number of days is small")
+}
+
+/// Appends a line to a world file, like the tenant.
 fn edit(path: &Path, puts: &serde_json::Map<String, Value>) {
     let text = fs::read_to_string(path).expect("the world can be read");
     let last: Value = serde_json::from_str(text.lines().last().unwrap_or_default())
-        .expect("the world's last line is whole");
+        .expect("the last line of the world file is complete");
     let line = serde_json::json!({
         "n": last["n"].as_u64().unwrap_or_default() + 1,
         "at": last["at"],
@@ -273,7 +304,7 @@ fn edit(path: &Path, puts: &serde_json::Map<String, Value>) {
         .expect("the world can be appended to");
 }
 
-/// Is it a record of this kind whose data has this text under this key?
+/// Is this a record of this kind whose data has this text under this key?
 pub(crate) fn is(record: &Value, kind: &str, key: &str, text: &str) -> bool {
     record["type"] == kind
         && record["data"][key]
@@ -281,7 +312,7 @@ pub(crate) fn is(record: &Value, kind: &str, key: &str, text: &str) -> bool {
             .is_some_and(|found| found == text)
 }
 
-/// The rehearsal's runbook as it is in the repository: for the whole tenant.
+/// The repository's rehearsal runbook, for the whole tenant.
 pub(crate) fn runbook_text() -> String {
     file("runbooks/rehearsal.yaml")
 }
@@ -305,7 +336,7 @@ pub(crate) fn with_endpoints(text: &str, endpoints: &str) -> String {
     format!("{}\n{endpoints}\n", lines.join("\n"))
 }
 
-/// The tenant's application as a runbook's credential, its secret in the variable `SECRET`.
+/// The tenant's application as a credential of a runbook, with its secret in the variable `SECRET`.
 pub(crate) fn client_secret() -> String {
     format!(
         "{{ client-secret: {{ client: {}, secret: {{ env: SECRET }} }} }}",
@@ -313,7 +344,7 @@ pub(crate) fn client_secret() -> String {
     )
 }
 
-/// The form by which the tenant's application asks the authority for a token for this origin.
+/// The form body of a token request of the tenant's application for this origin.
 pub(crate) fn token_request(origin: &str) -> String {
     format!(
         "grant_type=client_credentials&client_id={}&client_secret={}&scope={}/.default",
@@ -323,7 +354,7 @@ pub(crate) fn token_request(origin: &str) -> String {
     )
 }
 
-/// What the tenant holds, and every request that it heard.
+/// The objects of a tenant, and every request that it received.
 pub(crate) struct World {
     pub(crate) objects: BTreeMap<String, Value>,
     pub(crate) seed: BTreeMap<String, Value>,
@@ -357,8 +388,8 @@ impl World {
         world
     }
 
-    /// The world as it was before anything was done.
-    pub(crate) fn as_seeded(&self) -> Self {
+    /// The world before the first request.
+    pub(crate) fn at_seed(&self) -> Self {
         Self {
             objects: self.seed.clone(),
             seed: self.seed.clone(),
@@ -381,13 +412,13 @@ impl World {
             .collect()
     }
 
-    /// The rows of a table that one side had before anything was done.
+    /// The rows of a table that one side had before the first request.
     pub(crate) fn seeded(&self, side: &str, table: &str) -> Vec<&Value> {
         let name = display_name(side);
         let environment = self.seed.iter().find(|(key, value)| {
             key.starts_with("environment/") && value["properties"]["displayName"] == name
         });
-        let (_, environment) = environment.expect("the environment was there");
+        let (_, environment) = environment.expect("the environment exists in the seed");
         let id = environment["properties"]["linkedEnvironmentMetadata"]["resourceId"].as_str();
         let prefix = format!("row/{}/{table}/", id.unwrap_or_default());
         let rows = self.seed.iter().filter(|(key, _)| key.starts_with(&prefix));
@@ -401,7 +432,7 @@ impl World {
         });
         found
             .map(|(_, environment)| environment)
-            .expect("the environment is there")
+            .expect("the environment exists")
     }
 
     /// The id of the organization of `source` or `target`.
@@ -413,8 +444,8 @@ impl World {
             .expect("the environment has an organization")
     }
 
-    /// Requests of a method whose path contains a text and that were answered well.
-    pub(crate) fn heard(&self, method: &str, path: &str) -> usize {
+    /// The number of successful requests with this method and with this text in the path.
+    pub(crate) fn count_successful(&self, method: &str, path: &str) -> usize {
         self.requests
             .iter()
             .filter(|request| {
@@ -429,7 +460,7 @@ impl World {
             .count()
     }
 
-    /// Every request that could change something: neither a read nor a token.
+    /// Every request that may change something: neither a read nor a token request.
     pub(crate) fn writes(&self) -> Vec<&Value> {
         let is_token = |r: &Value| {
             r["path"]
@@ -442,9 +473,9 @@ impl World {
             .collect()
     }
 
-    /// What the tenant holds, without what legitimately differs from run to run: ids made in the
-    /// run, times, versions, jobs, and the tenant's own bookkeeping.
-    pub(crate) fn essence(&self) -> Vec<String> {
+    /// The rows and environments without what differs between runs: ids created in the run, times,
+    /// versions, jobs, and the tenant's bookkeeping.
+    pub(crate) fn comparable_rows(&self) -> Vec<String> {
         let known: BTreeSet<String> = self
             .seed
             .iter()
@@ -489,7 +520,7 @@ fn without_ports(text: &str) -> String {
     })
 }
 
-/// Takes out what changes with every run.
+/// Removes what changes with every run.
 fn strip(value: &mut Value) {
     const CHANGING: [&str; 14] = [
         "@odata.etag",

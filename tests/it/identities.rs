@@ -1,5 +1,5 @@
-//! Each kind of credential against the rehearsal tenant in a process of its own, and each way in
-//! which it fails: the exit code, and words that tell what to do.
+//! Each kind of credential against a rehearsal tenant in its own process, and each of its failures: the
+//! exit code, and the remedy in the message.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -10,18 +10,19 @@ use std::time::Duration;
 use iomcopy::rehearsal::{CLIENT, MACHINE_KEY, PASSWORD, SECRET, SERVICE_CONNECTION, TENANT};
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Stage, Tenant, thin_text};
+use crate::edits::probes;
+use crate::harness::{CommandOutput, Stage, Tenant, thin_text};
 
 const ADA: &str = "ada@contoso.com";
 
-/// A tenant in a process of its own, and a runbook that is signed in to it in some way.
+/// A tenant in its own process, and a runbook that signs in to it.
 struct Bench {
     stage: Stage,
     tenant: Tenant,
 }
 
 impl Bench {
-    /// At the speed of the clock: an assertion lives for minutes.
+    /// At real speed: an assertion is valid for minutes.
     fn new() -> Self {
         Self::at(1)
     }
@@ -38,7 +39,7 @@ impl Bench {
         format!("http://127.0.0.1:{}", ports[listener])
     }
 
-    /// The scopes that a run asks tokens for, by the runbook's keys.
+    /// The scopes of a run's token requests, by the runbook's keys.
     fn scopes(&self) -> Vec<(&'static str, String)> {
         let own = |listener| format!("{}/.default", self.origin(listener));
         vec![
@@ -53,7 +54,7 @@ impl Bench {
         ]
     }
 
-    /// Writes the runbook with this `identity` beside its tenant.
+    /// Writes the runbook with this `identity`.
     fn sign_in(&self, credentials: &str) {
         let text = fs::read_to_string(self.stage.runbook()).expect("the runbook can be read");
         let head = text.split("\nidentity:").next().unwrap_or_default();
@@ -62,8 +63,8 @@ impl Bench {
             .write_runbook(&format!("{}\n{identity}\n", head.trim_end()));
     }
 
-    /// `preflight` with these variables.
-    fn preflight(&self, variables: &[(&str, &str)]) -> Answer {
+    /// Calls `preflight` with these environment variables.
+    fn preflight(&self, variables: &[(&str, &str)]) -> CommandOutput {
         let mut command = self
             .stage
             .command(&["preflight", "rehearsal.yaml", "--output", "json"]);
@@ -72,20 +73,20 @@ impl Bench {
             .output()
             .expect("the program can be started");
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let answer = Answer {
+        let answer = CommandOutput {
             code: output.status.code(),
             stdout: text(&output.stdout),
             stderr: text(&output.stderr),
         };
         let all = format!("{}{}", answer.stdout, answer.stderr);
-        // The last is how each of the tenant's own tokens and assertions begins.
+        // The last is the prefix of the tenant's own tokens and assertions.
         for secret in [SECRET, MACHINE_KEY, PASSWORD, "eyJ0eXAi"] {
             assert!(!all.contains(secret), "a secret is shown: {all}");
         }
         answer
     }
 
-    /// A request over a plain socket.
+    /// Sends a request over a plain socket.
     fn ask(&self, listener: &str, head: &str, body: &str) -> Value {
         let origin = self.origin(listener);
         let address = origin.trim_start_matches("http://");
@@ -96,14 +97,14 @@ impl Bench {
         );
         stream
             .write_all(request.as_bytes())
-            .expect("it can be asked");
+            .expect("the request can be sent");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("it answers");
         let (_, body) = answer.split_once("\r\n\r\n").unwrap_or_default();
         serde_json::from_str(body).unwrap_or_else(|_| panic!("{answer}"))
     }
 
-    /// A person's token, by name and password.
+    /// Requests a person's token with name and password.
     fn persons_token(&self, scope: &str) -> String {
         let form = |text: &str| -> String {
             url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
@@ -122,8 +123,8 @@ impl Bench {
         token.unwrap_or_else(|| panic!("{answer}")).to_owned()
     }
 
-    /// Writes a person's token for each scope to a file of that name, for programs to print.
-    fn keep_tokens(&self) {
+    /// Writes a person's token for each scope to a file, for programs that print it.
+    fn write_tokens(&self) {
         let folder = self.stage.path("tokens");
         fs::create_dir_all(&folder).expect("a folder can be made");
         let source = format!("{}/.default", self.origin("finance-operations-source"));
@@ -134,22 +135,22 @@ impl Bench {
         }
     }
 
-    /// Writes a program into the folder `bin`.
+    /// Writes a program to the folder `bin`.
     fn program(&self, name: &str, lines: &str) {
         let folder = self.stage.path("bin");
         fs::create_dir_all(&folder).expect("a folder can be made");
         let path = folder.join(name);
         fs::write(&path, format!("#!/bin/sh\n{lines}\n")).expect("it can be written");
         let mode = fs::Permissions::from_mode(0o755);
-        fs::set_permissions(path, mode).expect("it can be made a program");
+        fs::set_permissions(path, mode).expect("its mode can be set");
     }
 
-    /// The path with the folder `bin` before all others.
+    /// The PATH with the folder `bin` first.
     fn path(&self) -> String {
         format!("{}:/usr/bin:/bin", self.stage.path("bin").display())
     }
 
-    /// Does something to the world while the tenant is down.
+    /// Edits the world while the tenant is down.
     fn edit(&mut self, edit: impl Fn(&mut serde_json::Map<String, Value>, &crate::harness::World)) {
         self.tenant.kill();
         let mut puts = serde_json::Map::new();
@@ -165,13 +166,8 @@ fn file_of(scope: &str) -> String {
     scope.replace(|c: char| !c.is_ascii_alphanumeric(), "_")
 }
 
-fn probes(answer: &Answer) -> Vec<Value> {
-    let document: Value = serde_json::from_str(&answer.stdout).expect("one JSON document");
-    document["probes"].as_array().cloned().unwrap_or_default()
-}
-
-/// The probe whose name contains a text.
-fn probe(answer: &Answer, name: &str) -> Value {
+/// The check whose name contains a text.
+fn probe(answer: &CommandOutput, name: &str) -> Value {
     let found = probes(answer).into_iter().find(|probe| {
         probe["probe"]
             .as_str()
@@ -180,17 +176,17 @@ fn probe(answer: &Answer, name: &str) -> Value {
     found.unwrap_or_else(|| panic!("no probe '{name}' in {}", answer.stdout))
 }
 
-/// Fails unless the program ended with 4 and says each of these.
-fn refused(answer: Answer, says: &[&str]) {
+/// Fails unless the exit code is 4 and the output contains each of these texts.
+fn refused(answer: CommandOutput, says: &[&str]) {
     let answer = answer.exits(4);
     let all = format!("{}{}", answer.stdout, answer.stderr);
     for said in says {
-        assert!(all.contains(said), "'{said}' is not said:\n{all}");
+        assert!(all.contains(said), "'{said}' is missing:\n{all}");
     }
 }
 
 #[test]
-fn a_client_secret_signs_in_and_a_wrong_one_is_explained() {
+fn a_client_secret_signs_in_and_an_invalid_one_is_explained() {
     let bench = Bench::new();
     let secret =
         format!("default: {{ client-secret: {{ client: {CLIENT}, secret: {{ env: S }} }} }}");
@@ -213,8 +209,8 @@ fn a_client_secret_signs_in_and_a_wrong_one_is_explained() {
     );
 }
 
-/// The tokens that were issued, and the assertions with whether each was used.
-fn counted(bench: &Bench) -> (u64, Vec<bool>) {
+/// The number of issued tokens, and for each assertion whether it was used.
+fn token_counts(bench: &Bench) -> (u64, Vec<bool>) {
     let world = bench.stage.world();
     let used = world
         .objects
@@ -230,7 +226,7 @@ fn counted(bench: &Bench) -> (u64, Vec<bool>) {
 }
 
 #[test]
-fn a_github_job_buys_each_token_with_a_new_assertion() {
+fn a_github_job_requests_each_token_with_a_new_assertion() {
     let bench = Bench::new();
     bench.sign_in(&format!(
         "default: {{ github-oidc: {{ client: {CLIENT} }} }}"
@@ -248,7 +244,7 @@ fn a_github_job_buys_each_token_with_a_new_assertion() {
             .as_str()
             .is_some_and(|read| read.contains("ends with the job"))
     );
-    let (tokens, used) = counted(&bench);
+    let (tokens, used) = token_counts(&bench);
     assert!(tokens >= 5, "{tokens}");
     assert_eq!(used.len() as u64, tokens);
     assert!(used.iter().all(|used| *used));
@@ -294,7 +290,7 @@ fn a_service_connection_of_azure_pipelines_signs_in() {
         ("SYSTEM_ACCESSTOKEN", MACHINE_KEY),
     ];
     drop(bench.preflight(&job).exits(0));
-    let (tokens, used) = counted(&bench);
+    let (tokens, used) = token_counts(&bench);
     assert_eq!(used.len() as u64, tokens);
     assert!(used.iter().all(|used| *used));
     refused(
@@ -302,7 +298,7 @@ fn a_service_connection_of_azure_pipelines_signs_in() {
         &["Azure Pipelines", "System.AccessToken"],
     );
     bench.sign_in(&credential("another"));
-    refused(bench.preflight(&job), &["service connection's id is right"]);
+    refused(bench.preflight(&job), &["service connection's id"]);
 }
 
 #[test]
@@ -318,7 +314,7 @@ fn a_pods_federated_file_signs_in() {
     );
     let assertion = answer["status"]["token"]
         .as_str()
-        .expect("there is a token");
+        .expect("the response has a token");
     fs::write(bench.stage.path("pod-token"), assertion).expect("it can be written");
     bench.sign_in("default: { workload-identity: { token-file: pod-token } }");
     let pod = [("AZURE_CLIENT_ID", CLIENT)];
@@ -335,7 +331,7 @@ fn a_pods_federated_file_signs_in() {
 }
 
 #[test]
-fn an_assertion_that_has_ended_is_explained() {
+fn an_expired_assertion_is_explained() {
     let bench = Bench::at(3000);
     let head = format!(
         "POST /api/v1/namespaces/default/serviceaccounts/iomcopy/token HTTP/1.1\r\nAuthorization: Bearer {MACHINE_KEY}"
@@ -343,38 +339,35 @@ fn an_assertion_that_has_ended_is_explained() {
     let answer = bench.ask("machine", &head, "");
     let assertion = answer["status"]["token"]
         .as_str()
-        .expect("there is a token");
+        .expect("the response has a token");
     fs::write(bench.stage.path("pod-token"), assertion).expect("it can be written");
     bench.sign_in(&format!(
         "default: {{ workload-identity: {{ client: {CLIENT}, token-file: pod-token }} }}"
     ));
-    // Its hour, at this speed.
+    // One hour at this speed.
     std::thread::sleep(Duration::from_millis(1_300));
-    refused(
-        bench.preflight(&[]),
-        &["AADSTS700024", "must write it anew"],
-    );
+    refused(bench.preflight(&[]), &["AADSTS700024", "must renew it"]);
 }
 
 #[test]
-fn the_machines_identity_signs_in_on_a_virtual_machine_and_on_app_service() {
+fn a_managed_identity_signs_in_on_a_virtual_machine_and_on_app_service() {
     let bench = Bench::new();
     bench.sign_in("default: { managed-identity: {} }");
     let machine = bench.origin("machine");
     let virtual_machine = [("AZURE_POD_IDENTITY_AUTHORITY_HOST", machine.as_str())];
     drop(bench.preflight(&virtual_machine).exits(0));
-    let heard = bench
+    let count_successful = bench
         .stage
         .world()
-        .heard("GET", "/metadata/identity/oauth2/token");
-    assert!(heard >= 5, "{heard}");
+        .count_successful("GET", "/metadata/identity/oauth2/token");
+    assert!(count_successful >= 5, "{count_successful}");
     let endpoint = format!("{machine}/msi/token");
     let service = [
         ("IDENTITY_ENDPOINT", endpoint.as_str()),
         ("IDENTITY_HEADER", MACHINE_KEY),
     ];
     drop(bench.preflight(&service).exits(0));
-    assert!(bench.stage.world().heard("GET", "/msi/token") >= 5);
+    assert!(bench.stage.world().count_successful("GET", "/msi/token") >= 5);
 
     let other = "default: { managed-identity: { client: 0f0f0f0f-0000-4000-8000-000000000000 } }";
     bench.sign_in(other);
@@ -390,13 +383,13 @@ fn the_machines_identity_signs_in_on_a_virtual_machine_and_on_app_service() {
     ];
     let foreign = bench.preflight(&foreign).exits(3);
     assert!(
-        foreign.stderr.contains("no machine's own"),
+        foreign.stderr.contains("not on this machine"),
         "{}",
         foreign.stderr
     );
 }
 
-/// An `az` that prints the token that lies ready for its scope.
+/// An `az` that prints the written token for its scope.
 const AZ: &str = r#"[ "$1 $2" = "account get-access-token" ] || { echo "what? $*" >&2; exit 2; }
 while [ $# -gt 0 ]; do [ "$1" = --scope ] && scope=$2; shift; done
 file=$TOKENS/$(printf %s "$scope" | tr -c 'A-Za-z0-9' _)
@@ -404,9 +397,9 @@ file=$TOKENS/$(printf %s "$scope" | tr -c 'A-Za-z0-9' _)
 printf '{"accessToken":"%s","expires_on":%s,"tokenType":"Bearer"}' "$(cat "$file")" $(($(date +%s) + 3599))"#;
 
 #[test]
-fn a_person_signed_in_with_the_azure_cli_is_let_in() {
+fn a_person_signed_in_with_the_azure_cli_is_accepted() {
     let bench = Bench::new();
-    bench.keep_tokens();
+    bench.write_tokens();
     bench.sign_in("default: { azure-cli: {} }");
     let (path, tokens) = (
         bench.path(),
@@ -439,9 +432,9 @@ fn a_person_signed_in_with_the_azure_cli_is_let_in() {
 }
 
 #[test]
-fn a_token_command_signs_in_and_its_failures_are_told() {
+fn a_token_command_signs_in_and_its_failures_are_reported() {
     let bench = Bench::new();
-    bench.keep_tokens();
+    bench.write_tokens();
     bench.sign_in("default: { token-command: [bin/token.sh] }");
     refused(bench.preflight(&[]), &["bin/token.sh", "cannot be started"]);
     bench.program(
@@ -457,7 +450,7 @@ fn a_token_command_signs_in_and_its_failures_are_told() {
     bench.program("token.sh", "echo 'Logging in ...'; echo done");
     refused(
         bench.preflight(&[]),
-        &["not one token", "belong on its stderr"],
+        &["not a single token", "belongs on its stderr"],
     );
     bench.program(
         "token.sh",
@@ -465,15 +458,12 @@ fn a_token_command_signs_in_and_its_failures_are_told() {
     );
     refused(
         bench.preflight(&[]),
-        &[
-            "for https://api.powerplatform.com",
-            "a token serves one service",
-        ],
+        &["for https://api.powerplatform.com", "its own credential"],
     );
 }
 
 #[test]
-fn a_token_command_that_hangs_is_ended_after_a_minute() {
+fn a_token_command_that_hangs_is_stopped_after_a_minute() {
     let bench = Bench::new();
     bench.program("token.sh", "sleep 600");
     bench.sign_in("default: { token-command: [bin/token.sh] }");
@@ -483,8 +473,8 @@ fn a_token_command_that_hangs_is_ended_after_a_minute() {
     );
 }
 
-/// A `token` for each service, each in a variable of its own.
-fn given(bench: &Bench) -> Vec<(String, String)> {
+/// A `token` for each service, each in its own variable.
+fn fixed_tokens(bench: &Bench) -> Vec<(String, String)> {
     let mut credentials = Vec::new();
     let mut variables = Vec::new();
     for (key, scope) in bench.scopes() {
@@ -504,9 +494,9 @@ fn borrowed(variables: &[(String, String)]) -> Vec<(&str, &str)> {
 }
 
 #[test]
-fn given_tokens_serve_one_service_each_and_end() {
+fn fixed_tokens_serve_one_service_each_and_expire() {
     let bench = Bench::new();
-    let mut variables = given(&bench);
+    let mut variables = fixed_tokens(&bench);
     let answer = bench.preflight(&borrowed(&variables)).exits(0);
     let one = probe(&answer, "the `token` of `bap` is for that service");
     assert_eq!(
@@ -516,7 +506,7 @@ fn given_tokens_serve_one_service_each_and_end() {
     let lasting = probe(&answer, "the token credential of `bap` lasts");
     assert_eq!(lasting["verdict"], "unknown");
     assert_eq!(lasting["read"], "59 min are left; a refresh may take 8 h");
-    // The token of another service in the place of one.
+    // The token of another service.
     let other = variables[0].1.clone();
     variables[1].1 = other;
     refused(
@@ -524,20 +514,20 @@ fn given_tokens_serve_one_service_each_and_end() {
         &[
             "wrong audience",
             "for https://api.powerplatform.com",
-            "credential of its own",
+            "its own credential",
         ],
     );
 
     let fast = Bench::at(3000);
-    let variables = given(&fast);
+    let variables = fixed_tokens(&fast);
     std::thread::sleep(Duration::from_millis(1_300));
     refused(
         fast.preflight(&borrowed(&variables)),
-        &["has expired", "has ended"],
+        &["has expired", "provide a new one"],
     );
 }
 
-/// The key of the principal of the tenant's application.
+/// The world's key of the tenant's application.
 fn application() -> String {
     format!("principal/{CLIENT}")
 }
@@ -552,7 +542,7 @@ fn with(bench: &mut Bench, member: &str, value: &Value) {
 }
 
 #[test]
-fn what_the_directory_says_against_a_sign_in_is_explained() {
+fn a_sign_in_that_the_directory_refuses_is_explained() {
     let mut bench = Bench::new();
     for (hindrance, says) in [
         ("blocked", ["AADSTS53003", "conditional access policy"]),
@@ -561,7 +551,7 @@ fn what_the_directory_says_against_a_sign_in_is_explained() {
             ["insufficient_claims", "continuous access evaluation"],
         ),
         ("disabled", ["AADSTS7000112", "is disabled"]),
-        ("secret-ended", ["AADSTS7000222", "make a new one"]),
+        ("secret-ended", ["AADSTS7000222", "create a new one"]),
     ] {
         with(&mut bench, "hindrance", &json!(hindrance));
         refused(bench.preflight(&[]), &says);
@@ -569,7 +559,7 @@ fn what_the_directory_says_against_a_sign_in_is_explained() {
 }
 
 #[test]
-fn an_application_that_is_not_registered_for_administration_is_told_how() {
+fn an_unregistered_management_application_gets_the_remedy() {
     let mut bench = Bench::new();
     with(&mut bench, "administrator", &json!(false));
     refused(
@@ -581,7 +571,7 @@ fn an_application_that_is_not_registered_for_administration_is_told_how() {
     );
 }
 
-/// Puts the application's role in the source to another one, or takes it away.
+/// Replaces or removes the application's role in the source.
 fn roles(bench: &mut Bench, role: Option<&str>) {
     bench.edit(|puts, world| {
         let id = |row: &Value, column: &str| row[column].as_str().unwrap_or_default().to_owned();
@@ -608,7 +598,7 @@ fn roles(bench: &mut Bench, role: Option<&str>) {
 }
 
 #[test]
-fn it_says_403_and_preflight_says_why() {
+fn a_403_of_the_service_is_explained_by_preflight() {
     let survives = "the caller is System Administrator in the source";
     let why = |bench: &Bench| probe(&bench.preflight(&[]).exits(4), survives);
     let says = |finding: &Value, read: &str, remedy: &str| {
@@ -617,11 +607,11 @@ fn it_says_403_and_preflight_says_why() {
         assert!(text("read").contains(read), "{finding}");
         assert!(text("remedy").contains(remedy), "{finding}");
     };
-    // A role that is not enough, and none.
+    // An insufficient role, and no role.
     let mut bench = Bench::new();
     roles(&mut bench, Some("Basic User"));
     says(&why(&bench), "user ", "System Administrator role");
-    // Administration mode, which lets administrators in only.
+    // Administration mode, which admits only administrators.
     bench.edit(|puts, world| {
         let (key, environment) = world
             .objects
@@ -630,7 +620,7 @@ fn it_says_403_and_preflight_says_why() {
                 key.starts_with("environment/")
                     && value["properties"]["displayName"] == "Contoso Prod"
             })
-            .expect("there is a source");
+            .expect("the source exists");
         let mut environment = environment.clone();
         environment["properties"]["states"]["runtime"]["id"] = json!("AdminMode");
         puts.insert(key.clone(), environment);
@@ -646,14 +636,14 @@ fn it_says_403_and_preflight_says_why() {
             .find(|key| key.starts_with("row/") && key.contains("0a110000"))
             .and_then(|key| key.split('/').nth(1))
             .map(|id| format!("organization/{id}"))
-            .expect("there is a source");
+            .expect("the source exists");
         puts.insert(key, json!({"callersFrom": u32::MAX}));
     });
     says(&why(&bench), "0x80072560", "wait some minutes");
 }
 
 #[test]
-fn a_tenant_that_speaks_tls_is_trusted_by_its_root_alone() {
+fn a_tenant_with_tls_is_trusted_by_its_root_certificate_only() {
     let stage = Stage::new();
     let tenant = stage.tenant_at(1, &thin_text(), &["--seed", "thin", "--tls"]);
     assert!(
@@ -664,20 +654,20 @@ fn a_tenant_that_speaks_tls_is_trusted_by_its_root_alone() {
     let mut bench = Bench { stage, tenant };
     let root = bench.stage.path("world.pem").display().to_string();
     drop(bench.preflight(&[("SSL_CERT_FILE", &root)]).exits(0));
-    // Without it nobody is asked, and nothing is waited for.
+    // Without the root certificate, no request is sent and the program does not wait.
     let answer = bench.preflight(&[]).exits(3);
     for said in ["invalid peer certificate", "SSL_CERT_FILE"] {
         assert!(answer.stderr.contains(said), "{}", answer.stderr);
     }
-    // Started again it is the same tenant, with the same root.
+    // The restarted tenant has the same root certificate.
     bench.edit(|_, _| {});
     drop(bench.preflight(&[("SSL_CERT_FILE", &root)]).exits(0));
 }
 
 #[test]
-fn a_hosts_token_goes_nowhere_else() {
-    // What the tenant links to is followed on its own hosts only, so a run that ends well has sent
-    // each token to the one listener it is for: every other one answers 401.
+fn a_token_is_sent_to_its_own_host_only() {
+    // Every other listener answers 401 to a token, so a successful run has sent each token to its own
+    // listener only.
     let bench = Bench::new();
     let secret =
         format!("default: {{ client-secret: {{ client: {CLIENT}, secret: {{ env: S }} }} }}");

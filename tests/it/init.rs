@@ -1,4 +1,4 @@
-//! `init`: a starter runbook from two environments, which the other commands take as it is.
+//! `init`: a starter runbook from two environments, which the other commands accept unchanged.
 
 use std::collections::BTreeSet;
 
@@ -22,8 +22,8 @@ fn arguments<'a>(tenant: &'a Tenant, source: &'a str, target: &'a str) -> Vec<&'
     ]
 }
 
-/// Was nothing but read, by `init` and by whatever came after it?
-fn only_reads(stage: &Stage) {
+/// Fails if `init` or a later command sent a write.
+fn assert_only_reads(stage: &Stage) {
     let world = stage.world();
     assert_eq!(world.writes(), Vec::<&serde_json::Value>::new());
     let methods: BTreeSet<&str> = world
@@ -40,14 +40,14 @@ fn a_unified_pair_becomes_a_runbook_that_can_be_planned() {
     let tenant = stage.whole_tenant(&[]);
     let mut init = arguments(&tenant, "Contoso Prod", "contoso uat");
     init.extend(["--out", "uat.yaml"]);
-    let told = stage.call(&init).exits(0);
-    assert_eq!(told.stdout, "", "the runbook is in its file");
+    let output = stage.call(&init).exits(0);
+    assert_eq!(output.stdout, "", "the runbook is in its file");
     for line in [
         "written: uat.yaml",
         "to fill in:",
         "iomcopy validate uat.yaml",
     ] {
-        assert!(told.stderr.contains(line), "{line}\n{}", told.stderr);
+        assert!(output.stderr.contains(line), "{line}\n{}", output.stderr);
     }
     let text = std::fs::read_to_string(stage.path("uat.yaml")).expect("it was written");
     for part in [
@@ -60,17 +60,21 @@ fn a_unified_pair_becomes_a_runbook_that_can_be_planned() {
     ] {
         assert!(text.contains(part), "{part}\n{text}");
     }
-    let right = stage.call(&["validate", "uat.yaml"]).exits(0);
-    assert!(right.stdout.contains("right; 8 steps"), "{}", right.stdout);
+    let validated = stage.call(&["validate", "uat.yaml"]).exits(0);
+    assert!(
+        validated.stdout.contains("valid; 8 steps"),
+        "{}",
+        validated.stdout
+    );
     let plan = stage.call(&["plan", "uat.yaml"]).exits(0);
     assert!(plan.stdout.contains("'Contoso UAT'"), "{}", plan.stdout);
-    only_reads(&stage);
+    assert_only_reads(&stage);
 
-    // What is there is never written over, and nobody is asked for it.
+    // An existing file is never overwritten, and no request is sent.
     let before = stage.world().requests.len();
     let refused = stage.call(&init).exits(3);
     assert!(
-        refused.stderr.contains("uat.yaml is there already"),
+        refused.stderr.contains("uat.yaml exists already"),
         "{}",
         refused.stderr
     );
@@ -80,40 +84,40 @@ fn a_unified_pair_becomes_a_runbook_that_can_be_planned() {
         Some(text.clone())
     );
 
-    // The same on stdout, by ids and by an address; and as a document.
+    // The same runbook on stdout, by ids and by an address, and as a document.
     let environment = stage.world().environment("Contoso UAT").clone();
     let url = &environment["properties"]["linkedEnvironmentMetadata"]["instanceUrl"];
     let url = url.as_str().expect("it has an address").to_owned();
     let init = arguments(&tenant, "11111111-1111-1111-1111-111111111111", &url);
     let printed = stage.call(&init).exits(0);
     assert_eq!(printed.stdout, text);
-    let told = document(&stage, "init", &init, 0);
-    assert_eq!(told["runbook"], text);
-    assert_eq!(told["target"]["name"], "Contoso UAT");
+    let output = document(&stage, "init", &init, 0);
+    assert_eq!(output["runbook"], text);
+    assert_eq!(output["target"]["name"], "Contoso UAT");
     assert_eq!(
-        (&told["lcs-linked"], &told["dual-write"]),
+        (&output["lcs-linked"], &output["dual-write"]),
         (&false.into(), &false.into())
     );
 }
 
 #[test]
-fn a_pair_that_lifecycle_services_manage_gets_its_part() {
+fn a_pair_that_lifecycle_services_manages_gets_an_lcs_section() {
     let stage = Stage::new();
     let tenant = stage.whole_tenant(&["--target", "lcs-linked", "--dual-write", "on"]);
     let mut init = arguments(&tenant, "Contoso Prod", "Contoso UAT");
-    let told = document(&stage, "init", &init, 0);
+    let output = document(&stage, "init", &init, 0);
     assert_eq!(
-        (&told["lcs-linked"], &told["dual-write"]),
+        (&output["lcs-linked"], &output["dual-write"]),
         (&true.into(), &true.into())
     );
-    let fill_in = told["fill-in"].to_string();
+    let fill_in = output["fill-in"].to_string();
     assert!(fill_in.contains("lcs.project"), "{fill_in}");
-    let text = told["runbook"].as_str().expect("a text");
+    let text = output["runbook"].as_str().expect("a text");
     assert!(text.contains("project: 1   # FILL IN"), "{text}");
 
     init.extend(["--lcs-project", "1234567", "--out", "lcs.yaml"]);
-    let told = stage.call(&init).exits(0);
-    assert!(!told.stderr.contains("lcs.project"), "{}", told.stderr);
+    let output = stage.call(&init).exits(0);
+    assert!(!output.stderr.contains("lcs.project"), "{}", output.stderr);
     let text = std::fs::read_to_string(stage.path("lcs.yaml")).expect("it was written");
     for part in [
         "project: 1234567\n",
@@ -121,24 +125,28 @@ fn a_pair_that_lifecycle_services_manage_gets_its_part() {
     ] {
         assert!(text.contains(part), "{part}\n{text}");
     }
-    let right = stage.call(&["validate", "lcs.yaml"]).exits(0);
-    assert!(right.stdout.contains("right; 8 steps"), "{}", right.stdout);
+    let validated = stage.call(&["validate", "lcs.yaml"]).exits(0);
+    assert!(
+        validated.stdout.contains("valid; 8 steps"),
+        "{}",
+        validated.stdout
+    );
     let plan = stage.call(&["plan", "lcs.yaml"]).exits(0);
     assert!(
         plan.stdout.contains("reconfigure-dual-write"),
         "{}",
         plan.stdout
     );
-    only_reads(&stage);
+    assert_only_reads(&stage);
 }
 
 #[test]
-fn what_cannot_be_a_target_is_refused_and_what_is_not_found_is_told() {
+fn an_unsuitable_target_is_refused_and_an_unknown_environment_reported() {
     let stage = Stage::new();
     let tenant = stage.whole_tenant(&[]);
     let call = |source: &str, target: &str, code: i32| {
-        let told = document(&stage, "init", &arguments(&tenant, source, target), code);
-        told["failure"]["message"].to_string()
+        let output = document(&stage, "init", &arguments(&tenant, source, target), code);
+        output["failure"]["message"].to_string()
     };
     let production = call("Contoso UAT", "Contoso Prod", 5);
     assert!(production.contains("only a sandbox"), "{production}");
@@ -148,39 +156,43 @@ fn what_cannot_be_a_target_is_refused_and_what_is_not_found_is_told() {
     for part in ["--target", "Contoso QA", "'Contoso UAT'", "22222222-2222"] {
         assert!(unknown.contains(part), "{part}\n{unknown}");
     }
-    only_reads(&stage);
+    assert_only_reads(&stage);
 }
 
 #[test]
-fn signing_in_is_asked_for_as_in_a_runbook() {
+fn the_sign_in_flags_are_checked_like_a_runbook() {
     let stage = Stage::new();
     let both = ["init", "--source", "a", "--target", "b"];
-    let told = stage.call(&both).exits(3);
-    assert!(told.stderr.contains("give --tenant"), "{}", told.stderr);
+    let output = stage.call(&both).exits(3);
+    assert!(output.stderr.contains("add --tenant"), "{}", output.stderr);
     let secret = [
         &both[..],
         &["--tenant", "contoso.com", "--credential", "client-secret"],
     ]
     .concat();
-    let told = stage.call(&secret).exits(3);
-    assert!(told.stderr.contains("give --client-id"), "{}", told.stderr);
+    let output = stage.call(&secret).exits(3);
+    assert!(
+        output.stderr.contains("add --client-id"),
+        "{}",
+        output.stderr
+    );
     let client = "0f0f0f0f-0f0f-0f0f-0f0f-0f0f0f0f0f0f";
     let missing = [
         &secret[..],
         &["--client-id", client, "--secret-env", "NOT_SET"],
     ]
     .concat();
-    let told = stage.call(&missing).exits(3);
-    assert!(told.stderr.contains("NOT_SET"), "{}", told.stderr);
+    let output = stage.call(&missing).exits(3);
+    assert!(output.stderr.contains("NOT_SET"), "{}", output.stderr);
     let wrong = [
         &both[..],
         &["--cloud", "rehearsal", "--endpoints", "{ nonsense: 1 }"],
     ]
     .concat();
-    let told = stage.call(&wrong).exits(3);
-    assert!(told.stderr.contains("nonsense"), "{}", told.stderr);
+    let output = stage.call(&wrong).exits(3);
+    assert!(output.stderr.contains("nonsense"), "{}", output.stderr);
 
-    // The rehearsal's application, by its secret, over the same way as any.
+    // The rehearsal's application signs in with its secret, like any other.
     let tenant = stage.whole_tenant(&[]);
     let mut init = arguments(&tenant, "Contoso Prod", "Contoso UAT");
     init.extend([
@@ -208,12 +220,12 @@ fn signing_in_is_asked_for_as_in_a_runbook() {
         "{text}"
     );
     assert!(!text.contains("not-a-secret"), "{text}");
-    // The tenant's id is read, and takes the domain's place.
+    // The tenant's id is read, and replaces the domain.
     assert!(
         text.contains("tenant: \"7e4a0000-0000-4000-8000-000000000001\""),
         "{text}"
     );
     stage.write_runbook(&text);
-    let right = stage.call(&["validate", "rehearsal.yaml"]).exits(0);
-    assert!(right.stdout.contains("right"), "{}", right.stdout);
+    let validated = stage.call(&["validate", "rehearsal.yaml"]).exits(0);
+    assert!(validated.stdout.contains("valid"), "{}", validated.stdout);
 }

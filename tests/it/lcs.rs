@@ -1,5 +1,5 @@
-//! A target whose Finance and Operations Lifecycle Services manage, with dual-write: both launches at
-//! once; kills; a refresh that ends badly in every way. By hand: `lcs_by_hand`.
+//! A target that Lifecycle Services manage, with dual-write: both launches at the same time, kills, and
+//! every way in which a refresh can fail. For a refresh by hand, see `lcs_by_hand`.
 
 use std::process::Child;
 use std::time::{Duration, Instant};
@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::harness::{
-    Answer, Stage, Tenant, World, client_secret, is, thin_text, token_request, with_endpoints,
+    CommandOutput, Stage, Tenant, World, client_secret, is, sample, thin_text, token_request,
+    with_endpoints,
 };
 use crate::kills::is_the_same;
 
 const TARGET: &str = "22222222-2222-2222-2222-222222222222";
 
-/// The rehearsal's runbook for a pair that Lifecycle Services manage. Dual-write goes through the
-/// gateway.
+/// The rehearsal's runbook for a pair that Lifecycle Services manage. Dual-write uses the gateway.
 pub(crate) fn runbook() -> String {
     let lcs = format!(
         "lcs: {{ project: {}, source: {}, target: {} }}\n",
@@ -30,8 +30,8 @@ pub(crate) fn runbook() -> String {
         )
 }
 
-/// A tenant of this kind with faults, and this runbook pointed at it. Started again on the same
-/// stage, it goes on.
+/// A tenant of this kind with faults, and a runbook with its endpoints. A second start on the same
+/// stage continues its world.
 pub(crate) fn tenant(stage: &Stage, runbook: &str, faults: &[&str]) -> Tenant {
     let faults = faults.iter().flat_map(|fault| ["--fault", fault]);
     let kind = [
@@ -43,13 +43,13 @@ pub(crate) fn tenant(stage: &Stage, runbook: &str, faults: &[&str]) -> Tenant {
         "on",
     ];
     let arguments: Vec<&str> = kind.into_iter().chain(faults).collect();
-    let tenant = stage.tenant_of(runbook, &arguments);
+    let tenant = stage.start_tenant(runbook, &arguments);
     stage.write_runbook(&with_endpoints(runbook, &tenant.endpoints));
     tenant
 }
 
-/// The numbers of the requests that asked for something, by the end of their path's fixed part.
-fn asked(world: &World, part: &str) -> Vec<usize> {
+/// The numbers of the POST requests whose path contains this part.
+fn posts(world: &World, part: &str) -> Vec<usize> {
     let requests = world.requests.iter().enumerate();
     requests
         .filter(|(_, request)| {
@@ -61,14 +61,14 @@ fn asked(world: &World, part: &str) -> Vec<usize> {
 }
 
 pub(crate) fn triggers(world: &World) -> usize {
-    asked(world, "/databasemovement/v1/refresh/").len()
+    posts(world, "/databasemovement/v1/refresh/").len()
 }
 
 pub(crate) fn copies(world: &World) -> usize {
-    asked(world, "/copy").len()
+    posts(world, "/copy").len()
 }
 
-/// The place of the first record of a kind about a key that begins so.
+/// The index of the first record of a kind whose key starts with this text.
 pub(crate) fn place(records: &[Value], kind: &str, key: &str) -> Option<usize> {
     records.iter().position(|record| {
         record["type"] == kind
@@ -78,16 +78,16 @@ pub(crate) fn place(records: &[Value], kind: &str, key: &str) -> Option<usize> {
     })
 }
 
-/// What the guide promises of such a pair, object by object.
-pub(crate) fn the_pair_is_right(before: &World, after: &World) {
-    crate::thin_line::the_target_is_right(after);
-    crate::dual_write::every_map_is_as_before(before, after);
-    crate::dual_write::access_is_right(after);
+/// Checks such a pair against the guide, object by object.
+pub(crate) fn assert_pair_is_correct(before: &World, after: &World) {
+    crate::thin_line::assert_target_is_refreshed(after);
+    crate::dual_write::assert_maps_are_as_before(before, after);
+    crate::dual_write::assert_access_is_restored(after);
     let user = |name: &str| {
         let key = format!("finance-operations/{TARGET}/SystemUsers/{name}");
         after.objects.get(&key).map(|user| user["Enabled"].clone())
     };
-    // The users whom programs enter as are enabled again, and the one whose connections the flows go by.
+    // The users that programs sign in as are enabled again, and the one whose connections the flows use.
     assert_eq!(user("Admin"), Some(json!(true)));
     assert_eq!(user("svciom"), Some(json!(true)));
     assert_eq!(user("cleo"), Some(json!(false)), "people are not");
@@ -110,20 +110,20 @@ pub(crate) fn the_pair_is_right(before: &World, after: &World) {
     }
 }
 
-/// What an answer says, on both channels.
-pub(crate) fn says(answer: &Answer, wanted: &[&str]) {
+/// Checks that an answer contains these texts, on stdout or stderr.
+pub(crate) fn says(answer: &CommandOutput, wanted: &[&str]) {
     let said = format!("{}{}", answer.stdout, answer.stderr);
     for wanted in wanted {
         assert!(said.contains(wanted), "{wanted}: {said}");
     }
 }
 
-/// Runs on without naming the target, where nobody can be asked.
-fn unconfirmed(stage: &Stage) -> Answer {
+/// Runs again without confirming the target, where no prompt is possible.
+fn unconfirmed(stage: &Stage) -> CommandOutput {
     stage.call(&["run", "rehearsal.yaml"])
 }
 
-/// Somebody who is signed in to Lifecycle Services and to Finance and Operations, and clicks.
+/// A person who is signed in to Lifecycle Services and to Finance and Operations.
 pub(crate) struct Person {
     runtime: tokio::runtime::Runtime,
     client: reqwest::Client,
@@ -196,7 +196,7 @@ impl Person {
     pub(crate) fn waits_until_finance_answers(&self, status: u16) {
         let began = Instant::now();
         loop {
-            // Anew each time: the tenant's hours are seconds, and a token lasts one.
+            // A new token each time: it lasts one hour, which is seconds in this tenant.
             let (finance, token) = self.signed_in();
             let request = self.client.get(format!("{finance}/data/LegalEntities"));
             let asked = request.bearer_auth(&token).send();
@@ -222,8 +222,8 @@ impl Person {
     }
 }
 
-/// Runs to the end; the one thing that only a person can do is done when it is asked for.
-pub(crate) fn finish(stage: &Stage) -> Answer {
+/// Runs to the end, and completes the one manual task when the run waits for it.
+pub(crate) fn finish(stage: &Stage) -> CommandOutput {
     let answer = stage.run_again();
     if answer.code != Some(10) {
         return answer;
@@ -239,23 +239,23 @@ pub(crate) fn finish(stage: &Stage) -> Answer {
     stage.run()
 }
 
-/// The essence of the world after a run that nobody disturbed.
+/// The essential objects of the world after an undisturbed run.
 fn undisturbed() -> &'static Vec<String> {
     static ESSENCE: std::sync::OnceLock<Vec<String>> = std::sync::OnceLock::new();
     ESSENCE.get_or_init(|| {
         let stage = Stage::new();
         let _tenant = tenant(&stage, &runbook(), &[]);
         drop(finish(&stage).exits(0));
-        stage.world().essence()
+        stage.world().comparable_rows()
     })
 }
 
-/// Goes on to the end, which is that of an undisturbed run, with one refresh and one copy.
-fn ends_as_if_nothing_had_happened(stage: &Stage, before: &World) {
+/// Resumes to the end: the same world as after an undisturbed run, with one refresh and one copy.
+fn assert_ends_like_an_undisturbed_run(stage: &Stage, before: &World) {
     drop(finish(stage).exits(0));
     let after = stage.world();
     assert_eq!((triggers(&after), copies(&after)), (1, 1));
-    the_pair_is_right(before, &after);
+    assert_pair_is_correct(before, &after);
     is_the_same(&after, undisturbed());
 }
 
@@ -265,22 +265,22 @@ fn kill(mut child: Child) {
 }
 
 #[test]
-fn both_launches_are_open_at_once_and_the_end_is_right() {
+fn both_launches_run_at_the_same_time_and_the_pair_is_correct() {
     let stage = Stage::new();
     let _tenant = tenant(&stage, &runbook(), &[]);
     let before = stage.world();
     drop(finish(&stage).exits(0));
     let after = stage.world();
-    the_pair_is_right(&before, &after);
+    assert_pair_is_correct(&before, &after);
     assert_eq!((triggers(&after), copies(&after)), (1, 1));
     let records = stage.records();
     let at = |kind, key| place(&records, kind, key).unwrap_or_else(|| panic!("{kind} {key}"));
-    // The refresh is accepted before the copy is asked for, and neither has ended by then.
+    // The refresh is accepted before the copy is requested, and neither has ended by then.
     assert!(at("launched", "database-refresh/") < at("intent", "copy/"));
     let both_open = at("launched", "copy/");
     assert!(both_open < at("ended", "database-refresh/"));
     assert!(both_open < at("ended", "copy/"));
-    let sent = |part| asked(&after, part)[0];
+    let sent = |part| posts(&after, part)[0];
     assert!(sent("/databasemovement/v1/refresh/") < sent("/copy"));
     drop(stage.call(&["verify", "rehearsal.yaml"]).exits(0));
     let writes = stage.world().writes().len();
@@ -291,33 +291,34 @@ fn both_launches_are_open_at_once_and_the_end_is_right() {
 
 #[test]
 fn killed_in_each_of_the_eight_steps() {
-    for step in iomcopy::steps::NAMES {
+    for step in sample(&iomcopy::steps::names(), 1) {
         let stage = Stage::new();
         let _tenant = tenant(&stage, &runbook(), &[]);
         let before = stage.world();
         let mut child = stage.start();
         let begun = |record: &Value| is(record, "step-began", "step", step);
         if !stage.wait_for(&mut child, begun) {
-            // What a person must do comes before it.
+            // A manual task comes before it.
             drop(child.wait());
             Person::of(&stage).creates_user("svcwms");
             child = stage.start();
             assert!(stage.wait_for(&mut child, begun), "{step}");
         }
         kill(child);
-        ends_as_if_nothing_had_happened(&stage, &before);
+        assert_ends_like_an_undisturbed_run(&stage, &before);
     }
 }
 
 #[test]
 fn killed_between_intent_and_handle_of_both_launches() {
-    for (key, fault) in [
-        // Applied and never answered; then the same before the request was sent.
+    // First: applied and never answered. Second: killed before the request was sent.
+    let cases = [
         ("database-refresh/", Some("hold#1:POST */refresh/*")),
         ("copy/", Some("hold#1:POST */copy")),
         ("database-refresh/", None),
         ("copy/", None),
-    ] {
+    ];
+    for (key, fault) in sample(&cases, 1) {
         let stage = Stage::new();
         let faults: Vec<&str> = fault.into_iter().collect();
         let _tenant = tenant(&stage, &runbook(), &faults);
@@ -329,13 +330,13 @@ fn killed_between_intent_and_handle_of_both_launches() {
         };
         assert!(stage.wait_for(&mut child, intended), "{key}");
         if fault.is_some() {
-            // The tenant has heard it.
+            // The tenant has received the request.
             let began = Instant::now();
-            let heard = || match key {
+            let count_successful = || match key {
                 "copy/" => copies(&stage.world()),
                 _ => triggers(&stage.world()),
             };
-            while heard() == 0 {
+            while count_successful() == 0 {
                 assert!(began.elapsed() < Duration::from_mins(1), "{key}");
                 std::thread::sleep(Duration::from_millis(5));
             }
@@ -344,20 +345,20 @@ fn killed_between_intent_and_handle_of_both_launches() {
         if fault.is_some() {
             assert_eq!(place(&stage.records(), "launched", key), None, "{key}");
         }
-        ends_as_if_nothing_had_happened(&stage, &before);
+        assert_ends_like_an_undisturbed_run(&stage, &before);
     }
 }
 
 #[test]
-fn a_trigger_whose_answer_was_lost_is_found_in_the_history_and_not_sent_again() {
+fn a_refresh_with_a_lost_response_is_found_in_the_history_and_not_sent_again() {
     let stage = Stage::new();
     let _tenant = tenant(&stage, &runbook(), &["lose#1:POST */refresh/*"]);
     let before = stage.world();
-    ends_as_if_nothing_had_happened(&stage, &before);
+    assert_ends_like_an_undisturbed_run(&stage, &before);
 }
 
 #[test]
-fn a_trigger_that_is_refused_costs_nothing() {
+fn a_refused_refresh_changes_nothing() {
     let stage = Stage::new();
     let _tenant = tenant(&stage, &runbook(), &["refuse=401:POST */refresh/*"]);
     let answer = stage.run().exits(4);
@@ -368,20 +369,20 @@ fn a_trigger_that_is_refused_costs_nothing() {
     assert_eq!(copies(&stage.world()), 0, "nothing is copied without it");
 }
 
-/// One half failed. The next run begins only after a new confirmation, and only that half.
-fn only_the_failed_half_again(stage: &Stage, before: &World, launched: (usize, usize)) {
+/// One half failed. The next run starts only after a new confirmation, and only that half.
+fn assert_only_the_failed_half_runs_again(stage: &Stage, before: &World, launched: (usize, usize)) {
     let refused = unconfirmed(stage).exits(11);
     says(
         &refused,
-        &["--confirm-target 'Contoso UAT' --confirm-repeat "],
+        &["--confirm-target \"Contoso UAT\" --confirm-repeat "],
     );
-    // What a pipeline always says does not confirm it.
+    // The confirmation that a pipeline always sends does not confirm it.
     drop(stage.run().exits(11));
     assert!(triggers(&stage.world()) + copies(&stage.world()) <= 2);
     drop(finish(stage).exits(0));
     let after = stage.world();
     assert_eq!((triggers(&after), copies(&after)), launched);
-    the_pair_is_right(before, &after);
+    assert_pair_is_correct(before, &after);
 }
 
 #[test]
@@ -393,8 +394,8 @@ fn pitfall_5_failed_is_followed_to_the_end_of_its_rollback() {
     says(
         &answer,
         &[
-            "RollbackCompleted: the refresh failed, and the target's database is back as it was",
-            "a mismatched pair: of 'Contoso UAT' Dataverse is the source's now, and its Finance and \
+            "RollbackCompleted: the refresh failed, and LCS restored the target's database",
+            "a mismatched pair: in 'Contoso UAT', Dataverse is now the source's, and its Finance and \
              Operations database is not",
         ],
     );
@@ -407,13 +408,13 @@ fn pitfall_5_failed_is_followed_to_the_end_of_its_rollback() {
     assert_eq!(
         ended("copy/"),
         "succeeded",
-        "the other half came to its end"
+        "the other half was allowed to finish"
     );
-    only_the_failed_half_again(&stage, &before, (2, 1));
+    assert_only_the_failed_half_runs_again(&stage, &before, (2, 1));
 }
 
 #[test]
-fn a_copy_that_fails_beside_a_refresh_is_the_mismatch_the_other_way() {
+fn a_failed_copy_next_to_a_refresh_is_the_opposite_mismatch() {
     let stage = Stage::new();
     let _tenant = tenant(&stage, &runbook(), &["fail#1:POST */copy"]);
     let before = stage.world();
@@ -422,30 +423,28 @@ fn a_copy_that_fails_beside_a_refresh_is_the_mismatch_the_other_way() {
         &answer,
         &[
             "copy 'Contoso Prod' onto 'Contoso UAT'",
-            "a mismatched pair: of 'Contoso UAT' its Finance and Operations database is the source's \
-             now, and Dataverse is not",
+            "a mismatched pair: in 'Contoso UAT', its Finance and Operations database is now the \
+             source's, and Dataverse is not",
         ],
     );
-    only_the_failed_half_again(&stage, &before, (1, 2));
+    assert_only_the_failed_half_runs_again(&stage, &before, (1, 2));
 }
 
 #[test]
-fn each_other_bad_end_of_a_refresh_has_its_words() {
-    for (fate, words) in [
+fn every_other_failure_of_a_refresh_has_its_message() {
+    let ends = [
         (
             "fail",
-            "Failed: no rollback has begun since; look at the environment's page in LCS",
+            "Failed: no rollback has started; look at the environment's page in LCS",
         ),
-        (
-            "abort",
-            "Aborted: the refresh was given up without cleaning up",
-        ),
+        ("abort", "Aborted: the refresh ended without cleaning up"),
         (
             "fail-to-roll-back",
-            "RollbackFailed: the refresh failed, and the target's database could not be put back; its \
+            "RollbackFailed: the refresh failed, and LCS could not restore the target's database; its \
              state is unknown: open a support request with Microsoft",
         ),
-    ] {
+    ];
+    for (fate, words) in sample(&ends, 1) {
         let stage = Stage::new();
         let _tenant = tenant(&stage, &runbook(), &[&format!("{fate}#1:POST */refresh/*")]);
         let before = stage.world();
@@ -453,13 +452,13 @@ fn each_other_bad_end_of_a_refresh_has_its_words() {
         says(&answer, &[words, "a mismatched pair"]);
         let world = stage.world();
         assert_eq!((triggers(&world), copies(&world)), (1, 1), "{fate}");
-        // Finance and Operations is away, and is refreshed again all the same.
-        only_the_failed_half_again(&stage, &before, (2, 1));
+        // Finance and Operations is unavailable, and is refreshed again nevertheless.
+        assert_only_the_failed_half_runs_again(&stage, &before, (2, 1));
     }
 }
 
 #[test]
-fn a_quota_that_is_spent_is_seen_before_the_fourth_trigger() {
+fn an_exhausted_quota_is_detected_before_the_fourth_refresh() {
     let stage = Stage::new();
     let _tenant = tenant(&stage, &runbook(), &["roll-back:POST */refresh/*"]);
     for attempt in 1..=3 {
@@ -481,7 +480,7 @@ fn a_quota_that_is_spent_is_seen_before_the_fourth_trigger() {
 }
 
 #[test]
-fn a_quota_that_people_have_spent_stops_the_run_before_anything_is_sent() {
+fn a_quota_that_people_exhausted_stops_the_run_before_anything_is_sent() {
     let stage = Stage::new();
     let mut running = tenant(&stage, &runbook(), &[]);
     running.kill();

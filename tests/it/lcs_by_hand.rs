@@ -1,10 +1,10 @@
-//! A target whose Finance and Operations Lifecycle Services manage, with `finops: guided`: a person
-//! refreshes the database, and the Dataverse copy runs beside it.
+//! A target that Lifecycle Services manage, with `finops: guided`: a person refreshes the database, and
+//! the Dataverse copy runs next to it.
 
 use serde_json::Value;
 
-use crate::harness::{Answer, Stage};
-use crate::lcs::{Person, copies, finish, runbook, says, tenant, the_pair_is_right, triggers};
+use crate::harness::{CommandOutput, Stage};
+use crate::lcs::{Person, assert_pair_is_correct, copies, finish, runbook, says, tenant, triggers};
 
 /// The rehearsal's runbook for such a pair, where a person refreshes the database.
 fn by_hand() -> String {
@@ -16,12 +16,12 @@ fn by_hand() -> String {
 
 const TASK: &str = "copy-environments/refresh-by-hand";
 
-fn complete(stage: &Stage) -> Answer {
+fn complete(stage: &Stage) -> CommandOutput {
     stage.call(&["complete", "rehearsal.yaml", TASK])
 }
 
 #[test]
-fn a_refresh_by_hand_is_seen_in_the_history_and_gone_on_with_while_finance_is_away() {
+fn a_refresh_by_hand_is_found_in_the_history_while_finance_is_unavailable() {
     let stage = Stage::new();
     let _tenant = tenant(&stage, &by_hand(), &[]);
     let before = stage.world();
@@ -31,11 +31,11 @@ fn a_refresh_by_hand_is_seen_in_the_history_and_gone_on_with_while_finance_is_aw
         &[
             &format!("waits for a person: {TASK}"),
             "Maintain > Move database > Refresh database",
-            "then run again: the Dataverse copy begins beside it",
+            "then run again: the Dataverse copy starts while the refresh runs",
         ],
     );
     assert_eq!(copies(&stage.world()), 0);
-    // Last year's refresh is none, and neither is nothing.
+    // Last year's refresh does not count, so nothing has been done yet.
     drop(complete(&stage).exits(10));
     drop(stage.run().exits(10));
     let person = Person::of(&stage);
@@ -44,7 +44,7 @@ fn a_refresh_by_hand_is_seen_in_the_history_and_gone_on_with_while_finance_is_aw
     person.waits_until_finance_answers(503);
     drop(finish(&stage).exits(0));
     let after = stage.world();
-    the_pair_is_right(&before, &after);
+    assert_pair_is_correct(&before, &after);
     assert_eq!((triggers(&after), copies(&after)), (1, 1));
     let launched = stage.records().into_iter().any(|record| {
         let key = record["data"]["key"].as_str().unwrap_or_default();
@@ -68,18 +68,18 @@ fn without_access_to_lcs_disabled_users_are_the_evidence() {
     let answer = stage.run().exits(10);
     says(
         &answer,
-        &["wait for its end, then run again: the Dataverse copy begins then"],
+        &["wait until the refresh ends, then run again: the Dataverse copy starts then"],
     );
     let person = Person::of(&stage);
     person.refreshes();
-    // It is away, which proves nothing.
+    // It is unavailable, which proves nothing.
     person.waits_until_finance_answers(503);
     drop(stage.run().exits(10));
     person.waits_until_finance_answers(200);
     drop(complete(&stage).exits(0));
     drop(finish(&stage).exits(0));
     let after = stage.world();
-    the_pair_is_right(&before, &after);
+    assert_pair_is_correct(&before, &after);
     assert_eq!((triggers(&after), copies(&after)), (1, 1));
     let ours = |r: &&Value| {
         let agent = r["user_agent"].as_str().unwrap_or_default();
@@ -95,18 +95,18 @@ fn a_history_that_could_not_be_read_before_is_no_evidence_afterwards() {
     let answer = stage.run().exits(10);
     says(
         &answer,
-        &["unknown: LCS lets the caller see both environments"],
+        &["unknown: could not check that LCS lets the caller see both environments"],
     );
     running.kill();
     let _running = tenant(&stage, &by_hand(), &[]);
-    // Now it shows the refresh of last year, and nothing tells that it is old.
+    // Now it shows last year's refresh, and nothing shows that this refresh is old.
     drop(complete(&stage).exits(10));
     drop(stage.run().exits(10));
     assert_eq!(copies(&stage.world()), 0);
 }
 
 #[test]
-fn a_service_that_is_away_before_the_seal_is_waited_for() {
+fn an_unavailable_service_before_the_seal_is_retried() {
     let stage = Stage::new();
     let mut running = tenant(&stage, &by_hand(), &["refuse=503:GET */history/*"]);
     drop(stage.run().exits(75));
@@ -120,13 +120,13 @@ fn a_service_that_is_away_before_the_seal_is_waited_for() {
     let mut running = tenant(&stage, &by_hand(), &[]);
     drop(stage.run().exits(10));
     running.kill();
-    // The same of the evidence: it is neither done nor not done.
+    // The same for the evidence: its state is unknown.
     let _running = tenant(&stage, &by_hand(), &["refuse=503:GET */history/*"]);
-    says(&complete(&stage).exits(75), &["neither done nor not done"]);
+    says(&complete(&stage).exits(75), &["its state is unknown"]);
 }
 
 #[test]
-fn a_refresh_by_hand_that_fails_is_said_and_begun_again_by_hand() {
+fn a_failed_refresh_by_hand_is_reported_and_started_again_by_hand() {
     let stage = Stage::new();
     let _tenant = tenant(&stage, &by_hand(), &["roll-back#1:POST */refresh/*"]);
     let before = stage.world();
@@ -137,16 +137,16 @@ fn a_refresh_by_hand_that_fails_is_said_and_begun_again_by_hand() {
     says(
         &answer,
         &[
-            "the refresh that was begun by hand ended badly: RollbackCompleted",
-            "a mismatched pair: Dataverse of 'Contoso UAT' is the source's already",
-            "begin the refresh again in LCS, then run again",
+            "the refresh that was started by hand failed: RollbackCompleted",
+            "a mismatched pair: Dataverse of 'Contoso UAT' is already the source's",
+            "start the refresh again in LCS, then run again",
         ],
     );
-    // Running again before that says the same.
+    // Another run before that reports the same.
     drop(stage.run().exits(1));
     person.refreshes();
     drop(finish(&stage).exits(0));
     let after = stage.world();
-    the_pair_is_right(&before, &after);
+    assert_pair_is_correct(&before, &after);
     assert_eq!((triggers(&after), copies(&after)), (2, 1));
 }

@@ -1,11 +1,11 @@
 //! From one run to the next: a run that replaces another, a second run for one target, a provider
-//! again; the target's own settings survive all of it, or the run is refused.
+//! reinstalled after a run. The target's own settings survive, or the run is refused.
 
 use std::fs;
 
 use crate::harness::{Stage, is};
 use crate::terminal::AtTerminal;
-use crate::thin_line::the_target_is_right;
+use crate::thin_line::assert_target_is_refreshed;
 
 const RUN: [&str; 4] = ["run", "rehearsal.yaml", "--confirm-target", "Contoso UAT"];
 
@@ -13,8 +13,8 @@ fn with<'a>(more: &[&'a str]) -> Vec<&'a str> {
     [&RUN[..], more].concat()
 }
 
-/// The copy has arrived, and steps 5 to 7 have not begun: the target holds the source's settings.
-fn copied() -> (Stage, crate::harness::Tenant) {
+/// A run after the copy and before steps 5 to 7: the target has the source's settings.
+fn stage_after_copy() -> (Stage, crate::harness::Tenant) {
     let stage = Stage::new();
     let tenant = stage.tenant(&[]);
     drop(stage.call(&with(&["--until", "activate-flows"])).exits(0));
@@ -22,8 +22,8 @@ fn copied() -> (Stage, crate::harness::Tenant) {
 }
 
 #[test]
-fn what_the_target_had_is_not_captured_from_a_copy() {
-    let (stage, _tenant) = copied();
+fn the_targets_settings_are_not_captured_after_the_copy() {
+    let (stage, _tenant) = stage_after_copy();
     let before = fs::read(stage.state()).expect("the state file can be read");
     let writes = stage.world().writes().len();
     let fresh = stage.call(&with(&["--fresh"])).exits(5);
@@ -32,8 +32,8 @@ fn what_the_target_had_is_not_captured_from_a_copy() {
         "{}",
         fresh.stderr
     );
-    assert_eq!(fs::read(stage.state()).expect("it is there"), before);
-    // Another state file: the record of the target names the run that has not finished.
+    assert_eq!(fs::read(stage.state()).expect("the file exists"), before);
+    // Another state file: the record of the target names the unfinished run.
     let second = stage.call(&with(&["--state", "second.jsonl"])).exits(5);
     assert!(
         second.stderr.contains("rehearsal.iomcopy.jsonl"),
@@ -41,7 +41,7 @@ fn what_the_target_had_is_not_captured_from_a_copy() {
         second.stderr
     );
     assert!(!stage.path("second.jsonl").exists());
-    // No state file and no record: the tenant shows it.
+    // No state file and no record: the tenant shows the unfinished run.
     let moved = stage.path("moved.jsonl");
     fs::rename(stage.state(), &moved).expect("the state file can be moved");
     drop(fs::remove_dir_all(stage.path(".state")));
@@ -56,23 +56,23 @@ fn what_the_target_had_is_not_captured_from_a_copy() {
     }
     assert!(!stage.state().exists());
     assert_eq!(stage.world().writes().len(), writes, "only reads");
-    // With its state file it goes on, and a new refresh follows it.
+    // With its state file the run resumes, and a new refresh may follow.
     fs::rename(&moved, stage.state()).expect("the state file can be moved back");
     drop(stage.run().exits(0));
-    the_target_is_right(&stage.world());
+    assert_target_is_refreshed(&stage.world());
     let again = stage.call(&with(&["--fresh"])).exits(0);
     assert!(again.stderr.contains("archived: "), "{}", again.stderr);
-    assert_eq!(stage.world().heard("POST", "/copy"), 2);
-    the_target_is_right(&stage.world());
+    assert_eq!(stage.world().count_successful("POST", "/copy"), 2);
+    assert_target_is_refreshed(&stage.world());
 }
 
 #[test]
-fn settings_that_were_captured_are_taken_from_their_copy() {
-    let (stage, _tenant) = copied();
+fn captured_settings_are_taken_from_the_copy_of_their_seal() {
+    let (stage, _tenant) = stage_after_copy();
     let copy = "rehearsal.iomcopy.before-copy.capture.jsonl";
     let arguments = ["--fresh", "--abandon-captures", "--from-capture", copy];
     drop(stage.call(&with(&arguments)).exits(0));
-    the_target_is_right(&stage.world());
+    assert_target_is_refreshed(&stage.world());
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn emptied_orchestrations_are_a_trace_of_another_run() {
         "{}",
         answer.stderr
     );
-    assert_eq!(stage.world().heard("POST", "/copy"), 1);
+    assert_eq!(stage.world().count_successful("POST", "/copy"), 1);
 }
 
 #[test]
@@ -115,16 +115,16 @@ fn two_runbooks_for_one_target_do_not_run_at_once() {
     named(&second().exits(5).stderr);
     drop(first.kill());
     drop(first.wait());
-    // Its process is gone and its copy is not: the record names it.
+    // The process has ended and its copy has not: the record names the run.
     named(&second().exits(5).stderr);
     assert!(!stage.path("other.iomcopy.jsonl").exists());
-    assert_eq!(stage.world().heard("POST", "/copy"), 1);
+    assert_eq!(stage.world().count_successful("POST", "/copy"), 1);
     drop(stage.run().exits(0));
-    the_target_is_right(&stage.world());
+    assert_target_is_refreshed(&stage.world());
 }
 
 #[test]
-fn a_provider_again_is_refused_without_a_change_and_then_confirmed() {
+fn reinstalling_a_provider_again_is_refused_without_a_change_and_then_confirmed() {
     let stage = Stage::new();
     let _tenant = stage.tenant(&[]);
     drop(stage.run().exits(0));
@@ -139,7 +139,7 @@ fn a_provider_again_is_refused_without_a_change_and_then_confirmed() {
         ]
     };
     let finished = fs::read(stage.state()).expect("the state file can be read");
-    let unchanged = || assert_eq!(fs::read(stage.state()).expect("it is there"), finished);
+    let unchanged = || assert_eq!(fs::read(stage.state()).expect("the file exists"), finished);
     drop(stage.call(&again("msdyn_bigcommerce")).exits(11));
     unchanged();
     let unknown = [&again("msdyn_bigcomerce")[..], &RUN[2..]].concat();
@@ -158,7 +158,7 @@ fn a_provider_again_is_refused_without_a_change_and_then_confirmed() {
         planned.stdout
     );
     unchanged();
-    // Killed in the middle, the same command goes on.
+    // Killed in the middle, the same command resumes.
     let confirmed = [&again("msdyn_bigcommerce")[..], &RUN[2..]].concat();
     let mut child = stage
         .command(&confirmed)
@@ -172,7 +172,7 @@ fn a_provider_again_is_refused_without_a_change_and_then_confirmed() {
     drop(child.kill());
     drop(child.wait());
     drop(stage.call(&confirmed).exits(0));
-    the_target_is_right(&stage.world());
+    assert_target_is_refreshed(&stage.world());
 }
 
 #[test]
@@ -185,7 +185,7 @@ fn control_c_at_the_prompt_ends_the_program_and_nothing_begins() {
     assert_eq!(call.ends(), Some(130));
     assert!(!stage.state().exists());
     assert!(stage.world().writes().is_empty());
-    // The name begins it.
+    // The typed name starts the run.
     let mut call = AtTerminal::start(&stage, &["run", "rehearsal.yaml"]);
     call.reads("Type the target's name").types("Contoso UAT");
     call.reads("copy-environments").interrupts();

@@ -1,75 +1,114 @@
-//! The one integration test binary: each file beside this one is a module of it.
+//! The integration test binary: each file of this directory is a module of it.
 //!
-//! - `custom_connectors`: a connector that each environment knows by another identifier.
-//! - `dual_write`: maps as before the copy; by the gateway, by hand, refused, failing, killed.
-//! - `guards_matrix`: commands that destroy or replace, each with every refusal: nothing changes.
-//! - `guided`: every unpublished write as a person's task. `person`: does what a worksheet says.
-//! - `harness`: the program and the rehearsal tenant as processes, and the tenant's world as its
-//!   file tells it.
-//! - `modules`: no module imports one above it, and no step another.
+//! It needs Unix signals, shell scripts and terminals; on Windows it is empty.
+//!
+//! - `custom_connectors`: a connector with another identifier in each environment.
+//! - `dual_write`: maps as before the copy: by the gateway, by hand, refused, failed, killed.
+//! - `guards_matrix`: destructive commands with every refusal: nothing changes.
+//! - `guided`: every unpublished write as a manual task. `person`: does the tasks of a worksheet.
+//! - `harness`: the program and the rehearsal tenant as processes, and the tenant's world file.
+//! - `without_rehearsal`: the program built without the rehearsal tenant. The other files need the
+//!   tenant, so they are built with the feature `rehearsal` only; `modules` is always built.
+//! - `modules`: no module imports one above it, no step another; only one module differs by system.
 //! - `thin_line`: the eight steps, end to end: the world afterwards, run again, plan before and after.
-//! - `identities`: each kind of credential, and each way in which it fails.
+//! - `identities`: each kind of credential, and its failures.
 //! - `kills`: SIGKILL of the program, of the tenant, between intent and handle; Ctrl-C.
-//! - `init`: a starter runbook from two environments. `pipelines`: what GitHub and Azure are told.
-//! - `lcs`: a target that Lifecycle Services manage: refresh and copy at once, kills, bad ends.
+//! - `init`: a starter runbook from two environments. `pipelines`: output for GitHub and Azure.
+//! - `lcs`: a target that Lifecycle Services manages: refresh and copy in parallel, kills, failures.
 //!   `lcs_by_hand`: the same, refreshed by a person.
-//! - `lifecycle`: a run after another, a second run for one target, a provider again, the prompt.
-//! - `lies`: writes that are accepted and ignored; nothing claims success.
-//! - `old_journals`: state files that released programs wrote are resumed.
-//! - `outputs`: `--output json` of every command, against its own schema.
-//! - `outages`: a service that is away is no failure, and advice for the unknown destroys nothing.
-//! - `plans`: the forecast, and plans that are approved.
-//! - `probes`: `verify` tells what is left; what preflight cannot know is a task. `troubles`: what
-//!   `preflight` sees, and a run that stops for it. `edits`: the tenant changed between two calls.
+//! - `lifecycle`: one run after another, a second run for one target, `--again`, the prompt.
+//! - `lies`: writes that are accepted and ignored never count as success.
+//! - `old_journals`: state files that released versions wrote are resumed.
+//! - `outputs`: `--output json` of every command, against its schema.
+//! - `outages`: an unavailable service is not a failed check; no destructive remedy for the unknown.
+//! - `plans`: the forecast, and approved plans.
+//! - `preflight`: what `preflight` finds, and a run that stops for it. `verify`: what `verify` reports
+//!   as left; what preflight cannot know is a task. `edits`: the tenant changes between two commands.
 //! - `production`: a flow that names production stays off.
-//! - `record`: work by hand, who, failures and durations in the record of a run.
-//! - `report`: what a run did, in each of its forms.
+//! - `record`: work by hand, actors, failures and durations in the record of a run.
+//! - `report`: what a run did, in each format.
 //! - `terminal`: the program at a pseudo terminal.
-//! - `whole`: the whole tenant, end to end; one provider again. `whole_world`: what it must hold then.
-//! - `sinks`: what leaves the program: no control character, no secret; a full disk is a failure.
-//! - `refusals`: what stops before anything is sent, with its exit code.
-//! - `state_files`: files that a person names: older ones, changed copies, FIFOs, outputs.
+//! - `whole`: the whole tenant, end to end; one provider again. `whole_world`: the expected world.
+//! - `sinks`: output without control characters and secrets; a full disk is a failure.
+//! - `refusals`: what stops before any request, with its exit code.
+//! - `state_files`: files that a user names: older ones, changed copies, FIFOs, outputs.
 
+#![cfg(unix)]
+
+#[cfg(feature = "rehearsal")]
 mod custom_connectors;
+#[cfg(feature = "rehearsal")]
 mod doubts;
+#[cfg(feature = "rehearsal")]
 mod dual_write;
+#[cfg(feature = "rehearsal")]
 mod edits;
+#[cfg(feature = "rehearsal")]
 mod guards_matrix;
+#[cfg(feature = "rehearsal")]
 mod guided;
+#[cfg(feature = "rehearsal")]
 mod harness;
+#[cfg(feature = "rehearsal")]
 mod identities;
+#[cfg(feature = "rehearsal")]
 mod init;
+#[cfg(feature = "rehearsal")]
 mod kills;
+#[cfg(feature = "rehearsal")]
 mod lcs;
+#[cfg(feature = "rehearsal")]
 mod lcs_by_hand;
+#[cfg(feature = "rehearsal")]
 mod lies;
+#[cfg(feature = "rehearsal")]
 mod lifecycle;
 mod modules;
 
+#[cfg(feature = "rehearsal")]
 mod old_journals;
+#[cfg(feature = "rehearsal")]
 mod outages;
+#[cfg(feature = "rehearsal")]
 mod outputs;
+#[cfg(feature = "rehearsal")]
 mod person;
+#[cfg(feature = "rehearsal")]
 mod pipelines;
+#[cfg(feature = "rehearsal")]
 mod plans;
-mod probes;
+#[cfg(feature = "rehearsal")]
+mod preflight;
+#[cfg(feature = "rehearsal")]
 mod production;
+#[cfg(feature = "rehearsal")]
 mod record;
+#[cfg(feature = "rehearsal")]
 mod refusals;
+#[cfg(feature = "rehearsal")]
 mod report;
+#[cfg(feature = "rehearsal")]
 mod sinks;
+#[cfg(feature = "rehearsal")]
 mod state_files;
+#[cfg(feature = "rehearsal")]
 mod terminal;
+#[cfg(feature = "rehearsal")]
 mod thin_line;
-mod troubles;
+#[cfg(feature = "rehearsal")]
+mod verify;
+#[cfg(feature = "rehearsal")]
 mod whole;
+#[cfg(feature = "rehearsal")]
 mod whole_world;
+#[cfg(not(feature = "rehearsal"))]
+mod without_rehearsal;
 
 #[test]
 fn every_file_is_a_module() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
     let main = std::fs::read_to_string(folder.join("main.rs")).expect("this file can be read");
-    for entry in std::fs::read_dir(folder).expect("the folder is there") {
+    for entry in std::fs::read_dir(folder).expect("the directory exists") {
         let path = entry.expect("the entry can be read").path();
         let stem = path
             .file_stem()
@@ -78,7 +117,7 @@ fn every_file_is_a_module() {
             .to_owned();
         assert!(
             stem == "main" || main.contains(&format!("mod {stem};")),
-            "{stem} is forgotten"
+            "{stem} is not a module of main.rs"
         );
     }
 }

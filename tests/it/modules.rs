@@ -1,5 +1,5 @@
-//! The architecture: no module imports one above it, no step imports another, and the rehearsal
-//! tenant shares no code with the clients that speak to it.
+//! The architecture: no module imports one above it, no step imports another, the rehearsal tenant
+//! shares no code with the clients that speak to it, and one module differs by operating system.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -145,6 +145,67 @@ fn no_step_imports_another() {
         }
     }
     assert!(forbidden.is_empty(), "{}", forbidden.join("\n"));
+}
+
+/// What names an operating system, or what only some of them have.
+const SYSTEM_SPECIFIC: [&str; 12] = [
+    "std::os::",
+    "rustix::",
+    "libc::",
+    "tokio::signal",
+    "PermissionsExt",
+    "OpenOptionsExt",
+    "MetadataExt",
+    ".process_group(",
+    ".creation_flags(",
+    "target_os",
+    "windows)",
+    "\"/proc/",
+];
+
+/// The only places in `src` that may use it.
+const PLATFORM: [&str; 2] = ["base/platform/", "rehearsal/world/private_file.rs"];
+
+/// The system-specific words in the code of a file. A test may be for Unix alone.
+fn system_specific(text: &str, is_test: bool) -> Vec<&'static str> {
+    let code: Vec<&str> = text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .collect();
+    let code = code.join("\n");
+    let tests = code.find("#[cfg(test)]").unwrap_or(code.len());
+    let mut found: Vec<&str> = SYSTEM_SPECIFIC.to_vec();
+    found.retain(|word| code.contains(word));
+    if !is_test && code[..tests].contains("unix)") {
+        found.push("unix)");
+    }
+    found
+}
+
+#[test]
+fn only_the_platform_module_differs_by_operating_system() {
+    let mut forbidden = Vec::new();
+    for file in source_files(&src()) {
+        let place = file.strip_prefix(src()).expect("the file is below src");
+        let place = place.to_string_lossy().replace('\\', "/");
+        if PLATFORM.iter().any(|allowed| place.starts_with(allowed)) {
+            continue;
+        }
+        let is_test = place.ends_with("/tests.rs") || place.contains("/tests/");
+        let text = fs::read_to_string(&file).expect("the file can be read");
+        for word in system_specific(&text, is_test) {
+            forbidden.push(format!("{place} names `{word}`"));
+        }
+    }
+    assert!(forbidden.is_empty(), "{}", forbidden.join("\n"));
+}
+
+#[test]
+fn the_check_sees_a_system_specific_name() {
+    let text = "use std::os::unix::fs::symlink;\n// libc::open\n#[cfg(unix)]\nfn f() {}";
+    assert_eq!(system_specific(text, false), ["std::os::", "unix)"]);
+    let test = "fn f() {}\n#[cfg(test)]\nmod tests {\n    #[cfg(unix)]\n    fn g() {}\n}";
+    assert!(system_specific(test, false).is_empty());
 }
 
 #[test]

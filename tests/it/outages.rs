@@ -1,14 +1,14 @@
-//! A service that is away, or that refuses to be read, is no failure of what would have been read, and
-//! nothing that destroys is advised for what is unknown.
+//! A service that is unavailable or refuses a read makes a check unknown, not failed; and no destructive
+//! remedy is advised for an unknown result.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
 use crate::edits::with_verdict;
-use crate::harness::{Answer, Stage, World, is_full_campaign};
+use crate::harness::{CommandOutput, Stage, World, is_full_campaign};
 
-/// The addresses that a command reads, by service, as globs: ids stand for any.
+/// The addresses that a command reads, by service, as globs with a wildcard for each id.
 fn addresses(world: &World) -> BTreeMap<String, BTreeSet<String>> {
     let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for request in &world.requests {
@@ -27,7 +27,7 @@ fn addresses(world: &World) -> BTreeMap<String, BTreeSet<String>> {
     found
 }
 
-/// All of them in a campaign; otherwise a few of each service.
+/// All addresses in a campaign; otherwise a few for each service.
 fn sampled(addresses: BTreeMap<String, BTreeSet<String>>) -> Vec<String> {
     let mut chosen: BTreeSet<String> = BTreeSet::new();
     for paths in addresses.into_values() {
@@ -43,8 +43,8 @@ fn sampled(addresses: BTreeMap<String, BTreeSet<String>>) -> Vec<String> {
     chosen.into_iter().collect()
 }
 
-/// The questions with this verdict.
-fn titled(answer: &Answer, verdict: &str) -> BTreeSet<String> {
+/// The names of the checks with this verdict.
+fn checks_with(answer: &CommandOutput, verdict: &str) -> BTreeSet<String> {
     let title = |finding: Value| finding["probe"].as_str().unwrap_or_default().to_owned();
     with_verdict(answer, verdict)
         .into_iter()
@@ -52,8 +52,8 @@ fn titled(answer: &Answer, verdict: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// What is wrong with what a command says while one address is away; `usual` is what it says otherwise.
-fn fault_of(arguments: &[&str], address: &str, usual: &Answer) -> Option<String> {
+/// The error in a command's output while one address is unavailable; `usual` is its output otherwise.
+fn fault_of(arguments: &[&str], address: &str, usual: &CommandOutput) -> Option<String> {
     let stage = Stage::new();
     let _tenant = stage.tenant(&[&format!("refuse=503:GET {address}")]);
     let answer = stage.call(arguments);
@@ -68,17 +68,17 @@ fn fault_of(arguments: &[&str], address: &str, usual: &Answer) -> Option<String>
     let Ok(document) = serde_json::from_str::<Value>(&answer.stdout) else {
         return Some(format!("it is no document: {shown}"));
     };
-    // What fails anyway decides the exit code, and a question that needs no answer of this address stays
-    // answered.
+    // A check that fails anyway decides the exit code, and a check that does not read this address keeps
+    // its result.
     let mut expected = Some(75);
     if document["probes"].is_array() {
-        let usual_failures = titled(usual, "fail");
-        let failures = titled(&answer, "fail");
+        let usual_failures = checks_with(usual, "fail");
+        let failures = checks_with(&answer, "fail");
         let more: Vec<&String> = failures.difference(&usual_failures).collect();
         if !more.is_empty() {
             return Some(format!("it failed: {more:?}\n{shown}"));
         }
-        let is_open = titled(&answer, "unknown") != titled(usual, "unknown");
+        let is_open = checks_with(&answer, "unknown") != checks_with(usual, "unknown");
         if !is_open || !usual_failures.is_empty() {
             expected = usual.code;
         }
@@ -87,7 +87,7 @@ fn fault_of(arguments: &[&str], address: &str, usual: &Answer) -> Option<String>
 }
 
 #[test]
-fn a_service_that_is_away_is_temporary_and_never_a_failure_of_what_would_have_been_read() {
+fn an_unavailable_service_is_temporary_and_never_a_failed_check() {
     let mut faults = Vec::new();
     for command in ["preflight", "verify"] {
         let arguments = [command, "rehearsal.yaml", "--output", "json"];
@@ -97,7 +97,7 @@ fn a_service_that_is_away_is_temporary_and_never_a_failure_of_what_would_have_be
         let addresses = sampled(addresses(&stage.world()));
         drop(tenant);
         assert!(addresses.len() > 5, "{addresses:?}");
-        // A fault at one address does not hide those behind it.
+        // A fault at one address does not hide the others.
         for address in &addresses {
             faults.extend(fault_of(&arguments, address, &usual));
         }
@@ -107,7 +107,7 @@ fn a_service_that_is_away_is_temporary_and_never_a_failure_of_what_would_have_be
 }
 
 #[test]
-fn a_run_does_not_begin_while_a_question_waits_for_a_service_that_is_away() {
+fn a_run_does_not_begin_while_a_check_waits_for_an_unavailable_service() {
     let stage = Stage::new();
     let _tenant = stage.tenant(&["refuse=503:GET /data/"]);
     let answer = stage.run().exits(75);
@@ -125,7 +125,7 @@ fn a_run_does_not_begin_while_a_question_waits_for_a_service_that_is_away() {
 }
 
 #[test]
-fn one_bad_answer_says_nothing() {
+fn one_failed_response_does_not_change_a_result() {
     let stage = Stage::new();
     let _tenant = stage.tenant(&["refuse=503#1:GET /data/", "refuse=503#1:GET */WhoAmI"]);
     let answer = stage.call(&["verify", "rehearsal.yaml", "--output", "json"]);
@@ -142,7 +142,7 @@ fn one_bad_answer_says_nothing() {
     }
 }
 
-/// Words of advice that destroys something, or does more than is known to be needed.
+/// Words of advice that destroys something, or does more than needed.
 const DESTROYS: [&str; 7] = [
     "--fresh",
     "--again",
@@ -153,8 +153,8 @@ const DESTROYS: [&str; 7] = [
     "publish the orchestration",
 ];
 
-/// Fails where something that destroys is advised for what is unknown.
-pub(crate) fn advice_for_the_unknown_destroys_nothing(answer: &Answer) {
+/// Fails if a destructive remedy is advised for an unknown result.
+pub(crate) fn advice_for_the_unknown_destroys_nothing(answer: &CommandOutput) {
     for finding in with_verdict(answer, "unknown") {
         let remedy = finding["remedy"]
             .as_str()
@@ -167,7 +167,7 @@ pub(crate) fn advice_for_the_unknown_destroys_nothing(answer: &Answer) {
 }
 
 #[test]
-fn nothing_that_destroys_is_advised_for_what_cannot_be_read() {
+fn no_destructive_remedy_is_advised_for_what_cannot_be_read() {
     let stage = Stage::new();
     let _tenant = stage.tenant(&["refuse=400:GET */api/data/*", "refuse=400:GET /data/*"]);
     let answer = stage.call(&["verify", "rehearsal.yaml", "--output", "json"]);

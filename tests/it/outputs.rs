@@ -1,16 +1,16 @@
-//! `--output json`: every command writes one document, `run` an event a line, nothing else on
-//! stdout; and each is what `iomcopy schema --output-of` says it is.
+//! `--output json`: every command writes one document, `run` one event per line, and nothing else on
+//! stdout; each matches the schema of `iomcopy schema --output-of`.
 
 use jsonschema::Validator;
 use serde_json::Value;
 
-use crate::harness::{Answer, Stage, runbook_text};
+use crate::harness::{CommandOutput, Stage, runbook_text};
 
-/// What the program itself says of a command's output.
+/// The program's own schema of a command's output.
 fn schema_of(stage: &Stage, command: &str) -> Validator {
     let answer = stage.call(&["schema", "--output-of", command]).exits(0);
     let schema: Value = serde_json::from_str(&answer.stdout).expect("a schema is JSON");
-    jsonschema::validator_for(&schema).expect("the schema is a right one")
+    jsonschema::validator_for(&schema).expect("the schema is valid")
 }
 
 fn fits(schema: &Validator, document: &Value) {
@@ -31,7 +31,7 @@ pub(crate) fn document(stage: &Stage, command: &str, arguments: &[&str], code: i
     document
 }
 
-fn only_document(answer: &Answer) -> Value {
+fn only_document(answer: &CommandOutput) -> Value {
     assert_eq!(answer.stdout.lines().count(), 1, "{}", answer.stdout);
     serde_json::from_str(&answer.stdout).expect("one JSON document")
 }
@@ -43,13 +43,13 @@ fn events(stage: &Stage, arguments: &[&str], code: i32) -> Vec<Value> {
     let schema = schema_of(stage, "run");
     let lines = answer.stdout.lines();
     let events: Vec<Value> = lines
-        .map(|line| serde_json::from_str(line).expect("an event a line"))
+        .map(|line| serde_json::from_str(line).expect("each line is an event"))
         .collect();
     for (at, event) in events.iter().enumerate() {
         fits(&schema, event);
         assert_eq!(event["seq"], at + 1, "{event}");
     }
-    let last = events.last().expect("there is a last event");
+    let last = events.last().expect("the run has a last event");
     assert_eq!(last["type"], "run-ended", "{last}");
     assert_eq!(last["exit"], code, "{last}");
     events
@@ -58,7 +58,7 @@ fn events(stage: &Stage, arguments: &[&str], code: i32) -> Vec<Value> {
 const RUN: [&str; 4] = ["run", "rehearsal.yaml", "--confirm-target", "Contoso UAT"];
 
 #[test]
-fn each_command_writes_what_its_schema_says() {
+fn each_command_writes_what_its_schema_describes() {
     let stage = Stage::new();
     let of =
         |command: &str, code: i32| document(&stage, command, &[command, "rehearsal.yaml"], code);
@@ -75,10 +75,10 @@ fn each_command_writes_what_its_schema_says() {
     let probes = of("preflight", 0);
     assert!(probes["probes"].as_array().is_some_and(|it| it.len() > 10));
 
-    let told = events(&stage, &RUN, 0);
-    assert_eq!(told[0]["type"], "run-began");
-    assert_eq!(told[0]["steps"].as_array().map(Vec::len), Some(8));
-    let kinds: std::collections::BTreeSet<&str> = told
+    let written = events(&stage, &RUN, 0);
+    assert_eq!(written[0]["type"], "run-began");
+    assert_eq!(written[0]["steps"].as_array().map(Vec::len), Some(8));
+    let kinds: std::collections::BTreeSet<&str> = written
         .iter()
         .filter_map(|event| event["type"].as_str())
         .collect();
@@ -124,7 +124,7 @@ fn each_command_writes_what_its_schema_says() {
 }
 
 #[test]
-fn a_manual_task_is_written_as_its_schema_says() {
+fn a_manual_task_is_written_as_its_schema_describes() {
     let stage = Stage::new();
     let text = runbook_text();
     let (before, after) = text
@@ -132,8 +132,8 @@ fn a_manual_task_is_written_as_its_schema_says() {
         .expect("it is bound");
     let rest = after.split_once("own\"\n").expect("the binding ends").1;
     stage.write_runbook(&format!("{before}    activate-system: guided\n{rest}"));
-    let told = events(&stage, &RUN, 10);
-    let task = told
+    let written = events(&stage, &RUN, 10);
+    let task = written
         .iter()
         .find(|event| event["type"] == "manual-task")
         .expect("a task");
@@ -162,7 +162,7 @@ fn a_manual_task_is_written_as_its_schema_says() {
 }
 
 #[test]
-fn a_wrong_runbook_is_told_as_data() {
+fn an_invalid_runbook_is_reported_as_json() {
     let stage = Stage::new();
     let text = runbook_text().replace("cloud: rehearsal", "cloud: rehersal");
     let text = text.replace("act-as: svc-iom@contoso.com", "act-as: somebody");
@@ -200,38 +200,38 @@ fn a_wrong_runbook_is_told_as_data() {
         let arguments = ["rehearsal.yaml", "reconfigure-connections/activate-system"];
         let arguments = &arguments[..if command == "complete" { 2 } else { 1 }];
         let arguments = [&[command], arguments].concat();
-        let told = document(&stage, command, &arguments, 3);
-        let failure = &told["failure"];
+        let written = document(&stage, command, &arguments, 3);
+        let failure = &written["failure"];
         assert_eq!(failure["kind"], "wrong", "{command}");
         assert_eq!(failure["exit"], 3, "{command}");
-        assert_eq!(failure["message"], "the runbook is not right", "{command}");
+        assert_eq!(failure["message"], "invalid runbook", "{command}");
         check(&failure["diagnostics"]);
     }
-    let told = events(&stage, &RUN, 3);
-    assert_eq!(told.len(), 1);
-    assert_eq!(told[0]["kind"], "wrong");
-    assert_eq!(told[0]["message"], "the runbook is not right");
-    check(&told[0]["diagnostics"]);
+    let written = events(&stage, &RUN, 3);
+    assert_eq!(written.len(), 1);
+    assert_eq!(written[0]["kind"], "wrong");
+    assert_eq!(written[0]["message"], "invalid runbook");
+    check(&written[0]["diagnostics"]);
 }
 
 #[test]
-fn a_refusal_is_told_as_data() {
+fn a_refusal_is_reported_as_json() {
     let stage = Stage::new();
     let text = runbook_text().replace("name: Contoso UAT", "name: Contoso QA");
     stage.write_runbook(&text);
-    let told = document(&stage, "plan", &["plan", "rehearsal.yaml"], 5);
-    let failure = &told["failure"];
+    let written = document(&stage, "plan", &["plan", "rehearsal.yaml"], 5);
+    let failure = &written["failure"];
     assert_eq!(failure["kind"], "refused");
-    let said = "the environment with this id is called 'Contoso UAT'";
-    assert_eq!(failure["message"], said);
-    assert_eq!(failure["diagnostics"][0]["message"], said);
-    let told = events(&stage, &["run", "rehearsal.yaml"], 5);
-    assert_eq!(told[0]["outcome"], "refused");
+    let message = "the environment with this id has the name 'Contoso UAT'";
+    assert_eq!(failure["message"], message);
+    assert_eq!(failure["diagnostics"][0]["message"], message);
+    let written = events(&stage, &["run", "rehearsal.yaml"], 5);
+    assert_eq!(written[0]["outcome"], "refused");
 
     stage.write_runbook(&runbook_text());
-    let told = events(&stage, &["run", "rehearsal.yaml"], 11);
+    let written = events(&stage, &["run", "rehearsal.yaml"], 11);
     assert_eq!(
-        told.last().map(|it| &it["kind"]),
+        written.last().map(|it| &it["kind"]),
         Some(&"unconfirmed".into())
     );
     for (command, arguments) in [
@@ -242,21 +242,21 @@ fn a_refusal_is_told_as_data() {
     ] {
         let arguments = [arguments, &["--output", "json"]].concat();
         let answer = stage.call(&arguments);
-        let told = only_document(&answer);
-        fits(&schema_of(&stage, command), &told);
+        let written = only_document(&answer);
+        fits(&schema_of(&stage, command), &written);
         assert_eq!(
-            told["failure"]["exit"].as_i64(),
+            written["failure"]["exit"].as_i64(),
             answer.code.map(i64::from),
             "{command}"
         );
     }
-    // A command line that cannot be understood is told so too.
+    // An invalid command line is reported as JSON too.
     let answer = stage.call(&["run", "--output", "json"]).exits(3);
     fits(&schema_of(&stage, "run"), &only_document(&answer));
 }
 
 #[test]
-fn a_recording_becomes_entries() {
+fn a_recording_becomes_runbook_entries() {
     let stage = Stage::new();
     let url = "https://contoso.crm.dynamics.com/api/data/v9.2/msdyn_iomproviders(66666666-6666-6666-6666-666666666666)";
     let har = serde_json::json!({ "log": { "entries": [{
@@ -265,8 +265,8 @@ fn a_recording_becomes_entries() {
     }] } });
     std::fs::write(stage.path("click.har"), har.to_string()).expect("it can be written");
     let import = ["import-har", "click.har", "--request", "delete-provider"];
-    let told = document(&stage, "import-har", &import, 0);
-    assert_eq!(told["writes"][0]["path"], "msdyn_iomproviders(<id>)");
+    let written = document(&stage, "import-har", &import, 0);
+    assert_eq!(written["writes"][0]["path"], "msdyn_iomproviders(<id>)");
     let text = stage.call(&import).exits(0).stdout;
     assert!(text.contains("path: 'msdyn_iomproviders(<id>)'"), "{text}");
     assert!(
@@ -274,8 +274,8 @@ fn a_recording_becomes_entries() {
         "{text}"
     );
     std::fs::write(stage.path("click.har"), "{}").expect("it can be written");
-    let told = document(&stage, "import-har", &import, 3);
-    assert_eq!(told["failure"]["kind"], "wrong");
+    let written = document(&stage, "import-har", &import, 3);
+    assert_eq!(written["failure"]["kind"], "wrong");
 }
 
 #[test]
@@ -312,13 +312,13 @@ fn shells_and_manuals_know_the_commands() {
 }
 
 #[test]
-fn the_rehearsal_tenant_says_where_it_is() {
+fn the_rehearsal_tenant_prints_its_endpoints() {
     let stage = Stage::new();
     let tenant = stage.whole_tenant(&["--output", "json"]);
-    let told: Value = serde_json::from_str(&tenant.endpoints).expect("one JSON document");
-    fits(&schema_of(&stage, "rehearsal"), &told);
-    // Its endpoints are a runbook's, as they are.
-    let text = format!("{}\nendpoints: {}\n", runbook_text(), told["endpoints"]);
+    let written: Value = serde_json::from_str(&tenant.endpoints).expect("one JSON document");
+    fits(&schema_of(&stage, "rehearsal"), &written);
+    // A runbook accepts its endpoints unchanged.
+    let text = format!("{}\nendpoints: {}\n", runbook_text(), written["endpoints"]);
     stage.write_runbook(&text);
     for command in ["validate", "preflight"] {
         let answer = stage.call(&[command, "rehearsal.yaml"]).exits(0);

@@ -1,5 +1,5 @@
-//! Somebody who clicks in the portal: does what a line of a worksheet says, by the names that stand
-//! in it and nothing else, and sends what the clicks would send.
+//! A person who works in the portal: follows one line of a worksheet, using only the names in that
+//! line, and sends the requests that the clicks would send.
 
 use std::cell::RefCell;
 use std::fs;
@@ -14,10 +14,10 @@ pub(crate) struct Person<'a> {
     runtime: tokio::runtime::Runtime,
     client: reqwest::Client,
     root: String,
-    /// Where tokens are asked for, and with what.
+    /// The token endpoint, and the body of a token request.
     sign_in: (String, String),
     token: RefCell<String>,
-    /// The directory object of the user that they have signed in as.
+    /// The directory object of the signed-in user.
     user: RefCell<Option<String>>,
 }
 
@@ -74,8 +74,8 @@ impl<'a> Person<'a> {
         self.token.replace(text(&answer["access_token"]));
     }
 
-    /// Does what one line says; a heading, or the word to save what was saved already, is nothing.
-    pub(crate) fn does(&self, line: &str) {
+    /// Follows one line. Headings, and lines that only say to save, need nothing.
+    pub(crate) fn follow(&self, line: &str) {
         let names = quoted(line);
         let name = |at: usize| names[at].as_str();
         let says = |words: &str| line.contains(words);
@@ -88,7 +88,7 @@ impl<'a> Person<'a> {
             _ if !is_work(line) => {}
             _ if says("press 'Activate system'") => self.press("rehearsal_ActivateSystem"),
             _ if says("set the connection URL to") => {
-                self.connects("iomplatformconnectionreference", line, |row| {
+                self.connect("iomplatformconnectionreference", line, |row| {
                     is(row, name(0))
                 });
             }
@@ -97,7 +97,7 @@ impl<'a> Person<'a> {
                 self.patch("iomdesigner", &self.one("iomdesigner", name(0)), &state);
             }
             _ if says("remove the provider action") => {
-                self.edits(name(0), name(1), &|_| Value::Null);
+                self.edit_tiles(name(0), name(1), &|_| Value::Null);
             }
             _ if says("choose the newly created provider action") => {
                 let provider = id_of(&self.one("iomprovider", name(3)), "iomprovider");
@@ -107,16 +107,16 @@ impl<'a> Person<'a> {
                     .find(|row| is(row, name(2)) && row["_msdyn_providerid_value"] == provider)
                     .unwrap_or_else(|| panic!("no such action: {line}"));
                 let id = id_of(&action, "iomprovideraction");
-                self.edits(name(0), name(1), &|member| match member {
+                self.edit_tiles(name(0), name(1), &|member| match member {
                     Part::Id => id.clone(),
                     Part::Name => action["msdyn_name"].clone(),
                 });
             }
             _ if says("Flows >") && says("publish it") => {
-                self.acts("iomdesigner", name(0), "rehearsal_PublishOrchestration");
+                self.press_on_row("iomdesigner", name(0), "rehearsal_PublishOrchestration");
             }
             _ if says("Policies >") => {
-                self.acts("iompolicy", name(0), "rehearsal_PublishPolicy");
+                self.press_on_row("iompolicy", name(0), "rehearsal_PublishPolicy");
             }
             _ if says("Library >") => {
                 let definition = self.one("iomproviderdefinition", name(0));
@@ -126,14 +126,14 @@ impl<'a> Person<'a> {
                 });
                 self.send("POST", "rehearsal_InstallProvider", Some(&body));
             }
-            _ if says("> connection '") => self.of_a_connection(line, name(0), name(1)),
+            _ if says("> connection '") => self.follow_connection_line(line, name(0), name(1)),
             _ if says("> parameters >") => {
-                self.sets("iomproviderparameter", "msdyn_value", line);
+                self.set_from_capture("iomproviderparameter", "msdyn_value", line);
             }
             _ if says("> transformations >") => {
-                self.sets("iomprovidertransformation", "msdyn_transformation", line);
+                self.set_from_capture("iomprovidertransformation", "msdyn_transformation", line);
             }
-            _ if says("Installed >") => self.of_a_provider(line, name(0)),
+            _ if says("Installed >") => self.follow_provider_line(line, name(0)),
             _ if says("warehouse mapping") => {
                 let provider = id_of(&self.one("iomprovider", name(1)), "iomprovider");
                 let bind = format!("msdyn_iomproviders({})", text(&provider));
@@ -141,11 +141,11 @@ impl<'a> Person<'a> {
                 let row = self.one("iomwarehousemapping", name(0));
                 self.patch("iomwarehousemapping", &row, &body);
             }
-            other => panic!("nobody knows how to do this: {other}"),
+            other => panic!("unknown instruction: {other}"),
         }
     }
 
-    fn of_a_provider(&self, line: &str, name: &str) {
+    fn follow_provider_line(&self, line: &str, name: &str) {
         let row = || self.one("iomprovider", name);
         if line.ends_with(": deactivate it") {
             let state = json!({"statecode": 1, "statuscode": 2});
@@ -157,7 +157,7 @@ impl<'a> Person<'a> {
             );
             self.send("DELETE", &path, None);
         } else if line.ends_with(": activate it") {
-            self.acts("iomprovider", name, "rehearsal_ActivateProvider");
+            self.press_on_row("iomprovider", name, "rehearsal_ActivateProvider");
         } else {
             let new = quoted(line).pop().unwrap_or_default();
             assert!(line.contains(": rename it to '"), "{line}");
@@ -165,7 +165,7 @@ impl<'a> Person<'a> {
         }
     }
 
-    fn of_a_connection(&self, line: &str, provider: &str, title: &str) {
+    fn follow_connection_line(&self, line: &str, provider: &str, title: &str) {
         let table = "iomproviderconnectionreference";
         let provider = id_of(&self.one("iomprovider", provider), "iomprovider");
         let fits = |row: &Value| is(row, title) && row["_msdyn_providerid_value"] == provider;
@@ -174,12 +174,12 @@ impl<'a> Person<'a> {
             let row = row.unwrap_or_else(|| panic!("no such connection: {line}"));
             self.patch(table, &row, &json!({"statecode": 0, "statuscode": 1}));
         } else {
-            self.connects(table, line, fits);
+            self.connect(table, line, fits);
         }
     }
 
-    /// Sets URL and owner of the one row that fits, as the line says both.
-    fn connects(&self, table: &str, line: &str, fits: impl Fn(&Value) -> bool) {
+    /// Sets the URL and owner of the one matching row to those in the line.
+    fn connect(&self, table: &str, line: &str, fits: impl Fn(&Value) -> bool) {
         let after = |words: &str, end: char| {
             let rest = line.split(words).nth(1).unwrap_or_default();
             rest.split(end).next().unwrap_or_default().to_owned()
@@ -196,8 +196,8 @@ impl<'a> Person<'a> {
         );
     }
 
-    /// Sets a parameter or a transformation to what the line says where it is found.
-    fn sets(&self, table: &str, column: &str, line: &str) {
+    /// Sets a parameter or a transformation to the captured value that the line names.
+    fn set_from_capture(&self, table: &str, column: &str, line: &str) {
         let names = quoted(line);
         let key = line.split('`').nth(1).unwrap_or_default();
         let value = self.captured(&names[2], key)[column].clone();
@@ -210,7 +210,7 @@ impl<'a> Person<'a> {
         self.patch(table, &row, &json!({ column: value }));
     }
 
-    /// A capture in the copy of a seal beside the state file.
+    /// A capture from the copy of a seal next to the state file.
     fn captured(&self, seal: &str, key: &str) -> Value {
         let records = self.stage.records();
         let verified = records
@@ -226,8 +226,8 @@ impl<'a> Person<'a> {
         serde_json::from_str(&text(&row["data"]["text"])).expect("a capture is JSON")
     }
 
-    /// Puts something into the provider action of each tile of this name, whatever the dialect.
-    fn edits(&self, orchestration: &str, tile: &str, part: &dyn Fn(Part) -> Value) {
+    /// Edits the provider action of each tile with this name, in any dialect.
+    fn edit_tiles(&self, orchestration: &str, tile: &str, part: &dyn Fn(Part) -> Value) {
         let row = self.one("iomdesigner", orchestration);
         let mut graph: Value =
             serde_json::from_str(&text(&row["msdyn_graph"])).expect("a graph is JSON");
@@ -242,8 +242,8 @@ impl<'a> Person<'a> {
         );
     }
 
-    /// Presses a button of a row.
-    fn acts(&self, table: &str, name: &str, action: &str) {
+    /// Presses the button of a row.
+    fn press_on_row(&self, table: &str, name: &str, action: &str) {
         let id = text(&id_of(&self.one(table, name), table));
         let set = set_of(table);
         self.press(&format!("{set}({id})/Microsoft.Dynamics.CRM.{action}"));
@@ -313,20 +313,20 @@ impl<'a> Person<'a> {
     }
 }
 
-/// Is there anything to do in a line, or does it only say where, or to save?
+/// Does a line describe work? Other lines only give a place, or say to save.
 pub(crate) fn is_work(line: &str) -> bool {
     !line.starts_with("save '")
         && (line.contains(": ") || line.contains("', set ") || line.starts_with("press"))
 }
 
-/// Which part of a provider action stands somewhere.
+/// A part of a provider action.
 #[derive(Clone, Copy)]
 enum Part {
     Id,
     Name,
 }
 
-/// Edits the tiles of a name in any of the dialects; whether there was one.
+/// Edits the tiles with a name, in any dialect. Returns whether there was one.
 fn edit(value: &mut Value, tile: &str, part: &dyn Fn(Part) -> Value) -> bool {
     let found = match value {
         Value::Object(members) => {
@@ -357,8 +357,8 @@ fn edit(value: &mut Value, tile: &str, part: &dyn Fn(Part) -> Value) -> bool {
         .fold(found, |found, child| edit(child, tile, part) || found)
 }
 
-/// Puts a provider action into a tile: a lookup, an id with its name beside it, or an item. Ids are
-/// written as the tile has them: with braces, or without.
+/// Puts a provider action into a tile: a lookup, an id with its name next to it, or an item. Ids are
+/// written in the tile's own form, with or without braces.
 fn fill(tile: &mut serde_json::Map<String, Value>, part: &dyn Fn(Part) -> Value) -> bool {
     let braced = |id: Value| id.as_str().map(|id| json!(format!("{{{id}}}")));
     if tile.contains_key("providerAction") {
@@ -409,7 +409,7 @@ fn is(row: &Value, name: &str) -> bool {
     row["msdyn_name"] == name
 }
 
-/// What stands in single quotes, in order.
+/// The texts in single quotes, in order.
 fn quoted(line: &str) -> Vec<String> {
     line.split('\'')
         .skip(1)

@@ -1,15 +1,15 @@
-//! The plan as a value: the forecast is what is found after the copy; an approved plan is refused
-//! once it is stale.
+//! The plan as a value: the forecast equals the plan after the copy, and a stale approved plan is
+//! refused.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Stage};
+use crate::harness::{CommandOutput, Stage};
 
-/// A plan as JSON. For some minutes after a copy the target refuses whoever it has not provisioned
-/// yet, so it is asked for again until it is given.
-fn plan(stage: &Stage) -> Answer {
+/// A plan as JSON. For some minutes after a copy, the target refuses users that it has not provisioned
+/// yet, so the plan is retried.
+fn plan(stage: &Stage) -> CommandOutput {
     let ask = || stage.call(&["plan", "rehearsal.yaml", "--output", "json"]);
     let mut answer = ask();
     for _ in 0..50 {
@@ -43,7 +43,7 @@ fn keys(stage: &Stage) -> BTreeMap<String, Vec<(String, Value)>> {
 }
 
 #[test]
-fn the_forecast_is_what_is_found_after_the_copy() {
+fn the_forecast_equals_the_plan_after_the_copy() {
     let stage = Stage::new();
     let forecast = keys(&stage);
     assert!(
@@ -62,14 +62,14 @@ fn the_forecast_is_what_is_found_after_the_copy() {
     assert_eq!(keys(&stage), forecast);
 }
 
-/// However many surveys there are, a plan asks each service for each thing a few times at most: on a
-/// slow line the number of requests is what a plan takes.
+/// A plan reads each row set only a few times, however many surveys need it: on a slow connection, the
+/// number of requests decides how long a plan takes.
 #[test]
-fn a_plan_asks_for_nothing_again_and_again() {
+fn a_plan_does_not_repeat_its_reads() {
     let stage = Stage::new();
     drop(stage.call(&["plan", "rehearsal.yaml"]).exits(0));
     let mut asked: BTreeMap<String, usize> = BTreeMap::new();
-    for request in stage.own_world().requests {
+    for request in stage.in_process_world().requests {
         if request["method"] == "GET" {
             let what = format!(
                 "{} {} {}",
@@ -91,10 +91,10 @@ const TURNED_OFF: [&str; 3] = [
 ];
 
 #[test]
-fn what_is_off_in_the_source_changes_forecast_and_plan() {
+fn a_flow_that_is_off_in_the_source_changes_forecast_and_plan() {
     let stage = Stage::new();
     let before = keys(&stage);
-    let world = stage.own_world();
+    let world = stage.in_process_world();
     let mut puts = serde_json::Map::new();
     for (key, row) in &world.objects {
         let is_flow = key.starts_with("row/") && key.contains("/workflow/");
@@ -107,7 +107,7 @@ fn what_is_off_in_the_source_changes_forecast_and_plan() {
         }
     }
     assert_eq!(puts.len(), 3);
-    stage.edit_own_world(&puts);
+    stage.edit_in_process_world(&puts);
     let forecast = keys(&stage);
     assert_ne!(forecast, before);
     let arguments = [
@@ -123,15 +123,15 @@ fn what_is_off_in_the_source_changes_forecast_and_plan() {
 }
 
 #[test]
-fn an_approved_plan_runs_and_a_stale_one_is_refused_with_what_moved() {
+fn an_approved_plan_runs_and_a_stale_one_is_refused_with_its_differences() {
     let stage = Stage::new();
     drop(
         stage
             .call(&["plan", "rehearsal.yaml", "--out", "approved.json"])
             .exits(0),
     );
-    // Somebody adds a provider in the source.
-    let world = stage.own_world();
+    // A person adds a provider in the source.
+    let world = stage.in_process_world();
     let (key, provider) = world
         .objects
         .iter()
@@ -145,7 +145,7 @@ fn an_approved_plan_runs_and_a_stale_one_is_refused_with_what_moved() {
     row["msdyn_iomproviderid"] = json!(added);
     row["msdyn_name"] = json!("BigCommerce Outlet");
     let puts = serde_json::Map::from_iter([(key.replace(id, added), row)]);
-    stage.edit_own_world(&puts);
+    stage.edit_in_process_world(&puts);
     let arguments = [
         "run",
         "rehearsal.yaml",
@@ -162,7 +162,7 @@ fn an_approved_plan_runs_and_a_stale_one_is_refused_with_what_moved() {
         "{}",
         refused.stderr
     );
-    assert!(stage.own_world().writes().is_empty());
+    assert!(stage.in_process_world().writes().is_empty());
 
     let fresh = Stage::new();
     drop(

@@ -1,5 +1,5 @@
-//! A cloud flow whose definition names production is not turned on, is named at the end, and a target
-//! where one is on is not as it should be.
+//! A cloud flow whose definition names production is not turned on and is listed at the end. A target
+//! where such a flow is on fails `verify`.
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ const FLOW: &str = "Contoso - Order intake";
 const SOURCE: &str = "11111111-1111-1111-1111-111111111111";
 const TARGET: &str = "22222222-2222-2222-2222-222222222222";
 
-/// Changes the flow's row of one side while the tenant is not running.
+/// Changes the flow's row in one environment while the tenant is not running.
 fn edit(stage: &Stage, mut tenant: Tenant, side: &str, change: impl Fn(&mut Value)) -> Tenant {
     tenant.kill();
     let world = stage.world();
@@ -21,12 +21,12 @@ fn edit(stage: &Stage, mut tenant: Tenant, side: &str, change: impl Fn(&mut Valu
     puts.insert(key, flow);
     stage.edit_world(&puts);
     let text = std::fs::read_to_string(stage.runbook()).expect("the runbook is there");
-    stage.tenant_of(&text, &["--seed", "thin"])
+    stage.start_tenant(&text, &["--seed", "thin"])
 }
 
-/// A tenant whose source has its environment id written into the flow.
+/// A tenant whose flow contains the source's environment id.
 fn tenant(stage: &Stage, runbook: &str) -> Tenant {
-    let tenant = stage.tenant_of(runbook, &["--seed", "thin"]);
+    let tenant = stage.start_tenant(runbook, &["--seed", "thin"]);
     edit(stage, tenant, "source", |flow| {
         let data = flow["clientdata"].as_str().unwrap_or_default();
         let mut data: Value = serde_json::from_str(data).expect("it is JSON");
@@ -42,7 +42,7 @@ fn state(world: &World) -> &Value {
 }
 
 #[test]
-fn a_flow_that_names_production_stays_off_and_a_target_where_it_is_on_is_not_as_it_should_be() {
+fn a_flow_that_names_production_stays_off_and_a_target_where_it_is_on_fails() {
     let stage = Stage::new();
     let tenant = tenant(&stage, &thin_text());
     let preflight = stage
@@ -75,7 +75,11 @@ fn a_flow_that_names_production_stays_off_and_a_target_where_it_is_on_is_not_as_
     );
     crate::outages::advice_for_the_unknown_destroys_nothing(&verified);
     let again = stage.run().exits(0);
-    assert!(again.stdout.contains("as it should be"), "{}", again.stdout);
+    assert!(
+        again.stdout.contains("nothing is left to do"),
+        "{}",
+        again.stdout
+    );
 
     // Somebody turns it on.
     let _tenant = edit(&stage, tenant, "target", |flow| {
@@ -85,7 +89,7 @@ fn a_flow_that_names_production_stays_off_and_a_target_where_it_is_on_is_not_as_
     let again = stage.run().exits(1);
     let change = format!("turn off cloud flow '{FLOW}', which names production");
     assert!(again.stdout.contains(&change), "{}", again.stdout);
-    // The cure is as small as the difference: no new copy.
+    // The remedy is as small as the difference: no new copy.
     assert!(!again.stderr.contains("--fresh"), "{}", again.stderr);
     assert!(
         again.stderr.contains("in the maker portal"),
@@ -101,7 +105,7 @@ fn a_flow_that_names_production_stays_off_and_a_target_where_it_is_on_is_not_as_
 }
 
 #[test]
-fn a_rule_that_takes_the_name_out_lets_the_flow_be_turned_on() {
+fn a_flow_is_turned_on_after_a_rule_replaces_the_name() {
     let rule = format!(
         "  - activate-flows:\n      replace:\n        - {{ flow: \"{FLOW}\", find: \"{SOURCE}\", with: \"{TARGET}\" }}"
     );

@@ -1,15 +1,15 @@
-//! What the record of a run says: work done by hand, who did it, what failed and when, and how long it
-//! took, after a resume, a refusal and a rehearsal's fast clock.
+//! The record of a run: work done by hand, who did it, what failed and when, and how long it took; after
+//! a resume, after a refusal, and with a rehearsal's fast clock.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::harness::{Answer, SPEED, Stage, Tenant, thin_text, with_endpoints};
+use crate::harness::{CommandOutput, SPEED, Stage, Tenant, thin_text, with_endpoints};
 use crate::outputs::document;
 use crate::person::Person;
 
-/// The runbook with these requests of Intelligent Order Management left to a person.
+/// The runbook without these requests of Intelligent Order Management: a person does them.
 fn guided(text: &str, requests: &[&str]) -> String {
     let mut text = text.to_owned();
     for request in requests {
@@ -24,7 +24,7 @@ fn guided(text: &str, requests: &[&str]) -> String {
 fn tenant(stage: &Stage, requests: &[&str], faults: &[&str]) -> Tenant {
     let faults = faults.iter().flat_map(|fault| ["--fault", fault]);
     let arguments: Vec<&str> = ["--seed", "thin"].into_iter().chain(faults).collect();
-    stage.tenant_of(&guided(&thin_text(), requests), &arguments)
+    stage.start_tenant(&guided(&thin_text(), requests), &arguments)
 }
 
 fn status(stage: &Stage) -> String {
@@ -55,8 +55,8 @@ fn worksheet(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// A person does what a run asks for, until it asks for nothing more.
-fn by_hand(stage: &Stage, tenant: &Tenant) -> Answer {
+/// Does each manual task as a person would, until the run ends.
+fn by_hand(stage: &Stage, tenant: &Tenant) -> CommandOutput {
     let mut tries = 0;
     loop {
         let answer = stage.run();
@@ -66,7 +66,7 @@ fn by_hand(stage: &Stage, tenant: &Tenant) -> Answer {
         let person = Person::of(stage, &tenant.endpoints);
         let lines: BTreeSet<String> = worksheet(&answer.stderr).into_iter().collect();
         for line in &lines {
-            person.does(line);
+            person.follow(line);
         }
         tries += 1;
         assert!(tries < 40, "{}", answer.stderr);
@@ -75,7 +75,7 @@ fn by_hand(stage: &Stage, tenant: &Tenant) -> Answer {
 }
 
 #[test]
-fn an_open_worksheet_is_shown_whole_by_status_and_again_by_each_run() {
+fn an_open_worksheet_is_shown_completely_by_status_and_by_each_run() {
     let stage = Stage::new();
     let _tenant = tenant(&stage, &["activate-system"], &[]);
     let task = "reconfigure-connections/activate-system";
@@ -101,7 +101,7 @@ fn an_open_worksheet_is_shown_whole_by_status_and_again_by_each_run() {
 }
 
 #[test]
-fn what_a_person_did_counts_in_status_report_and_figures() {
+fn changes_done_by_hand_count_in_status_report_and_figures() {
     let stage = Stage::new();
     let tenant = tenant(
         &stage,
@@ -187,7 +187,7 @@ fn a_pipeline_names_its_actor() {
 }
 
 #[test]
-fn a_refused_retry_does_not_hide_why_the_run_failed() {
+fn a_refused_retry_does_not_hide_the_cause_of_the_failure() {
     let stage = Stage::new();
     let _tenant = tenant(&stage, &[], &["fail:POST *Copy*", "fail:POST *copy*"]);
     let failed = stage.run().exits(1);
@@ -220,7 +220,7 @@ fn a_refused_retry_does_not_hide_why_the_run_failed() {
 }
 
 #[test]
-fn every_duration_of_a_rehearsal_is_the_simulated_one_and_pauses_are_no_work() {
+fn every_duration_of_a_rehearsal_is_simulated_and_pauses_are_not_work() {
     let stage = Stage::new();
     let tenant = tenant(&stage, &["activate-system"], &[]);
     drop(stage.run().exits(10));
@@ -230,7 +230,7 @@ fn every_duration_of_a_rehearsal_is_the_simulated_one_and_pauses_are_no_work() {
         &tenant.endpoints,
     ));
     let end = by_hand(&stage, &tenant);
-    // The copy lasts 90 minutes of the tenant's time.
+    // The copy takes 90 minutes of the tenant's time.
     let copy = step_line(&end.stdout, "copy-environments");
     assert!(copy.contains(" h"), "{copy}");
     assert!(end.stdout.contains("simulated"), "{}", end.stdout);

@@ -1,16 +1,16 @@
-//! What stops before anything is sent, with its exit code.
+//! Commands that stop before anything is sent, with their exit codes.
 
 use crate::harness::{Stage, runbook_text};
 
-/// Runs a changed runbook; nothing may be written.
-fn refused(change: impl Fn(&str) -> String, arguments: &[&str], code: i32, said: &str) {
+/// Runs a command with a changed runbook; nothing may be written.
+fn refused(change: impl Fn(&str) -> String, arguments: &[&str], code: i32, message: &str) {
     let stage = Stage::new();
     stage.write_runbook(&change(&runbook_text()));
-    let answer = stage.call(arguments).exits(code);
-    assert!(answer.stderr.contains(said), "{}", answer.stderr);
-    assert!(!stage.state().exists(), "no run has begun");
+    let output = stage.call(arguments).exits(code);
+    assert!(output.stderr.contains(message), "{}", output.stderr);
+    assert!(!stage.state().exists(), "no run has started");
     if stage.path("rehearsal.world.jsonl").exists() {
-        let world = stage.own_world();
+        let world = stage.in_process_world();
         assert!(world.writes().is_empty(), "{:#?}", world.writes());
     }
 }
@@ -18,7 +18,7 @@ fn refused(change: impl Fn(&str) -> String, arguments: &[&str], code: i32, said:
 const RUN: [&str; 4] = ["run", "rehearsal.yaml", "--confirm-target", "Contoso UAT"];
 
 #[test]
-fn without_a_terminal_and_without_a_name_nothing_begins() {
+fn without_a_terminal_and_a_confirmation_nothing_starts() {
     refused(
         str::to_owned,
         &["run", "rehearsal.yaml"],
@@ -28,13 +28,13 @@ fn without_a_terminal_and_without_a_name_nothing_begins() {
 }
 
 #[test]
-fn another_name_than_the_targets_is_refused() {
+fn a_confirmation_with_another_name_is_refused() {
     let arguments = ["run", "rehearsal.yaml", "--confirm-target", "Contoso"];
     refused(str::to_owned, &arguments, 5, "Contoso UAT");
 }
 
 #[test]
-fn a_runbook_that_names_the_target_wrongly_is_refused() {
+fn a_runbook_with_another_target_name_is_refused() {
     refused(
         |text| text.replace("name: Contoso UAT", "name: Contoso QA"),
         &RUN,
@@ -70,38 +70,44 @@ fn a_production_target_is_refused() {
     refused(swap, &arguments, 5, "Production");
 }
 
-/// The rehearsal's runbook with the id of its source or its target in another place.
+/// The rehearsal's runbook with another id of its source or its target.
 fn with_id(side: &str, id: &str) -> String {
     let text = runbook_text();
     let at = text
         .find(&format!("\n{side}:"))
-        .expect("the side is written");
-    let key = at + text[at..].find("environment: ").expect("its id is written");
+        .expect("the side is in the runbook");
+    let key = at
+        + text[at..]
+            .find("environment: ")
+            .expect("its id is in the runbook");
     let from = key + "environment: ".len();
     format!("{}{id}{}", &text[..from], &text[from + 36..])
 }
 
 #[test]
-fn an_unknown_environment_is_told_at_its_place() {
+fn an_unknown_environment_is_reported_at_its_place() {
     let unknown = "77777777-7777-7777-7777-777777777777";
     for side in ["source", "target"] {
         let text = with_id(side, unknown);
         let line = text.lines().position(|line| line.contains(unknown));
-        let place = format!("rehearsal.yaml:{}:", line.expect("it is written") + 1);
-        let said = format!("the tenant has no environment {unknown}");
+        let place = format!(
+            "rehearsal.yaml:{}:",
+            line.expect("it is in the runbook") + 1
+        );
+        let message = format!("the tenant has no environment {unknown}");
         for arguments in [
             &RUN[..],
             &["plan", "rehearsal.yaml"],
             &["preflight", "rehearsal.yaml"],
         ] {
-            refused(|_| text.clone(), arguments, 3, &said);
+            refused(|_| text.clone(), arguments, 3, &message);
             refused(|_| text.clone(), arguments, 3, &place);
         }
     }
 }
 
 #[test]
-fn a_missing_secret_is_told_by_its_name() {
+fn a_missing_secret_is_reported_by_its_name() {
     let with = |secret: &str| {
         format!(
             "{}\nidentity:\n  tenant: contoso.onmicrosoft.com\n  default:\n    client-secret: \
@@ -115,8 +121,8 @@ fn a_missing_secret_is_told_by_its_name() {
         &["preflight", "rehearsal.yaml"],
     ] {
         let text = with("{ env: NO_SUCH_SECRET }");
-        let said = "the environment variable `NO_SUCH_SECRET` is not set";
-        refused(|_| text.clone(), arguments, 3, said);
+        let message = "the environment variable `NO_SUCH_SECRET` is not set";
+        refused(|_| text.clone(), arguments, 3, message);
         let text = with("{ file: no-such-secret.txt }");
         refused(
             |_| text.clone(),
@@ -128,10 +134,10 @@ fn a_missing_secret_is_told_by_its_name() {
 }
 
 #[test]
-fn a_missing_parameter_is_told_before_anything_is_sent() {
+fn a_missing_parameter_is_reported_before_anything_is_sent() {
     let text = runbook_text();
     let step = "  - reinstall-providers:\n";
-    assert!(text.contains(step), "the step has keys of its own");
+    assert!(text.contains(step), "the step has keys");
     let parameters =
         "      parameters: { msdyn_bigcommerce: { msdyn_storehash: { env: NO_SUCH } } }\n";
     let text = text.replace(step, &format!("{step}{parameters}"));
@@ -139,19 +145,19 @@ fn a_missing_parameter_is_told_before_anything_is_sent() {
 }
 
 #[test]
-fn a_wrong_runbook_reaches_no_tenant() {
-    let wrong = |text: &str| text.replace("cloud: rehearsal", "cloud: rehersal");
+fn an_invalid_runbook_sends_nothing() {
+    let misspelled = |text: &str| text.replace("cloud: rehearsal", "cloud: rehersal");
     for arguments in [
         &RUN[..],
         &["plan", "rehearsal.yaml"],
         &["verify", "rehearsal.yaml"],
     ] {
-        refused(wrong, arguments, 3, "did you mean `rehearsal`?");
+        refused(misspelled, arguments, 3, "did you mean `rehearsal`?");
     }
 }
 
 #[test]
-fn a_second_process_is_told_who_runs() {
+fn a_second_process_reports_the_running_process() {
     let stage = Stage::new();
     let _tenant = stage.tenant(&[]);
     let mut child = stage.start();

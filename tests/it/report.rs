@@ -1,4 +1,4 @@
-//! `report`: what a run did, in each of its forms, from the state file alone.
+//! `report`: what a run did, in each format, from the state file only.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::outputs::document;
 
 const REPORT: [&str; 2] = ["report", "rehearsal.yaml"];
 
-/// The report in a form that is no JSON.
+/// The report in a format other than JSON.
 fn report(stage: &Stage, format: &str) -> String {
     let arguments = ["report", "rehearsal.yaml", "--format", format];
     stage.call(&arguments).exits(0).stdout
@@ -21,7 +21,7 @@ fn json(stage: &Stage) -> Value {
     document(stage, "report", &REPORT, 0)
 }
 
-/// The runbook with *Activate system* left to a person.
+/// The runbook with *Activate system* as a manual task.
 pub(crate) fn by_hand(text: &str) -> String {
     let (before, after) = text
         .split_once("    activate-system:\n")
@@ -30,8 +30,8 @@ pub(crate) fn by_hand(text: &str) -> String {
     format!("{before}    activate-system: guided\n{rest}")
 }
 
-/// What a `JUnit` file holds: how many cases each suite says it has, and of each kind of element how
-/// many there are. Fails where it is not well-formed, or where a suite's count is not its cases'.
+/// A `JUnit` file: the number of cases of each suite, and the number of elements of each kind. Fails if it
+/// is not well-formed, or if a suite's count differs from its cases.
 struct Junit {
     suites: Vec<(String, usize)>,
     elements: BTreeMap<String, usize>,
@@ -83,8 +83,8 @@ impl Junit {
             *junit.elements.entry(name).or_default() += 1;
         }
         assert_eq!(open, 0, "every element is closed");
-        let told: usize = junit.suites.iter().map(|(_, tests)| tests).sum();
-        assert_eq!(told, junit.of("testcase"));
+        let reported: usize = junit.suites.iter().map(|(_, tests)| tests).sum();
+        assert_eq!(reported, junit.of("testcase"));
         junit
     }
 
@@ -93,8 +93,8 @@ impl Junit {
     }
 }
 
-/// Every line of a Markdown table has as many cells as the line above it.
-fn tables_are_whole(markdown: &str) {
+/// Fails unless every line of a Markdown table has as many cells as the line above it.
+fn assert_tables_are_complete(markdown: &str) {
     let bars = |line: &str| {
         line.replace("\\\\", "")
             .replace("\\|", "")
@@ -112,8 +112,8 @@ fn tables_are_whole(markdown: &str) {
     assert!(rows > 10, "{markdown}");
 }
 
-/// An HTML file that is whole, and brings everything with it.
-fn page_is_whole(html: &str) {
+/// Fails unless the HTML page is complete and loads nothing else.
+fn assert_page_is_complete(html: &str) {
     assert!(html.starts_with("<!DOCTYPE html>"), "{html}");
     assert!(html.trim_end().ends_with("</html>"), "{html}");
     assert!(html.contains("prefers-color-scheme: dark"));
@@ -131,15 +131,15 @@ fn page_is_whole(html: &str) {
 }
 
 #[test]
-fn before_a_run_there_is_nothing_and_that_is_told() {
+fn before_a_run_the_report_says_that_nothing_has_begun() {
     let stage = Stage::new();
-    let told = json(&stage);
-    assert_eq!(told["state"], "not-begun");
-    assert_eq!(told["run"], Value::Null);
-    assert_eq!(told["next"], "iomcopy run rehearsal.yaml");
+    let reported = json(&stage);
+    assert_eq!(reported["state"], "not-begun");
+    assert_eq!(reported["run"], Value::Null);
+    assert_eq!(reported["next"], "iomcopy run rehearsal.yaml");
     for format in ["markdown", "html"] {
         let text = report(&stage, format);
-        let line = "not begun: there is no rehearsal.iomcopy.jsonl";
+        let line = "not begun: rehearsal.iomcopy.jsonl does not exist";
         assert!(text.contains(line), "{text}");
         assert!(text.contains("iomcopy run rehearsal.yaml"), "{text}");
     }
@@ -155,28 +155,32 @@ fn before_a_run_there_is_nothing_and_that_is_told() {
         "json",
     ];
     let refused = stage.call(&both).exits(3);
-    assert!(refused.stdout.contains("leave one"), "{}", refused.stdout);
+    assert!(refused.stdout.contains("remove one"), "{}", refused.stdout);
 }
 
 #[test]
-fn a_finished_run_is_told_in_every_form() {
+fn a_finished_run_is_reported_in_every_format() {
     let stage = Stage::new();
     let run = stage.run().exits(0);
     let before = std::fs::read(stage.state()).expect("the state file is there");
 
-    let told = json(&stage);
-    assert_eq!(told["state"], "finished");
-    assert_eq!(told["run"]["target"]["name"], "Contoso UAT");
+    let reported = json(&stage);
+    assert_eq!(reported["state"], "finished");
+    assert_eq!(reported["run"]["target"]["name"], "Contoso UAT");
     assert_eq!(
-        told["run"]["source"],
+        reported["run"]["source"],
         "11111111-1111-1111-1111-111111111111"
     );
-    assert!(told["run"]["finished"].is_string(), "{}", told["run"]);
-    assert_eq!(told["confirmations"][0]["who"], "tester");
-    assert_eq!(told["confirmations"][0]["how"], "--confirm-target");
-    assert_eq!(told["processes"][0]["ending"]["exit"], 0);
-    assert_eq!(told["next"], Value::Null);
-    let steps = told["steps"].as_array().expect("the steps are a list");
+    assert!(
+        reported["run"]["finished"].is_string(),
+        "{}",
+        reported["run"]
+    );
+    assert_eq!(reported["confirmations"][0]["who"], "tester");
+    assert_eq!(reported["confirmations"][0]["how"], "--confirm-target");
+    assert_eq!(reported["processes"][0]["ending"]["exit"], 0);
+    assert_eq!(reported["next"], Value::Null);
+    let steps = reported["steps"].as_array().expect("the steps are a list");
     let changes = |step: &Value| step["changes"].as_array().map_or(0, Vec::len);
     for step in steps {
         assert_eq!(
@@ -190,8 +194,8 @@ fn a_finished_run_is_told_in_every_form() {
     }
     let all: usize = steps.iter().map(changes).sum();
     assert!(all > 150, "{all}");
-    // The figures are those that the run ended with.
-    let figures = &told["figures"];
+    // The figures are those of the end of the run.
+    let figures = &reported["figures"];
     let line = format!(
         "{} of {} slots restored to new provider actions",
         figures["slots-restored"], figures["slots-recorded"]
@@ -204,7 +208,7 @@ fn a_finished_run_is_told_in_every_form() {
     );
     assert!(run.stdout.contains(&line), "{line}\n{}", run.stdout);
     let dangling = figures["dangling"][0].as_str().expect("one slot dangles");
-    let found = told["findings"].as_array().expect("a list");
+    let found = reported["findings"].as_array().expect("a list");
     assert!(
         found
             .iter()
@@ -218,9 +222,9 @@ fn a_finished_run_is_told_in_every_form() {
         markdown,
         "it is the usual form"
     );
-    tables_are_whole(&markdown);
+    assert_tables_are_complete(&markdown);
     let html = report(&stage, "html");
-    page_is_whole(&html);
+    assert_page_is_complete(&html);
     let published = figures["published"][0].as_str().expect("one is published");
     for text in [&markdown, &html] {
         for fact in [
@@ -245,7 +249,7 @@ fn a_finished_run_is_told_in_every_form() {
         "a report only reads"
     );
 
-    // One provider again: the actions of the others are there, and no slot that holds one dangles.
+    // One provider is reinstalled: the others' actions exist, and no slot with one of them dangles.
     let again = [
         "run",
         "rehearsal.yaml",
@@ -263,29 +267,29 @@ fn a_finished_run_is_told_in_every_form() {
 }
 
 #[test]
-fn a_run_that_waits_tells_what_for_and_a_waiver_stands_in_the_report() {
+fn a_waiting_run_shows_its_task_and_the_report_shows_a_waiver() {
     let stage = Stage::new();
     stage.write_runbook(&by_hand(&runbook_text()));
     let waits = stage.run().exits(10);
     let task = "reconfigure-connections/activate-system";
-    let told = json(&stage);
+    let reported = json(&stage);
     assert!(waits.stderr.contains(task), "{}", waits.stderr);
-    assert_eq!(told["state"], "waiting");
-    assert_eq!(told["tasks"][0]["task"], task);
-    assert_eq!(told["tasks"][0]["state"], "waiting");
-    assert_eq!(told["next"], "iomcopy run rehearsal.yaml");
-    let instruction = told["tasks"][0]["instructions"][0]
+    assert_eq!(reported["state"], "waiting");
+    assert_eq!(reported["tasks"][0]["task"], task);
+    assert_eq!(reported["tasks"][0]["state"], "waiting");
+    assert_eq!(reported["next"], "iomcopy run rehearsal.yaml");
+    let instruction = reported["tasks"][0]["instructions"][0]
         .as_str()
         .expect("a line");
     let markdown = report(&stage, "markdown");
-    tables_are_whole(&markdown);
+    assert_tables_are_complete(&markdown);
     assert!(markdown.contains("waits for a person"), "{markdown}");
     assert!(
         markdown.contains(&format!("### To do: `{task}`")),
         "{markdown}"
     );
     let html = report(&stage, "html");
-    page_is_whole(&html);
+    assert_page_is_complete(&html);
     assert!(html.contains("To do") && html.contains(task), "{html}");
     let xml = report(&stage, "junit");
     let junit = Junit::read(&xml);
@@ -293,22 +297,22 @@ fn a_run_that_waits_tells_what_for_and_a_waiver_stands_in_the_report() {
     let words: Vec<&str> = instruction.split(' ').take(2).collect();
     assert!(xml.contains(&words.join(" ")), "{instruction}\n{xml}");
 
-    // Who waived the proof, and why, whatever characters the reason has.
+    // The report shows who waived the evidence and why, with any characters in the reason.
     let reason = "pressed by <A|B> & \"C\" ##vso[task.complete]";
     let waive = ["complete", "rehearsal.yaml", task, "--waive", reason];
     let waived = stage.call(&waive).exits(0);
     assert!(waived.stdout.starts_with("waived: "), "{}", waived.stdout);
-    let told = json(&stage);
-    let waived = &told["tasks"][0];
+    let reported = json(&stage);
+    let waived = &reported["tasks"][0];
     assert_eq!(waived["state"], "waived");
     assert_eq!(waived["waived"], reason);
     assert_eq!(waived["who"], "tester");
     let markdown = report(&stage, "markdown");
-    tables_are_whole(&markdown);
+    assert_tables_are_complete(&markdown);
     let cell = "pressed by &lt;A\\|B&gt; &amp; \"C\" &#35;&#35;vso\\[task.complete\\]";
     assert!(markdown.contains(cell), "{markdown}");
     let html = report(&stage, "html");
-    page_is_whole(&html);
+    assert_page_is_complete(&html);
     assert!(html.contains("pressed by &lt;A|B&gt; &amp; "), "{html}");
     let xml = report(&stage, "junit");
     drop(Junit::read(&xml));
@@ -318,27 +322,27 @@ fn a_run_that_waits_tells_what_for_and_a_waiver_stands_in_the_report() {
 }
 
 #[test]
-fn a_failed_run_tells_its_failure_with_its_words_and_help() {
+fn a_failed_run_shows_its_failure_with_message_and_help() {
     let stage = Stage::new();
     let _tenant = stage.tenant(&["fail:POST *Copy*", "fail:POST *copy*"]);
     let run = stage.run();
     assert_eq!(run.code, Some(1), "{}\n{}", run.stdout, run.stderr);
-    let told = json(&stage);
-    assert_eq!(told["state"], "failed");
-    let failure = &told["failures"][0];
+    let reported = json(&stage);
+    assert_eq!(reported["state"], "failed");
+    let failure = &reported["failures"][0];
     assert_eq!(failure["step"], "copy-environments");
     let message = failure["message"].as_str().expect("a message");
     assert!(run.stderr.contains(message), "{message}\n{}", run.stderr);
-    let changes = told["steps"][0]["changes"].as_array().expect("a list");
+    let changes = reported["steps"][0]["changes"].as_array().expect("a list");
     assert!(
         changes.iter().any(|change| change["result"] == "failed"),
         "{changes:#?}"
     );
     let markdown = report(&stage, "markdown");
-    tables_are_whole(&markdown);
+    assert_tables_are_complete(&markdown);
     assert!(markdown.contains("## What stopped it"), "{markdown}");
     let html = report(&stage, "html");
-    page_is_whole(&html);
+    assert_page_is_complete(&html);
     assert!(html.contains("What stopped it"), "{html}");
     let junit = Junit::read(&report(&stage, "junit"));
     assert!(junit.of("failure") >= 1);
@@ -346,20 +350,20 @@ fn a_failed_run_tells_its_failure_with_its_words_and_help() {
 }
 
 #[test]
-fn a_run_that_is_running_is_told_as_far_as_it_is() {
+fn an_active_run_is_reported_with_its_progress_so_far() {
     let stage = Stage::new();
     let _tenant = stage.tenant(&["hold#1:POST *copy*", "hold#1:POST *Copy*"]);
     let mut child = stage.start();
     let begun = stage.wait_for(&mut child, |record| record["type"] == "step-began");
     assert!(begun);
-    let told = json(&stage);
-    assert_eq!(told["state"], "running");
+    let reported = json(&stage);
+    assert_eq!(reported["state"], "running");
     assert!(
-        told["condition"]
+        reported["condition"]
             .as_str()
             .is_some_and(|it| it.contains("running by process"))
     );
-    assert_eq!(told["figures"], Value::Null);
+    assert_eq!(reported["figures"], Value::Null);
     drop(Junit::read(&report(&stage, "junit")));
     child.kill().expect("it can be killed");
     child.wait().expect("it has ended");

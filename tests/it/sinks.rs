@@ -1,15 +1,15 @@
-//! What leaves the program: no name brings a control character, no secret is shown or recorded, and
-//! what could not be written is a failure.
+//! The program's output: no name adds a control character, no secret is shown or recorded, and an output
+//! that cannot be written is a failure.
 
 use std::fs;
 use std::process::Stdio;
 
 use serde_json::{Map, Value};
 
-use crate::harness::{Answer, Stage, World, thin_text};
+use crate::harness::{CommandOutput, Stage, World, thin_text};
 
-/// What a name may hold that was typed to deceive: a hyperlink, a colour, a bell, text that runs
-/// backwards, what cannot be seen, a return to the line's begin, and a script.
+/// A name that is made to deceive: a hyperlink, a colour, a bell, right-to-left text, invisible
+/// characters, a carriage return, and a script.
 const HOSTILE: &str = "\u{1b}]8;;http://evil.example\u{7}x\u{1b}[35m\u{7}\u{202e}\u{200b}\u{2066}\
                        \r\u{9b}31m<script>alert(1)</script>";
 
@@ -17,8 +17,8 @@ fn is_invisible(character: char) -> bool {
     matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
-/// Fails where a text holds a control character that is not layout, or one that cannot be seen.
-fn is_clean(what: &str, text: &str) {
+/// Fails if a text has a control character other than layout, or an invisible one.
+fn assert_clean(what: &str, text: &str) {
     for (number, line) in text.split('\n').enumerate() {
         let raw = line
             .chars()
@@ -27,12 +27,12 @@ fn is_clean(what: &str, text: &str) {
     }
 }
 
-fn both_are_clean(what: &str, answer: &Answer) {
-    is_clean(&format!("stdout of {what}"), &answer.stdout);
-    is_clean(&format!("stderr of {what}"), &answer.stderr);
+fn assert_both_clean(what: &str, answer: &CommandOutput) {
+    assert_clean(&format!("stdout of {what}"), &answer.stdout);
+    assert_clean(&format!("stderr of {what}"), &answer.stderr);
 }
 
-/// Our own colours taken away; every other sequence stays.
+/// The text without the program's colours; every other sequence stays.
 fn without_colours(text: &str) -> String {
     ["0", "1", "2", "31", "32", "33"]
         .iter()
@@ -41,8 +41,8 @@ fn without_colours(text: &str) -> String {
         })
 }
 
-/// Everything that people name, with the hostile name behind its own. Names by which the program
-/// recognizes what Intelligent Order Management made stay.
+/// Everything that people name, with the hostile name appended. Names by which the program recognizes
+/// objects of Intelligent Order Management stay.
 fn renamed(world: &World) -> Map<String, Value> {
     let mut puts = Map::new();
     for (key, object) in &world.objects {
@@ -75,22 +75,22 @@ fn renamed(world: &World) -> Map<String, Value> {
 }
 
 #[test]
-fn no_name_brings_a_control_character_to_any_output() {
+fn no_name_adds_a_control_character_to_any_output() {
     let stage = Stage::new();
     drop(stage.tenant(&[]));
     stage.edit_world(&renamed(&stage.world()));
 
-    // A failure that quotes names, then a run that ends well.
+    // A failure that quotes names, then a successful run.
     let tenant = stage.tenant(&["refuse=403:PATCH */workflows(*"]);
     for command in ["preflight", "plan"] {
         let answer = stage.call(&[command, "rehearsal.yaml"]);
-        both_are_clean(command, &answer);
+        assert_both_clean(command, &answer);
     }
     let failed = stage.run();
     assert_ne!(failed.code, Some(0), "{failed:?}");
-    both_are_clean("a run that fails", &failed);
+    assert_both_clean("a run that fails", &failed);
     assert!(failed.stderr.contains("\\u{202e}"), "{}", failed.stderr);
-    both_are_clean(
+    assert_both_clean(
         "status of a failure",
         &stage.call(&["status", "rehearsal.yaml"]),
     );
@@ -106,8 +106,8 @@ fn no_name_brings_a_control_character_to_any_output() {
     ]);
     let coloured = coloured.exits(0);
     assert!(coloured.stdout.contains("\u{1b}[32m"), "{coloured:?}");
-    is_clean("coloured stdout", &without_colours(&coloured.stdout));
-    is_clean("coloured stderr", &without_colours(&coloured.stderr));
+    assert_clean("coloured stdout", &without_colours(&coloured.stdout));
+    assert_clean("coloured stderr", &without_colours(&coloured.stderr));
 
     for arguments in [
         vec!["verify", "rehearsal.yaml"],
@@ -121,7 +121,7 @@ fn no_name_brings_a_control_character_to_any_output() {
     ] {
         let what = arguments.join(" ");
         let answer = stage.call(&arguments);
-        both_are_clean(&what, &answer);
+        assert_both_clean(&what, &answer);
         if what.ends_with("html") {
             assert!(!answer.stdout.contains("<script"), "{}", answer.stdout);
             assert!(
@@ -133,7 +133,7 @@ fn no_name_brings_a_control_character_to_any_output() {
         }
         if arguments[0] != "state" && !what.contains("--format") {
             let json = stage.call(&[&arguments[..], &["--output", "json"]].concat());
-            both_are_clean(&format!("{what} --output json"), &json);
+            assert_both_clean(&format!("{what} --output json"), &json);
             for line in json.stdout.lines() {
                 let read = serde_json::from_str::<Value>(line);
                 assert!(read.is_ok(), "{what}: {line}");
@@ -143,25 +143,24 @@ fn no_name_brings_a_control_character_to_any_output() {
     let report = stage
         .call(&["report", "rehearsal.yaml", "--output", "json"])
         .exits(0);
-    both_are_clean("report --output json", &report);
+    assert_both_clean("report --output json", &report);
     assert!(report.stdout.contains("\\u202e"), "{}", report.stdout);
     let read: Value = serde_json::from_str(&report.stdout).expect("it is JSON");
     assert!(read.to_string().contains('\u{202e}'), "it says the same");
 }
 
-/// A value that nothing else in the tenant resembles, with characters that each form writes in its
-/// own way.
+/// A value that occurs nowhere else in the tenant, with characters that each format escapes differently.
 const SECRET: &str = "s3cr3t-c0re/with \"quotes\"+\u{fc}";
 
-/// What is left of the secret however it is written.
+/// The part of the secret that no format escapes.
 const CORE: &str = "s3cr3t-c0re";
 
 #[test]
-fn a_secret_that_a_service_repeats_is_shown_and_recorded_nowhere() {
+fn a_secret_that_a_service_returns_is_shown_and_recorded_nowhere() {
     for is_captured in [false, true] {
         let stage = Stage::new();
         let runbook = if is_captured {
-            // The target's own value, as it was captured before the copy.
+            // The target's own value, captured before the copy.
             drop(stage.tenant(&[]));
             let world = stage.world();
             let mut puts = Map::new();
@@ -187,7 +186,7 @@ fn a_secret_that_a_service_repeats_is_shown_and_recorded_nowhere() {
             "--fault",
             "echo=400:PATCH *msdyn_iomproviderparameters(*",
         ];
-        let _tenant = stage.tenant_of(&runbook, &fault);
+        let _tenant = stage.start_tenant(&runbook, &fault);
         let call = |arguments: &[&str]| {
             let mut command = stage.command(arguments);
             let output = command
@@ -223,8 +222,9 @@ fn a_secret_that_a_service_repeats_is_shown_and_recorded_nowhere() {
     }
 }
 
-/// A call whose stdout is a full disk.
-fn onto_a_full_disk(stage: &Stage, arguments: &[&str]) -> Answer {
+/// A command with a full disk as stdout.
+#[cfg(target_os = "linux")]
+fn onto_a_full_disk(stage: &Stage, arguments: &[&str]) -> CommandOutput {
     let full = fs::File::options()
         .write(true)
         .open("/dev/full")
@@ -234,15 +234,17 @@ fn onto_a_full_disk(stage: &Stage, arguments: &[&str]) -> Answer {
         .stdout(full)
         .output()
         .expect("the program can be started");
-    Answer {
+    CommandOutput {
         code: output.status.code(),
         stdout: String::new(),
         stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
     }
 }
 
+// Only Linux has a device that is always full.
+#[cfg(target_os = "linux")]
 #[test]
-fn what_could_not_be_written_is_a_failure_of_every_command() {
+fn output_that_cannot_be_written_is_a_failure_of_every_command() {
     let stage = Stage::new();
     let _tenant = stage.tenant(&[]);
     let run = ["run", "rehearsal.yaml", "--confirm-target", "Contoso UAT"];
@@ -274,16 +276,16 @@ fn what_could_not_be_written_is_a_failure_of_every_command() {
             answer.stderr
         );
     }
-    // What was lost was the text, not the run.
+    // Only the text was lost, not the run.
     let status = stage.call(&["status", "rehearsal.yaml"]).exits(0);
     assert!(status.stdout.contains("finished"), "{}", status.stdout);
-    // What failed for another reason keeps its own exit code.
+    // A failure with another cause keeps its exit code.
     let wrong = onto_a_full_disk(&stage, &["status", "nowhere.yaml", "--output", "json"]).exits(3);
     assert!(wrong.stderr.contains("nowhere.yaml"), "{}", wrong.stderr);
 }
 
 #[test]
-fn a_reader_that_has_left_is_no_failure() {
+fn a_closed_pipe_is_not_a_failure() {
     let stage = Stage::new();
     for arguments in [
         &["schema"][..],
@@ -297,7 +299,7 @@ fn a_reader_that_has_left_is_no_failure() {
             .spawn()
             .expect("the program can be started");
         drop(child.stdout.take());
-        let output = child.wait_with_output().expect("it ends");
+        let output = child.wait_with_output().expect("the program ends");
         assert_eq!(output.status.code(), Some(0), "{arguments:?}: {output:?}");
     }
 }

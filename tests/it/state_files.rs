@@ -1,5 +1,5 @@
-//! The state file and the other files that a person names: an older file put back, copies of seals
-//! that were changed, FIFOs, and what `--out` may replace.
+//! The state file and the other files that a user names: a restored older state file, changed copies of
+//! seals, FIFOs, and what `--out` may replace.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 
 use crate::harness::Stage;
 
-/// How many writes the tenant has received.
+/// The number of writes that the tenant received.
 fn writes(stage: &Stage) -> usize {
     stage.world().writes().len()
 }
 
-/// The names and contents of all files of a stage, but for the world of its tenant.
+/// The names and contents of all files of a stage, except the world file.
 fn files(stage: &Stage) -> Vec<(String, Vec<u8>)> {
     let entries = fs::read_dir(stage.path("")).expect("the folder is there");
     let mut files: Vec<_> = entries
@@ -78,7 +78,7 @@ fn an_older_state_file_is_refused_and_nothing_is_sent() {
         fs::write(stage.state(), older).expect("the state file can be written");
         refused("are missing");
     }
-    // Also where the lock file is gone: the copies of the seals show it.
+    // Also without the lock file: the copies of the seals show it.
     fs::remove_file(&lock).expect("the lock file can be removed");
     fs::write(stage.state(), &before_the_seal).expect("the state file can be written");
     refused("has sealed 'orchestrations'");
@@ -94,7 +94,7 @@ fn an_older_state_file_is_refused_and_nothing_is_sent() {
 }
 
 #[test]
-fn a_seal_that_the_file_lost_is_given_back_from_its_copy() {
+fn a_lost_seal_is_restored_from_its_copy() {
     let stage = Stage::new();
     let _tenant = stage.tenant(&[]);
     let run = |more: &[&str]| {
@@ -120,7 +120,7 @@ fn a_seal_that_the_file_lost_is_given_back_from_its_copy() {
         "{}",
         resumed.stderr
     );
-    crate::thin_line::the_world_is_right(&stage.world());
+    crate::thin_line::assert_world_is_refreshed(&stage.world());
 }
 
 #[test]
@@ -206,14 +206,14 @@ fn out_creates_a_file_or_replaces_a_plan_and_nothing_else() {
         );
     }
     assert_eq!(files(&stage), before);
-    let link = fs::symlink_metadata(stage.path("link")).expect("it is there");
+    let link = fs::symlink_metadata(stage.path("link")).expect("the file exists");
     assert!(link.file_type().is_symlink());
-    let null = fs::metadata("/dev/null").expect("it is there");
+    let null = fs::metadata("/dev/null").expect("the file exists");
     assert!(!null.is_file());
 }
 
-/// Ends within half a minute, or fails. Returns the exit code and what was said.
-fn ends(mut command: Command) -> (Option<i32>, String) {
+/// Runs the command, and fails if it takes more than half a minute. Returns the exit code and stderr.
+fn run_to_end(mut command: Command) -> (Option<i32>, String) {
     let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("the program can be started");
     let began = Instant::now();
@@ -228,9 +228,9 @@ fn ends(mut command: Command) -> (Option<i32>, String) {
         }
         std::thread::sleep(Duration::from_millis(5));
     }
-    let output = child.wait_with_output().expect("it has ended");
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    (output.status.code(), said)
+    let output = child.wait_with_output().expect("the command has ended");
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output.status.code(), stderr)
 }
 
 fn fifo(path: &Path) {
@@ -258,9 +258,9 @@ fn no_command_waits_for_a_fifo() {
         (&["import-har", "fifo"], 3),
         (&["rehearsal", "--world", "fifo"], 1),
     ] {
-        let (exit, said) = ends(stage.command(arguments));
-        assert_eq!(exit, Some(code), "{arguments:?}: {said}");
-        let names = said.contains("FIFO") || said.contains("not a regular file");
-        assert!(names, "{arguments:?}: {said}");
+        let (exit, stderr) = run_to_end(stage.command(arguments));
+        assert_eq!(exit, Some(code), "{arguments:?}: {stderr}");
+        let names = stderr.contains("FIFO") || stderr.contains("not a regular file");
+        assert!(names, "{arguments:?}: {stderr}");
     }
 }

@@ -1,4 +1,4 @@
-//! The program at a terminal: a pseudo terminal is its stdin and its stderr.
+//! The program at a pseudo terminal, which is its stdin and its stderr.
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
@@ -10,22 +10,23 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 use crate::harness::Stage;
 
-/// A call of the program at a terminal.
+/// A program at a terminal.
 pub(crate) struct AtTerminal {
     child: Child,
     terminal: File,
 }
 
 impl AtTerminal {
-    /// Starts the program. Its stdout is dropped.
+    /// Starts the program without stdout.
     pub(crate) fn start(stage: &Stage, arguments: &[&str]) -> Self {
         let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal opens");
         grantpt(&terminal).expect("the terminal is ours");
         unlockpt(&terminal).expect("the terminal is unlocked");
         let name = ptsname(&terminal, Vec::new()).expect("the terminal has a name");
         let flags = OFlags::RDWR | OFlags::NOCTTY;
-        let screen = rustix::fs::open(name, flags, Mode::empty()).expect("its other end opens");
-        let keyboard = screen.try_clone().expect("it is opened once more");
+        let screen =
+            rustix::fs::open(name, flags, Mode::empty()).expect("the other end can be opened");
+        let keyboard = screen.try_clone().expect("the terminal can be cloned");
         let child = stage
             .command(arguments)
             .env("TERM", "dumb")
@@ -40,7 +41,7 @@ impl AtTerminal {
         }
     }
 
-    /// Reads what appears until this text does.
+    /// Reads the screen until this text appears.
     pub(crate) fn reads(&mut self, text: &str) -> &mut Self {
         let mut seen = Vec::new();
         let mut part = [0; 4096];
@@ -64,7 +65,7 @@ impl AtTerminal {
         self
     }
 
-    /// Sends SIGINT, as Ctrl-C does.
+    /// Sends SIGINT, like Ctrl-C.
     pub(crate) fn interrupts(&mut self) -> &mut Self {
         let pid = self.child.id().to_string();
         let sent = Command::new("kill").args(["-INT", &pid]).status();
@@ -72,7 +73,7 @@ impl AtTerminal {
         self
     }
 
-    /// The exit code, once the program has ended. Fails where it still waits at the prompt.
+    /// The exit code of the ended program. Fails if the program still waits at the prompt.
     pub(crate) fn ends(mut self) -> Option<i32> {
         let began = Instant::now();
         while began.elapsed() < Duration::from_secs(30) {

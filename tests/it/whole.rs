@@ -1,13 +1,13 @@
-//! The whole world: twelve providers, seven orchestrations in four dialects, and what goes wrong at
-//! first.
+//! The whole world, end to end: twelve providers, seven orchestrations in four dialects, and requests
+//! that fail at first.
 
 use std::fs;
 
 use crate::harness::{Stage, runbook_text};
-use crate::whole_world::the_whole_world_is_right;
+use crate::whole_world::assert_whole_tenant_is_refreshed;
 
 #[test]
-fn the_whole_tenant_ends_right() {
+fn the_whole_tenant_is_refreshed_correctly() {
     let stage = Stage::new();
     let run = stage.run().exits(0);
     for told in [
@@ -19,8 +19,8 @@ fn the_whole_tenant_ends_right() {
     ] {
         assert!(run.stdout.contains(told), "{told}: {}", run.stdout);
     }
-    let world = stage.own_world();
-    the_whole_world_is_right(&world);
+    let world = stage.in_process_world();
+    assert_whole_tenant_is_refreshed(&world);
     let writes = world.writes().len();
     let again = stage.call(&["run", "rehearsal.yaml"]).exits(0);
     assert!(
@@ -28,12 +28,16 @@ fn the_whole_tenant_ends_right() {
         "{}",
         again.stdout
     );
-    assert_eq!(stage.own_world().writes().len(), writes, "only reads");
+    assert_eq!(
+        stage.in_process_world().writes().len(),
+        writes,
+        "only reads"
+    );
     drop(stage.call(&["verify", "rehearsal.yaml"]).exits(0));
 }
 
-/// What a tenant calls things whose every table, column and entity set has another name: what an
-/// operator finds in it and writes into the requests. The rest is found by metadata.
+/// The names in a tenant whose tables, columns and entity sets all have other names. An operator finds
+/// them and writes them into the requests; the program finds the rest by metadata.
 const OTHER_NAMES: [(&str, &str); 14] = [
     (
         "msdyn_iomplatformconnectionreferences",
@@ -58,7 +62,7 @@ const OTHER_NAMES: [(&str, &str); 14] = [
 ];
 
 #[test]
-fn with_every_name_another_the_end_is_the_same() {
+fn a_tenant_with_other_names_is_refreshed_to_the_same_end() {
     let text = OTHER_NAMES
         .iter()
         .fold(runbook_text(), |text, (usual, other)| {
@@ -66,7 +70,7 @@ fn with_every_name_another_the_end_is_the_same() {
             text.replace(usual, other)
         });
     let stage = Stage::new();
-    let _tenant = stage.tenant_of(&text, &["--skin", "renamed"]);
+    let _tenant = stage.start_tenant(&text, &["--skin", "renamed"]);
     drop(stage.run().exits(0));
     let world = stage.world();
     let usual = world.requests.iter().filter(|request| {
@@ -74,11 +78,11 @@ fn with_every_name_another_the_end_is_the_same() {
         request["status"] != 404 && path.contains("msdyn_iom")
     });
     assert_eq!(usual.count(), 0, "no usual name was of any use");
-    the_whole_world_is_right(&world);
+    assert_whole_tenant_is_refreshed(&world);
 }
 
 #[test]
-fn a_capture_that_was_truncated_stops_the_run_before_anything_is_deleted() {
+fn a_missing_capture_stops_the_run_before_anything_is_deleted() {
     let stage = Stage::new();
     let _tenant = stage.whole_tenant(&[]);
     let until = |step: &str| {
@@ -117,16 +121,16 @@ fn a_capture_that_was_truncated_stops_the_run_before_anything_is_deleted() {
             refused.stderr
         );
         let world = stage.world();
-        assert_eq!(world.heard("DELETE", "msdyn_iomproviders("), 0);
+        assert_eq!(world.count_successful("DELETE", "msdyn_iomproviders("), 0);
     }
-    // As it was, it goes on.
+    // With the original file, the run resumes.
     fs::write(stage.state(), whole).expect("it can be mended");
     drop(stage.run().exits(0));
-    the_whole_world_is_right(&stage.world());
+    assert_whole_tenant_is_refreshed(&stage.world());
 }
 
 #[test]
-fn one_provider_of_a_finished_run_is_reinstalled_again() {
+fn one_provider_of_a_finished_run_can_be_reinstalled_again() {
     let stage = Stage::new();
     let _tenant = stage.tenant(&[]);
     drop(stage.run().exits(0));
@@ -147,7 +151,7 @@ fn one_provider_of_a_finished_run_is_reinstalled_again() {
     ];
     drop(stage.call(&arguments).exits(0));
     assert_ne!(id(&stage), first, "it is a new instance");
-    crate::thin_line::the_world_is_right(&stage.world());
+    crate::thin_line::assert_world_is_refreshed(&stage.world());
     let world = stage.world();
-    assert_eq!(world.heard("DELETE", "msdyn_iomproviders("), 2);
+    assert_eq!(world.count_successful("DELETE", "msdyn_iomproviders("), 2);
 }

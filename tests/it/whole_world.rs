@@ -1,5 +1,5 @@
-//! What the whole tenant must hold after a refresh, told from its world and from what it was seeded
-//! with, and from nothing that the program says.
+//! Checks the whole tenant after a refresh. It reads only the world and its seed, never the program's
+//! own output.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 
 use crate::harness::World;
 
-/// The tables that are looked through for what names the source.
-const LOOKED_THROUGH: [&str; 14] = [
+/// The tables that are searched for names of the source.
+const SEARCHED_TABLES: [&str; 14] = [
     "connectionreference",
     "connector",
     "environmentvariabledefinition",
@@ -25,21 +25,21 @@ const LOOKED_THROUGH: [&str; 14] = [
     "workflow",
 ];
 
-/// The user whose flows and connections the target's shall be.
+/// The user that should own the target's flows and connections.
 const SERVICE: &str = "svc-iom@contoso.com";
 
-/// Object by object, what a refresh of the whole tenant promises.
-pub(crate) fn the_whole_world_is_right(world: &World) {
+/// Checks the whole tenant, object by object.
+pub(crate) fn assert_whole_tenant_is_refreshed(world: &World) {
     the_environment_is_open(world);
     every_slot_holds_the_new_action_of_the_same_logic(world);
-    what_was_published_is_and_drafts_are_drafts(world);
-    providers_are_what_they_were(world);
+    published_orchestrations_are_published_and_drafts_are_drafts(world);
+    providers_are_reinstalled(world);
     settings_are_the_targets_own(world);
-    mappings_lead_to_the_new_providers(world);
+    mappings_reference_the_new_providers(world);
     nothing_names_the_source(world);
-    owners_are_right(world);
+    owners_are_correct(world);
     flows_are_on_as_in_the_source(world);
-    what_is_the_customers_own_is_as_it_was(world);
+    the_customers_own_objects_are_unchanged(world);
 }
 
 fn the_environment_is_open(world: &World) {
@@ -47,11 +47,11 @@ fn the_environment_is_open(world: &World) {
     assert_eq!(properties["states"]["runtime"]["id"], "Enabled");
     let metadata = &properties["linkedEnvironmentMetadata"];
     assert_eq!(metadata["backgroundOperationsState"], "Enabled");
-    assert_eq!(world.heard("POST", "/copy"), 1, "one copy");
+    assert_eq!(world.count_successful("POST", "/copy"), 1, "one copy");
 }
 
-/// Every graph equals its original, byte for byte, but for the ids of actions and the name that the
-/// library gives one of them today.
+/// Every graph equals its original byte for byte, except for the ids of actions and one action's name,
+/// which the library has changed.
 fn every_slot_holds_the_new_action_of_the_same_logic(world: &World) {
     let logic = |row: &Value| lookup(row, "msdyn_logicdefinitionid");
     let new: BTreeMap<String, &Value> = world
@@ -100,7 +100,7 @@ fn every_slot_holds_the_new_action_of_the_same_logic(world: &World) {
     assert_eq!(dangling.count(), 1, "the dangling one is untouched");
 }
 
-fn what_was_published_is_and_drafts_are_drafts(world: &World) {
+fn published_orchestrations_are_published_and_drafts_are_drafts(world: &World) {
     let now = by_id(world.rows("msdyn_iomdesigner"), "msdyn_iomdesignerid");
     let flows = by_id(world.rows("workflow"), "workflowid");
     let mut published = 0;
@@ -124,7 +124,7 @@ fn what_was_published_is_and_drafts_are_drafts(world: &World) {
         }
     }
     assert_eq!(published, 4, "four orchestrations are published");
-    // A policy that a published orchestration uses is published; the others are what they were.
+    // A policy that a published orchestration uses is published; the others are unchanged.
     let policies = by_id(world.rows("msdyn_iompolicy"), "msdyn_iompolicyid");
     let graphs: Vec<&str> = now
         .values()
@@ -142,8 +142,8 @@ fn what_was_published_is_and_drafts_are_drafts(world: &World) {
     }
 }
 
-/// One new, active instance for each that was active, under its name.
-fn providers_are_what_they_were(world: &World) {
+/// One new, active instance with the same name for each provider that was active.
+fn providers_are_reinstalled(world: &World) {
     let definition = |row: &Value| lookup(row, "msdyn_providerdefinitionid");
     let was_active = |row: &&Value| row["statecode"] == 0;
     let names = |rows: Vec<&Value>| -> BTreeMap<String, String> {
@@ -164,7 +164,7 @@ fn providers_are_what_they_were(world: &World) {
     }
 }
 
-/// Parameters and transformations: byte for byte what the target had, else what the source has.
+/// Parameters and transformations equal the target's values byte for byte, else the source's.
 fn settings_are_the_targets_own(world: &World) {
     for (table, declared, column) in [
         (
@@ -212,7 +212,7 @@ fn settings_are_the_targets_own(world: &World) {
     }
 }
 
-fn mappings_lead_to_the_new_providers(world: &World) {
+fn mappings_reference_the_new_providers(world: &World) {
     let definitions: BTreeMap<String, String> = world
         .rows("msdyn_iomprovider")
         .into_iter()
@@ -243,7 +243,7 @@ fn mappings_lead_to_the_new_providers(world: &World) {
     }
 }
 
-/// The source's environment, hosts and connections stand in no row of the tables looked through.
+/// No row of the searched tables contains the source's environment, hosts or connections.
 fn nothing_names_the_source(world: &World) {
     let source = world.environment("Contoso Prod");
     let properties = &source["properties"];
@@ -266,7 +266,7 @@ fn nothing_names_the_source(world: &World) {
         "//shop.contoso.com".to_owned(),
     ];
     let marks: Vec<String> = [id].into_iter().chain(hosts).chain(connections).collect();
-    for table in LOOKED_THROUGH {
+    for table in SEARCHED_TABLES {
         let rows = world.rows(table);
         assert!(!rows.is_empty() || table == "msdyn_iomrule", "{table}");
         for row in rows {
@@ -287,7 +287,7 @@ fn nothing_names_the_source(world: &World) {
     }
 }
 
-fn owners_are_right(world: &World) {
+fn owners_are_correct(world: &World) {
     let users = world.rows("systemuser");
     let service = users
         .iter()
@@ -320,7 +320,7 @@ fn owners_are_right(world: &World) {
     assert!(checked > 100, "{checked}");
 }
 
-/// What was on in the source is on, but for what is made anew; what was off is off.
+/// Flows that were on in the source are on, except recreated ones; flows that were off are off.
 fn flows_are_on_as_in_the_source(world: &World) {
     let now = by_id(world.rows("workflow"), "workflowid");
     let providers: BTreeSet<&str> = world
@@ -350,9 +350,9 @@ fn flows_are_on_as_in_the_source(world: &World) {
     }
 }
 
-/// A flow of the customer's own that has nothing to do with the refresh, and the orchestration
-/// without provider actions, are as the copy brought them.
-fn what_is_the_customers_own_is_as_it_was(world: &World) {
+/// The customer's own flow, which the refresh does not concern, and the orchestration without provider
+/// actions are as the copy brought them.
+fn the_customers_own_objects_are_unchanged(world: &World) {
     let watched = |rows: Vec<&Value>| -> Value {
         let found = rows
             .into_iter()
@@ -383,7 +383,7 @@ fn text<'a>(row: &'a Value, column: &str) -> &'a str {
     row[column].as_str().unwrap_or_default()
 }
 
-/// The id that a lookup leads to.
+/// The id in a lookup.
 fn lookup(row: &Value, column: &str) -> String {
     let held = row[column]
         .as_object()
@@ -395,7 +395,7 @@ fn by_id<'a>(rows: Vec<&'a Value>, id: &str) -> BTreeMap<&'a str, &'a Value> {
     rows.into_iter().map(|row| (text(row, id), row)).collect()
 }
 
-/// A row without these columns, and without what changes whenever it is written.
+/// A row without these columns, and without the columns that every write changes.
 fn without(row: &Value, columns: &[&str]) -> Map<String, Value> {
     let mut row = row.as_object().cloned().unwrap_or_default();
     row.retain(|key, _| {

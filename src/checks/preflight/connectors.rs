@@ -1,20 +1,20 @@
-//! The source's custom connectors: where they lead is a person's to judge, and whether the copy
-//! brings them is asked of the rows.
+//! The source's custom connectors: a person must judge their hosts; rows show whether the copy brings
+//! them.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
 use super::flows::wanted_on;
-use super::sight::Sight;
-use crate::checks::finding::{Finding, Probe};
-use crate::checks::reading::{Rows, rows, told};
+use super::snapshot::Snapshot;
+use crate::checks::check::{Check, CheckResult};
+use crate::checks::table_reads::{Rows, available, rows};
 use crate::domain::connections::connector_name;
 use crate::domain::flows::rules::{Rules, Wanted};
 use crate::domain::flows::{Definition, cloud_flows, missing_connectors};
 use crate::domain::names::text;
 use crate::domain::{Refresh, flows};
-use crate::engine::{Failure, Known};
+use crate::engine::{Failure, JournalView};
 use crate::runbook::StepName;
 
 /// A custom connector (Dataverse, `connector`, `connectortype`).
@@ -23,45 +23,52 @@ const CUSTOM: i64 = 1;
 /// A flow's name, and the connectors that it uses.
 type Used = (String, BTreeSet<String>);
 
-/// Judges the source's connectors; nothing where step 4 is skipped.
-pub(super) fn ask(refresh: &Refresh, sight: &Sight) -> Vec<Finding> {
+/// Checks the source's connectors; nothing where step 4 is skipped.
+pub(super) fn run_checks(refresh: &Refresh, snapshot: &Snapshot) -> Vec<CheckResult> {
     if refresh.runbook.steps.activate_flows.skip.is_some() {
         return Vec::new();
     }
     let there = there(refresh);
-    let answer = wanted_on(refresh, sight).and_then(|wanted| {
+    let answer = wanted_on(refresh, snapshot).and_then(|wanted| {
         let used = wanted.into_iter().filter_map(|(id, row)| {
-            Some((flows::name(id, row), Definition::of(row)?.connectors()))
+            Some((
+                flows::name(id, row),
+                Definition::from_row(row)?.connectors(),
+            ))
         });
         let used: Vec<Used> = used.collect();
-        Ok(there_judged(&there, &used, told(&sight.connectors)?))
+        Ok(judge_there(&there, &used, available(&snapshot.connectors)?))
     });
-    vec![custom_connectors(sight), there.settle(answer)]
+    vec![custom_connectors(snapshot), there.settle(answer)]
 }
 
-/// What step 4 must know before it begins.
-pub(super) async fn at_the_head(refresh: &Refresh, known: &Known) -> Result<Finding, Failure> {
-    let probe = there(refresh);
-    let view = refresh.view(known);
+/// The check before step 4.
+pub(super) async fn checks_before_step(
+    refresh: &Refresh,
+    journal: &JournalView,
+) -> Result<CheckResult, Failure> {
+    let check = there(refresh);
+    let view = refresh.view(journal);
     let connectors = rows(view, "connector").await?;
-    let rules = Rules::read(refresh, known).await?;
+    let rules = Rules::read(refresh, journal).await?;
     let mut used = Vec::new();
     for (id, row) in cloud_flows(view).await? {
         let name = flows::name(id, &row);
         if rules.wanted(id, &row) == Wanted::On
-            && let Some(definition) = Definition::of(&row)
+            && let Some(definition) = Definition::from_row(&row)
         {
             used.push((name, definition.connectors()));
         }
     }
-    Ok(probe.settle(told(&connectors).map(|here| there_judged(&probe, &used, here))))
+    Ok(check.settle(available(&connectors).map(|here| judge_there(&check, &used, here))))
 }
 
-fn there(refresh: &Refresh) -> Probe {
-    Probe::new(
+fn there(refresh: &Refresh) -> Check {
+    Check::new(
         "every custom connector of a flow that should be on is there",
+        "custom connectors of flows that should be on are missing",
         format!(
-            "a copy does not bring a connector that is in no solution: make it in '{}' after the \
+            "a copy does not bring a connector that is in no solution: create it in '{}' after the \
              copy (maker portal > Custom connectors), or leave the flow off by `except`",
             refresh.runbook.target.name
         ),
@@ -69,7 +76,7 @@ fn there(refresh: &Refresh) -> Probe {
     .before(StepName::ActivateFlows)
 }
 
-fn there_judged(probe: &Probe, used: &[Used], connectors: &Rows) -> Finding {
+fn judge_there(check: &Check, used: &[Used], connectors: &Rows) -> CheckResult {
     let here: BTreeSet<String> = connectors
         .values()
         .filter_map(|row| text(row, "connectorinternalid"))
@@ -84,24 +91,35 @@ fn there_judged(probe: &Probe, used: &[Used], connectors: &Rows) -> Finding {
                 .map(move |connector| format!("{connector}, used by '{flow}'"))
         })
         .collect();
-    probe.unless_any(&missing, &format!("{} flows looked at", used.len()))
+    check.warn_of(&missing, &format!("{} flows looked at", used.len()))
 }
 
-fn custom_connectors(sight: &Sight) -> Finding {
-    let probe = Probe::new(
-        "custom connectors lead where the target's shall lead",
+fn custom_connectors(snapshot: &Snapshot) -> CheckResult {
+    let check = Check::new(
+        "custom connectors lead where the target's should lead",
+        "the source has custom connectors, whose hosts the copy keeps",
         "after the copy open each custom connector in the maker portal: host, sign-in and the flows \
          that use it",
     );
-    let answer = told(&sight.connectors)
-        .and_then(|connectors| Ok(custom_judged(&probe, connectors, told(&sight.flows)?)));
-    probe.settle(answer)
+    let answer = available(&snapshot.connectors).and_then(|connectors| {
+        Ok(judge_custom(
+            &check,
+            connectors,
+            available(&snapshot.flows)?,
+        ))
+    });
+    check.settle(answer)
 }
 
-fn custom_judged(probe: &Probe, connectors: &Rows, flows: &Rows) -> Finding {
+fn judge_custom(check: &Check, connectors: &Rows, flows: &Rows) -> CheckResult {
     let definitions: Vec<(String, BTreeSet<String>)> = flows
         .iter()
-        .filter_map(|(id, row)| Some((flows::name(*id, row), Definition::of(row)?.connectors())))
+        .filter_map(|(id, row)| {
+            Some((
+                flows::name(*id, row),
+                Definition::from_row(row)?.connectors(),
+            ))
+        })
         .collect();
     let found: Vec<String> = connectors
         .values()
@@ -126,18 +144,18 @@ fn custom_judged(probe: &Probe, connectors: &Rows, flows: &Rows) -> Finding {
             }
         })
         .collect();
-    probe.unless_any(&found, "the source has none")
+    check.warn_of(&found, "the source has none")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::finding::Verdict;
-    use crate::checks::reading::numbered as rows;
+    use crate::checks::table_reads::numbered as rows;
+    use crate::domain::verdict::Verdict;
     use serde_json::json;
 
     #[test]
-    fn a_custom_connector_that_no_row_tells_of_does_not_come_with_the_copy() {
+    fn the_copy_does_not_bring_a_custom_connector_that_has_no_row() {
         let used = [(
             "Ship".to_owned(),
             BTreeSet::from([
@@ -145,10 +163,16 @@ mod tests {
                 "shared_outlook".to_owned(),
             ]),
         )];
-        let of = |here: &[Value]| there_judged(&Probe::new("there", "make it"), &used, &rows(here));
+        let of = |here: &[Value]| {
+            judge_there(
+                &Check::new("there", "a problem", "make it"),
+                &used,
+                &rows(here),
+            )
+        };
         let missing = of(&[]);
         assert_eq!(missing.verdict, Verdict::Unknown);
-        assert_eq!(missing.read, "shared_carrier-5f3d1c9a7e, used by 'Ship'");
+        assert_eq!(missing.found, "shared_carrier-5f3d1c9a7e, used by 'Ship'");
         // Under another suffix it is the same connector, made in another environment.
         for id in ["shared_carrier-5f3d1c9a7e", "shared_carrier-5f99999999"] {
             let here = [json!({"connectorinternalid": id})];
@@ -164,12 +188,12 @@ mod tests {
             json!({"displayname": "Carrier", "connectorinternalid": "shared_new-5f1", "connectortype": 1}),
             json!({"displayname": "Plain", "connectortype": 0}),
         ]);
-        let probe = Probe::new("well", "mend it");
-        let finding = custom_judged(&probe, &connectors, &flows);
-        assert_eq!(finding.verdict, Verdict::Unknown);
-        assert_eq!(finding.read, "'Carrier', used by 'Ship'");
+        let check = Check::new("well", "a problem", "repair it");
+        let result = judge_custom(&check, &connectors, &flows);
+        assert_eq!(result.verdict, Verdict::Unknown);
+        assert_eq!(result.found, "'Carrier', used by 'Ship'");
         assert_eq!(
-            custom_judged(&probe, &Rows::new(), &flows).verdict,
+            judge_custom(&check, &Rows::new(), &flows).verdict,
             Verdict::Pass
         );
     }

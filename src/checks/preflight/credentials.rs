@@ -1,9 +1,9 @@
-//! Whose credentials these are, what they are for, and whether they last as long as a refresh may.
+//! Who the credentials belong to, which service they are for, and whether they last for a refresh.
 
 use std::time::Duration;
 
-use crate::checks::finding::{Finding, Probe, named};
-use crate::clients::{Error, ErrorKind, Holder, Lasting, SignIn, TokenFacts};
+use crate::checks::check::{Check, CheckResult, named};
+use crate::clients::{CredentialLifetime, Error, ErrorKind, SignIn, TokenFacts, TokenHolder};
 use crate::domain::Refresh;
 use crate::engine::Failure;
 use crate::runbook::ServiceKey;
@@ -25,45 +25,45 @@ const JOB_OF_PIPELINES: Duration = Duration::from_hours(1);
 /// (*Dynamics Lifecycle Services API: authentication*); of the dual-write gateway its users do.
 const PEOPLES: [ServiceKey; 2] = [ServiceKey::Lcs, ServiceKey::DualWrite];
 
-/// Asks about every credential.
-pub(super) async fn ask(refresh: &Refresh) -> Result<Vec<Finding>, Failure> {
-    let mut findings = Vec::new();
-    let sign_ins = &refresh.sign_ins;
+/// Checks every credential.
+pub(super) async fn run_checks(refresh: &Refresh) -> Result<Vec<CheckResult>, Failure> {
+    let mut results = Vec::new();
+    let sign_ins = &refresh.caller.sign_ins;
     for (key, sign_in) in sign_ins.iter().filter(|(key, _)| PEOPLES.contains(key)) {
-        let facts = told(sign_in).await?;
-        findings.push(of_a_person(*key, sign_in, facts));
+        let facts = token_facts(sign_in).await?;
+        results.push(of_a_person(*key, sign_in, facts));
     }
     let expected = expected(refresh);
     for (number, (_, sign_in)) in sign_ins.iter().enumerate() {
         let earlier = &sign_ins[..number];
         if earlier
             .iter()
-            .any(|(_, one)| one.is_same_credential(sign_in))
+            .any(|(_, one)| one.has_same_credential(sign_in))
         {
             continue;
         }
         let same: Vec<&(ServiceKey, SignIn)> = sign_ins
             .iter()
-            .filter(|(_, one)| one.is_same_credential(sign_in))
+            .filter(|(_, one)| one.has_same_credential(sign_in))
             .collect();
         let keys = services(&same);
-        if sign_in.lasting() == Lasting::Once {
-            let facts = told(sign_in).await?;
-            findings.push(for_one_service(&keys, &same, &facts));
-            findings.push(lasts(&keys, sign_in, facts, expected));
+        if sign_in.lifetime() == CredentialLifetime::SingleToken {
+            let facts = token_facts(sign_in).await?;
+            results.push(for_one_service(&keys, &same, &facts));
+            results.push(lasts(&keys, sign_in, facts, expected));
         } else {
             let facts = Ok(TokenFacts::default());
-            findings.push(lasts(&keys, sign_in, facts, expected));
+            results.push(lasts(&keys, sign_in, facts, expected));
         }
     }
-    Ok(findings)
+    Ok(results)
 }
 
-/// What a token tells; only a request to stop ends the asking.
-async fn told(sign_in: &SignIn) -> Result<Result<TokenFacts, Error>, Failure> {
+/// The facts that a token shows; only a request to stop ends the checks.
+async fn token_facts(sign_in: &SignIn) -> Result<Result<TokenFacts, Error>, Failure> {
     match sign_in.facts().await {
         Err(error) if error.kind == ErrorKind::Cancelled => Err(error.into()),
-        told => Ok(told),
+        facts => Ok(facts),
     }
 }
 
@@ -87,33 +87,33 @@ fn expected(refresh: &Refresh) -> Duration {
 }
 
 /// Is the credential of a service that takes a person's token only a person's?
-fn of_a_person(key: ServiceKey, sign_in: &SignIn, facts: Result<TokenFacts, Error>) -> Finding {
+fn of_a_person(key: ServiceKey, sign_in: &SignIn, facts: Result<TokenFacts, Error>) -> CheckResult {
     let kind = sign_in.kind();
-    let probe = Probe::new(
-        format!("the credential of `{key}`, {kind}, is a person's"),
+    let check = Check::new(
+        format!("the credential of `{key}`, {kind}, is a person's"), format!("the credential of `{key}`, {kind}, is not a person's"),
         format!(
             "this service refuses applications: write `{key}: {{ token-command: [./token.sh] }}` or \
              `{key}: {{ azure-cli: {{}} }}` under `identity`, signed in as a person who may use it"
         ),
     )
     .not_allowed();
-    if sign_in.holder() == Some(Holder::Application) {
-        return probe.fail(format!("{kind} signs in as an application"));
+    if sign_in.holder() == Some(TokenHolder::Application) {
+        return check.fail(format!("{kind} signs in as an application"));
     }
     match facts {
         Ok(facts) => match facts.holder {
-            Some(Holder::Person) => probe.pass(
+            Some(TokenHolder::Person) => check.pass(
                 facts
                     .person
                     .unwrap_or_else(|| "a person's token".to_owned()),
             ),
-            Some(Holder::Application) => {
+            Some(TokenHolder::Application) => {
                 let id = facts.application.unwrap_or_default();
-                probe.fail(format!("its token is an application's: {id}"))
+                check.fail(format!("its token is an application's: {id}"))
             }
-            None => probe.unknown("its token does not tell whose it is"),
+            None => check.unknown("its token does not show who it belongs to"),
         },
-        Err(error) => probe.refused(&error),
+        Err(error) => check.refused(&error),
     }
 }
 
@@ -122,10 +122,11 @@ fn for_one_service(
     keys: &str,
     same: &[&(ServiceKey, SignIn)],
     facts: &Result<TokenFacts, Error>,
-) -> Finding {
-    let probe = Probe::new(
+) -> CheckResult {
+    let check = Check::new(
         format!("the `token` of {keys} is for that service"),
-        "a token is for one service: write a credential of its own for each, or a kind that fetches \
+        format!("the `token` of {keys} is for another service"),
+        "a token is for one service: write a separate credential for each, or a kind that fetches \
          tokens",
     )
     .not_allowed();
@@ -134,72 +135,79 @@ fn for_one_service(
     wanted.sort();
     wanted.dedup();
     if wanted.len() > 1 {
-        return probe.fail(format!("it is to serve {}", named(&wanted)));
+        return check.fail(format!("it is used for {}", named(&wanted)));
     }
     match audience {
-        None => probe.unknown("the token does not tell what it is for"),
-        // An audience may also be told by the resource's id.
-        Some(audience) if !audience.contains("://") => probe.unknown(audience),
+        None => check.unknown("the token does not show which service it is for"),
+        // An audience may also be the resource's id.
+        Some(audience) if !audience.contains("://") => check.unknown(audience),
         Some(audience) => {
-            let fits = same.iter().all(|(_, one)| one.is_for(&audience));
-            probe.judged(fits, audience)
+            let fits = same.iter().all(|(_, one)| one.accepts_audience(&audience));
+            check.pass_if(fits, audience)
         }
     }
 }
 
 /// Does a credential last as long as a refresh may take? Where it may not, nothing is lost: the run
-/// stops, and goes on with another.
+/// stops, and resumes with another credential.
 fn lasts(
     keys: &str,
     sign_in: &SignIn,
     facts: Result<TokenFacts, Error>,
     expected: Duration,
-) -> Finding {
+) -> CheckResult {
     let kind = sign_in.kind();
-    let until = spoken(expected);
-    let probe = |remedy: &str| {
+    let until = in_words(expected);
+    let check = |remedy: &str| {
         let name = format!("the {kind} credential of {keys} lasts as long as a refresh may take");
-        Probe::new(name, remedy).not_allowed()
+        Check::new(
+            name,
+            format!("the {kind} credential of {keys} may end before a refresh does"),
+            remedy,
+        )
+        .not_allowed()
     };
-    match sign_in.lasting() {
-        Lasting::Renewed => probe("").pass("each token is fetched anew"),
-        Lasting::WithJob => {
+    match sign_in.lifetime() {
+        CredentialLifetime::Renewable => {
+            check("").pass("each token is requested when it is needed")
+        }
+        CredentialLifetime::PipelineJob => {
             let job = if kind == "azure-pipelines" {
                 JOB_OF_PIPELINES
             } else {
                 JOB_OF_GITHUB
             };
-            let probe = probe(
+            let check = check(
                 "let the job run that long (GitHub: `timeout-minutes` on a runner of your own; Azure \
                  Pipelines: `timeoutInMinutes`); where it ends earlier, run the same command in a new \
-                 job: it goes on",
+                 job: it resumes",
             );
             let read = format!(
                 "it ends with the job, after {} unless that is set otherwise; a refresh may take {until}",
-                spoken(job)
+                in_words(job)
             );
             if job >= expected {
-                probe.pass(read)
+                check.pass(read)
             } else {
-                probe.unknown(read)
+                check.warn(read)
             }
         }
-        Lasting::Once => {
-            let probe = probe(
+        CredentialLifetime::SingleToken => {
+            let check = check(
                 "it cannot be renewed: use a kind that fetches tokens, such as `client-secret` or \
                  `token-command`; or, when it has ended and the run has stopped with exit 4, give a \
-                 new token and run again: it goes on",
+                 new token and run again: it resumes",
             );
-            match facts.map(|facts| facts.life) {
-                Err(error) => probe.refused(&error),
-                Ok(None) => probe.unknown("the token does not tell when it ends"),
-                Ok(Some(life)) if life.is_zero() => probe.fail("it has ended already"),
+            match facts.map(|facts| facts.lifetime) {
+                Err(error) => check.refused(&error),
+                Ok(None) => check.unknown("the token does not show when it expires"),
+                Ok(Some(life)) if life.is_zero() => check.fail("it has expired"),
                 Ok(Some(life)) => {
-                    let read = format!("{} are left; a refresh may take {until}", spoken(life));
+                    let read = format!("{} are left; a refresh may take {until}", in_words(life));
                     if life >= expected {
-                        probe.pass(read)
+                        check.pass(read)
                     } else {
-                        probe.unknown(read)
+                        check.warn(read)
                     }
                 }
             }
@@ -207,8 +215,8 @@ fn lasts(
     }
 }
 
-/// A time in its largest unit that says enough: `24 h`, `59 min`.
-fn spoken(duration: Duration) -> String {
+/// A duration in hours and minutes: `24 h`, `59 min`.
+fn in_words(duration: Duration) -> String {
     let minutes = duration.as_secs() / 60;
     match (minutes / 60, minutes % 60) {
         (0, minutes) => format!("{minutes} min"),
@@ -224,8 +232,10 @@ mod tests {
     use super::*;
     use crate::base::cancellation::Cancellation;
     use crate::base::clock::Clock;
-    use crate::checks::finding::Verdict;
-    use crate::clients::{Http, Identity, Silent, Tokens};
+    use crate::clients::{
+        AzureCli, ClientSecret, GithubOidc, GivenToken, Http, Identity, Silent, Tokens,
+    };
+    use crate::domain::verdict::Verdict;
 
     const SCOPE: &str = "https://lcsapi.lcs.dynamics.com//.default";
 
@@ -237,36 +247,36 @@ mod tests {
     }
 
     fn application() -> Identity {
-        Identity::ClientSecret {
+        Identity::ClientSecret(ClientSecret {
             tenant: "contoso.onmicrosoft.com".to_owned(),
             client: "c11e".to_owned(),
             secret: "x".to_owned().into(),
-        }
+        })
     }
 
     fn given() -> Identity {
-        Identity::Token("opaque".to_owned().into())
+        Identity::Token(GivenToken("opaque".to_owned().into()))
     }
 
     fn cli() -> Identity {
-        Identity::AzureCli {
+        Identity::AzureCli(AzureCli {
             tenant: "contoso.onmicrosoft.com".to_owned(),
-        }
+        })
     }
 
     fn job() -> Identity {
-        Identity::GithubOidc {
+        Identity::GithubOidc(GithubOidc {
             tenant: "t".to_owned(),
             client: "c".to_owned(),
             audience: "a".to_owned(),
             request_url: "https://x".to_owned(),
             request_token: "x".to_owned().into(),
-        }
+        })
     }
 
     #[test]
     fn pitfall_3_an_application_cannot_speak_to_what_takes_people_only() {
-        let verdict = |identity: &Identity, holder: Option<Holder>| {
+        let verdict = |identity: &Identity, holder: Option<TokenHolder>| {
             let facts = TokenFacts {
                 holder,
                 person: Some("ada@contoso.com".to_owned()),
@@ -274,16 +284,16 @@ mod tests {
             };
             of_a_person(ServiceKey::Lcs, &sign_in(identity, SCOPE), Ok(facts))
         };
-        let finding = verdict(&application(), None);
-        assert_eq!(finding.verdict, Verdict::Fail);
-        assert!(finding.remedy.unwrap().contains("`lcs: { token-command:"));
+        let result = verdict(&application(), None);
+        assert_eq!(result.verdict, Verdict::Fail);
+        assert!(result.remedy.unwrap().contains("`lcs: { token-command:"));
         assert_eq!(verdict(&job(), None).verdict, Verdict::Fail);
-        let person = verdict(&cli(), Some(Holder::Person));
+        let person = verdict(&cli(), Some(TokenHolder::Person));
         assert_eq!(
-            (person.verdict, person.read.as_str()),
+            (person.verdict, person.found.as_str()),
             (Verdict::Pass, "ada@contoso.com")
         );
-        let principal = verdict(&cli(), Some(Holder::Application));
+        let principal = verdict(&cli(), Some(TokenHolder::Application));
         assert_eq!(principal.verdict, Verdict::Fail);
         assert_eq!(verdict(&given(), None).verdict, Verdict::Unknown);
     }
@@ -315,7 +325,7 @@ mod tests {
     fn a_credential_that_cannot_last_is_told_before_it_ends() {
         let verdict = |identity: &Identity, life: Option<u64>, hours: u64| {
             let facts = TokenFacts {
-                life: life.map(Duration::from_mins),
+                lifetime: life.map(Duration::from_mins),
                 ..TokenFacts::default()
             };
             let expected = Duration::from_hours(hours);
@@ -324,7 +334,7 @@ mod tests {
         assert_eq!(verdict(&application(), None, 8).verdict, Verdict::Pass);
         let short = verdict(&given(), Some(70), 8);
         assert_eq!(short.verdict, Verdict::Unknown);
-        assert_eq!(short.read, "1 h 10 min are left; a refresh may take 8 h");
+        assert_eq!(short.found, "1 h 10 min are left; a refresh may take 8 h");
         assert!(short.remedy.unwrap().contains("exit 4"));
         assert_eq!(verdict(&given(), Some(600), 8).verdict, Verdict::Pass);
         assert_eq!(verdict(&given(), Some(0), 8).verdict, Verdict::Fail);

@@ -1,12 +1,15 @@
-//! Finance and Operations of the pair: can its database come along? Who manages both, whether the
-//! runbook says the same, and what Lifecycle Services tell of both.
+//! Finance and Operations of the pair: can its database be copied? Who manages both, whether the
+//! runbook agrees, and what Lifecycle Services show of both.
 
-use crate::checks::finding::{Finding, Probe, Verdict};
-use crate::checks::reading::kept;
+use crate::checks::check::{Check, CheckResult};
+use crate::checks::table_reads::unless_interrupted;
 use crate::clients::{Environment, Error, ErrorKind, HistoryEntry, Lcs, LcsEnvironment, Query};
 use crate::domain::Refresh;
-use crate::domain::environments::database_history::{Spent, described, running};
+use crate::domain::dual_write::capture::APPLICATIONS;
+use crate::domain::environments::database_history::{Spent, describe_entry, running_operation};
 use crate::domain::environments::{is_guided, is_linked};
+use crate::domain::finance_users::{FinanceUsers, is_kept_enabled};
+use crate::domain::verdict::Verdict;
 use crate::engine::Failure;
 use crate::runbook;
 
@@ -80,10 +83,10 @@ const SUPPORTED: [(Kind, Kind); 9] = [
     (Kind::LcsProduction, Kind::LcsSandbox),
 ];
 
-/// Whether the data of one kind can come onto another; none where no page says so.
-fn is_supported(source: Kind, target: Kind) -> Option<bool> {
+/// Whether the data of one kind can be copied to another. Unknown if no page says so.
+fn copy_support(source: Kind, target: Kind) -> Verdict {
     if SUPPORTED.contains(&(source, target)) {
-        return Some(true);
+        return Verdict::Pass;
     }
     let is_unified = matches!(
         target,
@@ -96,13 +99,17 @@ fn is_supported(source: Kind, target: Kind) -> Option<bool> {
     };
     // Nothing is copied or refreshed into production.
     let is_production = matches!(target, Kind::UnifiedProduction | Kind::LcsProduction);
-    (is_refused || is_production).then_some(false)
+    if is_refused || is_production {
+        Verdict::Fail
+    } else {
+        Verdict::Unknown
+    }
 }
 
-/// Asks what the runbook and both descriptions tell, then, where LCS manages the target, LCS itself.
-pub(super) async fn ask(refresh: &Refresh) -> Result<Vec<Finding>, Failure> {
-    let (source, target) = (&refresh.source_environment, &refresh.target_environment);
-    let mut findings = vec![
+/// Checks the runbook and both descriptions; where LCS manages the target, also what LCS shows.
+pub(super) async fn run_checks(refresh: &Refresh) -> Result<Vec<CheckResult>, Failure> {
+    let (source, target) = (&refresh.source.environment, &refresh.target.environment);
+    let mut results = vec![
         pair(Kind::of(source), Kind::of(target)),
         section(
             is_linked(refresh),
@@ -111,35 +118,37 @@ pub(super) async fn ask(refresh: &Refresh) -> Result<Vec<Finding>, Failure> {
         ),
     ];
     if !is_linked(refresh) {
-        return Ok(findings);
+        return Ok(results);
     }
     let options = &refresh.runbook.steps.copy_environments.options;
-    findings.push(transactions(options.transactionless.value));
-    findings.push(stays_let_in(refresh).await?);
-    let (Some(lcs), Some(pair)) = (&refresh.lcs, &refresh.runbook.lcs) else {
-        return Ok(findings);
+    results.push(transactions(options.transactionless.value));
+    results.push(access_after_refresh(refresh).await?);
+    let (Some(lcs), Some(pair)) = (&refresh.services.lcs, &refresh.runbook.lcs) else {
+        return Ok(results);
     };
-    findings.push(ids(&pair.value, source, target));
-    findings.extend(lifecycle_services(refresh, lcs, &pair.value).await?);
-    Ok(findings)
+    results.push(ids(&pair.value, source, target));
+    results.extend(lifecycle_services(refresh, lcs, &pair.value).await?);
+    Ok(results)
 }
 
-fn pair(source: Kind, target: Kind) -> Finding {
-    let probe = Probe::new(
+fn pair(source: Kind, target: Kind) -> CheckResult {
+    let check = Check::new(
         "the source's Finance and Operations can come onto the target's",
+        "Microsoft does not support copying this Finance and Operations onto the target's",
         "Microsoft does not support this pair: choose another; for what is not known, look at \
          'Copy an LCS environment to a unified environment'",
     );
     let read = format!("source: {}; target: {}", source.word(), target.word());
-    match is_supported(source, target) {
-        Some(good) => probe.judged(good, read),
-        None => probe.unknown(read),
+    match copy_support(source, target) {
+        Verdict::Unknown => check.unknown(read),
+        verdict => check.pass_if(verdict == Verdict::Pass, read),
     }
 }
 
-fn section(is_linked: bool, has_section: bool, is_guided: bool) -> Finding {
-    let probe = Probe::new(
+fn section(is_linked: bool, has_section: bool, is_guided: bool) -> CheckResult {
+    let check = Check::new(
         "the runbook says who manages the target's database",
+        "the runbook does not say correctly who manages the target's database",
         if is_linked {
             "write an `lcs` section with project, source and target; or `finops: guided`, and a \
              person refreshes it in LCS"
@@ -147,7 +156,7 @@ fn section(is_linked: bool, has_section: bool, is_guided: bool) -> Finding {
             "leave out `lcs` and `finops: guided`: one copy carries both halves of this target"
         },
     )
-    .wrong();
+    .invalid_input();
     let read = match (is_linked, has_section, is_guided) {
         (true, _, true) => "LCS does, and a person refreshes it",
         (true, true, false) => "LCS does, and the runbook has an `lcs` section",
@@ -157,36 +166,38 @@ fn section(is_linked: bool, has_section: bool, is_guided: bool) -> Finding {
         (false, false, false) => "the Power Platform does",
     };
     let good = is_linked == (has_section || is_guided);
-    probe.judged(good, read)
+    check.pass_if(good, read)
 }
 
 /// Only the copy of a unified environment can leave the transactions behind (Microsoft Learn, *Copy an
 /// environment*, transaction-less copy); a refresh in LCS brings the whole database.
-fn transactions(left_behind: bool) -> Finding {
-    let probe = Probe::new(
+fn transactions(left_behind: bool) -> CheckResult {
+    let check = Check::new(
         "both halves bring the same transactions",
+        "the two halves bring different transactions",
         "write `transactionless: false`: a refresh in LCS brings every transaction",
     );
     let read = if left_behind {
-        "the runbook says `transactionless: true`, and LCS knows no such refresh"
+        "the runbook says `transactionless: true`, and LCS has no such refresh"
     } else {
         "all of them"
     };
-    probe.wrong().judged(!left_behind, read)
+    check.invalid_input().pass_if(!left_behind, read)
 }
 
-/// The ids of the runbook are those that both environments are linked to.
-fn ids(pair: &runbook::Lcs, source: &Environment, target: &Environment) -> Finding {
-    let probe = Probe::new(
+/// Are both environments linked to the LCS environments that the runbook names?
+fn ids(pair: &runbook::Lcs, source: &Environment, target: &Environment) -> CheckResult {
+    let check = Check::new(
         "the LCS environments of the runbook are those of the pair",
+        "the LCS environments of the runbook are not those of the pair",
         "write the ids under `lcs` that the environments are linked to: a refresh of another \
          environment cannot be undone",
     )
-    .wrong();
+    .invalid_input();
     // Some tenants write GUIDs with hyphens, some without.
     let bare = |id: &str| id.replace('-', "").to_ascii_lowercase();
     let mut bad = Vec::new();
-    let mut untold = Vec::new();
+    let mut not_shown = Vec::new();
     for (side, written, environment) in [
         ("source", &pair.source.value, source),
         ("target", &pair.target.value, target),
@@ -195,66 +206,60 @@ fn ids(pair: &runbook::Lcs, source: &Environment, target: &Environment) -> Findi
         match app.and_then(|app| app.id.as_deref()) {
             Some(id) if bare(id) == bare(written) => {}
             Some(id) => bad.push(format!("{side}: {written} is written, {id} is linked")),
-            None => untold.push(format!("{side}: its description tells no id")),
+            None => not_shown.push(format!("{side}: its description shows no id")),
         }
     }
     if bad.is_empty() {
-        probe.unless_any(&untold, "both are")
+        check.warn_of(&not_shown, "both are")
     } else {
-        probe.none_of(&bad, "both are")
+        check.none_of(&bad, "both are")
     }
 }
 
-/// Will the program still be let in after the refresh, which brings the source's registrations and
+/// Can the program still sign in after the refresh, which brings the source's registrations and
 /// leaves only `Admin` and `DBMovementAPI` enabled?
-async fn stays_let_in(refresh: &Refresh) -> Result<Finding, Failure> {
-    let probe = Probe::new(
+async fn access_after_refresh(refresh: &Refresh) -> Result<CheckResult, Failure> {
+    let check = Check::new(
         "Finance and Operations of the target lets the program in after the refresh",
+        "after the refresh, Finance and Operations of the target does not let the program in",
         "in the source, register the application as user Admin, or create the user DBMovementAPI with \
          its roles and register it as that; otherwise step 1 waits for a person to let it in again",
     );
-    let (Some(source), Some(application)) = (&refresh.source_finance, &refresh.application) else {
-        let read = "not asked: it signs in as no application, or the source has none";
-        return Ok(probe.unknown(read));
+    let (Some(source), Some(application)) = (&refresh.source.finance, &refresh.caller.application)
+    else {
+        let found = "not checked: the program does not sign in as an application, or the source has no \
+                     Finance and Operations";
+        return Ok(check.unknown(found));
     };
-    let rows = match source.list("SysAADClients", &Query::new()).await {
+    let rows = match source.list(APPLICATIONS, &Query::new()).await {
         Ok(rows) => rows,
-        Err(error) => return Ok(probe.settle(kept(Err(error.into()))?)),
+        Err(error) => return Ok(check.settle(unless_interrupted(Err(error.into()))?)),
     };
-    let text = |row: &crate::clients::Row, field: &str| {
-        let found = row
-            .value
-            .iter()
-            .find(|(name, _)| name.eq_ignore_ascii_case(field));
-        found.and_then(|(_, value)| value.as_str().map(str::to_owned))
-    };
-    let user = rows
-        .iter()
-        .find(|row| text(row, "AADClientId").is_some_and(|id| id.eq_ignore_ascii_case(application)))
-        .and_then(|row| text(row, "UserId"));
+    let users = FinanceUsers::from_rows(&[], &rows);
+    let user = users
+        .applications()
+        .find(|registered| registered.id.eq_ignore_ascii_case(application))
+        .and_then(|registered| registered.user.as_deref());
     Ok(match user {
-        Some(user) if is_kept(&user) => probe.pass(format!("in the source it enters as '{user}'")),
-        Some(user) => probe.unknown(format!(
-            "in the source it enters as '{user}', whom the refresh disables"
+        Some(user) if is_kept_enabled(user) => {
+            check.pass(format!("in the source it signs in as '{user}'"))
+        }
+        Some(user) => check.warn(format!(
+            "in the source it signs in as '{user}', which the refresh disables"
         )),
-        None => probe.unknown("in the source it is not registered"),
+        None => check.warn("in the source it is not registered"),
     })
 }
 
-fn is_kept(user: &str) -> bool {
-    ["Admin", "DBMovementAPI"]
-        .iter()
-        .any(|kept| kept.eq_ignore_ascii_case(user))
-}
-
-/// What Lifecycle Services tell: both environments, and the target's history.
+/// What Lifecycle Services show: both environments, and the target's history.
 async fn lifecycle_services(
     refresh: &Refresh,
     lcs: &Lcs,
     pair: &runbook::Lcs,
-) -> Result<Vec<Finding>, Failure> {
-    let access = Probe::new(
+) -> Result<Vec<CheckResult>, Failure> {
+    let access = Check::new(
         "LCS lets the caller see both environments",
+        "the caller cannot see both environments in LCS",
         "LCS takes a person's token only, never an application's: write one for `lcs` under \
          `identity`, of a project owner or environment manager who has accepted the invitation; or \
          `finops: guided`",
@@ -276,16 +281,20 @@ async fn lifecycle_services(
         Err(error) => return unreadable(refresh, &access, error),
     };
     let [source, target] = [&sides[0], &sides[1]];
-    let mut findings = vec![access.pass(format!("{} and {}", name(source), name(target)))];
-    findings.extend(judged(source, target));
+    let mut results = vec![access.pass(format!("{} and {}", name(source), name(target)))];
+    results.extend(judge(source, target));
     let guided = is_guided(refresh);
-    findings.extend(history_judged(&history, lcs.time(), guided));
-    findings.push(version(lcs.end_of_life()));
-    Ok(findings)
+    results.extend(judge_history(&history, lcs.service_date(), guided));
+    results.push(version(lcs.end_of_life()));
+    Ok(results)
 }
 
-/// A person who refreshes by hand needs no access for the program.
-fn unreadable(refresh: &Refresh, access: &Probe, error: Error) -> Result<Vec<Finding>, Failure> {
+/// For a manual refresh the program needs no access.
+fn unreadable(
+    refresh: &Refresh,
+    access: &Check,
+    error: Error,
+) -> Result<Vec<CheckResult>, Failure> {
     if error.kind == ErrorKind::Cancelled {
         return Err(error.into());
     }
@@ -306,108 +315,119 @@ fn name(environment: &LcsEnvironment) -> String {
     )
 }
 
-/// Judges what Lifecycle Services tell of both environments (Microsoft Learn, *Refresh database*).
-fn judged(source: &LcsEnvironment, target: &LcsEnvironment) -> Vec<Finding> {
+/// Checks what Lifecycle Services show of both environments (Microsoft Learn, *Refresh database*).
+fn judge(source: &LcsEnvironment, target: &LcsEnvironment) -> Vec<CheckResult> {
     let both = |of: fn(&LcsEnvironment) -> &Option<String>| {
-        let shown = |side| of(side).clone().unwrap_or_else(|| "not told".to_owned());
+        let shown = |side| of(side).clone().unwrap_or_else(|| "not shown".to_owned());
         format!("source {}, target {}", shown(source), shown(target))
     };
-    let equal = |probe: Probe, of: fn(&LcsEnvironment) -> &Option<String>| {
+    let equal = |check: Check, of: fn(&LcsEnvironment) -> &Option<String>| {
         if of(source).is_none() || of(target).is_none() {
-            return probe.unknown(both(of));
+            return check.unknown(both(of));
         }
-        probe.judged(of(source) == of(target), both(of))
+        check.pass_if(of(source) == of(target), both(of))
     };
-    let is = |told: &Option<String>, word: &str| {
-        told.as_deref()
-            .is_some_and(|told| told.eq_ignore_ascii_case(word))
+    let is = |shown: &Option<String>, word: &str| {
+        shown
+            .as_deref()
+            .is_some_and(|shown| shown.eq_ignore_ascii_case(word))
     };
     vec![
         equal(
-            Probe::new(
+            Check::new(
                 "both run the same release of the application",
+                "the environments run different releases of the application",
                 "bring both to one release first: a refresh needs equal ones",
             ),
             |side| &side.release,
         ),
         equal(
-            Probe::new(
+            Check::new(
                 "the databases are in one geography",
+                "the databases are in different geographies",
                 "a refresh stays within a geography: choose another pair",
             ),
             |side| &side.location,
         ),
-        Probe::new(
-            "the target is no production environment in LCS",
+        Check::new(
+            "the target is not a production environment in LCS",
+            "the target is a production environment in LCS",
             "nothing is refreshed into production: choose another target",
         )
-        .judged(
+        .pass_if(
             !is(&target.kind, "Production"),
-            target.kind.clone().unwrap_or_else(|| "not told".to_owned()),
+            target
+                .kind
+                .clone()
+                .unwrap_or_else(|| "not shown".to_owned()),
         ),
-        Probe::new(
+        Check::new(
             "the target is deployed, and not in maintenance",
+            "the target is not deployed, or in maintenance",
             "look at the environment's page in LCS; wait, or end what runs there",
         )
-        .judged(
+        .pass_if(
             is(&target.status, "Deployed"),
             target
                 .status
                 .clone()
-                .unwrap_or_else(|| "not told".to_owned()),
+                .unwrap_or_else(|| "not shown".to_owned()),
         ),
     ]
 }
 
-/// Judges the target's history: nothing running, and a trigger left of the day's.
-fn history_judged(
+/// Checks the target's history: nothing running, and a database movement left for the day.
+fn judge_history(
     history: &[HistoryEntry],
     now: Option<jiff::Timestamp>,
     is_guided: bool,
-) -> Vec<Finding> {
-    let idle = Probe::new(
+) -> Vec<CheckResult> {
+    let idle = Check::new(
         "no operation is running on the target in LCS",
-        "somebody has begun it by hand, or a call whose answer was lost has; wait for its end, then \
+        "an operation is running on the target in LCS",
+        "a person started it, or a request whose response was lost; wait for its end, then \
          run again",
     );
-    let running = running(history);
-    let mut findings = vec![idle.judged(
+    let running = running_operation(history);
+    let mut results = vec![idle.pass_if(
         running.is_none(),
-        running.map_or_else(|| "none".to_owned(), described),
+        running.map_or_else(|| "none".to_owned(), describe_entry),
     )];
     // What people start is not refused by the quota.
     if !is_guided {
-        let left = Probe::new(
+        let left = Check::new(
             "the quota of database movements leaves one for the refresh",
+            "the quota of database movements is spent",
             "run again then; what people start in LCS counts as well",
         )
         .temporary();
-        findings.push(match now {
-            None => left.unknown("LCS told no time of its own"),
-            Some(now) => match Spent::of(history, now) {
+        results.push(match now {
+            None => left.unknown("LCS did not send its time"),
+            Some(now) => match Spent::from_history(history, now) {
                 None => left.pass("it does"),
                 Some(spent) => left.fail(spent.explained()),
             },
         });
     }
-    findings
+    results
 }
 
-fn version(end_of_life: Option<String>) -> Finding {
-    let probe = Probe::new(
-        "the version of the LCS API that is spoken has no end yet",
+fn version(end_of_life: Option<String>) -> CheckResult {
+    let check = Check::new(
+        "the version of the LCS API that the program uses has no end date",
+        "Microsoft will end the version of the LCS API that the program uses",
         "a newer version of this program may be needed by then",
     );
     match end_of_life {
-        None => probe.pass("none is announced"),
-        Some(end) => probe.unknown(format!("it ends {end}")),
+        None => check.pass("none is announced"),
+        Some(end) => check.warn(format!("it ends {end}")),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::finding::Verdict;
+    use crate::domain::verdict::Verdict;
     use crate::engine::FailureKind;
     use serde_json::{Value, json};
 
@@ -437,9 +457,9 @@ mod tests {
     #[test]
     fn pitfall_17_a_refresh_in_lcs_leaves_no_transactions_behind() {
         assert_eq!(transactions(false).verdict, Verdict::Pass);
-        let finding = transactions(true);
-        assert_eq!(finding.verdict, Verdict::Fail);
-        assert!(finding.remedy.unwrap().contains("`transactionless: false`"));
+        let result = transactions(true);
+        assert_eq!(result.verdict, Verdict::Fail);
+        assert!(result.remedy.unwrap().contains("`transactionless: false`"));
     }
 
     #[test]
@@ -452,14 +472,14 @@ mod tests {
             (Kind::UnifiedSandbox, Kind::UnifiedProduction),
             (Kind::LcsSandbox, Kind::LcsProduction),
         ] {
-            let answer = is_supported(source, target);
-            assert_eq!(answer, Some(false), "{source:?} {target:?}");
+            let answer = copy_support(source, target);
+            assert_eq!(answer, Verdict::Fail, "{source:?} {target:?}");
         }
-        let of = |source, target| is_supported(source, target);
-        assert_eq!(of(Kind::LcsProduction, Kind::LcsSandbox), Some(true));
+        let of = |source, target| copy_support(source, target);
+        assert_eq!(of(Kind::LcsProduction, Kind::LcsSandbox), Verdict::Pass);
         assert_eq!(
             of(Kind::UnifiedProduction, Kind::UnifiedSandbox),
-            Some(true)
+            Verdict::Pass
         );
         for (source, target) in [
             (Kind::None, Kind::LcsSandbox),
@@ -467,7 +487,11 @@ mod tests {
             (Kind::LcsProduction, Kind::UnifiedSandbox),
             (Kind::Other, Kind::UnifiedSandbox),
         ] {
-            assert_eq!(of(source, target), None, "{source:?} {target:?}");
+            assert_eq!(
+                of(source, target),
+                Verdict::Unknown,
+                "{source:?} {target:?}"
+            );
         }
     }
 
@@ -483,9 +507,9 @@ mod tests {
             (false, false, true),
         ] {
             let (linked, section_there, guided) = wrong;
-            let finding = section(linked, section_there, guided);
-            assert_eq!(finding.verdict, Verdict::Fail, "{wrong:?}");
-            assert_eq!(finding.kind, FailureKind::Wrong);
+            let result = section(linked, section_there, guided);
+            assert_eq!(result.verdict, Verdict::Fail, "{wrong:?}");
+            assert_eq!(result.kind, FailureKind::InvalidInput);
         }
     }
 
@@ -517,9 +541,9 @@ mod tests {
     #[test]
     fn pitfall_19_releases_and_geographies_are_compared() {
         let failed = |changed: &[(&str, Value)]| -> Vec<String> {
-            let findings = judged(&side(&[]), &side(changed));
-            let failed = findings.into_iter().filter(|f| f.verdict == Verdict::Fail);
-            failed.map(|finding| finding.probe).collect()
+            let results = judge(&side(&[]), &side(changed));
+            let failed = results.into_iter().filter(|f| f.verdict == Verdict::Fail);
+            failed.map(|result| result.check).collect()
         };
         assert!(failed(&[]).is_empty());
         for (field, value, expected) in [

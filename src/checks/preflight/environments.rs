@@ -1,9 +1,9 @@
-//! The pair of environments: what their own descriptions tell, whether the service offers the copy,
+//! The pair of environments: what their descriptions show, whether the service offers the copy,
 //! whether Intelligent Order Management is installed.
 
 use crate::base::text::count;
-use crate::checks::finding::{Finding, Probe};
-use crate::checks::reading::kept;
+use crate::checks::check::{Check, CheckResult};
+use crate::checks::table_reads::unless_interrupted;
 use crate::clients::{Environment, Package};
 use crate::domain::Refresh;
 use crate::engine::Failure;
@@ -11,68 +11,75 @@ use crate::runbook::StepName;
 
 /// The answers that the two environments' own descriptions give (Microsoft Learn, *Copy an
 /// environment*: same tenant, same region, no production target; managed only to managed).
-pub(super) fn pair(refresh: &Refresh) -> Vec<Finding> {
-    judged(&refresh.source_environment, &refresh.target_environment)
+pub(super) fn pair(refresh: &Refresh) -> Vec<CheckResult> {
+    judge(&refresh.source.environment, &refresh.target.environment)
 }
 
-fn judged(source: &Environment, target: &Environment) -> Vec<Finding> {
-    let mut findings = vec![
-        Probe::new(
+fn judge(source: &Environment, target: &Environment) -> Vec<CheckResult> {
+    let mut results = vec![
+        Check::new(
             "the target is another environment than the source",
+            "the target is the source",
             "name two environments: the target is overwritten",
         )
-        .wrong()
-        .judged(
+        .invalid_input()
+        .pass_if(
             !source.id.eq_ignore_ascii_case(&target.id) && differ(url(source), url(target)),
             format!("source {}, target {}", source.id, target.id),
         ),
-        Probe::new(
+        Check::new(
             "the environments are of one tenant",
+            "the environments belong to different tenants",
             "a copy stays within a tenant: choose another pair",
         )
-        .judged(
+        .pass_if(
             source.tenant == target.tenant,
             both(source, target, |e| &e.tenant),
         ),
-        Probe::new(
+        Check::new(
             "the environments are of one region",
+            "the environments are in different regions",
             "a copy stays within a region: choose another pair",
         )
-        .judged(
+        .pass_if(
             source.location == target.location,
             both(source, target, |e| &e.location),
         ),
-        Probe::new(
+        Check::new(
             "both environments are managed, or neither is",
+            "one environment is managed and the other is not",
             "enable or disable 'managed environment' on one of them first",
         )
-        .judged(
+        .pass_if(
             source.protection_level == target.protection_level,
             both(source, target, |e| &e.protection_level),
         ),
     ];
     if let Some(reason) = &target.copy_disallowed {
-        let probe = Probe::new(
+        let check = Check::new(
             "the target may be copied onto",
+            "the target does not accept a copy",
             "remove the reason, or choose another target",
         );
-        findings.push(probe.fail(reason));
+        results.push(check.fail(reason));
     }
     for (side, environment) in [("source", source), ("target", target)] {
-        let ready = Probe::new(
+        let ready = Check::new(
             format!("the {side} is ready"),
+            format!("the {side} is not ready"),
             "wait until the admin center shows it as ready",
         );
-        findings.push(ready.judged(environment.is_ready(), environment.states()));
+        results.push(ready.pass_if(environment.is_ready(), environment.describe_states()));
         let running = environment.ongoing_operation.as_ref();
         let kind = running.map(|operation| operation.kind.clone().unwrap_or_default());
-        let idle = Probe::new(
+        let idle = Check::new(
             format!("no operation is running on the {side}"),
+            format!("an operation is running on the {side}"),
             "wait for its end, then run again",
         );
-        findings.push(idle.judged(running.is_none(), kind.unwrap_or_else(|| "none".to_owned())));
+        results.push(idle.pass_if(running.is_none(), kind.unwrap_or_else(|| "none".to_owned())));
     }
-    findings
+    results
 }
 
 fn both(
@@ -83,7 +90,7 @@ fn both(
     let shown = |environment| {
         of(environment)
             .clone()
-            .unwrap_or_else(|| "not told".to_owned())
+            .unwrap_or_else(|| "not shown".to_owned())
     };
     format!("source {}, target {}", shown(source), shown(target))
 }
@@ -92,37 +99,46 @@ fn url(environment: &Environment) -> Option<&str> {
     environment.dataverse.as_ref()?.url.as_deref()
 }
 
-/// Two addresses that are both known and the same lead to one organization.
+/// Two known, equal addresses lead to one organization.
 fn differ(one: Option<&str>, other: Option<&str>) -> bool {
     one.is_none() || one != other
 }
 
 /// Does the service offer the target for a copy of the source?
-pub(super) async fn candidate(refresh: &Refresh) -> Result<Finding, Failure> {
-    let probe = Probe::new(
+pub(super) async fn candidate(refresh: &Refresh) -> Result<CheckResult, Failure> {
+    let check = Check::new(
         "the service offers the target for a copy of the source",
+        "the service does not offer the target for a copy of the source",
         "give the caller the right to list copy candidates, or look in the admin center why the \
          target cannot be chosen",
     )
     .before(StepName::CopyEnvironments);
     let source = refresh.runbook.source.value;
-    match refresh.power_platform.copy_candidates(source).await {
+    match refresh
+        .services
+        .power_platform
+        .copy_candidates(source)
+        .await
+    {
         Ok(candidates) => {
             let target = refresh.target_id().to_string();
             let offered = candidates
                 .iter()
                 .any(|candidate| candidate.environment.eq_ignore_ascii_case(&target));
-            Ok(probe.judged(offered, count(candidates.len(), "candidate")))
+            Ok(check.pass_if(offered, count(candidates.len(), "candidate")))
         }
-        Err(error) => Ok(probe.settle(kept(Err(error.into()))?)),
+        Err(error) => Ok(check.settle(unless_interrupted(Err(error.into()))?)),
     }
 }
 
 /// Is Intelligent Order Management installed? Its returns portal alone does not count.
-pub(super) async fn order_management(refresh: &Refresh, side: &str) -> Result<Finding, Failure> {
-    let probe = Probe::new(
-        format!("Intelligent Order Management is installed in the {side}"),
-        "install it first: the guide presumes it in both environments; or give the caller the right \
+pub(super) async fn order_management(
+    refresh: &Refresh,
+    side: &str,
+) -> Result<CheckResult, Failure> {
+    let check = Check::new(
+        format!("Intelligent Order Management is installed in the {side}"), format!("Intelligent Order Management is not installed in the {side}"),
+        "install it first: the guide requires it in both environments; or give the caller the right \
          to list application packages",
     )
     .before(StepName::CopyEnvironments);
@@ -131,13 +147,13 @@ pub(super) async fn order_management(refresh: &Refresh, side: &str) -> Result<Fi
     } else {
         refresh.target_id()
     };
-    match refresh.power_platform.packages(id).await {
-        Ok(packages) => Ok(installed(&probe, &packages)),
-        Err(error) => Ok(probe.settle(kept(Err(error.into()))?)),
+    match refresh.services.power_platform.packages(id).await {
+        Ok(packages) => Ok(installed(&check, &packages)),
+        Err(error) => Ok(check.settle(unless_interrupted(Err(error.into()))?)),
     }
 }
 
-fn installed(probe: &Probe, packages: &[Package]) -> Finding {
+fn installed(check: &Check, packages: &[Package]) -> CheckResult {
     let anchors: Vec<&Package> = packages
         .iter()
         .filter(|package| {
@@ -154,13 +170,13 @@ fn installed(probe: &Probe, packages: &[Package]) -> Finding {
         ),
         None => format!("not among {} packages", packages.len()),
     };
-    probe.judged(anchors.iter().any(|package| package.is_installed()), read)
+    check.pass_if(anchors.iter().any(|package| package.is_installed()), read)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::finding::Verdict;
+    use crate::domain::verdict::Verdict;
     use serde_json::{Value, json};
 
     fn environment(id: &str, changed: &[(&str, Value)]) -> Environment {
@@ -176,9 +192,9 @@ mod tests {
     }
 
     fn failed(source: &Environment, target: &Environment) -> Vec<String> {
-        let findings = judged(source, target);
-        let failed = findings.into_iter().filter(|f| f.verdict == Verdict::Fail);
-        failed.map(|finding| finding.probe).collect()
+        let results = judge(source, target);
+        let failed = results.into_iter().filter(|f| f.verdict == Verdict::Fail);
+        failed.map(|result| result.check).collect()
     }
 
     #[test]
@@ -234,9 +250,9 @@ mod tests {
             state: Some(state.to_owned()),
             raw: Value::Null,
         };
-        let probe = Probe::new("installed", "install it");
+        let check = Check::new("installed", "a problem", "install it");
         let anchor = "msdyn_IntelligentOrderManagementAnchor";
-        let of = |packages: &[Package]| installed(&probe, packages).verdict;
+        let of = |packages: &[Package]| installed(&check, packages).verdict;
         assert_eq!(of(&[package(anchor, "Installed")]), Verdict::Pass);
         assert_eq!(of(&[package(anchor, "None")]), Verdict::Fail);
         assert_eq!(

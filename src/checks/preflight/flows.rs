@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::sight::{Sight, old_providers};
-use crate::checks::finding::{Finding, Probe};
-use crate::checks::reading::{Rows, told};
+use super::snapshot::{Snapshot, old_providers};
+use crate::checks::check::{Check, CheckResult};
+use crate::checks::table_reads::{Rows, available};
 use crate::domain::flows::rules::{NAMES_PRODUCTION, Rules, Wanted};
 use crate::domain::flows::{COMPILED, Definition, is_deployed_by};
 use crate::domain::names::Fields;
@@ -15,32 +15,32 @@ use crate::domain::{Refresh, flows};
 use crate::engine::Failure;
 use crate::runbook::TurnOn;
 
-/// The state of a flow that a data loss prevention policy has switched off.
+/// The state of a flow that a data loss prevention policy has suspended.
 const SUSPENDED: i64 = 2;
 
-/// Judges the source's flows; nothing where step 4 is skipped.
-pub(super) fn ask(refresh: &Refresh, sight: &Sight) -> Vec<Finding> {
+/// Checks the source's flows; nothing where step 4 is skipped.
+pub(super) fn run_checks(refresh: &Refresh, snapshot: &Snapshot) -> Vec<CheckResult> {
     if refresh.runbook.steps.activate_flows.skip.is_some() {
         return Vec::new();
     }
     vec![
-        patterns(refresh, sight),
-        suspended(sight),
-        http_triggers(sight),
-        traces(refresh, sight),
+        patterns(refresh, snapshot),
+        suspended(snapshot),
+        http_triggers(snapshot),
+        traces(refresh, snapshot),
     ]
 }
 
 /// The source's flows that step 4 will turn on, by the runbook and the source's states.
 pub(super) fn wanted_on<'a>(
     refresh: &Refresh,
-    sight: &'a Sight,
+    snapshot: &'a Snapshot,
 ) -> Result<Vec<(Uuid, &'a Fields)>, Failure> {
     if refresh.runbook.steps.activate_flows.skip.is_some() {
         return Ok(Vec::new());
     }
-    let rules = rules(refresh, sight)?;
-    let all = told(&sight.flows)?;
+    let rules = rules(refresh, snapshot)?;
+    let all = available(&snapshot.flows)?;
     let wanted = all
         .iter()
         .filter(|(id, row)| rules.wanted(**id, row) == Wanted::On);
@@ -48,23 +48,24 @@ pub(super) fn wanted_on<'a>(
 }
 
 /// The rules of step 4 over what the source holds.
-fn rules<'a>(refresh: &'a Refresh, sight: &Sight) -> Result<Rules<'a>, Failure> {
-    let old = old_providers(told(&sight.catalogue)?);
-    let policies = told(&sight.policies)?.iter();
-    Ok(Rules::over(
+fn rules<'a>(refresh: &'a Refresh, snapshot: &Snapshot) -> Result<Rules<'a>, Failure> {
+    let old = old_providers(available(&snapshot.catalogue)?);
+    let policies = available(&snapshot.policies)?.iter();
+    Ok(Rules::new(
         refresh,
-        told(&sight.flows)?.iter(),
+        available(&snapshot.flows)?.iter(),
         old,
         policies,
     ))
 }
 
-fn patterns(refresh: &Refresh, sight: &Sight) -> Finding {
-    let probe = Probe::new(
+fn patterns(refresh: &Refresh, snapshot: &Snapshot) -> CheckResult {
+    let check = Check::new(
         "every pattern of activate-flows matches a cloud flow of the source",
+        "patterns of activate-flows match no cloud flow of the source",
         "correct the pattern, or leave it out; `*` matches any run of characters",
     )
-    .wrong();
+    .invalid_input();
     let options = &refresh.runbook.steps.activate_flows.options;
     let turned_on = match &options.turn_on.value {
         TurnOn::Flows(patterns) => patterns.as_slice(),
@@ -77,10 +78,10 @@ fn patterns(refresh: &Refresh, sight: &Sight) -> Finding {
         .chain(replaced)
         .map(|pattern| (pattern.value.as_str(), refresh.runbook.place(pattern.span)))
         .collect();
-    probe.settle(told(&sight.flows).map(|flows| patterns_judged(&probe, &patterns, flows)))
+    check.settle(available(&snapshot.flows).map(|flows| judge_patterns(&check, &patterns, flows)))
 }
 
-fn patterns_judged(probe: &Probe, patterns: &[(&str, String)], flows: &Rows) -> Finding {
+fn judge_patterns(check: &Check, patterns: &[(&str, String)], flows: &Rows) -> CheckResult {
     let idle: Vec<String> = patterns
         .iter()
         .filter(|(pattern, _)| {
@@ -90,61 +91,64 @@ fn patterns_judged(probe: &Probe, patterns: &[(&str, String)], flows: &Rows) -> 
         })
         .map(|(pattern, place)| format!("'{pattern}' ({place})"))
         .collect();
-    probe.none_of(
+    check.none_of(
         &idle,
         &format!("{} patterns, {} flows", patterns.len(), flows.len()),
     )
 }
 
-fn suspended(sight: &Sight) -> Finding {
-    let probe = Probe::new(
+fn suspended(snapshot: &Snapshot) -> CheckResult {
+    let check = Check::new(
         "no cloud flow of the source is suspended",
-        "a data policy switched it off: let the policy allow its connectors in the target, or expect \
+        "cloud flows are suspended in the source",
+        "a data policy suspended it: let the policy allow its connectors in the target, or expect \
          that it cannot be turned on there",
     );
-    probe.settle(told(&sight.flows).map(|flows| suspended_judged(&probe, flows)))
+    check.settle(available(&snapshot.flows).map(|flows| judge_suspended(&check, flows)))
 }
 
-fn suspended_judged(probe: &Probe, flows: &Rows) -> Finding {
+fn judge_suspended(check: &Check, flows: &Rows) -> CheckResult {
     let found: Vec<String> = flows
         .iter()
         .filter(|(_, row)| row.get("statecode").and_then(Value::as_i64) == Some(SUSPENDED))
         .map(|(id, row)| format!("'{}'", flows::name(*id, row)))
         .collect();
-    probe.unless_any(&found, "none is")
+    check.warn_of(&found, "none is")
 }
 
-fn http_triggers(sight: &Sight) -> Finding {
-    let probe = Probe::new(
+fn http_triggers(snapshot: &Snapshot) -> CheckResult {
+    let check = Check::new(
         "the callers of flows with an HTTP trigger know their new URLs",
-        "after the copy the flow has another URL in the target: tell it to everybody who calls it there",
+        "flows with an HTTP trigger get new URLs, which their callers must know",
+        "after the copy the flow has another URL in the target: give it to every caller",
     );
-    let answer = told(&sight.flows).and_then(|flows| {
-        let old = old_providers(told(&sight.catalogue)?);
-        Ok(http_judged(&probe, flows, &old))
+    let answer = available(&snapshot.flows).and_then(|flows| {
+        let old = old_providers(available(&snapshot.catalogue)?);
+        Ok(judge_http(&check, flows, &old))
     });
-    probe.settle(answer)
+    check.settle(answer)
 }
 
 /// What providers deployed is called by IOM itself, which learns the new URLs.
-fn http_judged(probe: &Probe, flows: &Rows, old_providers: &BTreeSet<Uuid>) -> Finding {
+fn judge_http(check: &Check, flows: &Rows, old_providers: &BTreeSet<Uuid>) -> CheckResult {
     let found: Vec<String> = flows
         .iter()
         .map(|(id, row)| (flows::name(*id, row), row))
         .filter(|(name, row)| {
             !is_deployed_by(name, old_providers)
                 && !name.starts_with(COMPILED)
-                && Definition::of(row).is_some_and(|definition| definition.starts_by_http())
+                && Definition::from_row(row).is_some_and(|definition| definition.starts_by_http())
         })
         .map(|(name, _)| format!("'{name}'"))
         .collect();
-    probe.unless_any(&found, "no flow of the source has one")
+    check.warn_of(&found, "no flow of the source has one")
 }
 
-/// Is something of the source written into a flow that should be on, and does no rule mend it?
-fn traces(refresh: &Refresh, sight: &Sight) -> Finding {
-    let probe = Probe::new(
+/// Does a flow that should be on contain references to the source that no rule replaces?
+fn traces(refresh: &Refresh, snapshot: &Snapshot) -> CheckResult {
+    let check = Check::new(
         "no flow that should be on has the source written into it",
+        "flows that should be on contain references to the source",
         format!(
             "write a rule for it under `replace` of the step at {}: without one it is left off, \
              because it would act on the source",
@@ -153,29 +157,29 @@ fn traces(refresh: &Refresh, sight: &Sight) -> Finding {
                 .place(refresh.runbook.steps.activate_flows.span)
         ),
     );
-    let answer = rules(refresh, sight).and_then(|rules| {
+    let answer = rules(refresh, snapshot).and_then(|rules| {
         let mut found = Vec::new();
-        for (id, row) in told(&sight.flows)? {
+        for (id, row) in available(&snapshot.flows)? {
             if rules.wanted(*id, row) == Wanted::Off(NAMES_PRODUCTION) {
                 let named = rules.named_by(*id, row).into_iter();
                 let name = flows::name(*id, row);
                 found.extend(named.map(|mark| format!("'{name}': {}", mark.what)));
             }
         }
-        Ok(probe.unless_any(&found, "none has"))
+        Ok(check.warn_of(&found, "none has"))
     });
-    probe.settle(answer)
+    check.settle(answer)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::finding::Verdict;
-    use crate::checks::reading::numbered as rows;
+    use crate::checks::table_reads::numbered as rows;
+    use crate::domain::verdict::Verdict;
     use serde_json::json;
 
-    fn probe() -> Probe {
-        Probe::new("well", "mend it")
+    fn check() -> Check {
+        Check::new("well", "a problem", "repair it")
     }
 
     #[test]
@@ -187,12 +191,12 @@ mod tests {
                 .iter()
                 .map(|p| (*p, "x.yaml:1:1".to_owned()))
                 .collect();
-            patterns_judged(&probe(), &patterns, &flows)
+            judge_patterns(&check(), &patterns, &flows)
         };
         assert_eq!(of(&["nightly *", &id]).verdict, Verdict::Pass);
-        let finding = of(&["Nightly *", "Legacy *"]);
+        let result = of(&["Nightly *", "Legacy *"]);
         assert_eq!(
-            (finding.verdict, finding.read.as_str()),
+            (result.verdict, result.found.as_str()),
             (Verdict::Fail, "'Legacy *' (x.yaml:1:1)")
         );
     }
@@ -200,13 +204,12 @@ mod tests {
     #[test]
     fn a_suspended_flow_is_named() {
         assert_eq!(
-            suspended_judged(&probe(), &rows(&[json!({"statecode": 1})])).verdict,
+            judge_suspended(&check(), &rows(&[json!({"statecode": 1})])).verdict,
             Verdict::Pass
         );
-        let finding =
-            suspended_judged(&probe(), &rows(&[json!({"name": "Leaky", "statecode": 2})]));
+        let result = judge_suspended(&check(), &rows(&[json!({"name": "Leaky", "statecode": 2})]));
         assert_eq!(
-            (finding.verdict, finding.read.as_str()),
+            (result.verdict, result.found.as_str()),
             (Verdict::Unknown, "'Leaky'")
         );
     }
@@ -218,13 +221,10 @@ mod tests {
         let flow = |name: &str| json!({"name": name, "clientdata": data.to_string()});
         let old = BTreeSet::from([provider]);
         let deployed = rows(&[flow(&format!("iom_{provider}_msdyn_x"))]);
+        assert_eq!(judge_http(&check(), &deployed, &old).verdict, Verdict::Pass);
+        let result = judge_http(&check(), &rows(&[flow("Webhook")]), &old);
         assert_eq!(
-            http_judged(&probe(), &deployed, &old).verdict,
-            Verdict::Pass
-        );
-        let finding = http_judged(&probe(), &rows(&[flow("Webhook")]), &old);
-        assert_eq!(
-            (finding.verdict, finding.read.as_str()),
+            (result.verdict, result.found.as_str()),
             (Verdict::Unknown, "'Webhook'")
         );
     }

@@ -1,44 +1,43 @@
-//! Names that metadata shows, and what the runbook and the source say of the library: definitions,
+//! IOM's names in the metadata, and the library as runbook and source need it: definitions,
 //! parameters, lists of providers.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::sight::{Sight, reinstalled};
+use super::snapshot::{Snapshot, reinstalled};
 use crate::base::text::count;
-use crate::checks::finding::{Finding, Probe};
-use crate::checks::reading::told;
+use crate::checks::check::{Check, CheckResult};
+use crate::checks::table_reads::available;
 use crate::domain::Refresh;
-use crate::domain::names::Names;
 use crate::domain::providers::{Catalogue, Definition, Provider};
 use crate::engine::Failure;
-use crate::runbook::{IomTable, Located, Secret, Word as _};
+use crate::runbook::{IomColumn, IomTable, Located, Secret, Word as _};
 
-/// Judges names, and the library as far as step 6 needs it.
-pub(super) fn ask(refresh: &Refresh, sight: &Sight) -> Vec<Finding> {
-    let mut findings = vec![names(refresh)];
+/// Checks names, and the library as far as step 6 needs it.
+pub(super) fn run_checks(refresh: &Refresh, snapshot: &Snapshot) -> Vec<CheckResult> {
+    let mut results = vec![names(refresh)];
     if refresh.runbook.steps.reinstall_providers.skip.is_some() {
-        return findings;
+        return results;
     }
     let options = &refresh.runbook.steps.reinstall_providers.options;
-    let catalogue = told(&sight.catalogue);
-    let probe = definitions_probe();
-    findings.push(probe.settle(
+    let catalogue = available(&snapshot.catalogue);
+    let check = definitions_check();
+    results.push(check.settle(
         catalogue.clone().map(|catalogue| {
-            definitions(&probe, &reinstalled(catalogue, &options.providers.value))
+            definitions(&check, &reinstalled(catalogue, &options.providers.value))
         }),
     ));
-    findings.push(secrets(refresh));
-    let probe = parameters_probe();
-    findings.push(probe.settle(catalogue.clone().and_then(|catalogue| {
-        let declared = declared(refresh, sight, catalogue)?;
+    results.push(secrets(refresh));
+    let check = parameters_check();
+    results.push(check.settle(catalogue.clone().and_then(|catalogue| {
+        let declared = declared(refresh, snapshot, catalogue)?;
         let place = |value: &Located<Secret>| refresh.runbook.place(value.span);
-        Ok(parameters(&probe, &options.parameters, place, &declared))
+        Ok(parameters(&check, &options.parameters, place, &declared))
     })));
-    findings
+    results
 }
 
 /// Do the tables and columns that the steps use exist, under a name that was found?
-fn names(refresh: &Refresh) -> Finding {
+fn names(refresh: &Refresh) -> CheckResult {
     let optional = [IomTable::OrchestrationStep, IomTable::WarehouseMapping];
     let missing: Vec<String> = refresh
         .names
@@ -51,27 +50,29 @@ fn names(refresh: &Refresh) -> Finding {
         })
         .map(|(key, name)| format!("{key} ('{name}')"))
         .collect();
-    let probe = Probe::new(
+    let check = Check::new(
         "IOM's tables and columns are found in the source's metadata",
+        "tables or columns of IOM are missing in the source's metadata",
         "write the names that this tenant uses under `iom.tables` and `iom.columns`",
     )
-    .wrong();
+    .invalid_input();
     match refresh.names.unread() {
-        Some(failure) => probe.unread(failure.clone()),
-        None => probe.none_of(&missing, "all found"),
+        Some(failure) => check.unread(failure.clone()),
+        None => check.none_of(&missing, "all found"),
     }
 }
 
-fn definitions_probe() -> Probe {
-    Probe::new(
+fn definitions_check() -> Check {
+    Check::new(
         "every provider to be reinstalled has an active definition in the library",
+        "providers to be reinstalled have no active definition in the library",
         "bring the definition back before the copy: without it the provider could not be reinstalled",
     )
 }
 
 /// Can every provider be installed again? Deleting one that cannot is the one mistake that nothing
-/// mends.
-fn definitions(probe: &Probe, again: &[(&Provider, Option<&Definition>)]) -> Finding {
+/// repairs.
+fn definitions(check: &Check, again: &[(&Provider, Option<&Definition>)]) -> CheckResult {
     let lost: Vec<String> = again
         .iter()
         .filter_map(|(provider, definition)| match definition {
@@ -83,11 +84,11 @@ fn definitions(probe: &Probe, again: &[(&Provider, Option<&Definition>)]) -> Fin
             None => Some(format!("'{}': it has none", provider.name)),
         })
         .collect();
-    probe.none_of(&lost, &count(again.len(), "provider"))
+    check.none_of(&lost, &count(again.len(), "provider"))
 }
 
 /// Can every secret of the parameters be read now? In the middle of a run it would be too late.
-fn secrets(refresh: &Refresh) -> Finding {
+fn secrets(refresh: &Refresh) -> CheckResult {
     let parameters = &refresh.runbook.steps.reinstall_providers.options.parameters;
     let each = parameters.iter().flat_map(|(definition, values)| {
         values.iter().map(move |(name, secret)| {
@@ -95,34 +96,38 @@ fn secrets(refresh: &Refresh) -> Finding {
             (format!("{definition}.{name} ({place})"), &secret.value)
         })
     });
-    secrets_judged(each, |secret| refresh.secret(secret).map(drop))
+    judge_secrets(each, |secret| refresh.secret(secret).map(drop))
 }
 
-fn secrets_judged<'a>(
+fn judge_secrets<'a>(
     secrets: impl Iterator<Item = (String, &'a Secret)>,
     read: impl Fn(&Secret) -> Result<(), Failure>,
-) -> Finding {
-    let probe = Probe::new(
-        "every secret of `parameters` can be read",
+) -> CheckResult {
+    let check = Check::new(
+        "every secret of `parameters` can be read", "secrets of `parameters` cannot be read",
         "set the variable or write the file before the run: the value is needed in the middle of it",
     )
-    .wrong();
-    let mut asked = 0;
+    .invalid_input();
+    let mut checked = 0;
     let missing: Vec<String> = secrets
-        .inspect(|_| asked += 1)
+        .inspect(|_| checked += 1)
         .filter_map(|(name, secret)| {
             let failure = read(secret).err()?;
             Some(format!("{name}: {}", failure.message))
         })
         .collect();
-    probe.none_of(&missing, &format!("{asked} read"))
+    check.none_of(&missing, &count(checked, "secret"))
 }
 
 /// The parameters that each definition declares, by logical names in lower case.
 type Declared = BTreeMap<String, BTreeSet<String>>;
 
-fn declared(refresh: &Refresh, sight: &Sight, catalogue: &Catalogue) -> Result<Declared, Failure> {
-    let names = Names::of(refresh);
+fn declared(
+    refresh: &Refresh,
+    snapshot: &Snapshot,
+    catalogue: &Catalogue,
+) -> Result<Declared, Failure> {
+    let names = &refresh.names;
     let mut declared: Declared = catalogue
         .definitions
         .values()
@@ -133,11 +138,11 @@ fn declared(refresh: &Refresh, sight: &Sight, catalogue: &Catalogue) -> Result<D
             )
         })
         .collect();
-    for row in told(&sight.parameters)?.values() {
+    for row in available(&snapshot.parameters)?.values() {
         let definition = names
-            .lookup(row, "provider-definition-parameter.definition")?
+            .lookup(row, IomColumn::ProviderDefinitionParameterDefinition)?
             .and_then(|id| catalogue.definitions.get(&id));
-        let name = names.text(row, "provider-definition-parameter.logical-name")?;
+        let name = names.text(row, IomColumn::ProviderDefinitionParameterLogicalName)?;
         if let (Some(definition), Some(name)) = (definition, name) {
             declared
                 .entry(definition.logical_name.to_ascii_lowercase())
@@ -148,20 +153,21 @@ fn declared(refresh: &Refresh, sight: &Sight, catalogue: &Catalogue) -> Result<D
     Ok(declared)
 }
 
-fn parameters_probe() -> Probe {
-    Probe::new(
+fn parameters_check() -> Check {
+    Check::new(
         "every key of `parameters` names a definition and a parameter of the library",
+        "keys of `parameters` name no definition or parameter of the library",
         "correct the key: a value under a wrong name would never be set",
     )
-    .wrong()
+    .invalid_input()
 }
 
 fn parameters<T>(
-    probe: &Probe,
+    check: &Check,
     written: &BTreeMap<String, BTreeMap<String, T>>,
     place: impl Fn(&T) -> String,
     declared: &Declared,
-) -> Finding {
+) -> CheckResult {
     let mut unknown = Vec::new();
     for (definition, values) in written {
         let Some(known) = declared.get(&definition.to_ascii_lowercase()) else {
@@ -184,13 +190,13 @@ fn parameters<T>(
             }
         }
     }
-    probe.none_of(&unknown, "all do")
+    check.none_of(&unknown, "all do")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::finding::Verdict;
+    use crate::domain::verdict::Verdict;
     use uuid::Uuid;
 
     fn definition(active: bool) -> Definition {
@@ -211,12 +217,12 @@ mod tests {
             active: true,
         };
         let of = |definition: Option<&Definition>| {
-            definitions(&definitions_probe(), &[(&provider, definition)])
+            definitions(&definitions_check(), &[(&provider, definition)])
         };
         assert_eq!(of(Some(&definition(true))).verdict, Verdict::Pass);
         let inactive = of(Some(&definition(false)));
         assert_eq!(inactive.verdict, Verdict::Fail);
-        assert_eq!(inactive.read, "'F&O': 'msdyn_finops' is not active");
+        assert_eq!(inactive.found, "'F&O': 'msdyn_finops' is not active");
         assert_eq!(of(None).verdict, Verdict::Fail);
     }
 
@@ -225,7 +231,7 @@ mod tests {
         let secret = Secret::Variable("HASH".to_owned());
         let ask = |readable: bool| {
             let one = [("msdyn_bigcommerce.hash".to_owned(), &secret)];
-            secrets_judged(one.into_iter(), |secret| {
+            judge_secrets(one.into_iter(), |secret| {
                 if readable {
                     Ok(())
                 } else {
@@ -234,13 +240,13 @@ mod tests {
             })
         };
         assert_eq!(ask(true).verdict, Verdict::Pass);
-        let finding = ask(false);
-        assert_eq!(finding.verdict, Verdict::Fail);
-        assert_eq!(finding.kind, crate::engine::FailureKind::Wrong);
+        let result = ask(false);
+        assert_eq!(result.verdict, Verdict::Fail);
+        assert_eq!(result.kind, crate::engine::FailureKind::InvalidInput);
         assert!(
-            finding.read.starts_with("msdyn_bigcommerce.hash: "),
+            result.found.starts_with("msdyn_bigcommerce.hash: "),
             "{}",
-            finding.read
+            result.found
         );
     }
 
@@ -256,7 +262,7 @@ mod tests {
                 BTreeMap::from([(name.to_owned(), "value")]),
             )]);
             parameters(
-                &parameters_probe(),
+                &parameters_check(),
                 &written,
                 |_| "x.yaml:1:1".to_owned(),
                 &declared,
@@ -266,7 +272,7 @@ mod tests {
         let wrong = of("msdyn_avalara", "company");
         assert_eq!(wrong.verdict, Verdict::Fail);
         assert_eq!(
-            wrong.read,
+            wrong.found,
             "'msdyn_avalara' has no parameter 'company' (x.yaml:1:1), but companycode"
         );
         assert_eq!(of("msdyn_avalra", "companycode").verdict, Verdict::Fail);

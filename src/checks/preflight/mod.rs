@@ -1,23 +1,24 @@
-//! Could a run succeed? Before the copy, whatever is provably impossible stops the run; what cannot
-//! be known yet, or only a person can judge, is unknown.
+//! Could a run succeed? Before the copy, anything that is provably impossible stops the run;
+//! anything that cannot be known yet, or that only a person can judge, is unknown.
 //!
 //! ```text
 //! environments.rs   the pair: tenant, region, states, operations, IOM's package
 //! database.rs       Finance and Operations of the pair: who manages it, what LCS says of both
 //! credentials.rs    whose credentials these are, and whether they last
 //! access.rs         the caller in both, the owner among the source's users
-//! roles.rs          has the owner a security role?
-//! sight.rs          what is read of both, once
-//! wiring.rs         connections: what the runbook names, what the references want
+//! roles.rs          does the owner have a security role?
+//! snapshot.rs       what is read of both environments, once
+//! wiring/           connections: what the runbook names, what the references need
 //! library.rs        names, definitions, parameters
-//! lists.rs          providers, terms and aliases that the runbook lists
+//! listed_names.rs   providers, terms and aliases that the runbook lists
 //! solutions.rs      IOM's versions, rows without versions
 //! flows.rs          patterns, suspended flows, HTTP triggers, flows that name the source
-//! connectors.rs     custom connectors: where they lead, whether the copy brings them
-//! removal.rs        rows by which the tenant forbids the deletion of a provider
+//! connectors.rs     custom connectors: their hosts, whether the copy brings them
+//! provider_deletion.rs
+//!                   rows that block the deletion of a provider
 //! orchestrations.rs graphs that can be edited, slots that dangle
 //! dual_write.rs     is dual-write in use in the target, and is its link the target's own?
-//! traces.rs         has another run left the target unfinished?
+//! unfinished_run.rs has another run left the target unfinished?
 //! ```
 
 mod access;
@@ -28,56 +29,56 @@ mod dual_write;
 mod environments;
 mod flows;
 mod library;
-mod lists;
+mod listed_names;
 mod orchestrations;
-mod removal;
+mod provider_deletion;
 mod roles;
-mod sight;
+mod snapshot;
 mod solutions;
-mod traces;
+mod unfinished_run;
 mod wiring;
 
-use self::sight::Sight;
-use super::finding::Finding;
+use self::snapshot::Snapshot;
+use super::check::CheckResult;
 use super::services::finance_and_operations;
 use crate::domain::Refresh;
-use crate::engine::{Failure, Known};
+use crate::engine::{Failure, JournalView};
 
-/// Asks every question, with reads alone. A service that cannot be reached is an answer, not an
-/// error; only a request to stop ends it early.
-pub async fn preflight(refresh: &Refresh) -> Result<Vec<Finding>, Failure> {
-    let mut findings = environments::pair(refresh);
-    findings.extend(of_the_copy(refresh).await?);
-    findings.extend(credentials::ask(refresh).await?);
-    findings.push(access::caller(refresh, "source").await?);
-    findings.push(access::caller(refresh, "target").await?);
+/// Runs every check, with reads only. A service that cannot be reached is a result, not an error;
+/// only a request to stop ends it early.
+pub async fn preflight(refresh: &Refresh) -> Result<Vec<CheckResult>, Failure> {
+    let mut results = environments::pair(refresh);
+    results.extend(checks_before_copy(refresh).await?);
+    results.extend(credentials::run_checks(refresh).await?);
+    results.push(access::caller(refresh, "source").await?);
+    results.push(access::caller(refresh, "target").await?);
     for (side, finance) in [
-        ("source", refresh.source_finance.as_ref()),
-        ("target", refresh.target_finance.as_deref()),
+        ("source", refresh.source.finance.as_ref()),
+        ("target", refresh.target.finance.as_deref()),
     ] {
         if let Some(finance) = finance {
-            findings.push(finance_and_operations(side, finance).await?);
+            results.push(finance_and_operations(side, finance).await?);
         }
     }
-    findings.extend(database::ask(refresh).await?);
-    let sight = Box::pin(Sight::read(refresh)).await?;
-    findings.extend(traces::ask(refresh, &sight));
-    findings.extend(access::owners(refresh).await?);
-    findings.extend(roles::ask(refresh).await?);
-    findings.extend(wiring::ask(refresh, &sight));
-    findings.extend(library::ask(refresh, &sight));
-    findings.extend(lists::ask(refresh, &sight));
-    findings.extend(solutions::ask(refresh).await?);
-    findings.extend(removal::ask(refresh, &sight).await?);
-    findings.extend(flows::ask(refresh, &sight));
-    findings.extend(connectors::ask(refresh, &sight));
-    findings.extend(orchestrations::ask(refresh, &sight));
-    findings.extend(dual_write::ask(refresh, &sight).await?);
-    Ok(findings)
+    results.extend(database::run_checks(refresh).await?);
+    let snapshot = Box::pin(Snapshot::read(refresh)).await?;
+    results.extend(unfinished_run::run_checks(refresh, &snapshot));
+    results.extend(access::owners(refresh).await?);
+    results.extend(roles::run_checks(refresh).await?);
+    results.extend(wiring::run_checks(refresh, &snapshot));
+    results.extend(library::run_checks(refresh, &snapshot));
+    results.extend(listed_names::run_checks(refresh, &snapshot));
+    results.extend(solutions::run_checks(refresh).await?);
+    results.extend(provider_deletion::run_checks(refresh, &snapshot).await?);
+    results.extend(flows::run_checks(refresh, &snapshot));
+    results.extend(connectors::run_checks(refresh, &snapshot));
+    results.extend(orchestrations::run_checks(refresh, &snapshot));
+    results.extend(dual_write::run_checks(refresh, &snapshot).await?);
+    Ok(results)
 }
 
-/// What step 1 must know before it begins: does the service offer the copy, is IOM installed?
-pub(super) async fn of_the_copy(refresh: &Refresh) -> Result<Vec<Finding>, Failure> {
+/// The checks before step 1: does the service offer the copy, is IOM installed?
+pub(super) async fn checks_before_copy(refresh: &Refresh) -> Result<Vec<CheckResult>, Failure> {
     Ok(vec![
         environments::candidate(refresh).await?,
         environments::order_management(refresh, "source").await?,
@@ -85,15 +86,20 @@ pub(super) async fn of_the_copy(refresh: &Refresh) -> Result<Vec<Finding>, Failu
     ])
 }
 
-/// What step 3 must know before it begins: connections and references that can be read.
-pub(super) async fn of_connections(
+/// The checks before step 3: connections and references that can be read.
+pub(super) async fn checks_before_connections(
     refresh: &Refresh,
-    known: &Known,
-) -> Result<Vec<Finding>, Failure> {
-    wiring::at_the_head(refresh, known).await
+    journal: &JournalView,
+) -> Result<Vec<CheckResult>, Failure> {
+    wiring::checks_before_step(refresh, journal).await
 }
 
-/// What step 4 must know before it begins: the custom connectors of flows that shall be on are there.
-pub(super) async fn of_flows(refresh: &Refresh, known: &Known) -> Result<Vec<Finding>, Failure> {
-    Ok(vec![connectors::at_the_head(refresh, known).await?])
+/// The checks before step 4: the custom connectors of flows that should be on exist.
+pub(super) async fn checks_before_flows(
+    refresh: &Refresh,
+    journal: &JournalView,
+) -> Result<Vec<CheckResult>, Failure> {
+    Ok(vec![
+        connectors::checks_before_step(refresh, journal).await?,
+    ])
 }

@@ -1,46 +1,46 @@
-//! Can every orchestration be edited, and which slots dangle already?
+//! Can every orchestration be edited, and which ids dangle already?
 
 use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use super::sight::Sight;
-use crate::checks::finding::{Finding, Probe, named};
-use crate::checks::reading::told;
+use super::snapshot::Snapshot;
+use crate::checks::check::{Check, CheckResult, named};
+use crate::checks::table_reads::available;
 use crate::domain::Refresh;
 use crate::domain::graph::{Dialect, slots};
-use crate::domain::names::Names;
-use crate::runbook::IomTable;
+use crate::runbook::{IomColumn, IomTable};
 
 /// An orchestration: its name and its graph.
 type Graph = (String, String);
 
-/// Judges the source's orchestrations; nothing where step 5 is skipped.
-pub(super) fn ask(refresh: &Refresh, sight: &Sight) -> Option<Finding> {
+/// Checks the source's orchestrations; nothing where step 5 is skipped.
+pub(super) fn run_checks(refresh: &Refresh, snapshot: &Snapshot) -> Option<CheckResult> {
     if refresh.runbook.steps.detach_provider_actions.skip.is_some() {
         return None;
     }
-    let probe = Probe::new(
+    let check = Check::new(
         "every orchestration of the source can be edited",
+        "orchestrations of the source cannot be edited",
         "open it in the designer and save it, or delete it, before the copy",
     );
-    let names = Names::of(refresh);
-    let answer = told(&sight.orchestrations).and_then(|rows| {
-        let actions = told(&sight.catalogue)?.action_names();
+    let names = &refresh.names;
+    let answer = available(&snapshot.orchestrations).and_then(|rows| {
+        let actions = available(&snapshot.catalogue)?.action_names();
         let mut graphs = Vec::new();
         for (id, row) in rows {
             let name = names.title(IomTable::Orchestration, row, *id);
-            let graph = names.text(row, "orchestration.graph")?;
-            // An orchestration that nobody has drawn yet holds no graph.
+            let graph = names.text(row, IomColumn::OrchestrationGraph)?;
+            // A new orchestration has no graph yet.
             let graph = graph.filter(|graph| !graph.trim().is_empty());
             graphs.extend(graph.map(|graph| (name, graph)));
         }
-        Ok(judged(&probe, &graphs, &actions))
+        Ok(judge(&check, &graphs, &actions))
     });
-    Some(probe.settle(answer))
+    Some(check.settle(answer))
 }
 
-fn judged(probe: &Probe, graphs: &[Graph], actions: &BTreeMap<Uuid, String>) -> Finding {
+fn judge(check: &Check, graphs: &[Graph], actions: &BTreeMap<Uuid, String>) -> CheckResult {
     let mut unreadable = Vec::new();
     let mut loose = Vec::new();
     let mut found = 0;
@@ -61,7 +61,7 @@ fn judged(probe: &Probe, graphs: &[Graph], actions: &BTreeMap<Uuid, String>) -> 
         }
     }
     if !unreadable.is_empty() {
-        return probe.fail(named(&unreadable));
+        return check.fail(named(&unreadable));
     }
     let mut read = format!(
         "{} orchestrations, {} slots with provider actions",
@@ -70,42 +70,42 @@ fn judged(probe: &Probe, graphs: &[Graph], actions: &BTreeMap<Uuid, String>) -> 
     );
     if !loose.is_empty() {
         read += &format!(
-            "; dangling already, and left as they are: {}",
+            "; dangling before the refresh, and left as they are: {}",
             named(&loose)
         );
     }
-    probe.pass(read)
+    check.pass(read)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::finding::Verdict;
+    use crate::domain::verdict::Verdict;
 
     #[test]
-    fn what_cannot_be_edited_fails_and_what_dangles_is_told() {
+    fn what_cannot_be_edited_fails_and_what_dangles_is_shown() {
         let known = "20000000-0000-4000-8000-000000000101";
         let gone = "20000000-0000-4000-8000-000000009999";
         let actions = BTreeMap::from([(Uuid::try_parse(known).unwrap(), "Send".to_owned())]);
         let graph =
             |id: &str| format!(r#"{{"name":"Fulfil","action":{{"id":"{id}","name":"Send"}}}}"#);
-        let probe = Probe::new("editable", "open it");
+        let check = Check::new("editable", "a problem", "open it");
         let good = [
             ("Order".to_owned(), graph(known)),
             ("Returns".to_owned(), graph(gone)),
         ];
-        let finding = judged(&probe, &good, &actions);
-        assert_eq!(finding.verdict, Verdict::Pass);
+        let result = judge(&check, &good, &actions);
+        assert_eq!(result.verdict, Verdict::Pass);
         assert!(
-            finding
-                .read
+            result
+                .found
                 .contains(&format!("'Returns', tile 'Fulfil': {gone}")),
             "{}",
-            finding.read
+            result.found
         );
         let bad = [("Order".to_owned(), "{".to_owned())];
-        let finding = judged(&probe, &bad, &actions);
-        assert_eq!(finding.verdict, Verdict::Fail);
-        assert!(finding.read.starts_with("'Order': "), "{}", finding.read);
+        let result = judge(&check, &bad, &actions);
+        assert_eq!(result.verdict, Verdict::Fail);
+        assert!(result.found.starts_with("'Order': "), "{}", result.found);
     }
 }

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::base::text::count;
-use crate::checks::finding::{Finding, Probe};
-use crate::checks::reading::{Reading, Rows, kept, rows, told};
+use crate::checks::check::{Check, CheckResult};
+use crate::checks::table_reads::{ReadResult, Rows, available, rows, unless_interrupted};
 use crate::domain::Refresh;
-use crate::domain::names::{Fields, Names, text};
+use crate::domain::names::{Fields, text};
 use crate::domain::view::View;
 use crate::engine::Failure;
 use crate::runbook::IomTable;
@@ -26,33 +26,37 @@ const EDITED: [IomTable; 5] = [
     IomTable::PlatformConnectionReference,
 ];
 
-/// Judges both environments' solutions and the source's metadata.
-pub(super) async fn ask(refresh: &Refresh) -> Result<Vec<Finding>, Failure> {
-    let source = rows(View::Target(&refresh.source), "solution").await?;
-    let target = rows(View::Target(&refresh.target), "solution").await?;
+/// Checks both environments' solutions and the source's metadata.
+pub(super) async fn run_checks(refresh: &Refresh) -> Result<Vec<CheckResult>, Failure> {
+    let source = rows(View::Target(&refresh.source.dataverse), "solution").await?;
+    let target = rows(View::Target(&refresh.target.dataverse), "solution").await?;
     let source = versions(&source);
     let target = versions(&target);
-    let same = Probe::new(
+    let same = Check::new(
         "both environments have the same versions of IOM's solutions",
-        "after the copy the target has the source's: update the older environment first where that \
-         is not what is wanted",
+        "the versions of IOM's solutions differ between the environments",
+        "after the copy the target has the source's: update the older environment first if that \
+         is not wanted",
     );
-    let duplicates = Probe::new(
+    let duplicates = Check::new(
         format!("IOM finds duplicate provider actions (version {FINDS_DUPLICATES} or later)"),
+        "this version of IOM does not find duplicate provider actions",
         "update Intelligent Order Management in the source, or delete leftover provider actions \
          before a provider is activated: earlier versions fail on a database constraint",
     );
-    let etags = Probe::new(
+    let etags = Check::new(
         "rows of IOM's tables have versions",
+        "rows of some IOM tables have no versions",
         "let nobody edit orchestrations and providers of the target during the run: an edit made \
          between reading and writing is seen only in the fields that are compared",
     );
     let tables = tables(refresh).await?;
     Ok(vec![
         same.settle(
-            told(&source).and_then(|source| Ok(differences(&same, source, told(&target)?))),
+            available(&source)
+                .and_then(|source| Ok(differences(&same, source, available(&target)?))),
         ),
-        duplicates.settle(told(&source).map(|source| newest(&duplicates, source))),
+        duplicates.settle(available(&source).map(|source| newest(&duplicates, source))),
         etags.settle(tables.map(|tables| versioned(&etags, &tables))),
     ])
 }
@@ -60,8 +64,8 @@ pub(super) async fn ask(refresh: &Refresh) -> Result<Vec<Finding>, Failure> {
 /// The version of each solution, by unique name.
 type Versions = BTreeMap<String, String>;
 
-fn versions(rows: &Reading<Rows>) -> Reading<Versions> {
-    let rows = told(rows)?;
+fn versions(rows: &ReadResult<Rows>) -> ReadResult<Versions> {
+    let rows = available(rows)?;
     let of = |row: &Fields| Some((text(row, "uniquename")?, text(row, "version")?));
     Ok(rows
         .values()
@@ -70,9 +74,9 @@ fn versions(rows: &Reading<Rows>) -> Reading<Versions> {
         .collect())
 }
 
-fn differences(probe: &Probe, source: &Versions, target: &Versions) -> Finding {
+fn differences(check: &Check, source: &Versions, target: &Versions) -> CheckResult {
     if source.is_empty() {
-        return probe.unknown("no solution of the source is known as IOM's");
+        return check.unknown("no solution of the source is known as IOM's");
     }
     let other: Vec<String> = source
         .iter()
@@ -87,7 +91,7 @@ fn differences(probe: &Probe, source: &Versions, target: &Versions) -> Finding {
             format!("{name}: source {version}, target {found}{which}")
         })
         .collect();
-    probe.unless_any(&other, &count(source.len(), "solution"))
+    check.warn_of(&other, &count(source.len(), "solution"))
 }
 
 /// A version's numbers, to be compared; leading zeros do not count.
@@ -95,27 +99,34 @@ fn parts(version: &str) -> Option<Vec<u64>> {
     version.split('.').map(|part| part.parse().ok()).collect()
 }
 
-fn newest(probe: &Probe, source: &Versions) -> Finding {
+fn newest(check: &Check, source: &Versions) -> CheckResult {
     let newest = source
         .iter()
         .filter_map(|(name, version)| Some((parts(version)?, name, version)))
         .max();
     let Some((found, name, version)) = newest else {
-        return probe.unknown("no solution of the source is known as IOM's");
+        return check.unknown("no solution of the source is known as IOM's");
     };
     let read = format!("{name} {version}");
     if parts(FINDS_DUPLICATES).is_some_and(|first| found >= first) {
-        probe.pass(read)
+        check.pass(read)
     } else {
-        probe.unknown(read)
+        check.warn(read)
     }
 }
 
-async fn tables(refresh: &Refresh) -> Result<Reading<Vec<(String, bool)>>, Failure> {
+async fn tables(refresh: &Refresh) -> Result<ReadResult<Vec<(String, bool)>>, Failure> {
     let mut found = Vec::new();
     for table in EDITED {
-        let name = Names::of(refresh).table(table);
-        match kept(refresh.source.table(name).await.map_err(Failure::from))? {
+        let name = refresh.names.table(table);
+        match unless_interrupted(
+            refresh
+                .source
+                .dataverse
+                .table(name)
+                .await
+                .map_err(Failure::from),
+        )? {
             Ok(Some(table)) => found.push((name.to_owned(), table.optimistic_concurrency)),
             Ok(None) => {}
             Err(failure) => return Ok(Err(failure)),
@@ -124,19 +135,19 @@ async fn tables(refresh: &Refresh) -> Result<Reading<Vec<(String, bool)>>, Failu
     Ok(Ok(found))
 }
 
-fn versioned(probe: &Probe, tables: &[(String, bool)]) -> Finding {
+fn versioned(check: &Check, tables: &[(String, bool)]) -> CheckResult {
     let without: Vec<String> = tables
         .iter()
         .filter(|(_, versioned)| !versioned)
         .map(|(name, _)| name.clone())
         .collect();
-    probe.unless_any(&without, "all of them")
+    check.warn_of(&without, "all of them")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::finding::Verdict;
+    use crate::domain::verdict::Verdict;
 
     fn of(version: &str) -> Versions {
         Versions::from([("msdyn_iomdesigner".to_owned(), version.to_owned())])
@@ -144,34 +155,34 @@ mod tests {
 
     #[test]
     fn versions_are_compared_by_number() {
-        let probe = Probe::new("same", "update");
-        let judged = |source: &str, target: &str| differences(&probe, &of(source), &of(target));
-        assert_eq!(judged("1.1.1", "1.1.1").verdict, Verdict::Pass);
-        assert!(judged("1.1.9", "1.1.10").read.ends_with("older"));
-        assert!(judged("1.1.10", "1.1.9").read.ends_with("newer"));
-        let missing = differences(&probe, &of("1.1"), &Versions::new());
+        let check = Check::new("same", "a problem", "update");
+        let judge = |source: &str, target: &str| differences(&check, &of(source), &of(target));
+        assert_eq!(judge("1.1.1", "1.1.1").verdict, Verdict::Pass);
+        assert!(judge("1.1.9", "1.1.10").found.ends_with("older"));
+        assert!(judge("1.1.10", "1.1.9").found.ends_with("newer"));
+        let missing = differences(&check, &of("1.1"), &Versions::new());
         assert_eq!(missing.verdict, Verdict::Unknown);
-        assert!(missing.read.ends_with("target none"), "{}", missing.read);
+        assert!(missing.found.ends_with("target none"), "{}", missing.found);
         assert_eq!(
-            differences(&probe, &Versions::new(), &of("1")).verdict,
+            differences(&check, &Versions::new(), &of("1")).verdict,
             Verdict::Unknown
         );
     }
 
     #[test]
     fn an_old_version_is_warned_of() {
-        let probe = Probe::new("finds duplicates", "update");
-        assert_eq!(newest(&probe, &of("1.1.03322.1")).verdict, Verdict::Pass);
-        assert_eq!(newest(&probe, &of("1.1.3417.4")).verdict, Verdict::Pass);
-        assert_eq!(newest(&probe, &of("1.1.1.541")).verdict, Verdict::Unknown);
-        assert_eq!(newest(&probe, &of("unreadable")).verdict, Verdict::Unknown);
+        let check = Check::new("finds duplicates", "a problem", "update");
+        assert_eq!(newest(&check, &of("1.1.03322.1")).verdict, Verdict::Pass);
+        assert_eq!(newest(&check, &of("1.1.3417.4")).verdict, Verdict::Pass);
+        assert_eq!(newest(&check, &of("1.1.1.541")).verdict, Verdict::Unknown);
+        assert_eq!(newest(&check, &of("unreadable")).verdict, Verdict::Unknown);
     }
 
     #[test]
     fn tables_without_versions_are_named() {
-        let probe = Probe::new("versions", "beware");
+        let check = Check::new("versions", "a problem", "beware");
         let table = |versioned| [("msdyn_iomdesigner".to_owned(), versioned)];
-        assert_eq!(versioned(&probe, &table(true)).verdict, Verdict::Pass);
-        assert_eq!(versioned(&probe, &table(false)).read, "msdyn_iomdesigner");
+        assert_eq!(versioned(&check, &table(true)).verdict, Verdict::Pass);
+        assert_eq!(versioned(&check, &table(false)).found, "msdyn_iomdesigner");
     }
 }

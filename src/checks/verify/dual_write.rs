@@ -1,88 +1,96 @@
-//! Does dual-write do what it did before the copy? Microsoft's health check, rebuilt, and each map.
+//! Does dual-write work as before the copy? Microsoft's health check, rebuilt, and each map.
 
-use crate::checks::finding::{Cure, Finding, Probe};
+use crate::base::text::count;
+use crate::checks::check::{Check, CheckResult, Remedy};
 use crate::domain::Refresh;
 use crate::domain::dual_write::was_in_use;
-use crate::engine::{Failure, FailureKind, Known};
-use crate::steps::reconfigure_dual_write::{MapAnswer, health_check, map_answers};
+use crate::domain::verdict::Verdict;
+use crate::engine::{Failure, FailureKind, JournalView};
+use crate::steps::reconfigure_dual_write::{MapAnswer, check_health, map_answers};
 
-/// Asks nothing where dual-write was not in use before the copy, or where no journal tells.
-pub(super) async fn ask(refresh: &Refresh, known: Option<&Known>) -> Result<Vec<Finding>, Failure> {
-    let Some(known) = known.filter(|known| was_in_use(known)) else {
+/// No checks where dual-write was not in use before the copy, or without a journal.
+pub(super) async fn run_checks(
+    refresh: &Refresh,
+    journal: Option<&JournalView>,
+) -> Result<Vec<CheckResult>, Failure> {
+    let Some(journal) = journal.filter(|journal| was_in_use(journal)) else {
         return Ok(Vec::new());
     };
-    let mut findings = Vec::new();
-    match health_check(refresh, known).await {
-        Ok(checks) => findings.extend(checks.iter().map(|check| {
+    let mut results = Vec::new();
+    match check_health(refresh, journal).await {
+        Ok(checks) => results.extend(checks.iter().map(|health| {
             let look = "Finance and Operations > Data management > Dual-write: Health check";
-            let cure = Cure::ByHand(check.remedy.clone());
-            let probe = Probe::new(check.title(), look).if_failed(cure);
-            match check.verdict() {
-                (Some(good), read) => probe.judged(good, read),
-                (None, read) => probe.unknown(read),
-            }
+            let remedy = Remedy::ByHand(health.remedy.clone());
+            let check = Check::new(health.title(), health.problem(), look).if_failed(remedy);
+            check.answered(health.answer())
         })),
         Err(failure) if failure.kind == FailureKind::Interrupted => return Err(failure),
         Err(failure) => {
-            let probe = Probe::new("dual-write is healthy", "look whether Dataverse answers");
-            findings.push(probe.unread(failure));
+            let check = Check::new(
+                "dual-write is healthy",
+                "dual-write is not healthy",
+                "look whether Dataverse answers",
+            );
+            results.push(check.unread(failure));
         }
     }
-    findings.push(maps(refresh, known).await?);
-    Ok(findings)
+    results.push(maps(refresh, journal).await?);
+    Ok(results)
 }
 
-async fn maps(refresh: &Refresh, known: &Known) -> Result<Finding, Failure> {
-    let probe = Probe::new(
+async fn maps(refresh: &Refresh, journal: &JournalView) -> Result<CheckResult, Failure> {
+    let check = Check::new(
         "every dual-write map does what it did before the copy",
+        "dual-write maps differ from their state before the copy",
         format!(
             "{}; the state file holds each map's version, key and filters of before the copy",
-            crate::checks::verify::left::cure(refresh, known, "reconfigure-dual-write")
+            crate::checks::verify::remaining_changes::remedy(
+                refresh,
+                journal,
+                "reconfigure-dual-write"
+            )
         ),
     );
-    match map_answers(refresh, known).await {
-        Ok(answers) => Ok(judged(&probe, &answers)),
+    match map_answers(refresh, journal).await {
+        Ok(answers) => Ok(judge(&check, &answers)),
         Err(failure) if failure.kind == FailureKind::Interrupted => Err(failure),
-        Err(failure) => Ok(probe.unread(failure)),
+        Err(failure) => Ok(check.unread(failure)),
     }
 }
 
-fn judged(probe: &Probe, answers: &[MapAnswer]) -> Finding {
-    let told = |wanted: Option<bool>| -> Vec<String> {
-        let these = answers.iter().filter(|answer| answer.as_before == wanted);
+fn judge(check: &Check, answers: &[MapAnswer]) -> CheckResult {
+    let with = |verdict| -> Vec<String> {
+        let these = answers.iter().filter(|one| one.answer.verdict() == verdict);
         these
-            .map(|answer| format!("'{}': {}", answer.map, answer.read))
+            .map(|one| format!("'{}': {}", one.map, one.answer.found()))
             .collect()
     };
-    let (bad, unknown) = (told(Some(false)), told(None));
-    if bad.is_empty() {
-        probe.unless_any(&unknown, &format!("{} do", answers.len()))
-    } else {
-        probe.none_of(&bad, "")
-    }
+    let good = count(answers.len(), "dual-write map");
+    check.fail_or_warn(&with(Verdict::Fail), &with(Verdict::Unknown), &good)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::finding::Verdict;
+    use crate::domain::verdict::Answer;
 
     #[test]
-    fn one_map_that_does_otherwise_fails_and_is_named() {
-        let answer = |map: &str, as_before| MapAnswer {
+    fn one_map_that_differs_fails_and_is_named() {
+        let found = || "a project of it is Disabled".to_owned();
+        let map = |map: &str, answer: fn(String) -> Answer| MapAnswer {
             map: map.to_owned(),
-            as_before,
-            read: "a project of it is Disabled".to_owned(),
+            answer: answer(found()),
         };
-        let probe = Probe::new("maps", "run");
-        let of = |answers: &[MapAnswer]| judged(&probe, answers);
-        assert_eq!(of(&[answer("a", Some(true))]).verdict, Verdict::Pass);
+        let check = Check::new("maps", "a problem", "run");
+        let verdict = |answers: &[MapAnswer]| judge(&check, answers);
+        let passing = map("a", Answer::Pass);
+        assert_eq!(verdict(&[passing.clone()]).verdict, Verdict::Pass);
         assert_eq!(
-            of(&[answer("a", Some(true)), answer("b", None)]).verdict,
+            verdict(&[passing, map("b", Answer::Unknown)]).verdict,
             Verdict::Unknown
         );
-        let bad = of(&[answer("a", Some(false)), answer("b", None)]);
+        let bad = verdict(&[map("a", Answer::Fail), map("b", Answer::Unknown)]);
         assert_eq!(bad.verdict, Verdict::Fail);
-        assert_eq!(bad.read, "'a': a project of it is Disabled");
+        assert_eq!(bad.found, "'a': a project of it is Disabled");
     }
 }

@@ -1,114 +1,108 @@
-//! The target itself: open, answering, its root team named as it should be.
+//! The target itself: open, answering, with the correct name of its root team.
 
-use serde_json::Value;
-
-use super::sight::Sight;
-use crate::checks::finding::{Cure, Finding, Probe, Verdict};
-use crate::checks::reading::{Rows, told};
+use super::snapshot::Snapshot;
+use crate::checks::check::{Check, CheckResult, Remedy};
+use crate::checks::table_reads::{Rows, available};
 use crate::clients::{Environment, ErrorKind};
 use crate::domain::Refresh;
+use crate::domain::dual_write::root_team::RootTeam;
 use crate::domain::dual_write::was_in_use;
-use crate::domain::names::{lookup, text};
-use crate::engine::{Failure, Known};
+use crate::domain::names::is_active;
+use crate::domain::verdict::Verdict;
+use crate::engine::{Failure, JournalView};
 
 /// Is administration mode off, and do background operations run?
-pub(super) fn open(environment: &Environment) -> Finding {
-    let probe = Probe::new(
+pub(super) fn open(environment: &Environment) -> CheckResult {
+    let check = Check::new(
         "administration mode is off and background operations are on",
-        "a run that has not finished goes on with step exit-administration-mode; after it, use the \
+        "administration mode is on, or background operations are off",
+        "an unfinished run resumes with step exit-administration-mode; after a finished run, use the \
          environment's page in the admin center",
     );
-    let read = environment.states();
+    let read = environment.describe_states();
     let states = [
         environment.runtime_state.as_deref(),
         environment.background_operations.as_deref(),
     ];
     if states.iter().all(|state| *state == Some("Enabled")) {
-        probe.pass(read)
+        check.pass(read)
     } else if states.contains(&Some("AdminMode")) || states.contains(&Some("Disabled")) {
-        probe.fail(read)
+        check.fail(read)
     } else {
-        probe.unknown(read)
+        check.unknown(read)
     }
 }
 
 /// Does the target's Dataverse let the caller in?
-pub(super) async fn dataverse(refresh: &Refresh) -> Result<Finding, Failure> {
-    let probe = Probe::new(
+pub(super) async fn dataverse(refresh: &Refresh) -> Result<CheckResult, Failure> {
+    let check = Check::new(
         "Dataverse of the target answers",
+        "Dataverse of the target does not let the caller in",
         "a copied organization refuses for some minutes; then look at the caller's rights in it",
     );
-    match refresh.target.who_am_i().await {
-        Ok(caller) => Ok(probe.pass(format!("user {}", caller.user))),
+    match refresh.target.dataverse.who_am_i().await {
+        Ok(caller) => Ok(check.pass(format!("user {}", caller.user))),
         Err(error) if error.kind == ErrorKind::Cancelled => Err(error.into()),
-        Err(error) => Ok(probe.refused(&error)),
+        Err(error) => Ok(check.refused(&error)),
     }
 }
 
-/// Has the root business unit's default team the business unit's name? A copy may rename one of the
+/// Does the root business unit's default team have the business unit's name? A copy may rename one of the
 /// two, and dual-write's initial sync finds the team by the name (Microsoft Learn, *Copy
 /// environments that use Intelligent Order Management*; health-check code DWFOEV1006).
-pub(super) fn team(refresh: &Refresh, sight: &Sight, known: Option<&Known>) -> Finding {
-    let before = known.is_some_and(was_in_use);
-    let probe = Probe::new(
+pub(super) fn team(
+    refresh: &Refresh,
+    snapshot: &Snapshot,
+    journal: Option<&JournalView>,
+) -> CheckResult {
+    let before = journal.is_some_and(was_in_use);
+    let check = Check::new(
         "the root business unit's default team has the business unit's name",
+        "the root business unit's default team has another name than the business unit",
         "give the team the business unit's name (Dataverse, Settings > Security > Teams)",
     )
-    .if_failed(Cure::ByHand(format!(
+    .if_failed(Remedy::ByHand(format!(
         "then, in Finance and Operations of '{}', Data management > Dual-write: Health check; only \
          where it still names the team, Reset link",
         refresh.runbook.target.name
     )));
-    let answer = told(&sight.business_units).and_then(|units| {
-        let teams = told(&sight.teams)?;
-        let judged = |in_use| team_judged(&probe, units, teams, in_use);
-        match told(&sight.dual_write) {
-            _ if before => Ok(judged(true)),
-            Ok(rows) => {
-                Ok(judged(rows.values().any(|row| {
-                    row.get("statecode").and_then(Value::as_i64) == Some(0)
-                })))
-            }
+    let answer = available(&snapshot.business_units).and_then(|units| {
+        let teams = available(&snapshot.teams)?;
+        let judge = |in_use| judge_team(&check, units, teams, in_use);
+        match available(&snapshot.dual_write) {
+            _ if before => Ok(judge(true)),
+            Ok(rows) => Ok(judge(rows.values().any(is_active))),
             // Where the names agree, it does not matter whether dual-write is in use.
-            Err(failure) => match judged(false) {
+            Err(failure) => match judge(false) {
                 pass if pass.verdict == Verdict::Pass => Ok(pass),
                 _ => Err(failure),
             },
         }
     });
-    probe.settle(answer)
+    check.settle(answer)
 }
 
-fn team_judged(probe: &Probe, units: &Rows, teams: &Rows, dual_write: bool) -> Finding {
-    let root = units
-        .iter()
-        .find(|(_, row)| lookup(row, "parentbusinessunitid").is_none());
-    let Some((root, unit)) = root else {
-        return probe.unknown("no root business unit is shown");
-    };
-    let team = teams.values().find(|row| {
-        row.get("isdefault").and_then(Value::as_bool) == Some(true)
-            && lookup(row, "businessunitid") == Some(*root)
-    });
-    let Some(team) = team else {
-        return probe.unknown("no default team is shown");
-    };
-    let (unit, team) = (text(unit, "name"), text(team, "name"));
+fn judge_team(check: &Check, units: &Rows, teams: &Rows, dual_write: bool) -> CheckResult {
+    let root = RootTeam::among(units, teams);
+    if root.team.is_none() {
+        return check.unknown("Dataverse shows no default team of a root business unit");
+    }
+    let (unit, team) = (root.unit_name, root.team_name);
     let shown = |name: &Option<String>| name.clone().unwrap_or_default();
     let read = format!("business unit '{}', team '{}'", shown(&unit), shown(&team));
     if unit == team {
-        probe.pass(read)
+        check.pass(read)
     } else if dual_write {
-        probe.fail(read)
+        check.fail(read)
     } else {
-        probe.unknown(format!("{read}; dual-write, which needs it, is not in use"))
+        check.warn(format!("{read}; dual-write, which needs it, is not in use"))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
     use uuid::Uuid;
 
     fn environment(runtime: &str, background: &str) -> Environment {
@@ -150,18 +144,24 @@ mod tests {
             let team_row =
                 row(json!({"name": name, "isdefault": true, "_businessunitid_value": unit}));
             let teams = Rows::from([(team, team_row)]);
-            team_judged(&Probe::new("team", "reset"), &units, &teams, dual_write).verdict
+            judge_team(
+                &Check::new("team", "a problem", "reset"),
+                &units,
+                &teams,
+                dual_write,
+            )
+            .verdict
         };
         assert_eq!(of("org1", true), Verdict::Pass);
         assert_eq!(of("orgprod", true), Verdict::Fail);
         assert_eq!(of("orgprod", false), Verdict::Unknown);
-        let probe = Probe::new("team", "reset");
+        let check = Check::new("team", "a problem", "reset");
         assert_eq!(
-            team_judged(&probe, &units, &Rows::new(), true).verdict,
+            judge_team(&check, &units, &Rows::new(), true).verdict,
             Verdict::Unknown
         );
         assert_eq!(
-            team_judged(&probe, &Rows::new(), &Rows::new(), true).verdict,
+            judge_team(&check, &Rows::new(), &Rows::new(), true).verdict,
             Verdict::Unknown
         );
     }

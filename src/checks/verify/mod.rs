@@ -1,54 +1,65 @@
-//! Is order management usable now? Asked of the target, with reads alone.
+//! Is order management usable now? Checks of the target, with reads only.
 //!
 //! ```text
-//! sight.rs          what is read of the target, once
+//! snapshot.rs       what is read of the target, once
 //! environment.rs    administration mode, Dataverse, the root business unit's team
-//! left.rs           what each step's survey still finds, and the smallest cure
+//! remaining_changes.rs
+//!                   what each step's survey still finds, and the smallest remedy
 //! system.rs         system connection references and platform flows
-//! providers.rs      actions and deployed flows of each provider, flows of providers that are gone
+//! providers.rs      actions and deployed flows of each provider, flows of deleted providers
 //! orchestrations.rs slots, policies and compiled flows of what is published
-//! traces.rs         rows that still name the source
-//! dual_write.rs     Microsoft's health check, rebuilt; each map as before the copy
-//! release_flow.rs   the F&O release flow: on, wired, its runs; events that expired
+//! source_references.rs
+//!                   rows that still contain references to the source
+//! dual_write.rs     Microsoft's health check, rebuilt; each map compared with before the copy
+//! release_flow.rs   the F&O release flow: its state, connections and runs; events that expired
 //! ```
 
 mod dual_write;
 mod environment;
-mod left;
 mod orchestrations;
 mod providers;
 mod release_flow;
-mod sight;
+mod remaining_changes;
+mod snapshot;
+mod source_references;
 mod system;
-mod traces;
 
-use std::sync::Arc;
-
-use self::sight::Sight;
-use super::finding::Finding;
+use self::snapshot::Snapshot;
+use super::check::CheckResult;
 use super::services::finance_and_operations;
 use crate::domain::Refresh;
-use crate::engine::{Failure, Known};
+use crate::engine::{Failure, JournalView, Step};
 
-/// Asks every question. Takes what the journal knows; none where there is no state file, and then
-/// nothing is asked that needs one. A service that cannot be reached is an answer, not an error;
-/// only a request to stop ends it early.
-pub async fn verify(refresh: &Arc<Refresh>, known: Option<Known>) -> Result<Vec<Finding>, Failure> {
-    let mut findings = vec![
-        environment::open(&refresh.target_environment),
+/// Runs every check. Without a journal, the checks that need one are left out. A service that cannot
+/// be reached is a result, not an error; only a request to stop ends it early.
+pub async fn verify(
+    refresh: &Refresh,
+    steps: &[Step],
+    journal: Option<JournalView>,
+) -> Result<Vec<CheckResult>, Failure> {
+    let mut results = vec![
+        environment::open(&refresh.target.environment),
         environment::dataverse(refresh).await?,
     ];
-    if let Some(finance) = &refresh.target_finance {
-        findings.push(finance_and_operations("target", finance).await?);
+    if let Some(finance) = &refresh.target.finance {
+        results.push(finance_and_operations("target", finance).await?);
     }
-    findings.extend(left::ask(refresh, known.as_ref()).await?);
-    let sight = Box::pin(Sight::read(refresh)).await?;
-    findings.extend(system::ask(refresh, &sight));
-    findings.extend(providers::ask(refresh, &sight, known.as_ref()));
-    findings.extend(orchestrations::ask(refresh, &sight, known.as_ref()));
-    findings.extend(traces::ask(refresh, &sight, known.as_ref()));
-    findings.push(environment::team(refresh, &sight, known.as_ref()));
-    findings.extend(dual_write::ask(refresh, known.as_ref()).await?);
-    findings.extend(release_flow::ask(refresh, &sight).await?);
-    Ok(findings)
+    results.extend(remaining_changes::run_checks(refresh, steps, journal.as_ref()).await?);
+    let snapshot = Box::pin(Snapshot::read(refresh)).await?;
+    results.extend(system::run_checks(refresh, &snapshot));
+    results.extend(providers::run_checks(refresh, &snapshot, journal.as_ref()));
+    results.extend(orchestrations::run_checks(
+        refresh,
+        &snapshot,
+        journal.as_ref(),
+    ));
+    results.extend(source_references::run_checks(
+        refresh,
+        &snapshot,
+        journal.as_ref(),
+    ));
+    results.push(environment::team(refresh, &snapshot, journal.as_ref()));
+    results.extend(dual_write::run_checks(refresh, journal.as_ref()).await?);
+    results.extend(release_flow::run_checks(refresh, &snapshot).await?);
+    Ok(results)
 }

@@ -1,109 +1,126 @@
-//! Does what is published work: slots, policies, compiled flows?
+//! Do the published orchestrations work: slots, policies, compiled flows?
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
 use uuid::Uuid;
 
-use super::sight::Sight;
+use super::snapshot::Snapshot;
 use crate::base::text::count;
-use crate::checks::finding::{Cure, Finding, Probe, named};
-use crate::checks::reading::{Rows, told};
+use crate::checks::check::{Check, CheckResult, Remedy, named};
+use crate::checks::table_reads::{Rows, available};
 use crate::domain::Refresh;
 use crate::domain::flows::{COMPILED, is_on};
-use crate::domain::graph::{Dialect, slots};
-use crate::domain::names::{Names, is_labelled, text};
-use crate::domain::orchestrations::{Recorded, is_published, old_catalogue, recorded};
+use crate::domain::graph::{self, Dialect, slots};
+use crate::domain::names::{Names, text};
+use crate::domain::orchestrations::{
+    RecordedOrchestration, old_catalogue, recorded_orchestrations,
+};
 use crate::domain::providers::Catalogue;
-use crate::engine::{Failure, Known};
-use crate::runbook::IomTable;
+use crate::domain::publication::is_published;
+use crate::engine::{Failure, JournalView};
+use crate::runbook::{IomColumn, IomTable};
 
 /// An orchestration that is published.
 struct Published {
     name: String,
     graph: String,
-    /// The ids that its recorded graph held and that were no action's even then.
+    /// The ids in its recorded graph that belonged to no action even then.
     dangled: BTreeSet<Uuid>,
 }
 
-/// Judges the target's published orchestrations.
-pub(super) fn ask(refresh: &Refresh, sight: &Sight, known: Option<&Known>) -> Vec<Finding> {
-    let filled = Probe::new(
+/// Checks the target's published orchestrations.
+pub(super) fn run_checks(
+    refresh: &Refresh,
+    snapshot: &Snapshot,
+    journal: Option<&JournalView>,
+) -> Vec<CheckResult> {
+    let filled = Check::new(
         "every slot of a published orchestration holds an action of an active provider",
+        "slots of published orchestrations hold no action of an active provider",
         "open the orchestration in the designer, choose the newly created provider action in the \
          tile, save and publish",
     );
-    let policies = Probe::new(
+    let policies = Check::new(
         "every policy that a published orchestration uses is published",
+        "policies that published orchestrations use are not published",
         "IOM app > Orchestrations > Policies: publish it",
     );
-    let compiled = Probe::new(
+    let compiled = Check::new(
         "the compiled flows of published orchestrations are on",
+        "compiled flows of published orchestrations are off",
         "turn on in the maker portal what is off",
     )
-    .if_failed(Cure::ByHand(
-        "where one refuses, publish the orchestration again: that compiles its flows anew"
+    .if_failed(Remedy::ByHand(
+        "where one refuses, publish the orchestration again: that compiles its flows again"
             .to_owned(),
     ));
-    let published = published(refresh, sight, known);
+    let published = published(refresh, snapshot, journal);
     let published = published.as_deref().map_err(Clone::clone);
     vec![
         filled.settle(
             published
                 .clone()
-                .and_then(|list| Ok(slots_judged(&filled, list, told(&sight.catalogue)?))),
+                .and_then(|list| Ok(judge_slots(&filled, list, available(&snapshot.catalogue)?))),
         ),
         policies.settle(published.clone().and_then(|list| {
-            let rows = told(&sight.policies)?;
-            Ok(policies_judged(&policies, list, rows, Names::of(refresh)))
+            let rows = available(&snapshot.policies)?;
+            Ok(judge_policies(&policies, list, rows, &refresh.names))
         })),
         compiled.settle(
-            published.and_then(|list| Ok(compiled_judged(&compiled, list, told(&sight.flows)?))),
+            published
+                .and_then(|list| Ok(judge_compiled(&compiled, list, available(&snapshot.flows)?))),
         ),
     ]
 }
 
 fn published(
     refresh: &Refresh,
-    sight: &Sight,
-    known: Option<&Known>,
+    snapshot: &Snapshot,
+    journal: Option<&JournalView>,
 ) -> Result<Vec<Published>, Failure> {
-    let names = Names::of(refresh);
-    let dangled = dangled(refresh, known)?;
+    let dangled = dangled(refresh, journal)?;
+    let rows = available(&snapshot.orchestrations)?;
+    published_among(&refresh.names, rows, &dangled)
+}
+
+fn published_among(
+    names: &Names,
+    rows: &Rows,
+    dangled: &BTreeMap<Uuid, BTreeSet<Uuid>>,
+) -> Result<Vec<Published>, Failure> {
     let mut found = Vec::new();
-    for (id, row) in told(&sight.orchestrations)? {
-        if !is_published(row) {
-            continue;
-        }
+    for (id, row) in rows.iter().filter(|(_, row)| is_published(row)) {
         found.push(Published {
             name: names.title(IomTable::Orchestration, row, *id),
-            graph: names.text(row, "orchestration.graph")?.unwrap_or_default(),
+            graph: names
+                .text(row, IomColumn::OrchestrationGraph)?
+                .unwrap_or_default(),
             dangled: dangled.get(id).cloned().unwrap_or_default(),
         });
     }
     Ok(found)
 }
 
-/// What dangled in each orchestration when it was recorded: that is not the refresh's doing.
+/// The dangling ids that each orchestration had when it was recorded: the refresh did not cause them.
 fn dangled(
     refresh: &Refresh,
-    known: Option<&Known>,
+    journal: Option<&JournalView>,
 ) -> Result<BTreeMap<Uuid, BTreeSet<Uuid>>, Failure> {
-    let Some(known) = known else {
+    let Some(journal) = journal else {
         return Ok(BTreeMap::new());
     };
-    let old = old_catalogue(refresh, known)?;
-    let of = |recorded: Recorded| {
+    let old = old_catalogue(&refresh.names, journal)?;
+    let of = |recorded: RecordedOrchestration| {
         let ids = recorded.dangling.iter().map(|dangling| dangling.id);
         (recorded.id, ids.collect())
     };
-    Ok(recorded(refresh, known, &old)?
+    Ok(recorded_orchestrations(&refresh.names, journal, &old)?
         .into_iter()
         .map(of)
         .collect())
 }
 
-fn slots_judged(probe: &Probe, published: &[Published], catalogue: &Catalogue) -> Finding {
+fn judge_slots(check: &Check, published: &[Published], catalogue: &Catalogue) -> CheckResult {
     let actions = catalogue.action_names();
     let mut bad = Vec::new();
     let mut found = 0;
@@ -125,11 +142,11 @@ fn slots_judged(probe: &Probe, published: &[Published], catalogue: &Catalogue) -
             match provider {
                 Some(provider) if provider.active => {}
                 Some(provider) => bad.push(format!(
-                    "'{name}', tile '{}': '{title}' is of '{}', which is not active",
+                    "'{name}', tile '{}': '{title}' belongs to '{}', which is not active",
                     slot.tile, provider.name
                 )),
                 None => bad.push(format!(
-                    "'{name}', tile '{}': '{title}' is of no provider",
+                    "'{name}', tile '{}': '{title}' belongs to no provider",
                     slot.tile
                 )),
             }
@@ -139,15 +156,15 @@ fn slots_judged(probe: &Probe, published: &[Published], catalogue: &Catalogue) -
     let dialect = Dialect::learn(published.iter().map(|o| o.graph.as_str()), &actions);
     let mut before = Vec::new();
     for orchestration in published {
-        // A graph that cannot be read is told above.
+        // A graph that cannot be read is reported above.
         let dangling = dialect.dangling(&orchestration.graph, &actions);
         for dangling in dangling.unwrap_or_default() {
             let seen = format!(
-                "'{}', tile '{}': {} is no action's",
+                "'{}', tile '{}': {} belongs to no action",
                 orchestration.name, dangling.tile, dangling.id
             );
             if orchestration.dangled.contains(&dangling.id) {
-                before.push(format!("{seen}, and was none's before the refresh"));
+                before.push(format!("{seen}, and belonged to none before the refresh"));
             } else {
                 bad.push(seen);
             }
@@ -155,19 +172,19 @@ fn slots_judged(probe: &Probe, published: &[Published], catalogue: &Catalogue) -
     }
     if bad.is_empty() {
         let good = format!("{} slots of {} orchestrations", found, published.len());
-        return probe.unless_any(&before, &good);
+        return check.warn_of(&before, &good);
     }
     bad.extend(before);
-    probe.fail(named(&bad))
+    check.fail(named(&bad))
 }
 
-/// A policy is used where its id stands, in whatever form the graph writes references.
-fn policies_judged(
-    probe: &Probe,
+/// A policy is used by a graph that contains its id, in whatever form the graph writes references.
+fn judge_policies(
+    check: &Check,
     published: &[Published],
     policies: &Rows,
     names: &Names,
-) -> Finding {
+) -> CheckResult {
     let graphs: Vec<String> = published
         .iter()
         .map(|orchestration| orchestration.graph.to_ascii_lowercase())
@@ -179,16 +196,16 @@ fn policies_judged(
             continue;
         }
         used += 1;
-        if !is_labelled(row, "statecode", "Published") {
+        if !is_published(row) {
             unpublished.push(format!("'{}'", names.title(IomTable::Policy, row, *id)));
         }
     }
-    probe.none_of(&unpublished, &format!("{used} policies are used"))
+    check.none_of(&unpublished, &format!("{used} policies are used"))
 }
 
-/// A compiled flow has the name of a tile or a policy of the orchestration. Of several of one name,
-/// those of drafts may be off; newer builds may compile otherwise.
-fn compiled_judged(probe: &Probe, published: &[Published], flows: &Rows) -> Finding {
+/// A compiled flow has the name of a tile or a policy of the orchestration. Of several flows with one
+/// name, those of drafts may be off. Newer builds may compile differently.
+fn judge_compiled(check: &Check, published: &[Published], flows: &Rows) -> CheckResult {
     let mut on: BTreeMap<String, bool> = BTreeMap::new();
     for row in flows.values() {
         let name = text(row, "name").unwrap_or_default();
@@ -199,14 +216,14 @@ fn compiled_judged(probe: &Probe, published: &[Published], flows: &Rows) -> Find
     let mut off = BTreeSet::new();
     let mut without = Vec::new();
     for orchestration in published {
-        let parts = names_in(&orchestration.graph);
+        let parts = graph::names(&orchestration.graph);
         let compiled: Vec<(&String, &bool)> = on
             .iter()
             .filter(|(part, _)| parts.contains(*part))
             .collect();
         if compiled.is_empty() {
             without.push(format!(
-                "no compiled flow is known of '{}'",
+                "no compiled flow of '{}' is found",
                 orchestration.name
             ));
         }
@@ -215,47 +232,18 @@ fn compiled_judged(probe: &Probe, published: &[Published], flows: &Rows) -> Find
     }
     let off: Vec<String> = off.into_iter().collect();
     if off.is_empty() {
-        return probe.unless_any(&without, &count(published.len(), "orchestration"));
+        return check.warn_of(&without, &count(published.len(), "orchestration"));
     }
-    probe.none_of(&off, "")
-}
-
-/// Every name that stands in a graph.
-fn names_in(graph: &str) -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
-    if let Ok(value) = serde_json::from_str(graph) {
-        collect(&value, &mut found);
-    }
-    found
-}
-
-fn collect(value: &Value, found: &mut BTreeSet<String>) {
-    match value {
-        Value::Object(members) => {
-            for (key, member) in members {
-                if let (true, Some(name)) =
-                    (key.to_ascii_lowercase().ends_with("name"), member.as_str())
-                {
-                    found.insert(name.to_owned());
-                }
-                collect(member, found);
-            }
-        }
-        Value::Array(items) => items.iter().for_each(|item| collect(item, found)),
-        Value::String(text) if text.trim_start().starts_with(['{', '[']) => {
-            if let Ok(inner) = serde_json::from_str(text) {
-                collect(&inner, found);
-            }
-        }
-        _ => {}
-    }
+    check.none_of(&off, "")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::finding::Verdict;
     use crate::domain::providers::{Action, Provider};
+    use crate::domain::publication::labelled;
+    use crate::domain::verdict::Verdict;
+    use crate::runbook::Iom;
     use serde_json::json;
 
     const PROVIDER: Uuid = Uuid::from_u128(0x10);
@@ -293,14 +281,14 @@ mod tests {
         catalogue
     }
 
-    fn probe() -> Probe {
-        Probe::new("works", "publish")
+    fn check() -> Check {
+        Check::new("works", "a problem", "publish")
     }
 
     #[test]
     fn a_slot_holds_an_action_of_an_active_provider() {
         let of = |published: Published, active| {
-            slots_judged(&probe(), &[published], &catalogue(active)).verdict
+            judge_slots(&check(), &[published], &catalogue(active)).verdict
         };
         assert_eq!(of(published(ACTION, &[]), true), Verdict::Pass);
         assert_eq!(of(published(ACTION, &[]), false), Verdict::Fail);
@@ -317,16 +305,47 @@ mod tests {
             let row = json!({"msdyn_name": "Filter",
                 "statecode@OData.Community.Display.V1.FormattedValue": state});
             let rows = Rows::from([(id, row.as_object().unwrap().clone())]);
-            policies_judged(
-                &probe(),
+            judge_policies(
+                &check(),
                 &[published(ACTION, &[])],
                 &rows,
                 &Names::default(),
             )
         };
         assert_eq!(of("Published", POLICY).verdict, Verdict::Pass);
-        assert_eq!(of("Unpublished", POLICY).read, "'Filter'");
+        assert_eq!(of("Unpublished", POLICY).found, "'Filter'");
         assert_eq!(of("Unpublished", Uuid::from_u128(9)).verdict, Verdict::Pass);
+    }
+
+    #[test]
+    fn what_is_published_by_its_status_alone_is_published() {
+        let names = Names::unchecked(&Iom::default());
+        let rows = Rows::from([
+            (POLICY, labelled("Active", "Published")),
+            (GONE, labelled("Active", "Draft")),
+        ]);
+        let found = published_among(&names, &rows, &BTreeMap::new()).unwrap();
+        let found: Vec<String> = found.into_iter().map(|one| one.name).collect();
+        assert_eq!(found, [POLICY.to_string()]);
+        let policies = judge_policies(&check(), &[published(ACTION, &[])], &rows, &names);
+        assert_eq!(policies.verdict, Verdict::Pass);
+    }
+
+    #[test]
+    fn compiled_flows_are_found_by_display_names_too() {
+        let graph = json!({"tiles": [{"displayName": "Ship"}]}).to_string();
+        let orchestration = Published {
+            name: "Order".to_owned(),
+            graph,
+            dangled: BTreeSet::new(),
+        };
+        let row = json!({"name": format!("{COMPILED}Ship"), "statecode": 0});
+        let rows = Rows::from([(ACTION, row.as_object().unwrap().clone())]);
+        let off = judge_compiled(&check(), &[orchestration], &rows);
+        assert_eq!(
+            (off.verdict, off.found.as_str()),
+            (Verdict::Fail, "'Ship' of 'Order'")
+        );
     }
 
     #[test]
@@ -337,7 +356,7 @@ mod tests {
                 (Uuid::from_u128(n as u128), row.as_object().unwrap().clone())
             };
             let rows = flows.iter().enumerate().map(row).collect();
-            compiled_judged(&probe(), &[published(ACTION, &[])], &rows)
+            judge_compiled(&check(), &[published(ACTION, &[])], &rows)
         };
         assert_eq!(
             of(&[("Fulfil", 1), ("Draft's tile", 0)]).verdict,
@@ -346,7 +365,7 @@ mod tests {
         assert_eq!(of(&[("Fulfil", 1), ("Fulfil", 0)]).verdict, Verdict::Pass);
         let off = of(&[("Fulfil", 1), ("Bill", 0)]);
         assert_eq!(
-            (off.verdict, off.read.as_str()),
+            (off.verdict, off.found.as_str()),
             (Verdict::Fail, "'Bill' of 'Order'")
         );
         assert_eq!(of(&[]).verdict, Verdict::Unknown);

@@ -1,32 +1,41 @@
-//! Is every provider whole, and does nothing of a provider that is gone still run?
+//! Are all providers complete, and are the flows of deleted providers off?
 
 use std::collections::BTreeSet;
 
 use uuid::Uuid;
 
-use super::sight::Sight;
+use super::snapshot::Snapshot;
 use crate::base::text::count;
-use crate::checks::finding::{Cure, Finding, Probe};
-use crate::checks::reading::{Rows, told};
+use crate::checks::check::{Check, CheckResult, Remedy};
+use crate::checks::table_reads::{Rows, available};
 use crate::domain::flows::{Deployer, deployer, is_deployed_by, is_on};
 use crate::domain::providers::{Catalogue, Provider};
-use crate::domain::{Refresh, flows, seals};
-use crate::engine::Known;
+use crate::domain::seals::{self, Part};
+use crate::domain::{Refresh, flows};
+use crate::engine::JournalView;
+use crate::runbook::{IomTable, Word as _};
 
-/// Judges actions and deployed flows.
-pub(super) fn ask(refresh: &Refresh, sight: &Sight, known: Option<&Known>) -> Vec<Finding> {
+/// Checks actions and deployed flows.
+pub(super) fn run_checks(
+    refresh: &Refresh,
+    snapshot: &Snapshot,
+    journal: Option<&JournalView>,
+) -> Vec<CheckResult> {
     let runbook = refresh.runbook.file().display();
-    let whole = Probe::new(
+    let whole = Check::new(
         "every active provider has an action for each action of its definition",
+        "active providers lack actions of their definitions",
         "wait six minutes after an activation and verify again; then activate the provider again \
          (IOM app > Providers > Installed)",
     );
-    let on = Probe::new(
+    let on = Check::new(
         "the flows that active providers deployed are on",
+        "flows that active providers deployed are off",
         "turn them on in the maker portal (Solutions > Cloud flows)",
     );
-    let orphans = Probe::new(
+    let orphans = Check::new(
         "no flow of a provider that is gone is on",
+        "flows of deleted providers are on",
         "turn it off: it may process each message a second time",
     );
     let options = &refresh.runbook.steps.activate_flows.options;
@@ -36,13 +45,13 @@ pub(super) fn ask(refresh: &Refresh, sight: &Sight, known: Option<&Known>) -> Ve
             .iter()
             .any(|pattern| flows::is_named(&pattern.value, id, name))
     };
-    let old: BTreeSet<Uuid> = known
-        .map(|known| seals::rows(known, seals::PROVIDERS, "provider"))
+    let old: BTreeSet<Uuid> = journal
+        .map(|journal| seals::rows(journal, Part::Providers, IomTable::Provider.word()))
         .unwrap_or_default()
         .into_iter()
         .map(|(id, _)| id)
         .collect();
-    let catalogue = told(&sight.catalogue);
+    let catalogue = available(&snapshot.catalogue);
     vec![
         whole.settle(
             catalogue
@@ -52,10 +61,11 @@ pub(super) fn ask(refresh: &Refresh, sight: &Sight, known: Option<&Known>) -> Ve
         on.settle(
             catalogue
                 .clone()
-                .and_then(|c| Ok(deployed(&on, c, told(&sight.flows)?, excepted))),
+                .and_then(|c| Ok(deployed(&on, c, available(&snapshot.flows)?, excepted))),
         ),
-        orphans
-            .settle(catalogue.and_then(|c| Ok(orphaned(&orphans, c, told(&sight.flows)?, &old)))),
+        orphans.settle(
+            catalogue.and_then(|c| Ok(orphaned(&orphans, c, available(&snapshot.flows)?, &old))),
+        ),
     ]
 }
 
@@ -63,7 +73,7 @@ fn active(catalogue: &Catalogue) -> impl Iterator<Item = &Provider> {
     catalogue.providers.values().filter(|p| p.active)
 }
 
-fn actions(probe: &Probe, runbook: &str, catalogue: &Catalogue) -> Finding {
+fn actions(check: &Check, runbook: &str, catalogue: &Catalogue) -> CheckResult {
     let mut lacking = Vec::new();
     let mut wrong = None;
     for provider in active(catalogue) {
@@ -77,22 +87,22 @@ fn actions(probe: &Probe, runbook: &str, catalogue: &Catalogue) -> Finding {
             wrong = wrong.or_else(|| catalogue.definition_of(provider));
         }
     }
-    let probe = match wrong {
-        Some(definition) => &probe.clone().if_failed(Cure::Reinstall {
+    let check = match wrong {
+        Some(definition) => &check.clone().if_failed(Remedy::Reinstall {
             runbook: runbook.to_owned(),
             definition: definition.logical_name.clone(),
         }),
-        None => probe,
+        None => check,
     };
-    probe.none_of(&lacking, &count(active(catalogue).count(), "provider"))
+    check.none_of(&lacking, &count(active(catalogue).count(), "provider"))
 }
 
 fn deployed(
-    probe: &Probe,
+    check: &Check,
     catalogue: &Catalogue,
     flows: &Rows,
     excepted: impl Fn(Uuid, &str) -> bool,
-) -> Finding {
+) -> CheckResult {
     let mut off = Vec::new();
     let mut without = Vec::new();
     let mut seen = 0;
@@ -113,18 +123,23 @@ fn deployed(
             .definition
             .is_some_and(|definition| !catalogue.expected_actions(definition).is_empty());
         if acts && seen == before {
-            without.push(format!("'{}' has deployed no flow", provider.name));
+            without.push(format!("'{}' has no deployed flow", provider.name));
         }
     }
     if off.is_empty() && seen == 0 && !without.is_empty() {
-        // This tenant may name deployed flows otherwise.
-        return probe.unknown("no flow's name holds the id of a provider");
+        // This tenant may name deployed flows differently.
+        return check.unknown("no flow's name holds the id of a provider");
     }
     off.extend(without);
-    probe.none_of(&off, &format!("{seen} flows"))
+    check.none_of(&off, &format!("{seen} flows"))
 }
 
-fn orphaned(probe: &Probe, catalogue: &Catalogue, flows: &Rows, old: &BTreeSet<Uuid>) -> Finding {
+fn orphaned(
+    check: &Check,
+    catalogue: &Catalogue,
+    flows: &Rows,
+    old: &BTreeSet<Uuid>,
+) -> CheckResult {
     let mut sure = Vec::new();
     let mut perhaps = Vec::new();
     for (id, row) in flows.iter().filter(|(_, row)| is_on(row)) {
@@ -134,22 +149,22 @@ fn orphaned(probe: &Probe, catalogue: &Catalogue, flows: &Rows, old: &BTreeSet<U
                 if catalogue.providers.contains_key(&id) => {}
             Some(Deployer::Surely(_)) => sure.push(format!("'{name}'")),
             Some(Deployer::Perhaps(id)) if old.contains(&id) => sure.push(format!("'{name}'")),
-            Some(Deployer::Perhaps(_)) => perhaps.push(format!("'{name}' may be one")),
+            Some(Deployer::Perhaps(_)) => perhaps.push(format!("'{name}' may belong to one")),
             None => {}
         }
     }
     if sure.is_empty() {
-        return probe.unless_any(&perhaps, "none is");
+        return check.warn_of(&perhaps, "none is");
     }
     sure.extend(perhaps);
-    probe.fail(crate::checks::finding::named(&sure))
+    check.fail(crate::checks::check::named(&sure))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::finding::Verdict;
     use crate::domain::providers::{Action, Logic};
+    use crate::domain::verdict::Verdict;
     use serde_json::json;
 
     const PROVIDER: Uuid = Uuid::from_u128(0x10);
@@ -202,19 +217,19 @@ mod tests {
         flows.iter().enumerate().map(row).collect()
     }
 
-    fn probe() -> Probe {
-        Probe::new("whole", "reinstall")
+    fn check() -> Check {
+        Check::new("whole", "a problem", "reinstall")
     }
 
     #[test]
     fn an_active_provider_has_every_action_of_its_definition() {
         assert_eq!(
-            actions(&probe(), "uat.yaml", &catalogue(true)).verdict,
+            actions(&check(), "uat.yaml", &catalogue(true)).verdict,
             Verdict::Pass
         );
-        let half = actions(&probe(), "uat.yaml", &catalogue(false));
+        let half = actions(&check(), "uat.yaml", &catalogue(false));
         assert_eq!(
-            (half.verdict, half.read.as_str()),
+            (half.verdict, half.found.as_str()),
             (Verdict::Fail, "'F&O' lacks 'send'")
         );
     }
@@ -223,7 +238,7 @@ mod tests {
     fn what_a_provider_deployed_is_on_unless_the_runbook_excepts_it() {
         let name = format!("iom_{PROVIDER}_send");
         let of = |rows: &[(&str, i64)], excepted: bool| {
-            deployed(&probe(), &catalogue(true), &flows(rows), |_, _| excepted).verdict
+            deployed(&check(), &catalogue(true), &flows(rows), |_, _| excepted).verdict
         };
         assert_eq!(of(&[(&name, 1)], false), Verdict::Pass);
         assert_eq!(of(&[(&name, 0)], false), Verdict::Fail);
@@ -233,15 +248,15 @@ mod tests {
         let mut second = two.providers[&PROVIDER].clone();
         second.id = GONE;
         two.providers.insert(GONE, second);
-        let finding = deployed(&probe(), &two, &flows(&[(&name, 1)]), |_, _| false);
-        assert_eq!(finding.verdict, Verdict::Fail);
+        let result = deployed(&check(), &two, &flows(&[(&name, 1)]), |_, _| false);
+        assert_eq!(result.verdict, Verdict::Fail);
     }
 
     #[test]
-    fn a_flow_of_a_provider_that_is_gone_is_an_orphan() {
+    fn an_enabled_flow_of_a_deleted_provider_is_an_orphan() {
         let of = |name: &str, state: i64, old: &[Uuid]| {
             let old = old.iter().copied().collect();
-            orphaned(&probe(), &catalogue(true), &flows(&[(name, state)]), &old).verdict
+            orphaned(&check(), &catalogue(true), &flows(&[(name, state)]), &old).verdict
         };
         assert_eq!(of(&format!("iom_{PROVIDER}_send"), 1, &[]), Verdict::Pass);
         assert_eq!(of(&format!("iom_{GONE}_send"), 1, &[]), Verdict::Fail);

@@ -1,28 +1,29 @@
-//! The flow that releases orders to Finance and Operations, by which the guide tells whether its
-//! provider is installed well (Microsoft Learn, *Copy environments that use Intelligent Order
-//! Management*, troubleshooting): on, wired, its runs; events that expired before a flow took them.
+//! The flow that releases orders to Finance and Operations. The guide uses it to find out whether its
+//! provider is installed correctly (Microsoft Learn, *Copy environments that use Intelligent Order
+//! Management*, troubleshooting): its state, connections and runs, and events that expired before a
+//! flow processed them.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::sight::Sight;
-use crate::checks::finding::{Cure, Finding, Probe, named};
-use crate::checks::reading::{Reading, Rows, kept, told};
+use super::snapshot::Snapshot;
+use crate::checks::check::{Check, CheckResult, Remedy, named};
+use crate::checks::table_reads::{ReadResult, Rows, available, unless_interrupted};
 use crate::domain::flows::{Definition, is_on, state};
 use crate::domain::names::{Fields, text};
 use crate::domain::providers::{Catalogue, Provider};
 use crate::domain::{Refresh, flows};
 use crate::engine::Failure;
 
-/// What stands in the flow's name, and names its logic definition.
+/// A part of the flow's name; also the name of its logic definition.
 const RELEASE: &str = "msdyn_finops_releaseordertosync";
 
-/// What the detail of an execution says that no flow took.
+/// The detail of an execution that no flow processed.
 const EXPIRED: &str = "Event expired in the 'Ready' state";
 
-/// What people call the table of execution results.
+/// The display names of the table of execution results.
 const RESULTS: [&str; 5] = [
     "Step Execution Result",
     "Orchestration Step Execution Result",
@@ -31,65 +32,73 @@ const RESULTS: [&str; 5] = [
     "Provider Action Execution Event",
 ];
 
-/// What people call the column that says why.
+/// The display names of the column with the reason.
 const DETAILS: [&str; 3] = ["Result Details", "Result Detail", "Details"];
 
-/// Judges the release flow; a tenant without the provider has none.
-pub(super) async fn ask(refresh: &Refresh, sight: &Sight) -> Result<Vec<Finding>, Failure> {
-    let catalogue = told(&sight.catalogue).ok();
+/// Checks the release flow; a tenant without the provider has none.
+pub(super) async fn run_checks(
+    refresh: &Refresh,
+    snapshot: &Snapshot,
+) -> Result<Vec<CheckResult>, Failure> {
+    let catalogue = available(&snapshot.catalogue).ok();
     let provider = catalogue.and_then(provider);
     let definition = provider.and_then(|p| Some(catalogue?.definition_of(p)?.logical_name.clone()));
     // Only a provider whose definition is known can be installed again.
-    let curable = |probe: Probe| match &definition {
-        Some(definition) => probe.if_failed(Cure::Reinstall {
+    let curable = |check: Check| match &definition {
+        Some(definition) => check.if_failed(Remedy::Reinstall {
             runbook: refresh.runbook.file().display().to_string(),
             definition: definition.clone(),
         }),
-        None => probe,
+        None => check,
     };
-    let on = curable(Probe::new(
+    let on = curable(Check::new(
         "the F&O release flow is on",
+        "the F&O release flow is off",
         "turn it on in the maker portal (Solutions > Cloud flows)",
     ));
-    let wired = Probe::new(
+    let wired = Check::new(
         "the F&O release flow's connection references have connections",
+        "connection references of the F&O release flow have no connection",
         "name them under `connections` of reconfigure-connections and run again",
     );
-    let answer = told(&sight.flows).map(|flows| (release_flows(flows), provider.is_some()));
-    let mut findings = vec![
+    let answer = available(&snapshot.flows).map(|flows| (release_flows(flows), provider.is_some()));
+    let mut results = vec![
         on.settle(
             answer
                 .clone()
-                .map(|(flows, expected)| on_judged(&on, &flows, expected)),
+                .map(|(flows, expected)| judge_on(&on, &flows, expected)),
         ),
     ];
     let flows = answer.map(|(flows, _)| flows).unwrap_or_default();
     if flows.is_empty() {
-        return Ok(findings);
+        return Ok(results);
     }
-    findings
-        .push(wired.settle(told(&sight.references).map(|rows| wired_judged(&wired, &flows, rows))));
-    let runs = Probe::new(
+    results.push(
+        wired.settle(available(&snapshot.references).map(|rows| judge_wired(&wired, &flows, rows))),
+    );
+    let runs = Check::new(
         "the F&O release flow's last runs succeeded",
+        "the F&O release flow's last run failed",
         "open the flow's run history in Power Automate; where nothing has run yet, let an order be \
          released and verify again",
     );
     let read = runs_of(refresh, &flows).await?;
-    findings.push(runs.settle(read.map(|rows| runs_judged(&runs, &rows))));
-    let expired = curable(Probe::new(
+    results.push(runs.settle(read.map(|rows| judge_runs(&runs, &rows))));
+    let expired = curable(Check::new(
         format!("no execution says \"{EXPIRED}\""),
+        format!("an execution says \"{EXPIRED}\""),
         "look whether the provider's flows are on and their connections are connected, then let an \
          order be released and verify again",
     ));
     let since = provider
-        .and_then(|provider| told(&sight.providers).ok()?.get(&provider.id))
+        .and_then(|provider| available(&snapshot.providers).ok()?.get(&provider.id))
         .and_then(|row| text(row, "createdon"));
     let read = expired_rows(refresh).await?;
-    findings.push(expired.settle(read.map(|rows| match rows {
-        Some(rows) => expired_judged(&expired, &rows, since.as_deref()),
-        None => expired.unknown("no table of execution results is known by its display name"),
+    results.push(expired.settle(read.map(|rows| match rows {
+        Some(rows) => judge_expired(&expired, &rows, since.as_deref()),
+        None => expired.unknown("no table has the display name of execution results"),
     })));
-    Ok(findings)
+    Ok(results)
 }
 
 /// The active provider whose definition brings the release flow.
@@ -117,20 +126,20 @@ fn release_flows(flows: &Rows) -> Vec<(Uuid, &Fields)> {
         .collect()
 }
 
-fn on_judged(probe: &Probe, flows: &[(Uuid, &Fields)], expected: bool) -> Finding {
+fn judge_on(check: &Check, flows: &[(Uuid, &Fields)], expected: bool) -> CheckResult {
     let shown: Vec<String> = flows
         .iter()
         .map(|(id, row)| format!("'{}' is {}", flows::name(*id, row), state(row)))
         .collect();
     match (flows, expected) {
-        ([], true) => probe.fail(format!("no flow's name holds {RELEASE}")),
-        ([], false) => probe.pass("no active provider brings it"),
+        ([], true) => check.fail(format!("no flow's name holds {RELEASE}")),
+        ([], false) => check.pass("no active provider brings it"),
         // A flow of a provider that is gone may be off: one that is on is enough.
-        (flows, _) => probe.judged(flows.iter().any(|(_, row)| is_on(row)), named(&shown)),
+        (flows, _) => check.pass_if(flows.iter().any(|(_, row)| is_on(row)), named(&shown)),
     }
 }
 
-fn wired_judged(probe: &Probe, flows: &[(Uuid, &Fields)], references: &Rows) -> Finding {
+fn judge_wired(check: &Check, flows: &[(Uuid, &Fields)], references: &Rows) -> CheckResult {
     let connections: BTreeMap<String, Option<String>> = references
         .values()
         .filter_map(|row| {
@@ -145,7 +154,7 @@ fn wired_judged(probe: &Probe, flows: &[(Uuid, &Fields)], references: &Rows) -> 
         .iter()
         .filter(|(_, row)| is_on(row) || flows.len() == 1)
     {
-        for name in Definition::of(row)
+        for name in Definition::from_row(row)
             .map(|d| d.references())
             .unwrap_or_default()
         {
@@ -158,9 +167,9 @@ fn wired_judged(probe: &Probe, flows: &[(Uuid, &Fields)], references: &Rows) -> 
         }
     }
     if count == 0 {
-        return probe.unknown("the flow's definition names no reference");
+        return check.unknown("the flow's definition names no reference");
     }
-    probe.none_of(&bare, &format!("{count} references"))
+    check.none_of(&bare, &format!("{count} references"))
 }
 
 /// The newest rows of the run history (Microsoft Learn, *Manage cloud flow run history in
@@ -168,14 +177,14 @@ fn wired_judged(probe: &Probe, flows: &[(Uuid, &Fields)], references: &Rows) -> 
 async fn runs_of(
     refresh: &Refresh,
     flows: &[(Uuid, &Fields)],
-) -> Result<Reading<Vec<Fields>>, Failure> {
+) -> Result<ReadResult<Vec<Fields>>, Failure> {
     let mut found = Vec::new();
     for (id, _) in flows.iter().filter(|(_, row)| is_on(row)) {
         let path = format!(
             "flowruns?$select=name,status,starttime,errorcode&$filter=_workflow_value%20eq%20{id}\
              &$orderby=starttime%20desc&$top=10"
         );
-        match kept(read(refresh, &path).await)? {
+        match unless_interrupted(read(refresh, &path).await)? {
             Ok(rows) => found.extend(rows),
             Err(failure) => return Ok(Err(failure)),
         }
@@ -183,9 +192,9 @@ async fn runs_of(
     Ok(Ok(found))
 }
 
-/// The rows that a GET answers; none where there is no such table.
+/// The rows that a GET returns; none where the table does not exist.
 async fn read(refresh: &Refresh, path: &str) -> Result<Vec<Fields>, Failure> {
-    let answer = refresh.target.get_path(path).await?;
+    let answer = refresh.target.dataverse.get_path(path).await?;
     let rows = answer.and_then(|body| body.get("value").and_then(Value::as_array).cloned());
     Ok(rows
         .into_iter()
@@ -194,8 +203,8 @@ async fn read(refresh: &Refresh, path: &str) -> Result<Vec<Fields>, Failure> {
         .collect())
 }
 
-/// One run that succeeded, newer than all that failed, is enough. No row is no proof.
-fn runs_judged(probe: &Probe, runs: &[Fields]) -> Finding {
+/// The newest run that has ended decides. No row proves nothing.
+fn judge_runs(check: &Check, runs: &[Fields]) -> CheckResult {
     let status = |row: &Fields| text(row, "status").unwrap_or_default().to_ascii_lowercase();
     let mut ended: Vec<&Fields> = runs
         .iter()
@@ -203,30 +212,30 @@ fn runs_judged(probe: &Probe, runs: &[Fields]) -> Finding {
         .collect();
     ended.sort_by_key(|row| std::cmp::Reverse(text(row, "starttime")));
     let Some(newest) = ended.first() else {
-        return probe
+        return check
             .unknown("the history shows no run that has ended; that is no proof of either");
     };
     let when = text(newest, "starttime").unwrap_or_default();
     let read = format!("the last of {}, at {when}: {}", ended.len(), status(newest));
-    probe.judged(status(newest) != "failed", read)
+    check.pass_if(status(newest) != "failed", read)
 }
 
-/// The newest executions whose detail says that the event expired; none where no table is known.
-async fn expired_rows(refresh: &Refresh) -> Result<Reading<Option<Vec<Fields>>>, Failure> {
-    kept(expired_in(refresh).await)
+/// The newest executions whose detail says that the event expired; none where no such table is found.
+async fn expired_rows(refresh: &Refresh) -> Result<ReadResult<Option<Vec<Fields>>>, Failure> {
+    unless_interrupted(expired_in(refresh).await)
 }
 
 async fn expired_in(refresh: &Refresh) -> Result<Option<Vec<Fields>>, Failure> {
     let is = |name: Option<&str>, called: &[&str]| {
         name.is_some_and(|name| called.iter().any(|c| c.eq_ignore_ascii_case(name)))
     };
-    let tables = refresh.target.tables().await?;
+    let tables = refresh.target.dataverse.tables().await?;
     let mut known = None;
     for table in tables
         .iter()
         .filter(|t| is(t.display_name.as_deref(), &RESULTS))
     {
-        let Some(table) = refresh.target.table(&table.logical_name).await? else {
+        let Some(table) = refresh.target.dataverse.table(&table.logical_name).await? else {
             continue;
         };
         let detail = table
@@ -246,23 +255,23 @@ async fn expired_in(refresh: &Refresh) -> Result<Option<Vec<Fields>>, Failure> {
     Ok(known)
 }
 
-/// The copy brings the source's history too: only what came after the provider that is installed
-/// now tells of it. Times of Dataverse are of one form, so their texts can be compared.
-fn expired_judged(probe: &Probe, rows: &[Fields], since: Option<&str>) -> Finding {
+/// The copy brings the source's history too: only events after the installation of the current
+/// provider count. Times of Dataverse are of one form, so their texts can be compared.
+fn judge_expired(check: &Check, rows: &[Fields], since: Option<&str>) -> CheckResult {
     let mut times: Vec<String> = rows
         .iter()
         .filter_map(|row| text(row, "createdon"))
         .collect();
     times.sort();
     let Some(newest) = times.last() else {
-        return probe.pass("none does");
+        return check.pass("none does");
     };
     match since {
-        Some(since) if newest.as_str() < since => probe.pass(format!(
+        Some(since) if newest.as_str() < since => check.pass(format!(
             "the newest, of {newest}, is older than the provider that is installed now"
         )),
-        Some(_) => probe.fail(format!("the newest is of {newest}")),
-        None => probe.unknown(format!(
+        Some(_) => check.fail(format!("the newest is of {newest}")),
+        None => check.warn(format!(
             "the newest is of {newest}; whether the provider was installed later is not known"
         )),
     }
@@ -271,15 +280,15 @@ fn expired_judged(probe: &Probe, rows: &[Fields], since: Option<&str>) -> Findin
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::finding::Verdict;
+    use crate::domain::verdict::Verdict;
     use serde_json::json;
 
     fn fields(value: &Value) -> Fields {
         value.as_object().unwrap().clone()
     }
 
-    fn probe() -> Probe {
-        Probe::new("release", "reinstall")
+    fn check() -> Check {
+        Check::new("release", "a problem", "reinstall")
     }
 
     fn release(state: i64) -> Fields {
@@ -292,12 +301,12 @@ mod tests {
     }
 
     #[test]
-    fn the_flow_is_on_or_nobody_brings_it() {
+    fn the_flow_is_on_or_no_provider_brings_it() {
         let on = release(1);
         let off = release(0);
         let of = |flows: &[&Fields], expected| {
             let flows: Vec<(Uuid, &Fields)> = flows.iter().map(|f| (Uuid::nil(), *f)).collect();
-            on_judged(&probe(), &flows, expected).verdict
+            judge_on(&check(), &flows, expected).verdict
         };
         assert_eq!(of(&[&on], true), Verdict::Pass);
         assert_eq!(of(&[&off], true), Verdict::Fail);
@@ -311,7 +320,7 @@ mod tests {
         let flow = release(1);
         let of = |references: Value| {
             let rows = Rows::from([(Uuid::nil(), fields(&references))]);
-            wired_judged(&probe(), &[(Uuid::nil(), &flow)], &rows).verdict
+            judge_wired(&check(), &[(Uuid::nil(), &flow)], &rows).verdict
         };
         let name = "connectionreferencelogicalname";
         assert_eq!(
@@ -327,16 +336,16 @@ mod tests {
             Verdict::Fail
         );
         let bare = fields(&json!({"statecode": 1}));
-        let none = wired_judged(&probe(), &[(Uuid::nil(), &bare)], &Rows::new());
+        let none = judge_wired(&check(), &[(Uuid::nil(), &bare)], &Rows::new());
         assert_eq!(none.verdict, Verdict::Unknown);
     }
 
     #[test]
-    fn the_newest_run_that_ended_counts_and_no_row_is_no_proof() {
+    fn the_newest_run_that_ended_decides_and_no_row_proves_nothing() {
         let run = |status: &str, hour: u8| {
             fields(&json!({"status": status, "starttime": format!("2026-03-01T{hour:02}:00:00Z")}))
         };
-        let of = |runs: &[Fields]| runs_judged(&probe(), runs).verdict;
+        let of = |runs: &[Fields]| judge_runs(&check(), runs).verdict;
         assert_eq!(of(&[]), Verdict::Unknown);
         assert_eq!(of(&[run("Running", 3)]), Verdict::Unknown);
         assert_eq!(
@@ -347,9 +356,9 @@ mod tests {
     }
 
     #[test]
-    fn only_events_after_the_provider_came_tell_of_it() {
+    fn only_events_after_the_installation_of_the_provider_count() {
         let row = [fields(&json!({"createdon": "2026-03-01T10:00:00Z"}))];
-        let of = |rows: &[Fields], since| expired_judged(&probe(), rows, since).verdict;
+        let of = |rows: &[Fields], since| judge_expired(&check(), rows, since).verdict;
         assert_eq!(of(&[], None), Verdict::Pass);
         assert_eq!(of(&row, Some("2026-03-01T11:00:00Z")), Verdict::Pass);
         assert_eq!(of(&row, Some("2026-03-01T09:00:00Z")), Verdict::Fail);

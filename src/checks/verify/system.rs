@@ -1,30 +1,38 @@
 //! Is the system active? No flag is published: every system connection reference and every platform
 //! flow is looked at.
 
-use super::sight::Sight;
-use crate::checks::finding::{Finding, Probe};
-use crate::checks::reading::{Rows, told};
+use super::snapshot::Snapshot;
+use crate::checks::check::{Check, CheckResult};
+use crate::checks::table_reads::{Rows, available};
 use crate::domain::Refresh;
 use crate::domain::flows::is_on;
 use crate::domain::names::{Fields, Names, is_labelled, label, text};
 use crate::runbook::IomTable;
 
-/// Judges system connection references and platform flows.
-pub(super) fn ask(refresh: &Refresh, sight: &Sight) -> Vec<Finding> {
+/// Checks system connection references and platform flows.
+pub(super) fn run_checks(refresh: &Refresh, snapshot: &Snapshot) -> Vec<CheckResult> {
     let help = "IOM app > Core settings > Admin home > Connection references: save each, then press \
                 'Activate system'; if it times out, press it again";
-    let active = Probe::new("every system connection reference is active", help);
-    let on = Probe::new("every platform flow of IOM is on", help);
-    let names = Names::of(refresh);
+    let active = Check::new(
+        "every system connection reference is active",
+        "system connection references are not active",
+        help,
+    );
+    let on = Check::new(
+        "every platform flow of IOM is on",
+        "platform flows of IOM are off",
+        help,
+    );
+    let names = &refresh.names;
     vec![
-        active.settle(told(&sight.system).map(|rows| references(&active, rows, names))),
-        on.settle(told(&sight.platform_flows).map(|flows| platform(&on, flows))),
+        active.settle(available(&snapshot.system).map(|rows| references(&active, rows, names))),
+        on.settle(available(&snapshot.platform_flows).map(|flows| platform(&on, flows))),
     ]
 }
 
-fn references(probe: &Probe, rows: &Rows, names: &Names) -> Finding {
+fn references(check: &Check, rows: &Rows, names: &Names) -> CheckResult {
     if rows.is_empty() {
-        return probe.unknown("there is none");
+        return check.unknown("there are none");
     }
     let inactive: Vec<String> = rows
         .iter()
@@ -38,25 +46,25 @@ fn references(probe: &Probe, rows: &Rows, names: &Names) -> Finding {
             )
         })
         .collect();
-    probe.none_of(&inactive, &format!("{} are", rows.len()))
+    check.none_of(&inactive, &format!("{} are", rows.len()))
 }
 
-fn platform(probe: &Probe, flows: &[Fields]) -> Finding {
+fn platform(check: &Check, flows: &[Fields]) -> CheckResult {
     if flows.is_empty() {
-        return probe.unknown("no flow is known as IOM's own");
+        return check.unknown("no flow is found in IOM's own solutions");
     }
     let off: Vec<String> = flows
         .iter()
         .filter(|row| !is_on(row))
         .map(|row| format!("'{}'", text(row, "name").unwrap_or_default()))
         .collect();
-    probe.none_of(&off, &format!("{} are", flows.len()))
+    check.none_of(&off, &format!("{} are", flows.len()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::finding::Verdict;
+    use crate::domain::verdict::Verdict;
     use serde_json::{Value, json};
     use uuid::Uuid;
 
@@ -66,28 +74,31 @@ mod tests {
 
     #[test]
     fn a_reference_that_is_incomplete_is_named() {
-        let probe = Probe::new("active", "activate");
+        let check = Check::new("active", "a problem", "activate");
         let of = |status: &str| {
             let row = json!({"msdyn_name": "Blob", "statuscode": 1,
                 "statuscode@OData.Community.Display.V1.FormattedValue": status});
             let rows = Rows::from([(Uuid::from_u128(1), fields(&row))]);
-            references(&probe, &rows, &Names::default())
+            references(&check, &rows, &Names::default())
         };
         assert_eq!(of("Active").verdict, Verdict::Pass);
         let incomplete = of("Incomplete");
         assert_eq!(incomplete.verdict, Verdict::Fail);
-        assert_eq!(incomplete.read, "'Blob' is Incomplete");
-        let none = references(&probe, &Rows::new(), &Names::default());
+        assert_eq!(incomplete.found, "'Blob' is Incomplete");
+        let none = references(&check, &Rows::new(), &Names::default());
         assert_eq!(none.verdict, Verdict::Unknown);
     }
 
     #[test]
     fn a_platform_flow_that_is_off_is_named() {
-        let probe = Probe::new("on", "activate");
+        let check = Check::new("on", "a problem", "activate");
         let flow = |state: i64| fields(&json!({"name": "Alert", "statecode": state}));
-        assert_eq!(platform(&probe, &[flow(1)]).verdict, Verdict::Pass);
-        let off = platform(&probe, &[flow(1), flow(0)]);
-        assert_eq!((off.verdict, off.read.as_str()), (Verdict::Fail, "'Alert'"));
-        assert_eq!(platform(&probe, &[]).verdict, Verdict::Unknown);
+        assert_eq!(platform(&check, &[flow(1)]).verdict, Verdict::Pass);
+        let off = platform(&check, &[flow(1), flow(0)]);
+        assert_eq!(
+            (off.verdict, off.found.as_str()),
+            (Verdict::Fail, "'Alert'")
+        );
+        assert_eq!(platform(&check, &[]).verdict, Verdict::Unknown);
     }
 }

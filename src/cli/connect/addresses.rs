@@ -1,40 +1,40 @@
-//! Where each service is: the cloud's own hosts, the rehearsal tenant's, and what the runbook writes.
+//! The address of each service: from the cloud, from the rehearsal tenant, or from the runbook.
 
 use std::collections::BTreeMap;
 
-use crate::clients::{self, Cloud as ClientCloud, DUAL_WRITE_SCOPE, Endpoint, lcs_endpoint};
+use super::rehearsal::TenantAddresses;
+use crate::clients::{self, DUAL_WRITE_SCOPE, MicrosoftCloud, ServiceEndpoint, lcs_endpoint};
 use crate::engine::{Failure, FailureKind};
-use crate::rehearsal::Endpoints as RehearsalEndpoints;
 use crate::runbook::{self, Cloud, LcsGeography, Runbook, ServiceKey};
 
-/// Where each service is.
+/// The address of each service.
 pub(super) struct Addresses {
-    /// Where tokens are asked for: scheme and host.
+    /// The token endpoint: scheme and host.
     pub(super) authority: String,
-    /// The services whose address is known before any is asked. Lifecycle Services where the runbook
-    /// has an `lcs` section; the dual-write gateway where the runbook names it.
-    pub(super) services: BTreeMap<ServiceKey, Endpoint>,
-    /// How many times faster than the wall clock the services live.
+    /// The services whose address is known before the first request. Lifecycle Services if the runbook
+    /// has an `lcs` section; the dual-write gateway if the runbook names it.
+    pub(super) services: BTreeMap<ServiceKey, ServiceEndpoint>,
+    /// How many times faster than real time the services run.
     pub(super) speed: f64,
 }
 
 impl Addresses {
-    /// The address of a service that is needed; a failure where none is known.
-    pub(super) fn of(&self, key: ServiceKey) -> Result<&Endpoint, Failure> {
+    /// The address of a service; fails if it is unknown.
+    pub(super) fn of(&self, key: ServiceKey) -> Result<&ServiceEndpoint, Failure> {
         self.services.get(&key).ok_or_else(|| {
-            let message = format!("no address is known for the service '{key}'");
-            Failure::new(FailureKind::Wrong, message).with_help(format!(
-                "write `endpoints: {{ {key}: {{ url: … }} }}` in the runbook"
+            let message = format!("the address of the service '{key}' is unknown");
+            Failure::new(FailureKind::InvalidInput, message).with_help(format!(
+                "add `endpoints: {{ {key}: {{ url: … }} }}` to the runbook"
             ))
         })
     }
 }
 
-/// The addresses of a runbook's services. Takes where the rehearsal tenant of this process listens,
-/// where there is one.
-pub(super) fn addresses(
+/// Resolves the addresses of a runbook's services. Takes the addresses of the rehearsal tenant in this
+/// process, if there is one.
+pub(super) fn resolve_addresses(
     runbook: &Runbook,
-    rehearsal: Option<&RehearsalEndpoints>,
+    rehearsal: Option<TenantAddresses>,
 ) -> Result<Addresses, Failure> {
     let mut services = BTreeMap::new();
     let mut authority = None;
@@ -49,19 +49,14 @@ pub(super) fn addresses(
         services.insert(ServiceKey::Bap, cloud.bap());
         services.insert(ServiceKey::PowerApps, cloud.power_apps());
         if let Some(lcs) = &runbook.lcs {
-            let geography = client_geography(lcs.geography.value);
-            services.insert(ServiceKey::Lcs, geography.endpoint());
+            let region = lcs_region(lcs.geography.value);
+            services.insert(ServiceKey::Lcs, region.endpoint());
         }
     }
-    if let Some(endpoints) = rehearsal {
-        speed = endpoints.speed;
-        authority = Some(endpoints.authority.clone());
-        for endpoint in &endpoints.services {
-            if let Ok(key) = endpoint.key.parse::<ServiceKey>() {
-                let (url, scope) = (endpoint.url.clone(), endpoint.scope.clone());
-                services.insert(key, Endpoint { url, scope });
-            }
-        }
+    if let Some(tenant) = rehearsal {
+        speed = tenant.speed;
+        authority = Some(tenant.authority);
+        services.extend(tenant.services);
     }
     for (key, written) in &runbook.endpoints.services {
         let url = written.url.value.origin().ascii_serialization();
@@ -75,13 +70,16 @@ pub(super) fn addresses(
         let known = services.get(key);
         let scope = match &written.scope {
             Some(scope) => scope.value.clone(),
-            None => usual_scope(*key, &url, known),
+            None => default_scope(*key, &url, known),
         };
-        services.insert(*key, Endpoint { url, scope });
+        services.insert(*key, ServiceEndpoint { url, scope });
     }
     let authority = authority.ok_or_else(|| {
-        Failure::new(FailureKind::Wrong, "no address is known for signing in")
-            .with_help("write `endpoints: { authority: { url: … } }` in the runbook")
+        Failure::new(
+            FailureKind::InvalidInput,
+            "the address for signing in is unknown",
+        )
+        .with_help("add `endpoints: { authority: { url: … } }` to the runbook")
     })?;
     Ok(Addresses {
         authority,
@@ -90,21 +88,21 @@ pub(super) fn addresses(
     })
 }
 
-/// The scope of a service whose address is written without one. Lifecycle Services, Dataverse and
-/// Finance and Operations are their own audience, so their scope follows the address; the others
-/// keep the cloud's.
-fn usual_scope(key: ServiceKey, url: &str, known: Option<&Endpoint>) -> String {
+/// The scope of a service whose address is in the runbook without a scope. Lifecycle Services,
+/// Dataverse and Finance and Operations are their own audience, so their scope follows the address;
+/// the others keep the cloud's.
+fn default_scope(key: ServiceKey, url: &str, known: Option<&ServiceEndpoint>) -> String {
     match key {
         ServiceKey::Lcs => lcs_endpoint(url).scope,
         ServiceKey::DualWrite => DUAL_WRITE_SCOPE.to_owned(),
         _ => known.map_or_else(
-            || Endpoint::own(url).scope,
+            || ServiceEndpoint::with_own_scope(url).scope,
             |endpoint| endpoint.scope.clone(),
         ),
     }
 }
 
-/// A gateway is given a person's token of wide reach: no host but Microsoft's own gets one.
+/// Refuses a gateway that is not Microsoft's: it would receive a person's token with wide permissions.
 fn require_gateway(
     runbook: &Runbook,
     written: &runbook::Endpoint,
@@ -113,35 +111,35 @@ fn require_gateway(
     if clients::is_dual_write_gateway(url) {
         return Ok(());
     }
-    let message = "this is no dual-write gateway, and it would be given a person's token";
-    let help = "write https://projectmanagementservice.REGION.gateway.prod.island.powerapps.com, as \
+    let message = "this is not a dual-write gateway, and it would receive a person's token";
+    let help = "use https://projectmanagementservice.REGION.gateway.prod.island.powerapps.com, as \
                 the browser's network view shows it on the dual-write page";
     let block = runbook.diagnostic(written.url.span, message, Some(help));
-    Err(Failure::new(FailureKind::Wrong, block.to_string()))
+    Err(Failure::new(FailureKind::InvalidInput, block.to_string()))
 }
 
-fn client_cloud(cloud: Cloud) -> Option<ClientCloud> {
+fn client_cloud(cloud: Cloud) -> Option<MicrosoftCloud> {
     match cloud {
-        Cloud::Public => Some(ClientCloud::Public),
-        Cloud::Gcc => Some(ClientCloud::Gcc),
-        Cloud::GccHigh => Some(ClientCloud::GccHigh),
-        Cloud::Dod => Some(ClientCloud::Dod),
-        Cloud::China => Some(ClientCloud::China),
+        Cloud::Public => Some(MicrosoftCloud::Public),
+        Cloud::Gcc => Some(MicrosoftCloud::Gcc),
+        Cloud::GccHigh => Some(MicrosoftCloud::GccHigh),
+        Cloud::Dod => Some(MicrosoftCloud::Dod),
+        Cloud::China => Some(MicrosoftCloud::China),
         Cloud::Rehearsal => None,
     }
 }
 
-fn client_geography(geography: LcsGeography) -> clients::LcsGeography {
+fn lcs_region(geography: LcsGeography) -> clients::LcsRegion {
     match geography {
-        LcsGeography::Default => clients::LcsGeography::Default,
-        LcsGeography::Eu => clients::LcsGeography::Eu,
-        LcsGeography::Fr => clients::LcsGeography::France,
-        LcsGeography::Sa => clients::LcsGeography::SouthAfrica,
-        LcsGeography::Uae => clients::LcsGeography::Emirates,
-        LcsGeography::Ch => clients::LcsGeography::Switzerland,
-        LcsGeography::No => clients::LcsGeography::Norway,
-        LcsGeography::China => clients::LcsGeography::China,
-        LcsGeography::Gov => clients::LcsGeography::Government,
+        LcsGeography::Default => clients::LcsRegion::Default,
+        LcsGeography::Eu => clients::LcsRegion::Eu,
+        LcsGeography::Fr => clients::LcsRegion::France,
+        LcsGeography::Sa => clients::LcsRegion::SouthAfrica,
+        LcsGeography::Uae => clients::LcsRegion::Emirates,
+        LcsGeography::Ch => clients::LcsRegion::Switzerland,
+        LcsGeography::No => clients::LcsRegion::Norway,
+        LcsGeography::China => clients::LcsRegion::China,
+        LcsGeography::Gov => clients::LcsRegion::Government,
     }
 }
 
@@ -150,7 +148,7 @@ mod tests {
     use super::*;
 
     /// The addresses of a runbook of this cloud with these lines in it.
-    fn of(cloud: &str, lines: &str) -> Result<Addresses, Failure> {
+    fn addresses_of(cloud: &str, lines: &str) -> Result<Addresses, Failure> {
         let text = format!(
             "runbook: 1\nname: test\ncloud: {cloud}\n\
              identity:\n  tenant: contoso.onmicrosoft.com\n  default: {{ azure-cli: {{}} }}\n\
@@ -162,7 +160,7 @@ mod tests {
              - restore-provider-actions: {{}}\n  - reconfigure-dual-write: {{}}\n"
         );
         let runbook = runbook::parse("test.yaml", &text).unwrap_or_else(|error| panic!("{error}"));
-        addresses(&runbook, None)
+        resolve_addresses(&runbook, None)
     }
 
     fn endpoint(addresses: &Addresses, key: ServiceKey) -> (&str, &str) {
@@ -171,12 +169,12 @@ mod tests {
     }
 
     #[test]
-    fn every_cloud_of_a_runbook_is_the_clients_own() {
+    fn every_cloud_of_a_runbook_has_the_endpoints_of_the_clients() {
         for (word, cloud) in ["public", "gcc", "gcc-high", "dod", "china"]
             .into_iter()
-            .zip(ClientCloud::ALL)
+            .zip(MicrosoftCloud::ALL)
         {
-            let found = of(word, "").unwrap();
+            let found = addresses_of(word, "").unwrap();
             assert_eq!(found.authority, cloud.authority());
             assert_eq!(*found.of(ServiceKey::Bap).unwrap(), cloud.bap());
             let platform = found.of(ServiceKey::PowerPlatform).unwrap();
@@ -187,15 +185,18 @@ mod tests {
             );
             assert!(
                 found.of(ServiceKey::Lcs).is_err(),
-                "there is no `lcs` section"
+                "the runbook has no `lcs` section"
             );
-            assert!(found.of(ServiceKey::DualWrite).is_err(), "none is named");
+            assert!(
+                found.of(ServiceKey::DualWrite).is_err(),
+                "the runbook names no gateway"
+            );
         }
     }
 
     #[test]
-    fn every_host_and_scope_can_be_written() {
-        let found = of(
+    fn every_host_and_scope_can_be_overridden() {
+        let found = addresses_of(
             "gcc-high",
             "endpoints:\n  authority: { url: https://login.example }\n  bap: { url: https://bap.example }\n  \
              power-platform: { url: https://platform.example, scope: https://audience.example/.default }\n  \
@@ -222,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn lifecycle_services_are_where_their_project_lives() {
+    fn lifecycle_services_have_the_host_of_their_region() {
         for (word, host) in [
             ("default", "lcsapi.lcs.dynamics.com"),
             ("eu", "lcsapi.eu.lcs.dynamics.com"),
@@ -235,7 +236,7 @@ mod tests {
             ("gov", "lcsapi.gov.lcs.microsoftdynamics.us"),
         ] {
             let lcs = format!("lcs: {{ geography: {word}, project: 1, source: a, target: b }}\n");
-            let found = of("public", &lcs).unwrap();
+            let found = addresses_of("public", &lcs).unwrap();
             let (url, scope) = endpoint(&found, ServiceKey::Lcs);
             assert_eq!(url, format!("https://{host}"));
             assert_eq!(scope, format!("https://{host}//.default"));
@@ -243,17 +244,17 @@ mod tests {
     }
 
     #[test]
-    fn no_host_but_microsofts_gateway_is_given_a_persons_token() {
+    fn only_microsofts_gateway_receives_a_persons_token() {
         let gateway =
             "https://projectmanagementservice.weu-il107.gateway.prod.island.powerapps.com";
         let written = |url: &str| format!("endpoints:\n  dual-write: {{ url: \"{url}\" }}\n");
-        let found = of("public", &written(gateway)).unwrap();
+        let found = addresses_of("public", &written(gateway)).unwrap();
         let wanted = (gateway, "https://IntegratorApp.com/.default");
         assert_eq!(endpoint(&found, ServiceKey::DualWrite), wanted);
-        let failure = of("public", &written(&format!("{gateway}.evil.example")))
+        let failure = addresses_of("public", &written(&format!("{gateway}.evil.example")))
             .err()
             .unwrap();
-        assert_eq!(failure.kind, FailureKind::Wrong);
+        assert_eq!(failure.kind, FailureKind::InvalidInput);
         assert!(
             failure.message.contains("test.yaml:10:"),
             "{}",

@@ -1,83 +1,74 @@
-//! The environments of a tenant, before a runbook names two of them. Sends nothing but reads.
+//! The environments of a tenant, before a runbook names two of them. Sends only reads.
 
 use uuid::Uuid;
 
-use super::{Reached, reach, shown};
+use super::access::Access;
+use super::sides::dataverse_url;
+use super::{ADMIN_API, POWER_PLATFORM, display_name};
 use crate::cli::session::Session;
-use crate::clients::{Bap, Connection, Dataverse, Endpoint, Environment, PowerPlatform, Service};
-use crate::engine::{Failure, Narrator};
+use crate::clients::{Bap, Connection, Dataverse, Environment, PowerPlatform, ServiceEndpoint};
+use crate::engine::{EventSink, Failure};
 use crate::runbook::{Runbook, ServiceKey};
 
-/// A tenant that is signed in to.
+/// A tenant with a connected admin API.
 pub(in crate::cli) struct Tenant {
-    reached: Reached,
+    access: Access,
     runbook: Runbook,
     bap: Bap,
 }
 
-/// Signs in as a runbook says, and reaches no more than the admin API. What the runbook says of its
-/// environments is not looked at.
-pub(in crate::cli) async fn tenant(session: &Session, runbook: Runbook) -> Result<Tenant, Failure> {
-    let reached = reach(session, &runbook, |clock| Narrator::new(clock, Vec::new())).await?;
-    let service = Service::new(
-        &reached.tokens,
-        &reached.signing.identity(&runbook, ServiceKey::Bap)?,
-        reached.addresses.of(ServiceKey::Bap)?,
-        "the Power Platform admin API",
-    )?;
+/// Connects to the admin API with the runbook's identity. The environments in the runbook are ignored.
+pub(in crate::cli) async fn connect_tenant(
+    session: &Session,
+    runbook: Runbook,
+) -> Result<Tenant, Failure> {
+    let without_listeners = |clock| EventSink::new(clock, Vec::new());
+    let access = Access::open(session, &runbook, without_listeners).await?;
+    let bap = Bap::new(access.service(&runbook, ServiceKey::Bap, ADMIN_API)?);
     Ok(Tenant {
-        reached,
+        access,
         runbook,
-        bap: Bap::new(service),
+        bap,
     })
 }
 
 impl Tenant {
-    /// Every environment that the caller may see.
+    /// Every environment that the caller can see.
     pub(in crate::cli) async fn environments(&self) -> Result<Vec<Environment>, Failure> {
         Ok(self.bap.environments().await?)
     }
 
-    /// An environment's Dataverse, read as the target's; none where it has none.
+    /// The Dataverse of an environment, read with the credential for the target's; `None` if it has
+    /// none.
     pub(in crate::cli) fn dataverse(
         &self,
         environment: &Environment,
     ) -> Result<Option<Dataverse>, Failure> {
-        let url = environment
-            .dataverse
-            .as_ref()
-            .and_then(|it| it.url.as_ref());
-        let Some(url) = url else { return Ok(None) };
-        let service = Service::new(
-            &self.reached.tokens,
-            &self
-                .reached
-                .signing
-                .identity(&self.runbook, ServiceKey::DataverseTarget)?,
-            &Endpoint::own(url),
-            format!("Dataverse of {}", shown(environment)),
-        )?;
+        let Some(url) = dataverse_url(environment) else {
+            return Ok(None);
+        };
+        let key = ServiceKey::DataverseTarget;
+        let name = format!("Dataverse of {}", display_name(environment));
+        let endpoint = ServiceEndpoint::with_own_scope(url);
+        let service = self
+            .access
+            .service_at(&self.runbook, key, &name, &endpoint)?;
         Ok(Some(Dataverse::new(service)))
     }
 
-    /// The connections of an environment that the caller may see.
+    /// The connections of an environment that the caller can see.
     pub(in crate::cli) async fn connections(
         &self,
         environment: Uuid,
     ) -> Result<Vec<Connection>, Failure> {
         let key = ServiceKey::PowerPlatform;
-        let service = Service::new(
-            &self.reached.tokens,
-            &self.reached.signing.identity(&self.runbook, key)?,
-            self.reached.addresses.of(key)?,
-            "the Power Platform API",
-        )?;
+        let service = self.access.service(&self.runbook, key, POWER_PLATFORM)?;
         Ok(PowerPlatform::new(service).connections(environment).await?)
     }
 
-    /// Ends the rehearsal tenant, if this call began one.
+    /// Stops the rehearsal tenant, if this process started one.
     pub(in crate::cli) async fn stop(self) {
-        if let Some(rehearsal) = self.reached.rehearsal {
+        if let Some(rehearsal) = self.access.rehearsal {
             rehearsal.stop().await;
         }
     }

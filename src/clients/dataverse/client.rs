@@ -5,11 +5,10 @@ use std::sync::Arc;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::metadata::Metadata;
-use super::query::{ANNOTATIONS, Query, encoded};
-use super::rows::{Row, page};
+use super::metadata_cache::MetadataCache;
 use crate::clients::error::{Error, ErrorKind, presentable};
-use crate::clients::http::{Method, Pages, Request, Response, Service};
+use crate::clients::http::{Method, Request, Response, Service};
+use crate::clients::odata::{ANNOTATIONS, Query, Row, list_rows, path_below};
 
 /// The root of the Web API.
 pub(super) const ROOT: &str = "/api/data/v9.2/";
@@ -18,13 +17,13 @@ pub(super) const ROOT: &str = "/api/data/v9.2/";
 #[derive(Clone, Debug)]
 pub struct Dataverse {
     pub(super) service: Service,
-    pub(super) metadata: Arc<Metadata>,
-    /// The directory object id of the user that is acted as.
+    pub(super) metadata: Arc<MetadataCache>,
+    /// The directory object id of the user to act as.
     caller: Option<Uuid>,
 }
 
 impl Dataverse {
-    /// Takes the service that it is reached through, whose origin is the environment's own.
+    /// Takes the service whose origin is the environment's.
     pub fn new(service: Service) -> Self {
         Self {
             service,
@@ -33,8 +32,8 @@ impl Dataverse {
         }
     }
 
-    /// The same, acting as another user, by the object id in the directory (`CallerObjectId`). The
-    /// rights are what both have in common.
+    /// The same, acting as another user, by the object id in the directory (`CallerObjectId`). Only
+    /// permissions that both have apply.
     #[must_use]
     pub fn acting_as(&self, directory_object: Uuid) -> Self {
         Self {
@@ -43,51 +42,43 @@ impl Dataverse {
         }
     }
 
-    /// The name under which errors speak of it.
+    /// Its name in errors.
     pub fn name(&self) -> &str {
         self.service.name()
     }
 
-    /// All rows of a table that a query selects, of every page, or an error: never the rows so far.
-    /// Takes the entity set's name, or a path to related rows such as
+    /// All rows of a query, of every page, or an error: never a part of the list. Takes the entity set's name, or a path to related rows such as
     /// `systemusers(<id>)/teammembership_association`.
     pub async fn list(&self, set: &str, query: &Query) -> Result<Vec<Row>, Error> {
         let prefer = query.preference();
-        let preferring = |request: Request| match &prefer {
-            Some(prefer) => request.header("prefer", prefer.clone()),
-            None => request,
-        };
-        let mut pages = Pages::of(&self.service);
-        let mut rows = Vec::new();
-        let mut request = preferring(self.reading(&format!("{set}{}", query.text()))?);
-        loop {
-            let answer = self.service.send(&request).await?;
-            let next = page(&answer, &mut pages, &mut rows)?;
-            let Some(next) = next else {
-                return Ok(rows);
-            };
-            let url = pages.next(&self.service, &answer, &next)?;
-            request = preferring(self.as_read(Request::get_link(url)));
-        }
+        let path = self.path(&format!("{set}{}", query.to_query_string()))?;
+        list_rows(&self.service, path, |request| {
+            let request = self.with_read_headers(request);
+            match &prefer {
+                Some(prefer) => request.header("prefer", prefer.clone()),
+                None => request,
+            }
+        })
+        .await
     }
 
-    /// One row by its id, with formatted values; none where it does not exist. All columns where
-    /// `select` is empty. A table that does not exist is an error.
+    /// One row by its id, with formatted values; `None` if it does not exist. All columns if `select` is
+    /// empty. A missing table is an error.
     pub async fn get(&self, set: &str, id: Uuid, select: &[&str]) -> Result<Option<Row>, Error> {
         let query = Query::new().select(select);
-        let path = format!("{set}({id}){}", query.text());
-        let request = self.reading(&path)?.header("prefer", ANNOTATIONS);
+        let path = format!("{set}({id}){}", query.to_query_string());
+        let request = self.read_request(&path)?.header("prefer", ANNOTATIONS);
         match self.service.send(&request).await {
-            Ok(answer) => Row::from_answer(&answer).map(Some),
+            Ok(response) => Row::from_response(&response).map(Some),
             Err(error) if error.is_missing_row() => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    /// Any JSON that a GET of a path (with its query, percent-encoded) answers; none on any 404.
+    /// The JSON response to a GET of a path (with its query, percent-encoded); `None` on any 404.
     pub async fn get_path(&self, path_and_query: &str) -> Result<Option<Value>, Error> {
         match self.read(path_and_query).await {
-            Ok(answer) => answer.value().map(Some),
+            Ok(response) => response.value().map(Some),
             Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
@@ -95,20 +86,20 @@ impl Dataverse {
 
     /// Sends a GET of a path that is relative to the Web API's root.
     pub(super) async fn read(&self, path_and_query: &str) -> Result<Response, Error> {
-        self.service.send(&self.reading(path_and_query)?).await
+        self.service.send(&self.read_request(path_and_query)?).await
     }
 
-    fn reading(&self, path_and_query: &str) -> Result<Request, Error> {
+    fn read_request(&self, path_and_query: &str) -> Result<Request, Error> {
         let path = self.path(path_and_query)?;
-        Ok(self.as_read(Request::get(path)))
+        Ok(self.with_read_headers(Request::get(path)))
     }
 
-    /// The text `null` keeps a proxy's cache out (Microsoft Learn, *Compose HTTP requests*).
-    fn as_read(&self, request: Request) -> Request {
+    /// The text `null` bypasses a proxy's cache (Microsoft Learn, *Compose HTTP requests*).
+    fn with_read_headers(&self, request: Request) -> Request {
         self.with_headers(request).header("if-none-match", "null")
     }
 
-    /// A request with the headers that every request of the Web API carries.
+    /// The request with the headers of every Web API request.
     fn with_headers(&self, request: Request) -> Request {
         let request = request
             .header("odata-maxversion", "4.0")
@@ -119,38 +110,24 @@ impl Dataverse {
         }
     }
 
-    /// A request of a path under the Web API's root.
+    /// A request to a path below the Web API's root.
     pub(super) fn request(&self, method: Method, path: &str) -> Result<Request, Error> {
         Ok(self.with_headers(Request::new(method, self.path(path)?)))
     }
 
-    /// The path under the Web API's root. What would lead out of it is refused.
+    /// The path below the Web API's root. A path that would leave it is refused.
     fn path(&self, relative: &str) -> Result<String, Error> {
-        let before_query = relative.split(['?', '#']).next().unwrap_or_default();
-        let leads_out = before_query.starts_with('/')
-            || before_query.contains('\\')
-            || before_query.split('/').any(|segment| {
-                let segment = segment.to_ascii_lowercase().replace("%2e", ".");
-                segment == ".." || segment == "."
-            });
-        if leads_out {
-            let why = "a path of the Web API is relative to its root and stays under it";
-            let what = presentable(before_query);
-            return Err(Error::new(
+        path_below(ROOT, relative).ok_or_else(|| {
+            let why = "a path of the Web API is relative to its root and stays below it";
+            let path = relative.split(['?', '#']).next().unwrap_or_default();
+            Error::new(
                 ErrorKind::Configuration,
                 self.name(),
-                &what,
+                &presentable(path),
                 why,
-            ));
-        }
-        Ok(format!("{ROOT}{relative}"))
+            )
+        })
     }
-}
-
-/// A key in a path: `EntityDefinitions(LogicalName='x')`.
-pub(super) fn by_key(set: &str, key: &str, value: &str) -> String {
-    let literal = super::query::literal(value);
-    format!("{set}({key}={})", encoded(&literal))
 }
 
 #[cfg(test)]
@@ -159,7 +136,7 @@ mod tests {
     use crate::clients::http::{Limits, ListBudget};
     use crate::clients::testing::{Listener, Reply, Setup};
 
-    fn of(setup: &Setup, url: &str) -> Dataverse {
+    fn dataverse(setup: &Setup, url: &str) -> Dataverse {
         Dataverse::new(setup.service(url))
     }
 
@@ -174,7 +151,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn every_page_is_read_with_the_same_preference_and_the_link_as_it_is() {
+    async fn every_page_is_read_with_the_same_preference_and_the_unchanged_link() {
         let setup = Setup::new(1_000.0);
         let listener = Listener::start(|request, before| {
             let host = request.header("host").unwrap();
@@ -197,7 +174,7 @@ mod tests {
         })
         .await;
         let query = Query::new().select(&["n"]).page_size(1).annotated();
-        let rows = of(&setup, &listener.url)
+        let rows = dataverse(&setup, &listener.url)
             .list("workflows", &query)
             .await
             .unwrap();
@@ -222,7 +199,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_failing_page_is_an_error_and_not_the_rows_so_far() {
+    async fn a_failing_page_fails_the_list() {
         for failing in [
             Reply::json(400, "{}"),
             Reply::json(500, ""),
@@ -236,12 +213,14 @@ mod tests {
                 failing,
             ])
             .await;
-            let answer = of(&setup, &listener.url).list("x", &Query::new()).await;
-            assert!(answer.is_err(), "{shown}");
+            let response = dataverse(&setup, &listener.url)
+                .list("x", &Query::new())
+                .await;
+            assert!(response.is_err(), "{shown}");
         }
     }
 
-    /// A service whose lists never end, and whose pages have three rows each.
+    /// A service with endless lists, whose pages have three rows each.
     async fn endless() -> Listener {
         Listener::start(|request, before| {
             let host = request.header("host").unwrap();
@@ -252,7 +231,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_list_ends_where_its_budget_ends() {
+    async fn a_list_beyond_its_budget_is_an_error() {
         let generous = ListBudget {
             rows: 1_000,
             bytes: 100_000,
@@ -281,7 +260,7 @@ mod tests {
             };
             let setup = Setup::with_limits(1_000.0, limits);
             let listener = endless().await;
-            let error = of(&setup, &listener.url)
+            let error = dataverse(&setup, &listener.url)
                 .list("workflows", &Query::new())
                 .await
                 .unwrap_err();
@@ -294,11 +273,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_page_of_nothing_but_empty_objects_is_refused_before_it_is_read() {
+    async fn a_page_of_empty_objects_is_refused_before_it_is_parsed() {
         let setup = Setup::with_limits(1_000.0, Limits::default());
         let body = page_of("{},".repeat(2_500_000).trim_end_matches(','), None);
         let listener = Listener::replying(vec![body]).await;
-        let error = of(&setup, &listener.url)
+        let error = dataverse(&setup, &listener.url)
             .list("x", &Query::new())
             .await
             .unwrap_err();
@@ -306,15 +285,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_that_is_too_deep_is_refused() {
+    async fn a_response_that_is_too_deep_is_refused() {
         let setup = Setup::new(1_000.0);
         let deep = |depth: usize| format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
-        // The page, its list and the row are three of them.
-        for (depth, is_read) in [(61, true), (62, false), (100, false)] {
+        // The page, its list and the row are three levels.
+        for (depth, is_parsed) in [(61, true), (62, false), (100, false)] {
             let row = format!(r#"{{"n":{}}}"#, deep(depth));
             let listener = Listener::replying(vec![page_of(&row, None)]).await;
-            let answer = of(&setup, &listener.url).list("x", &Query::new()).await;
-            assert_eq!(answer.is_ok(), is_read, "{depth}: {answer:?}");
+            let response = dataverse(&setup, &listener.url)
+                .list("x", &Query::new())
+                .await;
+            assert_eq!(response.is_ok(), is_parsed, "{depth}: {response:?}");
         }
     }
 
@@ -323,7 +304,7 @@ mod tests {
         let setup = Setup::new(1_000.0);
         let listener =
             Listener::replying(vec![page_of(r#"{"n":1}"#, Some("/api/data/v9.2/x?page=2"))]).await;
-        let error = of(&setup, &listener.url)
+        let error = dataverse(&setup, &listener.url)
             .list("x", &Query::new())
             .await
             .unwrap_err();
@@ -333,7 +314,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_token_never_follows_a_link_to_another_listener() {
+    async fn a_token_is_never_sent_to_a_link_of_another_origin() {
         let setup = Setup::new(1_000.0);
         let thief = Listener::replying(vec![page_of("", None)]).await;
         let port = thief.url.rsplit(':').next().unwrap();
@@ -345,7 +326,7 @@ mod tests {
         ];
         for link in links {
             let listener = Listener::replying(vec![page_of(r#"{"n":1}"#, Some(&link))]).await;
-            let error = of(&setup, &listener.url)
+            let error = dataverse(&setup, &listener.url)
                 .list("x", &Query::new())
                 .await
                 .unwrap_err();
@@ -356,7 +337,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_rows_text_is_the_services_own() {
+    async fn the_text_of_a_row_is_unchanged() {
         let setup = Setup::new(1_000.0);
         let text = r#"{"@odata.etag":"W/\"12\"", "z":  1,"a":123456789012345678901234567890.10,
             "name":"\u00e4\/\"x\"","nested":{ "b":[ ] } }"#;
@@ -365,9 +346,9 @@ mod tests {
             Reply::json(200, format!("\u{feff}{text}\n")),
         ])
         .await;
-        let dataverse = of(&setup, &listener.url);
-        let listed = dataverse.list("x", &Query::new()).await.unwrap().remove(0);
-        let got = dataverse
+        let client = dataverse(&setup, &listener.url);
+        let listed = client.list("x", &Query::new()).await.unwrap().remove(0);
+        let got = client
             .get("x", Uuid::nil(), &["name"])
             .await
             .unwrap()
@@ -397,20 +378,20 @@ mod tests {
             Reply::json(404, ""),
         ])
         .await;
-        let dataverse = of(&setup, &listener.url);
-        assert_eq!(dataverse.get("x", Uuid::nil(), &[]).await.unwrap(), None);
+        let client = dataverse(&setup, &listener.url);
+        assert_eq!(client.get("x", Uuid::nil(), &[]).await.unwrap(), None);
         for _ in 0..2 {
-            let error = dataverse.get("x", Uuid::nil(), &[]).await.unwrap_err();
+            let error = client.get("x", Uuid::nil(), &[]).await.unwrap_err();
             assert_eq!(error.kind, ErrorKind::NotFound);
         }
-        assert_eq!(dataverse.get_path("RetrieveX()").await.unwrap(), None);
+        assert_eq!(client.get_path("RetrieveX()").await.unwrap(), None);
     }
 
     #[tokio::test]
-    async fn a_path_stays_under_the_web_apis_root() {
+    async fn a_path_stays_below_the_web_apis_root() {
         let setup = Setup::new(1_000.0);
         let listener = Listener::replying(vec![Reply::json(200, "{}")]).await;
-        let dataverse = of(&setup, &listener.url);
+        let client = dataverse(&setup, &listener.url);
         for path in [
             "../v9.1/x",
             "a/%2e%2E/../x",
@@ -419,22 +400,22 @@ mod tests {
             "a\\..\\x",
             "./x",
         ] {
-            let error = dataverse.get_path(path).await.unwrap_err();
+            let error = client.get_path(path).await.unwrap_err();
             assert_eq!(error.kind, ErrorKind::Configuration, "{path}");
         }
         assert_eq!(listener.count(), 0);
-        dataverse
+        client
             .get_path("x?$filter=name%20eq%20'../x'")
             .await
             .unwrap();
     }
 
     #[tokio::test]
-    async fn acting_as_a_user_is_asked_with_every_request() {
+    async fn acting_as_a_user_is_a_header_of_every_request() {
         let setup = Setup::new(1_000.0);
         let listener = Listener::replying(vec![page_of("", None)]).await;
-        let dataverse = of(&setup, &listener.url).acting_as(Uuid::from_u128(7));
-        dataverse.list("x", &Query::new()).await.unwrap();
+        let client = dataverse(&setup, &listener.url).acting_as(Uuid::from_u128(7));
+        client.list("x", &Query::new()).await.unwrap();
         let received = listener.received();
         assert_eq!(
             received[0].header("callerobjectid"),

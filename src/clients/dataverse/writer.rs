@@ -1,4 +1,4 @@
-//! Dataverse with the right to write: the target, never the source.
+//! Dataverse, reading and writing: the target, never the source.
 
 use std::ops::Deref;
 
@@ -6,9 +6,9 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::client::Dataverse;
-use super::query::ANNOTATIONS;
 use crate::clients::error::{Error, ErrorKind, presentable};
-use crate::clients::http::{Method, Response, Service};
+use crate::clients::http::{Method, Request, Service};
+use crate::clients::odata::{ANNOTATIONS, Condition, WriteResponse, read_write_response};
 
 /// The Dataverse of one environment, for reading and writing.
 #[derive(Clone, Debug)]
@@ -16,40 +16,8 @@ pub struct DataverseWriter {
     dataverse: Dataverse,
 }
 
-/// Under which condition a write is carried out (Microsoft Learn, *Perform conditional operations
-/// using the Web API*).
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Condition {
-    /// Only where this version is still there (`If-Match: <etag>`); else
-    /// [`ErrorKind::PreconditionFailed`].
-    Etag(String),
-    /// Only where the row exists (`If-Match: *`): without it, a PATCH of a wrong id creates a row.
-    Exists,
-    /// Only where the row does not exist yet (`If-None-Match: *`).
-    Create,
-    /// Under none.
-    None,
-}
-
-/// The answer to a write that was carried out or accepted. It is not yet success: the end state is
-/// read back.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Written {
-    /// The status: 200, 201, 202 or 204.
-    pub status: u16,
-    /// The URL that the answer names, on this origin (`Operation-Location`, `Location` or
-    /// `OData-EntityId`): of an operation, or of the row that was created.
-    pub handle: Option<String>,
-    /// The URL that is not followed, because it leads to another origin.
-    pub refused_link: Option<String>,
-    /// The service's own time of its answer (its `Date` header).
-    pub service_date: Option<String>,
-    /// The body, where it was JSON.
-    pub body: Option<Value>,
-}
-
 impl DataverseWriter {
-    /// Takes the service that it is reached through, whose origin is the environment's own.
+    /// Takes the service whose origin is the environment's.
     pub fn new(service: Service) -> Self {
         Self {
             dataverse: Dataverse::new(service),
@@ -64,66 +32,55 @@ impl DataverseWriter {
         }
     }
 
-    /// Changes the members of one row that stand in `body`. Sending a value that is there already is
-    /// a change all the same: plug-ins, flows and audit run.
+    /// Changes the columns of one row that are in `body`. Writing an equal value is a change too:
+    /// plug-ins, flows and audit run.
     pub async fn update(
         &self,
         set: &str,
         id: Uuid,
         body: &Value,
         condition: Condition,
-    ) -> Result<Written, Error> {
+    ) -> Result<WriteResponse, Error> {
         let path = format!("{set}({id})");
         let body = body.to_string();
         self.write(Method::Patch, &path, Some(&body), condition)
             .await
     }
 
-    /// Deletes one row. A row that is gone already is an error for which
-    /// [`Error::is_missing_row`] is true.
+    /// Deletes one row. For a row that does not exist, [`Error::is_missing_row`] is true.
     pub async fn delete(
         &self,
         set: &str,
         id: Uuid,
         condition: Condition,
-    ) -> Result<Written, Error> {
+    ) -> Result<WriteResponse, Error> {
         self.write(Method::Delete, &format!("{set}({id})"), None, condition)
             .await
     }
 
     /// Sends any write. Takes the method's name, a path relative to the Web API's root (with its
     /// query, percent-encoded), and the exact JSON text of the body. Sent at most once, unless it is
-    /// certain that it was not processed; an answer that is lost is [`ErrorKind::Ambiguous`].
+    /// certain that it was not processed; a lost response is [`ErrorKind::Ambiguous`].
     pub async fn send(
         &self,
         method: &str,
         path: &str,
         body: Option<&str>,
         condition: Condition,
-    ) -> Result<Written, Error> {
+    ) -> Result<WriteResponse, Error> {
         let method = method.parse::<Method>().map_err(|error| {
             let what = format!("{} {}", presentable(method), presentable(path));
-            Error::new(
-                ErrorKind::Configuration,
-                self.name(),
-                &what,
-                &error.to_string(),
-            )
+            let why = error.to_string();
+            Error::new(ErrorKind::Configuration, self.name(), &what, &why).with_source(error)
         })?;
         self.write(method, path, body, condition).await
     }
 
-    /// Sends the POST that begins something long. The service receives it at most once: 401 and 429 are
-    /// not followed by another. Takes the same as [`Self::send`].
-    pub async fn launch(&self, path: &str, body: Option<&str>) -> Result<Written, Error> {
+    /// Sends the POST that starts a long-running operation. The service receives it at most once: 401 and
+    /// 429 are not retried. Takes the same as [`Self::send`].
+    pub async fn launch(&self, path: &str, body: Option<&str>) -> Result<WriteResponse, Error> {
         let request = self.dataverse.request(Method::Post, path)?.once();
-        let request = request.header("prefer", ANNOTATIONS);
-        let request = match body {
-            Some(body) => request.json_text(body),
-            None => request,
-        };
-        let answer = self.dataverse.service.send(&request).await?;
-        Ok(written(&self.dataverse.service, &answer))
+        self.send_write(request, body, Condition::None).await
     }
 
     async fn write(
@@ -132,41 +89,27 @@ impl DataverseWriter {
         path: &str,
         body: Option<&str>,
         condition: Condition,
-    ) -> Result<Written, Error> {
+    ) -> Result<WriteResponse, Error> {
         let request = self.dataverse.request(method, path)?;
-        // With annotations an error carries the inner error of the Flow service.
+        self.send_write(request, body, condition).await
+    }
+
+    async fn send_write(
+        &self,
+        request: Request,
+        body: Option<&str>,
+        condition: Condition,
+    ) -> Result<WriteResponse, Error> {
+        // With annotations an error contains the inner error of the Flow service.
         let request = request.header("prefer", ANNOTATIONS);
-        let request = match condition {
-            Condition::Etag(etag) => request.header("if-match", etag),
-            Condition::Exists => request.header("if-match", "*"),
-            Condition::Create => request.header("if-none-match", "*"),
-            Condition::None => request,
-        };
+        let request = condition.add_to(request);
         let request = match body {
             Some(body) => request.json_text(body),
             None => request,
         };
-        let answer = self.dataverse.service.send(&request).await?;
-        Ok(written(&self.dataverse.service, &answer))
-    }
-}
-
-/// What an answer tells of a write that was carried out or accepted.
-pub(in crate::clients) fn written(service: &Service, answer: &Response) -> Written {
-    let link = ["operation-location", "location", "odata-entityid"]
-        .iter()
-        .find_map(|name| answer.header(name));
-    let (handle, refused_link) = match link.map(|link| (link, service.link(answer, link))) {
-        None => (None, None),
-        Some((_, Ok(url))) => (Some(url.into()), None),
-        Some((link, Err(_))) => (None, Some(presentable(link))),
-    };
-    Written {
-        status: answer.status(),
-        handle,
-        refused_link,
-        service_date: answer.date(),
-        body: answer.maybe_value(),
+        let service = &self.dataverse.service;
+        let response = service.send(&request).await?;
+        Ok(read_write_response(service, &response))
     }
 }
 
@@ -185,7 +128,7 @@ mod tests {
     use serde_json::json;
 
     #[tokio::test]
-    async fn each_condition_is_a_header_and_the_body_goes_as_it_is() {
+    async fn each_condition_is_a_header_and_the_body_is_sent_unchanged() {
         let setup = Setup::new(1_000.0);
         let listener = Listener::replying(vec![Reply::json(204, "")]).await;
         let writer = DataverseWriter::new(setup.service(&listener.url));
@@ -226,7 +169,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_is_told_as_it_came() {
+    async fn a_response_is_returned_with_status_link_date_and_body() {
         let setup = Setup::new(1_000.0);
         let listener = Listener::start(|request, before| {
             let host = request.header("host").unwrap();
@@ -268,7 +211,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_lost_answer_is_in_doubt_and_a_moved_row_is_a_precondition() {
+    async fn a_lost_response_is_ambiguous_and_a_changed_row_fails_the_precondition() {
         let setup = Setup::new(1_000.0);
         let moved = r#"{"error":{"code":"0x80060882","message":"The version of the existing record doesn't match the RowVersion property provided."}}"#;
         let listener = Listener::replying(vec![Reply::HangUp, Reply::json(412, moved)]).await;

@@ -1,26 +1,27 @@
 //! The gateway's reads and requests.
 //!
-//! Routes and bodies are those that Microsoft's own *Dual-write-automations* sends; none is a
-//! published contract. Each is in one place here, so that a change of the service is one change.
+//! Routes and bodies are those that Microsoft's own *Dual-write-automations* sends; none is a published
+//! contract. Each is in one place, so that a change of the service is one change here.
 
 use std::time::Duration;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use super::address::check_gateway_address;
 use super::connection_set::{ConnectionSet, DualWriteLink};
-use super::map::{EntityMap, FieldMappings, MapAction, RequestState, request_among, request_state};
+use super::field_mappings::FieldMappings;
+use super::map::{EntityMap, MapAction};
+use super::request_state::RequestState;
 use super::solution::MapSolution;
+use crate::base::encoding::{ALL_BUT_UNRESERVED_AND_COLON, percent_encode};
 use crate::clients::error::{Error, ErrorKind};
 use crate::clients::http::{Method, Request, Response, Service};
-use crate::clients::lists::text;
+use crate::clients::json_text::text_at;
 
 /// The root of the management routes.
 const MANAGEMENT: &str = "/api/DualWriteManagement/1.0";
 
-/// How long the gateway may take for a request of maps, and for a reset (the bounds of
-/// *Dual-write-automations*).
+/// The timeouts of a map request and of a reset (those of *Dual-write-automations*).
 const MAP_REQUEST: Duration = Duration::from_mins(3);
 const RESET: Duration = Duration::from_mins(5);
 
@@ -31,25 +32,27 @@ pub struct DualWriteGateway {
 }
 
 impl DualWriteGateway {
-    /// Takes the service that it is reached through. Fails, as a configuration error, where the
-    /// address cannot be the gateway's: nothing is ever sent there.
+    /// Takes the gateway's service. Fails with [`ErrorKind::Configuration`] if the address is not a
+    /// gateway's; nothing is ever sent there.
     pub fn new(service: Service) -> Result<Self, Error> {
         match check_gateway_address(service.origin()) {
             Ok(()) => Ok(Self { service }),
             Err(error) => {
                 let why = format!("{}: {error}", service.origin());
-                let error = Error::new(ErrorKind::Configuration, service.name(), "anything", &why);
-                Err(error.with_help("mend `endpoints: { dual-write: … }` in the runbook"))
+                let failed = Error::new(ErrorKind::Configuration, service.name(), "anything", &why);
+                Err(failed
+                    .with_source(error)
+                    .with_help("correct `endpoints: { dual-write: … }` in the runbook"))
             }
         }
     }
 
-    /// The link of a Finance and Operations environment. Takes its bare host: with a scheme before
-    /// it the gateway answers with nothing. None is not known to mean "not linked": a stopped
-    /// environment, another region and a wrong host are answered in the same way.
+    /// The link of a Finance and Operations environment. Takes its bare host: with a scheme the gateway
+    /// returns an empty list. `None` does not prove "not linked": a stopped environment, another region
+    /// and a wrong host get the same response.
     pub async fn link(&self, host: &str) -> Result<Option<DualWriteLink>, Error> {
         if host.contains('/') {
-            let why = format!("'{host}' is no bare host");
+            let why = format!("'{host}' is not a bare host");
             let what = "GET Environments";
             return Err(Error::new(
                 ErrorKind::Configuration,
@@ -60,58 +63,49 @@ impl DualWriteGateway {
         }
         let path = format!(
             "{MANAGEMENT}/Environments?targetType=AX&identifier={}",
-            encoded(host)
+            encode(host)
         );
-        let answer = self.get(&path).await?;
-        let body = answer.value()?;
+        let response = self.get(&path).await?;
+        let body = response.value()?;
         let items = body
             .as_array()
-            .ok_or_else(|| answer.malformed("not a list of environments"))?;
+            .ok_or_else(|| response.malformed("not a list of environments"))?;
         Ok(items.first().and_then(DualWriteLink::from_value))
     }
 
-    /// Every map of a link, whatever its state. An item that is not understood fails the list.
+    /// Every map of a link, in any state. An item that cannot be parsed fails the list.
     pub async fn maps(&self, link: &DualWriteLink) -> Result<Vec<EntityMap>, Error> {
         let path = format!(
             "{MANAGEMENT}/Entities?targetType=AX&cid={}",
-            encoded(&link.id)
+            encode(&link.id)
         );
-        let answer = self.get(&path).await?;
-        let body = answer.value()?;
-        let items = body
-            .as_array()
-            .ok_or_else(|| answer.malformed("not a list of maps"))?;
-        items
-            .iter()
-            .map(|item| {
-                EntityMap::from_value(item).ok_or_else(|| answer.malformed("a map without a name"))
-            })
-            .collect()
+        let response = self.get(&path).await?;
+        parse_list(&response, "maps", EntityMap::from_value)
     }
 
-    /// The connection set of a link. It is read by its name, not by its id.
+    /// The connection set of a link. It is read by name, not by id.
     pub async fn connection_set(&self, link: &DualWriteLink) -> Result<ConnectionSet, Error> {
-        let path = format!("/api/ConnectionSet/{}", encoded(&link.name));
-        let answer = self.get(&path).await?;
-        ConnectionSet::from_value(answer.value()?)
-            .ok_or_else(|| answer.malformed("a connection set without environments"))
+        let path = format!("/api/ConnectionSet/{}", encode(&link.name));
+        let response = self.get(&path).await?;
+        ConnectionSet::from_value(response.value()?)
+            .ok_or_else(|| response.malformed("a connection set without environments"))
     }
 
-    /// Resets the link: maps, versions, integration keys, filters, legal entities and the runtime
-    /// configuration of both sides are gone. Addressed by the id of the connection set. Maps must
-    /// be stopped; the *force* of the gateway, which resets running maps, is never used. Takes the
-    /// body, which is made of what was compared with the target before.
+    /// Resets the link: deletes maps, versions, integration keys, filters, legal entities and the runtime
+    /// configuration of both sides. Addressed by the id of the connection set. Maps must be stopped; the
+    /// gateway's *force* option, which resets running maps, is never used. The body describes the pair,
+    /// which the caller has compared with the target.
     pub async fn reset(&self, link: &DualWriteLink, body: &Value) -> Result<Option<String>, Error> {
         let path = format!(
             "/api/ConnectionSet/{}/Reset?targetType=AX&forceReset=False",
-            encoded(&link.id)
+            encode(&link.id)
         );
-        let request = post(&path).json(body).answered_within(RESET).once();
+        let request = post(&path).json(body).with_timeout(RESET).once();
         Ok(self.service.send(&request).await?.date())
     }
 
-    /// Asks something of a map; returns the id of the request.
-    pub async fn act(
+    /// Requests an action of a map; returns the id of the request.
+    pub async fn request_action(
         &self,
         link: &DualWriteLink,
         map: &EntityMap,
@@ -129,19 +123,19 @@ impl DualWriteGateway {
         }
         let body = json!({ "action": action.number(), "details": [detail] });
         let request = post(&format!("{MANAGEMENT}/Start"));
-        let request = request.json(&body).answered_within(MAP_REQUEST);
-        request_id(&self.service.send(&request).await?)
+        let request = request.json(&body).with_timeout(MAP_REQUEST);
+        read_request_id(&self.service.send(&request).await?)
     }
 
-    /// How a request of maps is doing. It is found by its id among the maps' last requests.
+    /// The state of a map request, found by its id among the maps' last requests.
     pub async fn map_request(&self, id: &str) -> Result<RequestState, Error> {
-        let answer = self
-            .get(&format!("{MANAGEMENT}/Status/{}", encoded(id)))
+        let response = self
+            .get(&format!("{MANAGEMENT}/Status/{}", encode(id)))
             .await?;
-        Ok(request_among(&answer.value()?, id))
+        Ok(RequestState::find(&response.value()?, id))
     }
 
-    /// Makes another version of a map the active one. The body is the bare id, which is no JSON.
+    /// Makes another version of a map the active one. The body is the bare id, which is not JSON.
     pub async fn switch_version(
         &self,
         link: &DualWriteLink,
@@ -150,35 +144,22 @@ impl DualWriteGateway {
     ) -> Result<(), Error> {
         let path = format!(
             "{MANAGEMENT}/SolutionAware/{}/SwitchActive/{}?pid={}",
-            encoded(&link.id),
-            encoded(template),
-            encoded(map.project.as_deref().unwrap_or_default())
+            encode(&link.id),
+            encode(template),
+            encode(map.project.as_deref().unwrap_or_default())
         );
         let request = post(&path).json_text(template);
         self.service.send(&request).await.map(|_| ())
     }
 
-    /// The solutions that hold map versions.
+    /// The solutions that contain map versions.
     pub async fn solutions(&self, link: &DualWriteLink) -> Result<Vec<MapSolution>, Error> {
-        let path = format!(
-            "{MANAGEMENT}/SolutionAware/{}/Solutions/",
-            encoded(&link.id)
-        );
-        let answer = self.get(&path).await?;
-        let body = answer.value()?;
-        let items = body
-            .as_array()
-            .ok_or_else(|| answer.malformed("not a list of solutions"))?;
-        items
-            .iter()
-            .map(|item| {
-                MapSolution::from_value(item)
-                    .ok_or_else(|| answer.malformed("a solution without a name"))
-            })
-            .collect()
+        let path = format!("{MANAGEMENT}/SolutionAware/{}/Solutions/", encode(&link.id));
+        let response = self.get(&path).await?;
+        parse_list(&response, "solutions", MapSolution::from_value)
     }
 
-    /// Applies one solution; returns the id of the request. Several in one call make duplicates.
+    /// Applies one solution; returns the id of the request. Several in one call create duplicates.
     pub async fn apply_solution(
         &self,
         link: &DualWriteLink,
@@ -186,17 +167,17 @@ impl DualWriteGateway {
     ) -> Result<String, Error> {
         let path = format!(
             "{MANAGEMENT}/SolutionAware/{}/RestoreTemplates",
-            encoded(&link.id)
+            encode(&link.id)
         );
         let body = json!({
             "action": "2",
             "solutions": [{ "criteria": { "uniquename": unique_name } }],
         });
-        let request = post(&path).json(&body).answered_within(MAP_REQUEST).once();
-        request_id(&self.service.send(&request).await?)
+        let request = post(&path).json(&body).with_timeout(MAP_REQUEST).once();
+        read_request_id(&self.service.send(&request).await?)
     }
 
-    /// How applying a solution is doing.
+    /// The state of a request to apply a solution.
     pub async fn solution_request(
         &self,
         link: &DualWriteLink,
@@ -204,55 +185,58 @@ impl DualWriteGateway {
     ) -> Result<RequestState, Error> {
         let path = format!(
             "{MANAGEMENT}/SolutionAware/{}/Status/{}",
-            encoded(&link.id),
-            encoded(id)
+            encode(&link.id),
+            encode(id)
         );
         let body = self.get(&path).await?.value()?;
         let state = body.get("state").and_then(Value::as_str);
-        Ok(request_state(state, text(&body, "/result/message")))
-    }
-
-    /// What a map's project maps.
-    pub async fn field_mappings(&self, project: &str) -> Result<FieldMappings, Error> {
-        let path = format!("{MANAGEMENT}/{}/FieldMappings", encoded(project));
-        let answer = self.get(&path).await?;
-        FieldMappings::from_value(answer.value()?)
-            .ok_or_else(|| answer.malformed("a project without directions"))
-    }
-
-    /// Reads the tables of a project anew, as *Refresh tables* does. Takes the name that its field
-    /// mappings have. An answer that is neither empty nor JSON, such as the page of a proxy or of a
-    /// sign-in, leaves it open whether the gateway received the request.
-    pub async fn refresh_tables(&self, name: &str) -> Result<Option<String>, Error> {
-        let path = format!("/api/Project/{}/Refresh", encoded(name));
-        let request = post(&path).json(&json!({ "tokens": [""] }));
-        let request = request.answered_within(MAP_REQUEST).once();
-        let answer = self.service.send(&request).await?;
-        if answer.body().trim_ascii().is_empty() || answer.maybe_value().is_some() {
-            return Ok(answer.date());
-        }
-        Err(answer.error(
-            ErrorKind::Ambiguous,
-            "the answer is a page, not the gateway's",
+        Ok(RequestState::parse(
+            state,
+            text_at(&body, "/result/message"),
         ))
     }
 
-    /// Sets the integration key of one table. Takes the name that the Dataverse environment has in
-    /// the connection set, the table's entity set, and the columns in order.
+    /// The field mappings of a map's project.
+    pub async fn field_mappings(&self, project: &str) -> Result<FieldMappings, Error> {
+        let path = format!("{MANAGEMENT}/{}/FieldMappings", encode(project));
+        let response = self.get(&path).await?;
+        FieldMappings::from_value(response.value()?)
+            .ok_or_else(|| response.malformed("a project without directions"))
+    }
+
+    /// Refreshes the tables of a project, as *Refresh tables* does. Takes the name in its field mappings. A
+    /// response that is neither empty nor JSON, such as the page of a proxy or of a sign-in, is
+    /// [`ErrorKind::Ambiguous`]: the gateway may or may not have received the request.
+    pub async fn refresh_tables(&self, name: &str) -> Result<Option<String>, Error> {
+        let path = format!("/api/Project/{}/Refresh", encode(name));
+        let request = post(&path).json(&json!({ "tokens": [""] }));
+        let request = request.with_timeout(MAP_REQUEST).once();
+        let response = self.service.send(&request).await?;
+        if response.body().trim_ascii().is_empty() || response.maybe_value().is_some() {
+            return Ok(response.date());
+        }
+        Err(response.error(
+            ErrorKind::Ambiguous,
+            "the response is a web page, not the gateway's",
+        ))
+    }
+
+    /// Sets the integration key of one table. Takes the name of the Dataverse environment in the
+    /// connection set, the table's entity set, and the columns in order.
     pub async fn set_key(
         &self,
         dataset: &str,
         table: &str,
         columns: &[String],
     ) -> Result<(), Error> {
-        let path = format!("/api/dataset/{}/IntegrationKeys", encoded(dataset));
+        let path = format!("/api/dataset/{}/IntegrationKeys", encode(dataset));
         let body = json!({ "integrationKeys": { table: columns }, "datasetName": dataset });
         let request = post(&path).json(&body);
         self.service.send(&request).await.map(|_| ())
     }
 
-    /// The maps that must run before a map does, and itself: lists of version ids, in order. It is
-    /// a read, although it is sent by POST.
+    /// The maps that must run before a map, and the map itself: lists of version ids, in order. It is a
+    /// read, although it is sent by POST.
     pub async fn prerequisites(
         &self,
         link: &DualWriteLink,
@@ -260,7 +244,7 @@ impl DualWriteGateway {
     ) -> Result<Vec<Vec<String>>, Error> {
         let path = format!(
             "{MANAGEMENT}/GetTemplatePrerequisiteSequences/{}",
-            encoded(&link.id)
+            encode(&link.id)
         );
         let request = post(&path).json(&json!([template]));
         self.service.send(&request).await?.json()
@@ -275,27 +259,32 @@ fn post(path: &str) -> Request {
     Request::new(Method::Post, path)
 }
 
-/// What stays as it is in a segment or a value: what RFC 3986 leaves unreserved, and the colon of a
-/// port.
-const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~')
-    .remove(b':');
-
-fn encoded(value: &str) -> String {
-    utf8_percent_encode(value, PLAIN).to_string()
+fn encode(value: &str) -> String {
+    percent_encode(value, ALL_BUT_UNRESERVED_AND_COLON)
 }
 
-fn request_id(answer: &Response) -> Result<String, Error> {
-    // The request was accepted; without its id nobody can ask after it.
-    let id = answer
+/// The items of a list. An item that cannot be parsed fails the list.
+fn parse_list<T>(
+    response: &Response,
+    items: &str,
+    parse: impl Fn(&Value) -> Option<T>,
+) -> Result<Vec<T>, Error> {
+    let body = response.value()?;
+    let list = body
+        .as_array()
+        .ok_or_else(|| response.malformed(&format!("it is not a list of {items}")))?;
+    let parsed: Option<Vec<T>> = list.iter().map(parse).collect();
+    parsed.ok_or_else(|| response.malformed(&format!("one of the {items} has no id or no name")))
+}
+
+fn read_request_id(response: &Response) -> Result<String, Error> {
+    // The request was accepted; without its id it cannot be polled.
+    let id = response
         .maybe_value()
-        .and_then(|body| text(&body, "/requestId"));
+        .and_then(|body| text_at(&body, "/requestId"));
     id.ok_or_else(|| {
-        let why = "it was accepted, and its answer names no request";
-        answer.error(ErrorKind::Ambiguous, why)
+        let why = "it was accepted, but its response has no request id";
+        response.error(ErrorKind::Ambiguous, why)
     })
 }
 
@@ -304,7 +293,7 @@ mod tests {
     use super::*;
     use crate::clients::testing::{Listener, Reply, Setup};
 
-    fn of(setup: &Setup, listener: &Listener) -> DualWriteGateway {
+    fn gateway(setup: &Setup, listener: &Listener) -> DualWriteGateway {
         DualWriteGateway::new(setup.service(&listener.url)).unwrap()
     }
 
@@ -317,14 +306,14 @@ mod tests {
         EntityMap::from_value(&json!({ "detail": detail })).unwrap()
     }
 
-    async fn asked(replies: Vec<Reply>) -> (Setup, Listener) {
+    async fn listening(replies: Vec<Reply>) -> (Setup, Listener) {
         (Setup::new(1_000.0), Listener::replying(replies).await)
     }
 
     #[tokio::test]
-    async fn pitfall_10_the_identifier_is_a_bare_host_and_nothing_is_not_unlinked() {
-        let (setup, listener) = asked(vec![Reply::json(200, "[]")]).await;
-        let gateway = of(&setup, &listener);
+    async fn pitfall_10_the_identifier_is_a_bare_host_and_an_empty_list_is_not_unlinked() {
+        let (setup, listener) = listening(vec![Reply::json(200, "[]")]).await;
+        let gateway = gateway(&setup, &listener);
         let error = gateway
             .link("https://uat.operations.dynamics.com")
             .await
@@ -345,10 +334,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_connection_set_is_read_by_name_and_reset_by_id_and_never_by_force() {
+    async fn a_connection_set_is_read_by_name_and_reset_by_id_without_force() {
         let set = Reply::json(200, json!({"environments": {}}));
-        let (setup, listener) = asked(vec![set, Reply::json(200, "")]).await;
-        let gateway = of(&setup, &listener);
+        let (setup, listener) = listening(vec![set, Reply::json(200, "")]).await;
+        let gateway = gateway(&setup, &listener);
         gateway.connection_set(&link()).await.unwrap();
         gateway.reset(&link(), &json!({"a": 1})).await.unwrap();
         let received = listener.received();
@@ -365,8 +354,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_reset_that_may_have_been_received_is_sent_once() {
-        let (setup, listener) = asked(vec![Reply::HangUp]).await;
-        let error = of(&setup, &listener)
+        let (setup, listener) = listening(vec![Reply::HangUp]).await;
+        let error = gateway(&setup, &listener)
             .reset(&link(), &json!({}))
             .await
             .unwrap_err();
@@ -376,10 +365,16 @@ mod tests {
     #[tokio::test]
     async fn each_action_has_the_body_that_the_page_sends() {
         let accepted = Reply::json(200, r#"{"requestId":"r-1"}"#);
-        let (setup, listener) = asked(vec![accepted]).await;
-        let gateway = of(&setup, &listener);
+        let (setup, listener) = listening(vec![accepted]).await;
+        let gateway = gateway(&setup, &listener);
         for action in [MapAction::Start, MapAction::Stop, MapAction::Initialise] {
-            assert_eq!(gateway.act(&link(), &map(), action).await.unwrap(), "r-1");
+            assert_eq!(
+                gateway
+                    .request_action(&link(), &map(), action)
+                    .await
+                    .unwrap(),
+                "r-1"
+            );
         }
         let bodies: Vec<Value> = listener
             .received()
@@ -402,10 +397,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_accepted_request_without_an_id_is_in_doubt() {
-        let (setup, listener) = asked(vec![Reply::json(200, "{}")]).await;
-        let error = of(&setup, &listener)
-            .act(&link(), &map(), MapAction::Start)
+    async fn an_accepted_request_without_an_id_is_ambiguous() {
+        let (setup, listener) = listening(vec![Reply::json(200, "{}")]).await;
+        let error = gateway(&setup, &listener)
+            .request_action(&link(), &map(), MapAction::Start)
             .await
             .unwrap_err();
         assert_eq!(error.kind, ErrorKind::Ambiguous);
@@ -413,7 +408,7 @@ mod tests {
 
     #[tokio::test]
     async fn versions_keys_solutions_and_tables_have_their_routes() {
-        let (setup, listener) = asked(vec![
+        let (setup, listener) = listening(vec![
             Reply::json(200, "{}"),
             Reply::json(200, "{}"),
             Reply::json(200, r#"{"requestId":"r"}"#),
@@ -421,7 +416,7 @@ mod tests {
             Reply::json(200, r#"[["a","b"]]"#),
         ])
         .await;
-        let gateway = of(&setup, &listener);
+        let gateway = gateway(&setup, &listener);
         gateway
             .switch_version(&link(), &map(), "t-2")
             .await
@@ -470,9 +465,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_not_understood_is_no_empty_list() {
-        let (setup, listener) = asked(vec![Reply::json(200, "{}"), Reply::json(200, "[{}]")]).await;
-        let gateway = of(&setup, &listener);
+    async fn an_unexpected_shape_is_not_an_empty_list() {
+        let (setup, listener) =
+            listening(vec![Reply::json(200, "{}"), Reply::json(200, "[{}]")]).await;
+        let gateway = gateway(&setup, &listener);
         for _ in 0..2 {
             let error = gateway.maps(&link()).await.unwrap_err();
             assert_eq!(error.kind, ErrorKind::Malformed);
@@ -480,7 +476,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn pitfall_21_no_other_host_is_given_the_token() {
+    async fn pitfall_21_no_other_host_receives_the_token() {
         let setup = Setup::new(1_000.0);
         let service = setup.service("https://contoso.operations.dynamics.com");
         let error = DualWriteGateway::new(service).unwrap_err();

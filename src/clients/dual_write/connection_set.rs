@@ -1,22 +1,22 @@
 //! The link of two environments, as the gateway records it.
 //!
-//! Fields as *Dual-write-automations* reads them (`Struct/DWConnectionSet.cs`). After a copy the
-//! record may describe another pair, be old, or be gone.
+//! Fields as *Dual-write-automations* reads them (`Struct/DWConnectionSet.cs`). After a copy the record
+//! may describe another pair, be outdated, or be missing.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::clients::lists::text;
+use crate::clients::json_text::text_at;
 
-/// That an environment is linked, and under which names.
+/// The link of an environment, with its names.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DualWriteLink {
-    /// The id of the connection set, by which it is reset and its maps are listed.
+    /// The id of the connection set, which addresses a reset and the list of maps.
     pub id: String,
-    /// The name of the connection set, by which it is read.
+    /// The name of the connection set, which addresses its reads.
     pub name: String,
-    /// The Power Platform environment that is linked.
+    /// The linked Power Platform environment.
     pub environment: Option<String>,
     /// The whole item.
     pub raw: Value,
@@ -31,16 +31,16 @@ pub struct ConnectionSet {
     pub environments: Vec<LinkedEnvironment>,
     /// The legal entities that synchronize, by their codes.
     pub legal_entities: Vec<String>,
-    /// The whole answer.
+    /// The whole response.
     pub raw: Value,
 }
 
 /// One environment of a connection set.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LinkedEnvironment {
-    /// Its name in the gateway, under which its integration keys are set.
+    /// Its name in the gateway, which addresses its integration keys.
     pub name: Option<String>,
-    /// Its kind: `AX`, or `CRM` and what contains `CDS`.
+    /// Its kind: `AX` for Finance and Operations; `CRM`, or a text with `CDS`, for Dataverse.
     pub target_type: Option<String>,
     /// Its display name.
     pub display_name: Option<String>,
@@ -48,18 +48,18 @@ pub struct LinkedEnvironment {
     pub environment: Option<String>,
     /// Its address.
     pub url: Option<String>,
-    /// The Dataverse organization, where the gateway names one.
+    /// The Dataverse organization, if the gateway names one.
     pub organization: Option<String>,
-    /// Is it a development instance?
+    /// Whether it is a development instance.
     pub is_development: bool,
     /// The integration key of each table, by entity set.
     pub keys: BTreeMap<String, Vec<String>>,
 }
 
 impl DualWriteLink {
-    /// Reads an item; none where it has no id, which means that it is not linked.
+    /// Parses an item; `None` without an id, which means that it is not linked.
     pub fn from_value(raw: &Value) -> Option<Self> {
-        let filled = |pointer: &str| text(raw, pointer).filter(|text| !text.is_empty());
+        let filled = |pointer: &str| text_at(raw, pointer).filter(|text| !text.is_empty());
         Some(Self {
             id: filled("/cid")?,
             name: filled("/cname")?,
@@ -70,7 +70,7 @@ impl DualWriteLink {
 }
 
 impl ConnectionSet {
-    /// Reads the answer; none where it holds no environments.
+    /// Parses the response; `None` without environments.
     pub fn from_value(raw: Value) -> Option<Self> {
         let environments = raw.get("environments")?.as_object()?;
         let environments = environments
@@ -82,12 +82,12 @@ impl ConnectionSet {
             .and_then(Value::as_array)
             .into_iter()
             .flatten()
-            .filter_map(|mapping| text(mapping, "/left/name"))
+            .filter_map(|mapping| text_at(mapping, "/left/name"))
             .collect();
         legal_entities.sort();
         legal_entities.dedup();
         Some(Self {
-            id: text(&raw, "/id"),
+            id: text_at(&raw, "/id"),
             environments,
             legal_entities,
             raw,
@@ -106,7 +106,7 @@ impl ConnectionSet {
             .find(|one| one.target_type.as_deref() == Some("AX"))
     }
 
-    /// The integration key of a Dataverse table, by its entity set; none where it has none.
+    /// The integration key of a Dataverse table, by its entity set.
     pub fn key(&self, table: &str) -> Option<&[String]> {
         let keys = &self.dataverse()?.keys;
         keys.get(table).map(Vec::as_slice)
@@ -115,16 +115,16 @@ impl ConnectionSet {
 
 impl LinkedEnvironment {
     fn from_value(value: &Value) -> Self {
-        let of = |name: &str| text(value, &format!("/{name}"));
+        let text = |name: &str| text_at(value, &format!("/{name}"));
         Self {
-            name: of("name"),
-            target_type: of("targetType"),
-            display_name: of("environmentDisplayName"),
-            environment: of("powerAppsEnvironment"),
-            url: of("directUrl"),
-            organization: of("organizationId"),
+            name: text("name"),
+            target_type: text("targetType"),
+            display_name: text("environmentDisplayName"),
+            environment: text("powerAppsEnvironment"),
+            url: text("directUrl"),
+            organization: text("organizationId"),
             is_development: value["isDevInstance"].as_bool().unwrap_or_default(),
-            keys: keys(value),
+            keys: parse_keys(value),
         }
     }
 
@@ -135,9 +135,8 @@ impl LinkedEnvironment {
     }
 }
 
-/// The integration keys that stand in an environment's schemas: those named `userKeys` or
-/// `userKey`.
-fn keys(environment: &Value) -> BTreeMap<String, Vec<String>> {
+/// The integration keys in an environment's schemas: those named `userKeys` or `userKey`.
+fn parse_keys(environment: &Value) -> BTreeMap<String, Vec<String>> {
     let schemas = environment["schemas"].as_array();
     schemas
         .into_iter()
@@ -152,7 +151,7 @@ fn keys(environment: &Value) -> BTreeMap<String, Vec<String>> {
                 .iter()
                 .filter_map(|field| field.as_str().map(str::to_owned))
                 .collect();
-            Some((text(schema, "/name")?, fields))
+            Some((text_at(schema, "/name")?, fields))
         })
         .collect()
 }
@@ -164,15 +163,15 @@ mod tests {
 
     #[test]
     fn an_environment_without_an_id_is_not_linked() {
-        let read = |value: Value| DualWriteLink::from_value(&value);
-        assert!(read(json!({"cid": "", "cname": "n"})).is_none());
-        assert!(read(json!({"cname": "n"})).is_none());
-        let link = read(json!({"cid": "c", "cname": "n", "powerAppsEnvironment": "e"})).unwrap();
+        let parse = |value: Value| DualWriteLink::from_value(&value);
+        assert!(parse(json!({"cid": "", "cname": "n"})).is_none());
+        assert!(parse(json!({"cname": "n"})).is_none());
+        let link = parse(json!({"cid": "c", "cname": "n", "powerAppsEnvironment": "e"})).unwrap();
         assert_eq!(link.environment.as_deref(), Some("e"));
     }
 
     #[test]
-    fn a_connection_set_tells_both_sides_companies_and_keys() {
+    fn a_connection_set_has_both_sides_companies_and_keys() {
         let set = ConnectionSet::from_value(json!({
             "id": "c", "environments": {
                 "org.crm4.dynamics.com": {"name": "crm-set", "targetType": "CDS_v2", "directUrl": "https://org.crm4.dynamics.com",

@@ -1,8 +1,8 @@
-//! Solutions that hold map versions.
+//! Solutions that contain map versions.
 
 use serde_json::Value;
 
-use crate::clients::lists::text;
+use crate::clients::json_text::text_at;
 
 /// A solution that the gateway can apply.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -20,13 +20,13 @@ pub struct MapSolution {
 }
 
 impl MapSolution {
-    /// Reads an item; none where it has no name.
+    /// Parses an item; `None` without a name.
     pub fn from_value(value: &Value) -> Option<Self> {
         Some(Self {
-            unique_name: text(value, "/uniquename")?,
-            name: text(value, "/friendlyname"),
-            id: text(value, "/solutionid"),
-            version: text(value, "/version"),
+            unique_name: text_at(value, "/uniquename")?,
+            name: text_at(value, "/friendlyname"),
+            id: text_at(value, "/solutionid"),
+            version: text_at(value, "/version"),
             text: value.to_string(),
         })
     }

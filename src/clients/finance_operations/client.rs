@@ -2,15 +2,15 @@
 //! that writes.
 
 use super::key::EntityKey;
-use crate::clients::dataverse::{Query, Row, page};
 use crate::clients::error::{Error, ErrorKind, presentable};
-use crate::clients::http::{Method, Origin, Pages, Request, Service, WEB_PAGE};
+use crate::clients::http::{Method, Origin, Request, Service, WEB_PAGE};
+use crate::clients::odata::{Query, Row, list_rows, path_below};
 
 /// The root of the data services.
 const ROOT: &str = "/data/";
 
-/// Without it only the rows of the caller's default company are read, and what stands in another
-/// company is not found (Microsoft Learn, *Open Data Protocol (OData)*, cross-company behaviour).
+/// Without it only the rows of the caller's default company are read, and those of other companies are
+/// not found (Microsoft Learn, *Open Data Protocol (OData)*, cross-company behaviour).
 const CROSS_COMPANY: &str = "cross-company=true";
 
 /// The Finance and Operations of one environment, for reading.
@@ -20,12 +20,12 @@ pub struct FinanceOperations {
 }
 
 impl FinanceOperations {
-    /// Takes the service that it is reached through, whose origin is the environment's own.
+    /// Takes the service whose origin is the environment's.
     pub fn new(service: Service) -> Self {
         Self { service }
     }
 
-    /// The name under which errors speak of it.
+    /// Its name in errors.
     pub fn name(&self) -> &str {
         self.service.name()
     }
@@ -35,29 +35,20 @@ impl FinanceOperations {
         self.service.origin()
     }
 
-    /// All rows of an entity set that a query selects, of every company and every page, or an error:
-    /// never the rows so far. A set that does not exist and a service that is away are both errors,
-    /// and both are told with 404; a web page tells that it is away.
+    /// All rows of a query, of every company and every page, or an error: never a part of the list. A
+    /// missing entity set and an unavailable service are both errors with 404; a web page in the body
+    /// means that the service is unavailable.
     pub async fn list(&self, set: &str, query: &Query) -> Result<Vec<Row>, Error> {
-        let options = query.text();
+        let options = query.to_query_string();
         let separator = if options.is_empty() { "?" } else { "&" };
         let path = self.path(&format!("{set}{options}{separator}{CROSS_COMPANY}"))?;
-        let mut pages = Pages::of(&self.service);
-        let mut rows = Vec::new();
-        let mut request = with_headers(Request::get(path));
-        loop {
-            let answer = self.service.send(&request).await.map_err(away)?;
-            let next = page(&answer, &mut pages, &mut rows)?;
-            let Some(next) = next else {
-                return Ok(rows);
-            };
-            let url = pages.next(&self.service, &answer, &next)?;
-            request = with_headers(Request::get_link(url));
-        }
+        list_rows(&self.service, path, with_headers)
+            .await
+            .map_err(unavailable_if_web_page)
     }
 
-    /// One row by its key; none where there is none. It is asked for with a filter: a 404 to a key
-    /// cannot be told from that of a service that is away.
+    /// One row by its key; `None` if it does not exist. Read with a filter: a 404 for a key cannot be
+    /// distinguished from that of an unavailable service.
     pub async fn find(&self, key: &EntityKey) -> Result<Option<Row>, Error> {
         let query = Query::new().filter(key.filter());
         let mut rows = self.list(key.set(), &query).await?;
@@ -68,51 +59,44 @@ impl FinanceOperations {
                 ErrorKind::Malformed,
                 self.name(),
                 &format!("GET {ROOT}{}", presentable(key.set())),
-                &format!("{several} rows answer to the one key {key}"),
+                &format!("{several} rows have the key {key}"),
             )),
         }
     }
 
-    /// A request that writes to a row or a set, in any company.
-    pub(super) fn writing(&self, method: Method, path: &str) -> Result<Request, Error> {
+    /// A request that writes to a row or an entity set, in any company.
+    pub(super) fn write_request(&self, method: Method, path: &str) -> Result<Request, Error> {
         let path = self.path(&format!("{path}?{CROSS_COMPANY}"))?;
         Ok(with_headers(Request::new(method, path)))
     }
 
     /// A request that calls an action.
-    pub(super) fn calling(&self, path: &str) -> Result<Request, Error> {
+    pub(super) fn action_request(&self, path: &str) -> Result<Request, Error> {
         Ok(with_headers(Request::new(Method::Post, self.path(path)?)))
     }
 
-    /// The path under the root. What would lead out of it is refused.
+    /// The path below the root. A path that would leave it is refused.
     fn path(&self, relative: &str) -> Result<String, Error> {
-        let before_query = relative.split(['?', '#']).next().unwrap_or_default();
-        if before_query.starts_with('/') || before_query.contains(['\\']) || climbs(before_query) {
-            return Err(Error::new(
+        path_below(ROOT, relative).ok_or_else(|| {
+            let why = "a path of the data services is relative to their root and stays below it";
+            let path = relative.split(['?', '#']).next().unwrap_or_default();
+            Error::new(
                 ErrorKind::Configuration,
                 self.name(),
-                &presentable(before_query),
-                "a path of the data services is relative to their root and stays under it",
-            ));
-        }
-        Ok(format!("{ROOT}{relative}"))
+                &presentable(path),
+                why,
+            )
+        })
     }
 }
 
-/// While Finance and Operations is being replaced, a web server answers for it: its page says nothing
-/// of what was asked for (no page of Microsoft tells what is answered then; inferred).
-fn away(mut error: Error) -> Error {
+/// While Finance and Operations is being replaced, a web server responds with a page that says nothing
+/// about the requested item (inferred: Microsoft does not document these responses).
+fn unavailable_if_web_page(mut error: Error) -> Error {
     if error.kind == ErrorKind::NotFound && error.message.starts_with(WEB_PAGE) {
         error.kind = ErrorKind::Unavailable;
     }
     error
-}
-
-fn climbs(path: &str) -> bool {
-    path.split('/').any(|segment| {
-        let segment = segment.to_ascii_lowercase().replace("%2e", ".");
-        segment == ".." || segment == "."
-    })
 }
 
 fn with_headers(request: Request) -> Request {
@@ -126,12 +110,12 @@ mod tests {
     use super::*;
     use crate::clients::testing::{Listener, Reply, Setup};
 
-    fn of(setup: &Setup, url: &str) -> FinanceOperations {
+    fn client(setup: &Setup, url: &str) -> FinanceOperations {
         FinanceOperations::new(setup.service(url))
     }
 
     #[tokio::test]
-    async fn a_web_page_that_is_not_found_is_a_service_that_is_away() {
+    async fn a_404_with_a_web_page_means_unavailable() {
         for (body, kind) in [
             ("<title>404</title>", ErrorKind::Unavailable),
             (
@@ -142,7 +126,7 @@ mod tests {
         ] {
             let setup = Setup::new(1_000.0);
             let listener = Listener::replying(vec![Reply::json(404, body)]).await;
-            let listed = of(&setup, &listener.url).list("X", &Query::new()).await;
+            let listed = client(&setup, &listener.url).list("X", &Query::new()).await;
             assert_eq!(listed.unwrap_err().kind, kind, "{body}");
         }
     }
@@ -150,20 +134,20 @@ mod tests {
     /// Without `cross-company=true` only the default company is read, and a check that looks at
     /// another one "passes".
     #[tokio::test]
-    async fn pitfall_14_every_read_is_of_every_company() {
+    async fn pitfall_14_every_read_covers_every_company() {
         let setup = Setup::new(1_000.0);
         let listener = Listener::replying(vec![Reply::json(200, r#"{"value":[]}"#)]).await;
-        let finance = of(&setup, &listener.url);
+        let finance = client(&setup, &listener.url);
         finance.list("LegalEntities", &Query::new()).await.unwrap();
         let key = EntityKey::new("SystemUsers", "UserID", "Admin");
         assert_eq!(finance.find(&key).await.unwrap(), None);
-        let asked: Vec<String> = listener
+        let paths: Vec<String> = listener
             .received()
             .into_iter()
             .map(|one| one.path)
             .collect();
         assert_eq!(
-            asked,
+            paths,
             [
                 "/data/LegalEntities?cross-company=true",
                 "/data/SystemUsers?$filter=UserID%20eq%20%27Admin%27&cross-company=true",
@@ -172,7 +156,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn every_page_is_read_and_none_elsewhere() {
+    async fn every_page_is_read_but_none_of_another_origin() {
         let setup = Setup::new(1_000.0);
         let listener = Listener::start(|request, before| {
             let host = request.header("host").unwrap();
@@ -184,7 +168,7 @@ mod tests {
             Reply::json(200, format!(r#"{{"value":[{{"n":{before}}}]{next}}}"#))
         })
         .await;
-        let finance = of(&setup, &listener.url);
+        let finance = client(&setup, &listener.url);
         let error = finance.list("X", &Query::new()).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::ForeignOrigin);
         assert_eq!(listener.count(), 2);
@@ -192,10 +176,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_service_that_is_away_is_no_missing_row() {
+    async fn an_unavailable_service_is_not_a_missing_row() {
         let setup = Setup::new(1_000.0);
         let listener = Listener::replying(vec![Reply::json(404, "<title>Away</title>")]).await;
-        let finance = of(&setup, &listener.url);
+        let finance = client(&setup, &listener.url);
         let key = EntityKey::new("SystemUsers", "UserID", "Admin");
         let error = finance.find(&key).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Unavailable);
@@ -207,7 +191,7 @@ mod tests {
         let two = Reply::json(200, r#"{"value":[{"n":1},{"n":2}]}"#);
         let listener = Listener::replying(vec![two]).await;
         let key = EntityKey::new("X", "n", "1");
-        let error = of(&setup, &listener.url).find(&key).await.unwrap_err();
+        let error = client(&setup, &listener.url).find(&key).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Malformed);
     }
 
@@ -215,7 +199,7 @@ mod tests {
     async fn a_path_stays_under_the_root() {
         let setup = Setup::new(1_000.0);
         let listener = Listener::replying(vec![Reply::json(200, "{}")]).await;
-        let finance = of(&setup, &listener.url);
+        let finance = client(&setup, &listener.url);
         for set in ["../x", "/x", "a/%2E%2e/x", "a\\x"] {
             let error = finance.list(set, &Query::new()).await.unwrap_err();
             assert_eq!(error.kind, ErrorKind::Configuration, "{set}");

@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use crate::clients::dataverse::literal;
-use crate::clients::lists::encoded;
+use crate::base::encoding::{NON_ALPHANUMERIC, percent_encode};
+use crate::clients::odata::literal;
 
 /// One row of an entity set, by its key: `SystemUsers(UserID='Admin')`. All key fields must be
-/// given; what belongs to a company has `dataAreaId` among them (Microsoft Learn, *Open Data Protocol
+/// given; for rows of a company `dataAreaId` is one of them (Microsoft Learn, *Open Data Protocol
 /// (OData)*).
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct EntityKey {
@@ -15,7 +15,7 @@ pub struct EntityKey {
 }
 
 impl EntityKey {
-    /// The row of this set whose key field holds this text.
+    /// The row of this set whose key field has this text.
     pub fn new(set: &str, field: &str, value: &str) -> Self {
         Self {
             set: set.to_owned(),
@@ -35,12 +35,17 @@ impl EntityKey {
         &self.set
     }
 
-    /// The row's place under `/data/`, percent-encoded.
+    /// The row's path below `/data/`, percent-encoded.
     pub(super) fn path(&self) -> String {
         let fields: Vec<String> = self
             .fields
             .iter()
-            .map(|(field, value)| format!("{field}={}", encoded(&literal(value))))
+            .map(|(field, value)| {
+                format!(
+                    "{field}={}",
+                    percent_encode(&literal(value), NON_ALPHANUMERIC)
+                )
+            })
             .collect();
         format!("{}({})", self.set, fields.join(","))
     }

@@ -1,11 +1,11 @@
 //! Finance and Operations: its data services (OData under `/data/`).
 //!
 //! - [`client`]: [`FinanceOperations`], which only reads. The source is reached through it.
-//! - [`writer`]: [`FinanceOperationsWriter`], which also writes. The target is reached through it.
+//! - [`writer`]: [`FinanceOperationsWriter`], which also writes. Only the target is reached through it.
 //! - [`key`]: [`EntityKey`], one row by its key.
-//! - [`reachability`]: is it there, and does it let us in?
+//! - [`reachability`]: whether it responds and accepts the caller.
 //!
-//! Addresses, query options, keys and actions as Microsoft Learn has them (*Open Data Protocol
+//! Addresses, query options, keys and actions as documented by Microsoft Learn (*Open Data Protocol
 //! (OData)*, *Data management package REST API*).
 
 mod client;

@@ -1,4 +1,4 @@
-//! Is it there, and does it let us in?
+//! Whether Finance and Operations responds and accepts the caller.
 
 use std::fmt;
 
@@ -6,22 +6,22 @@ use super::client::FinanceOperations;
 use crate::clients::error::{Error, ErrorKind};
 use crate::clients::http::Request;
 
-/// Whether Finance and Operations can be reached.
+/// Whether Finance and Operations responds and accepts the caller. The texts are its messages.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Reachability {
-    /// It answers.
+    /// It responds.
     Reachable,
-    /// It does not accept the token (401): another audience, or a user that a refresh disabled.
+    /// It does not accept the token (401): wrong audience, or a user that a refresh disabled.
     NotSignedIn(String),
-    /// It does not let the caller in (403): the application is not registered in it.
+    /// It does not allow the caller (403): the application is not registered.
     Forbidden(String),
-    /// It is not there yet: no connection, no such page, or an error of the service. After a copy or
-    /// a refresh that is not a failure.
+    /// It is not available yet: no connection, no such page, or an error of the service. After a copy
+    /// or a refresh this is not a failure.
     NotReady(String),
 }
 
 impl Reachability {
-    /// Does it answer?
+    /// Whether it responds and accepts the caller.
     pub fn is_reachable(&self) -> bool {
         *self == Self::Reachable
     }
@@ -30,38 +30,38 @@ impl Reachability {
 impl fmt::Display for Reachability {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Reachable => f.write_str("it answers"),
-            Self::NotSignedIn(said) => write!(f, "it does not accept the token: {said}"),
-            Self::Forbidden(said) => write!(f, "it does not let the caller in: {said}"),
-            Self::NotReady(said) => write!(f, "it is not ready: {said}"),
+            Self::Reachable => f.write_str("it responds"),
+            Self::NotSignedIn(message) => write!(f, "it does not accept the token: {message}"),
+            Self::Forbidden(message) => write!(f, "it does not allow the caller: {message}"),
+            Self::NotReady(message) => write!(f, "it is not ready: {message}"),
         }
     }
 }
 
 impl FinanceOperations {
-    /// Asks for the root of its OData service, and again while it is away, as of any read.
-    pub async fn answers(&self) -> Result<(), Error> {
+    /// Reads the root of its OData service, with retries like any read.
+    pub async fn read_root(&self) -> Result<(), Error> {
         self.service.send(&Request::get("/data/")).await.map(|_| ())
     }
 
-    /// Asks for the root of its OData service, once. An error here is one that says nothing about
-    /// Finance and Operations: no token could be had, or stopping was asked for.
-    pub async fn reachable(&self) -> Result<Reachability, Error> {
+    /// Reads the root of its OData service, once. Fails only for reasons that say nothing about Finance
+    /// and Operations: no token was available, or the run was asked to stop.
+    pub async fn reachability(&self) -> Result<Reachability, Error> {
         let Err(error) = self.service.send(&Request::get("/data/").tries(1)).await else {
             return Ok(Reachability::Reachable);
         };
-        let said = match error.status {
+        let message = match error.status {
             Some(status) => format!("{status} {}", error.message),
             None => error.message.clone(),
         };
         match (error.kind, error.status) {
             (ErrorKind::NotSignedIn, Some(401)) if error.service == self.service.name() => {
-                Ok(Reachability::NotSignedIn(said))
+                Ok(Reachability::NotSignedIn(message))
             }
-            (ErrorKind::Forbidden, _) => Ok(Reachability::Forbidden(said)),
-            (ErrorKind::NotFound | ErrorKind::Malformed, _) => Ok(Reachability::NotReady(said)),
+            (ErrorKind::Forbidden, _) => Ok(Reachability::Forbidden(message)),
+            (ErrorKind::NotFound | ErrorKind::Malformed, _) => Ok(Reachability::NotReady(message)),
             (ErrorKind::Unavailable, _) if error.service == self.service.name() => {
-                Ok(Reachability::NotReady(said))
+                Ok(Reachability::NotReady(message))
             }
             _ => Err(error),
         }
@@ -78,13 +78,13 @@ mod tests {
         let authority = authority(3_600).await;
         let listener = Listener::replying(vec![reply]).await;
         let finance = FinanceOperations::new(setup.signed_in(&authority.url, &listener.url));
-        let answer = finance.reachable().await.unwrap();
+        let response = finance.reachability().await.unwrap();
         assert!(setup.waits.all().is_empty(), "a probe does not wait");
-        answer
+        response
     }
 
     #[tokio::test]
-    async fn each_way_of_not_answering_is_told_apart() {
+    async fn each_kind_of_failure_is_distinguished() {
         assert!(ask(Reply::json(200, "{}")).await.is_reachable());
         assert!(matches!(
             ask(Reply::json(401, "")).await,
@@ -101,13 +101,13 @@ mod tests {
             Reply::Silence,
             Reply::json(302, ""),
         ] {
-            let answer = ask(away).await;
-            assert!(matches!(answer, Reachability::NotReady(_)), "{answer}");
+            let response = ask(away).await;
+            assert!(matches!(response, Reachability::NotReady(_)), "{response}");
         }
     }
 
     #[tokio::test]
-    async fn a_sign_in_that_fails_says_nothing_about_it() {
+    async fn a_failed_sign_in_says_nothing_about_reachability() {
         let setup = Setup::new(1_000.0);
         let authority = Listener::replying(vec![Reply::json(
             401,
@@ -116,7 +116,7 @@ mod tests {
         .await;
         let listener = Listener::replying(vec![Reply::json(200, "")]).await;
         let finance = FinanceOperations::new(setup.signed_in(&authority.url, &listener.url));
-        let error = finance.reachable().await.unwrap_err();
+        let error = finance.reachability().await.unwrap_err();
         assert_eq!((error.kind, listener.count()), (ErrorKind::NotSignedIn, 0));
     }
 }

@@ -1,4 +1,4 @@
-//! Finance and Operations with the right to write: the target, never the source.
+//! Finance and Operations, reading and writing: the target, never the source.
 
 use std::ops::Deref;
 
@@ -6,9 +6,9 @@ use serde_json::Value;
 
 use super::client::FinanceOperations;
 use super::key::EntityKey;
-use crate::clients::dataverse::{Condition, Written, written};
 use crate::clients::error::Error;
 use crate::clients::http::{Method, Request, Service};
+use crate::clients::odata::{Condition, WriteResponse, read_write_response};
 
 /// The namespace of its bound actions (Microsoft Learn, *Data management package REST API*).
 const ACTIONS: &str = "Microsoft.Dynamics.DataEntities";
@@ -20,57 +20,56 @@ pub struct FinanceOperationsWriter {
 }
 
 impl FinanceOperationsWriter {
-    /// Takes the service that it is reached through, whose origin is the environment's own.
+    /// Takes the service whose origin is the environment's.
     pub fn new(service: Service) -> Self {
         Self {
             reader: FinanceOperations::new(service),
         }
     }
 
-    /// Changes the fields of one row that stand in `body`. Sent at most once, unless it is certain
-    /// that it was not processed; an answer that is lost is [`crate::clients::ErrorKind::Ambiguous`].
+    /// Changes the fields of one row that are in `body`. Sent at most once, unless it is certain that it
+    /// was not processed; a lost response is [`crate::clients::ErrorKind::Ambiguous`].
     pub async fn patch(
         &self,
         key: &EntityKey,
         body: &Value,
         condition: Condition,
-    ) -> Result<Written, Error> {
-        let request = self.writing(Method::Patch, &key.path())?.json(body);
+    ) -> Result<WriteResponse, Error> {
+        let request = self.write_request(Method::Patch, &key.path())?.json(body);
         self.write(request, condition).await
     }
 
     /// Creates a row in an entity set.
-    pub async fn create(&self, set: &str, body: &Value) -> Result<Written, Error> {
-        let request = self.writing(Method::Post, set)?.json(body);
+    pub async fn create(&self, set: &str, body: &Value) -> Result<WriteResponse, Error> {
+        let request = self.write_request(Method::Post, set)?.json(body);
         self.write(request, Condition::None).await
     }
 
-    /// Deletes one row. A row that is gone already is refused with 404.
-    pub async fn delete(&self, key: &EntityKey, condition: Condition) -> Result<Written, Error> {
-        let request = self.writing(Method::Delete, &key.path())?;
+    /// Deletes one row. A missing row is refused with 404.
+    pub async fn delete(
+        &self,
+        key: &EntityKey,
+        condition: Condition,
+    ) -> Result<WriteResponse, Error> {
+        let request = self.write_request(Method::Delete, &key.path())?;
         self.write(request, condition).await
     }
 
-    /// Calls an action that is bound to an entity set, and answers its `value`; null where it has
-    /// none. Some actions only read (`GetApplicationVersion`), but all of them are POST requests and
-    /// so are sent at most once.
+    /// Calls an action that is bound to an entity set, and returns its `value`, or null if it has none.
+    /// Some actions only read (`GetApplicationVersion`), but all of them are POST requests and so are
+    /// sent at most once.
     pub async fn action(&self, set: &str, name: &str, body: &Value) -> Result<Value, Error> {
         let path = format!("{set}/{ACTIONS}.{name}");
-        let request = self.calling(&path)?.json(body);
-        let written = self.write(request, Condition::None).await?;
-        let value = written.body.as_ref().and_then(|body| body.get("value"));
+        let request = self.action_request(&path)?.json(body);
+        let response = self.write(request, Condition::None).await?;
+        let value = response.body.as_ref().and_then(|body| body.get("value"));
         Ok(value.cloned().unwrap_or_default())
     }
 
-    async fn write(&self, request: Request, condition: Condition) -> Result<Written, Error> {
-        let request = match condition {
-            Condition::Etag(etag) => request.header("if-match", etag),
-            Condition::Exists => request.header("if-match", "*"),
-            Condition::Create => request.header("if-none-match", "*"),
-            Condition::None => request,
-        };
-        let answer = self.reader.service.send(&request).await?;
-        Ok(written(&self.reader.service, &answer))
+    async fn write(&self, request: Request, condition: Condition) -> Result<WriteResponse, Error> {
+        let service = &self.reader.service;
+        let response = service.send(&condition.add_to(request)).await?;
+        Ok(read_write_response(service, &response))
     }
 }
 
@@ -89,15 +88,15 @@ mod tests {
     use crate::clients::testing::{Listener, Reply, Setup};
     use serde_json::json;
 
-    fn of(setup: &Setup, url: &str) -> FinanceOperationsWriter {
+    fn writer(setup: &Setup, url: &str) -> FinanceOperationsWriter {
         FinanceOperationsWriter::new(setup.service(url))
     }
 
     #[tokio::test]
-    async fn writes_go_to_the_row_in_any_company() {
+    async fn writes_address_the_row_in_any_company() {
         let setup = Setup::new(1_000.0);
         let listener = Listener::replying(vec![Reply::json(204, "")]).await;
-        let writer = of(&setup, &listener.url);
+        let writer = writer(&setup, &listener.url);
         let key = EntityKey::new("SystemUsers", "UserID", "svc");
         let body = json!({"Enabled": true});
         let etag = Condition::Etag("W/\"7\"".to_owned());
@@ -129,12 +128,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_action_answers_its_value() {
+    async fn an_action_returns_its_value() {
         let setup = Setup::new(1_000.0);
         let version = r#"{"@odata.context":"x#Edm.String","value":"10.0.44"}"#;
         let listener =
             Listener::replying(vec![Reply::json(200, version), Reply::json(204, "")]).await;
-        let writer = of(&setup, &listener.url);
+        let writer = writer(&setup, &listener.url);
         let ask = async || {
             writer
                 .action(
@@ -154,10 +153,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_lost_answer_is_in_doubt() {
+    async fn a_lost_response_is_ambiguous() {
         let setup = Setup::new(1_000.0);
         let listener = Listener::replying(vec![Reply::HangUp]).await;
-        let error = of(&setup, &listener.url)
+        let error = writer(&setup, &listener.url)
             .create("SysAADClients", &json!({}))
             .await
             .unwrap_err();

@@ -1,71 +1,88 @@
-//! The order of every request: retry, throttle, auth, send.
+//! The order of every request: retry, throttle, authorize, send.
 
+use url::Url;
+
+use super::client::Http;
 use super::observer::{Wait, WaitReason};
+use super::policy::{Backoff, Gate, RetryDecision, decide_retry, retry_after_hint};
 use super::request::Request;
 use super::response::Response;
-use super::retry::{Backoff, Verdict, come_back, judge};
 use super::send::send;
-use super::service::Service;
 use crate::clients::error::Error;
+use crate::clients::identity::TokenSource;
 
-/// Sends a request until it is answered or its attempts are spent. An answer that is not 2xx is an
-/// error.
-pub(super) async fn run(service: &Service, request: &Request) -> Result<Response, Error> {
-    let http = service.http();
-    let name = service.name();
-    let url = service.url(request)?;
-    let what = request.what(&url);
-    // Retry: around all that follows.
-    let mut backoff = Backoff::new(request.tries.unwrap_or(http.limits().tries));
-    let mut signed_in_again = false;
-    let mut attempt = 1;
-    loop {
-        // Throttle: a place at the host, behind its gate.
-        let place = service.gate().enter(http, name, &what, attempt).await?;
-        // Auth: for every attempt, because a wait may have outlived the token.
-        let token = service.token().current().await?;
-        // Send: once.
-        let tried = send(http, name, &what, &url, request, token.header()).await;
-        drop(place);
-        match judge(name, &what, request, tried) {
-            Verdict::Done(response) => return Ok(*response),
-            Verdict::Over(error) => return Err(error),
-            Verdict::SignIn(error) => {
-                if signed_in_again || request.is_once {
-                    return Err(service.token().explained(&token, error));
+/// The parts of a service that its requests pass through.
+#[derive(Clone, Copy)]
+pub(super) struct Chain<'a> {
+    pub(super) http: &'a Http,
+    /// The service's name.
+    pub(super) service: &'a str,
+    pub(super) token: &'a TokenSource,
+    pub(super) gate: &'a Gate,
+}
+
+impl Chain<'_> {
+    /// Sends a request until a response is final or the attempts are used up. A response that is not
+    /// 2xx is an error.
+    pub(super) async fn run(self, url: &Url, request: &Request) -> Result<Response, Error> {
+        let Self {
+            http,
+            service,
+            token: tokens,
+            gate,
+        } = self;
+        let what = request.describe(url);
+        // Retry: around everything below.
+        let mut backoff = Backoff::new(request.tries.unwrap_or(http.limits().tries));
+        let mut signed_in_again = false;
+        let mut attempt = 1;
+        loop {
+            // Throttle: wait for a free slot and an open gate at the host.
+            let slot = gate.enter(http.pacer(), service, &what, attempt).await?;
+            // Authorize: for every attempt, because the token may have expired during a wait.
+            let token = tokens.current().await?;
+            // Send: once.
+            let tried = send(http, service, &what, url, request, token.header()).await;
+            drop(slot);
+            match decide_retry(service, &what, request, tried) {
+                RetryDecision::Done(response) => return Ok(*response),
+                RetryDecision::GiveUp(error) => return Err(error),
+                RetryDecision::SignInAgain(error) => {
+                    if signed_in_again || request.is_sent_once {
+                        return Err(tokens.explain_refusal(&token, error));
+                    }
+                    tokens.on_refused(&token, error).await?;
+                    signed_in_again = true;
                 }
-                service.token().refused(&token, error).await?;
-                signed_in_again = true;
-            }
-            Verdict::Throttled(asked, error) => {
-                let message = error.message.clone();
-                let now = http.clock().elapsed();
-                // Shut for the others, even if this request is given up.
-                let asked_until = now.saturating_add(asked.unwrap_or_default());
-                service.gate().shut(asked_until, &message);
-                if request.is_once {
-                    let hint = asked.map(come_back);
-                    return Err(match hint {
-                        Some(hint) => error.with_help(hint),
-                        None => error,
-                    });
+                RetryDecision::Throttled(retry_after, error) => {
+                    let message = error.message.clone();
+                    let now = http.clock().elapsed();
+                    // Close the gate for the other requests even if this one is given up.
+                    let open_at = now.saturating_add(retry_after.unwrap_or_default());
+                    gate.close(open_at, &message);
+                    if request.is_sent_once {
+                        return Err(match retry_after.map(retry_after_hint) {
+                            Some(hint) => error.with_help(hint),
+                            None => error,
+                        });
+                    }
+                    let delay = backoff.next_delay(retry_after, error)?;
+                    gate.close(now + delay, &message);
+                    attempt += 1;
                 }
-                let delay = backoff.after(asked, error)?;
-                service.gate().shut(now + delay, &message);
-                attempt += 1;
-            }
-            Verdict::Again(asked, error) => {
-                let message = error.message.clone();
-                let duration = backoff.after(asked, error)?;
-                let wait = Wait {
-                    service: name.to_owned(),
-                    reason: WaitReason::Unavailable,
-                    duration,
-                    attempt,
-                    message,
-                };
-                http.pause(wait, &what).await?;
-                attempt += 1;
+                RetryDecision::Retry(retry_after, error) => {
+                    let message = error.message.clone();
+                    let duration = backoff.next_delay(retry_after, error)?;
+                    let wait = Wait {
+                        service: service.to_owned(),
+                        reason: WaitReason::Unavailable,
+                        duration,
+                        attempt,
+                        message,
+                    };
+                    http.pause(wait, &what).await?;
+                    attempt += 1;
+                }
             }
         }
     }
@@ -91,7 +108,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_read_is_sent_again_until_the_service_is_back() {
+    async fn a_read_is_retried_until_the_service_is_back() {
         let setup = Setup::new(FAST);
         let broken = vec![
             Reply::json(503, ""),
@@ -119,7 +136,7 @@ mod tests {
             .iter()
             .map(|r| r.header("x-ms-client-request-id").unwrap().to_owned())
             .collect();
-        assert_eq!(ids.len(), 4, "every attempt has an id of its own");
+        assert_eq!(ids.len(), 4, "every attempt has its own id");
         let agent = listener.received()[0]
             .header("user-agent")
             .unwrap()
@@ -128,7 +145,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_read_is_given_up_in_the_end() {
+    async fn a_read_is_given_up_after_all_attempts() {
         let setup = Setup::new(FAST);
         let listener =
             Listener::replying(vec![Reply::json(502, "<title>Bad gateway</title>")]).await;
@@ -168,7 +185,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_launch_is_received_once_whatever_it_is_answered_with() {
+    async fn a_launch_is_received_once_with_any_response() {
         for reply in [
             Reply::json(401, ""),
             Reply::json(429, "").with("retry-after", "1"),
@@ -185,7 +202,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn where_nothing_listens_even_a_write_is_tried_again() {
+    async fn without_a_connection_even_a_write_is_retried() {
         let setup = Setup::new(FAST);
         let address = Listener::replying(vec![ok()]).await.url.clone();
         tokio::task::yield_now().await;
@@ -198,7 +215,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_429_shuts_the_gate_for_everybody_at_the_host() {
+    async fn one_429_closes_the_gate_for_all_requests_to_the_host() {
         let setup = Setup::new(FAST);
         let throttled = Reply::json(
             429,
@@ -230,7 +247,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_service_that_asks_for_an_hour_is_left_alone() {
+    async fn a_retry_after_of_an_hour_ends_the_request() {
         let setup = Setup::new(FAST);
         let throttled = Reply::json(429, "").with("retry-after", "3600");
         let listener = Listener::replying(vec![throttled]).await;
@@ -240,12 +257,12 @@ mod tests {
             assert_eq!(error.kind, ErrorKind::Throttled);
             assert_eq!(error.help.as_deref(), Some("run again in 60 minutes"));
         }
-        assert_eq!(listener.count(), 1, "the gate stays shut");
+        assert_eq!(listener.count(), 1, "the gate stays closed");
         assert_eq!(setup.waits.all(), []);
     }
 
     #[tokio::test]
-    async fn a_refused_token_is_renewed_once_however_many_requests_it_served() {
+    async fn a_refused_token_is_renewed_once_for_all_its_requests() {
         let setup = Setup::new(FAST);
         let authority = authority(3_600).await;
         let listener = Listener::start(|request, _| match request.header("authorization") {
@@ -256,8 +273,8 @@ mod tests {
         let service = setup.signed_in(&authority.url, &listener.url);
         let get = Request::get("/rows");
         let requests = (0..8).map(|_| service.send(&get));
-        for answer in futures_util::future::join_all(requests).await {
-            answer.unwrap();
+        for response in futures_util::future::join_all(requests).await {
+            response.unwrap();
         }
         assert_eq!(authority.count(), 2);
     }
@@ -280,11 +297,7 @@ mod tests {
             .await
             .unwrap_err();
         assert_eq!(given.kind, ErrorKind::NotSignedIn);
-        assert_eq!(
-            listener.count(),
-            3,
-            "a token that was given cannot be renewed"
-        );
+        assert_eq!(listener.count(), 3, "a given token cannot be renewed");
     }
 
     #[tokio::test]
@@ -301,7 +314,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_challenge_is_explained_whatever_the_body_says() {
+    async fn a_challenge_is_explained_also_with_a_body() {
         let setup = Setup::new(FAST);
         let challenge = r#"Bearer error="insufficient_claims", claims="e30=""#;
         let body = r#"{"error":{"code":"Unauthorized","message":"Continuous access evaluation resulted in challenge"}}"#;
@@ -334,7 +347,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_without_end_is_not_read() {
+    async fn a_response_beyond_the_limit_is_not_read() {
         let setup = Setup::new(FAST);
         let long = Reply::json(200, "x".repeat(65 * 1024));
         let listener = Listener::replying(vec![long]).await;
@@ -348,8 +361,8 @@ mod tests {
         assert_eq!(listener.count(), 2);
     }
 
-    /// Zeros, one and then as many as 258 times `runs`, compressed with gzip: two bytes for each run,
-    /// without a checksum at the end.
+    /// Zeros, 1 + 258 × `runs` of them, compressed with gzip: two bytes for each run, without a checksum at
+    /// the end.
     fn gzip_of_zeros(runs: usize) -> Vec<u8> {
         // One last block with fixed codes: a zero, then copies of 258 bytes from one byte before.
         let bits = [
@@ -369,7 +382,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_bytes_of_an_answer_are_counted_after_decompression() {
+    async fn the_bytes_of_a_response_are_counted_after_decompression() {
         let setup = Setup::new(FAST);
         // Below the limit on the wire, and forty times the limit in memory.
         let bomb = gzip_of_zeros(10_000);
@@ -421,18 +434,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn asking_to_stop_ends_a_wait_and_not_a_request() {
+    async fn a_stop_ends_a_wait_but_not_a_request() {
         let setup = Setup::new(1.0);
         let listener = Listener::replying(vec![Reply::json(503, "")]).await;
         let service = setup.service(&listener.url);
         let stop = async {
             tokio::time::sleep(Duration::from_millis(100)).await;
-            setup.cancellation.ask();
+            setup.cancellation.request_stop();
         };
         let began = Instant::now();
         let get = Request::get("/rows");
-        let (answer, ()) = tokio::join!(service.send(&get), stop);
-        assert_eq!(answer.unwrap_err().kind, ErrorKind::Cancelled);
+        let (response, ()) = tokio::join!(service.send(&get), stop);
+        assert_eq!(response.unwrap_err().kind, ErrorKind::Cancelled);
         assert!(began.elapsed() < Duration::from_millis(900));
 
         let calm = Listener::replying(vec![ok()]).await;
@@ -440,7 +453,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn insisting_ends_a_request_and_a_write_stays_in_doubt() {
+    async fn a_stop_at_once_ends_a_request_and_a_write_is_ambiguous() {
         for (request, kind) in [
             (Request::get("/rows"), ErrorKind::Cancelled),
             (patch(), ErrorKind::Ambiguous),
@@ -452,20 +465,20 @@ mod tests {
                 while listener.count() == 0 {
                     tokio::time::sleep(Duration::from_millis(2)).await;
                 }
-                setup.cancellation.insist();
+                setup.cancellation.request_immediate_stop();
             };
-            let (answer, ()) = tokio::join!(service.send(&request), stop);
-            assert_eq!(answer.unwrap_err().kind, kind);
+            let (response, ()) = tokio::join!(service.send(&request), stop);
+            assert_eq!(response.unwrap_err().kind, kind);
         }
     }
 
     #[tokio::test]
-    async fn a_halt_ends_a_request_that_is_on_its_way() {
+    async fn a_halt_ends_a_request_in_flight() {
         for (request, kind) in [
             (Request::get("/rows"), ErrorKind::Cancelled),
             (patch(), ErrorKind::Ambiguous),
         ] {
-            // No answer comes, and the request has time left.
+            // No response arrives, and the timeout is not reached.
             let limits = Limits {
                 request: Duration::from_secs(10),
                 ..Limits::default()
@@ -479,31 +492,31 @@ mod tests {
                 }
                 setup.cancellation.halt();
             };
-            let (answer, ()) = tokio::join!(service.send(&request), halt);
-            let error = answer.unwrap_err();
+            let (response, ()) = tokio::join!(service.send(&request), halt);
+            let error = response.unwrap_err();
             assert_eq!(error.kind, kind, "{error}");
-            let said = error.to_string();
-            assert!(said.contains("stopping was asked for"), "{said}");
+            let text = error.to_string();
+            assert!(text.contains("was asked to stop"), "{text}");
         }
     }
 
     #[tokio::test]
-    async fn nothing_is_sent_once_the_run_is_halted() {
+    async fn nothing_is_sent_after_a_halt() {
         let setup = Setup::new(FAST);
         let listener = Listener::replying(vec![ok()]).await;
         setup.cancellation.halt();
         for request in [Request::get("/rows"), patch()] {
             let service = setup.service(&listener.url);
             let error = service.send(&request).await.unwrap_err();
-            // It was not sent, so it is not in doubt.
+            // It was not sent, so it is not ambiguous.
             assert_eq!(error.kind, ErrorKind::Cancelled, "{error}");
         }
         assert_eq!(listener.count(), 0);
     }
 
     #[tokio::test]
-    async fn a_write_that_waits_when_the_run_is_halted_is_not_sent() {
-        // For a place at the host: as many as it has are taken by requests without an answer.
+    async fn a_write_that_waits_during_a_halt_is_not_sent() {
+        // For a slot at the host: all are taken by requests without a response.
         let setup = Setup::new(1.0);
         let listener = Listener::replying(vec![Reply::Silence]).await;
         let service = setup.service(&listener.url);
@@ -515,11 +528,11 @@ mod tests {
             }
             setup.cancellation.halt();
         };
-        let (answers, ()) = tokio::join!(futures_util::future::join_all(writes), halt);
-        let kinds: Vec<_> = answers.into_iter().map(|it| it.unwrap_err().kind).collect();
-        let in_doubt = kinds.iter().filter(|kind| **kind == ErrorKind::Ambiguous);
+        let (results, ()) = tokio::join!(futures_util::future::join_all(writes), halt);
+        let kinds: Vec<_> = results.into_iter().map(|it| it.unwrap_err().kind).collect();
+        let ambiguous = kinds.iter().filter(|kind| **kind == ErrorKind::Ambiguous);
         let not_sent = kinds.iter().filter(|kind| **kind == ErrorKind::Cancelled);
-        assert_eq!((in_doubt.count(), not_sent.count()), (16, 24));
+        assert_eq!((ambiguous.count(), not_sent.count()), (16, 24));
         assert_eq!(listener.count(), 16);
 
         // For its next attempt.
@@ -533,11 +546,11 @@ mod tests {
             }
             setup.cancellation.halt();
         };
-        let (answer, ()) = tokio::join!(service.send(&request), halt);
-        assert_eq!(answer.unwrap_err().kind, ErrorKind::Cancelled);
+        let (response, ()) = tokio::join!(service.send(&request), halt);
+        assert_eq!(response.unwrap_err().kind, ErrorKind::Cancelled);
         assert_eq!(listener.count(), 1);
 
-        // For its token, which comes just after.
+        // For its token, which arrives just after the halt.
         let setup = Setup::new(1.0);
         let listener = Listener::replying(vec![ok()]).await;
         let halting = setup.cancellation.clone();
@@ -554,7 +567,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_path_cannot_carry_the_token_elsewhere() {
+    async fn a_path_cannot_send_the_token_elsewhere() {
         let setup = Setup::new(FAST);
         let listener = Listener::replying(vec![ok()]).await;
         let service = setup.service(&listener.url);

@@ -1,72 +1,45 @@
-//! What all services share: the connections, the clock, the observer, the wish to stop.
+//! What all services share: connections, clock, observer, cancellation, and the gates of all hosts.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
-use reqwest::header::{DATE, HeaderMap};
+use reqwest::header::HeaderMap;
 use url::Url;
 
 use super::observer::{Observer, Wait};
-use super::origin::{Origin, is_machines_own};
-use super::paging::ListBudget;
-use super::send::causes;
-use super::throttle::Gate;
+use super::pacer::Pacer;
+use super::parsing::{Origin, is_local_to_machine, server_date};
+use super::policy::{Gate, Limits};
+use super::transport::TransportError;
 use crate::base::cancellation::Cancellation;
 use crate::base::clock::Clock;
 use crate::clients::error::{Error, ErrorKind};
 
-/// The bounds of every request.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// How long a request may take from its first byte to the last of its answer, in real time.
-    pub request: Duration,
-    /// How long a connection may take to be made, in real time.
-    pub connect: Duration,
-    /// After how many attempts a request is given up.
-    pub tries: u32,
-    /// How many bytes of an answer are read, after decompression.
-    pub body: usize,
-    /// How much of one list is held, over all its pages.
-    pub list: ListBudget,
-    /// How long a program may take that is run for a token, in real time.
-    pub command: Duration,
-}
-
-impl Default for Limits {
-    /// Two minutes for a request, because switching a flow on may take that long; ten seconds for a
-    /// connection; six attempts; 64 MiB; a list's own budget; one minute for a program.
-    fn default() -> Self {
-        Self {
-            request: Duration::from_mins(2),
-            connect: Duration::from_secs(10),
-            tries: 6,
-            body: 64 * 1024 * 1024,
-            list: ListBudget::default(),
-            command: Duration::from_mins(1),
-        }
-    }
-}
-
-/// What all services share. One of it is made for a run.
+/// What all services share. A run creates one.
 pub struct Http {
-    /// Every service and the sign-in, through the system's proxy where there is one.
+    /// For every service and the sign-in, through the system's proxy if there is one.
     remote: reqwest::Client,
-    /// The same for this machine alone: no proxy can reach our loopback.
+    /// For this machine only: no proxy can reach our loopback.
     loopback: reqwest::Client,
-    clock: Clock,
-    observer: Arc<dyn Observer>,
-    cancellation: Cancellation,
+    pacer: Pacer,
     limits: Limits,
     gates: Mutex<HashMap<Origin, Arc<Gate>>>,
-    /// The newest time that a service told, in seconds since 1970, and when by the program's clock.
-    heard: Mutex<Option<(Duration, Duration)>>,
+    server_date: Mutex<Option<ServerDate>>,
+}
+
+/// The newest `Date` of a response.
+#[derive(Clone, Copy)]
+struct ServerDate {
+    /// Since 1970.
+    date: Duration,
+    /// When it was received, on the program's clock.
+    received: Duration,
 }
 
 impl Http {
-    /// Takes the program's clock, who hears of waits, and the wish to stop. Fails where TLS cannot
-    /// be set up.
+    /// Fails if TLS cannot be set up.
     pub fn new(
         clock: Clock,
         observer: Arc<dyn Observer>,
@@ -75,7 +48,7 @@ impl Http {
         Self::with_limits(clock, observer, cancellation, Limits::default())
     }
 
-    /// The same with other bounds.
+    /// The same with other limits.
     pub fn with_limits(
         clock: Clock,
         observer: Arc<dyn Observer>,
@@ -84,26 +57,30 @@ impl Http {
     ) -> Result<Arc<Self>, Error> {
         let build = |builder: reqwest::ClientBuilder| {
             builder.build().map_err(|error| {
-                let why = causes(&error);
-                Error::new(ErrorKind::Configuration, "HTTPS", "any request", &why)
-                    .with_help("look whether this machine has its CA certificates installed")
+                let error = TransportError::from(error);
+                Error::new(
+                    ErrorKind::Configuration,
+                    "HTTPS",
+                    "any request",
+                    &error.to_string(),
+                )
+                .with_source(error)
+                .with_help("check that the CA certificates of this machine are installed")
             })
         };
         Ok(Arc::new(Self {
             remote: build(builder(limits))?,
             loopback: build(builder(limits).no_proxy())?,
-            clock,
-            observer,
-            cancellation,
+            pacer: Pacer::new(clock, observer, cancellation),
             limits,
             gates: Mutex::default(),
-            heard: Mutex::default(),
+            server_date: Mutex::default(),
         }))
     }
 
     /// The program's clock.
     pub fn clock(&self) -> &Clock {
-        &self.clock
+        self.pacer.clock()
     }
 
     pub(crate) fn limits(&self) -> &Limits {
@@ -111,35 +88,43 @@ impl Http {
     }
 
     pub(crate) fn observer(&self) -> &dyn Observer {
-        self.observer.as_ref()
+        self.pacer.observer()
     }
 
     pub(crate) fn cancellation(&self) -> &Cancellation {
-        &self.cancellation
+        self.pacer.cancellation()
     }
 
-    /// A service has told its time, with an answer.
-    pub(super) fn hear_time(&self, headers: &HeaderMap) {
-        let date = headers.get(DATE).and_then(|date| date.to_str().ok());
-        let date = date.and_then(|date| httpdate::parse_http_date(date).ok());
-        let since = date.and_then(|date| date.duration_since(UNIX_EPOCH).ok());
-        if let Some(since) = since {
-            let heard = Some((since, self.clock.elapsed()));
-            *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = heard;
+    pub(super) fn pacer(&self) -> &Pacer {
+        &self.pacer
+    }
+
+    /// Records the `Date` of a response, if it has one.
+    pub(super) fn record_server_date(&self, headers: &HeaderMap) {
+        let date = server_date(headers).and_then(|date| date.duration_since(UNIX_EPOCH).ok());
+        if let Some(date) = date {
+            let received = self.clock().elapsed();
+            *self
+                .server_date
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner) = Some(ServerDate { date, received });
         }
     }
 
-    /// The services' own time now, since 1970: what the last answer told, and how long ago that was.
-    /// Nothing before any has answered.
-    pub(crate) fn service_time(&self) -> Option<Duration> {
-        let heard = *self.heard.lock().unwrap_or_else(PoisonError::into_inner);
-        let (told, at) = heard?;
-        Some(told + self.clock.elapsed().saturating_sub(at))
+    /// The services' own time now, since 1970: the newest `Date` of a response and the time since
+    /// then. `None` before the first response.
+    pub(crate) fn server_time(&self) -> Option<Duration> {
+        let newest = *self
+            .server_date
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let ServerDate { date, received } = newest?;
+        Some(date + self.clock().elapsed().saturating_sub(received))
     }
 
-    /// The connections that lead to this URL.
+    /// The connections to use for this URL.
     pub(crate) fn client_for(&self, url: &Url) -> &reqwest::Client {
-        if is_machines_own(url) {
+        if is_local_to_machine(url) {
             &self.loopback
         } else {
             &self.remote
@@ -152,17 +137,10 @@ impl Http {
         Arc::clone(gates.entry(origin.clone()).or_default())
     }
 
-    /// Waits, after telling the observer. Ends early, as cancelled, when stopping is asked for.
+    /// Reports the wait to the observer, then waits. Ends early with [`Error::cancelled`] when the
+    /// run is asked to stop.
     pub(crate) async fn pause(&self, wait: Wait, what: &str) -> Result<(), Error> {
-        if self.cancellation.asked() {
-            return Err(Error::cancelled(&wait.service, what));
-        }
-        self.observer.waiting(&wait);
-        tokio::select! {
-            biased;
-            () = self.cancellation.on_ask() => Err(Error::cancelled(&wait.service, what)),
-            () = self.clock.sleep(wait.duration) => Ok(()),
-        }
+        self.pacer.pause(wait, what).await
     }
 }
 
@@ -174,10 +152,9 @@ impl fmt::Debug for Http {
     }
 }
 
-/// No redirects, because a token must not travel where a header points. No cookies, because
-/// Dataverse's affinity cookie would tie every request to one server and its limit. What HTTP/2
-/// says was never processed, reqwest itself sends again; that is left on, all else is off by
-/// default.
+/// No redirects, because a token must not be sent where a header points. No cookies, because
+/// Dataverse's affinity cookie would tie every request to one server and its limit. reqwest itself
+/// retries only what HTTP/2 reports as not processed; this is its default.
 fn builder(limits: Limits) -> reqwest::ClientBuilder {
     reqwest::Client::builder()
         .user_agent(concat!("iomcopy/", env!("CARGO_PKG_VERSION")))

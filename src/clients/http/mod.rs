@@ -1,45 +1,44 @@
-//! One chain for every request, in one written order: **retry, throttle, auth, send**.
+//! One chain for every request, in one documented order: **retry, throttle, authorize, send**.
 //!
-//! - [`client`]: [`Http`], what all services share: the connections, the clock, the observer.
 //! - [`service`]: [`Service`], one origin, its name, its token; requests are paths on that origin.
 //! - `chain`: the order itself, and the loop around it.
-//! - `retry`: which outcome may be sent again, and after how long.
-//! - `throttle`: the gate before a host, which one 429 shuts for everybody.
-//! - `send`: one attempt on the wire.
-//! - [`origin`]: the one function through which every address and every link passes.
-//! - `request`, `response`, `paging`: what goes out, what comes back, and page after page of it.
-//! - `error_body`, `refusals`, `remedies`: what a service says when it refuses, whether repeating
-//!   helps, and what to do about it.
-//! - `measure`: what reading an answer would cost, before it is read.
-//! - [`observer`]: who hears of each wait.
+//! - `paging`: lists, page after page, within a budget.
+//! - `send`: one attempt on the wire; `attempt` is its outcome.
+//! - [`client`]: [`Http`], what all services share: connections, clock, observer, cancellation.
+//! - `policy`: what is retried and when, how much is sent at once, what a refusal means and what to
+//!   do about it.
+//! - `pacer`: every wait; [`observer`]: reports of waits and requests.
+//! - `request`, `response`: what is sent, and what comes back.
+//! - `transport`: transport errors, and reading a body of limited size.
+//! - `parsing`: error bodies, headers, dates, addresses and links: pure functions of bytes.
+//!
+//! Imports run down this list, never up.
 
+mod attempt;
 mod chain;
 mod client;
-mod error_body;
-mod measure;
 mod observer;
-mod origin;
+mod pacer;
 mod paging;
-mod refusals;
-mod remedies;
+mod parsing;
+mod policy;
 mod request;
 mod response;
-mod retry;
 mod send;
 mod service;
-mod throttle;
+mod transport;
 
-pub use client::{Http, Limits};
+pub use client::Http;
 pub use observer::{Observer, Silent, Wait, WaitReason};
-pub use origin::{Origin, OriginError};
-pub use paging::ListBudget;
-pub use service::{Endpoint, Service};
+pub use parsing::{Origin, OriginError};
+pub use policy::{Limits, ListBudget};
+pub use service::{Service, ServiceEndpoint};
 
-pub(crate) use error_body::{Told, WEB_PAGE};
-pub(crate) use origin::is_machines_own;
 pub(crate) use paging::Pages;
-pub(crate) use refusals::is_retryable;
+pub(crate) use parsing::{
+    ServiceError, WEB_PAGE, is_dns_label, is_local_to_machine, retry_after, server_date,
+};
+pub(crate) use policy::{Backoff, UNTRUSTED_CERTIFICATE, is_untrusted_certificate};
 pub(crate) use request::{Method, Request};
 pub(crate) use response::Response;
-pub(crate) use retry::{Backoff, DISTRUSTED, is_distrusted, retry_after};
-pub(crate) use send::{capped_body, causes};
+pub(crate) use transport::{TransportError, read_limited_body};

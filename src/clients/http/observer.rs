@@ -1,8 +1,8 @@
-//! Who hears of each wait: no request waits in silence.
+//! Reports of waits and requests: no request waits in silence.
 
 use std::time::Duration;
 
-/// Is told of every request that is sent and of every wait before one. Implemented above this room.
+/// Receives every request that is sent and every wait before one. Implemented by a module above.
 pub trait Observer: Send + Sync {
     /// A wait begins.
     fn waiting(&self, wait: &Wait);
@@ -11,7 +11,7 @@ pub trait Observer: Send + Sync {
     fn requested(&self, _service: &str, _method: &str) {}
 }
 
-/// An observer that tells nobody, for tests and for questions that nobody watches.
+/// An observer that ignores every report.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Silent;
 
@@ -22,27 +22,27 @@ impl Observer for Silent {
 /// A wait before a request is sent, or sent again.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Wait {
-    /// The service that is waited for, by its name.
+    /// The name of the service.
     pub service: String,
     /// Why.
     pub reason: WaitReason,
-    /// How long, in the program's time.
+    /// How long, on the program's clock.
     pub duration: Duration,
-    /// How many attempts were made so far.
+    /// The number of attempts so far.
     pub attempt: u32,
-    /// What the service said, or what failed on the way to it.
+    /// The service's message, or the transport error.
     pub message: String,
 }
 
-/// Why there is a wait.
+/// Why a request waits.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum WaitReason {
-    /// The service, or its limit that others share, was asked too often.
+    /// The service received too many requests, from this program or from others that share the limit.
     Throttled,
-    /// The service does not answer, or answers that it cannot.
+    /// The service does not respond, or responds that it is unavailable.
     Unavailable,
     /// The organization has not provisioned the caller yet, as for some minutes after a copy.
     NotYetProvisioned,
-    /// The sign-in service is away while a token is needed.
+    /// The sign-in service is unavailable while a token is needed.
     TokenRenewal,
 }

@@ -1,4 +1,4 @@
-//! What is asked of a service: a method, a path on its origin, headers, a body.
+//! A request: a method, a path on the service's origin, headers, a body.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,7 +10,7 @@ use url::Url;
 
 use crate::clients::error::presentable;
 
-/// An HTTP method that the services know.
+/// An HTTP method that the services accept.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Method {
     Get,
@@ -21,7 +21,7 @@ pub(crate) enum Method {
 }
 
 impl Method {
-    /// Its name on the wire.
+    /// The name in the HTTP request.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Get => "GET",
@@ -32,7 +32,7 @@ impl Method {
         }
     }
 
-    pub(super) fn on_the_wire(self) -> reqwest::Method {
+    pub(super) fn to_reqwest(self) -> reqwest::Method {
         match self {
             Self::Get => reqwest::Method::GET,
             Self::Post => reqwest::Method::POST,
@@ -49,7 +49,7 @@ impl fmt::Display for Method {
     }
 }
 
-/// The text is not an HTTP method that the services know.
+/// The text is not an HTTP method that the services accept.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("'{0}' is not one of GET, POST, PATCH, PUT, DELETE")]
 pub(crate) struct UnknownMethod(String);
@@ -65,16 +65,16 @@ impl FromStr for Method {
     }
 }
 
-/// Where a request goes on its service's origin.
+/// The target of a request on its service's origin.
 #[derive(Clone, Debug)]
 pub(super) enum Target {
     /// A path with its query.
     Path(String),
-    /// A link of an answer, which has passed the origin's check.
+    /// A link of a response that has passed the origin's check.
     Link(Url),
 }
 
-/// One request, which may be attempted more than once.
+/// A request, which may be attempted more than once.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(super) method: Method,
@@ -82,12 +82,12 @@ pub(crate) struct Request {
     pub(super) headers: Vec<(&'static str, String)>,
     pub(super) body: Option<Bytes>,
     pub(super) tries: Option<u32>,
-    pub(super) within: Option<Duration>,
-    pub(super) is_once: bool,
+    pub(super) timeout: Option<Duration>,
+    pub(super) is_sent_once: bool,
 }
 
 impl Request {
-    /// A request of a path with its query, percent-encoded already.
+    /// A request for a path with its query, already percent-encoded.
     pub(crate) fn new(method: Method, path: impl Into<String>) -> Self {
         Self::to(method, Target::Path(path.into()))
     }
@@ -97,7 +97,7 @@ impl Request {
         Self::new(Method::Get, path)
     }
 
-    /// A read of a link that the service itself sent and that [`super::Service::link`] let pass.
+    /// A read of a link that the service itself sent and that [`super::Service::resolve_link`] accepted.
     pub(crate) fn get_link(link: Url) -> Self {
         Self::to(Method::Get, Target::Link(link))
     }
@@ -109,8 +109,8 @@ impl Request {
             headers: Vec::new(),
             body: None,
             tries: None,
-            within: None,
-            is_once: false,
+            timeout: None,
+            is_sent_once: false,
         }
     }
 
@@ -131,33 +131,32 @@ impl Request {
         self.header("content-type", "application/json")
     }
 
-    /// The same request, given up after this many attempts.
+    /// The same request with this number of attempts.
     pub(crate) fn tries(mut self, tries: u32) -> Self {
         self.tries = Some(tries);
         self
     }
 
-    /// The same request, of which the service receives at most one: whatever it answers, also 401 and
-    /// 429, ends it. It is sent again only where there was no connection, so that nothing was sent.
+    /// The same request, which the service receives at most once: any response ends it, also 401 and
+    /// 429. It is retried only if there was no connection, so that nothing was sent.
     pub(crate) fn once(mut self) -> Self {
-        self.is_once = true;
+        self.is_sent_once = true;
         self
     }
 
-    /// The same request, whose answer may take so long, in real time, where that is longer than for
-    /// others.
-    pub(crate) fn answered_within(mut self, duration: Duration) -> Self {
-        self.within = Some(duration);
+    /// The same request with a timeout in real time, if that is longer than the usual one.
+    pub(crate) fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
         self
     }
 
-    /// Does it only read, so that sending it twice is harmless?
+    /// Whether it only reads, so that sending it twice is harmless.
     pub(super) fn is_read(&self) -> bool {
         self.method == Method::Get
     }
 
     /// Method and path, for people. The query is left out: it is long, and its values may be secret.
-    pub(super) fn what(&self, url: &Url) -> String {
+    pub(super) fn describe(&self, url: &Url) -> String {
         format!("{} {}", self.method, presentable(url.path()))
     }
 }
@@ -169,11 +168,11 @@ mod tests {
     #[test]
     fn a_query_is_not_shown() {
         let url = Url::parse("https://x/invoke?sig=abc&api-version=1").unwrap();
-        assert_eq!(Request::get("/invoke").what(&url), "GET /invoke");
+        assert_eq!(Request::get("/invoke").describe(&url), "GET /invoke");
     }
 
     #[test]
-    fn methods_are_read_without_regard_to_case() {
+    fn methods_are_parsed_case_insensitively() {
         assert_eq!("patch".parse(), Ok(Method::Patch));
         assert!("HEAD".parse::<Method>().is_err());
     }

@@ -1,4 +1,4 @@
-//! What came back: status, headers, and the body's exact bytes.
+//! A response: status, headers, and the exact bytes of the body.
 
 use std::time::Duration;
 
@@ -8,12 +8,10 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use url::Url;
 
-use super::measure::{DEEPEST, MOST_VALUES, measure};
-use super::retry::retry_after;
+use super::parsing::{MAX_DEPTH, MAX_VALUES, measure_json, retry_after};
 use crate::clients::error::{Error, ErrorKind, presentable};
 
-/// The headers under which the services tell the id of a request, the most telling first:
-/// Dataverse `x-ms-service-request-id` and `REQ_ID`, the admin APIs `x-ms-correlation-id`, Finance
+/// The headers with the id of a request, the most specific first: Dataverse `x-ms-service-request-id` and `REQ_ID`, the admin APIs `x-ms-correlation-id`, Finance
 /// and Operations `ms-dyn-aid`.
 const REQUEST_IDS: [&str; 5] = [
     "x-ms-service-request-id",
@@ -23,7 +21,7 @@ const REQUEST_IDS: [&str; 5] = [
     "ms-dyn-aid",
 ];
 
-/// A whole answer.
+/// A whole response.
 #[derive(Clone, Debug)]
 pub(crate) struct Response {
     pub(super) status: u16,
@@ -45,12 +43,16 @@ impl Response {
         &self.body
     }
 
-    /// A header's text, where it is there and is text.
+    pub(crate) fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// The value of a header, if it is present and is text.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// The service's own time of its answer, as it wrote it.
+    /// The `Date` header, as the service wrote it.
     pub(crate) fn date(&self) -> Option<String> {
         self.header("date").map(str::to_owned)
     }
@@ -60,7 +62,7 @@ impl Response {
         retry_after(&self.headers)
     }
 
-    /// The id of the request: the service's, else ours.
+    /// The service's id of the request, else ours.
     pub(crate) fn request_id(&self) -> String {
         REQUEST_IDS
             .iter()
@@ -68,25 +70,29 @@ impl Response {
             .map_or_else(|| self.client_request_id.clone(), presentable)
     }
 
-    /// How many values of JSON the body has, counted before it is read. One that is too deep or has
-    /// too many is an error.
-    pub(crate) fn measured(&self) -> Result<usize, Error> {
-        let size = measure(&self.body);
-        if size.depth > DEEPEST {
-            let why = format!("its JSON is {} deep, and {DEEPEST} is read", size.depth);
+    /// The number of JSON values in the body, counted before it is parsed. A body that is too deep or
+    /// has too many values is an error.
+    pub(crate) fn count_values(&self) -> Result<usize, Error> {
+        let size = measure_json(&self.body);
+        if size.depth > MAX_DEPTH {
+            let why = format!(
+                "its JSON is {} levels deep, and the limit is {MAX_DEPTH}",
+                size.depth
+            );
             return Err(self.malformed(&why));
         }
-        if size.values > MOST_VALUES {
-            let why = format!("its answer has more than {MOST_VALUES} values");
+        if size.values > MAX_VALUES {
+            let why = format!("its response has more than {MAX_VALUES} values");
             return Err(self.malformed(&why));
         }
         Ok(size.values)
     }
 
-    /// The body as JSON of a known form.
+    /// The body as JSON of a known shape.
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        self.measured()?;
-        serde_json::from_slice(&self.body).map_err(|error| self.malformed(&error.to_string()))
+        self.count_values()?;
+        serde_json::from_slice(&self.body)
+            .map_err(|error| self.malformed(&error.to_string()).with_source(error))
     }
 
     /// The body as any JSON.
@@ -94,18 +100,18 @@ impl Response {
         self.json()
     }
 
-    /// The body as any JSON, or none where it is empty or something else.
+    /// The body as any JSON; `None` if it is empty or not JSON.
     pub(crate) fn maybe_value(&self) -> Option<Value> {
-        self.measured().ok()?;
+        self.count_values().ok()?;
         serde_json::from_slice(&self.body).ok()
     }
 
-    /// The error of an answer that is not what the service is known to send.
+    /// The error for a response that does not have the expected shape.
     pub(crate) fn malformed(&self, why: &str) -> Error {
         self.error(ErrorKind::Malformed, why)
     }
 
-    /// An error of this kind about this answer.
+    /// An error of this kind about this response.
     pub(crate) fn error(&self, kind: ErrorKind, why: &str) -> Error {
         Error::new(kind, &self.service, &self.what, why).with_request_id(self.request_id())
     }

@@ -1,5 +1,5 @@
-//! Whoever is signed in with the Azure CLI, through `azure_identity`'s own credential: it runs
-//! `az account get-access-token` for every token. A person is as welcome as an application.
+//! The account that is signed in with the Azure CLI, through `azure_identity`'s own credential: it runs
+//! `az account get-access-token` for each token. The account may be a person's or an application's.
 
 use std::ffi::OsStr;
 use std::io;
@@ -12,105 +12,120 @@ use azure_core::credentials::TokenCredential as _;
 use azure_identity::{AzureCliCredential, AzureCliCredentialOptions, Executor};
 use secrecy::SecretString;
 
-use super::Fetched;
-use super::asking::{Asking, NoToken, first_line};
-use super::program::{self, complaint};
-use crate::clients::error::{Detail, ErrorKind};
-use crate::clients::http::Told;
+use super::credential_kind::CredentialKind;
+use super::program::{self, summarize_stderr};
+use super::token_request::{FetchedToken, TokenError, TokenRequest};
+use crate::clients::error::ErrorKind;
+
+/// The account that is signed in with the Azure CLI.
+#[derive(Clone, Debug)]
+pub struct AzureCli {
+    /// The tenant: its id or one of its domains.
+    pub tenant: String,
+}
 
 const NAME: &str = "the Azure CLI";
 
-/// Fetches a token once.
-pub(super) async fn fetch(asking: Asking<'_>, tenant: &str) -> Result<Fetched, NoToken> {
-    let runner = Arc::new(Runner {
-        limit: asking.http.limits().command,
-        trouble: Mutex::default(),
-    });
-    let options = AzureCliCredentialOptions {
-        tenant_id: Some(tenant.to_owned()),
-        executor: Some(Arc::clone(&runner) as Arc<dyn Executor>),
-        subscription: None,
-    };
-    let sign_in = format!("sign in with `az login --tenant {tenant}`, then run again");
-    let credential = AzureCliCredential::new(Some(options)).map_err(|error| {
-        let message = first_line(&error.to_string());
-        asking.failed(ErrorKind::Configuration, NAME, &message)
-    })?;
-    match credential.get_token(&[asking.scope], None).await {
-        Ok(token) => {
-            // Its end is told by this machine's clock, as the CLI reckoned it.
-            let now = asking.http.clock().time_of_day().as_second();
-            let left = token.expires_on.unix_timestamp().saturating_sub(now);
-            Ok(Fetched {
-                token: SecretString::from(token.token.secret().to_owned()),
-                // An end that lies behind says that the two clocks differ; the service decides.
-                life: u64::try_from(left)
-                    .ok()
-                    .filter(|left| *left > 0)
-                    .map(Duration::from_secs),
-            })
-        }
-        Err(error) => match runner.trouble() {
-            Some(Trouble::Missing) => Err(asking
-                .failed(ErrorKind::NotSignedIn, NAME, "`az` is not on the PATH")
-                .or_help("install it, or use another kind of credential under `identity`")),
-            Some(Trouble::Said(said)) => {
-                let about = Detail {
-                    service: NAME.to_owned(),
-                    what: asking.what(),
-                    ..Detail::default()
-                };
-                let error = Told::of_text(&said).into_error(ErrorKind::NotSignedIn, about);
-                Err(NoToken { error, asked: None }.or_help(sign_in))
+const NOT_INSTALLED: &str = "install it, or use another kind of credential under `identity`";
+
+const OUTDATED: &str = "update it to 2.54 or later, and check the output of `az account get-access-token \
+                        -o json`";
+
+#[async_trait]
+impl CredentialKind for AzureCli {
+    fn kind(&self) -> &'static str {
+        "azure-cli"
+    }
+
+    fn cache_key(&self) -> String {
+        self.tenant.clone()
+    }
+
+    async fn fetch(&self, request: TokenRequest<'_>) -> Result<FetchedToken, TokenError> {
+        let runner = Arc::new(Runner {
+            limit: request.http.limits().command,
+            problem: Mutex::default(),
+        });
+        let options = AzureCliCredentialOptions {
+            tenant_id: Some(self.tenant.clone()),
+            executor: Some(Arc::clone(&runner) as Arc<dyn Executor>),
+            subscription: None,
+        };
+        let credential = AzureCliCredential::new(Some(options))
+            .map_err(|error| request.invalid_credential(NAME, &error))?;
+        let error = match credential.get_token(&[request.scope], None).await {
+            Ok(token) => {
+                // The expiry is a time of this machine's clock, as the CLI calculated it.
+                let now = request.http.clock().time_of_day().as_second();
+                let left = token.expires_on.unix_timestamp().saturating_sub(now);
+                return Ok(FetchedToken {
+                    token: SecretString::from(token.token.secret().to_owned()),
+                    // An expiry in the past means that the two clocks differ; the service decides.
+                    lifetime: u64::try_from(left)
+                        .ok()
+                        .filter(|left| *left > 0)
+                        .map(Duration::from_secs),
+                });
             }
-            // It ended well and printed something else than a token, which is not shown.
+            Err(error) => error,
+        };
+        Err(match runner.problem() {
+            Some(Problem::NotInstalled) => request
+                .error(ErrorKind::NotSignedIn, NAME, "`az` is not on the PATH")
+                .or_help(NOT_INSTALLED),
+            Some(Problem::Failed(message)) => {
+                let tenant = &self.tenant;
+                request.program_error(NAME, &message).or_help(format!(
+                    "sign in with `az login --tenant {tenant}`, then run again"
+                ))
+            }
+            // It succeeded and printed something else than a token, which is not shown.
             None => {
-                let message = format!("it printed no token: {}", unreadable(&error));
-                Err(asking
-                    .failed(ErrorKind::NotSignedIn, NAME, &message)
-                    .or_help("update it to 2.54 or later, and look what `az account get-access-token -o json` prints"))
+                let message = format!("it printed no token: {}", describe_output_error(&error));
+                request
+                    .error(ErrorKind::NotSignedIn, NAME, &message)
+                    .or_help(OUTDATED)
             }
-        },
+        })
     }
 }
 
-/// Why the library could not read what was printed. Its text is about the form and quotes a word of
-/// it at most; what may be longer is left out.
-fn unreadable(error: &azure_core::Error) -> String {
-    let text = error.to_string();
-    if text.contains("expires_on field not found") {
-        "it does not say when the token ends".to_owned()
+/// Why the library could not parse the output. The library's own message may quote the output, so it
+/// is not shown.
+fn describe_output_error(error: &azure_core::Error) -> &'static str {
+    if error.to_string().contains("expires_on field not found") {
+        "its output does not say when the token expires"
     } else {
-        "it is not the JSON that is expected".to_owned()
+        "its output is not the expected JSON"
     }
 }
 
 /// Why no token was printed.
 #[derive(Clone, Debug)]
-enum Trouble {
-    /// There is no such program.
-    Missing,
-    /// What it complained of, or what became of it.
-    Said(String),
+enum Problem {
+    /// The program does not exist.
+    NotInstalled,
+    /// Its error output, or how it ended.
+    Failed(String),
 }
 
-/// Runs the CLI for the library, with a limit, and remembers what went wrong.
+/// Runs the CLI for the library, with a timeout, and remembers the problem.
 #[derive(Debug)]
 struct Runner {
     limit: Duration,
-    trouble: Mutex<Option<Trouble>>,
+    problem: Mutex<Option<Problem>>,
 }
 
 impl Runner {
-    fn trouble(&self) -> Option<Trouble> {
-        self.trouble
+    fn problem(&self) -> Option<Problem> {
+        self.problem
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
     }
 
-    fn note(&self, trouble: Trouble) {
-        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = Some(trouble);
+    fn record(&self, problem: Problem) {
+        *self.problem.lock().unwrap_or_else(PoisonError::into_inner) = Some(problem);
     }
 }
 
@@ -120,17 +135,17 @@ impl Executor for Runner {
         let ran = program::run(program, arguments, &[], self.limit).await;
         match ran {
             Ok(ran) => {
-                // 127: what the shell says of a program that it does not find.
+                // 127: the shell did not find the program.
                 if ran.status.code() == Some(127) {
-                    self.note(Trouble::Missing);
+                    self.record(Problem::NotInstalled);
                 } else if !ran.status.success() {
-                    let said = complaint(&ran.stderr);
-                    let said = if said.is_empty() {
+                    let stderr = summarize_stderr(&ran.stderr);
+                    let message = if stderr.is_empty() {
                         format!("it ended with {}", ran.status)
                     } else {
-                        said
+                        stderr
                     };
-                    self.note(Trouble::Said(said));
+                    self.record(Problem::Failed(message));
                 }
                 Ok(Output {
                     status: ran.status,
@@ -138,9 +153,9 @@ impl Executor for Runner {
                     stderr: ran.stderr,
                 })
             }
-            Err(stuck) => {
-                self.note(Trouble::Said(stuck.to_string()));
-                Err(io::Error::other(stuck.to_string()))
+            Err(error) => {
+                self.record(Problem::Failed(error.to_string()));
+                Err(io::Error::other(error))
             }
         }
     }

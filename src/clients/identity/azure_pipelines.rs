@@ -1,66 +1,108 @@
 //! A service connection of Azure Pipelines, through `azure_identity`'s own credential: the job's
-//! access token buys an assertion of the pipeline's issuer, and the assertion a token. Both are
-//! bought anew for each token, because the assertion lives for minutes.
+//! access token is exchanged for an assertion of the pipeline's issuer, and the assertion for a token.
+//! Both exchanges are repeated for each token, because the assertion is valid for minutes only.
 
+use async_trait::async_trait;
 use azure_core::credentials::{Secret, TokenCredential as _};
 use azure_identity::{
     AzurePipelinesCredential, AzurePipelinesCredentialOptions, ClientAssertionCredentialOptions,
 };
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::Fetched;
-use super::asking::{Asking, NoToken, first_line};
-use super::github_oidc::issuer_url;
-use super::transport::Route;
+use super::assertion_issuer::parse_issuer_url;
+use super::credential_kind::{CredentialKind, CredentialLifetime, hash_secret};
+use super::holder::TokenHolder;
+use super::sign_in_transport::Route;
+use super::token_request::{FetchedToken, TokenError, TokenRequest};
 use crate::clients::error::ErrorKind;
+
+/// A service connection of Azure Pipelines.
+#[derive(Clone, Debug)]
+pub struct AzurePipelines {
+    /// The tenant: its id or one of its domains.
+    pub tenant: String,
+    /// The application's id.
+    pub client: String,
+    /// The service connection's id.
+    pub service_connection: String,
+    /// Where the job asks for its assertions: the value of `SYSTEM_OIDCREQUESTURI`, which the library
+    /// reads itself.
+    pub request_url: String,
+    /// The job's access token.
+    pub access_token: SecretString,
+}
 
 const NAME: &str = "the assertion service of Azure Pipelines";
 
-const HELP: &str = "look whether the service connection's id is right, whether this pipeline may use \
-                    it, and whether the step maps SYSTEM_ACCESSTOKEN: $(System.AccessToken)";
+const NOT_IN_A_JOB: &str = "Azure Pipelines sets SYSTEM_OIDCREQUESTURI: run this in a job there";
 
-/// What a service connection is.
-pub(super) struct Connection<'a> {
-    pub(super) tenant: &'a str,
-    pub(super) client: &'a str,
-    pub(super) id: &'a str,
-    pub(super) request_url: &'a str,
-    pub(super) access_token: &'a SecretString,
-}
+const REFUSED: &str = "check the service connection's id, that this pipeline may use it, and that the \
+                       step maps SYSTEM_ACCESSTOKEN: $(System.AccessToken)";
 
-/// Fetches a token once. The library reads `SYSTEM_OIDCREQUESTURI` itself; only the host that was
-/// handed in is asked.
-pub(super) async fn fetch(
-    asking: Asking<'_>,
-    connection: Connection<'_>,
-) -> Result<Fetched, NoToken> {
-    let wrong = |message: &str| {
-        let failed = asking.failed(ErrorKind::Configuration, NAME, message);
-        failed.or_help("SYSTEM_OIDCREQUESTURI is set by Azure Pipelines: run it in a job there")
-    };
-    let url = issuer_url(connection.request_url)
-        .ok_or_else(|| wrong("SYSTEM_OIDCREQUESTURI is not an https address"))?;
-    let transport = asking.transport(vec![Route::to(NAME, url)]);
-    let options = AzurePipelinesCredentialOptions {
-        credential_options: ClientAssertionCredentialOptions {
-            client_options: asking.options(&transport),
-        },
-    };
-    let credential = AzurePipelinesCredential::new(
-        connection.tenant.to_owned(),
-        connection.client.to_owned(),
-        connection.id,
-        Secret::new(connection.access_token.expose_secret().to_owned()),
-        Some(options),
-    )
-    .map_err(|error| wrong(&first_line(&error.to_string())))?;
-    let result = credential.get_token(&[asking.scope], None).await;
-    let by_issuer = transport.last().is_some_and(|last| last.service == NAME);
-    asking.settle(result, &transport).map_err(|no_token| {
-        if by_issuer {
-            no_token.or_help(HELP)
-        } else {
-            no_token
-        }
-    })
+#[async_trait]
+impl CredentialKind for AzurePipelines {
+    fn kind(&self) -> &'static str {
+        "azure-pipelines"
+    }
+
+    fn application(&self) -> Option<&str> {
+        Some(&self.client)
+    }
+
+    fn holder(&self) -> Option<TokenHolder> {
+        Some(TokenHolder::Application)
+    }
+
+    fn lifetime(&self) -> CredentialLifetime {
+        CredentialLifetime::PipelineJob
+    }
+
+    fn cache_key(&self) -> String {
+        let Self {
+            tenant,
+            client,
+            service_connection,
+            request_url,
+            access_token,
+        } = self;
+        let token = hash_secret(access_token);
+        format!("{tenant} {client} {service_connection} {request_url} {token}")
+    }
+
+    /// The library reads `SYSTEM_OIDCREQUESTURI` itself; requests go to the host of `request_url` only.
+    async fn fetch(&self, request: TokenRequest<'_>) -> Result<FetchedToken, TokenError> {
+        let url = parse_issuer_url(&self.request_url).ok_or_else(|| {
+            let message = "SYSTEM_OIDCREQUESTURI is not an https address";
+            request
+                .error(ErrorKind::Configuration, NAME, message)
+                .or_help(NOT_IN_A_JOB)
+        })?;
+        let transport = request.transport(vec![Route::direct(NAME, url)]);
+        let options = AzurePipelinesCredentialOptions {
+            credential_options: ClientAssertionCredentialOptions {
+                client_options: request.client_options(&transport),
+            },
+        };
+        let credential = AzurePipelinesCredential::new(
+            self.tenant.clone(),
+            self.client.clone(),
+            &self.service_connection,
+            Secret::new(self.access_token.expose_secret().to_owned()),
+            Some(options),
+        )
+        .map_err(|error| {
+            request
+                .invalid_credential(NAME, &error)
+                .or_help(NOT_IN_A_JOB)
+        })?;
+        let result = credential.get_token(&[request.scope], None).await;
+        let is_from_issuer = transport.last().is_some_and(|last| last.service == NAME);
+        request.finish(result, &transport).map_err(|error| {
+            if is_from_issuer {
+                error.or_help(REFUSED)
+            } else {
+                error
+            }
+        })
+    }
 }

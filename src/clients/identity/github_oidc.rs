@@ -1,6 +1,6 @@
-//! The identity of a GitHub Actions job: its issuer is asked for an assertion, and the assertion buys
-//! a token, through `azure_identity`'s credential for assertions. The assertion lives for minutes, so
-//! it is fetched anew for each token (GitHub Docs, *About security hardening with `OpenID` Connect*).
+//! The identity of a GitHub Actions job: its issuer provides an assertion, which is exchanged for a
+//! token through `azure_identity`'s credential for assertions. An assertion is valid for minutes, so
+//! each token needs a new one (GitHub Docs, *About security hardening with `OpenID` Connect*).
 
 use async_trait::async_trait;
 use azure_core::credentials::{Secret, TokenCredential as _};
@@ -11,115 +11,119 @@ use azure_identity::{
 use bytes::Bytes;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
-use url::Url;
 
-use super::Fetched;
-use super::asking::{Asking, NoToken, first_line};
-use super::transport::exchange;
+use super::assertion_issuer::parse_issuer_url;
+use super::credential_kind::{CredentialKind, CredentialLifetime, hash_secret};
+use super::holder::TokenHolder;
+use super::sign_in_transport::exchange;
+use super::token_request::{FetchedToken, TokenError, TokenRequest};
 use crate::clients::error::ErrorKind;
-use crate::clients::http::Origin;
+
+/// The identity of a GitHub Actions job.
+#[derive(Clone, Debug)]
+pub struct GithubOidc {
+    /// The tenant: its id or one of its domains.
+    pub tenant: String,
+    /// The application's id.
+    pub client: String,
+    /// The audience in the application's federated credential.
+    pub audience: String,
+    /// Where the job asks for its assertions: `ACTIONS_ID_TOKEN_REQUEST_URL`.
+    pub request_url: String,
+    /// The token of that request: `ACTIONS_ID_TOKEN_REQUEST_TOKEN`.
+    pub request_token: SecretString,
+}
 
 const NAME: &str = "the assertion service of GitHub Actions";
 
-const HELP: &str = "the job needs `permissions: id-token: write`, and its request token ends with it: \
-                    run again in a job that is running";
+const NOT_IN_A_JOB: &str = "GitHub sets it in a job with `permissions: id-token: write`";
 
-/// What a job is.
-pub(super) struct Job<'a> {
-    pub(super) tenant: &'a str,
-    pub(super) client: &'a str,
-    pub(super) audience: &'a str,
-    pub(super) request_url: &'a str,
-    pub(super) request_token: &'a SecretString,
-}
-
-/// Fetches a token once, with an assertion of its own.
-pub(super) async fn fetch(asking: Asking<'_>, job: Job<'_>) -> Result<Fetched, NoToken> {
-    let assertion = assertion(asking, &job).await?;
-    let transport = asking.transport(Vec::new());
-    let options = ClientAssertionCredentialOptions {
-        client_options: asking.options(&transport),
-    };
-    let (tenant, client) = (job.tenant.to_owned(), job.client.to_owned());
-    let credential =
-        ClientAssertionCredential::new(tenant, client, Given(assertion), Some(options)).map_err(
-            |error| {
-                let message = first_line(&error.to_string());
-                asking.failed(ErrorKind::Configuration, &asking.authority_name(), &message)
-            },
-        )?;
-    let result = credential.get_token(&[asking.scope], None).await;
-    asking.settle(result, &transport)
-}
-
-/// An assertion that is there already; the credential is used for one token.
-#[derive(Debug)]
-struct Given(Secret);
+const REFUSED: &str = "the job needs `permissions: id-token: write`, and its request token expires with \
+                       the job: run again in a running job";
 
 #[async_trait]
-impl ClientAssertion for Given {
+impl CredentialKind for GithubOidc {
+    fn kind(&self) -> &'static str {
+        "github-oidc"
+    }
+
+    fn application(&self) -> Option<&str> {
+        Some(&self.client)
+    }
+
+    fn holder(&self) -> Option<TokenHolder> {
+        Some(TokenHolder::Application)
+    }
+
+    fn lifetime(&self) -> CredentialLifetime {
+        CredentialLifetime::PipelineJob
+    }
+
+    fn cache_key(&self) -> String {
+        let Self {
+            tenant,
+            client,
+            audience,
+            request_url,
+            request_token,
+        } = self;
+        let token = hash_secret(request_token);
+        format!("{tenant} {client} {audience} {request_url} {token}")
+    }
+
+    async fn fetch(&self, request: TokenRequest<'_>) -> Result<FetchedToken, TokenError> {
+        let assertion = self.fetch_assertion(request).await?;
+        let transport = request.transport(Vec::new());
+        let options = ClientAssertionCredentialOptions {
+            client_options: request.client_options(&transport),
+        };
+        let credential = ClientAssertionCredential::new(
+            self.tenant.clone(),
+            self.client.clone(),
+            FetchedAssertion(assertion),
+            Some(options),
+        )
+        .map_err(|error| request.invalid_credential(&request.authority_name(), &error))?;
+        let result = credential.get_token(&[request.scope], None).await;
+        request.finish(result, &transport)
+    }
+}
+
+/// An assertion that is already fetched; the credential is used for one token.
+#[derive(Debug)]
+struct FetchedAssertion(Secret);
+
+#[async_trait]
+impl ClientAssertion for FetchedAssertion {
     async fn secret(&self, _: Option<ClientMethodOptions<'_>>) -> azure_core::Result<String> {
         Ok(self.0.secret().to_owned())
     }
 }
 
-async fn assertion(asking: Asking<'_>, job: &Job<'_>) -> Result<Secret, NoToken> {
-    let mut url = issuer_url(job.request_url).ok_or_else(|| {
-        let message = "ACTIONS_ID_TOKEN_REQUEST_URL is not an https address";
-        let failed = asking.failed(ErrorKind::Configuration, NAME, message);
-        failed.or_help("GitHub sets it in a job with `permissions: id-token: write`")
-    })?;
-    url.query_pairs_mut().append_pair("audience", job.audience);
-    let bearer = format!("Bearer {}", job.request_token.expose_secret());
-    let headers = [
-        ("authorization", bearer.as_str()),
-        ("accept", "application/json"),
-    ];
-    let answer = exchange(
-        asking.http,
-        reqwest::Method::GET,
-        url,
-        &headers,
-        Bytes::new(),
-    )
-    .await
-    .map_err(|why| asking.unanswered(NAME, &why))?;
-    let body: Option<Value> = serde_json::from_slice(&answer.body).ok();
-    let value = body.as_ref().and_then(|body| body["value"].as_str());
-    match value.filter(|_| (200..300).contains(&answer.status)) {
-        Some(value) => Ok(Secret::new(value.to_owned())),
-        None => Err(asking.refused(NAME, &answer).or_help(HELP)),
-    }
-}
-
-/// The address of an issuer of assertions: https, or http on the loopback, without a user in it.
-pub(super) fn issuer_url(text: &str) -> Option<Url> {
-    let url = Url::parse(text).ok()?;
-    let plain = url.username().is_empty() && url.password().is_none();
-    let origin = Origin::parse(&url.origin().ascii_serialization());
-    (plain && origin.is_ok()).then_some(url)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_issuer_is_asked_by_https_or_on_this_machine() {
-        for text in [
-            "https://pipelinesghubeus1.actions.githubusercontent.com/x//idtoken/y?api-version=2.0",
-            "http://127.0.0.1:4000/github?a=b",
-        ] {
-            assert!(issuer_url(text).is_some(), "{text}");
-        }
-        for text in [
-            "http://actions.githubusercontent.com/x",
-            "https://me@actions.githubusercontent.com/x",
-            "ftp://127.0.0.1/x",
-            "x",
-            "",
-        ] {
-            assert!(issuer_url(text).is_none(), "{text}");
+impl GithubOidc {
+    async fn fetch_assertion(&self, request: TokenRequest<'_>) -> Result<Secret, TokenError> {
+        let mut url = parse_issuer_url(&self.request_url).ok_or_else(|| {
+            let message = "ACTIONS_ID_TOKEN_REQUEST_URL is not an https address";
+            request
+                .error(ErrorKind::Configuration, NAME, message)
+                .or_help(NOT_IN_A_JOB)
+        })?;
+        url.query_pairs_mut()
+            .append_pair("audience", &self.audience);
+        let bearer = format!("Bearer {}", self.request_token.expose_secret());
+        let headers = [
+            ("authorization", bearer.as_str()),
+            ("accept", "application/json"),
+        ];
+        let method = reqwest::Method::GET;
+        let response = exchange(request.http, method, url, &headers, Bytes::new())
+            .await
+            .map_err(|error| request.no_response(NAME, &error))?;
+        let body: Option<Value> = serde_json::from_slice(&response.body).ok();
+        let value = body.as_ref().and_then(|body| body["value"].as_str());
+        match value.filter(|_| (200..300).contains(&response.status)) {
+            Some(value) => Ok(Secret::new(value.to_owned())),
+            None => Err(request.refused(NAME, &response).or_help(REFUSED)),
         }
     }
 }

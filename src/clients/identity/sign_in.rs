@@ -1,59 +1,32 @@
-//! What can be told of a service's credential before it is needed: whose it is, whether it lasts,
-//! and what its token says of itself.
+//! What is known of a service's credential before it is used: its holder, its lifetime, and the claims
+//! of its token.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::claims::{Claims, same_audience};
-use super::{Identity, TokenSource};
+use super::claims::{Claims, is_same_audience};
+use super::credential_kind::CredentialLifetime;
+use super::holder::TokenHolder;
+use super::kinds::Identity;
+use super::token_source::TokenSource;
 use crate::clients::error::Error;
 
-/// Who holds a token.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Holder {
-    /// A person, or somebody who acts for one: a delegated token.
-    Person,
-    /// An application for itself.
-    Application,
-}
-
-impl fmt::Display for Holder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Person => "a person",
-            Self::Application => "an application",
-        })
-    }
-}
-
-/// How long tokens can be had.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Lasting {
-    /// For as long as the credential itself is valid.
-    Renewed,
-    /// For as long as the pipeline's job runs.
-    WithJob,
-    /// Once: the token that was given is the only one.
-    Once,
-}
-
-/// What a token says of itself. Nothing where it is no JSON web token, or does not say it.
+/// What a token says about itself. Everything is `None` if it is not a JSON web token.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct TokenFacts {
     /// Who holds it.
-    pub holder: Option<Holder>,
+    pub holder: Option<TokenHolder>,
     /// The person's sign-in name.
     pub person: Option<String>,
     /// The application's id.
     pub application: Option<String>,
-    /// What it is for.
+    /// The service that it is for.
     pub audience: Option<String>,
-    /// How long it still lives, by the services' own time.
-    pub life: Option<Duration>,
+    /// Its remaining lifetime, by the services' own time.
+    pub lifetime: Option<Duration>,
 }
 
-/// How one service is signed in to.
+/// The sign-in to one service.
 #[derive(Clone, Debug)]
 pub struct SignIn {
     source: Arc<TokenSource>,
@@ -73,36 +46,32 @@ impl SignIn {
         self.identity().kind()
     }
 
-    /// What its tokens are asked for.
+    /// The scope of its tokens.
     pub fn scope(&self) -> &str {
         self.source.scope()
     }
 
-    /// How long tokens can be had.
-    pub fn lasting(&self) -> Lasting {
-        match self.identity() {
-            Identity::AzurePipelines { .. } | Identity::GithubOidc { .. } => Lasting::WithJob,
-            Identity::Token(_) => Lasting::Once,
-            _ => Lasting::Renewed,
-        }
+    /// How long its credential provides tokens.
+    pub fn lifetime(&self) -> CredentialLifetime {
+        self.identity().lifetime()
     }
 
-    /// Whose credential it is, where its kind tells.
-    pub fn holder(&self) -> Option<Holder> {
+    /// The holder of its tokens, if the kind of credential determines it.
+    pub fn holder(&self) -> Option<TokenHolder> {
         self.identity().holder()
     }
 
-    /// Is it the same credential as another's, whatever both are for?
-    pub fn is_same_credential(&self, other: &Self) -> bool {
-        self.identity().key() == other.identity().key()
+    /// Whether another sign-in uses the same credential, for any scope.
+    pub fn has_same_credential(&self, other: &Self) -> bool {
+        self.identity().cache_key() == other.identity().cache_key()
     }
 
-    /// Is a token for `audience` one for this service?
-    pub fn is_for(&self, audience: &str) -> bool {
-        same_audience(audience, self.source.audience())
+    /// Whether a token for `audience` is one for this service.
+    pub fn accepts_audience(&self, audience: &str) -> bool {
+        is_same_audience(audience, self.source.audience())
     }
 
-    /// What its token says of itself. One is fetched, if none is held.
+    /// What its token says about itself. Fetches one if none is cached.
     pub async fn facts(&self) -> Result<TokenFacts, Error> {
         let token = self.source.current().await?;
         let claims = token.claims().unwrap_or_default();
@@ -113,16 +82,16 @@ impl SignIn {
             audience,
             expires,
         } = claims;
-        let life = match self.source.left().await {
-            Some(left) => Some(left),
-            None => expires.and_then(|end| self.source.until(end)),
+        let lifetime = match self.source.remaining().await {
+            Some(remaining) => Some(remaining),
+            None => expires.and_then(|end| self.source.time_until(end)),
         };
         Ok(TokenFacts {
             holder: self.holder().or(holder),
             person,
             application,
             audience,
-            life,
+            lifetime,
         })
     }
 }

@@ -1,14 +1,16 @@
-//! Kinds of credential against listeners and programs of the test's own. Those whose library reads
-//! the process's environment are tried with the real program (`tests/it/identities.rs`).
+//! Credential kinds against the tests' own listeners and programs. Kinds whose library reads the
+//! process environment are tested with the real program (`tests/it/identities.rs`).
 
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use secrecy::SecretString;
 
 use super::*;
 use crate::base::cancellation::Cancellation;
 use crate::base::clock::Clock;
+#[cfg(unix)]
+use crate::base::platform::testing;
 use crate::clients::error::{Error, ErrorKind};
 use crate::clients::http::{Http, Limits, Silent};
 use crate::clients::testing::{Listener, Reply, Setup, authority};
@@ -23,17 +25,17 @@ async fn token(http: &Arc<Http>, authority: &str, identity: &Identity) -> Result
 }
 
 fn job(issuer: &Listener) -> Identity {
-    Identity::GithubOidc {
+    Identity::GithubOidc(GithubOidc {
         tenant: TENANT.to_owned(),
         client: "c11e".to_owned(),
         audience: "api://AzureADTokenExchange".to_owned(),
         request_url: format!("{}/idtoken?api-version=2.0", issuer.url),
         request_token: "the-jobs".to_owned().into(),
-    }
+    })
 }
 
 #[tokio::test]
-async fn each_token_is_bought_with_an_assertion_of_its_own() {
+async fn each_token_uses_a_new_assertion() {
     let setup = Setup::new(3_000.0);
     let issuer = Listener::start(|_, before| {
         Reply::json(
@@ -48,12 +50,12 @@ async fn each_token_is_bought_with_an_assertion_of_its_own() {
     source.current().await.unwrap();
     setup.http.clock().sleep(Duration::from_mins(11)).await;
     source.current().await.unwrap();
-    let asked = &issuer.received()[0];
+    let request = &issuer.received()[0];
     assert_eq!(
-        asked.path,
+        request.path,
         "/idtoken?api-version=2.0&audience=api%3A%2F%2FAzureADTokenExchange"
     );
-    assert_eq!(asked.header("authorization"), Some("Bearer the-jobs"));
+    assert_eq!(request.header("authorization"), Some("Bearer the-jobs"));
     let bodies: Vec<String> = authority
         .received()
         .iter()
@@ -67,7 +69,7 @@ async fn each_token_is_bought_with_an_assertion_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_job_without_the_right_to_assertions_is_told_how_to_get_it() {
+async fn a_job_without_the_permission_gets_a_remedy() {
     let setup = Setup::new(1_000.0);
     let issuer = Listener::replying(vec![Reply::json(403, r#"{"message":"no"}"#)]).await;
     let authority = authority(600).await;
@@ -81,42 +83,42 @@ async fn a_job_without_the_right_to_assertions_is_told_how_to_get_it() {
 }
 
 fn machine(listener: &str) -> Identity {
-    Identity::ManagedIdentity {
+    Identity::ManagedIdentity(ManagedIdentity {
         client: None,
         endpoint: MachineEndpoint::Metadata(Some(listener.to_owned())),
-    }
+    })
 }
 
 #[tokio::test]
-async fn a_machines_token_lives_as_long_as_its_own_clock_says() {
+async fn a_machines_token_expires_by_the_services_own_clock() {
     let setup = Setup::new(1.0);
-    // Half an hour of the day's token is left, by the answer's own date.
+    // Half an hour of the token's day is left, by the date of the response.
     let body = r#"{"access_token":"t","expires_in":"86399","expires_on":"1800001800","resource":"r","token_type":"Bearer"}"#;
     let reply = Reply::json(200, body).with("date", "Fri, 15 Jan 2027 08:00:00 GMT");
     let listener = Listener::replying(vec![reply]).await;
     let tokens = Tokens::new(&setup.http, "https://login.microsoftonline.com").unwrap();
     let sign_in = tokens.sign_in(&machine(&listener.url), SCOPE);
-    let life = sign_in.facts().await.unwrap().life.unwrap();
+    let lifetime = sign_in.facts().await.unwrap().lifetime.unwrap();
     assert!(
-        life <= Duration::from_mins(30) && life > Duration::from_mins(29),
-        "{life:?}"
+        lifetime <= Duration::from_mins(30) && lifetime > Duration::from_mins(29),
+        "{lifetime:?}"
     );
-    let asked = &listener.received()[0];
+    let request = &listener.received()[0];
     assert!(
-        asked.path.starts_with("/metadata/identity/oauth2/token?"),
+        request.path.starts_with("/metadata/identity/oauth2/token?"),
         "{}",
-        asked.path
+        request.path
     );
     assert!(
-        asked
+        request
             .path
             .contains("resource=https%3A%2F%2Fservice.powerapps.com")
     );
-    assert_eq!(asked.header("metadata"), Some("true"));
+    assert_eq!(request.header("metadata"), Some("true"));
 }
 
 #[tokio::test]
-async fn a_machine_that_is_updated_is_waited_for_by_us_and_not_by_the_library() {
+async fn a_machine_being_updated_is_retried_by_us_and_not_by_the_library() {
     let setup = Setup::new(1_000.0);
     let body = r#"{"access_token":"t","expires_in":"3599","expires_on":"1800003599","resource":"r","token_type":"Bearer"}"#;
     let replies = vec![
@@ -128,11 +130,11 @@ async fn a_machine_that_is_updated_is_waited_for_by_us_and_not_by_the_library() 
     let identity = machine(&listener.url);
     let bearer = token(&setup.http, "https://login.microsoftonline.com", &identity).await;
     assert_eq!(bearer.unwrap(), "Bearer t");
-    assert_eq!(setup.waits.all().len(), 2, "each wait is told");
+    assert_eq!(setup.waits.all().len(), 2, "each wait is reported");
 }
 
 #[tokio::test]
-async fn where_no_machine_hands_out_tokens_nothing_is_waited_for() {
+async fn without_a_token_endpoint_there_is_no_wait() {
     let setup = Setup::new(1_000.0);
     let gone = Listener::replying(vec![Reply::json(200, "")])
         .await
@@ -153,40 +155,43 @@ async fn where_no_machine_hands_out_tokens_nothing_is_waited_for() {
 }
 
 #[tokio::test]
-async fn a_federated_files_token_is_bought_at_the_authority() {
+async fn a_federated_token_is_exchanged_at_the_authority() {
     let setup = Setup::new(1.0);
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("token");
-    let identity = Identity::WorkloadIdentity {
+    let identity = Identity::WorkloadIdentity(WorkloadIdentity {
         tenant: TENANT.to_owned(),
         client: "c11e".to_owned(),
         token_file: file.clone(),
-    };
+    });
     let authority = authority(600).await;
     let error = token(&setup.http, &authority.url, &identity)
         .await
         .unwrap_err();
     assert_eq!(error.kind, ErrorKind::Configuration);
-    assert!(error.to_string().contains("No such file"), "{error}");
+    let reason = std::fs::read(&file).unwrap_err().to_string();
+    assert!(error.to_string().contains(&reason), "{error}");
     std::fs::write(&file, "the-pods").unwrap();
     token(&setup.http, &authority.url, &identity).await.unwrap();
     let body = &authority.received()[0].body;
     assert!(body.contains("client_assertion=the-pods&"), "{body}");
 }
 
-/// A program of these lines.
+/// A shell script of these lines.
+#[cfg(unix)]
 fn command(folder: &tempfile::TempDir, lines: &str) -> Identity {
-    let program: PathBuf = folder.path().join("token.sh");
+    let program = folder.path().join("token.sh");
     std::fs::write(&program, format!("#!/bin/sh\n{lines}\n")).unwrap();
-    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
-    Identity::TokenCommand {
+    testing::set_mode(&program, 0o755);
+    Identity::TokenCommand(TokenCommand {
         program,
         arguments: vec!["one".to_owned()],
-    }
+    })
 }
 
+#[cfg(unix)]
 #[tokio::test]
-async fn a_command_is_told_what_its_token_is_for() {
+async fn a_command_receives_the_scope_of_its_token() {
     let setup = Setup::new(1.0);
     let folder = tempfile::tempdir().unwrap();
     let identity = command(&folder, "echo \"$1.$IOMCOPY_SCOPE\"");
@@ -194,8 +199,9 @@ async fn a_command_is_told_what_its_token_is_for() {
     assert_eq!(bearer.unwrap(), format!("Bearer one.{SCOPE}"));
 }
 
+#[cfg(unix)]
 #[tokio::test]
-async fn a_command_that_fails_is_heard_and_what_it_printed_is_not() {
+async fn a_failed_commands_stderr_is_shown_and_its_output_is_not() {
     let setup = Setup::new(1.0);
     let folder = tempfile::tempdir().unwrap();
     let lines = "echo a-secret; echo 'ERROR: AADSTS50076: use a second factor' >&2; exit 3";
@@ -222,12 +228,13 @@ async fn a_command_that_fails_is_heard_and_what_it_printed_is_not() {
     )
     .await
     .unwrap_err();
-    assert!(error.to_string().contains("not one token"), "{error}");
+    assert!(error.to_string().contains("not a single token"), "{error}");
     assert!(!format!("{error:?}").contains("a-secret"));
 }
 
+#[cfg(unix)]
 #[tokio::test]
-async fn a_command_that_hangs_is_ended_with_its_children() {
+async fn a_hanging_command_is_stopped_with_its_children() {
     let folder = tempfile::tempdir().unwrap();
     let alive = folder.path().join("alive");
     let lines = format!("(sleep 2; touch {}) & sleep 60", alive.display());
@@ -250,16 +257,16 @@ async fn a_command_that_hangs_is_ended_with_its_children() {
     assert!(error.to_string().contains("still running"), "{error}");
     assert!(began.elapsed() < Duration::from_secs(20));
     tokio::time::sleep(Duration::from_millis(2_500)).await;
-    assert!(!alive.exists(), "its child has lived on");
+    assert!(!alive.exists(), "its child is still running");
 }
 
 #[tokio::test]
-async fn a_command_that_is_not_there_is_named() {
+async fn a_missing_command_is_named() {
     let setup = Setup::new(1.0);
-    let identity = Identity::TokenCommand {
-        program: PathBuf::from("/nowhere/token.sh"),
+    let identity = Identity::TokenCommand(TokenCommand {
+        program: std::path::PathBuf::from("/nowhere/token.sh"),
         arguments: Vec::new(),
-    };
+    });
     let error = token(&setup.http, "https://login.example", &identity)
         .await
         .unwrap_err();
@@ -268,7 +275,7 @@ async fn a_command_that_is_not_there_is_named() {
 }
 
 #[tokio::test]
-async fn a_given_token_for_another_service_is_found_out() {
+async fn a_given_token_for_another_service_is_detected() {
     let setup = Setup::new(1_000.0);
     let listener = Listener::replying(vec![
         Reply::json(401, "").with("date", "Fri, 15 Jan 2027 08:00:00 GMT"),
@@ -276,9 +283,9 @@ async fn a_given_token_for_another_service_is_found_out() {
     .await;
     let own = listener.url.as_str();
     let refused = async |claims: serde_json::Value| {
-        let identity = Identity::Token(claims::token_of(&claims).into());
+        let identity = Identity::Token(GivenToken(claims::token_with_claims(&claims).into()));
         let tokens = Tokens::new(&setup.http, "https://login.example").unwrap();
-        let endpoint = crate::clients::Endpoint::own(own);
+        let endpoint = crate::clients::ServiceEndpoint::with_own_scope(own);
         let service = crate::clients::Service::new(&tokens, &identity, &endpoint, "it").unwrap();
         let get = crate::clients::http::Request::get("/x");
         service.send(&get).await.unwrap_err().help.unwrap()
@@ -290,39 +297,39 @@ async fn a_given_token_for_another_service_is_found_out() {
     );
     assert!(help.contains(own), "{help}");
     let help = refused(serde_json::json!({"aud": own, "exp": 1_799_999_000})).await;
-    assert!(help.contains("has ended"), "{help}");
+    assert!(help.contains("has expired"), "{help}");
     let help = refused(serde_json::json!({"aud": own, "exp": 1_900_000_000})).await;
-    assert!(help.contains("give a new one"), "{help}");
+    assert!(help.contains("provide a new one"), "{help}");
 }
 
 #[test]
 fn no_identity_shows_its_secrets() {
     let secret = || SecretString::from("a-secret".to_owned());
     let listener = "https://x".to_owned();
-    let of = |name: &str| name.to_owned();
+    let text = |name: &str| name.to_owned();
     for identity in [
-        Identity::Token(secret()),
-        Identity::ClientSecret {
-            tenant: of("t"),
-            client: of("c"),
+        Identity::Token(GivenToken(secret())),
+        Identity::ClientSecret(ClientSecret {
+            tenant: text("t"),
+            client: text("c"),
             secret: secret(),
-        },
-        Identity::AzurePipelines {
-            tenant: of("t"),
-            client: of("c"),
-            service_connection: of("s"),
+        }),
+        Identity::AzurePipelines(AzurePipelines {
+            tenant: text("t"),
+            client: text("c"),
+            service_connection: text("s"),
             request_url: listener.clone(),
             access_token: secret(),
-        },
-        Identity::GithubOidc {
-            tenant: of("t"),
-            client: of("c"),
-            audience: of("a"),
+        }),
+        Identity::GithubOidc(GithubOidc {
+            tenant: text("t"),
+            client: text("c"),
+            audience: text("a"),
             request_url: listener,
             request_token: secret(),
-        },
+        }),
     ] {
-        let shown = format!("{identity:?} {}", identity.key());
+        let shown = format!("{identity:?} {}", identity.cache_key());
         assert!(!shown.contains("a-secret"), "{shown}");
     }
 }

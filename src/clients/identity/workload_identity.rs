@@ -1,48 +1,82 @@
-//! An application that trusts whoever wrote a file: `azure_identity`'s own credential, as Microsoft
-//! Entra Workload ID gives it to a pod. The file is read again for each token, because whoever writes
-//! it writes it anew before it ends.
+//! An application that trusts the issuer of a token in a file: `azure_identity`'s own credential, as
+//! Microsoft Entra Workload ID gives it to a pod. The file is read again for each token, because its
+//! issuer replaces it before it expires.
 
-use std::path::Path;
+use std::path::PathBuf;
 
+use async_trait::async_trait;
 use azure_core::credentials::TokenCredential as _;
 use azure_identity::{
     ClientAssertionCredentialOptions, WorkloadIdentityCredential, WorkloadIdentityCredentialOptions,
 };
 
-use super::Fetched;
-use super::asking::{Asking, NoToken, first_line};
+use super::credential_kind::CredentialKind;
+use super::holder::TokenHolder;
+use super::token_request::{FetchedToken, TokenError, TokenRequest};
 use crate::base::files;
 use crate::clients::error::ErrorKind;
 
-/// Fetches a token once.
-pub(super) async fn fetch(
-    asking: Asking<'_>,
-    (tenant, client, token_file): (&str, &str, &Path),
-) -> Result<Fetched, NoToken> {
-    let transport = asking.transport(Vec::new());
-    let options = WorkloadIdentityCredentialOptions {
-        credential_options: ClientAssertionCredentialOptions {
-            client_options: asking.options(&transport),
-        },
-        client_id: Some(client.to_owned()),
-        tenant_id: Some(tenant.to_owned()),
-        token_file_path: Some(token_file.to_owned()),
-    };
-    // Opened here too: the library's own words do not say what the system said, and the library
-    // would wait for a FIFO.
-    if let Err(error) = files::open(token_file) {
-        let file = token_file.display();
-        let message = format!("the federated token's file {file} cannot be read: {error}");
-        let failed = asking.failed(ErrorKind::Configuration, &asking.authority_name(), &message);
-        return Err(failed.or_help(
-            "look at `token-file` under `identity` or at AZURE_FEDERATED_TOKEN_FILE, and whether the \
-             pod's service account is set up for workload identity",
-        ));
+/// An application that trusts the issuer of a token in a file.
+#[derive(Clone, Debug)]
+pub struct WorkloadIdentity {
+    /// The tenant: its id or one of its domains.
+    pub tenant: String,
+    /// The application's id.
+    pub client: String,
+    /// The file with the assertion.
+    pub token_file: PathBuf,
+}
+
+const UNREADABLE: &str = "check `token-file` under `identity` or AZURE_FEDERATED_TOKEN_FILE, and the \
+                          workload identity of the pod's service account";
+
+#[async_trait]
+impl CredentialKind for WorkloadIdentity {
+    fn kind(&self) -> &'static str {
+        "workload-identity"
     }
-    let credential = WorkloadIdentityCredential::new(Some(options)).map_err(|error| {
-        let message = first_line(&error.to_string());
-        asking.failed(ErrorKind::Configuration, &asking.authority_name(), &message)
-    })?;
-    let result = credential.get_token(&[asking.scope], None).await;
-    asking.settle(result, &transport)
+
+    fn application(&self) -> Option<&str> {
+        Some(&self.client)
+    }
+
+    fn holder(&self) -> Option<TokenHolder> {
+        Some(TokenHolder::Application)
+    }
+
+    fn cache_key(&self) -> String {
+        let Self {
+            tenant,
+            client,
+            token_file,
+        } = self;
+        format!("{tenant} {client} {}", token_file.display())
+    }
+
+    async fn fetch(&self, request: TokenRequest<'_>) -> Result<FetchedToken, TokenError> {
+        let transport = request.transport(Vec::new());
+        let options = WorkloadIdentityCredentialOptions {
+            credential_options: ClientAssertionCredentialOptions {
+                client_options: request.client_options(&transport),
+            },
+            client_id: Some(self.client.clone()),
+            tenant_id: Some(self.tenant.clone()),
+            token_file_path: Some(self.token_file.clone()),
+        };
+        // Opened here too: the library's message does not contain the system's, and the library would
+        // wait for a FIFO.
+        if let Err(error) = files::open(&self.token_file) {
+            let file = self.token_file.display();
+            let message = format!("the federated token's file {file} cannot be read: {error}");
+            let service = request.authority_name();
+            return Err(request
+                .error(ErrorKind::Configuration, &service, &message)
+                .with_source(error)
+                .or_help(UNREADABLE));
+        }
+        let credential = WorkloadIdentityCredential::new(Some(options))
+            .map_err(|error| request.invalid_credential(&request.authority_name(), &error))?;
+        let result = credential.get_token(&[request.scope], None).await;
+        request.finish(result, &transport)
+    }
 }

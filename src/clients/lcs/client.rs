@@ -3,122 +3,120 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
-use super::envelope::{Envelope, field, lcs_time, text};
+use super::envelope::{Envelope, field, parse_lcs_time, text};
 use super::environment::LcsEnvironment;
 use super::history::HistoryEntry;
 use super::state::RefreshState;
+use crate::base::encoding::{ALL_BUT_HYPHEN, percent_encode};
 use crate::clients::error::{Error, ErrorKind};
-use crate::clients::http::{Method, Request, Response, Service};
+use crate::clients::http::{Method, Request, Response, Service, server_date};
 
-/// The version of the service that every request names.
+/// The API version in every request.
 const VERSION: &str = "2017-09-15";
 
-/// What stays as it is in an id: GUIDs are written with their hyphens.
-const ID: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-');
-
 /// More pages than any list of a project has.
-const MOST_PAGES: u32 = 200;
+const MAX_PAGES: u32 = 200;
 
-/// One project of Lifecycle Services. Clones share what is known of the service's end.
+/// One project of Lifecycle Services. Clones share the facts about the service.
 #[derive(Clone, Debug)]
 pub struct Lcs {
     service: Service,
     project: u64,
-    seen: Arc<Mutex<Seen>>,
+    facts: Arc<Mutex<ServiceFacts>>,
 }
 
-/// What the service's answers have told besides.
+/// Facts about the service that its responses contain.
 #[derive(Debug, Default)]
-struct Seen {
+struct ServiceFacts {
     end_of_life: Option<String>,
-    time: Option<Timestamp>,
+    /// The `Date` of the last response.
+    date: Option<Timestamp>,
 }
 
-/// A refresh that was accepted.
+/// An accepted refresh.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Triggered {
     /// The operation's id.
     pub activity: String,
-    /// The service's own time of its answer (its `Date` header).
+    /// The `Date` header of the response.
     pub service_date: Option<String>,
 }
 
-/// How an operation is doing.
+/// The status of an operation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RefreshStatus {
     /// Its state.
     pub state: RefreshState,
-    /// When it ended, where the service says so.
+    /// When it ended, if the service says so.
     pub completed: Option<Timestamp>,
-    /// The whole answer.
+    /// The whole response.
     pub raw: Value,
 }
 
 impl Lcs {
-    /// Takes the service that it is reached through, and the project's number.
+    /// Takes the API's service and the project's number.
     pub fn new(service: Service, project: u64) -> Self {
         Self {
             service,
             project,
-            seen: Arc::default(),
+            facts: Arc::default(),
         }
     }
 
     /// Starts the refresh of one environment's database from another's. The target's database is
-    /// overwritten, and nothing can stop it. Sent at most once. An answer that is lost, or that does
-    /// not say whether the refresh was accepted, is [`ErrorKind::Ambiguous`]; a refusal is
+    /// overwritten, and the refresh cannot be stopped. Sent at most once. A lost response, or one that
+    /// does not say whether the refresh was accepted, is [`ErrorKind::Ambiguous`]; a refusal is
     /// [`ErrorKind::Refused`], see [`super::Quota`].
     pub async fn refresh(&self, source: &str, target: &str) -> Result<Triggered, Error> {
         let path = format!(
             "/databasemovement/v1/refresh/project/{}/source/{}/target/{}",
             self.project,
-            encoded(source),
-            encoded(target)
+            encode(source),
+            encode(target)
         );
         let request = versioned(Request::new(Method::Post, path)).once();
-        let answer = self.service.send(&request).await?;
-        let envelope = Envelope::open(&answer, ErrorKind::Ambiguous)?;
-        self.note(&answer, &envelope);
+        let response = self.service.send(&request).await?;
+        let envelope = Envelope::open(&response, ErrorKind::Ambiguous)?;
+        self.record_facts(&response, &envelope);
         let activity = envelope.call.ok_or_else(|| {
-            let why = "it was accepted, and its answer names no operation";
-            answer.error(ErrorKind::Ambiguous, why)
+            let why = "it was accepted, but its response has no operation id";
+            response.error(ErrorKind::Ambiguous, why)
         })?;
         Ok(Triggered {
             activity,
-            service_date: answer.date(),
+            service_date: response.date(),
         })
     }
 
-    /// How an operation on an environment (of a refresh: its target) is doing. Takes the id that the
-    /// trigger answered. The answer holds two ids: `ActivityId` is that operation, and
-    /// `OperationActivityId` is the id of this very call.
+    /// The status of an operation on an environment (for a refresh: its target). Takes the id that the
+    /// trigger returned. The response contains two ids: `ActivityId` is that operation, and
+    /// `OperationActivityId` is the id of this call.
     pub async fn status(&self, environment: &str, activity: &str) -> Result<RefreshStatus, Error> {
         let path = format!(
             "/databasemovement/v1/fetchstatus/project/{}/environment/{}/operationactivity/{}",
             self.project,
-            encoded(environment),
-            encoded(activity)
+            encode(environment),
+            encode(activity)
         );
-        let (answer, envelope) = self.read(&path).await?;
+        let (response, envelope) = self.get(&path).await?;
         let body = envelope.body;
-        let about = text(&body, "ActivityId");
-        if about.is_some_and(|about| !about.eq_ignore_ascii_case(activity)) {
-            return Err(answer.malformed("it answers about another operation"));
+        let found = text(&body, "ActivityId");
+        if found.is_some_and(|found| !found.eq_ignore_ascii_case(activity)) {
+            return Err(response.malformed("the response is about another operation"));
         }
         let word = text(&body, "OperationStatus")
-            .ok_or_else(|| answer.malformed("it answers without a status"))?;
+            .ok_or_else(|| response.malformed("the response has no status"))?;
         Ok(RefreshStatus {
             state: RefreshState::from_word(&word),
-            completed: text(&body, "CompletionDate").and_then(|time| lcs_time(&time)),
+            completed: text(&body, "CompletionDate").and_then(|time| parse_lcs_time(&time)),
             raw: body,
         })
     }
 
-    /// What happened to an environment, as the service lists it: everything, or, where the list runs
-    /// from new to old, as far back as `since` asks for.
+    /// The history of an environment: all of it, or, if the list runs from new to old, at least back to
+    /// `since`.
     pub async fn history(
         &self,
         environment: &str,
@@ -127,71 +125,71 @@ impl Lcs {
         let path = format!(
             "/environmentinfo/v1/history/project/{}/environment/{}/",
             self.project,
-            encoded(environment)
+            encode(environment)
         );
         let is_enough = |entries: &[HistoryEntry]| {
-            since.is_some_and(|since| runs_down(entries) && ends_before(entries, since))
+            since.is_some_and(|since| is_descending(entries) && reaches_back(entries, since))
         };
         self.pages(&path, HistoryEntry::from_value, is_enough).await
     }
 
-    /// One environment of the project; none where the project has no such environment.
+    /// One environment of the project; `None` if the project does not have it.
     pub async fn environment(&self, id: &str) -> Result<Option<LcsEnvironment>, Error> {
         let path = format!(
             "/environmentinfo/v1/detail/project/{}/?environmentId={}",
             self.project,
-            encoded(id)
+            encode(id)
         );
-        let (answer, envelope) = self.read(&path).await?;
-        let (environments, _) = page(&answer, &envelope.body, LcsEnvironment::from_value)?;
+        let (response, envelope) = self.get(&path).await?;
+        let (environments, _) = parse_page(&response, &envelope.body, LcsEnvironment::from_value)?;
         let found = environments
             .into_iter()
             .find(|environment| environment.id.eq_ignore_ascii_case(id));
         Ok(found)
     }
 
-    /// When this version of the service ends, if any answer has said so: a time as the service
-    /// writes it.
+    /// When this version of the service ends, if any response has said so: a time as the service writes
+    /// it.
     pub fn end_of_life(&self) -> Option<String> {
-        self.seen().end_of_life.clone()
+        self.facts().end_of_life.clone()
     }
 
-    /// The service's own time at its last answer, where it told it.
-    pub fn time(&self) -> Option<Timestamp> {
-        self.seen().time
+    /// The `Date` of the service's last response.
+    pub fn service_date(&self) -> Option<Timestamp> {
+        self.facts().date
     }
 
-    fn seen(&self) -> MutexGuard<'_, Seen> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    fn facts(&self) -> MutexGuard<'_, ServiceFacts> {
+        self.facts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn read(&self, path: &str) -> Result<(Response, Envelope), Error> {
-        let answer = self.service.send(&versioned(Request::get(path))).await?;
-        let envelope = Envelope::open(&answer, ErrorKind::Malformed)?;
-        self.note(&answer, &envelope);
-        Ok((answer, envelope))
+    async fn get(&self, path: &str) -> Result<(Response, Envelope), Error> {
+        let response = self.service.send(&versioned(Request::get(path))).await?;
+        let envelope = Envelope::open(&response, ErrorKind::Malformed)?;
+        self.record_facts(&response, &envelope);
+        Ok((response, envelope))
     }
 
     async fn pages<T>(
         &self,
         path: &str,
-        read: impl Fn(&Value) -> Option<T>,
+        parse: impl Fn(&Value) -> Option<T>,
         is_enough: impl Fn(&[T]) -> bool,
     ) -> Result<Vec<T>, Error> {
         let mut items = Vec::new();
-        for number in 1..=MOST_PAGES {
-            let (answer, envelope) = self.read(&format!("{path}?page={number}")).await?;
-            let (more, has_more) = page(&answer, &envelope.body, &read)?;
+        for number in 1..=MAX_PAGES {
+            let (response, envelope) = self.get(&format!("{path}?page={number}")).await?;
+            let (more, has_more) = parse_page(&response, &envelope.body, &parse)?;
             let is_empty = more.is_empty();
             items.extend(more);
             if !has_more || is_enough(&items) {
                 return Ok(items);
             }
             if is_empty {
-                return Err(answer.malformed("an empty page says that more follow"));
+                return Err(response.malformed("an empty page says that more pages follow"));
             }
         }
-        let why = format!("its list does not end: more than {MOST_PAGES} pages");
+        let why = format!("its list does not end: more than {MAX_PAGES} pages");
         Err(Error::new(
             ErrorKind::Malformed,
             self.service.name(),
@@ -200,22 +198,21 @@ impl Lcs {
         ))
     }
 
-    fn note(&self, answer: &Response, envelope: &Envelope) {
-        let date = answer.date();
-        let date = date.and_then(|date| httpdate::parse_http_date(&date).ok());
-        let mut seen = self.seen();
-        seen.time = date
+    fn record_facts(&self, response: &Response, envelope: &Envelope) {
+        let date = server_date(response.headers());
+        let mut facts = self.facts();
+        facts.date = date
             .and_then(|date| Timestamp::try_from(date).ok())
-            .or(seen.time);
+            .or(facts.date);
         if envelope.end_of_life.is_some() {
-            seen.end_of_life.clone_from(&envelope.end_of_life);
+            facts.end_of_life.clone_from(&envelope.end_of_life);
         }
     }
 }
 
-/// An id for a path or a query, percent-encoded.
-fn encoded(id: &str) -> String {
-    utf8_percent_encode(id, ID).to_string()
+/// An id in a path or a query, percent-encoded.
+fn encode(id: &str) -> String {
+    percent_encode(id, ALL_BUT_HYPHEN)
 }
 
 fn versioned(request: Request) -> Request {
@@ -224,36 +221,39 @@ fn versioned(request: Request) -> Request {
         .header("content-type", "application/json")
 }
 
-/// The items of a page, and whether more follow. An item that is not understood fails the list: a
-/// list with holes would be taken for the whole.
-fn page<T>(
-    answer: &Response,
+/// The items of a page, and whether more pages follow. An item that cannot be parsed fails the list: an
+/// incomplete list would be taken for the whole.
+fn parse_page<T>(
+    response: &Response,
     body: &Value,
-    read: impl Fn(&Value) -> Option<T>,
+    parse: impl Fn(&Value) -> Option<T>,
 ) -> Result<(Vec<T>, bool), Error> {
     let items = field(body, "Data")
         .and_then(Value::as_array)
-        .ok_or_else(|| answer.malformed("the list has no member 'Data'"))?;
+        .ok_or_else(|| response.malformed("the list has no member 'Data'"))?;
     let items = items
         .iter()
         .map(|item| {
-            let why =
-                || answer.malformed(&format!("an item of the list is not understood: {item}"));
-            read(item).ok_or_else(why)
+            let why = || {
+                response.malformed(&format!(
+                    "an item of the list has an unexpected shape: {item}"
+                ))
+            };
+            parse(item).ok_or_else(why)
         })
         .collect::<Result<_, _>>()?;
     let has_more = field(body, "ResultHasMorePages").and_then(Value::as_bool);
     Ok((items, has_more.unwrap_or(false)))
 }
 
-/// Does the list run from new to old, as far as it has been read?
-fn runs_down(entries: &[HistoryEntry]) -> bool {
+/// Whether the list, as far as it has been read, runs from new to old.
+fn is_descending(entries: &[HistoryEntry]) -> bool {
     entries
         .windows(2)
         .all(|pair| pair[0].started >= pair[1].started)
 }
 
-fn ends_before(entries: &[HistoryEntry], since: Timestamp) -> bool {
+fn reaches_back(entries: &[HistoryEntry], since: Timestamp) -> bool {
     let last = entries.last().and_then(|entry| entry.started);
     last.is_some_and(|started| started < since)
 }
@@ -264,7 +264,7 @@ mod tests {
     use crate::clients::testing::{Listener, Reply, Setup};
     use serde_json::json;
 
-    fn of(setup: &Setup, url: &str) -> Lcs {
+    fn lcs(setup: &Setup, url: &str) -> Lcs {
         Lcs::new(setup.service(url), 1_234_567)
     }
 
@@ -282,10 +282,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_trigger_names_project_source_and_target_and_answers_the_operation() {
+    async fn a_trigger_has_project_source_and_target_and_returns_the_operation() {
         let setup = Setup::new(1_000.0);
         let listener = Listener::replying(vec![enveloped(true, json!({}))]).await;
-        let lcs = of(&setup, &listener.url);
+        let lcs = lcs(&setup, &listener.url);
         let triggered = lcs.refresh("src-1", "tgt/2").await.unwrap();
         assert_eq!(triggered.activity, "call-1");
         let request = listener.received().pop().unwrap();
@@ -300,26 +300,26 @@ mod tests {
         assert_eq!(lcs.end_of_life(), None);
     }
 
-    /// The status is 200 whatever happened: a client that looks at it alone reports success.
+    /// The status is always 200: a client that checks only the status reports success.
     #[tokio::test]
     async fn pitfall_1_a_refusal_comes_with_status_200() {
         let setup = Setup::new(1_000.0);
-        let said = "Maximum allowed API operations are 3 from 2026-02-13T22:01:01.9999999";
-        let refused = enveloped(false, json!({ "ErrorMessage": said }));
+        let message = "Maximum allowed API operations are 3 from 2026-02-13T22:01:01.9999999";
+        let refused = enveloped(false, json!({ "ErrorMessage": message }));
         let listener = Listener::replying(vec![refused]).await;
-        let lcs = of(&setup, &listener.url);
+        let lcs = lcs(&setup, &listener.url);
         for error in [
             lcs.refresh("s", "t").await.unwrap_err(),
             lcs.status("t", "a").await.unwrap_err(),
             lcs.history("t", None).await.unwrap_err(),
         ] {
             assert_eq!(error.kind, ErrorKind::Refused);
-            assert_eq!(error.message, said);
+            assert_eq!(error.message, message);
         }
         assert_eq!(listener.count(), 3, "a refusal is not sent again");
     }
 
-    /// In the answer to a status call `OperationActivityId` is the call's own id.
+    /// In the response to a status call `OperationActivityId` is the id of the call.
     #[tokio::test]
     async fn pitfall_2_the_operation_is_the_activity_id() {
         let setup = Setup::new(1_000.0);
@@ -327,7 +327,7 @@ mod tests {
         let other = json!({"ActivityId": "op-8", "OperationStatus": "Completed"});
         let replies = vec![enveloped(true, running), enveloped(true, other)];
         let listener = Listener::replying(replies).await;
-        let lcs = of(&setup, &listener.url);
+        let lcs = lcs(&setup, &listener.url);
         let status = lcs.status("t", "op-7").await.unwrap();
         assert_eq!(status.state, RefreshState::InProgress);
         let error = lcs.status("t", "op-7").await.unwrap_err();
@@ -336,10 +336,10 @@ mod tests {
         assert!(path.ends_with("/environment/t/operationactivity/op-7"));
     }
 
-    /// A refresh destroys the target, and a day has three: a trigger whose answer was lost is in doubt,
-    /// and is never sent again by itself.
+    /// A refresh destroys the target, and the quota is three a day: a trigger whose response was lost is
+    /// ambiguous and is never retried automatically.
     #[tokio::test]
-    async fn pitfall_4_a_lost_trigger_is_in_doubt_and_sent_once() {
+    async fn pitfall_4_a_lost_trigger_is_ambiguous_and_sent_once() {
         for lost in [
             Reply::HangUp,
             Reply::json(500, ""),
@@ -348,7 +348,7 @@ mod tests {
         ] {
             let setup = Setup::new(1_000.0);
             let listener = Listener::replying(vec![lost.clone()]).await;
-            let error = of(&setup, &listener.url)
+            let error = lcs(&setup, &listener.url)
                 .refresh("s", "t")
                 .await
                 .unwrap_err();
@@ -358,7 +358,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_history_is_read_page_after_page_as_far_as_is_asked() {
+    async fn a_history_is_read_page_after_page_as_far_back_as_requested() {
         let setup = Setup::new(1_000.0);
         let listener = Listener::start(|request, _| {
             let number: u32 = request.path.rsplit('=').next().unwrap().parse().unwrap();
@@ -376,7 +376,7 @@ mod tests {
             )
         })
         .await;
-        let lcs = of(&setup, &listener.url);
+        let lcs = lcs(&setup, &listener.url);
         assert_eq!(lcs.history("t", None).await.unwrap().len(), 4);
         let since = "2026-02-18T12:00:00Z".parse().ok();
         assert_eq!(lcs.history("t", since).await.unwrap().len(), 2);
@@ -387,12 +387,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_limit_is_waited_for_as_long_as_the_service_asks() {
+    async fn a_throttled_request_waits_as_long_as_the_service_asks() {
         let setup = Setup::new(1_000.0);
         let throttled = Reply::json(429, "").with("retry-after", "37");
         let list = json!({"Data": [], "ResultHasMorePages": false});
         let listener = Listener::replying(vec![throttled, enveloped(true, list)]).await;
-        of(&setup, &listener.url).history("t", None).await.unwrap();
+        lcs(&setup, &listener.url).history("t", None).await.unwrap();
         assert!(setup.waits.all()[0].duration.as_secs() >= 37);
     }
 
@@ -408,7 +408,7 @@ mod tests {
         });
         let list = json!({"ResultPageCurrent": 1, "ResultHasMorePages": false, "Data": [item]});
         let listener = Listener::replying(vec![enveloped(true, list)]).await;
-        let lcs = of(&setup, &listener.url);
+        let lcs = lcs(&setup, &listener.url);
         let id = "E7C53B85-8b6a-4ab9-8985-1e1ea89a0f0a";
         let found = lcs.environment(id).await.unwrap().unwrap();
         assert_eq!(found.release.as_deref(), Some("10.0.44"));
@@ -425,9 +425,9 @@ mod tests {
         let list = json!({"Data": [], "VersionEOL": "2026-12-31T00:00:00"});
         let reply = enveloped(true, list).with("date", "Fri, 06 Mar 2026 20:00:00 GMT");
         let listener = Listener::replying(vec![reply]).await;
-        let lcs = of(&setup, &listener.url);
+        let lcs = lcs(&setup, &listener.url);
         lcs.history("t", None).await.unwrap();
         assert_eq!(lcs.end_of_life().as_deref(), Some("2026-12-31T00:00:00"));
-        assert_eq!(lcs.time(), "2026-03-06T20:00:00Z".parse().ok());
+        assert_eq!(lcs.service_date(), "2026-03-06T20:00:00Z".parse().ok());
     }
 }

@@ -1,36 +1,37 @@
-//! What every answer is wrapped in: `IsSuccess`, `OperationActivityId`, `ErrorMessage`, `VersionEOL`.
+//! What every response is wrapped in: `IsSuccess`, `OperationActivityId`, `ErrorMessage`, `VersionEOL`.
 //!
-//! The status is 200 whatever happened, unless signing in failed or a limit was met: success is
-//! `IsSuccess`. Field names are read without regard to case: the pages and the answers disagree.
+//! The status is 200 unless the sign-in failed or a limit was exceeded: success is `IsSuccess`. Field
+//! names are case-insensitive, because the documentation and the responses differ.
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::clients::error::{Error, ErrorKind};
+use crate::clients::fields::field_any_case;
 use crate::clients::http::Response;
 
-/// The year that `VersionEOL` names while the service's version has no end.
+/// The year in `VersionEOL` while the service's version has no end.
 const NO_END: &str = "9999-";
 
-/// An answer that says it went well.
+/// A response that reports success.
 #[derive(Debug)]
 pub(super) struct Envelope {
-    /// The id of the call. For the trigger of an operation it is the operation's id as well.
+    /// The id of the call. For the trigger of an operation it is also the operation's id.
     pub(super) call: Option<String>,
-    /// When this version of the service ends, where that is known.
+    /// When this version of the service ends, if that is known.
     pub(super) end_of_life: Option<String>,
-    /// All of it.
+    /// The whole body.
     pub(super) body: Value,
 }
 
 impl Envelope {
-    /// Opens an answer. One that says that it did not go well is [`ErrorKind::Refused`], and one that
-    /// says neither is of the kind `unclear`: for a read that is [`ErrorKind::Malformed`], for a
-    /// trigger [`ErrorKind::Ambiguous`].
-    pub(super) fn open(answer: &Response, unclear: ErrorKind) -> Result<Self, Error> {
-        let body = answer.maybe_value().unwrap_or_default();
+    /// Opens a response. A failure is [`ErrorKind::Refused`]; a response that reports neither success nor
+    /// failure is of the kind `unclear`: [`ErrorKind::Malformed`] for a read, [`ErrorKind::Ambiguous`]
+    /// for a trigger.
+    pub(super) fn open(response: &Response, unclear: ErrorKind) -> Result<Self, Error> {
+        let body = response.maybe_value().unwrap_or_default();
         match field(&body, "IsSuccess").and_then(Value::as_bool) {
             Some(true) => Ok(Self {
                 call: text(&body, "OperationActivityId"),
@@ -38,32 +39,32 @@ impl Envelope {
                 body,
             }),
             Some(false) => {
-                let said = text(&body, "ErrorMessage");
-                let said = said.unwrap_or_else(|| "it gives no reason".to_owned());
-                Err(answer.error(ErrorKind::Refused, &said))
+                let message = text(&body, "ErrorMessage");
+                let message = message.unwrap_or_else(|| "it gives no reason".to_owned());
+                Err(response.error(ErrorKind::Refused, &message))
             }
             None => {
-                let why = "its answer says neither that it went well nor that it did not";
-                Err(answer.error(unclear, why))
+                let why = "its response reports neither success nor failure";
+                Err(response.error(unclear, why))
             }
         }
     }
 }
 
-/// The refusal of a trigger whose quota is spent, as the service words it (Microsoft Learn, *Database
-/// movement API*, throttling): so many operations in 24 hours, counted from here.
+/// The limit of operations in 24 hours, from the service's message when it is used up (Microsoft Learn,
+/// *Database movement API*, throttling).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Quota {
-    /// How many operations a day holds.
+    /// The number of operations in 24 hours.
     pub limit: usize,
-    /// When the oldest that counts began.
+    /// When the oldest operation that counts started.
     pub from: Timestamp,
 }
 
 impl Quota {
-    /// Reads `Maximum allowed API operations are 3 from 2019-09-30T04:01:01.9999999`; none where a
-    /// text says something else.
-    pub fn read(message: &str) -> Option<Self> {
+    /// Parses `Maximum allowed API operations are 3 from 2019-09-30T04:01:01.9999999`; `None` for other
+    /// texts.
+    pub fn parse(message: &str) -> Option<Self> {
         let (_, rest) = message.split_once("Maximum allowed API operations are ")?;
         let mut words = rest.split_whitespace();
         let limit = words.next()?.parse().ok()?;
@@ -72,13 +73,13 @@ impl Quota {
         let from = from.trim_end_matches(['.', ',']);
         Some(Self {
             limit,
-            from: lcs_time(from)?,
+            from: parse_lcs_time(from)?,
         })
     }
 }
 
-/// A time as the service writes it: UTC, most often without saying so.
-pub fn lcs_time(text: &str) -> Option<Timestamp> {
+/// Parses a time of the service: UTC, usually without an offset.
+pub fn parse_lcs_time(text: &str) -> Option<Timestamp> {
     if let Ok(time) = text.parse::<Timestamp>() {
         return Some(time);
     }
@@ -86,13 +87,9 @@ pub fn lcs_time(text: &str) -> Option<Timestamp> {
     Some(time.to_zoned(TimeZone::UTC).ok()?.timestamp())
 }
 
-/// A field, whatever the case of its name.
+/// A field, regardless of the case of its name.
 pub(super) fn field<'body>(body: &'body Value, name: &str) -> Option<&'body Value> {
-    let members: &Map<String, Value> = body.as_object()?;
-    let found = members
-        .iter()
-        .find(|(member, _)| member.eq_ignore_ascii_case(name));
-    found.map(|(_, value)| value)
+    field_any_case(body.as_object()?, name)
 }
 
 /// A field that is a text and not empty.
@@ -106,9 +103,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_quotas_message_is_read_and_no_other() {
+    fn only_the_message_of_a_used_up_quota_is_parsed() {
         let quota =
-            Quota::read("Maximum allowed API operations are 3 from 2019-09-30T04:01:01.9999999");
+            Quota::parse("Maximum allowed API operations are 3 from 2019-09-30T04:01:01.9999999");
         let from = "2019-09-30T04:01:01.9999999Z".parse().unwrap();
         assert_eq!(quota, Some(Quota { limit: 3, from }));
         for other in [
@@ -116,15 +113,15 @@ mod tests {
             "Maximum allowed API operations are many from 2019-09-30T04:01:01",
             "Maximum allowed API operations are 3",
         ] {
-            assert_eq!(Quota::read(other), None, "{other}");
+            assert_eq!(Quota::parse(other), None, "{other}");
         }
     }
 
     #[test]
-    fn times_are_utc_whether_they_say_so_or_not() {
+    fn times_are_utc_with_and_without_an_offset() {
         let time = "2026-02-14T03:17:48.87Z".parse().ok();
-        assert_eq!(lcs_time("2026-02-14T03:17:48.87"), time);
-        assert_eq!(lcs_time("2026-02-14T03:17:48.87Z"), time);
-        assert_eq!(lcs_time("4/1/2024 9:35 PM"), None);
+        assert_eq!(parse_lcs_time("2026-02-14T03:17:48.87"), time);
+        assert_eq!(parse_lcs_time("2026-02-14T03:17:48.87Z"), time);
+        assert_eq!(parse_lcs_time("4/1/2024 9:35 PM"), None);
     }
 }

@@ -1,11 +1,11 @@
-//! What an environment is.
+//! An environment of a project.
 
 use serde_json::Value;
 
 use super::envelope::text;
 
-/// An environment of a project. All fields but the id may be missing: newer answers have more, older
-/// ones less.
+/// An environment of a project. All fields but the id may be missing: newer versions of the service send
+/// more of them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LcsEnvironment {
     /// Its id: an opaque text.
@@ -18,7 +18,7 @@ pub struct LcsEnvironment {
     pub infrastructure: Option<String>,
     /// The release of its application: `10.0.44`.
     pub release: Option<String>,
-    /// Where its data is: `West Europe`.
+    /// The location of its data: `West Europe`.
     pub location: Option<String>,
     /// `Deployed`, `Failed`, `Stopped`, ….
     pub status: Option<String>,
@@ -29,7 +29,7 @@ pub struct LcsEnvironment {
 }
 
 impl LcsEnvironment {
-    /// Reads an item of a list; none where it has no id.
+    /// Parses an item of a list; `None` without an id.
     pub(super) fn from_value(raw: &Value) -> Option<Self> {
         let url = text(raw, "EnvironmentEndpointBaseUrl");
         Some(Self {

@@ -1,9 +1,9 @@
-//! What happened to an environment.
+//! The history of an environment.
 
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::envelope::{lcs_time, text};
+use super::envelope::{parse_lcs_time, text};
 
 /// The type of a database refresh in the history of a self-service environment (as
 /// d365fo.tools has recorded it).
@@ -12,26 +12,26 @@ const REFRESH: &str = "SFSourceDbToSandbox";
 /// One entry of an environment's history.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HistoryEntry {
-    /// The operation's id: the same that the trigger answered.
+    /// The operation's id, as the trigger returned it.
     pub activity: Option<String>,
     /// Its type: `SFSourceDbToSandbox`.
     pub kind: Option<String>,
     /// Its type for people: `Refresh database`.
     pub title: Option<String>,
-    /// When it began.
+    /// When it started.
     pub started: Option<Timestamp>,
     /// When it ended.
     pub ended: Option<Timestamp>,
-    /// Its state, in the service's word.
+    /// Its state, as the service writes it.
     pub status: Option<String>,
     /// The whole item.
     pub raw: Value,
 }
 
 impl HistoryEntry {
-    /// Reads an item of a history; none where it is no object.
+    /// Parses an item of a history; `None` if it is not an object.
     pub(super) fn from_value(raw: &Value) -> Option<Self> {
-        let time = |name: &str| lcs_time(&text(raw, name)?);
+        let time = |name: &str| parse_lcs_time(&text(raw, name)?);
         raw.as_object()?;
         Some(Self {
             activity: text(raw, "ActivityId"),
@@ -44,18 +44,18 @@ impl HistoryEntry {
         })
     }
 
-    /// Is it a database refresh? Types of other infrastructures are not published: a title that says
-    /// so counts as well.
+    /// Whether it is a database refresh. Types of other infrastructures are not published, so a title that
+    /// says so counts too.
     pub fn is_refresh(&self) -> bool {
         let is_type = self.kind.as_deref() == Some(REFRESH);
-        let says_so = self.title.as_deref().is_some_and(|title| {
+        let has_title = self.title.as_deref().is_some_and(|title| {
             let title = title.to_ascii_lowercase();
             title.contains("refresh") && title.contains("database")
         });
-        is_type || says_so
+        is_type || has_title
     }
 
-    /// Does it move a database, so that it counts against the quota of a day? Refreshes and exports.
+    /// Whether it moves a database and so counts against the daily quota: refreshes and exports.
     pub fn moves_a_database(&self) -> bool {
         let is_export = self.kind.as_deref().is_some_and(|kind| {
             let kind = kind.to_ascii_lowercase();
@@ -71,7 +71,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn an_item_is_read_in_either_spelling() {
+    fn an_item_is_parsed_in_either_spelling() {
         let item = json!({
             "Name": "Refresh database", "Type": "SFSourceDbToSandbox", "TypeDisplay": "Refresh database",
             "StartDateTimeUTC": "2026-02-14T03:17:48.87", "EndDateTimeUtc": "2026-02-14T06:41:09.37",
@@ -84,11 +84,11 @@ mod tests {
     }
 
     #[test]
-    fn kinds_are_told_apart() {
-        let of = |kind: &str| HistoryEntry::from_value(&json!({ "Type": kind })).unwrap();
-        assert!(of("SFExportSandboxDb").moves_a_database());
-        assert!(!of("SFExportSandboxDb").is_refresh());
-        assert!(!of("SFBinaryHotfix").moves_a_database());
+    fn kinds_are_distinguished() {
+        let entry = |kind: &str| HistoryEntry::from_value(&json!({ "Type": kind })).unwrap();
+        assert!(entry("SFExportSandboxDb").moves_a_database());
+        assert!(!entry("SFExportSandboxDb").is_refresh());
+        assert!(!entry("SFBinaryHotfix").moves_a_database());
         let titled = json!({"Type": "Other", "TypeDisplay": "Refresh database"});
         assert!(HistoryEntry::from_value(&titled).unwrap().is_refresh());
     }

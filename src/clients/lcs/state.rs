@@ -1,35 +1,35 @@
-//! How a refresh is doing.
+//! The state of a refresh.
 
 use std::fmt;
 
-/// How a refresh is doing (Microsoft Learn, *Database movement API*, get status). New words may
+/// The state of a refresh (Microsoft Learn, *Database movement API*, get status). New words may
 /// appear without a new version of the service.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum RefreshState {
     /// It was accepted.
     NotStarted,
-    /// It runs.
+    /// It is running.
     InProgress,
-    /// It ended well.
+    /// It succeeded.
     Completed,
-    /// It ended well, and somebody has signed it off.
+    /// It succeeded, and a user has signed it off.
     SignedOff,
-    /// It failed. What was there may still be put back: `RollbackInProgress` may follow.
+    /// It failed. A rollback may still follow (`RollbackInProgress`).
     Failed,
-    /// It was given up without cleaning up.
+    /// It was aborted without cleanup.
     Aborted,
-    /// It failed, and what was there is being put back.
+    /// It failed, and the previous state is being restored.
     RollbackInProgress,
-    /// It failed, and what was there is back.
+    /// It failed, and the previous state is restored.
     RollbackCompleted,
-    /// It failed, and what was there could not be put back.
+    /// It failed, and the previous state could not be restored.
     RollbackFailed,
-    /// A word that is not known: neither success nor failure.
+    /// An unknown word: neither success nor failure.
     Unknown(String),
 }
 
 impl RefreshState {
-    /// Reads the service's word. Case does not count.
+    /// Parses the service's word, case-insensitively.
     pub fn from_word(word: &str) -> Self {
         [
             Self::NotStarted,
@@ -43,12 +43,12 @@ impl RefreshState {
             Self::RollbackFailed,
         ]
         .into_iter()
-        .find(|state| state.word().eq_ignore_ascii_case(word))
+        .find(|state| state.as_str().eq_ignore_ascii_case(word))
         .unwrap_or_else(|| Self::Unknown(word.to_owned()))
     }
 
     /// The service's word.
-    pub fn word(&self) -> &str {
+    pub fn as_str(&self) -> &str {
         match self {
             Self::NotStarted => "NotStarted",
             Self::InProgress => "InProgress",
@@ -63,8 +63,7 @@ impl RefreshState {
         }
     }
 
-    /// Can no other word follow? `Failed` is not among these, and a word that is not known is not
-    /// either.
+    /// Whether no other state can follow. `false` for `Failed` and for an unknown word.
     pub fn is_final(&self) -> bool {
         matches!(
             self,
@@ -76,7 +75,7 @@ impl RefreshState {
         )
     }
 
-    /// Did it end well?
+    /// Whether it succeeded.
     pub fn is_success(&self) -> bool {
         matches!(self, Self::Completed | Self::SignedOff)
     }
@@ -84,7 +83,7 @@ impl RefreshState {
 
 impl fmt::Display for RefreshState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())
+        f.write_str(self.as_str())
     }
 }
 
@@ -93,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nine_words_are_known_and_the_tenth_is_neither_good_nor_bad() {
+    fn nine_words_are_known_and_another_is_neither_success_nor_failure() {
         for word in ["notstarted", "InProgress", "RollbackInProgress", "Failed"] {
             let state = RefreshState::from_word(word);
             assert!(!state.is_final() && !state.is_success(), "{word}");

@@ -6,16 +6,15 @@ use serde_json::Value;
 
 use super::core_references::core_references;
 use super::custom_connectors::CustomConnectors;
-use super::{chosen, connector_of_url, visible};
+use super::{connector_of_url, resolve_choice, visible_connections};
 use crate::clients::Connection;
 use crate::domain::Refresh;
-use crate::domain::names::Names;
-use crate::engine::{Failure, Known};
-use crate::runbook::{ConnectionChoice, IomTable};
+use crate::engine::{Failure, JournalView};
+use crate::runbook::{ConnectionChoice, IomColumn, IomTable};
 
-/// What the target's list of connections tells of the runbook's choices.
+/// The runbook's choices, resolved by the target's list of connections.
 pub(crate) struct Choices {
-    /// None where the list says nothing.
+    /// None where the list cannot be read or is empty.
     connections: Option<Vec<Connection>>,
     /// Is the survey only shown? Then what does not exist yet is described.
     planning: bool,
@@ -23,14 +22,14 @@ pub(crate) struct Choices {
 
 impl Choices {
     /// Reads the target's list of connections.
-    pub(crate) async fn read(refresh: &Refresh, known: &Known) -> Result<Self, Failure> {
+    pub(crate) async fn read(refresh: &Refresh, journal: &JournalView) -> Result<Self, Failure> {
         Ok(Self {
-            connections: visible(refresh, known).await?,
-            planning: known.is_planning(),
+            connections: visible_connections(refresh, journal).await?,
+            planning: journal.is_planning(),
         })
     }
 
-    /// The id of the connection that a choice means. In a plan, what cannot be told yet is described.
+    /// The id of the connection that a choice means. A plan describes a connection that cannot be known yet.
     pub(crate) fn connection(
         &self,
         refresh: &Refresh,
@@ -42,7 +41,7 @@ impl Choices {
             ConnectionChoice::Account(account) => account,
         };
         let why = match &self.connections {
-            Some(connections) => match chosen(connections, choice, connector) {
+            Some(connections) => match resolve_choice(connections, choice, connector) {
                 Ok(connection) => return Ok(connection.id.clone()),
                 Err(why) => why.to_string(),
             },
@@ -57,34 +56,34 @@ impl Choices {
         Err(
             Failure::failed(format!("'{}' {why}", refresh.runbook.target.name))
                 .with_help("name the id of the connection in the runbook")
-                .lasting(),
+                .permanent(),
         )
     }
 
-    /// Is this connection one of the target's? Where the list says nothing: not known to be.
+    /// Is this connection one of the target's? False where there is no list.
     pub(crate) fn has(&self, connection: Option<&str>) -> bool {
         let Some((connection, connections)) = connection.zip(self.connections.as_ref()) else {
             return false;
         };
         connections
             .iter()
-            .any(|known| known.id.eq_ignore_ascii_case(connection))
+            .any(|one| one.id.eq_ignore_ascii_case(connection))
     }
 }
 
 /// The references of Dataverse, of IOM and of its providers: name and connector.
 async fn named_references(
     refresh: &Refresh,
-    known: &Known,
+    journal: &JournalView,
 ) -> Result<BTreeSet<(String, String)>, Failure> {
-    let view = refresh.view(known);
-    let names = Names::of(refresh);
+    let view = refresh.view(journal);
+    let names = &refresh.names;
     let mut found: BTreeSet<(String, String)> = core_references(view)
         .await?
         .into_iter()
         .map(|reference| (reference.logical_name, reference.connector))
         .collect();
-    let url_column = names.column("platform-connection-reference.connection-url")?;
+    let url_column = names.column(IomColumn::PlatformConnectionReferenceConnectionUrl)?;
     let table = IomTable::PlatformConnectionReference;
     for (id, row) in view.by_id(names.table(table)).await? {
         let url = row.get(url_column).and_then(Value::as_str);
@@ -95,16 +94,16 @@ async fn named_references(
     Ok(found)
 }
 
-/// Choices of step 3 that mean no reference: a misspelt name would else go unseen. Providers'
-/// references use them too.
+/// Choices of step 3 that match no reference: otherwise a misspelled name would go unnoticed.
+/// Providers' references use them too.
 pub(crate) async fn unused_choices(
     refresh: &Refresh,
-    known: &Known,
+    journal: &JournalView,
 ) -> Result<Vec<String>, Failure> {
-    let view = refresh.view(known);
-    let names = Names::of(refresh);
+    let view = refresh.view(journal);
+    let names = &refresh.names;
     let custom = CustomConnectors::read(refresh).await?;
-    let mut used: BTreeSet<String> = named_references(refresh, known)
+    let mut used: BTreeSet<String> = named_references(refresh, journal)
         .await?
         .into_iter()
         .flat_map(|(name, connector)| {
@@ -113,13 +112,13 @@ pub(crate) async fn unused_choices(
             words
         })
         .collect();
-    let url_column = names.column("provider-connection-reference.connection-url")?;
+    let url_column = names.column(IomColumn::ProviderConnectionReferenceConnectionUrl)?;
     let table = names.table(IomTable::ProviderConnectionReference);
     for row in view.rows(table).await? {
         let connector = row.string(url_column).and_then(connector_of_url);
         used.extend(connector);
     }
-    let name_column = names.column("provider-definition-connection-reference.logical-name")?;
+    let name_column = names.column(IomColumn::ProviderDefinitionConnectionReferenceLogicalName)?;
     let table = names.table(IomTable::ProviderDefinitionConnectionReference);
     for row in view.rows(table).await? {
         used.extend(row.string(name_column).map(str::to_ascii_lowercase));
@@ -136,7 +135,12 @@ pub(crate) async fn unused_choices(
 fn unused<'a>(chosen: impl Iterator<Item = &'a String>, used: &BTreeSet<String>) -> Vec<String> {
     chosen
         .filter(|key| !used.contains(&key.to_ascii_lowercase()))
-        .map(|key| format!("the runbook chooses a connection for '{key}', and no reference is called so or uses such a connector"))
+        .map(|key| {
+            format!(
+                "the runbook chooses a connection for '{key}', but no reference has this name or \
+                 connector"
+            )
+        })
         .collect()
 }
 
@@ -165,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_list_that_can_be_read_tells_what_the_target_has() {
+    fn only_a_list_that_can_be_read_shows_what_the_target_has() {
         assert!(!choices(None).has(Some("a1")));
         assert!(choices(Some(vec![connection("A1")])).has(Some("a1")));
         assert!(!choices(Some(vec![connection("A1")])).has(None));

@@ -25,7 +25,7 @@ pub(crate) struct CustomConnectors {
 
 impl CustomConnectors {
     /// Takes the rows of both environments.
-    pub(crate) fn of<'r>(
+    pub(crate) fn from_rows<'r>(
         source: impl Iterator<Item = &'r Fields>,
         target: impl Iterator<Item = &'r Fields>,
     ) -> Self {
@@ -44,12 +44,12 @@ impl CustomConnectors {
         connectors
     }
 
-    /// Reads both environments. Rows of one that cannot be read, for good, are left out: then a
-    /// connector is known again by its identifier alone.
+    /// Reads both environments. Rows of one that refuses are left out: then a connector is recognized by
+    /// its identifier alone.
     pub(crate) async fn read(refresh: &Refresh) -> Result<Self, Failure> {
         let source = rows(View::AfterCopy(refresh)).await?;
-        let target = rows(View::Target(&refresh.target)).await?;
-        Ok(Self::of(source.iter(), target.iter()))
+        let target = rows(View::Target(&refresh.target.dataverse)).await?;
+        Ok(Self::from_rows(source.iter(), target.iter()))
     }
 
     /// The target's identifier of a connector; the same where it has no other.
@@ -62,7 +62,7 @@ impl CustomConnectors {
         if let Some(name) = self.names.get(&connector) {
             return self.here.get(name).cloned().unwrap_or(connector);
         }
-        // No row tells its name: the identifier itself does, but for its last part.
+        // No row shows its name: the identifier itself does, without its last part.
         let stem_of = stem(&connector);
         let is_custom = stem_of != connector.replace("-5f", "_");
         let mut alike = self.here.values().filter(|here| stem(here) == stem_of);
@@ -135,7 +135,7 @@ mod tests {
     fn rows_of_one_name_are_one_connector_whatever_their_identifiers() {
         let source = [row("new_Carrier", SOURCE), row("new_other", "shared_other")];
         let target = [row("new_carrier", TARGET)];
-        let connectors = CustomConnectors::of(source.iter(), target.iter());
+        let connectors = CustomConnectors::from_rows(source.iter(), target.iter());
         assert_eq!(connectors.in_target(SOURCE), TARGET);
         let id = format!(
             "/providers/Microsoft.PowerApps/apis/{}",
@@ -155,20 +155,20 @@ mod tests {
     #[test]
     fn another_name_is_another_connector_even_where_the_identifiers_are_alike() {
         let (source, target) = ([row("new_carrier", SOURCE)], [row("other", TARGET)]);
-        let connectors = CustomConnectors::of(source.iter(), target.iter());
+        let connectors = CustomConnectors::from_rows(source.iter(), target.iter());
         assert_eq!(connectors.in_target(SOURCE), SOURCE);
     }
 
     #[test]
-    fn without_a_row_of_the_source_the_identifier_tells_the_name() {
+    fn without_a_row_of_the_source_the_identifier_shows_the_name() {
         let target = [row("new_carrier", TARGET)];
-        let connectors = CustomConnectors::of([].iter(), target.iter());
+        let connectors = CustomConnectors::from_rows([].iter(), target.iter());
         assert_eq!(connectors.in_target(SOURCE), TARGET);
         let twins = [
             row("a", TARGET),
             row("b", "shared_new-5fcarrier-5f8888888888888888"),
         ];
-        let connectors = CustomConnectors::of([].iter(), twins.iter());
+        let connectors = CustomConnectors::from_rows([].iter(), twins.iter());
         assert_eq!(connectors.in_target(SOURCE), SOURCE);
     }
 }

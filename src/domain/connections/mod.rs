@@ -1,4 +1,4 @@
-//! Which connection and which owner a reference shall have, as whom it is written, and the URL by
+//! Which connection and which owner a reference should have, which user writes it, and the URL by
 //! which IOM's own references name a connection.
 //!
 //! ```text
@@ -18,8 +18,8 @@ use super::Refresh;
 use super::names::{Fields, text};
 use super::view::View;
 use crate::clients::{Connection, Error, Row, literal};
-use crate::engine::{Failure, FailureKind, Known};
-use crate::runbook::{ConnectionChoice, ConnectionChoices, Located, Owner, Runbook};
+use crate::engine::{Failure, FailureKind, JournalView};
+use crate::runbook::{ConnectionChoice, ConnectionChoices, Owner, Runbook};
 
 /// The last segment of a connector's id, lower case: `shared_bigcommerce`. The two services prefix
 /// it differently.
@@ -33,17 +33,17 @@ pub(crate) fn connector_name(connector: &str) -> String {
 
 /// The runbook's choice for a reference: by its logical name, else by its connector. Looks in the
 /// given section first, then in step 3's.
-pub(crate) fn choice<'a>(
+pub(crate) fn find_choice<'a>(
     runbook: &'a Runbook,
     section: Option<&'a ConnectionChoices>,
     logical_name: &str,
     connector: &str,
 ) -> Option<&'a ConnectionChoice> {
-    choice_among(runbook, section, logical_name, &[connector])
+    find_choice_among(runbook, section, logical_name, &[connector])
 }
 
 /// The same, where a connector has several names.
-pub(crate) fn choice_among<'a>(
+pub(crate) fn find_choice_among<'a>(
     runbook: &'a Runbook,
     section: Option<&'a ConnectionChoices>,
     logical_name: &str,
@@ -61,7 +61,7 @@ pub(crate) fn choice_among<'a>(
     })
 }
 
-/// Why a choice means no connection of a list: words that follow the environment's name.
+/// Why a choice matches no connection of a list: words that follow the environment's name.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum NotChosen {
     /// None has this id.
@@ -80,7 +80,7 @@ impl std::fmt::Display for NotChosen {
 }
 
 /// The one connection of a list that a choice means.
-pub(crate) fn chosen<'a>(
+pub(crate) fn resolve_choice<'a>(
     connections: &'a [Connection],
     choice: &ConnectionChoice,
     connector: &str,
@@ -114,9 +114,17 @@ pub(crate) fn chosen<'a>(
 }
 
 /// The target's connections as the service lists them; read once for a plan, under which none changes.
-pub(crate) async fn listed(refresh: &Refresh, known: &Known) -> Result<Vec<Connection>, Error> {
-    let read = || refresh.power_platform.connections(refresh.target_id());
-    if known.is_planning() {
+pub(crate) async fn list_connections(
+    refresh: &Refresh,
+    journal: &JournalView,
+) -> Result<Vec<Connection>, Error> {
+    let read = || {
+        refresh
+            .services
+            .power_platform
+            .connections(refresh.target_id())
+    };
+    if journal.is_planning() {
         let cell = &refresh.forecast.connections;
         return cell.get_or_try_init(read).await.cloned();
     }
@@ -125,14 +133,17 @@ pub(crate) async fn listed(refresh: &Refresh, known: &Known) -> Result<Vec<Conne
 
 /// The target's connections. None where the list cannot be read, and where it is empty: a caller
 /// who may not see other people's connections is shown a shorter list and no error, so an empty one
-/// says nothing.
-pub(crate) async fn visible(
+/// proves nothing.
+pub(crate) async fn visible_connections(
     refresh: &Refresh,
-    known: &Known,
+    journal: &JournalView,
 ) -> Result<Option<Vec<Connection>>, Failure> {
-    match listed(refresh, known).await.map_err(Failure::from) {
+    match list_connections(refresh, journal)
+        .await
+        .map_err(Failure::from)
+    {
         Ok(connections) => Ok(Some(connections).filter(|connections| !connections.is_empty())),
-        // A service that is away will answer later; one that refuses says nothing, now or then.
+        // An unavailable service answers later; one that refuses shows nothing, now or later.
         Err(failure)
             if matches!(
                 failure.kind,
@@ -145,7 +156,7 @@ pub(crate) async fn visible(
     }
 }
 
-/// Who shall own references and flows.
+/// The owner that references and flows should have.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct OwnerRow {
     /// `systemusers` or `teams`.
@@ -156,8 +167,8 @@ pub(crate) struct OwnerRow {
 }
 
 impl OwnerRow {
-    /// What a person is told who saves a row of which it shall be the owner.
-    pub(crate) fn told(owner: Option<&Self>) -> String {
+    /// The instruction for a person who saves a row that it should own.
+    pub(crate) fn instruction(owner: Option<&Self>) -> String {
         owner.map_or_else(String::new, |owner| {
             format!("; its owner must be {}", owner.name)
         })
@@ -171,34 +182,35 @@ impl OwnerRow {
 
 /// Finds the owner that the runbook names, among the users and teams that the target has (after
 /// a copy: the source's). None where the runbook names none.
-pub(crate) async fn owner(refresh: &Refresh, view: View<'_>) -> Result<Option<OwnerRow>, Failure> {
+pub(crate) async fn find_owner(
+    refresh: &Refresh,
+    view: View<'_>,
+) -> Result<Option<OwnerRow>, Failure> {
     let runbook = &refresh.runbook;
-    let (table, entity_set, wanted, filter) =
-        match &runbook.steps.reconfigure_connections.options.owner {
-            Some(Located { value: owner, .. }) => match owner {
-                Owner::User(user) => ("systemuser", "systemusers", user, owner_filter(owner)),
-                Owner::Team(team) => ("team", "teams", team, owner_filter(owner)),
-            },
-            None => match &runbook.act_as {
-                Some(user) => {
-                    let user = &user.value;
-                    ("systemuser", "systemusers", user, user_filter(user))
-                }
-                None => return Ok(None),
-            },
-        };
+    let owner = match (
+        &runbook.steps.reconfigure_connections.options.owner,
+        &runbook.act_as,
+    ) {
+        (Some(owner), _) => owner.value.clone(),
+        (None, Some(user)) => Owner::User(user.value.clone()),
+        (None, None) => return Ok(None),
+    };
+    let (table, entity_set, name) = match &owner {
+        Owner::User(user) => ("systemuser", "systemusers", user.clone()),
+        Owner::Team(team) => ("team", "teams", team.clone()),
+    };
+    let filter = owner_filter(&owner);
     let rows = view.rows_where(table, Some(filter)).await?;
     let id = rows.iter().find_map(|row| row.id(&format!("{table}id")));
     let id = id.ok_or_else(|| {
         Failure::failed(format!(
-            "no {table} '{wanted}' is in the environment to own references"
+            "the environment has no {table} '{name}' to own references"
         ))
         .with_help(
             "the copy brings the source's users: add it to the source, or name another owner",
         )
-        .lasting()
+        .permanent()
     })?;
-    let name = wanted.clone();
     Ok(Some(OwnerRow {
         entity_set,
         id,
@@ -207,8 +219,11 @@ pub(crate) async fn owner(refresh: &Refresh, view: View<'_>) -> Result<Option<Ow
 }
 
 /// The directory object of the user that `act-as` names, among the users that the target has
-/// (after a copy: the source's). None where the runbook names nobody.
-pub(crate) async fn acting_as(refresh: &Refresh, view: View<'_>) -> Result<Option<Uuid>, Failure> {
+/// (after a copy: the source's). None where the runbook names no user.
+pub(crate) async fn find_acting_user(
+    refresh: &Refresh,
+    view: View<'_>,
+) -> Result<Option<Uuid>, Failure> {
     let Some(user) = &refresh.runbook.act_as else {
         return Ok(None);
     };
@@ -222,14 +237,14 @@ pub(crate) async fn acting_as(refresh: &Refresh, view: View<'_>) -> Result<Optio
                 "the copy brings the source's users: add the user to the source and enable \
                      it, or name another under `act-as`",
             )
-            .lasting()
+            .permanent()
     })
 }
 
 /// The directory object of the one user found, or why it cannot be acted as.
 fn directory_object(rows: &[Row]) -> Result<Uuid, &'static str> {
     let Some(row) = rows.first() else {
-        return Err("who is no user of the environment");
+        return Err("who is not a user of the environment");
     };
     if row.boolean("isdisabled") == Some(true) {
         return Err("who is disabled in the environment");
@@ -324,12 +339,12 @@ pub(crate) fn connection_url(
 }
 
 /// Does a connection URL lead into this environment?
-pub(crate) fn leads_into(url: &str, environment: Uuid) -> bool {
+pub(crate) fn is_in_environment(url: &str, environment: Uuid) -> bool {
     url.to_ascii_lowercase().contains(&environment.to_string())
 }
 
 /// The owner's id that a row shows.
-pub(crate) fn owner_of(row: &Fields) -> Option<String> {
+pub(crate) fn owner_id(row: &Fields) -> Option<String> {
     text(row, "_ownerid_value").map(|id| id.to_ascii_lowercase())
 }
 
@@ -346,7 +361,7 @@ mod tests {
             new,
             "https://europe.flow.microsoft.com/manage/environments/22222222-2222-2222-2222-222222222222/connections?apiName=shared_azureblob&connectionName=x+y%26z"
         );
-        assert!(leads_into(&new, target) && !leads_into(old, target));
+        assert!(is_in_environment(&new, target) && !is_in_environment(old, target));
         assert_eq!(connector_of_url(&new).as_deref(), Some("shared_azureblob"));
         assert_eq!(connection_url("not a url", target, "x"), None);
     }
@@ -395,7 +410,7 @@ mod tests {
         ];
         let account = ConnectionChoice::Account("svc@contoso.com".to_owned());
         let of = |choice: &ConnectionChoice, connector: &str| {
-            chosen(&list, choice, connector).map(|connection| connection.id.clone())
+            resolve_choice(&list, choice, connector).map(|connection| connection.id.clone())
         };
         assert_eq!(of(&account, "shared_cds"), Ok("c3".to_owned()));
         assert!(

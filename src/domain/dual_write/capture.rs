@@ -17,15 +17,14 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-
 use crate::clients::{EntityMap, Query, Row};
+use crate::domain::Refresh;
 use crate::domain::names::lookup;
-use crate::domain::{Refresh, seals};
+use crate::domain::seals::{self, Part};
 use crate::engine::{Captured, Failure};
 
 use super::gateway;
-use super::tables::field;
+use super::tables::field_text;
 
 /// The table of the live configuration.
 pub(crate) const RUNTIME_CONFIGURATION: &str = "msdyn_dualwriteruntimeconfig";
@@ -38,16 +37,23 @@ pub(crate) const COMPANIES: &str = "LegalEntities";
 /// The entity set of the Entra applications that may enter it.
 pub(crate) const APPLICATIONS: &str = "SysAADClients";
 
+/// The solutions that hold saved versions, as the seal names them.
+pub(crate) const SOLUTIONS: &str = "dual-write-solution";
+/// What the gateway knew, as the seal names it.
+pub(crate) const GATEWAY: &str = "dual-write";
+/// Finance and Operations, as the seal names it; an entity set follows.
+pub(crate) const FINANCE: &str = "finance";
+
 /// Lists it once. Nothing where the target's Dataverse has no dual-write, and nothing beside the
 /// tables where the runbook leaves the step to a person.
-pub(crate) async fn list(refresh: &Refresh) -> Result<Vec<Captured>, Failure> {
-    let target = &refresh.target;
+pub(crate) async fn capture_dual_write(refresh: &Refresh) -> Result<Vec<Captured>, Failure> {
+    let target = &refresh.target.dataverse;
     if target.table(RUNTIME_CONFIGURATION).await?.is_none() {
         return Ok(Vec::new());
     }
     let mut captures = Vec::new();
     for table in [ENTITY_MAPS, "cdm_company", "team", "businessunit"] {
-        captures.extend(seals::list(target, table, &format!("target/{table}")).await?);
+        captures.extend(seals::capture_table(target, table, &Part::Target.key(table)).await?);
     }
     captures.extend(solutions(refresh, &captures).await?);
     if refresh.runbook.steps.reconfigure_dual_write.skip.is_some() {
@@ -60,7 +66,7 @@ pub(crate) async fn list(refresh: &Refresh) -> Result<Vec<Captured>, Failure> {
 
 /// The solutions that the captured versions are in.
 async fn solutions(refresh: &Refresh, captured: &[Captured]) -> Result<Vec<Captured>, Failure> {
-    let prefix = format!("target/{ENTITY_MAPS}/");
+    let prefix = Part::Target.key(&format!("{ENTITY_MAPS}/"));
     let wanted: BTreeSet<_> = captured
         .iter()
         .filter(|capture| capture.key.starts_with(&prefix))
@@ -71,13 +77,13 @@ async fn solutions(refresh: &Refresh, captured: &[Captured]) -> Result<Vec<Captu
         return Ok(Vec::new());
     }
     let query = Query::new().order_by("solutionid");
-    let rows = refresh.target.list("solutions", &query).await?;
+    let rows = refresh.target.dataverse.list("solutions", &query).await?;
     let rows = rows
         .into_iter()
         .filter(|row| row.id("solutionid").is_some_and(|id| wanted.contains(&id)))
         .collect();
-    Ok(seals::captured(
-        "target/dual-write-solution",
+    Ok(seals::to_captures(
+        &Part::Target.key(SOLUTIONS),
         "solutionid",
         rows,
     ))
@@ -85,7 +91,7 @@ async fn solutions(refresh: &Refresh, captured: &[Captured]) -> Result<Vec<Captu
 
 /// The rows of Finance and Operations, where one is linked.
 async fn finance(refresh: &Refresh) -> Result<Vec<Captured>, Failure> {
-    let Some(finance) = &refresh.target_finance else {
+    let Some(finance) = &refresh.target.finance else {
         return Ok(Vec::new());
     };
     let mut captures = Vec::new();
@@ -96,7 +102,7 @@ async fn finance(refresh: &Refresh) -> Result<Vec<Captured>, Failure> {
     ] {
         let rows = finance.list(set, &Query::new()).await.map_err(|error| {
             Failure::from(error).with_help(
-                "the refresh destroys what stands there, so it must be read before: register the \
+                "the refresh destroys these rows, so they must be read before: register the \
                  application in Finance and Operations (Microsoft Entra ID applications); where \
                  dual-write is not used, give reconfigure-dual-write a `skip`",
             )
@@ -109,12 +115,12 @@ async fn finance(refresh: &Refresh) -> Result<Vec<Captured>, Failure> {
 }
 
 fn captured_row(set: &str, key: &str, row: Row) -> Result<Captured, Failure> {
-    let Some(id) = field(&row, key).and_then(Value::as_str).map(str::to_owned) else {
+    let Some(id) = field_text(&row.value, key).map(str::to_owned) else {
         let message = format!("Finance and Operations gives a row of {set} without {key}");
         return Err(Failure::failed(message));
     };
     Ok(Captured {
-        key: format!("target/finance/{set}/{id}"),
+        key: Part::Target.key(&format!("{FINANCE}/{set}/{id}")),
         etag: row.etag,
         text: row.text,
         compared: None,
@@ -123,16 +129,16 @@ fn captured_row(set: &str, key: &str, row: Row) -> Result<Captured, Failure> {
 
 /// What the gateway knows, where the runbook acknowledges it.
 async fn linked(refresh: &Refresh) -> Result<Vec<Captured>, Failure> {
-    let Some(gateway) = &refresh.dual_write else {
+    let Some(gateway) = &refresh.services.dual_write else {
         return Ok(Vec::new());
     };
     let capture = |key: &str, text: String| Captured {
-        key: format!("target/dual-write/{key}"),
+        key: Part::Target.key(&format!("{GATEWAY}/{key}")),
         etag: None,
         text,
         compared: None,
     };
-    let link = gateway::link(refresh, gateway).await?;
+    let link = gateway::read_link(refresh, gateway).await?;
     let set = gateway.connection_set(&link).await?;
     let mut captures = vec![
         capture("link", link.raw.to_string()),

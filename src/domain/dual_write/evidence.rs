@@ -9,13 +9,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 use super::capture::{PROJECTS, RUNTIME_CONFIGURATION};
-use super::guard::host;
-use super::record::RecordedMap;
+use super::recorded::RecordedMap;
 use super::tables::{Configuration, Project};
 use crate::base::text::count;
 use crate::clients::Query;
-use crate::domain::{Refresh, seals};
-use crate::engine::{Failure, Known};
+use crate::domain::Refresh;
+use crate::domain::environments::host;
+use crate::domain::seals::{self, Part};
+use crate::domain::verdict::Answer;
+use crate::engine::{Failure, JournalView};
 
 /// What both sides show.
 #[derive(Clone, Debug, Default)]
@@ -31,63 +33,47 @@ pub(crate) struct Evidence {
     pub(crate) dataverse: Option<String>,
 }
 
-/// An answer from what was read.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) enum Answer {
-    /// It is so.
-    Yes(String),
-    /// It is not.
-    No(String),
-    /// It cannot be told.
-    Unknown(String),
-}
-
-impl Answer {
-    /// Is it certain?
-    pub(crate) fn is_yes(&self) -> bool {
-        matches!(self, Self::Yes(_))
-    }
-
-    /// What was read.
-    pub(crate) fn read(&self) -> &str {
-        match self {
-            Self::Yes(read) | Self::No(read) | Self::Unknown(read) => read,
-        }
-    }
-}
-
 impl Evidence {
-    /// Reads both. Fails where one cannot be read: half an answer is none.
-    pub(crate) async fn read(refresh: &Refresh, known: &Known) -> Result<Self, Failure> {
-        let finance = refresh.target_finance.as_ref().ok_or_else(|| {
-            Failure::failed("no Finance and Operations is linked with the target").lasting()
+    /// Reads both. Fails if one cannot be read.
+    pub(crate) async fn read(refresh: &Refresh, journal: &JournalView) -> Result<Self, Failure> {
+        let finance = refresh.target.finance.as_ref().ok_or_else(|| {
+            Failure::failed("no Finance and Operations is linked with the target").permanent()
         })?;
         // Without `cross-company` only the default company would be read; the client asks for all.
         let projects = finance.list(PROJECTS, &Query::new()).await?;
         let projects = projects
             .iter()
-            .filter_map(|row| Project::of(&row.value))
+            .filter_map(|row| Project::from_row(&row.value))
             .collect();
-        let dataverse = refresh.target_environment.dataverse.as_ref();
+        let dataverse = refresh.target.environment.dataverse.as_ref();
         let mut evidence = Self {
             projects,
             configurations: Vec::new(),
-            old: old(known),
+            old: old(journal),
             dataverse: dataverse.and_then(|d| host(d.url.as_deref()?)),
         };
-        if let Some(table) = refresh.target.table(RUNTIME_CONFIGURATION).await? {
+        if let Some(table) = refresh
+            .target
+            .dataverse
+            .table(RUNTIME_CONFIGURATION)
+            .await?
+        {
             let query = Query::new().order_by(&table.primary_id);
-            let rows = refresh.target.list(&table.entity_set, &query).await?;
+            let rows = refresh
+                .target
+                .dataverse
+                .list(&table.entity_set, &query)
+                .await?;
             evidence.configurations = rows
                 .iter()
-                .filter_map(|row| Configuration::of(row.id(&table.primary_id)?, &row.value))
+                .filter_map(|row| Configuration::from_row(row.id(&table.primary_id)?, &row.value))
                 .filter(|row| row.active)
                 .collect();
         }
         Ok(evidence)
     }
 
-    /// The projects that speak to another Dataverse than the target's.
+    /// The projects that are connected to another Dataverse than the target's.
     pub(crate) fn foreign(&self) -> Vec<String> {
         let is_foreign = |project: &&Project| {
             project
@@ -99,7 +85,7 @@ impl Evidence {
         foreign
             .map(|project| {
                 let url = project.url.as_deref().unwrap_or_default();
-                format!("'{}' speaks to {url}", project.map)
+                format!("'{}' is connected to {url}", project.map)
             })
             .collect()
     }
@@ -118,20 +104,20 @@ impl Evidence {
         let (stale, foreign) = (self.stale(), self.foreign());
         if !stale.is_empty() {
             let what = count(stale.len(), "row");
-            return Answer::No(format!(
+            return Answer::Fail(format!(
                 "{what} of runtime configuration of before the copy"
             ));
         }
         if let Some(first) = foreign.first() {
-            return Answer::No(format!("the project {first}"));
+            return Answer::Fail(format!("the project {first}"));
         }
-        let told = self.projects.iter().filter(|project| project.url.is_some());
-        match told.count() {
+        let connected = self.projects.iter().filter(|project| project.url.is_some());
+        match connected.count() {
             0 => Answer::Unknown(
                 "no map has run since, and only running maps show which link they have".to_owned(),
             ),
-            projects => Answer::Yes(format!(
-                "{} of Finance and Operations speak to the target's Dataverse, and no runtime \
+            projects => Answer::Pass(format!(
+                "{} of Finance and Operations connected to the target's Dataverse, and no runtime \
                  configuration is of before the copy",
                 count(projects, "project")
             )),
@@ -142,20 +128,20 @@ impl Evidence {
     pub(crate) fn runs(&self, map: &RecordedMap) -> Answer {
         let projects: Vec<&Project> = self.projects_of(&map.name);
         if projects.is_empty() {
-            return Answer::No("Finance and Operations has no project of it".to_owned());
+            return Answer::Fail("Finance and Operations has no project of it".to_owned());
         }
         for project in &projects {
             if project.status != "Enabled" {
-                return Answer::No(format!("a project of it is {}", project.status));
+                return Answer::Fail(format!("a project of it is {}", project.status));
             }
-            let told = project.url.as_deref().and_then(host);
-            if told.is_none() || told != self.dataverse {
-                return Answer::No("a project of it does not speak to the target".to_owned());
+            let connected = project.url.as_deref().and_then(host);
+            if connected.is_none() || connected != self.dataverse {
+                return Answer::Fail("a project of it is not connected to the target".to_owned());
             }
             if let (Some(wanted), Some(key)) = (&map.key, &project.key)
                 && wanted != key
             {
-                return Answer::No(format!("its integration key is {}", key.join(", ")));
+                return Answer::Fail(format!("its integration key is {}", key.join(", ")));
             }
         }
         let configuration = self
@@ -163,16 +149,16 @@ impl Evidence {
             .iter()
             .find(|row| row.map == map.name && !self.old.contains(&row.id));
         match (configuration, map.configured) {
-            (None, true) => Answer::No("Dataverse has no runtime configuration of it".to_owned()),
+            (None, true) => Answer::Fail("Dataverse has no runtime configuration of it".to_owned()),
             (Some(row), _) if map.version.is_some() && row.version != map.version => {
                 let version = row.version.map(|version| version.to_string());
-                Answer::No(format!(
+                Answer::Fail(format!(
                     "its version is {}, not {}",
-                    version.unwrap_or_else(|| "not told".to_owned()),
+                    version.unwrap_or_else(|| "not shown".to_owned()),
                     map.shown_version()
                 ))
             }
-            _ => Answer::Yes(format!("it runs with {}", count(projects.len(), "project"))),
+            _ => Answer::Pass(format!("it runs with {}", count(projects.len(), "project"))),
         }
     }
 
@@ -202,16 +188,10 @@ impl Evidence {
 }
 
 /// The ids of the runtime configuration that the first seal holds, of both environments.
-fn old(known: &Known) -> BTreeSet<Uuid> {
-    ["source", "target"]
+fn old(journal: &JournalView) -> BTreeSet<Uuid> {
+    [Part::Source, Part::Target]
         .into_iter()
-        .flat_map(|side| {
-            seals::rows(
-                known,
-                seals::BEFORE_COPY,
-                &format!("{side}/{RUNTIME_CONFIGURATION}"),
-            )
-        })
+        .flat_map(|part| seals::rows(journal, part, RUNTIME_CONFIGURATION))
         .map(|(id, _)| id)
         .collect()
 }
@@ -219,8 +199,8 @@ fn old(known: &Known) -> BTreeSet<Uuid> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::dual_write::record::Recorded;
-    use crate::domain::dual_write::record::tests::sealed;
+    use crate::domain::dual_write::recorded::RecordedDualWrite;
+    use crate::domain::dual_write::recorded::tests::sealed;
     use serde_json::json;
 
     const ORDERS: &str = "salesorders - CDS sales order headers";
@@ -258,11 +238,14 @@ mod tests {
     fn recorded() -> RecordedMap {
         let unsecure = json!({"SourceEntityName": "salesorders", "DestinationEntityName":
             "CDS sales order headers", "EntityMapVersion": {"Major": 1, "Minor": 0, "Build": 1, "Revision": 6}});
-        let known = sealed(&[(
+        let journal = sealed(&[(
             "target/msdyn_dualwriteruntimeconfig/00000000-0000-0000-0000-000000000001",
             json!({"statecode": 0, "msdyn_unsecure": unsecure.to_string()}),
         )]);
-        Recorded::of(&known).maps.remove(ORDERS).unwrap()
+        RecordedDualWrite::from_journal(&journal)
+            .maps
+            .remove(ORDERS)
+            .unwrap()
     }
 
     #[test]
@@ -273,14 +256,14 @@ mod tests {
             vec![project("Enabled", UAT)],
             vec![configuration(1, "1.0.1.6")],
         );
-        assert!(matches!(stale.is_reset(), Answer::No(_)));
+        assert!(matches!(stale.is_reset(), Answer::Fail(_)));
         let foreign = evidence(vec![project("Enabled", PROD)], Vec::new());
-        assert!(foreign.is_reset().read().contains("orgprod"));
+        assert!(foreign.is_reset().found().contains("orgprod"));
         let done = evidence(
             vec![project("Disabled", UAT)],
             vec![configuration(2, "1.0.1.6")],
         );
-        assert!(done.is_reset().is_yes());
+        assert!(done.is_reset().is_pass());
     }
 
     #[test]
@@ -288,7 +271,7 @@ mod tests {
         let map = recorded();
         let of = |projects, configurations| evidence(projects, configurations).runs(&map);
         let both = || vec![project("Enabled", UAT), project("Enabled", UAT)];
-        assert!(of(both(), vec![configuration(2, "1.0.1.6")]).is_yes());
+        assert!(of(both(), vec![configuration(2, "1.0.1.6")]).is_pass());
         for (answer, why) in [
             (
                 of(Vec::new(), vec![configuration(2, "1.0.1.6")]),
@@ -306,7 +289,7 @@ mod tests {
                     vec![project("Enabled", PROD)],
                     vec![configuration(2, "1.0.1.6")],
                 ),
-                "speak to the target",
+                "not connected to the target",
             ),
             (of(both(), Vec::new()), "no runtime configuration"),
             (
@@ -319,7 +302,7 @@ mod tests {
             ),
         ] {
             assert!(
-                matches!(&answer, Answer::No(read) if read.contains(why)),
+                matches!(&answer, Answer::Fail(read) if read.contains(why)),
                 "{why}: {answer:?}"
             );
         }
@@ -333,12 +316,12 @@ mod tests {
                 .running()
                 .is_empty()
         );
-        for lively in [
+        for running in [
             evidence(vec![project("Enabled", UAT)], Vec::new()),
             evidence(vec![project("Queueing", UAT)], Vec::new()),
             evidence(Vec::new(), vec![configuration(2, "1.0.0.0")]),
         ] {
-            assert_eq!(lively.running().len(), 1);
+            assert_eq!(running.running().len(), 1);
         }
     }
 }

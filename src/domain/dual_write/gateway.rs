@@ -7,17 +7,18 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::findings::explained;
-use super::guard::host;
+use super::error_codes::explained;
 use crate::base::text::escape;
 use crate::clients::{
     ConnectionSet, DualWriteGateway, DualWriteLink, EntityMap, MapAction, MapVersion, RequestState,
 };
+use crate::domain::environments::host;
+use crate::domain::keys::{self, MapChange};
 use crate::domain::{Refresh, service_fields};
 use crate::engine::{Failure, Progress, Reading, Set, WriteError, Written};
 
 /// How long the gateway may take to show what it has accepted.
-const PATIENCE: Duration = Duration::from_mins(2);
+const SETTLE_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// The target's link as the gateway shows it now.
 pub(crate) struct Linked {
@@ -28,32 +29,33 @@ pub(crate) struct Linked {
 
 /// The link of the target's Finance and Operations. That the gateway shows none is not known to mean
 /// that there is none.
-pub(crate) async fn link(
+pub(crate) async fn read_link(
     refresh: &Refresh,
     gateway: &DualWriteGateway,
 ) -> Result<DualWriteLink, Failure> {
-    let app = refresh.target_environment.finance_operations.as_ref();
+    let app = refresh.target.environment.finance_operations.as_ref();
     let host = app.and_then(|app| host(app.url.as_deref()?));
     let host = host.ok_or_else(|| {
-        Failure::failed("no Finance and Operations is linked with the target").lasting()
+        Failure::failed("no Finance and Operations is linked with the target").permanent()
     })?;
     gateway.link(&host).await?.ok_or_else(|| {
         Failure::failed(format!(
-            "the dual-write gateway shows no link for {}; whether there is none cannot be told",
+            "the dual-write gateway shows no link for {}, which does not prove that there is none",
             escape(&host)
         ))
         .with_help(
-            "it answers so too where the environment is stopped, or linked in another region: \
+            "it also answers like this if the environment is stopped, or linked in another region: \
              correct `endpoints: { dual-write: … }`; where the target does not use dual-write, \
              leave `gateway` out",
         )
-        .lasting()
+        .permanent()
     })
 }
 
 /// The gateway of a runbook that acknowledges it.
-pub(crate) fn acknowledged(refresh: &Refresh) -> Result<&DualWriteGateway, Failure> {
+pub(crate) fn acknowledged_gateway(refresh: &Refresh) -> Result<&DualWriteGateway, Failure> {
     refresh
+        .services
         .dual_write
         .as_ref()
         .ok_or_else(|| Failure::failed("the runbook does not acknowledge the dual-write gateway"))
@@ -62,8 +64,8 @@ pub(crate) fn acknowledged(refresh: &Refresh) -> Result<&DualWriteGateway, Failu
 impl Linked {
     /// Reads it.
     pub(crate) async fn read(refresh: &Refresh) -> Result<Self, Failure> {
-        let gateway = acknowledged(refresh)?;
-        let link = link(refresh, gateway).await?;
+        let gateway = acknowledged_gateway(refresh)?;
+        let link = read_link(refresh, gateway).await?;
         Ok(Self {
             set: gateway.connection_set(&link).await?,
             maps: gateway.maps(&link).await?,
@@ -78,7 +80,7 @@ impl Linked {
 }
 
 /// The state of a map, in the words of a change.
-pub(crate) fn state(map: Option<&EntityMap>) -> Value {
+pub(crate) fn map_state(map: Option<&EntityMap>) -> Value {
     let state = map.map_or_else(
         || "not listed".to_owned(),
         |map| {
@@ -93,12 +95,12 @@ pub(crate) fn state(map: Option<&EntityMap>) -> Value {
 }
 
 /// Whether a map has a project.
-pub(crate) fn initialised(map: Option<&EntityMap>) -> Value {
+pub(crate) fn map_initialised(map: Option<&EntityMap>) -> Value {
     json!({ "initialised": map.is_some_and(|map| map.project.is_some()) })
 }
 
 /// The active version of a map.
-pub(crate) fn version(map: Option<&EntityMap>) -> Value {
+pub(crate) fn map_version(map: Option<&EntityMap>) -> Value {
     let version = map.and_then(|map| map.template.version);
     json!({ "version": version.map(|version| version.to_string()) })
 }
@@ -107,7 +109,7 @@ pub(crate) fn version(map: Option<&EntityMap>) -> Value {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Act {
     /// An action, which the gateway accepts and ends later.
-    Ask(MapAction),
+    Request(MapAction),
     /// Another version becomes the active one.
     Switch(MapVersion),
 }
@@ -123,9 +125,9 @@ pub(crate) struct MapSet {
 impl MapSet {
     fn projected(&self, map: Option<&EntityMap>) -> Value {
         match self.act {
-            Act::Ask(MapAction::Initialise) => initialised(map),
-            Act::Ask(MapAction::Start | MapAction::Stop) => state(map),
-            Act::Switch(_) => version(map),
+            Act::Request(MapAction::Initialise) => map_initialised(map),
+            Act::Request(MapAction::Start | MapAction::Stop) => map_state(map),
+            Act::Switch(_) => map_version(map),
         }
     }
 
@@ -137,10 +139,10 @@ impl MapSet {
             WriteError::Refused(Failure::failed(message))
         };
         let map = linked.map(&self.map).ok_or_else(missing)?;
-        let gateway = acknowledged(&self.refresh).map_err(refused)?;
+        let gateway = acknowledged_gateway(&self.refresh).map_err(refused)?;
         match self.act {
-            Act::Ask(action) => gateway
-                .act(&linked.link, map, action)
+            Act::Request(action) => gateway
+                .request_action(&linked.link, map, action)
                 .await
                 .map(Some)
                 .map_err(WriteError::from),
@@ -151,7 +153,7 @@ impl MapSet {
                     .find(|template| template.version == Some(wanted));
                 let template = template.ok_or_else(|| {
                     let message = format!("the map has no version {wanted}");
-                    WriteError::Refused(Failure::failed(message).lasting())
+                    WriteError::Refused(Failure::failed(message).permanent())
                 })?;
                 let sent = gateway.switch_version(&linked.link, map, &template.id);
                 sent.await.map(|()| None).map_err(WriteError::from)
@@ -176,7 +178,7 @@ impl Set for MapSet {
 
     async fn poll(&self, operation: &Value) -> Result<Progress, Failure> {
         let id = operation["request"].as_str().unwrap_or_default();
-        let state = acknowledged(&self.refresh)?.map_request(id).await?;
+        let state = acknowledged_gateway(&self.refresh)?.map_request(id).await?;
         Ok(progress(state))
     }
 
@@ -184,15 +186,15 @@ impl Set for MapSet {
         service_fields::only_people_write(member)
     }
 
-    fn patience(&self) -> Duration {
-        PATIENCE
+    fn settle_timeout(&self) -> Duration {
+        SETTLE_TIMEOUT
     }
 }
 
-/// How a request of the gateway is doing. A bad end is told with what is known to help.
+/// The progress of a gateway request. A failure is shown with its known remedy.
 pub(crate) fn progress(state: RequestState) -> Progress {
     match state {
-        RequestState::Waiting => Progress::Running("the gateway works on it".to_owned()),
+        RequestState::Waiting => Progress::Running("the gateway is working on it".to_owned()),
         RequestState::Done => Progress::Succeeded(Value::Null),
         RequestState::Failed(why) => Progress::Failed(explained(&escape(&why))),
         RequestState::Unknown(state) => Progress::Running(format!("state '{}'", escape(&state))),
@@ -209,7 +211,7 @@ pub(crate) struct KeySet {
 }
 
 /// The integration key of a table, in the words of a change.
-pub(crate) fn key(set: &ConnectionSet, table: &str) -> Value {
+pub(crate) fn integration_key(set: &ConnectionSet, table: &str) -> Value {
     json!({ "key": set.key(table) })
 }
 
@@ -217,40 +219,45 @@ pub(crate) fn key(set: &ConnectionSet, table: &str) -> Value {
 impl Set for KeySet {
     async fn read(&self) -> Result<Reading, Failure> {
         let linked = Linked::read(&self.refresh).await?;
-        Ok(Reading::of(key(&linked.set, &self.table)))
+        Ok(Reading::of(integration_key(&linked.set, &self.table)))
     }
 
     async fn write(&self, _reading: &Reading) -> Result<Written, WriteError> {
         let refused = |failure| WriteError::Refused(failure);
         let linked = Linked::read(&self.refresh).await.map_err(refused)?;
-        let gateway = acknowledged(&self.refresh).map_err(refused)?;
+        let gateway = acknowledged_gateway(&self.refresh).map_err(refused)?;
         let dataset = linked.set.dataverse().and_then(|side| side.name.clone());
         let dataset = dataset.ok_or_else(|| {
             let message = "the connection set does not name its Dataverse environment";
-            WriteError::Refused(Failure::failed(message).lasting())
+            WriteError::Refused(Failure::failed(message).permanent())
         })?;
         let sent = gateway.set_key(&dataset, &self.table, &self.columns);
         sent.await.map_err(WriteError::from)?;
         Ok(Written::default())
     }
 
-    fn patience(&self) -> Duration {
-        PATIENCE
+    fn settle_timeout(&self) -> Duration {
+        SETTLE_TIMEOUT
     }
 }
 
-/// A change that stops a map. Takes the last part of its key, which tells when it is stopped.
-pub(crate) fn stop(refresh: &Arc<Refresh>, linked: &Linked, map: &str, when: &str) -> Change {
+/// A change that stops a map; `when` distinguishes the keys of several stops.
+pub(crate) fn stop_map(
+    refresh: &Arc<Refresh>,
+    linked: &Linked,
+    map: &str,
+    when: MapChange,
+) -> Change {
     Change {
-        key: format!("dual-write/map/{map}/{when}"),
+        key: keys::dual_write_map(map, when),
         name: format!("stop dual-write map '{map}'"),
-        before: state(linked.map(map)),
+        before: map_state(linked.map(map)),
         after: json!({ "state": "stopped" }),
         follows: Vec::new(),
         action: Action::Set(Arc::new(MapSet {
             refresh: Arc::clone(refresh),
             map: map.to_owned(),
-            act: Act::Ask(MapAction::Stop),
+            act: Act::Request(MapAction::Stop),
         })),
     }
 }

@@ -3,15 +3,15 @@
 //! After a copy the gateway's record of the link may describe the source's pair, and whatever is
 //! sent by it goes there. A reset of the production pair is the worst that this program could do,
 //! so Finance and Operations, the organization and the environment must all be the target's, each
-//! by its own account, whatever the connection set says.
+//! confirmed separately, whatever the connection set says.
 
 use serde_json::{Value, json};
-use url::Url;
 
 use super::gateway::Linked;
 use crate::base::text::escape;
 use crate::clients::{ConnectionSet, DualWriteLink, LinkedEnvironment};
 use crate::domain::Refresh;
+use crate::domain::environments::host;
 use crate::engine::Failure;
 
 /// Who the target is, by the admin API and by Dataverse itself.
@@ -27,27 +27,17 @@ pub(crate) struct Pair {
     pub(crate) finance: String,
 }
 
-/// The host and, where it is not the scheme's own, the port of an address, in lower case.
-pub(crate) fn host(url: &str) -> Option<String> {
-    let url = Url::parse(url).ok()?;
-    let host = url.host_str()?.to_ascii_lowercase();
-    Some(match url.port() {
-        Some(port) => format!("{host}:{port}"),
-        None => host,
-    })
-}
-
-/// Reads who the target is, anew. Fails where the admin API and Dataverse do not name the same
+/// Reads again who the target is. Fails where the admin API and Dataverse do not name the same
 /// organization.
-pub(crate) async fn target(refresh: &Refresh) -> Result<Pair, Failure> {
+pub(crate) async fn read_target_pair(refresh: &Refresh) -> Result<Pair, Failure> {
     let id = refresh.target_id();
-    let environment = refresh.bap.environment(id).await?;
+    let environment = refresh.services.bap.environment(id).await?;
     let environment =
         environment.ok_or_else(|| Failure::failed(format!("there is no environment {id}")))?;
     let dataverse = environment.dataverse.as_ref();
     let finance = environment.finance_operations.as_ref();
     let missing = |what: &str| {
-        Failure::refused(format!("the admin API does not tell {what} of the target"))
+        Failure::refused(format!("the admin API does not show {what} of the target"))
             .with_help("nothing is reset; look at the environment in the admin center")
     };
     let pair = Pair {
@@ -62,7 +52,13 @@ pub(crate) async fn target(refresh: &Refresh) -> Result<Pair, Failure> {
             .and_then(|f| host(f.url.as_deref()?))
             .ok_or_else(|| missing("the Finance and Operations"))?,
     };
-    let answering = refresh.target.who_am_i().await?.organization.to_string();
+    let answering = refresh
+        .target
+        .dataverse
+        .who_am_i()
+        .await?
+        .organization
+        .to_string();
     if same(&answering, &pair.organization) {
         return Ok(pair);
     }
@@ -79,18 +75,22 @@ fn same(one: &str, other: &str) -> bool {
     one.eq_ignore_ascii_case(other)
 }
 
-/// Fails unless link and connection set describe exactly this pair. What is not told is not the
+/// Fails unless link and connection set describe exactly this pair. A missing value is not the
 /// target's.
-pub(crate) fn check(pair: &Pair, link: &DualWriteLink, set: &ConnectionSet) -> Result<(), Failure> {
+pub(crate) fn require_same_pair(
+    pair: &Pair,
+    link: &DualWriteLink,
+    set: &ConnectionSet,
+) -> Result<(), Failure> {
     let mut others = Vec::new();
-    let mut compare = |what: &str, told: Option<&str>, wanted: &str| {
-        if !told.is_some_and(|told| same(told, wanted)) {
-            let told = told.map_or_else(
+    let mut compare = |what: &str, found: Option<&str>, wanted: &str| {
+        if !found.is_some_and(|found| same(found, wanted)) {
+            let found = found.map_or_else(
                 || "nothing".to_owned(),
-                |told| format!("'{}'", escape(told)),
+                |found| format!("'{}'", escape(found)),
             );
             others.push(format!(
-                "\n  - {what}: it names {told}, the target is '{wanted}'"
+                "\n  - {what}: it names {found}, the target is '{wanted}'"
             ));
         }
     };
@@ -144,11 +144,11 @@ pub(crate) fn check(pair: &Pair, link: &DualWriteLink, set: &ConnectionSet) -> R
 }
 
 /// Reads whether the link that the gateway shows is the target's own. Fails where it is not
-/// ([`FailureKind::Refused`](crate::engine::FailureKind::Refused)) and where that cannot be told.
+/// ([`FailureKind::Refused`](crate::engine::FailureKind::Refused)) and where that is unknown.
 pub(crate) async fn own_link(refresh: &Refresh) -> Result<String, Failure> {
-    let pair = target(refresh).await?;
+    let pair = read_target_pair(refresh).await?;
     let linked = Linked::read(refresh).await?;
-    check(&pair, &linked.link, &linked.set)?;
+    require_same_pair(&pair, &linked.link, &linked.set)?;
     Ok(format!(
         "'{}' links {} with {}",
         escape(&linked.link.name),
@@ -208,7 +208,7 @@ mod tests {
     }
 
     fn checked(link: &DualWriteLink, set: Value) -> Result<(), Failure> {
-        check(&pair(), link, &ConnectionSet::from_value(set).unwrap())
+        require_same_pair(&pair(), link, &ConnectionSet::from_value(set).unwrap())
     }
 
     #[test]

@@ -1,40 +1,42 @@
 //! Dual-write of the target: what was recorded of it, and what both sides show now.
 //!
 //! ```text
-//! record.rs    what the first seal says: maps, versions, filters, companies
+//! recorded.rs    what the first seal holds: maps, versions, filters, companies
 //! capture.rs   what the first seal takes
 //! tables.rs    rows of the tables that describe maps
 //! evidence.rs  what Dataverse and Finance and Operations show of running maps
 //! gateway.rs   the undocumented gateway, where the runbook acknowledges it: its maps, sets on them
 //! guard.rs     no pair but the target's own is ever reset
-//! people.rs    teams and users that dual-write needs
-//! findings.rs  Microsoft's error codes and their remedies
+//! root_team.rs    teams and users that dual-write needs
+//! error_codes.rs  Microsoft's error codes and their remedies
 //! ```
 
 pub(crate) mod capture;
+pub(crate) mod error_codes;
 pub(crate) mod evidence;
-pub(crate) mod findings;
 pub(crate) mod gateway;
 pub(crate) mod guard;
-pub(crate) mod people;
-pub(crate) mod record;
+pub(crate) mod recorded;
+pub(crate) mod root_team;
 pub(crate) mod tables;
 
 use serde::Serialize;
-use serde_json::Value;
 
 use self::capture::RUNTIME_CONFIGURATION;
 use self::gateway::Linked;
-use self::record::{Recorded, Was};
+use self::recorded::{RecordedDualWrite, Was};
 use super::Refresh;
+use super::keys::{self, MapChange};
+use super::names::is_active;
 use super::view::View;
 use crate::base::text;
-use crate::clients::{Dataverse, Query, Row};
-use crate::engine::{Failure, Known};
+use crate::clients::{Dataverse, Query};
+use crate::engine::{Failure, JournalView};
+use crate::runbook::StepName;
 
 /// The key of the reset's launch.
 pub(crate) fn reset_key(refresh: &Refresh) -> String {
-    format!("dual-write/reset/{}", refresh.target_id())
+    keys::dual_write_reset(refresh.target_id())
 }
 
 /// Does the runbook leave dual-write to a person altogether?
@@ -43,27 +45,25 @@ pub(crate) fn is_left_out(refresh: &Refresh) -> bool {
 }
 
 /// Is there something to do, and through the gateway?
-pub(crate) fn by_gateway(refresh: &Refresh, recorded: &Recorded) -> bool {
-    recorded.in_use() && !is_left_out(refresh) && refresh.dual_write.is_some()
+pub(crate) fn by_gateway(refresh: &Refresh, recorded: &RecordedDualWrite) -> bool {
+    recorded.in_use() && !is_left_out(refresh) && refresh.services.dual_write.is_some()
 }
 
 /// What the gateway shows since the reset; none where that is still to come, so that a forecast finds
 /// everything to do.
-pub(crate) async fn now(refresh: &Refresh, known: &Known) -> Result<Option<Linked>, Failure> {
-    let to_come = matches!(refresh.view(known), View::AfterCopy(_))
-        || (known.is_planning() && !known.launch_proved(&reset_key(refresh)));
+pub(crate) async fn read_link_after_reset(
+    refresh: &Refresh,
+    journal: &JournalView,
+) -> Result<Option<Linked>, Failure> {
+    let to_come = matches!(refresh.view(journal), View::AfterCopy(_))
+        || (journal.is_planning() && !journal.is_launch_proved(&reset_key(refresh)));
     if to_come {
         return Ok(None);
     }
     Linked::read(refresh).await.map(Some)
 }
 
-/// The key of a map's start.
-pub(crate) fn start_key(map: &str) -> String {
-    format!("dual-write/map/{map}/start")
-}
-
-/// What became of the maps of the target.
+/// How many maps of the target run again.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct MapCount {
@@ -94,13 +94,19 @@ impl MapCount {
 }
 
 /// Counts, by the journal alone.
-pub(crate) fn count(known: &Known) -> MapCount {
-    let recorded = Recorded::of(known);
+pub(crate) fn count_maps(journal: &JournalView) -> MapCount {
+    let recorded = RecordedDualWrite::from_journal(journal);
     let ran: Vec<_> = recorded.running().collect();
-    let by_hand = known.is_completed("reconfigure-dual-write/maps");
-    let again = ran
-        .iter()
-        .filter(|map| by_hand || known.maker(&start_key(&map.name)).is_some());
+    let by_hand = journal.is_completed(&keys::task(
+        StepName::ReconfigureDualWrite,
+        keys::DUAL_WRITE_MAPS,
+    ));
+    let again = ran.iter().filter(|map| {
+        by_hand
+            || journal
+                .maker(&keys::dual_write_map(&map.name, MapChange::Start))
+                .is_some()
+    });
     MapCount {
         ran: ran.len(),
         run_again: again.count(),
@@ -120,11 +126,10 @@ pub(crate) async fn has_running_maps(dataverse: &Dataverse) -> Result<bool, Fail
     };
     let query = Query::new().order_by(&table.primary_id);
     let rows = dataverse.list(&table.entity_set, &query).await?;
-    let is_active = |row: &Row| row.value.get("statecode").and_then(Value::as_i64) == Some(0);
-    Ok(rows.iter().any(is_active))
+    Ok(rows.iter().any(|row| is_active(&row.value)))
 }
 
 /// Was dual-write in use in the target before the copy?
-pub(crate) fn was_in_use(known: &Known) -> bool {
-    Recorded::of(known).in_use()
+pub(crate) fn was_in_use(journal: &JournalView) -> bool {
+    RecordedDualWrite::from_journal(journal).in_use()
 }

@@ -8,9 +8,9 @@
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::record::Filters;
-use crate::clients::{MapVersion, Row};
-use crate::domain::names::{Fields, lookup, text};
+use super::recorded::Filters;
+use crate::clients::{MapVersion, field_any_case};
+use crate::domain::names::{Fields, is_active, lookup, text};
 
 /// A row of runtime configuration.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -30,7 +30,7 @@ pub(crate) struct Project {
     pub(crate) map: String,
     /// `Enabled`, `Disabled`, `Queueing`.
     pub(crate) status: String,
-    /// The Dataverse that it speaks to.
+    /// The Dataverse that it is connected to.
     pub(crate) url: Option<String>,
     /// The integration key.
     pub(crate) key: Option<Vec<String>>,
@@ -47,24 +47,15 @@ pub(crate) struct SavedVersion {
     pub(crate) filters: Filters,
 }
 
-/// A field of a row of Finance and Operations, whatever the case of its name: answers disagree
-/// (`AADClientId`, `AadClientId`; both are seen in d365bap.tools).
-pub(crate) fn field<'row>(row: &'row Row, name: &str) -> Option<&'row Value> {
-    let found = row
-        .value
-        .iter()
-        .find(|(found, _)| found.eq_ignore_ascii_case(name));
-    found.map(|(_, value)| value)
+/// The text of a field of Finance and Operations, regardless of the case of its name: responses
+/// disagree (`AADClientId`, `AadClientId`; both are seen in d365bap.tools).
+pub(crate) fn field_text<'row>(row: &'row Fields, name: &str) -> Option<&'row str> {
+    field_any_case(row, name)?.as_str()
 }
 
-/// The same, where it is a text.
-pub(crate) fn field_text<'row>(row: &'row Row, name: &str) -> Option<&'row str> {
-    field(row, name)?.as_str()
-}
-
-/// The same, where it is a yes or no: as such, or as a word of the enumeration `NoYes`.
-pub(crate) fn field_yes(row: &Row, name: &str) -> Option<bool> {
-    match field(row, name)? {
+/// The same of a boolean field: a JSON boolean, or a word of the enumeration `NoYes`.
+pub(crate) fn field_bool(row: &Fields, name: &str) -> Option<bool> {
+    match field_any_case(row, name)? {
         Value::Bool(yes) => Some(*yes),
         Value::String(word) if word == "Yes" => Some(true),
         Value::String(word) if word == "No" => Some(false),
@@ -77,14 +68,14 @@ fn name(dataverse: &str, finance: &str) -> String {
 }
 
 impl Configuration {
-    /// Reads a row; none where it does not tell its map.
-    pub(crate) fn of(id: Uuid, row: &Fields) -> Option<Self> {
+    /// Reads a row; none where it does not name its map.
+    pub(crate) fn from_row(id: Uuid, row: &Fields) -> Option<Self> {
         let unsecure: Value = serde_json::from_str(&text(row, "msdyn_unsecure")?).ok()?;
         let of = |member: &str| unsecure.get(member).and_then(Value::as_str);
         Some(Self {
             id,
             map: name(of("SourceEntityName")?, of("DestinationEntityName")?),
-            active: row.get("statecode").and_then(Value::as_i64) == Some(0),
+            active: is_active(row),
             version: unsecure
                 .get("EntityMapVersion")
                 .and_then(MapVersion::from_value),
@@ -93,8 +84,8 @@ impl Configuration {
 }
 
 impl Project {
-    /// Reads a row; none where it does not tell its map.
-    pub(crate) fn of(row: &Fields) -> Option<Self> {
+    /// Reads a row; none where it does not name its map.
+    pub(crate) fn from_row(row: &Fields) -> Option<Self> {
         let filled = |column: &str| text(row, column).filter(|text| !text.trim().is_empty());
         let key = filled("IntegrationKey").map(|key| {
             key.split(',')
@@ -114,9 +105,9 @@ impl Project {
 }
 
 impl SavedVersion {
-    /// Reads a row; none where it does not tell its map. The mapping tells it, else the name, which
+    /// Reads a row; none where it does not name its map. The mapping names it, else the row's name, which
     /// has the form `prefix_[map]`.
-    pub(crate) fn of(row: &Fields) -> Option<Self> {
+    pub(crate) fn from_row(row: &Fields) -> Option<Self> {
         let mapping: Value = text(row, "msdyn_mapping")
             .and_then(|text| serde_json::from_str(&text).ok())
             .unwrap_or_default();
@@ -159,17 +150,17 @@ mod tests {
     }
 
     #[test]
-    fn the_three_tables_tell_a_map_by_one_name() {
+    fn the_three_tables_give_a_map_one_name() {
         // The payload of a real row, as it is seen in public code.
         let unsecure = r#"{"ProjectId":"p","SourceEntityName":"salesorders","SourceEnvironmentType":1,"DestinationEntityName":"CDS sales order headers","DestinationEnvironmentType":3,"EntityMapVersion":{"Major":1,"Minor":0,"Build":1,"Revision":6},"FieldMappings":[]}"#;
         let row = fields(json!({"statecode": 0, "msdyn_unsecure": unsecure}));
-        let configuration = Configuration::of(Uuid::nil(), &row).unwrap();
-        let project = Project::of(&fields(json!({
+        let configuration = Configuration::from_row(Uuid::nil(), &row).unwrap();
+        let project = Project::from_row(&fields(json!({
             "ProjectName": "DWM-1", "InternalEntityName": "CDS sales order headers",
             "ExternalEntityName": "salesorders", "Status": "Enabled",
             "ExternalEnvironmentUrl": "https://org.crm4.dynamics.com"})))
         .unwrap();
-        let saved = SavedVersion::of(&fields(json!({
+        let saved = SavedVersion::from_row(&fields(json!({
             "msdyn_name": "sst_[salesorders - CDS sales order headers]",
             "msdyn_version": "1.0.1.6"})))
         .unwrap();
@@ -182,9 +173,11 @@ mod tests {
     }
 
     #[test]
-    fn a_row_that_tells_no_map_is_none() {
-        assert!(Configuration::of(Uuid::nil(), &fields(json!({"msdyn_unsecure": "x"}))).is_none());
-        assert!(Project::of(&fields(json!({"ProjectName": "DWM-1"}))).is_none());
-        assert!(SavedVersion::of(&fields(json!({}))).is_none());
+    fn a_row_that_names_no_map_is_ignored() {
+        assert!(
+            Configuration::from_row(Uuid::nil(), &fields(json!({"msdyn_unsecure": "x"}))).is_none()
+        );
+        assert!(Project::from_row(&fields(json!({"ProjectName": "DWM-1"}))).is_none());
+        assert!(SavedVersion::from_row(&fields(json!({}))).is_none());
     }
 }

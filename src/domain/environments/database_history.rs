@@ -1,4 +1,4 @@
-//! How many database movements a day holds, told from an environment's history.
+//! How many database movements a day allows, and how many an environment's history shows.
 //!
 //! Three triggers an environment in any 24 hours, counted from when they began; what people start in
 //! the portal is not refused and counts all the same (Microsoft Learn, *Database movement API*,
@@ -10,10 +10,10 @@ use jiff::Timestamp;
 
 use crate::clients::{HistoryEntry, Quota, RefreshState};
 
-/// How many triggers a day holds.
+/// How many triggers a day allows.
 const TRIGGERS: usize = 3;
 
-/// What a day is.
+/// A day.
 const DAY: Duration = Duration::from_hours(24);
 
 /// A quota that is spent.
@@ -25,7 +25,7 @@ pub(crate) struct Spent {
 
 impl Spent {
     /// Whether a history shows the quota as spent. Takes the service's own time.
-    pub(crate) fn of(history: &[HistoryEntry], now: Timestamp) -> Option<Self> {
+    pub(crate) fn from_history(history: &[HistoryEntry], now: Timestamp) -> Option<Self> {
         let mut starts: Vec<Timestamp> = history
             .iter()
             .filter(|entry| entry.moves_a_database())
@@ -37,8 +37,8 @@ impl Spent {
         Some(Self { oldest })
     }
 
-    /// The same, as the service's refusal tells it.
-    pub(crate) fn told(quota: Quota) -> Self {
+    /// The same, from the service's refusal.
+    pub(crate) fn from_quota(quota: Quota) -> Self {
         Self { oldest: quota.from }
     }
 
@@ -58,7 +58,7 @@ impl Spent {
 
 /// The operation of an environment that has not ended, if there is one. A word that is not known and
 /// has no end counts as running.
-pub(crate) fn running(history: &[HistoryEntry]) -> Option<&HistoryEntry> {
+pub(crate) fn running_operation(history: &[HistoryEntry]) -> Option<&HistoryEntry> {
     history.iter().find(|entry| {
         let state = RefreshState::from_word(entry.status.as_deref().unwrap_or_default());
         match state {
@@ -72,10 +72,10 @@ pub(crate) fn running(history: &[HistoryEntry]) -> Option<&HistoryEntry> {
 }
 
 /// An entry in words: `Refresh database, begun 2026-03-06 20:00 UTC, InProgress`.
-pub(crate) fn described(entry: &HistoryEntry) -> String {
+pub(crate) fn describe_entry(entry: &HistoryEntry) -> String {
     let title = entry.title.as_deref().or(entry.kind.as_deref());
     let begun = entry.started.map_or_else(
-        || "at a time that is not told".to_owned(),
+        || "at an unknown time".to_owned(),
         |started| started.strftime("%Y-%m-%d %H:%M UTC").to_string(),
     );
     format!(
@@ -118,15 +118,19 @@ mod tests {
             ("SFSourceDbToSandbox", at(5), "Completed"),
             ("SFSourceDbToSandbox", at(-30), "Completed"),
         ]);
-        let spent = Spent::of(&history, at(24)).unwrap();
+        let spent = Spent::from_history(&history, at(24)).unwrap();
         assert_eq!(spent.oldest, at(5));
         assert!(
             spent.explained().contains("2026-03-07 05:00 UTC"),
             "{}",
             spent.explained()
         );
-        assert_eq!(Spent::of(&history, at(30)), None, "a day after the oldest");
-        assert_eq!(Spent::of(&history[..3], at(24)), None);
+        assert_eq!(
+            Spent::from_history(&history, at(30)),
+            None,
+            "a day after the oldest"
+        );
+        assert_eq!(Spent::from_history(&history[..3], at(24)), None);
     }
 
     #[test]
@@ -138,10 +142,10 @@ mod tests {
             "RollbackInProgress",
             "Preparing",
         ] {
-            assert!(running(&of(word)).is_some(), "{word}");
+            assert!(running_operation(&of(word)).is_some(), "{word}");
         }
         for word in ["Completed", "RollbackCompleted", "Failed", "Aborted"] {
-            assert!(running(&of(word)).is_none(), "{word}");
+            assert!(running_operation(&of(word)).is_none(), "{word}");
         }
     }
 }

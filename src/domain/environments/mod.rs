@@ -1,4 +1,4 @@
-//! The pair of environments: what replaces the target, and whether that may be under way.
+//! The pair of environments: the operations that replace the target, and whether one may be running.
 //!
 //! ```text
 //! database_history.rs  database movements of an environment that Lifecycle Services list
@@ -6,35 +6,35 @@
 
 pub(crate) mod database_history;
 
-use super::Refresh;
-use crate::engine::Known;
-use crate::runbook::{FinopsMode, StepName, Word as _};
+use url::Url;
 
-/// The phase in which a person begins the refresh, and its manual task.
-pub(crate) const REFRESH_BY_HAND: &str = "refresh-by-hand";
+use super::{Refresh, keys};
+use crate::clients::Environment;
+use crate::engine::{Failure, JournalView};
+use crate::runbook::{FinopsMode, StepName};
 
 /// The key of the copy's launch.
 pub(crate) fn copy_key(refresh: &Refresh) -> String {
-    format!("copy/{}", refresh.target_id())
+    keys::copy(refresh.target_id())
 }
 
 /// The key of the refresh's launch.
 pub(crate) fn refresh_key(refresh: &Refresh) -> String {
-    format!("database-refresh/{}", refresh.target_id())
+    keys::database_refresh(refresh.target_id())
 }
 
-/// May what replaces the target be under way? From the intent of a launch on; of a refresh that a
-/// person begins, from the moment when the worksheet was handed out.
-pub(crate) fn has_begun(refresh: &Refresh, known: &Known) -> bool {
-    let task = format!("{}/{REFRESH_BY_HAND}", StepName::CopyEnvironments.word());
+/// May an operation that replaces the target be running? Yes from the intent of a launch on; for a
+/// refresh that a person begins, from the moment when the worksheet is handed out.
+pub(crate) fn has_begun(refresh: &Refresh, journal: &JournalView) -> bool {
+    let task = keys::task(StepName::CopyEnvironments, keys::REFRESH_BY_HAND);
     let launches = [copy_key(refresh), refresh_key(refresh)];
-    launches.iter().any(|key| known.launch(key).is_some()) || known.is_handed_out(&task)
+    launches.iter().any(|key| journal.launch(key).is_some()) || journal.is_handed_out(&task)
 }
 
-/// Do Lifecycle Services manage the target's Finance and Operations? `Linked` says so (as
-/// d365bap.tools tells the kinds apart).
+/// Do Lifecycle Services manage the target's Finance and Operations? The kind is `Linked` (as
+/// d365bap.tools distinguishes the kinds).
 pub(crate) fn is_linked(refresh: &Refresh) -> bool {
-    let app = refresh.target_environment.finance_operations.as_ref();
+    let app = refresh.target.environment.finance_operations.as_ref();
     app.and_then(|app| app.kind.as_deref())
         .is_some_and(|kind| kind.eq_ignore_ascii_case("Linked"))
 }
@@ -46,12 +46,12 @@ pub(crate) fn is_guided(refresh: &Refresh) -> bool {
 }
 
 /// Is the target's Finance and Operations the source's already?
-pub(crate) fn is_replaced(refresh: &Refresh, known: &Known) -> bool {
+pub(crate) fn is_replaced(refresh: &Refresh, journal: &JournalView) -> bool {
     if is_guided(refresh) {
         // The copy begins after the refresh, and its phase ends with it.
-        known.launch_proved(&copy_key(refresh))
+        journal.is_launch_proved(&copy_key(refresh))
     } else {
-        known.launch_proved(&refresh_key(refresh))
+        journal.is_launch_proved(&refresh_key(refresh))
     }
 }
 
@@ -59,3 +59,21 @@ pub(crate) fn is_replaced(refresh: &Refresh, known: &Known) -> bool {
 pub(crate) const UNFINISHED_RUN: &str = "resume the earlier run with its state file; or run with \
      --from-capture and the copy of its seal 'before-copy'; or accept with --abandon-captures that \
      the target's own provider settings are lost, and what it holds now is taken for them";
+
+/// Reads the target environment from the admin API.
+pub(crate) async fn read_target(refresh: &Refresh) -> Result<Environment, Failure> {
+    let target = refresh.target_id();
+    let environment = refresh.services.bap.environment(target).await?;
+    environment.ok_or_else(|| Failure::failed(format!("there is no environment {target}")))
+}
+
+/// The host of an address in lower case, with its port where that is not the scheme's own: ports
+/// distinguish services of one host.
+pub(crate) fn host(address: &str) -> Option<String> {
+    let url = Url::parse(address).ok()?;
+    let host = url.host_str()?.to_ascii_lowercase();
+    Some(match url.port() {
+        Some(port) => format!("{host}:{port}"),
+        None => host,
+    })
+}

@@ -1,4 +1,4 @@
-//! What a cloud flow's `clientdata` says (Microsoft Learn, *Work with cloud flows using code*).
+//! The content of a cloud flow's `clientdata` (Microsoft Learn, *Work with cloud flows using code*).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,8 +12,8 @@ use crate::domain::names::Fields;
 pub(crate) struct Definition(Value);
 
 impl Definition {
-    /// The definition that a row of `workflow` holds; none where its `clientdata` is no JSON.
-    pub(crate) fn of(row: &Fields) -> Option<Self> {
+    /// The definition that a row of `workflow` holds; none where its `clientdata` is not JSON.
+    pub(crate) fn from_row(row: &Fields) -> Option<Self> {
         let text = row.get("clientdata")?.as_str()?;
         serde_json::from_str(text).ok().map(Self)
     }
@@ -85,7 +85,7 @@ impl Definition {
             .flat_map(|triggers| triggers.values())
     }
 
-    /// `connectionReferences` stands under `properties`; older flows have it at the top or under
+    /// `connectionReferences` is under `properties`; older flows have it at the top or under
     /// `definition`.
     fn connection_references(&self) -> impl Iterator<Item = &Value> {
         [
@@ -129,8 +129,8 @@ fn visit(value: &Value, look: &mut impl FnMut(&Fields)) {
     }
 }
 
-/// What a connector is called without the suffix that each environment gives a custom connector:
-/// the same connector is `shared_x-5f0a1b2c3d4e5f6071` in one and ends otherwise in another. `-5f`
+/// A connector's name without the suffix that each environment gives a custom connector:
+/// the same connector is `shared_x-5f0a1b2c3d4e5f6071` in one and has another end elsewhere. `-5f`
 /// is an underscore, encoded.
 pub(crate) fn stem(connector: &str) -> String {
     let readable = connector.to_ascii_lowercase().replace("-5f", "_");
@@ -144,7 +144,7 @@ pub(crate) fn stem(connector: &str) -> String {
     }
 }
 
-/// Of the connectors that a definition names, those that its environment has under another id: the
+/// The connectors of a definition that its environment has under another id: the
 /// id in the definition, and the one that is there. Takes the ids of the environment's custom
 /// connectors and of those that the source has; a connector of the source that is here under no id
 /// is given with none.
@@ -182,7 +182,7 @@ mod tests {
 
     fn definition(data: &Value) -> Definition {
         let row = json!({ "clientdata": data.to_string() });
-        Definition::of(row.as_object().unwrap()).unwrap()
+        Definition::from_row(row.as_object().unwrap()).unwrap()
     }
 
     fn triggered_by(trigger: &Value) -> Definition {
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_of_a_child_is_found_wherever_it_is_nested() {
+    fn a_call_of_a_child_is_found_at_any_depth() {
         let child = "7598c284-01ee-4d11-8849-000d3a993550";
         let called = definition(
             &json!({"properties":{"definition":{"actions":{"If":{"type":"If","actions":{
@@ -204,8 +204,8 @@ mod tests {
             called.children(),
             BTreeSet::from([Uuid::try_parse(child).unwrap()])
         );
-        let row = json!({ "clientdata": "no json" });
-        assert!(Definition::of(row.as_object().unwrap()).is_none());
+        let row = json!({ "clientdata": "not json" });
+        assert!(Definition::from_row(row.as_object().unwrap()).is_none());
     }
 
     #[test]
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn a_custom_connector_is_known_again_by_all_but_its_suffix() {
+    fn a_custom_connector_is_recognized_without_its_suffix() {
         let used = set(&[
             "shared_crfff-5frequestbin-5f0a1b2c3d4e5f6071",
             "shared_gone-5f1111111111111111",

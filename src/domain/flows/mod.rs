@@ -1,15 +1,15 @@
-//! Cloud flows: which are whose, and what their definitions say.
+//! Cloud flows: who deployed them, which should be on, and their definitions.
 //!
 //! - here: a flow's row: its name, its state, and who deployed it.
 //! - [`Definition`]: its `clientdata`: what calls it, what it calls, what it is connected to.
 //! - [`rules`]: which flows should be on.
 //! - [`switch`]: switching a flow on or off.
-//! - `text`: replacing text in a definition, and showing what is replaced.
+//! - `replacement`: replacing text in a definition, and showing what is replaced.
 
 mod definition;
+mod replacement;
 pub(crate) mod rules;
 mod switch;
-mod text;
 
 use super::view::View;
 use crate::engine::Failure;
@@ -23,8 +23,8 @@ use wildmatch::WildMatch;
 use super::names::{Fields, text as text_of};
 
 pub(crate) use definition::{Definition, missing_connectors, moved_connectors, stem};
+pub(crate) use replacement::{replaced, shown};
 pub(crate) use switch::{switch, switch_value, switched};
-pub(crate) use text::{replaced, shown};
 
 /// What a compiled flow's name begins with: one for each tile and each policy of a published
 /// orchestration (seen in Microsoft's lab on orchestrations).
@@ -74,13 +74,13 @@ pub(crate) fn is_deployed_by(name: &str, providers: &BTreeSet<Uuid>) -> bool {
         .any(|id| name.starts_with(&format!("iom_{id}_")) || name.ends_with(&format!("({id})")))
 }
 
-/// The provider whose id stands in a deployed flow's name, as far as the name alone tells: surely in
-/// `iom_<id>_<logic definition>`, perhaps in `<name> (<id>)`.
+/// The provider whose id is in a deployed flow's name: certain in `iom_<id>_<logic definition>`,
+/// possible in `<name> (<id>)`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Deployer {
     /// The prefix is IOM's own.
     Surely(Uuid),
-    /// Anybody may end a name so.
+    /// A customer may end a name like this.
     Perhaps(Uuid),
 }
 
@@ -113,11 +113,6 @@ pub(crate) async fn cloud_flows(view: View<'_>) -> Result<BTreeMap<Uuid, Fields>
         .collect())
 }
 
-/// The key of the change that switches a flow on.
-pub(crate) fn key(flow: Uuid) -> String {
-    format!("flow/{flow}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -132,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_tells_which_provider_deployed_a_flow() {
+    fn a_name_shows_which_provider_deployed_a_flow() {
         let id = Uuid::try_parse("ae892aa5-0000-4000-8000-000000000001").unwrap();
         assert_eq!(
             deployer(&format!("IOM_{}_msdyn_x", id.to_string().to_uppercase())),

@@ -6,11 +6,13 @@ use uuid::Uuid;
 
 use super::COMPILED;
 use crate::clients::Query;
-use crate::domain::names::{Fields, is_labelled, text};
-use crate::domain::source_references::{Mark, Marks};
-use crate::domain::{Refresh, flows, marked, seals};
-use crate::engine::{Failure, FailureKind, Known};
-use crate::runbook::{IomTable, TurnOn};
+use crate::domain::names::{Fields, Names, text};
+use crate::domain::publication::is_published;
+use crate::domain::seals::{self, Part};
+use crate::domain::source_references::{SourceReference, SourceReferences};
+use crate::domain::{Refresh, flows, marked};
+use crate::engine::{Failure, FailureKind, JournalView};
+use crate::runbook::{IomTable, TurnOn, Word as _};
 
 /// Why a flow that the runbook would turn on is left off: its definition names the source, so it
 /// would act on production.
@@ -29,34 +31,38 @@ pub(crate) struct Rules<'a> {
     on_in_source: BTreeSet<Uuid>,
     old_providers: BTreeSet<Uuid>,
     policies: BTreeSet<String>,
-    marks: Marks,
+    references: SourceReferences,
 }
 
 impl<'a> Rules<'a> {
-    /// The rules of this run: the runbook's, and what the first seal says of the source.
-    pub(crate) fn of(refresh: &'a Refresh, known: &Known) -> Self {
-        let source =
-            |table: &str| seals::rows(known, seals::BEFORE_COPY, &format!("source/{table}"));
-        Self::over(
+    /// The rules of this run, from the runbook and the source's rows in the first seal.
+    pub(crate) fn from_journal(refresh: &'a Refresh, journal: &JournalView) -> Self {
+        let source = |table| seals::rows(journal, Part::Source, table);
+        Self::new(
             refresh,
             source("workflow").iter().map(|(id, row)| (id, row)),
-            source("provider").into_iter().map(|(id, _)| id).collect(),
-            source("policy").iter().map(|(id, row)| (id, row)),
+            source(IomTable::Provider.word())
+                .into_iter()
+                .map(|(id, _)| id)
+                .collect(),
+            source(IomTable::Policy.word())
+                .iter()
+                .map(|(id, row)| (id, row)),
         )
     }
 
     /// The same; where nothing is sealed, because the runbook skips the copy, by what the source
     /// holds now.
-    pub(crate) async fn read(refresh: &'a Refresh, known: &Known) -> Result<Self, Failure> {
-        let sealed = seals::rows(known, seals::BEFORE_COPY, "source/workflow");
+    pub(crate) async fn read(refresh: &'a Refresh, journal: &JournalView) -> Result<Self, Failure> {
+        let sealed = seals::rows(journal, Part::Source, "workflow");
         if !sealed.is_empty() || refresh.runbook.steps.copy_environments.skip.is_none() {
-            return Ok(Self::of(refresh, known));
+            return Ok(Self::from_journal(refresh, journal));
         }
         let names = &refresh.names;
         let workflows = live(refresh, "workflow").await?;
         let providers = live(refresh, names.table(IomTable::Provider)).await?;
         let policies = live(refresh, names.table(IomTable::Policy)).await?;
-        Ok(Self::over(
+        Ok(Self::new(
             refresh,
             workflows.iter().map(|(id, row)| (id, row)),
             providers.into_iter().map(|(id, _)| id).collect(),
@@ -65,7 +71,7 @@ impl<'a> Rules<'a> {
     }
 
     /// The rules over what the source holds: its flows, the ids of its providers, its policies.
-    pub(crate) fn over<'r>(
+    pub(crate) fn new<'r>(
         refresh: &'a Refresh,
         workflows: impl Iterator<Item = (&'r Uuid, &'r Fields)>,
         old_providers: BTreeSet<Uuid>,
@@ -73,16 +79,16 @@ impl<'a> Rules<'a> {
     ) -> Self {
         Self {
             refresh,
-            marks: Marks::of(&refresh.source_environment, &refresh.target_environment),
+            references: SourceReferences::between(
+                &refresh.source.environment,
+                &refresh.target.environment,
+            ),
             on_in_source: workflows
                 .filter(|(_, row)| flows::is_cloud_flow(row) && flows::is_on(row))
                 .map(|(id, _)| *id)
                 .collect(),
             old_providers,
-            policies: policies
-                .filter(|(_, row)| is_published(row))
-                .map(|(id, row)| refresh.names.title(IomTable::Policy, row, *id))
-                .collect(),
+            policies: published_policies(&refresh.names, policies),
         }
     }
 
@@ -91,8 +97,8 @@ impl<'a> Rules<'a> {
         flows::is_deployed_by(name, &self.old_providers)
     }
 
-    /// Why a flow is none of this step's, because another makes it anew.
-    pub(crate) fn made_anew(&self, name: &str) -> Option<&'static str> {
+    /// Why this step skips a flow: another step recreates it.
+    pub(crate) fn recreated_because(&self, name: &str) -> Option<&'static str> {
         if self.is_deployed(name) {
             return Some("deployed by a provider that is reinstalled");
         }
@@ -101,11 +107,11 @@ impl<'a> Rules<'a> {
             .then_some("compiled from an orchestration that is published again")
     }
 
-    /// What of the source the flow's definition still names once the runbook's `replace` rules are
-    /// applied; nothing of a flow that another step makes anew.
-    pub(crate) fn named_by(&self, id: Uuid, row: &Fields) -> Vec<&Mark> {
+    /// The references to the source that the flow's definition still contains once the runbook's `replace` rules are
+    /// applied; nothing of a flow that another step recreates.
+    pub(crate) fn named_by(&self, id: Uuid, row: &Fields) -> Vec<&SourceReference> {
         let name = flows::name(id, row);
-        if self.made_anew(&name).is_some() || flows::deployer(&name).is_some() {
+        if self.recreated_because(&name).is_some() || flows::deployer(&name).is_some() {
             return Vec::new();
         }
         let mut data = text(row, "clientdata").unwrap_or_default();
@@ -116,10 +122,10 @@ impl<'a> Rules<'a> {
         {
             data = flows::replaced(&data, &rule.find.value, &rule.with.value).into_owned();
         }
-        self.marks.found_in(&data)
+        self.references.found_in(&data)
     }
 
-    /// Should this flow be on? Not where its definition names the source, whatever the runbook says.
+    /// Should this flow be on? Never if its definition contains references to the source.
     pub(crate) fn wanted(&self, id: Uuid, row: &Fields) -> Wanted {
         match self.asked_for(id, &flows::name(id, row)) {
             Wanted::On if !self.named_by(id, row).is_empty() => Wanted::Off(NAMES_PRODUCTION),
@@ -129,7 +135,7 @@ impl<'a> Rules<'a> {
 
     /// Does the runbook want this flow on?
     fn asked_for(&self, id: Uuid, name: &str) -> Wanted {
-        if let Some(reason) = self.made_anew(name) {
+        if let Some(reason) = self.recreated_because(name) {
             return Wanted::Off(reason);
         }
         let options = &self.refresh.runbook.steps.activate_flows.options;
@@ -170,27 +176,35 @@ impl<'a> Rules<'a> {
                     &format!("no cloud flow matches '{}'", pattern.value),
                     Some("correct the pattern, or leave it out; `*` matches any run of characters"),
                 );
-                return Err(marked(FailureKind::Wrong, &diagnostic));
+                return Err(marked(FailureKind::InvalidInput, &diagnostic));
             }
         }
         Ok(())
     }
 }
 
-/// Is a policy published? Whether its state or its status says so is not published; both are read.
-fn is_published(row: &Fields) -> bool {
-    ["statecode", "statuscode"]
-        .into_iter()
-        .any(|column| is_labelled(row, column, "Published"))
+/// The names of the policies that are published.
+fn published_policies<'r>(
+    names: &Names,
+    policies: impl Iterator<Item = (&'r Uuid, &'r Fields)>,
+) -> BTreeSet<String> {
+    policies
+        .filter(|(_, row)| is_published(row))
+        .map(|(id, row)| names.title(IomTable::Policy, row, *id))
+        .collect()
 }
 
 /// The rows of a table of the source as they are now.
 async fn live(refresh: &Refresh, table: &str) -> Result<Vec<(Uuid, Fields)>, Failure> {
-    let Some(table) = refresh.source.table(table).await? else {
+    let Some(table) = refresh.source.dataverse.table(table).await? else {
         return Ok(Vec::new());
     };
     let query = Query::new().order_by(&table.primary_id).annotated();
-    let rows = refresh.source.list(&table.entity_set, &query).await?;
+    let rows = refresh
+        .source
+        .dataverse
+        .list(&table.entity_set, &query)
+        .await?;
     Ok(rows
         .into_iter()
         .filter_map(|row| Some((row.id(&table.primary_id)?, row.value)))
@@ -199,20 +213,18 @@ async fn live(refresh: &Refresh, table: &str) -> Result<Vec<(Uuid, Fields)>, Fai
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
+    use crate::domain::publication::labelled;
 
     #[test]
-    fn a_policy_is_published_by_its_state_or_its_status() {
-        let row = |state: &str, status: &str| {
-            let row = json!({
-                "statecode@OData.Community.Display.V1.FormattedValue": state,
-                "statuscode@OData.Community.Display.V1.FormattedValue": status,
-            });
-            is_published(row.as_object().unwrap())
-        };
-        assert!(row("Published", "Active") && row("Active", "published"));
-        assert!(!row("Unpublished", "Inactive") && !row("Active", "Draft"));
+    fn a_policy_that_is_published_by_its_status_alone_is_published() {
+        let (published, draft) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let rows = [
+            (published, labelled("Active", "Published")),
+            (draft, labelled("Active", "Draft")),
+        ];
+        let policies = rows.iter().map(|(id, row)| (id, row));
+        let found = published_policies(&Names::default(), policies);
+        assert_eq!(found, BTreeSet::from([published.to_string()]));
     }
 }

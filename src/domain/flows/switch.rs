@@ -56,7 +56,7 @@ struct Switch {
 #[async_trait]
 impl Set for Switch {
     async fn read(&self) -> Result<Reading, Failure> {
-        let target = &self.refresh.target;
+        let target = &self.refresh.target.dataverse;
         let Some(row) = target.get(&self.entity_set, self.id, &[]).await? else {
             return Ok(Reading::of(Value::Null));
         };
@@ -74,16 +74,16 @@ impl Set for Switch {
             Ok(_) => {}
             Err(WriteError::Refused(failure)) if was_suspended => {
                 let failure = failure.during(suspension(reading));
-                return Err(WriteError::Refused(unsuspended_by_whom(failure)));
+                return Err(WriteError::Refused(with_suspension_help(failure)));
             }
             Err(error) => return Err(error),
         }
         if was_suspended {
-            // A good answer does not lift a suspension, and waiting for it would be in vain.
+            // A successful response does not lift a suspension, and waiting for it would not help.
             let now = self.read().await.map_err(WriteError::InDoubt)?;
             if is_suspended(&now) {
                 let failure = Failure::failed(suspension(&now));
-                return Err(WriteError::Refused(unsuspended_by_whom(failure)));
+                return Err(WriteError::Refused(with_suspension_help(failure)));
             }
         }
         Ok(Written::default())
@@ -94,7 +94,7 @@ impl Set for Switch {
     }
 
     /// Switching calls the Flow service, which may take many seconds.
-    fn patience(&self) -> Duration {
+    fn settle_timeout(&self) -> Duration {
         Duration::from_mins(2)
     }
 }
@@ -112,13 +112,13 @@ fn suspension(reading: &Reading) -> String {
     }
 }
 
-fn unsuspended_by_whom(failure: Failure) -> Failure {
+fn with_suspension_help(failure: Failure) -> Failure {
     failure
         .with_help(
-            "whoever keeps the data policies of the tenant must allow its connectors in this \
+            "the administrator of the tenant's data policies must allow its connectors in this \
              environment; or except it under `except`",
         )
-        .lasting()
+        .permanent()
 }
 
 #[cfg(test)]
@@ -126,15 +126,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_suspension_is_told_with_its_reason_and_lasts() {
+    fn a_suspension_is_shown_with_its_reason_and_is_permanent() {
         let reading = Reading {
             basis: json!("policy 'Business only' blocks shared_twitter"),
             ..Reading::of(json!({ "state": "suspended" }))
         };
         assert!(is_suspended(&reading) && !is_suspended(&Reading::of(switched(false))));
         assert!(suspension(&reading).contains("'Business only'"));
-        let failure = unsuspended_by_whom(Failure::failed(suspension(&reading)));
-        assert!(!failure.passing && failure.help.is_some());
+        let failure = with_suspension_help(Failure::failed(suspension(&reading)));
+        assert!(!failure.retryable && failure.help.is_some());
         assert!(suspension(&Reading::of(json!({ "state": "suspended" }))).contains("no reason"));
     }
 }

@@ -1,7 +1,7 @@
 //! JSON by pointers, edited in place: what is not edited keeps every byte, also in JSON that is
 //! kept as a string inside JSON, however that string is escaped.
 //!
-//! A pointer is RFC 6901's with two steps of its own: [`INTO_STRING`] goes from a string into the
+//! A pointer is RFC 6901's with two additional steps: [`INTO_STRING`] goes from a string into the
 //! JSON that it holds, and `id=X` is the item of an array whose own id is X, so that a pointer
 //! still leads to its tile when another tile was added or taken away.
 
@@ -17,7 +17,7 @@ use super::GraphError;
 /// The step of a pointer that goes from a string into the JSON that it holds.
 pub(crate) const INTO_STRING: &str = "/~json";
 
-/// What begins the step to an item of an array that has an id of its own.
+/// What begins the step to an item of an array that has its own id.
 const BY_ID: &str = "id=";
 
 /// How deep a document may be nested.
@@ -87,7 +87,7 @@ pub(crate) fn parse(text: &str, depth: usize) -> Result<Node<'_>, GraphError> {
     serde_json::from_str(text).map_err(|error| GraphError(error.to_string()))
 }
 
-/// The members of an object; none of anything else.
+/// The members of an object; empty for any other value.
 pub(crate) fn members(text: &str) -> Vec<(String, &str)> {
     match parse(text, 0) {
         Ok(Node::Object(members)) => members
@@ -98,7 +98,7 @@ pub(crate) fn members(text: &str) -> Vec<(String, &str)> {
     }
 }
 
-/// The items of an array; none of anything else.
+/// The items of an array; empty for any other value.
 pub(crate) fn items(text: &str) -> Vec<&str> {
     match parse(text, 0) {
         Ok(Node::Array(items)) => items.into_iter().map(RawValue::get).collect(),
@@ -118,7 +118,7 @@ pub(crate) fn string(raw: &str) -> Option<String> {
     serde_json::from_str(raw).ok()
 }
 
-/// Is this string JSON of its own, as some dialects keep their graph?
+/// Is this string a JSON document, as some dialects keep their graph?
 pub(crate) fn is_document(text: &str) -> bool {
     let text = text.trim_start();
     (text.starts_with('{') || text.starts_with('['))
@@ -130,7 +130,7 @@ pub(crate) fn child(pointer: &str, member: &str) -> String {
     format!("{pointer}/{}", member.replace('~', "~0").replace('/', "~1"))
 }
 
-/// The pointers of an array's items: by their own ids where each has one of its own, else by
+/// The pointers of an array's items: by their own ids where each has its own, else by
 /// index. A list of lookups, an id and a name each, is not a list of things with ids.
 pub(crate) fn item_steps(items: &[&str]) -> Vec<String> {
     let ids: Vec<Option<String>> = items.iter().map(|item| item_id(item, true)).collect();
@@ -294,7 +294,7 @@ fn places(literal: &str) -> Vec<usize> {
     places
 }
 
-/// How long an escape is in the literal, and how many bytes it stands for.
+/// How long an escape is in the literal, and how many bytes it represents.
 fn escape_at(text: &str) -> (usize, usize) {
     let unit = |at: usize| {
         let digits = text.get(at..at + 6)?.strip_prefix("\\u")?;

@@ -8,18 +8,18 @@
 //! ```text
 //! json.rs   pointers, and edits that keep every other byte
 //! slots.rs  slots: found, emptied, filled, read
-//! empty.rs  what this tenant's empty slot looks like, and ids that no action has
+//! dialect.rs  what this tenant's empty slot looks like, and ids that no action has
 //! tiles.rs  whole tiles: taken out with their neighbours joined, and put back
 //! ```
 
-mod empty;
+mod dialect;
 mod json;
 mod slots;
 mod tiles;
 
 use std::fmt;
 
-pub(crate) use empty::{Dangling, Dialect, still_holds};
+pub(crate) use dialect::{Dangling, Dialect, still_holds};
 pub(crate) use slots::{Content, Slot, clear, content, fill, is_gone, names, slots};
 pub(crate) use tiles::{put_back, remove_tiles};
 

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::GraphError;
-use super::empty::{Dialect, Empty};
+use super::dialect::{Dialect, Empty};
 use super::json::{
     Cutting, INTO_STRING, Node, child, cut, cutting, is_document, item_steps, members, parse,
     paste, replace, string, value_at,
@@ -30,7 +30,7 @@ pub(crate) struct Slot {
     name: Option<(usize, String)>,
 }
 
-/// One member of a slot, as it stood.
+/// One member of a slot, as it was.
 #[derive(Clone, Debug, Eq, PartialEq)]
 struct Member {
     container: String,
@@ -45,7 +45,7 @@ impl Member {
     }
 }
 
-/// By what slots of one kind are known from the members beside them.
+/// What distinguishes slots of one kind from other members.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) struct Kind {
     /// The member's name.
@@ -58,7 +58,7 @@ pub(crate) struct Kind {
     pub(crate) types: Vec<(String, String)>,
 }
 
-/// An object of a graph, as a walk comes by.
+/// An object of a graph that a walk visits.
 pub(crate) struct Object<'a> {
     pub(crate) pointer: &'a str,
     pub(crate) members: &'a [(String, &'a str)],
@@ -100,8 +100,8 @@ impl Object<'_> {
     }
 }
 
-/// Comes by every object of a graph. What `visit` returns are the members that it has dealt with:
-/// they are not gone into.
+/// Visits every object of a graph. `visit` returns the members that it has handled; the walk does not
+/// enter them.
 pub(crate) fn walk(
     text: &str,
     visit: &mut dyn FnMut(&Object<'_>) -> Result<Vec<String>, GraphError>,
@@ -150,7 +150,7 @@ fn walk_in(
     Ok(())
 }
 
-/// Finds the slots of a graph, in the order in which they stand. Takes the known actions with
+/// Finds the slots of a graph, in their order. Takes the known actions with
 /// their names.
 pub(crate) fn slots(text: &str, actions: &BTreeMap<Uuid, String>) -> Result<Vec<Slot>, GraphError> {
     let mut found = Vec::new();
@@ -171,17 +171,23 @@ pub(crate) fn slots(text: &str, actions: &BTreeMap<Uuid, String>) -> Result<Vec<
     Ok(found)
 }
 
-/// Every name that an object of a graph has: of tiles, and of what they refer to. None of a graph
-/// that cannot be read.
+/// Every name in a graph: of tiles, and of what they refer to. A name is the text of a member that is
+/// called `name`, or ends so (`displayName`). A graph that cannot be read has none.
 pub(crate) fn names(text: &str) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    // An unreadable graph ends the walk; whoever edits it is told why.
     let walked = walk(text, &mut |object| {
-        names.extend(object.own_name());
+        let named = object
+            .members
+            .iter()
+            .filter(|(key, _)| key.to_ascii_lowercase().ends_with("name"));
+        names.extend(named.filter_map(|(_, raw)| string(raw)));
         Ok(Vec::new())
     });
-    drop(walked);
-    names
+    // The step that edits an unreadable graph reports why it cannot be read.
+    match walked {
+        Ok(()) => names,
+        Err(_) => BTreeSet::new(),
+    }
 }
 
 /// The id's and the name's member of an object that is an id and little else.
@@ -277,8 +283,7 @@ fn plain_slot(
         parts.push(member(text, object, key, raw)?);
         name = Some((1, String::new()));
     }
-    // The object's own name is the action's where it stands beside the id; then the tile is
-    // further out.
+    // If the object's own name is next to the id, it is the action's, and the tile is further out.
     let names_action = beside.is_some_and(|(key, _)| key.eq_ignore_ascii_case("name"));
     Ok(Some(Slot {
         pointer: child(object.pointer, key),
@@ -343,7 +348,7 @@ pub(crate) fn fill<'a>(
     Ok(text)
 }
 
-/// Is the object gone that a slot stood in?
+/// Is the object that held a slot gone?
 pub(crate) fn is_gone(text: &str, slot: &Slot) -> Result<bool, GraphError> {
     let holders = slot.members.iter().map(|member| &member.container);
     for holder in holders {
@@ -528,7 +533,7 @@ mod tests {
             assert!(cleared.contains(expected), "{rest}: {cleared}");
             assert_eq!(filled, renewed(&text), "{rest}");
         }
-        // A tile of another kind, which has no such member, says nothing of the form.
+        // A tile of another kind, which has no such member, does not show the form.
         let text = format!(r#"{{"nodes":[{{"id":"b","tile":"Validate","name":"b"}},{full}]}}"#);
         let (_, cleared, _) = there_and_back(&text);
         assert!(cleared.contains(r#""action":null"#), "{cleared}");
@@ -562,7 +567,16 @@ mod tests {
     }
 
     #[test]
-    fn broken_json_is_said() {
+    fn a_display_name_is_a_name_also_in_json_inside_a_string() {
+        let inner = r#"{"displayName":"Ship","action":{"id":null,"name":"Send"}}"#;
+        let text = serde_json::json!({ "Name": "Order", "draft": inner, "kind": "x" }).to_string();
+        let expected = ["Order", "Send", "Ship"].map(str::to_owned);
+        assert_eq!(names(&text), BTreeSet::from(expected));
+        assert!(names("{").is_empty());
+    }
+
+    #[test]
+    fn broken_json_is_an_error() {
         assert!(slots("{", &actions()).is_err());
         let deep = "[".repeat(100) + &"]".repeat(100);
         assert!(slots(&deep, &actions()).is_err());

@@ -5,8 +5,8 @@
 //! ran after. **Parents**: the tile's child becomes its parent's child, on the tile's branch. A
 //! tile that leads to two others is a decision, and is never taken out.
 //!
-//! Taking out is a function of the graph alone, so the graph as it was sealed tells all that is
-//! needed to put a tile back: where it stood and what led where (its anchors).
+//! Taking out is a function of the graph alone, so the sealed graph has everything that is needed to
+//! put a tile back: where it stood and what led where (its anchors).
 
 use super::GraphError;
 use super::json::{
@@ -15,7 +15,7 @@ use super::json::{
 };
 use super::slots::Slot;
 
-/// The member pairs by which edges say from where to where.
+/// The members of an edge that hold its two ends.
 const EDGES: [(&str, &str); 2] = [("from", "to"), ("source", "target")];
 
 /// One change that taking a tile out made, with what undoes it.
@@ -61,7 +61,7 @@ pub(crate) fn remove_tiles(text: &str, slots: &[Slot]) -> Result<String, GraphEr
 }
 
 /// Puts the tiles of these slots back that are in the original and not in the current graph, with
-/// the actions that they held. What has been edited since at one of their places is said.
+/// the actions that they held. An edit at one of their places is an error.
 pub(crate) fn put_back(
     current: &str,
     original: &str,
@@ -114,7 +114,7 @@ impl Tile {
     }
 }
 
-/// The tile that a slot stands in: the nearest object around it of a known form.
+/// The tile of a slot: the nearest enclosing object of a known form.
 fn tile_of(text: &str, slot: &Slot) -> Result<Tile, GraphError> {
     let mut pointer = slot.pointer.as_str();
     while let Some((container, step)) = parent(pointer) {
@@ -143,7 +143,7 @@ fn tile_of(text: &str, slot: &Slot) -> Result<Tile, GraphError> {
         pointer = container;
     }
     Err(GraphError(format!(
-        "how tile '{}' is joined to its neighbours is not known; `how: clear` empties it",
+        "tile '{}' is connected to its neighbours in an unknown form; `how: clear` empties it",
         slot.tile
     )))
 }
@@ -328,7 +328,7 @@ fn without_child(
 fn undone(text: &str, undo: &Undo) -> Result<String, GraphError> {
     let edited = |what: &str| {
         GraphError(format!(
-            "it was edited where a tile is to be put back: {what} is not there any more"
+            "it was edited where a tile is to be put back: {what} no longer exists"
         ))
     };
     match undo {
@@ -562,7 +562,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_person_added_meanwhile_stays_and_what_was_moved_is_said() {
+    fn what_a_person_added_stays_and_what_was_moved_is_reported() {
         let text = nodes_and_edges(&chain(&[None, Some(1), None])).to_string();
         let found = slots(&text, &actions()).unwrap();
         let without = remove_tiles(&text, &found).unwrap();

@@ -1,43 +1,32 @@
 //! Sets and removals: intent durable, read, compare, write with the version that was read, wait if
-//! the service answers with an operation, read back until it shows. A person's edit is left as it
-//! is; see [`edits`].
+//! the service responds with an operation, read back until the change shows. A person's edit is left
+//! as it is; see [`edits`].
 
 use std::time::Duration;
 
 use serde_json::Value;
 
-use super::Place;
+use super::{Place, intent};
 use crate::engine::context::poll_interval;
 use crate::engine::{Change, Context, Failure, FailureKind, Progress, Set, WriteError, edits};
-use crate::journal::{Done, Intent, Record};
+use crate::journal::{Done, Record};
 
-/// How often a set is read and written again when its object moved meanwhile (412) and the compared
-/// fields did not change.
-const MOVED_RETRIES: u32 = 3;
+/// How often a set is read and written again if its object has a newer version (412) with the same
+/// compared fields.
+const VERSION_RETRIES: u32 = 3;
 
 /// How long a set's own operation may take.
 const OPERATION_TIMEOUT: Duration = Duration::from_hours(1);
 
-/// Applies a set; returns what was read back.
+/// Applies a set and records what was read back.
 pub(in crate::engine) async fn apply(
     context: &Context,
     place: Place<'_>,
     change: &Change,
     set: &dyn Set,
 ) -> Result<(), Failure> {
-    context
-        .journal
-        .append(Record::from(Intent {
-            step: place.step.to_owned(),
-            phase: place.phase.to_owned(),
-            key: change.key.clone(),
-            kind: change.kind(),
-            name: change.name.clone(),
-            before: change.before.clone(),
-            after: change.after.clone(),
-            detail: Value::Null,
-        }))
-        .await?;
+    let intent = intent(place.step, place.phase, change, Value::Null);
+    context.journal.append(Record::from(intent)).await?;
     let observed = write_and_read_back(context, place, change, set).await?;
     context
         .journal
@@ -55,19 +44,19 @@ async fn write_and_read_back(
     change: &Change,
     set: &dyn Set,
 ) -> Result<Value, Failure> {
-    let mut moved = None;
-    for _ in 0..=MOVED_RETRIES {
+    let mut conflict = None;
+    for _ in 0..=VERSION_RETRIES {
         let reading = set.read().await?;
         if reading.value == change.after {
             return Ok(reading.value);
         }
         if reading.value != change.before {
-            return Err(edits::judge_reading(context, place, change, set, &reading.value).await);
+            return Err(edits::explain_reading(context, place, change, set, &reading.value).await);
         }
         match set.write(&reading).await {
             Ok(written) => {
                 if let Some(operation) = written.operation {
-                    wait(context, place, change, set, &operation).await?;
+                    wait_for_operation(context, place, change, set, &operation).await?;
                 }
                 return read_back(context, place, change, set, None).await;
             }
@@ -75,16 +64,16 @@ async fn write_and_read_back(
                 return read_back(context, place, change, set, Some(doubt)).await;
             }
             Err(WriteError::Refused(failure)) => return Err(failure),
-            Err(WriteError::Moved(failure)) => moved = Some(failure),
+            Err(WriteError::PreconditionFailed(failure)) => conflict = Some(failure),
         }
     }
-    Err(moved
+    Err(conflict
         .unwrap_or_else(|| Failure::failed("it keeps changing"))
-        .with_help("somebody or something edits it at the same time; stop that, then run again")
-        .lasting())
+        .with_help("another user or process edits it at the same time; stop that, then run again")
+        .permanent())
 }
 
-async fn wait(
+async fn wait_for_operation(
     context: &Context,
     place: Place<'_>,
     change: &Change,
@@ -98,7 +87,7 @@ async fn wait(
             Ok(Progress::Succeeded(_)) => return Ok(()),
             Ok(Progress::Failed(why)) => return Err(Failure::failed(why)),
             Ok(Progress::Running(note)) => note,
-            // What was asked for is read back anyway; an operation that is not listed proves nothing.
+            // The change is read back anyway; an operation that is not listed proves nothing.
             Ok(Progress::Missing) if elapsed > Duration::from_mins(2) => return Ok(()),
             Ok(Progress::Missing) => "not listed yet".to_owned(),
             Err(failure) if failure.kind == FailureKind::Temporary => failure.message,
@@ -110,13 +99,13 @@ async fn wait(
             )));
         }
         context
-            .narrator
+            .events
             .progress(place.step, &change.name, &note, elapsed);
         context.pause(poll_interval(elapsed)).await?;
     }
 }
 
-/// Reads until the change shows. Takes what made the write doubtful, if anything did.
+/// Reads until the change shows. Takes the reason why the write is in doubt, if it is.
 async fn read_back(
     context: &Context,
     place: Place<'_>,
@@ -131,20 +120,18 @@ async fn read_back(
             return Ok(reading.value);
         }
         let elapsed = context.clock.elapsed().saturating_sub(began);
-        if elapsed > set.patience() {
+        if elapsed > set.settle_timeout() {
             return Err(match doubt {
-                Some(doubt) => doubt.during(format!("not applied, it reads {}", reading.value)),
+                Some(doubt) => doubt.during(format!("not applied, the value is {}", reading.value)),
                 None => Failure::failed(format!(
-                    "the service accepted the change, but it reads {} where {} was written",
+                    "the service accepted the change, but the value is {} instead of {}",
                     reading.value, change.after
                 ))
-                .with_help(
-                    "nothing is claimed to be done; look at it in the portal, then run again",
-                ),
+                .with_help("look at it in the portal, then run again"),
             });
         }
         context
-            .narrator
+            .events
             .progress(place.step, &change.name, "reading it back", elapsed);
         context.pause(poll_interval(elapsed)).await?;
     }

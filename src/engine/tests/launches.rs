@@ -2,24 +2,24 @@
 
 use super::*;
 
-/// What two operations at a service have come to.
+/// Two operations at a service.
 #[derive(Default)]
 struct Operations {
-    /// What was asked for, in order.
+    /// The requests, in order.
     requested: Vec<&'static str>,
-    /// What was asked after and had not ended, while both had been requested.
+    /// The operations that were polled and had not ended while both had been requested.
     seen_open: BTreeSet<&'static str>,
     /// Requests for these are refused.
     refused: BTreeSet<&'static str>,
-    /// The answers to requests for these are lost, and nothing begins.
+    /// The responses to requests for these are lost, and nothing begins.
     lost: BTreeSet<&'static str>,
-    /// The service lists two operations of which one may be this one's.
+    /// The service lists two operations, one of which may belong to this launch.
     unclear: BTreeSet<&'static str>,
-    /// The service is away when the next request for these is prepared.
+    /// The service is unavailable when the next request for these is prepared.
     away: BTreeSet<&'static str>,
     /// These fail at the service.
     failing: BTreeSet<&'static str>,
-    /// These have ended well.
+    /// These have succeeded.
     ended: BTreeSet<&'static str>,
 }
 
@@ -56,7 +56,7 @@ impl Launch for Half {
         let mut operations = self.shared.lock().unwrap();
         operations.requested.push(self.name);
         if operations.refused.contains(self.name) {
-            let failure = Failure::failed("the quota is spent").lasting();
+            let failure = Failure::failed("the quota is spent").permanent();
             return Err(WriteError::Refused(failure));
         }
         if operations.lost.contains(self.name) {
@@ -84,7 +84,7 @@ impl Launch for Half {
         if operations.requested.len() < 2 {
             return Ok(Progress::Running("alone".to_owned()));
         }
-        // Once more, so that both are seen while both are open.
+        // One more poll, so that both are seen while both are open.
         if operations.seen_open.insert(self.name) {
             return Ok(Progress::Running("side by side".to_owned()));
         }
@@ -92,8 +92,8 @@ impl Launch for Half {
         Ok(Progress::Succeeded(Value::Null))
     }
 
-    async fn verify(&self, _handle: &Value) -> Result<Verdict, Failure> {
-        Ok(Verdict::Proved(json!(true)))
+    async fn verify(&self, _handle: &Value) -> Result<Proof, Failure> {
+        Ok(Proof::Proved(json!(true)))
     }
 
     fn timeout(&self) -> Duration {
@@ -101,17 +101,17 @@ impl Launch for Half {
     }
 }
 
-/// Both halves, the second awaiting the first; each until it has been proved.
+/// Both halves, each until it is proved. The second awaits the first.
 struct Pair(Shared);
 
 #[async_trait]
 impl Survey for Pair {
-    async fn survey(&self, known: &Known) -> Result<Vec<Change>, Failure> {
-        // The one that awaits is named first: the order is not what keeps it waiting.
+    async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
+        // The one that awaits comes first, so that the order does not keep it waiting.
         let halves = [("copy", Some("refresh")), ("refresh", None)];
         Ok(halves
             .into_iter()
-            .filter(|(name, _)| !known.launch_proved(name))
+            .filter(|(name, _)| !journal.is_launch_proved(name))
             .map(|(name, awaits)| Change {
                 key: name.to_owned(),
                 name: name.to_owned(),
@@ -128,7 +128,7 @@ impl Survey for Pair {
     }
 }
 
-/// Runs both halves once; what came of it.
+/// Runs both halves once, and returns the outcome.
 async fn run(stage: &Stage, shared: &Shared) -> Result<Outcome, Failure> {
     let phase = Phase::changes("phase", Pair(Arc::clone(shared)));
     run_phases(stage, vec![phase]).await
@@ -137,7 +137,7 @@ async fn run(stage: &Stage, shared: &Shared) -> Result<Outcome, Failure> {
 async fn run_phases(stage: &Stage, phases: Vec<Phase>) -> Result<Outcome, Failure> {
     let opening = stage.open();
     let (mut executor, _) = stage.executor(&opening, stage.wanted(vec![]));
-    executor.steps[0].phases = phases;
+    only_step(&mut executor).phases = phases;
     executor.confirmed = ["copy", "refresh"].map(str::to_owned).into();
     executor.run().await
 }
@@ -156,7 +156,7 @@ async fn confirm_again(stage: &Stage, key: &str) {
 }
 
 #[tokio::test]
-async fn a_launch_begins_once_the_one_it_awaits_is_accepted_and_both_are_open_at_once() {
+async fn a_launch_begins_when_the_awaited_one_is_accepted_and_both_run_in_parallel() {
     let (stage, shared) = (Stage::new(), Shared::default());
     assert_eq!(run(&stage, &shared).await.unwrap(), Outcome::Finished);
     let operations = shared.lock().unwrap();
@@ -165,7 +165,7 @@ async fn a_launch_begins_once_the_one_it_awaits_is_accepted_and_both_are_open_at
 }
 
 #[tokio::test]
-async fn a_launch_is_not_begun_where_the_one_it_awaits_is_refused() {
+async fn a_launch_does_not_begin_if_the_awaited_one_is_refused() {
     let (stage, shared) = (Stage::new(), Shared::default());
     shared.lock().unwrap().refused.insert("refresh");
     let failure = run(&stage, &shared).await.unwrap_err();
@@ -194,7 +194,7 @@ async fn a_refused_launch_is_not_sent_again_by_a_later_phase_of_the_same_run() {
 }
 
 #[tokio::test]
-async fn one_half_failing_lets_the_other_end_and_is_not_begun_again_by_itself() {
+async fn if_one_half_fails_the_other_finishes_and_the_failed_one_is_not_repeated_automatically() {
     for (failing, good) in [("refresh", "copy"), ("copy", "refresh")] {
         let (stage, shared) = (Stage::new(), Shared::default());
         shared.lock().unwrap().failing.insert(failing);
@@ -206,7 +206,7 @@ async fn one_half_failing_lets_the_other_end_and_is_not_begun_again_by_itself() 
             assert_eq!(operations.ended, BTreeSet::from([good]), "{failing}");
             operations.failing.clear();
         }
-        // A later run begins the failed half alone, once a person has confirmed that very attempt.
+        // A later run begins only the failed half, after a person has confirmed that attempt.
         let unconfirmed = run(&stage, &shared).await.unwrap_err();
         assert_eq!(unconfirmed.kind, FailureKind::Unconfirmed, "{unconfirmed}");
         confirm_again(&stage, failing).await;
@@ -218,10 +218,10 @@ async fn one_half_failing_lets_the_other_end_and_is_not_begun_again_by_itself() 
     }
 }
 
-/// A request that was refused, or lost, and was taken for absent. Then the service lists two operations
-/// of which one may be its own.
+/// A request that was refused or lost, and was recorded as absent. Then the service lists two
+/// operations, one of which may belong to it.
 #[tokio::test]
-async fn what_was_taken_for_absent_and_may_be_listed_late_is_sent_again_only_by_a_person() {
+async fn a_launch_recorded_as_absent_that_may_be_listed_late_is_repeated_only_by_a_person() {
     for is_refused in [true, false] {
         let (stage, shared) = (Stage::new(), Shared::default());
         let requested = || shared.lock().unwrap().requested.clone();
@@ -252,7 +252,7 @@ async fn what_was_taken_for_absent_and_may_be_listed_late_is_sent_again_only_by_
             );
             assert_eq!(requested(), ["refresh"], "not sent again");
         }
-        // What a person has seen and decided is not asked about again, also where the next request is
+        // A decision of a person is not requested again, even if the next request is
         // not sent at once.
         confirm_again(&stage, "refresh").await;
         operations().away.insert("refresh");

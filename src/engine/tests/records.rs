@@ -9,13 +9,12 @@ use super::*;
 use crate::engine::{Capture, Captured};
 use crate::journal::Capture as SealedRow;
 
-/// Turns a switch on once a record has failed. It asks, as the HTTP chain does, right before it
-/// sends.
+/// Turns a switch on after a record has failed. Like the HTTP chain, it checks right before it sends.
 struct Ready {
     switch: Switch,
     cancellation: Cancellation,
-    heard: Arc<Heard>,
-    /// How many are ready to send: their intents are durable.
+    events_seen: Arc<Recorder>,
+    /// How many changes are ready to send: their intents are durable.
     waiting: Arc<AtomicUsize>,
 }
 
@@ -28,18 +27,17 @@ impl Set for Ready {
     async fn write(&self, reading: &Reading) -> Result<Written, WriteError> {
         self.waiting.fetch_add(1, Ordering::SeqCst);
         let is_failure = |event: &EventKind| matches!(event, EventKind::ChangeFailed { .. });
-        while !self.heard.0.lock().unwrap().iter().any(is_failure) {
+        while !self.events_seen.0.lock().unwrap().iter().any(is_failure) {
             tokio::task::yield_now().await;
         }
-        if self.cancellation.halted() {
+        if self.cancellation.is_halted() {
             return Err(WriteError::Refused(Failure::interrupted()));
         }
         self.switch.write(reading).await
     }
 }
 
-/// Turns a switch on, and meanwhile something else writes to the state file: the record that says
-/// so fails.
+/// Turns a switch on while something else writes to the state file, so that its own record fails.
 struct Breaking {
     switch: Switch,
     state_file: PathBuf,
@@ -47,7 +45,7 @@ struct Breaking {
     waiting: Arc<AtomicUsize>,
 }
 
-/// How many changes are ready beside the one that breaks the state file.
+/// How many changes are ready in parallel with the one that breaks the state file.
 const READY: usize = 31;
 
 #[async_trait]
@@ -74,7 +72,7 @@ struct Found(Vec<Change>);
 
 #[async_trait]
 impl Survey for Found {
-    async fn survey(&self, _known: &Known) -> Result<Vec<Change>, Failure> {
+    async fn survey(&self, _journal: &JournalView) -> Result<Vec<Change>, Failure> {
         Ok(self.0.clone())
     }
 }
@@ -91,10 +89,10 @@ fn change(key: &str, action: Action) -> Change {
 }
 
 #[tokio::test]
-async fn what_is_ready_beside_a_failed_record_is_not_sent() {
+async fn changes_in_parallel_with_a_failed_record_are_not_sent() {
     let stage = Stage::new();
     let opening = stage.open();
-    let (mut executor, heard) = stage.executor(&opening, stage.wanted(vec![]));
+    let (mut executor, events_seen) = stage.executor(&opening, stage.wanted(vec![]));
     let ready = Arc::new(AtomicUsize::new(0));
     let switch = |key: &str| Switch(Arc::clone(&stage.world), key.to_owned());
     let mut changes = vec![change(
@@ -105,28 +103,28 @@ async fn what_is_ready_beside_a_failed_record_is_not_sent() {
             waiting: Arc::clone(&ready),
         })),
     )];
-    // As many again have not begun.
+    // The same number of changes have not begun.
     for number in 0..2 * READY {
         let key = format!("ready-{number}");
         let set = Ready {
             switch: switch(&key),
             cancellation: stage.cancellation.clone(),
-            heard: Arc::clone(&heard),
+            events_seen: Arc::clone(&events_seen),
             waiting: Arc::clone(&ready),
         };
         changes.push(change(&key, Action::Set(Arc::new(set))));
     }
-    executor.steps[0].concurrency = READY + 1;
-    executor.steps[0].phases = vec![Phase::changes("phase", Found(changes))];
+    only_step(&mut executor).concurrency = READY + 1;
+    only_step(&mut executor).phases = vec![Phase::changes("phase", Found(changes))];
     let failure = executor.run().await.unwrap_err();
     assert_eq!(stage.world.lock().unwrap().writes, ["breaking"]);
-    // The run ends with why, not with what was stopped for it.
+    // The run ends with the cause, not with the changes that it stopped.
     assert_eq!(failure.kind, FailureKind::Failed, "{failure}");
     assert!(
         failure.message.contains("nothing more is sent"),
         "{failure}"
     );
-    assert!(stage.cancellation.halted());
+    assert!(stage.cancellation.is_halted());
     let begun = opening.journal.state().sets.len();
     assert_eq!(begun, READY + 1, "nothing new begins");
 }
@@ -140,7 +138,7 @@ impl Capture for OneRow {
         "rows"
     }
 
-    async fn list(&self, _known: &Known) -> Result<Vec<Captured>, Failure> {
+    async fn list(&self, _journal: &JournalView) -> Result<Vec<Captured>, Failure> {
         Ok(vec![Captured {
             key: "row/1".to_owned(),
             etag: None,
@@ -162,13 +160,13 @@ fn removal(world: &World, captured: &str) -> Change {
 }
 
 #[tokio::test]
-async fn what_is_not_in_the_verified_seal_is_not_removed() {
+async fn a_row_that_is_not_in_the_verified_seal_is_not_removed() {
     for (captured, is_sealed) in [("row/1", true), ("row/2", false), ("row/", false)] {
         let stage = Stage::new();
         let opening = stage.open();
         let (mut executor, _) = stage.executor(&opening, stage.wanted(vec![]));
-        executor.steps[0].attempts = 1;
-        executor.steps[0].phases = vec![
+        only_step(&mut executor).attempts = 1;
+        only_step(&mut executor).phases = vec![
             Phase::capture("capture", OneRow),
             Phase::changes("remove", Found(vec![removal(&stage.world, captured)])),
         ];
@@ -186,7 +184,7 @@ async fn what_is_not_in_the_verified_seal_is_not_removed() {
 }
 
 #[tokio::test]
-async fn what_depends_on_a_changed_copy_is_not_removed() {
+async fn a_row_whose_seal_copy_was_changed_is_not_removed() {
     let stage = Stage::new();
     let opening = stage.open();
     let rows = vec![SealedRow {
@@ -198,7 +196,7 @@ async fn what_depends_on_a_changed_copy_is_not_removed() {
     std::fs::remove_file(copy.unwrap()).unwrap();
     let (mut executor, _) = stage.executor(&opening, stage.wanted(vec![]));
     let found = Found(vec![removal(&stage.world, "row/1")]);
-    executor.steps[0].phases = vec![Phase::changes("remove", found)];
+    only_step(&mut executor).phases = vec![Phase::changes("remove", found)];
     executor.confirmed.insert("remove".to_owned());
     let failure = executor.run().await.unwrap_err();
     assert_eq!(failure.kind, FailureKind::Refused, "{failure}");
@@ -207,7 +205,7 @@ async fn what_depends_on_a_changed_copy_is_not_removed() {
 }
 
 #[tokio::test]
-async fn a_newer_seal_gives_new_ids_and_a_resume_gives_the_same() {
+async fn a_newer_seal_gives_new_ids_and_a_resume_gives_the_same_ids() {
     let rows = |text: &str| {
         vec![SealedRow {
             key: "row/1".to_owned(),
@@ -218,15 +216,15 @@ async fn a_newer_seal_gives_new_ids_and_a_resume_gives_the_same() {
     let stage = Stage::new();
     let opening = stage.open();
     let older = std::fs::read(stage.path()).unwrap();
-    let id = |opening: &Opening| {
-        let known = Known::from_journal(opening.journal.state());
-        known.made_id("rows", "provider/new/a")
+    let id = |opening: &OpenStateFile| {
+        let journal = JournalView::from_journal(opening.journal.state());
+        journal.new_row_id("rows", "provider/new/a")
     };
     drop(opening.journal.seal("rows", rows("1")).await.unwrap());
     let first = id(&opening);
     drop(opening);
     let opening = stage.open();
-    assert_eq!(id(&opening), first, "a resume after a lost reply");
+    assert_eq!(id(&opening), first, "a resume after a lost response");
     drop(opening.journal.seal("others", rows("9")).await.unwrap());
     assert_eq!(
         id(&opening),
@@ -234,15 +232,14 @@ async fn a_newer_seal_gives_new_ids_and_a_resume_gives_the_same() {
         "another seal says nothing of these rows"
     );
     drop(opening);
-    // The same run seals again what it has meanwhile created: its state file was put back, and the
+    // The same run seals again what it has created since: an older state file was restored, and the
     // copies and the lock file that would show it are gone too.
     let folder = stage.folder.path();
     for entry in std::fs::read_dir(folder).unwrap() {
         std::fs::remove_file(entry.unwrap().path()).unwrap();
     }
     std::fs::write(stage.path(), older).unwrap();
-    let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
-    std::fs::set_permissions(stage.path(), private).unwrap();
+    crate::base::platform::testing::make_private(&stage.path());
     let opening = stage.open();
     drop(opening.journal.seal("rows", rows("2")).await.unwrap());
     assert_ne!(id(&opening), first);

@@ -1,8 +1,8 @@
-//! A launch that one process waits for and another one goes on waiting for.
+//! A launch that one process waits for and another process continues to wait for.
 
 use super::*;
 
-/// An operation that never ends, and the wish to stop that its third poll makes.
+/// An operation that never ends, and the request to stop at its third poll.
 struct Endless {
     polls: Arc<Mutex<u32>>,
     stop: Cancellation,
@@ -33,16 +33,16 @@ impl Launch for Endless {
         let mut polls = self.polls.lock().unwrap();
         *polls += 1;
         if *polls == 3 {
-            self.stop.ask();
+            self.stop.request_stop();
         }
         Ok(Progress::Running("Run".to_owned()))
     }
 
-    async fn verify(&self, _handle: &Value) -> Result<Verdict, Failure> {
-        Ok(Verdict::NotYet("it runs".to_owned()))
+    async fn verify(&self, _handle: &Value) -> Result<Proof, Failure> {
+        Ok(Proof::NotYet("it runs".to_owned()))
     }
 
-    /// Longer than one process waits here, and shorter than two.
+    /// Longer than one process waits in this test, and shorter than two.
     fn timeout(&self) -> Duration {
         Duration::from_secs(18)
     }
@@ -52,7 +52,7 @@ struct Once(Arc<Mutex<u32>>, Cancellation);
 
 #[async_trait]
 impl Survey for Once {
-    async fn survey(&self, _known: &Known) -> Result<Vec<Change>, Failure> {
+    async fn survey(&self, _known: &JournalView) -> Result<Vec<Change>, Failure> {
         Ok(vec![Change {
             key: "endless".to_owned(),
             name: "endless".to_owned(),
@@ -67,17 +67,17 @@ impl Survey for Once {
     }
 }
 
-/// What one process says of how long it waits, and how it ends.
+/// The waits that one process reports, and how it ends.
 async fn process(stage: &mut Stage, polls: &Arc<Mutex<u32>>) -> (Vec<f64>, Failure) {
     stage.cancellation = Cancellation::new();
     let opening = stage.open();
-    let (mut executor, heard) = stage.executor(&opening, stage.wanted(vec![]));
+    let (mut executor, events_seen) = stage.executor(&opening, stage.wanted(vec![]));
     let survey = Once(Arc::clone(polls), stage.cancellation.clone());
-    executor.steps[0].phases = vec![Phase::changes("phase", survey)];
+    only_step(&mut executor).phases = vec![Phase::changes("phase", survey)];
     let failure = executor.run().await.unwrap_err();
     opening.journal.close("stopped", 0, None).await.unwrap();
-    let heard = heard.0.lock().unwrap();
-    let waits = heard.iter().filter_map(|event| match event {
+    let events_seen = events_seen.0.lock().unwrap();
+    let waits = events_seen.iter().filter_map(|event| match event {
         EventKind::Progress { elapsed, .. } => Some(*elapsed),
         _ => None,
     });
@@ -85,9 +85,9 @@ async fn process(stage: &mut Stage, polls: &Arc<Mutex<u32>>) -> (Vec<f64>, Failu
 }
 
 #[tokio::test]
-async fn a_resumed_wait_goes_on_counting_and_so_does_its_timeout() {
+async fn a_resumed_wait_continues_its_duration_and_its_timeout() {
     let mut stage = Stage::new();
-    // Slow enough that a busy machine does not make a poll late by much of the program's time.
+    // So slow that a busy machine does not delay a poll much in the program's time.
     stage.clock = Clock::new(50.0);
     let polls = Arc::default();
     let (first, failure) = process(&mut stage, &polls).await;
@@ -100,5 +100,5 @@ async fn a_resumed_wait_goes_on_counting_and_so_does_its_timeout() {
         second.iter().all(|elapsed| *elapsed >= waited),
         "{second:?}"
     );
-    assert!(*polls.lock().unwrap() <= 6, "the timeout goes on too");
+    assert!(*polls.lock().unwrap() <= 6, "the timeout continues too");
 }

@@ -1,10 +1,10 @@
-//! Sets and removals: what a person edits meanwhile, what moves, and what is refused.
+//! Sets and removals: edits of a person, values that the service changes, and refusals.
 
 use super::*;
 use crate::engine::{Capture, Captured, Scope};
 use crate::journal::OverwriteConfirmed;
 
-/// What a cell shall hold.
+/// The intended content of a cell.
 const WANTED: &str = "wanted";
 
 /// Cells that hold a text and a version, and what happens to them.
@@ -15,13 +15,13 @@ struct Cells {
     typed_after_survey: BTreeMap<&'static str, String>,
     /// What a person types into a cell right after the next read.
     typed_after_read: BTreeMap<&'static str, String>,
-    /// How many reads are followed by a write of something that is not compared.
+    /// How many reads are followed by a write of a field that is not compared.
     touched: BTreeMap<&'static str, u32>,
-    /// Every write of these is refused so.
+    /// Every write of these is refused with this failure.
     refusals: BTreeMap<&'static str, Failure>,
     /// The attempts to write, in order, with the version that each named.
     attempts: Vec<(&'static str, String)>,
-    /// Does the service itself move what is compared?
+    /// Does the service itself change the compared fields?
     moves_by_itself: bool,
 }
 
@@ -78,7 +78,7 @@ impl Set for Cell {
             return Err(WriteError::Refused(refusal.clone()));
         }
         if version != cells.held[self.1].1.to_string() {
-            return Err(WriteError::Moved(Failure::failed("412")));
+            return Err(WriteError::PreconditionFailed(Failure::failed("412")));
         }
         cells.put(self.1, WANTED);
         Ok(Written::default())
@@ -89,7 +89,7 @@ impl Set for Cell {
     }
 }
 
-/// Finds cells that do not hold what they shall; the second follows the first, where so wished.
+/// Finds cells without the intended content. On request, the second follows the first.
 struct Fill {
     sheet: Sheet,
     keys: Vec<&'static str>,
@@ -98,7 +98,7 @@ struct Fill {
 
 #[async_trait]
 impl Survey for Fill {
-    async fn survey(&self, _known: &Known) -> Result<Vec<Change>, Failure> {
+    async fn survey(&self, _journal: &JournalView) -> Result<Vec<Change>, Failure> {
         let mut cells = self.sheet.lock().unwrap();
         let mut changes: Vec<Change> = Vec::new();
         for key in &self.keys {
@@ -131,7 +131,7 @@ async fn process(
 ) -> Result<Outcome, Failure> {
     let opening = stage.open();
     let (mut executor, _) = stage.executor(&opening, stage.wanted(vec![]));
-    executor.steps[0].phases = phases
+    only_step(&mut executor).phases = phases
         .iter()
         .map(|(name, keys)| Phase::changes(name, fill(sheet, keys)))
         .collect();
@@ -180,16 +180,16 @@ async fn an_edit_after_the_survey_is_overwritten_only_once_it_is_confirmed() {
     let sheet = sheet(&[("a", "old"), ("b", "old")]);
     sheet.lock().unwrap().typed_after_survey = [("a", "typed".to_owned())].into();
     let phases: [(&str, &[&'static str]); 1] = [("phase", &["a", "b"])];
-    // The run that meets it, and every later one.
+    // The run that detects it, and every later one.
     for _ in 0..2 {
         let failure = process(&stage, &sheet, &phases).await.unwrap_err();
         shows_both(&failure, "old", "typed");
         let cells = sheet.lock().unwrap();
         assert_eq!((cells.holds("a"), cells.attempts_of("a")), ("typed", 0));
-        assert_eq!(cells.holds("b"), WANTED, "the other changes go on");
+        assert_eq!(cells.holds("b"), WANTED, "the other changes continue");
     }
     confirm(&stage, "a").await;
-    // What is typed after the confirmation is not covered by it.
+    // The confirmation does not cover a later edit.
     sheet.lock().unwrap().put("a", "typed again");
     let failure = process(&stage, &sheet, &phases).await.unwrap_err();
     shows_both(&failure, "old", "typed again");
@@ -204,7 +204,7 @@ async fn an_edit_after_the_survey_is_overwritten_only_once_it_is_confirmed() {
 }
 
 #[tokio::test]
-async fn an_edit_between_read_and_write_is_seen_by_the_version() {
+async fn an_edit_between_read_and_write_is_detected_by_its_version() {
     let stage = Stage::new();
     let sheet = sheet(&[("a", "old")]);
     sheet.lock().unwrap().typed_after_read = [("a", "typed".to_owned())].into();
@@ -228,7 +228,7 @@ async fn an_edit_between_read_and_write_is_seen_by_the_version() {
 }
 
 #[tokio::test]
-async fn a_row_that_moves_elsewhere_is_written_with_its_new_version_three_times_more() {
+async fn a_row_whose_version_changes_is_written_again_three_times() {
     for (touched, ends_well) in [(3, true), (4, false)] {
         let stage = Stage::new();
         let sheet = sheet(&[("a", "old")]);
@@ -245,7 +245,7 @@ async fn a_row_that_moves_elsewhere_is_written_with_its_new_version_three_times_
 /// A run that has filled `a` and stopped at `b`.
 async fn stopped_after_a(stage: &Stage) -> Sheet {
     let sheet = sheet(&[("a", "old"), ("b", "old")]);
-    let refusal = Failure::failed("no").lasting();
+    let refusal = Failure::failed("no").permanent();
     sheet.lock().unwrap().refusals = [("b", refusal)].into();
     process(stage, &sheet, &[("one", &["a"]), ("two", &["b"])])
         .await
@@ -256,7 +256,7 @@ async fn stopped_after_a(stage: &Stage) -> Sheet {
 }
 
 #[tokio::test]
-async fn what_a_person_typed_over_the_runs_own_value_is_not_overwritten_by_the_next_process() {
+async fn a_persons_edit_of_the_runs_own_value_is_not_overwritten_by_the_next_process() {
     let stage = Stage::new();
     let sheet = stopped_after_a(&stage).await;
     sheet.lock().unwrap().put("a", "typed");
@@ -267,7 +267,7 @@ async fn what_a_person_typed_over_the_runs_own_value_is_not_overwritten_by_the_n
         let cells = sheet.lock().unwrap();
         assert_eq!((cells.holds("a"), cells.holds("b")), ("typed", "old"));
     }
-    // The person undoes it, or brings it where it shall be.
+    // The person undoes it, or sets the intended content.
     for undone in ["old", WANTED] {
         sheet.lock().unwrap().put("a", undone);
         sheet.lock().unwrap().put("b", "old");
@@ -277,7 +277,7 @@ async fn what_a_person_typed_over_the_runs_own_value_is_not_overwritten_by_the_n
 }
 
 #[tokio::test]
-async fn a_late_read_of_the_runs_own_value_is_no_edit() {
+async fn a_late_read_of_the_runs_own_value_is_not_an_edit() {
     let stage = Stage::new();
     let sheet = stopped_after_a(&stage).await;
     sheet.lock().unwrap().put("a", "old");
@@ -287,7 +287,7 @@ async fn a_late_read_of_the_runs_own_value_is_no_edit() {
 }
 
 #[tokio::test]
-async fn what_the_service_moves_is_surveyed_again() {
+async fn a_value_that_the_service_changes_is_surveyed_again() {
     let stage = Stage::new();
     let sheet = sheet(&[("a", "off")]);
     {
@@ -301,13 +301,13 @@ async fn what_the_service_moves_is_surveyed_again() {
 }
 
 /// The second change follows the first, which needs another pass: it has no intent yet when a person
-/// edits its object, and the first survey has seen the object all the same.
+/// edits its object, but the first survey has seen the object.
 #[tokio::test]
-async fn an_edit_before_the_changes_turn_is_seen() {
+async fn an_edit_before_a_change_begins_is_detected() {
     struct Stubborn(Fill, Mutex<u32>);
     #[async_trait]
     impl Survey for Stubborn {
-        async fn survey(&self, known: &Known) -> Result<Vec<Change>, Failure> {
+        async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
             {
                 let mut pass = self.1.lock().unwrap();
                 *pass += 1;
@@ -317,7 +317,7 @@ async fn an_edit_before_the_changes_turn_is_seen() {
                     cells.put("b", "typed");
                 }
             }
-            self.0.survey(known).await
+            self.0.survey(journal).await
         }
     }
     let stage = Stage::new();
@@ -329,14 +329,15 @@ async fn an_edit_before_the_changes_turn_is_seen() {
         in_order: true,
         ..fill(&sheet, &["a", "b"])
     };
-    executor.steps[0].phases = vec![Phase::changes("phase", Stubborn(survey, Mutex::new(0)))];
+    only_step(&mut executor).phases =
+        vec![Phase::changes("phase", Stubborn(survey, Mutex::new(0)))];
     let failure = executor.run().await.unwrap_err();
     assert!(failure.message.contains("typed"), "{failure}");
     let cells = sheet.lock().unwrap();
     assert_eq!((cells.holds("a"), cells.holds("b")), (WANTED, "typed"));
 }
 
-/// A removal: the row that is there must be the one that the seal holds.
+/// A removal: the current row must be the one that the seal holds.
 #[tokio::test]
 async fn a_row_that_was_edited_after_its_capture_is_not_removed() {
     struct Record;
@@ -345,7 +346,7 @@ async fn a_row_that_was_edited_after_its_capture_is_not_removed() {
         fn seal(&self) -> &'static str {
             "seal"
         }
-        async fn list(&self, _known: &Known) -> Result<Vec<Captured>, Failure> {
+        async fn list(&self, _journal: &JournalView) -> Result<Vec<Captured>, Failure> {
             Ok(vec![Captured {
                 key: "row".to_owned(),
                 etag: Some("1".to_owned()),
@@ -357,8 +358,8 @@ async fn a_row_that_was_edited_after_its_capture_is_not_removed() {
     struct Remove(Fill);
     #[async_trait]
     impl Survey for Remove {
-        async fn survey(&self, known: &Known) -> Result<Vec<Change>, Failure> {
-            let mut changes = self.0.survey(known).await?;
+        async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
+            let mut changes = self.0.survey(journal).await?;
             for change in &mut changes {
                 if let Action::Set(set) = &change.action {
                     change.action = Action::Remove {
@@ -377,7 +378,7 @@ async fn a_row_that_was_edited_after_its_capture_is_not_removed() {
     let process = async || {
         let opening = stage.open();
         let (mut executor, _) = stage.executor(&opening, stage.wanted(vec![]));
-        executor.steps[0].phases = vec![
+        only_step(&mut executor).phases = vec![
             Phase::capture("record", Record),
             Phase::changes("delete", Remove(fill(&sheet, &["a"]))),
         ];
@@ -401,14 +402,14 @@ fn forbidden() -> Failure {
 }
 
 #[tokio::test]
-async fn a_permanent_refusal_is_tried_once_and_stops_only_what_needs_it() {
+async fn a_permanent_refusal_is_tried_once_and_stops_only_what_depends_on_it() {
     let stage = Stage::new();
     let sheet = sheet(&[("a", "old"), ("b", "old"), ("c", "old"), ("d", "old")]);
-    let refusal = Failure::failed("a data policy forbids it").lasting();
+    let refusal = Failure::failed("a data policy forbids it").permanent();
     sheet.lock().unwrap().refusals = [("a", refusal), ("b", forbidden())].into();
     let opening = stage.open();
-    let (mut executor, heard) = stage.executor(&opening, stage.wanted(vec![]));
-    executor.steps[0].phases = vec![
+    let (mut executor, events_seen) = stage.executor(&opening, stage.wanted(vec![]));
+    only_step(&mut executor).phases = vec![
         Phase::changes("one", fill(&sheet, &["a", "b", "c"])),
         Phase::changes("two", fill(&sheet, &["d"])),
         Phase::changes("three", fill(&sheet, &["d"])).independent_of(&["one"]),
@@ -430,6 +431,13 @@ async fn a_permanent_refusal_is_tried_once_and_stops_only_what_needs_it() {
     ] {
         assert!(failure.message.contains(part), "{part}: {failure}");
     }
+    let singles = [
+        json!({"message": "fill cell 'a': a data policy forbids it", "kind": "failed",
+            "step": "step", "phase": "one", "change": "a"}),
+        json!({"message": "fill cell 'b': 403", "kind": "not-allowed",
+            "step": "step", "phase": "one", "change": "b", "help": "give it a role"}),
+    ];
+    assert_eq!(json!(failure.items()), json!(singles));
     let folded = opening.journal.state();
     let keys: Vec<_> = folded
         .failures
@@ -443,15 +451,15 @@ async fn a_permanent_refusal_is_tried_once_and_stops_only_what_needs_it() {
         step.phase("one").unwrap().ended.is_none() && step.phase("four").unwrap().ended.is_some()
     );
     drop(cells);
-    let heard = heard.0.lock().unwrap();
-    let promised = heard
+    let events_seen = events_seen.0.lock().unwrap();
+    let promised = events_seen
         .iter()
         .any(|event| matches!(event, EventKind::ChangeFailed { again: true, .. }));
     assert!(!promised, "no other attempt is announced");
 }
 
 #[tokio::test]
-async fn where_every_open_failure_is_a_matter_of_permissions_so_is_the_end() {
+async fn if_every_open_failure_is_a_missing_permission_so_is_the_result() {
     let stage = Stage::new();
     let sheet = sheet(&[("a", "old"), ("b", "old")]);
     sheet.lock().unwrap().refusals = [("a", forbidden()), ("b", forbidden())].into();
@@ -462,7 +470,7 @@ async fn where_every_open_failure_is_a_matter_of_permissions_so_is_the_end() {
 }
 
 #[tokio::test]
-async fn what_follows_a_permanent_failure_is_not_begun() {
+async fn a_change_that_follows_a_permanent_failure_does_not_begin() {
     let stage = Stage::new();
     let sheet = sheet(&[("a", "old"), ("b", "old")]);
     sheet.lock().unwrap().refusals = [("a", forbidden())].into();
@@ -472,7 +480,7 @@ async fn what_follows_a_permanent_failure_is_not_begun() {
         in_order: true,
         ..fill(&sheet, &["a", "b"])
     };
-    executor.steps[0].phases = vec![Phase::changes("phase", survey)];
+    only_step(&mut executor).phases = vec![Phase::changes("phase", survey)];
     let failure = executor.run().await.unwrap_err();
     assert!(
         failure.message.contains("not begun: it follows a"),
@@ -482,7 +490,7 @@ async fn what_follows_a_permanent_failure_is_not_begun() {
     assert_eq!((cells.attempts_of("a"), cells.attempts_of("b")), (1, 0));
 }
 
-/// A later step, which may delete, does not begin while a failure of an earlier one is open.
+/// A later step, which may delete, does not begin while a failure of an earlier step is open.
 #[tokio::test]
 async fn a_later_step_does_not_begin_while_a_failure_is_open() {
     let stage = Stage::new();
@@ -490,15 +498,15 @@ async fn a_later_step_does_not_begin_while_a_failure_is_open() {
     sheet.lock().unwrap().refusals = [("a", forbidden())].into();
     let opening = stage.open();
     let (mut executor, _) = stage.executor(&opening, stage.wanted(vec![]));
-    executor.steps[0].phases = vec![Phase::changes("phase", fill(&sheet, &["a"]))];
-    executor.steps.push(Step {
-        name: "later",
+    let step = |name, keys: &[&'static str]| Step {
+        name,
         skip: None,
         attempts: 3,
         concurrency: 4,
         timeout: Duration::from_mins(5),
-        phases: vec![Phase::changes("phase", fill(&sheet, &["b"]))],
-    });
+        phases: vec![Phase::changes("phase", fill(&sheet, keys))],
+    };
+    executor.steps = [step("step", &["a"]), step("later", &["b"])].into();
     let failure = executor.run().await.unwrap_err();
     assert!(
         failure.message.contains("step comes first: later"),

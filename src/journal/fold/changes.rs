@@ -1,24 +1,25 @@
-//! Sets, removals, asks and launches, from their intent to their end.
+//! Sets, removals, manual changes and launches, from their intent to their end.
 
 use std::sync::Arc;
 
-use super::Refused;
+use super::Refusal;
 use crate::journal::payload::{ChangeKind, Done, Ended, Intent, LaunchOutcome, Launched, Verified};
 use crate::journal::record::Entry;
 use crate::journal::state::{ChangeState, LaunchState, Stamped, State};
 
 impl State {
-    pub(super) fn intent(&mut self, entry: &Entry, intent: &Intent) -> Result<(), Refused> {
+    pub(super) fn intent(&mut self, entry: &Entry, intent: &Intent) -> Result<(), Refusal> {
         self.require_running(&intent.step, &intent.phase)?;
         let key = &intent.key;
         let stamped = Stamped::new(entry, intent);
-        if intent.kind == ChangeKind::Ask {
+        if intent.kind == ChangeKind::ManualTask {
             let change = ChangeState {
                 intent: stamped,
                 done: None,
                 values: Vec::new(),
             };
-            self.asks.insert(key.as_str().into(), Arc::new(change));
+            self.manual_changes
+                .insert(key.as_str().into(), Arc::new(change));
             self.touch(&intent.step);
             return Ok(());
         }
@@ -52,16 +53,16 @@ impl State {
                 Some(LaunchOutcome::Failed | LaunchOutcome::Absent) => {
                     launch.attempt.saturating_add(1)
                 }
-                // What was proved once and is found undone later may be asked for anew.
+                // A verified launch whose effect is missing later may be requested again.
                 Some(LaunchOutcome::Succeeded) if launch.verified.is_some() => {
                     launch.attempt.saturating_add(1)
                 }
                 Some(LaunchOutcome::Succeeded) => {
                     return Err(format!(
-                        "the launch `{key}` has succeeded and is not proved"
+                        "the launch `{key}` has succeeded and is not verified"
                     ));
                 }
-                None => return Err(format!("how the launch `{key}` ended is not known")),
+                None => return Err(format!("it is not known how the launch `{key}` ended")),
             },
         };
         let launch = LaunchState {
@@ -76,22 +77,22 @@ impl State {
         Ok(())
     }
 
-    pub(super) fn launched(&mut self, entry: &Entry, launched: &Launched) -> Result<(), Refused> {
+    pub(super) fn launched(&mut self, entry: &Entry, launched: &Launched) -> Result<(), Refusal> {
         let key = &launched.key;
         let launch = self.launches.get_mut(key.as_str());
         let launch = launch.ok_or_else(|| format!("there is no intent for the launch `{key}`"))?;
-        let is_proved = launch.verified.is_some();
+        let is_verified = launch.verified.is_some();
         // A newer operation of the same request may be found after the first has ended.
-        if is_proved
+        if is_verified
             || matches!(launch.outcome(), Some(outcome) if outcome != LaunchOutcome::Succeeded)
         {
-            return Err(format!("the launch `{key}` has ended already"));
+            return Err(format!("the launch `{key}` has already ended"));
         }
         if launch
             .handle()
             .is_some_and(|handle| *handle == launched.handle)
         {
-            return Err(format!("the launch `{key}` has this handle already"));
+            return Err(format!("the launch `{key}` already has this handle"));
         }
         let launch = Arc::make_mut(launch);
         launch.launched = Some(Stamped::new(entry, launched));
@@ -99,8 +100,8 @@ impl State {
         Ok(())
     }
 
-    pub(super) fn ended(&mut self, entry: &Entry, ended: &Ended) -> Result<(), Refused> {
-        // The service said that it ended well, and the tenant itself shows otherwise.
+    pub(super) fn ended(&mut self, entry: &Entry, ended: &Ended) -> Result<(), Refusal> {
+        // The service reported success, and the tenant itself shows otherwise.
         if ended.outcome == LaunchOutcome::Failed
             && let Some(launch) = self.launches.get_mut(ended.key.as_str())
             && launch.outcome() == Some(LaunchOutcome::Succeeded)
@@ -114,42 +115,45 @@ impl State {
         Ok(())
     }
 
-    /// The launch of this key that has an intent and no end.
-    fn open_launch(&mut self, key: &str) -> Result<&mut LaunchState, Refused> {
+    /// The launch with this key, if it has an intent and no end.
+    fn open_launch(&mut self, key: &str) -> Result<&mut LaunchState, Refusal> {
         match self.launches.get_mut(key) {
             None => Err(format!("there is no intent for the launch `{key}`")),
             Some(launch) if launch.ended.is_some() => {
-                Err(format!("the launch `{key}` has ended already"))
+                Err(format!("the launch `{key}` has already ended"))
             }
             Some(launch) => Ok(Arc::make_mut(launch)),
         }
     }
 
-    pub(super) fn verified(&mut self, entry: &Entry, verified: &Verified) -> Result<(), Refused> {
+    pub(super) fn verified(&mut self, entry: &Entry, verified: &Verified) -> Result<(), Refusal> {
         let key = &verified.key;
         match self.launches.get_mut(key.as_str()) {
             Some(launch) if launch.outcome() == Some(LaunchOutcome::Succeeded) => {
                 Arc::make_mut(launch).verified = Some(Stamped::new(entry, verified));
                 Ok(())
             }
-            Some(_) => Err(format!("the launch `{key}` has not ended well")),
+            Some(_) => Err(format!("the launch `{key}` has not succeeded")),
             None => Err(format!("there is no intent for the launch `{key}`")),
         }
     }
 
-    pub(super) fn done(&mut self, entry: &Entry, done: &Done) -> Result<(), Refused> {
+    pub(super) fn done(&mut self, entry: &Entry, done: &Done) -> Result<(), Refusal> {
         let key = done.key.as_str();
-        // The program's change and a person's may have one key; the newer intent is meant.
-        let asked = self.asks.get(key).map(|ask| ask.intent.number);
-        let set = self.sets.get(key).map(|set| set.intent.number);
-        let changes = if asked > set {
-            &mut self.asks
+        // An automatic and a manual change may have the same key; the newer intent applies.
+        let manual = self
+            .manual_changes
+            .get(key)
+            .map(|change| change.intent.number);
+        let automatic = self.sets.get(key).map(|set| set.intent.number);
+        let changes = if manual > automatic {
+            &mut self.manual_changes
         } else {
             &mut self.sets
         };
         match changes.get_mut(key) {
             None => Err(format!("there is no intent for `{}`", done.key)),
-            Some(change) if change.done.is_some() => Err(format!("`{}` is done already", done.key)),
+            Some(change) if change.done.is_some() => Err(format!("`{}` is already done", done.key)),
             Some(change) => {
                 Arc::make_mut(change).done = Some(Stamped::new(entry, done));
                 Ok(())
@@ -162,33 +166,15 @@ impl State {
 mod tests {
     use super::*;
     use crate::journal::record::Record;
-    use crate::journal::testing::{
-        began, done, ended, entry, fold, intent, launched, opened, phase_began, step_began,
-        verified,
-    };
-
-    fn in_a_phase() -> State {
-        fold(vec![
-            began().into(),
-            opened("ops-1").into(),
-            step_began("s"),
-            phase_began("s", "p"),
-        ])
-    }
-
-    fn next(state: &mut State, record: Record) -> Result<(), String> {
-        state
-            .next(&entry(state.next_number, record))
-            .map_err(|illegal| illegal.why)
-    }
+    use crate::journal::testing::{done, ended, in_phase, intent, launched, next, verified};
 
     fn launch() -> Record {
         intent("s", "p", "copy", ChangeKind::Launch)
     }
 
     #[test]
-    fn a_launch_goes_from_intent_to_verified_and_no_other_way() {
-        let mut state = in_a_phase();
+    fn a_launch_goes_from_intent_to_verified_in_order() {
+        let mut state = in_phase("s", "p");
         let refused = [
             launched("copy"),
             ended("copy", LaunchOutcome::Absent),
@@ -213,15 +199,15 @@ mod tests {
         assert!(next(&mut state, ended("copy", LaunchOutcome::Succeeded)).is_err());
         assert!(next(&mut state, ended("copy", LaunchOutcome::Absent)).is_err());
         let why = next(&mut state, launch()).unwrap_err();
-        assert!(why.contains("not proved"), "{why}");
+        assert!(why.contains("not verified"), "{why}");
         next(&mut state, verified("copy")).unwrap();
         assert!(next(&mut state, ended("copy", LaunchOutcome::Failed)).is_err());
         assert_eq!(state.launches_in_doubt().count(), 0);
     }
 
     #[test]
-    fn another_operation_of_the_same_request_takes_the_place_of_the_first() {
-        let mut state = in_a_phase();
+    fn another_operation_of_the_same_request_replaces_the_first() {
+        let mut state = in_phase("s", "p");
         let another = || {
             Record::from(Launched {
                 key: "copy".to_owned(),
@@ -242,8 +228,8 @@ mod tests {
     }
 
     #[test]
-    fn what_the_tenant_shows_counts_more_than_what_the_service_said() {
-        let mut state = in_a_phase();
+    fn the_tenant_overrides_what_the_service_reported() {
+        let mut state = in_phase("s", "p");
         next(&mut state, launch()).unwrap();
         next(&mut state, launched("copy")).unwrap();
         next(&mut state, ended("copy", LaunchOutcome::Succeeded)).unwrap();
@@ -254,8 +240,8 @@ mod tests {
     }
 
     #[test]
-    fn what_was_proved_and_is_found_undone_may_be_launched_anew() {
-        let mut state = in_a_phase();
+    fn a_verified_launch_whose_effect_is_missing_may_be_launched_again() {
+        let mut state = in_phase("s", "p");
         next(&mut state, launch()).unwrap();
         next(&mut state, ended("copy", LaunchOutcome::Succeeded)).unwrap();
         next(&mut state, verified("copy")).unwrap();
@@ -265,8 +251,8 @@ mod tests {
     }
 
     #[test]
-    fn a_launch_is_tried_again_only_after_it_failed_or_proved_absent() {
-        let mut state = in_a_phase();
+    fn a_launch_is_tried_again_only_after_it_failed_or_was_absent() {
+        let mut state = in_phase("s", "p");
         for (attempt, outcome) in [(1, LaunchOutcome::Absent), (2, LaunchOutcome::Failed)] {
             next(&mut state, launch()).unwrap();
             assert_eq!(state.launch("copy").unwrap().attempt, attempt);
@@ -281,13 +267,13 @@ mod tests {
 
     #[test]
     fn a_set_is_done_once_for_each_intent() {
-        let mut state = in_a_phase();
+        let mut state = in_phase("s", "p");
         let set = || intent("s", "p", "flow/1", ChangeKind::Set);
         assert!(next(&mut state, done("flow/1")).is_err());
         next(&mut state, set()).unwrap();
         next(&mut state, done("flow/1")).unwrap();
         assert!(next(&mut state, done("flow/1")).is_err());
-        // It drifted, or the process that did it was not sure.
+        // The value has changed again, or the process did not know whether it was written.
         next(&mut state, set()).unwrap();
         assert!(state.set("flow/1").unwrap().done.is_none());
         next(&mut state, done("flow/1")).unwrap();
@@ -295,7 +281,7 @@ mod tests {
 
     #[test]
     fn a_key_is_a_launch_or_not_for_the_whole_run() {
-        let mut state = in_a_phase();
+        let mut state = in_phase("s", "p");
         next(&mut state, launch()).unwrap();
         let set = intent("s", "p", "copy", ChangeKind::Set);
         assert!(next(&mut state, set).unwrap_err().contains("is a launch"));
@@ -310,7 +296,7 @@ mod tests {
 
     #[test]
     fn an_intent_belongs_to_the_phase_that_runs() {
-        let mut state = in_a_phase();
+        let mut state = in_phase("s", "p");
         let why = next(&mut state, intent("s", "q", "k", ChangeKind::Set)).unwrap_err();
         assert_eq!(why, "the phase `s/q` is not running");
     }

@@ -1,19 +1,19 @@
-//! Edits of people that a run found: detected, confirmed, settled.
+//! Edits of people: detected, confirmed, settled.
 
 use std::sync::Arc;
 
-use super::Refused;
+use super::Refusal;
 use crate::journal::payload::{HumanEditDetected, OverwriteConfirmed};
 use crate::journal::record::Entry;
 use crate::journal::state::{EditState, Stamped, State};
 
 impl State {
-    /// A newer edit of the same object takes the place of an older one, with its confirmation.
+    /// A newer edit of the same object replaces an older one and its confirmation.
     pub(super) fn edit_detected(
         &mut self,
         entry: &Entry,
         detected: &HumanEditDetected,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), Refusal> {
         self.require_running(&detected.step, &detected.phase)?;
         let edit = EditState {
             detected: Stamped::new(entry, detected),
@@ -23,12 +23,12 @@ impl State {
         Ok(())
     }
 
-    /// A confirmation covers the value that was shown, and no other.
+    /// A confirmation covers only the value that was shown.
     pub(super) fn overwrite_confirmed(
         &mut self,
         entry: &Entry,
         confirmed: &OverwriteConfirmed,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), Refusal> {
         let key = &confirmed.key;
         match self.edits.get_mut(key.as_str()) {
             None => Err(format!("no edit of `{key}` was detected")),
@@ -42,14 +42,15 @@ impl State {
         }
     }
 
-    /// A phase that has ended has nothing left to overwrite: its edits were put right by a person,
-    /// or overwritten with a person's consent.
+    /// A phase that has ended has nothing left to overwrite: a person has reverted its edits, or has
+    /// agreed that they are overwritten.
     pub(super) fn settle_edits(&mut self, step: &str, phase: &str) {
         self.edits
             .retain(|_, edit| edit.detected.step != step || edit.detected.phase != phase);
     }
 
-    /// Steps that are opened again start from what is there: it is planned and confirmed again.
+    /// Steps that are opened again start from the current values, which are planned and confirmed
+    /// again.
     pub(super) fn forget_values(&mut self) {
         for change in self.sets.values_mut() {
             Arc::make_mut(change).values.clear();
@@ -65,7 +66,7 @@ mod tests {
     use crate::journal::payload::ChangeKind;
     use crate::journal::record::Record;
     use crate::journal::testing::{
-        began, entry, fold, intent, opened, phase_began, phase_ended, step_began,
+        in_phase, intent, next, opened, phase_began, phase_ended, step_began,
     };
 
     fn detected(found: Value) -> Record {
@@ -89,24 +90,9 @@ mod tests {
         .into()
     }
 
-    fn next(state: &mut State, record: Record) -> Result<(), String> {
-        state
-            .next(&entry(state.next_number, record))
-            .map_err(|illegal| illegal.why)
-    }
-
-    fn in_a_phase() -> State {
-        fold(vec![
-            began().into(),
-            opened("ops-1").into(),
-            step_began("s"),
-            phase_began("s", "p"),
-        ])
-    }
-
     #[test]
-    fn a_confirmation_covers_the_value_that_was_shown_and_no_other() {
-        let mut state = in_a_phase();
+    fn a_confirmation_covers_only_the_value_that_was_shown() {
+        let mut state = in_phase("s", "p");
         let why = next(&mut state, confirmed(json!(1))).unwrap_err();
         assert!(why.contains("no edit"), "{why}");
         next(&mut state, detected(json!(1))).unwrap();
@@ -118,8 +104,8 @@ mod tests {
     }
 
     #[test]
-    fn an_edit_outlives_the_process_and_not_the_end_of_its_phase() {
-        let mut state = in_a_phase();
+    fn an_edit_outlives_its_process_but_not_its_phase() {
+        let mut state = in_phase("s", "p");
         next(&mut state, detected(json!(1))).unwrap();
         next(&mut state, opened("ops-2").into()).unwrap();
         assert!(state.edit("k").is_some());
@@ -134,8 +120,8 @@ mod tests {
     }
 
     #[test]
-    fn the_values_of_every_intent_are_this_runs() {
-        let mut state = in_a_phase();
+    fn the_values_of_every_intent_belong_to_this_run() {
+        let mut state = in_phase("s", "p");
         next(&mut state, intent("s", "p", "k", ChangeKind::Set)).unwrap();
         next(&mut state, intent("s", "p", "k", ChangeKind::Set)).unwrap();
         let values = &state.set("k").unwrap().values;

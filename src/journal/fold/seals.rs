@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::Refused;
+use super::Refusal;
 use crate::base::text;
 use crate::journal::payload::{Abandoned, Captured, SealVerified, Sealed};
 use crate::journal::record::Entry;
@@ -11,25 +11,20 @@ use crate::journal::seal::manifest_digest;
 use crate::journal::state::{CapturedRow, Manifest, SealState, State};
 
 impl State {
-    pub(super) fn captured(&mut self, captured: &Captured) -> Result<(), Refused> {
+    pub(super) fn captured(&mut self, captured: &Captured) -> Result<(), Refusal> {
         let name = &captured.seal;
         if self.seal(name).is_some_and(|seal| seal.verified) {
             return Err(format!("the seal `{name}` is closed and verified"));
         }
         if text::sha256(captured.text.as_bytes()) != captured.sha256 {
             return Err(format!(
-                "the text of `{}` is not the one whose digest it carries",
+                "the text of `{}` does not match its digest",
                 captured.key
             ));
         }
-        let row = Arc::new(CapturedRow {
-            key: captured.key.clone(),
-            etag: captured.etag.clone(),
-            text: captured.text.clone(),
-            sha256: captured.sha256.clone(),
-        });
+        let row = Arc::new(CapturedRow::from(captured));
         let seal = Arc::make_mut(self.seal_entry(name));
-        // Closed but never verified: nothing was destroyed on its word, and it begins anew.
+        // Closed but never verified: nothing was destroyed because of it, and it is started over.
         if seal.manifest.take().is_some() {
             seal.captures.clear();
         }
@@ -37,32 +32,32 @@ impl State {
         Ok(())
     }
 
-    pub(super) fn sealed(&mut self, entry: &Entry, sealed: &Sealed) -> Result<(), Refused> {
+    pub(super) fn sealed(&mut self, entry: &Entry, sealed: &Sealed) -> Result<(), Refusal> {
         let name = &sealed.seal;
         let rows = match self.seal(name) {
             Some(seal) if seal.verified => {
                 return Err(format!("the seal `{name}` is closed and verified"));
             }
-            // Where nothing was captured since it was closed, there is nothing to close.
+            // Nothing was captured since it was closed, so there is nothing to close.
             Some(seal) if seal.manifest.is_some() => &[],
             Some(seal) => seal.captures.as_slice(),
             None => &[],
         };
         if rows.len() != sealed.count {
             return Err(format!(
-                "the seal `{name}` counts {} and {} stand before it",
+                "the seal `{name}` counts {} and follows {}",
                 sealed.count,
                 text::count(rows.len(), "capture"),
             ));
         }
         if manifest_digest(rows) != sealed.sha256 {
             return Err(format!(
-                "the digest of the seal `{name}` is not that of its captures"
+                "the digest of the seal `{name}` does not match its captures"
             ));
         }
         let mut keys = BTreeSet::new();
         if let Some(twice) = rows.iter().find(|row| !keys.insert(&row.key)) {
-            return Err(format!("the seal `{name}` holds `{}` twice", twice.key));
+            return Err(format!("the seal `{name}` contains `{}` twice", twice.key));
         }
         let first = entry.number.saturating_sub(rows.len() as u64);
         let seal = Arc::make_mut(self.seal_entry(name));
@@ -76,7 +71,7 @@ impl State {
         Ok(())
     }
 
-    pub(super) fn seal_verified(&mut self, verified: &SealVerified) -> Result<(), Refused> {
+    pub(super) fn seal_verified(&mut self, verified: &SealVerified) -> Result<(), Refusal> {
         let Some(seal) = self
             .seals
             .get_mut(verified.seal.as_str())
@@ -102,13 +97,13 @@ impl State {
         })
     }
 
-    /// Drops the captures that were not sealed: whoever captured them did not reach the end, and
-    /// what they show may have changed since.
+    /// Drops the captures that were not sealed: their phase did not finish, and the rows may have
+    /// changed since.
     pub(super) fn void_unsealed(&mut self) {
         self.seals.retain(|_, seal| seal.manifest.is_some());
     }
 
-    pub(super) fn abandoned(&mut self, abandoned: &Abandoned) -> Result<(), Refused> {
+    pub(super) fn abandoned(&mut self, abandoned: &Abandoned) -> Result<(), Refusal> {
         if let Some(unknown) = abandoned
             .seals
             .iter()
@@ -130,33 +125,18 @@ mod tests {
     use crate::journal::record::Record;
     use crate::journal::seal;
     use crate::journal::testing::{
-        began, captures, entry, fold, opened, phase_began, phase_ended, seal_verified, step_began,
+        captures, in_phase, next, opened, phase_began, phase_ended, seal_verified, step_began,
     };
 
-    fn in_a_phase() -> State {
-        fold(vec![
-            began().into(),
-            opened("ops-1").into(),
-            step_began("s"),
-            phase_began("s", "capture"),
-        ])
-    }
-
-    fn next(state: &mut State, record: Record) -> Result<(), String> {
-        state
-            .next(&entry(state.next_number, record))
-            .map_err(|illegal| illegal.why)
-    }
-
     fn seal(state: &mut State, name: &str) -> Result<(), String> {
-        seal::records(name, captures())
+        seal::seal_records(name, captures())
             .into_iter()
             .try_for_each(|record| next(state, record))
     }
 
     #[test]
     fn a_seal_is_closed_then_verified_then_final() {
-        let mut state = in_a_phase();
+        let mut state = in_phase("s", "capture");
         assert!(next(&mut state, seal_verified("target")).is_err());
         seal(&mut state, "target").unwrap();
         assert!(state.verified_seal("target").is_none());
@@ -175,8 +155,8 @@ mod tests {
     #[test]
     fn captures_that_were_not_sealed_are_void_when_a_phase_begins() {
         for again in [opened("ops-1").into(), phase_ended("s", "capture")] {
-            let mut state = in_a_phase();
-            let mut records = seal::records("target", captures());
+            let mut state = in_phase("s", "capture");
+            let mut records = seal::seal_records("target", captures());
             let sealed = records.pop().unwrap();
             for record in records {
                 next(&mut state, record).unwrap();
@@ -187,17 +167,17 @@ mod tests {
             }
             next(&mut state, phase_began("s", "capture")).unwrap();
             let why = next(&mut state, sealed).unwrap_err();
-            assert!(why.contains("counts 2 and 0 captures"), "{why}");
+            assert!(why.contains("counts 2 and follows 0 captures"), "{why}");
             seal(&mut state, "target").unwrap();
         }
     }
 
     #[test]
     fn captures_that_were_not_sealed_are_void_in_the_next_process() {
-        let mut state = in_a_phase();
+        let mut state = in_phase("s", "capture");
         next(
             &mut state,
-            seal::records("target", captures()).swap_remove(0),
+            seal::seal_records("target", captures()).swap_remove(0),
         )
         .unwrap();
         next(&mut state, opened("ops-1").into()).unwrap();
@@ -205,8 +185,8 @@ mod tests {
     }
 
     #[test]
-    fn a_seal_that_was_never_verified_begins_anew() {
-        let mut state = in_a_phase();
+    fn a_seal_that_was_never_verified_is_started_over() {
+        let mut state = in_phase("s", "capture");
         seal(&mut state, "target").unwrap();
         seal(&mut state, "target").unwrap();
         let manifest = state.seal("target").unwrap().manifest.clone().unwrap();
@@ -214,19 +194,19 @@ mod tests {
     }
 
     #[test]
-    fn a_manifest_has_to_agree_with_what_stands_before_it() {
-        let records = seal::records("target", captures());
+    fn a_manifest_must_match_the_captures_before_it() {
+        let records = seal::seal_records("target", captures());
         for missing in 0..2 {
-            let mut state = in_a_phase();
+            let mut state = in_phase("s", "capture");
             let mut some = records.clone();
             some.remove(missing);
             let why = some
                 .into_iter()
                 .try_for_each(|record| next(&mut state, record))
                 .unwrap_err();
-            assert!(why.contains("counts 2 and 1 capture stand"), "{why}");
+            assert!(why.contains("counts 2 and follows 1 capture"), "{why}");
         }
-        let mut state = in_a_phase();
+        let mut state = in_phase("s", "capture");
         let swapped = [1, 0, 2].map(|at| records[at].clone());
         let why = swapped
             .into_iter()
@@ -236,26 +216,27 @@ mod tests {
     }
 
     #[test]
-    fn a_text_has_to_agree_with_its_digest_and_a_key_comes_once() {
-        let mut state = in_a_phase();
-        let Record::Captured(mut captured) = seal::records("target", captures()).swap_remove(0)
+    fn a_text_must_match_its_digest_and_a_key_is_unique() {
+        let mut state = in_phase("s", "capture");
+        let Record::Captured(mut captured) =
+            seal::seal_records("target", captures()).swap_remove(0)
         else {
             panic!("a seal begins with its captures");
         };
         captured.text.push(' ');
         assert!(next(&mut state, captured.into()).is_err());
         let twice = [captures(), captures()].concat();
-        let why = seal::records("target", twice)
+        let why = seal::seal_records("target", twice)
             .into_iter()
             .try_for_each(|record| next(&mut state, record))
             .unwrap_err();
-        assert!(why.contains("holds `flow/1` twice"), "{why}");
+        assert!(why.contains("contains `flow/1` twice"), "{why}");
     }
 
     #[test]
-    fn an_empty_seal_holds() {
-        let mut state = in_a_phase();
-        for record in seal::records("target", vec![]) {
+    fn a_seal_may_be_empty() {
+        let mut state = in_phase("s", "capture");
+        for record in seal::seal_records("target", vec![]) {
             next(&mut state, record).unwrap();
         }
         next(&mut state, seal_verified("target")).unwrap();
@@ -263,12 +244,12 @@ mod tests {
     }
 
     #[test]
-    fn an_abandoned_seal_is_gone_and_its_name_is_kept() {
-        let mut state = in_a_phase();
+    fn an_abandoned_seal_is_removed_and_its_name_is_kept() {
+        let mut state = in_phase("s", "capture");
         let abandoned = |seal: &str| {
             Record::from(Abandoned {
                 seals: vec![seal.to_owned()],
-                reason: "begun anew".to_owned(),
+                reason: "started over".to_owned(),
             })
         };
         assert!(next(&mut state, abandoned("target")).is_err());

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Refused;
+use super::Refusal;
 use crate::journal::payload::{
     Completed, Failed, PhaseBegan, PhaseEnded, StepBegan, StepEnded, StepOutcome, Waiting,
 };
@@ -11,7 +11,7 @@ use crate::journal::record::Entry;
 use crate::journal::state::{EndedStep, PhaseState, Stamped, State, StepState, TaskState};
 
 impl State {
-    pub(super) fn step_began(&mut self, entry: &Entry, began: &StepBegan) -> Result<(), Refused> {
+    pub(super) fn step_began(&mut self, entry: &Entry, began: &StepBegan) -> Result<(), Refusal> {
         if let Some((running, _)) = &self.running {
             return Err(format!("the step `{running}` has not ended"));
         }
@@ -29,7 +29,7 @@ impl State {
         Ok(())
     }
 
-    pub(super) fn step_ended(&mut self, entry: &Entry, ended: &StepEnded) -> Result<(), Refused> {
+    pub(super) fn step_ended(&mut self, entry: &Entry, ended: &StepEnded) -> Result<(), Refusal> {
         match &self.running {
             Some((running, _)) if *running == ended.step => {}
             // A skipped step need not begin.
@@ -47,7 +47,7 @@ impl State {
         Ok(())
     }
 
-    /// The step of this name, put last where it is new.
+    /// The step with this name; a new step is added at the end.
     fn step_entry(&mut self, entry: &Entry, name: &str) -> &mut StepState {
         let at = self.steps.iter().position(|step| step.step == name);
         let at = at.unwrap_or_else(|| {
@@ -66,7 +66,7 @@ impl State {
         &mut self.steps[at]
     }
 
-    pub(super) fn phase_began(&mut self, entry: &Entry, began: &PhaseBegan) -> Result<(), Refused> {
+    pub(super) fn phase_began(&mut self, entry: &Entry, began: &PhaseBegan) -> Result<(), Refusal> {
         match &self.running {
             Some((step, None)) if *step == began.step => {}
             Some((step, Some(phase))) if *step == began.step => {
@@ -91,7 +91,7 @@ impl State {
         Ok(())
     }
 
-    pub(super) fn phase_ended(&mut self, entry: &Entry, ended: &PhaseEnded) -> Result<(), Refused> {
+    pub(super) fn phase_ended(&mut self, entry: &Entry, ended: &PhaseEnded) -> Result<(), Refusal> {
         self.require_running(&ended.step, &ended.phase)?;
         self.running = Some((ended.step.clone(), None));
         self.settle_edits(&ended.step, &ended.phase);
@@ -105,15 +105,15 @@ impl State {
         Ok(())
     }
 
-    pub(super) fn require_running(&self, step: &str, phase: &str) -> Result<(), Refused> {
+    pub(super) fn require_running(&self, step: &str, phase: &str) -> Result<(), Refusal> {
         match &self.running {
             Some((running, Some(within))) if running == step && within == phase => Ok(()),
             _ => Err(format!("the phase `{step}/{phase}` is not running")),
         }
     }
 
-    /// The process that was in a step is gone. A step that it began again and in which it changed
-    /// nothing is as it was before: done, or failed where that failure is still open.
+    /// The process that was in a step has ended. A step that it began again and did not change is as
+    /// it was before: done, or failed if that failure is still open.
     pub(super) fn leave_running(&mut self) {
         let Some((name, _)) = self.running.take() else {
             return;
@@ -132,15 +132,15 @@ impl State {
         }
     }
 
-    /// A change was begun in a step, or it waits for a person: it is not as it was before.
+    /// A step in which a change has begun, or which waits for a person, is not as it was before.
     pub(super) fn touch(&mut self, name: &str) {
         if let Some(step) = self.steps.iter_mut().find(|step| step.step == name) {
             step.earlier = None;
         }
     }
 
-    /// Keeps a failure. What failed in the step in an earlier process was tried again, and this is
-    /// what became of it. A phase in which something failed for good runs no longer, and has not ended.
+    /// Records a failure. It replaces the failures of the step in earlier processes, which were tried
+    /// again. The phase in which it failed no longer runs, and has not ended.
     pub(super) fn failed(&mut self, entry: &Entry, failed: &Failed) {
         if let Some((step, phase)) = &mut self.running
             && *step == failed.step
@@ -155,15 +155,15 @@ impl State {
         self.failures.push(Stamped::new(entry, failed));
     }
 
-    /// A phase that has come further than where it failed has not failed.
+    /// A phase that has got past the place where it failed has not failed.
     fn forget_failures(&mut self, step: &str, phase: &str) {
         let is_here =
             |failed: &Failed| failed.step == step && failed.phase.as_deref() == Some(phase);
         self.failures.retain(|failed| !is_here(failed));
     }
 
-    /// The step and the phase that this process is in, by their places.
-    pub(super) fn working_on(&self) -> Option<(usize, Option<usize>)> {
+    /// The indexes of the running step and phase.
+    pub(super) fn running_indexes(&self) -> Option<(usize, Option<usize>)> {
         let (step, phase) = self.running.as_ref()?;
         let at = self.steps.iter().position(|state| state.step == *step)?;
         let phase = phase.as_ref().and_then(|phase| {
@@ -173,7 +173,7 @@ impl State {
         Some((at, phase))
     }
 
-    /// Adds the time since the record before to the step and the phase that this process was in.
+    /// Adds the time since the previous record to the step and phase that were running.
     pub(super) fn add_work(&mut self, entry: &Entry, (step, phase): (usize, Option<usize>)) {
         let added = self.work.extend(entry.time);
         let Some(step) = self.steps.get_mut(step) else {
@@ -202,11 +202,11 @@ impl State {
         &mut self,
         entry: &Entry,
         completed: &Completed,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), Refusal> {
         match self.tasks.get_mut(completed.task.as_str()) {
-            None => Err(format!("no task `{}` waits", completed.task)),
+            None => Err(format!("no task `{}` is waiting", completed.task)),
             Some(task) if task.completed.is_some() => Err(format!(
-                "the task `{}` is completed already",
+                "the task `{}` is already completed",
                 completed.task
             )),
             Some(task) => {
@@ -224,18 +224,12 @@ mod tests {
     use crate::journal::record::Record;
     use crate::journal::state::Progress;
     use crate::journal::testing::{
-        began, completed, done, entry, fold, intent, opened, phase_began, phase_ended, step_began,
+        began, completed, done, fold, intent, next, opened, phase_began, phase_ended, step_began,
         step_ended, waiting,
     };
 
     fn open() -> State {
         fold(vec![began().into(), opened("ops-1").into()])
-    }
-
-    fn next(state: &mut State, record: Record) -> Result<(), String> {
-        state
-            .next(&entry(state.next_number, record))
-            .map_err(|illegal| illegal.why)
     }
 
     #[test]
@@ -287,14 +281,14 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_is_kept_until_what_failed_was_tried_again_or_has_come_further() {
+    fn a_failure_is_kept_until_the_change_is_tried_again_or_its_phase_advances() {
         let mut state = open();
         next(&mut state, step_began("s")).unwrap();
         next(&mut state, phase_began("s", "p")).unwrap();
         next(&mut state, failed("s", "p", "one")).unwrap();
         next(&mut state, failed("s", "p", "two")).unwrap();
         next(&mut state, step_ended("s", StepOutcome::Failed)).unwrap();
-        // Refused, or interrupted before it did anything.
+        // Refusal, or interrupted before it did anything.
         for _ in 0..2 {
             next(&mut state, opened("ops-1").into()).unwrap();
             assert_eq!(messages(&state), ["one", "two"]);
@@ -312,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_that_was_looked_at_again_and_left_is_as_it_was() {
+    fn a_step_that_was_only_surveyed_again_is_as_it_was() {
         let mut state = open();
         let begin = |state: &mut State| {
             next(state, step_began("s")).unwrap();
@@ -334,7 +328,7 @@ mod tests {
         begin(&mut state);
         next(&mut state, phase_ended("s", "p")).unwrap();
         next(&mut state, opened("ops-1").into()).unwrap();
-        assert_eq!(outcome(&state), None, "what failed is done");
+        assert_eq!(outcome(&state), None, "the failed step is done");
         begin(&mut state);
         next(&mut state, phase_ended("s", "p")).unwrap();
         next(&mut state, step_ended("s", StepOutcome::Done)).unwrap();
@@ -344,7 +338,7 @@ mod tests {
         assert_eq!(
             outcome(&state),
             Some(StepOutcome::Done),
-            "it was only looked at"
+            "it was only surveyed"
         );
         begin(&mut state);
         next(&mut state, intent("s", "p", "a", ChangeKind::Set)).unwrap();
@@ -353,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn a_phase_that_is_looked_at_again_keeps_what_it_changed() {
+    fn a_phase_that_is_surveyed_again_keeps_its_changes() {
         let mut state = open();
         for _ in 0..2 {
             next(&mut state, step_began("s")).unwrap();
@@ -367,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_phase_that_waits_for_a_person_now_has_come_further() {
+    fn a_failed_phase_that_now_waits_for_a_person_has_no_failure() {
         let mut state = open();
         next(&mut state, step_began("s")).unwrap();
         next(&mut state, phase_began("s", "p")).unwrap();
@@ -377,12 +371,12 @@ mod tests {
     }
 
     #[test]
-    fn what_a_person_was_handed_is_begun_and_what_the_tenant_shows_is_done() {
+    fn a_manual_change_is_done_when_the_tenant_shows_it() {
         let mut state = open();
         next(&mut state, step_began("s")).unwrap();
         next(&mut state, phase_began("s", "p")).unwrap();
-        next(&mut state, intent("s", "p", "a", ChangeKind::Ask)).unwrap();
-        next(&mut state, intent("s", "p", "b", ChangeKind::Ask)).unwrap();
+        next(&mut state, intent("s", "p", "a", ChangeKind::ManualTask)).unwrap();
+        next(&mut state, intent("s", "p", "b", ChangeKind::ManualTask)).unwrap();
         assert_eq!(state.by_hand("t"), Progress::default());
         next(&mut state, done("a")).unwrap();
         let by_hand = state.by_hand("s");
@@ -396,11 +390,11 @@ mod tests {
     }
 
     #[test]
-    fn of_a_key_that_both_have_the_newer_change_is_done() {
+    fn the_newer_of_two_changes_with_one_key_is_done() {
         let mut state = open();
         next(&mut state, step_began("s")).unwrap();
         next(&mut state, phase_began("s", "p")).unwrap();
-        for kind in [ChangeKind::Set, ChangeKind::Ask] {
+        for kind in [ChangeKind::Set, ChangeKind::ManualTask] {
             next(&mut state, intent("s", "p", "a", kind)).unwrap();
         }
         next(&mut state, done("a")).unwrap();

@@ -10,10 +10,11 @@ use super::timers::{self, Timer};
 use crate::rehearsal::schema::Schema;
 use crate::rehearsal::world::store::Draft;
 
-/// How long an edit of an environment takes.
-const LASTS: Duration = Duration::from_mins(1);
+/// The duration of an edit.
+const DURATION: Duration = Duration::from_mins(1);
 
-/// The members of an environment that a PATCH may change, in its body and in its object.
+/// The members of an environment that a PATCH can change: the same pointers in its body and in the
+/// environment.
 const MEMBERS: [&str; 5] = [
     "/properties/displayName",
     "/properties/description",
@@ -22,7 +23,7 @@ const MEMBERS: [&str; 5] = [
     "/properties/linkedEnvironmentMetadata/securityGroupId",
 ];
 
-/// Begins an edit with the members that a body names. `None` means that nothing would change.
+/// Starts an edit with the members of a request's body; `None` if nothing would change.
 pub(crate) fn begin(
     draft: &mut Draft<'_>,
     environment: &str,
@@ -42,7 +43,7 @@ pub(crate) fn begin(
         return None;
     }
     let request = Value::Object(request);
-    let operation = Operation::begin(draft, environment, "Edit", LASTS, requested_by, request);
+    let operation = Operation::begin(draft, environment, "Edit", DURATION, requested_by, request);
     let timer = Timer::EndEdit {
         operation: operation.id.clone(),
     };
@@ -50,7 +51,7 @@ pub(crate) fn begin(
     Some(operation)
 }
 
-/// Ends an edit: the environment is as it was asked to be, but background operations do not run in
+/// Ends an edit: the environment has the requested values, but background operations do not run in
 /// administration mode (powerplatform-build-tools issue 1203).
 pub(super) fn end(draft: &mut Draft<'_>, schema: &Schema, operation: Operation) {
     let environment = operation.environment.clone();
@@ -63,7 +64,7 @@ pub(super) fn end(draft: &mut Draft<'_>, schema: &Schema, operation: Operation) 
     if environments::in_administration_mode(draft, &environment) {
         environments::set(draft, &environment, background, json!("Disabled"));
     }
-    if environments::in_background(draft, &environment) {
+    if environments::runs_background_operations(draft, &environment) {
         super::connections::resume_jobs(draft, schema, &environment);
     }
     operation.succeed(draft);

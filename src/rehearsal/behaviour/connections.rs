@@ -1,4 +1,4 @@
-//! Connections of an environment, the references that are wired to them, and the jobs that follow.
+//! Connections of an environment, the references that use them, and the jobs that follow.
 
 use std::time::Duration;
 
@@ -9,13 +9,13 @@ use super::environments;
 use super::organization::{Caller, Organization, Row, lookup_value, number, row_of, text};
 use super::timers::{self, Place, Timer};
 use super::writes::Update;
-use crate::rehearsal::odata::error::Refusal;
+use crate::rehearsal::odata::error::ODataError;
 use crate::rehearsal::schema::Schema;
 use crate::rehearsal::world::names;
 use crate::rehearsal::world::store::Draft;
 
-/// How long the job takes that carries a new connection to the flows.
-const JOB_LASTS: Duration = Duration::from_secs(30);
+/// The duration of the job that updates the flows with a new connection.
+const JOB_DURATION: Duration = Duration::from_secs(30);
 
 /// The job's type: Update Modern Flow.
 const UPDATE_MODERN_FLOW: i64 = 101;
@@ -25,9 +25,9 @@ pub(super) fn connector_name(connector: &str) -> &str {
     connector.rsplit('/').next().unwrap_or(connector)
 }
 
-/// Why a connection cannot be used here, if so: it is not of this environment, not connected, of
-/// another connector, or the caller may not use it.
-pub(super) fn fault(
+/// Why the caller cannot use a connection, if so: it is in another environment, not connected, of
+/// another connector, or not shared with the caller.
+pub(super) fn connection_problem(
     organization: &Organization,
     connection: &str,
     connector: &str,
@@ -45,20 +45,20 @@ pub(super) fn fault(
     }
     let caller = organization.caller.object.as_deref().map(Value::from);
     let users = object.get("users").and_then(Value::as_array);
-    let may = users.is_some_and(|users| caller.is_some_and(|caller| users.contains(&caller)));
-    (!may).then_some("it is not a connection you have access permission for")
+    let is_shared = users.is_some_and(|users| caller.is_some_and(|caller| users.contains(&caller)));
+    (!is_shared).then_some("it is not a connection you have access permission for")
 }
 
-/// The refusal of the Flow service for a connection that cannot be used (coe-starter-kit issues
+/// The Flow service's error for a connection that the caller cannot use (coe-starter-kit issues
 /// 2911, 3535).
 pub(super) fn unauthorized(
     organization: &Organization,
     connection: &str,
     connector: &str,
-) -> Refusal {
+) -> ODataError {
     let caller = organization.caller.object.as_deref().unwrap_or_default();
     let connector = connector_name(connector);
-    Refusal::flow(
+    ODataError::flow_service(
         "Forbidden",
         "ConnectionAuthorizationFailed",
         &format!(
@@ -67,29 +67,29 @@ pub(super) fn unauthorized(
     )
 }
 
-/// Refuses a connection reference that would be wired to a connection the caller cannot use.
-pub(super) fn check_connection(organization: &Organization, row: &Row) -> Result<(), Refusal> {
+/// Refuses a connection reference to a connection that the caller cannot use.
+pub(super) fn check_connection(organization: &Organization, row: &Row) -> Result<(), ODataError> {
     let connection = text(row, "connectionid").unwrap_or_default();
     let connector = text(row, "connectorid").unwrap_or_default();
-    if connection.is_empty() || fault(organization, connection, connector).is_none() {
+    if connection.is_empty() || connection_problem(organization, connection, connector).is_none() {
         return Ok(());
     }
     Err(unauthorized(organization, connection, connector))
 }
 
-/// The rules of a connection reference that is updated.
+/// The rules for updates of a connection reference.
 pub(super) fn before_update(
     organization: &Organization,
     update: &Update<'_>,
-) -> Result<(), Refusal> {
-    if update.names("connectionid") && update.alters("connectionid") {
+) -> Result<(), ODataError> {
+    if update.sets("connectionid") && update.changes_value("connectionid") {
         check_connection(organization, update.after)?;
     }
     Ok(())
 }
 
-/// After each save of a connection reference a job carries it to the flows.
-pub(super) fn after_update(organization: &mut Organization, id: &str) -> Result<(), Refusal> {
+/// After each save of a connection reference, a job updates the flows.
+pub(super) fn after_update(organization: &mut Organization, id: &str) -> Result<(), ODataError> {
     let table = organization.table("asyncoperation")?;
     let number = organization.draft.count("jobs").to_string();
     let job = names::identifier(&["asyncoperation", &organization.id, &number]);
@@ -108,16 +108,16 @@ fn set_timer(organization: &mut Organization, job: String) {
         place: Place::of(organization),
         job,
     };
-    let due = organization.draft.now() + JOB_LASTS;
+    let due = organization.draft.now() + JOB_DURATION;
     timers::set(organization.draft, due, &timer);
 }
 
-/// Ends a job, unless background operations do not run: then it waits until they do.
+/// Ends a job if background operations run; otherwise it waits for them.
 pub(super) fn end_job(organization: &mut Organization, job: &str) {
-    if !environments::in_background(organization.draft, &organization.environment) {
+    if !environments::runs_background_operations(organization.draft, &organization.environment) {
         return;
     }
-    let now = json!(organization.draft.now().in_seconds());
+    let now = json!(organization.draft.now().to_iso_seconds());
     if let (Ok(table), Some(mut row)) = (
         organization.table("asyncoperation"),
         organization.row("asyncoperation", job),
@@ -130,7 +130,7 @@ pub(super) fn end_job(organization: &mut Organization, job: &str) {
     }
 }
 
-/// Lets the jobs go on that have waited for background operations.
+/// Resumes the jobs that waited for background operations.
 pub(super) fn resume_jobs(draft: &mut Draft<'_>, schema: &Schema, environment: &str) {
     let Some(id) = environments::organization(draft, environment) else {
         return;
@@ -154,9 +154,9 @@ pub(super) fn resume_jobs(draft: &mut Draft<'_>, schema: &Schema, environment: &
     }
 }
 
-/// Why a connection's address, as it is pasted into a form of Intelligent Order Management, cannot
-/// be used here; nothing if it can.
-pub(super) fn address_fault(organization: &Organization, address: &str) -> Option<String> {
+/// Why a connection's address, as users paste it into a form of Intelligent Order Management, cannot
+/// be used; nothing if it can.
+pub(super) fn address_problem(organization: &Organization, address: &str) -> Option<String> {
     let Ok(url) = Url::parse(address) else {
         return Some("the Connection URL is missing or is not an address".to_owned());
     };
@@ -183,6 +183,6 @@ pub(super) fn address_fault(organization: &Organization, address: &str) -> Optio
     let (Some(connector), Some(name)) = (connector, name) else {
         return Some("the Connection URL names no connection".to_owned());
     };
-    fault(organization, &name, &connector)
+    connection_problem(organization, &name, &connector)
         .map(|why| format!("connection {name} of {connector} cannot be used: {why}"))
 }

@@ -1,6 +1,6 @@
-//! The copy of an environment over another, and what the target looks like afterwards.
+//! The copy of an environment over another, and its effects on the target.
 //!
-//! After-effects as Microsoft Learn has them: copy an environment (2025-06-24), copy environments
+//! The effects are those that Microsoft Learn describes: copy an environment (2025-06-24), copy environments
 //! that use Intelligent Order Management (2026-01-07).
 
 use std::time::Duration;
@@ -10,28 +10,28 @@ use serde_json::{Value, json};
 use super::dual_write;
 use super::environments;
 use super::operations::{self, Operation};
-use super::organization::{Caller, Organization, Row, lookup, number, text};
+use super::organization::{Caller, Organization, Row, number, text};
 use super::timers::{self, Timer};
 use crate::rehearsal::schema::Schema;
 use crate::rehearsal::world::names;
 use crate::rehearsal::world::store::Draft;
 
-/// How long a copy takes.
-const LASTS: Duration = Duration::from_mins(90);
+/// The duration of a copy.
+const DURATION: Duration = Duration::from_mins(90);
 
-/// How long after a copy the organization does not know its callers yet.
-const UNPROVISIONED: Duration = Duration::from_mins(3);
+/// How long after a copy the organization does not know its users yet.
+const USER_PROVISIONING: Duration = Duration::from_mins(3);
 
-/// What a copy is asked to do.
+/// The request for a copy.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CopyRequest {
     /// The environment that is copied.
     pub(crate) source: String,
     /// The environment that is overwritten.
     pub(crate) target: String,
-    /// The name that the target gets.
+    /// The target's new name.
     pub(crate) name: Option<String>,
-    /// The security group that the target gets; the zero GUID and nothing mean none.
+    /// The target's new security group; the zero GUID and `None` mean no group.
     pub(crate) security_group: Option<String>,
     /// The request as it was sent.
     pub(crate) sent: Value,
@@ -39,21 +39,21 @@ pub(crate) struct CopyRequest {
 
 /// Why a copy is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct CopyRefusal {
+pub(crate) struct CopyError {
     /// The HTTP status.
     pub(crate) status: u16,
     /// The code.
     pub(crate) code: &'static str,
-    /// The field of the request that is wrong.
+    /// The invalid field of the request.
     pub(crate) field: &'static str,
-    /// What it says.
+    /// The message.
     pub(crate) message: String,
 }
 
-/// Refuses a copy that cannot be.
-pub(crate) fn check(draft: &Draft<'_>, request: &CopyRequest) -> Result<(), CopyRefusal> {
-    let refusal = |status, code, field, message: String| {
-        Err(CopyRefusal {
+/// Refuses an invalid copy.
+pub(crate) fn check(draft: &Draft<'_>, request: &CopyRequest) -> Result<(), CopyError> {
+    let error = |status, code, field, message: String| {
+        Err(CopyError {
             status,
             code,
             field,
@@ -66,12 +66,12 @@ pub(crate) fn check(draft: &Draft<'_>, request: &CopyRequest) -> Result<(), Copy
     ] {
         if environments::environment(draft, id).is_none() {
             let message = format!("The environment '{id}' could not be found.");
-            return refusal(404, "EnvironmentNotFound", field, message);
+            return error(404, "EnvironmentNotFound", field, message);
         }
     }
     if request.source.eq_ignore_ascii_case(&request.target) {
         let message = "An environment cannot be copied onto itself.".to_owned();
-        return refusal(
+        return error(
             400,
             "InvalidLifecycleOperationRequest",
             "sourceEnvironmentId",
@@ -82,7 +82,7 @@ pub(crate) fn check(draft: &Draft<'_>, request: &CopyRequest) -> Result<(), Copy
     let sku = property(&request.target, "/properties/environmentSku").unwrap_or_default();
     if !["Sandbox", "Developer", "Trial"].contains(&sku) {
         let message = format!("Copy cannot be performed on environment of type {sku}.");
-        return refusal(
+        return error(
             400,
             "InvalidLifecycleOperationRequest",
             "environmentId",
@@ -96,7 +96,7 @@ pub(crate) fn check(draft: &Draft<'_>, request: &CopyRequest) -> Result<(), Copy
         if property(&request.source, pointer) != property(&request.target, pointer) {
             let what = pointer.rsplit('/').next().unwrap_or_default();
             let message = format!("Source and target differ in {what}.");
-            return refusal(
+            return error(
                 400,
                 "InvalidLifecycleOperationRequest",
                 "environmentId",
@@ -107,20 +107,21 @@ pub(crate) fn check(draft: &Draft<'_>, request: &CopyRequest) -> Result<(), Copy
     for id in [&request.target, &request.source] {
         if operations::ongoing(draft, id).is_some() {
             let message = not_startable(id);
-            return refusal(409, "OperationNotStartable", "environmentId", message);
+            return error(409, "OperationNotStartable", "environmentId", message);
         }
     }
     Ok(())
 }
 
-/// The text of the admin API for an environment that is busy; the doubled letter is its own.
+/// The admin API's text for an environment with a running operation. The doubled letter is in the
+/// original.
 pub(crate) fn not_startable(environment: &str) -> String {
     format!(
         "TThis operation cannot be performed because there is an active lifecycle operation on the environment {environment}."
     )
 }
 
-/// Begins a copy: from now on the target is in administration mode, without background operations.
+/// Starts a copy: from now on the target is in administration mode, without background operations.
 pub(crate) fn begin(draft: &mut Draft<'_>, request: &CopyRequest, requested_by: &str) -> Operation {
     let target = request.target.to_lowercase();
     let settings = json!({
@@ -129,8 +130,8 @@ pub(crate) fn begin(draft: &mut Draft<'_>, request: &CopyRequest, requested_by: 
         "securityGroup": request.security_group,
         "sent": request.sent,
     });
-    let operation = Operation::begin(draft, &target, "Copy", LASTS, requested_by, settings);
-    close(draft, &target);
+    let operation = Operation::begin(draft, &target, "Copy", DURATION, requested_by, settings);
+    enter_administration_mode(draft, &target);
     environments::set(
         draft,
         &target,
@@ -144,7 +145,7 @@ pub(crate) fn begin(draft: &mut Draft<'_>, request: &CopyRequest, requested_by: 
     operation
 }
 
-fn close(draft: &mut Draft<'_>, environment: &str) {
+fn enter_administration_mode(draft: &mut Draft<'_>, environment: &str) {
     for (pointer, value) in [
         ("/properties/states/runtime/id", "AdminMode"),
         (
@@ -159,7 +160,7 @@ fn close(draft: &mut Draft<'_>, environment: &str) {
 /// Ends a copy: the target has the source's rows, as a copy leaves them.
 pub(super) fn end(draft: &mut Draft<'_>, schema: &Schema, operation: Operation) {
     let target = operation.environment.clone();
-    if operation.fate.is_some() {
+    if operation.failure_mode.is_some() {
         environments::set(
             draft,
             &target,
@@ -180,7 +181,7 @@ pub(super) fn end(draft: &mut Draft<'_>, schema: &Schema, operation: Operation) 
     if let (Some(from), Some(old)) = organizations {
         let new = names::identifier(&["organization", &operation.id]);
         let unique_name = format!("unq{}", &names::digest(&new)[..29]);
-        let connectors = connectors(draft, schema, &target, &old);
+        let connectors = connector_ids(draft, schema, &target, &old);
         environments::replace(
             draft,
             &format!("row/{old}/"),
@@ -188,7 +189,7 @@ pub(super) fn end(draft: &mut Draft<'_>, schema: &Schema, operation: Operation) 
             &format!("row/{new}/"),
         );
         draft.delete(&names::organization(&old));
-        let provisioned = draft.now() + UNPROVISIONED;
+        let provisioned = draft.now() + USER_PROVISIONING;
         let facts = json!({"callersFrom": provisioned.milliseconds()});
         draft.put(names::organization(&new), facts);
         let mut organization = Organization {
@@ -198,8 +199,8 @@ pub(super) fn end(draft: &mut Draft<'_>, schema: &Schema, operation: Operation) 
             environment: target.clone(),
             caller: Caller::default(),
         };
-        settle(&mut organization, &from, &unique_name);
-        name_connectors(&mut organization, &connectors);
+        apply_copy_effects(&mut organization, &from, &unique_name);
+        restore_connector_ids(&mut organization, &connectors);
         let metadata = "/properties/linkedEnvironmentMetadata";
         environments::set(
             draft,
@@ -214,7 +215,7 @@ pub(super) fn end(draft: &mut Draft<'_>, schema: &Schema, operation: Operation) 
             json!(unique_name),
         );
     }
-    // What Lifecycle Services manage is refreshed there (Microsoft Learn, *Copy an LCS environment
+    // Lifecycle Services refresh a linked database themselves (Microsoft Learn, *Copy an LCS environment
     // to a unified environment*).
     if environments::property(draft, &target, "/properties/linkedAppMetadata/type")
         != Some("Linked")
@@ -228,12 +229,12 @@ pub(super) fn end(draft: &mut Draft<'_>, schema: &Schema, operation: Operation) 
         );
         dual_write::reset::after_replacement(draft, schema, &target);
     }
-    settle_environment(draft, &target, &operation);
+    update_environment(draft, &target, &operation);
     operation.succeed(draft);
 }
 
-/// What differs from the source: the organization's own row, flows, the root team's name.
-fn settle(organization: &mut Organization, source: &str, unique_name: &str) {
+/// Changes what a copy changes: the organization's own row, flows, the root team's name.
+fn apply_copy_effects(organization: &mut Organization, source: &str, unique_name: &str) {
     let id = organization.id.clone();
     let mut each = |table: &str, change: &dyn Fn(&mut Row) -> bool| {
         let Ok(definition) = organization.table(table) else {
@@ -257,12 +258,13 @@ fn settle(organization: &mut Organization, source: &str, unique_name: &str) {
         row.insert("name".to_owned(), json!(unique_name));
         true
     });
-    organization.take("organization", source);
-    rename_root_team(organization, unique_name);
+    organization.remove_row("organization", source);
+    // This breaks dual-write.
+    organization.rename_default_team(unique_name);
 }
 
-/// The identifiers of an organization's custom connectors, by the names of their rows.
-fn connectors(
+/// The ids of an organization's custom connectors, by the names of their rows.
+fn connector_ids(
     draft: &mut Draft<'_>,
     schema: &Schema,
     environment: &str,
@@ -284,9 +286,9 @@ fn connectors(
         .collect()
 }
 
-/// A custom connector has an identifier of each environment (Microsoft Learn, *Copy an environment*):
-/// one that the target had keeps the target's.
-fn name_connectors(organization: &mut Organization, connectors: &[(String, String)]) {
+/// A custom connector has another id in each environment (Microsoft Learn, *Copy an environment*): the
+/// target's connectors keep the target's ids.
+fn restore_connector_ids(organization: &mut Organization, connectors: &[(String, String)]) {
     if let Ok(table) = organization.table("connector") {
         for mut row in organization.rows("connector") {
             let own = connectors
@@ -300,25 +302,7 @@ fn name_connectors(organization: &mut Organization, connectors: &[(String, Strin
     }
 }
 
-/// The default team of the root business unit gets another name, which is what breaks dual-write.
-fn rename_root_team(organization: &mut Organization, name: &str) {
-    let root = organization
-        .rows("businessunit")
-        .into_iter()
-        .find(|unit| lookup(unit, "parentbusinessunitid").is_none());
-    let root = root.as_ref().and_then(|unit| text(unit, "businessunitid"));
-    if let Ok(table) = organization.table("team") {
-        for mut team in organization.rows("team") {
-            let is_default = team.get("isdefault") == Some(&json!(true));
-            if is_default && lookup(&team, "businessunitid") == root {
-                team.insert("name".to_owned(), json!(name));
-                organization.save(&table, team);
-            }
-        }
-    }
-}
-
-fn settle_environment(draft: &mut Draft<'_>, target: &str, operation: &Operation) {
+fn update_environment(draft: &mut Draft<'_>, target: &str, operation: &Operation) {
     let name = operation.request["name"].as_str().map_or_else(
         || {
             let source = operation.request["source"].as_str().unwrap_or_default();
@@ -346,5 +330,5 @@ fn settle_environment(draft: &mut Draft<'_>, target: &str, operation: &Operation
         "/properties/states/management/id",
         json!("Ready"),
     );
-    close(draft, target);
+    enter_administration_mode(draft, target);
 }

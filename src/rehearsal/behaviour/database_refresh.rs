@@ -1,10 +1,10 @@
-//! Lifecycle Services: a project's environments, its operations, and the refresh of a database.
+//! Lifecycle Services: a project's environments, its operations, and the database refresh.
 //!
-//! After-effects as Microsoft Learn has them (*Refresh database*, *Database movement operations*):
-//! the target stays up until the copy reaches its server and is then away without warning; all users
-//! but `Admin` are disabled, batch jobs are withheld, dual-write's configuration is gone. That
-//! `DBMovementAPI` is enabled is documented for the copy of a unified environment and taken over
-//! here.
+//! The effects are those that Microsoft Learn describes (*Refresh database*, *Database movement
+//! operations*): the target is available until the copy reaches its server, and then unavailable without
+//! warning; all users except `Admin` are disabled, batch jobs are withheld, dual-write's configuration is
+//! deleted. Microsoft documents for the copy of a unified environment that `DBMovementAPI` is enabled;
+//! here a refresh does the same.
 
 use std::time::Duration;
 
@@ -12,78 +12,76 @@ use jiff::civil::DateTime;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::finance_operations::{away_key, facts_key, rows_key};
+use super::finance_operations::{facts_key, rows_key, unavailable_key};
 use super::operations;
 use super::timers::{self, Timer};
 use super::{dual_write, environments};
 use crate::rehearsal::clock::Moment;
-use crate::rehearsal::faults::Fate;
+use crate::rehearsal::faults::FailureMode;
 use crate::rehearsal::schema::Schema;
 use crate::rehearsal::world::names;
 use crate::rehearsal::world::store::Draft;
 
-/// How long a refresh takes.
-const LASTS: Duration = Duration::from_hours(2);
+/// The duration of a refresh.
+const DURATION: Duration = Duration::from_hours(2);
 
-/// How long after it was accepted it runs.
-const ACCEPTED: Duration = Duration::from_mins(2);
+/// The time from its acceptance to its start.
+const START_DELAY: Duration = Duration::from_mins(2);
 
-/// How long after it runs the target is away.
-const REACHES_THE_SERVER: Duration = Duration::from_mins(30);
+/// The time from its start until the target is unavailable.
+const UNTIL_UNAVAILABLE: Duration = Duration::from_mins(30);
 
-/// How long after a failure what was there is being put back, and how long that takes.
-const BEFORE_ROLLBACK: Duration = Duration::from_mins(3);
-const ROLLBACK: Duration = Duration::from_mins(40);
+/// The time from a failure to its rollback, and the duration of the rollback.
+const ROLLBACK_DELAY: Duration = Duration::from_mins(3);
+const ROLLBACK_DURATION: Duration = Duration::from_mins(40);
 
-/// How many triggers a day holds.
+/// The maximum number of refreshes per day.
 const QUOTA: usize = 3;
 
-/// The users that a refresh leaves enabled.
-const KEPT: [&str; 2] = ["Admin", "DBMovementAPI"];
+/// The users that are enabled after a refresh.
+const ENABLED_USERS: [&str; 2] = ["Admin", "DBMovementAPI"];
 
-/// The sets of dual-write's configuration, which a refresh empties.
+/// The sets of dual-write's configuration, which a refresh clears.
 const DUAL_WRITE: [&str; 3] = [
     "DualWriteProjectConfigurations",
     "DualWriteProjectFieldConfigurations",
     "BusinessEventsDefinitions",
 ];
 
-/// One operation of an environment, as its history keeps it.
+/// An operation in the history of an environment.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Activity {
     /// Its id.
     pub(crate) id: String,
-    /// The environment of the project that it changes.
+    /// The environment that it changes, by its id in Lifecycle Services.
     pub(crate) environment: String,
     /// The environment that it reads.
     pub(crate) source: Option<String>,
     /// Its type: `SFSourceDbToSandbox`.
     pub(crate) kind: String,
-    /// Its type for people.
+    /// The display name of its type.
     pub(crate) title: String,
-    /// Its state, in the service's word.
+    /// Its state, as the service names it.
     pub(crate) state: String,
-    /// When it began, as the service writes times.
+    /// When it began, in the service's format.
     pub(crate) started: String,
     /// When it ended.
     pub(crate) ended: Option<String>,
-    /// How it ends, where not well.
-    pub(crate) fate: Option<Fate>,
+    /// How it fails, if it does.
+    #[serde(rename = "fate")]
+    pub(crate) failure_mode: Option<FailureMode>,
 }
 
-/// Why a trigger is refused.
-pub(crate) type Refused = String;
-
-/// A time as the service writes it: UTC, without saying so.
-pub(crate) fn written(moment: Moment) -> String {
-    moment.in_ticks().trim_end_matches('Z').to_owned()
+/// A time in the service's format: UTC without a time zone.
+pub(crate) fn format_time(moment: Moment) -> String {
+    moment.to_iso_ticks().trim_end_matches('Z').to_owned()
 }
 
-/// What the keys of a project's environments begin with.
+/// The prefix of the keys of a project's environments.
 pub(crate) const ENVIRONMENTS: &str = "lcs-environment/";
 
-/// The key of a project's environment: its object has `shown`, what is answered of it, and
-/// `environment`, the environment of the Power Platform that it is linked to.
+/// The key of a project's environment. Its object has `shown`, which the service returns, and
+/// `environment`, the linked environment of the Power Platform.
 pub(crate) fn environment_key(id: &str) -> String {
     format!("{ENVIRONMENTS}{id}")
 }
@@ -114,26 +112,22 @@ fn save(draft: &mut Draft<'_>, activity: &Activity) {
     draft.put(activity_key(&activity.id), value);
 }
 
-fn shown<'draft>(draft: &'draft Draft<'_>, id: &str, field: &str) -> Option<&'draft str> {
+fn detail<'draft>(draft: &'draft Draft<'_>, id: &str, field: &str) -> Option<&'draft str> {
     draft.get(&environment_key(id))?["shown"][field].as_str()
 }
 
-/// Begins a refresh.
-pub(crate) fn begin(
-    draft: &mut Draft<'_>,
-    source: &str,
-    target: &str,
-) -> Result<Activity, Refused> {
+/// Starts a refresh, or returns the message why not.
+pub(crate) fn begin(draft: &mut Draft<'_>, source: &str, target: &str) -> Result<Activity, String> {
     for id in [source, target] {
         if draft.get(&environment_key(id)).is_none() {
             return Err(format!("The environment {id} is not one of the project."));
         }
     }
-    if shown(draft, target, "EnvironmentType") == Some("Production") {
+    if detail(draft, target, "EnvironmentType") == Some("Production") {
         return Err("A production environment cannot be the target of a refresh.".to_owned());
     }
     let release = "CurrentApplicationReleaseName";
-    if shown(draft, source, release) != shown(draft, target, release) {
+    if detail(draft, source, release) != detail(draft, target, release) {
         return Err(
             "The application versions of the source and target environments are not compatible."
                 .to_owned(),
@@ -147,11 +141,11 @@ pub(crate) fn begin(
     {
         return Err("Another operation is in progress on the target environment.".to_owned());
     }
-    let day: Vec<&Activity> = history
+    let last_day: Vec<&Activity> = history
         .iter()
         .filter(|one| is_within_a_day(&one.started, draft.now()) && one.kind.contains("Db"))
         .collect();
-    if let Some(oldest) = day.get(QUOTA - 1) {
+    if let Some(oldest) = last_day.get(QUOTA - 1) {
         return Err(format!(
             "Maximum allowed API operations are {QUOTA} from {}",
             oldest.started
@@ -165,18 +159,18 @@ pub(crate) fn begin(
         kind: "SFSourceDbToSandbox".to_owned(),
         title: "Refresh database".to_owned(),
         state: "NotStarted".to_owned(),
-        started: written(draft.now()),
+        started: format_time(draft.now()),
         ended: None,
-        fate: operations::fate(draft),
+        failure_mode: operations::failure_mode(draft),
     };
     save(draft, &activity);
-    next(draft, &activity, ACCEPTED);
+    schedule(draft, &activity, START_DELAY);
     Ok(activity)
 }
 
 fn is_within_a_day(started: &str, now: Moment) -> bool {
     let time = |text: &str| text.parse::<DateTime>().ok();
-    match (time(started), time(&written(now))) {
+    match (time(started), time(&format_time(now))) {
         (Some(started), Some(now)) => {
             now.duration_since(started) < jiff::SignedDuration::from_hours(24)
         }
@@ -184,90 +178,94 @@ fn is_within_a_day(started: &str, now: Moment) -> bool {
     }
 }
 
-fn next(draft: &mut Draft<'_>, activity: &Activity, after: Duration) {
-    let timer = Timer::GoOnWithRefresh {
+fn schedule(draft: &mut Draft<'_>, activity: &Activity, after: Duration) {
+    let timer = Timer::AdvanceRefresh {
         activity: activity.id.clone(),
     };
     let due = draft.now() + after;
     timers::set(draft, due, &timer);
 }
 
-/// What comes next in a refresh. Its states follow each other as Microsoft Learn names them.
-pub(super) fn go_on(draft: &mut Draft<'_>, schema: &Schema, mut activity: Activity) {
-    let target = linked(draft, &activity.environment);
-    let is_away = draft.get(&away_key(&target)).is_some();
-    let after = match (activity.state.as_str(), activity.fate, is_away) {
+/// Moves a refresh to its next state. The states and their order are those of Microsoft Learn.
+pub(super) fn advance(draft: &mut Draft<'_>, schema: &Schema, mut activity: Activity) {
+    let target = linked_environment(draft, &activity.environment);
+    let is_unavailable = draft.get(&unavailable_key(&target)).is_some();
+    let after = match (
+        activity.state.as_str(),
+        activity.failure_mode,
+        is_unavailable,
+    ) {
         ("NotStarted", ..) => {
             "InProgress".clone_into(&mut activity.state);
-            Some(REACHES_THE_SERVER)
+            Some(UNTIL_UNAVAILABLE)
         }
         ("InProgress", _, false) => {
-            draft.put(away_key(&target), json!(503));
-            Some(LASTS.saturating_sub(ACCEPTED + REACHES_THE_SERVER))
+            draft.put(unavailable_key(&target), json!(503));
+            Some(DURATION.saturating_sub(START_DELAY + UNTIL_UNAVAILABLE))
         }
         ("InProgress", None, true) => {
-            let source = linked(draft, activity.source.as_deref().unwrap_or_default());
-            replace(draft, schema, &source, &target);
+            let source = linked_environment(draft, activity.source.as_deref().unwrap_or_default());
+            replace_database(draft, schema, &source, &target);
             end(draft, &mut activity, "Completed");
-            draft.delete(&away_key(&target));
+            draft.delete(&unavailable_key(&target));
             None
         }
-        ("InProgress", Some(Fate::Abort), true) => {
+        ("InProgress", Some(FailureMode::Abort), true) => {
             end(draft, &mut activity, "Aborted");
             None
         }
-        ("InProgress", Some(fate), true) => {
+        ("InProgress", Some(mode), true) => {
             end(draft, &mut activity, "Failed");
-            draft.put(away_key(&target), json!(404));
-            (fate != Fate::Fail).then_some(BEFORE_ROLLBACK)
+            draft.put(unavailable_key(&target), json!(404));
+            (mode != FailureMode::Fail).then_some(ROLLBACK_DELAY)
         }
         ("Failed", ..) => {
             "RollbackInProgress".clone_into(&mut activity.state);
             activity.ended = None;
-            Some(ROLLBACK)
+            Some(ROLLBACK_DURATION)
         }
-        ("RollbackInProgress", Some(Fate::FailToRollBack), _) => {
+        ("RollbackInProgress", Some(FailureMode::FailToRollBack), _) => {
             end(draft, &mut activity, "RollbackFailed");
             None
         }
         ("RollbackInProgress", ..) => {
             end(draft, &mut activity, "RollbackCompleted");
-            draft.delete(&away_key(&target));
+            draft.delete(&unavailable_key(&target));
             None
         }
         _ => None,
     };
     save(draft, &activity);
     if let Some(after) = after {
-        next(draft, &activity, after);
+        schedule(draft, &activity, after);
     }
 }
 
 fn end(draft: &Draft<'_>, activity: &mut Activity, state: &str) {
     state.clone_into(&mut activity.state);
-    activity.ended = Some(written(draft.now()));
+    activity.ended = Some(format_time(draft.now()));
 }
 
-/// The environment of the Power Platform that a project's environment is linked to.
-fn linked(draft: &Draft<'_>, id: &str) -> String {
+/// The environment of the Power Platform that an environment of the project is linked to.
+fn linked_environment(draft: &Draft<'_>, id: &str) -> String {
     let environment = draft.get(&environment_key(id));
     let environment = environment.and_then(|found| found["environment"].as_str());
     environment.unwrap_or_default().to_owned()
 }
 
-/// The target has the source's rows, as a refresh leaves them.
-fn replace(draft: &mut Draft<'_>, schema: &Schema, source: &str, target: &str) {
+/// Replaces the target's rows by the source's, with the effects of a refresh.
+fn replace_database(draft: &mut Draft<'_>, schema: &Schema, source: &str, target: &str) {
     let administrator = format!("{}Admin", rows_key(target, "SystemUsers"));
-    let kept = draft.get(&administrator).cloned();
+    let target_administrator = draft.get(&administrator).cloned();
     environments::replace(
         draft,
         &format!("finance-operations/{target}/"),
         &format!("finance-operations/{source}/"),
         &format!("finance-operations/{target}/"),
     );
-    // `Admin` is the administrator of the target.
-    if let Some(kept) = kept {
-        draft.put(administrator, kept);
+    // `Admin` stays the target's administrator.
+    if let Some(row) = target_administrator {
+        draft.put(administrator, row);
     }
     disable_users(draft, target);
     for set in DUAL_WRITE {
@@ -290,15 +288,15 @@ fn replace(draft: &mut Draft<'_>, schema: &Schema, source: &str, target: &str) {
     draft.put(facts_key(target), facts);
 }
 
-/// All users but the administrator are disabled; the one that is kept for programs is enabled.
+/// Disables all users except the administrator and the user for programs.
 fn disable_users(draft: &mut Draft<'_>, environment: &str) {
     let users: Vec<(String, Value)> = draft
         .under(&rows_key(environment, "SystemUsers"))
         .map(|(key, user)| (key.to_owned(), user.clone()))
         .collect();
     for (key, mut user) in users {
-        let is_kept = KEPT.iter().any(|kept| user["UserID"] == *kept);
-        user["Enabled"] = json!(is_kept);
+        let is_enabled = ENABLED_USERS.iter().any(|name| user["UserID"] == *name);
+        user["Enabled"] = json!(is_enabled);
         draft.put(key, user);
     }
 }

@@ -1,23 +1,22 @@
-//! What a deletion takes along, by the relationships' rules.
+//! Deletion with the rows that depend on the deleted row, as the relationships define it.
 
 use super::organization::{Organization, text};
-use crate::rehearsal::odata::error::Refusal;
+use crate::rehearsal::odata::error::ODataError;
 use crate::rehearsal::schema::column::OnDelete;
 use crate::rehearsal::schema::table::Table;
 
-/// Deletes a row and what goes with it: children are deleted, links emptied, or the deletion is
-/// refused while others lead here.
+/// Deletes a row. Rows that refer to it are deleted, lose their lookup, or prevent the deletion.
 pub(super) fn delete(
     organization: &mut Organization,
     table: &Table,
     id: &str,
-) -> Result<(), Refusal> {
+) -> Result<(), ODataError> {
     let schema = organization.schema;
-    organization.take(&table.logical_name, id);
-    for relationship in schema.led_from(table) {
+    organization.remove_row(&table.logical_name, id);
+    for relationship in schema.relationships_to(table) {
         let other = relationship.referencing;
         let column = &relationship.column.logical_name;
-        for mut row in organization.led_to(&other.logical_name, column, id) {
+        for mut row in organization.rows_referencing(&other.logical_name, column, id) {
             match relationship.on_delete() {
                 OnDelete::Cascade => {
                     let child = text(&row, &other.primary_id).unwrap_or_default().to_owned();
@@ -33,7 +32,7 @@ pub(super) fn delete(
                          cannot be deleted: {} leads to it by {column}.",
                         other.logical_name
                     );
-                    return Err(Refusal::new(405, "0x80048d21", message));
+                    return Err(ODataError::new(405, "0x80048d21", message));
                 }
             }
         }
@@ -57,7 +56,7 @@ fn remove_pairs(organization: &mut Organization, pairs: &str, column: &str, id: 
             let pair_id = text(&pair, &table.primary_id)
                 .unwrap_or_default()
                 .to_owned();
-            organization.take(pairs, &pair_id);
+            organization.remove_row(pairs, &pair_id);
         }
     }
 }

@@ -1,73 +1,74 @@
-//! The tenant's directory: who can sign in, and what stands in their way. Objects of the world, so
-//! that a rehearsal can begin with any of it.
+//! The tenant's directory: who can sign in, and what prevents a sign-in. Principals are objects of the
+//! world, so that a test can change them.
 //!
 //! `principal/<application id or sign-in name>`, with these members:
 //!
 //! - `kind`: `application` or `person`; `object`: its id in the directory; `name`.
 //! - `administrator`: registered as a management application, or Power Platform Administrator.
 //! - `hindrance`: `disabled`, `secret-ended`, `multi-factor`, `blocked` or `challenged`.
-//! - `federated`: of an application, whose assertions it trusts: `issuer`, `subject`, `audience`.
+//! - `federated`: the assertions that an application trusts: `issuer`, `subject`, `audience`.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::rehearsal::world::store::Draft;
 
-/// Who can sign in.
+/// A principal: a person or an application that can sign in.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Principal {
     /// A person or an application.
-    pub(crate) kind: Kind,
+    pub(crate) kind: PrincipalKind,
     /// Its id in the directory.
     pub(crate) object: String,
-    /// Its name for people.
+    /// Its display name.
     pub(crate) name: String,
-    /// May it use the admin APIs?
+    /// Whether it can use the admin APIs.
     #[serde(default)]
     pub(crate) administrator: bool,
-    /// What stands in its way.
+    /// What prevents its sign-in.
+    #[serde(default, rename = "hindrance")]
+    pub(crate) sign_in_block: Option<SignInBlock>,
+    /// The assertions that it trusts.
     #[serde(default)]
-    pub(crate) hindrance: Option<Hindrance>,
-    /// Whose assertions it trusts.
-    #[serde(default)]
-    pub(crate) federated: Vec<Federated>,
+    pub(crate) federated: Vec<FederatedCredential>,
 }
 
-/// What a principal is.
+/// The kind of a principal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Kind {
+pub(crate) enum PrincipalKind {
     /// An application: its tokens are app-only.
     #[default]
     Application,
-    /// A person: tokens are delegated to whatever program asks for them.
+    /// A person: its tokens are delegated to the program that requests them.
     Person,
 }
 
-/// What stands in the way of somebody who would sign in.
+/// What prevents a sign-in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Hindrance {
+pub(crate) enum SignInBlock {
     /// The application or the account is disabled.
     Disabled,
     /// The application's secret has expired.
-    SecretEnded,
-    /// The person must prove itself by a second factor.
+    #[serde(rename = "secret-ended")]
+    SecretExpired,
+    /// The person must use a second factor.
     MultiFactor,
     /// Conditional access: no token is issued.
     Blocked,
-    /// Conditional access: services ask for more than the token proves.
+    /// Conditional access: services require more claims than the token has.
     Challenged,
 }
 
-/// A federated credential: whose assertions are trusted.
+/// A federated credential: the assertions that an application trusts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Federated {
-    /// Who has issued them.
+pub(crate) struct FederatedCredential {
+    /// Their issuer.
     pub(crate) issuer: String,
-    /// About whom.
+    /// Their subject.
     pub(crate) subject: String,
-    /// For whom.
+    /// Their audience.
     pub(crate) audience: String,
 }
 
@@ -76,14 +77,14 @@ pub(crate) fn key(name: &str) -> String {
     format!("principal/{}", name.to_lowercase())
 }
 
-/// The principal of a name, if the directory has it.
+/// The principal with a name, if it exists.
 pub(crate) fn principal(draft: &Draft<'_>, name: &str) -> Option<Principal> {
     let value = draft.get(&key(name))?;
     Principal::deserialize(value).ok()
 }
 
-/// Sets a principal.
-pub(crate) fn plant(draft: &mut Draft<'_>, name: &str, principal: &Principal) {
+/// Inserts or replaces a principal.
+pub(crate) fn insert(draft: &mut Draft<'_>, name: &str, principal: &Principal) {
     let value = serde_json::to_value(principal).unwrap_or(Value::Null);
     draft.put(key(name), value);
 }

@@ -1,4 +1,4 @@
-//! Environments: the admin API's object is the environment, the rest is read from it.
+//! Environments, stored as the older admin API shows them.
 
 use serde_json::Value;
 
@@ -30,7 +30,7 @@ pub(crate) fn organization(draft: &Draft<'_>, id: &str) -> Option<String> {
 }
 
 /// Whether an environment's background operations run.
-pub(crate) fn in_background(draft: &Draft<'_>, id: &str) -> bool {
+pub(crate) fn runs_background_operations(draft: &Draft<'_>, id: &str) -> bool {
     let pointer = "/properties/linkedEnvironmentMetadata/backgroundOperationsState";
     property(draft, id, pointer) == Some("Enabled")
 }
@@ -40,10 +40,10 @@ pub(crate) fn in_administration_mode(draft: &Draft<'_>, id: &str) -> bool {
     property(draft, id, "/properties/states/runtime/id") == Some("AdminMode")
 }
 
-/// Deletes the objects under one prefix, and puts copies of those under another in their place.
+/// Replaces the objects under the prefix `old` by copies of those under `from`, with the prefix `to`.
 pub(crate) fn replace(draft: &mut Draft<'_>, old: &str, from: &str, to: &str) {
-    let gone: Vec<String> = draft.under(old).map(|(key, _)| key.to_owned()).collect();
-    for key in gone {
+    let deleted: Vec<String> = draft.under(old).map(|(key, _)| key.to_owned()).collect();
+    for key in deleted {
         draft.delete(&key);
     }
     let copied: Vec<(String, Value)> = draft
@@ -55,7 +55,7 @@ pub(crate) fn replace(draft: &mut Draft<'_>, old: &str, from: &str, to: &str) {
     }
 }
 
-/// Sets a member of an environment's object; its parents are there.
+/// Sets a member of an environment's object; null removes it. The parent must exist.
 pub(crate) fn set(draft: &mut Draft<'_>, id: &str, pointer: &str, value: Value) {
     let key = names::environment(id);
     let Some(mut environment) = draft.get(&key).cloned() else {

@@ -1,13 +1,13 @@
-//! The Finance and Operations of an environment, without HTTP: who may enter, rows and actions.
+//! The Finance and Operations of an environment: its users, rows and actions.
 
 use serde_json::{Map, Value, json};
 
-use super::directory::Kind;
+use super::directory::PrincipalKind;
 use crate::rehearsal::schema::finance_operations::EntitySet;
 use crate::rehearsal::world::names;
 use crate::rehearsal::world::store::Draft;
 
-/// The role that may do everything.
+/// The role System administrator.
 const ADMINISTRATOR: &str = "-SYSADMIN-";
 
 /// The Finance and Operations of one environment.
@@ -21,16 +21,16 @@ pub(crate) struct FinanceOperations<'draft, 'world> {
 /// A row: its fields.
 pub(crate) type Row = Map<String, Value>;
 
-/// Why Finance and Operations refuses.
+/// Why Finance and Operations refuses a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Refused {
+pub(crate) struct FinanceOperationsError {
     /// The HTTP status.
     pub(crate) status: u16,
-    /// What it says.
+    /// The message.
     pub(crate) message: String,
 }
 
-impl Refused {
+impl FinanceOperationsError {
     fn new(status: u16, message: impl Into<String>) -> Self {
         Self {
             status,
@@ -39,67 +39,76 @@ impl Refused {
     }
 }
 
-/// Who has entered.
+/// The user of a request.
 #[derive(Clone, Debug)]
 pub(crate) struct User {
     /// The user's id.
     pub(crate) id: String,
     /// The user's default company.
     pub(crate) company: String,
-    /// Whether the user may do everything.
+    /// Whether the user is a system administrator.
     pub(crate) administrator: bool,
 }
 
-/// What the keys of a set's rows begin with.
+/// The prefix of the keys of a set's rows.
 pub(crate) fn rows_key(environment: &str, set: &str) -> String {
     format!("finance-operations/{environment}/{set}/")
 }
 
-/// The key of the status with which an environment's Finance and Operations answers while it is away.
-pub(crate) fn away_key(environment: &str) -> String {
+/// The key of the HTTP status of an environment's Finance and Operations while it is unavailable.
+pub(crate) fn unavailable_key(environment: &str) -> String {
     format!("finance-operations-away/{environment}")
 }
 
-/// The key of what belongs to an environment's Finance and Operations and is no row.
+/// The key of the facts of an environment's Finance and Operations outside its rows.
 pub(crate) fn facts_key(environment: &str) -> String {
     format!("finance-operations-facts/{environment}")
 }
 
 impl FinanceOperations<'_, '_> {
-    /// The status with which it answers everything, while it is away.
-    pub(crate) fn away(&self) -> Option<u16> {
-        let status = self.draft.get(&away_key(self.environment))?.as_u64()?;
+    /// The HTTP status of all responses while it is unavailable.
+    pub(crate) fn unavailable_status(&self) -> Option<u16> {
+        let status = self
+            .draft
+            .get(&unavailable_key(self.environment))?
+            .as_u64()?;
         u16::try_from(status).ok()
     }
 
-    /// The user as whom somebody enters, if that one is enabled: an application as the user that it is
-    /// registered for, a person as the user with its sign-in name.
-    pub(crate) fn enter(&self, client: &str, kind: Kind) -> Result<User, Refused> {
-        let same = |row: &Row, field: &str, text: &str| {
+    /// The user of a caller, if the user is enabled: an application's user is the one that it is
+    /// registered for, a person's the one with the sign-in name.
+    pub(crate) fn find_user(
+        &self,
+        client: &str,
+        kind: PrincipalKind,
+    ) -> Result<User, FinanceOperationsError> {
+        let equals = |row: &Row, field: &str, text: &str| {
             row.get(field)
                 .and_then(Value::as_str)
                 .is_some_and(|found| found.eq_ignore_ascii_case(text))
         };
         let users = self.rows("SystemUsers");
         let id = match kind {
-            Kind::Application => {
+            PrincipalKind::Application => {
                 let clients = self.rows("SysAADClients");
-                let registered = clients.iter().find(|row| same(row, "AADClientId", client));
+                let registered = clients
+                    .iter()
+                    .find(|row| equals(row, "AADClientId", client));
                 registered.and_then(|row| row.get("UserId")?.as_str().map(str::to_owned))
             }
-            Kind::Person => {
-                let user = users.iter().find(|row| same(row, "Alias", client));
+            PrincipalKind::Person => {
+                let user = users.iter().find(|row| equals(row, "Alias", client));
                 user.and_then(|row| row.get("UserID")?.as_str().map(str::to_owned))
             }
         };
         let Some(id) = id.as_deref() else {
             let message = format!("The application or user {client} is not registered.");
-            return Err(Refused::new(401, message));
+            return Err(FinanceOperationsError::new(401, message));
         };
-        let user = users.iter().find(|row| same(row, "UserID", id));
+        let user = users.iter().find(|row| equals(row, "UserID", id));
         let Some(user) = user.filter(|row| row.get("Enabled") == Some(&json!(true))) else {
             let message = format!("The user '{id}' is not enabled.");
-            return Err(Refused::new(401, message));
+            return Err(FinanceOperationsError::new(401, message));
         };
         let roles = self.rows("SecurityUserRoles");
         let text = |field: &str| user.get(field).and_then(Value::as_str);
@@ -107,7 +116,7 @@ impl FinanceOperations<'_, '_> {
             id: id.to_owned(),
             company: text("Company").unwrap_or_default().to_owned(),
             administrator: roles.iter().any(|row| {
-                same(row, "UserId", id) && same(row, "SecurityRoleIdentifier", ADMINISTRATOR)
+                equals(row, "UserId", id) && equals(row, "SecurityRoleIdentifier", ADMINISTRATOR)
             }),
         })
     }
@@ -120,7 +129,7 @@ impl FinanceOperations<'_, '_> {
             .collect()
     }
 
-    /// The row with a key, and the name of its object. Case does not count.
+    /// The row with a key and the name of its object, ignoring case.
     pub(crate) fn find(&self, set: &EntitySet, key: &[(&str, String)]) -> Option<(String, Row)> {
         self.draft
             .under(&rows_key(self.environment, set.name))
@@ -135,13 +144,18 @@ impl FinanceOperations<'_, '_> {
     }
 
     /// Creates a row.
-    pub(crate) fn create(&mut self, set: &EntitySet, body: Row) -> Result<Row, Refused> {
+    pub(crate) fn create(
+        &mut self,
+        set: &EntitySet,
+        body: Row,
+    ) -> Result<Row, FinanceOperationsError> {
         check(set, &body)?;
         let mut key = Vec::new();
         for field in set.keys {
             let value = body.get(*field).and_then(Value::as_str);
-            let value = value
-                .ok_or_else(|| Refused::new(400, format!("Field '{field}' must be filled in.")))?;
+            let value = value.ok_or_else(|| {
+                FinanceOperationsError::new(400, format!("Field '{field}' must be filled in."))
+            })?;
             key.push((*field, value.to_owned()));
         }
         if self.find(set, &key).is_some() {
@@ -149,7 +163,7 @@ impl FinanceOperations<'_, '_> {
                 "Cannot create a record in {}. The record already exists.",
                 set.name
             );
-            return Err(Refused::new(400, message));
+            return Err(FinanceOperationsError::new(400, message));
         }
         let values: Vec<&str> = key.iter().map(|(_, value)| value.as_str()).collect();
         let name = format!(
@@ -161,8 +175,13 @@ impl FinanceOperations<'_, '_> {
         Ok(body)
     }
 
-    /// Changes fields of a row.
-    pub(crate) fn update(&mut self, set: &EntitySet, name: &str, body: Row) -> Result<(), Refused> {
+    /// Updates fields of a row.
+    pub(crate) fn update(
+        &mut self,
+        set: &EntitySet,
+        name: &str,
+        body: Row,
+    ) -> Result<(), FinanceOperationsError> {
         check(set, &body)?;
         let mut row = self
             .draft
@@ -184,8 +203,8 @@ impl FinanceOperations<'_, '_> {
         self.draft.delete(name);
     }
 
-    /// Carries out an action; nothing where there is no such action.
-    pub(crate) fn act(&mut self, set: &str, action: &str, user: &User) -> Option<Value> {
+    /// Runs an action and returns its result; `None` if there is no such action.
+    pub(crate) fn run_action(&mut self, set: &str, action: &str, user: &User) -> Option<Value> {
         let fact = |name: &str| {
             let facts = self.draft.get(&facts_key(self.environment));
             facts.and_then(|facts| facts.get(name).cloned())
@@ -194,11 +213,11 @@ impl FinanceOperations<'_, '_> {
             ("DataManagementEntities", "GetApplicationVersion") => fact("applicationVersion"),
             ("DataManagementEntities", "GetPlatformBuildVersion") => fact("platformVersion"),
             ("DataManagementDefinitionGroups", "InitializeDataManagement") => {
-                let now = json!(self.draft.now().in_seconds());
+                let now = json!(self.draft.now().to_iso_seconds());
                 self.set_fact("entityListRefreshed", now);
                 Some(Value::Null)
             }
-            // JSON in a text, with ones and zeros as texts.
+            // JSON in a text, with `1` and `0` as texts.
             ("ApprovalUsers", "getCurrentUserDetails") => Some(json!(
                 json!({
                     "UserId": user.id,
@@ -214,7 +233,7 @@ impl FinanceOperations<'_, '_> {
         }
     }
 
-    /// Sets what belongs to it and is no row.
+    /// Sets a fact outside the rows.
     pub(crate) fn set_fact(&mut self, name: &str, value: Value) {
         let key = facts_key(self.environment);
         let mut facts = self.draft.get(&key).cloned().unwrap_or_else(|| json!({}));
@@ -225,19 +244,19 @@ impl FinanceOperations<'_, '_> {
     }
 }
 
-/// Whether the fields of a body are the set's, and hold what they can hold.
-fn check(set: &EntitySet, body: &Row) -> Result<(), Refused> {
+/// Checks that the set has the fields of a body and that their values are valid.
+fn check(set: &EntitySet, body: &Row) -> Result<(), FinanceOperationsError> {
     for (name, value) in body {
         let Some(field) = set.field(name) else {
             let message = format!(
                 "The property '{name}' does not exist on type 'Microsoft.Dynamics.DataEntities.{}'.",
                 set.name
             );
-            return Err(Refused::new(400, message));
+            return Err(FinanceOperationsError::new(400, message));
         };
-        if !field.takes(value) {
+        if !field.accepts(value) {
             let message = format!("The value {value} is not valid for the field '{name}'.");
-            return Err(Refused::new(400, message));
+            return Err(FinanceOperationsError::new(400, message));
         }
     }
     Ok(())

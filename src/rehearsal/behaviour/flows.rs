@@ -1,11 +1,11 @@
-//! Cloud flows: what they need to be turned on, and what they refuse while they are on.
+//! Cloud flows: the conditions for turning them on, and the changes they refuse while they are on.
 
 use serde_json::{Map, Value, json};
 
 use super::connections::{self, connector_name};
 use super::organization::{Organization, Row, lookup_value, number, row_of, text};
 use super::writes::Update;
-use crate::rehearsal::odata::error::Refusal;
+use crate::rehearsal::odata::error::ODataError;
 use crate::rehearsal::odata::path::guid;
 use crate::rehearsal::world::names;
 
@@ -16,8 +16,8 @@ const MODERN_FLOW: i64 = 5;
 const OFF: i64 = 0;
 const ON: i64 = 1;
 
-/// How deep a flow's actions are searched for child flows.
-const DEPTH: usize = 50;
+/// The maximum depth in the search for child flows.
+const MAX_DEPTH: usize = 50;
 
 /// A new flow is always off (Microsoft Learn, work with cloud flows using code).
 pub(super) fn before_create(row: &mut Row) {
@@ -25,26 +25,26 @@ pub(super) fn before_create(row: &mut Row) {
     row.insert("statuscode".to_owned(), json!(1));
 }
 
-/// The rules of a flow that is updated.
+/// The rules for updates of a flow.
 pub(super) fn before_update(
     organization: &Organization,
     update: &mut Update<'_>,
-) -> Result<(), Refusal> {
+) -> Result<(), ODataError> {
     if number(update.before, "category") != Some(MODERN_FLOW) {
         return Ok(());
     }
     let was_on = number(update.before, "statecode") == Some(ON);
     let will_be_on = number(update.after, "statecode") == Some(ON);
     if was_on && will_be_on {
-        if update.names("clientdata") && update.alters("clientdata") {
-            return Err(Refusal::new(
+        if update.sets("clientdata") && update.changes_value("clientdata") {
+            return Err(ODataError::new(
                 400,
                 "0x80060466",
                 "Cannot update property \"clientdata\" on a published Modern Flow process.",
             ));
         }
-        if update.names("ownerid") && update.alters("ownerid") {
-            return Err(Refusal::new(
+        if update.sets("ownerid") && update.changes_value("ownerid") {
+            return Err(ODataError::new(
                 400,
                 "0x8004500C",
                 "A published workflow can only be assigned to the caller.",
@@ -57,34 +57,34 @@ pub(super) fn before_update(
     Ok(())
 }
 
-/// Refuses a flow that cannot be turned on: every connection reference is wired to a connection
-/// that the caller may use, and every child flow is on.
-pub(super) fn check_activation(organization: &Organization, flow: &Row) -> Result<(), Refusal> {
-    let text_of = text(flow, "clientdata").unwrap_or_default();
-    let data: Value = serde_json::from_str(text_of).map_err(|error| {
+/// Refuses a flow that cannot be turned on. Each connection reference needs a connection that the caller
+/// can use, and each child flow must be on.
+pub(super) fn check_activation(organization: &Organization, flow: &Row) -> Result<(), ODataError> {
+    let data = text(flow, "clientdata").unwrap_or_default();
+    let data: Value = serde_json::from_str(data).map_err(|error| {
         let message = format!("Flow clientdata is in invalid format. Details: \"{error}\".");
-        Refusal::new(400, "0x80060468", message)
+        ODataError::new(400, "0x80060468", message)
     })?;
     let references = data.pointer("/properties/connectionReferences");
     for (_, reference) in references.and_then(Value::as_object).into_iter().flatten() {
         check_reference(organization, reference)?;
     }
     let mut children = Vec::new();
-    child_flows(&data, DEPTH, &mut children);
+    child_flows(&data, MAX_DEPTH, &mut children);
     for child in children {
         check_child(organization, flow, &child)?;
     }
     Ok(())
 }
 
-fn check_reference(organization: &Organization, reference: &Value) -> Result<(), Refusal> {
+fn check_reference(organization: &Organization, reference: &Value) -> Result<(), ODataError> {
     let string = |pointer: &str| reference.pointer(pointer).and_then(Value::as_str);
     let api = string("/api/name").unwrap_or_default();
     let Some(name) = string("/connection/connectionReferenceLogicalName") else {
         let connection = string("/connection/name").unwrap_or_default();
-        return match connections::fault(organization, connection, api) {
+        return match connections::connection_problem(organization, connection, api) {
             None => Ok(()),
-            Some(_) if connection.is_empty() => Err(Refusal::flow(
+            Some(_) if connection.is_empty() => Err(ODataError::flow_service(
                 "BadRequest",
                 "FlowMissingConnection",
                 &format!("The flow is missing a connection for the API \"{api}\"."),
@@ -98,7 +98,7 @@ fn check_reference(organization: &Organization, reference: &Value) -> Result<(),
         .find(|row| text(row, "connectionreferencelogicalname") == Some(name));
     let connection = row.as_ref().and_then(|row| text(row, "connectionid"));
     let Some(connection) = connection.filter(|connection| !connection.is_empty()) else {
-        return Err(Refusal::flow(
+        return Err(ODataError::flow_service(
             "BadRequest",
             "XrmConnectionReferenceMissingConnection",
             &format!("Connection Id missing for connection reference logical name '{name}'."),
@@ -106,9 +106,9 @@ fn check_reference(organization: &Organization, reference: &Value) -> Result<(),
     };
     let connector = row.as_ref().and_then(|row| text(row, "connectorid"));
     let connector = connector.map_or(api, connector_name);
-    // A flow that names another connector than its reference has not been repointed.
+    // If the flow names another connector than its reference, the flow's connector counts.
     let connector = if api.is_empty() { connector } else { api };
-    match connections::fault(organization, connection, connector) {
+    match connections::connection_problem(organization, connection, connector) {
         None => Ok(()),
         Some(_) => Err(connections::unauthorized(
             organization,
@@ -118,10 +118,10 @@ fn check_reference(organization: &Organization, reference: &Value) -> Result<(),
     }
 }
 
-fn check_child(organization: &Organization, flow: &Row, child: &str) -> Result<(), Refusal> {
+fn check_child(organization: &Organization, flow: &Row, child: &str) -> Result<(), ODataError> {
     if text(flow, "workflowid") == Some(child) {
         let message = format!("The flow '{child}' cannot invoke itself.");
-        return Err(Refusal::flow(
+        return Err(ODataError::flow_service(
             "BadRequest",
             "FlowCannotInvokeItself",
             &message,
@@ -134,14 +134,14 @@ fn check_child(organization: &Organization, flow: &Row, child: &str) -> Result<(
     let message = format!(
         "Request to Azure Resource Manager failed with error: '{{\"error\":{{\"code\":\"ChildFlowNotActive\",\"message\":\"The child flow '{child}' is not active.\"}}}}'."
     );
-    Err(Refusal::flow(
+    Err(ODataError::flow_service(
         "BadRequest",
         "AzureResourceManagerRequestFailed",
         &message,
     ))
 }
 
-/// The flows that actions of type `Workflow` call, at any depth.
+/// Collects the flows that actions of type `Workflow` call, at any depth.
 fn child_flows(value: &Value, depth: usize, children: &mut Vec<String>) {
     if depth == 0 {
         return;
@@ -168,7 +168,7 @@ fn child_flows(value: &Value, depth: usize, children: &mut Vec<String>) {
     }
 }
 
-/// Turns flows on or off without asking whether they can be: the product's own hand.
+/// Turns a flow on or off without checking its conditions, as the product itself does.
 pub(super) fn switch(organization: &mut Organization, flow: &str, on: bool) {
     if let (Ok(table), Some(mut row)) = (
         organization.table("workflow"),
@@ -180,13 +180,13 @@ pub(super) fn switch(organization: &mut Organization, flow: &str, on: bool) {
     }
 }
 
-/// Makes a flow that is on, or turns it on where it is there already.
+/// Creates a flow that is on, or turns on an existing one.
 pub(super) fn deploy(
     organization: &mut Organization,
     id: &str,
     name: &str,
     client_data: &str,
-) -> Result<(), Refusal> {
+) -> Result<(), ODataError> {
     let table = organization.table("workflow")?;
     if organization.row("workflow", id).is_none() {
         organization.insert(&table, id, flow_row(name, client_data));
@@ -195,7 +195,7 @@ pub(super) fn deploy(
     Ok(())
 }
 
-/// The columns of a flow that is off.
+/// The columns of a new flow.
 pub(crate) fn flow_row(name: &str, client_data: &str) -> Row {
     row_of(json!({
         "name": name,
@@ -217,12 +217,11 @@ pub(crate) fn flow_row(name: &str, client_data: &str) -> Row {
 
 /// The name of a flow that is compiled from a tile or a policy (Microsoft Learn, Intelligent Order
 /// Management labs).
-pub(crate) fn compiled_name(of: &str) -> String {
-    format!("(DO NOT DELETE OR MODIFY) {of}")
+pub(crate) fn compiled_name(name: &str) -> String {
+    format!("(DO NOT DELETE OR MODIFY) {name}")
 }
 
-/// The JSON text of a flow: connection references by connector and logical name, a trigger, and
-/// actions.
+/// The client data of a flow: connection references (connector and logical name), a trigger and actions.
 pub(crate) fn client_data(references: &[(&str, &str)], trigger: &Value, actions: &Value) -> String {
     let mut connections = Map::new();
     for (connector, logical_name) in references {
@@ -255,7 +254,7 @@ pub(crate) fn client_data(references: &[(&str, &str)], trigger: &Value, actions:
     .to_string()
 }
 
-/// The flows whose name names a provider instance: `iom_<id>_…` or `… (<id>)`.
+/// The flows whose name contains a provider's id: `iom_<id>_…` or `… (<id>)`.
 pub(super) fn deployed_of(organization: &Organization, provider: &str) -> Vec<String> {
     let mut flows = organization.rows("workflow");
     flows.retain(|flow| {

@@ -1,15 +1,15 @@
-//! The graph of an orchestration: its tiles, and what they refer to.
+//! The graph of an orchestration: its tiles, and the rows that they refer to.
 //!
-//! Microsoft has not published its form, so the tenant understands four:
+//! Microsoft has not published its format, so the tenant reads four dialects:
 //!
-//! - A: nodes and edges, each reference an object of id and name;
-//! - B: actions by id with `runAfter`, references as members of their parameters;
-//! - C: a list of activities, references as items with the id of a row;
-//! - D: A as a text, in an object of a draft and a published copy. The draft is what counts.
+//! - A: nodes and edges; each reference is an object with id and name.
+//! - B: actions by id with `runAfter`; references are members of their parameters.
+//! - C: a list of activities; references are items with the id of a row.
+//! - D: A as a text, in an object with a draft and a published copy. The draft counts.
 
 use serde_json::{Map, Value};
 
-/// The activities of dialect C that are no tiles of their own.
+/// The activities of dialect C that are not tiles.
 const CONTROLS: [&str; 6] = [
     "bpf_root",
     "Splitter",
@@ -19,10 +19,10 @@ const CONTROLS: [&str; 6] = [
     "Exit",
 ];
 
-/// What a graph holds.
+/// The content of a graph.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Graph {
-    /// The tiles that become flows: an id and a name.
+    /// The tiles that are compiled to flows: id and name.
     pub(crate) tiles: Vec<(String, String)>,
     /// The ids of provider actions, in lower case.
     pub(crate) actions: Vec<String>,
@@ -30,51 +30,51 @@ pub(crate) struct Graph {
     pub(crate) policies: Vec<String>,
 }
 
-/// A graph that cannot be read.
+/// Why a graph cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum GraphError {
     /// It is not JSON.
     #[error("it is not JSON: {0}")]
     Json(#[from] serde_json::Error),
-    /// It is in no dialect that the tenant knows.
+    /// It is not in a known dialect.
     #[error("it has neither nodes, actions, a draft nor a list of activities")]
     Dialect,
 }
 
 impl Graph {
-    /// Reads the column's text, in whichever dialect it is.
-    pub(crate) fn read(text: &str) -> Result<Self, GraphError> {
+    /// Parses the column's text in any dialect.
+    pub(crate) fn parse(text: &str) -> Result<Self, GraphError> {
         let mut graph = Self::default();
         match serde_json::from_str(text)? {
             Value::Array(activities) => {
                 for activity in &activities {
-                    graph.take_activity(activity);
+                    graph.add_activity(activity);
                 }
             }
-            Value::Object(members) => graph.take_members(&members)?,
+            Value::Object(members) => graph.read_members(&members)?,
             _ => return Err(GraphError::Dialect),
         }
         Ok(graph)
     }
 
-    fn take_members(&mut self, members: &Map<String, Value>) -> Result<(), GraphError> {
+    fn read_members(&mut self, members: &Map<String, Value>) -> Result<(), GraphError> {
         if let Some(Value::Array(nodes)) = members.get("nodes") {
             for node in nodes {
-                self.take_node(node);
+                self.add_node(node);
             }
         } else if let Some(Value::Object(actions)) = members.get("actions") {
             for (id, action) in actions {
-                self.take_action(id, action);
+                self.add_action(id, action);
             }
         } else if let Some(Value::String(draft)) = members.get("draft") {
-            // One level only: a draft within a draft is no dialect.
+            // Only one level: a draft within a draft is not a dialect.
             let Value::Object(members) = serde_json::from_str(draft)? else {
                 return Err(GraphError::Dialect);
             };
             if members.contains_key("draft") {
                 return Err(GraphError::Dialect);
             }
-            self.take_members(&members)?;
+            self.read_members(&members)?;
         } else {
             return Err(GraphError::Dialect);
         }
@@ -82,7 +82,7 @@ impl Graph {
     }
 
     /// A node of dialect A.
-    fn take_node(&mut self, node: &Value) {
+    fn add_node(&mut self, node: &Value) {
         let text = |member: &str| node[member].as_str().map(str::to_owned);
         if let (Some(id), Some(name), Some("action")) =
             (text("id"), text("name"), node["kind"].as_str())
@@ -97,7 +97,7 @@ impl Graph {
     }
 
     /// An action of dialect B.
-    fn take_action(&mut self, id: &str, action: &Value) {
+    fn add_action(&mut self, id: &str, action: &Value) {
         if let Some(name) = action["name"].as_str() {
             self.tiles.push((id.to_owned(), name.to_owned()));
         }
@@ -110,7 +110,7 @@ impl Graph {
     }
 
     /// An activity of dialect C.
-    fn take_activity(&mut self, activity: &Value) {
+    fn add_activity(&mut self, activity: &Value) {
         let (id, name) = (&activity["ActivityId"], &activity["Properties"]["Name"]);
         let kind = activity["ActivityTypeId"].as_str().unwrap_or_default();
         if let (Some(id), Some(name), false) =
@@ -131,7 +131,7 @@ impl Graph {
     }
 }
 
-/// An id as the tenant's rows have it: without braces, in lower case.
+/// An id in the form of the tenant's rows: without braces, in lower case.
 fn guid(id: &Value) -> Option<String> {
     let id = id.as_str()?.trim_matches(['{', '}']);
     (!id.is_empty()).then(|| id.to_lowercase())
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn every_dialect_says_the_same() {
+    fn all_dialects_have_the_same_content() {
         let actions = r#"{"actions":{
             "1":{"name":"Validate","parameters":{"filterPolicyId":"F","executionPolicyIds":["E1","E2"]}},
             "2":{"name":"Send","parameters":{"providerActionId":"{A}","filterPolicyId":null}},
@@ -173,7 +173,7 @@ mod tests {
                 {"ItemId":null,"ActivityTypeId":"ProviderAction"}]}}]"#;
         let draft = json!({"draft": NODES, "published": null}).to_string();
         for text in [NODES, actions, activities, &draft] {
-            let graph = Graph::read(text).unwrap();
+            let graph = Graph::parse(text).unwrap();
             assert_eq!(names(&graph), ["Validate", "Send", "Empty"], "{text}");
             assert_eq!(graph.actions, ["a"], "{text}");
             assert_eq!(graph.policies, ["f", "e1", "e2"], "{text}");
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_no_dialect_is_refused() {
+    fn a_text_in_no_dialect_is_refused() {
         let nested = json!({"draft": json!({"draft": NODES}).to_string()}).to_string();
         for text in [
             "{",
@@ -191,7 +191,7 @@ mod tests {
             r#"{"draft":null}"#,
             &nested,
         ] {
-            assert!(Graph::read(text).is_err(), "{text}");
+            assert!(Graph::parse(text).is_err(), "{text}");
         }
     }
 }

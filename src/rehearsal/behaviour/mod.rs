@@ -1,17 +1,17 @@
-//! How the tenant behaves, without HTTP: what a write, a deletion, an action does, and when.
+//! The tenant's behaviour without HTTP: the effects of writes, deletions, actions and operations.
 //!
-//! - `organization`: the rows of one Dataverse organization, seen by one caller.
+//! - `organization`: the rows of one Dataverse organization, for one caller.
 //! - `writes`: create, update and delete, with the rules of each table.
-//! - `states`, `ownership`, `deletion`: rules that all tables share.
-//! - `flows`, `connections`: cloud flows and what they connect with.
+//! - `states`, `ownership`, `deletion`: rules of all tables.
+//! - `flows`, `connections`: cloud flows, connection references and connections.
 //! - `providers`, `orchestrations`, `policies`, `graph`, `system`: Intelligent Order Management.
-//! - `quirks`: what goes otherwise than one would think.
+//! - `quirks`: surprising behaviour of the services.
 //! - `environments`, `operations`, `copy`, `administration`: environments and their operations.
 //! - `dual_write`: links, maps and their requests, runtime configuration.
-//! - `database_refresh`: what Lifecycle Services do to a database.
-//! - `directory`: who can sign in to the tenant; `users`: who may enter an organization.
-//! - `finance_operations`: who may enter Finance and Operations, its rows and actions.
-//! - `timers`: what happens later.
+//! - `database_refresh`: the database refresh of Lifecycle Services.
+//! - `directory`: who can sign in to the tenant; `users`: who has access to an organization.
+//! - `finance_operations`: who has access to Finance and Operations, its rows and actions.
+//! - `timers`: delayed effects.
 
 pub(crate) mod administration;
 pub(crate) mod connections;

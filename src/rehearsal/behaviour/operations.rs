@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::rehearsal::clock::Moment;
-use crate::rehearsal::faults::Fate;
+use crate::rehearsal::faults::FailureMode;
 use crate::rehearsal::world::names;
 use crate::rehearsal::world::store::Draft;
 
@@ -19,39 +19,39 @@ pub(crate) struct Operation {
     pub(crate) environment: String,
     /// What it does: `Copy` or `Edit`.
     pub(crate) kind: String,
-    /// How far it is.
+    /// Its state.
     pub(crate) state: State,
     /// When it began.
     pub(crate) began: Moment,
     /// When it ends, or has ended.
     pub(crate) ends: Moment,
-    /// Who asked for it: an object id.
+    /// The object id of the requester.
     pub(crate) requested_by: String,
-    /// What was asked for.
+    /// The request.
     pub(crate) request: Value,
-    /// How it ends, where not well.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) fate: Option<Fate>,
+    /// How it fails, if it does.
+    #[serde(default, rename = "fate", skip_serializing_if = "Option::is_none")]
+    pub(crate) failure_mode: Option<FailureMode>,
 }
 
-/// How far an operation is.
+/// The state of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum State {
-    /// It goes on.
+    /// It is running.
     Running,
-    /// It has ended well.
+    /// It has succeeded.
     Succeeded,
-    /// It has ended badly.
+    /// It has failed.
     Failed,
 }
 
-/// The key of how the operation ends that this request begins, where a fault has said so. It is there
-/// while the request is answered.
-pub(crate) const FATE: &str = "fate";
+/// The key of how the operation that this request starts fails, if a fault applies. It exists only while
+/// the request is handled.
+pub(crate) const FAILURE_MODE: &str = "fate";
 
-/// How the operation ends that this request begins, where not well.
-pub(crate) fn fate(draft: &Draft<'_>) -> Option<Fate> {
-    serde_json::from_value(draft.get(FATE)?.clone()).ok()
+/// How the operation that this request starts fails, if a fault applies.
+pub(crate) fn failure_mode(draft: &Draft<'_>) -> Option<FailureMode> {
+    serde_json::from_value(draft.get(FAILURE_MODE)?.clone()).ok()
 }
 
 /// A stage of an operation.
@@ -65,8 +65,8 @@ pub(crate) struct Stage {
     pub(crate) ended: Option<Moment>,
 }
 
-/// The stages, and the hundredth of the operation at which each ends (names: recorded lifecycle
-/// operations of the admin API).
+/// The stages, and the percentage of the operation at which each ends. The names are those of recorded
+/// lifecycle operations of the admin API.
 const STAGES: [(&str, u64); 4] = [
     ("Validate", 2),
     ("Prepare", 10),
@@ -75,12 +75,12 @@ const STAGES: [(&str, u64); 4] = [
 ];
 
 impl Operation {
-    /// Begins an operation of an environment that ends after a time.
+    /// Starts an operation of an environment.
     pub(crate) fn begin(
         draft: &mut Draft<'_>,
         environment: &str,
         kind: &str,
-        lasts: Duration,
+        duration: Duration,
         requested_by: &str,
         request: Value,
     ) -> Self {
@@ -92,22 +92,22 @@ impl Operation {
             kind: kind.to_owned(),
             state: State::Running,
             began: draft.now(),
-            ends: draft.now() + lasts,
+            ends: draft.now() + duration,
             requested_by: requested_by.to_owned(),
             request,
-            fate: fate(draft),
+            failure_mode: failure_mode(draft),
         };
         operation.save(draft);
         operation
     }
 
-    /// Ends the operation well.
+    /// Ends the operation with success.
     pub(crate) fn succeed(mut self, draft: &mut Draft<'_>) {
         self.state = State::Succeeded;
         self.save(draft);
     }
 
-    /// Ends the operation badly.
+    /// Ends the operation with a failure.
     pub(crate) fn fail(mut self, draft: &mut Draft<'_>) {
         self.state = State::Failed;
         self.save(draft);
@@ -120,21 +120,21 @@ impl Operation {
 
     /// The stages at a moment.
     pub(crate) fn stages(&self, now: Moment) -> Vec<Stage> {
-        let lasts = self.ends.milliseconds() - self.began.milliseconds();
-        let at = |hundredths: u64| {
-            Moment::from_milliseconds(self.began.milliseconds() + lasts * hundredths / 100)
+        let duration = self.ends.milliseconds() - self.began.milliseconds();
+        let at = |percent: u64| {
+            Moment::from_milliseconds(self.began.milliseconds() + duration * percent / 100)
         };
         let mut from = self.began;
         STAGES
             .iter()
-            .map(|(name, hundredths)| {
-                let (began, ended) = (from, at(*hundredths));
+            .map(|(name, percent)| {
+                let (began, ended) = (from, at(*percent));
                 from = ended;
-                let over = self.state == State::Succeeded || (ended < self.ends && ended <= now);
+                let is_over = self.state == State::Succeeded || (ended < self.ends && ended <= now);
                 Stage {
                     name,
                     began: (self.state == State::Succeeded || began <= now).then_some(began),
-                    ended: over.then_some(ended),
+                    ended: is_over.then_some(ended),
                 }
             })
             .collect()
@@ -158,7 +158,7 @@ pub(crate) fn of_environment(draft: &Draft<'_>, environment: &str) -> Vec<Operat
     operations
 }
 
-/// The operation that changes an environment now.
+/// The running operation of an environment.
 pub(crate) fn ongoing(draft: &Draft<'_>, environment: &str) -> Option<Operation> {
     draft
         .under("operation/")
@@ -174,11 +174,11 @@ mod tests {
     use crate::rehearsal::world::store::Objects;
 
     #[test]
-    fn stages_follow_each_other_to_the_end() {
+    fn stages_follow_each_other_until_the_end() {
         let objects = Objects::new();
         let mut draft = Draft::new(&objects, Moment::default());
-        let lasts = Duration::from_secs(100);
-        let operation = Operation::begin(&mut draft, "e", "Copy", lasts, "x", Value::Null);
+        let duration = Duration::from_secs(100);
+        let operation = Operation::begin(&mut draft, "e", "Copy", duration, "x", Value::Null);
         let at = |seconds: u64| {
             let stages = operation.stages(Moment::default() + Duration::from_secs(seconds));
             let ended = stages.iter().filter(|stage| stage.ended.is_some()).count();

@@ -1,4 +1,4 @@
-//! Orchestrations: read-only while published; publishing validates, waits, and compiles.
+//! Orchestrations: read-only while published; publishing validates, takes time, and compiles.
 
 use std::time::Duration;
 
@@ -9,28 +9,28 @@ use super::organization::{Organization, Row, lookup, lookup_value, number, row_o
 use super::timers::{self, Place, Timer};
 use super::writes::Update;
 use super::{deletion, flows, policies};
-use crate::rehearsal::odata::error::Refusal;
+use crate::rehearsal::odata::error::ODataError;
 use crate::rehearsal::world::names;
 
 const DESIGNER: &str = "msdyn_iomdesigner";
 const STEP: &str = "msdyn_iomstep";
 
-/// How long publishing takes.
-const LASTS: Duration = Duration::from_mins(1);
+/// The duration of publishing.
+const DURATION: Duration = Duration::from_mins(1);
 
 /// The state of a published orchestration.
 const PUBLISHED: i64 = 1;
 
-/// The rules of an orchestration that is updated.
+/// The rules for updates of an orchestration.
 pub(super) fn before_update(
     organization: &mut Organization,
     update: &Update<'_>,
-) -> Result<(), Refusal> {
-    let edits = update.alters("msdyn_graph") || update.alters("msdyn_name");
+) -> Result<(), ODataError> {
+    let edits = update.changes_value("msdyn_graph") || update.changes_value("msdyn_name");
     let was_published = number(update.before, "statecode") == Some(PUBLISHED);
     let stops = was_published && number(update.after, "statecode") != Some(PUBLISHED);
     if edits && (was_published || is_publishing(organization, update.id)) {
-        return Err(Refusal::rule(
+        return Err(ODataError::business_rule(
             "The orchestration is published and read-only. Stop it before you edit it.",
         ));
     }
@@ -42,40 +42,42 @@ pub(super) fn before_update(
     Ok(())
 }
 
-/// Begins to publish an orchestration.
-pub(crate) fn publish(organization: &mut Organization, id: &str) -> Result<(), Refusal> {
+/// Starts publishing an orchestration.
+pub(crate) fn publish(organization: &mut Organization, id: &str) -> Result<(), ODataError> {
     let orchestration = organization.existing(DESIGNER, id)?;
     let published = number(&orchestration, "statecode") == Some(PUBLISHED);
-    let compiled = !organization.led_to(STEP, "msdyn_designerid", id).is_empty();
+    let compiled = !organization
+        .rows_referencing(STEP, "msdyn_designerid", id)
+        .is_empty();
     if (published && compiled) || is_publishing(organization, id) {
         return Ok(());
     }
-    let graph = graph_of(&orchestration)?;
-    let mut faults: Vec<String> = graph
+    let graph = read_graph(&orchestration)?;
+    let mut problems: Vec<String> = graph
         .actions
         .iter()
-        .filter_map(|action| action_fault(organization, action))
+        .filter_map(|action| action_problem(organization, action))
         .collect();
-    faults.extend(
+    problems.extend(
         graph
             .policies
             .iter()
-            .filter_map(|policy| policies::fault(organization, policy)),
+            .filter_map(|policy| policies::policy_problem(organization, policy)),
     );
-    faults.sort();
-    faults.dedup();
-    if !faults.is_empty() {
+    problems.sort();
+    problems.dedup();
+    if !problems.is_empty() {
         let message = format!(
             "The orchestration cannot be published. {}",
-            faults.join(" | ")
+            problems.join(" | ")
         );
-        return Err(Refusal::rule(message));
+        return Err(ODataError::business_rule(message));
     }
     let timer = Timer::PublishOrchestration {
         place: Place::of(organization),
         orchestration: id.to_owned(),
     };
-    let due = organization.draft.now() + LASTS;
+    let due = organization.draft.now() + DURATION;
     timers::set(organization.draft, due, &timer);
     Ok(())
 }
@@ -87,16 +89,16 @@ fn is_publishing(organization: &Organization, id: &str) -> bool {
     )
 }
 
-fn graph_of(orchestration: &Row) -> Result<Graph, Refusal> {
+fn read_graph(orchestration: &Row) -> Result<Graph, ODataError> {
     let Some(text) = text(orchestration, "msdyn_graph") else {
         return Ok(Graph::default());
     };
-    Graph::read(text).map_err(|error| {
-        Refusal::rule(format!("The orchestration's graph cannot be read: {error}"))
+    Graph::parse(text).map_err(|error| {
+        ODataError::business_rule(format!("The orchestration's graph cannot be read: {error}"))
     })
 }
 
-fn action_fault(organization: &Organization, id: &str) -> Option<String> {
+fn action_problem(organization: &Organization, id: &str) -> Option<String> {
     let Some(action) = organization.row("msdyn_iomprovideraction", id) else {
         return Some(format!(
             "Provider action record could not be retrieved. Provider Action Id: {id}"
@@ -112,13 +114,13 @@ fn action_fault(organization: &Organization, id: &str) -> Option<String> {
     })
 }
 
-/// Ends the publishing: what was compiled before goes, each tile becomes a flow and a step.
+/// Ends publishing: deletes what was compiled before, and compiles each tile to a flow and a step.
 pub(super) fn end_publishing(organization: &mut Organization, id: &str) {
-    // The graph could be read when publishing began, and is read-only since.
+    // The graph was valid when publishing started, and is read-only since then.
     if let Some(orchestration) = organization.row(DESIGNER, id)
-        && let Ok(graph) = graph_of(&orchestration)
+        && let Ok(graph) = read_graph(&orchestration)
     {
-        // Compiling is refused only where the schema lacks a table of its own.
+        // Compiling fails only if the schema lacks one of its tables.
         let _compiled = compile(organization, orchestration, &graph, id);
     }
 }
@@ -128,12 +130,12 @@ fn compile(
     mut orchestration: Row,
     graph: &Graph,
     id: &str,
-) -> Result<(), Refusal> {
+) -> Result<(), ODataError> {
     let (workflows, steps) = (organization.table("workflow")?, organization.table(STEP)?);
     for flow in compiled_flows(organization, id) {
         deletion::delete(organization, &workflows, &flow)?;
     }
-    for step in organization.led_to(STEP, "msdyn_designerid", id) {
+    for step in organization.rows_referencing(STEP, "msdyn_designerid", id) {
         let step = text(&step, &steps.primary_id)
             .unwrap_or_default()
             .to_owned();
@@ -158,10 +160,10 @@ fn compile(
     Ok(())
 }
 
-/// The flows that an orchestration's tiles were compiled to.
+/// The compiled flows of an orchestration's tiles.
 fn compiled_flows(organization: &Organization, id: &str) -> Vec<String> {
     organization
-        .led_to(STEP, "msdyn_designerid", id)
+        .rows_referencing(STEP, "msdyn_designerid", id)
         .iter()
         .filter_map(|step| lookup(step, "msdyn_workflowid").map(str::to_owned))
         .collect()

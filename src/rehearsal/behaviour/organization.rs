@@ -1,4 +1,4 @@
-//! The rows of one Dataverse organization, seen by one caller.
+//! The rows of one Dataverse organization, for one caller.
 //!
 //! A row is a JSON object of its columns' logical names; columns without a value are left out. A
 //! lookup is an object with one member, table to id: `{"systemuser": "…"}`.
@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::rehearsal::odata::error::Refusal;
+use crate::rehearsal::odata::error::ODataError;
 use crate::rehearsal::schema::Schema;
 use crate::rehearsal::schema::table::Table;
 use crate::rehearsal::world::names;
@@ -15,37 +15,37 @@ use crate::rehearsal::world::store::Draft;
 /// A row of a table.
 pub(crate) type Row = Map<String, Value>;
 
-/// Who does something in an organization: a user, known by two ids.
+/// The caller of a request to an organization: a user, known by two ids.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Caller {
-    /// The row of the user.
+    /// The id of the user's row.
     pub(crate) user: Option<String>,
-    /// The user's object in the directory.
+    /// The user's object id in the directory.
     pub(crate) object: Option<String>,
 }
 
-/// One organization in the middle of a request.
+/// One organization during a request.
 #[derive(Debug)]
-pub(crate) struct Organization<'turn, 'world> {
+pub(crate) struct Organization<'request, 'world> {
     /// The world.
-    pub(crate) draft: &'turn mut Draft<'world>,
+    pub(crate) draft: &'request mut Draft<'world>,
     /// The tables.
-    pub(crate) schema: &'turn Schema,
+    pub(crate) schema: &'request Schema,
     /// The organization's id.
     pub(crate) id: String,
-    /// The environment it is in.
+    /// Its environment.
     pub(crate) environment: String,
-    /// Who asks.
+    /// The caller.
     pub(crate) caller: Caller,
 }
 
 impl Organization<'_, '_> {
-    /// A table that the schema has.
-    pub(crate) fn table(&self, logical_name: &str) -> Result<Table, Refusal> {
+    /// A table of the schema.
+    pub(crate) fn table(&self, logical_name: &str) -> Result<Table, ODataError> {
         self.schema
             .table(logical_name)
             .cloned()
-            .ok_or_else(|| Refusal::no_segment(logical_name))
+            .ok_or_else(|| ODataError::unknown_segment(logical_name))
     }
 
     /// A row.
@@ -56,10 +56,10 @@ impl Organization<'_, '_> {
             .cloned()
     }
 
-    /// A row, or the refusal that there is none.
-    pub(crate) fn existing(&self, table: &str, id: &str) -> Result<Row, Refusal> {
+    /// A row, or an error if it does not exist.
+    pub(crate) fn existing(&self, table: &str, id: &str) -> Result<Row, ODataError> {
         self.row(table, id)
-            .ok_or_else(|| Refusal::no_row(table, id))
+            .ok_or_else(|| ODataError::row_not_found(table, id))
     }
 
     /// The rows of a table, in the order of their ids.
@@ -70,9 +70,9 @@ impl Organization<'_, '_> {
             .collect()
     }
 
-    /// The rows of a table whose lookup leads to a row.
-    pub(crate) fn led_to(&self, table: &str, column: &str, id: &str) -> Vec<Row> {
-        // Rows are large: only those that are wanted are cloned.
+    /// The rows of a table whose lookup refers to a row.
+    pub(crate) fn rows_referencing(&self, table: &str, column: &str, id: &str) -> Vec<Row> {
+        // Rows are large: only matching ones are cloned.
         self.draft
             .under(&names::table(&self.id, table))
             .filter_map(|(_, row)| row.as_object())
@@ -81,9 +81,9 @@ impl Organization<'_, '_> {
             .collect()
     }
 
-    /// Adds a row. What every table has (times, owner, state) is filled in where it is missing.
+    /// Inserts a row. The common columns (times, owner, state) get default values.
     pub(crate) fn insert(&mut self, table: &Table, id: &str, mut row: Row) {
-        let now = self.draft.now().in_seconds();
+        let now = self.draft.now().to_iso_seconds();
         row.insert(table.primary_id.clone(), json!(id));
         let mut fill = |column: &str, value: Option<Value>| {
             if let Some(value) = value.filter(|_| table.column(column).is_some()) {
@@ -95,19 +95,24 @@ impl Organization<'_, '_> {
         let user = user.map(|user| lookup_value("systemuser", user));
         fill("createdby", user.clone());
         fill("ownerid", user);
-        fill("owningbusinessunit", self.business_unit());
+        let unit = self.root_business_unit();
+        let unit = unit.as_ref().and_then(|unit| text(unit, "businessunitid"));
+        fill(
+            "owningbusinessunit",
+            unit.map(|id| lookup_value("businessunit", id)),
+        );
         if table.column("statecode").is_some() {
             fill("statecode", Some(json!(0)));
-            fill("statuscode", table.status_of(0).map(Value::from));
+            fill("statuscode", table.default_status(0).map(Value::from));
         }
         self.save(table, row);
     }
 
-    /// Saves a row: every save is a new version, even where nothing is other than before.
+    /// Saves a row. Each save creates a new version, even if nothing changed.
     pub(crate) fn save(&mut self, table: &Table, mut row: Row) {
         let version = self.draft.count("version");
         row.insert("versionnumber".to_owned(), json!(version));
-        let now = self.draft.now().in_seconds();
+        let now = self.draft.now().to_iso_seconds();
         row.insert("modifiedon".to_owned(), json!(now));
         if let Some(user) = &self.caller.user {
             row.insert("modifiedby".to_owned(), lookup_value("systemuser", user));
@@ -118,18 +123,32 @@ impl Organization<'_, '_> {
         self.draft.put(key, Value::Object(row));
     }
 
-    /// Takes a row away, and nothing else.
-    pub(crate) fn take(&mut self, table: &str, id: &str) {
+    /// Removes a row without its dependent rows.
+    pub(crate) fn remove_row(&mut self, table: &str, id: &str) {
         self.draft.delete(&names::row(&self.id, table, id));
     }
 
-    /// The root business unit, as a lookup.
-    fn business_unit(&self) -> Option<Value> {
+    /// The root business unit.
+    pub(crate) fn root_business_unit(&self) -> Option<Row> {
         self.rows("businessunit")
-            .iter()
-            .find(|unit| !unit.contains_key("parentbusinessunitid"))
-            .and_then(|unit| text(unit, "businessunitid"))
-            .map(|id| lookup_value("businessunit", id))
+            .into_iter()
+            .find(|unit| lookup(unit, "parentbusinessunitid").is_none())
+    }
+
+    /// Renames the default team of the root business unit.
+    pub(crate) fn rename_default_team(&mut self, name: &str) {
+        let Some(root) = self.root_business_unit() else {
+            return;
+        };
+        if let Ok(table) = self.table("team") {
+            for mut team in self.rows("team") {
+                let is_default = team.get("isdefault") == Some(&json!(true));
+                if is_default && lookup(&team, "businessunitid") == text(&root, "businessunitid") {
+                    team.insert("name".to_owned(), json!(name));
+                    self.save(&table, team);
+                }
+            }
+        }
     }
 
     /// The roles a user has, directly and through teams.
@@ -176,7 +195,7 @@ pub(crate) fn number(row: &Row, column: &str) -> Option<i64> {
     row.get(column).and_then(Value::as_i64)
 }
 
-/// The id of the row a lookup leads to.
+/// The id of the row that a lookup refers to.
 pub(crate) fn lookup<'row>(row: &'row Row, column: &str) -> Option<&'row str> {
     lookup_of(row.get(column)?).map(|(_, id)| id)
 }
@@ -194,7 +213,7 @@ pub(crate) fn lookup_value(table: &str, id: &str) -> Value {
     Value::Object(value)
 }
 
-/// A row made of JSON; what is no object is an empty row.
+/// A row from a JSON object; another value is an empty row.
 pub(crate) fn row_of(value: Value) -> Row {
     match value {
         Value::Object(row) => row,

@@ -1,14 +1,14 @@
-//! Policies: published ones have a compiled flow.
+//! Policies. Each published policy has a compiled flow.
 
 use serde_json::json;
 
 use super::flows;
 use super::organization::{Organization, number, text};
-use crate::rehearsal::odata::error::Refusal;
+use crate::rehearsal::odata::error::ODataError;
 use crate::rehearsal::world::names;
 
-/// Publishes a policy: at once, with its compiled flow on.
-pub(crate) fn publish(organization: &mut Organization, id: &str) -> Result<(), Refusal> {
+/// Publishes a policy immediately and turns on its compiled flow.
+pub(crate) fn publish(organization: &mut Organization, id: &str) -> Result<(), ODataError> {
     let table = organization.table("msdyn_iompolicy")?;
     let mut policy = organization.existing("msdyn_iompolicy", id)?;
     let name = text(&policy, "msdyn_name").unwrap_or_default().to_owned();
@@ -23,7 +23,7 @@ pub(crate) fn publish(organization: &mut Organization, id: &str) -> Result<(), R
 }
 
 /// Why an orchestration cannot use a policy; nothing if it can.
-pub(super) fn fault(organization: &Organization, id: &str) -> Option<String> {
+pub(super) fn policy_problem(organization: &Organization, id: &str) -> Option<String> {
     let Some(policy) = organization.row("msdyn_iompolicy", id) else {
         return Some(format!(
             "Policy record could not be retrieved. Policy Id: {id}"

@@ -1,38 +1,37 @@
-//! What goes otherwise than one would think: objects of the world, planted by a seed.
+//! Surprising behaviour of the services. Quirks are objects of the world that the seed inserts:
 //!
-//! - how much of its work *Activate system* does, and how often it does not do all;
-//! - how often the activation of a definition's providers fails, and with which message;
-//! - the name that an action gets when it is made anew;
+//! - which share of its work *Activate system* does, and how many more times it does only that;
+//! - how many more times the activation of a definition's providers fails, and with which message;
+//! - the name that an action gets when it is created again;
 //! - how the flows of a definition's providers are named.
 
 use serde_json::{Value, json};
 
 use crate::rehearsal::world::store::Draft;
 
-/// The key of: how much *Activate system* does, in hundredths, and how many times more.
-pub(crate) fn half_activation() -> String {
+/// The key of an incomplete *Activate system*: `{"hundredths": 60, "left": 1}`.
+pub(crate) fn partial_activation_key() -> String {
     "quirk/half-activation".to_owned()
 }
 
-/// The key of: the message with which activations of a definition's providers fail, and how many
-/// times more.
-pub(crate) fn failing_activation(definition: &str) -> String {
+/// The key of a failing activation of a definition's providers: `{"message": "…", "left": 1}`.
+pub(crate) fn failing_activation_key(definition: &str) -> String {
     format!("quirk/failing-activation/{definition}")
 }
 
-/// The key of: the name of a logic definition's action when it is made anew.
-pub(crate) fn action_name(logic: &str) -> String {
+/// The key of the name that the action of a logic definition gets when it is created again.
+pub(crate) fn action_name_key(logic: &str) -> String {
     format!("quirk/action-name/{logic}")
 }
 
-/// The key of: `display` where the flows of a definition's providers are named after their display
-/// names.
-pub(crate) fn flow_names(definition: &str) -> String {
+/// The key of `display` if the flows of a definition's providers are named after their display names.
+pub(crate) fn flow_names_key(definition: &str) -> String {
     format!("quirk/flow-names/{definition}")
 }
 
-/// A quirk that shows a number of times: how it is, if it shows now. It is counted.
-pub(super) fn strikes(draft: &mut Draft<'_>, key: &str) -> Option<Value> {
+/// A quirk that happens a number of times: returns it and counts down, or returns nothing if none is
+/// left.
+pub(super) fn consume(draft: &mut Draft<'_>, key: &str) -> Option<Value> {
     let mut quirk = draft.get(key)?.clone();
     let left = quirk["left"].as_u64().filter(|left| *left > 0)?;
     quirk["left"] = json!(left - 1);

@@ -1,6 +1,6 @@
-//! *Activate system*: turns the platform's flows on, once every platform connection reference
-//! leads to a connection of this environment (Microsoft Learn, set up Intelligent Order Management).
-//! It may not turn all of them on at once; pressing it again is the cure that Microsoft's labs name.
+//! *Activate system*: turns on the platform's flows, once every platform connection reference has a
+//! connection of this environment (Microsoft Learn, set up Intelligent Order Management). It may not
+//! turn on all of them; Microsoft's labs say to press it again.
 
 use std::time::Duration;
 
@@ -9,51 +9,51 @@ use serde_json::json;
 use super::organization::{Organization, lookup, number, text};
 use super::timers::{self, Place, Timer};
 use super::{connections, environments, flows, quirks};
-use crate::rehearsal::odata::error::Refusal;
+use crate::rehearsal::odata::error::ODataError;
 
 const REFERENCE: &str = "msdyn_iomplatformconnectionreference";
 
 /// The solution whose managed flows are the platform's.
 pub(crate) const SOLUTION: &str = "msdyn_IntelligentOrderManagement";
 
-/// How long it takes.
-const LASTS: Duration = Duration::from_mins(2);
+/// The duration of the activation.
+const DURATION: Duration = Duration::from_mins(2);
 
-/// Presses the button. Pressing it again while it works changes nothing.
-pub(crate) fn activate(organization: &mut Organization) -> Result<(), Refusal> {
-    if !environments::in_background(organization.draft, &organization.environment) {
-        return Err(Refusal::rule(
+/// Starts the activation. Another request while it runs changes nothing.
+pub(crate) fn activate(organization: &mut Organization) -> Result<(), ODataError> {
+    if !environments::runs_background_operations(organization.draft, &organization.environment) {
+        return Err(ODataError::business_rule(
             "The system cannot be activated: background operations of this environment are off.",
         ));
     }
-    let faults: Vec<String> = organization
+    let problems: Vec<String> = organization
         .rows(REFERENCE)
         .iter()
         .filter_map(|reference| {
             let address = text(reference, "msdyn_connectionurl").unwrap_or_default();
             let name = text(reference, "msdyn_name").unwrap_or_default();
-            let fault = connections::address_fault(organization, address)?;
-            Some(format!("{name}: {fault}"))
+            let problem = connections::address_problem(organization, address)?;
+            Some(format!("{name}: {problem}"))
         })
         .collect();
-    if !faults.is_empty() {
-        let message = format!("The system cannot be activated. {}", faults.join(" | "));
-        return Err(Refusal::rule(message));
+    if !problems.is_empty() {
+        let message = format!("The system cannot be activated. {}", problems.join(" | "));
+        return Err(ODataError::business_rule(message));
     }
     let place = Place::of(organization);
-    let works = timers::is_set(
+    let is_running = timers::is_set(
         organization.draft,
         |timer| matches!(timer, Timer::ActivateSystem { place: other } if other.organization == place.organization),
     );
-    if !works {
-        let due = organization.draft.now() + LASTS;
+    if !is_running {
+        let due = organization.draft.now() + DURATION;
         timers::set(organization.draft, due, &Timer::ActivateSystem { place });
     }
     Ok(())
 }
 
-/// Ends the work: the references are active, and the platform's flows are on, but for those whose
-/// own connections are wrong, and for those that this time's work does not come to.
+/// Ends the activation: the references are active, and the platform's flows are on, except for those
+/// with invalid connections and those that a partial activation leaves out.
 pub(super) fn end_activation(organization: &mut Organization) {
     let Ok(table) = organization.table(REFERENCE) else {
         return;
@@ -64,8 +64,8 @@ pub(super) fn end_activation(organization: &mut Organization) {
         organization.save(&table, reference);
     }
     let flows = platform_flows(organization);
-    let half = quirks::strikes(organization.draft, &quirks::half_activation());
-    let hundredths = half.and_then(|half| half["hundredths"].as_u64());
+    let partial = quirks::consume(organization.draft, &quirks::partial_activation_key());
+    let hundredths = partial.and_then(|quirk| quirk["hundredths"].as_u64());
     let share = usize::try_from(hundredths.unwrap_or(100)).unwrap_or(100);
     let count = flows.len() * share / 100;
     for flow in flows.into_iter().take(count) {

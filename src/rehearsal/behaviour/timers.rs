@@ -1,5 +1,5 @@
-//! What happens later: timers are part of the world and are carried out, at the moment they were
-//! due, before the first request that comes after it.
+//! Timers: delayed effects. They are objects of the world and run before the first request after the
+//! moment when they are due, with the time of that moment.
 
 use serde::{Deserialize, Serialize};
 
@@ -21,8 +21,9 @@ pub(crate) enum Timer {
         /// The operation.
         operation: String,
     },
-    /// The refresh of a database goes on.
-    GoOnWithRefresh {
+    /// A database refresh enters its next state.
+    #[serde(rename = "go-on-with-refresh")]
+    AdvanceRefresh {
         /// The activity.
         activity: String,
     },
@@ -33,50 +34,50 @@ pub(crate) enum Timer {
     },
     /// A system job ends, if background operations run.
     EndJob {
-        /// Where it is.
+        /// The organization.
         place: Place,
         /// The job's row.
         job: String,
     },
-    /// *Activate system* has done its work.
+    /// *Activate system* ends.
     ActivateSystem {
-        /// Where.
+        /// The organization.
         place: Place,
     },
     /// A provider becomes active.
     ActivateProvider {
-        /// Where.
+        /// The organization.
         place: Place,
         /// The provider's row.
         provider: String,
     },
     /// An orchestration becomes published.
     PublishOrchestration {
-        /// Where.
+        /// The organization.
         place: Place,
         /// The orchestration's row.
         orchestration: String,
     },
-    /// What was asked of the dual-write gateway ends.
+    /// A request to the dual-write gateway ends.
     EndDualWriteRequest {
         /// The request.
         request: String,
     },
 }
 
-/// Where something happens in Dataverse, and for whom.
+/// The organization in which a timer runs, and its caller.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Place {
     /// The environment.
     pub(crate) environment: String,
     /// The organization.
     pub(crate) organization: String,
-    /// Who asked for it.
+    /// The user of the request that set the timer.
     pub(crate) caller: Caller,
 }
 
 impl Place {
-    /// The place of an organization as a request sees it.
+    /// The organization and caller of a request.
     pub(crate) fn of(organization: &Organization) -> Self {
         Self {
             environment: organization.environment.clone(),
@@ -89,27 +90,27 @@ impl Place {
 /// Sets a timer.
 pub(crate) fn set(draft: &mut Draft<'_>, due: Moment, timer: &Timer) {
     let number = draft.count("timers");
-    // Keys are in the order in which timers are due.
+    // The keys sort in the order in which timers are due.
     let key = format!("timer/{:015}-{number:06}", due.milliseconds());
     draft.put(key, serde_json::to_value(timer).unwrap_or_default());
 }
 
-/// Whether such a timer is set.
-pub(crate) fn is_set(draft: &Draft<'_>, wanted: impl Fn(&Timer) -> bool) -> bool {
+/// Whether a matching timer is set.
+pub(crate) fn is_set(draft: &Draft<'_>, matches: impl Fn(&Timer) -> bool) -> bool {
     draft
         .under("timer/")
         .filter_map(|(_, value)| serde_json::from_value(value.clone()).ok())
-        .any(|timer: Timer| wanted(&timer))
+        .any(|timer: Timer| matches(&timer))
 }
 
-/// Carries out every timer that is due, each at its moment.
-pub(crate) fn advance(draft: &mut Draft<'_>, schema: &Schema) {
+/// Runs each timer that is due, with the time of its moment.
+pub(crate) fn run_due(draft: &mut Draft<'_>, schema: &Schema) {
     let now = draft.now();
     while let Some((key, due, timer)) = first(draft).filter(|(_, due, _)| *due <= now) {
         draft.set_now(due);
         draft.delete(&key);
         if let Some(timer) = timer {
-            carry_out(draft, schema, timer);
+            run_timer(draft, schema, timer);
         }
     }
     draft.set_now(now);
@@ -127,16 +128,16 @@ fn first(draft: &Draft<'_>) -> Option<(String, Moment, Option<Timer>)> {
     Some((key.to_owned(), Moment::from_milliseconds(due), timer))
 }
 
-fn carry_out(draft: &mut Draft<'_>, schema: &Schema, timer: Timer) {
+fn run_timer(draft: &mut Draft<'_>, schema: &Schema, timer: Timer) {
     match timer {
         Timer::EndCopy { operation } => {
             if let Some(operation) = operations::operation(draft, &operation) {
                 copy::end(draft, schema, operation);
             }
         }
-        Timer::GoOnWithRefresh { activity } => {
+        Timer::AdvanceRefresh { activity } => {
             if let Some(activity) = database_refresh::activity(draft, &activity) {
-                database_refresh::go_on(draft, schema, activity);
+                database_refresh::advance(draft, schema, activity);
             }
         }
         Timer::EndEdit { operation } => {
@@ -144,17 +145,21 @@ fn carry_out(draft: &mut Draft<'_>, schema: &Schema, timer: Timer) {
                 administration::end(draft, schema, operation);
             }
         }
-        Timer::EndJob { place, job } => at(draft, schema, place, |organization| {
+        Timer::EndJob { place, job } => in_organization(draft, schema, place, |organization| {
             connections::end_job(organization, &job);
         }),
-        Timer::ActivateSystem { place } => at(draft, schema, place, system::end_activation),
-        Timer::ActivateProvider { place, provider } => at(draft, schema, place, |organization| {
-            providers::end_activation(organization, &provider);
-        }),
+        Timer::ActivateSystem { place } => {
+            in_organization(draft, schema, place, system::end_activation)
+        }
+        Timer::ActivateProvider { place, provider } => {
+            in_organization(draft, schema, place, |organization| {
+                providers::end_activation(organization, &provider);
+            })
+        }
         Timer::PublishOrchestration {
             place,
             orchestration,
-        } => at(draft, schema, place, |organization| {
+        } => in_organization(draft, schema, place, |organization| {
             orchestrations::end_publishing(organization, &orchestration);
         }),
         Timer::EndDualWriteRequest { request } => {
@@ -163,8 +168,8 @@ fn carry_out(draft: &mut Draft<'_>, schema: &Schema, timer: Timer) {
     }
 }
 
-/// Does something in an organization, unless a copy has put another in its place.
-fn at(
+/// Runs a function on an organization, unless a copy has replaced it.
+fn in_organization(
     draft: &mut Draft<'_>,
     schema: &Schema,
     place: Place,

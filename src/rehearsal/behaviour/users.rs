@@ -1,4 +1,4 @@
-//! Users: who may enter an organization, and application users that the admin API adds.
+//! Users: who has access to an organization, and application users that the admin API adds.
 
 use serde_json::{Value, json};
 
@@ -7,55 +7,54 @@ use super::organization::{
     Caller, Organization, SYSTEM_ADMINISTRATOR, SYSTEM_CUSTOMIZER, lookup, row_of, text,
 };
 use crate::rehearsal::application::{CLIENT, CLIENT_OBJECT};
-use crate::rehearsal::odata::error::Refusal;
+use crate::rehearsal::odata::error::ODataError;
 use crate::rehearsal::schema::Schema;
 use crate::rehearsal::world::names;
 use crate::rehearsal::world::store::Draft;
 
-/// Lets somebody in, as the user it is in the organization, or as the user it acts for. Takes the
-/// column that tells its user, and what that holds.
-pub(crate) fn enter(
+/// Sets the caller: the user with this value in this column, or the user that it acts for.
+pub(crate) fn set_caller(
     organization: &mut Organization,
     (column, value): (&str, &str),
     acts_for: Option<&str>,
-) -> Result<(), Refusal> {
+) -> Result<(), ODataError> {
     let facts = organization
         .draft
         .get(&names::organization(&organization.id));
-    let from = facts
+    let provisioned_at = facts
         .and_then(|facts| facts["callersFrom"].as_u64())
         .unwrap_or(0);
-    if organization.draft.now().milliseconds() < from {
+    if organization.draft.now().milliseconds() < provisioned_at {
         return Err(not_a_member());
     }
     let own = user_with(organization, column, value)?;
-    admit(organization, &own)?;
+    check_access(organization, &own)?;
     organization.caller = own;
     if let Some(object) = acts_for {
         let user = organization.caller.user.clone().unwrap_or_default();
         if !organization.has_template(&user, &[SYSTEM_ADMINISTRATOR]) {
-            return Err(Refusal::new(
+            return Err(ODataError::new(
                 403,
                 "0x8004A110",
                 "Caller does not have enough privilege to act on behalf of another user.",
             ));
         }
         let other = user_with(organization, "azureactivedirectoryobjectid", object)?;
-        admit(organization, &other)?;
+        check_access(organization, &other)?;
         organization.caller = other;
     }
     Ok(())
 }
 
-fn not_a_member() -> Refusal {
-    Refusal::new(
+fn not_a_member() -> ODataError {
+    ODataError::new(
         403,
         "0x80072560",
         "The user is not a member of the organization.",
     )
 }
 
-fn user_with(organization: &Organization, column: &str, value: &str) -> Result<Caller, Refusal> {
+fn user_with(organization: &Organization, column: &str, value: &str) -> Result<Caller, ODataError> {
     let users = organization.rows("systemuser");
     let user = users
         .iter()
@@ -68,17 +67,17 @@ fn user_with(organization: &Organization, column: &str, value: &str) -> Result<C
     })
 }
 
-fn admit(organization: &Organization, caller: &Caller) -> Result<(), Refusal> {
+fn check_access(organization: &Organization, caller: &Caller) -> Result<(), ODataError> {
     let user = caller.user.as_deref().unwrap_or_default();
     if organization.roles_of(user).is_empty() {
         let message = format!("The user with id {user} has not been assigned any roles.");
-        return Err(Refusal::new(403, "0x80042F09", message));
+        return Err(ODataError::new(403, "0x80042F09", message));
     }
-    let closed =
+    let is_closed =
         environments::in_administration_mode(organization.draft, &organization.environment);
-    let keepers = [SYSTEM_ADMINISTRATOR, SYSTEM_CUSTOMIZER];
-    if closed && !organization.has_template(user, &keepers) {
-        return Err(Refusal::new(
+    let administrators = [SYSTEM_ADMINISTRATOR, SYSTEM_CUSTOMIZER];
+    if is_closed && !organization.has_template(user, &administrators) {
+        return Err(ODataError::new(
             403,
             "0x8004A113",
             "The user does not have permissions to access the org when it is in Admin Only mode.",
@@ -87,18 +86,20 @@ fn admit(organization: &Organization, caller: &Caller) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Refuses a write of a caller who is no administrator or customizer.
-pub(crate) fn may_write(organization: &Organization, table: &str) -> Result<(), Refusal> {
+/// Refuses a write of a caller who is neither an administrator nor a customizer.
+pub(crate) fn check_write_privilege(
+    organization: &Organization,
+    table: &str,
+) -> Result<(), ODataError> {
     let user = organization.caller.user.as_deref().unwrap_or_default();
     if organization.has_template(user, &[SYSTEM_ADMINISTRATOR, SYSTEM_CUSTOMIZER]) {
         return Ok(());
     }
     let message = format!("Principal user (Id={user}) is missing prvWrite{table} privilege.");
-    Err(Refusal::new(403, "0x80040220", message))
+    Err(ODataError::new(403, "0x80040220", message))
 }
 
-/// Makes an application a user of an environment and a System Administrator there, or enables the
-/// user it has.
+/// Adds an application as a System Administrator of an environment, or enables its existing user.
 pub(crate) fn add_application_user(
     draft: &mut Draft<'_>,
     schema: &Schema,
@@ -120,10 +121,10 @@ pub(crate) fn add_application_user(
         environment: environment.to_owned(),
         caller: Caller::default(),
     };
-    add(&mut organization).map_err(|refusal| refusal.message)
+    add_or_enable(&mut organization).map_err(|error| error.message)
 }
 
-fn add(organization: &mut Organization) -> Result<(), Refusal> {
+fn add_or_enable(organization: &mut Organization) -> Result<(), ODataError> {
     let table = organization.table("systemuser")?;
     let existing = organization
         .rows("systemuser")
@@ -162,13 +163,13 @@ fn add(organization: &mut Organization) -> Result<(), Refusal> {
     )
 }
 
-/// Adds a pair to a table of pairs, unless it is there.
+/// Inserts a pair into an intersect table, unless it exists.
 pub(crate) fn associate(
     organization: &mut Organization,
     pairs: &str,
     one: (&str, &str),
     other: (&str, &str),
-) -> Result<(), Refusal> {
+) -> Result<(), ODataError> {
     let table = organization.table(pairs)?;
     let pair = find_pair(organization, pairs, one, other);
     if pair.is_none() {

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::dual_write::runtime;
 use super::organization::{Organization, Row};
 use super::{connections, deletion, flows, orchestrations, ownership, providers, states};
-use crate::rehearsal::odata::error::Refusal;
+use crate::rehearsal::odata::error::ODataError;
 use crate::rehearsal::schema::table::Table;
 
 /// A row that is about to be updated.
@@ -13,45 +13,45 @@ use crate::rehearsal::schema::table::Table;
 pub(super) struct Update<'update> {
     /// Its id.
     pub(super) id: &'update str,
-    /// The row as it is.
+    /// The row before the update.
     pub(super) before: &'update Row,
-    /// The row as it will be.
+    /// The row after the update.
     pub(super) after: &'update mut Row,
-    /// The columns that the request names; null empties one.
+    /// The columns that the request sets; null clears one.
     pub(super) changes: &'update Row,
 }
 
 impl Update<'_> {
-    /// Whether the request names a column.
-    pub(super) fn names(&self, column: &str) -> bool {
+    /// Whether the request sets a column.
+    pub(super) fn sets(&self, column: &str) -> bool {
         self.changes.contains_key(column)
     }
 
-    /// Whether a column will be other than it is.
-    pub(super) fn alters(&self, column: &str) -> bool {
+    /// Whether the value of a column changes.
+    pub(super) fn changes_value(&self, column: &str) -> bool {
         self.before.get(column) != self.after.get(column)
     }
 }
 
-/// Creates a row. An id that is taken is refused.
+/// Creates a row. An existing id is refused.
 pub(crate) fn create(
     organization: &mut Organization,
     table: &Table,
     id: &str,
     columns: &Row,
-) -> Result<(), Refusal> {
+) -> Result<(), ODataError> {
     if organization.row(&table.logical_name, id).is_some() {
-        return Err(Refusal::new(
+        return Err(ODataError::new(
             412,
             "0x80040237",
             "A record with matching key values already exists.",
         ));
     }
     ownership::check(organization, columns)?;
-    runtime::check_secure(organization, table)?;
+    runtime::check_secure_configuration(organization, table)?;
     let mut row = columns.clone();
     row.retain(|_, value| !value.is_null());
-    states::settle(table, columns, &mut row)?;
+    states::set_status(table, columns, &mut row)?;
     if table.logical_name == "workflow" {
         flows::before_create(&mut row);
     }
@@ -62,13 +62,13 @@ pub(crate) fn create(
     Ok(())
 }
 
-/// Updates a row with the columns that a request names.
+/// Updates a row with the columns that a request sets.
 pub(crate) fn update(
     organization: &mut Organization,
     table: &Table,
     id: &str,
     changes: &Row,
-) -> Result<(), Refusal> {
+) -> Result<(), ODataError> {
     let before = organization.existing(&table.logical_name, id)?;
     let mut after = before.clone();
     for (column, value) in changes {
@@ -81,9 +81,9 @@ pub(crate) fn update(
             }
         }
     }
-    states::settle(table, changes, &mut after)?;
+    states::set_status(table, changes, &mut after)?;
     ownership::check(organization, changes)?;
-    runtime::check_secure(organization, table)?;
+    runtime::check_secure_configuration(organization, table)?;
     let mut update = Update {
         id,
         before: &before,
@@ -112,7 +112,7 @@ pub(crate) fn delete(
     organization: &mut Organization,
     table: &Table,
     id: &str,
-) -> Result<(), Refusal> {
+) -> Result<(), ODataError> {
     let row = organization.existing(&table.logical_name, id)?;
     if table.logical_name == "msdyn_iomprovider" {
         providers::before_delete(organization, id, &row)?;

@@ -1,16 +1,16 @@
-//! Assertions: what the tenant's own issuers say of a job or a pod, and whether the authority takes
-//! it for an application's credential (Microsoft Learn, *Workload identity federation*).
+//! Assertions about a job or a pod: the tenant's own issuers issue them, and the authority accepts them
+//! as an application's credential (Microsoft Learn, *Workload identity federation*).
 //!
-//! As with tokens, an assertion has the form of a JSON web token and is known by its hash.
+//! Like a token, an assertion has the form of a JSON web token, and the world stores only its hash.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::Turn;
+use super::RequestContext;
 use super::authentication::web_token;
-use crate::rehearsal::behaviour::directory::{Federated, Principal};
+use crate::rehearsal::behaviour::directory::{FederatedCredential, Principal};
 use crate::rehearsal::clock::Moment;
 use crate::rehearsal::world::names;
 
@@ -26,10 +26,10 @@ pub(crate) enum Issuer {
 }
 
 impl Issuer {
-    /// Every issuer.
+    /// All issuers.
     pub(crate) const ALL: [Self; 3] = [Self::GitHub, Self::Pipelines, Self::Kubernetes];
 
-    /// The name that its assertions carry.
+    /// The issuer in its assertions.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::GitHub => "https://token.actions.githubusercontent.com",
@@ -38,7 +38,7 @@ impl Issuer {
         }
     }
 
-    /// About whom its assertions are.
+    /// The subject of its assertions.
     pub(crate) const fn subject(self) -> &'static str {
         match self {
             Self::GitHub => "repo:contoso/refresh:ref:refs/heads/main",
@@ -47,8 +47,8 @@ impl Issuer {
         }
     }
 
-    /// How long its assertions live.
-    const fn life(self) -> Duration {
+    /// The lifetime of its assertions.
+    const fn lifetime(self) -> Duration {
         match self {
             Self::GitHub => Duration::from_mins(5),
             Self::Pipelines => Duration::from_mins(10),
@@ -56,14 +56,14 @@ impl Issuer {
         }
     }
 
-    /// May an assertion be used once only? A pod's file serves many tokens; a job asks for a new
-    /// assertion each time, and here it must.
-    const fn once(self) -> bool {
+    /// Whether an assertion can be used only once. A pod uses its file for many tokens; a job requests a
+    /// new assertion each time, and here it must.
+    const fn is_single_use(self) -> bool {
         !matches!(self, Self::Kubernetes)
     }
 }
 
-/// What an assertion says.
+/// The content of an assertion.
 #[derive(Debug, Serialize, Deserialize)]
 struct Assertion {
     issuer: String,
@@ -74,76 +74,81 @@ struct Assertion {
     used: bool,
 }
 
-/// Why an assertion is not taken: the sign-in service's number and words.
+/// Why an assertion is refused: the sign-in service's error code and text.
 #[derive(Debug)]
-pub(super) struct NotTaken {
+pub(super) struct AssertionError {
     /// The number after `AADSTS`.
     pub(super) number: u32,
-    /// The words after it.
+    /// The text after it.
     pub(super) text: String,
 }
 
 /// Issues an assertion for an audience.
-pub(super) fn issue(turn: &mut Turn<'_, '_>, issuer: Issuer, audience: &str) -> String {
-    let now = turn.draft.now();
+pub(super) fn issue(
+    context: &mut RequestContext<'_, '_>,
+    issuer: Issuer,
+    audience: &str,
+) -> String {
+    let now = context.draft.now();
     let assertion = Assertion {
         issuer: issuer.name().to_owned(),
         subject: issuer.subject().to_owned(),
         audience: audience.to_owned(),
-        expires: now + issuer.life(),
-        once: issuer.once(),
+        expires: now + issuer.lifetime(),
+        once: issuer.is_single_use(),
         used: false,
     };
     let text = web_token(&json!({
         "iss": assertion.issuer,
         "sub": assertion.subject,
         "aud": assertion.audience,
-        "iat": now.since_1970().as_secs(),
-        "exp": assertion.expires.since_1970().as_secs(),
+        "iat": now.since_unix_epoch().as_secs(),
+        "exp": assertion.expires.since_unix_epoch().as_secs(),
         "jti": names::unique(),
     }));
-    put(turn, &text, &assertion);
+    save(context, &text, &assertion);
     text
 }
 
-fn put(turn: &mut Turn<'_, '_>, text: &str, assertion: &Assertion) {
+fn save(context: &mut RequestContext<'_, '_>, text: &str, assertion: &Assertion) {
     let value = serde_json::to_value(assertion).unwrap_or_default();
-    turn.draft.put(key(text), value);
+    context.draft.put(key(text), value);
 }
 
 fn key(text: &str) -> String {
     format!("assertion/{}", names::digest(text))
 }
 
-/// Takes an assertion as the credential of an application, or says why not, in the sign-in service's
-/// words (Microsoft Learn, *Microsoft Entra authentication and authorization error codes*; those of
-/// federated credentials as Azure/login issues 360, 453 and 482 show them).
-pub(super) fn take(
-    turn: &mut Turn<'_, '_>,
+/// Accepts an assertion as the credential of an application, or returns the sign-in service's error
+/// (Microsoft Learn, *Microsoft Entra authentication and authorization error codes*; for federated
+/// credentials Azure/login issues 360, 453 and 482).
+pub(super) fn accept(
+    context: &mut RequestContext<'_, '_>,
     text: &str,
     principal: &Principal,
-) -> Result<(), NotTaken> {
-    let refused = |number, text: String| Err(NotTaken { number, text });
-    let assertion = turn.draft.get(&key(text)).cloned();
+) -> Result<(), AssertionError> {
+    let refused = |number, text: String| Err(AssertionError { number, text });
+    let assertion = context.draft.get(&key(text)).cloned();
     let assertion = assertion.and_then(|value| serde_json::from_value::<Assertion>(value).ok());
     let Some(mut assertion) = assertion else {
         let text = "Client assertion failed signature validation.";
         return refused(50_013, text.to_owned());
     };
-    if assertion.expires <= turn.draft.now() {
+    if assertion.expires <= context.draft.now() {
         let text = format!(
             "Client assertion is not within its valid time range. Current time: {}, expiry time of assertion {}.",
-            turn.draft.now().in_seconds(),
-            assertion.expires.in_seconds()
+            context.draft.now().to_iso_seconds(),
+            assertion.expires.to_iso_seconds()
         );
         return refused(700_024, text);
     }
-    let trusted = |fits: &dyn Fn(&Federated) -> bool| principal.federated.iter().any(fits);
-    let none = |number, what: &str, which: &str| {
+    let is_trusted =
+        |matches: &dyn Fn(&FederatedCredential) -> bool| principal.federated.iter().any(matches);
+    let unmatched = |number, what: &str, which: &str| {
         let text = format!(
             "No matching federated identity record found for presented assertion {what} '{which}'. Check your federated identity credential Subject, Audience and Issuer against the presented assertion."
         );
-        Err(NotTaken { number, text })
+        Err(AssertionError { number, text })
     };
     let Assertion {
         issuer,
@@ -151,27 +156,26 @@ pub(super) fn take(
         audience,
         ..
     } = &assertion;
-    if !trusted(&|one| one.issuer == *issuer) {
-        return none(700_211, "issuer", issuer);
+    if !is_trusted(&|one| one.issuer == *issuer) {
+        return unmatched(700_211, "issuer", issuer);
     }
-    if !trusted(&|one| one.issuer == *issuer && one.subject == *subject) {
-        return none(700_213, "subject", subject);
+    if !is_trusted(&|one| one.issuer == *issuer && one.subject == *subject) {
+        return unmatched(700_213, "subject", subject);
     }
-    if !trusted(&|one| one.issuer == *issuer && one.audience == *audience) {
-        return none(700_212, "audience", audience);
+    if !is_trusted(&|one| one.issuer == *issuer && one.audience == *audience) {
+        return unmatched(700_212, "audience", audience);
     }
     if assertion.once && assertion.used {
-        // Stricter than the service: whoever keeps a job's assertion would be found out by its
-        // ten minutes only.
+        // Stricter than the service, where reusing a job's assertion fails only after ten minutes.
         let text = "The assertion has been used already; the rehearsal tenant takes a job's once.";
         return refused(50_013, text.to_owned());
     }
     assertion.used = true;
-    put(turn, text, &assertion);
+    save(context, text, &assertion);
     Ok(())
 }
 
-/// Where a job or a pod gets assertions of an issuer: the path on the machine's listener.
+/// The path on the machine's listener where a job or a pod gets assertions of an issuer.
 pub(super) const fn path(issuer: Issuer) -> &'static str {
     match issuer {
         Issuer::GitHub => "/github/idtoken",

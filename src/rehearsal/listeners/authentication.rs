@@ -1,7 +1,7 @@
-//! Tokens: what is issued, and who sends one.
+//! Tokens: issuing them and checking them.
 //!
-//! A token has the form of a JSON web token, and its claims tell people what it is. It is known by
-//! its hash: the world keeps that, with what the token is for and when it ends, and no token.
+//! A token has the form of a JSON web token with claims. The world stores its hash, audience and expiry,
+//! but not the token.
 
 use std::time::Duration;
 
@@ -10,33 +10,33 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::message::Answer;
-use super::{Listener, Origins, Side, Turn};
+use super::message::Response;
+use super::{Listener, Origins, RequestContext, Side};
 use crate::rehearsal::application::{DUAL_WRITE_TOKEN, LCS_TOKEN, PERSON, TENANT};
-use crate::rehearsal::behaviour::directory::{self, Hindrance, Kind, Principal};
+use crate::rehearsal::behaviour::directory::{self, Principal, PrincipalKind, SignInBlock};
 use crate::rehearsal::clock::Moment;
 use crate::rehearsal::world::names;
 
-/// What a token is good for.
+/// A token, as the world stores it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Token {
-    /// The one service that it is for.
+    /// The one service that accepts it.
     pub(super) audience: String,
     /// Whether it is a person's or an application's.
     #[serde(default)]
-    pub(super) kind: Kind,
-    /// Who sends it, by the directory: an application's id, or a person's sign-in name.
+    pub(super) kind: PrincipalKind,
+    /// Its principal: an application's id, or a person's sign-in name.
     pub(super) client: String,
-    /// Whose it is: the object in the directory.
+    /// The object id of its principal.
     pub(super) object: String,
-    /// When it ends.
+    /// When it expires.
     pub(super) expires: Moment,
 }
 
 impl Token {
-    /// May its holder use the admin APIs?
-    pub(super) fn is_administrators(&self, turn: &Turn<'_, '_>) -> bool {
-        directory::principal(&turn.draft, &self.client)
+    /// Whether its principal can use the admin APIs.
+    fn is_administrator(&self, context: &RequestContext<'_, '_>) -> bool {
+        directory::principal(&context.draft, &self.client)
             .is_some_and(|principal| principal.administrator)
     }
 }
@@ -48,7 +48,7 @@ impl Listener {
             Self::PowerPlatform => "https://api.powerplatform.com".to_owned(),
             Self::Bap | Self::PowerApps => "https://service.powerapps.com".to_owned(),
             Self::DualWrite => "https://IntegratorApp.com".to_owned(),
-            // Its address with a slash at the end, as the real one.
+            // Its address with a trailing slash, like the real service.
             Self::Lcs => format!("{}/", origins.of(self)),
             Self::Authority | Self::Machine | Self::Dataverse(_) | Self::FinanceOperations(_) => {
                 origins.of(self)
@@ -56,53 +56,54 @@ impl Listener {
         }
     }
 
-    /// The listeners that take tokens.
+    /// The listeners that require tokens.
     fn resources() -> impl Iterator<Item = Self> {
         let all = Self::ALL.into_iter();
         all.filter(|listener| !matches!(listener, Self::Authority | Self::Machine))
     }
 }
 
-/// The resource that a token may be asked for, as its listener names it. A slash at its end makes
-/// another resource of an environment's own; the others are known by either form.
-pub(super) fn resource(turn: &Turn<'_, '_>, asked: &str) -> Option<String> {
+/// The audience of a requested resource, if there is such a resource. For the services of an environment
+/// a trailing slash makes another resource; for the others it does not matter.
+pub(super) fn find_audience(context: &RequestContext<'_, '_>, resource: &str) -> Option<String> {
     Listener::resources().find_map(|listener| {
-        let audience = listener.audience(turn.origins);
+        let audience = listener.audience(context.origins);
         let is_own = matches!(
             listener,
             Listener::Dataverse(Side::Source | Side::Target) | Listener::FinanceOperations(_)
         );
-        let fits = asked == audience || (!is_own && asked.trim_end_matches('/') == audience);
-        fits.then_some(audience)
+        let matches =
+            resource == audience || (!is_own && resource.trim_end_matches('/') == audience);
+        matches.then_some(audience)
     })
 }
 
-/// Issues a token for a resource, which lives so long. Takes who asks, by the directory's name.
+/// Issues a token to a principal, given with its name in the directory.
 pub(super) fn issue(
-    turn: &mut Turn<'_, '_>,
+    context: &mut RequestContext<'_, '_>,
     (name, principal): (&str, &Principal),
     audience: &str,
-    life: Duration,
+    lifetime: Duration,
 ) -> String {
-    let now = turn.draft.now();
-    let expires = now + life;
+    let now = context.draft.now();
+    let expires = now + lifetime;
     let mut claims = json!({
         "aud": audience,
-        "iss": format!("{}/{TENANT}/v2.0", turn.origins.of(Listener::Authority)),
-        "iat": now.since_1970().as_secs(),
-        "nbf": now.since_1970().as_secs(),
-        "exp": expires.since_1970().as_secs(),
+        "iss": format!("{}/{TENANT}/v2.0", context.origins.of(Listener::Authority)),
+        "iat": now.since_unix_epoch().as_secs(),
+        "nbf": now.since_unix_epoch().as_secs(),
+        "exp": expires.since_unix_epoch().as_secs(),
         "oid": principal.object,
         "sub": principal.object,
         "tid": TENANT,
         "ver": "2.0",
     });
     match principal.kind {
-        Kind::Application => {
+        PrincipalKind::Application => {
             claims["idtyp"] = json!("app");
             claims["appid"] = json!(name);
         }
-        Kind::Person => {
+        PrincipalKind::Person => {
             claims["idtyp"] = json!("user");
             claims["upn"] = json!(name);
             claims["name"] = json!(principal.name);
@@ -118,13 +119,14 @@ pub(super) fn issue(
         expires,
     };
     let key = format!("token/{}", names::digest(&text));
-    turn.draft
+    context
+        .draft
         .put(key, serde_json::to_value(token).unwrap_or_default());
-    turn.draft.count("tokens");
+    context.draft.count("tokens");
     text
 }
 
-/// A text of a JSON web token's form. Its last part is random, so that no two are the same.
+/// A text in the form of a JSON web token. Its last part is random, so that each text is unique.
 pub(super) fn web_token(claims: &Value) -> String {
     let part = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
     let header = json!({"typ": "JWT", "alg": "RS256", "kid": "rehearsal"}).to_string();
@@ -138,101 +140,103 @@ pub(super) fn web_token(claims: &Value) -> String {
     )
 }
 
-/// The token that a request carries, if it is one for this listener; otherwise the answer 401.
-pub(super) fn token(turn: &mut Turn<'_, '_>) -> Result<Token, Answer> {
-    let audience = turn.listener.audience(turn.origins);
-    let Some(bearer) = bearer(turn) else {
+/// The token of a request, if it is valid for this listener; otherwise a response with status 401.
+pub(super) fn authenticate(context: &mut RequestContext<'_, '_>) -> Result<Token, Response> {
+    let audience = context.listener.audience(context.origins);
+    let Some(bearer) = bearer(context) else {
         let why = "Authentication failed. The 'Authorization' header is missing.";
-        return Err(unauthorized(turn, "AuthenticationFailed", why));
+        return Err(unauthorized(context, "AuthenticationFailed", why));
     };
-    let of_a_person = match turn.listener {
+    let person_token = match context.listener {
         Listener::Lcs => Some(LCS_TOKEN),
         Listener::DualWrite => Some(DUAL_WRITE_TOKEN),
         _ => None,
     };
-    if of_a_person == Some(bearer) {
-        turn.caller = Some(PERSON.to_owned());
+    if person_token == Some(bearer) {
+        context.caller = Some(PERSON.to_owned());
         return Ok(Token {
             audience,
             client: PERSON.to_owned(),
             object: PERSON.to_owned(),
-            expires: turn.draft.now(),
-            kind: Kind::Person,
+            expires: context.draft.now(),
+            kind: PrincipalKind::Person,
         });
     }
     let key = format!("token/{}", names::digest(bearer));
-    let token = turn.draft.get(&key).cloned();
+    let token = context.draft.get(&key).cloned();
     let token = token.and_then(|value| serde_json::from_value::<Token>(value).ok());
     let Some(token) = token else {
         let why = "The access token is invalid.";
-        return Err(unauthorized(turn, "InvalidAuthenticationToken", why));
+        return Err(unauthorized(context, "InvalidAuthenticationToken", why));
     };
-    turn.caller = Some(token.client.clone());
+    context.caller = Some(token.client.clone());
     if token.audience != audience {
-        // As the Power Apps services say it (microsoft/Power-Fx issue 2986).
+        // The text of the Power Apps services (microsoft/Power-Fx issue 2986).
         let why = format!(
             "The received access token has been obtained from wrong audience or resource '{}'. It should exactly match (including forward slash) with one of the allowed audiences '{audience}'.",
             token.audience
         );
-        return Err(unauthorized(turn, "InvalidAuthenticationAudience", &why));
+        return Err(unauthorized(context, "InvalidAuthenticationAudience", &why));
     }
-    if token.expires <= turn.draft.now() {
+    if token.expires <= context.draft.now() {
         let why = "The access token has expired.";
-        return Err(unauthorized(turn, "ExpiredAuthenticationToken", why));
+        return Err(unauthorized(context, "ExpiredAuthenticationToken", why));
     }
-    let principal = directory::principal(&turn.draft, &token.client);
-    if principal.and_then(|principal| principal.hindrance) == Some(Hindrance::Challenged) {
-        return Err(challenged(turn));
+    let principal = directory::principal(&context.draft, &token.client);
+    if principal.and_then(|principal| principal.sign_in_block) == Some(SignInBlock::Challenged) {
+        return Err(claims_challenge(context));
     }
     Ok(token)
 }
 
-/// What a request carries after `Bearer`.
-pub(super) fn bearer<'turn>(turn: &Turn<'turn, '_>) -> Option<&'turn str> {
-    let header = turn.request.header("Authorization")?;
+/// The text after `Bearer` in a request's header.
+pub(super) fn bearer<'context>(context: &RequestContext<'context, '_>) -> Option<&'context str> {
+    let header = context.request.header("Authorization")?;
     let (scheme, token) = header.split_once(' ')?;
     scheme.eq_ignore_ascii_case("Bearer").then(|| token.trim())
 }
 
-/// A challenge of continuous access evaluation (Microsoft Learn, *Claims challenges*): no body, and
-/// the claims that another sign-in must prove.
-fn challenged(turn: &Turn<'_, '_>) -> Answer {
-    let authority = turn.origins.of(Listener::Authority);
+/// A challenge of continuous access evaluation (Microsoft Learn, *Claims challenges*): no body, and the
+/// claims that the next token must have.
+fn claims_challenge(context: &RequestContext<'_, '_>) -> Response {
+    let authority = context.origins.of(Listener::Authority);
     let claims = json!({"access_token": {"nbf": {"essential": true}}}).to_string();
     let claims = URL_SAFE_NO_PAD.encode(claims);
     let challenge = format!(
         "Bearer realm=\"\", authorization_uri=\"{authority}/{TENANT}/oauth2/authorize\", error=\"insufficient_claims\", claims=\"{claims}\""
     );
-    Answer::empty(401).with("WWW-Authenticate", challenge)
+    Response::empty(401).with("WWW-Authenticate", challenge)
 }
 
-fn unauthorized(turn: &Turn<'_, '_>, code: &str, message: &str) -> Answer {
-    let authority = turn.origins.of(Listener::Authority);
-    let resource = turn.listener.audience(turn.origins);
+fn unauthorized(context: &RequestContext<'_, '_>, code: &str, message: &str) -> Response {
+    let authority = context.origins.of(Listener::Authority);
+    let resource = context.listener.audience(context.origins);
     let challenge = format!(
         "Bearer authorization_uri={authority}/{TENANT}/oauth2/authorize, resource_id={resource}/"
     );
-    Answer::error(401, code, message).with("WWW-Authenticate", challenge)
+    Response::error(401, code, message).with("WWW-Authenticate", challenge)
 }
 
-/// The refusal of an admin API to somebody who is no administrator of the tenant. An application
-/// hears what microsoft/powerplatform-build-tools issue 1112 shows, with the service's inner address
-/// in it.
-pub(super) fn administrator(turn: &Turn<'_, '_>, token: &Token) -> Result<(), Answer> {
-    if token.is_administrators(turn) {
+/// Refuses a caller who is not an administrator of the tenant. The text for an application is that of
+/// microsoft/powerplatform-build-tools issue 1112, with the service's internal address.
+pub(super) fn require_administrator(
+    context: &RequestContext<'_, '_>,
+    token: &Token,
+) -> Result<(), Response> {
+    if token.is_administrator(context) {
         return Ok(());
     }
     let Token { object, client, .. } = token;
-    let query = turn.request.raw_query.as_deref().unwrap_or_default();
-    let path = &turn.request.path;
+    let query = context.request.raw_query.as_deref().unwrap_or_default();
+    let path = &context.request.path;
     let who = match token.kind {
-        Kind::Application => {
+        PrincipalKind::Application => {
             format!("The service principal with id '{object}' for application {client}")
         }
-        Kind::Person => format!("The user with object id '{object}'"),
+        PrincipalKind::Person => format!("The user with object id '{object}'"),
     };
     let text = format!(
         "{who} does not have permission to access the path 'https://10.0.6.48:20014{path}?{query}' in tenant {TENANT}."
     );
-    Err(Answer::error(403, "Forbidden", &text))
+    Err(Response::error(403, "Forbidden", &text))
 }

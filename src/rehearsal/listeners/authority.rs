@@ -1,23 +1,23 @@
-//! The token endpoint, version 2.0 (Microsoft Learn, Microsoft identity platform, and its error
-//! codes): client credentials with a secret or an assertion, and a person's name and password, which
-//! is how Lifecycle Services are signed in to without a browser.
+//! The token endpoint, version 2.0 (Microsoft Learn, Microsoft identity platform, and its error codes):
+//! client credentials with a secret or an assertion, and a person's name and password, which is the
+//! sign-in to Lifecycle Services without a browser.
 
 use std::time::Duration;
 
 use serde_json::json;
 
-use super::Turn;
+use super::RequestContext;
 use super::assertions;
-use super::authentication::{issue, resource};
-use super::message::{Answer, pairs};
+use super::authentication::{find_audience, issue};
+use super::message::{Response, pairs};
 use crate::rehearsal::application::{PASSWORD, SECRET, TENANT, TENANT_DOMAIN};
-use crate::rehearsal::behaviour::directory::{self, Hindrance, Kind, Principal};
+use crate::rehearsal::behaviour::directory::{self, Principal, PrincipalKind, SignInBlock};
 use crate::rehearsal::world::names;
 
-/// How long a token lives, in seconds of simulated time.
-const LIFE: u64 = 3599;
+/// The lifetime of a token, in seconds of simulated time.
+const LIFETIME: u64 = 3599;
 
-/// What RFC 7523 calls an assertion that is a JSON web token.
+/// The type of an assertion that is a JSON web token (RFC 7523).
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// The form of a token request.
@@ -30,120 +30,174 @@ impl Form {
     }
 }
 
-/// Answers a request.
-pub(super) fn answer(turn: &mut Turn<'_, '_>) -> Result<Answer, Answer> {
-    let segments = turn.request.below("/").unwrap_or_default();
+/// Handles a request.
+pub(super) fn handle(context: &mut RequestContext<'_, '_>) -> Result<Response, Response> {
+    let segments = context.request.segments_below("/").unwrap_or_default();
     let [tenant, "oauth2", "v2.0", "token"] = segments.as_slice() else {
-        return Err(Answer::empty(404));
+        return Err(Response::empty(404));
     };
-    if turn.request.method != "POST" {
-        return Err(Answer::empty(405));
+    if context.request.method != "POST" {
+        return Err(Response::empty(405));
     }
     if ![TENANT, TENANT_DOMAIN].contains(&tenant.to_lowercase().as_str()) {
         let text = format!(
             "Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud."
         );
-        return Err(fault(turn, 400, "invalid_request", 90_002, &text));
+        return Err(token_error(context, 400, "invalid_request", 90_002, &text));
     }
-    let form = Form(pairs(&String::from_utf8_lossy(&turn.request.body)));
+    let form = Form(pairs(&String::from_utf8_lossy(&context.request.body)));
     let (name, principal) = match form.field("grant_type") {
-        "client_credentials" => application(turn, &form)?,
-        "password" => person(turn, &form)?,
+        "client_credentials" => application(context, &form)?,
+        "password" => person(context, &form)?,
         _ => {
             let text = "The app requested an unsupported grant type.";
-            return Err(fault(turn, 400, "unsupported_grant_type", 70_003, text));
+            return Err(token_error(
+                context,
+                400,
+                "unsupported_grant_type",
+                70_003,
+                text,
+            ));
         }
     };
-    if principal.hindrance == Some(Hindrance::Blocked) {
+    if principal.sign_in_block == Some(SignInBlock::Blocked) {
         let text = "Access has been blocked by Conditional Access policies. The access policy does not allow token issuance.";
-        return Err(fault(turn, 400, "interaction_required", 53_003, text));
+        return Err(token_error(
+            context,
+            400,
+            "interaction_required",
+            53_003,
+            text,
+        ));
     }
-    let audience = audience(turn, form.field("scope"))?;
-    let life = Duration::from_secs(LIFE);
-    let token = issue(turn, (&name, &principal), &audience, life);
+    let audience = audience(context, form.field("scope"))?;
+    let lifetime = Duration::from_secs(LIFETIME);
+    let token = issue(context, (&name, &principal), &audience, lifetime);
     let body = json!({
         "token_type": "Bearer",
-        "expires_in": LIFE,
-        "ext_expires_in": LIFE,
+        "expires_in": LIFETIME,
+        "ext_expires_in": LIFETIME,
         "access_token": token,
     });
-    Ok(Answer::json(200, &body)
+    Ok(Response::json(200, &body)
         .with("Cache-Control", "no-store, no-cache")
         .with("Pragma", "no-cache"))
 }
 
-/// The application that asks, by its secret or an assertion.
-fn application(turn: &mut Turn<'_, '_>, form: &Form) -> Result<(String, Principal), Answer> {
+/// Authenticates an application by its secret or an assertion.
+fn application(
+    context: &mut RequestContext<'_, '_>,
+    form: &Form,
+) -> Result<(String, Principal), Response> {
     let client = form.field("client_id").to_lowercase();
-    let principal = directory::principal(&turn.draft, &client)
-        .filter(|principal| principal.kind == Kind::Application);
+    let principal = directory::principal(&context.draft, &client)
+        .filter(|principal| principal.kind == PrincipalKind::Application);
     let Some(principal) = principal else {
         let text =
             format!("Application with identifier '{client}' was not found in the directory.");
-        return Err(fault(turn, 400, "unauthorized_client", 700_016, &text));
+        return Err(token_error(
+            context,
+            400,
+            "unauthorized_client",
+            700_016,
+            &text,
+        ));
     };
-    turn.caller = Some(client.clone());
-    if principal.hindrance == Some(Hindrance::Disabled) {
+    context.caller = Some(client.clone());
+    if principal.sign_in_block == Some(SignInBlock::Disabled) {
         let text = format!("Application '{client}' is disabled.");
-        return Err(fault(turn, 401, "unauthorized_client", 7_000_112, &text));
+        return Err(token_error(
+            context,
+            401,
+            "unauthorized_client",
+            7_000_112,
+            &text,
+        ));
     }
     let assertion = form.field("client_assertion");
     if !assertion.is_empty() {
         if form.field("client_assertion_type") != ASSERTION_TYPE {
             let text =
                 "The request body must contain the following parameter: 'client_assertion_type'.";
-            return Err(fault(turn, 400, "invalid_request", 900_144, text));
+            return Err(token_error(context, 400, "invalid_request", 900_144, text));
         }
-        return match assertions::take(turn, assertion, &principal) {
+        return match assertions::accept(context, assertion, &principal) {
             Ok(()) => Ok((client, principal)),
-            Err(not) => Err(fault(turn, 401, "invalid_client", not.number, &not.text)),
+            Err(error) => Err(token_error(
+                context,
+                401,
+                "invalid_client",
+                error.number,
+                &error.text,
+            )),
         };
     }
     let secret = form.field("client_secret");
     if secret.is_empty() {
         let text = "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.";
-        return Err(fault(turn, 401, "invalid_client", 7_000_218, text));
+        return Err(token_error(context, 401, "invalid_client", 7_000_218, text));
     }
     if secret != SECRET {
         let text = format!(
             "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app '{client}'."
         );
-        return Err(fault(turn, 401, "invalid_client", 7_000_215, &text));
+        return Err(token_error(
+            context,
+            401,
+            "invalid_client",
+            7_000_215,
+            &text,
+        ));
     }
-    if principal.hindrance == Some(Hindrance::SecretEnded) {
+    if principal.sign_in_block == Some(SignInBlock::SecretExpired) {
         let text = format!("The provided client secret keys for app '{client}' are expired.");
-        return Err(fault(turn, 401, "invalid_client", 7_000_222, &text));
+        return Err(token_error(
+            context,
+            401,
+            "invalid_client",
+            7_000_222,
+            &text,
+        ));
     }
     Ok((client, principal))
 }
 
-/// The person who asks, through whatever public client.
-fn person(turn: &mut Turn<'_, '_>, form: &Form) -> Result<(String, Principal), Answer> {
+/// Authenticates a person by name and password.
+fn person(
+    context: &mut RequestContext<'_, '_>,
+    form: &Form,
+) -> Result<(String, Principal), Response> {
     let name = form.field("username").to_lowercase();
-    let principal =
-        directory::principal(&turn.draft, &name).filter(|principal| principal.kind == Kind::Person);
+    let principal = directory::principal(&context.draft, &name)
+        .filter(|principal| principal.kind == PrincipalKind::Person);
     let Some(principal) = principal else {
         let text = format!("The user account {name} does not exist in the {TENANT} directory.");
-        return Err(fault(turn, 400, "invalid_grant", 50_034, &text));
+        return Err(token_error(context, 400, "invalid_grant", 50_034, &text));
     };
-    turn.caller = Some(name.clone());
+    context.caller = Some(name.clone());
     if form.field("password") != PASSWORD {
         let text = "Error validating credentials due to invalid username or password.";
-        return Err(fault(turn, 400, "invalid_grant", 50_126, text));
+        return Err(token_error(context, 400, "invalid_grant", 50_126, text));
     }
-    if principal.hindrance == Some(Hindrance::Disabled) {
+    if principal.sign_in_block == Some(SignInBlock::Disabled) {
         let text = "The user account is disabled.";
-        return Err(fault(turn, 400, "invalid_grant", 50_057, text));
+        return Err(token_error(context, 400, "invalid_grant", 50_057, text));
     }
-    if principal.hindrance == Some(Hindrance::MultiFactor) {
+    if principal.sign_in_block == Some(SignInBlock::MultiFactor) {
         let text = "Due to a configuration change made by your administrator, or because you moved to a new location, you must use multi-factor authentication to access the resource.";
-        return Err(fault(turn, 400, "interaction_required", 50_076, text));
+        return Err(token_error(
+            context,
+            400,
+            "interaction_required",
+            50_076,
+            text,
+        ));
     }
     Ok((name, principal))
 }
 
-/// The resource that a scope names; beside it may stand scopes of sign-in, such as `openid`.
-fn audience(turn: &Turn<'_, '_>, scope: &str) -> Result<String, Answer> {
+/// The audience of a scope, which may also contain scopes of sign-in such as `openid`.
+fn audience(context: &RequestContext<'_, '_>, scope: &str) -> Result<String, Response> {
     let named = scope
         .split(' ')
         .find_map(|scope| scope.strip_suffix("/.default"));
@@ -151,19 +205,25 @@ fn audience(turn: &Turn<'_, '_>, scope: &str) -> Result<String, Answer> {
         let text = format!(
             "The provided value for scope {scope} is not valid. Client credential flows must have a scope value with /.default suffixed to the resource identifier."
         );
-        return Err(fault(turn, 400, "invalid_scope", 1_002_012, &text));
+        return Err(token_error(context, 400, "invalid_scope", 1_002_012, &text));
     };
-    resource(turn, named).ok_or_else(|| {
+    find_audience(context, named).ok_or_else(|| {
         let text = format!(
             "The resource principal named {named} was not found in the tenant named Contoso."
         );
-        fault(turn, 400, "invalid_resource", 500_011, &text)
+        token_error(context, 400, "invalid_resource", 500_011, &text)
     })
 }
 
-fn fault(turn: &Turn<'_, '_>, status: u16, error: &str, number: u32, text: &str) -> Answer {
+fn token_error(
+    context: &RequestContext<'_, '_>,
+    status: u16,
+    error: &str,
+    number: u32,
+    text: &str,
+) -> Response {
     let (trace, correlation) = (names::unique(), names::unique());
-    let time = turn.draft.now().in_seconds().replace('T', " ");
+    let time = context.draft.now().to_iso_seconds().replace('T', " ");
     let description = format!(
         "AADSTS{number}: {text} Trace ID: {trace} Correlation ID: {correlation} Timestamp: {time}"
     );
@@ -176,5 +236,5 @@ fn fault(turn: &Turn<'_, '_>, status: u16, error: &str, number: u32, text: &str)
         "correlation_id": correlation,
         "error_uri": format!("https://login.microsoftonline.com/error?code={number}"),
     });
-    Answer::json(status, &body)
+    Response::json(status, &body)
 }

@@ -1,19 +1,19 @@
 //! The older admin API (Business Application Platform): environments, runtime state, copy,
 //! lifecycle operations.
 //!
-//! Shapes as recorded by Microsoft's Terraform provider for the Power Platform; routes as the
-//! administration module for PowerShell and that provider send them.
+//! The JSON is that of the recordings of Microsoft's Terraform provider for the Power Platform; the routes
+//! are those that the administration module for PowerShell and that provider use.
 
 use serde_json::{Value, json};
 
 use super::authentication;
-use super::message::Answer;
-use super::{Listener, Turn};
+use super::message::Response;
+use super::{Listener, RequestContext};
 use crate::rehearsal::application::TENANT;
 use crate::rehearsal::behaviour::copy::{self, CopyRequest};
 use crate::rehearsal::behaviour::operations::{self, Operation, State};
 use crate::rehearsal::behaviour::{administration, environments, users};
-use crate::rehearsal::odata::error::Refusal;
+use crate::rehearsal::odata::error::ODataError;
 use crate::rehearsal::odata::evaluate;
 use crate::rehearsal::odata::query::QueryOptions;
 
@@ -35,70 +35,70 @@ const VERSIONS: [&str; 12] = [
     "2026-06-01",
 ];
 
-/// Answers a request.
-pub(super) fn answer(turn: &mut Turn<'_, '_>) -> Result<Answer, Answer> {
-    let token = authentication::token(turn)?;
-    authentication::administrator(turn, &token)?;
-    let version = turn.request.option("api-version").unwrap_or_default();
+/// Handles a request.
+pub(super) fn handle(context: &mut RequestContext<'_, '_>) -> Result<Response, Response> {
+    let token = authentication::authenticate(context)?;
+    authentication::require_administrator(context, &token)?;
+    let version = context.request.option("api-version").unwrap_or_default();
     if !VERSIONS.contains(&version) {
         let text = format!("The api-version '{version}' is invalid.");
-        return Err(Answer::error(400, "InvalidApiVersion", &text));
+        return Err(Response::error(400, "InvalidApiVersion", &text));
     }
-    let request = turn.request;
-    let segments = request.below(ROOT).unwrap_or_default();
-    let answer = match (request.method.as_str(), segments.as_slice()) {
+    let request = context.request;
+    let segments = request.segments_below(ROOT).unwrap_or_default();
+    let response = match (request.method.as_str(), segments.as_slice()) {
         ("GET", ["scopes", "admin", "environments"]) => {
-            let all = turn.draft.under("environment/");
+            let all = context.draft.under("environment/");
             let value: Vec<Value> = all
-                .map(|(_, environment)| shown(turn, environment))
+                .map(|(_, environment)| environment_json(context, environment))
                 .collect();
-            Answer::json(200, &json!({"value": value}))
+            Response::json(200, &json!({"value": value}))
         }
         ("GET", ["scopes", "admin", "environments", id]) => {
-            let environment = environments::environment(&turn.draft, id);
+            let environment = environments::environment(&context.draft, id);
             let environment = environment.ok_or_else(|| not_found(id))?;
-            Answer::json(200, &shown(turn, environment))
+            Response::json(200, &environment_json(context, environment))
         }
-        ("PATCH", ["scopes", "admin", "environments", id]) => edit(turn, id, &token.object)?,
-        ("POST", ["environments", id, "copyTo"]) => copied(turn, id, &token.object)?,
-        ("POST", ["scopes", "admin", "environments", id, "addAppUser"]) => add_user(turn, id)?,
-        ("GET", ["lifecycleOperations"]) => list(turn)?,
+        ("PATCH", ["scopes", "admin", "environments", id]) => edit(context, id, &token.object)?,
+        ("POST", ["environments", id, "copyTo"]) => start_copy(context, id, &token.object)?,
+        ("POST", ["scopes", "admin", "environments", id, "addAppUser"]) => add_user(context, id)?,
+        ("GET", ["lifecycleOperations"]) => list(context)?,
         ("GET", ["lifecycleOperations", id]) => {
-            let operation = operations::operation(&turn.draft, id).ok_or_else(|| {
+            let operation = operations::operation(&context.draft, id).ok_or_else(|| {
                 let text = format!("The operation '{id}' could not be found.");
-                Answer::error(404, "OperationNotFound", &text)
+                Response::error(404, "OperationNotFound", &text)
             })?;
-            let answer = Answer::json(200, &shown_operation(turn, &operation));
+            let response = Response::json(200, &operation_json(context, &operation));
             match operation.state {
-                State::Running => answer.with("Retry-After", "10"),
-                State::Succeeded | State::Failed => answer,
+                State::Running => response.with("Retry-After", "10"),
+                State::Succeeded | State::Failed => response,
             }
         }
-        _ => Answer::error(404, "NotFound", "No route of the rehearsal tenant fits."),
+        _ => Response::error(404, "NotFound", "No route of the rehearsal tenant fits."),
     };
-    Ok(answer
+    Ok(response
         .with_unique("x-ms-correlation-id")
         .with_unique("x-ms-service-request-id"))
 }
 
-fn not_found(environment: &str) -> Answer {
+fn not_found(environment: &str) -> Response {
     let text = format!("The environment '{environment}' could not be found.");
-    Answer::error(404, "EnvironmentNotFound", &text)
+    Response::error(404, "EnvironmentNotFound", &text)
 }
 
-fn busy(turn: &Turn<'_, '_>, environment: &str) -> Result<(), Answer> {
-    if operations::ongoing(&turn.draft, &environment.to_lowercase()).is_some() {
+fn check_idle(context: &RequestContext<'_, '_>, environment: &str) -> Result<(), Response> {
+    if operations::ongoing(&context.draft, &environment.to_lowercase()).is_some() {
         let text = copy::not_startable(environment);
-        return Err(Answer::error(409, "OperationNotStartable", &text));
+        return Err(Response::error(409, "OperationNotStartable", &text));
     }
     Ok(())
 }
 
-/// An environment: while an operation changes it, the operation is shown in it.
-fn shown(turn: &Turn<'_, '_>, environment: &Value) -> Value {
+/// An environment, with its running operation if there is one.
+fn environment_json(context: &RequestContext<'_, '_>, environment: &Value) -> Value {
     let mut environment = environment.clone();
     let id = environment["name"].as_str().unwrap_or_default().to_owned();
-    if let Some(operation) = operations::ongoing(&turn.draft, &id) {
+    if let Some(operation) = operations::ongoing(&context.draft, &id) {
         environment["properties"]["ongoingOperation"] = json!({
             "id": operation.id,
             "type": {"id": operation.kind},
@@ -115,48 +115,56 @@ fn links(operation: &Operation) -> Value {
     })
 }
 
-fn location(turn: &Turn<'_, '_>, operation: &Operation) -> String {
-    let origin = turn.origins.of(Listener::Bap);
-    let version = turn.request.option("api-version").unwrap_or_default();
+fn location(context: &RequestContext<'_, '_>, operation: &Operation) -> String {
+    let origin = context.origins.of(Listener::Bap);
+    let version = context.request.option("api-version").unwrap_or_default();
     format!(
         "{origin}{ROOT}lifecycleOperations/{}?api-version={version}",
         operation.id
     )
 }
 
-fn edit(turn: &mut Turn<'_, '_>, id: &str, caller: &str) -> Result<Answer, Answer> {
-    environments::environment(&turn.draft, id).ok_or_else(|| not_found(id))?;
-    busy(turn, id)?;
-    let body = turn
+fn edit(
+    context: &mut RequestContext<'_, '_>,
+    id: &str,
+    caller: &str,
+) -> Result<Response, Response> {
+    environments::environment(&context.draft, id).ok_or_else(|| not_found(id))?;
+    check_idle(context, id)?;
+    let body = context
         .request
         .json()
-        .map_err(|error| Answer::error(400, "InvalidRequestContent", &error.to_string()))?;
+        .map_err(|error| Response::error(400, "InvalidRequestContent", &error.to_string()))?;
     let environment = id.to_lowercase();
-    let operation = administration::begin(&mut turn.draft, &environment, &body, caller);
-    // Later versions make the environment a managed one on the side (Microsoft's Terraform
-    // provider for the Power Platform says so).
-    if turn.request.option("api-version") > Some("2021-04-01") {
+    let operation = administration::begin(&mut context.draft, &environment, &body, caller);
+    // Later versions also make the environment a managed one (Microsoft's Terraform provider for the
+    // Power Platform).
+    if context.request.option("api-version") > Some("2021-04-01") {
         let pointer = "/properties/governanceConfiguration/protectionLevel";
-        environments::set(&mut turn.draft, &environment, pointer, json!("Standard"));
+        environments::set(&mut context.draft, &environment, pointer, json!("Standard"));
     }
     Ok(match operation {
-        None => Answer::empty(204),
+        None => Response::empty(204),
         Some(operation) => {
-            let location = location(turn, &operation);
-            Answer::empty(202)
+            let location = location(context, &operation);
+            Response::empty(202)
                 .with("Location", location)
                 .with("Retry-After", "5")
         }
     })
 }
 
-fn copied(turn: &mut Turn<'_, '_>, target: &str, caller: &str) -> Result<Answer, Answer> {
-    let bad = |text: &str| Answer::error(400, "InvalidRequestContent", text);
-    let body = turn
+fn start_copy(
+    context: &mut RequestContext<'_, '_>,
+    target: &str,
+    caller: &str,
+) -> Result<Response, Response> {
+    let bad = |text: &str| Response::error(400, "InvalidRequestContent", text);
+    let body = context
         .request
         .json()
         .map_err(|error| bad(&error.to_string()))?;
-    // Members are read whatever their case: Microsoft's own tools differ.
+    // The case of members does not matter: Microsoft's own tools differ.
     let member = |name: &str| {
         let members = body.as_object()?;
         let (_, value) = members
@@ -177,60 +185,60 @@ fn copied(turn: &mut Turn<'_, '_>, target: &str, caller: &str) -> Result<Answer,
         security_group: member("TargetSecurityGroupId"),
         sent: body.clone(),
     };
-    copy::check(&turn.draft, &request)
-        .map_err(|refusal| Answer::error(refusal.status, refusal.code, &refusal.message))?;
-    let operation = copy::begin(&mut turn.draft, &request, caller);
-    let location = location(turn, &operation);
-    Ok(Answer::empty(202)
+    copy::check(&context.draft, &request)
+        .map_err(|error| Response::error(error.status, error.code, &error.message))?;
+    let operation = copy::begin(&mut context.draft, &request, caller);
+    let location = location(context, &operation);
+    Ok(Response::empty(202)
         .with("Operation-Location", location)
         .with("Retry-After", "30"))
 }
 
-fn add_user(turn: &mut Turn<'_, '_>, id: &str) -> Result<Answer, Answer> {
+fn add_user(context: &mut RequestContext<'_, '_>, id: &str) -> Result<Response, Response> {
     let environment = id.to_lowercase();
-    environments::environment(&turn.draft, &environment).ok_or_else(|| not_found(id))?;
-    let body = turn.request.json().unwrap_or_default();
+    environments::environment(&context.draft, &environment).ok_or_else(|| not_found(id))?;
+    let body = context.request.json().unwrap_or_default();
     let client = body["servicePrincipalAppId"].as_str().unwrap_or_default();
-    users::add_application_user(&mut turn.draft, turn.schema, &environment, client)
-        .map_err(|text| Answer::error(400, "InvalidApplicationId", &text))?;
-    Ok(Answer::json(200, &json!({})))
+    users::add_application_user(&mut context.draft, context.schema, &environment, client)
+        .map_err(|text| Response::error(400, "InvalidApplicationId", &text))?;
+    Ok(Response::json(200, &json!({})))
 }
 
-fn list(turn: &Turn<'_, '_>) -> Result<Answer, Answer> {
-    let bad = |text: &str| Answer::error(400, "InvalidRequestContent", text);
-    let filter = turn.request.option("$filter");
-    let options = QueryOptions::read(filter.map(|filter| ("$filter", filter)))
-        .map_err(|refusal| bad(&refusal.message))?;
-    let environments: Vec<String> = turn
+fn list(context: &RequestContext<'_, '_>) -> Result<Response, Response> {
+    let bad = |text: &str| Response::error(400, "InvalidRequestContent", text);
+    let filter = context.request.option("$filter");
+    let options = QueryOptions::parse(filter.map(|filter| ("$filter", filter)))
+        .map_err(|error| bad(&error.message))?;
+    let environments: Vec<String> = context
         .draft
         .under("environment/")
         .filter_map(|(key, _)| key.strip_prefix("environment/").map(str::to_owned))
         .collect();
     let mut value = Vec::new();
     for environment in environments {
-        let fits = match &options.filter {
+        let matches = match &options.filter {
             None => true,
-            Some(filter) => evaluate::holds(filter, &|property| match property {
+            Some(filter) => evaluate::matches(filter, &|property| match property {
                 "environment" => Ok(json!(environment)),
-                _ => Err(Refusal::bad_request(format!(
+                _ => Err(ODataError::bad_request(format!(
                     "'{property}' cannot be filtered."
                 ))),
             })
-            .map_err(|refusal| bad(&refusal.message))?,
+            .map_err(|error| bad(&error.message))?,
         };
-        if fits {
-            value.extend(operations::of_environment(&turn.draft, &environment));
+        if matches {
+            value.extend(operations::of_environment(&context.draft, &environment));
         }
     }
     let value: Vec<Value> = value
         .iter()
-        .map(|operation| shown_operation(turn, operation))
+        .map(|operation| operation_json(context, operation))
         .collect();
-    Ok(Answer::json(200, &json!({"value": value})))
+    Ok(Response::json(200, &json!({"value": value})))
 }
 
-fn shown_operation(turn: &Turn<'_, '_>, operation: &Operation) -> Value {
-    let now = turn.draft.now();
+fn operation_json(context: &RequestContext<'_, '_>, operation: &Operation) -> Value {
+    let now = context.draft.now();
     let stages: Vec<Value> = operation
         .stages(now)
         .into_iter()
@@ -245,8 +253,8 @@ fn shown_operation(turn: &Turn<'_, '_>, operation: &Operation) -> Value {
                 "id": stage.name,
                 "name": stage.name,
                 "state": {"id": state},
-                "firstActionDateTime": began.in_ticks(),
-                "lastActionDateTime": stage.ended.unwrap_or(now).in_ticks(),
+                "firstActionDateTime": began.to_iso_ticks(),
+                "lastActionDateTime": stage.ended.unwrap_or(now).to_iso_ticks(),
             }))
         })
         .collect();
@@ -255,14 +263,14 @@ fn shown_operation(turn: &Turn<'_, '_>, operation: &Operation) -> Value {
         State::Succeeded => ("Succeeded", operation.ends),
         State::Failed => ("Failed", operation.ends),
     };
-    let mut shown = json!({
+    let mut json = json!({
         "id": operation.id,
         "links": links(operation),
         "type": {"id": operation.kind},
         "typeDisplayName": operation.kind,
         "state": {"id": state},
-        "createdDateTime": operation.began.in_ticks(),
-        "lastActionDateTime": last.in_ticks(),
+        "createdDateTime": operation.began.to_iso_ticks(),
+        "lastActionDateTime": last.to_iso_ticks(),
         "requestedBy": {
             "id": operation.requested_by,
             "displayName": "ServicePrincipal",
@@ -272,8 +280,8 @@ fn shown_operation(turn: &Turn<'_, '_>, operation: &Operation) -> Value {
         "stages": stages,
     });
     if operation.state == State::Failed {
-        shown["error"] =
+        json["error"] =
             json!({"code": "CopyFailed", "message": "The copy could not be completed."});
     }
-    shown
+    json
 }

@@ -1,5 +1,5 @@
-//! A connection that ends when the tenant stops, so that a stopped tenant is as silent as a killed
-//! one: requests that are held stay unanswered, and nothing keeps a port.
+//! A connection that ends when the tenant stops, so that a stopped tenant behaves like a killed one: held
+//! requests get no response, and no port stays in use.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,38 +11,41 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-/// Accepts connections that end with a token.
+/// Accepts connections that end when a token is cancelled.
 #[derive(Debug)]
-pub(crate) struct EndingListener {
+pub(crate) struct StoppableListener {
     listener: TcpListener,
-    ending: CancellationToken,
+    stop_token: CancellationToken,
 }
 
-/// A connection that ends with a token.
-pub(crate) struct EndingConnection {
+/// A connection that ends when a token is cancelled.
+pub(crate) struct StoppableConnection {
     stream: TcpStream,
-    ended: Pin<Box<WaitForCancellationFutureOwned>>,
+    stopped: Pin<Box<WaitForCancellationFutureOwned>>,
 }
 
-impl EndingListener {
-    /// Accepts on a socket until the token is cancelled.
-    pub(crate) fn new(listener: TcpListener, ending: CancellationToken) -> Self {
-        Self { listener, ending }
+impl StoppableListener {
+    /// Accepts connections on a socket until the token is cancelled.
+    pub(crate) fn new(listener: TcpListener, stop_token: CancellationToken) -> Self {
+        Self {
+            listener,
+            stop_token,
+        }
     }
 }
 
-impl Listener for EndingListener {
-    type Io = EndingConnection;
+impl Listener for StoppableListener {
+    type Io = StoppableConnection;
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {
         let (stream, address) = Listener::accept(&mut self.listener).await;
-        // Small answers are sent at once; without that each waits for the client's
-        // acknowledgement. A socket that refuses is slower, and nothing else.
+        // Without this, each small response waits for the client's acknowledgement. If the socket
+        // refuses, it is only slower.
         let _slower = stream.set_nodelay(true);
-        let connection = EndingConnection {
+        let connection = StoppableConnection {
             stream,
-            ended: Box::pin(self.ending.clone().cancelled_owned()),
+            stopped: Box::pin(self.stop_token.clone().cancelled_owned()),
         };
         (connection, address)
     }
@@ -52,16 +55,16 @@ impl Listener for EndingListener {
     }
 }
 
-impl EndingConnection {
+impl StoppableConnection {
     fn check(&mut self, context: &mut Context<'_>) -> io::Result<()> {
-        match self.ended.as_mut().poll(context) {
+        match self.stopped.as_mut().poll(context) {
             Poll::Ready(()) => Err(io::ErrorKind::ConnectionReset.into()),
             Poll::Pending => Ok(()),
         }
     }
 }
 
-impl AsyncRead for EndingConnection {
+impl AsyncRead for StoppableConnection {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -72,7 +75,7 @@ impl AsyncRead for EndingConnection {
     }
 }
 
-impl AsyncWrite for EndingConnection {
+impl AsyncWrite for StoppableConnection {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

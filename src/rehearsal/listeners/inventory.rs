@@ -1,27 +1,30 @@
-//! What the Power Platform API lists of an environment: application packages and connections.
+//! The lists of an environment in the Power Platform API: application packages and connections.
 //!
-//! Shapes as recorded by Microsoft's Terraform provider for the Power Platform.
+//! The JSON is that of the recordings of Microsoft's Terraform provider for the Power Platform.
 
 use serde_json::{Value, json};
 
-use super::Turn;
-use super::message::Answer;
+use super::RequestContext;
+use super::message::Response;
 use super::power_platform::not_found;
 use crate::rehearsal::application::TENANT;
 use crate::rehearsal::behaviour::environments;
 use crate::rehearsal::world::names;
 
 /// The application packages of an environment.
-pub(super) fn packages(turn: &Turn<'_, '_>, environment: &str) -> Result<Answer, Answer> {
-    environments::environment(&turn.draft, environment).ok_or_else(|| not_found(environment))?;
-    let wanted = turn.request.option("appInstallState").unwrap_or("All");
+pub(super) fn packages(
+    context: &RequestContext<'_, '_>,
+    environment: &str,
+) -> Result<Response, Response> {
+    environments::environment(&context.draft, environment).ok_or_else(|| not_found(environment))?;
+    let state = context.request.option("appInstallState").unwrap_or("All");
     let prefix = format!("package/{}/", environment.to_lowercase());
-    let value: Vec<Value> = turn
+    let value: Vec<Value> = context
         .draft
         .under(&prefix)
         .filter(|(_, package)| {
             let installed = package["state"] == "Installed";
-            match wanted.to_ascii_lowercase().as_str() {
+            match state.to_ascii_lowercase().as_str() {
                 "installed" => installed,
                 "notinstalled" => !installed,
                 _ => true,
@@ -29,30 +32,33 @@ pub(super) fn packages(turn: &Turn<'_, '_>, environment: &str) -> Result<Answer,
         })
         .map(|(_, package)| package.clone())
         .collect();
-    Ok(Answer::json(200, &json!({"value": value})))
+    Ok(Response::json(200, &json!({"value": value})))
 }
 
 /// The connections of an environment.
-pub(super) fn connections(turn: &Turn<'_, '_>, environment: &str) -> Result<Answer, Answer> {
-    environments::environment(&turn.draft, environment).ok_or_else(|| {
+pub(super) fn connections(
+    context: &RequestContext<'_, '_>,
+    environment: &str,
+) -> Result<Response, Response> {
+    environments::environment(&context.draft, environment).ok_or_else(|| {
         let text =
             format!("The environment '{environment}' could not be found in the tenant '{TENANT}'.");
         let body = json!({
             "error": {"code": "ServiceToServiceEnvironmentNotFound", "message": text},
         });
-        Answer::json(404, &body)
+        Response::json(404, &body)
     })?;
     let environment = environment.to_lowercase();
     let prefix = names::connection(&environment, "");
-    let value: Vec<Value> = turn
+    let value: Vec<Value> = context
         .draft
         .under(&prefix)
-        .map(|(key, connection)| shown_connection(&environment, &key[prefix.len()..], connection))
+        .map(|(key, connection)| connection_json(&environment, &key[prefix.len()..], connection))
         .collect();
-    Ok(Answer::json(200, &json!({"value": value})))
+    Ok(Response::json(200, &json!({"value": value})))
 }
 
-fn shown_connection(environment: &str, name: &str, connection: &Value) -> Value {
+fn connection_json(environment: &str, name: &str, connection: &Value) -> Value {
     let connector = connection["connector"].as_str().unwrap_or_default();
     let api = format!("/providers/Microsoft.PowerApps/apis/{connector}");
     let status = match connection["status"].as_str() {

@@ -1,47 +1,48 @@
 //! Lifecycle Services: database movement and the environments of one project.
 //!
-//! The status is 200 whatever happened, unless signing in failed or a limit was met (Microsoft Learn,
-//! *Database movement API*, *Environment API*). Only a person's token is taken.
+//! The status is always 200, unless authentication failed or a limit was exceeded (Microsoft Learn,
+//! *Database movement API*, *Environment API*). Only a person's token is accepted.
 
 use serde_json::{Value, json};
 
-use super::Turn;
+use super::RequestContext;
 use super::authentication;
-use super::message::Answer;
+use super::message::Response;
 use crate::rehearsal::application::LCS_PROJECT;
 use crate::rehearsal::behaviour::database_refresh::{self as refreshes, Activity};
-use crate::rehearsal::behaviour::directory::Kind;
+use crate::rehearsal::behaviour::directory::PrincipalKind;
 use crate::rehearsal::clock::Moment;
 use crate::rehearsal::world::names;
 
-/// How many entries a page holds.
-const PAGE: usize = 20;
+/// The number of entries per page.
+const PAGE_SIZE: usize = 20;
 
-/// How many calls of the environment API are answered in how many milliseconds.
-const CALLS: usize = 6;
+/// The maximum number of calls of the environment API in a window, in milliseconds.
+const MAX_CALLS: usize = 6;
 const WINDOW: u64 = 30_000;
 
-/// Answers a request.
-pub(super) fn answer(turn: &mut Turn<'_, '_>) -> Result<Answer, Answer> {
-    let token = authentication::token(turn).map_err(|_| Answer::empty(401))?;
-    if token.kind != Kind::Person {
-        return Err(Answer::empty(401));
+/// Handles a request.
+pub(super) fn handle(context: &mut RequestContext<'_, '_>) -> Result<Response, Response> {
+    let token = authentication::authenticate(context).map_err(|_| Response::empty(401))?;
+    if token.kind != PrincipalKind::Person {
+        return Err(Response::empty(401));
     }
-    let path = turn.request.path.clone();
+    let path = context.request.path.clone();
     let segments: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
     let (project, rest) = match segments.as_slice() {
         [api, version, what, "project", project, rest @ ..] => (
             (*project).to_owned(),
             [&[*api, *version, *what], rest].concat(),
         ),
-        _ => return Err(Answer::empty(404)),
+        _ => return Err(Response::empty(404)),
     };
-    if project != LCS_PROJECT.to_string() || turn.draft.under(refreshes::ENVIRONMENTS).count() == 0
+    if project != LCS_PROJECT.to_string()
+        || context.draft.under(refreshes::ENVIRONMENTS).count() == 0
     {
         let why = format!("The user is no member of the project {project}.");
-        return Ok(enveloped(false, Some(&why), json!({})));
+        return Ok(envelope(false, Some(&why), json!({})));
     }
-    match (turn.request.method.as_str(), rest.as_slice()) {
+    match (context.request.method.as_str(), rest.as_slice()) {
         (
             "POST",
             [
@@ -53,7 +54,7 @@ pub(super) fn answer(turn: &mut Turn<'_, '_>) -> Result<Answer, Answer> {
                 "target",
                 target,
             ],
-        ) => Ok(refresh(turn, source, target)),
+        ) => Ok(start_refresh(context, source, target)),
         (
             "GET",
             [
@@ -65,10 +66,10 @@ pub(super) fn answer(turn: &mut Turn<'_, '_>) -> Result<Answer, Answer> {
                 "operationactivity",
                 id,
             ],
-        ) => Ok(status(turn, environment, id)),
+        ) => Ok(refresh_status(context, environment, id)),
         ("GET", ["environmentinfo", "v1", "detail"]) => {
-            limited(turn, "project")?;
-            Ok(environments(turn))
+            count_call(context, "project")?;
+            Ok(environments(context))
         }
         (
             "GET",
@@ -80,18 +81,18 @@ pub(super) fn answer(turn: &mut Turn<'_, '_>) -> Result<Answer, Answer> {
                 environment,
             ],
         ) => {
-            limited(turn, environment)?;
-            Ok(history(turn, environment))
+            count_call(context, environment)?;
+            Ok(history(context, environment))
         }
-        _ => Err(Answer::empty(404)),
+        _ => Err(Response::empty(404)),
     }
 }
 
-fn enveloped(is_success: bool, error: Option<&str>, more: Value) -> Answer {
-    enveloped_as(&names::unique(), is_success, error, more)
+fn envelope(is_success: bool, error: Option<&str>, more: Value) -> Response {
+    envelope_with_id(&names::unique(), is_success, error, more)
 }
 
-fn enveloped_as(call: &str, is_success: bool, error: Option<&str>, more: Value) -> Answer {
+fn envelope_with_id(call: &str, is_success: bool, error: Option<&str>, more: Value) -> Response {
     let mut body = json!({
         "IsSuccess": is_success,
         "OperationActivityId": call,
@@ -101,21 +102,21 @@ fn enveloped_as(call: &str, is_success: bool, error: Option<&str>, more: Value) 
     if let (Some(body), Value::Object(more)) = (body.as_object_mut(), more) {
         body.extend(more);
     }
-    Answer::json(200, &body)
+    Response::json(200, &body)
 }
 
-fn refresh(turn: &mut Turn<'_, '_>, source: &str, target: &str) -> Answer {
-    match refreshes::begin(&mut turn.draft, source, target) {
-        Ok(activity) => enveloped_as(&activity.id, true, None, json!({})),
-        Err(why) => enveloped(false, Some(&why), json!({})),
+fn start_refresh(context: &mut RequestContext<'_, '_>, source: &str, target: &str) -> Response {
+    match refreshes::begin(&mut context.draft, source, target) {
+        Ok(activity) => envelope_with_id(&activity.id, true, None, json!({})),
+        Err(why) => envelope(false, Some(&why), json!({})),
     }
 }
 
-fn status(turn: &Turn<'_, '_>, environment: &str, id: &str) -> Answer {
-    let activity = refreshes::activity(&turn.draft, id);
+fn refresh_status(context: &RequestContext<'_, '_>, environment: &str, id: &str) -> Response {
+    let activity = refreshes::activity(&context.draft, id);
     let Some(activity) = activity.filter(|one| one.environment == environment) else {
         let why = format!("No operation {id} of the environment is known.");
-        return enveloped(false, Some(&why), json!({}));
+        return envelope(false, Some(&why), json!({}));
     };
     let more = json!({
         "ProjectId": LCS_PROJECT,
@@ -124,42 +125,47 @@ fn status(turn: &Turn<'_, '_>, environment: &str, id: &str) -> Answer {
         "CompletionDate": activity.ended,
         "OperationStatus": activity.state,
     });
-    enveloped(true, None, more)
+    envelope(true, None, more)
 }
 
-fn environments(turn: &Turn<'_, '_>) -> Answer {
-    let wanted = |shown: &Value| {
-        let fits = |option: &str, field: &str| {
-            let asked = turn.request.option(option);
-            asked.is_none_or(|asked| shown[field] == asked)
+fn environments(context: &RequestContext<'_, '_>) -> Response {
+    let is_selected = |environment: &Value| {
+        let matches = |option: &str, field: &str| {
+            let value = context.request.option(option);
+            value.is_none_or(|value| environment[field] == value)
         };
-        fits("environmentId", "EnvironmentId") && fits("environmentName", "EnvironmentName")
+        matches("environmentId", "EnvironmentId") && matches("environmentName", "EnvironmentName")
     };
-    let data: Vec<Value> = turn
+    let data: Vec<Value> = context
         .draft
         .under(refreshes::ENVIRONMENTS)
         .map(|(_, environment)| environment["shown"].clone())
-        .filter(wanted)
+        .filter(is_selected)
         .collect();
     let more = json!({"ResultPageCurrent": 1, "ResultHasMorePages": false, "Data": data});
-    enveloped(true, None, more)
+    envelope(true, None, more)
 }
 
-fn history(turn: &Turn<'_, '_>, environment: &str) -> Answer {
-    let page = turn.request.option("page");
+fn history(context: &RequestContext<'_, '_>, environment: &str) -> Response {
+    let page = context.request.option("page");
     let page = page.and_then(|page| page.parse().ok()).unwrap_or(1_usize);
-    let all = refreshes::history(&turn.draft, environment);
-    let from = page.saturating_sub(1) * PAGE;
-    let data: Vec<Value> = all.iter().skip(from).take(PAGE).map(entry).collect();
+    let all = refreshes::history(&context.draft, environment);
+    let from = page.saturating_sub(1) * PAGE_SIZE;
+    let data: Vec<Value> = all
+        .iter()
+        .skip(from)
+        .take(PAGE_SIZE)
+        .map(history_entry)
+        .collect();
     let more = json!({
         "ResultPageCurrent": page,
-        "ResultHasMorePages": all.len() > from + PAGE,
+        "ResultHasMorePages": all.len() > from + PAGE_SIZE,
         "Data": data,
     });
-    enveloped(true, None, more)
+    envelope(true, None, more)
 }
 
-fn entry(activity: &Activity) -> Value {
+fn history_entry(activity: &Activity) -> Value {
     json!({
         "Name": activity.title,
         "Type": activity.kind,
@@ -173,11 +179,11 @@ fn entry(activity: &Activity) -> Value {
     })
 }
 
-/// Counts a call of the environment API; too many in a short time are refused until some are past.
-fn limited(turn: &mut Turn<'_, '_>, whose: &str) -> Result<(), Answer> {
-    let key = format!("lcs-calls/{whose}");
-    let now = turn.draft.now().milliseconds();
-    let calls = turn.draft.get(&key).and_then(Value::as_array);
+/// Counts a call of the environment API. Too many in one window are refused.
+fn count_call(context: &mut RequestContext<'_, '_>, scope: &str) -> Result<(), Response> {
+    let key = format!("lcs-calls/{scope}");
+    let now = context.draft.now().milliseconds();
+    let calls = context.draft.get(&key).and_then(Value::as_array);
     let mut calls: Vec<u64> = calls
         .into_iter()
         .flatten()
@@ -185,13 +191,13 @@ fn limited(turn: &mut Turn<'_, '_>, whose: &str) -> Result<(), Answer> {
         .filter(|call| *call + WINDOW > now)
         .collect();
     if let [oldest, .., _] = calls.as_slice()
-        && calls.len() >= CALLS
+        && calls.len() >= MAX_CALLS
     {
         let left = Moment::from_milliseconds(oldest + WINDOW - now).milliseconds();
         let seconds = left.div_ceil(1000).to_string();
-        return Err(Answer::empty(429).with("Retry-After", seconds));
+        return Err(Response::empty(429).with("Retry-After", seconds));
     }
     calls.push(now);
-    turn.draft.put(key, json!(calls));
+    context.draft.put(key, json!(calls));
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! A request and an answer.
+//! A request and a response.
 
 use axum::http::HeaderMap;
 use percent_encoding::percent_decode_str;
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::rehearsal::world::names;
 
-/// A request as it came in.
+/// A request as it was received.
 #[derive(Debug)]
 pub(crate) struct Request {
     /// The method, upper case.
@@ -23,7 +23,7 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    /// A request of its parts, the path still encoded.
+    /// A request from its parts; the path is still encoded.
     pub(crate) fn new(
         method: &str,
         path: &str,
@@ -42,14 +42,16 @@ impl Request {
         }
     }
 
-    /// The same request with its path, query and body put otherwise.
-    pub(crate) fn put_otherwise(&self, put: impl Fn(&str) -> String, body: Vec<u8>) -> Self {
+    /// The same request with another body and with names replaced in its path and query.
+    pub(crate) fn renamed(&self, replace: impl Fn(&str) -> String, body: Vec<u8>) -> Self {
         let query = self.query.iter();
         Self {
             method: self.method.clone(),
-            path: put(&self.path),
-            raw_query: self.raw_query.as_deref().map(&put),
-            query: query.map(|(name, value)| (put(name), put(value))).collect(),
+            path: replace(&self.path),
+            raw_query: self.raw_query.as_deref().map(&replace),
+            query: query
+                .map(|(name, value)| (replace(name), replace(value)))
+                .collect(),
             headers: self.headers.clone(),
             body,
         }
@@ -60,7 +62,7 @@ impl Request {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// A pair of the query, whatever the case of its name.
+    /// The value of a query option, ignoring the case of its name.
     pub(crate) fn option(&self, name: &str) -> Option<&str> {
         self.query
             .iter()
@@ -68,14 +70,14 @@ impl Request {
             .map(|(_, value)| value.as_str())
     }
 
-    /// The pairs of the query.
+    /// The query options.
     pub(crate) fn options(&self) -> impl Iterator<Item = (&str, &str)> {
         self.query
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// The body as JSON; nothing is an empty object.
+    /// The body as JSON; an empty body is an empty object.
     pub(crate) fn json(&self) -> Result<Value, serde_json::Error> {
         if self.body.is_empty() {
             return Ok(json!({}));
@@ -83,8 +85,8 @@ impl Request {
         serde_json::from_slice(&self.body)
     }
 
-    /// The segments of the path below a root, if it is below it. Case does not count.
-    pub(crate) fn below(&self, root: &str) -> Option<Vec<&str>> {
+    /// The segments of the path below a root, ignoring case; `None` if it is elsewhere.
+    pub(crate) fn segments_below(&self, root: &str) -> Option<Vec<&str>> {
         let head = self.path.get(..root.len())?;
         let rest = &self.path[root.len()..];
         (head.eq_ignore_ascii_case(root)).then(|| {
@@ -102,21 +104,21 @@ pub(crate) fn pairs(text: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-/// An answer.
+/// A response.
 #[derive(Clone, Debug)]
-pub(crate) struct Answer {
+pub(crate) struct Response {
     /// The HTTP status.
     pub(crate) status: u16,
-    /// Headers, beside those that every answer has.
+    /// Headers, in addition to those of every response.
     pub(crate) headers: Vec<(&'static str, String)>,
-    /// The body; nothing where there is none.
+    /// The body.
     pub(crate) body: Option<String>,
-    /// Whether what the request changed stays although it is refused.
+    /// Whether the changes of a refused request are kept.
     pub(crate) keeps_changes: bool,
 }
 
-impl Answer {
-    /// An answer without a body.
+impl Response {
+    /// A response without a body.
     pub(crate) fn empty(status: u16) -> Self {
         Self {
             status,
@@ -126,7 +128,7 @@ impl Answer {
         }
     }
 
-    /// An answer in JSON.
+    /// A response in JSON.
     pub(crate) fn json(status: u16, body: &Value) -> Self {
         Self {
             body: Some(body.to_string()),
@@ -135,7 +137,7 @@ impl Answer {
         .with("Content-Type", "application/json; charset=utf-8")
     }
 
-    /// The admin API's form of an error.
+    /// An error in the form of the admin API.
     pub(crate) fn error(status: u16, code: &str, message: &str) -> Self {
         let body = json!({
             "error": {"code": code, "message": message, "detailUrlType": "NotSpecified"},
@@ -143,7 +145,7 @@ impl Answer {
         Self::json(status, &body)
     }
 
-    /// The same answer with a header more; one that is there already is replaced.
+    /// Adds or replaces a header.
     pub(crate) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers
             .retain(|(other, _)| !other.eq_ignore_ascii_case(name));
@@ -151,7 +153,7 @@ impl Answer {
         self
     }
 
-    /// The same answer with an id for people to quote to support.
+    /// Adds a header with a random id, which users can quote to support.
     pub(crate) fn with_unique(self, name: &'static str) -> Self {
         self.with(name, names::unique())
     }
@@ -172,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_root_is_found_whatever_its_case() {
+    fn the_case_of_a_root_does_not_matter() {
         let request = Request::new(
             "GET",
             "/API/data/v9.2/x/y",
@@ -180,7 +182,10 @@ mod tests {
             HeaderMap::new(),
             Vec::new(),
         );
-        assert_eq!(request.below("/api/data/v9.2/").unwrap(), ["x", "y"]);
-        assert_eq!(request.below("/other/"), None);
+        assert_eq!(
+            request.segments_below("/api/data/v9.2/").unwrap(),
+            ["x", "y"]
+        );
+        assert_eq!(request.segments_below("/other/"), None);
     }
 }

@@ -1,11 +1,12 @@
-//! What the tenant's services answer over HTTP, one file a service.
+//! The tenant's services over HTTP, one file per service.
 //!
-//! - `message`: a request and an answer.
-//! - `serve`: sockets, the order in which a request is handled, faults.
-//! - `connection`: a connection that ends when the tenant stops; `tls`: one that is secured.
-//! - `authentication`: tokens, and who has sent one.
-//! - `authority`: the token endpoint; `assertions`: what it takes in place of a secret.
-//! - `machine`: what the machine hands out that the program runs on: managed identity, assertions.
+//! - `message`: a request and a response.
+//! - `serve`: sockets, the handling of a request, faults.
+//! - `connection`: connections that end when the tenant stops; `tls`: connections with TLS.
+//! - `authentication`: tokens and their callers.
+//! - `authority`: the token endpoint; `assertions`: the assertions that it accepts instead of a secret.
+//! - `machine`: the token services of the machine that the program runs on: managed identity,
+//!   assertions.
 //! - `power_platform`, `inventory`, `bap`: the two families of the admin API; `power_apps`: the third.
 //! - `dataverse`: the Web API.
 //! - `dual_write`: the dual-write gateway.
@@ -33,17 +34,17 @@ use std::collections::BTreeMap;
 
 pub(super) use self::assertions::Issuer;
 pub(super) use self::machine::AUDIENCE as TOKEN_EXCHANGE;
-use self::message::{Answer, Request};
+use self::message::{Request, Response};
 use super::application::{SOURCE_ENVIRONMENT, TARGET_ENVIRONMENT};
 use super::schema::Schema;
 use super::world::store::Draft;
 
-/// A listener: a service on a port of its own.
+/// A listener: a service with its own port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Listener {
     /// The token endpoint.
     Authority,
-    /// What the machine hands out that the program runs on.
+    /// The token services of the machine that the program runs on.
     Machine,
     /// The Power Platform API.
     PowerPlatform,
@@ -96,7 +97,7 @@ impl Listener {
         Self::Lcs,
     ];
 
-    /// The name it has in the world's file.
+    /// Its name in the world's file.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Authority => "authority",
@@ -114,7 +115,7 @@ impl Listener {
     }
 }
 
-/// Where each listener listens.
+/// The origins of the listeners.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Origins {
     ports: BTreeMap<&'static str, u16>,
@@ -122,8 +123,8 @@ pub(crate) struct Origins {
 }
 
 impl Origins {
-    /// The origins of listeners on ports, by TLS or without. What a machine hands out never is
-    /// secured, as in the world.
+    /// The origins of listeners on these ports, with TLS or without. The machine's services never use
+    /// TLS, as in reality.
     pub(crate) fn new(ports: BTreeMap<&'static str, u16>, secure: bool) -> Self {
         Self { ports, secure }
     }
@@ -145,35 +146,35 @@ impl Origins {
     }
 }
 
-/// A request in the middle of being answered.
+/// A request while it is handled.
 #[derive(Debug)]
-pub(crate) struct Turn<'turn, 'world> {
-    /// The world, to be read and changed.
+pub(crate) struct RequestContext<'context, 'world> {
+    /// The world with the changes of this request.
     pub(crate) draft: Draft<'world>,
     /// The tables of Dataverse.
-    pub(crate) schema: &'turn Schema,
-    /// Where the listeners are.
-    pub(crate) origins: &'turn Origins,
+    pub(crate) schema: &'context Schema,
+    /// The origins of the listeners.
+    pub(crate) origins: &'context Origins,
     /// The request.
-    pub(crate) request: &'turn Request,
-    /// Where it came in.
+    pub(crate) request: &'context Request,
+    /// The listener that received it.
     pub(crate) listener: Listener,
-    /// Who has sent it, once that is known.
+    /// The caller, once it is known.
     pub(crate) caller: Option<String>,
 }
 
-/// Answers a request.
-pub(crate) fn answer(turn: &mut Turn<'_, '_>) -> Answer {
-    let result = match turn.listener {
-        Listener::Authority => authority::answer(turn),
-        Listener::Machine => machine::answer(turn),
-        Listener::PowerPlatform => power_platform::answer(turn),
-        Listener::Bap => bap::answer(turn),
-        Listener::PowerApps => power_apps::answer(turn),
-        Listener::Dataverse(side) => dataverse::answer(turn, side),
-        Listener::FinanceOperations(side) => finance_operations::answer(turn, side),
-        Listener::DualWrite => dual_write::answer(turn),
-        Listener::Lcs => lcs::answer(turn),
+/// Handles a request.
+pub(crate) fn handle(context: &mut RequestContext<'_, '_>) -> Response {
+    let result = match context.listener {
+        Listener::Authority => authority::handle(context),
+        Listener::Machine => machine::handle(context),
+        Listener::PowerPlatform => power_platform::handle(context),
+        Listener::Bap => bap::handle(context),
+        Listener::PowerApps => power_apps::handle(context),
+        Listener::Dataverse(side) => dataverse::handle(context, side),
+        Listener::FinanceOperations(side) => finance_operations::handle(context, side),
+        Listener::DualWrite => dual_write::handle(context),
+        Listener::Lcs => lcs::handle(context),
     };
-    result.unwrap_or_else(|refused| refused)
+    result.unwrap_or_else(|error| error)
 }

@@ -1,26 +1,26 @@
 //! The Power Apps API: the connections of an environment, as the administration module for
 //! PowerShell lists them (`Get-AdminPowerAppConnection`).
 
-use super::message::Answer;
-use super::{Turn, authentication, inventory};
+use super::message::Response;
+use super::{RequestContext, authentication, inventory};
 
-/// The version of every route of the module.
+/// The version of all routes of the module.
 const VERSION: &str = "2016-11-01";
 
-/// Answers a request.
-pub(super) fn answer(turn: &mut Turn<'_, '_>) -> Result<Answer, Answer> {
-    let token = authentication::token(turn)?;
-    authentication::administrator(turn, &token)?;
-    let version = turn.request.option("api-version").unwrap_or_default();
+/// Handles a request.
+pub(super) fn handle(context: &mut RequestContext<'_, '_>) -> Result<Response, Response> {
+    let token = authentication::authenticate(context)?;
+    authentication::require_administrator(context, &token)?;
+    let version = context.request.option("api-version").unwrap_or_default();
     if version != VERSION {
         let text = format!("The api-version '{version}' is invalid.");
-        return Err(Answer::error(400, "InvalidApiVersion", &text));
+        return Err(Response::error(400, "InvalidApiVersion", &text));
     }
     let root = "/providers/Microsoft.PowerApps/scopes/admin/environments/";
-    let segments = turn.request.below(root).unwrap_or_default();
-    let answer = match (turn.request.method.as_str(), segments.as_slice()) {
-        ("GET", [environment, "connections"]) => inventory::connections(turn, environment)?,
-        _ => Answer::error(404, "NotFound", "No route of the rehearsal tenant fits."),
+    let segments = context.request.segments_below(root).unwrap_or_default();
+    let response = match (context.request.method.as_str(), segments.as_slice()) {
+        ("GET", [environment, "connections"]) => inventory::connections(context, environment)?,
+        _ => Response::error(404, "NotFound", "No route of the rehearsal tenant fits."),
     };
-    Ok(answer.with_unique("x-ms-correlation-id"))
+    Ok(response.with_unique("x-ms-correlation-id"))
 }

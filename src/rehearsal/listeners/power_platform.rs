@@ -1,43 +1,43 @@
 //! The Power Platform API: environment management, application packages, connections.
 //!
-//! Routes, names and values as Microsoft's generated client and Microsoft Learn (api-version
-//! 2024-10-01) have them.
+//! The routes, names and values are those of Microsoft's generated client and Microsoft Learn
+//! (api-version 2024-10-01).
 
 use serde_json::{Value, json};
 
 use super::authentication;
 use super::inventory;
-use super::message::Answer;
-use super::{Listener, Turn};
-use crate::rehearsal::behaviour::copy::{self, CopyRefusal, CopyRequest};
+use super::message::Response;
+use super::{Listener, RequestContext};
+use crate::rehearsal::behaviour::copy::{self, CopyError, CopyRequest};
 use crate::rehearsal::behaviour::environments;
 use crate::rehearsal::behaviour::operations::{self, Operation, State};
 use crate::rehearsal::clock::Moment;
 
 const VERSIONS: [&str; 3] = ["2024-10-01", "2022-03-01-preview", "1"];
 
-/// Answers a request.
-pub(super) fn answer(turn: &mut Turn<'_, '_>) -> Result<Answer, Answer> {
-    let token = authentication::token(turn)?;
-    authentication::administrator(turn, &token)?;
-    let version = turn.request.option("api-version").unwrap_or_default();
+/// Handles a request.
+pub(super) fn handle(context: &mut RequestContext<'_, '_>) -> Result<Response, Response> {
+    let token = authentication::authenticate(context)?;
+    authentication::require_administrator(context, &token)?;
+    let version = context.request.option("api-version").unwrap_or_default();
     if !VERSIONS.contains(&version) {
         let text = format!("The api-version '{version}' is invalid.");
-        return Err(Answer::error(400, "InvalidApiVersion", &text));
+        return Err(Response::error(400, "InvalidApiVersion", &text));
     }
-    let path = turn.request.path.trim_start_matches('/').to_owned();
+    let path = context.request.path.trim_start_matches('/').to_owned();
     let segments: Vec<&str> = path
         .split('/')
         .filter(|segment| !segment.is_empty())
         .collect();
-    let answer = match (turn.request.method.as_str(), segments.as_slice()) {
-        ("GET", ["environmentmanagement", "environments"]) => list(turn),
+    let response = match (context.request.method.as_str(), segments.as_slice()) {
+        ("GET", ["environmentmanagement", "environments"]) => list(context),
         ("GET", ["environmentmanagement", "environments", id]) => {
-            let body = shown(turn, id).ok_or_else(|| not_found(id))?;
-            Answer::json(200, &body)
+            let body = environment_json(context, id).ok_or_else(|| not_found(id))?;
+            Response::json(200, &body)
         }
         ("POST", ["environmentmanagement", "environments", id, "copy"]) => {
-            copied(turn, id, &token.object)?
+            start_copy(context, id, &token.object)?
         }
         (
             "GET",
@@ -47,9 +47,9 @@ pub(super) fn answer(turn: &mut Turn<'_, '_>) -> Result<Answer, Answer> {
                 id,
                 "copyCandidates",
             ],
-        ) => candidates(turn, id)?,
+        ) => copy_candidates(context, id)?,
         ("GET", ["environmentmanagement", "environments", id, "operations"]) => {
-            operation_list(turn, id)?
+            operation_list(context, id)?
         }
         (
             "GET",
@@ -61,51 +61,54 @@ pub(super) fn answer(turn: &mut Turn<'_, '_>) -> Result<Answer, Answer> {
                 operation,
             ]
             | ["environmentmanagement", "operations", operation],
-        ) => one_operation(turn, &segments, operation)?,
+        ) => one_operation(context, &segments, operation)?,
         ("GET", ["appmanagement", "environments", id, "applicationPackages"]) => {
-            inventory::packages(turn, id)?
+            inventory::packages(context, id)?
         }
         ("GET", ["connectivity", "environments", id, "connections"]) => {
-            inventory::connections(turn, id)?
+            inventory::connections(context, id)?
         }
-        _ => Answer::error(404, "NotFound", "No route of the rehearsal tenant fits."),
+        _ => Response::error(404, "NotFound", "No route of the rehearsal tenant fits."),
     };
-    Ok(answer.with_unique("x-ms-correlation-id"))
+    Ok(response.with_unique("x-ms-correlation-id"))
 }
 
-/// The answer that an environment is not there.
-pub(super) fn not_found(environment: &str) -> Answer {
+/// The response for an unknown environment.
+pub(super) fn not_found(environment: &str) -> Response {
     let text = format!("The environment '{environment}' could not be found.");
-    Answer::error(404, "EnvironmentNotFound", &text)
+    Response::error(404, "EnvironmentNotFound", &text)
 }
 
-/// The refusal of environment management: there is no text but in the fields' errors.
-fn validation(refusal: &CopyRefusal) -> Answer {
+/// An error of environment management, whose text is only in the errors of the fields.
+fn validation_error(error: &CopyError) -> Response {
     let body = json!({
         "errorDetail": {
-            "code": refusal.code,
-            "fieldErrors": {refusal.field: {"errorMessages": [refusal.message]}},
+            "code": error.code,
+            "fieldErrors": {error.field: {"errorMessages": [error.message]}},
         },
     });
-    Answer::json(refusal.status, &body)
+    Response::json(error.status, &body)
 }
 
-fn list(turn: &Turn<'_, '_>) -> Answer {
-    let ids: Vec<String> = turn
+fn list(context: &RequestContext<'_, '_>) -> Response {
+    let ids: Vec<String> = context
         .draft
         .under("environment/")
         .filter_map(|(key, _)| key.strip_prefix("environment/").map(str::to_owned))
         .collect();
-    let value: Vec<Value> = ids.iter().filter_map(|id| shown(turn, id)).collect();
-    Answer::json(200, &json!({"value": value}))
+    let value: Vec<Value> = ids
+        .iter()
+        .filter_map(|id| environment_json(context, id))
+        .collect();
+    Response::json(200, &json!({"value": value}))
 }
 
-/// An environment in this API's form, which is flatter than the older one.
-fn shown(turn: &Turn<'_, '_>, id: &str) -> Option<Value> {
-    let environment = environments::environment(&turn.draft, id)?;
+/// An environment in the form of this API, which is flatter than the older one.
+fn environment_json(context: &RequestContext<'_, '_>, id: &str) -> Option<Value> {
+    let environment = environments::environment(&context.draft, id)?;
     let at = |pointer: &str| environment.pointer(pointer).cloned().unwrap_or(Value::Null);
     let metadata = |name: &str| at(&format!("/properties/linkedEnvironmentMetadata/{name}"));
-    let in_administration_mode = environments::in_administration_mode(&turn.draft, id);
+    let in_administration_mode = environments::in_administration_mode(&context.draft, id);
     Some(json!({
         "id": at("/name"),
         "displayName": at("/properties/displayName"),
@@ -127,40 +130,43 @@ fn shown(turn: &Turn<'_, '_>, id: &str) -> Option<Value> {
     }))
 }
 
-fn copied(turn: &mut Turn<'_, '_>, target: &str, caller: &str) -> Result<Answer, Answer> {
-    let request = copy_request(turn, target).map_err(|refusal| validation(&refusal))?;
-    copy::check(&turn.draft, &request).map_err(|refusal| validation(&refusal))?;
-    // The name of this option is written with capitals; in any other case it is no option, and
-    // the copy is real.
-    let only_validates = turn
+fn start_copy(
+    context: &mut RequestContext<'_, '_>,
+    target: &str,
+    caller: &str,
+) -> Result<Response, Response> {
+    let request = copy_request(context, target).map_err(|error| validation_error(&error))?;
+    copy::check(&context.draft, &request).map_err(|error| validation_error(&error))?;
+    // The name of this option is case-sensitive: with another case, the copy is real.
+    let only_validates = context
         .request
         .options()
         .any(|(name, value)| name == "ValidateOnly" && value.eq_ignore_ascii_case("true"));
     if only_validates {
-        return Ok(Answer::json(200, &json!({"status": "ValidationPassed"})));
+        return Ok(Response::json(200, &json!({"status": "ValidationPassed"})));
     }
-    let operation = copy::begin(&mut turn.draft, &request, caller);
-    let origin = turn.origins.of(Listener::PowerPlatform);
+    let operation = copy::begin(&mut context.draft, &request, caller);
+    let origin = context.origins.of(Listener::PowerPlatform);
     let location = format!(
         "{origin}/environmentmanagement/environments/{}/operations/{}?api-version=2024-10-01",
         operation.environment, operation.id
     );
-    Ok(Answer::empty(202)
+    Ok(Response::empty(202)
         .with("Operation-Location", location)
         .with("Retry-After", "30"))
 }
 
-fn copy_request(turn: &Turn<'_, '_>, target: &str) -> Result<CopyRequest, CopyRefusal> {
-    let refusal = |field, message: String| CopyRefusal {
+fn copy_request(context: &RequestContext<'_, '_>, target: &str) -> Result<CopyRequest, CopyError> {
+    let invalid = |field, message: String| CopyError {
         status: 400,
         code: "InvalidRequestContent",
         field,
         message,
     };
-    let body = turn
+    let body = context
         .request
         .json()
-        .map_err(|error| refusal("body", error.to_string()))?;
+        .map_err(|error| invalid("body", error.to_string()))?;
     let text = |pointer: &str| {
         body.pointer(pointer)
             .and_then(Value::as_str)
@@ -168,10 +174,10 @@ fn copy_request(turn: &Turn<'_, '_>, target: &str) -> Result<CopyRequest, CopyRe
     };
     if text("/copyType").as_deref() != Some("Full") {
         let message = "copyType must be Full or Minimal; the rehearsal tenant copies Full only.";
-        return Err(refusal("copyType", message.to_owned()));
+        return Err(invalid("copyType", message.to_owned()));
     }
     let source = text("/sourceEnvironmentId")
-        .ok_or_else(|| refusal("sourceEnvironmentId", "The field is required.".to_owned()))?;
+        .ok_or_else(|| invalid("sourceEnvironmentId", "The field is required.".to_owned()))?;
     Ok(CopyRequest {
         source,
         target: target.to_owned(),
@@ -181,9 +187,9 @@ fn copy_request(turn: &Turn<'_, '_>, target: &str) -> Result<CopyRequest, CopyRe
     })
 }
 
-fn candidates(turn: &Turn<'_, '_>, source: &str) -> Result<Answer, Answer> {
-    environments::environment(&turn.draft, source).ok_or_else(|| not_found(source))?;
-    let collection: Vec<Value> = turn
+fn copy_candidates(context: &RequestContext<'_, '_>, source: &str) -> Result<Response, Response> {
+    environments::environment(&context.draft, source).ok_or_else(|| not_found(source))?;
+    let collection: Vec<Value> = context
         .draft
         .under("environment/")
         .filter_map(|(key, environment)| {
@@ -193,9 +199,10 @@ fn candidates(turn: &Turn<'_, '_>, source: &str) -> Result<Answer, Answer> {
                 target: target.clone(),
                 ..CopyRequest::default()
             };
-            let busy = |refusal: CopyRefusal| (refusal.status == 409).then_some(());
-            copy::check(&turn.draft, &request)
-                .or_else(|refusal| busy(refusal).ok_or(()))
+            // A running operation does not exclude a candidate.
+            let is_busy = |error: CopyError| (error.status == 409).then_some(());
+            copy::check(&context.draft, &request)
+                .or_else(|error| is_busy(error).ok_or(()))
                 .ok()?;
             Some(json!({
                 "environmentId": target,
@@ -206,52 +213,59 @@ fn candidates(turn: &Turn<'_, '_>, source: &str) -> Result<Answer, Answer> {
         })
         .collect();
     let body = json!({"collection": collection, "continuationToken": null});
-    Ok(Answer::json(200, &body))
+    Ok(Response::json(200, &body))
 }
 
-fn operation_list(turn: &Turn<'_, '_>, environment: &str) -> Result<Answer, Answer> {
-    environments::environment(&turn.draft, environment).ok_or_else(|| not_found(environment))?;
-    let limit = turn
+fn operation_list(
+    context: &RequestContext<'_, '_>,
+    environment: &str,
+) -> Result<Response, Response> {
+    environments::environment(&context.draft, environment).ok_or_else(|| not_found(environment))?;
+    let limit = context
         .request
         .option("limit")
         .and_then(|limit| limit.parse().ok());
-    let skipped: usize = turn
+    let skipped: usize = context
         .request
         .option("continuationToken")
         .and_then(|token| token.parse().ok())
         .unwrap_or(0);
-    let all = operations::of_environment(&turn.draft, &environment.to_lowercase());
+    let all = operations::of_environment(&context.draft, &environment.to_lowercase());
     let page: Vec<&Operation> = all.iter().skip(skipped).take(limit.unwrap_or(50)).collect();
     let next = skipped + page.len();
     let collection: Vec<Value> = page
         .into_iter()
-        .map(|operation| shown_operation(turn, operation))
+        .map(|operation| operation_json(context, operation))
         .collect();
     let token = (next < all.len()).then(|| next.to_string());
     let body = json!({"collection": collection, "continuationToken": token});
-    Ok(Answer::json(200, &body))
+    Ok(Response::json(200, &body))
 }
 
-fn one_operation(turn: &Turn<'_, '_>, segments: &[&str], id: &str) -> Result<Answer, Answer> {
+fn one_operation(
+    context: &RequestContext<'_, '_>,
+    segments: &[&str],
+    id: &str,
+) -> Result<Response, Response> {
     let environment = segments.get(2).filter(|_| segments.len() == 5);
-    let operation = operations::operation(&turn.draft, id).filter(|operation| {
+    let operation = operations::operation(&context.draft, id).filter(|operation| {
         environment
             .is_none_or(|environment| environment.eq_ignore_ascii_case(&operation.environment))
     });
     let Some(operation) = operation else {
         let text = format!("The operation '{id}' could not be found.");
-        return Err(Answer::error(404, "OperationNotFound", &text));
+        return Err(Response::error(404, "OperationNotFound", &text));
     };
-    let answer = Answer::json(200, &shown_operation(turn, &operation));
+    let response = Response::json(200, &operation_json(context, &operation));
     Ok(match operation.state {
-        State::Running => answer.with("Retry-After", "30"),
-        State::Succeeded | State::Failed => answer,
+        State::Running => response.with("Retry-After", "30"),
+        State::Succeeded | State::Failed => response,
     })
 }
 
-fn shown_operation(turn: &Turn<'_, '_>, operation: &Operation) -> Value {
+fn operation_json(context: &RequestContext<'_, '_>, operation: &Operation) -> Value {
     let stages: Vec<Value> = operation
-        .stages(turn.draft.now())
+        .stages(context.draft.now())
         .into_iter()
         .map(|stage| {
             let status = match (stage.began, stage.ended) {
@@ -262,13 +276,13 @@ fn shown_operation(turn: &Turn<'_, '_>, operation: &Operation) -> Value {
             json!({
                 "name": stage.name,
                 "status": status,
-                "startTime": stage.began.map(Moment::in_ticks),
-                "endTime": stage.ended.map(Moment::in_ticks),
+                "startTime": stage.began.map(Moment::to_iso_ticks),
+                "endTime": stage.ended.map(Moment::to_iso_ticks),
                 "errorDetail": null,
             })
         })
         .collect();
-    let at = |pointer| environments::property(&turn.draft, &operation.environment, pointer);
+    let at = |pointer| environments::property(&context.draft, &operation.environment, pointer);
     let (status, error) = match operation.state {
         State::Running => ("InProgress", Value::Null),
         State::Succeeded => ("Succeeded", Value::Null),
@@ -282,8 +296,8 @@ fn shown_operation(turn: &Turn<'_, '_>, operation: &Operation) -> Value {
         "operationId": operation.id,
         "name": operation.kind,
         "status": status,
-        "startTime": operation.began.in_ticks(),
-        "endTime": ended.then(|| operation.ends.in_ticks()),
+        "startTime": operation.began.to_iso_ticks(),
+        "endTime": ended.then(|| operation.ends.to_iso_ticks()),
         "requestedBy": {
             "userId": operation.requested_by,
             "displayName": "iomcopy rehearsal",

@@ -1,7 +1,7 @@
-//! Sockets, the order in which a request is handled, and faults.
+//! Sockets, the handling of a request, and faults.
 //!
-//! One request at a time: timers that are due are carried out, the service answers, a fault may
-//! strike, the request's line is written; only then is the answer sent.
+//! The tenant handles one request at a time: it runs the timers that are due, lets the service respond,
+//! applies a fault if one matches, writes the request's line, and only then sends the response.
 
 use std::future;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,17 +9,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{Response, StatusCode};
+use axum::http::{self, StatusCode};
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use super::connection::EndingListener;
-use super::dataverse::skin::Fitting;
-use super::message::{Answer, Request};
-use super::{Listener, Origins, Turn, tls};
-use crate::rehearsal::behaviour::operations::FATE;
+use super::connection::StoppableListener;
+use super::dataverse::skin::RenamedRequest;
+use super::message::{Request, Response};
+use super::{Listener, Origins, RequestContext, tls};
+use crate::rehearsal::behaviour::operations::FAILURE_MODE;
 use crate::rehearsal::behaviour::timers;
 use crate::rehearsal::clock::Moment;
 use crate::rehearsal::faults::{Fault, FaultKind};
@@ -29,60 +29,60 @@ use crate::rehearsal::world::World;
 use crate::rehearsal::world::log::{LogError, RequestFacts};
 use crate::rehearsal::world::store::Draft;
 
-/// How large a request's body may be.
+/// The maximum size of a request's body.
 const BODY_LIMIT: usize = 16 * 1024 * 1024;
 
-/// What the listeners share.
+/// The data that the listeners share.
 #[derive(Debug)]
 pub(crate) struct Tenant {
-    /// The world; nothing once the tenant has stopped.
+    /// The world; `None` after the tenant has stopped.
     pub(crate) world: Mutex<Option<World>>,
     /// The tables of Dataverse.
     pub(crate) schema: Schema,
-    /// The names that callers of Dataverse see; nothing where they are the tenant's own.
+    /// The aliases in Dataverse, in the skin `renamed`.
     pub(crate) dictionary: Option<Dictionary>,
-    /// What goes wrong on purpose.
+    /// Failures on purpose.
     pub(crate) faults: Vec<Fault>,
-    /// Where the listeners are.
+    /// The origins of the listeners.
     pub(crate) origins: Origins,
 }
 
-/// What becomes of a handled request.
+/// The result of handling a request.
 enum Handled {
-    /// It is answered.
-    Answered(Answer),
-    /// It is never answered.
-    Held,
-    /// Its connection ends before its answer.
-    Lost,
+    /// The response is sent.
+    Respond(Response),
+    /// The client gets no response.
+    Hold,
+    /// The connection ends before the response.
+    Disconnect,
 }
 
-/// Answers what comes to a socket, secured where the tenant speaks TLS, until the token is cancelled.
+/// Serves a socket, with TLS if the tenant uses it, until the token is cancelled.
 pub(crate) async fn serve(
     tenant: Arc<Tenant>,
     listener: Listener,
     socket: TcpListener,
     tls: Option<TlsAcceptor>,
-    ending: CancellationToken,
+    stop_token: CancellationToken,
 ) {
     let router = Router::new()
         .fallback(handle)
         .with_state((tenant, listener));
-    let plain = EndingListener::new(socket, ending.clone());
-    // Serving ends by itself only when accepting does, which never happens.
+    let plain = StoppableListener::new(socket, stop_token.clone());
+    // Serving ends only with accepting, which never ends by itself.
     let Some(acceptor) = tls.filter(|_| listener != Listener::Machine) else {
         tokio::select! {
-            () = ending.cancelled() => {}
+            () = stop_token.cancelled() => {}
             _result = axum::serve(plain, router) => {}
         }
         return;
     };
-    // A socket that does not know its own address cannot be served.
+    // A socket without a local address cannot be served.
     let Ok((secured, securing)) = tls::secure(plain, acceptor) else {
         return;
     };
     tokio::select! {
-        () = ending.cancelled() => {}
+        () = stop_token.cancelled() => {}
         () = securing => {}
         _result = axum::serve(secured, router) => {}
     }
@@ -91,10 +91,10 @@ pub(crate) async fn serve(
 async fn handle(
     State((tenant, listener)): State<(Arc<Tenant>, Listener)>,
     request: axum::extract::Request,
-) -> Response<Body> {
+) -> http::Response<Body> {
     let (parts, body) = request.into_parts();
-    let answer = match axum::body::to_bytes(body, BODY_LIMIT).await {
-        Err(_) => Answer::error(413, "RequestEntityTooLarge", "The body is too large."),
+    let response = match axum::body::to_bytes(body, BODY_LIMIT).await {
+        Err(_) => Response::error(413, "RequestEntityTooLarge", "The body is too large."),
         Ok(body) => {
             let request = Request::new(
                 parts.method.as_str(),
@@ -104,64 +104,66 @@ async fn handle(
                 body.to_vec(),
             );
             match tenant.handle(listener, &request) {
-                Ok(Handled::Answered(answer)) => answer,
-                Ok(Handled::Held) => future::pending().await,
-                Ok(Handled::Lost) => return cut_off(),
-                Err(error) => Answer::error(500, "InternalServerError", &error.to_string()),
+                Ok(Handled::Respond(response)) => response,
+                Ok(Handled::Hold) => future::pending().await,
+                Ok(Handled::Disconnect) => return disconnect(),
+                Err(error) => Response::error(500, "InternalServerError", &error.to_string()),
             }
         }
     };
-    response(answer)
+    into_http(response)
 }
 
-/// Whether a fault that lasts for a while still lasts; one that has not begun begins now. Every other
-/// fault lasts.
-fn is_under_way(draft: &Draft<'_>, fault: &Fault, now: Moment) -> bool {
-    let FaultKind::Away(minutes) = fault.kind() else {
+/// Whether a fault with a duration has not ended; one that has not started starts now. Faults without a
+/// duration do not end.
+fn is_in_effect(draft: &Draft<'_>, fault: &Fault, now: Moment) -> bool {
+    let FaultKind::Unavailable(minutes) = fault.kind() else {
         return true;
     };
-    let began = draft.get(&away_key(fault)).and_then(Value::as_u64);
-    let lasted = began.map_or(0, |began| now.milliseconds().saturating_sub(began));
-    lasted < u64::from(minutes) * 60_000
+    let began = draft
+        .get(&unavailable_since_key(fault))
+        .and_then(Value::as_u64);
+    let elapsed = began.map_or(0, |began| now.milliseconds().saturating_sub(began));
+    elapsed < u64::from(minutes) * 60_000
 }
 
-/// Where the tenant keeps when a service went away.
-fn away_key(fault: &Fault) -> String {
+/// The key of the moment when a service became unavailable.
+fn unavailable_since_key(fault: &Fault) -> String {
     format!("counter/away/{fault}")
 }
 
-/// What a request that was applied is answered with on purpose: a redirect leads elsewhere, and every
-/// other status says, in the services' own form, that it was not applied.
-fn answered_with(status: u16) -> Answer {
+/// The response with this status to a request that was applied: a redirect to another host, or an error
+/// in the form of the services.
+fn response_on_purpose(status: u16) -> Response {
     let text = "The rehearsal tenant answers this on purpose.";
-    let answer = Answer::error(status, "AnsweredOnPurpose", text);
+    let response = Response::error(status, "AnsweredOnPurpose", text);
     if status < 400 {
-        answer.with("Location", "https://login.example/".to_owned())
+        response.with("Location", "https://login.example/".to_owned())
     } else {
-        answer
+        response
     }
 }
 
-/// An answer whose body never comes: the connection ends.
-fn cut_off() -> Response<Body> {
-    let gone = futures_util::stream::once(async {
+/// A response whose body fails: the connection ends.
+fn disconnect() -> http::Response<Body> {
+    let body = futures_util::stream::once(async {
         Err::<Vec<u8>, std::io::Error>(std::io::ErrorKind::ConnectionReset.into())
     });
-    Response::new(Body::from_stream(gone))
+    http::Response::new(Body::from_stream(body))
 }
 
-fn response(answer: Answer) -> Response<Body> {
-    let mut builder = Response::builder().status(answer.status);
-    for (name, value) in answer.headers {
+fn into_http(response: Response) -> http::Response<Body> {
+    let mut builder = http::Response::builder().status(response.status);
+    for (name, value) in response.headers {
         builder = builder.header(name, value);
     }
     builder
-        .body(answer.body.map_or_else(Body::empty, Body::from))
+        .body(response.body.map_or_else(Body::empty, Body::from))
         .unwrap_or_else(|_| {
-            // A header that HTTP cannot carry; none of ours is.
-            let mut response = Response::new(Body::empty());
-            *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-            response
+            // An invalid header; the tenant sends none.
+            let mut failed = http::Response::new(Body::empty());
+            *failed.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+            failed
         })
 }
 
@@ -169,83 +171,40 @@ impl Tenant {
     fn handle(&self, listener: Listener, request: &Request) -> Result<Handled, LogError> {
         let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(world) = world.as_mut() else {
-            return Ok(Handled::Held);
+            return Ok(Handled::Hold);
         };
         let mut draft = world.draft();
         let now = draft.now();
-        timers::advance(&mut draft, &self.schema);
+        timers::run_due(&mut draft, &self.schema);
         let before = draft.changes();
-        let dictionary = self.dictionary.as_ref();
-        let fitting = dictionary
-            .filter(|_| matches!(listener, Listener::Dataverse(_)))
-            .map(|dictionary| Fitting::of(dictionary, request));
-        let mut turn = Turn {
-            draft,
-            schema: &self.schema,
-            origins: &self.origins,
-            request: fitting.as_ref().map_or(request, |one| &one.request),
-            listener,
-            caller: None,
-        };
-        let counted = self.count_faults(&turn.draft, request);
-        let struck = counted.iter().find(|(fault, number)| {
-            fault.strikes(*number) && is_under_way(&turn.draft, fault, now)
-        });
-        let struck = struck.map(|(fault, _)| *fault);
-        if let Some(FaultKind::Doom(fate)) = struck.map(Fault::kind) {
-            turn.draft.put(FATE.to_owned(), serde_json::json!(fate));
-        }
-        let answer = match struck.map(Fault::kind) {
-            Some(FaultKind::Throttle) => {
-                Answer::error(429, "TooManyRequests", "Too many requests.")
-                    .with("Retry-After", "30")
-            }
-            Some(FaultKind::Refuse(status)) => {
-                let text = "The rehearsal tenant refuses this on purpose.";
-                Answer::error(status, "RefusedOnPurpose", text)
-            }
-            Some(FaultKind::Echo(status)) => {
-                let body = String::from_utf8_lossy(&request.body);
-                let text = format!("The rehearsal tenant does not understand this: {body}");
-                Answer::error(status, "RefusedOnPurpose", &text)
-            }
-            Some(FaultKind::Away(_)) => Answer::error(503, "AwayOnPurpose", ""),
-            _ => super::answer(&mut turn),
-        };
-        turn.draft.delete(FATE);
-        let answer = answer.with("Date", now.in_header());
-        let answer = match &fitting {
-            Some(fitting) => fitting.dress(answer),
-            None => answer,
-        };
-        let Turn {
-            mut draft, caller, ..
-        } = turn;
-        if answer.status >= 400 && !answer.keeps_changes {
+        let counted = self.count_faults(&draft, request);
+        let fault = counted
+            .iter()
+            .find(|(fault, number)| fault.applies_to(*number) && is_in_effect(&draft, fault, now))
+            .map(|(fault, _)| *fault);
+        let (mut draft, caller, response) = self.respond(draft, listener, request, fault);
+        let response = response.with("Date", now.to_http_date());
+        let succeeded = response.status < 400;
+        if !succeeded && !response.keeps_changes {
             draft.restore(before.clone());
         }
-        let answered_well = answer.status < 400;
-        let struck = struck.filter(|fault| {
-            !matches!(
-                fault.kind(),
-                FaultKind::AcceptAndIgnore | FaultKind::Doom(_) | FaultKind::Answer(_)
-            ) || answered_well
+        // These faults only change a response that succeeds.
+        let fault = fault.filter(|fault| {
+            succeeded
+                || !matches!(
+                    fault.kind(),
+                    FaultKind::AcceptAndIgnore | FaultKind::FailOperation(_) | FaultKind::Answer(_)
+                )
         });
-        let kind = struck.map(Fault::kind);
+        let kind = fault.map(Fault::kind);
         if kind == Some(FaultKind::AcceptAndIgnore) {
             draft.restore(before);
         }
-        let answer = match kind {
-            Some(FaultKind::Answer(status)) => answered_with(status),
-            _ => answer,
+        let response = match kind {
+            Some(FaultKind::Answer(status)) => response_on_purpose(status),
+            _ => response,
         };
-        for (fault, number) in counted {
-            let is_away = matches!(fault.kind(), FaultKind::Away(_)) && fault.strikes(number);
-            if is_away && draft.get(&away_key(fault)).is_none() {
-                draft.put(away_key(fault), now.milliseconds().into());
-            }
-            draft.put(format!("counter/fault/{fault}"), number.into());
-        }
+        save_counts(&mut draft, counted, now);
         let facts = RequestFacts {
             listener: listener.name().to_owned(),
             method: request.method.clone(),
@@ -253,28 +212,97 @@ impl Tenant {
             query: request.raw_query.clone(),
             user_agent: request.header("User-Agent").map(str::to_owned),
             caller,
-            status: answer.status,
-            fault: struck.map(Fault::to_string),
+            status: response.status,
+            fault: fault.map(Fault::to_string),
         };
         let changes = draft.into_changes();
         world.commit(now, facts, changes)?;
         Ok(match kind {
-            Some(FaultKind::Hold) => Handled::Held,
-            Some(FaultKind::Lose | FaultKind::Away(_)) => Handled::Lost,
-            _ => Handled::Answered(answer),
+            Some(FaultKind::Hold) => Handled::Hold,
+            Some(FaultKind::Lose | FaultKind::Unavailable(_)) => Handled::Disconnect,
+            _ => Handled::Respond(response),
         })
     }
 
-    /// The faults that look at a request, and how many such requests there are with it.
+    /// Lets the service respond, or the fault instead. Returns the draft, the caller and the response.
+    fn respond<'world>(
+        &self,
+        draft: Draft<'world>,
+        listener: Listener,
+        request: &Request,
+        fault: Option<&Fault>,
+    ) -> (Draft<'world>, Option<String>, Response) {
+        let dictionary = self.dictionary.as_ref();
+        let renamed = dictionary
+            .filter(|_| matches!(listener, Listener::Dataverse(_)))
+            .map(|dictionary| RenamedRequest::new(dictionary, request));
+        let mut context = RequestContext {
+            draft,
+            schema: &self.schema,
+            origins: &self.origins,
+            request: renamed.as_ref().map_or(request, |one| &one.request),
+            listener,
+            caller: None,
+        };
+        let kind = fault.map(Fault::kind);
+        if let Some(FaultKind::FailOperation(mode)) = kind {
+            let mode = serde_json::json!(mode);
+            context.draft.put(FAILURE_MODE.to_owned(), mode);
+        }
+        let response = kind
+            .and_then(|kind| response_of_fault(kind, request))
+            .unwrap_or_else(|| super::handle(&mut context));
+        context.draft.delete(FAILURE_MODE);
+        let response = match &renamed {
+            Some(renamed) => renamed.to_alias(response),
+            None => response,
+        };
+        (context.draft, context.caller, response)
+    }
+
+    /// The faults that match a request, each with the number of matching requests so far.
     fn count_faults(&self, draft: &Draft<'_>, request: &Request) -> Vec<(&Fault, u64)> {
         let query = request.raw_query.as_deref();
         self.faults
             .iter()
-            .filter(|fault| fault.looks_at(&request.method, &request.path, query))
+            .filter(|fault| fault.matches_request(&request.method, &request.path, query))
             .map(|fault| {
                 let counter = draft.get(&format!("counter/fault/{fault}"));
                 (fault, counter.and_then(Value::as_u64).unwrap_or(0) + 1)
             })
             .collect()
+    }
+}
+
+/// The response of a fault that replaces the service's response.
+fn response_of_fault(kind: FaultKind, request: &Request) -> Option<Response> {
+    match kind {
+        FaultKind::Throttle => Some(
+            Response::error(429, "TooManyRequests", "Too many requests.").with("Retry-After", "30"),
+        ),
+        FaultKind::Refuse(status) => {
+            let text = "The rehearsal tenant refuses this on purpose.";
+            Some(Response::error(status, "RefusedOnPurpose", text))
+        }
+        FaultKind::Echo(status) => {
+            let body = String::from_utf8_lossy(&request.body);
+            let text = format!("The rehearsal tenant does not understand this: {body}");
+            Some(Response::error(status, "RefusedOnPurpose", &text))
+        }
+        FaultKind::Unavailable(_) => Some(Response::error(503, "AwayOnPurpose", "")),
+        _ => None,
+    }
+}
+
+/// Saves the numbers of matching requests, and when a service became unavailable.
+fn save_counts(draft: &mut Draft<'_>, counted: Vec<(&Fault, u64)>, now: Moment) {
+    for (fault, number) in counted {
+        let is_unavailable =
+            matches!(fault.kind(), FaultKind::Unavailable(_)) && fault.applies_to(number);
+        let since = unavailable_since_key(fault);
+        if is_unavailable && draft.get(&since).is_none() {
+            draft.put(since, now.milliseconds().into());
+        }
+        draft.put(format!("counter/fault/{fault}"), number.into());
     }
 }

@@ -1,6 +1,5 @@
-//! TLS, where a tenant is to speak it: a root of its own, which the program must be told to trust, and
-//! a certificate for this machine. Both are made with a new world and kept in it, so that a tenant
-//! that is started again is trusted still.
+//! TLS: a root certificate that the program must trust, and a certificate for this machine. Both are
+//! created with a new world and stored in it, so that clients still trust a restarted tenant.
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,44 +16,44 @@ use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::server::TlsStream;
 
-use super::connection::{EndingConnection, EndingListener};
+use super::connection::{StoppableConnection, StoppableListener};
 
-/// How many connections may wait to be served.
-const WAITING: usize = 64;
+/// The maximum number of connections that wait to be served.
+const MAX_WAITING: usize = 64;
 
-/// What stops TLS from being set up. Nothing that a person has done can be the cause.
+/// Why TLS cannot be set up. No user error can be the cause.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct TlsError(String);
 
-/// A tenant's certificates, as texts in PEM.
+/// A tenant's certificates in PEM.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Certificates {
-    /// What the program must trust.
+    /// The root certificate, which clients must trust.
     pub(crate) root: String,
     certificate: String,
     key: String,
 }
 
 impl Certificates {
-    /// New ones, for the loopback.
+    /// Creates certificates for the loopback interface.
     pub(crate) fn make() -> Result<Self, TlsError> {
         make().map_err(|error| TlsError(error.to_string()))
     }
 
-    /// What accepts connections with them.
+    /// Accepts connections with these certificates.
     pub(crate) fn acceptor(&self) -> Result<TlsAcceptor, TlsError> {
-        let told = |error: &dyn std::fmt::Display| TlsError(error.to_string());
-        let certificate =
-            CertificateDer::from_pem_slice(self.certificate.as_bytes()).map_err(|e| told(&e))?;
-        let key = PrivateKeyDer::from_pem_slice(self.key.as_bytes()).map_err(|e| told(&e))?;
+        let tls_error = |error: &dyn std::fmt::Display| TlsError(error.to_string());
+        let certificate = CertificateDer::from_pem_slice(self.certificate.as_bytes())
+            .map_err(|e| tls_error(&e))?;
+        let key = PrivateKeyDer::from_pem_slice(self.key.as_bytes()).map_err(|e| tls_error(&e))?;
         let provider = Arc::new(aws_lc_rs::default_provider());
         let config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
-            .map_err(|e| told(&e))?
+            .map_err(|e| tls_error(&e))?
             .with_no_client_auth()
             .with_single_cert(vec![certificate], key)
-            .map_err(|e| told(&e))?;
+            .map_err(|e| tls_error(&e))?;
         Ok(TlsAcceptor::from(Arc::new(config)))
     }
 }
@@ -79,30 +78,30 @@ fn make() -> Result<Certificates, rcgen::Error> {
     })
 }
 
-/// A connection that has been secured, and where it comes from.
-type Secured = (TlsStream<EndingConnection>, SocketAddr);
+/// A TLS connection and its client's address.
+type Secured = (TlsStream<StoppableConnection>, SocketAddr);
 
-/// Connections that have been secured, as they come.
+/// Yields TLS connections after their handshakes.
 #[derive(Debug)]
 pub(crate) struct SecureListener {
     connections: mpsc::Receiver<Secured>,
     address: SocketAddr,
 }
 
-/// A listener for secured connections, and the work that secures them: each by itself, so that one
-/// that does not go on holds up no other.
+/// A listener for TLS connections, and a future that runs their handshakes. Each handshake is a separate
+/// task, so that a stalled one does not block the others.
 pub(crate) fn secure(
-    mut listener: EndingListener,
+    mut listener: StoppableListener,
     acceptor: TlsAcceptor,
 ) -> io::Result<(SecureListener, impl Future<Output = ()>)> {
     let address = listener.local_addr()?;
-    let (sender, connections) = mpsc::channel(WAITING);
+    let (sender, connections) = mpsc::channel(MAX_WAITING);
     let securing = async move {
         loop {
             let (connection, from) = listener.accept().await;
             let (sender, acceptor) = (sender.clone(), acceptor.clone());
             tokio::spawn(async move {
-                // Who does not speak TLS, or does not trust the root, has gone.
+                // The handshake fails for clients without TLS and those that do not trust the root.
                 if let Ok(stream) = acceptor.accept(connection).await {
                     drop(sender.send((stream, from)).await);
                 }
@@ -117,13 +116,13 @@ pub(crate) fn secure(
 }
 
 impl axum::serve::Listener for SecureListener {
-    type Io = TlsStream<EndingConnection>;
+    type Io = TlsStream<StoppableConnection>;
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {
         match self.connections.recv().await {
             Some(secured) => secured,
-            // Nobody secures connections any more: the tenant ends.
+            // The handshakes have stopped because the tenant stops.
             None => std::future::pending().await,
         }
     }
@@ -138,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn certificates_are_made_and_kept_whole() {
+    fn certificates_survive_a_round_trip() {
         let made = Certificates::make().unwrap();
         let kept: Certificates =
             serde_json::from_value(serde_json::to_value(&made).unwrap()).unwrap();

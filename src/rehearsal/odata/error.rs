@@ -1,34 +1,34 @@
-//! Why Dataverse refuses a request: status, code and text.
+//! The errors of Dataverse: status, code and message.
 //!
-//! Codes and texts as Microsoft Learn (Web API: compose HTTP requests and handle errors) and
-//! answers quoted in public issues have them.
+//! Codes and messages are those of Microsoft Learn (Web API: compose HTTP requests and handle errors) and
+//! of responses in public issues.
 
 use serde_json::{Map, Value, json};
 
-/// A refusal.
+/// An error of Dataverse.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Refusal {
+pub(crate) struct ODataError {
     /// The HTTP status.
     pub(crate) status: u16,
     /// The code, usually hexadecimal.
     pub(crate) code: &'static str,
-    /// What it says.
+    /// The message.
     pub(crate) message: String,
-    /// What the Flow service said, where the refusal is its.
-    flow: Option<FlowFault>,
-    /// Whether what the request had changed until then stays.
+    /// The Flow service's error, if it refused the request.
+    flow: Option<FlowServiceError>,
+    /// Whether the changes of the request are kept.
     pub(crate) keeps_changes: bool,
 }
 
-/// What the Flow service said.
+/// An error of the Flow service.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct FlowFault {
+struct FlowServiceError {
     status: &'static str,
     error: String,
 }
 
-impl Refusal {
-    /// A refusal with a status, a code and a text.
+impl ODataError {
+    /// An error with a status, a code and a message.
     pub(crate) fn new(status: u16, code: &'static str, message: impl Into<String>) -> Self {
         Self {
             status,
@@ -39,66 +39,66 @@ impl Refusal {
         }
     }
 
-    /// A request that OData cannot make sense of.
+    /// An invalid OData request.
     pub(crate) fn bad_request(message: impl Into<String>) -> Self {
         Self::new(400, "0x80060888", message)
     }
 
-    /// A body that cannot be made sense of.
+    /// An invalid body.
     pub(crate) fn bad_payload(message: impl Into<String>) -> Self {
         Self::new(400, "0x80048d19", message)
     }
 
-    /// A segment of the address that names nothing.
-    pub(crate) fn no_segment(segment: &str) -> Self {
+    /// An unknown segment of the address.
+    pub(crate) fn unknown_segment(segment: &str) -> Self {
         let message = format!("Resource not found for the segment '{segment}'.");
         Self::new(404, "0x80060888", message)
     }
 
-    /// A row that is not there.
-    pub(crate) fn no_row(table: &str, id: &str) -> Self {
+    /// A row that does not exist.
+    pub(crate) fn row_not_found(table: &str, id: &str) -> Self {
         let message = format!("Entity '{table}' With Id = {id} Does Not Exist");
         Self::new(404, "0x80040217", message)
     }
 
     /// A property that the table does not have.
-    pub(crate) fn no_property(property: &str, table: &str) -> Self {
+    pub(crate) fn unknown_property(property: &str, table: &str) -> Self {
         Self::bad_request(format!(
             "Could not find a property named '{property}' on type 'Microsoft.Dynamics.CRM.{table}'."
         ))
     }
 
-    /// Something that Dataverse can do and this tenant cannot.
-    pub(crate) fn not_rehearsed(what: &str) -> Self {
+    /// A feature of Dataverse that this tenant does not have.
+    pub(crate) fn not_implemented(what: &str) -> Self {
         let message = format!("The rehearsal tenant does not know {what}.");
         Self::new(501, "0x80060888", message)
     }
 
-    /// A rule of the application: the code of plug-ins that throw.
-    pub(crate) fn rule(message: impl Into<String>) -> Self {
+    /// A business rule: the error code of plug-ins that throw.
+    pub(crate) fn business_rule(message: impl Into<String>) -> Self {
         Self::new(400, "0x80040265", message)
     }
 
-    /// A refusal of the Flow service in the wrapper that Dataverse puts around it; the inner JSON
-    /// stands unescaped between quotes (coe-starter-kit issue 10060).
-    pub(crate) fn flow(status: &'static str, code: &str, message: &str) -> Self {
+    /// An error of the Flow service, wrapped by Dataverse; the inner JSON is unescaped between quotes
+    /// (coe-starter-kit issue 10060).
+    pub(crate) fn flow_service(status: &'static str, code: &str, message: &str) -> Self {
         let error = json!({"error": {"code": code, "message": message}}).to_string();
         let message = format!(
             "Flow client error returned with status code \"{status}\" and details \"{error}\"."
         );
         Self {
-            flow: Some(FlowFault { status, error }),
+            flow: Some(FlowServiceError { status, error }),
             ..Self::new(400, "0x80060467", message)
         }
     }
 
-    /// The same refusal, but what was changed until then stays.
+    /// The same error, but the changes of the request are kept.
     pub(crate) fn keeping_changes(mut self) -> Self {
         self.keeps_changes = true;
         self
     }
 
-    /// The body of the answer. Annotations come only where the request asks for them.
+    /// The body of the response, with annotations if the request prefers them.
     pub(crate) fn body(&self, annotated: bool) -> Value {
         let mut error = Map::new();
         error.insert("code".to_owned(), json!(self.code));
@@ -129,15 +129,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_flow_refusal_is_wrapped_as_dataverse_wraps_it() {
-        let refusal = Refusal::flow("BadRequest", "FlowMissingConnection", "no \"x\"");
-        let plain = refusal.body(false);
+    fn a_flow_error_is_wrapped_as_dataverse_wraps_it() {
+        let error = ODataError::flow_service("BadRequest", "FlowMissingConnection", "no \"x\"");
+        let plain = error.body(false);
         let message = plain["error"]["message"].as_str().unwrap();
         assert!(message.starts_with("Flow client error returned with status code \"BadRequest\""));
         let inner = &message[message.find('{').unwrap()..=message.rfind('}').unwrap()];
         let inner: Value = serde_json::from_str(inner).unwrap();
         assert_eq!(inner["error"]["code"], "FlowMissingConnection");
-        let annotated = refusal.body(true);
+        let annotated = error.body(true);
         assert_eq!(
             annotated["error"]["@Microsoft.PowerApps.CDS.ErrorDetails.Error"],
             inner.to_string()

@@ -1,23 +1,23 @@
-//! An expression is asked of a row.
+//! Evaluation of an expression for a row.
 
 use std::cmp::Ordering;
 
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::error::Refusal;
+use super::error::ODataError;
 use super::filter::{Expression, Literal, Operator, TextFunction};
 
-/// Whether an expression holds, where `read` gives the value of a property, or refuses a property
-/// that there is not.
-pub(crate) fn holds(
+/// Whether a row matches an expression. `read` returns the value of a property, or an error for an unknown
+/// property.
+pub(crate) fn matches(
     expression: &Expression,
-    read: &dyn Fn(&str) -> Result<Value, Refusal>,
-) -> Result<bool, Refusal> {
+    read: &dyn Fn(&str) -> Result<Value, ODataError>,
+) -> Result<bool, ODataError> {
     match expression {
-        Expression::And(one, other) => Ok(holds(one, read)? & holds(other, read)?),
-        Expression::Or(one, other) => Ok(holds(one, read)? | holds(other, read)?),
-        Expression::Not(inner) => Ok(!holds(inner, read)?),
+        Expression::And(one, other) => Ok(matches(one, read)? & matches(other, read)?),
+        Expression::Or(one, other) => Ok(matches(one, read)? | matches(other, read)?),
+        Expression::Not(inner) => Ok(!matches(inner, read)?),
         Expression::Compare {
             property,
             operator,
@@ -45,7 +45,7 @@ fn compare(
     value: &Value,
     operator: Operator,
     literal: &Literal,
-) -> Result<bool, Refusal> {
+) -> Result<bool, ODataError> {
     if matches!(literal, Literal::Null) || value.is_null() {
         let both = matches!(literal, Literal::Null) && value.is_null();
         return Ok(match operator {
@@ -55,7 +55,7 @@ fn compare(
         });
     }
     let order = order_of(value, literal).ok_or_else(|| {
-        Refusal::bad_request(format!(
+        ODataError::bad_request(format!(
             "A binary operator with incompatible types was detected at '{property}': {value} and {literal:?}."
         ))
     })?;
@@ -83,7 +83,7 @@ fn order_of(value: &Value, literal: &Literal) -> Option<Ordering> {
     }
 }
 
-/// The order of two values of one property: nothing comes first, texts without regard to case.
+/// The order of two values of a property: null first, texts ignoring case.
 pub(crate) fn order(one: &Value, other: &Value) -> Ordering {
     match (one, other) {
         (Value::Null, Value::Null) => Ordering::Equal,
@@ -106,16 +106,16 @@ mod tests {
     use super::super::filter::parse;
     use super::*;
 
-    fn asked(filter: &str) -> Result<bool, Refusal> {
+    fn evaluated(filter: &str) -> Result<bool, ODataError> {
         let row = json!({
             "name": "IOM Raise Business Event", "statecode": 1, "managed": true, "empty": null,
             "createdon": "2026-03-06T20:00:00Z",
             "_ownerid_value": "8061643d-ebf7-e811-a974-000d3a1e1c9a",
         });
-        holds(&parse(filter)?, &|property| {
+        matches(&parse(filter)?, &|property| {
             row.get(property)
                 .cloned()
-                .ok_or_else(|| Refusal::no_property(property, "workflow"))
+                .ok_or_else(|| ODataError::unknown_property(property, "workflow"))
         })
     }
 
@@ -146,16 +146,18 @@ mod tests {
             ("startswith(name,'iom') and endswith(name,'event')", true),
             ("contains(name,'xyz')", false),
         ] {
-            assert_eq!(asked(filter), Ok(expected), "{filter}");
+            assert_eq!(evaluated(filter), Ok(expected), "{filter}");
         }
     }
 
     #[test]
     fn a_wrong_type_and_an_unknown_property_are_refused() {
-        assert_eq!(asked("statecode eq '1'").unwrap_err().status, 400);
-        assert_eq!(asked("nothing eq 1").unwrap_err().status, 400);
+        assert_eq!(evaluated("statecode eq '1'").unwrap_err().status, 400);
+        assert_eq!(evaluated("nothing eq 1").unwrap_err().status, 400);
         assert_eq!(
-            asked("statecode eq 1 or nothing eq 1").unwrap_err().status,
+            evaluated("statecode eq 1 or nothing eq 1")
+                .unwrap_err()
+                .status,
             400
         );
     }

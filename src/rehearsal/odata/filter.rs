@@ -1,40 +1,40 @@
-//! The text of a filter becomes an expression.
+//! Parsing of filters.
 
 use jiff::Timestamp;
 
-use super::error::Refusal;
+use super::error::ODataError;
 use super::path::guid;
 
-/// What a filter asks of a row.
+/// A filter expression.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Expression {
-    /// Both hold.
+    /// Both expressions match.
     And(Box<Self>, Box<Self>),
-    /// One of them holds.
+    /// At least one expression matches.
     Or(Box<Self>, Box<Self>),
-    /// It does not hold.
+    /// The expression does not match.
     Not(Box<Self>),
     /// A property compared with a literal.
     Compare {
-        /// The property, with slashes where it leads through others.
+        /// The property, with slashes if it goes through others.
         property: String,
-        /// How it is compared.
+        /// The operator.
         operator: Operator,
-        /// With what.
+        /// The literal.
         literal: Literal,
     },
     /// `contains`, `startswith` or `endswith`.
     Text {
-        /// Which of them.
+        /// The function.
         function: TextFunction,
         /// The property.
         property: String,
-        /// The text that is looked for.
+        /// The text to find.
         text: String,
     },
 }
 
-/// How two values are compared.
+/// A comparison operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Operator {
     /// `eq`
@@ -51,7 +51,7 @@ pub(crate) enum Operator {
     LessOrEqual,
 }
 
-/// A function of texts.
+/// A text function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TextFunction {
     /// `contains`
@@ -88,11 +88,11 @@ enum Token {
     Text(String),
 }
 
-/// How deep parentheses and `not` may nest.
-const DEPTH: usize = 50;
+/// The maximum nesting of parentheses and `not`.
+const MAX_DEPTH: usize = 50;
 
-/// Reads a filter.
-pub(crate) fn parse(text: &str) -> Result<Expression, Refusal> {
+/// Parses a filter.
+pub(crate) fn parse(text: &str) -> Result<Expression, ODataError> {
     let mut parser = Parser {
         tokens: tokens(text)?,
         at: 0,
@@ -105,11 +105,11 @@ pub(crate) fn parse(text: &str) -> Result<Expression, Refusal> {
     }
 }
 
-fn syntax(why: &str) -> Refusal {
-    Refusal::bad_request(format!("Syntax error in the $filter query option: {why}."))
+fn syntax(why: &str) -> ODataError {
+    ODataError::bad_request(format!("Syntax error in the $filter query option: {why}."))
 }
 
-fn tokens(text: &str) -> Result<Vec<Token>, Refusal> {
+fn tokens(text: &str) -> Result<Vec<Token>, ODataError> {
     let mut tokens = Vec::new();
     let mut letters = text.chars().peekable();
     while let Some(letter) = letters.next() {
@@ -140,7 +140,7 @@ fn is_word(letter: char) -> bool {
     !letter.is_whitespace() && !['(', ')', ',', '\''].contains(&letter)
 }
 
-fn quoted(letters: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Result<String, Refusal> {
+fn quoted(letters: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Result<String, ODataError> {
     let mut text = String::new();
     loop {
         match letters.next() {
@@ -168,7 +168,7 @@ impl Parser {
         token
     }
 
-    fn expect(&mut self, token: &Token) -> Result<(), Refusal> {
+    fn expect(&mut self, token: &Token) -> Result<(), ODataError> {
         match self.next() {
             Some(found) if found == *token => Ok(()),
             Some(found) => Err(syntax(&format!("{token:?} is expected, not {found:?}"))),
@@ -176,7 +176,7 @@ impl Parser {
         }
     }
 
-    fn takes_word(&mut self, word: &str) -> bool {
+    fn accept_word(&mut self, word: &str) -> bool {
         let found = matches!(self.peek(), Some(Token::Word(found)) if found == word);
         if found {
             self.at += 1;
@@ -184,28 +184,28 @@ impl Parser {
         found
     }
 
-    fn or(&mut self) -> Result<Expression, Refusal> {
+    fn or(&mut self) -> Result<Expression, ODataError> {
         let mut expression = self.and()?;
-        while self.takes_word("or") {
+        while self.accept_word("or") {
             expression = Expression::Or(Box::new(expression), Box::new(self.and()?));
         }
         Ok(expression)
     }
 
-    fn and(&mut self) -> Result<Expression, Refusal> {
+    fn and(&mut self) -> Result<Expression, ODataError> {
         let mut expression = self.unary()?;
-        while self.takes_word("and") {
+        while self.accept_word("and") {
             expression = Expression::And(Box::new(expression), Box::new(self.unary()?));
         }
         Ok(expression)
     }
 
-    fn unary(&mut self) -> Result<Expression, Refusal> {
+    fn unary(&mut self) -> Result<Expression, ODataError> {
         self.depth += 1;
-        if self.depth > DEPTH {
+        if self.depth > MAX_DEPTH {
             return Err(syntax("it nests too deep"));
         }
-        let expression = if self.takes_word("not") {
+        let expression = if self.accept_word("not") {
             Expression::Not(Box::new(self.unary()?))
         } else if self.peek() == Some(&Token::Open) {
             self.at += 1;
@@ -219,7 +219,7 @@ impl Parser {
         Ok(expression)
     }
 
-    fn condition(&mut self) -> Result<Expression, Refusal> {
+    fn condition(&mut self) -> Result<Expression, ODataError> {
         let Some(Token::Word(property)) = self.next() else {
             return Err(syntax("a property is expected"));
         };
@@ -246,7 +246,7 @@ impl Parser {
         })
     }
 
-    fn function(&mut self, name: &str) -> Result<Expression, Refusal> {
+    fn function(&mut self, name: &str) -> Result<Expression, ODataError> {
         let function = match name {
             "contains" => TextFunction::Contains,
             "startswith" => TextFunction::StartsWith,
@@ -274,7 +274,7 @@ impl Parser {
     }
 }
 
-fn operator(word: &str) -> Result<Operator, Refusal> {
+fn operator(word: &str) -> Result<Operator, ODataError> {
     Ok(match word {
         "eq" => Operator::Equal,
         "ne" => Operator::NotEqual,
@@ -286,7 +286,7 @@ fn operator(word: &str) -> Result<Operator, Refusal> {
     })
 }
 
-fn literal(word: &str) -> Result<Literal, Refusal> {
+fn literal(word: &str) -> Result<Literal, ODataError> {
     if let Some(literal) = match word {
         "null" => Some(Literal::Null),
         "true" => Some(Literal::Boolean(true)),
@@ -337,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn literals_are_told_apart() {
+    fn literals_are_distinguished() {
         let read = |text: &str| match parse(&format!("a eq {text}")).unwrap() {
             Expression::Compare { literal, .. } => literal,
             other => panic!("{other:?}"),
@@ -359,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_filter_is_refused_and_never_panics() {
+    fn an_invalid_filter_is_refused_without_a_panic() {
         for text in [
             "",
             "a",

@@ -1,11 +1,11 @@
-//! OData as Dataverse speaks it: addresses, query options, filters, preferences, errors.
+//! OData as Dataverse implements it: addresses, query options, filters, preferences, errors.
 //!
 //! - `path`: the segments of an address.
 //! - `query`: `$select`, `$filter`, `$orderby`, `$top`, `$count`, `$expand`, `$skiptoken`.
-//! - `filter`: the text of a filter becomes an expression.
-//! - `evaluate`: an expression is asked of a row.
+//! - `filter`: parsing of filters.
+//! - `evaluate`: evaluation of filters for a row.
 //! - `preferences`: the `Prefer` header.
-//! - `error`: why a request is refused.
+//! - `error`: the errors of Dataverse.
 
 pub(crate) mod error;
 pub(crate) mod evaluate;

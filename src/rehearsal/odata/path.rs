@@ -1,24 +1,24 @@
 //! The segments of an address below the Web API's root.
 
-use super::error::Refusal;
+use super::error::ODataError;
 
 /// One segment: `workflows(…)`, `$ref`, `Microsoft.Dynamics.CRM.StateAttributeMetadata`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Segment {
     /// The text before the parentheses.
     pub(crate) name: String,
-    /// What stands between them.
+    /// The text between them.
     pub(crate) arguments: Option<Arguments>,
 }
 
-/// What stands between the parentheses of a segment.
+/// The arguments between the parentheses of a segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Arguments {
     /// Nothing.
     None,
     /// One value, such as a row's id.
     Value(String),
-    /// Names with values: an alternate key, or a function's parameters.
+    /// Named values: an alternate key, or a function's parameters.
     Named(Vec<(String, String)>),
 }
 
@@ -48,7 +48,7 @@ impl Segment {
     }
 }
 
-/// A GUID in the form Dataverse writes it: lower case, with hyphens, without braces.
+/// A GUID in Dataverse's form: lower case, with hyphens, without braces.
 pub(crate) fn guid(text: &str) -> Option<String> {
     let id = uuid::Uuid::parse_str(text.trim()).ok()?;
     Some(id.to_string())
@@ -64,7 +64,7 @@ pub(crate) fn unquoted(literal: &str) -> String {
 }
 
 /// The segments of a decoded path.
-pub(crate) fn segments(path: &str) -> Result<Vec<Segment>, Refusal> {
+pub(crate) fn segments(path: &str) -> Result<Vec<Segment>, ODataError> {
     split(path, '/')
         .into_iter()
         .filter(|segment| !segment.is_empty())
@@ -72,7 +72,7 @@ pub(crate) fn segments(path: &str) -> Result<Vec<Segment>, Refusal> {
         .collect()
 }
 
-fn segment(text: &str) -> Result<Segment, Refusal> {
+fn segment(text: &str) -> Result<Segment, ODataError> {
     let Some((name, rest)) = text.split_once('(') else {
         return Ok(Segment {
             name: text.to_owned(),
@@ -80,7 +80,7 @@ fn segment(text: &str) -> Result<Segment, Refusal> {
         });
     };
     let inner = rest.strip_suffix(')').ok_or_else(|| {
-        Refusal::bad_request(format!("Bad Request - Error in query syntax: {text}"))
+        ODataError::bad_request(format!("Bad Request - Error in query syntax: {text}"))
     })?;
     let arguments = split(inner, ',');
     let arguments = if inner.trim().is_empty() {
@@ -110,7 +110,7 @@ fn named(argument: &str) -> Option<(String, String)> {
     plain.then(|| (name.trim().to_owned(), value.trim().to_owned()))
 }
 
-/// Splits at a character that stands outside quotes and parentheses.
+/// Splits at a character outside quotes and parentheses.
 pub(crate) fn split(text: &str, at: char) -> Vec<&str> {
     let mut pieces = Vec::new();
     let (mut from, mut depth, mut quoted) = (0, 0_usize, false);
@@ -135,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_row_a_key_and_a_function_are_told_apart() {
+    fn rows_keys_and_functions_are_distinguished() {
         let row = &segments("workflows(D9E875BF-1C9B-EA11-A811-000D3A122B89)").unwrap()[0];
         assert_eq!(row.id().unwrap(), "d9e875bf-1c9b-ea11-a811-000d3a122b89");
         let key = &segments("EntityDefinitions(LogicalName='x')/Attributes").unwrap();
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn quotes_hide_what_splits() {
+    fn separators_in_quotes_do_not_split() {
         let key =
             &segments("connectionreferences(connectionreferencelogicalname='a/b,''c')").unwrap();
         assert_eq!(key.len(), 1);

@@ -1,20 +1,20 @@
 //! The `Prefer` header.
 
-/// What a request prefers.
+/// The preferences of a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Preferences {
-    /// Rows a page.
+    /// The number of rows per page.
     pub(crate) page_size: Option<usize>,
-    /// Whether a write is answered with the row.
+    /// Whether the response to a write has the row.
     pub(crate) representation: bool,
     annotations: Vec<String>,
 }
 
 impl Preferences {
-    /// Reads a header: preferences joined with commas, values with or without quotes.
-    pub(crate) fn read(header: &str) -> Self {
+    /// Parses a header: preferences separated by commas, values with or without quotes.
+    pub(crate) fn parse(header: &str) -> Self {
         let mut preferences = Self::default();
-        for preference in outside_quotes(header) {
+        for preference in split_outside_quotes(header) {
             let (name, value) = preference.split_once('=').unwrap_or((preference, ""));
             let value = value.trim().trim_matches('"');
             match name.trim().to_ascii_lowercase().as_str() {
@@ -29,7 +29,7 @@ impl Preferences {
         preferences
     }
 
-    /// Whether an annotation is wanted.
+    /// Whether the request prefers an annotation.
     pub(crate) fn wants(&self, annotation: &str) -> bool {
         self.annotations.iter().any(|wanted| {
             let wanted = wanted.trim();
@@ -40,7 +40,7 @@ impl Preferences {
         })
     }
 
-    /// What the server says that it honoured.
+    /// The value of `Preference-Applied`.
     pub(crate) fn applied(&self) -> Option<String> {
         let mut applied = Vec::new();
         if let Some(size) = self.page_size {
@@ -57,7 +57,7 @@ impl Preferences {
     }
 }
 
-fn outside_quotes(text: &str) -> Vec<&str> {
+fn split_outside_quotes(text: &str) -> Vec<&str> {
     let mut pieces = Vec::new();
     let (mut from, mut quoted) = (0, false);
     for (index, letter) in text.char_indices() {
@@ -79,13 +79,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn preferences_are_read_with_and_without_quotes() {
+    fn preferences_are_parsed_with_and_without_quotes() {
         let header =
             "odata.include-annotations=\"a.b,c.*\",odata.maxpagesize=2, return=representation";
-        let preferences = Preferences::read(header);
+        let preferences = Preferences::parse(header);
         assert_eq!(preferences.page_size, Some(2));
         assert!(preferences.representation);
         assert!(preferences.wants("a.b") && preferences.wants("c.d") && !preferences.wants("a.x"));
-        assert!(Preferences::read("odata.include-annotations=*").wants("anything"));
+        assert!(Preferences::parse("odata.include-annotations=*").wants("anything"));
     }
 }

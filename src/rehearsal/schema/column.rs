@@ -1,4 +1,4 @@
-//! Columns and what they hold.
+//! Columns and their types.
 
 /// A column of a table.
 #[derive(Clone, Debug)]
@@ -7,20 +7,20 @@ pub(crate) struct Column {
     pub(crate) logical_name: String,
     /// The schema name: the logical name with capitals.
     pub(crate) schema_name: String,
-    /// The name that people see.
+    /// The display name.
     pub(crate) display_name: String,
-    /// What it holds.
+    /// Its type.
     pub(crate) kind: Kind,
-    /// Whether a request may set it; what it may not set is ignored.
+    /// Whether a request can set it; values for other columns are ignored.
     pub(crate) writable: bool,
 }
 
-/// What a column holds.
+/// The type of a column.
 #[derive(Clone, Debug)]
 pub(crate) enum Kind {
-    /// A line of text of at most so many characters.
+    /// A line of text with this maximum length.
     Text(usize),
-    /// A long text of at most so many characters.
+    /// A long text with this maximum length.
     Memo(usize),
     /// A 32-bit number.
     Integer,
@@ -30,9 +30,9 @@ pub(crate) enum Kind {
     Boolean,
     /// A time, to the second.
     DateTime,
-    /// A GUID that is no lookup, such as the primary key.
+    /// A GUID that is not a lookup, such as the primary key.
     Identifier,
-    /// A row of another table.
+    /// A reference to a row of another table.
     Lookup(Lookup),
     /// One of a list of values.
     Choice(Vec<Choice>),
@@ -49,7 +49,7 @@ pub(crate) enum Kind {
 pub(crate) struct Choice {
     /// The stored number.
     pub(crate) value: i64,
-    /// What people see.
+    /// The label.
     pub(crate) label: String,
 }
 
@@ -58,31 +58,31 @@ pub(crate) struct Choice {
 pub(crate) struct StatusChoice {
     /// The stored number.
     pub(crate) value: i64,
-    /// What people see.
+    /// The label.
     pub(crate) label: String,
     /// The state it belongs to.
     pub(crate) state: i64,
 }
 
-/// Where a lookup leads.
+/// The target of a lookup.
 #[derive(Clone, Debug)]
 pub(crate) struct Lookup {
-    /// The tables a row may be of.
+    /// The tables that it can refer to.
     pub(crate) targets: Vec<String>,
-    /// The navigation property on this side; capitals count.
+    /// The navigation property of this table; case-sensitive.
     pub(crate) navigation: String,
-    /// What becomes of this row when the one it leads to is deleted.
+    /// What happens to this row when the referenced row is deleted.
     pub(crate) on_delete: OnDelete,
 }
 
-/// What becomes of rows that lead to a deleted one.
+/// What happens to the rows that refer to a deleted row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OnDelete {
     /// They are deleted too.
     Cascade,
-    /// Their lookup is emptied.
+    /// Their lookup is cleared.
     RemoveLink,
-    /// The deletion is refused while there are any.
+    /// The deletion is refused.
     Restrict,
 }
 
@@ -120,8 +120,8 @@ impl Column {
         }
     }
 
-    /// The name of the property that shows this column: `_ownerid_value` for the lookup `ownerid`,
-    /// otherwise the logical name (Microsoft Learn, Web API: lookup properties).
+    /// The name of the column's property in JSON: `_ownerid_value` for the lookup `ownerid`, otherwise
+    /// the logical name (Microsoft Learn, Web API: lookup properties).
     pub(crate) fn property(&self) -> String {
         if self.lookup().is_some() {
             format!("_{}_value", self.logical_name)

@@ -1,11 +1,17 @@
-//! The tables behind dual-write: map versions, runtime configuration, companies, plug-ins, and one
-//! table that is mapped.
+//! The tables of dual-write: map versions, runtime configuration, companies, plug-ins, and one mapped
+//! table.
 
 use super::column::Kind;
 use super::table::Table;
 
 /// The tables.
 pub(super) fn tables() -> Vec<Table> {
+    let mut tables = maps_and_rows();
+    tables.extend(plug_ins());
+    tables
+}
+
+fn maps_and_rows() -> Vec<Table> {
     vec![
         Table::of_solution(
             ("msdyn_dualwriteentitymap", "msdyn_dualwriteentitymaps"),
@@ -54,6 +60,11 @@ pub(super) fn tables() -> Vec<Table> {
                 &["cdm_company"],
                 "msdyn_Company",
             ),
+    ]
+}
+
+fn plug_ins() -> Vec<Table> {
+    vec![
         Table::of_platform(
             ("PluginAssembly", "pluginassemblies"),
             ("Plug-in Assembly", "Plug-in Assemblies"),

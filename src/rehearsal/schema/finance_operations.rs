@@ -1,5 +1,5 @@
-//! The entity sets of Finance and Operations, as data: what is read and written, by which key, and
-//! which of it belongs to a company. Names as public clients use them (d365bap.tools, d365fo-client).
+//! The entity sets of Finance and Operations, as data: their keys and fields, and which of them belong
+//! to a company. The names are those that public clients use (d365bap.tools, d365fo-client).
 
 use serde_json::Value;
 
@@ -10,13 +10,13 @@ pub(crate) struct EntitySet {
     pub(crate) name: &'static str,
     /// The fields that make its key.
     pub(crate) keys: &'static [&'static str],
-    /// Every field with what it holds.
+    /// The fields with their types.
     pub(crate) fields: &'static [(&'static str, Field)],
-    /// Whether it has an address. What has none changes all the same.
+    /// Whether it has an address. Requests to other sets can change the rows of sets without one.
     pub(crate) public: bool,
 }
 
-/// What a field holds.
+/// The type of a field.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Field {
     /// A text.
@@ -29,7 +29,7 @@ pub(crate) enum Field {
 
 use Field::{Boolean, Text, Word};
 
-/// The field that tells the company of a row that belongs to one.
+/// The field with the company of a row that belongs to one.
 pub(crate) const COMPANY: &str = "dataAreaId";
 
 const NO_YES: Field = Word(&["No", "Yes"]);
@@ -104,7 +104,7 @@ const SETS: [EntitySet; 8] = [
         ],
         public: true,
     },
-    // No public entity of these two is known; a reset of the link empties them with the others.
+    // No public entity of these two is known. A reset of the link clears them too.
     EntitySet {
         name: "DualWriteProjectFieldConfigurations",
         keys: &["ProjectName", "FieldName"],
@@ -124,27 +124,27 @@ pub(crate) fn public() -> impl Iterator<Item = &'static EntitySet> {
     SETS.iter().filter(|set| set.public)
 }
 
-/// The entity set of this name, which has an address.
+/// The entity set with this name and an address.
 pub(crate) fn set(name: &str) -> Option<&'static EntitySet> {
     public().find(|set| set.name == name)
 }
 
 impl EntitySet {
-    /// What a field holds, if there is such a field.
+    /// The type of a field, if the set has it.
     pub(crate) fn field(&self, name: &str) -> Option<Field> {
         let found = self.fields.iter().find(|(field, _)| *field == name);
-        found.map(|(_, holds)| *holds)
+        found.map(|(_, kind)| *kind)
     }
 
     /// Whether its rows belong to a company.
-    pub(crate) fn by_company(&self) -> bool {
+    pub(crate) fn belongs_to_company(&self) -> bool {
         self.keys.contains(&COMPANY)
     }
 }
 
 impl Field {
-    /// Whether the field takes a value.
-    pub(crate) fn takes(self, value: &Value) -> bool {
+    /// Whether the field can have a value.
+    pub(crate) fn accepts(self, value: &Value) -> bool {
         match self {
             Text => value.is_string(),
             Boolean => value.is_boolean(),
@@ -165,8 +165,8 @@ mod tests {
             assert!(set.keys.iter().all(|key| set.field(key).is_some()));
         }
         let maps = set("DualWriteProjectConfigurations").unwrap();
-        assert!(maps.field("Status").unwrap().takes(&json!("Queueing")));
-        assert!(!maps.field("Status").unwrap().takes(&json!("Paused")));
+        assert!(maps.field("Status").unwrap().accepts(&json!("Queueing")));
+        assert!(!maps.field("Status").unwrap().accepts(&json!("Paused")));
         assert!(set("BusinessEventsDefinitions").is_none());
     }
 }

@@ -1,6 +1,6 @@
-//! Cloud flows, what they connect with, and environment variables.
+//! Cloud flows, connection references, connectors and environment variables.
 //!
-//! Columns and values as Microsoft Learn's Dataverse table reference has them.
+//! Columns and values are those of Microsoft Learn's Dataverse table reference.
 
 use super::column::{Kind, OnDelete};
 use super::table::Table;
@@ -11,9 +11,9 @@ pub(super) fn tables() -> Vec<Table> {
         workflow(),
         connection_reference(),
         connector(),
-        definition(),
-        value(),
-        run(),
+        environment_variable_definition(),
+        environment_variable_value(),
+        flow_run(),
     ]
 }
 
@@ -67,9 +67,9 @@ fn workflow() -> Table {
         )
 }
 
-/// The run history of solution flows. What a run is made of stays with the Flow service; rows come
-/// late, or not at all.
-fn run() -> Table {
+/// The run history of solution flows. The Flow service keeps the details of a run; rows appear late or
+/// not at all.
+fn flow_run() -> Table {
     Table::of_platform(("FlowRun", "flowruns"), ("Flow Run", "Flow Runs"))
         .owned()
         .named("name", "Name", 100)
@@ -133,7 +133,7 @@ fn connector() -> Table {
         .active_or_inactive()
 }
 
-fn definition() -> Table {
+fn environment_variable_definition() -> Table {
     Table::of_platform(
         (
             "EnvironmentVariableDefinition",
@@ -166,7 +166,7 @@ fn definition() -> Table {
     .key("schemaname", &["schemaname"])
 }
 
-fn value() -> Table {
+fn environment_variable_value() -> Table {
     let table = Table::of_platform(
         ("EnvironmentVariableValue", "environmentvariablevalues"),
         ("Environment Variable Value", "Environment Variable Values"),

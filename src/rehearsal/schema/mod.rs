@@ -1,12 +1,12 @@
-//! The tables of a Dataverse organization, as data: what metadata shows, what OData reads and
-//! writes, and what deletion takes along all follow from here.
+//! The tables of a Dataverse organization, as data. Metadata, OData reads and writes, and cascading
+//! deletes all follow from them.
 //!
-//! - `column`: columns and what they hold.
-//! - `table`: tables, and how they are put together.
-//! - `navigation`: from a row to its relatives.
+//! - `column`: columns and their types.
+//! - `table`: tables, and the functions that define them.
+//! - `navigation`: from a row to its related rows.
 //! - `skin`: other names for the tables of Intelligent Order Management.
 //! - `platform`, `flows`, `order_management`, `dual_write`: the tables themselves.
-//! - `finance_operations`: the entity sets of Finance and Operations, which are no tables of
+//! - `finance_operations`: the entity sets of Finance and Operations, which are not tables of
 //!   Dataverse.
 
 pub(crate) mod column;
@@ -21,7 +21,7 @@ pub(crate) mod table;
 
 use self::table::{Intersect, Table};
 
-/// Every table, and the many-to-many relationships between them.
+/// All tables, and the many-to-many relationships between them.
 #[derive(Debug)]
 pub(crate) struct Schema {
     tables: Vec<Table>,
@@ -41,12 +41,12 @@ impl Schema {
         }
     }
 
-    /// Every table.
+    /// All tables.
     pub(crate) fn tables(&self) -> &[Table] {
         &self.tables
     }
 
-    /// Every many-to-many relationship.
+    /// All many-to-many relationships.
     pub(crate) fn intersects(&self) -> &[Intersect] {
         &self.intersects
     }
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_unique_and_lookups_lead_somewhere() {
+    fn names_are_unique_and_lookups_refer_to_tables() {
         let schema = Schema::standard();
         let mut names = BTreeSet::new();
         for table in schema.tables() {
@@ -88,7 +88,7 @@ mod tests {
                     for target in &lookup.targets {
                         assert!(
                             schema.table(target).is_some(),
-                            "{}.{} leads to {target}",
+                            "{}.{} refers to {target}",
                             table.logical_name,
                             column.logical_name
                         );

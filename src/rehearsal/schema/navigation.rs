@@ -1,4 +1,4 @@
-//! From a row to its relatives: lookups, the rows that lead back, and many-to-many relationships.
+//! From a row to its related rows: lookups, the rows that refer to it, and many-to-many relationships.
 
 use super::Schema;
 use super::column::{Column, OnDelete};
@@ -9,7 +9,7 @@ use super::table::Table;
 pub(crate) enum Navigation<'schema> {
     /// To one row: a lookup column of the table itself.
     One(&'schema Column),
-    /// To the rows of another table whose lookup leads here.
+    /// To the rows of another table whose lookup refers to this one.
     Many {
         /// The other table.
         table: &'schema Table,
@@ -32,7 +32,7 @@ pub(crate) enum Navigation<'schema> {
 /// A one-to-many relationship.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Relationship<'schema> {
-    /// The table that is led to.
+    /// The table that the lookup refers to.
     pub(crate) referenced: &'schema Table,
     /// The table with the lookup.
     pub(crate) referencing: &'schema Table,
@@ -41,12 +41,12 @@ pub(crate) struct Relationship<'schema> {
 }
 
 impl Relationship<'_> {
-    /// The relationship's name, which is also the navigation property of the table that is led to.
+    /// The relationship's name, which is also the navigation property of the referenced table.
     pub(crate) fn name(&self) -> String {
         collection_name(self.referenced, self.referencing, self.column)
     }
 
-    /// What deletion does.
+    /// What happens to the referencing rows when the referenced row is deleted.
     pub(crate) fn on_delete(&self) -> OnDelete {
         self.column
             .lookup()
@@ -55,7 +55,7 @@ impl Relationship<'_> {
 }
 
 impl Schema {
-    /// The navigation property of a table with a name; capitals count.
+    /// The navigation property with this name; case-sensitive.
     pub(crate) fn navigation<'schema>(
         &'schema self,
         table: &'schema Table,
@@ -72,7 +72,7 @@ impl Schema {
         if let Some(pairs) = self.pairs(table, name) {
             return Some(pairs);
         }
-        self.led_from(table)
+        self.relationships_to(table)
             .find(|relationship| relationship.name() == name)
             .map(|relationship| Navigation::Many {
                 table: relationship.referencing,
@@ -102,8 +102,8 @@ impl Schema {
         })
     }
 
-    /// The relationships in which other tables lead to this one.
-    pub(crate) fn led_from<'schema>(
+    /// The relationships in which other tables refer to this one.
+    pub(crate) fn relationships_to<'schema>(
         &'schema self,
         table: &'schema Table,
     ) -> impl Iterator<Item = Relationship<'schema>> {
@@ -128,7 +128,7 @@ impl Schema {
     }
 }
 
-/// The names of collections follow a rule, but for those that Microsoft's pages name.
+/// The name of a collection follows a rule, except for those that Microsoft's pages name.
 fn collection_name(referenced: &Table, referencing: &Table, column: &Column) -> String {
     if referencing.logical_name == "environmentvariablevalue" && !is_common(column) {
         return "environmentvariabledefinition_environmentvariablevalue".to_owned();

@@ -2,8 +2,8 @@
 //!
 //! The logical names of provider, definition and their connections, parameters and transformations,
 //! of logic definition, policy, rule and designer are public (Microsoft Learn, Intelligent Order
-//! Management: application lifecycle management); the other tables, and the columns, are this
-//! tenant's own. Logic types are Microsoft's (create a new provider).
+//! Management: application lifecycle management); the other tables and the columns are invented. Logic
+//! types are Microsoft's (create a new provider).
 
 use super::column::{Kind, OnDelete};
 use super::table::Table;
@@ -25,18 +25,19 @@ fn table(schema_name: &str, set: &str, display: (&str, &str)) -> Table {
         .named("msdyn_name", "Name", 200)
 }
 
+fn definition_child(schema_name: &str, set: &str, display: (&str, &str)) -> Table {
+    table(schema_name, set, display)
+        .text("msdyn_logicalname", "Logical Name", 200)
+        .custom_lookup(
+            "msdyn_ProviderDefinitionId",
+            "Provider Definition",
+            DEFINITION,
+            OnDelete::Cascade,
+        )
+        .active_or_inactive()
+}
+
 fn library() -> Vec<Table> {
-    let child = |schema_name: &str, set: &str, display: (&str, &str)| {
-        table(schema_name, set, display)
-            .text("msdyn_logicalname", "Logical Name", 200)
-            .custom_lookup(
-                "msdyn_ProviderDefinitionId",
-                "Provider Definition",
-                DEFINITION,
-                OnDelete::Cascade,
-            )
-            .active_or_inactive()
-    };
     vec![
         table(
             "msdyn_IOMProviderDefinition",
@@ -60,7 +61,7 @@ fn library() -> Vec<Table> {
         .with("msdyn_isactive", "Is Active", Kind::Boolean)
         .active_or_inactive()
         .key("msdyn_logicalname", &["msdyn_logicalname"]),
-        child(
+        definition_child(
             "msdyn_IOMProviderDefinitionConnectionRef",
             "msdyn_iomproviderdefinitionconnectionrefs",
             (
@@ -69,7 +70,7 @@ fn library() -> Vec<Table> {
             ),
         )
         .text("msdyn_connectorid", "Connector", 1000),
-        child(
+        definition_child(
             "msdyn_IOMProviderDefinitionParameter",
             "msdyn_iomproviderdefinitionparameters",
             (
@@ -79,7 +80,7 @@ fn library() -> Vec<Table> {
         )
         .text("msdyn_defaultvalue", "Default Value", 4000)
         .with("msdyn_issecret", "Is Secret", Kind::Boolean),
-        child(
+        definition_child(
             "msdyn_IOMProviderDefinitionTransformation",
             "msdyn_iomproviderdefinitiontransformations",
             (
@@ -88,43 +89,48 @@ fn library() -> Vec<Table> {
             ),
         )
         .memo("msdyn_transformation", "Transformation"),
-        child(
-            "msdyn_IOMProviderDefinitionLogicDefinition",
-            "msdyn_iomproviderdefinitionlogicdefinitions",
-            (
-                "Provider Definition Logic Definition",
-                "Provider Definition Logic Definitions",
-            ),
-        )
-        .choice(
-            "msdyn_logictype",
-            "Logic Type",
-            &[
-                (192_350_000, "Message Handler"),
-                (192_350_001, "Provider Action"),
-                (192_350_002, "Child Flow"),
-                (192_350_003, "Message Puller"),
-            ],
-        )
-        .with("msdyn_timeoutminutes", "Timeout Minutes", Kind::Integer)
-        .with(
-            "msdyn_maxretryattempts",
-            "Max Retry Attempts",
-            Kind::Integer,
-        )
-        .memo("msdyn_clientdata", "Client Data"),
+        logic_definition(),
     ]
 }
 
+fn logic_definition() -> Table {
+    definition_child(
+        "msdyn_IOMProviderDefinitionLogicDefinition",
+        "msdyn_iomproviderdefinitionlogicdefinitions",
+        (
+            "Provider Definition Logic Definition",
+            "Provider Definition Logic Definitions",
+        ),
+    )
+    .choice(
+        "msdyn_logictype",
+        "Logic Type",
+        &[
+            (192_350_000, "Message Handler"),
+            (192_350_001, "Provider Action"),
+            (192_350_002, "Child Flow"),
+            (192_350_003, "Message Puller"),
+        ],
+    )
+    .with("msdyn_timeoutminutes", "Timeout Minutes", Kind::Integer)
+    .with(
+        "msdyn_maxretryattempts",
+        "Max Retry Attempts",
+        Kind::Integer,
+    )
+    .memo("msdyn_clientdata", "Client Data")
+}
+
+fn provider_child(schema_name: &str, set: &str, display: (&str, &str)) -> Table {
+    table(schema_name, set, display).custom_lookup(
+        "msdyn_ProviderId",
+        "Provider",
+        PROVIDER,
+        OnDelete::Cascade,
+    )
+}
+
 fn providers() -> Vec<Table> {
-    let child = |schema_name: &str, set: &str, display: (&str, &str)| {
-        table(schema_name, set, display).custom_lookup(
-            "msdyn_ProviderId",
-            "Provider",
-            PROVIDER,
-            OnDelete::Cascade,
-        )
-    };
     vec![
         table(
             "msdyn_IOMProvider",
@@ -140,7 +146,7 @@ fn providers() -> Vec<Table> {
         .memo("msdyn_activationerror", "Activation Error")
         .active_or_inactive(),
         connection_states(
-            child(
+            provider_child(
                 "msdyn_IOMProviderConnectionReference",
                 "msdyn_iomproviderconnectionreferences",
                 (
@@ -156,7 +162,7 @@ fn providers() -> Vec<Table> {
             )
             .text("msdyn_connectionurl", "Connection URL", 2000),
         ),
-        child(
+        provider_child(
             "msdyn_IOMProviderParameter",
             "msdyn_iomproviderparameters",
             ("Provider Parameter", "Provider Parameters"),
@@ -169,7 +175,7 @@ fn providers() -> Vec<Table> {
         )
         .text("msdyn_value", "Value", 4000)
         .active_or_inactive(),
-        child(
+        provider_child(
             "msdyn_IOMProviderTransformation",
             "msdyn_iomprovidertransformations",
             ("Provider Transformation", "Provider Transformations"),
@@ -182,7 +188,7 @@ fn providers() -> Vec<Table> {
         )
         .memo("msdyn_transformation", "Transformation")
         .active_or_inactive(),
-        child(
+        provider_child(
             "msdyn_IOMProviderAction",
             "msdyn_iomprovideractions",
             ("Provider Action", "Provider Actions"),
@@ -194,21 +200,25 @@ fn providers() -> Vec<Table> {
             OnDelete::Restrict,
         )
         .active_or_inactive(),
-        table(
-            "msdyn_IOMWarehouseMapping",
-            "msdyn_iomwarehousemappings",
-            ("IOM Warehouse Mapping", "IOM Warehouse Mappings"),
-        )
-        .custom_lookup(
-            "msdyn_ProviderId",
-            "IOM Provider",
-            PROVIDER,
-            OnDelete::RemoveLink,
-        )
-        .text("msdyn_externalfieldname", "External Field Name", 200)
-        .text("msdyn_externalfieldvalue", "External Field Value", 200)
-        .active_or_inactive(),
+        warehouse_mapping(),
     ]
+}
+
+fn warehouse_mapping() -> Table {
+    table(
+        "msdyn_IOMWarehouseMapping",
+        "msdyn_iomwarehousemappings",
+        ("IOM Warehouse Mapping", "IOM Warehouse Mappings"),
+    )
+    .custom_lookup(
+        "msdyn_ProviderId",
+        "IOM Provider",
+        PROVIDER,
+        OnDelete::RemoveLink,
+    )
+    .text("msdyn_externalfieldname", "External Field Name", 200)
+    .text("msdyn_externalfieldvalue", "External Field Value", 200)
+    .active_or_inactive()
 }
 
 fn connection_states(table: Table) -> Table {
@@ -222,7 +232,7 @@ fn connection_states(table: Table) -> Table {
     )
 }
 
-/// What became of each execution of a provider action (Microsoft Learn, *Troubleshoot errors*).
+/// The result of each execution of a provider action (Microsoft Learn, *Troubleshoot errors*).
 fn execution_result() -> Table {
     table(
         "msdyn_IOMProviderActionExecutionResult",

@@ -1,13 +1,14 @@
-//! Tables of the platform: organization, people, solutions, jobs.
+//! Tables of the platform: organization, users, solutions, jobs.
 //!
-//! Columns and values as Microsoft Learn's Dataverse table reference has them.
+//! Columns and values are those of Microsoft Learn's Dataverse table reference.
 
 use super::column::Kind;
 use super::table::{Intersect, Table};
 
 /// The tables.
 pub(super) fn tables() -> Vec<Table> {
-    let mut tables = people();
+    let mut tables = users_and_teams();
+    tables.extend(roles());
     tables.extend(solutions());
     tables.push(
         Table::of_platform(
@@ -56,7 +57,7 @@ pub(super) fn intersects() -> Vec<Intersect> {
     ]
 }
 
-fn people() -> Vec<Table> {
+fn users_and_teams() -> Vec<Table> {
     vec![
         Table::of_platform(
             ("BusinessUnit", "businessunits"),
@@ -124,6 +125,11 @@ fn people() -> Vec<Table> {
                 &["businessunit"],
                 "businessunitid",
             ),
+    ]
+}
+
+fn roles() -> Vec<Table> {
+    vec![
         Table::of_platform(
             ("RoleTemplate", "roletemplates"),
             ("Role Template", "Role Templates"),

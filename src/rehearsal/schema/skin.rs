@@ -1,8 +1,8 @@
-//! Other names for what Intelligent Order Management has in Dataverse.
+//! Other names for the tables of Intelligent Order Management in Dataverse.
 //!
-//! Some of its logical names are published, most are not, and a tenant may differ. In the skin
-//! `renamed` every table, column and entity set of it has another name, and only what people see
-//! is as it was. The tenant itself knows one name for each; callers see the other.
+//! Microsoft has published some of the logical names, but not most, and a tenant may differ. In the skin
+//! `renamed`, each of its tables, columns and entity sets has an alias; display names stay the same. The
+//! tenant itself uses the usual names, callers use the aliases.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
@@ -10,18 +10,18 @@ use std::str::FromStr;
 use super::Schema;
 use super::table::Table;
 
-/// Which names callers see.
+/// The names that callers use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Skin {
-    /// Microsoft's, and likely ones where Microsoft has not published any.
+    /// Microsoft's names, and likely ones where Microsoft has not published any.
     #[default]
     Usual,
-    /// Others, with another prefix and other words.
+    /// Aliases, with another prefix and other words.
     Renamed,
 }
 
 impl Skin {
-    /// The word for it.
+    /// Its word on the command line and in the world's file.
     pub(crate) const fn word(self) -> &'static str {
         match self {
             Self::Usual => "usual",
@@ -30,9 +30,9 @@ impl Skin {
     }
 }
 
-/// A word that names no skin.
+/// A word that is not a skin.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is no skin; write usual or renamed")]
+#[error("'{0}' is not a valid skin; write usual or renamed")]
 pub struct SkinError(String);
 
 impl FromStr for Skin {
@@ -47,16 +47,16 @@ impl FromStr for Skin {
     }
 }
 
-/// What the names of the tables begin with.
+/// The prefix of the tables' names.
 const TABLES: &str = "msdyn_iom";
 
-/// What custom names begin with, and what they begin with in the other skin.
+/// The prefix of custom names, and the prefix of their aliases.
 const PREFIXES: (&str, &str) = ("msdyn_", "new_");
 
-/// What a usual name begins with where it is not known.
+/// The prefix that makes a usual name unknown to the tenant.
 const UNKNOWN: &str = "unknown__";
 
-/// The words that are other ones in the other skin; longer ones come first.
+/// The words that aliases replace; longer ones come first.
 const WORDS: [(&str, &str); 17] = [
     ("connectionreference", "wiring"),
     ("connectionref", "wire"),
@@ -77,46 +77,46 @@ const WORDS: [(&str, &str); 17] = [
     ("name", "title"),
 ];
 
-/// Whose names a text is about.
+/// The table that a text is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scope {
-    /// A table of Intelligent Order Management: its columns are meant too.
+    /// A table of Intelligent Order Management: its columns have aliases too.
     Own,
-    /// Another table, whose columns have names of their own.
+    /// Another table: its columns have no aliases.
     Others,
 }
 
-/// Words of one skin by those of the other.
+/// Names and their aliases.
 #[derive(Debug, Default)]
-struct Words {
-    dressed: BTreeMap<String, String>,
-    plain: BTreeMap<String, String>,
+struct Aliases {
+    alias_by_name: BTreeMap<String, String>,
+    name_by_alias: BTreeMap<String, String>,
 }
 
-/// The names of both skins.
+/// The aliases of all tables and columns.
 #[derive(Debug)]
 pub(crate) struct Dictionary {
-    tables: Words,
-    columns: Words,
-    /// The logical names and entity sets of the tables, in the tenant's own words.
+    tables: Aliases,
+    columns: Aliases,
+    /// The logical names and entity sets of the tables.
     own: BTreeSet<String>,
 }
 
-impl Words {
-    fn add(&mut self, word: &str) {
-        if let Some(rest) = word.strip_prefix(PREFIXES.0) {
-            self.add_as(word.to_owned(), renamed(rest));
+impl Aliases {
+    fn add(&mut self, name: &str) {
+        if let Some(rest) = name.strip_prefix(PREFIXES.0) {
+            self.add_as(name.to_owned(), alias_of(rest));
         }
     }
 
-    fn add_as(&mut self, plain: String, dressed: String) {
-        self.plain.insert(dressed.clone(), plain.clone());
-        self.dressed.insert(plain, dressed);
+    fn add_as(&mut self, name: String, alias: String) {
+        self.name_by_alias.insert(alias.clone(), name.clone());
+        self.alias_by_name.insert(name, alias);
     }
 }
 
-/// A name without its prefix, as it is in the other skin. Schema names keep a capital.
-fn renamed(rest: &str) -> String {
+/// The alias of a name, given without its prefix. The alias of a schema name has a capital.
+fn alias_of(rest: &str) -> String {
     let mut name = rest.to_lowercase();
     let is_schema_name = name != rest;
     for (word, other) in WORDS {
@@ -130,11 +130,11 @@ fn renamed(rest: &str) -> String {
 }
 
 impl Dictionary {
-    /// The names of a schema's tables.
+    /// The aliases of a schema's tables.
     pub(crate) fn new(schema: &Schema) -> Self {
         let mut dictionary = Self {
-            tables: Words::default(),
-            columns: Words::default(),
+            tables: Aliases::default(),
+            columns: Aliases::default(),
             own: BTreeSet::new(),
         };
         let own = |table: &&Table| table.logical_name.starts_with(TABLES);
@@ -145,43 +145,43 @@ impl Dictionary {
             dictionary.own.insert(table.logical_name.clone());
             dictionary.own.insert(table.set.clone());
             for column in &table.columns {
-                let words = if column.logical_name == table.primary_id {
+                let aliases = if column.logical_name == table.primary_id {
                     &mut dictionary.tables
                 } else {
                     &mut dictionary.columns
                 };
-                words.add(&column.logical_name);
-                words.add(&column.schema_name);
+                aliases.add(&column.logical_name);
+                aliases.add(&column.schema_name);
                 if let Some(rest) = column.logical_name.strip_prefix(PREFIXES.0) {
-                    let plain = format!("_{}_value", column.logical_name);
-                    words.add_as(plain, format!("_{}_value", renamed(rest)));
+                    let property = format!("_{}_value", column.logical_name);
+                    aliases.add_as(property, format!("_{}_value", alias_of(rest)));
                 }
             }
         }
-        dictionary.relationships(schema);
+        dictionary.add_relationships(schema);
         dictionary
     }
 
-    /// The names of relationships are put together from others.
-    fn relationships(&mut self, schema: &Schema) {
+    /// Adds the names of relationships, which are composed of other names.
+    fn add_relationships(&mut self, schema: &Schema) {
         for table in schema.tables() {
-            for relationship in schema.led_from(table) {
+            for relationship in schema.relationships_to(table) {
                 let parts = [
                     &relationship.referenced.logical_name,
                     &relationship.referencing.logical_name,
                     &relationship.column.logical_name,
                 ];
                 let scope = self.scope(parts[1]);
-                let dressed = parts.map(|part| self.dress(part, scope)).join("_");
-                let plain = relationship.name();
-                if dressed != plain {
-                    self.tables.add_as(plain, dressed);
+                let alias = parts.map(|part| self.to_alias(part, scope)).join("_");
+                let name = relationship.name();
+                if alias != name {
+                    self.tables.add_as(name, alias);
                 }
             }
         }
     }
 
-    /// Whose table it is, by its logical name or its entity set in the tenant's own words.
+    /// The scope of a table, by its logical name or its entity set.
     pub(crate) fn scope(&self, table: &str) -> Scope {
         if self.own.contains(table) {
             Scope::Own
@@ -190,61 +190,58 @@ impl Dictionary {
         }
     }
 
-    /// A text in the words that callers see. Names that they do not know come back as they were.
-    pub(crate) fn dress(&self, text: &str, scope: Scope) -> String {
-        translated(text, |word| {
+    /// Replaces the names in a text by their aliases. Names that callers must not know are returned as
+    /// the caller wrote them.
+    pub(crate) fn to_alias(&self, text: &str, scope: Scope) -> String {
+        replace_words(text, |word| {
             let column = || {
                 self.columns
-                    .dressed
+                    .alias_by_name
                     .get(word)
                     .filter(|_| scope == Scope::Own)
             };
-            let asked = || word.strip_prefix(UNKNOWN).map(str::to_owned);
-            let known = self.tables.dressed.get(word).or_else(column).cloned();
-            known.or_else(asked)
+            let unknown = || word.strip_prefix(UNKNOWN).map(str::to_owned);
+            let alias = self.tables.alias_by_name.get(word).or_else(column).cloned();
+            alias.or_else(unknown)
         })
     }
 
-    /// A text in the tenant's own words. The usual names are not known in this skin: each becomes a
-    /// word that nothing has.
-    pub(crate) fn undress(&self, text: &str, scope: Scope) -> String {
-        let known = |words: fn(&Words) -> &BTreeMap<String, String>, word: &str| {
-            let column = || {
-                words(&self.columns)
-                    .get(word)
-                    .filter(|_| scope == Scope::Own)
-            };
-            words(&self.tables).get(word).or_else(column).cloned()
+    /// Replaces the aliases in a text by the usual names. Callers do not know the usual names in this
+    /// skin: each becomes a word that no object has.
+    pub(crate) fn from_alias(&self, text: &str, scope: Scope) -> String {
+        let find = |map: fn(&Aliases) -> &BTreeMap<String, String>, word: &str| {
+            let column = || map(&self.columns).get(word).filter(|_| scope == Scope::Own);
+            map(&self.tables).get(word).or_else(column).cloned()
         };
-        translated(text, |word| {
-            let usual = || known(|words| &words.dressed, word).map(|_| format!("{UNKNOWN}{word}"));
-            known(|words| &words.plain, word).or_else(usual)
+        replace_words(text, |word| {
+            let usual = || find(|map| &map.alias_by_name, word).map(|_| format!("{UNKNOWN}{word}"));
+            find(|map| &map.name_by_alias, word).or_else(usual)
         })
     }
 }
 
 /// A text with some of its words replaced.
-fn translated(text: &str, replacement: impl Fn(&str) -> Option<String>) -> String {
-    let mut translated = String::with_capacity(text.len());
+fn replace_words(text: &str, replacement: impl Fn(&str) -> Option<String>) -> String {
+    let mut replaced = String::with_capacity(text.len());
     let mut rest = text;
     while !rest.is_empty() {
         let end = rest
-            .find(|letter| !is_of_word(letter))
+            .find(|letter| !is_word_character(letter))
             .unwrap_or(rest.len());
         let (word, after) = rest.split_at(end);
         match replacement(word) {
-            Some(other) => translated.push_str(&other),
-            None => translated.push_str(word),
+            Some(other) => replaced.push_str(&other),
+            None => replaced.push_str(word),
         }
-        let next = after.find(is_of_word).unwrap_or(after.len());
+        let next = after.find(is_word_character).unwrap_or(after.len());
         let (between, after) = after.split_at(next);
-        translated.push_str(between);
+        replaced.push_str(between);
         rest = after;
     }
-    translated
+    replaced
 }
 
-fn is_of_word(letter: char) -> bool {
+fn is_word_character(letter: char) -> bool {
     letter.is_ascii_alphanumeric() || letter == '_'
 }
 
@@ -253,58 +250,54 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_name_of_order_management_is_another_one_and_comes_back() {
+    fn every_name_of_order_management_has_an_alias_and_back() {
         let schema = Schema::standard();
         let dictionary = Dictionary::new(&schema);
-        for words in [&dictionary.tables, &dictionary.columns] {
-            assert_eq!(words.dressed.len(), words.plain.len());
-            for (plain, dressed) in &words.dressed {
-                assert_ne!(plain, dressed);
-                assert!(!dressed.contains("msdyn_iom"), "{dressed}");
+        for aliases in [&dictionary.tables, &dictionary.columns] {
+            assert_eq!(aliases.alias_by_name.len(), aliases.name_by_alias.len());
+            for (name, alias) in &aliases.alias_by_name {
+                assert_ne!(name, alias);
+                assert!(!alias.contains("msdyn_iom"), "{alias}");
             }
         }
         for table in schema.tables() {
             let scope = dictionary.scope(&table.logical_name);
-            let dressed = dictionary.dress(&table.logical_name, scope);
-            assert_eq!(
-                scope == Scope::Own,
-                dressed != table.logical_name,
-                "{dressed}"
-            );
-            assert_eq!(dictionary.undress(&dressed, scope), table.logical_name);
+            let alias = dictionary.to_alias(&table.logical_name, scope);
+            assert_eq!(scope == Scope::Own, alias != table.logical_name, "{alias}");
+            assert_eq!(dictionary.from_alias(&alias, scope), table.logical_name);
             for column in &table.columns {
-                let dressed = dictionary.dress(&column.logical_name, scope);
+                let alias = dictionary.to_alias(&column.logical_name, scope);
                 let custom = column.logical_name.starts_with("msdyn_") && scope == Scope::Own;
-                assert_eq!(custom, dressed != column.logical_name, "{dressed}");
-                assert_eq!(dictionary.undress(&dressed, scope), column.logical_name);
-                let schema_name = dictionary.dress(&column.schema_name, scope);
-                assert_eq!(schema_name.to_lowercase(), dressed);
+                assert_eq!(custom, alias != column.logical_name, "{alias}");
+                assert_eq!(dictionary.from_alias(&alias, scope), column.logical_name);
+                let schema_name = dictionary.to_alias(&column.schema_name, scope);
+                assert_eq!(schema_name.to_lowercase(), alias);
             }
         }
     }
 
     #[test]
-    fn words_are_replaced_and_nothing_else() {
+    fn only_whole_words_are_replaced() {
         let dictionary = Dictionary::new(&Schema::standard());
         let query =
             "new_omvendors?$filter=_new_vendorblueprintid_value eq 1 and new_title eq 'iom_x'";
         let plain = "msdyn_iomproviders?$filter=_msdyn_providerdefinitionid_value eq 1 and msdyn_name eq 'iom_x'";
-        assert_eq!(dictionary.undress(query, Scope::Own), plain);
-        assert_eq!(dictionary.dress(plain, Scope::Own), query);
-        // The usual names mean nothing, but to tables that have columns of that name.
-        let unknown = dictionary.undress("msdyn_iomproviders?$select=msdyn_name", Scope::Own);
+        assert_eq!(dictionary.from_alias(query, Scope::Own), plain);
+        assert_eq!(dictionary.to_alias(plain, Scope::Own), query);
+        // The usual names are unknown, except for tables that have columns of that name.
+        let unknown = dictionary.from_alias("msdyn_iomproviders?$select=msdyn_name", Scope::Own);
         assert_eq!(
             unknown,
             "unknown__msdyn_iomproviders?$select=unknown__msdyn_name"
         );
         let asked = "msdyn_iomproviders?$select=msdyn_name";
-        assert_eq!(dictionary.dress(&unknown, Scope::Own), asked);
+        assert_eq!(dictionary.to_alias(&unknown, Scope::Own), asked);
         let other = "msdyn_dualwriteentitymaps?$select=msdyn_name";
-        assert_eq!(dictionary.undress(other, Scope::Others), other);
+        assert_eq!(dictionary.from_alias(other, Scope::Others), other);
     }
 
     #[test]
-    fn skins_have_words() {
+    fn each_skin_has_a_word() {
         assert_eq!("renamed".parse(), Ok(Skin::Renamed));
         assert_eq!("usual".parse(), Ok(Skin::Usual));
         assert!("other".parse::<Skin>().is_err());

@@ -1,4 +1,4 @@
-//! Tables, and how they are put together.
+//! Tables, and the functions that define them.
 
 use super::column::{Choice, Column, Kind, Lookup, OnDelete, StatusChoice};
 
@@ -11,15 +11,15 @@ pub(crate) struct Table {
     pub(crate) schema_name: String,
     /// The entity set name, such as `workflows`.
     pub(crate) set: String,
-    /// The name that people see.
+    /// The display name.
     pub(crate) display_name: String,
-    /// Its plural.
+    /// The plural of the display name.
     pub(crate) display_plural: String,
     /// The primary key's column.
     pub(crate) primary_id: String,
     /// The column whose text names a row.
     pub(crate) primary_name: Option<String>,
-    /// Who owns its rows.
+    /// The owner of its rows.
     pub(crate) ownership: Ownership,
     /// Whether a solution brought it.
     pub(crate) custom: bool,
@@ -29,7 +29,7 @@ pub(crate) struct Table {
     pub(crate) keys: Vec<(String, Vec<String>)>,
 }
 
-/// Who owns the rows of a table.
+/// The owner of a table's rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ownership {
     /// A user or a team.
@@ -38,20 +38,19 @@ pub(crate) enum Ownership {
     Organization,
 }
 
-/// A many-to-many relationship and the table that holds its pairs.
+/// A many-to-many relationship and the table with its pairs.
 #[derive(Clone, Debug)]
 pub(crate) struct Intersect {
     /// The navigation property, on both sides.
     pub(crate) name: String,
     /// The table of the pairs.
     pub(crate) table: String,
-    /// The two sides: a table, and the column of the pair that holds its key.
+    /// The two sides: a table, and the column of the pair with its key.
     pub(crate) sides: [(String, String); 2],
 }
 
 impl Table {
-    /// A table of the platform whose rows a user or team owns. `names` are the schema name and the
-    /// entity set name.
+    /// A table of the platform. `names` are the schema name and the entity set name.
     pub(crate) fn of_platform(names: (&str, &str), display: (&str, &str)) -> Self {
         let logical_name = names.0.to_lowercase();
         let primary_id = format!("{logical_name}id");
@@ -85,14 +84,14 @@ impl Table {
         }
     }
 
-    /// Its rows have an owner.
+    /// A user or team owns its rows.
     pub(crate) fn owned(mut self) -> Self {
         self.ownership = Ownership::User;
         self.lookup("ownerid", "Owner", &["systemuser", "team"], "ownerid")
             .fixed_lookup("owningbusinessunit", "Owning Business Unit", "businessunit")
     }
 
-    /// The column whose text names a row, at most so many characters.
+    /// The column whose text names a row, with its maximum length.
     pub(crate) fn named(mut self, schema_name: &str, display: &str, length: usize) -> Self {
         self.primary_name = Some(schema_name.to_lowercase());
         self.column_of(schema_name, display, Kind::Text(length), true)
@@ -123,7 +122,7 @@ impl Table {
         self.column_of(schema_name, display, Kind::Choice(choices(values)), true)
     }
 
-    /// A lookup that is emptied when the row it leads to is deleted.
+    /// A lookup that is cleared when the referenced row is deleted.
     pub(crate) fn lookup(
         self,
         logical_name: &str,
@@ -166,7 +165,7 @@ impl Table {
             .column_of("statuscode", "Status Reason", Kind::Status(statuses), true)
     }
 
-    /// The states most tables have: active and inactive.
+    /// The states of most tables: active and inactive.
     pub(crate) fn active_or_inactive(self) -> Self {
         self.states(
             &[(0, "Active"), (1, "Inactive")],
@@ -181,7 +180,7 @@ impl Table {
         self
     }
 
-    /// What solutions' components have: managed or not, customizable or not.
+    /// The columns of solution components: managed, customizable, state, solution.
     pub(crate) fn component(self) -> Self {
         self.fixed("ismanaged", "Is Managed", Kind::Boolean)
             .with("iscustomizable", "Customizable", Kind::Managed)
@@ -207,15 +206,15 @@ impl Table {
             .find(|column| column.logical_name == logical_name)
     }
 
-    /// A column by the property that shows it.
+    /// A column by its property in JSON.
     pub(crate) fn property(&self, property: &str) -> Option<&Column> {
         self.columns
             .iter()
             .find(|column| column.property() == property)
     }
 
-    /// The status that a state has when none is given: its first one.
-    pub(crate) fn status_of(&self, state: i64) -> Option<i64> {
+    /// The default status of a state: its first one.
+    pub(crate) fn default_status(&self, state: i64) -> Option<i64> {
         self.statuses()
             .iter()
             .find(|status| status.state == state)

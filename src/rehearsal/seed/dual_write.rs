@@ -1,21 +1,21 @@
 //! Dual-write of both environments: solutions with map versions, companies, roles and application
-//! users, the link as the gateway keeps it, and what running maps have left.
+//! users, the link as the gateway stores it, and the runtime configuration of running maps.
 //!
-//! The target's maps are those of a customer who has made order maps of his own and left them
-//! stopped; in the source they run.
+//! The customer has their own order maps: they run in the source and were never started in the target.
 
 use serde_json::{Value, json};
 
-use super::Garden;
+use super::Seeder;
 use super::environments::solution;
 use super::ids::id;
-use super::plots::Plot;
+use super::sides::SeedSide;
 use crate::rehearsal::behaviour::dual_write::catalogue::MAPS;
 use crate::rehearsal::behaviour::dual_write::maps::{self, Map, NOT_RUNNING, RUNNING, STOPPED};
 use crate::rehearsal::behaviour::dual_write::runtime::{
     DATA_INTEGRATION, FINANCE_AND_OPERATIONS, RUNTIME,
 };
-use crate::rehearsal::behaviour::dual_write::{DualWrite, USER, link_key};
+use crate::rehearsal::behaviour::dual_write::{DualWriteEnvironment, USER, link_key};
+use crate::rehearsal::behaviour::finance_operations::rows_key;
 use crate::rehearsal::behaviour::organization::lookup_value;
 use crate::rehearsal::listeners::{Listener, Origins};
 use crate::rehearsal::world::names;
@@ -24,7 +24,7 @@ use crate::rehearsal::world::names;
 const ORDERS_FILTER: &str = "msdyn_ordertype eq 192350000 and _msdyn_company_value ne null and msdyn_isreadytosync eq true and statuscode ne 100003";
 const LINES_FILTER: &str = "_msdyn_company_value ne null and _msdyn_shippingsite_value ne null and _msdyn_shippingwarehouse_value ne null and msdyn_isreadytosync eq true and msdyn_statuscode ne 192350001";
 
-/// The solutions that hold map versions, and the one with dual-write's plug-ins: number, unique
+/// The solutions with map versions, and the one with dual-write's plug-ins: number, unique
 /// name, name.
 const SOLUTIONS: [(u32, &str, &str); 6] = [
     (10, "DualWriteCore", "Dual-write core"),
@@ -51,7 +51,7 @@ const SOLUTIONS: [(u32, &str, &str); 6] = [
     (15, "ContosoOrderMaps", "Contoso order maps"),
 ];
 
-/// The versions: solution, map (its place in the catalogue), version, filter of Dataverse's rows.
+/// The map versions: solution, index of the map in [`MAPS`], version, filter of Dataverse's rows.
 const VERSIONS: [(u32, usize, &str, &str); 11] = [
     (11, 0, "1.0.0.2", ""),
     (12, 1, "1.0.0.14", ""),
@@ -67,7 +67,7 @@ const VERSIONS: [(u32, usize, &str, &str); 11] = [
     (14, 7, "1.0.0.9", ""),
 ];
 
-/// The active version of each map, as its place in [`VERSIONS`].
+/// The index in [`VERSIONS`] of the active version of each map.
 const ACTIVE: [usize; 8] = [0, 1, 3, 4, 5, 7, 9, 10];
 
 /// The companies.
@@ -77,47 +77,47 @@ const COMPANIES: [(u32, &str, &str); 2] = [
 ];
 
 /// The state of a map in an environment.
-fn state_of(plot: &Plot, map: usize) -> &'static str {
+fn initial_state(side: &SeedSide, map: usize) -> &'static str {
     match map {
-        5 | 6 if !plot.is_source() => NOT_RUNNING,
+        5 | 6 if !side.is_source() => NOT_RUNNING,
         7 => STOPPED,
         _ => RUNNING,
     }
 }
 
-/// Plants them.
-pub(super) fn plant(garden: &mut Garden<'_, '_>, origins: &Origins) {
-    solutions(garden);
-    plug_ins(garden);
-    people(garden);
-    companies(garden);
-    finance_and_operations(garden);
-    link(garden, origins);
-    run(garden);
+/// Inserts dual-write's objects.
+pub(super) fn insert(seeder: &mut Seeder<'_, '_>, origins: &Origins) {
+    insert_solutions(seeder);
+    insert_plug_ins(seeder);
+    insert_users(seeder);
+    insert_companies(seeder);
+    insert_finance_and_operations(seeder);
+    insert_link(seeder, origins);
+    insert_maps(seeder);
 }
 
 fn version_id(version: usize) -> String {
     id("d7", u32::try_from(version).unwrap_or_default() + 1)
 }
 
-fn solutions(garden: &mut Garden<'_, '_>) {
+fn insert_solutions(seeder: &mut Seeder<'_, '_>) {
     for (number, unique_name, name) in SOLUTIONS {
         let row = json!({
             "friendlyname": name, "uniquename": unique_name, "version": "1.0.24043.1",
             "ismanaged": true, "isvisible": true, "installedon": super::CREATED,
         });
-        garden.plant("solution", &solution(number), row);
+        seeder.insert("solution", &solution(number), row);
     }
-    for (place, (number, map, version, filter)) in VERSIONS.into_iter().enumerate() {
-        let known = &MAPS[map];
+    for (index, (number, map, version, filter)) in VERSIONS.into_iter().enumerate() {
+        let definition = &MAPS[map];
         let prefix = if number == 15 { "contoso" } else { "msdyn" };
         let ready = json!({
             "sourceField": null, "destinationField": "msdyn_isreadytosync", "syncDirection": 1,
             "valueTransforms": [{"transformType": "Default", "defaultValue": "true"}],
         });
         let key = json!({
-            "sourceField": "Key", "destinationField": known.key[0],
-            "syncDirection": if known.both_ways { 3 } else { 1 },
+            "sourceField": "Key", "destinationField": definition.key[0],
+            "syncDirection": if definition.both_ways { 3 } else { 1 },
         });
         let fields = if filter.is_empty() {
             json!([key])
@@ -125,102 +125,102 @@ fn solutions(garden: &mut Garden<'_, '_>) {
             json!([key, ready])
         };
         let mapping = json!({
-            "name": known.name,
+            "name": definition.name,
             "legs": [{
-                "sourceSchema": known.finance.1, "destinationSchema": known.dataverse.0,
+                "sourceSchema": definition.finance.1, "destinationSchema": definition.dataverse.0,
                 "sourceFilter": "", "reversedSourceFilter": filter, "fieldMappings": fields,
             }],
         });
         let row = json!({
-            "msdyn_name": format!("{prefix}_[{}]", known.name),
-            "msdyn_displayname": format!("{} ({})", known.finance.1, known.dataverse.0),
+            "msdyn_name": format!("{prefix}_[{}]", definition.name),
+            "msdyn_displayname": format!("{} ({})", definition.finance.1, definition.dataverse.0),
             "msdyn_version": version,
             "msdyn_mapping": mapping.to_string(),
             "solutionid": solution(number),
             "ismanaged": true,
         });
-        garden.plant("msdyn_dualwriteentitymap", &version_id(place), row);
+        seeder.insert("msdyn_dualwriteentitymap", &version_id(index), row);
     }
 }
 
-fn plug_ins(garden: &mut Garden<'_, '_>) {
+fn insert_plug_ins(seeder: &mut Seeder<'_, '_>) {
     for (number, name) in [
         (1, "DualWriteRegistration.Plugins"),
         (2, "DualWriteRuntime.Plugins"),
     ] {
         let assembly = id("d1", number);
         let row = json!({"name": name, "version": "1.0.0.0"});
-        garden.plant("pluginassembly", &assembly, row);
+        seeder.insert("pluginassembly", &assembly, row);
         let kind = id("d2", number);
         let row = json!({
             "typename": format!("{name}.Run"), "assemblyname": name,
             "pluginassemblyid": lookup_value("pluginassembly", &assembly),
         });
-        garden.plant("plugintype", &kind, row);
+        seeder.insert("plugintype", &kind, row);
         let row = json!({
             "name": format!("{name}: on change"),
             "plugintypeid": lookup_value("plugintype", &kind),
         });
-        garden.plant("sdkmessageprocessingstep", &id("d3", number), row);
+        seeder.insert("sdkmessageprocessingstep", &id("d3", number), row);
     }
 }
 
-fn people(garden: &mut Garden<'_, '_>) {
-    let plot = garden.plot;
-    let unit = lookup_value("businessunit", &plot.own("b0", 1));
+fn insert_users(seeder: &mut Seeder<'_, '_>) {
+    let side = seeder.side;
+    let unit = lookup_value("businessunit", &side.own("b0", 1));
     for (number, name) in [(4, "Dual-write runtime user"), (5, "Dual-write app user")] {
-        let role = plot.own("b2", number);
+        let role = side.own("b2", number);
         let row = json!({
             "name": name, "businessunitid": unit, "ismanaged": true,
             "parentrootroleid": lookup_value("role", &role),
         });
-        garden.plant("role", &role, row);
+        seeder.insert("role", &role, row);
     }
     for (number, name, application) in [
         (11, "# Finance and Operations", FINANCE_AND_OPERATIONS),
         (12, "# Dynamics Data Integration", DATA_INTEGRATION),
     ] {
-        let user = plot.user(number);
+        let user = side.user(number);
         let row = json!({
             "fullname": name, "applicationid": application, "isdisabled": false,
             "accessmode": 4, "islicensed": false, "businessunitid": unit,
         });
-        garden.plant("systemuser", &user, row);
-        // The other role was forgotten.
-        let role = plot.own("b2", 5);
+        seeder.insert("systemuser", &user, row);
+        // The other role is missing.
+        let role = side.own("b2", 5);
         let pair = names::identifier(&["systemuserroles", &user, &role]);
         let row = json!({"systemuserid": user, "roleid": role});
-        garden.plant("systemuserroles", &pair, row);
+        seeder.insert("systemuserroles", &pair, row);
     }
-    let (team, role) = (plot.own("b1", 1), plot.own("b2", 4));
+    let (team, role) = (side.own("b1", 1), side.own("b2", 4));
     let pair = names::identifier(&["teamroles", &team, &role]);
     let row = json!({"teamid": team, "roleid": role});
-    garden.plant("teamroles", &pair, row);
+    seeder.insert("teamroles", &pair, row);
 }
 
-fn companies(garden: &mut Garden<'_, '_>) {
-    let plot = garden.plot;
-    let team = lookup_value("team", &plot.own("b1", 1));
+fn insert_companies(seeder: &mut Seeder<'_, '_>) {
+    let side = seeder.side;
+    let team = lookup_value("team", &side.own("b1", 1));
     for (number, code, name) in COMPANIES {
         // The source's second company has no owning team.
-        let team = (!plot.is_source() || number == 1).then(|| team.clone());
+        let team = (!side.is_source() || number == 1).then(|| team.clone());
         let row = json!({
             "cdm_name": name, "cdm_companycode": code, "cdm_defaultowningteam": team,
         });
-        garden.plant("cdm_company", &id("c0", number), row);
+        seeder.insert("cdm_company", &id("c0", number), row);
     }
     let row = json!({
         "name": "Order 1", "ordernumber": "O-1", "msdyn_salesordernumber": "SO-000001",
         "msdyn_isreadytosync": true, "msdyn_company": lookup_value("cdm_company", &id("c0", 1)),
     });
-    garden.plant("salesorder", &plot.own("50", 1), row);
+    seeder.insert("salesorder", &side.own("50", 1), row);
 }
 
-fn finance_and_operations(garden: &mut Garden<'_, '_>) {
-    let environment = garden.plot.side.environment();
+fn insert_finance_and_operations(seeder: &mut Seeder<'_, '_>) {
+    let environment = seeder.side.environment();
     let mut put = |set: &str, key: &str, row: Value| {
-        let key = format!("finance-operations/{environment}/{set}/{key}");
-        garden.organization.draft.put(key, row);
+        let key = format!("{}{key}", rows_key(environment, set));
+        seeder.organization.draft.put(key, row);
     };
     for (_, code, name) in COMPANIES {
         let code = code.to_lowercase();
@@ -245,21 +245,21 @@ fn finance_and_operations(garden: &mut Garden<'_, '_>) {
     }
 }
 
-fn link(garden: &mut Garden<'_, '_>, origins: &Origins) {
-    let plot = garden.plot;
-    let environment = plot.side.environment();
-    let dataverse = origins.of(Listener::Dataverse(plot.side));
-    let finance = origins.of(Listener::FinanceOperations(plot.side));
+fn insert_link(seeder: &mut Seeder<'_, '_>, origins: &Origins) {
+    let side = seeder.side;
+    let environment = side.environment();
+    let dataverse = origins.of(Listener::Dataverse(side.kind));
+    let finance = origins.of(Listener::FinanceOperations(side.kind));
     let host = |url: &str| url.split("://").last().unwrap_or_default().to_owned();
-    let set_name = format!("dw-{}-set", plot.domain);
+    let set_name = format!("dw-{}-set", side.domain);
     let schemas: Vec<Value> = MAPS
         .iter()
         .map(|map| maps::schema(map.dataverse.0, &json!(map.key)))
         .collect();
-    let side = |name: &str, kind: &str, url: &str, schemas: Value| {
+    let dataset = |name: &str, kind: &str, url: &str, schemas: Value| {
         json!({
-            "name": format!("{}-{name}-dataset", plot.domain), "connectionSetName": set_name,
-            "targetType": kind, "environmentDisplayName": plot.name,
+            "name": format!("{}-{name}-dataset", side.domain), "connectionSetName": set_name,
+            "targetType": kind, "environmentDisplayName": side.name,
             "powerAppsEnvironment": environment, "directUrl": url, "isDevInstance": false,
             "schemas": schemas,
         })
@@ -267,8 +267,8 @@ fn link(garden: &mut Garden<'_, '_>, origins: &Origins) {
     let companies: Vec<Value> = COMPANIES
         .iter()
         .map(|(_, code, _)| {
-            let side = json!({"name": code, "id": code});
-            json!({"left": side, "right": side})
+            let company = json!({"name": code, "id": code});
+            json!({"left": company, "right": company})
         })
         .collect();
     let set = json!({
@@ -279,13 +279,13 @@ fn link(garden: &mut Garden<'_, '_>, origins: &Origins) {
         "tenant": crate::rehearsal::application::TENANT,
         "targetTypeList": ["CRM", "AX"],
         "environments": {
-            host(&dataverse): side("crm", "CRM", &dataverse, json!(schemas)),
-            host(&finance): side("ax", "AX", &finance, json!([])),
+            host(&dataverse): dataset("crm", "CRM", &dataverse, json!(schemas)),
+            host(&finance): dataset("ax", "AX", &finance, json!([])),
         },
         "dualWriteDetail": {
             "legalEntityMappings": {
-                "leftEnvironment": format!("{}-ax-dataset", plot.domain),
-                "rightEnvironment": format!("{}-crm-dataset", plot.domain),
+                "leftEnvironment": format!("{}-ax-dataset", side.domain),
+                "rightEnvironment": format!("{}-crm-dataset", side.domain),
                 "mappings": companies,
             },
             "conflictResolution": {"option": "1", "master": "CRM"},
@@ -300,41 +300,41 @@ fn link(garden: &mut Garden<'_, '_>, origins: &Origins) {
     });
     let link = json!({
         "identifier": host(&finance),
-        "displayName": plot.domain,
+        "displayName": side.domain,
         "powerAppsEnvironment": environment,
         "set": set,
     });
-    garden.organization.draft.put(link_key(environment), link);
+    seeder.organization.draft.put(link_key(environment), link);
 }
 
-/// Maps, and what those that run have left on both sides.
-fn run(garden: &mut Garden<'_, '_>) {
-    let plot = garden.plot;
-    let mut dual_write = DualWrite {
-        draft: &mut *garden.organization.draft,
-        schema: garden.organization.schema,
-        environment: plot.side.environment().to_owned(),
+/// Inserts the maps, and the runtime configuration of those that run.
+fn insert_maps(seeder: &mut Seeder<'_, '_>) {
+    let side = seeder.side;
+    let mut dual_write = DualWriteEnvironment {
+        draft: &mut *seeder.organization.draft,
+        schema: seeder.organization.schema,
+        environment: side.environment().to_owned(),
     };
-    for (place, known) in MAPS.iter().enumerate() {
-        let row = dual_write.version(&version_id(ACTIVE[place]));
+    for (index, definition) in MAPS.iter().enumerate() {
+        let row = dual_write.version(&version_id(ACTIVE[index]));
         let templates = VERSIONS.iter().enumerate();
-        let templates = templates.filter(|(_, (_, map, ..))| *map == place);
+        let templates = templates.filter(|(_, (_, map, ..))| *map == index);
         let map = Map {
-            name: known.name.to_owned(),
-            template: version_id(ACTIVE[place]),
+            name: definition.name.to_owned(),
+            template: version_id(ACTIVE[index]),
             templates: templates.map(|(version, _)| version_id(version)).collect(),
             project: Some(format!(
                 "DWM-{}",
-                plot.own("d9", u32::try_from(place).unwrap_or_default() + 1)
+                side.own("d9", u32::try_from(index).unwrap_or_default() + 1)
             )),
-            state: state_of(plot, place).to_owned(),
+            state: initial_state(side, index).to_owned(),
             refreshed: true,
             mapping: row.map(|row| maps::mapping_of(&row)).unwrap_or_default(),
             requests: Vec::new(),
         };
-        dual_write.keep(&map);
+        dual_write.save_map(&map);
         if map.state == RUNNING {
-            dual_write.leave_configuration(&map);
+            dual_write.write_configuration(&map);
         }
     }
 }

@@ -1,41 +1,34 @@
 //! The environments, their packages and connections.
 //!
-//! The environment's form is that of a recorded one (Microsoft's Terraform provider for the Power
-//! Platform); `linkedAppMetadata` is not in a recording and has the names that provider reads.
+//! An environment has the form of a recorded one (Microsoft's Terraform provider for the Power
+//! Platform). No recording has `linkedAppMetadata`; its names are those that the provider reads.
 
 use serde_json::{Value, json};
 
+use super::catalogue::Catalogue;
 use super::ids::{self, id};
-use super::plots::Plot;
+use super::sides::SeedSide;
 use crate::rehearsal::application::{ACT_AS, ACT_AS_OBJECT, CLIENT_OBJECT, TENANT};
 use crate::rehearsal::listeners::{Listener, Origins};
 use crate::rehearsal::seed::CREATED;
 use crate::rehearsal::world::names;
 use crate::rehearsal::world::store::Draft;
 
-/// The directory object of the user who has made most of what there is.
+/// The directory object of the user who created most of the seed's objects.
 pub(super) const ADA_OBJECT: &str = "ada00000-0000-4000-8000-000000000001";
 
-/// A connection that somebody has made in an environment.
-#[derive(Clone, Debug)]
-pub(super) struct Connection {
-    /// Its name, which is its id.
-    pub(super) name: String,
-    /// Its connector: `shared_bigcommerce`.
-    pub(super) connector: String,
-    /// The name that people see.
-    pub(super) title: String,
-}
-
-/// Plants what belongs to an environment and is no row of Dataverse.
-pub(super) fn plant(
+/// Inserts what belongs to an environment and is not a row of Dataverse.
+pub(super) fn insert(
     draft: &mut Draft<'_>,
-    plot: &Plot,
+    side: &SeedSide,
     origins: &Origins,
-    connections: &[Connection],
+    catalogue: &Catalogue,
 ) {
-    let environment = plot.side.environment();
-    draft.put(names::environment(environment), shown(plot, origins));
+    let environment = side.environment();
+    draft.put(
+        names::environment(environment),
+        environment_object(side, origins),
+    );
     for (name, title, version) in [
         (
             "msdyn_IntelligentOrderManagementAnchor",
@@ -57,16 +50,16 @@ pub(super) fn plant(
         format!("package/{environment}/{portal}"),
         package(portal, title, "1.0.0.78", "None"),
     );
-    for made in connections {
-        let key = names::connection(environment, &made.name);
-        draft.put(key, connection(plot, &made.connector, &made.title));
+    for connector in &catalogue.connectors {
+        let key = names::connection(environment, connector.connection(side));
+        draft.put(key, connection(side, &connector.name, &connector.title));
     }
-    super::finance_operations::plant(draft, plot);
+    super::finance_operations::insert(draft, side);
 }
 
-/// Links an environment to the Finance and Operations that Lifecycle Services manage under this id.
-pub(super) fn link(draft: &mut Draft<'_>, plot: &Plot, id: &str) {
-    let key = names::environment(plot.side.environment());
+/// Links an environment to the Finance and Operations that has this id in Lifecycle Services.
+pub(super) fn link(draft: &mut Draft<'_>, side: &SeedSide, id: &str) {
+    let key = names::environment(side.environment());
     if let Some(mut environment) = draft.get(&key).cloned() {
         let app = &mut environment["properties"]["linkedAppMetadata"];
         app["type"] = json!("Linked");
@@ -75,13 +68,13 @@ pub(super) fn link(draft: &mut Draft<'_>, plot: &Plot, id: &str) {
     }
 }
 
-fn connection(plot: &Plot, connector: &str, title: &str) -> Value {
-    let (object, name, address) = if plot.is_source() {
+fn connection(side: &SeedSide, connector: &str, title: &str) -> Value {
+    let (object, name, address) = if side.is_source() {
         (ADA_OBJECT, "Ada Admin", "ada@contoso.com")
     } else {
         (ACT_AS_OBJECT, "svc-iom", ACT_AS)
     };
-    // Shared with the application, so that it may wire references to it.
+    // Shared with the application, so that it may use the connection in references.
     json!({
         "connector": connector,
         "displayName": title,
@@ -127,10 +120,10 @@ fn package(name: &str, title: &str, version: &str, state: &str) -> Value {
     })
 }
 
-fn shown(plot: &Plot, origins: &Origins) -> Value {
-    let environment = plot.side.environment();
-    let dataverse = origins.of(Listener::Dataverse(plot.side));
-    let finance = origins.of(Listener::FinanceOperations(plot.side));
+fn environment_object(side: &SeedSide, origins: &Origins) -> Value {
+    let environment = side.environment();
+    let dataverse = origins.of(Listener::Dataverse(side.kind));
+    let finance = origins.of(Listener::FinanceOperations(side.kind));
     let creator = json!({
         "id": ADA_OBJECT,
         "displayName": "Ada Admin",
@@ -147,14 +140,14 @@ fn shown(plot: &Plot, origins: &Origins) -> Value {
         "properties": {
             "tenantId": TENANT,
             "azureRegion": "eastus",
-            "displayName": plot.name,
+            "displayName": side.name,
             "createdTime": CREATED,
             "createdBy": creator,
             "lastModifiedTime": CREATED,
             "lastModifiedBy": creator,
             "provisioningState": "Succeeded",
             "creationType": "User",
-            "environmentSku": plot.sku,
+            "environmentSku": side.sku,
             "isDefault": false,
             "clientUris": {
                 "admin": format!("https://admin.powerplatform.microsoft.com/environments/environment/{environment}/hub"),
@@ -165,10 +158,10 @@ fn shown(plot: &Plot, origins: &Origins) -> Value {
             },
             "databaseType": "CommonDataService",
             "linkedEnvironmentMetadata": {
-                "resourceId": plot.organization,
-                "friendlyName": plot.name,
-                "uniqueName": plot.unique_name,
-                "domainName": plot.domain,
+                "resourceId": side.organization,
+                "friendlyName": side.name,
+                "uniqueName": side.unique_name,
+                "domainName": side.domain,
                 "version": "9.2.26021.00142",
                 "instanceUrl": format!("{dataverse}/"),
                 "instanceApiUrl": dataverse,
@@ -179,7 +172,7 @@ fn shown(plot: &Plot, origins: &Origins) -> Value {
                 "scaleGroup": "NAMCRMLIVESG601",
                 "platformSku": "Standard",
                 "schemaType": "Full",
-                "securityGroupId": plot.security_group,
+                "securityGroupId": side.security_group,
             },
             "linkedAppMetadata": {
                 "id": names::identifier(&["finance-operations", environment]),
@@ -212,13 +205,13 @@ fn shown(plot: &Plot, origins: &Origins) -> Value {
                 "environment": "Prod",
             },
             "connectedGroups": [],
-            "lifecycleOperationsEnforcement": enforcement(plot),
+            "lifecycleOperationsEnforcement": enforcement(side),
             "governanceConfiguration": {"protectionLevel": "Basic"},
         },
     })
 }
 
-fn enforcement(plot: &Plot) -> Value {
+fn enforcement(side: &SeedSide) -> Value {
     let allowed = [
         "Move", "Backup", "Convert", "Copy", "Delete", "Edit", "Enable", "Disable",
     ];
@@ -230,7 +223,7 @@ fn enforcement(plot: &Plot) -> Value {
         json!({
             "type": {"id": kind},
             "reason": {
-                "message": format!("{kind} cannot be performed on environment of type {}.", plot.sku),
+                "message": format!("{kind} cannot be performed on environment of type {}.", side.sku),
                 "type": why,
             },
         })

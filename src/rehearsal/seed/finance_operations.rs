@@ -1,21 +1,21 @@
-//! Finance and Operations of an environment: users, the applications that enter as them, companies.
+//! Finance and Operations of an environment: users, the applications that sign in as them, companies.
 
 use serde_json::{Value, json};
 
-use super::plots::Plot;
+use super::sides::SeedSide;
 use crate::rehearsal::application::{ACT_AS, CLIENT};
 use crate::rehearsal::behaviour::finance_operations::{facts_key, rows_key};
 use crate::rehearsal::world::store::Draft;
 
-/// The application of another system that enters the target only.
+/// The application of another system that is registered only in the target.
 pub(crate) const WAREHOUSE_APPLICATION: &str = "c11e0000-0000-4000-8000-000000000007";
 
-/// Plants it.
-pub(super) fn plant(draft: &mut Draft<'_>, plot: &Plot) {
-    let environment = plot.side.environment();
+/// Inserts its rows and facts.
+pub(super) fn insert(draft: &mut Draft<'_>, side: &SeedSide) {
+    let environment = side.environment();
     let facts = json!({"applicationVersion": "10.0.44", "platformVersion": "7.0.7690.21"});
     draft.put(facts_key(environment), facts);
-    let mut plant = |set: &str, key: &str, row: Value| {
+    let mut put = |set: &str, key: &str, row: Value| {
         draft.put(format!("{}{key}", rows_key(environment, set)), row);
     };
     for (id, name) in [
@@ -23,9 +23,9 @@ pub(super) fn plant(draft: &mut Draft<'_>, plot: &Plot) {
         ("demf", "Contoso Entertainment System Germany"),
     ] {
         let row = json!({"LegalEntityId": id, "Name": name});
-        plant("LegalEntities", id, row);
+        put("LegalEntities", id, row);
         let row = json!({"dataAreaId": id, "WarehouseId": "11", "WarehouseName": "Main warehouse"});
-        plant("Warehouses", &format!("{id},11"), row);
+        put("Warehouses", &format!("{id},11"), row);
     }
     let user = |id: &str, name: &str, alias: &str, enabled: bool| {
         json!({
@@ -39,21 +39,21 @@ pub(super) fn plant(draft: &mut Draft<'_>, plot: &Plot) {
         ("gone", "Gus Gone", "gus@contoso.com", false),
     ];
     let mut clients = vec![(CLIENT, "Admin", "iomcopy rehearsal")];
-    if !plot.is_source() {
+    if !side.is_source() {
         users.push(("svcwms", "svc-wms-uat", "svc-wms-uat@contoso.com", true));
         clients.push((WAREHOUSE_APPLICATION, "svcwms", "Warehouse system, UAT"));
     }
     for (id, name, alias, enabled) in users {
-        plant("SystemUsers", id, user(id, name, alias, enabled));
+        put("SystemUsers", id, user(id, name, alias, enabled));
     }
     for (client, user, name) in clients {
         let row = json!({"AADClientId": client, "UserId": user, "Name": name});
-        plant("SysAADClients", client, row);
+        put("SysAADClients", client, row);
     }
     let row = json!({
         "UserId": "Admin",
         "SecurityRoleIdentifier": "-SYSADMIN-",
         "SecurityRoleName": "System administrator",
     });
-    plant("SecurityUserRoles", "Admin,-SYSADMIN-", row);
+    put("SecurityUserRoles", "Admin,-SYSADMIN-", row);
 }

@@ -1,33 +1,33 @@
-//! Lifecycle Services: the project with both environments, and what has happened to them.
+//! Lifecycle Services: the project with both environments, and their history.
 
 use serde_json::json;
 
-use super::plots::Plot;
+use super::sides::SeedSide;
 use crate::rehearsal::application::{LCS_PROJECT, LCS_SOURCE, LCS_TARGET};
 use crate::rehearsal::behaviour::database_refresh::{Activity, environment_key};
 use crate::rehearsal::listeners::{Listener, Origins};
 use crate::rehearsal::world::names;
 use crate::rehearsal::world::store::Draft;
 
-/// The id that Lifecycle Services know an environment by.
-pub(super) fn id(plot: &Plot) -> &'static str {
-    if plot.is_source() {
+/// The id of an environment in Lifecycle Services.
+pub(super) fn id(side: &SeedSide) -> &'static str {
+    if side.is_source() {
         LCS_SOURCE
     } else {
         LCS_TARGET
     }
 }
 
-/// Plants the environment and its history.
-pub(super) fn plant(draft: &mut Draft<'_>, plot: &Plot, origins: &Origins) {
-    let id = id(plot);
-    let url = origins.of(Listener::FinanceOperations(plot.side));
-    let shown = json!({
+/// Inserts the environment and its history.
+pub(super) fn insert(draft: &mut Draft<'_>, side: &SeedSide, origins: &Origins) {
+    let id = id(side);
+    let url = origins.of(Listener::FinanceOperations(side.kind));
+    let detail = json!({
         "EnvironmentId": id,
-        "EnvironmentName": plot.domain,
+        "EnvironmentName": side.domain,
         "ProjectId": LCS_PROJECT,
         "EnvironmentInfrastructure": "SelfService",
-        "EnvironmentType": plot.sku,
+        "EnvironmentType": side.sku,
         "EnvironmentGroup": "Primary",
         "EnvironmentProduct": "Finance and Operations",
         "EnvironmentEndpointBaseUrl": format!("{url}/"),
@@ -42,23 +42,23 @@ pub(super) fn plant(draft: &mut Draft<'_>, plot: &Plot, origins: &Origins) {
         "CanStart": false,
         "CanStop": false,
     });
-    let environment = json!({"shown": shown, "environment": plot.side.environment()});
+    let environment = json!({"shown": detail, "environment": side.environment()});
     draft.put(environment_key(id), environment);
-    let mut happened = vec![(
+    let mut history = vec![(
         "SFBinaryHotfix",
         "Apply service update",
         "2026-02-01T02:00:00.13",
         "2026-02-01T03:12:40.5",
     )];
-    if !plot.is_source() {
-        happened.push((
+    if !side.is_source() {
+        history.push((
             "SFSourceDbToSandbox",
             "Refresh database",
             "2025-11-15T15:17:48.87",
             "2025-11-15T16:33:09.37",
         ));
     }
-    for (kind, title, started, ended) in happened {
+    for (kind, title, started, ended) in history {
         let activity = Activity {
             id: names::identifier(&["lcs-activity", id, started]),
             environment: id.to_owned(),
@@ -68,7 +68,7 @@ pub(super) fn plant(draft: &mut Draft<'_>, plot: &Plot, origins: &Origins) {
             state: "Completed".to_owned(),
             started: started.to_owned(),
             ended: Some(ended.to_owned()),
-            fate: None,
+            failure_mode: None,
         };
         let key = format!("lcs-activity/{}", activity.id);
         draft.put(key, serde_json::to_value(activity).unwrap_or_default());

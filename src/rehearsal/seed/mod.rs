@@ -1,20 +1,27 @@
-//! What a new world holds: the thin line of a unified tenant, one thing of each kind; or the whole
-//! of one, as a real company has it.
+//! The content of a new world: a whole tenant as a company has it, or a thin selection of it with one
+//! object of each kind.
 //!
-//! - `ids`: the ids of everything, and how they are made.
-//! - `plots`: what differs between the two environments.
+//! - `ids`: the ids of the seed's objects.
+//! - `sides`: what differs between source and target.
+//! - `catalogue`: connectors and provider definitions, read from `library.json`; for the thin seed,
+//!   the selected ones.
 //! - `directory`: who can sign in.
 //! - `environments`: the environments, their packages and connections.
 //! - `finance_operations`: users, applications and companies of Finance and Operations.
-//! - `people`, `solutions`, `references`, `flows`, `library`, `providers`, `policies`,
-//!   `orchestrations`, `variables`: rows of Dataverse, a file for what belongs together.
-//! - `lcs`: the project of Lifecycle Services, where it manages both environments.
-//! - `dual_write`: both halves linked, where the tenant uses dual-write.
-//! - `whole`: the whole tenant's rows, in files of the same names.
+//! - `people`, `solutions`, `variables`, `references`, `flows`, `definitions`, `providers`, `policies`,
+//!   `orchestrations`: rows of Dataverse, one file for what belongs together. The graphs of
+//!   orchestrations are in `graphs/`, one file each, in the dialect in which they are stored.
+//! - `quirks`: surprising behaviour of the services, in the whole seed.
+//! - `lcs`: the project of Lifecycle Services, if it manages both environments.
+//! - `dual_write`: the linked environments, if the tenant uses dual-write.
 //!
-//! The source holds what a refresh must bring over. The target holds rows of its own: some that
-//! the copy destroys for good, some whose values must come back.
+//! The source has what a refresh must bring over. The target has an older configuration of its own:
+//! rows that the copy destroys for good, and rows whose values must come back.
+//!
+//! Providers, actions and orchestrations have the numbers 100 to 1200, 101 to 1201 and 100 to 700.
 
+mod catalogue;
+mod definitions;
 mod directory;
 mod dual_write;
 mod environments;
@@ -22,22 +29,24 @@ pub(crate) mod finance_operations;
 mod flows;
 pub(crate) mod ids;
 mod lcs;
-mod library;
 mod orchestrations;
 mod people;
-mod plots;
 mod policies;
 mod providers;
+mod quirks;
 mod references;
+mod sides;
 mod solutions;
+#[cfg(test)]
+mod tests;
 mod variables;
-mod whole;
 
 use std::str::FromStr;
 
 use serde_json::{Value, json};
 
-use self::plots::Plot;
+use self::catalogue::Catalogue;
+use self::sides::SeedSide;
 use super::behaviour::organization::{Caller, Organization, row_of};
 use super::clock::Moment;
 use super::listeners::Origins;
@@ -48,20 +57,20 @@ use super::world::store::{Draft, Objects};
 /// When the seed's rows were created, months before the rehearsal begins.
 const CREATED: &str = "2025-11-03T09:30:00Z";
 
-/// What a new world holds.
+/// The content of a new world.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Seed {
-    /// One thing of each kind: one provider, one action, two orchestrations.
+    /// One object of each kind: one provider, one action, two orchestrations.
     Thin,
     /// A tenant as a company has it: twelve providers with 28 actions, seven orchestrations in
-    /// four dialects with 25 uses of them, flows of every kind, and what goes wrong at first.
+    /// four dialects with 25 uses of them, flows of every kind, and failures that pass on a retry.
     #[default]
     Whole,
 }
 
-/// A word that names no seed.
+/// A word that is not a seed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is no seed; write thin or whole")]
+#[error("'{0}' is not a valid seed; write thin or whole")]
 pub struct SeedError(String);
 
 impl FromStr for Seed {
@@ -83,44 +92,41 @@ pub(crate) fn objects(seed: Seed, variant: Variant, schema: &Schema, origins: &O
     let mut draft = Draft::new(&nothing, Moment::default());
     let kind = json!({"target": variant.target.word(), "dual-write": variant.dual_write.word()});
     draft.put("variant".to_owned(), kind);
-    directory::plant(&mut draft);
-    for plot in [plots::SOURCE, plots::TARGET] {
-        let connections = match seed {
-            Seed::Thin => references::connections(&plot),
-            Seed::Whole => whole::connections(&plot),
-        };
-        environments::plant(&mut draft, &plot, origins, &connections);
+    directory::insert(&mut draft);
+    let catalogue = Catalogue::read(seed);
+    for side in [sides::SOURCE, sides::TARGET] {
+        environments::insert(&mut draft, &side, origins, &catalogue);
         if variant.target == Management::LcsLinked {
-            lcs::plant(&mut draft, &plot, origins);
-            environments::link(&mut draft, &plot, lcs::id(&plot));
+            lcs::insert(&mut draft, &side, origins);
+            environments::link(&mut draft, &side, lcs::id(&side));
         }
-        let mut garden = Garden {
+        let mut seeder = Seeder {
             organization: Organization {
                 draft: &mut draft,
                 schema,
-                id: plot.organization.to_owned(),
-                environment: plot.side.environment().to_owned(),
+                id: side.organization.to_owned(),
+                environment: side.environment().to_owned(),
                 caller: Caller::default(),
             },
-            plot: &plot,
+            side: &side,
+            seed,
+            catalogue: &catalogue,
         };
-        people::plant(&mut garden);
-        garden.organization.caller.user = Some(plot.user(ids::ADA));
-        solutions::plant(&mut garden);
-        variables::plant(&mut garden);
-        match seed {
-            Seed::Thin => {
-                references::plant(&mut garden);
-                flows::plant(&mut garden);
-                library::plant(&mut garden);
-                providers::plant(&mut garden);
-                policies::plant(&mut garden);
-                orchestrations::plant(&mut garden);
-            }
-            Seed::Whole => whole::plant(&mut garden),
+        people::insert(&mut seeder);
+        seeder.organization.caller.user = Some(side.user(ids::ADA));
+        solutions::insert(&mut seeder);
+        variables::insert(&mut seeder);
+        references::insert(&mut seeder);
+        flows::insert(&mut seeder);
+        definitions::insert(&mut seeder);
+        providers::insert(&mut seeder);
+        policies::insert(&mut seeder);
+        orchestrations::insert(&mut seeder);
+        if seed == Seed::Whole {
+            quirks::insert(&mut seeder);
         }
         if variant.dual_write == DualWrite::On {
-            dual_write::plant(&mut garden, origins);
+            dual_write::insert(&mut seeder, origins);
         }
     }
     draft
@@ -133,142 +139,33 @@ pub(crate) fn objects(seed: Seed, variant: Variant, schema: &Schema, origins: &O
 /// The whole tenant's connectors with the target's connections.
 #[cfg(test)]
 pub(crate) fn whole_connections() -> Vec<(String, String)> {
-    whole::connections(&plots::TARGET)
-        .into_iter()
-        .map(|connection| (connection.connector, connection.name))
+    let catalogue = Catalogue::read(Seed::Whole);
+    let connectors = catalogue.connectors.iter();
+    connectors
+        .map(|connector| {
+            let connection = connector.connection(&sides::TARGET);
+            (connector.name.clone(), connection.to_owned())
+        })
         .collect()
 }
 
-/// An organization that is being filled.
-struct Garden<'garden, 'world> {
-    organization: Organization<'garden, 'world>,
-    plot: &'garden Plot,
+/// Inserts rows into the organization of one side.
+struct Seeder<'seed, 'world> {
+    organization: Organization<'seed, 'world>,
+    side: &'seed SeedSide,
+    seed: Seed,
+    catalogue: &'seed Catalogue,
 }
 
-impl Garden<'_, '_> {
-    /// Adds a row. A table that the schema does not have would be a mistake of the seed; the seed's
-    /// test finds it, because then the row is missing.
-    fn plant(&mut self, table: &str, id: &str, columns: Value) {
+impl Seeder<'_, '_> {
+    /// Inserts a row; columns that are null are left out. A row for a table that the schema lacks is
+    /// a mistake in the seed; a test of the seed finds it, because then the row is missing.
+    fn insert(&mut self, table: &str, id: &str, columns: Value) {
         if let Ok(table) = self.organization.table(table) {
             let mut row = row_of(columns);
             row.entry("createdon").or_insert_with(|| json!(CREATED));
             row.retain(|_, value| !value.is_null());
             self.organization.insert(&table, id, row);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use super::*;
-    use crate::rehearsal::behaviour::organization::{Row, lookup_of};
-
-    fn seeded(seed: Seed) -> (Schema, Objects) {
-        seeded_like(seed, Variant::default())
-    }
-
-    fn seeded_like(seed: Seed, variant: Variant) -> (Schema, Objects) {
-        let schema = Schema::standard();
-        let objects = objects(seed, variant, &schema, &Origins::default());
-        (schema, objects)
-    }
-
-    /// The rows with their organization, table and id.
-    fn rows(objects: &Objects) -> impl Iterator<Item = ([&str; 3], &Row)> {
-        objects.iter().filter_map(|(key, value)| {
-            let mut parts = key.strip_prefix("row/")?.split('/');
-            let place = [parts.next()?, parts.next()?, parts.next()?];
-            Some((place, value.as_object()?))
-        })
-    }
-
-    #[test]
-    fn every_column_is_the_schemas_and_every_lookup_leads_to_a_row() {
-        for dual_write in [DualWrite::Off, DualWrite::On] {
-            for seed in [Seed::Thin, Seed::Whole] {
-                columns_and_lookups_are_right(seed, dual_write);
-            }
-        }
-    }
-
-    fn columns_and_lookups_are_right(seed: Seed, dual_write: DualWrite) {
-        let variant = Variant {
-            dual_write,
-            ..Variant::default()
-        };
-        let (schema, objects) = seeded_like(seed, variant);
-        for ([organization, table, id], row) in rows(&objects) {
-            let table = schema.table(table).unwrap();
-            assert_eq!(row[&table.primary_id], id);
-            for (column, value) in row {
-                let name = format!("{}.{column}", table.logical_name);
-                let column = table.column(column).unwrap_or_else(|| panic!("{name}"));
-                if column.lookup().is_some() {
-                    let (other, id) = lookup_of(value).unwrap_or_else(|| panic!("{name}"));
-                    let key = format!("row/{organization}/{other}/{id}");
-                    assert!(objects.contains_key(&key), "{name} leads to {key}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn seeds_have_words() {
-        assert_eq!("thin".parse(), Ok(Seed::Thin));
-        assert_eq!("whole".parse(), Ok(Seed::Whole));
-        let error = "Whole".parse::<Seed>().unwrap_err();
-        assert!(error.to_string().contains("thin or whole"), "{error}");
-    }
-
-    #[test]
-    fn the_thin_line_has_one_thing_of_each_kind() {
-        let (_, objects) = seeded(Seed::Thin);
-        let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
-        for ([organization, table, _], _) in rows(&objects) {
-            *counts.entry((organization, table)).or_default() += 1;
-        }
-        let count = |plot: &Plot, table| *counts.get(&(plot.organization, table)).unwrap_or(&0);
-        for (table, source, target) in [
-            ("workflow", 10, 4),
-            ("connectionreference", 2, 2),
-            ("msdyn_iomplatformconnectionreference", 1, 1),
-            ("msdyn_iomprovider", 1, 1),
-            ("msdyn_iomprovideraction", 1, 1),
-            ("msdyn_iomproviderparameter", 1, 1),
-            ("msdyn_iompolicy", 2, 0),
-            ("msdyn_iomdesigner", 2, 1),
-            ("msdyn_iomstep", 3, 0),
-            ("msdyn_dualwriteentitymap", 0, 0),
-            ("systemuser", 4, 4),
-        ] {
-            assert_eq!(count(&plots::SOURCE, table), source, "{table}");
-            assert_eq!(count(&plots::TARGET, table), target, "{table}");
-        }
-    }
-
-    #[test]
-    fn what_graphs_refer_to_is_there() {
-        let (_, objects) = seeded(Seed::Thin);
-        for ([organization, table, _], row) in rows(&objects) {
-            if table == "msdyn_iomdesigner" {
-                let graph: Value =
-                    serde_json::from_str(row["msdyn_graph"].as_str().unwrap()).unwrap();
-                for node in graph["nodes"].as_array().unwrap() {
-                    let one = [
-                        ("msdyn_iomprovideraction", &node["providerAction"]),
-                        ("msdyn_iompolicy", &node["filterPolicy"]),
-                        ("msdyn_iompolicy", &node["executionPolicies"][0]),
-                    ];
-                    for (table, reference) in one {
-                        if let Some(id) = reference["id"].as_str() {
-                            let key = format!("row/{organization}/{table}/{id}");
-                            assert!(objects.contains_key(&key), "{key}");
-                        }
-                    }
-                }
-            }
         }
     }
 }

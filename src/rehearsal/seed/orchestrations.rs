@@ -1,150 +1,143 @@
-//! Orchestrations: a published one and a draft, each with one tile that uses the provider's action.
-//! In the target, one that the copy destroys.
+//! Seven orchestrations in four dialects. In the target, one that the copy destroys.
 //!
-//! Microsoft has not published the form of an orchestration's graph; this one is the tenant's own.
+//! Microsoft has not published the form of an orchestration's graph. Dialect A is the tenant's own;
+//! B and C are those of related products; D is A as a text within JSON. The thin seed has two of the
+//! orchestrations, each with one tile that uses the provider's action.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::Garden;
-use super::flows::{self, Is};
-use super::ids::{FILTER_POLICY, HEADER_POLICY, UPDATE_STATUS, id};
-use crate::rehearsal::behaviour::flows as rules;
-use crate::rehearsal::behaviour::graph;
+use super::flows::{self, FlowState};
+use super::ids::id;
+use super::{Seed, Seeder};
+use crate::rehearsal::behaviour::flows::compiled_name;
+use crate::rehearsal::behaviour::graph::Graph;
 use crate::rehearsal::behaviour::organization::lookup_value;
 
-/// Plants them.
-pub(super) fn plant(garden: &mut Garden<'_, '_>) {
-    let (number, name, tiles, published) = if garden.plot.is_source() {
-        let name = "Manual orders - draft (do not use)";
-        thin(garden, 700, name, &draft_tiles(), false);
-        let name = "D2C order to cash - BigCommerce to FinOps";
-        (100, name, published_tiles(), true)
-    } else {
-        (900_100, "UAT sandbox flow", Vec::new(), false)
-    };
-    thin(garden, number, name, &tiles, published);
+/// An orchestration.
+pub(super) struct Orchestration {
+    pub(super) number: u32,
+    name: &'static str,
+    kind: &'static str,
+    /// The text of its graph.
+    pub(super) graph: &'static str,
+    /// The text of a smaller graph, if the thin seed has the orchestration.
+    thin_graph: Option<&'static str>,
+    pub(super) published: bool,
 }
 
-fn thin(garden: &mut Garden<'_, '_>, number: u32, name: &str, tiles: &[Value], published: bool) {
-    let text = graph(tiles);
-    let graph = Graph {
+/// The orchestrations of the source.
+pub(super) const ORCHESTRATIONS: [Orchestration; 7] = [
+    Orchestration {
+        number: 100,
+        name: "D2C order to cash - BigCommerce to FinOps",
         kind: "Order Orchestration",
-        text: &text,
-    };
-    orchestration(garden, number, name, &graph, published);
-}
+        graph: include_str!("graphs/1-order-to-cash.json"),
+        thin_graph: Some(include_str!("graphs/thin-1-order-to-cash.json")),
+        published: true,
+    },
+    Orchestration {
+        number: 200,
+        name: "IOM lab order flow",
+        kind: "Order Orchestration",
+        graph: include_str!("graphs/2-lab-order-flow.json"),
+        thin_graph: None,
+        published: true,
+    },
+    Orchestration {
+        number: 300,
+        name: "Demo Order Journey",
+        kind: "Order Orchestration",
+        graph: include_str!("graphs/3-demo-order-journey.json"),
+        thin_graph: None,
+        published: false,
+    },
+    Orchestration {
+        number: 400,
+        name: "Returns - FedEx",
+        kind: "Return Orchestration",
+        graph: include_str!("graphs/4-returns.json"),
+        thin_graph: None,
+        published: true,
+    },
+    Orchestration {
+        number: 500,
+        name: "Test Order flow sample",
+        kind: "Order Orchestration",
+        graph: include_str!("graphs/5-test-order-flow.json"),
+        thin_graph: None,
+        published: false,
+    },
+    Orchestration {
+        number: 600,
+        name: "Inventory delta upload",
+        kind: "Inventory Orchestration",
+        graph: include_str!("graphs/6-inventory-delta-upload.json"),
+        thin_graph: None,
+        published: true,
+    },
+    Orchestration {
+        number: 700,
+        name: "Manual orders - draft (do not use)",
+        kind: "Order Orchestration",
+        graph: include_str!("graphs/7-manual-orders.json"),
+        thin_graph: Some(include_str!("graphs/thin-7-manual-orders.json")),
+        published: false,
+    },
+];
 
-/// Three tiles; the one that uses the provider stands in the middle, the last one has an empty
-/// provider action.
-fn published_tiles() -> Vec<Value> {
-    vec![
-        json!({
-            "id": "n1", "kind": "action", "tile": "Validate order header",
-            "name": "Validate Order header",
-            "actionType": reference("51", 100, "Order Validation"),
-            "inputEvents": [reference("50", 100, "New Order")],
-            "filterPolicy": reference("40", FILTER_POLICY, "Filter Policy - BigCommerce"),
-            "executionPolicies": [
-                reference("40", HEADER_POLICY, "Order header validation policy"),
-            ],
-            "outputEvents": [], "resumeOnError": null,
-        }),
-        json!({
-            "id": "n2", "kind": "action", "tile": "Custom", "name": "Update store order status",
-            "actionType": reference("51", 300, "Custom"),
-            "inputEvents": [
-                reference("50", 1500, "Order shipped"), reference("50", 1600, "Order invoiced"),
-            ],
-            "providerAction": provider_action(),
-            "filterPolicy": null, "executionPolicies": [], "outputEvents": [],
-            "resumeOnError": null,
-        }),
-        json!({
-            "id": "n3", "kind": "action", "tile": "Custom", "name": "Assign Order Data",
-            "actionType": reference("51", 300, "Custom"),
-            "inputEvents": [reference("50", 300, "Validation of Order Lines has Succeeded")],
-            "providerAction": null,
-            "filterPolicy": null, "executionPolicies": [], "outputEvents": [],
-            "resumeOnError": null,
-        }),
-    ]
-}
+/// The orchestration of the target.
+const SANDBOX: Orchestration = Orchestration {
+    number: 900_100,
+    name: "UAT sandbox flow",
+    kind: "Order Orchestration",
+    graph: include_str!("graphs/target-sandbox.json"),
+    thin_graph: Some(include_str!("graphs/thin-target-sandbox.json")),
+    published: false,
+};
 
-fn draft_tiles() -> Vec<Value> {
-    vec![json!({
-        "id": "n1", "kind": "action", "tile": "Custom", "name": "Report back to the store",
-        "actionType": reference("51", 300, "Custom"),
-        "inputEvents": [reference("50", 100, "New Order")],
-        "providerAction": provider_action(),
-        "filterPolicy": null, "executionPolicies": [], "outputEvents": [],
-        "resumeOnError": null,
-    })]
-}
-
-fn reference(kind: &str, number: u32, name: &str) -> Value {
-    json!({"id": id(kind, number), "name": name})
-}
-
-fn provider_action() -> Value {
-    reference("20", UPDATE_STATUS, "Update BigCommerce Sales Order Status")
-}
-
-/// A graph as it is stored.
-pub(super) struct Graph<'of> {
-    /// The type of its orchestration.
-    pub(super) kind: &'of str,
-    /// Its text.
-    pub(super) text: &'of str,
-}
-
-/// An orchestration; where it is published, each of its tiles has a flow that is on, and a step.
-pub(super) fn orchestration(
-    garden: &mut Garden<'_, '_>,
-    number: u32,
-    name: &str,
-    graph: &Graph<'_>,
-    published: bool,
-) {
-    let orchestration = id("60", number);
-    let row = json!({
-        "msdyn_name": name,
-        "msdyn_orchestrationtype": graph.kind,
-        "msdyn_graph": graph.text,
-        "statecode": i32::from(published),
-        "statuscode": if published { 2 } else { 1 },
-    });
-    garden.plant("msdyn_iomdesigner", &orchestration, row);
-    // A graph that cannot be read has no tiles; the seed's test would find that.
-    let tiles = graph::Graph::read(graph.text).unwrap_or_default().tiles;
-    for ((_, name), number) in tiles.iter().zip(number + 1..).filter(|_| published) {
-        let flow = id("33", number);
-        let compiled = rules::compiled_name(name);
-        flows::flow(garden, &flow, &compiled, Is::ON, &json!({}));
-        let step = json!({
-            "msdyn_name": name,
-            "msdyn_designerid": lookup_value("msdyn_iomdesigner", &orchestration),
-            "msdyn_workflowid": lookup_value("workflow", &flow),
-        });
-        garden.plant("msdyn_iomstep", &id("61", number), step);
+/// Inserts the orchestrations.
+pub(super) fn insert(seeder: &mut Seeder<'_, '_>) {
+    if seeder.side.is_source() {
+        for orchestration in &ORCHESTRATIONS {
+            insert_orchestration(seeder, orchestration);
+        }
+    } else {
+        insert_orchestration(seeder, &SANDBOX);
     }
 }
 
-/// The text of a graph: the tiles in a row, from the start to the exit.
-fn graph(tiles: &[Value]) -> String {
-    let mut nodes = vec![json!({"id": "start", "kind": "start", "tile": "Flow start"})];
-    nodes.extend(tiles.iter().cloned());
-    nodes.push(json!({"id": "exit1", "kind": "exit", "tile": "Exit"}));
-    let edges: Vec<Value> = nodes
-        .windows(2)
-        .map(|pair| json!({"from": pair[0]["id"], "to": pair[1]["id"]}))
-        .collect();
-    json!({
-        "schema": "sim.iom.graph/1",
-        "orchestrationType": "Order Orchestration",
-        "description": "B2C web orders",
-        "walkthrough": "",
-        "nodes": nodes,
-        "edges": edges,
-    })
-    .to_string()
+/// Inserts an orchestration, if the seed has it. If it is published, each of its tiles has a step and
+/// a flow that is on.
+fn insert_orchestration(seeder: &mut Seeder<'_, '_>, orchestration: &Orchestration) {
+    let text = match seeder.seed {
+        Seed::Thin => orchestration.thin_graph,
+        Seed::Whole => Some(orchestration.graph),
+    };
+    let Some(text) = text.map(str::trim_end) else {
+        return;
+    };
+    let designer = id("60", orchestration.number);
+    let row = json!({
+        "msdyn_name": orchestration.name,
+        "msdyn_orchestrationtype": orchestration.kind,
+        "msdyn_graph": text,
+        "statecode": i32::from(orchestration.published),
+        "statuscode": if orchestration.published { 2 } else { 1 },
+    });
+    seeder.insert("msdyn_iomdesigner", &designer, row);
+    if !orchestration.published {
+        return;
+    }
+    // A graph that cannot be read has no tiles; a test of the seed would find that.
+    let tiles = Graph::parse(text).unwrap_or_default().tiles;
+    for ((_, name), number) in tiles.iter().zip(orchestration.number + 1..) {
+        let flow = id("33", number);
+        flows::insert_empty(seeder, &flow, &compiled_name(name), FlowState::ON);
+        let step = json!({
+            "msdyn_name": name,
+            "msdyn_designerid": lookup_value("msdyn_iomdesigner", &designer),
+            "msdyn_workflowid": lookup_value("workflow", &flow),
+        });
+        seeder.insert("msdyn_iomstep", &id("61", number), step);
+    }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::Garden;
+use super::Seeder;
 use super::environments::USERS;
 use super::ids;
 use crate::rehearsal::application::{CLIENT, CLIENT_OBJECT};
@@ -14,37 +14,37 @@ use crate::rehearsal::world::names;
 /// The template of the role Basic User.
 const BASIC_USER: &str = "236750cd-45ae-4939-ab12-b24b920ced93";
 
-/// Plants them.
-pub(super) fn plant(garden: &mut Garden<'_, '_>) {
-    let plot = garden.plot;
+/// Inserts these rows.
+pub(super) fn insert(seeder: &mut Seeder<'_, '_>) {
+    let side = seeder.side;
     let row = json!({
-        "name": plot.unique_name,
+        "name": side.unique_name,
         "isdisabled": false,
         "flowruntimetoliveinseconds": 2_419_200,
         "languagecode": 1033,
         "isauditenabled": true,
     });
-    garden.plant("organization", plot.organization, row);
-    let unit = plot.own("b0", 1);
-    let row = json!({"name": plot.domain, "isdisabled": false});
-    garden.plant("businessunit", &unit, row);
+    seeder.insert("organization", side.organization, row);
+    let unit = side.own("b0", 1);
+    let row = json!({"name": side.domain, "isdisabled": false});
+    seeder.insert("businessunit", &unit, row);
     let unit = lookup_value("businessunit", &unit);
     let team = json!({
-        "name": plot.domain, "teamtype": 0, "isdefault": true, "businessunitid": unit,
+        "name": side.domain, "teamtype": 0, "isdefault": true, "businessunitid": unit,
     });
-    garden.plant("team", &plot.own("b1", 1), team);
+    seeder.insert("team", &side.own("b1", 1), team);
     let group = json!({
         "name": "Order managers", "teamtype": 2, "isdefault": false, "businessunitid": unit,
         "azureactivedirectoryobjectid": "9ee00000-0000-4000-8000-000000000001",
     });
-    garden.plant("team", &plot.own("b1", 2), group);
+    seeder.insert("team", &side.own("b1", 2), group);
     for (number, name, template) in [
         (1, "System Administrator", SYSTEM_ADMINISTRATOR),
         (2, "System Customizer", SYSTEM_CUSTOMIZER),
         (3, "Basic User", BASIC_USER),
     ] {
-        garden.plant("roletemplate", template, json!({"name": name}));
-        let id = plot.own("b2", number);
+        seeder.insert("roletemplate", template, json!({"name": name}));
+        let id = side.own("b2", number);
         let row = json!({
             "name": name,
             "businessunitid": unit,
@@ -52,21 +52,21 @@ pub(super) fn plant(garden: &mut Garden<'_, '_>) {
             "parentrootroleid": lookup_value("role", &id),
             "ismanaged": true,
         });
-        garden.plant("role", &id, row);
+        seeder.insert("role", &id, row);
     }
     let application = json!({
         "fullname": "# iomcopy rehearsal", "applicationid": CLIENT,
         "azureactivedirectoryobjectid": CLIENT_OBJECT, "isdisabled": false, "accessmode": 4,
         "islicensed": false, "businessunitid": unit,
     });
-    garden.plant("systemuser", &plot.user(ids::APPLICATION), application);
+    seeder.insert("systemuser", &side.user(ids::APPLICATION), application);
     for (number, name, address, object) in USERS {
         let row = json!({
             "fullname": name, "domainname": address, "internalemailaddress": address,
             "azureactivedirectoryobjectid": object, "isdisabled": false, "accessmode": 0,
             "islicensed": true, "businessunitid": unit,
         });
-        garden.plant("systemuser", &plot.user(number), row);
+        seeder.insert("systemuser", &side.user(number), row);
     }
     for (user, role) in [
         (ids::APPLICATION, 1),
@@ -74,9 +74,9 @@ pub(super) fn plant(garden: &mut Garden<'_, '_>) {
         (ids::ADA, 1),
         (ids::CLERK, 3),
     ] {
-        let (user, role) = (plot.user(user), plot.own("b2", role));
+        let (user, role) = (side.user(user), side.own("b2", role));
         let id = names::identifier(&["systemuserroles", &user, &role]);
         let row = json!({"systemuserid": user, "roleid": role});
-        garden.plant("systemuserroles", &id, row);
+        seeder.insert("systemuserroles", &id, row);
     }
 }

@@ -1,51 +1,83 @@
-//! Connection references: the platform's core ones, and those of Intelligent Order Management.
+//! Connection references: one per connector, the customer's own, and those of the platform.
 
 use serde_json::json;
 
-use super::Garden;
-use super::environments::Connection;
+use super::catalogue::reference_name;
 use super::ids::id;
-use super::plots::Plot;
+use super::{Seed, Seeder};
 
-/// The core reference that flows use for Dataverse.
+/// The connector of Dataverse, and the reference that flows use for it.
 pub(super) const DATAVERSE: (&str, &str) = (
     "shared_commondataserviceforapps",
     "msdyn_iom_commondataserviceforapps",
 );
 
-/// The core reference that the provider's flows use for BigCommerce.
-pub(super) const BIGCOMMERCE: (&str, &str) = ("shared_bigcommerce", "msdyn_iom_bigcommerce");
+/// The customer's own reference to Outlook.
+pub(super) const OUTLOOK: (&str, &str) = ("shared_outlook", "contoso_outlook_a1b2c");
 
-/// The connections that they are wired to.
-pub(super) fn connections(plot: &Plot) -> Vec<Connection> {
-    let made = |name: &str, connector: &str, title: &str| Connection {
-        name: name.to_owned(),
-        connector: connector.to_owned(),
-        title: title.to_owned(),
-    };
-    vec![
-        made(plot.dataverse, DATAVERSE.0, "Microsoft Dataverse"),
-        made(plot.bigcommerce, BIGCOMMERCE.0, "BigCommerce"),
-    ]
-}
+/// The customer's reference that no flow uses, and that has no connection.
+const UNUSED: (&str, &str) = ("shared_outlook", "contoso_outlook_unused");
 
-/// Plants them. The rows' ids are the same in both environments: solutions bring them.
-pub(super) fn plant(garden: &mut Garden<'_, '_>) {
-    let plot = garden.plot;
-    for (number, title, (connector, name), connection) in [
-        (1, "IOM Microsoft Dataverse", DATAVERSE, plot.dataverse),
-        (2, "IOM BigCommerce", BIGCOMMERCE, plot.bigcommerce),
-    ] {
-        core(garden, number, title, (connector, name), Some(connection));
+/// The status of a reference of Intelligent Order Management whose connection is activated.
+pub(super) const ACTIVE: i64 = 1;
+
+/// The status of a reference of Intelligent Order Management whose connection is not activated.
+pub(super) const INCOMPLETE: i64 = 192_350_000;
+
+/// The platform's references (Microsoft Learn, set up Intelligent Order Management): title, connector
+/// and status. The thin seed has the first one.
+const PLATFORM: [(&str, &str, i64); 5] = [
+    ("Microsoft Dataverse", DATAVERSE.0, ACTIVE),
+    ("Microsoft Dataverse - Application", DATAVERSE.0, ACTIVE),
+    ("Microsoft Dataverse - Integration", DATAVERSE.0, ACTIVE),
+    (
+        "Intelligent Order Management Data Transformer",
+        "shared_iomdatatransformer",
+        ACTIVE,
+    ),
+    (
+        "Power Automate Management",
+        "shared_flowmanagement",
+        INCOMPLETE,
+    ),
+];
+
+/// Inserts the references. Solutions bring them, so their ids are the same in both environments.
+pub(super) fn insert(seeder: &mut Seeder<'_, '_>) {
+    let (side, catalogue) = (seeder.side, seeder.catalogue);
+    for connector in &catalogue.connectors {
+        let title = format!("IOM {}", connector.title);
+        let name = reference_name(&connector.name);
+        let connection = Some(connector.connection(side));
+        let reference = (connector.name.as_str(), name.as_str());
+        insert_core(seeder, connector.number, &title, reference, connection);
     }
-    let url = plot.connection_url(DATAVERSE.0, plot.dataverse);
-    platform(garden, 1, "Microsoft Dataverse", &url, ACTIVE);
+    if seeder.seed == Seed::Whole {
+        let connection = catalogue.connection(OUTLOOK.0, side);
+        insert_core(seeder, 51, "Contoso Outlook", OUTLOOK, connection);
+        insert_core(seeder, 52, "Contoso Outlook (old)", UNUSED, None);
+    }
+    let count = match seeder.seed {
+        Seed::Thin => 1,
+        Seed::Whole => PLATFORM.len(),
+    };
+    for ((title, connector, status), number) in PLATFORM.into_iter().zip(1..).take(count) {
+        let connection = catalogue.connection(connector, side).unwrap_or_default();
+        let row = json!({
+            "msdyn_name": title,
+            "msdyn_connectionurl": side.connection_url(connector, connection),
+            "statecode": 0,
+            "statuscode": status,
+        });
+        let table = "msdyn_iomplatformconnectionreference";
+        seeder.insert(table, &id("81", number), row);
+    }
 }
 
-/// A core reference to a connector, by its connector and logical name; not wired where there is no
-/// connection. Those that Intelligent Order Management brought are managed.
-pub(super) fn core(
-    garden: &mut Garden<'_, '_>,
+/// Inserts a core reference, given its connector and logical name. Those of Intelligent Order
+/// Management are managed.
+fn insert_core(
+    seeder: &mut Seeder<'_, '_>,
     number: u32,
     title: &str,
     (connector, name): (&str, &str),
@@ -65,29 +97,5 @@ pub(super) fn core(
             "ManagedPropertyLogicalName": "iscustomizableanddeletable",
         },
     });
-    garden.plant("connectionreference", &id("80", number), row);
-}
-
-/// The status of a platform reference whose connection is activated.
-pub(super) const ACTIVE: i64 = 1;
-
-/// The status of a platform reference whose connection is not.
-pub(super) const INCOMPLETE: i64 = 192_350_000;
-
-/// A platform reference of Intelligent Order Management, with a status of the state active.
-pub(super) fn platform(
-    garden: &mut Garden<'_, '_>,
-    number: u32,
-    title: &str,
-    url: &str,
-    status: i64,
-) {
-    let row = json!({
-        "msdyn_name": title,
-        "msdyn_connectionurl": url,
-        "statecode": 0,
-        "statuscode": status,
-    });
-    let table = "msdyn_iomplatformconnectionreference";
-    garden.plant(table, &id("81", number), row);
+    seeder.insert("connectionreference", &id("80", number), row);
 }

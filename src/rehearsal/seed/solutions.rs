@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::Garden;
+use super::Seeder;
 use super::environments::solution;
 use super::ids::id;
 use crate::rehearsal::behaviour::organization::lookup_value;
@@ -14,8 +14,8 @@ pub(super) const ORDER_MANAGEMENT: u32 = 1;
 /// The customer's own solution.
 pub(super) const CUSTOMER: u32 = 2;
 
-/// Plants them.
-pub(super) fn plant(garden: &mut Garden<'_, '_>) {
+/// Inserts the solutions and the actions.
+pub(super) fn insert(seeder: &mut Seeder<'_, '_>) {
     for (number, unique_name, name, version, managed) in [
         (
             ORDER_MANAGEMENT,
@@ -43,7 +43,7 @@ pub(super) fn plant(garden: &mut Garden<'_, '_>) {
             "friendlyname": name, "uniquename": unique_name, "version": version,
             "ismanaged": managed, "isvisible": true, "installedon": super::CREATED,
         });
-        garden.plant("solution", &solution(number), row);
+        seeder.insert("solution", &solution(number), row);
     }
     for (number, name, table) in [
         (1, "rehearsal_ActivateSystem", None),
@@ -60,12 +60,12 @@ pub(super) fn plant(garden: &mut Garden<'_, '_>) {
             "name": name, "uniquename": name, "boundentitylogicalname": table,
             "isfunction": false, "bindingtype": i32::from(table.is_some()),
         });
-        garden.plant("customapi", &id("92", number), row);
+        seeder.insert("customapi", &id("92", number), row);
     }
 }
 
 /// Makes a flow a component of a solution.
-pub(super) fn component(garden: &mut Garden<'_, '_>, number: u32, flow: &str) {
+pub(super) fn insert_component(seeder: &mut Seeder<'_, '_>, number: u32, flow: &str) {
     let solution = solution(number);
     let row = json!({
         "objectid": flow,
@@ -75,5 +75,5 @@ pub(super) fn component(garden: &mut Garden<'_, '_>, number: u32, flow: &str) {
         "ismetadata": false,
     });
     let id = names::identifier(&["solutioncomponent", &solution, flow]);
-    garden.plant("solutioncomponent", &id, row);
+    seeder.insert("solutioncomponent", &id, row);
 }

@@ -1,13 +1,13 @@
-//! Environment variables. Their values are the environment's own, and a copy replaces them.
+//! Environment variables. Each environment has its own values, and a copy replaces them.
 
 use serde_json::json;
 
-use super::Garden;
+use super::Seeder;
 use super::ids::id;
 use crate::rehearsal::behaviour::organization::lookup_value;
 
-/// Plants them.
-pub(super) fn plant(garden: &mut Garden<'_, '_>) {
+/// Inserts the definition and its value.
+pub(super) fn insert(seeder: &mut Seeder<'_, '_>) {
     let definition = id("82", 1);
     let row = json!({
         "schemaname": "contoso_ShopAddress",
@@ -16,13 +16,13 @@ pub(super) fn plant(garden: &mut Garden<'_, '_>) {
         "isrequired": true,
         "ismanaged": false,
     });
-    garden.plant("environmentvariabledefinition", &definition, row);
+    seeder.insert("environmentvariabledefinition", &definition, row);
     let row = json!({
         "schemaname": "contoso_ShopAddress_value",
-        "value": garden.plot.shop,
+        "value": seeder.side.shop,
         "environmentvariabledefinitionid":
             lookup_value("environmentvariabledefinition", &definition),
     });
-    let id = garden.plot.own("83", 1);
-    garden.plant("environmentvariablevalue", &id, row);
+    let id = seeder.side.own("83", 1);
+    seeder.insert("environmentvariablevalue", &id, row);
 }

@@ -1,48 +1,12 @@
-//! The copy, and what the target looks like afterwards.
+//! The copy, and the target after it.
 
 use super::*;
 
 const API: &str = "api-version=2024-10-01";
 
-fn operations() -> String {
-    format!("/environmentmanagement/environments/{TARGET_ENVIRONMENT}/operations?{API}")
-}
-
 #[tokio::test]
-async fn a_copy_is_validated_without_being_started() {
-    let guest = Guest::new().await;
-    let path = format!(
-        "/environmentmanagement/environments/{TARGET_ENVIRONMENT}/copy?{API}&ValidateOnly=true"
-    );
-    let body = json!({"copyType": "Full", "sourceEnvironmentId": SOURCE_ENVIRONMENT});
-    let answer = guest
-        .power_platform("POST", &path, Some(body))
-        .await
-        .expect(200);
-    assert_eq!(answer.json(), json!({"status": "ValidationPassed"}));
-    let list = guest
-        .power_platform("GET", &operations(), None)
-        .await
-        .expect(200)
-        .json();
-    assert_eq!(list["collection"], json!([]));
-    let path =
-        format!("/environmentmanagement/environments/{SOURCE_ENVIRONMENT}/copyCandidates?{API}");
-    let candidates = guest
-        .power_platform("GET", &path, None)
-        .await
-        .expect(200)
-        .json();
-    assert_eq!(candidates["collection"].as_array().unwrap().len(), 1);
-    assert_eq!(
-        candidates["collection"][0]["environmentId"],
-        TARGET_ENVIRONMENT
-    );
-}
-
-#[tokio::test]
-async fn what_cannot_be_copied_is_refused() {
-    let guest = Guest::new().await;
+async fn an_invalid_copy_is_refused() {
+    let client = TestClient::new().await;
     for (target, source, kind, status) in [
         (SOURCE_ENVIRONMENT, TARGET_ENVIRONMENT, "Full", 400),
         (TARGET_ENVIRONMENT, TARGET_ENVIRONMENT, "Full", 400),
@@ -51,88 +15,39 @@ async fn what_cannot_be_copied_is_refused() {
     ] {
         let path = format!("/environmentmanagement/environments/{target}/copy?{API}");
         let body = json!({"copyType": kind, "sourceEnvironmentId": source});
-        let answer = guest
+        let response = client
             .power_platform("POST", &path, Some(body))
             .await
-            .expect(status);
+            .expect_status(status);
         assert!(
-            answer.json()["errorDetail"]["fieldErrors"].is_object(),
+            response.json()["errorDetail"]["fieldErrors"].is_object(),
             "{}",
-            answer.text
+            response.text
         );
     }
-    guest.begin_copy("Contoso UAT").await.expect(202);
-    let answer = guest.begin_copy("Contoso UAT").await.expect(409);
+    client.begin_copy("Contoso UAT").await.expect_status(202);
+    let response = client.begin_copy("Contoso UAT").await.expect_status(409);
     assert_eq!(
-        answer.json()["errorDetail"]["code"],
+        response.json()["errorDetail"]["code"],
         "OperationNotStartable"
     );
     let path = format!("environments/{TARGET_ENVIRONMENT}/copyTo?api-version=2019-05-01");
     let body = json!({"SourceEnvironmentId": SOURCE_ENVIRONMENT, "CopyType": "FullCopy"});
-    let answer = guest.bap("POST", &path, Some(body)).await.expect(409);
-    assert_eq!(answer.code(), "OperationNotStartable");
+    let response = client
+        .bap("POST", &path, Some(body))
+        .await
+        .expect_status(409);
+    assert_eq!(response.code(), "OperationNotStartable");
 }
 
 #[tokio::test]
-async fn a_copy_is_polled_to_its_end() {
-    let guest = Guest::new().await;
-    let answer = guest.begin_copy("Contoso UAT").await.expect(202);
-    assert!(
-        answer
-            .header("Date")
-            .unwrap()
-            .starts_with("Fri, 06 Mar 2026 20:00:")
-    );
-    let location = answer.header("Operation-Location").unwrap().to_owned();
-    let environment = guest.environment(TARGET_ENVIRONMENT).await;
-    let properties = &environment["properties"];
-    assert_eq!(properties["states"]["runtime"]["id"], "AdminMode");
-    assert_eq!(
-        properties["linkedEnvironmentMetadata"]["backgroundOperationsState"],
-        "Disabled"
-    );
-    assert_eq!(properties["ongoingOperation"]["type"]["id"], "Copy");
-    guest.skip_minutes(45);
-    let scope = guest.endpoints().services[0].scope.clone();
-    let poll = guest
-        .send(&scope, "GET", &location, None, &[])
-        .await
-        .expect(200)
-        .json();
-    assert_eq!(
-        (&poll["status"], &poll["name"]),
-        (&json!("InProgress"), &json!("Copy"))
-    );
-    assert_eq!(poll["stageStatuses"][2]["status"], "InProgress");
-    guest.skip_minutes(46);
-    let poll = guest
-        .send(&scope, "GET", &location, None, &[])
-        .await
-        .expect(200)
-        .json();
-    assert_eq!(poll["status"], "Succeeded");
-    let list = guest
-        .power_platform("GET", &operations(), None)
-        .await
-        .expect(200)
-        .json();
-    assert_eq!(list["collection"][0], poll);
-    let path = format!(
-        "lifecycleOperations/{}?api-version=2021-04-01",
-        poll["operationId"].as_str().unwrap()
-    );
-    let other = guest.bap("GET", &path, None).await.expect(200).json();
-    assert_eq!(other["state"]["id"], "Succeeded");
-}
-
-#[tokio::test]
-async fn the_target_has_the_sources_rows_as_a_copy_leaves_them() {
-    let guest = Guest::new().await;
-    let before = guest.environment(TARGET_ENVIRONMENT).await;
+async fn after_a_copy_the_target_has_the_sources_rows_with_the_effects_of_a_copy() {
+    let client = TestClient::new().await;
+    let before = client.environment(TARGET_ENVIRONMENT).await;
     let url = before["properties"]["linkedEnvironmentMetadata"]["instanceUrl"].clone();
-    guest.begin_copy("Contoso UAT 2").await.expect(202);
-    guest.skip_minutes(91);
-    let after = guest.environment(TARGET_ENVIRONMENT).await;
+    client.begin_copy("Contoso UAT 2").await.expect_status(202);
+    client.skip_minutes(91);
+    let after = client.environment(TARGET_ENVIRONMENT).await;
     let (old, new) = (&before["properties"], &after["properties"]);
     assert_eq!(new["displayName"], "Contoso UAT 2");
     assert_eq!(new["states"]["runtime"]["id"], "AdminMode");
@@ -145,22 +60,25 @@ async fn the_target_has_the_sources_rows_as_a_copy_leaves_them() {
     assert_ne!(new["resourceId"], old["resourceId"]);
     assert_ne!(new["uniqueName"], old["uniqueName"]);
     assert_eq!(new["securityGroupId"], old["securityGroupId"]);
-    // Nobody is let in at first.
-    let answer = guest.target("GET", "WhoAmI", None).await.expect(403);
-    assert_eq!(answer.code(), "0x80072560");
-    guest.skip_minutes(3);
+    // At first no user has access.
+    let response = client
+        .target("GET", "WhoAmI", None)
+        .await
+        .expect_status(403);
+    assert_eq!(response.code(), "0x80072560");
+    client.skip_minutes(3);
     assert_eq!(
-        guest.get("WhoAmI").await["OrganizationId"],
+        client.get("WhoAmI").await["OrganizationId"],
         new["resourceId"]
     );
 
-    let flows = guest
+    let flows = client
         .get("workflows?$select=statecode,name&$filter=category eq 5")
         .await;
     let flows = flows["value"].as_array().unwrap();
     assert!(flows.iter().all(|flow| flow["statecode"] == 0));
     assert!(!flows.iter().any(|flow| flow["name"] == "UAT - Smoke test"));
-    let source = guest
+    let source = client
         .web_api(
             SOURCE_ENVIRONMENT,
             "GET",
@@ -178,48 +96,58 @@ async fn the_target_has_the_sources_rows_as_a_copy_leaves_them() {
             .iter()
             .any(|flow| flow["statecode"] == 1)
     );
-    let reference = guest
+    let reference = client
         .get(&format!("connectionreferences({})", id("80", 2)))
         .await;
     assert_ne!(reference["connectionid"], BIGCOMMERCE_CONNECTION);
-    let parameter = guest
+    let parameter = client
         .get(&format!("msdyn_iomproviderparameters({})", id("12", 100)))
         .await;
     assert_eq!(parameter["msdyn_value"], "prod-store-hash");
-    let platform = guest.get("msdyn_iomplatformconnectionreferences").await;
+    let platform = client.get("msdyn_iomplatformconnectionreferences").await;
     let address = platform["value"][0]["msdyn_connectionurl"]
         .as_str()
         .unwrap();
     assert!(address.contains(SOURCE_ENVIRONMENT));
-    let organizations = guest.get("organizations?$select=name").await;
+    let organizations = client.get("organizations?$select=name").await;
     assert_eq!(organizations["value"].as_array().unwrap().len(), 1);
     assert_eq!(organizations["value"][0]["name"], new["uniqueName"]);
-    let team = guest.get("teams?$filter=isdefault eq true").await;
+    let team = client.get("teams?$filter=isdefault eq true").await;
     assert_eq!(team["value"][0]["name"], new["uniqueName"]);
-    let user = guest
+    let user = client
         .get("systemusers?$filter=domainname eq 'svc-iom@contoso.com'")
         .await;
     assert_eq!(user["value"][0]["systemuserid"], id("a5", 2));
 }
 
 #[tokio::test]
-async fn an_application_that_is_no_user_can_be_added() {
-    let guest = Guest::new().await;
-    guest.opened().await;
+async fn an_application_can_be_added_as_a_user() {
+    let client = TestClient::new().await;
+    client.copy_and_open().await;
     let user = id("a5", 1);
-    guest
+    client
         .target("DELETE", &format!("systemusers({user})"), None)
         .await
-        .expect(204);
-    guest.target("GET", "WhoAmI", None).await.expect(403);
+        .expect_status(204);
+    client
+        .target("GET", "WhoAmI", None)
+        .await
+        .expect_status(403);
     let path =
         format!("scopes/admin/environments/{TARGET_ENVIRONMENT}/addAppUser?api-version=2020-10-01");
     let wrong = Some(json!({"servicePrincipalAppId": id("99", 1)}));
     assert_eq!(
-        guest.bap("POST", &path, wrong).await.expect(400).code(),
+        client
+            .bap("POST", &path, wrong)
+            .await
+            .expect_status(400)
+            .code(),
         "InvalidApplicationId"
     );
     let body = Some(json!({"servicePrincipalAppId": CLIENT}));
-    guest.bap("POST", &path, body).await.expect(200);
-    guest.target("GET", "WhoAmI", None).await.expect(200);
+    client.bap("POST", &path, body).await.expect_status(200);
+    client
+        .target("GET", "WhoAmI", None)
+        .await
+        .expect_status(200);
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// How many flows the target has before the copy.
+/// The number of flows in the target before the copy.
 const FLOWS: usize = 4;
 
 fn rows(page: &Value) -> &Vec<Value> {
@@ -11,12 +11,15 @@ fn rows(page: &Value) -> &Vec<Value> {
 
 #[tokio::test]
 async fn who_am_i_and_the_organization_agree() {
-    let guest = Guest::new().await;
-    let answer = guest.target("GET", "WhoAmI", None).await.expect(200);
-    assert!(answer.header("x-ms-dop-hint").is_some() && answer.header("REQ_ID").is_some());
-    let me = answer.json();
+    let client = TestClient::new().await;
+    let response = client
+        .target("GET", "WhoAmI", None)
+        .await
+        .expect_status(200);
+    assert!(response.header("x-ms-dop-hint").is_some() && response.header("REQ_ID").is_some());
+    let me = response.json();
     let function = "RetrieveCurrentOrganization(AccessType=@p1)?@p1=Microsoft.Dynamics.CRM.EndpointAccessType'Default'";
-    let organization = guest.get(function).await;
+    let organization = client.get(function).await;
     assert_eq!(
         organization["Detail"]["OrganizationId"],
         me["OrganizationId"]
@@ -26,7 +29,7 @@ async fn who_am_i_and_the_organization_agree() {
     let path = format!(
         "systemusers({user})?$select=fullname&$expand=systemuserroles_association($select=name,_roletemplateid_value)"
     );
-    let shown = guest.get(&path).await;
+    let shown = client.get(&path).await;
     let roles = shown["systemuserroles_association"].as_array().unwrap();
     assert_eq!(
         roles[0]["_roletemplateid_value"],
@@ -36,20 +39,20 @@ async fn who_am_i_and_the_organization_agree() {
 
 #[tokio::test]
 async fn flows_are_filtered_selected_and_annotated() {
-    let guest = Guest::new().await;
+    let client = TestClient::new().await;
     let path = "workflows?$select=name,statecode,_ownerid_value&$filter=category+eq+5 and statecode eq 1&$orderby=name desc&$count=true";
     let headers = [("Prefer", "odata.include-annotations=\"*\"")];
-    let answer = guest
+    let response = client
         .web_api(TARGET_ENVIRONMENT, "GET", path, None, &headers)
         .await
-        .expect(200);
+        .expect_status(200);
     assert!(
-        answer
+        response
             .header("Preference-Applied")
             .unwrap()
             .contains("annotations")
     );
-    let page = answer.json();
+    let page = response.json();
     assert_eq!(page["@odata.count"], FLOWS);
     let names: Vec<&str> = rows(&page)
         .iter()
@@ -75,9 +78,9 @@ async fn flows_are_filtered_selected_and_annotated() {
 }
 
 #[tokio::test]
-async fn pages_are_followed_to_the_end_and_hold_everything_once() {
-    let guest = Guest::new().await;
-    let origin = guest.dataverse(TARGET_ENVIRONMENT).await;
+async fn following_the_pages_returns_each_row_once() {
+    let client = TestClient::new().await;
+    let origin = client.dataverse(TARGET_ENVIRONMENT).await;
     let scope = format!("{origin}/.default");
     let mut url = format!(
         "{origin}/api/data/v9.2/workflows?$select=name&$filter=startswith(name,'i') or contains(name,'a')"
@@ -85,10 +88,10 @@ async fn pages_are_followed_to_the_end_and_hold_everything_once() {
     let mut ids = Vec::new();
     let headers = [("Prefer", "odata.maxpagesize=1")];
     loop {
-        let page = guest
+        let page = client
             .send(&scope, "GET", &url, None, &headers)
             .await
-            .expect(200)
+            .expect_status(200)
             .json();
         assert_eq!(rows(&page).len(), 1);
         ids.push(rows(&page)[0]["workflowid"].clone());
@@ -100,7 +103,7 @@ async fn pages_are_followed_to_the_end_and_hold_everything_once() {
             None => break,
         }
     }
-    let whole = guest
+    let whole = client
         .get("workflows?$select=name&$filter=startswith(name,'i') or contains(name,'a')")
         .await;
     let expected: Vec<Value> = rows(&whole)
@@ -109,16 +112,16 @@ async fn pages_are_followed_to_the_end_and_hold_everything_once() {
         .collect();
     assert_eq!(ids, expected);
     assert!(ids.len() > 2);
-    let count = guest
+    let count = client
         .target("GET", "workflows/$count", None)
         .await
-        .expect(200);
+        .expect_status(200);
     assert_eq!(count.text, format!("\u{feff}{FLOWS}"));
 }
 
 #[tokio::test]
-async fn what_does_not_exist_is_refused_by_its_code() {
-    let guest = Guest::new().await;
+async fn unknown_objects_are_refused_with_their_codes() {
+    let client = TestClient::new().await;
     let missing = id("99", 1);
     for (path, status, code) in [
         ("nothings".to_owned(), 404, "0x80060888"),
@@ -143,19 +146,22 @@ async fn what_does_not_exist_is_refused_by_its_code() {
             "0x80060891",
         ),
     ] {
-        let answer = guest.target("GET", &path, None).await.expect(status);
-        assert_eq!(answer.code(), code, "{path}");
+        let response = client
+            .target("GET", &path, None)
+            .await
+            .expect_status(status);
+        assert_eq!(response.code(), code, "{path}");
     }
 }
 
 #[tokio::test]
 async fn lookups_and_collections_are_followed() {
-    let guest = Guest::new().await;
+    let client = TestClient::new().await;
     let provider = id("10", 900_100);
     let path = format!(
         "msdyn_iomproviders({provider})?$expand=msdyn_ProviderDefinitionId($select=msdyn_logicalname)"
     );
-    let shown = guest.get(&path).await;
+    let shown = client.get(&path).await;
     assert_eq!(
         shown["msdyn_ProviderDefinitionId"]["msdyn_logicalname"],
         "msdyn_bigcommerce"
@@ -163,27 +169,30 @@ async fn lookups_and_collections_are_followed() {
     let path = format!(
         "msdyn_iomproviders({provider})/msdyn_iomprovider_msdyn_iomproviderparameter_msdyn_providerid"
     );
-    let parameters = guest.get(&path).await;
+    let parameters = client.get(&path).await;
     assert_eq!(rows(&parameters)[0]["msdyn_value"], "uat-store-hash");
     let filter = format!(
         "msdyn_iomproviderparameters?$filter=msdyn_ProviderId/msdyn_name eq 'BigCommerce' and _msdyn_providerid_value eq {provider}"
     );
-    assert_eq!(rows(&guest.get(&filter).await).len(), 1);
+    assert_eq!(rows(&client.get(&filter).await).len(), 1);
     let key = "connectionreferences(connectionreferencelogicalname='msdyn_iom_bigcommerce')";
-    assert_eq!(guest.get(key).await["connectionid"], BIGCOMMERCE_CONNECTION);
+    assert_eq!(
+        client.get(key).await["connectionid"],
+        BIGCOMMERCE_CONNECTION
+    );
 }
 
 #[tokio::test]
-async fn conditions_of_writes_are_kept() {
-    let guest = Guest::new().await;
+async fn conditional_writes_are_checked() {
+    let client = TestClient::new().await;
     let path = format!("msdyn_iomproviderparameters({})", id("12", 900_100));
-    let row = guest.get(&path).await;
+    let row = client.get(&path).await;
     let etag = row["@odata.etag"].as_str().unwrap().to_owned();
     let send = |path: String, header: &'static str, value: String, body: Value| {
-        let guest = &guest;
+        let client = &client;
         async move {
             let headers = [(header, value.as_str())];
-            guest
+            client
                 .web_api(TARGET_ENVIRONMENT, "PATCH", &path, Some(body), &headers)
                 .await
         }
@@ -191,32 +200,32 @@ async fn conditions_of_writes_are_kept() {
     let body = || json!({"msdyn_value": "other"});
     send(path.clone(), "If-Match", etag.clone(), body())
         .await
-        .expect(204);
-    // The ETag is another after each write, also after one that changes nothing.
-    let answer = send(path.clone(), "If-Match", etag.clone(), body())
+        .expect_status(204);
+    // Each write changes the ETag, even if it changes nothing else.
+    let response = send(path.clone(), "If-Match", etag.clone(), body())
         .await
-        .expect(412);
-    assert_eq!(answer.code(), "0x80060882");
-    let second = guest.get(&path).await["@odata.etag"].clone();
-    guest.patch(&path, body()).await.expect(204);
-    assert_ne!(guest.get(&path).await["@odata.etag"], second);
-    let answer = send(path.clone(), "If-None-Match", "*".to_owned(), body())
+        .expect_status(412);
+    assert_eq!(response.code(), "0x80060882");
+    let second = client.get(&path).await["@odata.etag"].clone();
+    client.patch(&path, body()).await.expect_status(204);
+    assert_ne!(client.get(&path).await["@odata.etag"], second);
+    let response = send(path.clone(), "If-None-Match", "*".to_owned(), body())
         .await
-        .expect(412);
-    assert_eq!(answer.code(), "0x80040237");
-    // The word null is no condition.
+        .expect_status(412);
+    assert_eq!(response.code(), "0x80040237");
+    // The word null is not a condition.
     send(path.clone(), "If-None-Match", "null".to_owned(), body())
         .await
-        .expect(204);
+        .expect_status(204);
 
     let missing = format!("msdyn_iomproviderparameters({})", id("99", 1));
-    let answer = send(missing.clone(), "If-Match", "*".to_owned(), body())
+    let response = send(missing.clone(), "If-Match", "*".to_owned(), body())
         .await
-        .expect(404);
-    assert_eq!(answer.code(), "0x80040217");
+        .expect_status(404);
+    assert_eq!(response.code(), "0x80040217");
     let created = send(missing.clone(), "If-None-Match", "*".to_owned(), body())
         .await
-        .expect(204);
+        .expect_status(204);
     assert!(
         created
             .header("OData-EntityId")
@@ -225,25 +234,31 @@ async fn conditions_of_writes_are_kept() {
     );
     send(missing.clone(), "If-None-Match", "*".to_owned(), body())
         .await
-        .expect(412);
+        .expect_status(412);
     let headers = [("If-Match", etag.as_str())];
-    guest
+    client
         .web_api(TARGET_ENVIRONMENT, "DELETE", &path, None, &headers)
         .await
-        .expect(412);
-    guest.target("DELETE", &path, None).await.expect(204);
-    guest.target("DELETE", &path, None).await.expect(404);
+        .expect_status(412);
+    client
+        .target("DELETE", &path, None)
+        .await
+        .expect_status(204);
+    client
+        .target("DELETE", &path, None)
+        .await
+        .expect_status(404);
 }
 
 #[tokio::test]
 async fn a_body_is_checked_and_binds_are_followed() {
-    let guest = Guest::new().await;
+    let client = TestClient::new().await;
     let path = format!("msdyn_iomproviderparameters({})", id("12", 900_100));
     let refused = |body: Value, status, code: &'static str| {
-        let (guest, path) = (&guest, path.clone());
+        let (client, path) = (&client, path.clone());
         async move {
-            let answer = guest.patch(&path, body).await.expect(status);
-            assert_eq!(answer.code(), code, "{}", answer.text);
+            let response = client.patch(&path, body).await.expect_status(status);
+            assert_eq!(response.code(), code, "{}", response.text);
         }
     };
     refused(json!({"nothing": 1}), 400, "0x80048d19").await;
@@ -262,26 +277,26 @@ async fn a_body_is_checked_and_binds_are_followed() {
     let body = json!({
         "ownerid@odata.bind": user, "statecode": 1, "createdon": "2020-01-01T00:00:00Z",
     });
-    guest.patch(&path, body).await.expect(204);
-    let row = guest.get(&path).await;
+    client.patch(&path, body).await.expect_status(204);
+    let row = client.get(&path).await;
     assert_eq!(row["_ownerid_value"], id("a5", 900_002));
     assert_eq!(row["statuscode"], 2);
-    // What cannot be written is ignored.
+    // Columns that cannot be written are ignored.
     assert_eq!(row["createdon"], "2025-11-03T09:30:00Z");
 }
 
 #[tokio::test]
-async fn a_row_is_created_with_its_defaults_and_shown_where_that_is_preferred() {
-    let guest = Guest::new().await;
-    let answer = guest
+async fn a_row_is_created_with_defaults_and_returned_if_preferred() {
+    let client = TestClient::new().await;
+    let response = client
         .post("msdyn_iompolicies", json!({"msdyn_name": "New"}))
         .await
-        .expect(204);
-    let address = answer.header("OData-EntityId").unwrap().to_owned();
-    assert_eq!(answer.header("Location"), Some(address.as_str()));
+        .expect_status(204);
+    let address = response.header("OData-EntityId").unwrap().to_owned();
+    assert_eq!(response.header("Location"), Some(address.as_str()));
     let headers = [("Prefer", "return=representation")];
     let body = json!({"msdyn_name": "Other"});
-    let answer = guest
+    let response = client
         .web_api(
             TARGET_ENVIRONMENT,
             "POST",
@@ -290,8 +305,8 @@ async fn a_row_is_created_with_its_defaults_and_shown_where_that_is_preferred() 
             &headers,
         )
         .await
-        .expect(201);
-    let row = answer.json();
+        .expect_status(201);
+    let row = response.json();
     assert_eq!(row["statuscode"], 1);
     assert_eq!(row["_ownerid_value"], id("a5", 900_001));
     assert!(
@@ -303,59 +318,70 @@ async fn a_row_is_created_with_its_defaults_and_shown_where_that_is_preferred() 
 }
 
 #[tokio::test]
-async fn who_may_enter_and_write() {
-    let guest = Guest::new().await;
+async fn access_and_write_privileges_are_checked() {
+    let client = TestClient::new().await;
     let act = |object: &'static str, method: &'static str, path: &'static str, body| {
-        let guest = &guest;
+        let client = &client;
         async move {
             let headers = [("CallerObjectId", object), ("If-Match", "*")];
-            guest
+            client
                 .web_api(TARGET_ENVIRONMENT, method, path, body, &headers)
                 .await
         }
     };
     let service = "5e7c0000-0000-4000-8000-000000000001";
     let clerk = "c1e00000-0000-4000-8000-000000000001";
-    let me = act(service, "GET", "WhoAmI", None).await.expect(200).json();
+    let me = act(service, "GET", "WhoAmI", None)
+        .await
+        .expect_status(200)
+        .json();
     assert_eq!(me["UserId"], id("a5", 900_002));
-    let answer = act(
+    let response = act(
         "00000000-0000-0000-0000-000000000009",
         "GET",
         "WhoAmI",
         None,
     )
     .await;
-    assert_eq!(answer.expect(403).code(), "0x80072560");
+    assert_eq!(response.expect_status(403).code(), "0x80072560");
     let path = "msdyn_iomproviders(10000000-0000-4000-8000-000000900100)";
     let body = Some(json!({"msdyn_name": "X"}));
-    let answer = act(clerk, "PATCH", path, body.clone()).await.expect(403);
-    assert_eq!(answer.code(), "0x80040220");
-    act(service, "PATCH", path, body).await.expect(204);
+    let response = act(clerk, "PATCH", path, body.clone())
+        .await
+        .expect_status(403);
+    assert_eq!(response.code(), "0x80040220");
+    act(service, "PATCH", path, body).await.expect_status(204);
     assert_eq!(
-        guest.get(path).await["_modifiedby_value"],
+        client.get(path).await["_modifiedby_value"],
         id("a5", 900_002)
     );
-    guest.runtime("AdminMode", "Disabled").await.expect(202);
-    guest.skip_minutes(2);
-    let answer = act(clerk, "GET", "WhoAmI", None).await.expect(403);
-    assert_eq!(answer.code(), "0x8004A113");
-    act(service, "GET", "WhoAmI", None).await.expect(200);
+    client
+        .runtime("AdminMode", "Disabled")
+        .await
+        .expect_status(202);
+    client.skip_minutes(2);
+    let response = act(clerk, "GET", "WhoAmI", None).await.expect_status(403);
+    assert_eq!(response.code(), "0x8004A113");
+    act(service, "GET", "WhoAmI", None).await.expect_status(200);
 }
 
 #[tokio::test]
-async fn pairs_are_made_and_taken_apart() {
-    let guest = Guest::new().await;
+async fn pairs_are_associated_and_disassociated() {
+    let client = TestClient::new().await;
     let (user, role) = (id("a5", 900_004), id("b2", 900_002));
     let root = format!(
         "{}/api/data/v9.2/",
-        guest.dataverse(TARGET_ENVIRONMENT).await
+        client.dataverse(TARGET_ENVIRONMENT).await
     );
     let path = format!("systemusers({user})/systemuserroles_association/$ref");
     let body = json!({"@odata.id": format!("{root}roles({role})")});
-    guest.post(&path, body).await.expect(204);
+    client.post(&path, body).await.expect_status(204);
     let roles = format!("systemusers({user})/systemuserroles_association?$select=name");
-    assert_eq!(rows(&guest.get(&roles).await).len(), 2);
+    assert_eq!(rows(&client.get(&roles).await).len(), 2);
     let path = format!("systemusers({user})/systemuserroles_association({role})/$ref");
-    guest.target("DELETE", &path, None).await.expect(204);
-    assert_eq!(rows(&guest.get(&roles).await).len(), 1);
+    client
+        .target("DELETE", &path, None)
+        .await
+        .expect_status(204);
+    assert_eq!(rows(&client.get(&roles).await).len(), 1);
 }

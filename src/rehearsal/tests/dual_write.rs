@@ -1,4 +1,4 @@
-//! The dual-write gateway, and what a copy does to a link.
+//! The dual-write gateway, and the effects of a copy on a link.
 
 use super::*;
 
@@ -6,28 +6,28 @@ const M: &str = "/api/DualWriteManagement/1.0";
 const ORDERS: &str = "salesorders - CDS sales order headers";
 const COMPANIES: &str = "cdm_companies - Legal entities";
 
-/// Somebody who has signed in and uses the page of dual-write.
-struct Person<'guest>(&'guest Guest);
+/// A user who is signed in to the dual-write page.
+struct GatewayUser<'client>(&'client TestClient);
 
-impl Person<'_> {
+impl GatewayUser<'_> {
     fn service(&self) -> ServiceEndpoint {
         let services = &self.0.endpoints().services;
         let service = services.iter().find(|one| one.key == "dual-write");
         service.unwrap().clone()
     }
 
-    async fn send(&self, method: &str, path: &str, body: Option<&str>) -> Answered {
+    async fn send(&self, method: &str, path: &str, body: Option<&str>) -> TestResponse {
         let url = format!("{}{path}", self.service().url);
         let request = self.0.http.request(method.parse().unwrap(), url);
         let mut request = request.bearer_auth(DUAL_WRITE_TOKEN);
         if let Some(body) = body {
             request = request.body(body.to_owned());
         }
-        answered(request).await
+        send_request(request).await
     }
 
     async fn get(&self, path: &str) -> Value {
-        self.send("GET", path, None).await.expect(200).json()
+        self.send("GET", path, None).await.expect_status(200).json()
     }
 
     async fn link(&self) -> Value {
@@ -55,21 +55,16 @@ impl Person<'_> {
             .unwrap_or_else(|| panic!("no map {name}"))
     }
 
-    async fn state(&self, name: &str) -> String {
-        let map = self.map(name).await;
-        map["detail"]["state"].as_str().unwrap().to_owned()
-    }
-
-    /// Asks something of a map and waits; returns the state of the request and its error.
-    async fn act(&self, name: &str, action: &str) -> (String, String) {
+    /// Sends a request for a map and waits; returns the state of the request and its error.
+    async fn run_action(&self, name: &str, action: &str) -> (String, String) {
         let (link, map) = (self.link().await, self.map(name).await);
         let detail = &map["detail"];
         let body = json!({"action": action, "details": [
             {"tid": detail["tid"], "pid": detail["pid"], "cid": link["cid"]}]});
-        let answer = self
+        let response = self
             .send("POST", &format!("{M}/Start"), Some(&body.to_string()))
             .await;
-        let id = answer.expect(200).json()["requestId"]
+        let id = response.expect_status(200).json()["requestId"]
             .as_str()
             .unwrap()
             .to_owned();
@@ -87,17 +82,17 @@ impl Person<'_> {
         let id = self.link().await["cid"].as_str().unwrap().to_owned();
         let body = json!({"action": "2", "solutions": [{"criteria": {"uniquename": solution}}]});
         let path = format!("{M}/SolutionAware/{id}/RestoreTemplates");
-        let answer = self
+        let response = self
             .send("POST", &path, Some(&body.to_string()))
             .await
-            .expect(200);
-        let request = answer.json()["requestId"].as_str().unwrap().to_owned();
+            .expect_status(200);
+        let request = response.json()["requestId"].as_str().unwrap().to_owned();
         self.0.skip_minutes(2);
         self.get(&format!("{M}/SolutionAware/{id}/Status/{request}"))
             .await
     }
 
-    async fn reset(&self, environment: &str) -> Answered {
+    async fn reset(&self, environment: &str) -> TestResponse {
         let link = self.link().await;
         let name = link["cname"].as_str().unwrap().to_owned();
         let set = self.get(&format!("/api/ConnectionSet/{name}")).await;
@@ -122,156 +117,89 @@ impl Person<'_> {
         for map in self.maps().await {
             if map["detail"]["state"] == "4" {
                 let name = map["detail"]["tName"].as_str().unwrap().to_owned();
-                assert_eq!(self.act(&name, "4").await.0, "2");
+                assert_eq!(self.run_action(&name, "4").await.0, "2");
             }
         }
     }
 }
 
-async fn linked() -> Guest {
-    Guest::like(Seed::Thin, DualWrite::On).await
+async fn linked() -> TestClient {
+    TestClient::with_dual_write(Seed::Thin, DualWrite::On).await
 }
 
-fn rows(guest: &Guest, prefix: &str) -> Vec<Value> {
-    let objects = guest.objects();
+fn rows(client: &TestClient, prefix: &str) -> Vec<Value> {
+    let objects = client.objects();
     let all = objects.iter().filter(|(key, _)| key.starts_with(prefix));
     all.map(|(_, value)| value.clone()).collect()
 }
 
-fn projects(guest: &Guest) -> Vec<Value> {
+fn projects(client: &TestClient) -> Vec<Value> {
     rows(
-        guest,
+        client,
         &format!("finance-operations/{TARGET_ENVIRONMENT}/DualWriteProjectConfigurations/"),
     )
 }
 
-async fn configurations(guest: &Guest) -> usize {
-    let found = guest.get("msdyn_dualwriteruntimeconfigs").await;
+async fn configurations(client: &TestClient) -> usize {
+    let found = client.get("msdyn_dualwriteruntimeconfigs").await;
     found["value"].as_array().unwrap().len()
 }
 
 #[tokio::test]
-async fn the_gateway_takes_a_persons_token_alone() {
-    let guest = linked().await;
-    let path = format!("{M}/Environments?targetType=AX&identifier=x");
-    let answer = guest
-        .admin("dual-write", "GET", &path, None)
-        .await
-        .expect(401);
-    assert!(answer.text.contains("delegated"), "{}", answer.text);
-    let services = guest.endpoints().services.clone();
-    let bap = services.iter().find(|one| one.key == "bap").unwrap();
-    let url = format!(
-        "{}/providers/Microsoft.BusinessAppPlatform/scopes/admin/environments?api-version=2021-04-01",
-        bap.url
-    );
-    let request = guest.http.get(url).bearer_auth(DUAL_WRITE_TOKEN);
-    answered(request).await.expect(401);
-}
-
-#[tokio::test]
-async fn eight_maps_are_listed_with_their_versions_and_states() {
-    let guest = linked().await;
-    let person = Person(&guest);
-    let maps = person.maps().await;
-    let told: Vec<(String, String)> = maps
-        .iter()
-        .map(|map| {
-            let version = &map["detail"]["template"]["version"];
-            let numbers = ["major", "minor", "build", "revision"];
-            let version: Vec<String> = numbers.iter().map(|one| version[one].to_string()).collect();
-            let state = map["detail"]["state"].as_str().unwrap().to_owned();
-            (version.join("."), state)
-        })
-        .collect();
-    let wanted = [
-        ("1.0.0.2", "4"),
-        ("1.0.0.14", "4"),
-        ("1.0.0.3", "4"),
-        ("1.0.0.5", "4"),
-        ("1.0.0.8", "4"),
-        ("1.0.1.6", "6"),
-        ("1.0.1.4", "6"),
-        ("1.0.0.9", "1"),
-    ];
-    let wanted = wanted.map(|(version, state)| (version.to_owned(), state.to_owned()));
-    assert_eq!(told, wanted);
-    // Two projects a running map; runtime configuration only where Dataverse sends.
-    assert_eq!(projects(&guest).len(), 10);
-    assert_eq!(configurations(&guest).await, 4);
-}
-
-#[tokio::test]
-async fn a_map_starts_and_stops_in_time_and_shows_on_both_sides() {
-    let guest = linked().await;
-    let person = Person(&guest);
-    assert_eq!(
-        person.act(ORDERS, "1").await,
-        ("2".to_owned(), String::new())
-    );
-    assert_eq!(person.state(ORDERS).await, "4");
-    assert_eq!(
-        (projects(&guest).len(), configurations(&guest).await),
-        (12, 5)
-    );
-    let (state, error) = person.act(ORDERS, "1").await;
-    assert_eq!(
-        (state.as_str(), error.as_str()),
-        ("3", "The map is in state 4.")
-    );
-    assert_eq!(person.act(ORDERS, "4").await.0, "2");
-    assert_eq!(person.state(ORDERS).await, "1");
-    let disabled = projects(&guest)
-        .into_iter()
-        .filter(|row| row["Status"] == "Disabled");
-    assert_eq!((disabled.count(), configurations(&guest).await), (2, 4));
-}
-
-#[tokio::test]
-async fn what_a_copy_brings_refuses_writes_to_mapped_tables() {
-    let guest = linked().await;
-    let before = configurations(&guest).await;
-    guest.opened().await;
+async fn copied_runtime_configuration_refuses_writes_to_mapped_tables() {
+    let client = linked().await;
+    let before = configurations(&client).await;
+    client.copy_and_open().await;
     // The source's rows instead of the target's, and no projects.
-    assert!(configurations(&guest).await > before);
-    assert!(projects(&guest).is_empty());
-    let order = guest.get("salesorders").await["value"][0]["salesorderid"].clone();
+    assert!(configurations(&client).await > before);
+    assert!(projects(&client).is_empty());
+    let order = client.get("salesorders").await["value"][0]["salesorderid"].clone();
     let path = format!("salesorders({})", order.as_str().unwrap());
-    let answer = guest.patch(&path, json!({"name": "x"})).await.expect(400);
+    let response = client
+        .patch(&path, json!({"name": "x"}))
+        .await
+        .expect_status(400);
     assert!(
-        answer.text.contains("SecureConfig Organization (unq0a11"),
+        response.text.contains("SecureConfig Organization (unq0a11"),
         "{}",
-        answer.text
+        response.text
     );
-    for row in guest.get("msdyn_dualwriteruntimeconfigs").await["value"]
+    for row in client.get("msdyn_dualwriteruntimeconfigs").await["value"]
         .as_array()
         .unwrap()
     {
         let id = row["msdyn_dualwriteruntimeconfigid"].as_str().unwrap();
-        guest
+        client
             .target(
                 "DELETE",
                 &format!("msdyn_dualwriteruntimeconfigs({id})"),
                 None,
             )
             .await
-            .expect(204);
+            .expect_status(204);
     }
-    guest.patch(&path, json!({"name": "x"})).await.expect(204);
+    client
+        .patch(&path, json!({"name": "x"}))
+        .await
+        .expect_status(204);
 }
 
 #[tokio::test]
-async fn a_reset_clears_all_and_a_solution_brings_maps_back_without_keys() {
-    let guest = linked().await;
-    let person = Person(&guest);
-    let answer = person.reset(TARGET_ENVIRONMENT).await.expect(400);
-    assert!(answer.text.contains("must be stopped"), "{}", answer.text);
+async fn a_reset_clears_the_link_and_a_solution_restores_maps_without_keys() {
+    let client = linked().await;
+    let person = GatewayUser(&client);
+    let response = person.reset(TARGET_ENVIRONMENT).await.expect_status(400);
+    assert!(
+        response.text.contains("must be stopped"),
+        "{}",
+        response.text
+    );
     person.stop_all().await;
-    person.reset(SOURCE_ENVIRONMENT).await.expect(400);
-    person.reset(TARGET_ENVIRONMENT).await.expect(200);
+    person.reset(SOURCE_ENVIRONMENT).await.expect_status(400);
+    person.reset(TARGET_ENVIRONMENT).await.expect_status(200);
     assert_eq!(person.maps().await, Vec::<Value>::new());
     assert_eq!(
-        (projects(&guest).len(), configurations(&guest).await),
+        (projects(&client).len(), configurations(&client).await),
         (0, 0)
     );
     let name = person.link().await["cname"].as_str().unwrap().to_owned();
@@ -296,19 +224,25 @@ async fn a_reset_clears_all_and_a_solution_brings_maps_back_without_keys() {
 }
 
 #[tokio::test]
-async fn a_map_that_lacks_something_says_what() {
-    let guest = linked().await;
-    let person = Person(&guest);
+async fn a_map_that_cannot_start_reports_the_reason() {
+    let client = linked().await;
+    let person = GatewayUser(&client);
     person.stop_all().await;
-    person.reset(TARGET_ENVIRONMENT).await.expect(200);
+    person.reset(TARGET_ENVIRONMENT).await.expect_status(200);
     person.apply("msdyn_DualWriteAppCoreMaps").await;
     person.apply("Dynamics365GABDualWriteEntityMaps").await;
     assert_eq!(
-        person.act(COMPANIES, "1").await.1,
+        person.run_action(COMPANIES, "1").await.1,
         "The map has not been initialised."
     );
-    assert_eq!(person.act(COMPANIES, "8").await.0, "2");
-    assert!(person.act(COMPANIES, "1").await.1.starts_with("DIPV1003"));
+    assert_eq!(person.run_action(COMPANIES, "8").await.0, "2");
+    assert!(
+        person
+            .run_action(COMPANIES, "1")
+            .await
+            .1
+            .starts_with("DIPV1003")
+    );
     let link = person.link().await;
     let set = person
         .get(&format!(
@@ -330,8 +264,14 @@ async fn a_map_that_lacks_something_says_what() {
             Some(&keys.to_string()),
         )
         .await
-        .expect(200);
-    assert!(person.act(COMPANIES, "1").await.1.starts_with("DIPV1018"));
+        .expect_status(200);
+    assert!(
+        person
+            .run_action(COMPANIES, "1")
+            .await
+            .1
+            .starts_with("DIPV1018")
+    );
     let project = person.map(COMPANIES).await["detail"]["pid"]
         .as_str()
         .unwrap()
@@ -343,13 +283,13 @@ async fn a_map_that_lacks_something_says_what() {
             Some("{}"),
         )
         .await
-        .expect(200);
+        .expect_status(200);
 
     let customers = "accounts - Customers V3";
-    person.act(customers, "8").await;
+    person.run_action(customers, "8").await;
     let account = person.map(customers).await;
     let pid = account["detail"]["pid"].as_str().unwrap();
-    // The solution's newest version is active; the customer's is chosen by its bare id.
+    // The solution's newest version is active; the customer's is activated by its bare id.
     assert_eq!(account["detail"]["template"]["version"]["revision"], 15);
     let older = account["detail"]["templates"][0]["id"].as_str().unwrap();
     let id = link["cid"].as_str().unwrap();
@@ -357,8 +297,11 @@ async fn a_map_that_lacks_something_says_what() {
     person
         .send("POST", &path, Some(&format!("\"{older}\"")))
         .await
-        .expect(400);
-    person.send("POST", &path, Some(older)).await.expect(200);
+        .expect_status(400);
+    person
+        .send("POST", &path, Some(older))
+        .await
+        .expect_status(200);
     assert_eq!(
         person.map(customers).await["detail"]["template"]["version"]["revision"],
         14
@@ -366,19 +309,19 @@ async fn a_map_that_lacks_something_says_what() {
     person
         .send("POST", &format!("/api/Project/{pid}/Refresh"), Some("{}"))
         .await
-        .expect(200);
-    let (state, error) = person.act(customers, "1").await;
+        .expect_status(200);
+    let (state, error) = person.run_action(customers, "1").await;
     assert_eq!(state, "3");
     assert!(
         error.contains(COMPANIES) && error.contains("not running"),
         "{error}"
     );
     assert_eq!(
-        person.act(COMPANIES, "1").await,
+        person.run_action(COMPANIES, "1").await,
         ("2".to_owned(), String::new())
     );
     assert_eq!(
-        person.act(customers, "1").await,
+        person.run_action(customers, "1").await,
         ("2".to_owned(), String::new())
     );
     let tid = person.map(customers).await["detail"]["tid"].clone();
@@ -386,24 +329,24 @@ async fn a_map_that_lacks_something_says_what() {
     let sequences = person
         .send("POST", &path, Some(&json!([tid]).to_string()))
         .await
-        .expect(200)
+        .expect_status(200)
         .json();
     assert_eq!(sequences[0].as_array().unwrap().len(), 2);
     assert_eq!(sequences[0][1], tid);
 }
 
 #[tokio::test]
-async fn after_a_copy_the_halves_do_not_connect_until_the_user_is_enabled() {
-    let guest = linked().await;
-    let person = Person(&guest);
+async fn after_a_copy_connecting_fails_until_the_user_is_enabled() {
+    let client = linked().await;
+    let person = GatewayUser(&client);
     person.stop_all().await;
-    guest.opened().await;
-    let (state, error) = person.act(COMPANIES, "1").await;
+    client.copy_and_open().await;
+    let (state, error) = person.run_action(COMPANIES, "1").await;
     assert_eq!(state, "3");
     assert!(
         error.starts_with("DW9003 Failed to connect to AX."),
         "{error}"
     );
-    // What the gateway knows is in no database that a copy carries.
+    // The gateway's data is in no database that a copy replaces.
     assert_eq!(person.maps().await.len(), 8);
 }

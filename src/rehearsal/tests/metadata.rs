@@ -1,12 +1,12 @@
-//! Tables and columns as metadata.
+//! The metadata of tables and columns.
 
 use super::*;
 
 #[tokio::test]
-async fn a_table_is_found_by_its_name_and_not_by_its_beginning() {
-    let guest = Guest::new().await;
+async fn a_table_is_found_by_its_name_and_not_by_a_prefix() {
+    let client = TestClient::new().await;
     let path = "EntityDefinitions(LogicalName='msdyn_iomprovider')?$select=EntitySetName,PrimaryIdAttribute,PrimaryNameAttribute,DisplayName";
-    let table = guest.get(path).await;
+    let table = client.get(path).await;
     assert_eq!(table["EntitySetName"], "msdyn_iomproviders");
     assert_eq!(table["PrimaryIdAttribute"], "msdyn_iomproviderid");
     assert_eq!(
@@ -15,29 +15,29 @@ async fn a_table_is_found_by_its_name_and_not_by_its_beginning() {
     );
     assert!(table["MetadataId"].is_string() && table.get("SchemaName").is_none());
     let path = "EntityDefinitions(LogicalName='msdyn_nothing')?$select=EntitySetName";
-    guest.target("GET", path, None).await.expect(404);
+    client.target("GET", path, None).await.expect_status(404);
     let path = "EntityDefinitions?$select=LogicalName&$filter=startswith(LogicalName,'msdyn_iom')";
-    let answer = guest.target("GET", path, None).await.expect(501);
-    assert_eq!(answer.code(), "0x8006088a");
+    let response = client.target("GET", path, None).await.expect_status(501);
+    assert_eq!(response.code(), "0x8006088a");
     let path = "EntityDefinitions?$select=LogicalName&$filter=IsCustomEntity eq true";
-    let all = guest.get(path).await;
+    let all = client.get(path).await;
     let count = all["value"].as_array().unwrap().len();
     assert!((15..40).contains(&count), "{count}");
     let path = "EntityDefinitions?$select=EntitySetName&$filter=LogicalName+eq+'workflow'";
     assert_eq!(
-        guest.get(path).await["value"][0]["EntitySetName"],
+        client.get(path).await["value"][0]["EntitySetName"],
         "workflows"
     );
 }
 
 #[tokio::test]
-async fn options_are_shown_after_a_cast_only() {
-    let guest = Guest::new().await;
+async fn options_are_returned_only_after_a_cast() {
+    let client = TestClient::new().await;
     let root = "EntityDefinitions(LogicalName='msdyn_iomplatformconnectionreference')/Attributes";
     let path = format!(
         "{root}/Microsoft.Dynamics.CRM.StatusAttributeMetadata?$select=LogicalName&$expand=OptionSet"
     );
-    let statuses = guest.get(&path).await;
+    let statuses = client.get(&path).await;
     let options = statuses["value"][0]["OptionSet"]["Options"]
         .as_array()
         .unwrap();
@@ -53,9 +53,9 @@ async fn options_are_shown_after_a_cast_only() {
     let path = format!(
         "{root}(LogicalName='statecode')/Microsoft.Dynamics.CRM.StateAttributeMetadata?$expand=OptionSet"
     );
-    let state = guest.get(&path).await;
+    let state = client.get(&path).await;
     assert_eq!(state["OptionSet"]["Options"].as_array().unwrap().len(), 2);
-    let all = guest
+    let all = client
         .get(&format!("{root}?$select=LogicalName,AttributeType"))
         .await;
     assert!(all["value"].as_array().unwrap().len() > 8);
@@ -64,15 +64,15 @@ async fn options_are_shown_after_a_cast_only() {
         format!("{root}?$expand=OptionSet"),
         format!("{root}?$select=Nothing"),
     ] {
-        guest.target("GET", &path, None).await.expect(400);
+        client.target("GET", &path, None).await.expect_status(400);
     }
 }
 
 #[tokio::test]
-async fn relationships_name_their_navigation_and_their_cascade() {
-    let guest = Guest::new().await;
+async fn relationships_have_their_navigation_and_their_cascade() {
+    let client = TestClient::new().await;
     let path = "EntityDefinitions(LogicalName='msdyn_iomprovider')/OneToManyRelationships?$select=ReferencingEntity,ReferencingAttribute,CascadeConfiguration";
-    let all = guest.get(path).await;
+    let all = client.get(path).await;
     let delete = |table: &str| {
         let all = all["value"].as_array().unwrap();
         let found = all
@@ -84,13 +84,13 @@ async fn relationships_name_their_navigation_and_their_cascade() {
     assert_eq!(delete("msdyn_iomproviderparameter"), "Cascade");
     assert_eq!(delete("msdyn_iomwarehousemapping"), "RemoveLink");
     let path = "EntityDefinitions(LogicalName='msdyn_iomwarehousemapping')/ManyToOneRelationships?$select=ReferencingAttribute,ReferencedEntity,ReferencingEntityNavigationPropertyName&$filter=ReferencingAttribute eq 'msdyn_providerid'";
-    let all = guest.get(path).await;
+    let all = client.get(path).await;
     assert_eq!(
         all["value"][0]["ReferencingEntityNavigationPropertyName"],
         "msdyn_ProviderId"
     );
     let path = "EntityDefinitions(LogicalName='connectionreference')/Keys?$select=KeyAttributes";
-    let keys = guest.get(path).await;
+    let keys = client.get(path).await;
     assert_eq!(
         keys["value"][0]["KeyAttributes"],
         json!(["connectionreferencelogicalname"])
@@ -98,12 +98,12 @@ async fn relationships_name_their_navigation_and_their_cascade() {
 }
 
 #[tokio::test]
-async fn every_set_of_the_service_document_answers() {
-    let guest = Guest::new().await;
-    let document = guest.get("").await;
+async fn every_set_of_the_service_document_can_be_read() {
+    let client = TestClient::new().await;
+    let document = client.get("").await;
     for set in document["value"].as_array().unwrap() {
         let set = set["name"].as_str().unwrap();
-        let page = guest.get(&format!("{set}?$top=2")).await;
+        let page = client.get(&format!("{set}?$top=2")).await;
         assert!(page["value"].is_array(), "{set}");
     }
 }

@@ -1,4 +1,4 @@
-//! The tenant over HTTP, with a plain client.
+//! The tenant over HTTP, with a plain client: what the end-to-end tests of the program do not show.
 
 mod copies;
 mod dataverse;
@@ -29,8 +29,8 @@ use crate::rehearsal::variant::Variant;
 use crate::rehearsal::world::log::RequestFacts;
 use crate::rehearsal::world::store::{Draft, Objects};
 
-/// Somebody who speaks to a tenant of its own, whose time stands nearly still.
-struct Guest {
+/// A client with its own tenant, which runs at speed 1.
+struct TestClient {
     tenant: Option<Rehearsal>,
     folder: TempDir,
     http: reqwest::Client,
@@ -40,15 +40,15 @@ struct Guest {
     variant: Variant,
 }
 
-/// What was answered.
+/// A response.
 #[derive(Debug)]
-struct Answered {
+struct TestResponse {
     status: u16,
     headers: reqwest::header::HeaderMap,
     text: String,
 }
 
-impl Answered {
+impl TestResponse {
     fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("not JSON: {}", self.text))
     }
@@ -57,8 +57,8 @@ impl Answered {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// The answer, which must have a status.
-    fn expect(self, status: u16) -> Self {
+    /// Returns the response and fails the test if it has another status.
+    fn expect_status(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{}", self.text);
         self
     }
@@ -71,7 +71,7 @@ impl Answered {
     }
 }
 
-impl Guest {
+impl TestClient {
     async fn new() -> Self {
         Self::with_faults(&[]).await
     }
@@ -80,22 +80,22 @@ impl Guest {
         Self::of(Seed::Thin, Skin::Usual, faults).await
     }
 
-    /// In a tenant that uses dual-write, or not.
-    async fn like(seed: Seed, dual_write: DualWrite) -> Self {
+    /// With a tenant that uses dual-write, or not.
+    async fn with_dual_write(seed: Seed, dual_write: DualWrite) -> Self {
         let variant = Variant {
             dual_write,
             ..Variant::default()
         };
-        Self::begin(seed, Skin::Usual, variant, &[]).await
+        Self::start_with(seed, Skin::Usual, variant, &[]).await
     }
 
     async fn of(seed: Seed, skin: Skin, faults: &[&str]) -> Self {
-        Self::begin(seed, skin, Variant::default(), faults).await
+        Self::start_with(seed, skin, Variant::default(), faults).await
     }
 
-    async fn begin(seed: Seed, skin: Skin, variant: Variant, faults: &[&str]) -> Self {
+    async fn start_with(seed: Seed, skin: Skin, variant: Variant, faults: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut guest = Self {
+        let mut client = Self {
             tenant: None,
             folder,
             http: reqwest::Client::builder().no_proxy().build().unwrap(),
@@ -104,8 +104,8 @@ impl Guest {
             skin,
             variant,
         };
-        guest.start(faults).await;
-        guest
+        client.start(faults).await;
+        client
     }
 
     fn world_file(&self) -> PathBuf {
@@ -133,12 +133,12 @@ impl Guest {
         self.tenant.as_ref().unwrap().endpoints()
     }
 
-    /// The origin of what the machine hands out.
+    /// The origin of the machine's token services.
     fn machine(&self) -> String {
         format!("http://127.0.0.1:{}", self.objects()["ports"]["machine"])
     }
 
-    /// Puts one object of the world otherwise.
+    /// Replaces one object of the world in memory.
     fn change(&self, key: &str, value: Value) {
         let tenant = self.tenant.as_ref().unwrap();
         let put = [(key.to_owned(), value)].into_iter().collect();
@@ -157,7 +157,7 @@ impl Guest {
     }
 
     /// Changes the world without a request.
-    fn meddle(&self, act: impl FnOnce(&mut Draft<'_>)) {
+    fn change_world(&self, act: impl FnOnce(&mut Draft<'_>)) {
         let tenant = self.tenant.as_ref().unwrap();
         let written = tenant.with_world(|world| {
             let mut draft = world.draft();
@@ -181,11 +181,11 @@ impl Guest {
             .collect()
     }
 
-    async fn ask_token(&self, form: &[(&str, &str)]) -> Answered {
-        self.ask_token_of(TENANT, form).await
+    async fn request_token(&self, form: &[(&str, &str)]) -> TestResponse {
+        self.request_token_of(TENANT, form).await
     }
 
-    async fn ask_token_of(&self, tenant: &str, form: &[(&str, &str)]) -> Answered {
+    async fn request_token_of(&self, tenant: &str, form: &[(&str, &str)]) -> TestResponse {
         let url = format!("{}/{tenant}/oauth2/v2.0/token", self.endpoints().authority);
         let body: Vec<String> = form
             .iter()
@@ -199,9 +199,9 @@ impl Guest {
             .http
             .post(url)
             .header("Content-Type", "application/x-www-form-urlencoded")
-            .header("User-Agent", "guest/1")
+            .header("User-Agent", "client/1")
             .body(body.join("&"));
-        answered(request).await
+        send_request(request).await
     }
 
     async fn token(&self, scope: &str) -> String {
@@ -214,8 +214,8 @@ impl Guest {
             ("client_secret", SECRET),
             ("scope", scope),
         ];
-        let answer = self.ask_token(&form).await.expect(200).json();
-        let token = answer["access_token"].as_str().unwrap().to_owned();
+        let response = self.request_token(&form).await.expect_status(200).json();
+        let token = response["access_token"].as_str().unwrap().to_owned();
         self.tokens
             .lock()
             .unwrap()
@@ -231,7 +231,7 @@ impl Guest {
         url: &str,
         body: Option<Value>,
         headers: &[(&str, &str)],
-    ) -> Answered {
+    ) -> TestResponse {
         let token = self.token(scope).await;
         let mut request = self
             .http
@@ -245,28 +245,34 @@ impl Guest {
                 .header("Content-Type", "application/json")
                 .body(body.to_string());
         }
-        answered(request).await
+        send_request(request).await
     }
 
-    async fn admin(&self, key: &str, method: &str, path: &str, body: Option<Value>) -> Answered {
+    async fn admin(
+        &self,
+        key: &str,
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+    ) -> TestResponse {
         let services = self.endpoints().services.clone();
         let service = services.iter().find(|service| service.key == key).unwrap();
         let url = format!("{}{path}", service.url);
         self.send(&service.scope, method, &url, body, &[]).await
     }
 
-    async fn bap(&self, method: &str, path: &str, body: Option<Value>) -> Answered {
+    async fn bap(&self, method: &str, path: &str, body: Option<Value>) -> TestResponse {
         let path = format!("/providers/Microsoft.BusinessAppPlatform/{path}");
         self.admin("bap", method, &path, body).await
     }
 
-    async fn power_platform(&self, method: &str, path: &str, body: Option<Value>) -> Answered {
+    async fn power_platform(&self, method: &str, path: &str, body: Option<Value>) -> TestResponse {
         self.admin("power-platform", method, path, body).await
     }
 
     async fn environment(&self, id: &str) -> Value {
         let path = format!("scopes/admin/environments/{id}?api-version=2021-04-01");
-        self.bap("GET", &path, None).await.expect(200).json()
+        self.bap("GET", &path, None).await.expect_status(200).json()
     }
 
     /// The origin of an environment's Dataverse.
@@ -284,7 +290,7 @@ impl Guest {
         path: &str,
         body: Option<Value>,
         headers: &[(&str, &str)],
-    ) -> Answered {
+    ) -> TestResponse {
         let origin = self.dataverse(environment).await;
         let url = format!("{origin}/api/data/v9.2/{path}");
         let scope = format!("{origin}/.default");
@@ -294,32 +300,32 @@ impl Guest {
     async fn get(&self, path: &str) -> Value {
         self.web_api(TARGET_ENVIRONMENT, "GET", path, None, &[])
             .await
-            .expect(200)
+            .expect_status(200)
             .json()
     }
 
-    async fn target(&self, method: &str, path: &str, body: Option<Value>) -> Answered {
+    async fn target(&self, method: &str, path: &str, body: Option<Value>) -> TestResponse {
         self.web_api(TARGET_ENVIRONMENT, method, path, body, &[])
             .await
     }
 
-    async fn patch(&self, path: &str, body: Value) -> Answered {
+    async fn patch(&self, path: &str, body: Value) -> TestResponse {
         let headers = [("If-Match", "*")];
         self.web_api(TARGET_ENVIRONMENT, "PATCH", path, Some(body), &headers)
             .await
     }
 
-    async fn post(&self, path: &str, body: Value) -> Answered {
+    async fn post(&self, path: &str, body: Value) -> TestResponse {
         self.target("POST", path, Some(body)).await
     }
 
-    /// Copies the source over the target and waits for the end, and for callers to be let in.
-    async fn copied(&self) {
-        self.begin_copy("Contoso UAT").await.expect(202);
+    /// Copies the source over the target and waits until users have access.
+    async fn copy_environment(&self) {
+        self.begin_copy("Contoso UAT").await.expect_status(202);
         self.skip_minutes(100);
     }
 
-    async fn begin_copy(&self, name: &str) -> Answered {
+    async fn begin_copy(&self, name: &str) -> TestResponse {
         let path = format!(
             "/environmentmanagement/environments/{TARGET_ENVIRONMENT}/copy?api-version=2024-10-01"
         );
@@ -336,7 +342,7 @@ impl Guest {
         self.power_platform("POST", &path, Some(body)).await
     }
 
-    async fn runtime(&self, runtime: &str, background: &str) -> Answered {
+    async fn runtime(&self, runtime: &str, background: &str) -> TestResponse {
         let path = format!("scopes/admin/environments/{TARGET_ENVIRONMENT}?api-version=2021-04-01");
         let body = json!({"properties": {
             "states": {"runtime": {"id": runtime}},
@@ -345,28 +351,28 @@ impl Guest {
         self.bap("PATCH", &path, Some(body)).await
     }
 
-    /// Copied, and open again.
-    async fn opened(&self) {
-        self.copied().await;
-        self.runtime("Enabled", "Enabled").await.expect(202);
+    /// Copies and leaves administration mode.
+    async fn copy_and_open(&self) {
+        self.copy_environment().await;
+        self.runtime("Enabled", "Enabled").await.expect_status(202);
         self.skip_minutes(2);
     }
 
-    /// The address of a connection of the target, as it is pasted into forms.
+    /// The address of a connection of the target, as users paste it into forms.
     fn connection_url(connector: &str, connection: &str) -> String {
         format!(
             "https://unitedstates.flow.microsoft.com/manage/environments/{TARGET_ENVIRONMENT}/connections?apiName={connector}&connectionName={connection}"
         )
     }
 
-    /// Copied, open, and every core reference wired to the target's connections.
-    async fn wired(&self) {
-        self.opened().await;
+    /// Copies, leaves administration mode and connects each core reference to the target's connections.
+    async fn connect_references(&self) {
+        self.copy_and_open().await;
         for (number, connection) in [(1, DATAVERSE_CONNECTION), (2, BIGCOMMERCE_CONNECTION)] {
             let path = format!("connectionreferences({})", id("80", number));
             self.patch(&path, json!({"connectionid": connection}))
                 .await
-                .expect(204);
+                .expect_status(204);
         }
         self.skip_minutes(1);
     }
@@ -375,9 +381,9 @@ impl Guest {
 const DATAVERSE_CONNECTION: &str = "3f6d0c5a9b7e4d21a8c4e0f1b2a39d55";
 const BIGCOMMERCE_CONNECTION: &str = "91ab7c3e52d84f60b1f7d9c8e6a4b3f0";
 
-async fn answered(request: reqwest::RequestBuilder) -> Answered {
+async fn send_request(request: reqwest::RequestBuilder) -> TestResponse {
     let response = request.send().await.unwrap();
-    Answered {
+    TestResponse {
         status: response.status().as_u16(),
         headers: response.headers().clone(),
         text: response.text().await.unwrap(),

@@ -1,45 +1,44 @@
-//! The world's file: one line for the seed, then one line a request.
+//! The world's file: one line for the seed, then one line for each request.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{File, TryLockError};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 
+use super::private_file;
 use super::store::Objects;
 use crate::rehearsal::clock::Moment;
 
-/// The version of the file's form.
+/// The version of the file's format.
 const FORMAT: u32 = 1;
 
-/// A world file that cannot be used.
+/// Why a world's file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
     /// The file cannot be read or written.
     #[error(
-        "cannot use the world file {}: {source}; the tenant keeps its world there, so it must be able to write to it",
+        "cannot read or write the world file {}: {source}",
         path.display()
     )]
     File {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// Another process runs a tenant on this file.
     #[error(
-        "another rehearsal tenant runs on {}; end it first, or choose another world file",
+        "another rehearsal tenant runs on {}; stop it first, or choose another world file",
         path.display()
     )]
     InUse {
         /// The file.
         path: PathBuf,
     },
-    /// The file is something else.
+    /// The file is not a world.
     #[error(
-        "{} is not a world file, so it is left as it is; choose another file with --world",
+        "{} is not a world file and was not changed; choose another file with --world",
         path.display()
     )]
     NotAWorld {
@@ -48,7 +47,7 @@ pub enum LogError {
     },
     /// A line other than the last is damaged.
     #[error(
-        "line {line} of {} is damaged: {why}; delete the file, and the state file beside it, to begin anew",
+        "line {line} of {} is damaged: {why}; delete the file and the state file beside it to start over",
         path.display()
     )]
     Damaged {
@@ -56,7 +55,7 @@ pub enum LogError {
         path: PathBuf,
         /// The line, counted from 1.
         line: usize,
-        /// What is wrong with it.
+        /// The damage.
         why: String,
     },
 }
@@ -64,31 +63,31 @@ pub enum LogError {
 /// One line of the file.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Line {
-    /// How many requests came before this line and in it: 0 for the seed.
+    /// The number of the request, from 1; 0 for the seed.
     pub(crate) n: u64,
-    /// The file's form, in the seed only.
+    /// The file's format, only in the seed's line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     format: Option<u32>,
-    /// The simulated time, for people.
+    /// The simulated time, for readers of the file.
     at: String,
     /// The simulated time, in milliseconds since the seed.
     pub(crate) elapsed: Moment,
-    /// The request, but for the seed.
+    /// The request; the seed has none.
     #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
     request: Option<RequestFacts>,
-    /// Objects that are new or other than before.
+    /// Objects that are new or changed.
     #[serde(default, skip_serializing_if = "Objects::is_empty")]
     pub(crate) put: Objects,
-    /// Keys of objects that are gone.
+    /// Keys of deleted objects.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) delete: Vec<String>,
 }
 
-/// What the log keeps of a request: never a token, a secret or a body.
+/// What the log has of a request: never a token, a secret or a body.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(test, derive(Default))]
 pub(crate) struct RequestFacts {
-    /// Which listener it came to.
+    /// The listener that received it.
     pub(crate) listener: String,
     /// The HTTP method.
     pub(crate) method: String,
@@ -100,12 +99,12 @@ pub(crate) struct RequestFacts {
     /// The `User-Agent` header.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) user_agent: Option<String>,
-    /// The application id, or the user that the request was sent for.
+    /// The application id, or the user that the request acts for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) caller: Option<String>,
-    /// The HTTP status of the answer.
+    /// The HTTP status of the response.
     pub(crate) status: u16,
-    /// The fault that struck it.
+    /// The fault that applied to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) fault: Option<String>,
 }
@@ -116,7 +115,7 @@ impl Line {
         Self {
             n: 0,
             format: Some(FORMAT),
-            at: Moment::default().in_ticks(),
+            at: Moment::default().to_iso_ticks(),
             elapsed: Moment::default(),
             request: None,
             put,
@@ -135,7 +134,7 @@ impl Line {
         Self {
             n,
             format: None,
-            at: now.in_ticks(),
+            at: now.to_iso_ticks(),
             elapsed: now,
             request: Some(facts),
             put,
@@ -153,28 +152,16 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    /// Opens the file, makes it if need be (mode 0600), locks it, and reads its lines. A torn last
-    /// line, which a killed tenant leaves behind, is cut off: nobody has had its answer. Only a
-    /// regular file is opened, without waiting for the other end of a FIFO and without following a
-    /// link; a file that does not begin as a world does is left as it is.
+    /// Opens or creates the file (mode 0600), locks it, and reads its lines. A torn last line, which a
+    /// killed tenant leaves behind, is cut off: no client received its response. Only a regular file is
+    /// opened; a FIFO is not waited for and a link is not followed. A file that does not start like a
+    /// world is not changed.
     pub(crate) fn open(path: &Path) -> Result<(Self, Vec<Line>), LogError> {
-        let fault = |source| LogError::File {
+        let error = |source| LogError::File {
             path: path.to_owned(),
             source,
         };
-        let at_once = OFlags::NONBLOCK | OFlags::NOFOLLOW;
-        let mut file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .custom_flags(i32::try_from(at_once.bits()).unwrap_or_default())
-            .open(path)
-            .map_err(fault)?;
-        if !file.metadata().map_err(fault)?.is_file() {
-            let why = std::io::Error::other("it is not a regular file");
-            return Err(fault(why));
-        }
+        let mut file = private_file::open(path).map_err(error)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -182,14 +169,14 @@ impl Log {
                     path: path.to_owned(),
                 });
             }
-            Err(TryLockError::Error(source)) => return Err(fault(source)),
+            Err(TryLockError::Error(source)) => return Err(error(source)),
         }
         let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(fault)?;
+        file.read_to_end(&mut bytes).map_err(error)?;
         let (lines, whole) = read_lines(path, &bytes)?;
         let length = u64::try_from(whole).unwrap_or(u64::MAX);
         if whole < bytes.len() {
-            file.set_len(length).map_err(fault)?;
+            file.set_len(length).map_err(error)?;
         }
         let log = Self {
             path: path.to_owned(),
@@ -199,32 +186,34 @@ impl Log {
         Ok((log, lines))
     }
 
-    /// Writes one line in one piece. It is not forced to the disk: a machine that crashes may lose
-    /// it, a process that is killed does not. A line that cannot be written whole is taken back.
+    /// Appends a line with one write. It is not synced: a killed process does not lose it, a crashed
+    /// machine may. If the write fails, the file is cut back to its length before.
     pub(crate) fn append(&mut self, line: &Line) -> Result<(), LogError> {
-        let fault = |source| LogError::File {
+        let error = |source| LogError::File {
             path: self.path.clone(),
             source,
         };
-        let mut bytes = serde_json::to_vec(line).map_err(|error| fault(error.into()))?;
+        let mut bytes = serde_json::to_vec(line).map_err(|source| error(source.into()))?;
         bytes.push(b'\n');
-        if let Err(source) = self.file.write_all(&bytes) {
-            // Where this fails too, the next start cuts the torn line off.
-            let _taken_back = self.file.set_len(self.length);
-            return Err(fault(source));
+        let at_end = SeekFrom::Start(self.length);
+        let seek = self.file.seek(at_end);
+        if let Err(source) = seek.and_then(|_| self.file.write_all(&bytes)) {
+            // If this fails too, the next start cuts the torn line off.
+            let _cut_back = self.file.set_len(self.length);
+            return Err(error(source));
         }
         self.length += u64::try_from(bytes.len()).unwrap_or_default();
         Ok(())
     }
 }
 
-/// How every world file begins: the first fields of its seed's line.
-const BEGINNING: &[u8] = br#"{"n":0,"format":"#;
+/// The start of every world file: the first fields of the seed's line.
+const PREFIX: &[u8] = br#"{"n":0,"format":"#;
 
-/// The lines, and how many bytes they take: less than there are where the last one is torn.
+/// The lines, and their length in bytes without a torn last line.
 fn read_lines(path: &Path, bytes: &[u8]) -> Result<(Vec<Line>, usize), LogError> {
-    let begun = bytes.len().min(BEGINNING.len());
-    if bytes[..begun] != BEGINNING[..begun] {
+    let compared = bytes.len().min(PREFIX.len());
+    if bytes[..compared] != PREFIX[..compared] {
         let path = path.to_owned();
         return Err(LogError::NotAWorld { path });
     }
@@ -246,10 +235,10 @@ fn read_lines(path: &Path, bytes: &[u8]) -> Result<(Vec<Line>, usize), LogError>
             Err(error) => return Err(damaged(error.to_string())),
         };
         if usize::try_from(line.n) != Ok(lines.len()) {
-            return Err(damaged(format!("it is numbered {}", line.n)));
+            return Err(damaged(format!("its number is {}", line.n)));
         }
         if let Some(format) = line.format.filter(|format| *format != FORMAT) {
-            return Err(damaged(format!("its form is {format}, not {FORMAT}")));
+            return Err(damaged(format!("its format is {format}, not {FORMAT}")));
         }
         whole += piece.len();
         lines.push(line);
@@ -259,8 +248,6 @@ fn read_lines(path: &Path, bytes: &[u8]) -> Result<(Vec<Line>, usize), LogError>
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use serde_json::json;
 
     use super::*;
@@ -306,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_elsewhere_is_named() {
+    fn damage_in_another_line_is_reported() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("w.jsonl");
         let (mut log, _) = Log::open(&path).unwrap();
@@ -324,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_no_world_is_left_as_it_is() {
+    fn a_file_that_is_not_a_world_is_not_changed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("w.jsonl");
         for text in [
@@ -338,33 +325,17 @@ mod tests {
             assert!(matches!(error, LogError::NotAWorld { .. }), "{error}");
             assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
         }
-        // A tenant that was killed in mid-write has left the beginning of one.
+        // A tenant that was killed while writing left the start of a world.
         std::fs::write(&path, "{\"n\":0,\"for").unwrap();
         assert_eq!(Log::open(&path).unwrap().1.len(), 0);
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "");
     }
 
     #[test]
-    fn only_a_regular_file_is_opened_and_nothing_is_waited_for() {
-        use rustix::fs::{CWD, FileType, Mode, mknodat};
-        let folder = tempfile::tempdir().unwrap();
-        let fifo = folder.path().join("fifo");
-        mknodat(CWD, &fifo, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
-        let error = Log::open(&fifo).unwrap_err();
-        assert!(error.to_string().contains("not a regular file"), "{error}");
-        let link = folder.path().join("link");
-        std::os::unix::fs::symlink(folder.path().join("nowhere"), &link).unwrap();
-        assert!(Log::open(&link).is_err());
-        assert!(!folder.path().join("nowhere").exists());
-    }
-
-    #[test]
-    fn the_file_is_private_and_has_one_user() {
+    fn one_tenant_at_a_time_uses_the_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("w.jsonl");
         let (log, _) = Log::open(&path).unwrap();
-        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600);
         assert!(matches!(Log::open(&path), Err(LogError::InUse { .. })));
         drop(log);
         assert!(Log::open(&path).is_ok());

@@ -1,8 +1,9 @@
-//! The world: everything the tenant holds, as objects with a key, without any HTTP.
+//! The world: everything that the tenant stores, as objects with keys.
 //!
 //! - `store`: the objects and the changes of one request.
-//! - `log`: the append-only file whose fold the objects are.
-//! - `names`: the keys, and ids derived from names.
+//! - `log`: the append-only file that the objects are replayed from.
+//! - `private_file`: opens that file, which is private.
+//! - `names`: the keys of objects, and ids derived from names.
 //!
 //! Keys are texts: `environment/<id>`, `organization/<id>`, `operation/<id>`,
 //! `row/<organization>/<table>/<id>`, `connection/<environment>/<name>`, `token/<hash>`,
@@ -14,6 +15,7 @@
 
 pub(crate) mod log;
 pub(crate) mod names;
+mod private_file;
 pub(crate) mod store;
 
 use std::collections::BTreeMap;
@@ -25,7 +27,7 @@ use self::log::{Line, Log, LogError, RequestFacts};
 use self::store::{Changes, Draft, Objects};
 use super::clock::{Moment, SimulatedClock};
 
-/// The objects, the file they are the fold of, and the clock.
+/// The objects, their file, and the clock.
 #[derive(Debug)]
 pub(crate) struct World {
     objects: Objects,
@@ -34,17 +36,17 @@ pub(crate) struct World {
     requests: u64,
 }
 
-/// A world file that is open and locked: a world already, or still to be seeded.
+/// An open and locked world file.
 #[derive(Debug)]
 pub(crate) enum Opened {
-    /// The file has a world.
+    /// The file contains a world.
     World(Box<World>),
-    /// The file is empty.
+    /// The file is empty; the world must be seeded.
     Empty(Log),
 }
 
 impl World {
-    /// Opens the file and folds it. The clock goes on from the last line.
+    /// Opens the file and replays it. The clock continues from the last line.
     pub(crate) fn open(path: &Path, speed: f64) -> Result<Opened, LogError> {
         let (log, lines) = Log::open(path)?;
         let Some(last) = lines.last() else {
@@ -74,12 +76,12 @@ impl World {
         })
     }
 
-    /// Begins a request: the world as it is now, to be changed.
+    /// Starts a request: a draft of the current world.
     pub(crate) fn draft(&self) -> Draft<'_> {
         Draft::new(&self.objects, self.clock.now())
     }
 
-    /// Ends a request: its line is written, and only then are its changes the world's.
+    /// Ends a request: writes its line, and only then applies its changes.
     pub(crate) fn commit(
         &mut self,
         now: Moment,
@@ -115,7 +117,7 @@ impl World {
         self.clock.skip(duration);
     }
 
-    /// Puts objects otherwise, in memory.
+    /// Replaces objects, only in memory.
     #[cfg(test)]
     pub(crate) fn change(&mut self, put: Objects) {
         store::apply(&mut self.objects, put, Vec::new());

@@ -1,4 +1,4 @@
-//! The keys of objects, and ids that follow from names.
+//! The keys of objects, and ids derived from names.
 
 use std::fmt::Write as _;
 
@@ -10,17 +10,17 @@ pub(crate) fn row(organization: &str, table: &str, id: &str) -> String {
     format!("row/{organization}/{table}/{id}")
 }
 
-/// What the keys of a table's rows begin with.
+/// The prefix of the keys of a table's rows.
 pub(crate) fn table(organization: &str, table: &str) -> String {
     format!("row/{organization}/{table}/")
 }
 
-/// The key of an environment: its object is what the admin API shows.
+/// The key of an environment, which is stored as the admin API shows it.
 pub(crate) fn environment(id: &str) -> String {
     format!("environment/{}", id.to_lowercase())
 }
 
-/// The key of what belongs to an organization and is no row.
+/// The key of an organization's facts outside its rows.
 pub(crate) fn organization(id: &str) -> String {
     format!("organization/{id}")
 }
@@ -35,8 +35,8 @@ pub(crate) fn connection(environment: &str, name: &str) -> String {
     format!("connection/{environment}/{name}")
 }
 
-/// An id that always follows from the same names, so that what the tenant makes has the same id
-/// in every rehearsal that asks for the same things.
+/// An id derived from names. Objects that the tenant creates have the same ids in every rehearsal that
+/// sends the same requests.
 pub(crate) fn identifier(names: &[&str]) -> String {
     let mut hash = Sha256::new();
     for name in names {
@@ -50,7 +50,7 @@ pub(crate) fn identifier(names: &[&str]) -> String {
         .to_string()
 }
 
-/// An id that no other has.
+/// A random id.
 pub(crate) fn unique() -> String {
     Uuid::new_v4().to_string()
 }

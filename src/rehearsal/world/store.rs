@@ -1,4 +1,4 @@
-//! The objects, and the changes of one request before they are the world's.
+//! The objects, and the changes of one request before they are committed.
 
 use std::collections::BTreeMap;
 
@@ -6,13 +6,13 @@ use serde_json::Value;
 
 use crate::rehearsal::clock::Moment;
 
-/// Every object by its key.
+/// All objects by key.
 pub(crate) type Objects = BTreeMap<String, Value>;
 
-/// What a request changes: the new object, or nothing where it is deleted.
+/// The changes of a request: each key with its new object, or with nothing if it is deleted.
 pub(crate) type Changes = BTreeMap<String, Option<Value>>;
 
-/// Makes changes the world's.
+/// Applies changes to the objects.
 pub(crate) fn apply(objects: &mut Objects, put: Objects, delete: Vec<String>) {
     for key in delete {
         objects.remove(&key);
@@ -20,7 +20,7 @@ pub(crate) fn apply(objects: &mut Objects, put: Objects, delete: Vec<String>) {
     objects.extend(put);
 }
 
-/// The world in the middle of a request: what was there, with what has changed laid over it.
+/// The world during a request: the objects, overlaid with the changes so far.
 #[derive(Debug)]
 pub(crate) struct Draft<'world> {
     objects: &'world Objects,
@@ -38,12 +38,12 @@ impl<'world> Draft<'world> {
         }
     }
 
-    /// The moment of the request, or of the timer that is being carried out.
+    /// The moment of the request, or of the timer that runs.
     pub(crate) fn now(&self) -> Moment {
         self.now
     }
 
-    /// Sets the moment, for timers that were due earlier.
+    /// Sets the moment: timers run at the moment when they were due.
     pub(crate) fn set_now(&mut self, now: Moment) {
         self.now = now;
     }
@@ -93,17 +93,17 @@ impl<'world> Draft<'world> {
         next
     }
 
-    /// The changes so far, to come back to.
+    /// The changes so far, for [`Self::restore`].
     pub(crate) fn changes(&self) -> Changes {
         self.changes.clone()
     }
 
-    /// Goes back to earlier changes.
+    /// Restores earlier changes.
     pub(crate) fn restore(&mut self, changes: Changes) {
         self.changes = changes;
     }
 
-    /// The changes, to be committed. What is as it was before is left out.
+    /// The changes to commit, without objects that have their old value.
     pub(crate) fn into_changes(self) -> Changes {
         let objects = self.objects;
         let mut changes = self.changes;
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn changes_lie_over_what_was_there() {
+    fn changes_overlay_the_objects() {
         let objects = world();
         let mut draft = Draft::new(&objects, Moment::default());
         draft.put("a/3".to_owned(), Value::from(9));
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_as_before_is_no_change() {
+    fn an_unchanged_object_is_not_a_change() {
         let objects = world();
         let mut draft = Draft::new(&objects, Moment::default());
         draft.put("a/1".to_owned(), Value::from(1));
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_draft_goes_back_to_earlier_changes() {
+    fn a_draft_restores_earlier_changes() {
         let objects = world();
         let mut draft = Draft::new(&objects, Moment::default());
         assert_eq!(draft.count("tokens"), 1);

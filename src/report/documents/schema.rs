@@ -1,11 +1,11 @@
 //! The JSON Schema of what a command writes to stdout with `--output json`.
 
-use schemars::{JsonSchema, schema_for};
+use schemars::{JsonSchema, Schema, schema_for};
 use serde_json::{Value, json};
 
 use super::{
-    CheckDocument, CompleteDocument, CutDocument, ExportDocument, FailureDocument, ImportDocument,
-    InitDocument, PlanDocument, ProbesDocument, RehearsalDocument, StatusDocument,
+    ChecksDocument, CompleteDocument, CutDocument, ExportDocument, FailureDocument, ImportDocument,
+    InitDocument, PlanDocument, RehearsalDocument, StateCheckDocument, StatusDocument,
     ValidateDocument,
 };
 use crate::report::json::EventLine;
@@ -63,7 +63,7 @@ impl Command {
         Self::Rehearsal,
     ];
 
-    /// Its name in one word: `state-check`.
+    /// Its name as one word: `state-check`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Run => "run",
@@ -84,19 +84,19 @@ impl Command {
     }
 }
 
-/// The schema (draft 2020-12) of what a command writes: either its own document (of `run`, one line
-/// of its output), or that of a failure. `run` writes that of a failure only where its command line
-/// cannot be understood; else its last event says the same.
+/// The schema (draft 2020-12) of what a command writes: its own document (for `run`, one line of its
+/// output), or the document of a failure. `run` writes the latter only if its command line is invalid;
+/// else its last event says the same.
 pub fn output_schema(command: Command) -> Value {
     match command {
         Command::Run => or_failure::<EventLine>(),
         Command::Plan => or_failure::<PlanDocument>(),
         Command::Validate => or_failure::<ValidateDocument>(),
-        Command::Preflight | Command::Verify => or_failure::<ProbesDocument>(),
+        Command::Preflight | Command::Verify => or_failure::<ChecksDocument>(),
         Command::Status => or_failure::<StatusDocument>(),
         Command::Complete => or_failure::<CompleteDocument>(),
         Command::Report => or_failure::<RunReport>(),
-        Command::StateCheck => or_failure::<CheckDocument>(),
+        Command::StateCheck => or_failure::<StateCheckDocument>(),
         Command::StateCut => or_failure::<CutDocument>(),
         Command::StateExport => or_failure::<ExportDocument>(),
         Command::Init => or_failure::<InitDocument>(),
@@ -105,15 +105,11 @@ pub fn output_schema(command: Command) -> Value {
     }
 }
 
-fn of<T: JsonSchema>() -> Value {
-    schema_for!(T).to_value()
-}
-
-/// A document, or that of a failure in its place; their definitions are put together.
+/// The schema of a document or of a failure, with the definitions of both.
 fn or_failure<T: JsonSchema>() -> Value {
     let mut choices = Vec::new();
     let mut definitions = serde_json::Map::new();
-    for mut schema in [of::<T>(), of::<FailureDocument>()] {
+    for mut schema in [schema_for!(T), schema_for!(FailureDocument)].map(Schema::to_value) {
         if let Some(members) = schema.as_object_mut() {
             members.remove("$schema");
             if let Some(Value::Object(own)) = members.remove("$defs") {

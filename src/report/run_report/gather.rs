@@ -1,52 +1,57 @@
-//! A state file's records become the account of a run.
+//! Makes the content of a report from a state file.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::account::{
+use super::content::{
     ChangeReport, ChangeResult, Confirmation, Ending, Figures, PhaseReport, Process, RunFacts,
     RunReport, StepReport, TaskReport, TaskState,
 };
 use crate::base::text::{count, redact};
 use crate::journal::{
-    ChangeKind, ChangeState, Closed, Intent, LaunchOutcome, LaunchState, Reading, Record, Stamped,
-    State,
+    ChangeKind, ChangeState, Closed, Intent, LaunchOutcome, LaunchState, Record, Stamped, State,
+    StateFileContents,
 };
 use crate::report::documents::{RunState, StepFailure, Version};
 use crate::report::status::{
-    condition, next_command, simulated, step_failures, step_not_begun, step_status,
+    condition, next_command, simulation_note, step_failures, step_not_begun, step_status, torn_note,
 };
 
-/// The account of a run. Takes what was read of its state file and where that is, the names of all
-/// steps in order, and the runbook as a command names it.
-pub fn gather(reading: &Reading, file: &str, steps: &[&str], command: &str) -> RunReport {
-    let state = &reading.state;
-    let (words, condition) = condition(reading);
-    let figures = figures(reading);
+/// The report of a run. Takes the content and the path of its state file, the names of all steps in
+/// order, and the runbook as a command names it.
+pub fn gather_report(
+    contents: &StateFileContents,
+    file: &str,
+    steps: &[&str],
+    command: &str,
+) -> RunReport {
+    let state = &contents.state;
+    let (text, condition) = condition(contents);
+    let figures = figures(contents);
     RunReport {
         v: Version,
         state_file: file.to_owned(),
         runbook: clean(&state.began.runbook),
         state: condition,
-        condition: words,
+        condition: text,
         run: Some(facts(state)),
-        confirmations: confirmations(reading),
-        processes: processes(reading),
-        steps: steps.iter().map(|name| step(state, name)).collect(),
+        confirmations: confirmations(contents),
+        processes: processes(contents),
+        steps: steps.iter().map(|name| step_report(state, name)).collect(),
         tasks: tasks(state),
-        findings: findings(reading, figures.as_ref()),
+        findings: findings(contents, figures.as_ref()),
         figures,
-        warnings: warnings(reading),
+        warnings: warnings(contents),
         failures: failures(state),
         next: state.finished.is_none().then(|| next_command(command)),
     }
 }
 
-/// The account of a run that has not begun. Takes the runbook's name, where its state file would be,
-/// the names of all steps in order, and the runbook as a command names it.
-pub fn not_begun(runbook: &str, file: &str, steps: &[&str], command: &str) -> RunReport {
+/// The report of a run that has not begun. Takes the runbook's name, the path of its future state
+/// file, the names of all steps in order, and the runbook as a command names it.
+pub fn not_begun_report(runbook: &str, file: &str, steps: &[&str], command: &str) -> RunReport {
     let step = |name: &&str| StepReport {
         status: step_not_begun(name),
         phases: Vec::new(),
@@ -57,7 +62,7 @@ pub fn not_begun(runbook: &str, file: &str, steps: &[&str], command: &str) -> Ru
         state_file: file.to_owned(),
         runbook: runbook.to_owned(),
         state: RunState::NotBegun,
-        condition: format!("not begun: there is no {file}"),
+        condition: format!("not begun: {file} does not exist"),
         run: None,
         confirmations: Vec::new(),
         processes: Vec::new(),
@@ -71,12 +76,12 @@ pub fn not_begun(runbook: &str, file: &str, steps: &[&str], command: &str) -> Ru
     }
 }
 
-/// A text of the journal, with what looks like a credential taken out.
+/// A text of the journal, without text that looks like a credential.
 fn clean(text: &str) -> String {
     redact(text).into_owned()
 }
 
-/// A time to the second.
+/// A time in whole seconds.
 fn at(time: Timestamp) -> String {
     format!("{time:.0}")
 }
@@ -97,7 +102,7 @@ fn facts(state: &State) -> RunFacts {
         tenant: clean(&pinned.tenant),
         cloud: clean(&pinned.cloud),
         source: pinned.source.clone(),
-        target,
+        target: target.into(),
         began: at(state.began.time),
         finished: state.finished.map(at),
         seconds: state.work.total().as_secs(),
@@ -108,8 +113,8 @@ fn facts(state: &State) -> RunFacts {
     }
 }
 
-fn confirmations(reading: &Reading) -> Vec<Confirmation> {
-    let confirmed = reading.entries.iter().filter_map(|entry| {
+fn confirmations(contents: &StateFileContents) -> Vec<Confirmation> {
+    let confirmed = contents.entries.iter().filter_map(|entry| {
         let Record::Confirmed(confirmed) = &entry.record else {
             return None;
         };
@@ -124,9 +129,9 @@ fn confirmations(reading: &Reading) -> Vec<Confirmation> {
     confirmed.collect()
 }
 
-fn processes(reading: &Reading) -> Vec<Process> {
+fn processes(contents: &StateFileContents) -> Vec<Process> {
     let mut processes: Vec<Process> = Vec::new();
-    for entry in &reading.entries {
+    for entry in &contents.entries {
         match &entry.record {
             Record::Opened(opened) => processes.push(Process {
                 pid: opened.pid,
@@ -151,7 +156,7 @@ fn processes(reading: &Reading) -> Vec<Process> {
     processes
 }
 
-fn step(state: &State, name: &str) -> StepReport {
+fn step_report(state: &State, name: &str) -> StepReport {
     let mut status = step_status(state, name);
     status.note = status.note.as_deref().map(clean);
     let phases = state.step(name).map(|step| &step.phases);
@@ -169,9 +174,9 @@ fn step(state: &State, name: &str) -> StepReport {
     }
 }
 
-/// The changes of a step, in the order in which they were begun; a person's are among them.
+/// The changes of a step, automatic and manual, in the order in which they began.
 fn changes(state: &State, step: &str) -> Vec<ChangeReport> {
-    let sets = state.sets.values().chain(state.asks.values());
+    let sets = state.sets.values().chain(state.manual_changes.values());
     let sets = sets.filter(|set| set.intent.step == step);
     let launches = state.launches.values();
     let launches = launches.filter(|launch| launch.intent.step == step);
@@ -217,14 +222,14 @@ fn change(
         kind: intent.kind,
         result,
         began: at(intent.time),
-        seconds: done.map(|done| took(state, intent, done)),
+        seconds: done.map(|done| duration_of(state, intent, done)),
         attempt,
     }
 }
 
-/// How long a change took: work, or for an operation at the service, which goes on meanwhile, all of
-/// the time.
-fn took(state: &State, intent: &Stamped<Intent>, done: Timestamp) -> u64 {
+/// How long a change took: the work, or for an operation at the service, which continues between
+/// processes, the whole time.
+fn duration_of(state: &State, intent: &Stamped<Intent>, done: Timestamp) -> u64 {
     let time = match intent.kind {
         ChangeKind::Launch => state.work.elapsed(intent.time, done),
         _ => state.work.worked(intent.time, done),
@@ -253,20 +258,20 @@ fn tasks(state: &State) -> Vec<TaskReport> {
             since: at(task.waiting.time),
             things: worksheet("things"),
             instructions: worksheet("instructions"),
-            proof: worksheet("evidence"),
+            expected_evidence: worksheet("evidence"),
             completed: completed.map(|completed| at(completed.time)),
             who: completed.map(|completed| clean(&completed.who)),
             evidence: completed
                 .filter(|_| waived.is_none())
-                .map(|completed| told(&completed.evidence)),
+                .map(|completed| describe_evidence(&completed.evidence)),
             waived: waived.map(clean),
         }
     });
     tasks.collect()
 }
 
-/// What was read, in words: `survey: nothing is left to do`.
-fn told(evidence: &Value) -> String {
+/// What was read, as text: `survey: nothing is left to do`.
+fn describe_evidence(evidence: &Value) -> String {
     let plain = |value: &Value| match value {
         Value::String(text) => text.clone(),
         other => other.to_string(),
@@ -282,9 +287,9 @@ fn told(evidence: &Value) -> String {
     })
 }
 
-/// How each process left the file, in order.
-fn closings(reading: &Reading) -> impl Iterator<Item = &Closed> {
-    reading
+/// The last record of each process that closed the file, in order.
+fn closed_records(contents: &StateFileContents) -> impl Iterator<Item = &Closed> {
+    contents
         .entries
         .iter()
         .filter_map(|entry| match &entry.record {
@@ -293,12 +298,12 @@ fn closings(reading: &Reading) -> impl Iterator<Item = &Closed> {
         })
 }
 
-/// The figures of the last process that left any.
-fn figures(reading: &Reading) -> Option<Figures> {
-    let last = closings(reading)
+/// The figures of the last process that recorded any.
+fn figures(contents: &StateFileContents) -> Option<Figures> {
+    let last = closed_records(contents)
         .filter_map(|closed| closed.figures.clone())
         .last()?;
-    // A later program may count other things; what it wrote is then not told, and nothing is wrong.
+    // A later version of the program may count other things; the report then leaves the figures out.
     let mut figures: Figures = serde_json::from_value(last).ok()?;
     let lists = [
         &mut figures.dangling,
@@ -314,9 +319,9 @@ fn figures(reading: &Reading) -> Option<Figures> {
     Some(figures)
 }
 
-fn findings(reading: &Reading, figures: Option<&Figures>) -> Vec<String> {
+fn findings(contents: &StateFileContents, figures: Option<&Figures>) -> Vec<String> {
     let mut findings: Vec<String> = Vec::new();
-    let notes = closings(reading).flat_map(|closed| &closed.notes);
+    let notes = closed_records(contents).flat_map(|closed| &closed.notes);
     let dangling = figures.into_iter().flat_map(|figures| &figures.dangling);
     let dangling =
         dangling.map(|slot| format!("dangling before the refresh, and left as it was: {slot}"));
@@ -328,61 +333,60 @@ fn findings(reading: &Reading, figures: Option<&Figures>) -> Vec<String> {
     findings
 }
 
-/// What happened to the run or to its file.
-fn warnings(reading: &Reading) -> Vec<String> {
-    let state = &reading.state;
+/// What the reader should know about the run or its state file.
+fn warnings(contents: &StateFileContents) -> Vec<String> {
+    let state = &contents.state;
     let mut warnings: Vec<String> = Vec::new();
-    warnings.extend(state.work.speed().map(simulated));
-    let doubt = state
+    warnings.extend(state.work.speed().map(simulation_note));
+    let in_doubt = state
         .launches_in_doubt()
         .map(|launch| format!("under way at the service: {}", clean(&launch.intent.name)));
-    warnings.extend(doubt);
-    for entry in &reading.entries {
-        let time = at(entry.time);
-        warnings.extend(match &entry.record {
-            Record::Takeover(takeover) => {
-                let host = takeover.previous.get("host").and_then(Value::as_str);
-                Some(format!(
-                    "{time}: taken over from a process on {} that had not closed the state file",
-                    clean(host.unwrap_or("another machine"))
-                ))
-            }
-            Record::Cut(cut) => Some(format!(
-                "{time}: {} were cut off the state file's end and are kept in {}",
-                count(usize::try_from(cut.bytes).unwrap_or(usize::MAX), "byte"),
-                cut.saved_to
-            )),
-            Record::RunbookChanged(_) => {
-                Some(format!("{time}: the runbook was changed in the middle of the run"))
-            }
-            Record::Abandoned(abandoned) => Some(format!(
-                "{time}: captures were abandoned ({}): {}",
-                abandoned.seals.join(", "),
-                clean(&abandoned.reason)
-            )),
-            Record::Reopened(reopened) => Some(format!(
-                "{time}: {} opened steps 5 to 7 again for the provider {}",
-                clean(&reopened.who),
-                clean(&reopened.provider)
-            )),
-            Record::Unknown { kind, .. } => Some(format!(
-                "{time}: a record of the kind '{kind}' is not known to this program, and what it says is not told here"
-            )),
-            _ => None,
-        });
+    warnings.extend(in_doubt);
+    for entry in &contents.entries {
+        let warning = record_warning(&entry.record);
+        warnings.extend(warning.map(|text| format!("{}: {text}", at(entry.time))));
     }
-    if let Some(torn) = &reading.torn {
-        warnings.push(format!(
-            "the last record was not written whole ({} bytes); the next run cuts it off",
-            torn.bytes
-        ));
+    if let Some(torn) = &contents.torn {
+        warnings.push(torn_note(torn.bytes));
     }
-    if reading.newer_format {
-        warnings.push(
-            "the state file is of a newer format: what is told here may be incomplete".to_owned(),
-        );
+    if contents.newer_format {
+        warnings
+            .push("the state file has a newer format: this report may be incomplete".to_owned());
     }
     warnings
+}
+
+/// The warning about a record, if the reader should know it.
+fn record_warning(record: &Record) -> Option<String> {
+    match record {
+        Record::Takeover(takeover) => {
+            let host = takeover.previous.get("host").and_then(Value::as_str);
+            Some(format!(
+                "taken over from a process on {} that had not closed the state file",
+                clean(host.unwrap_or("another machine"))
+            ))
+        }
+        Record::Cut(cut) => Some(format!(
+            "{} were cut off the state file's end and are kept in {}",
+            count(usize::try_from(cut.bytes).unwrap_or(usize::MAX), "byte"),
+            cut.saved_to
+        )),
+        Record::RunbookChanged(_) => Some("the runbook was changed during the run".to_owned()),
+        Record::Abandoned(abandoned) => Some(format!(
+            "captures were abandoned ({}): {}",
+            abandoned.seals.join(", "),
+            clean(&abandoned.reason)
+        )),
+        Record::Reopened(reopened) => Some(format!(
+            "{} reopened steps 5 to 7 for the provider {}",
+            clean(&reopened.who),
+            clean(&reopened.provider)
+        )),
+        Record::Unknown { kind, .. } => Some(format!(
+            "this program does not know the record kind '{kind}', so the report leaves it out"
+        )),
+        _ => None,
+    }
 }
 
 fn failures(state: &State) -> Vec<StepFailure> {

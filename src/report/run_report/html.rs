@@ -1,18 +1,15 @@
-//! A report as one HTML file: readable in light and in dark, without script, and without anything
-//! from elsewhere.
-
-use std::time::Duration;
+//! A report as one HTML file: readable in light and in dark, without scripts and without external
+//! resources.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest as _, Sha256};
 
-use super::account::{Figures, RunReport, StepReport, TaskReport};
-use super::{lines, step_told, unspoken};
-use crate::base::text::escape;
-use crate::report::documents::StepWord;
-use crate::report::duration;
+use super::content::{Figures, RunReport, StepReport, TaskReport};
+use super::{break_commands, describe_condition, describe_seconds, last_ending, lines};
+use crate::base::text::{count, escape};
+use crate::report::documents::StepCondition;
 
 const STYLE: &str = "
 :root { color-scheme: light dark; --line: #c8ccd0; --faint: #59636e; --good: #1a7f37; --bad: #cf222e; --notable: #9a6700; }
@@ -45,9 +42,9 @@ pub(super) fn render(report: &RunReport) -> String {
                 h1 { (title) }
                 (facts(report))
                 (steps(&report.steps))
-                (stopped(report))
+                (failures(report))
                 (tasks(&report.tasks))
-                @if let Some(figures) = &report.figures { (figures_of(figures)) }
+                @if let Some(figures) = &report.figures { (figures_section(figures)) }
                 (list("Findings", &report.findings))
                 (list("Warnings", &report.warnings))
                 (changes(&report.steps))
@@ -56,13 +53,13 @@ pub(super) fn render(report: &RunReport) -> String {
             }
         }
     };
-    // The style has no `##`, so only texts are changed.
-    unspoken(&page.into_string())
+    // The style contains no `##`, so this changes only texts.
+    break_commands(&page.into_string())
 }
 
-/// What a browser may do with the page: apply this very style, by its hash, and nothing else. The
-/// page then stays without script even where a text was not escaped (Content Security Policy Level 3,
-/// section 6.6: a hash of the element's text as it is).
+/// What a browser may do with the page: apply this style, identified by its hash, and nothing else.
+/// So no script runs even if a text was not escaped (Content Security Policy Level 3, section 6.6:
+/// the hash of the element's exact text).
 fn policy() -> String {
     let digest = BASE64_STANDARD.encode(Sha256::digest(STYLE));
     format!("default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'")
@@ -70,12 +67,6 @@ fn policy() -> String {
 
 fn safe(text: &str) -> String {
     escape(text).into_owned()
-}
-
-fn took(seconds: Option<u64>) -> String {
-    seconds
-        .map(|seconds| duration(Duration::from_secs(seconds)))
-        .unwrap_or_default()
 }
 
 fn row(key: &str, value: &Markup) -> Markup {
@@ -95,24 +86,24 @@ fn facts(report: &RunReport) -> Markup {
                 @for confirmed in &report.confirmations {
                     (row("Confirmed", &html! {
                         (confirmed.time) " by " (safe(&confirmed.who)) " (" (safe(&confirmed.how)) "), "
-                        (confirmed.destructive) " destructive changes"
+                        (count(confirmed.destructive, "destructive change"))
                     }))
                 }
                 (row("Begun", &html! { (run.began) }))
                 (row("Ended", &html! { (run.finished.as_deref().unwrap_or("-")) }))
-                (row("Took", &html! { (run.took()) }))
+                (row("Took", &html! { (run.describe_duration()) }))
             }
             @if let Some(next) = &report.next { (row("Next", &html! { code { (safe(next)) } })) }
         }
     }
 }
 
-fn class(word: StepWord) -> &'static str {
-    match word {
-        StepWord::Done => "good",
-        StepWord::Failed => "bad",
-        StepWord::Begun => "notable",
-        StepWord::NotBegun | StepWord::Skipped => "faint",
+fn class(condition: StepCondition) -> &'static str {
+    match condition {
+        StepCondition::Done => "good",
+        StepCondition::Failed => "bad",
+        StepCondition::Begun => "notable",
+        StepCondition::NotBegun | StepCondition::Skipped => "faint",
     }
 }
 
@@ -127,11 +118,9 @@ fn steps(steps: &[StepReport]) -> Markup {
                     tr {
                         td { (at + 1) }
                         td { code { (safe(&status.name)) } }
-                        td class=(class(status.state)) { (step_told(status.state)) }
-                        td {
-                            (step.changes_told())
-                        }
-                        td { (took(status.seconds)) }
+                        td class=(class(status.state)) { (describe_condition(status.state)) }
+                        td { (step.describe_changes()) }
+                        td { (describe_seconds(status.seconds)) }
                         td { (safe(status.note.as_deref().unwrap_or_default())) }
                     }
                 }
@@ -140,29 +129,23 @@ fn steps(steps: &[StepReport]) -> Markup {
     }
 }
 
-fn told(message: &str) -> String {
+fn message_text(message: &str) -> String {
     lines(message).collect::<Vec<_>>().join("\n")
 }
 
-fn stopped(report: &RunReport) -> Markup {
-    let last = report
-        .processes
-        .last()
-        .and_then(|process| process.ending.as_ref());
-    let ending = last.filter(|ending| ending.exit != 0);
-    let ending = ending.and_then(|ending| Some((ending, ending.message.as_ref()?)));
-    let ending = ending.filter(|(_, message)| !report.tells(message));
+fn failures(report: &RunReport) -> Markup {
+    let ending = last_ending(report);
     html! {
         @if !report.failures.is_empty() || ending.is_some() { h2 { "What stopped it" } }
         @for failure in &report.failures {
             p { code { (safe(&failure.step)) } }
-            pre { (told(&failure.message)) }
+            pre { (message_text(&failure.message)) }
             @if let Some(help) = &failure.help { p { "What to do: " (safe(help)) } }
             p.faint { "When: " (failure.time) }
         }
         @if let Some((ending, message)) = ending {
             p { "Last process: " (safe(&ending.reason)) " (exit " (ending.exit) ")" }
-            pre { (told(message)) }
+            pre { (message_text(message)) }
         }
     }
 }
@@ -171,10 +154,10 @@ fn tasks(tasks: &[TaskReport]) -> Markup {
     html! {
         @if !tasks.is_empty() { h2 { "Manual tasks" } }
         @for task in tasks {
-            h3 { code { (safe(&task.task)) } " " (task.state.told()) }
+            h3 { code { (safe(&task.task)) } " " (task.state.as_text()) }
             table.facts {
                 (row("Things", &html! { ul { @for thing in &task.things { li { (safe(thing)) } } } }))
-                (row("Waits since", &html! { (task.since) }))
+                (row("Waiting since", &html! { (task.since) }))
                 @if let Some(completed) = &task.completed {
                     (row("Completed", &html! { (completed) " by " (safe(task.who.as_deref().unwrap_or_default())) }))
                 }
@@ -182,14 +165,14 @@ fn tasks(tasks: &[TaskReport]) -> Markup {
                 @if let Some(reason) = &task.waived { (row("Waived", &html! { (safe(reason)) })) }
                 @if task.completed.is_none() {
                     (row("To do", &html! { ul { @for line in &task.instructions { li { (safe(line)) } } } }))
-                    (row("Read as proof", &html! { ul { @for line in &task.proof { li { (safe(line)) } } } }))
+                    (row("Read as evidence", &html! { ul { @for line in &task.expected_evidence { li { (safe(line)) } } } }))
                 }
             }
         }
     }
 }
 
-fn figures_of(figures: &Figures) -> Markup {
+fn figures_section(figures: &Figures) -> Markup {
     html! {
         h2 { "Figures" }
         table.facts { @for (what, value) in figures.numbers() { (row(what, &html! { (value) })) } }
@@ -197,7 +180,7 @@ fn figures_of(figures: &Figures) -> Markup {
         (names("Drafts left as they were", &figures.drafts))
         @for (reason, flows) in figures.off_by_reason() {
             details {
-                summary { (flows.len()) " cloud flows off: " (safe(reason)) }
+                summary { (count(flows.len(), "cloud flow")) " off: " (safe(reason)) }
                 ul { @for flow in flows { li { (safe(flow)) } } }
             }
         }
@@ -234,10 +217,10 @@ fn changes(steps: &[StepReport]) -> Markup {
                                 td { (safe(&change.name)) }
                                 td { (safe(&change.phase)) }
                                 td {
-                                    (change.result_told())
+                                    (change.describe_result())
                                     @if change.attempt > 1 { " (attempt " (change.attempt) ")" }
                                 }
-                                td { (took(change.seconds)) }
+                                td { (describe_seconds(change.seconds)) }
                             }
                         }
                     }
@@ -264,7 +247,7 @@ fn processes(report: &RunReport) -> Markup {
                                 td { (safe(&ending.reason)) " (exit " (ending.exit) ")" }
                             } @else {
                                 td {}
-                                td { "no word" }
+                                td { "no end recorded" }
                             }
                         }
                     }
@@ -277,11 +260,11 @@ fn processes(report: &RunReport) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::not_begun;
+    use crate::report::not_begun_report;
 
     #[test]
-    fn the_policy_allows_the_style_as_it_is_written_and_nothing_else() {
-        let report = not_begun(
+    fn the_policy_allows_exactly_the_style_and_nothing_else() {
+        let report = not_begun_report(
             "uat",
             "uat.iomcopy.jsonl",
             &["copy-environments"],
@@ -296,7 +279,7 @@ mod tests {
         assert_eq!(
             page.matches(" style=").count(),
             0,
-            "a hash allows no such attribute"
+            "a hash does not allow style attributes"
         );
     }
 }

@@ -1,14 +1,14 @@
-//! A report as `JUnit` XML: a suite a step, a case a change; a phase that changed nothing, a manual
-//! task and a step that was not reached are cases too.
+//! A report as `JUnit` XML: a suite for each step, a case for each change, and also for each phase
+//! without changes, each manual task and each step that was not reached.
 
 use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use super::account::{ChangeReport, ChangeResult, RunReport, StepReport, TaskReport, TaskState};
-use super::{lines, step_told, unspoken};
+use super::content::{ChangeReport, ChangeResult, RunReport, StepReport, TaskReport, TaskState};
+use super::{break_commands, describe_condition, lines};
 use crate::base::text::escape;
-use crate::report::documents::StepWord;
+use crate::report::documents::StepCondition;
 
 /// The report as XML.
 pub(super) fn render(report: &RunReport) -> String {
@@ -22,11 +22,11 @@ pub(super) fn render(report: &RunReport) -> String {
         document.add_test_suite(suite(report, step));
     }
     let written = document.to_string();
-    // Writing to memory fails only where a name could not be written, and each was made safe.
+    // Writing to memory fails only if a text is not valid in XML, and every text was made safe.
     let xml = written.unwrap_or_else(|error| {
         format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites errors=\"1\"><!-- {} --></testsuites>", safe(&error.to_string()).replace("--", "- -"))
     });
-    unspoken(xml.trim_end())
+    break_commands(xml.trim_end())
 }
 
 fn suite(report: &RunReport, step: &StepReport) -> TestSuite {
@@ -39,11 +39,11 @@ fn suite(report: &RunReport, step: &StepReport) -> TestSuite {
         suite.add_property(("run", safe(&run.id).as_str()));
         suite.add_property(("target", safe(&run.target.environment).as_str()));
     }
-    let told = step.changes_told();
-    if !told.is_empty() {
-        suite.add_property(("changes", told.as_str()));
+    let progress = step.describe_changes();
+    if !progress.is_empty() {
+        suite.add_property(("changes", progress.as_str()));
     }
-    suite.add_test_cases(step.changes.iter().map(|change| of_change(step, change)));
+    suite.add_test_cases(step.changes.iter().map(|change| change_case(step, change)));
     for phase in &step.phases {
         let has_changes = step.changes.iter().any(|change| change.phase == phase.name);
         if has_changes {
@@ -52,7 +52,7 @@ fn suite(report: &RunReport, step: &StepReport) -> TestSuite {
         let case_status = if phase.ended {
             TestCaseStatus::success()
         } else {
-            skipped("begun, and not ended")
+            skipped("begun, but not ended")
         };
         let mut case = case(step, &phase.name, &phase.name, case_status);
         if let Some(seconds) = phase.seconds {
@@ -66,7 +66,7 @@ fn suite(report: &RunReport, step: &StepReport) -> TestSuite {
             .tasks
             .iter()
             .filter(own)
-            .map(|task| of_task(step, task)),
+            .map(|task| task_case(step, task)),
     );
     let failures = report.failures.iter();
     for failure in failures.filter(|failure| failure.step == status.name) {
@@ -78,22 +78,27 @@ fn suite(report: &RunReport, step: &StepReport) -> TestSuite {
         suite.add_test_case(case(step, "step", &status.name, failed));
     }
     if suite.test_cases.is_empty() {
-        let note = status.note.as_deref().unwrap_or(step_told(status.state));
-        let told = match status.state {
-            StepWord::Done => TestCaseStatus::success(),
-            StepWord::Failed => failed(note, None),
-            StepWord::NotBegun | StepWord::Begun | StepWord::Skipped => skipped(note),
+        let note = status
+            .note
+            .as_deref()
+            .unwrap_or(describe_condition(status.state));
+        let case_status = match status.state {
+            StepCondition::Done => TestCaseStatus::success(),
+            StepCondition::Failed => failed(note, None),
+            StepCondition::NotBegun | StepCondition::Begun | StepCondition::Skipped => {
+                skipped(note)
+            }
         };
-        suite.add_test_case(case(step, "step", &status.name, told));
+        suite.add_test_case(case(step, "step", &status.name, case_status));
     }
     suite
 }
 
-fn of_change(step: &StepReport, change: &ChangeReport) -> TestCase {
+fn change_case(step: &StepReport, change: &ChangeReport) -> TestCase {
     let status = match change.result {
         ChangeResult::Done => TestCaseStatus::success(),
-        ChangeResult::Failed => failed(change.result.told(), None),
-        ChangeResult::Begun | ChangeResult::Absent => skipped(change.result_told()),
+        ChangeResult::Failed => failed(change.result.as_text(), None),
+        ChangeResult::Begun | ChangeResult::Absent => skipped(change.describe_result()),
     };
     let mut case = case(step, &change.phase, &change.name, status);
     if let Some(seconds) = change.seconds {
@@ -103,26 +108,26 @@ fn of_change(step: &StepReport, change: &ChangeReport) -> TestCase {
     case
 }
 
-fn of_task(step: &StepReport, task: &TaskReport) -> TestCase {
+fn task_case(step: &StepReport, task: &TaskReport) -> TestCase {
     let phase = task.task.split_once('/').map_or("task", |(_, phase)| phase);
     let status = match task.state {
         TaskState::Proved => TestCaseStatus::success(),
-        TaskState::Waiting => skipped(task.state.told()),
+        TaskState::Waiting => skipped(task.state.as_text()),
         TaskState::Waived => {
-            let who = task.who.as_deref().unwrap_or("somebody");
+            let who = task.who.as_deref().unwrap_or("a user");
             let reason = task.waived.as_deref().unwrap_or_default();
-            skipped(&format!("{who} waived the proof: {reason}"))
+            skipped(&format!("{who} waived the evidence: {reason}"))
         }
     };
     let mut case = case(step, phase, &format!("manual task {}", task.task), status);
-    let told: Vec<String> = task
+    let checklist: Vec<String> = task
         .instructions
         .iter()
         .flat_map(|line| lines(line).collect::<Vec<_>>())
         .map(|line| format!("[ ] {line}"))
         .collect();
-    if task.state == TaskState::Waiting && !told.is_empty() {
-        case.set_system_out(safe_lines(&told));
+    if task.state == TaskState::Waiting && !checklist.is_empty() {
+        case.set_system_out(safe_lines(&checklist));
     }
     case
 }
@@ -153,7 +158,7 @@ fn skipped(why: &str) -> TestCaseStatus {
     status
 }
 
-/// Text that XML 1.0 can hold, in one line: what it cannot hold is shown escaped.
+/// Text in one line that is valid in XML 1.0: invalid characters are shown escaped.
 fn safe(text: &str) -> String {
     let escaped = escape(text);
     if !escaped.contains(['\u{fffe}', '\u{ffff}']) {
@@ -164,8 +169,8 @@ fn safe(text: &str) -> String {
         .replace('\u{ffff}', "\\u{ffff}")
 }
 
-/// The same of lines. A line that a pipeline's log would take for a command begins with another
-/// character.
+/// The same for several lines. A line that a pipeline's log would take for a command gets another
+/// first character.
 fn safe_lines(lines: &[String]) -> String {
     let lines: Vec<String> = lines
         .iter()
@@ -186,7 +191,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_xml_cannot_hold_is_shown() {
+    fn characters_that_xml_does_not_allow_are_shown_escaped() {
         assert_eq!(
             safe("a\u{0}b\u{1b}[1m\u{ffff}\nc"),
             "a\\u{0}b\\u{1b}[1m\\u{ffff}\\nc"

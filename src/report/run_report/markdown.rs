@@ -1,18 +1,15 @@
 //! A report as Markdown, as GitHub and Azure Pipelines read it.
 
-use std::time::Duration;
+use super::content::{ChangeReport, Figures, RunReport, StepReport, TaskReport};
+use super::{describe_condition, describe_seconds, last_ending, lines};
+use crate::base::text::{count, escape};
 
-use super::account::{ChangeReport, Figures, RunReport, StepReport, TaskReport};
-use super::{lines, step_told};
-use crate::base::text::escape;
-use crate::report::duration;
-
-/// How much is told.
+/// How much the report contains.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Extent {
     /// Everything.
     Whole,
-    /// Everything but the single changes.
+    /// Everything except the single changes.
     WithoutChanges,
 }
 
@@ -64,11 +61,11 @@ fn head(report: &RunReport) -> String {
         rows.push((
             "Confirmed",
             format!(
-                "{} by {} ({}), {} destructive changes",
+                "{} by {} ({}), {}",
                 text(&confirmed.time),
                 text(&confirmed.who),
                 text(&confirmed.how),
-                confirmed.destructive
+                count(confirmed.destructive, "destructive change")
             ),
         ));
     }
@@ -77,7 +74,7 @@ fn head(report: &RunReport) -> String {
         "Ended",
         run.finished.as_deref().map_or("-".to_owned(), text),
     ));
-    rows.push(("Took", text(&run.took())));
+    rows.push(("Took", text(&run.describe_duration())));
     let rows = rows.into_iter().map(|(key, value)| [key.to_owned(), value]);
     let table = table(["", ""], rows);
     format!(
@@ -99,9 +96,9 @@ fn steps(report: &RunReport) -> String {
         [
             (at + 1).to_string(),
             code(&status.name),
-            step_told(status.state).to_owned(),
-            step.changes_told(),
-            took(status.seconds),
+            describe_condition(status.state).to_owned(),
+            step.describe_changes(),
+            describe_seconds(status.seconds),
             status.note.as_deref().map(text).unwrap_or_default(),
         ]
     });
@@ -109,46 +106,32 @@ fn steps(report: &RunReport) -> String {
     format!("## Steps\n\n{table}")
 }
 
-fn took(seconds: Option<u64>) -> String {
-    seconds
-        .map(|seconds| duration(Duration::from_secs(seconds)))
-        .unwrap_or_default()
-}
-
 fn failures(report: &RunReport) -> String {
-    let mut told = String::new();
+    let mut section = String::new();
     for failure in &report.failures {
-        told += &format!(
+        section += &format!(
             "### {}\n\n{}\n",
             code(&failure.step),
             block(&failure.message)
         );
         if let Some(help) = &failure.help {
-            told += &format!("\nWhat to do: {}\n", text(help));
+            section += &format!("\nWhat to do: {}\n", text(help));
         }
-        told += &format!("\nWhen: {}\n", text(&failure.time));
+        section += &format!("\nWhen: {}\n", text(&failure.time));
     }
-    // What ended a process and is no failure of a step is told too: a later process may have been
-    // refused before it tried anything.
-    let last = report
-        .processes
-        .last()
-        .and_then(|process| process.ending.as_ref());
-    if let Some(ending) = last.filter(|ending| ending.exit != 0)
-        && let Some(message) = &ending.message
-        && !report.tells(message)
-    {
-        told += &format!(
+    // Not only steps fail: a later process may have been refused before it tried anything.
+    if let Some((ending, message)) = last_ending(report) {
+        section += &format!(
             "\n### Last process: {} (exit {})\n\n{}\n",
             text(&ending.reason),
             ending.exit,
             block(message)
         );
     }
-    if told.is_empty() {
-        return told;
+    if section.is_empty() {
+        return section;
     }
-    format!("## What stopped it\n\n{}", told.trim_end())
+    format!("## What stopped it\n\n{}", section.trim_end())
 }
 
 fn tasks(tasks: &[TaskReport]) -> String {
@@ -156,11 +139,11 @@ fn tasks(tasks: &[TaskReport]) -> String {
         return String::new();
     }
     let rows = tasks.iter().map(|task| {
-        let proof = match (&task.waived, &task.evidence) {
+        let evidence = match (&task.waived, &task.evidence) {
             (Some(reason), _) => format!("waived: {}", text(reason)),
             (None, Some(evidence)) => text(evidence),
             (None, None) => task
-                .proof
+                .expected_evidence
                 .iter()
                 .map(|line| text(line))
                 .collect::<Vec<_>>()
@@ -168,7 +151,7 @@ fn tasks(tasks: &[TaskReport]) -> String {
         };
         [
             code(&task.task),
-            task.state.told().to_owned(),
+            task.state.as_text().to_owned(),
             task.things
                 .iter()
                 .map(|thing| text(thing))
@@ -176,7 +159,7 @@ fn tasks(tasks: &[TaskReport]) -> String {
                 .join("<br>"),
             text(task.completed.as_ref().unwrap_or(&task.since)),
             task.who.as_deref().map(text).unwrap_or_default(),
-            proof,
+            evidence,
         ]
     });
     let table = table(["Task", "State", "Things", "When", "Who", "Evidence"], rows);
@@ -266,8 +249,8 @@ fn change(change: &ChangeReport) -> [String; 4] {
     [
         text(&change.name),
         text(&change.phase),
-        format!("{}{again}", change.result_told()),
-        took(change.seconds),
+        format!("{}{again}", change.describe_result()),
+        describe_seconds(change.seconds),
     ]
 }
 
@@ -282,7 +265,7 @@ fn history(report: &RunReport) -> String {
             format!("{} on {}", process.pid, text(&process.host)),
             text(&process.program),
             ending.map(|ending| text(&ending.time)).unwrap_or_default(),
-            ending.map_or("no word".to_owned(), |ending| {
+            ending.map_or("no end recorded".to_owned(), |ending| {
                 format!("{} (exit {})", text(&ending.reason), ending.exit)
             }),
         ]
@@ -291,7 +274,7 @@ fn history(report: &RunReport) -> String {
     format!("## Processes\n\n{table}")
 }
 
-/// A table. Takes its head and its rows, whose cells are escaped already.
+/// A table. Takes its header and its rows, whose cells are escaped already.
 fn table<const N: usize>(head: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
     let row = |cells: &[String]| format!("| {} |", cells.join(" | "));
     let head: Vec<String> = head.iter().map(|&cell| cell.to_owned()).collect();
@@ -301,7 +284,7 @@ fn table<const N: usize>(head: [&str; N], rows: impl IntoIterator<Item = [String
     table.join("\n")
 }
 
-/// Text that means nothing to Markdown, in a line or a table's cell.
+/// Text without any Markdown meaning, for a line or a table cell.
 fn text(text: &str) -> String {
     let mut safe = String::with_capacity(text.len() + 8);
     for character in escape(text).chars() {
@@ -309,9 +292,9 @@ fn text(text: &str) -> String {
             '<' => safe.push_str("&lt;"),
             '>' => safe.push_str("&gt;"),
             '&' => safe.push_str("&amp;"),
-            // A name of somebody must not call them.
+            // A name must not mention a user of the platform.
             '@' => safe.push_str("&#64;"),
-            // `##vso[` and a leading `::` are commands of a pipeline's log; so they are none.
+            // `##vso[` and a leading `::` would be commands in a pipeline's log.
             '#' => safe.push_str("&#35;"),
             ':' if safe.ends_with(':') => safe.push_str("&#58;"),
             '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '$' => {
@@ -324,8 +307,8 @@ fn text(text: &str) -> String {
     safe
 }
 
-/// Text as code, in a line or a table's cell. Backticks and bars cannot stand in a cell's code, so
-/// such a text is told as text.
+/// Text as code, for a line or a table cell. Code in a cell cannot contain backticks and bars, so
+/// such a text is not shown as code.
 fn code(given: &str) -> String {
     if given.is_empty() || given.contains(['`', '|', '#']) || given.contains("::") {
         return text(given);
@@ -333,7 +316,7 @@ fn code(given: &str) -> String {
     format!("`{}`", escape(given))
 }
 
-/// Lines as they are, each a line of a quotation.
+/// The lines as a quotation.
 fn block(given: &str) -> String {
     let lines: Vec<String> = lines(given)
         .map(|line| format!("> {}", text(&line)))
@@ -359,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn code_that_would_end_its_cell_is_told_as_text() {
+    fn code_that_would_end_its_cell_is_shown_as_text() {
         assert_eq!(code("a/b"), "`a/b`");
         assert_eq!(code("a|`b`"), "a\\|\\`b\\`");
     }

@@ -1,30 +1,34 @@
-//! What a run did, told from its state file alone: one account, and a file for each form it takes.
+//! What a run did, from its state file alone: one content, and a module for each format.
 //!
 //! ```text
-//! account.rs   the account: what is told, as a type; written as JSON it is its own document
-//! gather.rs    a state file's records become the account
+//! content.rs   the content, as types; their JSON form is the document of `report`
+//! gather.rs    makes the content from a state file
 //! markdown.rs  for a pipeline's summary, a ticket, a wiki
 //! html.rs      for a browser: one file, light and dark, without script
-//! junit.rs     for a pipeline's test results: a suite a step
+//! junit.rs     for a pipeline's test results: a suite for each step
 //! ```
 //!
-//! The forms are functions of the account and of nothing else, so they cannot tell different things.
-//! Texts are told with what looks like a credential taken out, once, where they are gathered; each
-//! form escapes them its own way.
+//! The formats are functions of the content alone, so they cannot contradict each other. Text that
+//! looks like a credential is removed once, when the content is gathered; each format escapes text
+//! its own way.
 
-mod account;
+mod content;
 mod gather;
 mod html;
 mod junit;
 mod markdown;
 
-pub use account::RunReport;
-pub use gather::{gather, not_begun};
+use std::time::Duration;
 
-use super::documents::{StepWord, document};
+use self::content::Ending;
+pub use content::RunReport;
+pub use gather::{gather_report, not_begun_report};
+
+use super::documents::{StepCondition, document};
+use super::duration;
 use crate::base::text::escape;
 
-/// The form of a report.
+/// The format of a report.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ReportFormat {
     /// Markdown, as GitHub and Azure Pipelines read it.
@@ -38,7 +42,7 @@ pub enum ReportFormat {
 }
 
 impl RunReport {
-    /// The report in this form, without a line's end after it.
+    /// The report in this format, without a final line break.
     pub fn render(&self, format: ReportFormat) -> String {
         match format {
             ReportFormat::Markdown => markdown::render(self, markdown::Extent::Whole),
@@ -48,14 +52,14 @@ impl RunReport {
         }
     }
 
-    /// Is this message of a process only what a failure tells already?
-    fn tells(&self, message: &str) -> bool {
+    /// Does a failure of the report contain this message of a process already?
+    fn has_failure_with(&self, message: &str) -> bool {
         let mut failures = self.failures.iter();
         failures.any(|failure| message.contains(&failure.message))
     }
 
-    /// The report as Markdown of at most so many bytes: whole, else without its single changes. None
-    /// where even that is longer.
+    /// The report as Markdown of at most this many bytes: whole, else without its single changes.
+    /// None if even that is longer.
     pub fn markdown_within(&self, bytes: usize) -> Option<String> {
         [markdown::Extent::Whole, markdown::Extent::WithoutChanges]
             .into_iter()
@@ -64,24 +68,39 @@ impl RunReport {
     }
 }
 
-/// The word of a step's state for a reader.
-fn step_told(word: StepWord) -> &'static str {
-    match word {
-        StepWord::NotBegun => "not begun",
-        StepWord::Begun => "begun",
-        StepWord::Done => "done",
-        StepWord::Skipped => "skipped",
-        StepWord::Failed => "failed",
+/// The state of a step as text.
+fn describe_condition(condition: StepCondition) -> &'static str {
+    match condition {
+        StepCondition::NotBegun => "not begun",
+        StepCondition::Begun => "begun",
+        StepCondition::Done => "done",
+        StepCondition::Skipped => "skipped",
+        StepCondition::Failed => "failed",
     }
 }
 
-/// The lines of a text, each safe to show; a text of one line has one.
+/// The lines of a text, each safe to show.
 fn lines(text: &str) -> impl Iterator<Item = String> {
     text.lines().map(|line| escape(line).into_owned())
 }
 
-/// Breaks what an Azure pipeline would take for a command, wherever in a line it stands. Takes a
-/// markup text, in which `&#35;` is read as `#` again.
-fn unspoken(markup: &str) -> String {
+/// How the last process ended, if the reader should know: not with exit code 0, and with a message
+/// that no failure of the report contains.
+fn last_ending(report: &RunReport) -> Option<(&Ending, &str)> {
+    let ending = report.processes.last()?.ending.as_ref()?;
+    let message = ending.message.as_deref()?;
+    (ending.exit != 0 && !report.has_failure_with(message)).then_some((ending, message))
+}
+
+/// How long something took, as text. Empty if that is not known.
+fn describe_seconds(seconds: Option<u64>) -> String {
+    seconds
+        .map(|seconds| duration(Duration::from_secs(seconds)))
+        .unwrap_or_default()
+}
+
+/// Breaks text that an Azure pipeline would take for a command, anywhere in a line. Takes a markup
+/// text, in which `&#35;` means `#`.
+fn break_commands(markup: &str) -> String {
     markup.replace("##", "#&#35;")
 }

@@ -1,9 +1,12 @@
-//! Where the copy comes from and where it goes: cloud, source, target, LCS.
+//! The environments of a refresh: cloud, source, target, LCS.
 
-use serde::Serialize;
+use serde_json::json;
 use uuid::Uuid;
 
-use super::words::words;
+use super::words::{Word as _, find_word, list_words, words};
+use crate::runbook::grammar::keys::section;
+use crate::runbook::grammar::kind::{Kind, map_of};
+use crate::runbook::grammar::scalars::{guid, read_word, text, whole_number, word};
 use crate::runbook::source::Located;
 
 words! {
@@ -24,18 +27,71 @@ words! {
     }
 }
 
-/// The environment that the copy destroys and fills anew.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Target {
-    /// Its environment id.
-    pub environment: Located<Uuid>,
-    /// Its display name, as the admin center shows it; a run refuses a target of another name.
-    pub name: Located<String>,
+/// Names that pac has for clouds. Source: the `--cloud` option of `pac auth create`.
+pub(in crate::runbook) const PAC_NAMES: [(&str, Cloud); 6] = [
+    ("Public", Cloud::Public),
+    ("UsGov", Cloud::Gcc),
+    ("UsGovHigh", Cloud::GccHigh),
+    ("UsGovDod", Cloud::Dod),
+    ("China", Cloud::China),
+    ("Mooncake", Cloud::China),
+];
+
+/// Projects of LCS are numbered in 32 bits.
+const HIGHEST_PROJECT: u64 = u32::MAX as u64;
+
+impl Cloud {
+    /// The cloud that a word of the runbook or of pac names.
+    pub(in crate::runbook) fn by_name(name: &str) -> Option<Self> {
+        let by_pac = PAC_NAMES.iter().find(|(pac_name, _)| *pac_name == name);
+        by_pac.map(|(_, cloud)| *cloud).or_else(|| find_word(name))
+    }
+
+    /// Every word that names a cloud.
+    pub(in crate::runbook) fn names() -> impl Iterator<Item = &'static str> {
+        let words = Self::ALL.iter().map(|cloud| cloud.word());
+        words.chain(PAC_NAMES.iter().map(|(name, _)| *name))
+    }
+}
+
+/// A cloud, by a word of the runbook or of pac.
+pub(super) fn cloud() -> Kind<Located<Cloud>> {
+    let kind = word::<Cloud>().read_by(|binder, field| {
+        let Some(given) = field.text() else {
+            return read_word(binder, field);
+        };
+        let cloud = Cloud::by_name(given);
+        if cloud.is_none() {
+            let names: Vec<&str> = Cloud::names().collect();
+            let help = format!("allowed: {}", list_words::<Cloud>());
+            binder.unknown_word(field, given, &names, &help);
+        }
+        Some(Located::new(cloud?, field.node.span))
+    });
+    kind.described_by(|| json!({ "enum": Cloud::names().collect::<Vec<_>>() }))
+        .with_example("public")
+}
+
+/// The environment that is copied.
+pub(super) fn source() -> Kind<Located<Uuid>> {
+    map_of("{ environment: GUID }", |keys| {
+        keys.required("environment", "The source's environment id.", &guid())
+    })
+}
+
+section! {
+    /// The environment that the copy overwrites.
+    pub struct Target {
+        /// The target's environment id.
+        "environment" environment: Located<Uuid> = required(guid());
+        /// The target's display name, as the admin center shows it; a run refuses a target with
+        /// another name.
+        "name" name: Located<String> = required(text().with_example("DISPLAY NAME"));
+    }
 }
 
 words! {
-    /// Where the LCS project lives: each geography has an API host of its own. Source: the hosts
+    /// Where the LCS project is: each geography has its own API host. Source: the hosts
     /// of Microsoft's LCS API pages and of the community tool d365fo.tools.
     pub enum LcsGeography {
         /// `lcsapi.lcs.dynamics.com`, for every project outside the geographies below.
@@ -59,17 +115,18 @@ words! {
     }
 }
 
-/// The pair of environments in Lifecycle Services, for a target that LCS manages.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Lcs {
-    /// Where the project lives.
-    pub geography: Located<LcsGeography>,
-    /// The project's number.
-    pub project: Located<u64>,
-    /// The LCS environment id of the source: an opaque text, in some tenants a GUID, in others 32
-    /// hexadecimal digits.
-    pub source: Located<String>,
-    /// The LCS environment id of the target.
-    pub target: Located<String>,
+section! {
+    /// The two environments in Lifecycle Services, for a target that LCS manages.
+    pub struct Lcs {
+        /// The geography of the LCS project.
+        "geography" geography: Located<LcsGeography> = with_default(word(), LcsGeography::Default);
+        /// The LCS project's number.
+        "project" project: Located<u64> =
+            required(whole_number(1..=HIGHEST_PROJECT).with_example("1234567"));
+        /// The LCS environment id of the source: in some tenants a GUID, in others 32 hexadecimal
+        /// digits.
+        "source" source: Located<String> = required(text().with_example("LCS ENVIRONMENT ID"));
+        /// The LCS environment id of the target.
+        "target" target: Located<String> = required(text().with_example("LCS ENVIRONMENT ID"));
+    }
 }

@@ -1,40 +1,45 @@
-//! The names by which a tenant's Intelligent Order Management is known: tables, columns, requests.
+//! A tenant's names for the tables, columns and requests of Intelligent Order Management.
 //!
 //! Some logical names are public (the Microsoft Learn pages of the Intelligent Order Management
-//! entities), the others are the likeliest ones; every one can be overridden, and is checked
-//! against the tenant's metadata before it is used.
+//! entities), the others are the most likely ones. Each can be overridden, and is checked against
+//! the tenant's metadata before it is used.
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde_json::json;
 
+use super::binding::{binding, definition_name};
 use super::request::IomRequest;
 use super::template::RequestBinding;
-use super::words::{find, words};
+use super::words::{Word, find_word, words};
+use crate::runbook::grammar::keys::section;
+use crate::runbook::grammar::kind::{Kind, map_of};
+use crate::runbook::grammar::scalars::text;
+use crate::runbook::grammar::{Binder, Field};
 use crate::runbook::source::Located;
 
 words! {
-    /// A table of Intelligent Order Management, by the word a runbook has for it.
+    /// A table of Intelligent Order Management, by its key in a runbook.
     pub enum IomTable {
         /// Installed providers.
         Provider = "provider",
         /// The library that providers are installed from.
         ProviderDefinition = "provider-definition",
-        /// What tiles of an orchestration point at.
+        /// The actions that tiles of an orchestration refer to.
         ProviderAction = "provider-action",
         /// A provider's connections.
         ProviderConnectionReference = "provider-connection-reference",
-        /// What connections a definition wants.
+        /// The connections that a definition needs.
         ProviderDefinitionConnectionReference = "provider-definition-connection-reference",
         /// A provider's parameters.
         ProviderParameter = "provider-parameter",
-        /// What parameters a definition wants.
+        /// The parameters that a definition needs.
         ProviderDefinitionParameter = "provider-definition-parameter",
         /// A provider's transformations.
         ProviderTransformation = "provider-transformation",
         /// The transformations of a definition.
         ProviderDefinitionTransformation = "provider-definition-transformation",
-        /// The logic that a definition brings: actions and message handlers.
+        /// The logic of a definition: actions and message handlers.
         LogicDefinition = "logic-definition",
         /// The connections of the platform itself.
         PlatformConnectionReference = "platform-connection-reference",
@@ -44,7 +49,7 @@ words! {
         Policy = "policy",
         /// The steps of an orchestration.
         OrchestrationStep = "orchestration-step",
-        /// Which provider fulfils for which warehouse.
+        /// The provider that fulfils for each warehouse.
         WarehouseMapping = "warehouse-mapping",
     }
 }
@@ -74,82 +79,125 @@ impl IomTable {
     }
 }
 
-/// Every column that the program names, as `table.column`, with its logical name where the runbook
-/// gives no other.
-pub const IOM_COLUMNS: [(&str, &str); 26] = [
-    ("orchestration.graph", "msdyn_graph"),
-    ("provider.definition", "msdyn_providerdefinitionid"),
-    ("provider.activation-error", "msdyn_activationerror"),
-    ("provider-definition.logical-name", "msdyn_logicalname"),
-    ("provider-definition.is-active", "msdyn_isactive"),
-    ("provider-action.provider", "msdyn_providerid"),
-    (
-        "provider-action.logic-definition",
-        "msdyn_logicdefinitionid",
-    ),
-    ("logic-definition.definition", "msdyn_providerdefinitionid"),
-    ("logic-definition.logical-name", "msdyn_logicalname"),
-    ("logic-definition.logic-type", "msdyn_logictype"),
-    ("provider-parameter.provider", "msdyn_providerid"),
-    (
-        "provider-parameter.definition",
-        "msdyn_parameterdefinitionid",
-    ),
-    ("provider-parameter.value", "msdyn_value"),
-    (
-        "provider-definition-parameter.definition",
-        "msdyn_providerdefinitionid",
-    ),
-    (
-        "provider-definition-parameter.logical-name",
-        "msdyn_logicalname",
-    ),
-    ("provider-transformation.provider", "msdyn_providerid"),
-    (
-        "provider-transformation.definition",
-        "msdyn_transformationdefinitionid",
-    ),
-    ("provider-transformation.script", "msdyn_transformation"),
-    (
-        "provider-definition-transformation.logical-name",
-        "msdyn_logicalname",
-    ),
-    ("provider-connection-reference.provider", "msdyn_providerid"),
-    (
-        "provider-connection-reference.definition",
-        "msdyn_connectionreferencedefinitionid",
-    ),
-    (
-        "provider-connection-reference.connection-url",
-        "msdyn_connectionurl",
-    ),
-    (
-        "provider-definition-connection-reference.definition",
-        "msdyn_providerdefinitionid",
-    ),
-    (
-        "provider-definition-connection-reference.logical-name",
-        "msdyn_logicalname",
-    ),
-    (
-        "platform-connection-reference.connection-url",
-        "msdyn_connectionurl",
-    ),
-    ("warehouse-mapping.provider", "msdyn_providerid"),
-];
+words! {
+    /// A column that the program uses, by its key `table.column` in a runbook.
+    pub enum IomColumn {
+        /// An orchestration's graph, as JSON.
+        OrchestrationGraph = "orchestration.graph",
+        /// The definition that a provider was installed from.
+        ProviderDefinition = "provider.definition",
+        /// Why a provider's activation failed.
+        ProviderActivationError = "provider.activation-error",
+        /// A definition's logical name.
+        ProviderDefinitionLogicalName = "provider-definition.logical-name",
+        /// Whether a definition can be installed.
+        ProviderDefinitionIsActive = "provider-definition.is-active",
+        /// The provider that an action belongs to.
+        ProviderActionProvider = "provider-action.provider",
+        /// The logic definition that an action was made from.
+        ProviderActionLogicDefinition = "provider-action.logic-definition",
+        /// The provider definition that a logic definition belongs to.
+        LogicDefinitionDefinition = "logic-definition.definition",
+        /// A logic definition's logical name.
+        LogicDefinitionLogicalName = "logic-definition.logical-name",
+        /// Whether a logic definition is a provider action or a message handler.
+        LogicDefinitionLogicType = "logic-definition.logic-type",
+        /// The provider that a parameter belongs to.
+        ProviderParameterProvider = "provider-parameter.provider",
+        /// The definition of a parameter.
+        ProviderParameterDefinition = "provider-parameter.definition",
+        /// A parameter's value.
+        ProviderParameterValue = "provider-parameter.value",
+        /// The provider definition that a parameter definition belongs to.
+        ProviderDefinitionParameterDefinition = "provider-definition-parameter.definition",
+        /// A parameter definition's logical name.
+        ProviderDefinitionParameterLogicalName = "provider-definition-parameter.logical-name",
+        /// The provider that a transformation belongs to.
+        ProviderTransformationProvider = "provider-transformation.provider",
+        /// The definition of a transformation.
+        ProviderTransformationDefinition = "provider-transformation.definition",
+        /// A transformation's script.
+        ProviderTransformationScript = "provider-transformation.script",
+        /// A transformation definition's logical name.
+        ProviderDefinitionTransformationLogicalName = "provider-definition-transformation.logical-name",
+        /// The provider that a connection reference belongs to.
+        ProviderConnectionReferenceProvider = "provider-connection-reference.provider",
+        /// The definition of a provider's connection reference.
+        ProviderConnectionReferenceDefinition = "provider-connection-reference.definition",
+        /// The address of the connection of a provider's reference.
+        ProviderConnectionReferenceConnectionUrl = "provider-connection-reference.connection-url",
+        /// The provider definition that a reference's definition belongs to.
+        ProviderDefinitionConnectionReferenceDefinition = "provider-definition-connection-reference.definition",
+        /// The logical name of a reference's definition.
+        ProviderDefinitionConnectionReferenceLogicalName = "provider-definition-connection-reference.logical-name",
+        /// The address of the connection of one of IOM's own references.
+        PlatformConnectionReferenceConnectionUrl = "platform-connection-reference.connection-url",
+        /// The provider that fulfils for a warehouse.
+        WarehouseMappingProvider = "warehouse-mapping.provider",
+    }
+}
 
-/// What the runbook says of this tenant's Intelligent Order Management. The maps hold only what is
-/// written; [`table`](Self::table), [`column`](Self::column) and [`request`](Self::request) answer
-/// with the defaults.
-#[derive(Debug, Clone, Default, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Iom {
-    /// Logical names of tables.
-    pub tables: BTreeMap<IomTable, Located<String>>,
-    /// Logical names of columns, by `table.column`.
-    pub columns: BTreeMap<String, Located<String>>,
-    /// The requests that somebody has confirmed, and those that are guided expressly.
-    pub requests: BTreeMap<IomRequest, Located<RequestBinding>>,
+impl IomColumn {
+    /// The column's logical name where the runbook gives no other.
+    pub fn default_name(self) -> &'static str {
+        match self {
+            Self::OrchestrationGraph => "msdyn_graph",
+            Self::ProviderDefinition
+            | Self::LogicDefinitionDefinition
+            | Self::ProviderDefinitionParameterDefinition
+            | Self::ProviderDefinitionConnectionReferenceDefinition => "msdyn_providerdefinitionid",
+            Self::ProviderActivationError => "msdyn_activationerror",
+            Self::ProviderDefinitionLogicalName
+            | Self::LogicDefinitionLogicalName
+            | Self::ProviderDefinitionParameterLogicalName
+            | Self::ProviderDefinitionTransformationLogicalName
+            | Self::ProviderDefinitionConnectionReferenceLogicalName => "msdyn_logicalname",
+            Self::ProviderDefinitionIsActive => "msdyn_isactive",
+            Self::ProviderActionProvider
+            | Self::ProviderParameterProvider
+            | Self::ProviderTransformationProvider
+            | Self::ProviderConnectionReferenceProvider
+            | Self::WarehouseMappingProvider => "msdyn_providerid",
+            Self::ProviderActionLogicDefinition => "msdyn_logicdefinitionid",
+            Self::LogicDefinitionLogicType => "msdyn_logictype",
+            Self::ProviderParameterDefinition => "msdyn_parameterdefinitionid",
+            Self::ProviderParameterValue => "msdyn_value",
+            Self::ProviderTransformationDefinition => "msdyn_transformationdefinitionid",
+            Self::ProviderTransformationScript => "msdyn_transformation",
+            Self::ProviderConnectionReferenceDefinition => "msdyn_connectionreferencedefinitionid",
+            Self::ProviderConnectionReferenceConnectionUrl
+            | Self::PlatformConnectionReferenceConnectionUrl => "msdyn_connectionurl",
+        }
+    }
+
+    /// The word of the table that the column belongs to.
+    pub fn table_word(self) -> &'static str {
+        self.word().split('.').next().unwrap_or_default()
+    }
+}
+
+section! {
+    /// This tenant's names for the tables and columns of Intelligent Order Management, and its
+    /// requests. The maps hold only what is written; [`table`](Self::table),
+    /// [`column`](Self::column) and [`request`](Self::request) know the defaults.
+    #[derive(Default)]
+    pub struct Iom {
+        /// Logical names of tables in this tenant.
+        "tables" tables: BTreeMap<IomTable, Located<String>> = or_default(names(
+            "{ provider: msdyn_iomprovider }",
+            "`iom.tables`",
+            IomTable::default_name,
+        ));
+        /// Logical names of columns in this tenant, by `table.column`.
+        "columns" columns: BTreeMap<IomColumn, Located<String>> = or_default(names(
+            "{ orchestration.graph: msdyn_graph }",
+            "`iom.columns`",
+            IomColumn::default_name,
+        ));
+        /// How each unpublished write is made: `guided` by a person, or with a request that was
+        /// recorded and confirmed.
+        "requests" requests: BTreeMap<IomRequest, Located<RequestBinding>> = or_default(requests());
+    }
 }
 
 impl Iom {
@@ -160,16 +208,11 @@ impl Iom {
             .map_or(table.default_name(), |name| name.value.as_str())
     }
 
-    /// A column's logical name by its `table.column`, or nothing for a column that is not one of
-    /// [`IOM_COLUMNS`].
-    pub fn column(&self, key: &str) -> Option<&str> {
-        if let Some(name) = self.columns.get(key) {
-            return Some(&name.value);
-        }
-        IOM_COLUMNS
-            .iter()
-            .find(|(column, _)| *column == key)
-            .map(|(_, name)| *name)
+    /// A column's logical name.
+    pub fn column(&self, column: IomColumn) -> &str {
+        self.columns
+            .get(&column)
+            .map_or(column.default_name(), |name| name.value.as_str())
     }
 
     /// Whether the runbook itself names a table (`provider`) or a column (`orchestration.graph`).
@@ -177,12 +220,10 @@ impl Iom {
         self.name_written(key).is_some()
     }
 
-    /// What the runbook itself says of a table or a column, and where, for a check that finds no
-    /// such name in the tenant.
+    /// The name that the runbook itself gives a table or a column, and its place.
     pub fn name_written(&self, key: &str) -> Option<&Located<String>> {
-        find::<IomTable>(key)
-            .and_then(|table| self.tables.get(&table))
-            .or_else(|| self.columns.get(key))
+        let table = find_word::<IomTable>(key).and_then(|table| self.tables.get(&table));
+        table.or_else(|| self.columns.get(&find_word::<IomColumn>(key)?))
     }
 
     /// How a request is made: guided unless the runbook binds it.
@@ -193,23 +234,59 @@ impl Iom {
     }
 }
 
-/// Whether `key` is one of [`IOM_COLUMNS`].
-pub(in crate::runbook) fn is_column(key: &str) -> bool {
-    IOM_COLUMNS.iter().any(|(column, _)| *column == key)
+/// A map with a key for each word of a list, whose value is a logical name.
+fn names<W: Word + Ord>(
+    example: &'static str,
+    of: &'static str,
+    default_name: fn(W) -> &'static str,
+) -> Kind<BTreeMap<W, Located<String>>> {
+    map_of(example, move |keys| {
+        keys.set_title(of);
+        keys.each_word(|_| logical_name(), |word| json!(default_name(word)))
+    })
+}
+
+fn requests() -> Kind<BTreeMap<IomRequest, Located<RequestBinding>>> {
+    map_of("{ activate-system: guided }", |keys| {
+        keys.set_title("`iom.requests`");
+        keys.each_word(
+            |request| binding(request).defined_as(definition_name(request)),
+            |_| json!("guided"),
+        )
+    })
+}
+
+/// A logical name of Dataverse: lower-case letters, digits and underscores.
+fn logical_name() -> Kind<Located<String>> {
+    let read = |binder: &mut Binder, field: Field<'_>| {
+        let name = text().read(binder, field)?;
+        let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+        if name.bytes().all(allowed) {
+            return Some(name);
+        }
+        let message = format!("{} is not a logical name", binder.subject(name.span, &name));
+        let help = "logical names are lower-case letters, digits and underscores, such as \
+                    `msdyn_iomprovider`; they differ from schema names and display names";
+        binder.error(name.span, message, help);
+        None
+    };
+    Kind::new(
+        read,
+        || json!({ "type": ["string", "integer", "boolean"], "pattern": "^[a-z0-9_]+$", "minimum": 0 }),
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runbook::Word as _;
     use crate::runbook::source::Span;
 
     #[test]
-    fn what_is_not_written_has_its_default() {
+    fn absent_names_have_their_defaults() {
         let mut iom = Iom::default();
         assert_eq!(iom.table(IomTable::Orchestration), "msdyn_iomdesigner");
-        assert_eq!(iom.column("orchestration.graph"), Some("msdyn_graph"));
-        assert_eq!(iom.column("orchestration.colour"), None);
+        assert_eq!(iom.column(IomColumn::OrchestrationGraph), "msdyn_graph");
+        assert_eq!(find_word::<IomColumn>("orchestration.colour"), None);
         assert_eq!(
             iom.request(IomRequest::ActivateSystem),
             &RequestBinding::Guided
@@ -218,20 +295,20 @@ mod tests {
         iom.tables
             .insert(IomTable::Orchestration, written("new_flow"));
         iom.columns
-            .insert("orchestration.graph".to_owned(), written("new_json"));
+            .insert(IomColumn::OrchestrationGraph, written("new_json"));
         assert_eq!(iom.table(IomTable::Orchestration), "new_flow");
-        assert_eq!(iom.column("orchestration.graph"), Some("new_json"));
+        assert_eq!(iom.column(IomColumn::OrchestrationGraph), "new_json");
         assert!(iom.is_override("orchestration") && iom.is_override("orchestration.graph"));
         assert!(!iom.is_override("provider") && !iom.is_override("provider.definition"));
     }
 
     #[test]
     fn every_column_belongs_to_a_table() {
-        for (key, _) in IOM_COLUMNS {
-            let table = key.split('.').next().unwrap_or_default();
+        for column in IomColumn::ALL {
+            let table = column.table_word();
             assert!(
                 IomTable::ALL.iter().any(|known| known.word() == table),
-                "{key}"
+                "{column}"
             );
         }
     }

@@ -1,24 +1,35 @@
-//! The bound runbook: every value checked, every default filled in.
+//! The runbook: every section with its keys, each key's kind, default and documentation, and the
+//! value that is read. Reading and the JSON Schema both follow from these definitions.
 //!
-//! - [`environments`]: cloud, target, LCS.
-//! - [`endpoints`]: addresses and credentials by service.
-//! - [`secret`]: where a secret is.
-//! - [`iom`], [`request`], [`template`]: the tenant's own names and requests.
-//! - [`steps`], [`options`]: the eight steps and what each may be told.
+//! - [`environments`]: cloud, source, target, LCS.
+//! - [`endpoints`]: addresses by service.
+//! - [`identity`], [`secret`]: credentials by service, and where a secret is.
+//! - [`iom`], [`request`], [`binding`], [`template`]: the tenant's own names and requests.
+//! - [`steps`], [`options`]: the eight steps and their options.
 //! - [`words`]: fixed lists of words.
 
 use std::path::Path;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde_json::json;
 use uuid::Uuid;
 
 use super::diagnostic::{Diagnostic, Severity};
+use super::grammar::keys::section;
+use super::grammar::kind::{self, Kind};
+use super::grammar::scalars::{text_matching, user};
+use super::grammar::{Binder, Field};
 use super::source::{Located, Source, Span};
 use crate::base::text;
+use endpoints::endpoints;
+use environments::{cloud, source};
+use identity::identity;
+use steps::steps;
 
+pub(super) mod binding;
 pub(super) mod endpoints;
 pub(super) mod environments;
+pub(super) mod identity;
 pub(super) mod iom;
 pub(super) mod options;
 pub(super) mod request;
@@ -27,32 +38,71 @@ pub(super) mod steps;
 pub(super) mod template;
 pub(super) mod words;
 
-/// A right runbook.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Runbook {
-    /// Its name, which also names the state file: `[a-z0-9-]+`.
-    pub name: Located<String>,
-    /// The cloud of both environments.
-    pub cloud: Located<environments::Cloud>,
-    /// Addresses other than the cloud's own.
-    pub endpoints: endpoints::Endpoints,
-    /// Who the program is; may be missing only in a rehearsal.
-    pub identity: Option<endpoints::Identity>,
-    /// The user whose flows and connections these will be, by user principal name or object id.
-    pub act_as: Option<Located<String>>,
-    /// The environment id of the source.
-    pub source: Located<Uuid>,
-    /// The target.
-    pub target: environments::Target,
-    /// The pair in LCS, where LCS manages the target; at the place of its key.
-    pub lcs: Option<Located<environments::Lcs>>,
-    /// This tenant's names for the things of Intelligent Order Management.
-    pub iom: iom::Iom,
-    /// The steps.
-    pub steps: steps::Steps,
-    #[serde(skip)]
-    pub(super) text: Arc<Source>,
+section! {
+    /// A valid runbook.
+    pub struct Runbook {
+        /// The runbook's name: lower-case letters, digits and hyphens. It names the state file.
+        "name" name: Located<String> = required(name());
+        /// The Microsoft cloud of both environments; pac's names are accepted too.
+        "cloud" cloud: Located<environments::Cloud> = required(cloud());
+        /// Addresses that differ from the cloud's own, by service.
+        "endpoints" endpoints: endpoints::Endpoints = or_default(endpoints());
+        /// How the program signs in: the tenant, and a credential for each service. Only a
+        /// rehearsal needs none.
+        "identity" identity: Option<identity::Identity> = optional(identity());
+        /// The user who will own the flows and connections, by user principal name or object id.
+        "act-as" act_as: Option<Located<String>> = optional(user());
+        /// The environment that is copied.
+        "source" source: Located<Uuid> = required(source());
+        /// The environment that the copy overwrites.
+        "target" target: environments::Target =
+            required(kind::section("{ environment: GUID, name: DISPLAY NAME }"));
+        /// The two environments in Lifecycle Services; only for a target that LCS manages.
+        "lcs" lcs: Option<Located<environments::Lcs>> = optional(
+            kind::section("{ geography: default, project: 1234567, source: ID, target: ID }")
+                .at_key()
+        );
+        /// This tenant's names for the tables and columns of Intelligent Order Management, and how
+        /// its unpublished writes are made.
+        "iom" iom: iom::Iom =
+            or_default(kind::section("{ tables: { … }, columns: { … }, requests: { … } }"));
+        /// All eight steps, in order, each once.
+        "steps" steps: steps::Steps = required(steps());
+    }
+    with text: Arc<Source> = Arc::default();
+}
+
+/// The version of the format that this program reads.
+pub(super) const VERSION: u64 = 1;
+/// A name is a part of file names.
+const LONGEST_NAME: usize = 100;
+
+/// The version of the format.
+pub(super) fn version() -> Kind<Located<u64>> {
+    let read = |binder: &mut Binder, field: Field<'_>| {
+        let version = field.plain_text().and_then(|text| text.parse::<u64>().ok());
+        let Some(version) = version.filter(|version| *version >= VERSION) else {
+            binder.invalid(field, "a version of the format", "write `runbook: 1`");
+            return None;
+        };
+        Some(Located::new(version, field.node.span))
+    };
+    Kind::new(read, || json!({ "const": VERSION })).with_example("1")
+}
+
+fn name() -> Kind<Located<String>> {
+    let is_name = |name: &str| {
+        let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        name.bytes().all(allowed) && name.len() <= LONGEST_NAME
+    };
+    let schema = || {
+        json!({
+            "type": ["string", "integer", "boolean"],
+            "pattern": format!("^[a-z0-9-]{{1,{LONGEST_NAME}}}$"),
+        })
+    };
+    let help = "write lower-case letters, digits and hyphens, 100 at most; it names the state file";
+    text_matching(is_name, schema, "a name", help).with_example("contoso-uat-refresh")
 }
 
 impl Runbook {
@@ -66,8 +116,8 @@ impl Runbook {
         self.file().parent().unwrap_or(Path::new(""))
     }
 
-    /// An error at a place of this runbook, for a check that is made later, such as a glob that
-    /// matches no flow. Secrets stay hidden in the line it shows.
+    /// An error at a place of this runbook, for a later check, such as a glob that matches no flow.
+    /// Secrets stay hidden in the line that it shows.
     pub fn diagnostic(&self, span: Span, message: &str, help: Option<&str>) -> Diagnostic {
         Diagnostic::new(
             Arc::clone(&self.text),
@@ -78,15 +128,15 @@ impl Runbook {
         )
     }
 
-    /// A place of this runbook as `FILE:LINE:COL`, for what is told of it later.
+    /// A place of this runbook as `FILE:LINE:COL`, for later messages.
     pub fn place(&self, span: Span) -> String {
         let at = self.text.position(span.start);
         let file = text::escape(self.text.name());
         format!("{file}:{}:{}", at.line, at.column)
     }
 
-    /// One line that says the document is right:
-    /// `uat.yaml: right; 8 steps, 1 skipped; target Contoso UAT (2222…)`.
+    /// One line for a valid document:
+    /// `uat.yaml: valid; 8 steps, 1 skipped; target Contoso UAT (2222…)`.
     pub fn summary(&self) -> String {
         let steps = self.steps.each();
         let skipped = steps.iter().filter(|step| step.skip.is_some()).count();
@@ -96,7 +146,7 @@ impl Runbook {
         };
         let id = self.target.environment.to_string();
         format!(
-            "{}: right; {}{skipped}; target {} ({}…)",
+            "{}: valid; {}{skipped}; target {} ({}…)",
             text::escape(self.text.name()),
             text::count(steps.len(), "step"),
             text::escape(&self.target.name),

@@ -1,16 +1,26 @@
-//! What each step may be told, and what it does when it is told nothing.
+//! The options of each step, and their defaults.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use serde_json::json;
 use uuid::Uuid;
 
-use super::secret::Secret;
+use super::secret::{Secret, secret, secret_name};
 use super::words::words;
+use crate::runbook::grammar::keys::{Keys, Optional, Section, section};
+use crate::runbook::grammar::kind::{
+    self, Kind, by_name, guided_or, list, map_of, texts, word_or_list,
+};
+use crate::runbook::grammar::scalars::{
+    any_text, boolean, guid, parse_guid, read_word, text, user, word,
+};
+use crate::runbook::grammar::{Binder, Field};
 use crate::runbook::source::Located;
+use crate::runbook::tree::Content;
 
 words! {
-    /// The API family that the copy is asked of.
+    /// The API that starts the copy.
     pub enum CopyApi {
         /// The Power Platform API.
         PowerPlatform = "power-platform",
@@ -20,7 +30,7 @@ words! {
 }
 
 words! {
-    /// What is copied. `minimal` is no choice: it empties orders and products.
+    /// What is copied. `minimal` is not allowed: it empties orders and products.
     pub enum CopyType {
         /// The admin center's *Everything*.
         Full = "full",
@@ -28,7 +38,7 @@ words! {
 }
 
 words! {
-    /// Who does the Finance and Operations half.
+    /// Who refreshes Finance and Operations.
     pub enum FinopsMode {
         /// The program.
         Automatic = "automatic",
@@ -43,36 +53,87 @@ words! {
 pub enum SecurityGroup {
     /// The one that it has before.
     Keep,
-    /// None: everyone with a licence may enter.
+    /// None: everyone with a licence has access.
     None,
     /// This one.
     Group(Uuid),
 }
 
-/// Options of `copy-environments`.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct CopyEnvironments {
-    /// Which API family is asked: `power-platform`.
-    pub api: Located<CopyApi>,
-    /// What is copied: `full`.
-    #[serde(rename = "type")]
-    pub copy_type: Located<CopyType>,
-    /// Whether Finance and Operations comes without its transactions: `false`.
-    pub transactionless: Located<bool>,
-    /// Whether audit logs stay behind: `true`.
-    pub skip_audit_data: Located<bool>,
-    /// The target's security group: `keep`.
-    pub security_group: Located<SecurityGroup>,
-    /// Who refreshes Finance and Operations: `automatic`.
-    pub finops: Located<FinopsMode>,
+section! {
+    /// Options of `copy-environments`.
+    pub struct CopyEnvironments {
+        /// The API that starts the copy.
+        "api" api: Located<CopyApi> = with_default(word(), CopyApi::PowerPlatform);
+        /// What is copied; a minimal copy is refused, because it empties orders and products.
+        "type" copy_type: Located<CopyType> = with_default(copy_type(), CopyType::Full);
+        /// Whether Finance and Operations is copied without its transactions.
+        "transactionless" transactionless: Located<bool> = with_default(boolean(), false);
+        /// Whether audit logs are left out.
+        "skip-audit-data" skip_audit_data: Located<bool> = with_default(boolean(), true);
+        /// The target's security group afterwards: `keep` its own, `none`, or a group's GUID.
+        "security-group" security_group: Located<SecurityGroup> =
+            with_default(security_group(), SecurityGroup::Keep);
+        /// Who refreshes Finance and Operations.
+        "finops" finops: Located<FinopsMode> = with_default(word(), FinopsMode::Automatic);
+    }
+}
+
+fn copy_type() -> Kind<Located<CopyType>> {
+    word::<CopyType>().read_by(|binder, field| {
+        let given = field.text().unwrap_or_default().to_ascii_lowercase();
+        let message = match given.as_str() {
+            "minimal" => {
+                "a minimal copy is refused: it empties orders and products in the target".to_owned()
+            }
+            "everything" => {
+                let subject = binder.subject(field.node.span, field.text()?);
+                format!("{subject} is not a valid value for `type`")
+            }
+            _ => return read_word(binder, field),
+        };
+        let help = "write `full`, which the admin center calls Everything";
+        binder.error(field.node.span, message, help);
+        None
+    })
+}
+
+fn security_group() -> Kind<Located<SecurityGroup>> {
+    let read = |binder: &mut Binder, field: Field<'_>| {
+        let help = "write `keep`, `none`, or the group's id as a GUID";
+        let group = match field.text() {
+            Some("keep") => SecurityGroup::Keep,
+            Some("none") => SecurityGroup::None,
+            Some(id) if parse_guid(id).is_some() => {
+                SecurityGroup::Group(guid().read(binder, field)?.value)
+            }
+            Some(other) => {
+                binder.unknown_word(field, other, &["keep", "none"], help);
+                return None;
+            }
+            None => {
+                binder.wrong_type(field, "a security group", help);
+                return None;
+            }
+        };
+        Some(Located::new(group, field.node.span))
+    };
+    Kind::new(
+        read,
+        || json!({ "anyOf": [{ "enum": ["keep", "none"] }, guid().schema()] }),
+    )
 }
 
 /// Options of `exit-administration-mode`: none.
 #[derive(Debug, Clone, Serialize)]
 pub struct ExitAdministrationMode {}
 
-/// Who owns connection references.
+impl Section for ExitAdministrationMode {
+    fn visit(_: &mut Keys<'_>) -> Option<Self> {
+        Some(Self {})
+    }
+}
+
+/// The owner of connection references.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Owner {
@@ -82,7 +143,7 @@ pub enum Owner {
     Team(String),
 }
 
-/// The connection that a reference is wired to.
+/// The connection that a reference is connected to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ConnectionChoice {
@@ -95,14 +156,99 @@ pub enum ConnectionChoice {
 /// Connections, by the reference's logical name, else by connector.
 pub type ConnectionChoices = BTreeMap<String, Located<ConnectionChoice>>;
 
-/// Options of `reconfigure-connections`.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct ReconfigureConnections {
-    /// Who owns the references; where it is not written, whoever `act-as` names.
-    pub owner: Option<Located<Owner>>,
-    /// What they are wired to.
-    pub connections: ConnectionChoices,
+section! {
+    /// Options of `reconfigure-connections`.
+    pub struct ReconfigureConnections {
+        /// The owner of the connection references; by default the user of `act-as`.
+        "owner" owner: Option<Located<Owner>> = optional(owner());
+        /// The connections of the references, by the reference's logical name, else by connector.
+        "connections" connections: ConnectionChoices = or_empty(connections());
+    }
+}
+
+fn owner() -> Kind<Located<Owner>> {
+    let read = |binder: &mut Binder, field: Field<'_>| {
+        let help = "write `owner: { user: NAME@DOMAIN }` or `owner: { team: NAME }`";
+        if field.text().is_some() {
+            binder.wrong_type(field, "a user or a team", help);
+            return None;
+        }
+        Keys::read(binder, field, help, |keys| {
+            let (user, team) = visit_owner(keys);
+            let owner = match (user?, team?) {
+                (Some(user), None) => return Some(Owner::User(user.value)),
+                (None, Some(team)) => return Some(Owner::Team(team.value)),
+                (Some(_), Some(_)) => "`owner` has both a user and a team",
+                // A misspelled key is reported; it is why there is neither.
+                (None, None) if keys.has_unknown() => return None,
+                (None, None) => "`owner` has neither a user nor a team",
+            };
+            let span = keys.span();
+            keys.binder()?.error(span, owner, help);
+            None
+        })
+    };
+    let schema = || {
+        Keys::describe_one(|keys| {
+            visit_owner(keys);
+            None::<()>
+        })
+    };
+    Kind::new(read, schema).at_key()
+}
+
+fn visit_owner(keys: &mut Keys<'_>) -> (Optional<Located<String>>, Optional<Located<String>>) {
+    let documentation = "A user by user principal name or object id.";
+    let user = keys.optional("user", documentation, &user());
+    let team = keys.optional("team", "A team by name or id.", &text());
+    (user, team)
+}
+
+/// Connections by reference or connector: a connection id, or `{ account: … }`.
+fn connections() -> Kind<ConnectionChoices> {
+    connections_in_full().defined_as("connections")
+}
+
+/// The same with its whole schema.
+pub(in crate::runbook) fn connections_in_full() -> Kind<ConnectionChoices> {
+    let account = map_of("{ account: NAME@DOMAIN }", |keys| {
+        let documentation = "The account of the target's connection.";
+        let kind = text().with_example("NAME@DOMAIN");
+        let account = keys.required("account", documentation, &kind)?;
+        Some(account.map(ConnectionChoice::Account))
+    });
+    let described = account.clone();
+    let read = move |binder: &mut Binder, field: Field<'_>| match &field.node.content {
+        Content::Map(_) => account.read(binder, field),
+        _ => read_connection_id(binder, field),
+    };
+    let schema = move || {
+        let id = json!({
+            "type": ["string", "number", "boolean"],
+            "pattern": "^[^/\\s\\u0000-\\u001f\\u007f-\\u009f]+$",
+        });
+        json!({
+            "anyOf": [id, described.schema()],
+            "description": "A connection id of the target, or `{ account: NAME@DOMAIN }`.",
+        })
+    };
+    by_name(
+        Kind::new(read, schema),
+        "write `shared_bigcommerce: CONNECTION ID`",
+    )
+}
+
+/// A connection's id is an opaque text; a pasted address of one is the usual mistake.
+fn read_connection_id(binder: &mut Binder, field: Field<'_>) -> Option<Located<ConnectionChoice>> {
+    let id = text().read(binder, field)?;
+    if id.contains(|c: char| c == '/' || c.is_whitespace() || c.is_control()) {
+        let message = format!("{} is not a connection id", binder.subject(id.span, &id));
+        let help = "of the connection's address, write the part after the connector's name; or \
+                    `{ account: NAME@DOMAIN }`";
+        binder.error(id.span, message, help);
+        return None;
+    }
+    Some(id.map(ConnectionChoice::Id))
 }
 
 /// Which flows are turned on.
@@ -113,53 +259,66 @@ pub enum TurnOn {
     AsInSource,
     /// All.
     All,
-    /// Those that these globs or workflow ids name.
+    /// Those that match these globs or workflow ids.
     Flows(Vec<Located<String>>),
 }
 
-/// A text that is replaced inside a flow's definition.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct Replacement {
-    /// The flow, by glob or workflow id.
-    pub flow: Located<String>,
-    /// What is looked for.
-    pub find: Located<String>,
-    /// What stands there afterwards; may be empty.
-    pub with: Located<String>,
+section! {
+    /// A text that is replaced inside a flow's definition.
+    pub struct Replacement {
+        /// The flow, by glob or workflow id.
+        "flow" flow: Located<String> = required(text().with_example("NAME"));
+        /// The text to find in its definition.
+        "find" find: Located<String> = required(text().with_example("OLD"));
+        /// The text to put there; may be empty.
+        "with" with: Located<String> = required(any_text().with_example("NEW"));
+    }
 }
 
-/// Options of `activate-flows`.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct ActivateFlows {
-    /// Which flows are turned on: `as-in-source`.
-    pub turn_on: Located<TurnOn>,
-    /// Which of them stay as they are, by glob or workflow id.
-    pub except: Vec<Located<String>>,
-    /// What is replaced inside definitions first.
-    pub replace: Vec<Replacement>,
+section! {
+    /// Options of `activate-flows`.
+    pub struct ActivateFlows {
+        /// Which flows are turned on: those that are on in the source, all, or a list of globs and
+        /// workflow ids.
+        "turn-on" turn_on: Located<TurnOn> = with_default(turn_on(), TurnOn::AsInSource);
+        /// Which of them stay as they are, by glob or workflow id; a glob that matches nothing is
+        /// an error.
+        "except" except: Vec<Located<String>> = or_empty(texts());
+        /// What is replaced inside flows' definitions before they are turned on.
+        "replace" replace: Vec<Replacement> = or_empty(list(
+            kind::section("{ flow: NAME, find: OLD, with: NEW }"),
+            "write `[{ flow: NAME, find: OLD, with: NEW }]`",
+        ));
+    }
+}
+
+fn turn_on() -> Kind<Located<TurnOn>> {
+    word_or_list(
+        vec![("as-in-source", TurnOn::AsInSource), ("all", TurnOn::All)],
+        TurnOn::Flows,
+        "write `as-in-source`, `all`, or a list of globs and workflow ids",
+    )
 }
 
 words! {
-    /// How a provider action is taken out of an orchestration.
+    /// How a provider action is removed from an orchestration.
     pub enum DetachHow {
-        /// The tile stays, its action is emptied.
+        /// The tile stays without its action.
         Clear = "clear",
-        /// The tile goes, and its neighbours are joined.
+        /// The tile is removed, and its neighbours are joined.
         RemoveTile = "remove-tile",
     }
 }
 
-/// Options of `detach-provider-actions`.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct DetachProviderActions {
-    /// How: `clear`.
-    pub how: Located<DetachHow>,
+section! {
+    /// Options of `detach-provider-actions`.
+    pub struct DetachProviderActions {
+        /// How an action is removed.
+        "how" how: Located<DetachHow> = with_default(word(), DetachHow::Clear);
+    }
 }
 
-/// Which providers are installed again.
+/// Which providers are reinstalled.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ProviderChoice {
@@ -169,19 +328,51 @@ pub enum ProviderChoice {
     Definitions(Vec<Located<String>>),
 }
 
-/// Options of `reinstall-providers`.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct ReinstallProviders {
-    /// Which providers: `previously-active`.
-    pub providers: Located<ProviderChoice>,
-    /// The definitions whose terms are accepted, by logical name.
-    pub accept_terms: Vec<Located<String>>,
-    /// What the providers' references are wired to.
-    pub connections: ConnectionChoices,
-    /// Parameters whose value in the target is not the captured one: by definition, then by
-    /// parameter. A value may be a secret, so it is never in the runbook.
-    pub parameters: BTreeMap<String, BTreeMap<String, Located<Secret>>>,
+section! {
+    /// Options of `reinstall-providers`.
+    pub struct ReinstallProviders {
+        /// Which providers are reinstalled: those that were active before, or a list of definitions
+        /// by logical name.
+        "providers" providers: Located<ProviderChoice> =
+            with_default(providers(), ProviderChoice::PreviouslyActive);
+        /// The definitions whose terms you accept, by logical name; the state file records who did.
+        "accept-terms" accept_terms: Vec<Located<String>> = or_empty(texts());
+        /// The connections of the providers' references.
+        "connections" connections: ConnectionChoices = or_empty(connections());
+        /// Parameters whose value in the target is not the captured one: by definition, then by
+        /// parameter. A value may be a secret, so the runbook holds only its place.
+        "parameters" parameters: BTreeMap<String, BTreeMap<String, Located<Secret>>> =
+            or_empty(parameters());
+    }
+}
+
+fn providers() -> Kind<Located<ProviderChoice>> {
+    word_or_list(
+        vec![("previously-active", ProviderChoice::PreviouslyActive)],
+        ProviderChoice::Definitions,
+        "write `previously-active`, or a list of definitions by logical name",
+    )
+}
+
+fn parameters() -> Kind<BTreeMap<String, BTreeMap<String, Located<Secret>>>> {
+    const HELP: &str = "write `DEFINITION: { PARAMETER: { env: NAME } }`";
+    let values = by_name(secret(), HELP);
+    let of_definition = values.clone().read_by(move |binder, field| {
+        let Some(secret) = secret_name(field.node) else {
+            return values.read(binder, field);
+        };
+        // In `PARAMETER: { env: NAME }` the definition is missing: `env` is not a parameter.
+        binder.hidden.reveal(secret);
+        let name = field.title();
+        let message = format!("{name} is a parameter, but a definition is expected here");
+        let help = format!(
+            "write `DEFINITION: {{ {}: {{ env: NAME }} }}`",
+            name.trim_matches('`')
+        );
+        binder.error(field.key, message, help);
+        None
+    });
+    by_name(of_definition, HELP)
 }
 
 words! {
@@ -196,14 +387,17 @@ words! {
     }
 }
 
-/// Options of `restore-provider-actions`.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct RestoreProviderActions {
-    /// Which orchestrations are published: `previously-published`.
-    pub publish: Located<Publish>,
-    /// Other names of an action, by the logical name of its logic definition.
-    pub aliases: BTreeMap<String, Vec<Located<String>>>,
+section! {
+    /// Options of `restore-provider-actions`.
+    pub struct RestoreProviderActions {
+        /// Which orchestrations are published at the end.
+        "publish" publish: Located<Publish> = with_default(word(), Publish::PreviouslyPublished);
+        /// Other names of an action, by the logical name of its logic definition.
+        "aliases" aliases: BTreeMap<String, Vec<Located<String>>> = or_empty(by_name(
+            texts(),
+            "write `LOGIC DEFINITION: [another name of its action]`",
+        ));
+    }
 }
 
 /// How dual-write is linked again.
@@ -212,14 +406,32 @@ pub struct RestoreProviderActions {
 pub enum Gateway {
     /// By a person.
     Guided,
-    /// Through the gateway that Microsoft does not support, as this person knows.
+    /// Through the gateway that Microsoft does not support; this person acknowledges that.
     AcknowledgedBy(String),
 }
 
-/// Options of `reconfigure-dual-write`.
-#[derive(Debug, Clone, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct ReconfigureDualWrite {
-    /// How: `guided`.
-    pub gateway: Located<Gateway>,
+section! {
+    /// Options of `reconfigure-dual-write`.
+    pub struct ReconfigureDualWrite {
+        /// How dual-write is linked again: `guided` by a person, or through the gateway that
+        /// Microsoft does not support, which a person must acknowledge.
+        "gateway" gateway: Located<Gateway> = with_default(gateway(), Gateway::Guided);
+    }
+}
+
+fn gateway() -> Kind<Located<Gateway>> {
+    let acknowledged = map_of("{ acknowledged-by: NAME }", |keys| {
+        let documentation =
+            "The person who acknowledges that Microsoft does not support the gateway's requests.";
+        let kind = text().with_example("NAME");
+        let by = keys.required("acknowledged-by", documentation, &kind)?;
+        Some(Gateway::AcknowledgedBy(by.value))
+    });
+    guided_or(
+        Gateway::Guided,
+        acknowledged,
+        "`guided` or a map",
+        "write `guided`, or `{ acknowledged-by: NAME }` to use the gateway that Microsoft does not \
+         support",
+    )
 }

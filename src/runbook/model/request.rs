@@ -1,5 +1,5 @@
-//! The writes of Intelligent Order Management that Microsoft has not published, and what the request
-//! for each may leave open.
+//! The writes of Intelligent Order Management that Microsoft has not published, and the
+//! placeholders of the request for each.
 
 use super::words::words;
 
@@ -20,13 +20,13 @@ words! {
         DeleteProvider = "delete-provider",
         /// Install a provider from its definition.
         InstallProvider = "install-provider",
-        /// Give a provider its name.
+        /// Set a provider's name.
         RenameProvider = "rename-provider",
         /// Write a provider's parameter.
         SetProviderParameter = "set-provider-parameter",
         /// Write a provider's transformation.
         SetProviderTransformation = "set-provider-transformation",
-        /// Point a mapping row at a provider.
+        /// Set the provider of a mapping row.
         SetProviderMapping = "set-provider-mapping",
         /// Save a provider's connection reference.
         SaveProviderConnectionReference = "save-provider-connection-reference",
@@ -42,11 +42,11 @@ words! {
 }
 
 words! {
-    /// What a request's template leaves open.
+    /// A value that a request's template leaves open.
     pub enum Placeholder {
         /// The row acted on; of `install-provider` the definition.
         Id = "<id>",
-        /// A GUID that the program makes for a new row.
+        /// A GUID that the program creates for a new row.
         NewId = "<new-id>",
         /// The one value that is set; of connection references the connection URL.
         Value = "<value>",
@@ -60,9 +60,9 @@ words! {
 words! {
     /// The HTTP method of a request.
     pub enum Method {
-        /// Make a row, or call an action.
+        /// Create a row, or call an action.
         Post = "POST",
-        /// Change a row, or make one whose id is known.
+        /// Change a row, or create one whose id is known.
         Patch = "PATCH",
         /// Set one column.
         Put = "PUT",
@@ -96,8 +96,8 @@ impl IomRequest {
         }
     }
 
-    /// Those of them without which the request would say the same of every row or write nothing.
-    pub fn needed_placeholders(self) -> &'static [Placeholder] {
+    /// The placeholders without which the request would be the same for every row or write nothing.
+    pub fn required_placeholders(self) -> &'static [Placeholder] {
         use Placeholder::{Graph, Id, Value};
         match self {
             Self::ActivateSystem => &[],
@@ -112,10 +112,10 @@ impl IomRequest {
         }
     }
 
-    /// Whether the request may be sent again when nobody knows what became of it: so for *Activate
-    /// system* and for publishing, where doing it again is the documented cure (Microsoft Learn,
+    /// Whether the request may be sent again when its outcome is unknown: true for *Activate
+    /// system* and for publishing, where repeating it is the documented remedy (Microsoft Learn,
     /// Intelligent Order Management: set-up, demo providers).
-    pub fn harmless_to_repeat(self) -> bool {
+    pub fn is_harmless_to_repeat(self) -> bool {
         matches!(
             self,
             Self::ActivateSystem | Self::PublishPolicy | Self::PublishOrchestration

@@ -2,15 +2,21 @@
 
 use std::ffi::OsString;
 use std::io::{self, Read as _};
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
+use serde_json::json;
 
-use crate::base::{files, secrets};
+use crate::base::{files, platform, secrets};
+use crate::runbook::grammar::keys::Keys;
+use crate::runbook::grammar::kind::Kind;
+use crate::runbook::grammar::scalars::text;
+use crate::runbook::grammar::{Binder, Field};
+use crate::runbook::source::{Located, Span};
+use crate::runbook::tree::{Content, Entry, Node};
 
-/// No secret is longer; a wrong path may lead to a file of any size.
+/// No secret is longer; a wrong path may name a file of any size.
 const LONGEST: u64 = 64 * 1024;
 
 /// The place of a secret: a name, never the secret.
@@ -25,17 +31,17 @@ pub enum Secret {
     File(PathBuf),
 }
 
-/// A secret that could not be read. Says where it was looked for, never what was found.
+/// A secret that could not be read. It names the place, never the content.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
     /// The variable is not set.
     #[error("the environment variable `{0}` is not set; set it for this process")]
     VariableMissing(String),
     /// The variable is set to nothing.
-    #[error("the environment variable `{0}` is empty; give it its value")]
+    #[error("the environment variable `{0}` is empty; set its value")]
     VariableEmpty(String),
     /// The variable or the file is not UTF-8 text.
-    #[error("{0} holds something that is not UTF-8 text; a secret is one line of text")]
+    #[error("{0} is not UTF-8 text; a secret is one line of text")]
     NotText(String),
     /// The file could not be read.
     #[error("the secret's file {path} could not be read: {source}", path = .path.display())]
@@ -68,21 +74,21 @@ pub enum SecretError {
     )]
     FileLines(PathBuf),
     /// The file is too long to be a secret.
-    #[error("the secret's file {path} is longer than 64 KiB; is it the right file?", path = .0.display())]
+    #[error("the secret's file {path} is longer than 64 KiB; is it the correct file?", path = .0.display())]
     FileTooLong(PathBuf),
 }
 
 impl Secret {
     /// Reads the secret. `base` is the runbook's folder; `variable` looks a name up in the process
-    /// environment, which this room does not read itself (`std::env::var_os` serves). What was read is
-    /// hidden from then on in everything that is printed or recorded.
+    /// environment, which this module does not read itself (pass `std::env::var_os`). From then on
+    /// the secret is hidden in everything that is printed or recorded.
     pub fn read(
         &self,
         base: &Path,
         variable: &dyn Fn(&str) -> Option<OsString>,
     ) -> Result<SecretString, SecretError> {
         let found = self.look_up(base, variable)?;
-        secrets::secret(found.expose_secret());
+        secrets::register_secret(found.expose_secret());
         Ok(found)
     }
 
@@ -123,8 +129,8 @@ fn read_file(path: &Path) -> Result<SecretString, SecretError> {
     };
     let mut bytes = Vec::new();
     let file = files::open(path).map_err(unreadable)?;
-    let mode = file.metadata().map_err(unreadable)?.permissions().mode() & 0o777;
-    if mode & 0o077 != 0 {
+    let metadata = file.metadata().map_err(unreadable)?;
+    if let Some(mode) = platform::mode_open_to_others(&metadata) {
         let path = path.to_owned();
         return Err(SecretError::FileShared { path, mode });
     }
@@ -150,12 +156,110 @@ fn read_file(path: &Path) -> Result<SecretString, SecretError> {
     Ok(text.into())
 }
 
+/// Where a secret is. Anything else in its place may be the secret itself, so it is never repeated
+/// and never shown, its keys included.
+pub(in crate::runbook) fn secret() -> Kind<Located<Secret>> {
+    secret_in_full()
+        .defined_as("secret")
+        .with_example("{ env: NAME }")
+}
+
+/// The same with its whole schema.
+pub(in crate::runbook) fn secret_in_full() -> Kind<Located<Secret>> {
+    let schema = || {
+        Keys::describe_one(|keys| {
+            let variable =
+                || json!({ "type": ["string", "boolean"], "pattern": "^[A-Za-z_][A-Za-z0-9_]*$" });
+            let env = Kind::new(|_, _| None::<()>, variable);
+            _ = keys.optional(
+                "env",
+                "The environment variable that holds the secret.",
+                &env,
+            );
+            let documentation = "The file that holds the secret, relative to the runbook: one line, \
+                                 readable by its owner alone.";
+            keys.optional("file", documentation, &text())
+        })
+    };
+    Kind::new(read_secret, schema)
+}
+
+const SECRET_HELP: &str = "write `{ env: NAME }` or `{ file: PATH }`; a runbook holds no secret";
+
+fn read_secret(binder: &mut Binder, field: Field<'_>) -> Option<Located<Secret>> {
+    let span = field.span();
+    let entries: &[Entry] = match &field.node.content {
+        Content::Map(entries) => entries,
+        Content::Empty | Content::Broken => {
+            binder.wrong_type(field, "the place of a secret", SECRET_HELP);
+            return None;
+        }
+        Content::Text { .. } | Content::List(_) => {
+            binder.hidden.hide(span);
+            binder.error(span, "a secret is written in plain text", SECRET_HELP);
+            return None;
+        }
+    };
+    if let [entry] = entries
+        && let Some(secret) = secret_of(entry)
+    {
+        binder.hidden.reveal(entry.value.span);
+        return Some(Located::new(secret, span));
+    }
+    for entry in entries {
+        if !matches!(entry.key.value.as_str(), "env" | "file") {
+            binder.hidden.hide(entry.key.span);
+        }
+        binder.hidden.hide_entry(entry, binder.source.text());
+    }
+    let (message, help) = match entries {
+        [entry] if entry.key.value == "env" => (
+            "`env` is not the name of a variable",
+            "write a variable's name: letters, digits and underscores",
+        ),
+        [entry] if entry.key.value == "file" => ("`file` is not a path", "write the file's path"),
+        [_, _, ..] => ("a secret must have only one place", SECRET_HELP),
+        _ => ("this is not the place of a secret", SECRET_HELP),
+    };
+    binder.error(field.key, message, help);
+    None
+}
+
+/// Where the name is, if this is a valid place of a secret.
+pub(super) fn secret_name(node: &Node) -> Option<Span> {
+    let Content::Map(entries) = &node.content else {
+        return None;
+    };
+    match entries.as_slice() {
+        [entry] => secret_of(entry).map(|_| entry.value.span),
+        _ => None,
+    }
+}
+
+fn secret_of(entry: &Entry) -> Option<Secret> {
+    let Content::Text { text: name, .. } = &entry.value.content else {
+        return None;
+    };
+    match entry.key.value.as_str() {
+        "env" if is_variable_name(name) => Some(Secret::Variable(name.clone())),
+        "file" if !name.trim().is_empty() => Some(Secret::File(name.into())),
+        _ => None,
+    }
+}
+
+/// Letters, digits and underscores, not a digit first: what a shell can set.
+fn is_variable_name(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    !name.is_empty() && name.bytes().all(allowed) && !name.as_bytes()[0].is_ascii_digit()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::platform::testing;
 
     #[test]
-    fn a_variable_is_looked_up_where_the_caller_says() {
+    fn a_variable_is_read_with_the_given_function() {
         let secret = Secret::Variable("A".to_owned());
         let base = Path::new("");
         let found = secret.read(base, &|name| (name == "A").then(|| "value".into()));
@@ -165,19 +269,20 @@ mod tests {
         assert!(secret.read(base, &|_| Some(OsString::new())).is_err());
     }
 
-    fn write(path: &Path, content: &[u8], mode: u32) {
+    fn write(path: &Path, content: &[u8]) {
         std::fs::write(path, content).unwrap();
-        let permissions = std::fs::Permissions::from_mode(mode);
-        std::fs::set_permissions(path, permissions).unwrap();
+        testing::make_private(path);
     }
 
+    #[cfg(unix)]
     #[test]
     fn a_file_that_others_may_read_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("secret.txt");
         let secret = Secret::File("secret.txt".into());
         for mode in [0o644, 0o640, 0o604, 0o602, 0o660] {
-            write(&path, b"hunter2", mode);
+            write(&path, b"hunter2");
+            testing::set_mode(&path, mode);
             let error = secret.read(folder.path(), &|_| None).unwrap_err();
             let text = error.to_string();
             assert!(text.contains(&format!("mode {mode:o}")), "{text}");
@@ -185,7 +290,8 @@ mod tests {
             assert!(!text.contains("hunter2"), "{text}");
         }
         for mode in [0o600, 0o400] {
-            write(&path, b"hunter2", mode);
+            write(&path, b"hunter2");
+            testing::set_mode(&path, mode);
             assert!(secret.read(folder.path(), &|_| None).is_ok());
         }
     }
@@ -195,7 +301,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("secret.txt");
         for text in ["one\ntwo", "one\n\n", "\none\n", "one\r\ntwo\r\n"] {
-            write(&path, text.as_bytes(), 0o600);
+            write(&path, text.as_bytes());
             let error = Secret::File("secret.txt".into())
                 .read(folder.path(), &|_| None)
                 .unwrap_err();
@@ -204,13 +310,12 @@ mod tests {
         }
     }
 
+    #[cfg(unix)]
     #[test]
-    fn a_fifo_is_no_secret_and_is_not_waited_for() {
+    fn a_fifo_is_refused_without_waiting() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("secret.txt");
-        let fifo = rustix::fs::FileType::Fifo;
-        let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
-        rustix::fs::mknodat(rustix::fs::CWD, &path, fifo, mode, 0).unwrap();
+        testing::create_fifo(&path);
         let error = Secret::File("secret.txt".into())
             .read(folder.path(), &|_| None)
             .unwrap_err();
@@ -221,7 +326,7 @@ mod tests {
     fn a_file_is_relative_to_the_runbook_and_its_last_line_break_does_not_count() {
         let folder = tempfile::tempdir().unwrap();
         let read = |content: &[u8]| {
-            write(&folder.path().join("secret.txt"), content, 0o600);
+            write(&folder.path().join("secret.txt"), content);
             Secret::File("secret.txt".into()).read(folder.path(), &|_| None)
         };
         assert_eq!(read(b"value \r\n").unwrap().expose_secret(), "value ");

@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use uuid::Uuid;
 
 use super::request::{Method, Placeholder};
-use super::words::{Word as _, find};
+use super::words::{Word as _, find_word};
+use crate::base::encoding::{ALL_BUT_UNRESERVED, percent_encode};
 
 /// How a write is made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -15,12 +15,12 @@ use super::words::{Word as _, find};
 pub enum RequestBinding {
     /// By a person, from a worksheet.
     Guided,
-    /// By the program, with a request that somebody has confirmed.
+    /// By the program, with a confirmed request.
     Request(RequestTemplate),
 }
 
-/// A confirmed request with its placeholders. Bound templates are right: they use only what their
-/// request may use, and their body is JSON.
+/// A confirmed request with its placeholders. A template is valid: it uses only the placeholders of
+/// its request, and its body is JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct RequestTemplate {
@@ -28,16 +28,16 @@ pub struct RequestTemplate {
     pub method: Method,
     /// The path below the Dataverse Web API root, with its query; no leading slash.
     pub path: String,
-    /// The body, a JSON text, sent as it is written but for its placeholders.
+    /// The body, a JSON text; only its placeholders are replaced before it is sent.
     pub body: Option<String>,
     /// Who confirmed it, when and how.
     pub confirmed: String,
 }
 
-/// What the placeholders stand for in one request.
+/// The values of the placeholders in one request.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Placeholders<'a> {
-    /// The row acted on.
+    /// The id of the row to act on.
     pub id: Option<Uuid>,
     /// The new row's id.
     pub new_id: Option<Uuid>,
@@ -56,24 +56,17 @@ pub struct FilledRequest {
     pub method: Method,
     /// The path below the Dataverse Web API root, percent-encoded.
     pub path: String,
-    /// The exact bytes of the body; numbers and the order of keys are as the template has them.
+    /// The exact bytes of the body; numbers and the order of keys are those of the template.
     pub body: Option<String>,
 }
 
-/// A template asked for something that this use of it does not have.
+/// A template uses a placeholder that has no value here.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the request uses `{placeholder}`, and nothing is known to put there")]
+#[error("the request uses `{placeholder}`, which has no value here")]
 pub struct MissingPlaceholder {
     /// The placeholder.
     pub placeholder: Placeholder,
 }
-
-/// Everything but the unreserved characters of RFC 3986 is encoded.
-const ENCODED: AsciiSet = NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
 
 impl Placeholders<'_> {
     fn text(&self, placeholder: Placeholder) -> Result<String, MissingPlaceholder> {
@@ -98,8 +91,8 @@ impl RequestTemplate {
             })
     }
 
-    /// Whether this is a launch: a POST that names no new row, so that sending it twice may do a
-    /// thing twice.
+    /// Whether this is a launch: a POST without the id of a new row, which may act twice if it is
+    /// sent twice.
     pub fn is_launch(&self) -> bool {
         self.method == Method::Post && !self.uses(Placeholder::NewId)
     }
@@ -132,7 +125,7 @@ fn fill_path(path: &str, placeholders: &Placeholders<'_>) -> Result<String, Miss
         if filled.ends_with('\'') {
             value = value.replace('\'', "''");
         }
-        filled.extend(utf8_percent_encode(&value, &ENCODED));
+        filled.push_str(&percent_encode(&value, ALL_BUT_UNRESERVED));
         rest = &rest[at + placeholder.to_string().len()..];
     }
     filled.push_str(rest);
@@ -161,7 +154,7 @@ pub(in crate::runbook) fn first_placeholder(text: &str) -> Option<(usize, Placeh
         .min()
 }
 
-/// A piece of a JSON text: one whole string with its quotes, or what stands between two strings.
+/// A piece of a JSON text: one whole string with its quotes, or the text between two strings.
 pub(in crate::runbook) struct JsonPiece<'a> {
     raw: &'a str,
 }
@@ -172,7 +165,7 @@ impl<'a> JsonPiece<'a> {
         self.raw
     }
 
-    /// The text of a string; nothing for what stands between strings.
+    /// The text of a string; nothing for a piece between strings.
     pub(in crate::runbook) fn string(&self) -> Option<String> {
         self.raw
             .starts_with('"')
@@ -180,13 +173,13 @@ impl<'a> JsonPiece<'a> {
             .flatten()
     }
 
-    /// The placeholder that this string wholly is.
+    /// The placeholder, if the whole string is one.
     fn placeholder(&self) -> Option<Placeholder> {
-        find(&self.string()?)
+        find_word(&self.string()?)
     }
 }
 
-/// Takes a JSON text apart at its strings; put together again, the pieces are the text.
+/// Splits a JSON text at its strings; concatenated, the pieces are the text.
 pub(in crate::runbook) fn json_pieces(text: &str) -> impl Iterator<Item = JsonPiece<'_>> {
     let mut rest = text;
     std::iter::from_fn(move || {
@@ -204,7 +197,7 @@ pub(in crate::runbook) fn json_pieces(text: &str) -> impl Iterator<Item = JsonPi
     })
 }
 
-/// The length in bytes of the JSON string at the beginning of a text, quotes counted.
+/// The length in bytes of the JSON string at the beginning of a text, with its quotes.
 fn string_length(text: &str) -> usize {
     let mut escaped = false;
     for (at, byte) in text.bytes().enumerate().skip(1) {
@@ -255,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_keeps_its_bytes_but_for_whole_placeholders() {
+    fn a_body_keeps_its_bytes_except_for_whole_placeholders() {
         let body = r#"{ "b": 1.50, "a": "<value>", "say": "not \"<value>\"", "n": 12345678901234567890123 }"#;
         let filled = template(Method::Patch, "things", Some(body))
             .fill(&Placeholders {
@@ -271,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_is_missing_is_said() {
+    fn a_missing_value_is_reported() {
         let request = template(Method::Patch, "things(<id>)", Some(r#"{"o":"<owner>"}"#));
         let missing = request.fill(&Placeholders {
             id: Some(Uuid::nil()),
@@ -281,14 +274,14 @@ mod tests {
     }
 
     #[test]
-    fn a_post_that_names_no_new_row_is_a_launch() {
+    fn a_post_without_the_id_of_a_new_row_is_a_launch() {
         assert!(template(Method::Post, "do(<id>)", None).is_launch());
         assert!(!template(Method::Post, "do", Some(r#"{"id":"<new-id>"}"#)).is_launch());
         assert!(!template(Method::Patch, "things(<id>)", Some("{}")).is_launch());
     }
 
     #[test]
-    fn pieces_put_together_are_the_text() {
+    fn the_pieces_concatenated_are_the_text() {
         for text in [r#"{"a":"b\\","c":["\"",1]}"#, "{\"never closed", "", "1"] {
             let again: String = json_pieces(text)
                 .map(|piece| piece.raw.to_owned())

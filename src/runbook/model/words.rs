@@ -9,7 +9,7 @@ pub trait Word: Copy + 'static {
     /// Every choice, in the order in which they are offered to a person.
     const ALL: &'static [Self];
 
-    /// The word as a runbook says it.
+    /// The word as a runbook writes it.
     fn word(self) -> &'static str;
 
     /// What the word means, in a sentence or two: what an editor shows beside it.
@@ -18,7 +18,7 @@ pub trait Word: Copy + 'static {
 
 /// A word that is not in the list it should come from.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{given}` is none of {allowed}", given = text::escape(.given))]
+#[error("`{given}` is not one of {allowed}", given = text::escape(.given))]
 pub struct UnknownWord {
     /// What was given.
     pub given: String,
@@ -27,7 +27,7 @@ pub struct UnknownWord {
 }
 
 /// All words of a list for a message: each in backquotes, with commas.
-pub(in crate::runbook) fn listed<W: Word>() -> String {
+pub(in crate::runbook) fn list_words<W: Word>() -> String {
     quoted_list(W::ALL.iter().map(|choice| choice.word()))
 }
 
@@ -39,21 +39,30 @@ pub(in crate::runbook) fn quoted_list<'a>(words: impl Iterator<Item = &'a str>) 
         .join(", ")
 }
 
+/// All words of a list for the documentation, each with its meaning.
+pub(in crate::runbook) fn explain_words<W: Word>() -> String {
+    let words = W::ALL.iter().map(|choice| {
+        let meaning = choice.description().trim_end_matches('.');
+        format!("`{}` ({meaning})", choice.word())
+    });
+    words.collect::<Vec<_>>().join(", ")
+}
+
 /// The choice that a word means.
-pub(in crate::runbook) fn find<W: Word>(word: &str) -> Option<W> {
+pub(in crate::runbook) fn find_word<W: Word>(word: &str) -> Option<W> {
     W::ALL.iter().copied().find(|choice| choice.word() == word)
 }
 
 /// The error of a word that is not in its list.
-pub(in crate::runbook) fn unknown<W: Word>(given: &str) -> UnknownWord {
+pub(in crate::runbook) fn unknown_word<W: Word>(given: &str) -> UnknownWord {
     UnknownWord {
         given: given.to_owned(),
-        allowed: listed::<W>(),
+        allowed: list_words::<W>(),
     }
 }
 
 /// Writes a word; what [`Display`](fmt::Display) of every list does.
-pub(in crate::runbook) fn write<W: Word>(
+pub(in crate::runbook) fn write_word<W: Word>(
     word: W,
     formatter: &mut fmt::Formatter<'_>,
 ) -> fmt::Result {
@@ -61,7 +70,7 @@ pub(in crate::runbook) fn write<W: Word>(
 }
 
 /// Declares an enum whose variants are words of the runbook, with its `Word`, `Display`, `FromStr`
-/// and `Serialize`, so that a list, its words and what they mean stand in one place.
+/// and `Serialize`, so that a list, its words and their meanings are in one place.
 macro_rules! words {
     (
         $(#[$attribute:meta])*
@@ -93,7 +102,7 @@ macro_rules! words {
 
         impl std::fmt::Display for $name {
             fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                $crate::runbook::model::words::write(*self, formatter)
+                $crate::runbook::model::words::write_word(*self, formatter)
             }
         }
 
@@ -101,8 +110,8 @@ macro_rules! words {
             type Err = $crate::runbook::UnknownWord;
 
             fn from_str(word: &str) -> Result<Self, Self::Err> {
-                $crate::runbook::model::words::find(word)
-                    .ok_or_else(|| $crate::runbook::model::words::unknown::<Self>(word))
+                $crate::runbook::model::words::find_word(word)
+                    .ok_or_else(|| $crate::runbook::model::words::unknown_word::<Self>(word))
             }
         }
 

@@ -1,15 +1,15 @@
-//! A recorded write as a template: what belongs to the recorded row becomes a placeholder, where it
-//! can be told. What cannot be told stays as it was recorded, with a note.
+//! A recorded write as a template: the ids and values of the recorded row become placeholders,
+//! where they can be recognised. Everything else stays as it was recorded, with a note.
 
 use serde_json::Value;
 
 use super::Recorded;
 use crate::base::text::{fingerprint_of, redact};
-use crate::runbook::bind::scalar::parse_guid;
+use crate::runbook::grammar::scalars::parse_guid;
 use crate::runbook::model::request::{IomRequest, Method, Placeholder};
 use crate::runbook::model::template::json_pieces;
 
-/// A recorded write, ready to be looked at.
+/// A recorded write, ready to be checked by a person.
 #[derive(Clone, Debug)]
 pub struct Draft {
     /// The method.
@@ -18,15 +18,15 @@ pub struct Draft {
     pub path: String,
     /// The body with its placeholders, in one line.
     pub body: Option<String>,
-    /// The status that was answered.
+    /// The response's status.
     pub status: Option<u16>,
-    /// What the placeholders stand for.
+    /// The values that placeholders replaced.
     pub replaced: Vec<Replaced>,
-    /// What a person must look at.
+    /// What a person must check.
     pub notes: Vec<String>,
 }
 
-/// A placeholder, and what was recorded in its place.
+/// A placeholder, and the recorded value that it replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Replaced {
     /// The placeholder.
@@ -36,8 +36,8 @@ pub struct Replaced {
 }
 
 impl Draft {
-    /// The draft of a recorded write. Takes the request that the click was for, where it is known:
-    /// it tells which placeholders there may be.
+    /// The draft of a recorded write. `request` is the request of the recorded click, where it is
+    /// known: it decides which placeholders there may be.
     pub fn of(recorded: &Recorded, request: Option<IomRequest>) -> Self {
         let body = recorded.body.as_deref();
         let mut notes = Vec::new();
@@ -51,7 +51,7 @@ impl Draft {
         let mut drafting = Drafting {
             request,
             id: None,
-            made: recorded.made.clone(),
+            created: recorded.created.clone(),
             replaced: Vec::new(),
             notes,
         };
@@ -69,19 +69,19 @@ impl Draft {
     }
 }
 
-/// What is known while a draft is made.
+/// The state while a draft is made.
 struct Drafting {
     request: Option<IomRequest>,
-    /// The id of the row acted on.
+    /// The id of the row that the request changes.
     id: Option<String>,
-    /// The id of the row that was made.
-    made: Option<String>,
+    /// The id of the created row.
+    created: Option<String>,
     replaced: Vec<Replaced>,
     notes: Vec<String>,
 }
 
 impl Drafting {
-    /// May the request use this placeholder? Without a request only ids are told.
+    /// Whether the request may use a placeholder. Without a request only ids are recognised.
     fn may_use(&self, placeholder: Placeholder) -> bool {
         match self.request {
             Some(request) => request.placeholders().contains(&placeholder),
@@ -89,8 +89,8 @@ impl Drafting {
         }
     }
 
-    /// The row acted on is the first that the path names; where the path names none, the only id
-    /// that is a whole string of the body.
+    /// The row is the first that the path names; without one in the path, the only id that is a
+    /// whole string of the body.
     fn find_row(&mut self, path: &str, body: Option<&str>) {
         if !self.may_use(Placeholder::Id) {
             return;
@@ -101,7 +101,7 @@ impl Drafting {
             .into_iter()
             .flat_map(values)
             .filter(|value| parse_guid(value).is_some())
-            .filter(|value| !self.is_made(value))
+            .filter(|value| !self.is_created(value))
             .map(|value| value.to_ascii_lowercase())
             .collect();
         in_body.sort();
@@ -112,7 +112,7 @@ impl Drafting {
             (None, []) => None,
             (None, several) => {
                 self.notes.push(format!(
-                    "it cannot be told which of these ids is the row's: {}",
+                    "it is unknown which of these ids is the row's: {}",
                     several.join(", ")
                 ));
                 None
@@ -120,9 +120,9 @@ impl Drafting {
         };
     }
 
-    fn is_made(&self, value: &str) -> bool {
-        let made = self.made.as_deref();
-        made.is_some_and(|made| made.eq_ignore_ascii_case(value))
+    fn is_created(&self, value: &str) -> bool {
+        let created = self.created.as_deref();
+        created.is_some_and(|created| created.eq_ignore_ascii_case(value))
     }
 
     fn is_row(&self, value: &str) -> bool {
@@ -144,11 +144,11 @@ impl Drafting {
         for id in guids(path) {
             let placeholder = if self.is_row(id) {
                 Placeholder::Id
-            } else if self.is_made(id) && self.may_use(Placeholder::NewId) {
+            } else if self.is_created(id) && self.may_use(Placeholder::NewId) {
                 Placeholder::NewId
             } else {
                 self.notes
-                    .push(format!("the path still names {id} as it was recorded"));
+                    .push(format!("the path still has the recorded id {id}"));
                 continue;
             };
             let word = self.replace(placeholder, id.to_owned());
@@ -157,10 +157,10 @@ impl Drafting {
         drafted
     }
 
-    /// The body in one line: its bytes as they were recorded, but for the strings that are replaced
-    /// and for line breaks between them.
+    /// The body in one line: its recorded bytes, except the strings that are replaced and line
+    /// breaks between strings.
     fn body(&mut self, body: &str) -> String {
-        let sole = self.sole_text(body);
+        let only_text = self.only_text(body);
         let pieces: Vec<_> = json_pieces(body).collect();
         let mut drafted = String::new();
         let mut key = String::new();
@@ -175,15 +175,15 @@ impl Drafting {
                 drafted += piece.raw();
                 continue;
             }
-            let new = self.string(&key, &string, sole.as_deref());
+            let new = self.string(&key, &string, only_text.as_deref());
             drafted += &Value::from(new).to_string();
         }
         drafted
     }
 
-    /// The one text of the body that is neither an id nor an owner nor a graph: the value that is
-    /// set, where the request sets one.
-    fn sole_text(&self, body: &str) -> Option<String> {
+    /// The only text of the body that is neither an id nor an owner: the value that is set, where
+    /// the request sets one.
+    fn only_text(&self, body: &str) -> Option<String> {
         if !self.may_use(Placeholder::Value) {
             return None;
         }
@@ -197,12 +197,12 @@ impl Drafting {
         }
     }
 
-    /// A string of the body: a placeholder, or as it was recorded.
-    fn string(&mut self, key: &str, value: &str, sole: Option<&str>) -> String {
+    /// A string of the body: a placeholder, or the recorded text.
+    fn string(&mut self, key: &str, value: &str, only_text: Option<&str>) -> String {
         if self.is_row(value) {
             return self.replace(Placeholder::Id, value.to_owned()).to_owned();
         }
-        if self.is_made(value) && self.may_use(Placeholder::NewId) {
+        if self.is_created(value) && self.may_use(Placeholder::NewId) {
             return self
                 .replace(Placeholder::NewId, value.to_owned())
                 .to_owned();
@@ -221,7 +221,7 @@ impl Drafting {
                 .replace(Placeholder::Graph, fingerprint_of(value))
                 .to_owned();
         }
-        if sole == Some(value) {
+        if only_text == Some(value) {
             return self
                 .replace(Placeholder::Value, fingerprint_of(value))
                 .to_owned();
@@ -230,18 +230,18 @@ impl Drafting {
         if let Some(id) = found.first() {
             let note = if self.is_row(id) {
                 format!(
-                    "`{key}` holds the row's id inside a text, where no placeholder can stand: look \
-                     for another form of this request"
+                    "`{key}` holds the row's id inside a text, where a placeholder is not possible: \
+                     record another form of this request"
                 )
             } else {
-                format!("`{key}` still holds {id} as it was recorded")
+                format!("`{key}` still holds the recorded id {id}")
             };
             self.notes.push(note);
         }
         let clean = redact(value);
         if clean != value {
             self.notes.push(format!(
-                "`{key}` held what looks like a credential; it was taken out"
+                "`{key}` held what looks like a credential; it was removed"
             ));
         }
         clean.into_owned()

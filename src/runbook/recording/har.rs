@@ -4,11 +4,11 @@
 use serde::Deserialize;
 
 use crate::runbook::model::request::Method;
-use crate::runbook::model::words::find;
+use crate::runbook::model::words::find_word;
 
 /// A recording that cannot be read.
 #[derive(Debug, thiserror::Error)]
-#[error("this is no HAR file: {0}")]
+#[error("this is not a HAR file: {0}")]
 pub struct RecordingError(#[from] serde_json::Error);
 
 /// One write as the browser sent it, without its host and its headers.
@@ -18,13 +18,12 @@ pub struct Recorded {
     pub method: Method,
     /// What follows the Web API root, with its query.
     pub path: String,
-    /// The body's text; nothing where there was none.
+    /// The body's text, if there was one.
     pub body: Option<String>,
-    /// The status that was answered; nothing for a request inside a batch, whose answer is the
-    /// batch's.
+    /// The response's status; nothing for a request inside a batch.
     pub status: Option<u16>,
-    /// The id of the row that was made, where the answer named it (`OData-EntityId`).
-    pub made: Option<String>,
+    /// The id of the created row, where the response has it (`OData-EntityId`).
+    pub created: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -73,9 +72,9 @@ struct Header {
     value: String,
 }
 
-/// Every write below the Dataverse Web API root, in the order of the recording. Reads, and what went
-/// to other services, are left out.
-pub fn writes(text: &str) -> Result<Vec<Recorded>, RecordingError> {
+/// Every write below the Dataverse Web API root, in the order of the recording. Reads and requests
+/// to other services are left out.
+pub fn read_writes(text: &str) -> Result<Vec<Recorded>, RecordingError> {
     let har: Har = serde_json::from_str(text.trim_start_matches('\u{feff}'))?;
     let mut writes = Vec::new();
     for Entry { request, response } in har.log.entries {
@@ -84,20 +83,20 @@ pub fn writes(text: &str) -> Result<Vec<Recorded>, RecordingError> {
         };
         let body = request.post_data.map(|data| data.text).unwrap_or_default();
         if path.eq_ignore_ascii_case("$batch") {
-            writes.extend(batched(&body));
+            writes.extend(read_batch(&body));
             continue;
         }
-        let made = response
+        let created = response
             .headers
             .iter()
             .find(|header| header.name.eq_ignore_ascii_case("odata-entityid"))
             .and_then(|header| row_id(&header.value));
-        writes.extend(find::<Method>(&request.method).map(|method| Recorded {
+        writes.extend(find_word::<Method>(&request.method).map(|method| Recorded {
             method,
             path: path.to_owned(),
             body: Some(body).filter(|body| !body.trim().is_empty()),
             status: Some(response.status).filter(|status| *status > 0),
-            made,
+            created,
         }));
     }
     Ok(writes)
@@ -120,7 +119,7 @@ fn row_id(url: &str) -> Option<String> {
 
 /// The writes inside a multipart batch: each begins with its request line, has headers, an empty
 /// line and a body, and ends before the next boundary.
-fn batched(text: &str) -> Vec<Recorded> {
+fn read_batch(text: &str) -> Vec<Recorded> {
     let mut writes = Vec::new();
     let mut lines = text.lines().peekable();
     while let Some(line) = lines.next() {
@@ -129,7 +128,8 @@ fn batched(text: &str) -> Vec<Recorded> {
         else {
             continue;
         };
-        let Some(method) = find::<Method>(method).filter(|_| protocol.starts_with("HTTP/")) else {
+        let Some(method) = find_word::<Method>(method).filter(|_| protocol.starts_with("HTTP/"))
+        else {
             continue;
         };
         // A request inside a batch may be written relative to the root.
@@ -145,7 +145,7 @@ fn batched(text: &str) -> Vec<Recorded> {
             path: path.to_owned(),
             body: Some(body).filter(|body| !body.is_empty()),
             status: None,
-            made: None,
+            created: None,
         });
     }
     writes

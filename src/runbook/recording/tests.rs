@@ -32,7 +32,7 @@ fn request(method: &str, url: &str, body: &str) -> Value {
 
 /// The drafts of a recording of these requests.
 fn drafts(requests: &[Value], request: Option<IomRequest>) -> Vec<Draft> {
-    let recorded = writes(&recording(requests)).unwrap();
+    let recorded = read_writes(&recording(requests)).unwrap();
     recorded.iter().map(|it| Draft::of(it, request)).collect()
 }
 
@@ -52,7 +52,7 @@ fn was(draft: &Draft, placeholder: Placeholder) -> Option<&str> {
 
 /// The entries as they stand in a runbook, confirmed by somebody, and what that runbook binds.
 fn bound(drafts: &[Draft], request: IomRequest) -> RequestBinding {
-    let text = entries("recording.har", drafts, Some(request));
+    let text = format_entries("recording.har", drafts, Some(request));
     assert!(
         !text.contains("hunter2") && !text.contains("contoso-uat"),
         "{text}"
@@ -67,7 +67,7 @@ fn bound(drafts: &[Draft], request: IomRequest) -> RequestBinding {
         "{refused}"
     );
     let confirmed = unconfirmed.replace("confirmed: \"\"", "confirmed: A. Jensen");
-    let runbook = parse("a.yaml", &confirmed).unwrap_or_else(|wrong| panic!("{wrong}"));
+    let runbook = parse("a.yaml", &confirmed).unwrap_or_else(|invalid| panic!("{invalid}"));
     runbook.iom.request(request).clone()
 }
 
@@ -125,7 +125,7 @@ fn the_one_text_of_a_body_is_the_value_and_is_not_told() {
 }
 
 #[test]
-fn owner_and_graph_are_told_by_their_form() {
+fn owner_and_graph_are_recognised_by_their_form() {
     let owner = json!({
         "msdyn_connectionurl": "https://x/?a='b'",
         "ownerid@odata.bind": format!("/systemusers({OTHER})"),
@@ -155,7 +155,7 @@ fn owner_and_graph_are_told_by_their_form() {
 }
 
 #[test]
-fn the_row_that_was_made_is_told_by_the_answer() {
+fn the_created_row_is_recognised_by_the_response() {
     let body = json!({ "Definition": ROW, "Provider": OTHER }).to_string();
     let mut install = request("POST", &format!("{ROOT}/msdyn_InstallProvider"), &body);
     let url = format!("{ROOT}/msdyn_iomproviders({OTHER})");
@@ -170,7 +170,7 @@ fn the_row_that_was_made_is_told_by_the_answer() {
 }
 
 #[test]
-fn what_cannot_be_told_is_left_and_noted() {
+fn what_is_not_recognised_is_kept_and_noted() {
     let body = json!({ "A": ROW, "B": OTHER }).to_string();
     let draft = only(
         &[request(
@@ -186,9 +186,9 @@ fn what_cannot_be_told_is_left_and_noted() {
         "{:?}",
         draft.notes
     );
-    let text = entries("a.har", &[draft], Some(IomRequest::ActivateProvider));
+    let text = format_entries("a.har", &[draft], Some(IomRequest::ActivateProvider));
     assert!(
-        text.contains("# not right yet: the request for `activate-provider` lacks `<id>`"),
+        text.contains("# still invalid: the request for `activate-provider` does not use `<id>`"),
         "{text}"
     );
 
@@ -246,7 +246,7 @@ fn without_a_request_the_entries_ask_for_one() {
         request("PATCH", &url, "{\"a\":\"kept\"}"),
         request("DELETE", &url, ""),
     ];
-    let text = entries("a\u{1b}.har", &drafts(&both, None), None);
+    let text = format_entries("a\u{1b}.har", &drafts(&both, None), None);
     assert!(
         text.contains("2 writes") && text.contains("request-2:") && text.contains("\"kept\""),
         "{text}"
@@ -255,7 +255,7 @@ fn without_a_request_the_entries_ask_for_one() {
         text.contains("`publish-policy`") && !text.contains('\u{1b}'),
         "{text}"
     );
-    let text = entries(
+    let text = format_entries(
         "a.har",
         &drafts(&both, Some(IomRequest::DeleteProvider)),
         Some(IomRequest::DeleteProvider),
@@ -264,15 +264,19 @@ fn without_a_request_the_entries_ask_for_one() {
 }
 
 #[test]
-fn what_is_no_recording_is_said() {
+fn a_file_that_is_not_a_recording_is_reported() {
     for text in ["", "[]", "{}", "{\"log\":{}}", "<html>"] {
         assert!(
-            writes(text)
+            read_writes(text)
                 .unwrap_err()
                 .to_string()
-                .contains("no HAR file"),
+                .contains("not a HAR file"),
             "{text}"
         );
     }
-    assert!(writes("{\"log\":{\"entries\":[]}}").unwrap().is_empty());
+    assert!(
+        read_writes("{\"log\":{\"entries\":[]}}")
+            .unwrap()
+            .is_empty()
+    );
 }

@@ -1,5 +1,4 @@
-//! Every way in which one place of a right runbook can be changed, for the comparison of schema and
-//! binder.
+//! Every way to change one place of a valid runbook, for the comparison of schema and binder.
 
 use serde_json::{Map, Value, json};
 
@@ -22,7 +21,7 @@ pub(super) fn places(value: &Value, here: &str, found: &mut Vec<String>) {
     }
 }
 
-/// What may stand in the place of any value.
+/// The values that replace any value.
 fn replacements() -> Vec<Value> {
     vec![
         Value::Null,

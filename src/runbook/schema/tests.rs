@@ -1,5 +1,5 @@
-//! Schema and binder give the same verdict: on the corpus, on every single mutation of the right
-//! runbooks, and on random pairs of mutations.
+//! Schema and binder agree on the corpus, on every single mutation of the valid runbooks, and on
+//! random pairs of mutations.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -10,42 +10,48 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::mutations::{mutations, places};
-use super::schema;
-use crate::runbook::read::document;
+use super::{bindings, schema};
 use crate::runbook::source::Source;
 use crate::runbook::tree::{Content, Node};
+use crate::runbook::yaml::read_document;
 use crate::runbook::{Diagnostics, Runbook, parse};
 
-/// What the binder refuses and a schema cannot: a part of the message, and why. Everything that the
-/// binder says of a runbook that the schema takes must stand here.
+/// What the binder refuses and a schema cannot: a part of the message, and why. Every message of
+/// the binder about a runbook that the schema accepts must be in this list.
 const BEYOND: [(&str, &str); 26] = [
     (
         "this is not YAML",
         "a schema is asked only once the text was read",
     ),
-    ("a tab stands where", "the same: no value was read"),
-    ("this quote is never closed", "the same: no value was read"),
+    ("YAML does not allow tabs", "the same: no value was read"),
+    ("this quote is not closed", "the same: no value was read"),
     (
-        "a colon and a blank are missing",
+        "a colon and a space, or a comma, are missing",
         "the same: no value was read",
     ),
-    ("is indented like none above", "the same: no value was read"),
-    ("a second colon and blank", "the same: no value was read"),
+    ("matches no line above", "the same: no value was read"),
+    ("a second colon with a space", "the same: no value was read"),
     (
-        "no text without quotes begins",
+        "begins with this character needs quotes",
         "the same: no value was read",
     ),
-    ("a YAML directive is not", "directives are not values"),
-    ("an anchor is not taken", "anchors are gone from a value"),
-    ("a merge key is not taken", "a schema sees the merged map"),
-    ("a tag is not taken", "tags are gone from a value"),
+    (
+        "YAML directives are not supported",
+        "directives are not values",
+    ),
+    ("anchors are not supported", "anchors are gone from a value"),
+    (
+        "merge keys are not supported",
+        "a schema sees the merged map",
+    ),
+    ("tags are not supported", "tags are gone from a value"),
     (
         "a key must be a text",
         "JSON has no other keys, so none is seen",
     ),
     (
-        "this key stands twice",
-        "a value has each key once; editors say it of themselves",
+        "this key appears twice",
+        "a value has each key once; editors report it themselves",
     ),
     (
         "a second document begins",
@@ -81,19 +87,19 @@ const BEYOND: [(&str, &str); 26] = [
     ),
     ("the body is not JSON", "a schema sees a text, not its JSON"),
     (
-        "a key of the body holds a placeholder",
+        "a key of the body contains a placeholder",
         "the same: the JSON inside a text",
     ),
     (
-        "a placeholder is only a part of a text in the body",
+        "a placeholder must be a whole text of the body",
         "the same: the JSON inside a text",
     ),
     ("is not a placeholder", "in a body: the JSON inside a text"),
-    ("is not known to `", "in a body: the JSON inside a text"),
+    ("has no placeholder `", "in a body: the JSON inside a text"),
 ];
 
 static VALIDATOR: LazyLock<Validator> = LazyLock::new(|| {
-    jsonschema::draft7::new(&schema()).expect("the schema is a right draft 7 schema")
+    jsonschema::draft7::new(&schema()).expect("the schema is a valid draft 7 schema")
 });
 
 fn folder(name: &str) -> PathBuf {
@@ -119,11 +125,11 @@ fn corpus(folders: &[&str]) -> Vec<(String, String)> {
     found
 }
 
-fn right_runbooks() -> Vec<(String, String)> {
+fn valid_runbooks() -> Vec<(String, String)> {
     corpus(&["tests/runbooks/valid", "tests/runbooks/thin", "runbooks"])
 }
 
-/// A node as an editor's YAML reader gives it to a schema: YAML 1.2's core schema.
+/// A node as an editor's YAML reader passes it to a schema: YAML 1.2's core schema.
 fn value(node: &Node) -> Value {
     match &node.content {
         Content::Empty | Content::Broken => Value::Null,
@@ -165,14 +171,14 @@ fn plain(text: &str) -> Value {
 }
 
 /// The document as a value; nothing where the text is not YAML, or holds nothing.
-fn read(text: &str) -> Option<Value> {
+fn read_value(text: &str) -> Option<Value> {
     let source = Source::new("a.yaml", text);
-    let document = document(source.text()).ok()?;
+    let document = read_document(source.text()).ok()?;
     document.root.as_ref().map(value)
 }
 
-/// The parts of [`BEYOND`] by which the binder alone refuses; an error where the two disagree
-/// otherwise.
+/// The parts of [`BEYOND`] for which only the binder refuses; an error where the two disagree
+/// without one.
 fn compared(
     bound: &Result<Runbook, Diagnostics>,
     value: Option<&Value>,
@@ -207,14 +213,14 @@ fn the_committed_schema_is_the_generated_one() {
     let generated = format!("{:#}\n", schema());
     assert!(
         committed == generated,
-        "write it anew: cargo run -- schema > runbooks/runbook.schema.json"
+        "update it: cargo run -- schema > runbooks/runbook.schema.json"
     );
 }
 
 #[test]
-fn requests_that_share_a_definition_are_bound_alike() {
+fn requests_that_share_a_definition_have_the_same_schema() {
     let mut definitions = BTreeMap::new();
-    for (name, binding) in super::iom::bindings() {
+    for (name, binding) in bindings() {
         let first = definitions.entry(name).or_insert_with(|| binding.clone());
         assert_eq!(first, &binding);
     }
@@ -222,11 +228,11 @@ fn requests_that_share_a_definition_are_bound_alike() {
 }
 
 #[test]
-fn every_right_runbook_is_right_for_both() {
-    let runbooks = right_runbooks();
+fn every_valid_runbook_is_valid_for_both() {
+    let runbooks = valid_runbooks();
     assert!(runbooks.len() >= 6, "{}", runbooks.len());
     for (name, text) in runbooks {
-        let value = read(&text).unwrap();
+        let value = read_value(&text).unwrap();
         let complaints: Vec<String> = VALIDATOR
             .iter_errors(&value)
             .map(|it| format!("{}: {it}", it.instance_path()))
@@ -237,12 +243,12 @@ fn every_right_runbook_is_right_for_both() {
 }
 
 #[test]
-fn every_wrong_runbook_is_wrong_for_both() {
+fn every_invalid_runbook_is_invalid_for_both() {
     let mut used = BTreeSet::new();
     for (name, text) in corpus(&["tests/runbooks/invalid"]) {
         let bound = parse(&name, &text);
         assert!(bound.is_err(), "{name}");
-        let value = read(&text);
+        let value = read_value(&text);
         if value.is_none() && text.trim().lines().all(|line| line.starts_with('#')) {
             // An empty text is no value at all.
             continue;
@@ -252,7 +258,7 @@ fn every_wrong_runbook_is_wrong_for_both() {
             Err(why) => panic!("{name}: {why}"),
         }
     }
-    // Every exception earns its place: some file of the corpus needs it.
+    // Every exception is needed by a file of the corpus.
     let unused: Vec<&str> = BEYOND
         .iter()
         .map(|(part, _)| *part)
@@ -272,13 +278,13 @@ fn compare_value(what: &str, value: &Value) -> Result<BTreeSet<&'static str>, St
 fn both_agree_on_every_single_mutation() {
     let mut compared = 0;
     let mut excused = BTreeSet::new();
-    let mut wrong = Vec::new();
+    let mut disagreements = Vec::new();
     // A place that two runbooks have is mutated in the first of them, the fullest.
     let mut seen = BTreeSet::new();
-    let mut runbooks = right_runbooks();
+    let mut runbooks = valid_runbooks();
     runbooks.sort_by_key(|(name, _)| !name.ends_with("everything.yaml"));
     for (name, text) in runbooks {
-        let value = read(&text).unwrap();
+        let value = read_value(&text).unwrap();
         let mut all = Vec::new();
         places(&value, "", &mut all);
         all.retain(|place| seen.insert(place.clone()));
@@ -287,23 +293,23 @@ fn both_agree_on_every_single_mutation() {
                 compared += 1;
                 match compare_value(&format!("{name} {what}"), &mutated) {
                     Ok(beyond) => excused.extend(beyond),
-                    Err(why) => wrong.push(why),
+                    Err(why) => disagreements.push(why),
                 }
             }
         }
     }
     assert!(compared > 10_000, "{compared}");
-    let first: Vec<&String> = wrong.iter().take(40).collect();
+    let first: Vec<&String> = disagreements.iter().take(40).collect();
     assert!(
-        wrong.is_empty(),
+        disagreements.is_empty(),
         "{} of {compared}: {first:#?}",
-        wrong.len()
+        disagreements.len()
     );
-    // Of all that a schema cannot tell, only the JSON inside a text can be met by one mutation.
+    // Of all that a schema cannot check, one mutation can only break the JSON inside a text.
     assert_eq!(excused, BTreeSet::from(["the body is not JSON"]));
 }
 
-/// The keys that the schema knows at a place of a right runbook; nothing where keys are free.
+/// The keys that the schema knows at a place of a valid runbook; nothing where keys are free.
 fn known_to_schema(place: &str) -> Option<BTreeSet<String>> {
     let schema = schema();
     let mut here = &schema;
@@ -316,7 +322,7 @@ fn known_to_schema(place: &str) -> Option<BTreeSet<String>> {
     Some(properties.keys().cloned().collect())
 }
 
-/// What a schema says of a value, its alternatives and definitions looked up.
+/// The schemas that apply to a value, its alternatives and definitions resolved.
 fn resolved<'a>(root: &'a Value, here: &'a Value) -> Vec<&'a Value> {
     let mut all = vec![here];
     for key in ["anyOf", "allOf"] {
@@ -348,10 +354,10 @@ fn child<'a>(root: &'a Value, here: &'a Value, part: &str) -> Option<&'a Value> 
 
 #[test]
 fn every_map_has_the_same_keys_for_both() {
-    // The binder names the keys it knows when it meets one that it does not.
+    // The binder lists the keys that it knows when it finds one that it does not.
     let mut maps = 0;
-    for (name, text) in right_runbooks() {
-        let value = read(&text).unwrap();
+    for (name, text) in valid_runbooks() {
+        let value = read_value(&text).unwrap();
         let mut all = Vec::new();
         places(&value, "", &mut all);
         for place in all {
@@ -363,14 +369,14 @@ fn every_map_has_the_same_keys_for_both() {
                 continue;
             };
             members.insert("qqqqqqqqqqqq".to_owned(), Value::Null);
-            let said = parse("a.json", &mutated.to_string()).unwrap_err();
-            let Some(help) = said.iter().find_map(|it| {
+            let diagnostics = parse("a.json", &mutated.to_string()).unwrap_err();
+            let Some(help) = diagnostics.iter().find_map(|it| {
                 it.message()
                     .contains("is not a key of")
                     .then(|| it.help())
                     .flatten()
             }) else {
-                // A credential, a secret's place and a step hold one key, and say so otherwise.
+                // A credential, a secret's place and a step have one key and report it differently.
                 continue;
             };
             let allowed: BTreeSet<String> = help
@@ -411,10 +417,10 @@ fn properties(here: &Value, place: &str, found: &mut BTreeMap<String, Value>) {
 }
 
 #[test]
-fn every_key_says_what_it_is() {
+fn every_key_is_documented() {
     let mut found = BTreeMap::new();
     properties(&schema(), "", &mut found);
-    // Rules beside a map's own keys narrow a key and say nothing more of it.
+    // Rules next to a map's own keys narrow a key and have no documentation.
     found.retain(|place, _| !place.contains("/allOf/"));
     assert!(found.len() > 150, "{}", found.len());
     for (place, property) in found {
@@ -425,9 +431,9 @@ fn every_key_says_what_it_is() {
 }
 
 #[test]
-fn a_default_means_what_nothing_written_means() {
+fn a_written_default_equals_an_absent_key() {
     let text = std::fs::read_to_string(folder("tests/runbooks/valid/smallest.yaml")).unwrap();
-    let mut smallest = read(&text).unwrap();
+    let mut smallest = read_value(&text).unwrap();
     smallest["steps"]
         .as_array_mut()
         .unwrap()
@@ -441,9 +447,11 @@ fn a_default_means_what_nothing_written_means() {
         });
     let meaning = |value: &Value| {
         let bound = parse("a.json", &value.to_string());
-        bound.unwrap_or_else(|wrong| panic!("{wrong}")).meaning()
+        bound
+            .unwrap_or_else(|invalid| panic!("{invalid}"))
+            .meaning()
     };
-    let usual = meaning(&smallest);
+    let without_defaults = meaning(&smallest);
     let schema = schema();
     let mut defaults = 0;
     for at in 0..8 {
@@ -457,7 +465,7 @@ fn a_default_means_what_nothing_written_means() {
             };
             let mut written = smallest.clone();
             written["steps"][at][name][key] = default.clone();
-            assert_eq!(meaning(&written), usual, "{name}.{key}");
+            assert_eq!(meaning(&written), without_defaults, "{name}.{key}");
             defaults += 1;
         }
     }
@@ -473,21 +481,21 @@ proptest! {
         first in any::<(prop::sample::Index, prop::sample::Index)>(),
         second in any::<(prop::sample::Index, prop::sample::Index)>(),
     ) {
-        let runbooks = right_runbooks();
+        let runbooks = valid_runbooks();
         let (name, text) = runbook.get(&runbooks);
-        let mut value = read(text).unwrap();
-        let mut said = name.clone();
+        let mut value = read_value(text).unwrap();
+        let mut description = name.clone();
         for (place, choice) in [first, second] {
             let mut all = Vec::new();
             places(&value, "", &mut all);
             let mut choices = mutations(&value, &all[place.index(all.len())]);
             prop_assume!(!choices.is_empty());
             let (what, mutated) = choices.swap_remove(choice.index(choices.len()));
-            said += &format!(" {what}");
+            description += &format!(" {what}");
             value = mutated;
         }
-        let beyond = compare_value(&said, &value).map_err(TestCaseError::fail)?;
+        let beyond = compare_value(&description, &value).map_err(TestCaseError::fail)?;
         let possible = ["the body is not JSON", "source and target are the same"];
-        prop_assert!(beyond.iter().all(|it| possible.contains(it)), "{}: {:?}", said, beyond);
+        prop_assert!(beyond.iter().all(|it| possible.contains(it)), "{}: {:?}", description, beyond);
     }
 }

@@ -1,42 +1,41 @@
-//! A starter: the text of a runbook for two environments that are known, with comments that say what
-//! a person has to decide. What it holds is right as it stands; what only a person knows is marked
-//! `FILL IN`.
+//! A starter: the text of a runbook for two known environments, with comments on what a person has
+//! to decide. The text is a valid runbook; what only a person knows is marked `FILL IN`.
 
 use std::fmt::Write as _;
 
 use uuid::Uuid;
 
-use super::model::endpoints::CredentialKind;
 use super::model::environments::Cloud;
+use super::model::identity::CredentialKind;
 use super::model::words::Word as _;
 use crate::base::text::escape;
 
-/// What a starter is made of.
+/// The content of a starter.
 #[derive(Clone, Debug)]
 pub struct Starter {
     /// The runbook's name; see [`Starter::name_for`].
     pub name: String,
     /// The cloud.
     pub cloud: Cloud,
-    /// The `endpoints:` line, where the cloud's own addresses are not meant.
+    /// The `endpoints:` line, where addresses differ from the cloud's own.
     pub endpoints: Option<String>,
-    /// Who signs in; none for a rehearsal tenant, whose own application is used.
+    /// The identity that signs in; none for a rehearsal tenant, whose own application is used.
     pub identity: Option<StarterIdentity>,
-    /// The user whose flows and connections the target's will be, where that is known.
+    /// The user who will own the target's flows and connections, where known.
     pub act_as: Option<String>,
     /// The environment that is copied.
     pub source: StarterEnvironment,
     /// The environment that is overwritten.
     pub target: StarterEnvironment,
-    /// The pair in Lifecycle Services, where they manage the target.
+    /// The two environments in Lifecycle Services, where LCS manages the target.
     pub lcs: Option<StarterLcs>,
-    /// The target's connections that work, where they could be read.
+    /// The target's working connections, where they could be read.
     pub connections: Vec<StarterConnection>,
-    /// Is dual-write in use in the target? None where that could not be read.
+    /// Whether dual-write is in use in the target; none where that could not be read.
     pub dual_write: Option<bool>,
 }
 
-/// Who signs in.
+/// The identity that signs in.
 #[derive(Clone, Debug)]
 pub struct StarterIdentity {
     /// The tenant: its GUID or a domain.
@@ -66,14 +65,14 @@ pub struct StarterEnvironment {
     pub url: Option<String>,
 }
 
-/// A pair of environments as Lifecycle Services know it.
+/// The two environments in Lifecycle Services.
 #[derive(Clone, Debug)]
 pub struct StarterLcs {
-    /// The project's number, where it is known.
+    /// The project's number, where known.
     pub project: Option<u32>,
-    /// The source's id there, where it is known.
+    /// The source's id there, where known.
     pub source: Option<String>,
-    /// The target's id there, where it is known.
+    /// The target's id there, where known.
     pub target: Option<String>,
 }
 
@@ -84,12 +83,12 @@ pub struct StarterConnection {
     pub connector: String,
     /// Its id.
     pub id: String,
-    /// What people call it, and the account it was made with.
-    pub told: String,
+    /// Its display name and its account.
+    pub description: String,
 }
 
 impl Starter {
-    /// A name for the runbook that refreshes an environment of this display name.
+    /// A name for the runbook that refreshes an environment with this display name.
     pub fn name_for(target: &str) -> String {
         let mut name = String::new();
         for character in target.chars().take(60) {
@@ -107,11 +106,11 @@ impl Starter {
         }
     }
 
-    /// What is marked `FILL IN`, a line each.
+    /// The values that are marked `FILL IN`, one line each.
     pub fn to_fill_in(&self) -> Vec<String> {
         let mut left = Vec::new();
         if self.act_as.is_none() {
-            left.push("act-as: the user whose flows and connections these will be".to_owned());
+            left.push("act-as: the user who will own the flows and connections".to_owned());
         }
         if let Some(lcs) = &self.lcs {
             let open = [
@@ -128,11 +127,11 @@ impl Starter {
             ];
             let open = open.iter().filter(|(_, is_open)| *is_open);
             left.extend(open.map(|(what, _)| (*what).to_owned()));
-            left.push("lcs.geography: where the project lives".to_owned());
+            left.push("lcs.geography: the geography of the project".to_owned());
         }
         left.push(match self.connections.len() {
             0 => "connections: the target's own, which could not be read".to_owned(),
-            _ => "connections: look whether these are the ones that you want".to_owned(),
+            _ => "connections: check that these are the ones that you want".to_owned(),
         });
         left
     }
@@ -149,8 +148,9 @@ impl Starter {
         let (source, target) = (&self.source, &self.target);
         writeln!(
             text,
-            "# A refresh of '{}' from '{}', begun by `iomcopy init`. What is\n\
-             # marked FILL IN only a person knows. Every key with its meaning: `iomcopy schema`.\n\n\
+            "# A refresh of '{}' from '{}', started by `iomcopy init`.\n\
+             # Only a person knows what is marked FILL IN. Every key is documented in\n\
+             # `iomcopy schema`.\n\n\
              runbook: 1\nname: {}\ncloud: {}",
             escape(&target.name),
             escape(&source.name),
@@ -162,23 +162,23 @@ impl Starter {
         }
         self.write_identity(text)?;
         match &self.act_as {
-            Some(user) => writeln!(text, "\nact-as: {}", quoted(user))?,
+            Some(user) => writeln!(text, "\nact-as: {}", quote(user))?,
             None => writeln!(
                 text,
-                "\n# FILL IN: the user whose flows and connections the target's will be.\n\
+                "\n# FILL IN: the user who will own the target's flows and connections.\n\
                  # act-as: svc-iom@contoso.com"
             )?,
         }
         writeln!(
             text,
             "\n# {}\nsource: {{ environment: {} }}\n\
-             # {}\n# The copy destroys what it names, so the name must be the environment's own.\n\
+             # {}\n# The copy overwrites this environment; the name must be its display name.\n\
              target:\n  environment: {}\n  name: {}",
-            described(source),
+            describe_environment(source),
             source.id,
-            described(target),
+            describe_environment(target),
             target.id,
-            quoted(&target.name)
+            quote(&target.name)
         )?;
         self.write_lcs(text)?;
         self.write_steps(text)
@@ -191,17 +191,17 @@ impl Starter {
         writeln!(
             text,
             "\n# Must be a Power Platform administrator (an application: a registered management\n\
-             # application) and System Administrator in both environments. What exists in the target\n\
-             # alone is gone after the copy.\n\
+             # application) and System Administrator in both environments. An identity that exists only\n\
+             # in the target is lost in the copy.\n\
              identity:\n  tenant: {}\n  default: {}",
-            quoted(&identity.tenant),
+            quote(&identity.tenant),
             identity.credential()
         )?;
         if self.lcs.is_some() {
             writeln!(
                 text,
-                "  # FILL IN: LCS takes a person's token only. The program prints one, each time it is\n\
-                 # asked; its path is relative to this file.\n  lcs: {{ token-command: [./lcs-token.sh] }}"
+                "  # FILL IN: LCS accepts only a person's token. This program prints one each time it is\n\
+                 # called; its path is relative to this file.\n  lcs: {{ token-command: [./lcs-token.sh] }}"
             )?;
         }
         Ok(())
@@ -216,11 +216,11 @@ impl Starter {
         };
         let fill = |is_open: bool| if is_open { "   # FILL IN" } else { "" };
         let project = lcs.project.unwrap_or(1);
-        let id = |id: &Option<String>, else_: &str| quoted(id.as_deref().unwrap_or(else_));
+        let id = |id: &Option<String>, else_: &str| quote(id.as_deref().unwrap_or(else_));
         writeln!(
             text,
             "\n# Lifecycle Services (LCS) manage the target's Finance and Operations: its database is\n\
-             # refreshed there, beside the copy of Dataverse. The ids stand in the addresses of the\n\
+             # refreshed there, in parallel with the copy of Dataverse. The ids are in the addresses of the\n\
              # project's and the environments' pages.\n\
              lcs:\n  geography: default   # FILL IN: default, eu, fr, sa, uae, ch, no, china, gov\n  \
              project: {project}{}\n  source: {}{}\n  target: {}{}",
@@ -232,9 +232,9 @@ impl Starter {
         )
     }
 
-    /// The value of `reconfigure-connections`. Of a connector with one connection that is taken; of
-    /// one with more a person has to choose.
-    fn connections_told(&self) -> String {
+    /// The value of `reconfigure-connections`. The only connection of a connector is used; of
+    /// several, a person has to choose one.
+    fn connections_text(&self) -> String {
         let mut lines = String::new();
         for found in &self.connections {
             let same = |other: &&StarterConnection| other.connector == found.connector;
@@ -247,9 +247,9 @@ impl Starter {
             _ = write!(
                 lines,
                 "\n        {open}{}: {}{comment} {}",
-                quoted(&found.connector),
-                quoted(&found.id),
-                escape(&found.told)
+                quote(&found.connector),
+                quote(&found.id),
+                escape(&found.description)
             );
         }
         let is_open = |line: &str| !line.trim_start().starts_with('#') && !line.is_empty();
@@ -265,21 +265,21 @@ impl Starter {
 
     fn write_steps(&self, text: &mut String) -> std::fmt::Result {
         let dual_write = match self.dual_write {
-            Some(true) => "in use in the target: a person links it again, by a worksheet",
+            Some(true) => "in use in the target: a person links it again with a worksheet",
             Some(false) => "not in use in the target: nothing to do",
-            None => "whether it is in use could not be read; `iomcopy plan` tells",
+            None => "whether it is in use could not be read; `iomcopy plan` shows it",
         };
-        let connections = self.connections_told();
+        let connections = self.connections_text();
         writeln!(
             text,
-            "\n# Writes that Microsoft has not published are a person's until somebody has recorded and\n\
-             # confirmed them: `iomcopy import-har`.\n\
+            "\n# A person makes the writes that Microsoft has not published, until you record and\n\
+             # confirm them with `iomcopy import-har`.\n\
              iom:\n  requests: {{}}\n\n\
-             # All eight, in this order. One that is not wanted says why: {{ skip: \"…\" }}\n\
+             # All eight, in this order. To skip one, write why: {{ skip: \"…\" }}\n\
              steps:\n  \
              - copy-environments: {{}}\n  \
              - exit-administration-mode: {{}}\n  \
-             # The copied references lead to the source's connections; they are wired to these.\n  \
+             # The copied references use the source's connections; they are connected to these.\n  \
              - reconfigure-connections:{connections}\n  \
              - activate-flows: {{ turn-on: as-in-source }}\n  \
              - detach-provider-actions: {{ how: clear }}\n  \
@@ -297,13 +297,13 @@ impl StarterIdentity {
     fn credential(&self) -> String {
         let client = self.client.map(|client| format!("client: {client}"));
         let client = client.unwrap_or_default();
-        let secret = format!("{{ env: {} }}", quoted(&self.secret));
+        let secret = format!("{{ env: {} }}", quote(&self.secret));
         let members = match self.kind {
             CredentialKind::AzureCli => "{}".to_owned(),
             CredentialKind::ClientSecret => format!("{{ {client}, secret: {secret} }}"),
             CredentialKind::Token => secret,
             CredentialKind::TokenCommand => {
-                let words = self.token_command.iter().map(|word| quoted(word));
+                let words = self.token_command.iter().map(|word| quote(word));
                 format!("[{}]", words.collect::<Vec<_>>().join(", "))
             }
             CredentialKind::WorkloadIdentity | CredentialKind::ManagedIdentity
@@ -316,15 +316,15 @@ impl StarterIdentity {
             | CredentialKind::GithubOidc => format!("{{ {client} }}"),
             CredentialKind::AzurePipelines => format!(
                 "{{ {client}, service-connection: {}, access-token: {{ env: SYSTEM_ACCESSTOKEN }} }}",
-                quoted(self.service_connection.as_deref().unwrap_or_default())
+                quote(self.service_connection.as_deref().unwrap_or_default())
             ),
         };
         format!("{{ {}: {members} }}", self.kind.word())
     }
 }
 
-/// An environment in a comment.
-fn described(environment: &StarterEnvironment) -> String {
+/// An environment, for a comment.
+fn describe_environment(environment: &StarterEnvironment) -> String {
     let kind = environment.kind.as_deref().unwrap_or("of an unknown kind");
     let url = environment.url.as_deref().unwrap_or("no Dataverse");
     format!(
@@ -335,9 +335,9 @@ fn described(environment: &StarterEnvironment) -> String {
     )
 }
 
-/// A text in YAML's double quotes, whatever it holds. `#` is written by its number, so that no
-/// pipeline takes a name for a command when the runbook is printed in its log.
-fn quoted(text: &str) -> String {
+/// Any text in YAML's double quotes. `#` is escaped, so that no pipeline interprets a name as a
+/// command when the runbook is printed in its log.
+fn quote(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('"');
     for character in text.chars() {

@@ -33,7 +33,7 @@ fn starter(kind: CredentialKind, target: &str) -> Starter {
 }
 
 #[test]
-fn every_kind_of_credential_makes_a_right_runbook() {
+fn every_kind_of_credential_makes_a_valid_runbook() {
     for kind in CredentialKind::ALL {
         let mut starter = starter(*kind, "Contoso UAT");
         for lcs in [
@@ -48,7 +48,7 @@ fn every_kind_of_credential_makes_a_right_runbook() {
             });
             let text = starter.text();
             let runbook = parse("uat.yaml", &text);
-            let runbook = runbook.unwrap_or_else(|wrong| panic!("{kind}\n{wrong}\n{text}"));
+            let runbook = runbook.unwrap_or_else(|invalid| panic!("{kind}\n{invalid}\n{text}"));
             assert_eq!(runbook.target.environment.value, Uuid::from_u128(2));
             let fills = text.matches("FILL IN").count();
             assert!(
@@ -60,16 +60,17 @@ fn every_kind_of_credential_makes_a_right_runbook() {
 }
 
 #[test]
-fn one_connection_of_a_connector_is_taken_and_of_more_a_person_chooses() {
+fn a_connector_with_one_connection_uses_it_and_with_more_a_person_chooses() {
     let connection = |connector: &str, id: &str| StarterConnection {
         connector: connector.to_owned(),
         id: id.to_owned(),
-        told: "somebody's\n- copy: x".to_owned(),
+        description: "somebody's\n- copy: x".to_owned(),
     };
     let mut starter = starter(CredentialKind::AzureCli, "Contoso UAT");
-    let of = |starter: &Starter| {
+    let connections = |starter: &Starter| {
         let text = starter.text();
-        let runbook = parse("uat.yaml", &text).unwrap_or_else(|wrong| panic!("{wrong}\n{text}"));
+        let runbook =
+            parse("uat.yaml", &text).unwrap_or_else(|invalid| panic!("{invalid}\n{text}"));
         runbook
             .steps
             .reconfigure_connections
@@ -78,15 +79,15 @@ fn one_connection_of_a_connector_is_taken_and_of_more_a_person_chooses() {
             .len()
     };
     starter.connections = vec![connection("shared_a", "1"), connection("shared_a", "2")];
-    assert_eq!(of(&starter), 0, "{}", starter.text());
+    assert_eq!(connections(&starter), 0, "{}", starter.text());
     starter.connections.push(connection("shared_b", "3"));
-    assert_eq!(of(&starter), 1, "{}", starter.text());
+    assert_eq!(connections(&starter), 1, "{}", starter.text());
     assert!(starter.text().contains("\"shared_b\": \"3\""));
     assert!(starter.text().contains("# \"shared_a\": \"2\""));
 }
 
 #[test]
-fn a_name_stands_as_it_is_whatever_it_holds() {
+fn any_name_is_quoted_correctly() {
     for name in [
         "it's: {a} [b] # c \"d\" \\e",
         "##vso[task.complete]",
@@ -95,7 +96,8 @@ fn a_name_stands_as_it_is_whatever_it_holds() {
         "Größe 漢字",
     ] {
         let text = starter(CredentialKind::AzureCli, name).text();
-        let runbook = parse("uat.yaml", &text).unwrap_or_else(|wrong| panic!("{wrong}\n{text}"));
+        let runbook =
+            parse("uat.yaml", &text).unwrap_or_else(|invalid| panic!("{invalid}\n{text}"));
         assert_eq!(runbook.target.name.value, name);
         assert!(!text.contains("name: \"##"), "{text}");
     }

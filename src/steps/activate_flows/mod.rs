@@ -2,29 +2,38 @@
 //!
 //! | Phase | Reads | Changes |
 //! |---|---|---|
-//! | `questions` | connectors and the flows that use them | nothing; a custom connector that the copy did not bring is a person's to make |
+//! | `questions` | connectors and the flows that use them | nothing; a person creates a custom connector that the copy did not bring |
 //! | `record` | the target's cloud flows | nothing; seals `flows`: definitions verbatim |
-//! | `replace` | their definitions | text in the definitions of flows that are off, where the runbook's `replace` says so |
-//! | `turn-on` | the cloud flows; what was on in the source, from the first seal | gives each flow that should be on its owner, repoints it to the target's custom connectors, switches it on, children before parents; switches off what is on and names the source |
+//! | `replace` | their definitions | text in the definitions of flows that are off, by the runbook's `replace` rules |
+//! | `turn-on` | the cloud flows; which were on in the source, from the first seal | gives each flow that should be on its owner, repoints it to the target's custom connectors, turns it on, children before parents; turns off flows that are on and name the source |
 //!
-//! The two that follow the first exist only where the runbook has `replace` rules. Keyed on `workflowid`, which
-//! survives the copy. Left alone: what the old providers deployed (step 6 makes it anew) and the
-//! compiled flows of tiles (step 7 compiles them anew); the compiled flows of published policies are
-//! switched on. A flow whose definition names the source after the `replace` rules is left off, or
-//! switched off, whatever `turn-on` says: it would act on production. A resume surveys again.
+//! `record` and `replace` exist only where the runbook has `replace` rules. Flows are keyed on
+//! `workflowid`, which survives the copy. The step skips flows that the old providers deployed (step 6
+//! recreates them) and the compiled flows of tiles (step 7 compiles them again); it turns on the
+//! compiled flows of published policies. A flow whose definition still names the source after the
+//! `replace` rules is left off or turned off, whatever `turn-on` says, because it would act on
+//! production. A resumed run surveys again.
 
+mod flow_notes;
 mod replace;
 mod turn_on;
 
 use std::sync::Arc;
 
-use super::Questions;
+use super::StepDefinition;
 use crate::domain::Refresh;
+use crate::domain::names::{Fields, text};
 use crate::engine::Phase;
 use crate::runbook::StepName;
 
-pub(super) fn phases(refresh: &Arc<Refresh>, questions: Questions) -> Vec<Phase> {
-    let head = questions(refresh, StepName::ActivateFlows);
+pub(super) const DEFINITION: StepDefinition = StepDefinition {
+    name: StepName::ActivateFlows,
+    has_questions: true,
+    phases,
+    manual_remedy: "turn each listed flow on or off in the maker portal (Solutions > Cloud flows)",
+};
+
+fn phases(refresh: &Arc<Refresh>) -> Vec<Phase> {
     let turn_on = Phase::changes("turn-on", turn_on::TurnOn(Arc::clone(refresh)));
     if refresh
         .runbook
@@ -34,12 +43,15 @@ pub(super) fn phases(refresh: &Arc<Refresh>, questions: Questions) -> Vec<Phase>
         .replace
         .is_empty()
     {
-        return vec![head, turn_on];
+        return vec![turn_on];
     }
     vec![
-        head,
         Phase::capture("record", replace::Record(Arc::clone(refresh))),
         Phase::changes("replace", replace::Replace(Arc::clone(refresh))),
         turn_on,
     ]
+}
+
+fn name_of(row: &Fields) -> String {
+    text(row, "name").unwrap_or_default()
 }

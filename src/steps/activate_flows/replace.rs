@@ -1,7 +1,8 @@
 //! Phases `record` and `replace`: text that the runbook replaces inside definitions.
 //!
-//! What is replaced already is not touched again, so both a resume and a second run find nothing. A
-//! rule that matches nothing, neither now nor in the before-image, is a mistake in the runbook.
+//! Text that is already replaced is not replaced again, so a resumed run and a second run find
+//! nothing. A rule that matches nothing, neither now nor in the before-image, is an error in the
+//! runbook.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,39 +13,38 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::name_of;
 use crate::clients::Row;
-use crate::domain::connections::acting_as;
+use crate::domain::connections::find_acting_user;
 use crate::domain::flows::rules::Rules;
 use crate::domain::flows::{CLOUD_FLOWS, cloud_flows, is_named, is_on, replaced, shown};
 use crate::domain::names::{Fields, text};
+use crate::domain::seals::Part;
 use crate::domain::tenant_set::{Request, RowReader, TenantSet};
-use crate::domain::{Refresh, marked, seals};
+use crate::domain::{Refresh, keys, marked, seals};
 use crate::engine::{
-    Action, Capture, Captured, Change, Failure, FailureKind, Known, Reading, Survey,
+    Action, Capture, Captured, Change, Failure, FailureKind, JournalView, Reading, Survey,
 };
 use crate::runbook::{Replacement, Span};
 
-/// The seal of definitions: made before text in any of them is replaced.
-const FLOWS: &str = "flows";
-
-/// What keys of that seal begin with.
+/// The prefix of the captures in that seal.
 const WORKFLOW: &str = "workflow";
 
-/// Records every cloud flow: a rule that is written later finds its before-image too.
+/// Records every cloud flow, so that a rule that is added later finds its before-image too.
 pub(super) struct Record(pub(super) Arc<Refresh>);
 
 #[async_trait]
 impl Capture for Record {
     fn seal(&self) -> &'static str {
-        FLOWS
+        seals::FLOW_DEFINITIONS
     }
 
-    async fn list(&self, known: &Known) -> Result<Vec<Captured>, Failure> {
-        let view = self.0.view(known);
+    async fn list(&self, journal: &JournalView) -> Result<Vec<Captured>, Failure> {
+        let view = self.0.view(journal);
         let rows = view
             .rows_where("workflow", Some(CLOUD_FLOWS.to_owned()))
             .await?;
-        Ok(seals::captured(WORKFLOW, "workflowid", rows))
+        Ok(seals::to_captures(WORKFLOW, "workflowid", rows))
     }
 }
 
@@ -53,18 +53,20 @@ pub(super) struct Replace(pub(super) Arc<Refresh>);
 
 #[async_trait]
 impl Survey for Replace {
-    async fn survey(&self, known: &Known) -> Result<Vec<Change>, Failure> {
+    async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
         let refresh = &self.0;
-        let view = refresh.view(known);
+        let view = refresh.view(journal);
         let table = view.table("workflow").await?;
-        let rules = Rules::read(refresh, known).await?;
+        let rules = Rules::read(refresh, journal).await?;
         let mut flows = cloud_flows(view).await?;
-        flows.retain(|_, row| rules.made_anew(&name_of(row)).is_none());
+        flows.retain(|_, row| rules.recreated_because(&name_of(row)).is_none());
         let recorded: BTreeMap<Uuid, Fields> =
-            seals::rows(known, FLOWS, WORKFLOW).into_iter().collect();
+            seals::rows(journal, Part::FlowDefinitions, WORKFLOW)
+                .into_iter()
+                .collect();
         let replacements = &refresh.runbook.steps.activate_flows.options.replace;
-        self.check(replacements, &flows, &recorded)?;
-        let acting_as = acting_as(refresh, view).await?;
+        self.check_rules(replacements, &flows, &recorded)?;
+        let acting_as = find_acting_user(refresh, view).await?;
         let mut changes = Vec::new();
         for (id, row) in &flows {
             let name = name_of(row);
@@ -73,63 +75,21 @@ impl Survey for Replace {
                 .filter(|rule| is_named(&rule.flow.value, *id, &name))
                 .collect();
             let data = text(row, "clientdata").unwrap_or_default();
-            let Edit {
-                pairs,
-                text: new,
-                span,
-            } = Edit::of(&applicable, &data);
-            let Some(span) = span else {
+            let edit = Edit::new(&applicable, &data);
+            let Some(span) = edit.span else {
                 continue;
             };
-            if serde_json::from_str::<Value>(&new).is_err() {
-                return Err(self.wrong(
-                    span,
-                    &format!("replacing it leaves no JSON of the definition of '{name}'"),
-                    "replace a whole value: an id, an address, a name",
-                ));
-            }
-            if is_on(row) {
-                return Err(Failure::failed(format!(
-                    "text of cloud flow '{name}' is to be replaced, and it is on"
-                ))
-                .with_help(
-                    "a flow can be changed only while it is off: turn it off, then run again",
-                )
-                .lasting());
-            }
-            if !recorded.contains_key(id) {
-                return Err(Failure::failed(format!(
-                    "cloud flow '{name}' came after the definitions were recorded, so what it \
-                     holds now could not be had back"
-                ))
-                .with_help("leave it out of `replace`, and change it in the designer")
-                .lasting());
-            }
-            let request = {
-                let (entity_set, id, pairs) = (table.entity_set.clone(), *id, pairs.clone());
-                move |reading: &Reading| {
-                    let data = reading.basis.as_str().unwrap_or_default();
-                    let body = json!({ "clientdata": apply(&pairs, data) });
-                    Ok(Request::patch(&entity_set, id, &body).acting_as(acting_as))
-                }
-            };
+            self.check_edit(&edit, span, row, recorded.contains_key(id))?;
+            let Edit {
+                pairs, text: new, ..
+            } = edit;
             changes.push(Change {
-                key: format!("flow-definition/{id}"),
+                key: keys::flow_definition(*id),
                 name: format!("replace text in cloud flow '{name}'"),
                 before: difference(&pairs, &data),
                 after: difference(&pairs, &new),
                 follows: Vec::new(),
-                action: Action::Set(Arc::new(TenantSet {
-                    refresh: Arc::clone(refresh),
-                    reader: RowReader::of(
-                        refresh,
-                        &table.entity_set,
-                        *id,
-                        move |row: Option<&Row>| reading(&pairs, row),
-                    ),
-                    request,
-                    patience: Duration::from_mins(2),
-                })),
+                action: replace_text(refresh, &table.entity_set, *id, &pairs, acting_as),
             });
         }
         Ok(changes)
@@ -137,8 +97,42 @@ impl Survey for Replace {
 }
 
 impl Replace {
-    /// Every rule must name a flow and have found its text, now or in the before-image.
-    fn check(
+    /// A definition must stay JSON, and can be changed only while the flow is off and recorded.
+    fn check_edit(
+        &self,
+        edit: &Edit,
+        span: Span,
+        row: &Fields,
+        is_recorded: bool,
+    ) -> Result<(), Failure> {
+        let name = name_of(row);
+        if serde_json::from_str::<Value>(&edit.text).is_err() {
+            return Err(self.rule_error(
+                span,
+                &format!("after this replacement the definition of '{name}' is not valid JSON"),
+                "replace a whole value: an id, an address, a name",
+            ));
+        }
+        if is_on(row) {
+            return Err(Failure::failed(format!(
+                "cloud flow '{name}' is on, so its text cannot be replaced"
+            ))
+            .with_help("turn it off, then run again")
+            .permanent());
+        }
+        if !is_recorded {
+            return Err(Failure::failed(format!(
+                "cloud flow '{name}' is newer than the recorded definitions, so its present \
+                 definition could not be restored"
+            ))
+            .with_help("leave it out of `replace`, and change it in the designer")
+            .permanent());
+        }
+        Ok(())
+    }
+
+    /// Every rule must name a flow and find its text, now or in the before-image.
+    fn check_rules(
         &self,
         replacements: &[Replacement],
         flows: &BTreeMap<Uuid, Fields>,
@@ -166,42 +160,43 @@ impl Replace {
         }
         for (index, rule) in replacements.iter().enumerate() {
             if !named.contains(&index) {
-                return Err(self.wrong(
+                return Err(self.rule_error(
                     rule.flow.span,
                     &format!("no cloud flow matches '{}'", rule.flow.value),
-                    "correct it, or leave the rule out; flows that providers deployed and compiled \
-                     flows are made anew and not changed",
+                    "correct it, or remove the rule; flows that providers deployed and compiled \
+                     flows are recreated and not changed",
                 ));
             }
             if !found.contains(&index) {
-                return Err(self.wrong(
+                return Err(self.rule_error(
                     rule.find.span,
-                    "no flow that this rule names holds this text",
-                    "correct it, or leave the rule out; capitals and blanks count",
+                    "no flow that this rule names contains this text",
+                    "correct it, or remove the rule; case and spaces matter",
                 ));
             }
         }
         Ok(())
     }
 
-    fn wrong(&self, span: Span, why: &str, help: &str) -> Failure {
-        let diagnostic = self.0.runbook.diagnostic(span, why, Some(help));
-        marked(FailureKind::Wrong, &diagnostic)
+    /// The failure of a rule, with its place in the runbook.
+    fn rule_error(&self, span: Span, message: &str, help: &str) -> Failure {
+        let diagnostic = self.0.runbook.diagnostic(span, message, Some(help));
+        marked(FailureKind::InvalidInput, &diagnostic)
     }
 }
 
-/// What the rules change in one definition.
+/// The changes of the rules to one definition.
 struct Edit {
-    /// What is looked for and what replaces it, of the rules that find something.
+    /// The texts to find and their replacements, of the rules that find something.
     pairs: Vec<(String, String)>,
     /// The definition afterwards.
     text: String,
-    /// Where the last of those rules stands; none where nothing is found.
+    /// The place of the last of those rules; none where no rule finds anything.
     span: Option<Span>,
 }
 
 impl Edit {
-    fn of(rules: &[&Replacement], data: &str) -> Self {
+    fn new(rules: &[&Replacement], data: &str) -> Self {
         let mut edit = Self {
             pairs: Vec::new(),
             text: data.to_owned(),
@@ -219,30 +214,59 @@ impl Edit {
     }
 }
 
+/// Replaces every pair in a flow's definition.
+pub(super) fn replace_text(
+    refresh: &Arc<Refresh>,
+    entity_set: &str,
+    id: Uuid,
+    pairs: &[(String, String)],
+    acting_as: Option<Uuid>,
+) -> Action {
+    let request = {
+        let (entity_set, pairs) = (entity_set.to_owned(), pairs.to_vec());
+        move |reading: &Reading| {
+            let data = reading.basis.as_str().unwrap_or_default();
+            let body = json!({ "clientdata": apply(&pairs, data) });
+            Ok(Request::patch(&entity_set, id, &body).acting_as(acting_as))
+        }
+    };
+    let pairs = pairs.to_vec();
+    Action::Set(Arc::new(TenantSet {
+        refresh: Arc::clone(refresh),
+        reader: RowReader::shared(refresh, entity_set, id, move |row: Option<&Row>| {
+            read_text(&pairs, row)
+        }),
+        request,
+        settle_timeout: Duration::from_mins(2),
+    }))
+}
+
+/// A definition with every pair replaced.
 pub(super) fn apply(pairs: &[(String, String)], data: &str) -> String {
     pairs.iter().fold(data.to_owned(), |data, (find, with)| {
         replaced(&data, find, with).into_owned()
     })
 }
 
-/// The replaced text and nothing else, as it may be shown: for each pair what stands there.
+/// Only the replaced texts, as they may be shown: for each pair, the text that the definition has now.
 pub(super) fn difference(pairs: &[(String, String)], data: &str) -> Value {
     let mut data = data.to_owned();
     let mut lines = Vec::new();
     for (find, with) in pairs {
         let next = replaced(&data, find, with);
-        let stands = if matches!(next, Cow::Owned(_)) {
+        let present = if matches!(next, Cow::Owned(_)) {
             find
         } else {
             with
         };
-        lines.push(shown(stands));
+        lines.push(shown(present));
         data = next.into_owned();
     }
     json!({ "text": lines })
 }
 
-pub(super) fn reading(pairs: &[(String, String)], row: Option<&Row>) -> Reading {
+/// Reads the replaced texts of a row, and keeps the definition for the write.
+fn read_text(pairs: &[(String, String)], row: Option<&Row>) -> Reading {
     let Some(data) = row.and_then(|row| row.string("clientdata")) else {
         return Reading::of(Value::Null);
     };
@@ -251,10 +275,6 @@ pub(super) fn reading(pairs: &[(String, String)], row: Option<&Row>) -> Reading 
         etag: None,
         basis: json!(data),
     }
-}
-
-fn name_of(row: &Fields) -> String {
-    text(row, "name").unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -266,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn the_difference_holds_the_replaced_text_alone_and_no_signature() {
+    fn the_difference_has_only_the_replaced_text_and_no_signature() {
         let pairs = [
             pair("https://prod/x?sig=AAAABBBB", "https://uat/x?sig=CCCCDDDD"),
             pair("shop", "shop-uat"),
@@ -283,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_reading_finds_the_end_and_its_basis_is_the_definition() {
+    fn a_second_reading_finds_the_replaced_text_and_its_basis_is_the_definition() {
         let pairs = [pair("a1", "b2")];
         let row = |data: &str| Row {
             etag: None,
@@ -292,16 +312,16 @@ mod tests {
         };
         let old = row(r#"{"x":"a1"}"#);
         let new = apply(&pairs, r#"{"x":"a1"}"#);
-        assert_eq!(reading(&pairs, Some(&old)).basis, json!(r#"{"x":"a1"}"#));
+        assert_eq!(read_text(&pairs, Some(&old)).basis, json!(r#"{"x":"a1"}"#));
         assert_eq!(
-            reading(&pairs, Some(&row(&new))).value,
+            read_text(&pairs, Some(&row(&new))).value,
             json!({ "text": ["b2"] })
         );
-        assert_eq!(reading(&pairs, None).value, Value::Null);
+        assert_eq!(read_text(&pairs, None).value, Value::Null);
     }
 
     #[test]
-    fn a_rule_may_work_on_what_an_earlier_one_wrote() {
+    fn a_rule_may_replace_text_that_an_earlier_rule_wrote() {
         let pairs = [pair("one", "two"), pair("two", "three")];
         let data = r#"{"x":"one"}"#;
         assert_eq!(difference(&pairs, data), json!({ "text": ["one", "two"] }));

@@ -1,4 +1,5 @@
-//! The first capture: what the copy will destroy of the target, and what the source must become.
+//! Phase `capture`, the first seal: everything in the target that the copy destroys and the refresh
+//! restores, and the source's state that the target must reach.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -7,12 +8,15 @@ use async_trait::async_trait;
 use futures_util::{StreamExt as _, stream};
 use serde_json::json;
 
-use super::{by_hand, finance};
-use crate::clients::{Dataverse, Environment};
-use crate::domain::environments::{UNFINISHED_RUN, is_linked};
-use crate::domain::names::Names;
+use super::manual_refresh;
+use crate::clients::{Dataverse, Environment, FinanceOperations, Query};
+use crate::domain::dual_write::capture::{APPLICATIONS, FINANCE};
+use crate::domain::dual_write::tables::field_text;
+use crate::domain::environments::{UNFINISHED_RUN, is_linked, read_target};
+use crate::domain::finance_users::USERS;
+use crate::domain::seals::Part;
 use crate::domain::{Refresh, dual_write, seals};
-use crate::engine::{Capture, Captured, Failure, Known};
+use crate::engine::{Capture, Captured, Failure, JournalView};
 use crate::runbook::{IomTable, Word as _};
 
 /// What is captured from the target.
@@ -39,7 +43,7 @@ const FROM_SOURCE: [IomTable; 7] = [
     IomTable::PlatformConnectionReference,
 ];
 
-/// Platform tables captured on both sides, where they exist.
+/// Platform tables that are captured from both environments, where they exist.
 const PLATFORM_TABLES: [&str; 5] = [
     "workflow",
     "connectionreference",
@@ -48,26 +52,23 @@ const PLATFORM_TABLES: [&str; 5] = [
     dual_write::capture::RUNTIME_CONFIGURATION,
 ];
 
-/// What keys of the target's and of the source's captures begin with.
-const TARGET: &str = "target";
-const SOURCE: &str = "source";
-
-/// Every row of a table of one side as captures, by the word of the table.
-async fn list_of(
+/// Every row of one environment's table as captures. Takes the table's logical name, and the word
+/// that keys have for it.
+async fn list_table(
     refresh: &Refresh,
-    side: &str,
+    part: Part,
     table: &str,
     word: &str,
 ) -> Result<Vec<Captured>, Failure> {
-    let dataverse: &Dataverse = match side {
-        SOURCE => &refresh.source,
-        _ => &refresh.target,
+    let dataverse: &Dataverse = match part {
+        Part::Source => &refresh.source.dataverse,
+        _ => &refresh.target.dataverse,
     };
-    seals::list(dataverse, table, &format!("{side}/{word}")).await
+    seals::capture_table(dataverse, table, &part.key(word)).await
 }
 
-/// How many tables are read at once.
-const AT_ONCE: usize = 4;
+/// How many tables are read at the same time.
+const CONCURRENT_TABLES: usize = 4;
 
 /// The capture that is sealed before anything is sent.
 pub(super) struct BeforeCopy(pub(super) Arc<Refresh>);
@@ -78,52 +79,56 @@ impl Capture for BeforeCopy {
         seals::BEFORE_COPY
     }
 
-    async fn list(&self, known: &Known) -> Result<Vec<Captured>, Failure> {
+    async fn list(&self, journal: &JournalView) -> Result<Vec<Captured>, Failure> {
         let refresh = &self.0;
-        let target = refresh.bap.environment(refresh.target_id()).await?;
-        let Some(target) = target else {
-            return Err(Failure::failed(format!(
-                "there is no environment {}",
-                refresh.target_id()
-            )));
-        };
+        let target = read_target(refresh).await?;
         let mut captures = vec![Captured {
-            key: "target/environment".to_owned(),
+            key: Part::Target.key("environment"),
             etag: None,
             text: target.raw.to_string(),
             compared: Some(restored_fields(&target)),
         }];
-        let names = Names::of(refresh);
+        let names = &refresh.names;
         let mut lists = Vec::new();
         for table in FROM_TARGET {
-            lists.push(list_of(refresh, TARGET, names.table(table), table.word()));
+            lists.push(list_table(
+                refresh,
+                Part::Target,
+                names.table(table),
+                table.word(),
+            ));
         }
         for table in FROM_SOURCE {
-            lists.push(list_of(refresh, SOURCE, names.table(table), table.word()));
+            lists.push(list_table(
+                refresh,
+                Part::Source,
+                names.table(table),
+                table.word(),
+            ));
         }
         for name in PLATFORM_TABLES {
-            lists.push(list_of(refresh, TARGET, name, name));
-            lists.push(list_of(refresh, SOURCE, name, name));
+            lists.push(list_table(refresh, Part::Target, name, name));
+            lists.push(list_table(refresh, Part::Source, name, name));
         }
-        // Some at once, kept in this order: two listings must agree.
-        let mut lists = stream::iter(lists).buffered(AT_ONCE);
+        // The order stays the same, because two listings must agree.
+        let mut lists = stream::iter(lists).buffered(CONCURRENT_TABLES);
         while let Some(list) = lists.next().await {
             captures.extend(list?);
         }
-        // Where a plan is only shown, preflight says so. A run that does not reinstall the providers
-        // does not restore their settings either.
+        // For a plan, preflight reports this. A run that does not reinstall the providers does not
+        // restore their settings either.
         let restores = refresh.runbook.steps.reinstall_providers.skip.is_none();
-        if restores && !known.is_planning() && !refresh.accepts_traces {
-            refuse_copied(&captures)?;
+        if restores && !journal.is_planning() && !refresh.accepts_unfinished_run {
+            refuse_copied_target(&captures)?;
         }
-        captures.extend(dual_write::capture::list(refresh).await?);
+        captures.extend(dual_write::capture::capture_dual_write(refresh).await?);
         if is_linked(refresh) {
-            if let Some(finance) = &refresh.target_finance {
+            if let Some(finance) = &refresh.target.finance {
                 let taken: BTreeSet<String> = captures.iter().map(|one| one.key.clone()).collect();
-                let more = finance::captured(finance).await?;
+                let more = finance_captures(finance).await?;
                 captures.extend(more.into_iter().filter(|one| !taken.contains(&one.key)));
             }
-            let history = by_hand::captured(refresh).await?;
+            let history = manual_refresh::history_captures(refresh).await?;
             captures.extend(history.into_iter().map(|(key, entry)| Captured {
                 key,
                 etag: None,
@@ -135,7 +140,26 @@ impl Capture for BeforeCopy {
     }
 }
 
-/// What the refresh must put back of the environment itself.
+/// The users and registered applications of the target.
+async fn finance_captures(finance: &FinanceOperations) -> Result<Vec<Captured>, Failure> {
+    let mut captures = Vec::new();
+    for (set, key) in [(USERS, "UserID"), (APPLICATIONS, "AADClientId")] {
+        for row in finance.list(set, &Query::new()).await? {
+            let Some(id) = field_text(&row.value, key) else {
+                continue;
+            };
+            captures.push(Captured {
+                key: Part::Target.key(&format!("{FINANCE}/{set}/{id}")),
+                etag: None,
+                compared: None,
+                text: row.text,
+            });
+        }
+    }
+    Ok(captures)
+}
+
+/// The fields of the environment itself that the refresh must restore.
 fn restored_fields(environment: &Environment) -> String {
     let group = environment
         .dataverse
@@ -144,22 +168,22 @@ fn restored_fields(environment: &Environment) -> String {
     json!([environment.display_name, group]).to_string()
 }
 
-/// Refuses to capture a target that holds the source's own providers: an earlier copy brought them,
-/// no run took it to its end, and what would be captured as the target's is the source's.
-fn refuse_copied(captures: &[Captured]) -> Result<(), Failure> {
-    let ids = |side: &str| -> BTreeSet<&str> {
-        let prefix = format!("{side}/{}/", IomTable::Provider.word());
+/// Refuses to capture a target that has the source's own providers: an earlier copy brought them and
+/// its run never finished, so the capture would take the source's settings for the target's.
+fn refuse_copied_target(captures: &[Captured]) -> Result<(), Failure> {
+    let ids = |part: Part| -> BTreeSet<&str> {
+        let prefix = part.key(&format!("{}/", IomTable::Provider.word()));
         let keys = captures.iter().map(|captured| captured.key.as_str());
         keys.filter_map(|key| key.strip_prefix(&prefix)).collect()
     };
-    let (source, target) = (ids(SOURCE), ids(TARGET));
+    let (source, target) = (ids(Part::Source), ids(Part::Target));
     let both: Vec<&str> = source.intersection(&target).copied().collect();
     if both.is_empty() {
         return Ok(());
     }
     Err(Failure::refused(format!(
-        "the target holds providers under the source's ids ({}): an earlier copy was not taken to \
-         its end, and the target's own settings cannot be read from it",
+        "the target has providers with the source's ids ({}): the run of an earlier copy did not \
+         finish, and the target's own settings are no longer there",
         both.join(", ")
     ))
     .with_help(UNFINISHED_RUN))
@@ -180,16 +204,16 @@ mod tests {
     }
 
     #[test]
-    fn a_target_that_holds_the_sources_providers_is_not_captured() {
+    fn a_target_that_has_the_sources_providers_is_not_captured() {
         let own = [captured("source/provider/1"), captured("target/provider/2")];
-        assert!(refuse_copied(&own).is_ok());
+        assert!(refuse_copied_target(&own).is_ok());
         let empty = [
             captured("source/provider/1"),
             captured("target/provider-action/1"),
         ];
-        assert!(refuse_copied(&empty).is_ok());
+        assert!(refuse_copied_target(&empty).is_ok());
         let copied = [captured("source/provider/1"), captured("target/provider/1")];
-        let failure = refuse_copied(&copied).unwrap_err();
+        let failure = refuse_copied_target(&copied).unwrap_err();
         assert_eq!(failure.kind, FailureKind::Refused);
         assert!(failure.help.unwrap().contains("--from-capture"));
     }

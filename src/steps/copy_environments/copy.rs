@@ -6,51 +6,49 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::{by_hand, database_refresh, finance};
+use super::{database_refresh, manual_refresh};
 use crate::clients::{
-    CopyRequest, CopyType, Environment, Operation, OperationHandle, OperationState,
+    CopyRequest, CopyType, Environment, Operation, OperationHandle, OperationState, Reachability,
 };
 use crate::domain::Refresh;
 use crate::domain::environments::{copy_key, is_guided, is_linked, refresh_key};
 use crate::domain::failure::launch_error;
+use crate::domain::operation_progress::operation_progress;
 use crate::engine::{
-    Action, Barrier, Change, Failure, Found, Known, Launch, Progress, Repeat, Started, Survey,
-    Trace, Verdict, WriteError,
+    Action, Barrier, Change, Failure, Found, JournalView, Launch, Progress, Proof, Repeat, Started,
+    Survey, Trace, WriteError,
 };
 use crate::runbook::{CopyApi, SecurityGroup};
 
-/// How long a copy may take where the runbook does not say (Microsoft Learn, *Copy an
+/// How long a copy may take where the runbook sets no timeout (Microsoft Learn, *Copy an
 /// environment*: up to 24 hours with much data).
 const COPY_TIMEOUT: Duration = Duration::from_hours(24);
 
-/// Finds the copy still to do.
+/// Finds the copy, and the database refresh next to it, while they are still to be done.
 pub(super) struct CopySurvey(pub(super) Arc<Refresh>);
 
 #[async_trait]
 impl Survey for CopySurvey {
-    async fn survey(&self, known: &Known) -> Result<Vec<Change>, Failure> {
+    async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
         let refresh = &self.0;
         let mut changes = Vec::new();
         let is_automatic = is_linked(refresh) && !is_guided(refresh);
-        if is_automatic && !known.launch_proved(&refresh_key(refresh)) {
-            changes.extend(database_refresh::change(refresh));
+        if is_automatic && !journal.is_launch_proved(&refresh_key(refresh)) {
+            changes.extend(database_refresh::refresh_change(refresh));
         }
         let key = copy_key(refresh);
-        if known.launch_proved(&key) {
+        if journal.is_launch_proved(&key) {
             return Ok(changes);
         }
-        let target = &refresh.target_environment;
-        let request = request(refresh);
-        let organization = target
-            .dataverse
-            .as_ref()
-            .and_then(|d| d.organization_id.clone());
+        let request = copy_request(refresh);
+        let organization = organization_id(&refresh.target.environment);
         changes.push(Change {
             key,
             name: format!(
                 "copy '{}' onto '{}'",
                 refresh
-                    .source_environment
+                    .source
+                    .environment
                     .display_name
                     .as_deref()
                     .unwrap_or("the source"),
@@ -75,43 +73,60 @@ impl Survey for CopySurvey {
         Ok(changes)
     }
 
-    async fn barrier(&self, known: &Known) -> Result<Barrier, Failure> {
+    async fn barrier(&self, journal: &JournalView) -> Result<Barrier, Failure> {
         let refresh = &self.0;
         if !is_linked(refresh) {
             return Ok(Barrier::Passed);
         }
         if is_guided(refresh)
-            && let Barrier::Holds(awaited) = by_hand::ended(refresh, known).await?
+            && let Barrier::Holds(awaited) =
+                manual_refresh::refresh_barrier(refresh, journal).await?
         {
             return Ok(Barrier::Holds(awaited));
         }
-        finance::answers(refresh).await
+        finance_barrier(refresh).await
     }
 
-    async fn notes(&self, known: &Known) -> Result<Vec<String>, Failure> {
+    async fn notes(&self, journal: &JournalView) -> Result<Vec<String>, Failure> {
         let refresh = &self.0;
         let (copy, database) = (copy_key(refresh), refresh_key(refresh));
         let target = &refresh.runbook.target.name;
-        let (right, wrong) = if known.launch_proved(&copy) && known.launch_failed(&database) {
-            ("Dataverse", "its Finance and Operations database")
-        } else if known.launch_proved(&database) && known.launch_failed(&copy) {
-            ("its Finance and Operations database", "Dataverse")
-        } else {
-            return Ok(Vec::new());
-        };
+        let (replaced, unchanged) =
+            if journal.is_launch_proved(&copy) && journal.has_launch_failed(&database) {
+                ("Dataverse", "its Finance and Operations database")
+            } else if journal.is_launch_proved(&database) && journal.has_launch_failed(&copy) {
+                ("its Finance and Operations database", "Dataverse")
+            } else {
+                return Ok(Vec::new());
+            };
         Ok(vec![format!(
-            "a mismatched pair: of '{target}' {right} is the source's now, and {wrong} is not; do not \
-             let anybody work in it. Running again begins only what failed, after a new confirmation; \
-             what changed in the source meanwhile is then in one half only"
+            "a mismatched pair: in '{target}', {replaced} is now the source's, and {unchanged} is \
+             not; do not let anybody work in it. The next run starts only the failed half, after a \
+             new confirmation; changes made in the source since then are in that half only"
         )])
     }
 }
 
-/// The copy that the runbook asks for. It always names the target's own display name and group.
-fn request(refresh: &Refresh) -> CopyRequest {
+/// Waits until Finance and Operations answers again. A refusal of the caller is an answer.
+async fn finance_barrier(refresh: &Refresh) -> Result<Barrier, Failure> {
+    let Some(finance) = &refresh.target.finance else {
+        return Ok(Barrier::Passed);
+    };
+    Ok(match finance.reachability().await? {
+        Reachability::NotReady(message) => Barrier::Holds(format!(
+            "{} does not answer again yet: {message}",
+            finance.name()
+        )),
+        _ => Barrier::Passed,
+    })
+}
+
+/// The copy that the runbook describes. It always sends the target's own display name and group.
+fn copy_request(refresh: &Refresh) -> CopyRequest {
     let options = &refresh.runbook.steps.copy_environments.options;
     let kept = refresh
-        .target_environment
+        .target
+        .environment
         .dataverse
         .as_ref()
         .and_then(|d| d.security_group.clone());
@@ -132,7 +147,7 @@ fn request(refresh: &Refresh) -> CopyRequest {
 struct Copy {
     refresh: Arc<Refresh>,
     request: CopyRequest,
-    /// The refresh that must have been accepted before, where there is one.
+    /// The key of the database refresh that must be accepted first, if there is one.
     awaits: Option<String>,
 }
 
@@ -151,6 +166,7 @@ impl Copy {
     async fn target(&self) -> Result<Option<Environment>, Failure> {
         Ok(self
             .refresh
+            .services
             .bap
             .environment(self.refresh.target_id())
             .await?)
@@ -159,26 +175,31 @@ impl Copy {
     async fn operations(&self) -> Result<Vec<Operation>, Failure> {
         let target = self.refresh.target_id();
         Ok(if self.by_power_platform() {
-            self.refresh.power_platform.operations(target).await?
+            self.refresh
+                .services
+                .power_platform
+                .operations(target)
+                .await?
         } else {
-            self.refresh.bap.operations(target).await?
+            self.refresh.services.bap.operations(target).await?
         })
     }
 }
 
-/// The members of the intent's detail: the operations that were there before, and the organization.
-const BEFORE: &str = "operations-before";
-const ORGANIZATION: &str = "organization-before";
+/// The members of the intent's detail: the operations that were listed before the copy, and the
+/// target's organization.
+const OPERATIONS_BEFORE: &str = "operations-before";
+const ORGANIZATION_BEFORE: &str = "organization-before";
 
 /// The id of an environment's organization.
-fn organization(environment: &Environment) -> Option<String> {
+fn organization_id(environment: &Environment) -> Option<String> {
     let dataverse = environment.dataverse.as_ref();
     dataverse.and_then(|dataverse| dataverse.organization_id.clone())
 }
 
-/// Is it certainly no copy? Of the kinds that are known, these leave the target's content as it is; an
-/// unknown kind may be a copy under another name.
-fn is_of_another_kind(operation: &Operation) -> bool {
+/// Is it certain that this operation is not a copy? These known kinds leave the target's content
+/// unchanged; an unknown kind may be a copy under another name.
+fn is_certainly_not_a_copy(operation: &Operation) -> bool {
     const HARMLESS: [&str; 5] = ["edit", "backup", "convert", "enable", "disable"];
     operation
         .kind
@@ -186,8 +207,7 @@ fn is_of_another_kind(operation: &Operation) -> bool {
         .is_some_and(|kind| HARMLESS.contains(&kind.to_ascii_lowercase().as_str()))
 }
 
-/// Is it a copy, by the name that the service gives it? Names are not published: what contains the
-/// word counts.
+/// Is it a copy, by its kind? The kinds are not published, so any that contains the word counts.
 fn is_copy(operation: &Operation) -> bool {
     operation
         .kind
@@ -223,26 +243,31 @@ impl Launch for Copy {
             ))
             .with_help("wait for its end, then run again"));
         }
-        let seen: Vec<&str> = operations
+        let listed: Vec<&str> = operations
             .iter()
             .map(|operation| operation.id.as_str())
             .collect();
         let organization = self
             .target()
             .await?
-            .and_then(|target| organization(&target));
-        Ok(json!({ BEFORE: seen, ORGANIZATION: organization }))
+            .and_then(|target| organization_id(&target));
+        Ok(json!({ OPERATIONS_BEFORE: listed, ORGANIZATION_BEFORE: organization }))
     }
 
     async fn request(&self) -> Result<Started, WriteError> {
         let target = self.refresh.target_id();
         let accepted = if self.by_power_platform() {
             self.refresh
+                .services
                 .power_platform
                 .copy(target, &self.request)
                 .await
         } else {
-            self.refresh.bap.copy_to(target, &self.request).await
+            self.refresh
+                .services
+                .bap
+                .copy_to(target, &self.request)
+                .await
         };
         let accepted = accepted.map_err(launch_error)?;
         match accepted.handle {
@@ -250,18 +275,21 @@ impl Launch for Copy {
                 handle: json!(handle),
                 service_date: accepted.service_date,
             }),
-            // A good status without an operation is not known to be an acceptance: it is looked for.
+            // A success status without an operation does not prove that the copy was accepted, so
+            // the copy is looked for.
             None => Err(WriteError::InDoubt(Failure::temporary(
                 match accepted.refused_link {
-                    Some(link) => format!("the answer names an operation elsewhere: {link}"),
-                    None => "the answer names no operation".to_owned(),
+                    Some(link) => {
+                        format!("the response names an operation on another host: {link}")
+                    }
+                    None => "the response names no operation".to_owned(),
                 },
             ))),
         }
     }
 
     async fn find(&self, probed: &Value) -> Result<Found, Failure> {
-        let before: Vec<&str> = probed[BEFORE]
+        let before: Vec<&str> = probed[OPERATIONS_BEFORE]
             .as_array()
             .map(|ids| ids.iter().filter_map(Value::as_str).collect())
             .unwrap_or_default();
@@ -269,7 +297,7 @@ impl Launch for Copy {
         let new: Vec<&Operation> = operations
             .iter()
             .filter(|operation| !before.contains(&operation.id.as_str()))
-            .filter(|operation| !is_of_another_kind(operation))
+            .filter(|operation| !is_certainly_not_a_copy(operation))
             .collect();
         match new.as_slice() {
             [] => Ok(Found::Absent),
@@ -284,10 +312,10 @@ impl Launch for Copy {
         }
     }
 
-    fn besides(&self, probed: &Value, handle: &Value) -> Option<Value> {
+    fn probed_with(&self, probed: &Value, handle: &Value) -> Option<Value> {
         let mut probed = probed.clone();
-        let seen = probed[BEFORE].as_array_mut()?;
-        seen.push(handle.get("id")?.clone());
+        let listed = probed[OPERATIONS_BEFORE].as_array_mut()?;
+        listed.push(handle.get("id")?.clone());
         Some(probed)
     }
 
@@ -301,20 +329,20 @@ impl Launch for Copy {
         }
         if !target.is_ready() {
             return Ok(Trace::Changed(format!(
-                "the target reads {}",
-                target.states()
+                "the target's state is {}",
+                target.describe_states()
             )));
         }
-        // A copy gives the target another organization. An intent of an older program kept none.
-        let Some(before) = probed.get(ORGANIZATION) else {
-            return Ok(Trace::NothingKept);
+        // A copy gives the target another organization. Intents of older programs did not record it.
+        let Some(before) = probed.get(ORGANIZATION_BEFORE) else {
+            return Ok(Trace::NothingRecorded);
         };
-        let now = json!(organization(&target));
+        let now = json!(organization_id(&target));
         Ok(if *before == now {
             Trace::Same
         } else {
             Trace::Changed(format!(
-                "the target's organization is {now}, and was {before}"
+                "the target's organization was {before} and is now {now}"
             ))
         })
     }
@@ -325,14 +353,14 @@ impl Launch for Copy {
             Ok(Some(now)) if now.ongoing_operation.is_some() => {
                 "an operation is still running on it".to_owned()
             }
-            Ok(Some(now)) => format!("it reads {}", now.states()),
+            Ok(Some(now)) => format!("its state is {}", now.describe_states()),
             Ok(None) => "it is not listed".to_owned(),
-            Err(_) => "its state cannot be read now".to_owned(),
+            Err(_) => "its state is unknown".to_owned(),
         };
         Some(format!(
-            "do not use '{target}': a failed copy may leave it partly overwritten ({state}). The \
-             source is unchanged, and what the refresh must restore is in the state file, so that it \
-             is safe to copy again. First remove the cause that the service names"
+            "do not use '{target}': the failed copy may have overwritten part of it ({state}). The \
+             source is unchanged, and the state file holds everything to restore, so it is safe to \
+             copy again. First remove the cause that the service names"
         ))
     }
 
@@ -340,40 +368,54 @@ impl Launch for Copy {
         let target = self.refresh.target_id();
         let id = handle["id"].as_str();
         let found = match serde_json::from_value::<OperationHandle>(handle.clone()) {
-            Ok(handle) if !self.by_power_platform() => self.refresh.bap.operation(&handle).await?,
+            Ok(handle) if !self.by_power_platform() => {
+                self.refresh.services.bap.operation(&handle).await?
+            }
             Ok(OperationHandle { id: Some(id), .. }) => {
-                self.refresh.power_platform.operation(target, &id).await?
+                self.refresh
+                    .services
+                    .power_platform
+                    .operation(target, &id)
+                    .await?
             }
             Ok(_) | Err(_) => None,
         };
-        // What does not answer by its id may be listed all the same.
+        // An operation that is not found by its id may still be in the list.
         let found = match (found, id) {
             (None, Some(id)) => self.operations().await?.into_iter().find(|o| o.id == id),
             (found, _) => found,
         };
         Ok(match found {
             None => Progress::Missing,
-            Some(operation) => progress(operation),
+            Some(operation) if operation.state == OperationState::ValidationPassed => {
+                Progress::Failed("only a validation ran, not a copy".to_owned())
+            }
+            Some(operation) => operation_progress(operation),
         })
     }
 
-    async fn verify(&self, _handle: &Value) -> Result<Verdict, Failure> {
+    async fn verify(&self, _handle: &Value) -> Result<Proof, Failure> {
         let refresh = &self.refresh;
-        let Some(target) = refresh.bap.environment(refresh.target_id()).await? else {
-            return Ok(Verdict::NotYet(
+        let Some(target) = refresh
+            .services
+            .bap
+            .environment(refresh.target_id())
+            .await?
+        else {
+            return Ok(Proof::NotYet(
                 "the target environment is not listed".to_owned(),
             ));
         };
         if let Some(operation) = &target.ongoing_operation {
             let kind = operation.kind.as_deref().unwrap_or("an operation");
-            return Ok(Verdict::NotYet(format!(
+            return Ok(Proof::NotYet(format!(
                 "{kind} is still running on the target"
             )));
         }
         if !target.is_ready() {
-            return Ok(Verdict::NotYet(format!(
-                "the target reads {}",
-                target.states()
+            return Ok(Proof::NotYet(format!(
+                "the target's state is {}",
+                target.describe_states()
             )));
         }
         let closed = target.runtime_state.as_deref() == Some("AdminMode")
@@ -381,21 +423,21 @@ impl Launch for Copy {
         let observed = json!({
             "runtime": target.runtime_state,
             "background-operations": target.background_operations,
-            "organization": target.dataverse.as_ref().and_then(|d| d.organization_id.clone()),
+            "organization": organization_id(&target),
             "unique-name": target.dataverse.as_ref().and_then(|d| d.unique_name.clone()),
         });
         if closed {
-            // The copy brought the source's tables.
-            refresh.target.forget_metadata();
-            return Ok(Verdict::Proved(observed));
+            // The target now has the source's tables.
+            refresh.target.dataverse.clear_metadata();
+            return Ok(Proof::Proved(observed));
         }
-        Ok(Verdict::NotYet(format!(
+        Ok(Proof::NotYet(format!(
             "the target is not in administration mode with background operations off ({})",
-            target.states()
+            target.describe_states()
         )))
     }
 
-    fn expected(&self) -> Duration {
+    fn expected_duration(&self) -> Duration {
         // Microsoft Learn, *Copy an environment*: up to eight hours, a day with much data.
         Duration::from_hours(8)
     }
@@ -408,25 +450,5 @@ impl Launch for Copy {
             .common
             .timeout
             .unwrap_or(COPY_TIMEOUT)
-    }
-}
-
-/// What an operation says, as progress. An unknown state is neither good nor bad: it is shown, and
-/// asked after again.
-fn progress(operation: Operation) -> Progress {
-    match operation.state {
-        OperationState::Succeeded => Progress::Succeeded(operation.raw),
-        OperationState::Failed => Progress::Failed(
-            operation
-                .error
-                .unwrap_or_else(|| "the service gives no reason".to_owned()),
-        ),
-        OperationState::Running => {
-            Progress::Running(operation.stage.unwrap_or_else(|| "running".to_owned()))
-        }
-        OperationState::ValidationPassed => {
-            Progress::Failed("only a validation ran, not a copy".to_owned())
-        }
-        OperationState::Unknown(state) => Progress::Running(format!("state '{state}'")),
     }
 }

@@ -1,11 +1,10 @@
 //! The refresh of the Finance and Operations database through Lifecycle Services: a launch.
 //!
-//! It destroys the target's database, nothing can stop it, and a day has three: it is sent once. A
-//! trigger whose answer was lost is looked for in the target's history, which lists every operation.
-//! Lifecycle Services themselves refuse a second one while the first runs, so that a history which
-//! still shows none after a while makes a new trigger safe.
+//! A refresh destroys the target's database, cannot be stopped, and counts against a limit of three a
+//! day, so it is sent once. After a lost response, the refresh is looked for in the target's history,
+//! which lists every operation. Lifecycle Services refuse a second refresh while the first runs, so
+//! a new one is safe if the history still shows none after some time.
 
-use crate::domain::environments::refresh_key;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,29 +14,30 @@ use serde_json::{Value, json};
 
 use crate::clients::{Error, ErrorKind, HistoryEntry, Lcs, Quota, RefreshState};
 use crate::domain::Refresh;
-use crate::domain::environments::database_history::{Spent, described, running};
+use crate::domain::environments::database_history::{Spent, describe_entry, running_operation};
+use crate::domain::environments::refresh_key;
 use crate::domain::failure::launch_error;
 use crate::engine::{
-    Action, Change, Failure, Found, Launch, Progress, Repeat, Started, Verdict, WriteError,
+    Action, Change, Failure, Found, Launch, Progress, Proof, Repeat, Started, WriteError,
 };
 
-/// How long a refresh may take where the runbook does not say: up to 24 hours (Microsoft Learn,
-/// *Database movement operations*) and some grace.
+/// How long a refresh may take where the runbook sets no timeout: up to 24 hours (Microsoft Learn,
+/// *Database movement operations*), and two more.
 const TIMEOUT: Duration = Duration::from_hours(26);
 
-/// How long `Failed` must stand before it is the end: what was there may still be put back by itself
-/// (an estimate; the service says nothing of it).
-pub(super) const STABLE: Duration = Duration::from_mins(10);
+/// How long after `Failed` a rollback may still start by itself (an estimate; the service does not
+/// document it).
+pub(super) const ROLLBACK_WINDOW: Duration = Duration::from_mins(10);
 
-/// How long a trigger whose answer was lost may take to be listed.
-const LISTED: Duration = Duration::from_mins(20);
+/// How long the history may take to list a refresh whose response was lost.
+const LISTING_DELAY: Duration = Duration::from_mins(20);
 
-/// How far back the history is read for what was there before.
-const BACK: Duration = Duration::from_hours(72);
+/// How far back the history is read for earlier operations.
+const HISTORY_WINDOW: Duration = Duration::from_hours(72);
 
 /// The change that refreshes the database; none where the runbook has no `lcs` section.
-pub(super) fn change(refresh: &Arc<Refresh>) -> Option<Change> {
-    let lcs = refresh.lcs.clone()?;
+pub(super) fn refresh_change(refresh: &Arc<Refresh>) -> Option<Change> {
+    let lcs = refresh.services.lcs.clone()?;
     let pair = &refresh.runbook.lcs.as_ref()?.value;
     let (source, target) = (pair.source.value.clone(), pair.target.value.clone());
     Some(Change {
@@ -62,17 +62,17 @@ pub(super) fn change(refresh: &Arc<Refresh>) -> Option<Change> {
 struct DatabaseRefresh {
     refresh: Arc<Refresh>,
     lcs: Lcs,
-    /// The ids that Lifecycle Services know the environments by.
+    /// The environments' ids in Lifecycle Services.
     source: String,
     target: String,
-    /// Since when, by the program's clock, the operation reads `Failed`.
+    /// When, by the program's clock, the operation was first read as `Failed`.
     failed_since: Mutex<Option<Duration>>,
 }
 
 #[async_trait]
 impl Launch for DatabaseRefresh {
     fn repeat(&self) -> Repeat {
-        Repeat::WhenAbsent(LISTED)
+        Repeat::WhenAbsent(LISTING_DELAY)
     }
 
     fn is_destructive(&self) -> bool {
@@ -80,22 +80,25 @@ impl Launch for DatabaseRefresh {
     }
 
     async fn probe(&self) -> Result<Value, Failure> {
-        // The service's time is in its answers; the first one brings it.
-        let history = self.lcs.history(&self.target, self.since(None)).await?;
-        if let Some(running) = running(&history) {
+        // The service's time comes with its first response.
+        let history = self
+            .lcs
+            .history(&self.target, self.history_start(None))
+            .await?;
+        if let Some(running) = running_operation(&history) {
             return Err(Failure::refused(format!(
                 "another operation is running on '{}' in LCS: {}",
                 self.refresh.runbook.target.name,
-                described(running)
+                describe_entry(running)
             ))
-            .with_help("somebody else has begun it; wait for its end, then run again"));
+            .with_help("somebody else started it; wait for its end, then run again"));
         }
-        let now = self.lcs.time();
-        if let Some(spent) = now.and_then(|now| Spent::of(&history, now)) {
-            return Err(exhausted(spent));
+        let now = self.lcs.service_date();
+        if let Some(spent) = now.and_then(|now| Spent::from_history(&history, now)) {
+            return Err(quota_exhausted(spent));
         }
         let before: Vec<&str> = history.iter().filter_map(activity).collect();
-        let since = self.since(now).map(|since| since.to_string());
+        let since = self.history_start(now).map(|since| since.to_string());
         Ok(json!({ "activities-before": before, "since": since }))
     }
 
@@ -105,7 +108,7 @@ impl Launch for DatabaseRefresh {
                 handle: json!({ "activity": triggered.activity }),
                 service_date: triggered.service_date,
             }),
-            Err(error) => Err(refused(error)),
+            Err(error) => Err(trigger_error(error)),
         }
     }
 
@@ -131,26 +134,27 @@ impl Launch for DatabaseRefresh {
             [] => Found::Absent,
             [one] => match activity(one) {
                 Some(id) => Found::Operation(json!({ "activity": id })),
-                None => Found::Ambiguous(described(one)),
+                None => Found::Ambiguous(describe_entry(one)),
             },
             several => {
-                let seen: Vec<String> = several.iter().map(|entry| described(entry)).collect();
-                Found::Ambiguous(seen.join("; "))
+                let entries: Vec<String> =
+                    several.iter().map(|entry| describe_entry(entry)).collect();
+                Found::Ambiguous(entries.join("; "))
             }
         })
     }
 
-    fn besides(&self, probed: &Value, handle: &Value) -> Option<Value> {
+    fn probed_with(&self, probed: &Value, handle: &Value) -> Option<Value> {
         let mut probed = probed.clone();
-        let seen = probed["activities-before"].as_array_mut()?;
-        seen.push(handle.get("activity")?.clone());
+        let listed = probed["activities-before"].as_array_mut()?;
+        listed.push(handle.get("activity")?.clone());
         Some(probed)
     }
 
     async fn aftermath(&self) -> Option<String> {
         Some(format!(
-            "do not use '{}' until LCS shows its state as deployed. The source is unchanged, so that it \
-             is safe to refresh again once the cause that LCS names is removed",
+            "do not use '{}' until LCS shows it as deployed. The source is unchanged: it is safe to \
+             refresh again once the cause that LCS names is removed",
             self.refresh.runbook.target.name
         ))
     }
@@ -159,7 +163,7 @@ impl Launch for DatabaseRefresh {
         let id = handle["activity"].as_str().unwrap_or_default();
         match self.lcs.status(&self.target, id).await {
             Ok(status) => Ok(self.progress(&status.state, status.raw)),
-            // The call failed, not the operation: what the history says of it counts.
+            // The call failed, not the operation: the history shows the operation's state.
             Err(error) if error.kind == ErrorKind::Refused => {
                 let listed = self.listed(id).await?;
                 let state = listed.and_then(|entry| entry.status);
@@ -174,16 +178,16 @@ impl Launch for DatabaseRefresh {
         }
     }
 
-    async fn verify(&self, handle: &Value) -> Result<Verdict, Failure> {
+    async fn verify(&self, handle: &Value) -> Result<Proof, Failure> {
         let id = handle["activity"].as_str().unwrap_or_default();
         let Some(entry) = self.listed(id).await? else {
             let missing = "the target's history in LCS does not list the refresh yet";
-            return Ok(Verdict::NotYet(missing.to_owned()));
+            return Ok(Proof::NotYet(missing.to_owned()));
         };
         let word = entry.status.clone().unwrap_or_default();
         let state = RefreshState::from_word(&word);
         if state.is_success() {
-            return Ok(Verdict::Proved(json!({
+            return Ok(Proof::Proved(json!({
                 "activity": id,
                 "status": word,
                 "started": entry.started.map(|time| time.to_string()),
@@ -191,14 +195,14 @@ impl Launch for DatabaseRefresh {
             })));
         }
         if state.is_final() {
-            return Ok(Verdict::Wrong(end(&state)));
+            return Ok(Proof::Disproved(explain_bad_end(&state)));
         }
-        Ok(Verdict::NotYet(format!(
-            "the target's history in LCS says {word}"
+        Ok(Proof::NotYet(format!(
+            "the target's history in LCS shows {word}"
         )))
     }
 
-    fn expected(&self) -> Duration {
+    fn expected_duration(&self) -> Duration {
         // One recorded refresh took 76 minutes; one to four hours are usual (an estimate).
         Duration::from_hours(4)
     }
@@ -210,22 +214,26 @@ impl Launch for DatabaseRefresh {
 }
 
 impl DatabaseRefresh {
-    fn since(&self, now: Option<Timestamp>) -> Option<Timestamp> {
-        let now = now.or_else(|| self.lcs.time())?;
-        now.saturating_sub(BACK).ok()
+    /// The time from which the history is read.
+    fn history_start(&self, now: Option<Timestamp>) -> Option<Timestamp> {
+        let now = now.or_else(|| self.lcs.service_date())?;
+        now.saturating_sub(HISTORY_WINDOW).ok()
     }
 
-    /// The target's history's entry of an operation.
+    /// The entry of an operation in the target's history.
     async fn listed(&self, id: &str) -> Result<Option<HistoryEntry>, Failure> {
-        let history = self.lcs.history(&self.target, self.since(None)).await?;
+        let history = self
+            .lcs
+            .history(&self.target, self.history_start(None))
+            .await?;
         let is_ours = |entry: &HistoryEntry| {
             activity(entry).is_some_and(|other| other.eq_ignore_ascii_case(id))
         };
         Ok(history.into_iter().find(is_ours))
     }
 
-    /// What a state says, as progress. `Failed` is not the end while it may still be followed by a
-    /// rollback; an unknown state is neither good nor bad.
+    /// A state as progress. `Failed` is not the end while a rollback may still follow; an unknown
+    /// state is neither success nor failure.
     fn progress(&self, state: &RefreshState, raw: Value) -> Progress {
         let mut since = self
             .failed_since
@@ -236,51 +244,50 @@ impl DatabaseRefresh {
         }
         match state {
             RefreshState::Completed | RefreshState::SignedOff => Progress::Succeeded(raw),
-            RefreshState::NotStarted => Progress::Running("accepted, not begun yet".to_owned()),
+            RefreshState::NotStarted => Progress::Running("accepted, not started yet".to_owned()),
             RefreshState::InProgress => Progress::Running("in progress".to_owned()),
-            RefreshState::RollbackInProgress => Progress::Running(
-                "it failed; LCS puts the database back as it was before".to_owned(),
-            ),
+            RefreshState::RollbackInProgress => {
+                Progress::Running("it failed; LCS is restoring the database".to_owned())
+            }
             RefreshState::Failed => {
                 let now = self.refresh.clock.elapsed();
                 let first = *since.get_or_insert(now);
-                if now.saturating_sub(first) < STABLE {
+                if now.saturating_sub(first) < ROLLBACK_WINDOW {
                     return Progress::Running(
-                        "it failed; waiting whether LCS puts the database back".to_owned(),
+                        "it failed; waiting to see whether LCS restores the database".to_owned(),
                     );
                 }
-                Progress::Failed(end(state))
+                Progress::Failed(explain_bad_end(state))
             }
             RefreshState::Aborted
             | RefreshState::RollbackCompleted
-            | RefreshState::RollbackFailed => Progress::Failed(end(state)),
+            | RefreshState::RollbackFailed => Progress::Failed(explain_bad_end(state)),
             RefreshState::Unknown(word) => Progress::Running(format!("state '{word}'")),
         }
     }
 }
 
-/// A bad end in words: what became of the target's database, and what to do.
-pub(super) fn end(state: &RefreshState) -> String {
+/// A bad end in words: the state of the target's database, and what to do.
+pub(super) fn explain_bad_end(state: &RefreshState) -> String {
     match state {
         RefreshState::RollbackCompleted => {
-            "RollbackCompleted: the refresh failed, and the target's database is back as it was \
-             before; look in LCS why it failed (often a customization that the source's data \
-             violates)"
+            "RollbackCompleted: the refresh failed, and LCS restored the target's database; look in \
+             LCS for the cause (often a customization that the source's data violates)"
                 .to_owned()
         }
         RefreshState::RollbackFailed => {
-            "RollbackFailed: the refresh failed, and the target's database could not be put back; \
+            "RollbackFailed: the refresh failed, and LCS could not restore the target's database; \
              its state is unknown: open a support request with Microsoft"
                 .to_owned()
         }
         RefreshState::Aborted => {
-            "Aborted: the refresh was given up without cleaning up; look in LCS what became of the \
-             target, and open a support request with Microsoft if it does not come back"
+            "Aborted: the refresh ended without cleaning up; check the target's state in LCS, and \
+             open a support request with Microsoft if the target does not recover"
                 .to_owned()
         }
         RefreshState::Failed => {
-            "Failed: no rollback has begun since; look at the environment's page in LCS, where a \
-             rollback may be offered"
+            "Failed: no rollback has started; look at the environment's page in LCS, which may offer \
+             a rollback"
                 .to_owned()
         }
         other => other.to_string(),
@@ -291,22 +298,24 @@ fn activity(entry: &HistoryEntry) -> Option<&str> {
     entry.activity.as_deref()
 }
 
-fn exhausted(spent: Spent) -> Failure {
-    Failure::temporary(spent.explained())
-        .with_help("run again then; nothing was begun, and what people start in LCS counts as well")
+fn quota_exhausted(spent: Spent) -> Failure {
+    Failure::temporary(spent.explained()).with_help(
+        "run again then; nothing was started, and what people start in LCS counts as well",
+    )
 }
 
-/// A trigger that was refused is never sent again by itself.
-fn refused(error: Error) -> WriteError {
+/// The error of a request to refresh. A clear refusal is permanent, so it is never retried.
+fn trigger_error(error: Error) -> WriteError {
     if error.kind != ErrorKind::Refused || !error.is_clear_refusal() {
         return launch_error(error);
     }
-    if let Some(quota) = Quota::read(&error.message) {
-        return WriteError::Refused(exhausted(Spent::told(quota)));
+    if let Some(quota) = Quota::parse(&error.message) {
+        return WriteError::Refused(quota_exhausted(Spent::from_quota(quota)));
     }
-    let failure = Failure::from(error).lasting();
+    let failure = Failure::from(error).permanent();
     WriteError::Refused(
-        failure
-            .with_help("nothing was begun; look at the environment's page in LCS, then run again"),
+        failure.with_help(
+            "nothing was started; look at the environment's page in LCS, then run again",
+        ),
     )
 }

@@ -4,73 +4,78 @@
 //!
 //! | Phase | Reads | Changes |
 //! |---|---|---|
-//! | `questions` | the copy candidates, both environments' packages | nothing; what the service does not show is a person's to look at |
+//! | `questions` | the copy candidates, both environments' packages | nothing; a person looks at what the service does not show |
 //! | `capture` | the target's provider parameters, transformations, connections, environment variables, name and group, dual-write; the source's flows, orchestrations, providers | nothing; seals `before-copy` |
 //! | `stop-maps` | the target's dual-write maps, where dual-write is in use | stops them, through the acknowledged gateway or by a person |
 //! | `copy` | the journal; operations and state of the target | launches one environment copy, which carries Dataverse and Finance and Operations |
 //!
-//! Of a target that Lifecycle Services manage the copy carries Dataverse only, and the database is
-//! refreshed beside it:
+//! If Lifecycle Services (LCS) manage the target, the copy carries Dataverse only, and a database
+//! refresh runs next to it:
 //!
 //! | Phase | Reads | Changes |
 //! |---|---|---|
 //! | `questions` | as above | as above |
-//! | `capture` | besides, the users and registered applications of its Finance and Operations, and its history in LCS | nothing |
+//! | `capture` | as above, and the users and registered applications of its Finance and Operations, and its history in LCS | nothing; seals `before-copy` |
 //! | `stop-maps` | as above | as above |
-//! | `refresh-by-hand` | with `finops: guided` only: its history in LCS; its users | a person begins the refresh |
-//! | `copy` | as above, and its history in LCS | launches the refresh, which is refused most easily; once that is accepted, the environment copy beside it |
-//! | `put-back` | the users and applications that the refresh left | enables the users whom applications enter as, registers the applications again |
+//! | `refresh-by-hand` | with `finops: guided` only: its history in LCS; its users | a person starts the refresh |
+//! | `copy` | as above, and its history in LCS | launches the refresh, which is the likelier one to be refused; once it is accepted, the environment copy next to it |
+//! | `put-back` | the users and applications that the refresh left | enables the users that applications sign in as, registers the applications again |
 //!
 //! The barrier of `copy` waits until Finance and Operations answers again. If one half fails, the
-//! other is let come to its end; the pair is then mismatched, which is said, and only the failed half
-//! is begun again, after a new confirmation.
+//! other is allowed to finish. The run then reports the mismatch, and the next run starts only the
+//! failed half again, after a new confirmation.
 //!
-//! In doubt (an intent without a handle): every operation of the target is listed by the service,
-//! so a copy from us that began after the intent is adopted; none after two minutes (of a refresh,
-//! twenty) means that it did not begin. The end is proved from the environment itself: ready,
-//! administration mode on, background operations off; that of a refresh from the target's history.
+//! After a crash (an intent without a handle): the service lists every operation of the target, so a
+//! copy that started after the intent is adopted. If none is listed after two minutes (twenty for a
+//! refresh), the copy did not start. The environment itself proves the end of a copy: ready,
+//! administration mode on, background operations off. The target's history proves the end of a
+//! refresh.
 
-mod by_hand;
 mod capture;
 mod copy;
 mod database_refresh;
-mod finance;
+mod manual_refresh;
+mod put_back;
 mod stop_maps;
 
-use crate::domain::environments::{REFRESH_BY_HAND, has_begun, is_guided, is_linked};
 use std::sync::Arc;
 
+use self::capture::BeforeCopy;
+use self::copy::CopySurvey;
+use self::manual_refresh::ManualRefresh;
+use self::put_back::PutBack;
 use self::stop_maps::StopMaps;
-use super::Questions;
+use super::StepDefinition;
 use crate::domain::Refresh;
+use crate::domain::environments::{is_guided, is_linked};
+use crate::domain::keys::REFRESH_BY_HAND;
 use crate::engine::Phase;
 use crate::runbook::StepName;
 
-use self::by_hand::RefreshByHand;
-use self::capture::BeforeCopy;
-use self::copy::CopySurvey;
-use self::finance::PutBack;
+pub(super) const DEFINITION: StepDefinition = StepDefinition {
+    name: StepName::CopyEnvironments,
+    has_questions: true,
+    phases,
+    manual_remedy: "set each listed value on the environment's page in the admin center, or in Finance and \
+                    Operations if it is listed there",
+};
 
-pub(super) fn phases(refresh: &Arc<Refresh>, questions: Questions) -> Vec<Phase> {
-    let of = || Arc::clone(refresh);
-    let mut phases = vec![
-        questions(refresh, StepName::CopyEnvironments),
-        Phase::capture("capture", BeforeCopy(of())),
-        Phase::changes(
-            "stop-maps",
-            StopMaps {
-                refresh: of(),
-                too_late: has_begun,
-            },
-        ),
-    ];
+fn phases(refresh: &Arc<Refresh>) -> Vec<Phase> {
     let is_linked = is_linked(refresh);
+    let refresh_handle = || Arc::clone(refresh);
+    let mut phases = vec![
+        Phase::capture("capture", BeforeCopy(refresh_handle())),
+        Phase::changes("stop-maps", StopMaps(refresh_handle())),
+    ];
     if is_linked && is_guided(refresh) {
-        phases.push(Phase::changes(REFRESH_BY_HAND, RefreshByHand(of())));
+        phases.push(Phase::changes(
+            REFRESH_BY_HAND,
+            ManualRefresh(refresh_handle()),
+        ));
     }
-    phases.push(Phase::changes("copy", CopySurvey(of())));
+    phases.push(Phase::changes("copy", CopySurvey(refresh_handle())));
     if is_linked {
-        phases.push(Phase::changes("put-back", PutBack(of())));
+        phases.push(Phase::changes("put-back", PutBack(refresh_handle())));
     }
     phases
 }

@@ -1,73 +1,71 @@
-//! Phase `stop-maps` of step 1: the target's maps are stopped before the copy or the refresh, also
-//! where the runbook leaves step 8 to a person.
+//! Phase `stop-maps` of step 1: the target's dual-write maps are stopped before the copy or the
+//! refresh, also where the runbook skips step 8.
 //!
-//! Stopped and not paused: a pause queues changes, and they would be replayed into the world after
-//! the copy. Through the gateway where the runbook acknowledges it, else by a person; the evidence is
-//! that no project of Finance and Operations is enabled. Nothing where dual-write was not in use, and
-//! nothing once what replaces the target may be under way: what is left then is its.
+//! Maps are stopped and not paused: a pause queues changes, which would be replayed after the copy.
+//! The gateway stops them where the runbook acknowledges it; otherwise a person does. The evidence is
+//! that no project of Finance and Operations is enabled. The phase finds nothing where dual-write was
+//! not in use, and nothing once the copy or refresh may be running: the target may be unavailable
+//! then, and its maps are about to be overwritten.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::json;
 
-use crate::domain::Refresh;
 use crate::domain::dual_write::evidence::Evidence;
-use crate::domain::dual_write::gateway::{Linked, stop};
-use crate::domain::dual_write::record::Recorded;
-use crate::engine::{Action, Ask, Change, Failure, Known, Survey};
+use crate::domain::dual_write::gateway::{Linked, stop_map};
+use crate::domain::dual_write::recorded::RecordedDualWrite;
+use crate::domain::environments::has_begun;
+use crate::domain::keys::MapChange;
+use crate::domain::{Refresh, keys};
+use crate::engine::{Action, Change, Failure, JournalView, ManualTask, Survey};
 
 /// Finds maps of the target that are not stopped.
-pub(crate) struct StopMaps {
-    /// What every step is given.
-    pub(crate) refresh: Arc<Refresh>,
-    /// May what replaces the target be under way? Then it is too late, and the target may be away.
-    pub(crate) too_late: fn(&Refresh, &Known) -> bool,
-}
+pub(super) struct StopMaps(pub(super) Arc<Refresh>);
 
 #[async_trait]
 impl Survey for StopMaps {
-    async fn survey(&self, known: &Known) -> Result<Vec<Change>, Failure> {
-        let refresh = &self.refresh;
-        let recorded = Recorded::of(known);
-        if (self.too_late)(refresh, known) || !recorded.in_use() {
+    async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
+        let refresh = &self.0;
+        let recorded = RecordedDualWrite::from_journal(journal);
+        if has_begun(refresh, journal) || !recorded.in_use() {
             return Ok(Vec::new());
         }
-        if refresh.dual_write.is_none() {
-            return self.by_hand(known).await;
+        if refresh.services.dual_write.is_none() {
+            return self.manual_tasks(journal).await;
         }
         let linked = Linked::read(refresh).await?;
         Ok(linked
             .maps
             .iter()
             .filter(|map| !map.state.is_stopped())
-            .map(|map| stop(refresh, &linked, &map.name, "stop"))
+            .map(|map| stop_map(refresh, &linked, &map.name, MapChange::Stop))
             .collect())
     }
 }
 
 impl StopMaps {
-    async fn by_hand(&self, known: &Known) -> Result<Vec<Change>, Failure> {
+    async fn manual_tasks(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
         let evidence = Evidence {
-            // Before the copy nothing is old.
+            // Before the copy, no row is out of date.
             old: std::collections::BTreeSet::new(),
-            ..Evidence::read(&self.refresh, known).await?
+            ..Evidence::read(&self.0, journal).await?
         };
         let running = evidence.running();
         Ok(running
             .into_iter()
             .map(|(map, shown)| Change {
-                key: format!("dual-write/map/{map}/stop"),
+                key: keys::dual_write_map(&map, MapChange::Stop),
                 name: format!("stop dual-write map '{map}'"),
                 before: json!({ "state": shown }),
                 after: json!({ "state": "stopped" }),
                 follows: Vec::new(),
-                action: Action::Ask(Ask {
+                action: Action::ManualTask(ManualTask {
                     instructions: vec![
                         format!(
                             "Finance and Operations of '{}' > Data management > Dual-write: stop these \
                              maps; do not pause them",
-                            self.refresh.runbook.target.name
+                            self.0.runbook.target.name
                         ),
                         format!("  stop '{map}'"),
                     ],

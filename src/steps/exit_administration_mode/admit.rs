@@ -1,8 +1,8 @@
 //! Phase `admit`: the caller is a user of the copied organization.
 //!
-//! A copied organization refuses for some minutes, until it has provisioned the caller. It refuses
-//! for good where the source did not know the caller: the copy replaces the target's users by the
-//! source's.
+//! A copied organization refuses the caller for some minutes, until it has provisioned that user. It
+//! refuses permanently if the source does not know the caller, because the copy replaces the target's
+//! users with the source's.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,37 +12,37 @@ use serde_json::json;
 
 use crate::clients::{Error, ErrorKind};
 use crate::domain::view::View;
-use crate::domain::{Refresh, service_fields};
+use crate::domain::{Refresh, keys, service_fields};
 use crate::engine::{
-    Action, Change, Failure, FailureKind, Known, Reading, Set, Survey, WriteError, Written,
+    Action, Change, Failure, FailureKind, JournalView, Reading, Set, Survey, WriteError, Written,
 };
 
-/// How long a copied organization may take to provision a caller whom the copy brought.
-const PROVISIONING: Duration = Duration::from_mins(5);
+/// How long a copied organization may take to provision a caller that the copy brought.
+const PROVISIONING_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// Why the organization refuses the caller.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Admission {
-    /// The caller is no user of it, or has no role in it: it will be, or must be added.
+pub(super) enum Refusal {
+    /// The caller is not a user of the organization, or has no role in it.
     NoUser,
-    /// Administration mode keeps the caller out: it is no administrator.
-    Closed,
-    /// It is refused for another reason.
-    Refused,
-    /// It is no refusal at all.
-    Unknown,
+    /// Administration mode keeps the caller out, because it is not an administrator.
+    AdministrationMode,
+    /// Another reason.
+    Other,
+    /// The error is not a refusal.
+    None,
 }
 
-/// Tells refusals apart by Dataverse's published codes: 0x80072560 (no user), 0x80042f09 (no role),
+/// Classifies an error by Dataverse's published codes: 0x80072560 (no user), 0x80042f09 (no role),
 /// 0x8004a113 (administration mode).
-pub(super) fn admission(error: &Error) -> Admission {
+pub(super) fn classify_refusal(error: &Error) -> Refusal {
     if error.kind != ErrorKind::Forbidden {
-        return Admission::Unknown;
+        return Refusal::None;
     }
     match error.code.as_deref() {
-        Some("0x80072560" | "0x80042f09") => Admission::NoUser,
-        Some("0x8004a113") => Admission::Closed,
-        _ => Admission::Refused,
+        Some("0x80072560" | "0x80042f09") => Refusal::NoUser,
+        Some("0x8004a113") => Refusal::AdministrationMode,
+        _ => Refusal::Other,
     }
 }
 
@@ -51,40 +51,46 @@ pub(super) struct Admit(pub(super) Arc<Refresh>);
 
 #[async_trait]
 impl Survey for Admit {
-    async fn survey(&self, known: &Known) -> Result<Vec<Change>, Failure> {
+    async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
         let refresh = &self.0;
-        if let View::AfterCopy(_) = refresh.view(known) {
-            // A caller whom the source does not know stops the run before the copy.
+        if let View::AfterCopy(_) = refresh.view(journal) {
+            // Preflight stops the run before the copy if the source does not know the caller.
             return Ok(Vec::new());
         }
-        // A plan waits too: what follows could not be read before.
-        let Err(error) = refresh.target.wait_until_admitted(PROVISIONING).await else {
+        // A plan waits too: the later phases cannot be read before.
+        let admitted = refresh
+            .target
+            .dataverse
+            .wait_until_provisioned(PROVISIONING_TIMEOUT);
+        let Err(error) = admitted.await else {
             return Ok(Vec::new());
         };
-        match (admission(&error), &refresh.application) {
-            (Admission::NoUser, Some(client)) => Ok(vec![add(refresh, client)]),
-            (Admission::NoUser | Admission::Closed | Admission::Refused, _) => Err(kept_out(error)),
-            (Admission::Unknown, _) => Err(error.into()),
+        match (classify_refusal(&error), &refresh.caller.application) {
+            (Refusal::NoUser, Some(client)) => Ok(vec![add_application_user(refresh, client)]),
+            (Refusal::NoUser | Refusal::AdministrationMode | Refusal::Other, _) => {
+                Err(refusal_failure(error))
+            }
+            (Refusal::None, _) => Err(error.into()),
         }
     }
 }
 
-/// The copy brings the source's users and roles, so what is missing is missing in both.
-fn kept_out(error: Error) -> Failure {
+/// The failure of a caller that the organization refuses. The copy brings the source's users and
+/// roles, so the caller lacks access in both environments.
+fn refusal_failure(error: Error) -> Failure {
     let failure = Failure::from(error);
-    let known = failure.help.clone();
+    let help = failure.help.clone();
     failure.with_help(format!(
         "{}; the copy brought the source's users and roles, so give the caller System \
-         Administrator in the source too, or the next copy takes it away again",
-        known
-            .as_deref()
+         Administrator in the source too, or the next copy removes the access again",
+        help.as_deref()
             .unwrap_or("give the caller access to the target")
     ))
 }
 
-fn add(refresh: &Arc<Refresh>, client: &str) -> Change {
+fn add_application_user(refresh: &Arc<Refresh>, client: &str) -> Change {
     Change {
-        key: format!("application-user/{client}"),
+        key: keys::application_user(client),
         name: format!(
             "add application {client} as a user of '{}'",
             refresh.runbook.target.name
@@ -107,12 +113,14 @@ struct ApplicationUser {
 #[async_trait]
 impl Set for ApplicationUser {
     async fn read(&self) -> Result<Reading, Failure> {
-        let admitted = match self.refresh.target.who_am_i().await {
+        let admitted = match self.refresh.target.dataverse.who_am_i().await {
             Ok(_) => true,
-            Err(error) if admission(&error) == Admission::NoUser => false,
-            // The user is there now, and waiting does not make it an administrator.
-            Err(error) if admission(&error) != Admission::Unknown => return Err(kept_out(error)),
-            Err(error) => return Err(error.into()),
+            Err(error) => match classify_refusal(&error) {
+                Refusal::NoUser => false,
+                Refusal::None => return Err(error.into()),
+                // The user exists now, and waiting does not make it an administrator.
+                Refusal::AdministrationMode | Refusal::Other => return Err(refusal_failure(error)),
+            },
         };
         Ok(Reading::of(json!({ "admitted": admitted })))
     }
@@ -124,6 +132,7 @@ impl Set for ApplicationUser {
     async fn write(&self, _reading: &Reading) -> Result<Written, WriteError> {
         let added = self
             .refresh
+            .services
             .bap
             .add_application_user(self.refresh.target_id(), &self.client)
             .await;
@@ -139,7 +148,7 @@ impl Set for ApplicationUser {
         }
     }
 
-    fn patience(&self) -> Duration {
+    fn settle_timeout(&self) -> Duration {
         Duration::from_mins(10)
     }
 }
@@ -158,18 +167,25 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_user_is_told_from_administration_mode_and_from_other_refusals() {
-        let of = |kind, code| admission(&error(kind, code));
-        assert_eq!(of(ErrorKind::Forbidden, "0x80072560"), Admission::NoUser);
-        assert_eq!(of(ErrorKind::Forbidden, "0x80042f09"), Admission::NoUser);
-        assert_eq!(of(ErrorKind::Forbidden, "0x8004a113"), Admission::Closed);
-        assert_eq!(of(ErrorKind::Forbidden, "0x80040220"), Admission::Refused);
-        assert_eq!(of(ErrorKind::Unavailable, "0x80072560"), Admission::Unknown);
+    fn a_missing_user_is_distinguished_from_administration_mode_and_other_refusals() {
+        let classify = |kind, code| classify_refusal(&error(kind, code));
+        let forbidden = ErrorKind::Forbidden;
+        assert_eq!(classify(forbidden, "0x80072560"), Refusal::NoUser);
+        assert_eq!(classify(forbidden, "0x80042f09"), Refusal::NoUser);
+        assert_eq!(
+            classify(forbidden, "0x8004a113"),
+            Refusal::AdministrationMode
+        );
+        assert_eq!(classify(forbidden, "0x80040220"), Refusal::Other);
+        assert_eq!(
+            classify(ErrorKind::Unavailable, "0x80072560"),
+            Refusal::None
+        );
     }
 
     #[test]
-    fn whoever_is_kept_out_is_told_to_look_at_the_source_too() {
-        let failure = kept_out(error(ErrorKind::Forbidden, "0x8004a113"));
+    fn the_help_for_a_refused_caller_names_the_source_too() {
+        let failure = refusal_failure(error(ErrorKind::Forbidden, "0x8004a113"));
         assert_eq!(failure.kind, FailureKind::NotAllowed);
         assert!(
             failure

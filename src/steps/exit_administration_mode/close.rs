@@ -1,9 +1,10 @@
-//! Phase `close`: what must not run is taken out while administration mode keeps it from running.
+//! Phase `close`: removes or turns off what must not run, while administration mode still keeps it
+//! from running.
 //!
 //! Rows of `msdyn_dualwriteruntimeconfig` that the copy brought name the source's organization, and
 //! Dataverse then refuses every write to a mapped table (Microsoft Learn, *Troubleshoot live
 //! synchronization issues*: `SecureConfig Organization does not match`). Flows that the source's
-//! providers deployed, and flows that start by themselves, would fetch the production shop's orders.
+//! providers deployed, and scheduled flows, would fetch orders from the production shop.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,44 +14,44 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::read;
 use crate::base::text::count;
 use crate::clients::Row;
 use crate::domain::dual_write::capture::RUNTIME_CONFIGURATION;
+use crate::domain::environments::read_target;
 use crate::domain::flows::rules::Rules;
 use crate::domain::flows::{Definition, cloud_flows, switch, switch_value, switched};
 use crate::domain::names::{Fields, text};
-use crate::domain::tenant_set::{Request, RowReader, TenantSet};
+use crate::domain::seals::Part;
+use crate::domain::tenant_set::{Request, row_set};
 use crate::domain::view::View;
-use crate::domain::{Refresh, flows, sealed_row, seals};
-use crate::engine::{Action, Change, Failure, Known, Reading, Survey};
-use crate::runbook::Method;
+use crate::domain::{Refresh, flows, keys, sealed_row, seals};
+use crate::engine::{Action, Change, Failure, JournalView, Survey};
 
-/// Finds what must not run.
+/// Finds runtime configuration and flows that must not run.
 pub(super) struct Close(pub(super) Arc<Refresh>);
 
 #[async_trait]
 impl Survey for Close {
-    async fn survey(&self, known: &Known) -> Result<Vec<Change>, Failure> {
+    async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
         let refresh = &self.0;
-        let view = refresh.view(known);
-        let mut changes = self.stale_configuration(known, view).await?;
+        let view = refresh.view(journal);
+        let mut changes = self.stale_configuration(journal, view).await?;
         if let View::Target(_) = view
-            && is_closed(refresh).await?
+            && is_in_administration_mode(refresh).await?
         {
-            changes.extend(self.running_flows(known, view).await?);
+            changes.extend(self.running_flows(journal, view).await?);
         }
         Ok(changes)
     }
 
-    async fn notes(&self, known: &Known) -> Result<Vec<String>, Failure> {
+    async fn notes(&self, journal: &JournalView) -> Result<Vec<String>, Failure> {
         let refresh = &self.0;
-        let view = refresh.view(known);
-        if !is_closed(refresh).await? {
+        let view = refresh.view(journal);
+        if !is_in_administration_mode(refresh).await? {
             return Ok(Vec::new());
         }
-        let (_, rows) = configuration(view).await?.unwrap_or_default();
-        let recorded = recorded(known);
+        let (_, rows) = runtime_configuration(view).await?.unwrap_or_default();
+        let recorded = recorded_configuration(journal);
         let unknown = rows
             .iter()
             .filter(|(id, _)| !recorded.contains_key(id))
@@ -58,8 +59,8 @@ impl Survey for Close {
         Ok((unknown > 0)
             .then(|| {
                 format!(
-                    "{} of {RUNTIME_CONFIGURATION} in the target came neither from the recorded \
-                     source nor are recorded themselves; they are left alone",
+                    "{RUNTIME_CONFIGURATION} in the target has {} that the first seal does not hold; \
+                     they are left unchanged",
                     count(unknown, "row")
                 )
             })
@@ -69,31 +70,35 @@ impl Survey for Close {
 }
 
 impl Close {
-    /// Only ids of the first seal are removed: rows that dual-write makes later have others.
+    /// Removes only ids of the first seal: rows that dual-write creates later have other ids.
     async fn stale_configuration(
         &self,
-        known: &Known,
+        journal: &JournalView,
         view: View<'_>,
     ) -> Result<Vec<Change>, Failure> {
-        let Some((entity_set, rows)) = configuration(view).await? else {
+        let Some((entity_set, rows)) = runtime_configuration(view).await? else {
             return Ok(Vec::new());
         };
-        let recorded = recorded(known);
+        let recorded = recorded_configuration(journal);
         Ok(rows
             .into_iter()
             .filter_map(|(id, row)| {
                 let sealed = recorded.get(&id)?;
-                Some(remove(&self.0, &entity_set, id, &row, sealed))
+                Some(remove_configuration(&self.0, &entity_set, id, &row, sealed))
             })
             .collect())
     }
 
-    /// The copy should have left every flow off; what is on all the same and would speak to the
-    /// production shop, or names the source, is switched off. By the caller and not as another user, whom administration
-    /// mode may keep out.
-    async fn running_flows(&self, known: &Known, view: View<'_>) -> Result<Vec<Change>, Failure> {
+    /// The copy should have turned every flow off. This turns off flows that are on nevertheless and
+    /// would contact the production shop, or name the source. The caller does it and not the user that
+    /// `act-as` names, because administration mode may keep that user out.
+    async fn running_flows(
+        &self,
+        journal: &JournalView,
+        view: View<'_>,
+    ) -> Result<Vec<Change>, Failure> {
         let refresh = &self.0;
-        let rules = Rules::read(refresh, known).await?;
+        let rules = Rules::read(refresh, journal).await?;
         let running: Vec<(Uuid, Fields)> = cloud_flows(view)
             .await?
             .into_iter()
@@ -101,7 +106,7 @@ impl Close {
             .filter(|(id, row)| {
                 let name = text(row, "name").unwrap_or_default();
                 rules.is_deployed(&name)
-                    || Definition::of(row).is_some_and(|d| d.recurs())
+                    || Definition::from_row(row).is_some_and(|d| d.recurs())
                     || !rules.named_by(*id, row).is_empty()
             })
             .collect();
@@ -112,7 +117,7 @@ impl Close {
         Ok(running
             .iter()
             .map(|(id, row)| Change {
-                key: format!("flow/{id}/off"),
+                key: keys::flow_stop(*id),
                 name: format!(
                     "turn off cloud flow '{}'",
                     text(row, "name").unwrap_or_default()
@@ -126,22 +131,20 @@ impl Close {
     }
 }
 
-async fn is_closed(refresh: &Refresh) -> Result<bool, Failure> {
-    Ok(read(refresh).await?.runtime_state.as_deref() != Some("Enabled"))
+async fn is_in_administration_mode(refresh: &Refresh) -> Result<bool, Failure> {
+    Ok(read_target(refresh).await?.runtime_state.as_deref() != Some("Enabled"))
 }
 
 /// The source's runtime configuration in the first seal.
-fn recorded(known: &Known) -> BTreeMap<Uuid, Fields> {
-    let rows = seals::rows(
-        known,
-        seals::BEFORE_COPY,
-        &format!("source/{RUNTIME_CONFIGURATION}"),
-    );
+fn recorded_configuration(journal: &JournalView) -> BTreeMap<Uuid, Fields> {
+    let rows = seals::rows(journal, Part::Source, RUNTIME_CONFIGURATION);
     rows.into_iter().collect()
 }
 
 /// The table's entity set and its rows; none where the environment has no dual-write.
-async fn configuration(view: View<'_>) -> Result<Option<(String, Vec<(Uuid, Fields)>)>, Failure> {
+async fn runtime_configuration(
+    view: View<'_>,
+) -> Result<Option<(String, Vec<(Uuid, Fields)>)>, Failure> {
     let Some(table) = view.optional_table(RUNTIME_CONFIGURATION).await? else {
         return Ok(None);
     };
@@ -149,42 +152,37 @@ async fn configuration(view: View<'_>) -> Result<Option<(String, Vec<(Uuid, Fiel
     Ok(Some((table.entity_set, rows.into_iter().collect())))
 }
 
-fn remove(
+fn remove_configuration(
     refresh: &Arc<Refresh>,
     entity_set: &str,
     id: Uuid,
     row: &Fields,
     sealed: &Fields,
 ) -> Change {
-    let request = Request {
-        method: Method::Delete,
-        path: format!("{entity_set}({id})"),
-        body: None,
-        creates: false,
-        acting_as: None,
-    };
     let sealed = sealed.clone();
-    let before = sealed_row::compared("present", &sealed, row);
+    let before = sealed_row::compare("present", &sealed, row);
     let map = text(row, "msdyn_internalentityname").unwrap_or_else(|| id.to_string());
     Change {
-        key: format!("runtime-configuration/{id}"),
+        key: keys::runtime_configuration(id),
         name: format!("remove the source's dual-write runtime configuration of '{map}'"),
         before,
         after: Value::Null,
         follows: Vec::new(),
         action: Action::Remove {
-            set: Arc::new(TenantSet {
-                refresh: Arc::clone(refresh),
-                reader: RowReader::of(refresh, entity_set, id, move |row: Option<&Row>| {
-                    Reading::of(row.map_or(Value::Null, |row| {
-                        sealed_row::compared("present", &sealed, &row.value)
-                    }))
-                }),
-                request: move |_: &Reading| Ok(request.clone()),
-                patience: Duration::from_mins(1),
-            }),
+            set: row_set(
+                refresh,
+                entity_set,
+                id,
+                move |row: Option<&Row>| {
+                    row.map_or(Value::Null, |row| {
+                        sealed_row::compare("present", &sealed, &row.value)
+                    })
+                },
+                Request::delete(entity_set, id),
+                Duration::from_mins(1),
+            ),
             seal: seals::BEFORE_COPY,
-            captured: format!("source/{RUNTIME_CONFIGURATION}/{id}"),
+            captured: Part::Source.key(&format!("{RUNTIME_CONFIGURATION}/{id}")),
             sealed: json!({ "present": true }),
         },
     }

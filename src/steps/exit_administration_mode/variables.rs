@@ -1,9 +1,9 @@
-//! Phase `variables`: environment variables have again the values that the target had.
+//! Phase `variables`: restores the target's own values of environment variables.
 //!
-//! The copy brings the source's values, and what a variable holds is mostly an address or an account
-//! of one environment (Microsoft Learn, *Environment variables overview*). So the target's own are
-//! put back while it is still closed. Definitions are known again by their schema names. A variable
-//! for which the target had no value of its own is left as the copy brought it, and noted.
+//! The copy brings the source's values, and a variable usually holds an address or an account of one
+//! environment (Microsoft Learn, *Environment variables overview*). So the target's own values are
+//! restored while administration mode is still on. Definitions are matched by their schema names. A
+//! variable for which the target had no value keeps the copied one, with a note.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,29 +16,29 @@ use uuid::Uuid;
 use crate::base::text::{escape, fingerprint};
 use crate::clients::Row;
 use crate::domain::names::{Fields, lookup, text};
-use crate::domain::tenant_set::{Request, RowReader, TenantSet};
+use crate::domain::seals::Part;
+use crate::domain::tenant_set::{Request, row_set};
 use crate::domain::view::View;
-use crate::domain::{Refresh, seals};
-use crate::engine::{Action, Change, Failure, Known, Reading, Survey};
-use crate::runbook::Method;
+use crate::domain::{Refresh, keys, seals};
+use crate::engine::{Action, Change, Failure, JournalView, Survey};
 
 const DEFINITION: &str = "environmentvariabledefinition";
 const VALUE: &str = "environmentvariablevalue";
 
-/// Finds the variables that do not hold what the target had.
+/// Finds the variables that do not have the target's own value.
 pub(super) struct Variables(pub(super) Arc<Refresh>);
 
 /// The variables of one environment at one time.
 #[derive(Debug, Default)]
-struct Held {
+struct VariableValues {
     /// Definitions by schema name.
     definitions: BTreeMap<String, Uuid>,
     /// The row of each definition's value, and the value.
     values: BTreeMap<Uuid, (Uuid, Option<String>)>,
 }
 
-impl Held {
-    fn of<'a>(
+impl VariableValues {
+    fn from_rows<'a>(
         definitions: impl IntoIterator<Item = (Uuid, &'a Fields)>,
         values: impl IntoIterator<Item = (Uuid, &'a Fields)>,
     ) -> Self {
@@ -57,11 +57,11 @@ impl Held {
         }
     }
 
-    /// What the target had before the copy, from the first seal.
-    fn recorded(known: &Known) -> Self {
-        let rows = |table| seals::rows(known, seals::BEFORE_COPY, &format!("target/{table}"));
+    /// The target's variables before the copy, from the first seal.
+    fn recorded(journal: &JournalView) -> Self {
+        let rows = |table| seals::rows(journal, Part::Target, table);
         let (definitions, values) = (rows(DEFINITION), rows(VALUE));
-        Self::of(
+        Self::from_rows(
             definitions.iter().map(|(id, row)| (*id, row)),
             values.iter().map(|(id, row)| (*id, row)),
         )
@@ -69,7 +69,7 @@ impl Held {
 
     async fn read(view: View<'_>) -> Result<Self, Failure> {
         let (definitions, values) = (view.by_id(DEFINITION).await?, view.by_id(VALUE).await?);
-        Ok(Self::of(
+        Ok(Self::from_rows(
             definitions.iter().map(|(id, row)| (*id, row)),
             values.iter().map(|(id, row)| (*id, row)),
         ))
@@ -82,15 +82,15 @@ impl Held {
 
 #[async_trait]
 impl Survey for Variables {
-    async fn survey(&self, known: &Known) -> Result<Vec<Change>, Failure> {
-        let recorded = Held::recorded(known);
+    async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
+        let recorded = VariableValues::recorded(journal);
         if recorded.values.is_empty() {
             return Ok(Vec::new());
         }
-        let view = self.0.view(known);
+        let view = self.0.view(journal);
         let table = view.table(VALUE).await?;
         let definitions = view.table(DEFINITION).await?;
-        let now = Held::read(view).await?;
+        let now = VariableValues::read(view).await?;
         let mut changes = Vec::new();
         for schema_name in recorded.definitions.keys() {
             let Some((_, Some(wanted))) = recorded.value(schema_name) else {
@@ -103,46 +103,49 @@ impl Survey for Variables {
             if current.is_some_and(|(_, value)| value.as_ref() == Some(wanted)) {
                 continue;
             }
-            let key = format!("variable/{schema_name}");
+            let key = keys::variable(schema_name);
             let request = match current {
                 Some((id, _)) => {
                     Request::patch(&table.entity_set, *id, &json!({ "value": wanted }))
                 }
-                None => create(
+                None => create_value(
                     &table.entity_set,
-                    known.made_id(seals::BEFORE_COPY, &key),
+                    journal.new_row_id(seals::BEFORE_COPY, &key),
                     &format!("/{}({definition})", definitions.entity_set),
                     wanted,
                 ),
             };
-            let id = current.map_or_else(|| known.made_id(seals::BEFORE_COPY, &key), |(id, _)| *id);
+            let id = current.map_or_else(
+                || journal.new_row_id(seals::BEFORE_COPY, &key),
+                |(id, _)| *id,
+            );
             changes.push(Change {
                 key,
-                name: format!("put back environment variable '{}'", escape(schema_name)),
-                before: shown(current.and_then(|(_, value)| value.as_deref())),
-                after: shown(Some(wanted)),
+                name: format!("restore environment variable '{}'", escape(schema_name)),
+                before: compared(current.and_then(|(_, value)| value.as_deref())),
+                after: compared(Some(wanted)),
                 follows: Vec::new(),
-                action: Action::Set(Arc::new(TenantSet {
-                    refresh: Arc::clone(&self.0),
-                    reader: RowReader::of(&self.0, &table.entity_set, id, |row: Option<&Row>| {
-                        Reading::of(shown(row.and_then(|row| row.string("value"))))
-                    }),
-                    request: move |_: &Reading| Ok(request.clone()),
-                    patience: Duration::from_mins(1),
-                })),
+                action: Action::Set(row_set(
+                    &self.0,
+                    &table.entity_set,
+                    id,
+                    |row: Option<&Row>| compared(row.and_then(|row| row.string("value"))),
+                    request,
+                    Duration::from_mins(1),
+                )),
             });
         }
         Ok(changes)
     }
 
-    async fn notes(&self, known: &Known) -> Result<Vec<String>, Failure> {
-        let now = Held::read(self.0.view(known)).await?;
-        Ok(brought(&Held::recorded(known), &now)
+    async fn notes(&self, journal: &JournalView) -> Result<Vec<String>, Failure> {
+        let now = VariableValues::read(self.0.view(journal)).await?;
+        Ok(copied_values(&VariableValues::recorded(journal), &now)
             .into_iter()
             .map(|name| {
                 format!(
-                    "environment variable '{}' holds what the copy brought from the source: the \
-                     target had no value of its own for it",
+                    "environment variable '{}' has the source's value, because the target had none \
+                     before the copy",
                     escape(name)
                 )
             })
@@ -150,8 +153,8 @@ impl Survey for Variables {
     }
 }
 
-/// The variables that hold a value now and had none in the target.
-fn brought<'a>(recorded: &Held, now: &'a Held) -> Vec<&'a str> {
+/// The variables that have a value now and had none in the target.
+fn copied_values<'a>(recorded: &VariableValues, now: &'a VariableValues) -> Vec<&'a str> {
     now.definitions
         .keys()
         .filter(|name| now.value(name).is_some_and(|(_, value)| value.is_some()))
@@ -160,32 +163,27 @@ fn brought<'a>(recorded: &Held, now: &'a Held) -> Vec<&'a str> {
         .collect()
 }
 
-/// A value may be a secret's place or a signed address: it is shown as a fingerprint.
-fn shown(value: Option<&str>) -> Value {
+/// The compared field. A value may be a signed address or lead to a secret, so only its fingerprint
+/// is shown.
+fn compared(value: Option<&str>) -> Value {
     json!({ "value": value.map(fingerprint) })
 }
 
-/// A new row under an id of ours, so that a lost reply cannot make a second one.
-fn create(entity_set: &str, id: Uuid, definition: &str, value: &str) -> Request {
+/// Creates the row of a value. Takes the definition as a reference binds it.
+fn create_value(entity_set: &str, id: Uuid, definition: &str, value: &str) -> Request {
     let body = json!({
         "value": value,
         "EnvironmentVariableDefinitionId@odata.bind": definition,
     });
-    Request {
-        method: Method::Patch,
-        path: format!("{entity_set}({id})"),
-        body: Some(body.to_string()),
-        creates: true,
-        acting_as: None,
-    }
+    Request::create(entity_set, id, &body)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn held(variables: &[(&str, Option<&str>)]) -> Held {
-        let mut held = Held::default();
+    fn values(variables: &[(&str, Option<&str>)]) -> VariableValues {
+        let mut held = VariableValues::default();
         for (number, (name, value)) in variables.iter().enumerate() {
             let id = Uuid::from_u128(number as u128 + 1);
             held.definitions.insert((*name).to_owned(), id);
@@ -197,15 +195,18 @@ mod tests {
     }
 
     #[test]
-    fn what_the_copy_brought_where_the_target_had_nothing_is_told() {
-        let target = held(&[("contoso_Shop", Some("uat")), ("contoso_Mail", None)]);
-        let now = held(&[
+    fn a_value_that_the_target_did_not_have_is_reported() {
+        let target = values(&[("contoso_Shop", Some("uat")), ("contoso_Mail", None)]);
+        let now = values(&[
             ("contoso_Shop", Some("prod")),
             ("contoso_Mail", Some("prod@contoso.com")),
             ("contoso_New", Some("x")),
             ("contoso_Empty", None),
         ]);
-        assert_eq!(brought(&target, &now), ["contoso_Mail", "contoso_New"]);
+        assert_eq!(
+            copied_values(&target, &now),
+            ["contoso_Mail", "contoso_New"]
+        );
     }
 
     #[test]
@@ -218,7 +219,7 @@ mod tests {
         let (Value::Object(definition), Value::Object(value)) = (definition, value) else {
             unreachable!("both are objects");
         };
-        let held = Held::of(
+        let held = VariableValues::from_rows(
             [(Uuid::from_u128(1), &definition)],
             [(Uuid::from_u128(2), &value)],
         );
@@ -230,8 +231,8 @@ mod tests {
     }
 
     #[test]
-    fn a_value_is_never_shown() {
-        let shown = shown(Some("https://shop/?key=secret")).to_string();
-        assert!(shown.contains("sha256:") && !shown.contains("secret"));
+    fn a_value_is_never_compared() {
+        let compared = compared(Some("https://shop/?key=secret")).to_string();
+        assert!(compared.contains("sha256:") && !compared.contains("secret"));
     }
 }

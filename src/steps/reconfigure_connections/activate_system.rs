@@ -9,14 +9,14 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::base::text::count;
-use crate::domain::connections::acting_as;
+use crate::domain::connections::find_acting_user;
 use crate::domain::flows::cloud_flows;
 use crate::domain::iom_change::{Fill, IomChange};
-use crate::domain::names::{Fields, Names, is_labelled, text};
+use crate::domain::names::{Fields, is_labelled, text};
 use crate::domain::tenant_set::Reader;
 use crate::domain::view::View;
-use crate::domain::{Refresh, flows};
-use crate::engine::{Change, Failure, Known, Reading, Survey};
+use crate::domain::{Refresh, flows, keys};
+use crate::engine::{Change, Failure, JournalView, Reading, Survey};
 use crate::runbook::{IomRequest, IomTable};
 
 /// Finds whether the system must be activated.
@@ -24,9 +24,9 @@ pub(super) struct ActivateSystem(pub(super) Arc<Refresh>);
 
 #[async_trait]
 impl Survey for ActivateSystem {
-    async fn survey(&self, known: &Known) -> Result<Vec<Change>, Failure> {
+    async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
         let refresh = &self.0;
-        let view = refresh.view(known);
+        let view = refresh.view(journal);
         let before = match view {
             View::Target(_) => SystemReader(Arc::clone(refresh)).read().await?.value,
             View::AfterCopy(_) => json!({ "system": "not active" }),
@@ -35,9 +35,9 @@ impl Survey for ActivateSystem {
         if before == after {
             return Ok(Vec::new());
         }
-        let acting_as = acting_as(refresh, view).await?;
+        let acting_as = find_acting_user(refresh, view).await?;
         let change = IomChange {
-            key: "activate-system".to_owned(),
+            key: keys::ACTIVATE_SYSTEM.to_owned(),
             name: "activate the Intelligent Order Management system".to_owned(),
             before,
             after,
@@ -48,7 +48,7 @@ impl Survey for ActivateSystem {
             ],
             evidence: "every system connection reference is active and every platform flow is on"
                 .to_owned(),
-            patience: Duration::from_mins(15),
+            settle_timeout: Duration::from_mins(15),
         };
         let reader = Arc::new(SystemReader(Arc::clone(refresh)));
         let fill = Fill::default().acting_as(acting_as);
@@ -56,16 +56,16 @@ impl Survey for ActivateSystem {
     }
 }
 
-/// Reads whether the system is active: no flag is published, so every reference and every platform
-/// flow is looked at.
+/// Reads whether the system is active. No flag for it is published, so it reads every reference and
+/// every platform flow.
 struct SystemReader(Arc<Refresh>);
 
 #[async_trait]
 impl Reader for SystemReader {
     async fn read(&self) -> Result<Reading, Failure> {
         let refresh = &self.0;
-        let names = Names::of(refresh);
-        let view = View::Target(&refresh.target);
+        let names = &refresh.names;
+        let view = View::Target(&refresh.target.dataverse);
         let references = view
             .rows(names.table(IomTable::PlatformConnectionReference))
             .await?;
@@ -83,13 +83,13 @@ impl Reader for SystemReader {
         Ok(Reading {
             value: json!({ "system": if active { "active" } else { "not active" } }),
             etag: None,
-            basis: Value::String(still_open(incomplete, &off)),
+            basis: Value::String(describe_remaining(incomplete, &off)),
         })
     }
 }
 
-/// What is still to come of an activation, in words.
-fn still_open(incomplete: usize, off: &[String]) -> String {
+/// The references and flows that an activation still has to bring about, in words.
+fn describe_remaining(incomplete: usize, off: &[String]) -> String {
     let references = (incomplete > 0).then(|| {
         format!(
             "not active yet: {}",
@@ -133,8 +133,8 @@ pub(crate) async fn platform_flows(view: View<'_>) -> Result<Vec<Fields>, Failur
         .collect())
 }
 
-/// Is it one of IOM's solutions? Unique names are not published; the display name says it, and the
-/// publisher's prefix with the product's.
+/// Is it one of IOM's solutions? Unique names are not published. The display name tells, or the
+/// publisher's prefix together with the product's.
 pub(crate) fn is_iom_solution(row: &Fields) -> bool {
     let unique = text(row, "uniquename")
         .unwrap_or_default()

@@ -2,22 +2,23 @@
 //!
 //! | Phase | Reads | Changes |
 //! |---|---|---|
-//! | `questions` | the target's own list of connections, system references | none; asks a person for connections that the runbook chose and the target lacks or does not show, and for references that were never saved |
+//! | `questions` | the target's own list of connections, system references | nothing; a person provides connections that the runbook chose and the target lacks or does not show, and references that were never saved |
 //! | `connection-references` | Dataverse's connection references | connection and owner of each that the runbook names |
 //! | `platform-references` | IOM's platform connection references | connection URL and owner, by the runbook's request |
 //! | `activate-system` | the same references' status, the platform flows | presses *Activate system* |
 //!
-//! A list of connections that cannot be read, or is empty, says nothing: a service principal may not
-//! see what people made. Then a person looks, and says so with a waiver. References and flows are
-//! written as the user that `act-as` names. The barrier of the second waits until Dataverse has refreshed the
-//! flows that use a reference (asynchronous jobs of type 101). Activate system is judged by what it
-//! does, not by its answer: all references active and all platform flows on; pressing again is the
-//! documented cure of a time-out, so a launch in doubt is repeated.
+//! An empty or unreadable list of connections proves nothing, because a service principal may not see
+//! connections that people created. A person then checks, and confirms with a waiver. References and
+//! flows are written as the user that `act-as` names. The barrier of `connection-references` waits
+//! until Dataverse has refreshed the flows that use a reference (asynchronous jobs of type 101). The
+//! proof of *Activate system* is its effect, not its response: all references active and all platform
+//! flows on. Pressing again is the documented remedy for a time-out, so a launch with an unknown
+//! outcome is repeated.
 //!
-//! Consent to the app's permissions, which Microsoft's page puts between steps 2 and 3, is asked of
-//! whoever opens the app, and nothing that can be read shows whether it was given. So it is the first
-//! line of the worksheet where a person opens the app in this step, with what they could not have
-//! done without it as evidence; where nobody does, it is noted.
+//! Consent to the app's permissions belongs between steps 2 and 3 (Microsoft's page). The app asks for
+//! it when it is opened, and nothing that can be read shows whether it was given. So it is the first
+//! line of the worksheet where a person opens the app in this step, and the rest of that work is its
+//! evidence. Where nobody opens the app, the run notes it.
 
 mod activate_system;
 mod platform_references;
@@ -29,16 +30,23 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::Questions;
+use super::StepDefinition;
 use crate::domain::Refresh;
-use crate::domain::connections::owner_of;
+use crate::domain::connections::owner_id;
 use crate::domain::names::{Fields, text};
 use crate::engine::Phase;
 use crate::runbook::StepName;
 
-pub(super) fn phases(refresh: &Arc<Refresh>, questions: Questions) -> Vec<Phase> {
+pub(super) const DEFINITION: StepDefinition = StepDefinition {
+    name: StepName::ReconfigureConnections,
+    has_questions: true,
+    phases,
+    manual_remedy: "open each listed reference in its solution in the maker portal (IOM's own: IOM app > Core \
+                    settings > Admin home > Connection references) and choose the connection",
+};
+
+fn phases(refresh: &Arc<Refresh>) -> Vec<Phase> {
     vec![
-        questions(refresh, StepName::ReconfigureConnections),
         Phase::changes(
             "connection-references",
             references::References(Arc::clone(refresh)),
@@ -58,5 +66,5 @@ pub(super) fn phases(refresh: &Arc<Refresh>, questions: Questions) -> Vec<Phase>
 
 /// The compared fields of a reference: its connection and its owner.
 fn wiring(row: &Fields, column: &str) -> Value {
-    json!({ "connection": text(row, column), "owner": owner_of(row) })
+    json!({ "connection": text(row, column), "owner": owner_id(row) })
 }

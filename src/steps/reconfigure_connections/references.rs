@@ -1,6 +1,5 @@
-//! Phase `connection-references`: Dataverse's own references, which flows use.
+//! Phase `connection-references`: Dataverse's own references, which cloud flows use.
 
-use crate::domain::connections::core_references::{CoreReference, core_references};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,31 +9,34 @@ use serde_json::{Value, json};
 
 use super::wiring;
 use crate::clients::{Query, Row};
-use crate::domain::Refresh;
 use crate::domain::connections::choices::Choices;
+use crate::domain::connections::core_references::{CoreReference, core_references};
 use crate::domain::connections::custom_connectors::CustomConnectors;
-use crate::domain::connections::{acting_as, choice_among, connector_name, owner, owner_of};
+use crate::domain::connections::{
+    connector_name, find_acting_user, find_choice_among, find_owner, owner_id,
+};
 use crate::domain::flows::rules::{Rules, Wanted};
 use crate::domain::flows::{Definition, cloud_flows};
 use crate::domain::names::{Fields, text};
-use crate::domain::tenant_set::{Request, RowReader, TenantSet};
-use crate::engine::{Action, Barrier, Change, Failure, Known, Reading, Survey};
+use crate::domain::tenant_set::{Request, row_set};
+use crate::domain::{Refresh, keys};
+use crate::engine::{Action, Barrier, Change, Failure, JournalView, Survey};
 
-/// What a connector's id begins with (Dataverse, `connectionreference.connectorid`).
-const APIS: &str = "/providers/Microsoft.PowerApps/apis/";
+/// The prefix of a connector's id (Dataverse, `connectionreference.connectorid`).
+const CONNECTOR_ID_PREFIX: &str = "/providers/Microsoft.PowerApps/apis/";
 
-/// Finds the references that name another connection or owner than they shall.
+/// Finds the references that have another connection or owner than they should.
 pub(super) struct References(pub(super) Arc<Refresh>);
 
 #[async_trait]
 impl Survey for References {
-    async fn survey(&self, known: &Known) -> Result<Vec<Change>, Failure> {
+    async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
         let refresh = &self.0;
-        let view = refresh.view(known);
-        let owner = owner(refresh, view).await?;
+        let view = refresh.view(journal);
+        let owner = find_owner(refresh, view).await?;
         let table = view.table("connectionreference").await?;
-        let acting_as = acting_as(refresh, view).await?;
-        let choices = Choices::read(refresh, known).await?;
+        let acting_as = find_acting_user(refresh, view).await?;
+        let choices = Choices::read(refresh, journal).await?;
         let custom = CustomConnectors::read(refresh).await?;
         let mut changes = Vec::new();
         for CoreReference {
@@ -46,13 +48,14 @@ impl Survey for References {
         {
             let aliases = custom.aliases(&connector);
             let keys: Vec<&str> = aliases.iter().map(String::as_str).collect();
-            let Some(choice) = choice_among(&refresh.runbook, None, &logical_name, &keys) else {
+            let Some(choice) = find_choice_among(&refresh.runbook, None, &logical_name, &keys)
+            else {
                 continue;
             };
             let here = custom.in_target(&connector);
             let moved = here != connector;
             let connection = choices.connection(refresh, choice, &here)?;
-            let project = move |row: &Fields| {
+            let compared = move |row: &Fields| {
                 let mut value = wiring(row, "connectionid");
                 if moved {
                     let connector = text(row, "connectorid").unwrap_or_default();
@@ -60,11 +63,11 @@ impl Survey for References {
                 }
                 value
             };
-            let before = project(&row);
+            let before = compared(&row);
             let wanted_owner = owner
                 .as_ref()
                 .map(|o| o.id.to_string())
-                .or_else(|| owner_of(&row));
+                .or_else(|| owner_id(&row));
             let mut after = json!({ "connection": connection, "owner": wanted_owner });
             if moved {
                 after["connector"] = json!(here);
@@ -75,41 +78,41 @@ impl Survey for References {
             let mut body = json!({ "connectionid": connection });
             if moved {
                 // The connection is of the target's connector, so the reference must be too.
-                body["connectorid"] = json!(format!("{APIS}{here}"));
+                body["connectorid"] = json!(format!("{CONNECTOR_ID_PREFIX}{here}"));
             }
             if let Some(owner) = &owner {
                 body["ownerid@odata.bind"] = json!(owner.bind());
             }
             let request = Request::patch(&table.entity_set, id, &body).acting_as(acting_as);
             changes.push(Change {
-                key: format!("connection-reference/{logical_name}"),
-                name: format!("wire connection reference '{logical_name}'"),
+                key: keys::connection_reference(&logical_name),
+                name: format!("connect connection reference '{logical_name}'"),
                 before,
                 after,
                 follows: Vec::new(),
-                action: Action::Set(Arc::new(TenantSet {
-                    refresh: Arc::clone(refresh),
-                    reader: RowReader::of(
-                        refresh,
-                        &table.entity_set,
-                        id,
-                        move |row: Option<&Row>| {
-                            Reading::of(row.map_or(Value::Null, |row| project(&row.value)))
-                        },
-                    ),
-                    request: move |_: &Reading| Ok(request.clone()),
-                    patience: Duration::from_mins(1),
-                })),
+                action: Action::Set(row_set(
+                    refresh,
+                    &table.entity_set,
+                    id,
+                    move |row: Option<&Row>| row.map_or(Value::Null, |row| compared(&row.value)),
+                    request,
+                    Duration::from_mins(1),
+                )),
             });
         }
         Ok(changes)
     }
 
-    async fn barrier(&self, _known: &Known) -> Result<Barrier, Failure> {
+    async fn barrier(&self, _journal: &JournalView) -> Result<Barrier, Failure> {
         let query = Query::new()
             .select(&["asyncoperationid", "statecode"])
             .filter("operationtype eq 101 and statecode ne 3".to_owned());
-        let waiting = self.0.target.list("asyncoperations", &query).await?;
+        let waiting = self
+            .0
+            .target
+            .dataverse
+            .list("asyncoperations", &query)
+            .await?;
         if waiting.is_empty() {
             return Ok(Barrier::Passed);
         }
@@ -119,57 +122,58 @@ impl Survey for References {
         )))
     }
 
-    async fn notes(&self, known: &Known) -> Result<Vec<String>, Failure> {
+    async fn notes(&self, journal: &JournalView) -> Result<Vec<String>, Failure> {
         let refresh = &self.0;
-        let view = refresh.view(known);
-        let choices = Choices::read(refresh, known).await?;
+        let view = refresh.view(journal);
+        let choices = Choices::read(refresh, journal).await?;
         let custom = CustomConnectors::read(refresh).await?;
-        let rules = Rules::read(refresh, known).await?;
+        let rules = Rules::read(refresh, journal).await?;
         let mut users: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (id, row) in cloud_flows(view).await? {
             let name = text(&row, "name").unwrap_or_default();
             if rules.wanted(id, &row) == Wanted::On
-                && let Some(definition) = Definition::of(&row)
+                && let Some(definition) = Definition::from_row(&row)
             {
                 for reference in definition.references() {
                     users.entry(reference).or_default().push(name.clone());
                 }
             }
         }
-        let mut unwired = Vec::new();
+        let mut notes = Vec::new();
         for reference in core_references(view).await? {
             let logical_name = reference.logical_name.to_ascii_lowercase();
             let used_by = users.remove(&logical_name).unwrap_or_default();
             let aliases = custom.aliases(&reference.connector);
             let keys: Vec<&str> = aliases.iter().map(String::as_str).collect();
             let is_chosen =
-                choice_among(&refresh.runbook, None, &reference.logical_name, &keys).is_some();
+                find_choice_among(&refresh.runbook, None, &reference.logical_name, &keys).is_some();
             let connection = text(&reference.row, "connectionid");
             if !is_chosen && !used_by.is_empty() && !choices.has(connection.as_deref()) {
-                unwired.push(uncovered(&reference, &used_by));
+                notes.push(describe_unconnected(&reference, &used_by));
             }
         }
-        unwired.extend(users.iter().map(|(reference, used_by)| {
+        notes.extend(users.iter().map(|(reference, used_by)| {
             format!(
-                "connection reference '{reference}' is not in the environment, and cloud flows \
-                 that shall be on use it: {}",
+                "connection reference '{reference}' is not in the environment, but cloud flows that \
+                 should be on use it: {}",
                 used_by.join(", ")
             )
         }));
-        Ok(unwired)
+        Ok(notes)
     }
 }
 
-/// A reference of which the runbook says nothing, with the flows that will not turn on for it.
-fn uncovered(reference: &CoreReference, used_by: &[String]) -> String {
+/// A reference without a connection that the runbook does not name, with the flows that cannot be
+/// turned on because of it.
+fn describe_unconnected(reference: &CoreReference, used_by: &[String]) -> String {
     let CoreReference {
         logical_name,
         connector,
         ..
     } = reference;
     format!(
-        "no connection is chosen for connection reference '{logical_name}', and cloud flows that \
-         shall be on use it: {}; add `{logical_name}: <connection id>` or `{connector}: \
+        "no connection is chosen for connection reference '{logical_name}', but cloud flows that \
+         should be on use it: {}; add `{logical_name}: <connection id>` or `{connector}: \
          <connection id>` under `connections` of reconfigure-connections",
         used_by.join(", ")
     )

@@ -1,9 +1,9 @@
-//! Phase `filters`: each map takes the rows that it took. A filter comes back with the version that
-//! holds it, so most often nothing is left here; a filter that was in no solution is a person's task,
-//! because no request is known that sets one.
+//! Phase `filters`: each map has its recorded filters. The version of a map restores its filters, so
+//! this phase usually finds nothing. A person sets a filter that was in no solution, because no request
+//! that sets one is known.
 //!
-//! The order maps of Intelligent Order Management must have theirs (Microsoft Learn, *Set up the
-//! Finance and Operations provider*): where the target's had none recorded, it is asked for.
+//! The order maps of Intelligent Order Management must have published filters (Microsoft Learn, *Set
+//! up the Finance and Operations provider*): a person sets these where none were recorded.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,36 +11,38 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::json;
 
-use crate::domain::Refresh;
+use super::recorded_to_restore;
+use crate::domain::dual_write::by_gateway;
 use crate::domain::dual_write::capture::ENTITY_MAPS;
-use crate::domain::dual_write::gateway::acknowledged;
-use crate::domain::dual_write::record::{Filters, Recorded, RecordedMap};
+use crate::domain::dual_write::gateway::acknowledged_gateway;
+use crate::domain::dual_write::recorded::{Filters, RecordedDualWrite, RecordedMap};
 use crate::domain::dual_write::tables::SavedVersion;
-use crate::domain::dual_write::{by_gateway, is_left_out};
+use crate::domain::keys::MapChange;
 use crate::domain::view::View;
-use crate::engine::{Action, Ask, Change, Failure, Known, Survey};
+use crate::domain::{Refresh, keys};
+use crate::engine::{Action, Change, Failure, JournalView, ManualTask, Survey};
 
 /// The filter of sales order headers.
-pub(crate) const ORDERS: &str = "msdyn_ordertype eq 192350000 and _msdyn_company_value ne null and msdyn_isreadytosync eq true and statuscode ne 100003";
+const ORDER_FILTER: &str = "msdyn_ordertype eq 192350000 and _msdyn_company_value ne null and msdyn_isreadytosync eq true and statuscode ne 100003";
 /// The filter of sales order lines.
-pub(crate) const LINES: &str = "_msdyn_company_value ne null and _msdyn_shippingsite_value ne null and _msdyn_shippingwarehouse_value ne null and msdyn_isreadytosync eq true and msdyn_statuscode ne 192350001";
+const ORDER_LINE_FILTER: &str = "_msdyn_company_value ne null and _msdyn_shippingsite_value ne null and _msdyn_shippingwarehouse_value ne null and msdyn_isreadytosync eq true and msdyn_statuscode ne 192350001";
 
-/// The filter that Intelligent Order Management wants of a map, by its Dataverse table.
-pub(super) fn of_order_management(table: Option<&str>) -> Option<&'static str> {
+/// The filter that Intelligent Order Management requires of a map, by its Dataverse table.
+fn order_management_filter(table: Option<&str>) -> Option<&'static str> {
     match table {
-        Some("salesorders") => Some(ORDERS),
-        Some("salesorderdetails") => Some(LINES),
+        Some("salesorders") => Some(ORDER_FILTER),
+        Some("salesorderdetails") => Some(ORDER_LINE_FILTER),
         _ => None,
     }
 }
 
-/// The filters that a map shall have; none where nothing is known of them.
-pub(super) fn wanted(map: &RecordedMap) -> Option<Filters> {
-    let of_orders = of_order_management(map.table.as_deref()).map(str::to_owned);
-    match (&map.filters, of_orders) {
-        (Some(filters), of_orders) => Some(Filters {
+/// The filters that a map should have; none where they are unknown.
+pub(super) fn desired_filters(map: &RecordedMap) -> Option<Filters> {
+    let required = order_management_filter(map.table.as_deref()).map(str::to_owned);
+    match (&map.filters, required) {
+        (Some(filters), required) => Some(Filters {
             finance: filters.finance.clone(),
-            dataverse: filters.dataverse.clone().or(of_orders),
+            dataverse: filters.dataverse.clone().or(required),
         }),
         (None, Some(filter)) => Some(Filters {
             finance: None,
@@ -50,32 +52,31 @@ pub(super) fn wanted(map: &RecordedMap) -> Option<Filters> {
     }
 }
 
-/// Finds maps with other filters.
+/// Finds maps whose filters differ.
 pub(super) struct MapFilters(pub(super) Arc<Refresh>);
 
 #[async_trait]
 impl Survey for MapFilters {
-    async fn survey(&self, known: &Known) -> Result<Vec<Change>, Failure> {
+    async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
         let refresh = &self.0;
-        let recorded = Recorded::of(known);
-        if !recorded.in_use() || is_left_out(refresh) {
+        let Some(recorded) = recorded_to_restore(refresh, journal) else {
             return Ok(Vec::new());
-        }
-        let found = if by_gateway(refresh, &recorded) {
-            by_projects(refresh, known).await?
-        } else {
-            by_versions(refresh.view(known), &recorded).await?
         };
-        // A forecast does not tell what a version will bring that is still to come.
+        let found = if by_gateway(refresh, &recorded) {
+            by_projects(refresh, journal).await?
+        } else {
+            by_versions(refresh.view(journal), &recorded).await?
+        };
+        // A forecast cannot tell the filters of a version that is not active yet.
         let Some(found) = found else {
             return Ok(Vec::new());
         };
         Ok(recorded
             .initialised()
-            .filter_map(|map| Some((map, wanted(map)?)))
+            .filter_map(|map| Some((map, desired_filters(map)?)))
             .filter_map(|(map, wanted)| {
                 let now = found.get(&map.name)?;
-                (*now != wanted).then(|| ask(map, now, &wanted))
+                (*now != wanted).then(|| set_filters(map, now, &wanted))
             })
             .collect())
     }
@@ -84,33 +85,38 @@ impl Survey for MapFilters {
 /// The filters of the maps' projects.
 async fn by_projects(
     refresh: &Refresh,
-    known: &Known,
+    journal: &JournalView,
 ) -> Result<Option<BTreeMap<String, Filters>>, Failure> {
-    let Some(now) = crate::domain::dual_write::now(refresh, known).await? else {
+    let Some(now) = crate::domain::dual_write::read_link_after_reset(refresh, journal).await?
+    else {
         return Ok(None);
     };
-    let gateway = acknowledged(refresh)?;
+    let gateway = acknowledged_gateway(refresh)?;
     let mut found = BTreeMap::new();
     for map in &now.maps {
         if let Some(project) = &map.project {
             let mappings = gateway.field_mappings(project).await?;
-            let filters = mappings.legs.first().map(Filters::of).unwrap_or_default();
+            let filters = mappings
+                .legs
+                .first()
+                .map(Filters::from_leg)
+                .unwrap_or_default();
             found.insert(map.name.clone(), filters);
         }
     }
     Ok(Some(found))
 }
 
-/// The filters of the recorded versions, as they are saved. A version that is not saved, or not
-/// recorded, is answered by the newest that is saved.
+/// The saved filters of the recorded versions. The newest saved version replaces one that is not saved
+/// or not recorded.
 async fn by_versions(
     view: View<'_>,
-    recorded: &Recorded,
+    recorded: &RecordedDualWrite,
 ) -> Result<Option<BTreeMap<String, Filters>>, Failure> {
     let rows = view.rows(ENTITY_MAPS).await?;
     let mut saved: Vec<SavedVersion> = rows
         .iter()
-        .filter_map(|row| SavedVersion::of(&row.value))
+        .filter_map(|row| SavedVersion::from_row(&row.value))
         .collect();
     saved.sort_by_key(|one| one.version);
     let found = recorded.maps.values().filter_map(|map| {
@@ -122,8 +128,8 @@ async fn by_versions(
     Ok(Some(found.collect()))
 }
 
-fn ask(map: &RecordedMap, now: &Filters, wanted: &Filters) -> Change {
-    let shown = |filter: &Option<String>| filter.clone().unwrap_or_else(|| "none".to_owned());
+fn set_filters(map: &RecordedMap, now: &Filters, wanted: &Filters) -> Change {
+    let describe = |filter: &Option<String>| filter.clone().unwrap_or_else(|| "none".to_owned());
     let mut instructions = vec![
         "Finance and Operations > Data management > Dual-write: open these maps and set their filters; \
          then save them as a version in a solution, so that the next refresh brings them"
@@ -137,11 +143,11 @@ fn ask(map: &RecordedMap, now: &Filters, wanted: &Filters) -> Change {
             instructions.push(format!(
                 "  '{}', rows of {side}: {}",
                 map.name,
-                shown(wanted)
+                describe(wanted)
             ));
         }
     }
-    if of_order_management(map.table.as_deref()).is_some() {
+    if order_management_filter(map.table.as_deref()).is_some() {
         instructions.push(
             "  and msdyn_isreadytosync on it: Finance and Operations to Dataverse, transform Default, \
              value true"
@@ -149,12 +155,12 @@ fn ask(map: &RecordedMap, now: &Filters, wanted: &Filters) -> Change {
         );
     }
     Change {
-        key: format!("dual-write/map/{}/filters", map.name),
+        key: keys::dual_write_map(&map.name, MapChange::Filters),
         name: format!("set the filters of dual-write map '{}'", map.name),
         before: json!({ "dataverse": now.dataverse, "finance": now.finance }),
         after: json!({ "dataverse": wanted.dataverse, "finance": wanted.finance }),
         follows: Vec::new(),
-        action: Action::Ask(Ask {
+        action: Action::ManualTask(ManualTask {
             instructions,
             evidence: "the filters of the maps' active versions".to_owned(),
         }),
@@ -164,7 +170,7 @@ fn ask(map: &RecordedMap, now: &Filters, wanted: &Filters) -> Change {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::dual_write::record::tests::sealed;
+    use crate::domain::dual_write::recorded::tests::sealed;
 
     fn map(name: &str, filters: Option<Filters>) -> RecordedMap {
         let external = name.split(" - ").next().unwrap_or_default();
@@ -172,7 +178,11 @@ mod tests {
             "target/finance/DualWriteProjectConfigurations/a",
             json!({"ExternalEntityName": external, "InternalEntityName": "X", "Status": "Enabled"}),
         )]);
-        let mut map = Recorded::of(&known).maps.into_values().next().unwrap();
+        let mut map = RecordedDualWrite::from_journal(&known)
+            .maps
+            .into_values()
+            .next()
+            .unwrap();
         map.filters = filters;
         map
     }
@@ -185,22 +195,25 @@ mod tests {
     }
 
     #[test]
-    fn a_recorded_filter_goes_before_the_published_one() {
+    fn a_recorded_filter_takes_precedence_over_the_published_one() {
         let own = of_dataverse("statuscode eq 1");
         assert_eq!(
-            wanted(&map("salesorders - X", Some(own.clone()))),
+            desired_filters(&map("salesorders - X", Some(own.clone()))),
             Some(own)
         );
         let none = Some(Filters::default());
         assert_eq!(
-            wanted(&map("salesorders - X", none.clone())),
-            Some(of_dataverse(ORDERS))
+            desired_filters(&map("salesorders - X", none.clone())),
+            Some(of_dataverse(ORDER_FILTER))
         );
         assert_eq!(
-            wanted(&map("salesorderdetails - X", None)),
-            Some(of_dataverse(LINES))
+            desired_filters(&map("salesorderdetails - X", None)),
+            Some(of_dataverse(ORDER_LINE_FILTER))
         );
-        assert_eq!(wanted(&map("accounts - X", None)), None);
-        assert_eq!(wanted(&map("accounts - X", none)), Some(Filters::default()));
+        assert_eq!(desired_filters(&map("accounts - X", None)), None);
+        assert_eq!(
+            desired_filters(&map("accounts - X", none)),
+            Some(Filters::default())
+        );
     }
 }

@@ -1,8 +1,8 @@
-//! Phase `health-check`: Microsoft's health check, rebuilt of reads that are documented, under its own
-//! codes. No request for the check itself is known.
+//! Phase `health-check`: Microsoft's health check, rebuilt from documented reads, with Microsoft's codes.
+//! No request for the check itself is known.
 //!
-//! What fails is a person's task with the code's remedy; what cannot be read is noted, and is neither
-//! good nor bad.
+//! A failed check becomes a manual task with the code's remedy. A check that cannot be read is unknown:
+//! the run notes it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,26 +11,28 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::access::{DATAVERSE_USERS, FINANCE_APPLICATIONS};
+use super::access::{DATAVERSE_USERS, is_application, is_disabled};
+use super::finance_access::{FINANCE_APPLICATIONS, read_users};
+use super::recorded_to_restore;
 use crate::clients::Query;
-use crate::domain::Refresh;
-use crate::domain::dual_write::capture::{APPLICATIONS, COMPANIES};
-use crate::domain::dual_write::evidence::{Answer, Evidence};
-use crate::domain::dual_write::findings::remedy;
-use crate::domain::dual_write::is_left_out;
-use crate::domain::dual_write::people::{RootTeam, holders};
-use crate::domain::dual_write::record::Recorded;
-use crate::domain::dual_write::tables::{field_text, field_yes};
+use crate::domain::dual_write::capture::COMPANIES;
+use crate::domain::dual_write::error_codes::remedy;
+use crate::domain::dual_write::evidence::Evidence;
+use crate::domain::dual_write::recorded::RecordedDualWrite;
+use crate::domain::dual_write::root_team::{RootTeam, role_holders};
+use crate::domain::dual_write::tables::field_text;
 use crate::domain::names::{Fields, lookup, text};
+use crate::domain::verdict::Answer;
 use crate::domain::view::View;
-use crate::engine::{Action, Ask, Change, Failure, FailureKind, Known, Survey};
+use crate::domain::{Refresh, keys};
+use crate::engine::{Action, Change, Failure, FailureKind, JournalView, ManualTask, Survey};
 
-/// One question of the health check, answered.
+/// One part of the health check, with its answer.
 #[derive(Clone, Debug)]
 pub(crate) struct Check {
-    /// What is so where all is well.
+    /// What is the case in a healthy environment.
     pub(crate) name: String,
-    /// Microsoft's code for its opposite, where there is one.
+    /// Microsoft's code for the failure, if there is one.
     pub(super) code: Option<&'static str>,
     /// What was read.
     pub(super) answer: Answer,
@@ -39,7 +41,7 @@ pub(crate) struct Check {
 }
 
 impl Check {
-    /// The question with its code.
+    /// The name with its code.
     pub(crate) fn title(&self) -> String {
         match self.code {
             Some(code) => format!("{} ({code})", self.name),
@@ -47,14 +49,19 @@ impl Check {
         }
     }
 
-    /// Pass, fail, or neither; and what was read.
-    pub(crate) fn verdict(&self) -> (Option<bool>, &str) {
-        let verdict = match self.answer {
-            Answer::Yes(_) => Some(true),
-            Answer::No(_) => Some(false),
-            Answer::Unknown(_) => None,
-        };
-        (verdict, self.answer.read())
+    /// What is the case where the check does not pass.
+    pub(crate) fn problem(&self) -> String {
+        let code = self.code.map(|code| format!(" ({code})"));
+        format!(
+            "the dual-write health check does not find that {}{}",
+            self.name,
+            code.unwrap_or_default()
+        )
+    }
+
+    /// The answer, with what was found.
+    pub(crate) fn answer(&self) -> &Answer {
+        &self.answer
     }
 }
 
@@ -76,22 +83,25 @@ fn uncoded(name: &str, answer: Answer, remedy: &str) -> Check {
     }
 }
 
-/// Nothing of these, or these by name.
-fn none_of(found: &[String], good: &str) -> Answer {
-    if found.is_empty() {
-        Answer::Yes(good.to_owned())
+/// Pass if there are no problems, else fail with them.
+fn answer_from_problems(problems: &[String], pass: &str) -> Answer {
+    if problems.is_empty() {
+        Answer::Pass(pass.to_owned())
     } else {
-        Answer::No(found.join("; "))
+        Answer::Fail(problems.join("; "))
     }
 }
 
-/// Asks every question of the target.
-pub(crate) async fn check(refresh: &Refresh, known: &Known) -> Result<Vec<Check>, Failure> {
-    let view = View::Target(&refresh.target);
-    let recorded = Recorded::of(known);
+/// Checks the target.
+pub(crate) async fn check_health(
+    refresh: &Refresh,
+    journal: &JournalView,
+) -> Result<Vec<Check>, Failure> {
+    let view = View::Target(&refresh.target.dataverse);
+    let recorded = RecordedDualWrite::from_journal(journal);
     let companies = view.by_id("cdm_company").await?;
     let teams = view.by_id("team").await?;
-    let evidence = Evidence::read(refresh, known).await;
+    let evidence = Evidence::read(refresh, journal).await;
     if let Err(failure) = &evidence
         && failure.kind == FailureKind::Interrupted
     {
@@ -114,13 +124,13 @@ pub(crate) async fn check(refresh: &Refresh, known: &Known) -> Result<Vec<Check>
     Ok(checks)
 }
 
-/// The unique name of the solution is inferred: where it is not there, nothing is known.
+/// The unique name of the solution is inferred, so its absence proves nothing.
 async fn core_solution(view: View<'_>) -> Result<Check, Failure> {
     let filter = Some("uniquename eq 'DualWriteCore'".to_owned());
     let found = view.rows_where("solution", filter).await?;
     let version = found.first().and_then(|row| row.string("version"));
     let answer = match version {
-        Some(version) => Answer::Yes(format!("version {version}")),
+        Some(version) => Answer::Pass(format!("version {version}")),
         None => Answer::Unknown("no solution has the name DualWriteCore".to_owned()),
     };
     let help = "install the dual-write core solution in the target";
@@ -161,22 +171,22 @@ async fn plug_ins(view: View<'_>) -> Result<Check, Failure> {
     let answer = if ours.is_empty() {
         Answer::Unknown("no step of these plug-ins is shown".to_owned())
     } else {
-        none_of(&disabled, "all steps are enabled")
+        answer_from_problems(&disabled, "all steps are enabled")
     };
     Ok(uncoded(name, answer, help))
 }
 
 async fn finance_to_dataverse(view: View<'_>) -> Result<Check, Failure> {
     let users = view.by_id("systemuser").await?;
-    let roles = holders(view, "systemuserroles", "systemuserid").await?;
+    let roles = role_holders(view, "systemuserroles", "systemuserid").await?;
     let mut missing = Vec::new();
     for (application, name) in DATAVERSE_USERS {
-        let user = users.iter().find(|(_, user)| {
-            text(user, "applicationid").is_some_and(|id| id.eq_ignore_ascii_case(application))
-        });
+        let user = users
+            .iter()
+            .find(|(_, user)| is_application(user, application));
         match user {
-            None => missing.push(format!("{name} is no application user")),
-            Some((_, user)) if user.get("isdisabled").and_then(Value::as_bool) == Some(true) => {
+            None => missing.push(format!("{name} is not an application user")),
+            Some((_, user)) if is_disabled(user) => {
                 missing.push(format!("the application user {name} is disabled"));
             }
             Some((id, _)) if !roles.iter().any(|(holder, _)| holder == id) => {
@@ -185,7 +195,7 @@ async fn finance_to_dataverse(view: View<'_>) -> Result<Check, Failure> {
             Some(_) => {}
         }
     }
-    let answer = none_of(
+    let answer = answer_from_problems(
         &missing,
         "both application users are enabled and have roles",
     );
@@ -198,16 +208,12 @@ async fn finance_to_dataverse(view: View<'_>) -> Result<Check, Failure> {
 
 async fn dataverse_to_finance(refresh: &Refresh) -> Result<Check, Failure> {
     let name = "Dataverse can connect to Finance and Operations";
-    let Some(finance) = &refresh.target_finance else {
+    let Some(finance) = &refresh.target.finance else {
         let answer = Answer::Unknown("no Finance and Operations is linked".to_owned());
         return Ok(uncoded(name, answer, &remedy("DW9003")));
     };
-    let read = async {
-        let rows = finance.list(APPLICATIONS, &Query::new()).await?;
-        Ok::<_, Failure>((rows, finance.list("SystemUsers", &Query::new()).await?))
-    };
-    let (rows, users) = match read.await {
-        Ok(read) => read,
+    let users = match read_users(finance).await {
+        Ok(users) => users,
         Err(failure) if failure.kind == FailureKind::Interrupted => return Err(failure),
         Err(failure) => {
             return Ok(uncoded(
@@ -218,29 +224,17 @@ async fn dataverse_to_finance(refresh: &Refresh) -> Result<Check, Failure> {
         }
     };
     let mut missing = Vec::new();
-    for (application, name) in FINANCE_APPLICATIONS {
-        let same = |found: Option<&str>, wanted: &str| {
-            found.is_some_and(|found| found.eq_ignore_ascii_case(wanted))
-        };
-        let row = rows
-            .iter()
-            .find(|row| same(field_text(row, "AADClientId"), application));
-        let user = row.and_then(|row| field_text(row, "UserId"));
-        let enabled = user.is_some_and(|user| {
-            let row = users
-                .iter()
-                .find(|row| same(field_text(row, "UserID"), user));
-            row.is_some_and(|row| field_yes(row, "Enabled") == Some(true))
-        });
-        match user {
+    for (id, name) in FINANCE_APPLICATIONS {
+        let application = users.application(id);
+        match application.and_then(|application| application.user.as_deref()) {
             None => missing.push(format!("{name} is not registered")),
-            Some(user) if !enabled => {
+            Some(user) if !users.is_enabled(user) => {
                 missing.push(format!("the user {user} of {name} is disabled"));
             }
             Some(_) => {}
         }
     }
-    let answer = none_of(
+    let answer = answer_from_problems(
         &missing,
         "both applications are registered for an enabled user",
     );
@@ -253,7 +247,7 @@ fn owning_teams(companies: &BTreeMap<Uuid, Fields>) -> Check {
         .filter(|row| lookup(row, "cdm_defaultowningteam").is_none())
         .map(|row| text(row, "cdm_companycode").unwrap_or_default())
         .collect();
-    let answer = none_of(&without, "each has one");
+    let answer = answer_from_problems(&without, "each has one");
     coded(
         "every company has a default owning team",
         "DWDVEV1007",
@@ -263,8 +257,8 @@ fn owning_teams(companies: &BTreeMap<Uuid, Fields>) -> Check {
 
 fn team_name(team: &RootTeam) -> Answer {
     match (&team.unit_name, &team.team_name) {
-        (Some(unit), Some(team)) if unit == team => Answer::Yes(format!("'{team}'")),
-        (Some(unit), Some(team)) => Answer::No(format!("business unit '{unit}', team '{team}'")),
+        (Some(unit), Some(team)) if unit == team => Answer::Pass(format!("'{team}'")),
+        (Some(unit), Some(team)) => Answer::Fail(format!("business unit '{unit}', team '{team}'")),
         _ => Answer::Unknown("the root business unit's team is not shown".to_owned()),
     }
 }
@@ -272,8 +266,11 @@ fn team_name(team: &RootTeam) -> Answer {
 fn stale(evidence: Result<Evidence, Failure>) -> [Check; 2] {
     let (dataverse, finance) = match evidence {
         Ok(evidence) => (
-            none_of(&evidence.stale(), "none is of before the copy"),
-            none_of(&evidence.foreign(), "none speaks to another Dataverse"),
+            answer_from_problems(&evidence.stale(), "none is from before the copy"),
+            answer_from_problems(
+                &evidence.foreign(),
+                "none is connected to another Dataverse",
+            ),
         ),
         Err(failure) => (
             Answer::Unknown(failure.message.clone()),
@@ -297,7 +294,7 @@ fn stale(evidence: Result<Evidence, Failure>) -> [Check; 2] {
 /// The legal entities that synchronized must be companies of both sides.
 async fn legal_entities(
     refresh: &Refresh,
-    recorded: &Recorded,
+    recorded: &RecordedDualWrite,
     companies: &BTreeMap<Uuid, Fields>,
 ) -> Result<[Check; 2], Failure> {
     let wanted = recorded.legal_entities.clone();
@@ -310,19 +307,21 @@ async fn legal_entities(
                 .filter(|code| !codes.contains(&code.to_ascii_lowercase()))
                 .cloned()
                 .collect();
-            none_of(&missing, "each is there")
+            answer_from_problems(&missing, "each is there")
         }
     };
     let of_dataverse = companies
         .values()
         .filter_map(|row| Some(text(row, "cdm_companycode")?.to_ascii_lowercase()))
         .collect();
-    let of_finance = match &refresh.target_finance {
+    let of_finance = match &refresh.target.finance {
         None => Err("no Finance and Operations is linked".to_owned()),
         Some(finance) => match finance.list(COMPANIES, &Query::new()).await {
             Ok(rows) => Ok(rows
                 .iter()
-                .filter_map(|row| Some(field_text(row, "LegalEntityId")?.to_ascii_lowercase()))
+                .filter_map(|row| {
+                    Some(field_text(&row.value, "LegalEntityId")?.to_ascii_lowercase())
+                })
                 .collect()),
             Err(error) => {
                 let failure = Failure::from(error);
@@ -347,58 +346,57 @@ async fn legal_entities(
     ])
 }
 
-/// Finds what fails.
+/// Finds the parts of the health check that fail.
 pub(super) struct HealthCheck(pub(super) Arc<Refresh>);
 
 #[async_trait]
 impl Survey for HealthCheck {
-    async fn survey(&self, known: &Known) -> Result<Vec<Change>, Failure> {
+    async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
         let refresh = &self.0;
-        let forecast = matches!(refresh.view(known), View::AfterCopy(_));
-        // Before the reset most of it fails by nature; a plan does not foresee it.
-        if !Recorded::of(known).in_use()
-            || is_left_out(refresh)
+        let forecast = matches!(refresh.view(journal), View::AfterCopy(_));
+        // Before the reset most parts fail, so a plan does not include them.
+        if recorded_to_restore(refresh, journal).is_none()
             || forecast
-            || (known.is_planning()
-                && !known.launch_proved(&crate::domain::dual_write::reset_key(refresh)))
+            || (journal.is_planning()
+                && !journal.is_launch_proved(&crate::domain::dual_write::reset_key(refresh)))
         {
             return Ok(Vec::new());
         }
-        let checks = check(refresh, known).await?;
+        let checks = check_health(refresh, journal).await?;
         let failed = checks
             .iter()
-            .filter(|check| matches!(check.answer, Answer::No(_)));
-        Ok(failed.map(ask).collect())
+            .filter(|check| matches!(check.answer, Answer::Fail(_)));
+        Ok(failed.map(repair).collect())
     }
 
-    async fn notes(&self, known: &Known) -> Result<Vec<String>, Failure> {
-        if !Recorded::of(known).in_use() || is_left_out(&self.0) {
+    async fn notes(&self, journal: &JournalView) -> Result<Vec<String>, Failure> {
+        if recorded_to_restore(&self.0, journal).is_none() {
             return Ok(Vec::new());
         }
-        let checks = check(&self.0, known).await?;
+        let checks = check_health(&self.0, journal).await?;
         Ok(checks
             .iter()
             .filter(|check| matches!(check.answer, Answer::Unknown(_)))
-            .map(|check| format!("not known: {}: {}", check.title(), check.answer.read()))
+            .map(|check| format!("unknown: {}: {}", check.title(), check.answer.found()))
             .collect())
     }
 }
 
-fn ask(check: &Check) -> Change {
+fn repair(check: &Check) -> Change {
     Change {
-        key: format!("dual-write/health/{}", check.title()),
-        name: format!("mend: {}", check.title()),
-        before: json!({ "read": check.answer.read() }),
+        key: keys::dual_write_health(&check.title()),
+        name: format!("repair: {}", check.title()),
+        before: json!({ "read": check.answer.found() }),
         after: json!({ "healthy": true }),
         follows: Vec::new(),
-        action: Action::Ask(Ask {
+        action: Action::ManualTask(ManualTask {
             instructions: vec![format!(
                 "{}: {}; {}",
                 check.title(),
-                check.answer.read(),
+                check.answer.found(),
                 check.remedy
             )],
-            evidence: format!("it is read again whether {}", check.name),
+            evidence: format!("the program reads again whether {}", check.name),
         }),
     }
 }
@@ -426,7 +424,7 @@ mod tests {
             ),
         ]);
         let check = owning_teams(&rows);
-        assert_eq!(check.answer, Answer::No("DEMF".to_owned()));
+        assert_eq!(check.answer, Answer::Fail("DEMF".to_owned()));
         assert!(check.title().contains("DWDVEV1007"));
         assert!(
             check.remedy.contains("both dual-write roles"),
@@ -444,8 +442,11 @@ mod tests {
                 team_name: team.map(str::to_owned),
             })
         };
-        assert!(team(Some("org"), Some("org")).is_yes());
-        assert!(matches!(team(Some("org"), Some("orgprod")), Answer::No(_)));
+        assert!(team(Some("org"), Some("org")).is_pass());
+        assert!(matches!(
+            team(Some("org"), Some("orgprod")),
+            Answer::Fail(_)
+        ));
         assert!(matches!(team(Some("org"), None), Answer::Unknown(_)));
     }
 
@@ -454,6 +455,6 @@ mod tests {
         let [dataverse, finance] = stale(Err(Failure::failed("it is away")));
         assert!(matches!(dataverse.answer, Answer::Unknown(_)));
         assert!(matches!(finance.answer, Answer::Unknown(_)));
-        assert_eq!(dataverse.verdict(), (None, "it is away"));
+        assert_eq!(dataverse.answer.found(), "it is away");
     }
 }

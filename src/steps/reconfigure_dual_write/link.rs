@@ -1,10 +1,10 @@
-//! Phase `link`: the link is reset. That ends whatever the gateway, Dataverse and Finance and
-//! Operations still hold of the world before the copy, so what it ends is in the first seal.
+//! Phase `link`: resets the link. A reset deletes the maps and configuration that the gateway, Dataverse
+//! and Finance and Operations still have from before the copy; the first seal holds them.
 //!
-//! Through the gateway it is a launch, behind the guard of [`super::guard`]; maps that run are
-//! stopped first, and force is never used. In doubt the link is looked at: with no maps left it was
-//! reset; with maps left after five minutes, the bound of a reset, it was not. By hand, a reset
-//! shows only once maps run again, so a person attests it.
+//! Through the gateway it is a launch, after the checks of [`guard`]; maps that run are stopped first,
+//! and force is never used. If the outcome is unknown, the link shows it: without maps it was reset;
+//! with maps after five minutes, the longest time of a reset, it was not. A reset by hand can be
+//! proved only once maps run again, so a person confirms it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,54 +12,57 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
+use super::recorded_to_restore;
 use crate::base::text::count;
-use crate::clients::EntityMap;
 use crate::domain::Refresh;
-use crate::domain::dual_write::evidence::{Answer, Evidence};
-use crate::domain::dual_write::gateway::{Linked, acknowledged, stop};
-use crate::domain::dual_write::people::root_team;
-use crate::domain::dual_write::record::Recorded;
-use crate::domain::dual_write::{guard, is_left_out, reset_key};
+use crate::domain::dual_write::evidence::Evidence;
+use crate::domain::dual_write::gateway::{Linked, acknowledged_gateway, stop_map};
+use crate::domain::dual_write::recorded::RecordedDualWrite;
+use crate::domain::dual_write::root_team::read_root_team;
+use crate::domain::dual_write::{guard, reset_key};
 use crate::domain::failure::launch_error;
+use crate::domain::keys::MapChange;
+use crate::domain::verdict::Answer;
 use crate::domain::view::View;
 use crate::engine::{
-    Action, Ask, Change, Failure, Found, Known, Launch, Progress, Repeat, Started, Survey, Trace,
-    Verdict, WriteError,
+    Action, Change, Failure, Found, JournalView, Launch, ManualTask, Progress, Proof, Repeat,
+    Started, Survey, Trace, WriteError,
 };
 
-/// How long a reset may take until the gateway shows it (*Dual-write-automations* waits so long for
-/// its answer).
-const RESET: Duration = Duration::from_mins(5);
+/// How long the gateway may take to show a reset (*Dual-write-automations* waits this long for the
+/// response).
+const RESET_TIME: Duration = Duration::from_mins(5);
 
 /// Finds whether the link must be reset.
 pub(super) struct Link(pub(super) Arc<Refresh>);
 
 #[async_trait]
 impl Survey for Link {
-    async fn survey(&self, known: &Known) -> Result<Vec<Change>, Failure> {
+    async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
         let refresh = &self.0;
-        let recorded = Recorded::of(known);
-        if !recorded.in_use() || is_left_out(refresh) || known.launch_proved(&reset_key(refresh)) {
+        let recorded = recorded_to_restore(refresh, journal);
+        let Some(recorded) = recorded.filter(|_| !journal.is_launch_proved(&reset_key(refresh)))
+        else {
             return Ok(Vec::new());
-        }
-        if refresh.dual_write.is_none() {
-            return by_hand(refresh, known, &recorded).await;
+        };
+        if refresh.services.dual_write.is_none() {
+            return manual_reset(refresh, journal, &recorded).await;
         }
         let companies = recorded.legal_entities.clone().ok_or_else(|| {
-            Failure::refused("the legal entities of the link are not recorded, so it is not reset")
+            Failure::refused("the link cannot be reset: its legal entities are not recorded")
                 .with_help(
-                    "the gateway was acknowledged after the first seal was made; take \
-                     `gateway` out of the runbook and go on by hand",
+                    "the runbook acknowledged the gateway only after the first seal was made; \
+                     remove `gateway` from the runbook and continue by hand",
                 )
         })?;
-        // Before the copy there is nothing to stop here: step 1 has stopped it.
-        let mut changes = match refresh.view(known) {
+        // Step 1 has stopped every map before the copy.
+        let mut changes = match refresh.view(journal) {
             View::AfterCopy(_) => Vec::new(),
             View::Target(_) => {
                 let linked = Linked::read(refresh).await?;
-                let lively = linked.maps.iter().filter(|map| !map.state.is_stopped());
-                lively
-                    .map(|map| stop(refresh, &linked, &map.name, "stop-again"))
+                let running = linked.maps.iter().filter(|map| !map.state.is_stopped());
+                running
+                    .map(|map| stop_map(refresh, &linked, &map.name, MapChange::StopAgain))
                     .collect()
             }
         };
@@ -73,7 +76,7 @@ impl Survey for Link {
             before: json!({ "link": "of before the copy" }),
             after: json!({ "link": "reset", "legal-entities": companies }),
             follows,
-            action: Action::Launch(Arc::new(Reset {
+            action: Action::Launch(Arc::new(ResetLink {
                 refresh: Arc::clone(refresh),
                 companies,
             })),
@@ -82,35 +85,35 @@ impl Survey for Link {
     }
 }
 
-async fn by_hand(
+async fn manual_reset(
     refresh: &Arc<Refresh>,
-    known: &Known,
-    recorded: &Recorded,
+    journal: &JournalView,
+    recorded: &RecordedDualWrite,
 ) -> Result<Vec<Change>, Failure> {
-    let shown = match refresh.view(known) {
+    let answer = match refresh.view(journal) {
         View::AfterCopy(_) => Answer::Unknown("the copy is still to come".to_owned()),
         view @ View::Target(_) => {
-            match Evidence::read(refresh, known).await?.is_reset() {
-                // Microsoft's own sign that a reset is still to do.
-                Answer::Unknown(_) if root_team(view).await?.is_renamed() => {
-                    Answer::No("the root business unit's default team has another name".to_owned())
-                }
+            match Evidence::read(refresh, journal).await?.is_reset() {
+                // Microsoft documents this as the sign that a reset is still needed.
+                Answer::Unknown(_) if read_root_team(view).await?.is_renamed() => Answer::Fail(
+                    "the root business unit's default team has another name".to_owned(),
+                ),
                 answer => answer,
             }
         }
     };
-    if shown.is_yes() {
+    if answer.is_pass() {
         return Ok(Vec::new());
     }
     let target = &refresh.runbook.target.name;
-    let environment = &refresh.target_environment;
+    let environment = &refresh.target.environment;
     let dataverse = environment.dataverse.as_ref();
-    let address = |url: Option<&str>| url.unwrap_or("not told").to_owned();
+    let address = |url: Option<&str>| url.unwrap_or("an unknown address").to_owned();
     let finance = environment.finance_operations.as_ref();
     let companies = match &recorded.legal_entities {
         Some(companies) => companies.join(", "),
         None => format!(
-            "those that synchronized before, of {}",
+            "those that synchronized before, among {}",
             recorded
                 .companies
                 .iter()
@@ -122,10 +125,10 @@ async fn by_hand(
     Ok(vec![Change {
         key: reset_key(refresh),
         name: format!("reset the dual-write link of '{target}'"),
-        before: json!({ "link": shown.read() }),
+        before: json!({ "link": answer.found() }),
         after: json!({ "link": "reset" }),
         follows: Vec::new(),
-        action: Action::Ask(Ask {
+        action: Action::ManualTask(ManualTask {
             instructions: vec![
                 format!(
                     "open {} and compare before you reset: this is Finance and Operations of \
@@ -134,37 +137,40 @@ async fn by_hand(
                     address(dataverse.and_then(|d| d.url.as_deref())),
                     environment.id
                 ),
-                "with any other Dataverse shown, stop here: a reset would reach the other environment"
+                "if it shows another Dataverse, stop here: a reset would affect the other environment"
                     .to_owned(),
                 "Data management > Dual-write: stop every map, then Reset link, tick Acknowledge Reset"
                     .to_owned(),
-                format!("select the legal entities, none is selected by itself: {companies}"),
+                format!("select the legal entities (none is preselected): {companies}"),
                 "finish the wizard; every line of Health check must be green".to_owned(),
             ],
             evidence: format!(
-                "runtime configuration, the projects' Dataverse and the default team's name; before \
-                 maps run again they cannot prove a reset, so say who did it: `iomcopy complete \
-                 {} reconfigure-dual-write/link --waive \"who, when\"`",
+                "runtime configuration, the projects' Dataverse and the default team's name; they \
+                 prove a reset only once maps run again, so confirm it with `iomcopy complete {} \
+                 reconfigure-dual-write/link --waive \"who, when\"`",
                 refresh.runbook.file().display()
             ),
         }),
     }])
 }
 
-struct Reset {
+struct ResetLink {
     refresh: Arc<Refresh>,
     companies: Vec<String>,
 }
 
-impl Reset {
-    /// The guard; then link and body of what is to be sent. Everything is read anew.
-    async fn guarded(&self) -> Result<(Linked, Value), Failure> {
-        let pair = guard::target(&self.refresh).await?;
+impl ResetLink {
+    /// Checks that this is the target's own link, then makes the request's body. Everything is read
+    /// again.
+    async fn checked_request(&self) -> Result<(Linked, Value), Failure> {
+        let pair = guard::read_target_pair(&self.refresh).await?;
         let linked = Linked::read(&self.refresh).await?;
-        guard::check(&pair, &linked.link, &linked.set)?;
+        guard::require_same_pair(&pair, &linked.link, &linked.set)?;
         if let Some(map) = linked.maps.iter().find(|map| !map.state.is_stopped()) {
-            let message = format!("the map '{}' is {}: not reset", map.name, map.state);
-            return Err(Failure::failed(message));
+            return Err(Failure::failed(format!(
+                "the link was not reset: the map '{}' is {}",
+                map.name, map.state
+            )));
         }
         let body = guard::reset_body(&pair, &linked.set, &self.companies);
         Ok((linked, body))
@@ -172,9 +178,9 @@ impl Reset {
 }
 
 #[async_trait]
-impl Launch for Reset {
+impl Launch for ResetLink {
     fn repeat(&self) -> Repeat {
-        Repeat::WhenAbsent(RESET)
+        Repeat::WhenAbsent(RESET_TIME)
     }
 
     fn is_destructive(&self) -> bool {
@@ -182,15 +188,14 @@ impl Launch for Reset {
     }
 
     async fn probe(&self) -> Result<Value, Failure> {
-        let (linked, _) = self.guarded().await?;
-        let names: Vec<&EntityMap> = linked.maps.iter().collect();
-        let names: Vec<&str> = names.iter().map(|map| map.name.as_str()).collect();
+        let (linked, _) = self.checked_request().await?;
+        let names: Vec<&str> = linked.maps.iter().map(|map| map.name.as_str()).collect();
         Ok(json!({ "connection-set": linked.link.id, "maps": names }))
     }
 
     async fn request(&self) -> Result<Started, WriteError> {
-        let (linked, body) = self.guarded().await.map_err(WriteError::Refused)?;
-        let gateway = acknowledged(&self.refresh).map_err(WriteError::Refused)?;
+        let (linked, body) = self.checked_request().await.map_err(WriteError::Refused)?;
+        let gateway = acknowledged_gateway(&self.refresh).map_err(WriteError::Refused)?;
         let sent = gateway.reset(&linked.link, &body).await;
         Ok(Started {
             handle: json!({ "connection-set": linked.link.id }),
@@ -198,8 +203,8 @@ impl Launch for Reset {
         })
     }
 
-    /// A reset leaves no maps. Where there were none before, it cannot be told from none, and asking
-    /// again is harmless.
+    /// A reset leaves no maps. If there were none before, a reset cannot be recognised, and another
+    /// one is harmless.
     async fn find(&self, probed: &Value) -> Result<Found, Failure> {
         let linked = Linked::read(&self.refresh).await?;
         let had = probed["maps"]
@@ -216,7 +221,7 @@ impl Launch for Reset {
         let had = probed["maps"].as_array().map_or(0, Vec::len);
         let linked = Linked::read(&self.refresh).await?;
         Ok(if had == 0 {
-            Trace::NothingKept
+            Trace::NothingRecorded
         } else if linked.maps.len() == had {
             Trace::Same
         } else {
@@ -229,19 +234,19 @@ impl Launch for Reset {
     }
 
     async fn poll(&self, _handle: &Value) -> Result<Progress, Failure> {
-        // The answer came when it was done; the proof below reads what is left.
+        // The response comes after the reset; the proof below reads what is left.
         Ok(Progress::Succeeded(Value::Null))
     }
 
-    async fn verify(&self, _handle: &Value) -> Result<Verdict, Failure> {
-        let pair = guard::target(&self.refresh).await?;
+    async fn verify(&self, _handle: &Value) -> Result<Proof, Failure> {
+        let pair = guard::read_target_pair(&self.refresh).await?;
         let linked = Linked::read(&self.refresh).await?;
-        guard::check(&pair, &linked.link, &linked.set)?;
+        guard::require_same_pair(&pair, &linked.link, &linked.set)?;
         let mut left = Vec::new();
         if !linked.maps.is_empty() {
-            left.push(format!("{} of before", count(linked.maps.len(), "map")));
+            left.push(count(linked.maps.len(), "map"));
         }
-        let evidence = Evidence::read(&self.refresh, &Known::nothing()).await?;
+        let evidence = Evidence::read(&self.refresh, &JournalView::empty()).await?;
         let rows = evidence.configurations.len();
         if rows > 0 {
             left.push(format!("{} of runtime configuration", count(rows, "row")));
@@ -252,10 +257,10 @@ impl Launch for Reset {
         }
         if left.is_empty() {
             let observed = json!({ "connection-set": linked.link.id, "maps": 0 });
-            return Ok(Verdict::Proved(observed));
+            return Ok(Proof::Proved(observed));
         }
-        Ok(Verdict::NotYet(format!(
-            "there are still {}",
+        Ok(Proof::NotYet(format!(
+            "still present: {}",
             left.join(" and ")
         )))
     }

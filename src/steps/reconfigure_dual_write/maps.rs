@@ -1,44 +1,49 @@
-//! Phase `maps`: what ran runs again, what was stopped is stopped.
+//! Phase `maps`: maps that ran run again, maps that were stopped are stopped.
 //!
-//! Through the gateway each map is a set, after those that must run before it, and without an initial
-//! synchronization: both halves were copied together. A start that fails because a schema is stale
-//! shows that a refresh of tables was not applied, so the next pass sends it again first. Where they were not, or where the copy left
-//! out the orders of Finance and Operations, a person decides about the order maps.
+//! Through the gateway each map is a set, after the maps that must run before it, and without an
+//! initial synchronization, because both halves were copied together. If this run did not copy them
+//! together, a person decides about every map; if the copy left out the transactions of Finance and
+//! Operations, about the order maps. A start that fails because a schema is stale shows that an earlier
+//! refresh of the tables was not applied, so the next pass sends that refresh again first.
 //!
-//! By hand one worksheet holds all that leads here from the reset on (solutions, versions, keys,
-//! tables), because nothing but running maps shows any of it. The evidence is exact: for each map its
-//! projects in Finance and Operations, and its runtime configuration at the recorded version.
+//! By hand, one worksheet contains all work after the reset (solutions, versions, keys, tables, start),
+//! because only running maps show its effect. The evidence is exact: for each map, its projects in
+//! Finance and Operations, and its runtime configuration at the recorded version.
 
-use crate::domain::dual_write::start_key;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::json;
 
-use super::filters::wanted;
-use super::refresh_tables;
+use super::filters::desired_filters;
+use super::{recorded_to_restore, refresh_tables};
 use crate::clients::MapAction;
-use crate::domain::Refresh;
-use crate::domain::dual_write::evidence::{Answer, Evidence};
-use crate::domain::dual_write::gateway::{Act, Linked, MapSet, acknowledged, state, stop};
-use crate::domain::dual_write::record::{Recorded, RecordedMap, Was};
-use crate::domain::dual_write::{by_gateway, is_left_out};
+use crate::domain::dual_write::by_gateway;
+use crate::domain::dual_write::evidence::Evidence;
+use crate::domain::dual_write::gateway::{
+    Act, Linked, MapSet, acknowledged_gateway, map_state, stop_map,
+};
+use crate::domain::dual_write::recorded::{RecordedDualWrite, RecordedMap, Was};
+use crate::domain::keys::MapChange;
+use crate::domain::verdict::Answer;
 use crate::domain::view::View;
-use crate::engine::{Action, Ask, Change, Failure, Known, Survey};
+use crate::domain::{Refresh, keys};
+use crate::engine::{Action, Change, Failure, JournalView, ManualTask, Survey};
 
-/// Finds maps that do not do what they did.
+/// Finds maps that are not in their recorded state.
 pub(super) struct Maps(pub(super) Arc<Refresh>);
 
 /// The tables whose rows a copy without transactions leaves out on one side only.
 const ORDER_TABLES: [&str; 3] = ["salesorders", "salesorderdetails", "invoices"];
 
-/// Why a map is not started without asking; none where both halves hold the same rows.
-fn unaligned(refresh: &Refresh, map: &RecordedMap) -> Option<&'static str> {
+/// Why a person must decide how a map starts; none where both halves have the same rows.
+fn reason_to_ask(refresh: &Refresh, map: &RecordedMap) -> Option<&'static str> {
     let copy = &refresh.runbook.steps.copy_environments;
     if copy.skip.is_some() {
         return Some(
-            "this run did not copy both halves, so whether they hold the same rows is not known",
+            "this run did not copy both halves, so the program does not know whether they have the \
+             same rows",
         );
     }
     let is_order = map
@@ -46,39 +51,38 @@ fn unaligned(refresh: &Refresh, map: &RecordedMap) -> Option<&'static str> {
         .as_deref()
         .is_some_and(|table| ORDER_TABLES.contains(&table));
     (copy.options.transactionless.value && is_order).then_some(
-        "the copy left out the transactions of Finance and Operations: orders of Dataverse have no \
+        "the copy left out the transactions of Finance and Operations, so orders in Dataverse have no \
          counterpart there",
     )
 }
 
 #[async_trait]
 impl Survey for Maps {
-    async fn survey(&self, known: &Known) -> Result<Vec<Change>, Failure> {
+    async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
         let refresh = &self.0;
-        let recorded = Recorded::of(known);
-        if !recorded.in_use() || is_left_out(refresh) {
+        let Some(recorded) = recorded_to_restore(refresh, journal) else {
             return Ok(Vec::new());
-        }
+        };
         if !by_gateway(refresh, &recorded) {
-            return self.by_hand(known, &recorded).await;
+            return self.manual_tasks(journal, &recorded).await;
         }
-        let now = crate::domain::dual_write::now(refresh, known).await?;
+        let now = crate::domain::dual_write::read_link_after_reset(refresh, journal).await?;
         let mut changes = Vec::new();
         let mut starting: Vec<&RecordedMap> = Vec::new();
         for map in recorded.maps.values() {
             let listed = now.as_ref().and_then(|now| now.map(&map.name));
-            let runs = listed.is_some_and(|listed| listed.state.runs());
+            let runs = listed.is_some_and(|listed| listed.state.is_running());
             match (map.ran(), &now) {
                 (true, _) if !runs => starting.push(map),
                 (false, Some(now)) if runs && map.was == Was::Stopped => {
-                    changes.push(stop(refresh, now, &map.name, "stop-at-the-end"));
+                    changes.push(stop_map(refresh, now, &map.name, MapChange::StopAtTheEnd));
                 }
                 _ => {}
             }
         }
         let order = match &now {
-            // The gateway tells the order by a POST, which a plan does not send.
-            Some(now) if !known.is_planning() => prerequisites(refresh, now, &starting).await?,
+            // The gateway returns the order only to a POST, which a plan does not send.
+            Some(now) if !journal.is_planning() => prerequisites(refresh, now, &starting).await?,
             _ => BTreeMap::new(),
         };
         let names: BTreeSet<&str> = starting.iter().map(|map| map.name.as_str()).collect();
@@ -87,12 +91,12 @@ impl Survey for Maps {
             let mut follows: Vec<String> = before
                 .iter()
                 .filter(|name| **name != map.name && names.contains(name.as_str()))
-                .map(|name| start_key(name))
+                .map(|name| keys::dual_write_map(name, MapChange::Start))
                 .collect();
             let listed = now.as_ref().and_then(|now| now.map(&map.name));
             if let Some(tables) = listed
-                .filter(|_| unaligned(refresh, map).is_none())
-                .and_then(|listed| refresh_tables::again(refresh, listed))
+                .filter(|_| reason_to_ask(refresh, map).is_none())
+                .and_then(|listed| refresh_tables::repeat_if_stale(refresh, listed))
             {
                 follows.push(tables.key.clone());
                 changes.push(tables);
@@ -102,22 +106,21 @@ impl Survey for Maps {
         Ok(changes)
     }
 
-    async fn notes(&self, known: &Known) -> Result<Vec<String>, Failure> {
-        let recorded = Recorded::of(known);
-        if !recorded.in_use() || is_left_out(&self.0) {
+    async fn notes(&self, journal: &JournalView) -> Result<Vec<String>, Failure> {
+        let Some(recorded) = recorded_to_restore(&self.0, journal) else {
             return Ok(Vec::new());
-        }
+        };
         Ok(recorded
             .maps
             .values()
             .filter_map(|map| match &map.was {
                 Was::Paused => Some(format!(
-                    "dual-write map '{}' was paused before the copy, and is left stopped: what it had \
-                     queued belongs to the world before",
+                    "dual-write map '{}' was paused before the copy, and stays stopped: its queued \
+                     changes belong to the data before the copy",
                     map.name
                 )),
                 Was::Unknown(state) => Some(format!(
-                    "dual-write map '{}' was {state} before the copy, and is left alone",
+                    "dual-write map '{}' was {state} before the copy, and is not changed",
                     map.name
                 )),
                 Was::Running | Was::Stopped => None,
@@ -126,13 +129,13 @@ impl Survey for Maps {
     }
 }
 
-/// For each map the maps that must run before it, by name.
+/// For each map, the names of the maps that must run before it.
 async fn prerequisites(
     refresh: &Refresh,
     now: &Linked,
     starting: &[&RecordedMap],
 ) -> Result<BTreeMap<String, Vec<String>>, Failure> {
-    let gateway = acknowledged(refresh)?;
+    let gateway = acknowledged_gateway(refresh)?;
     let mut order = BTreeMap::new();
     for map in starting {
         let Some(listed) = now.map(&map.name) else {
@@ -159,10 +162,10 @@ async fn prerequisites(
 impl Maps {
     fn start(&self, now: Option<&Linked>, map: &RecordedMap, follows: Vec<String>) -> Change {
         let listed = now.and_then(|now| now.map(&map.name));
-        let action = match unaligned(&self.0, map) {
-            Some(why) => Action::Ask(Ask {
+        let action = match reason_to_ask(&self.0, map) {
+            Some(why) => Action::ManualTask(ManualTask {
                 instructions: vec![
-                    format!("{why}. Decide how these maps begin, and start them yourself:"),
+                    format!("{why}. Decide how these maps start, and start them:"),
                     format!(
                         "  '{}': Data management > Dual-write > Run, with or without initial \
                          synchronization",
@@ -174,14 +177,14 @@ impl Maps {
             None => Action::Set(Arc::new(MapSet {
                 refresh: Arc::clone(&self.0),
                 map: map.name.clone(),
-                act: Act::Ask(MapAction::Start),
+                act: Act::Request(MapAction::Start),
             })),
         };
         Change {
-            key: start_key(&map.name),
+            key: keys::dual_write_map(&map.name, MapChange::Start),
             name: format!("start dual-write map '{}'", map.name),
             before: match now {
-                Some(_) => state(listed),
+                Some(_) => map_state(listed),
                 None => json!({ "state": "stopped" }),
             },
             after: json!({ "state": "running" }),
@@ -190,28 +193,32 @@ impl Maps {
         }
     }
 
-    async fn by_hand(&self, known: &Known, recorded: &Recorded) -> Result<Vec<Change>, Failure> {
+    async fn manual_tasks(
+        &self,
+        journal: &JournalView,
+        recorded: &RecordedDualWrite,
+    ) -> Result<Vec<Change>, Failure> {
         let refresh = &self.0;
-        let evidence = match refresh.view(known) {
+        let evidence = match refresh.view(journal) {
             View::AfterCopy(_) => Evidence::default(),
-            View::Target(_) => Evidence::read(refresh, known).await?,
+            View::Target(_) => Evidence::read(refresh, journal).await?,
         };
-        let lively = evidence.running();
+        let running = evidence.running();
         let mut changes = Vec::new();
         for map in recorded.maps.values() {
             if map.ran() {
                 let answer = evidence.runs(map);
-                if let Answer::No(read) | Answer::Unknown(read) = answer {
+                if let Answer::Fail(read) | Answer::Unknown(read) = answer {
                     changes.push(self.set_up(recorded, map, &read));
                 }
-            } else if map.was == Was::Stopped && lively.contains_key(&map.name) {
-                changes.push(left_running(map, &lively[&map.name]));
+            } else if map.was == Was::Stopped && running.contains_key(&map.name) {
+                changes.push(stop_by_hand(map, &running[&map.name]));
             }
         }
         Ok(changes)
     }
 
-    fn set_up(&self, recorded: &Recorded, map: &RecordedMap, read: &str) -> Change {
+    fn set_up(&self, recorded: &RecordedDualWrite, map: &RecordedMap, read: &str) -> Change {
         let solutions: BTreeSet<&str> = recorded
             .running()
             .filter_map(|map| map.solution.as_deref())
@@ -221,7 +228,7 @@ impl Maps {
             format!(
                 "Apply solution, one after the other: {}",
                 if solutions.is_empty() {
-                    "those that hold the maps below (which they were is not recorded)".to_owned()
+                    "those that contain the maps below (their names are not recorded)".to_owned()
                 } else {
                     solutions.into_iter().collect::<Vec<_>>().join(", ")
                 }
@@ -237,24 +244,24 @@ impl Maps {
             map.key
                 .as_ref()
                 .map_or_else(|| "not recorded".to_owned(), |key| key.join(" + ")),
-            wanted(map)
+            desired_filters(map)
                 .and_then(|filters| filters.dataverse)
                 .map(|filter| format!(", rows of Dataverse: {filter}"))
                 .unwrap_or_default()
         ));
-        if let Some(why) = unaligned(&self.0, map) {
-            instructions.push(format!("  '{}': {why}; decide how it begins", map.name));
+        if let Some(why) = reason_to_ask(&self.0, map) {
+            instructions.push(format!("  '{}': {why}; decide how it starts", map.name));
         }
         Change {
-            key: start_key(&map.name),
+            key: keys::dual_write_map(&map.name, MapChange::Start),
             name: format!("set up and start dual-write map '{}'", map.name),
             before: json!({ "read": read }),
             after: json!({ "state": "running", "version": map.version.map(|v| v.to_string()) }),
             follows: Vec::new(),
-            action: Action::Ask(Ask {
+            action: Action::ManualTask(ManualTask {
                 instructions,
                 evidence: "for each map its two projects in Finance and Operations, enabled and \
-                           speaking to the target, and its runtime configuration in Dataverse at the \
+                           connected to the target, and its runtime configuration in Dataverse at the \
                            recorded version"
                     .to_owned(),
             }),
@@ -262,65 +269,58 @@ impl Maps {
     }
 }
 
-/// What a map does now, beside what it did before the copy.
+/// The state of a map now, compared with its state before the copy.
 #[derive(Clone, Debug)]
 pub(crate) struct MapAnswer {
     /// Its name.
     pub(crate) map: String,
-    /// Does it do the same? None where that cannot be told.
-    pub(crate) as_before: Option<bool>,
-    /// What was read.
-    pub(crate) read: String,
+    /// Is the state the same?
+    pub(crate) answer: Answer,
 }
 
-/// What every recorded map does, by what Dataverse and Finance and Operations show.
+/// The state of every recorded map, from Dataverse and Finance and Operations.
 pub(crate) async fn map_answers(
     refresh: &Refresh,
-    known: &Known,
+    journal: &JournalView,
 ) -> Result<Vec<MapAnswer>, Failure> {
-    let recorded = Recorded::of(known);
-    let evidence = Evidence::read(refresh, known).await?;
-    let lively = evidence.running();
+    let recorded = RecordedDualWrite::from_journal(journal);
+    let evidence = Evidence::read(refresh, journal).await?;
+    let running = evidence.running();
     Ok(recorded
         .maps
         .values()
         .map(|map| {
             let answer = match &map.was {
                 Was::Running => evidence.runs(map),
-                Was::Stopped | Was::Paused => match lively.get(&map.name) {
-                    Some(read) => Answer::No(format!("it was stopped, and has a {read}")),
-                    None => Answer::Yes("it is stopped".to_owned()),
+                Was::Stopped | Was::Paused => match running.get(&map.name) {
+                    Some(read) => Answer::Fail(format!("it was stopped, and has a {read}")),
+                    None => Answer::Pass("it is stopped".to_owned()),
                 },
                 Was::Unknown(state) => Answer::Unknown(format!("it was {state} before")),
             };
             MapAnswer {
                 map: map.name.clone(),
-                as_before: match answer {
-                    Answer::Yes(_) => Some(true),
-                    Answer::No(_) => Some(false),
-                    Answer::Unknown(_) => None,
-                },
-                read: answer.read().to_owned(),
+                answer,
             }
         })
         .collect())
 }
 
-fn left_running(map: &RecordedMap, read: &str) -> Change {
+fn stop_by_hand(map: &RecordedMap, read: &str) -> Change {
     Change {
-        key: format!("dual-write/map/{}/stop-at-the-end", map.name),
+        key: keys::dual_write_map(&map.name, MapChange::StopAtTheEnd),
         name: format!("stop dual-write map '{}'", map.name),
         before: json!({ "read": read }),
         after: json!({ "state": "stopped" }),
         follows: Vec::new(),
-        action: Action::Ask(Ask {
+        action: Action::ManualTask(ManualTask {
             instructions: vec![
-                "Finance and Operations > Data management > Dual-write: stop these, which were stopped \
-                 before the copy"
+                "Finance and Operations > Data management > Dual-write: stop these maps, which were \
+                 stopped before the copy"
                     .to_owned(),
                 format!("  stop '{}'", map.name),
             ],
-            evidence: "no project of them is enabled, and they have no runtime configuration".to_owned(),
+            evidence: "these maps have no enabled project and no runtime configuration".to_owned(),
         }),
     }
 }

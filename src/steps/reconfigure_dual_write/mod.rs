@@ -1,27 +1,28 @@
-//! Step 8, `reconfigure-dual-write`: where dual-write was in use in the target, it is again.
+//! Step 8, `reconfigure-dual-write`: restores dual-write where the target used it.
 //!
 //! | Phase | Reads | Changes |
 //! |---|---|---|
-//! | `access` | users, teams, roles and companies of Dataverse; users and applications of Finance and Operations | roles, owning teams, registrations, a disabled user; an application user that is missing is a person's |
+//! | `access` | users, teams, roles and companies of Dataverse; users and applications of Finance and Operations | roles, owning teams, registrations, a disabled user; a person adds a missing application user |
 //! | `link` | the gateway's record of the link, compared with the target; or both sides' tables | resets the link, never another pair's |
-//! | `health-check` | what Microsoft's health check looks at | nothing; what fails is a person's, with its code |
+//! | `health-check` | the same rows as Microsoft's health check | nothing; a person repairs what fails, by its code |
 //! | `solutions` | the maps that the gateway lists | applies solutions, one by one |
 //! | `versions` | each map's project and version | initialises, switches to the recorded version |
 //! | `integration-keys` | the connection set | sets the recorded keys |
-//! | `legal-entities` | the connection set | nothing; another set is a person's |
-//! | `refresh-tables` | the journal | reads each map's tables anew; a start that says otherwise is the proof that it did not |
-//! | `filters` | the active versions' filters | nothing; another filter is a person's |
-//! | `maps` | each map's state | starts what ran, in order and without initial synchronization; stops what was stopped |
+//! | `legal-entities` | the connection set | nothing; a person corrects a different set |
+//! | `refresh-tables` | the journal | refreshes each map's tables; only a map's start can show that this did not work |
+//! | `filters` | the active versions' filters | nothing; a person corrects a different filter |
+//! | `maps` | each map's state | starts maps that ran, in order and without initial synchronization; stops maps that were stopped |
 //!
-//! In use means: before the copy a map synchronized or queued, by the first seal ([`record`]).
-//! Microsoft publishes no request for any of it but the tables of `access`, so through the gateway it
-//! goes only where the runbook acknowledges that; else `link`, `filters` and `maps` are worksheets, and
-//! the evidence is read from Dataverse and Finance and Operations ([`evidence`]).
+//! Dual-write was in use if the first seal holds a map that synchronized or queued. Microsoft publishes
+//! requests only for the tables of `access`. So the gateway is used only where the runbook acknowledges
+//! that it is unsupported. Otherwise `link`, `filters` and `maps` are worksheets, and the evidence is
+//! read from Dataverse and Finance and Operations.
 //!
-//! Steps 1 and 2 have their parts here too: [`capture`], [`StopMaps`].
+//! Step 1 captures dual-write and stops the maps; step 2 removes the source's runtime configuration.
 
 mod access;
 mod filters;
+mod finance_access;
 mod health;
 mod link;
 mod maps;
@@ -32,13 +33,23 @@ mod versions;
 
 use std::sync::Arc;
 
+use super::StepDefinition;
 use crate::domain::Refresh;
-use crate::engine::Phase;
-
-pub(crate) use health::check as health_check;
+use crate::domain::dual_write::recorded::RecordedDualWrite;
+use crate::domain::dual_write::{by_gateway, is_left_out};
+use crate::engine::{JournalView, Phase};
+use crate::runbook::StepName;
+pub(crate) use health::check_health;
 pub(crate) use maps::{MapAnswer, map_answers};
 
-pub(super) fn phases(refresh: &Arc<Refresh>) -> Vec<Phase> {
+pub(super) const DEFINITION: StepDefinition = StepDefinition {
+    name: StepName::ReconfigureDualWrite,
+    has_questions: false,
+    phases,
+    manual_remedy: "Finance and Operations > Data management > Dual-write: set what is listed",
+};
+
+fn phases(refresh: &Arc<Refresh>) -> Vec<Phase> {
     let refresh = || Arc::clone(refresh);
     vec![
         Phase::changes("access", access::Access(refresh())),
@@ -52,4 +63,16 @@ pub(super) fn phases(refresh: &Arc<Refresh>) -> Vec<Phase> {
         Phase::changes("filters", filters::MapFilters(refresh())),
         Phase::changes("maps", maps::Maps(refresh())),
     ]
+}
+
+/// The recorded dual-write of the target; none where it was not in use, or the runbook skips the step.
+fn recorded_to_restore(refresh: &Refresh, journal: &JournalView) -> Option<RecordedDualWrite> {
+    let recorded = RecordedDualWrite::from_journal(journal);
+    (recorded.in_use() && !is_left_out(refresh)).then_some(recorded)
+}
+
+/// The same; none where the runbook does not acknowledge the gateway.
+fn recorded_for_gateway(refresh: &Refresh, journal: &JournalView) -> Option<RecordedDualWrite> {
+    let recorded = recorded_to_restore(refresh, journal);
+    recorded.filter(|recorded| by_gateway(refresh, recorded))
 }

@@ -1,10 +1,10 @@
-//! Phase `refresh-tables`: the tables of each recorded map are read anew, as *Refresh tables* does.
-//! Without it a map does not start after a reset (codes DIPV1018 to DIPV1025). A launch that is
-//! harmless to repeat.
+//! Phase `refresh-tables`: refreshes the tables of each recorded map, as the button *Refresh tables*
+//! does. Without it, a map does not start after a reset (codes DIPV1018 to DIPV1025). It is a launch
+//! that is harmless to repeat.
 //!
-//! The gateway has no request that shows whether tables were refreshed, so a good answer proves only
-//! that the request was accepted. The proof is the map's start: where it fails because a schema is
-//! stale, phase `maps` sends the request again ([`again`]) and then starts the map.
+//! The gateway has no request that shows whether tables were refreshed, so a success response proves
+//! only that the request was accepted. The map's start is the proof: if it fails because a schema is
+//! stale, phase `maps` sends the request again ([`repeat_if_stale`]) and then starts the map.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,43 +12,38 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
+use super::recorded_for_gateway;
 use crate::clients::EntityMap;
-use crate::domain::Refresh;
-use crate::domain::dual_write::by_gateway;
-use crate::domain::dual_write::findings::is_stale_schema;
-use crate::domain::dual_write::gateway::{Linked, acknowledged};
-use crate::domain::dual_write::record::Recorded;
+use crate::domain::dual_write::error_codes::is_stale_schema;
+use crate::domain::dual_write::gateway::{Linked, acknowledged_gateway};
 use crate::domain::failure::launch_error;
+use crate::domain::keys::MapChange;
+use crate::domain::{Refresh, keys};
 use crate::engine::{
-    Action, Change, Failure, Found, Known, Launch, Progress, Repeat, Started, Survey, Verdict,
+    Action, Change, Failure, Found, JournalView, Launch, Progress, Proof, Repeat, Started, Survey,
     WriteError,
 };
 
-/// Finds maps whose tables this run has not read anew.
+/// Finds maps whose tables this run has not refreshed.
 pub(super) struct RefreshTables(pub(super) Arc<Refresh>);
-
-fn key(map: &str) -> String {
-    format!("dual-write/map/{map}/tables")
-}
 
 #[async_trait]
 impl Survey for RefreshTables {
-    async fn survey(&self, known: &Known) -> Result<Vec<Change>, Failure> {
+    async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
         let refresh = &self.0;
-        let recorded = Recorded::of(known);
-        if !by_gateway(refresh, &recorded) {
+        let Some(recorded) = recorded_for_gateway(refresh, journal) else {
             return Ok(Vec::new());
-        }
-        let left = recorded
-            .initialised()
-            .filter(|map| !known.launch_proved(&key(&map.name)));
-        Ok(left.map(|map| change(refresh, &map.name)).collect())
+        };
+        let left = recorded.initialised().filter(|map| {
+            !journal.is_launch_proved(&keys::dual_write_map(&map.name, MapChange::RefreshTables))
+        });
+        Ok(left.map(|map| refresh_change(refresh, &map.name)).collect())
     }
 }
 
-fn change(refresh: &Arc<Refresh>, map: &str) -> Change {
+fn refresh_change(refresh: &Arc<Refresh>, map: &str) -> Change {
     Change {
-        key: key(map),
+        key: keys::dual_write_map(map, MapChange::RefreshTables),
         name: format!("refresh the tables of dual-write map '{map}'"),
         before: json!({ "refreshed": false }),
         after: json!({ "refreshed": true }),
@@ -60,11 +55,11 @@ fn change(refresh: &Arc<Refresh>, map: &str) -> Change {
     }
 }
 
-/// The same for a map that is listed with a failed start whose message says that a schema is stale:
-/// an earlier refresh was accepted and not applied, or the tables have changed since.
-pub(super) fn again(refresh: &Arc<Refresh>, map: &EntityMap) -> Option<Change> {
+/// The same for a map whose start failed because a schema is stale: an earlier refresh was accepted and
+/// not applied, or the tables have changed since then.
+pub(super) fn repeat_if_stale(refresh: &Arc<Refresh>, map: &EntityMap) -> Option<Change> {
     let is_stale = map.last_failure().is_some_and(|why| is_stale_schema(&why));
-    is_stale.then(|| change(refresh, &map.name))
+    is_stale.then(|| refresh_change(refresh, &map.name))
 }
 
 struct Tables {
@@ -94,8 +89,8 @@ impl Launch for Tables {
     async fn request(&self) -> Result<Started, WriteError> {
         let refused = |failure| WriteError::Refused(failure);
         let project = self.project().await.map_err(refused)?;
-        let gateway = acknowledged(&self.refresh).map_err(refused)?;
-        // The route wants the name that the field mappings have.
+        let gateway = acknowledged_gateway(&self.refresh).map_err(refused)?;
+        // The request takes the name that is in the field mappings.
         let mappings = gateway.field_mappings(&project).await;
         let name = mappings
             .map_err(|error| WriteError::Refused(error.into()))?
@@ -119,17 +114,17 @@ impl Launch for Tables {
         Ok(Progress::Succeeded(Value::Null))
     }
 
-    async fn verify(&self, _handle: &Value) -> Result<Verdict, Failure> {
+    async fn verify(&self, _handle: &Value) -> Result<Proof, Failure> {
         let project = self.project().await?;
-        let mappings = acknowledged(&self.refresh)?
+        let mappings = acknowledged_gateway(&self.refresh)?
             .field_mappings(&project)
             .await?;
-        // Accepted, no more: see the head of this file.
+        // This proves only that the request was accepted: see the head of this file.
         let observed = json!({ "accepted": true, "directions": mappings.legs.len() });
-        Ok(Verdict::Proved(observed))
+        Ok(Proof::Proved(observed))
     }
 
-    fn expected(&self) -> Duration {
+    fn expected_duration(&self) -> Duration {
         Duration::from_mins(1)
     }
 

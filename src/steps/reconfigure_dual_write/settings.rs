@@ -1,44 +1,43 @@
-//! Phases `integration-keys` and `legal-entities`: what the link itself holds is as it was recorded.
-//! Keys are sets by the gateway. A reset names the legal entities; should another set be shown
-//! afterwards, a person corrects it, because no request is known that adds one.
+//! Phases `integration-keys` and `legal-entities`: the link has its recorded settings. The gateway sets
+//! the keys. A reset names the legal entities; if the link has others afterwards, a person corrects
+//! them, because no request that adds one is known.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use crate::domain::Refresh;
-use crate::domain::dual_write::by_gateway;
-use crate::domain::dual_write::gateway::{KeySet, key};
-use crate::domain::dual_write::record::Recorded;
-use crate::engine::{Action, Ask, Change, Failure, Known, Survey};
+use super::recorded_for_gateway;
+use crate::domain::dual_write::gateway::{KeySet, integration_key};
+use crate::domain::{Refresh, keys};
+use crate::engine::{Action, Change, Failure, JournalView, ManualTask, Survey};
 
 /// Finds tables whose integration key is not the recorded one.
 pub(super) struct IntegrationKeys(pub(super) Arc<Refresh>);
 
 #[async_trait]
 impl Survey for IntegrationKeys {
-    async fn survey(&self, known: &Known) -> Result<Vec<Change>, Failure> {
+    async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
         let refresh = &self.0;
-        let recorded = Recorded::of(known);
-        if !by_gateway(refresh, &recorded) {
+        let Some(recorded) = recorded_for_gateway(refresh, journal) else {
             return Ok(Vec::new());
-        }
-        let now = crate::domain::dual_write::now(refresh, known).await?;
+        };
+        let now = crate::domain::dual_write::read_link_after_reset(refresh, journal).await?;
         let mut changes = Vec::new();
         for map in recorded.initialised() {
             let (Some(table), Some(columns)) = (&map.table, &map.key) else {
                 continue;
             };
-            let before = now
-                .as_ref()
-                .map_or_else(|| json!({ "key": null }), |now| key(&now.set, table));
+            let before = now.as_ref().map_or_else(
+                || json!({ "key": null }),
+                |now| integration_key(&now.set, table),
+            );
             let after = json!({ "key": columns });
             if before == after {
                 continue;
             }
             changes.push(Change {
-                key: format!("dual-write/key/{table}"),
+                key: keys::integration_key(table),
                 name: format!("set the integration key of {table}: {}", columns.join(", ")),
                 before,
                 after,
@@ -54,26 +53,27 @@ impl Survey for IntegrationKeys {
     }
 }
 
-/// Finds whether the link has other legal entities than the recorded ones.
+/// Finds whether the legal entities of the link differ from the recorded ones.
 pub(super) struct LegalEntities(pub(super) Arc<Refresh>);
 
 #[async_trait]
 impl Survey for LegalEntities {
-    async fn survey(&self, known: &Known) -> Result<Vec<Change>, Failure> {
+    async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
         let refresh = &self.0;
-        let recorded = Recorded::of(known);
-        let (true, Some(wanted)) = (by_gateway(refresh, &recorded), recorded.legal_entities) else {
+        let recorded = recorded_for_gateway(refresh, journal);
+        let Some(wanted) = recorded.and_then(|recorded| recorded.legal_entities) else {
             return Ok(Vec::new());
         };
-        // The reset of the forecast brings them.
-        let Some(now) = crate::domain::dual_write::now(refresh, known).await? else {
+        // In a forecast, the reset will set them.
+        let Some(now) = crate::domain::dual_write::read_link_after_reset(refresh, journal).await?
+        else {
             return Ok(Vec::new());
         };
         let found = &now.set.legal_entities;
         if *found == wanted {
             return Ok(Vec::new());
         }
-        let shown = |codes: &[String]| {
+        let list = |codes: &[String]| {
             if codes.is_empty() {
                 "none".to_owned()
             } else {
@@ -81,17 +81,17 @@ impl Survey for LegalEntities {
             }
         };
         Ok(vec![Change {
-            key: "dual-write/legal-entities".to_owned(),
-            name: format!("link the legal entities {}", shown(&wanted)),
+            key: keys::LEGAL_ENTITIES.to_owned(),
+            name: format!("link the legal entities {}", list(&wanted)),
             before: json!(found),
             after: Value::from(wanted.clone()),
             follows: Vec::new(),
-            action: Action::Ask(Ask {
+            action: Action::ManualTask(ManualTask {
                 instructions: vec![format!(
                     "Finance and Operations > Data management > Dual-write > Legal entities: the link \
                      has {}, and must have {}",
-                    shown(found),
-                    shown(&wanted)
+                    list(found),
+                    list(&wanted)
                 )],
                 evidence: "the legal entities of the connection set".to_owned(),
             }),

@@ -1,9 +1,9 @@
-//! Phase `solutions`: the solutions that hold the recorded versions are applied, one by one. Several
-//! in one request make duplicates. Through the gateway alone; by hand it is a line of the worksheet of
-//! `maps`, because nothing but running maps shows it.
+//! Phase `solutions`: applies the solutions that contain the recorded versions, one by one. Several
+//! solutions in one request create duplicates. Only the gateway does this; without it, it is a line in
+//! the worksheet of `maps`, because only running maps show the effect.
 //!
-//! Each is a launch. In doubt the maps are looked at: with the solution's versions listed it was
-//! applied, without any of them after a quarter of an hour it was not.
+//! Each is a launch. If its outcome is unknown, the maps show it: the solution was applied if its
+//! versions are listed, and was not applied if none is listed after a quarter of an hour.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,36 +12,37 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use crate::domain::Refresh;
-use crate::domain::dual_write::by_gateway;
-use crate::domain::dual_write::gateway::{Linked, acknowledged, progress};
-use crate::domain::dual_write::record::{Recorded, RecordedMap};
+use super::recorded_for_gateway;
+use crate::domain::dual_write::gateway::{Linked, acknowledged_gateway, progress};
+use crate::domain::dual_write::recorded::RecordedMap;
 use crate::domain::failure::launch_error;
+use crate::domain::{Refresh, keys};
 use crate::engine::{
-    Action, Change, Failure, Found, Known, Launch, Progress, Repeat, Started, Survey, Trace,
-    Verdict, WriteError,
+    Action, Change, Failure, Found, JournalView, Launch, Progress, Proof, Repeat, Started, Survey,
+    Trace, WriteError,
 };
 
-/// How long applying a solution may take until the gateway lists its versions (an estimate: applying
-/// takes minutes, and a second request while the first works makes duplicates).
-const APPLIED: Duration = Duration::from_mins(15);
+/// How long after a request the gateway may take to list the solution's versions (an estimate: applying
+/// takes minutes, and a second request in the meantime creates duplicates).
+const LISTING_DELAY: Duration = Duration::from_mins(15);
 
 /// Finds solutions whose versions are not listed.
 pub(super) struct Solutions(pub(super) Arc<Refresh>);
 
 #[async_trait]
 impl Survey for Solutions {
-    async fn survey(&self, known: &Known) -> Result<Vec<Change>, Failure> {
+    async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
         let refresh = &self.0;
-        let recorded = Recorded::of(known);
-        if !by_gateway(refresh, &recorded) {
+        let Some(recorded) = recorded_for_gateway(refresh, journal) else {
             return Ok(Vec::new());
-        }
-        let now = crate::domain::dual_write::now(refresh, known).await?;
+        };
+        let now = crate::domain::dual_write::read_link_after_reset(refresh, journal).await?;
         let mut wanted: BTreeMap<&str, Vec<&RecordedMap>> = BTreeMap::new();
         for map in recorded.initialised() {
             if let Some(solution) = &map.solution
-                && !now.as_ref().is_some_and(|now| lists(now, map))
+                && !now
+                    .as_ref()
+                    .is_some_and(|now| lists_recorded_version(now, map))
             {
                 wanted.entry(solution).or_default().push(map);
             }
@@ -51,12 +52,12 @@ impl Survey for Solutions {
             let follows = changes.last().map(|change: &Change| change.key.clone());
             let names: Vec<&str> = maps.iter().map(|map| map.name.as_str()).collect();
             changes.push(Change {
-                key: format!("dual-write/solution/{solution}"),
+                key: keys::dual_write_solution(&solution),
                 name: format!("apply the dual-write solution '{solution}'"),
                 before: json!({ "maps": [] }),
                 after: json!({ "maps": names }),
                 follows: follows.into_iter().collect(),
-                action: Action::Launch(Arc::new(Apply {
+                action: Action::Launch(Arc::new(ApplySolution {
                     refresh: Arc::clone(refresh),
                     solution: solution.to_owned(),
                     maps: maps.into_iter().cloned().collect(),
@@ -67,8 +68,8 @@ impl Survey for Solutions {
     }
 }
 
-/// Is a recorded map listed, with its version among those that could be active?
-pub(super) fn lists(now: &Linked, map: &RecordedMap) -> bool {
+/// Does the gateway list a recorded map with its recorded version?
+pub(super) fn lists_recorded_version(now: &Linked, map: &RecordedMap) -> bool {
     now.map(&map.name).is_some_and(|listed| {
         map.version.is_none()
             || listed.template.version == map.version
@@ -79,17 +80,20 @@ pub(super) fn lists(now: &Linked, map: &RecordedMap) -> bool {
     })
 }
 
-struct Apply {
+struct ApplySolution {
     refresh: Arc<Refresh>,
     solution: String,
     maps: Vec<RecordedMap>,
 }
 
-impl Apply {
+impl ApplySolution {
     /// The recorded maps of the solution that are not listed.
     async fn missing(&self) -> Result<Vec<String>, Failure> {
         let now = Linked::read(&self.refresh).await?;
-        let missing = self.maps.iter().filter(|map| !lists(&now, map));
+        let missing = self
+            .maps
+            .iter()
+            .filter(|map| !lists_recorded_version(&now, map));
         Ok(missing
             .map(|map| format!("'{}' {}", map.name, map.shown_version()))
             .collect())
@@ -97,14 +101,14 @@ impl Apply {
 }
 
 #[async_trait]
-impl Launch for Apply {
+impl Launch for ApplySolution {
     fn repeat(&self) -> Repeat {
-        Repeat::WhenAbsent(APPLIED)
+        Repeat::WhenAbsent(LISTING_DELAY)
     }
 
     async fn probe(&self) -> Result<Value, Failure> {
         let linked = Linked::read(&self.refresh).await?;
-        let gateway = acknowledged(&self.refresh)?;
+        let gateway = acknowledged_gateway(&self.refresh)?;
         let solutions = gateway.solutions(&linked.link).await?;
         let found = solutions
             .iter()
@@ -122,14 +126,14 @@ impl Launch for Apply {
                 "the copy brought the source's solutions: import it into the target (and into the \
                  source, for the next refresh), then run again",
             )
-            .lasting()),
+            .permanent()),
         }
     }
 
     async fn request(&self) -> Result<Started, WriteError> {
         let refused = |failure| WriteError::Refused(failure);
         let linked = Linked::read(&self.refresh).await.map_err(refused)?;
-        let gateway = acknowledged(&self.refresh).map_err(refused)?;
+        let gateway = acknowledged_gateway(&self.refresh).map_err(refused)?;
         let id = gateway.apply_solution(&linked.link, &self.solution).await;
         Ok(Started {
             handle: json!({ "request": id.map_err(launch_error)? }),
@@ -139,7 +143,7 @@ impl Launch for Apply {
 
     async fn find(&self, _probed: &Value) -> Result<Found, Failure> {
         Ok(if self.missing().await?.is_empty() {
-            // An empty request id is asked after nowhere: the maps show the end.
+            // There is no request to poll: the maps show the end.
             Found::Operation(json!({ "found": self.solution }))
         } else {
             Found::Absent
@@ -148,7 +152,7 @@ impl Launch for Apply {
 
     async fn trace(&self, probed: &Value) -> Result<Trace, Failure> {
         let Some(before) = probed["missing"].as_array() else {
-            return Ok(Trace::NothingKept);
+            return Ok(Trace::NothingRecorded);
         };
         let missing = self.missing().await?;
         Ok(if before.len() == missing.len() {
@@ -163,20 +167,20 @@ impl Launch for Apply {
             return Ok(Progress::Succeeded(Value::Null));
         };
         let linked = Linked::read(&self.refresh).await?;
-        let gateway = acknowledged(&self.refresh)?;
+        let gateway = acknowledged_gateway(&self.refresh)?;
         Ok(progress(gateway.solution_request(&linked.link, id).await?))
     }
 
-    async fn verify(&self, _handle: &Value) -> Result<Verdict, Failure> {
+    async fn verify(&self, _handle: &Value) -> Result<Proof, Failure> {
         let missing = self.missing().await?;
         Ok(if missing.is_empty() {
-            Verdict::Proved(json!({ "solution": self.solution }))
+            Proof::Proved(json!({ "solution": self.solution }))
         } else {
-            Verdict::NotYet(format!("these are not listed: {}", missing.join(", ")))
+            Proof::NotYet(format!("not listed yet: {}", missing.join(", ")))
         })
     }
 
-    fn expected(&self) -> Duration {
+    fn expected_duration(&self) -> Duration {
         Duration::from_mins(2)
     }
 
@@ -184,7 +188,7 @@ impl Launch for Apply {
         Duration::from_hours(1)
     }
 
-    fn patience(&self) -> Duration {
+    fn settle_timeout(&self) -> Duration {
         Duration::from_mins(5)
     }
 }

@@ -1,39 +1,39 @@
-//! Phase `versions`: each recorded map has a project again and its recorded version active. A
-//! version that the target does not have is a person's task: maps travel in solutions, and the copy
-//! brought the source's.
+//! Phase `versions`: each recorded map has a project, and its recorded version is active. A person
+//! imports a version that the target does not have: maps are part of solutions, and the copy brought
+//! the source's solutions.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::json;
 
-use super::solutions::lists;
+use super::recorded_for_gateway;
+use super::solutions::lists_recorded_version;
 use crate::clients::{EntityMap, MapAction};
-use crate::domain::Refresh;
-use crate::domain::dual_write::by_gateway;
-use crate::domain::dual_write::gateway::{Act, MapSet, initialised, version};
-use crate::domain::dual_write::record::{Recorded, RecordedMap};
-use crate::engine::{Action, Ask, Change, Failure, Known, Survey};
+use crate::domain::dual_write::gateway::{Act, MapSet, map_initialised, map_version};
+use crate::domain::dual_write::recorded::RecordedMap;
+use crate::domain::keys::MapChange;
+use crate::domain::{Refresh, keys};
+use crate::engine::{Action, Change, Failure, JournalView, ManualTask, Survey};
 
 /// Finds maps without a project or at another version.
 pub(super) struct Versions(pub(super) Arc<Refresh>);
 
 #[async_trait]
 impl Survey for Versions {
-    async fn survey(&self, known: &Known) -> Result<Vec<Change>, Failure> {
+    async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
         let refresh = &self.0;
-        let recorded = Recorded::of(known);
-        if !by_gateway(refresh, &recorded) {
+        let Some(recorded) = recorded_for_gateway(refresh, journal) else {
             return Ok(Vec::new());
-        }
-        let now = crate::domain::dual_write::now(refresh, known).await?;
+        };
+        let now = crate::domain::dual_write::read_link_after_reset(refresh, journal).await?;
         let mut changes = Vec::new();
         for map in recorded.initialised() {
             let listed = now.as_ref().and_then(|now| now.map(&map.name));
             if let Some(now) = &now
-                && !lists(now, map)
+                && !lists_recorded_version(now, map)
             {
-                changes.push(missing(map, listed));
+                changes.push(import_version(map, listed));
                 continue;
             }
             let initialise = listed.is_none_or(|listed| listed.project.is_none());
@@ -50,7 +50,7 @@ impl Survey for Versions {
 }
 
 fn initialise_key(map: &RecordedMap) -> String {
-    format!("dual-write/map/{}/initialise", map.name)
+    keys::dual_write_map(&map.name, MapChange::Initialise)
 }
 
 impl Versions {
@@ -58,10 +58,10 @@ impl Versions {
         Change {
             key: initialise_key(map),
             name: format!("initialise dual-write map '{}'", map.name),
-            before: initialised(listed),
+            before: map_initialised(listed),
             after: json!({ "initialised": true }),
             follows: Vec::new(),
-            action: self.set(map, Act::Ask(MapAction::Initialise)),
+            action: self.set(map, Act::Request(MapAction::Initialise)),
         }
     }
 
@@ -74,9 +74,9 @@ impl Versions {
         let wanted = map.version?;
         let follows = after_initialising.then(|| initialise_key(map));
         Some(Change {
-            key: format!("dual-write/map/{}/version", map.name),
+            key: keys::dual_write_map(&map.name, MapChange::Version),
             name: format!("make {wanted} the active version of '{}'", map.name),
-            before: version(listed),
+            before: map_version(listed),
             after: json!({ "version": wanted.to_string() }),
             follows: follows.into_iter().collect(),
             action: self.set(map, Act::Switch(wanted)),
@@ -92,19 +92,18 @@ impl Versions {
     }
 }
 
-fn missing(map: &RecordedMap, listed: Option<&EntityMap>) -> Change {
+fn import_version(map: &RecordedMap, listed: Option<&EntityMap>) -> Change {
     let version = map.shown_version();
     Change {
-        key: format!("dual-write/map/{}/brought", map.name),
-        name: format!("bring version {version} of dual-write map '{}'", map.name),
-        before: crate::domain::dual_write::gateway::version(listed),
+        key: keys::dual_write_map(&map.name, MapChange::BringVersion),
+        name: format!("import version {version} of dual-write map '{}'", map.name),
+        before: crate::domain::dual_write::gateway::map_version(listed),
         after: json!({ "version": version }),
         follows: Vec::new(),
-        action: Action::Ask(Ask {
+        action: Action::ManualTask(ManualTask {
             instructions: vec![
-                "these versions of maps were the target's own, and the source has none of them: import \
-                 the solutions that hold them into the target, then Data management > Dual-write > \
-                 Apply solution"
+                "the source does not have these map versions: import the solutions that contain them \
+                 into the target, then Data management > Dual-write > Apply solution"
                     .to_owned(),
                 format!("  '{}' version {version}", map.name),
             ],

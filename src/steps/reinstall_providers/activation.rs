@@ -1,8 +1,8 @@
-//! Activating new instances.
+//! Phase `activate`: the new instances.
 //!
 //! An activation takes minutes, and its effects some more (Microsoft Learn, *Set up the FedEx
-//! provider*: up to six): it is waited for, and only an error text that the tenant writes ends it
-//! before its time. A text that was there when the activation was requested is an earlier one's.
+//! provider*: up to six). The program waits for it until the timeout, or until the tenant writes an
+//! error text. A text that existed when the activation was requested belongs to an earlier one.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,31 +12,31 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::Old;
-use crate::domain::Refresh;
-use crate::domain::connections::acting_as;
-use crate::domain::iom_change::{Fill, IomChange, launched_by};
-use crate::domain::names::{Names, text};
+use super::old::old_and_present;
+use crate::domain::connections::find_acting_user;
+use crate::domain::extended_launch::{LaunchExtension, extend_launch};
+use crate::domain::iom_change::{Fill, IomChange};
+use crate::domain::names::text;
 use crate::domain::providers::{Catalogue, Provider};
 use crate::domain::tenant_set::Reader;
 use crate::domain::view::View;
+use crate::domain::{Refresh, keys};
 use crate::engine::{
-    Barrier, Change, Failure, Found, Known, Launch, Progress, Reading, Repeat, Started, Survey,
-    Trace, Verdict, WriteError,
+    Barrier, Change, Failure, JournalView, Launch, Proof, Reading, Started, Survey, WriteError,
 };
-use crate::runbook::{IomRequest, IomTable};
+use crate::runbook::{IomColumn, IomRequest, IomTable};
 
+/// Finds the new instances that are not active, or lack actions.
 pub(super) struct Activate(pub(super) Arc<Refresh>);
 
 #[async_trait]
 impl Survey for Activate {
-    async fn survey(&self, known: &Known) -> Result<Vec<Change>, Failure> {
+    async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
         let refresh = &self.0;
-        let old = Old::of(refresh, known)?;
-        let view = refresh.view(known);
-        let now = Arc::new(Catalogue::read(refresh, view).await?);
-        // The flows that an activation deploys belong to whoever activates.
-        let acting_as = acting_as(refresh, view).await?;
+        let (old, view, now) = old_and_present(refresh, journal).await?;
+        let now = Arc::new(now);
+        // The flows that an activation deploys belong to the user who activates.
+        let acting_as = find_acting_user(refresh, view).await?;
         let mut changes = Vec::new();
         for (replaced, definition, instance) in old.instances(&now) {
             let expected = now.expected_actions(definition.id);
@@ -47,35 +47,34 @@ impl Survey for Activate {
             }
             let id = instance.map_or(Uuid::nil(), |instance| instance.id);
             let name = instance.map_or(&replaced.name, |instance| &instance.name);
-            let reader = Arc::new(Activation {
+            let reader = Arc::new(ActivationReader {
                 refresh: Arc::clone(refresh),
                 id,
                 expected,
                 before: Arc::clone(&now),
             });
             let change = IomChange {
-                key: format!("provider/new/{}/activate", definition.logical_name),
+                key: keys::new_provider_activate(&definition.logical_name),
                 name: format!("activate the new provider '{}'", definition.name),
                 before,
                 after,
                 request: IomRequest::ActivateProvider,
                 by_hand: vec![format!("IOM app > Providers > Installed > '{name}': activate it")],
                 evidence: "every new provider is active and has an action for each of its logic definitions".to_owned(),
-                patience: Duration::from_mins(15),
+                settle_timeout: Duration::from_mins(15),
             };
             let fill = Fill::id(id).acting_as(acting_as);
             let change = change.filled(refresh, Arc::clone(&reader) as Arc<dyn Reader>, fill);
-            changes.push(launched_by(change, |launch| Activating { launch, reader }));
+            changes.push(extend_launch(change, EndOnErrorText(reader)));
         }
         Ok(changes)
     }
 
-    /// A provider may go inactive again, or lose sight of its actions, before an activation has
+    /// A provider may become inactive again, or lose its actions for a while, before an activation has
     /// settled.
-    async fn barrier(&self, known: &Known) -> Result<Barrier, Failure> {
+    async fn barrier(&self, journal: &JournalView) -> Result<Barrier, Failure> {
         let refresh = &self.0;
-        let old = Old::of(refresh, known)?;
-        let now = Catalogue::read(refresh, refresh.view(known)).await?;
+        let (old, _, now) = old_and_present(refresh, journal).await?;
         for (_, definition, instance) in old.instances(&now) {
             let expected = now.expected_actions(definition.id);
             let is_settled = instance
@@ -89,7 +88,7 @@ impl Survey for Activate {
     }
 }
 
-/// A provider's activation as it is compared: status, and the logical names of its actions.
+/// The compared fields of an activation: the status, and the logical names of the actions.
 fn activation(catalogue: &Catalogue, provider: &Provider) -> Value {
     json!({
         "status": if provider.active { "Active" } else { "Inactive" },
@@ -97,19 +96,19 @@ fn activation(catalogue: &Catalogue, provider: &Provider) -> Value {
     })
 }
 
-/// Reads how far an activation has come.
-struct Activation {
+/// Reads the progress of an activation.
+struct ActivationReader {
     refresh: Arc<Refresh>,
     id: Uuid,
-    /// The logical names of the actions that it shall have.
+    /// The logical names of the actions that the provider should have.
     expected: BTreeSet<String>,
     before: Arc<Catalogue>,
 }
 
 #[async_trait]
-impl Reader for Activation {
+impl Reader for ActivationReader {
     async fn read(&self) -> Result<Reading, Failure> {
-        let view = View::Target(&self.refresh.target);
+        let view = View::Target(&self.refresh.target.dataverse);
         let tables = [IomTable::Provider, IomTable::ProviderAction];
         let now = self.before.again(&self.refresh, view, &tables).await?;
         let Some(provider) = now.providers.get(&self.id) else {
@@ -118,45 +117,46 @@ impl Reader for Activation {
         Ok(Reading {
             value: activation(&now, provider),
             etag: None,
-            basis: Value::String(self.still_open(&now, provider)),
+            basis: Value::String(self.describe_progress(&now, provider)),
         })
     }
 }
 
-/// The error text of a provider's activation, and when its row was changed last.
+/// The error text of a provider's activation, and the time of the row's last change.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 struct ErrorText {
-    said: Option<String>,
+    text: Option<String>,
     changed: Option<String>,
 }
 
 impl ErrorText {
-    fn of(handle: &Value) -> Self {
+    /// The error text at the time of the request.
+    fn from_handle(handle: &Value) -> Self {
         let text = |member: &str| Some(handle.get(member)?.as_str()?.to_owned());
         Self {
-            said: text(ERROR),
-            changed: text(CHANGED),
+            text: text(ERROR_BEFORE),
+            changed: text(CHANGED_BEFORE),
         }
     }
 
-    /// The text, if it is not what was there when the activation was requested.
-    fn since(self, requested: &Self) -> Option<String> {
+    /// The text, unless it is the same as at the time of the request.
+    fn newer_than(self, requested: &Self) -> Option<String> {
         let is_new = self != *requested;
-        self.said.filter(|_| is_new)
+        self.text.filter(|_| is_new)
     }
 }
 
-/// The members of the handle that keep what the error text was when the request was accepted.
-const ERROR: &str = "error-before";
-const CHANGED: &str = "changed-before";
+/// The members of the handle that keep the error text at the time of the request.
+const ERROR_BEFORE: &str = "error-before";
+const CHANGED_BEFORE: &str = "changed-before";
 
-impl Activation {
-    /// How far it has come, in words.
-    fn still_open(&self, now: &Catalogue, provider: &Provider) -> String {
-        let there = now.actions_of(provider.id);
-        let to_come: Vec<&str> = self
+impl ActivationReader {
+    /// The progress in words.
+    fn describe_progress(&self, now: &Catalogue, provider: &Provider) -> String {
+        let present = now.actions_of(provider.id);
+        let missing: Vec<&str> = self
             .expected
-            .difference(&there)
+            .difference(&present)
             .map(String::as_str)
             .collect();
         let status = if provider.active {
@@ -164,113 +164,75 @@ impl Activation {
         } else {
             "it is not active yet"
         };
-        if to_come.is_empty() {
+        if missing.is_empty() {
             return status.to_owned();
         }
-        format!("{status}, without {}", to_come.join(", "))
+        format!("{status}, without {}", missing.join(", "))
     }
 
     async fn error_text(&self) -> Result<ErrorText, Failure> {
         let refresh = &self.refresh;
-        let names = Names::of(refresh);
-        let view = View::Target(&refresh.target);
+        let names = &refresh.names;
+        let view = View::Target(&refresh.target.dataverse);
         let table = view.table(names.table(IomTable::Provider)).await?;
-        let Some(row) = refresh.target.get(&table.entity_set, self.id, &[]).await? else {
+        let Some(row) = refresh
+            .target
+            .dataverse
+            .get(&table.entity_set, self.id, &[])
+            .await?
+        else {
             return Ok(ErrorText::default());
         };
-        // A tenant whose error column is not known shows no reason, and is waited for.
-        let column = names.column("provider.activation-error").ok();
-        let said = column.and_then(|column| text(&row.value, column));
+        // Without a known error column there is no reason to read, and the program waits.
+        let column = names.column(IomColumn::ProviderActivationError).ok();
+        let error = column.and_then(|column| text(&row.value, column));
         Ok(ErrorText {
-            said: said.filter(|said| !said.trim().is_empty()),
+            text: error.filter(|error| !error.trim().is_empty()),
             changed: text(&row.value, "modifiedon"),
         })
     }
 }
 
-/// An activation that ends when the tenant writes a new error text.
-struct Activating {
-    launch: Arc<dyn Launch>,
-    reader: Arc<Activation>,
-}
+/// Ends an activation when the tenant writes a new error text.
+struct EndOnErrorText(Arc<ActivationReader>);
 
 #[async_trait]
-impl Launch for Activating {
-    fn repeat(&self) -> Repeat {
-        self.launch.repeat()
-    }
-
-    async fn probe(&self) -> Result<Value, Failure> {
-        self.launch.probe().await
-    }
-
-    async fn request(&self) -> Result<Started, WriteError> {
-        // Read before the request: whatever it says later is the request's own doing.
-        let before = self
-            .reader
-            .error_text()
-            .await
-            .map_err(WriteError::Refused)?;
-        let mut started = self.launch.request().await?;
-        started.handle[ERROR] = Value::from(before.said);
-        started.handle[CHANGED] = Value::from(before.changed);
+impl LaunchExtension for EndOnErrorText {
+    async fn request(&self, launch: &dyn Launch) -> Result<Started, WriteError> {
+        // Read before the request: an error text that appears later belongs to this request.
+        let before = self.0.error_text().await.map_err(WriteError::Refused)?;
+        let mut started = launch.request().await?;
+        started.handle[ERROR_BEFORE] = Value::from(before.text);
+        started.handle[CHANGED_BEFORE] = Value::from(before.changed);
         Ok(started)
     }
 
-    async fn find(&self, probed: &Value) -> Result<Found, Failure> {
-        self.launch.find(probed).await
-    }
-
-    async fn trace(&self, probed: &Value) -> Result<Trace, Failure> {
-        self.launch.trace(probed).await
-    }
-
-    fn has_operation(&self) -> bool {
-        self.launch.has_operation()
-    }
-
-    async fn poll(&self, handle: &Value) -> Result<Progress, Failure> {
-        self.launch.poll(handle).await
-    }
-
-    async fn verify(&self, handle: &Value) -> Result<Verdict, Failure> {
-        let verdict = self.launch.verify(handle).await?;
-        if !matches!(verdict, Verdict::NotYet(_)) {
-            return Ok(verdict);
+    async fn verify(&self, launch: &dyn Launch, handle: &Value) -> Result<Proof, Failure> {
+        let proof = launch.verify(handle).await?;
+        if !matches!(proof, Proof::NotYet(_)) {
+            return Ok(proof);
         }
-        let said = self.reader.error_text().await?;
-        Ok(match said.since(&ErrorText::of(handle)) {
-            Some(said) => Verdict::Wrong(explained(&said)),
-            None => verdict,
+        let now = self.0.error_text().await?;
+        Ok(match now.newer_than(&ErrorText::from_handle(handle)) {
+            Some(text) => Proof::Disproved(explain_error(&text)),
+            None => proof,
         })
-    }
-
-    fn expected(&self) -> Duration {
-        self.launch.expected()
-    }
-
-    fn timeout(&self) -> Duration {
-        self.launch.timeout()
-    }
-
-    fn patience(&self) -> Duration {
-        self.launch.patience()
     }
 }
 
-/// An activation's error text, with what to do where it is a known one.
-fn explained(said: &str) -> String {
-    let lower = said.to_ascii_lowercase();
+/// An activation's error text, with a remedy if the error is known.
+fn explain_error(text: &str) -> String {
+    let lower = text.to_ascii_lowercase();
     let is_duplicate = ["unique", "duplicate", "violation of"]
         .iter()
         .any(|word| lower.contains(word));
     if is_duplicate {
         return format!(
-            "{said} (action rows of a deleted provider are left: delete them under Provider \
+            "{text} (action rows of a deleted provider still exist: delete them under Provider \
              settings > Additional settings > Actions, or update IOM to 1.1.03322.1 or later)"
         );
     }
-    said.to_owned()
+    text.to_owned()
 }
 
 #[cfg(test)]
@@ -278,28 +240,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_error_text_of_an_earlier_activation_is_none_of_this_one() {
-        let text = |said: Option<&str>, changed: &str| ErrorText {
-            said: said.map(str::to_owned),
+    fn an_error_text_of_an_earlier_activation_does_not_belong_to_this_one() {
+        let error = |text: Option<&str>, changed: &str| ErrorText {
+            text: text.map(str::to_owned),
             changed: Some(changed.to_owned()),
         };
-        let before = text(Some("no connection"), "1");
-        assert_eq!(before.clone().since(&before), None);
-        assert_eq!(text(None, "2").since(&before), None);
-        let again = text(Some("no connection"), "2");
-        assert_eq!(again.since(&before).as_deref(), Some("no connection"));
-        let handle = json!({ ERROR: "no connection", CHANGED: "1" });
-        assert_eq!(ErrorText::of(&handle), before);
+        let before = error(Some("no connection"), "1");
+        assert_eq!(before.clone().newer_than(&before), None);
+        assert_eq!(error(None, "2").newer_than(&before), None);
+        let again = error(Some("no connection"), "2");
+        assert_eq!(again.newer_than(&before).as_deref(), Some("no connection"));
+        let handle = json!({ ERROR_BEFORE: "no connection", CHANGED_BEFORE: "1" });
+        assert_eq!(ErrorText::from_handle(&handle), before);
         assert_eq!(
-            ErrorText::of(&json!({ "found": true })),
+            ErrorText::from_handle(&json!({ "found": true })),
             ErrorText::default()
         );
     }
 
     #[test]
     fn a_duplicate_is_explained() {
-        let said = "Violation of UNIQUE KEY constraint 'x'";
-        assert!(explained(said).contains("1.1.03322.1"));
-        assert_eq!(explained("no connection"), "no connection");
+        let text = "Violation of UNIQUE KEY constraint 'x'";
+        assert!(explain_error(text).contains("1.1.03322.1"));
+        assert_eq!(explain_error("no connection"), "no connection");
     }
 }

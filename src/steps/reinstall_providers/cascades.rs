@@ -1,5 +1,5 @@
-//! What a provider's deletion does to the rows that lead to it, read from metadata before anything
-//! is deleted: Microsoft does not publish it, and tenants may differ.
+//! What a provider's deletion does to the rows that reference it. The program reads it from metadata
+//! before it deletes anything, because Microsoft does not publish it and tenants may differ.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -8,31 +8,34 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::Old;
+use super::old::OldProviders;
 use crate::clients::literal;
-use crate::domain::Refresh;
-use crate::domain::names::{Names, text};
+use crate::domain::names::text;
 use crate::domain::view::View;
-use crate::engine::{Action, Ask, Change, Failure, Known, Survey};
+use crate::domain::{Refresh, keys};
+use crate::engine::{Action, Change, Failure, JournalView, ManualTask, Survey};
 use crate::runbook::IomTable;
 
-/// How many ids one filter names: an address may not become too long.
-const IDS_A_FILTER: usize = 20;
+/// How many ids one filter names, to keep the address short enough.
+const IDS_PER_FILTER: usize = 20;
 
-/// A lookup to providers and what becomes of its row.
+/// A lookup to providers, and what a deletion does to its rows.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Cascade {
-    /// The table that leads to providers.
+    /// The table with the lookup.
     pub(super) table: String,
-    /// Its lookup.
+    /// The lookup's column.
     pub(super) column: String,
-    /// `Cascade`, `RemoveLink`, `Restrict`, `NoCascade`, …, as the service says it.
+    /// `Cascade`, `RemoveLink`, `Restrict`, `NoCascade`, …, in the service's words.
     pub(super) on_delete: Option<String>,
 }
 
-/// Reads them all; none where the metadata does not say.
-pub(super) async fn cascades(refresh: &Refresh, view: View<'_>) -> Result<Vec<Cascade>, Failure> {
-    let provider = Names::of(refresh).table(IomTable::Provider);
+/// Reads every lookup to providers; none where the metadata does not list them.
+pub(super) async fn read_cascades(
+    refresh: &Refresh,
+    view: View<'_>,
+) -> Result<Vec<Cascade>, Failure> {
+    let provider = refresh.names.table(IomTable::Provider);
     let path = format!(
         "EntityDefinitions(LogicalName={})/OneToManyRelationships\
          ?$select=SchemaName,ReferencingEntity,ReferencingAttribute,CascadeConfiguration",
@@ -40,12 +43,12 @@ pub(super) async fn cascades(refresh: &Refresh, view: View<'_>) -> Result<Vec<Ca
     );
     let found = match view {
         View::Target(target) => target.get_path(&path).await?,
-        View::AfterCopy(refresh) => refresh.source.get_path(&path).await?,
+        View::AfterCopy(refresh) => refresh.source.dataverse.get_path(&path).await?,
     };
-    Ok(found.as_ref().map(judged).unwrap_or_default())
+    Ok(found.as_ref().map(parse_cascades).unwrap_or_default())
 }
 
-fn judged(metadata: &Value) -> Vec<Cascade> {
+fn parse_cascades(metadata: &Value) -> Vec<Cascade> {
     let list = metadata.get("value").and_then(Value::as_array);
     list.into_iter()
         .flatten()
@@ -61,111 +64,111 @@ fn judged(metadata: &Value) -> Vec<Cascade> {
         .collect()
 }
 
-/// Does a deletion take the rows of this table along? Yes where nothing says otherwise.
-pub(super) fn takes_along(cascades: &[Cascade], table: &str) -> bool {
+/// Does the deletion of a provider delete its rows in this table too? Yes if the metadata is silent.
+pub(super) fn deletes_rows_of(cascades: &[Cascade], table: &str) -> bool {
     let rule = cascades.iter().find(|cascade| cascade.table == table);
     rule.and_then(|cascade| cascade.on_delete.as_deref())
         .is_none_or(|rule| rule.eq_ignore_ascii_case("Cascade"))
 }
 
-/// What forbids the deletion while it is there.
-fn restricting(cascades: &[Cascade]) -> impl Iterator<Item = &Cascade> {
+/// The lookups whose rows block the deletion.
+fn restrictions(cascades: &[Cascade]) -> impl Iterator<Item = &Cascade> {
     cascades.iter().filter(|cascade| {
         let rule = cascade.on_delete.as_deref();
         rule.is_some_and(|rule| rule.eq_ignore_ascii_case("Restrict"))
     })
 }
 
-/// Finds the rows that forbid the deletion of an old provider, before anything is deleted.
+/// Finds the rows that block the deletion of an old provider, before anything is deleted.
 pub(super) struct Release(pub(super) Arc<Refresh>);
 
 #[async_trait]
 impl Survey for Release {
-    async fn survey(&self, known: &Known) -> Result<Vec<Change>, Failure> {
+    async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
         let refresh = &self.0;
-        let old = Old::of(refresh, known)?;
-        let view = refresh.view(known);
-        let names = Names::of(refresh);
-        let here = view.by_id(names.table(IomTable::Provider)).await?;
+        let old = OldProviders::recorded(refresh, journal)?;
+        let view = refresh.view(journal);
+        let names = &refresh.names;
+        let installed = view.by_id(names.table(IomTable::Provider)).await?;
         let ids: Vec<Uuid> = old
             .ids
             .iter()
             .copied()
-            .filter(|id| here.contains_key(id))
+            .filter(|id| installed.contains_key(id))
             .collect();
         if ids.is_empty() {
             return Ok(Vec::new());
         }
         let mapping = names.table(IomTable::WarehouseMapping);
-        let rows = forbidding(refresh, view, &ids).await?;
+        let rows = blocking_rows(refresh, view, &ids).await?;
         Ok(rows.iter().map(|row| release(row, mapping)).collect())
     }
 }
 
-fn release(row: &Forbidding, mapping: &str) -> Change {
-    let Forbidding {
+fn release(row: &BlockingRow, mapping: &str) -> Change {
+    let BlockingRow {
         table,
         id,
-        called,
+        table_name,
         title,
         column,
     } = row;
-    let after = if table == mapping {
-        "it is captured, and put back to the new provider"
+    let restored = if table == mapping {
+        "a later phase points it to the new provider"
     } else {
-        "write down which provider it was: nothing puts it back"
+        "note which provider it was: no phase restores it"
     };
     Change {
-        key: format!("release/{table}/{id}"),
-        name: format!("release {called} '{title}' from its old provider"),
+        key: keys::release(table, *id),
+        name: format!("release {table_name} '{title}' from its old provider"),
         before: json!({ "leads-to": "an old provider" }),
         after: Value::Null,
         follows: Vec::new(),
-        action: Action::Ask(Ask {
+        action: Action::ManualTask(ManualTask {
             instructions: vec![format!(
-                "{called} '{title}': empty its provider ({column}), because the tenant forbids deleting a provider that it leads to; {after}"
+                "{table_name} '{title}': empty its provider ({column}), because the tenant does not \
+                 allow deleting a provider that a row references; {restored}"
             )],
-            evidence: "no row leads to an old provider by a lookup that forbids its deletion"
+            evidence: "no row references an old provider in a lookup that blocks its deletion"
                 .to_owned(),
         }),
     }
 }
 
-/// A row that leads to a provider by a lookup that forbids the provider's deletion.
-pub(crate) struct Forbidding {
-    /// Its table.
+/// A row that references a provider in a lookup that blocks the provider's deletion.
+pub(crate) struct BlockingRow {
+    /// The table's logical name.
     pub(crate) table: String,
-    /// Its id.
     pub(crate) id: Uuid,
-    /// What people call its table.
-    pub(crate) called: String,
-    /// What people call it.
+    /// The table's display name.
+    pub(crate) table_name: String,
+    /// The row's display name.
     pub(crate) title: String,
-    /// The lookup.
+    /// The lookup's column.
     pub(crate) column: String,
 }
 
-/// Finds the rows that forbid the deletion of any of these providers.
-pub(crate) async fn forbidding(
+/// Finds the rows that block the deletion of any of these providers.
+pub(crate) async fn blocking_rows(
     refresh: &Refresh,
     view: View<'_>,
     providers: &[Uuid],
-) -> Result<Vec<Forbidding>, Failure> {
+) -> Result<Vec<BlockingRow>, Failure> {
     let mut found = Vec::new();
-    for cascade in restricting(&cascades(refresh, view).await?) {
+    for cascade in restrictions(&read_cascades(refresh, view).await?) {
         let Some(table) = view.optional_table(&cascade.table).await? else {
             continue;
         };
-        for row in leading(view, cascade, providers).await? {
+        for row in referencing_rows(view, cascade, providers).await? {
             let Some(id) = row.id(&table.primary_id) else {
                 continue;
             };
             let title = table.primary_name.as_deref();
             let title = title.and_then(|column| text(&row.value, column));
-            found.push(Forbidding {
+            found.push(BlockingRow {
                 table: cascade.table.clone(),
                 id,
-                called: table
+                table_name: table
                     .display_name
                     .clone()
                     .unwrap_or_else(|| cascade.table.clone()),
@@ -177,14 +180,14 @@ pub(crate) async fn forbidding(
     Ok(found)
 }
 
-async fn leading(
+async fn referencing_rows(
     view: View<'_>,
     cascade: &Cascade,
     ids: &[Uuid],
 ) -> Result<Vec<crate::clients::Row>, Failure> {
     let mut rows = Vec::new();
-    for some in ids.chunks(IDS_A_FILTER) {
-        let terms: BTreeSet<String> = some
+    for chunk in ids.chunks(IDS_PER_FILTER) {
+        let terms: BTreeSet<String> = chunk
             .iter()
             .map(|id| format!("_{}_value eq {id}", cascade.column))
             .collect();
@@ -202,7 +205,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_restriction_forbids_and_only_a_cascade_takes_along() {
+    fn only_a_restriction_blocks_and_only_a_cascade_deletes_rows() {
         let relationship = |table: &str, rule: Value| {
             json!({ "ReferencingEntity": table, "ReferencingAttribute": "p",
                 "CascadeConfiguration": { "Delete": rule } })
@@ -214,13 +217,13 @@ mod tests {
             relationship("odd", Value::Null),
             { "SchemaName": "without the rest" },
         ] });
-        let found = judged(&metadata);
+        let found = parse_cascades(&metadata);
         assert_eq!(found.len(), 4);
-        let forbidding: Vec<&str> = restricting(&found).map(|c| c.table.as_str()).collect();
-        assert_eq!(forbidding, ["mapping"]);
-        assert!(takes_along(&found, "action"));
-        assert!(!takes_along(&found, "event"));
-        assert!(takes_along(&found, "odd") && takes_along(&[], "action"));
-        assert!(judged(&json!({})).is_empty());
+        let blocking: Vec<&str> = restrictions(&found).map(|c| c.table.as_str()).collect();
+        assert_eq!(blocking, ["mapping"]);
+        assert!(deletes_rows_of(&found, "action"));
+        assert!(!deletes_rows_of(&found, "event"));
+        assert!(deletes_rows_of(&found, "odd") && deletes_rows_of(&[], "action"));
+        assert!(parse_cascades(&json!({})).is_empty());
     }
 }

@@ -1,4 +1,4 @@
-//! The connection references of new instances: URL and owner, then active.
+//! Phases `connections` and `activate-connections`: the connection references of new instances.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,26 +8,29 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::settings::missing;
-use super::{Old, status_of};
+use super::old::old_and_present;
+use super::settings::missing_row;
+use super::status_of;
 use crate::clients::Row;
 use crate::domain::connections::choices::Choices;
 use crate::domain::connections::{
-    OwnerRow, acting_as, choice, connection_url, connector_of_url, leads_into, owner, owner_of,
+    OwnerRow, connection_url, connector_of_url, find_acting_user, find_choice, find_owner,
+    is_in_environment, owner_id,
 };
 use crate::domain::iom_change::{Fill, IomChange};
 use crate::domain::names::{Fields, Names, is_labelled, text};
 use crate::domain::providers::{Catalogue, Provider};
+use crate::domain::seals::Part;
 use crate::domain::tenant_set::RowReader;
 use crate::domain::view::View;
-use crate::domain::{Refresh, seals};
-use crate::engine::{Change, Failure, Known, Reading, Survey};
-use crate::runbook::{IomRequest, IomTable};
+use crate::domain::{Refresh, keys, seals};
+use crate::engine::{Change, Failure, JournalView, Reading, Survey};
+use crate::runbook::{IomColumn, IomRequest, IomTable, Word as _};
 
-/// A provider's connection reference, as its row tells it.
+/// The row of a provider's connection reference.
 struct Reference {
     id: Uuid,
-    /// What people call it.
+    /// Its display name.
     title: String,
     provider: Option<Uuid>,
     definition: Option<Uuid>,
@@ -36,77 +39,79 @@ struct Reference {
     active: bool,
 }
 
-fn references(names: &Names, rows: Vec<(Uuid, Fields)>) -> Result<Vec<Reference>, Failure> {
+fn parse_references(names: &Names, rows: Vec<(Uuid, Fields)>) -> Result<Vec<Reference>, Failure> {
     rows.into_iter()
         .map(|(id, row)| {
             Ok(Reference {
                 id,
                 title: names.title(IomTable::ProviderConnectionReference, &row, id),
-                provider: names.lookup(&row, "provider-connection-reference.provider")?,
-                definition: names.lookup(&row, "provider-connection-reference.definition")?,
-                url: names.text(&row, "provider-connection-reference.connection-url")?,
-                owner: owner_of(&row),
+                provider: names.lookup(&row, IomColumn::ProviderConnectionReferenceProvider)?,
+                definition: names.lookup(&row, IomColumn::ProviderConnectionReferenceDefinition)?,
+                url: names.text(&row, IomColumn::ProviderConnectionReferenceConnectionUrl)?,
+                owner: owner_id(&row),
                 active: is_labelled(&row, "statuscode", "Active"),
             })
         })
         .collect()
 }
 
-/// What connections of new instances are compared with: their own rows, the old ones, and what the
-/// target had; and the connections that the runbook chose.
-struct Wirings {
+/// The connection references of the new instances, and what determines their connections.
+struct References {
+    /// The new instances' own.
     current: Vec<Reference>,
+    /// Those of the old providers, from the seal.
     recorded: Vec<Reference>,
-    target: BTreeMap<(String, String), String>,
-    names: BTreeMap<Uuid, String>,
+    /// The target's URLs before the copy, by definition and logical name.
+    target_urls: BTreeMap<(String, String), String>,
+    /// The logical names of the references' definitions.
+    logical_names: BTreeMap<Uuid, String>,
+    /// The connections that the runbook chose.
     choices: Choices,
 }
 
-impl Wirings {
-    async fn read(refresh: &Refresh, known: &Known, view: View<'_>) -> Result<Self, Failure> {
-        let names = Names::of(refresh);
-        let word = "provider-connection-reference";
+impl References {
+    async fn read(
+        refresh: &Refresh,
+        journal: &JournalView,
+        view: View<'_>,
+    ) -> Result<Self, Failure> {
+        let names = &refresh.names;
+        let word = IomTable::ProviderConnectionReference.word();
         let rows = view
             .by_id(names.table(IomTable::ProviderConnectionReference))
             .await?;
-        let current = references(names, rows.into_iter().collect())?;
-        let recorded = references(names, seals::rows(known, seals::PROVIDERS, word))?;
-        let column = names.column("provider-definition-connection-reference.logical-name")?;
-        let logical = |seal: &str, prefix: &str| -> BTreeMap<Uuid, String> {
-            seals::rows(
-                known,
-                seal,
-                &format!("{prefix}provider-definition-connection-reference"),
-            )
-            .into_iter()
-            .filter_map(|(id, row)| Some((id, text(&row, column)?)))
-            .collect()
+        let current = parse_references(names, rows.into_iter().collect())?;
+        let recorded = parse_references(names, seals::rows(journal, Part::Providers, word))?;
+        let column = names.column(IomColumn::ProviderDefinitionConnectionReferenceLogicalName)?;
+        let logical_names = |part| -> BTreeMap<Uuid, String> {
+            let table = IomTable::ProviderDefinitionConnectionReference;
+            seals::rows(journal, part, table.word())
+                .into_iter()
+                .filter_map(|(id, row)| Some((id, text(&row, column)?)))
+                .collect()
         };
-        let before = Catalogue::sealed(refresh, known, seals::BEFORE_COPY, "target/")?;
-        let target_names = logical(seals::BEFORE_COPY, "target/");
-        let mut target = BTreeMap::new();
-        for reference in references(
-            names,
-            seals::rows(known, seals::BEFORE_COPY, &format!("target/{word}")),
-        )? {
+        let before = Catalogue::sealed(&refresh.names, journal, Part::Target)?;
+        let target_names = logical_names(Part::Target);
+        let mut target_urls = BTreeMap::new();
+        for reference in parse_references(names, seals::rows(journal, Part::Target, word))? {
             let provider = reference.provider.and_then(|id| before.providers.get(&id));
             let definition = provider.and_then(|provider| before.definition_of(provider));
             let name = reference.definition.and_then(|id| target_names.get(&id));
             if let (Some(definition), Some(name), Some(url)) = (definition, name, reference.url) {
-                target.insert((definition.logical_name.clone(), name.clone()), url);
+                target_urls.insert((definition.logical_name.clone(), name.clone()), url);
             }
         }
         Ok(Self {
             current,
             recorded,
-            target,
-            names: logical(seals::PROVIDERS, ""),
-            choices: Choices::read(refresh, known).await?,
+            target_urls,
+            logical_names: logical_names(Part::Providers),
+            choices: Choices::read(refresh, journal).await?,
         })
     }
 
-    /// The references of a new instance with the old ones they replace and their logical names.
-    fn of<'a>(
+    /// The old references of a provider, each with the new one and its logical name.
+    fn of_instance<'a>(
         &'a self,
         replaced: &Provider,
         instance: Option<&Provider>,
@@ -120,14 +125,16 @@ impl Wirings {
                         .iter()
                         .find(|r| r.provider == Some(instance.id) && r.definition == old.definition)
                 });
-                let name = old.definition.and_then(|id| self.names.get(&id)).cloned();
+                let name = old.definition.and_then(|id| self.logical_names.get(&id));
+                let name = name.cloned();
                 (old, new, name.unwrap_or_else(|| old.id.to_string()))
             })
             .collect()
     }
 
-    /// The URL that a new reference shall have: the runbook's connection, else what the target had.
-    fn wanted(
+    /// The URL that a new reference should have: with the runbook's connection, else the target's
+    /// URL before the copy.
+    fn desired_url(
         &self,
         refresh: &Refresh,
         definition: &str,
@@ -142,18 +149,21 @@ impl Wirings {
             .reinstall_providers
             .options
             .connections;
-        if let Some(choice) = choice(&refresh.runbook, Some(section), name, &connector) {
+        if let Some(choice) = find_choice(&refresh.runbook, Some(section), name, &connector) {
             let connection = self.choices.connection(refresh, choice, &connector)?;
             if let Some(url) = connection_url(template, refresh.target_id(), &connection) {
                 return Ok(url);
             }
         }
-        let kept = self.target.get(&(definition.to_owned(), name.to_owned()));
-        if let Some(url) = kept.filter(|url| leads_into(url, refresh.target_id())) {
+        let kept = self
+            .target_urls
+            .get(&(definition.to_owned(), name.to_owned()));
+        if let Some(url) = kept.filter(|url| is_in_environment(url, refresh.target_id())) {
             return Ok(url.clone());
         }
         Err(Failure::failed(format!(
-            "nothing says which connection '{name}' of provider '{definition}' shall have"
+            "'{name}' of provider '{definition}' has no connection: neither the runbook nor the \
+             target before the copy names one"
         ))
         .with_help(format!(
             "add `{}: <connection id>` under `connections` of reinstall-providers",
@@ -163,35 +173,35 @@ impl Wirings {
                 &connector
             }
         ))
-        .lasting())
+        .permanent())
     }
 }
 
+/// Finds the references of new instances with another URL or owner than they should have.
 pub(super) struct Connections(pub(super) Arc<Refresh>);
 
 #[async_trait]
 impl Survey for Connections {
-    async fn survey(&self, known: &Known) -> Result<Vec<Change>, Failure> {
+    async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
         let refresh = &self.0;
-        let old = Old::of(refresh, known)?;
-        let view = refresh.view(known);
-        let now = Catalogue::read(refresh, view).await?;
-        let names = Names::of(refresh);
+        let (old, view, now) = old_and_present(refresh, journal).await?;
+        let names = &refresh.names;
         let table = view
             .table(names.table(IomTable::ProviderConnectionReference))
             .await?;
-        let column = names.column("provider-connection-reference.connection-url")?;
-        let wirings = Wirings::read(refresh, known, view).await?;
-        let owner = owner(refresh, view).await?;
+        let column = names.column(IomColumn::ProviderConnectionReferenceConnectionUrl)?;
+        let references = References::read(refresh, journal, view).await?;
+        let owner = find_owner(refresh, view).await?;
         let mut changes = Vec::new();
         for (replaced, definition, instance) in old.instances(&now) {
-            for (recorded, new, name) in wirings.of(replaced, instance) {
+            for (recorded, new, name) in references.of_instance(replaced, instance) {
                 if let Some(instance) = instance
                     && new.is_none()
                 {
-                    return Err(missing("connection reference", &name, &instance.name));
+                    return Err(missing_row("connection reference", &name, &instance.name));
                 }
-                let wanted = wirings.wanted(refresh, &definition.logical_name, &name, recorded)?;
+                let wanted =
+                    references.desired_url(refresh, &definition.logical_name, &name, recorded)?;
                 let wanted_owner = owner
                     .as_ref()
                     .map(|owner| owner.id.to_string())
@@ -209,30 +219,30 @@ impl Survey for Connections {
                 let provider = instance.map_or(&replaced.name, |instance| &instance.name);
                 let title = new.map_or(&name, |new| &new.title);
                 let definition = &definition.logical_name;
-                let told = OwnerRow::told(owner.as_ref());
+                let set_owner = OwnerRow::instruction(owner.as_ref());
                 let fill = Fill::id(id)
                     .value(wanted.clone())
                     .owner(owner.as_ref().map(OwnerRow::bind));
                 let reader =
-                    RowReader::of(refresh, &table.entity_set, id, move |row: Option<&Row>| {
+                    RowReader::shared(refresh, &table.entity_set, id, move |row: Option<&Row>| {
                         Reading::of(row.map_or(Value::Null, |row| {
-                            shown(row.string(&column), owner_of(&row.value).as_deref())
+                            shown(row.string(&column), owner_id(&row.value).as_deref())
                         }))
                     });
                 let change = IomChange {
-                    key: format!("provider/new/{definition}/connection/{name}"),
+                    key: keys::new_provider_connection(definition, &name),
                     name: format!("connect '{name}' of the new provider '{definition}'"),
                     before,
                     after,
                     request: IomRequest::SaveProviderConnectionReference,
                     by_hand: vec![format!(
                         "IOM app > Providers > Installed > '{provider}' > connection '{title}': \
-                         set the URL to {wanted}, save it{told}"
+                         set the URL to {wanted}, save it{set_owner}"
                     )],
                     evidence: "every provider connection reference names the target's connection \
                                and owner"
                         .to_owned(),
-                    patience: Duration::from_mins(1),
+                    settle_timeout: Duration::from_mins(1),
                 };
                 changes.push(change.filled(refresh, reader, fill));
             }
@@ -241,24 +251,23 @@ impl Survey for Connections {
     }
 }
 
+/// Finds the references of new instances that are not active.
 pub(super) struct ActivateConnections(pub(super) Arc<Refresh>);
 
 #[async_trait]
 impl Survey for ActivateConnections {
-    async fn survey(&self, known: &Known) -> Result<Vec<Change>, Failure> {
+    async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
         let refresh = &self.0;
-        let old = Old::of(refresh, known)?;
-        let view = refresh.view(known);
-        let now = Catalogue::read(refresh, view).await?;
+        let (old, view, now) = old_and_present(refresh, journal).await?;
         let table = view
-            .table(Names::of(refresh).table(IomTable::ProviderConnectionReference))
+            .table(refresh.names.table(IomTable::ProviderConnectionReference))
             .await?;
-        let wirings = Wirings::read(refresh, known, view).await?;
-        // Whoever activates a reference must be allowed to use its connection.
-        let acting_as = acting_as(refresh, view).await?;
+        let references = References::read(refresh, journal, view).await?;
+        // The user who activates a reference must be allowed to use its connection.
+        let acting_as = find_acting_user(refresh, view).await?;
         let mut changes = Vec::new();
         for (replaced, definition, instance) in old.instances(&now) {
-            for (_, new, name) in wirings.of(replaced, instance) {
+            for (_, new, name) in references.of_instance(replaced, instance) {
                 if new.is_some_and(|new| new.active) {
                     continue;
                 }
@@ -267,7 +276,7 @@ impl Survey for ActivateConnections {
                 let title = new.map_or(&name, |new| &new.title);
                 let definition = &definition.logical_name;
                 let change = IomChange {
-                    key: format!("provider/new/{definition}/connection/{name}/activate"),
+                    key: keys::new_provider_connection_activate(definition, &name),
                     name: format!(
                         "activate connection '{name}' of the new provider '{definition}'"
                     ),
@@ -279,9 +288,9 @@ impl Survey for ActivateConnections {
                          activate it"
                     )],
                     evidence: "every provider connection reference is active".to_owned(),
-                    patience: Duration::from_mins(5),
+                    settle_timeout: Duration::from_mins(5),
                 };
-                let reader = RowReader::of(refresh, &table.entity_set, id, status_of);
+                let reader = RowReader::shared(refresh, &table.entity_set, id, status_of);
                 let fill = Fill::id(id).acting_as(acting_as);
                 changes.push(change.filled(refresh, reader, fill));
             }

@@ -1,4 +1,4 @@
-//! Installing and naming new instances.
+//! Phases `install` and `name`: the new instances of the providers.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -8,38 +8,38 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Old, accepted};
+use super::old::{old_and_present, terms_accepted_by};
 use crate::clients::Row;
-use crate::domain::connections::acting_as;
+use crate::domain::connections::find_acting_user;
 use crate::domain::iom_change::{Fill, IomChange};
-use crate::domain::names::Names;
 use crate::domain::providers::{Catalogue, Definition};
+use crate::domain::seals::Part;
 use crate::domain::tenant_set::{Reader, RowReader};
 use crate::domain::view::View;
-use crate::domain::{Refresh, seals};
-use crate::engine::{Barrier, Change, Failure, Known, Reading, Survey};
-use crate::runbook::{IomRequest, IomTable};
+use crate::domain::{Refresh, keys, seals};
+use crate::engine::{Barrier, Change, Failure, JournalView, Reading, Survey};
+use crate::runbook::{IomColumn, IomRequest, IomTable, Word as _};
 
+/// Finds the providers that are not installed again yet.
 pub(super) struct Install(pub(super) Arc<Refresh>);
 
 #[async_trait]
 impl Survey for Install {
-    async fn survey(&self, known: &Known) -> Result<Vec<Change>, Failure> {
+    async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
         let refresh = &self.0;
-        let old = Arc::new(Old::of(refresh, known)?);
-        let view = refresh.view(known);
-        let now = Arc::new(Catalogue::read(refresh, view).await?);
-        // What an instance is made of belongs to whoever installs and activates it.
-        let acting_as = acting_as(refresh, view).await?;
+        let (old, view, now) = old_and_present(refresh, journal).await?;
+        let now = Arc::new(now);
+        // The rows of an instance belong to the user who installs and activates it.
+        let acting_as = find_acting_user(refresh, view).await?;
         let missing = old
             .instances(&now)
             .filter(|(_, _, instance)| instance.is_none());
         Ok(missing
             .map(|(_, definition, _)| {
-                let key = format!("provider/new/{}", definition.logical_name);
-                let (id, new_id) = (definition.id, known.made_id(seals::PROVIDERS, &key));
-                let after = installed(refresh, definition);
-                let reader = Arc::new(Instance {
+                let key = keys::new_provider(&definition.logical_name);
+                let (id, new_id) = (definition.id, journal.new_row_id(seals::PROVIDERS, &key));
+                let after = installation(refresh, definition);
+                let reader = Arc::new(InstanceReader {
                     refresh: Arc::clone(refresh),
                     definition: definition.clone(),
                     old: old.ids.clone(),
@@ -57,7 +57,7 @@ impl Survey for Install {
                          do not activate it yet"
                     )],
                     evidence: "a new instance of each definition is installed".to_owned(),
-                    patience: Duration::from_mins(10),
+                    settle_timeout: Duration::from_mins(10),
                     key,
                 }
                 .filled(refresh, reader, fill)
@@ -65,35 +65,33 @@ impl Survey for Install {
             .collect())
     }
 
-    /// An instance's own rows follow it: it is installed when it has as many as its definition.
-    async fn barrier(&self, known: &Known) -> Result<Barrier, Failure> {
+    /// An instance gets its own rows some time later. The installation is complete when it has every
+    /// row that the old instance had.
+    async fn barrier(&self, journal: &JournalView) -> Result<Barrier, Failure> {
         let refresh = &self.0;
-        let names = Names::of(refresh);
-        let old = Old::of(refresh, known)?;
-        let view = refresh.view(known);
-        let now = Catalogue::read(refresh, view).await?;
-        for (table, word) in CHILDREN {
-            let is_definition = format!("{word}.definition");
-            let provider = format!("{word}.provider");
-            let recorded = seals::rows(known, seals::PROVIDERS, word);
+        let names = &refresh.names;
+        let (old, view, now) = old_and_present(refresh, journal).await?;
+        for (table, provider, of_definition) in CHILDREN {
+            let word = table.word();
+            let recorded = seals::rows(journal, Part::Providers, word);
             let current = view.by_id(names.table(table)).await?;
             for (replaced, definition, instance) in old.instances(&now) {
                 let Some(instance) = instance else {
                     continue;
                 };
                 for (_, row) in &recorded {
-                    if names.lookup(row, &provider)? != Some(replaced.id) {
+                    if names.lookup(row, provider)? != Some(replaced.id) {
                         continue;
                     }
-                    let of = names.lookup(row, &is_definition)?;
+                    let of = names.lookup(row, of_definition)?;
                     let mut is_there = false;
                     for row in current.values() {
-                        is_there |= names.lookup(row, &provider)? == Some(instance.id)
-                            && names.lookup(row, &is_definition)? == of;
+                        is_there |= names.lookup(row, provider)? == Some(instance.id)
+                            && names.lookup(row, of_definition)? == of;
                     }
                     if !is_there {
                         return Ok(Barrier::Holds(format!(
-                            "the new provider '{}' has not all of its {} yet",
+                            "the new provider '{}' does not have all of its {} yet",
                             definition.name,
                             word.replace("provider-", "").replace('-', " ") + "s"
                         )));
@@ -105,27 +103,36 @@ impl Survey for Install {
     }
 }
 
-/// The rows that an instance has of its own.
-const CHILDREN: [(IomTable, &str); 3] = [
-    (IomTable::ProviderParameter, "provider-parameter"),
-    (IomTable::ProviderTransformation, "provider-transformation"),
+/// The tables of an instance's own rows, with the columns of its provider and of what declares it.
+const CHILDREN: [(IomTable, IomColumn, IomColumn); 3] = [
+    (
+        IomTable::ProviderParameter,
+        IomColumn::ProviderParameterProvider,
+        IomColumn::ProviderParameterDefinition,
+    ),
+    (
+        IomTable::ProviderTransformation,
+        IomColumn::ProviderTransformationProvider,
+        IomColumn::ProviderTransformationDefinition,
+    ),
     (
         IomTable::ProviderConnectionReference,
-        "provider-connection-reference",
+        IomColumn::ProviderConnectionReferenceProvider,
+        IomColumn::ProviderConnectionReferenceDefinition,
     ),
 ];
 
-/// What installs a definition, with who accepted its terms, where the runbook names whose are.
-fn installed(refresh: &Refresh, definition: &Definition) -> Value {
-    let installed = json!({ "definition": definition.logical_name });
-    match accepted(refresh) {
+/// The compared fields of an installation: its definition, and who accepted the terms if the runbook
+/// lists accepted terms.
+fn installation(refresh: &Refresh, definition: &Definition) -> Value {
+    match terms_accepted_by(refresh) {
         Some(who) => json!({ "definition": definition.logical_name, "terms-accepted-by": who }),
-        None => installed,
+        None => json!({ "definition": definition.logical_name }),
     }
 }
 
 /// Reads whether a new instance of a definition is installed.
-struct Instance {
+struct InstanceReader {
     refresh: Arc<Refresh>,
     definition: Definition,
     old: BTreeSet<Uuid>,
@@ -133,37 +140,34 @@ struct Instance {
 }
 
 #[async_trait]
-impl Reader for Instance {
+impl Reader for InstanceReader {
     async fn read(&self) -> Result<Reading, Failure> {
-        let view = View::Target(&self.refresh.target);
+        let view = View::Target(&self.refresh.target.dataverse);
         let tables = [IomTable::Provider];
         let now = self.before.again(&self.refresh, view, &tables).await?;
         Ok(Reading::of(
             match now.new_instance(self.definition.id, &self.old) {
-                Some(_) => installed(&self.refresh, &self.definition),
+                Some(_) => installation(&self.refresh, &self.definition),
                 None => Value::Null,
             },
         ))
     }
 }
 
+/// Finds the new instances that do not have the name of the provider they replace.
 pub(super) struct Rename(pub(super) Arc<Refresh>);
 
 #[async_trait]
 impl Survey for Rename {
-    async fn survey(&self, known: &Known) -> Result<Vec<Change>, Failure> {
+    async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
         let refresh = &self.0;
-        let old = Old::of(refresh, known)?;
-        let view = refresh.view(known);
-        let now = Catalogue::read(refresh, view).await?;
-        let table = view
-            .table(Names::of(refresh).table(IomTable::Provider))
-            .await?;
+        let (old, view, now) = old_and_present(refresh, journal).await?;
+        let table = view.table(refresh.names.table(IomTable::Provider)).await?;
         let mut changes = Vec::new();
         for (replaced, definition, instance) in old.instances(&now) {
             let current = match instance {
                 Some(instance) => instance.name.clone(),
-                // A plan expects what the library installs to have its definition's name.
+                // A plan expects a new instance to have the name of its definition.
                 None => definition.name.clone(),
             };
             if current == replaced.name {
@@ -174,8 +178,8 @@ impl Survey for Rename {
             let after = json!({ "name": name });
             changes.push(
                 IomChange {
-                    key: format!("provider/new/{}/name", definition.logical_name),
-                    name: format!("name the new provider '{name}' again"),
+                    key: keys::new_provider_name(&definition.logical_name),
+                    name: format!("rename the new provider to '{name}'"),
                     before: json!({ "name": current }),
                     after,
                     request: IomRequest::RenameProvider,
@@ -184,11 +188,11 @@ impl Survey for Rename {
                     )],
                     evidence: "each new provider has the name of the one that it replaces"
                         .to_owned(),
-                    patience: Duration::from_mins(1),
+                    settle_timeout: Duration::from_mins(1),
                 }
                 .filled(
                     refresh,
-                    RowReader::of(refresh, &table.entity_set, id, move |row: Option<&Row>| {
+                    RowReader::shared(refresh, &table.entity_set, id, move |row: Option<&Row>| {
                         let name = row
                             .and_then(|row| row.string(column.as_deref().unwrap_or("msdyn_name")));
                         Reading::of(json!({ "name": name }))

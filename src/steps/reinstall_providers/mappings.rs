@@ -1,8 +1,9 @@
-//! Mapping rows that led to an old provider: put back to the new instance of its definition.
+//! Phase `mappings`: points mapping rows that referenced an old provider to the new instance of its
+//! definition.
 //!
-//! A deletion empties their lookup or takes them along, as the tenant's metadata says. A row that
-//! is gone cannot be made again by a request that sets its provider, so it is a person's task, with
-//! the key of the capture that holds its text.
+//! A provider's deletion empties the lookup of these rows or deletes them, depending on the tenant's
+//! metadata. A request that sets the provider cannot recreate a deleted row, so a person does that,
+//! with the key of the capture that holds the row.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,48 +12,45 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::Old;
+use super::old::OldProviders;
 use crate::clients::Row;
 use crate::domain::iom_change::{Fill, IomChange};
-use crate::domain::names::{Names, lookup};
-use crate::domain::providers::Catalogue;
+use crate::domain::names::lookup;
+use crate::domain::providers::{Catalogue, Definition};
+use crate::domain::seals::Part;
 use crate::domain::tenant_set::RowReader;
-use crate::domain::{Refresh, seals};
-use crate::engine::{Action, Ask, Change, Failure, Known, Reading, Survey};
-use crate::runbook::{IomRequest, IomTable};
+use crate::domain::{Refresh, keys, seals};
+use crate::engine::{Action, Change, Failure, JournalView, ManualTask, Reading, Survey};
+use crate::runbook::{IomColumn, IomRequest, IomTable};
 
 /// The word of the captures.
 const WORD: &str = "warehouse-mapping";
 
+/// Finds the mapping rows that do not reference the new instance yet.
 pub(super) struct Mappings(pub(super) Arc<Refresh>);
 
 #[async_trait]
 impl Survey for Mappings {
-    async fn survey(&self, known: &Known) -> Result<Vec<Change>, Failure> {
+    async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
         let refresh = &self.0;
-        let names = Names::of(refresh);
-        let recorded = seals::rows(known, seals::PROVIDERS, WORD);
-        let view = refresh.view(known);
+        let names = &refresh.names;
+        let recorded = seals::rows(journal, Part::Providers, WORD);
+        let view = refresh.view(journal);
         let table = view
             .optional_table(names.table(IomTable::WarehouseMapping))
             .await?;
         let Some(table) = table.filter(|_| !recorded.is_empty()) else {
             return Ok(Vec::new());
         };
-        let column = names.column("warehouse-mapping.provider")?;
-        let old = Arc::new(Old::of(refresh, known)?);
+        let column = names.column(IomColumn::WarehouseMappingProvider)?;
+        let old = Arc::new(OldProviders::recorded(refresh, journal)?);
         let now = Catalogue::read(refresh, view).await?;
         let providers = view.table(names.table(IomTable::Provider)).await?;
         let current = view.by_id(&table.logical_name).await?;
         let mut changes = Vec::new();
         for (id, row) in recorded {
-            let held = lookup(&row, column).and_then(|id| old.catalogue.providers.get(&id));
-            let again = held.and_then(|held| {
-                old.again
-                    .iter()
-                    .find(|(_, definition)| Some(definition.id) == held.definition)
-            });
-            let Some((_, definition)) = again else {
+            let Some(definition) = lookup(&row, column).and_then(|id| old.reinstalled_as(id))
+            else {
                 continue;
             };
             let instance = now
@@ -60,68 +58,73 @@ impl Survey for Mappings {
                 .map(|instance| instance.id);
             let title = names.title(IomTable::WarehouseMapping, &row, id);
             let Some(row) = current.get(&id) else {
-                let was_made_again = current.values().any(|row| {
+                let was_recreated = current.values().any(|row| {
                     instance.is_some()
                         && lookup(row, column) == instance
                         && names.title(IomTable::WarehouseMapping, row, id) == title
                 });
-                if !was_made_again {
-                    changes.push(lost(id, &title, &definition.name));
+                if !was_recreated {
+                    changes.push(recreate(id, &title, &definition.name));
                 }
                 continue;
             };
-            let held = lookup(row, column);
-            let is_ours = held.is_none_or(|held| old.ids.contains(&held));
-            if !is_ours {
-                // It leads to the new instance, or a person chose another provider.
+            let provider = lookup(row, column);
+            if provider.is_some_and(|provider| !old.ids.contains(&provider)) {
+                // It already references the new instance, or a provider that a person chose.
                 continue;
             }
-            let logical_name = definition.logical_name.clone();
-            let after = words(Some("new"), &logical_name);
-            let project = {
+            let reader = {
                 let (old, column) = (Arc::clone(&old), column.to_owned());
-                let logical_name = logical_name.clone();
-                move |row: Option<&Row>| {
-                    let held = row.and_then(|row| lookup(&row.value, &column));
-                    Reading::of(provider_in(held, instance, &old, &logical_name))
-                }
+                let logical_name = definition.logical_name.clone();
+                let compared = move |row: Option<&Row>| {
+                    let provider = row.and_then(|row| lookup(&row.value, &column));
+                    Reading::of(provider_in(provider, instance, &old, &logical_name))
+                };
+                RowReader::shared(refresh, &table.entity_set, id, compared)
             };
             let instance = instance.unwrap_or_default();
-            let value = format!("{}({instance})", providers.entity_set);
-            changes.push(
-                IomChange {
-                    key: format!("mapping/{id}"),
-                    name: format!(
-                        "lead warehouse mapping '{title}' to the new provider '{}'",
-                        definition.name
-                    ),
-                    before: provider_in(held, None, &old, &logical_name),
-                    after,
-                    request: IomRequest::SetProviderMapping,
-                    by_hand: vec![format!(
-                        "IOM app > warehouse mapping '{title}': set its provider to the new '{}'",
-                        definition.name
-                    )],
-                    evidence: "every mapping leads to the new instance of its provider".to_owned(),
-                    patience: Duration::from_mins(1),
-                }
-                .filled(
-                    refresh,
-                    RowReader::of(refresh, &table.entity_set, id, project),
-                    Fill::id(id).value(value.clone()),
-                ),
-            );
+            let fill = Fill::id(id).value(format!("{}({instance})", providers.entity_set));
+            let before = provider_in(provider, None, &old, &definition.logical_name);
+            let change = point_to_new_provider(id, &title, definition, before);
+            changes.push(change.filled(refresh, reader, fill));
         }
         Ok(changes)
     }
 }
 
+fn point_to_new_provider(
+    id: Uuid,
+    title: &str,
+    definition: &Definition,
+    before: Value,
+) -> IomChange {
+    let provider = &definition.name;
+    IomChange {
+        key: keys::warehouse_mapping(id),
+        name: format!("point warehouse mapping '{title}' to the new provider '{provider}'"),
+        before,
+        after: words(Some("new"), &definition.logical_name),
+        request: IomRequest::SetProviderMapping,
+        by_hand: vec![format!(
+            "IOM app > warehouse mapping '{title}': set its provider to the new '{provider}'"
+        )],
+        evidence: "every mapping references the new instance of its provider".to_owned(),
+        settle_timeout: Duration::from_mins(1),
+    }
+}
+
+/// A provider in words that hold before and after the reinstallation.
 fn words(which: Option<&str>, definition: &str) -> Value {
     json!({ "provider": which.map(|which| format!("{which} provider of {definition}")) })
 }
 
-/// The provider that a mapping leads to, as it is compared.
-fn provider_in(held: Option<Uuid>, instance: Option<Uuid>, old: &Old, definition: &str) -> Value {
+/// The compared field of a mapping: the provider that it references.
+fn provider_in(
+    held: Option<Uuid>,
+    instance: Option<Uuid>,
+    old: &OldProviders,
+    definition: &str,
+) -> Value {
     match held {
         None => words(None, definition),
         Some(id) if instance == Some(id) => words(Some("new"), definition),
@@ -130,20 +133,21 @@ fn provider_in(held: Option<Uuid>, instance: Option<Uuid>, old: &Old, definition
     }
 }
 
-/// A row that the deletion took along.
-fn lost(id: Uuid, title: &str, provider: &str) -> Change {
+/// A person recreates a row that the deletion deleted.
+fn recreate(id: Uuid, title: &str, provider: &str) -> Change {
     Change {
-        key: format!("mapping/{id}"),
-        name: format!("make warehouse mapping '{title}' of provider '{provider}' again"),
+        key: keys::warehouse_mapping(id),
+        name: format!("recreate warehouse mapping '{title}' of provider '{provider}'"),
         before: Value::Null,
         after: json!({ "provider": "new" }),
         follows: Vec::new(),
-        action: Action::Ask(Ask {
+        action: Action::ManualTask(ManualTask {
             instructions: vec![format!(
-                "warehouse mapping '{title}' was deleted with its old provider: make it again for the new provider '{provider}'; what it held is in the seal '{}' under '{WORD}/{id}'",
+                "warehouse mapping '{title}' was deleted with its old provider: recreate it for the \
+                 new provider '{provider}'; its row is in the seal '{}' under '{WORD}/{id}'",
                 seals::PROVIDERS
             )],
-            evidence: "a mapping of the same name leads to the new provider".to_owned(),
+            evidence: "a mapping of the same name references the new provider".to_owned(),
         }),
     }
 }

@@ -1,5 +1,5 @@
-//! Parameters and transformations of new instances: put back as the target had them, else as the
-//! source's copy brought them.
+//! Phases `parameters` and `transformations`: restores the target's own settings of the providers,
+//! else those that the copy brought from the source.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,19 +9,20 @@ use async_trait::async_trait;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::Old;
+use super::old::old_and_present;
 use crate::base::secrets;
 use crate::base::text::fingerprint;
 use crate::clients::Row;
 use crate::domain::iom_change::{Fill, IomChange};
-use crate::domain::names::{Fields, Names, text};
+use crate::domain::names::{Fields, text};
 use crate::domain::providers::Catalogue;
+use crate::domain::seals::Part;
 use crate::domain::tenant_set::RowReader;
-use crate::domain::{Refresh, seals};
-use crate::engine::{Change, Failure, Known, Reading, Survey};
-use crate::runbook::{IomRequest, IomTable};
+use crate::domain::{Refresh, keys, seals};
+use crate::engine::{Change, Failure, JournalView, Reading, Survey};
+use crate::runbook::{IomColumn, IomRequest, IomTable, Word as _};
 
-/// Parameters and transformations differ only in names.
+/// The two kinds of settings. They differ only in names.
 #[derive(Clone, Copy, Eq, PartialEq)]
 pub(super) enum Setting {
     Parameter,
@@ -36,24 +37,39 @@ impl Setting {
         }
     }
 
-    fn word(self) -> &'static str {
+    /// The table of what settings are declared by.
+    fn definition_table(self) -> IomTable {
         match self {
-            Self::Parameter => "provider-parameter",
-            Self::Transformation => "provider-transformation",
+            Self::Parameter => IomTable::ProviderDefinitionParameter,
+            Self::Transformation => IomTable::ProviderDefinitionTransformation,
         }
     }
 
-    fn definition_word(self) -> &'static str {
+    fn definition_name_column(self) -> IomColumn {
         match self {
-            Self::Parameter => "provider-definition-parameter",
-            Self::Transformation => "provider-definition-transformation",
+            Self::Parameter => IomColumn::ProviderDefinitionParameterLogicalName,
+            Self::Transformation => IomColumn::ProviderDefinitionTransformationLogicalName,
         }
     }
 
-    fn value_column(self) -> &'static str {
+    fn provider_column(self) -> IomColumn {
         match self {
-            Self::Parameter => "provider-parameter.value",
-            Self::Transformation => "provider-transformation.script",
+            Self::Parameter => IomColumn::ProviderParameterProvider,
+            Self::Transformation => IomColumn::ProviderTransformationProvider,
+        }
+    }
+
+    fn definition_column(self) -> IomColumn {
+        match self {
+            Self::Parameter => IomColumn::ProviderParameterDefinition,
+            Self::Transformation => IomColumn::ProviderTransformationDefinition,
+        }
+    }
+
+    fn value_column(self) -> IomColumn {
+        match self {
+            Self::Parameter => IomColumn::ProviderParameterValue,
+            Self::Transformation => IomColumn::ProviderTransformationScript,
         }
     }
 
@@ -72,42 +88,43 @@ impl Setting {
     }
 }
 
+/// Finds the settings of one kind that do not have the desired value.
 pub(super) struct Settings {
     refresh: Arc<Refresh>,
     kind: Setting,
 }
 
-/// By definition and the setting's logical name: the row and its value.
-type Held = BTreeMap<(String, String), (Uuid, String)>;
+/// By definition and the setting's logical name: the row's id and its value.
+type ValuesByName = BTreeMap<(String, String), (Uuid, String)>;
 
-/// A setting of a provider: which one it is, and its text.
+/// The row of a setting.
 struct SettingRow {
     id: Uuid,
-    /// What people call it.
+    /// Its display name.
     title: String,
     provider: Option<Uuid>,
     definition: Option<Uuid>,
     value: Option<String>,
 }
 
-/// What a setting shall be, and where a person finds it: the value itself may be a secret.
-struct Wanted {
+/// The value that a setting should have, and where a person finds it: the value itself may be secret.
+struct DesiredValue {
     value: String,
     place: String,
 }
 
-impl Wanted {
-    /// What the runbook says, else what the target had, else what was recorded; none where there
-    /// was nothing.
-    fn of(
+impl DesiredValue {
+    /// The runbook's value, else the target's value before the copy, else the recorded value; none
+    /// where there is no such value.
+    fn choose(
         kind: Setting,
-        overridden: Option<String>,
+        runbook_value: Option<String>,
         target: Option<&(Uuid, String)>,
         (seal, recorded): (&str, &SettingRow),
     ) -> Option<Self> {
-        let word = kind.word();
-        if let Some(value) = overridden {
-            let place = "what the runbook names under `parameters` of reinstall-providers";
+        let word = kind.table().word();
+        if let Some(value) = runbook_value {
+            let place = "the value in the runbook under `parameters` of reinstall-providers";
             return Some(Self {
                 value,
                 place: place.to_owned(),
@@ -117,7 +134,7 @@ impl Wanted {
             return Some(Self {
                 value: value.clone(),
                 place: format!(
-                    "what the target had before the copy: capture `target/{word}/{id}` in the copy \
+                    "the value that the target had before the copy: capture `target/{word}/{id}` in the copy \
                      of the seal '{}' beside the state file",
                     seals::BEFORE_COPY
                 ),
@@ -126,7 +143,7 @@ impl Wanted {
         Some(Self {
             value: recorded.value.clone()?,
             place: format!(
-                "what was recorded: capture `{word}/{}` in the copy of the seal '{seal}' beside the \
+                "the recorded value: capture `{word}/{}` in the copy of the seal '{seal}' beside the \
                  state file",
                 recorded.id
             ),
@@ -135,8 +152,7 @@ impl Wanted {
 }
 
 impl Settings {
-    /// The settings of this kind.
-    pub(super) fn of(refresh: &Arc<Refresh>, kind: Setting) -> Self {
+    pub(super) fn new(refresh: &Arc<Refresh>, kind: Setting) -> Self {
         Self {
             refresh: Arc::clone(refresh),
             kind,
@@ -144,59 +160,49 @@ impl Settings {
     }
 
     fn read(&self, rows: Vec<(Uuid, Fields)>) -> Result<Vec<SettingRow>, Failure> {
-        let names = Names::of(&self.refresh);
-        let word = self.kind.word();
+        let names = &self.refresh.names;
         rows.into_iter()
             .map(|(id, row)| {
                 let value = names.text(&row, self.kind.value_column())?;
-                // Captured or read now, it is hidden wherever a service repeats it.
+                // Hides the value wherever a service repeats it.
                 if let Some(value) = &value {
-                    secrets::maybe_secret(value);
+                    secrets::register_possible_secret(value);
                 }
                 Ok(SettingRow {
                     id,
                     title: names.title(self.kind.table(), &row, id),
-                    provider: names.lookup(&row, &format!("{word}.provider"))?,
-                    definition: names.lookup(&row, &format!("{word}.definition"))?,
+                    provider: names.lookup(&row, self.kind.provider_column())?,
+                    definition: names.lookup(&row, self.kind.definition_column())?,
                     value,
                 })
             })
             .collect()
     }
 
-    /// The logical name of what a setting declares.
-    fn logical_name(
-        &self,
-        known: &Known,
-        seal: &str,
-        prefix: &str,
-        id: Option<Uuid>,
-    ) -> Option<String> {
-        let word = self.kind.definition_word();
-        let column = Names::of(&self.refresh)
-            .column(&format!("{word}.logical-name"))
+    /// The logical name of a setting, from its definition's row in a seal.
+    fn logical_name(&self, journal: &JournalView, part: Part, id: Option<Uuid>) -> Option<String> {
+        let column = self
+            .refresh
+            .names
+            .column(self.kind.definition_name_column())
             .ok()?;
-        let rows = seals::rows(known, seal, &format!("{prefix}{word}"));
+        let rows = seals::rows(journal, part, self.kind.definition_table().word());
         rows.into_iter()
             .find(|(row, _)| Some(*row) == id)
             .and_then(|(_, row)| text(&row, column))
     }
 
-    /// What the target had before the copy.
-    fn target_values(&self, known: &Known) -> Result<Held, Failure> {
-        let before = Catalogue::sealed(&self.refresh, known, seals::BEFORE_COPY, "target/")?;
-        let rows = seals::rows(
-            known,
-            seals::BEFORE_COPY,
-            &format!("target/{}", self.kind.word()),
-        );
+    /// The target's values before the copy.
+    fn target_values(&self, journal: &JournalView) -> Result<ValuesByName, Failure> {
+        let before = Catalogue::sealed(&self.refresh.names, journal, Part::Target)?;
+        let rows = seals::rows(journal, Part::Target, self.kind.table().word());
         let mut values = BTreeMap::new();
         for row in self.read(rows)? {
             let provider = row.provider.and_then(|id| before.providers.get(&id));
             let definition = provider
                 .filter(|p| p.active)
                 .and_then(|p| before.definition_of(p));
-            let name = self.logical_name(known, seals::BEFORE_COPY, "target/", row.definition);
+            let name = self.logical_name(journal, Part::Target, row.definition);
             if let (Some(definition), Some(name), Some(value)) = (definition, name, row.value) {
                 values.insert((definition.logical_name.clone(), name), (row.id, value));
             }
@@ -204,8 +210,8 @@ impl Settings {
         Ok(values)
     }
 
-    /// What the runbook says a parameter shall be.
-    fn overridden(&self, definition: &str, name: &str) -> Result<Option<String>, Failure> {
+    /// The value that the runbook gives a parameter.
+    fn runbook_value(&self, definition: &str, name: &str) -> Result<Option<String>, Failure> {
         if self.kind != Setting::Parameter {
             return Ok(None);
         }
@@ -233,19 +239,19 @@ impl Settings {
 
 #[async_trait]
 impl Survey for Settings {
-    async fn survey(&self, known: &Known) -> Result<Vec<Change>, Failure> {
+    async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
         let refresh = &self.refresh;
-        let old = Old::of(refresh, known)?;
-        let view = refresh.view(known);
-        let now = Catalogue::read(refresh, view).await?;
-        let table = view
-            .table(Names::of(refresh).table(self.kind.table()))
-            .await?;
+        let (old, view, now) = old_and_present(refresh, journal).await?;
+        let table = view.table(refresh.names.table(self.kind.table())).await?;
         let current = self.read(view.by_id(&table.logical_name).await?.into_iter().collect())?;
-        let recorded = self.read(seals::rows(known, seals::PROVIDERS, self.kind.word()))?;
-        let target = self.target_values(known)?;
-        let seal = known.seal_name(seals::PROVIDERS);
-        let column = Names::of(refresh).column(self.kind.value_column())?;
+        let recorded = self.read(seals::rows(
+            journal,
+            Part::Providers,
+            self.kind.table().word(),
+        ))?;
+        let target = self.target_values(journal)?;
+        let seal = journal.seal_name(seals::PROVIDERS);
+        let column = refresh.names.column(self.kind.value_column())?;
         let mut changes = Vec::new();
         for (replaced, definition, instance) in old.instances(&now) {
             for row in recorded
@@ -253,11 +259,12 @@ impl Survey for Settings {
                 .filter(|row| row.provider == Some(replaced.id))
             {
                 let name = self
-                    .logical_name(known, seals::PROVIDERS, "", row.definition)
+                    .logical_name(journal, Part::Providers, row.definition)
                     .unwrap_or_else(|| row.id.to_string());
                 let at = (definition.logical_name.clone(), name.clone());
-                let overridden = self.overridden(&definition.logical_name, &name)?;
-                let wanted = Wanted::of(self.kind, overridden, target.get(&at), (&seal, row));
+                let runbook_value = self.runbook_value(&definition.logical_name, &name)?;
+                let wanted =
+                    DesiredValue::choose(self.kind, runbook_value, target.get(&at), (&seal, row));
                 let Some(wanted) = wanted else { continue };
                 let new_row = instance.and_then(|instance| {
                     current
@@ -267,7 +274,7 @@ impl Survey for Settings {
                 if let Some(instance) = instance
                     && new_row.is_none()
                 {
-                    return Err(missing(self.kind.noun(), &name, &instance.name));
+                    return Err(missing_row(self.kind.noun(), &name, &instance.name));
                 }
                 let value = new_row.and_then(|row| row.value.clone());
                 if new_row.is_some() && value.as_deref() == Some(wanted.value.as_str()) {
@@ -302,24 +309,24 @@ impl Settings {
         wanted: String,
         by_hand: String,
     ) -> Change {
-        // A parameter may be a secret: everywhere but in the request it is a fingerprint.
+        // A parameter may be secret: only the request holds it, everything else its fingerprint.
         let shown = |value: Option<&str>| json!({ "value": value.map(fingerprint) });
         let after = shown(Some(&wanted));
         let column = column.to_owned();
         let noun = self.kind.noun();
         IomChange {
-            key: format!("provider/new/{definition}/{noun}/{name}"),
+            key: keys::new_provider_setting(definition, noun, name),
             name: format!("set {noun} '{name}' of the new provider '{definition}'"),
             before: shown(current.as_deref()),
             after,
             request: self.kind.request(),
             by_hand: vec![by_hand],
-            evidence: format!("every {noun} has the value that was recorded"),
-            patience: Duration::from_mins(1),
+            evidence: format!("every {noun} has its recorded value"),
+            settle_timeout: Duration::from_mins(1),
         }
         .filled(
             &self.refresh,
-            RowReader::of(&self.refresh, entity_set, id, move |row: Option<&Row>| {
+            RowReader::shared(&self.refresh, entity_set, id, move |row: Option<&Row>| {
                 Reading::of(shown(row.and_then(|row| row.string(&column))))
             }),
             Fill::id(id).value(wanted),
@@ -327,9 +334,10 @@ impl Settings {
     }
 }
 
-pub(super) fn missing(noun: &str, name: &str, provider: &str) -> Failure {
+/// The failure of a new instance that lacks a row which the old one had.
+pub(super) fn missing_row(noun: &str, name: &str, provider: &str) -> Failure {
     Failure::failed(format!(
         "the new provider '{provider}' has no {noun} '{name}', which the old one had"
     ))
-    .with_help("its definition has changed since; look at the provider in the IOM app")
+    .with_help("its definition has changed since then; look at the provider in the IOM app")
 }

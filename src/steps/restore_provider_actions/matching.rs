@@ -1,11 +1,11 @@
 //! Which new action replaces an old one.
 //!
-//! A definition of the library, and the logic definitions that it carries, survive the
-//! reinstallation; an action does not. So an old action is joined to a new one by its logic
-//! definition; where that row was made anew, by the logical names of definition and logic
-//! definition; and where an action does not say its logic definition, by its name or an alias.
-//! Always within the new instance of the old one's definition: the same name stands for different
-//! things in different providers. What is still ambiguous is a person's to decide.
+//! A definition of the library and its logic definitions survive the reinstallation; an action does
+//! not. So an old action is matched with a new one by its logic definition; if that row was recreated,
+//! by the logical names of definition and logic definition; and if an action names no logic
+//! definition, by its name or an alias. Only the new instance of the same definition is searched,
+//! because a name can mean different actions in different providers. A person decides what is still
+//! ambiguous.
 
 use std::collections::BTreeSet;
 
@@ -15,10 +15,10 @@ use crate::domain::Refresh;
 use crate::domain::orchestrations::old_catalogue;
 use crate::domain::providers::{Action, Catalogue, Provider};
 use crate::domain::view::View;
-use crate::engine::{Failure, Known};
+use crate::engine::{Failure, JournalView};
 use crate::runbook::RestoreProviderActions;
 
-/// The names by which Microsoft's own pages call one action of the Finance and Operations provider
+/// The names that Microsoft's own pages use for one action of the Finance and Operations provider
 /// (*Copy environments that use Intelligent Order Management*, *Finance and operations integration
 /// scenarios*, *Policy-based fulfillment*, and the release notes of July 2025).
 const ALIASES: [(&str, &[&str]); 1] = [(
@@ -31,50 +31,54 @@ const ALIASES: [(&str, &[&str]); 1] = [(
     ],
 )];
 
-/// What was, what is, and how the one becomes the other.
-pub(super) struct Join {
+/// Finds the new action for an old one.
+pub(super) struct ActionMatcher {
+    /// The recorded providers and actions.
     pub(super) old: Catalogue,
+    /// The present providers and actions.
     pub(super) new: Catalogue,
-    /// The runbook's other names of actions, by the logic definition's logical name.
+    /// Other names of actions, by the logic definition's logical name.
     aliases: Vec<(String, Vec<String>)>,
 }
 
-/// What a search for the new action gave.
+/// The result of a search for the new action.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum Match {
-    /// This one: its id and its name.
+    /// One action: its id and its name.
     One(Uuid, String),
-    /// None fits.
+    /// No action matches.
     None,
-    /// Each of these fits equally well.
+    /// These actions match equally well.
     Several(Vec<Uuid>),
 }
 
-impl Join {
+impl ActionMatcher {
     pub(super) async fn read(
         refresh: &Refresh,
-        known: &Known,
+        journal: &JournalView,
         view: View<'_>,
     ) -> Result<Self, Failure> {
         Ok(Self {
-            old: old_catalogue(refresh, known)?,
+            old: old_catalogue(&refresh.names, journal)?,
             new: Catalogue::read(refresh, view).await?,
             aliases: aliases(&refresh.runbook.steps.restore_provider_actions.options),
         })
     }
 
-    /// The words for the new action that replaces an old one.
-    pub(super) fn wanted(&self, old_action: Uuid) -> Option<String> {
+    /// The new action that replaces an old one, in words.
+    pub(super) fn describe_replacement(&self, old_action: Uuid) -> Option<String> {
         Some(format!("new action of {}", self.old.described(old_action)?))
     }
 
-    /// What an id in the slot of an old action is, in the same words.
-    pub(super) fn described(&self, old_action: Uuid, id: Uuid) -> Option<String> {
+    /// The id in the slot of an old action, in the same words.
+    pub(super) fn describe(&self, old_action: Uuid, id: Uuid) -> Option<String> {
         if self.old.actions.contains_key(&id) {
             return self.old.described(id);
         }
         match self.replacement(old_action) {
-            Match::One(replacement, _) if replacement == id => self.wanted(old_action),
+            Match::One(replacement, _) if replacement == id => {
+                self.describe_replacement(old_action)
+            }
             _ => Some(format!("new action of {}", self.new.described(id)?)),
         }
     }
@@ -84,7 +88,7 @@ impl Join {
         let definition = self.old.definition_of_action(old_action)?;
         let old = self.old.provider_ids();
         self.new.new_instance(definition.id, &old).or_else(|| {
-            // The definition was imported anew under another id.
+            // The definition was imported again under another id.
             let same = self.new.definitions.values().find(|candidate| {
                 candidate
                     .logical_name
@@ -108,7 +112,7 @@ impl Join {
             .filter(|action| action.provider == Some(instance.id))
             .collect();
         let described = self.old.described_by_logic(old_action);
-        let names = self.names(old);
+        let names = self.possible_names(old);
         let by_logic = |action: &Action| old.logic.is_some() && action.logic == old.logic;
         let by_logical_names = |action: &Action| {
             let new = self.new.described_by_logic(action.id);
@@ -117,7 +121,7 @@ impl Join {
                 .zip(new.as_deref())
                 .is_some_and(|(one, other)| one.eq_ignore_ascii_case(other))
         };
-        // A logic definition that an action says, and that is another, outweighs its name.
+        // A different logic definition outweighs an equal name.
         let by_name = |action: &Action| {
             (old.logic.is_none() || action.logic.is_none())
                 && names.contains(&action.name.to_lowercase())
@@ -135,7 +139,7 @@ impl Join {
     }
 
     /// The names that an action may have, in lower case: its own and its aliases.
-    fn names(&self, old: &Action) -> BTreeSet<String> {
+    fn possible_names(&self, old: &Action) -> BTreeSet<String> {
         let logic = old.logic.and_then(|id| self.old.logic.get(&id));
         let own = old.name.to_lowercase();
         let groups = self.aliases.iter().filter(|(key, names)| match logic {
@@ -149,35 +153,34 @@ impl Join {
             .collect()
     }
 
-    /// Why no single new action replaces an old one, with what could. Takes the match, where the
-    /// slot is (`orchestration 'X', tile 'Y'`), and the action that it held.
-    pub(super) fn refused(&self, found: &Match, place: &str, old_action: Uuid) -> Failure {
+    /// The failure of a search that did not find exactly one action, with the candidates. Takes the
+    /// result, the slot's place (`orchestration 'X', tile 'Y'`), and the old action.
+    pub(super) fn match_failure(&self, found: &Match, place: &str, old_action: Uuid) -> Failure {
         let wanted = self
             .old
             .described(old_action)
             .unwrap_or_else(|| old_action.to_string());
-        let shown = |ids: &mut dyn Iterator<Item = &Action>| -> String {
-            let shown: Vec<String> = ids
+        let list_actions = |actions: &mut dyn Iterator<Item = &Action>| -> String {
+            let listed: Vec<String> = actions
                 .map(|action| format!("'{}' ({})", action.name, action.id))
                 .collect();
-            shown.join(", ")
+            listed.join(", ")
         };
         if let Match::Several(ids) = found {
-            let candidates = shown(&mut ids.iter().filter_map(|id| self.new.actions.get(id)));
+            let mut candidates = ids.iter().filter_map(|id| self.new.actions.get(id));
             return Failure::failed(format!(
-                "{place}: more than one new action could be {wanted}: {candidates}"
+                "{place}: more than one new action could be {wanted}: {}",
+                list_actions(&mut candidates)
             ))
-            .with_help(
-                "choose it in the designer, or delete the one that is too many, then run again",
-            )
-            .lasting();
+            .with_help("choose one in the designer, or delete the others, then run again")
+            .permanent();
         }
         let instance = self.instance(old_action);
         let failure = Failure::failed(format!("{place}: no new action of {wanted} was found"));
         match instance {
             None => failure.with_help(
-                "its provider has no new instance: look at step reinstall-providers, or clear the \
-                 slot in the designer if the provider is not to be reinstalled",
+                "its provider has no new instance: check step reinstall-providers, or clear the slot \
+                 in the designer if the provider should not be reinstalled",
             ),
             Some(instance) => {
                 let mut own = self
@@ -187,9 +190,9 @@ impl Join {
                     .filter(|action| action.provider == Some(instance.id));
                 failure.with_help(format!(
                     "provider '{}' has the actions {}; if one of them is the same under another \
-                     name, say so under `aliases` of restore-provider-actions",
+                     name, add it under `aliases` of restore-provider-actions",
                     instance.name,
-                    shown(&mut own)
+                    list_actions(&mut own)
                 ))
             }
         }
@@ -262,8 +265,8 @@ mod tests {
         catalogue
     }
 
-    fn join(old: (&str, Option<Uuid>), new: &[(Uuid, &str, Option<Uuid>)]) -> Join {
-        Join {
+    fn matcher(old: (&str, Option<Uuid>), new: &[(Uuid, &str, Option<Uuid>)]) -> ActionMatcher {
+        ActionMatcher {
             old: catalogue(OLD_PROVIDER, &[(OLD, old.0, old.1)]),
             new: catalogue(NEW_PROVIDER, new),
             aliases: ALIASES
@@ -279,7 +282,7 @@ mod tests {
     #[test]
     fn the_logic_definition_outweighs_every_name() {
         let other = Uuid::from_u128(0x101);
-        let join = join(
+        let matcher = matcher(
             ("Send", Some(LOGIC)),
             &[
                 (NEW, "Send for Fulfillment", Some(LOGIC)),
@@ -287,54 +290,63 @@ mod tests {
             ],
         );
         let expected = Match::One(NEW, "Send for Fulfillment".to_owned());
-        assert_eq!(join.replacement(OLD), expected);
-        assert_eq!(join.described(OLD, NEW), join.wanted(OLD));
+        assert_eq!(matcher.replacement(OLD), expected);
+        assert_eq!(
+            matcher.describe(OLD, NEW),
+            matcher.describe_replacement(OLD)
+        );
     }
 
     #[test]
-    fn a_logic_definition_that_was_made_anew_is_known_by_its_logical_names() {
-        let anew = Uuid::from_u128(0x102);
-        let mut join = join(("Send", Some(LOGIC)), &[(NEW, "Other words", Some(anew))]);
-        let logic = join.new.logic.remove(&LOGIC).unwrap();
-        join.new.logic.insert(anew, logic);
+    fn a_recreated_logic_definition_is_matched_by_its_logical_names() {
+        let recreated = Uuid::from_u128(0x102);
+        let mut matcher = matcher(
+            ("Send", Some(LOGIC)),
+            &[(NEW, "Other words", Some(recreated))],
+        );
+        let logic = matcher.new.logic.remove(&LOGIC).unwrap();
+        matcher.new.logic.insert(recreated, logic);
         assert_eq!(
-            join.replacement(OLD),
+            matcher.replacement(OLD),
             Match::One(NEW, "Other words".to_owned())
         );
-        assert_eq!(join.described(OLD, NEW), join.wanted(OLD));
+        assert_eq!(
+            matcher.describe(OLD, NEW),
+            matcher.describe_replacement(OLD)
+        );
     }
 
     #[test]
-    fn an_alias_is_the_last_resort_and_never_leads_to_another_provider() {
-        let join_by =
-            |new: &[(Uuid, &str, Option<Uuid>)]| join(("Send order to fulfillment", None), new);
-        let found = join_by(&[(NEW, "send FOR fulfillment", None)]);
+    fn an_alias_is_the_last_resort_and_never_matches_another_provider() {
+        let match_by =
+            |new: &[(Uuid, &str, Option<Uuid>)]| matcher(("Send order to fulfillment", None), new);
+        let found = match_by(&[(NEW, "send FOR fulfillment", None)]);
         assert_eq!(
             found.replacement(OLD),
             Match::One(NEW, "send FOR fulfillment".to_owned())
         );
-        assert_eq!(found.described(OLD, NEW), found.wanted(OLD));
+        assert_eq!(found.describe(OLD, NEW), found.describe_replacement(OLD));
         assert_eq!(
-            join_by(&[(NEW, "Bill", None)]).replacement(OLD),
+            match_by(&[(NEW, "Bill", None)]).replacement(OLD),
             Match::None
         );
-        let mut elsewhere = join_by(&[(NEW, "Send for Fulfillment", None)]);
+        let mut elsewhere = match_by(&[(NEW, "Send for Fulfillment", None)]);
         let action = elsewhere.new.actions.get_mut(&NEW).unwrap();
         action.provider = Some(Uuid::from_u128(0x99));
         assert_eq!(elsewhere.replacement(OLD), Match::None);
     }
 
     #[test]
-    fn two_that_fit_equally_well_stop_with_both_named() {
+    fn two_equal_matches_are_a_failure_that_names_both() {
         let twin = Uuid::from_u128(0x211);
-        let join = join(
+        let matcher = matcher(
             ("Send", Some(LOGIC)),
             &[(NEW, "One", Some(LOGIC)), (twin, "Two", Some(LOGIC))],
         );
-        let found = join.replacement(OLD);
+        let found = matcher.replacement(OLD);
         assert_eq!(found, Match::Several(vec![NEW, twin]));
-        let failure = join.refused(&found, "orchestration 'X', tile 'Y'", OLD);
+        let failure = matcher.match_failure(&found, "orchestration 'X', tile 'Y'", OLD);
         assert!(failure.message.contains("'One'") && failure.message.contains("'Two'"));
-        assert!(!failure.passing);
+        assert!(!failure.retryable);
     }
 }

@@ -6,15 +6,15 @@
 //! | `publish-policies` | the policies that orchestrations to be published use | publishes those that are not |
 //! | `publish` | orchestrations that were published when they were recorded | publishes each again |
 //!
-//! Old and new are joined by the logic definition, which step 6 does not delete, else by logical
-//! names, else by names and aliases within the new instance; see `matching.rs`. Ids that no action
-//! had when they were recorded are told and never touched. A tile that step 5 took out is put back
-//! where it stood, in the same write. Publishing is proved by what it compiled, newer than the
-//! launch. A launch in doubt is looked for in that proof, and repeated where there is none:
-//! publishing twice does no harm.
+//! An old action is matched with a new one by the logic definition, which step 6 does not delete, else
+//! by logical names, else by names and aliases within the new instance; see `matching.rs`. Ids that
+//! belonged to no action when they were recorded are shown and never changed. A tile that step 5
+//! removed is restored in its place, in the same write. The flows that a publishing compiles, newer
+//! than the launch, are its proof. If the outcome of a launch is unknown, the program looks for that
+//! proof, and publishes again without it: publishing twice is harmless.
 //!
 //! ```text
-//! mod.rs         the phases; slots filled, tiles put back
+//! mod.rs         the phases; fills slots, restores tiles
 //! matching.rs    which new action replaces an old one
 //! publishing.rs  policies, then orchestrations, with their proof
 //! ```
@@ -30,19 +30,30 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use self::matching::{Join, Match};
+use self::matching::{ActionMatcher, Match};
 use self::publishing::{PublishOrchestrations, PublishPolicies};
+use super::StepDefinition;
 use crate::clients::Row;
 use crate::domain::graph::{Content, Slot};
 use crate::domain::iom_change::{Fill, IomChange};
-use crate::domain::names::{Names, text};
-use crate::domain::orchestrations::{Recorded, graph_reading, graph_values, recorded};
+use crate::domain::names::text;
+use crate::domain::orchestrations::{
+    RecordedOrchestration, graph_values, read_slots, recorded_orchestrations,
+};
 use crate::domain::tenant_set::RowReader;
-use crate::domain::{Refresh, graph};
-use crate::engine::{Change, Failure, Known, Phase, Survey};
-use crate::runbook::{IomRequest, IomTable};
+use crate::domain::{Refresh, graph, keys};
+use crate::engine::{Change, Failure, JournalView, Phase, Survey};
+use crate::runbook::{IomColumn, IomRequest, IomTable, StepName};
 
-pub(super) fn phases(refresh: &Arc<Refresh>) -> Vec<Phase> {
+pub(super) const DEFINITION: StepDefinition = StepDefinition {
+    name: StepName::RestoreProviderActions,
+    has_questions: false,
+    phases,
+    manual_remedy: "open each listed orchestration in the designer, choose the provider action in the tile, \
+                    save and publish",
+};
+
+fn phases(refresh: &Arc<Refresh>) -> Vec<Phase> {
     vec![
         Phase::changes("restore", Restore(Arc::clone(refresh))),
         Phase::changes("publish-policies", PublishPolicies(Arc::clone(refresh))),
@@ -50,49 +61,53 @@ pub(super) fn phases(refresh: &Arc<Refresh>) -> Vec<Phase> {
     ]
 }
 
+/// Finds the recorded slots that do not hold their new action yet.
 struct Restore(Arc<Refresh>);
 
 #[async_trait]
 impl Survey for Restore {
-    async fn survey(&self, known: &Known) -> Result<Vec<Change>, Failure> {
+    async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
         let refresh = &self.0;
-        let names = Names::of(refresh);
-        let column = names.column("orchestration.graph")?;
-        let view = refresh.view(known);
+        let names = &refresh.names;
+        let column = names.column(IomColumn::OrchestrationGraph)?;
+        let view = refresh.view(journal);
         let table = view.table(names.table(IomTable::Orchestration)).await?;
-        let join = Arc::new(Join::read(refresh, known, view).await?);
+        let matcher = Arc::new(ActionMatcher::read(refresh, journal, view).await?);
         let rows = view.by_id(&table.logical_name).await?;
         let mut changes = Vec::new();
-        for orchestration in recorded(refresh, known, &join.old)? {
+        for orchestration in recorded_orchestrations(&refresh.names, journal, &matcher.old)? {
             let current = rows
                 .get(&orchestration.id)
                 .and_then(|row| text(row, column));
-            let slots = to_fill(known, &orchestration, current.as_deref(), &join)?;
+            let slots = slots_to_fill(journal, &orchestration, current.as_deref(), &matcher)?;
             if slots.is_empty() {
                 continue;
             }
             let (id, name, original) = (orchestration.id, orchestration.name, orchestration.graph);
             let dangling = orchestration.dangling;
             let before = graph_values(&slots, &dangling, |_| Value::Null);
-            let after = graph_values(&slots, &dangling, |slot| json!(join.wanted(slot.action)));
+            let after = graph_values(&slots, &dangling, |slot| {
+                json!(matcher.describe_replacement(slot.action))
+            });
             let by_hand = slots
                 .iter()
-                .map(|slot| by_hand(&name, slot, &join))
+                .map(|slot| instruction(&name, slot, &matcher))
                 .chain([format!("save '{name}'")])
                 .collect();
             let reader = {
-                let (join, column, slots) = (Arc::clone(&join), column.to_owned(), slots.clone());
-                RowReader::of(refresh, &table.entity_set, id, move |row: Option<&Row>| {
-                    graph_reading(row, &column, &slots, &dangling, |slot, id| {
-                        join.described(slot.action, id)
+                let (matcher, column, slots) =
+                    (Arc::clone(&matcher), column.to_owned(), slots.clone());
+                RowReader::shared(refresh, &table.entity_set, id, move |row: Option<&Row>| {
+                    read_slots(row, &column, &slots, &dangling, |slot, id| {
+                        matcher.describe(slot.action, id)
                     })
                 })
             };
-            let join = Arc::clone(&join);
+            let matcher = Arc::clone(&matcher);
             let title = name.clone();
             changes.push(
                 IomChange {
-                    key: format!("orchestration/{id}/restore"),
+                    key: keys::orchestration_restore(id),
                     name: format!("restore the provider actions of orchestration '{name}'"),
                     before,
                     after,
@@ -100,11 +115,11 @@ impl Survey for Restore {
                     by_hand,
                     evidence: "every recorded slot holds the new action of its logic definition"
                         .to_owned(),
-                    patience: Duration::from_mins(1),
+                    settle_timeout: Duration::from_mins(1),
                 }
                 .filled_by(refresh, reader, move |reading| {
                     let current = reading.basis.as_str().unwrap_or_default();
-                    let graph = filled(&title, current, &original, &slots, &join)?;
+                    let graph = fill_slots(&title, current, &original, &slots, &matcher)?;
                     Ok(Fill::id(id).graph(graph))
                 }),
             );
@@ -113,19 +128,19 @@ impl Survey for Restore {
     }
 }
 
-/// What a person does to fill a slot: the action by the name that it has now.
-fn by_hand(orchestration: &str, slot: &Slot, join: &Join) -> String {
+/// What a person does to fill a slot. It names the action by its present name.
+fn instruction(orchestration: &str, slot: &Slot, matcher: &ActionMatcher) -> String {
     let tile = format!(
         "IOM app > Orchestrations > Flows > '{orchestration}' > tile '{}'",
         slot.tile
     );
-    let old = join.old.actions.get(&slot.action);
+    let old = matcher.old.actions.get(&slot.action);
     let old = old.map(|action| action.name.clone()).unwrap_or_default();
-    let name = match join.replacement(slot.action) {
+    let name = match matcher.replacement(slot.action) {
         Match::One(_, name) => name,
         _ => old.clone(),
     };
-    let provider = join
+    let provider = matcher
         .instance(slot.action)
         .map_or_else(String::new, |provider| {
             format!(" of provider '{}'", provider.name)
@@ -138,12 +153,12 @@ fn by_hand(orchestration: &str, slot: &Slot, join: &Join) -> String {
     format!("{tile}: choose the newly created provider action '{name}'{provider}{renamed}")
 }
 
-/// The slots that are still to be filled: empty ones, and, in a plan, those that step 5 will empty.
-fn to_fill(
-    known: &Known,
-    orchestration: &Recorded,
+/// The slots to fill: the empty ones, and, in a plan, those that step 5 will empty.
+fn slots_to_fill(
+    journal: &JournalView,
+    orchestration: &RecordedOrchestration,
     current: Option<&str>,
-    join: &Join,
+    matcher: &ActionMatcher,
 ) -> Result<Vec<Slot>, Failure> {
     let Some(current) = current else {
         return Ok(Vec::new());
@@ -152,34 +167,34 @@ fn to_fill(
     for slot in &orchestration.slots {
         let content = graph::content(current, slot)
             .map_err(|e| Failure::failed(format!("orchestration '{}': {e}", orchestration.name)))?;
-        if content == Content::Empty && is_made_again(current, orchestration, slot, join)? {
+        if content == Content::Empty && is_recreated(current, orchestration, slot, matcher)? {
             continue;
         }
         let open = match content {
             Content::Empty => true,
-            Content::Id(id) => known.is_planning() && join.old.actions.contains_key(&id),
+            Content::Id(id) => journal.is_planning() && matcher.old.actions.contains_key(&id),
             Content::Other(_) => false,
         };
         if !open {
             continue;
         }
-        if !known.is_planning() {
-            required(join, &orchestration.name, slot)?;
+        if !journal.is_planning() {
+            require_replacement(matcher, &orchestration.name, slot)?;
         }
         slots.push(slot.clone());
     }
     Ok(slots)
 }
 
-/// Has a person made a tile again that was taken out? It has the name of the old one and the new
-/// action, and an id of its own.
-fn is_made_again(
+/// Has a person recreated a tile that was removed? Such a tile has the old name, the new action and
+/// another id.
+fn is_recreated(
     current: &str,
-    orchestration: &Recorded,
+    orchestration: &RecordedOrchestration,
     slot: &Slot,
-    join: &Join,
+    matcher: &ActionMatcher,
 ) -> Result<bool, Failure> {
-    let Match::One(id, name) = join.replacement(slot.action) else {
+    let Match::One(id, name) = matcher.replacement(slot.action) else {
         return Ok(false);
     };
     let found = graph::is_gone(current, slot).and_then(|is_gone| {
@@ -189,28 +204,32 @@ fn is_made_again(
     found.map_err(|e| Failure::failed(format!("orchestration '{}': {e}", orchestration.name)))
 }
 
-/// The one new action of a slot.
-fn required(join: &Join, orchestration: &str, slot: &Slot) -> Result<(Uuid, String), Failure> {
-    match join.replacement(slot.action) {
+/// The one new action of a slot: its id and name.
+fn require_replacement(
+    matcher: &ActionMatcher,
+    orchestration: &str,
+    slot: &Slot,
+) -> Result<(Uuid, String), Failure> {
+    match matcher.replacement(slot.action) {
         Match::One(id, name) => Ok((id, name)),
         found => {
             let place = format!("orchestration '{orchestration}', tile '{}'", slot.tile);
-            Err(join.refused(&found, &place, slot.action))
+            Err(matcher.match_failure(&found, &place, slot.action))
         }
     }
 }
 
-/// The graph with the tiles that are gone put back, and the new actions in these slots.
-fn filled(
+/// The graph with the removed tiles restored, and the new actions in these slots.
+fn fill_slots(
     orchestration: &str,
     current: &str,
     original: &str,
     slots: &[Slot],
-    join: &Join,
+    matcher: &ActionMatcher,
 ) -> Result<String, Failure> {
     let mut fills = Vec::new();
     for slot in slots {
-        fills.push((slot, required(join, orchestration, slot)?));
+        fills.push((slot, require_replacement(matcher, orchestration, slot)?));
     }
     let fills = fills
         .iter()
@@ -219,7 +238,7 @@ fn filled(
         .and_then(|whole| graph::fill(&whole, fills))
         .map_err(|error| {
             Failure::failed(error.to_string())
-                .with_help("put the tile back in the designer with its new action, then run again")
-                .lasting()
+                .with_help("restore the tile in the designer with its new action, then run again")
+                .permanent()
         })
 }

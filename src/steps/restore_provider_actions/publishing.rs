@@ -1,4 +1,5 @@
-//! Policies, then orchestrations: published, and proved by what publishing compiled.
+//! Phases `publish-policies` and `publish`: policies, then orchestrations, with the compiled flows as
+//! the proof.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -9,25 +10,34 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::domain::connections::acting_as;
-use crate::domain::flows::COMPILED;
+use crate::base::text::count;
+use crate::domain::connections::find_acting_user;
+use crate::domain::extended_launch::{LaunchExtension, extend_launch};
+use crate::domain::flows::{CLOUD_FLOWS, COMPILED};
 use crate::domain::graph::{Content, Slot};
-use crate::domain::iom_change::{Fill, IomChange, launched_by};
-use crate::domain::names::{Fields, Names, is_labelled, label, text};
-use crate::domain::orchestrations::{Recorded, is_published, old_catalogue, recorded, state_of};
+use crate::domain::iom_change::{Fill, IomChange};
+use crate::domain::names::{Fields, Names, text};
+use crate::domain::orchestrations::{
+    RecordedOrchestration, old_catalogue, recorded_orchestrations, state_of,
+};
 use crate::domain::providers::Catalogue;
+use crate::domain::publication::{PUBLISHED, UNPUBLISHED, is_published, publication_state};
+use crate::domain::seals::Part;
 use crate::domain::tenant_set::{Reader, RowReader};
 use crate::domain::view::View;
-use crate::domain::{Refresh, flows, graph, seals};
+use crate::domain::{Refresh, flows, graph, keys, seals};
 use crate::engine::{
-    Change, Failure, Found, Known, Launch, Progress, Reading, Repeat, Started, Survey, Trace,
-    Verdict, WriteError,
+    Change, Failure, JournalView, Launch, Proof, Reading, Started, Survey, WriteError,
 };
-use crate::runbook::{IomRequest, IomTable, Publish};
+use crate::runbook::{IomColumn, IomRequest, IomTable, Publish, Word as _};
 
-/// The orchestrations that shall be published at the end.
-fn to_publish(refresh: &Refresh, known: &Known, old: &Catalogue) -> Result<Vec<Recorded>, Failure> {
-    let all = recorded(refresh, known, old)?;
+/// The orchestrations that should be published at the end.
+fn orchestrations_to_publish(
+    refresh: &Refresh,
+    journal: &JournalView,
+    old: &Catalogue,
+) -> Result<Vec<RecordedOrchestration>, Failure> {
+    let all = recorded_orchestrations(&refresh.names, journal, old)?;
     Ok(
         match refresh
             .runbook
@@ -44,44 +54,51 @@ fn to_publish(refresh: &Refresh, known: &Known, old: &Catalogue) -> Result<Vec<R
     )
 }
 
+/// Finds the policies that those orchestrations use and that are not published.
 pub(super) struct PublishPolicies(pub(super) Arc<Refresh>);
 
 #[async_trait]
 impl Survey for PublishPolicies {
-    async fn survey(&self, known: &Known) -> Result<Vec<Change>, Failure> {
+    async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
         let refresh = &self.0;
-        let names = Names::of(refresh);
-        let old = old_catalogue(refresh, known)?;
-        let view = refresh.view(known);
-        let graphs = seals::rows(known, seals::ORCHESTRATIONS, "orchestration");
+        let names = &refresh.names;
+        let old = old_catalogue(&refresh.names, journal)?;
+        let view = refresh.view(journal);
+        let graphs = seals::rows(
+            journal,
+            Part::Orchestrations,
+            IomTable::Orchestration.word(),
+        );
         let mut graph_of = BTreeMap::new();
         for (id, row) in graphs {
             graph_of.insert(
                 id,
-                names.text(&row, "orchestration.graph")?.unwrap_or_default(),
+                names
+                    .text(&row, IomColumn::OrchestrationGraph)?
+                    .unwrap_or_default(),
             );
         }
-        let wanted: Vec<String> = to_publish(refresh, known, &old)?
+        let wanted: Vec<String> = orchestrations_to_publish(refresh, journal, &old)?
             .iter()
             .filter_map(|orchestration| graph_of.get(&orchestration.id))
             .map(|graph| graph.to_ascii_lowercase())
             .collect();
         let table = view.table(names.table(IomTable::Policy)).await?;
-        let acting_as = acting_as(refresh, view).await?;
+        let acting_as = find_acting_user(refresh, view).await?;
         let mut changes = Vec::new();
         for (id, row) in view.by_id(&table.logical_name).await? {
-            // A policy is used where its id stands, in whatever form the graph writes references.
+            // A graph that contains a policy's id uses that policy, in whatever form it writes the id.
             let used = wanted.iter().any(|graph| graph.contains(&id.to_string()));
-            if !used || is_labelled(&row, "statecode", "Published") {
+            if !used || is_published(&row) {
                 continue;
             }
             let name = names.title(IomTable::Policy, &row, id);
-            let after = json!({ "state": "Published" });
+            let after = json!({ "state": PUBLISHED });
             changes.push(
                 IomChange {
-                    key: format!("policy/{id}/publish"),
+                    key: keys::policy_publish(id),
                     name: format!("publish policy '{name}'"),
-                    before: json!({ "state": label(&row, "statecode") }),
+                    before: json!({ "state": publication_state(&row) }),
                     after,
                     request: IomRequest::PublishPolicy,
                     by_hand: vec![format!(
@@ -89,11 +106,11 @@ impl Survey for PublishPolicies {
                     )],
                     evidence: "every policy that a published orchestration uses is published"
                         .to_owned(),
-                    patience: Duration::from_mins(10),
+                    settle_timeout: Duration::from_mins(10),
                 }
                 .filled(
                     refresh,
-                    RowReader::of(refresh, &table.entity_set, id, state_of),
+                    RowReader::shared(refresh, &table.entity_set, id, state_of),
                     Fill::id(id).acting_as(acting_as),
                 ),
             );
@@ -102,31 +119,34 @@ impl Survey for PublishPolicies {
     }
 }
 
+/// Finds the orchestrations that are not published and compiled.
 pub(super) struct PublishOrchestrations(pub(super) Arc<Refresh>);
 
 #[async_trait]
 impl Survey for PublishOrchestrations {
-    async fn survey(&self, known: &Known) -> Result<Vec<Change>, Failure> {
+    async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
         let refresh = &self.0;
-        let names = Names::of(refresh);
-        let old = old_catalogue(refresh, known)?;
-        let view = refresh.view(known);
+        let names = &refresh.names;
+        let old = old_catalogue(&refresh.names, journal)?;
+        let view = refresh.view(journal);
         let table = view.table(names.table(IomTable::Orchestration)).await?;
         let rows = view.by_id(&table.logical_name).await?;
-        // The flows that publishing compiles belong to whoever publishes.
-        let acting_as = acting_as(refresh, view).await?;
+        // The flows that publishing compiles belong to the user who publishes.
+        let acting_as = find_acting_user(refresh, view).await?;
         let compiled_now = compiled_flows(view).await?;
         let mut changes = Vec::new();
-        for orchestration in to_publish(refresh, known, &old)? {
-            let compiled = compiled_in_source(refresh, known, &orchestration);
+        for orchestration in orchestrations_to_publish(refresh, journal, &old)? {
+            let compiled = compiled_in_source(names, journal, &orchestration);
             let Some(row) = rows.get(&orchestration.id) else {
                 continue;
             };
             let missing = compiled_now.missing(&compiled, None);
             let before = publication(is_published(row), missing.is_empty());
             let after = publication(true, true);
-            // What still holds an old action is going to be stopped and edited first.
-            let graph = names.text(row, "orchestration.graph")?.unwrap_or_default();
+            // In a plan, an orchestration that still holds an old action will be stopped and edited.
+            let graph = names
+                .text(row, IomColumn::OrchestrationGraph)?
+                .unwrap_or_default();
             if before == after && !holds_old(&graph, &orchestration.slots, &old) {
                 continue;
             }
@@ -138,9 +158,9 @@ impl Survey for PublishOrchestrations {
                 compiled,
             });
             let change = IomChange {
-                key: format!("orchestration/{id}/publish"),
+                key: keys::orchestration_publish(id),
                 name: format!("publish orchestration '{name}'"),
-                before: json!({ "state": "Unpublished" }),
+                before: json!({ "state": UNPUBLISHED }),
                 after,
                 request: IomRequest::PublishOrchestration,
                 by_hand: vec![format!(
@@ -148,11 +168,11 @@ impl Survey for PublishOrchestrations {
                 )],
                 evidence: "every orchestration that was published is published and compiled"
                     .to_owned(),
-                patience: Duration::from_mins(15),
+                settle_timeout: Duration::from_mins(15),
             };
             let fill = Fill::id(id).acting_as(acting_as);
             let change = change.filled(refresh, Arc::clone(&reader) as Arc<dyn Reader>, fill);
-            changes.push(launched_by(change, |launch| Publication { launch, reader }));
+            changes.push(extend_launch(change, NewerProof(reader)));
         }
         Ok(changes)
     }
@@ -165,19 +185,24 @@ fn holds_old(graph: &str, slots: &[Slot], old: &Catalogue) -> bool {
     })
 }
 
-/// The compiled flows that this orchestration's tiles had, on, in the source. A policy's flow is
-/// the policy's: it is no proof of an orchestration.
-fn compiled_in_source(refresh: &Refresh, known: &Known, recorded: &Recorded) -> BTreeSet<String> {
-    let policies: BTreeSet<String> = seals::rows(known, seals::ORCHESTRATIONS, "policy")
-        .iter()
-        .map(|(id, row)| refresh.names.title(IomTable::Policy, row, *id))
-        .collect();
+/// The compiled flows of this orchestration's tiles that were on in the source. The flow of a policy
+/// proves nothing about an orchestration.
+fn compiled_in_source(
+    names: &Names,
+    journal: &JournalView,
+    recorded: &RecordedOrchestration,
+) -> BTreeSet<String> {
+    let policies: BTreeSet<String> =
+        seals::rows(journal, Part::Orchestrations, IomTable::Policy.word())
+            .iter()
+            .map(|(id, row)| names.title(IomTable::Policy, row, *id))
+            .collect();
     let tiles: BTreeSet<String> = graph::names(&recorded.graph)
         .into_iter()
         .filter(|name| !policies.contains(name))
         .map(|name| format!("{COMPILED}{name}"))
         .collect();
-    seals::rows(known, seals::BEFORE_COPY, "source/workflow")
+    seals::rows(journal, Part::Source, "workflow")
         .into_iter()
         .filter(|(_, row)| flows::is_on(row))
         .filter_map(|(_, row)| text(&row, "name"))
@@ -185,10 +210,10 @@ fn compiled_in_source(refresh: &Refresh, known: &Known, recorded: &Recorded) -> 
         .collect()
 }
 
-/// Reads which compiled flows are on.
+/// Reads the compiled flows that are on.
 async fn compiled_flows(view: View<'_>) -> Result<CompiledFlows, Failure> {
     let rows = view
-        .rows_where("workflow", Some("category eq 5 and type eq 1".to_owned()))
+        .rows_where("workflow", Some(CLOUD_FLOWS.to_owned()))
         .await?;
     let mut compiled = CompiledFlows::default();
     for row in rows.iter().filter(|row| flows::is_on(&row.value)) {
@@ -202,14 +227,14 @@ async fn compiled_flows(view: View<'_>) -> Result<CompiledFlows, Failure> {
     Ok(compiled)
 }
 
-/// The compiled flows that are on, with the service's time of their last change, where it says one.
+/// The compiled flows that are on, with the service's time of their last change if it is known.
 #[derive(Default)]
 struct CompiledFlows {
     on: BTreeMap<String, Option<Timestamp>>,
 }
 
 impl CompiledFlows {
-    /// Those of `wanted` that are not on, or that were changed last before `since`.
+    /// Those of `wanted` that are not on, or whose last change is before `since`.
     fn missing<'a>(
         &self,
         wanted: &'a BTreeSet<String>,
@@ -230,19 +255,18 @@ fn newest_time(row: &Fields) -> Option<Timestamp> {
     time("createdon").max(time("modifiedon"))
 }
 
-/// The moment that an HTTP `Date` says.
-fn moment(date: &str) -> Option<Timestamp> {
+fn parse_http_date(date: &str) -> Option<Timestamp> {
     Timestamp::try_from(httpdate::parse_http_date(date).ok()?).ok()
 }
 
 fn publication(published: bool, compiled: bool) -> Value {
     json!({
-        "state": if published { "Published" } else { "Unpublished" },
+        "state": if published { PUBLISHED } else { UNPUBLISHED },
         "compiled": published && compiled,
     })
 }
 
-/// Reads whether an orchestration is published and what it compiled is on.
+/// Reads whether an orchestration is published and its compiled flows are on.
 struct PublicationReader {
     refresh: Arc<Refresh>,
     entity_set: String,
@@ -251,34 +275,35 @@ struct PublicationReader {
 }
 
 impl PublicationReader {
-    /// Reads it; what was compiled before `since` does not count.
+    /// Reads it; a flow that was compiled before `since` does not count.
     async fn read_since(&self, since: Option<Timestamp>) -> Result<Reading, Failure> {
         let row = self
             .refresh
             .target
+            .dataverse
             .get(&self.entity_set, self.id, &[])
             .await?;
         let Some(row) = row else {
             return Ok(Reading::of(Value::Null));
         };
-        let flows = compiled_flows(View::Target(&self.refresh.target)).await?;
+        let flows = compiled_flows(View::Target(&self.refresh.target.dataverse)).await?;
         let missing = flows.missing(&self.compiled, since);
         let published = is_published(&row.value);
-        let said = if published {
+        let remaining = if published {
             format!(
-                "{} of its compiled flows are not on yet, or older than the publishing",
-                missing.len()
+                "{} not on yet, or older than the publishing",
+                count(missing.len(), "compiled flow")
             )
         } else {
             format!(
                 "it is {}",
-                label(&row.value, "statecode").unwrap_or_default()
+                publication_state(&row.value).as_str().unwrap_or_default()
             )
         };
         Ok(Reading {
             value: publication(published, missing.is_empty()),
             etag: row.etag,
-            basis: Value::from(said),
+            basis: Value::from(remaining),
         })
     }
 }
@@ -290,80 +315,68 @@ impl Reader for PublicationReader {
     }
 }
 
-/// The member of the handle that says when the service accepted the request, by its own clock.
+/// The member of the handle with the time when the service accepted the request, by its own clock.
 const ACCEPTED: &str = "accepted";
 
-/// A publishing whose proof must be newer than its request: a state that was merely set, over
-/// flows that an earlier publishing compiled, is no proof.
-struct Publication {
-    launch: Arc<dyn Launch>,
-    reader: Arc<PublicationReader>,
-}
+/// Accepts only a proof that is newer than the request: the published state together with flows that
+/// an earlier publishing compiled proves nothing.
+struct NewerProof(Arc<PublicationReader>);
 
 #[async_trait]
-impl Launch for Publication {
-    fn repeat(&self) -> Repeat {
-        self.launch.repeat()
-    }
-
-    async fn probe(&self) -> Result<Value, Failure> {
-        self.launch.probe().await
-    }
-
-    async fn request(&self) -> Result<Started, WriteError> {
-        let mut started = self.launch.request().await?;
+impl LaunchExtension for NewerProof {
+    async fn request(&self, launch: &dyn Launch) -> Result<Started, WriteError> {
+        let mut started = launch.request().await?;
         if let Some(date) = &started.service_date {
             started.handle[ACCEPTED] = Value::from(date.as_str());
         }
         Ok(started)
     }
 
-    async fn find(&self, probed: &Value) -> Result<Found, Failure> {
-        self.launch.find(probed).await
-    }
-
-    async fn trace(&self, probed: &Value) -> Result<Trace, Failure> {
-        self.launch.trace(probed).await
-    }
-
-    fn has_operation(&self) -> bool {
-        self.launch.has_operation()
-    }
-
-    async fn poll(&self, handle: &Value) -> Result<Progress, Failure> {
-        self.launch.poll(handle).await
-    }
-
-    async fn verify(&self, handle: &Value) -> Result<Verdict, Failure> {
-        let since = handle[ACCEPTED].as_str().and_then(moment);
-        let reading = self.reader.read_since(since).await?;
+    async fn verify(&self, _launch: &dyn Launch, handle: &Value) -> Result<Proof, Failure> {
+        let since = handle[ACCEPTED].as_str().and_then(parse_http_date);
+        let reading = self.0.read_since(since).await?;
         if reading.value == publication(true, true) {
-            return Ok(Verdict::Proved(reading.value));
+            return Ok(Proof::Proved(reading.value));
         }
-        Ok(Verdict::NotYet(
-            reading.basis.as_str().unwrap_or("it is gone").to_owned(),
+        Ok(Proof::NotYet(
+            reading
+                .basis
+                .as_str()
+                .unwrap_or("it no longer exists")
+                .to_owned(),
         ))
-    }
-
-    fn expected(&self) -> Duration {
-        self.launch.expected()
-    }
-
-    fn timeout(&self) -> Duration {
-        self.launch.timeout()
-    }
-
-    fn patience(&self) -> Duration {
-        self.launch.patience()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::Captured;
 
     #[test]
-    fn what_was_compiled_before_the_launch_is_no_proof() {
+    fn compiled_flows_are_found_by_display_names_too() {
+        let flow = json!({ "name": format!("{COMPILED}Ship"), "statecode": 1 });
+        let captured = Captured {
+            key: Part::Source.key(&format!("workflow/{}", Uuid::from_u128(1))),
+            etag: None,
+            text: flow.to_string(),
+            compared: None,
+        };
+        let journal = JournalView::empty().with_assumed(seals::BEFORE_COPY, vec![captured]);
+        let orchestration = RecordedOrchestration {
+            id: Uuid::from_u128(2),
+            name: "Order".to_owned(),
+            published: true,
+            graph: json!({ "tiles": [{ "displayName": "Ship" }] }).to_string(),
+            slots: Vec::new(),
+            dangling: Vec::new(),
+        };
+        let found = compiled_in_source(&Names::default(), &journal, &orchestration);
+        assert_eq!(found, BTreeSet::from([format!("{COMPILED}Ship")]));
+    }
+
+    #[test]
+    fn flows_that_were_compiled_before_the_launch_prove_nothing() {
         let time = |text: &str| Some(text.parse::<Timestamp>().unwrap());
         let flows = CompiledFlows {
             on: BTreeMap::from([
@@ -373,7 +386,7 @@ mod tests {
             ]),
         };
         let wanted = ["old", "new", "silent", "off"].map(str::to_owned).into();
-        let launched = moment("Sun, 01 Mar 2026 10:00:00 GMT");
+        let launched = parse_http_date("Sun, 01 Mar 2026 10:00:00 GMT");
         assert!(launched.is_some());
         assert_eq!(flows.missing(&wanted, launched), ["off", "old"]);
         assert_eq!(flows.missing(&wanted, None), ["off"]);

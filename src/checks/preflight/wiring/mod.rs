@@ -1,91 +1,94 @@
-//! Connections: those that the runbook names, and those that the source's references will want.
+//! The connections that the runbook names, and the connections that the source's references need.
 
-mod named;
+mod named_connections;
 mod references;
 
 use std::collections::BTreeSet;
 
 use uuid::Uuid;
 
-use self::named::Connectors;
-use super::sight::{Sight, reinstalled};
-use crate::checks::finding::Finding;
-use crate::checks::reading::{Reading, Rows, kept, rows, told};
+use self::named_connections::Connectors;
+use super::snapshot::{Snapshot, reinstalled};
+use crate::checks::check::CheckResult;
+use crate::checks::table_reads::{ReadResult, Rows, available, rows, unless_interrupted};
 use crate::domain::Refresh;
 use crate::domain::connections::custom_connectors::CustomConnectors;
-use crate::domain::connections::{connector_name, connector_of_url, listed};
+use crate::domain::connections::{connector_name, connector_of_url, list_connections};
 use crate::domain::names::{Names, text};
 use crate::domain::providers::Catalogue;
-use crate::engine::{Failure, Known};
-use crate::runbook::{ConnectionChoices, IomTable};
+use crate::engine::{Failure, JournalView};
+use crate::runbook::{ConnectionChoices, IomColumn, IomTable};
 
-/// A reference of the source that will want a connection of the target.
+/// A reference of the source that needs a connection of the target.
 #[derive(Clone, Debug)]
 struct Reference {
-    /// By which the runbook may choose for it.
+    /// Its name, by which the runbook may choose a connection.
     name: String,
-    /// By which the runbook may choose for it, too.
+    /// Its connector, by which the runbook may choose too.
     connector: String,
     url: Option<String>,
     /// Of a provider's reference: the logical name of the provider's definition.
     definition: Option<String>,
 }
 
-/// Judges every connection question of the steps that are not skipped.
-pub(super) fn ask(refresh: &Refresh, sight: &Sight) -> Vec<Finding> {
+/// Checks the connections that the unskipped steps need.
+pub(super) fn run_checks(refresh: &Refresh, snapshot: &Snapshot) -> Vec<CheckResult> {
     let steps = &refresh.runbook.steps;
     let shared = (steps.reconfigure_connections.skip.is_none())
         .then_some(&steps.reconfigure_connections.options.connections);
     let own = (steps.reinstall_providers.skip.is_none())
         .then_some(&steps.reinstall_providers.options.connections);
     let sections: Vec<&ConnectionChoices> = shared.into_iter().chain(own).collect();
-    // Without both environments' connectors nothing can be said of a connector.
-    let custom = custom(sight);
+    // Without the connectors of both environments, no connector can be judged.
+    let custom = custom_connectors(snapshot);
     let unread = custom.as_ref().err().cloned();
     let custom = custom.unwrap_or_default();
     let readable = |references: Result<Vec<Reference>, Failure>| match &unread {
         Some(failure) => Err(failure.clone()),
         None => references,
     };
-    let system = readable(system(refresh, &sight.system));
-    let core = readable(told(&sight.references).map(core));
-    let of_providers = readable(of_providers(refresh, sight));
-    let connectors = connectors(&custom, &[&core, &system, &of_providers]);
-    let mut findings = named::ask(refresh, &connectors, &sight.connections, &sections);
+    let system = readable(system_references(refresh, &snapshot.system));
+    let core = readable(available(&snapshot.references).map(dataverse_references));
+    let of_providers = readable(provider_references(refresh, snapshot));
+    let connectors = connectors_by_name(&custom, &[&core, &system, &of_providers]);
+    let mut results =
+        named_connections::run_checks(refresh, &connectors, &snapshot.connections, &sections);
     let all = [&core, &system, &of_providers];
     if !sections.is_empty() && all.iter().all(|references| references.is_ok()) {
-        findings.push(named::unused(refresh, &connectors, &sections));
+        results.push(named_connections::unused(refresh, &connectors, &sections));
     }
     if steps.reconfigure_connections.skip.is_none() {
-        findings.push(references::readable(&system));
-        findings.push(references::of_system(refresh, &custom, system));
-        findings.push(references::of_flows(refresh, &custom, sight, &core));
+        results.push(references::check_readable(&system));
+        results.push(references::check_system(refresh, &custom, system));
+        results.push(references::check_flows(refresh, &custom, snapshot, &core));
     }
     if steps.reinstall_providers.skip.is_none() {
-        findings.push(references::of_reinstalled(
+        results.push(references::check_reinstalled(
             refresh,
             &custom,
-            sight,
+            snapshot,
             of_providers,
         ));
     }
-    findings
+    results
 }
 
-/// What step 3 must know before it begins: the connections that it wires references to, and the
-/// references that nobody has wired yet.
-pub(super) async fn at_the_head(refresh: &Refresh, known: &Known) -> Result<Vec<Finding>, Failure> {
-    let view = refresh.view(known);
-    let names = Names::of(refresh);
+/// The checks before step 3: the connections that it uses, and the references without a connection.
+pub(super) async fn checks_before_step(
+    refresh: &Refresh,
+    journal: &JournalView,
+) -> Result<Vec<CheckResult>, Failure> {
+    let view = refresh.view(journal);
+    let names = &refresh.names;
     let table = names.table(IomTable::PlatformConnectionReference);
     let core = rows(view, "connectionreference")
         .await?
         .as_ref()
-        .map(core)
+        .map(dataverse_references)
         .map_err(Clone::clone);
-    let system = system(refresh, &rows(view, table).await?);
-    let connections = listed(refresh, known).await;
-    let connections = kept(connections.map_err(Failure::from))?;
+    let system = system_references(refresh, &rows(view, table).await?);
+    let connections = list_connections(refresh, journal).await;
+    let connections = unless_interrupted(connections.map_err(Failure::from))?;
     let section = &refresh
         .runbook
         .steps
@@ -93,28 +96,27 @@ pub(super) async fn at_the_head(refresh: &Refresh, known: &Known) -> Result<Vec<
         .options
         .connections;
     let custom = CustomConnectors::read(refresh).await?;
-    let connectors = connectors(&custom, &[&core, &system]);
-    let mut findings = named::ask(refresh, &connectors, &connections, &[section]);
-    findings.push(references::readable(&system));
-    Ok(findings)
+    let connectors = connectors_by_name(&custom, &[&core, &system]);
+    let mut results = named_connections::run_checks(refresh, &connectors, &connections, &[section]);
+    results.push(references::check_readable(&system));
+    Ok(results)
 }
 
 /// The custom connectors of both environments.
-fn custom(sight: &Sight) -> Reading<CustomConnectors> {
-    let source = told(&sight.connectors)?.values();
-    let target = told(&sight.target.connectors)?.values();
-    Ok(CustomConnectors::of(source, target))
+fn custom_connectors(snapshot: &Snapshot) -> ReadResult<CustomConnectors> {
+    let source = available(&snapshot.connectors)?.values();
+    let target = available(&snapshot.target.connectors)?.values();
+    Ok(CustomConnectors::from_rows(source, target))
 }
 
-/// Which connector of the target each reference wants, and each connector: by every name that it
-/// has.
-fn connectors(
+/// The target's connector of each reference and of each connector, by every name that it has.
+fn connectors_by_name(
     custom: &CustomConnectors,
     references: &[&Result<Vec<Reference>, Failure>],
 ) -> Connectors {
-    let known = references.iter().filter_map(|read| read.as_ref().ok());
+    let readable = references.iter().filter_map(|read| read.as_ref().ok());
     let mut connectors = Connectors::new();
-    for reference in known.flatten().filter(|one| !one.connector.is_empty()) {
+    for reference in readable.flatten().filter(|one| !one.connector.is_empty()) {
         let here = custom.in_target(&reference.connector);
         for alias in custom.aliases(&reference.connector) {
             connectors.insert(alias, here.clone());
@@ -125,7 +127,7 @@ fn connectors(
 }
 
 /// Dataverse's connection references.
-fn core(rows: &Rows) -> Vec<Reference> {
+fn dataverse_references(rows: &Rows) -> Vec<Reference> {
     rows.values()
         .filter_map(|row| {
             Some(Reference {
@@ -139,10 +141,13 @@ fn core(rows: &Rows) -> Vec<Reference> {
 }
 
 /// IOM's own references.
-fn system(refresh: &Refresh, rows: &Reading<Rows>) -> Result<Vec<Reference>, Failure> {
-    let names = Names::of(refresh);
-    let column = names.column("platform-connection-reference.connection-url")?;
-    Ok(told(rows)?
+fn system_references(
+    refresh: &Refresh,
+    rows: &ReadResult<Rows>,
+) -> Result<Vec<Reference>, Failure> {
+    let names = &refresh.names;
+    let column = names.column(IomColumn::PlatformConnectionReferenceConnectionUrl)?;
+    Ok(available(rows)?
         .iter()
         .map(|(id, row)| {
             let url = text(row, column).filter(|url| !url.is_empty());
@@ -160,7 +165,7 @@ fn system(refresh: &Refresh, rows: &Reading<Rows>) -> Result<Vec<Reference>, Fai
 }
 
 /// The references of the providers that are installed again.
-fn of_providers(refresh: &Refresh, sight: &Sight) -> Result<Vec<Reference>, Failure> {
+fn provider_references(refresh: &Refresh, snapshot: &Snapshot) -> Result<Vec<Reference>, Failure> {
     let choice = &refresh
         .runbook
         .steps
@@ -168,14 +173,14 @@ fn of_providers(refresh: &Refresh, sight: &Sight) -> Result<Vec<Reference>, Fail
         .options
         .providers
         .value;
-    let catalogue = told(&sight.catalogue)?;
+    let catalogue = available(&snapshot.catalogue)?;
     let again: BTreeSet<Uuid> = reinstalled(catalogue, choice)
         .iter()
         .map(|(provider, _)| provider.id)
         .collect();
-    let rows = told(&sight.provider_references)?;
-    let definitions = told(&sight.reference_definitions)?;
-    joined(Names::of(refresh), catalogue, rows, definitions, |id| {
+    let rows = available(&snapshot.provider_references)?;
+    let definitions = available(&snapshot.reference_definitions)?;
+    joined(&refresh.names, catalogue, rows, definitions, |id| {
         again.contains(&id)
     })
 }
@@ -188,19 +193,19 @@ fn joined(
     definitions: &Rows,
     wanted: impl Fn(Uuid) -> bool,
 ) -> Result<Vec<Reference>, Failure> {
-    let logical = names.column("provider-definition-connection-reference.logical-name")?;
+    let logical = names.column(IomColumn::ProviderDefinitionConnectionReferenceLogicalName)?;
     let mut found = Vec::new();
     for (id, row) in rows {
         let provider = names
-            .lookup(row, "provider-connection-reference.provider")?
+            .lookup(row, IomColumn::ProviderConnectionReferenceProvider)?
             .filter(|provider| wanted(*provider))
             .and_then(|provider| catalogue.providers.get(&provider));
         let Some(provider) = provider else { continue };
         let called = names
-            .lookup(row, "provider-connection-reference.definition")?
+            .lookup(row, IomColumn::ProviderConnectionReferenceDefinition)?
             .and_then(|definition| definitions.get(&definition))
             .and_then(|row| text(row, logical));
-        let url = names.text(row, "provider-connection-reference.connection-url")?;
+        let url = names.text(row, IomColumn::ProviderConnectionReferenceConnectionUrl)?;
         let definition = catalogue.definition_of(provider);
         found.push(Reference {
             name: called.unwrap_or_else(|| id.to_string()),

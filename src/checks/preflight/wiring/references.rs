@@ -1,4 +1,4 @@
-//! The references of the source: does the runbook say which connection each shall have?
+//! The references of the source: does the runbook have a connection for each?
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,14 +6,13 @@ use uuid::Uuid;
 
 use super::{Reference, joined};
 use crate::base::text::count;
-use crate::checks::finding::{Finding, Probe};
+use crate::checks::check::{Check, CheckResult};
 use crate::checks::preflight::flows::wanted_on;
-use crate::checks::preflight::sight::Sight;
-use crate::checks::reading::told;
+use crate::checks::preflight::snapshot::Snapshot;
+use crate::checks::table_reads::available;
 use crate::domain::connections::custom_connectors::CustomConnectors;
-use crate::domain::connections::{choice_among, connection_url, leads_into};
+use crate::domain::connections::{connection_url, find_choice_among, is_in_environment};
 use crate::domain::flows::Definition;
-use crate::domain::names::Names;
 use crate::domain::{Refresh, flows};
 use crate::engine::Failure;
 use crate::runbook::{ConnectionChoices, Span, StepName};
@@ -31,26 +30,26 @@ fn is_chosen(
 ) -> bool {
     let aliases = custom.aliases(connector);
     let keys: Vec<&str> = aliases.iter().map(String::as_str).collect();
-    choice_among(&refresh.runbook, section, name, &keys).is_some()
+    find_choice_among(&refresh.runbook, section, name, &keys).is_some()
 }
 
-/// Can it be told of every system reference which connector it wants? One without a URL was never
-/// saved: a person chooses its connection in the app.
-pub(super) fn readable(system: &Result<Vec<Reference>, Failure>) -> Finding {
-    let probe = Probe::new(
-        "every system connection reference holds a URL that can be read",
+/// Does every system reference show its connector? One without a URL was never saved: a person
+/// chooses its connection in the app.
+pub(super) fn check_readable(system: &Result<Vec<Reference>, Failure>) -> CheckResult {
+    let check = Check::new(
+        "every system connection reference holds a URL that can be read", "system connection references hold no readable URL",
         "IOM app > Core settings > Admin home > Connection references: open it, choose a connection \
          of this environment, save it",
     )
     .before(StepName::ReconfigureConnections);
     let answer = system.as_ref().map_err(Clone::clone);
-    probe.settle(answer.map(|references| {
+    check.settle(answer.map(|references| {
         let blank: Vec<String> = references
             .iter()
             .filter(|reference| !is_readable(reference))
             .map(|reference| format!("'{}'", reference.name))
             .collect();
-        probe.unless_any(&blank, &count(references.len(), "reference"))
+        check.warn_of(&blank, &count(references.len(), "reference"))
     }))
 }
 
@@ -59,19 +58,20 @@ fn is_readable(reference: &Reference) -> bool {
     url.is_some_and(|url| connection_url(url, Uuid::nil(), "connection").is_some())
 }
 
-pub(super) fn of_system(
+pub(super) fn check_system(
     refresh: &Refresh,
     custom: &CustomConnectors,
     system: Result<Vec<Reference>, Failure>,
-) -> Finding {
-    let probe = Probe::new(
+) -> CheckResult {
+    let check = Check::new(
         "every system connection reference of the source has a connection in the runbook",
+        "the runbook has no connection for system connection references of the source",
         add_under(refresh, refresh.runbook.steps.reconfigure_connections.span),
     )
-    .wrong();
+    .invalid_input();
     let chosen = |name: &str, connector: &str| is_chosen(refresh, custom, None, name, connector);
-    probe.settle(
-        system.map(|references| system_judged(&probe, &references, &chosen, refresh.target_id())),
+    check.settle(
+        system.map(|references| judge_system(&check, &references, &chosen, refresh.target_id())),
     )
 }
 
@@ -82,20 +82,22 @@ fn add_under(refresh: &Refresh, step: Span) -> String {
     )
 }
 
-fn system_judged(
-    probe: &Probe,
+fn judge_system(
+    check: &Check,
     references: &[Reference],
     chosen: &Chosen<'_>,
     target: Uuid,
-) -> Finding {
+) -> CheckResult {
     let lacking: Vec<String> = references
         .iter()
         .filter(|reference| is_readable(reference))
         .filter(|reference| !chosen(&reference.name, &reference.connector))
-        .filter(|reference| !leads_into(reference.url.as_deref().unwrap_or_default(), target))
+        .filter(|reference| {
+            !is_in_environment(reference.url.as_deref().unwrap_or_default(), target)
+        })
         .map(|reference| key(&reference.name, &reference.connector))
         .collect();
-    probe.none_of(&lacking, &count(references.len(), "reference"))
+    check.none_of(&lacking, &count(references.len(), "reference"))
 }
 
 /// A reference with the key that the runbook lacks for it.
@@ -108,42 +110,43 @@ fn key(name: &str, connector: &str) -> String {
     format!("'{name}': add `{key}: <connection id>`")
 }
 
-pub(super) fn of_flows(
+pub(super) fn check_flows(
     refresh: &Refresh,
     custom: &CustomConnectors,
-    sight: &Sight,
+    snapshot: &Snapshot,
     core: &Result<Vec<Reference>, Failure>,
-) -> Finding {
-    let probe = Probe::new(
+) -> CheckResult {
+    let check = Check::new(
         "every connection reference of a flow that should be on has a connection in the runbook",
+        "the runbook has no connection for references of flows that should be on",
         format!(
             "{}, or leave the flow off by `except` of activate-flows",
             add_under(refresh, refresh.runbook.steps.reconfigure_connections.span)
         ),
     )
-    .wrong();
+    .invalid_input();
     let chosen = |name: &str, connector: &str| is_chosen(refresh, custom, None, name, connector);
-    let answer = wanted_on(refresh, sight).and_then(|wanted| {
-        let references: BTreeMap<String, Reference> = told(core)?
+    let answer = wanted_on(refresh, snapshot).and_then(|wanted| {
+        let references: BTreeMap<String, Reference> = available(core)?
             .iter()
             .cloned()
             .map(|reference| (reference.name.to_ascii_lowercase(), reference))
             .collect();
         let used: Vec<(String, Definition)> = wanted
             .into_iter()
-            .filter_map(|(id, row)| Some((flows::name(id, row), Definition::of(row)?)))
+            .filter_map(|(id, row)| Some((flows::name(id, row), Definition::from_row(row)?)))
             .collect();
-        Ok(core_judged(&probe, &used, &references, &chosen))
+        Ok(judge_core(&check, &used, &references, &chosen))
     });
-    probe.settle(answer)
+    check.settle(answer)
 }
 
-fn core_judged(
-    probe: &Probe,
+fn judge_core(
+    check: &Check,
     flows: &[(String, Definition)],
     references: &BTreeMap<String, Reference>,
     chosen: &Chosen<'_>,
-) -> Finding {
+) -> CheckResult {
     let mut lacking: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     let mut unknown = Vec::new();
     for (flow, definition) in flows {
@@ -164,7 +167,7 @@ fn core_judged(
         }));
     }
     if lacking.is_empty() {
-        return probe.unless_any(&unknown, &format!("{} flows looked at", flows.len()));
+        return check.warn_of(&unknown, &format!("{} flows looked at", flows.len()));
     }
     let lacking: Vec<String> = lacking
         .into_iter()
@@ -178,20 +181,21 @@ fn core_judged(
             })
         })
         .collect();
-    probe.none_of(&lacking, "")
+    check.none_of(&lacking, "")
 }
 
-pub(super) fn of_reinstalled(
+pub(super) fn check_reinstalled(
     refresh: &Refresh,
     custom: &CustomConnectors,
-    sight: &Sight,
+    snapshot: &Snapshot,
     wanted: Result<Vec<Reference>, Failure>,
-) -> Finding {
-    let probe = Probe::new(
+) -> CheckResult {
+    let check = Check::new(
         "every connection of a provider to be reinstalled is named, or the target has one",
+        "connections of providers to be reinstalled are neither in the runbook nor in the target",
         add_under(refresh, refresh.runbook.steps.reinstall_providers.span),
     )
-    .wrong();
+    .invalid_input();
     let section = &refresh
         .runbook
         .steps
@@ -201,20 +205,23 @@ pub(super) fn of_reinstalled(
     let chosen =
         |name: &str, connector: &str| is_chosen(refresh, custom, Some(section), name, connector);
     let answer = wanted.map(|wanted| {
-        let kept = kept_in_target(refresh, sight);
-        provider_judged(&probe, &wanted, kept.as_ref().ok(), &chosen)
+        let kept = kept_in_target(refresh, snapshot);
+        judge_provider(&check, &wanted, kept.as_ref().ok(), &chosen)
     });
-    probe.settle(answer)
+    check.settle(answer)
 }
 
 /// The connections that the target's own providers have before the copy, by definition and name.
-fn kept_in_target(refresh: &Refresh, sight: &Sight) -> Result<BTreeSet<(String, String)>, Failure> {
-    let target = &sight.target;
+fn kept_in_target(
+    refresh: &Refresh,
+    snapshot: &Snapshot,
+) -> Result<BTreeSet<(String, String)>, Failure> {
+    let target = &snapshot.target;
     let references = joined(
-        Names::of(refresh),
-        told(&target.catalogue)?,
-        told(&target.provider_references)?,
-        told(&target.reference_definitions)?,
+        &refresh.names,
+        available(&target.catalogue)?,
+        available(&target.provider_references)?,
+        available(&target.reference_definitions)?,
         |_| true,
     )?;
     let id = refresh.target_id();
@@ -224,18 +231,18 @@ fn kept_in_target(refresh: &Refresh, sight: &Sight) -> Result<BTreeSet<(String, 
             reference
                 .url
                 .as_deref()
-                .is_some_and(|url| leads_into(url, id))
+                .is_some_and(|url| is_in_environment(url, id))
         })
         .filter_map(|reference| Some((reference.definition?, reference.name)))
         .collect())
 }
 
-fn provider_judged(
-    probe: &Probe,
+fn judge_provider(
+    check: &Check,
     wanted: &[Reference],
     kept: Option<&BTreeSet<(String, String)>>,
     chosen: &Chosen<'_>,
-) -> Finding {
+) -> CheckResult {
     let lacking: Vec<String> = wanted
         .iter()
         .filter(|reference| {
@@ -256,15 +263,15 @@ fn provider_judged(
         .collect();
     if kept.is_none() && !lacking.is_empty() {
         // The target may have them: what it has could not be read.
-        return probe.unless_any(&lacking, "");
+        return check.warn_of(&lacking, "");
     }
-    probe.none_of(&lacking, &count(wanted.len(), "connection"))
+    check.none_of(&lacking, &count(wanted.len(), "connection"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checks::finding::Verdict;
+    use crate::domain::verdict::Verdict;
     use serde_json::json;
 
     const TARGET: Uuid = Uuid::from_u128(0x2222);
@@ -278,8 +285,8 @@ mod tests {
         }
     }
 
-    fn probe() -> Probe {
-        Probe::new("wired", "wire it")
+    fn check() -> Check {
+        Check::new("wired", "a problem", "wire it")
     }
 
     #[test]
@@ -291,23 +298,23 @@ mod tests {
             "https://x.flow.microsoft.com/manage/environments/1/connections?apiName=shared_a";
         let of = |url: Option<&str>, chosen: bool| {
             let references = [reference("Blob", "shared_a", url)];
-            system_judged(&probe(), &references, &|_: &str, _: &str| chosen, TARGET)
+            judge_system(&check(), &references, &|_: &str, _: &str| chosen, TARGET)
         };
         assert_eq!(of(Some(away), true).verdict, Verdict::Pass);
         assert_eq!(of(Some(&there), false).verdict, Verdict::Pass);
         let lacking = of(Some(away), false);
         assert_eq!(lacking.verdict, Verdict::Fail);
-        assert_eq!(lacking.read, "'Blob': add `shared_a: <connection id>`");
-        let readable = |url: Option<&str>| readable(&Ok(vec![reference("Blob", "", url)]));
+        assert_eq!(lacking.found, "'Blob': add `shared_a: <connection id>`");
+        let readable = |url: Option<&str>| check_readable(&Ok(vec![reference("Blob", "", url)]));
         assert_eq!(readable(Some(away)).verdict, Verdict::Pass);
         for url in [None, Some("no url")] {
             assert_eq!(of(url, false).verdict, Verdict::Pass);
-            let finding = readable(url);
+            let result = readable(url);
             assert_eq!(
-                (finding.verdict, finding.read.as_str()),
+                (result.verdict, result.found.as_str()),
                 (Verdict::Unknown, "'Blob'")
             );
-            assert!(finding.task.is_some());
+            assert!(result.task.is_some());
         }
     }
 
@@ -323,16 +330,16 @@ mod tests {
             }
             let data = json!({"properties": {"connectionReferences": used}});
             let row = json!({"clientdata": data.to_string()});
-            let definition = Definition::of(row.as_object().unwrap()).unwrap();
+            let definition = Definition::from_row(row.as_object().unwrap()).unwrap();
             [("Flow".to_owned(), definition)]
         };
         let of = |flows: &[(String, Definition)], chosen: bool| {
-            core_judged(&probe(), flows, &references, &|_: &str, _: &str| chosen)
+            judge_core(&check(), flows, &references, &|_: &str, _: &str| chosen)
         };
         assert_eq!(of(&flow("ref_1", &[]), true).verdict, Verdict::Pass);
         let lacking = of(&flow("ref_1", &[]), false);
         assert_eq!(lacking.verdict, Verdict::Fail);
-        assert!(lacking.read.contains("add `shared_a"), "{}", lacking.read);
+        assert!(lacking.found.contains("add `shared_a"), "{}", lacking.found);
         assert_eq!(of(&flow("ref_2", &[]), true).verdict, Verdict::Unknown);
         assert_eq!(
             of(&flow("ref_1", &["shared_b"]), true).verdict,
@@ -346,7 +353,7 @@ mod tests {
         let kept = BTreeSet::from([("msdyn_finops".to_owned(), "dataverse".to_owned())]);
         let none = BTreeSet::new();
         let of = |kept, chosen: bool| {
-            provider_judged(&probe(), &wanted, kept, &|_: &str, _: &str| chosen).verdict
+            judge_provider(&check(), &wanted, kept, &|_: &str, _: &str| chosen).verdict
         };
         assert_eq!(of(Some(&none), true), Verdict::Pass);
         assert_eq!(of(Some(&kept), false), Verdict::Pass);

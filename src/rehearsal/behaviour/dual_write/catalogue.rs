@@ -1,21 +1,21 @@
-//! The maps that this tenant knows. Names and integration keys are those of Microsoft's own
-//! *Dual-write-automations* (`App.config`) and of *Set up the Finance and Operations provider*;
-//! names of entities and which map needs which are invented.
+//! The maps of this tenant. Names and integration keys are those of Microsoft's
+//! *Dual-write-automations* (`App.config`) and of *Set up the Finance and Operations provider*; the names
+//! of entities and the dependencies between maps are invented.
 
-/// A map.
+/// The definition of a map.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Known {
+pub(crate) struct MapDefinition {
     /// Its name.
     pub(crate) name: &'static str,
-    /// The entity of Finance and Operations: its name and what people call it.
+    /// The entity of Finance and Operations: name and display name.
     pub(crate) finance: (&'static str, &'static str),
-    /// The entity set of Dataverse, the table, and what people call it.
+    /// The entity set of Dataverse, the table, and its display name.
     pub(crate) dataverse: (&'static str, &'static str, &'static str),
     /// Its integration key.
     pub(crate) key: &'static [&'static str],
     /// The maps that must run before it.
     pub(crate) needs: &'static [&'static str],
-    /// Whether Dataverse sends too; otherwise only Finance and Operations does.
+    /// Whether it synchronizes in both directions; otherwise only from Finance and Operations.
     pub(crate) both_ways: bool,
 }
 
@@ -29,8 +29,8 @@ const LINES: &str = "salesorderdetails - CDS sales order lines V2";
 const INVOICES: &str = "invoices - Sales invoice headers V2";
 
 /// Every map.
-pub(crate) const MAPS: [Known; 8] = [
-    Known {
+pub(crate) const MAPS: [MapDefinition; 8] = [
+    MapDefinition {
         name: COMPANIES,
         finance: ("LegalEntityEntity", "Legal entities"),
         dataverse: ("cdm_companies", "cdm_company", "Company"),
@@ -38,7 +38,7 @@ pub(crate) const MAPS: [Known; 8] = [
         needs: &[],
         both_ways: false,
     },
-    Known {
+    MapDefinition {
         name: CUSTOMERS,
         finance: ("CustCustomerV3Entity", "Customers V3"),
         dataverse: ("accounts", "account", "Account"),
@@ -46,7 +46,7 @@ pub(crate) const MAPS: [Known; 8] = [
         needs: &[COMPANIES],
         both_ways: true,
     },
-    Known {
+    MapDefinition {
         name: SITES,
         finance: ("InventOperationalSiteEntity", "Sites"),
         dataverse: ("msdyn_operationalsites", "msdyn_operationalsite", "Site"),
@@ -54,7 +54,7 @@ pub(crate) const MAPS: [Known; 8] = [
         needs: &[COMPANIES],
         both_ways: true,
     },
-    Known {
+    MapDefinition {
         name: WAREHOUSES,
         finance: ("InventWarehouseEntity", "Warehouses"),
         dataverse: ("msdyn_warehouses", "msdyn_warehouse", "Warehouse"),
@@ -62,7 +62,7 @@ pub(crate) const MAPS: [Known; 8] = [
         needs: &[SITES],
         both_ways: true,
     },
-    Known {
+    MapDefinition {
         name: PRODUCTS,
         finance: (
             "EcoResReleasedDistinctProductCDSEntity",
@@ -73,7 +73,7 @@ pub(crate) const MAPS: [Known; 8] = [
         needs: &[COMPANIES],
         both_ways: true,
     },
-    Known {
+    MapDefinition {
         name: ORDERS,
         finance: ("SalesOrderHeaderCDSEntity", "CDS sales order headers"),
         dataverse: ("salesorders", "salesorder", "Order"),
@@ -81,7 +81,7 @@ pub(crate) const MAPS: [Known; 8] = [
         needs: &[CUSTOMERS, WAREHOUSES],
         both_ways: true,
     },
-    Known {
+    MapDefinition {
         name: LINES,
         finance: ("SalesOrderLineCDSV2Entity", "CDS sales order lines V2"),
         dataverse: ("salesorderdetails", "salesorderdetail", "Order Product"),
@@ -93,7 +93,7 @@ pub(crate) const MAPS: [Known; 8] = [
         needs: &[ORDERS, PRODUCTS],
         both_ways: true,
     },
-    Known {
+    MapDefinition {
         name: INVOICES,
         finance: ("SalesInvoiceHeaderV2Entity", "Sales invoice headers V2"),
         dataverse: ("invoices", "invoice", "Invoice"),
@@ -108,7 +108,7 @@ pub(crate) const MAPS: [Known; 8] = [
     },
 ];
 
-/// A map by its name.
-pub(crate) fn known(name: &str) -> Option<&'static Known> {
+/// The definition of a map by its name.
+pub(crate) fn definition(name: &str) -> Option<&'static MapDefinition> {
     MAPS.iter().find(|map| map.name == name)
 }

@@ -1,39 +1,39 @@
-//! Maps of an environment: which versions there are, which is active, their projects.
+//! Maps of an environment: their versions, the active version, their projects.
 //!
-//! Versions are rows of `msdyn_dualwriteentitymap`; a version's id is its row's. What the gateway
-//! makes of them is its own.
+//! Versions are rows of `msdyn_dualwriteentitymap` and have the ids of these rows. The gateway stores its
+//! own data about them.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::DualWrite;
 use super::catalogue::{self, MAPS};
+use super::{DualWriteEnvironment, dataverse_entry};
 use crate::rehearsal::behaviour::environments;
 use crate::rehearsal::behaviour::organization::{Caller, Organization, Row, text};
 use crate::rehearsal::world::names;
 
-/// A map as the gateway keeps it.
+/// A map as the gateway stores it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Map {
     /// Its name.
     pub(crate) name: String,
     /// The id of the active version.
     pub(crate) template: String,
-    /// The ids of the versions that could be active.
+    /// The ids of the available versions.
     pub(crate) templates: Vec<String>,
     /// Its project, once it has been initialised.
     pub(crate) project: Option<String>,
-    /// How far it is, as the number that is shown.
+    /// Its state, the number that the gateway returns.
     pub(crate) state: String,
-    /// Whether its tables have been read since the version was chosen.
+    /// Whether its tables were refreshed since the version was activated.
     pub(crate) refreshed: bool,
-    /// What its project maps: the mapping of the active version when it was chosen.
+    /// Its mapping: that of the active version when it was activated.
     pub(crate) mapping: Value,
-    /// The ids of what was asked of it, the newest first.
+    /// The ids of its requests, the newest first.
     pub(crate) requests: Vec<String>,
 }
 
-/// Stopped by somebody, running, paused, and never run: states as they are shown.
+/// The states of maps: stopped, running, paused, never started.
 pub(crate) const STOPPED: &str = "1";
 pub(crate) const RUNNING: &str = "4";
 pub(crate) const PAUSED: &str = "5";
@@ -41,7 +41,7 @@ pub(crate) const NOT_RUNNING: &str = "6";
 
 impl Map {
     /// Whether it neither synchronizes nor queues.
-    pub(crate) fn is_at_rest(&self) -> bool {
+    pub(crate) fn is_stopped(&self) -> bool {
         [STOPPED, NOT_RUNNING, "0"].contains(&self.state.as_str())
     }
 }
@@ -50,8 +50,8 @@ fn key(environment: &str, name: &str) -> String {
     format!("dual-write/{environment}/map/{name}")
 }
 
-impl<'world> DualWrite<'_, 'world> {
-    /// The organization, as dual-write itself sees it.
+impl<'world> DualWriteEnvironment<'_, 'world> {
+    /// The organization, without a caller.
     pub(crate) fn organization(&mut self) -> Option<Organization<'_, 'world>> {
         let id = environments::organization(self.draft, &self.environment)?;
         Some(Organization {
@@ -63,7 +63,7 @@ impl<'world> DualWrite<'_, 'world> {
         })
     }
 
-    /// The maps, in the order in which the tenant knows them.
+    /// The maps, in the order of the catalogue.
     pub(crate) fn maps(&self) -> Vec<Map> {
         MAPS.iter().filter_map(|map| self.map(map.name)).collect()
     }
@@ -74,19 +74,19 @@ impl<'world> DualWrite<'_, 'world> {
         serde_json::from_value(value.clone()).ok()
     }
 
-    /// The map whose active version or project this is.
-    pub(crate) fn map_with(&self, fits: impl Fn(&Map) -> bool) -> Option<Map> {
-        self.maps().into_iter().find(|map| fits(map))
+    /// The first matching map.
+    pub(crate) fn find_map(&self, matches: impl Fn(&Map) -> bool) -> Option<Map> {
+        self.maps().into_iter().find(|map| matches(map))
     }
 
-    /// Keeps a map.
-    pub(crate) fn keep(&mut self, map: &Map) {
+    /// Saves a map.
+    pub(crate) fn save_map(&mut self, map: &Map) {
         let value = serde_json::to_value(map).unwrap_or_default();
         self.draft.put(key(&self.environment, &map.name), value);
     }
 
-    /// Forgets a map.
-    pub(crate) fn forget(&mut self, name: &str) {
+    /// Deletes a map.
+    pub(crate) fn delete_map(&mut self, name: &str) {
         self.draft.delete(&key(&self.environment, name));
     }
 
@@ -96,7 +96,7 @@ impl<'world> DualWrite<'_, 'world> {
             .row("msdyn_dualwriteentitymap", template)
     }
 
-    /// Makes a version the active one.
+    /// Activates a version.
     pub(crate) fn activate(&mut self, map: &mut Map, template: &str) {
         if let Some(row) = self.version(template) {
             template.clone_into(&mut map.template);
@@ -105,8 +105,8 @@ impl<'world> DualWrite<'_, 'world> {
         }
     }
 
-    /// Takes a solution's versions over: each map that it holds is there afterwards, with the
-    /// solution's newest version active and nothing else. False where there is no such solution.
+    /// Applies a solution: each of its maps exists afterwards, with the solution's newest version active.
+    /// False if there is no such solution.
     pub(crate) fn apply_solution(&mut self, unique_name: &str) -> bool {
         let Some(organization) = self.organization() else {
             return false;
@@ -124,24 +124,25 @@ impl<'world> DualWrite<'_, 'world> {
             .into_iter()
             .filter(|row| text(row, "solutionid") == Some(solution))
             .collect();
-        versions.sort_by_key(|row| number(text(row, "msdyn_version").unwrap_or_default()));
+        versions.sort_by_key(|row| version_numbers(text(row, "msdyn_version").unwrap_or_default()));
         for row in versions {
-            let Some(known) = name_of(&row).and_then(|name| catalogue::known(&name)) else {
+            let Some(definition) = map_name(&row).and_then(|name| catalogue::definition(&name))
+            else {
                 continue;
             };
             let template = text(&row, "msdyn_dualwriteentitymapid").unwrap_or_default();
-            let mut map = self.map(known.name).unwrap_or_else(|| Map {
-                name: known.name.to_owned(),
+            let mut map = self.map(definition.name).unwrap_or_else(|| Map {
+                name: definition.name.to_owned(),
                 state: NOT_RUNNING.to_owned(),
                 ..Map::default()
             });
-            if !map.templates.iter().any(|known| known == template) {
+            if !map.templates.iter().any(|other| other == template) {
                 map.templates.push(template.to_owned());
             }
-            if map.is_at_rest() {
+            if map.is_stopped() {
                 self.activate(&mut map, template);
             }
-            self.keep(&map);
+            self.save_map(&map);
         }
         true
     }
@@ -153,17 +154,13 @@ impl<'world> DualWrite<'_, 'world> {
             let id = names::identifier(&["project", &self.environment, &number.to_string()]);
             map.project = Some(format!("DWM-{id}"));
         }
-        self.keep(map);
+        self.save_map(map);
     }
 
-    /// The integration key of a map's table, if it has one.
+    /// The integration key of a table, if it has one.
     pub(crate) fn key_of(&self, set: &str) -> Option<Vec<String>> {
-        let connection_set = self.set()?;
-        let environments = connection_set["environments"].as_object()?;
-        let dataverse = environments
-            .values()
-            .find(|one| one["targetType"] == "CRM")?;
-        let schema = dataverse["schemas"]
+        let connection_set = self.connection_set()?;
+        let schema = dataverse_entry(&connection_set)?["schemas"]
             .as_array()?
             .iter()
             .find(|schema| schema["name"] == set)?;
@@ -176,10 +173,10 @@ impl<'world> DualWrite<'_, 'world> {
         )
     }
 
-    /// Sets integration keys: a member a table.
+    /// Sets integration keys, given as an object from table to fields.
     pub(crate) fn set_keys(&mut self, keys: &Value) {
         let keys = keys.as_object().cloned().unwrap_or_default();
-        self.change_set(|set| {
+        self.change_connection_set(|set| {
             let environments = set["environments"].as_object_mut();
             let dataverse = environments
                 .into_iter()
@@ -195,20 +192,20 @@ impl<'world> DualWrite<'_, 'world> {
         });
     }
 
-    /// A map as the gateway lists it.
-    pub(crate) fn shown(&mut self, map: &Map) -> Value {
-        let Some(known) = catalogue::known(&map.name) else {
+    /// A map as the gateway returns it.
+    pub(crate) fn map_json(&mut self, map: &Map) -> Value {
+        let Some(definition) = catalogue::definition(&map.name) else {
             return Value::Null;
         };
         let templates: Vec<Value> = map
             .templates
             .iter()
-            .map(|id| self.shown_version(id, known.name))
+            .map(|id| self.version_json(id, definition.name))
             .collect();
         let requests: Vec<Value> = map
             .requests
             .iter()
-            .filter_map(|id| self.shown_request(id))
+            .filter_map(|id| self.request_json(id))
             .collect();
         let actions = match map.state.as_str() {
             RUNNING => json!(["4", "5"]),
@@ -216,13 +213,13 @@ impl<'world> DualWrite<'_, 'world> {
             _ => json!(["1"]),
         };
         json!({
-            "leftEntity": {"targetType": "AX", "name": known.finance.0, "displayName": known.finance.1},
-            "rightEntity": {"targetType": "CRM", "name": known.dataverse.0, "displayName": known.dataverse.2},
+            "leftEntity": {"targetType": "AX", "name": definition.finance.0, "displayName": definition.finance.1},
+            "rightEntity": {"targetType": "CRM", "name": definition.dataverse.0, "displayName": definition.dataverse.2},
             "detail": {
                 "tid": map.template,
                 "tName": map.name,
                 "tags": [],
-                "template": self.shown_version(&map.template, known.name),
+                "template": self.version_json(&map.template, definition.name),
                 "templates": templates,
                 "pid": map.project,
                 "state": map.state,
@@ -234,10 +231,10 @@ impl<'world> DualWrite<'_, 'world> {
         })
     }
 
-    fn shown_version(&mut self, id: &str, name: &str) -> Value {
+    fn version_json(&mut self, id: &str, name: &str) -> Value {
         let row = self.version(id).unwrap_or_default();
         let [major, minor, build, revision] =
-            number(text(&row, "msdyn_version").unwrap_or_default());
+            version_numbers(text(&row, "msdyn_version").unwrap_or_default());
         json!({
             "id": id,
             "name": name,
@@ -255,7 +252,7 @@ impl<'world> DualWrite<'_, 'world> {
     }
 }
 
-/// The integration key of a table, as a connection set holds it.
+/// The integration key of a table, as a connection set has it.
 pub(crate) fn schema(table: &str, fields: &Value) -> Value {
     json!({
         "id": format!("sch-{table}"),
@@ -268,18 +265,18 @@ pub(crate) fn schema(table: &str, fields: &Value) -> Value {
     })
 }
 
-/// What a version maps.
+/// The mapping of a version.
 pub(crate) fn mapping_of(row: &Row) -> Value {
     let mapping = text(row, "msdyn_mapping").unwrap_or_default();
     serde_json::from_str(mapping).unwrap_or_default()
 }
 
-/// The map that a version is of: its mapping says so.
-pub(crate) fn name_of(row: &Row) -> Option<String> {
+/// The name of a version's map, from its mapping.
+pub(crate) fn map_name(row: &Row) -> Option<String> {
     mapping_of(row)["name"].as_str().map(str::to_owned)
 }
 
-/// The publisher's prefix of a version's name: `msdyn_[…]`.
+/// The author of a version, from the publisher's prefix of its name: `msdyn_[…]`.
 fn author(name: &str) -> String {
     match name.split('_').next() {
         Some("msdyn") | None => "Microsoft".to_owned(),
@@ -288,7 +285,7 @@ fn author(name: &str) -> String {
 }
 
 /// The four numbers of a version.
-pub(crate) fn number(version: &str) -> [u64; 4] {
+pub(crate) fn version_numbers(version: &str) -> [u64; 4] {
     let mut numbers = [0; 4];
     for (number, digits) in numbers.iter_mut().zip(version.split('.')) {
         *number = digits.parse().unwrap_or(0);

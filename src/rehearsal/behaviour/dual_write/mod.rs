@@ -1,14 +1,14 @@
-//! Dual-write: the link of an environment's two halves, its maps, and what synchronizes.
+//! Dual-write: the link between Dataverse and Finance and Operations of an environment, and its maps.
 //!
-//! - `catalogue`: the maps that this tenant knows.
+//! - `catalogue`: the maps of this tenant.
 //! - `maps`: maps, their versions and projects.
-//! - `requests`: what is asked of maps, and how it ends.
-//! - `runtime`: what a running map leaves in Dataverse and in Finance and Operations, and what
-//!   stale configuration does.
-//! - `reset`: what resetting a link clears.
+//! - `requests`: requests to maps and solutions, and their results.
+//! - `runtime`: the runtime configuration of running maps in Dataverse and in Finance and Operations,
+//!   and the effects of stale configuration.
+//! - `reset`: what a reset of the link clears.
 //!
-//! What the gateway knows of a link is in no database that a copy carries: it stays as it was, while
-//! both halves are replaced under it.
+//! The gateway's data is in no database that a copy replaces: it stays the same while Dataverse and
+//! Finance and Operations are replaced.
 
 pub(crate) mod catalogue;
 pub(crate) mod maps;
@@ -21,46 +21,57 @@ use serde_json::Value;
 use crate::rehearsal::schema::Schema;
 use crate::rehearsal::world::store::Draft;
 
-/// The user of Finance and Operations whom the applications of dual-write enter as.
+/// The user in Finance and Operations of dual-write's applications.
 pub(crate) const USER: &str = "DualWrite";
 
 /// Dual-write of one environment.
 #[derive(Debug)]
-pub(crate) struct DualWrite<'turn, 'world> {
+pub(crate) struct DualWriteEnvironment<'request, 'world> {
     /// The world.
-    pub(crate) draft: &'turn mut Draft<'world>,
+    pub(crate) draft: &'request mut Draft<'world>,
     /// The tables of Dataverse.
-    pub(crate) schema: &'turn Schema,
+    pub(crate) schema: &'request Schema,
     /// The environment's id.
     pub(crate) environment: String,
 }
 
-/// The key of what the gateway knows of an environment's link: an object with `identifier`, the
-/// host of Finance and Operations, and `set`, the connection set as it is shown.
+/// The key of an environment's link in the gateway: an object with `identifier`, the host of Finance
+/// and Operations, and `set`, the connection set as the gateway returns it.
 pub(crate) fn link_key(environment: &str) -> String {
     format!("dual-write/{environment}/link")
 }
 
-/// The environment whose link fits, and the link.
-pub(crate) fn linked(draft: &Draft<'_>, fits: impl Fn(&Value) -> bool) -> Option<(String, Value)> {
+/// The first environment whose link matches, and the link.
+pub(crate) fn find_link(
+    draft: &Draft<'_>,
+    matches: impl Fn(&Value) -> bool,
+) -> Option<(String, Value)> {
     draft
         .under("dual-write/")
         .filter_map(|(key, link)| {
             let environment = key.strip_prefix("dual-write/")?.strip_suffix("/link")?;
             Some((environment.to_owned(), link.clone()))
         })
-        .find(|(_, link)| fits(link))
+        .find(|(_, link)| matches(link))
 }
 
-impl DualWrite<'_, '_> {
+/// Dataverse's entry in a connection set.
+fn dataverse_entry(set: &Value) -> Option<&Value> {
+    let environments = set["environments"].as_object()?;
+    environments
+        .values()
+        .find(|entry| entry["targetType"] == "CRM")
+}
+
+impl DualWriteEnvironment<'_, '_> {
     /// The connection set.
-    pub(crate) fn set(&self) -> Option<Value> {
+    pub(crate) fn connection_set(&self) -> Option<Value> {
         let link = self.draft.get(&link_key(&self.environment))?;
         Some(link["set"].clone())
     }
 
     /// Changes the connection set.
-    pub(crate) fn change_set(&mut self, change: impl FnOnce(&mut Value)) {
+    pub(crate) fn change_connection_set(&mut self, change: impl FnOnce(&mut Value)) {
         let key = link_key(&self.environment);
         if let Some(mut link) = self.draft.get(&key).cloned() {
             change(&mut link["set"]);

@@ -1,60 +1,63 @@
-//! What is asked of maps and solutions: it is accepted at once and ends later, well or badly.
+//! Requests to maps and solutions: accepted immediately, they succeed or fail later.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::DualWrite;
+use super::DualWriteEnvironment;
 use super::catalogue;
 use super::maps::{Map, NOT_RUNNING, PAUSED, RUNNING, STOPPED};
 use crate::rehearsal::behaviour::quirks;
 use crate::rehearsal::behaviour::timers::{self, Timer};
 use crate::rehearsal::clock::Moment;
+use crate::rehearsal::schema::Schema;
 use crate::rehearsal::world::names;
+use crate::rehearsal::world::store::Draft;
 
-/// What was asked for.
+/// A request to the gateway.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Asked {
+pub(crate) struct GatewayRequest {
     /// Its id.
     id: String,
     /// The environment.
     pub(crate) environment: String,
-    /// What it is asked of.
-    of: Of,
+    /// The map or solution.
+    #[serde(rename = "of")]
+    target: RequestTarget,
     /// The number of the action.
     action: String,
-    /// How far it is, as the number that is shown.
+    /// Its state, the number that the gateway returns.
     state: String,
-    /// Why it ended badly.
+    /// The error, if it failed.
     error: Option<String>,
-    /// When it was asked for.
+    /// When it was sent.
     began: Moment,
-    /// When it ended, or will.
+    /// When it ends or ended.
     ends: Moment,
 }
 
-/// What something is asked of.
+/// The target of a request.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum Of {
+enum RequestTarget {
     /// A map, by its name.
     Map(String),
     /// A solution, by its unique name.
     Solution(String),
 }
 
-/// Requests that wait, that ended well, and that ended badly: states as they are shown.
+/// The states of requests: waiting, succeeded, failed.
 const WAITING: &str = "1";
 const DONE: &str = "2";
 const FAILED: &str = "3";
 
-/// The key of: how often applying a solution fails, `{"left": 1, "message": "…"}`.
+/// The key of the quirk that applying a solution fails: `{"left": 1, "message": "…"}`.
 pub(crate) fn failing_solution(unique_name: &str) -> String {
     format!("quirk/failing-solution/{unique_name}")
 }
 
-/// The key of: how often starting a map fails, `{"left": 1, "message": "…"}`.
+/// The key of the quirk that starting a map fails: `{"left": 1, "message": "…"}`.
 pub(crate) fn failing_start(map: &str) -> String {
     format!("quirk/failing-start/{map}")
 }
@@ -63,101 +66,101 @@ fn key(id: &str) -> String {
     format!("dual-write-request/{id}")
 }
 
-impl DualWrite<'_, '_> {
-    /// Asks something of a map; returns the id of the request.
-    pub(crate) fn ask_map(&mut self, map: &mut Map, action: &str) -> String {
-        let lasts = if action == "8" { 10 } else { 30 };
-        let of = Of::Map(map.name.clone());
-        let id = self.ask(of, action, Duration::from_secs(lasts));
+impl DualWriteEnvironment<'_, '_> {
+    /// Starts a request to a map and returns its id.
+    pub(crate) fn start_map_request(&mut self, map: &mut Map, action: &str) -> String {
+        let seconds = if action == "8" { 10 } else { 30 };
+        let target = RequestTarget::Map(map.name.clone());
+        let id = self.start_request(target, action, Duration::from_secs(seconds));
         map.requests.insert(0, id.clone());
-        self.keep(map);
+        self.save_map(map);
         id
     }
 
-    /// Asks for a solution to be applied; returns the id of the request.
-    pub(crate) fn ask_solution(&mut self, unique_name: &str) -> String {
-        let of = Of::Solution(unique_name.to_owned());
-        self.ask(of, "2", Duration::from_mins(1))
+    /// Starts a request to apply a solution and returns its id.
+    pub(crate) fn start_solution_request(&mut self, unique_name: &str) -> String {
+        let target = RequestTarget::Solution(unique_name.to_owned());
+        self.start_request(target, "2", Duration::from_mins(1))
     }
 
-    fn ask(&mut self, of: Of, action: &str, lasts: Duration) -> String {
+    fn start_request(&mut self, target: RequestTarget, action: &str, duration: Duration) -> String {
         let number = self.draft.count("dual-write/requests");
         let id = names::identifier(&["request", &self.environment, &number.to_string()]);
-        let asked = Asked {
+        let request = GatewayRequest {
             id: id.clone(),
             environment: self.environment.clone(),
-            of,
+            target,
             action: action.to_owned(),
             state: WAITING.to_owned(),
             error: None,
             began: self.draft.now(),
-            ends: self.draft.now() + lasts,
+            ends: self.draft.now() + duration,
         };
         let timer = Timer::EndDualWriteRequest {
             request: id.clone(),
         };
-        timers::set(self.draft, asked.ends, &timer);
-        self.keep_request(&asked);
+        timers::set(self.draft, request.ends, &timer);
+        self.save_request(&request);
         id
     }
 
-    fn keep_request(&mut self, asked: &Asked) {
-        let value = serde_json::to_value(asked).unwrap_or_default();
-        self.draft.put(key(&asked.id), value);
+    fn save_request(&mut self, request: &GatewayRequest) {
+        let value = serde_json::to_value(request).unwrap_or_default();
+        self.draft.put(key(&request.id), value);
     }
 
     /// A request by its id.
-    pub(crate) fn request(&self, id: &str) -> Option<Asked> {
-        read(self.draft.get(&key(id))?)
+    pub(crate) fn request(&self, id: &str) -> Option<GatewayRequest> {
+        parse_request(self.draft.get(&key(id))?)
     }
 
-    /// A request as it is shown at its map.
-    pub(crate) fn shown_request(&self, id: &str) -> Option<Value> {
-        let asked = self.request(id)?;
+    /// A request as the gateway returns it with its map.
+    pub(crate) fn request_json(&self, id: &str) -> Option<Value> {
+        let request = self.request(id)?;
         Some(json!({
-            "requestId": asked.id,
-            "action": asked.action,
-            "createdOn": asked.began.in_seconds(),
-            "modifiedOn": asked.ends.in_seconds(),
-            "state": asked.state,
-            "errorMessage": asked.error,
+            "requestId": request.id,
+            "action": request.action,
+            "createdOn": request.began.to_iso_seconds(),
+            "modifiedOn": request.ends.to_iso_seconds(),
+            "state": request.state,
+            "errorMessage": request.error,
             "errorUri": null,
             "rootActivityId": names::identifier(&["activity", id]),
         }))
     }
 
-    /// A request of a solution as its own route shows it.
-    pub(crate) fn shown_solution_request(&self, id: &str) -> Option<Value> {
-        let asked = self.request(id)?;
+    /// A request to a solution as its own route returns it.
+    pub(crate) fn solution_request_json(&self, id: &str) -> Option<Value> {
+        let request = self.request(id)?;
         Some(json!({
-            "requestId": asked.id,
-            "action": asked.action,
-            "state": asked.state,
-            "result": {"message": asked.error, "status": asked.state},
+            "requestId": request.id,
+            "action": request.action,
+            "state": request.state,
+            "result": {"message": request.error, "status": request.state},
             "rootActivityId": names::identifier(&["activity", id]),
         }))
     }
 
     /// Ends a request.
-    pub(crate) fn end(&mut self, mut asked: Asked) {
-        let result = match &asked.of {
-            Of::Solution(name) => self.end_solution(name),
-            Of::Map(name) => match self.map(name) {
-                Some(map) => self.end_map(map, &asked.action),
-                // A reset took it away.
+    pub(crate) fn end(&mut self, mut request: GatewayRequest) {
+        let result = match &request.target {
+            RequestTarget::Solution(name) => self.end_solution(name),
+            RequestTarget::Map(name) => match self.map(name) {
+                Some(map) => self.end_map(map, &request.action),
+                // A reset deleted it.
                 None => Err("The map does not exist any more.".to_owned()),
             },
         };
-        asked.state = match &result {
+        request.state = match &result {
             Ok(()) => DONE.to_owned(),
             Err(_) => FAILED.to_owned(),
         };
-        asked.error = result.err();
-        self.keep_request(&asked);
+        request.error = result.err();
+        self.save_request(&request);
     }
 
     fn end_solution(&mut self, name: &str) -> Result<(), String> {
-        if let Some(quirk) = quirks::strikes(self.draft, &failing_solution(name)) {
+        if let Some(quirk) = quirks::consume(self.draft, &failing_solution(name)) {
             return Err(message(&quirk));
         }
         if self.apply_solution(name) {
@@ -170,12 +173,12 @@ impl DualWrite<'_, '_> {
     fn end_map(&mut self, mut map: Map, action: &str) -> Result<(), String> {
         match action {
             "1" => {
-                self.may_start(&map)?;
-                self.leave_configuration(&map);
+                self.check_start(&map)?;
+                self.write_configuration(&map);
                 RUNNING.clone_into(&mut map.state);
             }
             "4" => {
-                self.take_configuration(&map);
+                self.remove_configuration(&map);
                 if map.state != NOT_RUNNING {
                     STOPPED.clone_into(&mut map.state);
                 }
@@ -185,26 +188,26 @@ impl DualWrite<'_, '_> {
             "8" => self.initialise(&mut map),
             _ => return Err(format!("The action {action} is not valid for this map.")),
         }
-        self.keep(&map);
+        self.save_map(&map);
         Ok(())
     }
 
-    /// Why a map cannot start, if it cannot. Forms of the texts as Microsoft Learn has them (*Dual-write
-    /// error codes*); the words after a code are this tenant's.
-    fn may_start(&mut self, map: &Map) -> Result<(), String> {
-        if let Some(quirk) = quirks::strikes(self.draft, &failing_start(&map.name)) {
+    /// Checks that a map can start. The codes are those of Microsoft Learn (*Dual-write error codes*); the
+    /// texts after a code are invented.
+    fn check_start(&mut self, map: &Map) -> Result<(), String> {
+        if let Some(quirk) = quirks::consume(self.draft, &failing_start(&map.name)) {
             return Err(message(&quirk));
         }
-        let Some(known) = catalogue::known(&map.name) else {
+        let Some(definition) = catalogue::definition(&map.name) else {
             return Err("The map is not known.".to_owned());
         };
         if map.project.is_none() {
             return Err("The map has not been initialised.".to_owned());
         }
-        if !map.is_at_rest() {
+        if !map.is_stopped() {
             return Err(format!("The map is in state {}.", map.state));
         }
-        let table = known.dataverse.0;
+        let table = definition.dataverse.0;
         if self.key_of(table).is_none_or(|key| key.is_empty()) {
             return Err(format!(
                 "DIPV1003: The integration key for the entity {table} is missing."
@@ -215,14 +218,14 @@ impl DualWrite<'_, '_> {
                 "DIPV1018: The schema of the entity {table} is stale."
             ));
         }
-        for needed in known.needs {
+        for needed in definition.needs {
             if self.map(needed).is_none_or(|map| map.state != RUNNING) {
                 return Err(format!(
                     "The prerequisite table map '{needed}' is not running."
                 ));
             }
         }
-        self.may_connect()
+        self.check_connectivity()
     }
 }
 
@@ -230,24 +233,20 @@ fn message(quirk: &Value) -> String {
     quirk["message"].as_str().unwrap_or_default().to_owned()
 }
 
-fn read(value: &Value) -> Option<Asked> {
+fn parse_request(value: &Value) -> Option<GatewayRequest> {
     serde_json::from_value(value.clone()).ok()
 }
 
-/// Ends the request with an id, in whichever environment it was made.
-pub(crate) fn end(
-    draft: &mut crate::rehearsal::world::store::Draft<'_>,
-    schema: &crate::rehearsal::schema::Schema,
-    id: &str,
-) {
-    let Some(asked) = draft.get(&key(id)).and_then(read) else {
+/// Ends the request with an id, in its environment.
+pub(crate) fn end(draft: &mut Draft<'_>, schema: &Schema, id: &str) {
+    let Some(request) = draft.get(&key(id)).and_then(parse_request) else {
         return;
     };
-    let environment = asked.environment.clone();
-    DualWrite {
+    let environment = request.environment.clone();
+    DualWriteEnvironment {
         draft,
         schema,
         environment,
     }
-    .end(asked);
+    .end(request);
 }

@@ -1,23 +1,21 @@
-//! What resetting a link clears (Microsoft Learn, *Reset dual-write connections*), and what the
-//! replacement of a half under the link does.
+//! What a reset of the link clears (Microsoft Learn, *Reset dual-write connections*), and the effects on
+//! dual-write when a copy or refresh replaces Finance and Operations.
 
 use serde_json::{Value, json};
 
-use super::{DualWrite, link_key};
-use crate::rehearsal::behaviour::organization::{lookup, text};
+use super::{DualWriteEnvironment, link_key};
+use crate::rehearsal::behaviour::finance_operations::rows_key;
+use crate::rehearsal::behaviour::organization::text;
 use crate::rehearsal::schema::Schema;
 use crate::rehearsal::world::store::Draft;
 
-/// Why a reset is refused.
-pub(crate) type Refused = String;
-
-impl DualWrite<'_, '_> {
-    /// Resets the link: maps, versions, keys, filters, legal entities and the runtime configuration
-    /// of both sides are gone; the environments are those of the request, the legal entities too.
-    /// Maps that run refuse it, unless it is forced.
-    pub(crate) fn reset(&mut self, request: &Value, forced: bool) -> Result<(), Refused> {
+impl DualWriteEnvironment<'_, '_> {
+    /// Resets the link, or returns the message why not. Deletes maps, versions, keys, filters and the
+    /// runtime configuration of both sides; the environments and legal entities are then those of the
+    /// request. Refused while maps run, unless it is forced.
+    pub(crate) fn reset(&mut self, request: &Value, forced: bool) -> Result<(), String> {
         let maps = self.maps();
-        if let Some(map) = maps.iter().find(|map| !map.is_at_rest())
+        if let Some(map) = maps.iter().find(|map| !map.is_stopped())
             && !forced
         {
             return Err(format!("The table map '{}' must be stopped.", map.name));
@@ -26,21 +24,21 @@ impl DualWrite<'_, '_> {
             return Err("The environment is not the one that is linked.".to_owned());
         }
         for map in &maps {
-            self.forget(&map.name);
+            self.delete_map(&map.name);
         }
-        self.take_rows(|_| true);
-        self.take_projects();
+        self.remove_rows(|_| true);
+        self.remove_projects();
         let environments = request["environments"].as_array().cloned();
         let companies: Vec<Value> = request["legalEntities"]
             .as_array()
             .into_iter()
             .flatten()
             .map(|code| {
-                let side = json!({"name": code, "id": code});
-                json!({"left": side, "right": side})
+                let company = json!({"name": code, "id": code});
+                json!({"left": company, "right": company})
             })
             .collect();
-        self.change_set(|set| {
+        self.change_connection_set(|set| {
             let name = set["name"].clone();
             let mut all = serde_json::Map::new();
             for one in environments.unwrap_or_default() {
@@ -57,51 +55,37 @@ impl DualWrite<'_, '_> {
             set["environments"] = Value::Object(all);
             set["dualWriteDetail"]["legalEntityMappings"]["mappings"] = Value::Array(companies);
         });
-        self.name_root_team();
+        self.rename_root_team();
         Ok(())
     }
 
-    /// The default team of the root business unit has the unit's name again. That a reset mends what
-    /// a copy has renamed is documented (*Copy environments that use Intelligent Order Management*);
-    /// that it does so by the name is inferred.
-    fn name_root_team(&mut self) {
+    /// Gives the default team of the root business unit the unit's name again. Microsoft documents that a
+    /// reset repairs the renamed team (*Copy environments that use Intelligent Order Management*); that
+    /// it sets this name is inferred.
+    fn rename_root_team(&mut self) {
         let Some(mut organization) = self.organization() else {
             return;
         };
-        let Ok(table) = organization.table("team") else {
-            return;
-        };
-        let units = organization.rows("businessunit");
-        let Some(root) = units
-            .iter()
-            .find(|unit| lookup(unit, "parentbusinessunitid").is_none())
-        else {
-            return;
-        };
-        let id = text(root, "businessunitid");
-        for mut team in organization.rows("team") {
-            let is_default = team.get("isdefault") == Some(&json!(true));
-            if is_default && lookup(&team, "businessunitid") == id {
-                team.insert("name".to_owned(), json!(text(root, "name")));
-                organization.save(&table, team);
-            }
+        let root = organization.root_business_unit();
+        if let Some(name) = root.as_ref().and_then(|unit| text(unit, "name")) {
+            organization.rename_default_team(name);
         }
     }
 }
 
-/// After a database of Finance and Operations has been replaced: it holds no projects, and the users
-/// of the applications of dual-write are disabled.
+/// Applies the effects of replacing the database of Finance and Operations: it has no projects, and the
+/// user of dual-write's applications is disabled.
 pub(crate) fn after_replacement(draft: &mut Draft<'_>, schema: &Schema, environment: &str) {
     if draft.get(&link_key(environment)).is_none() {
         return;
     }
-    let mut dual_write = DualWrite {
+    let mut dual_write = DualWriteEnvironment {
         draft,
         schema,
         environment: environment.to_owned(),
     };
-    dual_write.take_projects();
-    let prefix = format!("finance-operations/{environment}/SystemUsers/");
+    dual_write.remove_projects();
+    let prefix = rows_key(environment, "SystemUsers");
     let users: Vec<(String, Value)> = dual_write
         .draft
         .under(&prefix)

@@ -1,16 +1,17 @@
-//! What a running map leaves: rows of runtime configuration in Dataverse and of projects in Finance
-//! and Operations. And what rows do that another organization has made.
+//! The runtime configuration of running maps: rows in Dataverse and projects in Finance and Operations;
+//! and the effects of rows that another organization created.
 //!
-//! The part of a row that tells its organization cannot be read through the Web API; it is an object
-//! of the world of its own, under the row's id, which a copy keeps.
+//! The secure part of a row, with its organization, cannot be read through the Web API. It is a separate
+//! object of the world under the row's id, which a copy preserves.
 
 use serde_json::{Value, json};
 
-use super::DualWrite;
 use super::catalogue;
-use super::maps::{Map, number};
+use super::maps::{Map, version_numbers};
+use super::{DualWriteEnvironment, dataverse_entry};
+use crate::rehearsal::behaviour::finance_operations::rows_key;
 use crate::rehearsal::behaviour::organization::{Organization, Row, row_of, text};
-use crate::rehearsal::odata::error::Refusal;
+use crate::rehearsal::odata::error::ODataError;
 use crate::rehearsal::schema::table::Table;
 use crate::rehearsal::world::names;
 
@@ -20,11 +21,11 @@ const CONFIGURATION: &str = "msdyn_dualwriteruntimeconfig";
 /// The entity set of the projects.
 const PROJECTS: &str = "DualWriteProjectConfigurations";
 
-/// The application that Finance and Operations writes to Dataverse with.
+/// The application of Finance and Operations for writes to Dataverse.
 pub(crate) const FINANCE_AND_OPERATIONS: &str = "00000015-0000-0000-c000-000000000000";
 /// Dynamics Data Integration.
 pub(crate) const DATA_INTEGRATION: &str = "2e49aa60-1bd3-43b6-8ab6-03ada3d9f08b";
-/// The application that Dataverse writes to Finance and Operations with.
+/// The application of Dataverse for writes to Finance and Operations.
 pub(crate) const RUNTIME: &str = "6f7d0213-62b1-43a8-b7f4-ff2bb8b7b452";
 
 fn secure_key(row: &str) -> String {
@@ -32,25 +33,25 @@ fn secure_key(row: &str) -> String {
 }
 
 fn project_key(environment: &str, name: &str) -> String {
-    format!("finance-operations/{environment}/{PROJECTS}/{name}")
+    format!("{}{name}", rows_key(environment, PROJECTS))
 }
 
-/// Says which organization has made a row of runtime configuration.
-pub(crate) fn make_secure(organization: &mut Organization<'_, '_>, row: &str) {
-    let made = organization
+/// Records which organization created a row of runtime configuration.
+pub(crate) fn write_secure_configuration(organization: &mut Organization<'_, '_>, row: &str) {
+    let name = organization
         .rows("organization")
         .first()
         .and_then(|row| text(row, "name").map(str::to_owned));
-    let value = json!({"organization": organization.id, "name": made});
+    let value = json!({"organization": organization.id, "name": name});
     organization.draft.put(secure_key(row), value);
 }
 
-/// Refuses a write to a table that is mapped, where its runtime configuration was made by another
-/// organization (Microsoft Learn, *Troubleshoot live synchronization issues*).
-pub(crate) fn check_secure(
+/// Refuses a write to a mapped table whose runtime configuration another organization created
+/// (Microsoft Learn, *Troubleshoot live synchronization issues*).
+pub(crate) fn check_secure_configuration(
     organization: &Organization<'_, '_>,
     table: &Table,
-) -> Result<(), Refusal> {
+) -> Result<(), ODataError> {
     for row in organization.rows(CONFIGURATION) {
         let unsecure: Value = text(&row, "msdyn_unsecure")
             .and_then(|text| serde_json::from_str(text).ok())
@@ -60,34 +61,35 @@ pub(crate) fn check_secure(
             continue;
         }
         let id = text(&row, "msdyn_dualwriteruntimeconfigid").unwrap_or_default();
-        let Some(made) = organization.draft.get(&secure_key(id)) else {
+        let Some(creator) = organization.draft.get(&secure_key(id)) else {
             continue;
         };
-        if made["organization"] != organization.id.as_str() {
+        if creator["organization"] != organization.id.as_str() {
             let own = organization.rows("organization");
             let own = own.first().and_then(|row| text(row, "name"));
             let message = format!(
                 "SecureConfig Organization ({}) does not match actual CRM Organization ({})",
-                made["name"].as_str().unwrap_or_default(),
+                creator["name"].as_str().unwrap_or_default(),
                 own.unwrap_or_default()
             );
-            return Err(Refusal::new(400, "0x80040265", message));
+            return Err(ODataError::new(400, "0x80040265", message));
         }
     }
     Ok(())
 }
 
-impl DualWrite<'_, '_> {
-    /// Leaves what a running map has on both sides.
-    pub(crate) fn leave_configuration(&mut self, map: &Map) {
-        let (Some(known), Some(project)) = (catalogue::known(&map.name), &map.project) else {
+impl DualWriteEnvironment<'_, '_> {
+    /// Writes the runtime configuration of a map that starts, on both sides.
+    pub(crate) fn write_configuration(&mut self, map: &Map) {
+        let (Some(definition), Some(project)) = (catalogue::definition(&map.name), &map.project)
+        else {
             return;
         };
-        self.take_configuration(map);
-        let key = self.key_of(known.dataverse.0).unwrap_or_default();
+        self.remove_configuration(map);
+        let key = self.key_of(definition.dataverse.0).unwrap_or_default();
         let address = self.dataverse_address();
         let leg = &map.mapping["legs"][0];
-        // One row a direction. The form of the second name is this tenant's own.
+        // One row per direction. The form of the second name is invented.
         for (name, filter) in [
             (project.clone(), leg["sourceFilter"].clone()),
             (
@@ -97,9 +99,9 @@ impl DualWrite<'_, '_> {
         ] {
             let row = json!({
                 "ProjectName": name,
-                "InternalEntityName": known.finance.1,
-                "ExternalEntityName": known.dataverse.0,
-                "ExternalLogicalEntityName": known.dataverse.1,
+                "InternalEntityName": definition.finance.1,
+                "ExternalEntityName": definition.dataverse.0,
+                "ExternalLogicalEntityName": definition.dataverse.1,
                 "ExternalEnvironmentUrl": address,
                 "Status": "Enabled",
                 "IsDebugMode": "No",
@@ -109,20 +111,20 @@ impl DualWrite<'_, '_> {
             });
             self.draft.put(project_key(&self.environment, &name), row);
         }
-        if known.both_ways {
-            self.configure_dataverse(map, known);
+        if definition.both_ways {
+            self.configure_dataverse(map, definition);
         }
     }
 
-    fn configure_dataverse(&mut self, map: &Map, known: &catalogue::Known) {
+    fn configure_dataverse(&mut self, map: &Map, definition: &catalogue::MapDefinition) {
         let version = self.version(&map.template).unwrap_or_default();
         let [major, minor, build, revision] =
-            number(text(&version, "msdyn_version").unwrap_or_default());
+            version_numbers(text(&version, "msdyn_version").unwrap_or_default());
         let unsecure = json!({
             "ProjectId": map.project,
-            "SourceEntityName": known.dataverse.0,
+            "SourceEntityName": definition.dataverse.0,
             "SourceEnvironmentType": 1,
-            "DestinationEntityName": known.finance.1,
+            "DestinationEntityName": definition.finance.1,
             "DestinationEnvironmentType": 3,
             "EntityMapVersion": {
                 "Major": major, "Minor": minor, "Build": build, "Revision": revision,
@@ -137,17 +139,18 @@ impl DualWrite<'_, '_> {
         if let Ok(table) = organization.table(CONFIGURATION) {
             let row = row_of(json!({
                 "msdyn_name": map.project,
-                "msdyn_internalentityname": known.dataverse.0,
-                "msdyn_externalentityname": known.finance.1,
+                "msdyn_internalentityname": definition.dataverse.0,
+                "msdyn_externalentityname": definition.finance.1,
                 "msdyn_unsecure": unsecure.to_string(),
             }));
             organization.insert(&table, &id, row);
-            make_secure(&mut organization, &id);
+            write_secure_configuration(&mut organization, &id);
         }
     }
 
-    /// Takes it away: the projects of Finance and Operations stay, disabled.
-    pub(crate) fn take_configuration(&mut self, map: &Map) {
+    /// Removes the runtime configuration of a map: its rows in Dataverse are deleted, its projects in
+    /// Finance and Operations are disabled.
+    pub(crate) fn remove_configuration(&mut self, map: &Map) {
         let Some(project) = map.project.clone() else {
             return;
         };
@@ -158,24 +161,24 @@ impl DualWrite<'_, '_> {
                 self.draft.put(key, row);
             }
         }
-        self.take_rows(|row| text(row, "msdyn_name") == Some(&project));
+        self.remove_rows(|row| text(row, "msdyn_name") == Some(&project));
     }
 
-    /// Takes rows of runtime configuration away.
-    pub(crate) fn take_rows(&mut self, fits: impl Fn(&Row) -> bool) {
+    /// Removes matching rows of runtime configuration.
+    pub(crate) fn remove_rows(&mut self, matches: impl Fn(&Row) -> bool) {
         let Some(mut organization) = self.organization() else {
             return;
         };
         for row in organization.rows(CONFIGURATION) {
-            if fits(&row) {
+            if matches(&row) {
                 let id = text(&row, "msdyn_dualwriteruntimeconfigid").unwrap_or_default();
-                organization.take(CONFIGURATION, id);
+                organization.remove_row(CONFIGURATION, id);
             }
         }
     }
 
-    /// Takes every project of Finance and Operations away, as a database that replaces another does.
-    pub(crate) fn take_projects(&mut self) {
+    /// Removes all projects of Finance and Operations.
+    pub(crate) fn remove_projects(&mut self) {
         let prefix = project_key(&self.environment, "");
         let keys: Vec<String> = self
             .draft
@@ -188,29 +191,27 @@ impl DualWrite<'_, '_> {
     }
 
     fn dataverse_address(&self) -> Option<String> {
-        let set = self.set()?;
-        let environments = set["environments"].as_object()?;
-        let dataverse = environments
-            .values()
-            .find(|one| one["targetType"] == "CRM")?;
-        dataverse["directUrl"].as_str().map(str::to_owned)
+        let set = self.connection_set()?;
+        dataverse_entry(&set)?["directUrl"]
+            .as_str()
+            .map(str::to_owned)
     }
 
-    /// Why the two halves cannot speak to each other, if they cannot.
-    pub(crate) fn may_connect(&mut self) -> Result<(), String> {
-        let refused = |to: &str| {
+    /// Checks that Dataverse and Finance and Operations can connect to each other.
+    pub(crate) fn check_connectivity(&mut self) -> Result<(), String> {
+        let failed = |to: &str| {
             Err(format!(
                 "DW9003 Failed to connect to {to}. Ensure that the service principal has the correct \
                  permissions to access {to}."
             ))
         };
         for application in [DATA_INTEGRATION, RUNTIME] {
-            if !self.enters_finance(application) {
-                return refused("AX");
+            if !self.is_registered(application) {
+                return failed("AX");
             }
         }
         let Some(organization) = self.organization() else {
-            return refused("CRM");
+            return failed("CRM");
         };
         for application in [FINANCE_AND_OPERATIONS, DATA_INTEGRATION] {
             let user = organization
@@ -223,16 +224,16 @@ impl DualWrite<'_, '_> {
                 .map(|id| organization.roles_of(&id))
                 .unwrap_or_default();
             if roles.is_empty() {
-                return refused("CRM");
+                return failed("CRM");
             }
         }
         Ok(())
     }
 
     /// Whether an application is registered in Finance and Operations for a user who is enabled.
-    fn enters_finance(&self, application: &str) -> bool {
+    fn is_registered(&self, application: &str) -> bool {
         let rows = |set: &str| -> Vec<Value> {
-            let prefix = format!("finance-operations/{}/{set}/", self.environment);
+            let prefix = rows_key(&self.environment, set);
             self.draft
                 .under(&prefix)
                 .map(|(_, row)| row.clone())

@@ -1,24 +1,24 @@
-//! The body of a write becomes columns.
+//! The columns in the body of a write.
 
 use serde_json::{Value, json};
 
-use super::Visit;
+use super::WebApiRequest;
 use crate::rehearsal::behaviour::organization::{Row, lookup_value};
-use crate::rehearsal::odata::error::Refusal;
+use crate::rehearsal::odata::error::ODataError;
 use crate::rehearsal::odata::path;
 use crate::rehearsal::schema::column::{Column, Kind};
 use crate::rehearsal::schema::table::Table;
 
-impl Visit<'_, '_> {
-    /// The columns that a body sets; null empties one. Columns that cannot be set are ignored,
-    /// properties that there are not are refused.
-    pub(super) fn columns(&self, table: &Table) -> Result<Row, Refusal> {
+impl WebApiRequest<'_, '_> {
+    /// The columns that a body sets; null clears one. Columns that cannot be set are ignored, unknown
+    /// properties are refused.
+    pub(super) fn columns(&self, table: &Table) -> Result<Row, ODataError> {
         let body = self
             .request
             .json()
-            .map_err(|error| Refusal::bad_payload(format!("The body is not JSON: {error}")))?;
+            .map_err(|error| ODataError::bad_payload(format!("The body is not JSON: {error}")))?;
         let Value::Object(body) = body else {
-            return Err(Refusal::bad_payload("The body is not an object."));
+            return Err(ODataError::bad_payload("The body is not an object."));
         };
         let mut columns = Row::new();
         for (property, value) in body {
@@ -27,14 +27,14 @@ impl Visit<'_, '_> {
                 columns.insert(column, value);
             } else if !property.contains('@') {
                 let column = table.property(&property).ok_or_else(|| {
-                    Refusal::bad_payload(format!(
+                    ODataError::bad_payload(format!(
                         "Error identified in Payload provided by the user for Entity :'{}', An undeclared property '{property}' which only has property annotations in the payload but no property value was found in the payload.",
                         table.set
                     ))
                 })?;
                 let is_id = column.logical_name == table.primary_id;
                 if column.writable && column.lookup().is_none() || is_id {
-                    check(column, &value)?;
+                    check_value(column, &value)?;
                     columns.insert(column.logical_name.clone(), value);
                 }
             }
@@ -48,7 +48,7 @@ impl Visit<'_, '_> {
         table: &Table,
         navigation: &str,
         value: &Value,
-    ) -> Result<(String, Value), Refusal> {
+    ) -> Result<(String, Value), ODataError> {
         let column = table
             .columns
             .iter()
@@ -59,33 +59,32 @@ impl Visit<'_, '_> {
             })
             .filter(|column| column.writable)
             .ok_or_else(|| {
-                Refusal::bad_payload(format!(
+                ODataError::bad_payload(format!(
                     "An undeclared property '{navigation}' which only has property annotations in the payload but no property value was found in the payload."
                 ))
             })?;
         if value.is_null() {
             return Ok((column.logical_name.clone(), Value::Null));
         }
-        let address = value
-            .as_str()
-            .ok_or_else(|| Refusal::bad_payload(format!("'{navigation}' is bound to no text.")))?;
-        let (other, id) = self.address(address)?;
-        let fits = column
+        let address = value.as_str().ok_or_else(|| {
+            ODataError::bad_payload(format!("'{navigation}' is bound to no text."))
+        })?;
+        let (other, id) = self.resolve_address(address)?;
+        let is_target = column
             .lookup()
             .is_some_and(|lookup| lookup.targets.contains(&other.logical_name));
-        if !fits {
+        if !is_target {
             let text = format!("'{navigation}' cannot lead to {}.", other.logical_name);
-            return Err(Refusal::bad_payload(text));
+            return Err(ODataError::bad_payload(text));
         }
         self.organization.existing(&other.logical_name, &id)?;
         let value = lookup_value(&other.logical_name, &id);
         Ok((column.logical_name.clone(), value))
     }
 
-    /// The row that an address names: `systemusers(…)`, with or without a slash or the root before
-    /// it.
-    pub(super) fn address(&self, address: &str) -> Result<(&Table, String), Refusal> {
-        let invalid = || Refusal::bad_request(format!("Invalid resource address '{address}'."));
+    /// The row that an address names: `systemusers(…)`, with or without a leading slash or the root.
+    pub(super) fn resolve_address(&self, address: &str) -> Result<(&Table, String), ODataError> {
+        let invalid = || ODataError::bad_request(format!("Invalid resource address '{address}'."));
         let relative = address.strip_prefix(&self.root).unwrap_or(address);
         let segments = path::segments(relative)?;
         let [segment] = segments.as_slice() else {
@@ -95,21 +94,21 @@ impl Visit<'_, '_> {
             .organization
             .schema
             .set(&segment.name)
-            .ok_or_else(|| Refusal::no_segment(&segment.name))?;
-        Ok((table, self.key(table, segment)?))
+            .ok_or_else(|| ODataError::unknown_segment(&segment.name))?;
+        Ok((table, self.row_id(table, segment)?))
     }
 }
 
-/// Refuses a value that the column cannot hold.
-fn check(column: &Column, value: &Value) -> Result<(), Refusal> {
+/// Refuses a value of the wrong type for the column.
+fn check_value(column: &Column, value: &Value) -> Result<(), ODataError> {
     let name = &column.logical_name;
-    let fits = match (&column.kind, value) {
+    let is_valid = match (&column.kind, value) {
         (Kind::Text(length) | Kind::Memo(length), Value::String(text)) => {
             if text.chars().count() > *length {
                 let text = format!(
                     "A validation error occurred.  The length of the '{name}' attribute exceeded the maximum allowed length of '{length}'."
                 );
-                return Err(Refusal::new(400, "0x80044331", text));
+                return Err(ODataError::new(400, "0x80044331", text));
             }
             true
         }
@@ -129,16 +128,16 @@ fn check(column: &Column, value: &Value) -> Result<(), Refusal> {
                 let text = format!(
                     "A validation error occurred. The value {value} of '{name}' is outside the valid range."
                 );
-                return Err(Refusal::new(400, "0x8004431a", text));
+                return Err(ODataError::new(400, "0x8004431a", text));
             }
             known
         }
         _ => false,
     };
-    if fits {
+    if is_valid {
         return Ok(());
     }
-    Err(Refusal::bad_payload(format!(
+    Err(ODataError::bad_payload(format!(
         "Cannot convert the literal '{}' to the expected type of '{name}'.",
         json!(value)
     )))

@@ -1,79 +1,82 @@
-//! Functions and actions: those of the platform that preflight and surveys ask, and the
-//! tenant's own requests for the buttons of Intelligent Order Management.
+//! Functions and actions: those of the platform that surveys and checks use, and the tenant's own
+//! requests for the buttons of Intelligent Order Management.
 //!
-//! Microsoft has not published the requests behind those buttons; the ones here are named
-//! `rehearsal_…` so that nobody takes them for Microsoft's.
+//! Microsoft has not published the requests behind those buttons. The names `rehearsal_…` show that
+//! these are not Microsoft's.
 
 use serde_json::{Value, json};
 
-use super::{Visit, odata};
+use super::{WebApiRequest, odata};
 use crate::rehearsal::application::TENANT;
 use crate::rehearsal::behaviour::organization::{lookup, text};
 use crate::rehearsal::behaviour::{
     environments, orchestrations, policies, providers, system, users,
 };
-use crate::rehearsal::listeners::message::Answer;
-use crate::rehearsal::odata::error::Refusal;
+use crate::rehearsal::listeners::message::Response;
+use crate::rehearsal::odata::error::ODataError;
 use crate::rehearsal::odata::path::{Segment, unquoted};
 use crate::rehearsal::schema::table::Table;
 
-impl Visit<'_, '_> {
-    /// A function or action that belongs to no row.
-    pub(super) fn unbound(&mut self, segment: &Segment) -> Result<Answer, Refusal> {
+impl WebApiRequest<'_, '_> {
+    /// A function or action without a row.
+    pub(super) fn unbound_operation(&mut self, segment: &Segment) -> Result<Response, ODataError> {
         let method = self.request.method.as_str();
         match (method, segment.name.as_str()) {
             ("GET", "WhoAmI") => Ok(self.who_am_i()),
             ("GET", "RetrieveVersion") => {
-                let version = self.metadata_of("version");
-                Ok(self.response("RetrieveVersionResponse", json!({"Version": version})))
+                let version = self.environment_metadata("version");
+                Ok(self.function_response("RetrieveVersionResponse", json!({"Version": version})))
             }
             ("GET", "RetrieveCurrentOrganization") => self.current_organization(segment),
             ("GET", "RetrieveAadUserRoles") => self.directory_roles(segment),
             ("POST", "rehearsal_ActivateSystem") => {
-                users::may_write(&self.organization, "msdyn_iomplatformconnectionreference")?;
+                users::check_write_privilege(
+                    &self.organization,
+                    "msdyn_iomplatformconnectionreference",
+                )?;
                 system::activate(&mut self.organization)?;
-                Ok(Answer::empty(204))
+                Ok(Response::empty(204))
             }
             ("POST", "rehearsal_InstallProvider") => {
-                users::may_write(&self.organization, "msdyn_iomprovider")?;
-                let provider = self.parameter("ProviderId")?;
-                let definition = self.parameter("ProviderDefinitionId")?;
+                users::check_write_privilege(&self.organization, "msdyn_iomprovider")?;
+                let provider = self.guid_parameter("ProviderId")?;
+                let definition = self.guid_parameter("ProviderDefinitionId")?;
                 providers::install(&mut self.organization, &provider, &definition)?;
-                Ok(Answer::empty(204))
+                Ok(Response::empty(204))
             }
-            _ => Err(Refusal::no_segment(&segment.name)),
+            _ => Err(ODataError::unknown_segment(&segment.name)),
         }
     }
 
     /// A function or action of a row.
-    pub(super) fn bound(
+    pub(super) fn bound_operation(
         &mut self,
         table: &Table,
         id: &str,
         segment: &Segment,
-    ) -> Result<Answer, Refusal> {
+    ) -> Result<Response, ODataError> {
         let name = segment.name.trim_start_matches("Microsoft.Dynamics.CRM.");
         let method = self.request.method.as_str();
-        let act = match (method, table.logical_name.as_str(), name) {
+        let run = match (method, table.logical_name.as_str(), name) {
             ("POST", "msdyn_iomprovider", "rehearsal_ActivateProvider") => providers::activate,
             ("POST", "msdyn_iompolicy", "rehearsal_PublishPolicy") => policies::publish,
             ("POST", "msdyn_iomdesigner", "rehearsal_PublishOrchestration") => {
                 orchestrations::publish
             }
-            _ => return Err(Refusal::no_segment(&segment.name)),
+            _ => return Err(ODataError::unknown_segment(&segment.name)),
         };
-        users::may_write(&self.organization, &table.logical_name)?;
-        act(&mut self.organization, id)?;
-        Ok(Answer::empty(204))
+        users::check_write_privilege(&self.organization, &table.logical_name)?;
+        run(&mut self.organization, id)?;
+        Ok(Response::empty(204))
     }
 
-    fn response(&self, kind: &str, mut body: Value) -> Answer {
+    fn function_response(&self, kind: &str, mut body: Value) -> Response {
         let context = format!("{}$metadata#Microsoft.Dynamics.CRM.{kind}", self.root);
         body["@odata.context"] = json!(context);
         odata(200, &body)
     }
 
-    fn metadata_of(&self, name: &str) -> String {
+    fn environment_metadata(&self, name: &str) -> String {
         let pointer = format!("/properties/linkedEnvironmentMetadata/{name}");
         let environment = &self.organization.environment;
         environments::property(self.organization.draft, environment, &pointer)
@@ -81,7 +84,7 @@ impl Visit<'_, '_> {
             .to_owned()
     }
 
-    fn who_am_i(&self) -> Answer {
+    fn who_am_i(&self) -> Response {
         let user = self.organization.caller.user.clone().unwrap_or_default();
         let row = self
             .organization
@@ -92,11 +95,11 @@ impl Visit<'_, '_> {
             "UserId": user,
             "OrganizationId": self.organization.id,
         });
-        self.response("WhoAmIResponse", body)
+        self.function_response("WhoAmIResponse", body)
             .with("x-ms-dop-hint", "8")
     }
 
-    fn current_organization(&self, segment: &Segment) -> Result<Answer, Refusal> {
+    fn current_organization(&self, segment: &Segment) -> Result<Response, ODataError> {
         let access = segment.argument("AccessType").unwrap_or_default();
         let access = if access.starts_with('@') {
             self.request.option(&access).unwrap_or_default().to_owned()
@@ -104,19 +107,21 @@ impl Visit<'_, '_> {
             access
         };
         if !access.starts_with("Microsoft.Dynamics.CRM.EndpointAccessType'") {
-            return Err(Refusal::bad_request("The parameter AccessType is missing."));
+            return Err(ODataError::bad_request(
+                "The parameter AccessType is missing.",
+            ));
         }
         let origin = self.root.split("/api/").next().unwrap_or_default();
         let detail = json!({
             "OrganizationId": self.organization.id,
-            "FriendlyName": self.metadata_of("friendlyName"),
-            "OrganizationVersion": self.metadata_of("version"),
+            "FriendlyName": self.environment_metadata("friendlyName"),
+            "OrganizationVersion": self.environment_metadata("version"),
             "EnvironmentId": self.organization.environment,
             "DatacenterId": self.organization.id,
             "Geo": "NA",
             "TenantId": TENANT,
-            "UrlName": self.metadata_of("domainName"),
-            "UniqueName": self.metadata_of("uniqueName"),
+            "UrlName": self.environment_metadata("domainName"),
+            "UniqueName": self.environment_metadata("uniqueName"),
             "State": "Enabled",
             "OrganizationType": "Customer",
             "Endpoints": {
@@ -127,11 +132,11 @@ impl Visit<'_, '_> {
             },
         });
         let body = json!({"Detail": detail});
-        Ok(self.response("RetrieveCurrentOrganizationResponse", body))
+        Ok(self.function_response("RetrieveCurrentOrganizationResponse", body))
     }
 
-    /// The roles of a user of the directory, also those that come through teams.
-    fn directory_roles(&self, segment: &Segment) -> Result<Answer, Refusal> {
+    /// The roles of a user, given by its directory object, also those of its teams.
+    fn directory_roles(&self, segment: &Segment) -> Result<Response, ODataError> {
         let object = segment.argument("DirectoryObjectId").unwrap_or_default();
         let object = if object.starts_with('@') {
             self.request.option(&object).unwrap_or_default().to_owned()
@@ -144,14 +149,14 @@ impl Visit<'_, '_> {
             .iter()
             .find(|user| text(user, "azureactivedirectoryobjectid") == Some(&object))
             .and_then(|user| text(user, "systemuserid"))
-            .ok_or_else(|| Refusal::no_row("systemuser", &object))?;
+            .ok_or_else(|| ODataError::row_not_found("systemuser", &object))?;
         let table = self.organization.table("role")?;
         let options = self.options()?;
-        let roles: Result<Vec<Value>, Refusal> = self
+        let roles: Result<Vec<Value>, ODataError> = self
             .organization
             .roles_of(user)
             .iter()
-            .map(|role| self.represent(&table, role, &options).map(Value::Object))
+            .map(|role| self.row_json(&table, role, &options).map(Value::Object))
             .collect();
         let body = json!({
             "@odata.context": format!("{}$metadata#roles", self.root),

@@ -1,8 +1,8 @@
-//! Tables, columns, keys and relationships as metadata shows them.
+//! The metadata of tables, columns, keys and relationships.
 
 use serde_json::{Value, json};
 
-use crate::rehearsal::odata::error::Refusal;
+use crate::rehearsal::odata::error::ODataError;
 use crate::rehearsal::odata::query::QueryOptions;
 use crate::rehearsal::schema::Schema;
 use crate::rehearsal::schema::column::{Column, Kind, OnDelete};
@@ -13,10 +13,10 @@ use crate::rehearsal::world::names;
 /// The language of labels: English.
 const LANGUAGE: u32 = 1033;
 
-/// Members that only the type of a column has, so that they can be read after a cast only.
-const OF_TYPE: [&str; 4] = ["MaxLength", "Targets", "OptionSet", "DefaultFormValue"];
+/// Members of specific column types, which can only be read after a cast.
+const TYPE_MEMBERS: [&str; 4] = ["MaxLength", "Targets", "OptionSet", "DefaultFormValue"];
 
-/// The id of a piece of metadata.
+/// The id of a metadata object.
 pub(super) fn metadata_id(path: &[&str]) -> String {
     let mut names = vec!["metadata"];
     names.extend(path);
@@ -78,7 +78,7 @@ pub(super) fn attributes(table: &Table) -> Vec<Value> {
 }
 
 fn attribute(table: &Table, column: &Column) -> Value {
-    let (class, kind) = names_of(column);
+    let (class, kind) = type_names(column);
     let is_id = column.logical_name == table.primary_id;
     let path = [table.logical_name.as_str(), &column.logical_name];
     let mut attribute = json!({
@@ -126,7 +126,7 @@ fn attribute(table: &Table, column: &Column) -> Value {
 }
 
 /// The class of a column's metadata, and its type.
-fn names_of(column: &Column) -> (&'static str, &'static str) {
+fn type_names(column: &Column) -> (&'static str, &'static str) {
     match column.kind {
         Kind::Text(_) => ("String", "String"),
         Kind::Memo(_) => ("Memo", "Memo"),
@@ -181,21 +181,21 @@ fn option_set(path: &[&str; 2], column: &Column) -> Value {
         "IsGlobal": false,
         "IsManaged": true,
         "Name": name,
-        "OptionSetType": names_of(column).1,
+        "OptionSetType": type_names(column).1,
         "Options": options,
     })
 }
 
-/// Takes from a column what cannot be read without a cast, and its options where they are not
+/// Removes the members of a column that cannot be read without a cast, and the options if they are not
 /// expanded. Selecting such a member without the cast is refused.
-pub(super) fn trim(
+pub(super) fn remove_uncast_members(
     attribute: &mut Value,
     cast: Option<&str>,
     options: &QueryOptions,
-) -> Result<(), Refusal> {
+) -> Result<(), ODataError> {
     for (name, _) in &options.expand {
         if name != "OptionSet" || attribute.get(name).is_none() || cast.is_none() {
-            return Err(Refusal::no_property(
+            return Err(ODataError::unknown_property(
                 name,
                 cast.unwrap_or("AttributeMetadata"),
             ));
@@ -204,11 +204,11 @@ pub(super) fn trim(
     let Some(members) = attribute.as_object_mut() else {
         return Ok(());
     };
-    let of_type = |name: &&String| OF_TYPE.contains(&name.as_str());
+    let needs_cast = |name: &&String| TYPE_MEMBERS.contains(&name.as_str());
     if cast.is_none()
-        && let Some(name) = options.select.iter().find(of_type)
+        && let Some(name) = options.select.iter().find(needs_cast)
     {
-        return Err(Refusal::no_property(name, "AttributeMetadata"));
+        return Err(ODataError::unknown_property(name, "AttributeMetadata"));
     }
     if options.expand.is_empty() {
         members.shift_remove("OptionSet");
@@ -236,7 +236,7 @@ pub(super) fn keys(table: &Table) -> Vec<Value> {
         .collect()
 }
 
-/// The relationships in which a table leads to others.
+/// The relationships in which a table refers to others.
 pub(super) fn many_to_one<'schema>(schema: &'schema Schema, table: &'schema Table) -> Vec<Value> {
     let lookups = table.columns.iter().filter_map(|column| {
         let lookup = column.lookup()?;
@@ -256,10 +256,10 @@ pub(super) fn many_to_one<'schema>(schema: &'schema Schema, table: &'schema Tabl
         .collect()
 }
 
-/// The relationships in which other tables lead to a table.
+/// The relationships in which other tables refer to a table.
 pub(super) fn one_to_many<'schema>(schema: &'schema Schema, table: &'schema Table) -> Vec<Value> {
     schema
-        .led_from(table)
+        .relationships_to(table)
         .map(|found| relationship(&found))
         .collect()
 }

@@ -1,14 +1,14 @@
 //! The Dataverse Web API of an environment, generic over the schema's tables.
 //!
-//! - `rows`: a row becomes JSON, with annotations and expansions.
-//! - `read`: sets with filter, order and pages; single rows; their relatives.
-//! - `body`: the body of a write becomes columns.
+//! - `rows`: JSON of a row, with annotations and expansions.
+//! - `read`: sets with filter, order and pages; single rows; related rows.
+//! - `body`: the columns in the body of a write.
 //! - `write`: create, update, upsert, delete, associate, with conditions.
 //! - `calls`: functions and actions.
-//! - `skin`: the same with other names.
-//! - `metadata`, `definitions`: tables and columns as metadata shows them.
+//! - `skin`: translates between aliases and the usual names.
+//! - `metadata`, `definitions`: the metadata of tables and columns.
 //!
-//! Behaviour as Microsoft Learn (Dataverse Web API, version 9.2) describes it.
+//! The behaviour is that of the Dataverse Web API, version 9.2, in Microsoft Learn.
 
 mod body;
 mod calls;
@@ -22,86 +22,90 @@ mod write;
 use serde_json::{Value, json};
 
 use super::authentication::{self, Token};
-use super::message::{Answer, Request};
-use super::{Listener, Side, Turn};
-use crate::rehearsal::behaviour::directory::Kind;
+use super::message::{Request, Response};
+use super::{Listener, RequestContext, Side};
+use crate::rehearsal::behaviour::directory::PrincipalKind;
 use crate::rehearsal::behaviour::organization::{Caller, Organization, Row, text};
 use crate::rehearsal::behaviour::{environments, users};
-use crate::rehearsal::odata::error::Refusal;
+use crate::rehearsal::odata::error::ODataError;
 use crate::rehearsal::odata::path::{self, Arguments, Segment};
 use crate::rehearsal::odata::preferences::Preferences;
 use crate::rehearsal::schema::table::Table;
 
-/// A request to an organization by somebody it has let in.
+/// An authorized request to an organization.
 #[derive(Debug)]
-struct Visit<'turn, 'world> {
-    organization: Organization<'turn, 'world>,
-    request: &'turn Request,
+struct WebApiRequest<'context, 'world> {
+    organization: Organization<'context, 'world>,
+    request: &'context Request,
     preferences: Preferences,
     /// The root of the Web API, with a slash at its end.
     root: String,
 }
 
-/// Answers a request.
-pub(super) fn answer(turn: &mut Turn<'_, '_>, side: Side) -> Result<Answer, Answer> {
-    let token = authentication::token(turn)?;
-    let prefer = turn.request.header("Prefer").unwrap_or_default();
-    let preferences = Preferences::read(prefer);
+/// Handles a request.
+pub(super) fn handle(
+    context: &mut RequestContext<'_, '_>,
+    side: Side,
+) -> Result<Response, Response> {
+    let token = authentication::authenticate(context)?;
+    let prefer = context.request.header("Prefer").unwrap_or_default();
+    let preferences = Preferences::parse(prefer);
     let annotated = preferences.wants("Microsoft.PowerApps.CDS.ErrorDetails.Error");
     let applied = preferences.applied();
-    let answer = visit(turn, side, &token, preferences).unwrap_or_else(|refusal| {
-        let mut answer = odata(refusal.status, &refusal.body(annotated));
-        answer.keeps_changes = refusal.keeps_changes;
-        answer
-    });
-    let answer = answer
+    let response =
+        handle_authenticated(context, side, &token, preferences).unwrap_or_else(|error| {
+            let mut response = odata(error.status, &error.body(annotated));
+            response.keeps_changes = error.keeps_changes;
+            response
+        });
+    let response = response
         .with("OData-Version", "4.0")
         .with_unique("REQ_ID")
         .with_unique("x-ms-service-request-id");
     Ok(match applied {
-        Some(applied) => answer.with("Preference-Applied", applied),
-        None => answer,
+        Some(applied) => response.with("Preference-Applied", applied),
+        None => response,
     })
 }
 
-/// An answer in OData's JSON.
-fn odata(status: u16, body: &Value) -> Answer {
-    Answer::json(status, body).with("Content-Type", "application/json; odata.metadata=minimal")
+/// A response in OData's JSON.
+fn odata(status: u16, body: &Value) -> Response {
+    Response::json(status, body).with("Content-Type", "application/json; odata.metadata=minimal")
 }
 
-fn visit(
-    turn: &mut Turn<'_, '_>,
+fn handle_authenticated(
+    context: &mut RequestContext<'_, '_>,
     side: Side,
     token: &Token,
     preferences: Preferences,
-) -> Result<Answer, Refusal> {
-    let request = turn.request;
-    let (version, rest) = web_api(&request.path).ok_or_else(|| {
+) -> Result<Response, ODataError> {
+    let request = context.request;
+    let (version, rest) = split_web_api_path(&request.path).ok_or_else(|| {
         let text = "The rehearsal tenant's Dataverse answers below /api/data/v9.2/ only.";
-        Refusal::new(404, "0x80060888", text)
+        ODataError::new(404, "0x80060888", text)
     })?;
     let environment = side.environment().to_owned();
-    let id = environments::organization(&turn.draft, &environment)
-        .ok_or_else(|| Refusal::new(404, "0x80048306", "There is no organization."))?;
-    let origin = turn.origins.of(Listener::Dataverse(side));
+    let id = environments::organization(&context.draft, &environment)
+        .ok_or_else(|| ODataError::new(404, "0x80048306", "There is no organization."))?;
+    let origin = context.origins.of(Listener::Dataverse(side));
     let mut organization = Organization {
-        draft: &mut turn.draft,
-        schema: turn.schema,
+        draft: &mut context.draft,
+        schema: context.schema,
         id,
         environment,
         caller: Caller::default(),
     };
     let acts_for = request.header("CallerObjectId");
-    if let Some(acts_for) = acts_for {
-        turn.caller = Some(acts_for.to_owned());
+    if let Some(object) = acts_for {
+        context.caller = Some(object.to_owned());
     }
-    let own = match token.kind {
-        Kind::Application => ("applicationid", token.client.as_str()),
-        Kind::Person => ("azureactivedirectoryobjectid", token.object.as_str()),
+    let user = match token.kind {
+        PrincipalKind::Application => ("applicationid", token.client.as_str()),
+        PrincipalKind::Person => ("azureactivedirectoryobjectid", token.object.as_str()),
     };
-    users::enter(&mut organization, own, acts_for)?;
+    users::set_caller(&mut organization, user, acts_for)?;
     let segments = path::segments(rest)?;
-    Visit {
+    WebApiRequest {
         organization,
         request,
         preferences,
@@ -110,8 +114,8 @@ fn visit(
     .route(&segments)
 }
 
-/// The version and the rest of a path below the Web API's root.
-fn web_api(path: &str) -> Option<(&str, &str)> {
+/// The version and the rest of a path of the Web API.
+fn split_web_api_path(path: &str) -> Option<(&str, &str)> {
     let rest = path.strip_prefix("/api/data/")?;
     let (version, rest) = rest.split_once('/').unwrap_or((rest, ""));
     ["v9.0", "v9.1", "v9.2"]
@@ -119,25 +123,25 @@ fn web_api(path: &str) -> Option<(&str, &str)> {
         .then_some((version, rest))
 }
 
-impl<'turn> Visit<'turn, '_> {
-    fn route(&mut self, segments: &[Segment]) -> Result<Answer, Refusal> {
+impl<'context> WebApiRequest<'context, '_> {
+    fn route(&mut self, segments: &[Segment]) -> Result<Response, ODataError> {
         let Some((first, rest)) = segments.split_first() else {
             return self.service_document();
         };
         match first.name.as_str() {
-            "$metadata" => return Err(Refusal::not_rehearsed("the CSDL document")),
-            "$batch" => return Err(Refusal::not_rehearsed("batch requests")),
+            "$metadata" => return Err(ODataError::not_implemented("the CSDL document")),
+            "$batch" => return Err(ODataError::not_implemented("batch requests")),
             "EntityDefinitions" => return self.metadata(first, rest),
             _ => {}
         }
         let schema = self.organization.schema;
         match schema.set(&first.name) {
-            Some(table) => self.set(table, first, rest),
-            None => self.unbound(first),
+            Some(table) => self.entity_set(table, first, rest),
+            None => self.unbound_operation(first),
         }
     }
 
-    fn service_document(&self) -> Result<Answer, Refusal> {
+    fn service_document(&self) -> Result<Response, ODataError> {
         self.expect_method("GET")?;
         let sets: Vec<Value> = self
             .organization
@@ -153,12 +157,12 @@ impl<'turn> Visit<'turn, '_> {
         ))
     }
 
-    fn set(
+    fn entity_set(
         &mut self,
-        table: &'turn Table,
+        table: &'context Table,
         first: &Segment,
         rest: &[Segment],
-    ) -> Result<Answer, Refusal> {
+    ) -> Result<Response, ODataError> {
         let names: Vec<&str> = rest.iter().map(|segment| segment.name.as_str()).collect();
         let method = self.request.method.as_str();
         if first.is_bare() {
@@ -177,33 +181,33 @@ impl<'turn> Visit<'turn, '_> {
                 _ => Err(method_not_allowed(method)),
             };
         }
-        let id = self.key(table, first)?;
+        let id = self.row_id(table, first)?;
         match (method, names.as_slice()) {
             ("GET", []) => self.get(table, &id),
             ("PATCH", []) => self.update(table, &id),
             ("DELETE", []) => self.delete(table, &id),
             ("POST" | "GET", [name]) if name.starts_with("Microsoft.Dynamics.CRM.") => {
-                self.bound(table, &id, &rest[0])
+                self.bound_operation(table, &id, &rest[0])
             }
-            ("GET", [navigation]) => self.relatives(table, &id, navigation),
+            ("GET", [navigation]) => self.related_rows(table, &id, navigation),
             ("POST" | "PUT", [navigation, "$ref"]) => self.associate(table, &id, navigation),
             ("DELETE", [navigation, "$ref"]) => {
                 self.disassociate(table, &id, navigation, rest[0].id())
             }
-            _ => Err(Refusal::no_segment(
+            _ => Err(ODataError::unknown_segment(
                 names.first().copied().unwrap_or_default(),
             )),
         }
     }
 
     /// The id of the row that a segment names, by its id or an alternate key.
-    fn key(&self, table: &Table, segment: &Segment) -> Result<String, Refusal> {
+    fn row_id(&self, table: &Table, segment: &Segment) -> Result<String, ODataError> {
         if let Some(id) = segment.id() {
             return Ok(id);
         }
         let Some(Arguments::Named(arguments)) = &segment.arguments else {
             let text = format!("'{}' is not a key of {}.", segment.name, table.logical_name);
-            return Err(Refusal::bad_request(text));
+            return Err(ODataError::bad_request(text));
         };
         let names: Vec<&str> = arguments.iter().map(|(name, _)| name.as_str()).collect();
         let is_primary = names == [table.primary_id.as_str()];
@@ -212,17 +216,17 @@ impl<'turn> Visit<'turn, '_> {
                 "The key properties of '{}' do not fit those of a key of the entity.",
                 table.logical_name
             );
-            return Err(Refusal::bad_request(text));
+            return Err(ODataError::bad_request(text));
         }
-        let fits = |row: &Row| {
+        let matches = |row: &Row| {
             names.iter().all(|name| {
-                let wanted = segment.argument(name).unwrap_or_default();
-                text(row, name).is_some_and(|found| found.eq_ignore_ascii_case(&wanted))
+                let value = segment.argument(name).unwrap_or_default();
+                text(row, name).is_some_and(|found| found.eq_ignore_ascii_case(&value))
             })
         };
         let rows = self.organization.rows(&table.logical_name);
         rows.iter()
-            .find(|row| fits(row))
+            .find(|row| matches(row))
             .and_then(|row| text(row, &table.primary_id))
             .map(str::to_owned)
             .ok_or_else(|| {
@@ -230,11 +234,11 @@ impl<'turn> Visit<'turn, '_> {
                     "A record with the specified key values does not exist in {} entity",
                     table.logical_name
                 );
-                Refusal::new(404, "0x80060891", text)
+                ODataError::new(404, "0x80060891", text)
             })
     }
 
-    fn expect_method(&self, method: &str) -> Result<(), Refusal> {
+    fn expect_method(&self, method: &str) -> Result<(), ODataError> {
         if self.request.method == method {
             return Ok(());
         }
@@ -242,7 +246,7 @@ impl<'turn> Visit<'turn, '_> {
     }
 }
 
-fn method_not_allowed(method: &str) -> Refusal {
+fn method_not_allowed(method: &str) -> ODataError {
     let text = format!("The requested resource does not support http method '{method}'.");
-    Refusal::new(405, "0x80060888", text)
+    ODataError::new(405, "0x80060888", text)
 }

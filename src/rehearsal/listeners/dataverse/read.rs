@@ -1,41 +1,44 @@
-//! Reads: sets with filter, order and pages; single rows; their relatives.
+//! Reads: sets with filter, order and pages; single rows; related rows.
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 
 use super::rows::etag;
-use super::{Visit, odata};
+use super::{WebApiRequest, odata};
 use crate::rehearsal::behaviour::organization::{Row, lookup_of};
-use crate::rehearsal::listeners::message::Answer;
-use crate::rehearsal::odata::error::Refusal;
+use crate::rehearsal::listeners::message::Response;
+use crate::rehearsal::odata::error::ODataError;
 use crate::rehearsal::odata::query::QueryOptions;
 use crate::rehearsal::schema::navigation::Navigation;
 use crate::rehearsal::schema::table::Table;
 
-/// Rows a page where the request asks for no other number, and at most.
-const PAGE: usize = 5000;
+/// The default and maximum number of rows per page.
+const PAGE_SIZE: usize = 5000;
 
-impl<'turn> Visit<'turn, '_> {
-    pub(super) fn options(&self) -> Result<QueryOptions, Refusal> {
-        QueryOptions::read(self.request.options())
+impl<'context> WebApiRequest<'context, '_> {
+    pub(super) fn options(&self) -> Result<QueryOptions, ODataError> {
+        QueryOptions::parse(self.request.options())
     }
 
     /// A page of a set.
-    pub(super) fn list(&self, table: &Table) -> Result<Answer, Refusal> {
+    pub(super) fn list(&self, table: &Table) -> Result<Response, ODataError> {
         let options = self.options()?;
         let rows = self.organization.rows(&table.logical_name);
         self.page(table, rows, &options, &table.set)
     }
 
-    /// How many rows there are, as text.
-    pub(super) fn count(&self, table: &Table) -> Result<Answer, Refusal> {
+    /// The number of rows, as text.
+    pub(super) fn count(&self, table: &Table) -> Result<Response, ODataError> {
         let options = self.options()?;
         let rows = self.organization.rows(&table.logical_name);
-        let count = self.filtered(table, rows, &options)?.len().min(PAGE);
-        let mut answer = Answer::empty(200).with("Content-Type", "text/plain");
-        // The service's text begins with a byte order mark.
-        answer.body = Some(format!("\u{feff}{count}"));
-        Ok(answer)
+        let count = self
+            .filter_and_sort(table, rows, &options)?
+            .len()
+            .min(PAGE_SIZE);
+        let mut response = Response::empty(200).with("Content-Type", "text/plain");
+        // The service's text starts with a byte order mark.
+        response.body = Some(format!("\u{feff}{count}"));
+        Ok(response)
     }
 
     fn page(
@@ -44,33 +47,33 @@ impl<'turn> Visit<'turn, '_> {
         rows: Vec<Row>,
         options: &QueryOptions,
         address: &str,
-    ) -> Result<Answer, Refusal> {
-        let rows = self.filtered(table, rows, options)?;
-        let from = options.skip_token.as_deref().map_or(Ok(0), start)?;
+    ) -> Result<Response, ODataError> {
+        let rows = self.filter_and_sort(table, rows, options)?;
+        let from = options.skip_token.as_deref().map_or(Ok(0), parse_cookie)?;
         let size = match (self.preferences.page_size, options.top) {
-            // Where both are given, $top is ignored.
-            (Some(size), _) => size.clamp(1, PAGE),
-            (None, Some(top)) => top.min(PAGE),
-            (None, None) => PAGE,
+            // With a page size, $top is ignored.
+            (Some(size), _) => size.clamp(1, PAGE_SIZE),
+            (None, Some(top)) => top.min(PAGE_SIZE),
+            (None, None) => PAGE_SIZE,
         };
-        let shown: Result<Vec<Value>, Refusal> = rows
+        let shown: Result<Vec<Value>, ODataError> = rows
             .iter()
             .skip(from)
             .take(size)
-            .map(|row| self.represent(table, row, options).map(Value::Object))
+            .map(|row| self.row_json(table, row, options).map(Value::Object))
             .collect();
         let mut body = Map::new();
         body.insert(
             "@odata.context".to_owned(),
             json!(self.context(address, options)),
         );
-        let count = rows.len().min(PAGE);
+        let count = rows.len().min(PAGE_SIZE);
         if options.count {
             body.insert("@odata.count".to_owned(), json!(count));
         }
         let annotation = "Microsoft.Dynamics.CRM.totalrecordcount";
         if self.preferences.wants(annotation) {
-            let exceeded = options.count && rows.len() > PAGE;
+            let exceeded = options.count && rows.len() > PAGE_SIZE;
             let count = if options.count {
                 json!(count)
             } else {
@@ -89,8 +92,7 @@ impl<'turn> Visit<'turn, '_> {
         Ok(odata(200, &Value::Object(body)))
     }
 
-    /// The address of the next page: absolute, with everything this one was asked, and a cookie
-    /// that nobody should read.
+    /// The address of the next page: absolute, with the options of this request and an opaque cookie.
     fn next_link(&self, address: &str, from: usize) -> String {
         let cookie = format!("<cookie pagenumber=\"2\" start=\"{from}\" istracking=\"False\" />");
         let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
@@ -115,56 +117,56 @@ impl<'turn> Visit<'turn, '_> {
     }
 
     /// One row.
-    pub(super) fn get(&self, table: &Table, id: &str) -> Result<Answer, Refusal> {
+    pub(super) fn get(&self, table: &Table, id: &str) -> Result<Response, ODataError> {
         let options = self.options()?;
         let row = self.organization.existing(&table.logical_name, id)?;
         let tag = etag(&row);
-        // Only an ETag makes a read conditional; clients send the word null to stop caches.
-        let known = self.request.header("If-None-Match");
-        if known == Some(tag.as_str()) && options.expand.is_empty() {
-            return Ok(Answer::empty(304));
+        // Only an ETag makes a read conditional; clients send the word null to prevent caching.
+        let cached = self.request.header("If-None-Match");
+        if cached == Some(tag.as_str()) && options.expand.is_empty() {
+            return Ok(Response::empty(304));
         }
-        self.one(table, &row, &options, 200)
+        self.row_response(table, &row, &options, 200)
     }
 
-    /// An answer with one row.
-    pub(super) fn one(
+    /// A response with one row.
+    pub(super) fn row_response(
         &self,
         table: &Table,
         row: &Row,
         options: &QueryOptions,
         status: u16,
-    ) -> Result<Answer, Refusal> {
+    ) -> Result<Response, ODataError> {
         let mut body = Map::new();
         let context = format!("{}/$entity", self.context(&table.set, options));
         body.insert("@odata.context".to_owned(), json!(context));
-        body.extend(self.represent(table, row, options)?);
+        body.extend(self.row_json(table, row, options)?);
         Ok(odata(status, &Value::Object(body)).with("ETag", etag(row)))
     }
 
-    /// The relatives of a row: one, or a page of them.
-    pub(super) fn relatives(
+    /// The related row or a page of related rows.
+    pub(super) fn related_rows(
         &self,
-        table: &'turn Table,
+        table: &'context Table,
         id: &str,
         navigation: &str,
-    ) -> Result<Answer, Refusal> {
+    ) -> Result<Response, ODataError> {
         let options = self.options()?;
         let schema = self.organization.schema;
         let row = self.organization.existing(&table.logical_name, id)?;
         let found = schema
             .navigation(table, navigation)
-            .ok_or_else(|| Refusal::no_segment(navigation))?;
+            .ok_or_else(|| ODataError::unknown_segment(navigation))?;
         if let Navigation::One(column) = found {
-            let led = row.get(&column.logical_name).and_then(lookup_of);
-            let Some((other, id)) = led else {
-                return Ok(Answer::empty(204));
+            let lookup = row.get(&column.logical_name).and_then(lookup_of);
+            let Some((other, id)) = lookup else {
+                return Ok(Response::empty(204));
             };
             let other = schema
                 .table(other)
-                .ok_or_else(|| Refusal::no_segment(other))?;
+                .ok_or_else(|| ODataError::unknown_segment(other))?;
             let row = self.organization.existing(&other.logical_name, id)?;
-            return self.one(other, &row, &options, 200);
+            return self.row_response(other, &row, &options, 200);
         }
         let (other, rows) = self.related(table, &row, &found);
         let address = format!("{}({id})/{navigation}", table.set);
@@ -172,12 +174,12 @@ impl<'turn> Visit<'turn, '_> {
     }
 }
 
-/// Where a page begins, by its cookie.
-fn start(cookie: &str) -> Result<usize, Refusal> {
+/// The start of a page, from its cookie.
+fn parse_cookie(cookie: &str) -> Result<usize, ODataError> {
     cookie
         .split("start=\"")
         .nth(1)
         .and_then(|rest| rest.split('"').next())
         .and_then(|start| start.parse().ok())
-        .ok_or_else(|| Refusal::bad_request("The paging cookie is malformed."))
+        .ok_or_else(|| ODataError::bad_request("The paging cookie is malformed."))
 }

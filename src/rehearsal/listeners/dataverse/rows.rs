@@ -1,10 +1,10 @@
-//! A row becomes JSON, with annotations and expansions.
+//! JSON of a row, with annotations and expansions.
 
 use serde_json::{Map, Value, json};
 
-use super::Visit;
+use super::WebApiRequest;
 use crate::rehearsal::behaviour::organization::{Row, lookup_of, text};
-use crate::rehearsal::odata::error::Refusal;
+use crate::rehearsal::odata::error::ODataError;
 use crate::rehearsal::odata::evaluate;
 use crate::rehearsal::odata::query::QueryOptions;
 use crate::rehearsal::schema::column::{Column, Kind};
@@ -24,8 +24,8 @@ pub(super) fn etag(row: &Row) -> String {
     format!("W/\"{version}\"")
 }
 
-/// The value of a column as the Web API shows it: of a lookup the id.
-pub(super) fn shown(column: &Column, row: &Row) -> Value {
+/// The value of a column in the Web API; for a lookup, the id.
+pub(super) fn column_value(column: &Column, row: &Row) -> Value {
     let value = row.get(&column.logical_name).unwrap_or(&Value::Null);
     match column.kind {
         Kind::Lookup(_) => lookup_of(value).map_or(Value::Null, |(_, id)| json!(id)),
@@ -33,19 +33,19 @@ pub(super) fn shown(column: &Column, row: &Row) -> Value {
     }
 }
 
-impl Visit<'_, '_> {
-    /// A row with the properties that were selected, and its relatives where they are expanded.
-    pub(super) fn represent(
+impl WebApiRequest<'_, '_> {
+    /// A row with its selected properties and expanded related rows.
+    pub(super) fn row_json(
         &self,
         table: &Table,
         row: &Row,
         options: &QueryOptions,
-    ) -> Result<Map<String, Value>, Refusal> {
-        let mut shown_row = Map::new();
-        shown_row.insert("@odata.etag".to_owned(), json!(etag(row)));
+    ) -> Result<Map<String, Value>, ODataError> {
+        let mut json_row = Map::new();
+        json_row.insert("@odata.etag".to_owned(), json!(etag(row)));
         for property in &options.select {
             if table.property(property).is_none() {
-                return Err(Refusal::no_property(property, &table.logical_name));
+                return Err(ODataError::unknown_property(property, &table.logical_name));
             }
         }
         for column in &table.columns {
@@ -54,18 +54,18 @@ impl Visit<'_, '_> {
                 || options.select.contains(&property)
                 || column.logical_name == table.primary_id;
             if selected {
-                self.annotate(column, &property, row, &mut shown_row);
-                shown_row.insert(property, shown(column, row));
+                self.annotate(column, &property, row, &mut json_row);
+                json_row.insert(property, column_value(column, row));
             }
         }
         for (navigation, inner) in &options.expand {
             let value = self.expand(table, row, navigation, inner)?;
-            shown_row.insert(navigation.clone(), value);
+            json_row.insert(navigation.clone(), value);
         }
-        Ok(shown_row)
+        Ok(json_row)
     }
 
-    /// Annotations stand before the property that they describe.
+    /// Inserts the annotations, which come before their property.
     fn annotate(&self, column: &Column, property: &str, row: &Row, into: &mut Map<String, Value>) {
         let Some(value) = row.get(&column.logical_name) else {
             return;
@@ -111,11 +111,11 @@ impl Visit<'_, '_> {
         row: &Row,
         navigation: &str,
         options: &QueryOptions,
-    ) -> Result<Value, Refusal> {
+    ) -> Result<Value, ODataError> {
         let schema = self.organization.schema;
         let found = schema
             .navigation(table, navigation)
-            .ok_or_else(|| Refusal::no_property(navigation, &table.logical_name))?;
+            .ok_or_else(|| ODataError::unknown_property(navigation, &table.logical_name))?;
         if let Navigation::One(column) = found {
             let Some((table, id)) = row.get(&column.logical_name).and_then(lookup_of) else {
                 return Ok(Value::Null);
@@ -124,19 +124,19 @@ impl Visit<'_, '_> {
             else {
                 return Ok(Value::Null);
             };
-            return self.represent(table, &row, options).map(Value::Object);
+            return self.row_json(table, &row, options).map(Value::Object);
         }
         let (other, rows) = self.related(table, row, &found);
-        let mut rows = self.filtered(other, rows, options)?;
+        let mut rows = self.filter_and_sort(other, rows, options)?;
         rows.truncate(options.top.unwrap_or(usize::MAX));
-        let rows: Result<Vec<Value>, Refusal> = rows
+        let rows: Result<Vec<Value>, ODataError> = rows
             .iter()
-            .map(|row| self.represent(other, row, options).map(Value::Object))
+            .map(|row| self.row_json(other, row, options).map(Value::Object))
             .collect();
         Ok(Value::Array(rows?))
     }
 
-    /// The rows that a navigation property to many leads to, and their table.
+    /// The related rows of a collection-valued navigation property, and their table.
     pub(super) fn related<'schema>(
         &self,
         table: &'schema Table,
@@ -147,9 +147,11 @@ impl Visit<'_, '_> {
         match navigation {
             Navigation::One(_) => (table, Vec::new()),
             Navigation::Many { table, column } => {
-                let rows = self
-                    .organization
-                    .led_to(&table.logical_name, &column.logical_name, id);
+                let rows = self.organization.rows_referencing(
+                    &table.logical_name,
+                    &column.logical_name,
+                    id,
+                );
                 (table, rows)
             }
             Navigation::Pairs {
@@ -173,34 +175,40 @@ impl Visit<'_, '_> {
         }
     }
 
-    /// The rows that pass the filter, in the order asked for; the primary key settles what is equal.
-    pub(super) fn filtered(
+    /// The rows that match the filter, in the requested order, then by primary key.
+    pub(super) fn filter_and_sort(
         &self,
         table: &Table,
         mut rows: Vec<Row>,
         options: &QueryOptions,
-    ) -> Result<Vec<Row>, Refusal> {
+    ) -> Result<Vec<Row>, ODataError> {
         if let Some(filter) = &options.filter {
             let mut kept = Vec::new();
-            // A filter on properties that do not exist is refused even where there is no row.
+            // A filter with unknown properties is refused even if there are no rows.
             let empty = Row::new();
-            evaluate::holds(filter, &|property| self.read(table, &empty, property))?;
+            evaluate::matches(filter, &|property| {
+                self.property_value(table, &empty, property)
+            })?;
             for row in rows {
-                if evaluate::holds(filter, &|property| self.read(table, &row, property))? {
+                if evaluate::matches(filter, &|property| {
+                    self.property_value(table, &row, property)
+                })? {
                     kept.push(row);
                 }
             }
             rows = kept;
         }
         for (property, _) in &options.order_by {
-            self.read(table, &Row::new(), property)?;
+            self.property_value(table, &Row::new(), property)?;
         }
         rows.sort_by(|one, other| {
-            let value =
-                |row: &Row, property: &str| self.read(table, row, property).unwrap_or(Value::Null);
-            for (property, down) in &options.order_by {
+            let value = |row: &Row, property: &str| {
+                self.property_value(table, row, property)
+                    .unwrap_or(Value::Null)
+            };
+            for (property, descending) in &options.order_by {
                 let order = evaluate::order(&value(one, property), &value(other, property));
-                let order = if *down { order.reverse() } else { order };
+                let order = if *descending { order.reverse() } else { order };
                 if order.is_ne() {
                     return order;
                 }
@@ -210,13 +218,17 @@ impl Visit<'_, '_> {
         Ok(rows)
     }
 
-    /// The value of a property, with slashes where it leads through lookups or into a managed
-    /// property.
-    fn read(&self, table: &Table, row: &Row, property: &str) -> Result<Value, Refusal> {
+    /// The value of a property. A path with slashes goes through lookups or into a managed property.
+    fn property_value(
+        &self,
+        table: &Table,
+        row: &Row,
+        property: &str,
+    ) -> Result<Value, ODataError> {
         if let Some(column) = table.property(property) {
-            return Ok(shown(column, row));
+            return Ok(column_value(column, row));
         }
-        let unknown = || Refusal::no_property(property, &table.logical_name);
+        let unknown = || ODataError::unknown_property(property, &table.logical_name);
         let (head, rest) = property.split_once('/').ok_or_else(unknown)?;
         if let Some(column) = table.property(head) {
             return match column.kind {
@@ -232,13 +244,13 @@ impl Visit<'_, '_> {
         let Some(Navigation::One(column)) = schema.navigation(table, head) else {
             return Err(unknown());
         };
-        let led = row.get(&column.logical_name).and_then(lookup_of);
+        let lookup = row.get(&column.logical_name).and_then(lookup_of);
         let target = column.lookup().and_then(|lookup| lookup.targets.first());
-        let name = led.map(|(name, _)| name).or(target.map(String::as_str));
+        let name = lookup.map(|(name, _)| name).or(target.map(String::as_str));
         let other = name
             .and_then(|name| schema.table(name))
             .ok_or_else(unknown)?;
-        let other_row = led.and_then(|(table, id)| self.organization.row(table, id));
-        self.read(other, &other_row.unwrap_or_default(), rest)
+        let other_row = lookup.and_then(|(table, id)| self.organization.row(table, id));
+        self.property_value(other, &other_row.unwrap_or_default(), rest)
     }
 }

@@ -1,18 +1,17 @@
-//! The Web API in another skin: requests are put into the tenant's own words before they are
-//! answered, and answers into the caller's. Words are replaced where names stand, never in values
-//! of rows.
+//! The Web API in the skin `renamed`: replaces aliases in requests by the usual names, and the usual names
+//! in responses by aliases. Only names are replaced, never the values of rows.
 
 use serde_json::{Map, Value};
 
-use crate::rehearsal::listeners::message::{Answer, Request};
+use crate::rehearsal::listeners::message::{Request, Response};
 use crate::rehearsal::schema::skin::{Dictionary, Scope};
 
-/// A column whose value is a table's name, though its own name is the platform's.
-const HOLDS_A_NAME: &str = "boundentitylogicalname";
+/// A column whose value is the name of a table.
+const TABLE_NAME_COLUMN: &str = "boundentitylogicalname";
 
-/// A request in the tenant's own words, and what is needed to answer in the caller's.
+/// A request with the usual names, and the data to translate its response.
 #[derive(Debug)]
-pub(crate) struct Fitting<'skin> {
+pub(crate) struct RenamedRequest<'skin> {
     /// The request.
     pub(crate) request: Request,
     dictionary: &'skin Dictionary,
@@ -20,51 +19,51 @@ pub(crate) struct Fitting<'skin> {
     is_metadata: bool,
 }
 
-impl<'skin> Fitting<'skin> {
-    /// Puts a request into the tenant's own words.
-    pub(crate) fn of(dictionary: &'skin Dictionary, request: &Request) -> Self {
-        let path = dictionary.undress(&request.path, Scope::Others);
+impl<'skin> RenamedRequest<'skin> {
+    /// Replaces the aliases in a request by the usual names.
+    pub(crate) fn new(dictionary: &'skin Dictionary, request: &Request) -> Self {
+        let path = dictionary.from_alias(&request.path, Scope::Others);
         let rest = path.split('/').skip(4).collect::<Vec<_>>().join("/");
         let first = rest.split(['(', '/', '?']).next().unwrap_or_default();
         let is_metadata = ["EntityDefinitions", ""].contains(&first);
-        let about = if is_metadata {
+        let table = if is_metadata {
             rest.split('\'').nth(1).unwrap_or_default()
         } else {
             first
         };
-        let scope = dictionary.scope(about);
-        let undress = |text: &str| dictionary.undress(text, scope);
+        let scope = dictionary.scope(table);
+        let from_alias = |text: &str| dictionary.from_alias(text, scope);
         let body = match serde_json::from_slice(&request.body) {
-            Ok(body) => columns(body, &undress).to_string().into_bytes(),
+            Ok(body) => replace_names(body, &from_alias).to_string().into_bytes(),
             Err(_) => request.body.clone(),
         };
         Self {
-            request: request.put_otherwise(undress, body),
+            request: request.renamed(from_alias, body),
             dictionary,
             scope,
             is_metadata,
         }
     }
 
-    /// Puts an answer into the caller's words.
-    pub(crate) fn dress(&self, mut answer: Answer) -> Answer {
-        for (_, value) in &mut answer.headers {
-            *value = self.dictionary.dress(value, Scope::Others);
+    /// Replaces the names in a response by aliases.
+    pub(crate) fn to_alias(&self, mut response: Response) -> Response {
+        for (_, value) in &mut response.headers {
+            *value = self.dictionary.to_alias(value, Scope::Others);
         }
-        let body = answer.body.as_deref().map(serde_json::from_str);
+        let body = response.body.as_deref().map(serde_json::from_str);
         if let Some(Ok(body)) = body {
             let body: Value = if self.is_metadata {
-                self.metadata(body, self.scope)
+                self.replace_in_metadata(body, self.scope)
             } else {
-                columns(body, &|text| self.dictionary.dress(text, self.scope))
+                replace_names(body, &|text| self.dictionary.to_alias(text, self.scope))
             };
-            answer.body = Some(body.to_string());
+            response.body = Some(body.to_string());
         }
-        answer
+        response
     }
 
-    /// Every text of metadata is put otherwise; each table has its own scope.
-    fn metadata(&self, value: Value, scope: Scope) -> Value {
+    /// Replaces the names in all texts of metadata; each table has its own scope.
+    fn replace_in_metadata(&self, value: Value, scope: Scope) -> Value {
         match value {
             Value::Object(members) => {
                 let scope = match members.get("SchemaName").and(members.get("LogicalName")) {
@@ -75,40 +74,43 @@ impl<'skin> Fitting<'skin> {
                 };
                 let members = members
                     .into_iter()
-                    .map(|(key, value)| (key, self.metadata(value, scope)));
+                    .map(|(key, value)| (key, self.replace_in_metadata(value, scope)));
                 Value::Object(members.collect())
             }
             Value::Array(items) => {
-                let items = items.into_iter().map(|item| self.metadata(item, scope));
+                let items = items
+                    .into_iter()
+                    .map(|item| self.replace_in_metadata(item, scope));
                 Value::Array(items.collect())
             }
-            Value::String(text) => Value::String(self.dictionary.dress(&text, scope)),
+            Value::String(text) => Value::String(self.dictionary.to_alias(&text, scope)),
             other => other,
         }
     }
 }
 
-/// A row, a set of rows or an error: members' names, annotations and messages are put otherwise.
-fn columns(value: Value, put: &impl Fn(&str) -> String) -> Value {
+/// Replaces the names in a row, a set of rows or an error: in members' names, annotations and messages.
+fn replace_names(value: Value, replace: &impl Fn(&str) -> String) -> Value {
     match value {
         Value::Object(members) => {
             let members: Map<String, Value> = members
                 .into_iter()
                 .map(|(key, value)| {
                     let is_name = (key.contains('@') && !key.ends_with("FormattedValue"))
-                        || key == HOLDS_A_NAME
+                        || key == TABLE_NAME_COLUMN
                         || key == "message";
                     let value = match value {
-                        Value::String(text) if is_name => Value::String(put(&text)),
-                        value => columns(value, put),
+                        Value::String(text) if is_name => Value::String(replace(&text)),
+                        value => replace_names(value, replace),
                     };
-                    (put(&key), value)
+                    (replace(&key), value)
                 })
                 .collect();
             Value::Object(members)
         }
         Value::Array(items) => {
-            Value::Array(items.into_iter().map(|item| columns(item, put)).collect())
+            let items = items.into_iter().map(|item| replace_names(item, replace));
+            Value::Array(items.collect())
         }
         other => other,
     }

@@ -1,0 +1,204 @@
+//! Everything that differs between operating systems; all other code compiles on each of them.
+//!
+//! ```text
+//! mod.rs      the functions that the program calls, the same on each system
+//! unix.rs     Linux and macOS
+//! windows.rs  Windows
+//! testing.rs  what tests need of a system: modes, FIFOs
+//! ```
+//!
+//! What a system cannot do is described at the function. The most important difference: on Unix
+//! the program creates files with mode 0600 and refuses files that others may read. On Windows a
+//! file has the permissions of its folder, and nothing checks them: keep runbooks and state files
+//! below the user's profile, which other users cannot read.
+
+use std::fs::{File, FileType, Metadata, OpenOptions};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use tokio::process::Command;
+
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
+
+#[cfg(unix)]
+use unix as system;
+#[cfg(windows)]
+use windows as system;
+
+/// The environment variables that lead to the user's state directory, for a message.
+pub const STATE_DIRECTORY_VARIABLES: &str = system::STATE_DIRECTORY_VARIABLES;
+
+/// Opens a regular file with these options, and returns at once whatever the path names. Fails
+/// with `InvalidInput`, and says what the path names, for anything else.
+///
+/// On Unix, opening a FIFO would wait for its other end. On Windows, nobody can rename or delete
+/// the file while it is open.
+pub fn open_regular(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    let file = system::without_blocking(options).open(path)?;
+    require_regular(&file.metadata()?)?;
+    Ok(file)
+}
+
+fn require_regular(metadata: &Metadata) -> io::Result<()> {
+    if metadata.is_file() {
+        return Ok(());
+    }
+    let kind = describe_kind(metadata.file_type());
+    let why = format!("it is {kind}, not a regular file");
+    Err(io::Error::new(io::ErrorKind::InvalidInput, why))
+}
+
+/// What something other than a regular file is, as in `a directory`.
+pub fn describe_kind(kind: FileType) -> &'static str {
+    if kind.is_dir() {
+        "a directory"
+    } else if kind.is_symlink() {
+        "a symbolic link"
+    } else {
+        system::special_kind(kind).unwrap_or("something else")
+    }
+}
+
+/// Makes files that are created with these options private: mode 0600 on Unix. On Windows a file
+/// inherits the permissions of its folder.
+pub fn create_private(options: &mut OpenOptions) -> &mut OpenOptions {
+    system::create_private(options)
+}
+
+/// Creates a directory and its parents for the user alone: mode 0700 on Unix. On Windows it
+/// inherits the permissions of its parent. Does nothing if it exists.
+pub fn create_private_directory(path: &Path) -> io::Result<()> {
+    system::create_private_directory(path)
+}
+
+/// Makes a private file read-only: mode 0400 on Unix. Does nothing on Windows, where the attribute
+/// would keep the file from being renamed and deleted, not from being changed.
+pub fn make_read_only(file: &File) -> io::Result<()> {
+    system::make_read_only(file)
+}
+
+/// The mode of a file that users other than its owner may read or change. None if it is private,
+/// and always on Windows.
+pub fn mode_open_to_others(metadata: &Metadata) -> Option<u32> {
+    system::mode_open_to_others(metadata)
+}
+
+/// The id of the user who owns a file; always 0 on Windows.
+pub fn owner(metadata: &Metadata) -> u32 {
+    system::owner(metadata)
+}
+
+/// Tells one file from another that took its place under the same name.
+///
+/// On Unix it is the device and the inode. On Windows it is the time of creation, which may be
+/// equal for a file that replaces another within seconds; there, [`open_regular`] keeps others from
+/// replacing the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileId(u64, u64);
+
+/// The identity of a file.
+pub fn file_id(metadata: &Metadata) -> FileId {
+    let (first, second) = system::file_id(metadata);
+    FileId(first, second)
+}
+
+/// Makes the entries of a directory durable: a file that was just created or renamed may otherwise
+/// be gone after a loss of power. Does nothing on Windows, where a directory cannot be synced and
+/// NTFS keeps a journal of such changes.
+pub fn sync_directory(path: &Path) -> io::Result<()> {
+    system::sync_directory(path)
+}
+
+/// Cuts a file that is opened to append, durably. `path` is its path.
+pub fn truncate(file: &File, path: &Path, length: u64) -> io::Result<()> {
+    system::truncate(file, path, length)
+}
+
+/// Fills the buffer from a position in a file.
+pub fn read_exact_at(file: &File, buffer: &mut [u8], position: u64) -> io::Result<()> {
+    system::read_exact_at(file, buffer, position)
+}
+
+/// Writes all bytes at a position in a file.
+pub fn write_all_at(file: &File, bytes: &[u8], position: u64) -> io::Result<()> {
+    system::write_all_at(file, bytes, position)
+}
+
+/// Opens a lock file, private, and creates it if it is missing. None if another process holds it:
+/// on Windows that shows here, on Unix in [`try_lock`].
+///
+/// Only one process can hold a lock file, and every process can read it. The system releases it
+/// when the process ends, however it ends.
+pub fn open_lock_file(path: &Path) -> io::Result<Option<File>> {
+    system::open_lock_file(path)
+}
+
+/// Takes the lock of an opened lock file. False if another process holds it.
+pub fn try_lock(file: &File) -> io::Result<bool> {
+    system::try_lock(file)
+}
+
+/// Does a process hold this lock file? Takes the lock for an instant at most. Fails with `NotFound`
+/// if there is no such file.
+pub fn is_locked(path: &Path) -> io::Result<bool> {
+    system::is_locked(path)
+}
+
+/// The computer's host name.
+pub fn host_name() -> String {
+    system::host_name()
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "unknown".to_owned())
+}
+
+/// The directory for the user's state: `XDG_STATE_HOME` or `~/.local/state` on Unix (XDG Base
+/// Directory Specification), the local application data on Windows. Ignores relative paths.
+/// `variable` reads the process environment.
+pub fn state_directory(variable: impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
+    system::state_directory(|name| {
+        let path = PathBuf::from(variable(name)?);
+        path.is_absolute().then_some(path)
+    })
+}
+
+/// A request to end the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// The user pressed Ctrl-C.
+    Interrupt,
+    /// The system or another program ends this one: SIGTERM on Unix; on Windows the console is
+    /// closed, and the program has a few seconds.
+    Terminate,
+}
+
+/// Receives the requests to end the program, which then no longer end it by themselves.
+#[derive(Debug)]
+pub struct Signals(system::Signals);
+
+impl Signals {
+    /// Starts to receive. Needs a Tokio runtime.
+    pub fn listen() -> io::Result<Self> {
+        system::Signals::listen().map(Self)
+    }
+
+    /// Waits for the next one.
+    pub async fn next(&mut self) -> Signal {
+        self.0.next().await
+    }
+}
+
+/// Starts a program in its own process group, so that Ctrl-C at the terminal does not reach it.
+pub fn start_process_group(command: &mut Command) -> &mut Command {
+    system::start_process_group(command)
+}
+
+/// Kills a program that was started by [`start_process_group`], and what it has started. Takes the
+/// id of its process, which has not been waited for yet. A group that has ended is no error.
+pub fn kill_process_group(id: u32) {
+    system::kill_process_group(id);
+}

@@ -1,0 +1,399 @@
+//! A check: a read-only question, and its result.
+
+use crate::clients::{Error, ErrorKind};
+use crate::domain::keys;
+use crate::domain::verdict::{Answer, Verdict};
+use crate::engine::{Failure, FailureKind};
+use crate::runbook::StepName;
+
+/// A check with its verdict, what was found, and what to do.
+#[derive(Clone, Debug)]
+pub struct CheckResult {
+    /// The check's name: what is the case where it passes. Change keys and JSON documents hold it.
+    pub check: String,
+    /// The answer.
+    pub verdict: Verdict,
+    /// What is the case, in one line for a person.
+    pub headline: String,
+    /// What was found.
+    pub found: String,
+    /// What to do, where the verdict is not `Pass`.
+    pub remedy: Option<String>,
+    /// How a run ends that meets a `Fail`. Of an `Unknown`: `Temporary` where the service was
+    /// unavailable, so that the check can be repeated later; a run does not begin before it is.
+    pub kind: FailureKind,
+    /// The manual task, `STEP/PHASE`, that an `Unknown` becomes: the check is repeated there.
+    pub task: Option<String>,
+    /// Does an `Unknown` come from something that was read, which only a person can judge?
+    is_warning: bool,
+}
+
+impl CheckResult {
+    /// The word before the headline: a result that a person must judge is a warning, one that could
+    /// not be read is unknown.
+    pub fn label(&self) -> &'static str {
+        match self.verdict {
+            Verdict::Pass => "pass",
+            Verdict::Fail => "failed",
+            Verdict::Unknown if self.is_warning => "warning",
+            Verdict::Unknown => "unknown",
+        }
+    }
+}
+
+/// What helps where a service did not answer.
+const UNAVAILABLE: &str = "the service did not answer: run again when it does";
+
+/// How many things a result names; more are counted.
+const NAMED: usize = 20;
+
+/// What helps only where something is known to be broken: it may delete, reset or compile again, so
+/// it is never advised where the verdict is unknown.
+#[derive(Clone, Debug)]
+pub(super) enum Remedy {
+    /// What a person does.
+    ByHand(String),
+    /// The run of this runbook deletes the provider of this definition and installs it again.
+    Reinstall { runbook: String, definition: String },
+}
+
+impl std::fmt::Display for Remedy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::ByHand(what) => f.write_str(what),
+            Self::Reinstall {
+                runbook,
+                definition,
+            } => write!(
+                f,
+                "only if that does not help: `iomcopy run {runbook} --again reinstall-providers \
+                 --provider {definition}` deletes the provider and installs it again"
+            ),
+        }
+    }
+}
+
+/// A question: its name, what is the case where it does not pass, and what helps then.
+#[derive(Clone, Debug)]
+pub(super) struct Check {
+    name: String,
+    /// What is the case where the check does not pass.
+    problem: String,
+    /// What helps or explains, whatever the verdict; it destroys nothing.
+    advice: String,
+    /// What helps where the verdict is `Fail`, and only there.
+    remedy: Option<Remedy>,
+    kind: FailureKind,
+    task: Option<String>,
+}
+
+impl Check {
+    /// A check whose `Fail` is a guard that refuses. Takes what is the case where it passes, what is
+    /// the case where it does not, and what to do then.
+    pub(super) fn new(
+        name: impl Into<String>,
+        problem: impl Into<String>,
+        advice: impl Into<String>,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            problem: problem.into(),
+            advice: advice.into(),
+            remedy: None,
+            kind: FailureKind::Refused,
+            task: None,
+        }
+    }
+
+    /// The same, with what also helps where the verdict is `Fail`.
+    pub(super) fn if_failed(mut self, remedy: Remedy) -> Self {
+        self.remedy = Some(remedy);
+        self
+    }
+
+    /// The same, whose `Fail` is a mistake in the runbook.
+    pub(super) fn invalid_input(mut self) -> Self {
+        self.kind = FailureKind::InvalidInput;
+        self
+    }
+
+    /// The same, whose `Fail` is a permission that the caller lacks.
+    pub(super) fn not_allowed(mut self) -> Self {
+        self.kind = FailureKind::NotAllowed;
+        self
+    }
+
+    /// The same, whose `Fail` is over after some time: run again later.
+    pub(super) fn temporary(mut self) -> Self {
+        self.kind = FailureKind::Temporary;
+        self
+    }
+
+    /// The same, repeated at the head of this step where it cannot be answered before.
+    pub(super) fn before(mut self, step: StepName) -> Self {
+        self.task = Some(keys::task(step, keys::QUESTIONS));
+        self
+    }
+
+    fn result(&self, verdict: Verdict, is_warning: bool, found: impl Into<String>) -> CheckResult {
+        let remedy = self.remedy.as_ref().filter(|_| verdict == Verdict::Fail);
+        let remedies = [self.advice.clone()]
+            .into_iter()
+            .chain(remedy.map(Remedy::to_string))
+            .filter(|remedy| !remedy.is_empty());
+        let remedy = remedies.collect::<Vec<_>>().join("; ");
+        CheckResult {
+            check: self.name.clone(),
+            verdict,
+            headline: match verdict {
+                Verdict::Pass => self.name.clone(),
+                Verdict::Unknown if !is_warning => format!("could not check that {}", self.name),
+                Verdict::Fail | Verdict::Unknown => self.problem.clone(),
+            },
+            found: found.into(),
+            remedy: (verdict != Verdict::Pass).then_some(remedy),
+            kind: self.kind,
+            task: self.task.clone().filter(|_| verdict == Verdict::Unknown),
+            is_warning,
+        }
+    }
+
+    /// It is as it must be.
+    pub(super) fn pass(&self, found: impl Into<String>) -> CheckResult {
+        self.result(Verdict::Pass, false, found)
+    }
+
+    /// It is not.
+    pub(super) fn fail(&self, found: impl Into<String>) -> CheckResult {
+        self.result(Verdict::Fail, false, found)
+    }
+
+    /// It cannot be read.
+    pub(super) fn unknown(&self, found: impl Into<String>) -> CheckResult {
+        self.result(Verdict::Unknown, false, found)
+    }
+
+    /// It can be read, and only a person can judge it.
+    pub(super) fn warn(&self, found: impl Into<String>) -> CheckResult {
+        self.result(Verdict::Unknown, true, found)
+    }
+
+    /// The result of an answer that is known.
+    pub(super) fn answered(&self, answer: &Answer) -> CheckResult {
+        self.result(answer.verdict(), false, answer.found())
+    }
+
+    /// The result where a service gave an error to a check of what the caller may do. The error is
+    /// the answer where it is about the caller (not signed in, not allowed, a credential or an
+    /// address that cannot be used); any other error leaves the verdict unknown.
+    pub(super) fn refused(&self, error: &Error) -> CheckResult {
+        match error.kind {
+            ErrorKind::NotSignedIn
+            | ErrorKind::Forbidden
+            | ErrorKind::Configuration
+            | ErrorKind::ForeignOrigin => {
+                let mut result = self.fail(error.to_string());
+                // What helps against that refusal goes before the check's own advice.
+                if let Some(help) = &error.help {
+                    result.remedy = Some(format!("{help}; {}", self.advice));
+                }
+                result
+            }
+            _ => self.unread(error.clone().into()),
+        }
+    }
+
+    /// The result where reading failed: unknown, never a failure of what would have been read.
+    /// Where the service was unavailable, neither the check's advice nor a person helps, only
+    /// repeating the check.
+    pub(super) fn unread(&self, failure: Failure) -> CheckResult {
+        let mut result = self.unknown(failure.message);
+        if failure.kind == FailureKind::Temporary {
+            result.remedy = Some(UNAVAILABLE.to_owned());
+            result.kind = FailureKind::Temporary;
+            result.task = None;
+        } else if let Some(help) = failure.help {
+            result.remedy = Some(format!("{help}; {}", self.advice));
+        }
+        result
+    }
+
+    /// Pass or fail.
+    pub(super) fn pass_if(&self, good: bool, found: impl Into<String>) -> CheckResult {
+        if good {
+            self.pass(found)
+        } else {
+            self.fail(found)
+        }
+    }
+
+    /// Fails where the list is not empty, and names what it holds; else passes with these words.
+    pub(super) fn none_of(&self, bad: &[String], good: &str) -> CheckResult {
+        match bad {
+            [] => self.pass(good),
+            bad => self.fail(named(bad)),
+        }
+    }
+
+    /// Fails where the first list is not empty, and names what it holds; else warns of what the
+    /// second list holds; else passes with these words.
+    pub(super) fn fail_or_warn(&self, bad: &[String], open: &[String], good: &str) -> CheckResult {
+        match bad {
+            [] => self.warn_of(open, good),
+            bad => self.fail(named(bad)),
+        }
+    }
+
+    /// Warns of what the list holds, which only a person can judge; else passes with these words.
+    pub(super) fn warn_of(&self, seen: &[String], good: &str) -> CheckResult {
+        match seen {
+            [] => self.pass(good),
+            seen => self.warn(named(seen)),
+        }
+    }
+
+    /// The result, or unknown where reading failed.
+    pub(super) fn settle(&self, result: Result<CheckResult, Failure>) -> CheckResult {
+        result.unwrap_or_else(|failure| self.unread(failure))
+    }
+}
+
+/// Names in one line; of many, the first and how many more.
+pub(super) fn named(names: &[String]) -> String {
+    let shown = names
+        .get(..NAMED)
+        .filter(|_| names.len() > NAMED)
+        .unwrap_or(names);
+    let text = shown.join("; ");
+    match names.len() - shown.len() {
+        0 => text,
+        more => format!("{text}; and {more} more"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_remedy_is_shown_only_where_it_is_needed() {
+        let check = Check::new("all is well", "a problem", "repair it").invalid_input();
+        assert_eq!(check.pass("so it is").remedy, None);
+        assert_eq!(check.fail("no").remedy.as_deref(), Some("repair it"));
+        assert_eq!(check.unknown("?").remedy.as_deref(), Some("repair it"));
+        assert_eq!(check.fail("no").kind, FailureKind::InvalidInput);
+    }
+
+    #[test]
+    fn the_headline_says_what_is_the_case() {
+        let check = Check::new("all flows are on", "flows are off", "turn them on");
+        for (result, label, headline) in [
+            (check.pass("3 flows"), "pass", "all flows are on"),
+            (check.fail("'a'"), "failed", "flows are off"),
+            (check.warn("'a'"), "warning", "flows are off"),
+            (
+                check.unknown("no answer"),
+                "unknown",
+                "could not check that all flows are on",
+            ),
+        ] {
+            assert_eq!(
+                (result.label(), result.headline.as_str()),
+                (label, headline)
+            );
+            assert_eq!(result.check, "all flows are on");
+        }
+    }
+
+    #[test]
+    fn what_may_destroy_is_advised_only_where_the_verdict_is_fail() {
+        let reinstall = Remedy::Reinstall {
+            runbook: "uat.yaml".to_owned(),
+            definition: "msdyn_finops".to_owned(),
+        };
+        let check = Check::new("the flow is on", "a problem", "turn it on").if_failed(reinstall);
+        let away = Failure::new(FailureKind::Temporary, "away");
+        let unreadable = Failure::failed("no").with_help("look at the table");
+        for open in [
+            check.unknown("?"),
+            check.warn_of(&["one".to_owned()], "none"),
+            check.fail_or_warn(&[], &["one".to_owned()], "none"),
+            check.settle(Err(away)),
+            check.settle(Err(unreadable)),
+        ] {
+            assert!(!open.remedy.unwrap().contains("--again"));
+        }
+        let cured = check.fail("no").remedy.unwrap();
+        assert!(cured.starts_with("turn it on; only if"), "{cured}");
+        assert!(cured.contains("--provider msdyn_finops"), "{cured}");
+    }
+
+    #[test]
+    fn problems_are_named_and_many_are_counted() {
+        let check = Check::new("all is well", "a problem", "repair it");
+        assert_eq!(check.none_of(&[], "all").verdict, Verdict::Pass);
+        let bad = vec!["'a'".to_owned(), "'b'".to_owned()];
+        let result = check.none_of(&bad, "all");
+        assert_eq!(
+            (result.verdict, result.found.as_str()),
+            (Verdict::Fail, "'a'; 'b'")
+        );
+        assert_eq!(check.warn_of(&bad, "all").verdict, Verdict::Unknown);
+        let many: Vec<String> = (0..NAMED + 3).map(|n| n.to_string()).collect();
+        assert!(named(&many).ends_with("19; and 3 more"), "{}", named(&many));
+    }
+
+    #[test]
+    fn a_failed_read_leaves_the_verdict_unknown() {
+        let check = Check::new("all is well", "a problem", "repair it");
+        let result = check.settle(Err(Failure::failed("the service is unavailable")));
+        assert_eq!(result.verdict, Verdict::Unknown);
+        assert_eq!(result.found, "the service is unavailable");
+        assert_eq!(result.kind, FailureKind::Refused);
+        let away = Failure::new(FailureKind::Temporary, "the service is unavailable");
+        let result = check.before(StepName::ActivateFlows).settle(Err(away));
+        assert_eq!(result.kind, FailureKind::Temporary);
+        // Neither the check's own advice nor a person ends an outage.
+        assert_eq!(
+            (result.remedy.as_deref(), result.task),
+            (Some(UNAVAILABLE), None)
+        );
+    }
+
+    #[test]
+    fn only_an_error_that_is_about_the_caller_is_a_failure_of_the_caller() {
+        use ErrorKind::{
+            Ambiguous, Busy, Cancelled, Configuration, Conflict, Forbidden, ForeignOrigin,
+            Malformed, NotFound, NotSignedIn, PreconditionFailed, Refused, Throttled, Unavailable,
+        };
+        let check = Check::new(
+            "the caller is an administrator",
+            "a problem",
+            "give it the role",
+        )
+        .not_allowed();
+        let of = |kind| check.refused(&Error::new(kind, "Dataverse", "GET /WhoAmI", "no"));
+        for kind in [NotSignedIn, Forbidden, Configuration, ForeignOrigin] {
+            let result = of(kind);
+            assert_eq!(result.verdict, Verdict::Fail, "{kind:?}");
+            assert_eq!(result.kind, FailureKind::NotAllowed, "{kind:?}");
+        }
+        for kind in [
+            NotFound,
+            Conflict,
+            Busy,
+            PreconditionFailed,
+            Refused,
+            Malformed,
+            Cancelled,
+        ] {
+            assert_eq!(of(kind).verdict, Verdict::Unknown, "{kind:?}");
+        }
+        for kind in [Throttled, Unavailable, Ambiguous] {
+            let result = of(kind);
+            assert_eq!(result.verdict, Verdict::Unknown, "{kind:?}");
+            assert_eq!(result.kind, FailureKind::Temporary, "{kind:?}");
+            assert!(!result.remedy.unwrap().contains("role"), "{kind:?}");
+        }
+    }
+}

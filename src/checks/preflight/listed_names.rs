@@ -1,0 +1,178 @@
+//! What the runbook lists by name: providers, accepted terms, aliases. Without these checks, a name
+//! that the library does not have, or that is missing in a list, would stop the run in the middle.
+
+use std::collections::BTreeSet;
+
+use super::snapshot::{Snapshot, reinstalled};
+use crate::base::text::count;
+use crate::checks::check::{Check, CheckResult};
+use crate::checks::table_reads::available;
+use crate::domain::Refresh;
+use crate::domain::providers::{Catalogue, Definition, Provider};
+use crate::engine::Failure;
+use crate::runbook::{Located, ProviderChoice};
+
+/// Checks the lists of steps 6 and 7; nothing where step 6 is skipped.
+pub(super) fn run_checks(refresh: &Refresh, snapshot: &Snapshot) -> Vec<CheckResult> {
+    if refresh.runbook.steps.reinstall_providers.skip.is_some() {
+        return Vec::new();
+    }
+    let options = &refresh.runbook.steps.reinstall_providers.options;
+    let catalogue = available(&snapshot.catalogue);
+    let listed: &[Located<String>] = match &options.providers.value {
+        ProviderChoice::PreviouslyActive => &[],
+        ProviderChoice::Definitions(names) => names,
+    };
+    let listed = written(refresh, listed.iter().chain(&options.accept_terms));
+    let check = listed_check();
+    let mut results = vec![check.settle(catalogue.clone().map(|catalogue| {
+        let definitions = catalogue.definitions.values().map(|d| &d.logical_name);
+        judge_listed(&check, &listed, &lower(definitions))
+    }))];
+    results.extend(terms(refresh, catalogue.clone()));
+    results.push(aliases(refresh, catalogue));
+    results
+}
+
+/// Names that the runbook writes, each with its place.
+fn written<'a>(
+    refresh: &Refresh,
+    names: impl Iterator<Item = &'a Located<String>>,
+) -> Vec<(String, String)> {
+    names
+        .map(|name| (name.value.clone(), refresh.runbook.place(name.span)))
+        .collect()
+}
+
+fn lower<'a>(names: impl Iterator<Item = &'a String>) -> BTreeSet<String> {
+    names.map(|name| name.to_ascii_lowercase()).collect()
+}
+
+/// Are all terms accepted, where the runbook lists whose are? Step 6 would be too late.
+fn terms(refresh: &Refresh, catalogue: Result<&Catalogue, Failure>) -> Option<CheckResult> {
+    let options = &refresh.runbook.steps.reinstall_providers.options;
+    let first = options.accept_terms.first()?;
+    let check = Check::new(
+        "the terms of every provider to be reinstalled are accepted",
+        "the terms of providers to be reinstalled are not accepted",
+        format!(
+            "read them in the library (IOM app > Providers > Library), then add the definitions \
+             that are named to `accept-terms` at {}, or take the list out: the user who installs then \
+             accepts",
+            refresh.runbook.place(first.span)
+        ),
+    );
+    let accepted = lower(options.accept_terms.iter().map(|name| &name.value));
+    Some(check.settle(catalogue.map(|catalogue| {
+        let again = reinstalled(catalogue, &options.providers.value);
+        judge_terms(&check, &again, &accepted)
+    })))
+}
+
+fn judge_terms(
+    check: &Check,
+    again: &[(&Provider, Option<&Definition>)],
+    accepted: &BTreeSet<String>,
+) -> CheckResult {
+    let open: Vec<String> = again
+        .iter()
+        .filter_map(|(provider, definition)| Some((provider, (*definition)?)))
+        .filter(|(_, definition)| !accepted.contains(&definition.logical_name.to_ascii_lowercase()))
+        .map(|(provider, definition)| {
+            format!("`{}` ('{}')", definition.logical_name, provider.name)
+        })
+        .collect();
+    check.none_of(&open, &count(again.len(), "provider"))
+}
+
+/// Do the keys of `aliases` name actions of the library?
+fn aliases(refresh: &Refresh, catalogue: Result<&Catalogue, Failure>) -> CheckResult {
+    let step = &refresh.runbook.steps.restore_provider_actions;
+    let check = Check::new(
+        "every key of `aliases` names a logic definition of the library", "keys of `aliases` name no logic definition of the library",
+        format!(
+            "correct the key in the step at {}: another name under a wrong key would never be found",
+            refresh.runbook.place(step.span)
+        ),
+    )
+    .invalid_input();
+    check.settle(catalogue.map(|catalogue| {
+        let known = lower(catalogue.logic.values().map(|logic| &logic.logical_name));
+        let keys = step.options.aliases.keys();
+        let unknown: Vec<String> = keys
+            .filter(|key| !known.contains(&key.to_ascii_lowercase()))
+            .map(|key| format!("'{key}'"))
+            .collect();
+        check.none_of(&unknown, &count(known.len(), "logic definition"))
+    }))
+}
+
+fn listed_check() -> Check {
+    Check::new(
+        "`providers` and `accept-terms` name definitions of the library",
+        "`providers` or `accept-terms` names a definition that the library does not have",
+        "write the logical names of definitions, as the library of the source has them",
+    )
+    .invalid_input()
+}
+
+fn judge_listed(
+    check: &Check,
+    listed: &[(String, String)],
+    known: &BTreeSet<String>,
+) -> CheckResult {
+    let unknown: Vec<String> = listed
+        .iter()
+        .filter(|(name, _)| !known.contains(&name.to_ascii_lowercase()))
+        .map(|(name, place)| format!("'{name}' ({place})"))
+        .collect();
+    check.none_of(&unknown, &count(known.len(), "definition"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::verdict::Verdict;
+    use uuid::Uuid;
+
+    #[test]
+    fn a_list_names_definitions_that_exist() {
+        let known = BTreeSet::from(["msdyn_fedex".to_owned()]);
+        let of = |name: &str| {
+            let listed = [(name.to_owned(), "x.yaml:2:3".to_owned())];
+            judge_listed(&listed_check(), &listed, &known)
+        };
+        assert_eq!(of("msdyn_FedEx").verdict, Verdict::Pass);
+        let wrong = of("fedex");
+        assert_eq!(
+            (wrong.verdict, wrong.found.as_str()),
+            (Verdict::Fail, "'fedex' (x.yaml:2:3)")
+        );
+    }
+
+    #[test]
+    fn terms_that_nobody_accepted_are_named() {
+        let provider = Provider {
+            id: Uuid::from_u128(2),
+            name: "F&O".to_owned(),
+            definition: Some(Uuid::from_u128(1)),
+            active: true,
+        };
+        let definition = Definition {
+            id: Uuid::from_u128(1),
+            logical_name: "msdyn_finops".to_owned(),
+            name: "Finance".to_owned(),
+            active: true,
+        };
+        let of = |accepted: &str| {
+            let accepted = BTreeSet::from([accepted.to_owned()]);
+            judge_terms(
+                &Check::new("accepted", "a problem", "read them"),
+                &[(&provider, Some(&definition))],
+                &accepted,
+            )
+        };
+        assert_eq!(of("msdyn_finops").verdict, Verdict::Pass);
+        assert_eq!(of("msdyn_fedex").found, "`msdyn_finops` ('F&O')");
+    }
+}

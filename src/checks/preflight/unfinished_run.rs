@@ -1,0 +1,187 @@
+//! Has another run left the target unfinished? Then the target does not hold its own settings, and a
+//! capture would record the source's settings as the target's.
+//!
+//! A copy brings the source's providers under their ids; step 6 gives every provider a new id. So an
+//! id that both environments have is of a copy whose run has not reached step 6. Step 5 empties the
+//! slots of provider actions, and step 7 fills them again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use uuid::Uuid;
+
+use super::snapshot::Snapshot;
+use crate::base::text::count;
+use crate::checks::check::{Check, CheckResult, named};
+use crate::checks::table_reads::{Rows, available};
+use crate::domain::Refresh;
+use crate::domain::environments::UNFINISHED_RUN;
+use crate::domain::graph::{Content, content, slots};
+use crate::domain::providers::Catalogue;
+use crate::engine::Failure;
+use crate::runbook::{IomColumn, IomTable};
+
+/// Checks the target's providers and orchestrations; nothing where the copy or step 6 is skipped, and
+/// where the operator accepts what is found.
+pub(super) fn run_checks(refresh: &Refresh, snapshot: &Snapshot) -> Vec<CheckResult> {
+    let steps = &refresh.runbook.steps;
+    let is_skipped =
+        steps.copy_environments.skip.is_some() || steps.reinstall_providers.skip.is_some();
+    if is_skipped || refresh.accepts_unfinished_run {
+        return Vec::new();
+    }
+    let providers = Check::new(
+        "no unfinished run has left the source's providers in the target",
+        "an unfinished run has left the source's providers in the target",
+        UNFINISHED_RUN,
+    );
+    let source = available(&snapshot.catalogue);
+    let answer = source.and_then(|source| {
+        Ok(copied(
+            &providers,
+            source,
+            available(&snapshot.target.catalogue)?,
+        ))
+    });
+    let mut results = vec![providers.settle(answer)];
+    if steps.detach_provider_actions.skip.is_none() {
+        let check = Check::new(
+            "no unfinished run has left the target's orchestrations without actions",
+            "an unfinished run has left orchestrations of the target without actions",
+            UNFINISHED_RUN,
+        );
+        results.push(check.settle(detached(refresh, snapshot, &check)));
+    }
+    results
+}
+
+fn copied(check: &Check, source: &Catalogue, target: &Catalogue) -> CheckResult {
+    let both = source
+        .providers
+        .keys()
+        .filter_map(|id| target.providers.get(id));
+    let both: Vec<String> = both
+        .map(|provider| {
+            format!(
+                "provider '{}' has the id that it has in the source",
+                provider.name
+            )
+        })
+        .collect();
+    check.none_of(&both, &count(target.providers.len(), "provider"))
+}
+
+fn detached(refresh: &Refresh, snapshot: &Snapshot, check: &Check) -> Result<CheckResult, Failure> {
+    let actions = available(&snapshot.catalogue)?.action_names();
+    let source = graphs(refresh, available(&snapshot.orchestrations)?)?;
+    let target = graphs(refresh, available(&snapshot.target.orchestrations)?)?;
+    Ok(emptied(check, &source, &target, &actions))
+}
+
+/// An orchestration's name and graph, by id.
+type Graphs = BTreeMap<Uuid, (String, String)>;
+
+fn graphs(refresh: &Refresh, rows: &Rows) -> Result<Graphs, Failure> {
+    let names = &refresh.names;
+    let mut graphs = Graphs::new();
+    for (id, row) in rows {
+        let name = names.title(IomTable::Orchestration, row, *id);
+        let graph = names.text(row, IomColumn::OrchestrationGraph)?;
+        let graph = graph.filter(|graph| !graph.trim().is_empty());
+        graphs.extend(graph.map(|graph| (*id, (name, graph))));
+    }
+    Ok(graphs)
+}
+
+/// Fails where every slot that holds an action in the source is empty in the same orchestration of
+/// the target: a person may have emptied some of them, and does not empty all.
+fn emptied(
+    check: &Check,
+    source: &Graphs,
+    target: &Graphs,
+    actions: &BTreeMap<Uuid, String>,
+) -> CheckResult {
+    let mut empty = BTreeSet::new();
+    let mut filled = 0;
+    for (id, (name, graph)) in target {
+        let Some((_, before)) = source.get(id) else {
+            continue;
+        };
+        // Another check reports a graph that cannot be read.
+        for slot in slots(before, actions).unwrap_or_default() {
+            match content(graph, &slot) {
+                Ok(Content::Empty) => {
+                    empty.insert(format!("'{name}', tile '{}': no action", slot.tile));
+                }
+                _ => filled += 1,
+            }
+        }
+    }
+    if filled == 0 && !empty.is_empty() {
+        return check.fail(named(&Vec::from_iter(empty)));
+    }
+    check.pass(count(filled, "slot with an action"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::providers::Provider;
+    use crate::domain::verdict::Verdict;
+
+    fn catalogue(ids: &[u128]) -> Catalogue {
+        let provider = |id: &u128| {
+            let id = Uuid::from_u128(*id);
+            let provider = Provider {
+                id,
+                name: "BigCommerce".to_owned(),
+                definition: None,
+                active: true,
+            };
+            (id, provider)
+        };
+        Catalogue {
+            providers: ids.iter().map(provider).collect(),
+            ..Catalogue::default()
+        }
+    }
+
+    #[test]
+    fn a_provider_with_the_sources_id_is_a_trace() {
+        let check = Check::new("none", "a problem", UNFINISHED_RUN);
+        let trace = copied(&check, &catalogue(&[1, 2]), &catalogue(&[2, 3]));
+        assert_eq!(trace.verdict, Verdict::Fail);
+        assert!(trace.found.contains("BigCommerce"), "{}", trace.found);
+        // Different ids, or no providers in one or both of them: no sign of another run.
+        for (source, target) in [
+            (&[1, 2][..], &[3][..]),
+            (&[], &[3]),
+            (&[1], &[]),
+            (&[], &[]),
+        ] {
+            let result = copied(&check, &catalogue(source), &catalogue(target));
+            assert_eq!(result.verdict, Verdict::Pass, "{source:?} {target:?}");
+        }
+    }
+
+    #[test]
+    fn slots_are_a_trace_only_where_all_are_empty() {
+        let check = Check::new("none", "a problem", UNFINISHED_RUN);
+        let action = Uuid::from_u128(7);
+        let actions = BTreeMap::from([(action, "Send".to_owned())]);
+        let graph = |one: &str, two: &str| {
+            let text = format!(
+                r#"{{"tiles":[{{"name":"a","action":"{one}"}},{{"name":"b","action":"{two}"}}]}}"#
+            );
+            BTreeMap::from([(Uuid::from_u128(1), ("Orders".to_owned(), text))])
+        };
+        let (old, new) = (action.to_string(), Uuid::from_u128(8).to_string());
+        let source = graph(&old, &old);
+        let all = emptied(&check, &source, &graph("", ""), &actions);
+        assert_eq!(all.verdict, Verdict::Fail);
+        assert!(all.found.contains("'Orders', tile 'a'"), "{}", all.found);
+        let some = emptied(&check, &source, &graph("", &new), &actions);
+        assert_eq!(some.verdict, Verdict::Pass);
+        let none = emptied(&check, &source, &Graphs::new(), &actions);
+        assert_eq!(none.verdict, Verdict::Pass);
+    }
+}

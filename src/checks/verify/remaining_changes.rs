@@ -1,0 +1,128 @@
+//! What each step's survey still finds: a step whose survey finds nothing is done.
+
+use crate::checks::check::{Check, CheckResult};
+use crate::domain::Refresh;
+use crate::engine::{Failure, FailureKind, JournalView, Plan, PlannedStep, Step};
+use crate::steps::manual_remedy;
+
+/// One check a step, by what the journal knows. Without a journal, old and new rows cannot be
+/// distinguished, nor what the copy left from what a person did; then one unknown result says so.
+pub(super) async fn run_checks(
+    refresh: &Refresh,
+    steps: &[Step],
+    journal: Option<&JournalView>,
+) -> Result<Vec<CheckResult>, Failure> {
+    let Some(journal) = journal else {
+        let check = Check::new(
+            "every step of the refresh is done",
+            "steps of the refresh are not done",
+            "give the state file of the run by `--state`",
+        );
+        let read = "there is no state file, so what the steps left to do is unknown";
+        return Ok(vec![check.unknown(read)]);
+    };
+    let journal = journal.clone().for_planning();
+    let remedy = |step: &str| remedy(refresh, &journal, step);
+    // A later step's survey may need what an earlier step's seal holds, so all steps are surveyed
+    // together. If that fails, each is surveyed alone, so that one failure does not hide the others.
+    match Plan::make(steps, journal.clone()).await {
+        Ok(plan) => {
+            return Ok(plan
+                .steps
+                .iter()
+                .filter_map(|step| judge(remedy(&step.name), step))
+                .collect());
+        }
+        Err(failure) if failure.kind == FailureKind::Interrupted => return Err(failure),
+        Err(_) => {}
+    }
+    let mut results = Vec::new();
+    for step in steps {
+        match Plan::make(std::slice::from_ref(step), journal.clone()).await {
+            Ok(plan) => {
+                results.extend(
+                    plan.steps
+                        .iter()
+                        .filter_map(|step| judge(remedy(&step.name), step)),
+                );
+            }
+            Err(failure) if failure.kind == FailureKind::Interrupted => return Err(failure),
+            Err(failure) => results.push(unsurveyed(remedy(step.name), step, failure)),
+        }
+    }
+    Ok(results)
+}
+
+/// The smallest remedy for what a step's survey still finds: the run resumes; after a finished run, a
+/// person does it.
+pub(super) fn remedy(refresh: &Refresh, journal: &JournalView, step: &str) -> String {
+    let runbook = refresh.runbook.file().display();
+    let plan = format!("`iomcopy plan {runbook}` shows each change");
+    if journal.has_finished() {
+        format!(
+            "{plan}; the run has finished and changes nothing more: {}",
+            manual_remedy(step)
+        )
+    } else {
+        format!("{plan}; `iomcopy run {runbook}` resumes the run")
+    }
+}
+
+fn check(remedy: String, step: &str) -> Check {
+    Check::new(
+        format!("step {step} finds nothing left to do"),
+        format!("step {step} still has changes to make"),
+        remedy,
+    )
+}
+
+fn unsurveyed(remedy: String, step: &Step, failure: Failure) -> CheckResult {
+    check(remedy, step.name).unread(failure)
+}
+
+/// A step that the runbook skips is not checked.
+fn judge(remedy: String, step: &PlannedStep) -> Option<CheckResult> {
+    if step.skip.is_some() {
+        return None;
+    }
+    let left: Vec<String> = step
+        .changes
+        .iter()
+        .map(|change| change.name.clone())
+        .collect();
+    Some(check(remedy, &step.name).none_of(&left, "nothing is left"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::verdict::Verdict;
+    use crate::engine::PlannedChange;
+    use serde_json::{from_value, json};
+
+    #[test]
+    fn a_step_with_changes_left_fails_and_names_them() {
+        let change: PlannedChange = from_value(json!({"phase": "turn-on", "key": "flow/1",
+            "kind": "set", "name": "turn on 'A'", "before": "off", "after": "on",
+            "destructive": false, "expected_seconds": 1}))
+        .unwrap();
+        let step = |skip: Option<&str>, changes: Vec<PlannedChange>| PlannedStep {
+            name: "activate-flows".to_owned(),
+            skip: skip.map(str::to_owned),
+            changes,
+        };
+        let result = judge("turn it on".to_owned(), &step(None, vec![change])).unwrap();
+        assert_eq!(
+            (result.verdict, result.found.as_str()),
+            (Verdict::Fail, "turn on 'A'")
+        );
+        assert_eq!(result.remedy.as_deref(), Some("turn it on"));
+        assert_eq!(
+            judge("r".to_owned(), &step(None, Vec::new()))
+                .unwrap()
+                .verdict,
+            Verdict::Pass
+        );
+        assert!(judge("r".to_owned(), &step(Some("by hand"), Vec::new())).is_none());
+    }
+}

@@ -1,0 +1,256 @@
+//! When a new run may take the place of another one. The other run's state file is archived, never
+//! deleted.
+
+use std::path::{Path, PathBuf};
+
+use crate::domain::keys;
+use crate::engine::Failure;
+use crate::journal::{self, LaunchOutcome, State, StepOutcome};
+use crate::runbook::StepName;
+
+/// The steps that remove what only their captures can restore.
+const REMOVING_STEPS: [&str; 3] = [
+    "detach-provider-actions",
+    "reinstall-providers",
+    "restore-provider-actions",
+];
+
+/// The prefixes of the keys of launches that replace the target.
+const REPLACING_LAUNCHES: [&str; 2] = [keys::COPY, keys::DATABASE_REFRESH];
+
+/// Refuses to archive this run's state file for a new run while an operation may be running at the
+/// service; and, unless `abandon_captures`, while the target may lack what this run captured and has
+/// not put back.
+pub(super) fn require_replaceable(state: &State, abandon_captures: bool) -> Result<(), Failure> {
+    if let Some(launch) = state.launches_in_doubt().next() {
+        return Err(Failure::refused(format!(
+            "'{}' may still be running at the service",
+            launch.intent.name
+        ))
+        .with_help("run without --fresh to wait for its end"));
+    }
+    match unrestored_reason(state) {
+        Some(reason) if !abandon_captures => Err(Failure::refused(format!(
+            "{reason}; a new run would capture the target as it is now"
+        ))
+        .with_help(
+            "run without --fresh to resume; or give up what this run captured with --abandon-captures, \
+             and take it from the copy of the seal 'before-copy' with --from-capture FILE",
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Why the target may lack what it had before this run; `None` if the run has not changed the
+/// target yet, or has put everything back.
+pub(super) fn unrestored_reason(state: &State) -> Option<String> {
+    let waived = state.tasks.values().find_map(|task| {
+        let name = &task.waiting.task;
+        let waived = task.completed.as_ref()?.waived.is_some();
+        (waived && is_removing_task(name)).then(|| name.clone())
+    });
+    if let Some(task) = waived {
+        return Some(format!(
+            "the task {task} was waived, so what it restores may be missing"
+        ));
+    }
+    if state.finished.is_some() {
+        return None;
+    }
+    if is_replaced(state) {
+        return Some(
+            "the copy has replaced the target, and this run has not put back what the target had \
+             before"
+                .to_owned(),
+        );
+    }
+    is_reinstalling(state)
+        .then(|| "provider actions were removed in this run and are not all put back".to_owned())
+}
+
+/// May a copy or a refresh have replaced the target? An unknown outcome counts as yes; only a proof
+/// that no attempt took effect counts as no.
+fn is_replaced(state: &State) -> bool {
+    let launched = state.launches.iter().any(|(key, launch)| {
+        let replaces = REPLACING_LAUNCHES
+            .iter()
+            .any(|prefix| key.starts_with(prefix));
+        replaces && (launch.attempt > 1 || launch.outcome() != Some(LaunchOutcome::Absent))
+    });
+    let by_hand = keys::task(StepName::CopyEnvironments, keys::REFRESH_BY_HAND);
+    launched || state.tasks.contains_key(by_hand.as_str())
+}
+
+/// Is this the name of a manual task (`STEP/PHASE`) of steps 5 to 7?
+fn is_removing_task(task: &str) -> bool {
+    let (step, phase) = task.split_once('/').unwrap_or((task, ""));
+    REMOVING_STEPS.contains(&step) && phase != keys::QUESTIONS
+}
+
+/// Have steps 5 to 7 begun and not all ended? An open manual task counts as begun.
+fn is_reinstalling(state: &State) -> bool {
+    let ended = |name: &str| {
+        state.step(name).is_some_and(|step| {
+            matches!(step.outcome, Some(StepOutcome::Done | StepOutcome::Skipped))
+        })
+    };
+    let changed = REMOVING_STEPS
+        .iter()
+        .any(|name| state.progress(name, None).begun > 0);
+    let asked = state.tasks.keys().any(|task| is_removing_task(task));
+    (changed || asked) && !REMOVING_STEPS.iter().all(|name| ended(name))
+}
+
+/// The path that the state file is archived under, next to it: `<stem>.<run>.jsonl`, with a number if
+/// that file exists.
+pub(super) fn free_archive_path(path: &Path, run: &str) -> PathBuf {
+    let stem = path
+        .file_stem()
+        .map(|stem| stem.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    let mut candidate = path.with_file_name(format!("{stem}.{run}.jsonl"));
+    let mut number = 2;
+    while journal::exists(&candidate) {
+        candidate = path.with_file_name(format!("{stem}.{run}-{number}.jsonl"));
+        number += 1;
+    }
+    candidate
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::base::clock::Clock;
+    use crate::journal::{
+        Began, ChangeKind, Completed, Ended, FORMAT, Intent, PhaseBegan, Pinned, PinnedTarget,
+        Record, StepBegan, Waiting,
+    };
+
+    fn began() -> Began {
+        Began {
+            format: FORMAT,
+            program: "0.1.0".to_owned(),
+            runbook: "uat".to_owned(),
+            runbook_digest: "aa".to_owned(),
+            pinned: Pinned {
+                tenant: "contoso".to_owned(),
+                cloud: "public".to_owned(),
+                source: None,
+                target: PinnedTarget {
+                    environment: "2222".to_owned(),
+                    name: "UAT".to_owned(),
+                    url: None,
+                    organization: None,
+                    unique_name: None,
+                },
+                lcs: None,
+            },
+            origins: BTreeMap::new(),
+        }
+    }
+
+    /// Why a run with these records cannot be replaced; `None` if it can.
+    async fn refusal(records: Vec<Record>) -> Option<String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("uat.jsonl");
+        let opening = journal::begin(&path, Clock::new(1.0), began()).unwrap();
+        if !records.is_empty() {
+            opening.journal.append_all(records).await.unwrap();
+        }
+        let state = opening.journal.state();
+        let in_doubt = state.launches_in_doubt().next().is_some();
+        assert_eq!(require_replaceable(&state, true).is_err(), in_doubt);
+        let refused = require_replaceable(&state, false);
+        refused.err().map(|failure| failure.message)
+    }
+
+    fn phase(step: &str, phase: &str) -> Vec<Record> {
+        let (step, phase) = (step.to_owned(), phase.to_owned());
+        vec![
+            StepBegan {
+                step: step.clone(),
+                speed: None,
+            }
+            .into(),
+            PhaseBegan { step, phase }.into(),
+        ]
+    }
+
+    fn copy(outcome: Option<LaunchOutcome>) -> Vec<Record> {
+        let mut records = phase("copy-environments", "copy");
+        let key = "copy/2222".to_owned();
+        let intent = Intent {
+            step: "copy-environments".to_owned(),
+            phase: "copy".to_owned(),
+            key: key.clone(),
+            kind: ChangeKind::Launch,
+            name: "copy".to_owned(),
+            before: json!(null),
+            after: json!(null),
+            detail: json!(null),
+        };
+        records.push(intent.into());
+        records.extend(outcome.map(|outcome| {
+            Record::from(Ended {
+                key,
+                outcome,
+                detail: json!(null),
+            })
+        }));
+        records
+    }
+
+    fn task(task: &str, waived: Option<&str>) -> Vec<Record> {
+        let (step, name) = task.split_once('/').unwrap();
+        let mut records = phase(step, name);
+        let waiting = Waiting {
+            task: task.to_owned(),
+            worksheet: json!([]),
+        };
+        records.push(waiting.into());
+        records.extend(waived.map(|reason| {
+            Record::from(Completed {
+                task: task.to_owned(),
+                evidence: json!("waived"),
+                who: "a".to_owned(),
+                waived: Some(reason.to_owned()),
+            })
+        }));
+        records
+    }
+
+    #[tokio::test]
+    async fn a_run_whose_copy_may_have_replaced_the_target_is_not_replaced() {
+        assert_eq!(refusal(Vec::new()).await, None);
+        assert_eq!(refusal(copy(Some(LaunchOutcome::Absent))).await, None);
+        for outcome in [LaunchOutcome::Succeeded, LaunchOutcome::Failed] {
+            let why = refusal(copy(Some(outcome))).await.unwrap();
+            assert!(why.contains("has not put back"), "{why}");
+        }
+        let why = refusal(copy(None)).await.unwrap();
+        assert!(why.contains("still be running"), "{why}");
+        // A first attempt that failed is not undone by a second that never happened.
+        let mut twice = copy(Some(LaunchOutcome::Failed));
+        // The records of the step and the phase exist already.
+        twice.extend(copy(Some(LaunchOutcome::Absent)).into_iter().skip(2));
+        assert!(refusal(twice).await.is_some());
+    }
+
+    #[tokio::test]
+    async fn an_open_manual_task_counts_as_begun() {
+        let by_hand = refusal(task("copy-environments/refresh-by-hand", None)).await;
+        assert!(by_hand.unwrap().contains("has not put back"));
+        let clear = refusal(task("detach-provider-actions/clear", None)).await;
+        assert!(clear.unwrap().contains("are not all put back"));
+        let waived = refusal(task("restore-provider-actions/restore", Some("later"))).await;
+        assert!(waived.unwrap().contains("was waived"));
+        assert_eq!(
+            refusal(task("copy-environments/questions", None)).await,
+            None
+        );
+    }
+}

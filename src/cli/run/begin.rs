@@ -1,0 +1,73 @@
+//! A new run, up to its open state file.
+
+use std::path::Path;
+
+use super::confirm_target::confirm_target;
+use super::run_binding::new_began_record;
+use super::{PreparedRun, RunArguments, archive, preflight_gate, reopen};
+use crate::base::text::count;
+use crate::checks::preflight;
+use crate::cli::arguments::Output;
+use crate::cli::connect::Connected;
+use crate::cli::plan_file;
+use crate::cli::session::Session;
+use crate::engine::{Failure, JournalView, Plan};
+use crate::journal::{self, CaptureCopy, LockedStateFile, OpenStateFile, Planned, Record};
+
+/// Preflight, plan, confirmation; then the state file. The new run takes the place of `replaced`,
+/// whose state file is archived once no guard can refuse the run any more.
+pub(super) async fn prepare(
+    session: &Session,
+    arguments: &RunArguments,
+    connected: &Connected,
+    path: &Path,
+    replaced: Option<LockedStateFile>,
+    copies: Vec<CaptureCopy>,
+) -> Result<PreparedRun, Failure> {
+    let refresh = &connected.refresh;
+    let runbook = &refresh.runbook;
+    if arguments.provider.is_some() {
+        return Err(reopen::not_finished());
+    }
+    preflight_gate::require_no_failure(session, &preflight(refresh).await?)?;
+    let plan = Plan::make(&connected.steps, JournalView::empty()).await?;
+    let digest = plan.digest(&runbook.pinned_digest());
+    if let Some(approved) = &arguments.plan {
+        plan_file::require_approved(approved, &plan, &digest)?;
+    }
+    let target = &runbook.target.name.value;
+    if session.output == Output::Human {
+        let (by_hand, all) = (plan.by_hand(), plan.len());
+        session.printer.info(&format!(
+            "{} for '{target}', {} automatic and {by_hand} by hand",
+            count(all, "change"),
+            all - by_hand
+        ));
+    }
+    let given = arguments.confirm_target.as_deref();
+    let confirmed = confirm_target(session, given, target, &plan, &digest).await?;
+    Ok(PreparedRun {
+        state_file: open_state_file(session, connected, path, replaced).await?,
+        records: vec![Record::from(Planned { digest }), Record::from(confirmed)],
+        copies,
+    })
+}
+
+/// Creates the state file; the one that it replaces is archived.
+async fn open_state_file(
+    session: &Session,
+    connected: &Connected,
+    path: &Path,
+    replaced: Option<LockedStateFile>,
+) -> Result<OpenStateFile, Failure> {
+    let (clock, began) = (connected.clock.clone(), new_began_record(connected));
+    let Some(replaced) = replaced else {
+        return Ok(journal::begin(path, clock, began)?);
+    };
+    let archived = archive::free_archive_path(path, &replaced.state().run.to_string());
+    let state_file = replaced.replace(&archived, clock, began).await?;
+    session
+        .printer
+        .info(&format!("archived: {}", archived.display()));
+    Ok(state_file)
+}

@@ -1,0 +1,325 @@
+//! `iomcopy run`: run a runbook, or resume it. Running it again is resuming.
+//!
+//! [`run_in_order`] is the order of a run. Its parts:
+//!
+//! ```text
+//! target_lock.rs        one run for one target on this machine
+//! run_binding.rs        the tenant, the pair and the sections that a run is bound to
+//! begin.rs              a new run, up to its open state file
+//! resume.rs             a run that continues, up to its open state file
+//! preflight_gate.rs     the findings that stop a run before it begins
+//! confirm_target.rs     the operator names the target
+//! confirm_repeat.rs     a failed copy or refresh, confirmed once more before it is sent again
+//! confirm_overwrite.rs  a person's edit, confirmed to be overwritten
+//! archive.rs            when a new run may take the place of another one
+//! seal_copies.rs        captures taken from the read-only copies of seals
+//! reopen.rs             a finished run, reopened for one provider
+//! finished_run.rs       a finished run, surveyed again
+//! run_end.rs            the state file closed, the end reported
+//! pipeline_summary.rs   the report where the pipeline shows it
+//! ```
+
+mod archive;
+mod begin;
+mod confirm_overwrite;
+mod confirm_repeat;
+mod confirm_target;
+mod finished_run;
+mod pipeline_summary;
+mod preflight_gate;
+pub(super) mod reopen;
+mod resume;
+mod run_binding;
+mod run_end;
+mod seal_copies;
+mod target_lock;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use clap::Args;
+use clap::builder::PossibleValuesParser;
+
+use self::pipeline_summary::write_summary;
+use self::run_binding::require_same_binding;
+use self::target_lock::TargetLock;
+use super::arguments::Output;
+use super::connect::{self, Connected};
+use super::plan::PlanArguments;
+use super::runbook_file::read_runbook;
+use super::session::Session;
+use crate::base::clock::Clock;
+use crate::engine::{Context, EventKind, EventSink, Executor, Failure, Listener, StepLine};
+use crate::journal::{
+    self, CaptureCopy, LockedStateFile, OpenStateFile, Record, ResumeOptions, State,
+};
+use crate::report::{Annotated, Lines, Terminal};
+use crate::runbook::Runbook;
+
+/// The arguments of `run`.
+#[derive(Debug, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag that is given or not"
+)]
+pub(super) struct RunArguments {
+    /// The runbook
+    pub(super) runbook: PathBuf,
+    /// Confirm the target by its display name instead of at the prompt
+    #[arg(long, value_name = "NAME")]
+    pub(super) confirm_target: Option<String>,
+    /// Overwrite or remove what a person edited during this run: the key that the failure printed;
+    /// may be repeated
+    #[arg(long, value_name = "KEY")]
+    pub(super) confirm_overwrite: Vec<String>,
+    /// Send a copy or refresh again whose last attempt failed or was never found: the token that the
+    /// failure printed. --confirm-target alone does not confirm it
+    #[arg(long, value_name = "TOKEN")]
+    pub(super) confirm_repeat: Option<String>,
+    /// Run an approved plan; a stale plan is refused
+    #[arg(long, value_name = "FILE")]
+    pub(super) plan: Option<PathBuf>,
+    /// Stop after this step
+    #[arg(long, value_name = "STEP", value_parser = PossibleValuesParser::new(crate::steps::names()))]
+    pub(super) until: Option<String>,
+    /// Repeat steps 5 to 7 for one provider of a finished run
+    #[arg(long, value_name = "STEP", requires = "provider", value_parser = ["reinstall-providers"])]
+    pub(super) again: Option<String>,
+    /// With --again: the logical name of the provider's definition
+    #[arg(long, value_name = "NAME", requires = "again")]
+    pub(super) provider: Option<String>,
+    /// Archive the state file of a run that has ended, and begin a new refresh
+    #[arg(long)]
+    pub(super) fresh: bool,
+    /// Begin a refresh although an earlier one has not restored the target's own settings: they are
+    /// lost, unless --from-capture provides them
+    #[arg(long)]
+    pub(super) abandon_captures: bool,
+    /// Take the captures of a seal that the state file lacks from its read-only copy; may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub(super) from_capture: Vec<PathBuf>,
+    /// Resume with a state file that another machine left open
+    #[arg(long)]
+    pub(super) takeover: bool,
+    /// The same as `plan`
+    #[arg(long)]
+    pub(super) dry_run: bool,
+}
+
+impl RunArguments {
+    /// The arguments of the plan that `--dry-run` shows.
+    pub(super) fn as_plan(&self) -> PlanArguments {
+        PlanArguments {
+            runbook: self.runbook.clone(),
+            detailed_exitcode: false,
+            out: None,
+            provider: self.provider.clone(),
+            fresh: self.fresh,
+        }
+    }
+}
+
+/// Runs a runbook, or resumes it; then leaves the report where a pipeline shows it.
+pub(super) async fn run(session: &Session, arguments: &RunArguments) -> Result<u8, Failure> {
+    let runbook = read_runbook(&arguments.runbook)?;
+    let path = session.state_path(&arguments.runbook, &runbook.name.value);
+    let result = run_in_order(session, arguments, runbook, &path).await;
+    write_summary(session, &arguments.runbook, &path);
+    result
+}
+
+/// The order of a run: lock, connect, guards, preflight, confirm, open, execute, end.
+///
+/// Both locks come first: a second process learns who holds them before it sends any request. Until
+/// the state file is opened, nothing is written: a command that is refused changes no file.
+async fn run_in_order(
+    session: &Session,
+    arguments: &RunArguments,
+    runbook: Runbook,
+    path: &Path,
+) -> Result<u8, Failure> {
+    // Lock the state file, then the target.
+    let locked = lock_state_file(arguments, path)?;
+    let earlier = locked.as_ref().map(LockedStateFile::state);
+    confirm_overwrite::require_detected(&arguments.confirm_overwrite, earlier.as_deref())?;
+    if let Some(state) = earlier.as_deref().filter(|_| arguments.fresh) {
+        archive::require_replaceable(state, arguments.abandon_captures)?;
+    }
+    let copies = seal_copies::read_copies(&arguments.from_capture)?;
+    let accepts_unfinished_run =
+        arguments.abandon_captures || seal_copies::include_before_copy(&copies);
+    let mut target_lock = TargetLock::acquire(&session.printer, &runbook, path)?;
+    let purpose = Purpose::of(arguments, locked);
+    if !accepts_unfinished_run && !matches!(purpose, Purpose::SurveyAgain(_)) {
+        target_lock.require_put_back(earlier.as_deref())?;
+    }
+
+    // Connect to the services, and check both environments.
+    let listeners = |clock| event_sink(session, clock);
+    let connected =
+        connect::connect_for_run(session, runbook, accepts_unfinished_run, listeners).await?;
+    let result = async {
+        // Guards, preflight and the confirmation; last, the state file is opened.
+        let prepared = match purpose {
+            Purpose::Begin(replaced) => {
+                begin::prepare(session, arguments, &connected, path, replaced, copies).await?
+            }
+            Purpose::Resume(locked) => {
+                require_same_binding(&locked.state(), &connected)?;
+                resume::prepare(session, arguments, &connected, locked, copies).await?
+            }
+            Purpose::SurveyAgain(locked) => {
+                require_same_binding(&locked.state(), &connected)?;
+                return finished_run::survey_again(session, &connected, locked).await;
+            }
+        };
+        let state_file = &prepared.state_file;
+        target_lock.record_run(&session.printer, &state_file.journal.state());
+        let recorded = record_preparation(session, state_file, prepared.records, prepared.copies);
+        if let Err(failure) = recorded.await {
+            run_end::close(session, state_file, Err(&failure), None).await;
+            return Err(failure);
+        }
+
+        // Execute the steps, and end.
+        let exit = execute(session, arguments, &connected, state_file).await;
+        target_lock.forget_run_if_put_back(&state_file.journal.state());
+        Ok(exit)
+    }
+    .await;
+    connected.stop().await;
+    result
+}
+
+/// Locks the state file, if there is one yet.
+fn lock_state_file(
+    arguments: &RunArguments,
+    path: &Path,
+) -> Result<Option<LockedStateFile>, Failure> {
+    if !journal::exists(path) {
+        return Ok(None);
+    }
+    let now = Clock::new(1.0).time_of_day();
+    let options = ResumeOptions {
+        takeover: arguments.takeover,
+        copies: &arguments.from_capture,
+    };
+    Ok(Some(journal::lock_state_file_with(path, now, options)?))
+}
+
+/// What a call of `run` is for.
+enum Purpose {
+    /// To begin a run. It takes the place of the run in this state file, if there is one.
+    Begin(Option<LockedStateFile>),
+    /// To resume a run, or to reopen a finished one for a provider.
+    Resume(LockedStateFile),
+    /// To survey a finished run again, with reads only.
+    SurveyAgain(LockedStateFile),
+}
+
+impl Purpose {
+    fn of(arguments: &RunArguments, locked: Option<LockedStateFile>) -> Self {
+        match locked {
+            Some(locked) if !arguments.fresh => {
+                if arguments.provider.is_none() && locked.state().finished.is_some() {
+                    Self::SurveyAgain(locked)
+                } else {
+                    Self::Resume(locked)
+                }
+            }
+            replaced => Self::Begin(replaced),
+        }
+    }
+}
+
+/// A run that passed every guard: its state file is open.
+struct PreparedRun {
+    state_file: OpenStateFile,
+    /// The records to write first.
+    records: Vec<Record>,
+    /// The captures to seal first.
+    copies: Vec<CaptureCopy>,
+}
+
+/// Records what was confirmed, and the captures that were given.
+async fn record_preparation(
+    session: &Session,
+    state_file: &OpenStateFile,
+    records: Vec<Record>,
+    copies: Vec<CaptureCopy>,
+) -> Result<(), Failure> {
+    if !records.is_empty() {
+        state_file.journal.append_all(records).await?;
+    }
+    seal_copies::adopt(&session.printer, state_file, copies).await
+}
+
+/// The listeners of a run: JSON for a program, a bar at a terminal, lines elsewhere.
+fn event_sink(session: &Session, clock: Clock) -> EventSink {
+    let printer = Arc::clone(&session.printer);
+    let listener: Box<dyn Listener> = match session.output {
+        Output::Json => Box::new(Arc::clone(&session.events)),
+        Output::Human if session.shows_progress_bar() => Box::new(Terminal::new(printer)),
+        Output::Human => match &session.annotations {
+            Some(annotations) => {
+                Box::new(Annotated::new(Lines::new(printer), Arc::clone(annotations)))
+            }
+            None => Box::new(Lines::new(printer)),
+        },
+    };
+    let warnings = Box::new(Arc::clone(&session.warnings));
+    EventSink::new(clock, vec![listener, warnings])
+}
+
+/// The keys of the destructive changes that were confirmed so far.
+fn confirmed_keys(state: &State) -> Vec<String> {
+    state
+        .confirmed
+        .as_ref()
+        .map(|confirmed| confirmed.destructive.clone())
+        .unwrap_or_default()
+}
+
+/// Runs the steps, closes the state file and reports the end. Returns the exit code.
+async fn execute(
+    session: &Session,
+    arguments: &RunArguments,
+    connected: &Connected,
+    state_file: &OpenStateFile,
+) -> u8 {
+    let target = &connected.refresh.runbook.target.name.value;
+    let state = state_file.journal.state();
+    let steps = connected.steps.iter().map(|step| StepLine {
+        name: step.name.to_owned(),
+        skip: step.skip.clone(),
+    });
+    connected.events.emit(EventKind::RunBegan {
+        run: state.run.to_string(),
+        resumed: state_file.resumed,
+        target: target.clone(),
+        steps: steps.collect(),
+    });
+    let executor = Executor {
+        context: Context {
+            journal: state_file.journal.clone(),
+            clock: connected.clock.clone(),
+            cancellation: session.cancellation.clone(),
+            events: connected.events.clone(),
+            attended: Session::can_prompt(),
+        },
+        steps: Arc::clone(&connected.steps),
+        until: arguments.until.clone(),
+        confirmed: confirmed_keys(&state).into_iter().collect(),
+        shown: Mutex::default(),
+    };
+    let result = tokio::select! {
+        result = executor.run() => result,
+        // The second request to stop drops the requests in flight; the journal shows how far each came.
+        () = session.cancellation.wait_for_immediate_stop() => Err(Failure::interrupted()),
+    };
+    let result = result.map_err(|failure| {
+        let state = state_file.journal.state();
+        confirm_repeat::explain_repeat(failure, session, &arguments.runbook, target, &state)
+    });
+    run_end::end_run(session, &arguments.runbook, connected, state_file, result).await
+}

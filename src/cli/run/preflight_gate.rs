@@ -1,0 +1,75 @@
+//! The findings of preflight that stop a run before it begins.
+
+use std::collections::BTreeSet;
+
+use crate::base::text::{escape, redact};
+use crate::checks::{CheckResult, Verdict};
+use crate::cli::preflight::{annotate, first_unavailable};
+use crate::cli::session::Session;
+use crate::engine::{Failure, FailureKind};
+
+/// Shows every finding. Fails if a check failed, or if a service was unavailable, so that a check
+/// has no answer yet. Everything else that is unknown is a warning.
+pub(super) fn require_no_failure(
+    session: &Session,
+    findings: &[CheckResult],
+) -> Result<(), Failure> {
+    warn_about_unknown(session, findings);
+    annotate(session, findings);
+    let failed: Vec<&CheckResult> = findings
+        .iter()
+        .filter(|finding| finding.verdict == Verdict::Fail)
+        .collect();
+    let Some(first) = failed.first() else {
+        return match first_unavailable(findings) {
+            Some(unavailable) => Err(Failure::temporary(format!(
+                "a service is unavailable, so preflight is incomplete; nothing was begun: {}",
+                unavailable.found
+            ))
+            .with_help("run again when the service is available")),
+            None => Ok(()),
+        };
+    };
+    let lines: Vec<String> = failed
+        .iter()
+        .map(|finding| {
+            let remedy = finding.remedy.as_deref().unwrap_or_default();
+            format!(
+                "\n  - failed: {}\n    found: {}\n    fix: {remedy}",
+                finding.headline, finding.found
+            )
+        })
+        .collect();
+    let codes: BTreeSet<u8> = failed
+        .iter()
+        .map(|finding| session.exit_code(finding.kind))
+        .collect();
+    let kind = if codes.len() == 1 {
+        first.kind
+    } else {
+        FailureKind::Refused
+    };
+    Err(Failure::new(
+        kind,
+        format!("preflight failed; nothing was begun{}", lines.concat()),
+    ))
+}
+
+fn warn_about_unknown(session: &Session, findings: &[CheckResult]) {
+    let unknown = findings
+        .iter()
+        .filter(|finding| finding.verdict == Verdict::Unknown);
+    for finding in unknown {
+        let task = finding.task.as_ref();
+        let task = task.map(|task| format!("; the run will wait for a person at {task}"));
+        let warning = format!(
+            "{}: {} ({}){}",
+            finding.label(),
+            finding.headline,
+            finding.found,
+            task.unwrap_or_default()
+        );
+        session.printer.info(&escape(&redact(&warning)));
+        session.warnings.add(warning);
+    }
+}

@@ -1,0 +1,138 @@
+//! A run that continues, up to its open state file.
+
+use std::sync::Arc;
+
+use super::confirm_target::{confirm_target, require_target_name};
+use super::{
+    PreparedRun, RunArguments, confirm_overwrite, confirm_repeat, confirmed_keys, preflight_gate,
+    reopen, seal_copies,
+};
+use crate::base::clock::Clock;
+use crate::checks::preflight;
+use crate::cli::connect::Connected;
+use crate::cli::session::Session;
+use crate::domain::environments;
+use crate::engine::{Failure, JournalView, Plan};
+use crate::journal::{
+    CaptureCopy, Confirmed, LaunchOutcome, LockedStateFile, OpenStateFile, Record, RunbookChanged,
+    State,
+};
+
+/// Preflight while the copy has not begun, confirmation; then the state file. A finished run is
+/// resumed only to reinstall a provider.
+pub(super) async fn prepare(
+    session: &Session,
+    arguments: &RunArguments,
+    connected: &Connected,
+    locked: LockedStateFile,
+    copies: Vec<CaptureCopy>,
+) -> Result<PreparedRun, Failure> {
+    let copies = seal_copies::without_held(&locked.state(), copies)?;
+    let refresh = &connected.refresh;
+    let target = &refresh.runbook.target.name.value;
+    let reopened = match &arguments.provider {
+        Some(provider) => reopen::reopen(refresh, &locked.state(), provider).await?,
+        None => None,
+    };
+    let state = match &reopened {
+        Some(reopened) => reopen::state_after(&locked.state(), reopened)?,
+        None => locked.state(),
+    };
+    let mut records = Vec::new();
+    records.extend(runbook_change(session, connected, &state));
+    records.extend(reopened.map(Record::from));
+    // Once the copy has begun, preflight would judge a target that is being replaced; the steps'
+    // surveys decide then.
+    let journal = JournalView::from_journal(Arc::clone(&state));
+    if !environments::has_begun(refresh, &journal) {
+        preflight_gate::require_no_failure(session, &preflight(refresh).await?)?;
+    }
+    // A wrong name is refused before any other question is asked.
+    let given = arguments.confirm_target.as_deref();
+    require_target_name(given, target)?;
+    let token = arguments.confirm_repeat.as_deref();
+    let repeats =
+        confirm_repeat::confirm_repeat(session, token, &arguments.runbook, target, &state).await?;
+    if must_confirm(&state) || given.is_some() || !repeats.is_empty() {
+        let mut confirmed = confirm_remaining(session, given, connected, &state).await?;
+        confirmed.repeats = repeats;
+        records.push(Record::from(confirmed));
+    }
+    records.extend(confirm_overwrite::new_records(
+        &arguments.confirm_overwrite,
+        &state,
+    ));
+    Ok(PreparedRun {
+        state_file: open_state_file(session, locked)?,
+        records,
+        copies,
+    })
+}
+
+/// The record of a runbook that was edited since the last process of this run.
+fn runbook_change(session: &Session, connected: &Connected, state: &State) -> Option<Record> {
+    let digest = connected.refresh.runbook.digest();
+    if state.runbook_digest == digest {
+        return None;
+    }
+    session
+        .printer
+        .info("note: the runbook has changed since this run began; the change is recorded");
+    Some(Record::from(RunbookChanged {
+        digest,
+        difference: Vec::new(),
+    }))
+}
+
+/// Must the operator name the target again? Yes if nothing was confirmed yet, and if a confirmed
+/// launch failed or did not begin.
+fn must_confirm(state: &State) -> bool {
+    let confirmed = confirmed_keys(state);
+    let has_failed = state.launches.iter().any(|(key, launch)| {
+        let has_failed = matches!(
+            launch.outcome(),
+            Some(LaunchOutcome::Failed | LaunchOutcome::Absent)
+        );
+        has_failed && confirmed.iter().any(|confirmed| **confirmed == **key)
+    });
+    state.confirmed.is_none() || has_failed
+}
+
+/// Plans what is left of the run and has it confirmed. Earlier confirmations stay valid.
+async fn confirm_remaining(
+    session: &Session,
+    given: Option<&str>,
+    connected: &Connected,
+    state: &Arc<State>,
+) -> Result<Confirmed, Failure> {
+    let journal = JournalView::from_journal(Arc::clone(state)).for_planning();
+    let (plan, unread) = Plan::as_far_as_readable(&connected.steps, journal).await?;
+    if let Some(unread) = unread {
+        session.printer.info(&format!(
+            "note: {unread}; that step and the later ones are surveyed when they begin, and their \
+             earlier confirmations stay valid"
+        ));
+    }
+    let runbook = &connected.refresh.runbook;
+    let digest = plan.digest(&runbook.pinned_digest());
+    let target = &runbook.target.name.value;
+    let mut confirmed = confirm_target(session, given, target, &plan, &digest).await?;
+    confirmed.destructive.extend(confirmed_keys(state));
+    confirmed.destructive.sort();
+    confirmed.destructive.dedup();
+    Ok(confirmed)
+}
+
+/// Opens the state file, and reports what was repaired in it.
+fn open_state_file(session: &Session, locked: LockedStateFile) -> Result<OpenStateFile, Failure> {
+    let state_file = locked.open(Clock::new(1.0))?;
+    session.warn(&state_file.warnings);
+    if let Some(repair) = &state_file.repair {
+        session.printer.info(&format!(
+            "note: the last record was incomplete and is removed; its {} bytes are kept in {}",
+            repair.bytes,
+            repair.saved_to.display()
+        ));
+    }
+    Ok(state_file)
+}

@@ -1,0 +1,18 @@
+//! Reads a runbook file.
+
+use std::path::Path;
+
+use crate::engine::{Failure, FailureKind, Mark};
+use crate::runbook::{self, ReadError, Runbook};
+
+/// Reads and binds a runbook. All errors are reported at once.
+pub(super) fn read_runbook(path: &Path) -> Result<Runbook, Failure> {
+    runbook::read_file(path).map_err(|error| match error {
+        ReadError::Invalid(diagnostics) => Failure::new(
+            FailureKind::InvalidInput,
+            format!("invalid runbook\n{diagnostics}"),
+        )
+        .at(diagnostics.iter().map(Mark::from)),
+        error => Failure::new(FailureKind::InvalidInput, error.to_string()),
+    })
+}

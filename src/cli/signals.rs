@@ -1,0 +1,38 @@
+//! Ctrl-C and SIGTERM.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::base::cancellation::Cancellation;
+use crate::base::platform::{Signal, Signals};
+use crate::report::Printer;
+
+/// Requests a stop at the first signal, and an immediate stop at the second. Sets `is_terminated` at
+/// SIGTERM.
+pub(super) fn stop_on_signals(
+    cancellation: Cancellation,
+    printer: Arc<Printer>,
+    is_terminated: Arc<AtomicBool>,
+) {
+    let Ok(mut signals) = Signals::listen() else {
+        printer.error("warning: signals are not handled; Ctrl-C ends the program at once");
+        return;
+    };
+    tokio::spawn(async move {
+        loop {
+            if signals.next().await == Signal::Terminate {
+                is_terminated.store(true, Ordering::SeqCst);
+            }
+            if cancellation.is_stop_requested() {
+                printer.error("Stopping now. The state file is valid; run again to resume.");
+                cancellation.request_immediate_stop();
+            } else {
+                printer.error(
+                    "Stopping: no new change begins; waiting for requests in flight. A copy that is \
+                     running continues at Microsoft. Press Ctrl-C again to stop at once.",
+                );
+                cancellation.request_stop();
+            }
+        }
+    });
+}

@@ -1,0 +1,30 @@
+//! The outcome of one attempt to send a request.
+
+use super::response::Response;
+use super::transport::TransportError;
+
+/// One attempt: the request id it was sent with, and its outcome.
+#[derive(Debug)]
+pub(super) struct Attempt {
+    pub(super) id: String,
+    pub(super) outcome: AttemptOutcome,
+}
+
+/// How far an attempt came.
+#[derive(Debug)]
+pub(super) enum AttemptOutcome {
+    /// The whole response arrived.
+    Responded(Box<Response>),
+    /// There was no connection, so nothing was sent.
+    NotConnected(TransportError),
+    /// The request could not be built.
+    InvalidRequest(TransportError),
+    /// It was sent, or may have been, and no whole response arrived.
+    Incomplete(TransportError),
+    /// The response is longer than the limit.
+    BodyTooLong(TransportError),
+    /// The run was asked to stop at once while the request was in flight.
+    Interrupted,
+    /// The run is halted, so nothing was sent.
+    Halted,
+}

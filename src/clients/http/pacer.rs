@@ -1,0 +1,55 @@
+//! Every wait: the clock it uses, the observer it is reported to, the cancellation that ends it.
+
+use std::sync::Arc;
+
+use super::observer::{Observer, Wait};
+use crate::base::cancellation::Cancellation;
+use crate::base::clock::Clock;
+use crate::clients::error::Error;
+
+/// The clock, the observer and the cancellation that all requests share.
+pub(crate) struct Pacer {
+    clock: Clock,
+    observer: Arc<dyn Observer>,
+    cancellation: Cancellation,
+}
+
+impl Pacer {
+    pub(super) fn new(
+        clock: Clock,
+        observer: Arc<dyn Observer>,
+        cancellation: Cancellation,
+    ) -> Self {
+        Self {
+            clock,
+            observer,
+            cancellation,
+        }
+    }
+
+    pub(super) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    pub(super) fn observer(&self) -> &dyn Observer {
+        self.observer.as_ref()
+    }
+
+    pub(super) fn cancellation(&self) -> &Cancellation {
+        &self.cancellation
+    }
+
+    /// Reports the wait to the observer, then waits. Ends early with [`Error::cancelled`] when the
+    /// run is asked to stop.
+    pub(super) async fn pause(&self, wait: Wait, what: &str) -> Result<(), Error> {
+        if self.cancellation.is_stop_requested() {
+            return Err(Error::cancelled(&wait.service, what));
+        }
+        self.observer.waiting(&wait);
+        tokio::select! {
+            biased;
+            () = self.cancellation.wait_for_stop_request() => Err(Error::cancelled(&wait.service, what)),
+            () = self.clock.sleep(wait.duration) => Ok(()),
+        }
+    }
+}

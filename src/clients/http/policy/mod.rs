@@ -1,0 +1,20 @@
+//! Decisions about requests and responses; nothing here parses bytes or sends.
+//!
+//! - [`limits`]: the bounds of requests and lists.
+//! - `retry`: which outcome of an attempt may be retried, and after which delay.
+//! - `throttle`: the gate in front of a host, which one 429 closes for all requests.
+//! - `refusal`: a response that is not 2xx as an error.
+//! - `refusal_codes`: error codes of refused requests: does repeating help, and what to do.
+//! - `remedies`: error codes of sign-in and tokens, and what to do.
+
+mod limits;
+mod refusal;
+mod refusal_codes;
+mod remedies;
+mod retry;
+mod throttle;
+
+pub use limits::{Limits, ListBudget};
+pub(crate) use retry::{Backoff, UNTRUSTED_CERTIFICATE, is_untrusted_certificate};
+pub(super) use retry::{RetryDecision, decide_retry, retry_after_hint};
+pub(crate) use throttle::Gate;

@@ -1,0 +1,77 @@
+//! Is a policy or an orchestration published?
+//!
+//! Microsoft does not publish which column says so, the state or the status. Both are read, by their
+//! labels, and either suffices.
+
+use serde_json::Value;
+
+use super::names::{Fields, is_labelled, label};
+
+/// The label of what is published.
+pub(crate) const PUBLISHED: &str = "Published";
+/// The label of what is not.
+pub(crate) const UNPUBLISHED: &str = "Unpublished";
+
+/// The columns of which either may say that a row is published.
+const COLUMNS: [&str; 2] = ["statecode", "statuscode"];
+
+/// The state labels that Dataverse gives to every table, which do not show whether it is published.
+const GENERIC_STATES: [&str; 2] = ["Active", "Inactive"];
+
+/// Is this policy or orchestration published?
+pub(crate) fn is_published(row: &Fields) -> bool {
+    COLUMNS
+        .into_iter()
+        .any(|column| is_labelled(row, column, PUBLISHED))
+}
+
+/// The state that stopping and publishing compare: published, unpublished, or what the service says
+/// while it changes from one to the other.
+pub(crate) fn publication_state(row: &Fields) -> Value {
+    if is_published(row) {
+        return Value::from(PUBLISHED);
+    }
+    let is_generic = |state: &str| {
+        let mut generic = GENERIC_STATES.iter();
+        generic.any(|one| one.eq_ignore_ascii_case(state))
+    };
+    match label(row, "statecode") {
+        Some(state) if is_generic(&state) => Value::from(UNPUBLISHED),
+        state => Value::from(state),
+    }
+}
+
+/// A row with these labels of state and status.
+#[cfg(test)]
+pub(crate) fn labelled(state: &str, status: &str) -> Fields {
+    let row = serde_json::json!({
+        "statecode@OData.Community.Display.V1.FormattedValue": state,
+        "statuscode@OData.Community.Display.V1.FormattedValue": status,
+    });
+    row.as_object().cloned().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn state_or_status_says_that_a_row_is_published() {
+        for (state, status, expected) in [
+            ("Published", "Active", PUBLISHED),
+            ("Active", "published", PUBLISHED),
+            ("Unpublished", "Inactive", UNPUBLISHED),
+            ("Active", "Draft", UNPUBLISHED),
+            ("Publishing", "Publishing", "Publishing"),
+        ] {
+            let row = labelled(state, status);
+            assert_eq!(
+                is_published(&row),
+                expected == PUBLISHED,
+                "{state} {status}"
+            );
+            assert_eq!(publication_state(&row), expected, "{state} {status}");
+        }
+        assert_eq!(publication_state(&Fields::new()), Value::Null);
+    }
+}

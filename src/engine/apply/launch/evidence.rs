@@ -1,0 +1,265 @@
+//! What is read about a launch: the service's operation, its list of operations, the target, and how
+//! long they have agreed. It only reads; [`super`] records and acts.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::decision::{Answer, Evidence, Listed, Operation, Target, Time};
+use super::{ABSENT_LOOKS, Application, Attempt};
+use crate::engine::{Failure, FailureKind, Found, Launch, Progress, Proof, Repeat, Trace};
+
+/// How long a process looks for a launch beyond its settling time, before it leaves it open.
+const GRACE: Duration = Duration::from_mins(10);
+
+/// How long to wait for an operation that the service accepted, does not know and does not list, while
+/// the target shows nothing of it.
+const MISSING: Duration = Duration::from_mins(30);
+
+/// What was read in one look.
+#[derive(Default)]
+pub(super) struct Look {
+    /// What `poll` reported.
+    pub(super) detail: Value,
+    /// The listed operation.
+    pub(super) found: Option<Value>,
+    /// What the target shows.
+    pub(super) observed: Value,
+    /// What is shown during the wait, and the reason if nothing can be concluded.
+    pub(super) note: String,
+}
+
+/// Since when, by the program's clock, looks have agreed. Each is none while they do not agree.
+#[derive(Default)]
+pub(super) struct Since {
+    /// Nothing shows anywhere, and how many looks have found that.
+    nothing: Option<(Duration, u32)>,
+    /// The service does not know the operation, and the target shows nothing of it.
+    missing: Option<Duration>,
+    /// The operation has succeeded.
+    ended: Option<Duration>,
+    /// How long the launch had run before this process began to look.
+    pub(super) before: Duration,
+}
+
+impl Application<'_> {
+    /// Reads the state of the operation at the service.
+    pub(super) async fn read_operation(
+        &self,
+        attempt: &Attempt,
+        look: &mut Look,
+    ) -> Result<Operation, Failure> {
+        let Some(handle) = &attempt.handle else {
+            "looking for an operation that may have begun".clone_into(&mut look.note);
+            return Ok(if attempt.has_succeeded {
+                Operation::Succeeded
+            } else {
+                Operation::NoHandle
+            });
+        };
+        if !self.launch.has_operation() {
+            return Ok(Operation::Nonexistent);
+        }
+        if attempt.has_succeeded {
+            return Ok(Operation::Succeeded);
+        }
+        Ok(match self.launch.poll(handle).await {
+            Ok(Progress::Running(note)) => {
+                look.note = note;
+                Operation::Running
+            }
+            Ok(Progress::Missing) => {
+                "the service does not list it yet".clone_into(&mut look.note);
+                Operation::Missing
+            }
+            Ok(Progress::Succeeded(detail)) => {
+                look.detail = detail;
+                Operation::Succeeded
+            }
+            Ok(Progress::Failed(why)) => {
+                look.note = format!("the service reports a failure: {why}");
+                Operation::Failed
+            }
+            // A poll that fails says nothing about the operation: it continues at the service.
+            Err(failure) => {
+                look.note = unread(failure)?;
+                Operation::Unreadable
+            }
+        })
+    }
+
+    /// Reads what the service lists that is new since the intent, except the operation of the handle.
+    pub(super) async fn read_list(
+        &self,
+        attempt: &Attempt,
+        look: &mut Look,
+    ) -> Result<Listed, Failure> {
+        let probed = match &attempt.handle {
+            None => Some(attempt.probed.clone()),
+            Some(handle) => self.launch.probed_with(&attempt.probed, handle),
+        };
+        let Some(probed) = probed else {
+            return Ok(Listed::NoList);
+        };
+        Ok(match self.launch.find(&probed).await {
+            Ok(Found::Operation(handle)) => {
+                look.found = Some(handle);
+                Listed::Ours
+            }
+            Ok(Found::Absent) => Listed::Nothing,
+            Ok(Found::Unlisted) => Listed::NoList,
+            Ok(Found::Ambiguous(seen)) => {
+                look.note = seen;
+                Listed::Unclear
+            }
+            Err(failure) => {
+                look.note = unread(failure)?;
+                Listed::Unreadable
+            }
+        })
+    }
+
+    /// Reads what the target shows. Unless the operation reports success, an end state that was there
+    /// before the request is no proof of it.
+    pub(super) async fn read_target(
+        &self,
+        attempt: &Attempt,
+        operation: Operation,
+        look: &mut Look,
+    ) -> Result<Target, Failure> {
+        let handle = attempt.handle.clone().unwrap_or_default();
+        let is_stated = matches!(operation, Operation::Succeeded | Operation::Nonexistent);
+        if !is_stated {
+            match self.launch.trace(&attempt.probed).await {
+                Ok(Trace::Changed(note)) => look.note = note,
+                Ok(Trace::Same) => return Ok(Target::AsBefore),
+                Ok(Trace::NothingRecorded) if attempt.handle.is_none() => {
+                    return Ok(Target::NothingRecorded);
+                }
+                Ok(Trace::NothingRecorded) => {}
+                Err(failure) => {
+                    look.note = unread(failure)?;
+                    return Ok(Target::Unreadable);
+                }
+            }
+        }
+        match self.launch.verify(&handle).await {
+            Ok(Proof::Proved(observed)) => {
+                look.observed = observed;
+                return Ok(Target::Proved);
+            }
+            Ok(Proof::Disproved(why)) => {
+                look.note = format!("it ended, but not as intended: {why}");
+                return Ok(Target::Disproved);
+            }
+            Ok(Proof::NotYet(missing)) => look.note = missing,
+            Err(failure) => {
+                look.note = unread(failure)?;
+                return Ok(Target::Unreadable);
+            }
+        }
+        if operation != Operation::Nonexistent {
+            return Ok(Target::Changed);
+        }
+        Ok(match self.launch.trace(&attempt.probed).await {
+            Ok(Trace::Same) => Target::AsBefore,
+            Ok(Trace::Changed(_) | Trace::NothingRecorded) => Target::Changed,
+            Err(failure) => {
+                look.note = unread(failure)?;
+                Target::Unreadable
+            }
+        })
+    }
+}
+
+impl Since {
+    /// Before the first look of this process. Takes how long the launch had run before.
+    pub(super) fn new(before: Duration) -> Self {
+        Self {
+            before,
+            ..Self::default()
+        }
+    }
+
+    /// Judges the time. Takes how long this process has looked, and the program's time now.
+    pub(super) fn judge(
+        &mut self,
+        launch: &dyn Launch,
+        evidence: &Evidence,
+        elapsed: Duration,
+        now: Duration,
+    ) -> Time {
+        let over = |limit: Duration, since: Duration| {
+            if since > limit {
+                Time::Over
+            } else {
+                Time::Early
+            }
+        };
+        if evidence.answer != Answer::Accepted {
+            return self.judge_unaccepted(launch, evidence, elapsed, now);
+        }
+        match evidence.operation {
+            Operation::Succeeded | Operation::Nonexistent => {
+                let ended = *self.ended.get_or_insert(now);
+                over(launch.settle_timeout(), now.saturating_sub(ended))
+            }
+            Operation::Missing => {
+                if evidence.target == Target::Changed {
+                    self.missing = None;
+                }
+                let missing = *self.missing.get_or_insert(now);
+                match over(MISSING, now.saturating_sub(missing)) {
+                    Time::Over => Time::Over,
+                    _ => over(launch.timeout(), elapsed),
+                }
+            }
+            _ => {
+                self.missing = None;
+                over(launch.timeout(), self.before.saturating_add(elapsed))
+            }
+        }
+    }
+
+    fn judge_unaccepted(
+        &mut self,
+        launch: &dyn Launch,
+        evidence: &Evidence,
+        elapsed: Duration,
+        now: Duration,
+    ) -> Time {
+        let settle = match launch.repeat() {
+            Repeat::WhenAbsent(settle) => settle,
+            Repeat::Harmless => launch.timeout(),
+            Repeat::Never => Duration::ZERO,
+        };
+        let shows_nothing = matches!(evidence.listed, Listed::Nothing | Listed::NoList)
+            && matches!(evidence.target, Target::AsBefore | Target::NothingRecorded);
+        let is_read = evidence.listed != Listed::NotRead && evidence.target != Target::NotRead
+            || evidence.listed == Listed::Unreadable;
+        if shows_nothing {
+            let (first, looks) = self.nothing.unwrap_or((now, 0));
+            self.nothing = Some((first, looks + 1));
+            if now.saturating_sub(first) >= settle && looks + 1 >= ABSENT_LOOKS {
+                return Time::Settled;
+            }
+        } else if is_read {
+            self.nothing = None;
+        }
+        // Looks that agree are not cut short.
+        if !shows_nothing && elapsed > settle + GRACE {
+            Time::Over
+        } else {
+            Time::Early
+        }
+    }
+}
+
+/// A failure to read, as the note that is shown during the wait: it says nothing about the launch. A
+/// failure that a person must correct first, and a request to stop, end the wait.
+fn unread(failure: Failure) -> Result<String, Failure> {
+    match failure.kind {
+        FailureKind::Temporary | FailureKind::Failed => Ok(failure.message),
+        _ => Err(failure),
+    }
+}

@@ -1,0 +1,307 @@
+//! A phase to its fixpoint: survey, apply, survey again, until no change is left; then its barrier.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use super::context::poll_interval;
+use super::edits::FirstSeen;
+use super::pass::Pass;
+use super::{
+    Barrier, Change, EventKind, Executor, Failure, FailureKind, Location, Phase, Step, Survey,
+};
+use crate::journal::{Ended, LaunchOutcome, Verified};
+
+/// How a phase ended.
+pub(super) struct Converged {
+    /// How many surveys it took.
+    pub(super) passes: u32,
+    /// How many changes were applied.
+    pub(super) applied: usize,
+    /// The failures that stay open, by the key of their change. Empty if the phase reached its
+    /// fixpoint.
+    pub(super) failures: Vec<(String, Failure)>,
+}
+
+/// How far a phase has come.
+#[derive(Default)]
+struct PhaseState {
+    pass: u32,
+    applied: usize,
+    first_seen: FirstSeen,
+    failed: FailedChanges,
+}
+
+/// The changes of a phase that failed, by key.
+#[derive(Default)]
+struct FailedChanges {
+    /// Failed in the last pass; another pass may help.
+    retryable: BTreeMap<String, Failure>,
+    /// Not tried again by this process.
+    permanent: BTreeMap<String, Failure>,
+}
+
+impl Executor {
+    /// Surveys and applies until no change is left that can be applied. The notes of the survey are
+    /// emitted at the end, even if changes failed: they may say why. An error ends the run.
+    pub(super) async fn converge(
+        &self,
+        step: &Step,
+        phase: &Phase,
+        survey: &dyn Survey,
+    ) -> Result<Converged, Failure> {
+        let result = self.reach_fixpoint(step, phase, survey).await;
+        let failed = result.as_ref().err().map(|failure| failure.kind);
+        if failed.is_none_or(|kind| kind == FailureKind::Failed) {
+            self.emit_notes(step, survey).await;
+        }
+        result
+    }
+
+    /// Emits the notes of a survey. A note stops nothing, and neither does a failure to read it.
+    async fn emit_notes(&self, step: &Step, survey: &dyn Survey) {
+        let notes = match survey.notes(&self.journal_view()).await {
+            Ok(notes) => notes,
+            Err(failure) => vec![format!("not checked: {}", failure.message)],
+        };
+        for message in notes {
+            self.context.events.emit(EventKind::Noted {
+                step: step.name.to_owned(),
+                message,
+            });
+        }
+    }
+
+    async fn reach_fixpoint(
+        &self,
+        step: &Step,
+        phase: &Phase,
+        survey: &dyn Survey,
+    ) -> Result<Converged, Failure> {
+        let mut state = PhaseState::default();
+        loop {
+            self.context.may_begin()?;
+            state.pass += 1;
+            let changes = match survey.survey(&self.journal_view()).await {
+                Ok(changes) => changes,
+                Err(failure) => {
+                    self.wait_for_evidence(step, phase, failure).await?;
+                    state.pass -= 1;
+                    continue;
+                }
+            };
+            self.record_done_by_hand(step, phase, &changes).await?;
+            self.context.events.emit(EventKind::Surveyed {
+                step: step.name.to_owned(),
+                phase: phase.name.to_owned(),
+                changes: changes.len(),
+                pass: state.pass,
+            });
+            state.failed.keep_those_of(&changes);
+            state.first_seen.add(&changes);
+            if changes.is_empty() {
+                break;
+            }
+            let (manual, mut changes): (Vec<_>, Vec<_>) =
+                changes.into_iter().partition(Change::is_manual);
+            changes.retain(|change| !state.failed.permanent.contains_key(&change.key));
+            if changes.is_empty() {
+                let has_failed = !state.failed.permanent.is_empty();
+                if !has_failed && !self.is_waived(step, phase) {
+                    self.hand_out(step, phase, &manual).await?;
+                    // Waiting for a person uses no attempt.
+                    state.pass -= 1;
+                    continue;
+                }
+                if !has_failed {
+                    // The launches of a waived task need no further proof.
+                    self.close_launches(step, phase).await?;
+                }
+                return Ok(state.into_converged());
+            }
+            if state.pass > step.attempts {
+                state.failed.give_up(step, phase, &changes);
+                return Ok(state.into_converged());
+            }
+            if !self.apply_pass(step, phase, changes, &mut state).await? {
+                return Ok(state.into_converged());
+            }
+        }
+        self.close_launches(step, phase).await?;
+        self.complete_task(step, phase).await?;
+        self.wait_for_barrier(step, phase, survey).await?;
+        Ok(state.into_converged())
+    }
+
+    /// Applies the changes of one pass. Returns whether another survey is useful.
+    async fn apply_pass(
+        &self,
+        step: &Step,
+        phase: &Phase,
+        changes: Vec<Change>,
+        state: &mut PhaseState,
+    ) -> Result<bool, Failure> {
+        let pass = Pass {
+            first_seen: &state.first_seen,
+            failed: &state.failed.permanent,
+            is_last: state.pass == step.attempts,
+        };
+        let results = self.apply_all(step, phase, changes, &pass).await;
+        state.failed.retryable.clear();
+        let (mut has_progress, mut is_given_up) = (false, false);
+        for (change, result) in results {
+            let Err(failure) = result else {
+                state.applied += 1;
+                has_progress = true;
+                continue;
+            };
+            is_given_up |= change.is_launch() && change.is_destructive() && !failure.retryable;
+            state.failed.add(step, phase, &change, failure);
+        }
+        self.context.may_begin()?;
+        if let Some(ending) = state.failed.ending() {
+            return Err(ending);
+        }
+        // Only a person who knows that a destructive launch failed may begin it again.
+        if is_given_up || !has_progress && state.failed.retryable.is_empty() {
+            let FailedChanges {
+                retryable,
+                permanent,
+            } = &mut state.failed;
+            permanent.append(retryable);
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    /// Records that a launch in doubt has succeeded if the survey shows its end state: nothing polls
+    /// it any more.
+    async fn close_launches(&self, step: &Step, phase: &Phase) -> Result<(), Failure> {
+        let state = self.context.journal.state();
+        let here = state
+            .launches
+            .values()
+            .filter(|launch| launch.intent.step == step.name && launch.intent.phase == phase.name);
+        for launch in here.filter(|launch| launch.verified.is_none()) {
+            let key = launch.intent.key.clone();
+            let observed = json!({ "survey": "nothing is left to do" });
+            if launch.ended.is_none() {
+                let outcome = LaunchOutcome::Succeeded;
+                let ended = Ended {
+                    key: key.clone(),
+                    outcome,
+                    detail: observed.clone(),
+                };
+                self.context.journal.append(ended).await?;
+            }
+            if launch
+                .outcome()
+                .is_none_or(|outcome| outcome == LaunchOutcome::Succeeded)
+            {
+                self.context
+                    .journal
+                    .append(Verified { key, observed })
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until the phase's barrier has passed.
+    async fn wait_for_barrier(
+        &self,
+        step: &Step,
+        phase: &Phase,
+        survey: &dyn Survey,
+    ) -> Result<(), Failure> {
+        let began = self.context.clock.elapsed();
+        let before = self.context.since_last_change(step.name, phase.name);
+        loop {
+            let waited = self.context.clock.elapsed().saturating_sub(began);
+            let elapsed = before.saturating_add(waited);
+            let awaited = match survey.barrier(&self.journal_view()).await {
+                Ok(Barrier::Passed) => return Ok(()),
+                Ok(Barrier::Holds(awaited)) => awaited,
+                Err(failure) if failure.kind == FailureKind::Temporary => failure.message,
+                Err(failure) => return Err(failure),
+            };
+            if waited > step.timeout {
+                return Err(Failure::temporary(format!("still waiting: {awaited}"))
+                    .with_help("run again to continue waiting"));
+            }
+            self.context
+                .events
+                .progress(step.name, phase.name, &awaited, elapsed);
+            self.context.pause(poll_interval(elapsed)).await?;
+        }
+    }
+}
+
+impl PhaseState {
+    fn into_converged(self) -> Converged {
+        Converged {
+            passes: self.pass,
+            applied: self.applied,
+            failures: self.failed.permanent.into_iter().collect(),
+        }
+    }
+}
+
+impl FailedChanges {
+    fn add(&mut self, step: &Step, phase: &Phase, change: &Change, failure: Failure) {
+        let failure = failure
+            .during(&change.name)
+            .located(location(step, phase, change));
+        let failures = if failure.retryable {
+            &mut self.retryable
+        } else {
+            &mut self.permanent
+        };
+        failures.insert(change.key.clone(), failure);
+    }
+
+    /// Drops the failures of changes that the survey no longer finds: they are done.
+    fn keep_those_of(&mut self, changes: &[Change]) {
+        self.permanent
+            .retain(|key, _| changes.iter().any(|change| change.key == *key));
+    }
+
+    /// Adds the failure of the changes that are left after the last attempt, under the first one's
+    /// key.
+    fn give_up(&mut self, step: &Step, phase: &Phase, changes: &[Change]) {
+        let failures = changes.iter().map(|change| {
+            self.retryable.get(&change.key).cloned().unwrap_or_else(|| {
+                Failure::failed(format!(
+                    "{}: applied, but the next survey still finds it to do",
+                    change.name
+                ))
+                .located(location(step, phase, change))
+            })
+        });
+        let passes = match step.attempts {
+            1 => "1 pass".to_owned(),
+            attempts => format!("{attempts} passes"),
+        };
+        let failure = Failure::combine(failures.collect());
+        let failure = failure.during(format!("not done after {passes}"));
+        if let Some(first) = changes.first() {
+            self.permanent.insert(first.key.clone(), failure);
+        }
+    }
+
+    /// The failure that ends the run, together with the other failures, if there is one.
+    fn ending(&self) -> Option<Failure> {
+        let all = || self.permanent.values().chain(self.retryable.values());
+        let ending = all().find(|failure| failure.ends_the_run())?.clone();
+        let others = all().filter(|failure| !failure.ends_the_run());
+        Some(ending.with_others(others))
+    }
+}
+
+fn location(step: &Step, phase: &Phase, change: &Change) -> Location {
+    Location {
+        step: step.name.to_owned(),
+        phase: phase.name.to_owned(),
+        change: Some(change.key.clone()),
+    }
+}

@@ -1,0 +1,283 @@
+//! What the journal knows, for a survey.
+//!
+//! The tenant alone does not show everything: which provider ids are old, whether the visible copy is
+//! ours. So a survey also gets the journal's fold. If a seal does not exist yet, a plan uses what it
+//! would hold now.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::Captured;
+use crate::base::text;
+use crate::journal::{LaunchOutcome, LaunchState, State};
+
+/// What the journal knows, and what a plan assumes that it would know.
+#[derive(Clone)]
+pub struct JournalView {
+    state: Option<Arc<State>>,
+    assumed: BTreeMap<String, Vec<Captured>>,
+    planning: bool,
+    /// The parsed seals that were read. The view does not change, so neither do they.
+    parsed: Arc<Mutex<BTreeMap<String, Parsed>>>,
+}
+
+/// Who made a change.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Maker {
+    /// The program.
+    Program,
+    /// A person, as the tenant showed afterwards.
+    Person,
+}
+
+/// Keys and values of a seal.
+type Parsed = Arc<Vec<(String, Value)>>;
+
+impl JournalView {
+    /// A view of no journal: before a run has begun.
+    pub fn empty() -> Self {
+        Self {
+            state: None,
+            assumed: BTreeMap::new(),
+            planning: true,
+            parsed: Arc::default(),
+        }
+    }
+
+    /// A view of this state file's fold.
+    pub fn from_journal(state: Arc<State>) -> Self {
+        Self {
+            state: Some(state),
+            assumed: BTreeMap::new(),
+            planning: false,
+            parsed: Arc::default(),
+        }
+    }
+
+    /// The same view, for a survey that is only shown.
+    #[must_use]
+    pub fn for_planning(mut self) -> Self {
+        self.planning = true;
+        self
+    }
+
+    /// Has the run finished? Then it makes no more changes.
+    pub fn has_finished(&self) -> bool {
+        let state = self.state.as_ref();
+        state.is_some_and(|state| state.finished.is_some())
+    }
+
+    /// Is the survey only shown? Then it describes what the run has not created yet, instead of
+    /// waiting.
+    pub fn is_planning(&self) -> bool {
+        self.planning
+    }
+
+    /// The newest name of a seal. A seal that was recreated, for a provider that is reinstalled
+    /// again, has a number.
+    pub fn seal_name(&self, seal: &str) -> String {
+        let reopened = self.state.iter().flat_map(|state| &state.reopened);
+        match reopened
+            .filter(|again| again.seals.iter().any(|name| name == seal))
+            .count()
+        {
+            0 => seal.to_owned(),
+            times => format!("{seal}-{}", times + 1),
+        }
+    }
+
+    /// The logical name of the provider definition that is reinstalled again, if steps were reopened
+    /// for it.
+    pub fn reinstalled_definition(&self) -> Option<&str> {
+        let state = self.state.as_ref()?;
+        state.reopened.last().map(|again| again.provider.as_str())
+    }
+
+    /// Was this manual task (`STEP/PHASE`) completed with evidence, not by a waiver?
+    pub fn is_completed(&self, task: &str) -> bool {
+        let task = self.state.as_ref().and_then(|state| state.tasks.get(task));
+        task.and_then(|task| task.completed.as_ref())
+            .is_some_and(|completed| completed.waived.is_none())
+    }
+
+    /// Was this manual task (`STEP/PHASE`) handed out, whatever its state is now?
+    pub fn is_handed_out(&self, task: &str) -> bool {
+        let mut states = self.state.iter();
+        states.any(|state| state.tasks.contains_key(task))
+    }
+
+    /// The same view with an assumed capture, as in a plan.
+    #[cfg(test)]
+    #[must_use]
+    pub(crate) fn with_assumed(mut self, seal: &str, captured: Vec<Captured>) -> Self {
+        self.assume(seal, captured);
+        self
+    }
+
+    /// Assumes that a capture is sealed. An existing seal stays as it is.
+    pub(super) fn assume(&mut self, seal: &str, captured: Vec<Captured>) {
+        if !self.has_seal(seal) {
+            self.assumed.insert(seal.to_owned(), captured);
+            self.parsed = Arc::default();
+        }
+    }
+
+    /// Is there a verified seal of this name?
+    pub fn has_seal(&self, seal: &str) -> bool {
+        self.state
+            .as_ref()
+            .is_some_and(|state| state.verified_seal(&self.seal_name(seal)).is_some())
+    }
+
+    /// The captures of a seal whose key begins with `prefix`, parsed: the rest of the key, and the
+    /// value. If the seal does not exist yet, what it would hold now. Text that is not JSON becomes a
+    /// JSON string.
+    pub fn captures(&self, seal: &str, prefix: &str) -> Vec<(String, Value)> {
+        let parsed = self.parsed(seal);
+        let below = parsed.iter().filter_map(|(key, value)| {
+            let rest = key.strip_prefix(prefix)?.to_owned();
+            Some((rest, value.clone()))
+        });
+        below.collect()
+    }
+
+    /// A whole seal, parsed once no matter how often a survey reads parts of it.
+    fn parsed(&self, seal: &str) -> Parsed {
+        let mut seals = self.parsed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(parsed) = seals.get(seal) {
+            return Arc::clone(parsed);
+        }
+        let parse = |key: &str, text: &str| {
+            let value = serde_json::from_str(text);
+            let value = value.unwrap_or_else(|_| Value::String(text.to_owned()));
+            (key.to_owned(), value)
+        };
+        let sealed = self
+            .state
+            .as_ref()
+            .and_then(|state| state.verified_seal(&self.seal_name(seal)));
+        let parsed: Vec<(String, Value)> = match sealed {
+            Some(found) => found
+                .captures
+                .iter()
+                .map(|row| parse(&row.key, &row.text))
+                .collect(),
+            None => self
+                .assumed
+                .get(seal)
+                .into_iter()
+                .flatten()
+                .map(|row| parse(&row.key, &row.text))
+                .collect(),
+        };
+        let parsed = Arc::new(parsed);
+        seals.insert(seal.to_owned(), Arc::clone(&parsed));
+        parsed
+    }
+
+    /// What the journal knows about a launch, by its change's key.
+    pub fn launch(&self, key: &str) -> Option<&LaunchState> {
+        self.state.as_ref()?.launch(key).map(Arc::as_ref)
+    }
+
+    /// Has this launch succeeded, with proof?
+    pub fn is_launch_proved(&self, key: &str) -> bool {
+        self.launch(key)
+            .is_some_and(|launch| launch.verified.is_some())
+    }
+
+    /// Has the newest attempt of this launch failed?
+    pub fn has_launch_failed(&self, key: &str) -> bool {
+        self.launch(key)
+            .is_some_and(|launch| launch.outcome() == Some(LaunchOutcome::Failed))
+    }
+
+    /// Was this manual task (`STEP/PHASE`) waived? A waiver is valid until steps are reopened.
+    pub fn is_waived(&self, task: &str) -> bool {
+        let Some(state) = self.state.as_ref() else {
+            return false;
+        };
+        let reopened = state.reopened.last().map_or(0, |again| again.number);
+        let task = state.tasks.get(task);
+        task.and_then(|task| task.completed.as_ref())
+            .is_some_and(|done| done.waived.is_some() && done.number > reopened)
+    }
+
+    /// Has this run applied and read back the set of this key?
+    pub fn is_done(&self, key: &str) -> bool {
+        self.state
+            .as_ref()
+            .and_then(|state| state.set(key))
+            .is_some_and(|set| set.done.is_some())
+    }
+
+    /// Has a person done the manual change of this key, as the tenant showed?
+    pub fn is_done_by_hand(&self, key: &str) -> bool {
+        let change = self
+            .state
+            .as_ref()
+            .and_then(|state| state.manual_changes.get(key));
+        change.is_some_and(|change| change.done.is_some())
+    }
+
+    /// Who made the change of this key, if it was made and read back.
+    pub fn maker(&self, key: &str) -> Option<Maker> {
+        if self.is_done(key) || self.is_launch_proved(key) {
+            return Some(Maker::Program);
+        }
+        self.is_done_by_hand(key).then_some(Maker::Person)
+    }
+
+    /// The changes that were made and read back and whose key begins with `prefix`: the rest of the
+    /// key, and who made it.
+    pub fn made_changes(&self, prefix: &str) -> Vec<(&str, Maker)> {
+        let state = self.state.iter();
+        let keys: BTreeSet<&str> = state
+            .flat_map(|state| {
+                let launches = state.launches.keys();
+                launches
+                    .chain(state.sets.keys())
+                    .chain(state.manual_changes.keys())
+            })
+            .filter(|key| key.starts_with(prefix))
+            .map(AsRef::as_ref)
+            .collect();
+        keys.into_iter()
+            .filter_map(|key| Some((key.strip_prefix(prefix)?, self.maker(key)?)))
+            .collect()
+    }
+
+    /// Has this step begun, or was it skipped?
+    pub fn has_step(&self, step: &str) -> bool {
+        self.state
+            .as_ref()
+            .is_some_and(|state| state.step(step).is_some())
+    }
+
+    /// The id that a change of this run gives to the row it creates: the same in every attempt, so
+    /// that a lost response cannot create a second row. Without a run (a plan), the nil id.
+    ///
+    /// `seal` is the seal that defines which rows are old. Its digest is part of the id: a run that
+    /// seals again, because an older state file was restored, may find the row that it created before
+    /// among the old ones, and must not give that id to a new row.
+    pub fn new_row_id(&self, seal: &str, key: &str) -> Uuid {
+        let Some(state) = self.state.as_ref() else {
+            return Uuid::nil();
+        };
+        let sealed = state
+            .verified_seal(&self.seal_name(seal))
+            .and_then(|seal| seal.manifest.as_ref())
+            .map_or("", |manifest| manifest.sha256.as_str());
+        let times = state.reopened.len();
+        let digest = text::sha256(format!("{}/{times}/{sealed}/{key}", state.run).as_bytes());
+        let mut bytes = [0_u8; 16];
+        for (index, byte) in bytes.iter_mut().enumerate() {
+            // Two hexadecimal digits a byte; the digest has 64 of them.
+            *byte = u8::from_str_radix(&digest[2 * index..2 * index + 2], 16).unwrap_or_default();
+        }
+        uuid::Builder::from_custom_bytes(bytes).into_uuid()
+    }
+}

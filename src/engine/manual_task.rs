@@ -1,0 +1,268 @@
+//! Manual tasks: what a person must do, how the run waits for it, what proves that it is done.
+
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::apply::intent;
+use super::{Action, Change, EventKind, Executor, Failure, FailureKind, Phase, Step};
+use crate::base::text;
+use crate::journal::{Completed, Done, Intent, Record, Stamped, State, Waiting};
+
+/// How often the evidence of a manual task is read while a person is at the terminal.
+const EVIDENCE_INTERVAL: Duration = Duration::from_secs(30);
+
+impl Executor {
+    /// Hands out the manual changes of a phase: they form one worksheet and one manual task. With a
+    /// person at the terminal, the run waits before it reads the evidence again; else it ends here.
+    pub(super) async fn hand_out(
+        &self,
+        step: &Step,
+        phase: &Phase,
+        changes: &[Change],
+    ) -> Result<(), Failure> {
+        let task = task_name(step, phase);
+        let worksheet = Worksheet::new(changes);
+        // The rest of a task that is half done is not a new task.
+        let is_known = self
+            .context
+            .journal
+            .state()
+            .tasks
+            .get(task.as_str())
+            .is_some_and(|known| {
+                known.completed.is_none() && worksheet.is_part_of(&known.waiting.worksheet)
+            });
+        let mut records = self.intents_to_record(step, phase, changes);
+        if !is_known {
+            let waiting = Waiting {
+                task: task.clone(),
+                worksheet: worksheet.to_json(),
+            };
+            records.insert(0, Record::from(waiting));
+        }
+        if !records.is_empty() {
+            self.context.journal.append_all(records).await?;
+        }
+        // An earlier process may have shown it in a window that is closed by now.
+        let was_shown = self.mark_shown(&task);
+        if !is_known || !self.context.attended || !was_shown {
+            self.context.events.emit(EventKind::ManualTask {
+                task: task.clone(),
+                things: worksheet.things.len(),
+                instructions: worksheet.instructions.clone(),
+                evidence: worksheet.evidence.clone(),
+            });
+        }
+        if self.context.attended {
+            let note = format!("{} left for you to do", text::count(changes.len(), "thing"));
+            self.wait_for_person(step, &task, &note).await
+        } else {
+            Err(worksheet.not_done(&task))
+        }
+    }
+
+    /// Marks the worksheet of this task as shown. Returns whether this process has shown it before: a
+    /// worksheet is shown when the task is new, and once in each process that waits for it.
+    fn mark_shown(&self, task: &str) -> bool {
+        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        !shown.insert(task.to_owned())
+    }
+
+    /// The intents of the changes that were not handed out before.
+    fn intents_to_record(&self, step: &Step, phase: &Phase, changes: &[Change]) -> Vec<Record> {
+        let state = self.context.journal.state();
+        let is_open = |change: &&Change| {
+            let known = state.manual_changes.get(change.key.as_str());
+            known.is_some_and(|known| known.done.is_none())
+        };
+        let new = changes.iter().filter(|change| !is_open(change));
+        new.map(|change| Record::from(intent(step.name, phase.name, change, Value::Null)))
+            .collect()
+    }
+
+    /// Records the manual changes that a person has done: the survey no longer finds them. Takes what
+    /// the survey found.
+    pub(super) async fn record_done_by_hand(
+        &self,
+        step: &Step,
+        phase: &Phase,
+        found: &[Change],
+    ) -> Result<(), Failure> {
+        let state = self.context.journal.state();
+        let done = done_by_hand(&state, &task_name(step, phase), found);
+        if !done.is_empty() {
+            self.context.journal.append_all(done).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until it is time to read the evidence of a manual task again. Takes the note that is
+    /// shown.
+    async fn wait_for_person(&self, step: &Step, task: &str, note: &str) -> Result<(), Failure> {
+        self.context
+            .events
+            .progress(step.name, task, note, Duration::ZERO);
+        self.context.pause(EVIDENCE_INTERVAL).await
+    }
+
+    /// Waits if a phase cannot be surveyed while its manual task is open and a person is at the
+    /// terminal: the evidence is read again later. Otherwise returns the failure.
+    pub(super) async fn wait_for_evidence(
+        &self,
+        step: &Step,
+        phase: &Phase,
+        failure: Failure,
+    ) -> Result<(), Failure> {
+        let task = task_name(step, phase);
+        let state = self.context.journal.state();
+        let waits = state.waiting().any(|open| open.waiting.task == task);
+        if !waits || failure.kind != FailureKind::Temporary {
+            return Err(failure);
+        }
+        if !self.context.attended {
+            return Err(failure.during(unreadable_evidence(&task)));
+        }
+        let note = format!("the evidence cannot be read: {}", failure.message);
+        self.wait_for_person(step, &task, &note).await
+    }
+
+    /// Has a person waived the evidence of this phase?
+    pub(super) fn is_waived(&self, step: &Step, phase: &Phase) -> bool {
+        self.journal_view().is_waived(&task_name(step, phase))
+    }
+
+    /// Completes the manual task of a phase that has ended: the survey is the evidence.
+    pub(super) async fn complete_task(&self, step: &Step, phase: &Phase) -> Result<(), Failure> {
+        let task = task_name(step, phase);
+        let state = self.context.journal.state();
+        if state
+            .tasks
+            .get(task.as_str())
+            .is_some_and(|task| task.completed.is_none())
+        {
+            let done = completed(&task, "survey".to_owned());
+            self.context.journal.append(done).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The records of the changes of a manual task (`STEP/PHASE`) that a person has done: each change that
+/// was handed out, that the phase's survey no longer finds, and that the program did not apply itself
+/// since. Takes what the survey found.
+pub fn done_by_hand(state: &State, task: &str, found: &[Change]) -> Vec<Record> {
+    let by_program = |intent: &Stamped<Intent>| {
+        let set = state.set(&intent.key).map(|set| set.intent.number);
+        let launch = state.launch(&intent.key);
+        let launch = launch.map(|launch| launch.intent.number);
+        set.max(launch) > Some(intent.number)
+    };
+    let handed_out = state.manual_changes.values().filter(|change| {
+        let intent = &change.intent;
+        change.done.is_none()
+            && task.split_once('/') == Some((intent.step.as_str(), intent.phase.as_str()))
+            && !by_program(intent)
+            && !found.iter().any(|found| found.key == intent.key)
+    });
+    let done = handed_out.map(|change| {
+        Record::from(Done {
+            key: change.intent.key.clone(),
+            observed: json!({ "survey": "nothing is left to do" }),
+        })
+    });
+    done.collect()
+}
+
+/// The record that a manual task is done: its phase's survey finds nothing. Takes the user who asked
+/// for the evidence to be read.
+pub fn completed(task: &str, who: String) -> Completed {
+    Completed {
+        task: task.to_owned(),
+        evidence: json!({ "survey": "nothing is left to do" }),
+        who,
+        waived: None,
+    }
+}
+
+/// The text before the reason why the evidence of a manual task cannot be read.
+pub fn unreadable_evidence(task: &str) -> String {
+    format!("the evidence of {task} cannot be read, so its state is unknown")
+}
+
+/// What a person must do for one phase, or what is left of it.
+pub struct Worksheet {
+    things: Vec<String>,
+    instructions: Vec<String>,
+    evidence: Vec<String>,
+}
+
+impl Worksheet {
+    /// The worksheet of the changes that a survey found. An automatic change is named, but has no
+    /// instructions.
+    pub fn new(left: &[Change]) -> Self {
+        let mut instructions: Vec<String> = Vec::new();
+        let mut evidence: Vec<String> = Vec::new();
+        for change in left {
+            if let Action::ManualTask(task) = &change.action {
+                for line in &task.instructions {
+                    if !instructions.contains(line) {
+                        instructions.push(line.clone());
+                    }
+                }
+                if !evidence.contains(&task.evidence) {
+                    evidence.push(task.evidence.clone());
+                }
+            }
+        }
+        Self {
+            things: left.iter().map(|change| change.name.clone()).collect(),
+            instructions,
+            evidence,
+        }
+    }
+
+    /// The failure that a task is not done: what is left, by name, and what is read as evidence.
+    pub fn not_done(&self, task: &str) -> Failure {
+        let failure = Failure::new(
+            FailureKind::Waiting,
+            format!(
+                "a person must act ({task}), {} left: {}",
+                text::count(self.things.len(), "thing"),
+                self.things.join("; ")
+            ),
+        );
+        failure.with_help(format!(
+            "do it, then run again, or prove it with `iomcopy complete RUNBOOK {task}`; read as evidence: {}",
+            self.evidence.join("; ")
+        ))
+    }
+
+    /// What to do, one line for each instruction, with the exact names.
+    pub fn instructions(&self) -> &[String] {
+        &self.instructions
+    }
+
+    /// Does a worksheet that was handed out contain all of its instructions?
+    fn is_part_of(&self, handed: &Value) -> bool {
+        let lines = handed.get("instructions").and_then(Value::as_array);
+        lines.is_some_and(|lines| {
+            let is_there = |line: &String| lines.iter().any(|handed| handed == line);
+            self.instructions.iter().all(is_there)
+        })
+    }
+
+    fn to_json(&self) -> Value {
+        json!({
+            "things": self.things,
+            "instructions": self.instructions,
+            "evidence": self.evidence,
+        })
+    }
+}
+
+/// A manual task's name: `STEP/PHASE`.
+pub(super) fn task_name(step: &Step, phase: &Phase) -> String {
+    format!("{}/{}", step.name, phase.name)
+}

@@ -1,0 +1,280 @@
+//! One pass over the changes of a phase: in parallel, each after the changes that it follows, a launch
+//! after the one whose acceptance it awaits.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use serde_json::Value;
+use tokio::sync::Notify;
+
+use super::apply::{Place, launch, set};
+use super::edits::{self, FirstSeen};
+use super::event::seconds;
+use super::{Action, Change, EventKind, Executor, Failure, FailureKind, Phase, Step};
+use crate::journal::{LaunchOutcome, LaunchState};
+
+/// The input of a pass.
+pub(super) struct Pass<'a> {
+    /// What the first survey of this process found.
+    pub(super) first_seen: &'a FirstSeen,
+    /// The changes that failed permanently in earlier passes.
+    pub(super) failed: &'a BTreeMap<String, Failure>,
+    /// Is it the last one that may apply changes?
+    pub(super) is_last: bool,
+}
+
+/// The state of the changes of a pass.
+#[derive(Default)]
+struct PassState {
+    /// The changes that have not ended.
+    open: BTreeSet<String>,
+    /// The changes that failed, and whether another pass may help.
+    failed: BTreeMap<String, bool>,
+    /// The changes that begin without waiting for others, because they follow each other in a circle.
+    released: BTreeSet<String>,
+}
+
+/// May a change begin?
+enum Readiness {
+    Ready,
+    Later,
+    /// Not in this pass; why.
+    Never(Failure),
+}
+
+impl Executor {
+    /// Applies changes in parallel, up to `concurrency` at once, each after those it follows. Once the
+    /// run is asked to stop, it begins nothing new and waits for the changes that are being applied.
+    pub(super) async fn apply_all(
+        &self,
+        step: &Step,
+        phase: &Phase,
+        changes: Vec<Change>,
+        pass: &Pass<'_>,
+    ) -> Vec<(Change, Result<(), Failure>)> {
+        let accepted = Notify::new();
+        let place = Place {
+            step: step.name,
+            phase: phase.name,
+            accepted: &accepted,
+        };
+        let mut state = PassState {
+            open: changes.iter().map(|change| change.key.clone()).collect(),
+            // A change that failed permanently in an earlier pass is not tried again.
+            failed: pass.failed.keys().map(|key| (key.clone(), false)).collect(),
+            ..PassState::default()
+        };
+        let mut queue = changes;
+        let mut running = FuturesUnordered::new();
+        let mut results = Vec::new();
+        let mut stopping = false;
+        loop {
+            let mut held_back = Vec::new();
+            for change in std::mem::take(&mut queue) {
+                match self.readiness(&change, &state) {
+                    Readiness::Never(failure) => {
+                        state.open.remove(&change.key);
+                        state.failed.insert(change.key.clone(), failure.retryable);
+                        results.push((change, Err(failure)));
+                    }
+                    Readiness::Ready if !stopping && running.len() < step.concurrency => {
+                        running.push(async move {
+                            let result = self.apply(place, &change, pass).await;
+                            (change, result)
+                        });
+                    }
+                    Readiness::Ready | Readiness::Later => held_back.push(change),
+                }
+            }
+            queue = held_back;
+            if running.is_empty() && !stopping && !queue.is_empty() {
+                // Changes that follow each other in a circle begin all the same: the service decides.
+                state.released.insert(queue[0].key.clone());
+                continue;
+            }
+            let next = tokio::select! {
+                next = running.next() => next,
+                () = accepted.notified() => continue,
+            };
+            let Some((change, result)) = next else {
+                break;
+            };
+            state.open.remove(&change.key);
+            if let Err(failure) = &result {
+                state.failed.insert(change.key.clone(), failure.retryable);
+                stopping |= failure.ends_the_run();
+            }
+            stopping |= self.context.cancellation.is_stop_requested();
+            results.push((change, result));
+        }
+        results
+    }
+
+    /// Whether a change may begin: the changes that it follows have succeeded, and the launch that it
+    /// awaits is accepted.
+    fn readiness(&self, change: &Change, state: &PassState) -> Readiness {
+        let is_open = |key: &str| state.open.contains(key) && !state.released.contains(&change.key);
+        let failed = change
+            .follows
+            .iter()
+            .find_map(|key| state.failed.get_key_value(key));
+        if let Some((first, retryable)) = failed {
+            return Readiness::Never(not_begun(
+                &format!("it follows {first}, which failed"),
+                *retryable,
+            ));
+        }
+        if change.follows.iter().any(|key| is_open(key)) {
+            return Readiness::Later;
+        }
+        let journal = self.context.journal.state();
+        let launch = |key: &str| journal.launch(key).filter(|launch| still_counts(launch));
+        // A launch that was requested before only continues to its end.
+        let Some(first) = change.awaits().filter(|_| launch(&change.key).is_none()) else {
+            return Readiness::Ready;
+        };
+        if launch(first).is_some_and(|launch| launch.handle().is_some()) {
+            Readiness::Ready
+        } else if let Some(retryable) = state.failed.get(first) {
+            Readiness::Never(not_begun(&format!("{first} was not accepted"), *retryable))
+        } else if is_open(first) {
+            Readiness::Later
+        } else {
+            Readiness::Ready
+        }
+    }
+
+    /// Applies a change, and emits its events.
+    async fn apply(
+        &self,
+        place: Place<'_>,
+        change: &Change,
+        pass: &Pass<'_>,
+    ) -> Result<(), Failure> {
+        let events = &self.context.events;
+        let began = self.context.clock.elapsed();
+        events.emit(EventKind::ChangeBegan {
+            step: place.step.to_owned(),
+            phase: place.phase.to_owned(),
+            key: change.key.clone(),
+            name: change.name.clone(),
+            kind: change.kind(),
+        });
+        let result = self
+            .apply_action(place, change, pass.first_seen.get(&change.key))
+            .await;
+        match &result {
+            Ok(()) => events.emit(EventKind::ChangeDone {
+                step: place.step.to_owned(),
+                phase: place.phase.to_owned(),
+                key: change.key.clone(),
+                name: change.name.clone(),
+                kind: change.kind(),
+                elapsed: seconds(self.context.clock.elapsed().saturating_sub(began)),
+            }),
+            // It has not failed: the next run continues it, and the end of this run says so.
+            Err(failure) if failure.kind == FailureKind::Interrupted => {}
+            Err(failure) if change.is_launch() && self.is_open(&change.key) => {
+                events.emit(EventKind::ChangeOpen {
+                    step: place.step.to_owned(),
+                    phase: place.phase.to_owned(),
+                    key: change.key.clone(),
+                    name: change.name.clone(),
+                    message: failure.message.clone(),
+                    help: failure.help.clone(),
+                });
+            }
+            Err(failure) => events.emit(EventKind::ChangeFailed {
+                step: place.step.to_owned(),
+                phase: place.phase.to_owned(),
+                key: change.key.clone(),
+                name: change.name.clone(),
+                message: failure.message.clone(),
+                help: failure.help.clone(),
+                again: failure.retryable && !failure.ends_the_run() && !pass.is_last,
+            }),
+        }
+        result
+    }
+
+    /// Has a launch begun, or may it have begun, without a known end?
+    fn is_open(&self, key: &str) -> bool {
+        let state = self.context.journal.state();
+        state
+            .launch(key)
+            .is_some_and(|launch| launch.verified.is_none() && still_counts(launch))
+    }
+
+    async fn apply_action(
+        &self,
+        place: Place<'_>,
+        change: &Change,
+        first_seen: Option<&Value>,
+    ) -> Result<(), Failure> {
+        if change.is_destructive() && !self.confirmed.contains(&change.key) {
+            return Err(unconfirmed(change));
+        }
+        edits::refuse_overwrite(&self.context, place, change, first_seen).await?;
+        match &change.action {
+            Action::Set(set) => set::apply(&self.context, place, change, set.as_ref()).await,
+            Action::Remove {
+                set,
+                seal,
+                captured,
+                ..
+            } => {
+                self.require_captured(seal, captured)?;
+                set::apply(&self.context, place, change, set.as_ref()).await
+            }
+            Action::Launch(launch) => {
+                launch::apply(&self.context, place, change, launch.as_ref()).await
+            }
+            Action::ManualTask(_) => Ok(()),
+        }
+    }
+
+    /// Fails unless a verified seal holds what is removed. The seal is read back from the disk first.
+    fn require_captured(&self, seal: &str, captured: &str) -> Result<(), Failure> {
+        let seal = &self.journal_view().seal_name(seal);
+        self.context.journal.verify_seal(seal)?;
+        let state = self.context.journal.state();
+        let holds = state
+            .verified_seal(seal)
+            .is_some_and(|held| held.capture(captured).is_some());
+        if holds {
+            return Ok(());
+        }
+        Err(Failure::refused(format!(
+            "it is not in the seal '{seal}' ({captured}): not removed"
+        ))
+        .with_help("it appeared after the capture; look at it, then begin a new run"))
+    }
+}
+
+/// Does this attempt of a launch still count: under way, in doubt, or succeeded?
+fn still_counts(launch: &LaunchState) -> bool {
+    !matches!(
+        launch.outcome(),
+        Some(LaunchOutcome::Failed | LaunchOutcome::Absent)
+    )
+}
+
+/// The failure of a change that does not begin because another one failed. Another pass may help if it
+/// may help the other one.
+fn not_begun(why: &str, retryable: bool) -> Failure {
+    Failure {
+        retryable,
+        ..Failure::failed(format!("not begun: {why}"))
+    }
+}
+
+fn unconfirmed(change: &Change) -> Failure {
+    Failure::new(
+        FailureKind::Unconfirmed,
+        format!(
+            "{}: it cannot be undone, and it was not in the plan that was confirmed",
+            change.name
+        ),
+    )
+    .with_help("look at `iomcopy plan`, then run again and confirm")
+}

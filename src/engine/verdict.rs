@@ -1,0 +1,16 @@
+//! The answer to a yes-or-no question about a tenant.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// An answer. What cannot be read is neither yes nor no.
+#[derive(Clone, Copy, Debug, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// It is as it must be.
+    Pass,
+    /// It is not.
+    Fail,
+    /// It cannot be read, or only a person can judge it.
+    Unknown,
+}

@@ -1,0 +1,219 @@
+//! An existing state file: locked and verified first, then opened to write.
+//!
+//! The two are separate because a command may be refused after it has read the file: then the file
+//! keeps every byte.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::begin::begin_locked;
+use super::{OpenStateFile, Repair, exists, this_process};
+use crate::base::clock::Clock;
+use crate::base::platform;
+use crate::journal::copies::{self, CopyProblem, CopyProblemKind};
+use crate::journal::error::JournalError;
+use crate::journal::file;
+use crate::journal::handle::Journal;
+use crate::journal::line::Chain;
+use crate::journal::lock::Lock;
+use crate::journal::payload::{Began, Cut, Opened, Takeover};
+use crate::journal::record::Record;
+use crate::journal::replay::{self, TornRecord};
+use crate::journal::state::{Stamped, State};
+use crate::journal::writer::{StateFile, Writer};
+
+/// What the operator has decided about a file that is resumed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ResumeOptions<'a> {
+    /// Continue a file that another machine left open.
+    pub takeover: bool,
+    /// The copies of seals that are put into the file next, because it has lost them.
+    pub copies: &'a [PathBuf],
+}
+
+/// A state file that this process has locked and verified, and has not written.
+///
+/// A command that is refused drops it. A command that continues opens it.
+#[derive(Debug)]
+pub struct LockedStateFile {
+    path: PathBuf,
+    lock: Lock,
+    file: File,
+    bytes: Vec<u8>,
+    torn: Option<TornRecord>,
+    chain: Chain,
+    state: Arc<State>,
+    problems: Vec<CopyProblem>,
+}
+
+/// Resumes a run: [`lock_state_file`], then [`LockedStateFile::open`].
+pub fn resume(path: &Path, clock: Clock, takeover: bool) -> Result<OpenStateFile, JournalError> {
+    lock_state_file(path, clock.time_of_day(), takeover)?.open(clock)
+}
+
+/// Takes the lock of a state file at `time` and verifies every line, without writing anything.
+///
+/// Without `takeover` it fails with [`JournalError::OtherMachine`] if the last process ran on
+/// another machine and did not close the file. It also refuses damage, a newer format, records of
+/// unknown kinds, and a file that lacks records or seals of its run ([`JournalError::Older`]).
+pub fn lock_state_file(
+    path: &Path,
+    time: Timestamp,
+    takeover: bool,
+) -> Result<LockedStateFile, JournalError> {
+    let copies = &[];
+    lock_state_file_with(path, time, ResumeOptions { takeover, copies })
+}
+
+/// As [`lock_state_file`], with everything that the operator may decide.
+pub fn lock_state_file_with(
+    path: &Path,
+    time: Timestamp,
+    ResumeOptions { takeover, copies }: ResumeOptions<'_>,
+) -> Result<LockedStateFile, JournalError> {
+    if !exists(path) {
+        // Checked first, so that no lock file is left behind.
+        return Err(JournalError::NotFound {
+            path: path.to_owned(),
+        });
+    }
+    let lock = Lock::acquire(path, time)?;
+    let file = file::open_private(path, lock.owner())?;
+    let bytes = file::read_all(&file, path)?;
+    let replay = replay::replay(path, &bytes);
+    let (state, chain) = replay.require_writable(path)?;
+    if let Some(opened) = left_open_elsewhere(state)
+        && !takeover
+    {
+        return Err(JournalError::OtherMachine {
+            path: path.to_owned(),
+            host: opened.host.clone(),
+            pid: opened.pid,
+            since: opened.time,
+        });
+    }
+    if let Some(mark) = lock.mark() {
+        mark.require(path, &chain, &replay, &bytes)?;
+    }
+    let given: Vec<_> = copies.iter().flat_map(fs::canonicalize).collect();
+    let mut newer = copies::find_newer_copies(path, state, &chain, &replay, &bytes)?;
+    newer.retain(|newer| !fs::canonicalize(&newer.copy).is_ok_and(|copy| given.contains(&copy)));
+    if !newer.is_empty() {
+        return Err(copies::newer_copies_error(path, &newer));
+    }
+    let problems = copies::find_problems(path, state, &replay, &bytes);
+    let (state, torn) = (Arc::new(state.clone()), replay.torn);
+    Ok(LockedStateFile {
+        path: path.to_owned(),
+        lock,
+        file,
+        bytes,
+        torn,
+        chain,
+        state,
+        problems,
+    })
+}
+
+/// The last process that opened the file, if it ran on another machine and did not close the file.
+fn left_open_elsewhere(state: &State) -> Option<&Stamped<Opened>> {
+    let last = state.opened.as_ref().filter(|_| state.is_open());
+    last.filter(|opened| opened.host != platform::host_name())
+}
+
+impl LockedStateFile {
+    /// The state after the file's last record.
+    pub fn state(&self) -> Arc<State> {
+        Arc::clone(&self.state)
+    }
+
+    /// Continues the run: cuts off a torn end (and keeps it in `<file>.torn-<n>`), and writes
+    /// `opened`, with `cut` and `takeover` if they apply. Before it, writes missing copies of seals
+    /// again, unless the run has finished.
+    pub fn open(self, clock: Clock) -> Result<OpenStateFile, JournalError> {
+        let Self {
+            path,
+            lock,
+            file,
+            bytes,
+            torn,
+            chain,
+            state,
+            problems,
+        } = self;
+        let mut warnings = Vec::new();
+        for problem in problems {
+            warnings.push(
+                if problem.kind == CopyProblemKind::Missing && state.finished.is_none() {
+                    copies::restore_copy(&path, &problem)?
+                } else {
+                    format!("{}; {}", problem.message(), problem.help())
+                },
+            );
+        }
+        let repair = torn
+            .map(|torn| cut_torn(&path, &file, &bytes, torn))
+            .transpose()?;
+        let foreign = left_open_elsewhere(&state);
+        let mut records = vec![Record::from(this_process())];
+        records.extend(repair.as_ref().map(|repair| Cut::from(repair).into()));
+        records.extend(foreign.map(|opened| Takeover::of(opened, opened.time).into()));
+        let length = repair
+            .as_ref()
+            .map_or(bytes.len() as u64, |repair| repair.at);
+        let storage = StateFile {
+            file,
+            path: path.clone(),
+            lock: lock.clone(),
+        };
+        let state = State::clone(&state);
+        let mut writer = Writer::new(&path, Box::new(storage), clock, chain, length, state);
+        writer.write(records)?;
+        Ok(OpenStateFile {
+            journal: Journal::start(&path, writer, lock.clone())?,
+            resumed: true,
+            repair,
+            warnings,
+            lock,
+        })
+    }
+
+    /// Closes the run, moves its file to `archived`, and begins a new run in its place. Holds the
+    /// lock all the time, so that no other process can take the path in between.
+    pub async fn replace(
+        self,
+        archived: &Path,
+        clock: Clock,
+        began: Began,
+    ) -> Result<OpenStateFile, JournalError> {
+        let (path, lock) = (self.path.clone(), self.lock.clone());
+        let old = self.open(clock.clone())?;
+        old.journal.close("archived", 0, None).await?;
+        drop(old);
+        // The name contains the run's id, and nobody else may write here: nothing is overwritten.
+        fs::rename(&path, archived).map_err(JournalError::io("archiving the state file", &path))?;
+        file::sync_folder(&path).map_err(JournalError::io("syncing the folder of", &path))?;
+        begin_locked(&path, lock, clock, began)
+    }
+}
+
+/// Saves the torn end in its own file, and only then cuts it off.
+fn cut_torn(
+    path: &Path,
+    file: &File,
+    bytes: &[u8],
+    torn: TornRecord,
+) -> Result<Repair, JournalError> {
+    // A file that is in memory as a whole has no length beyond `usize`.
+    let end = usize::try_from(torn.at).unwrap_or(bytes.len());
+    let saved_to = file::save_aside(path, "torn", &bytes[end..])?;
+    file::truncate(file, path, torn.at)?;
+    Ok(Repair {
+        at: torn.at,
+        bytes: torn.bytes,
+        saved_to,
+    })
+}

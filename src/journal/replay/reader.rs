@@ -1,0 +1,243 @@
+//! Takes the lines of a journal one by one: each must be valid, in its place, and allowed to follow
+//! the records before it.
+
+use std::path::Path;
+
+use super::{Damage, Replay, TornRecord};
+use crate::journal::error::IllegalTransition;
+use crate::journal::line::{self, Chain, Line, LineError};
+use crate::journal::record::{FORMAT, Record};
+use crate::journal::state::State;
+
+/// Reads all bytes. Never fails: the result describes what is wrong. `path` is for messages only.
+pub(in crate::journal) fn replay(path: &Path, bytes: &[u8]) -> Replay {
+    let mut reader = Reader {
+        path,
+        replay: Replay::default(),
+        expected: None,
+        newer: false,
+    };
+    let mut invalid: Vec<InvalidLine> = Vec::new();
+    let mut at = 0;
+    for (index, text) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
+        let number = index as u64 + 1;
+        let line = match text.strip_suffix(b"\n") {
+            Some(whole) => line::decode(whole),
+            // Even if the record itself is whole, the write did not finish.
+            None => Err(LineError::NotWhole),
+        };
+        match line {
+            Ok(line) => {
+                // Something valid follows, so the invalid lines before it are damage.
+                for line in invalid.drain(..) {
+                    reader.add_damage(line.number, line.at, line.why);
+                }
+                reader.accept(number, at, text.len(), line);
+            }
+            Err(error) => invalid.push(InvalidLine {
+                number,
+                at,
+                why: error.to_string(),
+            }),
+        }
+        at += text.len();
+    }
+    if let Some(first) = invalid.first() {
+        let rest = &bytes[first.at..];
+        if contains_valid_line(rest) {
+            for line in invalid {
+                reader.add_damage(line.number, line.at, line.why);
+            }
+        } else {
+            reader.replay.torn = Some(TornRecord {
+                number: first.number,
+                at: first.at as u64,
+                bytes: rest.len() as u64,
+            });
+        }
+    }
+    reader.replay
+}
+
+/// Bytes between two line feeds that are not a valid line.
+struct InvalidLine {
+    number: u64,
+    at: usize,
+    why: String,
+}
+
+/// Does a valid line begin anywhere in these bytes? A flipped line feed joins two lines into an
+/// invalid one, of which the second half is a valid line.
+fn contains_valid_line(bytes: &[u8]) -> bool {
+    bytes
+        .windows(line::BEGINNING.len())
+        .enumerate()
+        .filter(|(_, window)| *window == line::BEGINNING)
+        .any(|(start, _)| {
+            let rest = &bytes[start..];
+            rest.iter()
+                .position(|byte| *byte == b'\n')
+                .is_some_and(|end| line::decode(&rest[..end]).is_ok())
+        })
+}
+
+/// The format and program of a first record that only a newer program can parse.
+fn newer_first_record(number: u64, line: &Line) -> Option<(u32, String)> {
+    let (1, Some(_), Record::Unknown { data, .. }) = (number, &line.unreadable, &line.entry.record)
+    else {
+        return None;
+    };
+    let format = u32::try_from(data.get("format")?.as_u64()?).ok()?;
+    let program = data
+        .get("program")
+        .and_then(serde_json::Value::as_str)
+        .unwrap_or("of a later version");
+    (format > FORMAT).then(|| (format, program.to_owned()))
+}
+
+struct Reader<'a> {
+    path: &'a Path,
+    replay: Replay,
+    /// What the next line should link to; none before the first line and after a damaged one.
+    expected: Option<Chain>,
+    /// Was the file begun in a newer format than this program's?
+    newer: bool,
+}
+
+impl Reader<'_> {
+    fn add_damage(&mut self, line: u64, at: usize, why: String) {
+        let path = self.path.display();
+        let help = if line == 1 {
+            format!(
+                "restore the file from a backup: its first record binds the run to its target; \
+                 `iomcopy state check {path}` lists every flaw"
+            )
+        } else {
+            format!(
+                "restore the file from a backup; or run `iomcopy state check {path}` to see what \
+                 is wrong, and `iomcopy state cut --at {} {path}` to go back to the record before \
+                 it",
+                line - 1
+            )
+        };
+        self.replay.damage.push(Damage {
+            line,
+            at: at as u64,
+            why,
+            help,
+        });
+        self.expected = None;
+    }
+
+    /// Takes a line that matches its own checksum.
+    fn accept(&mut self, number: u64, at: usize, length: usize, line: Line) {
+        self.replay.unsupported = self
+            .replay
+            .unsupported
+            .take()
+            .or_else(|| newer_first_record(number, &line));
+        if self.replay.unsupported.is_some() {
+            return;
+        }
+        let before = self.replay.damage.len();
+        if let Some(why) = self.find_misplacement(number, &line) {
+            self.add_damage(number, at, why);
+        }
+        self.expected = Some(Chain {
+            run: line.run,
+            number: line.entry.number,
+            checksum: line.checksum,
+        });
+        if self.replay.damage.len() == before
+            && let Some(why) = self.find_invalid_payload(&line)
+        {
+            self.replay.damage.push(Damage {
+                line: number,
+                at: at as u64,
+                why,
+                help: "a fault in the iomcopy that wrote it: keep the file and report it".into(),
+            });
+        }
+        // After damage the state is unknown.
+        if self.replay.damage.is_empty() {
+            match self.fold(&line) {
+                Ok(()) => {
+                    if let Record::Unknown { kind, .. } = &line.entry.record {
+                        self.replay
+                            .unknown
+                            .get_or_insert_with(|| (number, kind.clone()));
+                    }
+                    self.replay.chain = self.expected;
+                    self.replay.ends.push((at + length) as u64);
+                    self.replay.entries.push(line.entry);
+                }
+                Err(transition) => self.add_damage(number, at, transition.to_string()),
+            }
+        }
+    }
+
+    /// Why the line does not belong in its place.
+    fn find_misplacement(&self, number: u64, line: &Line) -> Option<String> {
+        let Some(expected) = self.expected.or_else(|| {
+            // Only the first line follows nothing.
+            (number == 1).then(|| Chain::new(line.run))
+        }) else {
+            return (line.entry.number != number).then(|| {
+                format!(
+                    "it is record {}, so records are missing or out of order",
+                    line.entry.number
+                )
+            });
+        };
+        let wanted = expected.number.saturating_add(1);
+        if line.entry.number != wanted {
+            return Some(format!(
+                "it is record {} where record {wanted} should be, so records are missing, \
+                 repeated or out of order",
+                line.entry.number
+            ));
+        }
+        if line.previous != expected.checksum.to_string() {
+            return Some(
+                "it does not continue the record before it, so two files were mixed or two \
+                 processes wrote"
+                    .to_owned(),
+            );
+        }
+        if line.run != expected.run {
+            return Some(format!(
+                "it belongs to the run {}, and the line before it to {}",
+                line.run, expected.run
+            ));
+        }
+        None
+    }
+
+    /// Why a record of a known kind cannot be parsed. In a newer format that is not a flaw.
+    fn find_invalid_payload(&self, line: &Line) -> Option<String> {
+        let why = line.unreadable.as_ref()?;
+        (!self.newer).then(|| {
+            format!(
+                "the fields of its `{}` are invalid: {why}",
+                line.entry.record.kind()
+            )
+        })
+    }
+
+    fn fold(&mut self, line: &Line) -> Result<(), IllegalTransition> {
+        let entry = &line.entry;
+        match &mut self.replay.state {
+            None => {
+                let state = State::first(line.run, entry)?;
+                self.newer = state.began.format > FORMAT;
+                self.replay.state = Some(state);
+            }
+            Some(state) => match state.next(entry) {
+                // A newer program may allow what this one does not.
+                Err(_) if self.newer => state.skip(entry),
+                folded => folded?,
+            },
+        }
+        Ok(())
+    }
+}

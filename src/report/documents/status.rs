@@ -1,0 +1,160 @@
+//! What `status` writes.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::Version;
+use crate::journal::PinnedTarget;
+
+/// What `status` writes.
+#[derive(Debug, JsonSchema, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct StatusDocument {
+    pub(in crate::report) v: Version,
+    /// The run's id; none if no run has begun.
+    pub(in crate::report) run: Option<String>,
+    /// The target as it was read when the run began.
+    pub(in crate::report) target: Option<Target>,
+    /// How far the run has come.
+    pub(in crate::report) state: RunState,
+    /// Each step in order.
+    pub(in crate::report) steps: Vec<StepStatus>,
+    /// The open manual tasks, each as `STEP/PHASE`.
+    pub(in crate::report) waiting: Vec<String>,
+    /// What a person must do for each of them.
+    pub(in crate::report) worksheets: Vec<Worksheet>,
+    /// The failures that are still open.
+    pub(in crate::report) failures: Vec<StepFailure>,
+    /// How the last process ended, if its exit code was not 0.
+    pub(in crate::report) last: Option<LastProcess>,
+    /// In a rehearsal, how many times faster than real time its clock runs: durations are simulated
+    /// time, and dates are real. None if both are real.
+    pub(in crate::report) speed: Option<f64>,
+    /// The command that continues the run; none if it has finished.
+    pub(in crate::report) next: Option<String>,
+}
+
+/// The state of a run.
+#[derive(Clone, Copy, Debug, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(in crate::report) enum RunState {
+    /// There is no state file.
+    NotBegun,
+    /// A process holds the state file.
+    Running,
+    /// A person must act first.
+    Waiting,
+    /// A step has failed.
+    Failed,
+    /// Its process has ended, and work is left.
+    Stopped,
+    /// Every step has succeeded or was skipped.
+    Finished,
+}
+
+/// The state of a step.
+#[derive(Clone, Copy, Debug, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(in crate::report) enum StepCondition {
+    /// Nothing was done.
+    NotBegun,
+    /// Some work was done, and some is left.
+    Begun,
+    /// Every phase has reached its end.
+    Done,
+    /// The runbook skips it.
+    Skipped,
+    /// It failed.
+    Failed,
+}
+
+/// One step of a run.
+#[derive(Debug, JsonSchema, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(in crate::report) struct StepStatus {
+    pub(in crate::report) name: String,
+    pub(in crate::report) state: StepCondition,
+    /// Changes that were begun.
+    pub(in crate::report) changes_begun: usize,
+    /// Changes that are done.
+    pub(in crate::report) changes_done: usize,
+    /// Manual changes that were handed out; they are not among the changes above.
+    pub(in crate::report) by_hand_begun: usize,
+    /// Manual changes that are done, as the tenant shows.
+    pub(in crate::report) by_hand_done: usize,
+    /// How long processes worked on it, if it has ended: pauses between them do not count.
+    pub(in crate::report) seconds: Option<u64>,
+    /// Why it was skipped, or what was found.
+    pub(in crate::report) note: Option<String>,
+}
+
+/// A failure that is still open.
+#[derive(Debug, JsonSchema, Serialize)]
+pub(in crate::report) struct StepFailure {
+    pub(in crate::report) step: String,
+    pub(in crate::report) message: String,
+    pub(in crate::report) help: Option<String>,
+    /// When, RFC 3339.
+    pub(in crate::report) time: String,
+}
+
+/// What a person must do.
+#[derive(Debug, JsonSchema, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(in crate::report) struct Worksheet {
+    /// The manual task, `STEP/PHASE`.
+    pub(in crate::report) task: String,
+    /// When it was handed out, RFC 3339.
+    pub(in crate::report) since: String,
+    /// The things to do, by name.
+    pub(in crate::report) things: Vec<String>,
+    /// What to do, one line for each instruction.
+    pub(in crate::report) instructions: Vec<String>,
+    /// What is read as evidence, one line for each.
+    pub(in crate::report) evidence: Vec<String>,
+}
+
+/// How the last process ended.
+#[derive(Debug, JsonSchema, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(in crate::report) struct LastProcess {
+    /// `waiting`, `failed`, `interrupted`, `refused` or `temporary`.
+    pub(in crate::report) reason: String,
+    /// The exit code.
+    pub(in crate::report) exit: u8,
+    /// Its last message.
+    pub(in crate::report) message: String,
+    /// When, RFC 3339.
+    pub(in crate::report) time: String,
+}
+
+/// The target of a run.
+#[derive(Debug, JsonSchema, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(in crate::report) struct Target {
+    /// The environment's id.
+    pub(in crate::report) environment: String,
+    /// Its display name.
+    pub(in crate::report) name: String,
+    /// The address of its Dataverse, if it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::report) url: Option<String>,
+    /// Its organization's id, which a copy may change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::report) organization: Option<String>,
+    /// Its organization's unique name, which a copy may change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::report) unique_name: Option<String>,
+}
+
+impl From<PinnedTarget> for Target {
+    fn from(pinned: PinnedTarget) -> Self {
+        Self {
+            environment: pinned.environment,
+            name: pinned.name,
+            url: pinned.url,
+            organization: pinned.organization,
+            unique_name: pinned.unique_name,
+        }
+    }
+}

@@ -1,0 +1,409 @@
+//! The content of a report, as types.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::journal::{ChangeKind, Progress};
+use crate::report::documents::{RunState, StepCondition, StepFailure, StepStatus, Target, Version};
+use crate::report::duration;
+use crate::report::durations::real_time;
+use crate::report::status::describe_changes;
+
+/// What a run did so far. Times are RFC 3339 in UTC. Durations are whole seconds in which processes
+/// worked, by the program's clock; in a rehearsal that clock is simulated.
+#[derive(Debug, JsonSchema, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct RunReport {
+    pub(super) v: Version,
+    /// The state file from which the report was made.
+    pub(super) state_file: String,
+    /// The runbook's name.
+    pub(super) runbook: String,
+    /// The state of the run.
+    pub(super) state: RunState,
+    /// The same as text.
+    pub(super) condition: String,
+    /// The run; none if no run has begun.
+    pub(super) run: Option<RunFacts>,
+    /// Every confirmation, in order.
+    pub(super) confirmations: Vec<Confirmation>,
+    /// Every process that worked on it, in order.
+    pub(super) processes: Vec<Process>,
+    /// Every step in order.
+    pub(super) steps: Vec<StepReport>,
+    /// Every manual task.
+    pub(super) tasks: Vec<TaskReport>,
+    /// The figures of the last process that ended; none if none has ended.
+    pub(super) figures: Option<Figures>,
+    /// What was found and stopped nothing, one line for each finding.
+    pub(super) findings: Vec<String>,
+    /// What the reader should know about the run or its state file, one line for each warning.
+    pub(super) warnings: Vec<String>,
+    /// The failures that are still open.
+    pub(super) failures: Vec<StepFailure>,
+    /// The command that continues the run; none if it has finished.
+    pub(super) next: Option<String>,
+}
+
+/// The run and its bindings.
+#[derive(Debug, JsonSchema, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct RunFacts {
+    /// Its id.
+    pub(super) id: String,
+    /// The tenant, as the runbook names it.
+    pub(super) tenant: String,
+    /// The cloud, as the runbook names it.
+    pub(super) cloud: String,
+    /// The source environment's id.
+    pub(super) source: Option<String>,
+    /// The target as it was read when the run began.
+    pub(super) target: Target,
+    /// When it began.
+    pub(super) began: String,
+    /// When it finished.
+    pub(super) finished: Option<String>,
+    /// How long processes worked on its steps: pauses between them do not count.
+    pub(super) seconds: u64,
+    /// In a rehearsal, how many times faster than real time its clock runs; none for real time.
+    pub(super) speed: Option<f64>,
+    /// The real time from its beginning to its end, or to its last record.
+    pub(super) real_seconds: u64,
+    /// The part of that real time in which no process worked on a step.
+    pub(super) pause_seconds: u64,
+    /// The digest of the last plan.
+    pub(super) plan_digest: Option<String>,
+}
+
+/// A confirmation that the target may be overwritten.
+#[derive(Debug, JsonSchema, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct Confirmation {
+    /// The user who confirmed.
+    pub(super) who: String,
+    /// How: `typed`, or the flag.
+    pub(super) how: String,
+    /// When.
+    pub(super) time: String,
+    /// The target's name, as the user confirmed it.
+    pub(super) target: String,
+    /// How many changes that cannot be undone were confirmed.
+    pub(super) destructive: usize,
+}
+
+/// A process that worked on the run.
+#[derive(Debug, JsonSchema, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct Process {
+    /// Its process id.
+    pub(super) pid: u32,
+    /// The machine.
+    pub(super) host: String,
+    /// The program's version.
+    pub(super) program: String,
+    /// When it took the state file.
+    pub(super) began: String,
+    /// How it ended; none while it runs, and none if it was killed.
+    pub(super) ending: Option<Ending>,
+}
+
+/// How a process ended.
+#[derive(Debug, JsonSchema, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct Ending {
+    /// When.
+    pub(super) time: String,
+    /// `finished`, `stopped`, `waiting`, `failed`, `interrupted`, `refused` or `temporary`.
+    pub(super) reason: String,
+    /// The exit code.
+    pub(super) exit: u8,
+    /// Its last message.
+    pub(super) message: Option<String>,
+}
+
+/// One step and its changes.
+#[derive(Debug, JsonSchema, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct StepReport {
+    #[serde(flatten)]
+    pub(super) status: StepStatus,
+    /// Its phases that have begun, in order.
+    pub(super) phases: Vec<PhaseReport>,
+    /// Its changes, in the order in which they began.
+    pub(super) changes: Vec<ChangeReport>,
+}
+
+impl RunFacts {
+    /// How long the run took, as text: the work, and after a pause also the real time to its end.
+    pub(super) fn describe_duration(&self) -> String {
+        let work = duration(Duration::from_secs(self.seconds));
+        let simulated = if self.speed.is_some() {
+            " of simulated time"
+        } else {
+            ""
+        };
+        if self.pause_seconds < 60 {
+            return format!("{work}{simulated}");
+        }
+        let end = if self.finished.is_some() {
+            "ended"
+        } else {
+            "the last record"
+        };
+        let after = real_time(Duration::from_secs(self.real_seconds));
+        format!("{work} of work{simulated}; {end} {after} after it began")
+    }
+}
+
+impl StepReport {
+    /// How many changes of the step are done, as text. Empty before it has begun.
+    pub(super) fn describe_changes(&self) -> String {
+        let status = &self.status;
+        let automatic = Progress {
+            begun: status.changes_begun,
+            done: status.changes_done,
+        };
+        let by_hand = Progress {
+            begun: status.by_hand_begun,
+            done: status.by_hand_done,
+        };
+        match status.state {
+            StepCondition::NotBegun | StepCondition::Skipped => String::new(),
+            _ => describe_changes(automatic, by_hand),
+        }
+    }
+}
+
+/// One phase of a step.
+#[derive(Debug, JsonSchema, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct PhaseReport {
+    /// Its name.
+    pub(super) name: String,
+    /// Has it reached its end?
+    pub(super) ended: bool,
+    /// How long processes worked on it, if it has ended.
+    pub(super) seconds: Option<u64>,
+    /// How many surveys it took.
+    pub(super) passes: u32,
+    /// How many changes it applied.
+    pub(super) changes: usize,
+}
+
+/// One change.
+#[derive(Debug, JsonSchema, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct ChangeReport {
+    /// Its stable key.
+    pub(super) key: String,
+    /// Its name for people.
+    pub(super) name: String,
+    /// The phase that made it.
+    pub(super) phase: String,
+    /// Its kind.
+    pub(super) kind: ChangeKind,
+    /// Its result.
+    pub(super) result: ChangeResult,
+    /// When it began.
+    pub(super) began: String,
+    /// How long processes worked from its beginning to its end, if it is done.
+    pub(super) seconds: Option<u64>,
+    /// The number of the attempt, from 1.
+    pub(super) attempt: u32,
+}
+
+impl ChangeReport {
+    /// Its result as text. A manual change has its own texts.
+    pub(super) fn describe_result(&self) -> &'static str {
+        match (self.kind, self.result) {
+            (ChangeKind::ManualTask, ChangeResult::Done) => "done by hand",
+            (ChangeKind::ManualTask, _) => "left for a person",
+            (_, result) => result.as_text(),
+        }
+    }
+}
+
+/// The result of a change.
+#[derive(Clone, Copy, Debug, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum ChangeResult {
+    /// It was applied, and read back.
+    Done,
+    /// It began, and its outcome is unknown.
+    Begun,
+    /// The service reports a failure, or refused it.
+    Failed,
+    /// It is proved that it never took effect.
+    Absent,
+}
+
+impl ChangeResult {
+    /// The result as text.
+    pub(super) fn as_text(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Begun => "begun, outcome unknown",
+            Self::Failed => "failed",
+            Self::Absent => "never took effect",
+        }
+    }
+}
+
+/// What a person did, or must do.
+#[derive(Debug, JsonSchema, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct TaskReport {
+    /// `STEP/PHASE`.
+    pub(super) task: String,
+    /// Its state.
+    pub(super) state: TaskState,
+    /// When it was handed out.
+    pub(super) since: String,
+    /// The things to do, by name.
+    pub(super) things: Vec<String>,
+    /// What to do, one line for each instruction.
+    pub(super) instructions: Vec<String>,
+    /// What is read as evidence, one line for each.
+    #[serde(rename = "proof")]
+    pub(super) expected_evidence: Vec<String>,
+    /// When it was proved or waived.
+    pub(super) completed: Option<String>,
+    /// The user who had the evidence read, or waived it; `survey` if the run itself read it.
+    pub(super) who: Option<String>,
+    /// What was read from the tenant.
+    pub(super) evidence: Option<String>,
+    /// Why the evidence was waived.
+    pub(super) waived: Option<String>,
+}
+
+/// The state of a manual task.
+#[derive(Clone, Copy, Debug, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum TaskState {
+    /// It waits for a person.
+    Waiting,
+    /// The tenant shows that it is done.
+    Proved,
+    /// The evidence was waived.
+    Waived,
+}
+
+impl TaskState {
+    /// The result as text.
+    pub(super) fn as_text(self) -> &'static str {
+        match self {
+            Self::Waiting => "waits for a person",
+            Self::Proved => "proved",
+            Self::Waived => "evidence waived",
+        }
+    }
+}
+
+/// The figures of a run, in the form of its last event and of its state file.
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct Figures {
+    /// Slots whose new provider action was put back.
+    pub(super) slots_restored: usize,
+    /// Slots that were recorded.
+    pub(super) slots_recorded: usize,
+    /// Slots that held no known provider action before the refresh, and were not changed.
+    pub(super) dangling: Vec<String>,
+    /// Orchestrations published again, by name.
+    pub(super) published: Vec<String>,
+    /// Orchestrations that were drafts and still are, by name.
+    pub(super) drafts: Vec<String>,
+    /// How many providers were installed again.
+    pub(super) providers: usize,
+    /// How many cloud flows were turned on.
+    pub(super) flows_on: usize,
+    /// Cloud flows left off: name and reason.
+    pub(super) flows_off: Vec<(String, String)>,
+    /// The target's dual-write maps.
+    pub(super) dual_write: DualWriteFigures,
+    /// How much of this a person did; nothing if an earlier version of the program wrote the figures.
+    #[serde(default)]
+    pub(super) by_hand: HandFigures,
+}
+
+/// The part of the figures that a person did.
+#[derive(Debug, Default, Deserialize, JsonSchema, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct HandFigures {
+    /// Slots whose new provider action a person put back.
+    pub(super) slots_restored: usize,
+    /// Orchestrations that a person published again.
+    pub(super) published: usize,
+    /// Providers that a person installed again.
+    pub(super) providers: usize,
+    /// Cloud flows that a person turned on.
+    pub(super) flows_on: usize,
+}
+
+/// The state of the target's dual-write maps.
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct DualWriteFigures {
+    /// How many were running before the copy.
+    pub(super) ran: usize,
+    /// How many of them run again.
+    pub(super) run_again: usize,
+    /// How many were not running, and still are not.
+    pub(super) left_stopped: usize,
+}
+
+impl Figures {
+    /// The cloud flows that are left off: each reason with the names of its flows.
+    pub(super) fn off_by_reason(&self) -> Vec<(&str, Vec<&str>)> {
+        let mut reasons: std::collections::BTreeMap<&str, Vec<&str>> = [].into();
+        for (name, reason) in &self.flows_off {
+            reasons.entry(reason).or_default().push(name);
+        }
+        reasons.into_iter().collect()
+    }
+
+    /// The numeric figures, each with its label.
+    pub(super) fn numbers(&self) -> Vec<(&'static str, String)> {
+        let maps = &self.dual_write;
+        let dual_write = if maps.ran == 0 {
+            "not in use in the target".to_owned()
+        } else {
+            format!(
+                "{} of {} running again, {} left stopped",
+                maps.run_again, maps.ran, maps.left_stopped
+            )
+        };
+        let hand = &self.by_hand;
+        let number = |all: usize, by_hand: usize| match by_hand {
+            0 => all.to_string(),
+            by_hand => format!("{all} ({by_hand} by hand)"),
+        };
+        vec![
+            (
+                "Slots restored to new provider actions",
+                format!(
+                    "{} of {}",
+                    number(self.slots_restored, hand.slots_restored),
+                    self.slots_recorded
+                ),
+            ),
+            (
+                "Providers installed again",
+                number(self.providers, hand.providers),
+            ),
+            (
+                "Orchestrations published",
+                number(self.published.len(), hand.published),
+            ),
+            ("Drafts left as they were", self.drafts.len().to_string()),
+            (
+                "Cloud flows turned on",
+                number(self.flows_on, hand.flows_on),
+            ),
+            ("Cloud flows left off", self.flows_off.len().to_string()),
+            ("Dual-write maps", dual_write),
+        ]
+    }
+}

@@ -1,0 +1,84 @@
+//! A located tree becomes a runbook, or the list of everything that is invalid in it.
+
+use std::sync::Arc;
+
+use super::diagnostic::{Diagnostics, Problem};
+use super::grammar::keys::{Keys, Section as _};
+use super::grammar::{Binder, Field};
+use super::model::{Runbook, VERSION, version};
+use super::rules;
+use super::secrecy::Hidden;
+use super::source::{Source, Span};
+use super::tree::{Content, Entry, Node};
+use super::yaml::Document;
+
+/// Binds a document. The error holds every mistake that was found, the reader's too.
+pub(super) fn bind(source: Source, document: Document) -> Result<Runbook, Diagnostics> {
+    let Document { root, problems } = document;
+    let mut binder = Binder {
+        hidden: root
+            .as_ref()
+            .map(|root| Hidden::of_tree(root, source.text()))
+            .unwrap_or_default(),
+        source,
+        problems,
+    };
+    if root.is_none() {
+        let help = "a runbook begins with `runbook: 1`";
+        binder.error(Span::default(), "the file contains no runbook", help);
+    }
+    let runbook = root.as_ref().and_then(|root| read_root(&mut binder, root));
+    let Binder {
+        mut source,
+        mut problems,
+        hidden,
+    } = binder;
+    source.hide(hidden.into_places());
+    match runbook {
+        Some(runbook) if problems.is_empty() => Ok(Runbook {
+            text: Arc::new(source),
+            ..runbook
+        }),
+        _ => {
+            if problems.is_empty() {
+                problems.push(Problem {
+                    span: Span::default(),
+                    message: "this runbook is refused for an unknown reason".to_owned(),
+                    help: "please report it: this is a defect of iomcopy".to_owned(),
+                });
+            }
+            Err(Diagnostics::new(source, problems))
+        }
+    }
+}
+
+fn read_root(binder: &mut Binder, root: &Node) -> Option<Runbook> {
+    let Content::Map(entries) = &root.content else {
+        let message = format!("a runbook must be a map, not {}", root.kind());
+        let help = "it begins with the key `runbook: 1`";
+        binder.error(root.span, message, help);
+        return None;
+    };
+    if let Some((version, span)) = newer_version(entries) {
+        // Other problems may not be problems in that version.
+        binder.problems.clear();
+        let message = format!("the runbook has version {version}; this program reads {VERSION}");
+        binder.error(span, message, "use a newer version of iomcopy");
+        return None;
+    }
+    Keys::read_document(binder, entries, visit_document)
+}
+
+fn newer_version(entries: &[Entry]) -> Option<(u64, Span)> {
+    let entry = entries.iter().find(|entry| entry.key.value == "runbook")?;
+    let version = Field::of(entry).plain_text()?.parse().ok()?;
+    (version > VERSION).then_some((version, entry.value.span))
+}
+
+/// The version, the sections, and the rules between them.
+pub(super) fn visit_document(keys: &mut Keys<'_>) -> Option<Runbook> {
+    let version = keys.required("runbook", "The version of this format.", &version());
+    let runbook = Runbook::visit(keys);
+    rules::check(keys);
+    version.and(runbook)
+}

@@ -1,0 +1,276 @@
+//! Kinds of value: how a value is read and how the schema describes it, in one definition.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use serde_json::{Map, Value, json};
+
+use super::keys::{Keys, Section};
+use super::scalars::text;
+use super::{Binder, Field};
+use crate::runbook::source::Located;
+use crate::runbook::tree::Content;
+
+type Read<T> = dyn Fn(&mut Binder, Field<'_>) -> Option<T>;
+
+/// A kind of value. Cloning it is cheap.
+pub(in crate::runbook) struct Kind<T> {
+    read: Rc<Read<T>>,
+    schema: Rc<dyn Fn() -> Value>,
+    /// The value in a message that shows how to write the key.
+    example: &'static str,
+    /// What the allowed words mean, where the value is a word.
+    words: Option<fn() -> String>,
+}
+
+impl<T: 'static> Kind<T> {
+    /// A kind from how it is read and how it is described. `read` reports an invalid value.
+    pub(in crate::runbook) fn new(
+        read: impl Fn(&mut Binder, Field<'_>) -> Option<T> + 'static,
+        schema: impl Fn() -> Value + 'static,
+    ) -> Self {
+        Self {
+            read: Rc::new(read),
+            schema: Rc::new(schema),
+            example: "VALUE",
+            words: None,
+        }
+    }
+
+    /// The same with an example.
+    pub(in crate::runbook) fn with_example(self, example: &'static str) -> Self {
+        Self { example, ..self }
+    }
+
+    /// The same with a list of its words for the documentation.
+    pub(in crate::runbook) fn with_words(self, words: fn() -> String) -> Self {
+        Self {
+            words: Some(words),
+            ..self
+        }
+    }
+
+    /// The same with another schema.
+    pub(in crate::runbook) fn described_by(self, schema: impl Fn() -> Value + 'static) -> Self {
+        Self {
+            schema: Rc::new(schema),
+            ..self
+        }
+    }
+
+    /// The same, described by its name under the schema's `definitions`.
+    pub(in crate::runbook) fn defined_as(self, name: impl Into<String>) -> Self {
+        let reference = format!("#/definitions/{}", name.into());
+        self.described_by(move || json!({ "allOf": [{ "$ref": reference }] }))
+    }
+
+    /// The same schema, read in another way.
+    pub(in crate::runbook) fn read_by<U: 'static>(
+        self,
+        read: impl Fn(&mut Binder, Field<'_>) -> Option<U> + 'static,
+    ) -> Kind<U> {
+        Kind {
+            read: Rc::new(read),
+            schema: self.schema,
+            example: self.example,
+            words: self.words,
+        }
+    }
+
+    /// The same value in another form; nothing if it is invalid.
+    pub(in crate::runbook) fn and_then<U: 'static>(
+        self,
+        change: impl Fn(&mut Binder, Field<'_>, T) -> Option<U> + 'static,
+    ) -> Kind<U> {
+        let read = Rc::clone(&self.read);
+        self.read_by(move |binder, field| {
+            let value = read(binder, field)?;
+            change(binder, field, value)
+        })
+    }
+
+    /// The same value in another form.
+    pub(in crate::runbook) fn map<U: 'static>(self, change: fn(T) -> U) -> Kind<U> {
+        self.and_then(move |_, _, value| Some(change(value)))
+    }
+
+    /// The same value, located at its key.
+    pub(in crate::runbook) fn at_key(self) -> Kind<Located<T>> {
+        self.and_then(|_, field, value| Some(Located::new(value, field.key)))
+    }
+
+    pub(in crate::runbook) fn read(&self, binder: &mut Binder, field: Field<'_>) -> Option<T> {
+        (self.read)(binder, field)
+    }
+
+    pub(in crate::runbook) fn schema(&self) -> Value {
+        (self.schema)()
+    }
+
+    pub(in crate::runbook) fn example(&self) -> &'static str {
+        self.example
+    }
+
+    /// The schema, its documentation first.
+    pub(super) fn described(&self, documentation: &str) -> Value {
+        let description = match self.words {
+            Some(words) => format!("{}: {}.", documentation.trim_end_matches('.'), words()),
+            None => documentation.to_owned(),
+        };
+        let mut all = Map::from_iter([("description".to_owned(), json!(description))]);
+        if let Value::Object(members) = self.schema() {
+            all.extend(members);
+        }
+        Value::Object(all)
+    }
+}
+
+impl<T: 'static> Kind<Located<T>> {
+    /// The same without its place.
+    pub(in crate::runbook) fn value(self) -> Kind<T> {
+        self.map(|located| located.value)
+    }
+}
+
+impl<T> Clone for Kind<T> {
+    fn clone(&self) -> Self {
+        Self {
+            read: Rc::clone(&self.read),
+            schema: Rc::clone(&self.schema),
+            example: self.example,
+            words: self.words,
+        }
+    }
+}
+
+/// A map whose keys a [`Section`] declares.
+pub(in crate::runbook) fn section<T: Section>(example: &'static str) -> Kind<T> {
+    map_of(example, T::visit)
+}
+
+/// A map whose keys a function visits.
+pub(in crate::runbook) fn map_of<T: 'static>(
+    example: &'static str,
+    visit: impl Fn(&mut Keys<'_>) -> Option<T> + Clone + 'static,
+) -> Kind<T> {
+    let visit_again = visit.clone();
+    let read = move |binder: &mut Binder, field: Field<'_>| {
+        let help = if field.is_item {
+            format!("write `{example}`")
+        } else {
+            format!("write `{}: {example}`", field.name)
+        };
+        Keys::read(binder, field, &help, &visit)
+    };
+    Kind::new(read, move || Keys::describe(&visit_again)).with_example(example)
+}
+
+/// A list. One invalid item makes the list invalid; the others are read all the same.
+pub(in crate::runbook) fn list<T: 'static>(items: Kind<T>, help: &'static str) -> Kind<Vec<T>> {
+    let item = items.clone();
+    let read = move |binder: &mut Binder, field: Field<'_>| {
+        let nodes = binder.items(field, help)?.iter();
+        let values: Vec<Option<T>> = nodes
+            .map(|node| item.read(binder, field.item(node)))
+            .collect();
+        values.into_iter().collect::<Option<Vec<T>>>()
+    };
+    Kind::new(
+        read,
+        move || json!({ "type": "array", "items": items.schema() }),
+    )
+}
+
+/// A list of texts, none of them empty.
+pub(in crate::runbook) fn texts() -> Kind<Vec<Located<String>>> {
+    list(text(), "write it as `[one, another]`")
+}
+
+/// A list of texts that is not empty itself.
+pub(in crate::runbook) fn some_texts() -> Value {
+    json!({ "type": "array", "items": text().schema(), "minItems": 1 })
+}
+
+/// A map whose keys are names of the tenant. One invalid value makes the map invalid; the others
+/// are read all the same.
+pub(in crate::runbook) fn by_name<T: 'static>(
+    values: Kind<T>,
+    help: &'static str,
+) -> Kind<BTreeMap<String, T>> {
+    let value = values.clone();
+    let read = move |binder: &mut Binder, field: Field<'_>| {
+        let entries = binder.entries(field, help)?.iter().map(Field::of);
+        let values: Vec<Option<(String, T)>> = entries
+            .map(|entry| Some((entry.name.to_owned(), value.read(binder, entry)?)))
+            .collect();
+        values.into_iter().collect::<Option<BTreeMap<String, T>>>()
+    };
+    let schema =
+        move || json!({ "type": ["object", "null"], "additionalProperties": values.schema() });
+    Kind::new(read, schema)
+}
+
+/// One of a few words, or a list of texts that is not empty.
+pub(in crate::runbook) fn word_or_list<T: Clone + 'static>(
+    choices: Vec<(&'static str, T)>,
+    from_list: fn(Vec<Located<String>>) -> T,
+    help: &'static str,
+) -> Kind<Located<T>> {
+    let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
+    let allowed = words.clone();
+    let read = move |binder: &mut Binder, field: Field<'_>| {
+        let value = match &field.node.content {
+            Content::Text { text: given, .. } => {
+                let choice = choices.iter().find(|(word, _)| word == given);
+                if choice.is_none() {
+                    binder.unknown_word(field, given, &words, help);
+                }
+                choice?.1.clone()
+            }
+            Content::List(items) if items.is_empty() => {
+                let message = format!("{} is an empty list", field.title());
+                let help = format!("{help}; to skip the step, write `skip:` with the reason");
+                binder.error(field.node.span, message, help);
+                return None;
+            }
+            Content::List(_) => from_list(texts().read(binder, field)?),
+            _ => {
+                binder.wrong_type(field, "a word or a list", help);
+                return None;
+            }
+        };
+        Some(Located::new(value, field.node.span))
+    };
+    Kind::new(
+        read,
+        move || json!({ "anyOf": [{ "enum": allowed }, some_texts()] }),
+    )
+}
+
+/// The word `guided`, or a map that says how the program does it.
+pub(in crate::runbook) fn guided_or<T: Clone + 'static>(
+    guided: T,
+    map: Kind<T>,
+    expected: &'static str,
+    help: &'static str,
+) -> Kind<Located<T>> {
+    let automatic = map.clone();
+    let read = move |binder: &mut Binder, field: Field<'_>| match &field.node.content {
+        Content::Text { text, .. } if text == "guided" => {
+            Some(Located::new(guided.clone(), field.node.span))
+        }
+        Content::Map(_) => Some(Located::new(map.read(binder, field)?, field.key)),
+        Content::Text { text, .. } => {
+            binder.unknown_word(field, text, &["guided"], help);
+            None
+        }
+        _ => {
+            binder.wrong_type(field, expected, help);
+            None
+        }
+    };
+    Kind::new(
+        read,
+        move || json!({ "anyOf": [{ "const": "guided" }, automatic.schema()] }),
+    )
+}

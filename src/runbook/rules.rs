@@ -1,0 +1,280 @@
+//! Rules between the sections of a runbook, each as the check of a document and as a part of the
+//! schema. They look at what is written, valid or not, so that one mistake does not hide another.
+
+use serde_json::{Map, Value, json};
+use url::Url;
+use uuid::Uuid;
+
+use super::grammar::keys::Keys;
+use super::grammar::scalars::{LOOPBACK, is_loopback, origin_error, parse_guid};
+use super::grammar::{Field, nearest};
+use super::model::endpoints::{REHEARSAL_NEEDS, ServiceKey};
+use super::model::environments::Cloud;
+use super::model::steps::StepName;
+use super::model::words::{Word as _, find_word, quoted_list};
+use super::source::{Located, Span};
+use super::tree::{Content, Entry};
+
+/// Checks a document against every rule.
+pub(super) fn check(keys: &mut Keys<'_>) {
+    let written = Written(keys.written());
+    if written.cloud() != Some(Cloud::Rehearsal) && written.identity().is_none() {
+        let help = "write `identity: { tenant: …, default: { … } }`; only a rehearsal needs none";
+        keys.report_missing("identity", help.to_owned());
+    }
+    let mistakes = [
+        same_environment(&written),
+        same_lcs_environment(&written),
+        speed_beside_a_service(&written),
+        incomplete_rehearsal(&written),
+        gateway_without_address(&written),
+        gateway_without_credential(&written),
+    ];
+    if let Some(binder) = keys.binder() {
+        for (span, message, help) in mistakes.into_iter().flatten() {
+            binder.error(span, message, help);
+        }
+    }
+}
+
+/// The rules as schemas. A schema cannot compare two ids.
+pub(super) fn schemas() -> Vec<Value> {
+    vec![
+        needs_identity(),
+        speed_is_for_loopback(),
+        rehearsal_is_whole(),
+        gateway_is_reachable(),
+    ]
+}
+
+/// A mistake: its place, the message and the help.
+type Mistake = Option<(Span, String, &'static str)>;
+
+/// The entries of a document.
+struct Written<'k>(&'k [Entry]);
+
+impl<'k> Written<'k> {
+    fn section(&self, name: &str) -> Option<Field<'k>> {
+        child(self.0, name)
+    }
+
+    /// The cloud, also if its word is misspelled.
+    fn cloud(&self) -> Option<Cloud> {
+        let given = self.section("cloud")?.text()?;
+        Cloud::by_name(given).or_else(|| find_word(nearest(given, Cloud::names())?))
+    }
+
+    fn environment(&self, side: &str) -> Option<Located<Uuid>> {
+        let field = child(children(self.section(side)?), "environment")?;
+        let id = parse_guid(field.text()?).filter(|id| !id.is_nil())?;
+        Some(Located::new(id, field.node.span))
+    }
+
+    /// The services with an address, each with its place, and whether the address is this
+    /// machine's own; nothing where the address is invalid.
+    fn services(&self) -> Vec<(ServiceKey, Span, Option<bool>)> {
+        let entries = self.section("endpoints").map_or(&[] as &[_], children);
+        let services = entries.iter().filter_map(|entry| {
+            let service = find_word::<ServiceKey>(&entry.key)?;
+            let url = child(children(Field::of(entry)), "url").and_then(Field::text);
+            let url = url.and_then(|url| Url::parse(url).ok());
+            let url = url.filter(|url| origin_error(url).is_none());
+            let is_loopback = url.map(|url| is_loopback(&url));
+            (service != ServiceKey::Default).then_some((service, entry.key.span, is_loopback))
+        });
+        services.collect()
+    }
+
+    fn identity(&self) -> Option<Field<'k>> {
+        self.section("identity")
+    }
+
+    /// Where the unsupported gateway is acknowledged.
+    fn gateway(&self) -> Option<Span> {
+        let Content::List(steps) = &self.section("steps")?.node.content else {
+            return None;
+        };
+        let step = steps.iter().find_map(|item| match &item.content {
+            Content::Map(entries) => entries
+                .first()
+                .filter(|first| first.key.value == StepName::ReconfigureDualWrite.word()),
+            _ => None,
+        })?;
+        let gateway = child(children(Field::of(step)), "gateway")?;
+        matches!(gateway.node.content, Content::Map(_)).then_some(gateway.key)
+    }
+}
+
+fn children(field: Field<'_>) -> &[Entry] {
+    match &field.node.content {
+        Content::Map(entries) => entries,
+        _ => &[],
+    }
+}
+
+fn child<'k>(entries: &'k [Entry], name: &str) -> Option<Field<'k>> {
+    let entry = entries.iter().find(|entry| entry.key.value == name)?;
+    Some(Field::of(entry))
+}
+
+fn same_environment(written: &Written<'_>) -> Mistake {
+    let (source, target) = (
+        written.environment("source")?,
+        written.environment("target")?,
+    );
+    let message = "source and target are the same environment".to_owned();
+    let help = "the copy would destroy its own source: write the target's id";
+    (source.value == target.value).then_some((target.span, message, help))
+}
+
+fn same_lcs_environment(written: &Written<'_>) -> Mistake {
+    let lcs = children(written.section("lcs")?);
+    let (source, target) = (child(lcs, "source")?.text()?, child(lcs, "target")?);
+    let is_same = !source.trim().is_empty() && source.eq_ignore_ascii_case(target.text()?);
+    let message = "source and target are the same LCS environment".to_owned();
+    let help = "a refresh would overwrite its own source: write the target's id";
+    is_same.then_some((target.node.span, message, help))
+}
+
+/// A speed is for a rehearsal tenant: with a real service it would only shorten waits.
+fn speed_beside_a_service(written: &Written<'_>) -> Mistake {
+    let speed = child(children(written.section("endpoints")?), "speed")?;
+    let services = written.services();
+    let is_real = |(_, _, is_loopback): &(_, _, Option<bool>)| *is_loopback == Some(false);
+    let only_loopback = !services.is_empty() && !services.iter().any(is_real);
+    let message = "a speed is only for a rehearsal tenant".to_owned();
+    let help = "remove it, or point every endpoint at this machine";
+    (written.cloud()? != Cloud::Rehearsal && !only_loopback).then_some((
+        speed.span(),
+        message,
+        help,
+    ))
+}
+
+fn speed_is_for_loopback() -> Value {
+    let loopback = json!({ "properties": { "url": { "pattern": LOOPBACK } } });
+    let services = ServiceKey::with_address();
+    let services: Map<String, Value> = services
+        .map(|service| (service.word().to_owned(), loopback.clone()))
+        .collect();
+    json!({
+        "if": {
+            "required": ["cloud", "endpoints"],
+            "properties": {
+                "cloud": { "not": { "const": Cloud::Rehearsal.word() } },
+                "endpoints": { "type": "object", "required": ["speed"] },
+            },
+        },
+        "then": {
+            "properties": { "endpoints": { "minProperties": 2, "properties": services } },
+        },
+    })
+}
+
+/// All endpoints of a rehearsal tenant are in this process, or all are elsewhere.
+fn incomplete_rehearsal(written: &Written<'_>) -> Mistake {
+    let services = written.services();
+    let (_, span, _) = *services.first()?;
+    let is_there = |needed: &&ServiceKey| services.iter().any(|(key, ..)| key == *needed);
+    let missing = REHEARSAL_NEEDS.iter().filter(|needed| !is_there(needed));
+    let missing = quoted_list(missing.map(|key| key.word()));
+    let message = format!("the endpoints of a rehearsal tenant are missing {missing}");
+    let help = "paste the whole block that `iomcopy rehearsal` prints, or remove all";
+    (written.cloud()? == Cloud::Rehearsal && !missing.is_empty()).then_some((span, message, help))
+}
+
+fn rehearsal_is_whole() -> Value {
+    let any = ServiceKey::with_address().map(|service| json!({ "required": [service.word()] }));
+    json!({
+        "if": {
+            "required": ["cloud", "endpoints"],
+            "properties": {
+                "cloud": { "const": Cloud::Rehearsal.word() },
+                "endpoints": { "type": "object", "anyOf": any.collect::<Vec<_>>() },
+            },
+        },
+        "then": {
+            "properties": { "endpoints": { "required": REHEARSAL_NEEDS.map(ServiceKey::word) } },
+        },
+    })
+}
+
+/// The unsupported gateway has no known address. The rehearsal tenant in this process brings one.
+fn gateway_without_address(written: &Written<'_>) -> Mistake {
+    let gateway = written.gateway()?;
+    let services = written.services();
+    let brings_it = written.cloud() == Some(Cloud::Rehearsal) && services.is_empty();
+    let has_it = services
+        .iter()
+        .any(|(key, ..)| *key == ServiceKey::DualWrite);
+    let message = "the gateway has no address".to_owned();
+    let help = "write `dual-write: { url: https://HOST }` under `endpoints`";
+    (!has_it && !brings_it).then_some((gateway, message, help))
+}
+
+/// The unsupported gateway does not accept another service's token. The rehearsal tenant in this
+/// process brings one.
+fn gateway_without_credential(written: &Written<'_>) -> Mistake {
+    let gateway = written.gateway()?;
+    let identity = written.identity();
+    let brings_it = written.cloud() == Some(Cloud::Rehearsal) && identity.is_none();
+    let credential = identity.and_then(|it| child(children(it), ServiceKey::DualWrite.word()));
+    let message = "the gateway has no credential".to_owned();
+    let help = "write `dual-write: { token: { env: NAME } }` under `identity`; the gateway accepts \
+                only a person's token";
+    (credential.is_none() && !brings_it).then_some((gateway, message, help))
+}
+
+fn gateway_is_reachable() -> Value {
+    let step = StepName::ReconfigureDualWrite.word();
+    let service = ServiceKey::DualWrite.word();
+    let must = |section: &str| {
+        let written = json!({ "type": "object", "required": [service] });
+        json!({ "required": [section], "properties": { section: written } })
+    };
+    let in_a_rehearsal = |brought: Value| {
+        let cloud = json!({ "cloud": { "const": Cloud::Rehearsal.word() } });
+        json!({ "required": ["cloud"], "properties": cloud, "allOf": [brought] })
+    };
+    let no_endpoint =
+        json!({ "properties": { "endpoints": { "propertyNames": { "const": "speed" } } } });
+    let no_identity = json!({ "not": { "required": ["identity"] } });
+    json!({
+        "if": {
+            "required": ["steps"],
+            "properties": {
+                "steps": {
+                    "type": "array",
+                    "contains": {
+                        "type": "object",
+                        "required": [step],
+                        "properties": {
+                            step: {
+                                "type": "object",
+                                "required": ["gateway"],
+                                "properties": { "gateway": { "type": "object" } },
+                            },
+                        },
+                    },
+                },
+            },
+        },
+        "then": {
+            "allOf": [
+                { "anyOf": [must("endpoints"), in_a_rehearsal(no_endpoint)] },
+                { "anyOf": [must("identity"), in_a_rehearsal(no_identity)] },
+            ],
+        },
+    })
+}
+
+/// Only a rehearsal needs no identity: it uses the tenant's own application.
+fn needs_identity() -> Value {
+    json!({
+        "if": {
+            "required": ["cloud"],
+            "properties": { "cloud": { "not": { "const": Cloud::Rehearsal.word() } } },
+        },
+        "then": { "required": ["identity"] },
+    })
+}

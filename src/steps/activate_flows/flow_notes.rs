@@ -1,0 +1,259 @@
+//! The notes of phase `turn-on`: what a person must know or do about cloud flows.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use uuid::Uuid;
+
+use super::name_of;
+use crate::domain::flows::rules::{NAMES_PRODUCTION, Rules, Wanted};
+use crate::domain::flows::{Definition, cloud_flows, moved_connectors};
+use crate::domain::names::{Fields, text};
+use crate::domain::source_references::SourceReferences;
+use crate::domain::view::View;
+use crate::domain::{Refresh, flows};
+use crate::engine::{Failure, JournalView};
+
+/// Notes about child flows, new addresses, custom connectors, and texts of the source.
+pub(super) async fn flow_notes(
+    refresh: &Refresh,
+    journal: &JournalView,
+) -> Result<Vec<String>, Failure> {
+    let view = refresh.view(journal);
+    let flows = cloud_flows(view).await?;
+    let rules = Rules::read(refresh, journal).await?;
+    let summaries: BTreeMap<Uuid, FlowSummary> = flows
+        .iter()
+        .map(|(id, row)| (*id, FlowSummary::new(&rules, *id, row)))
+        .collect();
+    let mut notes = children_left_off(&summaries);
+    notes.extend(new_addresses(&summaries));
+    let here = custom_connectors(view).await?;
+    let source = custom_connectors(View::AfterCopy(refresh)).await?;
+    notes.extend(connectors_to_replace(&summaries, &here, &source));
+    let references =
+        SourceReferences::between(&refresh.source.environment, &refresh.target.environment);
+    notes.extend(source_reference_notes(
+        &flows,
+        &rules,
+        &references.with_recorded(journal),
+    ));
+    Ok(notes)
+}
+
+/// The facts about a flow that the notes need.
+struct FlowSummary {
+    name: String,
+    is_on: bool,
+    wanted: Wanted,
+    definition: Option<Definition>,
+}
+
+impl FlowSummary {
+    fn new(rules: &Rules<'_>, id: Uuid, row: &Fields) -> Self {
+        let name = name_of(row);
+        Self {
+            is_on: flows::is_on(row),
+            wanted: rules.wanted(id, row),
+            definition: Definition::from_row(row),
+            name,
+        }
+    }
+}
+
+/// The flows that should be on, with their definitions.
+fn flows_to_turn_on(
+    flows: &BTreeMap<Uuid, FlowSummary>,
+) -> impl Iterator<Item = (&Uuid, &FlowSummary, &Definition)> {
+    flows
+        .iter()
+        .filter(|(_, flow)| flow.wanted == Wanted::On)
+        .filter_map(|(id, flow)| Some((id, flow, flow.definition.as_ref()?)))
+}
+
+/// The child flows that stay off although a flow that should be on calls them.
+fn children_left_off(flows: &BTreeMap<Uuid, FlowSummary>) -> Vec<String> {
+    let mut notes = Vec::new();
+    for (_, parent, definition) in flows_to_turn_on(flows) {
+        for child in definition.children() {
+            let parent = &parent.name;
+            match flows.get(&child) {
+                None => notes.push(format!(
+                    "cloud flow '{parent}' calls flow {child}, which is not in the environment"
+                )),
+                Some(child) => {
+                    if let (Wanted::Off(reason), false) = (&child.wanted, child.is_on) {
+                        notes.push(format!(
+                            "cloud flow '{parent}' calls '{}', which stays off ({reason}): \
+                             '{parent}' cannot be turned on, or fails at that call",
+                            child.name
+                        ));
+                    }
+                }
+            }
+        }
+    }
+    notes
+}
+
+/// The flows with an HTTP trigger, whose callers still use the source's address.
+fn new_addresses(flows: &BTreeMap<Uuid, FlowSummary>) -> Vec<String> {
+    flows_to_turn_on(flows)
+        .filter(|(_, _, definition)| definition.starts_by_http())
+        .map(|(id, flow, _)| {
+            format!(
+                "cloud flow '{}' ({id}) has an HTTP trigger with a new address in this environment: \
+                 give its callers the new address",
+                flow.name
+            )
+        })
+        .collect()
+}
+
+/// The flows that name a custom connector by its id in another environment.
+fn connectors_to_replace(
+    flows: &BTreeMap<Uuid, FlowSummary>,
+    here: &BTreeSet<String>,
+    source: &BTreeSet<String>,
+) -> Vec<String> {
+    let mut notes = Vec::new();
+    for (id, flow, definition) in flows_to_turn_on(flows) {
+        for (used, now) in moved_connectors(&definition.connectors(), here, source) {
+            let name = &flow.name;
+            notes.push(match now {
+                Some(now) => format!(
+                    "cloud flow '{name}' names custom connector {used}, which is {now} in this \
+                     environment: add `{{ flow: {id}, find: {used}, with: {now} }}` under `replace`"
+                ),
+                None => format!(
+                    "cloud flow '{name}' names custom connector {used}, which is not in this \
+                     environment: install it"
+                ),
+            });
+        }
+    }
+    notes
+}
+
+/// The flows that contain a fixed text of the source, with the `replace` rule for it.
+fn source_reference_notes(
+    flows: &BTreeMap<Uuid, Fields>,
+    rules: &Rules<'_>,
+    references: &SourceReferences,
+) -> Vec<String> {
+    let mut notes = Vec::new();
+    for (id, row) in flows {
+        let name = name_of(row);
+        let data = text(row, "clientdata").unwrap_or_default();
+        if rules.recreated_because(&name).is_some() {
+            continue;
+        }
+        let left_off = if rules.wanted(*id, row) == Wanted::Off(NAMES_PRODUCTION) {
+            " is left off, because it would act on production; it"
+        } else {
+            ""
+        };
+        for reference in references.found_in(&data) {
+            let rule = match &reference.replacement {
+                Some((find, with)) => {
+                    format!("add `{{ flow: {id}, find: {find}, with: {with} }}` under `replace`")
+                }
+                None => {
+                    "add a rule for it under `replace`, or change it in the designer".to_owned()
+                }
+            };
+            notes.push(format!(
+                "cloud flow '{name}'{left_off} contains {}: {rule}",
+                reference.what
+            ));
+        }
+    }
+    notes
+}
+
+/// The ids of an environment's custom connectors in lower case; none where it has no such table.
+async fn custom_connectors(view: View<'_>) -> Result<BTreeSet<String>, Failure> {
+    if view.optional_table("connector").await?.is_none() {
+        return Ok(BTreeSet::new());
+    }
+    let rows = view.rows("connector").await?;
+    Ok(rows
+        .iter()
+        .filter_map(|row| row.string("connectorinternalid"))
+        .map(str::to_ascii_lowercase)
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn flow(name: &str, wanted: Wanted, is_on: bool, data: &Value) -> FlowSummary {
+        let row = json!({ "clientdata": data.to_string() });
+        FlowSummary {
+            name: name.to_owned(),
+            is_on,
+            wanted,
+            definition: Definition::from_row(row.as_object().unwrap()),
+        }
+    }
+
+    fn calling(children: &[Uuid]) -> Value {
+        let actions: Vec<Value> = children
+            .iter()
+            .map(|child| json!({"type":"Workflow","inputs":{"host":{"workflowReferenceName": child}}}))
+            .collect();
+        json!({"properties":{"definition":{"actions": actions}}})
+    }
+
+    #[test]
+    fn a_child_that_stays_off_is_noted() {
+        let [parent, off, on, gone] = [1, 2, 3, 4].map(Uuid::from_u128);
+        let none = json!({});
+        let left_off = Wanted::Off("off in the source");
+        let flows = BTreeMap::from([
+            (
+                parent,
+                flow("Parent", Wanted::On, false, &calling(&[off, on, gone])),
+            ),
+            (off, flow("Quiet child", left_off.clone(), false, &none)),
+            (on, flow("Platform child", left_off, true, &none)),
+        ]);
+        let notes = children_left_off(&flows);
+        assert_eq!(notes.len(), 2, "{notes:?}");
+        assert!(notes[0].contains("'Quiet child'") && notes[0].contains("off in the source"));
+        assert!(notes[1].contains(&gone.to_string()));
+    }
+
+    #[test]
+    fn new_addresses_are_noted_only_for_flows_that_should_be_on() {
+        let data = json!({"properties":{"definition":{"triggers":{
+            "manual":{"type":"Request","kind":"Http"}}}}});
+        let flows = BTreeMap::from([
+            (Uuid::from_u128(1), flow("Inbound", Wanted::On, true, &data)),
+            (
+                Uuid::from_u128(2),
+                flow("Old", Wanted::Off("excepted by the runbook"), false, &data),
+            ),
+        ]);
+        let notes = new_addresses(&flows);
+        assert_eq!(notes.len(), 1);
+        assert!(notes[0].contains("'Inbound'") && notes[0].contains("new address"));
+    }
+
+    #[test]
+    fn a_connector_of_another_environment_is_noted_with_its_replace_rule() {
+        let data = json!({"properties":{"connectionReferences":{"x":{
+            "api":{"name":"shared_bin-5f0a1b2c3d4e5f6071"}}}}});
+        let flows = BTreeMap::from([(Uuid::from_u128(1), flow("Bin", Wanted::On, false, &data))]);
+        let here = BTreeSet::from(["shared_bin-5f9999999999999999".to_owned()]);
+        let notes = connectors_to_replace(&flows, &here, &BTreeSet::new());
+        assert!(
+            notes[0].contains(
+                "find: shared_bin-5f0a1b2c3d4e5f6071, with: shared_bin-5f9999999999999999"
+            ),
+            "{notes:?}"
+        );
+    }
+}

@@ -1,0 +1,392 @@
+//! Phase `put-back`: who may sign in to Finance and Operations after a database refresh.
+//!
+//! A refresh brings the source's users and registered applications, and disables every user except
+//! `Admin` (Microsoft Learn, *Refresh database*). The phase restores from the first seal what programs
+//! need: the applications that were registered in the target, the users that these applications sign
+//! in as, and the user whose connections the flows use (`act-as`). Other people stay disabled: an
+//! administrator decides about them.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::json;
+
+use crate::clients::{EntityKey, FinanceOperationsWriter, Query, Reachability, Row};
+use crate::domain::dual_write::capture::APPLICATIONS;
+use crate::domain::dual_write::tables::field_text;
+use crate::domain::environments::is_replaced;
+use crate::domain::finance_users::{
+    Application, EnableUser, FinanceUsers, USERS, User, version_condition,
+};
+use crate::domain::{Refresh, keys};
+use crate::engine::{
+    Action, Change, Failure, JournalView, ManualTask, Reading, Set, Survey, WriteError, Written,
+};
+
+/// Finds the users and applications that programs need and that the refresh removed or disabled.
+pub(super) struct PutBack(pub(super) Arc<Refresh>);
+
+#[async_trait]
+impl Survey for PutBack {
+    async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
+        let refresh = &self.0;
+        let Some(finance) = &refresh.target.finance else {
+            return Ok(Vec::new());
+        };
+        let recorded = FinanceUsers::recorded(journal);
+        if !is_replaced(refresh, journal) {
+            let Some(source) = &refresh.source.finance else {
+                return Ok(Vec::new());
+            };
+            let forecast = FinanceUsers::read(source).await?.after_refresh();
+            return Ok(self.changes(finance, &recorded, &forecast, true));
+        }
+        match finance.reachability().await? {
+            Reachability::NotSignedIn(message) | Reachability::Forbidden(message) => {
+                Ok(vec![self.let_in(&recorded, &message)])
+            }
+            // An unavailable service makes the reading below fail, and that error is retryable.
+            Reachability::Reachable | Reachability::NotReady(_) => {
+                let now = FinanceUsers::read(finance).await?;
+                Ok(self.changes(finance, &recorded, &now, journal.is_planning()))
+            }
+        }
+    }
+
+    async fn notes(&self, journal: &JournalView) -> Result<Vec<String>, Failure> {
+        let Some(finance) = &self.0.target.finance else {
+            return Ok(Vec::new());
+        };
+        let recorded = FinanceUsers::recorded(journal);
+        let added = added_applications(&recorded, &FinanceUsers::read(finance).await?);
+        if added.is_empty() {
+            return Ok(Vec::new());
+        }
+        Ok(vec![format!(
+            "applications of the source are now registered in the target; remove those that must not \
+             sign in to it: {}",
+            added.join(", ")
+        )])
+    }
+}
+
+/// Something that a program needs and that is missing.
+#[derive(Clone, Debug, Eq, PartialEq)]
+enum Missing {
+    /// A user that the source does not have.
+    User(String),
+    /// A user that is disabled.
+    Enabled(String),
+    /// An application that is not registered, or that signs in as another user.
+    Application {
+        application: Application,
+        /// The user that it should sign in as.
+        user: String,
+        /// The user that it signs in as now.
+        current_user: Option<String>,
+    },
+}
+
+/// The users and applications that programs need and that are missing now. Takes the sign-in name of
+/// the user whose connections the flows use.
+fn missing(recorded: &FinanceUsers, now: &FinanceUsers, act_as: Option<&str>) -> Vec<Missing> {
+    let of_applications = recorded
+        .applications()
+        .filter_map(|application| application.user.as_ref());
+    let is_acting =
+        |user: &&User| act_as.is_some_and(|act_as| user.sign_in_name.eq_ignore_ascii_case(act_as));
+    let acting = recorded.users().filter(is_acting).map(|user| &user.id);
+    let users: BTreeSet<&String> = of_applications
+        .chain(acting)
+        .filter(|user| recorded.is_enabled(user))
+        .collect();
+    let mut missing = Vec::new();
+    for user in users {
+        match now.user(user) {
+            None => missing.push(Missing::User(user.clone())),
+            Some(found) if !found.is_enabled() => missing.push(Missing::Enabled(user.clone())),
+            Some(_) => {}
+        }
+    }
+    for application in recorded.applications() {
+        let Some(user) = &application.user else {
+            continue;
+        };
+        let current_user = now
+            .application(&application.id)
+            .and_then(|found| found.user.clone());
+        if !current_user
+            .as_ref()
+            .is_some_and(|current| current.eq_ignore_ascii_case(user))
+        {
+            missing.push(Missing::Application {
+                application: application.clone(),
+                user: user.clone(),
+                current_user,
+            });
+        }
+    }
+    missing
+}
+
+/// The applications that the refresh added: before it, they could not sign in to the target.
+fn added_applications(recorded: &FinanceUsers, now: &FinanceUsers) -> Vec<String> {
+    now.applications()
+        .filter(|application| recorded.application(&application.id).is_none())
+        .filter_map(|application| {
+            let user = application.user.as_ref()?;
+            Some(format!(
+                "'{}' ({}) as '{user}'",
+                application.name, application.id
+            ))
+        })
+        .collect()
+}
+
+impl PutBack {
+    /// The changes that restore what is missing. Only a plan shows an application whose user does not
+    /// exist yet.
+    fn changes(
+        &self,
+        finance: &FinanceOperationsWriter,
+        recorded: &FinanceUsers,
+        now: &FinanceUsers,
+        is_planning: bool,
+    ) -> Vec<Change> {
+        let act_as = self.0.runbook.act_as.as_ref();
+        let act_as = act_as.map(|name| name.value.as_str());
+        missing(recorded, now, act_as)
+            .into_iter()
+            .filter_map(|missing| match missing {
+                Missing::User(user) => Some(self.create_user(&user)),
+                Missing::Enabled(user) => Some(enable_user(finance, &user)),
+                Missing::Application { user, .. } if now.user(&user).is_none() && !is_planning => {
+                    None
+                }
+                Missing::Application {
+                    application,
+                    user,
+                    current_user,
+                } => Some(register_application(
+                    finance,
+                    &application,
+                    &user,
+                    current_user.as_deref(),
+                )),
+            })
+            .collect()
+    }
+
+    /// A person creates a user that the source does not have, and gives it its roles.
+    fn create_user(&self, user: &str) -> Change {
+        let target = &self.0.runbook.target.name;
+        Change {
+            key: keys::finance_user(user),
+            name: format!("recreate user '{user}' in Finance and Operations of '{target}'"),
+            before: json!({ "enabled": null }),
+            after: json!({ "enabled": true }),
+            follows: Vec::new(),
+            action: Action::ManualTask(ManualTask {
+                instructions: vec![
+                    format!(
+                        "Finance and Operations of '{target}' > System administration > Users: the \
+                         source has no user '{user}'; create it, give it the security roles it had, \
+                         and enable it"
+                    ),
+                    "programs sign in as this user; its application is registered again afterwards"
+                        .to_owned(),
+                ],
+                evidence: format!("{USERS} lists '{user}' as enabled"),
+            }),
+        }
+    }
+
+    /// Finance and Operations refuses the program itself: a person lets it in again.
+    fn let_in(&self, recorded: &FinanceUsers, message: &str) -> Change {
+        let refresh = &self.0;
+        let target = &refresh.runbook.target.name;
+        let ours = refresh.caller.application.as_ref();
+        let user = ours
+            .and_then(|id| recorded.application(id)?.user.as_deref())
+            .unwrap_or("the user that it signed in as");
+        let application = ours.map_or("this program's application", String::as_str);
+        Change {
+            key: keys::FINANCE_ACCESS.to_owned(),
+            name: format!("let the program into Finance and Operations of '{target}' again"),
+            before: json!({ "let-in": false }),
+            after: json!({ "let-in": true }),
+            follows: Vec::new(),
+            action: Action::ManualTask(ManualTask {
+                instructions: vec![
+                    format!(
+                        "sign in to Finance and Operations of '{target}' as Admin; its answer to the \
+                         program was: {message}"
+                    ),
+                    format!("System administration > Users: enable '{user}'"),
+                    format!(
+                        "System administration > Setup > Microsoft Entra ID applications: register \
+                         {application} as '{user}'"
+                    ),
+                ],
+                evidence: "Finance and Operations lets the program in".to_owned(),
+            }),
+        }
+    }
+}
+
+fn enable_user(finance: &FinanceOperationsWriter, user: &str) -> Change {
+    Change {
+        key: keys::finance_user(user),
+        name: format!("enable user '{user}' of Finance and Operations, which programs sign in as"),
+        before: json!({ "enabled": false }),
+        after: json!({ "enabled": true }),
+        follows: Vec::new(),
+        action: Action::Set(Arc::new(EnableUser::new(finance, user))),
+    }
+}
+
+fn register_application(
+    finance: &FinanceOperationsWriter,
+    application: &Application,
+    user: &str,
+    current_user: Option<&str>,
+) -> Change {
+    Change {
+        key: keys::finance_application(&application.id),
+        name: format!(
+            "register application '{}' ({}) in Finance and Operations as user '{user}' again",
+            application.name, application.id
+        ),
+        before: json!({ "user": current_user }),
+        after: json!({ "user": user }),
+        // The user comes first: a registration needs it.
+        follows: vec![keys::finance_user(user)],
+        action: Action::Set(Arc::new(RegisterApplication {
+            finance: finance.clone(),
+            application: application.clone(),
+            user: user.to_owned(),
+        })),
+    }
+}
+
+struct RegisterApplication {
+    finance: FinanceOperationsWriter,
+    application: Application,
+    /// The user that it should sign in as.
+    user: String,
+}
+
+impl RegisterApplication {
+    /// Finds the row in the whole list, because services spell its key field differently.
+    async fn row(&self) -> Result<Option<Row>, Failure> {
+        let rows = self.finance.list(APPLICATIONS, &Query::new()).await?;
+        Ok(rows.into_iter().find(|row| {
+            field_text(&row.value, "AADClientId")
+                .is_some_and(|id| id.eq_ignore_ascii_case(&self.application.id))
+        }))
+    }
+}
+
+#[async_trait]
+impl Set for RegisterApplication {
+    async fn read(&self) -> Result<Reading, Failure> {
+        let row = self.row().await?;
+        let user = row
+            .as_ref()
+            .and_then(|row| field_text(&row.value, "UserId"));
+        // Ids are compared without regard to case, and shown as the target had them.
+        let user = user.map(|user| {
+            if user.eq_ignore_ascii_case(&self.user) {
+                self.user.as_str()
+            } else {
+                user
+            }
+        });
+        let value = json!({ "user": user });
+        Ok(Reading {
+            etag: row.and_then(|row| row.etag),
+            ..Reading::of(value)
+        })
+    }
+
+    async fn write(&self, reading: &Reading) -> Result<Written, WriteError> {
+        let Application { id, name, .. } = &self.application;
+        let written = if reading.value["user"].is_null() {
+            let body = json!({ "AADClientId": id, "UserId": self.user, "Name": name });
+            self.finance.create(APPLICATIONS, &body).await
+        } else {
+            let key = EntityKey::new(APPLICATIONS, "AADClientId", id);
+            let body = json!({ "UserId": self.user });
+            let condition = version_condition(reading);
+            self.finance.patch(&key, &body, condition).await
+        };
+        written.map_err(WriteError::from)?;
+        Ok(Written::default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::finance_users::tests::finance_users;
+
+    /// Only `Admin` and the user kept for programs stay enabled after a refresh, and registrations
+    /// are the source's.
+    #[test]
+    fn pitfall_6_what_programs_need_is_found_and_people_stay_disabled() {
+        let recorded = finance_users(
+            &[
+                ("Admin", true),
+                ("svc", true),
+                ("wms", true),
+                ("cleo", true),
+                ("old", false),
+            ],
+            &[
+                ("app-a", "Admin"),
+                ("app-s", "SVC"),
+                ("app-w", "wms"),
+                ("app-o", "old"),
+            ],
+        );
+        let source = finance_users(
+            &[
+                ("Admin", true),
+                ("Svc", true),
+                ("cleo", true),
+                ("old", true),
+            ],
+            &[("APP-A", "admin"), ("app-s", "other"), ("app-p", "prod")],
+        );
+        let now = source.after_refresh();
+        let lost = |id: &str, user: &str, current_user: Option<&str>| Missing::Application {
+            application: Application {
+                id: id.to_owned(),
+                user: Some(user.to_owned()),
+                name: id.to_owned(),
+            },
+            user: user.to_owned(),
+            current_user: current_user.map(str::to_owned),
+        };
+        assert_eq!(
+            missing(&recorded, &now, None),
+            [
+                Missing::Enabled("SVC".to_owned()),
+                Missing::User("wms".to_owned()),
+                lost("app-o", "old", None),
+                lost("app-s", "SVC", Some("other")),
+                lost("app-w", "wms", None),
+            ]
+        );
+        assert_eq!(
+            added_applications(&recorded, &now),
+            ["'app-p' (app-p) as 'prod'"]
+        );
+        assert!(missing(&recorded, &recorded, Some("cleo@contoso.com")).is_empty());
+        let acting = missing(&recorded, &now, Some("Cleo@contoso.com"));
+        assert!(acting.contains(&Missing::Enabled("cleo".to_owned())));
+        // A user that was disabled in the target is not enabled.
+        assert_eq!(missing(&recorded, &now, Some("old@contoso.com")).len(), 5);
+    }
+}

@@ -1,0 +1,173 @@
+//! Phases `leftovers` and `orphan-flows`: action rows that deleted providers leave behind, and flows
+//! that still run.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::old::old_and_present;
+use crate::clients::Row;
+use crate::domain::flows::{switch_value, switched};
+use crate::domain::names::text;
+use crate::domain::providers::Catalogue;
+use crate::domain::tenant_set::{Request, row_set};
+use crate::domain::{Refresh, flows, keys};
+use crate::engine::{Action, Change, Failure, JournalView, ManualTask, Survey};
+
+/// Finds old action rows whose provider is gone. No request that deletes one is known, so a person
+/// does it: builds of IOM before 1.1.03322.1 refuse to activate a provider while such rows exist
+/// (Microsoft Learn, *What's new in Intelligent Order Management*, February 2026).
+pub(super) struct Leftovers(pub(super) Arc<Refresh>);
+
+#[async_trait]
+impl Survey for Leftovers {
+    async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
+        let refresh = &self.0;
+        let (old, _, now) = old_and_present(refresh, journal).await?;
+        Ok(leftovers(&old.catalogue, &now)
+            .into_iter()
+            .map(|id| {
+                let name = now.actions.get(&id).map(|action| action.name.as_str());
+                let name = name.unwrap_or_default();
+                let logic = old.catalogue.described(id).unwrap_or_default();
+                Change {
+                    key: keys::provider_action_leftover(id),
+                    name: format!("delete leftover action '{name}' ({logic})"),
+                    before: json!({ "left": true }),
+                    after: Value::Null,
+                    follows: Vec::new(),
+                    action: Action::ManualTask(ManualTask {
+                        instructions: vec![format!(
+                            "IOM app > Provider settings > Additional settings > Actions: delete '{name}' ({id}); its provider is gone"
+                        )],
+                        evidence: "no action of a deleted provider is left".to_owned(),
+                    }),
+                }
+            })
+            .collect())
+    }
+}
+
+/// The sealed actions that still exist although their provider does not.
+fn leftovers(sealed: &Catalogue, now: &Catalogue) -> Vec<Uuid> {
+    let is_left = |id: &&Uuid| {
+        now.actions.get(*id).is_some_and(|action| {
+            let owner = action.provider.or(sealed.actions[*id].provider);
+            owner.is_none_or(|provider| !now.providers.contains_key(&provider))
+        })
+    };
+    sealed.actions.keys().filter(is_left).copied().collect()
+}
+
+/// Finds flows that a deleted provider deployed and that are still on: they would handle every
+/// message a second time.
+pub(super) struct OrphanFlows(pub(super) Arc<Refresh>);
+
+#[async_trait]
+impl Survey for OrphanFlows {
+    async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
+        let refresh = &self.0;
+        let (old, view, now) = old_and_present(refresh, journal).await?;
+        let gone: BTreeSet<Uuid> = old
+            .ids
+            .iter()
+            .filter(|id| !now.providers.contains_key(id))
+            .copied()
+            .collect();
+        if gone.is_empty() {
+            return Ok(Vec::new());
+        }
+        let table = view.table("workflow").await?;
+        let mut changes = Vec::new();
+        for (id, row) in view.by_id("workflow").await? {
+            let name = text(&row, "name").unwrap_or_default();
+            let is_orphan = flows::is_cloud_flow(&row)
+                && flows::is_on(&row)
+                && flows::is_deployed_by(&name, &gone);
+            if !is_orphan {
+                continue;
+            }
+            // The documented way to turn a flow off (Microsoft Learn, *Work with cloud flows using
+            // code*).
+            let body = json!({ "statecode": 0, "statuscode": 1 });
+            let request = Request::patch(&table.entity_set, id, &body);
+            changes.push(Change {
+                key: keys::flow_stop(id),
+                name: format!("turn off cloud flow '{name}' of a deleted provider"),
+                before: switched(true),
+                after: switched(false),
+                follows: Vec::new(),
+                action: Action::Set(row_set(
+                    refresh,
+                    &table.entity_set,
+                    id,
+                    // A flow that was deleted together with its provider counts as off.
+                    |row: Option<&Row>| {
+                        row.map_or_else(|| switched(false), |row| switch_value(&row.value))
+                    },
+                    request,
+                    Duration::from_mins(2),
+                )),
+            });
+        }
+        Ok(changes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::providers::{Action, Provider};
+
+    #[test]
+    fn an_action_is_a_leftover_once_its_provider_is_gone() {
+        let (provider, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let action = |id: u128, provider: Option<Uuid>| {
+            let id = Uuid::from_u128(id);
+            let action = Action {
+                id,
+                name: "Send".to_owned(),
+                provider,
+                logic: None,
+            };
+            (id, action)
+        };
+        let sealed = Catalogue {
+            actions: [
+                action(10, Some(provider)),
+                action(11, Some(provider)),
+                action(12, Some(other)),
+            ]
+            .into(),
+            ..Catalogue::default()
+        };
+        let mut now = Catalogue {
+            // One was unlinked, one still names its provider, one is missing, one is not in the seal.
+            actions: [
+                action(10, None),
+                action(11, Some(provider)),
+                action(13, None),
+            ]
+            .into(),
+            ..Catalogue::default()
+        };
+        assert_eq!(
+            leftovers(&sealed, &now),
+            [Uuid::from_u128(10), Uuid::from_u128(11)]
+        );
+        now.providers.insert(
+            provider,
+            Provider {
+                id: provider,
+                name: "P".to_owned(),
+                definition: None,
+                active: true,
+            },
+        );
+        assert!(leftovers(&sealed, &now).is_empty());
+    }
+}

@@ -1,0 +1,162 @@
+//! The providers that the seal holds, and which of them are installed again.
+
+use std::collections::BTreeSet;
+
+use uuid::Uuid;
+
+use crate::domain::Refresh;
+use crate::domain::providers::{Catalogue, Definition, Provider};
+use crate::domain::seals::Part;
+use crate::domain::view::View;
+use crate::engine::{Failure, JournalView};
+use crate::runbook::ProviderChoice;
+
+/// The providers that were installed when the seal was made.
+pub(super) struct OldProviders {
+    pub(super) ids: BTreeSet<Uuid>,
+    /// Everything that the seal holds.
+    pub(super) catalogue: Catalogue,
+    /// The providers to reinstall with their definitions, ordered by logical name.
+    pub(super) to_reinstall: Vec<(Provider, Definition)>,
+}
+
+impl OldProviders {
+    /// Reads them from the seal.
+    ///
+    /// # Errors
+    ///
+    /// Fails where a provider to reinstall could not be installed again.
+    pub(super) fn recorded(refresh: &Refresh, journal: &JournalView) -> Result<Self, Failure> {
+        let catalogue = Catalogue::sealed(&refresh.names, journal, Part::Providers)?;
+        let mut to_reinstall = Vec::new();
+        for provider in catalogue
+            .providers
+            .values()
+            .filter(|provider| provider.active)
+        {
+            let definition = catalogue.definition_of(provider);
+            let wanted = match &refresh
+                .runbook
+                .steps
+                .reinstall_providers
+                .options
+                .providers
+                .value
+            {
+                ProviderChoice::PreviouslyActive => true,
+                ProviderChoice::Definitions(names) => definition.is_some_and(|d| {
+                    names
+                        .iter()
+                        .any(|n| n.value.eq_ignore_ascii_case(&d.logical_name))
+                }),
+            };
+            if !wanted {
+                continue;
+            }
+            match definition {
+                Some(definition) if definition.active => {
+                    if !is_accepted(refresh, definition) {
+                        return Err(not_accepted(provider, definition));
+                    }
+                    to_reinstall.push((provider.clone(), definition.clone()));
+                }
+                _ => return Err(not_installable(provider, definition)),
+            }
+        }
+        to_reinstall.sort_by(|(_, one), (_, other)| one.logical_name.cmp(&other.logical_name));
+        let ids = catalogue.provider_ids();
+        Ok(Self {
+            ids,
+            catalogue,
+            to_reinstall,
+        })
+    }
+
+    /// The definition of which a provider is installed again, if it is.
+    pub(super) fn reinstalled_as(&self, provider: Uuid) -> Option<&Definition> {
+        let provider = self.catalogue.providers.get(&provider)?;
+        self.to_reinstall
+            .iter()
+            .map(|(_, definition)| definition)
+            .find(|definition| Some(definition.id) == provider.definition)
+    }
+
+    /// Each provider to reinstall with its definition, and the new instance if it exists.
+    pub(super) fn instances<'a>(
+        &'a self,
+        now: &'a Catalogue,
+    ) -> impl Iterator<Item = (&'a Provider, &'a Definition, Option<&'a Provider>)> {
+        self.to_reinstall.iter().map(move |(old, definition)| {
+            (old, definition, now.new_instance(definition.id, &self.ids))
+        })
+    }
+}
+
+/// Reads the old providers from the seal and the present ones from the tenant. Returns the view that
+/// they were read through, too.
+pub(super) async fn old_and_present<'r>(
+    refresh: &'r Refresh,
+    journal: &JournalView,
+) -> Result<(OldProviders, View<'r>, Catalogue), Failure> {
+    let old = OldProviders::recorded(refresh, journal)?;
+    let view = refresh.view(journal);
+    let present = Catalogue::read(refresh, view).await?;
+    Ok((old, view, present))
+}
+
+/// Are a definition's terms accepted? A runbook that lists none leaves them to the user who installs.
+fn is_accepted(refresh: &Refresh, definition: &Definition) -> bool {
+    let options = &refresh.runbook.steps.reinstall_providers.options;
+    let terms = &options.accept_terms;
+    terms.is_empty()
+        || terms
+            .iter()
+            .any(|name| name.value.eq_ignore_ascii_case(&definition.logical_name))
+}
+
+/// Who accepted the terms that the runbook lists: the user that this program acts as. None where it
+/// lists none.
+pub(super) fn terms_accepted_by(refresh: &Refresh) -> Option<String> {
+    let options = &refresh.runbook.steps.reinstall_providers.options;
+    if options.accept_terms.is_empty() {
+        return None;
+    }
+    let person = refresh.runbook.act_as.as_ref().map(|who| who.value.clone());
+    let application = || {
+        let id = refresh.caller.application.as_ref()?;
+        Some(format!("application {id}"))
+    };
+    Some(
+        person
+            .or_else(application)
+            .unwrap_or_else(|| "whoever ran this runbook".to_owned()),
+    )
+}
+
+fn not_accepted(provider: &Provider, definition: &Definition) -> Failure {
+    let definition = &definition.logical_name;
+    Failure::refused(format!(
+        "provider '{}' could not be installed again: the terms of its definition '{definition}' are \
+         not accepted",
+        provider.name
+    ))
+    .with_help(format!(
+        "nothing was deleted; read its terms in the library, then add `{definition}` to \
+         `accept-terms` of reinstall-providers"
+    ))
+}
+
+fn not_installable(provider: &Provider, definition: Option<&Definition>) -> Failure {
+    let why = match definition {
+        Some(definition) => format!("its definition '{}' is not active", definition.logical_name),
+        None => "it has no definition in the library".to_owned(),
+    };
+    Failure::refused(format!(
+        "provider '{}' could not be installed again: {why}",
+        provider.name
+    ))
+    .with_help(
+        "nothing was deleted; restore the definition (install the solution that contains it, set \
+         'Is Active' to Yes), or name the providers to reinstall in the runbook",
+    )
+}
