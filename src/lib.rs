@@ -13,7 +13,7 @@
 //!   engine                       survey, change, verify; knows no service
 //!   clients | runbook | journal
 //!   base                         clock, text, cancellation, files, secrets, platform
-//!   rehearsal                    the stand-in tenant (cargo feature `rehearsal`); shares nothing
+//!   rehearsal                    the stand-in tenant (cargo feature `rehearsal`); shares no code
 //! ```
 //!
 //! - [`cli`]: a file for each command; the only module that knows clap.

@@ -2,7 +2,7 @@
 //!
 //! - A stop request (the first Ctrl-C): nothing new begins; the responses to requests in flight are
 //!   awaited and recorded.
-//! - An immediate stop (the second Ctrl-C): nothing is awaited. The journal is valid all the same.
+//! - An immediate stop (the second Ctrl-C): nothing is awaited. The journal stays valid.
 //! - A halt (the journal cannot be written): no request may be sent, because its effect could not
 //!   be recorded.
 
@@ -17,7 +17,7 @@ pub struct Cancellation {
 }
 
 impl Cancellation {
-    /// Creates one without a request.
+    /// Nothing is requested yet.
     pub fn new() -> Self {
         Self::default()
     }

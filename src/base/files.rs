@@ -1,8 +1,8 @@
 //! Files that the user names.
 //!
 //! Only regular files are read, and they are opened without blocking: a FIFO without a writer would
-//! block the program in `open`, where neither Ctrl-C nor a timeout reaches it. Output is written to a
-//! new file, or replaces a file that the same command wrote before.
+//! block the program in `open`, where neither Ctrl-C nor a timeout reaches it. Output is written to
+//! a new file, or replaces a file that the same command wrote before.
 
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -54,9 +54,10 @@ pub enum OutputError {
 /// Recognises a file of the kind that a command writes, by its content.
 pub type Recognise<'a> = &'a dyn Fn(&[u8]) -> bool;
 
-/// Writes an output file for its owner alone (mode 0600 on Unix), whole or not at all. Creates it, or
-/// replaces a regular file of which `is_same_kind` recognises the content. Never replaces anything
-/// else: not a symbolic link or what it names, a directory, a device, or a file with other content.
+/// Writes an output file for its owner alone (mode 0600 on Unix), whole or not at all. Creates it,
+/// or replaces a regular file of which `is_same_kind` recognises the content. Never replaces
+/// anything else: not a symbolic link or what it names, a directory, a device, or a file with other
+/// content.
 ///
 /// `kind` is what the command writes, as in `a saved plan`. Without `is_same_kind`, only creates.
 pub fn write_output(

@@ -1,25 +1,25 @@
 //! Keeps secret values out of everything that is printed or recorded.
 //!
-//! A service may repeat in an error, an annotation or a status what it was sent, and no one can tell
-//! which part of such a text is a secret. So the program registers each value when it first reads
-//! it: a secret of the runbook, a token, and every value that is shown as a fingerprint. Everything
-//! that is printed, and every free text that is recorded, passes through [`hide`], which replaces
-//! the value by its fingerprint. Captures do not: they keep the service's bytes.
+//! A service may repeat in an error, an annotation or a status what it was sent, and no one can
+//! tell which part of such a text is a secret. So the program registers each value when it first
+//! reads it: a secret of the runbook, a token, and every value that is shown as a fingerprint.
+//! Everything that is printed, and every free text that is recorded, passes through [`hide`], which
+//! replaces the value by its fingerprint. Captures do not: they keep the service's bytes.
 //!
 //! A value is found verbatim, escaped for JSON (once and twice), for a URL, for HTML and for a
 //! terminal, and in base64.
 //!
 //! Which values are hidden:
 //!
-//! | Value | HiddenValue |
+//! | Value | Hidden |
 //! |---|---|
 //! | shorter than 6 characters | never: too many words contain it |
 //! | [`register_secret`] or [`register_token`] | wherever it occurs; from 6 to 11 characters only as a whole word |
 //! | [`register_possible_secret`] | the same, unless it is clearly public: short and only words or digits, the origin of a URL, or a value that the runbook itself shows ([`register_public`]) |
 //! | of several lines, or longer than 4096 bytes | line by line, each line from 16 characters |
 //!
-//! The registry belongs to the process, not to a run: logs, errors and the printer do not know runs,
-//! and what one run must hide no other run may show.
+//! The registry belongs to the process, not to a run: logs, errors and the printer do not know
+//! runs, and what one run must hide no other run may show.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -71,18 +71,20 @@ struct Registry {
     public: HashSet<String>,
     /// Forms that were registered since `matchers` was last brought up to date, in their order.
     added: Vec<String>,
-    /// What searches a text for the forms, the largest matcher first. A run registers values between
-    /// any two texts, and building one matcher of all forms each time took most of a run's time, so a
-    /// small matcher holds the newest forms until it is as large as the one before it.
+    /// What searches a text for the forms, the largest matcher first. A run registers values
+    /// between any two texts, and building one matcher of all forms each time took most of a run's
+    /// time, so a small matcher holds the newest forms until it is as large as the one before it.
     matchers: Vec<Arc<Matcher>>,
 }
 
+/// A registered value, and what is shown in its place.
 struct HiddenValue {
     value: String,
     replacement: String,
     whole_word_only: bool,
 }
 
+/// Searches a text for many forms at once.
 struct Matcher {
     automaton: AhoCorasick,
     /// The form and its value, indexed by the number of the pattern.
@@ -223,8 +225,8 @@ fn current_matchers() -> Vec<Arc<Matcher>> {
         .unwrap_or_default()
 }
 
-/// The places of registered values in a text: the leftmost first, of those the longest; none
-/// overlaps another.
+/// Where registered values occur in a text, in order and without overlaps. Of two that begin at the
+/// same character, the longer one is meant.
 fn places(matchers: &[Arc<Matcher>], text: &str) -> Vec<(usize, usize, Arc<HiddenValue>)> {
     let mut places: Vec<(usize, usize, Arc<HiddenValue>)> = Vec::new();
     for matcher in matchers {
@@ -236,11 +238,11 @@ fn places(matchers: &[Arc<Matcher>], text: &str) -> Vec<(usize, usize, Arc<Hidde
         }
     }
     places.sort_by_key(|(start, end, _)| (*start, std::cmp::Reverse(*end)));
-    let mut free = 0;
+    let mut taken_until = 0;
     places.retain(|(start, end, _)| {
-        let is_free = *start >= free;
+        let is_free = *start >= taken_until;
         if is_free {
-            free = *end;
+            taken_until = *end;
         }
         is_free
     });
@@ -281,6 +283,7 @@ pub fn hide_in_json(value: &mut Value) {
     }
 }
 
+/// Is this part of a text a whole word?
 fn is_word(text: &str, start: usize, end: usize) -> bool {
     let mut back = text[..start].chars().rev();
     let before = back.next();
@@ -406,7 +409,7 @@ mod tests {
     }
 
     #[test]
-    fn short_values_and_common_words_stay() {
+    fn short_values_and_common_words_are_not_hidden() {
         for word in [
             "abc12",
             "production",
@@ -433,7 +436,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_runbook_shows_is_public() {
+    fn a_value_that_the_runbook_shows_is_not_hidden() {
         let id = "0b5f5ac2-6c64-4f4e-8d8b-0c0a4cf2b3d1";
         register_possible_secret(id);
         assert_ne!(hide(id), id);

@@ -98,8 +98,8 @@ pub(crate) fn fingerprint_of(value: &str) -> String {
 }
 
 /// Removes from a text the registered secret values ([`secrets`]) and everything that looks like a
-/// credential: JSON web tokens, and the values of `sig`, `code`, `client_secret`, `access_token` and
-/// `client_assertion` parameters. The look of a credential is only the last safety net.
+/// credential: JSON web tokens, and the values of `sig`, `code`, `client_secret`, `access_token`
+/// and `client_assertion` parameters. The look of a credential is only the last safety net.
 pub fn redact(text: &str) -> Cow<'_, str> {
     match secrets::hide(text) {
         Cow::Borrowed(text) => remove_credentials(text),

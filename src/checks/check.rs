@@ -9,18 +9,20 @@ use crate::runbook::StepName;
 /// A check with its verdict, what was found, and what to do.
 #[derive(Clone, Debug)]
 pub struct CheckResult {
-    /// The check's name: what is the case where it passes. Change keys and JSON documents hold it.
+    /// The check's name: a statement that is true if it passes. Change keys and JSON documents
+    /// contain it.
     pub check: String,
     /// The answer.
     pub verdict: Verdict,
-    /// What is the case, in one line for a person.
+    /// The result in one line for a person: the name if the check passes, the problem if it does
+    /// not, or that it could not be checked.
     pub headline: String,
     /// What was found.
     pub found: String,
     /// What to do, where the verdict is not `Pass`.
     pub remedy: Option<String>,
-    /// How a run ends that meets a `Fail`. Of an `Unknown`: `Temporary` where the service was
-    /// unavailable, so that the check can be repeated later; a run does not begin before it is.
+    /// How a run ends if the verdict is `Fail`. If it is `Unknown`, `Temporary` means that the
+    /// service was unavailable: a run does not begin until the check has been repeated.
     pub kind: FailureKind,
     /// The manual task, `STEP/PHASE`, that an `Unknown` becomes: the check is repeated there.
     pub task: Option<String>,
@@ -73,11 +75,12 @@ impl std::fmt::Display for Remedy {
     }
 }
 
-/// A question: its name, what is the case where it does not pass, and what helps then.
+/// A question that has not been answered yet: its name, the problem that it looks for, and what
+/// helps.
 #[derive(Clone, Debug)]
 pub(super) struct Check {
     name: String,
-    /// What is the case where the check does not pass.
+    /// A statement that is true if the check fails; the opposite of the name.
     problem: String,
     /// What helps or explains, whatever the verdict; it destroys nothing.
     advice: String,
@@ -88,8 +91,8 @@ pub(super) struct Check {
 }
 
 impl Check {
-    /// A check whose `Fail` is a guard that refuses. Takes what is the case where it passes, what is
-    /// the case where it does not, and what to do then.
+    /// A check whose `Fail` ends a run as refused. Takes a statement that is true if it passes, one
+    /// that is true if it fails, and what to do in the second case.
     pub(super) fn new(
         name: impl Into<String>,
         problem: impl Into<String>,
@@ -105,7 +108,7 @@ impl Check {
         }
     }
 
-    /// The same, with what also helps where the verdict is `Fail`.
+    /// The same, with a remedy that is shown only if the verdict is `Fail`.
     pub(super) fn if_failed(mut self, remedy: Remedy) -> Self {
         self.remedy = Some(remedy);
         self
@@ -123,7 +126,7 @@ impl Check {
         self
     }
 
-    /// The same, whose `Fail` is over after some time: run again later.
+    /// The same, whose `Fail` passes with time: run again later.
     pub(super) fn temporary(mut self) -> Self {
         self.kind = FailureKind::Temporary;
         self
@@ -163,7 +166,7 @@ impl Check {
         self.result(Verdict::Pass, false, found)
     }
 
-    /// It is not.
+    /// It is not as it must be.
     pub(super) fn fail(&self, found: impl Into<String>) -> CheckResult {
         self.result(Verdict::Fail, false, found)
     }

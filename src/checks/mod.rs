@@ -1,5 +1,5 @@
-//! Checks: read-only questions, each answered pass, fail or unknown, with what was found and what to
-//! do. Reading is separate from judging, so that a unit test can judge rows.
+//! Checks: read-only questions, each answered pass, fail or unknown, with what was found and what
+//! to do. Reading is separate from judging, so that a unit test can judge rows.
 //!
 //! ```text
 //! check.rs       a check and its result

@@ -1,11 +1,11 @@
-//! The actor: the name that the state file records for a confirmation, a completed or waived task, and
-//! a reopened step.
+//! The actor: the name that the state file records for a confirmation, a completed or waived task,
+//! and a reopened step.
 
 use super::session::environment_variable;
 use crate::report::Pipeline;
 
-/// The current actor and the source of the name: `octocat (GitHub Actions)`. A name without a source
-/// is the account on this computer.
+/// The current actor and the source of the name: `octocat (GitHub Actions)`. A name without a
+/// source is the account on this computer.
 pub(super) fn current_actor() -> String {
     find_actor(environment_variable)
 }
@@ -81,7 +81,8 @@ mod tests {
             actor_in(&[azure, release]),
             "Grace Hopper (Azure Pipelines)"
         );
-        // Without an actor of the pipeline, the account counts; the actor variable alone is not a pipeline.
+        // Without an actor of the pipeline, the account counts; the actor variable alone is not a
+        // pipeline.
         assert_eq!(actor_in(&[user, github]), "runner");
         assert_eq!(actor_in(&[user, ("GITHUB_ACTOR", "octocat")]), "runner");
         assert_eq!(actor_in(&[]), "unknown");

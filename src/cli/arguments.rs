@@ -86,17 +86,17 @@ pub(super) enum Color {
 pub(super) enum Command {
     /// Run a runbook, or resume it
     Run(RunArguments),
-    /// Show what a run would do now, with reads only
+    /// Show what a run would do now, without changing anything
     Plan(PlanArguments),
-    /// Check a runbook, offline
+    /// Check a runbook, without network access
     Validate(RunbookArguments),
     /// Show the progress of a run, from its state file only
     Status(RunbookArguments),
-    /// Complete a manual task: read the evidence, or waive it
+    /// Complete a manual task: check that it is done, or continue without evidence
     Complete(CompleteArguments),
-    /// Check whether a run can succeed, with reads only
+    /// Check whether a run can succeed, without changing anything
     Preflight(RunbookArguments),
-    /// Check whether order management is usable in the target, with reads only
+    /// Check whether order management is usable in the target, without changing anything
     Verify(RunbookArguments),
     /// Report what a run did, from its state file only: Markdown, HTML, `JUnit` or JSON
     Report(ReportArguments),
@@ -105,7 +105,7 @@ pub(super) enum Command {
     /// Serve the rehearsal tenant until Ctrl-C
     #[cfg(feature = "rehearsal")]
     Rehearsal(RehearsalArguments),
-    /// Write a starter runbook for two environments, with reads only
+    /// Write a starter runbook for two environments, without changing them
     Init(InitArguments),
     /// Create entries for a runbook's `iom.requests` from a browser's recording of one click
     ImportHar(ImportHarArguments),
@@ -120,7 +120,7 @@ pub(super) enum Command {
 /// The arguments of a command that only needs a runbook.
 #[derive(Debug, Args)]
 pub(super) struct RunbookArguments {
-    /// The runbook
+    /// The runbook file
     pub(super) runbook: PathBuf,
 }
 

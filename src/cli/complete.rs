@@ -25,9 +25,9 @@ use crate::runbook::Runbook;
 /// The arguments of `complete`.
 #[derive(Debug, Args)]
 pub(super) struct CompleteArguments {
-    /// The runbook
+    /// The runbook file
     pub(super) runbook: PathBuf,
-    /// The manual task
+    /// The manual task, as `iomcopy status` names it
     #[arg(value_name = "STEP/PHASE")]
     pub(super) task: String,
     /// Continue without evidence; the reason is recorded with your name and the time
@@ -103,7 +103,8 @@ fn require_open(state: &State, task: &str) -> Result<(), Failure> {
     Err(Failure::new(
         FailureKind::InvalidInput,
         format!("the task '{task}' is not open; {open}"),
-    ))
+    )
+    .with_help("`iomcopy status RUNBOOK` shows each open task and what to do"))
 }
 
 /// Opens the state file only to write these records: a command that is refused does not change it.

@@ -21,7 +21,7 @@ pub(super) fn find_environment<'a>(
         [one] => Ok(one),
         [] => {
             let message = format!(
-                "{flag}: no environment that the caller can see matches '{}'{}",
+                "{flag}: no environment that this sign-in can see matches '{}'{}",
                 escape(given),
                 list_environments(all.iter())
             );
@@ -105,7 +105,7 @@ fn list_environments<'a>(some: impl Iterator<Item = &'a Environment>) -> String 
         })
         .collect();
     if lines.is_empty() {
-        return "; the caller can see no environment".to_owned();
+        return "; this sign-in can see no environment".to_owned();
     }
     let more = lines.len().saturating_sub(LIMIT);
     let rest = if more > 0 {

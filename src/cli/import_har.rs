@@ -28,8 +28,8 @@ pub(super) fn import_har(session: &Session, arguments: &ImportHarArguments) -> R
     let file = arguments.file.display().to_string();
     let invalid =
         |reason: String| Failure::new(FailureKind::InvalidInput, format!("{file}: {reason}"));
-    let text =
-        files::read_to_string(&arguments.file).map_err(|error| invalid(error.to_string()))?;
+    let text = files::read_to_string(&arguments.file)
+        .map_err(|error| invalid(format!("the recording could not be read: {error}")))?;
     let recorded = runbook::read_writes(&text).map_err(|error| {
         invalid(error.to_string()).with_help("save the browser's network log as HAR, with content")
     })?;

@@ -40,7 +40,7 @@ pub(super) struct InitArguments {
     /// The application (client) id, for the kinds that need one
     #[arg(long, value_name = "GUID")]
     pub(super) client_id: Option<Uuid>,
-    /// The environment variable with the secret of client-secret, or the token of token
+    /// The environment variable that holds the secret (client-secret) or the token (token)
     #[arg(long, value_name = "NAME", default_value = "AZURE_CLIENT_SECRET")]
     pub(super) secret_env: String,
     /// The service connection's id, for azure-pipelines

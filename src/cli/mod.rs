@@ -100,7 +100,7 @@ async fn dispatch(session: &Session, command: Command) -> Result<u8, Failure> {
         Command::Run(arguments) if arguments.dry_run => {
             plan::plan(session, &arguments.as_plan()).await
         }
-        Command::Run(arguments) => run::run(session, &arguments).await,
+        Command::Run(arguments) => Box::pin(run::run(session, &arguments)).await,
         Command::Plan(arguments) => plan::plan(session, &arguments).await,
         Command::Validate(arguments) => validate::validate(session, &arguments),
         Command::Status(arguments) => status::status(session, &arguments),

@@ -20,7 +20,7 @@ use crate::report::{PlanDocument, document, plan_text};
 /// The arguments of `plan`.
 #[derive(Debug, Args)]
 pub(super) struct PlanArguments {
-    /// The runbook
+    /// The runbook file
     pub(super) runbook: PathBuf,
     /// Exit with 2 if the plan has changes
     #[arg(long)]

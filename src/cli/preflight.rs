@@ -10,8 +10,8 @@ use crate::checks::{self, CheckResult, Verdict};
 use crate::engine::{Failure, FailureKind};
 use crate::report::{CheckLine, ChecksDocument, Version, document};
 
-/// Runs every check and shows every result. The exit code is that of the first failed check, as for a
-/// run; if none fails and a service is unavailable, 75.
+/// Runs every check and shows every result. The exit code is that of the first failed check, as for
+/// a run; if none fails and a service is unavailable, 75.
 pub(super) async fn preflight(
     session: &Session,
     arguments: &RunbookArguments,
@@ -29,8 +29,8 @@ pub(super) async fn preflight(
     Ok(stops.map_or(DONE, |finding| session.exit_code(finding.kind)))
 }
 
-/// The first check without a result because a service is unavailable. A run needs that result before
-/// it begins.
+/// The first check without a result because a service is unavailable. A run needs that result
+/// before it begins.
 pub(super) fn first_unavailable(findings: &[CheckResult]) -> Option<&CheckResult> {
     findings.iter().find(|finding| {
         finding.verdict == Verdict::Unknown && finding.kind == FailureKind::Temporary

@@ -17,7 +17,7 @@ use crate::report::{RehearsalDocument, RehearsalEndpoint, RehearsalEndpoints, Ve
 /// The arguments of `rehearsal`.
 #[derive(Debug, Args)]
 pub(super) struct RehearsalArguments {
-    /// The world file; an existing world continues
+    /// The file with the content of the tenant; if it exists, the tenant continues from it
     #[arg(long, value_name = "FILE", default_value = "rehearsal.world.jsonl")]
     pub(super) world: PathBuf,
     /// Speed of the clock: N times real time
@@ -38,9 +38,11 @@ pub(super) struct RehearsalArguments {
     /// Serve a new world over TLS; the root certificate to trust is written next to the world file
     #[arg(long)]
     pub(super) tls: bool,
-    /// A fault: KIND:"METHOD path-glob", or KIND#N for the Nth request only; kinds:
-    /// accept-and-ignore, hold, lose, throttle, refuse=STATUS, echo=STATUS, answer=STATUS (the request
-    /// is applied), away=MINUTES, and for a launch: fail, roll-back, fail-to-roll-back, abort
+    /// Cause a fault in matching requests: 'KIND:METHOD PATH', where PATH may contain `*`, or
+    /// 'KIND#N:METHOD PATH' for the Nth request only; may be repeated. Kinds: accept-and-ignore,
+    /// hold, lose, throttle, refuse=STATUS, echo=STATUS, answer=STATUS (the request is applied),
+    /// away=MINUTES, and for a copy or another long operation: fail, roll-back, fail-to-roll-back,
+    /// abort
     #[arg(long = "fault", value_name = "FAULT")]
     pub(super) faults: Vec<String>,
 }
@@ -60,7 +62,7 @@ pub(super) async fn rehearsal(
                     FailureKind::InvalidInput,
                     format!("--fault '{fault}': {error}"),
                 )
-                .with_help("use KIND:\"METHOD path-glob\", for example hold:\"POST */copy\"")
+                .with_help("write 'KIND:METHOD PATH', for example 'hold:POST */copy'")
             })
         })
         .collect::<Result<Vec<Fault>, Failure>>()?;

@@ -16,7 +16,7 @@ use crate::steps;
 /// The arguments of `report`.
 #[derive(Debug, Args)]
 pub(super) struct ReportArguments {
-    /// The runbook
+    /// The runbook file
     pub(super) runbook: PathBuf,
     /// Report format [default: markdown, and json with --output json]
     #[arg(long, value_enum, value_name = "FORMAT")]

@@ -13,6 +13,10 @@ pub(super) fn read_runbook(path: &Path) -> Result<Runbook, Failure> {
             format!("invalid runbook\n{diagnostics}"),
         )
         .at(diagnostics.iter().map(Mark::from)),
+        error @ ReadError::Unreadable { .. } => {
+            Failure::new(FailureKind::InvalidInput, error.to_string())
+                .with_help("check the path; `iomcopy init` writes a new runbook")
+        }
         error => Failure::new(FailureKind::InvalidInput, error.to_string()),
     })
 }

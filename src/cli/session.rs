@@ -99,8 +99,8 @@ impl Session {
         self.state.clone().unwrap_or_else(beside)
     }
 
-    /// The arguments that name this runbook, and the state file if one was given, in a command that a
-    /// message suggests.
+    /// The arguments that name this runbook, and the state file if one was given, in a command that
+    /// a message suggests.
     pub(super) fn arguments_for(&self, runbook: &Path) -> String {
         let quoted = |path: &Path| quote_argument(&path.display().to_string());
         let state = self.state.as_deref();

@@ -7,8 +7,8 @@ use crate::base::cancellation::Cancellation;
 use crate::base::platform::{Signal, Signals};
 use crate::report::Printer;
 
-/// Requests a stop at the first signal, and an immediate stop at the second. Sets `is_terminated` at
-/// SIGTERM.
+/// Requests a stop at the first signal, and an immediate stop at the second. Sets `is_terminated`
+/// at SIGTERM.
 pub(super) fn stop_on_signals(
     cancellation: Cancellation,
     printer: Arc<Printer>,
@@ -24,14 +24,15 @@ pub(super) fn stop_on_signals(
                 is_terminated.store(true, Ordering::SeqCst);
             }
             if cancellation.is_stop_requested() {
-                printer.error("Stopping now. The state file is valid; run again to resume.");
                 cancellation.request_immediate_stop();
+                printer.error("Stopping now. The state file is valid; run again to resume.");
             } else {
+                // Before the message: what is typed after it is read has no effect.
+                cancellation.request_stop();
                 printer.error(
                     "Stopping: no new change begins; waiting for requests in flight. A copy that is \
                      running continues at Microsoft. Press Ctrl-C again to stop at once.",
                 );
-                cancellation.request_stop();
             }
         }
     });

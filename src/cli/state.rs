@@ -26,13 +26,13 @@ pub(super) struct StateArguments {
 /// The operations on a state file.
 #[derive(Debug, Subcommand)]
 pub(super) enum StateCommand {
-    /// List all damage
+    /// Check a state file, and list all damage
     Check {
         /// The state file
         file: PathBuf,
     },
-    /// Remove all records after one; the original file is kept. For a file that has lost its end,
-    /// give the last record to accept the loss
+    /// Remove all records after record N; a copy of the original file is kept. If the file has lost
+    /// its end, give its last record: this accepts the loss
     Cut {
         /// The state file
         file: PathBuf,

@@ -20,9 +20,9 @@ pub(super) fn report_usage(error: &clap::Error, arguments: &[OsString]) -> u8 {
     let message = error.to_string();
     if escape_in_lines(&message) == message {
         // clap prints its message with colours.
-        let printed = error.print();
+        let written = error.print();
         if !error.use_stderr() {
-            printer.note_written(printed.and_then(|()| std::io::stdout().flush()));
+            printer.note_written(written.and_then(|()| std::io::stdout().flush()));
         }
     } else {
         printer.error(message.trim_end());

@@ -11,8 +11,8 @@ use crate::checks::{self, Verdict};
 use crate::engine::{Failure, JournalView};
 use crate::journal;
 
-/// Runs every check of the target and shows every result. Exit 1 if a check fails; if none fails and
-/// a service is unavailable, exit 75. Other unknown results are shown and do not fail.
+/// Runs every check of the target and shows every result. Exit 1 if a check fails; if none fails
+/// and a service is unavailable, exit 75. Other unknown results are shown and do not fail.
 pub(super) async fn verify(session: &Session, arguments: &RunbookArguments) -> Result<u8, Failure> {
     let runbook = read_runbook(&arguments.runbook)?;
     let path = session.state_path(&arguments.runbook, &runbook.name.value);

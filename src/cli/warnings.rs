@@ -1,5 +1,5 @@
-//! What a process found and what did not stop it. Each warning is shown when it is found, and recorded in
-//! the state file at the end, so that a report can show it again.
+//! What a process found and what did not stop it. Each warning is shown when it is found, and
+//! recorded in the state file at the end, so that a report can show it again.
 
 use std::sync::{Mutex, PoisonError};
 

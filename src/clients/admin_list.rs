@@ -56,8 +56,8 @@ pub(super) async fn list_collection<T>(
     }
 }
 
-/// Adds a page's items. An item that cannot be parsed fails the list: an incomplete list would be taken
-/// for the whole.
+/// Adds a page's items. An item that cannot be parsed fails the list: an incomplete list would be
+/// taken for the whole.
 fn add_items<T>(
     response: &Response,
     body: &Value,

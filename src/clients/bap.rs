@@ -12,10 +12,11 @@ use super::http::{Method, Request, Response, Service};
 use super::operation::{Accepted, Operation, OperationHandle, read_accepted, read_poll};
 
 const PROVIDER: &str = "/providers/Microsoft.BusinessAppPlatform";
-/// The api-version for reading an environment, as the Terraform provider for Power Platform sends it.
+/// The api-version for reading an environment, as the Terraform provider for Power Platform sends
+/// it.
 const READ: &str = "2023-06-01";
-/// The api-version for changing an environment: later versions turn it into a managed environment as
-/// a side effect (a note in that provider's source).
+/// The api-version for changing an environment: later versions turn it into a managed environment
+/// as a side effect (a note in that provider's source).
 const CHANGE: &str = "2021-04-01";
 /// The api-version of `copyTo` in Microsoft's PowerShell module.
 const COPY: &str = "2019-05-01";
@@ -31,8 +32,8 @@ pub struct Bap {
 }
 
 impl Bap {
-    /// Takes the API's service. Its poll links may lead to regional hosts, which are exactly one label
-    /// below its own host.
+    /// Takes the API's service. Its poll links may lead to regional hosts, which are exactly one
+    /// label below its own host.
     pub fn new(service: Service) -> Self {
         Self {
             service: service.with_regional_hosts(),
@@ -104,8 +105,8 @@ impl Bap {
         Ok(read_accepted(&self.service, &response))
     }
 
-    /// The operation of a handle. `None` if the service does not know it, which says nothing about how it
-    /// ended. The handle's origin is checked again.
+    /// The operation of a handle. `None` if the service does not know it, which says nothing about
+    /// how it ended. The handle's origin is checked again.
     pub async fn operation(&self, handle: &OperationHandle) -> Result<Option<Operation>, Error> {
         let url = self.service.resolve_stored_link(&handle.url)?;
         read_poll(handle, self.service.send(&Request::get_link(url)).await)

@@ -5,8 +5,8 @@ use std::fmt;
 use super::http::ServiceEndpoint;
 
 /// One of Microsoft's clouds. Hosts and scopes are those of the Terraform provider for Power
-/// Platform (its `constants.go`); for GCC High, where Microsoft's own PowerShell modules differ, the
-/// modules' names are used. Each can be overridden in the runbook.
+/// Platform (its `constants.go`); for GCC High, where Microsoft's own PowerShell modules differ,
+/// the modules' names are used. Each can be overridden in the runbook.
 ///
 /// The admin API responds with regional poll hosts. They are accepted exactly one label below the
 /// cloud's own [`bap`](Self::bap) host, whose children only Microsoft assigns:
@@ -15,9 +15,9 @@ use super::http::ServiceEndpoint;
 pub enum MicrosoftCloud {
     /// The commercial cloud.
     Public,
-    /// US Government Community MicrosoftCloud.
+    /// US Government Community Cloud.
     Gcc,
-    /// US Government Community MicrosoftCloud High.
+    /// US Government Community Cloud High.
     GccHigh,
     /// US Department of Defense.
     Dod,
@@ -177,8 +177,9 @@ impl LcsRegion {
         Self::Government,
     ];
 
-    /// The API of Lifecycle Services. The host is also the token scope, which has two slashes (Microsoft
-    /// Learn, *Dynamics Lifecycle Services API: authentication*). It accepts tokens of people only.
+    /// The API of Lifecycle Services. The host is also the token scope, which has two slashes
+    /// (Microsoft Learn, *Dynamics Lifecycle Services API: authentication*). It accepts tokens of
+    /// people only.
     pub fn endpoint(self) -> ServiceEndpoint {
         let host = match self {
             Self::Default => "lcsapi.lcs.dynamics.com",
@@ -204,9 +205,9 @@ pub fn lcs_endpoint(url: &str) -> ServiceEndpoint {
     }
 }
 
-/// The token scope of the dual-write gateway: the resource of the first-party application "Dynamics Data
-/// Integration", which accepts tokens of people only (the community tool `DualWriteHelper`, its
-/// `TokenRefresh.cs`).
+/// The token scope of the dual-write gateway: the resource of the first-party application "Dynamics
+/// Data Integration", which accepts tokens of people only (the community tool `DualWriteHelper`,
+/// its `TokenRefresh.cs`).
 pub const DUAL_WRITE_SCOPE: &str = "https://IntegratorApp.com/.default";
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-/// The request to copy an environment. Every member is always sent, because the services' defaults are
-/// not published.
+/// The request to copy an environment. Every member is always sent, because the services' defaults
+/// are not published.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct CopyRequest {
     /// The environment to copy. The target, which is overwritten, is in the path.
@@ -13,8 +13,8 @@ pub struct CopyRequest {
     pub copy_type: CopyType,
     /// The target's display name after the copy.
     pub name: String,
-    /// The id of the target's security group after the copy; `None` opens it to all users and is sent as
-    /// the zero id.
+    /// The id of the target's security group after the copy; `None` opens it to all users and is
+    /// sent as the zero id.
     pub security_group: Option<String>,
     /// Whether to leave out the audit logs.
     pub skip_audit_data: bool,

@@ -1,5 +1,5 @@
-//! An environment as BAP describes it. The response leaves out empty members, so nearly every field may
-//! be missing.
+//! An environment as BAP describes it. The response leaves out empty members, so nearly every field
+//! may be missing.
 
 use serde_json::Value;
 use uuid::Uuid;
@@ -35,8 +35,8 @@ pub struct Environment {
     pub protection_level: Option<String>,
     /// The lifecycle operation that is running.
     pub ongoing_operation: Option<OngoingOperation>,
-    /// Why the service does not allow a copy; `None` if it does not say so. Whether this concerns the
-    /// environment as source or as target is not published.
+    /// Why the service does not allow a copy; `None` if it does not say so. Whether this concerns
+    /// the environment as source or as target is not published.
     pub copy_disallowed: Option<String>,
     /// The whole response.
     pub raw: Value,
@@ -117,8 +117,8 @@ impl Environment {
         })
     }
 
-    /// Whether it is ready: the management state is `Ready`, or `NotSpecified` with a Dataverse that is
-    /// ready, as recorded from healthy environments.
+    /// Whether it is ready: the management state is `Ready`, or `NotSpecified` with a Dataverse
+    /// that is ready, as recorded from healthy environments.
     pub fn is_ready(&self) -> bool {
         let dataverse = self.dataverse.as_ref().and_then(|d| d.state.as_deref());
         match self.management_state.as_deref() {

@@ -9,13 +9,13 @@ use serde_json::Value;
 
 use crate::base::text;
 
-/// The longest message of a service that is kept in an error, in characters. A longer one is a page or
-/// a stack trace, which nobody reads in a terminal.
+/// The longest message of a service that is kept in an error, in characters. A longer one is a page
+/// or a stack trace, which nobody reads in a terminal.
 const MAX_MESSAGE: usize = 1_500;
 
-/// An error of a service, or of the connection to it. Its text contains the service, the request, the
-/// service's message, and the id that support asks for. The message of its source is part of the text
-/// already.
+/// An error of a service, or of the connection to it. Its text contains the service, the request,
+/// the service's message, and the id that support asks for. The message of its source is part of
+/// the text already.
 ///
 /// The details are boxed to keep the error small; they are accessible like the error's own fields.
 #[derive(Clone, Debug)]
@@ -78,7 +78,8 @@ pub enum ErrorKind {
     Malformed,
     /// A response pointed to another origin; no token was sent there.
     ForeignOrigin,
-    /// The request was not sent, or was a read that was given up, because the run was asked to stop.
+    /// The request was not sent, or was a read that was given up, because the run was asked to
+    /// stop.
     Cancelled,
     /// The request is impossible: an invalid address or name, or an unusable credential.
     Configuration,
@@ -135,8 +136,8 @@ impl Error {
     }
 
     /// Whether the request may succeed later without a change: the service was throttling,
-    /// unavailable, or busy with another operation. `false` for an ambiguous write, whose outcome must
-    /// be read first.
+    /// unavailable, or busy with another operation. `false` for an ambiguous write, whose outcome
+    /// must be read first.
     pub fn is_temporary(&self) -> bool {
         matches!(
             self.kind,
@@ -154,8 +155,8 @@ impl Error {
     /// | the same without a code: HTML of a gateway, an empty body | no |
     /// | 3xx, 401, 408, 409, any other 4xx, any other 5xx, a lost or truncated response | no |
     ///
-    /// 401 and 3xx may come from a gateway in front of the service; 408 and 5xx may come while it works;
-    /// 409 means that an operation is running, which may be this request's own.
+    /// 401 and 3xx may come from a gateway in front of the service; 408 and 5xx may come while it
+    /// works; 409 means that an operation is running, which may be this request's own.
     pub fn is_clear_refusal(&self) -> bool {
         match (self.kind, self.status) {
             (
@@ -173,9 +174,9 @@ impl Error {
     }
 
     /// Whether the service reports that this one row does not exist. `false` for a missing table or
-    /// function, for which Dataverse also responds with 404: the code is 0x80060888 or 0x8006088a for
-    /// those, and 0x80040217 (or 0x80060891 by another key) for a row (Microsoft Learn, Dataverse,
-    /// *Compose HTTP requests and handle errors*; codes as clients have published them).
+    /// function, for which Dataverse also responds with 404: the code is 0x80060888 or 0x8006088a
+    /// for those, and 0x80040217 (or 0x80060891 by another key) for a row (Microsoft Learn,
+    /// Dataverse, *Compose HTTP requests and handle errors*; codes as clients have published them).
     pub fn is_missing_row(&self) -> bool {
         self.kind == ErrorKind::NotFound
             && matches!(self.code.as_deref(), Some("0x80040217" | "0x80060891"))

@@ -2,26 +2,28 @@
 //!
 //! - `http`: the chain (retry, throttle, authorize, send), its policy, and its parsing.
 //! - `identity`: credentials and their tokens.
-//! - `clouds`: [`MicrosoftCloud`], [`LcsRegion`]: the hosts and scopes of each cloud, and of Lifecycle
-//!   Services.
+//! - `clouds`: [`MicrosoftCloud`], [`LcsRegion`]: the hosts and scopes of each cloud, and of
+//!   Lifecycle Services.
 //! - `power_platform`: [`PowerPlatform`]: copy, operations, packages, connections.
 //! - `bap`: [`Bap`]: [`Environment`]s, administration mode, lifecycle operations.
 //! - `dataverse`: [`Dataverse`] reads and [`DataverseWriter`] writes: rows, metadata, the caller.
-//! - `finance_operations`: [`FinanceOperations`] reads and [`FinanceOperationsWriter`] writes: entity
-//!   sets and actions.
+//! - `finance_operations`: [`FinanceOperations`] reads and [`FinanceOperationsWriter`] writes:
+//!   entity sets and actions.
 //! - `odata`: queries, rows and writes, as Dataverse and Finance and Operations share them.
 //! - `lcs`: [`Lcs`]: the database refresh of environments that Lifecycle Services manages.
-//! - `dual_write`: [`DualWriteGateway`]: the gateway behind the dual-write page, which Microsoft does not
-//!   support.
-//! - `operation`: [`Operation`]: long-running operations of both admin APIs; `admin_list`: their lists.
+//! - `dual_write`: [`DualWriteGateway`]: the gateway behind the dual-write page, which Microsoft
+//!   does not support.
+//! - `operation`: [`Operation`]: long-running operations of both admin APIs; `admin_list`: their
+//!   lists.
 //! - `fields`, `json_text`: members of JSON values.
 //!
-//! A run creates one [`Http`] and one [`Tokens`]; each service is a [`Service`] with its own origin and
-//! [`Identity`]. This module does not know steps, the journal or the runbook; an [`Observer`] receives
-//! each wait.
+//! A run creates one [`Http`] and one [`Tokens`]; each service is a [`Service`] with its own origin
+//! and [`Identity`]. This module does not know steps, the journal or the runbook; an [`Observer`]
+//! receives each wait.
 //!
-//! Guarantees: a token is sent to one exact origin; a write is retried only if it is certain that it was
-//! not processed; an unknown outcome is [`ErrorKind::Ambiguous`] or an unknown state, never a guess.
+//! Guarantees: a token is sent to one exact origin; a write is retried only if it is certain that
+//! it was not processed; an unknown outcome is [`ErrorKind::Ambiguous`] or an unknown state, never
+//! a guess.
 
 mod admin_list;
 mod bap;

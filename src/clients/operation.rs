@@ -19,7 +19,8 @@ pub struct Operation {
     pub state: OperationState,
     /// When it started, as the service wrote it.
     pub started: Option<String>,
-    /// When it ended, as the service wrote it; for the older API its last action, once it has ended.
+    /// When it ended, as the service wrote it; for the older API its last action, once it has
+    /// ended.
     pub ended: Option<String>,
     /// Who requested it: an id if there is one (`SYSTEM` has none), else a name.
     pub requested_by: Option<String>,
@@ -37,8 +38,8 @@ pub struct Operation {
     pub raw: Value,
 }
 
-/// The state of an operation. Both API families are supported; an unknown word is neither success nor
-/// failure.
+/// The state of an operation. Both API families are supported; an unknown word is neither success
+/// nor failure.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum OperationState {
     /// Queued, not started, running.
@@ -76,7 +77,8 @@ impl OperationState {
     }
 }
 
-/// Where an operation is polled. It is stored in the journal; its origin is checked again at each use.
+/// Where an operation is polled. It is stored in the journal; its origin is checked again at each
+/// use.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct OperationHandle {
     /// The name of the service that returned it.
@@ -164,7 +166,8 @@ impl Operation {
     }
 }
 
-/// The most relevant stage: the failed one, else the running one, else the last one that has started.
+/// The most relevant stage: the failed one, else the running one, else the last one that has
+/// started.
 fn parse_stage(value: &Value) -> Option<String> {
     let stages = value
         .get("stages")
@@ -197,8 +200,8 @@ fn parse_stage(value: &Value) -> Option<String> {
         .and_then(name)
 }
 
-/// The service's reason: BAP's `error`, the Power Platform API's `errorDetail`, of the operation or of a
-/// stage.
+/// The service's reason: BAP's `error`, the Power Platform API's `errorDetail`, of the operation or
+/// of a stage.
 fn parse_error(value: &Value) -> Option<String> {
     let stages = value.get("stageStatuses").and_then(Value::as_array);
     let of_stages = stages.into_iter().flatten();
@@ -258,9 +261,9 @@ fn parse_operation_id(path: &str) -> Option<String> {
         .map(str::to_owned)
 }
 
-/// Reads the response to a poll. 404 is `None`, which says nothing about how the operation ended; 409
-/// and 202 without an operation mean that it is still running (as the Terraform provider for Power
-/// Platform found).
+/// Reads the response to a poll. 404 is `None`, which says nothing about how the operation ended;
+/// 409 and 202 without an operation mean that it is still running (as the Terraform provider for
+/// Power Platform found).
 pub(super) fn read_poll(
     handle: &OperationHandle,
     response: Result<Response, Error>,
@@ -292,9 +295,10 @@ pub(super) fn read_poll(
     }))
 }
 
-/// The delay before the next poll of an operation, on the program's clock: a twentieth of its duration
-/// so far or the service's `Retry-After`, whichever is longer, between 5 seconds and one minute. The end
-/// of a copy of hours is then seen within a minute, the end of a short edit within seconds.
+/// The delay before the next poll of an operation, on the program's clock: a twentieth of its
+/// duration so far or the service's `Retry-After`, whichever is longer, between 5 seconds and one
+/// minute. The end of a copy of hours is then seen within a minute, the end of a short edit within
+/// seconds.
 pub fn poll_delay(elapsed: Duration, retry_after: Option<Duration>) -> Duration {
     (elapsed / 20)
         .max(retry_after.unwrap_or_default())

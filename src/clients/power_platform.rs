@@ -11,7 +11,8 @@ use super::json_text::text_at;
 use super::operation::{Accepted, Operation, OperationHandle, read_accepted, read_poll};
 use crate::base::encoding::{NON_ALPHANUMERIC, percent_encode};
 
-/// The api-version of environment management (Microsoft Learn, *Copy Environment*) and connectivity.
+/// The api-version of environment management (Microsoft Learn, *Copy Environment*) and
+/// connectivity.
 const VERSION: &str = "2024-10-01";
 /// The api-version of application management, as Microsoft's own Terraform provider sends it.
 const PACKAGES_VERSION: &str = "2022-03-01-preview";
@@ -33,8 +34,8 @@ pub struct CopyCandidate {
     pub url: Option<String>,
 }
 
-/// The result of a validation. It uses the route that copies, so every response but one must be treated
-/// as a copy that may have started.
+/// The result of a validation. It uses the route that copies, so every response but one must be
+/// treated as a copy that may have started.
 #[derive(Clone, Debug, PartialEq)]
 pub enum CopyValidation {
     /// The copy would succeed.
@@ -119,7 +120,8 @@ impl PowerPlatform {
         Ok(read_accepted(&self.service, &response))
     }
 
-    /// Checks whether the copy would succeed. A POST on the route that copies, see [`CopyValidation`].
+    /// Checks whether the copy would succeed. A POST on the route that copies, see
+    /// [`CopyValidation`].
     pub async fn validate_copy(
         &self,
         target: Uuid,
@@ -139,8 +141,8 @@ impl PowerPlatform {
         Ok(CopyValidation::MayHaveStarted(accepted, body))
     }
 
-    /// One operation of an environment; `None` if the service does not know it, which says nothing about
-    /// how it ended.
+    /// One operation of an environment; `None` if the service does not know it, which says nothing
+    /// about how it ended.
     pub async fn operation(&self, environment: Uuid, id: &str) -> Result<Option<Operation>, Error> {
         let id = percent_encode(id, NON_ALPHANUMERIC);
         let path = format!(
@@ -185,8 +187,8 @@ impl PowerPlatform {
         .await
     }
 
-    /// The application packages of an environment, installed or not. An application with an update may
-    /// be listed twice.
+    /// The application packages of an environment, installed or not. An application with an update
+    /// may be listed twice.
     pub async fn packages(&self, environment: Uuid) -> Result<Vec<Package>, Error> {
         let path = format!(
             "/appmanagement/environments/{environment}/applicationPackages?api-version={PACKAGES_VERSION}"

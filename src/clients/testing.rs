@@ -1,5 +1,5 @@
-//! Shared by the tests of this module: a listener on the loopback that sends given replies and records
-//! each request byte for byte; and services that use it.
+//! Shared by the tests of this module: a listener on the loopback that sends given replies and
+//! records each request byte for byte; and services that use it.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};

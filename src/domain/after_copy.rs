@@ -1,4 +1,5 @@
-//! What a copy leaves: the rules by which a forecast changes the source's rows, each with its source.
+//! What a copy leaves: the rules by which a forecast changes the source's rows, each with its
+//! source.
 //!
 //! | Rule | Source |
 //! |---|---|

@@ -1,5 +1,5 @@
-//! A client's error as a step's failure: its kind decides the exit code and whether another pass may
-//! succeed.
+//! A client's error as a step's failure: its kind decides the exit code and whether another pass
+//! may succeed.
 
 use super::dual_write::error_codes::decoded;
 use crate::clients::{Error, ErrorKind};

@@ -1,7 +1,7 @@
 //! Changes that Intelligent Order Management makes, each by a write that the runbook binds.
 //!
-//! Microsoft publishes none of these writes: each is a manual task, or a request that the operator has
-//! confirmed and written under `iom.requests`.
+//! Microsoft publishes none of these writes: each is a manual task, or a request that the operator
+//! has confirmed and written under `iom.requests`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -102,8 +102,8 @@ fn sign_in_instruction(refresh: &Refresh) -> Option<String> {
     user.map(|user| format!("sign in as {}", user.value))
 }
 
-/// What may follow a request in doubt. The target shows nothing of it until it has ended, so the program
-/// looks for its effect as long as the request may take.
+/// What may follow a request in doubt. The target shows nothing of it until it has ended, so the
+/// program looks for its effect as long as the request may take.
 pub(crate) fn repeat(request: IomRequest, settle_timeout: Duration) -> Repeat {
     if request.is_harmless_to_repeat() {
         Repeat::Harmless

@@ -23,7 +23,7 @@ pub(crate) const DUAL_WRITE_MAPS: &str = "maps";
 /// The phase at the head of a step that repeats the checks that preflight could not answer.
 pub(crate) const QUESTIONS: &str = "questions";
 
-/// A check that a person must see to.
+/// The manual change of a check that only a person can answer.
 pub(crate) fn question(check: &str) -> String {
     format!("question/{check}")
 }

@@ -1,8 +1,9 @@
 //! IOM's tables and columns, by the names that this tenant uses.
 //!
 //! Some logical names are published, the others are likely guesses, and a tenant may differ. So a
-//! name is resolved in this order, and nothing is used that metadata does not show: what the runbook
-//! writes; the likely logical name; the display name; the relationship to a table that is known.
+//! name is resolved in this order, and nothing is used that metadata does not show: what the
+//! runbook writes; the likely logical name; the display name; the relationship to a table that is
+//! known.
 
 use std::collections::BTreeMap;
 

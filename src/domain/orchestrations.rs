@@ -196,7 +196,7 @@ mod tests {
 
     #[test]
     fn an_orchestration_that_is_published_by_its_status_alone_is_recorded_as_published() {
-        let captured = |number: u128, status: &str| {
+        let capture = |number: u128, status: &str| {
             let table = IomTable::Orchestration.word();
             Captured {
                 key: Part::Orchestrations.key(&format!("{table}/{}", Uuid::from_u128(number))),
@@ -205,8 +205,8 @@ mod tests {
                 compared: None,
             }
         };
-        let captures = vec![captured(1, "Published"), captured(2, "Draft")];
-        let journal = JournalView::empty().with_assumed(seals::ORCHESTRATIONS, captures);
+        let rows = vec![capture(1, "Published"), capture(2, "Draft")];
+        let journal = JournalView::empty().with_assumed(seals::ORCHESTRATIONS, rows);
         let names = Names::unchecked(&Iom::default());
         let found = recorded_orchestrations(&names, &journal, &Catalogue::default()).unwrap();
         let published: Vec<bool> = found.iter().map(|one| one.published).collect();

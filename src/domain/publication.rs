@@ -1,7 +1,7 @@
 //! Is a policy or an orchestration published?
 //!
-//! Microsoft does not publish which column says so, the state or the status. Both are read, by their
-//! labels, and either suffices.
+//! Microsoft does not publish which column says so, the state or the status. Both are read, by
+//! their labels, and either suffices.
 
 use serde_json::Value;
 

@@ -70,8 +70,8 @@ pub struct Services {
     pub bap: Bap,
     /// The project of Lifecycle Services, where the runbook has an `lcs` section.
     pub lcs: Option<Lcs>,
-    /// The dual-write gateway of the target, only where the runbook acknowledges that Microsoft does
-    /// not support it.
+    /// The dual-write gateway of the target, only where the runbook acknowledges that Microsoft
+    /// does not support it.
     pub dual_write: Option<DualWriteGateway>,
 }
 

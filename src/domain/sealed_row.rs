@@ -8,8 +8,9 @@ use super::names::Fields;
 use crate::base::text::fingerprint;
 
 /// Columns whose change is not an edit by a person: versions and times that every write changes,
-/// states that the service changes (step 6 deactivates a provider before it deletes it), and columns that
-/// follow the owner or the environment (a copy gives the target's organization to every row).
+/// states that the service changes (step 6 deactivates a provider before it deletes it), and
+/// columns that follow the owner or the environment (a copy gives the target's organization to
+/// every row).
 const NOT_COMPARED: [&str; 12] = [
     "versionnumber",
     "modifiedon",

@@ -6,8 +6,8 @@
 
 /// Members that the service itself changes.
 const CHANGED_BY_THE_SERVICE: [&str; 6] = [
-    // A flow is suspended by a data policy and turned off when its connection ends; an orchestration
-    // is being published for minutes; a dual-write map is starting, or in error.
+    // A flow is suspended by a data policy and turned off when its connection ends; an
+    // orchestration is being published for minutes; a dual-write map is starting, or in error.
     "state",
     // A provider is activating or has failed; a connection reference becomes incomplete.
     "status",
@@ -20,8 +20,8 @@ const CHANGED_BY_THE_SERVICE: [&str; 6] = [
     "admitted",
 ];
 
-/// Members that only say whether something is there, or what the runbook's rules find in a text: the
-/// write keeps everything else, and other rules find something else.
+/// Members that only say whether something is there, or what the runbook's rules find in a text:
+/// the write keeps everything else, and other rules find something else.
 const NO_VALUES: [&str; 5] = [
     "present",
     "installed",

@@ -2,8 +2,8 @@
 //! hosts of its services, the ids of its connections, and the values of its environment variables
 //! that differ in the target.
 //!
-//! A copied row that still contains one of them acts on the source. A row's text is never shown, only
-//! the kind of reference.
+//! A copied row that still contains one of them acts on the source. A row's text is never shown,
+//! only the kind of reference.
 
 use std::collections::BTreeMap;
 
@@ -122,8 +122,8 @@ impl SourceReferences {
     }
 }
 
-/// Does a text contain a word, and not as a part of a longer one? `uat-contoso.crm.dynamics.com` does
-/// not contain the host `contoso.crm.dynamics.com`. Both are lower case.
+/// Does a text contain a word, and not as a part of a longer one? `uat-contoso.crm.dynamics.com`
+/// does not contain the host `contoso.crm.dynamics.com`. Both are lower case.
 fn contains_word(text: &str, word: &str) -> bool {
     let is_part = |c: char| c.is_ascii_alphanumeric();
     // A hyphen or a dot before a host makes it part of a longer host; an id may follow one.

@@ -1,7 +1,9 @@
-//! Sets and launches on what the tenant holds: one reader, one write.
+//! Changes of rows of the target, as the engine's [`Set`] and [`Launch`]: each has one reader and
+//! one write. A [`TenantSet`] is one such write, not a collection.
 //!
-//! A [`Reader`] reads the current state, in the form of the change's `before` and `after`. The write is a documented PATCH, or a request of the runbook's `iom:` section (`iom_change`);
-//! a request that cannot be repeated blindly becomes a launch whose end is read by the same reader.
+//! A [`Reader`] reads the current state, in the form of the change's `before` and `after`. The
+//! write is a documented PATCH, or a request of the runbook's `iom:` section (`iom_change`). A
+//! request that cannot be repeated blindly becomes a launch whose end is read by the same reader.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,8 +43,8 @@ pub(crate) struct RowReader<P> {
 }
 
 impl<P: Fn(Option<&Row>) -> Reading + Send + Sync + 'static> RowReader<P> {
-    /// A reader that several changes can share. Takes the row's entity set and id, and the function that
-    /// gives its compared fields.
+    /// A reader that several changes can share. Takes the row's entity set and id, and the function
+    /// that gives its compared fields.
     pub(crate) fn shared(
         refresh: &Arc<Refresh>,
         entity_set: &str,
@@ -189,7 +191,7 @@ where
     }
 }
 
-/// Writes what was read: with the version that was read.
+/// Sends the write that follows from this reading, with the version that was read.
 async fn write_read(
     target: &DataverseWriter,
     request: impl Fn(&Reading) -> Result<Request, Failure>,

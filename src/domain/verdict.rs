@@ -1,4 +1,5 @@
-//! The answer to a yes-or-no question about a tenant. What cannot be read is neither yes nor no.
+//! The answer to a yes-or-no question about a tenant: a `Verdict` is the answer alone, an `Answer`
+//! also has what was found.
 
 pub use crate::engine::Verdict;
 

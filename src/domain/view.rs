@@ -1,10 +1,10 @@
 //! The target's rows as they are, or as the copy will leave them.
 //!
-//! A forecast is not a survey of the source: it is a survey of `after_copy(source)`. So every survey
-//! of steps 2 to 8 reads through a [`View`] and does not know which of the two it reads.
+//! A forecast is not a survey of the source: it is a survey of `after_copy(source)`. So every
+//! survey of steps 2 to 8 reads through a [`View`] and does not know which of the two it reads.
 //!
-//! A forecast reads each list of the source once ([`Forecast`]), however many surveys need it. Every
-//! survey reads the target again, because steps change it.
+//! A forecast reads each list of the source once ([`Forecast`]), however many surveys need it.
+//! Every survey reads the target again, because steps change it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,7 +17,7 @@ use super::{Refresh, after_copy};
 use crate::clients::{Connection, Dataverse, Query, Row, Table};
 use crate::engine::Failure;
 
-/// The source's rows as they were read for a forecast, by table and filter.
+/// A cache of the lists that a forecast has read: the source's rows, by table and filter.
 #[derive(Default)]
 pub struct Forecast {
     lists: Mutex<HashMap<(String, Option<String>), Rows>>,
@@ -92,10 +92,10 @@ impl View<'_> {
                 let rows = list
                     .get_or_try_init(|| async {
                         let rows = self.read(logical_name, filter).await?;
-                        let left = rows
+                        let copied = rows
                             .into_iter()
                             .map(|row| after_copy::row(refresh, logical_name, row));
-                        Ok::<_, Failure>(left.collect())
+                        Ok::<_, Failure>(copied.collect())
                     })
                     .await?;
                 Ok(rows.clone())

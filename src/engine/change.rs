@@ -68,8 +68,8 @@ impl Change {
         }
     }
 
-    /// How long it is expected to take. A write with its read-back takes seconds, a launch has its own
-    /// estimate, and a person takes three minutes (also an estimate).
+    /// How long it is expected to take. A write with its read-back takes seconds, a launch has its
+    /// own estimate, and a person takes three minutes (also an estimate).
     pub fn expected_duration(&self) -> Duration {
         match &self.action {
             Action::Set(_) | Action::Remove { .. } => Duration::from_secs(10),
@@ -142,8 +142,8 @@ pub enum WriteError {
     PreconditionFailed(Failure),
     /// It may or may not have been applied: read to find out.
     InDoubt(Failure),
-    /// It was not applied. For a launch: it was never sent, or the service clearly refused this very
-    /// request; every other response leaves a launch in doubt.
+    /// It was not applied. For a launch: it was never sent, or the service clearly refused this
+    /// very request; every other response leaves a launch in doubt.
     Refused(Failure),
 }
 
@@ -161,9 +161,9 @@ pub trait Set: Send + Sync {
         Ok(Progress::Succeeded(Value::Null))
     }
 
-    /// Is this run or a person the only writer of this member of the compared fields? False for what
-    /// the service changes by itself, such as the state of a flow: a value of it that this run did
-    /// not write is then not taken for an edit of a person.
+    /// Is this run or a person the only writer of this member of the compared fields? False for
+    /// what the service changes by itself, such as the state of a flow: a value of it that this run
+    /// did not write is then not taken for a person's edit.
     fn only_people_write(&self, _member: &str) -> bool {
         true
     }
@@ -207,7 +207,8 @@ pub enum Found {
     Ambiguous(String),
 }
 
-/// What the target itself shows of a launch, compared with what `probe` recorded before the request.
+/// What the target itself shows of a launch, compared with what `probe` recorded before the
+/// request.
 #[derive(Clone, Debug)]
 pub enum Trace {
     /// The target is as it was.
@@ -253,9 +254,9 @@ pub trait Launch: Send + Sync {
         false
     }
 
-    /// The key of the launch of the same phase that must be accepted before this one is requested. The
-    /// service that refuses most often is asked first, and both operations run in parallel. (A change
-    /// that must *succeed* first is in [`Change::follows`].)
+    /// The key of the launch of the same phase that must be accepted before this one is requested.
+    /// The service that refuses most often is asked first, and both operations run in parallel. (A
+    /// change that must *succeed* first is in [`Change::follows`].)
     fn awaits(&self) -> Option<&str> {
         None
     }
@@ -286,8 +287,8 @@ pub trait Launch: Send + Sync {
         true
     }
 
-    /// After a failure: whether the target is usable, whether it is safe to run again, and what to do
-    /// now. None if the failure already says all of that.
+    /// After a failure: whether the target is usable, whether it is safe to run again, and what to
+    /// do now. None if the failure already says all of that.
     async fn aftermath(&self) -> Option<String> {
         None
     }

@@ -174,8 +174,8 @@ impl Executor {
         Ok(true)
     }
 
-    /// Records that a launch in doubt has succeeded if the survey shows its end state: nothing polls
-    /// it any more.
+    /// Records that a launch in doubt has succeeded if the survey shows its end state: nothing
+    /// polls it any more.
     async fn close_launches(&self, step: &Step, phase: &Phase) -> Result<(), Failure> {
         let state = self.context.journal.state();
         let here = state

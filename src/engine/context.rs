@@ -76,8 +76,8 @@ impl Context {
     }
 
     /// How long ago the launch of this key was accepted (or requested, if no response is known), by
-    /// the program's clock. The operation continues at the service between two processes, so the time
-    /// between them counts, by the wall clock. Zero for a launch that has not begun.
+    /// the program's clock. The operation continues at the service between two processes, so the
+    /// time between them counts, by the wall clock. Zero for a launch that has not begun.
     pub(super) fn since_launch(&self, key: &str) -> Duration {
         let state = self.journal.state();
         let launch = state.launch(key);
@@ -90,8 +90,8 @@ impl Context {
         })
     }
 
-    /// How long ago the last change of this phase was made, by the program's clock. The wait for its
-    /// effects began then, also in an earlier process.
+    /// How long ago the last change of this phase was made, by the program's clock. The wait for
+    /// its effects began then, also in an earlier process.
     pub(super) fn since_last_change(&self, step: &str, phase: &str) -> Duration {
         let state = self.journal.state();
         let here = |intent: &Intent| intent.step == step && intent.phase == phase;
@@ -119,8 +119,8 @@ impl Context {
     }
 }
 
-/// How long to wait before the next poll of an operation: a twentieth of the time it has run, at least
-/// five seconds and at most a minute. A fixed interval would be late for short operations and
+/// How long to wait before the next poll of an operation: a twentieth of the time it has run, at
+/// least five seconds and at most a minute. A fixed interval would be late for short operations and
 /// needlessly busy for long ones.
 pub(super) fn poll_interval(elapsed: Duration) -> Duration {
     (elapsed / 20).clamp(Duration::from_secs(5), Duration::from_mins(1))

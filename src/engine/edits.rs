@@ -1,13 +1,14 @@
 //! Edits of people: a value that a person wrote after this run first surveyed an object is never
 //! overwritten or removed in this run, unless a confirmation names the object.
 //!
-//! A value is *ours* if an intent of this run named it as before or after (so that a late read of our
-//! own write is not an edit), if the seal holds it (a removal), or else if the first survey of this
-//! process found it. Every other value is a person's. It is recorded, so that later passes and later
-//! processes of the run know it; the record is closed when its phase ends.
+//! A value is *ours* if an intent of this run named it as before or after (so that a late read of
+//! our own write is not an edit), if the seal holds it (a removal), or else if the first survey of
+//! this process found it. Every other value is a person's. It is recorded, so that later passes and
+//! later processes of the run know it; the record is closed when its phase ends.
 //!
-//! Values are compared member by member: a survey that shows fewer members than before does not show
-//! an edit. Members that the service itself changes are left out; see [`Set::only_people_write`].
+//! Values are compared member by member: a survey that shows fewer members than before does not
+//! show an edit. Members that the service itself changes are left out; see
+//! [`Set::only_people_write`].
 
 use std::collections::BTreeMap;
 
@@ -70,8 +71,8 @@ pub(super) async fn refuse_overwrite(
     record_edit(context, place, change, expected, &change.before).await
 }
 
-/// Explains a reading that shows neither the change's `before` nor its `after`, after its intent was
-/// written. Records an edit of a person; a value that the service changed is surveyed again.
+/// Explains a reading that shows neither the change's `before` nor its `after`, after its intent
+/// was written. Records a person's edit; a value that the service changed is surveyed again.
 pub(super) async fn explain_reading(
     context: &Context,
     place: Place<'_>,

@@ -76,8 +76,8 @@ impl Executor {
         Ok(Outcome::Finished)
     }
 
-    /// Adds the later steps to the message. None of them begins, because each may need what failed; so
-    /// nothing more is deleted.
+    /// Adds the later steps to the message. None of them begins, because each may need what failed;
+    /// so nothing more is deleted.
     fn with_steps_not_begun(&self, step: &Step, failure: Failure) -> Failure {
         let is_open = matches!(failure.kind, FailureKind::Failed | FailureKind::NotAllowed);
         if !is_open || self.until.as_deref() == Some(step.name) {
@@ -192,11 +192,11 @@ impl Executor {
         Ok(())
     }
 
-    /// Records that a step failed, if its phases have not recorded why. The run ends with the failure
-    /// even if it cannot be recorded.
+    /// Records that a step failed, if its phases have not recorded why. The run ends with the
+    /// failure even if it cannot be recorded.
     async fn record_failed_step(&self, step: &Step, failure: Failure) -> Failure {
-        // A step that waits, or was interrupted or throttled, has not failed: the next run continues
-        // it.
+        // A step that waits, or was interrupted or throttled, has not failed: the next run
+        // continues it.
         if matches!(
             failure.kind,
             FailureKind::Waiting | FailureKind::Interrupted | FailureKind::Temporary

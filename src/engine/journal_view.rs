@@ -1,8 +1,8 @@
 //! What the journal knows, for a survey.
 //!
-//! The tenant alone does not show everything: which provider ids are old, whether the visible copy is
-//! ours. So a survey also gets the journal's fold. If a seal does not exist yet, a plan uses what it
-//! would hold now.
+//! The tenant alone does not show everything: which provider ids are old, whether the visible copy
+//! is ours. So a survey also gets the journal's fold. If a seal does not exist yet, a plan uses
+//! what it would hold now.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -89,8 +89,8 @@ impl JournalView {
         }
     }
 
-    /// The logical name of the provider definition that is reinstalled again, if steps were reopened
-    /// for it.
+    /// The logical name of the provider definition that is reinstalled again, if steps were
+    /// reopened for it.
     pub fn reinstalled_definition(&self) -> Option<&str> {
         let state = self.state.as_ref()?;
         state.reopened.last().map(|again| again.provider.as_str())
@@ -133,8 +133,8 @@ impl JournalView {
     }
 
     /// The captures of a seal whose key begins with `prefix`, parsed: the rest of the key, and the
-    /// value. If the seal does not exist yet, what it would hold now. Text that is not JSON becomes a
-    /// JSON string.
+    /// value. If the seal does not exist yet, what it would hold now. Text that is not JSON becomes
+    /// a JSON string.
     pub fn captures(&self, seal: &str, prefix: &str) -> Vec<(String, Value)> {
         let parsed = self.parsed(seal);
         let below = parsed.iter().filter_map(|(key, value)| {
@@ -261,8 +261,8 @@ impl JournalView {
     /// that a lost response cannot create a second row. Without a run (a plan), the nil id.
     ///
     /// `seal` is the seal that defines which rows are old. Its digest is part of the id: a run that
-    /// seals again, because an older state file was restored, may find the row that it created before
-    /// among the old ones, and must not give that id to a new row.
+    /// seals again, because an older state file was restored, may find the row that it created
+    /// before among the old ones, and must not give that id to a new row.
     pub fn new_row_id(&self, seal: &str, key: &str) -> Uuid {
         let Some(state) = self.state.as_ref() else {
             return Uuid::nil();

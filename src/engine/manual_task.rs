@@ -63,8 +63,8 @@ impl Executor {
         }
     }
 
-    /// Marks the worksheet of this task as shown. Returns whether this process has shown it before: a
-    /// worksheet is shown when the task is new, and once in each process that waits for it.
+    /// Marks the worksheet of this task as shown. Returns whether this process has shown it before:
+    /// a worksheet is shown when the task is new, and once in each process that waits for it.
     fn mark_shown(&self, task: &str) -> bool {
         let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
         !shown.insert(task.to_owned())
@@ -82,8 +82,8 @@ impl Executor {
             .collect()
     }
 
-    /// Records the manual changes that a person has done: the survey no longer finds them. Takes what
-    /// the survey found.
+    /// Records the manual changes that a person has done: the survey no longer finds them. Takes
+    /// what the survey found.
     pub(super) async fn record_done_by_hand(
         &self,
         step: &Step,
@@ -149,9 +149,9 @@ impl Executor {
     }
 }
 
-/// The records of the changes of a manual task (`STEP/PHASE`) that a person has done: each change that
-/// was handed out, that the phase's survey no longer finds, and that the program did not apply itself
-/// since. Takes what the survey found.
+/// The records of the changes of a manual task (`STEP/PHASE`) that a person has done: each change
+/// that was handed out, that the phase's survey no longer finds, and that the program did not apply
+/// itself since. Takes what the survey found.
 pub fn done_by_hand(state: &State, task: &str, found: &[Change]) -> Vec<Record> {
     let by_program = |intent: &Stamped<Intent>| {
         let set = state.set(&intent.key).map(|set| set.intent.number);
@@ -175,8 +175,8 @@ pub fn done_by_hand(state: &State, task: &str, found: &[Change]) -> Vec<Record> 
     done.collect()
 }
 
-/// The record that a manual task is done: its phase's survey finds nothing. Takes the user who asked
-/// for the evidence to be read.
+/// The record that a manual task is done: its phase's survey finds nothing. Takes the user who
+/// asked for the evidence to be read.
 pub fn completed(task: &str, who: String) -> Completed {
     Completed {
         task: task.to_owned(),
@@ -234,7 +234,7 @@ impl Worksheet {
             ),
         );
         failure.with_help(format!(
-            "do it, then run again, or prove it with `iomcopy complete RUNBOOK {task}`; read as evidence: {}",
+            "do it, then run again, or check it with `iomcopy complete RUNBOOK {task}`, which reads this evidence: {}",
             self.evidence.join("; ")
         ))
     }

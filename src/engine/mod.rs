@@ -2,8 +2,8 @@
 //!
 //! A [`Step`] is an ordered list of [`Phase`]s. The [`executor`](Executor) takes each phase to its
 //! fixpoint: survey, apply the [`Change`]s found, survey again, until none is left or the attempts
-//! are used. So a dry run is a printed survey ([`Plan`]), a resume is a survey that finds less to do,
-//! and a finished phase is a survey that finds nothing.
+//! are used. So a dry run is a printed survey ([`Plan`]), a resume is a survey that finds less to
+//! do, and a finished phase is a survey that finds nothing.
 //!
 //! ```text
 //! step.rs         Step, Phase, Survey, Capture, Barrier: what a step consists of

@@ -1,5 +1,5 @@
-//! One pass over the changes of a phase: in parallel, each after the changes that it follows, a launch
-//! after the one whose acceptance it awaits.
+//! One pass over the changes of a phase: in parallel, each after the changes that it follows, a
+//! launch after the one whose acceptance it awaits.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,7 +30,8 @@ struct PassState {
     open: BTreeSet<String>,
     /// The changes that failed, and whether another pass may help.
     failed: BTreeMap<String, bool>,
-    /// The changes that begin without waiting for others, because they follow each other in a circle.
+    /// The changes that begin without waiting for others, because they follow each other in a
+    /// circle.
     released: BTreeSet<String>,
 }
 
@@ -43,8 +44,9 @@ enum Readiness {
 }
 
 impl Executor {
-    /// Applies changes in parallel, up to `concurrency` at once, each after those it follows. Once the
-    /// run is asked to stop, it begins nothing new and waits for the changes that are being applied.
+    /// Applies changes in parallel, up to `concurrency` at once, each after those it follows. Once
+    /// the run is asked to stop, it begins nothing new and waits for the changes that are being
+    /// applied.
     pub(super) async fn apply_all(
         &self,
         step: &Step,
@@ -88,7 +90,7 @@ impl Executor {
             }
             queue = held_back;
             if running.is_empty() && !stopping && !queue.is_empty() {
-                // Changes that follow each other in a circle begin all the same: the service decides.
+                // Changes that follow each other in a circle begin anyway: the service decides.
                 state.released.insert(queue[0].key.clone());
                 continue;
             }
@@ -110,8 +112,8 @@ impl Executor {
         results
     }
 
-    /// Whether a change may begin: the changes that it follows have succeeded, and the launch that it
-    /// awaits is accepted.
+    /// Whether a change may begin: the changes that it follows have succeeded, and the launch that
+    /// it awaits is accepted.
     fn readiness(&self, change: &Change, state: &PassState) -> Readiness {
         let is_open = |key: &str| state.open.contains(key) && !state.released.contains(&change.key);
         let failed = change
@@ -233,7 +235,8 @@ impl Executor {
         }
     }
 
-    /// Fails unless a verified seal holds what is removed. The seal is read back from the disk first.
+    /// Fails unless a verified seal holds what is removed. The seal is read back from the disk
+    /// first.
     fn require_captured(&self, seal: &str, captured: &str) -> Result<(), Failure> {
         let seal = &self.journal_view().seal_name(seal);
         self.context.journal.verify_seal(seal)?;
@@ -259,8 +262,8 @@ fn still_counts(launch: &LaunchState) -> bool {
     )
 }
 
-/// The failure of a change that does not begin because another one failed. Another pass may help if it
-/// may help the other one.
+/// The failure of a change that does not begin because another one failed. Another pass may help if
+/// it may help the other one.
 fn not_begun(why: &str, retryable: bool) -> Failure {
     Failure {
         retryable,

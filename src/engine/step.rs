@@ -77,8 +77,8 @@ pub trait Survey: Send + Sync {
     /// which it should be begun.
     async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure>;
 
-    /// Reads what must also be true before the phase has ended: an asynchronous job has finished, for
-    /// example. The engine waits for it; it is not a change.
+    /// Reads what must also be true before the phase has ended: an asynchronous job has finished,
+    /// for example. The engine waits for it; it is not a change.
     async fn barrier(&self, _journal: &JournalView) -> Result<Barrier, Failure> {
         Ok(Barrier::Passed)
     }
@@ -99,7 +99,7 @@ pub enum Barrier {
     Holds(String),
 }
 
-/// Rows and settings as the service gave them, recorded verbatim.
+/// Lists the rows and settings of one seal, which the engine records verbatim.
 #[async_trait]
 pub trait Capture: Send + Sync {
     /// The name of the seal that closes the set.
@@ -109,7 +109,8 @@ pub trait Capture: Send + Sync {
     async fn list(&self, journal: &JournalView) -> Result<Vec<Captured>, Failure>;
 }
 
-/// One row or setting of a capture.
+/// One row or setting that a [`Capture`] listed. It is compared with a second listing before it is
+/// sealed.
 #[derive(Clone, Debug)]
 pub struct Captured {
     /// Stable key: where it was read and which object it is.

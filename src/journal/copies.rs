@@ -1,9 +1,9 @@
 //! Compares the read-only copies of seals next to a state file with the file.
 //!
-//! A copy contains the same lines as the file. A copy of this run whose seal is not in the file shows
-//! that the file is older than the seal: a resumed run would seal again what it has changed in the
-//! meantime. A changed or missing copy is no longer a backup: it is written again from the state
-//! file.
+//! A copy contains the same lines as the file. A copy of this run whose seal is not in the file
+//! shows that the file is older than the seal: a resumed run would seal again what it has changed
+//! in the meantime. A changed or missing copy is no longer a backup: it is written again from the
+//! state file.
 
 use std::fs;
 use std::io;
@@ -70,8 +70,8 @@ impl CopyProblem {
     }
 }
 
-/// The path of a verified seal's copy: next to the state file, with the recorded name. The folder may
-/// have moved since it was recorded.
+/// The path of a verified seal's copy: next to the state file, with the recorded name. The folder
+/// may have moved since it was recorded.
 pub(super) fn copy_path(path: &Path, seal: &SealState) -> Option<PathBuf> {
     let name = Path::new(seal.copy.as_deref()?).file_name()?;
     Some(path.with_file_name(name))
@@ -132,8 +132,8 @@ pub(super) struct NewerCopy {
 }
 
 /// Finds the copies of this run whose seals are not in the state file. The file contains a seal if
-/// the copy's last line is one of its records, or if it has a verified seal of that name with the same
-/// manifest, as after `--from-capture`.
+/// the copy's last line is one of its records, or if it has a verified seal of that name with the
+/// same manifest, as after `--from-capture`.
 pub(super) fn find_newer_copies(
     path: &Path,
     state: &State,

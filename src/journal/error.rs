@@ -21,9 +21,9 @@ pub struct IllegalTransition {
     pub why: String,
 }
 
-/// Why an operation on the journal failed. The message contains what failed, on which file, and what
-/// the operating system reported, so there is no source to print after it; [`help`](Self::help) is
-/// the remedy.
+/// Why an operation on the journal failed. The message contains what failed, on which file, and
+/// what the operating system reported, so there is no source to print after it;
+/// [`help`](Self::help) is the remedy.
 #[derive(Clone, Debug, Error)]
 #[non_exhaustive]
 pub enum JournalError {
@@ -213,7 +213,7 @@ impl JournalError {
     pub fn help(&self) -> String {
         match self {
             Self::Locked { .. } => {
-                "wait until it ends, or stop it; `iomcopy status` reads the file meanwhile".into()
+                "wait until it ends, or stop it; `iomcopy status` shows how far it is".into()
             }
             Self::OtherMachine { host, .. } => format!(
                 "make sure that it no longer runs on {host}, then run again with --takeover"
@@ -244,7 +244,7 @@ impl JournalError {
             }
             Self::CannotCut { path, .. } => {
                 format!(
-                    "`iomcopy state check {}` lists what is wrong",
+                    "give an earlier record; `iomcopy state check {}` shows which are valid",
                     path.display()
                 )
             }

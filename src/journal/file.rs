@@ -28,8 +28,8 @@ pub(super) fn append_suffix(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Syncs the folder that contains `path`. Without it, a file that was just created or renamed may be
-/// gone after a loss of power.
+/// Syncs the folder that contains `path`. Without it, a file that was just created or renamed may
+/// be gone after a loss of power.
 pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
     let folder = parent_folder(path);
     platform::sync_directory(folder)?;
@@ -166,8 +166,8 @@ pub(super) fn not_found_or_io(error: io::Error, doing: &'static str, path: &Path
     }
 }
 
-/// Saves `bytes` in a new private file `<path>.<word>-<n>`, with the first free `n`, durably. Returns
-/// its path.
+/// Saves `bytes` in a new private file `<path>.<word>-<n>`, with the first free `n`, durably.
+/// Returns its path.
 pub(super) fn save_aside(path: &Path, word: &str, bytes: &[u8]) -> Result<PathBuf, JournalError> {
     let mut n = 1_u64;
     let (aside, mut file) = loop {

@@ -55,8 +55,8 @@ impl State {
         })
     }
 
-    /// Applies one record, or refuses it and changes nothing. A record of an unknown kind changes only
-    /// the number: a caller that must not continue after it has refused it before.
+    /// Applies one record, or refuses it and changes nothing. A record of an unknown kind changes
+    /// only the number: a caller that must not continue after it has refused it before.
     pub fn next(&mut self, entry: &Entry) -> Result<(), IllegalTransition> {
         if entry.number != self.next_number {
             let why = format!("its number is not {}", self.next_number);
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_run_folds() {
+    fn a_whole_run_folds_into_its_state() {
         let state = fold(story());
         assert_eq!(state.began.runbook, "contoso-uat-refresh");
         assert!(state.is_open());
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn the_number_has_no_gaps() {
+    fn a_record_that_skips_a_number_is_refused() {
         let mut state = fold(story());
         let before = state.clone();
         let skipped = entry(state.next_number + 1, step_began("x"));

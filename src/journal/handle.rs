@@ -73,8 +73,8 @@ impl Journal {
     }
 
     /// Writes one record and returns when it is durable. Queued records are written and synced
-    /// together. Fails with [`JournalError::Illegal`] if the record is not allowed here, and after a
-    /// failed write always with that failure.
+    /// together. Fails with [`JournalError::Illegal`] if the record is not allowed here, and after
+    /// a failed write always with that failure.
     ///
     /// The record is written even if the caller stops waiting.
     pub async fn append(&self, record: impl Into<Record>) -> Result<(), JournalError> {
@@ -141,8 +141,8 @@ impl Journal {
     }
 
     /// Reads a seal from a new file handle, and compares it with this process's state and with its
-    /// read-only copy: what is about to be removed must be recorded in both files. Reads and verifies
-    /// the whole state file, on the thread that calls it.
+    /// read-only copy: what is about to be removed must be recorded in both files. Reads and
+    /// verifies the whole state file, on the thread that calls it.
     pub fn verify_seal(&self, seal: &str) -> Result<SealSummary, JournalError> {
         let ReadBack { summary, lines } = self.read_back(seal)?;
         let state = self.state();

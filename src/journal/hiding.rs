@@ -1,8 +1,8 @@
 //! Hides secret values in records before they are written.
 //!
-//! Captures keep the service's bytes. What the run continues with (keys, intents, handles) comes from
-//! the program and contains fingerprints already. Every other free text passes through here, so that
-//! no step can forget it.
+//! Captures keep the service's bytes. What the run continues with (keys, intents, handles) comes
+//! from the program and contains fingerprints already. Every other free text passes through here,
+//! so that no step can forget it.
 
 use super::record::Record;
 use crate::base::secrets::{hide, hide_in_json};

@@ -104,10 +104,10 @@ pub fn check(path: &Path) -> Result<Vec<Damage>, JournalError> {
     Ok(damage)
 }
 
-/// Cuts a state file after record `at_record`: saves the whole file as `<file>.before-cut-<n>`, cuts,
-/// and writes a `cut`. The records up to there must be valid. The run no longer knows what the
-/// records after it say about the service. If the file has lost its end, `at_record` may be its last
-/// record: then nothing is cut off, and the loss is accepted.
+/// Cuts a state file after record `at_record`: saves the whole file as `<file>.before-cut-<n>`,
+/// cuts, and writes a `cut`. The records up to there must be valid. The run no longer knows what
+/// the records after it say about the service. If the file has lost its end, `at_record` may be its
+/// last record: then nothing is cut off, and the loss is accepted.
 pub fn cut(path: &Path, clock: Clock, at_record: u64) -> Result<CutSummary, JournalError> {
     let cannot = |why: String| JournalError::CannotCut {
         path: path.to_owned(),
@@ -226,7 +226,7 @@ mod tests {
     use crate::journal::testing::{began, clock, lines, story, write_private};
 
     #[test]
-    fn reading_changes_nothing() {
+    fn reading_a_state_file_changes_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("uat.jsonl");
         let bytes = [lines(story()).concat().as_bytes(), b"{\"n\":"].concat();
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn check_lists_everything_that_is_wrong() {
+    fn check_lists_every_invalid_line() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("uat.jsonl");
         let mut lines = lines(story());

@@ -2,8 +2,8 @@
 //!
 //! `{"n":1,"prev":"…","run":"…","time":"…","type":"…","data":{…},"crc":"…"}` and a line feed.
 //! The checksum is the CRC-32 of the exact bytes before `,"crc"`, in eight lower-case hexadecimal
-//! digits. It is compared as text: as a number, a flipped bit that changes the case of a digit would
-//! go unnoticed.
+//! digits. It is compared as text: as a number, a flipped bit that changes the case of a digit
+//! would go unnoticed.
 
 use std::fmt::{self, Write as _};
 
@@ -60,9 +60,9 @@ impl Chain {
         }
     }
 
-    /// Creates the next line (including its line feed) and its entry, and advances the chain. Fails,
-    /// and does not advance, if the record could not be read back: JSON that is nested too deeply can
-    /// be written but not parsed.
+    /// Creates the next line (including its line feed) and its entry, and advances the chain.
+    /// Fails, and does not advance, if the record could not be read back: JSON that is nested too
+    /// deeply can be written but not parsed.
     pub(super) fn link(
         &mut self,
         time: Timestamp,
@@ -70,8 +70,8 @@ impl Chain {
     ) -> Result<(Entry, String), String> {
         let body = serde_json::to_string(&record).map_err(|error| error.to_string())?;
         let number = self.number + 1;
-        // The line extends the record's JSON object: the envelope's fields replace its opening brace,
-        // and the checksum its closing brace.
+        // The line extends the record's JSON object: the envelope's fields replace its opening
+        // brace, and the checksum its closing brace.
         let mut line = format!(
             r#"{{"n":{number},"prev":"{}","run":"{}","time":"{time}",{}"#,
             self.checksum,
@@ -157,8 +157,8 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Line, LineError> {
             computed: checksum,
         });
     }
-    // Both parts of the line are parsed from the same text: the record ignores the envelope's fields,
-    // and the envelope ignores the record's.
+    // Both parts of the line are parsed from the same text: the record ignores the envelope's
+    // fields, and the envelope ignores the record's.
     match serde_json::from_slice::<Record>(bytes) {
         Ok(record) => {
             let head: Head = serde_json::from_slice(bytes).map_err(LineError::Envelope)?;
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn the_case_of_a_digit_counts() {
+    fn a_checksum_in_the_other_case_is_not_accepted() {
         let mut chain = chain();
         // At least one digest has a letter in its checksum.
         let line = (0..64)

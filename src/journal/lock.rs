@@ -1,9 +1,10 @@
 //! The lock file: which process holds the state file, and how far the state file reaches.
 //!
-//! The lock file is separate, never renamed and never deleted: a lock on the state file itself would
-//! be lost when that file is replaced. The system releases the lock when the process ends, however it
-//! ends ([`platform`]). The first line, padded to a fixed width so that it is overwritten in place,
-//! is the state file's [`Mark`]; the second line names the holder to other processes.
+//! The lock file is separate, never renamed and never deleted: a lock on the state file itself
+//! would be lost when that file is replaced. The system releases the lock when the process ends,
+//! however it ends ([`platform`]). The first line, padded to a fixed width so that it is
+//! overwritten in place, is the state file's [`Mark`]; the second line names the holder to other
+//! processes.
 
 use std::fs::File;
 use std::io;
@@ -20,8 +21,8 @@ use super::file;
 use super::mark::Mark;
 use crate::base::{files, platform};
 
-/// How often the lock is tried. [`occupancy`] takes it for an instant to see whether it is free, and
-/// a new holder needs an instant to write its name.
+/// How often the lock is tried. [`occupancy`] takes it for an instant to see whether it is free,
+/// and a new holder needs an instant to write its name.
 const ATTEMPTS: u32 = 10;
 const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(20);
 
@@ -52,8 +53,8 @@ pub enum Occupancy {
     HeldByUnknown,
 }
 
-/// The right to write a state file, held while any clone is alive. The journal's writer has a clone,
-/// so the lock lasts while anything may still be written.
+/// The right to write a state file, held while any clone is alive. The journal's writer has a
+/// clone, so the lock lasts while anything may still be written.
 #[derive(Clone, Debug)]
 pub struct Lock {
     inner: Arc<LockGuard>,
@@ -153,7 +154,7 @@ impl LockGuard {
 impl Drop for LockGuard {
     fn drop(&mut self) {
         // The name is removed, so that nobody reads of a holder that has ended. If that fails, the
-        // lock is released all the same.
+        // lock is released anyway.
         drop(self.file.set_len(MARK as u64));
     }
 }

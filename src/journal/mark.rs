@@ -1,9 +1,9 @@
 //! The mark: how far a state file reaches, recorded outside it.
 //!
 //! Each line of the file proves the line before it, and nothing proves the last one. So the writer
-//! records the newest durable record in the lock file. The mark is written after the record, so it is
-//! ahead of the file only if the file lost its end or was replaced by an older copy. A missing mark
-//! proves nothing: earlier versions wrote none, and a file may be moved without it.
+//! records the newest durable record in the lock file. The mark is written after the record, so it
+//! is ahead of the file only if the file lost its end or was replaced by an older copy. A missing
+//! mark proves nothing: earlier versions wrote none, and a file may be moved without it.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ use super::payload::{ChangeKind, Intent};
 use super::record::{Record, RunId};
 use super::replay::Replay;
 
-/// The newest durable record of a state file.
+/// The newest durable record of a state file. (The engine's `Mark` is a place in a runbook.)
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Mark {
     run: RunId,
@@ -35,7 +35,8 @@ impl Mark {
         }
     }
 
-    /// Refuses a file that has lost records which this mark names. `replay` is the replay of `bytes`.
+    /// Refuses a file that has lost records which this mark names. `replay` is the replay of
+    /// `bytes`.
     pub(super) fn require(
         &self,
         path: &Path,
@@ -102,8 +103,8 @@ pub(super) fn line_checksum(number: u64, replay: &Replay, bytes: &[u8]) -> Optio
     Some(line::decode(line).ok()?.checksum.to_string())
 }
 
-/// Does something irreversible follow this record? Then the mark must survive a loss of power. After
-/// any other record, a mark may be one group behind: the next survey finds the rest again.
+/// Does something irreversible follow this record? Then the mark must survive a loss of power.
+/// After any other record, a mark may be one group behind: the next survey finds the rest again.
 pub(super) fn is_milestone(record: &Record) -> bool {
     match record {
         Record::Intent(Intent { kind, .. }) => {

@@ -1,8 +1,8 @@
 //! The state file: records, append, replay, seal, lock.
 //!
-//! One append-only JSON Lines file is the only record of a run. It can be read with `less` and `jq`.
-//! Deletion, reordering, splicing and a second writer are detected. Acknowledged records survive a
-//! killed process and a loss of power.
+//! One append-only JSON Lines file is the only record of a run. It can be read with `less` and
+//! `jq`. Deletion, reordering, splicing and a second writer are detected. Acknowledged records
+//! survive a killed process and a loss of power.
 //!
 //! ```text
 //!   begin, resume (opening) ── Lock ── other processes
@@ -17,11 +17,12 @@
 //! - `record`, `payload`: the content of a line. A record of an unknown kind stops a run;
 //!   [`read_state_file`] keeps it.
 //! - `line`: encodes and decodes one line; the checksum comes last and is compared as text.
-//! - `state`, `fold`: the state after a list of records. One function decides which record may follow
-//!   which, live and on replay. `work`: how long processes worked, by the program's clock.
+//! - `state`, `fold`: the state after a list of records. One function decides which record may
+//!   follow which, live and on replay. `work`: how long processes worked, by the program's clock.
 //! - `opening`: begins a file, or locks, verifies and opens an existing one.
 //! - `handle`: through which other modules append records and read the state.
-//! - `replay`: reads and verifies; distinguishes a torn end (a write that did not finish) from damage.
+//! - `replay`: reads and verifies; distinguishes a torn end (a write that did not finish) from
+//!   damage.
 //! - `writer`: the one thread that writes. After a failed write or sync it writes nothing more.
 //! - `seal`: captures that are closed, read back from a new handle and copied to a read-only file.
 //! - `poison`: the first failed write, and the runs that it halts.

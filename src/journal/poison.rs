@@ -30,7 +30,7 @@ impl Poison {
         first
     }
 
-    /// Halts this run when the journal fails, or now if it has failed already.
+    /// Registers a run, which is halted when the journal fails, or now if it has failed already.
     pub(super) fn halts(&self, cancellation: &Cancellation) {
         let mut inner = self.inner();
         if inner.error.is_some() {

@@ -1,7 +1,7 @@
 //! Reads a journal's bytes, verifies every line, and distinguishes a torn end from damage.
 //!
 //! A write that did not finish leaves bytes at the end that are not a record, with nothing valid
-//! after them. That is a torn end: nobody was told that it was written, and it may be cut off. An
+//! after them. That is a torn end: it was never acknowledged, and it may be cut off. An
 //! invalid line with something valid after it is damage, about which nothing may be guessed.
 //!
 //! - `reader`: takes the lines one by one.

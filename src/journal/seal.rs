@@ -61,8 +61,8 @@ pub(super) struct ReadBack {
     pub(super) lines: Vec<u8>,
 }
 
-/// The SHA-256 over captures: for each, the JSON array of its key, its `ETag` and the SHA-256 of its
-/// text, and a line feed.
+/// The SHA-256 over captures: for each, the JSON array of its key, its `ETag` and the SHA-256 of
+/// its text, and a line feed.
 pub(super) fn manifest_digest<'a>(rows: impl IntoIterator<Item = &'a Arc<CapturedRow>>) -> String {
     let mut manifest = String::new();
     for row in rows {
@@ -177,8 +177,8 @@ pub(super) fn lines_of<'a>(manifest: &Manifest, ends: &[u64], bytes: &'a [u8]) -
         .unwrap_or(&[])
 }
 
-/// Writes the read-only copy of a seal next to the state file, and returns its path. An existing file
-/// belongs to another run and is kept: then the copy's name gets a number.
+/// Writes the read-only copy of a seal next to the state file, and returns its path. An existing
+/// file belongs to another run and is kept: then the copy's name gets a number.
 pub(super) fn write_copy(path: &Path, seal: &str, lines: &[u8]) -> Result<PathBuf, JournalError> {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let mut number = 1_u64;

@@ -88,8 +88,8 @@ pub struct State {
     pub launches: BTreeMap<Arc<str>, Arc<LaunchState>>,
     /// The sets and removals, by key.
     pub sets: BTreeMap<Arc<str>, Arc<ChangeState>>,
-    /// The changes that a person makes, by key. A change that was automatic in one process and manual
-    /// in the next is also in `sets`.
+    /// The changes that a person makes, by key. A change that was automatic in one process and
+    /// manual in the next is also in `sets`.
     pub manual_changes: BTreeMap<Arc<str>, Arc<ChangeState>>,
     /// The detected edits of people, by the key of the change that would overwrite them. An edit is
     /// settled, and removed here, when its phase ends.
@@ -210,8 +210,8 @@ pub struct ChangeState {
     pub intent: Stamped<Intent>,
     /// What was read back after it.
     pub done: Option<Stamped<Done>>,
-    /// Every value that an intent of this key named as before or after, since the run began or steps
-    /// were last opened again. Someone else wrote any other value of the object.
+    /// Every value that an intent of this key named as before or after, since the run began or
+    /// steps were last opened again. Someone else wrote any other value of the object.
     pub values: Vec<Value>,
 }
 
@@ -249,7 +249,7 @@ impl SealState {
     }
 }
 
-/// One row or setting as the service gave it.
+/// One row or setting of a seal, as the service gave it, with its digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CapturedRow {
     /// What was captured.
@@ -335,8 +335,8 @@ impl State {
         self.seal(seal).filter(|seal| seal.verified)
     }
 
-    /// The launches whose end is unknown: at the service they may be running, may have ended, or may
-    /// never have begun.
+    /// The launches whose end is unknown: at the service they may be running, may have ended, or
+    /// may never have begun.
     pub fn launches_in_doubt(&self) -> impl Iterator<Item = &Arc<LaunchState>> {
         self.launches
             .values()
@@ -369,8 +369,8 @@ impl State {
             })
     }
 
-    /// The progress of the manual changes of `step`: begun is what a person was asked to do, done is
-    /// what the tenant showed to be done. A waiver proves nothing.
+    /// The progress of the manual changes of `step`: begun is what a person was asked to do, done
+    /// is what the tenant showed to be done. A waiver proves nothing.
     pub fn by_hand(&self, step: &str) -> Progress {
         let changes = self
             .manual_changes

@@ -1,5 +1,5 @@
-//! What the tests of this module share: a realistic run, record by record, and a storage that counts
-//! and fails.
+//! What the tests of this module share: a realistic run, record by record, and a storage that
+//! counts and fails.
 
 use std::io;
 use std::path::Path;
@@ -298,7 +298,8 @@ pub(super) struct Contents {
     pub(super) sync_fails: bool,
     /// Does the next mark fail?
     pub(super) mark_fails: bool,
-    /// The marks, each with the number of durable bytes at that time, and whether it must be durable.
+    /// The marks, each with the number of durable bytes at that time, and whether it must be
+    /// durable.
     pub(super) marks: Vec<(Mark, usize, bool)>,
 }
 

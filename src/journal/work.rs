@@ -1,7 +1,7 @@
 //! How long processes worked on a run, by the program's clock.
 //!
-//! Records contain the time of day. A rehearsal's clock runs faster, and between two processes nobody
-//! works; so each period of work is kept with its clock speed.
+//! Records contain the time of day. A rehearsal's clock runs faster, and between two processes
+//! nobody works; so each period of work is kept with its clock speed.
 
 use std::time::Duration;
 
@@ -98,8 +98,8 @@ impl Period {
     }
 }
 
-/// The time from one time to a later one; zero if it is not later, as after the system clock was set
-/// back.
+/// The time from one time to a later one; zero if it is not later, as after the system clock was
+/// set back.
 fn between(from: Timestamp, to: Timestamp) -> Duration {
     to.duration_since(from).try_into().unwrap_or_default()
 }

@@ -241,7 +241,7 @@ impl Writer {
                 .map(|request| (request.records, request.answer))
                 .unzip();
             for (answer, waiter) in self.commit(records).into_iter().zip(waiting) {
-                // A caller that no longer waits was cancelled; the record is written all the same.
+                // A caller that no longer waits was cancelled; the record is written anyway.
                 drop(waiter.send(answer));
             }
         }

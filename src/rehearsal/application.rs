@@ -17,8 +17,9 @@ pub const SECRET: &str = "rehearsal-tenant-only-not-a-secret";
 /// The password of every user in the tenant. It is valid only for this tenant.
 pub const PASSWORD: &str = "rehearsal-tenant-only-not-a-password";
 
-/// The secret with which jobs, pods and App Service request a token: GitHub's request token, the access
-/// token of Azure Pipelines, App Service's identity header. It is valid only for this tenant.
+/// The secret with which jobs, pods and App Service request a token: GitHub's request token, the
+/// access token of Azure Pipelines, App Service's identity header. It is valid only for this
+/// tenant.
 pub const MACHINE_KEY: &str = "rehearsal-tenant-only-not-a-machine-key";
 
 /// The service connection of Azure Pipelines.
@@ -42,8 +43,8 @@ pub const LCS_TARGET: &str = "e7c53b85-8b6a-4ab9-8985-1e1ea89a0f0a";
 /// The user who should own the target's flows and connections; a user of both environments.
 pub const ACT_AS: &str = "svc-iom@contoso.com";
 
-/// The token of a user who is signed in to Lifecycle Services, which accept no application's token. It
-/// does not expire and is valid only for this tenant.
+/// The token of a user who is signed in to Lifecycle Services, which accept no application's token.
+/// It does not expire and is valid only for this tenant.
 pub const LCS_TOKEN: &str = "rehearsal-person-of-lcs-not-a-secret";
 
 /// The same for the dual-write gateway: a token is valid for one service.

@@ -1,7 +1,7 @@
 //! Simulated time, counted from the moment when the world was seeded.
 //!
-//! The tenant's time starts on a fixed Friday evening, so that two rehearsals have the same times. It
-//! runs `speed` times faster than real time while the tenant runs, and pauses while it does not.
+//! The tenant's time starts on a fixed Friday evening, so that two rehearsals have the same times.
+//! It runs `speed` times faster than real time while the tenant runs, and pauses while it does not.
 
 use std::ops::Add;
 use std::time::{Duration, Instant, UNIX_EPOCH};

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 /// `accept-and-ignore:PATCH */workflows(*`, `hold#1:POST *copy` or `refuse=403:GET */workflows*`.
 ///
 /// `*` in the glob matches any characters. The glob is compared with the decoded path, and with the
-/// path and its query, ignoring case. The method may be `*`. With `#N` after the kind, the fault applies
-/// only to the N-th such request.
+/// path and its query, ignoring case. The method may be `*`. With `#N` after the kind, the fault
+/// applies only to the N-th such request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     kind: FaultKind,
@@ -39,8 +39,8 @@ pub enum FaultKind {
     Echo(u16),
     /// The request is applied, and the response has this status, from 300 to 599.
     Answer(u16),
-    /// From the first such request on, for this many minutes of the tenant's time, the connection ends
-    /// before the request is handled.
+    /// From the first such request on, for this many minutes of the tenant's time, the connection
+    /// ends before the request is handled.
     Unavailable(u16),
 }
 
@@ -77,13 +77,13 @@ const KINDS: [(&str, FaultKind); 8] = [
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FaultError {
     /// The text is not of the form `KIND:METHOD path-glob`.
-    #[error("`{text}` is not a fault; write `KIND:METHOD path-glob`, such as `hold:POST *copy`")]
+    #[error("`{text}` is not a fault; write `KIND:METHOD path`, such as `hold:POST *copy`")]
     Form {
         /// The text.
         text: String,
     },
     /// No fault has this name.
-    #[error("`{kind}` is not a known fault; the faults are {}, refuse=STATUS, echo=STATUS, answer=STATUS and away=MINUTES", KINDS.map(|(word, _)| word).join(", "))]
+    #[error("`{kind}` is not a fault; write one of {}, refuse=STATUS, echo=STATUS, answer=STATUS and away=MINUTES", KINDS.map(|(word, _)| word).join(", "))]
     Kind {
         /// The name.
         kind: String,
@@ -96,7 +96,7 @@ pub enum FaultError {
     },
     /// The value of `answer=` or `away=` is out of range.
     #[error(
-        "`{kind}` is out of range: answer=STATUS takes 300 to 599, away=MINUTES takes 1 to 9999"
+        "`{kind}` is not a valid fault: answer=STATUS takes 300 to 599, away=MINUTES takes 1 to 9999"
     )]
     Value {
         /// The kind with its value.
@@ -127,8 +127,8 @@ impl Fault {
                 || with_query.is_some_and(|address| matches_glob(&glob, &address)))
     }
 
-    /// Whether the fault applies to the `number`-th matching request, counted from 1. A service that
-    /// becomes unavailable with the N-th request stays unavailable for the following ones.
+    /// Whether the fault applies to the `number`-th matching request, counted from 1. A service
+    /// that becomes unavailable with the N-th request stays unavailable for the following ones.
     pub(crate) fn applies_to(&self, number: u64) -> bool {
         match self.kind {
             FaultKind::Unavailable(_) => number >= self.only.unwrap_or(1),

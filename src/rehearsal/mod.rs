@@ -1,8 +1,8 @@
-//! The rehearsal tenant: a stand-in for Microsoft's services. The program calls it over HTTP, with the
-//! same clients and credentials.
+//! The rehearsal tenant: a stand-in for Microsoft's services. The program calls it over HTTP, with
+//! the same clients and credentials.
 //!
-//! It shares no code with the other modules, so it cannot share their mistakes: it has its own clock,
-//! its own OData and its own model of every service.
+//! It shares no code with the other modules, so it cannot share their mistakes: it has its own
+//! clock, its own OData and its own model of every service.
 //!
 //! - `tenant`: starting, stopping, endpoints.
 //! - `application`: the ids and credentials of the tenant, and the two environments.
@@ -16,9 +16,9 @@
 //! - `listeners`: the services over HTTP.
 //! - `faults`: failures on purpose.
 //!
-//! The tenant handles one request at a time: it runs the timers that are due, lets the service respond,
-//! writes a line to the world's file, and only then sends the response. So the file always has
-//! everything that any client has received.
+//! The tenant handles one request at a time: it runs the timers that are due, lets the service
+//! respond, writes a line to the world's file, and only then sends the response. So the file always
+//! has everything that any client has received.
 
 mod application;
 mod behaviour;

@@ -1,14 +1,14 @@
-//! The ports of worlds. A world keeps its ports, also while no tenant runs on it, so that a runbook and
-//! a state file that name them stay valid.
+//! The ports of worlds. A world keeps its ports, also while no tenant runs on it, so that a runbook
+//! and a state file that name them stay valid.
 //!
 //! No process can hold a port while it does not run. So three rules keep the port free:
 //!
 //! - It is outside the range for outgoing connections (Linux from 32768, others from 49152).
-//! - It is bound before its number is published, and that socket serves: no port is chosen first and
-//!   bound later.
-//! - A reservation, which is a file with the port's number in the machine's temporary directory, names
-//!   the world that keeps the port. A new world does not use a port that another existing world keeps.
-//!   If the directory cannot be used, ports are chosen without reservations.
+//! - It is bound before its number is published, and that socket serves: no port is chosen first
+//!   and bound later.
+//! - A reservation, which is a file with the port's number in the machine's temporary directory,
+//!   names the world that keeps the port. A new world does not use a port that another existing
+//!   world keeps. If the directory cannot be used, ports are chosen without reservations.
 
 use std::fs;
 use std::io::{ErrorKind, Write as _};

@@ -105,8 +105,8 @@ pub struct Endpoints {
     pub speed: f64,
     /// The authority's origin, `http://127.0.0.1:PORT`, or `https` if the tenant uses TLS.
     pub authority: String,
-    /// The services that a runbook can name; the environments have the addresses of Dataverse and of
-    /// Finance and Operations.
+    /// The services that a runbook can name; the environments have the addresses of Dataverse and
+    /// of Finance and Operations.
     pub services: Vec<ServiceEndpoint>,
 }
 

@@ -1,5 +1,5 @@
-//! The commands of a run for its pipeline: each step is a folded group, and what a person must see is
-//! an annotation. The log contains all of it as well.
+//! The commands of a run for its pipeline: each step is a folded group, and what a person must see
+//! is an annotation. The log contains all of it as well.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,7 +8,8 @@ use super::printer::Printer;
 use crate::base::text::{escape, redact};
 use crate::engine::{Event, EventKind, Failure, FailureKind, Listener, Mark};
 
-/// How many errors and how many warnings of a job's step a pipeline shows. It silently drops the rest.
+/// How many errors and how many warnings of a job's step a pipeline shows. It silently drops the
+/// rest.
 const SHOWN: usize = 10;
 
 /// Writes annotations for what a person must see.
@@ -47,8 +48,8 @@ impl Annotations {
         self.write(Level::Error, SHOWN - 1, title, None, message);
     }
 
-    /// Writes the failure with which a command ends: each place in the runbook that it is about, else
-    /// its whole message.
+    /// Writes the failure with which a command ends: each place in the runbook that it is about,
+    /// else its whole message.
     pub fn fail(&self, failure: &Failure) {
         let (level, title) = match failure.kind {
             FailureKind::Waiting => (Level::Warning, "waiting for a person"),

@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn two_units_are_shown() {
+    fn a_duration_is_shown_in_at_most_two_units() {
         let text = |seconds| duration(Duration::from_secs(seconds));
         assert_eq!(text(0), "0 s");
         assert_eq!(text(59), "59 s");

@@ -9,8 +9,8 @@ use crate::base::text::{count, escape, redact};
 use crate::engine::{Event, EventKind, Listener, StepLine};
 use crate::journal::StepOutcome;
 
-/// After how many seconds a wait is reported again, even if nothing has changed: the reader of a log,
-/// and a pipeline that ends silent jobs, must see that the run continues.
+/// After how many seconds a wait is reported again, even if nothing has changed: the reader of a
+/// log, and a pipeline that ends silent jobs, must see that the run continues.
 const REMINDER: f64 = 600.0;
 
 /// Prints the recorded events, and the transient ones if they are new or a reminder is due.
@@ -22,8 +22,8 @@ pub struct Lines {
 #[derive(Default)]
 struct Shown {
     steps: Vec<StepLine>,
-    /// The last line about each wait, and how long the wait had lasted then, so that the line is not
-    /// repeated.
+    /// The last line about each wait, and how long the wait had lasted then, so that the line is
+    /// not repeated.
     notes: BTreeMap<String, (String, f64)>,
 }
 
@@ -100,7 +100,7 @@ pub(super) fn recorded_line(
             ..
         } => {
             let head = if *again {
-                palette.notable("not yet")
+                palette.notable("not done yet:")
             } else {
                 palette.bad("failed")
             };

@@ -1,18 +1,18 @@
 //! What a user or a pipeline sees. Each part is a function of events, of a plan, or of a journal.
 //!
 //! ```text
-//! printer.rs   the only code that writes to stdout and stderr; progress bars that logs do not break
-//! palette.rs   colour, or none
-//! durations.rs durations in a form for people
-//! lines.rs     events as plain lines: a pipe, a log
-//! terminal.rs  events at a terminal: the same lines, with progress lines below them
-//! pipeline.rs  the commands of GitHub Actions and Azure Pipelines, and text that contains none
+//! printer.rs      the only code that writes to stdout and stderr; logs do not break progress bars
+//! palette.rs      colour, or none
+//! durations.rs    durations in a form for people
+//! lines.rs        events as plain lines: a pipe, a log
+//! terminal.rs     events at a terminal: the same lines, with progress lines below them
+//! pipeline.rs     the commands of GitHub Actions and Azure Pipelines, and text that contains none
 //! annotations.rs  a run's steps as folded groups and its problems as annotations, for a pipeline
-//! json.rs      events as JSON Lines
-//! documents/   what `--output json` writes, as types, and its JSON Schema
-//! plan.rs      a plan as text
-//! status.rs    a state file's fold as a table
-//! run_report/  what a run did, as Markdown, HTML, JUnit XML and JSON
+//! json.rs         events as JSON Lines
+//! documents/      what `--output json` writes, as types, and its JSON Schema
+//! plan.rs         a plan as text
+//! status.rs       a state file's fold as a table
+//! run_report/     what a run did, as Markdown, HTML, JUnit XML and JSON
 //! ```
 
 mod annotations;

@@ -2,8 +2,8 @@
 //!
 //! A painted text does not contain the terminal's escape sequences yet: it contains marks that only
 //! this process can write, because they begin with a random word. The printer escapes every control
-//! character of its text, and then [`styled`] turns the marks into sequences. So no caller can forget
-//! to escape a name, and no name can inject a sequence.
+//! character of its text, and then [`styled`] turns the marks into sequences. So no caller can
+//! forget to escape a name, and no name can inject a sequence.
 
 use std::sync::LazyLock;
 
@@ -11,7 +11,8 @@ use uuid::Uuid;
 
 use crate::base::text::escape_in_lines;
 
-/// The beginning of a mark. It contains a random word, so that no text from elsewhere can contain it.
+/// The beginning of a mark. It contains a random word, so that no text from elsewhere can contain
+/// it.
 static MARK: LazyLock<String> = LazyLock::new(|| format!("<{}:", Uuid::new_v4().simple()));
 
 /// The codes of *Select Graphic Rendition* (ECMA-48, 8.3.117) that are used; `0` resets them.

@@ -1,9 +1,9 @@
-//! The commands that a pipeline reads in a program's output: to annotate, to fold, to summarize; and
-//! how all other output is kept from being taken for a command.
+//! The commands that a pipeline reads in a program's output: to annotate, to fold, to summarize;
+//! and how all other output is kept from being taken for a command.
 //!
-//! GitHub acts on a line that begins with `::`. Azure Pipelines acts on `##vso[` and `##[` anywhere in
-//! a line, and so does GitHub on the latter, in its older form. Text from a server may contain any of
-//! them.
+//! GitHub acts on a line that begins with `::`. Azure Pipelines acts on `##vso[` and `##[` anywhere
+//! in a line, and so does GitHub on the latter, in its older form. Text from a server may contain
+//! any of them.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -49,7 +49,8 @@ impl Pipeline {
         is_true("TF_BUILD").then_some(Self::Azure)
     }
 
-    /// Does it read commands only on stdout? GitHub reads both streams, Azure Pipelines only stdout.
+    /// Does it read commands only on stdout? GitHub reads both streams, Azure Pipelines only
+    /// stdout.
     pub(super) fn reads_stdout(self) -> bool {
         self == Self::Azure
     }
@@ -119,8 +120,8 @@ impl Pipeline {
         }
     }
 
-    /// The command that shows a Markdown file next to the run. None if the pipeline reads such files
-    /// without a command.
+    /// The command that shows a Markdown file next to the run. None if the pipeline reads such
+    /// files without a command.
     pub fn summary(self, file: &Path) -> Option<String> {
         match self {
             Self::GitHub => None,

@@ -1,8 +1,8 @@
 //! The only code that writes to stdout and stderr. Data goes to stdout, everything else to stderr.
 //!
 //! Every text passes through one function: known secret values become fingerprints, control and
-//! invisible characters are escaped, our own colours are inserted, and a pipeline recognizes only the
-//! commands that [`Printer::send_command`] writes.
+//! invisible characters are escaped, our own colours are inserted, and a pipeline recognizes only
+//! the commands that [`Printer::send_command`] writes.
 //!
 //! A closed pipe at stdout is not a failure. Every other failure to write there is one, because the
 //! result of the command is lost: it is reported once, and [`Printer::lost`] remembers it.
@@ -33,8 +33,8 @@ pub struct Printer {
 }
 
 impl Printer {
-    /// A printer. With `quiet`, it writes only data, prompts and errors. With `in_pipeline`, it breaks
-    /// text that a pipeline would take for a command.
+    /// A printer. With `quiet`, it writes only data, prompts and errors. With `in_pipeline`, it
+    /// breaks text that a pipeline would take for a command.
     pub fn new(palette: Palette, quiet: bool, in_pipeline: bool) -> Self {
         let bars = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
         Self {

@@ -12,8 +12,8 @@ use crate::journal::{
     Occupancy, Progress, State, StateFileContents, StepOutcome, StepState, TaskState as Task,
 };
 
-/// The state file as a table: run, target, state, a line for each step, each open worksheet, the next
-/// command. Takes the names of all steps in order, and the runbook as a command names it.
+/// The state file as a table: run, target, state, a line for each step, each open worksheet, the
+/// next command. Takes the names of all steps in order, and the runbook as a command names it.
 pub fn status_table(
     contents: &StateFileContents,
     steps: &[&str],
@@ -135,7 +135,8 @@ pub(super) fn simulation_note(speed: f64) -> String {
     format!("durations are simulated, {speed} times faster than real time; dates are real")
 }
 
-/// How the last process ended, if the user should know: it is not running, and its exit code is not 0.
+/// How the last process ended, if the user should know: it is not running, and its exit code is
+/// not 0.
 fn last_process(state: &State) -> Option<LastProcess> {
     let closed = state.closed.as_ref().filter(|closed| closed.exit != 0)?;
     Some(LastProcess {
@@ -180,7 +181,7 @@ fn worksheet_lines(sheet: &Worksheet, runbook: &str) -> String {
         text += &format!("  [ ] {}\n", escape(line));
     }
     for line in &sheet.evidence {
-        text += &format!("  read as evidence: {}\n", escape(line));
+        text += &format!("  evidence: {}\n", escape(line));
     }
     text + &format!(
         "  when it is done: {}, or only check it with: iomcopy complete {runbook} {task}\n  \

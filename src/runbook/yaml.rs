@@ -298,7 +298,7 @@ fn describe_scan_error(error: &ScanError, text: &str) -> Problem {
             "remove the line".to_owned(),
         ),
         ErrorKind::SimpleKeyExpected | ErrorKind::ExpectedFlowMappingSeparator => (
-            "a colon and a space, or a comma, are missing here".to_owned(),
+            "a colon and a space, or a comma, is missing here".to_owned(),
             "write `KEY: VALUE`, with a space after the colon".to_owned(),
         ),
         ErrorKind::ExpectedBlockMappingKey | ErrorKind::InvalidIndentation => (
@@ -307,7 +307,7 @@ fn describe_scan_error(error: &ScanError, text: &str) -> Problem {
         ),
         _ if text.get(start..).is_some_and(|rest| rest.starts_with(": ")) => (
             "this line has a second colon with a space".to_owned(),
-            "put a text that has them in quotes: `KEY: \"one: two\"`".to_owned(),
+            "put the text in quotes: `KEY: \"one: two\"`".to_owned(),
         ),
         _ if text.get(start..).is_some_and(begins_like_yaml) => (
             "a text that begins with this character needs quotes".to_owned(),

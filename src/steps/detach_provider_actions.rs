@@ -6,10 +6,10 @@
 //! | `stop` | orchestrations that are published and hold an old action | stops each, because a published one is read-only |
 //! | `clear` | each orchestration's graph | empties the slots that hold an old action (`how: clear`), or removes their tiles and joins the neighbours (`how: remove-tile`), and nothing else |
 //!
-//! *Old* means the providers of the seal. The sealed graphs show how an empty slot is written. An id in
-//! the place of an action that belongs to no action is dangling: it was so before, the change shows it
-//! in `before` and `after`, and no step changes it. A resumed run finds the slots that are not empty
-//! yet; it edits the text that it reads at that moment, with its version.
+//! *Old* means the providers of the seal. The sealed graphs show how an empty slot is written. An
+//! id in the place of an action that belongs to no action is dangling: it was so before, the change
+//! shows it in `before` and `after`, and no step changes it. A resumed run finds the slots that are
+//! not empty yet; it edits the text that it reads at that moment, with its version.
 
 use std::sync::Arc;
 use std::time::Duration;

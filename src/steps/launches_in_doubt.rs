@@ -1,6 +1,6 @@
-//! Runs every kind of launch against a modelled service with wrong or lost responses, incomplete lists
-//! and outages. Checks that nothing is sent twice, that no operation is lost, and that no false outcome
-//! is recorded. Time is simulated.
+//! A test: runs every kind of launch against a modelled service with wrong or lost responses,
+//! incomplete lists and outages. Checks that nothing is sent twice, that no operation is lost, and
+//! that no false outcome is recorded. Time is simulated.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -191,7 +191,8 @@ impl Service {
         number < self.applied.len() && !self.is_running(number) && !fails
     }
 
-    /// Without a fingerprint of the target, an operation that is not listed at first is listed later.
+    /// Without a fingerprint of the target, an operation that is not listed at first is listed
+    /// later.
     fn is_listed_late(&self) -> bool {
         let late = |began: &Duration| self.clock.elapsed() >= *began + 15 * MINUTE;
         !self.case.profile.traces && self.applied.first().is_some_and(late)
@@ -202,6 +203,7 @@ impl Service {
     }
 }
 
+/// A launch at the modelled service.
 struct Modelled(Shared, Profile);
 
 impl Modelled {
@@ -473,8 +475,11 @@ async fn run_process(
 #[derive(Debug, Default)]
 struct Results {
     cases: usize,
+    /// Cases in which a request was sent again while an earlier one ran or had succeeded.
     duplicated: Vec<String>,
+    /// Cases in which an operation that had an effect was recorded as absent.
     lost: Vec<String>,
+    /// Cases in which a false end was recorded.
     wrong: Vec<String>,
     /// The service explicitly refused a request that it had applied, and showed no trace of it.
     contradicted: usize,

@@ -1,8 +1,11 @@
 //! Verbs: the eight steps.
 //!
-//! [`DEFINITIONS`] is the list, in order, on one screen. A step is a file or a directory that opens
+//! `DEFINITIONS` is the list, in order, on one screen. A step is a file or a directory that opens
 //! with a table of its phases: what each reads and changes, and what a resumed run does while an
-//! outcome is unknown. No step imports another; what two steps need is in `domain`.
+//! outcome is unknown. In these tables, *the first seal* is `before-copy`, which step 1 makes
+//! before the copy; `domain/seals.rs` lists all seals.
+//!
+//! No step imports another; what two steps need is in `domain`.
 
 mod activate_flows;
 mod copy_environments;
@@ -102,8 +105,11 @@ mod tests {
 
     #[test]
     fn the_list_has_every_step_of_the_runbook_in_its_order() {
-        let names = DEFINITIONS.iter().map(|definition| definition.name);
-        assert_eq!(Vec::from_iter(names), StepName::ALL);
+        let names: Vec<StepName> = DEFINITIONS
+            .iter()
+            .map(|definition| definition.name)
+            .collect();
+        assert_eq!(names, StepName::ALL);
     }
 
     #[test]

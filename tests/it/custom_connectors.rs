@@ -24,8 +24,8 @@ fn runbook(key: &str) -> String {
     )
 }
 
-/// A thin tenant with the connector in both environments, each with its own identifier. The source has
-/// a reference to it that a flow uses; the target has a connection for it.
+/// A thin tenant with the connector in both environments, each with its own identifier. The source
+/// has a reference to it that a flow uses; the target has a connection for it.
 fn tenant(stage: &Stage) -> Tenant {
     let mut tenant = stage.tenant(&[]);
     tenant.kill();

@@ -1,5 +1,5 @@
-//! Launches with wrong or lost responses, and unavailable services: nothing is sent twice, nothing is
-//! lost, and no unknown outcome is reported as failed.
+//! Launches with wrong or lost responses, and unavailable services: nothing is sent twice, nothing
+//! is lost, and no unknown outcome is reported as failed.
 
 use crate::harness::{Stage, is_full_campaign};
 
@@ -15,7 +15,8 @@ fn received(stage: &Stage, method: &str, end: &str) -> usize {
     world.requests.iter().filter(fits).count()
 }
 
-/// The records of launches with a false outcome.
+/// The records of launches that ended as failed or absent. The launches of these tests all succeed,
+/// so each such record is false.
 fn false_ends(stage: &Stage) -> Vec<serde_json::Value> {
     let records = stage.records().into_iter();
     records
@@ -80,7 +81,7 @@ fn a_refused_copy_is_sent_once_per_run() {
         let _tenant = stage.tenant(&[&format!("refuse={status}#1:POST */copy")]);
         let answer = stage.run().exits(code);
         assert_eq!(received(&stage, "POST", "/copy"), 1, "{status}");
-        assert!(!answer.stderr.contains("not yet"), "{}", answer.stderr);
+        assert!(!answer.stderr.contains("not done yet"), "{}", answer.stderr);
     }
 }
 
@@ -89,12 +90,12 @@ fn a_failed_copy_is_sent_again_only_after_confirmation_of_that_attempt() {
     let stage = Stage::new();
     let _tenant = stage.tenant(&["fail#1:POST */copy"]);
     let failed = stage.run().exits(1);
-    for said in [
+    for part in [
         "do not use 'Contoso UAT'",
         "it is safe to copy again",
         "--confirm-repeat ",
     ] {
-        assert!(failed.stderr.contains(said), "{said}: {}", failed.stderr);
+        assert!(failed.stderr.contains(part), "{part}: {}", failed.stderr);
     }
     let again = stage.run().exits(11);
     let token = again.token().expect("the token is named");
@@ -104,7 +105,7 @@ fn a_failed_copy_is_sent_again_only_after_confirmation_of_that_attempt() {
     let until = ["--until", "copy-environments", "--confirm-repeat", &token];
     drop(stage.run_with(&until).exits(0));
     assert_eq!(received(&stage, "POST", "/copy"), 2);
-    // The token is spent.
+    // A token confirms one attempt.
     drop(stage.run_with(&until).exits(5));
 }
 

@@ -1,5 +1,5 @@
-//! Dual-write, end to end: maps are stopped before the copy and restored afterwards, through the gateway
-//! and by hand; resets that would reach another pair; failures and their messages; kills.
+//! Dual-write, end to end: maps are stopped before the copy and restored afterwards, through the
+//! gateway and by hand; resets that would reach another pair; failures and their messages; kills.
 
 use std::collections::BTreeMap;
 
@@ -426,9 +426,9 @@ fn an_applications_token_is_reported_as_not_a_users_token() {
         .env("SECRET", iomcopy::rehearsal::SECRET)
         .output()
         .expect("the program can be started");
-    let told = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert_eq!(output.status.code(), Some(4), "{told}");
-    assert!(told.contains("delegated token of a user"), "{told}");
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(4), "{shown}");
+    assert!(shown.contains("delegated token of a user"), "{shown}");
 }
 
 #[test]

@@ -6,7 +6,8 @@ use serde_json::{Map, Value, json};
 
 use crate::harness::{CommandOutput, Stage, Tenant, World, is};
 
-/// A change that somebody else makes in the tenant: objects that are put, and keys that are removed.
+/// A change that somebody else makes in the tenant: objects that are put, and keys that are
+/// removed.
 #[derive(Default)]
 pub(crate) struct Edit {
     put: Map<String, Value>,
@@ -119,7 +120,8 @@ pub(crate) fn names(findings: &[Value], probe: &str, read: &str) -> bool {
         .any(|finding| holds(finding, "probe", probe) && holds(finding, "read", read))
 }
 
-/// The same tenant without faults, after somebody changed an object while the program was not running.
+/// The same tenant without faults, after somebody changed an object while the program was not
+/// running.
 fn edited(stage: &Stage, mut tenant: Tenant, key: &str, column: &str, value: &str) -> Tenant {
     tenant.kill();
     let mut object = stage.world().objects[key].clone();
@@ -176,8 +178,8 @@ fn assert_kept_until_confirmed(
     crate::thin_line::assert_world_is_refreshed(&stage.world());
 }
 
-/// A forbidden change ends the run with exit 4 after one attempt, with a remedy. The other changes of
-/// the phase are made, and no later ones. Then somebody edits a parameter that the run had set.
+/// A forbidden change ends the run with exit 4 after one attempt, with a remedy. The other changes
+/// of the phase are made, and no later ones. Then somebody edits a parameter that the run had set.
 #[test]
 fn a_parameter_that_somebody_edited_during_the_run_is_overwritten_only_after_confirmation() {
     let stage = Stage::new();

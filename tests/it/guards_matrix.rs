@@ -1,6 +1,6 @@
-//! Every command that can destroy or replace, with every refusal that applies to it: afterwards the files
-//! in the folder and the tenant are unchanged. Lock files and the user's state directory are left out,
-//! because they only name the process at work.
+//! Every command that can destroy or replace, with every refusal that applies to it: afterwards the
+//! files in the folder and the tenant are unchanged. Lock files and the user's state directory are
+//! left out, because they only name the process at work.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -337,8 +337,8 @@ fn mark_as_left_open(stage: &Stage) {
         lines += &format!("{body},\"crc\":\"{previous}\"}}\n");
     }
     fs::write(stage.state(), lines).expect("the state file can be written");
-    // Delete what confirms the old bytes: the mark of the newest record, and the copies of the seals. Both
-    // may be missing.
+    // Delete what confirms the old bytes: the mark of the newest record, and the copies of the
+    // seals. Both may be missing.
     for entry in fs::read_dir(stage.path(".")).expect("the folder can be read") {
         let path = entry.expect("the entry can be read").path();
         let name = path.file_name().unwrap_or_default().to_string_lossy();

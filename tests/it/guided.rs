@@ -1,5 +1,6 @@
-//! Every unpublished write as a manual task, on the whole tenant: the run stops once per phase. A task
-//! that is not done, done except for one line, or unreadable never passes. The end is the same.
+//! Every unpublished write as a manual task, on the whole tenant: the run stops once per phase. A
+//! task that is not done, done except for one line, or unreadable never passes. The end is the
+//! same.
 
 use std::time::{Duration, Instant};
 

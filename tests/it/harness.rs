@@ -124,8 +124,8 @@ impl Stage {
         self.call(&["run", "rehearsal.yaml", "--confirm-target", "Contoso UAT"])
     }
 
-    /// Runs the runbook like a person who resumes it: a destructive launch that must be sent again is
-    /// confirmed with the token that the program prints.
+    /// Runs the runbook like a person who resumes it: a destructive launch that must be sent again
+    /// is confirmed with the token that the program prints.
     pub(crate) fn run_again(&self) -> CommandOutput {
         let answer = self.run();
         match answer.token().filter(|_| answer.code == Some(11)) {
@@ -208,8 +208,8 @@ impl Stage {
         World::read(&self.path("rehearsal.world.jsonl"))
     }
 
-    /// Edits the world of a tenant in the program's process while the program does not run: adds a line to
-    /// the world file.
+    /// Edits the world of a tenant in the program's process while the program does not run: adds a
+    /// line to the world file.
     pub(crate) fn edit_in_process_world(&self, puts: &serde_json::Map<String, Value>) {
         edit(&self.path("rehearsal.world.jsonl"), puts);
     }
@@ -247,15 +247,16 @@ impl Stage {
     }
 }
 
-/// Runs every case of a long campaign when `IOMCOPY_CAMPAIGN=full` is set; otherwise a sample, so that
-/// the whole suite stays short.
+/// Runs every case of a long campaign when `IOMCOPY_CAMPAIGN=full` is set; otherwise a sample, so
+/// that the whole suite stays short.
 pub(crate) fn is_full_campaign() -> bool {
     std::env::var("IOMCOPY_CAMPAIGN").is_ok_and(|value| value == "full")
 }
 
 /// The cases of a long campaign that this run of the suite tries: every case when
-/// `IOMCOPY_CAMPAIGN=full` is set, otherwise `count` of them, others each day. The day is printed, and
-/// `IOMCOPY_SAMPLE=<day>` chooses the same cases again.
+/// `IOMCOPY_CAMPAIGN=full` is set, otherwise `count` of them, others each day. The day is printed,
+/// and `IOMCOPY_SAMPLE=<day>` chooses the same cases again.
+#[expect(clippy::print_stdout, reason = "a failed test shows what it printed")]
 pub(crate) fn sample<T: Clone>(cases: &[T], count: usize) -> Vec<T> {
     if is_full_campaign() || cases.len() <= count {
         return cases.to_vec();
@@ -279,6 +280,10 @@ pub(crate) fn sample<T: Clone>(cases: &[T], count: usize) -> Vec<T> {
 }
 
 /// Days since 1970.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the sample changes with the date"
+)]
 fn today() -> usize {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     let seconds = since.expect("the clock is after 1970").as_secs();

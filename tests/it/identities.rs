@@ -1,5 +1,5 @@
-//! Each kind of credential against a rehearsal tenant in its own process, and each of its failures: the
-//! exit code, and the remedy in the message.
+//! Each kind of credential against a rehearsal tenant in its own process, and each of its failures:
+//! the exit code, and the remedy in the message.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -666,8 +666,8 @@ fn a_tenant_with_tls_is_trusted_by_its_root_certificate_only() {
 
 #[test]
 fn a_token_is_sent_to_its_own_host_only() {
-    // Every other listener answers 401 to a token, so a successful run has sent each token to its own
-    // listener only.
+    // Every other listener answers 401 to a token, so a successful run has sent each token to its
+    // own listener only.
     let bench = Bench::new();
     let secret =
         format!("default: {{ client-secret: {{ client: {CLIENT}, secret: {{ env: S }} }} }}");

@@ -8,8 +8,8 @@ use crate::whole_world::assert_whole_tenant_is_refreshed;
 
 /// The comparable rows of the world after an undisturbed run.
 fn undisturbed() -> &'static Vec<String> {
-    static ESSENCE: std::sync::OnceLock<Vec<String>> = std::sync::OnceLock::new();
-    ESSENCE.get_or_init(|| {
+    static ROWS: std::sync::OnceLock<Vec<String>> = std::sync::OnceLock::new();
+    ROWS.get_or_init(|| {
         let stage = Stage::new();
         let _tenant = stage.tenant(&[]);
         drop(stage.run_again().exits(0));
@@ -30,6 +30,7 @@ fn assert_ends_like_an_undisturbed_run(stage: &Stage) {
     is_the_same(&world, undisturbed());
 }
 
+/// Fails unless the comparable rows of the world are these.
 pub(crate) fn is_the_same(world: &World, expected: &[String]) {
     let comparable_rows = world.comparable_rows();
     let missing: Vec<&String> = expected
@@ -46,8 +47,8 @@ pub(crate) fn is_the_same(world: &World, expected: &[String]) {
     );
 }
 
-/// Waits until the request that a fault such as `hold#1:POST */copy` holds has arrived. If the program
-/// were killed before it sends, the fault would hold the next process until its time limit.
+/// Waits until the request that a fault such as `hold#1:POST */copy` holds has arrived. If the
+/// program were killed before it sends, the fault would hold the next process until its time limit.
 fn wait_for_request(stage: &Stage, fault: &str) {
     let path = fault.rsplit('*').next().unwrap_or_default();
     let began = std::time::Instant::now();
@@ -84,14 +85,14 @@ fn steps() -> Vec<String> {
 }
 
 #[test]
-fn killed_in_each_of_the_eight_steps() {
+fn a_run_that_is_killed_in_any_step_is_resumed_to_the_same_end() {
     for step in sample(&steps(), 2) {
         kill_when(|record| is(record, "step-began", "step", &step), &[]);
     }
 }
 
 #[test]
-fn killed_in_the_middle_of_steps_that_change() {
+fn a_run_that_is_killed_at_a_change_is_resumed_to_the_same_end() {
     let keys = [
         "/clear",
         "/deactivate",
@@ -113,7 +114,7 @@ fn killed_in_the_middle_of_steps_that_change() {
 }
 
 #[test]
-fn killed_between_a_launchs_intent_and_its_handle() {
+fn a_copy_is_not_sent_again_after_a_kill_before_its_handle_is_recorded() {
     // The copy is applied without a response; the program is killed while it waits.
     let is_copy = |record: &serde_json::Value| {
         record["type"] == "intent"
@@ -127,8 +128,9 @@ fn killed_between_a_launchs_intent_and_its_handle() {
 }
 
 #[test]
-fn killed_between_the_intent_and_handle_of_every_other_launch() {
-    // Only the launch with the held response is killed: the program would wait for another held launch.
+fn any_other_launch_is_resumed_after_a_kill_before_its_handle_is_recorded() {
+    // Only the launch with the held response is killed: the program would wait for another held
+    // launch.
     let launches = [
         ("activate-system", "", "hold#1:POST *ActivateSystem"),
         (
@@ -156,8 +158,8 @@ fn killed_between_the_intent_and_handle_of_every_other_launch() {
     }
 }
 
-/// How many runs may pass a step before one can be paused in it. The shortest step takes a few requests,
-/// and the file is read every two milliseconds.
+/// How many runs may pass a step before one can be paused in it. The shortest step takes a few
+/// requests, and the file is read every two milliseconds.
 const TRIES: usize = 20;
 
 fn signal(child: &Child, name: &str) {
@@ -166,8 +168,8 @@ fn signal(child: &Child, name: &str) {
     assert!(sent.expect("kill can be started").success(), "{name}");
 }
 
-/// Starts a run and pauses its process (SIGSTOP) in this step: the step has begun and cannot end while
-/// the process is paused. Returns `None` if the step ended first.
+/// Starts a run and pauses its process (SIGSTOP) in this step: the step has begun and cannot end
+/// while the process is paused. Returns `None` if the step ended first.
 fn pause_in(stage: &Stage, step: &str) -> Option<Child> {
     let mut child = stage.start();
     stage.wait_for(&mut child, |record| is(record, "step-began", "step", step));
@@ -181,11 +183,11 @@ fn pause_in(stage: &Stage, step: &str) -> Option<Child> {
     signal(&child, "-STOP");
     let id = child.id().to_string();
     let is_stopped = || {
-        let state = Command::new("ps")
+        let output = Command::new("ps")
             .args(["-o", "state=", "-p", &id])
             .output();
-        let state = state.expect("ps can be started").stdout;
-        state.trim_ascii().starts_with(b"T")
+        let letters = output.expect("ps can be started").stdout;
+        letters.trim_ascii().starts_with(b"T")
     };
     while !is_stopped() {
         assert_eq!(child.try_wait().expect("the process can be polled"), None);
@@ -226,7 +228,7 @@ fn kill_tenant_in(step: &str) -> bool {
 }
 
 #[test]
-fn the_tenant_killed_in_each_step_and_restarted() {
+fn a_run_whose_tenant_is_killed_and_restarted_comes_to_the_same_end() {
     for step in sample(&steps(), 2) {
         let was_killed = (0..TRIES).any(|_| kill_tenant_in(&step));
         assert!(
@@ -276,7 +278,7 @@ impl Moments {
 }
 
 #[test]
-fn killed_at_random_moments_of_the_whole_run() {
+fn a_run_that_is_killed_at_random_moments_is_resumed_to_the_same_end() {
     let calm = Stage::new();
     let calm_tenant = calm.whole_tenant(&[]);
     let began = std::time::Instant::now();

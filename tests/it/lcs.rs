@@ -1,5 +1,5 @@
-//! A target that Lifecycle Services manage, with dual-write: both launches at the same time, kills, and
-//! every way in which a refresh can fail. For a refresh by hand, see `lcs_by_hand`.
+//! A target that Lifecycle Services manage, with dual-write: both launches at the same time, kills,
+//! and every way in which a refresh can fail. For a refresh by hand, see `lcs_by_hand`.
 
 use std::process::Child;
 use std::time::{Duration, Instant};
@@ -87,7 +87,8 @@ pub(crate) fn assert_pair_is_correct(before: &World, after: &World) {
         let key = format!("finance-operations/{TARGET}/SystemUsers/{name}");
         after.objects.get(&key).map(|user| user["Enabled"].clone())
     };
-    // The users that programs sign in as are enabled again, and the one whose connections the flows use.
+    // The users that programs sign in as are enabled again, and the one whose connections the flows
+    // use.
     assert_eq!(user("Admin"), Some(json!(true)));
     assert_eq!(user("svciom"), Some(json!(true)));
     assert_eq!(user("cleo"), Some(json!(false)), "people are not");
@@ -535,10 +536,10 @@ fn pitfall_3_an_applications_token_cannot_refresh() {
         .env("SECRET", iomcopy::rehearsal::SECRET)
         .output()
         .expect("the program can be started");
-    let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(4), "{told}");
+    let shown = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(4), "{shown}");
     for wanted in ["`lcs: { token-command:", "finops: guided"] {
-        assert!(told.contains(wanted), "{wanted}: {told}");
+        assert!(shown.contains(wanted), "{wanted}: {shown}");
     }
     assert!(stage.world().writes().is_empty());
 }

@@ -1,5 +1,5 @@
-//! A target that Lifecycle Services manage, with `finops: guided`: a person refreshes the database, and
-//! the Dataverse copy runs next to it.
+//! A target that Lifecycle Services manage, with `finops: guided`: a person refreshes the database,
+//! and the Dataverse copy runs next to it.
 
 use serde_json::Value;
 

@@ -1,5 +1,5 @@
-//! Writes that the service accepts and ignores: the step fails and names the object, and nothing reports
-//! success.
+//! Writes that the service accepts and ignores: the step fails and names the object, and nothing
+//! reports success.
 
 use crate::harness::{Stage, sample};
 

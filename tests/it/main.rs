@@ -2,7 +2,11 @@
 //!
 //! It needs Unix signals, shell scripts and terminals; on Windows it is empty.
 //!
+//! Tests run on one of two rehearsal tenants: the *whole* one is a tenant as a company has it, the
+//! *thin* one has one object of each kind.
+//!
 //! - `custom_connectors`: a connector with another identifier in each environment.
+//! - `doubts`: launches with wrong or lost responses: none is sent twice or reported falsely.
 //! - `dual_write`: maps as before the copy: by the gateway, by hand, refused, failed, killed.
 //! - `guards_matrix`: destructive commands with every refusal: nothing changes.
 //! - `guided`: every unpublished write as a manual task. `person`: does the tasks of a worksheet.
@@ -10,20 +14,23 @@
 //! - `without_rehearsal`: the program built without the rehearsal tenant. The other files need the
 //!   tenant, so they are built with the feature `rehearsal` only; `modules` is always built.
 //! - `modules`: no module imports one above it, no step another; only one module differs by system.
-//! - `thin_line`: the eight steps, end to end: the world afterwards, run again, plan before and after.
+//! - `thin_line`: the eight steps, end to end: the world afterwards, run again, plan before and
+//!   after.
 //! - `identities`: each kind of credential, and its failures.
 //! - `kills`: SIGKILL of the program, of the tenant, between intent and handle; Ctrl-C.
 //! - `init`: a starter runbook from two environments. `pipelines`: output for GitHub and Azure.
-//! - `lcs`: a target that Lifecycle Services manages: refresh and copy in parallel, kills, failures.
-//!   `lcs_by_hand`: the same, refreshed by a person.
+//! - `lcs`: a target that Lifecycle Services manages: refresh and copy in parallel, kills,
+//!   failures. `lcs_by_hand`: the same, refreshed by a person.
 //! - `lifecycle`: one run after another, a second run for one target, `--again`, the prompt.
 //! - `lies`: writes that are accepted and ignored never count as success.
 //! - `old_journals`: state files that released versions wrote are resumed.
 //! - `outputs`: `--output json` of every command, against its schema.
-//! - `outages`: an unavailable service is not a failed check; no destructive remedy for the unknown.
+//! - `outages`: an unavailable service is not a failed check; no destructive remedy for the
+//!   unknown.
 //! - `plans`: the forecast, and approved plans.
-//! - `preflight`: what `preflight` finds, and a run that stops for it. `verify`: what `verify` reports
-//!   as left; what preflight cannot know is a task. `edits`: the tenant changes between two commands.
+//! - `preflight`: what `preflight` finds, and a run that stops for it. `verify`: what `verify`
+//!   reports as left; what preflight cannot know is a task. `edits`: the tenant changes between two
+//!   commands.
 //! - `production`: a flow that names production stays off.
 //! - `record`: work by hand, actors, failures and durations in the record of a run.
 //! - `report`: what a run did, in each format.

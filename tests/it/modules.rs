@@ -204,8 +204,8 @@ fn only_the_platform_module_differs_by_operating_system() {
 fn the_check_sees_a_system_specific_name() {
     let text = "use std::os::unix::fs::symlink;\n// libc::open\n#[cfg(unix)]\nfn f() {}";
     assert_eq!(system_specific(text, false), ["std::os::", "unix)"]);
-    let test = "fn f() {}\n#[cfg(test)]\nmod tests {\n    #[cfg(unix)]\n    fn g() {}\n}";
-    assert!(system_specific(test, false).is_empty());
+    let in_tests = "fn f() {}\n#[cfg(test)]\nmod tests {\n    #[cfg(unix)]\n    fn g() {}\n}";
+    assert!(system_specific(in_tests, false).is_empty());
 }
 
 #[test]

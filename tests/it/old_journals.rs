@@ -1,7 +1,7 @@
 //! State files that released versions wrote: this version resumes each of them to the correct end.
 //!
-//! `tests/journals/VERSION/CASE` holds what that version left: the runbook, the state file, the sealed
-//! copies, and the world of the rehearsal tenant when both were killed.
+//! `tests/journals/VERSION/CASE` holds what that version left: the runbook, the state file, the
+//! sealed copies, and the world of the rehearsal tenant when both were killed.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -45,8 +45,8 @@ fn restore(case: &Path, arguments: &[&str]) -> (Stage, Tenant) {
         fs::set_permissions(&to, fs::Permissions::from_mode(mode)).expect("its mode can be set");
     }
     let runbook = fs::read_to_string(stage.runbook()).expect("the runbook can be read");
-    // The world keeps its ports, so the endpoints are those in the state file. The tenant of another test
-    // may hold one of these ports until that test ends.
+    // The world keeps its ports, so the endpoints are those in the state file. The tenant of
+    // another test may hold one of these ports until that test ends.
     let start = || stage.start_tenant(&runbook, arguments);
     for _ in 0..60 {
         if let Ok(tenant) = catch_unwind(AssertUnwindSafe(start)) {

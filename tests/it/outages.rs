@@ -1,9 +1,10 @@
-//! A service that is unavailable or refuses a read makes a check unknown, not failed; and no destructive
-//! remedy is advised for an unknown result.
+//! A service that is unavailable or refuses a read makes a check unknown, not failed; and no
+//! destructive remedy is advised for an unknown result.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
+use wildmatch::WildMatch;
 
 use crate::edits::with_verdict;
 use crate::harness::{CommandOutput, Stage, World, is_full_campaign};
@@ -52,7 +53,8 @@ fn checks_with(answer: &CommandOutput, verdict: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// The error in a command's output while one address is unavailable; `usual` is its output otherwise.
+/// The error in a command's output while one address is unavailable; `usual` is its output
+/// otherwise.
 fn fault_of(arguments: &[&str], address: &str, usual: &CommandOutput) -> Option<String> {
     let stage = Stage::new();
     let _tenant = stage.tenant(&[&format!("refuse=503:GET {address}")]);
@@ -62,14 +64,14 @@ fn fault_of(arguments: &[&str], address: &str, usual: &CommandOutput) -> Option<
         arguments[0], answer.stdout, answer.stderr
     );
     let mut reached = addresses(&stage.world()).into_values().flatten();
-    if !reached.any(|read| read == address) {
+    if !reached.any(|read| WildMatch::new(address).matches(&read)) {
         return Some(format!("it was never read: {shown}"));
     }
     let Ok(document) = serde_json::from_str::<Value>(&answer.stdout) else {
         return Some(format!("it is no document: {shown}"));
     };
-    // A check that fails anyway decides the exit code, and a check that does not read this address keeps
-    // its result.
+    // A check that fails anyway decides the exit code, and a check that does not read this address
+    // keeps its result.
     let mut expected = Some(75);
     if document["probes"].is_array() {
         let usual_failures = checks_with(usual, "fail");

@@ -1,5 +1,5 @@
-//! `--output json`: every command writes one document, `run` one event per line, and nothing else on
-//! stdout; each matches the schema of `iomcopy schema --output-of`.
+//! `--output json`: every command writes one document, `run` one event per line, and nothing else
+//! on stdout; each matches the schema of `iomcopy schema --output-of`.
 
 use jsonschema::Validator;
 use serde_json::Value;

@@ -357,8 +357,8 @@ fn edit(value: &mut Value, tile: &str, part: &dyn Fn(Part) -> Value) -> bool {
         .fold(found, |found, child| edit(child, tile, part) || found)
 }
 
-/// Puts a provider action into a tile: a lookup, an id with its name next to it, or an item. Ids are
-/// written in the tile's own form, with or without braces.
+/// Puts a provider action into a tile: a lookup, an id with its name next to it, or an item. Ids
+/// are written in the tile's own form, with or without braces.
 fn fill(tile: &mut serde_json::Map<String, Value>, part: &dyn Fn(Part) -> Value) -> bool {
     let braced = |id: Value| id.as_str().map(|id| json!(format!("{{{id}}}")));
     if tile.contains_key("providerAction") {

@@ -1,5 +1,5 @@
-//! A pipeline shows steps as groups, failures as annotations, and the report as its summary; text from a
-//! server never acts as a command.
+//! A pipeline shows steps as groups, failures as annotations, and the report as its summary; text
+//! from a server never acts as a command.
 
 use std::process::Command;
 

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use crate::harness::{CommandOutput, Stage};
 
-/// A plan as JSON. For some minutes after a copy, the target refuses users that it has not provisioned
-/// yet, so the plan is retried.
+/// A plan as JSON. For some minutes after a copy, the target refuses users that it has not
+/// provisioned yet, so the plan is retried.
 fn plan(stage: &Stage) -> CommandOutput {
     let ask = || stage.call(&["plan", "rehearsal.yaml", "--output", "json"]);
     let mut answer = ask();
@@ -62,8 +62,8 @@ fn the_forecast_equals_the_plan_after_the_copy() {
     assert_eq!(keys(&stage), forecast);
 }
 
-/// A plan reads each row set only a few times, however many surveys need it: on a slow connection, the
-/// number of requests decides how long a plan takes.
+/// A plan reads each row set only a few times, however many surveys need it: on a slow connection,
+/// the number of requests decides how long a plan takes.
 #[test]
 fn a_plan_does_not_repeat_its_reads() {
     let stage = Stage::new();

@@ -1,5 +1,5 @@
-//! What `preflight` must find: problems of the tenant and errors in the runbook, each on its own. A run
-//! stops before the copy for each one that makes it impossible.
+//! What `preflight` must find: problems of the tenant and errors in the runbook, each on its own. A
+//! run stops before the copy for each one that makes it impossible.
 
 use serde_json::{Value, json};
 
@@ -526,7 +526,7 @@ const WARNINGS: &[Problem] = &[
         runbook: as_written,
         exit: 0,
         probe: "callers of flows with an HTTP trigger",
-        headline: "flows with an HTTP trigger get new URLs, which their callers must know",
+        headline: "flows with an HTTP trigger get new URLs: give them to every caller",
         read: "'Contoso - Order webhook'",
     },
     Problem {
@@ -535,7 +535,7 @@ const WARNINGS: &[Problem] = &[
         runbook: as_written,
         exit: 0,
         probe: "custom connectors lead where",
-        headline: "the source has custom connectors, whose hosts the copy keeps",
+        headline: "the source has custom connectors, which keep the source's hosts after the copy",
         read: "'RequestBin', used by 'Contoso - Post to RequestBin'",
     },
     Problem {

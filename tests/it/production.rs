@@ -1,5 +1,5 @@
-//! A cloud flow whose definition names production is not turned on and is listed at the end. A target
-//! where such a flow is on fails `verify`.
+//! A cloud flow whose definition names production is not turned on and is listed at the end. A
+//! target where such a flow is on fails `verify`.
 
 use serde_json::{Value, json};
 

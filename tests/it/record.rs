@@ -1,5 +1,5 @@
-//! The record of a run: work done by hand, who did it, what failed and when, and how long it took; after
-//! a resume, after a refusal, and with a rehearsal's fast clock.
+//! The record of a run: work done by hand, who did it, what failed and when, and how long it took;
+//! after a resume, after a refusal, and with a rehearsal's fast clock.
 
 use std::collections::BTreeSet;
 
@@ -88,7 +88,7 @@ fn an_open_worksheet_is_shown_completely_by_status_and_by_each_run() {
     assert_eq!(worksheet(&table), first, "{table}");
     for line in [
         format!("waits for a person: {task}"),
-        "read as evidence: ".to_owned(),
+        "  evidence: ".to_owned(),
         format!("iomcopy complete rehearsal.yaml {task}\n"),
         format!("iomcopy complete rehearsal.yaml {task} --waive \"REASON\""),
     ] {

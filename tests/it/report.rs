@@ -30,8 +30,8 @@ pub(crate) fn by_hand(text: &str) -> String {
     format!("{before}    activate-system: guided\n{rest}")
 }
 
-/// A `JUnit` file: the number of cases of each suite, and the number of elements of each kind. Fails if it
-/// is not well-formed, or if a suite's count differs from its cases.
+/// A `JUnit` file: the number of cases of each suite, and the number of elements of each kind.
+/// Fails if it is not well-formed, or if a suite's count differs from its cases.
 struct Junit {
     suites: Vec<(String, usize)>,
     elements: BTreeMap<String, usize>,

@@ -1,5 +1,5 @@
-//! The program's output: no name adds a control character, no secret is shown or recorded, and an output
-//! that cannot be written is a failure.
+//! The program's output: no name adds a control character, no secret is shown or recorded, and an
+//! output that cannot be written is a failure.
 
 use std::fs;
 use std::process::Stdio;
@@ -41,8 +41,8 @@ fn without_colours(text: &str) -> String {
         })
 }
 
-/// Everything that people name, with the hostile name appended. Names by which the program recognizes
-/// objects of Intelligent Order Management stay.
+/// Everything that people name, with the hostile name appended. Names by which the program
+/// recognizes objects of Intelligent Order Management stay.
 fn renamed(world: &World) -> Map<String, Value> {
     let mut puts = Map::new();
     for (key, object) in &world.objects {
@@ -149,7 +149,8 @@ fn no_name_adds_a_control_character_to_any_output() {
     assert!(read.to_string().contains('\u{202e}'), "it says the same");
 }
 
-/// A value that occurs nowhere else in the tenant, with characters that each format escapes differently.
+/// A value that occurs nowhere else in the tenant, with characters that each format escapes
+/// differently.
 const SECRET: &str = "s3cr3t-c0re/with \"quotes\"+\u{fc}";
 
 /// The part of the secret that no format escapes.
@@ -197,10 +198,10 @@ fn a_secret_that_a_service_returns_is_shown_and_recorded_nowhere() {
             String::from_utf8_lossy(&text).into_owned()
         };
         let run = ["run", "rehearsal.yaml", "--confirm-target", "Contoso UAT"];
-        let told = call(&[&run[..], &["-v", "-v"]].concat());
-        assert!(told.contains("does not understand this"), "{told}");
-        assert!(told.contains("sha256:"), "{told}");
-        let mut texts = vec![told, call(&[&run[..], &["--output", "json"]].concat())];
+        let shown = call(&[&run[..], &["-v", "-v"]].concat());
+        assert!(shown.contains("does not understand this"), "{shown}");
+        assert!(shown.contains("sha256:"), "{shown}");
+        let mut texts = vec![shown, call(&[&run[..], &["--output", "json"]].concat())];
         for format in ["markdown", "html", "junit", "json"] {
             texts.push(call(&["report", "rehearsal.yaml", "--format", format]));
         }

@@ -1,5 +1,5 @@
-//! The state file and the other files that a user names: a restored older state file, changed copies of
-//! seals, FIFOs, and what `--out` may replace.
+//! The state file and the other files that a user names: a restored older state file, changed
+//! copies of seals, FIFOs, and what `--out` may replace.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -212,7 +212,8 @@ fn out_creates_a_file_or_replaces_a_plan_and_nothing_else() {
     assert!(!null.is_file());
 }
 
-/// Runs the command, and fails if it takes more than half a minute. Returns the exit code and stderr.
+/// Runs the command, and fails if it takes more than half a minute. Returns the exit code and
+/// stderr.
 fn run_to_end(mut command: Command) -> (Option<i32>, String) {
     let command = command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("the program can be started");

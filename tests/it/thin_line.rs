@@ -54,8 +54,8 @@ fn the_rehearsal_is_refreshed_correctly_and_a_second_run_changes_nothing() {
 const PARENT: &str = "Contoso - Order intake";
 const CHILD: &str = "Contoso - Write order note";
 
-/// The number of the request that turned a flow on: the last one that changed it, because a flow gets
-/// its owner while it is off.
+/// The number of the request that turned a flow on: the last one that changed it, because a flow
+/// gets its owner while it is off.
 fn switched_on(world: &World, name: &str) -> usize {
     let row = flows(world)
         .into_iter()

@@ -1,5 +1,6 @@
-//! `verify` reports what is left to do and what a person must check; each check fails once and passes
-//! once. What `preflight` cannot know becomes a manual task at the start of the step that needs it.
+//! `verify` reports what is left to do and what a person must check; each check fails once and
+//! passes once. What `preflight` cannot know becomes a manual task at the start of the step that
+//! needs it.
 
 use serde_json::{Value, json};
 

@@ -1,5 +1,5 @@
-//! The whole world, end to end: twelve providers, seven orchestrations in four dialects, and requests
-//! that fail at first.
+//! The whole world, end to end: twelve providers, seven orchestrations in four dialects, and
+//! requests that fail at first.
 
 use std::fs;
 
@@ -10,14 +10,14 @@ use crate::whole_world::assert_whole_tenant_is_refreshed;
 fn the_whole_tenant_is_refreshed_correctly() {
     let stage = Stage::new();
     let run = stage.run().exits(0);
-    for told in [
+    for expected in [
         "24 of 25 slots restored",
         "deadbeef-0000-4000-8000-000000000001",
         "12 providers installed again",
         "4 orchestrations published",
         "3 drafts left as they were",
     ] {
-        assert!(run.stdout.contains(told), "{told}: {}", run.stdout);
+        assert!(run.stdout.contains(expected), "{expected}: {}", run.stdout);
     }
     let world = stage.in_process_world();
     assert_whole_tenant_is_refreshed(&world);
@@ -36,8 +36,8 @@ fn the_whole_tenant_is_refreshed_correctly() {
     drop(stage.call(&["verify", "rehearsal.yaml"]).exits(0));
 }
 
-/// The names in a tenant whose tables, columns and entity sets all have other names. An operator finds
-/// them and writes them into the requests; the program finds the rest by metadata.
+/// The names in a tenant whose tables, columns and entity sets all have other names. An operator
+/// finds them and writes them into the requests; the program finds the rest by metadata.
 const OTHER_NAMES: [(&str, &str); 14] = [
     (
         "msdyn_iomplatformconnectionreferences",

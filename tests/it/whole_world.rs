@@ -1,5 +1,5 @@
-//! Checks the whole tenant after a refresh. It reads only the world and its seed, never the program's
-//! own output.
+//! Checks the whole tenant after a refresh. It reads only the world and its seed, never the
+//! program's own output.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -50,8 +50,8 @@ fn the_environment_is_open(world: &World) {
     assert_eq!(world.count_successful("POST", "/copy"), 1, "one copy");
 }
 
-/// Every graph equals its original byte for byte, except for the ids of actions and one action's name,
-/// which the library has changed.
+/// Every graph equals its original byte for byte, except for the ids of actions and one action's
+/// name, which the library has changed.
 fn every_slot_holds_the_new_action_of_the_same_logic(world: &World) {
     let logic = |row: &Value| lookup(row, "msdyn_logicdefinitionid");
     let new: BTreeMap<String, &Value> = world
@@ -350,8 +350,8 @@ fn flows_are_on_as_in_the_source(world: &World) {
     }
 }
 
-/// The customer's own flow, which the refresh does not concern, and the orchestration without provider
-/// actions are as the copy brought them.
+/// The customer's own flow, which the refresh does not concern, and the orchestration without
+/// provider actions are as the copy brought them.
 fn the_customers_own_objects_are_unchanged(world: &World) {
     let watched = |rows: Vec<&Value>| -> Value {
         let found = rows

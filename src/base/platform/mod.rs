@@ -151,9 +151,12 @@ pub fn is_locked(path: &Path) -> io::Result<bool> {
 
 /// The computer's host name.
 pub fn host_name() -> String {
-    system::host_name()
-        .filter(|name| !name.is_empty())
-        .unwrap_or_else(|| "unknown".to_owned())
+    let name = system::host_name();
+    if name.is_empty() {
+        "unknown".to_owned()
+    } else {
+        name
+    }
 }
 
 /// The directory for the user's state: `XDG_STATE_HOME` or `~/.local/state` on Unix (XDG Base

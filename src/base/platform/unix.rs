@@ -104,9 +104,9 @@ fn is_taken(result: Result<(), TryLockError>) -> io::Result<bool> {
     }
 }
 
-pub(super) fn host_name() -> Option<String> {
+pub(super) fn host_name() -> String {
     let system = rustix::system::uname();
-    Some(system.nodename().to_string_lossy().trim().to_owned())
+    system.nodename().to_string_lossy().trim().to_owned()
 }
 
 pub(super) fn state_directory(variable: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {

@@ -121,8 +121,8 @@ fn open_exclusively(options: &mut OpenOptions, path: &Path) -> io::Result<Option
     }
 }
 
-pub(super) fn host_name() -> Option<String> {
-    std::env::var("COMPUTERNAME").ok()
+pub(super) fn host_name() -> String {
+    std::env::var("COMPUTERNAME").unwrap_or_default()
 }
 
 pub(super) fn state_directory(variable: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {

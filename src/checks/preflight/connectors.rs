@@ -1,5 +1,5 @@
-//! The source's custom connectors: a person must judge their hosts; rows show whether the copy brings
-//! them.
+//! The source's custom connectors: a person must judge their hosts; rows show whether the copy
+//! brings them.
 
 use std::collections::BTreeSet;
 
@@ -91,13 +91,13 @@ fn judge_there(check: &Check, used: &[Used], connectors: &Rows) -> CheckResult {
                 .map(move |connector| format!("{connector}, used by '{flow}'"))
         })
         .collect();
-    check.warn_of(&missing, &format!("{} flows looked at", used.len()))
+    check.warn_of(&missing, &format!("{} flows checked", used.len()))
 }
 
 fn custom_connectors(snapshot: &Snapshot) -> CheckResult {
     let check = Check::new(
         "custom connectors lead where the target's should lead",
-        "the source has custom connectors, whose hosts the copy keeps",
+        "the source has custom connectors, which keep the source's hosts after the copy",
         "after the copy open each custom connector in the maker portal: host, sign-in and the flows \
          that use it",
     );

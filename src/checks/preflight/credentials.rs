@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn a_credential_that_cannot_last_is_told_before_it_ends() {
+    fn a_credential_that_may_end_before_the_run_does_not_pass() {
         let verdict = |identity: &Identity, life: Option<u64>, hours: u64| {
             let facts = TokenFacts {
                 lifetime: life.map(Duration::from_mins),

@@ -7,7 +7,7 @@ use crate::clients::{Environment, Error, ErrorKind, HistoryEntry, Lcs, LcsEnviro
 use crate::domain::Refresh;
 use crate::domain::dual_write::capture::APPLICATIONS;
 use crate::domain::environments::database_history::{Spent, describe_entry, running_operation};
-use crate::domain::environments::{is_guided, is_linked};
+use crate::domain::environments::{is_guided, is_lcs_managed};
 use crate::domain::finance_users::{FinanceUsers, is_kept_enabled};
 use crate::domain::verdict::Verdict;
 use crate::engine::Failure;
@@ -70,7 +70,8 @@ impl Kind {
 }
 
 /// The pairs that Microsoft supports: into unified environments as its table has it (*Copy an LCS
-/// environment to a unified environment*), within LCS by a refresh (*Database movement operations*).
+/// environment to a unified environment*), within LCS by a refresh (*Database movement
+/// operations*).
 const SUPPORTED: [(Kind, Kind); 9] = [
     (Kind::None, Kind::None),
     (Kind::LcsSandbox, Kind::UnifiedDeveloper),
@@ -112,12 +113,12 @@ pub(super) async fn run_checks(refresh: &Refresh) -> Result<Vec<CheckResult>, Fa
     let mut results = vec![
         pair(Kind::of(source), Kind::of(target)),
         section(
-            is_linked(refresh),
+            is_lcs_managed(refresh),
             refresh.runbook.lcs.is_some(),
             is_guided(refresh),
         ),
     ];
-    if !is_linked(refresh) {
+    if !is_lcs_managed(refresh) {
         return Ok(results);
     }
     let options = &refresh.runbook.steps.copy_environments.options;
@@ -145,11 +146,11 @@ fn pair(source: Kind, target: Kind) -> CheckResult {
     }
 }
 
-fn section(is_linked: bool, has_section: bool, is_guided: bool) -> CheckResult {
+fn section(is_lcs_managed: bool, has_section: bool, is_guided: bool) -> CheckResult {
     let check = Check::new(
         "the runbook says who manages the target's database",
         "the runbook does not say correctly who manages the target's database",
-        if is_linked {
+        if is_lcs_managed {
             "write an `lcs` section with project, source and target; or `finops: guided`, and a \
              person refreshes it in LCS"
         } else {
@@ -157,7 +158,7 @@ fn section(is_linked: bool, has_section: bool, is_guided: bool) -> CheckResult {
         },
     )
     .invalid_input();
-    let read = match (is_linked, has_section, is_guided) {
+    let read = match (is_lcs_managed, has_section, is_guided) {
         (true, _, true) => "LCS does, and a person refreshes it",
         (true, true, false) => "LCS does, and the runbook has an `lcs` section",
         (true, false, false) => "LCS does, and the runbook has no `lcs` section",
@@ -165,12 +166,12 @@ fn section(is_linked: bool, has_section: bool, is_guided: bool) -> CheckResult {
         (false, false, true) => "the Power Platform does, and the runbook says `finops: guided`",
         (false, false, false) => "the Power Platform does",
     };
-    let good = is_linked == (has_section || is_guided);
+    let good = is_lcs_managed == (has_section || is_guided);
     check.pass_if(good, read)
 }
 
-/// Only the copy of a unified environment can leave the transactions behind (Microsoft Learn, *Copy an
-/// environment*, transaction-less copy); a refresh in LCS brings the whole database.
+/// Only the copy of a unified environment can leave the transactions behind (Microsoft Learn, *Copy
+/// an environment*, transaction-less copy); a refresh in LCS brings the whole database.
 fn transactions(left_behind: bool) -> CheckResult {
     let check = Check::new(
         "both halves bring the same transactions",
@@ -438,7 +439,7 @@ mod tests {
     }
 
     #[test]
-    fn kinds_are_told_by_link_and_address() {
+    fn kinds_are_distinguished_by_link_and_address() {
         let of = |sku, kind, url| Kind::of(&environment(sku, kind, url));
         let sandbox = "https://a.sandbox.operations.dynamics.com/";
         assert_eq!(of("Sandbox", "Linked", sandbox), Kind::LcsSandbox);

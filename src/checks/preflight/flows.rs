@@ -119,7 +119,7 @@ fn judge_suspended(check: &Check, flows: &Rows) -> CheckResult {
 fn http_triggers(snapshot: &Snapshot) -> CheckResult {
     let check = Check::new(
         "the callers of flows with an HTTP trigger know their new URLs",
-        "flows with an HTTP trigger get new URLs, which their callers must know",
+        "flows with an HTTP trigger get new URLs: give them to every caller",
         "after the copy the flow has another URL in the target: give it to every caller",
     );
     let answer = available(&snapshot.flows).and_then(|flows| {
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn callers_of_http_flows_must_be_told_but_not_iom_itself() {
+    fn an_http_flow_is_named_unless_a_provider_deployed_it() {
         let provider = Uuid::from_u128(7);
         let data = json!({"properties": {"definition": {"triggers": {"m": {"type": "Request", "kind": "Http"}}}}});
         let flow = |name: &str| json!({"name": name, "clientdata": data.to_string()});

@@ -12,8 +12,8 @@ use crate::domain::view::View;
 use crate::engine::Failure;
 use crate::steps::reinstall_providers::{BlockingRow, blocking_rows};
 
-/// Checks the rows of the source against its metadata's rules for a deletion; nothing where step 6 is
-/// skipped.
+/// Checks the rows of the source against its metadata's rules for a deletion; nothing where step 6
+/// is skipped.
 pub(super) async fn run_checks(
     refresh: &Refresh,
     snapshot: &Snapshot,

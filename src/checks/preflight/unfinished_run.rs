@@ -1,9 +1,9 @@
-//! Has another run left the target unfinished? Then the target does not hold its own settings, and a
-//! capture would record the source's settings as the target's.
+//! Has another run left the target unfinished? Then the target does not hold its own settings, and
+//! a capture would record the source's settings as the target's.
 //!
-//! A copy brings the source's providers under their ids; step 6 gives every provider a new id. So an
-//! id that both environments have is of a copy whose run has not reached step 6. Step 5 empties the
-//! slots of provider actions, and step 7 fills them again.
+//! A copy brings the source's providers under their ids; step 6 gives every provider a new id. So
+//! an id that both environments have is of a copy whose run has not reached step 6. Step 5 empties
+//! the slots of provider actions, and step 7 fills them again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,8 +20,8 @@ use crate::domain::providers::Catalogue;
 use crate::engine::Failure;
 use crate::runbook::{IomColumn, IomTable};
 
-/// Checks the target's providers and orchestrations; nothing where the copy or step 6 is skipped, and
-/// where the operator accepts what is found.
+/// Checks the target's providers and orchestrations; nothing where the copy or step 6 is skipped,
+/// and where the operator accepts what is found.
 pub(super) fn run_checks(refresh: &Refresh, snapshot: &Snapshot) -> Vec<CheckResult> {
     let steps = &refresh.runbook.steps;
     let is_skipped =
@@ -119,7 +119,7 @@ fn emptied(
     if filled == 0 && !empty.is_empty() {
         return check.fail(named(&Vec::from_iter(empty)));
     }
-    check.pass(count(filled, "slot with an action"))
+    check.pass(count(filled, "filled slot"))
 }
 
 #[cfg(test)]

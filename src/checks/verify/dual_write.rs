@@ -84,7 +84,10 @@ mod tests {
         let check = Check::new("maps", "a problem", "run");
         let verdict = |answers: &[MapAnswer]| judge(&check, answers);
         let passing = map("a", Answer::Pass);
-        assert_eq!(verdict(&[passing.clone()]).verdict, Verdict::Pass);
+        assert_eq!(
+            verdict(std::slice::from_ref(&passing)).verdict,
+            Verdict::Pass
+        );
         assert_eq!(
             verdict(&[passing, map("b", Answer::Unknown)]).verdict,
             Verdict::Unknown

@@ -47,8 +47,8 @@ pub(super) async fn dataverse(refresh: &Refresh) -> Result<CheckResult, Failure>
     }
 }
 
-/// Does the root business unit's default team have the business unit's name? A copy may rename one of the
-/// two, and dual-write's initial sync finds the team by the name (Microsoft Learn, *Copy
+/// Does the root business unit's default team have the business unit's name? A copy may rename one
+/// of the two, and dual-write's initial sync finds the team by the name (Microsoft Learn, *Copy
 /// environments that use Intelligent Order Management*; health-check code DWFOEV1006).
 pub(super) fn team(
     refresh: &Refresh,

@@ -101,7 +101,8 @@ fn published_among(
     Ok(found)
 }
 
-/// The dangling ids that each orchestration had when it was recorded: the refresh did not cause them.
+/// The dangling ids that each orchestration had when it was recorded: the refresh did not cause
+/// them.
 fn dangled(
     refresh: &Refresh,
     journal: Option<&JournalView>,
@@ -203,8 +204,8 @@ fn judge_policies(
     check.none_of(&unpublished, &format!("{used} policies are used"))
 }
 
-/// A compiled flow has the name of a tile or a policy of the orchestration. Of several flows with one
-/// name, those of drafts may be off. Newer builds may compile differently.
+/// A compiled flow has the name of a tile or a policy of the orchestration. Of several flows with
+/// one name, those of drafts may be off. Newer builds may compile differently.
 fn judge_compiled(check: &Check, published: &[Published], flows: &Rows) -> CheckResult {
     let mut on: BTreeMap<String, bool> = BTreeMap::new();
     for row in flows.values() {

@@ -1,7 +1,7 @@
-//! The flow that releases orders to Finance and Operations. The guide uses it to find out whether its
-//! provider is installed correctly (Microsoft Learn, *Copy environments that use Intelligent Order
-//! Management*, troubleshooting): its state, connections and runs, and events that expired before a
-//! flow processed them.
+//! The flow that releases orders to Finance and Operations. The guide uses it to find out whether
+//! its provider is installed correctly (Microsoft Learn, *Copy environments that use Intelligent
+//! Order Management*, troubleshooting): its state, connections and runs, and events that expired
+//! before a flow processed them.
 
 use std::collections::BTreeMap;
 
@@ -79,8 +79,8 @@ pub(super) async fn run_checks(
     let runs = Check::new(
         "the F&O release flow's last runs succeeded",
         "the F&O release flow's last run failed",
-        "open the flow's run history in Power Automate; where nothing has run yet, let an order be \
-         released and verify again",
+        "open the flow's run history in Power Automate; if nothing has run yet, release an order, \
+         then verify again",
     );
     let read = runs_of(refresh, &flows).await?;
     results.push(runs.settle(read.map(|rows| judge_runs(&runs, &rows))));
@@ -169,7 +169,7 @@ fn judge_wired(check: &Check, flows: &[(Uuid, &Fields)], references: &Rows) -> C
     if count == 0 {
         return check.unknown("the flow's definition names no reference");
     }
-    check.none_of(&bare, &format!("{count} references"))
+    check.none_of(&bare, &format!("{count} of {count}"))
 }
 
 /// The newest rows of the run history (Microsoft Learn, *Manage cloud flow run history in
@@ -212,15 +212,15 @@ fn judge_runs(check: &Check, runs: &[Fields]) -> CheckResult {
         .collect();
     ended.sort_by_key(|row| std::cmp::Reverse(text(row, "starttime")));
     let Some(newest) = ended.first() else {
-        return check
-            .unknown("the history shows no run that has ended; that is no proof of either");
+        return check.unknown("the history shows no run that has ended, so it proves nothing");
     };
     let when = text(newest, "starttime").unwrap_or_default();
     let read = format!("the last of {}, at {when}: {}", ended.len(), status(newest));
     check.pass_if(status(newest) != "failed", read)
 }
 
-/// The newest executions whose detail says that the event expired; none where no such table is found.
+/// The newest executions whose detail says that the event expired; none where no such table is
+/// found.
 async fn expired_rows(refresh: &Refresh) -> Result<ReadResult<Option<Vec<Fields>>>, Failure> {
     unless_interrupted(expired_in(refresh).await)
 }

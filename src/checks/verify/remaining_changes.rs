@@ -5,8 +5,8 @@ use crate::domain::Refresh;
 use crate::engine::{Failure, FailureKind, JournalView, Plan, PlannedStep, Step};
 use crate::steps::manual_remedy;
 
-/// One check a step, by what the journal knows. Without a journal, old and new rows cannot be
-/// distinguished, nor what the copy left from what a person did; then one unknown result says so.
+/// One check for each step. Without a journal, old rows cannot be distinguished from new ones, nor
+/// what the copy left from what a person did; so the only result is then an unknown one.
 pub(super) async fn run_checks(
     refresh: &Refresh,
     steps: &[Step],
@@ -16,15 +16,16 @@ pub(super) async fn run_checks(
         let check = Check::new(
             "every step of the refresh is done",
             "steps of the refresh are not done",
-            "give the state file of the run by `--state`",
+            "give the run's state file with `--state`",
         );
-        let read = "there is no state file, so what the steps left to do is unknown";
+        let read = "there is no state file, so it is unknown what the steps have left to do";
         return Ok(vec![check.unknown(read)]);
     };
     let journal = journal.clone().for_planning();
     let remedy = |step: &str| remedy(refresh, &journal, step);
     // A later step's survey may need what an earlier step's seal holds, so all steps are surveyed
-    // together. If that fails, each is surveyed alone, so that one failure does not hide the others.
+    // together. If that fails, each is surveyed alone, so that one failure does not hide the
+    // others.
     match Plan::make(steps, journal.clone()).await {
         Ok(plan) => {
             return Ok(plan
@@ -53,8 +54,8 @@ pub(super) async fn run_checks(
     Ok(results)
 }
 
-/// The smallest remedy for what a step's survey still finds: the run resumes; after a finished run, a
-/// person does it.
+/// The smallest remedy for what a step's survey still finds: the run resumes; after a finished run,
+/// a person does it.
 pub(super) fn remedy(refresh: &Refresh, journal: &JournalView, step: &str) -> String {
     let runbook = refresh.runbook.file().display();
     let plan = format!("`iomcopy plan {runbook}` shows each change");

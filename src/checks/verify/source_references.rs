@@ -1,6 +1,6 @@
-//! Rows of the target that still contain references to the source: its environment id, a host of its
-//! services, or what the first seal adds. A result names the row and the kind of reference, never the
-//! row's value.
+//! Rows of the target that still contain references to the source: its environment id, a host of
+//! its services, or what the first seal adds. A result names the row and the kind of reference,
+//! never the row's value.
 
 use serde_json::Value;
 
@@ -79,7 +79,8 @@ pub(super) fn run_checks(
     ]
 }
 
-/// A flow that names the source acts on it while it is on; off, it waits for a person to correct it.
+/// A flow that names the source acts on it while it is on; off, it waits for a person to correct
+/// it.
 fn judge_flows(flows: &ReadResult<Rows>, source_references: &SourceReferences) -> CheckResult {
     let check = Check::new(
         "no cloud flow that is on names the source",

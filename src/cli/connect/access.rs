@@ -22,8 +22,8 @@ pub(super) struct Access {
 }
 
 impl Access {
-    /// Starts the rehearsal tenant if the runbook needs one, and resolves addresses and credentials.
-    /// Takes a function that creates the event sink once the clock is known.
+    /// Starts the rehearsal tenant if the runbook needs one, and resolves addresses and
+    /// credentials. Takes a function that creates the event sink once the clock is known.
     pub(super) async fn open(
         session: &Session,
         runbook: &Runbook,

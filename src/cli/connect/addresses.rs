@@ -11,8 +11,8 @@ use crate::runbook::{self, Cloud, LcsGeography, Runbook, ServiceKey};
 pub(super) struct Addresses {
     /// The token endpoint: scheme and host.
     pub(super) authority: String,
-    /// The services whose address is known before the first request. Lifecycle Services if the runbook
-    /// has an `lcs` section; the dual-write gateway if the runbook names it.
+    /// The services whose address is known before the first request. Lifecycle Services if the
+    /// runbook has an `lcs` section; the dual-write gateway if the runbook names it.
     pub(super) services: BTreeMap<ServiceKey, ServiceEndpoint>,
     /// How many times faster than real time the services run.
     pub(super) speed: f64,
@@ -30,8 +30,8 @@ impl Addresses {
     }
 }
 
-/// Resolves the addresses of a runbook's services. Takes the addresses of the rehearsal tenant in this
-/// process, if there is one.
+/// Resolves the addresses of a runbook's services. Takes the addresses of the rehearsal tenant in
+/// this process, if there is one.
 pub(super) fn resolve_addresses(
     runbook: &Runbook,
     rehearsal: Option<TenantAddresses>,
@@ -102,7 +102,8 @@ fn default_scope(key: ServiceKey, url: &str, known: Option<&ServiceEndpoint>) ->
     }
 }
 
-/// Refuses a gateway that is not Microsoft's: it would receive a person's token with wide permissions.
+/// Refuses a gateway that is not Microsoft's: it would receive a person's token with wide
+/// permissions.
 fn require_gateway(
     runbook: &Runbook,
     written: &runbook::Endpoint,

@@ -48,8 +48,8 @@ impl Credentials {
         credentials
     }
 
-    /// The sign-in of each service that this runbook uses. Takes the addresses that are known before the
-    /// first request, and those that were found through the environments.
+    /// The sign-in of each service that this runbook uses. Takes the addresses that are known
+    /// before the first request, and those that were found through the environments.
     pub(super) fn sign_ins(
         &self,
         runbook: &Runbook,
@@ -168,8 +168,8 @@ impl CredentialReader<'_> {
         let (program, arguments) = words
             .split_first()
             .ok_or_else(|| self.invalid("`token-command` names no program", None))?;
-        // A name is searched on the PATH, as in a shell; a path is relative to the runbook, not to the
-        // current directory.
+        // A name is searched on the PATH, as in a shell; a path is relative to the runbook, not to
+        // the current directory.
         let program = if program.contains('/') {
             let path = self.runbook.folder().join(program);
             std::path::absolute(&path).unwrap_or(path)
@@ -183,7 +183,8 @@ impl CredentialReader<'_> {
     }
 
     /// The token endpoint of this machine: App Service sets two variables, a virtual machine none.
-    /// `AZURE_POD_IDENTITY_AUTHORITY_HOST` overrides the metadata service, as in Microsoft's libraries.
+    /// `AZURE_POD_IDENTITY_AUTHORITY_HOST` overrides the metadata service, as in Microsoft's
+    /// libraries.
     fn machine_endpoint(&self) -> MachineEndpoint {
         match self.variable_text("IDENTITY_ENDPOINT") {
             Some(address) if self.variable_text("IDENTITY_HEADER").is_some() => {

@@ -19,7 +19,7 @@ pub(super) async fn read_environment(
         let block = runbook.diagnostic(
             id.span,
             &format!(
-                "the tenant has no environment {}, or the caller cannot see it",
+                "the tenant has no environment {}, or this sign-in cannot see it",
                 id.value
             ),
             Some("copy the id from the environment's page in the admin center"),

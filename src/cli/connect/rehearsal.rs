@@ -1,5 +1,5 @@
-//! The rehearsal tenant in this process. Only this file depends on whether the program was built with it
-//! (cargo feature `rehearsal`); without it, `cloud: rehearsal` is an error.
+//! The rehearsal tenant in this process. Only this file depends on whether the program was built
+//! with it (cargo feature `rehearsal`); without it, `cloud: rehearsal` is an error.
 
 use std::collections::BTreeMap;
 
@@ -34,8 +34,8 @@ mod tenant {
     pub(in crate::cli::connect) struct RunningTenant(Rehearsal);
 
     impl RunningTenant {
-        /// Starts the tenant if the runbook needs one in this process: `cloud: rehearsal` without the
-        /// address of another.
+        /// Starts the tenant if the runbook needs one in this process: `cloud: rehearsal` without
+        /// the address of another.
         pub(in crate::cli::connect) async fn start(
             runbook: &Runbook,
         ) -> Result<Option<Self>, Failure> {
@@ -86,8 +86,8 @@ mod tenant {
         }
     }
 
-    /// The kind of tenant that the runbook describes: with an `lcs` section, Lifecycle Services manages
-    /// it and it uses dual-write; without, it is unified and does not use dual-write.
+    /// The kind of tenant that the runbook describes: with an `lcs` section, Lifecycle Services
+    /// manages it and it uses dual-write; without, it is unified and does not use dual-write.
     fn variant(runbook: &Runbook) -> Variant {
         match runbook.lcs {
             Some(_) => Variant {
@@ -107,6 +107,10 @@ mod tenant {
     }
 
     /// The identity for a service of a runbook without `identity`.
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "a program without the tenant has no such identity"
+    )]
     pub(in crate::cli::connect) fn default_identity(key: ServiceKey) -> Result<Identity, Failure> {
         // Two services accept only a person's token.
         let token = |token: &str| Identity::Token(GivenToken(SecretString::from(token.to_owned())));
@@ -163,7 +167,8 @@ mod tenant {
             .with_help("build it with `cargo build --release --features rehearsal`")
     }
 
-    /// Only a runbook of the rehearsal tenant has no `identity`, and [`RunningTenant::start`] refused it.
+    /// Only a runbook of the rehearsal tenant has no `identity`, and [`RunningTenant::start`]
+    /// refused it.
     pub(in crate::cli::connect) fn default_tenant() -> (String, Option<String>) {
         (String::new(), None)
     }

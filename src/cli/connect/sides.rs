@@ -61,8 +61,8 @@ pub(super) fn connect_sides(
         let service = access.service_at(runbook, ServiceKey::Finops, &name, &endpoint)?;
         Ok(Some(service))
     };
-    // The program only checks whether the source's Finance and Operations responds. A fixed token is
-    // for the target's, and the source's would refuse it.
+    // The program only checks whether the source's Finance and Operations responds. A fixed token
+    // is for the target's, and the source's would refuse it.
     let has_fixed_token = matches!(
         access.credentials.identity(runbook, ServiceKey::Finops)?,
         Identity::Token(_)

@@ -17,7 +17,8 @@ pub(in crate::cli) struct Tenant {
     bap: Bap,
 }
 
-/// Connects to the admin API with the runbook's identity. The environments in the runbook are ignored.
+/// Connects to the admin API with the runbook's identity. The environments in the runbook are
+/// ignored.
 pub(in crate::cli) async fn connect_tenant(
     session: &Session,
     runbook: Runbook,

@@ -19,8 +19,8 @@ const REMOVING_STEPS: [&str; 3] = [
 const REPLACING_LAUNCHES: [&str; 2] = [keys::COPY, keys::DATABASE_REFRESH];
 
 /// Refuses to archive this run's state file for a new run while an operation may be running at the
-/// service; and, unless `abandon_captures`, while the target may lack what this run captured and has
-/// not put back.
+/// service; and, unless `abandon_captures`, while the target may lack what this run captured and
+/// has not put back.
 pub(super) fn require_replaceable(state: &State, abandon_captures: bool) -> Result<(), Failure> {
     if let Some(launch) = state.launches_in_doubt().next() {
         return Err(Failure::refused(format!(
@@ -34,8 +34,9 @@ pub(super) fn require_replaceable(state: &State, abandon_captures: bool) -> Resu
             "{reason}; a new run would capture the target as it is now"
         ))
         .with_help(
-            "run without --fresh to resume; or give up what this run captured with --abandon-captures, \
-             and take it from the copy of the seal 'before-copy' with --from-capture FILE",
+            "run without --fresh to resume this run; to begin a new run anyway, add \
+             --abandon-captures and --from-capture FILE, where FILE is the sealed copy \
+             'before-copy' of this run; without that file, the target's own settings are lost",
         )),
         _ => Ok(()),
     }
@@ -59,8 +60,8 @@ pub(super) fn unrestored_reason(state: &State) -> Option<String> {
     }
     if is_replaced(state) {
         return Some(
-            "the copy has replaced the target, and this run has not put back what the target had \
-             before"
+            "the copy has replaced the target or part of it, and this run has not put back what \
+             the target had before"
                 .to_owned(),
         );
     }
@@ -101,8 +102,8 @@ fn is_reinstalling(state: &State) -> bool {
     (changed || asked) && !REMOVING_STEPS.iter().all(|name| ended(name))
 }
 
-/// The path that the state file is archived under, next to it: `<stem>.<run>.jsonl`, with a number if
-/// that file exists.
+/// The path that the state file is archived under, next to it: `<stem>.<run>.jsonl`, with a number
+/// if that file exists.
 pub(super) fn free_archive_path(path: &Path, run: &str) -> PathBuf {
     let stem = path
         .file_stem()
@@ -224,7 +225,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_run_whose_copy_may_have_replaced_the_target_is_not_replaced() {
+    async fn a_run_whose_copy_may_have_replaced_the_target_is_not_archived_for_a_new_one() {
         assert_eq!(refusal(Vec::new()).await, None);
         assert_eq!(refusal(copy(Some(LaunchOutcome::Absent))).await, None);
         for outcome in [LaunchOutcome::Succeeded, LaunchOutcome::Failed] {

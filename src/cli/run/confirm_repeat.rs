@@ -1,8 +1,8 @@
 //! A destructive launch that is sent again: the operator confirms this one attempt
 //! (`--confirm-repeat`).
 //!
-//! A pipeline's `--confirm-target` is constant, so it does not show that anyone has seen how the last
-//! attempt ended. The token names the run and the attempt, so it changes with every attempt.
+//! A pipeline's `--confirm-target` is constant, so it does not show that anyone has seen how the
+//! last attempt ended. The token names the run and the attempt, so it changes with every attempt.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -20,8 +20,8 @@ pub(super) struct Repeats {
     keys: Vec<String>,
     /// One description for each launch.
     lines: Vec<String>,
-    /// Does the run need the confirmation to continue? If not, an outcome is unknown and the operator
-    /// may confirm.
+    /// Does the run need the confirmation to continue? If not, an outcome is unknown and the
+    /// operator may confirm.
     is_required: bool,
 }
 

@@ -23,8 +23,8 @@ pub(super) fn require_target_name(given: Option<&str>, target: &str) -> Result<(
     }
 }
 
-/// Prompts for the target's name, unless the flag gives it. Takes the plan that is confirmed and its
-/// digest; returns the record of the confirmation.
+/// Prompts for the target's name, unless the flag gives it. Takes the plan that is confirmed and
+/// its digest; returns the record of the confirmation.
 pub(super) async fn confirm_target(
     session: &Session,
     given: Option<&str>,
@@ -81,8 +81,8 @@ async fn prompt(session: &Session, target: &str, plan: &Plan) -> Result<(), Fail
     Ok(())
 }
 
-/// Reads one line from `input`; `None` if it cannot be read. A request to stop ends the wait at once,
-/// and a line that is typed after it has no effect.
+/// Reads one line from `input`; `None` if it cannot be read. A request to stop ends the wait at
+/// once, and a line that is typed after it has no effect.
 ///
 /// A blocking read cannot be cancelled, so a separate thread reads. Nothing waits for that thread,
 /// and it ends with the process.

@@ -63,20 +63,20 @@ use crate::runbook::Runbook;
     reason = "each is a flag that is given or not"
 )]
 pub(super) struct RunArguments {
-    /// The runbook
+    /// The runbook file
     pub(super) runbook: PathBuf,
     /// Confirm the target by its display name instead of at the prompt
     #[arg(long, value_name = "NAME")]
     pub(super) confirm_target: Option<String>,
-    /// Overwrite or remove what a person edited during this run: the key that the failure printed;
-    /// may be repeated
+    /// Overwrite or remove what a person edited during this run. KEY is in the failure message; may
+    /// be repeated
     #[arg(long, value_name = "KEY")]
     pub(super) confirm_overwrite: Vec<String>,
-    /// Send a copy or refresh again whose last attempt failed or was never found: the token that the
-    /// failure printed. --confirm-target alone does not confirm it
+    /// Send a copy or refresh again after its last attempt failed or was never found. TOKEN is in
+    /// the failure message; --confirm-target alone is not enough
     #[arg(long, value_name = "TOKEN")]
     pub(super) confirm_repeat: Option<String>,
-    /// Run an approved plan; a stale plan is refused
+    /// Run an approved plan; it is refused if anything has changed since
     #[arg(long, value_name = "FILE")]
     pub(super) plan: Option<PathBuf>,
     /// Stop after this step
@@ -95,7 +95,7 @@ pub(super) struct RunArguments {
     /// lost, unless --from-capture provides them
     #[arg(long)]
     pub(super) abandon_captures: bool,
-    /// Take the captures of a seal that the state file lacks from its read-only copy; may be repeated
+    /// Take captures that the state file does not have from this sealed copy; may be repeated
     #[arg(long, value_name = "FILE")]
     pub(super) from_capture: Vec<PathBuf>,
     /// Resume with a state file that another machine left open

@@ -1,4 +1,5 @@
-//! A finished run, reopened for one provider (`--again`). `plan` uses it for `run --dry-run --again`.
+//! A finished run, reopened for one provider (`--again`). `plan` uses it for `run --dry-run
+//! --again`.
 
 use std::sync::Arc;
 
@@ -9,8 +10,8 @@ use crate::journal::{Reopened, State};
 use crate::steps;
 
 /// The record that reopens steps 5 to 7 for one provider: what they remove is sealed and confirmed
-/// again. `None` if this run was reopened for that provider and has not finished since. Fails if the
-/// run has not finished, and with exit code 3 if no provider of this definition is installed.
+/// again. `None` if this run was reopened for that provider and has not finished since. Fails if
+/// the run has not finished, and with exit code 3 if no provider of this definition is installed.
 pub(in crate::cli) async fn reopen(
     refresh: &Arc<Refresh>,
     state: &State,

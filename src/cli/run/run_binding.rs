@@ -1,5 +1,5 @@
-//! What a run is bound to: the tenant, the source, the target and the `lcs` section. Recorded when the
-//! run begins, and compared whenever it resumes.
+//! What a run is bound to: the tenant, the source, the target and the `lcs` section. Recorded when
+//! the run begins, and compared whenever it resumes.
 
 use crate::cli::connect::Connected;
 use crate::engine::Failure;
@@ -85,8 +85,8 @@ pub(super) fn require_same_binding(state: &State, connected: &Connected) -> Resu
     .with_help("restore the runbook, or give the new refresh another name"))
 }
 
-/// The organization that the run is bound to: the one that it read at its beginning, and the one that
-/// it read after the copy, once the copy is verified. `None` while a copy is running.
+/// The organization that the run is bound to: the one that it read at its beginning, and the one
+/// that it read after the copy, once the copy is verified. `None` while a copy is running.
 fn bound_organization(state: &State) -> Option<String> {
     let copy = state
         .launches

@@ -1,4 +1,5 @@
-//! The end of a process's part of a run: the state file closed, the end reported, the summary printed.
+//! The end of a process's part of a run: the state file closed, the end reported, the summary
+//! printed.
 
 use std::path::Path;
 

@@ -33,8 +33,8 @@ pub(super) fn include_before_copy(copies: &[CaptureCopy]) -> bool {
     copies.iter().any(|copy| copy.seal == seals::BEFORE_COPY)
 }
 
-/// The copies of seals that a resumed run lacks. A copy of a seal that the run holds is dropped: the
-/// same command resumes a killed run. A copy with another content is refused.
+/// Leaves out the copies of seals that the run holds already, so that the same command also resumes
+/// a killed run. Fails if a copy and the run's seal of that name differ.
 pub(super) fn without_held(
     state: &State,
     copies: Vec<CaptureCopy>,
@@ -58,7 +58,8 @@ pub(super) fn without_held(
     Ok(lacking)
 }
 
-/// Writes the captures of these copies into a state file that lacks them, sealed and verified there.
+/// Writes the captures of these copies into a state file that lacks them, sealed and verified
+/// there.
 pub(super) async fn adopt(
     printer: &Printer,
     state_file: &OpenStateFile,

@@ -1,12 +1,13 @@
-//! One run for one target on this machine: a lock, and a record of a run that has not put back what the
-//! target had.
+//! One run for one target on this machine: a lock, and a record of a run that has not put back what
+//! the target had.
 //!
 //! Both are small files in the user's state directory, named by the target's environment id:
 //!
-//! - `ID.lock` is locked as long as a process runs a runbook for the target. Its content names the run
-//!   for a second process. It is never deleted, because a lock on a deleted file locks nothing.
+//! - `ID.lock` is locked as long as a process runs a runbook for the target. Its content names the
+//!   run for a second process. It is never deleted, because a lock on a deleted file locks nothing.
 //! - `ID.run.json` names the last run, from its first record until it has put everything back.
-//!   Without it, a second state file for the same target would capture what that run left unfinished.
+//!   Without it, a second state file for the same target would capture what that run left
+//!   unfinished.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -158,7 +159,8 @@ impl TargetLock {
             Ok(reading) if Some(reading.state.run.to_string()) == other.run => {
                 unrestored_reason(&reading.state)
             }
-            // A rehearsal is started over by deleting its files; its tenant shows what is unfinished.
+            // A rehearsal is started over by deleting its files; its tenant shows what is
+            // unfinished.
             _ if self.is_rehearsal => None,
             Err(error) if !matches!(error, JournalError::NotFound { .. }) => {
                 Some(format!("its state file cannot be read: {error}"))
@@ -199,7 +201,8 @@ impl TargetLock {
         }
     }
 
-    /// Writes the holder into the lock file. That only informs: the lock is held even if this fails.
+    /// Writes the holder into the lock file. That only informs: the lock is held even if this
+    /// fails.
     fn write_holder(&self) {
         let Some(files) = &self.files else { return };
         let written = || -> io::Result<()> {
@@ -226,8 +229,8 @@ fn state_folder(variable: impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
     Some(directory.join("iomcopy").join("targets"))
 }
 
-/// The name of a target's files: its environment id, which is unique at Microsoft. Rehearsal tenants
-/// share their ids, so a digest of the tenant's address or world file follows it.
+/// The name of a target's files: its environment id, which is unique at Microsoft. Rehearsal
+/// tenants share their ids, so a digest of the tenant's address or world file follows it.
 fn file_stem(runbook: &Runbook) -> String {
     let id = runbook.target.environment.value;
     let services = &runbook.endpoints.services;

@@ -10,9 +10,9 @@ use crate::clients::error::{Error, ErrorKind};
 use crate::clients::http::{Response, Wait, WaitReason};
 use crate::clients::odata::{Query, Row};
 
-/// The template of the System Administrator role. Every business unit has its own copy of a role, so
-/// it is identified by its template, never by its id (recorded with the tests of the Terraform provider
-/// for Power Platform, and in Microsoft's own samples).
+/// The template of the System Administrator role. Every business unit has its own copy of a role,
+/// so it is identified by its template, never by its id (recorded with the tests of the Terraform
+/// provider for Power Platform, and in Microsoft's own samples).
 const SYSTEM_ADMINISTRATOR: Uuid = Uuid::from_u128(0x627090ff_40a3_4053_8790_584edc5be201);
 
 /// The interval between checks whether an organization has provisioned the caller: the Terraform
@@ -59,9 +59,9 @@ impl Dataverse {
         })
     }
 
-    /// Waits until the organization has provisioned the caller, at most for `limit` on the program's
-    /// clock. A new or copied organization responds with 403 until then. Administration mode
-    /// (0x8004a113) is returned at once, because waiting does not help.
+    /// Waits until the organization has provisioned the caller, at most for `limit` on the
+    /// program's clock. A new or copied organization responds with 403 until then. Administration
+    /// mode (0x8004a113) is returned at once, because waiting does not help.
     pub async fn wait_until_provisioned(&self, limit: Duration) -> Result<WhoAmI, Error> {
         let clock = self.service.http().clock();
         let end = clock.elapsed() + limit;
@@ -116,8 +116,8 @@ impl Dataverse {
         })
     }
 
-    /// Whether this user is System Administrator, by an own role or through a team. A missing user is an
-    /// error.
+    /// Whether this user is System Administrator, by an own role or through a team. A missing user
+    /// is an error.
     pub async fn is_system_administrator(&self, user: Uuid) -> Result<bool, Error> {
         let path = format!(
             "systemusers({user})?$select=systemuserid\

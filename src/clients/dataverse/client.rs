@@ -47,7 +47,8 @@ impl Dataverse {
         self.service.name()
     }
 
-    /// All rows of a query, of every page, or an error: never a part of the list. Takes the entity set's name, or a path to related rows such as
+    /// All rows of a query, of every page, or an error: never a part of the list. Takes the entity
+    /// set's name, or a path to related rows such as
     /// `systemusers(<id>)/teammembership_association`.
     pub async fn list(&self, set: &str, query: &Query) -> Result<Vec<Row>, Error> {
         let prefer = query.preference();
@@ -62,8 +63,8 @@ impl Dataverse {
         .await
     }
 
-    /// One row by its id, with formatted values; `None` if it does not exist. All columns if `select` is
-    /// empty. A missing table is an error.
+    /// One row by its id, with formatted values; `None` if it does not exist. All columns if
+    /// `select` is empty. A missing table is an error.
     pub async fn get(&self, set: &str, id: Uuid, select: &[&str]) -> Result<Option<Row>, Error> {
         let query = Query::new().select(select);
         let path = format!("{set}({id}){}", query.to_query_string());

@@ -1,5 +1,5 @@
-//! Reads metadata once and caches it. Names are looked up, never guessed: entity sets are not always the
-//! logical name and an `s`.
+//! Reads metadata once and caches it. Names are looked up, never guessed: entity sets are not
+//! always the logical name and an `s`.
 
 use std::sync::Arc;
 
@@ -41,8 +41,8 @@ impl Dataverse {
         members(&response, &response.value()?, "value", parse_definition)
     }
 
-    /// The values and labels of a choice column, by the logical names of table and column; `None` if the
-    /// column does not exist or is not a choice. Cached.
+    /// The values and labels of a choice column, by the logical names of table and column; `None`
+    /// if the column does not exist or is not a choice. Cached.
     pub async fn options(
         &self,
         table: &str,

@@ -2,8 +2,8 @@
 //!
 //! - [`client`]: [`Dataverse`], which only reads. The source is reached through it.
 //! - [`writer`]: [`DataverseWriter`], which also writes. Only the target is reached through it.
-//! - [`metadata`]: tables, columns, relationships and option labels; `metadata_reads` reads them once,
-//!   `metadata_cache` keeps them.
+//! - [`metadata`]: tables, columns, relationships and option labels; `metadata_reads` reads them
+//!   once, `metadata_cache` keeps them.
 //! - [`caller`]: the caller, the organization, and whether a user is System Administrator.
 
 mod caller;

@@ -59,8 +59,8 @@ impl DataverseWriter {
     }
 
     /// Sends any write. Takes the method's name, a path relative to the Web API's root (with its
-    /// query, percent-encoded), and the exact JSON text of the body. Sent at most once, unless it is
-    /// certain that it was not processed; a lost response is [`ErrorKind::Ambiguous`].
+    /// query, percent-encoded), and the exact JSON text of the body. Sent at most once, unless it
+    /// is certain that it was not processed; a lost response is [`ErrorKind::Ambiguous`].
     pub async fn send(
         &self,
         method: &str,
@@ -76,8 +76,8 @@ impl DataverseWriter {
         self.write(method, path, body, condition).await
     }
 
-    /// Sends the POST that starts a long-running operation. The service receives it at most once: 401 and
-    /// 429 are not retried. Takes the same as [`Self::send`].
+    /// Sends the POST that starts a long-running operation. The service receives it at most once:
+    /// 401 and 429 are not retried. Takes the same as [`Self::send`].
     pub async fn launch(&self, path: &str, body: Option<&str>) -> Result<WriteResponse, Error> {
         let request = self.dataverse.request(Method::Post, path)?.once();
         self.send_write(request, body, Condition::None).await

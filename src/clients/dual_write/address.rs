@@ -1,5 +1,5 @@
-//! Valid addresses of the gateway. It receives a person's token with wide permissions, so a mistyped or
-//! foreign host is refused before anything is sent.
+//! Valid addresses of the gateway. It receives a person's token with wide permissions, so a
+//! mistyped or foreign host is refused before anything is sent.
 
 use crate::clients::http::{Origin, is_dns_label};
 
@@ -22,8 +22,9 @@ pub fn is_dual_write_gateway(url: &str) -> bool {
     Origin::parse(url).is_ok_and(|origin| check_gateway_address(&origin).is_ok())
 }
 
-/// Checks an origin: https on the default port, exactly this first label, one label for the region, and
-/// exactly this suffix, whose children only Microsoft assigns; or this machine, for a rehearsal.
+/// Checks an origin: https on the default port, exactly this first label, one label for the region,
+/// and exactly this suffix, whose children only Microsoft assigns; or this machine, for a
+/// rehearsal.
 pub(super) fn check_gateway_address(origin: &Origin) -> Result<(), GatewayAddressError> {
     if origin.is_loopback() {
         return Ok(());

@@ -1,7 +1,7 @@
 //! The gateway's reads and requests.
 //!
-//! Routes and bodies are those that Microsoft's own *Dual-write-automations* sends; none is a published
-//! contract. Each is in one place, so that a change of the service is one change here.
+//! Routes and bodies are those that Microsoft's own *Dual-write-automations* sends; none is a
+//! published contract. Each is in one place, so that a change of the service is one change here.
 
 use std::time::Duration;
 
@@ -47,9 +47,9 @@ impl DualWriteGateway {
         }
     }
 
-    /// The link of a Finance and Operations environment. Takes its bare host: with a scheme the gateway
-    /// returns an empty list. `None` does not prove "not linked": a stopped environment, another region
-    /// and a wrong host get the same response.
+    /// The link of a Finance and Operations environment. Takes its bare host: with a scheme the
+    /// gateway returns an empty list. `None` does not prove "not linked": a stopped environment,
+    /// another region and a wrong host get the same response.
     pub async fn link(&self, host: &str) -> Result<Option<DualWriteLink>, Error> {
         if host.contains('/') {
             let why = format!("'{host}' is not a bare host");
@@ -91,10 +91,10 @@ impl DualWriteGateway {
             .ok_or_else(|| response.malformed("a connection set without environments"))
     }
 
-    /// Resets the link: deletes maps, versions, integration keys, filters, legal entities and the runtime
-    /// configuration of both sides. Addressed by the id of the connection set. Maps must be stopped; the
-    /// gateway's *force* option, which resets running maps, is never used. The body describes the pair,
-    /// which the caller has compared with the target.
+    /// Resets the link: deletes maps, versions, integration keys, filters, legal entities and the
+    /// runtime configuration of both sides. Addressed by the id of the connection set. Maps must be
+    /// stopped; the gateway's *force* option, which resets running maps, is never used. The body
+    /// describes the pair, which the caller has compared with the target.
     pub async fn reset(&self, link: &DualWriteLink, body: &Value) -> Result<Option<String>, Error> {
         let path = format!(
             "/api/ConnectionSet/{}/Reset?targetType=AX&forceReset=False",
@@ -204,9 +204,9 @@ impl DualWriteGateway {
             .ok_or_else(|| response.malformed("a project without directions"))
     }
 
-    /// Refreshes the tables of a project, as *Refresh tables* does. Takes the name in its field mappings. A
-    /// response that is neither empty nor JSON, such as the page of a proxy or of a sign-in, is
-    /// [`ErrorKind::Ambiguous`]: the gateway may or may not have received the request.
+    /// Refreshes the tables of a project, as *Refresh tables* does. Takes the name in its field
+    /// mappings. A response that is neither empty nor JSON, such as the page of a proxy or of a
+    /// sign-in, is [`ErrorKind::Ambiguous`]: the gateway may or may not have received the request.
     pub async fn refresh_tables(&self, name: &str) -> Result<Option<String>, Error> {
         let path = format!("/api/Project/{}/Refresh", encode(name));
         let request = post(&path).json(&json!({ "tokens": [""] }));
@@ -235,8 +235,8 @@ impl DualWriteGateway {
         self.service.send(&request).await.map(|_| ())
     }
 
-    /// The maps that must run before a map, and the map itself: lists of version ids, in order. It is a
-    /// read, although it is sent by POST.
+    /// The maps that must run before a map, and the map itself: lists of version ids, in order. It
+    /// is a read, although it is sent by POST.
     pub async fn prerequisites(
         &self,
         link: &DualWriteLink,

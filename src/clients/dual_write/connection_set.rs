@@ -1,7 +1,7 @@
 //! The link of two environments, as the gateway records it.
 //!
-//! Fields as *Dual-write-automations* reads them (`Struct/DWConnectionSet.cs`). After a copy the record
-//! may describe another pair, be outdated, or be missing.
+//! Fields as *Dual-write-automations* reads them (`Struct/DWConnectionSet.cs`). After a copy the
+//! record may describe another pair, be outdated, or be missing.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,5 @@
-//! The field mappings of a map's project. Fields as Microsoft's own *Dual-write-automations* reads them.
+//! The field mappings of a map's project. Fields as Microsoft's own *Dual-write-automations* reads
+//! them.
 
 use serde_json::Value;
 

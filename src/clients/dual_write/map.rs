@@ -1,7 +1,7 @@
 //! Maps as the gateway lists them: their templates, states and actions.
 //!
-//! Fields as Microsoft's own *Dual-write-automations* reads them (`Struct/DWMaps.cs`, `DWEnums.cs`).
-//! The words of the states are inferred from the names in that source.
+//! Fields as Microsoft's own *Dual-write-automations* reads them (`Struct/DWMaps.cs`,
+//! `DWEnums.cs`). The words of the states are inferred from the names in that source.
 
 use std::fmt;
 

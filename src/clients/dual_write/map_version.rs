@@ -31,7 +31,8 @@ impl std::str::FromStr for MapVersion {
 }
 
 impl MapVersion {
-    /// Parses an object with `major`, `minor`, `build` and `revision`, regardless of the case of the names.
+    /// Parses an object with `major`, `minor`, `build` and `revision`, regardless of the case of
+    /// the names.
     pub fn from_value(value: &Value) -> Option<Self> {
         let members = value.as_object()?;
         let part = |name: &str| field_any_case(members, name)?.as_u64();

@@ -1,5 +1,5 @@
-//! The state of a request to the gateway. Fields as Microsoft's own *Dual-write-automations* reads them
-//! (`Struct/DWMaps.cs`, `DWEnums.cs`).
+//! The state of a request to the gateway. Fields as Microsoft's own *Dual-write-automations* reads
+//! them (`Struct/DWMaps.cs`, `DWEnums.cs`).
 
 use serde_json::Value;
 

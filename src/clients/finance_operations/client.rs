@@ -9,8 +9,8 @@ use crate::clients::odata::{Query, Row, list_rows, path_below};
 /// The root of the data services.
 const ROOT: &str = "/data/";
 
-/// Without it only the rows of the caller's default company are read, and those of other companies are
-/// not found (Microsoft Learn, *Open Data Protocol (OData)*, cross-company behaviour).
+/// Without it only the rows of the caller's default company are read, and those of other companies
+/// are not found (Microsoft Learn, *Open Data Protocol (OData)*, cross-company behaviour).
 const CROSS_COMPANY: &str = "cross-company=true";
 
 /// The Finance and Operations of one environment, for reading.
@@ -35,9 +35,9 @@ impl FinanceOperations {
         self.service.origin()
     }
 
-    /// All rows of a query, of every company and every page, or an error: never a part of the list. A
-    /// missing entity set and an unavailable service are both errors with 404; a web page in the body
-    /// means that the service is unavailable.
+    /// All rows of a query, of every company and every page, or an error: never a part of the list.
+    /// A missing entity set and an unavailable service are both errors with 404; a web page in the
+    /// body means that the service is unavailable.
     pub async fn list(&self, set: &str, query: &Query) -> Result<Vec<Row>, Error> {
         let options = query.to_query_string();
         let separator = if options.is_empty() { "?" } else { "&" };
@@ -47,8 +47,8 @@ impl FinanceOperations {
             .map_err(unavailable_if_web_page)
     }
 
-    /// One row by its key; `None` if it does not exist. Read with a filter: a 404 for a key cannot be
-    /// distinguished from that of an unavailable service.
+    /// One row by its key; `None` if it does not exist. Read with a filter: a 404 for a key cannot
+    /// be distinguished from that of an unavailable service.
     pub async fn find(&self, key: &EntityKey) -> Result<Option<Row>, Error> {
         let query = Query::new().filter(key.filter());
         let mut rows = self.list(key.set(), &query).await?;
@@ -90,8 +90,8 @@ impl FinanceOperations {
     }
 }
 
-/// While Finance and Operations is being replaced, a web server responds with a page that says nothing
-/// about the requested item (inferred: Microsoft does not document these responses).
+/// While Finance and Operations is being replaced, a web server responds with a page that says
+/// nothing about the requested item (inferred: Microsoft does not document these responses).
 fn unavailable_if_web_page(mut error: Error) -> Error {
     if error.kind == ErrorKind::NotFound && error.message.starts_with(WEB_PAGE) {
         error.kind = ErrorKind::Unavailable;

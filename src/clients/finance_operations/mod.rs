@@ -1,7 +1,8 @@
 //! Finance and Operations: its data services (OData under `/data/`).
 //!
 //! - [`client`]: [`FinanceOperations`], which only reads. The source is reached through it.
-//! - [`writer`]: [`FinanceOperationsWriter`], which also writes. Only the target is reached through it.
+//! - [`writer`]: [`FinanceOperationsWriter`], which also writes. Only the target is reached through
+//!   it.
 //! - [`key`]: [`EntityKey`], one row by its key.
 //! - [`reachability`]: whether it responds and accepts the caller.
 //!

@@ -15,8 +15,8 @@ pub enum Reachability {
     NotSignedIn(String),
     /// It does not allow the caller (403): the application is not registered.
     Forbidden(String),
-    /// It is not available yet: no connection, no such page, or an error of the service. After a copy
-    /// or a refresh this is not a failure.
+    /// It is not available yet: no connection, no such page, or an error of the service. After a
+    /// copy or a refresh this is not a failure.
     NotReady(String),
 }
 
@@ -44,8 +44,8 @@ impl FinanceOperations {
         self.service.send(&Request::get("/data/")).await.map(|_| ())
     }
 
-    /// Reads the root of its OData service, once. Fails only for reasons that say nothing about Finance
-    /// and Operations: no token was available, or the run was asked to stop.
+    /// Reads the root of its OData service, once. Fails only for reasons that say nothing about
+    /// Finance and Operations: no token was available, or the run was asked to stop.
     pub async fn reachability(&self) -> Result<Reachability, Error> {
         let Err(error) = self.service.send(&Request::get("/data/").tries(1)).await else {
             return Ok(Reachability::Reachable);

@@ -27,8 +27,8 @@ impl FinanceOperationsWriter {
         }
     }
 
-    /// Changes the fields of one row that are in `body`. Sent at most once, unless it is certain that it
-    /// was not processed; a lost response is [`crate::clients::ErrorKind::Ambiguous`].
+    /// Changes the fields of one row that are in `body`. Sent at most once, unless it is certain
+    /// that it was not processed; a lost response is [`crate::clients::ErrorKind::Ambiguous`].
     pub async fn patch(
         &self,
         key: &EntityKey,
@@ -55,9 +55,9 @@ impl FinanceOperationsWriter {
         self.write(request, condition).await
     }
 
-    /// Calls an action that is bound to an entity set, and returns its `value`, or null if it has none.
-    /// Some actions only read (`GetApplicationVersion`), but all of them are POST requests and so are
-    /// sent at most once.
+    /// Calls an action that is bound to an entity set, and returns its `value`, or null if it has
+    /// none. Some actions only read (`GetApplicationVersion`), but all of them are POST requests
+    /// and so are sent at most once.
     pub async fn action(&self, set: &str, name: &str, body: &Value) -> Result<Value, Error> {
         let path = format!("{set}/{ACTIONS}.{name}");
         let request = self.action_request(&path)?.json(body);

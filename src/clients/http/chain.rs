@@ -22,8 +22,8 @@ pub(super) struct Chain<'a> {
 }
 
 impl Chain<'_> {
-    /// Sends a request until a response is final or the attempts are used up. A response that is not
-    /// 2xx is an error.
+    /// Sends a request until a response is final or the attempts are used up. A response that is
+    /// not 2xx is an error.
     pub(super) async fn run(self, url: &Url, request: &Request) -> Result<Response, Error> {
         let Self {
             http,
@@ -361,8 +361,8 @@ mod tests {
         assert_eq!(listener.count(), 2);
     }
 
-    /// Zeros, 1 + 258 × `runs` of them, compressed with gzip: two bytes for each run, without a checksum at
-    /// the end.
+    /// Zeros, 1 + 258 × `runs` of them, compressed with gzip: two bytes for each run, without a
+    /// checksum at the end.
     fn gzip_of_zeros(runs: usize) -> Vec<u8> {
         // One last block with fixed codes: a zero, then copies of 258 bytes from one byte before.
         let bits = [

@@ -37,7 +37,8 @@ pub struct Wait {
 /// Why a request waits.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum WaitReason {
-    /// The service received too many requests, from this program or from others that share the limit.
+    /// The service received too many requests, from this program or from others that share the
+    /// limit.
     Throttled,
     /// The service does not respond, or responds that it is unavailable.
     Unavailable,

@@ -32,8 +32,8 @@ impl Pages {
         }
     }
 
-    /// Counts a page before it is parsed. Fails if the list exceeds its budget, or if the page's JSON
-    /// is too deep or too large to parse.
+    /// Counts a page before it is parsed. Fails if the list exceeds its budget, or if the page's
+    /// JSON is too deep or too large to parse.
     pub(crate) fn count_page(&mut self, page: &Response) -> Result<(), Error> {
         self.bytes = self.bytes.saturating_add(page.body().len());
         self.values = self.values.saturating_add(page.count_values()?);

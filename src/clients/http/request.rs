@@ -97,7 +97,8 @@ impl Request {
         Self::new(Method::Get, path)
     }
 
-    /// A read of a link that the service itself sent and that [`super::Service::resolve_link`] accepted.
+    /// A read of a link that the service itself sent and that [`super::Service::resolve_link`]
+    /// accepted.
     pub(crate) fn get_link(link: Url) -> Self {
         Self::to(Method::Get, Target::Link(link))
     }
@@ -137,7 +138,8 @@ impl Request {
         self
     }
 
-    /// The same request, which the service receives at most once: any response ends it, also 401 and
+    /// The same request, which the service receives at most once: any response ends it, also 401
+    /// and
     /// 429. It is retried only if there was no connection, so that nothing was sent.
     pub(crate) fn once(mut self) -> Self {
         self.is_sent_once = true;
@@ -155,7 +157,8 @@ impl Request {
         self.method == Method::Get
     }
 
-    /// Method and path, for people. The query is left out: it is long, and its values may be secret.
+    /// Method and path, for people. The query is left out: it is long, and its values may be
+    /// secret.
     pub(super) fn describe(&self, url: &Url) -> String {
         format!("{} {}", self.method, presentable(url.path()))
     }

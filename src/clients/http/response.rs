@@ -11,8 +11,9 @@ use url::Url;
 use super::parsing::{MAX_DEPTH, MAX_VALUES, measure_json, retry_after};
 use crate::clients::error::{Error, ErrorKind, presentable};
 
-/// The headers with the id of a request, the most specific first: Dataverse `x-ms-service-request-id` and `REQ_ID`, the admin APIs `x-ms-correlation-id`, Finance
-/// and Operations `ms-dyn-aid`.
+/// The headers with the id of a request, the most specific first: Dataverse
+/// `x-ms-service-request-id` and `REQ_ID`, the admin APIs `x-ms-correlation-id`, Finance and
+/// Operations `ms-dyn-aid`.
 const REQUEST_IDS: [&str; 5] = [
     "x-ms-service-request-id",
     "x-ms-request-id",
@@ -70,8 +71,8 @@ impl Response {
             .map_or_else(|| self.client_request_id.clone(), presentable)
     }
 
-    /// The number of JSON values in the body, counted before it is parsed. A body that is too deep or
-    /// has too many values is an error.
+    /// The number of JSON values in the body, counted before it is parsed. A body that is too deep
+    /// or has too many values is an error.
     pub(crate) fn count_values(&self) -> Result<usize, Error> {
         let size = measure_json(&self.body);
         if size.depth > MAX_DEPTH {

@@ -121,8 +121,8 @@ impl Service {
         chain.run(&url, request).await
     }
 
-    /// The URL of a link in a response, if it stays on this origin (or, for the admin API, on one of
-    /// its regional hosts).
+    /// The URL of a link in a response, if it stays on this origin (or, for the admin API, on one
+    /// of its regional hosts).
     pub(crate) fn resolve_link(&self, response: &Response, link: &str) -> Result<Url, Error> {
         self.inner
             .origin

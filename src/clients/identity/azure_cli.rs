@@ -1,5 +1,6 @@
-//! The account that is signed in with the Azure CLI, through `azure_identity`'s own credential: it runs
-//! `az account get-access-token` for each token. The account may be a person's or an application's.
+//! The account that is signed in with the Azure CLI, through `azure_identity`'s own credential: it
+//! runs `az account get-access-token` for each token. The account may be a person's or an
+//! application's.
 
 use std::ffi::OsStr;
 use std::io;
@@ -90,8 +91,8 @@ impl CredentialKind for AzureCli {
     }
 }
 
-/// Why the library could not parse the output. The library's own message may quote the output, so it
-/// is not shown.
+/// Why the library could not parse the output. The library's own message may quote the output, so
+/// it is not shown.
 fn describe_output_error(error: &azure_core::Error) -> &'static str {
     if error.to_string().contains("expires_on field not found") {
         "its output does not say when the token expires"

@@ -1,6 +1,7 @@
 //! A service connection of Azure Pipelines, through `azure_identity`'s own credential: the job's
-//! access token is exchanged for an assertion of the pipeline's issuer, and the assertion for a token.
-//! Both exchanges are repeated for each token, because the assertion is valid for minutes only.
+//! access token is exchanged for an assertion of the pipeline's issuer, and the assertion for a
+//! token. Both exchanges are repeated for each token, because the assertion is valid for minutes
+//! only.
 
 use async_trait::async_trait;
 use azure_core::credentials::{Secret, TokenCredential as _};
@@ -25,8 +26,8 @@ pub struct AzurePipelines {
     pub client: String,
     /// The service connection's id.
     pub service_connection: String,
-    /// Where the job asks for its assertions: the value of `SYSTEM_OIDCREQUESTURI`, which the library
-    /// reads itself.
+    /// Where the job asks for its assertions: the value of `SYSTEM_OIDCREQUESTURI`, which the
+    /// library reads itself.
     pub request_url: String,
     /// The job's access token.
     pub access_token: SecretString,
@@ -69,7 +70,8 @@ impl CredentialKind for AzurePipelines {
         format!("{tenant} {client} {service_connection} {request_url} {token}")
     }
 
-    /// The library reads `SYSTEM_OIDCREQUESTURI` itself; requests go to the host of `request_url` only.
+    /// The library reads `SYSTEM_OIDCREQUESTURI` itself; requests go to the host of `request_url`
+    /// only.
     async fn fetch(&self, request: TokenRequest<'_>) -> Result<FetchedToken, TokenError> {
         let url = parse_issuer_url(&self.request_url).ok_or_else(|| {
             let message = "SYSTEM_OIDCREQUESTURI is not an https address";

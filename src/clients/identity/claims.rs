@@ -60,8 +60,8 @@ fn has_application_subject(claims: &Value) -> bool {
     claims["oid"].is_string() && claims["oid"] == claims["sub"]
 }
 
-/// Whether two audiences are the same but for a slash at the end, although some services insist on one
-/// form.
+/// Whether two audiences are the same but for a slash at the end, although some services insist on
+/// one form.
 pub(super) fn is_same_audience(one: &str, other: &str) -> bool {
     let plain = |text: &str| text.trim_end_matches('/').to_ascii_lowercase();
     plain(one) == plain(other)

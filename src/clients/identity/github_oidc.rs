@@ -1,6 +1,6 @@
 //! The identity of a GitHub Actions job: its issuer provides an assertion, which is exchanged for a
-//! token through `azure_identity`'s credential for assertions. An assertion is valid for minutes, so
-//! each token needs a new one (GitHub Docs, *About security hardening with `OpenID` Connect*).
+//! token through `azure_identity`'s credential for assertions. An assertion is valid for minutes,
+//! so each token needs a new one (GitHub Docs, *About security hardening with `OpenID` Connect*).
 
 use async_trait::async_trait;
 use azure_core::credentials::{Secret, TokenCredential as _};

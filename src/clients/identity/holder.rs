@@ -1,4 +1,4 @@
-//! Who holds a token.
+//! Whether a token is a person's or an application's.
 
 use std::fmt;
 

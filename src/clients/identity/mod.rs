@@ -7,9 +7,10 @@
 //! - `credential_kind`: what each kind implements.
 //! - [`tokens`]: the tokens of a run.
 //! - [`sign_in`]: what is known of a service's credential before it is used.
-//! - `token_source`: one token for each identity and scope, renewed five minutes before it expires on
-//!   the program's clock, by one fetch at a time.
-//! - `token_request`: one fetch and its outcome; each fetch creates a new `azure_identity` credential.
+//! - `token_source`: one token for each identity and scope, renewed five minutes before it expires
+//!   on the program's clock, by one fetch at a time.
+//! - `token_request`: one fetch and its outcome; each fetch creates a new `azure_identity`
+//!   credential.
 //! - `sign_in_transport`: sends the requests of `azure_identity` over our own connections.
 //! - `token_times`: lifetimes in token responses.
 //! - `assertion_issuer`: the address of an issuer of assertions.

@@ -1,5 +1,5 @@
-//! Runs a program that prints a token: without a shell, without input, in its own process group, and
-//! with a timeout. Its output may be a token, so it is never shown; its stderr is.
+//! Runs a program that prints a token: without a shell, without input, in its own process group,
+//! and with a timeout. Its output may be a token, so it is never shown; its stderr is.
 
 use std::ffi::OsStr;
 use std::io;
@@ -69,8 +69,8 @@ pub(super) async fn run(
     }
 }
 
-/// The processes that a program has started. Dropping it stops them all: a script's own children would
-/// outlive the script.
+/// The processes that a program has started. Dropping it stops them all: a script's own children
+/// would outlive the script.
 struct ProcessGroup(Option<u32>);
 
 impl ProcessGroup {

@@ -1,5 +1,5 @@
-//! What is known of a service's credential before it is used: its holder, its lifetime, and the claims
-//! of its token.
+//! What is known of a service's credential before it is used: its holder, its lifetime, and the
+//! claims of its token.
 
 use std::sync::Arc;
 use std::time::Duration;

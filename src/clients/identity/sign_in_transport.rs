@@ -1,9 +1,10 @@
-//! Sends the requests of `azure_identity` over our own connections: one proxy setting, one TLS stack
-//! and one pool for tokens and services. The last response is kept next to the library's result.
+//! Sends the requests of `azure_identity` over our own connections: one proxy setting, one TLS
+//! stack and one pool for tokens and services. The last response is kept next to the library's
+//! result.
 //!
 //! Requests go to the routes only. The real address of a route may differ from the one that the
-//! library knows: the library refuses an authority that is not `https`, so it gets the `https` twin of
-//! one on the loopback; and the address of the machines' metadata service is built into it.
+//! library knows: the library refuses an authority that is not `https`, so it gets the `https` twin
+//! of one on the loopback; and the address of the machines' metadata service is built into it.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -191,8 +192,8 @@ pub(super) async fn exchange(
 #[async_trait]
 impl HttpClient for SignInTransport {
     async fn execute_request(&self, request: &Request) -> azure_core::Result<AsyncRawResponse> {
-        // An error of this kind is final for the library: one of its credentials retries regardless of
-        // its options, and the waits must be ours.
+        // An error of this kind is final for the library: one of its credentials retries regardless
+        // of its options, and the waits must be ours.
         let failed = |why: String| AzureError::with_message(AzureErrorKind::Credential, why);
         let Some((service, url)) = self.resolve(request.url()) else {
             let host = request.url().host_str().unwrap_or_default();

@@ -80,8 +80,8 @@ impl CredentialKind for TokenCommand {
     }
 }
 
-/// Parses the output, at this time of the machine's clock. The errors quote nothing of it, because it
-/// may be a token.
+/// Parses the output, at this time of the machine's clock. The errors quote nothing of it, because
+/// it may be a token.
 fn parse_output(printed: &[u8], now: Timestamp) -> Result<FetchedToken, &'static str> {
     let text = std::str::from_utf8(printed).map_err(|_| "its output is not text")?;
     let text = text.trim_start_matches('\u{feff}').trim();
@@ -105,8 +105,8 @@ fn parse_output(printed: &[u8], now: Timestamp) -> Result<FetchedToken, &'static
     let now = Duration::from_secs(u64::try_from(now.as_second()).unwrap_or_default());
     Ok(FetchedToken {
         token: SecretString::from(token),
-        // An expiry in the past means that the two clocks differ, or that the token is old. The service
-        // decides, and its refusal is reported.
+        // An expiry in the past means that the two clocks differ, or that the token is old. The
+        // service decides, and its refusal is reported.
         lifetime: ends
             .and_then(|ends| ends.checked_sub(now))
             .filter(|lifetime| !lifetime.is_zero()),
@@ -114,8 +114,8 @@ fn parse_output(printed: &[u8], now: Timestamp) -> Result<FetchedToken, &'static
 }
 
 /// When the token expires, since 1970: `expires_on` in seconds, `expiresOn` with an offset, or
-/// `expires_in` from now. `expiresOn` of older CLI versions is in the machine's time zone without an
-/// offset, so it is ignored.
+/// `expires_in` from now. `expiresOn` of older CLI versions is in the machine's time zone without
+/// an offset, so it is ignored.
 fn parse_expiry(json: &Value, now: Timestamp) -> Option<Duration> {
     let on = || {
         let text = json["expiresOn"].as_str()?;

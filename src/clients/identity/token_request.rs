@@ -1,9 +1,9 @@
 //! One fetch of a token, and its outcome.
 //!
-//! Each fetch creates a new `azure_identity` credential: the library's cache follows the wall clock,
-//! and would return a token that has expired on the program's clock, or one that was just refused. Its
-//! retries are off, because every wait must be reported to the observer. The authority is always set,
-//! so that no environment variable can choose another.
+//! Each fetch creates a new `azure_identity` credential: the library's cache follows the wall
+//! clock, and would return a token that has expired on the program's clock, or one that was just
+//! refused. Its retries are off, because every wait must be reported to the observer. The authority
+//! is always set, so that no environment variable can choose another.
 
 use std::error::Error as StdError;
 use std::sync::Arc;
@@ -88,8 +88,8 @@ impl TokenRequest<'_> {
         }
     }
 
-    /// The library refuses to create the credential. The first line is its message; further lines are
-    /// advice with links to its manual.
+    /// The library refuses to create the credential. The first line is its message; further lines
+    /// are advice with links to its manual.
     pub(super) fn invalid_credential(
         &self,
         service: &str,

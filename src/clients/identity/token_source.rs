@@ -20,8 +20,8 @@ use crate::clients::http::{Backoff, Http, Origin, Wait, WaitReason};
 const RENEW_BEFORE_EXPIRY: Duration = Duration::from_mins(5);
 
 /// The minimum time before a token is renewed, whatever its lifetime: a sign-in service that issues
-/// short-lived tokens is not asked for every request. If the token expires earlier, the service refuses
-/// it, and that renews it.
+/// short-lived tokens is not asked for every request. If the token expires earlier, the service
+/// refuses it, and that renews it.
 const MIN_USE: Duration = Duration::from_mins(1);
 
 /// The maximum lifetime of a token.
@@ -148,8 +148,8 @@ impl TokenSource {
         }
     }
 
-    /// A service refused this token with this error. The next request fetches a new one, once, for any
-    /// number of refused requests. Fails with the error if the token cannot be renewed.
+    /// A service refused this token with this error. The next request fetches a new one, once, for
+    /// any number of refused requests. Fails with the error if the token cannot be renewed.
     pub(crate) async fn on_refused(&self, token: &Token, error: Error) -> Result<(), Error> {
         if self.identity.lifetime() == CredentialLifetime::SingleToken {
             let error = error.with_help(

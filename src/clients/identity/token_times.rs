@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use crate::clients::http::server_date;
 
-/// The maximum of a moment since 1970 and of a lifetime, in seconds (the year 2286), because a server
-/// may write any number.
+/// The maximum of a moment since 1970 and of a lifetime, in seconds (the year 2286), because a
+/// server may write any number.
 const MAX_SECONDS: u64 = 9_999_999_999;
 
 /// Seconds, as a number or as text, capped at [`MAX_SECONDS`].
@@ -22,10 +22,10 @@ pub(super) fn parse_seconds(value: Option<&Value>) -> Option<Duration> {
     Some(Duration::from_secs(seconds.min(MAX_SECONDS)))
 }
 
-/// How long a token is valid from its response. `expires_on` (seconds since 1970) is compared with the
-/// `Date` of the same response, because a machine's cache may return a token long after its issue, and
-/// its `expires_in` counts from the issue (Microsoft Learn, *How to use managed identities on a
-/// virtual machine*). The sign-in service itself sends `expires_in` only.
+/// How long a token is valid from its response. `expires_on` (seconds since 1970) is compared with
+/// the `Date` of the same response, because a machine's cache may return a token long after its
+/// issue, and its `expires_in` counts from the issue (Microsoft Learn, *How to use managed
+/// identities on a virtual machine*). The sign-in service itself sends `expires_in` only.
 pub(super) fn response_lifetime(headers: &HeaderMap, body: &[u8]) -> Option<Duration> {
     let body: Value = serde_json::from_slice(body).ok()?;
     let until = parse_seconds(body.get("expires_on"))
@@ -42,9 +42,9 @@ fn duration_between(start: SystemTime, end: SystemTime) -> Duration {
     end.duration_since(start).unwrap_or_default()
 }
 
-/// The members of a token response that are lifetimes or moments, in seconds (RFC 6749, section 5.1;
-/// Microsoft Learn, *Microsoft identity platform and OAuth 2.0 client credentials flow* and *How to
-/// use managed identities on a virtual machine*).
+/// The members of a token response that are lifetimes or moments, in seconds (RFC 6749, section
+/// 5.1; Microsoft Learn, *Microsoft identity platform and OAuth 2.0 client credentials flow* and
+/// *How to use managed identities on a virtual machine*).
 const TIMES: [&str; 6] = [
     "expires_in",
     "ext_expires_in",
@@ -54,8 +54,8 @@ const TIMES: [&str; 6] = [
     "not_before",
 ];
 
-/// The body of a token response with out-of-range times capped: the library adds them to the time of
-/// day, and its addition panics on overflow. Every other body is unchanged.
+/// The body of a token response with out-of-range times capped: the library adds them to the time
+/// of day, and its addition panics on overflow. Every other body is unchanged.
 pub(super) fn cap_times(body: Bytes) -> Bytes {
     let Ok(Value::Object(mut members)) = serde_json::from_slice(&body) else {
         return body;

@@ -18,8 +18,8 @@ pub struct Tokens {
 }
 
 impl Tokens {
-    /// Takes the authority that issues the tokens, such as `https://login.microsoftonline.com`. Fails
-    /// with [`ErrorKind::Configuration`] if it is not an origin.
+    /// Takes the authority that issues the tokens, such as `https://login.microsoftonline.com`.
+    /// Fails with [`ErrorKind::Configuration`] if it is not an origin.
     pub fn new(http: &Arc<Http>, authority: &str) -> Result<Self, Error> {
         let authority = Origin::parse(authority).map_err(|error| {
             let (service, what) = ("the sign-in service", "a token");

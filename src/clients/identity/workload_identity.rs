@@ -1,6 +1,6 @@
-//! An application that trusts the issuer of a token in a file: `azure_identity`'s own credential, as
-//! Microsoft Entra Workload ID gives it to a pod. The file is read again for each token, because its
-//! issuer replaces it before it expires.
+//! An application that trusts the issuer of a token in a file: `azure_identity`'s own credential,
+//! as Microsoft Entra Workload ID gives it to a pod. The file is read again for each token, because
+//! its issuer replaces it before it expires.
 
 use std::path::PathBuf;
 
@@ -63,8 +63,8 @@ impl CredentialKind for WorkloadIdentity {
             tenant_id: Some(self.tenant.clone()),
             token_file_path: Some(self.token_file.clone()),
         };
-        // Opened here too: the library's message does not contain the system's, and the library would
-        // wait for a FIFO.
+        // Opened here too: the library's message does not contain the system's, and the library
+        // would wait for a FIFO.
         if let Err(error) = files::open(&self.token_file) {
             let file = self.token_file.display();
             let message = format!("the federated token's file {file} cannot be read: {error}");

@@ -66,9 +66,9 @@ impl Lcs {
     }
 
     /// Starts the refresh of one environment's database from another's. The target's database is
-    /// overwritten, and the refresh cannot be stopped. Sent at most once. A lost response, or one that
-    /// does not say whether the refresh was accepted, is [`ErrorKind::Ambiguous`]; a refusal is
-    /// [`ErrorKind::Refused`], see [`super::Quota`].
+    /// overwritten, and the refresh cannot be stopped. Sent at most once. A lost response, or one
+    /// that does not say whether the refresh was accepted, is [`ErrorKind::Ambiguous`]; a refusal
+    /// is [`ErrorKind::Refused`], see [`super::Quota`].
     pub async fn refresh(&self, source: &str, target: &str) -> Result<Triggered, Error> {
         let path = format!(
             "/databasemovement/v1/refresh/project/{}/source/{}/target/{}",
@@ -90,8 +90,8 @@ impl Lcs {
         })
     }
 
-    /// The status of an operation on an environment (for a refresh: its target). Takes the id that the
-    /// trigger returned. The response contains two ids: `ActivityId` is that operation, and
+    /// The status of an operation on an environment (for a refresh: its target). Takes the id that
+    /// the trigger returned. The response contains two ids: `ActivityId` is that operation, and
     /// `OperationActivityId` is the id of this call.
     pub async fn status(&self, environment: &str, activity: &str) -> Result<RefreshStatus, Error> {
         let path = format!(
@@ -115,8 +115,8 @@ impl Lcs {
         })
     }
 
-    /// The history of an environment: all of it, or, if the list runs from new to old, at least back to
-    /// `since`.
+    /// The history of an environment: all of it, or, if the list runs from new to old, at least
+    /// back to `since`.
     pub async fn history(
         &self,
         environment: &str,
@@ -148,8 +148,8 @@ impl Lcs {
         Ok(found)
     }
 
-    /// When this version of the service ends, if any response has said so: a time as the service writes
-    /// it.
+    /// When this version of the service ends, if any response has said so: a time as the service
+    /// writes it.
     pub fn end_of_life(&self) -> Option<String> {
         self.facts().end_of_life.clone()
     }
@@ -221,8 +221,8 @@ fn versioned(request: Request) -> Request {
         .header("content-type", "application/json")
 }
 
-/// The items of a page, and whether more pages follow. An item that cannot be parsed fails the list: an
-/// incomplete list would be taken for the whole.
+/// The items of a page, and whether more pages follow. An item that cannot be parsed fails the
+/// list: an incomplete list would be taken for the whole.
 fn parse_page<T>(
     response: &Response,
     body: &Value,
@@ -336,8 +336,8 @@ mod tests {
         assert!(path.ends_with("/environment/t/operationactivity/op-7"));
     }
 
-    /// A refresh destroys the target, and the quota is three a day: a trigger whose response was lost is
-    /// ambiguous and is never retried automatically.
+    /// A refresh destroys the target, and the quota is three a day: a trigger whose response was
+    /// lost is ambiguous and is never retried automatically.
     #[tokio::test]
     async fn pitfall_4_a_lost_trigger_is_ambiguous_and_sent_once() {
         for lost in [

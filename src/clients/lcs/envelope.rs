@@ -1,7 +1,8 @@
-//! What every response is wrapped in: `IsSuccess`, `OperationActivityId`, `ErrorMessage`, `VersionEOL`.
+//! What every response is wrapped in: `IsSuccess`, `OperationActivityId`, `ErrorMessage`,
+//! `VersionEOL`.
 //!
-//! The status is 200 unless the sign-in failed or a limit was exceeded: success is `IsSuccess`. Field
-//! names are case-insensitive, because the documentation and the responses differ.
+//! The status is 200 unless the sign-in failed or a limit was exceeded: success is `IsSuccess`.
+//! Field names are case-insensitive, because the documentation and the responses differ.
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
@@ -27,9 +28,9 @@ pub(super) struct Envelope {
 }
 
 impl Envelope {
-    /// Opens a response. A failure is [`ErrorKind::Refused`]; a response that reports neither success nor
-    /// failure is of the kind `unclear`: [`ErrorKind::Malformed`] for a read, [`ErrorKind::Ambiguous`]
-    /// for a trigger.
+    /// Opens a response. A failure is [`ErrorKind::Refused`]; a response that reports neither
+    /// success nor failure is of the kind `unclear`: [`ErrorKind::Malformed`] for a read,
+    /// [`ErrorKind::Ambiguous`] for a trigger.
     pub(super) fn open(response: &Response, unclear: ErrorKind) -> Result<Self, Error> {
         let body = response.maybe_value().unwrap_or_default();
         match field(&body, "IsSuccess").and_then(Value::as_bool) {
@@ -51,8 +52,8 @@ impl Envelope {
     }
 }
 
-/// The limit of operations in 24 hours, from the service's message when it is used up (Microsoft Learn,
-/// *Database movement API*, throttling).
+/// The limit of operations in 24 hours, from the service's message when it is used up (Microsoft
+/// Learn, *Database movement API*, throttling).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Quota {
     /// The number of operations in 24 hours.
@@ -62,8 +63,8 @@ pub struct Quota {
 }
 
 impl Quota {
-    /// Parses `Maximum allowed API operations are 3 from 2019-09-30T04:01:01.9999999`; `None` for other
-    /// texts.
+    /// Parses `Maximum allowed API operations are 3 from 2019-09-30T04:01:01.9999999`; `None` for
+    /// other texts.
     pub fn parse(message: &str) -> Option<Self> {
         let (_, rest) = message.split_once("Maximum allowed API operations are ")?;
         let mut words = rest.split_whitespace();

@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::envelope::text;
 
-/// An environment of a project. All fields but the id may be missing: newer versions of the service send
-/// more of them.
+/// An environment of a project. All fields but the id may be missing: newer versions of the service
+/// send more of them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LcsEnvironment {
     /// Its id: an opaque text.

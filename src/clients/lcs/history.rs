@@ -44,8 +44,8 @@ impl HistoryEntry {
         })
     }
 
-    /// Whether it is a database refresh. Types of other infrastructures are not published, so a title that
-    /// says so counts too.
+    /// Whether it is a database refresh. Types of other infrastructures are not published, so a
+    /// title that says so counts too.
     pub fn is_refresh(&self) -> bool {
         let is_type = self.kind.as_deref() == Some(REFRESH);
         let has_title = self.title.as_deref().is_some_and(|title| {

@@ -76,7 +76,8 @@ impl Row {
         ))
     }
 
-    /// The text that people see for a value, such as an option's label, if annotations were requested.
+    /// The text that people see for a value, such as an option's label, if annotations were
+    /// requested.
     pub fn formatted(&self, column: &str) -> Option<&str> {
         self.string(&format!(
             "{column}@OData.Community.Display.V1.FormattedValue"

@@ -31,8 +31,8 @@ impl Condition {
     }
 }
 
-/// The response to a write that was carried out or accepted. It does not prove success: the end state
-/// must be read.
+/// The response to a write that was carried out or accepted. It does not prove success: the end
+/// state must be read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WriteResponse {
     /// The status: 200, 201, 202 or 204.

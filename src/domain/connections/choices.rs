@@ -29,7 +29,8 @@ impl Choices {
         })
     }
 
-    /// The id of the connection that a choice means. A plan describes a connection that cannot be known yet.
+    /// The id of the connection that a choice means. A plan describes a connection that cannot be
+    /// known yet.
     pub(crate) fn connection(
         &self,
         refresh: &Refresh,

@@ -2,8 +2,8 @@
 //!
 //! A copy brings connection references and cloud flows that name the source's connector, while the
 //! target's own connections are of the target's (Microsoft Learn, *Copy an environment*: custom
-//! connectors get a new identifier, and flows must be repointed). Both are one connector where their
-//! rows of Dataverse's table `connector` have one `name` and another `connectorinternalid`.
+//! connectors get a new identifier, and flows must be repointed). Both are one connector where
+//! their rows of Dataverse's table `connector` have one `name` and another `connectorinternalid`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -44,8 +44,8 @@ impl CustomConnectors {
         connectors
     }
 
-    /// Reads both environments. Rows of one that refuses are left out: then a connector is recognized by
-    /// its identifier alone.
+    /// Reads both environments. Rows of one that refuses are left out: then a connector is
+    /// recognized by its identifier alone.
     pub(crate) async fn read(refresh: &Refresh) -> Result<Self, Failure> {
         let source = rows(View::AfterCopy(refresh)).await?;
         let target = rows(View::Target(&refresh.target.dataverse)).await?;

@@ -113,7 +113,8 @@ pub(crate) fn resolve_choice<'a>(
     }
 }
 
-/// The target's connections as the service lists them; read once for a plan, under which none changes.
+/// The target's connections as the service lists them; read once for a plan, under which none
+/// changes.
 pub(crate) async fn list_connections(
     refresh: &Refresh,
     journal: &JournalView,

@@ -186,7 +186,8 @@ const TABLE: [KnownError; 27] = [
     ),
 ];
 
-/// Does the message say that the schema of a table is stale or missing, which *Refresh tables* cures?
+/// Does the message say that the schema of a table is stale or missing, which *Refresh tables*
+/// cures?
 pub(crate) fn is_stale_schema(message: &str) -> bool {
     decoded(message).is_some_and(|known| known.remedy == REFRESH)
 }

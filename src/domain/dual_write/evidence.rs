@@ -1,8 +1,8 @@
 //! What Dataverse and Finance and Operations show of dual-write now: the evidence for what a person
 //! did, and for what was done through the gateway. Both are documented reads.
 //!
-//! Unknown is never pass. While no map runs, both sets are empty, and that proves neither a reset nor
-//! a stopped map of the past.
+//! Unknown is never pass. While no map runs, there are no projects and no runtime configuration,
+//! and that proves neither a reset nor that a map was stopped.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,8 +26,8 @@ pub(crate) struct Evidence {
     pub(crate) projects: Vec<Project>,
     /// The active runtime configuration of Dataverse.
     pub(crate) configurations: Vec<Configuration>,
-    /// The ids of the runtime configuration that the first seal holds: what has one of them is of the
-    /// world before the copy.
+    /// The ids of the runtime configuration that the first seal holds: a row with one of them is
+    /// from before the copy.
     pub(crate) old: BTreeSet<Uuid>,
     /// The host of the target's Dataverse.
     pub(crate) dataverse: Option<String>,
@@ -90,7 +90,7 @@ impl Evidence {
             .collect()
     }
 
-    /// The runtime configuration of the world before the copy.
+    /// The maps that still have runtime configuration from before the copy.
     pub(crate) fn stale(&self) -> Vec<String> {
         let stale = self
             .configurations
@@ -163,7 +163,8 @@ impl Evidence {
     }
 
     /// The names of the maps that run: with a project that is enabled, or with runtime
-    /// configuration. Where there is neither, Finance and Operations has answered for both.
+    /// configuration. None is an answer too, because [`Evidence::read`] fails if a side cannot be
+    /// read.
     pub(crate) fn running(&self) -> BTreeMap<String, String> {
         let mut running = BTreeMap::new();
         for row in &self.configurations {

@@ -1,4 +1,4 @@
-//! What the gateway shows now, and sets on one map.
+//! What the gateway shows now, and changes of one map or one integration key.
 
 use crate::engine::{Action, Change};
 use std::sync::Arc;
@@ -27,8 +27,8 @@ pub(crate) struct Linked {
     pub(crate) maps: Vec<EntityMap>,
 }
 
-/// The link of the target's Finance and Operations. That the gateway shows none is not known to mean
-/// that there is none.
+/// The link of the target's Finance and Operations. If the gateway shows none, there may still be
+/// one.
 pub(crate) async fn read_link(
     refresh: &Refresh,
     gateway: &DualWriteGateway,
@@ -62,7 +62,7 @@ pub(crate) fn acknowledged_gateway(refresh: &Refresh) -> Result<&DualWriteGatewa
 }
 
 impl Linked {
-    /// Reads it.
+    /// Reads the link, its connection set and its maps.
     pub(crate) async fn read(refresh: &Refresh) -> Result<Self, Failure> {
         let gateway = acknowledged_gateway(refresh)?;
         let link = read_link(refresh, gateway).await?;

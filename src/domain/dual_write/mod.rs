@@ -1,13 +1,15 @@
 //! Dual-write of the target: what was recorded of it, and what both sides show now.
 //!
 //! ```text
-//! recorded.rs    what the first seal holds: maps, versions, filters, companies
-//! capture.rs   what the first seal takes
-//! tables.rs    rows of the tables that describe maps
-//! evidence.rs  what Dataverse and Finance and Operations show of running maps
-//! gateway.rs   the undocumented gateway, where the runbook acknowledges it: its maps, sets on them
-//! guard.rs     no pair but the target's own is ever reset
-//! root_team.rs    teams and users that dual-write needs
+//! recorded.rs     what the first seal holds: maps, versions, filters, companies
+//! capture.rs      what the first seal takes
+//! tables.rs       rows of the tables that describe maps
+//! evidence.rs     what Dataverse and Finance and Operations show of running maps
+//! gateway.rs      the undocumented gateway, where the runbook acknowledges it: its maps, and
+//!                 changes of them
+//! guard.rs        no pair but the target's own is ever reset
+//! root_team.rs    the root business unit's team, and the teams, users and roles that
+//!                 dual-write needs
 //! error_codes.rs  Microsoft's error codes and their remedies
 //! ```
 
@@ -49,8 +51,8 @@ pub(crate) fn by_gateway(refresh: &Refresh, recorded: &RecordedDualWrite) -> boo
     recorded.in_use() && !is_left_out(refresh) && refresh.services.dual_write.is_some()
 }
 
-/// What the gateway shows since the reset; none where that is still to come, so that a forecast finds
-/// everything to do.
+/// What the gateway shows since the reset; none where that is still to come, so that a forecast
+/// finds everything to do.
 pub(crate) async fn read_link_after_reset(
     refresh: &Refresh,
     journal: &JournalView,

@@ -21,13 +21,14 @@ pub(crate) struct RootTeam {
 }
 
 impl RootTeam {
-    /// Has one of the two another name? False where a name is not shown.
+    /// Do the business unit and its team have different names, so that one of them was renamed?
+    /// False where a name is not shown.
     pub(crate) fn is_renamed(&self) -> bool {
         self.unit_name.is_some() && self.team_name.is_some() && self.unit_name != self.team_name
     }
 
-    /// Finds it among business units and teams. The documented filter over the parent unit's lookup is
-    /// not taken by every organization; reading both tables needs none.
+    /// Finds both among all business units and teams. Not every organization accepts the documented
+    /// filter over the parent unit's lookup, so both tables are read whole.
     pub(crate) fn among(units: &BTreeMap<Uuid, Fields>, teams: &BTreeMap<Uuid, Fields>) -> Self {
         let root = units
             .iter()
@@ -47,7 +48,7 @@ impl RootTeam {
     }
 }
 
-/// Reads it.
+/// Reads the root business unit and its default team.
 pub(crate) async fn read_root_team(view: View<'_>) -> Result<RootTeam, Failure> {
     let (units, teams) = (view.by_id("businessunit").await?, view.by_id("team").await?);
     Ok(RootTeam::among(&units, &teams))

@@ -105,8 +105,8 @@ impl Project {
 }
 
 impl SavedVersion {
-    /// Reads a row; none where it does not name its map. The mapping names it, else the row's name, which
-    /// has the form `prefix_[map]`.
+    /// Reads a row; none where it does not name its map. The mapping names it, else the row's name,
+    /// which has the form `prefix_[map]`.
     pub(crate) fn from_row(row: &Fields) -> Option<Self> {
         let mapping: Value = text(row, "msdyn_mapping")
             .and_then(|text| serde_json::from_str(&text).ok())

@@ -1,7 +1,7 @@
 //! How many database movements a day allows, and how many an environment's history shows.
 //!
-//! Three triggers an environment in any 24 hours, counted from when they began; what people start in
-//! the portal is not refused and counts all the same (Microsoft Learn, *Database movement API*,
+//! Three triggers an environment in any 24 hours, counted from when they began; what people start
+//! in the portal is not refused and counts anyway (Microsoft Learn, *Database movement API*,
 //! throttling).
 
 use std::time::Duration;
@@ -56,8 +56,8 @@ impl Spent {
     }
 }
 
-/// The operation of an environment that has not ended, if there is one. A word that is not known and
-/// has no end counts as running.
+/// The operation of an environment that has not ended, if there is one. A word that is not known
+/// and has no end counts as running.
 pub(crate) fn running_operation(history: &[HistoryEntry]) -> Option<&HistoryEntry> {
     history.iter().find(|entry| {
         let state = RefreshState::from_word(entry.status.as_deref().unwrap_or_default());

@@ -1,4 +1,5 @@
-//! The pair of environments: the operations that replace the target, and whether one may be running.
+//! The pair of environments: the operations that replace the target, and whether one may be
+//! running.
 //!
 //! ```text
 //! database_history.rs  database movements of an environment that Lifecycle Services list
@@ -18,7 +19,7 @@ pub(crate) fn copy_key(refresh: &Refresh) -> String {
     keys::copy(refresh.target_id())
 }
 
-/// The key of the refresh's launch.
+/// The key of the database refresh's launch.
 pub(crate) fn refresh_key(refresh: &Refresh) -> String {
     keys::database_refresh(refresh.target_id())
 }
@@ -31,9 +32,9 @@ pub(crate) fn has_begun(refresh: &Refresh, journal: &JournalView) -> bool {
     launches.iter().any(|key| journal.launch(key).is_some()) || journal.is_handed_out(&task)
 }
 
-/// Do Lifecycle Services manage the target's Finance and Operations? The kind is `Linked` (as
-/// d365bap.tools distinguishes the kinds).
-pub(crate) fn is_linked(refresh: &Refresh) -> bool {
+/// Do Lifecycle Services manage the target's Finance and Operations? The admin API then calls its
+/// kind `Linked` (as d365bap.tools found).
+pub(crate) fn is_lcs_managed(refresh: &Refresh) -> bool {
     let app = refresh.target.environment.finance_operations.as_ref();
     app.and_then(|app| app.kind.as_deref())
         .is_some_and(|kind| kind.eq_ignore_ascii_case("Linked"))

@@ -1,4 +1,5 @@
-//! The content of a cloud flow's `clientdata` (Microsoft Learn, *Work with cloud flows using code*).
+//! The content of a cloud flow's `clientdata` (Microsoft Learn, *Work with cloud flows using
+//! code*).
 
 use std::collections::{BTreeMap, BTreeSet};
 

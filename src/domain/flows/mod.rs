@@ -1,6 +1,6 @@
 //! Cloud flows: who deployed them, which should be on, and their definitions.
 //!
-//! - here: a flow's row: its name, its state, and who deployed it.
+//! - this file: a flow's row: its name, its state, and who deployed it.
 //! - [`Definition`]: its `clientdata`: what calls it, what it calls, what it is connected to.
 //! - [`rules`]: which flows should be on.
 //! - [`switch`]: switching a flow on or off.

@@ -7,8 +7,8 @@ use serde_json::Value;
 use crate::base::text::{escape, redact};
 
 /// The text with every `find` replaced. What is replaced already is left alone also where the new
-/// text holds the old one (`shop` by `shop-uat`). A definition is JSON text: a `find` with quotes or
-/// backslashes is also found as JSON writes it, and its replacement is then written so too.
+/// text holds the old one (`shop` by `shop-uat`). A definition is JSON text: a `find` with quotes
+/// or backslashes is also found as JSON writes it, and its replacement is then written so too.
 pub(crate) fn replaced<'a>(text: &'a str, find: &str, with: &str) -> Cow<'a, str> {
     if find.is_empty() {
         return Cow::Borrowed(text);
@@ -16,7 +16,7 @@ pub(crate) fn replaced<'a>(text: &'a str, find: &str, with: &str) -> Cow<'a, str
     let once = verbatim(text, find, with);
     let (json_find, json_with) = (inside_json(find), inside_json(with));
     if json_find == find {
-        // `with` may need escaping all the same: its quotes would end the string around it.
+        // `with` may need escaping anyway: its quotes would end the string around it.
         return if json_with == with || is_json(&once) {
             once
         } else {
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_second_time_changes_nothing() {
+    fn replacing_a_second_time_changes_nothing() {
         for (text, find, with, expected) in [
             (
                 r#"{"a":"https://shop/x"}"#,

@@ -51,8 +51,8 @@ impl<'a> Rules<'a> {
         )
     }
 
-    /// The same; where nothing is sealed, because the runbook skips the copy, by what the source
-    /// holds now.
+    /// The same; if the runbook skips the copy and nothing is sealed, from what the source holds
+    /// now.
     pub(crate) async fn read(refresh: &'a Refresh, journal: &JournalView) -> Result<Self, Failure> {
         let sealed = seals::rows(journal, Part::Source, "workflow");
         if !sealed.is_empty() || refresh.runbook.steps.copy_environments.skip.is_none() {
@@ -107,8 +107,8 @@ impl<'a> Rules<'a> {
             .then_some("compiled from an orchestration that is published again")
     }
 
-    /// The references to the source that the flow's definition still contains once the runbook's `replace` rules are
-    /// applied; nothing of a flow that another step recreates.
+    /// The references to the source that the flow's definition still contains once the runbook's
+    /// `replace` rules are applied; nothing of a flow that another step recreates.
     pub(crate) fn named_by(&self, id: Uuid, row: &Fields) -> Vec<&SourceReference> {
         let name = flows::name(id, row);
         if self.recreated_because(&name).is_some() || flows::deployer(&name).is_some() {

@@ -1,5 +1,5 @@
-//! The dialect of a tenant's graphs, learned from all of them: which members hold actions, what such
-//! a member looks like when it is empty, and which of them hold an id that no action has.
+//! The dialect of a tenant's graphs, learned from all of them: which members hold actions, what
+//! such a member looks like when it is empty, and which of them hold an id that no action has.
 
 use std::collections::BTreeMap;
 
@@ -76,7 +76,7 @@ impl Dialect {
         }
         let mut seen: BTreeMap<Kind, BTreeMap<Form, usize>> = BTreeMap::new();
         for graph in graphs {
-            // An unreadable graph ends its walk; what was seen before counts all the same.
+            // An unreadable graph ends its walk; what was seen before counts anyway.
             let walked = walk(graph, &mut |object| {
                 for (kind, shapes) in &kinds {
                     if let Some(form) = empty_form(object, kind, shapes) {

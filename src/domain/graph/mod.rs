@@ -6,10 +6,10 @@
 //! bytes of the slot and leave every other byte as it was.
 //!
 //! ```text
-//! json.rs   pointers, and edits that keep every other byte
-//! slots.rs  slots: found, emptied, filled, read
+//! json.rs     pointers, and edits that keep every other byte
+//! slots.rs    slots: found, emptied, filled, read
 //! dialect.rs  what this tenant's empty slot looks like, and ids that no action has
-//! tiles.rs  whole tiles: taken out with their neighbours joined, and put back
+//! tiles.rs    whole tiles: taken out with their neighbours joined, and put back
 //! ```
 
 mod dialect;

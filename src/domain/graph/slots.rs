@@ -15,18 +15,19 @@ use super::json::{
 /// One place that holds a provider action.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Slot {
-    /// Pointer of the slot.
+    /// The JSON pointer of the member that is the slot.
     pub(crate) pointer: String,
     /// The name of the tile: the nearest enclosing object's own name.
     pub(crate) tile: String,
     /// The action that it holds.
     pub(crate) action: Uuid,
-    /// What kind of slot it is.
+    /// Its form, which decides how it is emptied.
     pub(crate) kind: Kind,
     /// The members that make it: a whole lookup object, or an id and its name beside it.
     members: Vec<Member>,
-    /// Which member holds the id and which the name, and where within it.
+    /// The member that holds the id: its index in `members`, and the pointer within it.
     id: (usize, String),
+    /// The same of the action's name, if the slot has one.
     name: Option<(usize, String)>,
 }
 
@@ -88,20 +89,20 @@ impl Object<'_> {
 
     /// The members that say what it is: `kind`, `type`, `ActivityTypeId`, ….
     pub(crate) fn types(&self) -> Vec<(String, String)> {
-        let says = |key: &str| {
+        let is_type = |key: &str| {
             let key = key.to_ascii_lowercase();
             key == "kind" || key.ends_with("type") || key.ends_with("typeid")
         };
         self.members
             .iter()
-            .filter(|(key, _)| says(key))
+            .filter(|(key, _)| is_type(key))
             .filter_map(|(key, raw)| Some((key.clone(), string(raw)?)))
             .collect()
     }
 }
 
-/// Visits every object of a graph. `visit` returns the members that it has handled; the walk does not
-/// enter them.
+/// Visits every object of a graph. `visit` returns the members that it has handled; the walk does
+/// not enter them.
 pub(crate) fn walk(
     text: &str,
     visit: &mut dyn FnMut(&Object<'_>) -> Result<Vec<String>, GraphError>,
@@ -150,8 +151,8 @@ fn walk_in(
     Ok(())
 }
 
-/// Finds the slots of a graph, in their order. Takes the known actions with
-/// their names.
+/// Finds the slots of a graph, in their order. Takes the known actions with their
+/// names.
 pub(crate) fn slots(text: &str, actions: &BTreeMap<Uuid, String>) -> Result<Vec<Slot>, GraphError> {
     let mut found = Vec::new();
     walk(text, &mut |object| {
@@ -171,16 +172,16 @@ pub(crate) fn slots(text: &str, actions: &BTreeMap<Uuid, String>) -> Result<Vec<
     Ok(found)
 }
 
-/// Every name in a graph: of tiles, and of what they refer to. A name is the text of a member that is
-/// called `name`, or ends so (`displayName`). A graph that cannot be read has none.
+/// Every name in a graph: of tiles, and of what they refer to. A name is the text of a member that
+/// is called `name`, or ends so (`displayName`). A graph that cannot be read has none.
 pub(crate) fn names(text: &str) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     let walked = walk(text, &mut |object| {
-        let named = object
+        let members = object
             .members
             .iter()
             .filter(|(key, _)| key.to_ascii_lowercase().ends_with("name"));
-        names.extend(named.filter_map(|(_, raw)| string(raw)));
+        names.extend(members.filter_map(|(_, raw)| string(raw)));
         Ok(Vec::new())
     });
     // The step that edits an unreadable graph reports why it cannot be read.
@@ -190,7 +191,8 @@ pub(crate) fn names(text: &str) -> BTreeSet<String> {
     }
 }
 
-/// The id's and the name's member of an object that is an id and little else.
+/// The names of the members that hold the id and the name, if this is a *lookup*: an object of an
+/// id and little else.
 pub(crate) fn lookup_of(raw: &str) -> Option<(String, Option<String>)> {
     if !raw.starts_with('{') {
         return None;

@@ -1,12 +1,12 @@
 //! Whole tiles: taken out with their neighbours joined, and put back.
 //!
-//! Three forms of a graph are known. **Nodes and edges**: the edges that led to the tile lead to
-//! what it led to. **Actions with `runAfter`**: what ran after the tile runs after what the tile
-//! ran after. **Parents**: the tile's child becomes its parent's child, on the tile's branch. A
-//! tile that leads to two others is a decision, and is never taken out.
+//! Three forms of a graph are known. **Nodes and edges**: the edges that led to the tile then lead
+//! to its successor. **Actions with `runAfter`**: the action after the tile then runs after the
+//! tile's predecessors. **Parents**: the tile's child becomes its parent's child, on the tile's
+//! branch. A tile with two successors is a decision, and is never taken out.
 //!
-//! Taking out is a function of the graph alone, so the sealed graph has everything that is needed to
-//! put a tile back: where it stood and what led where (its anchors).
+//! Taking out is a function of the graph alone, so the sealed graph has everything that is needed
+//! to put a tile back: its place, and what led to it and from it.
 
 use super::GraphError;
 use super::json::{
@@ -23,7 +23,7 @@ const EDGES: [(&str, &str); 2] = [("from", "to"), ("source", "target")];
 enum Undo {
     /// A part was cut.
     Paste(Cutting),
-    /// An edge that led to the tile leads to what it led to.
+    /// An edge that led to the tile now leads to its successor.
     Edge {
         edges: String,
         /// The edge's text as it reads now, and as it was.
@@ -69,7 +69,7 @@ pub(crate) fn put_back(
 ) -> Result<String, GraphError> {
     let mut gone = Vec::new();
     for slot in slots {
-        // Of a graph of unknown form nothing was taken out.
+        // Nothing was taken out of a graph of unknown form.
         if let Ok(tile) = tile_of(original, slot)
             && value_at(current, &tile.pointer())?.is_none()
         {

@@ -1,6 +1,6 @@
 //! Sets and removals: intent durable, read, compare, write with the version that was read, wait if
-//! the service responds with an operation, read back until the change shows. A person's edit is left
-//! as it is; see [`edits`].
+//! the service responds with an operation, read back until the change shows. A person's edit is
+//! left as it is; see [`edits`].
 
 use std::time::Duration;
 

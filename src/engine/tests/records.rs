@@ -9,7 +9,8 @@ use super::*;
 use crate::engine::{Capture, Captured};
 use crate::journal::Capture as SealedRow;
 
-/// Turns a switch on after a record has failed. Like the HTTP chain, it checks right before it sends.
+/// Turns a switch on after a record has failed. Like the HTTP chain, it checks right before it
+/// sends.
 struct Ready {
     switch: Switch,
     cancellation: Cancellation,

@@ -212,14 +212,12 @@ async fn an_edit_between_read_and_write_is_detected_by_its_version() {
         .await
         .unwrap_err();
     shows_both(&failure, "old", "typed");
-    let cells = sheet.lock().unwrap();
-    assert_eq!(cells.holds("a"), "typed");
+    assert_eq!(sheet.lock().unwrap().holds("a"), "typed");
     assert_eq!(
-        cells.attempts,
+        sheet.lock().unwrap().attempts,
         [("a", "1".to_owned())],
         "the version that was read"
     );
-    drop(cells);
     // It is recorded, so that a person can decide.
     confirm(&stage, "a").await;
     let ended = process(&stage, &sheet, &[("phase", &["a"])]).await.unwrap();
@@ -300,8 +298,8 @@ async fn a_value_that_the_service_changes_is_surveyed_again() {
     assert_eq!(sheet.lock().unwrap().holds("a"), WANTED);
 }
 
-/// The second change follows the first, which needs another pass: it has no intent yet when a person
-/// edits its object, but the first survey has seen the object.
+/// The second change follows the first, which needs another pass: it has no intent yet when a
+/// person edits its object, but the first survey has seen the object.
 #[tokio::test]
 async fn an_edit_before_a_change_begins_is_detected() {
     struct Stubborn(Fill, Mutex<u32>);

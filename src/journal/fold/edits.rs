@@ -42,8 +42,8 @@ impl State {
         }
     }
 
-    /// A phase that has ended has nothing left to overwrite: a person has reverted its edits, or has
-    /// agreed that they are overwritten.
+    /// A phase that has ended has nothing left to overwrite: a person has reverted its edits, or
+    /// has agreed that they are overwritten.
     pub(super) fn settle_edits(&mut self, step: &str, phase: &str) {
         self.edits
             .retain(|_, edit| edit.detected.step != step || edit.detected.phase != phase);

@@ -112,8 +112,8 @@ impl State {
         }
     }
 
-    /// The process that was in a step has ended. A step that it began again and did not change is as
-    /// it was before: done, or failed if that failure is still open.
+    /// The process that was in a step has ended. A step that it began again and did not change is
+    /// as it was before: done, or failed if that failure is still open.
     pub(super) fn leave_running(&mut self) {
         let Some((name, _)) = self.running.take() else {
             return;
@@ -139,8 +139,8 @@ impl State {
         }
     }
 
-    /// Records a failure. It replaces the failures of the step in earlier processes, which were tried
-    /// again. The phase in which it failed no longer runs, and has not ended.
+    /// Records a failure. It replaces the failures of the step in earlier processes, which were
+    /// tried again. The phase in which it failed no longer runs, and has not ended.
     pub(super) fn failed(&mut self, entry: &Entry, failed: &Failed) {
         if let Some((step, phase)) = &mut self.running
             && *step == failed.step

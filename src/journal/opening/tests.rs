@@ -91,7 +91,7 @@ async fn a_run_is_archived_and_another_begins_under_one_lock() {
 }
 
 #[tokio::test]
-async fn one_process_at_a_time() {
+async fn one_process_at_a_time_opens_a_state_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("uat.jsonl");
     let opening = begin(&path, clock(), began()).unwrap();

@@ -347,7 +347,7 @@ async fn several_records_are_written_all_or_none() {
     let mut bad = good.clone();
     bad.push(done("flow/1"));
     let error = journal.append_all(bad).await.unwrap_err();
-    assert!(error.to_string().contains("done already"), "{error}");
+    assert!(error.to_string().contains("already done"), "{error}");
     assert!(journal.state().steps.is_empty());
     journal.append_all(good).await.unwrap();
     assert_eq!(durable_entries(&memory).len(), 6);

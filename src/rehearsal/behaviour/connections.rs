@@ -154,8 +154,8 @@ pub(super) fn resume_jobs(draft: &mut Draft<'_>, schema: &Schema, environment: &
     }
 }
 
-/// Why a connection's address, as users paste it into a form of Intelligent Order Management, cannot
-/// be used; nothing if it can.
+/// Why a connection's address, as users paste it into a form of Intelligent Order Management,
+/// cannot be used; nothing if it can.
 pub(super) fn address_problem(organization: &Organization, address: &str) -> Option<String> {
     let Ok(url) = Url::parse(address) else {
         return Some("the Connection URL is missing or is not an address".to_owned());

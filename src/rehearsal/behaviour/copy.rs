@@ -1,7 +1,7 @@
 //! The copy of an environment over another, and its effects on the target.
 //!
-//! The effects are those that Microsoft Learn describes: copy an environment (2025-06-24), copy environments
-//! that use Intelligent Order Management (2026-01-07).
+//! The effects are those that Microsoft Learn describes: copy an environment (2025-06-24), copy
+//! environments that use Intelligent Order Management (2026-01-07).
 
 use std::time::Duration;
 
@@ -215,8 +215,8 @@ pub(super) fn end(draft: &mut Draft<'_>, schema: &Schema, operation: Operation) 
             json!(unique_name),
         );
     }
-    // Lifecycle Services refresh a linked database themselves (Microsoft Learn, *Copy an LCS environment
-    // to a unified environment*).
+    // Lifecycle Services refresh a linked database themselves (Microsoft Learn, *Copy an LCS
+    // environment to a unified environment*).
     if environments::property(draft, &target, "/properties/linkedAppMetadata/type")
         != Some("Linked")
     {
@@ -286,8 +286,8 @@ fn connector_ids(
         .collect()
 }
 
-/// A custom connector has another id in each environment (Microsoft Learn, *Copy an environment*): the
-/// target's connectors keep the target's ids.
+/// A custom connector has another id in each environment (Microsoft Learn, *Copy an environment*):
+/// the target's connectors keep the target's ids.
 fn restore_connector_ids(organization: &mut Organization, connectors: &[(String, String)]) {
     if let Ok(table) = organization.table("connector") {
         for mut row in organization.rows("connector") {

@@ -1,10 +1,10 @@
 //! Lifecycle Services: a project's environments, its operations, and the database refresh.
 //!
 //! The effects are those that Microsoft Learn describes (*Refresh database*, *Database movement
-//! operations*): the target is available until the copy reaches its server, and then unavailable without
-//! warning; all users except `Admin` are disabled, batch jobs are withheld, dual-write's configuration is
-//! deleted. Microsoft documents for the copy of a unified environment that `DBMovementAPI` is enabled;
-//! here a refresh does the same.
+//! operations*): the target is available until the copy reaches its server, and then unavailable
+//! without warning; all users except `Admin` are disabled, batch jobs are withheld, dual-write's
+//! configuration is deleted. Microsoft documents for the copy of a unified environment that
+//! `DBMovementAPI` is enabled; here a refresh does the same.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! The tenant's directory: who can sign in, and what prevents a sign-in. Principals are objects of the
-//! world, so that a test can change them.
+//! The tenant's directory: who can sign in, and what prevents a sign-in. Principals are objects of
+//! the world, so that a test can change them.
 //!
 //! `principal/<application id or sign-in name>`, with these members:
 //!

@@ -40,7 +40,8 @@ pub(crate) fn in_administration_mode(draft: &Draft<'_>, id: &str) -> bool {
     property(draft, id, "/properties/states/runtime/id") == Some("AdminMode")
 }
 
-/// Replaces the objects under the prefix `old` by copies of those under `from`, with the prefix `to`.
+/// Replaces the objects under the prefix `old` by copies of those under `from`, with the prefix
+/// `to`.
 pub(crate) fn replace(draft: &mut Draft<'_>, old: &str, from: &str, to: &str) {
     let deleted: Vec<String> = draft.under(old).map(|(key, _)| key.to_owned()).collect();
     for key in deleted {

@@ -57,8 +57,8 @@ pub(super) fn before_update(
     Ok(())
 }
 
-/// Refuses a flow that cannot be turned on. Each connection reference needs a connection that the caller
-/// can use, and each child flow must be on.
+/// Refuses a flow that cannot be turned on. Each connection reference needs a connection that the
+/// caller can use, and each child flow must be on.
 pub(super) fn check_activation(organization: &Organization, flow: &Row) -> Result<(), ODataError> {
     let data = text(flow, "clientdata").unwrap_or_default();
     let data: Value = serde_json::from_str(data).map_err(|error| {
@@ -221,7 +221,8 @@ pub(crate) fn compiled_name(name: &str) -> String {
     format!("(DO NOT DELETE OR MODIFY) {name}")
 }
 
-/// The client data of a flow: connection references (connector and logical name), a trigger and actions.
+/// The client data of a flow: connection references (connector and logical name), a trigger and
+/// actions.
 pub(crate) fn client_data(references: &[(&str, &str)], trigger: &Value, actions: &Value) -> String {
     let mut connections = Map::new();
     for (connector, logical_name) in references {

@@ -45,8 +45,8 @@ pub(crate) enum State {
     Failed,
 }
 
-/// The key of how the operation that this request starts fails, if a fault applies. It exists only while
-/// the request is handled.
+/// The key of how the operation that this request starts fails, if a fault applies. It exists only
+/// while the request is handled.
 pub(crate) const FAILURE_MODE: &str = "fate";
 
 /// How the operation that this request starts fails, if a fault applies.
@@ -65,8 +65,8 @@ pub(crate) struct Stage {
     pub(crate) ended: Option<Moment>,
 }
 
-/// The stages, and the percentage of the operation at which each ends. The names are those of recorded
-/// lifecycle operations of the admin API.
+/// The stages, and the percentage of the operation at which each ends. The names are those of
+/// recorded lifecycle operations of the admin API.
 const STAGES: [(&str, u64); 4] = [
     ("Validate", 2),
     ("Prepare", 10),

@@ -161,8 +161,8 @@ fn is_active(provider: &Row) -> bool {
     number(provider, "statecode") == Some(0)
 }
 
-/// The rules for updates of a provider's connection reference: activating it needs a connection of this
-/// environment; a new address makes it incomplete again.
+/// The rules for updates of a provider's connection reference: activating it needs a connection of
+/// this environment; a new address makes it incomplete again.
 pub(super) fn before_connection_update(
     organization: &Organization,
     update: &mut Update<'_>,
@@ -247,8 +247,8 @@ fn record_failure(
     Ok(ODataError::business_rule(message))
 }
 
-/// Ends an activation: the provider is active and has a flow for each logic definition and an action
-/// for each of type provider action; or it has an activation error.
+/// Ends an activation: the provider is active and has a flow for each logic definition and an
+/// action for each of type provider action; or it has an activation error.
 pub(super) fn end_activation(organization: &mut Organization, id: &str) {
     if let Some(provider) = organization.row(PROVIDER, id)
         && let Err(error) = deploy(organization, &provider, id)

@@ -24,13 +24,14 @@ pub(crate) fn action_name_key(logic: &str) -> String {
     format!("quirk/action-name/{logic}")
 }
 
-/// The key of `display` if the flows of a definition's providers are named after their display names.
+/// The key of `display` if the flows of a definition's providers are named after their display
+/// names.
 pub(crate) fn flow_names_key(definition: &str) -> String {
     format!("quirk/flow-names/{definition}")
 }
 
-/// A quirk that happens a number of times: returns it and counts down, or returns nothing if none is
-/// left.
+/// A quirk that happens a number of times: returns it and counts down, or returns nothing if none
+/// is left.
 pub(super) fn consume(draft: &mut Draft<'_>, key: &str) -> Option<Value> {
     let mut quirk = draft.get(key)?.clone();
     let left = quirk["left"].as_u64().filter(|left| *left > 0)?;

@@ -1,6 +1,6 @@
 //! *Activate system*: turns on the platform's flows, once every platform connection reference has a
-//! connection of this environment (Microsoft Learn, set up Intelligent Order Management). It may not
-//! turn on all of them; Microsoft's labs say to press it again.
+//! connection of this environment (Microsoft Learn, set up Intelligent Order Management). It may
+//! not turn on all of them; Microsoft's labs say to press it again.
 
 use std::time::Duration;
 
@@ -52,8 +52,8 @@ pub(crate) fn activate(organization: &mut Organization) -> Result<(), ODataError
     Ok(())
 }
 
-/// Ends the activation: the references are active, and the platform's flows are on, except for those
-/// with invalid connections and those that a partial activation leaves out.
+/// Ends the activation: the references are active, and the platform's flows are on, except for
+/// those with invalid connections and those that a partial activation leaves out.
 pub(super) fn end_activation(organization: &mut Organization) {
     let Ok(table) = organization.table(REFERENCE) else {
         return;

@@ -1,5 +1,5 @@
-//! Timers: delayed effects. They are objects of the world and run before the first request after the
-//! moment when they are due, with the time of that moment.
+//! Timers: delayed effects. They are objects of the world and run before the first request after
+//! the moment when they are due, with the time of that moment.
 
 use serde::{Deserialize, Serialize};
 
@@ -149,12 +149,12 @@ fn run_timer(draft: &mut Draft<'_>, schema: &Schema, timer: Timer) {
             connections::end_job(organization, &job);
         }),
         Timer::ActivateSystem { place } => {
-            in_organization(draft, schema, place, system::end_activation)
+            in_organization(draft, schema, place, system::end_activation);
         }
         Timer::ActivateProvider { place, provider } => {
             in_organization(draft, schema, place, |organization| {
                 providers::end_activation(organization, &provider);
-            })
+            });
         }
         Timer::PublishOrchestration {
             place,

@@ -1,5 +1,5 @@
-//! Assertions about a job or a pod: the tenant's own issuers issue them, and the authority accepts them
-//! as an application's credential (Microsoft Learn, *Workload identity federation*).
+//! Assertions about a job or a pod: the tenant's own issuers issue them, and the authority accepts
+//! them as an application's credential (Microsoft Learn, *Workload identity federation*).
 //!
 //! Like a token, an assertion has the form of a JSON web token, and the world stores only its hash.
 
@@ -56,8 +56,8 @@ impl Issuer {
         }
     }
 
-    /// Whether an assertion can be used only once. A pod uses its file for many tokens; a job requests a
-    /// new assertion each time, and here it must.
+    /// Whether an assertion can be used only once. A pod uses its file for many tokens; a job
+    /// requests a new assertion each time, and here it must.
     const fn is_single_use(self) -> bool {
         !matches!(self, Self::Kubernetes)
     }

@@ -1,7 +1,7 @@
 //! Tokens: issuing them and checking them.
 //!
-//! A token has the form of a JSON web token with claims. The world stores its hash, audience and expiry,
-//! but not the token.
+//! A token has the form of a JSON web token with claims. The world stores its hash, audience and
+//! expiry, but not the token.
 
 use std::time::Duration;
 
@@ -63,8 +63,8 @@ impl Listener {
     }
 }
 
-/// The audience of a requested resource, if there is such a resource. For the services of an environment
-/// a trailing slash makes another resource; for the others it does not matter.
+/// The audience of a requested resource, if there is such a resource. For the services of an
+/// environment a trailing slash makes another resource; for the others it does not matter.
 pub(super) fn find_audience(context: &RequestContext<'_, '_>, resource: &str) -> Option<String> {
     Listener::resources().find_map(|listener| {
         let audience = listener.audience(context.origins);
@@ -196,8 +196,8 @@ pub(super) fn bearer<'context>(context: &RequestContext<'context, '_>) -> Option
     scheme.eq_ignore_ascii_case("Bearer").then(|| token.trim())
 }
 
-/// A challenge of continuous access evaluation (Microsoft Learn, *Claims challenges*): no body, and the
-/// claims that the next token must have.
+/// A challenge of continuous access evaluation (Microsoft Learn, *Claims challenges*): no body, and
+/// the claims that the next token must have.
 fn claims_challenge(context: &RequestContext<'_, '_>) -> Response {
     let authority = context.origins.of(Listener::Authority);
     let claims = json!({"access_token": {"nbf": {"essential": true}}}).to_string();
@@ -217,8 +217,8 @@ fn unauthorized(context: &RequestContext<'_, '_>, code: &str, message: &str) -> 
     Response::error(401, code, message).with("WWW-Authenticate", challenge)
 }
 
-/// Refuses a caller who is not an administrator of the tenant. The text for an application is that of
-/// microsoft/powerplatform-build-tools issue 1112, with the service's internal address.
+/// Refuses a caller who is not an administrator of the tenant. The text for an application is that
+/// of microsoft/powerplatform-build-tools issue 1112, with the service's internal address.
 pub(super) fn require_administrator(
     context: &RequestContext<'_, '_>,
     token: &Token,

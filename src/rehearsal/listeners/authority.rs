@@ -1,6 +1,6 @@
-//! The token endpoint, version 2.0 (Microsoft Learn, Microsoft identity platform, and its error codes):
-//! client credentials with a secret or an assertion, and a person's name and password, which is the
-//! sign-in to Lifecycle Services without a browser.
+//! The token endpoint, version 2.0 (Microsoft Learn, Microsoft identity platform, and its error
+//! codes): client credentials with a secret or an assertion, and a person's name and password,
+//! which is the sign-in to Lifecycle Services without a browser.
 
 use std::time::Duration;
 

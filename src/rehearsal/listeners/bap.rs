@@ -1,8 +1,8 @@
 //! The older admin API (Business Application Platform): environments, runtime state, copy,
 //! lifecycle operations.
 //!
-//! The JSON is that of the recordings of Microsoft's Terraform provider for the Power Platform; the routes
-//! are those that the administration module for PowerShell and that provider use.
+//! The JSON is that of the recordings of Microsoft's Terraform provider for the Power Platform; the
+//! routes are those that the administration module for PowerShell and that provider use.
 
 use serde_json::{Value, json};
 
@@ -137,8 +137,8 @@ fn edit(
         .map_err(|error| Response::error(400, "InvalidRequestContent", &error.to_string()))?;
     let environment = id.to_lowercase();
     let operation = administration::begin(&mut context.draft, &environment, &body, caller);
-    // Later versions also make the environment a managed one (Microsoft's Terraform provider for the
-    // Power Platform).
+    // Later versions also make the environment a managed one (Microsoft's Terraform provider for
+    // the Power Platform).
     if context.request.option("api-version") > Some("2021-04-01") {
         let pointer = "/properties/governanceConfiguration/protectionLevel";
         environments::set(&mut context.draft, &environment, pointer, json!("Standard"));

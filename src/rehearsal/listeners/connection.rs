@@ -1,5 +1,5 @@
-//! A connection that ends when the tenant stops, so that a stopped tenant behaves like a killed one: held
-//! requests get no response, and no port stays in use.
+//! A connection that ends when the tenant stops, so that a stopped tenant behaves like a killed
+//! one: held requests get no response, and no port stays in use.
 
 use std::io;
 use std::net::SocketAddr;

@@ -1,7 +1,7 @@
 //! The data services of Finance and Operations: `/data/` with its entity sets, rows and actions.
 //!
-//! Microsoft Learn, *Open Data Protocol (OData)*: a key has all key fields, a page has up to 10,000 rows,
-//! and without `cross-company=true` only rows of the caller's default company are returned.
+//! Microsoft Learn, *Open Data Protocol (OData)*: a key has all key fields, a page has up to 10,000
+//! rows, and without `cross-company=true` only rows of the caller's default company are returned.
 
 use serde_json::{Value, json};
 

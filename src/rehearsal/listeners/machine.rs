@@ -139,5 +139,6 @@ fn kubernetes(context: &mut RequestContext<'_, '_>) -> Result<Response, Response
     Ok(Response::json(201, &body))
 }
 
-/// The audience of the sign-in service's exchange (Microsoft Learn, *Workload identity federation*).
+/// The audience of the sign-in service's exchange (Microsoft Learn, *Workload identity
+/// federation*).
 pub(crate) const AUDIENCE: &str = "api://AzureADTokenExchange";

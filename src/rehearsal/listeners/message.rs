@@ -164,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn plus_and_percent_are_spaces() {
+    fn paths_and_queries_are_decoded() {
         let query = Some("$filter=name+eq%20'a%2Bb'&x=1");
         let request = Request::new("get", "/a%20b", query, HeaderMap::new(), Vec::new());
         assert_eq!(request.method, "GET");

@@ -4,10 +4,12 @@
 //! - `serve`: sockets, the handling of a request, faults.
 //! - `connection`: connections that end when the tenant stops; `tls`: connections with TLS.
 //! - `authentication`: tokens and their callers.
-//! - `authority`: the token endpoint; `assertions`: the assertions that it accepts instead of a secret.
+//! - `authority`: the token endpoint; `assertions`: the assertions that it accepts instead of a
+//!   secret.
 //! - `machine`: the token services of the machine that the program runs on: managed identity,
 //!   assertions.
-//! - `power_platform`, `inventory`, `bap`: the two families of the admin API; `power_apps`: the third.
+//! - `power_platform`, `inventory`, `bap`: the two families of the admin API; `power_apps`: the
+//!   third.
 //! - `dataverse`: the Web API.
 //! - `dual_write`: the dual-write gateway.
 //! - `lcs`: Lifecycle Services.
@@ -123,8 +125,8 @@ pub(crate) struct Origins {
 }
 
 impl Origins {
-    /// The origins of listeners on these ports, with TLS or without. The machine's services never use
-    /// TLS, as in reality.
+    /// The origins of listeners on these ports, with TLS or without. The machine's services never
+    /// use TLS, as in reality.
     pub(crate) fn new(ports: BTreeMap<&'static str, u16>, secure: bool) -> Self {
         Self { ports, secure }
     }

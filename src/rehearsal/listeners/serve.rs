@@ -1,7 +1,8 @@
 //! Sockets, the handling of a request, and faults.
 //!
-//! The tenant handles one request at a time: it runs the timers that are due, lets the service respond,
-//! applies a fault if one matches, writes the request's line, and only then sends the response.
+//! The tenant handles one request at a time: it runs the timers that are due, lets the service
+//! respond, applies a fault if one matches, writes the request's line, and only then sends the
+//! response.
 
 use std::future;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -114,8 +115,8 @@ async fn handle(
     into_http(response)
 }
 
-/// Whether a fault with a duration has not ended; one that has not started starts now. Faults without a
-/// duration do not end.
+/// Whether a fault with a duration has not ended; one that has not started starts now. Faults
+/// without a duration do not end.
 fn is_in_effect(draft: &Draft<'_>, fault: &Fault, now: Moment) -> bool {
     let FaultKind::Unavailable(minutes) = fault.kind() else {
         return true;
@@ -132,8 +133,8 @@ fn unavailable_since_key(fault: &Fault) -> String {
     format!("counter/away/{fault}")
 }
 
-/// The response with this status to a request that was applied: a redirect to another host, or an error
-/// in the form of the services.
+/// The response with this status to a request that was applied: a redirect to another host, or an
+/// error in the form of the services.
 fn response_on_purpose(status: u16) -> Response {
     let text = "The rehearsal tenant answers this on purpose.";
     let response = Response::error(status, "AnsweredOnPurpose", text);
@@ -224,7 +225,8 @@ impl Tenant {
         })
     }
 
-    /// Lets the service respond, or the fault instead. Returns the draft, the caller and the response.
+    /// Lets the service respond, or the fault instead. Returns the draft, the caller and the
+    /// response.
     fn respond<'world>(
         &self,
         draft: Draft<'world>,
@@ -254,7 +256,7 @@ impl Tenant {
             .unwrap_or_else(|| super::handle(&mut context));
         context.draft.delete(FAILURE_MODE);
         let response = match &renamed {
-            Some(renamed) => renamed.to_alias(response),
+            Some(renamed) => renamed.replace_usual_names(response),
             None => response,
         };
         (context.draft, context.caller, response)

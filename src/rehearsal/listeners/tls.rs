@@ -1,5 +1,5 @@
-//! TLS: a root certificate that the program must trust, and a certificate for this machine. Both are
-//! created with a new world and stored in it, so that clients still trust a restarted tenant.
+//! TLS: a root certificate that the program must trust, and a certificate for this machine. Both
+//! are created with a new world and stored in it, so that clients still trust a restarted tenant.
 
 use std::io;
 use std::net::SocketAddr;
@@ -88,8 +88,8 @@ pub(crate) struct SecureListener {
     address: SocketAddr,
 }
 
-/// A listener for TLS connections, and a future that runs their handshakes. Each handshake is a separate
-/// task, so that a stalled one does not block the others.
+/// A listener for TLS connections, and a future that runs their handshakes. Each handshake is a
+/// separate task, so that a stalled one does not block the others.
 pub(crate) fn secure(
     mut listener: StoppableListener,
     acceptor: TlsAcceptor,

@@ -1,7 +1,7 @@
 //! The errors of Dataverse: status, code and message.
 //!
-//! Codes and messages are those of Microsoft Learn (Web API: compose HTTP requests and handle errors) and
-//! of responses in public issues.
+//! Codes and messages are those of Microsoft Learn (Web API: compose HTTP requests and handle
+//! errors) and of responses in public issues.
 
 use serde_json::{Map, Value, json};
 
@@ -79,8 +79,8 @@ impl ODataError {
         Self::new(400, "0x80040265", message)
     }
 
-    /// An error of the Flow service, wrapped by Dataverse; the inner JSON is unescaped between quotes
-    /// (coe-starter-kit issue 10060).
+    /// An error of the Flow service, wrapped by Dataverse; the inner JSON is unescaped between
+    /// quotes (coe-starter-kit issue 10060).
     pub(crate) fn flow_service(status: &'static str, code: &str, message: &str) -> Self {
         let error = json!({"error": {"code": code, "message": message}}).to_string();
         let message = format!(

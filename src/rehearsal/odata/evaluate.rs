@@ -8,8 +8,8 @@ use serde_json::Value;
 use super::error::ODataError;
 use super::filter::{Expression, Literal, Operator, TextFunction};
 
-/// Whether a row matches an expression. `read` returns the value of a property, or an error for an unknown
-/// property.
+/// Whether a row matches an expression. `read` returns the value of a property, or an error for an
+/// unknown property.
 pub(crate) fn matches(
     expression: &Expression,
     read: &dyn Fn(&str) -> Result<Value, ODataError>,

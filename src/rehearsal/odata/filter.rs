@@ -124,7 +124,8 @@ fn tokens(text: &str) -> Result<Vec<Token>, ODataError> {
                 while let Some(next) = letters.next_if(|next| is_word(*next)) {
                     word.push(next);
                 }
-                // An enumeration's literal, such as Microsoft.Dynamics.CRM.OwnershipTypes'UserOwned'.
+                // An enumeration's literal, such as
+                // Microsoft.Dynamics.CRM.OwnershipTypes'UserOwned'.
                 if letters.next_if_eq(&'\'').is_some() {
                     tokens.push(Token::Text(quoted(&mut letters)?));
                 } else {

@@ -24,7 +24,8 @@ pub(crate) struct QueryOptions {
 }
 
 impl QueryOptions {
-    /// Parses the options of an address. Names without `$` (parameter aliases, custom options) are ignored.
+    /// Parses the options of an address. Names without `$` (parameter aliases, custom options) are
+    /// ignored.
     pub(crate) fn parse<'pairs>(
         pairs: impl IntoIterator<Item = (&'pairs str, &'pairs str)>,
     ) -> Result<Self, ODataError> {

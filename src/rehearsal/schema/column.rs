@@ -120,8 +120,8 @@ impl Column {
         }
     }
 
-    /// The name of the column's property in JSON: `_ownerid_value` for the lookup `ownerid`, otherwise
-    /// the logical name (Microsoft Learn, Web API: lookup properties).
+    /// The name of the column's property in JSON: `_ownerid_value` for the lookup `ownerid`,
+    /// otherwise the logical name (Microsoft Learn, Web API: lookup properties).
     pub(crate) fn property(&self) -> String {
         if self.lookup().is_some() {
             format!("_{}_value", self.logical_name)

@@ -1,5 +1,5 @@
-//! The tables of dual-write: map versions, runtime configuration, companies, plug-ins, and one mapped
-//! table.
+//! The tables of dual-write: map versions, runtime configuration, companies, plug-ins, and one
+//! mapped table.
 
 use super::column::Kind;
 use super::table::Table;

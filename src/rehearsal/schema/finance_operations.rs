@@ -1,5 +1,5 @@
-//! The entity sets of Finance and Operations, as data: their keys and fields, and which of them belong
-//! to a company. The names are those that public clients use (d365bap.tools, d365fo-client).
+//! The entity sets of Finance and Operations, as data: their keys and fields, and which of them
+//! belong to a company. The names are those that public clients use (d365bap.tools, d365fo-client).
 
 use serde_json::Value;
 

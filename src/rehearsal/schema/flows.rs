@@ -67,8 +67,8 @@ fn workflow() -> Table {
         )
 }
 
-/// The run history of solution flows. The Flow service keeps the details of a run; rows appear late or
-/// not at all.
+/// The run history of solution flows. The Flow service keeps the details of a run; rows appear late
+/// or not at all.
 fn flow_run() -> Table {
     Table::of_platform(("FlowRun", "flowruns"), ("Flow Run", "Flow Runs"))
         .owned()

@@ -1,4 +1,5 @@
-//! From a row to its related rows: lookups, the rows that refer to it, and many-to-many relationships.
+//! From a row to its related rows: lookups, the rows that refer to it, and many-to-many
+//! relationships.
 
 use super::Schema;
 use super::column::{Column, OnDelete};

@@ -2,8 +2,8 @@
 //!
 //! The logical names of provider, definition and their connections, parameters and transformations,
 //! of logic definition, policy, rule and designer are public (Microsoft Learn, Intelligent Order
-//! Management: application lifecycle management); the other tables and the columns are invented. Logic
-//! types are Microsoft's (create a new provider).
+//! Management: application lifecycle management); the other tables and the columns are invented.
+//! Logic types are Microsoft's (create a new provider).
 
 use super::column::{Kind, OnDelete};
 use super::table::Table;

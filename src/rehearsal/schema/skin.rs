@@ -1,8 +1,8 @@
 //! Other names for the tables of Intelligent Order Management in Dataverse.
 //!
-//! Microsoft has published some of the logical names, but not most, and a tenant may differ. In the skin
-//! `renamed`, each of its tables, columns and entity sets has an alias; display names stay the same. The
-//! tenant itself uses the usual names, callers use the aliases.
+//! Microsoft has published some of the logical names, but not most, and a tenant may differ. In the
+//! skin `renamed`, each of its tables, columns and entity sets has an alias; display names stay the
+//! same. The tenant itself uses the usual names, callers use the aliases.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
@@ -172,7 +172,9 @@ impl Dictionary {
                     &relationship.column.logical_name,
                 ];
                 let scope = self.scope(parts[1]);
-                let alias = parts.map(|part| self.to_alias(part, scope)).join("_");
+                let alias = parts
+                    .map(|part| self.replace_usual_names(part, scope))
+                    .join("_");
                 let name = relationship.name();
                 if alias != name {
                     self.tables.add_as(name, alias);
@@ -190,9 +192,9 @@ impl Dictionary {
         }
     }
 
-    /// Replaces the names in a text by their aliases. Names that callers must not know are returned as
-    /// the caller wrote them.
-    pub(crate) fn to_alias(&self, text: &str, scope: Scope) -> String {
+    /// Replaces the names in a text by their aliases. Names that callers must not know are returned
+    /// as the caller wrote them.
+    pub(crate) fn replace_usual_names(&self, text: &str, scope: Scope) -> String {
         replace_words(text, |word| {
             let column = || {
                 self.columns
@@ -206,9 +208,9 @@ impl Dictionary {
         })
     }
 
-    /// Replaces the aliases in a text by the usual names. Callers do not know the usual names in this
-    /// skin: each becomes a word that no object has.
-    pub(crate) fn from_alias(&self, text: &str, scope: Scope) -> String {
+    /// Replaces the aliases in a text by the usual names. Callers do not know the usual names in
+    /// this skin: each becomes a word that no object has.
+    pub(crate) fn replace_aliases(&self, text: &str, scope: Scope) -> String {
         let find = |map: fn(&Aliases) -> &BTreeMap<String, String>, word: &str| {
             let column = || map(&self.columns).get(word).filter(|_| scope == Scope::Own);
             map(&self.tables).get(word).or_else(column).cloned()
@@ -262,15 +264,21 @@ mod tests {
         }
         for table in schema.tables() {
             let scope = dictionary.scope(&table.logical_name);
-            let alias = dictionary.to_alias(&table.logical_name, scope);
+            let alias = dictionary.replace_usual_names(&table.logical_name, scope);
             assert_eq!(scope == Scope::Own, alias != table.logical_name, "{alias}");
-            assert_eq!(dictionary.from_alias(&alias, scope), table.logical_name);
+            assert_eq!(
+                dictionary.replace_aliases(&alias, scope),
+                table.logical_name
+            );
             for column in &table.columns {
-                let alias = dictionary.to_alias(&column.logical_name, scope);
+                let alias = dictionary.replace_usual_names(&column.logical_name, scope);
                 let custom = column.logical_name.starts_with("msdyn_") && scope == Scope::Own;
                 assert_eq!(custom, alias != column.logical_name, "{alias}");
-                assert_eq!(dictionary.from_alias(&alias, scope), column.logical_name);
-                let schema_name = dictionary.to_alias(&column.schema_name, scope);
+                assert_eq!(
+                    dictionary.replace_aliases(&alias, scope),
+                    column.logical_name
+                );
+                let schema_name = dictionary.replace_usual_names(&column.schema_name, scope);
                 assert_eq!(schema_name.to_lowercase(), alias);
             }
         }
@@ -282,18 +290,19 @@ mod tests {
         let query =
             "new_omvendors?$filter=_new_vendorblueprintid_value eq 1 and new_title eq 'iom_x'";
         let plain = "msdyn_iomproviders?$filter=_msdyn_providerdefinitionid_value eq 1 and msdyn_name eq 'iom_x'";
-        assert_eq!(dictionary.from_alias(query, Scope::Own), plain);
-        assert_eq!(dictionary.to_alias(plain, Scope::Own), query);
+        assert_eq!(dictionary.replace_aliases(query, Scope::Own), plain);
+        assert_eq!(dictionary.replace_usual_names(plain, Scope::Own), query);
         // The usual names are unknown, except for tables that have columns of that name.
-        let unknown = dictionary.from_alias("msdyn_iomproviders?$select=msdyn_name", Scope::Own);
+        let unknown =
+            dictionary.replace_aliases("msdyn_iomproviders?$select=msdyn_name", Scope::Own);
         assert_eq!(
             unknown,
             "unknown__msdyn_iomproviders?$select=unknown__msdyn_name"
         );
         let asked = "msdyn_iomproviders?$select=msdyn_name";
-        assert_eq!(dictionary.to_alias(&unknown, Scope::Own), asked);
+        assert_eq!(dictionary.replace_usual_names(&unknown, Scope::Own), asked);
         let other = "msdyn_dualwriteentitymaps?$select=msdyn_name";
-        assert_eq!(dictionary.from_alias(other, Scope::Others), other);
+        assert_eq!(dictionary.replace_aliases(other, Scope::Others), other);
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! The library: nineteen provider definitions, of which twelve are installed in the source. Solutions
-//! bring it, so its rows are the same in both environments.
+//! The library: nineteen provider definitions, of which twelve are installed in the source.
+//! Solutions bring it, so its rows are the same in both environments.
 
 use serde_json::{Value, json};
 

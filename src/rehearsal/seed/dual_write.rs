@@ -1,7 +1,8 @@
 //! Dual-write of both environments: solutions with map versions, companies, roles and application
 //! users, the link as the gateway stores it, and the runtime configuration of running maps.
 //!
-//! The customer has their own order maps: they run in the source and were never started in the target.
+//! The customer has their own order maps: they run in the source and were never started in the
+//! target.
 
 use serde_json::{Value, json};
 

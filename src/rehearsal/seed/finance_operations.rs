@@ -1,4 +1,5 @@
-//! Finance and Operations of an environment: users, the applications that sign in as them, companies.
+//! Finance and Operations of an environment: users, the applications that sign in as them,
+//! companies.
 
 use serde_json::{Value, json};
 

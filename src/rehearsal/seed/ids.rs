@@ -11,9 +11,9 @@ pub(super) const CLERK: u32 = 4;
 
 /// The number of BigCommerce: its provider definition, its provider and their children.
 pub(super) const BIGCOMMERCE: u32 = 100;
-/// The action *Update BigCommerce Sales Order Status*, and its logic definition.
+/// The number of the action *Update BigCommerce Sales Order Status*, and its logic definition.
 pub(super) const UPDATE_STATUS: u32 = 101;
-/// The logic definition *Pull BigCommerce Sales Orders*.
+/// The number of the logic definition *Pull BigCommerce Sales Orders*.
 pub(super) const PULL_ORDERS: u32 = 102;
 
 /// The policy that is published.

@@ -1,5 +1,5 @@
-//! The content of a new world: a whole tenant as a company has it, or a thin selection of it with one
-//! object of each kind.
+//! The content of a new world: a whole tenant as a company has it, or a thin selection of it with
+//! one object of each kind.
 //!
 //! - `ids`: the ids of the seed's objects.
 //! - `sides`: what differs between source and target.
@@ -8,14 +8,15 @@
 //! - `directory`: who can sign in.
 //! - `environments`: the environments, their packages and connections.
 //! - `finance_operations`: users, applications and companies of Finance and Operations.
-//! - `people`, `solutions`, `variables`, `references`, `flows`, `definitions`, `providers`, `policies`,
-//!   `orchestrations`: rows of Dataverse, one file for what belongs together. The graphs of
-//!   orchestrations are in `graphs/`, one file each, in the dialect in which they are stored.
+//! - `people`, `solutions`, `variables`, `references`, `flows`, `definitions`, `providers`,
+//!   `policies`, `orchestrations`: rows of Dataverse, one file for what belongs together. The
+//!   graphs of orchestrations are in `graphs/`, one file each, in the dialect in which they are
+//!   stored.
 //! - `quirks`: surprising behaviour of the services, in the whole seed.
 //! - `lcs`: the project of Lifecycle Services, if it manages both environments.
 //! - `dual_write`: the linked environments, if the tenant uses dual-write.
 //!
-//! The source has what a refresh must bring over. The target has an older configuration of its own:
+//! The source has what a refresh must bring over. The target has its own, older configuration:
 //! rows that the copy destroys for good, and rows whose values must come back.
 //!
 //! Providers, actions and orchestrations have the numbers 100 to 1200, 101 to 1201 and 100 to 700.
@@ -158,8 +159,8 @@ struct Seeder<'seed, 'world> {
 }
 
 impl Seeder<'_, '_> {
-    /// Inserts a row; columns that are null are left out. A row for a table that the schema lacks is
-    /// a mistake in the seed; a test of the seed finds it, because then the row is missing.
+    /// Inserts a row; columns that are null are left out. A row for a table that the schema lacks
+    /// is a mistake in the seed; a test of the seed finds it, because then the row is missing.
     fn insert(&mut self, table: &str, id: &str, columns: Value) {
         if let Ok(table) = self.organization.table(table) {
             let mut row = row_of(columns);

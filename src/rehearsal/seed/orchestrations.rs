@@ -1,8 +1,8 @@
 //! Seven orchestrations in four dialects. In the target, one that the copy destroys.
 //!
 //! Microsoft has not published the form of an orchestration's graph. Dialect A is the tenant's own;
-//! B and C are those of related products; D is A as a text within JSON. The thin seed has two of the
-//! orchestrations, each with one tile that uses the provider's action.
+//! B and C are those of related products; D is A as a text within JSON. The thin seed has two of
+//! the orchestrations, each with one tile that uses the provider's action.
 
 use serde_json::json;
 
@@ -106,8 +106,8 @@ pub(super) fn insert(seeder: &mut Seeder<'_, '_>) {
     }
 }
 
-/// Inserts an orchestration, if the seed has it. If it is published, each of its tiles has a step and
-/// a flow that is on.
+/// Inserts an orchestration, if the seed has it. If it is published, each of its tiles has a step
+/// and a flow that is on.
 fn insert_orchestration(seeder: &mut Seeder<'_, '_>, orchestration: &Orchestration) {
     let text = match seeder.seed {
         Seed::Thin => orchestration.thin_graph,

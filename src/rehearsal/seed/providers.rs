@@ -1,5 +1,5 @@
-//! Installed providers: twelve and a second, inactive BigCommerce in the source; five in the target.
-//! The thin seed has BigCommerce in both.
+//! Installed providers: twelve and a second, inactive BigCommerce in the source; five in the
+//! target. The thin seed has BigCommerce in both.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,5 @@
-//! Surprising behaviour of the services, in both environments: it is the same before and after a copy.
+//! Surprising behaviour of the services, in both environments: it is the same before and after a
+//! copy.
 //!
 //! Microsoft Learn's pages and the industry guide describe each: users must press *Activate system*
 //! two or three times, an activation fails with an error in its log, an action gets another name.
@@ -10,10 +11,10 @@ use super::catalogue::FlowNames;
 use super::ids::id;
 use crate::rehearsal::behaviour::quirks;
 
-/// FedEx.
+/// The number of FedEx: its provider definition and its provider.
 const FEDEX: u32 = 600;
 
-/// The logic definition *Send sales order to fulfillment*.
+/// The number of the logic definition *Send sales order to fulfillment*.
 const RELEASE: u32 = 201;
 
 /// Inserts the quirks.

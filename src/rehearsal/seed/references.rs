@@ -24,8 +24,8 @@ pub(super) const ACTIVE: i64 = 1;
 /// The status of a reference of Intelligent Order Management whose connection is not activated.
 pub(super) const INCOMPLETE: i64 = 192_350_000;
 
-/// The platform's references (Microsoft Learn, set up Intelligent Order Management): title, connector
-/// and status. The thin seed has the first one.
+/// The platform's references (Microsoft Learn, set up Intelligent Order Management): title,
+/// connector and status. The thin seed has the first one.
 const PLATFORM: [(&str, &str, i64); 5] = [
     ("Microsoft Dataverse", DATAVERSE.0, ACTIVE),
     ("Microsoft Dataverse - Application", DATAVERSE.0, ACTIVE),

@@ -365,7 +365,8 @@ impl TestClient {
         )
     }
 
-    /// Copies, leaves administration mode and connects each core reference to the target's connections.
+    /// Copies, leaves administration mode and connects each core reference to the target's
+    /// connections.
     async fn connect_references(&self) {
         self.copy_and_open().await;
         for (number, connection) in [(1, DATAVERSE_CONNECTION), (2, BIGCOMMERCE_CONNECTION)] {

@@ -1,4 +1,5 @@
-//! Providers and *Activate system*: the requests behind the buttons of Intelligent Order Management.
+//! Providers and *Activate system*: the requests behind the buttons of Intelligent Order
+//! Management.
 
 use super::*;
 

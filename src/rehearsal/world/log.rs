@@ -152,10 +152,10 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    /// Opens or creates the file (mode 0600), locks it, and reads its lines. A torn last line, which a
-    /// killed tenant leaves behind, is cut off: no client received its response. Only a regular file is
-    /// opened; a FIFO is not waited for and a link is not followed. A file that does not start like a
-    /// world is not changed.
+    /// Opens or creates the file (mode 0600), locks it, and reads its lines. A torn last line,
+    /// which a killed tenant leaves behind, is cut off: no client received its response. Only a
+    /// regular file is opened; a FIFO is not waited for and a link is not followed. A file that
+    /// does not start like a world is not changed.
     pub(crate) fn open(path: &Path) -> Result<(Self, Vec<Line>), LogError> {
         let error = |source| LogError::File {
             path: path.to_owned(),
@@ -186,8 +186,8 @@ impl Log {
         Ok((log, lines))
     }
 
-    /// Appends a line with one write. It is not synced: a killed process does not lose it, a crashed
-    /// machine may. If the write fails, the file is cut back to its length before.
+    /// Appends a line with one write. It is not synced: a killed process does not lose it, a
+    /// crashed machine may. If the write fails, the file is cut back to its length before.
     pub(crate) fn append(&mut self, line: &Line) -> Result<(), LogError> {
         let error = |source| LogError::File {
             path: self.path.clone(),

@@ -35,8 +35,8 @@ pub(crate) fn connection(environment: &str, name: &str) -> String {
     format!("connection/{environment}/{name}")
 }
 
-/// An id derived from names. Objects that the tenant creates have the same ids in every rehearsal that
-/// sends the same requests.
+/// An id derived from names. Objects that the tenant creates have the same ids in every rehearsal
+/// that sends the same requests.
 pub(crate) fn identifier(names: &[&str]) -> String {
     let mut hash = Sha256::new();
     for name in names {

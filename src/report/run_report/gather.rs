@@ -303,7 +303,8 @@ fn figures(contents: &StateFileContents) -> Option<Figures> {
     let last = closed_records(contents)
         .filter_map(|closed| closed.figures.clone())
         .last()?;
-    // A later version of the program may count other things; the report then leaves the figures out.
+    // A later version of the program may count other things; the report then leaves the figures
+    // out.
     let mut figures: Figures = serde_json::from_value(last).ok()?;
     let lists = [
         &mut figures.dangling,

@@ -289,7 +289,7 @@ impl<'k> Keys<'k> {
         self.written().iter().filter_map(meant).collect()
     }
 
-    /// Whether the map holds a key that it does not have.
+    /// Whether the map holds a key that its section does not declare.
     pub(in crate::runbook) fn has_unknown(&self) -> bool {
         !self.unknown().is_empty()
     }

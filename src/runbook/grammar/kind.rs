@@ -165,7 +165,7 @@ pub(in crate::runbook) fn map_of<T: 'static>(
     Kind::new(read, move || Keys::describe(&visit_again)).with_example(example)
 }
 
-/// A list. One invalid item makes the list invalid; the others are read all the same.
+/// A list. One invalid item makes the list invalid; the others are read anyway.
 pub(in crate::runbook) fn list<T: 'static>(items: Kind<T>, help: &'static str) -> Kind<Vec<T>> {
     let item = items.clone();
     let read = move |binder: &mut Binder, field: Field<'_>| {
@@ -186,13 +186,13 @@ pub(in crate::runbook) fn texts() -> Kind<Vec<Located<String>>> {
     list(text(), "write it as `[one, another]`")
 }
 
-/// A list of texts that is not empty itself.
+/// The schema of a list of at least one text. (`texts` is a kind, and its list may be empty.)
 pub(in crate::runbook) fn some_texts() -> Value {
     json!({ "type": "array", "items": text().schema(), "minItems": 1 })
 }
 
 /// A map whose keys are names of the tenant. One invalid value makes the map invalid; the others
-/// are read all the same.
+/// are read anyway.
 pub(in crate::runbook) fn by_name<T: 'static>(
     values: Kind<T>,
     help: &'static str,

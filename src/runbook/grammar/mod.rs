@@ -83,7 +83,7 @@ impl<'a> Field<'a> {
 }
 
 /// What is collected while a runbook is read. An invalid value is reported and yields nothing; its
-/// neighbours are read all the same.
+/// neighbours are read anyway.
 pub(super) struct Binder {
     pub(super) source: Source,
     pub(super) problems: Vec<Problem>,

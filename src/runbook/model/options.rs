@@ -243,8 +243,8 @@ fn read_connection_id(binder: &mut Binder, field: Field<'_>) -> Option<Located<C
     let id = text().read(binder, field)?;
     if id.contains(|c: char| c == '/' || c.is_whitespace() || c.is_control()) {
         let message = format!("{} is not a connection id", binder.subject(id.span, &id));
-        let help = "of the connection's address, write the part after the connector's name; or \
-                    `{ account: NAME@DOMAIN }`";
+        let help = "write the last part of the connection's address, after the connector's name; \
+                    or `{ account: NAME@DOMAIN }`";
         binder.error(id.span, message, help);
         return None;
     }

@@ -35,7 +35,7 @@ pub enum Secret {
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
     /// The variable is not set.
-    #[error("the environment variable `{0}` is not set; set it for this process")]
+    #[error("the environment variable `{0}` is not set; set it, then run again")]
     VariableMissing(String),
     /// The variable is set to nothing.
     #[error("the environment variable `{0}` is empty; set its value")]

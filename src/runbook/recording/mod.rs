@@ -5,8 +5,8 @@
 //! HAR ── har ──> Recorded ── draft ──> Draft ── entry ──> text of a runbook
 //! ```
 //!
-//! - `har`: the writes below the Dataverse Web API root, those inside a batch too. Nothing else of a
-//!   recording is kept: it holds cookies, tokens and hosts.
+//! - `har`: the writes below the Dataverse Web API root, those inside a batch too. Nothing else of
+//!   a recording is kept: it holds cookies, tokens and hosts.
 //! - `draft`: ids and values that differ for each row become placeholders, where they can be
 //!   recognised.
 //! - `entry`: the drafts as text of a runbook, with what was replaced and what is still invalid.

@@ -109,7 +109,7 @@ fn only_writes_below_the_root_are_kept() {
 }
 
 #[test]
-fn the_one_text_of_a_body_is_the_value_and_is_not_told() {
+fn the_one_text_of_a_body_becomes_the_value_and_is_not_shown() {
     let body = "{\n \"msdyn_value\": \"hunter2\",\n \"msdyn_order\": 1.50,\n \"row\": \"66666666-6666-6666-6666-666666666666\" }";
     let url = format!("{ROOT}/msdyn_iomproviderparameters({})", ROW.to_uppercase());
     let draft = only(

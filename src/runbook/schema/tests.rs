@@ -228,7 +228,7 @@ fn requests_that_share_a_definition_have_the_same_schema() {
 }
 
 #[test]
-fn every_valid_runbook_is_valid_for_both() {
+fn reader_and_schema_accept_every_valid_runbook() {
     let runbooks = valid_runbooks();
     assert!(runbooks.len() >= 6, "{}", runbooks.len());
     for (name, text) in runbooks {
@@ -243,7 +243,7 @@ fn every_valid_runbook_is_valid_for_both() {
 }
 
 #[test]
-fn every_invalid_runbook_is_invalid_for_both() {
+fn the_schema_refuses_every_invalid_runbook_unless_it_cannot_see_the_mistake() {
     let mut used = BTreeSet::new();
     for (name, text) in corpus(&["tests/runbooks/invalid"]) {
         let bound = parse(&name, &text);
@@ -275,7 +275,7 @@ fn compare_value(what: &str, value: &Value) -> Result<BTreeSet<&'static str>, St
 }
 
 #[test]
-fn both_agree_on_every_single_mutation() {
+fn reader_and_schema_agree_on_every_single_mutation() {
     let mut compared = 0;
     let mut excused = BTreeSet::new();
     let mut disagreements = Vec::new();
@@ -353,7 +353,7 @@ fn child<'a>(root: &'a Value, here: &'a Value, part: &str) -> Option<&'a Value> 
 }
 
 #[test]
-fn every_map_has_the_same_keys_for_both() {
+fn reader_and_schema_have_the_same_keys_in_every_map() {
     // The binder lists the keys that it knows when it finds one that it does not.
     let mut maps = 0;
     for (name, text) in valid_runbooks() {
@@ -476,7 +476,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn both_agree_on_two_mutations_at_once(
+    fn reader_and_schema_agree_on_two_mutations_at_once(
         runbook in any::<prop::sample::Index>(),
         first in any::<(prop::sample::Index, prop::sample::Index)>(),
         second in any::<(prop::sample::Index, prop::sample::Index)>(),

@@ -8,11 +8,11 @@
 //! | `turn-on` | the cloud flows; which were on in the source, from the first seal | gives each flow that should be on its owner, repoints it to the target's custom connectors, turns it on, children before parents; turns off flows that are on and name the source |
 //!
 //! `record` and `replace` exist only where the runbook has `replace` rules. Flows are keyed on
-//! `workflowid`, which survives the copy. The step skips flows that the old providers deployed (step 6
-//! recreates them) and the compiled flows of tiles (step 7 compiles them again); it turns on the
-//! compiled flows of published policies. A flow whose definition still names the source after the
-//! `replace` rules is left off or turned off, whatever `turn-on` says, because it would act on
-//! production. A resumed run surveys again.
+//! `workflowid`, which survives the copy. The step skips flows that the old providers deployed
+//! (step 6 recreates them) and the compiled flows of tiles (step 7 compiles them again); it turns
+//! on the compiled flows of published policies. A flow whose definition still names the source
+//! after the `replace` rules is left off or turned off, whatever `turn-on` says, because it would
+//! act on production. A resumed run surveys again.
 
 mod flow_notes;
 mod replace;

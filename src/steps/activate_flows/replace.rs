@@ -248,7 +248,8 @@ pub(super) fn apply(pairs: &[(String, String)], data: &str) -> String {
     })
 }
 
-/// Only the replaced texts, as they may be shown: for each pair, the text that the definition has now.
+/// Only the replaced texts, as they may be shown: for each pair, the text that the definition has
+/// now.
 pub(super) fn difference(pairs: &[(String, String)], data: &str) -> Value {
     let mut data = data.to_owned();
     let mut lines = Vec::new();

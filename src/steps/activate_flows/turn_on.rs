@@ -126,8 +126,8 @@ fn set_owner(
     })
 }
 
-/// Repoints a flow that is off from the source's identifiers of custom connectors to the target's. The
-/// source's identifiers do not exist in the target.
+/// Repoints a flow that is off from the source's identifiers of custom connectors to the target's.
+/// The source's identifiers do not exist in the target.
 fn repoint(
     refresh: &Arc<Refresh>,
     entity_set: &str,

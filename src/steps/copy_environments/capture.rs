@@ -12,7 +12,7 @@ use super::manual_refresh;
 use crate::clients::{Dataverse, Environment, FinanceOperations, Query};
 use crate::domain::dual_write::capture::{APPLICATIONS, FINANCE};
 use crate::domain::dual_write::tables::field_text;
-use crate::domain::environments::{UNFINISHED_RUN, is_linked, read_target};
+use crate::domain::environments::{UNFINISHED_RUN, is_lcs_managed, read_target};
 use crate::domain::finance_users::USERS;
 use crate::domain::seals::Part;
 use crate::domain::{Refresh, dual_write, seals};
@@ -122,7 +122,7 @@ impl Capture for BeforeCopy {
             refuse_copied_target(&captures)?;
         }
         captures.extend(dual_write::capture::capture_dual_write(refresh).await?);
-        if is_linked(refresh) {
+        if is_lcs_managed(refresh) {
             if let Some(finance) = &refresh.target.finance {
                 let taken: BTreeSet<String> = captures.iter().map(|one| one.key.clone()).collect();
                 let more = finance_captures(finance).await?;
@@ -168,8 +168,8 @@ fn restored_fields(environment: &Environment) -> String {
     json!([environment.display_name, group]).to_string()
 }
 
-/// Refuses to capture a target that has the source's own providers: an earlier copy brought them and
-/// its run never finished, so the capture would take the source's settings for the target's.
+/// Refuses to capture a target that has the source's own providers: an earlier copy brought them
+/// and its run never finished, so the capture would take the source's settings for the target's.
 fn refuse_copied_target(captures: &[Captured]) -> Result<(), Failure> {
     let ids = |part: Part| -> BTreeSet<&str> {
         let prefix = part.key(&format!("{}/", IomTable::Provider.word()));

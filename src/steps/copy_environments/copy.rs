@@ -11,7 +11,7 @@ use crate::clients::{
     CopyRequest, CopyType, Environment, Operation, OperationHandle, OperationState, Reachability,
 };
 use crate::domain::Refresh;
-use crate::domain::environments::{copy_key, is_guided, is_linked, refresh_key};
+use crate::domain::environments::{copy_key, is_guided, is_lcs_managed, refresh_key};
 use crate::domain::failure::launch_error;
 use crate::domain::operation_progress::operation_progress;
 use crate::engine::{
@@ -32,7 +32,7 @@ impl Survey for CopySurvey {
     async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
         let refresh = &self.0;
         let mut changes = Vec::new();
-        let is_automatic = is_linked(refresh) && !is_guided(refresh);
+        let is_automatic = is_lcs_managed(refresh) && !is_guided(refresh);
         if is_automatic && !journal.is_launch_proved(&refresh_key(refresh)) {
             changes.extend(database_refresh::refresh_change(refresh));
         }
@@ -75,7 +75,7 @@ impl Survey for CopySurvey {
 
     async fn barrier(&self, journal: &JournalView) -> Result<Barrier, Failure> {
         let refresh = &self.0;
-        if !is_linked(refresh) {
+        if !is_lcs_managed(refresh) {
             return Ok(Barrier::Passed);
         }
         if is_guided(refresh)
@@ -333,7 +333,8 @@ impl Launch for Copy {
                 target.describe_states()
             )));
         }
-        // A copy gives the target another organization. Intents of older programs did not record it.
+        // A copy gives the target another organization. Intents of older programs did not record
+        // it.
         let Some(before) = probed.get(ORGANIZATION_BEFORE) else {
             return Ok(Trace::NothingRecorded);
         };

@@ -1,9 +1,9 @@
 //! The refresh of the Finance and Operations database through Lifecycle Services: a launch.
 //!
-//! A refresh destroys the target's database, cannot be stopped, and counts against a limit of three a
-//! day, so it is sent once. After a lost response, the refresh is looked for in the target's history,
-//! which lists every operation. Lifecycle Services refuse a second refresh while the first runs, so
-//! a new one is safe if the history still shows none after some time.
+//! A refresh destroys the target's database, cannot be stopped, and counts against a limit of three
+//! a day, so it is sent once. After a lost response, the refresh is looked for in the target's
+//! history, which lists every operation. Lifecycle Services refuse a second refresh while the first
+//! runs, so a new one is safe if the history still shows none after some time.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

@@ -1,8 +1,8 @@
 //! Phase `refresh-by-hand`: with `finops: guided`, a person refreshes the database in LCS.
 //!
 //! Evidence: the target's history in LCS lists a refresh that the first seal does not hold. The
-//! refresh may still be running: the copy of Dataverse runs next to it, and the next phase waits for
-//! its end. Where LCS does not let the program read the history, at the first seal or now, only
+//! refresh may still be running: the copy of Dataverse runs next to it, and the next phase waits
+//! for its end. Where LCS does not let the program read the history, at the first seal or now, only
 //! Finance and Operations shows the refresh, once it has ended: every user except `Admin` is then
 //! disabled. An unavailable LCS proves nothing, so the phase fails and can be retried.
 
@@ -90,8 +90,8 @@ async fn is_under_way(refresh: &Refresh, journal: &JournalView) -> Result<bool, 
     all_users_are_disabled(refresh, journal).await
 }
 
-/// The newest refresh of the target that the first seal does not hold; none where LCS lists none, or
-/// did not or does not let the program read the history.
+/// The newest refresh of the target that the first seal does not hold; none where LCS lists none,
+/// or did not or does not let the program read the history.
 async fn newest_refresh(
     refresh: &Refresh,
     journal: &JournalView,
@@ -184,8 +184,8 @@ pub(super) async fn refresh_barrier(
 }
 
 /// The history of an environment; none where LCS does not let the program read it. LCS accepts only
-/// a person's token, and a runbook without one leaves the refresh to a person. An unavailable LCS is
-/// an error.
+/// a person's token, and a runbook without one leaves the refresh to a person. An unavailable LCS
+/// is an error.
 async fn read_history(lcs: &Lcs, environment: &str) -> Result<Option<Vec<HistoryEntry>>, Failure> {
     let history = lcs.history(environment, None).await;
     match history.map_err(Failure::from) {

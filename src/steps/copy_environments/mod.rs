@@ -25,9 +25,9 @@
 //! other is allowed to finish. The run then reports the mismatch, and the next run starts only the
 //! failed half again, after a new confirmation.
 //!
-//! After a crash (an intent without a handle): the service lists every operation of the target, so a
-//! copy that started after the intent is adopted. If none is listed after two minutes (twenty for a
-//! refresh), the copy did not start. The environment itself proves the end of a copy: ready,
+//! After a crash (an intent without a handle): the service lists every operation of the target, so
+//! a copy that started after the intent is adopted. If none is listed after two minutes (twenty for
+//! a refresh), the copy did not start. The environment itself proves the end of a copy: ready,
 //! administration mode on, background operations off. The target's history proves the end of a
 //! refresh.
 
@@ -47,7 +47,7 @@ use self::put_back::PutBack;
 use self::stop_maps::StopMaps;
 use super::StepDefinition;
 use crate::domain::Refresh;
-use crate::domain::environments::{is_guided, is_linked};
+use crate::domain::environments::{is_guided, is_lcs_managed};
 use crate::domain::keys::REFRESH_BY_HAND;
 use crate::engine::Phase;
 use crate::runbook::StepName;
@@ -61,20 +61,20 @@ pub(super) const DEFINITION: StepDefinition = StepDefinition {
 };
 
 fn phases(refresh: &Arc<Refresh>) -> Vec<Phase> {
-    let is_linked = is_linked(refresh);
+    let is_lcs_managed = is_lcs_managed(refresh);
     let refresh_handle = || Arc::clone(refresh);
     let mut phases = vec![
         Phase::capture("capture", BeforeCopy(refresh_handle())),
         Phase::changes("stop-maps", StopMaps(refresh_handle())),
     ];
-    if is_linked && is_guided(refresh) {
+    if is_lcs_managed && is_guided(refresh) {
         phases.push(Phase::changes(
             REFRESH_BY_HAND,
             ManualRefresh(refresh_handle()),
         ));
     }
     phases.push(Phase::changes("copy", CopySurvey(refresh_handle())));
-    if is_linked {
+    if is_lcs_managed {
         phases.push(Phase::changes("put-back", PutBack(refresh_handle())));
     }
     phases

@@ -1,10 +1,10 @@
 //! Phase `put-back`: who may sign in to Finance and Operations after a database refresh.
 //!
 //! A refresh brings the source's users and registered applications, and disables every user except
-//! `Admin` (Microsoft Learn, *Refresh database*). The phase restores from the first seal what programs
-//! need: the applications that were registered in the target, the users that these applications sign
-//! in as, and the user whose connections the flows use (`act-as`). Other people stay disabled: an
-//! administrator decides about them.
+//! `Admin` (Microsoft Learn, *Refresh database*). The phase restores from the first seal what
+//! programs need: the applications that were registered in the target, the users that these
+//! applications sign in as, and the user whose connections the flows use (`act-as`). Other people
+//! stay disabled: an administrator decides about them.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -88,8 +88,8 @@ enum Missing {
     },
 }
 
-/// The users and applications that programs need and that are missing now. Takes the sign-in name of
-/// the user whose connections the flows use.
+/// The users and applications that programs need and that are missing now. Takes the sign-in name
+/// of the user whose connections the flows use.
 fn missing(recorded: &FinanceUsers, now: &FinanceUsers, act_as: Option<&str>) -> Vec<Missing> {
     let of_applications = recorded
         .applications()
@@ -145,8 +145,8 @@ fn added_applications(recorded: &FinanceUsers, now: &FinanceUsers) -> Vec<String
 }
 
 impl PutBack {
-    /// The changes that restore what is missing. Only a plan shows an application whose user does not
-    /// exist yet.
+    /// The changes that restore what is missing. Only a plan shows an application whose user does
+    /// not exist yet.
     fn changes(
         &self,
         finance: &FinanceOperationsWriter,

@@ -2,10 +2,10 @@
 //! refresh, also where the runbook skips step 8.
 //!
 //! Maps are stopped and not paused: a pause queues changes, which would be replayed after the copy.
-//! The gateway stops them where the runbook acknowledges it; otherwise a person does. The evidence is
-//! that no project of Finance and Operations is enabled. The phase finds nothing where dual-write was
-//! not in use, and nothing once the copy or refresh may be running: the target may be unavailable
-//! then, and its maps are about to be overwritten.
+//! The gateway stops them where the runbook acknowledges it; otherwise a person does. The evidence
+//! is that no project of Finance and Operations is enabled. The phase finds nothing where
+//! dual-write was not in use, and nothing once the copy or refresh may be running: the target may
+//! be unavailable then, and its maps are about to be overwritten.
 
 use std::sync::Arc;
 

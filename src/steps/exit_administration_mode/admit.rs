@@ -1,8 +1,8 @@
 //! Phase `admit`: the caller is a user of the copied organization.
 //!
-//! A copied organization refuses the caller for some minutes, until it has provisioned that user. It
-//! refuses permanently if the source does not know the caller, because the copy replaces the target's
-//! users with the source's.
+//! A copied organization refuses the caller for some minutes, until it has provisioned that user.
+//! It refuses permanently if the source does not know the caller, because the copy replaces the
+//! target's users with the source's.
 
 use std::sync::Arc;
 use std::time::Duration;

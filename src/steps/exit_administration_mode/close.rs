@@ -89,9 +89,9 @@ impl Close {
             .collect())
     }
 
-    /// The copy should have turned every flow off. This turns off flows that are on nevertheless and
-    /// would contact the production shop, or name the source. The caller does it and not the user that
-    /// `act-as` names, because administration mode may keep that user out.
+    /// The copy should have turned every flow off. This turns off flows that are on nevertheless
+    /// and would contact the production shop, or name the source. The caller does it and not the
+    /// user that `act-as` names, because administration mode may keep that user out.
     async fn running_flows(
         &self,
         journal: &JournalView,

@@ -1,8 +1,8 @@
 //! Phase `open`: administration mode off, background operations on.
 //!
 //! The response to this change may be lost while its operation runs, and the service then refuses a
-//! second request as busy. In both cases the program waits for the operation that runs on the target.
-//! The state that is read afterwards decides whether that operation was this change's own.
+//! second request as busy. In both cases the program waits for the operation that runs on the
+//! target. The state that is read afterwards decides whether that operation was this change's own.
 
 use std::sync::Arc;
 
@@ -119,7 +119,8 @@ impl Set for RuntimeState {
                 Ok(Some(id)) => Ok(Written {
                     operation: Some(json!({ RUNNING: id })),
                 }),
-                // The state that is read next decides: a 409 may be due to this change's own operation.
+                // The state that is read next decides: a 409 may be due to this change's own
+                // operation.
                 Ok(None) | Err(_) => Err(launch_error(error)),
             },
         }

@@ -1,9 +1,9 @@
 //! Phase `variables`: restores the target's own values of environment variables.
 //!
-//! The copy brings the source's values, and a variable usually holds an address or an account of one
-//! environment (Microsoft Learn, *Environment variables overview*). So the target's own values are
-//! restored while administration mode is still on. Definitions are matched by their schema names. A
-//! variable for which the target had no value keeps the copied one, with a note.
+//! The copy brings the source's values, and a variable usually holds an address or an account of
+//! one environment (Microsoft Learn, *Environment variables overview*). So the target's own values
+//! are restored while administration mode is still on. Definitions are matched by their schema
+//! names. A variable for which the target had no value keeps the copied one, with a note.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

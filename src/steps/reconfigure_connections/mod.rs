@@ -7,18 +7,18 @@
 //! | `platform-references` | IOM's platform connection references | connection URL and owner, by the runbook's request |
 //! | `activate-system` | the same references' status, the platform flows | presses *Activate system* |
 //!
-//! An empty or unreadable list of connections proves nothing, because a service principal may not see
-//! connections that people created. A person then checks, and confirms with a waiver. References and
-//! flows are written as the user that `act-as` names. The barrier of `connection-references` waits
-//! until Dataverse has refreshed the flows that use a reference (asynchronous jobs of type 101). The
-//! proof of *Activate system* is its effect, not its response: all references active and all platform
-//! flows on. Pressing again is the documented remedy for a time-out, so a launch with an unknown
-//! outcome is repeated.
+//! An empty or unreadable list of connections proves nothing, because a service principal may not
+//! see connections that people created. A person then checks, and confirms with a waiver.
+//! References and flows are written as the user that `act-as` names. The barrier of
+//! `connection-references` waits until Dataverse has refreshed the flows that use a reference
+//! (asynchronous jobs of type 101). The proof of *Activate system* is its effect, not its response:
+//! all references active and all platform flows on. Pressing again is the documented remedy for a
+//! time-out, so a launch with an unknown outcome is repeated.
 //!
-//! Consent to the app's permissions belongs between steps 2 and 3 (Microsoft's page). The app asks for
-//! it when it is opened, and nothing that can be read shows whether it was given. So it is the first
-//! line of the worksheet where a person opens the app in this step, and the rest of that work is its
-//! evidence. Where nobody opens the app, the run notes it.
+//! Consent to the app's permissions belongs between steps 2 and 3 (Microsoft's page). The app asks
+//! for it when it is opened, and nothing that can be read shows whether it was given. So it is the
+//! first line of the worksheet where a person opens the app in this step, and the rest of that work
+//! is its evidence. Where nobody opens the app, the run notes it.
 
 mod activate_system;
 mod platform_references;

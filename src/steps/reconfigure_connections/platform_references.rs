@@ -97,8 +97,8 @@ impl Survey for PlatformReferences {
     }
 }
 
-/// The URL that a platform reference should have; none where the runbook names no connection and the
-/// reference already leads into the target.
+/// The URL that a platform reference should have; none where the runbook names no connection and
+/// the reference already leads into the target.
 fn wanted_url(
     refresh: &Refresh,
     choices: &Choices,

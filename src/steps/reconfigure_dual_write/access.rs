@@ -1,15 +1,16 @@
-//! Phase `access`: both halves may call each other (Microsoft Learn, *Set up dual-write security roles
-//! and permissions*, *Dual-write requirements and prerequisites*).
+//! Phase `access`: both halves may call each other (Microsoft Learn, *Set up dual-write security
+//! roles and permissions*, *Dual-write requirements and prerequisites*).
 //!
 //! - In Dataverse, the application users, the default team of the root business unit and the owning
 //!   team of each company have both dual-write roles; each company has a default owning team. These
 //!   are sets by the Web API.
 //! - In Finance and Operations, both applications are registered, for a user that is enabled
-//!   (`finance_access.rs`). A refresh disables that user, and brings the registrations of the source.
+//!   (`finance_access.rs`). A refresh disables that user, and brings the registrations of the
+//!   source.
 //! - A person adds an application user that is missing.
 //!
-//! A copy brings the source's teams. A company's owning team is found by the name that it had before
-//! the copy, else the root's default team is used.
+//! A copy brings the source's teams. A company's owning team is found by the name that it had
+//! before the copy, else the root's default team is used.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -34,8 +35,8 @@ use crate::runbook::Method;
 /// The roles of every user and team that takes part in dual-write.
 pub(super) const ROLES: [&str; 2] = ["Dual-write runtime user", "Dual-write app user"];
 
-/// The applications that are users of Dataverse: the one that writes for Finance and Operations, and
-/// Dynamics Data Integration.
+/// The applications that are users of Dataverse: the one that writes for Finance and Operations,
+/// and Dynamics Data Integration.
 pub(super) const DATAVERSE_USERS: [(&str, &str); 2] = [
     (
         "00000015-0000-0000-c000-000000000000",

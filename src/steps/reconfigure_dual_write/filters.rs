@@ -1,9 +1,9 @@
-//! Phase `filters`: each map has its recorded filters. The version of a map restores its filters, so
-//! this phase usually finds nothing. A person sets a filter that was in no solution, because no request
-//! that sets one is known.
+//! Phase `filters`: each map has its recorded filters. The version of a map restores its filters,
+//! so this phase usually finds nothing. A person sets a filter that was in no solution, because no
+//! request that sets one is known.
 //!
-//! The order maps of Intelligent Order Management must have published filters (Microsoft Learn, *Set
-//! up the Finance and Operations provider*): a person sets these where none were recorded.
+//! The order maps of Intelligent Order Management must have published filters (Microsoft Learn,
+//! *Set up the Finance and Operations provider*): a person sets these where none were recorded.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -107,8 +107,8 @@ async fn by_projects(
     Ok(Some(found))
 }
 
-/// The saved filters of the recorded versions. The newest saved version replaces one that is not saved
-/// or not recorded.
+/// The saved filters of the recorded versions. The newest saved version replaces one that is not
+/// saved or not recorded.
 async fn by_versions(
     view: View<'_>,
     recorded: &RecordedDualWrite,

@@ -1,5 +1,5 @@
-//! The part of phase `access` in Finance and Operations: both applications are registered, for a user
-//! that is enabled.
+//! The part of phase `access` in Finance and Operations: both applications are registered, for a
+//! user that is enabled.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,8 +14,9 @@ use crate::domain::finance_users::{EnableUser, FinanceUsers, USERS};
 use crate::domain::{Refresh, keys};
 use crate::engine::{Action, Change, Failure, JournalView, Reading, Set, WriteError, Written};
 
-/// The applications that sign in to Finance and Operations: Dynamics Data Integration, and the runtime
-/// of the core solution since 1.0.16.0. Earlier versions used 33976c19-1db5-4c02-810e-c243db79efde.
+/// The applications that sign in to Finance and Operations: Dynamics Data Integration, and the
+/// runtime of the core solution since 1.0.16.0. Earlier versions used
+/// 33976c19-1db5-4c02-810e-c243db79efde.
 pub(super) const FINANCE_APPLICATIONS: [(&str, &str); 2] = [
     (
         "2e49aa60-1bd3-43b6-8ab6-03ada3d9f08b",

@@ -1,8 +1,8 @@
-//! Phase `health-check`: Microsoft's health check, rebuilt from documented reads, with Microsoft's codes.
-//! No request for the check itself is known.
+//! Phase `health-check`: Microsoft's health check, rebuilt from documented reads, with Microsoft's
+//! codes. No request for the check itself is known.
 //!
-//! A failed check becomes a manual task with the code's remedy. A check that cannot be read is unknown:
-//! the run notes it.
+//! A failed check becomes a manual task with the code's remedy. A check that cannot be read is
+//! unknown: the run notes it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

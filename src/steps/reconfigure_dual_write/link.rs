@@ -1,10 +1,10 @@
-//! Phase `link`: resets the link. A reset deletes the maps and configuration that the gateway, Dataverse
-//! and Finance and Operations still have from before the copy; the first seal holds them.
+//! Phase `link`: resets the link. A reset deletes the maps and configuration that the gateway,
+//! Dataverse and Finance and Operations still have from before the copy; the first seal holds them.
 //!
-//! Through the gateway it is a launch, after the checks of [`guard`]; maps that run are stopped first,
-//! and force is never used. If the outcome is unknown, the link shows it: without maps it was reset;
-//! with maps after five minutes, the longest time of a reset, it was not. A reset by hand can be
-//! proved only once maps run again, so a person confirms it.
+//! Through the gateway it is a launch, after the checks of [`guard`]; maps that run are stopped
+//! first, and force is never used. If the outcome is unknown, the link shows it: without maps it
+//! was reset; with maps after five minutes, the longest time of a reset, it was not. A reset by
+//! hand can be proved only once maps run again, so a person confirms it.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -3,12 +3,12 @@
 //! Through the gateway each map is a set, after the maps that must run before it, and without an
 //! initial synchronization, because both halves were copied together. If this run did not copy them
 //! together, a person decides about every map; if the copy left out the transactions of Finance and
-//! Operations, about the order maps. A start that fails because a schema is stale shows that an earlier
-//! refresh of the tables was not applied, so the next pass sends that refresh again first.
+//! Operations, about the order maps. A start that fails because a schema is stale shows that an
+//! earlier refresh of the tables was not applied, so the next pass sends that refresh again first.
 //!
-//! By hand, one worksheet contains all work after the reset (solutions, versions, keys, tables, start),
-//! because only running maps show its effect. The evidence is exact: for each map, its projects in
-//! Finance and Operations, and its runtime configuration at the recorded version.
+//! By hand, one worksheet contains all work after the reset (solutions, versions, keys, tables,
+//! start), because only running maps show its effect. The evidence is exact: for each map, its
+//! projects in Finance and Operations, and its runtime configuration at the recorded version.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -13,12 +13,13 @@
 //! | `filters` | the active versions' filters | nothing; a person corrects a different filter |
 //! | `maps` | each map's state | starts maps that ran, in order and without initial synchronization; stops maps that were stopped |
 //!
-//! Dual-write was in use if the first seal holds a map that synchronized or queued. Microsoft publishes
-//! requests only for the tables of `access`. So the gateway is used only where the runbook acknowledges
-//! that it is unsupported. Otherwise `link`, `filters` and `maps` are worksheets, and the evidence is
-//! read from Dataverse and Finance and Operations.
+//! Dual-write was in use if the first seal holds a map that synchronized or queued. Microsoft
+//! publishes requests only for the tables of `access`. So the gateway is used only where the
+//! runbook acknowledges that it is unsupported. Otherwise `link`, `filters` and `maps` are
+//! worksheets, and the evidence is read from Dataverse and Finance and Operations.
 //!
-//! Step 1 captures dual-write and stops the maps; step 2 removes the source's runtime configuration.
+//! Step 1 captures dual-write and stops the maps; step 2 removes the source's runtime
+//! configuration.
 
 mod access;
 mod filters;
@@ -65,7 +66,8 @@ fn phases(refresh: &Arc<Refresh>) -> Vec<Phase> {
     ]
 }
 
-/// The recorded dual-write of the target; none where it was not in use, or the runbook skips the step.
+/// The recorded dual-write of the target; none where it was not in use, or the runbook skips the
+/// step.
 fn recorded_to_restore(refresh: &Refresh, journal: &JournalView) -> Option<RecordedDualWrite> {
     let recorded = RecordedDualWrite::from_journal(journal);
     (recorded.in_use() && !is_left_out(refresh)).then_some(recorded)

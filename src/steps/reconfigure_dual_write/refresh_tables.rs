@@ -1,10 +1,11 @@
-//! Phase `refresh-tables`: refreshes the tables of each recorded map, as the button *Refresh tables*
-//! does. Without it, a map does not start after a reset (codes DIPV1018 to DIPV1025). It is a launch
-//! that is harmless to repeat.
+//! Phase `refresh-tables`: refreshes the tables of each recorded map, as the button *Refresh
+//! tables* does. Without it, a map does not start after a reset (codes DIPV1018 to DIPV1025). It is
+//! a launch that is harmless to repeat.
 //!
-//! The gateway has no request that shows whether tables were refreshed, so a success response proves
-//! only that the request was accepted. The map's start is the proof: if it fails because a schema is
-//! stale, phase `maps` sends the request again ([`repeat_if_stale`]) and then starts the map.
+//! The gateway has no request that shows whether tables were refreshed, so a success response
+//! proves only that the request was accepted. The map's start is the proof: if it fails because a
+//! schema is stale, phase `maps` sends the request again ([`repeat_if_stale`]) and then starts the
+//! map.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,8 +56,8 @@ fn refresh_change(refresh: &Arc<Refresh>, map: &str) -> Change {
     }
 }
 
-/// The same for a map whose start failed because a schema is stale: an earlier refresh was accepted and
-/// not applied, or the tables have changed since then.
+/// The same for a map whose start failed because a schema is stale: an earlier refresh was accepted
+/// and not applied, or the tables have changed since then.
 pub(super) fn repeat_if_stale(refresh: &Arc<Refresh>, map: &EntityMap) -> Option<Change> {
     let is_stale = map.last_failure().is_some_and(|why| is_stale_schema(&why));
     is_stale.then(|| refresh_change(refresh, &map.name))

@@ -1,6 +1,6 @@
-//! Phases `integration-keys` and `legal-entities`: the link has its recorded settings. The gateway sets
-//! the keys. A reset names the legal entities; if the link has others afterwards, a person corrects
-//! them, because no request that adds one is known.
+//! Phases `integration-keys` and `legal-entities`: the link has its recorded settings. The gateway
+//! sets the keys. A reset names the legal entities; if the link has others afterwards, a person
+//! corrects them, because no request that adds one is known.
 
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
 //! Phase `solutions`: applies the solutions that contain the recorded versions, one by one. Several
-//! solutions in one request create duplicates. Only the gateway does this; without it, it is a line in
-//! the worksheet of `maps`, because only running maps show the effect.
+//! solutions in one request create duplicates. Only the gateway does this; without it, it is a line
+//! in the worksheet of `maps`, because only running maps show the effect.
 //!
 //! Each is a launch. If its outcome is unknown, the maps show it: the solution was applied if its
 //! versions are listed, and was not applied if none is listed after a quarter of an hour.
@@ -22,8 +22,8 @@ use crate::engine::{
     Trace, WriteError,
 };
 
-/// How long after a request the gateway may take to list the solution's versions (an estimate: applying
-/// takes minutes, and a second request in the meantime creates duplicates).
+/// How long after a request the gateway may take to list the solution's versions (an estimate:
+/// applying takes minutes, and a second request in the meantime creates duplicates).
 const LISTING_DELAY: Duration = Duration::from_mins(15);
 
 /// Finds solutions whose versions are not listed.
@@ -52,7 +52,7 @@ impl Survey for Solutions {
             let follows = changes.last().map(|change: &Change| change.key.clone());
             let names: Vec<&str> = maps.iter().map(|map| map.name.as_str()).collect();
             changes.push(Change {
-                key: keys::dual_write_solution(&solution),
+                key: keys::dual_write_solution(solution),
                 name: format!("apply the dual-write solution '{solution}'"),
                 before: json!({ "maps": [] }),
                 after: json!({ "maps": names }),

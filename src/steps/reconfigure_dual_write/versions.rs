@@ -1,6 +1,6 @@
 //! Phase `versions`: each recorded map has a project, and its recorded version is active. A person
-//! imports a version that the target does not have: maps are part of solutions, and the copy brought
-//! the source's solutions.
+//! imports a version that the target does not have: maps are part of solutions, and the copy
+//! brought the source's solutions.
 
 use std::sync::Arc;
 

@@ -70,8 +70,8 @@ impl Survey for Activate {
         Ok(changes)
     }
 
-    /// A provider may become inactive again, or lose its actions for a while, before an activation has
-    /// settled.
+    /// A provider may become inactive again, or lose its actions for a while, before an activation
+    /// has settled.
     async fn barrier(&self, journal: &JournalView) -> Result<Barrier, Failure> {
         let refresh = &self.0;
         let (old, _, now) = old_and_present(refresh, journal).await?;

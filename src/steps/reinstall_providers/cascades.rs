@@ -1,5 +1,6 @@
-//! What a provider's deletion does to the rows that reference it. The program reads it from metadata
-//! before it deletes anything, because Microsoft does not publish it and tenants may differ.
+//! What a provider's deletion does to the rows that reference it. The program reads it from
+//! metadata before it deletes anything, because Microsoft does not publish it and tenants may
+//! differ.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -64,7 +65,8 @@ fn parse_cascades(metadata: &Value) -> Vec<Cascade> {
         .collect()
 }
 
-/// Does the deletion of a provider delete its rows in this table too? Yes if the metadata is silent.
+/// Does the deletion of a provider delete its rows in this table too? Yes if the metadata is
+/// silent.
 pub(super) fn deletes_rows_of(cascades: &[Cascade], table: &str) -> bool {
     let rule = cascades.iter().find(|cascade| cascade.table == table);
     rule.and_then(|cascade| cascade.on_delete.as_deref())

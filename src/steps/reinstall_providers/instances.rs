@@ -65,8 +65,8 @@ impl Survey for Install {
             .collect())
     }
 
-    /// An instance gets its own rows some time later. The installation is complete when it has every
-    /// row that the old instance had.
+    /// An instance gets its own rows some time later. The installation is complete when it has
+    /// every row that the old instance had.
     async fn barrier(&self, journal: &JournalView) -> Result<Barrier, Failure> {
         let refresh = &self.0;
         let names = &refresh.names;
@@ -122,8 +122,8 @@ const CHILDREN: [(IomTable, IomColumn, IomColumn); 3] = [
     ),
 ];
 
-/// The compared fields of an installation: its definition, and who accepted the terms if the runbook
-/// lists accepted terms.
+/// The compared fields of an installation: its definition, and who accepted the terms if the
+/// runbook lists accepted terms.
 fn installation(refresh: &Refresh, definition: &Definition) -> Value {
     match terms_accepted_by(refresh) {
         Some(who) => json!({ "definition": definition.logical_name, "terms-accepted-by": who }),

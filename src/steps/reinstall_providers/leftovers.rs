@@ -1,5 +1,5 @@
-//! Phases `leftovers` and `orphan-flows`: action rows that deleted providers leave behind, and flows
-//! that still run.
+//! Phases `leftovers` and `orphan-flows`: action rows that deleted providers leave behind, and
+//! flows that still run.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -146,7 +146,8 @@ mod tests {
             ..Catalogue::default()
         };
         let mut now = Catalogue {
-            // One was unlinked, one still names its provider, one is missing, one is not in the seal.
+            // One was unlinked, one still names its provider, one is missing, one is not in the
+            // seal.
             actions: [
                 action(10, None),
                 action(11, Some(provider)),

@@ -1,9 +1,9 @@
 //! Phase `mappings`: points mapping rows that referenced an old provider to the new instance of its
 //! definition.
 //!
-//! A provider's deletion empties the lookup of these rows or deletes them, depending on the tenant's
-//! metadata. A request that sets the provider cannot recreate a deleted row, so a person does that,
-//! with the key of the capture that holds the row.
+//! A provider's deletion empties the lookup of these rows or deletes them, depending on the
+//! tenant's metadata. A request that sets the provider cannot recreate a deleted row, so a person
+//! does that, with the key of the capture that holds the row.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -15,11 +15,12 @@
 //! | `connections`, `activate-connections` | the new instances' connection references | URL and owner, then active |
 //! | `activate` | status and actions of the new instances | activates each |
 //!
-//! *Old* means the ids of the seal. The one irreversible mistake is to delete a provider that cannot be
-//! installed again. It is refused before anything is deleted: every provider to be reinstalled must
-//! have an active definition, and its terms must be accepted if the runbook lists accepted terms. A new
-//! instance is recognised by its definition and by an id that is not an old one; this program
-//! chooses its id, the same at every attempt. The runbook allows no concurrency here.
+//! *Old* means the ids of the seal. The one irreversible mistake is to delete a provider that
+//! cannot be installed again. It is refused before anything is deleted: every provider to be
+//! reinstalled must have an active definition, and its terms must be accepted if the runbook lists
+//! accepted terms. A new instance is recognised by its definition and by an id that is not an old
+//! one; this program chooses its id, the same at every attempt. The runbook allows no concurrency
+//! here.
 //!
 //! ```text
 //! mod.rs          the phases; record, deactivate
@@ -90,7 +91,8 @@ fn phases(refresh: &Arc<Refresh>) -> Vec<Phase> {
         Phase::changes("orphan-flows", OrphanFlows(Arc::clone(refresh))),
         Phase::changes("install", Install(Arc::clone(refresh))),
         Phase::changes("name", Rename(Arc::clone(refresh))),
-        // The settings of an instance do not depend on each other; its activation needs all of them.
+        // The settings of an instance do not depend on each other; its activation needs all of
+        // them.
         Phase::changes("parameters", settings(Setting::Parameter)).independent_of(&["name"]),
         Phase::changes("transformations", settings(Setting::Transformation))
             .independent_of(&["name", "parameters"]),
@@ -117,7 +119,8 @@ fn phases(refresh: &Arc<Refresh>) -> Vec<Phase> {
 /// The seals that are made again when one provider is reinstalled after the run has finished.
 pub const SEALS_OF_A_REINSTALLATION: [&str; 2] = [seals::ORCHESTRATIONS, seals::PROVIDERS];
 
-/// The logical names of the definitions of the providers that are installed in the target, in order.
+/// The logical names of the definitions of the providers that are installed in the target, in
+/// order.
 ///
 /// # Errors
 ///

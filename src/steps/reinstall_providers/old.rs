@@ -92,8 +92,8 @@ impl OldProviders {
     }
 }
 
-/// Reads the old providers from the seal and the present ones from the tenant. Returns the view that
-/// they were read through, too.
+/// Reads the old providers from the seal and the present ones from the tenant. Returns the view
+/// that they were read through, too.
 pub(super) async fn old_and_present<'r>(
     refresh: &'r Refresh,
     journal: &JournalView,
@@ -104,7 +104,8 @@ pub(super) async fn old_and_present<'r>(
     Ok((old, view, present))
 }
 
-/// Are a definition's terms accepted? A runbook that lists none leaves them to the user who installs.
+/// Are a definition's terms accepted? A runbook that lists none leaves them to the user who
+/// installs.
 fn is_accepted(refresh: &Refresh, definition: &Definition) -> bool {
     let options = &refresh.runbook.steps.reinstall_providers.options;
     let terms = &options.accept_terms;

@@ -107,7 +107,8 @@ struct SettingRow {
     value: Option<String>,
 }
 
-/// The value that a setting should have, and where a person finds it: the value itself may be secret.
+/// The value that a setting should have, and where a person finds it: the value itself may be
+/// secret.
 struct DesiredValue {
     value: String,
     place: String,

@@ -1,11 +1,11 @@
 //! Which new action replaces an old one.
 //!
 //! A definition of the library and its logic definitions survive the reinstallation; an action does
-//! not. So an old action is matched with a new one by its logic definition; if that row was recreated,
-//! by the logical names of definition and logic definition; and if an action names no logic
-//! definition, by its name or an alias. Only the new instance of the same definition is searched,
-//! because a name can mean different actions in different providers. A person decides what is still
-//! ambiguous.
+//! not. So an old action is matched with a new one by its logic definition; if that row was
+//! recreated, by the logical names of definition and logic definition; and if an action names no
+//! logic definition, by its name or an alias. Only the new instance of the same definition is
+//! searched, because a name can mean different actions in different providers. A person decides
+//! what is still ambiguous.
 
 use std::collections::BTreeSet;
 

@@ -6,12 +6,12 @@
 //! | `publish-policies` | the policies that orchestrations to be published use | publishes those that are not |
 //! | `publish` | orchestrations that were published when they were recorded | publishes each again |
 //!
-//! An old action is matched with a new one by the logic definition, which step 6 does not delete, else
-//! by logical names, else by names and aliases within the new instance; see `matching.rs`. Ids that
-//! belonged to no action when they were recorded are shown and never changed. A tile that step 5
-//! removed is restored in its place, in the same write. The flows that a publishing compiles, newer
-//! than the launch, are its proof. If the outcome of a launch is unknown, the program looks for that
-//! proof, and publishes again without it: publishing twice is harmless.
+//! An old action is matched with a new one by the logic definition, which step 6 does not delete,
+//! else by logical names, else by names and aliases within the new instance; see `matching.rs`. Ids
+//! that belonged to no action when they were recorded are shown and never changed. A tile that step
+//! 5 removed is restored in its place, in the same write. The flows that a publishing compiles,
+//! newer than the launch, are its proof. If the outcome of a launch is unknown, the program looks
+//! for that proof, and publishes again without it: publishing twice is harmless.
 //!
 //! ```text
 //! mod.rs         the phases; fills slots, restores tiles

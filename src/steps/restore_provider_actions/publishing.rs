@@ -1,5 +1,5 @@
-//! Phases `publish-policies` and `publish`: policies, then orchestrations, with the compiled flows as
-//! the proof.
+//! Phases `publish-policies` and `publish`: policies, then orchestrations, with the compiled flows
+//! as the proof.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -87,7 +87,8 @@ impl Survey for PublishPolicies {
         let acting_as = find_acting_user(refresh, view).await?;
         let mut changes = Vec::new();
         for (id, row) in view.by_id(&table.logical_name).await? {
-            // A graph that contains a policy's id uses that policy, in whatever form it writes the id.
+            // A graph that contains a policy's id uses that policy, in whatever form it writes the
+            // id.
             let used = wanted.iter().any(|graph| graph.contains(&id.to_string()));
             if !used || is_published(&row) {
                 continue;
@@ -143,7 +144,8 @@ impl Survey for PublishOrchestrations {
             let missing = compiled_now.missing(&compiled, None);
             let before = publication(is_published(row), missing.is_empty());
             let after = publication(true, true);
-            // In a plan, an orchestration that still holds an old action will be stopped and edited.
+            // In a plan, an orchestration that still holds an old action will be stopped and
+            // edited.
             let graph = names
                 .text(row, IomColumn::OrchestrationGraph)?
                 .unwrap_or_default();
@@ -185,8 +187,8 @@ fn holds_old(graph: &str, slots: &[Slot], old: &Catalogue) -> bool {
     })
 }
 
-/// The compiled flows of this orchestration's tiles that were on in the source. The flow of a policy
-/// proves nothing about an orchestration.
+/// The compiled flows of this orchestration's tiles that were on in the source. The flow of a
+/// policy proves nothing about an orchestration.
 fn compiled_in_source(
     names: &Names,
     journal: &JournalView,
@@ -318,8 +320,8 @@ impl Reader for PublicationReader {
 /// The member of the handle with the time when the service accepted the request, by its own clock.
 const ACCEPTED: &str = "accepted";
 
-/// Accepts only a proof that is newer than the request: the published state together with flows that
-/// an earlier publishing compiled proves nothing.
+/// Accepts only a proof that is newer than the request: the published state together with flows
+/// that an earlier publishing compiled proves nothing.
 struct NewerProof(Arc<PublicationReader>);
 
 #[async_trait]

@@ -1,4 +1,5 @@
-//! The connections that the runbook names: do they exist, are they connected, do they fit the connector?
+//! The connections that the runbook names: do they exist, are they connected, do they fit the
+//! connector?
 
 use std::collections::BTreeMap;
 

@@ -159,7 +159,7 @@ fn judge_core(
                         .push(flow);
                 }
                 Some(_) => {}
-                None => unknown.push(format!("'{flow}' uses '{name}', which the source has not")),
+                None => unknown.push(format!("'{flow}' uses '{name}', which the source lacks")),
             }
         }
         unknown.extend(definition.unreferenced().iter().map(|connector| {
@@ -167,7 +167,7 @@ fn judge_core(
         }));
     }
     if lacking.is_empty() {
-        return check.warn_of(&unknown, &format!("{} flows looked at", flows.len()));
+        return check.warn_of(&unknown, &format!("{} flows checked", flows.len()));
     }
     let lacking: Vec<String> = lacking
         .into_iter()

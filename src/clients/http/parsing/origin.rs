@@ -1,5 +1,5 @@
-//! Addresses and links. A token belongs to one exact origin: scheme, host and port. Every address in
-//! the runbook and every link that a service sends is parsed and compared here, never by suffix,
+//! Addresses and links. A token belongs to one exact origin: scheme, host and port. Every address
+//! in the runbook and every link that a service sends is parsed and compared here, never by suffix,
 //! prefix or substring.
 
 use std::fmt;
@@ -97,8 +97,8 @@ impl Origin {
         if self.secure { "https" } else { "http" }
     }
 
-    /// The URL of a path (and query) on this origin. The path must begin with a slash; one that leaves
-    /// the origin is refused.
+    /// The URL of a path (and query) on this origin. The path must begin with a slash; one that
+    /// leaves the origin is refused.
     pub(crate) fn join(&self, path: &str) -> Result<Url, LinkError> {
         if !path.starts_with('/') || path.starts_with("//") || path.contains('\\') {
             return Err(LinkError::Invalid(format!("'{path}' is not a path")));
@@ -134,9 +134,9 @@ impl Origin {
         }
     }
 
-    /// Whether this URL is exactly one label below this origin's host, by https on the default port:
-    /// `europe.api.bap.microsoft.com` is below `api.bap.microsoft.com`, whose children only Microsoft
-    /// assigns; such poll hosts were recorded with the Terraform provider's tests.
+    /// Whether this URL is exactly one label below this origin's host, by https on the default
+    /// port: `europe.api.bap.microsoft.com` is below `api.bap.microsoft.com`, whose children only
+    /// Microsoft assigns; such poll hosts were recorded with the Terraform provider's tests.
     fn is_parent_of(&self, url: &Url) -> bool {
         let Ok(other) = Self::from_url(url) else {
             return false;
@@ -174,8 +174,8 @@ pub(crate) fn is_dns_label(label: &str) -> bool {
 }
 
 /// Whether this URL is on the machine itself: on the loopback, or at a link-local address, where
-/// clouds have their metadata services. Neither leaves the machine's own network, so plain `http` is
-/// allowed there, and no proxy can reach it.
+/// clouds have their metadata services. Neither leaves the machine's own network, so plain `http`
+/// is allowed there, and no proxy can reach it.
 pub(crate) fn is_local_to_machine(url: &Url) -> bool {
     let has_no_user = url.username().is_empty() && url.password().is_none();
     let is_local = match url.host() {

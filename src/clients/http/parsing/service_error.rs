@@ -1,5 +1,5 @@
-//! Error bodies. Each service family has its own form; all become a code, possibly an inner code, and
-//! a message.
+//! Error bodies. Each service family has its own form; all become a code, possibly an inner code,
+//! and a message.
 //!
 //! | Service | Form |
 //! |---|---|
@@ -36,8 +36,8 @@ impl ServiceError {
         })
     }
 
-    /// The error in the output of a program. Its code is the sign-in service's number in the text, if
-    /// there is one.
+    /// The error in the output of a program. Its code is the sign-in service's number in the text,
+    /// if there is one.
     pub(crate) fn from_text(text: &str) -> Self {
         Self {
             code: sign_in_number(text).map(str::to_owned),
@@ -108,8 +108,8 @@ fn from_error(error: &Value) -> ServiceError {
 }
 
 /// The error of the Flow service inside Dataverse's 0x80060467. The annotation holds it as JSON;
-/// without annotations it is in the message, between plain quotes and not escaped, so it is taken from
-/// the first brace to the last (bodies as users have published them).
+/// without annotations it is in the message, between plain quotes and not escaped, so it is taken
+/// from the first brace to the last (bodies as users have published them).
 fn inner_error(error: &Value, message: &str) -> Option<(String, String)> {
     let annotated = text_member(error, "@Microsoft.PowerApps.CDS.ErrorDetails.Error");
     let in_message = message
@@ -181,8 +181,8 @@ fn sign_in_number(text: &str) -> Option<&str> {
         })
 }
 
-/// A code: text, or a number. Dataverse's decimal codes become the hexadecimal ones that people look
-/// up; an empty code is `None`.
+/// A code: text, or a number. Dataverse's decimal codes become the hexadecimal ones that people
+/// look up; an empty code is `None`.
 fn parse_code(value: &Value, member: &str) -> Option<String> {
     let code = match value.get(member)? {
         Value::String(code) => code.trim().to_owned(),

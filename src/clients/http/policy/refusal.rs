@@ -5,8 +5,8 @@ use crate::clients::error::{Detail, Error, ErrorKind, presentable};
 use crate::clients::http::parsing::ServiceError;
 use crate::clients::http::response::Response;
 
-/// The error of a response that is not 2xx. The kind follows from the status; a code in the body may
-/// make a conflict [`ErrorKind::Busy`].
+/// The error of a response that is not 2xx. The kind follows from the status; a code in the body
+/// may make a conflict [`ErrorKind::Busy`].
 pub(super) fn refusal_error(response: &Response, kind: ErrorKind) -> Error {
     let body = response.maybe_value();
     let mut parsed = ServiceError::parse(body.as_ref(), response.body());

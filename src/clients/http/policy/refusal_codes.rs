@@ -1,9 +1,9 @@
 //! Error codes of refused requests: whether repeating the request helps, and what to do.
 //!
 //! This is the only table. A code that is not in it is shown as it is, and its request is not
-//! repeated. Dataverse wraps errors of the Flow service (0x80060467); the useful reason is the inner
-//! code. Codes and texts are those that Microsoft has published (Dataverse, *Web service error
-//! codes*) and that users have published with their errors.
+//! repeated. Dataverse wraps errors of the Flow service (0x80060467); the useful reason is the
+//! inner code. Codes and texts are those that Microsoft has published (Dataverse, *Web service
+//! error codes*) and that users have published with their errors.
 
 use crate::clients::error::Error;
 use crate::clients::http::parsing::ServiceError;

@@ -1,12 +1,13 @@
-//! What a person can do about a refusal, by the service's code, if the code is unambiguous. The codes
-//! of refused requests are in `refusal_codes`; here are those of sign-in and tokens, and errors that
-//! have only a message.
+//! What a person can do about a refusal, by the service's code, if the code is unambiguous. The
+//! codes of refused requests are in `refusal_codes`; here are those of sign-in and tokens, and
+//! errors that have only a message.
 
 use super::refusal_codes;
 use crate::clients::error::ErrorKind;
 use crate::clients::http::parsing::ServiceError;
 
-/// Codes of sign-in and tokens, and remedies: those of the sign-in service are in Microsoft Learn, *Microsoft Entra authentication and authorization error codes*.
+/// Codes of sign-in and tokens, and remedies: those of the sign-in service are in Microsoft Learn,
+/// *Microsoft Entra authentication and authorization error codes*.
 const REMEDIES: [(&str, &str); 29] = [
     // Sign-in.
     (

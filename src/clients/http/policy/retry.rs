@@ -161,8 +161,8 @@ impl Backoff {
         let Some(own) = self.0.next() else {
             return Err(error);
         };
-        // Slightly longer than Retry-After, and different for each waiting request: our own delay is
-        // random.
+        // Slightly longer than Retry-After, and different for each waiting request: our own delay
+        // is random.
         Ok(retry_after.map_or(own, |delay| own.max(delay + own / 20)))
     }
 }

@@ -50,8 +50,8 @@ impl Gate {
         }
     }
 
-    /// Waits for a free slot and an open gate. The service, the request's description and the number
-    /// of the attempt are for the observer and for errors.
+    /// Waits for a free slot and an open gate. The service, the request's description and the
+    /// number of the attempt are for the observer and for errors.
     pub(in crate::clients::http) async fn enter(
         &self,
         pacer: &Pacer,

@@ -1,10 +1,10 @@
-//! What may be recorded about a launch, and what follows: one table from evidence to decision, which
-//! every launch goes through.
+//! What may be recorded about a launch, and what follows: one table from evidence to decision,
+//! which every launch goes through.
 //!
-//! Unknown is not no. *Absent* follows only from a clear refusal with nothing new at the service, or,
-//! for a request in doubt, from a settling time in which every look at the list and at the target
-//! agrees that nothing happened. *Failed* follows only from a positive statement. Everything else
-//! stays open.
+//! Unknown is not no. *Absent* follows only from a clear refusal with nothing new at the service,
+//! or, for a request in doubt, from a settling time in which every look at the list and at the
+//! target agrees that nothing happened. *Failed* follows only from a positive statement. Everything
+//! else stays open.
 //!
 //! | Answer | What is read | Decision |
 //! |---|---|---|
@@ -164,7 +164,8 @@ fn decide_unaccepted(evidence: &Evidence) -> Decision {
     }
 }
 
-/// Decides about a request that was not accepted, if neither the list nor the target shows anything.
+/// Decides about a request that was not accepted, if neither the list nor the target shows
+/// anything.
 #[expect(
     clippy::match_same_arms,
     reason = "the first row that matches decides, so the rows keep their order"
@@ -349,7 +350,7 @@ mod tests {
 
     /// One case for each line of the table.
     #[test]
-    fn the_lines_of_the_table() {
+    fn each_line_of_the_table_leads_to_its_decision() {
         let base = Evidence {
             answer: Answer::InDoubt,
             operation: Operation::NoHandle,

@@ -1,5 +1,5 @@
-//! What is read about a launch: the service's operation, its list of operations, the target, and how
-//! long they have agreed. It only reads; [`super`] records and acts.
+//! What is read about a launch: the service's operation, its list of operations, the target, and
+//! how long they have agreed. It only reads; [`super`] records and acts.
 
 use std::time::Duration;
 
@@ -12,8 +12,8 @@ use crate::engine::{Failure, FailureKind, Found, Launch, Progress, Proof, Repeat
 /// How long a process looks for a launch beyond its settling time, before it leaves it open.
 const GRACE: Duration = Duration::from_mins(10);
 
-/// How long to wait for an operation that the service accepted, does not know and does not list, while
-/// the target shows nothing of it.
+/// How long to wait for an operation that the service accepted, does not know and does not list,
+/// while the target shows nothing of it.
 const MISSING: Duration = Duration::from_mins(30);
 
 /// What was read in one look.
@@ -88,7 +88,8 @@ impl Application<'_> {
         })
     }
 
-    /// Reads what the service lists that is new since the intent, except the operation of the handle.
+    /// Reads what the service lists that is new since the intent, except the operation of the
+    /// handle.
     pub(super) async fn read_list(
         &self,
         attempt: &Attempt,
@@ -119,8 +120,8 @@ impl Application<'_> {
         })
     }
 
-    /// Reads what the target shows. Unless the operation reports success, an end state that was there
-    /// before the request is no proof of it.
+    /// Reads what the target shows. Unless the operation reports success, an end state that was
+    /// there before the request is no proof of it.
     pub(super) async fn read_target(
         &self,
         attempt: &Attempt,
@@ -255,8 +256,8 @@ impl Since {
     }
 }
 
-/// A failure to read, as the note that is shown during the wait: it says nothing about the launch. A
-/// failure that a person must correct first, and a request to stop, end the wait.
+/// A failure to read, as the note that is shown during the wait: it says nothing about the launch.
+/// A failure that a person must correct first, and a request to stop, end the wait.
 fn unread(failure: Failure) -> Result<String, Failure> {
     match failure.kind {
         FailureKind::Temporary | FailureKind::Failed => Ok(failure.message),

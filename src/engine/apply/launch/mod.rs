@@ -98,8 +98,8 @@ struct Application<'a> {
 }
 
 impl Application<'_> {
-    /// Probes, makes the intent durable and requests once. Takes the last attempt, if it failed or is
-    /// absent.
+    /// Probes, makes the intent durable and requests once. Takes the last attempt, if it failed or
+    /// is absent.
     async fn begin(&self, last: Option<&LaunchState>) -> Result<(), Failure> {
         self.context.may_begin()?;
         if let Some(last) = last {
@@ -211,8 +211,8 @@ impl Application<'_> {
         Ok(None)
     }
 
-    /// Has a person confirmed that a launch whose end is unknown did not begin or will not end? Then
-    /// that is recorded, unless the launch is seen after all.
+    /// Has a person confirmed that a launch whose end is unknown did not begin or will not end?
+    /// Then that is recorded, unless the launch is seen after all.
     async fn is_given_up(&self, last: &LaunchState) -> Result<bool, Failure> {
         let latest = [
             Some(last.intent.number),
@@ -250,6 +250,8 @@ impl Application<'_> {
         Ok(())
     }
 
+    /// Records the handle of the operation, whether the service returned it or a search found it,
+    /// and lets the launch begin that awaits its acceptance.
     async fn adopt(&self, handle: &Value, service_date: Option<String>) -> Result<(), Failure> {
         let record = Record::from(Launched {
             key: self.change.key.clone(),
@@ -363,8 +365,8 @@ impl Application<'_> {
         })
     }
 
-    /// Records that it never began. A refused request ends with the refusal. A request in doubt may be
-    /// sent again: at once if an earlier process left it, in the next pass if this one did.
+    /// Records that it never began. A refused request ends with the refusal. A request in doubt may
+    /// be sent again: at once if an earlier process left it, in the next pass if this one did.
     async fn record_absent(&self, attempt: Attempt) -> Result<(), Failure> {
         let refusal = attempt.refusal.as_ref();
         let reason = refusal.map(|refusal| refusal.message.clone());

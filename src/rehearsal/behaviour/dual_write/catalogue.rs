@@ -1,6 +1,6 @@
 //! The maps of this tenant. Names and integration keys are those of Microsoft's
-//! *Dual-write-automations* (`App.config`) and of *Set up the Finance and Operations provider*; the names
-//! of entities and the dependencies between maps are invented.
+//! *Dual-write-automations* (`App.config`) and of *Set up the Finance and Operations provider*; the
+//! names of entities and the dependencies between maps are invented.
 
 /// The definition of a map.
 #[derive(Clone, Copy, Debug)]

@@ -1,7 +1,7 @@
 //! Maps of an environment: their versions, the active version, their projects.
 //!
-//! Versions are rows of `msdyn_dualwriteentitymap` and have the ids of these rows. The gateway stores its
-//! own data about them.
+//! Versions are rows of `msdyn_dualwriteentitymap` and have the ids of these rows. The gateway
+//! stores its own data about them.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -105,8 +105,8 @@ impl<'world> DualWriteEnvironment<'_, 'world> {
         }
     }
 
-    /// Applies a solution: each of its maps exists afterwards, with the solution's newest version active.
-    /// False if there is no such solution.
+    /// Applies a solution: each of its maps exists afterwards, with the solution's newest version
+    /// active. False if there is no such solution.
     pub(crate) fn apply_solution(&mut self, unique_name: &str) -> bool {
         let Some(organization) = self.organization() else {
             return false;

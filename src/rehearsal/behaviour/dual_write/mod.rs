@@ -1,10 +1,11 @@
-//! Dual-write: the link between Dataverse and Finance and Operations of an environment, and its maps.
+//! Dual-write: the link between Dataverse and Finance and Operations of an environment, and its
+//! maps.
 //!
 //! - `catalogue`: the maps of this tenant.
 //! - `maps`: maps, their versions and projects.
 //! - `requests`: requests to maps and solutions, and their results.
-//! - `runtime`: the runtime configuration of running maps in Dataverse and in Finance and Operations,
-//!   and the effects of stale configuration.
+//! - `runtime`: the runtime configuration of running maps in Dataverse and in Finance and
+//!   Operations, and the effects of stale configuration.
 //! - `reset`: what a reset of the link clears.
 //!
 //! The gateway's data is in no database that a copy replaces: it stays the same while Dataverse and
@@ -35,8 +36,8 @@ pub(crate) struct DualWriteEnvironment<'request, 'world> {
     pub(crate) environment: String,
 }
 
-/// The key of an environment's link in the gateway: an object with `identifier`, the host of Finance
-/// and Operations, and `set`, the connection set as the gateway returns it.
+/// The key of an environment's link in the gateway: an object with `identifier`, the host of
+/// Finance and Operations, and `set`, the connection set as the gateway returns it.
 pub(crate) fn link_key(environment: &str) -> String {
     format!("dual-write/{environment}/link")
 }

@@ -192,8 +192,8 @@ impl DualWriteEnvironment<'_, '_> {
         Ok(())
     }
 
-    /// Checks that a map can start. The codes are those of Microsoft Learn (*Dual-write error codes*); the
-    /// texts after a code are invented.
+    /// Checks that a map can start. The codes are those of Microsoft Learn (*Dual-write error
+    /// codes*); the texts after a code are invented.
     fn check_start(&mut self, map: &Map) -> Result<(), String> {
         if let Some(quirk) = quirks::consume(self.draft, &failing_start(&map.name)) {
             return Err(message(&quirk));

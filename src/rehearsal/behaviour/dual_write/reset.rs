@@ -1,5 +1,5 @@
-//! What a reset of the link clears (Microsoft Learn, *Reset dual-write connections*), and the effects on
-//! dual-write when a copy or refresh replaces Finance and Operations.
+//! What a reset of the link clears (Microsoft Learn, *Reset dual-write connections*), and the
+//! effects on dual-write when a copy or refresh replaces Finance and Operations.
 
 use serde_json::{Value, json};
 
@@ -10,9 +10,9 @@ use crate::rehearsal::schema::Schema;
 use crate::rehearsal::world::store::Draft;
 
 impl DualWriteEnvironment<'_, '_> {
-    /// Resets the link, or returns the message why not. Deletes maps, versions, keys, filters and the
-    /// runtime configuration of both sides; the environments and legal entities are then those of the
-    /// request. Refused while maps run, unless it is forced.
+    /// Resets the link, or returns the message why not. Deletes maps, versions, keys, filters and
+    /// the runtime configuration of both sides; the environments and legal entities are then those
+    /// of the request. Refused while maps run, unless it is forced.
     pub(crate) fn reset(&mut self, request: &Value, forced: bool) -> Result<(), String> {
         let maps = self.maps();
         if let Some(map) = maps.iter().find(|map| !map.is_stopped())
@@ -59,9 +59,9 @@ impl DualWriteEnvironment<'_, '_> {
         Ok(())
     }
 
-    /// Gives the default team of the root business unit the unit's name again. Microsoft documents that a
-    /// reset repairs the renamed team (*Copy environments that use Intelligent Order Management*); that
-    /// it sets this name is inferred.
+    /// Gives the default team of the root business unit the unit's name again. Microsoft documents
+    /// that a reset repairs the renamed team (*Copy environments that use Intelligent Order
+    /// Management*); that it sets this name is inferred.
     fn rename_root_team(&mut self) {
         let Some(mut organization) = self.organization() else {
             return;
@@ -73,8 +73,8 @@ impl DualWriteEnvironment<'_, '_> {
     }
 }
 
-/// Applies the effects of replacing the database of Finance and Operations: it has no projects, and the
-/// user of dual-write's applications is disabled.
+/// Applies the effects of replacing the database of Finance and Operations: it has no projects, and
+/// the user of dual-write's applications is disabled.
 pub(crate) fn after_replacement(draft: &mut Draft<'_>, schema: &Schema, environment: &str) {
     if draft.get(&link_key(environment)).is_none() {
         return;

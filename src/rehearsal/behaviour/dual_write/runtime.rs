@@ -1,8 +1,8 @@
-//! The runtime configuration of running maps: rows in Dataverse and projects in Finance and Operations;
-//! and the effects of rows that another organization created.
+//! The runtime configuration of running maps: rows in Dataverse and projects in Finance and
+//! Operations; and the effects of rows that another organization created.
 //!
-//! The secure part of a row, with its organization, cannot be read through the Web API. It is a separate
-//! object of the world under the row's id, which a copy preserves.
+//! The secure part of a row, with its organization, cannot be read through the Web API. It is a
+//! separate object of the world under the row's id, which a copy preserves.
 
 use serde_json::{Value, json};
 
@@ -148,8 +148,8 @@ impl DualWriteEnvironment<'_, '_> {
         }
     }
 
-    /// Removes the runtime configuration of a map: its rows in Dataverse are deleted, its projects in
-    /// Finance and Operations are disabled.
+    /// Removes the runtime configuration of a map: its rows in Dataverse are deleted, its projects
+    /// in Finance and Operations are disabled.
     pub(crate) fn remove_configuration(&mut self, map: &Map) {
         let Some(project) = map.project.clone() else {
             return;

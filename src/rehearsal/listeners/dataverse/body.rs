@@ -10,8 +10,8 @@ use crate::rehearsal::schema::column::{Column, Kind};
 use crate::rehearsal::schema::table::Table;
 
 impl WebApiRequest<'_, '_> {
-    /// The columns that a body sets; null clears one. Columns that cannot be set are ignored, unknown
-    /// properties are refused.
+    /// The columns that a body sets; null clears one. Columns that cannot be set are ignored,
+    /// unknown properties are refused.
     pub(super) fn columns(&self, table: &Table) -> Result<Row, ODataError> {
         let body = self
             .request
@@ -82,7 +82,8 @@ impl WebApiRequest<'_, '_> {
         Ok((column.logical_name.clone(), value))
     }
 
-    /// The row that an address names: `systemusers(…)`, with or without a leading slash or the root.
+    /// The row that an address names: `systemusers(…)`, with or without a leading slash or the
+    /// root.
     pub(super) fn resolve_address(&self, address: &str) -> Result<(&Table, String), ODataError> {
         let invalid = || ODataError::bad_request(format!("Invalid resource address '{address}'."));
         let relative = address.strip_prefix(&self.root).unwrap_or(address);

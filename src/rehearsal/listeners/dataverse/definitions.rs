@@ -186,8 +186,8 @@ fn option_set(path: &[&str; 2], column: &Column) -> Value {
     })
 }
 
-/// Removes the members of a column that cannot be read without a cast, and the options if they are not
-/// expanded. Selecting such a member without the cast is refused.
+/// Removes the members of a column that cannot be read without a cast, and the options if they are
+/// not expanded. Selecting such a member without the cast is refused.
 pub(super) fn remove_uncast_members(
     attribute: &mut Value,
     cast: Option<&str>,

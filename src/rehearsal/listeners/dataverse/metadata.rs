@@ -1,5 +1,5 @@
-//! Metadata: tables by key and as a collection, and the parts of a table (Microsoft Learn, query table
-//! definitions using the Web API). There are no pages.
+//! Metadata: tables by key and as a collection, and the parts of a table (Microsoft Learn, query
+//! table definitions using the Web API). There are no pages.
 
 use serde_json::{Map, Value, json};
 

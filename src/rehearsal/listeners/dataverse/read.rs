@@ -92,7 +92,8 @@ impl<'context> WebApiRequest<'context, '_> {
         Ok(odata(200, &Value::Object(body)))
     }
 
-    /// The address of the next page: absolute, with the options of this request and an opaque cookie.
+    /// The address of the next page: absolute, with the options of this request and an opaque
+    /// cookie.
     fn next_link(&self, address: &str, from: usize) -> String {
         let cookie = format!("<cookie pagenumber=\"2\" start=\"{from}\" istracking=\"False\" />");
         let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();

@@ -218,7 +218,8 @@ impl WebApiRequest<'_, '_> {
         Ok(rows)
     }
 
-    /// The value of a property. A path with slashes goes through lookups or into a managed property.
+    /// The value of a property. A path with slashes goes through lookups or into a managed
+    /// property.
     fn property_value(
         &self,
         table: &Table,

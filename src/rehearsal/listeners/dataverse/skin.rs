@@ -1,5 +1,5 @@
-//! The Web API in the skin `renamed`: replaces aliases in requests by the usual names, and the usual names
-//! in responses by aliases. Only names are replaced, never the values of rows.
+//! The Web API in the skin `renamed`: replaces aliases in requests by the usual names, and the
+//! usual names in responses by aliases. Only names are replaced, never the values of rows.
 
 use serde_json::{Map, Value};
 
@@ -22,7 +22,7 @@ pub(crate) struct RenamedRequest<'skin> {
 impl<'skin> RenamedRequest<'skin> {
     /// Replaces the aliases in a request by the usual names.
     pub(crate) fn new(dictionary: &'skin Dictionary, request: &Request) -> Self {
-        let path = dictionary.from_alias(&request.path, Scope::Others);
+        let path = dictionary.replace_aliases(&request.path, Scope::Others);
         let rest = path.split('/').skip(4).collect::<Vec<_>>().join("/");
         let first = rest.split(['(', '/', '?']).next().unwrap_or_default();
         let is_metadata = ["EntityDefinitions", ""].contains(&first);
@@ -32,13 +32,15 @@ impl<'skin> RenamedRequest<'skin> {
             first
         };
         let scope = dictionary.scope(table);
-        let from_alias = |text: &str| dictionary.from_alias(text, scope);
+        let replace_aliases = |text: &str| dictionary.replace_aliases(text, scope);
         let body = match serde_json::from_slice(&request.body) {
-            Ok(body) => replace_names(body, &from_alias).to_string().into_bytes(),
+            Ok(body) => replace_names(body, &replace_aliases)
+                .to_string()
+                .into_bytes(),
             Err(_) => request.body.clone(),
         };
         Self {
-            request: request.renamed(from_alias, body),
+            request: request.renamed(replace_aliases, body),
             dictionary,
             scope,
             is_metadata,
@@ -46,16 +48,18 @@ impl<'skin> RenamedRequest<'skin> {
     }
 
     /// Replaces the names in a response by aliases.
-    pub(crate) fn to_alias(&self, mut response: Response) -> Response {
+    pub(crate) fn replace_usual_names(&self, mut response: Response) -> Response {
         for (_, value) in &mut response.headers {
-            *value = self.dictionary.to_alias(value, Scope::Others);
+            *value = self.dictionary.replace_usual_names(value, Scope::Others);
         }
         let body = response.body.as_deref().map(serde_json::from_str);
         if let Some(Ok(body)) = body {
             let body: Value = if self.is_metadata {
                 self.replace_in_metadata(body, self.scope)
             } else {
-                replace_names(body, &|text| self.dictionary.to_alias(text, self.scope))
+                replace_names(body, &|text| {
+                    self.dictionary.replace_usual_names(text, self.scope)
+                })
             };
             response.body = Some(body.to_string());
         }
@@ -83,13 +87,14 @@ impl<'skin> RenamedRequest<'skin> {
                     .map(|item| self.replace_in_metadata(item, scope));
                 Value::Array(items.collect())
             }
-            Value::String(text) => Value::String(self.dictionary.to_alias(&text, scope)),
+            Value::String(text) => Value::String(self.dictionary.replace_usual_names(&text, scope)),
             other => other,
         }
     }
 }
 
-/// Replaces the names in a row, a set of rows or an error: in members' names, annotations and messages.
+/// Replaces the names in a row, a set of rows or an error: in members' names, annotations and
+/// messages.
 fn replace_names(value: Value, replace: &impl Fn(&str) -> String) -> Value {
     match value {
         Value::Object(members) => {
