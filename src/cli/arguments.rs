@@ -1,12 +1,9 @@
-//! The top-level command line: the list of commands and the flags that all of them have. The
-//! arguments of a command are in the command's file.
+//! The top-level command line: the list of commands. The arguments of a command are in the command's
+//! file, and those of several commands in `common_arguments`.
 
-use std::path::PathBuf;
-use std::str::FromStr;
+use clap::{Parser, Subcommand};
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand, ValueEnum};
-
+use super::common_arguments::{Common, RunbookArguments};
 use super::complete::CompleteArguments;
 use super::completions::CompletionsArguments;
 use super::import_har::ImportHarArguments;
@@ -19,7 +16,6 @@ use super::report::ReportArguments;
 use super::run::RunArguments;
 use super::schema::SchemaArguments;
 use super::state::StateArguments;
-use crate::runbook::{UnknownWord, Word};
 
 /// Refresh a Dynamics 365 Intelligent Order Management environment from another one
 #[derive(Debug, Parser)]
@@ -39,46 +35,6 @@ pub(super) struct Arguments {
     pub(super) common: Common,
     #[command(subcommand)]
     pub(super) command: Command,
-}
-
-/// The flags of every command.
-#[derive(Clone, Debug, Args)]
-pub(super) struct Common {
-    /// State file [default: <name>.iomcopy.jsonl next to the runbook]
-    #[arg(long, global = true, value_name = "FILE")]
-    pub(super) state: Option<PathBuf>,
-    /// Output format
-    #[arg(long, global = true, value_enum, default_value = "human")]
-    pub(super) output: Output,
-    /// When to use colour
-    #[arg(long, global = true, value_enum, default_value = "auto")]
-    pub(super) color: Color,
-    /// Show more detail; twice: show every request
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
-    pub(super) verbose: u8,
-    /// Show only results and errors
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
-    pub(super) quiet: bool,
-}
-
-/// Output format.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-pub(super) enum Output {
-    /// Text for people
-    Human,
-    /// JSON for programs
-    Json,
-}
-
-/// When to use colour.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-pub(super) enum Color {
-    /// If the output is a terminal
-    Auto,
-    /// Always
-    Always,
-    /// Never
-    Never,
 }
 
 /// The commands.
@@ -115,20 +71,4 @@ pub(super) enum Command {
     Completions(CompletionsArguments),
     /// Print a manual page
     Man(ManArguments),
-}
-
-/// The arguments of a command that only needs a runbook.
-#[derive(Debug, Args)]
-pub(super) struct RunbookArguments {
-    /// The runbook file
-    pub(super) runbook: PathBuf,
-}
-
-/// Parses one of the runbook's words.
-pub(super) fn word_parser<W>() -> impl TypedValueParser<Value = W>
-where
-    W: Word + FromStr<Err = UnknownWord> + Send + Sync,
-{
-    let names = W::ALL.iter().map(|choice| choice.word());
-    PossibleValuesParser::new(names).try_map(|given| given.parse::<W>())
 }

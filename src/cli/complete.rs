@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::actor::current_actor;
-use super::arguments::Output;
+use super::common_arguments::Output;
 use super::connect;
 use super::exit_code::DONE;
 use super::runbook_file::read_runbook;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::arguments::{Output, word_parser};
+use super::common_arguments::{Output, word_parser};
 use super::exit_code::DONE;
 use super::session::Session;
 use crate::base::files;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use uuid::Uuid;
 
-use super::arguments::{Output, word_parser};
+use super::common_arguments::{Output, word_parser};
 use super::connect::{self, Tenant, display_name, require_sandbox};
 use super::environment_lookup::find_environment;
 use super::exit_code::DONE;

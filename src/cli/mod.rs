@@ -2,7 +2,8 @@
 //! knows clap, and only this module reads the process environment, its signals and its terminal.
 //!
 //! ```text
-//! arguments.rs           the list of commands, and the flags of all of them (clap)
+//! arguments.rs           the list of commands (clap)
+//! common_arguments.rs    the flags of every command, and arguments that several commands have
 //! run/                   `run`: the order of a run, and its parts
 //! plan.rs preflight.rs verify.rs complete.rs init.rs            online commands
 //! validate.rs status.rs report.rs state.rs import_har.rs        offline commands
@@ -23,6 +24,7 @@
 
 mod actor;
 mod arguments;
+mod common_arguments;
 mod complete;
 mod completions;
 mod connect;

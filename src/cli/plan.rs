@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::arguments::Output;
+use super::common_arguments::Output;
 use super::connect;
 use super::exit_code::{CHANGES, DONE};
 use super::plan_file;

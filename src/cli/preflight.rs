@@ -1,6 +1,6 @@
 //! `iomcopy preflight`: can a run succeed? Online, reads only.
 
-use super::arguments::{Output, RunbookArguments};
+use super::common_arguments::{Output, RunbookArguments};
 use super::connect;
 use super::exit_code::DONE;
 use super::runbook_file::read_runbook;

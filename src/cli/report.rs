@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::arguments::Output;
+use super::common_arguments::Output;
 use super::exit_code::DONE;
 use super::runbook_file::read_runbook;
 use super::session::Session;

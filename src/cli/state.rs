@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::arguments::Output;
+use super::common_arguments::Output;
 use super::exit_code::{DONE, FAILED};
 use super::session::Session;
 use crate::base::clock::Clock;

@@ -1,6 +1,6 @@
 //! `iomcopy status`: how far a run is, from its state file alone.
 
-use super::arguments::{Output, RunbookArguments};
+use super::common_arguments::{Output, RunbookArguments};
 use super::exit_code::DONE;
 use super::runbook_file::read_runbook;
 use super::session::Session;

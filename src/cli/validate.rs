@@ -1,6 +1,6 @@
 //! `iomcopy validate`: is the runbook valid? Offline.
 
-use super::arguments::{Output, RunbookArguments};
+use super::common_arguments::{Output, RunbookArguments};
 use super::exit_code::DONE;
 use super::runbook_file::read_runbook;
 use super::session::Session;

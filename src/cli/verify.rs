@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::arguments::RunbookArguments;
+use super::common_arguments::RunbookArguments;
 use super::exit_code::{DONE, FAILED};
 use super::runbook_file::read_runbook;
 use super::session::Session;

@@ -84,6 +84,45 @@ pub(super) fn recorded_line(
         } => {
             format!("  sealed '{seal}': {}", count(*rows, "capture"))
         }
+        EventKind::ChangeDone { .. }
+        | EventKind::ChangeFailed { .. }
+        | EventKind::ChangeOpen { .. } => return change_line(kind, palette),
+        EventKind::Noted { message, .. } => format!("  note: {}", escape(message)),
+        EventKind::StepEnded {
+            outcome,
+            note,
+            changes,
+            elapsed,
+            ..
+        } => step_end_line(*outcome, note.as_deref(), *changes, *elapsed),
+        EventKind::ManualTask {
+            task,
+            things,
+            instructions,
+            evidence,
+        } => {
+            let head = palette.notable("A person must do this");
+            let mut text = format!("{head} ({task}, {})", count(*things, "thing"));
+            for line in instructions {
+                text += &format!("\n  [ ] {}", escape(line));
+            }
+            for line in evidence {
+                text += &format!("\n  evidence: {}", escape(line));
+            }
+            text
+        }
+        EventKind::PhaseBegan { .. }
+        | EventKind::Surveyed { .. }
+        | EventKind::ChangeBegan { .. }
+        | EventKind::RunEnded { .. }
+        | EventKind::Progress { .. }
+        | EventKind::Waiting { .. } => return None,
+    })
+}
+
+/// How a change ended, as a line. None for another event.
+fn change_line(kind: &EventKind, palette: Palette) -> Option<String> {
+    Some(match kind {
         EventKind::ChangeDone { name, elapsed, .. } => {
             format!(
                 "  {} {} ({})",
@@ -117,36 +156,7 @@ pub(super) fn recorded_line(
             message,
             help.as_deref(),
         ),
-        EventKind::Noted { message, .. } => format!("  note: {}", escape(message)),
-        EventKind::StepEnded {
-            outcome,
-            note,
-            changes,
-            elapsed,
-            ..
-        } => step_end_line(*outcome, note.as_deref(), *changes, *elapsed),
-        EventKind::ManualTask {
-            task,
-            things,
-            instructions,
-            evidence,
-        } => {
-            let head = palette.notable("A person must do this");
-            let mut text = format!("{head} ({task}, {})", count(*things, "thing"));
-            for line in instructions {
-                text += &format!("\n  [ ] {}", escape(line));
-            }
-            for line in evidence {
-                text += &format!("\n  evidence: {}", escape(line));
-            }
-            text
-        }
-        EventKind::PhaseBegan { .. }
-        | EventKind::Surveyed { .. }
-        | EventKind::ChangeBegan { .. }
-        | EventKind::RunEnded { .. }
-        | EventKind::Progress { .. }
-        | EventKind::Waiting { .. } => return None,
+        _ => return None,
     })
 }
 

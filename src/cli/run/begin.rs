@@ -7,7 +7,7 @@ use super::run_binding::new_began_record;
 use super::{PreparedRun, RunArguments, archive, preflight_gate, reopen};
 use crate::base::text::count;
 use crate::checks::preflight;
-use crate::cli::arguments::Output;
+use crate::cli::common_arguments::Output;
 use crate::cli::connect::Connected;
 use crate::cli::plan_file;
 use crate::cli::session::Session;

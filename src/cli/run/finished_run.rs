@@ -5,7 +5,7 @@ use serde_json::json;
 use super::run_end::count_results;
 use crate::base::clock::Clock;
 use crate::base::text::count;
-use crate::cli::arguments::Output;
+use crate::cli::common_arguments::Output;
 use crate::cli::connect::Connected;
 use crate::cli::exit_code::{DONE, FAILED};
 use crate::cli::session::Session;

@@ -43,7 +43,7 @@ use clap::builder::PossibleValuesParser;
 use self::pipeline_summary::write_summary;
 use self::run_binding::require_same_binding;
 use self::target_lock::TargetLock;
-use super::arguments::Output;
+use super::common_arguments::Output;
 use super::connect::{self, Connected};
 use super::plan::PlanArguments;
 use super::runbook_file::read_runbook;

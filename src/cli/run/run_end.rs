@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::cli::arguments::Output;
+use crate::cli::common_arguments::Output;
 use crate::cli::connect::Connected;
 use crate::cli::exit_code::{DONE, outcome_name};
 use crate::cli::session::Session;

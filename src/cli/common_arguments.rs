@@ -1,0 +1,65 @@
+//! The flags of every command, and the arguments that several commands have.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, ValueEnum};
+
+use crate::runbook::{UnknownWord, Word};
+
+/// The flags of every command.
+#[derive(Clone, Debug, Args)]
+pub(super) struct Common {
+    /// State file [default: <name>.iomcopy.jsonl next to the runbook]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) state: Option<PathBuf>,
+    /// Output format
+    #[arg(long, global = true, value_enum, default_value = "human")]
+    pub(super) output: Output,
+    /// When to use colour
+    #[arg(long, global = true, value_enum, default_value = "auto")]
+    pub(super) color: Color,
+    /// Show more detail; twice: show every request
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(super) verbose: u8,
+    /// Show only results and errors
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    pub(super) quiet: bool,
+}
+
+/// Output format.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(super) enum Output {
+    /// Text for people
+    Human,
+    /// JSON for programs
+    Json,
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(super) enum Color {
+    /// If the output is a terminal
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// The arguments of a command that only needs a runbook.
+#[derive(Debug, Args)]
+pub(super) struct RunbookArguments {
+    /// The runbook file
+    pub(super) runbook: PathBuf,
+}
+
+/// Parses one of the runbook's words.
+pub(super) fn word_parser<W>() -> impl TypedValueParser<Value = W>
+where
+    W: Word + FromStr<Err = UnknownWord> + Send + Sync,
+{
+    let names = W::ALL.iter().map(|choice| choice.word());
+    PossibleValuesParser::new(names).try_map(|given| given.parse::<W>())
+}
