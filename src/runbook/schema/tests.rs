@@ -26,7 +26,7 @@ const BEYOND: [(&str, &str); 26] = [
     ("YAML does not allow tabs", "the same: no value was read"),
     ("this quote is not closed", "the same: no value was read"),
     (
-        "a colon and a space, or a comma, are missing",
+        "a colon and a space, or a comma, is missing",
         "the same: no value was read",
     ),
     ("matches no line above", "the same: no value was read"),
