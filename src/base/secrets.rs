@@ -22,11 +22,12 @@
 //! runs, and what one run must hide no other run may show.
 
 use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, Input, Match, MatchKind};
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD};
 use serde_json::Value;
@@ -69,7 +70,7 @@ struct Registry {
     forms: HashMap<String, Arc<HiddenValue>>,
     /// Values that are known not to be secret.
     public: HashSet<String>,
-    /// Forms that were registered since `matchers` was last brought up to date, in their order.
+    /// Forms that were registered since `matchers` was last brought up to date.
     added: Vec<String>,
     /// What searches a text for the forms, the largest matcher first. A run registers values
     /// between any two texts, and building one matcher of all forms each time took most of a run's
@@ -226,27 +227,35 @@ fn current_matchers() -> Vec<Arc<Matcher>> {
 }
 
 /// Where registered values occur in a text, in order and without overlaps. Of two that begin at the
-/// same character, the longer one is meant.
+/// same character, the longer one is meant. The places are those that one matcher of all forms finds:
+/// after each place, every matcher continues from its end.
 fn places(matchers: &[Arc<Matcher>], text: &str) -> Vec<(usize, usize, Arc<HiddenValue>)> {
-    let mut places: Vec<(usize, usize, Arc<HiddenValue>)> = Vec::new();
-    for matcher in matchers {
-        for found in matcher.automaton.find_iter(text) {
-            let (_, hidden) = &matcher.hidden[found.pattern().as_usize()];
-            if !hidden.whole_word_only || is_word(text, found.start(), found.end()) {
-                places.push((found.start(), found.end(), Arc::clone(hidden)));
+    let mut places = Vec::new();
+    let mut next: Vec<Option<Match>> = matchers
+        .iter()
+        .map(|matcher| matcher.automaton.find(text))
+        .collect();
+    while let Some((index, found)) = first_match(&next) {
+        let (start, end) = (found.start(), found.end());
+        let (_, hidden) = &matchers[index].hidden[found.pattern().as_usize()];
+        if !hidden.whole_word_only || is_word(text, start, end) {
+            places.push((start, end, Arc::clone(hidden)));
+        }
+        for (matcher, next) in std::iter::zip(matchers, &mut next) {
+            if next.is_some_and(|next| next.start() < end) {
+                *next = matcher.automaton.find(Input::new(text).range(end..));
             }
         }
     }
-    places.sort_by_key(|(start, end, _)| (*start, std::cmp::Reverse(*end)));
-    let mut taken_until = 0;
-    places.retain(|(start, end, _)| {
-        let is_free = *start >= taken_until;
-        if is_free {
-            taken_until = *end;
-        }
-        is_free
-    });
     places
+}
+
+/// The leftmost of the matches, of those the longest, and whose matcher found it.
+fn first_match(next: &[Option<Match>]) -> Option<(usize, Match)> {
+    let found = next.iter().enumerate();
+    found
+        .filter_map(|(index, found)| Some((index, (*found)?)))
+        .min_by_key(|(_, found)| (found.start(), Reverse(found.end())))
 }
 
 /// Replaces every registered secret value by its fingerprint.
@@ -490,6 +499,22 @@ mod tests {
             };
             assert_eq!(hide(longest), fingerprint_of(longest));
         }
+    }
+
+    #[test]
+    fn values_that_overlap_across_matchers_are_hidden_as_by_one_matcher() {
+        let [a, b, c, d] = ["a", "b", "c", "d"].map(|letter| letter.repeat(LONG));
+        // Of these two, one matcher finds only the first in "…bcd", because they overlap.
+        register_token(&format!("{b}{c}"));
+        register_token(&format!("{c}{d}"));
+        assert_eq!(hide("nothing"), "nothing");
+        // Another matcher finds this one, which takes the place of the first.
+        let first = format!("{a}{b}");
+        register_token(&first);
+        let hidden = hide(&format!("{a}{b}{c}{d}")).into_owned();
+        assert_eq!(current_matchers().len(), 2);
+        let last = fingerprint_of(&format!("{c}{d}"));
+        assert_eq!(hidden, format!("{}{last}", fingerprint_of(&first)));
     }
 
     #[test]
