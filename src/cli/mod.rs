@@ -17,6 +17,7 @@
 //! environment_lookup.rs  finds an environment by id, display name or address
 //! actor.rs               who confirms, completes or waives, for the state file
 //! warnings.rs            the warnings of this process
+//! testing.rs             what the unit tests of the commands share
 //! usage.rs               an invalid command line
 //! shell.rs               quotes the arguments of suggested commands
 //! signals.rs logging.rs  Ctrl-C and SIGTERM; log lines
@@ -48,6 +49,8 @@ mod shell;
 mod signals;
 mod state;
 mod status;
+#[cfg(test)]
+mod testing;
 mod usage;
 mod validate;
 mod verify;

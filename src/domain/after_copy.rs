@@ -14,11 +14,10 @@
 
 use serde_json::json;
 
-use super::Refresh;
 use crate::clients::{Environment, Row};
 
 /// A row of the source as the copy will leave it in the target.
-pub(crate) fn row(_refresh: &Refresh, table: &str, mut row: Row) -> Row {
+pub(crate) fn row(table: &str, mut row: Row) -> Row {
     if table == "workflow" && row.integer("category") == Some(5) {
         row.value.insert("statecode".to_owned(), json!(0));
         row.value.insert("statuscode".to_owned(), json!(1));

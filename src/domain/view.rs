@@ -94,7 +94,7 @@ impl View<'_> {
                         let rows = self.read(logical_name, filter).await?;
                         let copied = rows
                             .into_iter()
-                            .map(|row| after_copy::row(refresh, logical_name, row));
+                            .map(|row| after_copy::row(logical_name, row));
                         Ok::<_, Failure>(copied.collect())
                     })
                     .await?;

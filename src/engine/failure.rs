@@ -292,6 +292,11 @@ impl Failure {
         shown.to_owned()
     }
 
+    /// Was a read only interrupted, or its service unavailable, so that a later read may succeed?
+    pub fn leaves_a_read_open(&self) -> bool {
+        matches!(self.kind, FailureKind::Interrupted | FailureKind::Temporary)
+    }
+
     /// Does the whole run stop at once, whatever else could still be tried?
     pub fn ends_the_run(&self) -> bool {
         self.scope == Scope::Run

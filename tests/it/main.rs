@@ -6,7 +6,7 @@
 //! *thin* one has one object of each kind.
 //!
 //! - `custom_connectors`: a connector with another identifier in each environment.
-//! - `doubts`: launches with wrong or lost responses: none is sent twice or reported falsely.
+//! - `doubts`: launches with invalid or lost responses are not sent twice or reported falsely.
 //! - `dual_write`: maps as before the copy: by the gateway, by hand, refused, failed, killed.
 //! - `guards_matrix`: destructive commands with every refusal: nothing changes.
 //! - `guided`: every unpublished write as a manual task. `person`: does the tasks of a worksheet.

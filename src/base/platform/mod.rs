@@ -201,7 +201,7 @@ pub fn start_process_group(command: &mut Command) -> &mut Command {
 }
 
 /// Kills a program that was started by [`start_process_group`], and what it has started. Takes the
-/// id of its process, which has not been waited for yet. A group that has ended is no error.
+/// id of its process, which has not been waited for yet. A group that has ended is not an error.
 pub fn kill_process_group(id: u32) {
     system::kill_process_group(id);
 }

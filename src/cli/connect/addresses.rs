@@ -147,21 +147,11 @@ fn lcs_region(geography: LcsGeography) -> clients::LcsRegion {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::testing::runbook;
 
     /// The addresses of a runbook of this cloud with these lines in it.
     fn addresses_of(cloud: &str, lines: &str) -> Result<Addresses, Failure> {
-        let text = format!(
-            "runbook: 1\nname: test\ncloud: {cloud}\n\
-             identity:\n  tenant: contoso.onmicrosoft.com\n  default: {{ azure-cli: {{}} }}\n\
-             source: {{ environment: 11111111-1111-1111-1111-111111111111 }}\n\
-             target: {{ environment: 22222222-2222-2222-2222-222222222222, name: UAT }}\n{lines}\
-             steps:\n  - copy-environments: {{}}\n  - exit-administration-mode: {{}}\n  \
-             - reconfigure-connections: {{ skip: test }}\n  - activate-flows: {{}}\n  \
-             - detach-provider-actions: {{}}\n  - reinstall-providers: {{}}\n  \
-             - restore-provider-actions: {{}}\n  - reconfigure-dual-write: {{}}\n"
-        );
-        let runbook = runbook::parse("test.yaml", &text).unwrap_or_else(|error| panic!("{error}"));
-        resolve_addresses(&runbook, None)
+        resolve_addresses(&runbook(cloud, lines), None)
     }
 
     fn endpoint(addresses: &Addresses, key: ServiceKey) -> (&str, &str) {

@@ -12,7 +12,7 @@ use crate::domain::Refresh;
 use crate::domain::flows::stem;
 use crate::domain::names::{Fields, text};
 use crate::domain::view::View;
-use crate::engine::{Failure, FailureKind};
+use crate::engine::Failure;
 
 /// The custom connectors of both environments. Identifiers and names are lower case.
 #[derive(Clone, Debug, Default)]
@@ -105,14 +105,7 @@ async fn rows(view: View<'_>) -> Result<Vec<Fields>, Failure> {
     };
     match read.await {
         Ok(rows) => Ok(rows.into_iter().map(|row| row.value).collect()),
-        Err(failure)
-            if matches!(
-                failure.kind,
-                FailureKind::Interrupted | FailureKind::Temporary
-            ) =>
-        {
-            Err(failure)
-        }
+        Err(failure) if failure.leaves_a_read_open() => Err(failure),
         Err(_) => Ok(Vec::new()),
     }
 }

@@ -18,7 +18,7 @@ use super::Refresh;
 use super::names::{Fields, text};
 use super::view::View;
 use crate::clients::{Connection, Error, Row, literal};
-use crate::engine::{Failure, FailureKind, JournalView};
+use crate::engine::{Failure, JournalView};
 use crate::runbook::{ConnectionChoice, ConnectionChoices, Owner, Runbook};
 
 /// The last segment of a connector's id, lower case: `shared_bigcommerce`. The two services prefix
@@ -145,14 +145,7 @@ pub(crate) async fn visible_connections(
     {
         Ok(connections) => Ok(Some(connections).filter(|connections| !connections.is_empty())),
         // An unavailable service answers later; one that refuses shows nothing, now or later.
-        Err(failure)
-            if matches!(
-                failure.kind,
-                FailureKind::Interrupted | FailureKind::Temporary
-            ) =>
-        {
-            Err(failure)
-        }
+        Err(failure) if failure.leaves_a_read_open() => Err(failure),
         Err(_) => Ok(None),
     }
 }

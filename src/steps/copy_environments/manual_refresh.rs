@@ -19,9 +19,7 @@ use crate::domain::environments::database_history::describe_entry;
 use crate::domain::finance_users::{FinanceUsers, is_kept_enabled};
 use crate::domain::seals::Part;
 use crate::domain::{Refresh, keys, seals};
-use crate::engine::{
-    Action, Barrier, Change, Failure, FailureKind, JournalView, ManualTask, Survey,
-};
+use crate::engine::{Action, Barrier, Change, Failure, JournalView, ManualTask, Survey};
 
 /// The prefix of the captures of the target's history.
 const HISTORY: &str = "lcs-history/";
@@ -190,10 +188,8 @@ async fn read_history(lcs: &Lcs, environment: &str) -> Result<Option<Vec<History
     let history = lcs.history(environment, None).await;
     match history.map_err(Failure::from) {
         Ok(history) => Ok(Some(history)),
-        Err(failure) => match failure.kind {
-            FailureKind::Temporary | FailureKind::Interrupted => Err(failure),
-            _ => Ok(None),
-        },
+        Err(failure) if failure.leaves_a_read_open() => Err(failure),
+        Err(_) => Ok(None),
     }
 }
 

@@ -1,0 +1,18 @@
+//! What the unit tests of the commands share.
+
+use crate::runbook::{self, Runbook};
+
+/// A small runbook of a cloud, with more lines before its steps.
+pub(super) fn runbook(cloud: &str, lines: &str) -> Runbook {
+    let text = format!(
+        "runbook: 1\nname: test\ncloud: {cloud}\n\
+         identity:\n  tenant: contoso.onmicrosoft.com\n  default: {{ azure-cli: {{}} }}\n\
+         source: {{ environment: 11111111-1111-1111-1111-111111111111 }}\n\
+         target: {{ environment: 22222222-2222-2222-2222-222222222222, name: UAT }}\n{lines}\
+         steps:\n  - copy-environments: {{}}\n  - exit-administration-mode: {{}}\n  \
+         - reconfigure-connections: {{ skip: test }}\n  - activate-flows: {{}}\n  \
+         - detach-provider-actions: {{}}\n  - reinstall-providers: {{}}\n  \
+         - restore-provider-actions: {{}}\n  - reconfigure-dual-write: {{}}\n"
+    );
+    runbook::parse("test.yaml", &text).unwrap_or_else(|error| panic!("{error}"))
+}
