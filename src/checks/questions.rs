@@ -11,12 +11,12 @@ use super::check::CheckResult;
 use super::preflight;
 use crate::domain::environments::copy_key;
 use crate::domain::verdict::Verdict;
-use crate::domain::{Refresh, keys};
+use crate::domain::{RefreshContext, keys};
 use crate::engine::{Action, Change, Failure, FailureKind, JournalView, ManualTask, Phase, Survey};
 use crate::runbook::StepName;
 
 /// The phase at the head of a step. A step without such checks has none.
-pub(crate) fn questions(refresh: &Arc<Refresh>, step: StepName) -> Phase {
+pub(crate) fn questions(refresh: &Arc<RefreshContext>, step: StepName) -> Phase {
     Phase::changes(
         keys::QUESTIONS,
         Questions {
@@ -27,7 +27,7 @@ pub(crate) fn questions(refresh: &Arc<Refresh>, step: StepName) -> Phase {
 }
 
 struct Questions {
-    refresh: Arc<Refresh>,
+    refresh: Arc<RefreshContext>,
     step: StepName,
 }
 

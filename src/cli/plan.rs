@@ -12,7 +12,7 @@ use super::plan_file;
 use super::run::reopen;
 use super::runbook_file::read_runbook;
 use super::session::Session;
-use crate::domain::Refresh;
+use crate::domain::RefreshContext;
 use crate::engine::{Failure, JournalView, Plan};
 use crate::journal::{self, State};
 use crate::report::{PlanDocument, document, plan_text};
@@ -76,7 +76,7 @@ pub(super) async fn plan(session: &Session, arguments: &PlanArguments) -> Result
 /// The journal that a run would start with: empty before its first record; with a provider, as it is
 /// after the record that reopens the run.
 async fn journal_of_next_run(
-    refresh: &Arc<Refresh>,
+    refresh: &Arc<RefreshContext>,
     state: Option<Arc<State>>,
     provider: Option<&str>,
 ) -> Result<JournalView, Failure> {

@@ -9,8 +9,8 @@ use std::time::Duration;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::Refresh;
-use super::tenant_set::{Reader, Request, TenantLaunch, TenantSet};
+use super::RefreshContext;
+use super::tenant_set::{Reader, Request, TargetWrite, TenantLaunch};
 use crate::engine::{Action, Change, Failure, ManualTask, Reading, Repeat};
 use crate::runbook::{
     IomRequest, Method, Placeholder, Placeholders, RequestBinding, RequestTemplate,
@@ -36,7 +36,7 @@ impl IomChange {
     /// The change, as its reader sees it. Takes what fills the request's placeholders.
     pub(crate) fn filled(
         self,
-        refresh: &Arc<Refresh>,
+        refresh: &Arc<RefreshContext>,
         reader: Arc<dyn Reader>,
         fill: Fill,
     ) -> Change {
@@ -46,7 +46,7 @@ impl IomChange {
     /// The same, whose placeholders are filled from what was read.
     pub(crate) fn filled_by<F>(
         self,
-        refresh: &Arc<Refresh>,
+        refresh: &Arc<RefreshContext>,
         reader: Arc<dyn Reader>,
         fill: F,
     ) -> Change
@@ -76,7 +76,7 @@ impl IomChange {
                         timeout: self.settle_timeout,
                     }))
                 } else {
-                    Action::Set(Arc::new(TenantSet {
+                    Action::Set(Arc::new(TargetWrite {
                         refresh,
                         reader,
                         request: write,
@@ -97,7 +97,7 @@ impl IomChange {
 }
 
 /// What a click creates belongs to the user who clicks.
-fn sign_in_instruction(refresh: &Refresh) -> Option<String> {
+fn sign_in_instruction(refresh: &RefreshContext) -> Option<String> {
     let user = refresh.runbook.act_as.as_ref();
     user.map(|user| format!("sign in as {}", user.value))
 }

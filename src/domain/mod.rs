@@ -60,5 +60,5 @@ pub(crate) mod view;
 
 pub(crate) use self::failure::marked;
 pub use self::names::Names;
-pub use self::refresh::{Caller, Refresh, Secrets, Services, Source, Target};
+pub use self::refresh::{Caller, RefreshContext, Secrets, Services, Source, Target};
 pub use self::view::Forecast;

@@ -191,14 +191,14 @@ pub(crate) fn read_slots(
 mod tests {
     use super::*;
     use crate::domain::publication::labelled;
-    use crate::engine::Captured;
+    use crate::engine::ListedRow;
     use crate::runbook::Iom;
 
     #[test]
     fn an_orchestration_that_is_published_by_its_status_alone_is_recorded_as_published() {
         let capture = |number: u128, status: &str| {
             let table = IomTable::Orchestration.word();
-            Captured {
+            ListedRow {
                 key: Part::Orchestrations.key(&format!("{table}/{}", Uuid::from_u128(number))),
                 etag: None,
                 text: Value::Object(labelled("Active", status)).to_string(),

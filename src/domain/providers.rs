@@ -8,11 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::future::try_join_all;
 use uuid::Uuid;
 
-use super::Refresh;
+use super::RefreshContext;
 use super::names::{Fields, Names, is_labelled};
 use super::seals::{self, Part};
 use super::view::View;
-use crate::engine::{Captured, Failure, JournalView};
+use crate::engine::{Failure, JournalView, ListedRow};
 use crate::runbook::{IomColumn, IomTable, Word as _};
 
 /// The tables that a catalogue is read from.
@@ -72,7 +72,7 @@ pub(crate) struct Catalogue {
 
 impl Catalogue {
     /// Reads it from an environment.
-    pub(crate) async fn read(refresh: &Refresh, view: View<'_>) -> Result<Self, Failure> {
+    pub(crate) async fn read(refresh: &RefreshContext, view: View<'_>) -> Result<Self, Failure> {
         Self::default().again(refresh, view, &TABLES).await
     }
 
@@ -80,7 +80,7 @@ impl Catalogue {
     /// come and go.
     pub(crate) async fn again(
         &self,
-        refresh: &Refresh,
+        refresh: &RefreshContext,
         view: View<'_>,
         tables: &[IomTable],
     ) -> Result<Self, Failure> {
@@ -302,10 +302,10 @@ impl Catalogue {
 
 /// The captures of every table of a catalogue, read through a view.
 pub(crate) async fn capture(
-    refresh: &Refresh,
+    refresh: &RefreshContext,
     view: View<'_>,
     tables: &[IomTable],
-) -> Result<Vec<Captured>, Failure> {
+) -> Result<Vec<ListedRow>, Failure> {
     let names = &refresh.names;
     let mut captures = Vec::new();
     for iom_table in tables {

@@ -18,7 +18,7 @@ use super::names::Names;
 use super::view::{Forecast, View};
 
 /// One refresh: the runbook, both environments, and the services that act on them.
-pub struct Refresh {
+pub struct RefreshContext {
     /// What the operator wants.
     pub runbook: Arc<Runbook>,
     /// The environment that is copied.
@@ -86,7 +86,7 @@ pub struct Caller {
 /// Reads a secret from where it is kept.
 pub type Secrets = Box<dyn Fn(&Secret) -> Result<SecretString, SecretError> + Send + Sync>;
 
-impl Refresh {
+impl RefreshContext {
     /// The text of a secret.
     pub(crate) fn secret(&self, secret: &Secret) -> Result<String, Failure> {
         (self.secrets)(secret)

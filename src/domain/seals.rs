@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use crate::clients::{Dataverse, Query, Row};
-use crate::engine::{Captured, Failure, JournalView};
+use crate::engine::{Failure, JournalView, ListedRow};
 
 /// Before step 1 sends anything: what the copy will destroy, and what the source must become.
 pub(crate) const BEFORE_COPY: &str = "before-copy";
@@ -58,11 +58,11 @@ impl Part {
 }
 
 /// The rows of one table as captures: key `{prefix}/{id}`, the service's bytes verbatim.
-pub(crate) fn to_captures(prefix: &str, primary_id: &str, rows: Vec<Row>) -> Vec<Captured> {
+pub(crate) fn to_captures(prefix: &str, primary_id: &str, rows: Vec<Row>) -> Vec<ListedRow> {
     rows.into_iter()
         .filter_map(|row| {
             let id = row.id(primary_id)?;
-            Some(Captured {
+            Some(ListedRow {
                 key: format!("{prefix}/{id}"),
                 etag: row.etag,
                 text: row.text,
@@ -77,7 +77,7 @@ pub(crate) async fn capture_table(
     dataverse: &Dataverse,
     table: &str,
     prefix: &str,
-) -> Result<Vec<Captured>, Failure> {
+) -> Result<Vec<ListedRow>, Failure> {
     let Some(table) = dataverse.table(table).await? else {
         return Ok(Vec::new());
     };

@@ -9,7 +9,7 @@ use super::flows::rules::{Rules, Wanted};
 use super::names::text;
 use super::orchestrations::{old_catalogue, recorded_orchestrations};
 use super::seals::{self, Part};
-use super::{Refresh, dual_write, flows, keys};
+use super::{RefreshContext, dual_write, flows, keys};
 use crate::base::text::count;
 use crate::engine::{Failure, JournalView, Maker};
 use crate::runbook::{StepName, Word as _};
@@ -55,7 +55,7 @@ pub(crate) struct ByHand {
 }
 
 /// Counts what the run did so far.
-pub(crate) fn summary(refresh: &Refresh, journal: &JournalView) -> Result<Summary, Failure> {
+pub(crate) fn summary(refresh: &RefreshContext, journal: &JournalView) -> Result<Summary, Failure> {
     let mut summary = Summary {
         dual_write: dual_write::count_maps(journal),
         ..Summary::default()

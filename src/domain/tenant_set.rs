@@ -1,5 +1,5 @@
 //! Changes of rows of the target, as the engine's [`Set`] and [`Launch`]: each has one reader and
-//! one write. A [`TenantSet`] is one such write, not a collection.
+//! one write. A [`TargetWrite`] is one such write, not a collection.
 //!
 //! A [`Reader`] reads the current state, in the form of the change's `before` and `after`. The
 //! write is a documented PATCH, or a request of the runbook's `iom:` section (`iom_change`). A
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::failure::launch_error;
-use super::{Refresh, service_fields};
+use super::{RefreshContext, service_fields};
 use crate::clients::{Condition, DataverseWriter, Error, Row};
 use crate::engine::{
     Failure, Found, Launch, Progress, Proof, Reading, Repeat, Set, Started, Trace, WriteError,
@@ -35,7 +35,7 @@ pub(crate) trait Reader: Send + Sync {
 
 /// Reads one row by id and projects it.
 pub(crate) struct RowReader<P> {
-    refresh: Arc<Refresh>,
+    refresh: Arc<RefreshContext>,
     entity_set: String,
     id: Uuid,
     /// The compared fields of the row; of `None` where it is not there.
@@ -46,7 +46,7 @@ impl<P: Fn(Option<&Row>) -> Reading + Send + Sync + 'static> RowReader<P> {
     /// A reader that several changes can share. Takes the row's entity set and id, and the function
     /// that gives its compared fields.
     pub(crate) fn shared(
-        refresh: &Arc<Refresh>,
+        refresh: &Arc<RefreshContext>,
         entity_set: &str,
         id: Uuid,
         project: P,
@@ -144,7 +144,7 @@ impl Request {
 
 /// A set on one row of the target: one request, and the row's compared fields as the proof.
 pub(crate) fn row_set(
-    refresh: &Arc<Refresh>,
+    refresh: &Arc<RefreshContext>,
     entity_set: &str,
     id: Uuid,
     compared: impl Fn(Option<&Row>) -> Value + Send + Sync + 'static,
@@ -152,7 +152,7 @@ pub(crate) fn row_set(
     settle_timeout: Duration,
 ) -> Arc<dyn Set> {
     let project = move |row: Option<&Row>| Reading::of(compared(row));
-    Arc::new(TenantSet {
+    Arc::new(TargetWrite {
         refresh: Arc::clone(refresh),
         reader: RowReader::shared(refresh, entity_set, id, project),
         request: move |_: &Reading| Ok(request.clone()),
@@ -161,8 +161,8 @@ pub(crate) fn row_set(
 }
 
 /// A set on the target: reads by its reader, writes by its request.
-pub(crate) struct TenantSet<W> {
-    pub(crate) refresh: Arc<Refresh>,
+pub(crate) struct TargetWrite<W> {
+    pub(crate) refresh: Arc<RefreshContext>,
     pub(crate) reader: Arc<dyn Reader>,
     /// Makes the request from what was read.
     pub(crate) request: W,
@@ -170,7 +170,7 @@ pub(crate) struct TenantSet<W> {
 }
 
 #[async_trait]
-impl<W> Set for TenantSet<W>
+impl<W> Set for TargetWrite<W>
 where
     W: Fn(&Reading) -> Result<Request, Failure> + Send + Sync,
 {
@@ -204,7 +204,7 @@ async fn write_read(
 
 /// Sends one request to the target's Web API. Takes the version that was read, if any.
 pub(crate) async fn send(
-    refresh: &Refresh,
+    refresh: &RefreshContext,
     request: &Request,
     etag: Option<&str>,
 ) -> Result<Option<String>, Error> {
@@ -234,7 +234,7 @@ async fn send_to(
 }
 
 /// Sends the request of a launch, which the service receives at most once.
-async fn launch(refresh: &Refresh, request: &Request) -> Result<Option<String>, Error> {
+async fn launch(refresh: &RefreshContext, request: &Request) -> Result<Option<String>, Error> {
     let acting = request
         .acting_as
         .map(|user| refresh.target.dataverse.acting_as(user));
@@ -247,7 +247,7 @@ async fn launch(refresh: &Refresh, request: &Request) -> Result<Option<String>, 
 
 /// A launch whose end is read from the rows it changes, because the service lists no operation.
 pub(crate) struct TenantLaunch<W> {
-    pub(crate) refresh: Arc<Refresh>,
+    pub(crate) refresh: Arc<RefreshContext>,
     pub(crate) reader: Arc<dyn Reader>,
     /// Makes the request from what was read.
     pub(crate) request: W,

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
-use super::{Refresh, after_copy};
+use super::{RefreshContext, after_copy};
 use crate::clients::{Connection, Dataverse, Query, Row, Table};
 use crate::engine::Failure;
 
@@ -42,7 +42,7 @@ pub(crate) enum View<'a> {
     /// The target as it is.
     Target(&'a Dataverse),
     /// The source, changed by the rules of the copy.
-    AfterCopy(&'a Refresh),
+    AfterCopy(&'a RefreshContext),
 }
 
 impl View<'_> {

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Capture, Captured, EventKind, Executor, Failure, Step};
-use crate::journal::Capture as SealedRow;
+use super::{CaptureSource, EventKind, Executor, Failure, ListedRow, Step};
+use crate::journal::RowToSeal;
 
 /// How often a capture is listed again if two listings in a row do not agree.
 const LISTINGS: u32 = 5;
@@ -14,7 +14,7 @@ impl Executor {
     pub(super) async fn capture(
         &self,
         step: &Step,
-        capture: &dyn Capture,
+        capture: &dyn CaptureSource,
     ) -> Result<usize, Failure> {
         let journal = self.journal_view();
         let name = journal.seal_name(capture.seal());
@@ -28,7 +28,7 @@ impl Executor {
             self.context.may_begin()?;
             let after = capture.list(&journal).await?;
             if versions(&before) == versions(&after) {
-                let rows = after.into_iter().map(|row| SealedRow {
+                let rows = after.into_iter().map(|row| RowToSeal {
                     key: row.key,
                     etag: row.etag,
                     text: row.text,
@@ -51,7 +51,7 @@ impl Executor {
 }
 
 /// The values that two listings must agree on, by key.
-fn versions(rows: &[Captured]) -> BTreeMap<&str, &str> {
+fn versions(rows: &[ListedRow]) -> BTreeMap<&str, &str> {
     rows.iter()
         .map(|row| {
             let version = row

@@ -243,7 +243,7 @@ impl Executor {
         });
         self.context.journal.append(begun).await?;
         let converged = match &phase.work {
-            Work::Capture(capture) => Converged {
+            Work::CaptureSource(capture) => Converged {
                 passes: 1,
                 applied: self.capture(step, capture.as_ref()).await?,
                 failures: Vec::new(),

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::Captured;
+use super::ListedRow;
 use crate::base::text;
 use crate::journal::{LaunchOutcome, LaunchState, State};
 
@@ -18,7 +18,7 @@ use crate::journal::{LaunchOutcome, LaunchState, State};
 #[derive(Clone)]
 pub struct JournalView {
     state: Option<Arc<State>>,
-    assumed: BTreeMap<String, Vec<Captured>>,
+    assumed: BTreeMap<String, Vec<ListedRow>>,
     planning: bool,
     /// The parsed seals that were read. The view does not change, so neither do they.
     parsed: Arc<Mutex<BTreeMap<String, Parsed>>>,
@@ -112,13 +112,13 @@ impl JournalView {
     /// The same view with an assumed capture, as in a plan.
     #[cfg(test)]
     #[must_use]
-    pub(crate) fn with_assumed(mut self, seal: &str, captured: Vec<Captured>) -> Self {
+    pub(crate) fn with_assumed(mut self, seal: &str, captured: Vec<ListedRow>) -> Self {
         self.assume(seal, captured);
         self
     }
 
     /// Assumes that a capture is sealed. An existing seal stays as it is.
-    pub(super) fn assume(&mut self, seal: &str, captured: Vec<Captured>) {
+    pub(super) fn assume(&mut self, seal: &str, captured: Vec<ListedRow>) {
         if !self.has_seal(seal) {
             self.assumed.insert(seal.to_owned(), captured);
             self.parsed = Arc::default();

@@ -6,7 +6,7 @@
 //! do, and a finished phase is a survey that finds nothing.
 //!
 //! ```text
-//! step.rs         Step, Phase, Survey, Capture, Barrier: what a step consists of
+//! step.rs         Step, Phase, Survey, CaptureSource, Barrier: what a step consists of
 //! change.rs       Change, and the traits of its kinds: Set, Launch; a removal is a set of "gone"
 //! journal_view.rs what the journal knows, for a survey
 //! plan.rs         the plan: every phase surveyed, nothing applied
@@ -50,5 +50,5 @@ pub use failure::{Failure, FailureItem, FailureKind, Location, Mark, Scope};
 pub use journal_view::{JournalView, Maker};
 pub use manual_task::{Worksheet, completed, done_by_hand, unreadable_evidence};
 pub use plan::{Plan, PlannedChange, PlannedStep};
-pub use step::{Barrier, Capture, Captured, Phase, Step, Survey, Work};
+pub use step::{Barrier, CaptureSource, ListedRow, Phase, Step, Survey, Work};
 pub use verdict::Verdict;

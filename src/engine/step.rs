@@ -36,7 +36,7 @@ pub struct Phase {
 /// What a phase does.
 pub enum Work {
     /// Lists, records, lists again, seals. Changes nothing.
-    Capture(Box<dyn Capture>),
+    CaptureSource(Box<dyn CaptureSource>),
     /// Finds changes, which the engine applies.
     Changes(Box<dyn Survey>),
 }
@@ -52,10 +52,10 @@ impl Phase {
     }
 
     /// A phase that captures.
-    pub fn capture(name: &'static str, capture: impl Capture + 'static) -> Self {
+    pub fn capture(name: &'static str, capture: impl CaptureSource + 'static) -> Self {
         Self {
             name,
-            work: Work::Capture(Box::new(capture)),
+            work: Work::CaptureSource(Box::new(capture)),
             independent_of: &[],
         }
     }
@@ -101,18 +101,18 @@ pub enum Barrier {
 
 /// Lists the rows and settings of one seal, which the engine records verbatim.
 #[async_trait]
-pub trait Capture: Send + Sync {
+pub trait CaptureSource: Send + Sync {
     /// The name of the seal that closes the set.
     fn seal(&self) -> &'static str;
 
     /// Lists everything once, completely: a page that fails fails the listing.
-    async fn list(&self, journal: &JournalView) -> Result<Vec<Captured>, Failure>;
+    async fn list(&self, journal: &JournalView) -> Result<Vec<ListedRow>, Failure>;
 }
 
-/// One row or setting that a [`Capture`] listed. It is compared with a second listing before it is
+/// One row or setting that a [`CaptureSource`] listed. It is compared with a second listing before it is
 /// sealed.
 #[derive(Clone, Debug)]
-pub struct Captured {
+pub struct ListedRow {
     /// Stable key: where it was read and which object it is.
     pub key: String,
     /// The version, if the service gives one: two listings in a row must agree on it.

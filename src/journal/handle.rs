@@ -14,7 +14,7 @@ use super::lock::Lock;
 use super::payload::{Closed, SealVerified};
 use super::poison::Poison;
 use super::record::Record;
-use super::seal::{self, Capture, ReadBack, SealSummary};
+use super::seal::{self, ReadBack, RowToSeal, SealSummary};
 use super::state::State;
 use super::writer::{Request, SharedState, Writer};
 use crate::base::cancellation::Cancellation;
@@ -109,7 +109,7 @@ impl Journal {
     pub async fn seal(
         &self,
         seal: &str,
-        captures: Vec<Capture>,
+        captures: Vec<RowToSeal>,
     ) -> Result<SealSummary, JournalError> {
         if !seal::is_valid_name(seal) {
             return Err(JournalError::Illegal {

@@ -266,7 +266,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("uat.jsonl");
         let mut lines = lines(story());
-        lines[5] = lines[5].replace("capture", "Capture");
+        lines[5] = lines[5].replace("capture", "RowToSeal");
         let damaged = lines.concat();
         write_private(&path, damaged.as_bytes());
         let error = resume(&path, clock(), true).unwrap_err();

@@ -71,9 +71,9 @@ pub use payload::{
 };
 pub use record::{Entry, FORMAT, Record, RunId};
 pub use replay::{Damage, TornRecord};
-pub use seal::{Capture, CaptureCopy, SealSummary, read_copy};
+pub use seal::{CaptureCopy, RowToSeal, SealSummary, read_copy};
 pub use state::{
-    CapturedRow, ChangeState, EditState, LaunchState, Manifest, PhaseState, Progress, SealState,
+    ChangeState, EditState, LaunchState, Manifest, PhaseState, Progress, SealState, SealedRow,
     Stamped, State, StepState, TaskState,
 };
 pub use work::WorkTimes;

@@ -15,12 +15,12 @@ use super::error::JournalError;
 use super::line::{self, Line};
 use super::payload::{Captured, Sealed};
 use super::record::{Record, RunId};
-use super::state::{CapturedRow, Manifest, SealState};
+use super::state::{Manifest, SealState, SealedRow};
 use super::{file, replay};
 
 /// One row or setting as the service gave it, to be sealed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Capture {
+pub struct RowToSeal {
     /// What was captured; unique within its seal.
     pub key: String,
     /// Its `ETag`, if the service sent one.
@@ -50,7 +50,7 @@ pub struct CaptureCopy {
     /// The seal's name.
     pub seal: String,
     /// The captures, in their order.
-    pub captures: Vec<Capture>,
+    pub captures: Vec<RowToSeal>,
     /// The SHA-256 of its manifest.
     pub sha256: String,
 }
@@ -63,7 +63,7 @@ pub(super) struct ReadBack {
 
 /// The SHA-256 over captures: for each, the JSON array of its key, its `ETag` and the SHA-256 of
 /// its text, and a line feed.
-pub(super) fn manifest_digest<'a>(rows: impl IntoIterator<Item = &'a Arc<CapturedRow>>) -> String {
+pub(super) fn manifest_digest<'a>(rows: impl IntoIterator<Item = &'a Arc<SealedRow>>) -> String {
     let mut manifest = String::new();
     for row in rows {
         let line = serde_json::json!([row.key, row.etag, row.sha256]);
@@ -74,11 +74,11 @@ pub(super) fn manifest_digest<'a>(rows: impl IntoIterator<Item = &'a Arc<Capture
 }
 
 /// The records of a seal: its captures, and the manifest that closes them.
-pub(super) fn seal_records(seal: &str, captures: Vec<Capture>) -> Vec<Record> {
+pub(super) fn seal_records(seal: &str, captures: Vec<RowToSeal>) -> Vec<Record> {
     let rows: Vec<_> = captures
         .into_iter()
         .map(|capture| {
-            Arc::new(CapturedRow {
+            Arc::new(SealedRow {
                 sha256: text::sha256(capture.text.as_bytes()),
                 key: capture.key,
                 etag: capture.etag,
@@ -240,7 +240,7 @@ pub fn read_copy(path: &Path) -> Result<CaptureCopy, JournalError> {
             Record::Captured(captured)
                 if text::sha256(captured.text.as_bytes()) == captured.sha256 =>
             {
-                rows.push(Arc::new(CapturedRow::from(captured)));
+                rows.push(Arc::new(SealedRow::from(captured)));
             }
             Record::Sealed(sealed) => closed = Some((line.run, sealed.clone())),
             other => {
@@ -270,7 +270,7 @@ pub fn read_copy(path: &Path) -> Result<CaptureCopy, JournalError> {
         seal: sealed.seal,
         captures: rows
             .into_iter()
-            .map(|row| Capture {
+            .map(|row| RowToSeal {
                 key: row.key.clone(),
                 etag: row.etag.clone(),
                 text: row.text.clone(),

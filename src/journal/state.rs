@@ -230,7 +230,7 @@ pub struct SealState {
     /// The seal's name.
     pub seal: String,
     /// Its captures, in their order.
-    pub captures: Vec<Arc<CapturedRow>>,
+    pub captures: Vec<Arc<SealedRow>>,
     /// The manifest, once it is closed.
     pub manifest: Option<Manifest>,
     /// Was it read back, and did it match? Otherwise nothing is copied, cleared or deleted.
@@ -241,7 +241,7 @@ pub struct SealState {
 
 impl SealState {
     /// The capture with this key.
-    pub fn capture(&self, key: &str) -> Option<&CapturedRow> {
+    pub fn capture(&self, key: &str) -> Option<&SealedRow> {
         self.captures
             .iter()
             .find(|row| row.key == key)
@@ -251,7 +251,7 @@ impl SealState {
 
 /// One row or setting of a seal, as the service gave it, with its digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CapturedRow {
+pub struct SealedRow {
     /// What was captured.
     pub key: String,
     /// Its `ETag`.
@@ -262,7 +262,7 @@ pub struct CapturedRow {
     pub sha256: String,
 }
 
-impl From<&Captured> for CapturedRow {
+impl From<&Captured> for SealedRow {
     fn from(captured: &Captured) -> Self {
         Self {
             key: captured.key.clone(),

@@ -20,7 +20,7 @@ use super::payload::{
     StepEnded, StepOutcome, Verified, Waiting,
 };
 use super::record::{Entry, FORMAT, Record, RunId};
-use super::seal::{self, Capture};
+use super::seal::{self, RowToSeal};
 use super::state::State;
 use super::writer::Storage;
 
@@ -69,14 +69,14 @@ pub(super) fn opened(host: &str) -> Opened {
     }
 }
 
-pub(super) fn captures() -> Vec<Capture> {
+pub(super) fn captures() -> Vec<RowToSeal> {
     vec![
-        Capture {
+        RowToSeal {
             key: "flow/1".to_owned(),
             etag: Some("W/\"77\"".to_owned()),
             text: "{\r\n  \"name\": \"Ship – order\",\n  \"id\": 90071992547409931\n}".to_owned(),
         },
-        Capture {
+        RowToSeal {
             key: "parameter/2".to_owned(),
             etag: None,
             text: "\"https://x/invoke?sig=\u{1b}[31m\"".to_owned(),

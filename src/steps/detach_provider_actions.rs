@@ -28,8 +28,8 @@ use crate::domain::orchestrations::{
 use crate::domain::providers::Catalogue;
 use crate::domain::publication::{UNPUBLISHED, is_published, publication_state};
 use crate::domain::tenant_set::RowReader;
-use crate::domain::{Refresh, graph, keys, providers, seals};
-use crate::engine::{Capture, Captured, Change, Failure, JournalView, Phase, Survey};
+use crate::domain::{RefreshContext, graph, keys, providers, seals};
+use crate::engine::{CaptureSource, Change, Failure, JournalView, ListedRow, Phase, Survey};
 use crate::runbook::{DetachHow, IomColumn, IomRequest, IomTable, StepName};
 
 pub(super) const DEFINITION: StepDefinition = StepDefinition {
@@ -40,7 +40,7 @@ pub(super) const DEFINITION: StepDefinition = StepDefinition {
                     save and publish",
 };
 
-fn phases(refresh: &Arc<Refresh>) -> Vec<Phase> {
+fn phases(refresh: &Arc<RefreshContext>) -> Vec<Phase> {
     vec![
         Phase::capture("record", Record(Arc::clone(refresh))),
         Phase::changes("stop", Stop(Arc::clone(refresh))),
@@ -58,20 +58,20 @@ const RECORDED: [IomTable; 6] = [
     IomTable::ProviderAction,
 ];
 
-struct Record(Arc<Refresh>);
+struct Record(Arc<RefreshContext>);
 
 #[async_trait]
-impl Capture for Record {
+impl CaptureSource for Record {
     fn seal(&self) -> &'static str {
         seals::ORCHESTRATIONS
     }
 
-    async fn list(&self, journal: &JournalView) -> Result<Vec<Captured>, Failure> {
+    async fn list(&self, journal: &JournalView) -> Result<Vec<ListedRow>, Failure> {
         providers::capture(&self.0, self.0.view(journal), &RECORDED).await
     }
 }
 
-struct Stop(Arc<Refresh>);
+struct Stop(Arc<RefreshContext>);
 
 #[async_trait]
 impl Survey for Stop {
@@ -110,7 +110,7 @@ impl Survey for Stop {
     }
 }
 
-struct Clear(Arc<Refresh>);
+struct Clear(Arc<RefreshContext>);
 
 #[async_trait]
 impl Survey for Clear {

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::reinstall_providers::{SEALS_OF_A_REINSTALLATION, installed_definitions};
-use crate::domain::Refresh;
+use crate::domain::RefreshContext;
 use crate::engine::{Phase, Step};
 use crate::runbook::{StepName, Word as _};
 
@@ -46,7 +46,7 @@ struct StepDefinition {
     /// Does its first phase ask again what `preflight` could not answer?
     has_questions: bool,
     /// Makes the other phases, in order.
-    phases: fn(&Arc<Refresh>) -> Vec<Phase>,
+    phases: fn(&Arc<RefreshContext>) -> Vec<Phase>,
     /// What a user does about the changes that the step still finds after its run has finished. A
     /// finished run changes nothing, and a new copy would be out of proportion to a flow that
     /// somebody turned off.
@@ -54,7 +54,7 @@ struct StepDefinition {
 }
 
 /// Makes the phase that asks again what `preflight` could not answer about a step.
-pub type QuestionsPhase = fn(&Arc<Refresh>, StepName) -> Phase;
+pub type QuestionsPhase = fn(&Arc<RefreshContext>, StepName) -> Phase;
 
 /// How long an operation may take where neither the runbook nor the step sets a timeout.
 const OPERATION_TIMEOUT: Duration = Duration::from_hours(2);
@@ -67,7 +67,7 @@ pub fn names() -> Vec<&'static str> {
 
 /// The eight steps in order, with the options of this runbook. Takes what makes the phase with
 /// their questions.
-pub fn all(refresh: &Arc<Refresh>, questions: QuestionsPhase) -> Vec<Step> {
+pub fn all(refresh: &Arc<RefreshContext>, questions: QuestionsPhase) -> Vec<Step> {
     std::iter::zip(DEFINITIONS, refresh.runbook.steps.each())
         .map(|(definition, step)| {
             let head = definition

@@ -193,7 +193,7 @@ fn through_the_gateway_every_map_runs_again_as_before() {
     let after = stage.world();
     assert_maps_are_as_before(&before, &after);
     assert_access_is_restored(&after);
-    crate::thin_line::assert_world_is_refreshed(&after);
+    crate::thin_run::assert_world_is_refreshed(&after);
     assert_eq!(resets(&after), 1);
     // Maps were stopped, not paused, before the copy was requested.
     let copy = after.requests.iter().position(|r| {

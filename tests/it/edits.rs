@@ -175,7 +175,7 @@ fn assert_kept_until_confirmed(
         confirmation.expect("it is recorded")["data"]["who"],
         "tester"
     );
-    crate::thin_line::assert_world_is_refreshed(&stage.world());
+    crate::thin_run::assert_world_is_refreshed(&stage.world());
 }
 
 /// A forbidden change ends the run with exit 4 after one attempt, with a remedy. The other changes

@@ -3,7 +3,7 @@
 use std::process::{Child, Command};
 
 use crate::harness::{Stage, Tenant, World, is, is_full_campaign, sample};
-use crate::thin_line::assert_world_is_refreshed;
+use crate::thin_run::assert_world_is_refreshed;
 use crate::whole_world::assert_whole_tenant_is_refreshed;
 
 /// The comparable rows of the world after an undisturbed run.

@@ -80,7 +80,7 @@ pub(crate) fn place(records: &[Value], kind: &str, key: &str) -> Option<usize> {
 
 /// Checks such a pair against the guide, object by object.
 pub(crate) fn assert_pair_is_correct(before: &World, after: &World) {
-    crate::thin_line::assert_target_is_refreshed(after);
+    crate::thin_run::assert_target_is_refreshed(after);
     crate::dual_write::assert_maps_are_as_before(before, after);
     crate::dual_write::assert_access_is_restored(after);
     let user = |name: &str| {

@@ -5,7 +5,7 @@ use std::fs;
 
 use crate::harness::{Stage, is};
 use crate::terminal::AtTerminal;
-use crate::thin_line::assert_target_is_refreshed;
+use crate::thin_run::assert_target_is_refreshed;
 
 const RUN: [&str; 4] = ["run", "rehearsal.yaml", "--confirm-target", "Contoso UAT"];
 

@@ -6,7 +6,7 @@
 //! *thin* one has one object of each kind.
 //!
 //! - `custom_connectors`: a connector with another identifier in each environment.
-//! - `doubts`: launches with invalid or lost responses are not sent twice or reported falsely.
+//! - `lost_responses`: launches with invalid or lost responses are not sent twice or reported falsely.
 //! - `dual_write`: maps as before the copy: by the gateway, by hand, refused, failed, killed.
 //! - `guards_matrix`: destructive commands with every refusal: nothing changes.
 //! - `guided`: every unpublished write as a manual task. `person`: does the tasks of a worksheet.
@@ -14,7 +14,7 @@
 //! - `without_rehearsal`: the program built without the rehearsal tenant. The other files need the
 //!   tenant, so they are built with the feature `rehearsal` only; `modules` is always built.
 //! - `modules`: no module imports one above it, no step another; only one module differs by system.
-//! - `thin_line`: the eight steps, end to end: the world afterwards, run again, plan before and
+//! - `thin_run`: the eight steps, end to end: the world afterwards, run again, plan before and
 //!   after.
 //! - `identities`: each kind of credential, and its failures.
 //! - `kills`: SIGKILL of the program, of the tenant, between intent and handle; Ctrl-C.
@@ -22,7 +22,7 @@
 //! - `lcs`: a target that Lifecycle Services manages: refresh and copy in parallel, kills,
 //!   failures. `lcs_by_hand`: the same, refreshed by a person.
 //! - `lifecycle`: one run after another, a second run for one target, `--again`, the prompt.
-//! - `lies`: writes that are accepted and ignored never count as success.
+//! - `ignored_writes`: writes that are accepted and ignored never count as success.
 //! - `old_journals`: state files that released versions wrote are resumed.
 //! - `outputs`: `--output json` of every command, against its schema.
 //! - `outages`: an unavailable service is not a failed check; no destructive remedy for the
@@ -45,8 +45,6 @@
 #[cfg(feature = "rehearsal")]
 mod custom_connectors;
 #[cfg(feature = "rehearsal")]
-mod doubts;
-#[cfg(feature = "rehearsal")]
 mod dual_write;
 #[cfg(feature = "rehearsal")]
 mod edits;
@@ -59,6 +57,8 @@ mod harness;
 #[cfg(feature = "rehearsal")]
 mod identities;
 #[cfg(feature = "rehearsal")]
+mod ignored_writes;
+#[cfg(feature = "rehearsal")]
 mod init;
 #[cfg(feature = "rehearsal")]
 mod kills;
@@ -67,9 +67,9 @@ mod lcs;
 #[cfg(feature = "rehearsal")]
 mod lcs_by_hand;
 #[cfg(feature = "rehearsal")]
-mod lies;
-#[cfg(feature = "rehearsal")]
 mod lifecycle;
+#[cfg(feature = "rehearsal")]
+mod lost_responses;
 mod modules;
 
 #[cfg(feature = "rehearsal")]
@@ -101,7 +101,7 @@ mod state_files;
 #[cfg(feature = "rehearsal")]
 mod terminal;
 #[cfg(feature = "rehearsal")]
-mod thin_line;
+mod thin_run;
 #[cfg(feature = "rehearsal")]
 mod verify;
 #[cfg(feature = "rehearsal")]

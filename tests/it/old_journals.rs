@@ -11,7 +11,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use crate::harness::{CommandOutput, Stage, Tenant, sample};
-use crate::{lcs, thin_line};
+use crate::{lcs, thin_run};
 
 /// The cases of a version whose names begin with this text.
 fn cases(version: &str, begins: &str) -> Vec<PathBuf> {
@@ -78,7 +78,7 @@ fn a_killed_run_of_0_1_0_is_resumed_to_the_correct_end() {
         let (stage, _tenant) = restore(&case, &["--seed", "thin"]);
         drop(take_over(&stage).exits(0));
         let world = stage.world();
-        thin_line::assert_world_is_refreshed(&world);
+        thin_run::assert_world_is_refreshed(&world);
         assert_eq!(world.count_successful("POST", "/copy"), 1, "one copy");
         assert_eq!(
             world.count_successful("DELETE", "msdyn_iomproviders("),
@@ -95,7 +95,7 @@ fn a_finished_run_of_0_1_0_has_nothing_left_to_do() {
     let writes = stage.world().writes().len();
     drop(take_over(&stage).exits(0));
     assert_eq!(stage.world().writes().len(), writes, "only reads");
-    thin_line::assert_world_is_refreshed(&stage.world());
+    thin_run::assert_world_is_refreshed(&stage.world());
 }
 
 #[test]

@@ -120,7 +120,7 @@ fn a_lost_seal_is_restored_from_its_copy() {
         "{}",
         resumed.stderr
     );
-    crate::thin_line::assert_world_is_refreshed(&stage.world());
+    crate::thin_run::assert_world_is_refreshed(&stage.world());
 }
 
 #[test]

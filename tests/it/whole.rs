@@ -151,7 +151,7 @@ fn one_provider_of_a_finished_run_can_be_reinstalled_again() {
     ];
     drop(stage.call(&arguments).exits(0));
     assert_ne!(id(&stage), first, "it is a new instance");
-    crate::thin_line::assert_world_is_refreshed(&stage.world());
+    crate::thin_run::assert_world_is_refreshed(&stage.world());
     let world = stage.world();
     assert_eq!(world.count_successful("DELETE", "msdyn_iomproviders("), 2);
 }

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use crate::checks::check::{Check, CheckResult};
 use crate::checks::table_reads::{ReadResult, unless_interrupted};
 use crate::clients::{ErrorKind, literal};
-use crate::domain::Refresh;
+use crate::domain::RefreshContext;
 use crate::domain::names::{Fields, text};
 use crate::domain::view::View;
 use crate::engine::Failure;
@@ -16,7 +16,7 @@ const ACCESS_TEAM: i64 = 1;
 
 /// Is the caller System Administrator here? In the source it must be too: the copy replaces the
 /// target's users by the source's, so the copy would remove a caller that the source does not know.
-pub(super) async fn caller(refresh: &Refresh, side: &str) -> Result<CheckResult, Failure> {
+pub(super) async fn caller(refresh: &RefreshContext, side: &str) -> Result<CheckResult, Failure> {
     let (dataverse, check) = if side == "source" {
         let check = Check::new(
             "the caller is System Administrator in the source, and so survives the copy",
@@ -49,7 +49,7 @@ pub(super) async fn caller(refresh: &Refresh, side: &str) -> Result<CheckResult,
 }
 
 /// Are the owners that the runbook names among the source's users and teams?
-pub(super) async fn owners(refresh: &Refresh) -> Result<Vec<CheckResult>, Failure> {
+pub(super) async fn owners(refresh: &RefreshContext) -> Result<Vec<CheckResult>, Failure> {
     let steps = &refresh.runbook.steps;
     let mut results = Vec::new();
     if steps.reconfigure_connections.skip.is_some() && steps.reinstall_providers.skip.is_some() {
@@ -66,7 +66,7 @@ pub(super) async fn owners(refresh: &Refresh) -> Result<Vec<CheckResult>, Failur
 }
 
 async fn owner_finding(
-    refresh: &Refresh,
+    refresh: &RefreshContext,
     key: &str,
     owner: &Owner,
     span: Span,

@@ -13,7 +13,7 @@ use crate::domain::connections::connector_name;
 use crate::domain::flows::rules::{Rules, Wanted};
 use crate::domain::flows::{Definition, cloud_flows, missing_connectors};
 use crate::domain::names::text;
-use crate::domain::{Refresh, flows};
+use crate::domain::{RefreshContext, flows};
 use crate::engine::{Failure, JournalView};
 use crate::runbook::StepName;
 
@@ -24,7 +24,7 @@ const CUSTOM: i64 = 1;
 type Used = (String, BTreeSet<String>);
 
 /// Checks the source's connectors; nothing where step 4 is skipped.
-pub(super) fn run_checks(refresh: &Refresh, snapshot: &Snapshot) -> Vec<CheckResult> {
+pub(super) fn run_checks(refresh: &RefreshContext, snapshot: &Snapshot) -> Vec<CheckResult> {
     if refresh.runbook.steps.activate_flows.skip.is_some() {
         return Vec::new();
     }
@@ -44,7 +44,7 @@ pub(super) fn run_checks(refresh: &Refresh, snapshot: &Snapshot) -> Vec<CheckRes
 
 /// The check before step 4.
 pub(super) async fn checks_before_step(
-    refresh: &Refresh,
+    refresh: &RefreshContext,
     journal: &JournalView,
 ) -> Result<CheckResult, Failure> {
     let check = there(refresh);
@@ -63,7 +63,7 @@ pub(super) async fn checks_before_step(
     Ok(check.settle(available(&connectors).map(|here| judge_there(&check, &used, here))))
 }
 
-fn there(refresh: &Refresh) -> Check {
+fn there(refresh: &RefreshContext) -> Check {
     Check::new(
         "every custom connector of a flow that should be on is there",
         "custom connectors of flows that should be on are missing",

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::checks::check::{Check, CheckResult, named};
 use crate::clients::{CredentialLifetime, Error, ErrorKind, SignIn, TokenFacts, TokenHolder};
-use crate::domain::Refresh;
+use crate::domain::RefreshContext;
 use crate::engine::Failure;
 use crate::runbook::ServiceKey;
 
@@ -26,7 +26,7 @@ const JOB_OF_PIPELINES: Duration = Duration::from_hours(1);
 const PEOPLES: [ServiceKey; 2] = [ServiceKey::Lcs, ServiceKey::DualWrite];
 
 /// Checks every credential.
-pub(super) async fn run_checks(refresh: &Refresh) -> Result<Vec<CheckResult>, Failure> {
+pub(super) async fn run_checks(refresh: &RefreshContext) -> Result<Vec<CheckResult>, Failure> {
     let mut results = Vec::new();
     let sign_ins = &refresh.caller.sign_ins;
     for (key, sign_in) in sign_ins.iter().filter(|(key, _)| PEOPLES.contains(key)) {
@@ -76,7 +76,7 @@ fn services(same: &[&(ServiceKey, SignIn)]) -> String {
 }
 
 /// How long a credential must last: until the longest wait may end.
-fn expected(refresh: &Refresh) -> Duration {
+fn expected(refresh: &RefreshContext) -> Duration {
     let copy = &refresh.runbook.steps.copy_environments;
     if copy.skip.is_some() {
         return REST;

@@ -4,7 +4,7 @@
 use crate::checks::check::{Check, CheckResult};
 use crate::checks::table_reads::unless_interrupted;
 use crate::clients::{Environment, Error, ErrorKind, HistoryEntry, Lcs, LcsEnvironment, Query};
-use crate::domain::Refresh;
+use crate::domain::RefreshContext;
 use crate::domain::dual_write::capture::APPLICATIONS;
 use crate::domain::environments::database_history::{Spent, describe_entry, running_operation};
 use crate::domain::environments::{is_guided, is_lcs_managed};
@@ -108,7 +108,7 @@ fn copy_support(source: Kind, target: Kind) -> Verdict {
 }
 
 /// Checks the runbook and both descriptions; where LCS manages the target, also what LCS shows.
-pub(super) async fn run_checks(refresh: &Refresh) -> Result<Vec<CheckResult>, Failure> {
+pub(super) async fn run_checks(refresh: &RefreshContext) -> Result<Vec<CheckResult>, Failure> {
     let (source, target) = (&refresh.source.environment, &refresh.target.environment);
     let mut results = vec![
         pair(Kind::of(source), Kind::of(target)),
@@ -219,7 +219,7 @@ fn ids(pair: &runbook::Lcs, source: &Environment, target: &Environment) -> Check
 
 /// Can the program still sign in after the refresh, which brings the source's registrations and
 /// leaves only `Admin` and `DBMovementAPI` enabled?
-async fn access_after_refresh(refresh: &Refresh) -> Result<CheckResult, Failure> {
+async fn access_after_refresh(refresh: &RefreshContext) -> Result<CheckResult, Failure> {
     let check = Check::new(
         "Finance and Operations of the target lets the program in after the refresh",
         "after the refresh, Finance and Operations of the target does not let the program in",
@@ -254,7 +254,7 @@ async fn access_after_refresh(refresh: &Refresh) -> Result<CheckResult, Failure>
 
 /// What Lifecycle Services show: both environments, and the target's history.
 async fn lifecycle_services(
-    refresh: &Refresh,
+    refresh: &RefreshContext,
     lcs: &Lcs,
     pair: &runbook::Lcs,
 ) -> Result<Vec<CheckResult>, Failure> {
@@ -292,7 +292,7 @@ async fn lifecycle_services(
 
 /// For a manual refresh the program needs no access.
 fn unreadable(
-    refresh: &Refresh,
+    refresh: &RefreshContext,
     access: &Check,
     error: Error,
 ) -> Result<Vec<CheckResult>, Failure> {

@@ -4,7 +4,7 @@ use super::snapshot::Snapshot;
 use crate::base::text::count;
 use crate::checks::check::{Check, CheckResult};
 use crate::checks::table_reads::Rows;
-use crate::domain::Refresh;
+use crate::domain::RefreshContext;
 use crate::domain::dual_write::guard::own_link;
 use crate::domain::names::is_active;
 use crate::engine::{Failure, FailureKind};
@@ -12,7 +12,7 @@ use crate::engine::{Failure, FailureKind};
 /// Checks the target's dual-write runtime configuration, and the link where the gateway is
 /// acknowledged.
 pub(super) async fn run_checks(
-    refresh: &Refresh,
+    refresh: &RefreshContext,
     snapshot: &Snapshot,
 ) -> Result<Vec<CheckResult>, Failure> {
     if refresh.services.dual_write.is_some() {
@@ -27,7 +27,7 @@ pub(super) async fn run_checks(
 
 /// Does the gateway's record of the link describe the target only? A reset goes to the pair that it
 /// describes.
-async fn link(refresh: &Refresh) -> Result<CheckResult, Failure> {
+async fn link(refresh: &RefreshContext) -> Result<CheckResult, Failure> {
     let check = Check::new(
         "the dual-write link that the gateway shows is the target's own",
         "the dual-write link that the gateway shows is not the target's own",

@@ -5,13 +5,13 @@ use crate::base::text::count;
 use crate::checks::check::{Check, CheckResult};
 use crate::checks::table_reads::unless_interrupted;
 use crate::clients::{Environment, Package};
-use crate::domain::Refresh;
+use crate::domain::RefreshContext;
 use crate::engine::Failure;
 use crate::runbook::StepName;
 
 /// The answers that the two environments' own descriptions give (Microsoft Learn, *Copy an
 /// environment*: same tenant, same region, no production target; managed only to managed).
-pub(super) fn pair(refresh: &Refresh) -> Vec<CheckResult> {
+pub(super) fn pair(refresh: &RefreshContext) -> Vec<CheckResult> {
     judge(&refresh.source.environment, &refresh.target.environment)
 }
 
@@ -105,7 +105,7 @@ fn differ(one: Option<&str>, other: Option<&str>) -> bool {
 }
 
 /// Does the service offer the target for a copy of the source?
-pub(super) async fn candidate(refresh: &Refresh) -> Result<CheckResult, Failure> {
+pub(super) async fn candidate(refresh: &RefreshContext) -> Result<CheckResult, Failure> {
     let check = Check::new(
         "the service offers the target for a copy of the source",
         "the service does not offer the target for a copy of the source",
@@ -133,7 +133,7 @@ pub(super) async fn candidate(refresh: &Refresh) -> Result<CheckResult, Failure>
 
 /// Is Intelligent Order Management installed? Its returns portal alone does not count.
 pub(super) async fn order_management(
-    refresh: &Refresh,
+    refresh: &RefreshContext,
     side: &str,
 ) -> Result<CheckResult, Failure> {
     let check = Check::new(

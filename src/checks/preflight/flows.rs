@@ -11,7 +11,7 @@ use crate::checks::table_reads::{Rows, available};
 use crate::domain::flows::rules::{NAMES_PRODUCTION, Rules, Wanted};
 use crate::domain::flows::{COMPILED, Definition, is_deployed_by};
 use crate::domain::names::Fields;
-use crate::domain::{Refresh, flows};
+use crate::domain::{RefreshContext, flows};
 use crate::engine::Failure;
 use crate::runbook::TurnOn;
 
@@ -19,7 +19,7 @@ use crate::runbook::TurnOn;
 const SUSPENDED: i64 = 2;
 
 /// Checks the source's flows; nothing where step 4 is skipped.
-pub(super) fn run_checks(refresh: &Refresh, snapshot: &Snapshot) -> Vec<CheckResult> {
+pub(super) fn run_checks(refresh: &RefreshContext, snapshot: &Snapshot) -> Vec<CheckResult> {
     if refresh.runbook.steps.activate_flows.skip.is_some() {
         return Vec::new();
     }
@@ -33,7 +33,7 @@ pub(super) fn run_checks(refresh: &Refresh, snapshot: &Snapshot) -> Vec<CheckRes
 
 /// The source's flows that step 4 will turn on, by the runbook and the source's states.
 pub(super) fn wanted_on<'a>(
-    refresh: &Refresh,
+    refresh: &RefreshContext,
     snapshot: &'a Snapshot,
 ) -> Result<Vec<(Uuid, &'a Fields)>, Failure> {
     if refresh.runbook.steps.activate_flows.skip.is_some() {
@@ -48,7 +48,7 @@ pub(super) fn wanted_on<'a>(
 }
 
 /// The rules of step 4 over what the source holds.
-fn rules<'a>(refresh: &'a Refresh, snapshot: &Snapshot) -> Result<Rules<'a>, Failure> {
+fn rules<'a>(refresh: &'a RefreshContext, snapshot: &Snapshot) -> Result<Rules<'a>, Failure> {
     let old = old_providers(available(&snapshot.catalogue)?);
     let policies = available(&snapshot.policies)?.iter();
     Ok(Rules::new(
@@ -59,7 +59,7 @@ fn rules<'a>(refresh: &'a Refresh, snapshot: &Snapshot) -> Result<Rules<'a>, Fai
     ))
 }
 
-fn patterns(refresh: &Refresh, snapshot: &Snapshot) -> CheckResult {
+fn patterns(refresh: &RefreshContext, snapshot: &Snapshot) -> CheckResult {
     let check = Check::new(
         "every pattern of activate-flows matches a cloud flow of the source",
         "patterns of activate-flows match no cloud flow of the source",
@@ -145,7 +145,7 @@ fn judge_http(check: &Check, flows: &Rows, old_providers: &BTreeSet<Uuid>) -> Ch
 }
 
 /// Does a flow that should be on contain references to the source that no rule replaces?
-fn traces(refresh: &Refresh, snapshot: &Snapshot) -> CheckResult {
+fn traces(refresh: &RefreshContext, snapshot: &Snapshot) -> CheckResult {
     let check = Check::new(
         "no flow that should be on has the source written into it",
         "flows that should be on contain references to the source",

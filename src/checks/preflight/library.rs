@@ -7,13 +7,13 @@ use super::snapshot::{Snapshot, reinstalled};
 use crate::base::text::count;
 use crate::checks::check::{Check, CheckResult};
 use crate::checks::table_reads::available;
-use crate::domain::Refresh;
+use crate::domain::RefreshContext;
 use crate::domain::providers::{Catalogue, Definition, Provider};
 use crate::engine::Failure;
 use crate::runbook::{IomColumn, IomTable, Located, Secret, Word as _};
 
 /// Checks names, and the library as far as step 6 needs it.
-pub(super) fn run_checks(refresh: &Refresh, snapshot: &Snapshot) -> Vec<CheckResult> {
+pub(super) fn run_checks(refresh: &RefreshContext, snapshot: &Snapshot) -> Vec<CheckResult> {
     let mut results = vec![names(refresh)];
     if refresh.runbook.steps.reinstall_providers.skip.is_some() {
         return results;
@@ -37,7 +37,7 @@ pub(super) fn run_checks(refresh: &Refresh, snapshot: &Snapshot) -> Vec<CheckRes
 }
 
 /// Do the tables and columns that the steps use exist, under a name that was found?
-fn names(refresh: &Refresh) -> CheckResult {
+fn names(refresh: &RefreshContext) -> CheckResult {
     let optional = [IomTable::OrchestrationStep, IomTable::WarehouseMapping];
     let missing: Vec<String> = refresh
         .names
@@ -88,7 +88,7 @@ fn definitions(check: &Check, again: &[(&Provider, Option<&Definition>)]) -> Che
 }
 
 /// Can every secret of the parameters be read now? In the middle of a run it would be too late.
-fn secrets(refresh: &Refresh) -> CheckResult {
+fn secrets(refresh: &RefreshContext) -> CheckResult {
     let parameters = &refresh.runbook.steps.reinstall_providers.options.parameters;
     let each = parameters.iter().flat_map(|(definition, values)| {
         values.iter().map(move |(name, secret)| {
@@ -123,7 +123,7 @@ fn judge_secrets<'a>(
 type Declared = BTreeMap<String, BTreeSet<String>>;
 
 fn declared(
-    refresh: &Refresh,
+    refresh: &RefreshContext,
     snapshot: &Snapshot,
     catalogue: &Catalogue,
 ) -> Result<Declared, Failure> {

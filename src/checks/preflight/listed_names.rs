@@ -7,13 +7,13 @@ use super::snapshot::{Snapshot, reinstalled};
 use crate::base::text::count;
 use crate::checks::check::{Check, CheckResult};
 use crate::checks::table_reads::available;
-use crate::domain::Refresh;
+use crate::domain::RefreshContext;
 use crate::domain::providers::{Catalogue, Definition, Provider};
 use crate::engine::Failure;
 use crate::runbook::{Located, ProviderChoice};
 
 /// Checks the lists of steps 6 and 7; nothing where step 6 is skipped.
-pub(super) fn run_checks(refresh: &Refresh, snapshot: &Snapshot) -> Vec<CheckResult> {
+pub(super) fn run_checks(refresh: &RefreshContext, snapshot: &Snapshot) -> Vec<CheckResult> {
     if refresh.runbook.steps.reinstall_providers.skip.is_some() {
         return Vec::new();
     }
@@ -36,7 +36,7 @@ pub(super) fn run_checks(refresh: &Refresh, snapshot: &Snapshot) -> Vec<CheckRes
 
 /// Names that the runbook writes, each with its place.
 fn written<'a>(
-    refresh: &Refresh,
+    refresh: &RefreshContext,
     names: impl Iterator<Item = &'a Located<String>>,
 ) -> Vec<(String, String)> {
     names
@@ -49,7 +49,7 @@ fn lower<'a>(names: impl Iterator<Item = &'a String>) -> BTreeSet<String> {
 }
 
 /// Are all terms accepted, where the runbook lists whose are? Step 6 would be too late.
-fn terms(refresh: &Refresh, catalogue: Result<&Catalogue, Failure>) -> Option<CheckResult> {
+fn terms(refresh: &RefreshContext, catalogue: Result<&Catalogue, Failure>) -> Option<CheckResult> {
     let options = &refresh.runbook.steps.reinstall_providers.options;
     let first = options.accept_terms.first()?;
     let check = Check::new(
@@ -86,7 +86,7 @@ fn judge_terms(
 }
 
 /// Do the keys of `aliases` name actions of the library?
-fn aliases(refresh: &Refresh, catalogue: Result<&Catalogue, Failure>) -> CheckResult {
+fn aliases(refresh: &RefreshContext, catalogue: Result<&Catalogue, Failure>) -> CheckResult {
     let step = &refresh.runbook.steps.restore_provider_actions;
     let check = Check::new(
         "every key of `aliases` names a logic definition of the library", "keys of `aliases` name no logic definition of the library",

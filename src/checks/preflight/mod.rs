@@ -41,12 +41,12 @@ mod wiring;
 use self::snapshot::Snapshot;
 use super::check::CheckResult;
 use super::services::finance_and_operations;
-use crate::domain::Refresh;
+use crate::domain::RefreshContext;
 use crate::engine::{Failure, JournalView};
 
 /// Runs every check, with reads only. A service that cannot be reached is a result, not an error;
 /// only a request to stop ends it early.
-pub async fn preflight(refresh: &Refresh) -> Result<Vec<CheckResult>, Failure> {
+pub async fn preflight(refresh: &RefreshContext) -> Result<Vec<CheckResult>, Failure> {
     let mut results = environments::pair(refresh);
     results.extend(checks_before_copy(refresh).await?);
     results.extend(credentials::run_checks(refresh).await?);
@@ -78,7 +78,9 @@ pub async fn preflight(refresh: &Refresh) -> Result<Vec<CheckResult>, Failure> {
 }
 
 /// The checks before step 1: does the service offer the copy, is IOM installed?
-pub(super) async fn checks_before_copy(refresh: &Refresh) -> Result<Vec<CheckResult>, Failure> {
+pub(super) async fn checks_before_copy(
+    refresh: &RefreshContext,
+) -> Result<Vec<CheckResult>, Failure> {
     Ok(vec![
         environments::candidate(refresh).await?,
         environments::order_management(refresh, "source").await?,
@@ -88,7 +90,7 @@ pub(super) async fn checks_before_copy(refresh: &Refresh) -> Result<Vec<CheckRes
 
 /// The checks before step 3: connections and references that can be read.
 pub(super) async fn checks_before_connections(
-    refresh: &Refresh,
+    refresh: &RefreshContext,
     journal: &JournalView,
 ) -> Result<Vec<CheckResult>, Failure> {
     wiring::checks_before_step(refresh, journal).await
@@ -96,7 +98,7 @@ pub(super) async fn checks_before_connections(
 
 /// The checks before step 4: the custom connectors of flows that should be on exist.
 pub(super) async fn checks_before_flows(
-    refresh: &Refresh,
+    refresh: &RefreshContext,
     journal: &JournalView,
 ) -> Result<Vec<CheckResult>, Failure> {
     Ok(vec![

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::snapshot::Snapshot;
 use crate::checks::check::{Check, CheckResult, named};
 use crate::checks::table_reads::available;
-use crate::domain::Refresh;
+use crate::domain::RefreshContext;
 use crate::domain::graph::{Dialect, slots};
 use crate::runbook::{IomColumn, IomTable};
 
@@ -15,7 +15,7 @@ use crate::runbook::{IomColumn, IomTable};
 type Graph = (String, String);
 
 /// Checks the source's orchestrations; nothing where step 5 is skipped.
-pub(super) fn run_checks(refresh: &Refresh, snapshot: &Snapshot) -> Option<CheckResult> {
+pub(super) fn run_checks(refresh: &RefreshContext, snapshot: &Snapshot) -> Option<CheckResult> {
     if refresh.runbook.steps.detach_provider_actions.skip.is_some() {
         return None;
     }

@@ -7,7 +7,7 @@ use super::snapshot::{Snapshot, old_providers};
 use crate::base::text::count;
 use crate::checks::check::{Check, CheckResult};
 use crate::checks::table_reads::{available, unless_interrupted};
-use crate::domain::Refresh;
+use crate::domain::RefreshContext;
 use crate::domain::view::View;
 use crate::engine::Failure;
 use crate::steps::reinstall_providers::{BlockingRow, blocking_rows};
@@ -15,7 +15,7 @@ use crate::steps::reinstall_providers::{BlockingRow, blocking_rows};
 /// Checks the rows of the source against its metadata's rules for a deletion; nothing where step 6
 /// is skipped.
 pub(super) async fn run_checks(
-    refresh: &Refresh,
+    refresh: &RefreshContext,
     snapshot: &Snapshot,
 ) -> Result<Option<CheckResult>, Failure> {
     if refresh.runbook.steps.reinstall_providers.skip.is_some() {

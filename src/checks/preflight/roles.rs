@@ -7,13 +7,13 @@ use uuid::Uuid;
 use crate::checks::check::{Check, CheckResult};
 use crate::checks::table_reads::unless_interrupted;
 use crate::clients::{Query, Row};
-use crate::domain::Refresh;
+use crate::domain::RefreshContext;
 use crate::domain::connections::owner_filter;
 use crate::engine::Failure;
 use crate::runbook::{Located, Owner};
 
 /// Checks `owner` and `act-as`; nothing where no step uses them.
-pub(super) async fn run_checks(refresh: &Refresh) -> Result<Vec<CheckResult>, Failure> {
+pub(super) async fn run_checks(refresh: &RefreshContext) -> Result<Vec<CheckResult>, Failure> {
     let steps = &refresh.runbook.steps;
     if steps.reconfigure_connections.skip.is_some() && steps.reinstall_providers.skip.is_some() {
         return Ok(Vec::new());
@@ -48,7 +48,7 @@ struct OwnerRoles {
 }
 
 /// None where the source has no such user or team: another check reports that.
-async fn read(refresh: &Refresh, owner: &Owner) -> Result<Option<OwnerRoles>, Failure> {
+async fn read(refresh: &RefreshContext, owner: &Owner) -> Result<Option<OwnerRoles>, Failure> {
     let (set, key, roles) = match owner {
         Owner::User(_) => ("systemusers", "systemuserid", "systemuserroles_association"),
         Owner::Team(_) => ("teams", "teamid", "teamroles_association"),
@@ -72,7 +72,7 @@ async fn read(refresh: &Refresh, owner: &Owner) -> Result<Option<OwnerRoles>, Fa
 }
 
 /// The roles that a user has through teams.
-async fn of_teams(refresh: &Refresh, user: Uuid) -> Result<Vec<String>, Failure> {
+async fn of_teams(refresh: &RefreshContext, user: Uuid) -> Result<Vec<String>, Failure> {
     let query = Query::new()
         .select(&["teamid"])
         .expand("teamroles_association($select=name)");

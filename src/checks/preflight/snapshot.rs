@@ -9,7 +9,7 @@ use crate::checks::table_reads::{
     ReadResult, Rows, cloud_flows, iom_rows, rows, rows_if_there, unless_interrupted,
 };
 use crate::clients::Connection;
-use crate::domain::Refresh;
+use crate::domain::RefreshContext;
 use crate::domain::providers::{Catalogue, Definition, Provider};
 use crate::domain::view::View;
 use crate::engine::Failure;
@@ -51,7 +51,7 @@ pub(super) struct TargetSnapshot {
 
 impl Snapshot {
     /// Reads both, some at once; a failed read is kept.
-    pub(super) async fn read(refresh: &Refresh) -> Result<Self, Failure> {
+    pub(super) async fn read(refresh: &RefreshContext) -> Result<Self, Failure> {
         let names = &refresh.names;
         // The source as it is: each check judges what the copy does to it.
         let source = View::Target(&refresh.source.dataverse);
@@ -89,7 +89,7 @@ impl Snapshot {
     }
 }
 
-async fn connections(refresh: &Refresh) -> Result<ReadResult<Vec<Connection>>, Failure> {
+async fn connections(refresh: &RefreshContext) -> Result<ReadResult<Vec<Connection>>, Failure> {
     let connections = refresh
         .services
         .power_platform
@@ -98,7 +98,7 @@ async fn connections(refresh: &Refresh) -> Result<ReadResult<Vec<Connection>>, F
 }
 
 impl TargetSnapshot {
-    async fn read(refresh: &Refresh) -> Result<Self, Failure> {
+    async fn read(refresh: &RefreshContext) -> Result<Self, Failure> {
         let names = &refresh.names;
         let target = View::Target(&refresh.target.dataverse);
         let iom = |table| iom_rows(target, names, table);

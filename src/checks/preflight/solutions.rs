@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::base::text::count;
 use crate::checks::check::{Check, CheckResult};
 use crate::checks::table_reads::{ReadResult, Rows, available, rows, unless_interrupted};
-use crate::domain::Refresh;
+use crate::domain::RefreshContext;
 use crate::domain::names::{Fields, text};
 use crate::domain::view::View;
 use crate::engine::Failure;
@@ -27,7 +27,7 @@ const EDITED: [IomTable; 5] = [
 ];
 
 /// Checks both environments' solutions and the source's metadata.
-pub(super) async fn run_checks(refresh: &Refresh) -> Result<Vec<CheckResult>, Failure> {
+pub(super) async fn run_checks(refresh: &RefreshContext) -> Result<Vec<CheckResult>, Failure> {
     let source = rows(View::Target(&refresh.source.dataverse), "solution").await?;
     let target = rows(View::Target(&refresh.target.dataverse), "solution").await?;
     let source = versions(&source);
@@ -115,7 +115,7 @@ fn newest(check: &Check, source: &Versions) -> CheckResult {
     }
 }
 
-async fn tables(refresh: &Refresh) -> Result<ReadResult<Vec<(String, bool)>>, Failure> {
+async fn tables(refresh: &RefreshContext) -> Result<ReadResult<Vec<(String, bool)>>, Failure> {
     let mut found = Vec::new();
     for table in EDITED {
         let name = refresh.names.table(table);

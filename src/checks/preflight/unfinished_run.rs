@@ -13,7 +13,7 @@ use super::snapshot::Snapshot;
 use crate::base::text::count;
 use crate::checks::check::{Check, CheckResult, named};
 use crate::checks::table_reads::{Rows, available};
-use crate::domain::Refresh;
+use crate::domain::RefreshContext;
 use crate::domain::environments::UNFINISHED_RUN;
 use crate::domain::graph::{Content, content, slots};
 use crate::domain::providers::Catalogue;
@@ -22,7 +22,7 @@ use crate::runbook::{IomColumn, IomTable};
 
 /// Checks the target's providers and orchestrations; nothing where the copy or step 6 is skipped,
 /// and where the operator accepts what is found.
-pub(super) fn run_checks(refresh: &Refresh, snapshot: &Snapshot) -> Vec<CheckResult> {
+pub(super) fn run_checks(refresh: &RefreshContext, snapshot: &Snapshot) -> Vec<CheckResult> {
     let steps = &refresh.runbook.steps;
     let is_skipped =
         steps.copy_environments.skip.is_some() || steps.reinstall_providers.skip.is_some();
@@ -70,7 +70,11 @@ fn copied(check: &Check, source: &Catalogue, target: &Catalogue) -> CheckResult 
     check.none_of(&both, &count(target.providers.len(), "provider"))
 }
 
-fn detached(refresh: &Refresh, snapshot: &Snapshot, check: &Check) -> Result<CheckResult, Failure> {
+fn detached(
+    refresh: &RefreshContext,
+    snapshot: &Snapshot,
+    check: &Check,
+) -> Result<CheckResult, Failure> {
     let actions = available(&snapshot.catalogue)?.action_names();
     let source = graphs(refresh, available(&snapshot.orchestrations)?)?;
     let target = graphs(refresh, available(&snapshot.target.orchestrations)?)?;
@@ -80,7 +84,7 @@ fn detached(refresh: &Refresh, snapshot: &Snapshot, check: &Check) -> Result<Che
 /// An orchestration's name and graph, by id.
 type Graphs = BTreeMap<Uuid, (String, String)>;
 
-fn graphs(refresh: &Refresh, rows: &Rows) -> Result<Graphs, Failure> {
+fn graphs(refresh: &RefreshContext, rows: &Rows) -> Result<Graphs, Failure> {
     let names = &refresh.names;
     let mut graphs = Graphs::new();
     for (id, row) in rows {

@@ -2,7 +2,7 @@
 
 use crate::base::text::count;
 use crate::checks::check::{Check, CheckResult, Remedy};
-use crate::domain::Refresh;
+use crate::domain::RefreshContext;
 use crate::domain::dual_write::was_in_use;
 use crate::domain::verdict::Verdict;
 use crate::engine::{Failure, FailureKind, JournalView};
@@ -10,7 +10,7 @@ use crate::steps::reconfigure_dual_write::{MapAnswer, check_health, map_answers}
 
 /// No checks where dual-write was not in use before the copy, or without a journal.
 pub(super) async fn run_checks(
-    refresh: &Refresh,
+    refresh: &RefreshContext,
     journal: Option<&JournalView>,
 ) -> Result<Vec<CheckResult>, Failure> {
     let Some(journal) = journal.filter(|journal| was_in_use(journal)) else {
@@ -38,7 +38,7 @@ pub(super) async fn run_checks(
     Ok(results)
 }
 
-async fn maps(refresh: &Refresh, journal: &JournalView) -> Result<CheckResult, Failure> {
+async fn maps(refresh: &RefreshContext, journal: &JournalView) -> Result<CheckResult, Failure> {
     let check = Check::new(
         "every dual-write map does what it did before the copy",
         "dual-write maps differ from their state before the copy",

@@ -4,7 +4,7 @@ use super::snapshot::Snapshot;
 use crate::checks::check::{Check, CheckResult, Remedy};
 use crate::checks::table_reads::{Rows, available};
 use crate::clients::{Environment, ErrorKind};
-use crate::domain::Refresh;
+use crate::domain::RefreshContext;
 use crate::domain::dual_write::root_team::RootTeam;
 use crate::domain::dual_write::was_in_use;
 use crate::domain::names::is_active;
@@ -34,7 +34,7 @@ pub(super) fn open(environment: &Environment) -> CheckResult {
 }
 
 /// Does the target's Dataverse let the caller in?
-pub(super) async fn dataverse(refresh: &Refresh) -> Result<CheckResult, Failure> {
+pub(super) async fn dataverse(refresh: &RefreshContext) -> Result<CheckResult, Failure> {
     let check = Check::new(
         "Dataverse of the target answers",
         "Dataverse of the target does not let the caller in",
@@ -51,7 +51,7 @@ pub(super) async fn dataverse(refresh: &Refresh) -> Result<CheckResult, Failure>
 /// of the two, and dual-write's initial sync finds the team by the name (Microsoft Learn, *Copy
 /// environments that use Intelligent Order Management*; health-check code DWFOEV1006).
 pub(super) fn team(
-    refresh: &Refresh,
+    refresh: &RefreshContext,
     snapshot: &Snapshot,
     journal: Option<&JournalView>,
 ) -> CheckResult {

@@ -27,13 +27,13 @@ mod system;
 use self::snapshot::Snapshot;
 use super::check::CheckResult;
 use super::services::finance_and_operations;
-use crate::domain::Refresh;
+use crate::domain::RefreshContext;
 use crate::engine::{Failure, JournalView, Step};
 
 /// Runs every check. Without a journal, the checks that need one are left out. A service that
 /// cannot be reached is a result, not an error; only a request to stop ends it early.
 pub async fn verify(
-    refresh: &Refresh,
+    refresh: &RefreshContext,
     steps: &[Step],
     journal: Option<JournalView>,
 ) -> Result<Vec<CheckResult>, Failure> {

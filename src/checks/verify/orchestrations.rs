@@ -8,7 +8,7 @@ use super::snapshot::Snapshot;
 use crate::base::text::count;
 use crate::checks::check::{Check, CheckResult, Remedy, named};
 use crate::checks::table_reads::{Rows, available};
-use crate::domain::Refresh;
+use crate::domain::RefreshContext;
 use crate::domain::flows::{COMPILED, is_on};
 use crate::domain::graph::{self, Dialect, slots};
 use crate::domain::names::{Names, text};
@@ -30,7 +30,7 @@ struct Published {
 
 /// Checks the target's published orchestrations.
 pub(super) fn run_checks(
-    refresh: &Refresh,
+    refresh: &RefreshContext,
     snapshot: &Snapshot,
     journal: Option<&JournalView>,
 ) -> Vec<CheckResult> {
@@ -74,7 +74,7 @@ pub(super) fn run_checks(
 }
 
 fn published(
-    refresh: &Refresh,
+    refresh: &RefreshContext,
     snapshot: &Snapshot,
     journal: Option<&JournalView>,
 ) -> Result<Vec<Published>, Failure> {
@@ -104,7 +104,7 @@ fn published_among(
 /// The dangling ids that each orchestration had when it was recorded: the refresh did not cause
 /// them.
 fn dangled(
-    refresh: &Refresh,
+    refresh: &RefreshContext,
     journal: Option<&JournalView>,
 ) -> Result<BTreeMap<Uuid, BTreeSet<Uuid>>, Failure> {
     let Some(journal) = journal else {

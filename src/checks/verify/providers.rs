@@ -11,13 +11,13 @@ use crate::checks::table_reads::{Rows, available};
 use crate::domain::flows::{Deployer, deployer, is_deployed_by, is_on};
 use crate::domain::providers::{Catalogue, Provider};
 use crate::domain::seals::{self, Part};
-use crate::domain::{Refresh, flows};
+use crate::domain::{RefreshContext, flows};
 use crate::engine::JournalView;
 use crate::runbook::{IomTable, Word as _};
 
 /// Checks actions and deployed flows.
 pub(super) fn run_checks(
-    refresh: &Refresh,
+    refresh: &RefreshContext,
     snapshot: &Snapshot,
     journal: Option<&JournalView>,
 ) -> Vec<CheckResult> {

@@ -14,7 +14,7 @@ use crate::checks::table_reads::{ReadResult, Rows, available, unless_interrupted
 use crate::domain::flows::{Definition, is_on, state};
 use crate::domain::names::{Fields, text};
 use crate::domain::providers::{Catalogue, Provider};
-use crate::domain::{Refresh, flows};
+use crate::domain::{RefreshContext, flows};
 use crate::engine::Failure;
 
 /// A part of the flow's name; also the name of its logic definition.
@@ -37,7 +37,7 @@ const DETAILS: [&str; 3] = ["Result Details", "Result Detail", "Details"];
 
 /// Checks the release flow; a tenant without the provider has none.
 pub(super) async fn run_checks(
-    refresh: &Refresh,
+    refresh: &RefreshContext,
     snapshot: &Snapshot,
 ) -> Result<Vec<CheckResult>, Failure> {
     let catalogue = available(&snapshot.catalogue).ok();
@@ -175,7 +175,7 @@ fn judge_wired(check: &Check, flows: &[(Uuid, &Fields)], references: &Rows) -> C
 /// The newest rows of the run history (Microsoft Learn, *Manage cloud flow run history in
 /// Dataverse*: kept for a time, delivered without guarantee).
 async fn runs_of(
-    refresh: &Refresh,
+    refresh: &RefreshContext,
     flows: &[(Uuid, &Fields)],
 ) -> Result<ReadResult<Vec<Fields>>, Failure> {
     let mut found = Vec::new();
@@ -193,7 +193,7 @@ async fn runs_of(
 }
 
 /// The rows that a GET returns; none where the table does not exist.
-async fn read(refresh: &Refresh, path: &str) -> Result<Vec<Fields>, Failure> {
+async fn read(refresh: &RefreshContext, path: &str) -> Result<Vec<Fields>, Failure> {
     let answer = refresh.target.dataverse.get_path(path).await?;
     let rows = answer.and_then(|body| body.get("value").and_then(Value::as_array).cloned());
     Ok(rows
@@ -221,11 +221,13 @@ fn judge_runs(check: &Check, runs: &[Fields]) -> CheckResult {
 
 /// The newest executions whose detail says that the event expired; none where no such table is
 /// found.
-async fn expired_rows(refresh: &Refresh) -> Result<ReadResult<Option<Vec<Fields>>>, Failure> {
+async fn expired_rows(
+    refresh: &RefreshContext,
+) -> Result<ReadResult<Option<Vec<Fields>>>, Failure> {
     unless_interrupted(expired_in(refresh).await)
 }
 
-async fn expired_in(refresh: &Refresh) -> Result<Option<Vec<Fields>>, Failure> {
+async fn expired_in(refresh: &RefreshContext) -> Result<Option<Vec<Fields>>, Failure> {
     let is = |name: Option<&str>, called: &[&str]| {
         name.is_some_and(|name| called.iter().any(|c| c.eq_ignore_ascii_case(name)))
     };

@@ -1,14 +1,14 @@
 //! What each step's survey still finds: a step whose survey finds nothing is done.
 
 use crate::checks::check::{Check, CheckResult};
-use crate::domain::Refresh;
+use crate::domain::RefreshContext;
 use crate::engine::{Failure, FailureKind, JournalView, Plan, PlannedStep, Step};
 use crate::steps::manual_remedy;
 
 /// One check for each step. Without a journal, old rows cannot be distinguished from new ones, nor
 /// what the copy left from what a person did; so the only result is then an unknown one.
 pub(super) async fn run_checks(
-    refresh: &Refresh,
+    refresh: &RefreshContext,
     steps: &[Step],
     journal: Option<&JournalView>,
 ) -> Result<Vec<CheckResult>, Failure> {
@@ -56,7 +56,7 @@ pub(super) async fn run_checks(
 
 /// The smallest remedy for what a step's survey still finds: the run resumes; after a finished run,
 /// a person does it.
-pub(super) fn remedy(refresh: &Refresh, journal: &JournalView, step: &str) -> String {
+pub(super) fn remedy(refresh: &RefreshContext, journal: &JournalView, step: &str) -> String {
     let runbook = refresh.runbook.file().display();
     let plan = format!("`iomcopy plan {runbook}` shows each change");
     if journal.has_finished() {

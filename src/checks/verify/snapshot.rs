@@ -5,7 +5,7 @@ use tokio::try_join;
 use crate::checks::table_reads::{
     ReadResult, Rows, cloud_flows, iom_rows, rows, rows_if_there, unless_interrupted,
 };
-use crate::domain::Refresh;
+use crate::domain::RefreshContext;
 use crate::domain::names::Fields;
 use crate::domain::providers::Catalogue;
 use crate::domain::view::View;
@@ -37,7 +37,7 @@ pub(super) struct Snapshot {
 
 impl Snapshot {
     /// Reads it, some at once; a failed read is kept.
-    pub(super) async fn read(refresh: &Refresh) -> Result<Self, Failure> {
+    pub(super) async fn read(refresh: &RefreshContext) -> Result<Self, Failure> {
         let names = &refresh.names;
         let target = View::Target(&refresh.target.dataverse);
         let iom = |table| iom_rows(target, names, table);

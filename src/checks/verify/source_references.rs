@@ -10,14 +10,14 @@ use crate::checks::check::{Check, CheckResult};
 use crate::checks::table_reads::{ReadResult, Rows, available};
 use crate::domain::names::{Fields, text};
 use crate::domain::source_references::SourceReferences;
-use crate::domain::{Refresh, flows};
+use crate::domain::{RefreshContext, flows};
 use crate::engine::JournalView;
 use crate::runbook::IomTable;
 
 /// Checks references, parameters, environment variables and cloud flows. Takes the journal, if
 /// there is a state file.
 pub(super) fn run_checks(
-    refresh: &Refresh,
+    refresh: &RefreshContext,
     snapshot: &Snapshot,
     journal: Option<&JournalView>,
 ) -> Vec<CheckResult> {

@@ -4,13 +4,13 @@
 use super::snapshot::Snapshot;
 use crate::checks::check::{Check, CheckResult};
 use crate::checks::table_reads::{Rows, available};
-use crate::domain::Refresh;
+use crate::domain::RefreshContext;
 use crate::domain::flows::is_on;
 use crate::domain::names::{Fields, Names, is_labelled, label, text};
 use crate::runbook::IomTable;
 
 /// Checks system connection references and platform flows.
-pub(super) fn run_checks(refresh: &Refresh, snapshot: &Snapshot) -> Vec<CheckResult> {
+pub(super) fn run_checks(refresh: &RefreshContext, snapshot: &Snapshot) -> Vec<CheckResult> {
     let help = "IOM app > Core settings > Admin home > Connection references: save each, then press \
                 'Activate system'; if it times out, press it again";
     let active = Check::new(

@@ -32,14 +32,14 @@ use crate::base::clock::Clock;
 use crate::base::secrets;
 use crate::checks;
 use crate::clients::{Bap, DualWriteGateway, Lcs, PowerPlatform};
-use crate::domain::{Caller, Forecast, Names, Refresh, Services, Source, Target};
+use crate::domain::{Caller, Forecast, Names, RefreshContext, Services, Source, Target};
 use crate::engine::{EventSink, Failure, Step};
 use crate::runbook::{Gateway, Runbook, Secret, ServiceKey};
 use crate::steps;
 
 /// A runbook with connected services.
 pub(super) struct Connected {
-    pub(super) refresh: Arc<Refresh>,
+    pub(super) refresh: Arc<RefreshContext>,
     /// The eight steps of this runbook, in order.
     pub(super) steps: Arc<[Step]>,
     /// The program's clock.
@@ -100,7 +100,7 @@ pub(super) async fn connect_for_run(
     let tenant = target.environment.tenant.clone();
     let tenant = tenant.unwrap_or_else(|| access.credentials.tenant.clone());
     let folder = runbook.folder().to_owned();
-    let refresh = Arc::new(Refresh {
+    let refresh = Arc::new(RefreshContext {
         source,
         target,
         services: Services {

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::cli::actor::current_actor;
-use crate::domain::Refresh;
+use crate::domain::RefreshContext;
 use crate::engine::{Failure, FailureKind};
 use crate::journal::{Reopened, State};
 use crate::steps;
@@ -13,7 +13,7 @@ use crate::steps;
 /// again. `None` if this run was reopened for that provider and has not finished since. Fails if
 /// the run has not finished, and with exit code 3 if no provider of this definition is installed.
 pub(in crate::cli) async fn reopen(
-    refresh: &Arc<Refresh>,
+    refresh: &Arc<RefreshContext>,
     state: &State,
     provider: &str,
 ) -> Result<Option<Reopened>, Failure> {

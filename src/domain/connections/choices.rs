@@ -8,7 +8,7 @@ use super::core_references::core_references;
 use super::custom_connectors::CustomConnectors;
 use super::{connector_of_url, resolve_choice, visible_connections};
 use crate::clients::Connection;
-use crate::domain::Refresh;
+use crate::domain::RefreshContext;
 use crate::engine::{Failure, JournalView};
 use crate::runbook::{ConnectionChoice, IomColumn, IomTable};
 
@@ -22,7 +22,10 @@ pub(crate) struct Choices {
 
 impl Choices {
     /// Reads the target's list of connections.
-    pub(crate) async fn read(refresh: &Refresh, journal: &JournalView) -> Result<Self, Failure> {
+    pub(crate) async fn read(
+        refresh: &RefreshContext,
+        journal: &JournalView,
+    ) -> Result<Self, Failure> {
         Ok(Self {
             connections: visible_connections(refresh, journal).await?,
             planning: journal.is_planning(),
@@ -33,7 +36,7 @@ impl Choices {
     /// known yet.
     pub(crate) fn connection(
         &self,
-        refresh: &Refresh,
+        refresh: &RefreshContext,
         choice: &ConnectionChoice,
         connector: &str,
     ) -> Result<String, Failure> {
@@ -74,7 +77,7 @@ impl Choices {
 
 /// The references of Dataverse, of IOM and of its providers: name and connector.
 async fn named_references(
-    refresh: &Refresh,
+    refresh: &RefreshContext,
     journal: &JournalView,
 ) -> Result<BTreeSet<(String, String)>, Failure> {
     let view = refresh.view(journal);
@@ -98,7 +101,7 @@ async fn named_references(
 /// Choices of step 3 that match no reference: otherwise a misspelled name would go unnoticed.
 /// Providers' references use them too.
 pub(crate) async fn unused_choices(
-    refresh: &Refresh,
+    refresh: &RefreshContext,
     journal: &JournalView,
 ) -> Result<Vec<String>, Failure> {
     let view = refresh.view(journal);

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::connector_name;
-use crate::domain::Refresh;
+use crate::domain::RefreshContext;
 use crate::domain::flows::stem;
 use crate::domain::names::{Fields, text};
 use crate::domain::view::View;
@@ -46,7 +46,7 @@ impl CustomConnectors {
 
     /// Reads both environments. Rows of one that refuses are left out: then a connector is
     /// recognized by its identifier alone.
-    pub(crate) async fn read(refresh: &Refresh) -> Result<Self, Failure> {
+    pub(crate) async fn read(refresh: &RefreshContext) -> Result<Self, Failure> {
         let source = rows(View::AfterCopy(refresh)).await?;
         let target = rows(View::Target(&refresh.target.dataverse)).await?;
         Ok(Self::from_rows(source.iter(), target.iter()))

@@ -14,7 +14,7 @@ pub(crate) mod custom_connectors;
 use url::Url;
 use uuid::Uuid;
 
-use super::Refresh;
+use super::RefreshContext;
 use super::names::{Fields, text};
 use super::view::View;
 use crate::clients::{Connection, Error, Row, literal};
@@ -116,7 +116,7 @@ pub(crate) fn resolve_choice<'a>(
 /// The target's connections as the service lists them; read once for a plan, under which none
 /// changes.
 pub(crate) async fn list_connections(
-    refresh: &Refresh,
+    refresh: &RefreshContext,
     journal: &JournalView,
 ) -> Result<Vec<Connection>, Error> {
     let read = || {
@@ -136,7 +136,7 @@ pub(crate) async fn list_connections(
 /// who may not see other people's connections is shown a shorter list and no error, so an empty one
 /// proves nothing.
 pub(crate) async fn visible_connections(
-    refresh: &Refresh,
+    refresh: &RefreshContext,
     journal: &JournalView,
 ) -> Result<Option<Vec<Connection>>, Failure> {
     match list_connections(refresh, journal)
@@ -177,7 +177,7 @@ impl OwnerRow {
 /// Finds the owner that the runbook names, among the users and teams that the target has (after
 /// a copy: the source's). None where the runbook names none.
 pub(crate) async fn find_owner(
-    refresh: &Refresh,
+    refresh: &RefreshContext,
     view: View<'_>,
 ) -> Result<Option<OwnerRow>, Failure> {
     let runbook = &refresh.runbook;
@@ -215,7 +215,7 @@ pub(crate) async fn find_owner(
 /// The directory object of the user that `act-as` names, among the users that the target has
 /// (after a copy: the source's). None where the runbook names no user.
 pub(crate) async fn find_acting_user(
-    refresh: &Refresh,
+    refresh: &RefreshContext,
     view: View<'_>,
 ) -> Result<Option<Uuid>, Failure> {
     let Some(user) = &refresh.runbook.act_as else {

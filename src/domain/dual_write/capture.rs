@@ -18,10 +18,10 @@
 use std::collections::BTreeSet;
 
 use crate::clients::{EntityMap, Query, Row};
-use crate::domain::Refresh;
+use crate::domain::RefreshContext;
 use crate::domain::names::lookup;
 use crate::domain::seals::{self, Part};
-use crate::engine::{Captured, Failure};
+use crate::engine::{Failure, ListedRow};
 
 use super::gateway;
 use super::tables::field_text;
@@ -46,7 +46,9 @@ pub(crate) const FINANCE: &str = "finance";
 
 /// Lists it once. Nothing where the target's Dataverse has no dual-write, and nothing beside the
 /// tables where the runbook leaves the step to a person.
-pub(crate) async fn capture_dual_write(refresh: &Refresh) -> Result<Vec<Captured>, Failure> {
+pub(crate) async fn capture_dual_write(
+    refresh: &RefreshContext,
+) -> Result<Vec<ListedRow>, Failure> {
     let target = &refresh.target.dataverse;
     if target.table(RUNTIME_CONFIGURATION).await?.is_none() {
         return Ok(Vec::new());
@@ -65,7 +67,10 @@ pub(crate) async fn capture_dual_write(refresh: &Refresh) -> Result<Vec<Captured
 }
 
 /// The solutions that the captured versions are in.
-async fn solutions(refresh: &Refresh, captured: &[Captured]) -> Result<Vec<Captured>, Failure> {
+async fn solutions(
+    refresh: &RefreshContext,
+    captured: &[ListedRow],
+) -> Result<Vec<ListedRow>, Failure> {
     let prefix = Part::Target.key(&format!("{ENTITY_MAPS}/"));
     let wanted: BTreeSet<_> = captured
         .iter()
@@ -90,7 +95,7 @@ async fn solutions(refresh: &Refresh, captured: &[Captured]) -> Result<Vec<Captu
 }
 
 /// The rows of Finance and Operations, where one is linked.
-async fn finance(refresh: &Refresh) -> Result<Vec<Captured>, Failure> {
+async fn finance(refresh: &RefreshContext) -> Result<Vec<ListedRow>, Failure> {
     let Some(finance) = &refresh.target.finance else {
         return Ok(Vec::new());
     };
@@ -114,12 +119,12 @@ async fn finance(refresh: &Refresh) -> Result<Vec<Captured>, Failure> {
     Ok(captures)
 }
 
-fn captured_row(set: &str, key: &str, row: Row) -> Result<Captured, Failure> {
+fn captured_row(set: &str, key: &str, row: Row) -> Result<ListedRow, Failure> {
     let Some(id) = field_text(&row.value, key).map(str::to_owned) else {
         let message = format!("Finance and Operations gives a row of {set} without {key}");
         return Err(Failure::failed(message));
     };
-    Ok(Captured {
+    Ok(ListedRow {
         key: Part::Target.key(&format!("{FINANCE}/{set}/{id}")),
         etag: row.etag,
         text: row.text,
@@ -128,11 +133,11 @@ fn captured_row(set: &str, key: &str, row: Row) -> Result<Captured, Failure> {
 }
 
 /// What the gateway knows, where the runbook acknowledges it.
-async fn linked(refresh: &Refresh) -> Result<Vec<Captured>, Failure> {
+async fn linked(refresh: &RefreshContext) -> Result<Vec<ListedRow>, Failure> {
     let Some(gateway) = &refresh.services.dual_write else {
         return Ok(Vec::new());
     };
-    let capture = |key: &str, text: String| Captured {
+    let capture = |key: &str, text: String| ListedRow {
         key: Part::Target.key(&format!("{GATEWAY}/{key}")),
         etag: None,
         text,

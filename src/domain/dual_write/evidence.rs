@@ -13,7 +13,7 @@ use super::recorded::RecordedMap;
 use super::tables::{Configuration, Project};
 use crate::base::text::count;
 use crate::clients::Query;
-use crate::domain::Refresh;
+use crate::domain::RefreshContext;
 use crate::domain::environments::host;
 use crate::domain::seals::{self, Part};
 use crate::domain::verdict::Answer;
@@ -35,7 +35,10 @@ pub(crate) struct Evidence {
 
 impl Evidence {
     /// Reads both. Fails if one cannot be read.
-    pub(crate) async fn read(refresh: &Refresh, journal: &JournalView) -> Result<Self, Failure> {
+    pub(crate) async fn read(
+        refresh: &RefreshContext,
+        journal: &JournalView,
+    ) -> Result<Self, Failure> {
         let finance = refresh.target.finance.as_ref().ok_or_else(|| {
             Failure::failed("no Finance and Operations is linked with the target").permanent()
         })?;

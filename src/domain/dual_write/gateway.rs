@@ -14,7 +14,7 @@ use crate::clients::{
 };
 use crate::domain::environments::host;
 use crate::domain::keys::{self, MapChange};
-use crate::domain::{Refresh, service_fields};
+use crate::domain::{RefreshContext, service_fields};
 use crate::engine::{Failure, Progress, Reading, Set, WriteError, Written};
 
 /// How long the gateway may take to show what it has accepted.
@@ -30,7 +30,7 @@ pub(crate) struct Linked {
 /// The link of the target's Finance and Operations. If the gateway shows none, there may still be
 /// one.
 pub(crate) async fn read_link(
-    refresh: &Refresh,
+    refresh: &RefreshContext,
     gateway: &DualWriteGateway,
 ) -> Result<DualWriteLink, Failure> {
     let app = refresh.target.environment.finance_operations.as_ref();
@@ -53,7 +53,7 @@ pub(crate) async fn read_link(
 }
 
 /// The gateway of a runbook that acknowledges it.
-pub(crate) fn acknowledged_gateway(refresh: &Refresh) -> Result<&DualWriteGateway, Failure> {
+pub(crate) fn acknowledged_gateway(refresh: &RefreshContext) -> Result<&DualWriteGateway, Failure> {
     refresh
         .services
         .dual_write
@@ -63,7 +63,7 @@ pub(crate) fn acknowledged_gateway(refresh: &Refresh) -> Result<&DualWriteGatewa
 
 impl Linked {
     /// Reads the link, its connection set and its maps.
-    pub(crate) async fn read(refresh: &Refresh) -> Result<Self, Failure> {
+    pub(crate) async fn read(refresh: &RefreshContext) -> Result<Self, Failure> {
         let gateway = acknowledged_gateway(refresh)?;
         let link = read_link(refresh, gateway).await?;
         Ok(Self {
@@ -116,7 +116,7 @@ pub(crate) enum Act {
 
 /// A set on one map.
 pub(crate) struct MapSet {
-    pub(crate) refresh: Arc<Refresh>,
+    pub(crate) refresh: Arc<RefreshContext>,
     /// The map's name.
     pub(crate) map: String,
     pub(crate) act: Act,
@@ -204,7 +204,7 @@ pub(crate) fn progress(state: RequestState) -> Progress {
 
 /// The integration key of one table.
 pub(crate) struct KeySet {
-    pub(crate) refresh: Arc<Refresh>,
+    pub(crate) refresh: Arc<RefreshContext>,
     /// The entity set of Dataverse.
     pub(crate) table: String,
     pub(crate) columns: Vec<String>,
@@ -243,7 +243,7 @@ impl Set for KeySet {
 
 /// A change that stops a map; `when` distinguishes the keys of several stops.
 pub(crate) fn stop_map(
-    refresh: &Arc<Refresh>,
+    refresh: &Arc<RefreshContext>,
     linked: &Linked,
     map: &str,
     when: MapChange,

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::gateway::Linked;
 use crate::base::text::escape;
 use crate::clients::{ConnectionSet, DualWriteLink, LinkedEnvironment};
-use crate::domain::Refresh;
+use crate::domain::RefreshContext;
 use crate::domain::environments::host;
 use crate::engine::Failure;
 
@@ -29,7 +29,7 @@ pub(crate) struct Pair {
 
 /// Reads again who the target is. Fails where the admin API and Dataverse do not name the same
 /// organization.
-pub(crate) async fn read_target_pair(refresh: &Refresh) -> Result<Pair, Failure> {
+pub(crate) async fn read_target_pair(refresh: &RefreshContext) -> Result<Pair, Failure> {
     let id = refresh.target_id();
     let environment = refresh.services.bap.environment(id).await?;
     let environment =
@@ -145,7 +145,7 @@ pub(crate) fn require_same_pair(
 
 /// Reads whether the link that the gateway shows is the target's own. Fails where it is not
 /// ([`FailureKind::Refused`](crate::engine::FailureKind::Refused)) and where that is unknown.
-pub(crate) async fn own_link(refresh: &Refresh) -> Result<String, Failure> {
+pub(crate) async fn own_link(refresh: &RefreshContext) -> Result<String, Failure> {
     let pair = read_target_pair(refresh).await?;
     let linked = Linked::read(refresh).await?;
     require_same_pair(&pair, &linked.link, &linked.set)?;

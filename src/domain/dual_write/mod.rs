@@ -27,7 +27,7 @@ use serde::Serialize;
 use self::capture::RUNTIME_CONFIGURATION;
 use self::gateway::Linked;
 use self::recorded::{RecordedDualWrite, Was};
-use super::Refresh;
+use super::RefreshContext;
 use super::keys::{self, MapChange};
 use super::names::is_active;
 use super::view::View;
@@ -37,24 +37,24 @@ use crate::engine::{Failure, JournalView};
 use crate::runbook::StepName;
 
 /// The key of the reset's launch.
-pub(crate) fn reset_key(refresh: &Refresh) -> String {
+pub(crate) fn reset_key(refresh: &RefreshContext) -> String {
     keys::dual_write_reset(refresh.target_id())
 }
 
 /// Does the runbook leave dual-write to a person altogether?
-pub(crate) fn is_left_out(refresh: &Refresh) -> bool {
+pub(crate) fn is_left_out(refresh: &RefreshContext) -> bool {
     refresh.runbook.steps.reconfigure_dual_write.skip.is_some()
 }
 
 /// Is there something to do, and through the gateway?
-pub(crate) fn by_gateway(refresh: &Refresh, recorded: &RecordedDualWrite) -> bool {
+pub(crate) fn by_gateway(refresh: &RefreshContext, recorded: &RecordedDualWrite) -> bool {
     recorded.in_use() && !is_left_out(refresh) && refresh.services.dual_write.is_some()
 }
 
 /// What the gateway shows since the reset; none where that is still to come, so that a forecast
 /// finds everything to do.
 pub(crate) async fn read_link_after_reset(
-    refresh: &Refresh,
+    refresh: &RefreshContext,
     journal: &JournalView,
 ) -> Result<Option<Linked>, Failure> {
     let to_come = matches!(refresh.view(journal), View::AfterCopy(_))

@@ -263,12 +263,12 @@ fn companies(journal: &JournalView) -> BTreeSet<String> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::engine::Captured;
+    use crate::engine::ListedRow;
     use serde_json::json;
 
     /// A known world with these captures in the first seal.
     pub(crate) fn sealed(captures: &[(&str, Value)]) -> JournalView {
-        let rows = captures.iter().map(|(key, value)| Captured {
+        let rows = captures.iter().map(|(key, value)| ListedRow {
             key: (*key).to_owned(),
             etag: None,
             text: value.to_string(),

@@ -9,24 +9,24 @@ pub(crate) mod database_history;
 
 use url::Url;
 
-use super::{Refresh, keys};
+use super::{RefreshContext, keys};
 use crate::clients::Environment;
 use crate::engine::{Failure, JournalView};
 use crate::runbook::{FinopsMode, StepName};
 
 /// The key of the copy's launch.
-pub(crate) fn copy_key(refresh: &Refresh) -> String {
+pub(crate) fn copy_key(refresh: &RefreshContext) -> String {
     keys::copy(refresh.target_id())
 }
 
 /// The key of the database refresh's launch.
-pub(crate) fn refresh_key(refresh: &Refresh) -> String {
+pub(crate) fn refresh_key(refresh: &RefreshContext) -> String {
     keys::database_refresh(refresh.target_id())
 }
 
 /// May an operation that replaces the target be running? Yes from the intent of a launch on; for a
 /// refresh that a person begins, from the moment when the worksheet is handed out.
-pub(crate) fn has_begun(refresh: &Refresh, journal: &JournalView) -> bool {
+pub(crate) fn has_begun(refresh: &RefreshContext, journal: &JournalView) -> bool {
     let task = keys::task(StepName::CopyEnvironments, keys::REFRESH_BY_HAND);
     let launches = [copy_key(refresh), refresh_key(refresh)];
     launches.iter().any(|key| journal.launch(key).is_some()) || journal.is_handed_out(&task)
@@ -34,20 +34,20 @@ pub(crate) fn has_begun(refresh: &Refresh, journal: &JournalView) -> bool {
 
 /// Do Lifecycle Services manage the target's Finance and Operations? The admin API then calls its
 /// kind `Linked` (as d365bap.tools found).
-pub(crate) fn is_lcs_managed(refresh: &Refresh) -> bool {
+pub(crate) fn is_lcs_managed(refresh: &RefreshContext) -> bool {
     let app = refresh.target.environment.finance_operations.as_ref();
     app.and_then(|app| app.kind.as_deref())
         .is_some_and(|kind| kind.eq_ignore_ascii_case("Linked"))
 }
 
 /// Does a person refresh the database?
-pub(crate) fn is_guided(refresh: &Refresh) -> bool {
+pub(crate) fn is_guided(refresh: &RefreshContext) -> bool {
     let options = &refresh.runbook.steps.copy_environments.options;
     options.finops.value == FinopsMode::Guided
 }
 
 /// Is the target's Finance and Operations the source's already?
-pub(crate) fn is_replaced(refresh: &Refresh, journal: &JournalView) -> bool {
+pub(crate) fn is_replaced(refresh: &RefreshContext, journal: &JournalView) -> bool {
     if is_guided(refresh) {
         // The copy begins after the refresh, and its phase ends with it.
         journal.is_launch_proved(&copy_key(refresh))
@@ -62,7 +62,7 @@ pub(crate) const UNFINISHED_RUN: &str = "resume the earlier run with its state f
      the target's own provider settings are lost, and what it holds now is taken for them";
 
 /// Reads the target environment from the admin API.
-pub(crate) async fn read_target(refresh: &Refresh) -> Result<Environment, Failure> {
+pub(crate) async fn read_target(refresh: &RefreshContext) -> Result<Environment, Failure> {
     let target = refresh.target_id();
     let environment = refresh.services.bap.environment(target).await?;
     environment.ok_or_else(|| Failure::failed(format!("there is no environment {target}")))

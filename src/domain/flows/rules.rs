@@ -10,7 +10,7 @@ use crate::domain::names::{Fields, Names, text};
 use crate::domain::publication::is_published;
 use crate::domain::seals::{self, Part};
 use crate::domain::source_references::{SourceReference, SourceReferences};
-use crate::domain::{Refresh, flows, marked};
+use crate::domain::{RefreshContext, flows, marked};
 use crate::engine::{Failure, FailureKind, JournalView};
 use crate::runbook::{IomTable, TurnOn, Word as _};
 
@@ -27,7 +27,7 @@ pub(crate) enum Wanted {
 
 /// What decides which flows should be on.
 pub(crate) struct Rules<'a> {
-    refresh: &'a Refresh,
+    refresh: &'a RefreshContext,
     on_in_source: BTreeSet<Uuid>,
     old_providers: BTreeSet<Uuid>,
     policies: BTreeSet<String>,
@@ -36,7 +36,7 @@ pub(crate) struct Rules<'a> {
 
 impl<'a> Rules<'a> {
     /// The rules of this run, from the runbook and the source's rows in the first seal.
-    pub(crate) fn from_journal(refresh: &'a Refresh, journal: &JournalView) -> Self {
+    pub(crate) fn from_journal(refresh: &'a RefreshContext, journal: &JournalView) -> Self {
         let source = |table| seals::rows(journal, Part::Source, table);
         Self::new(
             refresh,
@@ -53,7 +53,10 @@ impl<'a> Rules<'a> {
 
     /// The same; if the runbook skips the copy and nothing is sealed, from what the source holds
     /// now.
-    pub(crate) async fn read(refresh: &'a Refresh, journal: &JournalView) -> Result<Self, Failure> {
+    pub(crate) async fn read(
+        refresh: &'a RefreshContext,
+        journal: &JournalView,
+    ) -> Result<Self, Failure> {
         let sealed = seals::rows(journal, Part::Source, "workflow");
         if !sealed.is_empty() || refresh.runbook.steps.copy_environments.skip.is_none() {
             return Ok(Self::from_journal(refresh, journal));
@@ -72,7 +75,7 @@ impl<'a> Rules<'a> {
 
     /// The rules over what the source holds: its flows, the ids of its providers, its policies.
     pub(crate) fn new<'r>(
-        refresh: &'a Refresh,
+        refresh: &'a RefreshContext,
         workflows: impl Iterator<Item = (&'r Uuid, &'r Fields)>,
         old_providers: BTreeSet<Uuid>,
         policies: impl Iterator<Item = (&'r Uuid, &'r Fields)>,
@@ -195,7 +198,7 @@ fn published_policies<'r>(
 }
 
 /// The rows of a table of the source as they are now.
-async fn live(refresh: &Refresh, table: &str) -> Result<Vec<(Uuid, Fields)>, Failure> {
+async fn live(refresh: &RefreshContext, table: &str) -> Result<Vec<(Uuid, Fields)>, Failure> {
     let Some(table) = refresh.source.dataverse.table(table).await? else {
         return Ok(Vec::new());
     };

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::{SUSPENDED, state};
 use crate::domain::names::{Fields, text};
 use crate::domain::tenant_set::{Request, send};
-use crate::domain::{Refresh, service_fields};
+use crate::domain::{RefreshContext, service_fields};
 use crate::engine::{Action, Failure, Reading, Set, WriteError, Written};
 
 /// The compared fields of a flow that is switched.
@@ -26,7 +26,7 @@ pub(crate) fn switched(on: bool) -> Value {
 /// Switches a flow, as this user of the directory where there is one. Takes the flow's entity set
 /// and id.
 pub(crate) fn switch(
-    refresh: &Arc<Refresh>,
+    refresh: &Arc<RefreshContext>,
     entity_set: &str,
     id: Uuid,
     on: bool,
@@ -47,7 +47,7 @@ pub(crate) fn switch(
 }
 
 struct Switch {
-    refresh: Arc<Refresh>,
+    refresh: Arc<RefreshContext>,
     entity_set: String,
     id: Uuid,
     request: Request,

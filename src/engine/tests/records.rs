@@ -6,8 +6,8 @@ use std::io::Write as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
-use crate::engine::{Capture, Captured};
-use crate::journal::Capture as SealedRow;
+use crate::engine::{CaptureSource, ListedRow};
+use crate::journal::RowToSeal;
 
 /// Turns a switch on after a record has failed. Like the HTTP chain, it checks right before it
 /// sends.
@@ -134,13 +134,13 @@ async fn changes_in_parallel_with_a_failed_record_are_not_sent() {
 struct OneRow;
 
 #[async_trait]
-impl Capture for OneRow {
+impl CaptureSource for OneRow {
     fn seal(&self) -> &'static str {
         "rows"
     }
 
-    async fn list(&self, _journal: &JournalView) -> Result<Vec<Captured>, Failure> {
-        Ok(vec![Captured {
+    async fn list(&self, _journal: &JournalView) -> Result<Vec<ListedRow>, Failure> {
+        Ok(vec![ListedRow {
             key: "row/1".to_owned(),
             etag: None,
             text: "{}".to_owned(),
@@ -188,7 +188,7 @@ async fn a_row_that_is_not_in_the_verified_seal_is_not_removed() {
 async fn a_row_whose_seal_copy_was_changed_is_not_removed() {
     let stage = Stage::new();
     let opening = stage.open();
-    let rows = vec![SealedRow {
+    let rows = vec![RowToSeal {
         key: "row/1".to_owned(),
         etag: None,
         text: "{}".to_owned(),
@@ -208,7 +208,7 @@ async fn a_row_whose_seal_copy_was_changed_is_not_removed() {
 #[tokio::test]
 async fn a_newer_seal_gives_new_ids_and_a_resume_gives_the_same_ids() {
     let rows = |text: &str| {
-        vec![SealedRow {
+        vec![RowToSeal {
             key: "row/1".to_owned(),
             etag: None,
             text: text.to_owned(),

@@ -1,7 +1,7 @@
 //! Sets and removals: edits of a person, values that the service changes, and refusals.
 
 use super::*;
-use crate::engine::{Capture, Captured, Scope};
+use crate::engine::{CaptureSource, ListedRow, Scope};
 use crate::journal::OverwriteConfirmed;
 
 /// The intended content of a cell.
@@ -340,12 +340,12 @@ async fn an_edit_before_a_change_begins_is_detected() {
 async fn a_row_that_was_edited_after_its_capture_is_not_removed() {
     struct Record;
     #[async_trait]
-    impl Capture for Record {
+    impl CaptureSource for Record {
         fn seal(&self) -> &'static str {
             "seal"
         }
-        async fn list(&self, _journal: &JournalView) -> Result<Vec<Captured>, Failure> {
-            Ok(vec![Captured {
+        async fn list(&self, _journal: &JournalView) -> Result<Vec<ListedRow>, Failure> {
+            Ok(vec![ListedRow {
                 key: "row".to_owned(),
                 etag: Some("1".to_owned()),
                 text: "old".to_owned(),

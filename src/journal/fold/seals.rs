@@ -8,7 +8,7 @@ use crate::base::text;
 use crate::journal::payload::{Abandoned, Captured, SealVerified, Sealed};
 use crate::journal::record::Entry;
 use crate::journal::seal::manifest_digest;
-use crate::journal::state::{CapturedRow, Manifest, SealState, State};
+use crate::journal::state::{Manifest, SealState, SealedRow, State};
 
 impl State {
     pub(super) fn captured(&mut self, captured: &Captured) -> Result<(), Refusal> {
@@ -22,7 +22,7 @@ impl State {
                 captured.key
             ));
         }
-        let row = Arc::new(CapturedRow::from(captured));
+        let row = Arc::new(SealedRow::from(captured));
         let seal = Arc::make_mut(self.seal_entry(name));
         // Closed but never verified: nothing was destroyed because of it, and it is started over.
         if seal.manifest.take().is_some() {

@@ -10,12 +10,12 @@ use crate::domain::flows::{Definition, cloud_flows, moved_connectors};
 use crate::domain::names::{Fields, text};
 use crate::domain::source_references::SourceReferences;
 use crate::domain::view::View;
-use crate::domain::{Refresh, flows};
+use crate::domain::{RefreshContext, flows};
 use crate::engine::{Failure, JournalView};
 
 /// Notes about child flows, new addresses, custom connectors, and texts of the source.
 pub(super) async fn flow_notes(
-    refresh: &Refresh,
+    refresh: &RefreshContext,
     journal: &JournalView,
 ) -> Result<Vec<String>, Failure> {
     let view = refresh.view(journal);

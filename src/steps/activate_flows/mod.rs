@@ -21,7 +21,7 @@ mod turn_on;
 use std::sync::Arc;
 
 use super::StepDefinition;
-use crate::domain::Refresh;
+use crate::domain::RefreshContext;
 use crate::domain::names::{Fields, text};
 use crate::engine::Phase;
 use crate::runbook::StepName;
@@ -33,7 +33,7 @@ pub(super) const DEFINITION: StepDefinition = StepDefinition {
     manual_remedy: "turn each listed flow on or off in the maker portal (Solutions > Cloud flows)",
 };
 
-fn phases(refresh: &Arc<Refresh>) -> Vec<Phase> {
+fn phases(refresh: &Arc<RefreshContext>) -> Vec<Phase> {
     let turn_on = Phase::changes("turn-on", turn_on::TurnOn(Arc::clone(refresh)));
     if refresh
         .runbook

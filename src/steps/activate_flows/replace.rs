@@ -20,10 +20,10 @@ use crate::domain::flows::rules::Rules;
 use crate::domain::flows::{CLOUD_FLOWS, cloud_flows, is_named, is_on, replaced, shown};
 use crate::domain::names::{Fields, text};
 use crate::domain::seals::Part;
-use crate::domain::tenant_set::{Request, RowReader, TenantSet};
-use crate::domain::{Refresh, keys, marked, seals};
+use crate::domain::tenant_set::{Request, RowReader, TargetWrite};
+use crate::domain::{RefreshContext, keys, marked, seals};
 use crate::engine::{
-    Action, Capture, Captured, Change, Failure, FailureKind, JournalView, Reading, Survey,
+    Action, CaptureSource, Change, Failure, FailureKind, JournalView, ListedRow, Reading, Survey,
 };
 use crate::runbook::{Replacement, Span};
 
@@ -31,15 +31,15 @@ use crate::runbook::{Replacement, Span};
 const WORKFLOW: &str = "workflow";
 
 /// Records every cloud flow, so that a rule that is added later finds its before-image too.
-pub(super) struct Record(pub(super) Arc<Refresh>);
+pub(super) struct Record(pub(super) Arc<RefreshContext>);
 
 #[async_trait]
-impl Capture for Record {
+impl CaptureSource for Record {
     fn seal(&self) -> &'static str {
         seals::FLOW_DEFINITIONS
     }
 
-    async fn list(&self, journal: &JournalView) -> Result<Vec<Captured>, Failure> {
+    async fn list(&self, journal: &JournalView) -> Result<Vec<ListedRow>, Failure> {
         let view = self.0.view(journal);
         let rows = view
             .rows_where("workflow", Some(CLOUD_FLOWS.to_owned()))
@@ -49,7 +49,7 @@ impl Capture for Record {
 }
 
 /// Finds the definitions in which text is still to be replaced.
-pub(super) struct Replace(pub(super) Arc<Refresh>);
+pub(super) struct Replace(pub(super) Arc<RefreshContext>);
 
 #[async_trait]
 impl Survey for Replace {
@@ -216,7 +216,7 @@ impl Edit {
 
 /// Replaces every pair in a flow's definition.
 pub(super) fn replace_text(
-    refresh: &Arc<Refresh>,
+    refresh: &Arc<RefreshContext>,
     entity_set: &str,
     id: Uuid,
     pairs: &[(String, String)],
@@ -231,7 +231,7 @@ pub(super) fn replace_text(
         }
     };
     let pairs = pairs.to_vec();
-    Action::Set(Arc::new(TenantSet {
+    Action::Set(Arc::new(TargetWrite {
         refresh: Arc::clone(refresh),
         reader: RowReader::shared(refresh, entity_set, id, move |row: Option<&Row>| {
             read_text(&pairs, row)

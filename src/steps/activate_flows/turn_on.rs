@@ -18,11 +18,11 @@ use crate::domain::flows::rules::{NAMES_PRODUCTION, Rules, Wanted};
 use crate::domain::flows::{Definition, cloud_flows, switch, switch_value, switched};
 use crate::domain::names::{Fields, text};
 use crate::domain::tenant_set::{Request, row_set};
-use crate::domain::{Refresh, flows, keys};
+use crate::domain::{RefreshContext, flows, keys};
 use crate::engine::{Action, Change, Failure, JournalView, Survey};
 
 /// Finds the flows that are off and should be on, and those that are on and name the source.
-pub(super) struct TurnOn(pub(super) Arc<Refresh>);
+pub(super) struct TurnOn(pub(super) Arc<RefreshContext>);
 
 #[async_trait]
 impl Survey for TurnOn {
@@ -95,7 +95,7 @@ impl Survey for TurnOn {
 /// Gives a flow that is off its owner. The owner of a flow that is on cannot be changed (Dataverse,
 /// 0x8004500c).
 fn set_owner(
-    refresh: &Arc<Refresh>,
+    refresh: &Arc<RefreshContext>,
     entity_set: &str,
     id: Uuid,
     row: &Fields,
@@ -129,7 +129,7 @@ fn set_owner(
 /// Repoints a flow that is off from the source's identifiers of custom connectors to the target's.
 /// The source's identifiers do not exist in the target.
 fn repoint(
-    refresh: &Arc<Refresh>,
+    refresh: &Arc<RefreshContext>,
     entity_set: &str,
     id: Uuid,
     row: &Fields,

@@ -15,8 +15,8 @@ use crate::domain::dual_write::tables::field_text;
 use crate::domain::environments::{UNFINISHED_RUN, is_lcs_managed, read_target};
 use crate::domain::finance_users::USERS;
 use crate::domain::seals::Part;
-use crate::domain::{Refresh, dual_write, seals};
-use crate::engine::{Capture, Captured, Failure, JournalView};
+use crate::domain::{RefreshContext, dual_write, seals};
+use crate::engine::{CaptureSource, Failure, JournalView, ListedRow};
 use crate::runbook::{IomTable, Word as _};
 
 /// What is captured from the target.
@@ -55,11 +55,11 @@ const PLATFORM_TABLES: [&str; 5] = [
 /// Every row of one environment's table as captures. Takes the table's logical name, and the word
 /// that keys have for it.
 async fn list_table(
-    refresh: &Refresh,
+    refresh: &RefreshContext,
     part: Part,
     table: &str,
     word: &str,
-) -> Result<Vec<Captured>, Failure> {
+) -> Result<Vec<ListedRow>, Failure> {
     let dataverse: &Dataverse = match part {
         Part::Source => &refresh.source.dataverse,
         _ => &refresh.target.dataverse,
@@ -71,18 +71,18 @@ async fn list_table(
 const CONCURRENT_TABLES: usize = 4;
 
 /// The capture that is sealed before anything is sent.
-pub(super) struct BeforeCopy(pub(super) Arc<Refresh>);
+pub(super) struct BeforeCopy(pub(super) Arc<RefreshContext>);
 
 #[async_trait]
-impl Capture for BeforeCopy {
+impl CaptureSource for BeforeCopy {
     fn seal(&self) -> &'static str {
         seals::BEFORE_COPY
     }
 
-    async fn list(&self, journal: &JournalView) -> Result<Vec<Captured>, Failure> {
+    async fn list(&self, journal: &JournalView) -> Result<Vec<ListedRow>, Failure> {
         let refresh = &self.0;
         let target = read_target(refresh).await?;
-        let mut captures = vec![Captured {
+        let mut captures = vec![ListedRow {
             key: Part::Target.key("environment"),
             etag: None,
             text: target.raw.to_string(),
@@ -129,7 +129,7 @@ impl Capture for BeforeCopy {
                 captures.extend(more.into_iter().filter(|one| !taken.contains(&one.key)));
             }
             let history = manual_refresh::history_captures(refresh).await?;
-            captures.extend(history.into_iter().map(|(key, entry)| Captured {
+            captures.extend(history.into_iter().map(|(key, entry)| ListedRow {
                 key,
                 etag: None,
                 text: entry.to_string(),
@@ -141,14 +141,14 @@ impl Capture for BeforeCopy {
 }
 
 /// The users and registered applications of the target.
-async fn finance_captures(finance: &FinanceOperations) -> Result<Vec<Captured>, Failure> {
+async fn finance_captures(finance: &FinanceOperations) -> Result<Vec<ListedRow>, Failure> {
     let mut captures = Vec::new();
     for (set, key) in [(USERS, "UserID"), (APPLICATIONS, "AADClientId")] {
         for row in finance.list(set, &Query::new()).await? {
             let Some(id) = field_text(&row.value, key) else {
                 continue;
             };
-            captures.push(Captured {
+            captures.push(ListedRow {
                 key: Part::Target.key(&format!("{FINANCE}/{set}/{id}")),
                 etag: None,
                 compared: None,
@@ -170,7 +170,7 @@ fn restored_fields(environment: &Environment) -> String {
 
 /// Refuses to capture a target that has the source's own providers: an earlier copy brought them
 /// and its run never finished, so the capture would take the source's settings for the target's.
-fn refuse_copied_target(captures: &[Captured]) -> Result<(), Failure> {
+fn refuse_copied_target(captures: &[ListedRow]) -> Result<(), Failure> {
     let ids = |part: Part| -> BTreeSet<&str> {
         let prefix = part.key(&format!("{}/", IomTable::Provider.word()));
         let keys = captures.iter().map(|captured| captured.key.as_str());
@@ -194,8 +194,8 @@ mod tests {
     use super::*;
     use crate::engine::FailureKind;
 
-    fn captured(key: &str) -> Captured {
-        Captured {
+    fn captured(key: &str) -> ListedRow {
+        ListedRow {
             key: key.to_owned(),
             etag: None,
             text: "{}".to_owned(),

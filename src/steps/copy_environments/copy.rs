@@ -10,7 +10,7 @@ use super::{database_refresh, manual_refresh};
 use crate::clients::{
     CopyRequest, CopyType, Environment, Operation, OperationHandle, OperationState, Reachability,
 };
-use crate::domain::Refresh;
+use crate::domain::RefreshContext;
 use crate::domain::environments::{copy_key, is_guided, is_lcs_managed, refresh_key};
 use crate::domain::failure::launch_error;
 use crate::domain::operation_progress::operation_progress;
@@ -25,7 +25,7 @@ use crate::runbook::{CopyApi, SecurityGroup};
 const COPY_TIMEOUT: Duration = Duration::from_hours(24);
 
 /// Finds the copy, and the database refresh next to it, while they are still to be done.
-pub(super) struct CopySurvey(pub(super) Arc<Refresh>);
+pub(super) struct CopySurvey(pub(super) Arc<RefreshContext>);
 
 #[async_trait]
 impl Survey for CopySurvey {
@@ -108,7 +108,7 @@ impl Survey for CopySurvey {
 }
 
 /// Waits until Finance and Operations answers again. A refusal of the caller is an answer.
-async fn finance_barrier(refresh: &Refresh) -> Result<Barrier, Failure> {
+async fn finance_barrier(refresh: &RefreshContext) -> Result<Barrier, Failure> {
     let Some(finance) = &refresh.target.finance else {
         return Ok(Barrier::Passed);
     };
@@ -122,7 +122,7 @@ async fn finance_barrier(refresh: &Refresh) -> Result<Barrier, Failure> {
 }
 
 /// The copy that the runbook describes. It always sends the target's own display name and group.
-fn copy_request(refresh: &Refresh) -> CopyRequest {
+fn copy_request(refresh: &RefreshContext) -> CopyRequest {
     let options = &refresh.runbook.steps.copy_environments.options;
     let kept = refresh
         .target
@@ -145,7 +145,7 @@ fn copy_request(refresh: &Refresh) -> CopyRequest {
 }
 
 struct Copy {
-    refresh: Arc<Refresh>,
+    refresh: Arc<RefreshContext>,
     request: CopyRequest,
     /// The key of the database refresh that must be accepted first, if there is one.
     awaits: Option<String>,

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::clients::{Error, ErrorKind, HistoryEntry, Lcs, Quota, RefreshState};
-use crate::domain::Refresh;
+use crate::domain::RefreshContext;
 use crate::domain::environments::database_history::{Spent, describe_entry, running_operation};
 use crate::domain::environments::refresh_key;
 use crate::domain::failure::launch_error;
@@ -36,7 +36,7 @@ const LISTING_DELAY: Duration = Duration::from_mins(20);
 const HISTORY_WINDOW: Duration = Duration::from_hours(72);
 
 /// The change that refreshes the database; none where the runbook has no `lcs` section.
-pub(super) fn refresh_change(refresh: &Arc<Refresh>) -> Option<Change> {
+pub(super) fn refresh_change(refresh: &Arc<RefreshContext>) -> Option<Change> {
     let lcs = refresh.services.lcs.clone()?;
     let pair = &refresh.runbook.lcs.as_ref()?.value;
     let (source, target) = (pair.source.value.clone(), pair.target.value.clone());
@@ -60,7 +60,7 @@ pub(super) fn refresh_change(refresh: &Arc<Refresh>) -> Option<Change> {
 }
 
 struct DatabaseRefresh {
-    refresh: Arc<Refresh>,
+    refresh: Arc<RefreshContext>,
     lcs: Lcs,
     /// The environments' ids in Lifecycle Services.
     source: String,

@@ -18,7 +18,7 @@ use crate::domain::environments::copy_key;
 use crate::domain::environments::database_history::describe_entry;
 use crate::domain::finance_users::{FinanceUsers, is_kept_enabled};
 use crate::domain::seals::Part;
-use crate::domain::{Refresh, keys, seals};
+use crate::domain::{RefreshContext, keys, seals};
 use crate::engine::{Action, Barrier, Change, Failure, JournalView, ManualTask, Survey};
 
 /// The prefix of the captures of the target's history.
@@ -29,7 +29,7 @@ const HISTORY: &str = "lcs-history/";
 const HISTORY_WAS_READ: &str = "lcs-history-is-read";
 
 /// Finds whether a person has started the refresh.
-pub(super) struct ManualRefresh(pub(super) Arc<Refresh>);
+pub(super) struct ManualRefresh(pub(super) Arc<RefreshContext>);
 
 #[async_trait]
 impl Survey for ManualRefresh {
@@ -81,7 +81,7 @@ impl Survey for ManualRefresh {
 }
 
 /// Does anything show that the refresh has started?
-async fn is_under_way(refresh: &Refresh, journal: &JournalView) -> Result<bool, Failure> {
+async fn is_under_way(refresh: &RefreshContext, journal: &JournalView) -> Result<bool, Failure> {
     if let Some(newest) = newest_refresh(refresh, journal).await? {
         return Ok(!has_ended_badly(refresh, &newest));
     }
@@ -91,7 +91,7 @@ async fn is_under_way(refresh: &Refresh, journal: &JournalView) -> Result<bool, 
 /// The newest refresh of the target that the first seal does not hold; none where LCS lists none,
 /// or did not or does not let the program read the history.
 async fn newest_refresh(
-    refresh: &Refresh,
+    refresh: &RefreshContext,
     journal: &JournalView,
 ) -> Result<Option<HistoryEntry>, Failure> {
     let (Some(lcs), Some(pair)) = (&refresh.services.lcs, &refresh.runbook.lcs) else {
@@ -123,7 +123,7 @@ fn state(entry: &HistoryEntry) -> RefreshState {
 }
 
 /// Has a refresh failed permanently, so that no rollback can follow?
-fn has_ended_badly(refresh: &Refresh, entry: &HistoryEntry) -> bool {
+fn has_ended_badly(refresh: &RefreshContext, entry: &HistoryEntry) -> bool {
     let state = state(entry);
     if state == RefreshState::Failed {
         // LCS may still roll the database back.
@@ -137,7 +137,10 @@ fn has_ended_badly(refresh: &Refresh, entry: &HistoryEntry) -> bool {
 }
 
 /// Are all users disabled that the first seal holds as enabled, except those that a refresh keeps?
-async fn all_users_are_disabled(refresh: &Refresh, journal: &JournalView) -> Result<bool, Failure> {
+async fn all_users_are_disabled(
+    refresh: &RefreshContext,
+    journal: &JournalView,
+) -> Result<bool, Failure> {
     let Some(finance) = &refresh.target.finance else {
         return Ok(false);
     };
@@ -155,7 +158,7 @@ async fn all_users_are_disabled(refresh: &Refresh, journal: &JournalView) -> Res
 
 /// Waits for the end of a refresh that a person started.
 pub(super) async fn refresh_barrier(
-    refresh: &Refresh,
+    refresh: &RefreshContext,
     journal: &JournalView,
 ) -> Result<Barrier, Failure> {
     let Some(newest) = newest_refresh(refresh, journal).await? else {
@@ -194,7 +197,9 @@ async fn read_history(lcs: &Lcs, environment: &str) -> Result<Option<Vec<History
 }
 
 /// The target's history, as captures: an operation that is not among them started later.
-pub(super) async fn history_captures(refresh: &Refresh) -> Result<Vec<(String, Value)>, Failure> {
+pub(super) async fn history_captures(
+    refresh: &RefreshContext,
+) -> Result<Vec<(String, Value)>, Failure> {
     let (Some(lcs), Some(pair)) = (&refresh.services.lcs, &refresh.runbook.lcs) else {
         return Ok(Vec::new());
     };

@@ -46,7 +46,7 @@ use self::manual_refresh::ManualRefresh;
 use self::put_back::PutBack;
 use self::stop_maps::StopMaps;
 use super::StepDefinition;
-use crate::domain::Refresh;
+use crate::domain::RefreshContext;
 use crate::domain::environments::{is_guided, is_lcs_managed};
 use crate::domain::keys::REFRESH_BY_HAND;
 use crate::engine::Phase;
@@ -60,7 +60,7 @@ pub(super) const DEFINITION: StepDefinition = StepDefinition {
                     Operations if it is listed there",
 };
 
-fn phases(refresh: &Arc<Refresh>) -> Vec<Phase> {
+fn phases(refresh: &Arc<RefreshContext>) -> Vec<Phase> {
     let is_lcs_managed = is_lcs_managed(refresh);
     let refresh_handle = || Arc::clone(refresh);
     let mut phases = vec![

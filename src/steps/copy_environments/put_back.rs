@@ -19,13 +19,13 @@ use crate::domain::environments::is_replaced;
 use crate::domain::finance_users::{
     Application, EnableUser, FinanceUsers, USERS, User, version_condition,
 };
-use crate::domain::{Refresh, keys};
+use crate::domain::{RefreshContext, keys};
 use crate::engine::{
     Action, Change, Failure, JournalView, ManualTask, Reading, Set, Survey, WriteError, Written,
 };
 
 /// Finds the users and applications that programs need and that the refresh removed or disabled.
-pub(super) struct PutBack(pub(super) Arc<Refresh>);
+pub(super) struct PutBack(pub(super) Arc<RefreshContext>);
 
 #[async_trait]
 impl Survey for PutBack {

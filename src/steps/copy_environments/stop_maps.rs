@@ -17,11 +17,11 @@ use crate::domain::dual_write::gateway::{Linked, stop_map};
 use crate::domain::dual_write::recorded::RecordedDualWrite;
 use crate::domain::environments::has_begun;
 use crate::domain::keys::MapChange;
-use crate::domain::{Refresh, keys};
+use crate::domain::{RefreshContext, keys};
 use crate::engine::{Action, Change, Failure, JournalView, ManualTask, Survey};
 
 /// Finds maps of the target that are not stopped.
-pub(super) struct StopMaps(pub(super) Arc<Refresh>);
+pub(super) struct StopMaps(pub(super) Arc<RefreshContext>);
 
 #[async_trait]
 impl Survey for StopMaps {

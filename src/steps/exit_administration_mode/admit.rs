@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::clients::{Error, ErrorKind};
 use crate::domain::view::View;
-use crate::domain::{Refresh, keys, service_fields};
+use crate::domain::{RefreshContext, keys, service_fields};
 use crate::engine::{
     Action, Change, Failure, FailureKind, JournalView, Reading, Set, Survey, WriteError, Written,
 };
@@ -47,7 +47,7 @@ pub(super) fn classify_refusal(error: &Error) -> Refusal {
 }
 
 /// Finds whether the caller must be added.
-pub(super) struct Admit(pub(super) Arc<Refresh>);
+pub(super) struct Admit(pub(super) Arc<RefreshContext>);
 
 #[async_trait]
 impl Survey for Admit {
@@ -88,7 +88,7 @@ fn refusal_failure(error: Error) -> Failure {
     ))
 }
 
-fn add_application_user(refresh: &Arc<Refresh>, client: &str) -> Change {
+fn add_application_user(refresh: &Arc<RefreshContext>, client: &str) -> Change {
     Change {
         key: keys::application_user(client),
         name: format!(
@@ -106,7 +106,7 @@ fn add_application_user(refresh: &Arc<Refresh>, client: &str) -> Change {
 }
 
 struct ApplicationUser {
-    refresh: Arc<Refresh>,
+    refresh: Arc<RefreshContext>,
     client: String,
 }
 

@@ -24,11 +24,11 @@ use crate::domain::names::{Fields, text};
 use crate::domain::seals::Part;
 use crate::domain::tenant_set::{Request, row_set};
 use crate::domain::view::View;
-use crate::domain::{Refresh, flows, keys, sealed_row, seals};
+use crate::domain::{RefreshContext, flows, keys, sealed_row, seals};
 use crate::engine::{Action, Change, Failure, JournalView, Survey};
 
 /// Finds runtime configuration and flows that must not run.
-pub(super) struct Close(pub(super) Arc<Refresh>);
+pub(super) struct Close(pub(super) Arc<RefreshContext>);
 
 #[async_trait]
 impl Survey for Close {
@@ -131,7 +131,7 @@ impl Close {
     }
 }
 
-async fn is_in_administration_mode(refresh: &Refresh) -> Result<bool, Failure> {
+async fn is_in_administration_mode(refresh: &RefreshContext) -> Result<bool, Failure> {
     Ok(read_target(refresh).await?.runtime_state.as_deref() != Some("Enabled"))
 }
 
@@ -153,7 +153,7 @@ async fn runtime_configuration(
 }
 
 fn remove_configuration(
-    refresh: &Arc<Refresh>,
+    refresh: &Arc<RefreshContext>,
     entity_set: &str,
     id: Uuid,
     row: &Fields,

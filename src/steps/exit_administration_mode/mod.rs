@@ -19,7 +19,7 @@ mod variables;
 use std::sync::Arc;
 
 use super::StepDefinition;
-use crate::domain::Refresh;
+use crate::domain::RefreshContext;
 use crate::engine::Phase;
 use crate::runbook::StepName;
 
@@ -31,7 +31,7 @@ pub(super) const DEFINITION: StepDefinition = StepDefinition {
                     Operations if it is listed there",
 };
 
-fn phases(refresh: &Arc<Refresh>) -> Vec<Phase> {
+fn phases(refresh: &Arc<RefreshContext>) -> Vec<Phase> {
     vec![
         Phase::changes("admit", admit::Admit(Arc::clone(refresh))),
         Phase::changes("close", close::Close(Arc::clone(refresh))),

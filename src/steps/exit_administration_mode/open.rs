@@ -15,14 +15,14 @@ use crate::domain::environments::read_target;
 use crate::domain::failure::launch_error;
 use crate::domain::operation_progress::operation_progress;
 use crate::domain::view::View;
-use crate::domain::{Refresh, after_copy, keys, service_fields};
+use crate::domain::{RefreshContext, after_copy, keys, service_fields};
 use crate::engine::{
     Action, Barrier, Change, Failure, JournalView, Progress, Reading, Set, Survey, WriteError,
     Written,
 };
 
 /// Finds whether administration mode is still on, or background operations are off.
-pub(super) struct Open(pub(super) Arc<Refresh>);
+pub(super) struct Open(pub(super) Arc<RefreshContext>);
 
 /// The compared fields of the environment.
 fn runtime_state(environment: &Environment) -> Value {
@@ -77,7 +77,7 @@ impl Survey for Open {
     }
 }
 
-struct RuntimeState(Arc<Refresh>);
+struct RuntimeState(Arc<RefreshContext>);
 
 /// The member of a handle that holds the id of an operation found on the target.
 const RUNNING: &str = "running-on-target";

@@ -19,14 +19,14 @@ use crate::domain::names::{Fields, lookup, text};
 use crate::domain::seals::Part;
 use crate::domain::tenant_set::{Request, row_set};
 use crate::domain::view::View;
-use crate::domain::{Refresh, keys, seals};
+use crate::domain::{RefreshContext, keys, seals};
 use crate::engine::{Action, Change, Failure, JournalView, Survey};
 
 const DEFINITION: &str = "environmentvariabledefinition";
 const VALUE: &str = "environmentvariablevalue";
 
 /// Finds the variables that do not have the target's own value.
-pub(super) struct Variables(pub(super) Arc<Refresh>);
+pub(super) struct Variables(pub(super) Arc<RefreshContext>);
 
 /// The variables of one environment at one time.
 #[derive(Debug, Default)]

@@ -15,12 +15,12 @@ use crate::domain::iom_change::{Fill, IomChange};
 use crate::domain::names::{Fields, is_labelled, text};
 use crate::domain::tenant_set::Reader;
 use crate::domain::view::View;
-use crate::domain::{Refresh, flows, keys};
+use crate::domain::{RefreshContext, flows, keys};
 use crate::engine::{Change, Failure, JournalView, Reading, Survey};
 use crate::runbook::{IomRequest, IomTable};
 
 /// Finds whether the system must be activated.
-pub(super) struct ActivateSystem(pub(super) Arc<Refresh>);
+pub(super) struct ActivateSystem(pub(super) Arc<RefreshContext>);
 
 #[async_trait]
 impl Survey for ActivateSystem {
@@ -58,7 +58,7 @@ impl Survey for ActivateSystem {
 
 /// Reads whether the system is active. No flag for it is published, so it reads every reference and
 /// every platform flow.
-struct SystemReader(Arc<Refresh>);
+struct SystemReader(Arc<RefreshContext>);
 
 #[async_trait]
 impl Reader for SystemReader {

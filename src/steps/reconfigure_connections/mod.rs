@@ -31,7 +31,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::StepDefinition;
-use crate::domain::Refresh;
+use crate::domain::RefreshContext;
 use crate::domain::connections::owner_id;
 use crate::domain::names::{Fields, text};
 use crate::engine::Phase;
@@ -45,7 +45,7 @@ pub(super) const DEFINITION: StepDefinition = StepDefinition {
                     settings > Admin home > Connection references) and choose the connection",
 };
 
-fn phases(refresh: &Arc<Refresh>) -> Vec<Phase> {
+fn phases(refresh: &Arc<RefreshContext>) -> Vec<Phase> {
     vec![
         Phase::changes(
             "connection-references",

@@ -16,7 +16,7 @@ use crate::domain::connections::{
 use crate::domain::iom_change::{Fill, IomChange};
 use crate::domain::names::{Fields, text};
 use crate::domain::tenant_set::RowReader;
-use crate::domain::{Refresh, keys};
+use crate::domain::{RefreshContext, keys};
 use crate::engine::{Change, Failure, JournalView, Reading, Survey};
 use crate::runbook::{IomColumn, IomRequest, IomTable, RequestBinding};
 
@@ -24,7 +24,7 @@ use crate::runbook::{IomColumn, IomRequest, IomTable, RequestBinding};
 const REQUEST: IomRequest = IomRequest::SavePlatformConnectionReference;
 
 /// Finds the rows that have another connection or owner than they should.
-pub(super) struct PlatformReferences(pub(super) Arc<Refresh>);
+pub(super) struct PlatformReferences(pub(super) Arc<RefreshContext>);
 
 #[async_trait]
 impl Survey for PlatformReferences {
@@ -100,7 +100,7 @@ impl Survey for PlatformReferences {
 /// The URL that a platform reference should have; none where the runbook names no connection and
 /// the reference already leads into the target.
 fn wanted_url(
-    refresh: &Refresh,
+    refresh: &RefreshContext,
     choices: &Choices,
     row: &Fields,
     url_column: &str,

@@ -19,14 +19,14 @@ use crate::domain::flows::rules::{Rules, Wanted};
 use crate::domain::flows::{Definition, cloud_flows};
 use crate::domain::names::{Fields, text};
 use crate::domain::tenant_set::{Request, row_set};
-use crate::domain::{Refresh, keys};
+use crate::domain::{RefreshContext, keys};
 use crate::engine::{Action, Barrier, Change, Failure, JournalView, Survey};
 
 /// The prefix of a connector's id (Dataverse, `connectionreference.connectorid`).
 const CONNECTOR_ID_PREFIX: &str = "/providers/Microsoft.PowerApps/apis/";
 
 /// Finds the references that have another connection or owner than they should.
-pub(super) struct References(pub(super) Arc<Refresh>);
+pub(super) struct References(pub(super) Arc<RefreshContext>);
 
 #[async_trait]
 impl Survey for References {

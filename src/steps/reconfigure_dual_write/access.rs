@@ -26,9 +26,9 @@ use crate::clients::{Query, Row};
 use crate::domain::dual_write::root_team::{RootTeam, role_holders};
 use crate::domain::names::{Fields, lookup, text};
 use crate::domain::seals::Part;
-use crate::domain::tenant_set::{Reader, Request, TenantSet, row_set};
+use crate::domain::tenant_set::{Reader, Request, TargetWrite, row_set};
 use crate::domain::view::View;
-use crate::domain::{Refresh, keys, seals};
+use crate::domain::{RefreshContext, keys, seals};
 use crate::engine::{Action, Change, Failure, JournalView, ManualTask, Reading, Survey};
 use crate::runbook::Method;
 
@@ -52,7 +52,7 @@ pub(super) const DATAVERSE_USERS: [(&str, &str); 2] = [
 const SETTLE_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Finds roles, owning teams, registrations and users that are missing.
-pub(super) struct Access(pub(super) Arc<Refresh>);
+pub(super) struct Access(pub(super) Arc<RefreshContext>);
 
 #[async_trait]
 impl Survey for Access {
@@ -197,7 +197,7 @@ impl Access {
             before: json!({ "has": false }),
             after: json!({ "has": true }),
             follows: Vec::new(),
-            action: Action::Set(Arc::new(TenantSet {
+            action: Action::Set(Arc::new(TargetWrite {
                 refresh: Arc::clone(&self.0),
                 reader: Arc::new(RoleReader {
                     refresh: Arc::clone(&self.0),
@@ -300,7 +300,7 @@ const TEAMS: HolderKind = HolderKind {
 
 /// Reads whether a user or a team has a role.
 struct RoleReader {
-    refresh: Arc<Refresh>,
+    refresh: Arc<RefreshContext>,
     kind: HolderKind,
     holder: Uuid,
     role: Uuid,

@@ -19,7 +19,7 @@ use crate::domain::dual_write::recorded::{Filters, RecordedDualWrite, RecordedMa
 use crate::domain::dual_write::tables::SavedVersion;
 use crate::domain::keys::MapChange;
 use crate::domain::view::View;
-use crate::domain::{Refresh, keys};
+use crate::domain::{RefreshContext, keys};
 use crate::engine::{Action, Change, Failure, JournalView, ManualTask, Survey};
 
 /// The filter of sales order headers.
@@ -53,7 +53,7 @@ pub(super) fn desired_filters(map: &RecordedMap) -> Option<Filters> {
 }
 
 /// Finds maps whose filters differ.
-pub(super) struct MapFilters(pub(super) Arc<Refresh>);
+pub(super) struct MapFilters(pub(super) Arc<RefreshContext>);
 
 #[async_trait]
 impl Survey for MapFilters {
@@ -84,7 +84,7 @@ impl Survey for MapFilters {
 
 /// The filters of the maps' projects.
 async fn by_projects(
-    refresh: &Refresh,
+    refresh: &RefreshContext,
     journal: &JournalView,
 ) -> Result<Option<BTreeMap<String, Filters>>, Failure> {
     let Some(now) = crate::domain::dual_write::read_link_after_reset(refresh, journal).await?

@@ -11,7 +11,7 @@ use crate::clients::{EntityKey, FinanceOperations, FinanceOperationsWriter, Quer
 use crate::domain::dual_write::capture::APPLICATIONS;
 use crate::domain::dual_write::tables::field_text;
 use crate::domain::finance_users::{EnableUser, FinanceUsers, USERS};
-use crate::domain::{Refresh, keys};
+use crate::domain::{RefreshContext, keys};
 use crate::engine::{Action, Change, Failure, JournalView, Reading, Set, WriteError, Written};
 
 /// The applications that sign in to Finance and Operations: Dynamics Data Integration, and the
@@ -34,7 +34,7 @@ pub(super) async fn read_users(finance: &FinanceOperations) -> Result<FinanceUse
 
 /// The registrations that are missing, and the users that are disabled.
 pub(super) async fn finance_changes(
-    refresh: &Refresh,
+    refresh: &RefreshContext,
     journal: &JournalView,
 ) -> Result<Vec<Change>, Failure> {
     let finance = refresh.target.finance.as_ref();

@@ -24,7 +24,7 @@ use crate::domain::dual_write::tables::field_text;
 use crate::domain::names::{Fields, lookup, text};
 use crate::domain::verdict::Answer;
 use crate::domain::view::View;
-use crate::domain::{Refresh, keys};
+use crate::domain::{RefreshContext, keys};
 use crate::engine::{Action, Change, Failure, FailureKind, JournalView, ManualTask, Survey};
 
 /// One part of the health check, with its answer.
@@ -94,7 +94,7 @@ fn answer_from_problems(problems: &[String], pass: &str) -> Answer {
 
 /// Checks the target.
 pub(crate) async fn check_health(
-    refresh: &Refresh,
+    refresh: &RefreshContext,
     journal: &JournalView,
 ) -> Result<Vec<Check>, Failure> {
     let view = View::Target(&refresh.target.dataverse);
@@ -206,7 +206,7 @@ async fn finance_to_dataverse(view: View<'_>) -> Result<Check, Failure> {
     ))
 }
 
-async fn dataverse_to_finance(refresh: &Refresh) -> Result<Check, Failure> {
+async fn dataverse_to_finance(refresh: &RefreshContext) -> Result<Check, Failure> {
     let name = "Dataverse can connect to Finance and Operations";
     let Some(finance) = &refresh.target.finance else {
         let answer = Answer::Unknown("no Finance and Operations is linked".to_owned());
@@ -293,7 +293,7 @@ fn stale(evidence: Result<Evidence, Failure>) -> [Check; 2] {
 
 /// The legal entities that synchronized must be companies of both sides.
 async fn legal_entities(
-    refresh: &Refresh,
+    refresh: &RefreshContext,
     recorded: &RecordedDualWrite,
     companies: &BTreeMap<Uuid, Fields>,
 ) -> Result<[Check; 2], Failure> {
@@ -347,7 +347,7 @@ async fn legal_entities(
 }
 
 /// Finds the parts of the health check that fail.
-pub(super) struct HealthCheck(pub(super) Arc<Refresh>);
+pub(super) struct HealthCheck(pub(super) Arc<RefreshContext>);
 
 #[async_trait]
 impl Survey for HealthCheck {

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::recorded_to_restore;
 use crate::base::text::count;
-use crate::domain::Refresh;
+use crate::domain::RefreshContext;
 use crate::domain::dual_write::evidence::Evidence;
 use crate::domain::dual_write::gateway::{Linked, acknowledged_gateway, stop_map};
 use crate::domain::dual_write::recorded::RecordedDualWrite;
@@ -34,7 +34,7 @@ use crate::engine::{
 const RESET_TIME: Duration = Duration::from_mins(5);
 
 /// Finds whether the link must be reset.
-pub(super) struct Link(pub(super) Arc<Refresh>);
+pub(super) struct Link(pub(super) Arc<RefreshContext>);
 
 #[async_trait]
 impl Survey for Link {
@@ -86,7 +86,7 @@ impl Survey for Link {
 }
 
 async fn manual_reset(
-    refresh: &Arc<Refresh>,
+    refresh: &Arc<RefreshContext>,
     journal: &JournalView,
     recorded: &RecordedDualWrite,
 ) -> Result<Vec<Change>, Failure> {
@@ -155,7 +155,7 @@ async fn manual_reset(
 }
 
 struct ResetLink {
-    refresh: Arc<Refresh>,
+    refresh: Arc<RefreshContext>,
     companies: Vec<String>,
 }
 

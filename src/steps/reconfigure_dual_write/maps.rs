@@ -28,17 +28,17 @@ use crate::domain::dual_write::recorded::{RecordedDualWrite, RecordedMap, Was};
 use crate::domain::keys::MapChange;
 use crate::domain::verdict::Answer;
 use crate::domain::view::View;
-use crate::domain::{Refresh, keys};
+use crate::domain::{RefreshContext, keys};
 use crate::engine::{Action, Change, Failure, JournalView, ManualTask, Survey};
 
 /// Finds maps that are not in their recorded state.
-pub(super) struct Maps(pub(super) Arc<Refresh>);
+pub(super) struct Maps(pub(super) Arc<RefreshContext>);
 
 /// The tables whose rows a copy without transactions leaves out on one side only.
 const ORDER_TABLES: [&str; 3] = ["salesorders", "salesorderdetails", "invoices"];
 
 /// Why a person must decide how a map starts; none where both halves have the same rows.
-fn reason_to_ask(refresh: &Refresh, map: &RecordedMap) -> Option<&'static str> {
+fn reason_to_ask(refresh: &RefreshContext, map: &RecordedMap) -> Option<&'static str> {
     let copy = &refresh.runbook.steps.copy_environments;
     if copy.skip.is_some() {
         return Some(
@@ -131,7 +131,7 @@ impl Survey for Maps {
 
 /// For each map, the names of the maps that must run before it.
 async fn prerequisites(
-    refresh: &Refresh,
+    refresh: &RefreshContext,
     now: &Linked,
     starting: &[&RecordedMap],
 ) -> Result<BTreeMap<String, Vec<String>>, Failure> {
@@ -280,7 +280,7 @@ pub(crate) struct MapAnswer {
 
 /// The state of every recorded map, from Dataverse and Finance and Operations.
 pub(crate) async fn map_answers(
-    refresh: &Refresh,
+    refresh: &RefreshContext,
     journal: &JournalView,
 ) -> Result<Vec<MapAnswer>, Failure> {
     let recorded = RecordedDualWrite::from_journal(journal);

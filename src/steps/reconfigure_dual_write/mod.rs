@@ -35,7 +35,7 @@ mod versions;
 use std::sync::Arc;
 
 use super::StepDefinition;
-use crate::domain::Refresh;
+use crate::domain::RefreshContext;
 use crate::domain::dual_write::recorded::RecordedDualWrite;
 use crate::domain::dual_write::{by_gateway, is_left_out};
 use crate::engine::{JournalView, Phase};
@@ -50,7 +50,7 @@ pub(super) const DEFINITION: StepDefinition = StepDefinition {
     manual_remedy: "Finance and Operations > Data management > Dual-write: set what is listed",
 };
 
-fn phases(refresh: &Arc<Refresh>) -> Vec<Phase> {
+fn phases(refresh: &Arc<RefreshContext>) -> Vec<Phase> {
     let refresh = || Arc::clone(refresh);
     vec![
         Phase::changes("access", access::Access(refresh())),
@@ -68,13 +68,19 @@ fn phases(refresh: &Arc<Refresh>) -> Vec<Phase> {
 
 /// The recorded dual-write of the target; none where it was not in use, or the runbook skips the
 /// step.
-fn recorded_to_restore(refresh: &Refresh, journal: &JournalView) -> Option<RecordedDualWrite> {
+fn recorded_to_restore(
+    refresh: &RefreshContext,
+    journal: &JournalView,
+) -> Option<RecordedDualWrite> {
     let recorded = RecordedDualWrite::from_journal(journal);
     (recorded.in_use() && !is_left_out(refresh)).then_some(recorded)
 }
 
 /// The same; none where the runbook does not acknowledge the gateway.
-fn recorded_for_gateway(refresh: &Refresh, journal: &JournalView) -> Option<RecordedDualWrite> {
+fn recorded_for_gateway(
+    refresh: &RefreshContext,
+    journal: &JournalView,
+) -> Option<RecordedDualWrite> {
     let recorded = recorded_to_restore(refresh, journal);
     recorded.filter(|recorded| by_gateway(refresh, recorded))
 }

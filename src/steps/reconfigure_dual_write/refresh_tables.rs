@@ -19,14 +19,14 @@ use crate::domain::dual_write::error_codes::is_stale_schema;
 use crate::domain::dual_write::gateway::{Linked, acknowledged_gateway};
 use crate::domain::failure::launch_error;
 use crate::domain::keys::MapChange;
-use crate::domain::{Refresh, keys};
+use crate::domain::{RefreshContext, keys};
 use crate::engine::{
     Action, Change, Failure, Found, JournalView, Launch, Progress, Proof, Repeat, Started, Survey,
     WriteError,
 };
 
 /// Finds maps whose tables this run has not refreshed.
-pub(super) struct RefreshTables(pub(super) Arc<Refresh>);
+pub(super) struct RefreshTables(pub(super) Arc<RefreshContext>);
 
 #[async_trait]
 impl Survey for RefreshTables {
@@ -42,7 +42,7 @@ impl Survey for RefreshTables {
     }
 }
 
-fn refresh_change(refresh: &Arc<Refresh>, map: &str) -> Change {
+fn refresh_change(refresh: &Arc<RefreshContext>, map: &str) -> Change {
     Change {
         key: keys::dual_write_map(map, MapChange::RefreshTables),
         name: format!("refresh the tables of dual-write map '{map}'"),
@@ -58,13 +58,13 @@ fn refresh_change(refresh: &Arc<Refresh>, map: &str) -> Change {
 
 /// The same for a map whose start failed because a schema is stale: an earlier refresh was accepted
 /// and not applied, or the tables have changed since then.
-pub(super) fn repeat_if_stale(refresh: &Arc<Refresh>, map: &EntityMap) -> Option<Change> {
+pub(super) fn repeat_if_stale(refresh: &Arc<RefreshContext>, map: &EntityMap) -> Option<Change> {
     let is_stale = map.last_failure().is_some_and(|why| is_stale_schema(&why));
     is_stale.then(|| refresh_change(refresh, &map.name))
 }
 
 struct Tables {
-    refresh: Arc<Refresh>,
+    refresh: Arc<RefreshContext>,
     map: String,
 }
 

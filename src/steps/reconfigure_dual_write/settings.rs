@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 
 use super::recorded_for_gateway;
 use crate::domain::dual_write::gateway::{KeySet, integration_key};
-use crate::domain::{Refresh, keys};
+use crate::domain::{RefreshContext, keys};
 use crate::engine::{Action, Change, Failure, JournalView, ManualTask, Survey};
 
 /// Finds tables whose integration key is not the recorded one.
-pub(super) struct IntegrationKeys(pub(super) Arc<Refresh>);
+pub(super) struct IntegrationKeys(pub(super) Arc<RefreshContext>);
 
 #[async_trait]
 impl Survey for IntegrationKeys {
@@ -54,7 +54,7 @@ impl Survey for IntegrationKeys {
 }
 
 /// Finds whether the legal entities of the link differ from the recorded ones.
-pub(super) struct LegalEntities(pub(super) Arc<Refresh>);
+pub(super) struct LegalEntities(pub(super) Arc<RefreshContext>);
 
 #[async_trait]
 impl Survey for LegalEntities {

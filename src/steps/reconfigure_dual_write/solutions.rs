@@ -16,7 +16,7 @@ use super::recorded_for_gateway;
 use crate::domain::dual_write::gateway::{Linked, acknowledged_gateway, progress};
 use crate::domain::dual_write::recorded::RecordedMap;
 use crate::domain::failure::launch_error;
-use crate::domain::{Refresh, keys};
+use crate::domain::{RefreshContext, keys};
 use crate::engine::{
     Action, Change, Failure, Found, JournalView, Launch, Progress, Proof, Repeat, Started, Survey,
     Trace, WriteError,
@@ -27,7 +27,7 @@ use crate::engine::{
 const LISTING_DELAY: Duration = Duration::from_mins(15);
 
 /// Finds solutions whose versions are not listed.
-pub(super) struct Solutions(pub(super) Arc<Refresh>);
+pub(super) struct Solutions(pub(super) Arc<RefreshContext>);
 
 #[async_trait]
 impl Survey for Solutions {
@@ -81,7 +81,7 @@ pub(super) fn lists_recorded_version(now: &Linked, map: &RecordedMap) -> bool {
 }
 
 struct ApplySolution {
-    refresh: Arc<Refresh>,
+    refresh: Arc<RefreshContext>,
     solution: String,
     maps: Vec<RecordedMap>,
 }

@@ -13,11 +13,11 @@ use crate::clients::{EntityMap, MapAction};
 use crate::domain::dual_write::gateway::{Act, MapSet, map_initialised, map_version};
 use crate::domain::dual_write::recorded::RecordedMap;
 use crate::domain::keys::MapChange;
-use crate::domain::{Refresh, keys};
+use crate::domain::{RefreshContext, keys};
 use crate::engine::{Action, Change, Failure, JournalView, ManualTask, Survey};
 
 /// Finds maps without a project or at another version.
-pub(super) struct Versions(pub(super) Arc<Refresh>);
+pub(super) struct Versions(pub(super) Arc<RefreshContext>);
 
 #[async_trait]
 impl Survey for Versions {

@@ -20,14 +20,14 @@ use crate::domain::names::text;
 use crate::domain::providers::{Catalogue, Provider};
 use crate::domain::tenant_set::Reader;
 use crate::domain::view::View;
-use crate::domain::{Refresh, keys};
+use crate::domain::{RefreshContext, keys};
 use crate::engine::{
     Barrier, Change, Failure, JournalView, Launch, Proof, Reading, Started, Survey, WriteError,
 };
 use crate::runbook::{IomColumn, IomRequest, IomTable};
 
 /// Finds the new instances that are not active, or lack actions.
-pub(super) struct Activate(pub(super) Arc<Refresh>);
+pub(super) struct Activate(pub(super) Arc<RefreshContext>);
 
 #[async_trait]
 impl Survey for Activate {
@@ -98,7 +98,7 @@ fn activation(catalogue: &Catalogue, provider: &Provider) -> Value {
 
 /// Reads the progress of an activation.
 struct ActivationReader {
-    refresh: Arc<Refresh>,
+    refresh: Arc<RefreshContext>,
     id: Uuid,
     /// The logical names of the actions that the provider should have.
     expected: BTreeSet<String>,

@@ -13,7 +13,7 @@ use super::old::OldProviders;
 use crate::clients::literal;
 use crate::domain::names::text;
 use crate::domain::view::View;
-use crate::domain::{Refresh, keys};
+use crate::domain::{RefreshContext, keys};
 use crate::engine::{Action, Change, Failure, JournalView, ManualTask, Survey};
 use crate::runbook::IomTable;
 
@@ -33,7 +33,7 @@ pub(super) struct Cascade {
 
 /// Reads every lookup to providers; none where the metadata does not list them.
 pub(super) async fn read_cascades(
-    refresh: &Refresh,
+    refresh: &RefreshContext,
     view: View<'_>,
 ) -> Result<Vec<Cascade>, Failure> {
     let provider = refresh.names.table(IomTable::Provider);
@@ -82,7 +82,7 @@ fn restrictions(cascades: &[Cascade]) -> impl Iterator<Item = &Cascade> {
 }
 
 /// Finds the rows that block the deletion of an old provider, before anything is deleted.
-pub(super) struct Release(pub(super) Arc<Refresh>);
+pub(super) struct Release(pub(super) Arc<RefreshContext>);
 
 #[async_trait]
 impl Survey for Release {
@@ -152,7 +152,7 @@ pub(crate) struct BlockingRow {
 
 /// Finds the rows that block the deletion of any of these providers.
 pub(crate) async fn blocking_rows(
-    refresh: &Refresh,
+    refresh: &RefreshContext,
     view: View<'_>,
     providers: &[Uuid],
 ) -> Result<Vec<BlockingRow>, Failure> {

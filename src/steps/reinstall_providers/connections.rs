@@ -23,7 +23,7 @@ use crate::domain::providers::{Catalogue, Provider};
 use crate::domain::seals::Part;
 use crate::domain::tenant_set::RowReader;
 use crate::domain::view::View;
-use crate::domain::{Refresh, keys, seals};
+use crate::domain::{RefreshContext, keys, seals};
 use crate::engine::{Change, Failure, JournalView, Reading, Survey};
 use crate::runbook::{IomColumn, IomRequest, IomTable, Word as _};
 
@@ -71,7 +71,7 @@ struct References {
 
 impl References {
     async fn read(
-        refresh: &Refresh,
+        refresh: &RefreshContext,
         journal: &JournalView,
         view: View<'_>,
     ) -> Result<Self, Failure> {
@@ -136,7 +136,7 @@ impl References {
     /// URL before the copy.
     fn desired_url(
         &self,
-        refresh: &Refresh,
+        refresh: &RefreshContext,
         definition: &str,
         name: &str,
         old: &Reference,
@@ -178,7 +178,7 @@ impl References {
 }
 
 /// Finds the references of new instances with another URL or owner than they should have.
-pub(super) struct Connections(pub(super) Arc<Refresh>);
+pub(super) struct Connections(pub(super) Arc<RefreshContext>);
 
 #[async_trait]
 impl Survey for Connections {
@@ -252,7 +252,7 @@ impl Survey for Connections {
 }
 
 /// Finds the references of new instances that are not active.
-pub(super) struct ActivateConnections(pub(super) Arc<Refresh>);
+pub(super) struct ActivateConnections(pub(super) Arc<RefreshContext>);
 
 #[async_trait]
 impl Survey for ActivateConnections {

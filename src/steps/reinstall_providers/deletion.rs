@@ -15,12 +15,12 @@ use crate::domain::names::Fields;
 use crate::domain::seals::Part;
 use crate::domain::tenant_set::Reader;
 use crate::domain::view::View;
-use crate::domain::{Refresh, keys, sealed_row, seals};
+use crate::domain::{RefreshContext, keys, sealed_row, seals};
 use crate::engine::{Action, Change, Failure, JournalView, Reading, Survey};
 use crate::runbook::{IomColumn, IomRequest, IomTable, Word as _};
 
 /// Finds the old providers that are still installed.
-pub(super) struct Delete(pub(super) Arc<Refresh>);
+pub(super) struct Delete(pub(super) Arc<RefreshContext>);
 
 #[async_trait]
 impl Survey for Delete {
@@ -85,7 +85,7 @@ impl Survey for Delete {
 
 /// Reads whether a provider still exists, or any action that its deletion should delete too.
 struct DeletionReader {
-    refresh: Arc<Refresh>,
+    refresh: Arc<RefreshContext>,
     id: Uuid,
     deletes_actions: bool,
     /// The provider's row in the seal.

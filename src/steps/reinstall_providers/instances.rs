@@ -16,12 +16,12 @@ use crate::domain::providers::{Catalogue, Definition};
 use crate::domain::seals::Part;
 use crate::domain::tenant_set::{Reader, RowReader};
 use crate::domain::view::View;
-use crate::domain::{Refresh, keys, seals};
+use crate::domain::{RefreshContext, keys, seals};
 use crate::engine::{Barrier, Change, Failure, JournalView, Reading, Survey};
 use crate::runbook::{IomColumn, IomRequest, IomTable, Word as _};
 
 /// Finds the providers that are not installed again yet.
-pub(super) struct Install(pub(super) Arc<Refresh>);
+pub(super) struct Install(pub(super) Arc<RefreshContext>);
 
 #[async_trait]
 impl Survey for Install {
@@ -124,7 +124,7 @@ const CHILDREN: [(IomTable, IomColumn, IomColumn); 3] = [
 
 /// The compared fields of an installation: its definition, and who accepted the terms if the
 /// runbook lists accepted terms.
-fn installation(refresh: &Refresh, definition: &Definition) -> Value {
+fn installation(refresh: &RefreshContext, definition: &Definition) -> Value {
     match terms_accepted_by(refresh) {
         Some(who) => json!({ "definition": definition.logical_name, "terms-accepted-by": who }),
         None => json!({ "definition": definition.logical_name }),
@@ -133,7 +133,7 @@ fn installation(refresh: &Refresh, definition: &Definition) -> Value {
 
 /// Reads whether a new instance of a definition is installed.
 struct InstanceReader {
-    refresh: Arc<Refresh>,
+    refresh: Arc<RefreshContext>,
     definition: Definition,
     old: BTreeSet<Uuid>,
     before: Arc<Catalogue>,
@@ -155,7 +155,7 @@ impl Reader for InstanceReader {
 }
 
 /// Finds the new instances that do not have the name of the provider they replace.
-pub(super) struct Rename(pub(super) Arc<Refresh>);
+pub(super) struct Rename(pub(super) Arc<RefreshContext>);
 
 #[async_trait]
 impl Survey for Rename {

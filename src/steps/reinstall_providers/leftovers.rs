@@ -15,13 +15,13 @@ use crate::domain::flows::{switch_value, switched};
 use crate::domain::names::text;
 use crate::domain::providers::Catalogue;
 use crate::domain::tenant_set::{Request, row_set};
-use crate::domain::{Refresh, flows, keys};
+use crate::domain::{RefreshContext, flows, keys};
 use crate::engine::{Action, Change, Failure, JournalView, ManualTask, Survey};
 
 /// Finds old action rows whose provider is gone. No request that deletes one is known, so a person
 /// does it: builds of IOM before 1.1.03322.1 refuse to activate a provider while such rows exist
 /// (Microsoft Learn, *What's new in Intelligent Order Management*, February 2026).
-pub(super) struct Leftovers(pub(super) Arc<Refresh>);
+pub(super) struct Leftovers(pub(super) Arc<RefreshContext>);
 
 #[async_trait]
 impl Survey for Leftovers {
@@ -65,7 +65,7 @@ fn leftovers(sealed: &Catalogue, now: &Catalogue) -> Vec<Uuid> {
 
 /// Finds flows that a deleted provider deployed and that are still on: they would handle every
 /// message a second time.
-pub(super) struct OrphanFlows(pub(super) Arc<Refresh>);
+pub(super) struct OrphanFlows(pub(super) Arc<RefreshContext>);
 
 #[async_trait]
 impl Survey for OrphanFlows {

@@ -19,7 +19,7 @@ use crate::domain::names::lookup;
 use crate::domain::providers::{Catalogue, Definition};
 use crate::domain::seals::Part;
 use crate::domain::tenant_set::RowReader;
-use crate::domain::{Refresh, keys, seals};
+use crate::domain::{RefreshContext, keys, seals};
 use crate::engine::{Action, Change, Failure, JournalView, ManualTask, Reading, Survey};
 use crate::runbook::{IomColumn, IomRequest, IomTable};
 
@@ -27,7 +27,7 @@ use crate::runbook::{IomColumn, IomRequest, IomTable};
 const WORD: &str = "warehouse-mapping";
 
 /// Finds the mapping rows that do not reference the new instance yet.
-pub(super) struct Mappings(pub(super) Arc<Refresh>);
+pub(super) struct Mappings(pub(super) Arc<RefreshContext>);
 
 #[async_trait]
 impl Survey for Mappings {

@@ -69,8 +69,10 @@ use crate::domain::names::label;
 use crate::domain::providers::Catalogue;
 use crate::domain::tenant_set::RowReader;
 use crate::domain::view::View;
-use crate::domain::{Refresh, keys, providers, seals};
-use crate::engine::{Capture, Captured, Change, Failure, JournalView, Phase, Reading, Survey};
+use crate::domain::{RefreshContext, keys, providers, seals};
+use crate::engine::{
+    CaptureSource, Change, Failure, JournalView, ListedRow, Phase, Reading, Survey,
+};
 use crate::runbook::{IomRequest, IomTable, StepName};
 
 pub(super) const DEFINITION: StepDefinition = StepDefinition {
@@ -80,7 +82,7 @@ pub(super) const DEFINITION: StepDefinition = StepDefinition {
     manual_remedy: "open the provider in the IOM app (Providers > Installed) and set what is listed",
 };
 
-fn phases(refresh: &Arc<Refresh>) -> Vec<Phase> {
+fn phases(refresh: &Arc<RefreshContext>) -> Vec<Phase> {
     let settings = |kind: Setting| Settings::new(refresh, kind);
     vec![
         Phase::capture("record", Record(Arc::clone(refresh))),
@@ -125,7 +127,7 @@ pub const SEALS_OF_A_REINSTALLATION: [&str; 2] = [seals::ORCHESTRATIONS, seals::
 /// # Errors
 ///
 /// Fails where the target's providers cannot be read.
-pub async fn installed_definitions(refresh: &Refresh) -> Result<BTreeSet<String>, Failure> {
+pub async fn installed_definitions(refresh: &RefreshContext) -> Result<BTreeSet<String>, Failure> {
     let catalogue = Catalogue::read(refresh, View::Target(&refresh.target.dataverse)).await?;
     let definitions = catalogue.providers.values();
     let definitions = definitions.filter_map(|provider| catalogue.definition_of(provider));
@@ -149,21 +151,21 @@ const RECORDED: [IomTable; 11] = [
     IomTable::WarehouseMapping,
 ];
 
-struct Record(Arc<Refresh>);
+struct Record(Arc<RefreshContext>);
 
 #[async_trait]
-impl Capture for Record {
+impl CaptureSource for Record {
     fn seal(&self) -> &'static str {
         seals::PROVIDERS
     }
 
-    async fn list(&self, journal: &JournalView) -> Result<Vec<Captured>, Failure> {
+    async fn list(&self, journal: &JournalView) -> Result<Vec<ListedRow>, Failure> {
         providers::capture(&self.0, self.0.view(journal), &RECORDED).await
     }
 }
 
 /// Finds the old providers that are active.
-struct Deactivate(Arc<Refresh>);
+struct Deactivate(Arc<RefreshContext>);
 
 #[async_trait]
 impl Survey for Deactivate {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use uuid::Uuid;
 
-use crate::domain::Refresh;
+use crate::domain::RefreshContext;
 use crate::domain::providers::{Catalogue, Definition, Provider};
 use crate::domain::seals::Part;
 use crate::domain::view::View;
@@ -26,7 +26,10 @@ impl OldProviders {
     /// # Errors
     ///
     /// Fails where a provider to reinstall could not be installed again.
-    pub(super) fn recorded(refresh: &Refresh, journal: &JournalView) -> Result<Self, Failure> {
+    pub(super) fn recorded(
+        refresh: &RefreshContext,
+        journal: &JournalView,
+    ) -> Result<Self, Failure> {
         let catalogue = Catalogue::sealed(&refresh.names, journal, Part::Providers)?;
         let mut to_reinstall = Vec::new();
         for provider in catalogue
@@ -95,7 +98,7 @@ impl OldProviders {
 /// Reads the old providers from the seal and the present ones from the tenant. Returns the view
 /// that they were read through, too.
 pub(super) async fn old_and_present<'r>(
-    refresh: &'r Refresh,
+    refresh: &'r RefreshContext,
     journal: &JournalView,
 ) -> Result<(OldProviders, View<'r>, Catalogue), Failure> {
     let old = OldProviders::recorded(refresh, journal)?;
@@ -106,7 +109,7 @@ pub(super) async fn old_and_present<'r>(
 
 /// Are a definition's terms accepted? A runbook that lists none leaves them to the user who
 /// installs.
-fn is_accepted(refresh: &Refresh, definition: &Definition) -> bool {
+fn is_accepted(refresh: &RefreshContext, definition: &Definition) -> bool {
     let options = &refresh.runbook.steps.reinstall_providers.options;
     let terms = &options.accept_terms;
     terms.is_empty()
@@ -117,7 +120,7 @@ fn is_accepted(refresh: &Refresh, definition: &Definition) -> bool {
 
 /// Who accepted the terms that the runbook lists: the user that this program acts as. None where it
 /// lists none.
-pub(super) fn terms_accepted_by(refresh: &Refresh) -> Option<String> {
+pub(super) fn terms_accepted_by(refresh: &RefreshContext) -> Option<String> {
     let options = &refresh.runbook.steps.reinstall_providers.options;
     if options.accept_terms.is_empty() {
         return None;

@@ -18,7 +18,7 @@ use crate::domain::names::{Fields, text};
 use crate::domain::providers::Catalogue;
 use crate::domain::seals::Part;
 use crate::domain::tenant_set::RowReader;
-use crate::domain::{Refresh, keys, seals};
+use crate::domain::{RefreshContext, keys, seals};
 use crate::engine::{Change, Failure, JournalView, Reading, Survey};
 use crate::runbook::{IomColumn, IomRequest, IomTable, Word as _};
 
@@ -90,7 +90,7 @@ impl Setting {
 
 /// Finds the settings of one kind that do not have the desired value.
 pub(super) struct Settings {
-    refresh: Arc<Refresh>,
+    refresh: Arc<RefreshContext>,
     kind: Setting,
 }
 
@@ -153,7 +153,7 @@ impl DesiredValue {
 }
 
 impl Settings {
-    pub(super) fn new(refresh: &Arc<Refresh>, kind: Setting) -> Self {
+    pub(super) fn new(refresh: &Arc<RefreshContext>, kind: Setting) -> Self {
         Self {
             refresh: Arc::clone(refresh),
             kind,

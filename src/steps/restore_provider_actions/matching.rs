@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 use uuid::Uuid;
 
-use crate::domain::Refresh;
+use crate::domain::RefreshContext;
 use crate::domain::orchestrations::old_catalogue;
 use crate::domain::providers::{Action, Catalogue, Provider};
 use crate::domain::view::View;
@@ -54,7 +54,7 @@ pub(super) enum Match {
 
 impl ActionMatcher {
     pub(super) async fn read(
-        refresh: &Refresh,
+        refresh: &RefreshContext,
         journal: &JournalView,
         view: View<'_>,
     ) -> Result<Self, Failure> {

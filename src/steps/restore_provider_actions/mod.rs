@@ -41,7 +41,7 @@ use crate::domain::orchestrations::{
     RecordedOrchestration, graph_values, read_slots, recorded_orchestrations,
 };
 use crate::domain::tenant_set::RowReader;
-use crate::domain::{Refresh, graph, keys};
+use crate::domain::{RefreshContext, graph, keys};
 use crate::engine::{Change, Failure, JournalView, Phase, Survey};
 use crate::runbook::{IomColumn, IomRequest, IomTable, StepName};
 
@@ -53,7 +53,7 @@ pub(super) const DEFINITION: StepDefinition = StepDefinition {
                     save and publish",
 };
 
-fn phases(refresh: &Arc<Refresh>) -> Vec<Phase> {
+fn phases(refresh: &Arc<RefreshContext>) -> Vec<Phase> {
     vec![
         Phase::changes("restore", Restore(Arc::clone(refresh))),
         Phase::changes("publish-policies", PublishPolicies(Arc::clone(refresh))),
@@ -62,7 +62,7 @@ fn phases(refresh: &Arc<Refresh>) -> Vec<Phase> {
 }
 
 /// Finds the recorded slots that do not hold their new action yet.
-struct Restore(Arc<Refresh>);
+struct Restore(Arc<RefreshContext>);
 
 #[async_trait]
 impl Survey for Restore {

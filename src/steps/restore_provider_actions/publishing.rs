@@ -25,7 +25,7 @@ use crate::domain::publication::{PUBLISHED, UNPUBLISHED, is_published, publicati
 use crate::domain::seals::Part;
 use crate::domain::tenant_set::{Reader, RowReader};
 use crate::domain::view::View;
-use crate::domain::{Refresh, flows, graph, keys, seals};
+use crate::domain::{RefreshContext, flows, graph, keys, seals};
 use crate::engine::{
     Change, Failure, JournalView, Launch, Proof, Reading, Started, Survey, WriteError,
 };
@@ -33,7 +33,7 @@ use crate::runbook::{IomColumn, IomRequest, IomTable, Publish, Word as _};
 
 /// The orchestrations that should be published at the end.
 fn orchestrations_to_publish(
-    refresh: &Refresh,
+    refresh: &RefreshContext,
     journal: &JournalView,
     old: &Catalogue,
 ) -> Result<Vec<RecordedOrchestration>, Failure> {
@@ -55,7 +55,7 @@ fn orchestrations_to_publish(
 }
 
 /// Finds the policies that those orchestrations use and that are not published.
-pub(super) struct PublishPolicies(pub(super) Arc<Refresh>);
+pub(super) struct PublishPolicies(pub(super) Arc<RefreshContext>);
 
 #[async_trait]
 impl Survey for PublishPolicies {
@@ -121,7 +121,7 @@ impl Survey for PublishPolicies {
 }
 
 /// Finds the orchestrations that are not published and compiled.
-pub(super) struct PublishOrchestrations(pub(super) Arc<Refresh>);
+pub(super) struct PublishOrchestrations(pub(super) Arc<RefreshContext>);
 
 #[async_trait]
 impl Survey for PublishOrchestrations {
@@ -270,7 +270,7 @@ fn publication(published: bool, compiled: bool) -> Value {
 
 /// Reads whether an orchestration is published and its compiled flows are on.
 struct PublicationReader {
-    refresh: Arc<Refresh>,
+    refresh: Arc<RefreshContext>,
     entity_set: String,
     id: Uuid,
     compiled: BTreeSet<String>,
@@ -353,12 +353,12 @@ impl LaunchExtension for NewerProof {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::Captured;
+    use crate::engine::ListedRow;
 
     #[test]
     fn compiled_flows_are_found_by_display_names_too() {
         let flow = json!({ "name": format!("{COMPILED}Ship"), "statecode": 1 });
-        let captured = Captured {
+        let captured = ListedRow {
             key: Part::Source.key(&format!("workflow/{}", Uuid::from_u128(1))),
             etag: None,
             text: flow.to_string(),

@@ -11,7 +11,7 @@ use self::named_connections::Connectors;
 use super::snapshot::{Snapshot, reinstalled};
 use crate::checks::check::CheckResult;
 use crate::checks::table_reads::{ReadResult, Rows, available, rows, unless_interrupted};
-use crate::domain::Refresh;
+use crate::domain::RefreshContext;
 use crate::domain::connections::custom_connectors::CustomConnectors;
 use crate::domain::connections::{connector_name, connector_of_url, list_connections};
 use crate::domain::names::{Names, text};
@@ -32,7 +32,7 @@ struct Reference {
 }
 
 /// Checks the connections that the unskipped steps need.
-pub(super) fn run_checks(refresh: &Refresh, snapshot: &Snapshot) -> Vec<CheckResult> {
+pub(super) fn run_checks(refresh: &RefreshContext, snapshot: &Snapshot) -> Vec<CheckResult> {
     let steps = &refresh.runbook.steps;
     let shared = (steps.reconfigure_connections.skip.is_none())
         .then_some(&steps.reconfigure_connections.options.connections);
@@ -75,7 +75,7 @@ pub(super) fn run_checks(refresh: &Refresh, snapshot: &Snapshot) -> Vec<CheckRes
 
 /// The checks before step 3: the connections that it uses, and the references without a connection.
 pub(super) async fn checks_before_step(
-    refresh: &Refresh,
+    refresh: &RefreshContext,
     journal: &JournalView,
 ) -> Result<Vec<CheckResult>, Failure> {
     let view = refresh.view(journal);
@@ -142,7 +142,7 @@ fn dataverse_references(rows: &Rows) -> Vec<Reference> {
 
 /// IOM's own references.
 fn system_references(
-    refresh: &Refresh,
+    refresh: &RefreshContext,
     rows: &ReadResult<Rows>,
 ) -> Result<Vec<Reference>, Failure> {
     let names = &refresh.names;
@@ -165,7 +165,10 @@ fn system_references(
 }
 
 /// The references of the providers that are installed again.
-fn provider_references(refresh: &Refresh, snapshot: &Snapshot) -> Result<Vec<Reference>, Failure> {
+fn provider_references(
+    refresh: &RefreshContext,
+    snapshot: &Snapshot,
+) -> Result<Vec<Reference>, Failure> {
     let choice = &refresh
         .runbook
         .steps

@@ -7,7 +7,7 @@ use crate::base::text::count;
 use crate::checks::check::{Check, CheckResult};
 use crate::checks::table_reads::{ReadResult, available};
 use crate::clients::Connection;
-use crate::domain::Refresh;
+use crate::domain::RefreshContext;
 use crate::domain::connections::{NotChosen, connector_name, resolve_choice};
 use crate::runbook::{ConnectionChoice, ConnectionChoices, Located, StepName};
 
@@ -27,7 +27,7 @@ struct Named<'a> {
 
 /// The connections of some sections of the runbook, judged against those that the target has.
 pub(super) fn run_checks(
-    refresh: &Refresh,
+    refresh: &RefreshContext,
     connectors: &Connectors,
     connections: &ReadResult<Vec<Connection>>,
     sections: &[&ConnectionChoices],
@@ -156,7 +156,7 @@ impl Problems {
 /// Keys of the runbook that match no reference and no connector of one: otherwise a misspelled name
 /// would go unnoticed.
 pub(super) fn unused(
-    refresh: &Refresh,
+    refresh: &RefreshContext,
     connectors: &Connectors,
     sections: &[&ConnectionChoices],
 ) -> CheckResult {

@@ -13,7 +13,7 @@ use crate::checks::table_reads::available;
 use crate::domain::connections::custom_connectors::CustomConnectors;
 use crate::domain::connections::{connection_url, find_choice_among, is_in_environment};
 use crate::domain::flows::Definition;
-use crate::domain::{Refresh, flows};
+use crate::domain::{RefreshContext, flows};
 use crate::engine::Failure;
 use crate::runbook::{ConnectionChoices, Span, StepName};
 
@@ -22,7 +22,7 @@ type Chosen<'a> = dyn Fn(&str, &str) -> bool + 'a;
 
 /// Does the runbook choose a connection for a reference, by any name of its connector?
 fn is_chosen(
-    refresh: &Refresh,
+    refresh: &RefreshContext,
     custom: &CustomConnectors,
     section: Option<&ConnectionChoices>,
     name: &str,
@@ -59,7 +59,7 @@ fn is_readable(reference: &Reference) -> bool {
 }
 
 pub(super) fn check_system(
-    refresh: &Refresh,
+    refresh: &RefreshContext,
     custom: &CustomConnectors,
     system: Result<Vec<Reference>, Failure>,
 ) -> CheckResult {
@@ -75,7 +75,7 @@ pub(super) fn check_system(
     )
 }
 
-fn add_under(refresh: &Refresh, step: Span) -> String {
+fn add_under(refresh: &RefreshContext, step: Span) -> String {
     format!(
         "add the keys that are named under `connections` of the step at {}",
         refresh.runbook.place(step)
@@ -111,7 +111,7 @@ fn key(name: &str, connector: &str) -> String {
 }
 
 pub(super) fn check_flows(
-    refresh: &Refresh,
+    refresh: &RefreshContext,
     custom: &CustomConnectors,
     snapshot: &Snapshot,
     core: &Result<Vec<Reference>, Failure>,
@@ -185,7 +185,7 @@ fn judge_core(
 }
 
 pub(super) fn check_reinstalled(
-    refresh: &Refresh,
+    refresh: &RefreshContext,
     custom: &CustomConnectors,
     snapshot: &Snapshot,
     wanted: Result<Vec<Reference>, Failure>,
@@ -213,7 +213,7 @@ pub(super) fn check_reinstalled(
 
 /// The connections that the target's own providers have before the copy, by definition and name.
 fn kept_in_target(
-    refresh: &Refresh,
+    refresh: &RefreshContext,
     snapshot: &Snapshot,
 ) -> Result<BTreeSet<(String, String)>, Failure> {
     let target = &snapshot.target;
