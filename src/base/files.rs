@@ -10,7 +10,9 @@ use std::path::Path;
 
 use tempfile::NamedTempFile;
 
-use super::platform::{describe_kind, file_id, open_regular, sync_directory};
+use super::platform::{
+    FileId, describe_kind, file_id, make_read_only, open_regular, sync_directory,
+};
 
 /// Opens a regular file to read it. Fails with `InvalidInput` for anything else, and says what it
 /// is.
@@ -66,28 +68,100 @@ pub fn write_output(
     kind: &str,
     is_same_kind: Option<Recognise<'_>>,
 ) -> Result<(), OutputError> {
-    let folder = parent_folder(path);
+    let kept = |why: &str| Err(OutputError::Kept(why.to_owned()));
     let replaced = replaceable(path, kind, is_same_kind)?;
-    let mut temporary = NamedTempFile::with_prefix_in(".iomcopy-", folder)?;
-    temporary.write_all(bytes)?;
-    temporary.as_file().sync_all()?;
-    if let Some(read) = replaced {
-        // Renaming replaces whatever has the name now, so it must be the file that was read.
-        let now = fs::symlink_metadata(path)?;
-        if file_id(&now) != file_id(&read) {
-            let why = "another file has just taken its place".to_owned();
-            return Err(OutputError::Kept(why));
-        }
-        temporary.persist(path).map_err(|error| error.error)?;
-    } else if let Err(error) = temporary.persist_noclobber(path) {
-        let error = error.error;
-        return Err(match error.kind() {
-            io::ErrorKind::AlreadyExists => OutputError::Kept("it already exists".to_owned()),
-            _ => error.into(),
-        });
+    let existing = replaced.map_or(Existing::Keep, |read| Existing::ReplaceOnly(file_id(&read)));
+    match write_atomically(path, bytes, Access::ReadWrite, existing) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => match existing {
+            Existing::ReplaceOnly(_) => kept("another file has just taken its place"),
+            _ => kept("it already exists"),
+        },
+        written => Ok(written?),
     }
+}
+
+/// What the owner of a new file may do with it; nobody else may do anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Read and change it.
+    ReadWrite,
+    /// Read it only.
+    ReadOnly,
+}
+
+/// What happens to a file that has the name of a new one. If it stays, the error's kind is
+/// `AlreadyExists`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Existing {
+    /// It stays.
+    Keep,
+    /// It is replaced.
+    Replace,
+    /// It is replaced if it is this one.
+    ReplaceOnly(FileId),
+}
+
+/// Writes a private file whole or not at all, durably: writes it under another name, syncs it,
+/// renames it, and syncs its folder.
+pub fn write_atomically(
+    path: &Path,
+    bytes: &[u8],
+    access: Access,
+    existing: Existing,
+) -> io::Result<()> {
+    // A temporary file is private (tempfile's documentation: mode 0600).
+    let mut temporary = NamedTempFile::with_prefix_in(".iomcopy-", parent_folder(path))?;
+    temporary.write_all(bytes)?;
+    if access == Access::ReadOnly {
+        make_read_only(temporary.as_file())?;
+    }
+    temporary.as_file().sync_all()?;
+    match existing {
+        Existing::Keep => temporary.persist_noclobber(path)?,
+        // Renaming replaces whatever has the name now.
+        Existing::ReplaceOnly(file) if file_id(&fs::symlink_metadata(path)?) != file => {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        Existing::Replace | Existing::ReplaceOnly(_) => temporary.persist(path)?,
+    };
+    sync_folder(path)
+}
+
+/// Syncs the folder that contains `path`. Without it, a file that was just created or renamed may
+/// be gone after a loss of power.
+pub fn sync_folder(path: &Path) -> io::Result<()> {
+    let folder = parent_folder(path);
     sync_directory(folder)?;
+    #[cfg(test)]
+    {
+        observed::FOLDERS.with_borrow_mut(|folders| folders.push(folder.to_owned()));
+        observed::FILES_BEFORE_FOLDER.set(observed::FILES.get());
+    }
     Ok(())
+}
+
+/// Returns when everything written to an open file is durable.
+pub fn sync_data(file: &File) -> io::Result<()> {
+    file.sync_data()?;
+    #[cfg(test)]
+    observed::FILES.with(|files| files.set(files.get() + 1));
+    Ok(())
+}
+
+/// Counts the syncs of this thread, for tests: a missing sync shows only after a loss of power.
+#[cfg(test)]
+pub(crate) mod observed {
+    use std::cell::{Cell, RefCell};
+    use std::path::PathBuf;
+
+    thread_local! {
+        /// The folders, in order.
+        pub(crate) static FOLDERS: RefCell<Vec<PathBuf>> = RefCell::default();
+        /// How many times a file was synced.
+        pub(crate) static FILES: Cell<usize> = Cell::default();
+        /// How many times a file had been synced when the last folder was.
+        pub(crate) static FILES_BEFORE_FOLDER: Cell<usize> = Cell::default();
+    }
 }
 
 /// The file that may be replaced; none if there is no file.

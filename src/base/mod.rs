@@ -6,8 +6,10 @@
 //! encoding.rs      percent-encoding
 //! files.rs         files that the user names: opened and written safely
 //! platform/        everything that differs between Linux, macOS and Windows
+//! redaction.rs     secrets replaced in texts
 //! secrets.rs       secret values, removed from every text that leaves the program
-//! text.rs          escaping, fingerprints, plurals
+//! sync.rs          a mutex that a panic does not poison
+//! text.rs          escaping, digests, plurals
 //! ```
 
 pub mod cancellation;
@@ -15,5 +17,7 @@ pub mod clock;
 pub mod encoding;
 pub mod files;
 pub mod platform;
+pub mod redaction;
 pub mod secrets;
+pub mod sync;
 pub mod text;

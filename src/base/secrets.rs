@@ -25,7 +25,7 @@ use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, Input, Match, MatchKind};
 use base64::Engine as _;
@@ -62,6 +62,11 @@ fn shared_registry() -> &'static RwLock<Option<Registry>> {
         static REGISTRY: &'static RwLock<Option<Registry>> = Box::leak(Box::default());
     }
     REGISTRY.with(|registry| *registry)
+}
+
+fn write_registry() -> RwLockWriteGuard<'static, Option<Registry>> {
+    let registry = shared_registry().write();
+    registry.unwrap_or_else(PoisonError::into_inner)
 }
 
 #[derive(Default)]
@@ -113,9 +118,7 @@ pub fn register_token(value: &str) {
     if value.len() < LONG {
         return register(value, true);
     }
-    let mut registry = shared_registry()
-        .write()
-        .unwrap_or_else(PoisonError::into_inner);
+    let mut registry = write_registry();
     let registry = registry.get_or_insert_default();
     registry.add(value, [value.to_owned()]);
 }
@@ -130,9 +133,7 @@ pub fn register_possible_secret(value: &str) {
 /// Registers a value that is not secret, even if it was registered as one: an id or a name in the
 /// runbook.
 pub fn register_public(value: &str) {
-    let mut registry = shared_registry()
-        .write()
-        .unwrap_or_else(PoisonError::into_inner);
+    let mut registry = write_registry();
     let registry = registry.get_or_insert_default();
     if registry.public.insert(value.to_owned()) && registry.forms.contains_key(value) {
         registry.matchers.clear();
@@ -145,9 +146,7 @@ fn register(value: &str, certain: bool) {
     if value.chars().count() < SHORTEST {
         return;
     }
-    let mut registry = shared_registry()
-        .write()
-        .unwrap_or_else(PoisonError::into_inner);
+    let mut registry = write_registry();
     let registry = registry.get_or_insert_default();
     if value.len() <= LONGEST {
         registry.add(value, encoded_forms(value));
@@ -217,9 +216,7 @@ fn current_matchers() -> Vec<Arc<Matcher>> {
             Some(_) => {}
         }
     }
-    let mut registry = shared_registry()
-        .write()
-        .unwrap_or_else(PoisonError::into_inner);
+    let mut registry = write_registry();
     registry
         .as_mut()
         .map(Registry::matchers)
@@ -377,7 +374,7 @@ fn lower_hex(percent: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::text::fingerprint;
+    use crate::base::redaction::fingerprint;
 
     #[test]
     fn a_value_is_hidden_in_every_form_in_which_it_may_return() {

@@ -1,59 +1,56 @@
-//! Prepares text for display: escaping, redaction, fingerprints, plurals.
+//! Prepares text for display: escaping, digests, plurals.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use sha2::{Digest, Sha256};
 
-use super::secrets;
-
 /// Makes text from a server safe to show: control characters (C0, DEL, C1) and the bidirectional
 /// and zero-width controls become `\u{…}`, a line break becomes `\n`, so that no name can move a
 /// cursor, colour a line or forge one.
 pub fn escape(text: &str) -> Cow<'_, str> {
-    escape_except(text, |_| false)
+    replace_unsafe(text, "", escape_character)
 }
 
 /// As [`escape`], but keeps line breaks and tabs.
 pub fn escape_in_lines(text: &str) -> Cow<'_, str> {
-    escape_except(text, |character| matches!(character, '\n' | '\t'))
+    replace_unsafe(text, "\n\t", escape_character)
 }
 
-fn escape_except(text: &str, keep: impl Fn(char) -> bool) -> Cow<'_, str> {
-    let changes = |character: char| is_unsafe(character) && !keep(character);
-    if !text.chars().any(changes) {
-        return Cow::Borrowed(text);
+fn escape_character(safe: &mut String, character: char) {
+    match character {
+        '\n' => safe.push_str("\\n"),
+        '\r' => safe.push_str("\\r"),
+        '\t' => safe.push_str("\\t"),
+        // Writing to a String cannot fail.
+        other => _ = write!(safe, "\\u{{{:x}}}", u32::from(other)),
     }
-    let mut safe = String::with_capacity(text.len() + 8);
-    for character in text.chars() {
-        match character {
-            c if !changes(c) => safe.push(c),
-            '\n' => safe.push_str("\\n"),
-            '\r' => safe.push_str("\\r"),
-            '\t' => safe.push_str("\\t"),
-            c => {
-                // Writing to a String cannot fail.
-                _ = write!(safe, "\\u{{{:x}}}", u32::from(c));
-            }
-        }
-    }
-    Cow::Owned(safe)
 }
 
 /// Makes a JSON text safe to show: what [`escape`] replaces becomes `\uXXXX`, as JSON writes it, so
 /// that the text keeps its meaning. Keeps line breaks between values; a JSON string contains none.
 pub fn escape_json(json: &str) -> Cow<'_, str> {
-    let changes = |character: char| is_unsafe(character) && !matches!(character, '\n' | '\t');
-    if !json.chars().any(changes) {
-        return Cow::Borrowed(json);
+    replace_unsafe(json, "\n\t", |safe, character| {
+        for unit in character.encode_utf16(&mut [0; 2]) {
+            _ = write!(safe, "\\u{unit:04x}");
+        }
+    })
+}
+
+/// Replaces every unsafe character but those in `kept`.
+fn replace_unsafe<'a>(
+    text: &'a str,
+    kept: &str,
+    replace: impl Fn(&mut String, char),
+) -> Cow<'a, str> {
+    let changes = |character: char| is_unsafe(character) && !kept.contains(character);
+    if !text.chars().any(changes) {
+        return Cow::Borrowed(text);
     }
-    let mut safe = String::with_capacity(json.len() + 8);
-    for character in json.chars() {
+    let mut safe = String::with_capacity(text.len() + 8);
+    for character in text.chars() {
         if changes(character) {
-            for unit in character.encode_utf16(&mut [0; 2]) {
-                // Writing to a String cannot fail.
-                _ = write!(safe, "\\u{unit:04x}");
-            }
+            replace(&mut safe, character);
         } else {
             safe.push(character);
         }
@@ -84,85 +81,9 @@ pub fn sha256(bytes: &[u8]) -> String {
         })
 }
 
-/// Replaces a value that may be secret: `sha256:` and the first eight hexadecimal digits. Equal
-/// values have equal fingerprints, so a change is visible while the value is not. From now on the
-/// value is hidden wherever else it occurs ([`secrets`]).
-pub fn fingerprint(value: &str) -> String {
-    secrets::register_possible_secret(value);
-    fingerprint_of(value)
-}
-
 /// Only computes the fingerprint; does not register the value.
 pub(crate) fn fingerprint_of(value: &str) -> String {
     format!("sha256:{}", &sha256(value.as_bytes())[..8])
-}
-
-/// Removes from a text the registered secret values ([`secrets`]) and everything that looks like a
-/// credential: JSON web tokens, and the values of `sig`, `code`, `client_secret`, `access_token`
-/// and `client_assertion` parameters. The look of a credential is only the last safety net.
-pub fn redact(text: &str) -> Cow<'_, str> {
-    match secrets::hide(text) {
-        Cow::Borrowed(text) => remove_credentials(text),
-        Cow::Owned(text) => Cow::Owned(remove_credentials(&text).into_owned()),
-    }
-}
-
-fn remove_credentials(text: &str) -> Cow<'_, str> {
-    const SECRET_PARAMETERS: [&str; 5] = [
-        "sig=",
-        "code=",
-        "client_secret=",
-        "access_token=",
-        "client_assertion=",
-    ];
-    let suspicious = text.contains("eyJ")
-        || SECRET_PARAMETERS
-            .iter()
-            .any(|parameter| text.contains(parameter));
-    if !suspicious {
-        return Cow::Borrowed(text);
-    }
-    let mut clean = String::with_capacity(text.len());
-    let mut rest = text;
-    while !rest.is_empty() {
-        let at_word_start = clean
-            .chars()
-            .next_back()
-            .is_none_or(|c| !c.is_ascii_alphanumeric());
-        if at_word_start && rest.starts_with("eyJ") {
-            let end = rest
-                .find(|c: char| !is_token_character(c))
-                .unwrap_or(rest.len());
-            if rest[..end].matches('.').count() >= 1 && end > 20 {
-                clean.push_str("<redacted token>");
-                rest = &rest[end..];
-                continue;
-            }
-        }
-        if at_word_start
-            && let Some(parameter) = SECRET_PARAMETERS.iter().find(|p| rest.starts_with(**p))
-        {
-            let value = &rest[parameter.len()..];
-            let end = value
-                .find(|c: char| c == '&' || c == '"' || c == '\'' || c.is_whitespace())
-                .unwrap_or(value.len());
-            _ = write!(
-                clean,
-                "{parameter}<redacted {}>",
-                fingerprint_of(&value[..end])
-            );
-            rest = &value[end..];
-            continue;
-        }
-        let mut characters = rest.chars();
-        clean.extend(characters.next());
-        rest = characters.as_str();
-    }
-    Cow::Owned(clean)
-}
-
-fn is_token_character(character: char) -> bool {
-    character.is_ascii_alphanumeric() || matches!(character, '-' | '_' | '.')
 }
 
 /// A number and its noun: `1 flow`, `2 flows`. Takes the singular; the plural adds `s`, and a
@@ -219,22 +140,6 @@ mod tests {
             "\"a\\u202eb\\u200b\\u007f\\u009b\\udb40\\udc41ä\\u001b\""
         );
         assert_eq!(serde_json::from_str::<String>(&safe).unwrap(), text);
-    }
-
-    #[test]
-    fn tokens_and_signatures_are_removed() {
-        let token = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxMjM0NSJ9.c2ln";
-        assert_eq!(
-            redact(&format!("Bearer {token} end")),
-            "Bearer <redacted token> end"
-        );
-        let url = redact("https://x/invoke?sp=1&sig=AbC-123&sv=1.0").into_owned();
-        assert!(
-            !url.contains("AbC-123") && url.ends_with("&sv=1.0"),
-            "{url}"
-        );
-        assert_eq!(redact("designation=left"), "designation=left");
-        assert_eq!(redact("eyJust a word"), "eyJust a word");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use clap::{Parser, Subcommand};
 
-use super::common_arguments::{Common, RunbookArguments};
+use super::common_arguments::{Common, RunFiles, RunbookArguments};
 use super::complete::CompleteArguments;
 use super::completions::CompletionsArguments;
 use super::import_har::ImportHarArguments;
@@ -47,13 +47,13 @@ pub(super) enum Command {
     /// Check a runbook, without network access
     Validate(RunbookArguments),
     /// Show the progress of a run, from its state file only
-    Status(RunbookArguments),
+    Status(RunFiles),
     /// Complete a manual task: check that it is done, or continue without evidence
     Complete(CompleteArguments),
     /// Check whether a run can succeed, without changing anything
     Preflight(RunbookArguments),
     /// Check whether order management is usable in the target, without changing anything
-    Verify(RunbookArguments),
+    Verify(RunFiles),
     /// Report what a run did, from its state file only: Markdown, HTML, `JUnit` or JSON
     Report(ReportArguments),
     /// Check, cut or export a state file

@@ -1,19 +1,19 @@
 //! The flags of every command, and the arguments that several commands have.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
-use crate::runbook::{UnknownWord, Word};
+use super::runbook_file::read_runbook;
+use super::shell::quote_argument;
+use crate::engine::Failure;
+use crate::runbook::{Runbook, UnknownWord, Word};
 
 /// The flags of every command.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Common {
-    /// State file [default: <name>.iomcopy.jsonl next to the runbook]
-    #[arg(long, global = true, value_name = "FILE")]
-    pub(super) state: Option<PathBuf>,
     /// Output format
     #[arg(long, global = true, value_enum, default_value = "human")]
     pub(super) output: Output,
@@ -53,6 +53,36 @@ pub(super) enum Color {
 pub(super) struct RunbookArguments {
     /// The runbook file
     pub(super) runbook: PathBuf,
+}
+
+/// A runbook, and the state file of its run.
+#[derive(Clone, Debug, Args)]
+pub(super) struct RunFiles {
+    /// The runbook file
+    pub(super) runbook: PathBuf,
+    /// State file [default: <name>.iomcopy.jsonl next to the runbook]
+    #[arg(long, value_name = "FILE")]
+    pub(super) state: Option<PathBuf>,
+}
+
+impl RunFiles {
+    /// Reads the runbook, and returns the path of its state file with it.
+    pub(super) fn read(&self) -> Result<(Runbook, PathBuf), Failure> {
+        let runbook = read_runbook(&self.runbook)?;
+        let name = format!("{}.iomcopy.jsonl", runbook.name.value);
+        let beside = || self.runbook.with_file_name(name);
+        let path = self.state.clone().unwrap_or_else(beside);
+        Ok((runbook, path))
+    }
+
+    /// The arguments that name these files in a command that a message suggests.
+    pub(super) fn as_arguments(&self) -> String {
+        let quoted = |path: &Path| quote_argument(&path.display().to_string());
+        match &self.state {
+            Some(state) => format!("{} --state {}", quoted(&self.runbook), quoted(state)),
+            None => quoted(&self.runbook),
+        }
+    }
 }
 
 /// Parses one of the runbook's words.

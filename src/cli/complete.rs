@@ -1,16 +1,14 @@
 //! `iomcopy complete`: completes a manual task. Its evidence is read and recorded, or waived.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
 use serde_json::json;
 
 use super::actor::current_actor;
-use super::common_arguments::Output;
+use super::common_arguments::{Output, RunFiles};
 use super::connect;
 use super::exit_code::DONE;
-use super::runbook_file::read_runbook;
 use super::session::Session;
 use crate::base::clock::Clock;
 use crate::base::text::escape;
@@ -25,8 +23,8 @@ use crate::runbook::Runbook;
 /// The arguments of `complete`.
 #[derive(Debug, Args)]
 pub(super) struct CompleteArguments {
-    /// The runbook file
-    pub(super) runbook: PathBuf,
+    #[command(flatten)]
+    files: RunFiles,
     /// The manual task, as `iomcopy status` names it
     #[arg(value_name = "STEP/PHASE")]
     pub(super) task: String,
@@ -45,8 +43,7 @@ pub(super) async fn complete(
     if let Some(reason) = &arguments.waive {
         require_reason(reason)?;
     }
-    let runbook = read_runbook(&arguments.runbook)?;
-    let path = session.state_path(&arguments.runbook, &runbook.name.value);
+    let (runbook, path) = arguments.files.read()?;
     let locked = journal::lock_state_file(&path, Clock::new(1.0).time_of_day(), false)?;
     let task = &arguments.task;
     require_open(&locked.state(), task)?;
@@ -127,18 +124,17 @@ async fn require_evidence(
     state: &Arc<State>,
     task: &str,
 ) -> Result<(), Failure> {
-    let connected = connect::connect(session, runbook).await?;
-    let phase = find_phase(&connected.steps, task)?;
-    let Work::Changes(survey) = &phase.work else {
-        return Err(Failure::new(
-            FailureKind::InvalidInput,
-            format!("'{task}' is not a manual task"),
-        ));
-    };
-    let journal = JournalView::from_journal(Arc::clone(state));
-    let left = survey.survey(&journal).await;
-    connected.stop().await;
-    let left = left.map_err(|failure| failure.during(unreadable_evidence(task)))?;
+    let left = connect::with_services(session, runbook, async |connected| {
+        let phase = find_phase(&connected.steps, task)?;
+        let Work::Changes(survey) = &phase.work else {
+            let message = format!("'{task}' is not a manual task");
+            return Err(Failure::new(FailureKind::InvalidInput, message));
+        };
+        let journal = JournalView::from_journal(Arc::clone(state));
+        let left = survey.survey(&journal).await;
+        left.map_err(|failure| failure.during(unreadable_evidence(task)))
+    })
+    .await?;
     if left.is_empty() {
         return Ok(());
     }

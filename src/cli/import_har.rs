@@ -9,7 +9,7 @@ use super::exit_code::DONE;
 use super::session::Session;
 use crate::base::files;
 use crate::engine::{Failure, FailureKind};
-use crate::report::{ImportDocument, ImportedRequest, Replacement, Version, document};
+use crate::report::{ImportDocument, Version, document};
 use crate::runbook::{self, Draft, IomRequest};
 
 /// The arguments of `import-har`.
@@ -18,7 +18,7 @@ pub(super) struct ImportHarArguments {
     /// The recording: a HAR file that the browser's network log saved
     pub(super) file: PathBuf,
     /// The request that the click sends, such as `delete-provider`; it decides which values become
-    /// placeholders
+    /// placeholders; without it the request is the one that table and method show
     #[arg(long, value_name = "REQUEST", value_parser = word_parser::<IomRequest>())]
     pub(super) request: Option<IomRequest>,
 }
@@ -44,27 +44,12 @@ pub(super) fn import_har(session: &Session, arguments: &ImportHarArguments) -> R
         .map(|recorded| Draft::of(recorded, arguments.request))
         .collect();
     session.printer.data(&match session.output {
-        Output::Human => runbook::format_entries(&file, &drafts, arguments.request),
+        Output::Human => runbook::format_entries(&file, &drafts),
         Output::Json => document(&ImportDocument {
             v: Version,
             request: arguments.request.map(|request| request.to_string()),
-            writes: drafts.iter().map(imported_request).collect(),
+            writes: drafts,
         }),
     });
     Ok(DONE)
-}
-
-fn imported_request(draft: &Draft) -> ImportedRequest {
-    let replaced = draft.replaced.iter().map(|replaced| Replacement {
-        placeholder: replaced.placeholder.to_string(),
-        was: replaced.was.clone(),
-    });
-    ImportedRequest {
-        method: draft.method.to_string(),
-        path: draft.path.clone(),
-        body: draft.body.clone(),
-        status: draft.status,
-        replaced: replaced.collect(),
-        notes: draft.notes.clone(),
-    }
 }

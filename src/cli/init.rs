@@ -16,7 +16,7 @@ use crate::base::text::escape;
 use crate::clients::{Connection, Environment};
 use crate::domain::dual_write::has_running_maps;
 use crate::engine::{Failure, FailureKind};
-use crate::report::{InitDocument, InitEnvironment, Version, document};
+use crate::report::{InitDocument, Version, document};
 use crate::runbook::{
     self, Cloud, CredentialKind, Starter, StarterConnection, StarterEnvironment, StarterIdentity,
     StarterLcs,
@@ -323,8 +323,8 @@ fn print_result(session: &Session, starter: &Starter, text: &str, out: Option<&P
             v: Version,
             file: out.map(|path| path.display().to_string()),
             runbook: text.to_owned(),
-            source: init_environment(&starter.source),
-            target: init_environment(&starter.target),
+            source: starter.source.clone(),
+            target: starter.target.clone(),
             lcs_linked: starter.lcs.is_some(),
             dual_write: starter.dual_write,
             fill_in: left.clone(),
@@ -343,14 +343,5 @@ fn print_result(session: &Session, starter: &Starter, text: &str, out: Option<&P
     printer.info("next:");
     for command in next {
         printer.info(&format!("  {command}"));
-    }
-}
-
-fn init_environment(side: &StarterEnvironment) -> InitEnvironment {
-    InitEnvironment {
-        environment: side.id.to_string(),
-        name: side.name.clone(),
-        kind: side.kind.clone(),
-        url: side.url.clone(),
     }
 }

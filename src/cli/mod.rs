@@ -69,7 +69,11 @@ use crate::engine::Failure;
 /// Runs the program with these arguments (the program's name first) and returns its exit code. May
 /// be called more than once in a process.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
-    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let mut arguments: Vec<OsString> = arguments.into_iter().collect();
+    // clap's own `help` command has no flag for help.
+    if arguments.get(1).is_some_and(|command| command == "help") {
+        arguments.retain(|argument| argument != "--help" && argument != "-h");
+    }
     let arguments = match Arguments::try_parse_from(&arguments) {
         Ok(arguments) => arguments,
         Err(error) => return usage::report_usage(&error, &arguments),

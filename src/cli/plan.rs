@@ -5,12 +5,11 @@ use std::sync::Arc;
 
 use clap::Args;
 
-use super::common_arguments::Output;
-use super::connect;
+use super::common_arguments::{Output, RunFiles};
+use super::connect::{self, Connected};
 use super::exit_code::{CHANGES, DONE};
 use super::plan_file;
 use super::run::reopen;
-use super::runbook_file::read_runbook;
 use super::session::Session;
 use crate::domain::RefreshContext;
 use crate::engine::{Failure, JournalView, Plan};
@@ -20,8 +19,8 @@ use crate::report::{PlanDocument, document, plan_text};
 /// The arguments of `plan`.
 #[derive(Debug, Args)]
 pub(super) struct PlanArguments {
-    /// The runbook file
-    pub(super) runbook: PathBuf,
+    #[command(flatten)]
+    pub(super) files: RunFiles,
     /// Exit with 2 if the plan has changes
     #[arg(long)]
     pub(super) detailed_exitcode: bool,
@@ -39,15 +38,25 @@ pub(super) struct PlanArguments {
 
 /// Surveys every step and shows what is still to do.
 pub(super) async fn plan(session: &Session, arguments: &PlanArguments) -> Result<u8, Failure> {
-    let runbook = read_runbook(&arguments.runbook)?;
-    let path = session.state_path(&arguments.runbook, &runbook.name.value);
+    let (runbook, path) = arguments.files.read()?;
     // A new run does not use the journal of the run that it replaces.
     let state = if journal::exists(&path) && !arguments.fresh {
         Some(Arc::new(journal::read_state_file(&path)?.state))
     } else {
         None
     };
-    let connected = connect::connect(session, runbook).await?;
+    connect::with_services(session, runbook, async |connected| {
+        show_plan(session, arguments, connected, state).await
+    })
+    .await
+}
+
+async fn show_plan(
+    session: &Session,
+    arguments: &PlanArguments,
+    connected: &Connected,
+    state: Option<Arc<State>>,
+) -> Result<u8, Failure> {
     let refresh = &connected.refresh;
     let journal = journal_of_next_run(refresh, state, arguments.provider.as_deref()).await?;
     let plan = Plan::make(&connected.steps, journal).await?;
@@ -65,7 +74,6 @@ pub(super) async fn plan(session: &Session, arguments: &PlanArguments) -> Result
         Output::Json => document(&PlanDocument::new(&plan, &digest)),
     };
     session.printer.data(text.trim_end());
-    connected.stop().await;
     Ok(if arguments.detailed_exitcode && !plan.is_empty() {
         CHANGES
     } else {

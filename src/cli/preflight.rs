@@ -5,7 +5,8 @@ use super::connect;
 use super::exit_code::DONE;
 use super::runbook_file::read_runbook;
 use super::session::Session;
-use crate::base::text::{count, escape, redact};
+use crate::base::redaction::redact;
+use crate::base::text::{count, escape};
 use crate::checks::{self, CheckResult, Verdict};
 use crate::engine::{Failure, FailureKind};
 use crate::report::{CheckLine, ChecksDocument, Version, document};
@@ -17,10 +18,10 @@ pub(super) async fn preflight(
     arguments: &RunbookArguments,
 ) -> Result<u8, Failure> {
     let runbook = read_runbook(&arguments.runbook)?;
-    let connected = connect::connect(session, runbook).await?;
-    let findings = checks::preflight(&connected.refresh).await;
-    connected.stop().await;
-    let findings = findings?;
+    let findings = connect::with_services(session, runbook, async |connected| {
+        checks::preflight(&connected.refresh).await
+    })
+    .await?;
     print_findings(session, &findings);
     let failed = findings
         .iter()

@@ -10,7 +10,7 @@ use super::session::Session;
 use crate::base::files;
 use crate::engine::{Failure, FailureKind};
 use crate::rehearsal::{
-    DualWrite, Endpoints, Fault, Management, Options, Rehearsal, Seed, Skin, Variant,
+    DualWrite, Endpoints, Fault, Management, Options, Rehearsal, Seed, TableNames, Variant,
 };
 use crate::report::{RehearsalDocument, RehearsalEndpoint, RehearsalEndpoints, Version, document};
 
@@ -27,8 +27,8 @@ pub(super) struct RehearsalArguments {
     #[arg(long, value_name = "SEED", default_value = "whole")]
     pub(super) seed: Seed,
     /// Names in a new world's Dataverse: usual, or renamed
-    #[arg(long, value_name = "SKIN", default_value = "usual")]
-    pub(super) skin: Skin,
+    #[arg(long = "skin", value_name = "NAMES", default_value = "usual")]
+    pub(super) table_names: TableNames,
     /// How a new world manages Finance and Operations: unified, or lcs-linked
     #[arg(long, value_name = "KIND", default_value = "unified")]
     pub(super) target: Management,
@@ -40,8 +40,8 @@ pub(super) struct RehearsalArguments {
     pub(super) tls: bool,
     /// Cause a fault in matching requests: 'KIND:METHOD PATH', where PATH may contain `*`, or
     /// 'KIND#N:METHOD PATH' for the Nth request only; may be repeated. Kinds: accept-and-ignore,
-    /// hold, lose, throttle, refuse=STATUS, echo=STATUS, answer=STATUS (the request is applied),
-    /// away=MINUTES, and for a copy or another long operation: fail, roll-back, fail-to-roll-back,
+    /// hold, lose, garble, throttle, refuse=STATUS[/CODE[/INNER]], echo=STATUS, answer=STATUS (the
+    /// request is applied), away=MINUTES, and for a copy or another long operation: fail, roll-back, fail-to-roll-back,
     /// abort
     #[arg(long = "fault", value_name = "FAULT")]
     pub(super) faults: Vec<String>,
@@ -71,7 +71,7 @@ pub(super) async fn rehearsal(
         speed: arguments.speed,
         faults,
         seed: arguments.seed,
-        skin: arguments.skin,
+        table_names: arguments.table_names,
         variant: Variant {
             target: arguments.target,
             dual_write: arguments.dual_write,

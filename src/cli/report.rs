@@ -1,12 +1,10 @@
 //! `iomcopy report`: what a run did, from its state file only.
 
-use std::path::PathBuf;
-
 use clap::{Args, ValueEnum};
 
-use super::common_arguments::Output;
+use super::common_arguments::{Output, RunFiles};
 use super::exit_code::DONE;
-use super::runbook_file::read_runbook;
+use super::run::suggested_commands;
 use super::session::Session;
 use crate::engine::{Failure, FailureKind};
 use crate::journal;
@@ -16,8 +14,8 @@ use crate::steps;
 /// The arguments of `report`.
 #[derive(Debug, Args)]
 pub(super) struct ReportArguments {
-    /// The runbook file
-    pub(super) runbook: PathBuf,
+    #[command(flatten)]
+    files: RunFiles,
     /// Report format [default: markdown, and json with --output json]
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub(super) format: Option<FormatArgument>,
@@ -40,18 +38,14 @@ pub(super) enum FormatArgument {
 /// outcome of the run.
 pub(super) fn report(session: &Session, arguments: &ReportArguments) -> Result<u8, Failure> {
     let format = choose_format(session, arguments)?;
-    let runbook = read_runbook(&arguments.runbook)?;
-    let path = session.state_path(&arguments.runbook, &runbook.name.value);
-    let next = session.arguments_for(&arguments.runbook);
+    let (runbook, path) = arguments.files.read()?;
     let file = path.display().to_string();
     let report = if journal::exists(&path) {
-        gather_report(
-            &journal::read_state_file(&path)?,
-            &file,
-            &steps::names(),
-            &next,
-        )
+        let contents = journal::read_state_file(&path)?;
+        let next = suggested_commands(&arguments.files, &contents).next;
+        gather_report(&contents, &file, &steps::names(), &next)
     } else {
+        let next = format!("iomcopy run {}", arguments.files.as_arguments());
         not_begun_report(&runbook.name.value, &file, &steps::names(), &next)
     };
     session.printer.data(&report.render(format));

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::engine::{Failure, FailureKind, Mark};
+use crate::engine::{Failure, FailureKind, RunbookPlace};
 use crate::runbook::{self, ReadError, Runbook};
 
 /// Reads and binds a runbook. All errors are reported at once.
@@ -12,7 +12,7 @@ pub(super) fn read_runbook(path: &Path) -> Result<Runbook, Failure> {
             FailureKind::InvalidInput,
             format!("invalid runbook\n{diagnostics}"),
         )
-        .at(diagnostics.iter().map(Mark::from)),
+        .at(diagnostics.iter().map(RunbookPlace::from)),
         error @ ReadError::Unreadable { .. } => {
             Failure::new(FailureKind::InvalidInput, error.to_string())
                 .with_help("check the path; `iomcopy init` writes a new runbook")

@@ -1,7 +1,6 @@
 //! What every command needs: the printer, the output format, the request to stop.
 
 use std::io::IsTerminal as _;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -10,12 +9,11 @@ use serde_json::Value;
 use super::common_arguments::{Color, Common, Output};
 use super::exit_code::{exit_code, exit_code_without_output, outcome_name};
 use super::logging::start_logging;
-use super::shell::quote_argument;
 use super::signals::stop_on_signals;
 use super::warnings::Warnings;
 use crate::base::cancellation::Cancellation;
 use crate::base::clock::Clock;
-use crate::base::text::redact;
+use crate::base::redaction::redact;
 use crate::engine::{EventKind, Failure, FailureKind};
 use crate::report::{
     Annotations, ColorChoice, FailureDocument, JsonLines, Palette, Pipeline, Printer, document,
@@ -35,7 +33,6 @@ pub(super) struct Session {
     /// Writes annotations for the pipeline; `None` if stdout is JSON.
     pub(super) annotations: Option<Arc<Annotations>>,
     color: ColorChoice,
-    state: Option<PathBuf>,
     verbose: bool,
     is_terminated: Arc<AtomicBool>,
 }
@@ -65,7 +62,6 @@ impl Session {
             output: common.output,
             cancellation: Cancellation::new(),
             color: choice,
-            state: common.state.clone(),
             verbose: common.verbose > 0,
             is_terminated: Arc::new(AtomicBool::new(false)),
         }
@@ -91,21 +87,6 @@ impl Session {
             std::io::stdout().is_terminal(),
             environment_variable,
         )
-    }
-
-    /// The path of the state file of this runbook. Takes the runbook's path and name.
-    pub(super) fn state_path(&self, runbook: &Path, name: &str) -> PathBuf {
-        let beside = || runbook.with_file_name(format!("{name}.iomcopy.jsonl"));
-        self.state.clone().unwrap_or_else(beside)
-    }
-
-    /// The arguments that name this runbook, and the state file if one was given, in a command that
-    /// a message suggests.
-    pub(super) fn arguments_for(&self, runbook: &Path) -> String {
-        let quoted = |path: &Path| quote_argument(&path.display().to_string());
-        let state = self.state.as_deref();
-        let state = state.map(|state| format!(" --state {}", quoted(state)));
-        format!("{}{}", quoted(runbook), state.unwrap_or_default())
     }
 
     /// Stops on Ctrl-C and SIGTERM.
@@ -145,7 +126,9 @@ impl Session {
             Output::Human => {}
             Output::Json if as_event => {
                 let time = Clock::new(1.0).time_of_day().to_string();
-                self.events.end(time, run_ended_event(failure, exit));
+                let outcome = outcome_name(failure.kind);
+                let event = run_ended_event(outcome, exit, Some(failure), Value::Null);
+                self.events.end(time, event);
             }
             Output::Json => {
                 let document = document(&FailureDocument::new(failure, exit));
@@ -176,17 +159,22 @@ impl Session {
     }
 }
 
-/// The last event of a run that failed before it began.
-fn run_ended_event(failure: &Failure, exit: u8) -> EventKind {
+/// The last event of a run. Takes the failure with which it ended, if it failed.
+pub(super) fn run_ended_event(
+    outcome: &str,
+    exit: u8,
+    failure: Option<&Failure>,
+    summary: Value,
+) -> EventKind {
     EventKind::RunEnded {
-        outcome: outcome_name(failure.kind).to_owned(),
+        outcome: outcome.to_owned(),
         exit,
-        message: Some(failure.headline()),
-        help: failure.help.clone(),
-        kind: Some(failure.kind),
-        diagnostics: failure.marks.clone(),
-        failures: failure.items(),
-        summary: Value::Null,
+        message: failure.map(Failure::headline),
+        help: failure.and_then(|failure| failure.help.clone()),
+        kind: failure.map(|failure| failure.kind),
+        diagnostics: failure.map_or_else(Vec::new, |failure| failure.marks.clone()),
+        failures: failure.map_or_else(Vec::new, Failure::items),
+        summary,
     }
 }
 

@@ -31,7 +31,7 @@ pub(super) fn stop_on_signals(
                 cancellation.request_stop();
                 printer.error(
                     "Stopping: no new change begins; waiting for requests in flight. A copy that is \
-                     running continues at Microsoft. Press Ctrl-C again to stop at once.",
+                     running continues at the service. Press Ctrl-C again to stop at once.",
                 );
             }
         }

@@ -1,17 +1,18 @@
-//! `iomcopy state`: check, cut or export a state file.
+//! `iomcopy state`: check, cut or export a state file, or show one captured value.
 
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::common_arguments::Output;
 use super::exit_code::{DONE, FAILED};
 use super::session::Session;
 use crate::base::clock::Clock;
 use crate::base::text::count;
-use crate::engine::Failure;
-use crate::journal::{self, Damage, Entry};
+use crate::engine::{Failure, FailureKind};
+use crate::journal::{self, Captured, Damage, Entry, Record};
 use crate::report::{
     CutDocument, DamageLine, ExportDocument, RecordLine, StateCheckDocument, Version, document,
 };
@@ -45,6 +46,20 @@ pub(super) enum StateCommand {
         /// The state file
         file: PathBuf,
     },
+    /// Show one captured row, or one of its values, on a terminal. It may be a secret, so it is
+    /// never written to a file or a pipe
+    Show {
+        /// The state file
+        file: PathBuf,
+        /// The capture's key, as a worksheet names it
+        key: String,
+        /// The one value of the row to show
+        #[arg(long, value_name = "COLUMN")]
+        column: Option<String>,
+        /// The seal, where more than one has the key
+        #[arg(long, value_name = "SEAL")]
+        seal: Option<String>,
+    },
 }
 
 pub(super) fn state(session: &Session, arguments: &StateArguments) -> Result<u8, Failure> {
@@ -52,6 +67,12 @@ pub(super) fn state(session: &Session, arguments: &StateArguments) -> Result<u8,
         StateCommand::Check { file } => check(session, file),
         StateCommand::Cut { file, at } => cut(session, file, *at),
         StateCommand::Export { file } => export(session, file),
+        StateCommand::Show {
+            file,
+            key,
+            column,
+            seal,
+        } => show(session, file, (key, column.as_deref(), seal.as_deref())),
     }
 }
 
@@ -141,5 +162,122 @@ fn record_line(entry: &Entry) -> RecordLine {
         time: entry.time.to_string(),
         kind,
         data: record["data"].take(),
+    }
+}
+
+/// Shows one captured value: its key, its column and its seal. Only a terminal gets it: what a
+/// person reads there is in no log.
+fn show(
+    session: &Session,
+    file: &Path,
+    (key, column, seal): (&str, Option<&str>, Option<&str>),
+) -> Result<u8, Failure> {
+    if session.output != Output::Human || !std::io::stdout().is_terminal() {
+        let reason = "a captured value may be a secret: it is shown on a terminal only";
+        let help = "run the command at a terminal, without `--output json` and without a pipe";
+        return Err(Failure::new(FailureKind::Unconfirmed, reason).with_help(help));
+    }
+    // Reading the file verifies the chain and the digest of every capture.
+    let entries = journal::read_state_file(file)?.entries;
+    let captured = find_capture(&entries, key, seal)?;
+    session.printer.data(&captured_value(captured, column)?);
+    Ok(DONE)
+}
+
+fn find_capture<'e>(
+    entries: &'e [Entry],
+    key: &str,
+    seal: Option<&str>,
+) -> Result<&'e Captured, Failure> {
+    let invalid = |reason: String, help: &str| {
+        Failure::new(FailureKind::InvalidInput, reason).with_help(help)
+    };
+    let is_verified = |seal: &str| {
+        entries.iter().any(|entry| {
+            matches!(&entry.record, Record::SealVerified(verified) if verified.seal == seal)
+        })
+    };
+    let mut found: Vec<&Captured> = Vec::new();
+    for entry in entries {
+        if let Record::Captured(captured) = &entry.record
+            && captured.key == key
+            && seal.is_none_or(|seal| seal == captured.seal)
+        {
+            // A phase that begins again captures again: the last one counts.
+            found.retain(|earlier| earlier.seal != captured.seal);
+            found.push(captured);
+        }
+    }
+    let Some(last) = found.last() else {
+        return Err(invalid(
+            format!("the state file has no capture '{key}'"),
+            "take the key from the worksheet, or from `iomcopy state export`",
+        ));
+    };
+    if found.iter().any(|other| other.text != last.text) {
+        let seals: Vec<&str> = found.iter().map(|it| it.seal.as_str()).collect();
+        return Err(invalid(
+            format!(
+                "'{key}' was captured differently in the seals {}",
+                seals.join(", ")
+            ),
+            "name one with `--seal`",
+        ));
+    }
+    if !is_verified(&last.seal) {
+        return Err(invalid(
+            format!("the seal '{}' of '{key}' was not verified", last.seal),
+            "run again: the run captures it again",
+        ));
+    }
+    Ok(last)
+}
+
+/// The text of a captured row, or of one of its columns.
+fn captured_value(captured: &Captured, column: Option<&str>) -> Result<String, Failure> {
+    let Some(column) = column else {
+        return Ok(captured.text.clone());
+    };
+    let row: Value = serde_json::from_str(&captured.text).unwrap_or_default();
+    match row.get(column) {
+        Some(Value::String(text)) => Ok(text.clone()),
+        Some(value) => Ok(value.to_string()),
+        None => {
+            let names = row.as_object().into_iter().flat_map(|row| row.keys());
+            let names: Vec<&str> = names.map(String::as_str).collect();
+            let reason = format!("'{}' has no value '{column}'", captured.key);
+            let help = format!("it has {}", names.join(", "));
+            Err(Failure::new(FailureKind::InvalidInput, reason).with_help(help))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::text::sha256;
+
+    fn captured(seal: &str, key: &str, text: &str) -> Captured {
+        Captured {
+            seal: seal.to_owned(),
+            key: key.to_owned(),
+            etag: None,
+            sha256: sha256(text.as_bytes()),
+            text: text.to_owned(),
+        }
+    }
+
+    #[test]
+    fn one_value_of_a_capture_is_shown() {
+        let row = captured("a", "k", r#"{"msdyn_value":"x\ny","n":1.50}"#);
+        let value = |column| captured_value(&row, column);
+        assert_eq!(value(Some("msdyn_value")).unwrap(), "x\ny");
+        assert_eq!(value(None).unwrap(), row.text);
+        let missing = value(Some("other")).unwrap_err();
+        let shown = format!("{missing:?}");
+        assert!(
+            shown.contains("msdyn_value") && !shown.contains("x\\ny"),
+            "{shown}"
+        );
     }
 }

@@ -1,5 +1,8 @@
 //! What the unit tests of the commands share.
 
+use std::collections::BTreeMap;
+
+use crate::journal::{Began, FORMAT, Pinned, PinnedTarget};
 use crate::runbook::{self, Runbook};
 
 /// A small runbook of a cloud, with more lines before its steps.
@@ -15,4 +18,28 @@ pub(super) fn runbook(cloud: &str, lines: &str) -> Runbook {
          - restore-provider-actions: {{}}\n  - reconfigure-dual-write: {{}}\n"
     );
     runbook::parse("test.yaml", &text).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The first record of a run for the target UAT.
+pub(super) fn began() -> Began {
+    Began {
+        format: FORMAT,
+        program: "0.1.0".to_owned(),
+        runbook: "uat".to_owned(),
+        runbook_digest: "aa".to_owned(),
+        pinned: Pinned {
+            tenant: "contoso".to_owned(),
+            cloud: "public".to_owned(),
+            source: None,
+            target: PinnedTarget {
+                environment: "2222".to_owned(),
+                name: "UAT".to_owned(),
+                url: None,
+                organization: None,
+                unique_name: None,
+            },
+            lcs: None,
+        },
+        origins: BTreeMap::new(),
+    }
 }

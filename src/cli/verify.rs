@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use super::common_arguments::RunbookArguments;
+use super::common_arguments::RunFiles;
 use super::exit_code::{DONE, FAILED};
-use super::runbook_file::read_runbook;
 use super::session::Session;
 use super::{connect, preflight};
 use crate::checks::{self, Verdict};
@@ -13,9 +12,8 @@ use crate::journal;
 
 /// Runs every check of the target and shows every result. Exit 1 if a check fails; if none fails
 /// and a service is unavailable, exit 75. Other unknown results are shown and do not fail.
-pub(super) async fn verify(session: &Session, arguments: &RunbookArguments) -> Result<u8, Failure> {
-    let runbook = read_runbook(&arguments.runbook)?;
-    let path = session.state_path(&arguments.runbook, &runbook.name.value);
+pub(super) async fn verify(session: &Session, files: &RunFiles) -> Result<u8, Failure> {
+    let (runbook, path) = files.read()?;
     let journal = if journal::exists(&path) {
         Some(JournalView::from_journal(Arc::new(
             journal::read_state_file(&path)?.state,
@@ -23,10 +21,10 @@ pub(super) async fn verify(session: &Session, arguments: &RunbookArguments) -> R
     } else {
         None
     };
-    let connected = connect::connect(session, runbook).await?;
-    let findings = checks::verify(&connected.refresh, &connected.steps, journal).await;
-    connected.stop().await;
-    let findings = findings?;
+    let findings = connect::with_services(session, runbook, async |connected| {
+        checks::verify(&connected.refresh, &connected.steps, journal).await
+    })
+    .await?;
     preflight::print_findings(session, &findings);
     if findings
         .iter()

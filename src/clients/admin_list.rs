@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::error::{Error, ErrorKind};
+use super::error::Error;
 use super::http::{Pages, Request, Response, Service};
-use super::json_text::text_at;
+use super::json::text_at;
 use crate::base::encoding::{NON_ALPHANUMERIC, percent_encode};
 
 /// The names of the link to the next page, as the services spell them.
@@ -16,20 +16,12 @@ pub(super) async fn list_values<T>(
     path: &str,
     parse: impl Fn(&Value) -> Option<T>,
 ) -> Result<Vec<T>, Error> {
-    let mut pages = Pages::new(service);
-    let mut items = Vec::new();
-    let mut request = Request::get(path);
-    loop {
-        let response = service.send(&request).await?;
-        pages.count_page(&response)?;
-        let body = response.value()?;
-        add_items(&response, &body, "value", &parse, &mut items)?;
-        pages.check_rows(&response, items.len())?;
-        let Some(link) = NEXT_LINKS.iter().find_map(|name| text_at(&body, name)) else {
-            return Ok(items);
-        };
-        request = Request::get_link(pages.next_url(service, &response, &link)?);
-    }
+    let next = |pages: &mut Pages, page: &Response, body: &Value| {
+        let link = NEXT_LINKS.iter().find_map(|name| text_at(body, name));
+        let url = link.map(|link| pages.next_url(service, page, &link));
+        Ok(url.transpose()?.map(Request::get_link))
+    };
+    list_pages(service, path, "value", parse, next).await
 }
 
 /// A list with pages of the form `{"collection":[…],"continuationToken":…}`.
@@ -38,45 +30,38 @@ pub(super) async fn list_collection<T>(
     path: &str,
     parse: impl Fn(&Value) -> Option<T>,
 ) -> Result<Vec<T>, Error> {
-    let mut pages = Pages::new(service);
-    let mut items = Vec::new();
-    let mut next = path.to_owned();
-    loop {
-        let response = service.send(&Request::get(next)).await?;
-        pages.count_page(&response)?;
-        let body = response.value()?;
-        add_items(&response, &body, "collection", &parse, &mut items)?;
-        pages.check_rows(&response, items.len())?;
-        let Some(token) = text_at(&body, "/continuationToken") else {
-            return Ok(items);
+    let next = |pages: &mut Pages, page: &Response, body: &Value| {
+        let Some(token) = text_at(body, "/continuationToken") else {
+            return Ok(None);
         };
-        pages.visit(&response, &token)?;
+        pages.visit(page, &token)?;
         let token = percent_encode(&token, NON_ALPHANUMERIC);
-        next = format!("{path}&continuationToken={token}");
-    }
+        let next = format!("{path}&continuationToken={token}");
+        Ok(Some(Request::get(next)))
+    };
+    list_pages(service, path, "collection", parse, next).await
 }
 
-/// Adds a page's items. An item that cannot be parsed fails the list: an incomplete list would be
-/// taken for the whole.
-fn add_items<T>(
-    response: &Response,
-    body: &Value,
+/// Every page. `next` is the request for the page after this one.
+async fn list_pages<T>(
+    service: &Service,
+    path: &str,
     member: &str,
     parse: impl Fn(&Value) -> Option<T>,
-    items: &mut Vec<T>,
-) -> Result<(), Error> {
-    let malformed = |why: &str| response.error(ErrorKind::Malformed, why);
-    let page = body
-        .get(member)
-        .and_then(Value::as_array)
-        .ok_or_else(|| malformed(&format!("the list has no member '{member}'")))?;
-    for item in page {
-        let parsed = parse(item).ok_or_else(|| {
-            malformed(&format!(
-                "an item of the list has an unexpected shape: {item}"
-            ))
-        })?;
-        items.push(parsed);
+    next: impl Fn(&mut Pages, &Response, &Value) -> Result<Option<Request>, Error>,
+) -> Result<Vec<T>, Error> {
+    let mut pages = Pages::new(service);
+    let mut items = Vec::new();
+    let mut request = Request::get(path);
+    loop {
+        let response = service.send(&request).await?;
+        pages.count_page(&response)?;
+        let body = response.value()?;
+        items.extend(response.parse_items(body.get(member), &format!("'{member}'"), &parse)?);
+        pages.check_rows(&response, items.len())?;
+        match next(&mut pages, &response, &body)? {
+            Some(following) => request = following,
+            None => return Ok(items),
+        }
     }
-    Ok(())
 }

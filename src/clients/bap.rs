@@ -76,7 +76,7 @@ impl Bap {
         background: &str,
     ) -> Result<Option<OperationHandle>, Error> {
         let path = format!("{PROVIDER}/scopes/admin/environments/{id}?api-version={CHANGE}");
-        let request = Request::new(Method::Patch, path).json(&json!({
+        let request = Request::new(Method::PATCH, path).json(&json!({
             "properties": {
                 "states": { "runtime": { "id": runtime } },
                 "linkedEnvironmentMetadata": { "backgroundOperationsState": background },
@@ -98,7 +98,7 @@ impl Bap {
     /// PowerShell module. Sent at most once; a lost response is [`ErrorKind::Ambiguous`].
     pub async fn copy_to(&self, target: Uuid, request: &CopyRequest) -> Result<Accepted, Error> {
         let path = format!("{PROVIDER}/environments/{target}/copyTo?api-version={COPY}");
-        let request = Request::new(Method::Post, path)
+        let request = Request::new(Method::POST, path)
             .json(&request.for_bap())
             .once();
         let response = self.service.send(&request).await?;
@@ -110,17 +110,6 @@ impl Bap {
     pub async fn operation(&self, handle: &OperationHandle) -> Result<Option<Operation>, Error> {
         let url = self.service.resolve_stored_link(&handle.url)?;
         read_poll(handle, self.service.send(&Request::get_link(url)).await)
-    }
-
-    /// One lifecycle operation by its id.
-    pub async fn operation_by_id(&self, id: Uuid) -> Result<Option<Operation>, Error> {
-        let path = format!("{PROVIDER}/lifecycleOperations/{id}?api-version={CHANGE}");
-        let handle = OperationHandle {
-            service: self.service.name().to_owned(),
-            url: format!("{}{path}", self.service.origin()),
-            id: Some(id.to_string()),
-        };
-        read_poll(&handle, self.service.send(&Request::get(path)).await)
     }
 
     /// The lifecycle operations of an environment, in the service's order (newest first).
@@ -138,7 +127,7 @@ impl Bap {
             "{PROVIDER}/scopes/admin/environments/{environment}/addAppUser?api-version={ADD_USER}"
         );
         let request =
-            Request::new(Method::Post, path).json(&json!({ "servicePrincipalAppId": client }));
+            Request::new(Method::POST, path).json(&json!({ "servicePrincipalAppId": client }));
         let _response: Response = self.service.send(&request).await?;
         Ok(())
     }

@@ -4,7 +4,7 @@
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::json_text::text_at;
+use super::json::text_at;
 
 /// An environment.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,8 +17,6 @@ pub struct Environment {
     pub sku: Option<String>,
     /// Its geography: `europe`.
     pub location: Option<String>,
-    /// Its Azure region: `westeurope`.
-    pub azure_region: Option<String>,
     /// Its tenant.
     pub tenant: Option<String>,
     /// `states.management`: `Ready`, `Running`; also `NotSpecified` of healthy environments.
@@ -90,7 +88,6 @@ impl Environment {
             display_name: text("/displayName"),
             sku: text("/environmentSku"),
             location: text_at(&raw, "/location"),
-            azure_region: text("/azureRegion"),
             tenant: text("/tenantId"),
             management_state: text("/states/management/id"),
             runtime_state: text("/states/runtime/id"),

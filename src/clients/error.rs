@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::base::text;
+use crate::base::{redaction, text};
 
 /// The longest message of a service that is kept in an error, in characters. A longer one is a page
 /// or a stack trace, which nobody reads in a terminal.
@@ -255,7 +255,7 @@ pub(crate) fn presentable(message: &str) -> String {
     let message = message.trim();
     let cut = |text: &str, longest: usize| text.char_indices().nth(longest).map(|(end, _)| end);
     let searched = cut(message, MAX_SEARCHED).unwrap_or(message.len());
-    let clean = text::redact(&message[..searched]);
+    let clean = redaction::redact(&message[..searched]);
     let short = match cut(&clean, MAX_MESSAGE) {
         Some(end) => format!("{} …", &clean[..end]),
         None => clean.into_owned(),
@@ -314,7 +314,7 @@ mod tests {
     #[test]
     fn a_secret_in_a_message_is_a_fingerprint_also_where_the_text_is_cut() {
         let value = "uat-store-hash-of-the-error-test";
-        let shown = text::fingerprint(value);
+        let shown = redaction::fingerprint(value);
         for before in [0, MAX_MESSAGE - 10, MAX_MESSAGE - 1] {
             let message = format!("{}{value}{}", "ä".repeat(before), "-".repeat(2_000));
             let error = Error::new(ErrorKind::Refused, "it", "PATCH /", &message);

@@ -72,7 +72,6 @@ async fn send_every_request(setup: &Setup, url: &str, stored: &str) {
     drop(bap.operation(&handle()).await);
     let platform = PowerPlatform::new(setup.service(url));
     drop(platform.copy(ID, &copy()).await);
-    drop(platform.validate_copy(ID, &copy()).await);
     drop(platform.operations(ID).await);
     drop(platform.copy_candidates(ID).await);
     drop(platform.packages(ID).await);
@@ -104,7 +103,7 @@ async fn no_response_leads_a_token_to_a_foreign_host() {
             let service = hostile(status, &link).await;
             send_every_request(&setup, &service.url, &link).await;
             assert!(
-                service.count() >= 15,
+                service.count() >= 14,
                 "{status} {link}: {}",
                 service.count()
             );

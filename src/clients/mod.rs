@@ -15,7 +15,7 @@
 //!   does not support.
 //! - `operation`: [`Operation`]: long-running operations of both admin APIs; `admin_list`: their
 //!   lists.
-//! - `fields`, `json_text`: members of JSON values.
+//! - `json`: members of JSON values.
 //!
 //! A run creates one [`Http`] and one [`Tokens`]; each service is a [`Service`] with its own origin
 //! and [`Identity`]. This module does not know steps, the journal or the runbook; an [`Observer`]
@@ -33,13 +33,12 @@ mod dataverse;
 mod dual_write;
 mod environment;
 mod error;
-mod fields;
 mod finance_operations;
 #[cfg(test)]
 mod foreign_hosts;
 mod http;
 mod identity;
-mod json_text;
+mod json;
 mod lcs;
 mod odata;
 mod operation;
@@ -60,21 +59,21 @@ pub use dual_write::{
 };
 pub use environment::{DataverseInstance, Environment, LinkedApp, OngoingOperation};
 pub use error::{Detail, Error, ErrorKind};
-pub use fields::field_any_case;
 pub use finance_operations::{EntityKey, FinanceOperations, FinanceOperationsWriter, Reachability};
 pub use http::{
     Http, Limits, ListBudget, Observer, Origin, OriginError, Service, ServiceEndpoint, Silent,
     Wait, WaitReason,
 };
 pub use identity::{
-    AzureCli, AzurePipelines, ClientSecret, CredentialLifetime, GithubOidc, GivenToken, Identity,
-    MachineEndpoint, ManagedIdentity, SignIn, TokenCommand, TokenFacts, TokenHolder, Tokens,
-    WorkloadIdentity,
+    AzureCli, AzurePipelines, ClientSecret, CredentialLifetime, CredentialSecret, GithubOidc,
+    GivenToken, Identity, MachineEndpoint, ManagedIdentity, SignIn, TokenCommand, TokenFacts,
+    TokenHolder, Tokens, WorkloadIdentity,
 };
+pub use json::field_any_case;
 pub use lcs::{
     HistoryEntry, Lcs, LcsEnvironment, Quota, RefreshState, RefreshStatus, Triggered,
     parse_lcs_time,
 };
 pub use odata::{Condition, Query, Row, WriteResponse, literal};
 pub use operation::{Accepted, Operation, OperationHandle, OperationState, poll_delay};
-pub use power_platform::{Connection, CopyCandidate, CopyValidation, Package, PowerPlatform};
+pub use power_platform::{Connection, CopyCandidate, Package, PowerPlatform};

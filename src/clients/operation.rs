@@ -223,23 +223,13 @@ fn parse_error(value: &Value) -> Option<String> {
 /// Reads a response that accepts a request, with the handle in `Operation-Location` (`copyTo`) or
 /// `Location` (most others; headers as recorded from the admin API).
 pub(super) fn read_accepted(service: &Service, response: &Response) -> Accepted {
-    let link = response
-        .header("operation-location")
-        .or_else(|| response.header("location"));
-    let (handle, refused_link) = match link.map(|link| (link, service.resolve_link(response, link)))
-    {
-        None => (None, None),
-        Some((_, Ok(url))) => {
-            let id = parse_operation_id(url.path());
-            let handle = OperationHandle {
-                service: service.name().to_owned(),
-                url: url.into(),
-                id,
-            };
-            (Some(handle), None)
-        }
-        Some((link, Err(_))) => (None, Some(presentable(link))),
-    };
+    let headers = ["operation-location", "location"];
+    let (url, refused_link) = service.resolve_header(response, &headers);
+    let handle = url.map(|url| OperationHandle {
+        service: service.name().to_owned(),
+        id: parse_operation_id(url.path()),
+        url: url.into(),
+    });
     Accepted {
         handle,
         refused_link,

@@ -7,7 +7,7 @@ use super::admin_list::{list_collection, list_values};
 use super::copy_request::CopyRequest;
 use super::error::{Error, presentable};
 use super::http::{Method, Request, Service};
-use super::json_text::text_at;
+use super::json::{items_at, text_at};
 use super::operation::{Accepted, Operation, OperationHandle, read_accepted, read_poll};
 use crate::base::encoding::{NON_ALPHANUMERIC, percent_encode};
 
@@ -32,16 +32,6 @@ pub struct CopyCandidate {
     pub display_name: Option<String>,
     /// Its Dataverse URL.
     pub url: Option<String>,
-}
-
-/// The result of a validation. It uses the route that copies, so every response but one must be
-/// treated as a copy that may have started.
-#[derive(Clone, Debug, PartialEq)]
-pub enum CopyValidation {
-    /// The copy would succeed.
-    Passed,
-    /// Any other 2xx response: read the operations before sending anything else.
-    MayHaveStarted(Box<Accepted>, Option<Value>),
 }
 
 /// An application package of an environment.
@@ -84,8 +74,6 @@ pub struct Connection {
     pub statuses: Vec<String>,
     /// Its error, if the service reports one.
     pub error: Option<String>,
-    /// The directory object id of the person who created it.
-    pub created_by: Option<String>,
     /// The whole item.
     pub raw: Value,
 }
@@ -113,32 +101,11 @@ impl PowerPlatform {
     pub async fn copy(&self, target: Uuid, request: &CopyRequest) -> Result<Accepted, Error> {
         let path =
             format!("/environmentmanagement/environments/{target}/copy?api-version={VERSION}");
-        let request = Request::new(Method::Post, path)
+        let request = Request::new(Method::POST, path)
             .json(&request.for_power_platform())
             .once();
         let response = self.service.send(&request).await?;
         Ok(read_accepted(&self.service, &response))
-    }
-
-    /// Checks whether the copy would succeed. A POST on the route that copies, see
-    /// [`CopyValidation`].
-    pub async fn validate_copy(
-        &self,
-        target: Uuid,
-        request: &CopyRequest,
-    ) -> Result<CopyValidation, Error> {
-        let path = format!(
-            "/environmentmanagement/environments/{target}/copy?api-version={VERSION}&ValidateOnly=true"
-        );
-        let request = Request::new(Method::Post, path).json(&request.for_power_platform());
-        let response = self.service.send(&request).await?;
-        let body = response.maybe_value();
-        let status = body.as_ref().and_then(|body| body["status"].as_str());
-        if response.status() == 200 && status == Some("ValidationPassed") {
-            return Ok(CopyValidation::Passed);
-        }
-        let accepted = Box::new(read_accepted(&self.service, &response));
-        Ok(CopyValidation::MayHaveStarted(accepted, body))
     }
 
     /// One operation of an environment; `None` if the service does not know it, which says nothing
@@ -214,10 +181,7 @@ impl PowerPlatform {
 }
 
 fn parse_connection(item: &Value) -> Option<Connection> {
-    let statuses = item
-        .pointer("/properties/statuses")
-        .and_then(Value::as_array);
-    let statuses: Vec<&Value> = statuses.into_iter().flatten().collect();
+    let statuses = || items_at(item, "/properties/statuses");
     let connector = text_at(item, "/properties/apiId");
     Some(Connection {
         id: text_at(item, "/name")?,
@@ -225,16 +189,14 @@ fn parse_connection(item: &Value) -> Option<Connection> {
         display_name: text_at(item, "/properties/displayName"),
         account: text_at(item, "/properties/accountName")
             .or_else(|| text_at(item, "/properties/createdBy/userPrincipalName")),
-        error: statuses.iter().find_map(|status| {
+        error: statuses().find_map(|status| {
             let message =
                 text_at(status, "/error/message").or_else(|| text_at(status, "/error/code"))?;
             Some(presentable(&message))
         }),
-        statuses: statuses
-            .iter()
+        statuses: statuses()
             .filter_map(|status| text_at(status, "/status"))
             .collect(),
-        created_by: text_at(item, "/properties/createdBy/id"),
         raw: item.clone(),
     })
 }
@@ -284,33 +246,6 @@ mod tests {
             received[0].path,
             format!("/environmentmanagement/environments/{ID}/copy?api-version=2024-10-01")
         );
-    }
-
-    #[tokio::test]
-    async fn only_an_explicit_pass_counts_as_passed() {
-        let setup = Setup::new(1_000.0);
-        let listener = Listener::replying(vec![
-            Reply::json(200, r#"{"status":"ValidationPassed"}"#),
-            Reply::json(202, ""),
-            Reply::json(200, "{}"),
-            Reply::json(400, r#"{"errorDetail":{"code":"Invalid","fieldErrors":{"copyType":{"errorMessages":["no"]}}}}"#),
-        ])
-        .await;
-        let platform = api(&setup, &listener);
-        assert_eq!(
-            platform.validate_copy(ID, &request()).await.unwrap(),
-            CopyValidation::Passed
-        );
-        for _ in 0..2 {
-            let validation = platform.validate_copy(ID, &request()).await.unwrap();
-            assert!(matches!(validation, CopyValidation::MayHaveStarted(..)));
-        }
-        let error = platform.validate_copy(ID, &request()).await.unwrap_err();
-        assert_eq!(
-            (error.kind, error.message.as_str()),
-            (ErrorKind::Refused, "copyType: no")
-        );
-        assert!(listener.received()[0].path.contains("ValidateOnly=true"));
     }
 
     #[tokio::test]

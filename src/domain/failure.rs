@@ -3,7 +3,7 @@
 
 use super::dual_write::error_codes::decoded;
 use crate::clients::{Error, ErrorKind};
-use crate::engine::{Failure, FailureKind, Mark, Scope, WriteError};
+use crate::engine::{Failure, FailureKind, RunbookPlace, Scope, WriteError};
 use crate::runbook::{Diagnostic, Position};
 
 impl From<Error> for Failure {
@@ -38,7 +38,7 @@ impl From<Error> for Failure {
     }
 }
 
-impl From<&Diagnostic> for Mark {
+impl From<&Diagnostic> for RunbookPlace {
     fn from(diagnostic: &Diagnostic) -> Self {
         let Position { line, column } = diagnostic.position();
         let end = diagnostic.end_position();

@@ -13,7 +13,7 @@ use super::RefreshContext;
 use super::tenant_set::{Reader, Request, TargetWrite, TenantLaunch};
 use crate::engine::{Action, Change, Failure, ManualTask, Reading, Repeat};
 use crate::runbook::{
-    IomRequest, Method, Placeholder, Placeholders, RequestBinding, RequestTemplate,
+    IomRequest, IomTable, Method, Placeholder, Placeholders, RequestBinding, RequestTemplate,
 };
 
 /// One change, and the request that brings it about: a person's task where that is guided, a set
@@ -40,14 +40,16 @@ impl IomChange {
         reader: Arc<dyn Reader>,
         fill: Fill,
     ) -> Change {
-        self.filled_by(refresh, reader, move |_| Ok(fill.clone()))
+        let row = fill.id.unwrap_or_default();
+        self.filled_by(refresh, reader, row, move |_| Ok(fill.clone()))
     }
 
-    /// The same, whose placeholders are filled from what was read.
+    /// The same, whose placeholders are filled from what was read of this row.
     pub(crate) fn filled_by<F>(
         self,
         refresh: &Arc<RefreshContext>,
         reader: Arc<dyn Reader>,
+        row: Uuid,
         fill: F,
     ) -> Change
     where
@@ -55,9 +57,8 @@ impl IomChange {
     {
         let action = match refresh.runbook.iom.request(self.request) {
             RequestBinding::Guided => Action::ManualTask(ManualTask {
-                instructions: sign_in_instruction(refresh)
-                    .into_iter()
-                    .chain(self.by_hand)
+                instructions: std::iter::once(sign_in_instruction(refresh))
+                    .chain(with_link(self.by_hand, link(refresh, self.request, row)))
                     .collect(),
                 evidence: self.evidence,
             }),
@@ -97,9 +98,51 @@ impl IomChange {
 }
 
 /// What a click creates belongs to the user who clicks.
-fn sign_in_instruction(refresh: &RefreshContext) -> Option<String> {
-    let user = refresh.runbook.act_as.as_ref();
-    user.map(|user| format!("sign in as {}", user.value))
+fn sign_in_instruction(refresh: &RefreshContext) -> String {
+    match &refresh.runbook.act_as {
+        Some(user) => format!("sign in as {}", user.value),
+        None => "sign in as a user of the target with the role System Administrator".to_owned(),
+    }
+}
+
+/// The table of the row that a request acts on; none where it acts on no row.
+pub(crate) fn table_of(request: IomRequest) -> Option<IomTable> {
+    Some(match request {
+        IomRequest::ActivateSystem => return None,
+        IomRequest::SavePlatformConnectionReference => IomTable::PlatformConnectionReference,
+        IomRequest::StopOrchestration
+        | IomRequest::EditOrchestration
+        | IomRequest::PublishOrchestration => IomTable::Orchestration,
+        IomRequest::PublishPolicy => IomTable::Policy,
+        IomRequest::DeactivateProvider
+        | IomRequest::DeleteProvider
+        | IomRequest::RenameProvider
+        | IomRequest::ActivateProvider => IomTable::Provider,
+        IomRequest::InstallProvider => IomTable::ProviderDefinition,
+        IomRequest::SetProviderParameter => IomTable::ProviderParameter,
+        IomRequest::SetProviderTransformation => IomTable::ProviderTransformation,
+        IomRequest::SetProviderMapping => IomTable::WarehouseMapping,
+        IomRequest::SaveProviderConnectionReference
+        | IomRequest::ActivateProviderConnectionReference => IomTable::ProviderConnectionReference,
+    })
+}
+
+/// The address of a row's form in the target (Microsoft Learn, Power Apps: *Open apps, forms,
+/// views, dialogs, and reports with a URL*); none where the row does not exist yet.
+fn link(refresh: &RefreshContext, request: IomRequest, row: Uuid) -> Option<String> {
+    let table = refresh.names.table(table_of(request)?);
+    let dataverse = refresh.target.environment.dataverse.as_ref()?;
+    let address = dataverse.url.as_deref()?;
+    (!row.is_nil())
+        .then(|| format!("{address}/main.aspx?pagetype=entityrecord&etn={table}&id={row}"))
+}
+
+/// The lines, the first with a link to the record.
+fn with_link(mut lines: Vec<String>, link: Option<String>) -> Vec<String> {
+    if let (Some(first), Some(link)) = (lines.first_mut(), link) {
+        *first += &format!(" (open {link})");
+    }
+    lines
 }
 
 /// What may follow a request in doubt. The target shows nothing of it until it has ended, so the

@@ -140,6 +140,11 @@ pub(crate) fn orchestration_stop(id: Uuid) -> String {
     format!("orchestration/{id}/stop")
 }
 
+/// Unpublishing an orchestration that somebody published after step 5.
+pub(crate) fn orchestration_stop_again(id: Uuid) -> String {
+    format!("orchestration/{id}/stop-again")
+}
+
 /// Removing the provider actions of an orchestration.
 pub(crate) fn orchestration_clear(id: Uuid) -> String {
     format!("orchestration/{id}/clear")
@@ -161,6 +166,11 @@ pub(crate) fn policy_publish(id: Uuid) -> String {
 }
 
 // Step 6: reinstall-providers.
+
+/// Installing a provider that was active in the source and was gone before it was recorded.
+pub(crate) fn provider_vanished(id: Uuid) -> String {
+    format!("provider/{id}/vanished")
+}
 
 /// Deactivating an old provider.
 pub(crate) fn provider_deactivate(id: Uuid) -> String {

@@ -22,6 +22,7 @@
 //! dual_write/       dual-write: what was recorded, what both sides show
 //! tenant_set.rs     sets and launches on rows of the target
 //! iom_change.rs     changes that order management makes, by writes that the runbook binds
+//! manual_change.rs  changes that only a person can make
 //! extended_launch.rs
 //!                   a launch that adds to the request or the proof of another
 //! service_fields.rs compared fields that the service itself changes
@@ -43,6 +44,7 @@ pub(crate) mod flows;
 pub(crate) mod graph;
 pub(crate) mod iom_change;
 pub(crate) mod keys;
+pub(crate) mod manual_change;
 pub(crate) mod names;
 pub(crate) mod operation_progress;
 pub(crate) mod orchestrations;

@@ -1,18 +1,23 @@
 //! Orchestrations as the seal recorded them, and as steps 5 and 7 compare them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use super::RefreshContext;
 use super::graph::{self, Content, Dangling, Dialect, Slot};
-use super::names::Names;
+use super::iom_change::{Fill, IomChange};
+use super::names::{Fields, Names};
 use super::providers::Catalogue;
-use super::publication::{is_published, publication_state};
+use super::publication::{UNPUBLISHED, is_published, publication_state};
 use super::seals::{self, Part};
-use crate::clients::Row;
-use crate::engine::{Failure, JournalView, Reading};
-use crate::runbook::{IomColumn, IomTable, Word as _};
+use super::tenant_set::RowReader;
+use crate::clients::{Row, Table};
+use crate::engine::{Change, Failure, JournalView, Reading};
+use crate::runbook::{IomColumn, IomRequest, IomTable, Word as _};
 
 /// An orchestration as the seal recorded it.
 #[derive(Clone)]
@@ -111,6 +116,56 @@ pub(crate) fn unreadable_graph(name: &str, error: &graph::GraphError) -> Failure
         .permanent()
 }
 
+/// The slots of an orchestration whose action would have no successor: the definition that has the
+/// action is not among those installed again. An action whose definition is not known is left out.
+pub(crate) fn without_successor(
+    orchestration: &str,
+    slots: &[Slot],
+    catalogue: &Catalogue,
+    installed_again: &BTreeSet<String>,
+) -> Vec<String> {
+    let lost = slots.iter().filter_map(|slot| {
+        let definition = catalogue.definition_of_action(slot.action)?;
+        let logical_name = &definition.logical_name;
+        if installed_again.contains(&logical_name.to_ascii_lowercase()) {
+            return None;
+        }
+        let name = catalogue.actions.get(&slot.action)?.name.as_str();
+        Some(format!(
+            "'{orchestration}', tile '{}': action '{name}' of `{logical_name}`",
+            slot.tile
+        ))
+    });
+    let mut lost: Vec<String> = lost.collect();
+    lost.dedup();
+    lost
+}
+
+/// Stops an orchestration, because a published one is read-only. Takes the change's key and the row.
+pub(crate) fn stop_orchestration(
+    refresh: &Arc<RefreshContext>,
+    table: &Table,
+    key: String,
+    id: Uuid,
+    row: &Fields,
+) -> Change {
+    let name = refresh.names.title(IomTable::Orchestration, row, id);
+    let change = IomChange {
+        key,
+        name: format!("stop orchestration '{name}'"),
+        before: json!({ "state": publication_state(row) }),
+        after: json!({ "state": UNPUBLISHED }),
+        request: IomRequest::StopOrchestration,
+        by_hand: vec![format!(
+            "IOM app > Orchestrations > Flows > '{name}': stop it (leave read-only mode)"
+        )],
+        evidence: "every orchestration with provider actions is unpublished".to_owned(),
+        settle_timeout: Duration::from_mins(5),
+    };
+    let reader = RowReader::shared(refresh, &table.entity_set, id, state_of);
+    change.filled(refresh, reader, Fill::id(id))
+}
+
 /// The catalogue that the second seal holds.
 pub(crate) fn old_catalogue(names: &Names, journal: &JournalView) -> Result<Catalogue, Failure> {
     Catalogue::sealed(names, journal, Part::Orchestrations)
@@ -190,6 +245,7 @@ pub(crate) fn read_slots(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::providers::{Action, Definition, Provider};
     use crate::domain::publication::labelled;
     use crate::engine::ListedRow;
     use crate::runbook::Iom;
@@ -211,5 +267,51 @@ mod tests {
         let found = recorded_orchestrations(&names, &journal, &Catalogue::default()).unwrap();
         let published: Vec<bool> = found.iter().map(|one| one.published).collect();
         assert_eq!(published, [true, false]);
+    }
+
+    #[test]
+    fn an_action_of_a_definition_that_is_not_installed_again_has_no_successor() {
+        let (definition, action) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let mut catalogue = Catalogue::default();
+        let fedex = Definition {
+            id: definition,
+            logical_name: "msdyn_FedEx".to_owned(),
+            name: "FedEx".to_owned(),
+            active: true,
+        };
+        catalogue.definitions.insert(definition, fedex);
+        let ship = Action {
+            id: action,
+            name: "Ship".to_owned(),
+            provider: Some(Uuid::from_u128(3)),
+            logic: None,
+        };
+        catalogue.actions.insert(action, ship);
+        let graph = json!({ "name": "Send", "action": { "id": action } }).to_string();
+        let slots = find_slots("Order", &graph, &catalogue.action_names()).unwrap();
+        let lost = |catalogue: &Catalogue, again: &str| {
+            without_successor(
+                "Order",
+                &slots,
+                catalogue,
+                &BTreeSet::from([again.to_owned()]),
+            )
+        };
+        assert!(
+            lost(&catalogue, "another").is_empty(),
+            "its definition is not known"
+        );
+        let provider = Provider {
+            id: Uuid::from_u128(3),
+            name: "FedEx".to_owned(),
+            definition: Some(definition),
+            active: false,
+        };
+        catalogue.providers.insert(provider.id, provider);
+        assert_eq!(
+            lost(&catalogue, "another"),
+            ["'Order', tile 'Send': action 'Ship' of `msdyn_FedEx`"]
+        );
+        assert!(lost(&catalogue, "msdyn_fedex").is_empty());
     }
 }

@@ -4,7 +4,9 @@
 //! its new one; names are not safe: they change on reinstallation, and occur twice.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use async_trait::async_trait;
 use futures_util::future::try_join_all;
 use uuid::Uuid;
 
@@ -12,7 +14,7 @@ use super::RefreshContext;
 use super::names::{Fields, Names, is_labelled};
 use super::seals::{self, Part};
 use super::view::View;
-use crate::engine::{Failure, JournalView, ListedRow};
+use crate::engine::{CaptureSource, Failure, JournalView, ListedRow};
 use crate::runbook::{IomColumn, IomTable, Word as _};
 
 /// The tables that a catalogue is read from.
@@ -300,24 +302,30 @@ impl Catalogue {
     }
 }
 
-/// The captures of every table of a catalogue, read through a view.
-pub(crate) async fn capture(
-    refresh: &RefreshContext,
-    view: View<'_>,
-    tables: &[IomTable],
-) -> Result<Vec<ListedRow>, Failure> {
-    let names = &refresh.names;
-    let mut captures = Vec::new();
-    for iom_table in tables {
-        let Some(table) = view.optional_table(names.table(*iom_table)).await? else {
-            continue;
-        };
-        let rows = view.rows(&table.logical_name).await?;
-        captures.extend(seals::to_captures(
-            iom_table.word(),
-            &table.primary_id,
-            rows,
-        ));
+/// The capture of some of IOM's tables.
+pub(crate) struct TableCapture {
+    pub(crate) refresh: Arc<RefreshContext>,
+    pub(crate) seal: &'static str,
+    pub(crate) tables: &'static [IomTable],
+}
+
+#[async_trait]
+impl CaptureSource for TableCapture {
+    fn seal(&self) -> &'static str {
+        self.seal
     }
-    Ok(captures)
+
+    async fn list(&self, journal: &JournalView) -> Result<Vec<ListedRow>, Failure> {
+        let view = self.refresh.view(journal);
+        let mut captures = Vec::new();
+        for table in self.tables {
+            let logical_name = self.refresh.names.table(*table);
+            let Some(found) = view.optional_table(logical_name).await? else {
+                continue;
+            };
+            let rows = view.rows(logical_name).await?;
+            captures.extend(seals::to_captures(table.word(), &found.primary_id, rows));
+        }
+        Ok(captures)
+    }
 }

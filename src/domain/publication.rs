@@ -36,9 +36,18 @@ pub(crate) fn publication_state(row: &Fields) -> Value {
         generic.any(|one| one.eq_ignore_ascii_case(state))
     };
     match label(row, "statecode") {
-        Some(state) if is_generic(&state) => Value::from(UNPUBLISHED),
+        Some(state) if is_generic(&state) => {
+            // Where the status alone says what the row is, it alone says that the row is changing.
+            let status = label(row, "statuscode").filter(|status| is_transition(status));
+            Value::from(status.unwrap_or_else(|| UNPUBLISHED.to_owned()))
+        }
         state => Value::from(state),
     }
+}
+
+/// Does a label say that a change is under way: `Publishing`, `Stopping`?
+fn is_transition(label: &str) -> bool {
+    label.to_ascii_lowercase().ends_with("ing")
 }
 
 /// A row with these labels of state and status.
@@ -63,6 +72,8 @@ mod tests {
             ("Unpublished", "Inactive", UNPUBLISHED),
             ("Active", "Draft", UNPUBLISHED),
             ("Publishing", "Publishing", "Publishing"),
+            ("Active", "Publishing", "Publishing"),
+            ("Active", "Stopped", UNPUBLISHED),
         ] {
             let row = labelled(state, status);
             assert_eq!(

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::names::Fields;
-use crate::base::text::fingerprint;
+use crate::base::redaction::fingerprint;
 
 /// Columns whose change is not an edit by a person: versions and times that every write changes,
 /// states that the service changes (step 6 deactivates a provider before it deletes it), and

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::dual_write::MapCount;
 use super::flows::rules::{Rules, Wanted};
+use super::graph::{Dangling, Slot, count_places};
 use super::names::text;
 use super::orchestrations::{old_catalogue, recorded_orchestrations};
 use super::seals::{self, Part};
@@ -62,18 +63,23 @@ pub(crate) fn summary(refresh: &RefreshContext, journal: &JournalView) -> Result
     };
     let old = old_catalogue(&refresh.names, journal)?;
     for orchestration in recorded_orchestrations(&refresh.names, journal, &old)? {
-        summary.slots_recorded += orchestration.slots.len() + orchestration.dangling.len();
+        let slots = count_places(orchestration.slots.iter().map(Slot::place));
+        summary.slots_recorded +=
+            slots + count_places(orchestration.dangling.iter().map(Dangling::place));
         for dangling in &orchestration.dangling {
-            summary.dangling.push(format!(
+            let dangling = format!(
                 "orchestration '{}', tile '{}' holds {} ('{}')",
                 orchestration.name,
                 dangling.tile,
                 dangling.id,
                 dangling.name.as_deref().unwrap_or("no name")
-            ));
+            );
+            // A draft and its published copy have it twice.
+            if !summary.dangling.contains(&dangling) {
+                summary.dangling.push(dangling);
+            }
         }
         let restored = journal.maker(&keys::orchestration_restore(orchestration.id));
-        let slots = orchestration.slots.len();
         count_made(
             restored,
             slots,

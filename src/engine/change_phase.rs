@@ -185,23 +185,17 @@ impl Executor {
         for launch in here.filter(|launch| launch.verified.is_none()) {
             let key = launch.intent.key.clone();
             let observed = json!({ "survey": "nothing is left to do" });
-            if launch.ended.is_none() {
-                let outcome = LaunchOutcome::Succeeded;
+            let outcome = launch.outcome();
+            if outcome.is_none() {
                 let ended = Ended {
                     key: key.clone(),
-                    outcome,
+                    outcome: LaunchOutcome::Succeeded,
                     detail: observed.clone(),
                 };
-                self.context.journal.append(ended).await?;
+                self.context.record(ended).await?;
             }
-            if launch
-                .outcome()
-                .is_none_or(|outcome| outcome == LaunchOutcome::Succeeded)
-            {
-                self.context
-                    .journal
-                    .append(Verified { key, observed })
-                    .await?;
+            if matches!(outcome, None | Some(LaunchOutcome::Succeeded)) {
+                self.context.record(Verified { key, observed }).await?;
             }
         }
         Ok(())

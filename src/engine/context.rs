@@ -8,7 +8,7 @@ use super::event::seconds;
 use super::{Event, EventKind, Failure, Listener};
 use crate::base::cancellation::Cancellation;
 use crate::base::clock::Clock;
-use crate::journal::{Intent, Journal};
+use crate::journal::{Intent, Journal, Record};
 
 /// Numbers events, adds the time and passes them to every listener. Clones share the numbering.
 #[derive(Clone)]
@@ -107,6 +107,11 @@ impl Context {
         last.map_or(Duration::ZERO, |last| {
             state.work.elapsed(last, state.last_time)
         })
+    }
+
+    /// Writes one record and returns when it is durable.
+    pub(super) async fn record(&self, record: impl Into<Record>) -> Result<(), Failure> {
+        Ok(self.journal.append(record).await?)
     }
 
     /// Fails if the run was asked to stop: nothing new may begin.

@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use super::apply::Place;
 use super::{Action, Change, Context, Failure, Set};
-use crate::journal::{HumanEditDetected, Record, State};
+use crate::journal::{HumanEditDetected, State};
 
 /// The first value of each change's object that this process surveyed, by key.
 #[derive(Debug, Default)]
@@ -160,7 +160,7 @@ async fn record_edit(
         found: found.clone(),
     };
     let refusal = edited_by_person(&edit);
-    context.journal.append(Record::from(edit)).await?;
+    context.record(edit).await?;
     Err(refusal)
 }
 

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{FailureItem, FailureKind, Mark};
+use super::{FailureItem, FailureKind, RunbookPlace};
 use crate::journal::{ChangeKind, StepOutcome};
 
 /// One event of a run.
@@ -219,7 +219,7 @@ pub enum EventKind {
         /// The places of the runbook that it is about.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         #[schemars(default)]
-        diagnostics: Vec<Mark>,
+        diagnostics: Vec<RunbookPlace>,
         /// Each failure separately, if it failed.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         #[schemars(default)]

@@ -69,10 +69,7 @@ impl Executor {
                 return Ok(Outcome::Stopped);
             }
         }
-        self.context
-            .journal
-            .append(Record::from(Finished {}))
-            .await?;
+        self.context.record(Finished {}).await?;
         Ok(Outcome::Finished)
     }
 
@@ -110,13 +107,11 @@ impl Executor {
         events.emit(EventKind::StepBegan {
             step: step.name.to_owned(),
         });
-        self.context
-            .journal
-            .append(Record::from(StepBegan {
-                step: step.name.to_owned(),
-                speed: self.context.clock.recorded_speed(),
-            }))
-            .await?;
+        let begun = StepBegan {
+            step: step.name.to_owned(),
+            speed: self.context.clock.recorded_speed(),
+        };
+        self.context.record(begun).await?;
         let mut progress = StepProgress::default();
         let outcome = if step.skip.is_some() {
             StepOutcome::Skipped
@@ -174,14 +169,12 @@ impl Executor {
         changes: usize,
         began: Duration,
     ) -> Result<(), Failure> {
-        self.context
-            .journal
-            .append(Record::from(StepEnded {
-                step: step.name.to_owned(),
-                outcome,
-                note: note.clone(),
-            }))
-            .await?;
+        let ended = StepEnded {
+            step: step.name.to_owned(),
+            outcome,
+            note: note.clone(),
+        };
+        self.context.record(ended).await?;
         self.context.events.emit(EventKind::StepEnded {
             step: step.name.to_owned(),
             outcome,
@@ -209,13 +202,7 @@ impl Executor {
         };
         let reason = failure.message.lines().next();
         let records = vec![
-            Record::from(Failed {
-                step: step.name.to_owned(),
-                phase,
-                key: None,
-                message: failure.message.clone(),
-                help: failure.help.clone(),
-            }),
+            failed_record(step, phase, None, &failure),
             Record::from(StepEnded {
                 step: step.name.to_owned(),
                 outcome: StepOutcome::Failed,
@@ -237,11 +224,11 @@ impl Executor {
             step: step_name.clone(),
             phase: phase_name.clone(),
         });
-        let begun = Record::from(PhaseBegan {
+        let begun = PhaseBegan {
             step: step_name.clone(),
             phase: phase_name.clone(),
-        });
-        self.context.journal.append(begun).await?;
+        };
+        self.context.record(begun).await?;
         let converged = match &phase.work {
             Work::CaptureSource(capture) => Converged {
                 passes: 1,
@@ -251,13 +238,7 @@ impl Executor {
             Work::Changes(survey) => self.converge(step, phase, survey.as_ref()).await?,
         };
         let failed = converged.failures.iter().map(|(key, failure)| {
-            Record::from(Failed {
-                step: step_name.clone(),
-                phase: Some(phase_name.clone()),
-                key: Some(key.clone()),
-                message: failure.message.clone(),
-                help: failure.help.clone(),
-            })
+            failed_record(step, Some(phase_name.clone()), Some(key.clone()), failure)
         });
         let mut records: Vec<Record> = failed.collect();
         if records.is_empty() {
@@ -337,6 +318,21 @@ impl StepProgress {
         }
         Some(failure)
     }
+}
+
+fn failed_record(
+    step: &Step,
+    phase: Option<String>,
+    key: Option<String>,
+    failure: &Failure,
+) -> Record {
+    Record::from(Failed {
+        step: step.name.to_owned(),
+        phase,
+        key,
+        message: failure.message.clone(),
+        help: failure.help.clone(),
+    })
 }
 
 fn describe_panic(panic: &(dyn std::any::Any + Send)) -> Failure {

@@ -24,7 +24,7 @@ pub struct Failure {
     /// What else stops because of it.
     pub scope: Scope,
     /// The places in a file that it is about. The message says the same as text.
-    pub marks: Vec<Mark>,
+    pub marks: Vec<RunbookPlace>,
     /// Where in the run it happened. Only a single failure has a location.
     pub location: Option<Box<Location>>,
     /// The single failures that this failure contains. Empty if it has none but itself.
@@ -69,7 +69,7 @@ pub struct FailureItem {
 /// A place in a file that a person wrote, and the problem there.
 #[derive(Clone, Debug, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub struct Mark {
+pub struct RunbookPlace {
     /// The file's path as the user gave it.
     pub file: String,
     /// The line, from 1.
@@ -172,7 +172,7 @@ impl Failure {
 
     /// The same failure with the places in a file that it is about.
     #[must_use]
-    pub fn at(mut self, marks: impl IntoIterator<Item = Mark>) -> Self {
+    pub fn at(mut self, marks: impl IntoIterator<Item = RunbookPlace>) -> Self {
         self.marks = marks.into_iter().collect();
         self
     }
@@ -230,10 +230,12 @@ impl Failure {
         } else {
             FailureKind::Failed
         };
-        let message = format!("{} changes failed{}", failures.len(), lines(&failures));
+        // A failure of a phase may consist of several.
         let singles = failures.iter().flat_map(|failure| failure.each().to_vec());
+        let singles: Vec<Self> = singles.collect();
+        let message = format!("{} changes failed{}", singles.len(), lines(&failures));
         Self {
-            failures: singles.collect(),
+            failures: singles,
             ..Self::new(kind, message).of_one_change().permanent()
         }
     }
@@ -382,6 +384,7 @@ mod tests {
             singles,
             [("a", "one"), ("a", "two"), ("b", "three"), ("c", "four")]
         );
+        assert!(outer.message.starts_with("3 changes failed\n"), "{outer}");
         assert!(outer.message.ends_with("also failed:\n  - four"), "{outer}");
     }
 

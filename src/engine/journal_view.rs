@@ -51,9 +51,8 @@ impl JournalView {
     pub fn from_journal(state: Arc<State>) -> Self {
         Self {
             state: Some(state),
-            assumed: BTreeMap::new(),
             planning: false,
-            parsed: Arc::default(),
+            ..Self::empty()
         }
     }
 
@@ -64,10 +63,14 @@ impl JournalView {
         self
     }
 
+    /// Is there a state for which this is true?
+    fn holds(&self, is_true: impl FnOnce(&State) -> bool) -> bool {
+        self.state.as_deref().is_some_and(is_true)
+    }
+
     /// Has the run finished? Then it makes no more changes.
     pub fn has_finished(&self) -> bool {
-        let state = self.state.as_ref();
-        state.is_some_and(|state| state.finished.is_some())
+        self.holds(|state| state.finished.is_some())
     }
 
     /// Is the survey only shown? Then it describes what the run has not created yet, instead of
@@ -105,8 +108,7 @@ impl JournalView {
 
     /// Was this manual task (`STEP/PHASE`) handed out, whatever its state is now?
     pub fn is_handed_out(&self, task: &str) -> bool {
-        let mut states = self.state.iter();
-        states.any(|state| state.tasks.contains_key(task))
+        self.holds(|state| state.tasks.contains_key(task))
     }
 
     /// The same view with an assumed capture, as in a plan.
@@ -127,9 +129,7 @@ impl JournalView {
 
     /// Is there a verified seal of this name?
     pub fn has_seal(&self, seal: &str) -> bool {
-        self.state
-            .as_ref()
-            .is_some_and(|state| state.verified_seal(&self.seal_name(seal)).is_some())
+        self.holds(|state| state.verified_seal(&self.seal_name(seal)).is_some())
     }
 
     /// The captures of a seal whose key begins with `prefix`, parsed: the rest of the key, and the
@@ -208,19 +208,15 @@ impl JournalView {
 
     /// Has this run applied and read back the set of this key?
     pub fn is_done(&self, key: &str) -> bool {
-        self.state
-            .as_ref()
-            .and_then(|state| state.set(key))
-            .is_some_and(|set| set.done.is_some())
+        self.holds(|state| state.set(key).is_some_and(|set| set.done.is_some()))
     }
 
     /// Has a person done the manual change of this key, as the tenant showed?
     pub fn is_done_by_hand(&self, key: &str) -> bool {
-        let change = self
-            .state
-            .as_ref()
-            .and_then(|state| state.manual_changes.get(key));
-        change.is_some_and(|change| change.done.is_some())
+        self.holds(|state| {
+            let change = state.manual_changes.get(key);
+            change.is_some_and(|change| change.done.is_some())
+        })
     }
 
     /// Who made the change of this key, if it was made and read back.
@@ -252,9 +248,7 @@ impl JournalView {
 
     /// Has this step begun, or was it skipped?
     pub fn has_step(&self, step: &str) -> bool {
-        self.state
-            .as_ref()
-            .is_some_and(|state| state.step(step).is_some())
+        self.holds(|state| state.step(step).is_some())
     }
 
     /// The id that a change of this run gives to the row it creates: the same in every attempt, so

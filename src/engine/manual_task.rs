@@ -143,7 +143,7 @@ impl Executor {
             .is_some_and(|task| task.completed.is_none())
         {
             let done = completed(&task, "survey".to_owned());
-            self.context.journal.append(done).await?;
+            self.context.record(done).await?;
         }
         Ok(())
     }
@@ -234,7 +234,8 @@ impl Worksheet {
             ),
         );
         failure.with_help(format!(
-            "do it, then run again, or check it with `iomcopy complete RUNBOOK {task}`, which reads this evidence: {}",
+            "do it, then run again, or check it with `iomcopy complete RUNBOOK {task}`, which reads \
+             this evidence: {}; to go on without the evidence, add `--waive \"REASON\"`",
             self.evidence.join("; ")
         ))
     }
@@ -248,7 +249,12 @@ impl Worksheet {
     fn is_part_of(&self, handed: &Value) -> bool {
         let lines = handed.get("instructions").and_then(Value::as_array);
         lines.is_some_and(|lines| {
-            let is_there = |line: &String| lines.iter().any(|handed| handed == line);
+            // A link is an aid: with another address the work is the same.
+            let work = |line: &str| line.split(" (open http").next().map(str::to_owned);
+            let is_there = |line: &String| {
+                let mut handed = lines.iter().filter_map(Value::as_str);
+                handed.any(|handed| work(handed) == work(line))
+            };
             self.instructions.iter().all(is_there)
         })
     }

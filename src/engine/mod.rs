@@ -46,7 +46,7 @@ pub use change::{
 pub use context::{Context, EventSink};
 pub use event::{Event, EventKind, Listener, StepLine};
 pub use executor::{Executor, Outcome};
-pub use failure::{Failure, FailureItem, FailureKind, Location, Mark, Scope};
+pub use failure::{Failure, FailureItem, FailureKind, Location, RunbookPlace, Scope};
 pub use journal_view::{JournalView, Maker};
 pub use manual_task::{Worksheet, completed, done_by_hand, unreadable_evidence};
 pub use plan::{Plan, PlannedChange, PlannedStep};

@@ -66,6 +66,10 @@ impl PlannedChange {
             expected_seconds: change.expected_duration().as_secs(),
         }
     }
+
+    fn is_by_hand(&self) -> bool {
+        self.kind == ChangeKind::ManualTask
+    }
 }
 
 impl Plan {
@@ -99,11 +103,7 @@ impl Plan {
                 skip: step.skip.clone(),
                 changes: Vec::new(),
             });
-            let phases = if step.skip.is_some() {
-                &[]
-            } else {
-                step.phases.as_slice()
-            };
+            let phases = step.phases.iter().filter(|_| step.skip.is_none());
             for phase in phases {
                 let place = format!("surveying {}/{}", step.name, phase.name);
                 match &phase.work {
@@ -176,18 +176,18 @@ impl Plan {
 
     /// How long the services are expected to take.
     pub fn automatic_time(&self) -> Duration {
-        let automatic = self
-            .changes()
-            .filter(|change| change.kind != ChangeKind::ManualTask);
-        Duration::from_secs(automatic.map(|change| change.expected_seconds).sum())
+        self.expected_time(false)
     }
 
     /// How long a person is expected to take.
     pub fn human_time(&self) -> Duration {
-        let by_hand = self
-            .changes()
-            .filter(|change| change.kind == ChangeKind::ManualTask);
-        Duration::from_secs(by_hand.map(|change| change.expected_seconds).sum())
+        self.expected_time(true)
+    }
+
+    fn expected_time(&self, by_hand: bool) -> Duration {
+        let changes = self.changes();
+        let counted = changes.filter(|change| change.is_by_hand() == by_hand);
+        Duration::from_secs(counted.map(|change| change.expected_seconds).sum())
     }
 
     /// The window to book: half as long again as expected, in whole hours.
@@ -222,8 +222,6 @@ impl Plan {
 
     /// How many changes a person makes by hand.
     pub fn by_hand(&self) -> usize {
-        self.changes()
-            .filter(|change| change.kind == ChangeKind::ManualTask)
-            .count()
+        self.changes().filter(|change| change.is_by_hand()).count()
     }
 }

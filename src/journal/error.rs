@@ -7,7 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use thiserror::Error;
 
-use super::lock::LockHolder;
+use super::lock_holder::LockHolder;
 
 /// A record that is not allowed after those before it.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

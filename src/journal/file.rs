@@ -6,20 +6,12 @@ use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use tempfile::NamedTempFile;
-
 use super::error::JournalError;
-use crate::base::files::parent_folder;
+#[cfg(test)]
+pub(super) use crate::base::files::observed;
+pub(super) use crate::base::files::{Access, sync_data, sync_folder};
+use crate::base::files::{Existing, write_atomically};
 use crate::base::platform::{self, file_id};
-
-/// What the owner of a new file may do with it; nobody else may do anything.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Access {
-    /// The state file, and everything saved next to it.
-    ReadWrite,
-    /// The copy of a seal.
-    ReadOnly,
-}
 
 /// `path` with `suffix` after its whole name.
 pub(super) fn append_suffix(path: &Path, suffix: &str) -> PathBuf {
@@ -28,51 +20,14 @@ pub(super) fn append_suffix(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Syncs the folder that contains `path`. Without it, a file that was just created or renamed may
-/// be gone after a loss of power.
-pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
-    let folder = parent_folder(path);
-    platform::sync_directory(folder)?;
-    #[cfg(test)]
-    {
-        observed::FOLDERS.with_borrow_mut(|folders| folders.push(folder.to_owned()));
-        observed::FILES_BEFORE_FOLDER.set(observed::FILES.get());
-    }
-    Ok(())
-}
-
-/// Returns when everything written to an open file is durable.
-pub(super) fn sync_data(file: &File) -> io::Result<()> {
-    file.sync_data()?;
-    #[cfg(test)]
-    observed::FILES.with(|files| files.set(files.get() + 1));
-    Ok(())
-}
-
-/// Counts the syncs of this thread, for tests: a missing sync shows only after a loss of power.
-#[cfg(test)]
-pub(super) mod observed {
-    use std::cell::{Cell, RefCell};
-    use std::path::PathBuf;
-
-    thread_local! {
-        /// The folders, in order.
-        pub(in crate::journal) static FOLDERS: RefCell<Vec<PathBuf>> = RefCell::default();
-        /// How many times a file was synced.
-        pub(in crate::journal) static FILES: Cell<usize> = Cell::default();
-        /// How many times a file had been synced when the last folder was.
-        pub(in crate::journal) static FILES_BEFORE_FOLDER: Cell<usize> = Cell::default();
-    }
-}
-
 /// Refuses a symbolic link, which could lead to another user's file.
 pub(super) fn refuse_link(path: &Path) -> Result<(), JournalError> {
     match fs::symlink_metadata(path) {
-        Ok(metadata) if metadata.file_type().is_symlink() => Err(JournalError::Unsafe {
-            path: path.to_owned(),
-            why: "it is a symbolic link".to_owned(),
-            help: "name the file itself".to_owned(),
-        }),
+        Ok(metadata) if metadata.file_type().is_symlink() => Err(not_safe(
+            path,
+            "it is a symbolic link",
+            "name the file itself",
+        )),
         Ok(_) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(JournalError::io("looking at", path)(error)),
@@ -85,36 +40,34 @@ pub(super) fn require_private(
     metadata: &Metadata,
     owner: u32,
 ) -> Result<(), JournalError> {
-    let refuse = |why: String, help: String| {
-        Err(JournalError::Unsafe {
-            path: path.to_owned(),
-            why,
-            help,
-        })
-    };
     if !metadata.is_file() {
-        return refuse(
-            "it is not a regular file".to_owned(),
-            "name another path with --state".to_owned(),
-        );
+        let help = "name another path with --state";
+        return Err(not_safe(path, "it is not a regular file", help));
     }
     let its_owner = platform::owner(metadata);
     if its_owner != owner {
-        return refuse(
-            format!("it belongs to user {its_owner}"),
-            "run as that user, or find out who put the file there".to_owned(),
-        );
+        let help = "run as that user, or find out who put the file there";
+        return Err(not_safe(
+            path,
+            &format!("it belongs to user {its_owner}"),
+            help,
+        ));
     }
     if let Some(mode) = platform::mode_open_to_others(metadata) {
-        return refuse(
-            format!("its mode is {mode:o}, so others may read or change it"),
-            format!(
-                "make sure that nobody has changed it, then `chmod 600 {}`",
-                path.display()
-            ),
-        );
+        let why = format!("its mode is {mode:o}, so others may read or change it");
+        let shown = path.display();
+        let help = format!("make sure that nobody has changed it, then `chmod 600 {shown}`");
+        return Err(not_safe(path, &why, &help));
     }
     Ok(())
+}
+
+fn not_safe(path: &Path, why: &str, help: &str) -> JournalError {
+    JournalError::Unsafe {
+        path: path.to_owned(),
+        why: why.to_owned(),
+        help: help.to_owned(),
+    }
 }
 
 /// Opens the existing state file of `owner` to read it and to append to it.
@@ -127,11 +80,9 @@ pub(super) fn open_private(path: &Path, owner: u32) -> Result<File, JournalError
         .map_err(JournalError::io("looking at", path))?;
     require_private(path, &opened, owner)?;
     if !is_at_path(&opened, path).map_err(JournalError::io("looking at", path))? {
-        return Err(JournalError::Unsafe {
-            path: path.to_owned(),
-            why: "another file took its place while it was being opened".to_owned(),
-            help: "find out what else uses this folder, then run again".to_owned(),
-        });
+        let why = "another file took its place while it was being opened";
+        let help = "find out what else uses this folder, then run again";
+        return Err(not_safe(path, why, help));
     }
     Ok(file)
 }
@@ -187,19 +138,10 @@ pub(super) fn save_aside(path: &Path, word: &str, bytes: &[u8]) -> Result<PathBu
     Ok(aside)
 }
 
-/// Creates a private file at `path` with this content, whole or not at all: writes it under another
-/// name, syncs it and renames it. Never overwrites: if there is a file, the error's kind is
-/// `AlreadyExists`.
+/// Creates a private file at `path` with this content, whole or not at all. Never overwrites: if
+/// there is a file, the error's kind is `AlreadyExists`.
 pub(super) fn create_atomically(path: &Path, bytes: &[u8], access: Access) -> io::Result<()> {
-    // A temporary file is private (tempfile's documentation: mode 0600).
-    let mut temporary = NamedTempFile::with_prefix_in(".iomcopy-", parent_folder(path))?;
-    temporary.write_all(bytes)?;
-    if access == Access::ReadOnly {
-        platform::make_read_only(temporary.as_file())?;
-    }
-    temporary.as_file().sync_all()?;
-    temporary.persist_noclobber(path)?;
-    sync_folder(path)
+    write_atomically(path, bytes, access, Existing::Keep)
 }
 
 #[cfg(test)]

@@ -167,9 +167,7 @@ impl State {
 
     /// A run that is opened again has not finished, and must be confirmed again.
     fn reopen(&mut self, entry: &Entry, reopened: &Reopened) -> Result<(), Refusal> {
-        if let Some((step, _)) = &self.running {
-            return Err(format!("the step `{step}` has not ended"));
-        }
+        self.require_no_step()?;
         self.reopened.push(Stamped::new(entry, reopened));
         self.forget_values();
         self.finished = None;
@@ -178,9 +176,7 @@ impl State {
     }
 
     fn finish(&mut self, entry: &Entry) -> Result<(), Refusal> {
-        if let Some((step, _)) = &self.running {
-            return Err(format!("the step `{step}` has not ended"));
-        }
+        self.require_no_step()?;
         if let Some(launch) = self.launches_in_doubt().next() {
             return Err(format!(
                 "it is not known how the launch `{}` ended",

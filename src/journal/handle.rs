@@ -1,8 +1,9 @@
 //! The handle through which other modules append to the journal and read its state.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
@@ -14,7 +15,7 @@ use super::lock::Lock;
 use super::payload::{Closed, SealVerified};
 use super::poison::Poison;
 use super::record::Record;
-use super::seal::{self, ReadBack, RowToSeal, SealSummary};
+use super::seal::{self, ReadBack, RowToSeal, SealSummary, SealedLines};
 use super::state::State;
 use super::writer::{Request, SharedState, Writer};
 use crate::base::cancellation::Cancellation;
@@ -33,6 +34,8 @@ struct Inner {
     poison: Arc<Poison>,
     sender: Option<Sender<Request>>,
     thread: Option<JoinHandle<()>>,
+    /// Where the seals that this process has verified are in the file.
+    verified: Mutex<BTreeMap<String, SealedLines>>,
 }
 
 impl Journal {
@@ -47,6 +50,7 @@ impl Journal {
                 poison,
                 sender: Some(sender),
                 thread: Some(thread),
+                verified: Mutex::default(),
             }),
         })
     }
@@ -63,13 +67,13 @@ impl Journal {
 
     /// The first failure to write a record, after which none is written.
     pub fn failure(&self) -> Option<JournalError> {
-        self.inner.poison.get()
+        self.inner.poison.first_failure()
     }
 
     /// Halts this run when a record cannot be written: once the failed [`append`](Self::append) has
     /// returned, or [`failure`](Self::failure) returns an error, no request is sent.
     pub fn halt_on_failure(&self, cancellation: &Cancellation) {
-        self.inner.poison.halts(cancellation);
+        self.inner.poison.halt_on_failure(cancellation);
     }
 
     /// Writes one record and returns when it is durable. Queued records are written and synced
@@ -125,7 +129,9 @@ impl Journal {
         let journal = self.clone();
         let name = seal.to_owned();
         let copying = task::spawn_blocking(move || {
-            let ReadBack { mut summary, lines } = journal.read_back(&name)?;
+            let ReadBack {
+                mut summary, lines, ..
+            } = journal.read_back(&name)?;
             summary.copy = Some(seal::write_copy(&journal.inner.path, &name, &lines)?);
             Ok::<_, JournalError>(summary)
         });
@@ -141,21 +147,42 @@ impl Journal {
     }
 
     /// Reads a seal from a new file handle, and compares it with this process's state and with its
-    /// read-only copy: what is about to be removed must be recorded in both files. Reads and
-    /// verifies the whole state file, on the thread that calls it.
+    /// read-only copy: what is about to be removed must be recorded in both files. The first call
+    /// for a seal verifies the whole state file; a later one reads the seal's own lines in both
+    /// files, and verifies the whole file only if they differ. Blocks the thread that calls it.
     pub fn verify_seal(&self, seal: &str) -> Result<SealSummary, JournalError> {
-        let ReadBack { summary, lines } = self.read_back(seal)?;
+        let path = &self.inner.path;
         let state = self.state();
+        if let Some(known) = state.verified_seal(seal)
+            && let Some(manifest) = &known.manifest
+            && let Some(lines) = self.verified().get(seal)
+            && let Some(bytes) = lines.read_unchanged(path)
+            && copies::find_problem(path, known, &bytes).is_none()
+        {
+            return Ok(seal::summarize(known, manifest));
+        }
+        let ReadBack {
+            summary,
+            start,
+            lines,
+        } = self.read_back(seal)?;
         let flaw = state
             .verified_seal(seal)
-            .and_then(|known| copies::find_problem(&self.inner.path, known, &lines));
-        match flaw {
-            None => Ok(summary),
-            Some(flaw) => Err(JournalError::CopyBroken {
+            .and_then(|known| copies::find_problem(path, known, &lines));
+        if let Some(flaw) = flaw {
+            return Err(JournalError::CopyBroken {
                 why: flaw.message(),
                 help: flaw.help(),
-            }),
+            });
         }
+        let verified = SealedLines::new(start, &lines);
+        self.verified().insert(seal.to_owned(), verified);
+        Ok(summary)
+    }
+
+    fn verified(&self) -> MutexGuard<'_, BTreeMap<String, SealedLines>> {
+        let verified = self.inner.verified.lock();
+        verified.unwrap_or_else(PoisonError::into_inner)
     }
 
     fn read_back(&self, name: &str) -> Result<ReadBack, JournalError> {
@@ -258,6 +285,31 @@ mod tests {
             matches!(error, JournalError::Damaged { line: 3, .. }),
             "{error}"
         );
+    }
+
+    #[tokio::test]
+    async fn a_verified_seal_that_changes_later_is_detected() {
+        let text = |path: &Path| fs::read_to_string(path).unwrap();
+        for changed in ["a capture in the file", "the copy", "an earlier record"] {
+            let folder = tempfile::tempdir().unwrap();
+            let opening = run(folder.path());
+            let journal = &opening.journal;
+            let copy = journal.seal("target", captures()).await.unwrap().copy;
+            let summary = journal.verify_seal("target").unwrap();
+            assert_eq!(journal.verify_seal("target").unwrap(), summary, "again");
+            match changed {
+                "a capture in the file" => edit(journal.path(), "Ship – order", "Skip – order"),
+                "the copy" => fs::remove_file(copy.unwrap()).unwrap(),
+                // The seal is still in both files; only a resumed run depends on the rest.
+                _ => {
+                    let first = text(journal.path()).replacen("\"began\"", "\"BEGAN\"", 1);
+                    fs::write(journal.path(), first).unwrap();
+                    assert_eq!(journal.verify_seal("target").unwrap(), summary);
+                    continue;
+                }
+            }
+            journal.verify_seal("target").expect_err(changed);
+        }
     }
 
     #[tokio::test]

@@ -55,7 +55,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::base::text::fingerprint;
+    use crate::base::redaction::fingerprint;
     use crate::journal::payload::{Captured, Closed, Ended, Failed, LaunchOutcome};
 
     #[test]

@@ -13,7 +13,7 @@ use super::payload::Cut;
 use super::record::{Entry, FORMAT, Record};
 use super::replay::{self, Damage, Replay, TornRecord};
 use super::state::State;
-use super::writer::{StateFile, Writer};
+use super::writer::Writer;
 use super::{copies, file};
 
 /// The content of a state file that is only read.
@@ -152,19 +152,8 @@ pub fn cut(path: &Path, clock: Clock, at_record: u64) -> Result<CutSummary, Jour
         bytes: (bytes.len() - end) as u64,
         saved_to,
     };
-    let storage = StateFile {
-        file,
-        path: path.to_owned(),
-        lock: lock.clone(),
-    };
-    let mut writer = Writer::new(
-        path,
-        Box::new(storage),
-        clock,
-        chain,
-        end as u64,
-        state.clone(),
-    );
+    let (length, state) = (end as u64, state.clone());
+    let mut writer = Writer::of_file(path, (file, &lock), clock, chain, length, state);
     writer.write(vec![Record::from(Cut {
         at: end as u64,
         bytes: summary.bytes,

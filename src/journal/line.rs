@@ -125,16 +125,6 @@ pub(super) enum LineError {
     Envelope(serde_json::Error),
 }
 
-#[derive(Deserialize)]
-struct Envelope {
-    n: u64,
-    prev: String,
-    run: RunId,
-    time: Timestamp,
-    r#type: String,
-    data: Value,
-}
-
 /// The envelope without its payload, so that a known payload is parsed only once.
 #[derive(Deserialize)]
 struct Head {
@@ -142,6 +132,13 @@ struct Head {
     prev: String,
     run: RunId,
     time: Timestamp,
+}
+
+/// A payload that is not parsed.
+#[derive(Deserialize)]
+struct UnknownRecord {
+    r#type: String,
+    data: Value,
 }
 
 /// Decodes one line, without its line feed.
@@ -159,40 +156,28 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Line, LineError> {
     }
     // Both parts of the line are parsed from the same text: the record ignores the envelope's
     // fields, and the envelope ignores the record's.
-    match serde_json::from_slice::<Record>(bytes) {
-        Ok(record) => {
-            let head: Head = serde_json::from_slice(bytes).map_err(LineError::Envelope)?;
-            Ok(Line {
-                entry: Entry {
-                    number: head.n,
-                    time: head.time,
-                    record,
-                },
-                run: head.run,
-                previous: head.prev,
-                checksum,
-                unreadable: None,
-            })
-        }
+    let head: Head = serde_json::from_slice(bytes).map_err(LineError::Envelope)?;
+    let (record, unreadable) = match serde_json::from_slice::<Record>(bytes) {
+        Ok(record) => (record, None),
         Err(error) => {
-            let envelope: Envelope = serde_json::from_slice(bytes).map_err(LineError::Envelope)?;
-            let known = Record::KINDS.contains(&envelope.r#type.as_str());
-            Ok(Line {
-                entry: Entry {
-                    number: envelope.n,
-                    time: envelope.time,
-                    record: Record::Unknown {
-                        kind: envelope.r#type,
-                        data: envelope.data,
-                    },
-                },
-                run: envelope.run,
-                previous: envelope.prev,
-                checksum,
-                unreadable: known.then(|| error.to_string()),
-            })
+            let UnknownRecord { r#type: kind, data } =
+                serde_json::from_slice(bytes).map_err(LineError::Envelope)?;
+            let is_known = Record::KINDS.contains(&kind.as_str());
+            let unreadable = is_known.then(|| error.to_string());
+            (Record::Unknown { kind, data }, unreadable)
         }
-    }
+    };
+    Ok(Line {
+        entry: Entry {
+            number: head.n,
+            time: head.time,
+            record,
+        },
+        run: head.run,
+        previous: head.prev,
+        checksum,
+        unreadable,
+    })
 }
 
 /// The bytes a checksum covers, and the checksum's text.

@@ -14,10 +14,10 @@ use std::thread;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 use super::error::JournalError;
 use super::file;
+use super::lock_holder::LockHolder;
 use super::mark::Mark;
 use crate::base::{files, platform};
 
@@ -28,19 +28,6 @@ const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(20);
 
 /// The width of the mark's line in bytes, including its line feed. The longest mark has 96.
 const MARK: usize = 128;
-
-/// The process that holds a state file, as its lock file names it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LockHolder {
-    /// Its process id.
-    pub pid: u32,
-    /// Its machine's host name.
-    pub host: String,
-    /// When it took the lock.
-    pub since: Timestamp,
-    /// The state file, as an absolute path.
-    pub path: String,
-}
 
 /// Does a process hold a state file?
 #[derive(Clone, Debug, PartialEq, Eq)]

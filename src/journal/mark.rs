@@ -15,7 +15,7 @@ use super::payload::{ChangeKind, Intent};
 use super::record::{Record, RunId};
 use super::replay::Replay;
 
-/// The newest durable record of a state file. (The engine's `Mark` is a place in a runbook.)
+/// The newest durable record of a state file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Mark {
     run: RunId,
@@ -44,50 +44,35 @@ impl Mark {
         replay: &Replay,
         bytes: &[u8],
     ) -> Result<(), JournalError> {
-        let older = |why: String, help: String| {
-            Err(JournalError::Older {
-                path: path.to_owned(),
-                why,
-                help,
-            })
-        };
-        let shown = path.display();
-        let accept = format!(
-            "put the newest file back; if it is lost, `iomcopy state cut --at {} {shown}` accepts \
-             the loss: the run then does not know what it did after record {}",
-            chain.number, chain.number
-        );
-        if self.run != chain.run {
-            return older(
-                format!(
-                    "it belongs to the run {}, and the last run at this path is {}",
-                    chain.run, self.run
-                ),
-                accept,
-            );
-        }
-        if self.last > chain.number {
-            let missing = self.last - chain.number;
-            return older(
-                format!(
-                    "the run has written {} records, and the file ends after record {}: the last \
-                     {missing} are missing",
-                    self.last, chain.number
-                ),
-                accept,
-            );
-        }
-        if line_checksum(self.last, replay, bytes).as_deref() == Some(self.checksum.as_str()) {
-            return Ok(());
-        }
-        older(
+        let (last, end) = (self.last, chain.number);
+        let why = if self.run != chain.run {
             format!(
-                "its record {} is not the one that the run wrote: an older copy of the file was \
-                 continued elsewhere",
-                self.last
+                "it belongs to the run {}, and the last run at this path is {}",
+                chain.run, self.run
+            )
+        } else if last > end {
+            format!(
+                "the run has written {last} records, and the file ends after record {end}: the \
+                 last {} are missing",
+                last - end
+            )
+        } else if line_checksum(last, replay, bytes).as_ref() != Some(&self.checksum) {
+            format!(
+                "its record {last} is not the one that the run wrote: an older copy of the file \
+                 was continued elsewhere"
+            )
+        } else {
+            return Ok(());
+        };
+        Err(JournalError::Older {
+            path: path.to_owned(),
+            why,
+            help: format!(
+                "put the newest file back; if it is lost, `iomcopy state cut --at {end} {}` \
+                 accepts the loss: the run then does not know what it did after record {end}",
+                path.display()
             ),
-            accept,
-        )
+        })
     }
 }
 

@@ -28,7 +28,8 @@
 //! - `poison`: the first failed write, and the runs that it halts.
 //! - `copies`: compares the copies of seals next to the file with the file.
 //! - `mark`: the newest durable record, recorded in the lock file: reveals a lost end.
-//! - `lock`, `file`: who holds the file, who may read it, and what must be synced with it.
+//! - `lock`, `lock_holder`, `file`: who holds the file, who may read it, and what must be synced
+//!   with it.
 //! - `hiding`: removes secret values from free texts before they are recorded.
 //! - `inspect`: `read_state_file`, `check` and `cut`, for when no run holds the file.
 //! - `error`: what can go wrong, with remedies for the operator.
@@ -42,6 +43,7 @@ mod hiding;
 mod inspect;
 mod line;
 mod lock;
+mod lock_holder;
 mod mark;
 mod opening;
 mod payload;
@@ -58,9 +60,10 @@ mod writer;
 pub use error::{IllegalTransition, JournalError};
 pub use handle::Journal;
 pub use inspect::{CutSummary, StateFileContents, check, cut, read_state_file};
-pub use lock::{Lock, LockHolder, Occupancy};
+pub use lock::{Lock, Occupancy};
+pub use lock_holder::LockHolder;
 pub use opening::{
-    LockedStateFile, OpenStateFile, Repair, ResumeOptions, begin, exists, lock_state_file,
+    LockedStateFile, OpenStateFile, ResumeOptions, begin, exists, lock_state_file,
     lock_state_file_with, resume,
 };
 pub use payload::{
@@ -73,7 +76,7 @@ pub use record::{Entry, FORMAT, Record, RunId};
 pub use replay::{Damage, TornRecord};
 pub use seal::{CaptureCopy, RowToSeal, SealSummary, read_copy};
 pub use state::{
-    ChangeState, EditState, LaunchState, Manifest, PhaseState, Progress, SealState, SealedRow,
+    ChangeCounts, ChangeState, EditState, LaunchState, Manifest, PhaseState, SealState, SealedRow,
     Stamped, State, StepState, TaskState,
 };
 pub use work::WorkTimes;

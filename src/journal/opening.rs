@@ -9,7 +9,7 @@ mod locked;
 mod tests;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::handle::Journal;
 use super::lock::Lock;
@@ -27,33 +27,12 @@ pub struct OpenStateFile {
     /// Does it resume a run of an earlier process? Otherwise the run has just begun.
     pub resumed: bool,
     /// The torn end that was cut off, if there was one.
-    pub repair: Option<Repair>,
+    pub repair: Option<Cut>,
     /// What was wrong with the copies of seals beside the file, and what was done about it: one
     /// line each, for the operator.
     pub warnings: Vec<String>,
     /// The right to write the file. The journal's writer holds it too.
     pub lock: Lock,
-}
-
-/// A torn end that was cut off.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Repair {
-    /// The byte at which the file was cut.
-    pub at: u64,
-    /// How many bytes were cut off.
-    pub bytes: u64,
-    /// The file that keeps them.
-    pub saved_to: PathBuf,
-}
-
-impl From<&Repair> for Cut {
-    fn from(repair: &Repair) -> Self {
-        Self {
-            at: repair.at,
-            bytes: repair.bytes,
-            saved_to: repair.saved_to.display().to_string(),
-        }
-    }
 }
 
 /// Is there a state file at this path?

@@ -17,7 +17,7 @@ struct Inner {
 
 impl Poison {
     /// The first failure, if there was one.
-    pub(super) fn get(&self) -> Option<JournalError> {
+    pub(super) fn first_failure(&self) -> Option<JournalError> {
         self.inner().error.clone()
     }
 
@@ -31,7 +31,7 @@ impl Poison {
     }
 
     /// Registers a run, which is halted when the journal fails, or now if it has failed already.
-    pub(super) fn halts(&self, cancellation: &Cancellation) {
+    pub(super) fn halt_on_failure(&self, cancellation: &Cancellation) {
         let mut inner = self.inner();
         if inner.error.is_some() {
             cancellation.halt();

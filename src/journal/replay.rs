@@ -69,18 +69,18 @@ impl Replay {
     /// The state and the chain's end, if the file may be read: not empty and not damaged.
     pub(super) fn require_readable(&self, path: &Path) -> Result<(&State, Chain), JournalError> {
         if let Some((format, program)) = &self.unsupported {
-            return Err(JournalError::NewerFormat {
-                path: path.to_owned(),
-                format: *format,
-                program: program.clone(),
-            });
+            return Err(newer_format(path, *format, program));
         }
         if let Some(damage) = self.damage.first() {
             return Err(JournalError::Damaged {
                 path: path.to_owned(),
                 line: damage.line,
                 why: damage.why.clone(),
-                help: damage.help.clone(),
+                help: format!(
+                    "{}; `iomcopy state check {}` lists all damage",
+                    damage.help,
+                    path.display()
+                ),
             });
         }
         match (&self.state, self.chain) {
@@ -101,11 +101,8 @@ impl Replay {
     pub(super) fn require_writable(&self, path: &Path) -> Result<(&State, Chain), JournalError> {
         let (state, chain) = self.require_readable(path)?;
         if state.began.format > FORMAT {
-            return Err(JournalError::NewerFormat {
-                path: path.to_owned(),
-                format: state.began.format,
-                program: state.began.program.clone(),
-            });
+            let began = &state.began;
+            return Err(newer_format(path, began.format, &began.program));
         }
         if let Some((line, kind)) = &self.unknown {
             return Err(JournalError::UnknownRecord {
@@ -115,5 +112,13 @@ impl Replay {
             });
         }
         Ok((state, chain))
+    }
+}
+
+fn newer_format(path: &Path, format: u32, program: &str) -> JournalError {
+    JournalError::NewerFormat {
+        path: path.to_owned(),
+        format,
+        program: program.to_owned(),
     }
 }

@@ -5,7 +5,8 @@
 //! are compared with those that were sealed. Only then is the copy written, from the lines in the
 //! file, and only then is the seal verified.
 
-use std::io;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -58,7 +59,36 @@ pub struct CaptureCopy {
 /// A seal as it was read back, with the bytes of its lines.
 pub(super) struct ReadBack {
     pub(super) summary: SealSummary,
+    /// Where its lines begin in the state file, in bytes.
+    pub(super) start: u64,
     pub(super) lines: Vec<u8>,
+}
+
+/// Where the lines of a seal are in a state file, and their digest.
+#[derive(Debug)]
+pub(super) struct SealedLines {
+    start: u64,
+    length: usize,
+    sha256: String,
+}
+
+impl SealedLines {
+    pub(super) fn new(start: u64, lines: &[u8]) -> Self {
+        Self {
+            start,
+            length: lines.len(),
+            sha256: text::sha256(lines),
+        }
+    }
+
+    /// Reads the lines from a new handle of the state file; none if they are not what they were.
+    pub(super) fn read_unchanged(&self, path: &Path) -> Option<Vec<u8>> {
+        let mut lines = vec![0; self.length];
+        let mut file = files::open(path).ok()?;
+        file.seek(SeekFrom::Start(self.start)).ok()?;
+        file.read_exact(&mut lines).ok()?;
+        (text::sha256(&lines) == self.sha256).then_some(lines)
+    }
 }
 
 /// The SHA-256 over captures: for each, the JSON array of its key, its `ETag` and the SHA-256 of
@@ -148,9 +178,11 @@ pub(super) fn read_back(path: &Path, known: &SealState) -> Result<ReadBack, Jour
     {
         return Err(broken(format!("the capture `{}` differs", differs.key)));
     }
+    let lines = range_of(manifest, &replay.ends);
     Ok(ReadBack {
         summary: summarize(known, manifest),
-        lines: lines_of(manifest, &replay.ends, &bytes).to_vec(),
+        start: lines.start as u64,
+        lines: bytes.get(lines).unwrap_or_default().to_vec(),
     })
 }
 
@@ -163,18 +195,21 @@ pub(super) fn summarize(known: &SealState, manifest: &Manifest) -> SealSummary {
     }
 }
 
-/// The bytes of the lines from a seal's first capture to its manifest. The writer keeps the records
-/// of one request together, so there is nothing between them.
+/// The bytes of the lines from a seal's first capture to its manifest.
 pub(super) fn lines_of<'a>(manifest: &Manifest, ends: &[u64], bytes: &'a [u8]) -> &'a [u8] {
+    bytes.get(range_of(manifest, ends)).unwrap_or_default()
+}
+
+/// Where those lines are in the file. The writer keeps the records of one request together, so
+/// there is nothing between them.
+fn range_of(manifest: &Manifest, ends: &[u64]) -> Range<usize> {
     let end_of = |number: u64| -> Option<usize> {
         let index = usize::try_from(number.checked_sub(1)?).ok()?;
         usize::try_from(*ends.get(index)?).ok()
     };
     let (first, last) = manifest.records;
     let start = end_of(first.saturating_sub(1)).unwrap_or(0);
-    end_of(last)
-        .and_then(|end| bytes.get(start..end))
-        .unwrap_or(&[])
+    start..end_of(last).unwrap_or(start)
 }
 
 /// Writes the read-only copy of a seal next to the state file, and returns its path. An existing

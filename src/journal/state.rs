@@ -242,10 +242,8 @@ pub struct SealState {
 impl SealState {
     /// The capture with this key.
     pub fn capture(&self, key: &str) -> Option<&SealedRow> {
-        self.captures
-            .iter()
-            .find(|row| row.key == key)
-            .map(Arc::as_ref)
+        let mut rows = self.captures.iter().map(Arc::as_ref);
+        rows.find(|row| row.key == key)
     }
 }
 
@@ -297,11 +295,21 @@ pub struct TaskState {
 
 /// How many changes of a step or phase have begun, and how many are done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Progress {
+pub struct ChangeCounts {
     /// Changes whose intent was written.
     pub begun: usize,
     /// Of these: sets, removals and manual changes that are done, and launches that are verified.
     pub done: usize,
+}
+
+impl ChangeCounts {
+    /// Counts changes that have begun, each of which is done or not.
+    fn of(changes: impl Iterator<Item = bool>) -> Self {
+        changes.fold(Self::default(), |counts, done| Self {
+            begun: counts.begun + 1,
+            done: counts.done + usize::from(done),
+        })
+    }
 }
 
 impl State {
@@ -354,31 +362,22 @@ impl State {
         self.opened.is_some() && self.closed.is_none()
     }
 
-    /// The progress of the automatic changes of `step`, or only of its `phase`.
-    pub fn progress(&self, step: &str, phase: Option<&str>) -> Progress {
+    /// The counts of the automatic changes of `step`, or only of its `phase`.
+    pub fn progress(&self, step: &str, phase: Option<&str>) -> ChangeCounts {
         let here = |intent: &Intent| {
             intent.step == step && phase.is_none_or(|phase| intent.phase == phase)
         };
         let sets = self.sets.values().filter(|set| here(&set.intent));
         let launches = self.launches.values().filter(|launch| here(&launch.intent));
-        sets.map(|set| set.done.is_some())
-            .chain(launches.map(|launch| launch.verified.is_some()))
-            .fold(Progress::default(), |progress, done| Progress {
-                begun: progress.begun + 1,
-                done: progress.done + usize::from(done),
-            })
+        let sets = sets.map(|set| set.done.is_some());
+        ChangeCounts::of(sets.chain(launches.map(|launch| launch.verified.is_some())))
     }
 
-    /// The progress of the manual changes of `step`: begun is what a person was asked to do, done
+    /// The counts of the manual changes of `step`: begun is what a person was asked to do, done
     /// is what the tenant showed to be done. A waiver proves nothing.
-    pub fn by_hand(&self, step: &str) -> Progress {
-        let changes = self
-            .manual_changes
-            .values()
-            .filter(|change| change.intent.step == step);
-        changes.fold(Progress::default(), |progress, change| Progress {
-            begun: progress.begun + 1,
-            done: progress.done + usize::from(change.done.is_some()),
-        })
+    pub fn by_hand(&self, step: &str) -> ChangeCounts {
+        let changes = self.manual_changes.values();
+        let changes = changes.filter(|change| change.intent.step == step);
+        ChangeCounts::of(changes.map(|change| change.done.is_some()))
     }
 }

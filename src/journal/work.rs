@@ -53,35 +53,30 @@ impl WorkTimes {
 
     /// How long processes worked between two times, by the program's clock.
     pub fn worked(&self, from: Timestamp, to: Timestamp) -> Duration {
-        let periods = self.periods.iter();
-        periods
-            .map(|period| scaled(period.within(from, to), period.speed))
-            .fold(Duration::ZERO, Duration::saturating_add)
+        self.sum(|period| scaled(period.within(from, to), period.speed))
     }
 
     /// The time between two times for an operation at the service, which continues while nobody
     /// works: work by the program's clock, and pauses by the wall clock.
     pub fn elapsed(&self, from: Timestamp, to: Timestamp) -> Duration {
-        let real = self.periods.iter().map(|it| it.within(from, to));
-        let real = real.fold(Duration::ZERO, Duration::saturating_add);
+        let real = self.sum(|period| period.within(from, to));
         let pauses = between(from, to).saturating_sub(real);
         self.worked(from, to).saturating_add(pauses)
     }
 
     /// How long all work took, by the program's clock.
     pub fn total(&self) -> Duration {
-        let periods = self.periods.iter();
-        periods
-            .map(|period| scaled(between(period.from, period.to), period.speed))
-            .fold(Duration::ZERO, Duration::saturating_add)
+        self.sum(|period| scaled(between(period.from, period.to), period.speed))
     }
 
     /// How long all work took, by the wall clock.
     pub fn real(&self) -> Duration {
-        let periods = self.periods.iter();
-        periods
-            .map(|period| between(period.from, period.to))
-            .fold(Duration::ZERO, Duration::saturating_add)
+        self.sum(|period| between(period.from, period.to))
+    }
+
+    fn sum(&self, length: impl Fn(&Period) -> Duration) -> Duration {
+        let lengths = self.periods.iter().map(length);
+        lengths.fold(Duration::ZERO, Duration::saturating_add)
     }
 
     /// How many times faster than the wall clock the last process's clock ran; none at speed 1.

@@ -11,6 +11,7 @@ mod storage;
 #[cfg(test)]
 mod tests;
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -28,7 +29,8 @@ use super::poison::Poison;
 use super::record::Record;
 use super::state::State;
 
-pub(super) use storage::{StateFile, Storage};
+use storage::StateFile;
+pub(super) use storage::Storage;
 
 /// The most requests in one group, so that the first of them does not wait for long.
 const GROUP: usize = 1024;
@@ -68,6 +70,24 @@ pub(super) struct Writer {
 }
 
 impl Writer {
+    /// A writer of an opened and locked state file, which continues after `chain`, at `length`
+    /// bytes, from `state`.
+    pub(super) fn of_file(
+        path: &Path,
+        (file, lock): (File, &Lock),
+        clock: Clock,
+        chain: Chain,
+        length: u64,
+        state: State,
+    ) -> Self {
+        let storage = StateFile {
+            file,
+            path: path.to_owned(),
+            lock: lock.clone(),
+        };
+        Self::new(path, Box::new(storage), clock, chain, length, state)
+    }
+
     /// A writer that continues after `chain`, at `length` bytes, from `state`.
     pub(super) fn new(
         path: &Path,
@@ -108,7 +128,7 @@ impl Writer {
     /// records of one request stay together; if one of them is not allowed, none of that request is
     /// written.
     fn commit(&mut self, requests: Vec<Vec<Record>>) -> Vec<Result<(), JournalError>> {
-        if let Some(poison) = self.poison.get() {
+        if let Some(poison) = self.poison.first_failure() {
             return requests.iter().map(|_| Err(poison.clone())).collect();
         }
         let is_milestone = requests.iter().flatten().any(mark::is_milestone);

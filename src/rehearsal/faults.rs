@@ -10,13 +10,24 @@ use serde::{Deserialize, Serialize};
 ///
 /// `*` in the glob matches any characters. The glob is compared with the decoded path, and with the
 /// path and its query, ignoring case. The method may be `*`. With `#N` after the kind, the fault
-/// applies only to the N-th such request.
+/// applies only to the N-th such request. A refusal may name the service's code, and the code of a
+/// service behind it: `refuse=403/0x80060467/DlpViolation:PATCH */workflows(*`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
     kind: FaultKind,
+    codes: Option<RefusalCodes>,
     only: Option<u64>,
     method: String,
     path: String,
+}
+
+/// The codes in the response of a refusal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RefusalCodes {
+    /// The code of the service that responds.
+    pub(crate) code: String,
+    /// The code of the service behind it.
+    pub(crate) inner: Option<String>,
 }
 
 /// What a fault does.
@@ -28,6 +39,8 @@ pub enum FaultKind {
     Hold,
     /// The request is applied, and the connection ends before its response.
     Lose,
+    /// The request is applied, and the body of its response ends in the middle.
+    Garble,
     /// The request is refused with 429.
     Throttle,
     /// The request succeeds, and the operation that it starts fails.
@@ -59,10 +72,11 @@ pub enum FailureMode {
 }
 
 /// The faults without a value, by name.
-const KINDS: [(&str, FaultKind); 8] = [
+const KINDS: [(&str, FaultKind); 9] = [
     ("accept-and-ignore", FaultKind::AcceptAndIgnore),
     ("hold", FaultKind::Hold),
     ("lose", FaultKind::Lose),
+    ("garble", FaultKind::Garble),
     ("throttle", FaultKind::Throttle),
     ("fail", FaultKind::FailOperation(FailureMode::Fail)),
     ("roll-back", FaultKind::FailOperation(FailureMode::RollBack)),
@@ -83,7 +97,7 @@ pub enum FaultError {
         text: String,
     },
     /// No fault has this name.
-    #[error("`{kind}` is not a fault; write one of {}, refuse=STATUS, echo=STATUS, answer=STATUS and away=MINUTES", KINDS.map(|(word, _)| word).join(", "))]
+    #[error("`{kind}` is not a fault; write one of {}, refuse=STATUS[/CODE[/INNER]], echo=STATUS, answer=STATUS and away=MINUTES", KINDS.map(|(word, _)| word).join(", "))]
     Kind {
         /// The name.
         kind: String,
@@ -114,6 +128,11 @@ impl Fault {
     /// What the fault does.
     pub fn kind(&self) -> FaultKind {
         self.kind
+    }
+
+    /// The codes in the response of a refusal, if the fault names them.
+    pub(crate) fn codes(&self) -> Option<&RefusalCodes> {
+        self.codes.as_ref()
     }
 
     /// Whether the method and path of a request match. `path` is decoded, without its query.
@@ -169,6 +188,7 @@ impl FromStr for Fault {
                 (kind, Some(only))
             }
         };
+        let (kind, codes) = split_codes(kind)?;
         let without_value = KINDS.iter().find(|(word, _)| *word == kind);
         let kind = match without_value {
             Some((_, kind)) => *kind,
@@ -180,11 +200,33 @@ impl FromStr for Fault {
         }
         Ok(Self {
             kind,
+            codes,
             only,
             method: method.to_owned(),
             path: path.to_owned(),
         })
     }
+}
+
+/// Splits `refuse=STATUS/CODE/INNER` into the kind with its status and the codes.
+fn split_codes(kind: &str) -> Result<(&str, Option<RefusalCodes>), FaultError> {
+    let Some((status, codes)) = kind.split_once('/') else {
+        return Ok((kind, None));
+    };
+    let (code, inner) = match codes.split_once('/') {
+        None => (codes, None),
+        Some((code, inner)) => (code, Some(inner)),
+    };
+    if !kind.starts_with("refuse=") || code.is_empty() || inner == Some("") {
+        return Err(FaultError::Kind {
+            kind: kind.to_owned(),
+        });
+    }
+    let codes = RefusalCodes {
+        code: code.to_owned(),
+        inner: inner.map(str::to_owned),
+    };
+    Ok((status, Some(codes)))
 }
 
 /// Parses `refuse=STATUS`, `echo=STATUS`, `answer=STATUS` and `away=MINUTES`.
@@ -232,6 +274,12 @@ impl fmt::Display for FaultKind {
 impl fmt::Display for Fault {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}", self.kind)?;
+        if let Some(codes) = &self.codes {
+            write!(formatter, "/{}", codes.code)?;
+            if let Some(inner) = &codes.inner {
+                write!(formatter, "/{inner}")?;
+            }
+        }
         if let Some(only) = self.only {
             write!(formatter, "#{only}")?;
         }
@@ -252,6 +300,9 @@ mod tests {
             "throttle#1:GET *",
             "fail-to-roll-back:POST */refresh/*",
             "refuse=403#1:GET */workflows*",
+            "refuse=429/0x80071151#2:PATCH */workflows*",
+            "refuse=403/0x80060467/DlpViolation:PATCH */workflows*",
+            "garble#1:GET */workflows*",
             "echo=400:PATCH *parameters*",
             "answer=302:POST *copy",
             "away=25#3:GET */lifecycleOperations*",
@@ -289,6 +340,9 @@ mod tests {
             "refuse:GET *",
             "refuse=200:GET *",
             "refuse=much:GET *",
+            "refuse=403/:GET *",
+            "refuse=403/0x1/:GET *",
+            "echo=400/0x1:GET *",
             "echo=200:GET *",
             "echo:GET *",
             "answer=202:GET *",

@@ -17,7 +17,7 @@ use super::listeners::tls::{Certificates, TlsError};
 use super::listeners::{Listener, Origins};
 use super::ports::{bind_new_port, bind_own_port, reservations};
 use super::schema::Schema;
-use super::schema::skin::{Dictionary, Skin};
+use super::schema::table_names::{Dictionary, TableNames};
 use super::seed::{self, Seed};
 use super::variant::Variant;
 use super::world::log::LogError;
@@ -42,7 +42,7 @@ pub struct Options {
     /// The content of a new world; ignored for an existing world.
     pub seed: Seed,
     /// The names in a new world's Dataverse; ignored for an existing world.
-    pub skin: Skin,
+    pub table_names: TableNames,
     /// The kind of tenant of a new world; ignored for an existing world.
     pub variant: Variant,
     /// Whether a new world uses TLS; ignored for an existing world.
@@ -142,8 +142,9 @@ impl Rehearsal {
             .map(Certificates::acceptor)
             .transpose()?;
         let endpoints = endpoints(speed, &origins);
-        let skin = world.object("skin").and_then(Value::as_str);
-        let dictionary = (skin == Some(Skin::Renamed.word())).then(|| Dictionary::new(&schema));
+        let names = world.object("skin").and_then(Value::as_str);
+        let dictionary =
+            (names == Some(TableNames::Renamed.word())).then(|| Dictionary::new(&schema));
         let tenant = Arc::new(Tenant {
             world: Mutex::new(Some(world)),
             schema,
@@ -231,7 +232,7 @@ async fn open_world(
             let (origins, sockets) = bind(&options.world, &BTreeMap::new(), options.tls).await?;
             let mut objects = seed::objects(options.seed, options.variant, schema, &origins);
             objects.insert("ports".to_owned(), json!(origins.ports()));
-            objects.insert("skin".to_owned(), json!(options.skin.word()));
+            objects.insert("skin".to_owned(), json!(options.table_names.word()));
             if options.tls {
                 objects.insert("tls".to_owned(), json!(Certificates::make()?));
             }

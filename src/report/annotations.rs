@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::pipeline::{Level, Pipeline};
 use super::printer::Printer;
-use crate::base::text::{escape, redact};
-use crate::engine::{Event, EventKind, Failure, FailureKind, Listener, Mark};
+use crate::base::redaction::redact;
+use crate::base::text::escape;
+use crate::engine::{Event, EventKind, Failure, FailureKind, Listener, RunbookPlace};
 
 /// How many errors and how many warnings of a job's step a pipeline shows. It silently drops the
 /// rest.
@@ -71,7 +72,14 @@ impl Annotations {
         }
     }
 
-    fn write(&self, level: Level, limit: usize, title: &str, place: Option<&Mark>, message: &str) {
+    fn write(
+        &self,
+        level: Level,
+        limit: usize,
+        title: &str,
+        place: Option<&RunbookPlace>,
+        message: &str,
+    ) {
         let mut counts = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let count = match level {
             Level::Error => &mut counts.errors,

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use super::durations::seconds;
 use super::{Palette, Printer};
-use crate::base::text::{count, escape, redact};
+use crate::base::redaction::redact;
+use crate::base::text::{count, escape};
 use crate::engine::{Event, EventKind, Listener, StepLine};
 use crate::journal::StepOutcome;
 
@@ -73,11 +74,7 @@ pub(super) fn recorded_line(
             format!("{verb} run {run} on '{}'", escape(target))
         }
         EventKind::StepBegan { step } => {
-            let number = steps
-                .iter()
-                .position(|line| line.name == *step)
-                .map_or(0, |at| at + 1);
-            palette.bold(&format!("[{number}/{}] {step}", steps.len()))
+            palette.bold(&format!("{} {step}", step_number(steps, step)))
         }
         EventKind::Sealed {
             seal, count: rows, ..
@@ -120,55 +117,51 @@ pub(super) fn recorded_line(
     })
 }
 
-/// How a change ended, as a line. None for another event.
+/// How a change ended, as a line. None for another event. Why it failed or stays open is left out
+/// here, because the failure with which the run ends says it; before another attempt it is shown.
 fn change_line(kind: &EventKind, palette: Palette) -> Option<String> {
     Some(match kind {
         EventKind::ChangeDone { name, elapsed, .. } => {
-            format!(
-                "  {} {} ({})",
-                palette.good("done"),
-                escape(name),
-                seconds(*elapsed)
-            )
+            let done = palette.good("done");
+            format!("  {done} {} ({})", escape(name), seconds(*elapsed))
         }
         EventKind::ChangeFailed {
             name,
             message,
             help,
-            again,
+            again: true,
             ..
         } => {
-            let head = if *again {
-                palette.notable("not done yet:")
-            } else {
-                palette.bad("failed")
-            };
-            failure_lines(&head, name, message, help.as_deref())
+            let head = palette.notable("not done yet:");
+            let help = help
+                .as_ref()
+                .map(|help| format!("\n    help: {}", redact(help)));
+            let help = help.unwrap_or_default();
+            format!("  {head} {}: {}{help}", escape(name), redact(message))
         }
-        EventKind::ChangeOpen {
-            name,
-            message,
-            help,
-            ..
-        } => failure_lines(
-            &palette.notable("still open"),
-            name,
-            message,
-            help.as_deref(),
-        ),
+        // The reason at once; what to do follows in the error that ends the run.
+        EventKind::ChangeFailed { name, message, .. } => {
+            let head = palette.bad("failed");
+            format!("  {head} {}: {}", escape(name), redact(message))
+        }
+        EventKind::ChangeOpen { name, message, .. } => {
+            let head = palette.notable("still open");
+            format!("  {head} {}: {}", escape(name), redact(message))
+        }
         _ => return None,
     })
 }
 
-/// A change that failed or stays open, with its help on a separate line.
-fn failure_lines(head: &str, name: &str, message: &str, help: Option<&str>) -> String {
-    let help = help.map(|help| format!("\n    help: {}", redact(help)));
-    format!(
-        "  {head} {}: {}{}",
-        escape(name),
-        redact(message),
-        help.unwrap_or_default()
-    )
+/// `[3/8]`: which of the run's steps this is.
+pub(super) fn step_number(steps: &[StepLine], step: &str) -> String {
+    let at = steps.iter().position(|line| line.name == step);
+    format!("[{}/{}]", at.map_or(0, |at| at + 1), steps.len())
+}
+
+/// Why the program waits for a service.
+pub(super) fn waiting_text(service: &str, reason: &str, wait: f64) -> String {
+    let (service, wait) = (escape(service), seconds(wait));
+    format!("{service} ({reason}): trying again in {wait}")
 }
 
 fn step_end_line(outcome: StepOutcome, note: Option<&str>, changes: usize, elapsed: f64) -> String {
@@ -199,11 +192,7 @@ impl Shown {
                 seconds: wait,
                 ..
             } => {
-                let again = seconds(*wait);
-                let text = format!(
-                    "  … {} ({reason}): trying again in {again}",
-                    escape(service)
-                );
+                let text = format!("  … {}", waiting_text(service, reason, *wait));
                 (service, text, 0.0)
             }
             _ => return None,

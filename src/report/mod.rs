@@ -30,10 +30,10 @@ mod terminal;
 
 pub use annotations::{Annotated, Annotations};
 pub use documents::{
-    CheckLine, ChecksDocument, Command, CompleteDocument, CutDocument, DamageLine, ExportDocument,
-    FailureDocument, ImportDocument, ImportedRequest, InitDocument, InitEnvironment, PlanDocument,
-    RecordLine, RehearsalDocument, RehearsalEndpoint, RehearsalEndpoints, Replacement,
-    StateCheckDocument, TaskOutcome, ValidateDocument, Version, document, output_schema,
+    CheckLine, ChecksDocument, CompleteDocument, CutDocument, DamageLine, ExportDocument,
+    FailureDocument, ImportDocument, InitDocument, PlanDocument, RecordLine, RehearsalDocument,
+    RehearsalEndpoint, RehearsalEndpoints, StateCheckDocument, TaskOutcome, ValidateDocument,
+    Version, commands_with_json, document, output_schema,
 };
 pub use durations::duration;
 pub use json::JsonLines;
@@ -43,5 +43,5 @@ pub use pipeline::Pipeline;
 pub use plan::{expected_duration, plan_text};
 pub use printer::Printer;
 pub use run_report::{ReportFormat, RunReport, gather_report, not_begun_report};
-pub use status::{end_table, not_begun_document, status_document, status_table};
+pub use status::{SuggestedCommands, not_begun_document, status_document, status_table};
 pub use terminal::Terminal;

@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 use std::path::Path;
 
-use crate::engine::Mark;
+use crate::engine::RunbookPlace;
 
 /// The kind of pipeline in which this process runs.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -77,7 +77,7 @@ impl Pipeline {
         self,
         level: Level,
         title: &str,
-        place: Option<&Mark>,
+        place: Option<&RunbookPlace>,
         message: &str,
     ) -> String {
         let level = level.as_str();
@@ -134,9 +134,7 @@ impl Pipeline {
 }
 
 fn github_data(text: &str) -> String {
-    text.replace('%', "%25")
-        .replace('\r', "%0D")
-        .replace('\n', "%0A")
+    data(text, "%25")
 }
 
 fn github_property(text: &str) -> String {
@@ -144,13 +142,16 @@ fn github_property(text: &str) -> String {
 }
 
 fn azure_data(text: &str) -> String {
-    text.replace('%', "%AZP25")
-        .replace('\r', "%0D")
-        .replace('\n', "%0A")
+    data(text, "%AZP25")
 }
 
 fn azure_property(text: &str) -> String {
     azure_data(text).replace(']', "%5D").replace(';', "%3B")
+}
+
+fn data(text: &str, percent: &str) -> String {
+    let text = text.replace('%', percent);
+    text.replace('\r', "%0D").replace('\n', "%0A")
 }
 
 fn one_line(text: &str) -> String {
@@ -198,8 +199,8 @@ fn harmless_line(line: &str) -> String {
 mod tests {
     use super::*;
 
-    fn mark() -> Mark {
-        Mark {
+    fn mark() -> RunbookPlace {
+        RunbookPlace {
             file: "a,b:c]d;e.yaml".to_owned(),
             line: 3,
             column: 8,

@@ -29,14 +29,32 @@ pub fn plan_text(plan: &Plan, target: &str, palette: Palette) -> String {
             text += &change_line(change, palette);
         }
     }
+    let legend = legend(plan);
+    if !legend.is_empty() {
+        text += &format!("\n{legend}");
+    }
+    text
+}
+
+/// What the signs before the changes mean, for those that occur.
+fn legend(plan: &Plan) -> String {
     let destructive = plan.destructive_keys().len();
+    let changes = || plan.steps.iter().flat_map(|step| &step.changes);
+    let by_hand = |change: &PlannedChange| change.kind == ChangeKind::ManualTask;
+    let mut legend = String::new();
+    if changes().any(|change| !by_hand(change) && !change.destructive) {
+        legend += "~ the program makes this change\n";
+    }
+    if changes().any(by_hand) {
+        legend += "? a person makes this change, with a worksheet\n";
+    }
     if destructive > 0 {
-        text += &format!(
-            "\n{} marked ! cannot be undone; a run asks for the target's name before it begins\n",
+        legend += &format!(
+            "{} marked ! cannot be undone; a run asks for the target's name before it begins\n",
             count(destructive, "change")
         );
     }
-    text
+    legend
 }
 
 /// How long a run is expected to take, and the window to book.

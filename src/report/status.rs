@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::documents::{
     LastProcess, RunState, StatusDocument, StepCondition, StepFailure, StepStatus, Target, Version,
     Worksheet,
@@ -9,40 +11,15 @@ use super::documents::{
 use super::{Palette, duration};
 use crate::base::text::{count, escape};
 use crate::journal::{
-    Occupancy, Progress, State, StateFileContents, StepOutcome, StepState, TaskState as Task,
+    ChangeCounts, Occupancy, State, StateFileContents, StepOutcome, StepState, TaskState as Task,
 };
 
-/// The state file as a table: run, target, state, a line for each step, each open worksheet, the
-/// next command. Takes the names of all steps in order, and the runbook as a command names it.
-pub fn status_table(
-    contents: &StateFileContents,
-    steps: &[&str],
-    runbook: &str,
-    palette: Palette,
-) -> String {
-    table(contents, steps, runbook, palette, Worksheets::Full)
-}
-
-/// The same at the end of a run, which has shown its worksheets already: a task is only named.
-pub fn end_table(
-    contents: &StateFileContents,
-    steps: &[&str],
-    runbook: &str,
-    palette: Palette,
-) -> String {
-    table(contents, steps, runbook, palette, Worksheets::NamesOnly)
-}
-
-/// How much of an open worksheet is shown.
-#[derive(Clone, Copy, PartialEq)]
-enum Worksheets {
-    NamesOnly,
-    Full,
-}
-
-/// The command that continues a run. Takes the runbook as a command names it.
-pub(super) fn next_command(runbook: &str) -> String {
-    format!("iomcopy run {runbook}")
+/// The commands that a message about a run suggests.
+pub struct SuggestedCommands {
+    /// The arguments that name the runbook, and the state file if one was given.
+    pub arguments: String,
+    /// The next command.
+    pub next: String,
 }
 
 /// That the last record is incomplete. Takes its length.
@@ -50,20 +27,19 @@ pub(super) fn torn_note(bytes: u64) -> String {
     format!("the last record is incomplete ({bytes} bytes); the next run cuts it off")
 }
 
-fn table(
+/// The state file as a table: run, target, state, a line for each step, each open worksheet, the
+/// next command. Takes the names of all steps in order, and the commands to suggest. At the end of a run, `ending` is the failure that is printed after the table, or empty: a worksheet
+/// and a failure that the run shows elsewhere are then left out.
+pub fn status_table(
     contents: &StateFileContents,
     steps: &[&str],
-    runbook: &str,
+    commands: &SuggestedCommands,
     palette: Palette,
-    worksheets: Worksheets,
+    ending: Option<&str>,
 ) -> String {
     let state = &contents.state;
     let mut text = head(contents);
-    let width = steps
-        .iter()
-        .map(|name| name.len())
-        .max()
-        .unwrap_or_default();
+    let width = steps.iter().map(|name| name.len()).max().unwrap_or(0);
     for (number, name) in steps.iter().enumerate() {
         let step = state.step(name);
         let painted = paint_condition(step_condition(step), palette);
@@ -76,17 +52,17 @@ fn table(
     }
     for task in state.waiting() {
         text += &format!("\nwaits for a person: {}\n", escape(&task.waiting.task));
-        if worksheets == Worksheets::Full {
-            text += &worksheet_lines(&worksheet(task), runbook);
+        if ending.is_none() {
+            text += &worksheet_lines(&worksheet(task), &commands.arguments, contents);
         }
     }
     for launch in state.launches_in_doubt() {
-        text += &format!(
-            "\nunder way at the service: {}\n",
-            escape(&launch.intent.name)
-        );
+        let name = escape(&launch.intent.name);
+        text += &format!("\nunder way at the service: {name}\n");
     }
-    for failure in &state.failures {
+    let follows = |message: &str| ending.is_some_and(|ending| ending.contains(message));
+    let failures = state.failures.iter();
+    for failure in failures.filter(|failure| !follows(&failure.message)) {
         text += &format!("\n{} {}\n", palette.bad("failed:"), failure.message);
         if let Some(help) = &failure.help {
             text += &format!("help: {help}\n");
@@ -97,7 +73,7 @@ fn table(
         text += &format!("\n{}\n", torn_note(torn.bytes));
     }
     if state.finished.is_none() {
-        text += &format!("\nnext: {}\n", next_command(runbook));
+        text += &format!("\nnext: {}\n", commands.next);
     }
     text
 }
@@ -155,14 +131,11 @@ fn is_shown_elsewhere(state: &State, last: &LastProcess) -> bool {
 }
 
 /// The worksheet of a manual task, as it was handed out.
-fn worksheet(task: &Task) -> Worksheet {
+pub(super) fn worksheet(task: &Task) -> Worksheet {
     let lines = |key: &str| {
-        let lines = task.waiting.worksheet.get(key);
-        let lines = lines.and_then(serde_json::Value::as_array);
-        let lines = lines.into_iter().flatten();
-        lines
-            .filter_map(|line| line.as_str().map(str::to_owned))
-            .collect()
+        let lines = task.waiting.worksheet.get(key).and_then(Value::as_array);
+        let lines = lines.into_iter().flatten().filter_map(Value::as_str);
+        lines.map(str::to_owned).collect()
     };
     Worksheet {
         task: task.waiting.task.clone(),
@@ -174,7 +147,7 @@ fn worksheet(task: &Task) -> Worksheet {
 }
 
 /// What a person must do, one line for each instruction, and the commands that follow.
-fn worksheet_lines(sheet: &Worksheet, runbook: &str) -> String {
+fn worksheet_lines(sheet: &Worksheet, arguments: &str, contents: &StateFileContents) -> String {
     let task = escape(&sheet.task);
     let mut text = String::new();
     for line in &sheet.instructions {
@@ -183,54 +156,44 @@ fn worksheet_lines(sheet: &Worksheet, runbook: &str) -> String {
     for line in &sheet.evidence {
         text += &format!("  evidence: {}\n", escape(line));
     }
+    if contents.occupancy != Occupancy::Free {
+        return text + "  when it is done, the run continues by itself\n";
+    }
     text + &format!(
-        "  when it is done: {}, or only check it with: iomcopy complete {runbook} {task}\n  \
-         to continue without evidence: iomcopy complete {runbook} {task} --waive \"REASON\"\n",
-        next_command(runbook)
+        "  when it is done: iomcopy run {arguments}, or only check it with: iomcopy complete \
+         {arguments} {task}\n  \
+         to continue without evidence: iomcopy complete {arguments} {task} --waive \"REASON\"\n"
     )
 }
 
 /// The state as text, and as the JSON document has it.
 pub(super) fn condition(contents: &StateFileContents) -> (String, RunState) {
     let state = &contents.state;
-    match &contents.occupancy {
-        Occupancy::Free => {}
-        Occupancy::Held(holder) => {
-            let text = format!(
-                "running by process {} on {}",
-                holder.pid,
-                escape(&holder.host)
-            );
+    let (text, state) = match (&contents.occupancy, &state.closed) {
+        (Occupancy::Held(holder), _) => {
+            let host = escape(&holder.host);
+            let text = format!("running by process {} on {host}", holder.pid);
             return (text, RunState::Running);
         }
-        Occupancy::HeldByUnknown => {
-            return ("running by another process".to_owned(), RunState::Running);
+        (Occupancy::HeldByUnknown, _) => ("running by another process", RunState::Running),
+        _ if state.finished.is_some() => ("finished", RunState::Finished),
+        _ if state.waiting().next().is_some() => ("waiting for a person", RunState::Waiting),
+        _ if !state.failures.is_empty() => ("failed", RunState::Failed),
+        (_, Some(closed)) if closed.reason == "failed" => ("failed", RunState::Failed),
+        (_, Some(closed)) if closed.reason == "completed" => (
+            "not finished (a manual task is completed)",
+            RunState::Stopped,
+        ),
+        (_, Some(closed)) => {
+            let text = format!("not finished ({})", escape(&closed.reason));
+            return (text, RunState::Stopped);
         }
-    }
-    if state.finished.is_some() {
-        return ("finished".to_owned(), RunState::Finished);
-    }
-    if state.waiting().next().is_some() {
-        return ("waiting for a person".to_owned(), RunState::Waiting);
-    }
-    if !state.failures.is_empty() {
-        return ("failed".to_owned(), RunState::Failed);
-    }
-    match &state.closed {
-        Some(closed) if closed.reason == "failed" => ("failed".to_owned(), RunState::Failed),
-        Some(closed) if closed.reason == "completed" => (
-            "not finished (a manual task is completed)".to_owned(),
+        (_, None) => (
+            "not finished (its process was killed or crashed)",
             RunState::Stopped,
         ),
-        Some(closed) => (
-            format!("not finished ({})", escape(&closed.reason)),
-            RunState::Stopped,
-        ),
-        None => (
-            "not finished (its process was killed or crashed)".to_owned(),
-            RunState::Stopped,
-        ),
-    }
+    };
+    (text.to_owned(), state)
 }
 
 pub(super) fn step_condition(step: Option<&StepState>) -> StepCondition {
@@ -279,7 +242,7 @@ fn describe_step(state: &State, step: &StepState) -> String {
 }
 
 /// How many changes of a step are done, as text. Takes the automatic and the manual ones.
-pub(super) fn describe_changes(automatic: Progress, by_hand: Progress) -> String {
+pub(super) fn describe_changes(automatic: ChangeCounts, by_hand: ChangeCounts) -> String {
     let manual = match (by_hand.done, by_hand.begun) {
         (0, 0) => None,
         (done, begun) if done == begun => Some(format!("{done} by hand")),
@@ -295,12 +258,8 @@ pub(super) fn describe_changes(automatic: Progress, by_hand: Progress) -> String
     parts.join(", ")
 }
 
-/// The state file as one JSON document.
-pub fn status_document(
-    contents: &StateFileContents,
-    steps: &[&str],
-    runbook: &str,
-) -> StatusDocument {
+/// The state file as one JSON document. Takes the next command.
+pub fn status_document(contents: &StateFileContents, steps: &[&str], next: &str) -> StatusDocument {
     let state = &contents.state;
     let line = |name: &&str| step_status(state, name);
     let waiting = state.waiting().map(|task| task.waiting.task.clone());
@@ -315,7 +274,7 @@ pub fn status_document(
         failures: step_failures(state),
         last: last_process(state),
         speed: state.work.speed(),
-        next: state.finished.is_none().then(|| next_command(runbook)),
+        next: state.finished.is_none().then(|| next.to_owned()),
     }
 }
 
@@ -340,13 +299,7 @@ pub(super) fn step_status(state: &State, name: &str) -> StepStatus {
 pub(super) fn step_not_begun(name: &str) -> StepStatus {
     StepStatus {
         name: name.to_owned(),
-        state: StepCondition::NotBegun,
-        changes_begun: 0,
-        changes_done: 0,
-        by_hand_begun: 0,
-        by_hand_done: 0,
-        seconds: None,
-        note: None,
+        ..StepStatus::default()
     }
 }
 
@@ -362,19 +315,10 @@ pub(super) fn step_failures(state: &State) -> Vec<StepFailure> {
 }
 
 /// The document of a run that has not begun.
-pub fn not_begun_document(steps: &[&str], runbook: &str) -> StatusDocument {
-    let line = |name: &&str| step_not_begun(name);
+pub fn not_begun_document(steps: &[&str], next: &str) -> StatusDocument {
     StatusDocument {
-        v: Version,
-        run: None,
-        target: None,
-        state: RunState::NotBegun,
-        steps: steps.iter().map(line).collect(),
-        waiting: Vec::new(),
-        worksheets: Vec::new(),
-        failures: Vec::new(),
-        last: None,
-        speed: None,
-        next: Some(next_command(runbook)),
+        steps: steps.iter().map(|name| step_not_begun(name)).collect(),
+        next: Some(next.to_owned()),
+        ..StatusDocument::default()
     }
 }

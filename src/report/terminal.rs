@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use super::Printer;
 use super::durations::seconds;
-use super::lines::recorded_line;
+use super::lines::{recorded_line, step_number, waiting_text};
 use crate::base::text::escape;
 use crate::engine::{Event, EventKind, Listener, StepLine};
 
@@ -49,12 +49,7 @@ impl Listener for Terminal {
         match &event.kind {
             EventKind::RunBegan { steps, .. } => current.steps.clone_from(steps),
             EventKind::StepBegan { step } => {
-                let at = current
-                    .steps
-                    .iter()
-                    .position(|line| line.name == *step)
-                    .map_or(0, |at| at + 1);
-                current.number = format!("[{at}/{}]", current.steps.len());
+                current.number = step_number(&current.steps, step);
                 self.show(&current.number, step);
             }
             EventKind::PhaseBegan { phase, .. } => {
@@ -89,14 +84,7 @@ impl Listener for Terminal {
                 reason,
                 seconds: wait,
                 ..
-            } => {
-                let text = format!(
-                    "{} ({reason}): trying again in {}",
-                    escape(service),
-                    seconds(*wait)
-                );
-                self.show(&current.number, &text);
-            }
+            } => self.show(&current.number, &waiting_text(service, reason, *wait)),
             EventKind::RunEnded { .. } => self.printer.hide_all(),
             _ => {}
         }

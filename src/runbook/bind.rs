@@ -41,11 +41,9 @@ pub(super) fn bind(source: Source, document: Document) -> Result<Runbook, Diagno
         }),
         _ => {
             if problems.is_empty() {
-                problems.push(Problem {
-                    span: Span::default(),
-                    message: "this runbook is refused for an unknown reason".to_owned(),
-                    help: "please report it: this is a defect of iomcopy".to_owned(),
-                });
+                let message = "this runbook is refused for an unknown reason";
+                let help = "please report it: this is a defect of iomcopy";
+                problems.push(Problem::new(Span::default(), message, help));
             }
             Err(Diagnostics::new(source, problems))
         }
@@ -56,15 +54,13 @@ fn read_root(binder: &mut Binder, root: &Node) -> Option<Runbook> {
     let Content::Map(entries) = &root.content else {
         let message = format!("a runbook must be a map, not {}", root.kind());
         let help = "it begins with the key `runbook: 1`";
-        binder.error(root.span, message, help);
-        return None;
+        return binder.refuse(root.span, message, help);
     };
     if let Some((version, span)) = newer_version(entries) {
         // Other problems may not be problems in that version.
         binder.problems.clear();
         let message = format!("the runbook has version {version}; this program reads {VERSION}");
-        binder.error(span, message, "use a newer version of iomcopy");
-        return None;
+        return binder.refuse(span, message, "use a newer version of iomcopy");
     }
     Keys::read_document(binder, entries, visit_document)
 }

@@ -35,34 +35,28 @@ pub(super) struct Problem {
     pub(super) help: String,
 }
 
+impl Problem {
+    pub(super) fn new(span: Span, message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self {
+            span,
+            message: message.into(),
+            help: help.into(),
+        }
+    }
+}
+
 /// A message about one place of a runbook. Its `Display` is a block of lines: `FILE:LINE:COL`
 /// with the message, the marked line, and the help.
 #[derive(Debug, Clone)]
 pub struct Diagnostic {
-    source: Arc<Source>,
-    severity: Severity,
-    span: Span,
-    message: String,
-    help: Option<String>,
+    pub(super) source: Arc<Source>,
+    pub(super) severity: Severity,
+    pub(super) span: Span,
+    pub(super) message: String,
+    pub(super) help: Option<String>,
 }
 
 impl Diagnostic {
-    pub(super) fn new(
-        source: Arc<Source>,
-        severity: Severity,
-        span: Span,
-        message: String,
-        help: Option<String>,
-    ) -> Self {
-        Self {
-            source,
-            severity,
-            span,
-            message,
-            help,
-        }
-    }
-
     /// The same as a warning.
     #[must_use]
     pub fn as_warning(mut self) -> Self {
@@ -150,19 +144,16 @@ impl Diagnostics {
     pub(super) fn new(source: Source, mut problems: Vec<Problem>) -> Self {
         problems.sort_by_key(|problem| problem.span);
         let source = Arc::new(source);
-        let list = problems
-            .into_iter()
-            .map(|problem| {
-                Diagnostic::new(
-                    Arc::clone(&source),
-                    Severity::Error,
-                    problem.span,
-                    problem.message,
-                    Some(problem.help),
-                )
-            })
-            .collect();
-        Self { list }
+        let list = problems.into_iter().map(|problem| Diagnostic {
+            source: Arc::clone(&source),
+            severity: Severity::Error,
+            span: problem.span,
+            message: problem.message,
+            help: Some(problem.help),
+        });
+        Self {
+            list: list.collect(),
+        }
     }
 
     /// The diagnostics in the order of the text.
@@ -204,11 +195,8 @@ impl fmt::Display for Diagnostics {
         for diagnostic in self.list.iter().take(MOST_SHOWN) {
             writeln!(formatter, "{diagnostic}\n")?;
         }
-        let errors = self
-            .list
-            .iter()
-            .filter(|diagnostic| diagnostic.severity == Severity::Error)
-            .count();
+        let is_error = |diagnostic: &&Diagnostic| diagnostic.severity == Severity::Error;
+        let errors = self.list.iter().filter(is_error).count();
         let warnings = self.list.len() - errors;
         if errors > 0 || warnings == 0 {
             write!(formatter, "{}", text::count(errors, "error"))?;
@@ -231,11 +219,7 @@ mod tests {
     use super::*;
 
     fn problem(start: usize, end: usize, message: &str, help: &str) -> Problem {
-        Problem {
-            span: Span { start, end },
-            message: message.to_owned(),
-            help: help.to_owned(),
-        }
+        Problem::new(Span::new(start, end), message, help)
     }
 
     #[test]

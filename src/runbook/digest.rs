@@ -1,6 +1,6 @@
 //! The meaning of a runbook, without its places: digests, and the differences of two meanings.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::model::Runbook;
 use crate::base::text;
@@ -24,11 +24,10 @@ impl Runbook {
         reason = "a bound runbook always has a JSON form"
     )]
     pub fn meaning(&self) -> Value {
-        sort_keys(
-            serde_json::to_value(self).expect(
-                "every key of a bound runbook is a text, and every path came from UTF-8 text",
-            ),
-        )
+        let mut meaning = serde_json::to_value(self)
+            .expect("every key of a bound runbook is a text, and every path came from UTF-8 text");
+        meaning.sort_all_objects();
+        meaning
     }
 
     /// SHA-256 of the whole meaning, in 64 lower-case hexadecimal digits. Comments, the order of
@@ -40,7 +39,7 @@ impl Runbook {
     /// SHA-256 of what must not change during a run: tenant, cloud, source, target, `lcs`, and the
     /// options of the copy.
     pub fn pinned_digest(&self) -> String {
-        let pinned = json!({
+        let mut pinned = json!({
             "tenant": self.identity.as_ref().map(|identity| &identity.tenant),
             "cloud": self.cloud,
             "source": self.source,
@@ -48,7 +47,8 @@ impl Runbook {
             "lcs": self.lcs,
             "copy-environments": self.steps.copy_environments.options,
         });
-        text::sha256(sort_keys(pinned).to_string().as_bytes())
+        pinned.sort_all_objects();
+        text::sha256(pinned.to_string().as_bytes())
     }
 
     /// The differences from an earlier runbook, whose [`meaning`](Self::meaning) is given.
@@ -56,22 +56,6 @@ impl Runbook {
         let mut differences = Vec::new();
         collect_differences("", Some(earlier), Some(&self.meaning()), &mut differences);
         differences
-    }
-}
-
-/// The same value with the keys of every map sorted, so that equal meanings have equal bytes.
-fn sort_keys(value: Value) -> Value {
-    match value {
-        Value::Object(map) => {
-            let mut entries: Vec<(String, Value)> = map.into_iter().collect();
-            entries.sort_by(|a, b| a.0.cmp(&b.0));
-            let entries = entries
-                .into_iter()
-                .map(|(key, value)| (key, sort_keys(value)));
-            Value::Object(entries.collect::<Map<_, _>>())
-        }
-        Value::Array(items) => Value::Array(items.into_iter().map(sort_keys).collect()),
-        other => other,
     }
 }
 

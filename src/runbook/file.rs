@@ -70,11 +70,8 @@ pub fn read_file(path: &Path) -> Result<Runbook, ReadError> {
 /// Checks a runbook's text. `name` is what diagnostics call it, and what its paths are relative to.
 pub fn parse(name: &str, text: &str) -> Result<Runbook, Diagnostics> {
     if text.len() > LONGEST {
-        let problem = Problem {
-            span: Span::default(),
-            message: "the text is longer than 1 MiB and cannot be a runbook".to_owned(),
-            help: "is it the correct file?".to_owned(),
-        };
+        let message = "the text is longer than 1 MiB and cannot be a runbook";
+        let problem = Problem::new(Span::default(), message, "is it the correct file?");
         return Err(Diagnostics::new(Source::new(name, ""), vec![problem]));
     }
     let mut source = Source::new(name, text);

@@ -10,6 +10,7 @@ use super::grammar::scalars::{LOOPBACK, is_loopback, origin_error, parse_guid};
 use super::grammar::{Field, nearest};
 use super::model::endpoints::{REHEARSAL_NEEDS, ServiceKey};
 use super::model::environments::Cloud;
+use super::model::request::{IomRequest, Placeholder};
 use super::model::steps::StepName;
 use super::model::words::{Word as _, find_word, quoted_list};
 use super::source::{Located, Span};
@@ -29,6 +30,8 @@ pub(super) fn check(keys: &mut Keys<'_>) {
         incomplete_rehearsal(&written),
         gateway_without_address(&written),
         gateway_without_credential(&written),
+        owner_without_user(&written, OWNED[0]),
+        owner_without_user(&written, OWNED[1]),
     ];
     if let Some(binder) = keys.binder() {
         for (span, message, help) in mistakes.into_iter().flatten() {
@@ -44,6 +47,8 @@ pub(super) fn schemas() -> Vec<Value> {
         speed_is_for_loopback(),
         rehearsal_is_whole(),
         gateway_is_reachable(),
+        owner_has_a_user(OWNED[0]),
+        owner_has_a_user(OWNED[1]),
     ]
 }
 
@@ -89,18 +94,24 @@ impl<'k> Written<'k> {
         self.section("identity")
     }
 
-    /// Where the unsupported gateway is acknowledged.
-    fn gateway(&self) -> Option<Span> {
+    /// One of the eight steps.
+    fn step(&self, name: StepName) -> Option<Field<'k>> {
         let Content::List(steps) = &self.section("steps")?.node.content else {
             return None;
         };
-        let step = steps.iter().find_map(|item| match &item.content {
+        steps.iter().find_map(|item| match &item.content {
             Content::Map(entries) => entries
                 .first()
-                .filter(|first| first.key.value == StepName::ReconfigureDualWrite.word()),
+                .filter(|first| first.key.value == name.word())
+                .map(Field::of),
             _ => None,
-        })?;
-        let gateway = child(children(Field::of(step)), "gateway")?;
+        })
+    }
+
+    /// Where the unsupported gateway is acknowledged.
+    fn gateway(&self) -> Option<Span> {
+        let step = self.step(StepName::ReconfigureDualWrite)?;
+        let gateway = child(children(step), "gateway")?;
         matches!(gateway.node.content, Content::Map(_)).then_some(gateway.key)
     }
 }
@@ -223,6 +234,78 @@ fn gateway_without_credential(written: &Written<'_>) -> Mistake {
     let help = "write `dual-write: { token: { env: NAME } }` under `identity`; the gateway accepts \
                 only a person's token";
     (credential.is_none() && !brings_it).then_some((gateway, message, help))
+}
+
+/// The requests that may name an owner, each with the step that sends it.
+const OWNED: [(IomRequest, StepName); 2] = [
+    (
+        IomRequest::SavePlatformConnectionReference,
+        StepName::ReconfigureConnections,
+    ),
+    (
+        IomRequest::SaveProviderConnectionReference,
+        StepName::ReinstallProviders,
+    ),
+];
+
+/// The owner in a request is the `owner` of step 3, else the user of `act-as`: without both it
+/// could be seen only when the request is sent, after the copy.
+fn owner_without_user(written: &Written<'_>, (request, sender): (IomRequest, StepName)) -> Mistake {
+    let requests = child(children(written.section("iom")?), "requests")?;
+    let template = children(child(children(requests), request.word())?);
+    let used = ["path", "body"].into_iter().find_map(|key| {
+        let field = child(template, key)?;
+        let text = field.text()?;
+        text.contains(Placeholder::Owner.word())
+            .then_some(field.node.span)
+    })?;
+    let has = |step, key| {
+        let step = written.step(step);
+        step.is_some_and(|step| child(children(step), key).is_some())
+    };
+    let is_known =
+        written.section("act-as").is_some() || has(StepName::ReconfigureConnections, "owner");
+    let message = format!("`{request}` uses `<owner>`, and the runbook names no owner");
+    let help = "write `owner` under `reconfigure-connections`, or `act-as`";
+    (!is_known && !has(sender, "skip")).then_some((used, message, help))
+}
+
+fn owner_has_a_user((request, sender): (IomRequest, StepName)) -> Value {
+    let uses = |key: &str| {
+        let owner = json!({ "type": "string", "pattern": Placeholder::Owner.word() });
+        json!({ "required": [key], "properties": { key: owner } })
+    };
+    let step_has = |step: StepName, key: &str| {
+        let options = json!({ "type": "object", "required": [key] });
+        let step = json!({
+            "type": "object",
+            "required": [step.word()],
+            "properties": { step.word(): options },
+        });
+        let steps = json!({ "type": "array", "contains": step });
+        json!({ "required": ["steps"], "properties": { "steps": steps } })
+    };
+    let template = json!({ "type": "object", "anyOf": [uses("path"), uses("body")] });
+    let requests = json!({
+        "type": "object",
+        "required": [request.word()],
+        "properties": { request.word(): template },
+    });
+    let iom = json!({
+        "type": "object",
+        "required": ["requests"],
+        "properties": { "requests": requests },
+    });
+    json!({
+        "if": { "required": ["iom"], "properties": { "iom": iom } },
+        "then": {
+            "anyOf": [
+                { "required": ["act-as"] },
+                step_has(StepName::ReconfigureConnections, "owner"),
+                step_has(sender, "skip"),
+            ],
+        },
+    })
 }
 
 fn gateway_is_reachable() -> Value {

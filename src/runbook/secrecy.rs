@@ -74,23 +74,16 @@ impl Hidden {
         // with the line.
         let after_key = text.get(entry.key.span.end..).unwrap_or_default();
         let blank = |character: char| matches!(character, ':' | '"' | '\'' | ' ' | '\t');
-        let start =
-            entry.key.span.end + (after_key.len() - after_key.trim_start_matches(blank).len());
-        let end_of_line = after_key
-            .find('\n')
-            .map_or(text.len(), |at| entry.key.span.end + at);
-        let end = if nothing {
-            value.span.end.max(end_of_line)
+        let key_end = entry.key.span.end;
+        let start = key_end + (after_key.len() - after_key.trim_start_matches(blank).len());
+        let end_of_line = after_key.find('\n').map_or(text.len(), |at| key_end + at);
+        let Span { start, end } = if nothing {
+            Span::new(start, value.span.end.max(end_of_line))
         } else {
-            value.span.end
-        };
-        let start = if nothing {
-            start
-        } else {
-            start.min(value.span.start)
+            Span::new(start.min(value.span.start), value.span.end)
         };
         if start < end {
-            self.places.insert(Span { start, end });
+            self.places.insert(Span::new(start, end));
         }
     }
 
@@ -122,10 +115,7 @@ impl Hidden {
     /// Hidden places do not overlap, so the last that begins before a span is the only one that
     /// can hold it.
     fn place_over(&self, span: Span) -> Option<Span> {
-        let up_to = Span {
-            start: span.start,
-            end: usize::MAX,
-        };
+        let up_to = Span::new(span.start, usize::MAX);
         let place = self.places.range(..=up_to).next_back()?;
         (span.end <= place.end).then_some(*place)
     }
@@ -150,10 +140,7 @@ pub(super) fn hidden_of_broken_text(text: &str, offset: usize) -> Option<Span> {
         .filter_map(|word| Some(lower.find(word)? + word.len()))
         .min();
     if let Some(at) = sensitive {
-        return Some(Span {
-            start: start + at,
-            end,
-        });
+        return Some(Span::new(start + at, end));
     }
     let indent = |line: &str| line.len() - line.trim_start().len();
     let mut inner = indent(line);
@@ -164,7 +151,7 @@ pub(super) fn hidden_of_broken_text(text: &str, offset: usize) -> Option<Span> {
         }
         inner = indent(above);
         if is_sensitive(trimmed) {
-            return Some(Span { start, end });
+            return Some(Span::new(start, end));
         }
     }
     None

@@ -5,7 +5,7 @@ use std::ops::Deref;
 
 use serde::{Serialize, Serializer};
 
-use crate::base::text;
+use crate::base::{redaction, text};
 
 /// The longest part of a line that is shown; a JSON runbook may be one line of a megabyte.
 const SHOWN_WIDTH: usize = 120;
@@ -20,6 +20,12 @@ pub struct Span {
     pub start: usize,
     /// The byte after the last one.
     pub end: usize,
+}
+
+impl Span {
+    pub(super) fn new(start: usize, end: usize) -> Self {
+        Self { start, end }
+    }
 }
 
 /// A value and its place in the runbook. A default is located at the name of its step or section.
@@ -148,10 +154,8 @@ impl Source {
         let start = self.line_starts[line];
         let next = self.line_starts.get(line + 1).copied();
         let with_break = &self.text[start..next.unwrap_or(self.text.len())];
-        (
-            start,
-            start + with_break.trim_end_matches(['\r', '\n']).len(),
-        )
+        let length = with_break.trim_end_matches(['\r', '\n']).len();
+        (start, start + length)
     }
 
     /// The nearest place at or before `offset` where a character begins.
@@ -184,16 +188,15 @@ impl Source {
         let mut shown = String::new();
         let mut width = 0;
         let (mut offset, mut end) = (0, 0);
-        for piece in self.pieces(line_start, line_end) {
-            let (start, stop) = (piece.span.start, piece.span.end);
-            let visible = if piece.hidden {
+        for (Span { start, end: stop }, is_hidden) in self.pieces(line_start, line_end) {
+            let visible = if is_hidden {
                 HIDDEN.to_owned()
             } else {
                 safe_to_show(&self.text[start..stop])
             };
             let piece_width = visible.chars().count();
             // How far into the shown piece a byte of it lies. A hidden piece is marked whole.
-            let within = |at: usize, whole: bool| match piece.hidden {
+            let within = |at: usize, whole: bool| match is_hidden {
                 true if whole => piece_width,
                 true => 0,
                 false => safe_to_show(&self.text[start..at])
@@ -214,8 +217,8 @@ impl Source {
         cut_around_mark(&shown, line + 1, offset, length)
     }
 
-    /// A line in pieces, each either hidden or shown.
-    fn pieces(&self, start: usize, end: usize) -> Vec<Piece> {
+    /// A line in pieces, each with whether it is hidden.
+    fn pieces(&self, start: usize, end: usize) -> Vec<(Span, bool)> {
         let mut pieces = Vec::new();
         let mut at = start;
         for hidden in &self.hidden {
@@ -224,34 +227,20 @@ impl Source {
                 continue;
             }
             if from > at {
-                pieces.push(Piece::new(at, from, false));
+                pieces.push((Span::new(at, from), false));
             }
-            pieces.push(Piece::new(from, to, true));
+            pieces.push((Span::new(from, to), true));
             at = to;
         }
         if at < end {
-            pieces.push(Piece::new(at, end, false));
+            pieces.push((Span::new(at, end), false));
         }
         pieces
     }
 }
 
-struct Piece {
-    span: Span,
-    hidden: bool,
-}
-
-impl Piece {
-    fn new(start: usize, end: usize, hidden: bool) -> Self {
-        Self {
-            span: Span { start, end },
-            hidden,
-        }
-    }
-}
-
 fn safe_to_show(text: &str) -> String {
-    text::escape(&text::redact(text)).into_owned()
+    text::escape(&redaction::redact(text)).into_owned()
 }
 
 /// Cuts a long line around its mark.
@@ -289,10 +278,7 @@ mod tests {
 
     fn span_of(source: &Source, text: &str) -> Span {
         let start = source.text().find(text).unwrap();
-        Span {
-            start,
-            end: start + text.len(),
-        }
+        Span::new(start, start + text.len())
     }
 
     #[test]

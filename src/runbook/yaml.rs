@@ -104,18 +104,11 @@ impl<'a> Builder<'a> {
         let start = start.unwrap_or(length).min(length);
         let end = end.unwrap_or(start).clamp(start, length);
         let trimmed = self.text.get(start..end).unwrap_or_default().trim_end();
-        Span {
-            start,
-            end: start + trimmed.len(),
-        }
+        Span::new(start, start + trimmed.len())
     }
 
     fn problem(&mut self, span: Span, message: &str, help: &str) {
-        self.problems.push(Problem {
-            span,
-            message: message.to_owned(),
-            help: help.to_owned(),
-        });
+        self.problems.push(Problem::new(span, message, help));
     }
 
     fn event(&mut self, event: Event<'_>, span: Span) -> Result<(), Problem> {
@@ -192,11 +185,9 @@ impl<'a> Builder<'a> {
     fn value(&mut self, node: Node) -> Result<(), Problem> {
         self.values += 1;
         if self.values > MOST_VALUES {
-            return Err(Problem {
-                span: node.span,
-                message: format!("the runbook has more than {MOST_VALUES} values"),
-                help: "no refresh needs so many: is this the correct file?".to_owned(),
-            });
+            let message = format!("the runbook has more than {MOST_VALUES} values");
+            let help = "no refresh needs so many: is this the correct file?";
+            return Err(Problem::new(node.span, message, help));
         }
         match self.open.last_mut() {
             None => self.root = Some(node),
@@ -231,27 +222,18 @@ impl<'a> Builder<'a> {
 
 /// Reads a node as a key.
 fn as_key(node: Node) -> (Key, Option<Problem>) {
-    let span = node.span;
-    match node.content {
+    let (message, help) = match node.content {
         Content::Text { text, plain: true } if text == "<<" => {
-            let problem = Problem {
-                span,
-                message: "merge keys are not supported".to_owned(),
-                help: "write the keys themselves".to_owned(),
-            };
-            (Key::Refused, Some(problem))
+            ("merge keys are not supported", "write the keys themselves")
         }
-        Content::Text { text, .. } => (Key::Read(Located::new(text, span)), None),
-        Content::Broken => (Key::Refused, None),
-        Content::Empty | Content::List(_) | Content::Map(_) => {
-            let problem = Problem {
-                span,
-                message: "a key must be a text".to_owned(),
-                help: "write it as one word, such as `name`".to_owned(),
-            };
-            (Key::Refused, Some(problem))
-        }
-    }
+        Content::Text { text, .. } => return (Key::Read(Located::new(text, node.span)), None),
+        Content::Broken => return (Key::Refused, None),
+        Content::Empty | Content::List(_) | Content::Map(_) => (
+            "a key must be a text",
+            "write it as one word, such as `name`",
+        ),
+    };
+    (Key::Refused, Some(Problem::new(node.span, message, help)))
 }
 
 /// Reports each key that appears in its map a second time.
@@ -261,11 +243,8 @@ fn duplicates(node: &Node, problems: &mut Vec<Problem>) {
             let mut seen = HashSet::new();
             for Entry { key, value } in entries {
                 if !seen.insert(key.value.as_str()) {
-                    problems.push(Problem {
-                        span: key.span,
-                        message: "this key appears twice in its map".to_owned(),
-                        help: "keep one of the two".to_owned(),
-                    });
+                    let message = "this key appears twice in its map";
+                    problems.push(Problem::new(key.span, message, "keep one of the two"));
                 }
                 duplicates(value, problems);
             }
@@ -277,55 +256,47 @@ fn duplicates(node: &Node, problems: &mut Vec<Problem>) {
 
 fn describe_scan_error(error: &ScanError, text: &str) -> Problem {
     let start = error.marker().byte_offset().unwrap_or(text.len());
+    let span = Span::new(start, start + 1);
+    let rest = text.get(start..).unwrap_or_default();
     let (message, help) = match error.kind() {
         ErrorKind::TabNotAllowed
         | ErrorKind::TabInBlockIndentation
         | ErrorKind::TabInIndentation
         | ErrorKind::TabAtBlockScalarStart => (
-            "YAML does not allow tabs for indentation".to_owned(),
-            "indent with spaces".to_owned(),
+            "YAML does not allow tabs for indentation",
+            "indent with spaces",
         ),
         ErrorKind::UnclosedQuotedScalar => (
-            "this quote is not closed".to_owned(),
-            "close it before the end of the text".to_owned(),
+            "this quote is not closed",
+            "close it before the end of the text",
         ),
-        ErrorKind::RecursionLimitExceeded => (
-            format!("this is nested deeper than {DEEPEST}"),
-            "no part of a runbook is nested so deeply".to_owned(),
-        ),
-        ErrorKind::DirectiveDisallowed => (
-            "YAML directives are not supported".to_owned(),
-            "remove the line".to_owned(),
-        ),
+        ErrorKind::RecursionLimitExceeded => {
+            let message = format!("this is nested deeper than {DEEPEST}");
+            return Problem::new(span, message, "no part of a runbook is nested so deeply");
+        }
+        ErrorKind::DirectiveDisallowed => ("YAML directives are not supported", "remove the line"),
         ErrorKind::SimpleKeyExpected | ErrorKind::ExpectedFlowMappingSeparator => (
-            "a colon and a space, or a comma, is missing here".to_owned(),
-            "write `KEY: VALUE`, with a space after the colon".to_owned(),
+            "a colon and a space, or a comma, is missing here",
+            "write `KEY: VALUE`, with a space after the colon",
         ),
         ErrorKind::ExpectedBlockMappingKey | ErrorKind::InvalidIndentation => (
-            "the indentation of this line matches no line above".to_owned(),
-            "indent the keys of one map alike".to_owned(),
+            "the indentation of this line matches no line above",
+            "indent the keys of one map alike",
         ),
-        _ if text.get(start..).is_some_and(|rest| rest.starts_with(": ")) => (
-            "this line has a second colon with a space".to_owned(),
-            "put the text in quotes: `KEY: \"one: two\"`".to_owned(),
+        _ if rest.starts_with(": ") => (
+            "this line has a second colon with a space",
+            "put the text in quotes: `KEY: \"one: two\"`",
         ),
-        _ if text.get(start..).is_some_and(begins_like_yaml) => (
-            "a text that begins with this character needs quotes".to_owned(),
-            "put the text in quotes".to_owned(),
+        _ if begins_like_yaml(rest) => (
+            "a text that begins with this character needs quotes",
+            "put the text in quotes",
         ),
-        kind => (
-            format!("this is not YAML: {kind}"),
-            "only the first such place is shown; the rest of the text cannot be read".to_owned(),
-        ),
+        kind => {
+            let help = "only the first such place is shown; the rest of the text cannot be read";
+            return Problem::new(span, format!("this is not YAML: {kind}"), help);
+        }
     };
-    Problem {
-        span: Span {
-            start,
-            end: start + 1,
-        },
-        message,
-        help,
-    }
+    Problem::new(span, message, help)
 }
 
 /// Whether a text begins with a character that has a meaning in YAML.

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::StepDefinition;
 use crate::clients::Row;
@@ -23,13 +23,15 @@ use crate::domain::graph::Slot;
 use crate::domain::iom_change::{Fill, IomChange};
 use crate::domain::names::text;
 use crate::domain::orchestrations::{
-    find_dangling, find_slots, graph_values, learn_dialect, old_catalogue, read_slots, state_of,
+    find_dangling, find_slots, graph_values, learn_dialect, old_catalogue, read_slots,
+    stop_orchestration,
 };
-use crate::domain::providers::Catalogue;
-use crate::domain::publication::{UNPUBLISHED, is_published, publication_state};
+use crate::domain::providers::{Catalogue, TableCapture};
+use crate::domain::publication::is_published;
+use crate::domain::seals::Part;
 use crate::domain::tenant_set::RowReader;
-use crate::domain::{RefreshContext, graph, keys, providers, seals};
-use crate::engine::{CaptureSource, Change, Failure, JournalView, ListedRow, Phase, Survey};
+use crate::domain::{RefreshContext, graph, keys, seals};
+use crate::engine::{Change, Failure, JournalView, Phase, Survey};
 use crate::runbook::{DetachHow, IomColumn, IomRequest, IomTable, StepName};
 
 pub(super) const DEFINITION: StepDefinition = StepDefinition {
@@ -41,8 +43,13 @@ pub(super) const DEFINITION: StepDefinition = StepDefinition {
 };
 
 fn phases(refresh: &Arc<RefreshContext>) -> Vec<Phase> {
+    let record = TableCapture {
+        refresh: Arc::clone(refresh),
+        seal: seals::ORCHESTRATIONS,
+        tables: &RECORDED,
+    };
     vec![
-        Phase::capture("record", Record(Arc::clone(refresh))),
+        Phase::capture("record", record),
         Phase::changes("stop", Stop(Arc::clone(refresh))),
         Phase::changes("clear", Clear(Arc::clone(refresh))),
     ]
@@ -57,19 +64,6 @@ const RECORDED: [IomTable; 6] = [
     IomTable::LogicDefinition,
     IomTable::ProviderAction,
 ];
-
-struct Record(Arc<RefreshContext>);
-
-#[async_trait]
-impl CaptureSource for Record {
-    fn seal(&self) -> &'static str {
-        seals::ORCHESTRATIONS
-    }
-
-    async fn list(&self, journal: &JournalView) -> Result<Vec<ListedRow>, Failure> {
-        providers::capture(&self.0, self.0.view(journal), &RECORDED).await
-    }
-}
 
 struct Stop(Arc<RefreshContext>);
 
@@ -91,20 +85,8 @@ impl Survey for Stop {
             if !is_published(&row) || find_slots(&name, &graph, &actions)?.is_empty() {
                 continue;
             }
-            let change = IomChange {
-                key: keys::orchestration_stop(id),
-                name: format!("stop orchestration '{name}'"),
-                before: json!({ "state": publication_state(&row) }),
-                after: json!({ "state": UNPUBLISHED }),
-                request: IomRequest::StopOrchestration,
-                by_hand: vec![format!(
-                    "IOM app > Orchestrations > Flows > '{name}': stop it (leave read-only mode)"
-                )],
-                evidence: "every orchestration with provider actions is unpublished".to_owned(),
-                settle_timeout: Duration::from_mins(5),
-            };
-            let reader = RowReader::shared(refresh, &table.entity_set, id, state_of);
-            changes.push(change.filled(refresh, reader, Fill::id(id)));
+            let key = keys::orchestration_stop(id);
+            changes.push(stop_orchestration(refresh, &table, key, id, &row));
         }
         Ok(changes)
     }
@@ -119,17 +101,15 @@ impl Survey for Clear {
         let old = Arc::new(old_catalogue(&refresh.names, journal)?);
         let actions = old.action_names();
         let dialect = Arc::new(learn_dialect(&refresh.names, journal, &old)?);
+        // Where one provider is reinstalled, the actions of the others exist: they do not dangle.
+        let all = Catalogue::sealed_whole(&refresh.names, journal, Part::Orchestrations)?;
+        let all = all.action_names();
         let names = &refresh.names;
         let column = names.column(IomColumn::OrchestrationGraph)?;
         let view = refresh.view(journal);
         let table = view.table(names.table(IomTable::Orchestration)).await?;
-        let how = refresh
-            .runbook
-            .steps
-            .detach_provider_actions
-            .options
-            .how
-            .value;
+        let options = &refresh.runbook.steps.detach_provider_actions.options;
+        let how = options.how.value;
         let mut changes = Vec::new();
         for (id, row) in view.by_id(&table.logical_name).await? {
             let name = names.title(IomTable::Orchestration, &row, id);
@@ -145,7 +125,7 @@ impl Survey for Clear {
                         .with_help("`how: clear` keeps the tile and empties it")
                 })?;
             }
-            let dangling = find_dangling(&name, &graph, &dialect, &actions)?;
+            let dangling = find_dangling(&name, &graph, &dialect, &all)?;
             let before = graph_values(&slots, &dangling, |slot| {
                 let action = slot.action;
                 Value::from(old.described(action).unwrap_or_else(|| action.to_string()))
@@ -176,7 +156,7 @@ impl Survey for Clear {
                     evidence: "no orchestration holds an action of an old provider".to_owned(),
                     settle_timeout: Duration::from_mins(1),
                 }
-                .filled_by(refresh, reader, move |reading| {
+                .filled_by(refresh, reader, id, move |reading| {
                     let current = reading.basis.as_str().unwrap_or_default();
                     let cleared = match how {
                         DetachHow::Clear => graph::clear(current, &slots, &dialect),

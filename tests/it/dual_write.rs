@@ -845,7 +845,7 @@ fn worksheets_and_evidence_lead_to_the_same_end_by_hand() {
         &answer,
         &[
             TARGET,
-            "none is preselected",
+            "the wizard preselects none",
             "a reset would affect the other environment",
             "--waive",
         ],

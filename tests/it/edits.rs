@@ -213,8 +213,8 @@ fn a_parameter_that_somebody_edited_during_the_run_is_overwritten_only_after_con
         value.as_str().unwrap_or_default(),
     );
     let _tenant = edited(&stage, tenant, &row, "msdyn_value", "typed by a person");
-    let typed = iomcopy::base::text::fingerprint("typed by a person");
-    let set = iomcopy::base::text::fingerprint(value.as_str().unwrap_or_default());
+    let typed = iomcopy::base::redaction::fingerprint("typed by a person");
+    let set = iomcopy::base::redaction::fingerprint(value.as_str().unwrap_or_default());
     let key = "provider/new/msdyn_bigcommerce/parameter/msdyn_storehash";
     assert_kept_until_confirmed(&stage, key, [&typed, &set], |world| {
         assert_eq!(world.objects[&row]["msdyn_value"], "typed by a person");

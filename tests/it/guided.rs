@@ -42,11 +42,13 @@ fn complete(stage: &Stage, task: &str) -> CommandOutput {
     stage.call(&["complete", "rehearsal.yaml", task])
 }
 
-/// The lines of the worksheet that an answer shows.
+/// The lines of the worksheet that an answer shows, without links: the first line of a row has it,
+/// and which line is the first changes with what is left.
 fn worksheet(answer: &CommandOutput) -> Vec<String> {
     let lines = answer.stderr.lines();
     lines
         .filter_map(|line| line.strip_prefix("  [ ] "))
+        .filter_map(|line| line.split(" (open http").next())
         .map(str::to_owned)
         .collect()
 }

@@ -102,6 +102,14 @@ fn a_failed_copy_is_sent_again_only_after_confirmation_of_that_attempt() {
     assert_eq!(failed.token().as_deref(), Some(token.as_str()));
     drop(stage.run_with(&["--confirm-repeat", "00000000-2"]).exits(5));
     assert_eq!(received(&stage, "POST", "/copy"), 1);
+    // The next command, at the end of a run and in the status, has the token.
+    let status = stage.call(&["status", "rehearsal.yaml"]).exits(0);
+    let next = format!(
+        "next: iomcopy run rehearsal.yaml --confirm-target \"Contoso UAT\" --confirm-repeat {token}"
+    );
+    for stdout in [&failed.stdout, &status.stdout] {
+        assert!(stdout.contains(&next), "{stdout}");
+    }
     let until = ["--until", "copy-environments", "--confirm-repeat", &token];
     drop(stage.run_with(&until).exits(0));
     assert_eq!(received(&stage, "POST", "/copy"), 2);

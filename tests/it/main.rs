@@ -8,6 +8,8 @@
 //! - `custom_connectors`: a connector with another identifier in each environment.
 //! - `lost_responses`: launches with invalid or lost responses are not sent twice or reported falsely.
 //! - `dual_write`: maps as before the copy: by the gateway, by hand, refused, failed, killed.
+//! - `field_after`: each refusal after the copy is named, tried once, and deletes nothing.
+//!   `recordings`: recorded answers of the services are parsed.
 //! - `guards_matrix`: destructive commands with every refusal: nothing changes.
 //! - `guided`: every unpublished write as a manual task. `person`: does the tasks of a worksheet.
 //! - `harness`: the program and the rehearsal tenant as processes, and the tenant's world file.
@@ -34,6 +36,8 @@
 //! - `production`: a flow that names production stays off.
 //! - `record`: work by hand, actors, failures and durations in the record of a run.
 //! - `report`: what a run did, in each format.
+//! - `requests`: requests of the runbook before the copy, a recording, a captured value.
+//! - `steps_5_to_7`: providers and orchestrations that change between the steps.
 //! - `terminal`: the program at a pseudo terminal.
 //! - `whole`: the whole tenant, end to end; one provider again. `whole_world`: the expected world.
 //! - `sinks`: output without control characters and secrets; a full disk is a failure.
@@ -48,6 +52,8 @@ mod custom_connectors;
 mod dual_write;
 #[cfg(feature = "rehearsal")]
 mod edits;
+#[cfg(feature = "rehearsal")]
+mod field_after;
 #[cfg(feature = "rehearsal")]
 mod guards_matrix;
 #[cfg(feature = "rehearsal")]
@@ -91,13 +97,19 @@ mod production;
 #[cfg(feature = "rehearsal")]
 mod record;
 #[cfg(feature = "rehearsal")]
+mod recordings;
+#[cfg(feature = "rehearsal")]
 mod refusals;
 #[cfg(feature = "rehearsal")]
 mod report;
 #[cfg(feature = "rehearsal")]
+mod requests;
+#[cfg(feature = "rehearsal")]
 mod sinks;
 #[cfg(feature = "rehearsal")]
 mod state_files;
+#[cfg(feature = "rehearsal")]
+mod steps_5_to_7;
 #[cfg(feature = "rehearsal")]
 mod terminal;
 #[cfg(feature = "rehearsal")]

@@ -58,6 +58,23 @@ fn events(stage: &Stage, arguments: &[&str], code: i32) -> Vec<Value> {
 const RUN: [&str; 4] = ["run", "rehearsal.yaml", "--confirm-target", "Contoso UAT"];
 
 #[test]
+fn help_has_help_and_only_a_command_with_a_state_file_offers_the_flag() {
+    let stage = Stage::new();
+    let help = stage.call(&["help", "--help"]).exits(0);
+    assert!(help.stdout.contains("Usage: iomcopy"), "{}", help.stdout);
+    for (command, has_state_file) in [
+        ("run", true),
+        ("status", true),
+        ("validate", false),
+        ("preflight", false),
+        ("schema", false),
+    ] {
+        let help = stage.call(&[command, "--help"]).exits(0);
+        assert_eq!(help.stdout.contains("--state"), has_state_file, "{command}");
+    }
+}
+
+#[test]
 fn each_command_writes_what_its_schema_describes() {
     let stage = Stage::new();
     let of =

@@ -76,10 +76,13 @@ impl<'a> Person<'a> {
 
     /// Follows one line. Headings, and lines that only say to save, need nothing.
     pub(crate) fn follow(&self, line: &str) {
+        // The link to the record is for a browser.
+        let line = line.split(" (open http").next().unwrap_or_default();
         let names = quoted(line);
         let name = |at: usize| names[at].as_str();
         let says = |words: &str| line.contains(words);
-        if let Some(user) = line.strip_prefix("sign in as ") {
+        let signs_in = line.strip_prefix("sign in as ");
+        if let Some(user) = signs_in.filter(|user| user.contains('@')) {
             let user = text(&self.user(user)["azureactivedirectoryobjectid"]);
             self.user.replace(Some(user));
             return;

@@ -170,5 +170,26 @@ fn an_approved_plan_runs_and_a_stale_one_is_refused_with_its_differences() {
             .call(&["plan", "rehearsal.yaml", "--out", "approved.json"])
             .exits(0),
     );
+    // The plan covers a part of the run, and the rest when the run resumes.
+    let first = [&arguments[..], &["--until", "reconfigure-connections"]].concat();
+    drop(fresh.call(&first).exits(0));
+    let empty = fresh.path("approved.json");
+    let approved = std::fs::read(&empty).expect("the plan can be read");
+    let mut plan: Value = serde_json::from_slice(&approved).expect("a saved plan is JSON");
+    plan["steps"] = json!([]);
+    std::fs::write(&empty, plan.to_string()).expect("the plan can be written");
+    let uncovered = fresh.call(&arguments).exits(11);
+    assert!(
+        uncovered.stderr.contains("not in the approved plan"),
+        "{}",
+        uncovered.stderr
+    );
+    std::fs::write(&empty, approved).expect("the plan can be written");
     drop(fresh.call(&arguments).exits(0));
+    let again = fresh.call(&arguments).exits(0);
+    assert!(
+        again.stderr.contains("--plan has no effect"),
+        "{}",
+        again.stderr
+    );
 }

@@ -87,6 +87,12 @@ fn a_flow_that_names_production_stays_off_and_a_target_where_it_is_on_fails() {
         flow["statuscode"] = 2.into();
     });
     let again = stage.run().exits(1);
+    let lines = stage.call(&["run", "rehearsal.yaml", "--output", "json"]);
+    let lines = lines.exits(1).stdout;
+    let last = lines.lines().last().expect("a run has a last event");
+    let last: serde_json::Value = serde_json::from_str(last).expect("an event is JSON");
+    assert_eq!(last["outcome"], "failed", "{last}");
+    assert!(last["failures"][0]["change"].is_string(), "{last}");
     let change = format!("turn off cloud flow '{FLOW}', which names production");
     assert!(again.stdout.contains(&change), "{}", again.stdout);
     // The remedy is as small as the difference: no new copy.

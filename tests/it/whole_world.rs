@@ -35,6 +35,7 @@ pub(crate) fn assert_whole_tenant_is_refreshed(world: &World) {
     published_orchestrations_are_published_and_drafts_are_drafts(world);
     providers_are_reinstalled(world);
     settings_are_the_targets_own(world);
+    variables_are_the_targets_own(world);
     mappings_reference_the_new_providers(world);
     nothing_names_the_source(world);
     owners_are_correct(world);
@@ -278,13 +279,20 @@ fn nothing_names_the_source(world: &World) {
             assert!(named.is_empty(), "{table} names {named:?}: {row}");
         }
     }
-    for value in world.seeded("target", "environmentvariablevalue") {
-        let now: Vec<&Value> = world.rows("environmentvariablevalue");
-        assert!(
-            now.iter().any(|row| row["value"] == value["value"]),
-            "{value} is back"
-        );
+}
+
+/// Every environment variable has the value that the target had, and one differs from the source's.
+fn variables_are_the_targets_own(world: &World) {
+    let table = "environmentvariablevalue";
+    let sources = world.seeded("source", table);
+    let now = world.rows(table);
+    let mut differ = 0;
+    for value in world.seeded("target", table) {
+        let is_it = |row: &&Value| row["value"] == value["value"];
+        assert!(now.iter().any(is_it), "{value} is back");
+        differ += usize::from(!sources.iter().any(is_it));
     }
+    assert!(differ > 0, "target and source differ somewhere");
 }
 
 fn owners_are_correct(world: &World) {

@@ -519,7 +519,6 @@ mod tests {
             id: "e".to_owned(),
             name: None,
             kind: Some("Sandbox".to_owned()),
-            infrastructure: None,
             release: Some("10.0.44".to_owned()),
             location: Some("East US".to_owned()),
             status: Some("Deployed".to_owned()),

@@ -8,9 +8,10 @@ use crate::base::text::count;
 use crate::checks::check::{Check, CheckResult};
 use crate::checks::table_reads::available;
 use crate::domain::RefreshContext;
+use crate::domain::orchestrations::{find_slots, without_successor};
 use crate::domain::providers::{Catalogue, Definition, Provider};
 use crate::engine::Failure;
-use crate::runbook::{Located, ProviderChoice};
+use crate::runbook::{IomColumn, IomTable, Located, ProviderChoice};
 
 /// Checks the lists of steps 6 and 7; nothing where step 6 is skipped.
 pub(super) fn run_checks(refresh: &RefreshContext, snapshot: &Snapshot) -> Vec<CheckResult> {
@@ -31,7 +32,64 @@ pub(super) fn run_checks(refresh: &RefreshContext, snapshot: &Snapshot) -> Vec<C
     }))];
     results.extend(terms(refresh, catalogue.clone()));
     results.push(aliases(refresh, catalogue));
+    results.extend(successors(refresh, snapshot));
     results
+}
+
+/// Has every action that an orchestration uses a provider that is installed again? Step 7 would be
+/// too late: the old providers are deleted by then. Nothing where slots are not restored.
+fn successors(refresh: &RefreshContext, snapshot: &Snapshot) -> Option<CheckResult> {
+    let steps = &refresh.runbook.steps;
+    let skipped = [
+        &steps.detach_provider_actions.skip,
+        &steps.restore_provider_actions.skip,
+    ];
+    if skipped.into_iter().any(Option::is_some) {
+        return None;
+    }
+    let choice = &steps.reinstall_providers.options.providers.value;
+    let check = successors_check(choice);
+    let names = &refresh.names;
+    let answer = available(&snapshot.orchestrations).and_then(|rows| {
+        let catalogue = available(&snapshot.catalogue)?;
+        let actions = catalogue.action_names();
+        let again = reinstalled(catalogue, choice);
+        let again = lower(again.iter().filter_map(|(_, d)| Some(&(*d)?.logical_name)));
+        let (mut lost, mut used) = (Vec::new(), 0);
+        for (id, row) in rows {
+            let name = names.title(IomTable::Orchestration, row, *id);
+            let graph = names.text(row, IomColumn::OrchestrationGraph)?;
+            // Another check names a graph that cannot be read.
+            let slots = find_slots(&name, &graph.unwrap_or_default(), &actions);
+            let slots = slots.unwrap_or_default();
+            used += slots.len();
+            lost.extend(without_successor(&name, &slots, catalogue, &again));
+        }
+        Ok(check.none_of(&lost, &count(used, "slot")))
+    });
+    Some(check.settle(answer))
+}
+
+fn successors_check(choice: &ProviderChoice) -> Check {
+    let name = "every provider that an orchestration uses is installed again";
+    let problem = "orchestrations use actions of providers that are not installed again";
+    let instead = "remove the action from the tile in the designer of the source";
+    match choice {
+        ProviderChoice::PreviouslyActive => Check::new(
+            name,
+            problem,
+            format!("the provider is not active: activate it in the source, or {instead}"),
+        ),
+        ProviderChoice::Definitions(_) => Check::new(
+            name,
+            problem,
+            format!(
+                "add the definition to `providers` of reinstall-providers (its provider must be \
+                 active in the source), or {instead}"
+            ),
+        )
+        .invalid_input(),
+    }
 }
 
 /// Names that the runbook writes, each with its place.

@@ -17,6 +17,7 @@
 //! provider_deletion.rs
 //!                   rows that block the deletion of a provider
 //! orchestrations.rs graphs that can be edited, slots that dangle
+//! requests.rs       what each request of the runbook would send for one row
 //! dual_write.rs     is dual-write in use in the target, and is its link the target's own?
 //! unfinished_run.rs has another run left the target unfinished?
 //! ```
@@ -32,6 +33,7 @@ mod library;
 mod listed_names;
 mod orchestrations;
 mod provider_deletion;
+mod requests;
 mod roles;
 mod snapshot;
 mod solutions;
@@ -73,6 +75,7 @@ pub async fn preflight(refresh: &RefreshContext) -> Result<Vec<CheckResult>, Fai
     results.extend(flows::run_checks(refresh, &snapshot));
     results.extend(connectors::run_checks(refresh, &snapshot));
     results.extend(orchestrations::run_checks(refresh, &snapshot));
+    results.extend(requests::run_checks(refresh, &snapshot).await?);
     results.extend(dual_write::run_checks(refresh, &snapshot).await?);
     Ok(results)
 }

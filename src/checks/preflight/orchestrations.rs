@@ -8,7 +8,7 @@ use super::snapshot::Snapshot;
 use crate::checks::check::{Check, CheckResult, named};
 use crate::checks::table_reads::available;
 use crate::domain::RefreshContext;
-use crate::domain::graph::{Dialect, slots};
+use crate::domain::graph::{Dialect, Slot, count_places, slots};
 use crate::runbook::{IomColumn, IomTable};
 
 /// An orchestration: its name and its graph.
@@ -46,8 +46,10 @@ fn judge(check: &Check, graphs: &[Graph], actions: &BTreeMap<Uuid, String>) -> C
     let mut found = 0;
     let dialect = Dialect::learn(graphs.iter().map(|(_, graph)| graph.as_str()), actions);
     for (name, graph) in graphs {
-        let read = slots(graph, actions)
-            .and_then(|slots| Ok((slots.len(), dialect.dangling(graph, actions)?)));
+        let read = slots(graph, actions).and_then(|slots| {
+            let places = count_places(slots.iter().map(Slot::place));
+            Ok((places, dialect.dangling(graph, actions)?))
+        });
         match read {
             Ok((slots, dangling)) => {
                 found += slots;

@@ -10,7 +10,7 @@ use crate::checks::check::{Check, CheckResult, Remedy, named};
 use crate::checks::table_reads::{Rows, available};
 use crate::domain::RefreshContext;
 use crate::domain::flows::{COMPILED, is_on};
-use crate::domain::graph::{self, Dialect, slots};
+use crate::domain::graph::{self, Dialect, Slot, slots};
 use crate::domain::names::{Names, text};
 use crate::domain::orchestrations::{
     RecordedOrchestration, old_catalogue, recorded_orchestrations,
@@ -152,7 +152,7 @@ fn judge_slots(check: &Check, published: &[Published], catalogue: &Catalogue) ->
                 )),
             }
         }
-        found += slots.len();
+        found += graph::count_places(slots.iter().map(Slot::place));
     }
     let dialect = Dialect::learn(published.iter().map(|o| o.graph.as_str()), &actions);
     let mut before = Vec::new();

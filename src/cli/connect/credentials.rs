@@ -3,14 +3,13 @@
 
 use std::path::PathBuf;
 
-use secrecy::SecretString;
-
 use super::addresses::Addresses;
 use super::rehearsal::{default_identity, default_tenant};
 use crate::base::secrets;
 use crate::clients::{
-    AzureCli, AzurePipelines, ClientSecret, GithubOidc, GivenToken, Identity, MachineEndpoint,
-    ManagedIdentity, ServiceEndpoint, SignIn, TokenCommand, Tokens, WorkloadIdentity,
+    AzureCli, AzurePipelines, ClientSecret, CredentialSecret, GithubOidc, GivenToken, Identity,
+    MachineEndpoint, ManagedIdentity, ServiceEndpoint, SignIn, TokenCommand, Tokens,
+    WorkloadIdentity,
 };
 use crate::engine::{Failure, FailureKind};
 use crate::runbook::{Credential, Gateway, Located, Runbook, Secret, ServiceKey};
@@ -194,9 +193,10 @@ impl CredentialReader<'_> {
         }
     }
 
-    fn secret(&self, secret: &Secret) -> Result<SecretString, Failure> {
+    fn secret(&self, secret: &Secret) -> Result<CredentialSecret, Failure> {
         secret
             .read(self.runbook.folder(), self.variable)
+            .map(CredentialSecret::from)
             .map_err(|error| self.invalid(&error.to_string(), None))
     }
 

@@ -61,10 +61,18 @@ impl Connected {
     }
 }
 
-/// Connects for a command that emits no events.
-pub(super) async fn connect(session: &Session, runbook: Runbook) -> Result<Connected, Failure> {
+/// Connects for a command that emits no events, does its work, and stops the rehearsal tenant also
+/// if the work fails.
+pub(super) async fn with_services<T>(
+    session: &Session,
+    runbook: Runbook,
+    work: impl AsyncFnOnce(&Connected) -> Result<T, Failure>,
+) -> Result<T, Failure> {
     let without_listeners = |clock| EventSink::new(clock, Vec::new());
-    connect_for_run(session, runbook, false, without_listeners).await
+    let connected = connect_for_run(session, runbook, false, without_listeners).await?;
+    let result = work(&connected).await;
+    connected.stop().await;
+    result
 }
 
 /// Connects for a run. Takes whether the operator accepts the traces of an unfinished run, and a

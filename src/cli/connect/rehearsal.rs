@@ -19,8 +19,6 @@ pub(super) struct TenantAddresses {
 
 #[cfg(feature = "rehearsal")]
 mod tenant {
-    use secrecy::SecretString;
-
     use super::TenantAddresses;
     use crate::clients::{ClientSecret, GivenToken, Identity, ServiceEndpoint};
     use crate::engine::Failure;
@@ -54,7 +52,7 @@ mod tenant {
                 speed: speed.map_or(SPEED, |speed| speed.value),
                 faults: Vec::new(),
                 seed: rehearsal::Seed::default(),
-                skin: rehearsal::Skin::Usual,
+                table_names: rehearsal::TableNames::Usual,
                 variant: variant(runbook),
                 tls: false,
             };
@@ -113,14 +111,14 @@ mod tenant {
     )]
     pub(in crate::cli::connect) fn default_identity(key: ServiceKey) -> Result<Identity, Failure> {
         // Two services accept only a person's token.
-        let token = |token: &str| Identity::Token(GivenToken(SecretString::from(token.to_owned())));
+        let token = |token: &str| Identity::Token(GivenToken(token.to_owned().into()));
         Ok(match key {
             ServiceKey::Lcs => token(rehearsal::LCS_TOKEN),
             ServiceKey::DualWrite => token(rehearsal::DUAL_WRITE_TOKEN),
             _ => Identity::ClientSecret(ClientSecret {
                 tenant: rehearsal::TENANT.to_owned(),
                 client: rehearsal::CLIENT.to_owned(),
-                secret: SecretString::from(rehearsal::SECRET.to_owned()),
+                secret: rehearsal::SECRET.to_owned().into(),
             }),
         })
     }

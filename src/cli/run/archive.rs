@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use crate::domain::keys;
 use crate::engine::Failure;
 use crate::journal::{self, LaunchOutcome, State, StepOutcome};
-use crate::runbook::StepName;
+use crate::runbook::{StepName, Word as _};
 
 /// The steps that remove what only their captures can restore.
-const REMOVING_STEPS: [&str; 3] = [
-    "detach-provider-actions",
-    "reinstall-providers",
-    "restore-provider-actions",
+const REMOVING_STEPS: [StepName; 3] = [
+    StepName::DetachProviderActions,
+    StepName::ReinstallProviders,
+    StepName::RestoreProviderActions,
 ];
 
 /// The prefixes of the keys of launches that replace the target.
@@ -85,21 +85,21 @@ fn is_replaced(state: &State) -> bool {
 /// Is this the name of a manual task (`STEP/PHASE`) of steps 5 to 7?
 fn is_removing_task(task: &str) -> bool {
     let (step, phase) = task.split_once('/').unwrap_or((task, ""));
-    REMOVING_STEPS.contains(&step) && phase != keys::QUESTIONS
+    REMOVING_STEPS.iter().any(|name| name.word() == step) && phase != keys::QUESTIONS
 }
 
 /// Have steps 5 to 7 begun and not all ended? An open manual task counts as begun.
 fn is_reinstalling(state: &State) -> bool {
-    let ended = |name: &str| {
-        state.step(name).is_some_and(|step| {
+    let ended = |name: &StepName| {
+        state.step(name.word()).is_some_and(|step| {
             matches!(step.outcome, Some(StepOutcome::Done | StepOutcome::Skipped))
         })
     };
     let changed = REMOVING_STEPS
         .iter()
-        .any(|name| state.progress(name, None).begun > 0);
+        .any(|name| state.progress(name.word(), None).begun > 0);
     let asked = state.tasks.keys().any(|task| is_removing_task(task));
-    (changed || asked) && !REMOVING_STEPS.iter().all(|name| ended(name))
+    (changed || asked) && !REMOVING_STEPS.iter().all(ended)
 }
 
 /// The path that the state file is archived under, next to it: `<stem>.<run>.jsonl`, with a number
@@ -120,39 +120,14 @@ pub(super) fn free_archive_path(path: &Path, run: &str) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use serde_json::json;
 
     use super::*;
     use crate::base::clock::Clock;
+    use crate::cli::testing::began;
     use crate::journal::{
-        Began, ChangeKind, Completed, Ended, FORMAT, Intent, PhaseBegan, Pinned, PinnedTarget,
-        Record, StepBegan, Waiting,
+        ChangeKind, Completed, Ended, Intent, PhaseBegan, Record, StepBegan, Waiting,
     };
-
-    fn began() -> Began {
-        Began {
-            format: FORMAT,
-            program: "0.1.0".to_owned(),
-            runbook: "uat".to_owned(),
-            runbook_digest: "aa".to_owned(),
-            pinned: Pinned {
-                tenant: "contoso".to_owned(),
-                cloud: "public".to_owned(),
-                source: None,
-                target: PinnedTarget {
-                    environment: "2222".to_owned(),
-                    name: "UAT".to_owned(),
-                    url: None,
-                    organization: None,
-                    unique_name: None,
-                },
-                lcs: None,
-            },
-            origins: BTreeMap::new(),
-        }
-    }
 
     /// Why a run with these records cannot be replaced; `None` if it can.
     async fn refusal(records: Vec<Record>) -> Option<String> {

@@ -5,18 +5,22 @@
 //! last attempt ended. The token names the run and the attempt, so it changes with every attempt.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use super::confirm_target::read_line;
-use crate::base::text::{escape, redact};
+use crate::base::redaction::redact;
+use crate::base::text::escape;
+use crate::cli::common_arguments::RunFiles;
 use crate::cli::session::Session;
 use crate::cli::shell::quote_argument;
 use crate::engine::{Failure, FailureKind};
-use crate::journal::{LaunchOutcome, LaunchState, State};
+use crate::journal::{LaunchOutcome, LaunchState, Occupancy, State, StateFileContents};
+use crate::report::SuggestedCommands;
 
 /// The launches that may be sent again, and the token that confirms them.
 pub(super) struct Repeats {
     token: String,
+    /// The target's display name.
+    target: String,
     keys: Vec<String>,
     /// One description for each launch.
     lines: Vec<String>,
@@ -53,6 +57,7 @@ fn find_repeats(state: &State) -> Option<Repeats> {
     let run: String = state.run.to_string().chars().take(8).collect();
     Some(Repeats {
         token: format!("{run}-{}", attempts + 1),
+        target: state.began.pinned.target.name.clone(),
         keys: ended.iter().map(|(key, _)| key.to_string()).collect(),
         lines: ended
             .iter()
@@ -114,11 +119,11 @@ impl Repeats {
     }
 
     /// The command that sends the launches again.
-    fn command(&self, session: &Session, runbook: &Path, target: &str) -> String {
+    fn command(&self, files: &RunFiles) -> String {
         format!(
             "iomcopy run {} --confirm-target {} --confirm-repeat {}",
-            session.arguments_for(runbook),
-            quote_argument(target),
+            files.as_arguments(),
+            quote_argument(&self.target),
             self.token
         )
     }
@@ -128,8 +133,7 @@ impl Repeats {
 pub(super) async fn confirm_repeat(
     session: &Session,
     given: Option<&str>,
-    runbook: &Path,
-    target: &str,
+    files: &RunFiles,
     state: &State,
 ) -> Result<Vec<String>, Failure> {
     let Some(repeats) = find_repeats(state) else {
@@ -141,10 +145,10 @@ pub(super) async fn confirm_repeat(
             .with_help("run again without --confirm-repeat")),
         };
     };
-    let command = || repeats.command(session, runbook, target);
+    let command = repeats.command(files);
     match given {
         Some(token) => {
-            repeats.require_token(token, &command())?;
+            repeats.require_token(token, &command)?;
             Ok(repeats.keys)
         }
         None if !repeats.is_required => Ok(Vec::new()),
@@ -155,11 +159,12 @@ pub(super) async fn confirm_repeat(
         None => Err(Failure::new(
             FailureKind::Unconfirmed,
             format!(
-                "sending it again overwrites '{target}' once more, which needs a confirmation of this attempt\n  {}",
+                "sending it again overwrites '{}' once more, which needs a confirmation of this attempt\n  {}",
+                repeats.target,
                 repeats.lines.join("\n  ")
             ),
         )
-        .with_help(format!("look at the cause, then run: {}", command()))),
+        .with_help(format!("look at the cause, then run: {command}"))),
     }
 }
 
@@ -178,20 +183,14 @@ async fn prompt(session: &Session, repeats: &Repeats) -> Result<(), Failure> {
 }
 
 /// Adds the command that sends the launch again to the help of a failure that needs it.
-pub(super) fn explain_repeat(
-    failure: Failure,
-    session: &Session,
-    runbook: &Path,
-    target: &str,
-    state: &State,
-) -> Failure {
+pub(super) fn explain_repeat(failure: Failure, files: &RunFiles, state: &State) -> Failure {
     let Some(repeats) = find_repeats(state) else {
         return failure;
     };
     if !repeats.is_required && failure.kind != FailureKind::Waiting {
         return failure;
     }
-    let command = repeats.command(session, runbook, target);
+    let command = repeats.command(files);
     let offer = if repeats.is_required {
         format!("remove the cause, then send it again: {command}")
     } else {
@@ -204,14 +203,51 @@ pub(super) fn explain_repeat(
     failure.with_help(help)
 }
 
+/// The commands to suggest for the run in this state file. The next one watches a run that is
+/// working, and otherwise continues the run, with the token of a launch that must be sent again.
+pub(in crate::cli) fn suggested_commands(
+    files: &RunFiles,
+    contents: &StateFileContents,
+) -> SuggestedCommands {
+    let arguments = files.as_arguments();
+    let required = find_repeats(&contents.state).filter(|repeats| repeats.is_required);
+    let next = match required {
+        _ if contents.occupancy != Occupancy::Free => format!("iomcopy status {arguments}"),
+        Some(repeats) => repeats.command(files),
+        None => format!("iomcopy run {arguments}"),
+    };
+    SuggestedCommands { arguments, next }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::clock::Clock;
+    use crate::cli::testing::began;
+    use crate::journal;
+
+    #[test]
+    fn the_next_command_watches_a_run_that_is_working_and_resumes_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("uat.jsonl");
+        let _open = journal::begin(&path, Clock::new(1.0), began()).unwrap();
+        let files = RunFiles {
+            runbook: "uat.yaml".into(),
+            state: None,
+        };
+        let mut contents = journal::read_state_file(&path).unwrap();
+        let next = suggested_commands(&files, &contents).next;
+        assert_eq!(next, "iomcopy status uat.yaml");
+        contents.occupancy = Occupancy::Free;
+        let next = suggested_commands(&files, &contents).next;
+        assert_eq!(next, "iomcopy run uat.yaml");
+    }
 
     #[test]
     fn only_the_token_of_this_attempt_confirms_it() {
         let repeats = Repeats {
             token: "1a2b3c4d-3".to_owned(),
+            target: "UAT".to_owned(),
             keys: vec!["copy".to_owned()],
             lines: vec!["attempt 3 of: copy".to_owned()],
             is_required: true,

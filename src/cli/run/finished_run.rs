@@ -8,8 +8,8 @@ use crate::base::text::count;
 use crate::cli::common_arguments::Output;
 use crate::cli::connect::Connected;
 use crate::cli::exit_code::{DONE, FAILED};
-use crate::cli::session::Session;
-use crate::engine::{EventKind, Failure, JournalView, Plan};
+use crate::cli::session::{Session, run_ended_event};
+use crate::engine::{Failure, JournalView, Location, Plan, PlannedChange, PlannedStep};
 use crate::journal::{Closed, LockedStateFile, OpenStateFile};
 use crate::report::plan_text;
 use crate::steps;
@@ -37,21 +37,15 @@ pub(super) async fn survey_again(
     }
     close(connected, &state_file, &plan, exit).await?;
     if exit == FAILED {
-        let remedies: Vec<String> = plan
-            .steps
-            .iter()
-            .filter(|step| step.skip.is_none() && !step.changes.is_empty())
+        let changed = plan.steps.iter().filter(|step| !step.changes.is_empty());
+        let remedies: String = changed
             .map(|step| {
-                format!(
-                    "\nhelp: {}: {}",
-                    step.name,
-                    steps::manual_remedy(&step.name)
-                )
+                let remedy = steps::manual_remedy(&step.name);
+                format!("\nhelp: {}: {remedy}", step.name)
             })
             .collect();
         session.printer.info(&format!(
-            "This run has finished, and the target has changed since. This command changed nothing.{}",
-            remedies.concat()
+            "This run has finished, and the target has changed since. This command changed nothing.{remedies}"
         ));
     }
     Ok(exit)
@@ -64,23 +58,65 @@ async fn close(
     plan: &Plan,
     exit: u8,
 ) -> Result<(), Failure> {
-    let message = (!plan.is_empty())
-        .then(|| format!("{} since it finished", count(plan.len(), "difference")));
+    let failure = differences(plan);
+    let message = failure.as_ref().map(|failure| failure.message.clone());
     // A process that was killed after the run's last record has left no figures.
     let closed = Closed {
         figures: count_results(connected, state_file).map(|figures| json!(figures)),
-        ..Closed::new("finished", exit, message.clone())
+        ..Closed::new("finished", exit, message)
     };
     state_file.journal.append(closed).await?;
-    connected.events.emit(EventKind::RunEnded {
-        outcome: "finished".to_owned(),
-        exit,
-        message,
-        help: None,
-        kind: None,
-        diagnostics: Vec::new(),
-        failures: Vec::new(),
-        summary: json!({ "changes": plan.len() }),
-    });
+    let outcome = failure.as_ref().map_or("finished", |_| "failed");
+    let summary = json!({ "changes": plan.len() });
+    let event = run_ended_event(outcome, exit, failure.as_ref(), summary);
+    connected.events.emit(event);
     Ok(())
+}
+
+/// What differs in the target since the run finished, as a failure with an item for each change.
+fn differences(plan: &Plan) -> Option<Failure> {
+    let item = |step: &PlannedStep, change: &PlannedChange| Failure {
+        location: Some(Box::new(Location {
+            step: step.name.clone(),
+            phase: change.phase.clone(),
+            change: Some(change.key.clone()),
+        })),
+        ..Failure::failed(format!("to do again: {}", change.name))
+            .with_help(steps::manual_remedy(&step.name))
+    };
+    let steps = plan.steps.iter();
+    let items = steps.flat_map(|step| step.changes.iter().map(move |change| item(step, change)));
+    let failures: Vec<Failure> = items.collect();
+    let message = format!("{} since it finished", count(plan.len(), "difference"));
+    (!failures.is_empty()).then(|| Failure {
+        failures,
+        ..Failure::failed(message)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_finished_run_whose_target_has_changed_lists_each_difference_as_a_failure() {
+        let empty = Plan { steps: Vec::new() };
+        assert!(differences(&empty).is_none());
+        let steps = json!([{ "name": "activate-flows", "changes": [{
+            "phase": "turn-on", "key": "flow/1", "kind": "set", "name": "turn on 'A'",
+            "before": null, "after": null, "destructive": false, "expected-seconds": 1,
+        }] }]);
+        let plan = Plan {
+            steps: serde_json::from_value(steps).unwrap(),
+        };
+        let failure = differences(&plan).unwrap();
+        assert_eq!(failure.message, "1 difference since it finished");
+        let items = failure.items();
+        assert_eq!(items.len(), 1);
+        assert_eq!(items[0].step.as_deref(), Some("activate-flows"));
+        assert_eq!(items[0].change.as_deref(), Some("flow/1"));
+        assert_eq!(items[0].message, "to do again: turn on 'A'");
+    }
 }

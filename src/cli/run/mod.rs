@@ -40,13 +40,13 @@ use std::sync::{Arc, Mutex};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 
+pub(super) use self::confirm_repeat::suggested_commands;
 use self::pipeline_summary::write_summary;
 use self::run_binding::require_same_binding;
 use self::target_lock::TargetLock;
-use super::common_arguments::Output;
+use super::common_arguments::{Output, RunFiles};
 use super::connect::{self, Connected};
 use super::plan::PlanArguments;
-use super::runbook_file::read_runbook;
 use super::session::Session;
 use crate::base::clock::Clock;
 use crate::engine::{Context, EventKind, EventSink, Executor, Failure, Listener, StepLine};
@@ -54,7 +54,7 @@ use crate::journal::{
     self, CaptureCopy, LockedStateFile, OpenStateFile, Record, ResumeOptions, State,
 };
 use crate::report::{Annotated, Lines, Terminal};
-use crate::runbook::Runbook;
+use crate::runbook::{Runbook, StepName, Word as _};
 
 /// The arguments of `run`.
 #[derive(Debug, Args)]
@@ -63,8 +63,8 @@ use crate::runbook::Runbook;
     reason = "each is a flag that is given or not"
 )]
 pub(super) struct RunArguments {
-    /// The runbook file
-    pub(super) runbook: PathBuf,
+    #[command(flatten)]
+    files: RunFiles,
     /// Confirm the target by its display name instead of at the prompt
     #[arg(long, value_name = "NAME")]
     pub(super) confirm_target: Option<String>,
@@ -76,14 +76,15 @@ pub(super) struct RunArguments {
     /// the failure message; --confirm-target alone is not enough
     #[arg(long, value_name = "TOKEN")]
     pub(super) confirm_repeat: Option<String>,
-    /// Run an approved plan; it is refused if anything has changed since
+    /// Run an approved plan; it is refused if anything has changed since. When a run resumes, every
+    /// change that is left and cannot be undone must be in the plan
     #[arg(long, value_name = "FILE")]
     pub(super) plan: Option<PathBuf>,
     /// Stop after this step
     #[arg(long, value_name = "STEP", value_parser = PossibleValuesParser::new(crate::steps::names()))]
     pub(super) until: Option<String>,
     /// Repeat steps 5 to 7 for one provider of a finished run
-    #[arg(long, value_name = "STEP", requires = "provider", value_parser = ["reinstall-providers"])]
+    #[arg(long, value_name = "STEP", requires = "provider", value_parser = [StepName::ReinstallProviders.word()])]
     pub(super) again: Option<String>,
     /// With --again: the logical name of the provider's definition
     #[arg(long, value_name = "NAME", requires = "again")]
@@ -110,7 +111,7 @@ impl RunArguments {
     /// The arguments of the plan that `--dry-run` shows.
     pub(super) fn as_plan(&self) -> PlanArguments {
         PlanArguments {
-            runbook: self.runbook.clone(),
+            files: self.files.clone(),
             detailed_exitcode: false,
             out: None,
             provider: self.provider.clone(),
@@ -121,10 +122,9 @@ impl RunArguments {
 
 /// Runs a runbook, or resumes it; then leaves the report where a pipeline shows it.
 pub(super) async fn run(session: &Session, arguments: &RunArguments) -> Result<u8, Failure> {
-    let runbook = read_runbook(&arguments.runbook)?;
-    let path = session.state_path(&arguments.runbook, &runbook.name.value);
+    let (runbook, path) = arguments.files.read()?;
     let result = run_in_order(session, arguments, runbook, &path).await;
-    write_summary(session, &arguments.runbook, &path);
+    write_summary(session, &arguments.files, &path);
     result
 }
 
@@ -170,6 +170,11 @@ async fn run_in_order(
             }
             Purpose::SurveyAgain(locked) => {
                 require_same_binding(&locked.state(), &connected)?;
+                if arguments.plan.is_some() {
+                    let note = "note: --plan has no effect: this run has finished, and is only \
+                                surveyed again";
+                    session.printer.info(note);
+                }
                 return finished_run::survey_again(session, &connected, locked).await;
             }
         };
@@ -319,7 +324,7 @@ async fn execute(
     };
     let result = result.map_err(|failure| {
         let state = state_file.journal.state();
-        confirm_repeat::explain_repeat(failure, session, &arguments.runbook, target, &state)
+        confirm_repeat::explain_repeat(failure, &arguments.files, &state)
     });
-    run_end::end_run(session, &arguments.runbook, connected, state_file, result).await
+    run_end::end_run(session, &arguments.files, connected, state_file, result).await
 }

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
+use super::suggested_commands;
 use crate::base::{files, platform};
+use crate::cli::common_arguments::RunFiles;
 use crate::cli::session::{Session, environment_variable};
 use crate::journal;
 use crate::report::{Pipeline, gather_report};
@@ -16,14 +18,14 @@ const SIZE_LIMIT: usize = 1024 * 1024;
 
 /// Writes the report of this state file as Markdown for the pipeline, if there is one. A failure is
 /// a warning, and does not change how the run ended.
-pub(super) fn write_summary(session: &Session, runbook: &Path, state: &Path) {
+pub(super) fn write_summary(session: &Session, files: &RunFiles, state: &Path) {
     let Some(pipeline) = session.pipeline else {
         return;
     };
     if !journal::exists(state) {
         return;
     }
-    if let Err(error) = write_for(session, pipeline, runbook, state) {
+    if let Err(error) = write_for(session, pipeline, files, state) {
         let warning = format!("warning: the pipeline's summary cannot be written: {error:#}");
         session.printer.error(&warning);
     }
@@ -32,17 +34,13 @@ pub(super) fn write_summary(session: &Session, runbook: &Path, state: &Path) {
 fn write_for(
     session: &Session,
     pipeline: Pipeline,
-    runbook: &Path,
+    files: &RunFiles,
     state: &Path,
 ) -> anyhow::Result<()> {
     let reading = journal::read_state_file(state)?;
-    let arguments = session.arguments_for(runbook);
-    let report = gather_report(
-        &reading,
-        &state.display().to_string(),
-        &steps::names(),
-        &arguments,
-    );
+    let next = suggested_commands(files, &reading).next;
+    let file = state.display().to_string();
+    let report = gather_report(&reading, &file, &steps::names(), &next);
     match pipeline {
         Pipeline::GitHub => {
             // A job without this variable shows no summary.

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::base::text::{escape, redact};
+use crate::base::redaction::redact;
+use crate::base::text::escape;
 use crate::checks::{CheckResult, Verdict};
 use crate::cli::preflight::{annotate, first_unavailable};
 use crate::cli::session::Session;
@@ -70,6 +71,10 @@ fn warn_about_unknown(session: &Session, findings: &[CheckResult]) {
             task.unwrap_or_default()
         );
         session.printer.info(&escape(&redact(&warning)));
+        if let Some(remedy) = &finding.remedy {
+            let fix = format!("  fix: {}", escape(&redact(remedy)));
+            session.printer.info(&fix);
+        }
         session.warnings.add(warning);
     }
 }

@@ -10,6 +10,7 @@ use super::{
 use crate::base::clock::Clock;
 use crate::checks::preflight;
 use crate::cli::connect::Connected;
+use crate::cli::plan_file;
 use crate::cli::session::Session;
 use crate::domain::environments;
 use crate::engine::{Failure, JournalView, Plan};
@@ -51,12 +52,18 @@ pub(super) async fn prepare(
     let given = arguments.confirm_target.as_deref();
     require_target_name(given, target)?;
     let token = arguments.confirm_repeat.as_deref();
-    let repeats =
-        confirm_repeat::confirm_repeat(session, token, &arguments.runbook, target, &state).await?;
-    if must_confirm(&state) || given.is_some() || !repeats.is_empty() {
-        let mut confirmed = confirm_remaining(session, given, connected, &state).await?;
-        confirmed.repeats = repeats;
-        records.push(Record::from(confirmed));
+    let repeats = confirm_repeat::confirm_repeat(session, token, &arguments.files, &state).await?;
+    let confirms = must_confirm(&state) || given.is_some() || !repeats.is_empty();
+    if confirms || arguments.plan.is_some() {
+        let plan = remaining_plan(session, connected, &state).await?;
+        if let Some(approved) = &arguments.plan {
+            plan_file::require_covered(approved, &plan)?;
+        }
+        if confirms {
+            let mut confirmed = confirm_remaining(session, given, connected, &state, &plan).await?;
+            confirmed.repeats = repeats;
+            records.push(Record::from(confirmed));
+        }
     }
     records.extend(confirm_overwrite::new_records(
         &arguments.confirm_overwrite,
@@ -98,13 +105,12 @@ fn must_confirm(state: &State) -> bool {
     state.confirmed.is_none() || has_failed
 }
 
-/// Plans what is left of the run and has it confirmed. Earlier confirmations stay valid.
-async fn confirm_remaining(
+/// Plans what is left of the run.
+async fn remaining_plan(
     session: &Session,
-    given: Option<&str>,
     connected: &Connected,
     state: &Arc<State>,
-) -> Result<Confirmed, Failure> {
+) -> Result<Plan, Failure> {
     let journal = JournalView::from_journal(Arc::clone(state)).for_planning();
     let (plan, unread) = Plan::as_far_as_readable(&connected.steps, journal).await?;
     if let Some(unread) = unread {
@@ -113,10 +119,21 @@ async fn confirm_remaining(
              earlier confirmations stay valid"
         ));
     }
+    Ok(plan)
+}
+
+/// Has what is left of the run confirmed. Earlier confirmations stay valid.
+async fn confirm_remaining(
+    session: &Session,
+    given: Option<&str>,
+    connected: &Connected,
+    state: &State,
+    plan: &Plan,
+) -> Result<Confirmed, Failure> {
     let runbook = &connected.refresh.runbook;
     let digest = plan.digest(&runbook.pinned_digest());
     let target = &runbook.target.name.value;
-    let mut confirmed = confirm_target(session, given, target, &plan, &digest).await?;
+    let mut confirmed = confirm_target(session, given, target, plan, &digest).await?;
     confirmed.destructive.extend(confirmed_keys(state));
     confirmed.destructive.sort();
     confirmed.destructive.dedup();
@@ -130,8 +147,7 @@ fn open_state_file(session: &Session, locked: LockedStateFile) -> Result<OpenSta
     if let Some(repair) = &state_file.repair {
         session.printer.info(&format!(
             "note: the last record was incomplete and is removed; its {} bytes are kept in {}",
-            repair.bytes,
-            repair.saved_to.display()
+            repair.bytes, repair.saved_to
         ));
     }
     Ok(state_file)

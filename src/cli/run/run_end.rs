@@ -1,24 +1,23 @@
 //! The end of a process's part of a run: the state file closed, the end reported, the summary
 //! printed.
 
-use std::path::Path;
-
 use serde_json::json;
 
-use crate::cli::common_arguments::Output;
+use super::suggested_commands;
+use crate::cli::common_arguments::{Output, RunFiles};
 use crate::cli::connect::Connected;
 use crate::cli::exit_code::{DONE, outcome_name};
-use crate::cli::session::Session;
+use crate::cli::session::{Session, run_ended_event};
 use crate::domain::summary::{Summary, summary};
-use crate::engine::{EventKind, Failure, JournalView, Outcome};
+use crate::engine::{Failure, JournalView, Outcome};
 use crate::journal::{self, Closed, Occupancy, OpenStateFile};
-use crate::report::end_table;
+use crate::report::status_table;
 use crate::steps;
 
 /// Closes the state file and reports how the run ended. Returns the exit code.
 pub(super) async fn end_run(
     session: &Session,
-    runbook: &Path,
+    files: &RunFiles,
     connected: &Connected,
     state_file: &OpenStateFile,
     result: Result<Outcome, Failure>,
@@ -27,12 +26,12 @@ pub(super) async fn end_run(
     let outcome = result.as_ref().map(|outcome| *outcome);
     let exit = close(session, state_file, outcome, figures.as_ref()).await;
     let figures = figures.unwrap_or_default();
-    connected
-        .events
-        .emit(run_ended_event(outcome, exit, &figures));
+    let event = run_ended_event(result_name(outcome), exit, outcome.err(), json!(figures));
+    connected.events.emit(event);
     session.printer.hide_all();
     if session.output == Output::Human {
-        print_result(session, runbook, state_file, &figures);
+        let ending = result.as_ref().err();
+        print_result(session, files, state_file, &figures, ending);
     }
     if let Err(failure) = &result {
         session.print_failure(failure);
@@ -78,31 +77,24 @@ fn result_name(result: Result<Outcome, &Failure>) -> &'static str {
     }
 }
 
-fn run_ended_event(result: Result<Outcome, &Failure>, exit: u8, figures: &Summary) -> EventKind {
-    let failure = result.err();
-    EventKind::RunEnded {
-        outcome: result_name(result).to_owned(),
-        exit,
-        message: failure.map(Failure::headline),
-        help: failure.and_then(|failure| failure.help.clone()),
-        kind: failure.map(|failure| failure.kind),
-        diagnostics: failure
-            .map(|failure| failure.marks.clone())
-            .unwrap_or_default(),
-        failures: failure.map(Failure::items).unwrap_or_default(),
-        summary: json!(figures),
-    }
-}
-
-/// Prints the table of the steps, the figures, and the path of the state file.
-fn print_result(session: &Session, runbook: &Path, state_file: &OpenStateFile, figures: &Summary) {
-    let arguments = session.arguments_for(runbook);
+/// Prints the table of the steps, the figures, and the path of the state file. The failure with
+/// which the run ends is printed after it.
+fn print_result(
+    session: &Session,
+    files: &RunFiles,
+    state_file: &OpenStateFile,
+    figures: &Summary,
+    ending: Option<&Failure>,
+) {
     let path = state_file.journal.path();
     if let Ok(mut contents) = journal::read_state_file(path) {
         // The lock on the file is this process's own.
         contents.occupancy = Occupancy::Free;
         let palette = session.data_palette();
-        let table = end_table(&contents, &steps::names(), &arguments, palette);
+        let ending = ending.map_or("", |failure| &failure.message);
+        let names = steps::names();
+        let commands = suggested_commands(files, &contents);
+        let table = status_table(&contents, &names, &commands, palette, Some(ending));
         session.printer.data(&format!("\n{}", table.trim_end()));
     }
     if state_file.journal.state().finished.is_some() {

@@ -18,6 +18,7 @@ use url::Host;
 
 use super::archive::unrestored_reason;
 use crate::base::clock::Clock;
+use crate::base::files::{self, Access, Existing};
 use crate::base::platform::{self, STATE_DIRECTORY_VARIABLES};
 use crate::base::text::sha256;
 use crate::cli::session::environment_variable;
@@ -264,12 +265,8 @@ fn read_named_run(path: &Path) -> Option<NamedRun> {
 
 /// Writes the record whole or not at all, durably, readable by its owner only.
 fn write_named_run(path: &Path, run: &NamedRun) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    serde_json::to_writer(&mut file, run)?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
-    platform::sync_directory(folder)
+    let bytes = serde_json::to_vec(run)?;
+    files::write_atomically(path, &bytes, Access::ReadWrite, Existing::Replace)
 }
 
 #[cfg(test)]

@@ -26,8 +26,6 @@ pub struct WhoAmI {
     pub user: Uuid,
     /// The organization.
     pub organization: Uuid,
-    /// The caller's business unit.
-    pub business_unit: Uuid,
 }
 
 /// The organization behind an environment.
@@ -37,12 +35,6 @@ pub struct Organization {
     pub id: Uuid,
     /// Its unique name.
     pub unique_name: Option<String>,
-    /// Its name for people.
-    pub friendly_name: Option<String>,
-    /// The environment that it belongs to.
-    pub environment_id: Option<String>,
-    /// The tenant.
-    pub tenant_id: Option<String>,
     /// Its state.
     pub state: Option<String>,
 }
@@ -55,7 +47,6 @@ impl Dataverse {
         Ok(WhoAmI {
             user: parse_id(&response, &body, "UserId")?,
             organization: parse_id(&response, &body, "OrganizationId")?,
-            business_unit: parse_id(&response, &body, "BusinessUnitId")?,
         })
     }
 
@@ -100,18 +91,10 @@ impl Dataverse {
         let detail = body
             .get("Detail")
             .ok_or_else(|| response.malformed("the response has no member 'Detail'"))?;
-        let text = |member: &str| {
-            detail
-                .get(member)
-                .and_then(Value::as_str)
-                .map(str::to_owned)
-        };
+        let text = |member: &str| Some(detail.get(member)?.as_str()?.to_owned());
         Ok(Organization {
             id: parse_id(&response, detail, "OrganizationId")?,
             unique_name: text("UniqueName"),
-            friendly_name: text("FriendlyName"),
-            environment_id: text("EnvironmentId"),
-            tenant_id: text("TenantId"),
             state: text("State"),
         })
     }

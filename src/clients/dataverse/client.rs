@@ -6,9 +6,9 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::metadata_cache::MetadataCache;
-use crate::clients::error::{Error, ErrorKind, presentable};
+use crate::clients::error::{Error, ErrorKind};
 use crate::clients::http::{Method, Request, Response, Service};
-use crate::clients::odata::{ANNOTATIONS, Query, Row, list_rows, path_below};
+use crate::clients::odata::{ANNOTATIONS, Query, Row, list_rows, service_path, with_version};
 
 /// The root of the Web API.
 pub(super) const ROOT: &str = "/api/data/v9.2/";
@@ -102,9 +102,7 @@ impl Dataverse {
 
     /// The request with the headers of every Web API request.
     fn with_headers(&self, request: Request) -> Request {
-        let request = request
-            .header("odata-maxversion", "4.0")
-            .header("odata-version", "4.0");
+        let request = with_version(request);
         match self.caller {
             Some(caller) => request.header("callerobjectid", caller.to_string()),
             None => request,
@@ -118,16 +116,7 @@ impl Dataverse {
 
     /// The path below the Web API's root. A path that would leave it is refused.
     fn path(&self, relative: &str) -> Result<String, Error> {
-        path_below(ROOT, relative).ok_or_else(|| {
-            let why = "a path of the Web API is relative to its root and stays below it";
-            let path = relative.split(['?', '#']).next().unwrap_or_default();
-            Error::new(
-                ErrorKind::Configuration,
-                self.name(),
-                &presentable(path),
-                why,
-            )
-        })
+        service_path(&self.service, ROOT, relative)
     }
 }
 

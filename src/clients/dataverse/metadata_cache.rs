@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::OnceCell;
 
 use super::metadata::{OptionLabel, Table};
+use crate::base::sync::lock;
 
 /// The metadata of an organization that was read so far.
 #[derive(Debug, Default)]
@@ -29,16 +30,11 @@ impl MetadataCache {
     }
 
     pub(super) fn clear(&self) {
-        clear(&self.tables);
-        clear(&self.options);
+        lock(&self.tables).clear();
+        lock(&self.options).clear();
     }
 }
 
 fn cell<K: Hash + Eq, V>(cells: &Cells<K, V>, key: K) -> Cell<V> {
-    let mut cells = cells.lock().unwrap_or_else(PoisonError::into_inner);
-    Arc::clone(cells.entry(key).or_default())
-}
-
-fn clear<K, V>(cells: &Cells<K, V>) {
-    cells.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    Arc::clone(lock(cells).entry(key).or_default())
 }

@@ -3,15 +3,12 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
-
 use super::client::Dataverse;
 use super::metadata::{
     OptionLabel, Table, parse_column, parse_definition, parse_lookup, parse_option,
 };
 use crate::base::encoding::{ODATA_OPTION, percent_encode};
 use crate::clients::error::{Error, ErrorKind};
-use crate::clients::http::Response;
 use crate::clients::odata::literal;
 
 const TABLE: &str = "LogicalName,EntitySetName,PrimaryIdAttribute,PrimaryNameAttribute,\
@@ -38,7 +35,7 @@ impl Dataverse {
     pub async fn tables(&self) -> Result<Vec<Table>, Error> {
         let path = format!("EntityDefinitions?$select={TABLE}&$filter=IsCustomEntity%20eq%20true");
         let response = self.read(&path).await?;
-        members(&response, &response.value()?, "value", parse_definition)
+        response.parse_items(response.value()?.get("value"), "tables", parse_definition)
     }
 
     /// The values and labels of a choice column, by the logical names of table and column; `None`
@@ -69,10 +66,8 @@ impl Dataverse {
             );
             let response = self.read(&path).await?;
             let body = response.value()?;
-            let options = body.pointer("/OptionSet/Options").and_then(Value::as_array);
-            let options = options.ok_or_else(|| response.malformed("the choice has no options"))?;
-            let labels: Option<Vec<OptionLabel>> = options.iter().map(parse_option).collect();
-            let labels = labels.ok_or_else(|| response.malformed("an option has no value"))?;
+            let options = body.pointer("/OptionSet/Options");
+            let labels = response.parse_items(options, "options", parse_option)?;
             Ok::<_, Error>(Arc::new(labels))
         });
         Ok(Some(Arc::clone(options.await?)))
@@ -96,8 +91,12 @@ impl Dataverse {
         let table = parse_definition(&body)
             .ok_or_else(|| response.malformed("the response defines no table"))?;
         Ok(Arc::new(Table {
-            columns: members(&response, &body, "Attributes", parse_column)?,
-            lookups: members(&response, &body, "ManyToOneRelationships", parse_lookup)?,
+            columns: response.parse_items(body.get("Attributes"), "columns", parse_column)?,
+            lookups: response.parse_items(
+                body.get("ManyToOneRelationships"),
+                "relationships",
+                parse_lookup,
+            )?,
             ..table
         }))
     }
@@ -107,20 +106,6 @@ impl Dataverse {
 fn by_key(set: &str, key: &str, value: &str) -> String {
     let literal = percent_encode(&literal(value), ODATA_OPTION);
     format!("{set}({key}={literal})")
-}
-
-/// The items of a metadata list, which has no pages. An item that cannot be parsed fails the list.
-fn members<T>(
-    response: &Response,
-    body: &Value,
-    member: &str,
-    parse: impl Fn(&Value) -> Option<T>,
-) -> Result<Vec<T>, Error> {
-    let items = body.get(member).and_then(Value::as_array);
-    let items = items
-        .ok_or_else(|| response.malformed(&format!("the metadata has no member '{member}'")))?;
-    let members: Option<Vec<T>> = items.iter().map(parse).collect();
-    members.ok_or_else(|| response.malformed("an item of the metadata has an unexpected shape"))
 }
 
 #[cfg(test)]

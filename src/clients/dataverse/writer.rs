@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::client::Dataverse;
 use crate::clients::error::{Error, ErrorKind, presentable};
-use crate::clients::http::{Method, Request, Service};
+use crate::clients::http::{Method, Request, Service, parse_method};
 use crate::clients::odata::{ANNOTATIONS, Condition, WriteResponse, read_write_response};
 
 /// The Dataverse of one environment, for reading and writing.
@@ -43,7 +43,7 @@ impl DataverseWriter {
     ) -> Result<WriteResponse, Error> {
         let path = format!("{set}({id})");
         let body = body.to_string();
-        self.write(Method::Patch, &path, Some(&body), condition)
+        self.write(Method::PATCH, &path, Some(&body), condition)
             .await
     }
 
@@ -54,7 +54,7 @@ impl DataverseWriter {
         id: Uuid,
         condition: Condition,
     ) -> Result<WriteResponse, Error> {
-        self.write(Method::Delete, &format!("{set}({id})"), None, condition)
+        self.write(Method::DELETE, &format!("{set}({id})"), None, condition)
             .await
     }
 
@@ -68,7 +68,7 @@ impl DataverseWriter {
         body: Option<&str>,
         condition: Condition,
     ) -> Result<WriteResponse, Error> {
-        let method = method.parse::<Method>().map_err(|error| {
+        let method = parse_method(method).map_err(|error| {
             let what = format!("{} {}", presentable(method), presentable(path));
             let why = error.to_string();
             Error::new(ErrorKind::Configuration, self.name(), &what, &why).with_source(error)
@@ -79,7 +79,7 @@ impl DataverseWriter {
     /// Sends the POST that starts a long-running operation. The service receives it at most once:
     /// 401 and 429 are not retried. Takes the same as [`Self::send`].
     pub async fn launch(&self, path: &str, body: Option<&str>) -> Result<WriteResponse, Error> {
-        let request = self.dataverse.request(Method::Post, path)?.once();
+        let request = self.dataverse.request(Method::POST, path)?.once();
         self.send_write(request, body, Condition::None).await
     }
 

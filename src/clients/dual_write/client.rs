@@ -16,7 +16,7 @@ use super::solution::MapSolution;
 use crate::base::encoding::{ALL_BUT_UNRESERVED_AND_COLON, percent_encode};
 use crate::clients::error::{Error, ErrorKind};
 use crate::clients::http::{Method, Request, Response, Service};
-use crate::clients::json_text::text_at;
+use crate::clients::json::text_at;
 
 /// The root of the management routes.
 const MANAGEMENT: &str = "/api/DualWriteManagement/1.0";
@@ -80,7 +80,7 @@ impl DualWriteGateway {
             encode(&link.id)
         );
         let response = self.get(&path).await?;
-        parse_list(&response, "maps", EntityMap::from_value)
+        response.parse_items(Some(&response.value()?), "maps", EntityMap::from_value)
     }
 
     /// The connection set of a link. It is read by name, not by id.
@@ -156,7 +156,11 @@ impl DualWriteGateway {
     pub async fn solutions(&self, link: &DualWriteLink) -> Result<Vec<MapSolution>, Error> {
         let path = format!("{MANAGEMENT}/SolutionAware/{}/Solutions/", encode(&link.id));
         let response = self.get(&path).await?;
-        parse_list(&response, "solutions", MapSolution::from_value)
+        response.parse_items(
+            Some(&response.value()?),
+            "solutions",
+            MapSolution::from_value,
+        )
     }
 
     /// Applies one solution; returns the id of the request. Several in one call create duplicates.
@@ -256,25 +260,11 @@ impl DualWriteGateway {
 }
 
 fn post(path: &str) -> Request {
-    Request::new(Method::Post, path)
+    Request::new(Method::POST, path)
 }
 
 fn encode(value: &str) -> String {
     percent_encode(value, ALL_BUT_UNRESERVED_AND_COLON)
-}
-
-/// The items of a list. An item that cannot be parsed fails the list.
-fn parse_list<T>(
-    response: &Response,
-    items: &str,
-    parse: impl Fn(&Value) -> Option<T>,
-) -> Result<Vec<T>, Error> {
-    let body = response.value()?;
-    let list = body
-        .as_array()
-        .ok_or_else(|| response.malformed(&format!("it is not a list of {items}")))?;
-    let parsed: Option<Vec<T>> = list.iter().map(parse).collect();
-    parsed.ok_or_else(|| response.malformed(&format!("one of the {items} has no id or no name")))
 }
 
 fn read_request_id(response: &Response) -> Result<String, Error> {

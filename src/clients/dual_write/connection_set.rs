@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::clients::json_text::text_at;
+use crate::clients::json::{items_at, text_at};
 
 /// The link of an environment, with its names.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,11 +59,10 @@ pub struct LinkedEnvironment {
 impl DualWriteLink {
     /// Parses an item; `None` without an id, which means that it is not linked.
     pub fn from_value(raw: &Value) -> Option<Self> {
-        let filled = |pointer: &str| text_at(raw, pointer).filter(|text| !text.is_empty());
         Some(Self {
-            id: filled("/cid")?,
-            name: filled("/cname")?,
-            environment: filled("/powerAppsEnvironment"),
+            id: text_at(raw, "/cid")?,
+            name: text_at(raw, "/cname")?,
+            environment: text_at(raw, "/powerAppsEnvironment"),
             raw: raw.clone(),
         })
     }
@@ -77,13 +76,10 @@ impl ConnectionSet {
             .values()
             .map(LinkedEnvironment::from_value)
             .collect();
-        let mappings = raw.pointer("/dualWriteDetail/legalEntityMappings/mappings");
-        let mut legal_entities: Vec<String> = mappings
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-            .filter_map(|mapping| text_at(mapping, "/left/name"))
-            .collect();
+        let mut legal_entities: Vec<String> =
+            items_at(&raw, "/dualWriteDetail/legalEntityMappings/mappings")
+                .filter_map(|mapping| text_at(mapping, "/left/name"))
+                .collect();
         legal_entities.sort();
         legal_entities.dedup();
         Some(Self {
@@ -137,21 +133,13 @@ impl LinkedEnvironment {
 
 /// The integration keys in an environment's schemas: those named `userKeys` or `userKey`.
 fn parse_keys(environment: &Value) -> BTreeMap<String, Vec<String>> {
-    let schemas = environment["schemas"].as_array();
-    schemas
-        .into_iter()
-        .flatten()
+    items_at(environment, "/schemas")
         .filter_map(|schema| {
-            let keys = schema["keys"].as_array()?;
-            let key = keys
-                .iter()
+            let key = items_at(schema, "/keys")
                 .find(|key| matches!(key["name"].as_str(), Some("userKeys" | "userKey")))?;
-            let fields = key["fields"].as_array()?;
-            let fields = fields
-                .iter()
-                .filter_map(|field| field.as_str().map(str::to_owned))
-                .collect();
-            Some((text_at(schema, "/name")?, fields))
+            let fields = key["fields"].as_array()?.iter();
+            let fields = fields.filter_map(|field| field.as_str().map(str::to_owned));
+            Some((text_at(schema, "/name")?, fields.collect()))
         })
         .collect()
 }

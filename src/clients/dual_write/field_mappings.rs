@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::clients::json_text::text_at;
+use crate::clients::json::text_at;
 
 /// The field mappings of a map's project, with their filters.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,8 +21,6 @@ pub struct FieldMappings {
 pub struct Leg {
     /// Where rows come from.
     pub source: Option<String>,
-    /// Where they go.
-    pub destination: Option<String>,
     /// The filter of the source's rows; `None` for all rows.
     pub filter: Option<String>,
     /// The filter in the other direction.
@@ -40,7 +38,6 @@ impl FieldMappings {
             .iter()
             .map(|leg| Leg {
                 source: filled(leg, "sourceSchema"),
-                destination: filled(leg, "destinationSchema"),
                 filter: filled(leg, "sourceFilter"),
                 reversed_filter: filled(leg, "reversedSourceFilter"),
             })

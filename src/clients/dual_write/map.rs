@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::map_version::MapVersion;
 use super::request_state::RequestState;
-use crate::clients::json_text::text_at;
+use crate::clients::json::{items_at, text_at};
 
 /// One map of an environment.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,8 +24,6 @@ pub struct EntityMap {
     pub project: Option<String>,
     /// Its state.
     pub state: MapState,
-    /// The table of Finance and Operations.
-    pub finance_table: Option<String>,
     /// The entity set of Dataverse: `salesorders`.
     pub dataverse_table: Option<String>,
     /// The whole item.
@@ -141,13 +139,10 @@ impl EntityMap {
     pub fn from_value(raw: &Value) -> Option<Self> {
         let detail = raw.get("detail")?;
         let template = detail.get("template").and_then(Template::from_value);
-        let id = text_at(detail, "/tid");
-        let template = match (template, id) {
-            (Some(template), _) => template,
-            (None, Some(id)) => Template { id, version: None },
-            (None, None) => return None,
+        let by_id = || {
+            let id = text_at(detail, "/tid")?;
+            Some(Template { id, version: None })
         };
-        let templates = detail.get("templates").and_then(Value::as_array);
         let state = match detail.get("state") {
             Some(Value::String(state)) => MapState::parse(state),
             Some(other) => MapState::Unknown(other.to_string()),
@@ -155,22 +150,17 @@ impl EntityMap {
         };
         Some(Self {
             name: text_at(detail, "/tName")?,
-            template,
-            templates: templates
-                .into_iter()
-                .flatten()
+            template: template.or_else(by_id)?,
+            templates: items_at(detail, "/templates")
                 .filter_map(Template::from_value)
                 .collect(),
-            project: text_at(detail, "/pid").filter(|pid| !pid.is_empty()),
+            project: text_at(detail, "/pid"),
             state,
-            finance_table: text_at(raw, "/leftEntity/name"),
             dataverse_table: text_at(raw, "/rightEntity/name"),
             raw: raw.clone(),
         })
     }
-}
 
-impl EntityMap {
     /// Why the last request for the map failed; `None` if it did not.
     pub fn last_failure(&self) -> Option<String> {
         let request = self.raw.pointer("/detail/lastRequest")?;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use crate::clients::fields::field_any_case;
+use crate::clients::json::field_any_case;
 
 /// A map's version: `1.0.0.14`.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]

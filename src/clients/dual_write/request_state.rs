@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::clients::json_text::text_at;
+use crate::clients::json::{items_at, text_at};
 
 /// The state of a request to the gateway.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -36,12 +36,7 @@ impl RequestState {
 
     /// The state of a map request among the maps in a status response.
     pub(super) fn find(maps: &Value, id: &str) -> Self {
-        let requests = maps
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(|map| map.pointer("/detail/lastRequests")?.as_array())
-            .flatten();
+        let requests = items_at(maps, "").flat_map(|map| items_at(map, "/detail/lastRequests"));
         let has_id = |request: &&Value| {
             text_at(request, "/requestId").is_some_and(|found| found.eq_ignore_ascii_case(id))
         };

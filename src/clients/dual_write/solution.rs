@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::clients::json_text::text_at;
+use crate::clients::json::text_at;
 
 /// A solution that the gateway can apply.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -4,7 +4,7 @@
 use super::key::EntityKey;
 use crate::clients::error::{Error, ErrorKind, presentable};
 use crate::clients::http::{Method, Origin, Request, Service, WEB_PAGE};
-use crate::clients::odata::{Query, Row, list_rows, path_below};
+use crate::clients::odata::{Query, Row, list_rows, service_path, with_version};
 
 /// The root of the data services.
 const ROOT: &str = "/data/";
@@ -42,7 +42,7 @@ impl FinanceOperations {
         let options = query.to_query_string();
         let separator = if options.is_empty() { "?" } else { "&" };
         let path = self.path(&format!("{set}{options}{separator}{CROSS_COMPANY}"))?;
-        list_rows(&self.service, path, with_headers)
+        list_rows(&self.service, path, with_version)
             .await
             .map_err(unavailable_if_web_page)
     }
@@ -67,26 +67,17 @@ impl FinanceOperations {
     /// A request that writes to a row or an entity set, in any company.
     pub(super) fn write_request(&self, method: Method, path: &str) -> Result<Request, Error> {
         let path = self.path(&format!("{path}?{CROSS_COMPANY}"))?;
-        Ok(with_headers(Request::new(method, path)))
+        Ok(with_version(Request::new(method, path)))
     }
 
     /// A request that calls an action.
     pub(super) fn action_request(&self, path: &str) -> Result<Request, Error> {
-        Ok(with_headers(Request::new(Method::Post, self.path(path)?)))
+        Ok(with_version(Request::new(Method::POST, self.path(path)?)))
     }
 
     /// The path below the root. A path that would leave it is refused.
     fn path(&self, relative: &str) -> Result<String, Error> {
-        path_below(ROOT, relative).ok_or_else(|| {
-            let why = "a path of the data services is relative to their root and stays below it";
-            let path = relative.split(['?', '#']).next().unwrap_or_default();
-            Error::new(
-                ErrorKind::Configuration,
-                self.name(),
-                &presentable(path),
-                why,
-            )
-        })
+        service_path(&self.service, ROOT, relative)
     }
 }
 
@@ -97,12 +88,6 @@ fn unavailable_if_web_page(mut error: Error) -> Error {
         error.kind = ErrorKind::Unavailable;
     }
     error
-}
-
-fn with_headers(request: Request) -> Request {
-    request
-        .header("odata-maxversion", "4.0")
-        .header("odata-version", "4.0")
 }
 
 #[cfg(test)]

@@ -35,13 +35,13 @@ impl FinanceOperationsWriter {
         body: &Value,
         condition: Condition,
     ) -> Result<WriteResponse, Error> {
-        let request = self.write_request(Method::Patch, &key.path())?.json(body);
+        let request = self.write_request(Method::PATCH, &key.path())?.json(body);
         self.write(request, condition).await
     }
 
     /// Creates a row in an entity set.
     pub async fn create(&self, set: &str, body: &Value) -> Result<WriteResponse, Error> {
-        let request = self.write_request(Method::Post, set)?.json(body);
+        let request = self.write_request(Method::POST, set)?.json(body);
         self.write(request, Condition::None).await
     }
 
@@ -51,7 +51,7 @@ impl FinanceOperationsWriter {
         key: &EntityKey,
         condition: Condition,
     ) -> Result<WriteResponse, Error> {
-        let request = self.write_request(Method::Delete, &key.path())?;
+        let request = self.write_request(Method::DELETE, &key.path())?;
         self.write(request, condition).await
     }
 

@@ -100,7 +100,7 @@ mod tests {
     const FAST: f64 = 1_000.0;
 
     fn patch() -> Request {
-        Request::new(Method::Patch, "/row").json_text(r#"{"a":1}"#)
+        Request::new(Method::PATCH, "/row").json_text(r#"{"a":1}"#)
     }
 
     fn ok() -> Reply {
@@ -195,7 +195,7 @@ mod tests {
         ] {
             let setup = Setup::new(FAST);
             let listener = Listener::replying(vec![reply.clone(), ok()]).await;
-            let post = Request::new(Method::Post, "/copy").once();
+            let post = Request::new(Method::POST, "/copy").once();
             setup.service(&listener.url).send(&post).await.unwrap_err();
             assert_eq!(listener.count(), 1, "{reply:?}");
         }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, UNIX_EPOCH};
 
 use reqwest::header::HeaderMap;
@@ -15,6 +15,7 @@ use super::policy::{Gate, Limits};
 use super::transport::TransportError;
 use crate::base::cancellation::Cancellation;
 use crate::base::clock::Clock;
+use crate::base::sync::lock;
 use crate::clients::error::{Error, ErrorKind};
 
 /// What all services share. A run creates one.
@@ -71,7 +72,11 @@ impl Http {
         Ok(Arc::new(Self {
             remote: build(builder(limits))?,
             loopback: build(builder(limits).no_proxy())?,
-            pacer: Pacer::new(clock, observer, cancellation),
+            pacer: Pacer {
+                clock,
+                observer,
+                cancellation,
+            },
             limits,
             gates: Mutex::default(),
             server_date: Mutex::default(),
@@ -80,7 +85,7 @@ impl Http {
 
     /// The program's clock.
     pub fn clock(&self) -> &Clock {
-        self.pacer.clock()
+        &self.pacer.clock
     }
 
     pub(crate) fn limits(&self) -> &Limits {
@@ -88,11 +93,11 @@ impl Http {
     }
 
     pub(crate) fn observer(&self) -> &dyn Observer {
-        self.pacer.observer()
+        self.pacer.observer.as_ref()
     }
 
     pub(crate) fn cancellation(&self) -> &Cancellation {
-        self.pacer.cancellation()
+        &self.pacer.cancellation
     }
 
     pub(super) fn pacer(&self) -> &Pacer {
@@ -104,21 +109,14 @@ impl Http {
         let date = server_date(headers).and_then(|date| date.duration_since(UNIX_EPOCH).ok());
         if let Some(date) = date {
             let received = self.clock().elapsed();
-            *self
-                .server_date
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner) = Some(ServerDate { date, received });
+            *lock(&self.server_date) = Some(ServerDate { date, received });
         }
     }
 
     /// The services' own time now, since 1970: the newest `Date` of a response and the time since
     /// then. `None` before the first response.
     pub(crate) fn server_time(&self) -> Option<Duration> {
-        let newest = *self
-            .server_date
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let ServerDate { date, received } = newest?;
+        let ServerDate { date, received } = (*lock(&self.server_date))?;
         Some(date + self.clock().elapsed().saturating_sub(received))
     }
 
@@ -133,7 +131,7 @@ impl Http {
 
     /// The gate of a host; the same for every service on it.
     pub(super) fn gate(&self, origin: &Origin) -> Arc<Gate> {
-        let mut gates = self.gates.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut gates = lock(&self.gates);
         Arc::clone(gates.entry(origin.clone()).or_default())
     }
 

@@ -36,9 +36,10 @@ pub use service::{Service, ServiceEndpoint};
 
 pub(crate) use paging::Pages;
 pub(crate) use parsing::{
-    ServiceError, WEB_PAGE, is_dns_label, is_local_to_machine, retry_after, server_date,
+    ServiceError, WEB_PAGE, has_no_user, is_dns_label, is_local_to_machine, retry_after,
+    server_date,
 };
 pub(crate) use policy::{Backoff, UNTRUSTED_CERTIFICATE, is_untrusted_certificate};
-pub(crate) use request::{Method, Request};
+pub(crate) use request::{Method, Request, parse_method};
 pub(crate) use response::Response;
 pub(crate) use transport::{TransportError, read_limited_body};

@@ -9,36 +9,12 @@ use crate::clients::error::Error;
 
 /// The clock, the observer and the cancellation that all requests share.
 pub(crate) struct Pacer {
-    clock: Clock,
-    observer: Arc<dyn Observer>,
-    cancellation: Cancellation,
+    pub(super) clock: Clock,
+    pub(super) observer: Arc<dyn Observer>,
+    pub(super) cancellation: Cancellation,
 }
 
 impl Pacer {
-    pub(super) fn new(
-        clock: Clock,
-        observer: Arc<dyn Observer>,
-        cancellation: Cancellation,
-    ) -> Self {
-        Self {
-            clock,
-            observer,
-            cancellation,
-        }
-    }
-
-    pub(super) fn clock(&self) -> &Clock {
-        &self.clock
-    }
-
-    pub(super) fn observer(&self) -> &dyn Observer {
-        self.observer.as_ref()
-    }
-
-    pub(super) fn cancellation(&self) -> &Cancellation {
-        &self.cancellation
-    }
-
     /// Reports the wait to the observer, then waits. Ends early with [`Error::cancelled`] when the
     /// run is asked to stop.
     pub(super) async fn pause(&self, wait: Wait, what: &str) -> Result<(), Error> {

@@ -107,6 +107,26 @@ impl Response {
         serde_json::from_slice(&self.body).ok()
     }
 
+    /// The items of a list in this response. An item that cannot be parsed fails the list: an
+    /// incomplete list would be taken for the whole.
+    pub(crate) fn parse_items<T>(
+        &self,
+        list: Option<&Value>,
+        name: &str,
+        parse: impl Fn(&Value) -> Option<T>,
+    ) -> Result<Vec<T>, Error> {
+        let items = list
+            .and_then(Value::as_array)
+            .ok_or_else(|| self.malformed(&format!("the response has no list of {name}")))?;
+        let parse = |item: &Value| {
+            parse(item).ok_or_else(|| {
+                let why = format!("an item of the list of {name} has an unexpected shape: {item}");
+                self.malformed(&why)
+            })
+        };
+        items.iter().map(parse).collect()
+    }
+
     /// The error for a response that does not have the expected shape.
     pub(crate) fn malformed(&self, why: &str) -> Error {
         self.error(ErrorKind::Malformed, why)

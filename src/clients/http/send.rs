@@ -29,7 +29,7 @@ pub(super) async fn send(
         let outcome = AttemptOutcome::Halted;
         return Attempt { id, outcome };
     }
-    http.observer().requested(service, request.method.name());
+    http.observer().requested(service, request.method.as_str());
     let started = Instant::now();
     let exchange = async {
         let response = builder.send().await?;
@@ -85,7 +85,7 @@ fn build(
 ) -> reqwest::RequestBuilder {
     let mut builder = http
         .client_for(url)
-        .request(request.method.to_reqwest(), url.clone())
+        .request(request.method.clone(), url.clone())
         .header(AUTHORIZATION, authorization)
         .header("x-ms-client-request-id", id);
     if !request.headers.iter().any(|(name, _)| *name == "accept") {

@@ -134,6 +134,21 @@ impl Service {
             })
     }
 
+    /// The link in the first of these headers that the response has: its URL, or, if it is not
+    /// followed, its text.
+    pub(crate) fn resolve_header(
+        &self,
+        response: &Response,
+        headers: &[&str],
+    ) -> (Option<Url>, Option<String>) {
+        let link = headers.iter().find_map(|name| response.header(name));
+        match link.map(|link| self.resolve_link(response, link).map_err(|_| link)) {
+            None => (None, None),
+            Some(Ok(url)) => (Some(url), None),
+            Some(Err(link)) => (None, Some(presentable(link))),
+        }
+    }
+
     /// The URL of a stored link, under the same rule.
     pub(crate) fn resolve_stored_link(&self, link: &str) -> Result<Url, Error> {
         let root = self.join("/")?;

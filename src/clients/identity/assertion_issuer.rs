@@ -2,14 +2,13 @@
 
 use url::Url;
 
-use crate::clients::http::Origin;
+use crate::clients::http::{Origin, has_no_user};
 
 /// Parses the address of an issuer of assertions: https, or http on the loopback, without a user.
 pub(super) fn parse_issuer_url(text: &str) -> Option<Url> {
     let url = Url::parse(text).ok()?;
-    let has_no_user = url.username().is_empty() && url.password().is_none();
     let origin = Origin::parse(&url.origin().ascii_serialization());
-    (has_no_user && origin.is_ok()).then_some(url)
+    (has_no_user(&url) && origin.is_ok()).then_some(url)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 use std::ffi::OsStr;
 use std::io;
 use std::process::Output;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -13,13 +13,14 @@ use azure_core::credentials::TokenCredential as _;
 use azure_identity::{AzureCliCredential, AzureCliCredentialOptions, Executor};
 use secrecy::SecretString;
 
-use super::credential_kind::CredentialKind;
+use super::credential_kind::{CredentialKind, KindFacts};
 use super::program::{self, summarize_stderr};
 use super::token_request::{FetchedToken, TokenError, TokenRequest};
+use crate::base::sync::lock;
 use crate::clients::error::ErrorKind;
 
 /// The account that is signed in with the Azure CLI.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct AzureCli {
     /// The tenant: its id or one of its domains.
     pub tenant: String,
@@ -34,12 +35,8 @@ const OUTDATED: &str = "update it to 2.54 or later, and check the output of `az 
 
 #[async_trait]
 impl CredentialKind for AzureCli {
-    fn kind(&self) -> &'static str {
-        "azure-cli"
-    }
-
-    fn cache_key(&self) -> String {
-        self.tenant.clone()
+    fn facts(&self) -> KindFacts<'_> {
+        KindFacts::new("azure-cli")
     }
 
     async fn fetch(&self, request: TokenRequest<'_>) -> Result<FetchedToken, TokenError> {
@@ -70,7 +67,7 @@ impl CredentialKind for AzureCli {
             }
             Err(error) => error,
         };
-        Err(match runner.problem() {
+        Err(match lock(&runner.problem).take() {
             Some(Problem::NotInstalled) => request
                 .error(ErrorKind::NotSignedIn, NAME, "`az` is not on the PATH")
                 .or_help(NOT_INSTALLED),
@@ -102,7 +99,7 @@ fn describe_output_error(error: &azure_core::Error) -> &'static str {
 }
 
 /// Why no token was printed.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 enum Problem {
     /// The program does not exist.
     NotInstalled,
@@ -118,15 +115,8 @@ struct Runner {
 }
 
 impl Runner {
-    fn problem(&self) -> Option<Problem> {
-        self.problem
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-
     fn record(&self, problem: Problem) {
-        *self.problem.lock().unwrap_or_else(PoisonError::into_inner) = Some(problem);
+        *lock(&self.problem) = Some(problem);
     }
 }
 

@@ -8,17 +8,15 @@ use azure_core::credentials::{Secret, TokenCredential as _};
 use azure_identity::{
     AzurePipelinesCredential, AzurePipelinesCredentialOptions, ClientAssertionCredentialOptions,
 };
-use secrecy::{ExposeSecret as _, SecretString};
 
 use super::assertion_issuer::parse_issuer_url;
-use super::credential_kind::{CredentialKind, CredentialLifetime, hash_secret};
-use super::holder::TokenHolder;
+use super::credential_kind::{CredentialKind, CredentialLifetime, CredentialSecret, KindFacts};
 use super::sign_in_transport::Route;
 use super::token_request::{FetchedToken, TokenError, TokenRequest};
 use crate::clients::error::ErrorKind;
 
 /// A service connection of Azure Pipelines.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct AzurePipelines {
     /// The tenant: its id or one of its domains.
     pub tenant: String,
@@ -30,7 +28,7 @@ pub struct AzurePipelines {
     /// library reads itself.
     pub request_url: String,
     /// The job's access token.
-    pub access_token: SecretString,
+    pub access_token: CredentialSecret,
 }
 
 const NAME: &str = "the assertion service of Azure Pipelines";
@@ -42,32 +40,11 @@ const REFUSED: &str = "check the service connection's id, that this pipeline may
 
 #[async_trait]
 impl CredentialKind for AzurePipelines {
-    fn kind(&self) -> &'static str {
-        "azure-pipelines"
-    }
-
-    fn application(&self) -> Option<&str> {
-        Some(&self.client)
-    }
-
-    fn holder(&self) -> Option<TokenHolder> {
-        Some(TokenHolder::Application)
-    }
-
-    fn lifetime(&self) -> CredentialLifetime {
-        CredentialLifetime::PipelineJob
-    }
-
-    fn cache_key(&self) -> String {
-        let Self {
-            tenant,
-            client,
-            service_connection,
-            request_url,
-            access_token,
-        } = self;
-        let token = hash_secret(access_token);
-        format!("{tenant} {client} {service_connection} {request_url} {token}")
+    fn facts(&self) -> KindFacts<'_> {
+        KindFacts {
+            lifetime: CredentialLifetime::PipelineJob,
+            ..KindFacts::application("azure-pipelines", Some(&self.client))
+        }
     }
 
     /// The library reads `SYSTEM_OIDCREQUESTURI` itself; requests go to the host of `request_url`
@@ -89,7 +66,7 @@ impl CredentialKind for AzurePipelines {
             self.tenant.clone(),
             self.client.clone(),
             &self.service_connection,
-            Secret::new(self.access_token.expose_secret().to_owned()),
+            Secret::new(self.access_token.expose().to_owned()),
             Some(options),
         )
         .map_err(|error| {

@@ -3,44 +3,25 @@
 use async_trait::async_trait;
 use azure_core::credentials::{Secret, TokenCredential as _};
 use azure_identity::{ClientSecretCredential, ClientSecretCredentialOptions};
-use secrecy::{ExposeSecret as _, SecretString};
 
-use super::credential_kind::{CredentialKind, hash_secret};
-use super::holder::TokenHolder;
+use super::credential_kind::{CredentialKind, CredentialSecret, KindFacts};
 use super::token_request::{FetchedToken, TokenError, TokenRequest};
 
 /// An application with a secret.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct ClientSecret {
     /// The tenant: its id or one of its domains.
     pub tenant: String,
     /// The application's (client's) id.
     pub client: String,
     /// The secret's value.
-    pub secret: SecretString,
+    pub secret: CredentialSecret,
 }
 
 #[async_trait]
 impl CredentialKind for ClientSecret {
-    fn kind(&self) -> &'static str {
-        "client-secret"
-    }
-
-    fn application(&self) -> Option<&str> {
-        Some(&self.client)
-    }
-
-    fn holder(&self) -> Option<TokenHolder> {
-        Some(TokenHolder::Application)
-    }
-
-    fn cache_key(&self) -> String {
-        let Self {
-            tenant,
-            client,
-            secret,
-        } = self;
-        format!("{tenant} {client} {}", hash_secret(secret))
+    fn facts(&self) -> KindFacts<'_> {
+        KindFacts::application("client-secret", Some(&self.client))
     }
 
     async fn fetch(&self, request: TokenRequest<'_>) -> Result<FetchedToken, TokenError> {
@@ -51,7 +32,7 @@ impl CredentialKind for ClientSecret {
         let credential = ClientSecretCredential::new(
             &self.tenant,
             self.client.clone(),
-            Secret::new(self.secret.expose_secret().to_owned()),
+            Secret::new(self.secret.expose().to_owned()),
             Some(options),
         )
         .map_err(|error| request.invalid_credential(&request.authority_name(), &error))?;

@@ -1,45 +1,59 @@
 //! What each kind of credential implements.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 use async_trait::async_trait;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::holder::TokenHolder;
 use super::token_request::{FetchedToken, TokenError, TokenRequest};
-use crate::base::text;
 
 /// One kind of credential.
 #[async_trait]
 pub(super) trait CredentialKind: fmt::Debug + Send + Sync {
-    /// The kind's key in a runbook.
-    fn kind(&self) -> &'static str;
-
-    /// The application's id, if the credential belongs to an application with a known id.
-    fn application(&self) -> Option<&str> {
-        None
-    }
-
-    /// The holder of its tokens, if the kind determines it; otherwise each token says it.
-    fn holder(&self) -> Option<TokenHolder> {
-        None
-    }
-
-    /// How long the credential provides tokens.
-    fn lifetime(&self) -> CredentialLifetime {
-        CredentialLifetime::Renewable
-    }
-
-    /// Whether its tokens may have another audience than the one that this program asks for.
-    fn may_ignore_scope(&self) -> bool {
-        false
-    }
-
-    /// A text that is equal for equal credentials and contains no secret.
-    fn cache_key(&self) -> String;
+    /// What is known of its tokens before one is fetched.
+    fn facts(&self) -> KindFacts<'_>;
 
     /// Fetches a token once.
     async fn fetch(&self, request: TokenRequest<'_>) -> Result<FetchedToken, TokenError>;
+}
+
+/// What is known of a credential's tokens before one is fetched.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct KindFacts<'a> {
+    /// The kind's key in a runbook.
+    pub(super) kind: &'static str,
+    /// The application's id, if the credential belongs to an application with a known id.
+    pub(super) application: Option<&'a str>,
+    /// The holder of its tokens, if the kind determines it; otherwise each token says it.
+    pub(super) holder: Option<TokenHolder>,
+    /// How long the credential provides tokens.
+    pub(super) lifetime: CredentialLifetime,
+    /// Whether its tokens may have another audience than the one that this program asks for.
+    pub(super) may_ignore_scope: bool,
+}
+
+impl<'a> KindFacts<'a> {
+    /// A kind of renewable tokens, each of which says who holds it.
+    pub(super) fn new(kind: &'static str) -> Self {
+        Self {
+            kind,
+            application: None,
+            holder: None,
+            lifetime: CredentialLifetime::Renewable,
+            may_ignore_scope: false,
+        }
+    }
+
+    /// A kind of renewable tokens that an application holds.
+    pub(super) fn application(kind: &'static str, client: Option<&'a str>) -> Self {
+        Self {
+            application: client,
+            holder: Some(TokenHolder::Application),
+            ..Self::new(kind)
+        }
+    }
 }
 
 /// How long a credential provides tokens.
@@ -53,7 +67,39 @@ pub enum CredentialLifetime {
     SingleToken,
 }
 
-/// The hash of a secret, for [`CredentialKind::cache_key`].
-pub(super) fn hash_secret(secret: &SecretString) -> String {
-    text::sha256(secret.expose_secret().as_bytes())
+/// A secret that can be compared, so that equal credentials share their tokens. No debug text
+/// shows it.
+#[derive(Clone, Debug)]
+pub struct CredentialSecret(SecretString);
+
+impl CredentialSecret {
+    pub(super) fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+}
+
+impl From<SecretString> for CredentialSecret {
+    fn from(secret: SecretString) -> Self {
+        Self(secret)
+    }
+}
+
+impl From<String> for CredentialSecret {
+    fn from(secret: String) -> Self {
+        Self(secret.into())
+    }
+}
+
+impl PartialEq for CredentialSecret {
+    fn eq(&self, other: &Self) -> bool {
+        self.expose() == other.expose()
+    }
+}
+
+impl Eq for CredentialSecret {}
+
+impl Hash for CredentialSecret {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.expose().hash(state);
+    }
 }

@@ -9,18 +9,17 @@ use azure_identity::{
     ClientAssertion, ClientAssertionCredential, ClientAssertionCredentialOptions,
 };
 use bytes::Bytes;
-use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::Value;
 
 use super::assertion_issuer::parse_issuer_url;
-use super::credential_kind::{CredentialKind, CredentialLifetime, hash_secret};
-use super::holder::TokenHolder;
+use super::credential_kind::{CredentialKind, CredentialLifetime, CredentialSecret, KindFacts};
 use super::sign_in_transport::exchange;
 use super::token_request::{FetchedToken, TokenError, TokenRequest};
 use crate::clients::error::ErrorKind;
+use crate::clients::http::Method;
 
 /// The identity of a GitHub Actions job.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct GithubOidc {
     /// The tenant: its id or one of its domains.
     pub tenant: String,
@@ -31,7 +30,7 @@ pub struct GithubOidc {
     /// Where the job asks for its assertions: `ACTIONS_ID_TOKEN_REQUEST_URL`.
     pub request_url: String,
     /// The token of that request: `ACTIONS_ID_TOKEN_REQUEST_TOKEN`.
-    pub request_token: SecretString,
+    pub request_token: CredentialSecret,
 }
 
 const NAME: &str = "the assertion service of GitHub Actions";
@@ -43,32 +42,11 @@ const REFUSED: &str = "the job needs `permissions: id-token: write`, and its req
 
 #[async_trait]
 impl CredentialKind for GithubOidc {
-    fn kind(&self) -> &'static str {
-        "github-oidc"
-    }
-
-    fn application(&self) -> Option<&str> {
-        Some(&self.client)
-    }
-
-    fn holder(&self) -> Option<TokenHolder> {
-        Some(TokenHolder::Application)
-    }
-
-    fn lifetime(&self) -> CredentialLifetime {
-        CredentialLifetime::PipelineJob
-    }
-
-    fn cache_key(&self) -> String {
-        let Self {
-            tenant,
-            client,
-            audience,
-            request_url,
-            request_token,
-        } = self;
-        let token = hash_secret(request_token);
-        format!("{tenant} {client} {audience} {request_url} {token}")
+    fn facts(&self) -> KindFacts<'_> {
+        KindFacts {
+            lifetime: CredentialLifetime::PipelineJob,
+            ..KindFacts::application("github-oidc", Some(&self.client))
+        }
     }
 
     async fn fetch(&self, request: TokenRequest<'_>) -> Result<FetchedToken, TokenError> {
@@ -110,13 +88,12 @@ impl GithubOidc {
         })?;
         url.query_pairs_mut()
             .append_pair("audience", &self.audience);
-        let bearer = format!("Bearer {}", self.request_token.expose_secret());
+        let bearer = format!("Bearer {}", self.request_token.expose());
         let headers = [
             ("authorization", bearer.as_str()),
             ("accept", "application/json"),
         ];
-        let method = reqwest::Method::GET;
-        let response = exchange(request.http, method, url, &headers, Bytes::new())
+        let response = exchange(request.http, Method::GET, url, &headers, Bytes::new())
             .await
             .map_err(|error| request.no_response(NAME, &error))?;
         let body: Option<Value> = serde_json::from_slice(&response.body).ok();

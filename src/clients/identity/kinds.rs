@@ -3,7 +3,7 @@
 use super::azure_cli::AzureCli;
 use super::azure_pipelines::AzurePipelines;
 use super::client_secret::ClientSecret;
-use super::credential_kind::{CredentialKind, CredentialLifetime};
+use super::credential_kind::{CredentialKind, CredentialLifetime, KindFacts};
 use super::github_oidc::GithubOidc;
 use super::given_token::GivenToken;
 use super::holder::TokenHolder;
@@ -12,7 +12,7 @@ use super::token_command::TokenCommand;
 use super::workload_identity::WorkloadIdentity;
 
 /// A credential of any kind.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub enum Identity {
     /// An application with a secret.
     ClientSecret(ClientSecret),
@@ -46,28 +46,27 @@ impl Identity {
         }
     }
 
+    pub(super) fn facts(&self) -> KindFacts<'_> {
+        self.credential().facts()
+    }
+
     /// The kind's key in a runbook.
     pub fn kind(&self) -> &'static str {
-        self.credential().kind()
+        self.facts().kind
     }
 
     /// The application's id, if the credential belongs to an application with a known id.
     pub fn application(&self) -> Option<&str> {
-        self.credential().application()
+        self.facts().application
     }
 
     /// The holder of its tokens, if the kind determines it; otherwise each token says it.
     pub fn holder(&self) -> Option<TokenHolder> {
-        self.credential().holder()
+        self.facts().holder
     }
 
     /// How long the credential provides tokens.
     pub fn lifetime(&self) -> CredentialLifetime {
-        self.credential().lifetime()
-    }
-
-    /// A text that is equal for equal credentials and contains no secret.
-    pub(super) fn cache_key(&self) -> String {
-        format!("{} {}", self.kind(), self.credential().cache_key())
+        self.facts().lifetime
     }
 }

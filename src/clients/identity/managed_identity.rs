@@ -8,15 +8,14 @@ use azure_core::credentials::TokenCredential as _;
 use azure_identity::{ManagedIdentityCredential, ManagedIdentityCredentialOptions, UserAssignedId};
 use url::Url;
 
-use super::credential_kind::CredentialKind;
-use super::holder::TokenHolder;
+use super::credential_kind::{CredentialKind, KindFacts};
 use super::sign_in_transport::{Outcome, Route};
 use super::token_request::{FetchedToken, TokenError, TokenRequest};
 use crate::clients::error::ErrorKind;
 use crate::clients::http::is_local_to_machine;
 
 /// The identity of the machine.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct ManagedIdentity {
     /// The client id of a user-assigned identity; `None` for the machine's own.
     pub client: Option<String>,
@@ -25,7 +24,7 @@ pub struct ManagedIdentity {
 }
 
 /// Where a machine provides the tokens of its managed identity.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub enum MachineEndpoint {
     /// The metadata service of virtual machines: at its fixed address, or at another host (scheme,
     /// host and port).
@@ -55,20 +54,8 @@ const NO_MACHINE: &str = "managed identities exist on Azure's machines and servi
 
 #[async_trait]
 impl CredentialKind for ManagedIdentity {
-    fn kind(&self) -> &'static str {
-        "managed-identity"
-    }
-
-    fn application(&self) -> Option<&str> {
-        self.client.as_deref()
-    }
-
-    fn holder(&self) -> Option<TokenHolder> {
-        Some(TokenHolder::Application)
-    }
-
-    fn cache_key(&self) -> String {
-        format!("{:?} {:?}", self.client, self.endpoint)
+    fn facts(&self) -> KindFacts<'_> {
+        KindFacts::application("managed-identity", self.client.as_deref())
     }
 
     async fn fetch(&self, request: TokenRequest<'_>) -> Result<FetchedToken, TokenError> {

@@ -43,7 +43,7 @@ mod workload_identity;
 pub use azure_cli::AzureCli;
 pub use azure_pipelines::AzurePipelines;
 pub use client_secret::ClientSecret;
-pub use credential_kind::CredentialLifetime;
+pub use credential_kind::{CredentialLifetime, CredentialSecret};
 pub use github_oidc::GithubOidc;
 pub use given_token::GivenToken;
 pub use holder::TokenHolder;

@@ -63,7 +63,7 @@ impl SignIn {
 
     /// Whether another sign-in uses the same credential, for any scope.
     pub fn has_same_credential(&self, other: &Self) -> bool {
-        self.identity().cache_key() == other.identity().cache_key()
+        self.identity() == other.identity()
     }
 
     /// Whether a token for `audience` is one for this service.

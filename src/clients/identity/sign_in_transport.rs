@@ -8,7 +8,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use azure_core::error::{Error as AzureError, ErrorKind as AzureErrorKind};
@@ -19,7 +19,8 @@ use reqwest::header::HeaderMap;
 use url::Url;
 
 use super::token_times::cap_times;
-use crate::clients::http::{Http, Origin, TransportError, read_limited_body};
+use crate::base::sync::lock;
+use crate::clients::http::{Http, Method, Origin, TransportError, has_no_user, read_limited_body};
 
 /// A sign-in response is a few kilobytes.
 const MAX_RESPONSE: usize = 1024 * 1024;
@@ -59,8 +60,7 @@ impl Route {
 
     /// The real URL of a request, if this is its route.
     fn resolve(&self, url: &Url) -> Option<Url> {
-        let has_no_user = url.username().is_empty() && url.password().is_none();
-        if !has_no_user || url.origin() != self.known.origin() {
+        if !has_no_user(url) || url.origin() != self.known.origin() {
             return None;
         }
         let mut real = self.real.clone();
@@ -131,10 +131,7 @@ impl SignInTransport {
 
     /// The last exchange, if a request was sent.
     pub(super) fn last(&self) -> Option<Exchange> {
-        self.last
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        lock(&self.last).clone()
     }
 
     /// The name and the real URL of the destination of a request.
@@ -155,7 +152,7 @@ impl SignInTransport {
                 "the sign-in library sends a stream, which is not supported".to_owned(),
             ));
         };
-        let method = reqwest::Method::from_bytes(request.method().as_str().as_bytes())
+        let method = Method::from_bytes(request.method().as_str().as_bytes())
             .map_err(|error| invalid(error.to_string()))?;
         let headers = request.headers().iter();
         let headers: Vec<_> = headers.map(|(n, v)| (n.as_str(), v.as_str())).collect();
@@ -166,7 +163,7 @@ impl SignInTransport {
 /// One request for a token or an assertion, over our own connections.
 pub(super) async fn exchange(
     http: &Http,
-    method: reqwest::Method,
+    method: Method,
     url: Url,
     headers: &[(&str, &str)],
     body: Bytes,
@@ -204,8 +201,7 @@ impl HttpClient for SignInTransport {
             Ok(response) => Outcome::Responded(response.clone()),
             Err(error) => Outcome::Failed(Arc::clone(error)),
         };
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) =
-            Some(Exchange { service, outcome });
+        *lock(&self.last) = Some(Exchange { service, outcome });
         let response = result.map_err(|error| failed(error.to_string()))?;
         if !(200..300).contains(&response.status) {
             return Err(failed(format!("status {}", response.status)));

@@ -11,14 +11,14 @@ use secrecy::SecretString;
 use serde_json::Value;
 
 use super::claims::Claims;
-use super::credential_kind::CredentialKind;
+use super::credential_kind::{CredentialKind, KindFacts};
 use super::program::{self, summarize_stderr};
 use super::token_request::{FetchedToken, TokenError, TokenRequest};
 use super::token_times::parse_seconds;
 use crate::clients::error::ErrorKind;
 
 /// A program that prints a token.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct TokenCommand {
     /// The program: a name to be found on the path, or a path.
     pub program: PathBuf,
@@ -39,16 +39,11 @@ const NO_TOKEN: &str = "it must print only a token, or the JSON of `az account g
 
 #[async_trait]
 impl CredentialKind for TokenCommand {
-    fn kind(&self) -> &'static str {
-        "token-command"
-    }
-
-    fn may_ignore_scope(&self) -> bool {
-        true
-    }
-
-    fn cache_key(&self) -> String {
-        format!("{} {:?}", self.program.display(), self.arguments)
+    fn facts(&self) -> KindFacts<'_> {
+        KindFacts {
+            may_ignore_scope: true,
+            ..KindFacts::new("token-command")
+        }
     }
 
     async fn fetch(&self, request: TokenRequest<'_>) -> Result<FetchedToken, TokenError> {

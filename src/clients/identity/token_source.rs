@@ -27,6 +27,9 @@ const MIN_USE: Duration = Duration::from_mins(1);
 /// The maximum lifetime of a token.
 const MAX_LIFETIME: Duration = Duration::from_hours(24 * 365);
 
+const UNAVAILABLE: &str =
+    "check that this machine reaches it (network, proxy, firewall), then run again";
+
 /// The tokens of one identity for one scope.
 pub(crate) struct TokenSource {
     http: Arc<Http>,
@@ -172,7 +175,7 @@ impl TokenSource {
         };
         let expected = self.audience();
         // Other kinds ask for this exact scope; and a token may name its audience by id.
-        let may_differ = self.identity.credential().may_ignore_scope();
+        let may_differ = self.identity.facts().may_ignore_scope;
         if let Some(audience) = claims.audience.as_deref().filter(|it| it.contains("://"))
             && may_differ
             && !is_same_audience(audience, expected)
@@ -246,7 +249,10 @@ impl TokenSource {
             };
             let TokenError { error, retry_after } = match fetched {
                 Ok(fetched) => return Ok(fetched),
-                Err(error) => error,
+                Err(failed) if failed.error.kind == ErrorKind::Unavailable => {
+                    failed.or_help(UNAVAILABLE)
+                }
+                Err(failed) => failed,
             };
             if !error.is_temporary() {
                 return Err(error);

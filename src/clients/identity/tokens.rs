@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use super::kinds::Identity;
 use super::sign_in::SignIn;
 use super::token_source::TokenSource;
+use crate::base::sync::lock;
 use crate::clients::error::{Error, ErrorKind};
 use crate::clients::http::{Http, Origin};
 
@@ -14,7 +15,7 @@ use crate::clients::http::{Http, Origin};
 pub struct Tokens {
     http: Arc<Http>,
     authority: Origin,
-    sources: Mutex<HashMap<(String, String), Arc<TokenSource>>>,
+    sources: Mutex<HashMap<(Identity, String), Arc<TokenSource>>>,
 }
 
 impl Tokens {
@@ -46,9 +47,9 @@ impl Tokens {
 
     /// The source of this identity's tokens for this scope.
     pub(crate) fn source(&self, identity: &Identity, scope: &str) -> Arc<TokenSource> {
-        let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sources = lock(&self.sources);
         let source = sources
-            .entry((identity.cache_key(), scope.to_owned()))
+            .entry((identity.clone(), scope.to_owned()))
             .or_insert_with(|| {
                 Arc::new(TokenSource::new(
                     Arc::clone(&self.http),

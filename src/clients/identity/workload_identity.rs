@@ -10,14 +10,13 @@ use azure_identity::{
     ClientAssertionCredentialOptions, WorkloadIdentityCredential, WorkloadIdentityCredentialOptions,
 };
 
-use super::credential_kind::CredentialKind;
-use super::holder::TokenHolder;
+use super::credential_kind::{CredentialKind, KindFacts};
 use super::token_request::{FetchedToken, TokenError, TokenRequest};
 use crate::base::files;
 use crate::clients::error::ErrorKind;
 
 /// An application that trusts the issuer of a token in a file.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct WorkloadIdentity {
     /// The tenant: its id or one of its domains.
     pub tenant: String,
@@ -32,25 +31,8 @@ const UNREADABLE: &str = "check `token-file` under `identity` or AZURE_FEDERATED
 
 #[async_trait]
 impl CredentialKind for WorkloadIdentity {
-    fn kind(&self) -> &'static str {
-        "workload-identity"
-    }
-
-    fn application(&self) -> Option<&str> {
-        Some(&self.client)
-    }
-
-    fn holder(&self) -> Option<TokenHolder> {
-        Some(TokenHolder::Application)
-    }
-
-    fn cache_key(&self) -> String {
-        let Self {
-            tenant,
-            client,
-            token_file,
-        } = self;
-        format!("{tenant} {client} {}", token_file.display())
+    fn facts(&self) -> KindFacts<'_> {
+        KindFacts::application("workload-identity", Some(&self.client))
     }
 
     async fn fetch(&self, request: TokenRequest<'_>) -> Result<FetchedToken, TokenError> {

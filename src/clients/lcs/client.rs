@@ -1,6 +1,6 @@
 //! One project: trigger, status, history, environments.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -10,6 +10,7 @@ use super::environment::LcsEnvironment;
 use super::history::HistoryEntry;
 use super::state::RefreshState;
 use crate::base::encoding::{ALL_BUT_HYPHEN, percent_encode};
+use crate::base::sync::lock;
 use crate::clients::error::{Error, ErrorKind};
 use crate::clients::http::{Method, Request, Response, Service, server_date};
 
@@ -76,7 +77,7 @@ impl Lcs {
             encode(source),
             encode(target)
         );
-        let request = versioned(Request::new(Method::Post, path)).once();
+        let request = versioned(Request::new(Method::POST, path)).once();
         let response = self.service.send(&request).await?;
         let envelope = Envelope::open(&response, ErrorKind::Ambiguous)?;
         self.record_facts(&response, &envelope);
@@ -160,7 +161,7 @@ impl Lcs {
     }
 
     fn facts(&self) -> MutexGuard<'_, ServiceFacts> {
-        self.facts.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.facts)
     }
 
     async fn get(&self, path: &str) -> Result<(Response, Envelope), Error> {
@@ -221,27 +222,13 @@ fn versioned(request: Request) -> Request {
         .header("content-type", "application/json")
 }
 
-/// The items of a page, and whether more pages follow. An item that cannot be parsed fails the
-/// list: an incomplete list would be taken for the whole.
+/// The items of a page, and whether more pages follow.
 fn parse_page<T>(
     response: &Response,
     body: &Value,
     parse: impl Fn(&Value) -> Option<T>,
 ) -> Result<(Vec<T>, bool), Error> {
-    let items = field(body, "Data")
-        .and_then(Value::as_array)
-        .ok_or_else(|| response.malformed("the list has no member 'Data'"))?;
-    let items = items
-        .iter()
-        .map(|item| {
-            let why = || {
-                response.malformed(&format!(
-                    "an item of the list has an unexpected shape: {item}"
-                ))
-            };
-            parse(item).ok_or_else(why)
-        })
-        .collect::<Result<_, _>>()?;
+    let items = response.parse_items(field(body, "Data"), "'Data'", parse)?;
     let has_more = field(body, "ResultHasMorePages").and_then(Value::as_bool);
     Ok((items, has_more.unwrap_or(false)))
 }

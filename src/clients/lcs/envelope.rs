@@ -10,8 +10,8 @@ use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use crate::clients::error::{Error, ErrorKind};
-use crate::clients::fields::field_any_case;
 use crate::clients::http::Response;
+use crate::clients::json::field_any_case;
 
 /// The year in `VersionEOL` while the service's version has no end.
 const NO_END: &str = "9999-";

@@ -14,8 +14,6 @@ pub struct LcsEnvironment {
     pub name: Option<String>,
     /// `Production`, `Sandbox`, `DevTestDev`, ….
     pub kind: Option<String>,
-    /// `SelfService`, `MicrosoftManaged` or `CustomerManaged`.
-    pub infrastructure: Option<String>,
     /// The release of its application: `10.0.44`.
     pub release: Option<String>,
     /// The location of its data: `West Europe`.
@@ -36,7 +34,6 @@ impl LcsEnvironment {
             id: text(raw, "EnvironmentId")?,
             name: text(raw, "EnvironmentName"),
             kind: text(raw, "EnvironmentType"),
-            infrastructure: text(raw, "EnvironmentInfrastructure"),
             release: text(raw, "CurrentApplicationReleaseName"),
             location: text(raw, "CloudStorageLocation"),
             status: text(raw, "DeploymentStatusDisplay"),

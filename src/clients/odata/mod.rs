@@ -4,7 +4,7 @@
 //! - [`list`]: all rows of a query, page after page.
 //! - [`row`]: rows with their exact text.
 //! - [`write`]: conditions of writes, and the response to one.
-//! - `path`: paths that stay below a service's root.
+//! - `path`: paths that stay below a service's root; the headers of every request.
 
 mod list;
 mod path;
@@ -13,7 +13,7 @@ mod row;
 mod write;
 
 pub(super) use list::list_rows;
-pub(super) use path::path_below;
+pub(super) use path::{service_path, with_version};
 pub(super) use query::ANNOTATIONS;
 pub use query::{Query, literal};
 pub use row::Row;

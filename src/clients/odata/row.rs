@@ -69,13 +69,6 @@ impl Row {
         self.id(&format!("_{column}_value"))
     }
 
-    /// The table of a lookup, if annotations were requested.
-    pub fn lookup_table(&self, column: &str) -> Option<&str> {
-        self.string(&format!(
-            "_{column}_value@Microsoft.Dynamics.CRM.lookuplogicalname"
-        ))
-    }
-
     /// The text that people see for a value, such as an option's label, if annotations were
     /// requested.
     pub fn formatted(&self, column: &str) -> Option<&str> {

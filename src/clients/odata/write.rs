@@ -2,7 +2,6 @@
 
 use serde_json::Value;
 
-use crate::clients::error::presentable;
 use crate::clients::http::{Request, Response, Service};
 
 /// The condition of a write (Microsoft Learn, *Perform conditional operations using the Web API*).
@@ -53,18 +52,11 @@ pub(in crate::clients) fn read_write_response(
     service: &Service,
     response: &Response,
 ) -> WriteResponse {
-    let link = ["operation-location", "location", "odata-entityid"]
-        .iter()
-        .find_map(|name| response.header(name));
-    let (handle, refused_link) = match link.map(|link| (link, service.resolve_link(response, link)))
-    {
-        None => (None, None),
-        Some((_, Ok(url))) => (Some(url.into()), None),
-        Some((link, Err(_))) => (None, Some(presentable(link))),
-    };
+    let headers = ["operation-location", "location", "odata-entityid"];
+    let (url, refused_link) = service.resolve_header(response, &headers);
     WriteResponse {
         status: response.status(),
-        handle,
+        handle: url.map(String::from),
         refused_link,
         service_date: response.date(),
         body: response.maybe_value(),

@@ -160,7 +160,6 @@ mod tests {
             account: Some("svc@contoso.com".to_owned()),
             statuses: vec!["Connected".to_owned()],
             error: None,
-            created_by: None,
             raw: Value::Null,
         }
     }

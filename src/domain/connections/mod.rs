@@ -168,6 +168,11 @@ impl OwnerRow {
         })
     }
 
+    /// Its id as text; where the runbook names no owner, the present one.
+    pub(crate) fn id_or(owner: Option<&Self>, current: Option<String>) -> Option<String> {
+        owner.map(|owner| owner.id.to_string()).or(current)
+    }
+
     /// As a bind: `systemusers(<guid>)`.
     pub(crate) fn bind(&self) -> String {
         format!("{}({})", self.entity_set, self.id)
@@ -390,7 +395,6 @@ mod tests {
             account: Some(account.to_owned()),
             statuses: Vec::new(),
             error: None,
-            created_by: None,
             raw: serde_json::Value::Null,
         }
     }

@@ -123,6 +123,15 @@ pub(crate) struct MapSet {
 }
 
 impl MapSet {
+    /// Takes the map's name.
+    pub(crate) fn action(refresh: &Arc<RefreshContext>, map: &str, act: Act) -> Action {
+        Action::Set(Arc::new(Self {
+            refresh: Arc::clone(refresh),
+            map: map.to_owned(),
+            act,
+        }))
+    }
+
     fn projected(&self, map: Option<&EntityMap>) -> Value {
         match self.act {
             Act::Request(MapAction::Initialise) => map_initialised(map),
@@ -254,10 +263,6 @@ pub(crate) fn stop_map(
         before: map_state(linked.map(map)),
         after: json!({ "state": "stopped" }),
         follows: Vec::new(),
-        action: Action::Set(Arc::new(MapSet {
-            refresh: Arc::clone(refresh),
-            map: map.to_owned(),
-            act: Act::Request(MapAction::Stop),
-        })),
+        action: MapSet::action(refresh, map, Act::Request(MapAction::Stop)),
     }
 }

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use crate::base::text::{escape, redact};
+use crate::base::redaction::redact;
+use crate::base::text::escape;
 
 /// The text with every `find` replaced. What is replaced already is left alone also where the new
 /// text holds the old one (`shop` by `shop-uat`). A definition is JSON text: a `find` with quotes

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 
 use super::GraphError;
-use super::json::{child, members, string, value_at};
+use super::json::{child, is_own_name, members, string, value_at};
 use super::slots::{Kind, Object, id_in, lookup_of, slots, walk};
 
 /// The content of a slot that holds no action.
@@ -52,6 +52,13 @@ pub(crate) struct Dangling {
     pub(crate) id: Uuid,
     /// The name next to it.
     pub(crate) name: Option<String>,
+}
+
+impl Dangling {
+    /// Where it is: its pointer, its tile and its id.
+    pub(crate) fn place(&self) -> (&str, &str, Uuid) {
+        (&self.pointer, &self.tile, self.id)
+    }
 }
 
 /// What makes two tiles alike: the names of their members, and what they say they are.
@@ -163,10 +170,7 @@ fn dangling(
         }
         let beside = kind.name_key.as_ref();
         let beside = beside.and_then(|name| object.members.iter().find(|(key, _)| key == name));
-        let is_own = kind
-            .name_key
-            .as_deref()
-            .is_some_and(|key| key.eq_ignore_ascii_case("name"));
+        let is_own = kind.name_key.as_deref().is_some_and(is_own_name);
         let tile = if is_own {
             object.outer_tile()
         } else {

@@ -144,12 +144,21 @@ pub(crate) fn item_steps(items: &[&str]) -> Vec<String> {
         .collect()
 }
 
+/// The members that hold an object's own name; the first that it has is the name. Other members
+/// whose names end so (`actionName`) hold the name of something else.
+pub(super) const OWN_NAMES: [&str; 2] = ["name", "displayName"];
+
+/// Does a member hold an object's own name?
+pub(super) fn is_own_name(key: &str) -> bool {
+    OWN_NAMES.iter().any(|own| key.eq_ignore_ascii_case(own))
+}
+
 /// An item's own id; where asked, only of an item that is more than an id and a name.
 fn item_id(item: &str, is_thing: bool) -> Option<String> {
     let members = members(item);
     let is_more = members
         .iter()
-        .any(|(key, _)| !key.eq_ignore_ascii_case("id") && !key.eq_ignore_ascii_case("name"));
+        .any(|(key, _)| !key.eq_ignore_ascii_case("id") && !is_own_name(key));
     let id = members
         .iter()
         .find(|(key, _)| key.eq_ignore_ascii_case("id") || key.eq_ignore_ascii_case("activityid"));

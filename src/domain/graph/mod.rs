@@ -20,7 +20,7 @@ mod tiles;
 use std::fmt;
 
 pub(crate) use dialect::{Dangling, Dialect, still_holds};
-pub(crate) use slots::{Content, Slot, clear, content, fill, is_gone, names, slots};
+pub(crate) use slots::{Content, Slot, clear, content, count_places, fill, is_gone, names, slots};
 pub(crate) use tiles::{put_back, remove_tiles};
 
 /// Why a graph cannot be read or edited.

@@ -8,8 +8,8 @@ use uuid::Uuid;
 use super::GraphError;
 use super::dialect::{Dialect, Empty};
 use super::json::{
-    Cutting, INTO_STRING, Node, child, cut, cutting, is_document, item_steps, members, parse,
-    paste, replace, string, value_at,
+    Cutting, INTO_STRING, Node, OWN_NAMES, child, cut, cutting, is_document, is_own_name,
+    item_steps, members, parse, paste, replace, string, value_at,
 };
 
 /// One place that holds a provider action.
@@ -59,6 +59,11 @@ pub(crate) struct Kind {
     pub(crate) types: Vec<(String, String)>,
 }
 
+/// Does a member hold a name, the object's own or another?
+fn is_name(key: &str) -> bool {
+    key.to_ascii_lowercase().ends_with("name")
+}
+
 /// An object of a graph that a walk visits.
 pub(crate) struct Object<'a> {
     pub(crate) pointer: &'a str,
@@ -70,11 +75,11 @@ pub(crate) struct Object<'a> {
 impl Object<'_> {
     /// Its own name.
     fn own_name(&self) -> Option<String> {
-        let name = self
-            .members
-            .iter()
-            .find(|(key, _)| key.eq_ignore_ascii_case("name"));
-        name.and_then(|(_, raw)| string(raw))
+        OWN_NAMES.iter().find_map(|own| {
+            let mut members = self.members.iter();
+            let name = members.find(|(key, _)| key.eq_ignore_ascii_case(own));
+            name.and_then(|(_, raw)| string(raw))
+        })
     }
 
     /// The tile that a lookup in it belongs to.
@@ -172,15 +177,31 @@ pub(crate) fn slots(text: &str, actions: &BTreeMap<Uuid, String>) -> Result<Vec<
     Ok(found)
 }
 
+/// How many places of an orchestration these are, each with its tile and its id. A graph may hold a
+/// draft beside the copy that is published, both as text: what is in the same place of both counts
+/// once.
+pub(crate) fn count_places<'a>(
+    places: impl IntoIterator<Item = (&'a str, &'a str, Uuid)>,
+) -> usize {
+    let places = places.into_iter().map(|(pointer, tile, id)| {
+        let inner = pointer.rsplit_once(INTO_STRING).and_then(|(text, rest)| {
+            let (around, key) = text.rsplit_once('/')?;
+            let mut copies = ["draft", "published"].into_iter();
+            copies
+                .any(|copy| key.eq_ignore_ascii_case(copy))
+                .then(|| format!("{around}/*{rest}"))
+        });
+        (inner.unwrap_or_else(|| pointer.to_owned()), tile, id)
+    });
+    places.collect::<BTreeSet<_>>().len()
+}
+
 /// Every name in a graph: of tiles, and of what they refer to. A name is the text of a member that
 /// is called `name`, or ends so (`displayName`). A graph that cannot be read has none.
 pub(crate) fn names(text: &str) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     let walked = walk(text, &mut |object| {
-        let members = object
-            .members
-            .iter()
-            .filter(|(key, _)| key.to_ascii_lowercase().ends_with("name"));
+        let members = object.members.iter().filter(|(key, _)| is_name(key));
         names.extend(members.filter_map(|(_, raw)| string(raw)));
         Ok(Vec::new())
     });
@@ -191,8 +212,8 @@ pub(crate) fn names(text: &str) -> BTreeSet<String> {
     }
 }
 
-/// The names of the members that hold the id and the name, if this is a *lookup*: an object of an
-/// id and little else.
+/// The names of the members that hold the id and its own name, if this is a *lookup*: an object of
+/// an id and little else.
 pub(crate) fn lookup_of(raw: &str) -> Option<(String, Option<String>)> {
     if !raw.starts_with('{') {
         return None;
@@ -207,7 +228,8 @@ pub(crate) fn lookup_of(raw: &str) -> Option<(String, Option<String>)> {
         found.map(|(key, _)| key.clone())
     };
     is_lookup.then_some(())?;
-    Some((called("id")?, called("name")))
+    let name = OWN_NAMES.iter().find_map(|own| called(own));
+    Some((called("id")?, name))
 }
 
 /// The id that a JSON string is, whatever its case, with or without braces.
@@ -247,6 +269,15 @@ fn lookup_slot(
     let Some(action) = known(&id, actions) else {
         return Ok(None);
     };
+    // Another member may hold the action's name (`actionName`); it is known by the name.
+    let expected = actions.get(&action).map(String::as_str);
+    let name_key = name_key.or_else(|| {
+        let others = members(raw).into_iter();
+        let mut named = others.filter(|(key, raw)| is_name(key) && string(raw).is_some());
+        named
+            .find(|(_, raw)| string(raw).as_deref() == expected)
+            .map(|(key, _)| key)
+    });
     Ok(Some(Slot {
         pointer: child(object.pointer, key),
         tile: object.tile(),
@@ -286,7 +317,7 @@ fn plain_slot(
         name = Some((1, String::new()));
     }
     // If the object's own name is next to the id, it is the action's, and the tile is further out.
-    let names_action = beside.is_some_and(|(key, _)| key.eq_ignore_ascii_case("name"));
+    let names_action = beside.is_some_and(|(key, _)| is_own_name(key));
     Ok(Some(Slot {
         pointer: child(object.pointer, key),
         tile: if names_action {
@@ -395,6 +426,11 @@ pub(crate) fn content(text: &str, slot: &Slot) -> Result<Content, GraphError> {
 }
 
 impl Slot {
+    /// Where it is: its pointer, its tile and its action.
+    pub(crate) fn place(&self) -> (&str, &str, Uuid) {
+        (&self.pointer, &self.tile, self.action)
+    }
+
     /// The original text of one member with a new id and name in it.
     fn renewed(
         &self,
@@ -508,6 +544,9 @@ mod tests {
         let (slots, _, filled) = there_and_back(&text);
         assert_eq!(slots.len(), 2);
         assert_eq!(slots[0].pointer, "/draft/~json/nodes/id=n1/providerAction");
+        let places = |slots: &[Slot]| count_places(slots.iter().map(Slot::place));
+        assert_eq!(places(&slots), 1, "a draft and its published copy");
+        assert_eq!(places(&slots[..1]), 1);
         assert_eq!(filled, renewed(&text));
     }
 
@@ -575,6 +614,46 @@ mod tests {
         let expected = ["Order", "Send", "Ship"].map(str::to_owned);
         assert_eq!(names(&text), BTreeSet::from(expected));
         assert!(names("{").is_empty());
+    }
+
+    #[test]
+    fn a_tile_is_called_by_its_display_name() {
+        for (text, tile) in [
+            (
+                format!(
+                    r#"{{"displayName":"Ship","action":{{"id":"{OLD}","name":"Bulk Upload"}}}}"#
+                ),
+                "Ship",
+            ),
+            (
+                format!(r#"{{"displayName":"Shown","name":"Own","action":{{"id":"{OLD}"}}}}"#),
+                "Own",
+            ),
+            (
+                format!(
+                    r#"{{"name":"Tile","step":{{"kind":"x","itemId":"{OLD}","displayName":"Bulk Upload"}}}}"#
+                ),
+                "Tile",
+            ),
+        ] {
+            let (slots, _, _) = there_and_back(&text);
+            assert_eq!(slots[0].tile, tile, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_name_beside_an_id_is_rewritten_whatever_its_key() {
+        for key in ["name", "Name", "displayName", "actionName"] {
+            let text = format!(
+                r#"{{"displayName":"Ship","action":{{"id":"{OLD}","{key}":"Bulk Upload","providerName":"FedEx"}}}}"#
+            );
+            let (_, _, filled) = there_and_back(&text);
+            assert_eq!(filled, renewed(&text), "{key}");
+        }
+        // A name of something else stays.
+        let text = format!(r#"{{"action":{{"id":"{OLD}","providerName":"FedEx"}}}}"#);
+        let (_, _, filled) = there_and_back(&text);
+        assert_eq!(filled, renewed(&text));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{Place, intent};
 use crate::engine::context::poll_interval;
 use crate::engine::{Change, Context, Failure, FailureKind, Progress, Set, WriteError, edits};
-use crate::journal::{Done, Record};
+use crate::journal::Done;
 
 /// How often a set is read and written again if its object has a newer version (412) with the same
 /// compared fields.
@@ -26,16 +26,10 @@ pub(in crate::engine) async fn apply(
     set: &dyn Set,
 ) -> Result<(), Failure> {
     let intent = intent(place.step, place.phase, change, Value::Null);
-    context.journal.append(Record::from(intent)).await?;
+    context.record(intent).await?;
     let observed = write_and_read_back(context, place, change, set).await?;
-    context
-        .journal
-        .append(Record::from(Done {
-            key: change.key.clone(),
-            observed,
-        }))
-        .await?;
-    Ok(())
+    let key = change.key.clone();
+    context.record(Done { key, observed }).await
 }
 
 async fn write_and_read_back(

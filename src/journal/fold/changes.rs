@@ -10,71 +10,63 @@ use crate::journal::state::{ChangeState, LaunchState, Stamped, State};
 impl State {
     pub(super) fn intent(&mut self, entry: &Entry, intent: &Intent) -> Result<(), Refusal> {
         self.require_running(&intent.step, &intent.phase)?;
-        let key = &intent.key;
-        let stamped = Stamped::new(entry, intent);
-        if intent.kind == ChangeKind::ManualTask {
-            let change = ChangeState {
-                intent: stamped,
-                done: None,
-                values: Vec::new(),
-            };
-            self.manual_changes
-                .insert(key.as_str().into(), Arc::new(change));
-            self.touch(&intent.step);
-            return Ok(());
-        }
-        if intent.kind != ChangeKind::Launch {
-            if self.launch(key).is_some() {
-                return Err(format!("`{key}` is a launch"));
-            }
-            let mut values = self
-                .set(key)
-                .map_or_else(Vec::new, |change| change.values.clone());
-            for value in [&intent.before, &intent.after] {
-                if !values.contains(value) {
-                    values.push(value.clone());
-                }
-            }
-            let change = ChangeState {
-                intent: stamped,
+        let key = intent.key.as_str();
+        let change = |values| {
+            Arc::new(ChangeState {
+                intent: Stamped::new(entry, intent),
                 done: None,
                 values,
-            };
-            self.sets.insert(key.as_str().into(), Arc::new(change));
-            self.touch(&intent.step);
-            return Ok(());
+            })
+        };
+        match intent.kind {
+            ChangeKind::ManualTask => {
+                self.manual_changes.insert(key.into(), change(Vec::new()));
+            }
+            ChangeKind::Set | ChangeKind::Remove => {
+                if self.launch(key).is_some() {
+                    return Err(format!("`{key}` is a launch"));
+                }
+                let mut values = self
+                    .set(key)
+                    .map_or_else(Vec::new, |set| set.values.clone());
+                for value in [&intent.before, &intent.after] {
+                    if !values.contains(value) {
+                        values.push(value.clone());
+                    }
+                }
+                self.sets.insert(key.into(), change(values));
+            }
+            ChangeKind::Launch => {
+                let launch = LaunchState {
+                    intent: Stamped::new(entry, intent),
+                    attempt: self.next_attempt(key)?,
+                    launched: None,
+                    ended: None,
+                    verified: None,
+                };
+                self.launches.insert(key.into(), Arc::new(launch));
+            }
         }
+        self.touch(&intent.step);
+        Ok(())
+    }
+
+    /// The number of the attempt that a new intent of this launch begins, if it may begin.
+    fn next_attempt(&self, key: &str) -> Result<u32, Refusal> {
         if self.set(key).is_some() {
             return Err(format!("`{key}` is not a launch"));
         }
-        let attempt = match self.launch(key) {
-            None => 1,
-            Some(launch) => match launch.outcome() {
-                Some(LaunchOutcome::Failed | LaunchOutcome::Absent) => {
-                    launch.attempt.saturating_add(1)
-                }
-                // A verified launch whose effect is missing later may be requested again.
-                Some(LaunchOutcome::Succeeded) if launch.verified.is_some() => {
-                    launch.attempt.saturating_add(1)
-                }
-                Some(LaunchOutcome::Succeeded) => {
-                    return Err(format!(
-                        "the launch `{key}` has succeeded and is not verified"
-                    ));
-                }
-                None => return Err(format!("it is not known how the launch `{key}` ended")),
-            },
+        let Some(launch) = self.launch(key) else {
+            return Ok(1);
         };
-        let launch = LaunchState {
-            intent: stamped,
-            attempt,
-            launched: None,
-            ended: None,
-            verified: None,
-        };
-        self.launches.insert(key.as_str().into(), Arc::new(launch));
-        self.touch(&intent.step);
-        Ok(())
+        match launch.outcome() {
+            None => Err(format!("it is not known how the launch `{key}` ended")),
+            // A verified launch whose effect is missing later may be requested again.
+            Some(LaunchOutcome::Succeeded) if launch.verified.is_none() => Err(format!(
+                "the launch `{key}` has succeeded and is not verified"
+            )),
+            Some(_) => Ok(launch.attempt.saturating_add(1)),
+        }
     }
 
     pub(super) fn launched(&mut self, entry: &Entry, launched: &Launched) -> Result<(), Refusal> {
@@ -141,10 +133,7 @@ impl State {
     pub(super) fn done(&mut self, entry: &Entry, done: &Done) -> Result<(), Refusal> {
         let key = done.key.as_str();
         // An automatic and a manual change may have the same key; the newer intent applies.
-        let manual = self
-            .manual_changes
-            .get(key)
-            .map(|change| change.intent.number);
+        let manual = self.manual_changes.get(key).map(|set| set.intent.number);
         let automatic = self.sets.get(key).map(|set| set.intent.number);
         let changes = if manual > automatic {
             &mut self.manual_changes
@@ -152,8 +141,8 @@ impl State {
             &mut self.sets
         };
         match changes.get_mut(key) {
-            None => Err(format!("there is no intent for `{}`", done.key)),
-            Some(change) if change.done.is_some() => Err(format!("`{}` is already done", done.key)),
+            None => Err(format!("there is no intent for `{key}`")),
+            Some(change) if change.done.is_some() => Err(format!("`{key}` is already done")),
             Some(change) => {
                 Arc::make_mut(change).done = Some(Stamped::new(entry, done));
                 Ok(())

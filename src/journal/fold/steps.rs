@@ -12,9 +12,7 @@ use crate::journal::state::{EndedStep, PhaseState, Stamped, State, StepState, Ta
 
 impl State {
     pub(super) fn step_began(&mut self, entry: &Entry, began: &StepBegan) -> Result<(), Refusal> {
-        if let Some((running, _)) = &self.running {
-            return Err(format!("the step `{running}` has not ended"));
-        }
+        self.require_no_step()?;
         self.running = Some((began.step.clone(), None));
         self.work.begin(entry.time, began.speed, self.openings);
         let step = self.step_entry(entry, &began.step);
@@ -103,6 +101,13 @@ impl State {
             phase.changes = phase.changes.saturating_add(ended.changes);
         }
         Ok(())
+    }
+
+    pub(super) fn require_no_step(&self) -> Result<(), Refusal> {
+        match &self.running {
+            Some((running, _)) => Err(format!("the step `{running}` has not ended")),
+            None => Ok(()),
+        }
     }
 
     pub(super) fn require_running(&self, step: &str, phase: &str) -> Result<(), Refusal> {
@@ -222,7 +227,7 @@ mod tests {
     use super::*;
     use crate::journal::payload::{ChangeKind, Finished};
     use crate::journal::record::Record;
-    use crate::journal::state::Progress;
+    use crate::journal::state::ChangeCounts;
     use crate::journal::testing::{
         began, completed, done, fold, intent, next, opened, phase_began, phase_ended, step_began,
         step_ended, waiting,
@@ -377,11 +382,11 @@ mod tests {
         next(&mut state, phase_began("s", "p")).unwrap();
         next(&mut state, intent("s", "p", "a", ChangeKind::ManualTask)).unwrap();
         next(&mut state, intent("s", "p", "b", ChangeKind::ManualTask)).unwrap();
-        assert_eq!(state.by_hand("t"), Progress::default());
+        assert_eq!(state.by_hand("t"), ChangeCounts::default());
         next(&mut state, done("a")).unwrap();
         let by_hand = state.by_hand("s");
         assert_eq!((by_hand.begun, by_hand.done), (2, 1));
-        assert_eq!(state.progress("s", None), Progress::default());
+        assert_eq!(state.progress("s", None), ChangeCounts::default());
         // The runbook binds the request now, and the program makes the change itself.
         next(&mut state, intent("s", "p", "b", ChangeKind::Launch)).unwrap();
         next(&mut state, intent("s", "p", "c", ChangeKind::Set)).unwrap();

@@ -14,7 +14,7 @@ use crate::journal::mark::Mark;
 use crate::journal::payload::Began;
 use crate::journal::record::{FORMAT, Record, RunId};
 use crate::journal::state::State;
-use crate::journal::writer::{StateFile, Writer};
+use crate::journal::writer::Writer;
 
 /// Begins a run: creates the state file, private and locked, with `began` and `opened` durable in
 /// it. Fails with [`JournalError::AlreadyExists`] if there is a file, and with
@@ -53,13 +53,9 @@ pub(super) fn begin_locked(
     }
     lock.write_mark(&Mark::of(&chain), true)
         .map_err(JournalError::io("writing the lock file of", path))?;
-    let storage = StateFile {
-        file: file::open_private(path, lock.owner())?,
-        path: path.to_owned(),
-        lock: lock.clone(),
-    };
+    let file = file::open_private(path, lock.owner())?;
     let length = lines.len() as u64;
-    let writer = Writer::new(path, Box::new(storage), clock, chain, length, state);
+    let writer = Writer::of_file(path, (file, &lock), clock, chain, length, state);
     Ok(OpenStateFile {
         journal: Journal::start(path, writer, lock.clone())?,
         resumed: false,

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::begin::begin_locked;
-use super::{OpenStateFile, Repair, exists, this_process};
+use super::{OpenStateFile, exists, this_process};
 use crate::base::clock::Clock;
 use crate::base::platform;
 use crate::journal::copies::{self, CopyProblem, CopyProblemKind};
@@ -23,7 +23,7 @@ use crate::journal::payload::{Began, Cut, Opened, Takeover};
 use crate::journal::record::Record;
 use crate::journal::replay::{self, TornRecord};
 use crate::journal::state::{Stamped, State};
-use crate::journal::writer::{StateFile, Writer};
+use crate::journal::writer::Writer;
 
 /// What the operator has decided about a file that is resumed.
 #[derive(Clone, Copy, Debug, Default)]
@@ -159,18 +159,11 @@ impl LockedStateFile {
             .transpose()?;
         let foreign = left_open_elsewhere(&state);
         let mut records = vec![Record::from(this_process())];
-        records.extend(repair.as_ref().map(|repair| Cut::from(repair).into()));
+        records.extend(repair.clone().map(Record::from));
         records.extend(foreign.map(|opened| Takeover::of(opened, opened.time).into()));
-        let length = repair
-            .as_ref()
-            .map_or(bytes.len() as u64, |repair| repair.at);
-        let storage = StateFile {
-            file,
-            path: path.clone(),
-            lock: lock.clone(),
-        };
+        let length = repair.as_ref().map_or(bytes.len() as u64, |cut| cut.at);
         let state = State::clone(&state);
-        let mut writer = Writer::new(&path, Box::new(storage), clock, chain, length, state);
+        let mut writer = Writer::of_file(&path, (file, &lock), clock, chain, length, state);
         writer.write(records)?;
         Ok(OpenStateFile {
             journal: Journal::start(&path, writer, lock.clone())?,
@@ -201,19 +194,14 @@ impl LockedStateFile {
 }
 
 /// Saves the torn end in its own file, and only then cuts it off.
-fn cut_torn(
-    path: &Path,
-    file: &File,
-    bytes: &[u8],
-    torn: TornRecord,
-) -> Result<Repair, JournalError> {
+fn cut_torn(path: &Path, file: &File, bytes: &[u8], torn: TornRecord) -> Result<Cut, JournalError> {
     // A file that is in memory as a whole has no length beyond `usize`.
     let end = usize::try_from(torn.at).unwrap_or(bytes.len());
     let saved_to = file::save_aside(path, "torn", &bytes[end..])?;
     file::truncate(file, path, torn.at)?;
-    Ok(Repair {
+    Ok(Cut {
         at: torn.at,
         bytes: torn.bytes,
-        saved_to,
+        saved_to: saved_to.display().to_string(),
     })
 }

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::*;
 use crate::base::platform::testing;
@@ -165,7 +165,7 @@ async fn a_torn_end_is_saved_cut_off_and_recorded() {
             (before.len() as u64, torn.len() as u64)
         );
         let saved = folder.path().join(format!("uat.jsonl.torn-{}", round + 1));
-        assert_eq!(repair.saved_to, saved);
+        assert_eq!(Path::new(&repair.saved_to), saved);
         assert_eq!(fs::read(&saved).unwrap(), torn);
         opening.journal.append(planned("d")).await.unwrap();
     }

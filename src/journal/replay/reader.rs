@@ -108,15 +108,12 @@ impl Reader<'_> {
     fn add_damage(&mut self, line: u64, at: usize, why: String) {
         let path = self.path.display();
         let help = if line == 1 {
-            format!(
-                "restore the file from a backup: its first record binds the run to its target; \
-                 `iomcopy state check {path}` lists every flaw"
-            )
+            "restore the file from a backup: its first record binds the run to its target"
+                .to_owned()
         } else {
             format!(
-                "restore the file from a backup; or run `iomcopy state check {path}` to see what \
-                 is wrong, and `iomcopy state cut --at {} {path}` to go back to the record before \
-                 it",
+                "restore the file from a backup; or `iomcopy state cut --at {} {path}` goes back \
+                 to the record before it",
                 line - 1
             )
         };

@@ -184,7 +184,10 @@ fn damage_names_its_line_and_the_command_that_helps() {
     assert_eq!(at, [5, 7]);
     assert!(replay.damage[0].why.contains("checksum"));
     assert!(replay.damage[1].why.contains("editor"));
+    // `state check` shows the help of each damage, so only a refused run names that command.
+    assert!(!replay.damage[0].help.contains("state check"));
     let error = replay.require_readable(Path::new("uat.jsonl")).unwrap_err();
+    assert!(error.help().contains("iomcopy state check uat.jsonl"));
     assert!(
         error
             .to_string()

@@ -21,11 +21,11 @@ pub(in crate::journal) trait Storage: Send {
 }
 
 /// The state file, opened to append.
-pub(in crate::journal) struct StateFile {
-    pub(in crate::journal) file: File,
-    pub(in crate::journal) path: PathBuf,
+pub(super) struct StateFile {
+    pub(super) file: File,
+    pub(super) path: PathBuf,
     /// Contains the mark, and is the right to write.
-    pub(in crate::journal) lock: Lock,
+    pub(super) lock: Lock,
 }
 
 impl Storage for StateFile {

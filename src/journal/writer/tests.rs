@@ -229,7 +229,7 @@ fn a_writer_that_panics_halts_the_run_even_if_nobody_waits() {
     let folder = tempfile::tempdir().unwrap();
     let writer = broken();
     let cancellation = Cancellation::new();
-    writer.poison().halts(&cancellation);
+    writer.poison().halt_on_failure(&cancellation);
     let lock = Lock::acquire(&folder.path().join("uat.jsonl"), time()).unwrap();
     let (sender, thread) = writer.start(lock).unwrap();
     let (answer, answered) = oneshot::channel();

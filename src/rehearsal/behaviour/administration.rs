@@ -47,7 +47,7 @@ pub(crate) fn begin(
     let timer = Timer::EndEdit {
         operation: operation.id.clone(),
     };
-    timers::set(draft, operation.ends, &timer);
+    timers::set(draft, DURATION, &timer);
     Some(operation)
 }
 

@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::environments;
-use super::organization::{Caller, Organization, Row, lookup_value, number, row_of, text};
+use super::organization::{Organization, Row, lookup_value, number, row_of, set_state, text};
 use super::timers::{self, Place, Timer};
-use super::writes::Update;
+use super::update::Update;
 use crate::rehearsal::odata::error::ODataError;
 use crate::rehearsal::schema::Schema;
 use crate::rehearsal::world::names;
@@ -108,8 +108,7 @@ fn set_timer(organization: &mut Organization, job: String) {
         place: Place::of(organization),
         job,
     };
-    let due = organization.draft.now() + JOB_DURATION;
-    timers::set(organization.draft, due, &timer);
+    timers::set(organization.draft, JOB_DURATION, &timer);
 }
 
 /// Ends a job if background operations run; otherwise it waits for them.
@@ -118,29 +117,17 @@ pub(super) fn end_job(organization: &mut Organization, job: &str) {
         return;
     }
     let now = json!(organization.draft.now().to_iso_seconds());
-    if let (Ok(table), Some(mut row)) = (
-        organization.table("asyncoperation"),
-        organization.row("asyncoperation", job),
-    ) {
-        row.insert("statecode".to_owned(), json!(3));
-        row.insert("statuscode".to_owned(), json!(30));
+    organization.change_row("asyncoperation", job, |row| {
+        set_state(row, 3, 30);
         row.insert("startedon".to_owned(), now.clone());
-        row.insert("completedon".to_owned(), now);
-        organization.save(&table, row);
-    }
+        row.insert("completedon".to_owned(), now.clone());
+    });
 }
 
 /// Resumes the jobs that waited for background operations.
 pub(super) fn resume_jobs(draft: &mut Draft<'_>, schema: &Schema, environment: &str) {
-    let Some(id) = environments::organization(draft, environment) else {
+    let Some(mut organization) = Organization::of(draft, schema, environment) else {
         return;
-    };
-    let mut organization = Organization {
-        draft,
-        schema,
-        id,
-        environment: environment.to_owned(),
-        caller: Caller::default(),
     };
     for job in organization.rows("asyncoperation") {
         let id = text(&job, "asyncoperationid")

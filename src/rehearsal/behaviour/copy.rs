@@ -10,19 +10,21 @@ use serde_json::{Value, json};
 use super::dual_write;
 use super::environments;
 use super::operations::{self, Operation};
-use super::organization::{Caller, Organization, Row, number, text};
+use super::organization::{Caller, Organization, number, set_state, text};
 use super::timers::{self, Timer};
 use crate::rehearsal::schema::Schema;
 use crate::rehearsal::world::names;
 use crate::rehearsal::world::store::Draft;
 
-/// The duration of a copy.
 const DURATION: Duration = Duration::from_mins(90);
 
 /// How long after a copy the organization does not know its users yet.
 const USER_PROVISIONING: Duration = Duration::from_mins(3);
 
-/// The request for a copy.
+/// Members of an environment.
+const MANAGEMENT_STATE: &str = "/properties/states/management/id";
+const METADATA: &str = "/properties/linkedEnvironmentMetadata";
+
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CopyRequest {
     /// The environment that is copied.
@@ -42,13 +44,13 @@ pub(crate) struct CopyRequest {
 pub(crate) struct CopyError {
     /// The HTTP status.
     pub(crate) status: u16,
-    /// The code.
     pub(crate) code: &'static str,
     /// The invalid field of the request.
     pub(crate) field: &'static str,
-    /// The message.
     pub(crate) message: String,
 }
+
+const INVALID: &str = "InvalidLifecycleOperationRequest";
 
 /// Refuses an invalid copy.
 pub(crate) fn check(draft: &Draft<'_>, request: &CopyRequest) -> Result<(), CopyError> {
@@ -71,23 +73,13 @@ pub(crate) fn check(draft: &Draft<'_>, request: &CopyRequest) -> Result<(), Copy
     }
     if request.source.eq_ignore_ascii_case(&request.target) {
         let message = "An environment cannot be copied onto itself.".to_owned();
-        return error(
-            400,
-            "InvalidLifecycleOperationRequest",
-            "sourceEnvironmentId",
-            message,
-        );
+        return error(400, INVALID, "sourceEnvironmentId", message);
     }
     let property = |id: &str, pointer| environments::property(draft, id, pointer);
     let sku = property(&request.target, "/properties/environmentSku").unwrap_or_default();
     if !["Sandbox", "Developer", "Trial"].contains(&sku) {
         let message = format!("Copy cannot be performed on environment of type {sku}.");
-        return error(
-            400,
-            "InvalidLifecycleOperationRequest",
-            "environmentId",
-            message,
-        );
+        return error(400, INVALID, "environmentId", message);
     }
     for pointer in [
         "/properties/azureRegion",
@@ -96,12 +88,7 @@ pub(crate) fn check(draft: &Draft<'_>, request: &CopyRequest) -> Result<(), Copy
         if property(&request.source, pointer) != property(&request.target, pointer) {
             let what = pointer.rsplit('/').next().unwrap_or_default();
             let message = format!("Source and target differ in {what}.");
-            return error(
-                400,
-                "InvalidLifecycleOperationRequest",
-                "environmentId",
-                message,
-            );
+            return error(400, INVALID, "environmentId", message);
         }
     }
     for id in [&request.target, &request.source] {
@@ -132,16 +119,11 @@ pub(crate) fn begin(draft: &mut Draft<'_>, request: &CopyRequest, requested_by: 
     });
     let operation = Operation::begin(draft, &target, "Copy", DURATION, requested_by, settings);
     enter_administration_mode(draft, &target);
-    environments::set(
-        draft,
-        &target,
-        "/properties/states/management/id",
-        json!("Running"),
-    );
+    environments::set(draft, &target, MANAGEMENT_STATE, json!("Running"));
     let timer = Timer::EndCopy {
         operation: operation.id.clone(),
     };
-    timers::set(draft, operation.ends, &timer);
+    timers::set(draft, DURATION, &timer);
     operation
 }
 
@@ -161,12 +143,7 @@ fn enter_administration_mode(draft: &mut Draft<'_>, environment: &str) {
 pub(super) fn end(draft: &mut Draft<'_>, schema: &Schema, operation: Operation) {
     let target = operation.environment.clone();
     if operation.failure_mode.is_some() {
-        environments::set(
-            draft,
-            &target,
-            "/properties/states/management/id",
-            json!("Ready"),
-        );
+        environments::set(draft, &target, MANAGEMENT_STATE, json!("Ready"));
         operation.fail(draft);
         return;
     }
@@ -181,7 +158,7 @@ pub(super) fn end(draft: &mut Draft<'_>, schema: &Schema, operation: Operation) 
     if let (Some(from), Some(old)) = organizations {
         let new = names::identifier(&["organization", &operation.id]);
         let unique_name = format!("unq{}", &names::digest(&new)[..29]);
-        let connectors = connector_ids(draft, schema, &target, &old);
+        let connectors = connector_ids(draft, schema, &target);
         environments::replace(
             draft,
             &format!("row/{old}/"),
@@ -201,24 +178,16 @@ pub(super) fn end(draft: &mut Draft<'_>, schema: &Schema, operation: Operation) 
         };
         apply_copy_effects(&mut organization, &from, &unique_name);
         restore_connector_ids(&mut organization, &connectors);
-        let metadata = "/properties/linkedEnvironmentMetadata";
-        environments::set(
-            draft,
-            &target,
-            &format!("{metadata}/resourceId"),
-            json!(new),
-        );
-        environments::set(
-            draft,
-            &target,
-            &format!("{metadata}/uniqueName"),
-            json!(unique_name),
-        );
+        for (member, value) in [("resourceId", new), ("uniqueName", unique_name)] {
+            let pointer = format!("{METADATA}/{member}");
+            environments::set(draft, &target, &pointer, json!(value));
+        }
     }
     // Lifecycle Services refresh a linked database themselves (Microsoft Learn, *Copy an LCS
     // environment to a unified environment*).
     if environments::property(draft, &target, "/properties/linkedAppMetadata/type")
         != Some("Linked")
+        && !leaves_finance_untouched(draft, &source, &target)
     {
         let finance = |id: &str| format!("finance-operations/{id}/");
         environments::replace(
@@ -233,27 +202,27 @@ pub(super) fn end(draft: &mut Draft<'_>, schema: &Schema, operation: Operation) 
     operation.succeed(draft);
 }
 
+/// Whether a copy says that it succeeded and leaves Finance and Operations as they were: one of a
+/// unified developer environment over a unified sandbox. The objects `finops/<environment>` say how
+/// Finance and Operations are deployed.
+fn leaves_finance_untouched(draft: &Draft<'_>, source: &str, target: &str) -> bool {
+    let is = |environment: &str, deployment: &str| {
+        let properties = draft.get(&format!("finops/{environment}"));
+        properties.is_some_and(|properties| properties["deploymentType"] == deployment)
+    };
+    is(source, "UnifiedDeveloper") && is(target, "UnifiedSandbox")
+}
+
 /// Changes what a copy changes: the organization's own row, flows, the root team's name.
 fn apply_copy_effects(organization: &mut Organization, source: &str, unique_name: &str) {
     let id = organization.id.clone();
-    let mut each = |table: &str, change: &dyn Fn(&mut Row) -> bool| {
-        let Ok(definition) = organization.table(table) else {
-            return;
-        };
-        for mut row in organization.rows(table) {
-            if change(&mut row) {
-                organization.save(&definition, row);
-            }
-        }
-    };
     // Cloud flows arrive off.
-    each("workflow", &|flow| {
+    organization.change_rows("workflow", |flow| {
         let is_flow = number(flow, "category") == Some(5);
-        flow.insert("statecode".to_owned(), json!(0));
-        flow.insert("statuscode".to_owned(), json!(1));
+        set_state(flow, 0, 1);
         is_flow
     });
-    each("organization", &|row| {
+    organization.change_rows("organization", |row| {
         row.insert("organizationid".to_owned(), json!(id));
         row.insert("name".to_owned(), json!(unique_name));
         true
@@ -263,21 +232,15 @@ fn apply_copy_effects(organization: &mut Organization, source: &str, unique_name
     organization.rename_default_team(unique_name);
 }
 
-/// The ids of an organization's custom connectors, by the names of their rows.
+/// The ids of an environment's custom connectors, by the names of their rows.
 fn connector_ids(
     draft: &mut Draft<'_>,
     schema: &Schema,
     environment: &str,
-    id: &str,
 ) -> Vec<(String, String)> {
-    let organization = Organization {
-        draft,
-        schema,
-        id: id.to_owned(),
-        environment: environment.to_owned(),
-        caller: Caller::default(),
-    };
-    let rows = organization.rows("connector");
+    let organization = Organization::of(draft, schema, environment);
+    let rows = organization.map(|organization| organization.rows("connector"));
+    let rows = rows.unwrap_or_default();
     rows.iter()
         .filter_map(|row| {
             let text = |column| text(row, column).map(str::to_owned);
@@ -289,17 +252,14 @@ fn connector_ids(
 /// A custom connector has another id in each environment (Microsoft Learn, *Copy an environment*):
 /// the target's connectors keep the target's ids.
 fn restore_connector_ids(organization: &mut Organization, connectors: &[(String, String)]) {
-    if let Ok(table) = organization.table("connector") {
-        for mut row in organization.rows("connector") {
-            let own = connectors
-                .iter()
-                .find(|(name, _)| text(&row, "name") == Some(name));
-            if let Some((_, id)) = own {
-                row.insert("connectorinternalid".to_owned(), json!(id));
-                organization.save(&table, row);
-            }
+    organization.change_rows("connector", |row| {
+        let named = |(name, _): &&(String, String)| text(row, "name") == Some(name);
+        let own = connectors.iter().find(named);
+        if let Some((_, id)) = own {
+            row.insert("connectorinternalid".to_owned(), json!(id));
         }
-    }
+        own.is_some()
+    });
 }
 
 fn update_environment(draft: &mut Draft<'_>, target: &str, operation: &Operation) {
@@ -314,21 +274,11 @@ fn update_environment(draft: &mut Draft<'_>, target: &str, operation: &Operation
     let group = operation.request["securityGroup"]
         .as_str()
         .filter(|group| !group.is_empty() && group.chars().any(|letter| !"0-".contains(letter)));
-    let metadata = "/properties/linkedEnvironmentMetadata";
     let group = group.map_or(Value::Null, Value::from);
-    environments::set(draft, target, &format!("{metadata}/securityGroupId"), group);
-    environments::set(
-        draft,
-        target,
-        &format!("{metadata}/friendlyName"),
-        json!(name),
-    );
+    environments::set(draft, target, &format!("{METADATA}/securityGroupId"), group);
+    let friendly_name = format!("{METADATA}/friendlyName");
+    environments::set(draft, target, &friendly_name, json!(name));
     environments::set(draft, target, "/properties/displayName", json!(name));
-    environments::set(
-        draft,
-        target,
-        "/properties/states/management/id",
-        json!("Ready"),
-    );
+    environments::set(draft, target, MANAGEMENT_STATE, json!("Ready"));
     enter_administration_mode(draft, target);
 }

@@ -22,7 +22,6 @@ use crate::rehearsal::schema::Schema;
 use crate::rehearsal::world::names;
 use crate::rehearsal::world::store::Draft;
 
-/// The duration of a refresh.
 const DURATION: Duration = Duration::from_hours(2);
 
 /// The time from its acceptance to its start.
@@ -51,7 +50,6 @@ const DUAL_WRITE: [&str; 3] = [
 /// An operation in the history of an environment.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Activity {
-    /// Its id.
     pub(crate) id: String,
     /// The environment that it changes, by its id in Lifecycle Services.
     pub(crate) environment: String,
@@ -92,24 +90,20 @@ fn activity_key(id: &str) -> String {
 
 /// The operations of an environment, the newest first.
 pub(crate) fn history(draft: &Draft<'_>, environment: &str) -> Vec<Activity> {
-    let mut found: Vec<Activity> = draft
-        .under("lcs-activity/")
-        .filter_map(|(_, value)| serde_json::from_value(value.clone()).ok())
-        .filter(|one: &Activity| one.environment == environment)
-        .collect();
+    let mut found: Vec<Activity> = draft.load_under("lcs-activity/");
+    found.retain(|one| one.environment == environment);
     found.sort_by(|one, other| other.started.cmp(&one.started));
     found
 }
 
 /// One operation.
 pub(crate) fn activity(draft: &Draft<'_>, id: &str) -> Option<Activity> {
-    let value = draft.get(&activity_key(&id.to_lowercase()))?;
-    serde_json::from_value(value.clone()).ok()
+    draft.load(&activity_key(&id.to_lowercase()))
 }
 
-fn save(draft: &mut Draft<'_>, activity: &Activity) {
-    let value = serde_json::to_value(activity).unwrap_or_default();
-    draft.put(activity_key(&activity.id), value);
+/// Saves an operation.
+pub(crate) fn save(draft: &mut Draft<'_>, activity: &Activity) {
+    draft.save(activity_key(&activity.id), activity);
 }
 
 fn detail<'draft>(draft: &'draft Draft<'_>, id: &str, field: &str) -> Option<&'draft str> {
@@ -182,8 +176,7 @@ fn schedule(draft: &mut Draft<'_>, activity: &Activity, after: Duration) {
     let timer = Timer::AdvanceRefresh {
         activity: activity.id.clone(),
     };
-    let due = draft.now() + after;
-    timers::set(draft, due, &timer);
+    timers::set(draft, after, &timer);
 }
 
 /// Moves a refresh to its next state. The states and their order are those of Microsoft Learn.
@@ -269,13 +262,7 @@ fn replace_database(draft: &mut Draft<'_>, schema: &Schema, source: &str, target
     }
     disable_users(draft, target);
     for set in DUAL_WRITE {
-        let rows: Vec<String> = draft
-            .under(&rows_key(target, set))
-            .map(|(key, _)| key.to_owned())
-            .collect();
-        for row in rows {
-            draft.delete(&row);
-        }
+        draft.delete_under(&rows_key(target, set));
     }
     dual_write::reset::after_replacement(draft, schema, target);
     let mut facts = draft.get(&facts_key(target)).cloned().unwrap_or_default();

@@ -9,7 +9,6 @@
 //! - `federated`: the assertions that an application trusts: `issuer`, `subject`, `audience`.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::rehearsal::world::store::Draft;
 
@@ -33,7 +32,6 @@ pub(crate) struct Principal {
     pub(crate) federated: Vec<FederatedCredential>,
 }
 
-/// The kind of a principal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum PrincipalKind {
@@ -79,12 +77,10 @@ pub(crate) fn key(name: &str) -> String {
 
 /// The principal with a name, if it exists.
 pub(crate) fn principal(draft: &Draft<'_>, name: &str) -> Option<Principal> {
-    let value = draft.get(&key(name))?;
-    Principal::deserialize(value).ok()
+    draft.load(&key(name))
 }
 
 /// Inserts or replaces a principal.
 pub(crate) fn insert(draft: &mut Draft<'_>, name: &str, principal: &Principal) {
-    let value = serde_json::to_value(principal).unwrap_or(Value::Null);
-    draft.put(key(name), value);
+    draft.save(key(name), principal);
 }

@@ -19,7 +19,6 @@ pub(crate) fn property<'draft>(
     environment(draft, id)?.pointer(pointer)?.as_str()
 }
 
-/// The id of an environment's organization.
 pub(crate) fn organization(draft: &Draft<'_>, id: &str) -> Option<String> {
     property(
         draft,
@@ -29,13 +28,11 @@ pub(crate) fn organization(draft: &Draft<'_>, id: &str) -> Option<String> {
     .map(str::to_owned)
 }
 
-/// Whether an environment's background operations run.
 pub(crate) fn runs_background_operations(draft: &Draft<'_>, id: &str) -> bool {
     let pointer = "/properties/linkedEnvironmentMetadata/backgroundOperationsState";
     property(draft, id, pointer) == Some("Enabled")
 }
 
-/// Whether an environment is in administration mode.
 pub(crate) fn in_administration_mode(draft: &Draft<'_>, id: &str) -> bool {
     property(draft, id, "/properties/states/runtime/id") == Some("AdminMode")
 }
@@ -43,10 +40,7 @@ pub(crate) fn in_administration_mode(draft: &Draft<'_>, id: &str) -> bool {
 /// Replaces the objects under the prefix `old` by copies of those under `from`, with the prefix
 /// `to`.
 pub(crate) fn replace(draft: &mut Draft<'_>, old: &str, from: &str, to: &str) {
-    let deleted: Vec<String> = draft.under(old).map(|(key, _)| key.to_owned()).collect();
-    for key in deleted {
-        draft.delete(&key);
-    }
+    draft.delete_under(old);
     let copied: Vec<(String, Value)> = draft
         .under(from)
         .map(|(key, value)| (format!("{to}{}", &key[from.len()..]), value.clone()))

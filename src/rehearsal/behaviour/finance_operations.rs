@@ -12,7 +12,6 @@ const ADMINISTRATOR: &str = "-SYSADMIN-";
 
 /// The Finance and Operations of one environment.
 pub(crate) struct FinanceOperations<'draft, 'world> {
-    /// The world.
     pub(crate) draft: &'draft mut Draft<'world>,
     /// The environment's id.
     pub(crate) environment: &'static str,
@@ -26,7 +25,6 @@ pub(crate) type Row = Map<String, Value>;
 pub(crate) struct FinanceOperationsError {
     /// The HTTP status.
     pub(crate) status: u16,
-    /// The message.
     pub(crate) message: String,
 }
 
@@ -42,7 +40,6 @@ impl FinanceOperationsError {
 /// The user of a request.
 #[derive(Clone, Debug)]
 pub(crate) struct User {
-    /// The user's id.
     pub(crate) id: String,
     /// The user's default company.
     pub(crate) company: String,

@@ -2,9 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
+use super::conditions;
 use super::connections::{self, connector_name};
-use super::organization::{Organization, Row, lookup_value, number, row_of, text};
-use super::writes::Update;
+use super::organization::{Organization, Row, lookup_value, number, row_of, set_state, text};
+use super::update::Update;
 use crate::rehearsal::odata::error::ODataError;
 use crate::rehearsal::odata::path::guid;
 use crate::rehearsal::world::names;
@@ -21,8 +22,7 @@ const MAX_DEPTH: usize = 50;
 
 /// A new flow is always off (Microsoft Learn, work with cloud flows using code).
 pub(super) fn before_create(row: &mut Row) {
-    row.insert("statecode".to_owned(), json!(OFF));
-    row.insert("statuscode".to_owned(), json!(1));
+    set_state(row, OFF, 1);
 }
 
 /// The rules for updates of a flow.
@@ -80,6 +80,7 @@ pub(super) fn check_activation(organization: &Organization, flow: &Row) -> Resul
 fn check_reference(organization: &Organization, reference: &Value) -> Result<(), ODataError> {
     let string = |pointer: &str| reference.pointer(pointer).and_then(Value::as_str);
     let api = string("/api/name").unwrap_or_default();
+    conditions::check_data_policy(organization, api)?;
     let Some(name) = string("/connection/connectionReferenceLogicalName") else {
         let connection = string("/connection/name").unwrap_or_default();
         return match connections::connection_problem(organization, connection, api) {
@@ -170,14 +171,8 @@ fn child_flows(value: &Value, depth: usize, children: &mut Vec<String>) {
 
 /// Turns a flow on or off without checking its conditions, as the product itself does.
 pub(super) fn switch(organization: &mut Organization, flow: &str, on: bool) {
-    if let (Ok(table), Some(mut row)) = (
-        organization.table("workflow"),
-        organization.row("workflow", flow),
-    ) {
-        row.insert("statecode".to_owned(), json!(if on { ON } else { OFF }));
-        row.insert("statuscode".to_owned(), json!(if on { 2 } else { 1 }));
-        organization.save(&table, row);
-    }
+    let (state, status) = if on { (ON, 2) } else { (OFF, 1) };
+    organization.change_row("workflow", flow, |row| set_state(row, state, status));
 }
 
 /// Creates a flow that is on, or turns on an existing one.
@@ -268,7 +263,6 @@ pub(super) fn deployed_of(organization: &Organization, provider: &str) -> Vec<St
         .collect()
 }
 
-/// A lookup to a flow.
 pub(super) fn lookup_to(flow: &str) -> Value {
     lookup_value("workflow", flow)
 }

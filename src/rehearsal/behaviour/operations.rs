@@ -13,13 +13,11 @@ use crate::rehearsal::world::store::Draft;
 /// A long-running operation.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Operation {
-    /// Its id.
     pub(crate) id: String,
     /// The environment that it changes.
     pub(crate) environment: String,
     /// What it does: `Copy` or `Edit`.
     pub(crate) kind: String,
-    /// Its state.
     pub(crate) state: State,
     /// When it began.
     pub(crate) began: Moment,
@@ -27,21 +25,16 @@ pub(crate) struct Operation {
     pub(crate) ends: Moment,
     /// The object id of the requester.
     pub(crate) requested_by: String,
-    /// The request.
     pub(crate) request: Value,
     /// How it fails, if it does.
     #[serde(default, rename = "fate", skip_serializing_if = "Option::is_none")]
     pub(crate) failure_mode: Option<FailureMode>,
 }
 
-/// The state of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum State {
-    /// It is running.
     Running,
-    /// It has succeeded.
     Succeeded,
-    /// It has failed.
     Failed,
 }
 
@@ -51,13 +44,11 @@ pub(crate) const FAILURE_MODE: &str = "fate";
 
 /// How the operation that this request starts fails, if a fault applies.
 pub(crate) fn failure_mode(draft: &Draft<'_>) -> Option<FailureMode> {
-    serde_json::from_value(draft.get(FAILURE_MODE)?.clone()).ok()
+    draft.load(FAILURE_MODE)
 }
 
-/// A stage of an operation.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stage {
-    /// Its name.
     pub(crate) name: &'static str,
     /// When it began, if it has.
     pub(crate) began: Option<Moment>,
@@ -114,11 +105,9 @@ impl Operation {
     }
 
     fn save(&self, draft: &mut Draft<'_>) {
-        let value = serde_json::to_value(self).unwrap_or_default();
-        draft.put(names::operation(&self.id), value);
+        draft.save(names::operation(&self.id), self);
     }
 
-    /// The stages at a moment.
     pub(crate) fn stages(&self, now: Moment) -> Vec<Stage> {
         let duration = self.ends.milliseconds() - self.began.milliseconds();
         let at = |percent: u64| {
@@ -141,29 +130,23 @@ impl Operation {
     }
 }
 
-/// One operation.
 pub(crate) fn operation(draft: &Draft<'_>, id: &str) -> Option<Operation> {
-    let value = draft.get(&names::operation(&id.to_lowercase()))?;
-    serde_json::from_value(value.clone()).ok()
+    draft.load(&names::operation(&id.to_lowercase()))
 }
 
 /// The operations of an environment, the newest first.
 pub(crate) fn of_environment(draft: &Draft<'_>, environment: &str) -> Vec<Operation> {
-    let mut operations: Vec<Operation> = draft
-        .under("operation/")
-        .filter_map(|(_, value)| serde_json::from_value(value.clone()).ok())
-        .filter(|operation: &Operation| operation.environment == environment)
-        .collect();
+    let mut operations: Vec<Operation> = draft.load_under("operation/");
+    operations.retain(|operation| operation.environment == environment);
     operations.sort_by(|one, other| other.began.cmp(&one.began).then(other.id.cmp(&one.id)));
     operations
 }
 
 /// The running operation of an environment.
 pub(crate) fn ongoing(draft: &Draft<'_>, environment: &str) -> Option<Operation> {
-    draft
-        .under("operation/")
-        .filter_map(|(_, value)| serde_json::from_value::<Operation>(value.clone()).ok())
-        .find(|operation| operation.state == State::Running && operation.environment == environment)
+    let operations = of_environment(draft, environment);
+    let mut running = operations.into_iter();
+    running.find(|operation| operation.state == State::Running)
 }
 
 #[cfg(test)]

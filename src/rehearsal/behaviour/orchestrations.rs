@@ -5,9 +5,11 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::graph::Graph;
-use super::organization::{Organization, Row, lookup, lookup_value, number, row_of, text};
+use super::organization::{
+    Organization, Row, lookup, lookup_value, number, row_of, set_state, text,
+};
 use super::timers::{self, Place, Timer};
-use super::writes::Update;
+use super::update::Update;
 use super::{deletion, flows, policies};
 use crate::rehearsal::odata::error::ODataError;
 use crate::rehearsal::world::names;
@@ -53,17 +55,11 @@ pub(crate) fn publish(organization: &mut Organization, id: &str) -> Result<(), O
         return Ok(());
     }
     let graph = read_graph(&orchestration)?;
-    let mut problems: Vec<String> = graph
-        .actions
-        .iter()
-        .filter_map(|action| action_problem(organization, action))
-        .collect();
-    problems.extend(
-        graph
-            .policies
-            .iter()
-            .filter_map(|policy| policies::policy_problem(organization, policy)),
-    );
+    let actions = graph.actions.iter();
+    let actions = actions.filter_map(|action| action_problem(organization, action));
+    let policies = graph.policies.iter();
+    let policies = policies.filter_map(|id| policies::policy_problem(organization, id));
+    let mut problems: Vec<String> = actions.chain(policies).collect();
     problems.sort();
     problems.dedup();
     if !problems.is_empty() {
@@ -77,8 +73,7 @@ pub(crate) fn publish(organization: &mut Organization, id: &str) -> Result<(), O
         place: Place::of(organization),
         orchestration: id.to_owned(),
     };
-    let due = organization.draft.now() + DURATION;
-    timers::set(organization.draft, due, &timer);
+    timers::set(organization.draft, DURATION, &timer);
     Ok(())
 }
 
@@ -153,8 +148,7 @@ fn compile(
         }));
         organization.insert(&steps, &names::identifier(&["step", id, tile, &now]), row);
     }
-    orchestration.insert("statecode".to_owned(), json!(PUBLISHED));
-    orchestration.insert("statuscode".to_owned(), json!(2));
+    set_state(&mut orchestration, PUBLISHED, 2);
     let table = organization.table(DESIGNER)?;
     organization.save(&table, orchestration);
     Ok(())

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::environments;
 use crate::rehearsal::odata::error::ODataError;
 use crate::rehearsal::schema::Schema;
 use crate::rehearsal::schema::table::Table;
@@ -27,16 +28,29 @@ pub(crate) struct Caller {
 /// One organization during a request.
 #[derive(Debug)]
 pub(crate) struct Organization<'request, 'world> {
-    /// The world.
     pub(crate) draft: &'request mut Draft<'world>,
     /// The tables.
     pub(crate) schema: &'request Schema,
-    /// The organization's id.
     pub(crate) id: String,
-    /// Its environment.
     pub(crate) environment: String,
-    /// The caller.
     pub(crate) caller: Caller,
+}
+
+impl<'request, 'world> Organization<'request, 'world> {
+    /// The organization of an environment, without a caller.
+    pub(crate) fn of(
+        draft: &'request mut Draft<'world>,
+        schema: &'request Schema,
+        environment: &str,
+    ) -> Option<Self> {
+        Some(Self {
+            id: environments::organization(draft, environment)?,
+            draft,
+            schema,
+            environment: environment.to_owned(),
+            caller: Caller::default(),
+        })
+    }
 }
 
 impl Organization<'_, '_> {
@@ -48,7 +62,6 @@ impl Organization<'_, '_> {
             .ok_or_else(|| ODataError::unknown_segment(logical_name))
     }
 
-    /// A row.
     pub(crate) fn row(&self, table: &str, id: &str) -> Option<Row> {
         self.draft
             .get(&names::row(&self.id, table, id))
@@ -123,12 +136,30 @@ impl Organization<'_, '_> {
         self.draft.put(key, Value::Object(row));
     }
 
+    /// Changes the rows of a table, except those for which `change` returns false.
+    pub(crate) fn change_rows(&mut self, table: &str, change: impl Fn(&mut Row) -> bool) {
+        if let Ok(definition) = self.table(table) {
+            for mut row in self.rows(table) {
+                if change(&mut row) {
+                    self.save(&definition, row);
+                }
+            }
+        }
+    }
+
+    /// Changes a row, if it exists.
+    pub(crate) fn change_row(&mut self, table: &str, id: &str, change: impl Fn(&mut Row)) {
+        if let (Ok(table), Some(mut row)) = (self.table(table), self.row(table, id)) {
+            change(&mut row);
+            self.save(&table, row);
+        }
+    }
+
     /// Removes a row without its dependent rows.
     pub(crate) fn remove_row(&mut self, table: &str, id: &str) {
         self.draft.delete(&names::row(&self.id, table, id));
     }
 
-    /// The root business unit.
     pub(crate) fn root_business_unit(&self) -> Option<Row> {
         self.rows("businessunit")
             .into_iter()
@@ -140,15 +171,15 @@ impl Organization<'_, '_> {
         let Some(root) = self.root_business_unit() else {
             return;
         };
-        if let Ok(table) = self.table("team") {
-            for mut team in self.rows("team") {
-                let is_default = team.get("isdefault") == Some(&json!(true));
-                if is_default && lookup(&team, "businessunitid") == text(&root, "businessunitid") {
-                    team.insert("name".to_owned(), json!(name));
-                    self.save(&table, team);
-                }
+        self.change_rows("team", |team| {
+            let is_default = team.get("isdefault") == Some(&json!(true));
+            let renamed =
+                is_default && lookup(team, "businessunitid") == text(&root, "businessunitid");
+            if renamed {
+                team.insert("name".to_owned(), json!(name));
             }
-        }
+            renamed
+        });
     }
 
     /// The roles a user has, directly and through teams.
@@ -185,14 +216,17 @@ pub(crate) const SYSTEM_ADMINISTRATOR: &str = "627090ff-40a3-4053-8790-584edc5be
 /// The template of the role System Customizer.
 pub(crate) const SYSTEM_CUSTOMIZER: &str = "119f245c-3cc8-4b62-b31c-d1a046ced15d";
 
-/// A column's text.
 pub(crate) fn text<'row>(row: &'row Row, column: &str) -> Option<&'row str> {
     row.get(column).and_then(Value::as_str)
 }
 
-/// A column's number.
 pub(crate) fn number(row: &Row, column: &str) -> Option<i64> {
     row.get(column).and_then(Value::as_i64)
+}
+
+pub(crate) fn set_state(row: &mut Row, state: i64, status: i64) {
+    row.insert("statecode".to_owned(), json!(state));
+    row.insert("statuscode".to_owned(), json!(status));
 }
 
 /// The id of the row that a lookup refers to.
@@ -206,7 +240,6 @@ pub(crate) fn lookup_of(value: &Value) -> Option<(&str, &str)> {
     Some((table, id.as_str()?))
 }
 
-/// A lookup's value.
 pub(crate) fn lookup_value(table: &str, id: &str) -> Value {
     let mut value = Map::new();
     value.insert(table.to_owned(), json!(id));

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::flows;
-use super::organization::{Organization, number, text};
+use super::organization::{Organization, number, set_state, text};
 use crate::rehearsal::odata::error::ODataError;
 use crate::rehearsal::world::names;
 
@@ -16,8 +16,7 @@ pub(crate) fn publish(organization: &mut Organization, id: &str) -> Result<(), O
         .unwrap_or_else(|| names::identifier(&["policy-flow", &organization.id, id]));
     let data = flows::client_data(&[], &json!({}), &json!({}));
     flows::deploy(organization, &flow, &flows::compiled_name(&name), &data)?;
-    policy.insert("statecode".to_owned(), json!(0));
-    policy.insert("statuscode".to_owned(), json!(1));
+    set_state(&mut policy, 0, 1);
     organization.save(&table, policy);
     Ok(())
 }

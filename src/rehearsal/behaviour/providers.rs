@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::organization::{Organization, Row, lookup, lookup_value, number, row_of, text};
+use super::organization::{
+    Organization, Row, lookup, lookup_value, number, row_of, set_state, text,
+};
 use super::timers::{self, Place, Timer};
-use super::writes::Update;
+use super::update::Update;
 use super::{connections, deletion, flows, quirks};
 use crate::rehearsal::odata::error::ODataError;
 use crate::rehearsal::world::names;
@@ -31,11 +33,9 @@ const DURATION: Duration = Duration::from_mins(3);
 
 /// A child table of a provider. Its rows are created from the rows of the definition.
 struct Child {
-    /// The table.
     table: &'static str,
     /// Its lookup to the definition's row.
     lookup: &'static str,
-    /// The definition's table.
     definition_table: &'static str,
     /// A column of the definition's row, and the column that gets its value.
     copied: Option<(&'static str, &'static str)>,
@@ -71,11 +71,7 @@ pub(crate) fn install(
     definition: &str,
 ) -> Result<(), ODataError> {
     if organization.row(PROVIDER, id).is_some() {
-        return Err(ODataError::new(
-            412,
-            "0x80040237",
-            "A record with matching key values already exists.",
-        ));
+        return Err(ODataError::already_exists());
     }
     let definition_row = organization.existing(DEFINITION, definition)?;
     let name = text(&definition_row, "msdyn_name").unwrap_or_default();
@@ -123,8 +119,7 @@ fn insert_children(
             row.insert(to.to_owned(), value);
         }
         if child.table == CONNECTION {
-            row.insert("statecode".to_owned(), json!(0));
-            row.insert("statuscode".to_owned(), json!(INCOMPLETE));
+            set_state(&mut row, 0, INCOMPLETE);
         }
         let id = names::identifier(&[child.table, provider, source_id]);
         organization.insert(&table, &id, row);
@@ -221,8 +216,7 @@ pub(crate) fn activate(organization: &mut Organization, id: &str) -> Result<(), 
         place: Place::of(organization),
         provider: id.to_owned(),
     };
-    let due = organization.draft.now() + DURATION;
-    timers::set(organization.draft, due, &timer);
+    timers::set(organization.draft, DURATION, &timer);
     Ok(())
 }
 
@@ -274,8 +268,7 @@ fn deploy(organization: &mut Organization, provider: &Row, id: &str) -> Result<(
     insert_actions(organization, &logic, id)?;
     let mut provider = provider.clone();
     provider.remove("msdyn_activationerror");
-    provider.insert("statecode".to_owned(), json!(0));
-    provider.insert("statuscode".to_owned(), json!(1));
+    set_state(&mut provider, 0, 1);
     let table = organization.table(PROVIDER)?;
     organization.save(&table, provider);
     Ok(())

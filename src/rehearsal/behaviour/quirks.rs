@@ -40,7 +40,6 @@ pub(super) fn consume(draft: &mut Draft<'_>, key: &str) -> Option<Value> {
     Some(quirk)
 }
 
-/// A quirk that is a text.
 pub(super) fn text(draft: &Draft<'_>, key: &str) -> Option<String> {
     draft.get(key)?.as_str().map(str::to_owned)
 }

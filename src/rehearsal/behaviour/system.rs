@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::organization::{Organization, lookup, number, text};
+use super::organization::{Organization, lookup, number, set_state, text};
 use super::timers::{self, Place, Timer};
 use super::{connections, environments, flows, quirks};
 use crate::rehearsal::odata::error::ODataError;
@@ -46,8 +46,8 @@ pub(crate) fn activate(organization: &mut Organization) -> Result<(), ODataError
         |timer| matches!(timer, Timer::ActivateSystem { place: other } if other.organization == place.organization),
     );
     if !is_running {
-        let due = organization.draft.now() + DURATION;
-        timers::set(organization.draft, due, &Timer::ActivateSystem { place });
+        let timer = Timer::ActivateSystem { place };
+        timers::set(organization.draft, DURATION, &timer);
     }
     Ok(())
 }
@@ -55,14 +55,10 @@ pub(crate) fn activate(organization: &mut Organization) -> Result<(), ODataError
 /// Ends the activation: the references are active, and the platform's flows are on, except for
 /// those with invalid connections and those that a partial activation leaves out.
 pub(super) fn end_activation(organization: &mut Organization) {
-    let Ok(table) = organization.table(REFERENCE) else {
-        return;
-    };
-    for mut reference in organization.rows(REFERENCE) {
-        reference.insert("statecode".to_owned(), json!(0));
-        reference.insert("statuscode".to_owned(), json!(1));
-        organization.save(&table, reference);
-    }
+    organization.change_rows(REFERENCE, |reference| {
+        set_state(reference, 0, 1);
+        true
+    });
     let flows = platform_flows(organization);
     let partial = quirks::consume(organization.draft, &quirks::partial_activation_key());
     let hundredths = partial.and_then(|quirk| quirk["hundredths"].as_u64());

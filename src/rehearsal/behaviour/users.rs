@@ -111,16 +111,9 @@ pub(crate) fn add_application_user(
             "The application '{client}' was not found in the tenant."
         ));
     }
-    let Some(id) = environments::organization(draft, environment) else {
-        return Err("The environment has no Dataverse database.".to_owned());
-    };
-    let mut organization = Organization {
-        draft,
-        schema,
-        id,
-        environment: environment.to_owned(),
-        caller: Caller::default(),
-    };
+    let organization = Organization::of(draft, schema, environment);
+    let mut organization =
+        organization.ok_or_else(|| "The environment has no Dataverse database.".to_owned())?;
     add_or_enable(&mut organization).map_err(|error| error.message)
 }
 

@@ -4,34 +4,12 @@ use serde_json::Value;
 
 use super::dual_write::runtime;
 use super::organization::{Organization, Row};
-use super::{connections, deletion, flows, orchestrations, ownership, providers, states};
+use super::update::Update;
+use super::{
+    conditions, connections, deletion, flows, orchestrations, ownership, providers, states,
+};
 use crate::rehearsal::odata::error::ODataError;
 use crate::rehearsal::schema::table::Table;
-
-/// A row that is about to be updated.
-#[derive(Debug)]
-pub(super) struct Update<'update> {
-    /// Its id.
-    pub(super) id: &'update str,
-    /// The row before the update.
-    pub(super) before: &'update Row,
-    /// The row after the update.
-    pub(super) after: &'update mut Row,
-    /// The columns that the request sets; null clears one.
-    pub(super) changes: &'update Row,
-}
-
-impl Update<'_> {
-    /// Whether the request sets a column.
-    pub(super) fn sets(&self, column: &str) -> bool {
-        self.changes.contains_key(column)
-    }
-
-    /// Whether the value of a column changes.
-    pub(super) fn changes_value(&self, column: &str) -> bool {
-        self.before.get(column) != self.after.get(column)
-    }
-}
 
 /// Creates a row. An existing id is refused.
 pub(crate) fn create(
@@ -41,12 +19,9 @@ pub(crate) fn create(
     columns: &Row,
 ) -> Result<(), ODataError> {
     if organization.row(&table.logical_name, id).is_some() {
-        return Err(ODataError::new(
-            412,
-            "0x80040237",
-            "A record with matching key values already exists.",
-        ));
+        return Err(ODataError::already_exists());
     }
+    conditions::check_customization(organization, &table.logical_name)?;
     ownership::check(organization, columns)?;
     runtime::check_secure_configuration(organization, table)?;
     let mut row = columns.clone();
@@ -70,6 +45,7 @@ pub(crate) fn update(
     changes: &Row,
 ) -> Result<(), ODataError> {
     let before = organization.existing(&table.logical_name, id)?;
+    conditions::check_customization(organization, &table.logical_name)?;
     let mut after = before.clone();
     for (column, value) in changes {
         match value {
@@ -114,6 +90,7 @@ pub(crate) fn delete(
     id: &str,
 ) -> Result<(), ODataError> {
     let row = organization.existing(&table.logical_name, id)?;
+    conditions::check_customization(organization, &table.logical_name)?;
     if table.logical_name == "msdyn_iomprovider" {
         providers::before_delete(organization, id, &row)?;
     }

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::RequestContext;
 use super::authentication::web_token;
+use super::authority::SignInError;
 use crate::rehearsal::behaviour::directory::{FederatedCredential, Principal};
 use crate::rehearsal::clock::Moment;
 use crate::rehearsal::world::names;
@@ -26,10 +27,8 @@ pub(crate) enum Issuer {
 }
 
 impl Issuer {
-    /// All issuers.
     pub(crate) const ALL: [Self; 3] = [Self::GitHub, Self::Pipelines, Self::Kubernetes];
 
-    /// The issuer in its assertions.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::GitHub => "https://token.actions.githubusercontent.com",
@@ -38,7 +37,6 @@ impl Issuer {
         }
     }
 
-    /// The subject of its assertions.
     pub(crate) const fn subject(self) -> &'static str {
         match self {
             Self::GitHub => "repo:contoso/refresh:ref:refs/heads/main",
@@ -47,7 +45,6 @@ impl Issuer {
         }
     }
 
-    /// The lifetime of its assertions.
     const fn lifetime(self) -> Duration {
         match self {
             Self::GitHub => Duration::from_mins(5),
@@ -74,15 +71,6 @@ struct Assertion {
     used: bool,
 }
 
-/// Why an assertion is refused: the sign-in service's error code and text.
-#[derive(Debug)]
-pub(super) struct AssertionError {
-    /// The number after `AADSTS`.
-    pub(super) number: u32,
-    /// The text after it.
-    pub(super) text: String,
-}
-
 /// Issues an assertion for an audience.
 pub(super) fn issue(
     context: &mut RequestContext<'_, '_>,
@@ -106,13 +94,8 @@ pub(super) fn issue(
         "exp": assertion.expires.since_unix_epoch().as_secs(),
         "jti": names::unique(),
     }));
-    save(context, &text, &assertion);
+    context.draft.save(key(&text), &assertion);
     text
-}
-
-fn save(context: &mut RequestContext<'_, '_>, text: &str, assertion: &Assertion) {
-    let value = serde_json::to_value(assertion).unwrap_or_default();
-    context.draft.put(key(text), value);
 }
 
 fn key(text: &str) -> String {
@@ -126,11 +109,9 @@ pub(super) fn accept(
     context: &mut RequestContext<'_, '_>,
     text: &str,
     principal: &Principal,
-) -> Result<(), AssertionError> {
-    let refused = |number, text: String| Err(AssertionError { number, text });
-    let assertion = context.draft.get(&key(text)).cloned();
-    let assertion = assertion.and_then(|value| serde_json::from_value::<Assertion>(value).ok());
-    let Some(mut assertion) = assertion else {
+) -> Result<(), SignInError> {
+    let refused = |number, text: String| Err(SignInError::new(401, "invalid_client", number, text));
+    let Some(mut assertion) = context.draft.load::<Assertion>(&key(text)) else {
         let text = "Client assertion failed signature validation.";
         return refused(50_013, text.to_owned());
     };
@@ -148,7 +129,7 @@ pub(super) fn accept(
         let text = format!(
             "No matching federated identity record found for presented assertion {what} '{which}'. Check your federated identity credential Subject, Audience and Issuer against the presented assertion."
         );
-        Err(AssertionError { number, text })
+        Err(SignInError::new(401, "invalid_client", number, text))
     };
     let Assertion {
         issuer,
@@ -171,7 +152,7 @@ pub(super) fn accept(
         return refused(50_013, text.to_owned());
     }
     assertion.used = true;
-    save(context, text, &assertion);
+    context.draft.save(key(text), &assertion);
     Ok(())
 }
 

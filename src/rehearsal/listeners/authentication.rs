@@ -119,9 +119,7 @@ pub(super) fn issue(
         expires,
     };
     let key = format!("token/{}", names::digest(&text));
-    context
-        .draft
-        .put(key, serde_json::to_value(token).unwrap_or_default());
+    context.draft.save(key, &token);
     context.draft.count("tokens");
     text
 }
@@ -163,9 +161,7 @@ pub(super) fn authenticate(context: &mut RequestContext<'_, '_>) -> Result<Token
         });
     }
     let key = format!("token/{}", names::digest(bearer));
-    let token = context.draft.get(&key).cloned();
-    let token = token.and_then(|value| serde_json::from_value::<Token>(value).ok());
-    let Some(token) = token else {
+    let Some(token) = context.draft.load::<Token>(&key) else {
         let why = "The access token is invalid.";
         return Err(unauthorized(context, "InvalidAuthenticationToken", why));
     };
@@ -217,12 +213,24 @@ fn unauthorized(context: &RequestContext<'_, '_>, code: &str, message: &str) -> 
     Response::error(401, code, message).with("WWW-Authenticate", challenge)
 }
 
+/// The token of an administrator's request with one of these versions of an admin API.
+pub(super) fn authenticate_administrator(
+    context: &mut RequestContext<'_, '_>,
+    versions: &[&str],
+) -> Result<Token, Response> {
+    let token = authenticate(context)?;
+    require_administrator(context, &token)?;
+    let version = context.request.option("api-version").unwrap_or_default();
+    if !versions.contains(&version) {
+        let text = format!("The api-version '{version}' is invalid.");
+        return Err(Response::error(400, "InvalidApiVersion", &text));
+    }
+    Ok(token)
+}
+
 /// Refuses a caller who is not an administrator of the tenant. The text for an application is that
 /// of microsoft/powerplatform-build-tools issue 1112, with the service's internal address.
-pub(super) fn require_administrator(
-    context: &RequestContext<'_, '_>,
-    token: &Token,
-) -> Result<(), Response> {
+fn require_administrator(context: &RequestContext<'_, '_>, token: &Token) -> Result<(), Response> {
     if token.is_administrator(context) {
         return Ok(());
     }

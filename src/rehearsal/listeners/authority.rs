@@ -39,11 +39,16 @@ pub(super) fn handle(context: &mut RequestContext<'_, '_>) -> Result<Response, R
     if context.request.method != "POST" {
         return Err(Response::empty(405));
     }
+    let tenant = (*tenant).to_owned();
+    sign_in(context, &tenant).map_err(|error| error_response(context, &error))
+}
+
+fn sign_in(context: &mut RequestContext<'_, '_>, tenant: &str) -> Result<Response, SignInError> {
     if ![TENANT, TENANT_DOMAIN].contains(&tenant.to_lowercase().as_str()) {
         let text = format!(
             "Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID and are signing into the correct cloud."
         );
-        return Err(token_error(context, 400, "invalid_request", 90_002, &text));
+        return Err(SignInError::new(400, "invalid_request", 90_002, text));
     }
     let form = Form(pairs(&String::from_utf8_lossy(&context.request.body)));
     let (name, principal) = match form.field("grant_type") {
@@ -51,8 +56,7 @@ pub(super) fn handle(context: &mut RequestContext<'_, '_>) -> Result<Response, R
         "password" => person(context, &form)?,
         _ => {
             let text = "The app requested an unsupported grant type.";
-            return Err(token_error(
-                context,
+            return Err(SignInError::new(
                 400,
                 "unsupported_grant_type",
                 70_003,
@@ -62,13 +66,7 @@ pub(super) fn handle(context: &mut RequestContext<'_, '_>) -> Result<Response, R
     };
     if principal.sign_in_block == Some(SignInBlock::Blocked) {
         let text = "Access has been blocked by Conditional Access policies. The access policy does not allow token issuance.";
-        return Err(token_error(
-            context,
-            400,
-            "interaction_required",
-            53_003,
-            text,
-        ));
+        return Err(SignInError::new(400, "interaction_required", 53_003, text));
     }
     let audience = audience(context, form.field("scope"))?;
     let lifetime = Duration::from_secs(LIFETIME);
@@ -88,30 +86,23 @@ pub(super) fn handle(context: &mut RequestContext<'_, '_>) -> Result<Response, R
 fn application(
     context: &mut RequestContext<'_, '_>,
     form: &Form,
-) -> Result<(String, Principal), Response> {
+) -> Result<(String, Principal), SignInError> {
     let client = form.field("client_id").to_lowercase();
     let principal = directory::principal(&context.draft, &client)
         .filter(|principal| principal.kind == PrincipalKind::Application);
     let Some(principal) = principal else {
         let text =
             format!("Application with identifier '{client}' was not found in the directory.");
-        return Err(token_error(
-            context,
-            400,
-            "unauthorized_client",
-            700_016,
-            &text,
-        ));
+        return Err(SignInError::new(400, "unauthorized_client", 700_016, text));
     };
     context.caller = Some(client.clone());
     if principal.sign_in_block == Some(SignInBlock::Disabled) {
         let text = format!("Application '{client}' is disabled.");
-        return Err(token_error(
-            context,
+        return Err(SignInError::new(
             401,
             "unauthorized_client",
             7_000_112,
-            &text,
+            text,
         ));
     }
     let assertion = form.field("client_assertion");
@@ -119,45 +110,25 @@ fn application(
         if form.field("client_assertion_type") != ASSERTION_TYPE {
             let text =
                 "The request body must contain the following parameter: 'client_assertion_type'.";
-            return Err(token_error(context, 400, "invalid_request", 900_144, text));
+            return Err(SignInError::new(400, "invalid_request", 900_144, text));
         }
-        return match assertions::accept(context, assertion, &principal) {
-            Ok(()) => Ok((client, principal)),
-            Err(error) => Err(token_error(
-                context,
-                401,
-                "invalid_client",
-                error.number,
-                &error.text,
-            )),
-        };
+        assertions::accept(context, assertion, &principal)?;
+        return Ok((client, principal));
     }
     let secret = form.field("client_secret");
     if secret.is_empty() {
         let text = "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.";
-        return Err(token_error(context, 401, "invalid_client", 7_000_218, text));
+        return Err(SignInError::new(401, "invalid_client", 7_000_218, text));
     }
     if secret != SECRET {
         let text = format!(
             "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app '{client}'."
         );
-        return Err(token_error(
-            context,
-            401,
-            "invalid_client",
-            7_000_215,
-            &text,
-        ));
+        return Err(SignInError::new(401, "invalid_client", 7_000_215, text));
     }
     if principal.sign_in_block == Some(SignInBlock::SecretExpired) {
         let text = format!("The provided client secret keys for app '{client}' are expired.");
-        return Err(token_error(
-            context,
-            401,
-            "invalid_client",
-            7_000_222,
-            &text,
-        ));
+        return Err(SignInError::new(401, "invalid_client", 7_000_222, text));
     }
     Ok((client, principal))
 }
@@ -166,38 +137,32 @@ fn application(
 fn person(
     context: &mut RequestContext<'_, '_>,
     form: &Form,
-) -> Result<(String, Principal), Response> {
+) -> Result<(String, Principal), SignInError> {
     let name = form.field("username").to_lowercase();
     let principal = directory::principal(&context.draft, &name)
         .filter(|principal| principal.kind == PrincipalKind::Person);
     let Some(principal) = principal else {
         let text = format!("The user account {name} does not exist in the {TENANT} directory.");
-        return Err(token_error(context, 400, "invalid_grant", 50_034, &text));
+        return Err(SignInError::new(400, "invalid_grant", 50_034, text));
     };
     context.caller = Some(name.clone());
     if form.field("password") != PASSWORD {
         let text = "Error validating credentials due to invalid username or password.";
-        return Err(token_error(context, 400, "invalid_grant", 50_126, text));
+        return Err(SignInError::new(400, "invalid_grant", 50_126, text));
     }
     if principal.sign_in_block == Some(SignInBlock::Disabled) {
         let text = "The user account is disabled.";
-        return Err(token_error(context, 400, "invalid_grant", 50_057, text));
+        return Err(SignInError::new(400, "invalid_grant", 50_057, text));
     }
     if principal.sign_in_block == Some(SignInBlock::MultiFactor) {
         let text = "Due to a configuration change made by your administrator, or because you moved to a new location, you must use multi-factor authentication to access the resource.";
-        return Err(token_error(
-            context,
-            400,
-            "interaction_required",
-            50_076,
-            text,
-        ));
+        return Err(SignInError::new(400, "interaction_required", 50_076, text));
     }
     Ok((name, principal))
 }
 
 /// The audience of a scope, which may also contain scopes of sign-in such as `openid`.
-fn audience(context: &RequestContext<'_, '_>, scope: &str) -> Result<String, Response> {
+fn audience(context: &RequestContext<'_, '_>, scope: &str) -> Result<String, SignInError> {
     let named = scope
         .split(' ')
         .find_map(|scope| scope.strip_suffix("/.default"));
@@ -205,23 +170,51 @@ fn audience(context: &RequestContext<'_, '_>, scope: &str) -> Result<String, Res
         let text = format!(
             "The provided value for scope {scope} is not valid. Client credential flows must have a scope value with /.default suffixed to the resource identifier."
         );
-        return Err(token_error(context, 400, "invalid_scope", 1_002_012, &text));
+        return Err(SignInError::new(400, "invalid_scope", 1_002_012, text));
     };
     find_audience(context, named).ok_or_else(|| {
         let text = format!(
             "The resource principal named {named} was not found in the tenant named Contoso."
         );
-        token_error(context, 400, "invalid_resource", 500_011, &text)
+        SignInError::new(400, "invalid_resource", 500_011, text)
     })
 }
 
-fn token_error(
-    context: &RequestContext<'_, '_>,
+/// Why a sign-in is refused.
+#[derive(Debug)]
+pub(super) struct SignInError {
     status: u16,
-    error: &str,
+    /// OAuth's code.
+    error: &'static str,
+    /// The number after `AADSTS`.
     number: u32,
-    text: &str,
-) -> Response {
+    /// The text after it.
+    text: String,
+}
+
+impl SignInError {
+    pub(super) fn new(
+        status: u16,
+        error: &'static str,
+        number: u32,
+        text: impl Into<String>,
+    ) -> Self {
+        Self {
+            status,
+            error,
+            number,
+            text: text.into(),
+        }
+    }
+}
+
+fn error_response(context: &RequestContext<'_, '_>, error: &SignInError) -> Response {
+    let SignInError {
+        status,
+        error,
+        number,
+        text,
+    } = error;
     let (trace, correlation) = (names::unique(), names::unique());
     let time = context.draft.now().to_iso_seconds().replace('T', " ");
     let description = format!(
@@ -236,5 +229,5 @@ fn token_error(
         "correlation_id": correlation,
         "error_uri": format!("https://login.microsoftonline.com/error?code={number}"),
     });
-    Response::json(status, &body)
+    Response::json(*status, &body)
 }

@@ -37,13 +37,7 @@ const VERSIONS: [&str; 12] = [
 
 /// Handles a request.
 pub(super) fn handle(context: &mut RequestContext<'_, '_>) -> Result<Response, Response> {
-    let token = authentication::authenticate(context)?;
-    authentication::require_administrator(context, &token)?;
-    let version = context.request.option("api-version").unwrap_or_default();
-    if !VERSIONS.contains(&version) {
-        let text = format!("The api-version '{version}' is invalid.");
-        return Err(Response::error(400, "InvalidApiVersion", &text));
-    }
+    let token = authentication::authenticate_administrator(context, &VERSIONS)?;
     let request = context.request;
     let segments = request.segments_below(ROOT).unwrap_or_default();
     let response = match (request.method.as_str(), segments.as_slice()) {

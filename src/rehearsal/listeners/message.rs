@@ -18,7 +18,6 @@ pub(crate) struct Request {
     /// The decoded pairs of the query.
     query: Vec<(String, String)>,
     headers: HeaderMap,
-    /// The body.
     pub(crate) body: Vec<u8>,
 }
 
@@ -104,14 +103,12 @@ pub(crate) fn pairs(text: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-/// A response.
 #[derive(Clone, Debug)]
 pub(crate) struct Response {
     /// The HTTP status.
     pub(crate) status: u16,
     /// Headers, in addition to those of every response.
     pub(crate) headers: Vec<(&'static str, String)>,
-    /// The body.
     pub(crate) body: Option<String>,
     /// Whether the changes of a refused request are kept.
     pub(crate) keeps_changes: bool,
@@ -128,7 +125,6 @@ impl Response {
         }
     }
 
-    /// A response in JSON.
     pub(crate) fn json(status: u16, body: &Value) -> Self {
         Self {
             body: Some(body.to_string()),

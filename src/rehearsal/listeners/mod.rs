@@ -84,7 +84,6 @@ impl Side {
 }
 
 impl Listener {
-    /// Every listener.
     pub(crate) const ALL: [Self; 11] = [
         Self::Authority,
         Self::Machine,
@@ -157,7 +156,6 @@ pub(crate) struct RequestContext<'context, 'world> {
     pub(crate) schema: &'context Schema,
     /// The origins of the listeners.
     pub(crate) origins: &'context Origins,
-    /// The request.
     pub(crate) request: &'context Request,
     /// The listener that received it.
     pub(crate) listener: Listener,

@@ -9,13 +9,7 @@ const VERSION: &str = "2016-11-01";
 
 /// Handles a request.
 pub(super) fn handle(context: &mut RequestContext<'_, '_>) -> Result<Response, Response> {
-    let token = authentication::authenticate(context)?;
-    authentication::require_administrator(context, &token)?;
-    let version = context.request.option("api-version").unwrap_or_default();
-    if version != VERSION {
-        let text = format!("The api-version '{version}' is invalid.");
-        return Err(Response::error(400, "InvalidApiVersion", &text));
-    }
+    authentication::authenticate_administrator(context, &[VERSION])?;
     let root = "/providers/Microsoft.PowerApps/scopes/admin/environments/";
     let segments = context.request.segments_below(root).unwrap_or_default();
     let response = match (context.request.method.as_str(), segments.as_slice()) {

@@ -14,59 +14,48 @@ use crate::rehearsal::behaviour::environments;
 use crate::rehearsal::behaviour::operations::{self, Operation, State};
 use crate::rehearsal::clock::Moment;
 
+/// The first segment of the routes for environments and their operations.
+const MANAGEMENT: &str = "environmentmanagement";
+
 const VERSIONS: [&str; 3] = ["2024-10-01", "2022-03-01-preview", "1"];
 
 /// Handles a request.
 pub(super) fn handle(context: &mut RequestContext<'_, '_>) -> Result<Response, Response> {
-    let token = authentication::authenticate(context)?;
-    authentication::require_administrator(context, &token)?;
-    let version = context.request.option("api-version").unwrap_or_default();
-    if !VERSIONS.contains(&version) {
-        let text = format!("The api-version '{version}' is invalid.");
-        return Err(Response::error(400, "InvalidApiVersion", &text));
-    }
+    let token = authentication::authenticate_administrator(context, &VERSIONS)?;
     let path = context.request.path.trim_start_matches('/').to_owned();
     let segments: Vec<&str> = path
         .split('/')
         .filter(|segment| !segment.is_empty())
         .collect();
     let response = match (context.request.method.as_str(), segments.as_slice()) {
-        ("GET", ["environmentmanagement", "environments"]) => list(context),
-        ("GET", ["environmentmanagement", "environments", id]) => {
+        ("GET", [MANAGEMENT, "environments"]) => list(context),
+        ("GET", [MANAGEMENT, "environments", id]) => {
             let body = environment_json(context, id).ok_or_else(|| not_found(id))?;
             Response::json(200, &body)
         }
-        ("POST", ["environmentmanagement", "environments", id, "copy"]) => {
+        ("POST", [MANAGEMENT, "environments", id, "copy"]) => {
             start_copy(context, id, &token.object)?
         }
-        (
-            "GET",
-            [
-                "environmentmanagement",
-                "environments",
-                id,
-                "copyCandidates",
-            ],
-        ) => copy_candidates(context, id)?,
-        ("GET", ["environmentmanagement", "environments", id, "operations"]) => {
-            operation_list(context, id)?
+        ("GET", [MANAGEMENT, "environments", id, "copyCandidates"]) => {
+            copy_candidates(context, id)?
         }
+        ("GET", [MANAGEMENT, "environments", id, "operations"]) => operation_list(context, id)?,
         (
             "GET",
-            [
-                "environmentmanagement",
-                "environments",
-                _,
-                "operations",
-                operation,
-            ]
-            | ["environmentmanagement", "operations", operation],
+            [MANAGEMENT, "environments", _, "operations", operation]
+            | [MANAGEMENT, "operations", operation],
         ) => one_operation(context, &segments, operation)?,
         ("GET", ["appmanagement", "environments", id, "applicationPackages"]) => {
             inventory::packages(context, id)?
         }
         ("GET", ["connectivity", "environments", id, "connections"]) => {
             inventory::connections(context, id)?
+        }
+        ("GET", ["dynamics", "environments", id, "finopsproperties"]) => {
+            finops_properties(context, id)
+        }
+        ("GET", ["dynamics", "environments", id, "operationerrors"]) => {
+            operation_errors(context, id)
         }
         _ => Response::error(404, "NotFound", "No route of the rehearsal tenant fits."),
     };
@@ -77,6 +66,23 @@ pub(super) fn handle(context: &mut RequestContext<'_, '_>) -> Result<Response, R
 pub(super) fn not_found(environment: &str) -> Response {
     let text = format!("The environment '{environment}' could not be found.");
     Response::error(404, "EnvironmentNotFound", &text)
+}
+
+/// How Finance and Operations are deployed in an environment: the object `finops/<environment>`.
+fn finops_properties(context: &RequestContext<'_, '_>, id: &str) -> Response {
+    let properties = context.draft.get(&format!("finops/{}", id.to_lowercase()));
+    properties.map_or_else(
+        || Response::error(404, "NotFound", "The environment has no such properties."),
+        |properties| Response::json(200, properties),
+    )
+}
+
+/// The errors of an environment's operations: the objects `operation-error/<environment>/<number>`.
+fn operation_errors(context: &RequestContext<'_, '_>, id: &str) -> Response {
+    let prefix = format!("operation-error/{}/", id.to_lowercase());
+    let errors = context.draft.under(&prefix);
+    let errors: Vec<Value> = errors.map(|(_, error)| error.clone()).collect();
+    Response::json(200, &json!({"value": errors}))
 }
 
 /// An error of environment management, whose text is only in the errors of the fields.

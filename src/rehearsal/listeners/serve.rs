@@ -17,15 +17,17 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use super::connection::StoppableListener;
-use super::dataverse::skin::RenamedRequest;
+use super::dataverse::aliases::RenamedRequest;
 use super::message::{Request, Response};
 use super::{Listener, Origins, RequestContext, tls};
+use crate::rehearsal::behaviour::due_timers;
 use crate::rehearsal::behaviour::operations::FAILURE_MODE;
-use crate::rehearsal::behaviour::timers;
 use crate::rehearsal::clock::Moment;
-use crate::rehearsal::faults::{Fault, FaultKind};
+use crate::rehearsal::faults::{Fault, FaultKind, RefusalCodes};
+use crate::rehearsal::odata::error::ODataError;
+use crate::rehearsal::odata::preferences::Preferences;
 use crate::rehearsal::schema::Schema;
-use crate::rehearsal::schema::skin::Dictionary;
+use crate::rehearsal::schema::table_names::Dictionary;
 use crate::rehearsal::world::World;
 use crate::rehearsal::world::log::{LogError, RequestFacts};
 use crate::rehearsal::world::store::Draft;
@@ -40,7 +42,7 @@ pub(crate) struct Tenant {
     pub(crate) world: Mutex<Option<World>>,
     /// The tables of Dataverse.
     pub(crate) schema: Schema,
-    /// The aliases in Dataverse, in the skin `renamed`.
+    /// The aliases in Dataverse, with renamed tables.
     pub(crate) dictionary: Option<Dictionary>,
     /// Failures on purpose.
     pub(crate) faults: Vec<Fault>,
@@ -145,6 +147,41 @@ fn response_on_purpose(status: u16) -> Response {
     }
 }
 
+/// A refusal with these codes, in the form of the service.
+fn refusal_with_codes(
+    status: u16,
+    codes: &RefusalCodes,
+    text: &str,
+    listener: Listener,
+    request: &Request,
+) -> Response {
+    if !matches!(listener, Listener::Dataverse(_)) {
+        return Response::error(status, &codes.code, text);
+    }
+    let behind = match status {
+        403 => "Forbidden",
+        404 => "NotFound",
+        _ => "BadRequest",
+    };
+    let error = match &codes.inner {
+        Some(inner) => ODataError::flow_service(behind, inner, text),
+        None => ODataError::new(status, "", text),
+    };
+    let prefer = request.header("Prefer").unwrap_or_default();
+    let annotated = Preferences::parse(prefer).wants("Microsoft.PowerApps.CDS.ErrorDetails.Error");
+    let mut body = error.body(annotated);
+    body["error"]["code"] = Value::from(codes.code.as_str());
+    Response::json(status, &body)
+}
+
+/// The response with the first half of its body.
+fn cut_in_the_middle(mut response: Response) -> Response {
+    response.body = response
+        .body
+        .map(|body| body.chars().take(body.chars().count() / 2).collect());
+    response
+}
+
 /// A response whose body fails: the connection ends.
 fn disconnect() -> http::Response<Body> {
     let body = futures_util::stream::once(async {
@@ -176,7 +213,7 @@ impl Tenant {
         };
         let mut draft = world.draft();
         let now = draft.now();
-        timers::run_due(&mut draft, &self.schema);
+        due_timers::run(&mut draft, &self.schema);
         let before = draft.changes();
         let counted = self.count_faults(&draft, request);
         let fault = counted
@@ -194,7 +231,10 @@ impl Tenant {
             succeeded
                 || !matches!(
                     fault.kind(),
-                    FaultKind::AcceptAndIgnore | FaultKind::FailOperation(_) | FaultKind::Answer(_)
+                    FaultKind::AcceptAndIgnore
+                        | FaultKind::FailOperation(_)
+                        | FaultKind::Answer(_)
+                        | FaultKind::Garble
                 )
         });
         let kind = fault.map(Fault::kind);
@@ -203,6 +243,7 @@ impl Tenant {
         }
         let response = match kind {
             Some(FaultKind::Answer(status)) => response_on_purpose(status),
+            Some(FaultKind::Garble) => cut_in_the_middle(response),
             _ => response,
         };
         save_counts(&mut draft, counted, now);
@@ -251,8 +292,8 @@ impl Tenant {
             let mode = serde_json::json!(mode);
             context.draft.put(FAILURE_MODE.to_owned(), mode);
         }
-        let response = kind
-            .and_then(|kind| response_of_fault(kind, request))
+        let response = fault
+            .and_then(|fault| response_of_fault(fault, listener, request))
             .unwrap_or_else(|| super::handle(&mut context));
         context.draft.delete(FAILURE_MODE);
         let response = match &renamed {
@@ -277,14 +318,17 @@ impl Tenant {
 }
 
 /// The response of a fault that replaces the service's response.
-fn response_of_fault(kind: FaultKind, request: &Request) -> Option<Response> {
-    match kind {
+fn response_of_fault(fault: &Fault, listener: Listener, request: &Request) -> Option<Response> {
+    match fault.kind() {
         FaultKind::Throttle => Some(
             Response::error(429, "TooManyRequests", "Too many requests.").with("Retry-After", "30"),
         ),
         FaultKind::Refuse(status) => {
             let text = "The rehearsal tenant refuses this on purpose.";
-            Some(Response::error(status, "RefusedOnPurpose", text))
+            Some(match fault.codes() {
+                Some(codes) => refusal_with_codes(status, codes, text, listener, request),
+                None => Response::error(status, "RefusedOnPurpose", text),
+            })
         }
         FaultKind::Echo(status) => {
             let body = String::from_utf8_lossy(&request.body);

@@ -12,7 +12,6 @@ pub(crate) struct ODataError {
     pub(crate) status: u16,
     /// The code, usually hexadecimal.
     pub(crate) code: &'static str,
-    /// The message.
     pub(crate) message: String,
     /// The Flow service's error, if it refused the request.
     flow: Option<FlowServiceError>,
@@ -20,7 +19,6 @@ pub(crate) struct ODataError {
     pub(crate) keeps_changes: bool,
 }
 
-/// An error of the Flow service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct FlowServiceError {
     status: &'static str,
@@ -53,6 +51,12 @@ impl ODataError {
     pub(crate) fn unknown_segment(segment: &str) -> Self {
         let message = format!("Resource not found for the segment '{segment}'.");
         Self::new(404, "0x80060888", message)
+    }
+
+    /// The error for a row whose key another row has.
+    pub(crate) fn already_exists() -> Self {
+        let text = "A record with matching key values already exists.";
+        Self::new(412, "0x80040237", text)
     }
 
     /// A row that does not exist.

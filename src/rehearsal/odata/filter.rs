@@ -5,7 +5,6 @@ use jiff::Timestamp;
 use super::error::ODataError;
 use super::path::guid;
 
-/// A filter expression.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Expression {
     /// Both expressions match.
@@ -18,16 +17,12 @@ pub(crate) enum Expression {
     Compare {
         /// The property, with slashes if it goes through others.
         property: String,
-        /// The operator.
         operator: Operator,
-        /// The literal.
         literal: Literal,
     },
     /// `contains`, `startswith` or `endswith`.
     Text {
-        /// The function.
         function: TextFunction,
-        /// The property.
         property: String,
         /// The text to find.
         text: String,
@@ -51,7 +46,6 @@ pub(crate) enum Operator {
     LessOrEqual,
 }
 
-/// A text function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TextFunction {
     /// `contains`
@@ -62,20 +56,17 @@ pub(crate) enum TextFunction {
     EndsWith,
 }
 
-/// A literal of a filter.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Literal {
     /// `null`
     Null,
     /// `true` or `false`
     Boolean(bool),
-    /// A number.
     Number(f64),
     /// A text between quotes.
     Text(String),
     /// A GUID without quotes.
     Guid(String),
-    /// A time.
     Time(Timestamp),
 }
 

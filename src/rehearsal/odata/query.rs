@@ -4,7 +4,6 @@ use super::error::ODataError;
 use super::filter::{self, Expression};
 use super::path::split;
 
-/// The query options.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct QueryOptions {
     /// `$select`: properties; none means all.

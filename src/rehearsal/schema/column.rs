@@ -1,5 +1,7 @@
 //! Columns and their types.
 
+use serde::Deserialize;
+
 /// A column of a table.
 #[derive(Clone, Debug)]
 pub(crate) struct Column {
@@ -7,7 +9,6 @@ pub(crate) struct Column {
     pub(crate) logical_name: String,
     /// The schema name: the logical name with capitals.
     pub(crate) schema_name: String,
-    /// The display name.
     pub(crate) display_name: String,
     /// Its type.
     pub(crate) kind: Kind,
@@ -16,7 +17,8 @@ pub(crate) struct Column {
 }
 
 /// The type of a column.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) enum Kind {
     /// A line of text with this maximum length.
     Text(usize),
@@ -45,42 +47,46 @@ pub(crate) enum Kind {
 }
 
 /// One of the values of a choice column.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Choice {
     /// The stored number.
     pub(crate) value: i64,
-    /// The label.
     pub(crate) label: String,
 }
 
 /// One of the values of a status column.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
 pub(crate) struct StatusChoice {
     /// The stored number.
     pub(crate) value: i64,
-    /// The label.
     pub(crate) label: String,
     /// The state it belongs to.
     pub(crate) state: i64,
 }
 
 /// The target of a lookup.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Lookup {
     /// The tables that it can refer to.
     pub(crate) targets: Vec<String>,
-    /// The navigation property of this table; case-sensitive.
+    /// The navigation property of this table; case-sensitive. Data files leave it out if it is the
+    /// column's schema name.
+    #[serde(default)]
     pub(crate) navigation: String,
     /// What happens to this row when the referenced row is deleted.
+    #[serde(default)]
     pub(crate) on_delete: OnDelete,
 }
 
 /// What happens to the rows that refer to a deleted row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) enum OnDelete {
     /// They are deleted too.
     Cascade,
     /// Their lookup is cleared.
+    #[default]
     RemoveLink,
     /// The deletion is refused.
     Restrict,
@@ -112,7 +118,6 @@ impl Kind {
 }
 
 impl Column {
-    /// The lookup of a lookup column.
     pub(crate) fn lookup(&self) -> Option<&Lookup> {
         match &self.kind {
             Kind::Lookup(lookup) => Some(lookup),

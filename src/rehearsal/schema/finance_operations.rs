@@ -3,7 +3,6 @@
 
 use serde_json::Value;
 
-/// An entity set.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct EntitySet {
     /// Its name in addresses.
@@ -19,7 +18,6 @@ pub(crate) struct EntitySet {
 /// The type of a field.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Field {
-    /// A text.
     Text,
     /// Yes or no.
     Boolean,
@@ -34,7 +32,6 @@ pub(crate) const COMPANY: &str = "dataAreaId";
 
 const NO_YES: Field = Word(&["No", "Yes"]);
 
-/// Every entity set.
 const SETS: [EntitySet; 8] = [
     EntitySet {
         name: "SystemUsers",
@@ -143,7 +140,6 @@ impl EntitySet {
 }
 
 impl Field {
-    /// Whether the field can have a value.
     pub(crate) fn accepts(self, value: &Value) -> bool {
         match self {
             Text => value.is_string(),

@@ -21,7 +21,6 @@ pub(crate) enum Navigation<'schema> {
     Pairs {
         /// The other table.
         table: &'schema Table,
-        /// The table of the pairs.
         pairs: &'schema Table,
         /// The pair's column for this side.
         here: &'schema str,

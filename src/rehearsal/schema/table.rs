@@ -1,9 +1,12 @@
-//! Tables, and the functions that define them.
+//! Tables, and how the data files write them.
+
+use serde::Deserialize;
 
 use super::column::{Choice, Column, Kind, Lookup, OnDelete, StatusChoice};
 
 /// A table of an organization.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(from = "TableData")]
 pub(crate) struct Table {
     /// The logical name, such as `workflow`.
     pub(crate) logical_name: String,
@@ -11,7 +14,6 @@ pub(crate) struct Table {
     pub(crate) schema_name: String,
     /// The entity set name, such as `workflows`.
     pub(crate) set: String,
-    /// The display name.
     pub(crate) display_name: String,
     /// The plural of the display name.
     pub(crate) display_plural: String,
@@ -23,7 +25,6 @@ pub(crate) struct Table {
     pub(crate) ownership: Ownership,
     /// Whether a solution brought it.
     pub(crate) custom: bool,
-    /// Its columns.
     pub(crate) columns: Vec<Column>,
     /// Its alternate keys: a name, and the columns.
     pub(crate) keys: Vec<(String, Vec<String>)>,
@@ -34,7 +35,6 @@ pub(crate) struct Table {
 pub(crate) enum Ownership {
     /// A user or a team.
     User,
-    /// The organization.
     Organization,
 }
 
@@ -49,146 +49,99 @@ pub(crate) struct Intersect {
     pub(crate) sides: [(String, String); 2],
 }
 
-impl Table {
-    /// A table of the platform. `names` are the schema name and the entity set name.
-    pub(crate) fn of_platform(names: (&str, &str), display: (&str, &str)) -> Self {
-        let logical_name = names.0.to_lowercase();
+/// A table as a data file writes it, without the columns that every table has.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct TableData {
+    schema_name: String,
+    set: String,
+    display: (String, String),
+    #[serde(default)]
+    custom: bool,
+    /// Whether a user or a team owns its rows.
+    #[serde(default)]
+    owned: bool,
+    primary_name: Option<String>,
+    columns: Vec<ColumnData>,
+    #[serde(default)]
+    keys: Vec<(String, Vec<String>)>,
+}
+
+/// A column as a data file writes it: its schema name, display name and kind.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum ColumnData {
+    Group(ColumnGroup),
+    Writable(String, String, Kind),
+    Fixed(String, String, Kind, FixedMark),
+}
+
+/// Columns that many tables have.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum ColumnGroup {
+    /// The columns of solution components.
+    Component,
+    /// The states of most tables.
+    ActiveOrInactive,
+}
+
+/// Marks a column that requests cannot set.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum FixedMark {
+    Fixed,
+}
+
+impl From<TableData> for Table {
+    fn from(data: TableData) -> Self {
+        let logical_name = data.schema_name.to_lowercase();
         let primary_id = format!("{logical_name}id");
-        let table = Self {
+        let mut table = Self {
             logical_name,
-            schema_name: names.0.to_owned(),
-            set: names.1.to_owned(),
-            display_name: display.0.to_owned(),
-            display_plural: display.1.to_owned(),
+            schema_name: data.schema_name,
+            set: data.set,
+            display_name: data.display.0,
+            display_plural: data.display.1,
             primary_id: primary_id.clone(),
-            primary_name: None,
+            primary_name: data.primary_name,
             ownership: Ownership::Organization,
-            custom: false,
+            custom: data.custom,
             columns: Vec::new(),
-            keys: Vec::new(),
+            keys: data.keys,
         };
-        table
-            .fixed(&primary_id, "Identifier", Kind::Identifier)
-            .fixed("createdon", "Created On", Kind::DateTime)
-            .fixed("modifiedon", "Modified On", Kind::DateTime)
-            .fixed_lookup("createdby", "Created By", "systemuser")
-            .fixed_lookup("modifiedby", "Modified By", "systemuser")
-            .fixed("versionnumber", "Version Number", Kind::BigInteger)
-    }
-
-    /// A table that a solution brought.
-    pub(crate) fn of_solution(names: (&str, &str), display: (&str, &str)) -> Self {
-        Self {
-            custom: true,
-            ..Self::of_platform(names, display)
+        table.add(&primary_id, "Identifier", Kind::Identifier, false);
+        table.add("createdon", "Created On", Kind::DateTime, false);
+        table.add("modifiedon", "Modified On", Kind::DateTime, false);
+        table.add("createdby", "Created By", lookup(&["systemuser"]), false);
+        table.add("modifiedby", "Modified By", lookup(&["systemuser"]), false);
+        table.add("versionnumber", "Version Number", Kind::BigInteger, false);
+        if data.owned {
+            table.ownership = Ownership::User;
+            table.add("ownerid", "Owner", lookup(&["systemuser", "team"]), true);
+            let unit = lookup(&["businessunit"]);
+            table.add("owningbusinessunit", "Owning Business Unit", unit, false);
         }
+        for column in data.columns {
+            match column {
+                ColumnData::Group(group) => table.add_group(&group),
+                ColumnData::Writable(name, display, kind) => table.add(&name, &display, kind, true),
+                ColumnData::Fixed(name, display, kind, _) => {
+                    table.add(&name, &display, kind, false)
+                }
+            }
+        }
+        table
     }
+}
 
-    /// A user or team owns its rows.
-    pub(crate) fn owned(mut self) -> Self {
-        self.ownership = Ownership::User;
-        self.lookup("ownerid", "Owner", &["systemuser", "team"], "ownerid")
-            .fixed_lookup("owningbusinessunit", "Owning Business Unit", "businessunit")
-    }
-
-    /// The column whose text names a row, with its maximum length.
-    pub(crate) fn named(mut self, schema_name: &str, display: &str, length: usize) -> Self {
-        self.primary_name = Some(schema_name.to_lowercase());
-        self.column_of(schema_name, display, Kind::Text(length), true)
-    }
-
-    /// A text column.
-    pub(crate) fn text(self, schema_name: &str, display: &str, length: usize) -> Self {
-        self.column_of(schema_name, display, Kind::Text(length), true)
-    }
-
-    /// A long text column.
-    pub(crate) fn memo(self, schema_name: &str, display: &str) -> Self {
-        self.column_of(schema_name, display, Kind::Memo(1_048_576), true)
-    }
-
-    /// A column of another kind.
-    pub(crate) fn with(self, schema_name: &str, display: &str, kind: Kind) -> Self {
-        self.column_of(schema_name, display, kind, true)
-    }
-
-    /// A column that requests cannot set.
-    pub(crate) fn fixed(self, schema_name: &str, display: &str, kind: Kind) -> Self {
-        self.column_of(schema_name, display, kind, false)
-    }
-
-    /// A choice column.
-    pub(crate) fn choice(self, schema_name: &str, display: &str, values: &[(i64, &str)]) -> Self {
-        self.column_of(schema_name, display, Kind::Choice(choices(values)), true)
-    }
-
-    /// A lookup that is cleared when the referenced row is deleted.
-    pub(crate) fn lookup(
-        self,
-        logical_name: &str,
-        display: &str,
-        targets: &[&str],
-        navigation: &str,
-    ) -> Self {
-        let lookup = lookup(targets, navigation, OnDelete::RemoveLink);
-        self.column_of(logical_name, display, Kind::Lookup(lookup), true)
-    }
-
-    /// A lookup of a solution's table: its navigation property is its schema name.
-    pub(crate) fn custom_lookup(
-        self,
-        schema_name: &str,
-        display: &str,
-        target: &str,
-        on_delete: OnDelete,
-    ) -> Self {
-        let lookup = lookup(&[target], schema_name, on_delete);
-        self.column_of(schema_name, display, Kind::Lookup(lookup), true)
-    }
-
-    fn fixed_lookup(self, logical_name: &str, display: &str, target: &str) -> Self {
-        let lookup = lookup(&[target], logical_name, OnDelete::RemoveLink);
-        self.column_of(logical_name, display, Kind::Lookup(lookup), false)
-    }
-
-    /// State and status columns. A status is its value, its label, and the state it belongs to.
-    pub(crate) fn states(self, states: &[(i64, &str)], statuses: &[(i64, &str, i64)]) -> Self {
-        let statuses = statuses
-            .iter()
-            .map(|(value, label, state)| StatusChoice {
-                value: *value,
-                label: (*label).to_owned(),
-                state: *state,
-            })
-            .collect();
-        self.column_of("statecode", "Status", Kind::State(choices(states)), true)
-            .column_of("statuscode", "Status Reason", Kind::Status(statuses), true)
-    }
-
-    /// The states of most tables: active and inactive.
-    pub(crate) fn active_or_inactive(self) -> Self {
-        self.states(
-            &[(0, "Active"), (1, "Inactive")],
-            &[(1, "Active", 0), (2, "Inactive", 1)],
-        )
-    }
-
-    /// An alternate key.
-    pub(crate) fn key(mut self, name: &str, columns: &[&str]) -> Self {
-        let columns = columns.iter().map(|column| (*column).to_owned()).collect();
-        self.keys.push((name.to_owned(), columns));
-        self
-    }
-
-    /// The columns of solution components: managed, customizable, state, solution.
-    pub(crate) fn component(self) -> Self {
-        self.fixed("ismanaged", "Is Managed", Kind::Boolean)
-            .with("iscustomizable", "Customizable", Kind::Managed)
-            .fixed("componentstate", "Component State", Kind::Integer)
-            .fixed("solutionid", "Solution", Kind::Identifier)
-    }
-
-    fn column_of(mut self, schema_name: &str, display: &str, kind: Kind, writable: bool) -> Self {
+impl Table {
+    fn add(&mut self, schema_name: &str, display: &str, mut kind: Kind, writable: bool) {
+        if let Kind::Lookup(lookup) = &mut kind
+            && lookup.navigation.is_empty()
+        {
+            schema_name.clone_into(&mut lookup.navigation);
+        }
         self.columns.push(Column {
             logical_name: schema_name.to_lowercase(),
             schema_name: schema_name.to_owned(),
@@ -196,10 +149,35 @@ impl Table {
             kind,
             writable,
         });
-        self
     }
 
-    /// A column by its logical name.
+    fn add_group(&mut self, group: &ColumnGroup) {
+        match group {
+            ColumnGroup::Component => {
+                self.add("ismanaged", "Is Managed", Kind::Boolean, false);
+                self.add("iscustomizable", "Customizable", Kind::Managed, true);
+                self.add("componentstate", "Component State", Kind::Integer, false);
+                self.add("solutionid", "Solution", Kind::Identifier, false);
+            }
+            ColumnGroup::ActiveOrInactive => {
+                let values = [(0, 1, "Active"), (1, 2, "Inactive")];
+                let label = str::to_owned;
+                let states = values.map(|(value, _, text)| Choice {
+                    value,
+                    label: label(text),
+                });
+                let statuses = values.map(|(state, value, text)| StatusChoice {
+                    value,
+                    label: label(text),
+                    state,
+                });
+                self.add("statecode", "Status", Kind::State(states.into()), true);
+                let statuses = Kind::Status(statuses.into());
+                self.add("statuscode", "Status Reason", statuses, true);
+            }
+        }
+    }
+
     pub(crate) fn column(&self, logical_name: &str) -> Option<&Column> {
         self.columns
             .iter()
@@ -230,20 +208,11 @@ impl Table {
     }
 }
 
-fn choices(values: &[(i64, &str)]) -> Vec<Choice> {
-    values
-        .iter()
-        .map(|(value, label)| Choice {
-            value: *value,
-            label: (*label).to_owned(),
-        })
-        .collect()
-}
-
-fn lookup(targets: &[&str], navigation: &str, on_delete: OnDelete) -> Lookup {
-    Lookup {
+/// A lookup of the platform: its navigation property is the column's name.
+fn lookup(targets: &[&str]) -> Kind {
+    Kind::Lookup(Lookup {
         targets: targets.iter().map(|target| (*target).to_owned()).collect(),
-        navigation: navigation.to_owned(),
-        on_delete,
-    }
+        navigation: String::new(),
+        on_delete: OnDelete::RemoveLink,
+    })
 }

@@ -31,7 +31,6 @@ pub(super) struct Catalogue {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Connector {
-    /// Its number.
     pub(super) number: u32,
     /// Its name: `shared_bigcommerce`.
     pub(super) name: String,
@@ -45,13 +44,10 @@ pub(super) struct Connector {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Definition {
-    /// Its number.
     pub(super) number: u32,
     /// The display name.
     pub(super) name: String,
-    /// Its logical name.
     pub(super) logical_name: String,
-    /// Its service type.
     pub(super) service_type: i64,
     /// Whether it is installed in the source.
     pub(super) installed: bool,
@@ -61,11 +57,8 @@ pub(super) struct Definition {
     pub(super) flow_names: FlowNames,
     /// The connectors it uses.
     pub(super) connectors: Vec<String>,
-    /// Its parameters.
     pub(super) parameters: Vec<Parameter>,
-    /// Its transformations.
     pub(super) transformations: Vec<Transformation>,
-    /// Its logic definitions.
     pub(super) logic: Vec<Logic>,
 }
 
@@ -85,7 +78,6 @@ pub(super) enum FlowNames {
 pub(super) struct Parameter {
     /// The display name.
     pub(super) name: String,
-    /// Its logical name.
     pub(super) logical_name: String,
     source: String,
     target: Option<String>,
@@ -93,13 +85,11 @@ pub(super) struct Parameter {
     pub(super) secret: bool,
 }
 
-/// A transformation.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Transformation {
     /// The display name.
     pub(super) name: String,
-    /// Its logical name.
     pub(super) logical_name: String,
 }
 
@@ -111,7 +101,6 @@ pub(super) struct Logic {
     pub(super) number: u32,
     /// The display name.
     pub(super) name: String,
-    /// Its logical name.
     pub(super) logical_name: String,
     /// Its logic type, as Microsoft numbers them.
     #[serde(rename = "type")]
@@ -154,7 +143,6 @@ impl Catalogue {
         catalogue
     }
 
-    /// A definition by its number.
     pub(super) fn definition(&self, number: u32) -> Option<&Definition> {
         self.definitions
             .iter()

@@ -20,7 +20,6 @@ pub(super) fn numbered<T>(first: u32, items: &[T]) -> impl Iterator<Item = (u32,
     (first..).zip(items)
 }
 
-/// Inserts the definitions.
 pub(super) fn insert(seeder: &mut Seeder<'_, '_>) {
     for definition in &seeder.catalogue.definitions {
         let key = id("70", definition.number);

@@ -71,7 +71,6 @@ const VERSIONS: [(u32, usize, &str, &str); 11] = [
 /// The index in [`VERSIONS`] of the active version of each map.
 const ACTIVE: [usize; 8] = [0, 1, 3, 4, 5, 7, 9, 10];
 
-/// The companies.
 const COMPANIES: [(u32, &str, &str); 2] = [
     (1, "USMF", "Contoso Entertainment System USA"),
     (2, "DEMF", "Contoso Entertainment System Germany"),

@@ -14,6 +14,9 @@ use crate::rehearsal::seed::CREATED;
 use crate::rehearsal::world::names;
 use crate::rehearsal::world::store::Draft;
 
+/// The object of an environment, with places for values: `{name}`.
+const ENVIRONMENT: &str = include_str!("environment.json");
+
 /// The directory object of the user who created most of the seed's objects.
 pub(super) const ADA_OBJECT: &str = "ada00000-0000-4000-8000-000000000001";
 
@@ -120,121 +123,37 @@ fn package(name: &str, title: &str, version: &str, state: &str) -> Value {
     })
 }
 
+/// The object of an environment: `environment.json` with the values in its places.
 fn environment_object(side: &SeedSide, origins: &Origins) -> Value {
     let environment = side.environment();
     let dataverse = origins.of(Listener::Dataverse(side.kind));
     let finance = origins.of(Listener::FinanceOperations(side.kind));
-    let creator = json!({
-        "id": ADA_OBJECT,
-        "displayName": "Ada Admin",
-        "email": "ada@contoso.com",
-        "type": "User",
-        "tenantId": TENANT,
-        "userPrincipalName": "ada@contoso.com",
-    });
-    json!({
-        "id": format!("/providers/Microsoft.BusinessAppPlatform/scopes/admin/environments/{environment}"),
-        "type": "Microsoft.BusinessAppPlatform/scopes/environments",
-        "location": "unitedstates",
-        "name": environment,
-        "properties": {
-            "tenantId": TENANT,
-            "azureRegion": "eastus",
-            "displayName": side.name,
-            "createdTime": CREATED,
-            "createdBy": creator,
-            "lastModifiedTime": CREATED,
-            "lastModifiedBy": creator,
-            "provisioningState": "Succeeded",
-            "creationType": "User",
-            "environmentSku": side.sku,
-            "isDefault": false,
-            "clientUris": {
-                "admin": format!("https://admin.powerplatform.microsoft.com/environments/environment/{environment}/hub"),
-                "maker": format!("https://make.powerapps.com/environments/{environment}/home"),
-            },
-            "runtimeEndpoints": {
-                "microsoft.BusinessAppPlatform": origins.of(Listener::Bap),
-            },
-            "databaseType": "CommonDataService",
-            "linkedEnvironmentMetadata": {
-                "resourceId": side.organization,
-                "friendlyName": side.name,
-                "uniqueName": side.unique_name,
-                "domainName": side.domain,
-                "version": "9.2.26021.00142",
-                "instanceUrl": format!("{dataverse}/"),
-                "instanceApiUrl": dataverse,
-                "baseLanguage": 1033,
-                "instanceState": "Ready",
-                "createdTime": CREATED,
-                "backgroundOperationsState": "Enabled",
-                "scaleGroup": "NAMCRMLIVESG601",
-                "platformSku": "Standard",
-                "schemaType": "Full",
-                "securityGroupId": side.security_group,
-            },
-            "linkedAppMetadata": {
-                "id": names::identifier(&["finance-operations", environment]),
-                "type": "Internal",
-                "url": format!("{finance}/"),
-            },
-            "trialScenarioType": "None",
-            "notificationMetadata": {"state": "NotSpecified", "branding": "NotSpecific"},
-            "retentionPeriod": "P7D",
-            "lifecycleAuthority": "Environment",
-            "states": {
-                "management": {"id": "Ready"},
-                "runtime": {
-                    "runtimeReasonCode": "NotSpecified",
-                    "requestedBy": {"displayName": "SYSTEM", "type": "NotSpecified"},
-                    "id": "Enabled",
-                },
-            },
-            "updateCadence": {"id": "Moderate"},
-            "retentionDetails": {
-                "retentionPeriod": "P7D",
-                "backupsAvailableFromDateTime": CREATED,
-            },
-            "protectionStatus": {"keyManagedBy": "Microsoft"},
-            "cluster": {
-                "category": "Prod",
-                "number": "101",
-                "uriSuffix": "us-il101.gateway.prod.island",
-                "geoShortName": "US",
-                "environment": "Prod",
-            },
-            "connectedGroups": [],
-            "lifecycleOperationsEnforcement": enforcement(side),
-            "governanceConfiguration": {"protectionLevel": "Basic"},
-        },
-    })
-}
-
-fn enforcement(side: &SeedSide) -> Value {
-    let allowed = [
-        "Move", "Backup", "Convert", "Copy", "Delete", "Edit", "Enable", "Disable",
+    let values = [
+        ("{ada}", ADA_OBJECT),
+        ("{bap}", &origins.of(Listener::Bap)),
+        ("{created}", CREATED),
+        ("{dataverse}", &dataverse),
+        ("{domain}", side.domain),
+        ("{environment}", environment),
+        ("{finance}", &finance),
+        (
+            "{finance id}",
+            &names::identifier(&["finance-operations", environment]),
+        ),
+        ("{name}", side.name),
+        ("{organization}", side.organization),
+        ("{security group}", side.security_group),
+        ("{sku}", side.sku),
+        ("{tenant}", TENANT),
+        ("{unique name}", side.unique_name),
     ];
-    let allowed: Vec<Value> = allowed
+    let text = values
         .iter()
-        .map(|kind| json!({"type": {"id": kind}}))
-        .collect();
-    let refused = |kind: &str, why: &str| {
-        json!({
-            "type": {"id": kind},
-            "reason": {
-                "message": format!("{kind} cannot be performed on environment of type {}.", side.sku),
-                "type": why,
-            },
-        })
-    };
-    json!({
-        "allowedOperations": allowed,
-        "disallowedOperations": [
-            refused("Promote", "EnvironmentSkuType"),
-            {"type": {"id": "RotateCustomerManagedKey"}, "reason": {"type": "EnvironmentCmkLinked"}},
-        ],
-    })
+        .fold(ENVIRONMENT.to_owned(), |text, (place, value)| {
+            text.replace(place, value)
+        });
+    serde_json::from_str(&text)
+        .expect("environment.json is part of the program, and every test of the seed reads it")
 }
 
 /// The service account and the others, by number: name, sign-in name, directory object.

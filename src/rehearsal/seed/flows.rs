@@ -72,7 +72,6 @@ impl FlowState {
     };
 }
 
-/// Inserts the flows.
 pub(super) fn insert(seeder: &mut Seeder<'_, '_>) {
     insert_platform_flows(seeder);
     if seeder.side.is_source() {
@@ -158,7 +157,6 @@ fn insert_custom_connector(seeder: &mut Seeder<'_, '_>) {
     seeder.insert("connector", &id("84", 1), row);
 }
 
-/// A flow of the customer's.
 struct CustomerFlow {
     number: u32,
     name: String,
@@ -166,7 +164,6 @@ struct CustomerFlow {
     data: String,
 }
 
-/// The customer's flows.
 fn customer_flows(seeder: &Seeder<'_, '_>) -> Vec<CustomerFlow> {
     let flow = |number, name: &str, state, data| CustomerFlow {
         number,

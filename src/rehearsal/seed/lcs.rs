@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::sides::SeedSide;
 use crate::rehearsal::application::{LCS_PROJECT, LCS_SOURCE, LCS_TARGET};
-use crate::rehearsal::behaviour::database_refresh::{Activity, environment_key};
+use crate::rehearsal::behaviour::database_refresh::{self, Activity, environment_key};
 use crate::rehearsal::listeners::{Listener, Origins};
 use crate::rehearsal::world::names;
 use crate::rehearsal::world::store::Draft;
@@ -70,7 +70,6 @@ pub(super) fn insert(draft: &mut Draft<'_>, side: &SeedSide, origins: &Origins) 
             ended: Some(ended.to_owned()),
             failure_mode: None,
         };
-        let key = format!("lcs-activity/{}", activity.id);
-        draft.put(key, serde_json::to_value(activity).unwrap_or_default());
+        database_refresh::save(draft, &activity);
     }
 }

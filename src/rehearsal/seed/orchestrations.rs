@@ -13,7 +13,6 @@ use crate::rehearsal::behaviour::flows::compiled_name;
 use crate::rehearsal::behaviour::graph::Graph;
 use crate::rehearsal::behaviour::organization::lookup_value;
 
-/// An orchestration.
 pub(super) struct Orchestration {
     pub(super) number: u32,
     name: &'static str,
@@ -95,7 +94,6 @@ const SANDBOX: Orchestration = Orchestration {
     published: false,
 };
 
-/// Inserts the orchestrations.
 pub(super) fn insert(seeder: &mut Seeder<'_, '_>) {
     if seeder.side.is_source() {
         for orchestration in &ORCHESTRATIONS {

@@ -17,7 +17,6 @@ const FEDEX: u32 = 600;
 /// The number of the logic definition *Send sales order to fulfillment*.
 const RELEASE: u32 = 201;
 
-/// Inserts the quirks.
 pub(super) fn insert(seeder: &mut Seeder<'_, '_>) {
     let catalogue = seeder.catalogue;
     let mut put = |key: String, quirk| seeder.organization.draft.put(key, quirk);

@@ -68,7 +68,6 @@ impl SeedSide {
         self.own("a5", number)
     }
 
-    /// Whether this is the source.
     pub(super) fn is_source(&self) -> bool {
         self.kind == Side::Source
     }

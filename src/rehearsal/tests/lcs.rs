@@ -10,7 +10,7 @@ async fn linked(dual_write: DualWrite) -> TestClient {
         target: Management::LcsLinked,
         dual_write,
     };
-    TestClient::start_with(Seed::Thin, Skin::Usual, variant, &[]).await
+    TestClient::start_with(Seed::Thin, TableNames::Usual, variant, &[]).await
 }
 
 impl TestClient {

@@ -36,11 +36,10 @@ struct TestClient {
     http: reqwest::Client,
     tokens: Mutex<BTreeMap<String, String>>,
     seed: Seed,
-    skin: Skin,
+    table_names: TableNames,
     variant: Variant,
 }
 
-/// A response.
 #[derive(Debug)]
 struct TestResponse {
     status: u16,
@@ -77,7 +76,7 @@ impl TestClient {
     }
 
     async fn with_faults(faults: &[&str]) -> Self {
-        Self::of(Seed::Thin, Skin::Usual, faults).await
+        Self::of(Seed::Thin, TableNames::Usual, faults).await
     }
 
     /// With a tenant that uses dual-write, or not.
@@ -86,14 +85,19 @@ impl TestClient {
             dual_write,
             ..Variant::default()
         };
-        Self::start_with(seed, Skin::Usual, variant, &[]).await
+        Self::start_with(seed, TableNames::Usual, variant, &[]).await
     }
 
-    async fn of(seed: Seed, skin: Skin, faults: &[&str]) -> Self {
-        Self::start_with(seed, skin, Variant::default(), faults).await
+    async fn of(seed: Seed, table_names: TableNames, faults: &[&str]) -> Self {
+        Self::start_with(seed, table_names, Variant::default(), faults).await
     }
 
-    async fn start_with(seed: Seed, skin: Skin, variant: Variant, faults: &[&str]) -> Self {
+    async fn start_with(
+        seed: Seed,
+        table_names: TableNames,
+        variant: Variant,
+        faults: &[&str],
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut client = Self {
             tenant: None,
@@ -101,7 +105,7 @@ impl TestClient {
             http: reqwest::Client::builder().no_proxy().build().unwrap(),
             tokens: Mutex::default(),
             seed,
-            skin,
+            table_names,
             variant,
         };
         client.start(faults).await;
@@ -118,7 +122,7 @@ impl TestClient {
             speed: 1.0,
             faults: faults.iter().map(|fault| fault.parse().unwrap()).collect(),
             seed: self.seed,
-            skin: self.skin,
+            table_names: self.table_names,
             variant: self.variant,
             tls: false,
         };

@@ -1,4 +1,4 @@
-//! The whole tenant: failures that pass on a retry, other names, and the skin of a world.
+//! The whole tenant: failures that pass on a retry, other names, and the table names of a world.
 
 use super::providers::{PROVIDER, count};
 use super::*;
@@ -6,7 +6,7 @@ use crate::rehearsal::seed::whole_connections;
 
 /// The whole tenant: copied, open, each reference connected to the target's connections.
 async fn connected() -> TestClient {
-    let client = TestClient::of(Seed::Whole, Skin::Usual, &[]).await;
+    let client = TestClient::of(Seed::Whole, TableNames::Usual, &[]).await;
     client.copy_and_open().await;
     let references = client.get("connectionreferences").await["value"].clone();
     for reference in references.as_array().unwrap() {
@@ -153,11 +153,11 @@ async fn a_new_action_has_another_name_and_flows_have_their_own_names() {
 }
 
 #[tokio::test]
-async fn a_world_keeps_its_skin() {
-    let mut client = TestClient::of(Seed::Thin, Skin::Renamed, &[]).await;
+async fn a_world_keeps_its_table_names() {
+    let mut client = TestClient::of(Seed::Thin, TableNames::Renamed, &[]).await;
     client.get("new_omvendors").await;
     client.stop().await;
-    client.skin = Skin::Usual;
+    client.table_names = TableNames::Usual;
     client.start(&[]).await;
     client.get("new_omvendors").await;
 }

@@ -35,7 +35,7 @@ async fn a_world_has_one_tenant_with_a_valid_speed() {
         speed,
         faults: Vec::new(),
         seed: Seed::Thin,
-        skin: Skin::Usual,
+        table_names: TableNames::Usual,
         variant: Variant::default(),
         tls: false,
     };

@@ -110,7 +110,6 @@ pub(crate) struct RequestFacts {
 }
 
 impl Line {
-    /// The seed's line.
     pub(crate) fn seed(put: Objects) -> Self {
         Self {
             n: 0,
@@ -123,7 +122,6 @@ impl Line {
         }
     }
 
-    /// A request's line.
     pub(crate) fn request(
         n: u64,
         now: Moment,

@@ -106,7 +106,6 @@ impl World {
         Ok(())
     }
 
-    /// One object.
     pub(crate) fn object(&self, key: &str) -> Option<&Value> {
         self.objects.get(key)
     }
@@ -123,7 +122,6 @@ impl World {
         store::apply(&mut self.objects, put, Vec::new());
     }
 
-    /// Every object.
     #[cfg(test)]
     pub(crate) fn objects(&self) -> &Objects {
         &self.objects

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::rehearsal::clock::Moment;
@@ -75,6 +77,23 @@ impl<'world> Draft<'world> {
         found.into_iter()
     }
 
+    /// One object as a type; `None` if it does not exist or has another form.
+    pub(crate) fn load<T: DeserializeOwned>(&self, key: &str) -> Option<T> {
+        T::deserialize(self.get(key)?).ok()
+    }
+
+    /// The objects under a prefix that have the form of a type.
+    pub(crate) fn load_under<T: DeserializeOwned>(&self, prefix: &str) -> Vec<T> {
+        self.under(prefix)
+            .filter_map(|(_, value)| T::deserialize(value).ok())
+            .collect()
+    }
+
+    /// Sets one object to a value of a type.
+    pub(crate) fn save(&mut self, key: String, object: &impl Serialize) {
+        self.put(key, serde_json::to_value(object).unwrap_or_default());
+    }
+
     /// Sets one object.
     pub(crate) fn put(&mut self, key: String, value: Value) {
         self.changes.insert(key, Some(value));
@@ -83,6 +102,12 @@ impl<'world> Draft<'world> {
     /// Deletes one object.
     pub(crate) fn delete(&mut self, key: &str) {
         self.changes.insert(key.to_owned(), None);
+    }
+
+    /// Deletes the objects under a prefix.
+    pub(crate) fn delete_under(&mut self, prefix: &str) {
+        let keys: Vec<String> = self.under(prefix).map(|(key, _)| key.to_owned()).collect();
+        self.changes.extend(keys.into_iter().map(|key| (key, None)));
     }
 
     /// The next number of a counter, from 1.

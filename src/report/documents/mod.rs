@@ -12,18 +12,18 @@
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 
-use crate::base::text::{escape_json, redact};
-use crate::engine::{Failure, FailureItem, FailureKind, Mark, Plan, PlannedStep, Verdict};
+use crate::base::redaction::redact;
+use crate::base::text::escape_json;
+use crate::engine::{Failure, FailureItem, FailureKind, Plan, PlannedStep, RunbookPlace, Verdict};
 
 mod schema;
 mod setup;
 mod state_file;
 mod status;
 
-pub use schema::{Command, output_schema};
+pub use schema::{commands_with_json, output_schema};
 pub use setup::{
-    ImportDocument, ImportedRequest, InitDocument, InitEnvironment, RehearsalDocument,
-    RehearsalEndpoint, RehearsalEndpoints, Replacement,
+    ImportDocument, InitDocument, RehearsalDocument, RehearsalEndpoint, RehearsalEndpoints,
 };
 pub use state_file::{CutDocument, DamageLine, ExportDocument, RecordLine, StateCheckDocument};
 pub(in crate::report) use status::{
@@ -90,7 +90,7 @@ struct FailureLine {
     /// The places in the runbook that it is about, in the order of its text.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(default)]
-    diagnostics: Vec<Mark>,
+    diagnostics: Vec<RunbookPlace>,
     /// Each failure separately; at least one.
     failures: Vec<FailureItem>,
 }

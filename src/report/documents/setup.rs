@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Version;
+use crate::runbook::{Draft, StarterEnvironment};
 
 /// What `rehearsal` writes once it listens.
 #[derive(Debug, JsonSchema, Serialize)]
@@ -49,9 +50,9 @@ pub struct InitDocument {
     /// The runbook.
     pub runbook: String,
     /// The environment that is copied.
-    pub source: InitEnvironment,
+    pub source: StarterEnvironment,
     /// The environment that is overwritten.
-    pub target: InitEnvironment,
+    pub target: StarterEnvironment,
     /// Does Lifecycle Services manage the target?
     pub lcs_linked: bool,
     /// Is dual-write in use in the target? None if that could not be read.
@@ -62,19 +63,6 @@ pub struct InitDocument {
     pub next: Vec<String>,
 }
 
-/// An environment that `init` found.
-#[derive(Debug, JsonSchema, Serialize)]
-pub struct InitEnvironment {
-    /// Its id.
-    pub environment: String,
-    /// Its display name.
-    pub name: String,
-    /// Its kind: `Sandbox`, `Production`.
-    pub kind: Option<String>,
-    /// The address of its Dataverse.
-    pub url: Option<String>,
-}
-
 /// What `import-har` writes.
 #[derive(Debug, JsonSchema, Serialize)]
 pub struct ImportDocument {
@@ -83,31 +71,5 @@ pub struct ImportDocument {
     /// The purpose of the click, as the user gave it.
     pub request: Option<String>,
     /// Every write in the recording.
-    pub writes: Vec<ImportedRequest>,
-}
-
-/// A recorded write.
-#[derive(Debug, JsonSchema, Serialize)]
-pub struct ImportedRequest {
-    /// The HTTP method.
-    pub method: String,
-    /// The path after the Web API root, with placeholders.
-    pub path: String,
-    /// The body, as JSON text with placeholders.
-    pub body: Option<String>,
-    /// The status of the response.
-    pub status: Option<u16>,
-    /// What the placeholders replace.
-    pub replaced: Vec<Replacement>,
-    /// What a person must check.
-    pub notes: Vec<String>,
-}
-
-/// A placeholder, and the recorded value that it replaces.
-#[derive(Debug, JsonSchema, Serialize)]
-pub struct Replacement {
-    /// The placeholder.
-    pub placeholder: String,
-    /// The recorded id. For a value, which may be secret, its fingerprint.
-    pub was: String,
+    pub writes: Vec<Draft>,
 }

@@ -7,7 +7,7 @@ use super::Version;
 use crate::journal::PinnedTarget;
 
 /// What `status` writes.
-#[derive(Debug, JsonSchema, Serialize)]
+#[derive(Debug, Default, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct StatusDocument {
     pub(in crate::report) v: Version,
@@ -35,10 +35,11 @@ pub struct StatusDocument {
 }
 
 /// The state of a run.
-#[derive(Clone, Copy, Debug, Eq, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(in crate::report) enum RunState {
     /// There is no state file.
+    #[default]
     NotBegun,
     /// A process holds the state file.
     Running,
@@ -53,10 +54,11 @@ pub(in crate::report) enum RunState {
 }
 
 /// The state of a step.
-#[derive(Clone, Copy, Debug, Eq, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(in crate::report) enum StepCondition {
     /// Nothing was done.
+    #[default]
     NotBegun,
     /// Some work was done, and some is left.
     Begun,
@@ -69,7 +71,7 @@ pub(in crate::report) enum StepCondition {
 }
 
 /// One step of a run.
-#[derive(Debug, JsonSchema, Serialize)]
+#[derive(Debug, Default, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(in crate::report) struct StepStatus {
     pub(in crate::report) name: String,

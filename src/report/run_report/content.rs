@@ -1,11 +1,12 @@
 //! The content of a report, as types.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::journal::{ChangeKind, Progress};
+use crate::journal::{ChangeCounts, ChangeKind};
 use crate::report::documents::{RunState, StepCondition, StepFailure, StepStatus, Target, Version};
 use crate::report::duration;
 use crate::report::durations::real_time;
@@ -13,7 +14,7 @@ use crate::report::status::describe_changes;
 
 /// What a run did so far. Times are RFC 3339 in UTC. Durations are whole seconds in which processes
 /// worked, by the program's clock; in a rehearsal that clock is simulated.
-#[derive(Debug, JsonSchema, Serialize)]
+#[derive(Debug, Default, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct RunReport {
     pub(super) v: Version,
@@ -161,11 +162,11 @@ impl StepReport {
     /// How many changes of the step are done, as text. Empty before it has begun.
     pub(super) fn describe_changes(&self) -> String {
         let status = &self.status;
-        let automatic = Progress {
+        let automatic = ChangeCounts {
             begun: status.changes_begun,
             done: status.changes_done,
         };
-        let by_hand = Progress {
+        let by_hand = ChangeCounts {
             begun: status.by_hand_begun,
             done: status.by_hand_done,
         };
@@ -357,7 +358,7 @@ pub(super) struct DualWriteFigures {
 impl Figures {
     /// The cloud flows that are left off: each reason with the names of its flows.
     pub(super) fn off_by_reason(&self) -> Vec<(&str, Vec<&str>)> {
-        let mut reasons: std::collections::BTreeMap<&str, Vec<&str>> = [].into();
+        let mut reasons: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
         for (name, reason) in &self.flows_off {
             reasons.entry(reason).or_default().push(name);
         }

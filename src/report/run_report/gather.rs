@@ -9,23 +9,24 @@ use super::content::{
     ChangeReport, ChangeResult, Confirmation, Ending, Figures, PhaseReport, Process, RunFacts,
     RunReport, StepReport, TaskReport, TaskState,
 };
-use crate::base::text::{count, redact};
+use crate::base::redaction::redact;
+use crate::base::text::count;
 use crate::journal::{
     ChangeKind, ChangeState, Closed, Intent, LaunchOutcome, LaunchState, Record, Stamped, State,
     StateFileContents,
 };
-use crate::report::documents::{RunState, StepFailure, Version};
+use crate::report::documents::{StepFailure, Version};
 use crate::report::status::{
-    condition, next_command, simulation_note, step_failures, step_not_begun, step_status, torn_note,
+    condition, simulation_note, step_failures, step_not_begun, step_status, torn_note, worksheet,
 };
 
 /// The report of a run. Takes the content and the path of its state file, the names of all steps in
-/// order, and the runbook as a command names it.
+/// order, and the next command.
 pub fn gather_report(
     contents: &StateFileContents,
     file: &str,
     steps: &[&str],
-    command: &str,
+    next: &str,
 ) -> RunReport {
     let state = &contents.state;
     let (text, condition) = condition(contents);
@@ -45,34 +46,25 @@ pub fn gather_report(
         figures,
         warnings: warnings(contents),
         failures: failures(state),
-        next: state.finished.is_none().then(|| next_command(command)),
+        next: state.finished.is_none().then(|| next.to_owned()),
     }
 }
 
 /// The report of a run that has not begun. Takes the runbook's name, the path of its future state
-/// file, the names of all steps in order, and the runbook as a command names it.
-pub fn not_begun_report(runbook: &str, file: &str, steps: &[&str], command: &str) -> RunReport {
+/// file, the names of all steps in order, and the next command.
+pub fn not_begun_report(runbook: &str, file: &str, steps: &[&str], next: &str) -> RunReport {
     let step = |name: &&str| StepReport {
         status: step_not_begun(name),
         phases: Vec::new(),
         changes: Vec::new(),
     };
     RunReport {
-        v: Version,
         state_file: file.to_owned(),
         runbook: runbook.to_owned(),
-        state: RunState::NotBegun,
         condition: format!("not begun: {file} does not exist"),
-        run: None,
-        confirmations: Vec::new(),
-        processes: Vec::new(),
         steps: steps.iter().map(step).collect(),
-        tasks: Vec::new(),
-        figures: None,
-        findings: Vec::new(),
-        warnings: Vec::new(),
-        failures: Vec::new(),
-        next: Some(next_command(command)),
+        next: Some(next.to_owned()),
+        ..RunReport::default()
     }
 }
 
@@ -243,11 +235,8 @@ fn tasks(state: &State) -> Vec<TaskReport> {
     let tasks = tasks.into_iter().map(|task| {
         let completed = task.completed.as_ref();
         let waived = completed.and_then(|completed| completed.waived.as_deref());
-        let worksheet = |key: &str| {
-            let lines = task.waiting.worksheet.get(key).and_then(Value::as_array);
-            let lines = lines.into_iter().flatten().filter_map(Value::as_str);
-            lines.map(clean).collect()
-        };
+        let sheet = worksheet(task);
+        let clean_each = |lines: &[String]| lines.iter().map(|line| clean(line)).collect();
         TaskReport {
             task: clean(&task.waiting.task),
             state: match (completed, waived) {
@@ -256,9 +245,9 @@ fn tasks(state: &State) -> Vec<TaskReport> {
                 (Some(_), Some(_)) => TaskState::Waived,
             },
             since: at(task.waiting.time),
-            things: worksheet("things"),
-            instructions: worksheet("instructions"),
-            expected_evidence: worksheet("evidence"),
+            things: clean_each(&sheet.things),
+            instructions: clean_each(&sheet.instructions),
+            expected_evidence: clean_each(&sheet.evidence),
             completed: completed.map(|completed| at(completed.time)),
             who: completed.map(|completed| clean(&completed.who)),
             evidence: completed
@@ -289,13 +278,11 @@ fn describe_evidence(evidence: &Value) -> String {
 
 /// The last record of each process that closed the file, in order.
 fn closed_records(contents: &StateFileContents) -> impl Iterator<Item = &Closed> {
-    contents
-        .entries
-        .iter()
-        .filter_map(|entry| match &entry.record {
-            Record::Closed(closed) => Some(closed),
-            _ => None,
-        })
+    let records = contents.entries.iter().map(|entry| &entry.record);
+    records.filter_map(|record| match record {
+        Record::Closed(closed) => Some(closed),
+        _ => None,
+    })
 }
 
 /// The figures of the last process that recorded any.

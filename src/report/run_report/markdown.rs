@@ -15,12 +15,11 @@ pub(super) enum Extent {
 
 /// The report as Markdown.
 pub(super) fn render(report: &RunReport, extent: Extent) -> String {
-    let mut parts = vec![head(report), steps(report)];
-    parts.push(failures(report));
+    let mut parts = vec![head(report), steps(report), failures(report)];
     parts.push(tasks(&report.tasks));
     parts.extend(report.figures.as_ref().map(figures));
-    parts.push(list("Findings", &report.findings));
-    parts.push(list("Warnings", &report.warnings));
+    parts.push(list("## Findings", &report.findings));
+    parts.push(list("## Warnings", &report.warnings));
     if extent == Extent::Whole {
         parts.push(changes(&report.steps));
     }
@@ -31,57 +30,39 @@ pub(super) fn render(report: &RunReport, extent: Extent) -> String {
 }
 
 fn head(report: &RunReport) -> String {
-    let mut rows = vec![("State", text(&report.condition))];
-    let Some(run) = &report.run else {
-        let table = table(
-            ["", ""],
-            rows.into_iter().map(|(key, value)| [key.to_owned(), value]),
-        );
-        return format!(
-            "# Refresh {}\n\n{table}{}",
-            code(&report.runbook),
-            next(report)
-        );
+    let mut rows = vec![["State".to_owned(), text(&report.condition)]];
+    let mut row = |key: &str, value: String| rows.push([key.to_owned(), value]);
+    let title = match &report.run {
+        None => code(&report.runbook),
+        Some(run) => {
+            let target = &run.target;
+            row("Run", code(&run.id));
+            let environment = code(&target.environment);
+            row("Target", format!("{} ({environment})", text(&target.name)));
+            if let Some(source) = &run.source {
+                row("Source", code(source));
+            }
+            let cloud = text(&run.cloud);
+            row("Tenant", format!("{} ({cloud})", text(&run.tenant)));
+            row("Runbook", code(&report.runbook));
+            for confirmed in &report.confirmations {
+                let destructive = count(confirmed.destructive, "destructive change");
+                let (time, who) = (text(&confirmed.time), text(&confirmed.who));
+                let how = text(&confirmed.how);
+                row(
+                    "Confirmed",
+                    format!("{time} by {who} ({how}), {destructive}"),
+                );
+            }
+            row("Begun", text(&run.began));
+            let ended = run.finished.as_deref();
+            row("Ended", ended.map_or("-".to_owned(), text));
+            row("Took", text(&run.describe_duration()));
+            format!("of {}", text(&target.name))
+        }
     };
-    let target = &run.target;
-    rows.push(("Run", code(&run.id)));
-    rows.push((
-        "Target",
-        format!("{} ({})", text(&target.name), code(&target.environment)),
-    ));
-    if let Some(source) = &run.source {
-        rows.push(("Source", code(source)));
-    }
-    rows.push((
-        "Tenant",
-        format!("{} ({})", text(&run.tenant), text(&run.cloud)),
-    ));
-    rows.push(("Runbook", code(&report.runbook)));
-    for confirmed in &report.confirmations {
-        rows.push((
-            "Confirmed",
-            format!(
-                "{} by {} ({}), {}",
-                text(&confirmed.time),
-                text(&confirmed.who),
-                text(&confirmed.how),
-                count(confirmed.destructive, "destructive change")
-            ),
-        ));
-    }
-    rows.push(("Begun", text(&run.began)));
-    rows.push((
-        "Ended",
-        run.finished.as_deref().map_or("-".to_owned(), text),
-    ));
-    rows.push(("Took", text(&run.describe_duration())));
-    let rows = rows.into_iter().map(|(key, value)| [key.to_owned(), value]);
     let table = table(["", ""], rows);
-    format!(
-        "# Refresh of {}\n\n{table}{}",
-        text(&target.name),
-        next(report)
-    )
+    format!("# Refresh {title}\n\n{table}{}", next(report))
 }
 
 fn next(report: &RunReport) -> String {
@@ -142,21 +123,12 @@ fn tasks(tasks: &[TaskReport]) -> String {
         let evidence = match (&task.waived, &task.evidence) {
             (Some(reason), _) => format!("waived: {}", text(reason)),
             (None, Some(evidence)) => text(evidence),
-            (None, None) => task
-                .expected_evidence
-                .iter()
-                .map(|line| text(line))
-                .collect::<Vec<_>>()
-                .join("<br>"),
+            (None, None) => cell_of_lines(&task.expected_evidence),
         };
         [
             code(&task.task),
             task.state.as_text().to_owned(),
-            task.things
-                .iter()
-                .map(|thing| text(thing))
-                .collect::<Vec<_>>()
-                .join("<br>"),
+            cell_of_lines(&task.things),
             text(task.completed.as_ref().unwrap_or(&task.since)),
             task.who.as_deref().map(text).unwrap_or_default(),
             evidence,
@@ -179,8 +151,8 @@ fn figures(figures: &Figures) -> String {
         .into_iter()
         .map(|(what, value)| [what.to_owned(), text(&value)]);
     let mut parts = vec![format!("## Figures\n\n{}", table(["", ""], numbers))];
-    parts.push(list_of("Orchestrations published", &figures.published));
-    parts.push(list_of("Drafts left as they were", &figures.drafts));
+    parts.push(list("### Orchestrations published", &figures.published));
+    parts.push(list("### Drafts left as they were", &figures.drafts));
     if !figures.flows_off.is_empty() {
         let rows = figures
             .off_by_reason()
@@ -196,26 +168,13 @@ fn figures(figures: &Figures) -> String {
     parts.join("\n\n")
 }
 
-fn list_of(title: &str, names: &[String]) -> String {
-    if names.is_empty() {
-        return String::new();
-    }
-    let items: Vec<String> = names
-        .iter()
-        .map(|name| format!("- {}", text(name)))
-        .collect();
-    format!("### {title}\n\n{}", items.join("\n"))
-}
-
-fn list(title: &str, items: &[String]) -> String {
+/// A list under a heading, which begins with its marks. Empty without items.
+fn list(heading: &str, items: &[String]) -> String {
     if items.is_empty() {
         return String::new();
     }
-    let items: Vec<String> = items
-        .iter()
-        .map(|item| format!("- {}", text(item)))
-        .collect();
-    format!("## {title}\n\n{}", items.join("\n"))
+    let items = items.iter().map(|item| format!("\n- {}", text(item)));
+    format!("{heading}\n{}", items.collect::<String>())
 }
 
 fn changes(steps: &[StepReport]) -> String {
@@ -305,6 +264,12 @@ fn text(text: &str) -> String {
         }
     }
     safe
+}
+
+/// Several texts in one table cell.
+fn cell_of_lines(texts: &[String]) -> String {
+    let lines: Vec<String> = texts.iter().map(|line| text(line)).collect();
+    lines.join("<br>")
 }
 
 /// Text as code, for a line or a table cell. Code in a cell cannot contain backticks and bars, so

@@ -221,23 +221,18 @@ pub(in crate::runbook) fn word_or_list<T: Clone + 'static>(
     let read = move |binder: &mut Binder, field: Field<'_>| {
         let value = match &field.node.content {
             Content::Text { text: given, .. } => {
-                let choice = choices.iter().find(|(word, _)| word == given);
-                if choice.is_none() {
-                    binder.unknown_word(field, given, &words, help);
+                match choices.iter().find(|(word, _)| word == given) {
+                    Some((_, value)) => value.clone(),
+                    None => return binder.unknown_word(field, given, &words, help),
                 }
-                choice?.1.clone()
             }
             Content::List(items) if items.is_empty() => {
                 let message = format!("{} is an empty list", field.title());
                 let help = format!("{help}; to skip the step, write `skip:` with the reason");
-                binder.error(field.node.span, message, help);
-                return None;
+                return binder.refuse(field.node.span, message, help);
             }
             Content::List(_) => from_list(texts().read(binder, field)?),
-            _ => {
-                binder.wrong_type(field, "a word or a list", help);
-                return None;
-            }
+            _ => return binder.wrong_type(field, "a word or a list", help),
         };
         Some(Located::new(value, field.node.span))
     };
@@ -260,14 +255,8 @@ pub(in crate::runbook) fn guided_or<T: Clone + 'static>(
             Some(Located::new(guided.clone(), field.node.span))
         }
         Content::Map(_) => Some(Located::new(map.read(binder, field)?, field.key)),
-        Content::Text { text, .. } => {
-            binder.unknown_word(field, text, &["guided"], help);
-            None
-        }
-        _ => {
-            binder.wrong_type(field, expected, help);
-            None
-        }
+        Content::Text { text, .. } => binder.unknown_word(field, text, &["guided"], help),
+        _ => binder.wrong_type(field, expected, help),
     };
     Kind::new(
         read,

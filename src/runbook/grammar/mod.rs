@@ -13,7 +13,7 @@ use super::model::words::quoted_list;
 use super::secrecy::Hidden;
 use super::source::{Source, Span};
 use super::tree::{Content, Entry, Node};
-use crate::base::text;
+use crate::base::{redaction, text};
 
 pub(super) mod keys;
 pub(super) mod kind;
@@ -54,7 +54,7 @@ impl<'a> Field<'a> {
     /// The key for a message: in backquotes, safe to show, cut if it is very long.
     pub(super) fn title(self) -> String {
         let name: String = self.name.chars().take(LONGEST_QUOTED).collect();
-        format!("`{}`", text::escape(&text::redact(&name)))
+        format!("`{}`", text::escape(&redaction::redact(&name)))
     }
 
     /// Where to point: at the value, or at the key when there is no value.
@@ -97,11 +97,18 @@ impl Binder {
         message: impl Into<String>,
         help: impl Into<String>,
     ) {
-        self.problems.push(Problem {
-            span,
-            message: message.into(),
-            help: help.into(),
-        });
+        self.problems.push(Problem::new(span, message, help));
+    }
+
+    /// Reports an error and yields nothing, in place of the value.
+    pub(super) fn refuse<T>(
+        &mut self,
+        span: Span,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) -> Option<T> {
+        self.error(span, message, help);
+        None
     }
 
     /// A value for a message: in backquotes, safe to show. Nothing if it may be a secret, or is so
@@ -109,7 +116,7 @@ impl Binder {
     pub(super) fn quoted(&self, span: Span, value: &str) -> Option<String> {
         let fits = value.chars().count() <= LONGEST_QUOTED;
         (fits && !self.hidden.covers(span))
-            .then(|| format!("`{}`", text::escape(&text::redact(value))))
+            .then(|| format!("`{}`", text::escape(&redaction::redact(value))))
     }
 
     /// The same as the subject of a message.
@@ -119,45 +126,48 @@ impl Binder {
     }
 
     /// Reports a value of the wrong type. A value that was refused already is not reported again.
-    pub(super) fn wrong_type(&mut self, field: Field<'_>, expected: &str, help: &str) {
+    pub(super) fn wrong_type<T>(
+        &mut self,
+        field: Field<'_>,
+        expected: &str,
+        help: &str,
+    ) -> Option<T> {
         let name = field.title();
         let message = match field.node.content {
-            Content::Broken => return,
+            Content::Broken => return None,
             Content::Empty => format!("{name} has no value"),
             _ => format!("{name} must be {expected}, not {}", field.node.kind()),
         };
-        self.error(field.span(), message, help);
+        self.refuse(field.span(), message, help)
     }
 
     /// Reports a scalar that its key does not accept.
-    pub(super) fn invalid(&mut self, field: Field<'_>, expected: &str, help: &str) {
+    pub(super) fn invalid<T>(&mut self, field: Field<'_>, expected: &str, help: &str) -> Option<T> {
         let Some(given) = field.text() else {
-            self.wrong_type(field, expected, help);
-            return;
+            return self.wrong_type(field, expected, help);
         };
         let given = self.quoted(field.node.span, given);
         let given = given.map(|given| format!(": {given}")).unwrap_or_default();
         let message = format!("{} is not {expected}{given}", field.title());
-        self.error(field.node.span, message, help);
+        self.refuse(field.node.span, message, help)
     }
 
     /// Reports a word that its key does not accept; the help is the word that was probably meant,
     /// else `help`.
-    pub(super) fn unknown_word(
+    pub(super) fn unknown_word<T>(
         &mut self,
         field: Field<'_>,
         given: &str,
         words: &[&str],
         help: &str,
-    ) {
+    ) -> Option<T> {
         if given.is_empty() {
-            self.error(field.node.span, format!("{} is empty", field.title()), help);
-            return;
+            return self.refuse(field.node.span, format!("{} is empty", field.title()), help);
         }
         let subject = self.subject(field.node.span, given);
         let message = format!("{subject} is not a valid value for {}", field.title());
         let help = did_you_mean(given, words.iter().copied()).unwrap_or_else(|| help.to_owned());
-        self.error(field.node.span, message, help);
+        self.refuse(field.node.span, message, help)
     }
 
     /// Reports a key that its map does not have; returns the one that was probably meant. The key's
@@ -194,18 +204,14 @@ impl Binder {
         match &field.node.content {
             Content::Map(entries) => Some(entries),
             Content::Empty => Some(&[]),
-            _ => {
-                self.wrong_type(field, "a map", help);
-                None
-            }
+            _ => self.wrong_type(field, "a map", help),
         }
     }
 
     /// The items of a list.
     pub(super) fn items<'n>(&mut self, field: Field<'n>, help: &str) -> Option<&'n [Node]> {
         let Content::List(items) = &field.node.content else {
-            self.wrong_type(field, "a list", help);
-            return None;
+            return self.wrong_type(field, "a list", help);
         };
         Some(items)
     }

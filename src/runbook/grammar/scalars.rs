@@ -3,10 +3,12 @@
 //! expected; a schema sees values as YAML resolves them, so there a text is a string, a number or a
 //! boolean.
 
+use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use jiff::SignedDuration;
+use serde::Serialize;
 use serde_json::{Value, json};
 use url::{Host, ParseError, Url};
 use uuid::Uuid;
@@ -36,8 +38,7 @@ fn read_text(binder: &mut Binder, field: Field<'_>) -> Option<Located<String>> {
     let value = read_any_text(binder, field)?;
     if value.trim().is_empty() {
         let message = format!("{} is empty", field.title());
-        binder.error(field.span(), message, "write its value");
-        return None;
+        return binder.refuse(field.span(), message, "write its value");
     }
     Some(value)
 }
@@ -52,8 +53,7 @@ pub(in crate::runbook) fn any_text() -> Kind<Located<String>> {
 
 fn read_any_text(binder: &mut Binder, field: Field<'_>) -> Option<Located<String>> {
     let Some(text) = field.text() else {
-        binder.wrong_type(field, "a text", "write one text");
-        return None;
+        return binder.wrong_type(field, "a text", "write one text");
     };
     Some(Located::new(text.to_owned(), field.node.span))
 }
@@ -70,8 +70,7 @@ pub(in crate::runbook) fn text_matching(
         if is_valid(&text) {
             return Some(text);
         }
-        binder.invalid(field, expected, help);
-        None
+        binder.invalid(field, expected, help)
     };
     Kind::new(read, schema)
 }
@@ -140,15 +139,13 @@ pub(in crate::runbook) fn read_word<W: Word>(
 ) -> Option<Located<W>> {
     let allowed = || format!("allowed: {}", words::list_words::<W>());
     let Some(given) = field.text() else {
-        binder.wrong_type(field, "a word", &allowed());
-        return None;
+        return binder.wrong_type(field, "a word", &allowed());
     };
     if let Some(choice) = words::find_word(given) {
         return Some(Located::new(choice, field.node.span));
     }
     let words: Vec<&str> = W::ALL.iter().map(|choice| choice.word()).collect();
-    binder.unknown_word(field, given, &words, &allowed());
-    None
+    binder.unknown_word(field, given, &words, &allowed())
 }
 
 /// `true` or `false`, without quotes, in the three spellings of YAML's core schema.
@@ -157,12 +154,12 @@ pub(in crate::runbook) fn boolean() -> Kind<Located<bool>> {
         let value = match field.plain_text() {
             Some("true" | "True" | "TRUE") => Some(true),
             Some("false" | "False" | "FALSE") => Some(false),
-            _ => None,
+            _ => binder.invalid(
+                field,
+                "a boolean",
+                "write `true` or `false`, without quotes",
+            ),
         };
-        if value.is_none() {
-            let help = "write `true` or `false`, without quotes";
-            binder.invalid(field, "a boolean", help);
-        }
         Some(Located::new(value?, field.node.span))
     };
     Kind::new(read, || json!({ "type": "boolean" }))
@@ -170,45 +167,37 @@ pub(in crate::runbook) fn boolean() -> Kind<Located<bool>> {
 
 /// A whole number within limits, without quotes.
 pub(in crate::runbook) fn whole_number(limits: RangeInclusive<u64>) -> Kind<Located<u64>> {
-    let (least, most) = limits.into_inner();
-    let read = move |binder: &mut Binder, field: Field<'_>| {
-        let number = field
-            .plain_text()
-            .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))
-            .and_then(|text| text.parse().ok())
-            .filter(|number| (least..=most).contains(number));
-        if number.is_none() {
-            let expected = format!("a whole number from {least} to {most}");
-            let help = format!("write {expected}, without quotes");
-            binder.invalid(field, &expected, &help);
-        }
-        Some(Located::new(number?, field.node.span))
+    let parse = |text: &str| {
+        let is_digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        text.parse::<u64>().ok().filter(|_| is_digits)
     };
-    Kind::new(
-        read,
-        move || json!({ "type": "integer", "minimum": least, "maximum": most }),
-    )
+    number_within(limits, "whole number", "integer", parse)
 }
 
 /// A number within limits, without quotes, such as `1000` or `0.5`.
 pub(in crate::runbook) fn number(limits: RangeInclusive<f64>) -> Kind<Located<f64>> {
+    number_within(limits, "number", "number", |text| text.parse().ok())
+}
+
+fn number_within<N: PartialOrd + Copy + Display + Serialize + 'static>(
+    limits: RangeInclusive<N>,
+    name: &'static str,
+    schema_type: &'static str,
+    parse: fn(&str) -> Option<N>,
+) -> Kind<Located<N>> {
     let (least, most) = limits.into_inner();
     let read = move |binder: &mut Binder, field: Field<'_>| {
-        let number = field
-            .plain_text()
-            .and_then(|text| text.parse::<f64>().ok())
-            .filter(|number| (least..=most).contains(number));
-        if number.is_none() {
-            let expected = format!("a number from {least} to {most}");
+        let number = field.plain_text().and_then(parse);
+        let number = number.filter(|number| (least..=most).contains(number));
+        let Some(number) = number else {
+            let expected = format!("a {name} from {least} to {most}");
             let help = format!("write {expected}, without quotes");
-            binder.invalid(field, &expected, &help);
-        }
-        Some(Located::new(number?, field.node.span))
+            return binder.invalid(field, &expected, &help);
+        };
+        Some(Located::new(number, field.node.span))
     };
-    Kind::new(
-        read,
-        move || json!({ "type": "number", "minimum": least, "maximum": most }),
-    )
+    let schema = move || json!({ "type": schema_type, "minimum": least, "maximum": most });
+    Kind::new(read, schema)
 }
 
 /// A GUID in the form with hyphens. The GUID of zeros is a placeholder that nobody filled in. A
@@ -227,14 +216,12 @@ pub(in crate::runbook) fn guid() -> Kind<Located<Uuid>> {
 fn read_guid(binder: &mut Binder, field: Field<'_>) -> Option<Located<Uuid>> {
     let help = "write it as `01234567-89ab-cdef-0123-456789abcdef`";
     let Some(given) = field.text() else {
-        binder.wrong_type(field, "a GUID", help);
-        return None;
+        return binder.wrong_type(field, "a GUID", help);
     };
     match parse_guid(given) {
         Some(id) if id.is_nil() => {
             let message = format!("{} is the GUID of zeros", field.title());
-            binder.error(field.node.span, message, "write the real one");
-            None
+            binder.refuse(field.node.span, message, "write the real one")
         }
         Some(id) => {
             binder.hidden.reveal(field.node.span);
@@ -252,8 +239,7 @@ fn read_guid(binder: &mut Binder, field: Field<'_>) -> Option<Located<Uuid>> {
                 Some(id) => format!("write `{id}`"),
                 None => help.to_owned(),
             };
-            binder.invalid(field, "a GUID", &help);
-            None
+            binder.invalid(field, "a GUID", &help)
         }
     }
 }
@@ -284,22 +270,17 @@ pub(in crate::runbook) fn duration() -> Kind<Duration> {
 fn read_duration(binder: &mut Binder, field: Field<'_>) -> Option<Duration> {
     let help = "write it as `45m` or `24h`";
     let Some(given) = field.text() else {
-        binder.wrong_type(field, "a duration", help);
-        return None;
+        return binder.wrong_type(field, "a duration", help);
     };
     if !has_units_in_order(given) {
-        binder.invalid(field, "a duration", &duration_help(given));
-        return None;
+        return binder.invalid(field, "a duration", &duration_help(given));
     }
     let duration = given
         .parse::<SignedDuration>()
         .ok()
         .and_then(|duration| Duration::try_from(duration).ok())
         .filter(|duration| (Duration::from_secs(1)..=LONGEST).contains(duration));
-    if duration.is_none() {
-        binder.invalid(field, "between `1s` and `720h`", help);
-    }
-    duration
+    duration.or_else(|| binder.invalid(field, "between `1s` and `720h`", help))
 }
 
 fn has_units_in_order(given: &str) -> bool {
@@ -326,24 +307,19 @@ fn has_units_in_order(given: &str) -> bool {
 fn duration_help(given: &str) -> String {
     let digits: String = given.chars().take_while(char::is_ascii_digit).collect();
     let unit = given[digits.len()..].trim().to_ascii_lowercase();
-    match (digits.parse::<u64>(), unit.as_str()) {
-        (Ok(days), "d" | "day" | "days") if (1..=30).contains(&days) => {
-            format!("write `{}h`", days * 24)
-        }
-        (Ok(hours), "hr" | "hrs" | "hour" | "hours") if (1..=720).contains(&hours) => {
-            format!("write `{hours}h`")
-        }
-        (Ok(minutes), "min" | "mins" | "minute" | "minutes") if (1..=43_200).contains(&minutes) => {
-            format!("write `{minutes}m`")
-        }
-        (Ok(seconds), "sec" | "secs" | "second" | "seconds")
-            if (1..=2_592_000).contains(&seconds) =>
-        {
-            format!("write `{seconds}s`")
-        }
-        (Ok(number), "") if number > 0 => format!("write its unit: `{number}m` or `{number}h`"),
-        _ => "write it as `90s`, `45m` or `24h`, from `1s` to `720h`".to_owned(),
+    let number = digits.parse::<u64>().unwrap_or_default();
+    let (number, unit, most) = match unit.as_str() {
+        "d" | "day" | "days" => (number.saturating_mul(24), "h", 720),
+        "hr" | "hrs" | "hour" | "hours" => (number, "h", 720),
+        "min" | "mins" | "minute" | "minutes" => (number, "m", 43_200),
+        "sec" | "secs" | "second" | "seconds" => (number, "s", 2_592_000),
+        "" if number > 0 => return format!("write its unit: `{number}m` or `{number}h`"),
+        _ => (0, "", 0),
+    };
+    if (1..=most).contains(&number) {
+        return format!("write `{number}{unit}`");
     }
+    "write it as `90s`, `45m` or `24h`, from `1s` to `720h`".to_owned()
 }
 
 /// An origin: `https://host`, or `http://` on loopback, with nothing after host and port.
@@ -367,8 +343,7 @@ fn read_origin(binder: &mut Binder, field: Field<'_>) -> Option<Located<Url>> {
                 (ParseError::RelativeUrlWithoutBase, None) => "write it as `https://host`".into(),
                 (error, _) => format!("{error}; write it as `https://host`"),
             };
-            binder.invalid(field, "an address", &help);
-            return None;
+            return binder.invalid(field, "an address", &help);
         }
     };
     let Some(message) = origin_error(&url) else {
@@ -381,8 +356,7 @@ fn read_origin(binder: &mut Binder, field: Field<'_>) -> Option<Located<Url>> {
         Some(host) => format!("write `https://{host}`"),
         None => "write it as `https://host`".to_owned(),
     };
-    binder.error(field.node.span, message, help);
-    None
+    binder.refuse(field.node.span, message, help)
 }
 
 /// Why an address is not an origin that may be called.

@@ -62,7 +62,8 @@ fn visit_template(keys: &mut Keys<'_>, request: IomRequest) -> TemplateKeys {
         ),
         body: keys.optional(
             "body",
-            "The recorded body, a JSON text; a placeholder is a whole string in it.",
+            "The recorded body, a JSON text. A placeholder may be anywhere in a text value of it; \
+             `<graph>` is the whole value.",
             &body(),
         ),
         confirmed: keys.required(
@@ -103,8 +104,7 @@ fn read_template(keys: &mut Keys<'_>, request: IomRequest) -> Option<RequestBind
         let message = format!("the request for `{request}` does not use `{missing}`");
         let help = "without it the request would be the same for every row; put it where the \
                     recorded request has the row's own value";
-        binder.error(span, message, help);
-        return None;
+        return binder.refuse(span, message, help);
     }
     Some(RequestBinding::Request(RequestTemplate {
         method: method?.value,
@@ -148,8 +148,7 @@ fn method() -> Kind<Located<Method>> {
     let kind = word::<Method>().read_by(|binder, field| {
         if matches!(field.text(), Some("GET" | "get")) {
             let help = "use the request that makes the change, not one that reads";
-            binder.error(field.node.span, "a GET changes nothing", help);
-            return None;
+            return binder.refuse(field.node.span, "a GET changes nothing", help);
         }
         read_word(binder, field)
     });
@@ -160,8 +159,7 @@ fn body() -> Kind<Located<String>> {
     any_text().read_by(|binder, field| {
         if matches!(field.node.content, Content::Map(_)) {
             let help = "put it in single quotes: `body: '{ \"name\": \"<value>\" }'`";
-            binder.wrong_type(field, "a JSON text", help);
-            return None;
+            return binder.wrong_type(field, "a JSON text", help);
         }
         any_text().read(binder, field)
     })
@@ -271,7 +269,9 @@ fn path_error(path: &str) -> Option<&'static str> {
     }
 }
 
-/// A body is a JSON text in which a placeholder is a whole string value.
+/// A body is a JSON text with placeholders in its text values. Words in angle brackets that are not
+/// placeholders are text (a value may be markup), but not where they stand for a whole value or for
+/// a key in parentheses.
 fn check_body(
     binder: &mut Binder,
     body: &Located<String>,
@@ -290,7 +290,7 @@ fn check_body(
             );
             let help = match first_placeholder(body) {
                 Some((_, placeholder)) => {
-                    format!("a placeholder is a whole string of the JSON: `\"{placeholder}\"`")
+                    format!("a placeholder is inside a text of the JSON: `\"{placeholder}\"`")
                 }
                 None => "a body is a JSON text, as the browser recorded it".to_owned(),
             };
@@ -303,20 +303,38 @@ fn check_body(
         binder.error(body.span, "a key of the body contains a placeholder", help);
         return false;
     }
-    for string in json_pieces(body).filter_map(|piece| piece.string()) {
-        let is_valid = match first_bracketed(&string) {
-            Some((0, word)) if word.len() == string.len() => {
-                check_placeholder(binder, body.span, word, request, used)
-            }
-            _ if first_placeholder(&string).is_some() => {
-                let help = "write it as the whole value: `\"msdyn_name\": \"<value>\"`";
-                let message = "a placeholder must be a whole text of the body";
-                binder.error(body.span, message, help);
-                false
-            }
-            _ => true,
-        };
-        if !is_valid {
+    let strings: Vec<String> = json_pieces(body)
+        .filter_map(|piece| piece.string())
+        .collect();
+    strings
+        .iter()
+        .all(|string| check_string(binder, body.span, string, request, used))
+}
+
+fn check_string(
+    binder: &mut Binder,
+    span: Span,
+    string: &str,
+    request: IomRequest,
+    used: &mut Vec<Placeholder>,
+) -> bool {
+    let mut at = 0;
+    while let Some((offset, word)) = first_bracketed(&string[at..]) {
+        let start = at + offset;
+        at = start + word.len();
+        let is_whole = word.len() == string.len();
+        let is_key = string[..start].ends_with('(') && string[at..].starts_with(')');
+        let known = find_word::<Placeholder>(word);
+        if known.is_none() && !is_whole && !is_key {
+            continue;
+        }
+        if known == Some(Placeholder::Graph) && !is_whole {
+            let help = "write it as the whole value: `\"msdyn_graph\": \"<graph>\"`";
+            let message = "`<graph>` must be a whole text of the body";
+            binder.error(span, message, help);
+            return false;
+        }
+        if !check_placeholder(binder, span, word, request, used) {
             return false;
         }
     }

@@ -60,13 +60,12 @@ pub(super) fn cloud() -> Kind<Located<Cloud>> {
         let Some(given) = field.text() else {
             return read_word(binder, field);
         };
-        let cloud = Cloud::by_name(given);
-        if cloud.is_none() {
+        let Some(cloud) = Cloud::by_name(given) else {
             let names: Vec<&str> = Cloud::names().collect();
             let help = format!("allowed: {}", list_words::<Cloud>());
-            binder.unknown_word(field, given, &names, &help);
-        }
-        Some(Located::new(cloud?, field.node.span))
+            return binder.unknown_word(field, given, &names, &help);
+        };
+        Some(Located::new(cloud, field.node.span))
     });
     kind.described_by(|| json!({ "enum": Cloud::names().collect::<Vec<_>>() }))
         .with_example("public")

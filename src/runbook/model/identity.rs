@@ -169,12 +169,9 @@ fn visit_identity(keys: &mut Keys<'_>) -> Option<Identity> {
         .into_iter()
         .find(|service| !has_default && !mentioned.contains(service.word()));
     if let (Some(uncovered), Some(binder)) = (uncovered, keys.binder()) {
-        binder.error(
-            span,
-            format!("`identity` has no credential for `{uncovered}`"),
-            "write a `default:` credential; it serves every service without its own",
-        );
-        return None;
+        let message = format!("`identity` has no credential for `{uncovered}`");
+        let help = "write a `default:` credential; it serves every service without its own";
+        return binder.refuse(span, message, help);
     }
     Some(Identity {
         tenant: tenant?,
@@ -210,19 +207,14 @@ fn read_credential(binder: &mut Binder, field: Field<'_>) -> Option<Located<Cred
             if kind.is_some() {
                 binder.hidden.reveal(field.node.span);
             }
-            binder.error(field.node.span, message, help);
-            return None;
+            return binder.refuse(field.node.span, message, help);
         }
-        _ => {
-            binder.wrong_type(field, "a credential", &help);
-            return None;
-        }
+        _ => return binder.wrong_type(field, "a credential", &help),
     };
     let [entry] = entries.as_slice() else {
         let count = entries.len();
         let message = format!("{} has {count} kinds of credential", field.title());
-        binder.error(field.key, message, help);
-        return None;
+        return binder.refuse(field.key, message, help);
     };
     let Some(kind) = find_word::<CredentialKind>(&entry.key) else {
         let words = CredentialKind::ALL.iter().map(|kind| kind.word());
@@ -304,12 +296,8 @@ fn azure_pipelines(keys: &mut Keys<'_>) -> Option<Credential> {
 fn github_oidc(keys: &mut Keys<'_>) -> Option<Credential> {
     let client = client(keys);
     let documentation = "The audience that the application's federated credential names.";
-    let audience = keys.with_default(
-        "audience",
-        documentation,
-        &text(),
-        GITHUB_AUDIENCE.to_owned(),
-    );
+    let default = GITHUB_AUDIENCE.to_owned();
+    let audience = keys.with_default("audience", documentation, &text(), default);
     Some(Credential::GithubOidc {
         client: client?,
         audience: audience?.value,
@@ -317,23 +305,20 @@ fn github_oidc(keys: &mut Keys<'_>) -> Option<Credential> {
 }
 
 fn token_command() -> Kind<Credential> {
-    let read = |binder: &mut Binder, field: Field<'_>| {
-        match &field.node.content {
-            Content::List(items) if items.is_empty() => {
-                let help = "write at least the program: `[./token.sh]`";
-                binder.error(field.span(), "`token-command` has no program", help);
-                return None;
-            }
-            Content::List(_) => {}
-            _ => {
-                let help = "write the program and its arguments as a list: `[./token.sh, lcs]`";
-                binder.wrong_type(field, "a list", help);
-                return None;
-            }
+    let read = |binder: &mut Binder, field: Field<'_>| match &field.node.content {
+        Content::List(items) if items.is_empty() => {
+            let help = "write at least the program: `[./token.sh]`";
+            binder.refuse(field.span(), "`token-command` has no program", help)
         }
-        let words = texts().read(binder, field)?;
-        let words = words.into_iter().map(|word| word.value).collect();
-        Some(Credential::TokenCommand(words))
+        Content::List(_) => {
+            let words = texts().read(binder, field)?.into_iter();
+            let words = words.map(|word| word.value).collect();
+            Some(Credential::TokenCommand(words))
+        }
+        _ => {
+            let help = "write the program and its arguments as a list: `[./token.sh, lcs]`";
+            binder.wrong_type(field, "a list", help)
+        }
     };
     Kind::new(read, some_texts)
 }

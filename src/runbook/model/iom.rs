@@ -18,158 +18,126 @@ use crate::runbook::grammar::scalars::text;
 use crate::runbook::grammar::{Binder, Field};
 use crate::runbook::source::Located;
 
-words! {
+/// Declares [`words!`] that name tables or columns, each with its logical name in a tenant whose
+/// runbook gives no other.
+macro_rules! names {
+    (
+        $(#[$attribute:meta])*
+        pub enum $name:ident {
+            $($(#[doc = $doc:literal])+ $variant:ident = $word:literal => $default:literal,)+
+        }
+    ) => {
+        words! {
+            $(#[$attribute])*
+            pub enum $name {
+                $($(#[doc = $doc])+ $variant = $word,)+
+            }
+        }
+
+        impl $name {
+            /// The logical name where the runbook gives no other.
+            pub fn default_name(self) -> &'static str {
+                [$($default),+][self as usize]
+            }
+        }
+    };
+}
+
+names! {
     /// A table of Intelligent Order Management, by its key in a runbook.
     pub enum IomTable {
         /// Installed providers.
-        Provider = "provider",
+        Provider = "provider" => "msdyn_iomprovider",
         /// The library that providers are installed from.
-        ProviderDefinition = "provider-definition",
+        ProviderDefinition = "provider-definition" => "msdyn_iomproviderdefinition",
         /// The actions that tiles of an orchestration refer to.
-        ProviderAction = "provider-action",
+        ProviderAction = "provider-action" => "msdyn_iomprovideraction",
         /// A provider's connections.
-        ProviderConnectionReference = "provider-connection-reference",
+        ProviderConnectionReference = "provider-connection-reference" => "msdyn_iomproviderconnectionreference",
         /// The connections that a definition needs.
-        ProviderDefinitionConnectionReference = "provider-definition-connection-reference",
+        ProviderDefinitionConnectionReference = "provider-definition-connection-reference" => "msdyn_iomproviderdefinitionconnectionref",
         /// A provider's parameters.
-        ProviderParameter = "provider-parameter",
+        ProviderParameter = "provider-parameter" => "msdyn_iomproviderparameter",
         /// The parameters that a definition needs.
-        ProviderDefinitionParameter = "provider-definition-parameter",
+        ProviderDefinitionParameter = "provider-definition-parameter" => "msdyn_iomproviderdefinitionparameter",
         /// A provider's transformations.
-        ProviderTransformation = "provider-transformation",
+        ProviderTransformation = "provider-transformation" => "msdyn_iomprovidertransformation",
         /// The transformations of a definition.
-        ProviderDefinitionTransformation = "provider-definition-transformation",
+        ProviderDefinitionTransformation = "provider-definition-transformation" => "msdyn_iomproviderdefinitiontransformation",
         /// The logic of a definition: actions and message handlers.
-        LogicDefinition = "logic-definition",
+        LogicDefinition = "logic-definition" => "msdyn_iomproviderdefinitionlogicdefinition",
         /// The connections of the platform itself.
-        PlatformConnectionReference = "platform-connection-reference",
+        PlatformConnectionReference = "platform-connection-reference" => "msdyn_iomplatformconnectionreference",
         /// Orchestration flows, drawn in the designer.
-        Orchestration = "orchestration",
+        Orchestration = "orchestration" => "msdyn_iomdesigner",
         /// Policies.
-        Policy = "policy",
+        Policy = "policy" => "msdyn_iompolicy",
         /// The steps of an orchestration.
-        OrchestrationStep = "orchestration-step",
+        OrchestrationStep = "orchestration-step" => "msdyn_iomstep",
         /// The provider that fulfils for each warehouse.
-        WarehouseMapping = "warehouse-mapping",
+        WarehouseMapping = "warehouse-mapping" => "msdyn_iomwarehousemapping",
     }
 }
 
-impl IomTable {
-    /// The table's logical name where the runbook gives no other.
-    pub fn default_name(self) -> &'static str {
-        match self {
-            Self::Provider => "msdyn_iomprovider",
-            Self::ProviderDefinition => "msdyn_iomproviderdefinition",
-            Self::ProviderAction => "msdyn_iomprovideraction",
-            Self::ProviderConnectionReference => "msdyn_iomproviderconnectionreference",
-            Self::ProviderDefinitionConnectionReference => {
-                "msdyn_iomproviderdefinitionconnectionref"
-            }
-            Self::ProviderParameter => "msdyn_iomproviderparameter",
-            Self::ProviderDefinitionParameter => "msdyn_iomproviderdefinitionparameter",
-            Self::ProviderTransformation => "msdyn_iomprovidertransformation",
-            Self::ProviderDefinitionTransformation => "msdyn_iomproviderdefinitiontransformation",
-            Self::LogicDefinition => "msdyn_iomproviderdefinitionlogicdefinition",
-            Self::PlatformConnectionReference => "msdyn_iomplatformconnectionreference",
-            Self::Orchestration => "msdyn_iomdesigner",
-            Self::Policy => "msdyn_iompolicy",
-            Self::OrchestrationStep => "msdyn_iomstep",
-            Self::WarehouseMapping => "msdyn_iomwarehousemapping",
-        }
-    }
-}
-
-words! {
+names! {
     /// A column that the program uses, by its key `table.column` in a runbook.
     pub enum IomColumn {
         /// An orchestration's graph, as JSON.
-        OrchestrationGraph = "orchestration.graph",
+        OrchestrationGraph = "orchestration.graph" => "msdyn_graph",
         /// The definition that a provider was installed from.
-        ProviderDefinition = "provider.definition",
+        ProviderDefinition = "provider.definition" => "msdyn_providerdefinitionid",
         /// Why a provider's activation failed.
-        ProviderActivationError = "provider.activation-error",
+        ProviderActivationError = "provider.activation-error" => "msdyn_activationerror",
         /// A definition's logical name.
-        ProviderDefinitionLogicalName = "provider-definition.logical-name",
+        ProviderDefinitionLogicalName = "provider-definition.logical-name" => "msdyn_logicalname",
         /// Whether a definition can be installed.
-        ProviderDefinitionIsActive = "provider-definition.is-active",
+        ProviderDefinitionIsActive = "provider-definition.is-active" => "msdyn_isactive",
         /// The provider that an action belongs to.
-        ProviderActionProvider = "provider-action.provider",
+        ProviderActionProvider = "provider-action.provider" => "msdyn_providerid",
         /// The logic definition that an action was made from.
-        ProviderActionLogicDefinition = "provider-action.logic-definition",
+        ProviderActionLogicDefinition = "provider-action.logic-definition" => "msdyn_logicdefinitionid",
         /// The provider definition that a logic definition belongs to.
-        LogicDefinitionDefinition = "logic-definition.definition",
+        LogicDefinitionDefinition = "logic-definition.definition" => "msdyn_providerdefinitionid",
         /// A logic definition's logical name.
-        LogicDefinitionLogicalName = "logic-definition.logical-name",
+        LogicDefinitionLogicalName = "logic-definition.logical-name" => "msdyn_logicalname",
         /// Whether a logic definition is a provider action or a message handler.
-        LogicDefinitionLogicType = "logic-definition.logic-type",
+        LogicDefinitionLogicType = "logic-definition.logic-type" => "msdyn_logictype",
         /// The provider that a parameter belongs to.
-        ProviderParameterProvider = "provider-parameter.provider",
+        ProviderParameterProvider = "provider-parameter.provider" => "msdyn_providerid",
         /// The definition of a parameter.
-        ProviderParameterDefinition = "provider-parameter.definition",
+        ProviderParameterDefinition = "provider-parameter.definition" => "msdyn_parameterdefinitionid",
         /// A parameter's value.
-        ProviderParameterValue = "provider-parameter.value",
+        ProviderParameterValue = "provider-parameter.value" => "msdyn_value",
         /// The provider definition that a parameter definition belongs to.
-        ProviderDefinitionParameterDefinition = "provider-definition-parameter.definition",
+        ProviderDefinitionParameterDefinition = "provider-definition-parameter.definition" => "msdyn_providerdefinitionid",
         /// A parameter definition's logical name.
-        ProviderDefinitionParameterLogicalName = "provider-definition-parameter.logical-name",
+        ProviderDefinitionParameterLogicalName = "provider-definition-parameter.logical-name" => "msdyn_logicalname",
         /// The provider that a transformation belongs to.
-        ProviderTransformationProvider = "provider-transformation.provider",
+        ProviderTransformationProvider = "provider-transformation.provider" => "msdyn_providerid",
         /// The definition of a transformation.
-        ProviderTransformationDefinition = "provider-transformation.definition",
+        ProviderTransformationDefinition = "provider-transformation.definition" => "msdyn_transformationdefinitionid",
         /// A transformation's script.
-        ProviderTransformationScript = "provider-transformation.script",
+        ProviderTransformationScript = "provider-transformation.script" => "msdyn_transformation",
         /// A transformation definition's logical name.
-        ProviderDefinitionTransformationLogicalName = "provider-definition-transformation.logical-name",
+        ProviderDefinitionTransformationLogicalName = "provider-definition-transformation.logical-name" => "msdyn_logicalname",
         /// The provider that a connection reference belongs to.
-        ProviderConnectionReferenceProvider = "provider-connection-reference.provider",
+        ProviderConnectionReferenceProvider = "provider-connection-reference.provider" => "msdyn_providerid",
         /// The definition of a provider's connection reference.
-        ProviderConnectionReferenceDefinition = "provider-connection-reference.definition",
+        ProviderConnectionReferenceDefinition = "provider-connection-reference.definition" => "msdyn_connectionreferencedefinitionid",
         /// The address of the connection of a provider's reference.
-        ProviderConnectionReferenceConnectionUrl = "provider-connection-reference.connection-url",
+        ProviderConnectionReferenceConnectionUrl = "provider-connection-reference.connection-url" => "msdyn_connectionurl",
         /// The provider definition that a reference's definition belongs to.
-        ProviderDefinitionConnectionReferenceDefinition = "provider-definition-connection-reference.definition",
+        ProviderDefinitionConnectionReferenceDefinition = "provider-definition-connection-reference.definition" => "msdyn_providerdefinitionid",
         /// The logical name of a reference's definition.
-        ProviderDefinitionConnectionReferenceLogicalName = "provider-definition-connection-reference.logical-name",
+        ProviderDefinitionConnectionReferenceLogicalName = "provider-definition-connection-reference.logical-name" => "msdyn_logicalname",
         /// The address of the connection of one of IOM's own references.
-        PlatformConnectionReferenceConnectionUrl = "platform-connection-reference.connection-url",
+        PlatformConnectionReferenceConnectionUrl = "platform-connection-reference.connection-url" => "msdyn_connectionurl",
         /// The provider that fulfils for a warehouse.
-        WarehouseMappingProvider = "warehouse-mapping.provider",
+        WarehouseMappingProvider = "warehouse-mapping.provider" => "msdyn_providerid",
     }
 }
 
 impl IomColumn {
-    /// The column's logical name where the runbook gives no other.
-    pub fn default_name(self) -> &'static str {
-        match self {
-            Self::OrchestrationGraph => "msdyn_graph",
-            Self::ProviderDefinition
-            | Self::LogicDefinitionDefinition
-            | Self::ProviderDefinitionParameterDefinition
-            | Self::ProviderDefinitionConnectionReferenceDefinition => "msdyn_providerdefinitionid",
-            Self::ProviderActivationError => "msdyn_activationerror",
-            Self::ProviderDefinitionLogicalName
-            | Self::LogicDefinitionLogicalName
-            | Self::ProviderDefinitionParameterLogicalName
-            | Self::ProviderDefinitionTransformationLogicalName
-            | Self::ProviderDefinitionConnectionReferenceLogicalName => "msdyn_logicalname",
-            Self::ProviderDefinitionIsActive => "msdyn_isactive",
-            Self::ProviderActionProvider
-            | Self::ProviderParameterProvider
-            | Self::ProviderTransformationProvider
-            | Self::ProviderConnectionReferenceProvider
-            | Self::WarehouseMappingProvider => "msdyn_providerid",
-            Self::ProviderActionLogicDefinition => "msdyn_logicdefinitionid",
-            Self::LogicDefinitionLogicType => "msdyn_logictype",
-            Self::ProviderParameterDefinition => "msdyn_parameterdefinitionid",
-            Self::ProviderParameterValue => "msdyn_value",
-            Self::ProviderTransformationDefinition => "msdyn_transformationdefinitionid",
-            Self::ProviderTransformationScript => "msdyn_transformation",
-            Self::ProviderConnectionReferenceDefinition => "msdyn_connectionreferencedefinitionid",
-            Self::ProviderConnectionReferenceConnectionUrl
-            | Self::PlatformConnectionReferenceConnectionUrl => "msdyn_connectionurl",
-        }
-    }
-
     /// The word of the table that the column belongs to.
     pub fn table_word(self) -> &'static str {
         self.word().split('.').next().unwrap_or_default()
@@ -267,8 +235,7 @@ fn logical_name() -> Kind<Located<String>> {
         let message = format!("{} is not a logical name", binder.subject(name.span, &name));
         let help = "logical names are lower-case letters, digits and underscores, such as \
                     `msdyn_iomprovider`; they differ from schema names and display names";
-        binder.error(name.span, message, help);
-        None
+        binder.refuse(name.span, message, help)
     };
     Kind::new(
         read,

@@ -82,8 +82,7 @@ pub(super) fn version() -> Kind<Located<u64>> {
     let read = |binder: &mut Binder, field: Field<'_>| {
         let version = field.plain_text().and_then(|text| text.parse::<u64>().ok());
         let Some(version) = version.filter(|version| *version >= VERSION) else {
-            binder.invalid(field, "a version of the format", "write `runbook: 1`");
-            return None;
+            return binder.invalid(field, "a version of the format", "write `runbook: 1`");
         };
         Some(Located::new(version, field.node.span))
     };
@@ -119,13 +118,13 @@ impl Runbook {
     /// An error at a place of this runbook, for a later check, such as a glob that matches no flow.
     /// Secrets stay hidden in the line that it shows.
     pub fn diagnostic(&self, span: Span, message: &str, help: Option<&str>) -> Diagnostic {
-        Diagnostic::new(
-            Arc::clone(&self.text),
-            Severity::Error,
+        Diagnostic {
+            source: Arc::clone(&self.text),
+            severity: Severity::Error,
             span,
-            message.to_owned(),
-            help.map(str::to_owned),
-        )
+            message: message.to_owned(),
+            help: help.map(str::to_owned),
+        }
     }
 
     /// A place of this runbook as `FILE:LINE:COL`, for later messages.

@@ -92,8 +92,7 @@ fn copy_type() -> Kind<Located<CopyType>> {
             _ => return read_word(binder, field),
         };
         let help = "write `full`, which the admin center calls Everything";
-        binder.error(field.node.span, message, help);
-        None
+        binder.refuse(field.node.span, message, help)
     })
 }
 
@@ -106,14 +105,8 @@ fn security_group() -> Kind<Located<SecurityGroup>> {
             Some(id) if parse_guid(id).is_some() => {
                 SecurityGroup::Group(guid().read(binder, field)?.value)
             }
-            Some(other) => {
-                binder.unknown_word(field, other, &["keep", "none"], help);
-                return None;
-            }
-            None => {
-                binder.wrong_type(field, "a security group", help);
-                return None;
-            }
+            Some(other) => return binder.unknown_word(field, other, &["keep", "none"], help),
+            None => return binder.wrong_type(field, "a security group", help),
         };
         Some(Located::new(group, field.node.span))
     };
@@ -170,8 +163,7 @@ fn owner() -> Kind<Located<Owner>> {
     let read = |binder: &mut Binder, field: Field<'_>| {
         let help = "write `owner: { user: NAME@DOMAIN }` or `owner: { team: NAME }`";
         if field.text().is_some() {
-            binder.wrong_type(field, "a user or a team", help);
-            return None;
+            return binder.wrong_type(field, "a user or a team", help);
         }
         Keys::read(binder, field, help, |keys| {
             let (user, team) = visit_owner(keys);
@@ -184,8 +176,7 @@ fn owner() -> Kind<Located<Owner>> {
                 (None, None) => "`owner` has neither a user nor a team",
             };
             let span = keys.span();
-            keys.binder()?.error(span, owner, help);
-            None
+            keys.binder()?.refuse(span, owner, help)
         })
     };
     let schema = || {
@@ -245,8 +236,7 @@ fn read_connection_id(binder: &mut Binder, field: Field<'_>) -> Option<Located<C
         let message = format!("{} is not a connection id", binder.subject(id.span, &id));
         let help = "write the last part of the connection's address, after the connector's name; \
                     or `{ account: NAME@DOMAIN }`";
-        binder.error(id.span, message, help);
-        return None;
+        return binder.refuse(id.span, message, help);
     }
     Some(id.map(ConnectionChoice::Id))
 }
@@ -365,12 +355,9 @@ fn parameters() -> Kind<BTreeMap<String, BTreeMap<String, Located<Secret>>>> {
         binder.hidden.reveal(secret);
         let name = field.title();
         let message = format!("{name} is a parameter, but a definition is expected here");
-        let help = format!(
-            "write `DEFINITION: {{ {}: {{ env: NAME }} }}`",
-            name.trim_matches('`')
-        );
-        binder.error(field.key, message, help);
-        None
+        let parameter = name.trim_matches('`');
+        let help = format!("write `DEFINITION: {{ {parameter}: {{ env: NAME }} }}`");
+        binder.refuse(field.key, message, help)
     });
     by_name(of_definition, HELP)
 }

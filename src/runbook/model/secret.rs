@@ -191,13 +191,11 @@ fn read_secret(binder: &mut Binder, field: Field<'_>) -> Option<Located<Secret>>
     let entries: &[Entry] = match &field.node.content {
         Content::Map(entries) => entries,
         Content::Empty | Content::Broken => {
-            binder.wrong_type(field, "the place of a secret", SECRET_HELP);
-            return None;
+            return binder.wrong_type(field, "the place of a secret", SECRET_HELP);
         }
         Content::Text { .. } | Content::List(_) => {
             binder.hidden.hide(span);
-            binder.error(span, "a secret is written in plain text", SECRET_HELP);
-            return None;
+            return binder.refuse(span, "a secret is written in plain text", SECRET_HELP);
         }
     };
     if let [entry] = entries
@@ -221,8 +219,7 @@ fn read_secret(binder: &mut Binder, field: Field<'_>) -> Option<Located<Secret>>
         [_, _, ..] => ("a secret must have only one place", SECRET_HELP),
         _ => ("this is not the place of a secret", SECRET_HELP),
     };
-    binder.error(field.key, message, help);
-    None
+    binder.refuse(field.key, message, help)
 }
 
 /// Where the name is, if this is a valid place of a secret.

@@ -231,8 +231,7 @@ fn read_item<'a>(binder: &mut Binder, item: &'a Node) -> Option<Item<'a>> {
     };
     let Some(first) = entries.first() else {
         let help = "write it as `- activate-flows: { }`, or remove the item";
-        binder.error(item.span, "this item of `steps` has no step", help);
-        return None;
+        return binder.refuse(item.span, "this item of `steps` has no step", help);
     };
     if let Some(second) = entries.get(1) {
         let help = "indent the keys of the step deeper than its name; each step is its own item";
@@ -382,8 +381,7 @@ fn concurrency(name: StepName) -> Kind<Located<u64>> {
         if number.value != 1 {
             let help = "remove it: its changes run one after another";
             let message = format!("the concurrency of `{name}` is always 1");
-            binder.error(number.span, message, help);
-            return None;
+            return binder.refuse(number.span, message, help);
         }
         Some(number)
     })
@@ -400,8 +398,7 @@ fn skip() -> Kind<Located<String>> {
                 "true" | "yes" => "write why: `skip: \"dual-write is not used here\"`",
                 _ => "remove the key: a step without it is not skipped",
             };
-            binder.error(field.node.span, "`skip` needs a reason", help);
-            return None;
+            return binder.refuse(field.node.span, "`skip` needs a reason", help);
         }
         text().read(binder, field)
     };

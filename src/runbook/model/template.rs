@@ -6,7 +6,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::request::{Method, Placeholder};
-use super::words::{Word as _, find_word};
+use super::words::Word as _;
 use crate::base::encoding::{ALL_BUT_UNRESERVED, percent_encode};
 
 /// How a write is made.
@@ -87,7 +87,9 @@ impl RequestTemplate {
         let word = placeholder.to_string();
         self.path.contains(&word)
             || self.body.as_deref().is_some_and(|body| {
-                json_pieces(body).any(|piece| piece.placeholder() == Some(placeholder))
+                json_pieces(body)
+                    .filter_map(|piece| piece.string())
+                    .any(|string| string.contains(&word))
             })
     }
 
@@ -119,14 +121,19 @@ impl RequestTemplate {
 fn fill_path(path: &str, placeholders: &Placeholders<'_>) -> Result<String, MissingPlaceholder> {
     let mut filled = String::with_capacity(path.len() + 32);
     let mut rest = path;
+    let mut is_quoted = false;
     while let Some((at, placeholder)) = first_placeholder(rest) {
-        filled.push_str(&rest[..at]);
+        let before = &rest[..at];
+        filled.push_str(before);
+        // A quote inside an OData literal is two quotes for the parser: nothing changes.
+        let quotes = before.matches('\'').count() + before.matches("%27").count();
+        is_quoted ^= quotes % 2 == 1;
         let mut value = placeholders.text(placeholder)?;
-        if filled.ends_with('\'') {
+        if is_quoted {
             value = value.replace('\'', "''");
         }
         filled.push_str(&percent_encode(&value, ALL_BUT_UNRESERVED));
-        rest = &rest[at + placeholder.to_string().len()..];
+        rest = &rest[at + placeholder.word().len()..];
     }
     filled.push_str(rest);
     Ok(filled)
@@ -135,14 +142,27 @@ fn fill_path(path: &str, placeholders: &Placeholders<'_>) -> Result<String, Miss
 fn fill_body(body: &str, placeholders: &Placeholders<'_>) -> Result<String, MissingPlaceholder> {
     let mut filled = String::with_capacity(body.len() + 64);
     for piece in json_pieces(body) {
-        match piece.placeholder() {
-            Some(placeholder) => {
-                let value = placeholders.text(placeholder)?;
-                filled.push_str(&serde_json::Value::from(value).to_string());
+        match piece.string() {
+            Some(string) if first_placeholder(&string).is_some() => {
+                let text = fill_text(&string, placeholders)?;
+                filled.push_str(&serde_json::Value::from(text).to_string());
             }
-            None => filled.push_str(piece.raw),
+            _ => filled.push_str(piece.raw),
         }
     }
+    Ok(filled)
+}
+
+/// A text whose placeholders are filled from left to right: what a value contains is not filled.
+fn fill_text(text: &str, placeholders: &Placeholders<'_>) -> Result<String, MissingPlaceholder> {
+    let mut filled = String::with_capacity(text.len() + 32);
+    let mut rest = text;
+    while let Some((at, placeholder)) = first_placeholder(rest) {
+        filled.push_str(&rest[..at]);
+        filled.push_str(&placeholders.text(placeholder)?);
+        rest = &rest[at + placeholder.word().len()..];
+    }
+    filled.push_str(rest);
     Ok(filled)
 }
 
@@ -171,11 +191,6 @@ impl<'a> JsonPiece<'a> {
             .starts_with('"')
             .then(|| serde_json::from_str(self.raw).ok())
             .flatten()
-    }
-
-    /// The placeholder, if the whole string is one.
-    fn placeholder(&self) -> Option<Placeholder> {
-        find_word(&self.string()?)
     }
 }
 
@@ -248,8 +263,27 @@ mod tests {
     }
 
     #[test]
-    fn a_body_keeps_its_bytes_except_for_whole_placeholders() {
-        let body = r#"{ "b": 1.50, "a": "<value>", "say": "not \"<value>\"", "n": 12345678901234567890123 }"#;
+    fn a_value_inside_a_quoted_literal_of_a_path_cannot_end_it() {
+        let filled = |path| {
+            template(Method::Post, path, None)
+                .fill(&Placeholders {
+                    value: Some("it's"),
+                    ..Placeholders::default()
+                })
+                .unwrap()
+                .path
+        };
+        assert_eq!(
+            filled("do(x='a-<value>',y='<value>',z=<value>)"),
+            "do(x='a-it%27%27s',y='it%27%27s',z=it%27s)"
+        );
+        assert_eq!(filled("do(x=%27a-<value>%27)"), "do(x=%27a-it%27%27s%27)");
+    }
+
+    #[test]
+    fn a_body_keeps_its_bytes_except_for_strings_with_placeholders() {
+        let body =
+            r#"{ "b": 1.50, "a": "<value>", "say": "is \"so\"", "n": 12345678901234567890123 }"#;
         let filled = template(Method::Patch, "things", Some(body))
             .fill(&Placeholders {
                 value: Some("a\"b\n<id>\u{e9}"),
@@ -258,9 +292,31 @@ mod tests {
             .unwrap();
         assert_eq!(
             filled.body.unwrap(),
-            "{ \"b\": 1.50, \"a\": \"a\\\"b\\n<id>\u{e9}\", \"say\": \"not \\\"<value>\\\"\", \
+            "{ \"b\": 1.50, \"a\": \"a\\\"b\\n<id>\u{e9}\", \"say\": \"is \\\"so\\\"\", \
              \"n\": 12345678901234567890123 }"
         );
+    }
+
+    #[test]
+    fn a_placeholder_inside_a_text_of_a_body_is_filled() {
+        let id = Uuid::from_u128(1);
+        let body = r#"{"d@odata.bind":"/defs(<id>)","two":"<id>: \"<value>\"","b":"<b>"}"#;
+        let request = template(Method::Post, "do", Some(body));
+        assert!(request.uses(Placeholder::Id) && request.uses(Placeholder::Value));
+        assert!(!request.uses(Placeholder::Owner));
+        let filled = request
+            .fill(&Placeholders {
+                id: Some(id),
+                value: Some("a\"<id>\\"),
+                ..Placeholders::default()
+            })
+            .unwrap();
+        let body: serde_json::Value = serde_json::from_str(&filled.body.unwrap()).unwrap();
+        assert_eq!(body["d@odata.bind"], format!("/defs({id})"));
+        assert_eq!(body["two"], format!("{id}: \"a\"<id>\\\""));
+        assert_eq!(body["b"], "<b>");
+        let missing = request.fill(&Placeholders::default());
+        assert_eq!(missing.unwrap_err().placeholder, Placeholder::Id);
     }
 
     #[test]

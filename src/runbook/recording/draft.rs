@@ -1,44 +1,66 @@
 //! A recorded write as a template: the ids and values of the recorded row become placeholders,
-//! where they can be recognised. Everything else stays as it was recorded, with a note.
+//! where they can be recognised. Numbers and ids stay as they were recorded, with a note; any other
+//! text may be a secret and is left out.
 
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::Value;
 
-use super::Recorded;
-use crate::base::text::{fingerprint_of, redact};
+use super::texts::{guids, is_type, members, owner_of, row_address, values};
+use super::{Recorded, guess};
+use crate::base::text::fingerprint_of;
 use crate::runbook::grammar::scalars::parse_guid;
 use crate::runbook::model::request::{IomRequest, Method, Placeholder};
 use crate::runbook::model::template::json_pieces;
 
-/// A recorded write, ready to be checked by a person.
-#[derive(Clone, Debug)]
+/// A recorded write.
+#[derive(Clone, Debug, JsonSchema, Serialize)]
+#[schemars(rename = "ImportedRequest")]
 pub struct Draft {
-    /// The method.
+    /// Which request it is, where that is known or clear from its table and its method.
+    #[schemars(with = "Option<String>")]
+    pub request: Option<IomRequest>,
+    /// The requests that it may be, where several are possible.
+    #[schemars(with = "Vec<String>")]
+    pub candidates: Vec<IomRequest>,
+    /// The HTTP method.
+    #[schemars(with = "String")]
     pub method: Method,
-    /// The path with its placeholders.
+    /// The path after the Web API root, with placeholders.
     pub path: String,
-    /// The body with its placeholders, in one line.
+    /// The body, as JSON text with placeholders.
     pub body: Option<String>,
-    /// The response's status.
+    /// The status of the response.
     pub status: Option<u16>,
-    /// The values that placeholders replaced.
+    /// What the placeholders replace.
     pub replaced: Vec<Replaced>,
     /// What a person must check.
     pub notes: Vec<String>,
 }
 
-/// A placeholder, and the recorded value that it replaced.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A placeholder, and the recorded value that it replaces.
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize)]
+#[schemars(rename = "Replacement")]
 pub struct Replaced {
     /// The placeholder.
+    #[schemars(with = "String")]
     pub placeholder: Placeholder,
-    /// The recorded id; of a value, which may be secret, its fingerprint.
+    /// The recorded id. For a value, which may be secret, its fingerprint.
     pub was: String,
 }
 
 impl Draft {
     /// The draft of a recorded write. `request` is the request of the recorded click, where it is
-    /// known: it decides which placeholders there may be.
+    /// known, else the one that the write looks like: it decides which placeholders there may be.
     pub fn of(recorded: &Recorded, request: Option<IomRequest>) -> Self {
+        let mut candidates = guess::candidates(recorded);
+        let request = request.or(match candidates.as_slice() {
+            [only] => Some(*only),
+            _ => None,
+        });
+        if request.is_some() {
+            candidates.clear();
+        }
         let body = recorded.body.as_deref();
         let mut notes = Vec::new();
         let body = body.filter(|body| {
@@ -59,6 +81,8 @@ impl Draft {
         let path = drafting.path(&recorded.path);
         let body = body.map(|body| drafting.body(body));
         Self {
+            request,
+            candidates,
             method: recorded.method,
             path,
             body,
@@ -68,6 +92,9 @@ impl Draft {
         }
     }
 }
+
+/// What stands for a text that was left out. It is no placeholder, so a runbook with it is refused.
+const FILL_IN: &str = "<fill-in>";
 
 /// The state while a draft is made.
 struct Drafting {
@@ -90,22 +117,20 @@ impl Drafting {
     }
 
     /// The row is the first that the path names; without one in the path, the only id that is a
-    /// whole string of the body.
+    /// whole string of the body, else the only one that a text of the body binds.
     fn find_row(&mut self, path: &str, body: Option<&str>) {
         if !self.may_use(Placeholder::Id) {
             return;
         }
         let plain = path.split('?').next().unwrap_or_default();
         let in_path = guids(plain).into_iter().next();
-        let mut in_body: Vec<String> = body
-            .into_iter()
-            .flat_map(values)
-            .filter(|value| parse_guid(value).is_some())
-            .filter(|value| !self.is_created(value))
-            .map(|value| value.to_ascii_lowercase())
-            .collect();
-        in_body.sort();
-        in_body.dedup();
+        let all: Vec<String> = body.into_iter().flat_map(values).collect();
+        let mut in_body = self.row_ids(all.iter().map(String::as_str));
+        if in_body.is_empty() {
+            let bound = all.iter().filter(|value| owner_of(value).is_none());
+            let bound = bound.filter_map(|value| row_address(value));
+            in_body = self.row_ids(bound.map(|(_, id)| id));
+        }
         self.id = match (in_path, in_body.as_slice()) {
             (Some(id), _) => Some(id.to_owned()),
             (None, [only]) => Some(only.clone()),
@@ -118,6 +143,17 @@ impl Drafting {
                 None
             }
         };
+    }
+
+    /// The ids among these texts, each once, without that of the created row.
+    fn row_ids<'a>(&self, texts: impl Iterator<Item = &'a str>) -> Vec<String> {
+        let mut ids: Vec<String> = texts
+            .filter(|value| parse_guid(value).is_some() && !self.is_created(value))
+            .map(str::to_ascii_lowercase)
+            .collect();
+        ids.sort();
+        ids.dedup();
+        ids
     }
 
     fn is_created(&self, value: &str) -> bool {
@@ -140,8 +176,9 @@ impl Drafting {
     }
 
     fn path(&mut self, path: &str) -> String {
-        let mut drafted = path.to_owned();
-        for id in guids(path) {
+        let path = self.without_texts(path);
+        let mut drafted = path.clone();
+        for id in guids(&path) {
             let placeholder = if self.is_row(id) {
                 Placeholder::Id
             } else if self.is_created(id) && self.may_use(Placeholder::NewId) {
@@ -155,6 +192,62 @@ impl Drafting {
             drafted = drafted.replace(id, word);
         }
         drafted
+    }
+
+    /// A path without its quoted texts, and without the values of its query's parameters.
+    fn without_texts(&mut self, path: &str) -> String {
+        let plain = path.replace("%27", "'");
+        let (plain, query) = match plain.split_once('?') {
+            Some((plain, query)) => (plain, Some(query)),
+            None => (plain.as_str(), None),
+        };
+        let mut clean = String::new();
+        for (at, part) in plain.split('\'').enumerate() {
+            if at > 0 {
+                clean.push('\'');
+            }
+            if at % 2 == 1 && parse_guid(part).is_none() {
+                clean += &self.text_of_path(part);
+            } else {
+                clean += part;
+            }
+        }
+        let Some(query) = query else {
+            return clean;
+        };
+        for (at, option) in query.split('&').enumerate() {
+            clean.push(if at == 0 { '?' } else { '&' });
+            let (key, value) = option.split_once('=').unwrap_or((option, ""));
+            let is_harmless = key == "$select"
+                || value.parse::<f64>().is_ok()
+                || matches!(value, "true" | "false")
+                || parse_guid(value.trim_matches('\'')).is_some();
+            clean += key;
+            if !value.is_empty() {
+                clean.push('=');
+                let text = if is_harmless {
+                    value.to_owned()
+                } else {
+                    self.text_of_path(value)
+                };
+                clean += &text;
+            }
+        }
+        clean
+    }
+
+    fn text_of_path(&mut self, text: &str) -> String {
+        self.left_out("the path", text);
+        FILL_IN.to_owned()
+    }
+
+    /// Notes that a recorded text was left out.
+    fn left_out(&mut self, place: &str, text: &str) {
+        self.notes.push(format!(
+            "{place} held a text ({}) that was left out, because it may be a secret: write a \
+             placeholder or the text for `{FILL_IN}`",
+            fingerprint_of(text)
+        ));
     }
 
     /// The body in one line: its recorded bytes, except the strings that are replaced and line
@@ -175,115 +268,87 @@ impl Drafting {
                 drafted += piece.raw();
                 continue;
             }
-            let new = self.string(&key, &string, only_text.as_deref());
+            let is_value = only_text.as_ref() == Some(&(key.clone(), string.clone()));
+            let new = self.string(&key, &string, is_value);
             drafted += &Value::from(new).to_string();
         }
         drafted
     }
 
-    /// The only text of the body that is neither an id nor an owner: the value that is set, where
-    /// the request sets one.
-    fn only_text(&self, body: &str) -> Option<String> {
+    /// The text that is set, with its key, where the request sets one: that of the value's usual
+    /// column, else the only text of the body that is no id, owner, row or type.
+    fn only_text(&self, body: &str) -> Option<(String, String)> {
+        let request = self.request?;
         if !self.may_use(Placeholder::Value) {
             return None;
         }
-        let mut texts = values(body)
-            .filter(|value| parse_guid(value).is_none() && owner_of(value).is_none())
-            .collect::<Vec<_>>();
+        let column = guess::value_column(request);
+        let mut texts: Vec<(String, String)> = members(body)
+            .filter(|(key, value)| {
+                parse_guid(value).is_none() && owner_of(value).is_none() && !is_type(key, value)
+            })
+            .collect();
         texts.dedup();
+        let is_column = |key: &str| {
+            let key = key.split('@').next().unwrap_or_default();
+            column.is_some_and(|column| column.eq_ignore_ascii_case(key))
+        };
+        if let Some(named) = texts.iter().find(|(key, _)| is_column(key)) {
+            return Some(named.clone());
+        }
+        texts.retain(|(_, value)| {
+            request == IomRequest::SetProviderMapping || row_address(value).is_none()
+        });
         match texts.as_slice() {
             [only] => Some(only.clone()),
             _ => None,
         }
     }
 
-    /// A string of the body: a placeholder, or the recorded text.
-    fn string(&mut self, key: &str, value: &str, only_text: Option<&str>) -> String {
-        if self.is_row(value) {
-            return self.replace(Placeholder::Id, value.to_owned()).to_owned();
-        }
-        if self.is_created(value) && self.may_use(Placeholder::NewId) {
-            return self
-                .replace(Placeholder::NewId, value.to_owned())
-                .to_owned();
-        }
-        if let Some(owner) = owner_of(value)
-            && key.starts_with("ownerid")
-            && self.may_use(Placeholder::Owner)
-        {
-            return self
-                .replace(Placeholder::Owner, owner.to_owned())
-                .to_owned();
-        }
+    /// A string of the body: with placeholders, or without the recorded text.
+    fn string(&mut self, key: &str, value: &str, is_value: bool) -> String {
+        let owner = owner_of(value).filter(|_| key.starts_with("ownerid"));
         let is_graph = matches!(serde_json::from_str(value), Ok(Value::Object(_)));
-        if is_graph && self.may_use(Placeholder::Graph) {
-            return self
-                .replace(Placeholder::Graph, fingerprint_of(value))
-                .to_owned();
+        let found = if self.is_row(value) {
+            Some((Placeholder::Id, value.to_owned()))
+        } else if self.is_created(value) && self.may_use(Placeholder::NewId) {
+            Some((Placeholder::NewId, value.to_owned()))
+        } else if let Some(owner) = owner.filter(|_| self.may_use(Placeholder::Owner)) {
+            Some((Placeholder::Owner, owner.to_owned()))
+        } else if is_graph && self.may_use(Placeholder::Graph) {
+            Some((Placeholder::Graph, fingerprint_of(value)))
+        } else if is_value {
+            Some((Placeholder::Value, fingerprint_of(value)))
+        } else {
+            None
+        };
+        if let Some((placeholder, was)) = found {
+            return self.replace(placeholder, was).to_owned();
         }
-        if only_text == Some(value) {
-            return self
-                .replace(Placeholder::Value, fingerprint_of(value))
-                .to_owned();
-        }
-        let found = guids(value);
-        if let Some(id) = found.first() {
-            let note = if self.is_row(id) {
-                format!(
-                    "`{key}` holds the row's id inside a text, where a placeholder is not possible: \
-                     record another form of this request"
-                )
+        if let Some((before, id)) = row_address(value) {
+            let placeholder = if self.is_row(id) {
+                Some(Placeholder::Id)
+            } else if self.is_created(id) && self.may_use(Placeholder::NewId) {
+                Some(Placeholder::NewId)
             } else {
-                format!("`{key}` still holds the recorded id {id}")
+                None
             };
-            self.notes.push(note);
-        }
-        let clean = redact(value);
-        if clean != value {
-            self.notes.push(format!(
-                "`{key}` held what looks like a credential; it was removed"
-            ));
-        }
-        clean.into_owned()
-    }
-}
-
-/// `systemusers(GUID)` or `teams(GUID)`, with or without a slash before it.
-fn owner_of(value: &str) -> Option<&str> {
-    let bare = value.trim_start_matches('/');
-    let id = bare
-        .strip_prefix("systemusers(")
-        .or(bare.strip_prefix("teams("))?;
-    parse_guid(id.strip_suffix(')')?).map(|_| bare)
-}
-
-/// Every string of a JSON text that is a value, not a key.
-fn values(body: &str) -> impl Iterator<Item = String> + '_ {
-    let pieces: Vec<_> = json_pieces(body).collect();
-    (0..pieces.len())
-        .filter_map(|at| {
-            let after = pieces.get(at + 1).map_or("", |next| next.raw());
-            let is_key = after.trim_start().starts_with(':');
-            pieces[at].string().filter(|_| !is_key)
-        })
-        .collect::<Vec<_>>()
-        .into_iter()
-}
-
-/// Every GUID of a text, in the form with hyphens, each once.
-fn guids(text: &str) -> Vec<&str> {
-    let mut found: Vec<&str> = Vec::new();
-    let mut at = 0;
-    while let Some(part) = text.get(at..).filter(|rest| rest.len() >= 36) {
-        match part.get(..36).filter(|part| parse_guid(part).is_some()) {
-            Some(id) => {
-                if !found.contains(&id) {
-                    found.push(id);
-                }
-                at += 36;
+            if let Some(placeholder) = placeholder {
+                return format!("{before}({})", self.replace(placeholder, id.to_owned()));
             }
-            None => at += part.chars().next().map_or(1, char::len_utf8),
+            self.notes
+                .push(format!("`{key}` still holds the recorded id {id}"));
+            return format!("{before}({id})");
         }
+        if parse_guid(value).is_some() {
+            self.notes
+                .push(format!("`{key}` still holds the recorded id {value}"));
+            return value.to_owned();
+        }
+        if is_type(key, value) || matches!(value, "" | "true" | "false") {
+            return value.to_owned();
+        }
+        self.left_out(&format!("`{key}`"), value);
+        FILL_IN.to_owned()
     }
-    found
 }

@@ -5,12 +5,11 @@
 use super::Draft;
 use crate::base::text::{count, escape};
 use crate::runbook::model::request::{IomRequest, Method};
-use crate::runbook::model::words::list_words;
+use crate::runbook::model::words::{Word as _, list_words, quoted_list};
 use crate::runbook::parse;
 
-/// The entries of a recording: the file's name is for the heading, `request` is the request of the
-/// recorded click, where it is known.
-pub fn format_entries(file: &str, drafts: &[Draft], request: Option<IomRequest>) -> String {
+/// The entries of a recording: the file's name is for the heading.
+pub fn format_entries(file: &str, drafts: &[Draft]) -> String {
     let mut text = format!(
         "# {} below the Dataverse Web API root in {}. Hosts, headers, cookies and tokens were left\n\
          # out. Keep the request of your click, and write who confirmed it, when and how:\n\
@@ -18,22 +17,25 @@ pub fn format_entries(file: &str, drafts: &[Draft], request: Option<IomRequest>)
         count(drafts.len(), "write"),
         escape(file)
     );
-    if request.is_none() {
+    if drafts.iter().any(|draft| draft.request.is_none()) {
         text += &format!(
             "# Replace `request-1` and so on by one of {}.\n",
             list_words::<IomRequest>()
         );
     }
     text += "iom:\n  requests:\n";
+    let mut named = Vec::new();
     for (at, draft) in drafts.iter().enumerate() {
+        let request = draft.request;
         let key = request.map_or_else(|| format!("request-{}", at + 1), |it| it.to_string());
         // Of several drafts for one request only one can be kept; the others are comments.
-        let mark = if request.is_some() && at > 0 {
+        let mark = if request.is_some() && named.contains(&request) {
             "# "
         } else {
             ""
         };
-        for line in comments(draft, request) {
+        named.push(request);
+        for line in comments(draft) {
             text += &format!("    # {}\n", escape(&line));
         }
         for line in entry(&key, draft, "\"\"").lines() {
@@ -65,7 +67,7 @@ fn quote(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
-fn comments(draft: &Draft, request: Option<IomRequest>) -> Vec<String> {
+fn comments(draft: &Draft) -> Vec<String> {
     let mut lines = Vec::new();
     if let Some(status) = draft.status {
         let failed = if (200..300).contains(&status) {
@@ -75,10 +77,14 @@ fn comments(draft: &Draft, request: Option<IomRequest>) -> Vec<String> {
         };
         lines.push(format!("response {status}{failed}"));
     }
+    if !draft.candidates.is_empty() {
+        let words = draft.candidates.iter().map(|it| it.word());
+        lines.push(format!("it may be one of {}", quoted_list(words)));
+    }
     let replaced = draft.replaced.iter();
     lines.extend(replaced.map(|it| format!("{} was {}", it.placeholder, it.was)));
     lines.extend(draft.notes.iter().map(|note| format!("check: {note}")));
-    lines.extend(request.into_iter().flat_map(|request| {
+    lines.extend(draft.request.into_iter().flat_map(|request| {
         let errors = entry_errors(draft, request).into_iter();
         errors.map(|message| format!("still invalid: {message}"))
     }));
@@ -90,11 +96,11 @@ fn entry_errors(draft: &Draft, request: IomRequest) -> Vec<String> {
     let entry = entry(&request.to_string(), draft, "somebody");
     let indented: Vec<String> = entry.lines().map(|line| format!("    {line}\n")).collect();
     let indented = indented.concat();
-    let runbook = format!("runbook: 1\niom:\n  requests:\n{indented}");
+    let runbook = format!("runbook: 1\nact-as: a@b.example\niom:\n  requests:\n{indented}");
     let Err(diagnostics) = parse("", &runbook) else {
         return Vec::new();
     };
     // The document has nothing but the entry; errors outside of it do not count.
-    let of_the_entry = diagnostics.iter().filter(|it| it.position().line > 3);
+    let of_the_entry = diagnostics.iter().filter(|it| it.position().line > 4);
     of_the_entry.map(|it| it.message().to_owned()).collect()
 }

@@ -91,7 +91,7 @@ const BEYOND: [(&str, &str); 26] = [
         "the same: the JSON inside a text",
     ),
     (
-        "a placeholder must be a whole text of the body",
+        "must be a whole text of the body",
         "the same: the JSON inside a text",
     ),
     ("is not a placeholder", "in a body: the JSON inside a text"),

@@ -3,6 +3,8 @@
 
 use std::fmt::Write as _;
 
+use schemars::JsonSchema;
+use serde::Serialize;
 use uuid::Uuid;
 
 use super::model::environments::Cloud;
@@ -52,10 +54,13 @@ pub struct StarterIdentity {
     pub token_command: Vec<String>,
 }
 
-/// An environment of a starter.
-#[derive(Clone, Debug)]
+/// An environment that `init` found.
+#[derive(Clone, Debug, JsonSchema, Serialize)]
+#[schemars(rename = "InitEnvironment")]
 pub struct StarterEnvironment {
     /// Its id.
+    #[serde(rename = "environment")]
+    #[schemars(with = "String")]
     pub id: Uuid,
     /// Its display name.
     pub name: String,

@@ -35,14 +35,8 @@ pub(super) const DEFINITION: StepDefinition = StepDefinition {
 
 fn phases(refresh: &Arc<RefreshContext>) -> Vec<Phase> {
     let turn_on = Phase::changes("turn-on", turn_on::TurnOn(Arc::clone(refresh)));
-    if refresh
-        .runbook
-        .steps
-        .activate_flows
-        .options
-        .replace
-        .is_empty()
-    {
+    let options = &refresh.runbook.steps.activate_flows.options;
+    if options.replace.is_empty() {
         return vec![turn_on];
     }
     vec![

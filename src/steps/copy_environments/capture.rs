@@ -90,21 +90,10 @@ impl CaptureSource for BeforeCopy {
         }];
         let names = &refresh.names;
         let mut lists = Vec::new();
-        for table in FROM_TARGET {
-            lists.push(list_table(
-                refresh,
-                Part::Target,
-                names.table(table),
-                table.word(),
-            ));
-        }
-        for table in FROM_SOURCE {
-            lists.push(list_table(
-                refresh,
-                Part::Source,
-                names.table(table),
-                table.word(),
-            ));
+        let from_target = FROM_TARGET.map(|table| (Part::Target, table));
+        let from_source = FROM_SOURCE.map(|table| (Part::Source, table));
+        for (part, table) in from_target.into_iter().chain(from_source) {
+            lists.push(list_table(refresh, part, names.table(table), table.word()));
         }
         for name in PLATFORM_TABLES {
             lists.push(list_table(refresh, Part::Target, name, name));
@@ -128,13 +117,7 @@ impl CaptureSource for BeforeCopy {
                 let more = finance_captures(finance).await?;
                 captures.extend(more.into_iter().filter(|one| !taken.contains(&one.key)));
             }
-            let history = manual_refresh::history_captures(refresh).await?;
-            captures.extend(history.into_iter().map(|(key, entry)| ListedRow {
-                key,
-                etag: None,
-                text: entry.to_string(),
-                compared: Some(entry.to_string()),
-            }));
+            captures.extend(manual_refresh::history_captures(refresh).await?);
         }
         Ok(captures)
     }

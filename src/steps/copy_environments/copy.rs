@@ -42,16 +42,12 @@ impl Survey for CopySurvey {
         }
         let request = copy_request(refresh);
         let organization = organization_id(&refresh.target.environment);
+        let source = &refresh.source.environment;
         changes.push(Change {
             key,
             name: format!(
                 "copy '{}' onto '{}'",
-                refresh
-                    .source
-                    .environment
-                    .display_name
-                    .as_deref()
-                    .unwrap_or("the source"),
+                source.display_name.as_deref().unwrap_or("the source"),
                 refresh.runbook.target.name
             ),
             before: json!({ "organization": organization }),
@@ -64,7 +60,7 @@ impl Survey for CopySurvey {
                 "security-group": request.security_group,
             }),
             follows: Vec::new(),
-            action: Action::Launch(Arc::new(Copy {
+            action: Action::Launch(Arc::new(EnvironmentCopy {
                 refresh: Arc::clone(refresh),
                 request,
                 awaits: is_automatic.then(|| refresh_key(refresh)),
@@ -124,12 +120,8 @@ async fn finance_barrier(refresh: &RefreshContext) -> Result<Barrier, Failure> {
 /// The copy that the runbook describes. It always sends the target's own display name and group.
 fn copy_request(refresh: &RefreshContext) -> CopyRequest {
     let options = &refresh.runbook.steps.copy_environments.options;
-    let kept = refresh
-        .target
-        .environment
-        .dataverse
-        .as_ref()
-        .and_then(|d| d.security_group.clone());
+    let target = refresh.target.environment.dataverse.as_ref();
+    let kept = target.and_then(|dataverse| dataverse.security_group.clone());
     CopyRequest {
         source: refresh.runbook.source.value,
         copy_type: CopyType::Full,
@@ -144,44 +136,30 @@ fn copy_request(refresh: &RefreshContext) -> CopyRequest {
     }
 }
 
-struct Copy {
+struct EnvironmentCopy {
     refresh: Arc<RefreshContext>,
     request: CopyRequest,
     /// The key of the database refresh that must be accepted first, if there is one.
     awaits: Option<String>,
 }
 
-impl Copy {
+impl EnvironmentCopy {
     fn by_power_platform(&self) -> bool {
-        self.refresh
-            .runbook
-            .steps
-            .copy_environments
-            .options
-            .api
-            .value
-            == CopyApi::PowerPlatform
+        let options = &self.refresh.runbook.steps.copy_environments.options;
+        options.api.value == CopyApi::PowerPlatform
     }
 
     async fn target(&self) -> Result<Option<Environment>, Failure> {
-        Ok(self
-            .refresh
-            .services
-            .bap
-            .environment(self.refresh.target_id())
-            .await?)
+        let target = self.refresh.target_id();
+        Ok(self.refresh.services.bap.environment(target).await?)
     }
 
     async fn operations(&self) -> Result<Vec<Operation>, Failure> {
-        let target = self.refresh.target_id();
+        let (services, target) = (&self.refresh.services, self.refresh.target_id());
         Ok(if self.by_power_platform() {
-            self.refresh
-                .services
-                .power_platform
-                .operations(target)
-                .await?
+            services.power_platform.operations(target).await?
         } else {
-            self.refresh.services.bap.operations(target).await?
+            services.bap.operations(target).await?
         })
     }
 }
@@ -197,14 +175,22 @@ fn organization_id(environment: &Environment) -> Option<String> {
     dataverse.and_then(|dataverse| dataverse.organization_id.clone())
 }
 
+/// The operation that runs on an environment, or its state where it is not ready.
+fn why_not_ready(environment: &Environment) -> Option<String> {
+    if let Some(operation) = &environment.ongoing_operation {
+        let kind = operation.kind.as_deref().unwrap_or("an operation");
+        return Some(format!("{kind} is running on the target"));
+    }
+    let is_ready = environment.is_ready();
+    (!is_ready).then(|| format!("the target's state is {}", environment.describe_states()))
+}
+
 /// Is it certain that this operation is not a copy? These known kinds leave the target's content
 /// unchanged; an unknown kind may be a copy under another name.
 fn is_certainly_not_a_copy(operation: &Operation) -> bool {
     const HARMLESS: [&str; 5] = ["edit", "backup", "convert", "enable", "disable"];
-    operation
-        .kind
-        .as_deref()
-        .is_some_and(|kind| HARMLESS.contains(&kind.to_ascii_lowercase().as_str()))
+    let kind = operation.kind.as_deref().map(str::to_ascii_lowercase);
+    kind.is_some_and(|kind| HARMLESS.contains(&kind.as_str()))
 }
 
 /// Is it a copy, by its kind? The kinds are not published, so any that contains the word counts.
@@ -216,7 +202,7 @@ fn is_copy(operation: &Operation) -> bool {
 }
 
 #[async_trait]
-impl Launch for Copy {
+impl Launch for EnvironmentCopy {
     fn repeat(&self) -> Repeat {
         Repeat::WhenAbsent(Duration::from_mins(2))
     }
@@ -243,31 +229,18 @@ impl Launch for Copy {
             ))
             .with_help("wait for its end, then run again"));
         }
-        let listed: Vec<&str> = operations
-            .iter()
-            .map(|operation| operation.id.as_str())
-            .collect();
-        let organization = self
-            .target()
-            .await?
-            .and_then(|target| organization_id(&target));
+        let listed: Vec<&str> = operations.iter().map(|one| one.id.as_str()).collect();
+        let target = self.target().await?;
+        let organization = target.as_ref().and_then(organization_id);
         Ok(json!({ OPERATIONS_BEFORE: listed, ORGANIZATION_BEFORE: organization }))
     }
 
     async fn request(&self) -> Result<Started, WriteError> {
-        let target = self.refresh.target_id();
+        let (services, target) = (&self.refresh.services, self.refresh.target_id());
         let accepted = if self.by_power_platform() {
-            self.refresh
-                .services
-                .power_platform
-                .copy(target, &self.request)
-                .await
+            services.power_platform.copy(target, &self.request).await
         } else {
-            self.refresh
-                .services
-                .bap
-                .copy_to(target, &self.request)
-                .await
+            services.bap.copy_to(target, &self.request).await
         };
         let accepted = accepted.map_err(launch_error)?;
         match accepted.handle {
@@ -323,15 +296,8 @@ impl Launch for Copy {
         let Some(target) = self.target().await? else {
             return Ok(Trace::Changed("the target is not listed".to_owned()));
         };
-        if let Some(operation) = &target.ongoing_operation {
-            let kind = operation.kind.as_deref().unwrap_or("an operation");
-            return Ok(Trace::Changed(format!("{kind} is running on the target")));
-        }
-        if !target.is_ready() {
-            return Ok(Trace::Changed(format!(
-                "the target's state is {}",
-                target.describe_states()
-            )));
+        if let Some(why) = why_not_ready(&target) {
+            return Ok(Trace::Changed(why));
         }
         // A copy gives the target another organization. Intents of older programs did not record
         // it.
@@ -366,18 +332,12 @@ impl Launch for Copy {
     }
 
     async fn poll(&self, handle: &Value) -> Result<Progress, Failure> {
-        let target = self.refresh.target_id();
+        let (services, target) = (&self.refresh.services, self.refresh.target_id());
         let id = handle["id"].as_str();
         let found = match serde_json::from_value::<OperationHandle>(handle.clone()) {
-            Ok(handle) if !self.by_power_platform() => {
-                self.refresh.services.bap.operation(&handle).await?
-            }
+            Ok(handle) if !self.by_power_platform() => services.bap.operation(&handle).await?,
             Ok(OperationHandle { id: Some(id), .. }) => {
-                self.refresh
-                    .services
-                    .power_platform
-                    .operation(target, &id)
-                    .await?
+                services.power_platform.operation(target, &id).await?
             }
             Ok(_) | Err(_) => None,
         };
@@ -396,28 +356,11 @@ impl Launch for Copy {
     }
 
     async fn verify(&self, _handle: &Value) -> Result<Proof, Failure> {
-        let refresh = &self.refresh;
-        let Some(target) = refresh
-            .services
-            .bap
-            .environment(refresh.target_id())
-            .await?
-        else {
-            return Ok(Proof::NotYet(
-                "the target environment is not listed".to_owned(),
-            ));
+        let Some(target) = self.target().await? else {
+            return Ok(Proof::NotYet("the target is not listed".to_owned()));
         };
-        if let Some(operation) = &target.ongoing_operation {
-            let kind = operation.kind.as_deref().unwrap_or("an operation");
-            return Ok(Proof::NotYet(format!(
-                "{kind} is still running on the target"
-            )));
-        }
-        if !target.is_ready() {
-            return Ok(Proof::NotYet(format!(
-                "the target's state is {}",
-                target.describe_states()
-            )));
+        if let Some(why) = why_not_ready(&target) {
+            return Ok(Proof::NotYet(why));
         }
         let closed = target.runtime_state.as_deref() == Some("AdminMode")
             && target.background_operations.as_deref() == Some("Disabled");
@@ -429,7 +372,7 @@ impl Launch for Copy {
         });
         if closed {
             // The target now has the source's tables.
-            refresh.target.dataverse.clear_metadata();
+            self.refresh.target.dataverse.clear_metadata();
             return Ok(Proof::Proved(observed));
         }
         Ok(Proof::NotYet(format!(
@@ -444,12 +387,7 @@ impl Launch for Copy {
     }
 
     fn timeout(&self) -> Duration {
-        self.refresh
-            .runbook
-            .steps
-            .copy_environments
-            .common
-            .timeout
-            .unwrap_or(COPY_TIMEOUT)
+        let common = &self.refresh.runbook.steps.copy_environments.common;
+        common.timeout.unwrap_or(COPY_TIMEOUT)
     }
 }

@@ -17,9 +17,10 @@ use crate::clients::{HistoryEntry, Lcs, RefreshState};
 use crate::domain::environments::copy_key;
 use crate::domain::environments::database_history::describe_entry;
 use crate::domain::finance_users::{FinanceUsers, is_kept_enabled};
+use crate::domain::manual_change::ManualChange;
 use crate::domain::seals::Part;
 use crate::domain::{RefreshContext, keys, seals};
-use crate::engine::{Action, Barrier, Change, Failure, JournalView, ManualTask, Survey};
+use crate::engine::{Barrier, Change, Failure, JournalView, ListedRow, Survey};
 
 /// The prefix of the captures of the target's history.
 const HISTORY: &str = "lcs-history/";
@@ -66,17 +67,17 @@ impl Survey for ManualRefresh {
                     .to_owned()
             },
         ];
-        Ok(vec![Change {
-            key: keys::database_refresh_by_hand(refresh.target_id()),
-            name: format!("refresh the Finance and Operations database of '{target}' in LCS"),
-            before: json!({ "refreshed": false }),
-            after: json!({ "refreshed": true }),
-            follows: Vec::new(),
-            action: Action::ManualTask(ManualTask {
+        Ok(vec![
+            ManualChange {
+                key: keys::database_refresh_by_hand(refresh.target_id()),
+                name: format!("refresh the Finance and Operations database of '{target}' in LCS"),
+                before: json!({ "refreshed": false }),
+                after: json!({ "refreshed": true }),
                 instructions,
                 evidence: evidence.to_owned(),
-            }),
-        }])
+            }
+            .into_change(),
+        ])
     }
 }
 
@@ -197,20 +198,23 @@ async fn read_history(lcs: &Lcs, environment: &str) -> Result<Option<Vec<History
 }
 
 /// The target's history, as captures: an operation that is not among them started later.
-pub(super) async fn history_captures(
-    refresh: &RefreshContext,
-) -> Result<Vec<(String, Value)>, Failure> {
+pub(super) async fn history_captures(refresh: &RefreshContext) -> Result<Vec<ListedRow>, Failure> {
     let (Some(lcs), Some(pair)) = (&refresh.services.lcs, &refresh.runbook.lcs) else {
         return Ok(Vec::new());
     };
     let history = read_history(lcs, &pair.target.value).await?;
-    let mut captures = vec![(Part::Target.key(HISTORY_WAS_READ), json!(history.is_some()))];
-    let entries = history.into_iter().flatten();
-    captures.extend(entries.filter_map(|entry| {
-        Some((
-            Part::Target.key(&format!("{HISTORY}{}", entry.activity?)),
-            entry.raw,
+    let capture = |key: &str, value: &Value| ListedRow {
+        key: Part::Target.key(key),
+        etag: None,
+        text: value.to_string(),
+        compared: Some(value.to_string()),
+    };
+    let is_read = capture(HISTORY_WAS_READ, &json!(history.is_some()));
+    let entries = history.into_iter().flatten().filter_map(|entry| {
+        Some(capture(
+            &format!("{HISTORY}{}", entry.activity?),
+            &entry.raw,
         ))
-    }));
-    Ok(captures)
+    });
+    Ok(std::iter::once(is_read).chain(entries).collect())
 }

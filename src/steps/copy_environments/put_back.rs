@@ -19,9 +19,10 @@ use crate::domain::environments::is_replaced;
 use crate::domain::finance_users::{
     Application, EnableUser, FinanceUsers, USERS, User, version_condition,
 };
+use crate::domain::manual_change::ManualChange;
 use crate::domain::{RefreshContext, keys};
 use crate::engine::{
-    Action, Change, Failure, JournalView, ManualTask, Reading, Set, Survey, WriteError, Written,
+    Action, Change, Failure, JournalView, Reading, Set, Survey, WriteError, Written,
 };
 
 /// Finds the users and applications that programs need and that the refresh removed or disabled.
@@ -181,25 +182,23 @@ impl PutBack {
     /// A person creates a user that the source does not have, and gives it its roles.
     fn create_user(&self, user: &str) -> Change {
         let target = &self.0.runbook.target.name;
-        Change {
+        ManualChange {
             key: keys::finance_user(user),
             name: format!("recreate user '{user}' in Finance and Operations of '{target}'"),
             before: json!({ "enabled": null }),
             after: json!({ "enabled": true }),
-            follows: Vec::new(),
-            action: Action::ManualTask(ManualTask {
-                instructions: vec![
-                    format!(
-                        "Finance and Operations of '{target}' > System administration > Users: the \
-                         source has no user '{user}'; create it, give it the security roles it had, \
-                         and enable it"
-                    ),
-                    "programs sign in as this user; its application is registered again afterwards"
-                        .to_owned(),
-                ],
-                evidence: format!("{USERS} lists '{user}' as enabled"),
-            }),
+            instructions: vec![
+                format!(
+                    "Finance and Operations of '{target}' > System administration > Users: the \
+                     source has no user '{user}'; create it, give it the security roles it had, \
+                     and enable it"
+                ),
+                "programs sign in as this user; its application is registered again afterwards"
+                    .to_owned(),
+            ],
+            evidence: format!("{USERS} lists '{user}' as enabled"),
         }
+        .into_change()
     }
 
     /// Finance and Operations refuses the program itself: a person lets it in again.
@@ -211,27 +210,25 @@ impl PutBack {
             .and_then(|id| recorded.application(id)?.user.as_deref())
             .unwrap_or("the user that it signed in as");
         let application = ours.map_or("this program's application", String::as_str);
-        Change {
+        ManualChange {
             key: keys::FINANCE_ACCESS.to_owned(),
             name: format!("let the program into Finance and Operations of '{target}' again"),
             before: json!({ "let-in": false }),
             after: json!({ "let-in": true }),
-            follows: Vec::new(),
-            action: Action::ManualTask(ManualTask {
-                instructions: vec![
-                    format!(
-                        "sign in to Finance and Operations of '{target}' as Admin; its answer to the \
-                         program was: {message}"
-                    ),
-                    format!("System administration > Users: enable '{user}'"),
-                    format!(
-                        "System administration > Setup > Microsoft Entra ID applications: register \
-                         {application} as '{user}'"
-                    ),
-                ],
-                evidence: "Finance and Operations lets the program in".to_owned(),
-            }),
+            instructions: vec![
+                format!(
+                    "sign in to Finance and Operations of '{target}' as Admin; its answer to the \
+                     program was: {message}"
+                ),
+                format!("System administration > Users: enable '{user}'"),
+                format!(
+                    "System administration > Setup > Microsoft Entra ID applications: register \
+                     {application} as '{user}'"
+                ),
+            ],
+            evidence: "Finance and Operations lets the program in".to_owned(),
         }
+        .into_change()
     }
 }
 

@@ -17,8 +17,9 @@ use crate::domain::dual_write::gateway::{Linked, stop_map};
 use crate::domain::dual_write::recorded::RecordedDualWrite;
 use crate::domain::environments::has_begun;
 use crate::domain::keys::MapChange;
+use crate::domain::manual_change::ManualChange;
 use crate::domain::{RefreshContext, keys};
-use crate::engine::{Action, Change, Failure, JournalView, ManualTask, Survey};
+use crate::engine::{Change, Failure, JournalView, Survey};
 
 /// Finds maps of the target that are not stopped.
 pub(super) struct StopMaps(pub(super) Arc<RefreshContext>);
@@ -54,25 +55,24 @@ impl StopMaps {
         let running = evidence.running();
         Ok(running
             .into_iter()
-            .map(|(map, shown)| Change {
+            .map(|(map, shown)| {
+                ManualChange {
                 key: keys::dual_write_map(&map, MapChange::Stop),
                 name: format!("stop dual-write map '{map}'"),
                 before: json!({ "state": shown }),
                 after: json!({ "state": "stopped" }),
-                follows: Vec::new(),
-                action: Action::ManualTask(ManualTask {
-                    instructions: vec![
-                        format!(
-                            "Finance and Operations of '{}' > Data management > Dual-write: stop these \
-                             maps; do not pause them",
-                            self.0.runbook.target.name
-                        ),
-                        format!("  stop '{map}'"),
-                    ],
-                    evidence: "no project of Finance and Operations is enabled or queues, and \
-                               Dataverse has no active runtime configuration"
-                        .to_owned(),
-                }),
+                instructions: vec![
+                    format!(
+                        "Finance and Operations of '{}' > Data management > Dual-write: stop these \
+                         maps; do not pause them",
+                        self.0.runbook.target.name
+                    ),
+                    format!("  stop '{map}'"),
+                ],
+                evidence: "no project of Finance and Operations is enabled or queues, and \
+                           Dataverse has no active runtime configuration"
+                    .to_owned(),
+            }.into_change()
             })
             .collect())
     }

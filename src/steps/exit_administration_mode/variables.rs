@@ -13,7 +13,8 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::base::text::{escape, fingerprint};
+use crate::base::redaction::fingerprint;
+use crate::base::text::escape;
 use crate::clients::Row;
 use crate::domain::names::{Fields, lookup, text};
 use crate::domain::seals::Part;
@@ -38,20 +39,20 @@ struct VariableValues {
 }
 
 impl VariableValues {
-    fn from_rows<'a>(
-        definitions: impl IntoIterator<Item = (Uuid, &'a Fields)>,
-        values: impl IntoIterator<Item = (Uuid, &'a Fields)>,
+    fn from_rows(
+        definitions: impl IntoIterator<Item = (Uuid, Fields)>,
+        values: impl IntoIterator<Item = (Uuid, Fields)>,
     ) -> Self {
         Self {
             definitions: definitions
                 .into_iter()
-                .filter_map(|(id, row)| Some((text(row, "schemaname")?, id)))
+                .filter_map(|(id, row)| Some((text(&row, "schemaname")?, id)))
                 .collect(),
             values: values
                 .into_iter()
                 .filter_map(|(id, row)| {
-                    let definition = lookup(row, "environmentvariabledefinitionid")?;
-                    Some((definition, (id, text(row, "value"))))
+                    let definition = lookup(&row, "environmentvariabledefinitionid")?;
+                    Some((definition, (id, text(&row, "value"))))
                 })
                 .collect(),
         }
@@ -60,19 +61,12 @@ impl VariableValues {
     /// The target's variables before the copy, from the first seal.
     fn recorded(journal: &JournalView) -> Self {
         let rows = |table| seals::rows(journal, Part::Target, table);
-        let (definitions, values) = (rows(DEFINITION), rows(VALUE));
-        Self::from_rows(
-            definitions.iter().map(|(id, row)| (*id, row)),
-            values.iter().map(|(id, row)| (*id, row)),
-        )
+        Self::from_rows(rows(DEFINITION), rows(VALUE))
     }
 
     async fn read(view: View<'_>) -> Result<Self, Failure> {
         let (definitions, values) = (view.by_id(DEFINITION).await?, view.by_id(VALUE).await?);
-        Ok(Self::from_rows(
-            definitions.iter().map(|(id, row)| (*id, row)),
-            values.iter().map(|(id, row)| (*id, row)),
-        ))
+        Ok(Self::from_rows(definitions, values))
     }
 
     fn value(&self, schema_name: &str) -> Option<&(Uuid, Option<String>)> {
@@ -104,21 +98,14 @@ impl Survey for Variables {
                 continue;
             }
             let key = keys::variable(schema_name);
-            let request = match current {
-                Some((id, _)) => {
-                    Request::patch(&table.entity_set, *id, &json!({ "value": wanted }))
-                }
-                None => create_value(
-                    &table.entity_set,
-                    journal.new_row_id(seals::BEFORE_COPY, &key),
-                    &format!("/{}({definition})", definitions.entity_set),
-                    wanted,
-                ),
+            let new_id = || journal.new_row_id(seals::BEFORE_COPY, &key);
+            let id = current.map_or_else(new_id, |(id, _)| *id);
+            let request = if current.is_some() {
+                Request::patch(&table.entity_set, id, &json!({ "value": wanted }))
+            } else {
+                let definition = format!("/{}({definition})", definitions.entity_set);
+                create_value(&table.entity_set, id, &definition, wanted)
             };
-            let id = current.map_or_else(
-                || journal.new_row_id(seals::BEFORE_COPY, &key),
-                |(id, _)| *id,
-            );
             changes.push(Change {
                 key,
                 name: format!("restore environment variable '{}'", escape(schema_name)),
@@ -220,8 +207,8 @@ mod tests {
             unreachable!("both are objects");
         };
         let held = VariableValues::from_rows(
-            [(Uuid::from_u128(1), &definition)],
-            [(Uuid::from_u128(2), &value)],
+            [(Uuid::from_u128(1), definition)],
+            [(Uuid::from_u128(2), value)],
         );
         assert_eq!(
             held.value("contoso_Shop"),

@@ -49,10 +49,7 @@ impl Survey for PlatformReferences {
                 continue;
             };
             let before = wiring(&row.value, url_column);
-            let wanted_owner = owner
-                .as_ref()
-                .map(|o| o.id.to_string())
-                .or_else(|| owner_id(&row.value));
+            let wanted_owner = OwnerRow::id_or(owner.as_ref(), owner_id(&row.value));
             let after = json!({ "connection": wanted, "owner": wanted_owner });
             if before == after {
                 continue;

@@ -13,7 +13,7 @@ use crate::domain::connections::choices::Choices;
 use crate::domain::connections::core_references::{CoreReference, core_references};
 use crate::domain::connections::custom_connectors::CustomConnectors;
 use crate::domain::connections::{
-    connector_name, find_acting_user, find_choice_among, find_owner, owner_id,
+    OwnerRow, connector_name, find_acting_user, find_choice_among, find_owner, owner_id,
 };
 use crate::domain::flows::rules::{Rules, Wanted};
 use crate::domain::flows::{Definition, cloud_flows};
@@ -64,10 +64,7 @@ impl Survey for References {
                 value
             };
             let before = compared(&row);
-            let wanted_owner = owner
-                .as_ref()
-                .map(|o| o.id.to_string())
-                .or_else(|| owner_id(&row));
+            let wanted_owner = OwnerRow::id_or(owner.as_ref(), owner_id(&row));
             let mut after = json!({ "connection": connection, "owner": wanted_owner });
             if moved {
                 after["connector"] = json!(here);

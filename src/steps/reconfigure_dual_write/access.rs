@@ -24,12 +24,13 @@ use super::finance_access::finance_changes;
 use super::recorded_to_restore;
 use crate::clients::{Query, Row};
 use crate::domain::dual_write::root_team::{RootTeam, role_holders};
+use crate::domain::manual_change::ManualChange;
 use crate::domain::names::{Fields, lookup, text};
 use crate::domain::seals::Part;
 use crate::domain::tenant_set::{Reader, Request, TargetWrite, row_set};
 use crate::domain::view::View;
 use crate::domain::{RefreshContext, keys, seals};
-use crate::engine::{Action, Change, Failure, JournalView, ManualTask, Reading, Survey};
+use crate::engine::{Action, Change, Failure, JournalView, Reading, Survey};
 use crate::runbook::Method;
 
 /// The roles of every user and team that takes part in dual-write.
@@ -351,17 +352,15 @@ pub(super) fn manual_task(
     instructions: Vec<String>,
     evidence: &str,
 ) -> Change {
-    Change {
+    ManualChange {
         key,
         name,
         before: json!({ "present": false }),
         after: json!({ "present": true }),
-        follows: Vec::new(),
-        action: Action::ManualTask(ManualTask {
-            instructions,
-            evidence: evidence.to_owned(),
-        }),
+        instructions,
+        evidence: evidence.to_owned(),
     }
+    .into_change()
 }
 
 fn missing_user(application: &str, name: &str) -> Change {

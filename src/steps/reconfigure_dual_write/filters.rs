@@ -12,15 +12,16 @@ use async_trait::async_trait;
 use serde_json::json;
 
 use super::recorded_to_restore;
-use crate::domain::dual_write::by_gateway;
 use crate::domain::dual_write::capture::ENTITY_MAPS;
 use crate::domain::dual_write::gateway::acknowledged_gateway;
 use crate::domain::dual_write::recorded::{Filters, RecordedDualWrite, RecordedMap};
 use crate::domain::dual_write::tables::SavedVersion;
+use crate::domain::dual_write::{by_gateway, read_link_after_reset};
 use crate::domain::keys::MapChange;
+use crate::domain::manual_change::ManualChange;
 use crate::domain::view::View;
 use crate::domain::{RefreshContext, keys};
-use crate::engine::{Action, Change, Failure, JournalView, ManualTask, Survey};
+use crate::engine::{Change, Failure, JournalView, Survey};
 
 /// The filter of sales order headers.
 const ORDER_FILTER: &str = "msdyn_ordertype eq 192350000 and _msdyn_company_value ne null and msdyn_isreadytosync eq true and statuscode ne 100003";
@@ -87,8 +88,7 @@ async fn by_projects(
     refresh: &RefreshContext,
     journal: &JournalView,
 ) -> Result<Option<BTreeMap<String, Filters>>, Failure> {
-    let Some(now) = crate::domain::dual_write::read_link_after_reset(refresh, journal).await?
-    else {
+    let Some(now) = read_link_after_reset(refresh, journal).await? else {
         return Ok(None);
     };
     let gateway = acknowledged_gateway(refresh)?;
@@ -154,17 +154,15 @@ fn set_filters(map: &RecordedMap, now: &Filters, wanted: &Filters) -> Change {
                 .to_owned(),
         );
     }
-    Change {
+    ManualChange {
         key: keys::dual_write_map(&map.name, MapChange::Filters),
         name: format!("set the filters of dual-write map '{}'", map.name),
         before: json!({ "dataverse": now.dataverse, "finance": now.finance }),
         after: json!({ "dataverse": wanted.dataverse, "finance": wanted.finance }),
-        follows: Vec::new(),
-        action: Action::ManualTask(ManualTask {
-            instructions,
-            evidence: "the filters of the maps' active versions".to_owned(),
-        }),
+        instructions,
+        evidence: "the filters of the maps' active versions".to_owned(),
     }
+    .into_change()
 }
 
 #[cfg(test)]

@@ -14,18 +14,20 @@ use uuid::Uuid;
 use super::access::{DATAVERSE_USERS, is_application, is_disabled};
 use super::finance_access::{FINANCE_APPLICATIONS, read_users};
 use super::recorded_to_restore;
-use crate::clients::Query;
+use crate::clients::{Query, Row};
 use crate::domain::dual_write::capture::COMPANIES;
 use crate::domain::dual_write::error_codes::remedy;
 use crate::domain::dual_write::evidence::Evidence;
 use crate::domain::dual_write::recorded::RecordedDualWrite;
+use crate::domain::dual_write::reset_key;
 use crate::domain::dual_write::root_team::{RootTeam, role_holders};
 use crate::domain::dual_write::tables::field_text;
+use crate::domain::manual_change::ManualChange;
 use crate::domain::names::{Fields, lookup, text};
 use crate::domain::verdict::Answer;
 use crate::domain::view::View;
 use crate::domain::{RefreshContext, keys};
-use crate::engine::{Action, Change, Failure, FailureKind, JournalView, ManualTask, Survey};
+use crate::engine::{Change, Failure, FailureKind, JournalView, Survey};
 
 /// One part of the health check, with its answer.
 #[derive(Clone, Debug)]
@@ -101,12 +103,7 @@ pub(crate) async fn check_health(
     let recorded = RecordedDualWrite::from_journal(journal);
     let companies = view.by_id("cdm_company").await?;
     let teams = view.by_id("team").await?;
-    let evidence = Evidence::read(refresh, journal).await;
-    if let Err(failure) = &evidence
-        && failure.kind == FailureKind::Interrupted
-    {
-        return Err(failure.clone());
-    }
+    let evidence = unless_interrupted(Evidence::read(refresh, journal).await)?;
     let mut checks = vec![
         core_solution(view).await?,
         plug_ins(view).await?,
@@ -119,7 +116,7 @@ pub(crate) async fn check_health(
             team_name(&RootTeam::among(&view.by_id("businessunit").await?, &teams)),
         ),
     ];
-    checks.extend(stale(evidence));
+    checks.extend(stale(&evidence));
     checks.extend(legal_entities(refresh, &recorded, &companies).await?);
     Ok(checks)
 }
@@ -207,38 +204,40 @@ async fn finance_to_dataverse(view: View<'_>) -> Result<Check, Failure> {
 }
 
 async fn dataverse_to_finance(refresh: &RefreshContext) -> Result<Check, Failure> {
-    let name = "Dataverse can connect to Finance and Operations";
-    let Some(finance) = &refresh.target.finance else {
-        let answer = Answer::Unknown("no Finance and Operations is linked".to_owned());
-        return Ok(uncoded(name, answer, &remedy("DW9003")));
+    let users = match &refresh.target.finance {
+        None => Err("no Finance and Operations is linked".to_owned()),
+        Some(finance) => unless_interrupted(read_users(finance).await)?,
     };
-    let users = match read_users(finance).await {
-        Ok(users) => users,
-        Err(failure) if failure.kind == FailureKind::Interrupted => return Err(failure),
-        Err(failure) => {
-            return Ok(uncoded(
-                name,
-                Answer::Unknown(failure.message),
-                &remedy("DW9003"),
-            ));
-        }
-    };
-    let mut missing = Vec::new();
-    for (id, name) in FINANCE_APPLICATIONS {
-        let application = users.application(id);
-        match application.and_then(|application| application.user.as_deref()) {
-            None => missing.push(format!("{name} is not registered")),
-            Some(user) if !users.is_enabled(user) => {
-                missing.push(format!("the user {user} of {name} is disabled"));
+    let answer = users.map_or_else(Answer::Unknown, |users| {
+        let mut missing = Vec::new();
+        for (id, name) in FINANCE_APPLICATIONS {
+            let application = users.application(id);
+            match application.and_then(|application| application.user.as_deref()) {
+                None => missing.push(format!("{name} is not registered")),
+                Some(user) if !users.is_enabled(user) => {
+                    missing.push(format!("the user {user} of {name} is disabled"));
+                }
+                Some(_) => {}
             }
-            Some(_) => {}
         }
+        answer_from_problems(
+            &missing,
+            "both applications are registered for an enabled user",
+        )
+    });
+    Ok(uncoded(
+        "Dataverse can connect to Finance and Operations",
+        answer,
+        &remedy("DW9003"),
+    ))
+}
+
+/// An interruption ends the check; any other failure leaves its answer unknown, and says why.
+fn unless_interrupted<T>(read: Result<T, Failure>) -> Result<Result<T, String>, Failure> {
+    match read {
+        Err(failure) if failure.kind == FailureKind::Interrupted => Err(failure),
+        read => Ok(read.map_err(|failure| failure.message)),
     }
-    let answer = answer_from_problems(
-        &missing,
-        "both applications are registered for an enabled user",
-    );
-    Ok(uncoded(name, answer, &remedy("DW9003")))
 }
 
 fn owning_teams(companies: &BTreeMap<Uuid, Fields>) -> Check {
@@ -263,30 +262,24 @@ fn team_name(team: &RootTeam) -> Answer {
     }
 }
 
-fn stale(evidence: Result<Evidence, Failure>) -> [Check; 2] {
-    let (dataverse, finance) = match evidence {
-        Ok(evidence) => (
-            answer_from_problems(&evidence.stale(), "none is from before the copy"),
-            answer_from_problems(
-                &evidence.foreign(),
-                "none is connected to another Dataverse",
-            ),
-        ),
-        Err(failure) => (
-            Answer::Unknown(failure.message.clone()),
-            Answer::Unknown(failure.message),
-        ),
+fn stale(evidence: &Result<Evidence, String>) -> [Check; 2] {
+    let answer = |problems: fn(&Evidence) -> Vec<String>, pass: &str| match evidence {
+        Ok(evidence) => answer_from_problems(&problems(evidence), pass),
+        Err(why) => Answer::Unknown(why.clone()),
     };
     [
         coded(
             "no runtime configuration in Dataverse is stale",
             "DWDVEV1004",
-            dataverse,
+            answer(Evidence::stale, "no row is from before the copy"),
         ),
         coded(
             "no runtime configuration in Finance and Operations is stale",
             "DWFOEV1004",
-            finance,
+            answer(
+                Evidence::foreign,
+                "no project is connected to another Dataverse",
+            ),
         ),
     ]
 }
@@ -316,21 +309,13 @@ async fn legal_entities(
         .collect();
     let of_finance = match &refresh.target.finance {
         None => Err("no Finance and Operations is linked".to_owned()),
-        Some(finance) => match finance.list(COMPANIES, &Query::new()).await {
-            Ok(rows) => Ok(rows
-                .iter()
-                .filter_map(|row| {
-                    Some(field_text(&row.value, "LegalEntityId")?.to_ascii_lowercase())
-                })
-                .collect()),
-            Err(error) => {
-                let failure = Failure::from(error);
-                if failure.kind == FailureKind::Interrupted {
-                    return Err(failure);
-                }
-                Err(failure.message)
-            }
-        },
+        Some(finance) => {
+            let rows = finance.list(COMPANIES, &Query::new()).await;
+            let code =
+                |row: &Row| field_text(&row.value, "LegalEntityId").map(str::to_ascii_lowercase);
+            unless_interrupted(rows.map_err(Failure::from))?
+                .map(|rows| rows.iter().filter_map(code).collect())
+        }
     };
     Ok([
         coded(
@@ -357,8 +342,7 @@ impl Survey for HealthCheck {
         // Before the reset most parts fail, so a plan does not include them.
         if recorded_to_restore(refresh, journal).is_none()
             || forecast
-            || (journal.is_planning()
-                && !journal.is_launch_proved(&crate::domain::dual_write::reset_key(refresh)))
+            || (journal.is_planning() && !journal.is_launch_proved(&reset_key(refresh)))
         {
             return Ok(Vec::new());
         }
@@ -383,22 +367,20 @@ impl Survey for HealthCheck {
 }
 
 fn repair(check: &Check) -> Change {
-    Change {
+    ManualChange {
         key: keys::dual_write_health(&check.title()),
         name: format!("repair: {}", check.title()),
         before: json!({ "read": check.answer.found() }),
         after: json!({ "healthy": true }),
-        follows: Vec::new(),
-        action: Action::ManualTask(ManualTask {
-            instructions: vec![format!(
-                "{}: {}; {}",
-                check.title(),
-                check.answer.found(),
-                check.remedy
-            )],
-            evidence: format!("the program reads again whether {}", check.name),
-        }),
+        instructions: vec![format!(
+            "{}: {}; {}",
+            check.title(),
+            check.answer.found(),
+            check.remedy
+        )],
+        evidence: format!("the program reads again whether {}", check.name),
     }
+    .into_change()
 }
 
 #[cfg(test)]
@@ -452,7 +434,7 @@ mod tests {
 
     #[test]
     fn what_could_not_be_read_is_not_healthy() {
-        let [dataverse, finance] = stale(Err(Failure::failed("it is away")));
+        let [dataverse, finance] = stale(&Err("it is away".to_owned()));
         assert!(matches!(dataverse.answer, Answer::Unknown(_)));
         assert!(matches!(finance.answer, Answer::Unknown(_)));
         assert_eq!(dataverse.answer.found(), "it is away");

@@ -22,11 +22,12 @@ use crate::domain::dual_write::root_team::read_root_team;
 use crate::domain::dual_write::{guard, reset_key};
 use crate::domain::failure::launch_error;
 use crate::domain::keys::MapChange;
+use crate::domain::manual_change::ManualChange;
 use crate::domain::verdict::Answer;
 use crate::domain::view::View;
 use crate::engine::{
-    Action, Change, Failure, Found, JournalView, Launch, ManualTask, Progress, Proof, Repeat,
-    Started, Survey, Trace, WriteError,
+    Action, Change, Failure, Found, JournalView, Launch, Progress, Proof, Repeat, Started, Survey,
+    Trace, WriteError,
 };
 
 /// How long the gateway may take to show a reset (*Dual-write-automations* waits this long for the
@@ -122,36 +123,36 @@ async fn manual_reset(
                 .join(", ")
         ),
     };
-    Ok(vec![Change {
-        key: reset_key(refresh),
-        name: format!("reset the dual-write link of '{target}'"),
-        before: json!({ "link": answer.found() }),
-        after: json!({ "link": "reset" }),
-        follows: Vec::new(),
-        action: Action::ManualTask(ManualTask {
+    Ok(vec![
+        ManualChange {
+            key: reset_key(refresh),
+            name: format!("reset the dual-write link of '{target}'"),
+            before: json!({ "link": answer.found() }),
+            after: json!({ "link": "reset" }),
             instructions: vec![
-                format!(
-                    "open {} and compare before you reset: this is Finance and Operations of \
-                     '{target}', and it must be linked to {} of environment {}",
-                    address(finance.and_then(|f| f.url.as_deref())),
-                    address(dataverse.and_then(|d| d.url.as_deref())),
-                    environment.id
-                ),
-                "if it shows another Dataverse, stop here: a reset would affect the other environment"
-                    .to_owned(),
-                "Data management > Dual-write: stop every map, then Reset link, tick Acknowledge Reset"
-                    .to_owned(),
-                format!("select the legal entities (none is preselected): {companies}"),
-                "finish the wizard; every line of Health check must be green".to_owned(),
-            ],
+            format!(
+                "open {} and compare before you reset: this is Finance and Operations of \
+                 '{target}', and it must be linked to {} of environment {}",
+                address(finance.and_then(|f| f.url.as_deref())),
+                address(dataverse.and_then(|d| d.url.as_deref())),
+                environment.id
+            ),
+            "if it shows another Dataverse, stop here: a reset would affect the other environment"
+                .to_owned(),
+            "Data management > Dual-write: stop every map, then Reset link, tick Acknowledge Reset"
+                .to_owned(),
+            format!("select these legal entities (the wizard preselects none): {companies}"),
+            "finish the wizard; every line of Health check must be green".to_owned(),
+        ],
             evidence: format!(
                 "runtime configuration, the projects' Dataverse and the default team's name; they \
-                 prove a reset only once maps run again, so confirm it with `iomcopy complete {} \
-                 reconfigure-dual-write/link --waive \"who, when\"`",
+             prove a reset only once maps run again, so confirm it with `iomcopy complete {} \
+             reconfigure-dual-write/link --waive \"who, when\"`",
                 refresh.runbook.file().display()
             ),
-        }),
-    }])
+        }
+        .into_change(),
+    ])
 }
 
 struct ResetLink {

@@ -19,13 +19,14 @@ use serde_json::json;
 use super::filters::desired_filters;
 use super::{recorded_to_restore, refresh_tables};
 use crate::clients::MapAction;
-use crate::domain::dual_write::by_gateway;
 use crate::domain::dual_write::evidence::Evidence;
 use crate::domain::dual_write::gateway::{
     Act, Linked, MapSet, acknowledged_gateway, map_state, stop_map,
 };
 use crate::domain::dual_write::recorded::{RecordedDualWrite, RecordedMap, Was};
+use crate::domain::dual_write::{by_gateway, read_link_after_reset};
 use crate::domain::keys::MapChange;
+use crate::domain::manual_change::ManualChange;
 use crate::domain::verdict::Answer;
 use crate::domain::view::View;
 use crate::domain::{RefreshContext, keys};
@@ -66,7 +67,7 @@ impl Survey for Maps {
         if !by_gateway(refresh, &recorded) {
             return self.manual_tasks(journal, &recorded).await;
         }
-        let now = crate::domain::dual_write::read_link_after_reset(refresh, journal).await?;
+        let now = read_link_after_reset(refresh, journal).await?;
         let mut changes = Vec::new();
         let mut starting: Vec<&RecordedMap> = Vec::new();
         for map in recorded.maps.values() {
@@ -174,11 +175,7 @@ impl Maps {
                 ],
                 evidence: "the state of each map at the gateway".to_owned(),
             }),
-            None => Action::Set(Arc::new(MapSet {
-                refresh: Arc::clone(&self.0),
-                map: map.name.clone(),
-                act: Act::Request(MapAction::Start),
-            })),
+            None => MapSet::action(&self.0, &map.name, Act::Request(MapAction::Start)),
         };
         Change {
             key: keys::dual_write_map(&map.name, MapChange::Start),
@@ -252,20 +249,18 @@ impl Maps {
         if let Some(why) = reason_to_ask(&self.0, map) {
             instructions.push(format!("  '{}': {why}; decide how it starts", map.name));
         }
-        Change {
+        ManualChange {
             key: keys::dual_write_map(&map.name, MapChange::Start),
             name: format!("set up and start dual-write map '{}'", map.name),
             before: json!({ "read": read }),
             after: json!({ "state": "running", "version": map.version.map(|v| v.to_string()) }),
-            follows: Vec::new(),
-            action: Action::ManualTask(ManualTask {
-                instructions,
-                evidence: "for each map its two projects in Finance and Operations, enabled and \
-                           connected to the target, and its runtime configuration in Dataverse at the \
-                           recorded version"
-                    .to_owned(),
-            }),
+            instructions,
+            evidence: "for each map its two projects in Finance and Operations, enabled and \
+                       connected to the target, and its runtime configuration in Dataverse at the \
+                       recorded version"
+                .to_owned(),
         }
+        .into_change()
     }
 }
 
@@ -307,20 +302,18 @@ pub(crate) async fn map_answers(
 }
 
 fn stop_by_hand(map: &RecordedMap, read: &str) -> Change {
-    Change {
+    ManualChange {
         key: keys::dual_write_map(&map.name, MapChange::StopAtTheEnd),
         name: format!("stop dual-write map '{}'", map.name),
         before: json!({ "read": read }),
         after: json!({ "state": "stopped" }),
-        follows: Vec::new(),
-        action: Action::ManualTask(ManualTask {
-            instructions: vec![
-                "Finance and Operations > Data management > Dual-write: stop these maps, which were \
-                 stopped before the copy"
-                    .to_owned(),
-                format!("  stop '{}'", map.name),
-            ],
-            evidence: "these maps have no enabled project and no runtime configuration".to_owned(),
-        }),
+        instructions: vec![
+            "Finance and Operations > Data management > Dual-write: stop these maps, which were \
+             stopped before the copy"
+                .to_owned(),
+            format!("  stop '{}'", map.name),
+        ],
+        evidence: "these maps have no enabled project and no runtime configuration".to_owned(),
     }
+    .into_change()
 }

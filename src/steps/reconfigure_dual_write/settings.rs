@@ -9,8 +9,10 @@ use serde_json::{Value, json};
 
 use super::recorded_for_gateway;
 use crate::domain::dual_write::gateway::{KeySet, integration_key};
+use crate::domain::dual_write::read_link_after_reset;
+use crate::domain::manual_change::ManualChange;
 use crate::domain::{RefreshContext, keys};
-use crate::engine::{Action, Change, Failure, JournalView, ManualTask, Survey};
+use crate::engine::{Action, Change, Failure, JournalView, Survey};
 
 /// Finds tables whose integration key is not the recorded one.
 pub(super) struct IntegrationKeys(pub(super) Arc<RefreshContext>);
@@ -22,7 +24,7 @@ impl Survey for IntegrationKeys {
         let Some(recorded) = recorded_for_gateway(refresh, journal) else {
             return Ok(Vec::new());
         };
-        let now = crate::domain::dual_write::read_link_after_reset(refresh, journal).await?;
+        let now = read_link_after_reset(refresh, journal).await?;
         let mut changes = Vec::new();
         for map in recorded.initialised() {
             let (Some(table), Some(columns)) = (&map.table, &map.key) else {
@@ -65,8 +67,7 @@ impl Survey for LegalEntities {
             return Ok(Vec::new());
         };
         // In a forecast, the reset will set them.
-        let Some(now) = crate::domain::dual_write::read_link_after_reset(refresh, journal).await?
-        else {
+        let Some(now) = read_link_after_reset(refresh, journal).await? else {
             return Ok(Vec::new());
         };
         let found = &now.set.legal_entities;
@@ -80,21 +81,18 @@ impl Survey for LegalEntities {
                 codes.join(", ")
             }
         };
-        Ok(vec![Change {
+        Ok(vec![ManualChange {
             key: keys::LEGAL_ENTITIES.to_owned(),
             name: format!("link the legal entities {}", list(&wanted)),
             before: json!(found),
             after: Value::from(wanted.clone()),
-            follows: Vec::new(),
-            action: Action::ManualTask(ManualTask {
-                instructions: vec![format!(
-                    "Finance and Operations > Data management > Dual-write > Legal entities: the link \
-                     has {}, and must have {}",
-                    list(found),
-                    list(&wanted)
-                )],
-                evidence: "the legal entities of the connection set".to_owned(),
-            }),
-        }])
+            instructions: vec![format!(
+                "Finance and Operations > Data management > Dual-write > Legal entities: the link \
+                 has {}, and must have {}",
+                list(found),
+                list(&wanted)
+            )],
+            evidence: "the legal entities of the connection set".to_owned(),
+        }.into_change()])
     }
 }

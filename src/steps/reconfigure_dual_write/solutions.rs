@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use super::recorded_for_gateway;
 use crate::domain::dual_write::gateway::{Linked, acknowledged_gateway, progress};
+use crate::domain::dual_write::read_link_after_reset;
 use crate::domain::dual_write::recorded::RecordedMap;
 use crate::domain::failure::launch_error;
 use crate::domain::{RefreshContext, keys};
@@ -36,7 +37,7 @@ impl Survey for Solutions {
         let Some(recorded) = recorded_for_gateway(refresh, journal) else {
             return Ok(Vec::new());
         };
-        let now = crate::domain::dual_write::read_link_after_reset(refresh, journal).await?;
+        let now = read_link_after_reset(refresh, journal).await?;
         let mut wanted: BTreeMap<&str, Vec<&RecordedMap>> = BTreeMap::new();
         for map in recorded.initialised() {
             if let Some(solution) = &map.solution

@@ -11,10 +11,12 @@ use super::recorded_for_gateway;
 use super::solutions::lists_recorded_version;
 use crate::clients::{EntityMap, MapAction};
 use crate::domain::dual_write::gateway::{Act, MapSet, map_initialised, map_version};
+use crate::domain::dual_write::read_link_after_reset;
 use crate::domain::dual_write::recorded::RecordedMap;
 use crate::domain::keys::MapChange;
+use crate::domain::manual_change::ManualChange;
 use crate::domain::{RefreshContext, keys};
-use crate::engine::{Action, Change, Failure, JournalView, ManualTask, Survey};
+use crate::engine::{Change, Failure, JournalView, Survey};
 
 /// Finds maps without a project or at another version.
 pub(super) struct Versions(pub(super) Arc<RefreshContext>);
@@ -26,7 +28,7 @@ impl Survey for Versions {
         let Some(recorded) = recorded_for_gateway(refresh, journal) else {
             return Ok(Vec::new());
         };
-        let now = crate::domain::dual_write::read_link_after_reset(refresh, journal).await?;
+        let now = read_link_after_reset(refresh, journal).await?;
         let mut changes = Vec::new();
         for map in recorded.initialised() {
             let listed = now.as_ref().and_then(|now| now.map(&map.name));
@@ -61,7 +63,7 @@ impl Versions {
             before: map_initialised(listed),
             after: json!({ "initialised": true }),
             follows: Vec::new(),
-            action: self.set(map, Act::Request(MapAction::Initialise)),
+            action: MapSet::action(&self.0, &map.name, Act::Request(MapAction::Initialise)),
         }
     }
 
@@ -79,35 +81,25 @@ impl Versions {
             before: map_version(listed),
             after: json!({ "version": wanted.to_string() }),
             follows: follows.into_iter().collect(),
-            action: self.set(map, Act::Switch(wanted)),
+            action: MapSet::action(&self.0, &map.name, Act::Switch(wanted)),
         })
-    }
-
-    fn set(&self, map: &RecordedMap, act: Act) -> Action {
-        Action::Set(Arc::new(MapSet {
-            refresh: Arc::clone(&self.0),
-            map: map.name.clone(),
-            act,
-        }))
     }
 }
 
 fn import_version(map: &RecordedMap, listed: Option<&EntityMap>) -> Change {
     let version = map.shown_version();
-    Change {
+    ManualChange {
         key: keys::dual_write_map(&map.name, MapChange::BringVersion),
         name: format!("import version {version} of dual-write map '{}'", map.name),
-        before: crate::domain::dual_write::gateway::map_version(listed),
+        before: map_version(listed),
         after: json!({ "version": version }),
-        follows: Vec::new(),
-        action: Action::ManualTask(ManualTask {
-            instructions: vec![
-                "the source does not have these map versions: import the solutions that contain them \
-                 into the target, then Data management > Dual-write > Apply solution"
-                    .to_owned(),
-                format!("  '{}' version {version}", map.name),
-            ],
-            evidence: "the versions that the dual-write gateway lists".to_owned(),
-        }),
+        instructions: vec![
+            "the source does not have these map versions: import the solutions that contain them \
+             into the target, then Data management > Dual-write > Apply solution"
+                .to_owned(),
+            format!("  '{}' version {version}", map.name),
+        ],
+        evidence: "the versions that the dual-write gateway lists".to_owned(),
     }
+    .into_change()
 }

@@ -11,10 +11,11 @@ use uuid::Uuid;
 
 use super::old::OldProviders;
 use crate::clients::literal;
+use crate::domain::manual_change::ManualChange;
 use crate::domain::names::text;
 use crate::domain::view::View;
 use crate::domain::{RefreshContext, keys};
-use crate::engine::{Action, Change, Failure, JournalView, ManualTask, Survey};
+use crate::engine::{Change, Failure, JournalView, Survey};
 use crate::runbook::IomTable;
 
 /// How many ids one filter names, to keep the address short enough.
@@ -120,21 +121,19 @@ fn release(row: &BlockingRow, mapping: &str) -> Change {
     } else {
         "note which provider it was: no phase restores it"
     };
-    Change {
+    ManualChange {
         key: keys::release(table, *id),
         name: format!("release {table_name} '{title}' from its old provider"),
         before: json!({ "leads-to": "an old provider" }),
         after: Value::Null,
-        follows: Vec::new(),
-        action: Action::ManualTask(ManualTask {
-            instructions: vec![format!(
-                "{table_name} '{title}': empty its provider ({column}), because the tenant does not \
-                 allow deleting a provider that a row references; {restored}"
-            )],
-            evidence: "no row references an old provider in a lookup that blocks its deletion"
-                .to_owned(),
-        }),
+        instructions: vec![format!(
+            "{table_name} '{title}': empty its provider ({column}), because the tenant does not \
+             allow deleting a provider that a row references; {restored}"
+        )],
+        evidence: "no row references an old provider in a lookup that blocks its deletion"
+            .to_owned(),
     }
+    .into_change()
 }
 
 /// A row that references a provider in a lookup that blocks the provider's deletion.

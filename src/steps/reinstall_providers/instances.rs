@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::instance_rows::{CONNECTION_REFERENCE, PARAMETER, TRANSFORMATION};
 use super::old::{old_and_present, terms_accepted_by};
 use crate::clients::Row;
 use crate::domain::connections::find_acting_user;
@@ -18,7 +19,7 @@ use crate::domain::tenant_set::{Reader, RowReader};
 use crate::domain::view::View;
 use crate::domain::{RefreshContext, keys, seals};
 use crate::engine::{Barrier, Change, Failure, JournalView, Reading, Survey};
-use crate::runbook::{IomColumn, IomRequest, IomTable, Word as _};
+use crate::runbook::{IomRequest, IomTable, Word as _};
 
 /// Finds the providers that are not installed again yet.
 pub(super) struct Install(pub(super) Arc<RefreshContext>);
@@ -71,29 +72,27 @@ impl Survey for Install {
         let refresh = &self.0;
         let names = &refresh.names;
         let (old, view, now) = old_and_present(refresh, journal).await?;
-        for (table, provider, of_definition) in CHILDREN {
-            let word = table.word();
-            let recorded = seals::rows(journal, Part::Providers, word);
-            let current = view.by_id(names.table(table)).await?;
+        for kind in [&PARAMETER, &TRANSFORMATION, &CONNECTION_REFERENCE] {
+            let recorded = seals::rows(journal, Part::Providers, kind.table.word());
+            let current = view.by_id(names.table(kind.table)).await?;
             for (replaced, definition, instance) in old.instances(&now) {
                 let Some(instance) = instance else {
                     continue;
                 };
                 for (_, row) in &recorded {
-                    if names.lookup(row, provider)? != Some(replaced.id) {
+                    if names.lookup(row, kind.provider)? != Some(replaced.id) {
                         continue;
                     }
-                    let of = names.lookup(row, of_definition)?;
+                    let of = names.lookup(row, kind.declared_by)?;
                     let mut is_there = false;
                     for row in current.values() {
-                        is_there |= names.lookup(row, provider)? == Some(instance.id)
-                            && names.lookup(row, of_definition)? == of;
+                        is_there |= names.lookup(row, kind.provider)? == Some(instance.id)
+                            && names.lookup(row, kind.declared_by)? == of;
                     }
                     if !is_there {
                         return Ok(Barrier::Holds(format!(
-                            "the new provider '{}' does not have all of its {} yet",
-                            definition.name,
-                            word.replace("provider-", "").replace('-', " ") + "s"
+                            "the new provider '{}' does not have all of its {}s yet",
+                            definition.name, kind.noun
                         )));
                     }
                 }
@@ -102,25 +101,6 @@ impl Survey for Install {
         Ok(Barrier::Passed)
     }
 }
-
-/// The tables of an instance's own rows, with the columns of its provider and of what declares it.
-const CHILDREN: [(IomTable, IomColumn, IomColumn); 3] = [
-    (
-        IomTable::ProviderParameter,
-        IomColumn::ProviderParameterProvider,
-        IomColumn::ProviderParameterDefinition,
-    ),
-    (
-        IomTable::ProviderTransformation,
-        IomColumn::ProviderTransformationProvider,
-        IomColumn::ProviderTransformationDefinition,
-    ),
-    (
-        IomTable::ProviderConnectionReference,
-        IomColumn::ProviderConnectionReferenceProvider,
-        IomColumn::ProviderConnectionReferenceDefinition,
-    ),
-];
 
 /// The compared fields of an installation: its definition, and who accepted the terms if the
 /// runbook lists accepted terms.

@@ -12,11 +12,12 @@ use uuid::Uuid;
 use super::old::old_and_present;
 use crate::clients::Row;
 use crate::domain::flows::{switch_value, switched};
+use crate::domain::manual_change::ManualChange;
 use crate::domain::names::text;
 use crate::domain::providers::Catalogue;
 use crate::domain::tenant_set::{Request, row_set};
 use crate::domain::{RefreshContext, flows, keys};
-use crate::engine::{Action, Change, Failure, JournalView, ManualTask, Survey};
+use crate::engine::{Action, Change, Failure, JournalView, Survey};
 
 /// Finds old action rows whose provider is gone. No request that deletes one is known, so a person
 /// does it: builds of IOM before 1.1.03322.1 refuse to activate a provider while such rows exist
@@ -34,19 +35,16 @@ impl Survey for Leftovers {
                 let name = now.actions.get(&id).map(|action| action.name.as_str());
                 let name = name.unwrap_or_default();
                 let logic = old.catalogue.described(id).unwrap_or_default();
-                Change {
+                ManualChange {
                     key: keys::provider_action_leftover(id),
                     name: format!("delete leftover action '{name}' ({logic})"),
                     before: json!({ "left": true }),
                     after: Value::Null,
-                    follows: Vec::new(),
-                    action: Action::ManualTask(ManualTask {
-                        instructions: vec![format!(
-                            "IOM app > Provider settings > Additional settings > Actions: delete '{name}' ({id}); its provider is gone"
-                        )],
-                        evidence: "no action of a deleted provider is left".to_owned(),
-                    }),
-                }
+                    instructions: vec![format!(
+                        "IOM app > Provider settings > Additional settings > Actions: delete '{name}' ({id}); its provider is gone"
+                    )],
+                    evidence: "no action of a deleted provider is left".to_owned(),
+                }.into_change()
             })
             .collect())
     }

@@ -15,12 +15,13 @@ use uuid::Uuid;
 use super::old::OldProviders;
 use crate::clients::Row;
 use crate::domain::iom_change::{Fill, IomChange};
+use crate::domain::manual_change::ManualChange;
 use crate::domain::names::lookup;
 use crate::domain::providers::{Catalogue, Definition};
 use crate::domain::seals::Part;
 use crate::domain::tenant_set::RowReader;
 use crate::domain::{RefreshContext, keys, seals};
-use crate::engine::{Action, Change, Failure, JournalView, ManualTask, Reading, Survey};
+use crate::engine::{Change, Failure, JournalView, Reading, Survey};
 use crate::runbook::{IomColumn, IomRequest, IomTable};
 
 /// The word of the captures.
@@ -135,19 +136,17 @@ fn provider_in(
 
 /// A person recreates a row that the deletion deleted.
 fn recreate(id: Uuid, title: &str, provider: &str) -> Change {
-    Change {
+    ManualChange {
         key: keys::warehouse_mapping(id),
         name: format!("recreate warehouse mapping '{title}' of provider '{provider}'"),
         before: Value::Null,
         after: json!({ "provider": "new" }),
-        follows: Vec::new(),
-        action: Action::ManualTask(ManualTask {
-            instructions: vec![format!(
-                "warehouse mapping '{title}' was deleted with its old provider: recreate it for the \
-                 new provider '{provider}'; its row is in the seal '{}' under '{WORD}/{id}'",
-                seals::PROVIDERS
-            )],
-            evidence: "a mapping of the same name references the new provider".to_owned(),
-        }),
+        instructions: vec![format!(
+            "warehouse mapping '{title}' was deleted with its old provider: recreate it for the \
+             new provider '{provider}'; its row is in the seal '{}' under '{WORD}/{id}'",
+            seals::PROVIDERS
+        )],
+        evidence: "a mapping of the same name references the new provider".to_owned(),
     }
+    .into_change()
 }

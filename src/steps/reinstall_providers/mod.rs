@@ -3,6 +3,7 @@
 //! | Phase | Reads | Changes |
 //! |---|---|---|
 //! | `record` | every provider and its configuration | nothing; seals `providers` |
+//! | `vanished` | providers that were active in the source | nothing; a person installs those that are gone, or waives them |
 //! | `release` | metadata, and the rows that block a deletion | nothing; a person changes the rows |
 //! | `deactivate` | old providers that are active | deactivates each, because an active one cannot be deleted |
 //! | `delete` | old providers, also second and inactive instances | deletes each; only ids of the seal |
@@ -18,17 +19,20 @@
 //! *Old* means the ids of the seal. The one irreversible mistake is to delete a provider that
 //! cannot be installed again. It is refused before anything is deleted: every provider to be
 //! reinstalled must have an active definition, and its terms must be accepted if the runbook lists
-//! accepted terms. A new instance is recognised by its definition and by an id that is not an old
+//! accepted terms. So is a deletion after which an orchestration's action would have no successor. A new instance is recognised by its definition and by an id that is not an old
 //! one; this program chooses its id, the same at every attempt. The runbook allows no concurrency
 //! here.
 //!
 //! ```text
 //! mod.rs          the phases; record, deactivate
 //! old.rs          the providers of the seal, and which of them are installed again
+//! vanished.rs     providers of the source that are gone
 //! cascades.rs     what a deletion does to the rows that reference a provider
 //! deletion.rs     delete
 //! leftovers.rs    actions and flows that deleted providers leave behind
 //! instances.rs    install, name
+//! instance_rows.rs
+//!                 the rows that an instance has of its own
 //! settings.rs     parameters and transformations
 //! mappings.rs     mapping rows
 //! connections.rs  the instances' connection references
@@ -39,11 +43,13 @@ mod activation;
 mod cascades;
 mod connections;
 mod deletion;
+mod instance_rows;
 mod instances;
 mod leftovers;
 mod mappings;
 mod old;
 mod settings;
+mod vanished;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -57,22 +63,22 @@ use self::cascades::Release;
 pub(crate) use self::cascades::{BlockingRow, blocking_rows};
 use self::connections::{ActivateConnections, Connections};
 use self::deletion::Delete;
+use self::instance_rows::{PARAMETER, TRANSFORMATION};
 use self::instances::{Install, Rename};
 use self::leftovers::{Leftovers, OrphanFlows};
 use self::mappings::Mappings;
 use self::old::old_and_present;
-use self::settings::{Setting, Settings};
+use self::settings::Settings;
+use self::vanished::Vanished;
 use super::StepDefinition;
 use crate::clients::Row;
 use crate::domain::iom_change::{Fill, IomChange};
 use crate::domain::names::label;
-use crate::domain::providers::Catalogue;
+use crate::domain::providers::{Catalogue, TableCapture};
 use crate::domain::tenant_set::RowReader;
 use crate::domain::view::View;
-use crate::domain::{RefreshContext, keys, providers, seals};
-use crate::engine::{
-    CaptureSource, Change, Failure, JournalView, ListedRow, Phase, Reading, Survey,
-};
+use crate::domain::{RefreshContext, keys, seals};
+use crate::engine::{Change, Failure, JournalView, Phase, Reading, Survey};
 use crate::runbook::{IomRequest, IomTable, StepName};
 
 pub(super) const DEFINITION: StepDefinition = StepDefinition {
@@ -83,9 +89,21 @@ pub(super) const DEFINITION: StepDefinition = StepDefinition {
 };
 
 fn phases(refresh: &Arc<RefreshContext>) -> Vec<Phase> {
-    let settings = |kind: Setting| Settings::new(refresh, kind);
+    let settings = |kind, request| Settings {
+        refresh: Arc::clone(refresh),
+        kind,
+        request,
+    };
+    let record = TableCapture {
+        refresh: Arc::clone(refresh),
+        seal: seals::PROVIDERS,
+        tables: &RECORDED,
+    };
+    let parameters = settings(&PARAMETER, IomRequest::SetProviderParameter);
+    let transformations = settings(&TRANSFORMATION, IomRequest::SetProviderTransformation);
     vec![
-        Phase::capture("record", Record(Arc::clone(refresh))),
+        Phase::capture("record", record),
+        Phase::changes("vanished", Vanished(Arc::clone(refresh))),
         Phase::changes("release", Release(Arc::clone(refresh))),
         Phase::changes("deactivate", Deactivate(Arc::clone(refresh))),
         Phase::changes("delete", Delete(Arc::clone(refresh))),
@@ -95,9 +113,8 @@ fn phases(refresh: &Arc<RefreshContext>) -> Vec<Phase> {
         Phase::changes("name", Rename(Arc::clone(refresh))),
         // The settings of an instance do not depend on each other; its activation needs all of
         // them.
-        Phase::changes("parameters", settings(Setting::Parameter)).independent_of(&["name"]),
-        Phase::changes("transformations", settings(Setting::Transformation))
-            .independent_of(&["name", "parameters"]),
+        Phase::changes("parameters", parameters).independent_of(&["name"]),
+        Phase::changes("transformations", transformations).independent_of(&["name", "parameters"]),
         Phase::changes("mappings", Mappings(Arc::clone(refresh))).independent_of(&[
             "name",
             "parameters",
@@ -151,19 +168,6 @@ const RECORDED: [IomTable; 11] = [
     IomTable::WarehouseMapping,
 ];
 
-struct Record(Arc<RefreshContext>);
-
-#[async_trait]
-impl CaptureSource for Record {
-    fn seal(&self) -> &'static str {
-        seals::PROVIDERS
-    }
-
-    async fn list(&self, journal: &JournalView) -> Result<Vec<ListedRow>, Failure> {
-        providers::capture(&self.0, self.0.view(journal), &RECORDED).await
-    }
-}
-
 /// Finds the old providers that are active.
 struct Deactivate(Arc<RefreshContext>);
 
@@ -172,6 +176,7 @@ impl Survey for Deactivate {
     async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
         let refresh = &self.0;
         let (old, view, now) = old_and_present(refresh, journal).await?;
+        old.require_successors(refresh, journal, &now)?;
         let table = view.table(refresh.names.table(IomTable::Provider)).await?;
         let active = now
             .providers

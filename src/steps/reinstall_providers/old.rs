@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use uuid::Uuid;
 
-use crate::domain::RefreshContext;
+use crate::domain::orchestrations::{old_catalogue, recorded_orchestrations, without_successor};
 use crate::domain::providers::{Catalogue, Definition, Provider};
 use crate::domain::seals::Part;
 use crate::domain::view::View;
+use crate::domain::{RefreshContext, keys};
 use crate::engine::{Failure, JournalView};
 use crate::runbook::ProviderChoice;
 
@@ -31,29 +32,11 @@ impl OldProviders {
         journal: &JournalView,
     ) -> Result<Self, Failure> {
         let catalogue = Catalogue::sealed(&refresh.names, journal, Part::Providers)?;
+        let options = &refresh.runbook.steps.reinstall_providers.options;
         let mut to_reinstall = Vec::new();
-        for provider in catalogue
-            .providers
-            .values()
-            .filter(|provider| provider.active)
-        {
+        for provider in catalogue.providers.values().filter(|p| p.active) {
             let definition = catalogue.definition_of(provider);
-            let wanted = match &refresh
-                .runbook
-                .steps
-                .reinstall_providers
-                .options
-                .providers
-                .value
-            {
-                ProviderChoice::PreviouslyActive => true,
-                ProviderChoice::Definitions(names) => definition.is_some_and(|d| {
-                    names
-                        .iter()
-                        .any(|n| n.value.eq_ignore_ascii_case(&d.logical_name))
-                }),
-            };
-            if !wanted {
+            if !is_wanted(&options.providers.value, definition) {
                 continue;
             }
             match definition {
@@ -84,6 +67,49 @@ impl OldProviders {
             .find(|definition| Some(definition.id) == provider.definition)
     }
 
+    /// Refuses to go on to the deletion where an orchestration uses an action that nothing would
+    /// replace. Preflight has checked the source; this checks what was recorded. Once a provider is
+    /// deleted, a refusal protects nothing.
+    pub(super) fn require_successors(
+        &self,
+        refresh: &RefreshContext,
+        journal: &JournalView,
+        now: &Catalogue,
+    ) -> Result<(), Failure> {
+        let is_deleted = |id: &Uuid| journal.maker(&keys::provider_delete(*id)).is_some();
+        let restore = &refresh.runbook.steps.restore_provider_actions;
+        // A plan refuses nothing: the run first asks a person for the providers that vanished.
+        let is_exempt = restore.skip.is_some() || journal.is_planning();
+        if is_exempt || self.ids.iter().any(is_deleted) {
+            return Ok(());
+        }
+        let again = self.to_reinstall.iter().map(|(_, definition)| definition);
+        let installed = now
+            .definitions
+            .values()
+            .filter(|definition| now.new_instance(definition.id, &self.ids).is_some());
+        let again: BTreeSet<String> = again
+            .chain(installed)
+            .map(|definition| definition.logical_name.to_ascii_lowercase())
+            .collect();
+        let used = old_catalogue(&refresh.names, journal)?;
+        let mut lost = Vec::new();
+        for found in recorded_orchestrations(&refresh.names, journal, &used)? {
+            lost.extend(without_successor(&found.name, &found.slots, &used, &again));
+        }
+        if lost.is_empty() {
+            return Ok(());
+        }
+        Err(Failure::refused(format!(
+            "orchestrations use actions of providers that would not be installed again: {}",
+            lost.join("; ")
+        ))
+        .with_help(
+            "nothing was deleted; add the definitions to `providers` of reinstall-providers, or \
+             install and activate these providers in the app, then run again",
+        ))
+    }
+
     /// Each provider to reinstall with its definition, and the new instance if it exists.
     pub(super) fn instances<'a>(
         &'a self,
@@ -105,6 +131,17 @@ pub(super) async fn old_and_present<'r>(
     let view = refresh.view(journal);
     let present = Catalogue::read(refresh, view).await?;
     Ok((old, view, present))
+}
+
+/// Does the runbook want the provider of this definition to be installed again?
+pub(super) fn is_wanted(choice: &ProviderChoice, definition: Option<&Definition>) -> bool {
+    match choice {
+        ProviderChoice::PreviouslyActive => true,
+        ProviderChoice::Definitions(names) => definition.is_some_and(|definition| {
+            let mut names = names.iter();
+            names.any(|name| name.value.eq_ignore_ascii_case(&definition.logical_name))
+        }),
+    }
 }
 
 /// Are a definition's terms accepted? A runbook that lists none leaves them to the user who

@@ -2,9 +2,10 @@
 //!
 //! | Phase | Reads | Changes |
 //! |---|---|---|
+//! | `stop` | orchestrations that somebody published after step 5, with slots still to fill | stops each, because a published one is read-only |
 //! | `restore` | each orchestration's graph, the new providers' actions | puts the new action of the same logic definition into each recorded slot that is empty |
 //! | `publish-policies` | the policies that orchestrations to be published use | publishes those that are not |
-//! | `publish` | orchestrations that were published when they were recorded | publishes each again |
+//! | `publish` | orchestrations that were published when they were recorded, or that `stop` has stopped | publishes each again |
 //!
 //! An old action is matched with a new one by the logic definition, which step 6 does not delete,
 //! else by logical names, else by names and aliases within the new instance; see `matching.rs`. Ids
@@ -38,8 +39,9 @@ use crate::domain::graph::{Content, Slot};
 use crate::domain::iom_change::{Fill, IomChange};
 use crate::domain::names::text;
 use crate::domain::orchestrations::{
-    RecordedOrchestration, graph_values, read_slots, recorded_orchestrations,
+    RecordedOrchestration, graph_values, read_slots, recorded_orchestrations, stop_orchestration,
 };
+use crate::domain::publication::is_published;
 use crate::domain::tenant_set::RowReader;
 use crate::domain::{RefreshContext, graph, keys};
 use crate::engine::{Change, Failure, JournalView, Phase, Survey};
@@ -55,10 +57,45 @@ pub(super) const DEFINITION: StepDefinition = StepDefinition {
 
 fn phases(refresh: &Arc<RefreshContext>) -> Vec<Phase> {
     vec![
+        Phase::changes("stop", StopAgain(Arc::clone(refresh))),
         Phase::changes("restore", Restore(Arc::clone(refresh))),
         Phase::changes("publish-policies", PublishPolicies(Arc::clone(refresh))),
         Phase::changes("publish", PublishOrchestrations(Arc::clone(refresh))),
     ]
+}
+
+/// Finds orchestrations that were published between steps 5 and 7 and are still to be edited.
+struct StopAgain(Arc<RefreshContext>);
+
+#[async_trait]
+impl Survey for StopAgain {
+    async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
+        let refresh = &self.0;
+        // A plan that begins before step 5 sees them published; step 5 will stop them.
+        if journal.is_planning() {
+            return Ok(Vec::new());
+        }
+        let names = &refresh.names;
+        let column = names.column(IomColumn::OrchestrationGraph)?;
+        let view = refresh.view(journal);
+        let table = view.table(names.table(IomTable::Orchestration)).await?;
+        let matcher = ActionMatcher::read(refresh, journal, view).await?;
+        let rows = view.by_id(&table.logical_name).await?;
+        let mut changes = Vec::new();
+        for orchestration in recorded_orchestrations(names, journal, &matcher.old)? {
+            let id = orchestration.id;
+            let Some(row) = rows.get(&id).filter(|row| is_published(row)) else {
+                continue;
+            };
+            let graph = text(row, column);
+            if slots_to_fill(journal, &orchestration, graph.as_deref(), &matcher)?.is_empty() {
+                continue;
+            }
+            let key = keys::orchestration_stop_again(id);
+            changes.push(stop_orchestration(refresh, &table, key, id, row));
+        }
+        Ok(changes)
+    }
 }
 
 /// Finds the recorded slots that do not hold their new action yet.
@@ -117,7 +154,7 @@ impl Survey for Restore {
                         .to_owned(),
                     settle_timeout: Duration::from_mins(1),
                 }
-                .filled_by(refresh, reader, move |reading| {
+                .filled_by(refresh, reader, id, move |reading| {
                     let current = reading.basis.as_str().unwrap_or_default();
                     let graph = fill_slots(&title, current, &original, &slots, &matcher)?;
                     Ok(Fill::id(id).graph(graph))

@@ -38,20 +38,17 @@ fn orchestrations_to_publish(
     old: &Catalogue,
 ) -> Result<Vec<RecordedOrchestration>, Failure> {
     let all = recorded_orchestrations(&refresh.names, journal, old)?;
-    Ok(
-        match refresh
-            .runbook
-            .steps
-            .restore_provider_actions
-            .options
-            .publish
-            .value
-        {
-            Publish::PreviouslyPublished => all.into_iter().filter(|o| o.published).collect(),
-            Publish::All => all,
-            Publish::None => Vec::new(),
-        },
-    )
+    let options = &refresh.runbook.steps.restore_provider_actions.options;
+    // What this step stopped to edit it was published, too, by somebody during the run.
+    let was_published = |one: &RecordedOrchestration| {
+        let stopped = keys::orchestration_stop_again(one.id);
+        one.published || journal.maker(&stopped).is_some()
+    };
+    Ok(match options.publish.value {
+        Publish::PreviouslyPublished => all.into_iter().filter(was_published).collect(),
+        Publish::All => all,
+        Publish::None => Vec::new(),
+    })
 }
 
 /// Finds the policies that those orchestrations use and that are not published.
@@ -64,31 +61,16 @@ impl Survey for PublishPolicies {
         let names = &refresh.names;
         let old = old_catalogue(&refresh.names, journal)?;
         let view = refresh.view(journal);
-        let graphs = seals::rows(
-            journal,
-            Part::Orchestrations,
-            IomTable::Orchestration.word(),
-        );
-        let mut graph_of = BTreeMap::new();
-        for (id, row) in graphs {
-            graph_of.insert(
-                id,
-                names
-                    .text(&row, IomColumn::OrchestrationGraph)?
-                    .unwrap_or_default(),
-            );
-        }
         let wanted: Vec<String> = orchestrations_to_publish(refresh, journal, &old)?
             .iter()
-            .filter_map(|orchestration| graph_of.get(&orchestration.id))
-            .map(|graph| graph.to_ascii_lowercase())
+            .map(|orchestration| orchestration.graph.to_ascii_lowercase())
             .collect();
         let table = view.table(names.table(IomTable::Policy)).await?;
         let acting_as = find_acting_user(refresh, view).await?;
         let mut changes = Vec::new();
         for (id, row) in view.by_id(&table.logical_name).await? {
-            // A graph that contains a policy's id uses that policy, in whatever form it writes the
-            // id.
+            // The form of a graph is not published, so its text is searched. An id that stands for
+            // nothing else cannot occur there by chance; `verify` searches in the same way.
             let used = wanted.iter().any(|graph| graph.contains(&id.to_string()));
             if !used || is_published(&row) {
                 continue;

@@ -187,7 +187,6 @@ mod tests {
             account: Some("svc@contoso.com".to_owned()),
             statuses: status.iter().map(|s| (*s).to_owned()).collect(),
             error: None,
-            created_by: None,
             raw: Value::Null,
         }
     }

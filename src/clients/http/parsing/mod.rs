@@ -12,6 +12,6 @@ mod service_error;
 
 pub(crate) use headers::{retry_after, server_date};
 pub(crate) use json_size::{MAX_DEPTH, MAX_VALUES, measure_json};
-pub(crate) use origin::{LinkError, is_dns_label, is_local_to_machine};
+pub(crate) use origin::{LinkError, has_no_user, is_dns_label, is_local_to_machine};
 pub use origin::{Origin, OriginError};
 pub(crate) use service_error::{ServiceError, WEB_PAGE};

@@ -51,7 +51,7 @@ impl Origin {
     }
 
     fn from_url(url: &Url) -> Result<Self, OriginError> {
-        if !url.username().is_empty() || url.password().is_some() {
+        if !has_no_user(url) {
             return Err(OriginError::UserInfo);
         }
         let (Some(host), Some(port)) = (url.host(), url.port_or_known_default()) else {
@@ -173,17 +173,21 @@ pub(crate) fn is_dns_label(label: &str) -> bool {
             .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }
 
+/// Whether this URL carries neither a user name nor a password.
+pub(crate) fn has_no_user(url: &Url) -> bool {
+    url.username().is_empty() && url.password().is_none()
+}
+
 /// Whether this URL is on the machine itself: on the loopback, or at a link-local address, where
 /// clouds have their metadata services. Neither leaves the machine's own network, so plain `http`
 /// is allowed there, and no proxy can reach it.
 pub(crate) fn is_local_to_machine(url: &Url) -> bool {
-    let has_no_user = url.username().is_empty() && url.password().is_none();
     let is_local = match url.host() {
         Some(Host::Ipv4(address)) => address.is_loopback() || address.is_link_local(),
         Some(host) => is_loopback(&host),
         None => false,
     };
-    has_no_user && is_local && matches!(url.scheme(), "http" | "https")
+    has_no_user(url) && is_local && matches!(url.scheme(), "http" | "https")
 }
 
 fn is_loopback<S: AsRef<str>>(host: &Host<S>) -> bool {

@@ -7,6 +7,11 @@
 //! - `refusal_codes`: error codes of refused requests: does repeating help, and what to do.
 //! - `remedies`: error codes of sign-in and tokens, and what to do.
 
+/// A table with one row for each code.
+macro_rules! rows {
+    ($($code:literal => $($cell:expr),+;)*) => { &[$(($code, $($cell),+)),*] };
+}
+
 mod limits;
 mod refusal;
 mod refusal_codes;

@@ -8,114 +8,59 @@ use crate::clients::http::parsing::ServiceError;
 
 /// Codes of sign-in and tokens, and remedies: those of the sign-in service are in Microsoft Learn,
 /// *Microsoft Entra authentication and authorization error codes*.
-const REMEDIES: [(&str, &str); 29] = [
+const REMEDIES: &[(&str, &str)] = rows! {
     // Sign-in.
-    (
-        "AADSTS7000215",
-        "invalid client secret: write its value, not its id",
-    ),
-    (
-        "AADSTS7000222",
-        "the client secret has expired: create a new one",
-    ),
-    (
-        "AADSTS7000218",
-        "the application must send a secret or an assertion: check its credential under `identity`",
-    ),
-    (
-        "AADSTS7000112",
-        "the application is disabled: enable its enterprise application, or use another one",
-    ),
-    (
-        "AADSTS700016",
-        "the application is not in this tenant: check `tenant` and `client` under `identity`, and `cloud`",
-    ),
-    (
-        "AADSTS90002",
-        "the tenant does not exist: check `tenant` under `identity`, and `cloud`",
-    ),
-    (
-        "AADSTS500011",
-        "the resource is unknown in the tenant: check the `scope` of the service under `endpoints`, and `cloud`",
-    ),
-    (
-        "AADSTS500014",
-        "the resource is disabled in this tenant: enable its enterprise application",
-    ),
-    (
-        "AADSTS65001",
-        "nobody has consented to the application in this tenant: an administrator must consent",
-    ),
-    (
-        "AADSTS65002",
-        "this program cannot get tokens of that service for a person: get one with the service's own client, and use `token` or `token-command`",
-    ),
+    "AADSTS7000215" => "invalid client secret: write its value, not its id";
+    "AADSTS7000222" => "the client secret has expired: create a new one";
+    "AADSTS7000218" =>
+        "the application must send a secret or an assertion: check its credential under `identity`";
+    "AADSTS7000112" =>
+        "the application is disabled: enable its enterprise application, or use another one";
+    "AADSTS700016" =>
+        "the application is not in this tenant: check `tenant` and `client` under `identity`, and `cloud`";
+    "AADSTS90002" => "the tenant does not exist: check `tenant` under `identity`, and `cloud`";
+    "AADSTS500011" =>
+        "the resource is unknown in the tenant: check the `scope` of the service under `endpoints`, and `cloud`";
+    "AADSTS500014" => "the resource is disabled in this tenant: enable its enterprise application";
+    "AADSTS65001" =>
+        "nobody has consented to the application in this tenant: an administrator must consent";
+    "AADSTS65002" =>
+        "this program cannot get tokens of that service for a person: get one with the service's own client, and use `token` or `token-command`";
     // Sign-in by assertion.
-    (
-        "AADSTS700024",
-        "the assertion has expired, or this machine's clock is wrong: an assertion is valid for minutes only, so its issuer must renew it; check the clock too",
-    ),
-    ("AADSTS700211", ISSUER),
-    ("AADSTS700212", AUDIENCE),
-    ("AADSTS700213", SUBJECT),
-    (
-        "AADSTS7002138",
-        "the federated credential's subject differs only in upper and lower case: write it exactly as in the assertion",
-    ),
-    (
-        "AADSTS70021",
-        "the application does not trust this assertion: compare issuer, subject and audience of its federated credential with those in the message",
-    ),
-    (
-        "AADSTS50013",
-        "the assertion was not signed by its issuer, or was altered: check the file or the job's issuer",
-    ),
-    (
-        "AADSTS700027",
-        "the assertion's signature is not its issuer's: check the file or the job's issuer",
-    ),
+    "AADSTS700024" =>
+        "the assertion has expired, or this machine's clock is wrong: an assertion is valid for minutes only, so its issuer must renew it; check the clock too";
+    "AADSTS700211" => ISSUER;
+    "AADSTS700212" => AUDIENCE;
+    "AADSTS700213" => SUBJECT;
+    "AADSTS7002138" =>
+        "the federated credential's subject differs only in upper and lower case: write it exactly as in the assertion";
+    "AADSTS70021" =>
+        "the application does not trust this assertion: compare issuer, subject and audience of its federated credential with those in the message";
+    "AADSTS50013" =>
+        "the assertion was not signed by its issuer, or was altered: check the file or the job's issuer";
+    "AADSTS700027" =>
+        "the assertion's signature is not its issuer's: check the file or the job's issuer";
     // Sign-in of people.
-    (
-        "AADSTS50076",
-        "a second factor is required, which a program cannot provide: sign in with `az login` and use `azure-cli`, or use an exempt account",
-    ),
-    (
-        "AADSTS50079",
-        "the account must register a second factor: sign in with a browser once, then use `azure-cli`",
-    ),
-    ("AADSTS50126", "invalid user name or password"),
-    (
-        "AADSTS50034",
-        "the tenant does not have this account: check its name and `tenant`",
-    ),
-    (
-        "AADSTS50057",
-        "the account is disabled: enable it, or use another one",
-    ),
-    (
-        "AADSTS50173",
-        "the sign-in was revoked, by a changed password or an administrator: sign in again",
-    ),
-    (
-        "AADSTS700082",
-        "the sign-in has expired because it was not used: sign in again",
-    ),
+    "AADSTS50076" =>
+        "a second factor is required, which a program cannot provide: sign in with `az login` and use `azure-cli`, or use an exempt account";
+    "AADSTS50079" =>
+        "the account must register a second factor: sign in with a browser once, then use `azure-cli`";
+    "AADSTS50126" => "invalid user name or password";
+    "AADSTS50034" => "the tenant does not have this account: check its name and `tenant`";
+    "AADSTS50057" => "the account is disabled: enable it, or use another one";
+    "AADSTS50173" =>
+        "the sign-in was revoked, by a changed password or an administrator: sign in again";
+    "AADSTS700082" => "the sign-in has expired because it was not used: sign in again";
     // Policies.
-    ("AADSTS53003", POLICY),
-    (
-        "AADSTS53000",
-        "a conditional access policy requires a compliant device: run it on one, or ask the administrator of the policies",
-    ),
+    "AADSTS53003" => POLICY;
+    "AADSTS53000" =>
+        "a conditional access policy requires a compliant device: run it on one, or ask the administrator of the policies";
     // Tokens that a service refuses.
-    (
-        "InvalidAuthenticationAudience",
-        "the token is for another service: check the `scope` of this service under `endpoints`, and `cloud`; a `token` needs the audience that the message names",
-    ),
-    (
-        "ExpiredAuthenticationToken",
-        "the token has expired: provide a new one, or use a credential kind that is renewed",
-    ),
-];
+    "InvalidAuthenticationAudience" =>
+        "the token is for another service: check the `scope` of this service under `endpoints`, and `cloud`; a `token` needs the audience that the message names";
+    "ExpiredAuthenticationToken" =>
+        "the token has expired: provide a new one, or use a credential kind that is renewed";
+};
 
 const ISSUER: &str = "the application does not trust this issuer: add a federated credential to it, with \
                       issuer, subject and audience of the assertion";

@@ -1,12 +1,13 @@
 //! The gate in front of a host. One 429 closes it for every request that shares the limit: requests
 //! during the penalty only make it longer (Microsoft Learn, *Service protection API limits*).
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::retry::{MAX_WAIT, retry_after_hint};
+use crate::base::sync::lock;
 use crate::clients::error::{Error, ErrorKind};
 use crate::clients::http::observer::{Wait, WaitReason};
 use crate::clients::http::pacer::Pacer;
@@ -41,7 +42,7 @@ impl Default for Gate {
 impl Gate {
     /// Closes the gate until this time on the program's clock, unless it is closed for longer.
     pub(in crate::clients::http) fn close(&self, until: Duration, message: &str) {
-        let mut closed = self.lock();
+        let mut closed = lock(&self.closed);
         if closed.as_ref().is_none_or(|closed| closed.until < until) {
             *closed = Some(Closed {
                 until,
@@ -62,17 +63,17 @@ impl Gate {
         loop {
             let slot = tokio::select! {
                 biased;
-                () = pacer.cancellation().wait_for_immediate_stop() => {
+                () = pacer.cancellation.wait_for_immediate_stop() => {
                     return Err(Error::cancelled(service, what));
                 }
                 // The semaphore is never closed, so this cannot fail.
                 slot = self.slots.acquire() => slot.ok(),
             };
-            let Some(closed) = self.still_closed(pacer.clock().elapsed()) else {
+            let Some(closed) = self.still_closed(pacer.clock.elapsed()) else {
                 return Ok(slot);
             };
             drop(slot);
-            let remaining = closed.until.saturating_sub(pacer.clock().elapsed());
+            let remaining = closed.until.saturating_sub(pacer.clock.elapsed());
             if remaining > MAX_WAIT {
                 let error = Error::new(ErrorKind::Throttled, service, what, &closed.message);
                 return Err(error.with_help(retry_after_hint(remaining)));
@@ -89,10 +90,8 @@ impl Gate {
     }
 
     fn still_closed(&self, now: Duration) -> Option<Closed> {
-        self.lock().clone().filter(|closed| closed.until > now)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<Closed>> {
-        self.closed.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.closed)
+            .clone()
+            .filter(|closed| closed.until > now)
     }
 }

@@ -24,11 +24,14 @@
 //! | accepted | it succeeded, the target cannot be read or does not show it yet | wait; stay open |
 //! | accepted | no operation exists, and the target is as before after the settling time | absent where a repeat is allowed |
 
+#[cfg(test)]
+mod tests;
+
 use crate::engine::Repeat;
 
 /// The service's response to the request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Answer {
+pub(super) enum RequestAnswer {
     /// It clearly refused this very request.
     Refused,
     /// Anything that is neither an acceptance nor a clear refusal, or a response that was lost.
@@ -39,7 +42,7 @@ pub(super) enum Answer {
 
 /// What the service reports about the operation of an accepted request.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Operation {
+pub(super) enum OperationState {
     /// There is no handle to poll with.
     NoHandle,
     /// The service has no operation for such a request: only the target shows its end.
@@ -75,7 +78,7 @@ pub(super) enum Listed {
 
 /// What the target itself shows.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Target {
+pub(super) enum TargetState {
     /// It has not been read.
     NotRead,
     /// It could not be read.
@@ -107,10 +110,10 @@ pub(super) enum Time {
 /// Everything that is known about a launch whose end is not recorded.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Evidence {
-    pub(super) answer: Answer,
-    pub(super) operation: Operation,
+    pub(super) answer: RequestAnswer,
+    pub(super) operation: OperationState,
     pub(super) listed: Listed,
-    pub(super) target: Target,
+    pub(super) target: TargetState,
     pub(super) time: Time,
     pub(super) repeat: Repeat,
     pub(super) is_destructive: bool,
@@ -142,8 +145,8 @@ pub(super) enum Decision {
 /// Decides by the table.
 pub(super) fn decide(evidence: &Evidence) -> Decision {
     match evidence.answer {
-        Answer::Accepted => decide_accepted(evidence),
-        Answer::Refused | Answer::InDoubt => decide_unaccepted(evidence),
+        RequestAnswer::Accepted => decide_accepted(evidence),
+        RequestAnswer::Refused | RequestAnswer::InDoubt => decide_unaccepted(evidence),
     }
 }
 
@@ -153,12 +156,14 @@ fn decide_unaccepted(evidence: &Evidence) -> Decision {
         (Listed::NotRead, _) => Decision::ReadList,
         (Listed::Ours, _) => Decision::Adopt,
         (Listed::Unclear, _) => Decision::AskPerson,
-        (Listed::Nothing | Listed::NoList, Target::NotRead) => Decision::ReadTarget,
-        (Listed::Nothing | Listed::NoList, Target::Proved) => Decision::Proved,
-        (Listed::Nothing | Listed::NoList, Target::AsBefore | Target::NothingRecorded) => {
-            decide_without_trace(evidence)
-        }
-        (Listed::Unreadable, _) | (_, Target::Unreadable | Target::Changed | Target::Disproved) => {
+        (Listed::Nothing | Listed::NoList, TargetState::NotRead) => Decision::ReadTarget,
+        (Listed::Nothing | Listed::NoList, TargetState::Proved) => Decision::Proved,
+        (
+            Listed::Nothing | Listed::NoList,
+            TargetState::AsBefore | TargetState::NothingRecorded,
+        ) => decide_without_trace(evidence),
+        (Listed::Unreadable, _)
+        | (_, TargetState::Unreadable | TargetState::Changed | TargetState::Disproved) => {
             wait_or_stay_open(evidence)
         }
     }
@@ -177,7 +182,7 @@ fn decide_without_trace(evidence: &Evidence) -> Decision {
         evidence.repeat,
         evidence.listed,
     ) {
-        (Answer::Refused, ..) => Decision::Absent,
+        (RequestAnswer::Refused, ..) => Decision::Absent,
         (_, Time::Early, ..) => Decision::Wait,
         (_, Time::Over, ..) => Decision::StayOpen,
         (_, Time::Settled, Repeat::Harmless, _)
@@ -189,23 +194,23 @@ fn decide_without_trace(evidence: &Evidence) -> Decision {
 /// Decides about an accepted request.
 fn decide_accepted(evidence: &Evidence) -> Decision {
     match evidence.operation {
-        Operation::NoHandle | Operation::Running | Operation::Unreadable => {
+        OperationState::NoHandle | OperationState::Running | OperationState::Unreadable => {
             wait_or_stay_open(evidence)
         }
-        Operation::Missing => match (evidence.listed, evidence.target) {
+        OperationState::Missing => match (evidence.listed, evidence.target) {
             (Listed::NotRead, _) => Decision::ReadList,
             (Listed::Ours, _) => Decision::Adopt,
-            (_, Target::NotRead) => Decision::ReadTarget,
-            (_, Target::Proved) => Decision::Proved,
+            (_, TargetState::NotRead) => Decision::ReadTarget,
+            (_, TargetState::Proved) => Decision::Proved,
             _ => wait_or_stay_open(evidence),
         },
-        Operation::Failed => decide_failed(evidence),
-        Operation::Succeeded | Operation::Nonexistent => match evidence.target {
-            Target::NotRead => Decision::ReadTarget,
-            Target::Proved => Decision::Proved,
-            Target::Disproved => decide_failed(evidence),
-            Target::AsBefore
-                if evidence.operation == Operation::Nonexistent
+        OperationState::Failed => decide_failed(evidence),
+        OperationState::Succeeded | OperationState::Nonexistent => match evidence.target {
+            TargetState::NotRead => Decision::ReadTarget,
+            TargetState::Proved => Decision::Proved,
+            TargetState::Disproved => decide_failed(evidence),
+            TargetState::AsBefore
+                if evidence.operation == OperationState::Nonexistent
                     && evidence.repeat != Repeat::Never
                     && !evidence.is_destructive
                     && evidence.time != Time::Early =>
@@ -232,257 +237,5 @@ fn wait_or_stay_open(evidence: &Evidence) -> Decision {
     match evidence.time {
         Time::Early | Time::Settled => Decision::Wait,
         Time::Over => Decision::StayOpen,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-    use std::time::Duration;
-
-    use super::*;
-
-    const ANSWERS: [Answer; 3] = [Answer::Refused, Answer::InDoubt, Answer::Accepted];
-    const OPERATIONS: [Operation; 7] = [
-        Operation::NoHandle,
-        Operation::Nonexistent,
-        Operation::Unreadable,
-        Operation::Running,
-        Operation::Missing,
-        Operation::Succeeded,
-        Operation::Failed,
-    ];
-    const LISTED: [Listed; 6] = [
-        Listed::NotRead,
-        Listed::Unreadable,
-        Listed::Ours,
-        Listed::Nothing,
-        Listed::NoList,
-        Listed::Unclear,
-    ];
-    const TARGETS: [Target; 7] = [
-        Target::NotRead,
-        Target::Unreadable,
-        Target::AsBefore,
-        Target::NothingRecorded,
-        Target::Changed,
-        Target::Proved,
-        Target::Disproved,
-    ];
-    const TIMES: [Time; 3] = [Time::Early, Time::Settled, Time::Over];
-    const REPEATS: [Repeat; 3] = [
-        Repeat::Never,
-        Repeat::Harmless,
-        Repeat::WhenAbsent(Duration::from_mins(2)),
-    ];
-
-    fn for_every_evidence(mut each: impl FnMut(&Evidence)) {
-        for answer in ANSWERS {
-            for operation in OPERATIONS {
-                for listed in LISTED {
-                    for target in TARGETS {
-                        for time in TIMES {
-                            for repeat in REPEATS {
-                                for is_destructive in [true, false] {
-                                    each(&Evidence {
-                                        answer,
-                                        operation,
-                                        listed,
-                                        target,
-                                        time,
-                                        repeat,
-                                        is_destructive,
-                                    });
-                                }
-                            }
-                        }
-                    }
-                }
-            }
-        }
-    }
-
-    /// The guarantees, for every possible evidence.
-    #[test]
-    fn no_outcome_is_recorded_without_the_required_evidence() {
-        let mut counts = BTreeMap::new();
-        for_every_evidence(|e| {
-            let decision = decide(e);
-            *counts.entry(format!("{decision:?}")).or_insert(0) += 1;
-            let list_is_empty = matches!(e.listed, Listed::Nothing | Listed::NoList);
-            let is_untouched = matches!(e.target, Target::AsBefore | Target::NothingRecorded);
-            match decision {
-                Decision::Absent if e.answer == Answer::Accepted => assert!(
-                    e.operation == Operation::Nonexistent
-                        && e.target == Target::AsBefore
-                        && !e.is_destructive
-                        && e.time != Time::Early
-                        && e.repeat != Repeat::Never,
-                    "{e:?}"
-                ),
-                Decision::Absent => {
-                    assert!(list_is_empty && is_untouched, "{e:?}");
-                    let is_settled = e.time == Time::Settled && e.repeat != Repeat::Never;
-                    assert!(e.answer == Answer::Refused || is_settled, "{e:?}");
-                }
-                Decision::Failed => {
-                    let is_stated =
-                        e.operation == Operation::Failed || e.target == Target::Disproved;
-                    assert!(is_stated && list_is_empty, "{e:?}");
-                    assert_eq!(e.answer, Answer::Accepted, "{e:?}");
-                }
-                Decision::Proved => assert_eq!(e.target, Target::Proved, "{e:?}"),
-                Decision::Adopt => assert_eq!(e.listed, Listed::Ours, "{e:?}"),
-                Decision::StayOpen => assert_eq!(e.time, Time::Over, "{e:?}"),
-                Decision::AskPerson => assert!(
-                    e.listed == Listed::Unclear
-                        || e.answer == Answer::InDoubt && list_is_empty && is_untouched,
-                    "{e:?}"
-                ),
-                Decision::Wait => assert_ne!(e.time, Time::Over, "{e:?}"),
-                Decision::ReadList => assert_eq!(e.listed, Listed::NotRead, "{e:?}"),
-                Decision::ReadTarget => assert_eq!(e.target, Target::NotRead, "{e:?}"),
-            }
-        });
-        println!("{counts:?}");
-        assert_eq!(counts.len(), 9, "each decision occurs: {counts:?}");
-    }
-
-    /// One case for each line of the table.
-    #[test]
-    fn each_line_of_the_table_leads_to_its_decision() {
-        let base = Evidence {
-            answer: Answer::InDoubt,
-            operation: Operation::NoHandle,
-            listed: Listed::Nothing,
-            target: Target::AsBefore,
-            time: Time::Settled,
-            repeat: Repeat::WhenAbsent(Duration::from_mins(2)),
-            is_destructive: true,
-        };
-        let accepted = Evidence {
-            answer: Answer::Accepted,
-            operation: Operation::Missing,
-            ..base
-        };
-        for (evidence, decision) in [
-            (base, Decision::Absent),
-            (
-                Evidence {
-                    time: Time::Early,
-                    ..base
-                },
-                Decision::Wait,
-            ),
-            (
-                Evidence {
-                    listed: Listed::Unreadable,
-                    time: Time::Over,
-                    ..base
-                },
-                Decision::StayOpen,
-            ),
-            (
-                Evidence {
-                    target: Target::Changed,
-                    time: Time::Over,
-                    ..base
-                },
-                Decision::StayOpen,
-            ),
-            (
-                Evidence {
-                    repeat: Repeat::Never,
-                    ..base
-                },
-                Decision::AskPerson,
-            ),
-            (
-                Evidence {
-                    listed: Listed::NoList,
-                    ..base
-                },
-                Decision::AskPerson,
-            ),
-            (
-                Evidence {
-                    listed: Listed::NoList,
-                    repeat: Repeat::Harmless,
-                    ..base
-                },
-                Decision::Absent,
-            ),
-            (
-                Evidence {
-                    listed: Listed::Unclear,
-                    ..base
-                },
-                Decision::AskPerson,
-            ),
-            (
-                Evidence {
-                    target: Target::Proved,
-                    ..base
-                },
-                Decision::Proved,
-            ),
-            (
-                Evidence {
-                    answer: Answer::Refused,
-                    time: Time::Early,
-                    ..base
-                },
-                Decision::Absent,
-            ),
-            (
-                Evidence {
-                    answer: Answer::Refused,
-                    listed: Listed::Ours,
-                    ..base
-                },
-                Decision::Adopt,
-            ),
-            (accepted, Decision::Wait),
-            (
-                Evidence {
-                    time: Time::Over,
-                    ..accepted
-                },
-                Decision::StayOpen,
-            ),
-            (
-                Evidence {
-                    target: Target::Proved,
-                    ..accepted
-                },
-                Decision::Proved,
-            ),
-            (
-                Evidence {
-                    operation: Operation::Failed,
-                    ..accepted
-                },
-                Decision::Failed,
-            ),
-            (
-                Evidence {
-                    operation: Operation::Failed,
-                    listed: Listed::Ours,
-                    ..accepted
-                },
-                Decision::Adopt,
-            ),
-            (
-                Evidence {
-                    operation: Operation::Succeeded,
-                    target: Target::Changed,
-                    time: Time::Over,
-                    ..accepted
-                },
-                Decision::StayOpen,
-            ),
-        ] {
-            assert_eq!(decide(&evidence), decision, "{evidence:?}");
-        }
     }
 }

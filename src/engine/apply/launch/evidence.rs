@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::decision::{Answer, Evidence, Listed, Operation, Target, Time};
+use super::decision::{Evidence, Listed, OperationState, RequestAnswer, TargetState, Time};
 use super::{ABSENT_LOOKS, Application, Attempt};
 use crate::engine::{Failure, FailureKind, Found, Launch, Progress, Proof, Repeat, Trace};
 
@@ -48,42 +48,42 @@ impl Application<'_> {
         &self,
         attempt: &Attempt,
         look: &mut Look,
-    ) -> Result<Operation, Failure> {
+    ) -> Result<OperationState, Failure> {
         let Some(handle) = &attempt.handle else {
             "looking for an operation that may have begun".clone_into(&mut look.note);
             return Ok(if attempt.has_succeeded {
-                Operation::Succeeded
+                OperationState::Succeeded
             } else {
-                Operation::NoHandle
+                OperationState::NoHandle
             });
         };
         if !self.launch.has_operation() {
-            return Ok(Operation::Nonexistent);
+            return Ok(OperationState::Nonexistent);
         }
         if attempt.has_succeeded {
-            return Ok(Operation::Succeeded);
+            return Ok(OperationState::Succeeded);
         }
         Ok(match self.launch.poll(handle).await {
             Ok(Progress::Running(note)) => {
                 look.note = note;
-                Operation::Running
+                OperationState::Running
             }
             Ok(Progress::Missing) => {
                 "the service does not list it yet".clone_into(&mut look.note);
-                Operation::Missing
+                OperationState::Missing
             }
             Ok(Progress::Succeeded(detail)) => {
                 look.detail = detail;
-                Operation::Succeeded
+                OperationState::Succeeded
             }
             Ok(Progress::Failed(why)) => {
                 look.note = format!("the service reports a failure: {why}");
-                Operation::Failed
+                OperationState::Failed
             }
             // A poll that fails says nothing about the operation: it continues at the service.
             Err(failure) => {
                 look.note = unread(failure)?;
-                Operation::Unreadable
+                OperationState::Unreadable
             }
         })
     }
@@ -125,49 +125,52 @@ impl Application<'_> {
     pub(super) async fn read_target(
         &self,
         attempt: &Attempt,
-        operation: Operation,
+        operation: OperationState,
         look: &mut Look,
-    ) -> Result<Target, Failure> {
+    ) -> Result<TargetState, Failure> {
         let handle = attempt.handle.clone().unwrap_or_default();
-        let is_stated = matches!(operation, Operation::Succeeded | Operation::Nonexistent);
+        let is_stated = matches!(
+            operation,
+            OperationState::Succeeded | OperationState::Nonexistent
+        );
         if !is_stated {
             match self.launch.trace(&attempt.probed).await {
                 Ok(Trace::Changed(note)) => look.note = note,
-                Ok(Trace::Same) => return Ok(Target::AsBefore),
+                Ok(Trace::Same) => return Ok(TargetState::AsBefore),
                 Ok(Trace::NothingRecorded) if attempt.handle.is_none() => {
-                    return Ok(Target::NothingRecorded);
+                    return Ok(TargetState::NothingRecorded);
                 }
                 Ok(Trace::NothingRecorded) => {}
                 Err(failure) => {
                     look.note = unread(failure)?;
-                    return Ok(Target::Unreadable);
+                    return Ok(TargetState::Unreadable);
                 }
             }
         }
         match self.launch.verify(&handle).await {
             Ok(Proof::Proved(observed)) => {
                 look.observed = observed;
-                return Ok(Target::Proved);
+                return Ok(TargetState::Proved);
             }
             Ok(Proof::Disproved(why)) => {
                 look.note = format!("it ended, but not as intended: {why}");
-                return Ok(Target::Disproved);
+                return Ok(TargetState::Disproved);
             }
             Ok(Proof::NotYet(missing)) => look.note = missing,
             Err(failure) => {
                 look.note = unread(failure)?;
-                return Ok(Target::Unreadable);
+                return Ok(TargetState::Unreadable);
             }
         }
-        if operation != Operation::Nonexistent {
-            return Ok(Target::Changed);
+        if operation != OperationState::Nonexistent {
+            return Ok(TargetState::Changed);
         }
         Ok(match self.launch.trace(&attempt.probed).await {
-            Ok(Trace::Same) => Target::AsBefore,
-            Ok(Trace::Changed(_) | Trace::NothingRecorded) => Target::Changed,
+            Ok(Trace::Same) => TargetState::AsBefore,
+            Ok(Trace::Changed(_) | Trace::NothingRecorded) => TargetState::Changed,
             Err(failure) => {
                 look.note = unread(failure)?;
-                Target::Unreadable
+                TargetState::Unreadable
             }
         })
     }
@@ -197,16 +200,16 @@ impl Since {
                 Time::Early
             }
         };
-        if evidence.answer != Answer::Accepted {
+        if evidence.answer != RequestAnswer::Accepted {
             return self.judge_unaccepted(launch, evidence, elapsed, now);
         }
         match evidence.operation {
-            Operation::Succeeded | Operation::Nonexistent => {
+            OperationState::Succeeded | OperationState::Nonexistent => {
                 let ended = *self.ended.get_or_insert(now);
                 over(launch.settle_timeout(), now.saturating_sub(ended))
             }
-            Operation::Missing => {
-                if evidence.target == Target::Changed {
+            OperationState::Missing => {
+                if evidence.target == TargetState::Changed {
                     self.missing = None;
                 }
                 let missing = *self.missing.get_or_insert(now);
@@ -235,8 +238,11 @@ impl Since {
             Repeat::Never => Duration::ZERO,
         };
         let shows_nothing = matches!(evidence.listed, Listed::Nothing | Listed::NoList)
-            && matches!(evidence.target, Target::AsBefore | Target::NothingRecorded);
-        let is_read = evidence.listed != Listed::NotRead && evidence.target != Target::NotRead
+            && matches!(
+                evidence.target,
+                TargetState::AsBefore | TargetState::NothingRecorded
+            );
+        let is_read = evidence.listed != Listed::NotRead && evidence.target != TargetState::NotRead
             || evidence.listed == Listed::Unreadable;
         if shows_nothing {
             let (first, looks) = self.nothing.unwrap_or((now, 0));

@@ -2,30 +2,30 @@
 //!
 //! - `decision`: the table from evidence to decision.
 //! - `evidence`: what is read about a launch.
+//! - `repetition`: whether a launch that was requested before may be requested again.
 //!
 //! This file records and does what the table decides.
 
 mod decision;
 mod evidence;
+mod repetition;
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use self::decision::{Answer, Decision, Evidence, Listed, Operation, Target, Time, decide};
+use self::decision::{
+    Decision, Evidence, Listed, OperationState, RequestAnswer, TargetState, Time, decide,
+};
 use self::evidence::{Look, Since};
+use self::repetition::Late;
 use super::{Place, intent};
 use crate::engine::context::poll_interval;
-use crate::engine::{
-    Change, Context, Failure, FailureKind, Found, Launch, Progress, Repeat, WriteError,
-};
-use crate::journal::{Ended, LaunchOutcome, LaunchState, Launched, Record, Verified};
+use crate::engine::{Change, Context, Failure, FailureKind, Launch, Repeat, WriteError};
+use crate::journal::{Ended, LaunchOutcome, LaunchState, Launched, Verified};
 
 /// How many looks must agree that a launch is absent.
 const ABSENT_LOOKS: u32 = 3;
-
-/// The member of an `ended` record that holds what the service listed when a person decided.
-const SEEN: &str = "seen";
 
 /// Takes a launch from its last recorded state to its proof.
 pub(in crate::engine) async fn apply(
@@ -50,19 +50,18 @@ pub(in crate::engine) async fn apply(
             application.begin(Some(last)).await
         }
         (outcome, handle) => {
-            if application.is_given_up(last).await? {
+            if application.record_if_given_up(last).await? {
                 return Box::pin(application.begin(None)).await;
             }
+            let answer = if handle.is_some() || outcome.is_some() {
+                RequestAnswer::Accepted
+            } else {
+                RequestAnswer::InDoubt
+            };
             let attempt = Attempt {
-                probed: last.intent.detail.clone(),
                 handle: handle.cloned(),
-                answer: if handle.is_some() || outcome.is_some() {
-                    Answer::Accepted
-                } else {
-                    Answer::InDoubt
-                },
                 has_succeeded: outcome.is_some(),
-                refusal: None,
+                ..Attempt::new(last.intent.detail.clone(), answer)
             };
             application.settle(attempt).await
         }
@@ -75,19 +74,11 @@ struct Attempt {
     probed: Value,
     /// The handle from the service's response, or of the adopted operation.
     handle: Option<Value>,
-    answer: Answer,
+    answer: RequestAnswer,
     /// Has the journal recorded that the service reported success?
     has_succeeded: bool,
     /// Why the request was not accepted, if this process received the response.
     refusal: Option<Failure>,
-}
-
-/// What appears later of an attempt that was recorded as absent.
-enum Late {
-    /// Its operation.
-    Ours(Value),
-    /// Operations, one of which may belong to it: the attempt is open again, and a person decides.
-    Unclear,
 }
 
 struct Application<'a> {
@@ -109,16 +100,10 @@ impl Application<'_> {
                 self.record_intent(probed.clone()).await?;
                 let attempt = match late {
                     Late::Ours(handle) => {
-                        self.adopt(&handle, None).await?;
+                        self.record_handle(&handle, None).await?;
                         Attempt::accepted(probed, handle)
                     }
-                    Late::Unclear => Attempt {
-                        probed,
-                        handle: None,
-                        answer: Answer::InDoubt,
-                        has_succeeded: false,
-                        refusal: None,
-                    },
+                    Late::Unclear => Attempt::new(probed, RequestAnswer::InDoubt),
                 };
                 return self.settle(attempt).await;
             }
@@ -127,11 +112,12 @@ impl Application<'_> {
         self.record_intent(probed.clone()).await?;
         let attempt = match self.launch.request().await {
             Ok(started) => {
-                self.adopt(&started.handle, started.service_date).await?;
+                self.record_handle(&started.handle, started.service_date)
+                    .await?;
                 Attempt::accepted(probed, started.handle)
             }
             Err(WriteError::Refused(refusal) | WriteError::PreconditionFailed(refusal)) => {
-                Attempt::unaccepted(probed, Answer::Refused, refusal)
+                Attempt::unaccepted(probed, RequestAnswer::Refused, refusal)
             }
             Err(WriteError::InDoubt(doubt)) => {
                 self.progress(
@@ -140,138 +126,42 @@ impl Application<'_> {
                     ),
                     Duration::ZERO,
                 );
-                Attempt::unaccepted(probed, Answer::InDoubt, doubt)
+                Attempt::unaccepted(probed, RequestAnswer::InDoubt, doubt)
             }
         };
         self.settle(attempt).await
     }
 
-    /// Fails unless a launch that has ended may be requested again. The process in which it was
-    /// refused does not repeat it. A destructive launch needs a user's confirmation that names the
-    /// attempt.
-    fn require_repeatable(&self, last: &LaunchState) -> Result<(), Failure> {
-        let state = self.context.journal.state();
-        let Some(ended) = &last.ended else {
-            return Ok(());
-        };
-        let is_of_this_process = state
-            .opened
-            .as_ref()
-            .is_some_and(|opened| ended.number > opened.number);
-        if is_of_this_process && last.was_refused() {
-            let why = ended.detail["refused"].as_str().unwrap_or_default();
-            return Err(Failure::failed(format!(
-                "the service refused it, and it is not sent again in the same run: {why}"
-            ))
-            .permanent());
-        }
-        if !self.launch.is_destructive() || last.was_refused() || self.is_confirmed(ended.number) {
-            return Ok(());
-        }
-        Err(unconfirmed(last.attempt + 1))
-    }
-
-    /// Has a person confirmed, after this record, that this launch is requested again?
-    fn is_confirmed(&self, after: u64) -> bool {
-        let state = self.context.journal.state();
-        state.confirmed.as_ref().is_some_and(|confirmed| {
-            confirmed.number > after && confirmed.repeats.contains(&self.change.key)
-        })
-    }
-
-    /// Looks for the last attempt again, if it was recorded as absent.
-    async fn find_late(&self, last: &LaunchState) -> Result<Option<Late>, Failure> {
-        if last.outcome() != Some(LaunchOutcome::Absent) {
-            return Ok(None);
-        }
-        // A service may list late what it began, even what it reported as refused. Before a
-        // destructive request is repeated, the search takes as long as for a request in doubt.
-        let (looks, pause) = match self.launch.repeat() {
-            Repeat::WhenAbsent(settle) if self.launch.is_destructive() => {
-                (ABSENT_LOOKS, settle / (ABSENT_LOOKS - 1))
-            }
-            _ => (1, Duration::ZERO),
-        };
-        for look in 1..=looks {
-            match self.launch.find(&last.intent.detail).await? {
-                Found::Operation(handle) => return Ok(Some(Late::Ours(handle))),
-                Found::Ambiguous(seen)
-                    if self.launch.is_destructive() && !has_decided_on(last, &seen) =>
-                {
-                    return Ok(Some(Late::Unclear));
-                }
-                Found::Ambiguous(_) | Found::Absent | Found::Unlisted => {}
-            }
-            if look < looks {
-                let waited = pause * (look - 1);
-                self.progress("looking for an operation of the last attempt", waited);
-                self.context.pause(pause).await?;
-            }
-        }
-        Ok(None)
-    }
-
-    /// Has a person confirmed that a launch whose end is unknown did not begin or will not end?
-    /// Then that is recorded, unless the launch is seen after all.
-    async fn is_given_up(&self, last: &LaunchState) -> Result<bool, Failure> {
-        let latest = [
-            Some(last.intent.number),
-            last.launched.as_ref().map(|launched| launched.number),
-            last.ended.as_ref().map(|ended| ended.number),
-        ];
-        if !self.is_confirmed(latest.into_iter().flatten().max().unwrap_or_default()) {
-            return Ok(false);
-        }
-        let mut detail = json!({ "person": "confirmed that it is to be requested again" });
-        match last.handle() {
-            None => match self.launch.find(&last.intent.detail).await? {
-                Found::Operation(_) => return Ok(false),
-                Found::Ambiguous(seen) => detail[SEEN] = seen.into(),
-                Found::Absent | Found::Unlisted => {}
-            },
-            Some(handle) => {
-                if matches!(self.launch.poll(handle).await?, Progress::Running(_)) {
-                    return Ok(false);
-                }
-            }
-        }
-        let outcome = if last.outcome().is_some() {
-            LaunchOutcome::Failed
-        } else {
-            LaunchOutcome::Absent
-        };
-        self.record_end(outcome, detail).await?;
-        Ok(true)
-    }
-
     async fn record_intent(&self, probed: Value) -> Result<(), Failure> {
         let intent = intent(self.place.step, self.place.phase, self.change, probed);
-        self.context.journal.append(Record::from(intent)).await?;
-        Ok(())
+        self.context.record(intent).await
     }
 
     /// Records the handle of the operation, whether the service returned it or a search found it,
     /// and lets the launch begin that awaits its acceptance.
-    async fn adopt(&self, handle: &Value, service_date: Option<String>) -> Result<(), Failure> {
-        let record = Record::from(Launched {
+    async fn record_handle(
+        &self,
+        handle: &Value,
+        service_date: Option<String>,
+    ) -> Result<(), Failure> {
+        let launched = Launched {
             key: self.change.key.clone(),
             handle: handle.clone(),
             service_date,
-        });
-        self.context.journal.append(record).await?;
+        };
+        self.context.record(launched).await?;
         self.place.accepted.notify_one();
         Ok(())
     }
 
     async fn record_end(&self, outcome: LaunchOutcome, detail: Value) -> Result<(), Failure> {
         let key = self.change.key.clone();
-        let record = Record::from(Ended {
+        let ended = Ended {
             key,
             outcome,
             detail,
-        });
-        self.context.journal.append(record).await?;
-        Ok(())
+        };
+        self.context.record(ended).await
     }
 
     /// Reads and waits until the table decides how it ended, or that it stays open.
@@ -286,12 +176,12 @@ impl Application<'_> {
                 answer: attempt.answer,
                 operation: self.read_operation(&attempt, &mut look).await?,
                 listed: Listed::NotRead,
-                target: Target::NotRead,
+                target: TargetState::NotRead,
                 time: Time::Early,
                 repeat: self.launch.repeat(),
                 is_destructive: self.launch.is_destructive(),
             };
-            if evidence.operation == Operation::Succeeded && !attempt.has_succeeded {
+            if evidence.operation == OperationState::Succeeded && !attempt.has_succeeded {
                 self.record_end(LaunchOutcome::Succeeded, look.detail.clone())
                     .await?;
                 attempt.has_succeeded = true;
@@ -313,7 +203,7 @@ impl Application<'_> {
                 Decision::Wait | Decision::ReadList | Decision::ReadTarget => {}
                 Decision::Adopt => {
                     let handle = look.found.take().unwrap_or_default();
-                    self.adopt(&handle, None).await?;
+                    self.record_handle(&handle, None).await?;
                     attempt = Attempt::accepted(attempt.probed, handle);
                     began = now;
                     since = Since::new(self.context.since_launch(&self.change.key));
@@ -335,33 +225,22 @@ impl Application<'_> {
 
     async fn prove(&self, attempt: &Attempt, observed: Value) -> Result<(), Failure> {
         if !attempt.has_succeeded {
-            self.record_end(
-                LaunchOutcome::Succeeded,
-                json!({ "shown-by": "the target" }),
-            )
-            .await?;
+            let detail = json!({ "shown-by": "the target" });
+            self.record_end(LaunchOutcome::Succeeded, detail).await?;
         }
         let key = self.change.key.clone();
-        let record = Record::from(Verified { key, observed });
-        self.context.journal.append(record).await?;
-        Ok(())
+        self.context.record(Verified { key, observed }).await
     }
 
     async fn fail(&self, why: String) -> Result<(), Failure> {
         self.record_end(LaunchOutcome::Failed, json!({ "why": why }))
             .await?;
         let aftermath = self.launch.aftermath().await;
-        let failure = Failure::failed(why);
-        let failure = match aftermath {
-            Some(aftermath) => failure.with_help(aftermath),
-            None => failure,
-        };
-        // A launch that may be repeated is tried again in the next pass.
-        let may_repeat = self.launch.repeat() != Repeat::Never && !self.launch.is_destructive();
-        Err(if may_repeat {
-            failure
-        } else {
-            failure.permanent()
+        Err(Failure {
+            help: aftermath,
+            // A launch that may be repeated is tried again in the next pass.
+            retryable: self.launch.repeat() != Repeat::Never && !self.launch.is_destructive(),
+            ..Failure::failed(why)
         })
     }
 
@@ -370,7 +249,7 @@ impl Application<'_> {
     async fn record_absent(&self, attempt: Attempt) -> Result<(), Failure> {
         let refusal = attempt.refusal.as_ref();
         let reason = refusal.map(|refusal| refusal.message.clone());
-        if attempt.answer == Answer::Refused {
+        if attempt.answer == RequestAnswer::Refused {
             self.record_end(LaunchOutcome::Absent, json!({ "refused": reason }))
                 .await?;
             let failure = attempt
@@ -387,7 +266,7 @@ impl Application<'_> {
         self.record_end(outcome, json!({ "looks": ABSENT_LOOKS, "answer": reason }))
             .await?;
         let Some(refusal) = attempt.refusal else {
-            if attempt.answer == Answer::Accepted {
+            if attempt.answer == RequestAnswer::Accepted {
                 return Err(Failure::failed(
                     "the service accepted the request, but the target shows no sign of it",
                 ));
@@ -416,37 +295,23 @@ impl Application<'_> {
     }
 }
 
-/// Has a person confirmed the repetition while the service listed exactly this?
-fn has_decided_on(last: &LaunchState, seen: &str) -> bool {
-    last.ended
-        .as_ref()
-        .is_some_and(|ended| ended.detail[SEEN] == seen)
-}
-
-fn unconfirmed(attempt: u32) -> Failure {
-    Failure::new(
-        FailureKind::Unconfirmed,
-        format!("attempt {attempt} needs a confirmation that names it"),
-    )
-}
-
-fn left_open(attempt: &Attempt, operation: Operation, note: &str) -> Failure {
+fn left_open(attempt: &Attempt, operation: OperationState, note: &str) -> Failure {
     let (message, help) = match (attempt.answer, operation) {
-        (Answer::Accepted, Operation::Succeeded) => (
+        (RequestAnswer::Accepted, OperationState::Succeeded) => (
             format!("the service reports success, but the target does not show it yet ({note})"),
             "nothing is lost; run again to check the target again",
         ),
-        (Answer::Accepted, Operation::Missing | Operation::Nonexistent) => (
+        (RequestAnswer::Accepted, OperationState::Missing | OperationState::Nonexistent) => (
             format!("the service accepted it, and its status is unknown ({note})"),
             "nothing is sent twice; look at the target in the portal, then run again to look for the \
              operation again",
         ),
-        (Answer::Accepted, _) => (
+        (RequestAnswer::Accepted, _) => (
             format!("it continues at the service ({note})"),
             "nothing is lost; run again to look at it again, or give the step a longer `timeout` to wait \
              for it",
         ),
-        (Answer::Refused | Answer::InDoubt, _) => (
+        (RequestAnswer::Refused | RequestAnswer::InDoubt, _) => (
             format!("it is unknown whether the request took effect ({note})"),
             "nothing is sent twice; run again once the service can be reached, and its outcome is \
              checked first",
@@ -467,23 +332,28 @@ fn undecided(seen: &str) -> Failure {
 }
 
 impl Attempt {
-    fn accepted(probed: Value, handle: Value) -> Self {
-        Self {
-            probed,
-            handle: Some(handle),
-            answer: Answer::Accepted,
-            has_succeeded: false,
-            refusal: None,
-        }
-    }
-
-    fn unaccepted(probed: Value, answer: Answer, refusal: Failure) -> Self {
+    /// An attempt of which only the answer is known.
+    fn new(probed: Value, answer: RequestAnswer) -> Self {
         Self {
             probed,
             handle: None,
             answer,
             has_succeeded: false,
+            refusal: None,
+        }
+    }
+
+    fn accepted(probed: Value, handle: Value) -> Self {
+        Self {
+            handle: Some(handle),
+            ..Self::new(probed, RequestAnswer::Accepted)
+        }
+    }
+
+    fn unaccepted(probed: Value, answer: RequestAnswer, refusal: Failure) -> Self {
+        Self {
             refusal: Some(refusal),
+            ..Self::new(probed, answer)
         }
     }
 }

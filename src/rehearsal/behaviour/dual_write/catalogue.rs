@@ -2,10 +2,8 @@
 //! *Dual-write-automations* (`App.config`) and of *Set up the Finance and Operations provider*; the
 //! names of entities and the dependencies between maps are invented.
 
-/// The definition of a map.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct MapDefinition {
-    /// Its name.
     pub(crate) name: &'static str,
     /// The entity of Finance and Operations: name and display name.
     pub(crate) finance: (&'static str, &'static str),
@@ -28,7 +26,6 @@ const ORDERS: &str = "salesorders - CDS sales order headers";
 const LINES: &str = "salesorderdetails - CDS sales order lines V2";
 const INVOICES: &str = "invoices - Sales invoice headers V2";
 
-/// Every map.
 pub(crate) const MAPS: [MapDefinition; 8] = [
     MapDefinition {
         name: COMPANIES,
@@ -108,7 +105,6 @@ pub(crate) const MAPS: [MapDefinition; 8] = [
     },
 ];
 
-/// The definition of a map by its name.
 pub(crate) fn definition(name: &str) -> Option<&'static MapDefinition> {
     MAPS.iter().find(|map| map.name == name)
 }

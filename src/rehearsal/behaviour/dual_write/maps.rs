@@ -8,14 +8,12 @@ use serde_json::{Value, json};
 
 use super::catalogue::{self, MAPS};
 use super::{DualWriteEnvironment, dataverse_entry};
-use crate::rehearsal::behaviour::environments;
-use crate::rehearsal::behaviour::organization::{Caller, Organization, Row, text};
+use crate::rehearsal::behaviour::organization::{Organization, Row, text};
 use crate::rehearsal::world::names;
 
 /// A map as the gateway stores it.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Map {
-    /// Its name.
     pub(crate) name: String,
     /// The id of the active version.
     pub(crate) template: String,
@@ -53,14 +51,7 @@ fn key(environment: &str, name: &str) -> String {
 impl<'world> DualWriteEnvironment<'_, 'world> {
     /// The organization, without a caller.
     pub(crate) fn organization(&mut self) -> Option<Organization<'_, 'world>> {
-        let id = environments::organization(self.draft, &self.environment)?;
-        Some(Organization {
-            draft: self.draft,
-            schema: self.schema,
-            id,
-            environment: self.environment.clone(),
-            caller: Caller::default(),
-        })
+        Organization::of(self.draft, self.schema, &self.environment)
     }
 
     /// The maps, in the order of the catalogue.
@@ -68,10 +59,8 @@ impl<'world> DualWriteEnvironment<'_, 'world> {
         MAPS.iter().filter_map(|map| self.map(map.name)).collect()
     }
 
-    /// A map by its name.
     pub(crate) fn map(&self, name: &str) -> Option<Map> {
-        let value = self.draft.get(&key(&self.environment, name))?;
-        serde_json::from_value(value.clone()).ok()
+        self.draft.load(&key(&self.environment, name))
     }
 
     /// The first matching map.
@@ -81,8 +70,7 @@ impl<'world> DualWriteEnvironment<'_, 'world> {
 
     /// Saves a map.
     pub(crate) fn save_map(&mut self, map: &Map) {
-        let value = serde_json::to_value(map).unwrap_or_default();
-        self.draft.put(key(&self.environment, &map.name), value);
+        self.draft.save(key(&self.environment, &map.name), map);
     }
 
     /// Deletes a map.
@@ -90,7 +78,6 @@ impl<'world> DualWriteEnvironment<'_, 'world> {
         self.draft.delete(&key(&self.environment, name));
     }
 
-    /// The row of a version.
     pub(crate) fn version(&mut self, template: &str) -> Option<Row> {
         self.organization()?
             .row("msdyn_dualwriteentitymap", template)

@@ -25,10 +25,8 @@ use crate::rehearsal::world::store::Draft;
 /// The user in Finance and Operations of dual-write's applications.
 pub(crate) const USER: &str = "DualWrite";
 
-/// Dual-write of one environment.
 #[derive(Debug)]
 pub(crate) struct DualWriteEnvironment<'request, 'world> {
-    /// The world.
     pub(crate) draft: &'request mut Draft<'world>,
     /// The tables of Dataverse.
     pub(crate) schema: &'request Schema,
@@ -65,7 +63,6 @@ fn dataverse_entry(set: &Value) -> Option<&Value> {
 }
 
 impl DualWriteEnvironment<'_, '_> {
-    /// The connection set.
     pub(crate) fn connection_set(&self) -> Option<Value> {
         let link = self.draft.get(&link_key(&self.environment))?;
         Some(link["set"].clone())

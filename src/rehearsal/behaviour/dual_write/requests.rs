@@ -15,12 +15,9 @@ use crate::rehearsal::schema::Schema;
 use crate::rehearsal::world::names;
 use crate::rehearsal::world::store::Draft;
 
-/// A request to the gateway.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct GatewayRequest {
-    /// Its id.
     id: String,
-    /// The environment.
     pub(crate) environment: String,
     /// The map or solution.
     #[serde(rename = "of")]
@@ -37,7 +34,6 @@ pub(crate) struct GatewayRequest {
     ends: Moment,
 }
 
-/// The target of a request.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum RequestTarget {
@@ -99,19 +95,17 @@ impl DualWriteEnvironment<'_, '_> {
         let timer = Timer::EndDualWriteRequest {
             request: id.clone(),
         };
-        timers::set(self.draft, request.ends, &timer);
+        timers::set(self.draft, duration, &timer);
         self.save_request(&request);
         id
     }
 
     fn save_request(&mut self, request: &GatewayRequest) {
-        let value = serde_json::to_value(request).unwrap_or_default();
-        self.draft.put(key(&request.id), value);
+        self.draft.save(key(&request.id), request);
     }
 
-    /// A request by its id.
     pub(crate) fn request(&self, id: &str) -> Option<GatewayRequest> {
-        parse_request(self.draft.get(&key(id))?)
+        self.draft.load(&key(id))
     }
 
     /// A request as the gateway returns it with its map.
@@ -141,7 +135,6 @@ impl DualWriteEnvironment<'_, '_> {
         }))
     }
 
-    /// Ends a request.
     pub(crate) fn end(&mut self, mut request: GatewayRequest) {
         let result = match &request.target {
             RequestTarget::Solution(name) => self.end_solution(name),
@@ -233,20 +226,15 @@ fn message(quirk: &Value) -> String {
     quirk["message"].as_str().unwrap_or_default().to_owned()
 }
 
-fn parse_request(value: &Value) -> Option<GatewayRequest> {
-    serde_json::from_value(value.clone()).ok()
-}
-
 /// Ends the request with an id, in its environment.
 pub(crate) fn end(draft: &mut Draft<'_>, schema: &Schema, id: &str) {
-    let Some(request) = draft.get(&key(id)).and_then(parse_request) else {
-        return;
-    };
-    let environment = request.environment.clone();
-    DualWriteEnvironment {
-        draft,
-        schema,
-        environment,
+    if let Some(request) = draft.load::<GatewayRequest>(&key(id)) {
+        let environment = request.environment.clone();
+        DualWriteEnvironment {
+            draft,
+            schema,
+            environment,
+        }
+        .end(request);
     }
-    .end(request);
 }

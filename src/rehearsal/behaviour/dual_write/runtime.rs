@@ -179,15 +179,7 @@ impl DualWriteEnvironment<'_, '_> {
 
     /// Removes all projects of Finance and Operations.
     pub(crate) fn remove_projects(&mut self) {
-        let prefix = project_key(&self.environment, "");
-        let keys: Vec<String> = self
-            .draft
-            .under(&prefix)
-            .map(|(key, _)| key.to_owned())
-            .collect();
-        for key in keys {
-            self.draft.delete(&key);
-        }
+        self.draft.delete_under(&project_key(&self.environment, ""));
     }
 
     fn dataverse_address(&self) -> Option<String> {

@@ -38,7 +38,6 @@ fn managed(value: bool, name: &str) -> Value {
     json!({"Value": value, "CanBeChanged": true, "ManagedPropertyLogicalName": name})
 }
 
-/// A table.
 pub(super) fn table(table: &Table) -> Value {
     let is_pairs = table.primary_name.is_none();
     json!({

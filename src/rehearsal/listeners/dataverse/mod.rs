@@ -5,18 +5,18 @@
 //! - `body`: the columns in the body of a write.
 //! - `write`: create, update, upsert, delete, associate, with conditions.
 //! - `calls`: functions and actions.
-//! - `skin`: translates between aliases and the usual names.
+//! - `aliases`: translates between aliases and the usual names.
 //! - `metadata`, `definitions`: the metadata of tables and columns.
 //!
 //! The behaviour is that of the Dataverse Web API, version 9.2, in Microsoft Learn.
 
+pub(crate) mod aliases;
 mod body;
 mod calls;
 mod definitions;
 mod metadata;
 mod read;
 mod rows;
-pub(crate) mod skin;
 mod write;
 
 use serde_json::{Value, json};
@@ -24,9 +24,10 @@ use serde_json::{Value, json};
 use super::authentication::{self, Token};
 use super::message::{Request, Response};
 use super::{Listener, RequestContext, Side};
+use crate::rehearsal::behaviour::conditions;
 use crate::rehearsal::behaviour::directory::PrincipalKind;
-use crate::rehearsal::behaviour::organization::{Caller, Organization, Row, text};
-use crate::rehearsal::behaviour::{environments, users};
+use crate::rehearsal::behaviour::organization::{Organization, Row, text};
+use crate::rehearsal::behaviour::users;
 use crate::rehearsal::odata::error::ODataError;
 use crate::rehearsal::odata::path::{self, Arguments, Segment};
 use crate::rehearsal::odata::preferences::Preferences;
@@ -84,17 +85,11 @@ fn handle_authenticated(
         let text = "The rehearsal tenant's Dataverse answers below /api/data/v9.2/ only.";
         ODataError::new(404, "0x80060888", text)
     })?;
-    let environment = side.environment().to_owned();
-    let id = environments::organization(&context.draft, &environment)
-        .ok_or_else(|| ODataError::new(404, "0x80048306", "There is no organization."))?;
     let origin = context.origins.of(Listener::Dataverse(side));
-    let mut organization = Organization {
-        draft: &mut context.draft,
-        schema: context.schema,
-        id,
-        environment,
-        caller: Caller::default(),
-    };
+    let organization = Organization::of(&mut context.draft, context.schema, side.environment());
+    let mut organization = organization
+        .ok_or_else(|| ODataError::new(404, "0x80048306", "There is no organization."))?;
+    conditions::check_firewall(&organization)?;
     let acts_for = request.header("CallerObjectId");
     if let Some(object) = acts_for {
         context.caller = Some(object.to_owned());

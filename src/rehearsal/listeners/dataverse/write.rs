@@ -36,11 +36,7 @@ impl<'context> WebApiRequest<'context, '_> {
         columns.remove(&table.primary_id);
         let only_creates = self.request.header("If-None-Match").map(str::trim) == Some("*");
         match row {
-            Some(_) if only_creates => Err(ODataError::new(
-                412,
-                "0x80040237",
-                "A record with matching key values already exists.",
-            )),
+            Some(_) if only_creates => Err(ODataError::already_exists()),
             Some(row) => {
                 self.check_version(&row)?;
                 writes::update(&mut self.organization, table, id, &columns)?;

@@ -1,8 +1,8 @@
 //! Other names for the tables of Intelligent Order Management in Dataverse.
 //!
-//! Microsoft has published some of the logical names, but not most, and a tenant may differ. In the
-//! skin `renamed`, each of its tables, columns and entity sets has an alias; display names stay the
-//! same. The tenant itself uses the usual names, callers use the aliases.
+//! Microsoft has published some of the logical names, but not most, and a tenant may differ. With
+//! `renamed`, each of its tables, columns and entity sets has an alias; display names stay the same.
+//! The tenant itself uses the usual names, callers use the aliases.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
@@ -12,7 +12,7 @@ use super::table::Table;
 
 /// The names that callers use.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Skin {
+pub enum TableNames {
     /// Microsoft's names, and likely ones where Microsoft has not published any.
     #[default]
     Usual,
@@ -20,7 +20,7 @@ pub enum Skin {
     Renamed,
 }
 
-impl Skin {
+impl TableNames {
     /// Its word on the command line and in the world's file.
     pub(crate) const fn word(self) -> &'static str {
         match self {
@@ -30,20 +30,20 @@ impl Skin {
     }
 }
 
-/// A word that is not a skin.
+/// A word that names no set of table names.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("'{0}' is not a valid skin; write usual or renamed")]
-pub struct SkinError(String);
+pub struct TableNamesError(String);
 
-impl FromStr for Skin {
-    type Err = SkinError;
+impl FromStr for TableNames {
+    type Err = TableNamesError;
 
     /// Reads `usual` or `renamed`.
-    fn from_str(word: &str) -> Result<Self, SkinError> {
+    fn from_str(word: &str) -> Result<Self, TableNamesError> {
         [Self::Usual, Self::Renamed]
             .into_iter()
-            .find(|skin| skin.word() == word)
-            .ok_or_else(|| SkinError(word.to_owned()))
+            .find(|names| names.word() == word)
+            .ok_or_else(|| TableNamesError(word.to_owned()))
     }
 }
 
@@ -209,7 +209,7 @@ impl Dictionary {
     }
 
     /// Replaces the aliases in a text by the usual names. Callers do not know the usual names in
-    /// this skin: each becomes a word that no object has.
+    /// this case: each becomes a word that no object has.
     pub(crate) fn replace_aliases(&self, text: &str, scope: Scope) -> String {
         let find = |map: fn(&Aliases) -> &BTreeMap<String, String>, word: &str| {
             let column = || map(&self.columns).get(word).filter(|_| scope == Scope::Own);
@@ -306,9 +306,9 @@ mod tests {
     }
 
     #[test]
-    fn each_skin_has_a_word() {
-        assert_eq!("renamed".parse(), Ok(Skin::Renamed));
-        assert_eq!("usual".parse(), Ok(Skin::Usual));
-        assert!("other".parse::<Skin>().is_err());
+    fn both_table_names_have_a_word() {
+        assert_eq!("renamed".parse(), Ok(TableNames::Renamed));
+        assert_eq!("usual".parse(), Ok(TableNames::Usual));
+        assert!("other".parse::<TableNames>().is_err());
     }
 }

@@ -1,27 +1,26 @@
-//! The Web API in the skin `renamed`: replaces aliases in requests by the usual names, and the
+//! The Web API with renamed tables: replaces aliases in requests by the usual names, and the
 //! usual names in responses by aliases. Only names are replaced, never the values of rows.
 
 use serde_json::{Map, Value};
 
 use crate::rehearsal::listeners::message::{Request, Response};
-use crate::rehearsal::schema::skin::{Dictionary, Scope};
+use crate::rehearsal::schema::table_names::{Dictionary, Scope};
 
 /// A column whose value is the name of a table.
 const TABLE_NAME_COLUMN: &str = "boundentitylogicalname";
 
 /// A request with the usual names, and the data to translate its response.
 #[derive(Debug)]
-pub(crate) struct RenamedRequest<'skin> {
-    /// The request.
+pub(crate) struct RenamedRequest<'names> {
     pub(crate) request: Request,
-    dictionary: &'skin Dictionary,
+    dictionary: &'names Dictionary,
     scope: Scope,
     is_metadata: bool,
 }
 
-impl<'skin> RenamedRequest<'skin> {
+impl<'names> RenamedRequest<'names> {
     /// Replaces the aliases in a request by the usual names.
-    pub(crate) fn new(dictionary: &'skin Dictionary, request: &Request) -> Self {
+    pub(crate) fn new(dictionary: &'names Dictionary, request: &Request) -> Self {
         let path = dictionary.replace_aliases(&request.path, Scope::Others);
         let rest = path.split('/').skip(4).collect::<Vec<_>>().join("/");
         let first = rest.split(['(', '/', '?']).next().unwrap_or_default();

@@ -1,0 +1,34 @@
+//! Changes that only a person can make.
+
+use serde_json::Value;
+
+use crate::engine::{Action, Change, ManualTask};
+
+/// One line of a worksheet.
+pub(crate) struct ManualChange {
+    pub(crate) key: String,
+    pub(crate) name: String,
+    pub(crate) before: Value,
+    pub(crate) after: Value,
+    /// What to do, one line for each instruction.
+    pub(crate) instructions: Vec<String>,
+    /// What the program reads as evidence.
+    pub(crate) evidence: String,
+}
+
+impl ManualChange {
+    /// The change, which no other one must precede.
+    pub(crate) fn into_change(self) -> Change {
+        Change {
+            key: self.key,
+            name: self.name,
+            before: self.before,
+            after: self.after,
+            follows: Vec::new(),
+            action: Action::ManualTask(ManualTask {
+                instructions: self.instructions,
+                evidence: self.evidence,
+            }),
+        }
+    }
+}
