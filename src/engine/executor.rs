@@ -107,11 +107,11 @@ impl Executor {
         events.emit(EventKind::StepBegan {
             step: step.name.to_owned(),
         });
-        let begun = StepBegan {
+        let record = StepBegan {
             step: step.name.to_owned(),
             speed: self.context.clock.recorded_speed(),
         };
-        self.context.record(begun).await?;
+        self.context.record(record).await?;
         let mut progress = StepProgress::default();
         let outcome = if step.skip.is_some() {
             StepOutcome::Skipped

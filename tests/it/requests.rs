@@ -17,7 +17,7 @@ fn an_owner_that_nobody_is_named_for_is_refused_offline() {
     let text: String = text
         .lines()
         .filter(|line| !line.starts_with("act-as:"))
-        .map(|line| format!("{line}\n"))
+        .flat_map(|line| [line, "\n"])
         .collect();
     stage.write_runbook(&text);
     let answer = stage.call(&["validate", "rehearsal.yaml"]).exits(3);
@@ -114,9 +114,9 @@ fn a_captured_value_is_shown_on_a_terminal_only() {
     let _tenant = stage.tenant(&[]);
     drop(stage.run().exits(0));
     let (key, seal) = capture(&stage);
-    let state = stage.state();
-    let state = state.to_str().expect("the path is text");
-    let show = ["state", "show", state, &key, "--seal", &seal];
+    let file = stage.state();
+    let file = file.to_str().expect("the path is text");
+    let show = ["state", "show", file, &key, "--seal", &seal];
 
     let piped = stage.call(&show).exits(11);
     assert!(piped.stdout.is_empty(), "{}", piped.stdout);
@@ -129,7 +129,7 @@ fn a_captured_value_is_shown_on_a_terminal_only() {
     let (code, shown) = at_terminal(&stage, &show);
     assert_eq!(code, Some(0), "{shown}");
     assert!(!shown.trim().is_empty());
-    let unknown = ["state", "show", state, "no/such/key"];
+    let unknown = ["state", "show", file, "no/such/key"];
     assert_eq!(at_terminal(&stage, &unknown).0, Some(3));
 }
 
@@ -163,7 +163,7 @@ fn the_two_summaries_differ_only_in_by_hand() {
     let (_, steps) = rest.split_once("\nsteps:").expect("it has steps");
     let guided = format!("{before}\nsteps:{steps}");
     stage.write_runbook(&with_endpoints(&guided, &tenant.endpoints));
-    let mut links = 0;
+    let mut linked = 0;
     let by_hand = loop {
         let answer = stage.run();
         if answer.code != Some(10) {
@@ -179,13 +179,13 @@ fn the_two_summaries_differ_only_in_by_hand() {
             answer.stderr
         );
         for line in lines {
-            links += usize::from(line.contains("/main.aspx?pagetype=entityrecord&etn="));
+            linked += usize::from(line.contains("/main.aspx?pagetype=entityrecord&etn="));
             person.follow(line);
         }
-        assert!(links < 200, "{}", answer.stderr);
+        assert!(linked < 200, "{}", answer.stderr);
         std::thread::sleep(std::time::Duration::from_millis(200));
     };
-    assert!(links > 5, "{links}");
+    assert!(linked > 5, "{linked}");
     assert!(by_hand.contains(" by hand)"), "{by_hand}");
     assert!(!figures(&automatic).is_empty(), "{automatic}");
     assert_eq!(figures(&automatic), figures(&by_hand));

@@ -38,12 +38,11 @@ pub(super) async fn survey_again(
     close(connected, &state_file, &plan, exit).await?;
     if exit == FAILED {
         let changed = plan.steps.iter().filter(|step| !step.changes.is_empty());
-        let remedies: String = changed
-            .map(|step| {
-                let remedy = steps::manual_remedy(&step.name);
-                format!("\nhelp: {}: {remedy}", step.name)
-            })
-            .collect();
+        let mut remedies = String::new();
+        for step in changed {
+            let remedy = steps::manual_remedy(&step.name);
+            remedies += &format!("\nhelp: {}: {remedy}", step.name);
+        }
         session.printer.info(&format!(
             "This run has finished, and the target has changed since. This command changed nothing.{remedies}"
         ));

@@ -127,7 +127,7 @@ impl From<TableData> for Table {
                 ColumnData::Group(group) => table.add_group(&group),
                 ColumnData::Writable(name, display, kind) => table.add(&name, &display, kind, true),
                 ColumnData::Fixed(name, display, kind, _) => {
-                    table.add(&name, &display, kind, false)
+                    table.add(&name, &display, kind, false);
                 }
             }
         }

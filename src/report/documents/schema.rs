@@ -11,8 +11,10 @@ use super::{
 use crate::report::json::EventLine;
 use crate::report::run_report::RunReport;
 
+type MakeSchema = fn() -> Value;
+
 /// The commands that write JSON, each with the schema of its output.
-const COMMANDS: [(&str, fn() -> Value); 14] = [
+const COMMANDS: [(&str, MakeSchema); 14] = [
     ("run", or_failure::<EventLine>),
     ("plan", or_failure::<PlanDocument>),
     ("validate", or_failure::<ValidateDocument>),

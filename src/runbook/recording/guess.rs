@@ -66,9 +66,8 @@ fn of_row(table: IomTable, recorded: &Recorded) -> Vec<IomRequest> {
     let sets_a_state = has("statecode") || has("statuscode");
     match (recorded.method, table) {
         (Method::Delete, IomTable::Provider) => vec![IomRequest::DeleteProvider],
-        (Method::Delete, _) => Vec::new(),
         (Method::Post, IomTable::Provider) => vec![IomRequest::InstallProvider],
-        (Method::Post, _) => Vec::new(),
+        (Method::Delete | Method::Post, _) => Vec::new(),
         (_, IomTable::Orchestration) if has(IomColumn::OrchestrationGraph.default_name()) => {
             vec![IomRequest::EditOrchestration]
         }
