@@ -8,7 +8,7 @@
 //! platform/        everything that differs between Linux, macOS and Windows
 //! redaction.rs     secrets replaced in texts
 //! secrets.rs       secret values, removed from every text that leaves the program
-//! sync.rs          a mutex that a panic does not poison
+//! sync.rs          locks a mutex, also after a panic
 //! text.rs          escaping, digests, plurals
 //! ```
 

@@ -10,9 +10,10 @@ use serde_json::json;
 use super::check::CheckResult;
 use super::preflight;
 use crate::domain::environments::copy_key;
+use crate::domain::manual_change::ManualChange;
 use crate::domain::verdict::Verdict;
 use crate::domain::{RefreshContext, keys};
-use crate::engine::{Action, Change, Failure, FailureKind, JournalView, ManualTask, Phase, Survey};
+use crate::engine::{Change, Failure, FailureKind, JournalView, Phase, Survey};
 use crate::runbook::StepName;
 
 /// The phase at the head of a step. A step without such checks has none.
@@ -83,23 +84,22 @@ fn manual_task(result: &CheckResult) -> Change {
                 .to_owned(),
         );
     }
-    Change {
+    ManualChange {
         key: keys::question(&result.check),
         name: format!("make sure that {}", result.check),
         before: json!({ "answer": answer, "read": result.found }),
         after: json!({ "answer": "yes" }),
-        follows: Vec::new(),
-        action: Action::ManualTask(ManualTask {
-            instructions,
-            evidence: result.check.clone(),
-        }),
+        instructions,
+        evidence: result.check.clone(),
     }
+    .into_change()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::checks::check::Check;
+    use crate::engine::Action;
 
     #[test]
     fn a_service_that_is_unavailable_makes_no_task() {

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
+use crate::domain::failure::unless_interrupted;
 use crate::domain::flows::is_cloud_flow;
 use crate::domain::names::{Fields, Names};
 use crate::domain::view::View;
-use crate::engine::{Failure, FailureKind};
+use crate::engine::Failure;
 use crate::runbook::IomTable;
 
 /// Rows by primary key.
@@ -16,14 +17,6 @@ pub(super) type Rows = BTreeMap<Uuid, Fields>;
 
 /// What was read, or why it could not be read.
 pub(super) type ReadResult<T> = Result<T, Failure>;
-
-/// Keeps a failed read as a result, except for a request to stop, which ends all checks.
-pub(super) fn unless_interrupted<T>(reading: ReadResult<T>) -> Result<ReadResult<T>, Failure> {
-    match reading {
-        Err(failure) if failure.kind == FailureKind::Interrupted => Err(failure),
-        reading => Ok(reading),
-    }
-}
 
 /// What was read, borrowed for one more check.
 pub(super) fn available<T>(reading: &ReadResult<T>) -> Result<&T, Failure> {

@@ -12,7 +12,7 @@ use super::session::Session;
 use crate::base::clock::Clock;
 use crate::base::text::count;
 use crate::engine::{Failure, FailureKind};
-use crate::journal::{self, Captured, Damage, Entry, Record};
+use crate::journal::{self, Damage, Entry, SealedRow, State};
 use crate::report::{
     CutDocument, DamageLine, ExportDocument, RecordLine, StateCheckDocument, Version, document,
 };
@@ -178,44 +178,33 @@ fn show(
         return Err(Failure::new(FailureKind::Unconfirmed, reason).with_help(help));
     }
     // Reading the file verifies the chain and the digest of every capture.
-    let entries = journal::read_state_file(file)?.entries;
-    let captured = find_capture(&entries, key, seal)?;
+    let state = journal::read_state_file(file)?.state;
+    let captured = find_capture(&state, key, seal)?;
     session.printer.data(&captured_value(captured, column)?);
     Ok(DONE)
 }
 
-fn find_capture<'e>(
-    entries: &'e [Entry],
+fn find_capture<'s>(
+    state: &'s State,
     key: &str,
     seal: Option<&str>,
-) -> Result<&'e Captured, Failure> {
+) -> Result<&'s SealedRow, Failure> {
     let invalid = |reason: String, help: &str| {
         Failure::new(FailureKind::InvalidInput, reason).with_help(help)
     };
-    let is_verified = |seal: &str| {
-        entries.iter().any(|entry| {
-            matches!(&entry.record, Record::SealVerified(verified) if verified.seal == seal)
-        })
-    };
-    let mut found: Vec<&Captured> = Vec::new();
-    for entry in entries {
-        if let Record::Captured(captured) = &entry.record
-            && captured.key == key
-            && seal.is_none_or(|seal| seal == captured.seal)
-        {
-            // A phase that begins again captures again: the last one counts.
-            found.retain(|earlier| earlier.seal != captured.seal);
-            found.push(captured);
-        }
-    }
-    let Some(last) = found.last() else {
+    let seals = state.seals.values();
+    let found: Vec<_> = seals
+        .filter(|held| seal.is_none_or(|seal| seal == held.seal))
+        .filter_map(|held| Some((held, held.capture(key)?)))
+        .collect();
+    let Some((_, row)) = found.first() else {
         return Err(invalid(
             format!("the state file has no capture '{key}'"),
             "take the key from the worksheet, or from `iomcopy state export`",
         ));
     };
-    if found.iter().any(|other| other.text != last.text) {
-        let seals: Vec<&str> = found.iter().map(|it| it.seal.as_str()).collect();
+    if found.iter().any(|(_, other)| other.text != row.text) {
+        let seals: Vec<&str> = found.iter().map(|(held, _)| held.seal.as_str()).collect();
         return Err(invalid(
             format!(
                 "'{key}' was captured differently in the seals {}",
@@ -224,17 +213,17 @@ fn find_capture<'e>(
             "name one with `--seal`",
         ));
     }
-    if !is_verified(&last.seal) {
+    if let Some((held, _)) = found.iter().find(|(held, _)| !held.verified) {
         return Err(invalid(
-            format!("the seal '{}' of '{key}' was not verified", last.seal),
+            format!("the seal '{}' of '{key}' was not verified", held.seal),
             "run again: the run captures it again",
         ));
     }
-    Ok(last)
+    Ok(row)
 }
 
 /// The text of a captured row, or of one of its columns.
-fn captured_value(captured: &Captured, column: Option<&str>) -> Result<String, Failure> {
+fn captured_value(captured: &SealedRow, column: Option<&str>) -> Result<String, Failure> {
     let Some(column) = column else {
         return Ok(captured.text.clone());
     };
@@ -257,9 +246,8 @@ mod tests {
     use super::*;
     use crate::base::text::sha256;
 
-    fn captured(seal: &str, key: &str, text: &str) -> Captured {
-        Captured {
-            seal: seal.to_owned(),
+    fn captured(key: &str, text: &str) -> SealedRow {
+        SealedRow {
             key: key.to_owned(),
             etag: None,
             sha256: sha256(text.as_bytes()),
@@ -269,7 +257,7 @@ mod tests {
 
     #[test]
     fn one_value_of_a_capture_is_shown() {
-        let row = captured("a", "k", r#"{"msdyn_value":"x\ny","n":1.50}"#);
+        let row = captured("k", r#"{"msdyn_value":"x\ny","n":1.50}"#);
         let value = |column| captured_value(&row, column);
         assert_eq!(value(Some("msdyn_value")).unwrap(), "x\ny");
         assert_eq!(value(None).unwrap(), row.text);

@@ -1,8 +1,9 @@
 //! What a process found and what did not stop it. Each warning is shown when it is found, and
 //! recorded in the state file at the end, so that a report can show it again.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
+use crate::base::sync::lock;
 use crate::engine::{Event, EventKind, Listener};
 
 /// The warnings of this process, in order, without duplicates.
@@ -11,14 +12,14 @@ pub(super) struct Warnings(Mutex<Vec<String>>);
 
 impl Warnings {
     pub(super) fn add(&self, warning: String) {
-        let mut warnings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut warnings = lock(&self.0);
         if !warnings.contains(&warning) {
             warnings.push(warning);
         }
     }
 
     pub(super) fn all(&self) -> Vec<String> {
-        let warnings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let warnings = lock(&self.0);
         warnings.clone()
     }
 }

@@ -38,6 +38,16 @@ impl From<Error> for Failure {
     }
 }
 
+/// Keeps a failed read as a result, except for a request to stop, which ends the whole check.
+pub(crate) fn unless_interrupted<T>(
+    read: Result<T, Failure>,
+) -> Result<Result<T, Failure>, Failure> {
+    match read {
+        Err(failure) if failure.kind == FailureKind::Interrupted => Err(failure),
+        read => Ok(read),
+    }
+}
+
 impl From<&Diagnostic> for RunbookPlace {
     fn from(diagnostic: &Diagnostic) -> Self {
         let Position { line, column } = diagnostic.position();

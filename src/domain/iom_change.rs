@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::RefreshContext;
 use super::tenant_set::{Reader, Request, TargetWrite, TenantLaunch};
-use crate::engine::{Action, Change, Failure, ManualTask, Reading, Repeat};
+use crate::engine::{self, Action, Change, Failure, ManualTask, Reading, Repeat};
 use crate::runbook::{
     IomRequest, IomTable, Method, Placeholder, Placeholders, RequestBinding, RequestTemplate,
 };
@@ -58,7 +58,10 @@ impl IomChange {
         let action = match refresh.runbook.iom.request(self.request) {
             RequestBinding::Guided => Action::ManualTask(ManualTask {
                 instructions: std::iter::once(sign_in_instruction(refresh))
-                    .chain(with_link(self.by_hand, link(refresh, self.request, row)))
+                    .chain(first_with_link(
+                        self.by_hand,
+                        link(refresh, self.request, row),
+                    ))
                     .collect(),
                 evidence: self.evidence,
             }),
@@ -138,9 +141,9 @@ fn link(refresh: &RefreshContext, request: IomRequest, row: Uuid) -> Option<Stri
 }
 
 /// The lines, the first with a link to the record.
-fn with_link(mut lines: Vec<String>, link: Option<String>) -> Vec<String> {
+fn first_with_link(mut lines: Vec<String>, link: Option<String>) -> Vec<String> {
     if let (Some(first), Some(link)) = (lines.first_mut(), link) {
-        *first += &format!(" (open {link})");
+        *first = engine::with_link(first, &link);
     }
     lines
 }

@@ -7,13 +7,14 @@
 //! Every survey reads the target again, because steps change it.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use serde_json::{Map, Value};
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use super::{RefreshContext, after_copy};
+use crate::base::sync::lock;
 use crate::clients::{Connection, Dataverse, Query, Row, Table};
 use crate::engine::Failure;
 
@@ -31,7 +32,7 @@ type Rows = Arc<OnceCell<Vec<Row>>>;
 impl Forecast {
     fn list(&self, table: &str, filter: Option<&str>) -> Rows {
         let key = (table.to_owned(), filter.map(str::to_owned));
-        let mut lists = self.lists.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lists = lock(&self.lists);
         Arc::clone(lists.entry(key).or_default())
     }
 }

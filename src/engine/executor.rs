@@ -230,7 +230,7 @@ impl Executor {
         };
         self.context.record(begun).await?;
         let converged = match &phase.work {
-            Work::CaptureSource(capture) => Converged {
+            Work::Capture(capture) => Converged {
                 passes: 1,
                 applied: self.capture(step, capture.as_ref()).await?,
                 failures: Vec::new(),

@@ -5,12 +5,13 @@
 //! what it would hold now.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::ListedRow;
+use crate::base::sync::lock;
 use crate::base::text;
 use crate::journal::{LaunchOutcome, LaunchState, State};
 
@@ -146,7 +147,7 @@ impl JournalView {
 
     /// A whole seal, parsed once no matter how often a survey reads parts of it.
     fn parsed(&self, seal: &str) -> Parsed {
-        let mut seals = self.parsed.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seals = lock(&self.parsed);
         if let Some(parsed) = seals.get(seal) {
             return Arc::clone(parsed);
         }

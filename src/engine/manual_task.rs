@@ -1,12 +1,12 @@
 //! Manual tasks: what a person must do, how the run waits for it, what proves that it is done.
 
-use std::sync::PoisonError;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::apply::intent;
 use super::{Action, Change, EventKind, Executor, Failure, FailureKind, Phase, Step};
+use crate::base::sync::lock;
 use crate::base::text;
 use crate::journal::{Completed, Done, Intent, Record, Stamped, State, Waiting};
 
@@ -66,7 +66,7 @@ impl Executor {
     /// Marks the worksheet of this task as shown. Returns whether this process has shown it before:
     /// a worksheet is shown when the task is new, and once in each process that waits for it.
     fn mark_shown(&self, task: &str) -> bool {
-        let mut shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shown = lock(&self.shown);
         !shown.insert(task.to_owned())
     }
 
@@ -249,11 +249,9 @@ impl Worksheet {
     fn is_part_of(&self, handed: &Value) -> bool {
         let lines = handed.get("instructions").and_then(Value::as_array);
         lines.is_some_and(|lines| {
-            // A link is an aid: with another address the work is the same.
-            let work = |line: &str| line.split(" (open http").next().map(str::to_owned);
             let is_there = |line: &String| {
                 let mut handed = lines.iter().filter_map(Value::as_str);
-                handed.any(|handed| work(handed) == work(line))
+                handed.any(|handed| without_link(handed) == without_link(line))
             };
             self.instructions.iter().all(is_there)
         })
@@ -266,6 +264,17 @@ impl Worksheet {
             "evidence": self.evidence,
         })
     }
+}
+
+/// An instruction with a link to what it is about.
+pub fn with_link(line: &str, address: &str) -> String {
+    format!("{line} (open {address})")
+}
+
+/// The instruction without its link. A link is an aid: with another address the work is the same.
+fn without_link(line: &str) -> &str {
+    line.split_once(" (open http")
+        .map_or(line, |(work, _)| work)
 }
 
 /// A manual task's name: `STEP/PHASE`.

@@ -48,7 +48,7 @@ pub use event::{Event, EventKind, Listener, StepLine};
 pub use executor::{Executor, Outcome};
 pub use failure::{Failure, FailureItem, FailureKind, Location, RunbookPlace, Scope};
 pub use journal_view::{JournalView, Maker};
-pub use manual_task::{Worksheet, completed, done_by_hand, unreadable_evidence};
+pub use manual_task::{Worksheet, completed, done_by_hand, unreadable_evidence, with_link};
 pub use plan::{Plan, PlannedChange, PlannedStep};
 pub use step::{Barrier, CaptureSource, ListedRow, Phase, Step, Survey, Work};
 pub use verdict::Verdict;

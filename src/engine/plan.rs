@@ -107,14 +107,14 @@ impl Plan {
             for phase in phases {
                 let place = format!("surveying {}/{}", step.name, phase.name);
                 match &phase.work {
-                    Work::CaptureSource(capture) if !journal.has_seal(capture.seal()) => {
+                    Work::Capture(capture) if !journal.has_seal(capture.seal()) => {
                         let captured = capture
                             .list(&journal)
                             .await
                             .map_err(|failure| failure.during(&place))?;
                         journal.assume(capture.seal(), captured);
                     }
-                    Work::CaptureSource(_) => {}
+                    Work::Capture(_) => {}
                     Work::Changes(survey) => {
                         let mut found = survey
                             .survey(&journal)

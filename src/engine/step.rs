@@ -36,7 +36,7 @@ pub struct Phase {
 /// What a phase does.
 pub enum Work {
     /// Lists, records, lists again, seals. Changes nothing.
-    CaptureSource(Box<dyn CaptureSource>),
+    Capture(Box<dyn CaptureSource>),
     /// Finds changes, which the engine applies.
     Changes(Box<dyn Survey>),
 }
@@ -55,7 +55,7 @@ impl Phase {
     pub fn capture(name: &'static str, capture: impl CaptureSource + 'static) -> Self {
         Self {
             name,
-            work: Work::CaptureSource(Box::new(capture)),
+            work: Work::Capture(Box::new(capture)),
             independent_of: &[],
         }
     }
@@ -109,8 +109,8 @@ pub trait CaptureSource: Send + Sync {
     async fn list(&self, journal: &JournalView) -> Result<Vec<ListedRow>, Failure>;
 }
 
-/// One row or setting that a [`CaptureSource`] listed. It is compared with a second listing before it is
-/// sealed.
+/// One row or setting that a [`CaptureSource`] listed. It is compared with a second listing before
+/// it is sealed.
 #[derive(Clone, Debug)]
 pub struct ListedRow {
     /// Stable key: where it was read and which object it is.

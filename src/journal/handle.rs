@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
@@ -19,6 +19,7 @@ use super::seal::{self, ReadBack, RowToSeal, SealSummary, SealedLines};
 use super::state::State;
 use super::writer::{Request, SharedState, Writer};
 use crate::base::cancellation::Cancellation;
+use crate::base::sync::lock;
 
 /// A handle to the one writer of an open state file. Clones share it; the writer ends when the last
 /// one is dropped.
@@ -155,7 +156,7 @@ impl Journal {
         let state = self.state();
         if let Some(known) = state.verified_seal(seal)
             && let Some(manifest) = &known.manifest
-            && let Some(lines) = self.verified().get(seal)
+            && let Some(lines) = lock(&self.inner.verified).get(seal).cloned()
             && let Some(bytes) = lines.read_unchanged(path)
             && copies::find_problem(path, known, &bytes).is_none()
         {
@@ -176,13 +177,8 @@ impl Journal {
             });
         }
         let verified = SealedLines::new(start, &lines);
-        self.verified().insert(seal.to_owned(), verified);
+        lock(&self.inner.verified).insert(seal.to_owned(), verified);
         Ok(summary)
-    }
-
-    fn verified(&self) -> MutexGuard<'_, BTreeMap<String, SealedLines>> {
-        let verified = self.inner.verified.lock();
-        verified.unwrap_or_else(PoisonError::into_inner)
     }
 
     fn read_back(&self, name: &str) -> Result<ReadBack, JournalError> {

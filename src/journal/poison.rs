@@ -1,9 +1,10 @@
 //! The first failure of the journal, and the runs that it halts.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use super::error::JournalError;
 use crate::base::cancellation::Cancellation;
+use crate::base::sync::lock;
 
 /// The first failure to write the journal. Every later write fails with it.
 #[derive(Debug, Default)]
@@ -40,6 +41,6 @@ impl Poison {
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }

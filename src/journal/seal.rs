@@ -65,7 +65,7 @@ pub(super) struct ReadBack {
 }
 
 /// Where the lines of a seal are in a state file, and their digest.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct SealedLines {
     start: u64,
     length: usize,
@@ -81,7 +81,7 @@ impl SealedLines {
         }
     }
 
-    /// Reads the lines from a new handle of the state file; none if they are not what they were.
+    /// Reads the lines from a new handle of the state file; `None` if they have changed.
     pub(super) fn read_unchanged(&self, path: &Path) -> Option<Vec<u8>> {
         let mut lines = vec![0; self.length];
         let mut file = files::open(path).ok()?;

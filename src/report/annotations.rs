@@ -1,11 +1,12 @@
 //! The commands of a run for its pipeline: each step is a folded group, and what a person must see
 //! is an annotation. The log contains all of it as well.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use super::pipeline::{Level, Pipeline};
 use super::printer::Printer;
 use crate::base::redaction::redact;
+use crate::base::sync::lock;
 use crate::base::text::escape;
 use crate::engine::{Event, EventKind, Failure, FailureKind, Listener, RunbookPlace};
 
@@ -80,7 +81,7 @@ impl Annotations {
         place: Option<&RunbookPlace>,
         message: &str,
     ) {
-        let mut counts = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = lock(&self.state);
         let count = match level {
             Level::Error => &mut counts.errors,
             Level::Warning => &mut counts.warnings,
@@ -97,7 +98,7 @@ impl Annotations {
     /// Begins the folded group of a step, and ends the one before it.
     fn begin_group(&self, step: &str) {
         self.end_group();
-        let mut counts = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = lock(&self.state);
         counts.step += 1;
         counts.has_open_group = true;
         let title = format!("[{}/{}] {step}", counts.step, counts.steps);
@@ -106,7 +107,7 @@ impl Annotations {
     }
 
     fn end_group(&self) {
-        let mut counts = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = lock(&self.state);
         if std::mem::take(&mut counts.has_open_group) {
             let command = self.pipeline.end_group();
             self.printer.send_command(self.pipeline, command);
@@ -170,8 +171,7 @@ impl<L: Listener> Listener for Annotated<L> {
     fn on_event(&self, event: &Event) {
         match &event.kind {
             EventKind::RunBegan { steps, .. } => {
-                let state = &self.annotations.state;
-                state.lock().unwrap_or_else(PoisonError::into_inner).steps = steps.len();
+                lock(&self.annotations.state).steps = steps.len();
             }
             EventKind::StepBegan { step } => self.annotations.begin_group(step),
             _ => {}

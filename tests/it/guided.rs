@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::harness::{CommandOutput, Stage, Tenant, runbook_text, with_endpoints};
-use crate::person::{Person, is_work};
+use crate::person::{Person, is_work, without_link};
 use crate::whole_world::assert_whole_tenant_is_refreshed;
 
 /// The rehearsal's runbook with every request guided.
@@ -48,8 +48,7 @@ fn worksheet(answer: &CommandOutput) -> Vec<String> {
     let lines = answer.stderr.lines();
     lines
         .filter_map(|line| line.strip_prefix("  [ ] "))
-        .filter_map(|line| line.split(" (open http").next())
-        .map(str::to_owned)
+        .map(|line| without_link(line).to_owned())
         .collect()
 }
 

@@ -76,8 +76,7 @@ impl<'a> Person<'a> {
 
     /// Follows one line. Headings, and lines that only say to save, need nothing.
     pub(crate) fn follow(&self, line: &str) {
-        // The link to the record is for a browser.
-        let line = line.split(" (open http").next().unwrap_or_default();
+        let line = without_link(line);
         let names = quoted(line);
         let name = |at: usize| names[at].as_str();
         let says = |words: &str| line.contains(words);
@@ -423,4 +422,9 @@ fn quoted(line: &str) -> Vec<String> {
 
 fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
+}
+
+/// A line without the link to its record, which is for a browser.
+pub(crate) fn without_link(line: &str) -> &str {
+    line.split(" (open http").next().unwrap_or_default()
 }

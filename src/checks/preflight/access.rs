@@ -3,9 +3,10 @@
 use uuid::Uuid;
 
 use crate::checks::check::{Check, CheckResult};
-use crate::checks::table_reads::{ReadResult, unless_interrupted};
+use crate::checks::table_reads::ReadResult;
 use crate::clients::{ErrorKind, literal};
 use crate::domain::RefreshContext;
+use crate::domain::failure::unless_interrupted;
 use crate::domain::names::{Fields, text};
 use crate::domain::view::View;
 use crate::engine::Failure;

@@ -2,12 +2,12 @@
 //! runbook agrees, and what Lifecycle Services show of both.
 
 use crate::checks::check::{Check, CheckResult};
-use crate::checks::table_reads::unless_interrupted;
 use crate::clients::{Environment, Error, ErrorKind, HistoryEntry, Lcs, LcsEnvironment, Query};
 use crate::domain::RefreshContext;
 use crate::domain::dual_write::capture::APPLICATIONS;
 use crate::domain::environments::database_history::{Spent, describe_entry, running_operation};
 use crate::domain::environments::{is_guided, is_lcs_managed};
+use crate::domain::failure::unless_interrupted;
 use crate::domain::finance_users::{FinanceUsers, is_kept_enabled};
 use crate::domain::verdict::Verdict;
 use crate::engine::Failure;

@@ -3,9 +3,9 @@
 
 use crate::base::text::count;
 use crate::checks::check::{Check, CheckResult};
-use crate::checks::table_reads::unless_interrupted;
 use crate::clients::{Environment, Package};
 use crate::domain::RefreshContext;
+use crate::domain::failure::unless_interrupted;
 use crate::engine::Failure;
 use crate::runbook::StepName;
 

@@ -9,8 +9,9 @@ use super::snapshot::Snapshot;
 use crate::base::redaction::redact;
 use crate::base::text::fingerprint_of;
 use crate::checks::check::{Check, CheckResult};
-use crate::checks::table_reads::{ReadResult, Rows, available, iom_rows, unless_interrupted};
+use crate::checks::table_reads::{ReadResult, Rows, available, iom_rows};
 use crate::domain::RefreshContext;
+use crate::domain::failure::unless_interrupted;
 use crate::domain::iom_change::table_of;
 use crate::domain::names::{Fields, Names, text};
 use crate::domain::view::View;
@@ -43,7 +44,7 @@ pub(super) async fn run_checks(
             results.push(judge(&check, template, None, None));
             continue;
         };
-        let read = read_sample(refresh, snapshot, table).await?;
+        let read = read_sample(refresh, snapshot, view, table).await?;
         let set = view.table(refresh.names.table(table)).await;
         let set = unless_interrupted(set)?.map(|table| table.entity_set.clone());
         let answer = match (read, set) {
@@ -60,18 +61,10 @@ pub(super) async fn run_checks(
 
 /// The column of what a request sets.
 fn column_of(request: IomRequest) -> Option<IomColumn> {
-    Some(match request {
-        IomRequest::EditOrchestration => IomColumn::OrchestrationGraph,
-        IomRequest::SetProviderParameter => IomColumn::ProviderParameterValue,
-        IomRequest::SetProviderTransformation => IomColumn::ProviderTransformationScript,
-        IomRequest::SavePlatformConnectionReference => {
-            IomColumn::PlatformConnectionReferenceConnectionUrl
-        }
-        IomRequest::SaveProviderConnectionReference => {
-            IomColumn::ProviderConnectionReferenceConnectionUrl
-        }
-        _ => return None,
-    })
+    match request {
+        IomRequest::EditOrchestration => Some(IomColumn::OrchestrationGraph),
+        other => other.value_column(),
+    }
 }
 
 /// One row of the source.
@@ -106,6 +99,7 @@ impl Row {
 async fn read_sample(
     refresh: &RefreshContext,
     snapshot: &Snapshot,
+    view: View<'_>,
     table: IomTable,
 ) -> Result<ReadResult<Option<Row>>, Failure> {
     let names = &refresh.names;
@@ -116,24 +110,17 @@ async fn read_sample(
             fields: fields.clone(),
         })
     };
-    let bare = |id: Uuid, title: &str| Row {
-        id,
-        title: title.to_owned(),
-        fields: Fields::new(),
-    };
     let known = match table {
         IomTable::Provider => {
             return Ok(available(&snapshot.catalogue).map(|catalogue| {
-                let all = || catalogue.providers.values();
-                let row = all().find(|it| it.active).or_else(|| all().next());
-                row.map(|it| bare(it.id, &it.name))
+                let all = catalogue.providers.values();
+                first_active(all.map(|it| (it.active, it.id, it.name.as_str())))
             }));
         }
         IomTable::ProviderDefinition => {
             return Ok(available(&snapshot.catalogue).map(|catalogue| {
-                let all = || catalogue.definitions.values();
-                let row = all().find(|it| it.active).or_else(|| all().next());
-                row.map(|it| bare(it.id, &it.name))
+                let all = catalogue.definitions.values();
+                first_active(all.map(|it| (it.active, it.id, it.name.as_str())))
             }));
         }
         IomTable::PlatformConnectionReference => &snapshot.system,
@@ -141,12 +128,22 @@ async fn read_sample(
         IomTable::Policy => &snapshot.policies,
         IomTable::ProviderConnectionReference => &snapshot.provider_references,
         other => {
-            let view = View::Target(&refresh.source.dataverse);
             let rows = iom_rows(view, names, other).await?;
             return Ok(rows.map(|rows| first(&rows)));
         }
     };
     Ok(available(known).map(first))
+}
+
+/// The first row that is active, else the first: of each, whether it is active, its id and title.
+fn first_active<'a>(mut rows: impl Iterator<Item = (bool, Uuid, &'a str)> + Clone) -> Option<Row> {
+    let first = rows.clone().next();
+    let (_, id, title) = rows.find(|row| row.0).or(first)?;
+    Some(Row {
+        id,
+        title: title.to_owned(),
+        fields: Fields::new(),
+    })
 }
 
 /// The request as it would be sent for the sample. Takes the entity set of the row's table.

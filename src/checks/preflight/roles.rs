@@ -5,10 +5,10 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::checks::check::{Check, CheckResult};
-use crate::checks::table_reads::unless_interrupted;
 use crate::clients::{Query, Row};
 use crate::domain::RefreshContext;
 use crate::domain::connections::owner_filter;
+use crate::domain::failure::unless_interrupted;
 use crate::engine::Failure;
 use crate::runbook::{Located, Owner};
 

@@ -5,11 +5,10 @@ use std::collections::BTreeSet;
 use tokio::try_join;
 use uuid::Uuid;
 
-use crate::checks::table_reads::{
-    ReadResult, Rows, cloud_flows, iom_rows, rows, rows_if_there, unless_interrupted,
-};
+use crate::checks::table_reads::{ReadResult, Rows, cloud_flows, iom_rows, rows, rows_if_there};
 use crate::clients::Connection;
 use crate::domain::RefreshContext;
+use crate::domain::failure::unless_interrupted;
 use crate::domain::providers::{Catalogue, Definition, Provider};
 use crate::domain::view::View;
 use crate::engine::Failure;

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::base::text::count;
 use crate::checks::check::{Check, CheckResult};
-use crate::checks::table_reads::{ReadResult, Rows, available, rows, unless_interrupted};
+use crate::checks::table_reads::{ReadResult, Rows, available, rows};
 use crate::domain::RefreshContext;
+use crate::domain::failure::unless_interrupted;
 use crate::domain::names::{Fields, text};
 use crate::domain::view::View;
 use crate::engine::Failure;

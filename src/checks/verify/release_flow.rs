@@ -10,7 +10,8 @@ use uuid::Uuid;
 
 use super::snapshot::Snapshot;
 use crate::checks::check::{Check, CheckResult, Remedy, named};
-use crate::checks::table_reads::{ReadResult, Rows, available, unless_interrupted};
+use crate::checks::table_reads::{ReadResult, Rows, available};
+use crate::domain::failure::unless_interrupted;
 use crate::domain::flows::{Definition, is_on, state};
 use crate::domain::names::{Fields, text};
 use crate::domain::providers::{Catalogue, Provider};

@@ -2,10 +2,9 @@
 
 use tokio::try_join;
 
-use crate::checks::table_reads::{
-    ReadResult, Rows, cloud_flows, iom_rows, rows, rows_if_there, unless_interrupted,
-};
+use crate::checks::table_reads::{ReadResult, Rows, cloud_flows, iom_rows, rows, rows_if_there};
 use crate::domain::RefreshContext;
+use crate::domain::failure::unless_interrupted;
 use crate::domain::names::Fields;
 use crate::domain::providers::Catalogue;
 use crate::domain::view::View;

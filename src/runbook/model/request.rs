@@ -1,6 +1,7 @@
 //! The writes of Intelligent Order Management that Microsoft has not published, and the
 //! placeholders of the request for each.
 
+use super::iom::IomColumn;
 use super::words::words;
 
 words! {
@@ -94,6 +95,22 @@ impl IomRequest {
                 &[Id, Value, Owner]
             }
         }
+    }
+
+    /// The column whose value the request sets, where it is one of IOM's own and not a graph.
+    pub fn value_column(self) -> Option<IomColumn> {
+        Some(match self {
+            Self::SetProviderParameter => IomColumn::ProviderParameterValue,
+            Self::SetProviderTransformation => IomColumn::ProviderTransformationScript,
+            Self::SetProviderMapping => IomColumn::WarehouseMappingProvider,
+            Self::SaveProviderConnectionReference => {
+                IomColumn::ProviderConnectionReferenceConnectionUrl
+            }
+            Self::SavePlatformConnectionReference => {
+                IomColumn::PlatformConnectionReferenceConnectionUrl
+            }
+            _ => return None,
+        })
     }
 
     /// The placeholders without which the request would be the same for every row or write nothing.

@@ -93,7 +93,7 @@ impl Draft {
     }
 }
 
-/// What stands for a text that was left out. It is no placeholder, so a runbook with it is refused.
+/// What stands for a text that was left out. It is not a valid placeholder, so a runbook that contains it is refused.
 const FILL_IN: &str = "<fill-in>";
 
 /// The state while a draft is made.
@@ -276,7 +276,7 @@ impl Drafting {
     }
 
     /// The text that is set, with its key, where the request sets one: that of the value's usual
-    /// column, else the only text of the body that is no id, owner, row or type.
+    /// column, else the only text of the body, without ids, owners, rows and types.
     fn only_text(&self, body: &str) -> Option<(String, String)> {
         let request = self.request?;
         if !self.may_use(Placeholder::Value) {

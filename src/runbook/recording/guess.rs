@@ -26,20 +26,10 @@ pub(super) fn candidates(recorded: &Recorded) -> Vec<IomRequest> {
 
 /// The column of the value that a request sets, by its usual name.
 pub(super) fn value_column(request: IomRequest) -> Option<&'static str> {
-    let column = match request {
-        IomRequest::SetProviderParameter => IomColumn::ProviderParameterValue,
-        IomRequest::SetProviderTransformation => IomColumn::ProviderTransformationScript,
-        IomRequest::SetProviderMapping => IomColumn::WarehouseMappingProvider,
-        IomRequest::SaveProviderConnectionReference => {
-            IomColumn::ProviderConnectionReferenceConnectionUrl
-        }
-        IomRequest::SavePlatformConnectionReference => {
-            IomColumn::PlatformConnectionReferenceConnectionUrl
-        }
-        IomRequest::RenameProvider => return Some("msdyn_name"),
-        _ => return None,
-    };
-    Some(column.default_name())
+    match request {
+        IomRequest::RenameProvider => Some("msdyn_name"),
+        other => other.value_column().map(IomColumn::default_name),
+    }
 }
 
 /// The table of an entity set: its name in the plural.

@@ -5,13 +5,14 @@
 //! history, which lists every operation. Lifecycle Services refuse a second refresh while the first
 //! runs, so a new one is safe if the history still shows none after some time.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
+use crate::base::sync::lock;
 use crate::clients::{Error, ErrorKind, HistoryEntry, Lcs, Quota, RefreshState};
 use crate::domain::RefreshContext;
 use crate::domain::environments::database_history::{Spent, describe_entry, running_operation};
@@ -235,10 +236,7 @@ impl DatabaseRefresh {
     /// A state as progress. `Failed` is not the end while a rollback may still follow; an unknown
     /// state is neither success nor failure.
     fn progress(&self, state: &RefreshState, raw: Value) -> Progress {
-        let mut since = self
-            .failed_since
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut since = lock(&self.failed_since);
         if *state != RefreshState::Failed {
             *since = None;
         }

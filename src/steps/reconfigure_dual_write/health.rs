@@ -22,12 +22,13 @@ use crate::domain::dual_write::recorded::RecordedDualWrite;
 use crate::domain::dual_write::reset_key;
 use crate::domain::dual_write::root_team::{RootTeam, role_holders};
 use crate::domain::dual_write::tables::field_text;
+use crate::domain::failure::unless_interrupted;
 use crate::domain::manual_change::ManualChange;
 use crate::domain::names::{Fields, lookup, text};
 use crate::domain::verdict::Answer;
 use crate::domain::view::View;
 use crate::domain::{RefreshContext, keys};
-use crate::engine::{Change, Failure, FailureKind, JournalView, Survey};
+use crate::engine::{Change, Failure, JournalView, Survey};
 
 /// One part of the health check, with its answer.
 #[derive(Clone, Debug)]
@@ -103,7 +104,7 @@ pub(crate) async fn check_health(
     let recorded = RecordedDualWrite::from_journal(journal);
     let companies = view.by_id("cdm_company").await?;
     let teams = view.by_id("team").await?;
-    let evidence = unless_interrupted(Evidence::read(refresh, journal).await)?;
+    let evidence = or_why_unknown(Evidence::read(refresh, journal).await)?;
     let mut checks = vec![
         core_solution(view).await?,
         plug_ins(view).await?,
@@ -206,7 +207,7 @@ async fn finance_to_dataverse(view: View<'_>) -> Result<Check, Failure> {
 async fn dataverse_to_finance(refresh: &RefreshContext) -> Result<Check, Failure> {
     let users = match &refresh.target.finance {
         None => Err("no Finance and Operations is linked".to_owned()),
-        Some(finance) => unless_interrupted(read_users(finance).await)?,
+        Some(finance) => or_why_unknown(read_users(finance).await)?,
     };
     let answer = users.map_or_else(Answer::Unknown, |users| {
         let mut missing = Vec::new();
@@ -233,11 +234,8 @@ async fn dataverse_to_finance(refresh: &RefreshContext) -> Result<Check, Failure
 }
 
 /// An interruption ends the check; any other failure leaves its answer unknown, and says why.
-fn unless_interrupted<T>(read: Result<T, Failure>) -> Result<Result<T, String>, Failure> {
-    match read {
-        Err(failure) if failure.kind == FailureKind::Interrupted => Err(failure),
-        read => Ok(read.map_err(|failure| failure.message)),
-    }
+fn or_why_unknown<T>(read: Result<T, Failure>) -> Result<Result<T, String>, Failure> {
+    Ok(unless_interrupted(read)?.map_err(|failure| failure.message))
 }
 
 fn owning_teams(companies: &BTreeMap<Uuid, Fields>) -> Check {
@@ -313,7 +311,7 @@ async fn legal_entities(
             let rows = finance.list(COMPANIES, &Query::new()).await;
             let code =
                 |row: &Row| field_text(&row.value, "LegalEntityId").map(str::to_ascii_lowercase);
-            unless_interrupted(rows.map_err(Failure::from))?
+            or_why_unknown(rows.map_err(Failure::from))?
                 .map(|rows| rows.iter().filter_map(code).collect())
         }
     };

@@ -1,6 +1,5 @@
-//! The rows that each installed provider has of its own: parameters, transformations and connection
-//! references. A row of the provider's definition declares each of them, and survives the
-//! reinstallation.
+//! The rows that belong to one installed provider: parameters, transformations and connection
+//! references. Its definition has a row that declares each of them and survives the reinstallation.
 
 use std::collections::BTreeMap;
 

@@ -32,7 +32,7 @@
 //! leftovers.rs    actions and flows that deleted providers leave behind
 //! instances.rs    install, name
 //! instance_rows.rs
-//!                 the rows that an instance has of its own
+//!                 the rows that belong to one instance
 //! settings.rs     parameters and transformations
 //! mappings.rs     mapping rows
 //! connections.rs  the instances' connection references

@@ -15,7 +15,7 @@ use crate::domain::seals::Part;
 use crate::domain::{RefreshContext, keys, seals};
 use crate::engine::{Change, Failure, JournalView, Survey};
 
-/// Finds providers of the source that no provider of the second seal stands for.
+/// Finds active providers of the source that the second seal and the target lack.
 pub(super) struct Vanished(pub(super) Arc<RefreshContext>);
 
 #[async_trait]
@@ -46,8 +46,8 @@ impl Survey for Vanished {
     }
 }
 
-/// The providers that were active in the source, of whose definition the second seal holds no
-/// active one, and of which there is no new instance that is active.
+/// The providers that were active in the source, where neither the second seal nor the target now
+/// has an active provider of the same definition.
 fn vanished<'a>(
     source: &'a Catalogue,
     old: &OldProviders,
