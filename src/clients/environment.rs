@@ -31,6 +31,8 @@ pub struct Environment {
     pub finance_operations: Option<LinkedApp>,
     /// `Standard` for a managed environment, otherwise `Basic`.
     pub protection_level: Option<String>,
+    /// Who manages the key that encrypts its data: `Microsoft` in recordings.
+    pub key_managed_by: Option<String>,
     /// The lifecycle operation that is running.
     pub ongoing_operation: Option<OngoingOperation>,
     /// Why the service does not allow a copy; `None` if it does not say so. Whether this concerns
@@ -105,6 +107,7 @@ impl Environment {
                 id: text_at(app, "/id"),
             }),
             protection_level: text("/governanceConfiguration/protectionLevel"),
+            key_managed_by: text("/protectionStatus/keyManagedBy"),
             ongoing_operation: object("ongoingOperation").map(|operation| OngoingOperation {
                 id: text_at(operation, "/id"),
                 kind: text_at(operation, "/type/id"),
@@ -210,6 +213,7 @@ mod tests {
         value["properties"]["ongoingOperation"] = json!({"id": "8f2c", "type": {"id": "Copy"}});
         value["properties"]["states"]["management"]["id"] = json!("Running");
         value["properties"]["states"]["runtime"]["id"] = json!("AdminMode");
+        value["properties"]["protectionStatus"] = json!({"keyManagedBy": "Microsoft"});
         value["properties"]["linkedAppMetadata"] = json!({"id": "3f0b", "type": "Internal",
             "url": "https://contoso-uat.operations.dynamics.com/"});
         value["properties"]["linkedEnvironmentMetadata"]["securityGroupId"] =
@@ -231,6 +235,7 @@ mod tests {
             environment.describe_states(),
             "management Running, runtime AdminMode, background operations Enabled, Dataverse Ready"
         );
+        assert_eq!(environment.key_managed_by.as_deref(), Some("Microsoft"));
         assert_eq!(environment.dataverse.unwrap().security_group, None);
         let app = environment.finance_operations.unwrap();
         assert_eq!(

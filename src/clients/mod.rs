@@ -4,7 +4,8 @@
 //! - `identity`: credentials and their tokens.
 //! - `clouds`: [`MicrosoftCloud`], [`LcsRegion`]: the hosts and scopes of each cloud, and of
 //!   Lifecycle Services.
-//! - `power_platform`: [`PowerPlatform`]: copy, operations, packages, connections.
+//! - `power_platform`: [`PowerPlatform`]: copy, operations, packages, connections;
+//!   `finops_of_environment`: Finance and Operations as it describes them.
 //! - `bap`: [`Bap`]: [`Environment`]s, administration mode, lifecycle operations.
 //! - `dataverse`: [`Dataverse`] reads and [`DataverseWriter`] writes: rows, metadata, the caller.
 //! - `finance_operations`: [`FinanceOperations`] reads and [`FinanceOperationsWriter`] writes:
@@ -34,6 +35,7 @@ mod dual_write;
 mod environment;
 mod error;
 mod finance_operations;
+mod finops_of_environment;
 #[cfg(test)]
 mod foreign_hosts;
 mod http;
@@ -60,6 +62,7 @@ pub use dual_write::{
 pub use environment::{DataverseInstance, Environment, LinkedApp, OngoingOperation};
 pub use error::{Detail, Error, ErrorKind};
 pub use finance_operations::{EntityKey, FinanceOperations, FinanceOperationsWriter, Reachability};
+pub use finops_of_environment::OperationError;
 pub use http::{
     Http, Limits, ListBudget, Observer, Origin, OriginError, Service, ServiceEndpoint, Silent,
     Wait, WaitReason,

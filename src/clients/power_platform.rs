@@ -20,7 +20,7 @@ const PACKAGES_VERSION: &str = "2022-03-01-preview";
 /// The Power Platform API.
 #[derive(Clone, Debug)]
 pub struct PowerPlatform {
-    service: Service,
+    pub(super) service: Service,
 }
 
 /// An environment that a copy may overwrite.

@@ -58,7 +58,7 @@ pub(crate) struct ByHand {
 /// Counts what the run did so far.
 pub(crate) fn summary(refresh: &RefreshContext, journal: &JournalView) -> Result<Summary, Failure> {
     let mut summary = Summary {
-        dual_write: dual_write::count_maps(journal),
+        dual_write: dual_write::count_maps(refresh, journal),
         ..Summary::default()
     };
     let old = old_catalogue(&refresh.names, journal)?;

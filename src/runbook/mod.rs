@@ -50,8 +50,8 @@ pub use model::iom::{Iom, IomColumn, IomTable};
 pub use model::options::{
     ActivateFlows, ConnectionChoice, ConnectionChoices, CopyApi, CopyEnvironments, CopyType,
     DetachHow, DetachProviderActions, ExitAdministrationMode, FinopsMode, Gateway, Owner,
-    ProviderChoice, Publish, ReconfigureConnections, ReconfigureDualWrite, ReinstallProviders,
-    Replacement, RestoreProviderActions, SecurityGroup, TurnOn,
+    PausedMaps, ProviderChoice, Publish, ReconfigureConnections, ReconfigureDualWrite,
+    ReinstallProviders, Replacement, RestoreProviderActions, SecurityGroup, TurnOn,
 };
 pub use model::request::{IomRequest, Method, Placeholder};
 pub use model::secret::{Secret, SecretError};

@@ -9,7 +9,8 @@
 //! - `lost_responses`: launches with invalid or lost responses are not sent twice or reported falsely.
 //! - `dual_write`: maps as before the copy: by the gateway, by hand, refused, failed, killed.
 //! - `field_after`: each refusal after the copy is named, tried once, and deletes nothing.
-//!   `recordings`: recorded answers of the services are parsed.
+//!   `recordings`: recorded answers of the services are parsed. `field_copy`: the copy under the
+//!   conditions that people report.
 //! - `guards_matrix`: destructive commands with every refusal: nothing changes.
 //! - `guided`: every unpublished write as a manual task. `person`: does the tasks of a worksheet.
 //! - `harness`: the program and the rehearsal tenant as processes, and the tenant's world file.
@@ -54,6 +55,8 @@ mod dual_write;
 mod edits;
 #[cfg(feature = "rehearsal")]
 mod field_after;
+#[cfg(feature = "rehearsal")]
+mod field_copy;
 #[cfg(feature = "rehearsal")]
 mod guards_matrix;
 #[cfg(feature = "rehearsal")]

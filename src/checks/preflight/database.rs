@@ -1,8 +1,13 @@
 //! Finance and Operations of the pair: can its database be copied? Who manages both, whether the
 //! runbook agrees, and what Lifecycle Services show of both.
 
+use uuid::Uuid;
+
+use super::solutions::parts;
 use crate::checks::check::{Check, CheckResult};
-use crate::clients::{Environment, Error, ErrorKind, HistoryEntry, Lcs, LcsEnvironment, Query};
+use crate::clients::{
+    Dataverse, Environment, Error, ErrorKind, HistoryEntry, Lcs, LcsEnvironment, Query,
+};
 use crate::domain::RefreshContext;
 use crate::domain::dual_write::capture::APPLICATIONS;
 use crate::domain::environments::database_history::{Spent, describe_entry, running_operation};
@@ -36,22 +41,43 @@ enum Kind {
 }
 
 impl Kind {
-    /// By `linkedAppMetadata` and the environment's own kind (rules of d365bap.tools).
-    fn of(environment: &Environment) -> Self {
+    /// The kinds that an environment may be, by `linkedAppMetadata` and the environment's own type
+    /// (rules of d365bap.tools) and, where it was read, how its Finance and Operations are deployed.
+    /// Without the latter there are two for a unified environment of the type `Sandbox`: those for
+    /// developers have this type as well.
+    fn possible(environment: &Environment, deployment: Option<&str>) -> &'static [Self] {
         let Some(app) = &environment.finance_operations else {
-            return Self::None;
+            return &[Self::None];
         };
         let sku = environment.sku.as_deref().unwrap_or_default();
         let url = app.url.as_deref().unwrap_or_default().to_ascii_lowercase();
         let is_hosted = url.contains("axcloud") || url.contains("cloudax");
         match (app.kind.as_deref().unwrap_or_default(), sku) {
-            ("Linked", _) if is_hosted => Self::CloudHosted,
-            ("Linked", "Production") => Self::LcsProduction,
-            ("Linked", _) => Self::LcsSandbox,
-            ("Internal", "Developer") => Self::UnifiedDeveloper,
-            ("Internal", "Sandbox") => Self::UnifiedSandbox,
-            ("Internal", "Production") => Self::UnifiedProduction,
-            _ => Self::Other,
+            ("Linked", _) if is_hosted => &[Self::CloudHosted],
+            ("Linked", "Production") => &[Self::LcsProduction],
+            ("Linked", _) => &[Self::LcsSandbox],
+            ("Internal", sku) => Self::unified(sku, deployment.unwrap_or_default()),
+            _ => &[Self::Other],
+        }
+    }
+
+    /// The words are those of `deploymentType` (Power Platform API) and of
+    /// `applicationdeploymenttype` (Dataverse, as d365bap.tools reads it).
+    fn unified(sku: &str, deployment: &str) -> &'static [Self] {
+        match (deployment, sku) {
+            ("UnifiedDeveloper" | "OnlineDev", _) | ("", "Developer") => &[Self::UnifiedDeveloper],
+            ("UnifiedSandbox" | "Sandbox", _) => &[Self::UnifiedSandbox],
+            ("UnifiedProduction", _) | ("", "Production") => &[Self::UnifiedProduction],
+            ("", "Sandbox") => &[Self::UnifiedDeveloper, Self::UnifiedSandbox],
+            _ => &[Self::Other],
+        }
+    }
+
+    /// What an environment has, for people.
+    fn described(kinds: &[Self]) -> &'static str {
+        match kinds {
+            [one] => one.word(),
+            _ => "unified, a sandbox or for developers",
         }
     }
 
@@ -71,13 +97,16 @@ impl Kind {
 
 /// The pairs that Microsoft supports: into unified environments as its table has it (*Copy an LCS
 /// environment to a unified environment*), within LCS by a refresh (*Database movement
-/// operations*).
-const SUPPORTED: [(Kind, Kind); 9] = [
+/// operations*). A unified environment onto one of its own kind works as well (A. Blake,
+/// 2026-09-02).
+const SUPPORTED: [(Kind, Kind); 11] = [
     (Kind::None, Kind::None),
     (Kind::LcsSandbox, Kind::UnifiedDeveloper),
     (Kind::LcsProduction, Kind::UnifiedDeveloper),
     (Kind::LcsSandbox, Kind::UnifiedSandbox),
     (Kind::UnifiedSandbox, Kind::UnifiedDeveloper),
+    (Kind::UnifiedSandbox, Kind::UnifiedSandbox),
+    (Kind::UnifiedDeveloper, Kind::UnifiedDeveloper),
     (Kind::UnifiedProduction, Kind::UnifiedDeveloper),
     (Kind::UnifiedProduction, Kind::UnifiedSandbox),
     (Kind::LcsSandbox, Kind::LcsSandbox),
@@ -95,6 +124,8 @@ fn copy_support(source: Kind, target: Kind) -> Verdict {
     );
     let is_refused = match source {
         Kind::CloudHosted => is_unified,
+        // The service reports success and leaves Finance and Operations as they were (A. Blake,
+        // 2026-09-02; d365bap.tools).
         Kind::UnifiedDeveloper => target == Kind::UnifiedSandbox,
         _ => false,
     };
@@ -107,11 +138,26 @@ fn copy_support(source: Kind, target: Kind) -> Verdict {
     }
 }
 
+/// The same for environments that may be of several kinds: unknown where these differ.
+fn pair_support(sources: &[Kind], targets: &[Kind]) -> Verdict {
+    let mut verdicts = sources.iter().flat_map(|source| {
+        targets
+            .iter()
+            .map(move |target| copy_support(*source, *target))
+    });
+    let first = verdicts.next().unwrap_or(Verdict::Unknown);
+    if verdicts.all(|verdict| verdict == first) {
+        first
+    } else {
+        Verdict::Unknown
+    }
+}
+
 /// Checks the runbook and both descriptions; where LCS manages the target, also what LCS shows.
 pub(super) async fn run_checks(refresh: &RefreshContext) -> Result<Vec<CheckResult>, Failure> {
     let (source, target) = (&refresh.source.environment, &refresh.target.environment);
     let mut results = vec![
-        pair(Kind::of(source), Kind::of(target)),
+        pair(refresh).await?,
         section(
             is_lcs_managed(refresh),
             refresh.runbook.lcs.is_some(),
@@ -132,15 +178,76 @@ pub(super) async fn run_checks(refresh: &RefreshContext) -> Result<Vec<CheckResu
     Ok(results)
 }
 
-fn pair(source: Kind, target: Kind) -> CheckResult {
+/// How an environment's Finance and Operations are deployed, or why no service shows it.
+type Deployment = Result<String, String>;
+
+/// Can the source's Finance and Operations come onto the target's? How they are deployed is read
+/// only where the descriptions do not answer that.
+async fn pair(refresh: &RefreshContext) -> Result<CheckResult, Failure> {
+    let (source, target) = (&refresh.source.environment, &refresh.target.environment);
+    let mut sources = Kind::possible(source, None);
+    let mut targets = Kind::possible(target, None);
+    let mut unread = Vec::new();
+    if sources.len() > 1 && pair_support(sources, targets) == Verdict::Unknown {
+        let id = refresh.runbook.source.value;
+        match deployment(refresh, id, &refresh.source.dataverse).await? {
+            Ok(deployment) => sources = Kind::possible(source, Some(&deployment)),
+            Err(why) => unread.push(format!("source: {why}")),
+        }
+    }
+    if targets.len() > 1 && pair_support(sources, targets) == Verdict::Unknown {
+        let id = refresh.target_id();
+        match deployment(refresh, id, &refresh.target.dataverse).await? {
+            Ok(deployment) => targets = Kind::possible(target, Some(&deployment)),
+            Err(why) => unread.push(format!("target: {why}")),
+        }
+    }
+    Ok(judge_pair(sources, targets, &unread))
+}
+
+async fn deployment(
+    refresh: &RefreshContext,
+    environment: Uuid,
+    dataverse: &Dataverse,
+) -> Result<Deployment, Failure> {
+    let platform = &refresh.services.power_platform;
+    let not_shown = match platform.deployment_type(environment).await {
+        Ok(Some(deployment)) if deployment != "Unknown" => return Ok(Ok(deployment)),
+        Ok(_) => "the Power Platform API does not show how it is deployed".to_owned(),
+        Err(error) if error.kind == ErrorKind::Cancelled => return Err(error.into()),
+        Err(error) => error.to_string(),
+    };
+    let details = dataverse
+        .get_path("msprov_getfinopsapplicationdetails")
+        .await;
+    let details = match details {
+        Ok(details) => details.unwrap_or_default(),
+        Err(error) if error.kind == ErrorKind::Cancelled => return Err(error.into()),
+        Err(error) => return Ok(Err(format!("{not_shown}; {error}"))),
+    };
+    Ok(match details["applicationdeploymenttype"].as_str() {
+        Some(deployment) if !deployment.is_empty() => Ok(deployment.to_owned()),
+        _ => Err(format!("{not_shown}, and Dataverse does not either")),
+    })
+}
+
+fn judge_pair(sources: &[Kind], targets: &[Kind], unread: &[String]) -> CheckResult {
     let check = Check::new(
         "the source's Finance and Operations can come onto the target's",
         "Microsoft does not support copying this Finance and Operations onto the target's",
-        "Microsoft does not support this pair: choose another; for what is not known, look at \
-         'Copy an LCS environment to a unified environment'",
+        "Microsoft does not support this pair: choose another. From a unified environment for \
+         developers onto a unified sandbox, the copy even reports success and leaves Finance and \
+         Operations untouched. For what is not known, look at 'Copy an LCS environment to a unified \
+         environment', and at `deploymentType` (Power Platform API, finopsproperties) or \
+         `applicationdeploymenttype` (Dataverse, msprov_getfinopsapplicationdetails) of both",
     );
-    let read = format!("source: {}; target: {}", source.word(), target.word());
-    match copy_support(source, target) {
+    let described = [
+        format!("source: {}", Kind::described(sources)),
+        format!("target: {}", Kind::described(targets)),
+    ];
+    let read: Vec<&str> = described.iter().chain(unread).map(String::as_str).collect();
+    let read = read.join("; ");
+    match pair_support(sources, targets) {
         Verdict::Unknown => check.unknown(read),
         verdict => check.pass_if(verdict == Verdict::Pass, read),
     }
@@ -334,14 +441,7 @@ fn judge(source: &LcsEnvironment, target: &LcsEnvironment) -> Vec<CheckResult> {
             .is_some_and(|shown| shown.eq_ignore_ascii_case(word))
     };
     vec![
-        equal(
-            Check::new(
-                "both run the same release of the application",
-                "the environments run different releases of the application",
-                "bring both to one release first: a refresh needs equal ones",
-            ),
-            |side| &side.release,
-        ),
+        release(source, target),
         equal(
             Check::new(
                 "the databases are in one geography",
@@ -375,6 +475,31 @@ fn judge(source: &LcsEnvironment, target: &LcsEnvironment) -> Vec<CheckResult> {
                 .unwrap_or_else(|| "not shown".to_owned()),
         ),
     ]
+}
+
+/// Since 2025-09 the source's release may be lower than the target's (Microsoft's documentation
+/// repository, unified-operations-public, pull request 5130). A higher one is no certain refusal.
+fn release(source: &LcsEnvironment, target: &LcsEnvironment) -> CheckResult {
+    let check = Check::new(
+        "the source's release of the application is not above the target's",
+        "the source's release of the application is above the target's",
+        "update the target to the source's release first: a refresh brings a database of that release",
+    );
+    let shown = |side: &LcsEnvironment| {
+        side.release
+            .clone()
+            .unwrap_or_else(|| "not shown".to_owned())
+    };
+    let read = format!("source {}, target {}", shown(source), shown(target));
+    let numbers = |side: &LcsEnvironment| side.release.as_deref().and_then(parts);
+    match (numbers(source), numbers(target)) {
+        (Some(source), Some(target)) if source == target => check.pass(read),
+        (Some(source), Some(target)) if source < target => {
+            check.pass(format!("{read}; a lower one is allowed since 2025-09"))
+        }
+        (Some(_), Some(_)) => check.warn(read),
+        _ => check.unknown(read),
+    }
 }
 
 /// Checks the target's history: nothing running, and a database movement left for the day.
@@ -440,19 +565,45 @@ mod tests {
 
     #[test]
     fn kinds_are_distinguished_by_link_and_address() {
-        let of = |sku, kind, url| Kind::of(&environment(sku, kind, url));
+        let of = |sku, kind, url| Kind::possible(&environment(sku, kind, url), None);
         let sandbox = "https://a.sandbox.operations.dynamics.com/";
-        assert_eq!(of("Sandbox", "Linked", sandbox), Kind::LcsSandbox);
+        assert_eq!(of("Sandbox", "Linked", sandbox), [Kind::LcsSandbox]);
         assert_eq!(
             of("Production", "Linked", "https://a.operations.dynamics.com/"),
-            Kind::LcsProduction
+            [Kind::LcsProduction]
         );
         assert_eq!(
             of("Sandbox", "Linked", "https://a.axcloud.dynamics.com/"),
-            Kind::CloudHosted
+            [Kind::CloudHosted]
         );
-        assert_eq!(of("Developer", "Internal", ""), Kind::UnifiedDeveloper);
-        assert_eq!(of("Sandbox", "New", ""), Kind::Other);
+        assert_eq!(of("Developer", "Internal", ""), [Kind::UnifiedDeveloper]);
+        assert_eq!(of("Sandbox", "New", ""), [Kind::Other]);
+    }
+
+    /// Unified environments for developers and unified sandboxes both have the type `Sandbox`.
+    #[test]
+    fn a_developer_environment_is_told_from_a_sandbox_by_its_deployment() {
+        let unified = environment("Sandbox", "Internal", "");
+        let of = |deployment| Kind::possible(&unified, deployment);
+        let both = [Kind::UnifiedDeveloper, Kind::UnifiedSandbox];
+        assert_eq!(of(None), both);
+        for word in ["UnifiedDeveloper", "OnlineDev"] {
+            assert_eq!(of(Some(word)), [Kind::UnifiedDeveloper], "{word}");
+        }
+        for word in ["UnifiedSandbox", "Sandbox"] {
+            assert_eq!(of(Some(word)), [Kind::UnifiedSandbox], "{word}");
+        }
+        assert_eq!(of(Some("Trial")), [Kind::Other]);
+        let [developer, sandbox] = both;
+        let answer = |sources: &[Kind], targets: &[Kind]| {
+            judge_pair(sources, targets, &["source: not shown".to_owned()]).verdict
+        };
+        assert_eq!(answer(&[developer], &[sandbox]), Verdict::Fail);
+        assert_eq!(answer(&[sandbox], &[sandbox]), Verdict::Pass);
+        assert_eq!(answer(&[developer], &[developer]), Verdict::Pass);
+        assert_eq!(answer(&both, &[sandbox]), Verdict::Unknown);
+        assert_eq!(answer(&both, &[developer]), Verdict::Pass, "whatever it is");
+        assert_eq!(answer(&[Kind::UnifiedProduction], &both), Verdict::Pass);
     }
 
     #[test]
@@ -484,7 +635,6 @@ mod tests {
         );
         for (source, target) in [
             (Kind::None, Kind::LcsSandbox),
-            (Kind::UnifiedSandbox, Kind::UnifiedSandbox),
             (Kind::LcsProduction, Kind::UnifiedSandbox),
             (Kind::Other, Kind::UnifiedSandbox),
         ] {
@@ -537,7 +687,7 @@ mod tests {
         side
     }
 
-    /// A refresh needs equal releases, and one geography.
+    /// A refresh needs one geography; equal releases are not needed.
     #[test]
     fn pitfall_19_releases_and_geographies_are_compared() {
         let failed = |changed: &[(&str, Value)]| -> Vec<String> {
@@ -547,7 +697,6 @@ mod tests {
         };
         assert!(failed(&[]).is_empty());
         for (field, value, expected) in [
-            ("release", "10.0.43", "same release"),
             ("location", "West Europe", "one geography"),
             ("kind", "Production", "production"),
             ("status", "In Maintenance", "maintenance"),
@@ -558,5 +707,27 @@ mod tests {
                 "{failed:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_lower_release_is_no_refusal_and_a_higher_one_is_a_warning() {
+        let of = |source: &str, target: &str| {
+            let side = |shown: &str| side(&[("release", json!(shown))]);
+            let result = release(&side(source), &side(target));
+            (result.verdict, result.label())
+        };
+        for (source, target) in [
+            ("10.0.44", "10.0.44"),
+            ("10.0.43", "10.0.44"),
+            ("9.9", "10.0.1"),
+        ] {
+            assert_eq!(
+                of(source, target),
+                (Verdict::Pass, "pass"),
+                "{source} {target}"
+            );
+        }
+        assert_eq!(of("10.0.45", "10.0.44"), (Verdict::Unknown, "warning"));
+        assert_eq!(of("PU68", "10.0.44"), (Verdict::Unknown, "unknown"));
     }
 }

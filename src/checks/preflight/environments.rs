@@ -54,6 +54,7 @@ fn judge(source: &Environment, target: &Environment) -> Vec<CheckResult> {
             source.protection_level == target.protection_level,
             both(source, target, |e| &e.protection_level),
         ),
+        keys(source, target),
     ];
     if let Some(reason) = &target.copy_disallowed {
         let check = Check::new(
@@ -80,6 +81,31 @@ fn judge(source: &Environment, target: &Environment) -> Vec<CheckResult> {
         results.push(idle.pass_if(running.is_none(), kind.unwrap_or_else(|| "none".to_owned())));
     }
     results
+}
+
+/// An environment with a customer-managed key is copied only onto one that has the same key
+/// (Microsoft Learn, *Manage your customer-managed encryption key*, environment database
+/// operations). Which key it is, the descriptions do not show.
+///
+/// Two other lasting refusals of the copy cannot be foreseen. Whether a security group still exists
+/// is shown by Microsoft Graph only, which the program does not call. What capacity the tenant has
+/// left is shown by no service: an environment shows its own consumption and not what is entitled.
+fn keys(source: &Environment, target: &Environment) -> CheckResult {
+    let check = Check::new(
+        "the same encryption key protects both environments",
+        "the encryption keys of the environments may differ",
+        "a copy needs one key on both sides: in the admin center, compare the environments' encryption, \
+         and apply the same enterprise policy to both or to neither",
+    );
+    let read = both(source, target, |e| &e.key_managed_by);
+    match (&source.key_managed_by, &target.key_managed_by) {
+        (Some(one), Some(other)) if !one.eq_ignore_ascii_case(other) => check.fail(read),
+        (Some(one), Some(_)) if !one.eq_ignore_ascii_case("Microsoft") => {
+            check.warn(format!("{read}; whether it is one key is not shown"))
+        }
+        (Some(_), Some(_)) | (None, None) => check.pass(read),
+        _ => check.unknown(read),
+    }
 }
 
 fn both(
@@ -184,7 +210,8 @@ mod tests {
             "tenantId": "t", "states": {"management": {"id": "Ready"}},
             "linkedEnvironmentMetadata": {"instanceUrl": format!("https://{id}.crm4.dynamics.com"),
                 "instanceState": "Ready"},
-            "governanceConfiguration": {"protectionLevel": "Basic"}}});
+            "governanceConfiguration": {"protectionLevel": "Basic"},
+            "protectionStatus": {"keyManagedBy": "Microsoft"}}});
         for (pointer, value) in changed {
             *raw.pointer_mut(pointer).unwrap() = value.clone();
         }
@@ -210,6 +237,11 @@ mod tests {
                 "managed",
             ),
             (
+                "/properties/protectionStatus/keyManagedBy",
+                "Customer",
+                "encryption key",
+            ),
+            (
                 "/properties/states/management/id",
                 "Running",
                 "the target is ready",
@@ -228,6 +260,23 @@ mod tests {
             );
         }
         assert!(failed(&source, &source)[0].contains("another environment"));
+    }
+
+    #[test]
+    fn two_keys_of_the_customer_may_be_different_ones() {
+        let key = (
+            "/properties/protectionStatus/keyManagedBy",
+            json!("Customer"),
+        );
+        let of = |id| environment(id, std::slice::from_ref(&key));
+        let result = keys(&of("source"), &of("target"));
+        assert_eq!(
+            (result.verdict, result.label()),
+            (Verdict::Unknown, "warning")
+        );
+        let mut hidden = of("target");
+        hidden.key_managed_by = None;
+        assert_eq!(keys(&of("source"), &hidden).label(), "unknown");
     }
 
     #[test]

@@ -96,7 +96,7 @@ fn differences(check: &Check, source: &Versions, target: &Versions) -> CheckResu
 }
 
 /// A version's numbers, to be compared; leading zeros do not count.
-fn parts(version: &str) -> Option<Vec<u64>> {
+pub(super) fn parts(version: &str) -> Option<Vec<u64>> {
     version.split('.').map(|part| part.parse().ok()).collect()
 }
 

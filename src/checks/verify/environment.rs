@@ -7,9 +7,10 @@ use crate::clients::{Environment, ErrorKind};
 use crate::domain::RefreshContext;
 use crate::domain::dual_write::root_team::RootTeam;
 use crate::domain::dual_write::was_in_use;
+use crate::domain::environments::finance_replacement::finance_replaced;
 use crate::domain::names::is_active;
-use crate::domain::verdict::Verdict;
-use crate::engine::{Failure, JournalView};
+use crate::domain::verdict::{Answer, Verdict};
+use crate::engine::{Failure, FailureKind, JournalView};
 
 /// Is administration mode off, and do background operations run?
 pub(super) fn open(environment: &Environment) -> CheckResult {
@@ -45,6 +46,33 @@ pub(super) async fn dataverse(refresh: &RefreshContext) -> Result<CheckResult, F
         Err(error) if error.kind == ErrorKind::Cancelled => Err(error.into()),
         Err(error) => Ok(check.refused(&error)),
     }
+}
+
+/// Did the copy replace Finance and Operations as well? No result where it carries none.
+pub(super) async fn finance(
+    refresh: &RefreshContext,
+    journal: Option<&JournalView>,
+) -> Result<Option<CheckResult>, Failure> {
+    let Some(journal) = journal else {
+        return Ok(None);
+    };
+    let check = Check::new(
+        "the copy replaced Finance and Operations",
+        "the copy may have left Finance and Operations as they were",
+        "look in Finance and Operations whether its data are the source's. If they are not, the pair \
+         is mismatched: do not let anybody work in it, and look at 'Copy an LCS environment to a \
+         unified environment' for the pairs that Microsoft supports",
+    );
+    let answer = match finance_replaced(refresh, journal).await {
+        Ok(answer) => answer,
+        Err(failure) if failure.kind == FailureKind::Interrupted => return Err(failure),
+        Err(failure) => return Ok(Some(check.unread(failure))),
+    };
+    Ok(answer.map(|answer| match answer {
+        // Somebody may have added again since what shows it.
+        Answer::Fail(found) => check.warn(found),
+        answer => check.answered(&answer),
+    }))
 }
 
 /// Does the root business unit's default team have the business unit's name? A copy may rename one

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! snapshot.rs       what is read of the target, once
-//! environment.rs    administration mode, Dataverse, the root business unit's team
+//! environment.rs    administration mode, Dataverse, what the copy replaced, the root business
+//!                   unit's team
 //! remaining_changes.rs
 //!                   what each step's survey still finds, and the smallest remedy
 //! system.rs         system connection references and platform flows
@@ -44,6 +45,7 @@ pub async fn verify(
     if let Some(finance) = &refresh.target.finance {
         results.push(finance_and_operations("target", finance).await?);
     }
+    results.extend(environment::finance(refresh, journal.as_ref()).await?);
     results.extend(remaining_changes::run_checks(refresh, steps, journal.as_ref()).await?);
     let snapshot = Box::pin(Snapshot::read(refresh)).await?;
     results.extend(system::run_checks(refresh, &snapshot));

@@ -34,7 +34,7 @@ use super::view::View;
 use crate::base::text;
 use crate::clients::{Dataverse, Query};
 use crate::engine::{Failure, JournalView};
-use crate::runbook::StepName;
+use crate::runbook::{PausedMaps, StepName};
 
 /// The key of the reset's launch.
 pub(crate) fn reset_key(refresh: &RefreshContext) -> String {
@@ -65,14 +65,28 @@ pub(crate) async fn read_link_after_reset(
     Linked::read(refresh).await.map(Some)
 }
 
+/// What the first seal holds of dual-write, read as the runbook wants it: maps that were paused run
+/// again where it says so.
+pub(crate) fn recorded_for(refresh: &RefreshContext, journal: &JournalView) -> RecordedDualWrite {
+    let recorded = RecordedDualWrite::from_journal(journal);
+    let options = &refresh.runbook.steps.reconfigure_dual_write.options;
+    match options.paused_maps.value {
+        PausedMaps::Run => recorded.with_paused_maps_running(),
+        PausedMaps::Leave => recorded,
+    }
+}
+
 /// How many maps of the target run again.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct MapCount {
-    /// How many synchronized before the copy.
+    /// How many should run: those that synchronized before the copy, and those that were paused
+    /// where the runbook runs them again.
     pub ran: usize,
     /// How many of them run again.
     pub run_again: usize,
+    /// How many were paused, and are left stopped.
+    pub paused: usize,
     /// How many were not running, and are left so.
     pub left_stopped: usize,
 }
@@ -83,41 +97,43 @@ impl MapCount {
         let Self {
             ran,
             run_again,
+            paused,
             left_stopped,
         } = self;
-        if *ran == 0 {
+        if *ran == 0 && *paused == 0 {
             return "dual-write was not in use in the target".to_owned();
         }
+        let paused = match paused {
+            0 => String::new(),
+            paused => format!(", {paused} paused before and left stopped"),
+        };
         format!(
-            "{run_again} of {} running again, {left_stopped} left stopped",
+            "{run_again} of {} running again{paused}, {left_stopped} left stopped",
             text::count(*ran, "dual-write map")
         )
     }
 }
 
 /// Counts, by the journal alone.
-pub(crate) fn count_maps(journal: &JournalView) -> MapCount {
-    let recorded = RecordedDualWrite::from_journal(journal);
-    let ran: Vec<_> = recorded.running().collect();
+pub(crate) fn count_maps(refresh: &RefreshContext, journal: &JournalView) -> MapCount {
     let by_hand = journal.is_completed(&keys::task(
         StepName::ReconfigureDualWrite,
         keys::DUAL_WRITE_MAPS,
     ));
-    let again = ran.iter().filter(|map| {
-        by_hand
-            || journal
-                .maker(&keys::dual_write_map(&map.name, MapChange::Start))
-                .is_some()
-    });
-    MapCount {
-        ran: ran.len(),
-        run_again: again.count(),
-        left_stopped: recorded
-            .maps
-            .values()
-            .filter(|map| matches!(map.was, Was::Stopped | Was::Paused))
-            .count(),
+    let mut count = MapCount::default();
+    for map in recorded_for(refresh, journal).maps.values() {
+        let start = keys::dual_write_map(&map.name, MapChange::Start);
+        match map.was {
+            _ if map.ran() => {
+                count.ran += 1;
+                count.run_again += usize::from(by_hand || journal.maker(&start).is_some());
+            }
+            Was::Paused => count.paused += 1,
+            Was::Stopped => count.left_stopped += 1,
+            Was::Running | Was::Unknown(_) => {}
+        }
     }
+    count
 }
 
 /// Is dual-write in use in an environment, by the active runtime configuration of its Dataverse?
@@ -134,4 +150,32 @@ pub(crate) async fn has_running_maps(dataverse: &Dataverse) -> Result<bool, Fail
 /// Was dual-write in use in the target before the copy?
 pub(crate) fn was_in_use(journal: &JournalView) -> bool {
     RecordedDualWrite::from_journal(journal).in_use()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paused_maps_are_counted_apart_from_stopped_ones() {
+        let count = MapCount {
+            ran: 4,
+            run_again: 4,
+            paused: 1,
+            left_stopped: 2,
+        };
+        assert_eq!(
+            count.line(),
+            "4 of 4 dual-write maps running again, 1 paused before and left stopped, 2 left stopped"
+        );
+        let none = MapCount { paused: 0, ..count };
+        assert_eq!(
+            none.line(),
+            "4 of 4 dual-write maps running again, 2 left stopped"
+        );
+        assert_eq!(
+            MapCount::default().line(),
+            "dual-write was not in use in the target"
+        );
+    }
 }

@@ -52,6 +52,10 @@ pub(crate) struct RecordedMap {
     pub(crate) initialised: bool,
     /// Its active version, where that is recorded.
     pub(crate) version: Option<MapVersion>,
+    /// Its saved versions, where it is not recorded which of them was active.
+    pub(crate) saved: BTreeSet<MapVersion>,
+    /// Does the runbook run it again, although it was paused?
+    pub(crate) resumes: bool,
     /// The entity set of Dataverse.
     pub(crate) table: Option<String>,
     /// Its integration key, where that is recorded.
@@ -82,6 +86,8 @@ impl RecordedMap {
             was: Was::Stopped,
             initialised: true,
             version: None,
+            saved: BTreeSet::new(),
+            resumes: false,
             table: name.split(" - ").next().map(str::to_owned),
             key: None,
             filters: None,
@@ -92,15 +98,23 @@ impl RecordedMap {
 
     /// Should it run again?
     pub(crate) fn ran(&self) -> bool {
-        self.was == Was::Running
+        self.was == Was::Running || (self.was == Was::Paused && self.resumes)
     }
 
-    /// Its version for people.
+    /// Its version for people, to be read after the word `version`.
     pub(crate) fn shown_version(&self) -> String {
-        self.version.map_or_else(
-            || "a version that is not recorded".to_owned(),
-            |v| v.to_string(),
-        )
+        if let Some(version) = self.version {
+            return version.to_string();
+        }
+        let saved: Vec<String> = self.saved.iter().map(ToString::to_string).collect();
+        match saved.as_slice() {
+            [] => "not recorded".to_owned(),
+            [only] => format!("{only} (the only one that was saved)"),
+            several => format!(
+                "one of {} (which of them was active is not recorded)",
+                several.join(", ")
+            ),
+        }
     }
 }
 
@@ -126,6 +140,14 @@ impl RecordedDualWrite {
         recorded.add_gateway(journal);
         recorded.find_versions(journal);
         recorded
+    }
+
+    /// The same for a runbook that runs maps again that were paused.
+    pub(crate) fn with_paused_maps_running(mut self) -> Self {
+        for map in self.maps.values_mut() {
+            map.resumes = true;
+        }
+        self
     }
 
     /// Was dual-write in use: did any map synchronize or queue, or may one have?
@@ -236,6 +258,9 @@ impl RecordedDualWrite {
             let Some(map) = self.maps.get_mut(&saved.map) else {
                 continue;
             };
+            if map.version.is_none() {
+                map.saved.extend(saved.version);
+            }
             if map.version.is_none() || map.version != saved.version {
                 continue;
             }
@@ -311,6 +336,58 @@ pub(crate) mod tests {
         let map = recorded.maps.values().next().unwrap();
         assert_eq!(map.was, Was::Paused);
         assert!(!map.ran() && recorded.in_use());
+    }
+
+    #[test]
+    fn a_paused_map_runs_again_only_where_the_runbook_says_so() {
+        let journal = sealed(&[(
+            "target/finance/DualWriteProjectConfigurations/a",
+            project("a", "Queueing"),
+        )]);
+        let left = RecordedDualWrite::from_journal(&journal);
+        assert_eq!(left.running().count(), 0);
+        let resumed = left.with_paused_maps_running();
+        assert_eq!(resumed.running().count(), 1);
+        let stopped = sealed(&[(
+            "target/finance/DualWriteProjectConfigurations/a",
+            project("a", "Disabled"),
+        )]);
+        let stopped = RecordedDualWrite::from_journal(&stopped).with_paused_maps_running();
+        assert_eq!(stopped.running().count(), 0, "it was not paused");
+    }
+
+    #[test]
+    fn a_version_that_is_not_recorded_is_one_of_the_saved_ones() {
+        let version = |id: u32, version: &str| {
+            (
+                format!("target/msdyn_dualwriteentitymap/00000000-0000-0000-0000-00000000000{id}"),
+                json!({"msdyn_name": "x_[accounts - Customers V3]", "msdyn_version": version}),
+            )
+        };
+        let shown = |versions: &[(String, Value)]| {
+            let mut captures = vec![(
+                "target/finance/DualWriteProjectConfigurations/a",
+                project("a", "Enabled"),
+            )];
+            captures.extend(
+                versions
+                    .iter()
+                    .map(|(key, row)| (key.as_str(), row.clone())),
+            );
+            let recorded = RecordedDualWrite::from_journal(&sealed(&captures));
+            let map = &recorded.maps["accounts - Customers V3"];
+            assert_eq!(map.version, None);
+            map.shown_version()
+        };
+        assert_eq!(shown(&[]), "not recorded");
+        assert_eq!(
+            shown(&[version(1, "1.0.0.14")]),
+            "1.0.0.14 (the only one that was saved)"
+        );
+        assert_eq!(
+            shown(&[version(1, "1.0.0.14"), version(2, "1.0.0.9")]),
+            "one of 1.0.0.9, 1.0.0.14 (which of them was active is not recorded)"
+        );
     }
 
     #[test]

@@ -3,9 +3,12 @@
 //!
 //! ```text
 //! database_history.rs  database movements of an environment that Lifecycle Services list
+//! finance_replacement.rs
+//!                      whether a unified copy replaced Finance and Operations
 //! ```
 
 pub(crate) mod database_history;
+pub(crate) mod finance_replacement;
 
 use url::Url;
 

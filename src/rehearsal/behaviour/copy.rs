@@ -84,6 +84,7 @@ pub(crate) fn check(draft: &Draft<'_>, request: &CopyRequest) -> Result<(), Copy
     for pointer in [
         "/properties/azureRegion",
         "/properties/governanceConfiguration/protectionLevel",
+        "/properties/protectionStatus/keyManagedBy",
     ] {
         if property(&request.source, pointer) != property(&request.target, pointer) {
             let what = pointer.rsplit('/').next().unwrap_or_default();

@@ -82,7 +82,7 @@ fn operation_errors(context: &RequestContext<'_, '_>, id: &str) -> Response {
     let prefix = format!("operation-error/{}/", id.to_lowercase());
     let errors = context.draft.under(&prefix);
     let errors: Vec<Value> = errors.map(|(_, error)| error.clone()).collect();
-    Response::json(200, &json!({"value": errors}))
+    Response::json(200, &json!({"environmentId": id, "errors": errors}))
 }
 
 /// An error of environment management, whose text is only in the errors of the fields.

@@ -351,6 +351,9 @@ pub(super) struct DualWriteFigures {
     pub(super) ran: usize,
     /// How many of them run again.
     pub(super) run_again: usize,
+    /// How many were paused, and are left stopped.
+    #[serde(default)]
+    pub(super) paused: usize,
     /// How many were not running, and still are not.
     pub(super) left_stopped: usize,
 }
@@ -368,11 +371,15 @@ impl Figures {
     /// The numeric figures, each with its label.
     pub(super) fn numbers(&self) -> Vec<(&'static str, String)> {
         let maps = &self.dual_write;
-        let dual_write = if maps.ran == 0 {
+        let paused = match maps.paused {
+            0 => String::new(),
+            paused => format!(", {paused} paused before and left stopped"),
+        };
+        let dual_write = if maps.ran == 0 && maps.paused == 0 {
             "not in use in the target".to_owned()
         } else {
             format!(
-                "{} of {} running again, {} left stopped",
+                "{} of {} running again{paused}, {} left stopped",
                 maps.run_again, maps.ran, maps.left_stopped
             )
         };

@@ -397,12 +397,24 @@ pub enum Gateway {
     AcknowledgedBy(String),
 }
 
+words! {
+    /// What becomes of dual-write maps that were paused before the copy.
+    pub enum PausedMaps {
+        /// They stay stopped.
+        Leave = "leave",
+        /// They run again, without what they had queued.
+        Run = "run",
+    }
+}
+
 section! {
     /// Options of `reconfigure-dual-write`.
     pub struct ReconfigureDualWrite {
         /// How dual-write is linked again: `guided` by a person, or through the gateway that
         /// Microsoft does not support, which a person must acknowledge.
         "gateway" gateway: Located<Gateway> = with_default(gateway(), Gateway::Guided);
+        /// What becomes of maps that were paused before the copy.
+        "paused-maps" paused_maps: Located<PausedMaps> = with_default(word(), PausedMaps::Leave);
     }
 }
 

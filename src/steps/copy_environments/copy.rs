@@ -8,12 +8,17 @@ use serde_json::{Value, json};
 
 use super::{database_refresh, manual_refresh};
 use crate::clients::{
-    CopyRequest, CopyType, Environment, Operation, OperationHandle, OperationState, Reachability,
+    CopyRequest, CopyType, Environment, Operation, OperationError, OperationHandle, OperationState,
+    Reachability,
 };
 use crate::domain::RefreshContext;
+use crate::domain::environments::finance_replacement::{
+    FINANCE_BEFORE, finance_before, finance_replaced,
+};
 use crate::domain::environments::{copy_key, is_guided, is_lcs_managed, refresh_key};
 use crate::domain::failure::launch_error;
 use crate::domain::operation_progress::operation_progress;
+use crate::domain::verdict::Answer;
 use crate::engine::{
     Action, Barrier, Change, Failure, Found, JournalView, Launch, Progress, Proof, Repeat, Started,
     Survey, Trace, WriteError,
@@ -85,6 +90,9 @@ impl Survey for CopySurvey {
 
     async fn notes(&self, journal: &JournalView) -> Result<Vec<String>, Failure> {
         let refresh = &self.0;
+        if !is_lcs_managed(refresh) {
+            return untouched_finance(refresh, journal).await;
+        }
         let (copy, database) = (copy_key(refresh), refresh_key(refresh));
         let target = &refresh.runbook.target.name;
         let (replaced, unchanged) =
@@ -101,6 +109,29 @@ impl Survey for CopySurvey {
              new confirmation; changes made in the source since then are in that half only"
         )])
     }
+}
+
+/// A note unless it is proved that a unified copy, which reported success, replaced Finance and
+/// Operations as well.
+async fn untouched_finance(
+    refresh: &RefreshContext,
+    journal: &JournalView,
+) -> Result<Vec<String>, Failure> {
+    let target = &refresh.runbook.target.name;
+    Ok(match finance_replaced(refresh, journal).await? {
+        None | Some(Answer::Pass(_)) => Vec::new(),
+        Some(Answer::Fail(found)) => vec![format!(
+            "a mismatched pair: the copy reports success, and Finance and Operations of '{target}' \
+             was not replaced: {found}. Dataverse is now the source's; do not let anybody work in \
+             '{target}'. Microsoft does not support every pair ('Copy an LCS environment to a \
+             unified environment'): from a unified environment for developers onto a unified \
+             sandbox this is the usual end"
+        )],
+        Some(Answer::Unknown(found)) => vec![format!(
+            "it is not proved that the copy replaced Finance and Operations of '{target}' ({found}): \
+             look there whether its data are the source's; `iomcopy verify` tries again"
+        )],
+    })
 }
 
 /// Waits until Finance and Operations answers again. A refusal of the caller is an answer.
@@ -161,6 +192,50 @@ impl EnvironmentCopy {
         } else {
             services.bap.operations(target).await?
         })
+    }
+
+    /// Why a copy failed, with the reason that Finance and Operations gives: the operation itself
+    /// says no more than that it failed. Takes when the operation started.
+    async fn with_finance_errors(&self, why: String, started: Option<&str>) -> String {
+        let refresh = &self.refresh;
+        let has_finance = refresh.target.environment.finance_operations.is_some();
+        if is_lcs_managed(refresh) || !has_finance {
+            return why;
+        }
+        let platform = &refresh.services.power_platform;
+        let errors = match platform.operation_errors(refresh.target_id()).await {
+            Ok(errors) => errors,
+            Err(error) => {
+                return format!(
+                    "{why}; the errors of its Finance and Operations could not be read: {error}"
+                );
+            }
+        };
+        let of_copy: Vec<String> = errors
+            .iter()
+            .filter(|error| may_be_of(error, started))
+            .take(SHOWN_ERRORS)
+            .map(OperationError::line)
+            .collect();
+        if of_copy.is_empty() {
+            return why;
+        }
+        format!(
+            "{why}; its Finance and Operations reports: {}",
+            of_copy.join("; ")
+        )
+    }
+}
+
+/// How many errors of Finance and Operations are shown.
+const SHOWN_ERRORS: usize = 3;
+
+/// May an error be of the operation that started then? Only an earlier one is certainly not.
+fn may_be_of(error: &OperationError, started: Option<&str>) -> bool {
+    let time = |text: Option<&str>| text?.parse::<jiff::Timestamp>().ok();
+    match (time(error.failed_at.as_deref()), time(started)) {
+        (Some(failed), Some(started)) => failed >= started,
+        _ => true,
     }
 }
 
@@ -232,7 +307,11 @@ impl Launch for EnvironmentCopy {
         let listed: Vec<&str> = operations.iter().map(|one| one.id.as_str()).collect();
         let target = self.target().await?;
         let organization = target.as_ref().and_then(organization_id);
-        Ok(json!({ OPERATIONS_BEFORE: listed, ORGANIZATION_BEFORE: organization }))
+        let mut probed = json!({ OPERATIONS_BEFORE: listed, ORGANIZATION_BEFORE: organization });
+        if let Some(before) = finance_before(&self.refresh).await? {
+            probed[FINANCE_BEFORE] = before;
+        }
+        Ok(probed)
     }
 
     async fn request(&self) -> Result<Started, WriteError> {
@@ -351,7 +430,15 @@ impl Launch for EnvironmentCopy {
             Some(operation) if operation.state == OperationState::ValidationPassed => {
                 Progress::Failed("only a validation ran, not a copy".to_owned())
             }
-            Some(operation) => operation_progress(operation),
+            Some(operation) => {
+                let started = operation.started.clone();
+                match operation_progress(operation) {
+                    Progress::Failed(why) => {
+                        Progress::Failed(self.with_finance_errors(why, started.as_deref()).await)
+                    }
+                    progress => progress,
+                }
+            }
         })
     }
 

@@ -24,7 +24,7 @@ use crate::domain::dual_write::gateway::{
     Act, Linked, MapSet, acknowledged_gateway, map_state, stop_map,
 };
 use crate::domain::dual_write::recorded::{RecordedDualWrite, RecordedMap, Was};
-use crate::domain::dual_write::{by_gateway, read_link_after_reset};
+use crate::domain::dual_write::{by_gateway, read_link_after_reset, recorded_for};
 use crate::domain::keys::MapChange;
 use crate::domain::manual_change::ManualChange;
 use crate::domain::verdict::Answer;
@@ -115,9 +115,15 @@ impl Survey for Maps {
             .maps
             .values()
             .filter_map(|map| match &map.was {
+                Was::Paused if map.resumes => Some(format!(
+                    "dual-write map '{}' was paused before the copy, and runs again, as the runbook \
+                     says; what it had queued belonged to the data before the copy and is gone",
+                    map.name
+                )),
                 Was::Paused => Some(format!(
                     "dual-write map '{}' was paused before the copy, and stays stopped: its queued \
-                     changes belong to the data before the copy",
+                     changes belong to the data before the copy; `paused-maps: run` under \
+                     reconfigure-dual-write runs such maps again",
                     map.name
                 )),
                 Was::Unknown(state) => Some(format!(
@@ -278,7 +284,7 @@ pub(crate) async fn map_answers(
     refresh: &RefreshContext,
     journal: &JournalView,
 ) -> Result<Vec<MapAnswer>, Failure> {
-    let recorded = RecordedDualWrite::from_journal(journal);
+    let recorded = recorded_for(refresh, journal);
     let evidence = Evidence::read(refresh, journal).await?;
     let running = evidence.running();
     Ok(recorded
@@ -286,12 +292,19 @@ pub(crate) async fn map_answers(
         .values()
         .map(|map| {
             let answer = match &map.was {
-                Was::Running => evidence.runs(map),
-                Was::Stopped | Was::Paused => match running.get(&map.name) {
-                    Some(read) => Answer::Fail(format!("it was stopped, and has a {read}")),
-                    None => Answer::Pass("it is stopped".to_owned()),
-                },
+                _ if map.ran() => evidence.runs(map),
                 Was::Unknown(state) => Answer::Unknown(format!("it was {state} before")),
+                was => {
+                    let before = if *was == Was::Paused {
+                        "paused"
+                    } else {
+                        "stopped"
+                    };
+                    match running.get(&map.name) {
+                        Some(read) => Answer::Fail(format!("it was {before}, and has a {read}")),
+                        None => Answer::Pass(format!("it was {before}, and is stopped")),
+                    }
+                }
             };
             MapAnswer {
                 map: map.name.clone(),

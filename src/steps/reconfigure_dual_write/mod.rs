@@ -37,7 +37,7 @@ use std::sync::Arc;
 use super::StepDefinition;
 use crate::domain::RefreshContext;
 use crate::domain::dual_write::recorded::RecordedDualWrite;
-use crate::domain::dual_write::{by_gateway, is_left_out};
+use crate::domain::dual_write::{by_gateway, is_left_out, recorded_for};
 use crate::engine::{JournalView, Phase};
 use crate::runbook::StepName;
 pub(crate) use health::check_health;
@@ -72,7 +72,7 @@ fn recorded_to_restore(
     refresh: &RefreshContext,
     journal: &JournalView,
 ) -> Option<RecordedDualWrite> {
-    let recorded = RecordedDualWrite::from_journal(journal);
+    let recorded = recorded_for(refresh, journal);
     (recorded.in_use() && !is_left_out(refresh)).then_some(recorded)
 }
 

@@ -1,0 +1,178 @@
+//! Did a unified copy replace Finance and Operations? The operation's own success does not prove it:
+//! from a unified environment for developers onto a unified sandbox, the service reports success
+//! and leaves Finance and Operations as they were (A. Blake, 2026-09-02).
+//!
+//! No service reads the database's origin. What differed between the two before the copy shows it:
+//! the users and registered applications that only one of them had.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::{copy_key, is_lcs_managed};
+use crate::clients::Reachability;
+use crate::domain::RefreshContext;
+use crate::domain::finance_users::FinanceUsers;
+use crate::domain::verdict::Answer;
+use crate::engine::{Failure, FailureKind, JournalView};
+
+/// The member of the copy's intent that holds what differed before. Its own members follow.
+pub(crate) const FINANCE_BEFORE: &str = "finance-before";
+const ONLY_SOURCE: &str = "only-in-source";
+const ONLY_TARGET: &str = "only-in-target";
+const UNREAD: &str = "unread";
+
+/// How many of each are recorded: a production environment may have thousands.
+const RECORDED: usize = 20;
+
+/// What differs now, before the copy. None where the copy carries no Finance and Operations.
+pub(crate) async fn finance_before(refresh: &RefreshContext) -> Result<Option<Value>, Failure> {
+    if is_lcs_managed(refresh) {
+        return Ok(None);
+    }
+    let (Some(source), Some(target)) = (&refresh.source.finance, &refresh.target.finance) else {
+        return Ok(None);
+    };
+    let source = unless_interrupted(FinanceUsers::read(source).await)?;
+    let target = unless_interrupted(FinanceUsers::read(target).await)?;
+    Ok(Some(match (source, target) {
+        (Ok(source), Ok(target)) => difference(&ids(&source), &ids(&target)),
+        (Err(why), _) | (_, Err(why)) => json!({ UNREAD: why }),
+    }))
+}
+
+/// Whether the copy replaced Finance and Operations. None where it carries none, is not proved, or
+/// was requested by a program that did not record what differed.
+pub(crate) async fn finance_replaced(
+    refresh: &RefreshContext,
+    journal: &JournalView,
+) -> Result<Option<Answer>, Failure> {
+    let key = copy_key(refresh);
+    if is_lcs_managed(refresh) || !journal.is_launch_proved(&key) {
+        return Ok(None);
+    }
+    let launch = journal.launch(&key);
+    let before = launch.and_then(|launch| launch.intent.detail.get(FINANCE_BEFORE));
+    let (Some(before), Some(finance)) = (before, &refresh.target.finance) else {
+        return Ok(None);
+    };
+    match finance.reachability().await? {
+        Reachability::Reachable => {}
+        refusal => return Ok(Some(Answer::Unknown(refusal.to_string()))),
+    }
+    let now = unless_interrupted(FinanceUsers::read(finance).await)?;
+    Ok(Some(match now {
+        Ok(now) => judge(before, &ids(&now)),
+        Err(why) => Answer::Unknown(why),
+    }))
+}
+
+/// Keeps the message of a failed read; a request to stop is returned.
+fn unless_interrupted(
+    reading: Result<FinanceUsers, Failure>,
+) -> Result<Result<FinanceUsers, String>, Failure> {
+    match reading {
+        Ok(users) => Ok(Ok(users)),
+        Err(failure) if failure.kind == FailureKind::Interrupted => Err(failure),
+        Err(failure) => Ok(Err(failure.message)),
+    }
+}
+
+/// Every user and registered application, as people read them. Ids differ in case from response to
+/// response.
+fn ids(users: &FinanceUsers) -> BTreeSet<String> {
+    let applications = users
+        .applications()
+        .map(|application| format!("application {}", application.id.to_lowercase()));
+    users
+        .users()
+        .map(|user| format!("user {}", user.id.to_lowercase()))
+        .chain(applications)
+        .collect()
+}
+
+fn difference(source: &BTreeSet<String>, target: &BTreeSet<String>) -> Value {
+    let only = |one: &BTreeSet<String>, other: &BTreeSet<String>| -> Vec<String> {
+        one.difference(other).take(RECORDED).cloned().collect()
+    };
+    json!({ ONLY_SOURCE: only(source, target), ONLY_TARGET: only(target, source) })
+}
+
+fn judge(before: &Value, now: &BTreeSet<String>) -> Answer {
+    if let Some(why) = before[UNREAD].as_str() {
+        return Answer::Unknown(format!("before the copy they could not be compared: {why}"));
+    }
+    let of = |member: &str| -> Vec<&str> {
+        let items = before[member].as_array().into_iter().flatten();
+        items.filter_map(Value::as_str).collect()
+    };
+    let (of_source, of_target) = (of(ONLY_SOURCE), of(ONLY_TARGET));
+    if of_source.is_empty() && of_target.is_empty() {
+        let why = "before the copy, both had the same users and registered applications";
+        return Answer::Unknown(why.to_owned());
+    }
+    let arrived = of_source.iter().filter(|id| now.contains(**id)).count();
+    let left: Vec<&str> = of_target
+        .iter()
+        .copied()
+        .filter(|id| now.contains(*id))
+        .collect();
+    if arrived > 0 || left.len() < of_target.len() {
+        return Answer::Pass(format!(
+            "of what only the source had, {arrived} of {} came; of what only the target had, {} of \
+             {} are gone",
+            of_source.len(),
+            of_target.len() - left.len(),
+            of_target.len()
+        ));
+    }
+    let mut found = Vec::new();
+    if let Some(first) = left.first() {
+        found.push(format!("it still has what only the target had ({first})"));
+    }
+    if let Some(first) = of_source.first() {
+        found.push(format!(
+            "it has nothing of what only the source had ({first})"
+        ));
+    }
+    Answer::Fail(found.join(", and "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::verdict::Verdict;
+
+    fn set(ids: &[&str]) -> BTreeSet<String> {
+        ids.iter().map(|id| (*id).to_owned()).collect()
+    }
+
+    #[test]
+    fn what_only_one_side_had_shows_whether_finance_was_replaced() {
+        let source = set(&["user admin", "user prod"]);
+        let target = set(&["user admin", "user uat"]);
+        let before = difference(&source, &target);
+        assert_eq!(judge(&before, &source).verdict(), Verdict::Pass);
+        let untouched = judge(&before, &target);
+        assert_eq!(untouched.verdict(), Verdict::Fail);
+        for part in ["user uat", "user prod"] {
+            assert!(untouched.found().contains(part), "{}", untouched.found());
+        }
+        // One of the two is enough.
+        let before = difference(&set(&["user admin"]), &target);
+        assert_eq!(
+            judge(&before, &set(&["user admin"])).verdict(),
+            Verdict::Pass
+        );
+        assert_eq!(judge(&before, &target).verdict(), Verdict::Fail);
+    }
+
+    #[test]
+    fn equal_or_unread_sides_prove_nothing() {
+        let same = set(&["user admin"]);
+        let before = difference(&same, &same);
+        assert_eq!(judge(&before, &same).verdict(), Verdict::Unknown);
+        let unread = json!({ UNREAD: "403" });
+        assert_eq!(judge(&unread, &same).verdict(), Verdict::Unknown);
+    }
+}
