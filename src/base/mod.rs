@@ -6,6 +6,7 @@
 //! encoding.rs      percent-encoding
 //! files.rs         files that the user names: opened and written safely
 //! platform/        everything that differs between Linux, macOS and Windows
+//! program.rs       runs a program with a time limit
 //! redaction.rs     secrets replaced in texts
 //! secrets.rs       secret values, removed from every text that leaves the program
 //! sync.rs          locks a mutex, also after a panic
@@ -17,6 +18,7 @@ pub mod clock;
 pub mod encoding;
 pub mod files;
 pub mod platform;
+pub mod program;
 pub mod redaction;
 pub mod secrets;
 pub mod sync;

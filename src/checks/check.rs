@@ -26,8 +26,35 @@ pub struct CheckResult {
     pub kind: FailureKind,
     /// The manual task, `STEP/PHASE`, that an `Unknown` becomes: the check is repeated there.
     pub task: Option<String>,
+    /// The first step that the check protects: what it finds would stop or harm that step. Checks
+    /// after a run protect none.
+    pub protects: Option<Protected>,
     /// Does an `Unknown` come from something that was read, which only a person can judge?
     is_warning: bool,
+}
+
+/// The step that a check protects.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Protected {
+    /// One of the eight.
+    Standard(StepName),
+    /// One of the customer's own, by its name.
+    Own(String),
+}
+
+impl From<StepName> for Protected {
+    fn from(step: StepName) -> Self {
+        Self::Standard(step)
+    }
+}
+
+impl std::fmt::Display for Protected {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Standard(step) => step.fmt(formatter),
+            Self::Own(name) => formatter.write_str(name),
+        }
+    }
 }
 
 impl CheckResult {
@@ -41,10 +68,22 @@ impl CheckResult {
             Verdict::Unknown => "unknown",
         }
     }
+
+    /// The step that the check protects, for people: `protects step 6`.
+    pub fn protection(&self) -> Option<String> {
+        Some(match self.protects.as_ref()? {
+            Protected::Standard(step) => format!("protects step {}", *step as usize + 1),
+            Protected::Own(name) => format!("protects step '{name}'"),
+        })
+    }
 }
 
 /// What helps where a service did not answer.
 const UNAVAILABLE: &str = "the service did not answer: run again when it does";
+
+/// The code of a request that the IP firewall of an environment refuses. It tells nothing of what
+/// the caller may do (Dataverse, *Web service error codes*).
+pub(super) const FIREWALL: &str = "0x80095ffe";
 
 /// How many things a result names; more are counted.
 const NAMED: usize = 20;
@@ -88,11 +127,26 @@ pub(super) struct Check {
     remedy: Option<Remedy>,
     kind: FailureKind,
     task: Option<String>,
+    protects: Option<Protected>,
 }
 
 impl Check {
-    /// A check whose `Fail` ends a run as refused. Takes a statement that is true if it passes, one
-    /// that is true if it fails, and what to do in the second case.
+    /// A check before a run, as [`Check::new`]. Takes the first step that the problem would stop or
+    /// harm; every check of `preflight` names one.
+    pub(super) fn protecting(
+        step: impl Into<Protected>,
+        name: impl Into<String>,
+        problem: impl Into<String>,
+        advice: impl Into<String>,
+    ) -> Self {
+        Self {
+            protects: Some(step.into()),
+            ..Self::new(name, problem, advice)
+        }
+    }
+
+    /// A check after a run, whose `Fail` ends a run as refused. Takes a statement that is true if it
+    /// passes, one that is true if it fails, and what to do in the second case.
     pub(super) fn new(
         name: impl Into<String>,
         problem: impl Into<String>,
@@ -105,6 +159,7 @@ impl Check {
             remedy: None,
             kind: FailureKind::Refused,
             task: None,
+            protects: None,
         }
     }
 
@@ -138,6 +193,11 @@ impl Check {
         self
     }
 
+    /// The headline where nothing is known.
+    fn unchecked(&self) -> String {
+        format!("could not check that {}", self.name)
+    }
+
     fn result(&self, verdict: Verdict, is_warning: bool, found: impl Into<String>) -> CheckResult {
         let remedy = self.remedy.as_ref().filter(|_| verdict == Verdict::Fail);
         let remedies = [self.advice.clone()]
@@ -150,13 +210,14 @@ impl Check {
             verdict,
             headline: match verdict {
                 Verdict::Pass => self.name.clone(),
-                Verdict::Unknown if !is_warning => format!("could not check that {}", self.name),
+                Verdict::Unknown if !is_warning => self.unchecked(),
                 Verdict::Fail | Verdict::Unknown => self.problem.clone(),
             },
             found: found.into(),
             remedy: (verdict != Verdict::Pass).then_some(remedy),
             kind: self.kind,
             task: self.task.clone().filter(|_| verdict == Verdict::Unknown),
+            protects: self.protects.clone(),
             is_warning,
         }
     }
@@ -191,11 +252,17 @@ impl Check {
     /// address that cannot be used); any other error leaves the verdict unknown.
     pub(super) fn refused(&self, error: &Error) -> CheckResult {
         match error.kind {
+            // Another check names the firewall.
+            _ if error.code.as_deref() == Some(FIREWALL) => self.unread(error.clone().into()),
             ErrorKind::NotSignedIn
             | ErrorKind::Forbidden
             | ErrorKind::Configuration
             | ErrorKind::ForeignOrigin => {
                 let mut result = self.fail(error.to_string());
+                // Who could not sign in has not asked: the problem is not known to be there.
+                if error.kind != ErrorKind::Forbidden {
+                    result.headline = self.unchecked();
+                }
                 // What helps against that refusal goes before the check's own advice.
                 if let Some(help) = &error.help {
                     result.remedy = Some(format!("{help}; {}", self.advice));
@@ -380,6 +447,8 @@ mod tests {
             let result = of(kind);
             assert_eq!(result.verdict, Verdict::Fail, "{kind:?}");
             assert_eq!(result.kind, FailureKind::NotAllowed, "{kind:?}");
+            let is_known = result.headline == "a problem";
+            assert_eq!(is_known, kind == Forbidden, "{kind:?}: {}", result.headline);
         }
         for kind in [
             NotFound,

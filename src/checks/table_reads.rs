@@ -28,6 +28,23 @@ pub(super) async fn rows(view: View<'_>, table: &str) -> Result<ReadResult<Rows>
     unless_interrupted(view.by_id(table).await)
 }
 
+/// The rows of a table that a filter selects.
+pub(super) async fn rows_where(
+    view: View<'_>,
+    table: &str,
+    filter: &str,
+) -> Result<ReadResult<Rows>, Failure> {
+    let read = async {
+        let primary_id = view.table(table).await?.primary_id;
+        let rows = view.rows_where(table, Some(filter.to_owned())).await?;
+        let by_id = rows
+            .into_iter()
+            .filter_map(|row| Some((row.id(&primary_id)?, row.value)));
+        Ok(by_id.collect())
+    };
+    unless_interrupted(read.await)
+}
+
 /// The rows of a table that may be missing; a missing table has none.
 pub(super) async fn rows_if_there(
     view: View<'_>,

@@ -11,12 +11,12 @@ use super::connect;
 use super::exit_code::DONE;
 use super::session::Session;
 use crate::base::clock::Clock;
-use crate::base::text::escape;
+use crate::base::text::{count, escape};
 use crate::engine::{
-    Failure, FailureKind, JournalView, Phase, Step, Work, Worksheet, completed, done_by_hand,
-    unreadable_evidence,
+    Change, Failure, FailureKind, JournalView, Phase, Step, Work, Worksheet, completed,
+    done_by_hand, unreadable_evidence,
 };
-use crate::journal::{self, Completed, LockedStateFile, Record, State};
+use crate::journal::{self, ChangeKind, Completed, LockedStateFile, Record, State};
 use crate::report::{CompleteDocument, TaskOutcome, Version, document};
 use crate::runbook::Runbook;
 
@@ -61,12 +61,23 @@ pub(super) async fn complete(
         print_outcome(session, task, outcome, Some(reason), &line);
         return Ok(DONE);
     }
-    require_evidence(session, runbook, &locked.state(), task).await?;
-    // The survey found nothing left to do, so every change of the worksheet is done.
-    let mut records = done_by_hand(&locked.state(), task, &[]);
-    records.push(Record::from(completed(task, current_actor())));
+    let left = require_evidence(session, runbook, &locked.state(), task).await?;
+    // The survey finds no change of the worksheet, so every one of them is done.
+    let mut records = done_by_hand(&locked.state(), task, &left);
+    let mut done = completed(task, current_actor());
+    if !left.is_empty() {
+        done.evidence = json!({ "survey": "nothing is left for a person" });
+    }
+    records.push(Record::from(done));
     record(session, locked, records).await?;
-    let line = format!("done: {task}; verified in the tenant");
+    let rest = match left.len() {
+        0 => String::new(),
+        changes => format!(
+            "; run again: the program makes {}",
+            count(changes, "change")
+        ),
+    };
+    let line = format!("done: {task}; verified in the tenant{rest}");
     print_outcome(session, task, TaskOutcome::Done, None, &line);
     Ok(DONE)
 }
@@ -117,13 +128,14 @@ async fn record(
     Ok(())
 }
 
-/// Reads the evidence of a task from the tenant; fails with what is left to do.
+/// Reads the evidence of a task from the tenant; fails with what is left for a person. Returns what
+/// is left for the program, which follows what the person did.
 async fn require_evidence(
     session: &Session,
     runbook: Runbook,
     state: &Arc<State>,
     task: &str,
-) -> Result<(), Failure> {
+) -> Result<Vec<Change>, Failure> {
     let left = connect::with_services(session, runbook, async |connected| {
         let phase = find_phase(&connected.steps, task)?;
         let Work::Changes(survey) = &phase.work else {
@@ -135,8 +147,9 @@ async fn require_evidence(
         left.map_err(|failure| failure.during(unreadable_evidence(task)))
     })
     .await?;
-    if left.is_empty() {
-        return Ok(());
+    let is_manual = |change: &Change| change.kind() == ChangeKind::ManualTask;
+    if !left.iter().any(is_manual) {
+        return Ok(left);
     }
     let worksheet = Worksheet::new(&left);
     for line in worksheet.instructions() {

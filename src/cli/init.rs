@@ -1,6 +1,7 @@
 //! `iomcopy init`: a starter runbook from two environments. Except for token requests, it sends only
 //! GET.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -14,7 +15,10 @@ use super::session::{Session, environment_variable};
 use crate::base::files::{self, OutputError};
 use crate::base::text::escape;
 use crate::clients::{Connection, Environment};
+use crate::domain::connections::connector_name;
+use crate::domain::connections::custom_connectors::titles;
 use crate::domain::dual_write::has_running_maps;
+use crate::domain::flows::stem;
 use crate::engine::{Failure, FailureKind};
 use crate::report::{InitDocument, Version, document};
 use crate::runbook::{
@@ -220,18 +224,24 @@ async fn uses_dual_write(tenant: &Tenant, target: &Environment) -> Option<bool> 
 }
 
 /// The target's working connections, by connector; empty if the caller cannot list them, as for many
-/// applications.
+/// applications. The source's references name custom connectors by the source's identifiers, and a
+/// run finds the target's connection by the target's.
 async fn working_connections(tenant: &Tenant, target: &Environment) -> Vec<StarterConnection> {
     let Ok(id) = Uuid::try_parse(&target.id) else {
         return Vec::new();
     };
     let all = tenant.connections(id).await.unwrap_or_default();
     let working = all.into_iter().filter(Connection::is_connected);
+    let custom = custom_titles(tenant, target).await;
     let mut found: Vec<StarterConnection> = working
         .filter_map(|connection| {
-            let description = [connection.display_name, connection.account];
+            let connector = connector_name(&connection.connector?);
+            let custom = custom.get(&connector);
+            let custom = custom.map(|title| format!("custom connector '{title}'"));
+            let description = [custom, connection.display_name, connection.account];
             Some(StarterConnection {
-                connector: connection.connector?,
+                family: stem(&connector),
+                connector,
                 id: connection.id,
                 description: description
                     .into_iter()
@@ -243,6 +253,14 @@ async fn working_connections(tenant: &Tenant, target: &Environment) -> Vec<Start
         .collect();
     found.sort_by(|one, other| (&one.connector, &one.id).cmp(&(&other.connector, &other.id)));
     found
+}
+
+/// The display names of the target's custom connectors; empty if the caller cannot read them.
+async fn custom_titles(tenant: &Tenant, target: &Environment) -> BTreeMap<String, String> {
+    match tenant.dataverse(target) {
+        Ok(Some(dataverse)) => titles(&dataverse).await.unwrap_or_default(),
+        _ => BTreeMap::new(),
+    }
 }
 
 fn fill_in(

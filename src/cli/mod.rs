@@ -14,6 +14,7 @@
 //! exit_code.rs           the exit codes
 //! runbook_file.rs        reads the runbook
 //! plan_file.rs           a saved plan
+//! step_names.rs          the names of a runbook's steps
 //! environment_lookup.rs  finds an environment by id, display name or address
 //! actor.rs               who confirms, completes or waives, for the state file
 //! warnings.rs            the warnings of this process
@@ -49,6 +50,7 @@ mod shell;
 mod signals;
 mod state;
 mod status;
+mod step_names;
 #[cfg(test)]
 mod testing;
 mod usage;

@@ -78,8 +78,10 @@ fn findings_text(session: &Session, findings: &[CheckResult]) -> String {
             Verdict::Fail => palette.bad(&word),
             Verdict::Unknown => palette.notable(&word),
         };
+        let protection = finding.protection();
+        let protection = protection.map_or_else(String::new, |step| format!(" ({step})"));
         text += &format!(
-            "{word}  {}\n         found: {}\n",
+            "{word}  {}{protection}\n         found: {}\n",
             escape(&finding.headline),
             escape(&redact(&finding.found))
         );
@@ -113,6 +115,7 @@ fn findings_document(findings: &[CheckResult]) -> ChecksDocument {
         found: finding.found.clone(),
         remedy: finding.remedy.clone(),
         task: finding.task.clone(),
+        protects: finding.protects.as_ref().map(ToString::to_string),
     };
     ChecksDocument {
         v: Version,

@@ -1,6 +1,7 @@
 //! `iomcopy rehearsal`: serves the rehearsal tenant in its own process.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 
@@ -10,7 +11,7 @@ use super::session::Session;
 use crate::base::files;
 use crate::engine::{Failure, FailureKind};
 use crate::rehearsal::{
-    DualWrite, Endpoints, Fault, Management, Options, Rehearsal, Seed, TableNames, Variant,
+    DualWrite, Endpoints, Fault, Management, Options, Rehearsal, Seed, TableNames, Variant, Volume,
 };
 use crate::report::{RehearsalDocument, RehearsalEndpoint, RehearsalEndpoints, Version, document};
 
@@ -35,6 +36,15 @@ pub(super) struct RehearsalArguments {
     /// Dual-write in a new world: on or off
     #[arg(long, value_name = "STATE", default_value = "off")]
     pub(super) dual_write: DualWrite,
+    /// Cloud flows that a new world has besides its seed, for measurements
+    #[arg(long, value_name = "N", default_value = "0")]
+    pub(super) flows: u32,
+    /// Connection references that a new world has besides its seed, for measurements
+    #[arg(long, value_name = "N", default_value = "0")]
+    pub(super) references: u32,
+    /// Milliseconds that every response takes longer, in real time
+    #[arg(long, value_name = "MS", default_value = "0")]
+    pub(super) latency: u64,
     /// Serve a new world over TLS; the root certificate to trust is written next to the world file
     #[arg(long)]
     pub(super) tls: bool,
@@ -76,6 +86,11 @@ pub(super) async fn rehearsal(
             target: arguments.target,
             dual_write: arguments.dual_write,
         },
+        volume: Volume {
+            flows: arguments.flows,
+            references: arguments.references,
+        },
+        latency: Duration::from_millis(arguments.latency),
         tls: arguments.tls,
     };
     let tenant = Rehearsal::start(options)

@@ -6,10 +6,10 @@ use super::common_arguments::{Output, RunFiles};
 use super::exit_code::DONE;
 use super::run::suggested_commands;
 use super::session::Session;
+use super::step_names::step_names;
 use crate::engine::{Failure, FailureKind};
 use crate::journal;
 use crate::report::{ReportFormat, gather_report, not_begun_report};
-use crate::steps;
 
 /// The arguments of `report`.
 #[derive(Debug, Args)]
@@ -43,10 +43,12 @@ pub(super) fn report(session: &Session, arguments: &ReportArguments) -> Result<u
     let report = if journal::exists(&path) {
         let contents = journal::read_state_file(&path)?;
         let next = suggested_commands(&arguments.files, &contents).next;
-        gather_report(&contents, &file, &steps::names(), &next)
+        let names = step_names(&runbook, Some(&contents.state));
+        gather_report(&contents, &file, &names, &next)
     } else {
         let next = format!("iomcopy run {}", arguments.files.as_arguments());
-        not_begun_report(&runbook.name.value, &file, &steps::names(), &next)
+        let names = step_names(&runbook, None);
+        not_begun_report(&runbook.name.value, &file, &names, &next)
     };
     session.printer.data(&report.render(format));
     Ok(DONE)

@@ -172,7 +172,7 @@ pub(super) fn run_ended_event(
         message: failure.map(Failure::headline),
         help: failure.and_then(|failure| failure.help.clone()),
         kind: failure.map(|failure| failure.kind),
-        diagnostics: failure.map_or_else(Vec::new, |failure| failure.marks.clone()),
+        diagnostics: failure.map_or_else(Vec::new, |failure| failure.marks.to_vec()),
         failures: failure.map_or_else(Vec::new, Failure::items),
         summary,
     }

@@ -27,6 +27,7 @@ pub(super) fn began() -> Began {
         program: "0.1.0".to_owned(),
         runbook: "uat".to_owned(),
         runbook_digest: "aa".to_owned(),
+        runbook_meaning: None,
         pinned: Pinned {
             tenant: "contoso".to_owned(),
             cloud: "public".to_owned(),

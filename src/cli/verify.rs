@@ -15,9 +15,8 @@ use crate::journal;
 pub(super) async fn verify(session: &Session, files: &RunFiles) -> Result<u8, Failure> {
     let (runbook, path) = files.read()?;
     let journal = if journal::exists(&path) {
-        Some(JournalView::from_journal(Arc::new(
-            journal::read_state_file(&path)?.state,
-        )))
+        let state = Arc::new(journal::read_state_file(&path)?.state);
+        Some(JournalView::from_journal(state).with_state_file(&path))
     } else {
         None
     };

@@ -254,6 +254,61 @@ mod tests {
         );
     }
 
+    /// The operation may be this request's own, so the list decides (a 409 may have an empty body,
+    /// as the Terraform provider for Power Platform found).
+    #[tokio::test]
+    async fn a_409_without_a_body_does_not_say_that_the_copy_was_refused() {
+        let setup = Setup::new(1_000.0);
+        let listener = Listener::replying(vec![Reply::json(409, "")]).await;
+        let request = CopyRequest {
+            source: Uuid::from_u128(1),
+            copy_type: CopyType::Full,
+            name: "Contoso UAT".to_owned(),
+            security_group: None,
+            skip_audit_data: true,
+            transactionless: false,
+        };
+        let error = bap(&setup, &listener)
+            .copy_to(ID, &request)
+            .await
+            .unwrap_err();
+        assert_eq!((error.kind, listener.count()), (ErrorKind::Conflict, 1));
+        assert!(!error.is_clear_refusal());
+    }
+
+    /// An operation that has succeeded may be gone from the list soon after, and a word that is not
+    /// known is neither an end nor a failure.
+    #[tokio::test]
+    async fn a_poll_after_success_and_an_unknown_state_end_nothing() {
+        let setup = Setup::new(1_000.0);
+        let state = |word: &str| json!({"id": "abc", "state": {"id": word}});
+        let listener = Listener::replying(vec![
+            Reply::json(200, state("Succeeded")),
+            Reply::json(404, ""),
+            Reply::json(200, state("Postponed")),
+            Reply::json(200, state("Running"))
+                .with("retry-after", "Sun, 01 Mar 2026 02:03:34 GMT")
+                .with("date", "Sun, 01 Mar 2026 02:03:04 GMT"),
+        ])
+        .await;
+        let api = bap(&setup, &listener);
+        let handle = OperationHandle {
+            service: "BAP".to_owned(),
+            url: format!("{}/lifecycleOperations/abc", listener.url),
+            id: Some("abc".to_owned()),
+        };
+        let ended = api.operation(&handle).await.unwrap().unwrap();
+        assert_eq!(ended.state, OperationState::Succeeded);
+        assert_eq!(api.operation(&handle).await.unwrap(), None);
+        let unknown = api.operation(&handle).await.unwrap().unwrap();
+        assert!(!unknown.state.has_ended(), "{:?}", unknown.state);
+        let running = api.operation(&handle).await.unwrap().unwrap();
+        assert_eq!(
+            running.retry_after,
+            Some(std::time::Duration::from_secs(30))
+        );
+    }
+
     #[tokio::test]
     async fn a_stored_handle_is_checked_again_before_a_token_is_sent() {
         let setup = Setup::new(1_000.0);

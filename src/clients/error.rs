@@ -49,6 +49,9 @@ pub struct Detail {
     /// The response body, if it was JSON: not for display, because nothing in it is escaped or
     /// redacted.
     pub body: Option<Value>,
+    /// Is the body not the JSON that it should be, as when it was cut off, so that another response
+    /// to the same read may be whole?
+    pub is_garbled: bool,
 }
 
 /// The kind of failure.
@@ -64,8 +67,13 @@ pub enum ErrorKind {
     Conflict,
     /// Another lifecycle operation is running on the environment (409 `OperationNotStartable`).
     Busy,
-    /// The item has another version than expected, or exists already (412).
+    /// The item has another version than expected (412).
     PreconditionFailed,
+    /// The item that was to be created exists already (412 too, with a code of its own).
+    Exists,
+    /// Something at the service must end first, such as the installation of a solution that locks
+    /// customizations (429). Nothing was applied, and other requests are not concerned.
+    Locked,
     /// Too many requests, and all attempts are used up. Nothing was applied.
     Throttled,
     /// The service is unavailable. Nothing was applied: the request was a read, or was never sent.
@@ -135,13 +143,30 @@ impl Error {
         self
     }
 
+    /// The same error as another kind of failure.
+    pub(crate) fn of_kind(mut self, kind: ErrorKind) -> Self {
+        self.kind = kind;
+        self
+    }
+
+    /// The same error, of a body that is not the JSON that it should be, or is.
+    pub(crate) fn garbled(mut self, is_garbled: bool) -> Self {
+        self.detail.is_garbled = is_garbled;
+        self
+    }
+
+    /// Whether the response to a read was garbled: another response may be whole.
+    pub fn is_garbled_read(&self) -> bool {
+        self.kind == ErrorKind::Malformed && self.is_garbled && self.what.starts_with("GET ")
+    }
+
     /// Whether the request may succeed later without a change: the service was throttling,
     /// unavailable, or busy with another operation. `false` for an ambiguous write, whose outcome
     /// must be read first.
     pub fn is_temporary(&self) -> bool {
         matches!(
             self.kind,
-            ErrorKind::Throttled | ErrorKind::Unavailable | ErrorKind::Busy
+            ErrorKind::Throttled | ErrorKind::Unavailable | ErrorKind::Busy | ErrorKind::Locked
         )
     }
 
@@ -171,15 +196,6 @@ impl Error {
             }
             _ => false,
         }
-    }
-
-    /// Whether the service reports that this one row does not exist. `false` for a missing table or
-    /// function, for which Dataverse also responds with 404: the code is 0x80060888 or 0x8006088a
-    /// for those, and 0x80040217 (or 0x80060891 by another key) for a row (Microsoft Learn,
-    /// Dataverse, *Compose HTTP requests and handle errors*; codes as clients have published them).
-    pub fn is_missing_row(&self) -> bool {
-        self.kind == ErrorKind::NotFound
-            && matches!(self.code.as_deref(), Some("0x80040217" | "0x80060891"))
     }
 }
 
@@ -211,7 +227,11 @@ impl Detail {
             ErrorKind::NotSignedIn => format!("{service} did not accept the sign-in for {what}"),
             ErrorKind::Forbidden => format!("{service} does not allow {what}"),
             ErrorKind::NotFound => format!("{service} does not find {what}"),
-            ErrorKind::Conflict | ErrorKind::PreconditionFailed | ErrorKind::Refused => {
+            ErrorKind::Conflict
+            | ErrorKind::PreconditionFailed
+            | ErrorKind::Exists
+            | ErrorKind::Locked
+            | ErrorKind::Refused => {
                 format!("{service} refused {what}")
             }
             ErrorKind::Busy => format!("{service} is busy with another operation, refused {what}"),
@@ -278,7 +298,7 @@ mod tests {
                 inner_code: Some("FlowMissingConnection".to_owned()),
                 message: "FlowMissingConnection: no connection".to_owned(),
                 request_id: Some("42".to_owned()),
-                body: None,
+                ..Detail::default()
             },
             None,
         )
@@ -357,19 +377,5 @@ mod tests {
         ] {
             assert!(!unsent(kind), "{kind:?}");
         }
-    }
-
-    #[test]
-    fn a_missing_row_is_distinguished_from_a_missing_table() {
-        let with_code = |code: &str| {
-            let detail = Detail {
-                code: Some(code.to_owned()),
-                ..Detail::default()
-            };
-            Error::from_detail(ErrorKind::NotFound, detail, None)
-        };
-        assert!(with_code("0x80040217").is_missing_row());
-        assert!(!with_code("0x80060888").is_missing_row());
-        assert!(!refused().is_missing_row());
     }
 }

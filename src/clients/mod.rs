@@ -46,6 +46,8 @@ mod odata;
 mod operation;
 mod power_platform;
 #[cfg(test)]
+mod recordings;
+#[cfg(test)]
 pub(crate) mod testing;
 
 pub use bap::Bap;
@@ -64,8 +66,8 @@ pub use error::{Detail, Error, ErrorKind};
 pub use finance_operations::{EntityKey, FinanceOperations, FinanceOperationsWriter, Reachability};
 pub use finops_of_environment::OperationError;
 pub use http::{
-    Http, Limits, ListBudget, Observer, Origin, OriginError, Service, ServiceEndpoint, Silent,
-    Wait, WaitReason,
+    Http, KnownRefusal, Limits, ListBudget, Observer, Origin, OriginError, Outlook, Service,
+    ServiceEndpoint, Silent, Wait, WaitReason, Who,
 };
 pub use identity::{
     AzureCli, AzurePipelines, ClientSecret, CredentialLifetime, CredentialSecret, GithubOidc,

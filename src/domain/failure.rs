@@ -11,14 +11,18 @@ impl From<Error> for Failure {
         let kind = match error.kind {
             ErrorKind::NotSignedIn | ErrorKind::Forbidden => FailureKind::NotAllowed,
             ErrorKind::Busy | ErrorKind::ForeignOrigin => FailureKind::Refused,
-            ErrorKind::Throttled | ErrorKind::Unavailable | ErrorKind::Ambiguous => {
-                FailureKind::Temporary
-            }
+            ErrorKind::Throttled
+            | ErrorKind::Unavailable
+            | ErrorKind::Ambiguous
+            | ErrorKind::Locked => FailureKind::Temporary,
+            // Half a page, or a proxy's page with status 200: nobody needs to correct anything.
+            ErrorKind::Malformed if error.is_garbled_read() => FailureKind::Temporary,
             ErrorKind::Cancelled => FailureKind::Interrupted,
             ErrorKind::Configuration => FailureKind::InvalidInput,
             ErrorKind::NotFound
             | ErrorKind::Conflict
             | ErrorKind::PreconditionFailed
+            | ErrorKind::Exists
             | ErrorKind::Refused
             | ErrorKind::Malformed => FailureKind::Failed,
         };
@@ -29,6 +33,7 @@ impl From<Error> for Failure {
             ErrorKind::Refused | ErrorKind::Conflict | ErrorKind::NotFound => {
                 failure.retryable = error.is_retryable_refusal();
             }
+            ErrorKind::Exists => failure.retryable = false,
             _ => {}
         }
         // An error of dual-write in a Dataverse message has its own remedy.
@@ -83,9 +88,15 @@ impl From<Error> for WriteError {
             }
             _ => None,
         };
-        match error.kind {
-            ErrorKind::PreconditionFailed => Self::PreconditionFailed(error.into()),
-            ErrorKind::Ambiguous => Self::InDoubt(error.into()),
+        let waits = matches!(
+            error.kind,
+            ErrorKind::Locked | ErrorKind::Refused | ErrorKind::Conflict | ErrorKind::NotFound
+        );
+        match (error.kind, error.worth_waiting().filter(|_| waits)) {
+            (_, Some(limit)) => Self::NotYet(error.into(), limit),
+            (ErrorKind::PreconditionFailed, _) => Self::PreconditionFailed(error.into()),
+            (ErrorKind::Exists, _) => Self::Exists(error.into()),
+            (ErrorKind::Ambiguous, _) => Self::InDoubt(error.into()),
             _ => {
                 let mut failure = Failure::from(error);
                 failure.help = failure.help.or_else(|| advice.map(str::to_owned));
@@ -98,13 +109,19 @@ impl From<Error> for WriteError {
 /// A launch's error: only a clear refusal of this request proves that the launch did not begin.
 pub(crate) fn launch_error(error: Error) -> WriteError {
     let is_clear = error.is_clear_refusal();
-    let (WriteError::PreconditionFailed(failure)
-    | WriteError::Refused(failure)
-    | WriteError::InDoubt(failure)) = error.into();
-    if is_clear {
-        WriteError::Refused(failure)
-    } else {
-        WriteError::InDoubt(failure)
+    match error.into() {
+        WriteError::NotYet(failure, limit) if is_clear => WriteError::NotYet(failure, limit),
+        WriteError::PreconditionFailed(failure)
+        | WriteError::Exists(failure)
+        | WriteError::Refused(failure)
+        | WriteError::InDoubt(failure)
+        | WriteError::NotYet(failure, _) => {
+            if is_clear {
+                WriteError::Refused(failure)
+            } else {
+                WriteError::InDoubt(failure)
+            }
+        }
     }
 }
 
@@ -150,6 +167,49 @@ mod tests {
             assert!(!failure.retryable && !failure.ends_the_run(), "{code}");
             assert!(failure.help.is_some(), "{code}");
         }
+    }
+
+    fn responded(kind: ErrorKind, code: &str) -> Error {
+        let detail = Detail {
+            status: Some(429),
+            code: Some(code.to_owned()),
+            body: Some(serde_json::Value::Null),
+            message: "no".to_owned(),
+            ..Detail::default()
+        };
+        Error::from_detail(kind, detail, None)
+    }
+
+    #[test]
+    fn what_is_locked_is_worth_waiting_for_and_what_exists_is_read() {
+        let locked = || responded(ErrorKind::Locked, "0x80071151");
+        for error in [locked().into(), launch_error(locked())] {
+            let WriteError::NotYet(failure, limit) = error else {
+                panic!("{error:?}");
+            };
+            assert!(limit >= std::time::Duration::from_mins(20));
+            assert_eq!(failure.kind, FailureKind::Temporary);
+        }
+        let exists = || responded(ErrorKind::Exists, "0x80040237");
+        let WriteError::Exists(failure) = exists().into() else {
+            panic!("{}", exists());
+        };
+        assert!(!failure.retryable && failure.kind == FailureKind::Failed);
+        assert!(matches!(launch_error(exists()), WriteError::Refused(_)));
+        // Another 429 is about the number of requests.
+        let throttled = responded(ErrorKind::Throttled, "0x80072322");
+        assert!(matches!(throttled.into(), WriteError::Refused(_)));
+    }
+
+    #[test]
+    fn half_a_response_to_a_read_is_temporary_and_an_unknown_shape_is_a_failure() {
+        let of = |what: &str, is_garbled: bool| {
+            let error = Error::new(ErrorKind::Malformed, "it", what, "x").garbled(is_garbled);
+            Failure::from(error).kind
+        };
+        assert_eq!(of("GET /rows", true), FailureKind::Temporary);
+        assert_eq!(of("GET /rows", false), FailureKind::Failed);
+        assert_eq!(of("PATCH /row", true), FailureKind::Failed);
     }
 
     #[test]

@@ -101,7 +101,7 @@ impl IomChange {
 }
 
 /// What a click creates belongs to the user who clicks.
-fn sign_in_instruction(refresh: &RefreshContext) -> String {
+pub(crate) fn sign_in_instruction(refresh: &RefreshContext) -> String {
     match &refresh.runbook.act_as {
         Some(user) => format!("sign in as {}", user.value),
         None => "sign in as a user of the target with the role System Administrator".to_owned(),

@@ -81,9 +81,34 @@ pub(crate) fn variable(schema_name: &str) -> String {
     format!("variable/{schema_name}")
 }
 
+/// The same, set by a person after the service refused the program's write.
+pub(crate) fn variable_by_hand(schema_name: &str) -> String {
+    format!("variable/{schema_name}/by-hand")
+}
+
+/// The removal of a value that the copy brought and the target did not have.
+pub(crate) fn variable_removed(schema_name: &str) -> String {
+    format!("variable/{schema_name}/removed")
+}
+
 /// The removal of a row of dual-write's runtime configuration.
 pub(crate) fn runtime_configuration(id: Uuid) -> String {
     format!("runtime-configuration/{id}")
+}
+
+/// The phase that disables what acts on writes.
+pub(crate) const DISABLE_STEPS: &str = "disable-steps";
+
+/// The phase that closes what else can act on the outside world.
+pub(crate) const CONTAIN: &str = "contain";
+
+/// The phase that cancels the jobs that waited in the source, or asks about them.
+pub(crate) const JOBS: &str = "jobs";
+
+/// What closes a thing that can act on the outside world, or makes it point elsewhere. Takes the
+/// word of its kind, and what distinguishes it within the kind.
+pub(crate) fn surface(kind: &str, id: &str) -> String {
+    format!("surface/{kind}/{id}")
 }
 
 // Step 3: reconfigure-connections.
@@ -323,6 +348,23 @@ pub(crate) fn dual_write_application(application: impl Display) -> String {
 /// Enabling the user of one of dual-write's applications.
 pub(crate) fn dual_write_user(user: &str) -> String {
     format!("dual-write/finance/user/{user}/enabled")
+}
+
+// The customer's own steps. `version` changes with what a step reads.
+
+/// What a person does.
+pub(crate) fn own_task(step: &str) -> String {
+    format!("own/{step}")
+}
+
+/// Setting columns of one row.
+pub(crate) fn own_row(step: &str, version: &str, id: Uuid) -> String {
+    format!("own/{step}/{version}/{id}")
+}
+
+/// Running a program.
+pub(crate) fn own_command(step: &str) -> String {
+    format!("own/{step}/run")
 }
 
 #[cfg(test)]

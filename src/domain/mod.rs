@@ -6,15 +6,23 @@
 //! view.rs           the target as it is, or as the copy will leave it
 //! after_copy.rs     the rules of what a copy leaves, each with its source
 //! names.rs          IOM's tables and columns: defaults or overrides, checked against metadata
+//! needs.rs          which steps need a table or column of IOM
+//! environment_variables.rs
+//!                   which environment variables are secrets
 //! keys.rs           the keys of changes and the names of manual tasks
 //! seals.rs          the names of the seals, and what goes into them
 //! sealed_row.rs     is a row still what the seal holds?
 //! environments/     the pair: the operations that replace the target, and their state
+//! containment/      what could act on the outside world, and what closes it
 //! connections/      which connection and which owner a reference should have
 //! flows/            cloud flows: definitions, callers, which should be on
 //! source_references.rs
 //!                   texts that refer to the source environment
+//! own_steps.rs      the customer's own steps: the rows that they name
 //! providers.rs      providers, their definitions and actions
+//! provider_rows.rs  the rows of one provider: parameters, transformations, connection references
+//! provider_settings.rs
+//!                   which value a new provider's setting should have
 //! orchestrations.rs orchestrations as the seal recorded them
 //! publication.rs    is a policy or an orchestration published?
 //! graph/            an orchestration's JSON: slots found by GUID, edited in place
@@ -23,6 +31,7 @@
 //! tenant_set.rs     sets and launches on rows of the target
 //! iom_change.rs     changes that order management makes, by writes that the runbook binds
 //! manual_change.rs  changes that only a person can make
+//! refused_change.rs changes that a person makes where the service refuses them
 //! extended_launch.rs
 //!                   a launch that adds to the request or the proof of another
 //! service_fields.rs compared fields that the service itself changes
@@ -35,7 +44,9 @@
 
 pub(crate) mod after_copy;
 pub(crate) mod connections;
+pub(crate) mod containment;
 pub(crate) mod dual_write;
+pub(crate) mod environment_variables;
 pub(crate) mod environments;
 pub(crate) mod extended_launch;
 pub(crate) mod failure;
@@ -46,11 +57,16 @@ pub(crate) mod iom_change;
 pub(crate) mod keys;
 pub(crate) mod manual_change;
 pub(crate) mod names;
+pub(crate) mod needs;
 pub(crate) mod operation_progress;
 pub(crate) mod orchestrations;
+pub(crate) mod own_steps;
+pub(crate) mod provider_rows;
+pub(crate) mod provider_settings;
 pub(crate) mod providers;
 pub(crate) mod publication;
 pub(crate) mod refresh;
+pub(crate) mod refused_change;
 pub(crate) mod sealed_row;
 pub(crate) mod seals;
 pub(crate) mod service_fields;
@@ -62,5 +78,7 @@ pub(crate) mod view;
 
 pub(crate) use self::failure::marked;
 pub use self::names::Names;
-pub use self::refresh::{Caller, RefreshContext, Secrets, Services, Source, Target};
+pub use self::refresh::{
+    Caller, ProcessVariables, RefreshContext, Secrets, Services, Source, Target,
+};
 pub use self::view::Forecast;

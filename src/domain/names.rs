@@ -11,6 +11,7 @@ use futures_util::future::join_all;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use super::needs::{self, Need};
 use crate::clients::{Column, Dataverse, Table};
 use crate::engine::Failure;
 use crate::runbook::{Iom, IomColumn, IomTable, Word as _};
@@ -24,11 +25,24 @@ pub struct Names {
     tables: BTreeMap<IomTable, String>,
     columns: BTreeMap<IomColumn, String>,
     titles: BTreeMap<IomTable, String>,
-    /// What could not be resolved, in the runbook's words with the name that was looked for.
-    unresolved: BTreeMap<String, String>,
+    /// What could not be resolved.
+    missing: Vec<Missing>,
     /// Why the source's metadata could not be read, if so: then the names are of the target, or
     /// unchecked.
     unread: Option<Failure>,
+}
+
+/// A table or column that the metadata does not show.
+#[derive(Clone, Debug)]
+pub(crate) struct Missing {
+    /// Its key in the runbook.
+    pub(crate) key: &'static str,
+    /// The name that was looked for.
+    pub(crate) looked_for: String,
+    /// What it means. A name that the runbook writes is never optional.
+    pub(crate) need: Need,
+    /// Does the runbook write its name?
+    pub(crate) is_written: bool,
 }
 
 /// The display names of each table (Microsoft Learn, *Application lifecycle management* of IOM, and
@@ -138,9 +152,12 @@ impl Names {
                 }
                 found.insert(table.word(), resolved);
             } else {
-                names
-                    .unresolved
-                    .insert(table.word().to_owned(), likely.clone());
+                names.missing.push(Missing {
+                    key: table.word(),
+                    looked_for: likely.clone(),
+                    need: needs::of_table(*table),
+                    is_written: iom.is_override(table.word()),
+                });
                 names.tables.insert(*table, likely);
             }
         }
@@ -151,10 +168,12 @@ impl Names {
             if let Some(name) = names.find_column(iom, column, table) {
                 names.columns.insert(column, name);
             } else {
-                let looked_for = format!("{} of {}", iom.column(column), table.logical_name);
-                names
-                    .unresolved
-                    .insert(column.word().to_owned(), looked_for);
+                names.missing.push(Missing {
+                    key: column.word(),
+                    looked_for: format!("{} of {}", iom.column(column), table.logical_name),
+                    need: needs::of_column(column),
+                    is_written: iom.is_override(column.word()),
+                });
             }
         }
         Ok(names)
@@ -225,9 +244,9 @@ impl Names {
         }
     }
 
-    /// What could not be resolved: the runbook's word, and the name that was looked for.
-    pub(crate) fn unresolved(&self) -> &BTreeMap<String, String> {
-        &self.unresolved
+    /// What could not be resolved.
+    pub(crate) fn missing(&self) -> &[Missing] {
+        &self.missing
     }
 
     /// The logical name of a table.
@@ -253,6 +272,45 @@ impl Names {
             })
     }
 
+    /// The logical name of a column that the tenant may lack.
+    pub(crate) fn optional(&self, column: IomColumn) -> Option<&str> {
+        self.columns.get(&column).map(String::as_str)
+    }
+
+    /// The logical names of rows of a library: what the column holds, or, where this tenant has no
+    /// such column, each row's name. A name that several rows of one definition have tells nothing,
+    /// so these rows have none.
+    pub(crate) fn logical_names<'r>(
+        &self,
+        column: IomColumn,
+        rows: impl Iterator<Item = (&'r Uuid, &'r Fields)>,
+    ) -> BTreeMap<Uuid, String> {
+        if let Some(column) = self.optional(column) {
+            return rows
+                .filter_map(|(id, row)| Some((*id, text(row, column)?)))
+                .collect();
+        }
+        let is_own = |table: &&IomTable| table.word() == column.table_word();
+        let Some(table) = IomTable::ALL.iter().find(is_own) else {
+            return BTreeMap::new();
+        };
+        let definition = definition_of(column).and_then(|column| self.optional(column));
+        let mut named = BTreeMap::new();
+        let mut uses: BTreeMap<(Option<Uuid>, String), usize> = BTreeMap::new();
+        for (id, row) in rows {
+            let title = self.title(*table, row, *id);
+            let group = definition.and_then(|column| lookup(row, column));
+            let place = (group, title.to_lowercase());
+            *uses.entry(place.clone()).or_default() += 1;
+            named.insert(*id, (title, place));
+        }
+        named.retain(|_, (_, place)| uses.get(place) == Some(&1));
+        named
+            .into_iter()
+            .map(|(id, (title, _))| (id, title))
+            .collect()
+    }
+
     /// A row's name: the text of its table's primary name column, else its id.
     pub(crate) fn title(&self, table: IomTable, row: &Fields, id: Uuid) -> String {
         let column = self.titles.get(&table).map_or("msdyn_name", String::as_str);
@@ -267,6 +325,20 @@ impl Names {
     /// The text that a column holds.
     pub(crate) fn text(&self, row: &Fields, column: IomColumn) -> Result<Option<String>, Failure> {
         Ok(text(row, self.column(column)?))
+    }
+}
+
+/// The lookup to the provider definition, beside this logical name.
+fn definition_of(logical_name: IomColumn) -> Option<IomColumn> {
+    match logical_name {
+        IomColumn::LogicDefinitionLogicalName => Some(IomColumn::LogicDefinitionDefinition),
+        IomColumn::ProviderDefinitionParameterLogicalName => {
+            Some(IomColumn::ProviderDefinitionParameterDefinition)
+        }
+        IomColumn::ProviderDefinitionConnectionReferenceLogicalName => {
+            Some(IomColumn::ProviderDefinitionConnectionReferenceDefinition)
+        }
+        _ => None,
     }
 }
 
@@ -327,4 +399,38 @@ pub(crate) fn is_labelled(row: &Fields, column: &str, expected: &str) -> bool {
 /// Is a row active, by its state number (`statecode` 0 in every table of the platform)?
 pub(crate) fn is_active(row: &Fields) -> bool {
     row.get("statecode").and_then(Value::as_i64) == Some(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn without_the_column_a_row_is_known_by_its_name_unless_another_has_it_too() {
+        let column = IomColumn::ProviderDefinitionParameterLogicalName;
+        let mut names = Names::unchecked(&Iom::default());
+        let row = |name: &str, definition: u128| {
+            let definition = Uuid::from_u128(definition).to_string();
+            let row = json!({
+                "msdyn_name": name, "msdyn_logicalname": format!("msdyn_{name}"),
+                "_msdyn_providerdefinitionid_value": definition,
+            });
+            row.as_object().cloned().unwrap_or_default()
+        };
+        let rows = [row("Key", 1), row("Key", 2), row("Host", 1), row("host", 1)];
+        let rows: BTreeMap<Uuid, Fields> = (0_u128..)
+            .zip(rows)
+            .map(|(id, row)| (Uuid::from_u128(id), row))
+            .collect();
+        let found = |names: &Names| -> Vec<String> {
+            names
+                .logical_names(column, rows.iter())
+                .into_values()
+                .collect()
+        };
+        assert_eq!(found(&names).len(), 4);
+        names.columns.remove(&column);
+        assert_eq!(found(&names), ["Key", "Key"]);
+    }
 }

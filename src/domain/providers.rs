@@ -11,7 +11,7 @@ use futures_util::future::try_join_all;
 use uuid::Uuid;
 
 use super::RefreshContext;
-use super::names::{Fields, Names, is_labelled};
+use super::names::{Fields, Names, is_labelled, text};
 use super::seals::{self, Part};
 use super::view::View;
 use crate::engine::{CaptureSource, Failure, JournalView, ListedRow};
@@ -163,9 +163,9 @@ impl Catalogue {
                 let logical_name = names
                     .text(row, IomColumn::ProviderDefinitionLogicalName)?
                     .unwrap_or_else(|| id.to_string());
-                let active = row
-                    .get(names.column(IomColumn::ProviderDefinitionIsActive)?)
-                    .and_then(serde_json::Value::as_bool)
+                let active = names
+                    .optional(IomColumn::ProviderDefinitionIsActive)
+                    .and_then(|column| row.get(column)?.as_bool())
                     .unwrap_or(true);
                 self.definitions.insert(
                     id,
@@ -178,12 +178,15 @@ impl Catalogue {
                 );
             }
             IomTable::LogicDefinition => {
-                let logical_name = names
-                    .text(row, IomColumn::LogicDefinitionLogicalName)?
-                    .unwrap_or_else(|| id.to_string());
+                let logical_name = match names.optional(IomColumn::LogicDefinitionLogicalName) {
+                    Some(column) => text(row, column).unwrap_or_else(|| id.to_string()),
+                    None => name,
+                };
                 let definition = names.lookup(row, IomColumn::LogicDefinitionDefinition)?;
-                let kind = row.get(names.column(IomColumn::LogicDefinitionLogicType)?);
-                let is_action = kind.and_then(serde_json::Value::as_i64) == Some(PROVIDER_ACTION);
+                let kind = names
+                    .optional(IomColumn::LogicDefinitionLogicType)
+                    .and_then(|column| row.get(column)?.as_i64());
+                let is_action = kind == Some(PROVIDER_ACTION);
                 self.logic.insert(
                     id,
                     Logic {

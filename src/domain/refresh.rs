@@ -1,5 +1,6 @@
 //! What every step is given: the runbook, both environments and the services.
 
+use std::ffi::OsString;
 use std::sync::Arc;
 
 use secrecy::{ExposeSecret as _, SecretString};
@@ -35,6 +36,8 @@ pub struct RefreshContext {
     pub forecast: Forecast,
     /// Reads a secret from where the runbook says it is; only `cli` reads the process environment.
     pub secrets: Secrets,
+    /// Reads a variable of the process environment that is not a secret.
+    pub process_variables: ProcessVariables,
     /// The program's clock, to measure durations.
     pub clock: Clock,
     /// Does the operator accept that an unfinished run has left traces in the target, so that what
@@ -85,6 +88,9 @@ pub struct Caller {
 
 /// Reads a secret from where it is kept.
 pub type Secrets = Box<dyn Fn(&Secret) -> Result<SecretString, SecretError> + Send + Sync>;
+
+/// Reads a variable of the process environment.
+pub type ProcessVariables = Box<dyn Fn(&str) -> Option<OsString> + Send + Sync>;
 
 impl RefreshContext {
     /// The text of a secret.

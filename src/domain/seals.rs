@@ -13,6 +13,8 @@ use crate::engine::{Failure, JournalView, ListedRow};
 
 /// Before step 1 sends anything: what the copy will destroy, and what the source must become.
 pub(crate) const BEFORE_COPY: &str = "before-copy";
+/// Before step 2 closes anything: everything that could act on the outside world.
+pub(crate) const SURFACES: &str = "surfaces";
 /// Before step 4 replaces text: every cloud flow.
 pub(crate) const FLOW_DEFINITIONS: &str = "flows";
 /// Before step 5 clears anything: every orchestration and what its slots mean.
@@ -27,6 +29,8 @@ pub(crate) enum Part {
     Source,
     /// The target before the copy, in the first seal.
     Target,
+    /// The target, in the seal of what could act on the outside world.
+    Surfaces,
     /// The target, in the seal of flow definitions.
     FlowDefinitions,
     /// The target, in the seal of orchestrations.
@@ -40,6 +44,7 @@ impl Part {
     pub(crate) fn seal(self) -> &'static str {
         match self {
             Self::Source | Self::Target => BEFORE_COPY,
+            Self::Surfaces => SURFACES,
             Self::FlowDefinitions => FLOW_DEFINITIONS,
             Self::Orchestrations => ORCHESTRATIONS,
             Self::Providers => PROVIDERS,
@@ -52,7 +57,9 @@ impl Part {
         match self {
             Self::Source => format!("source/{rest}"),
             Self::Target => format!("target/{rest}"),
-            Self::FlowDefinitions | Self::Orchestrations | Self::Providers => rest.to_owned(),
+            Self::Surfaces | Self::FlowDefinitions | Self::Orchestrations | Self::Providers => {
+                rest.to_owned()
+            }
         }
     }
 }

@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use super::environments::host;
+use super::flows::shown;
 use super::names::{Fields, lookup, text};
 use super::seals::{self, Part};
 use crate::base::text::escape;
@@ -18,7 +19,7 @@ use crate::engine::JournalView;
 const SHORTEST: usize = 8;
 
 /// Every text that refers to the source, in lower case.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct SourceReferences(BTreeMap<String, SourceReference>);
 
 /// One text that refers to the source.
@@ -77,6 +78,15 @@ impl SourceReferences {
         references
     }
 
+    /// With texts that the runbook wants replaced: whatever still holds one acts on production.
+    pub(crate) fn with_texts(mut self, texts: Vec<String>) -> Self {
+        for text in texts {
+            let what = format!("'{}', which the runbook replaces", shown(&text));
+            self.add(&text, what, None);
+        }
+        self
+    }
+
     /// With what the first seal adds: connections and environment variables.
     pub(crate) fn with_recorded(mut self, journal: &JournalView) -> Self {
         let rows = |part, table| {
@@ -93,7 +103,7 @@ impl SourceReferences {
         let values = |part| variables(journal, part, &rows(part, "environmentvariablevalue"));
         let target = values(Part::Target);
         for (name, value) in values(Part::Source) {
-            if value.len() >= SHORTEST && target.get(&name) != Some(&value) {
+            if is_distinctive(&value) && target.get(&name) != Some(&value) {
                 let what = format!(
                     "the source's value of environment variable '{}'",
                     escape(&name)
@@ -113,13 +123,25 @@ impl SourceReferences {
 
     /// The references that a text contains, regardless of case.
     pub(crate) fn found_in(&self, text: &str) -> Vec<&SourceReference> {
+        let hits = self.hits(text).into_iter();
+        hits.map(|(_, reference)| reference).collect()
+    }
+
+    /// The same, each with the text that refers to the source, in lower case.
+    pub(crate) fn hits(&self, text: &str) -> Vec<(&str, &SourceReference)> {
         let text = text.to_ascii_lowercase();
         let seen = self
             .0
             .iter()
             .filter(|(reference, _)| contains_word(&text, reference));
-        seen.map(|(_, reference)| reference).collect()
+        seen.map(|(mark, reference)| (mark.as_str(), reference))
+            .collect()
     }
+}
+
+/// Is a value long enough, and more than a plain word such as `Standard`, which occurs by chance?
+fn is_distinctive(value: &str) -> bool {
+    value.len() >= SHORTEST && value.chars().any(|c| !c.is_ascii_alphabetic())
 }
 
 /// Does a text contain a word, and not as a part of a longer one? `uat-contoso.crm.dynamics.com`
@@ -138,7 +160,7 @@ fn contains_word(text: &str, word: &str) -> bool {
 
 /// The other host that Dataverse accepts for an organization: `<org>.api.<region>.dynamics.com`
 /// (Microsoft Learn, *Compose HTTP requests and handle errors*).
-fn api_host(host: &str) -> Option<String> {
+pub(crate) fn api_host(host: &str) -> Option<String> {
     let (organization, region) = host.split_once('.')?;
     region
         .ends_with("dynamics.com")
@@ -243,6 +265,12 @@ mod tests {
         let same = |id: &str| named(id, id, "unqsame00000");
         let same = SourceReferences::between(&same("one"), &same("two"));
         assert!(same.found_in("unqsame00000").is_empty());
+    }
+
+    #[test]
+    fn a_plain_word_is_no_reference() {
+        assert!(is_distinctive("https://shop.contoso.com") && is_distinctive("CONTOSO-US"));
+        assert!(!is_distinctive("Standard") && !is_distinctive("a.b"));
     }
 
     #[test]

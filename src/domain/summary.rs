@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::containment::figures::ContainmentFigures;
+use super::containment::{self, Policy};
 use super::dual_write::MapCount;
-use super::flows::rules::{Rules, Wanted};
+use super::flows::rules::{NAMES_PRODUCTION, Rules, Wanted};
 use super::graph::{Dangling, Slot, count_places};
 use super::names::text;
 use super::orchestrations::{old_catalogue, recorded_orchestrations};
@@ -39,6 +41,9 @@ pub(crate) struct Summary {
     pub dual_write: MapCount,
     /// How much of this a person did.
     pub by_hand: ByHand,
+    /// What became of everything that could act on the outside world; none before it was recorded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub containment: Option<ContainmentFigures>,
 }
 
 /// How much of what the figures count a person did, as the tenant showed afterwards.
@@ -59,6 +64,7 @@ pub(crate) struct ByHand {
 pub(crate) fn summary(refresh: &RefreshContext, journal: &JournalView) -> Result<Summary, Failure> {
     let mut summary = Summary {
         dual_write: dual_write::count_maps(refresh, journal),
+        containment: containment::figures::figures(journal, &Policy::of(&refresh.runbook)),
         ..Summary::default()
     };
     let old = old_catalogue(&refresh.names, journal)?;
@@ -183,8 +189,8 @@ impl Summary {
             reasons.entry(why).or_default().push(name);
         }
         for (why, names) in reasons {
-            // A few are named; many are only counted.
-            let listed = if names.len() > 4 {
+            // A few are named; many are only counted, except those that a person must correct.
+            let listed = if names.len() > 4 && why != NAMES_PRODUCTION {
                 String::new()
             } else {
                 format!(": {}", names.join(", "))
@@ -197,6 +203,7 @@ impl Summary {
                 .map(|slot| format!("dangling before the refresh, and left as it was: {slot}")),
         );
         lines.push(self.dual_write.line());
+        lines.extend(self.containment.iter().flat_map(ContainmentFigures::lines));
         lines
     }
 }

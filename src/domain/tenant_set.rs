@@ -339,6 +339,35 @@ mod tests {
     use super::*;
     use crate::clients::testing::{Listener, Reply, Setup};
 
+    /// A table without optimistic concurrency gives no versions. Then the row must at least exist,
+    /// because a PATCH of a missing row would create it; and a row that the program creates must not.
+    #[tokio::test]
+    async fn a_write_without_a_version_still_has_a_condition() {
+        let id = Uuid::from_u128(1);
+        let listener = Listener::replying(vec![Reply::json(204, "")]).await;
+        let setup = Setup::new(1_000.0);
+        let target = DataverseWriter::new(setup.service(&listener.url));
+        let body = json!({ "value": "two" });
+        for (request, header, etag) in [
+            (Request::patch("values", id, &body), "if-match", None),
+            (Request::create("values", id, &body), "if-none-match", None),
+            (
+                Request::create("values", id, &body),
+                "if-none-match",
+                Some("W/\"7\"".to_owned()),
+            ),
+        ] {
+            let reading = Reading {
+                etag,
+                ..Reading::of(Value::Null)
+            };
+            let sent = write_read(&target, |_| Ok(request.clone()), &reading).await;
+            assert!(sent.is_ok(), "{sent:?}");
+            let sent = listener.received().pop().unwrap();
+            assert_eq!(sent.header(header), Some("*"), "{header}");
+        }
+    }
+
     /// The write of a set, a removal included, names the version that the reading gave, and a reply
     /// of 412 leads to another reading.
     #[tokio::test]

@@ -13,10 +13,14 @@ use serde_json::{Map, Value};
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
+use super::connections::custom_connectors::CustomConnectors;
 use super::{RefreshContext, after_copy};
 use crate::base::sync::lock;
 use crate::clients::{Connection, Dataverse, Query, Row, Table};
 use crate::engine::Failure;
+
+/// The rows of a page of Dataverse.
+const PAGE: u32 = 5000;
 
 /// A cache of the lists that a forecast has read: the source's rows, by table and filter.
 #[derive(Default)]
@@ -24,6 +28,8 @@ pub struct Forecast {
     lists: Mutex<HashMap<(String, Option<String>), Rows>>,
     /// The target's connections, which no copy touches.
     pub(crate) connections: OnceCell<Vec<Connection>>,
+    /// The custom connectors of both environments.
+    pub(crate) custom_connectors: OnceCell<CustomConnectors>,
 }
 
 /// One list: the first caller reads it, the others wait for it.
@@ -47,7 +53,8 @@ pub(crate) enum View<'a> {
 }
 
 impl View<'_> {
-    fn dataverse(&self) -> &Dataverse {
+    /// The organization that is read.
+    pub(crate) fn dataverse(&self) -> &Dataverse {
         match self {
             Self::Target(target) => target,
             Self::AfterCopy(refresh) => &refresh.source.dataverse,
@@ -104,6 +111,29 @@ impl View<'_> {
         }
     }
 
+    /// The first rows of a query, at most so many, with its columns only and without a cache: for
+    /// tables of any size.
+    pub(crate) async fn first_rows(
+        &self,
+        table: &Table,
+        query: Query,
+        most: u64,
+    ) -> Result<Vec<Row>, Failure> {
+        // Dataverse takes no higher `$top` than a page has rows (Microsoft Learn, *Page results*).
+        let query = match u32::try_from(most) {
+            Ok(most) if most <= PAGE => query.top(most),
+            _ => query,
+        };
+        let rows = self.dataverse().list(&table.entity_set, &query).await?;
+        Ok(match self {
+            Self::Target(_) => rows,
+            Self::AfterCopy(_) => rows
+                .into_iter()
+                .map(|row| after_copy::row(&table.logical_name, row))
+                .collect(),
+        })
+    }
+
     async fn read(&self, logical_name: &str, filter: Option<String>) -> Result<Vec<Row>, Failure> {
         let table = self.table(logical_name).await?;
         let mut query = Query::new().order_by(&table.primary_id).annotated();
@@ -111,6 +141,42 @@ impl View<'_> {
             query = query.filter(filter);
         }
         Ok(self.dataverse().list(&table.entity_set, &query).await?)
+    }
+
+    /// The rows of a table that a filter selects, ordered by primary key, with these columns of
+    /// those that the table has: for tables with many or secret columns.
+    pub(crate) async fn selected(
+        &self,
+        table: &Table,
+        columns: &[&str],
+        filter: Option<&str>,
+    ) -> Result<Vec<Row>, Failure> {
+        let mut columns: Vec<&str> = columns
+            .iter()
+            .copied()
+            .filter(|column| table.has_column(value_of(column)))
+            .collect();
+        columns.push(&table.primary_id);
+        let query = Query::new().order_by(&table.primary_id).select(&columns);
+        let query = match filter {
+            Some(filter) => query.filter(filter),
+            None => query,
+        };
+        let read =
+            async || Ok::<_, Failure>(self.dataverse().list(&table.entity_set, &query).await?);
+        match self {
+            Self::Target(_) => read().await,
+            Self::AfterCopy(refresh) => {
+                let name = format!("{}?{}", table.logical_name, columns.join(","));
+                let list = refresh.forecast.list(&name, filter);
+                let copied = async || {
+                    let rows = read().await?.into_iter();
+                    let rows = rows.map(|row| after_copy::row(&table.logical_name, row));
+                    Ok::<Vec<Row>, Failure>(rows.collect())
+                };
+                Ok(list.get_or_try_init(copied).await?.clone())
+            }
+        }
     }
 
     /// The rows of a table by primary key.
@@ -125,4 +191,12 @@ impl View<'_> {
             .filter_map(|row| Some((row.id(&table.primary_id)?, row.value)))
             .collect())
     }
+}
+
+/// The logical name of a column that a query names: a lookup's value is `_ownerid_value`.
+fn value_of(column: &str) -> &str {
+    let lookup = column.strip_prefix('_');
+    lookup
+        .and_then(|rest| rest.strip_suffix("_value"))
+        .unwrap_or(column)
 }

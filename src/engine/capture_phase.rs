@@ -35,7 +35,7 @@ impl Executor {
                 });
                 let summary = self.context.journal.seal(seal, rows.collect()).await?;
                 self.context.events.emit(EventKind::Sealed {
-                    step: step.name.to_owned(),
+                    step: step.name.clone(),
                     seal: seal.to_owned(),
                     count: summary.count,
                 });

@@ -140,6 +140,11 @@ pub struct Written {
 pub enum WriteError {
     /// The object has a newer version than the one that was read (412): read again and compare.
     PreconditionFailed(Failure),
+    /// The object that was to be created exists already (412 too): read whether it is this one.
+    Exists(Failure),
+    /// It was not applied, because something at the service must end first, such as an installation
+    /// that locks customizations. It is worth sending again for this long.
+    NotYet(Failure, Duration),
     /// It may or may not have been applied: read to find out.
     InDoubt(Failure),
     /// It was not applied. For a launch: it was never sent, or the service clearly refused this
@@ -159,6 +164,12 @@ pub trait Set: Send + Sync {
     /// Reads the state of the operation that the write began.
     async fn poll(&self, _operation: &Value) -> Result<Progress, Failure> {
         Ok(Progress::Succeeded(Value::Null))
+    }
+
+    /// What the journal keeps of the write, besides what was read back: the exit code of a program,
+    /// for example.
+    fn report(&self) -> Option<Value> {
+        None
     }
 
     /// Is this run or a person the only writer of this member of the compared fields? False for

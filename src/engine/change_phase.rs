@@ -1,6 +1,6 @@
 //! A phase to its fixpoint: survey, apply, survey again, until no change is left; then its barrier.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
@@ -66,7 +66,7 @@ impl Executor {
         };
         for message in notes {
             self.context.events.emit(EventKind::Noted {
-                step: step.name.to_owned(),
+                step: step.name.clone(),
                 message,
             });
         }
@@ -92,7 +92,7 @@ impl Executor {
             };
             self.record_done_by_hand(step, phase, &changes).await?;
             self.context.events.emit(EventKind::Surveyed {
-                step: step.name.to_owned(),
+                step: step.name.clone(),
                 phase: phase.name.to_owned(),
                 changes: changes.len(),
                 pass: state.pass,
@@ -105,6 +105,9 @@ impl Executor {
             let (manual, mut changes): (Vec<_>, Vec<_>) =
                 changes.into_iter().partition(Change::is_manual);
             changes.retain(|change| !state.failed.permanent.contains_key(&change.key));
+            if !self.is_waived(step, phase) {
+                changes = without_followers(changes, &manual);
+            }
             if changes.is_empty() {
                 let has_failed = !state.failed.permanent.is_empty();
                 if !has_failed && !self.is_waived(step, phase) {
@@ -209,7 +212,7 @@ impl Executor {
         survey: &dyn Survey,
     ) -> Result<(), Failure> {
         let began = self.context.clock.elapsed();
-        let before = self.context.since_last_change(step.name, phase.name);
+        let before = self.context.since_last_change(&step.name, phase.name);
         loop {
             let waited = self.context.clock.elapsed().saturating_sub(began);
             let elapsed = before.saturating_add(waited);
@@ -225,7 +228,7 @@ impl Executor {
             }
             self.context
                 .events
-                .progress(step.name, phase.name, &awaited, elapsed);
+                .progress(&step.name, phase.name, &awaited, elapsed);
             self.context.pause(poll_interval(elapsed)).await?;
         }
     }
@@ -277,7 +280,11 @@ impl FailedChanges {
             attempts => format!("{attempts} passes"),
         };
         let failure = Failure::combine(failures.collect());
-        let failure = failure.during(format!("not done after {passes}"));
+        let failure = Failure {
+            // A later run may succeed.
+            retryable: true,
+            ..failure.during(format!("not done after {passes}"))
+        };
         if let Some(first) = changes.first() {
             self.permanent.insert(first.key.clone(), failure);
         }
@@ -292,9 +299,24 @@ impl FailedChanges {
     }
 }
 
+/// The changes that do not follow one of these, which a person makes. The others begin when it is
+/// done.
+fn without_followers(mut changes: Vec<Change>, manual: &[Change]) -> Vec<Change> {
+    let mut awaited: BTreeSet<String> = manual.iter().map(|change| change.key.clone()).collect();
+    loop {
+        let follows = |change: &Change| change.follows.iter().any(|key| awaited.contains(key));
+        let (later, rest): (Vec<_>, Vec<_>) = changes.into_iter().partition(follows);
+        if later.is_empty() {
+            return rest;
+        }
+        awaited.extend(later.into_iter().map(|change| change.key));
+        changes = rest;
+    }
+}
+
 fn location(step: &Step, phase: &Phase, change: &Change) -> Location {
     Location {
-        step: step.name.to_owned(),
+        step: step.name.clone(),
         phase: phase.name.to_owned(),
         change: Some(change.key.clone()),
     }

@@ -58,6 +58,13 @@ pub enum EventKind {
         /// The step's name.
         step: String,
     },
+    /// A step does not begin, because it needs something that failed.
+    StepNotBegun {
+        /// The step's name.
+        step: String,
+        /// What it needs and does not have.
+        why: String,
+    },
     /// A phase begins.
     PhaseBegan {
         /// The step's name.

@@ -9,7 +9,10 @@ use futures_util::FutureExt as _;
 
 use super::change_phase::Converged;
 use super::event::seconds;
-use super::{Context, EventKind, Failure, FailureKind, JournalView, Location, Phase, Step, Work};
+use super::run_progress::RunProgress;
+use super::{
+    Context, EventKind, Failure, FailureKind, JournalView, Location, Phase, Scope, Step, Work,
+};
 use crate::journal::{
     Failed, Finished, PhaseBegan, PhaseEnded, Record, StepBegan, StepEnded, StepOutcome,
 };
@@ -38,9 +41,10 @@ pub enum Outcome {
 }
 
 impl Executor {
-    /// Runs every step to its end, or to the first failure. If the journal cannot be written, no
-    /// further request is sent, and the run ends with that failure: changes in parallel then only
-    /// report that they were stopped.
+    /// Runs every step to its end. A step that fails stops only the steps that need it; the failure
+    /// at the end lists each of them with its reason. If the journal cannot be written, no further
+    /// request is sent, and the run ends with that failure: changes in parallel then only report
+    /// that they were stopped.
     pub async fn run(&self) -> Result<Outcome, Failure> {
         let Context {
             journal,
@@ -56,59 +60,55 @@ impl Executor {
     }
 
     async fn run_steps(&self) -> Result<Outcome, Failure> {
+        let mut progress = RunProgress::new(&self.steps);
+        let mut outcome = Outcome::Finished;
         for step in self.steps.iter() {
-            self.context.may_begin()?;
-            // A defect in a step must become a failed step in the journal, not a lost run.
-            let result = AssertUnwindSafe(self.run_step(step)).catch_unwind().await;
-            let result = result.unwrap_or_else(|panic| Err(describe_panic(&panic)));
-            if let Err(failure) = result {
-                let failure = self.record_failed_step(step, failure).await;
-                return Err(self.with_steps_not_begun(step, failure));
+            if let Err(failure) = self.context.may_begin() {
+                return Err(progress.end_with(failure));
             }
-            if self.until.as_deref() == Some(step.name) {
-                return Ok(Outcome::Stopped);
+            if let Some(why) = progress.not_begun(step) {
+                self.context.events.emit(EventKind::StepNotBegun {
+                    step: step.name.clone(),
+                    why: why.to_owned(),
+                });
+            } else if let Err(failure) = self.try_step(step).await {
+                if failure.ends_the_run() {
+                    return Err(progress.end_with(failure));
+                }
+                progress.fail(step, failure);
+            }
+            if self.until.as_deref() == Some(step.name.as_str()) {
+                outcome = Outcome::Stopped;
+                break;
             }
         }
-        self.context.record(Finished {}).await?;
-        Ok(Outcome::Finished)
+        if let Some(failure) = progress.into_failure() {
+            return Err(failure);
+        }
+        if outcome == Outcome::Finished {
+            self.context.record(Finished {}).await?;
+        }
+        Ok(outcome)
     }
 
-    /// Adds the later steps to the message. None of them begins, because each may need what failed;
-    /// so nothing more is deleted.
-    fn with_steps_not_begun(&self, step: &Step, failure: Failure) -> Failure {
-        let is_open = matches!(failure.kind, FailureKind::Failed | FailureKind::NotAllowed);
-        if !is_open || self.until.as_deref() == Some(step.name) {
-            return failure;
+    /// Runs a step; a failure is recorded. A defect in a step becomes a failed step in the journal,
+    /// not a lost run.
+    async fn try_step(&self, step: &Step) -> Result<(), Failure> {
+        let result = AssertUnwindSafe(self.run_step(step)).catch_unwind().await;
+        match result.unwrap_or_else(|panic| Err(describe_panic(&panic))) {
+            Ok(()) => Ok(()),
+            Err(failure) => Err(self.record_failed_step(step, failure).await),
         }
-        let later = self
-            .steps
-            .iter()
-            .skip_while(|later| later.name != step.name);
-        let names: Vec<&str> = later
-            .skip(1)
-            .filter(|later| later.skip.is_none())
-            .map(|later| later.name)
-            .collect();
-        if names.is_empty() {
-            return failure;
-        }
-        let message = format!(
-            "{}\nsteps not begun, because {} comes first: {}",
-            failure.message,
-            step.name,
-            names.join(", ")
-        );
-        Failure { message, ..failure }
     }
 
     async fn run_step(&self, step: &Step) -> Result<(), Failure> {
         let began = self.context.clock.elapsed();
         let events = &self.context.events;
         events.emit(EventKind::StepBegan {
-            step: step.name.to_owned(),
+            step: step.name.clone(),
         });
         let record = StepBegan {
-            step: step.name.to_owned(),
+            step: step.name.clone(),
             speed: self.context.clock.recorded_speed(),
         };
         self.context.record(record).await?;
@@ -142,7 +142,7 @@ impl Executor {
         }
         let place = format!("{}/{}", step.name, phase.name);
         let location = Location {
-            step: step.name.to_owned(),
+            step: step.name.clone(),
             phase: phase.name.to_owned(),
             change: None,
         };
@@ -170,13 +170,13 @@ impl Executor {
         began: Duration,
     ) -> Result<(), Failure> {
         let ended = StepEnded {
-            step: step.name.to_owned(),
+            step: step.name.clone(),
             outcome,
             note: note.clone(),
         };
         self.context.record(ended).await?;
         self.context.events.emit(EventKind::StepEnded {
-            step: step.name.to_owned(),
+            step: step.name.clone(),
             outcome,
             note,
             changes,
@@ -197,14 +197,14 @@ impl Executor {
             return failure;
         }
         let running = self.context.journal.state().running.clone();
-        let Some((_, phase)) = running.filter(|(running, _)| running == step.name) else {
+        let Some((_, phase)) = running.filter(|(running, _)| *running == step.name) else {
             return failure;
         };
         let reason = failure.message.lines().next();
         let records = vec![
             failed_record(step, phase, None, &failure),
             Record::from(StepEnded {
-                step: step.name.to_owned(),
+                step: step.name.clone(),
                 outcome: StepOutcome::Failed,
                 note: reason.map(str::to_owned),
             }),
@@ -219,7 +219,7 @@ impl Executor {
     async fn run_phase(&self, step: &Step, phase: &Phase) -> Result<Converged, Failure> {
         self.context.may_begin()?;
         let events = &self.context.events;
-        let (step_name, phase_name) = (step.name.to_owned(), phase.name.to_owned());
+        let (step_name, phase_name) = (step.name.clone(), phase.name.to_owned());
         events.emit(EventKind::PhaseBegan {
             step: step_name.clone(),
             phase: phase_name.clone(),
@@ -254,7 +254,8 @@ impl Executor {
     }
 
     pub(super) fn journal_view(&self) -> JournalView {
-        JournalView::from_journal(self.context.journal.state())
+        let journal = &self.context.journal;
+        JournalView::from_journal(journal.state()).with_state_file(journal.path())
     }
 }
 
@@ -327,11 +328,12 @@ fn failed_record(
     failure: &Failure,
 ) -> Record {
     Record::from(Failed {
-        step: step.name.to_owned(),
+        step: step.name.clone(),
         phase,
         key,
         message: failure.message.clone(),
         help: failure.help.clone(),
+        permanent: failure.is_refusal && !failure.retryable,
     })
 }
 
@@ -341,7 +343,12 @@ fn describe_panic(panic: &(dyn std::any::Any + Send)) -> Failure {
         .map(|text| (*text).to_owned())
         .or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "no message".to_owned());
-    Failure::failed(format!("a defect in iomcopy ended the step: {message}"))
+    let failure = Failure::failed(format!("a defect in iomcopy ended the step: {message}"))
         .with_help("the state file is valid; report the defect with it, then run again")
-        .permanent()
+        .permanent();
+    // What the defect did is not known, so nothing else begins.
+    Failure {
+        scope: Scope::Run,
+        ..failure
+    }
 }

@@ -1,6 +1,7 @@
 //! Failures, written for the person who reads them at 3 a.m.: what failed, on which object, what the
 //! service said, what to do now. The exit code follows from the kind, in one match in `cli`.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
@@ -21,14 +22,20 @@ pub struct Failure {
     pub help: Option<String>,
     /// Can a later pass succeed without anybody changing anything?
     pub retryable: bool,
+    /// Did the service refuse the very change that failed? With `retryable` false, it would refuse
+    /// the same request again.
+    pub is_refusal: bool,
     /// What else stops because of it.
     pub scope: Scope,
     /// The places in a file that it is about. The message says the same as text.
-    pub marks: Vec<RunbookPlace>,
+    pub marks: Box<[RunbookPlace]>,
     /// Where in the run it happened. Only a single failure has a location.
     pub location: Option<Box<Location>>,
     /// The single failures that this failure contains. Empty if it has none but itself.
     pub failures: Vec<Failure>,
+    /// The steps that were not begun because they need something that failed, each with the reason.
+    /// The message says the same as text.
+    pub not_begun: Box<BTreeMap<String, String>>,
     /// The error that caused it, if it was one. The message includes the error's text.
     pub cause: Option<Arc<anyhow::Error>>,
 }
@@ -135,10 +142,12 @@ impl Failure {
             message: message.into(),
             help: None,
             retryable,
+            is_refusal: false,
             scope,
-            marks: Vec::new(),
+            marks: Box::default(),
             location: None,
             failures: Vec::new(),
+            not_begun: Box::default(),
             cause: None,
         }
     }
@@ -188,6 +197,13 @@ impl Failure {
     #[must_use]
     pub fn permanent(mut self) -> Self {
         self.retryable = false;
+        self
+    }
+
+    /// The same failure, as the service's refusal of the change itself.
+    #[must_use]
+    pub(super) fn into_refusal(mut self) -> Self {
+        self.is_refusal = true;
         self
     }
 
@@ -286,7 +302,7 @@ impl Failure {
     /// separately.
     pub fn headline(&self) -> String {
         let message = self.message.as_str();
-        let shown = match self.marks.as_slice() {
+        let shown = match &*self.marks {
             [] => message,
             [mark] if message.starts_with(&mark.file) => &mark.message,
             _ => message.lines().next().unwrap_or_default(),

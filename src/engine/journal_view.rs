@@ -5,6 +5,7 @@
 //! what it would hold now.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
@@ -21,6 +22,7 @@ pub struct JournalView {
     state: Option<Arc<State>>,
     assumed: BTreeMap<String, Vec<ListedRow>>,
     planning: bool,
+    state_file: Option<PathBuf>,
     /// The parsed seals that were read. The view does not change, so neither do they.
     parsed: Arc<Mutex<BTreeMap<String, Parsed>>>,
 }
@@ -44,6 +46,7 @@ impl JournalView {
             state: None,
             assumed: BTreeMap::new(),
             planning: true,
+            state_file: None,
             parsed: Arc::default(),
         }
     }
@@ -62,6 +65,32 @@ impl JournalView {
     pub fn for_planning(mut self) -> Self {
         self.planning = true;
         self
+    }
+
+    /// The same view, of this state file.
+    #[must_use]
+    pub fn with_state_file(mut self, path: &Path) -> Self {
+        self.state_file = Some(path.to_owned());
+        self
+    }
+
+    /// The state file's path, if the view was given it.
+    pub fn state_file(&self) -> Option<&Path> {
+        self.state_file.as_deref()
+    }
+
+    /// The run's id, if there is a run.
+    pub fn run(&self) -> Option<String> {
+        self.state.as_ref().map(|state| state.run.to_string())
+    }
+
+    /// Has this phase reached its end, and not begun again since?
+    pub fn has_phase_ended(&self, step: &str, phase: &str) -> bool {
+        self.holds(|state| {
+            let step = state.step(step);
+            let phase = step.and_then(|step| step.phase(phase));
+            phase.is_some_and(|phase| phase.ended.is_some())
+        })
     }
 
     /// Is there a state for which this is true?
@@ -210,6 +239,14 @@ impl JournalView {
     /// Has this run applied and read back the set of this key?
     pub fn is_done(&self, key: &str) -> bool {
         self.holds(|state| state.set(key).is_some_and(|set| set.done.is_some()))
+    }
+
+    /// What the service said when it refused the change of this key for good, if it did and nobody
+    /// has made the change since. The same request would be refused again, so a survey may ask a
+    /// person instead, with a manual task of the same key: it stays a task until it is done.
+    pub fn permanent_failure(&self, key: &str) -> Option<&str> {
+        let refused = self.state.as_ref()?.refused.get(key)?;
+        Some(&refused.message)
     }
 
     /// Has a person done the manual change of this key, as the tenant showed?

@@ -78,7 +78,7 @@ impl Executor {
             known.is_some_and(|known| known.done.is_none())
         };
         let new = changes.iter().filter(|change| !is_open(change));
-        new.map(|change| Record::from(intent(step.name, phase.name, change, Value::Null)))
+        new.map(|change| Record::from(intent(&step.name, phase.name, change, Value::Null)))
             .collect()
     }
 
@@ -103,7 +103,7 @@ impl Executor {
     async fn wait_for_person(&self, step: &Step, task: &str, note: &str) -> Result<(), Failure> {
         self.context
             .events
-            .progress(step.name, task, note, Duration::ZERO);
+            .progress(&step.name, task, note, Duration::ZERO);
         self.context.pause(EVIDENCE_INTERVAL).await
     }
 

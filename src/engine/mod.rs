@@ -11,6 +11,7 @@
 //! journal_view.rs what the journal knows, for a survey
 //! plan.rs         the plan: every phase surveyed, nothing applied
 //! executor.rs     the run: every step, every phase
+//! run_progress.rs what failed so far, and which steps do not begin because of it
 //! capture_phase.rs change_phase.rs pass.rs manual_task.rs
 //!                 its parts: a capture, a phase to its fixpoint, one pass, what a person does
 //! edits.rs        protects what a person wrote during the run
@@ -34,6 +35,7 @@ mod journal_view;
 mod manual_task;
 mod pass;
 mod plan;
+mod run_progress;
 mod step;
 #[cfg(test)]
 mod tests;
@@ -50,5 +52,5 @@ pub use failure::{Failure, FailureItem, FailureKind, Location, RunbookPlace, Sco
 pub use journal_view::{JournalView, Maker};
 pub use manual_task::{Worksheet, completed, done_by_hand, unreadable_evidence, with_link};
 pub use plan::{Plan, PlannedChange, PlannedStep};
-pub use step::{Barrier, CaptureSource, ListedRow, Phase, Step, Survey, Work};
+pub use step::{Barrier, CaptureSource, ListedRow, Needs, Phase, Step, Survey, Work};
 pub use verdict::Verdict;

@@ -56,7 +56,7 @@ impl Executor {
     ) -> Vec<(Change, Result<(), Failure>)> {
         let accepted = Notify::new();
         let place = Place {
-            step: step.name,
+            step: &step.name,
             phase: phase.name,
             accepted: &accepted,
         };

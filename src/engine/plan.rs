@@ -99,7 +99,7 @@ impl Plan {
     async fn survey(&mut self, steps: &[Step], mut journal: JournalView) -> Result<(), Failure> {
         for step in steps {
             self.steps.push(PlannedStep {
-                name: step.name.to_owned(),
+                name: step.name.clone(),
                 skip: step.skip.clone(),
                 changes: Vec::new(),
             });

@@ -9,7 +9,10 @@ use super::{Change, Failure, JournalView};
 /// One step of a runbook: its phases in order.
 pub struct Step {
     /// Its name in the runbook.
-    pub name: &'static str,
+    pub name: String,
+    /// The earlier steps that it needs. It does not begin while one of them has failed or was not
+    /// begun; after any other failure it does.
+    pub needs: Needs,
     /// Why the runbook skips it, if it does.
     pub skip: Option<String>,
     /// How many passes of a phase may apply changes.
@@ -20,6 +23,25 @@ pub struct Step {
     pub timeout: Duration,
     /// Its phases, each of which reaches its end before the next is surveyed.
     pub phases: Vec<Phase>,
+}
+
+/// The earlier steps that a step needs: whose end it relies on.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Needs {
+    /// Every step before it.
+    EveryEarlier,
+    /// These, by name, and what they need.
+    Only(Vec<String>),
+}
+
+impl Needs {
+    /// Is this earlier step needed?
+    pub(super) fn include(&self, step: &str) -> bool {
+        match self {
+            Self::EveryEarlier => true,
+            Self::Only(names) => names.iter().any(|name| name == step),
+        }
+    }
 }
 
 /// A part of a step that reaches its end before the next begins.
@@ -103,7 +125,7 @@ pub enum Barrier {
 #[async_trait]
 pub trait CaptureSource: Send + Sync {
     /// The name of the seal that closes the set.
-    fn seal(&self) -> &'static str;
+    fn seal(&self) -> &str;
 
     /// Lists everything once, completely: a page that fails fails the listing.
     async fn list(&self, journal: &JournalView) -> Result<Vec<ListedRow>, Failure>;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{
     Action, Barrier, Change, Context, Event, EventKind, EventSink, Executor, Failure, FailureKind,
-    Found, JournalView, Launch, Listener, ManualTask, Outcome, Phase, Plan, Progress, Proof,
+    Found, JournalView, Launch, Listener, ManualTask, Needs, Outcome, Phase, Plan, Progress, Proof,
     Reading, Repeat, Set, Started, Step, Survey, WriteError, Written,
 };
 use crate::base::cancellation::Cancellation;
@@ -18,7 +18,9 @@ use crate::base::clock::Clock;
 use crate::journal::{self, Began, Completed, OpenStateFile, Pinned, PinnedTarget, Reopened};
 
 mod launches;
+mod needs;
 mod records;
+mod refusals;
 mod resumed;
 mod sets;
 
@@ -32,6 +34,8 @@ struct Switches {
     lost: BTreeSet<String>,
     writes: Vec<String>,
     requests: usize,
+    /// How many requests of the button find a lock.
+    locked: u32,
     surveys: usize,
     /// The number of the survey that finds its service unavailable.
     away_at: Option<usize>,
@@ -80,6 +84,11 @@ impl Launch for Press {
     async fn request(&self) -> Result<Started, WriteError> {
         let mut world = self.0.lock().unwrap();
         world.requests += 1;
+        if world.locked > 0 {
+            world.locked -= 1;
+            let lock = Failure::temporary("a solution is being installed");
+            return Err(WriteError::NotYet(lock, Duration::from_mins(30)));
+        }
         world.on.insert("pressed".to_owned());
         if world.lost.remove("pressed") {
             return Err(WriteError::InDoubt(Failure::temporary("no reply")));
@@ -233,6 +242,7 @@ impl Stage {
             program: "0".to_owned(),
             runbook: "s".to_owned(),
             runbook_digest: "d".to_owned(),
+            runbook_meaning: None,
             pinned,
             origins: BTreeMap::new(),
         };
@@ -250,7 +260,8 @@ impl Stage {
             attended: false,
         };
         let step = Step {
-            name: "step",
+            name: "step".to_owned(),
+            needs: Needs::EveryEarlier,
             skip: None,
             attempts: 3,
             concurrency: 4,
@@ -354,6 +365,34 @@ async fn a_lost_response_is_read_back_and_not_written_again() {
     assert_eq!((world.writes.len(), world.requests), (1, 1));
 }
 
+/// Each of the refusals was clear, so nothing began; it stays one attempt. A lock that does not end
+/// leaves nothing in doubt.
+#[tokio::test]
+async fn a_launch_that_finds_a_lock_is_requested_when_it_has_ended() {
+    for (locked, is_released) in [(3, true), (u32::MAX, false)] {
+        let stage = Stage::new();
+        stage.world.lock().unwrap().locked = locked;
+        let opening = stage.open();
+        let survey = Wanted {
+            press: true,
+            ..stage.wanted(vec![])
+        };
+        let (executor, _) = stage.executor(&opening, survey);
+        let result = executor.run().await;
+        let folded = opening.journal.state();
+        assert_eq!(folded.launches_in_doubt().count(), 0);
+        if is_released {
+            assert_eq!(result.unwrap(), Outcome::Finished);
+            assert_eq!(stage.world.lock().unwrap().requests, 4);
+            assert_eq!(folded.launch("pressed").unwrap().attempt, 1);
+        } else {
+            let failure = result.unwrap_err();
+            assert_eq!(failure.kind, FailureKind::Temporary, "{failure}");
+            assert!(failure.message.contains("still refused after"), "{failure}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_launch_in_doubt_is_closed_when_the_survey_shows_its_end() {
     let stage = Stage::new();
@@ -451,6 +490,31 @@ async fn a_run_waits_for_a_person_at_the_terminal_even_while_the_evidence_cannot
             if note.contains("cannot be read: the service is away"))
     });
     assert!(unread, "{events_seen:?}");
+}
+
+#[tokio::test]
+async fn what_follows_the_change_of_a_person_begins_when_it_is_done() {
+    let stage = Stage::new();
+    let survey = || Wanted {
+        ask: true,
+        ..stage.wanted(vec![
+            ("later", vec!["next"]),
+            ("next", vec!["asked"]),
+            ("free", vec![]),
+        ])
+    };
+    let is_on = |key: &str| stage.world.lock().unwrap().on.contains(key);
+    let opening = stage.open();
+    let (executor, _) = stage.executor(&opening, survey());
+    let failure = executor.run().await.unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Waiting, "{failure}");
+    assert!(is_on("free") && !is_on("next") && !is_on("later"));
+    drop((executor, opening));
+    stage.world.lock().unwrap().on.insert("asked".to_owned());
+    let opening = stage.open();
+    let (executor, _) = stage.executor(&opening, survey());
+    assert_eq!(executor.run().await.unwrap(), Outcome::Finished);
+    assert!(is_on("next") && is_on("later"));
 }
 
 #[tokio::test]

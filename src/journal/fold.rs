@@ -9,6 +9,8 @@ mod edits;
 mod seals;
 mod steps;
 
+use std::sync::Arc;
+
 use super::error::IllegalTransition;
 use super::payload::Reopened;
 use super::record::{Entry, Record, RunId};
@@ -35,6 +37,7 @@ impl State {
             openings: 0,
             confirmed: None,
             runbook_digest: began.runbook_digest.clone(),
+            runbook_meaning: began.runbook_meaning.clone().map(Arc::new),
             plan_digest: None,
             repinned: None,
             steps: Vec::new(),
@@ -47,6 +50,7 @@ impl State {
             abandoned: Vec::new(),
             tasks: [].into(),
             failures: Vec::new(),
+            refused: [].into(),
             finished: None,
             reopened: Vec::new(),
             work: WorkTimes::default(),
@@ -121,7 +125,10 @@ impl State {
                 self.leave_running();
             }
             Record::Confirmed(confirmed) => self.confirmed = Some(Stamped::new(entry, confirmed)),
-            Record::RunbookChanged(changed) => self.runbook_digest.clone_from(&changed.digest),
+            Record::RunbookChanged(changed) => {
+                self.runbook_digest.clone_from(&changed.digest);
+                self.runbook_meaning = changed.meaning.clone().map(Arc::new);
+            }
             Record::Planned(planned) => self.plan_digest = Some(planned.digest.clone()),
             Record::StepBegan(began) => self.step_began(entry, began)?,
             Record::StepEnded(ended) => self.step_ended(entry, ended)?,
@@ -170,6 +177,7 @@ impl State {
         self.require_no_step()?;
         self.reopened.push(Stamped::new(entry, reopened));
         self.forget_values();
+        self.refused.clear();
         self.finished = None;
         self.confirmed = None;
         Ok(())
@@ -277,6 +285,7 @@ mod tests {
             key: None,
             message: "it answered 500".to_owned(),
             help: None,
+            permanent: false,
         };
         next(&mut state, failed).unwrap();
         assert_eq!(state.failures.len(), 1);

@@ -68,6 +68,7 @@ mod tests {
             key: None,
             message: format!("refused: {{\"msdyn_value\":\"{value}\"}}"),
             help: Some(format!("write {value} again")),
+            permanent: false,
         };
         let closed = Closed {
             notes: vec![value.to_owned()],

@@ -21,6 +21,10 @@ pub struct Began {
     pub runbook: String,
     /// The runbook's digest when the run began.
     pub runbook_digest: String,
+    /// What the runbook meant then, with the places of secrets, never secrets. Versions before this
+    /// member existed did not record it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runbook_meaning: Option<Value>,
     /// What is pinned for the whole run.
     pub pinned: Pinned,
     /// The exact origin (scheme, host, port) of each service, by its key in the runbook.
@@ -90,6 +94,10 @@ pub struct Closed {
     /// Warnings, which stopped nothing: one line each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// The steps that this process did not begin because they need something that failed, each with
+    /// the reason.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub not_begun: BTreeMap<String, String>,
 }
 
 impl Closed {
@@ -101,6 +109,7 @@ impl Closed {
             message,
             figures: None,
             notes: Vec::new(),
+            not_begun: BTreeMap::new(),
         }
     }
 }
@@ -129,8 +138,11 @@ pub struct Confirmed {
 pub struct RunbookChanged {
     /// The digest of the changed runbook.
     pub digest: String,
-    /// What differs: one line each.
+    /// What differs: one line each. Empty if it is not known what the runbook meant before.
     pub difference: Vec<String>,
+    /// What the changed runbook means.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub meaning: Option<Value>,
 }
 
 /// The plan that is about to be carried out.
@@ -368,6 +380,10 @@ pub struct Failed {
     /// What to do now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
+    /// Did the service refuse this very change for good, so that the same request would be refused
+    /// again? Only written if so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub permanent: bool,
 }
 
 /// A manual task waits for a person.

@@ -76,6 +76,8 @@ pub struct State {
     pub confirmed: Option<Stamped<Confirmed>>,
     /// The digest of the runbook that the run follows.
     pub runbook_digest: String,
+    /// What that runbook means, if the journal has it.
+    pub runbook_meaning: Option<Arc<Value>>,
     /// The digest of the last plan.
     pub plan_digest: Option<String>,
     /// What was pinned again after the copy.
@@ -103,6 +105,9 @@ pub struct State {
     /// What has failed and has not been completed since. A process that is refused, or that ends
     /// before it tries again, removes nothing.
     pub failures: Vec<Stamped<Failed>>,
+    /// The changes that the service refused for good, by key, until they are made: by the program
+    /// or by a person.
+    pub refused: BTreeMap<Arc<str>, Stamped<Failed>>,
     /// When the run reached its end.
     pub finished: Option<Timestamp>,
     /// For what steps were opened again, in order.

@@ -44,6 +44,7 @@ pub(super) fn began() -> Began {
         program: "0.1.0".to_owned(),
         runbook: "contoso-uat-refresh".to_owned(),
         runbook_digest: "aa".repeat(32),
+        runbook_meaning: None,
         pinned: Pinned {
             tenant: "contoso.onmicrosoft.com".to_owned(),
             cloud: "rehearsal".to_owned(),

@@ -43,7 +43,7 @@ pub use application::{
 pub use faults::{FailureMode, Fault, FaultError, FaultKind};
 pub use listeners::tls::TlsError;
 pub use schema::table_names::{TableNames, TableNamesError};
-pub use seed::{Seed, SeedError};
+pub use seed::{Seed, SeedError, Volume};
 pub use tenant::{Endpoints, Options, Rehearsal, ServiceEndpoint, StartError};
 pub use variant::{DualWrite, Management, Variant, VariantError};
 pub use world::log::LogError as WorldError;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use serde::Deserialize as _;
 use serde_json::{Value, json};
@@ -18,7 +19,7 @@ use super::listeners::{Listener, Origins};
 use super::ports::{bind_new_port, bind_own_port, reservations};
 use super::schema::Schema;
 use super::schema::table_names::{Dictionary, TableNames};
-use super::seed::{self, Seed};
+use super::seed::{self, Seed, Volume};
 use super::variant::Variant;
 use super::world::log::LogError;
 use super::world::{Opened, World};
@@ -28,6 +29,10 @@ const FASTEST: f64 = 1_000_000.0;
 
 /// The slowest speed.
 const SLOWEST: f64 = 0.01;
+
+/// The object of a world in which the status alone says that an orchestration is published. Microsoft
+/// has not published which column says so.
+const PUBLICATION_BY_STATUS: &str = "quirk/publication-by-status";
 
 /// How a rehearsal tenant is started.
 #[derive(Clone, Debug)]
@@ -45,6 +50,10 @@ pub struct Options {
     pub table_names: TableNames,
     /// The kind of tenant of a new world; ignored for an existing world.
     pub variant: Variant,
+    /// How much more a new world contains; ignored for an existing world.
+    pub volume: Volume,
+    /// How long every response takes, in real time.
+    pub latency: Duration,
     /// Whether a new world uses TLS; ignored for an existing world.
     pub tls: bool,
 }
@@ -135,6 +144,10 @@ impl Rehearsal {
         }
         let schema = Schema::standard();
         let (world, origins, sockets) = open_world(&options, &schema).await?;
+        let schema = match world.object(PUBLICATION_BY_STATUS) {
+            Some(_) => schema.publishing_by_status(),
+            None => schema,
+        };
         let certificates = world.object("tls").map(Certificates::deserialize);
         let certificates = certificates.and_then(Result::ok);
         let tls = certificates
@@ -150,6 +163,7 @@ impl Rehearsal {
             schema,
             dictionary,
             faults: options.faults,
+            latency: options.latency,
             origins,
         });
         let stop_token = CancellationToken::new();
@@ -230,7 +244,13 @@ async fn open_world(
         }
         Opened::Empty(log) => {
             let (origins, sockets) = bind(&options.world, &BTreeMap::new(), options.tls).await?;
-            let mut objects = seed::objects(options.seed, options.variant, schema, &origins);
+            let mut objects = seed::objects(
+                options.seed,
+                options.variant,
+                options.volume,
+                schema,
+                &origins,
+            );
             objects.insert("ports".to_owned(), json!(origins.ports()));
             objects.insert("skin".to_owned(), json!(options.table_names.word()));
             if options.tls {

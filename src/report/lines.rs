@@ -76,6 +76,10 @@ pub(super) fn recorded_line(
         EventKind::StepBegan { step } => {
             palette.bold(&format!("{} {step}", step_number(steps, step)))
         }
+        EventKind::StepNotBegun { step, why } => {
+            let head = palette.bold(&format!("{} {step}", step_number(steps, step)));
+            format!("{head}\n  not begun: {}", escape(why))
+        }
         EventKind::Sealed {
             seal, count: rows, ..
         } => {

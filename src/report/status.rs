@@ -40,13 +40,17 @@ pub fn status_table(
     let state = &contents.state;
     let mut text = head(contents);
     let width = steps.iter().map(|name| name.len()).max().unwrap_or(0);
+    let digits = steps.len().to_string().len();
     for (number, name) in steps.iter().enumerate() {
         let step = state.step(name);
         let painted = paint_condition(step_condition(step), palette);
-        text += &format!("  {} {name:<width$}  {painted}", number + 1);
-        text += &step
-            .map(|step| describe_step(state, step))
-            .unwrap_or_default();
+        text += &format!("  {:>digits$} {name:<width$}  {painted}", number + 1);
+        text += &match step {
+            Some(step) => describe_step(state, step),
+            None => why_not_begun(state, name)
+                .map(|why| format!("  {}", escape(why)))
+                .unwrap_or_default(),
+        };
         text.truncate(text.trim_end().len());
         text += "\n";
     }
@@ -291,8 +295,17 @@ pub(super) fn step_status(state: &State, name: &str) -> StepStatus {
         by_hand_begun: by_hand.begun,
         by_hand_done: by_hand.done,
         seconds: step.and_then(work_time).map(|time| time.as_secs()),
-        note: step.and_then(|step| step.note.clone()),
+        note: match step {
+            Some(step) => step.note.clone(),
+            None => why_not_begun(state, name).map(str::to_owned),
+        },
     }
+}
+
+/// Why the last process did not begin a step, if that was due to what failed before it.
+fn why_not_begun<'a>(state: &'a State, name: &str) -> Option<&'a str> {
+    let closed = state.closed.as_ref()?;
+    closed.not_begun.get(name).map(String::as_str)
 }
 
 /// A step of a run that has not begun.

@@ -43,6 +43,10 @@ pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use digest::Difference;
 pub use file::{ReadError, parse, read_file};
 pub use model::Runbook;
+pub use model::containment::{
+    Callbacks, Containment, ContainmentReplacement, OffOrKeep, ParameterSource, PlugIns, Purpose,
+    ResolvedContainment, WaitingJobs,
+};
 pub use model::endpoints::{Endpoint, Endpoints, ServiceKey};
 pub use model::environments::{Cloud, Lcs, LcsGeography, Target};
 pub use model::identity::{Credential, CredentialKind, Identity};
@@ -53,9 +57,13 @@ pub use model::options::{
     PausedMaps, ProviderChoice, Publish, ReconfigureConnections, ReconfigureDualWrite,
     ReinstallProviders, Replacement, RestoreProviderActions, SecurityGroup, TurnOn,
 };
+pub use model::own_steps::{
+    Captured, ColumnValue, Command, DataverseUpdate, Evidence, EvidenceRows, ExpectedRows, Guided,
+    Literal, OnFailure, OwnKind, OwnOptions, OwnStep, TokenService, VariableValue,
+};
 pub use model::request::{IomRequest, Method, Placeholder};
 pub use model::secret::{Secret, SecretError};
-pub use model::steps::{Common, Step, StepName, StepView, Steps};
+pub use model::steps::{Common, ListedStep, Step, StepName, StepView, Steps};
 pub use model::template::{
     FilledRequest, MissingPlaceholder, Placeholders, RequestBinding, RequestTemplate,
 };

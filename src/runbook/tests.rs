@@ -116,10 +116,11 @@ fn twelve_mistakes_are_twelve_errors_in_text_order() {
 fn every_valid_runbook_is_accepted() {
     for (name, text) in runbooks("tests/runbooks/valid") {
         let runbook = parse(&name, &text).unwrap_or_else(|invalid| panic!("{invalid}"));
+        let steps = 8 + runbook.steps.own.len();
         assert!(
             runbook
                 .summary()
-                .starts_with(&format!("{name}: valid; 8 steps"))
+                .starts_with(&format!("{name}: valid; {steps} steps"))
         );
     }
     for (name, text) in runbooks("runbooks") {
@@ -163,6 +164,82 @@ fn absent_keys_have_their_defaults() {
             .summary()
             .ends_with("smallest.yaml: valid; 8 steps, 1 skipped; target Contoso UAT (2222…)")
     );
+}
+
+#[test]
+fn own_steps_are_where_the_runbook_has_them() {
+    let runbook = valid("own-steps.yaml");
+    let names: Vec<&str> = runbook
+        .steps
+        .in_order()
+        .iter()
+        .map(ListedStep::name)
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "copy-environments",
+            "scrub-addresses",
+            "exit-administration-mode",
+            "restore-mailbox",
+            "reconfigure-connections",
+            "switch-tax-codes",
+            "tell-sales",
+            "activate-flows",
+            "detach-provider-actions",
+            "reinstall-providers",
+            "restore-provider-actions",
+            "reconfigure-dual-write",
+            "rebuild-index",
+            "smoke-test",
+        ]
+    );
+    assert!(runbook.summary().contains("valid; 14 steps, 1 skipped"));
+    let OwnOptions::DataverseUpdate(scrub) = &runbook.steps.own[0].options else {
+        panic!("{:?}", runbook.steps.own[0]);
+    };
+    assert_eq!(scrub.values["emailaddress1"].value, ColumnValue::Null);
+    let number = Literal {
+        text: "0123".to_owned(),
+        plain: false,
+    };
+    assert_eq!(
+        scrub.values["telephone1"].value,
+        ColumnValue::Literal(number)
+    );
+    assert_eq!(runbook.steps.own[0].on_failure.value, OnFailure::Stop);
+    assert_eq!(runbook.steps.own[3].on_failure.value, OnFailure::Continue);
+}
+
+/// A runbook without own steps has the digest that earlier versions of the program recorded; an own
+/// step that is edited or moved is a difference with its name.
+#[test]
+fn an_own_step_that_is_edited_or_moved_is_a_difference() {
+    let text = std::fs::read_to_string(folder("tests/runbooks/valid/own-steps.yaml")).unwrap();
+    let runbook = parse("a.yaml", &text).unwrap();
+    assert!(
+        valid("smallest.yaml").meaning()["steps"]
+            .get("own")
+            .is_none()
+    );
+    let keys = |edited: &str| -> Vec<String> {
+        let edited = parse("a.yaml", edited).unwrap();
+        assert_eq!(edited.pinned_digest(), runbook.pinned_digest());
+        let differences = edited.differences(&runbook.meaning());
+        differences.into_iter().map(|it| it.key).collect()
+    };
+    assert_eq!(
+        keys(&text.replace("emailaddress1 ne null", "emailaddress2 ne null")),
+        ["steps.own.scrub-addresses.options.dataverse-update.filter"]
+    );
+    let guided = text.find("  - guided:").unwrap();
+    let end = text.find("  - activate-flows:").unwrap();
+    let (guided, rest) = (&text[guided..end], text[..guided].to_owned() + &text[end..]);
+    let moved = rest.replace(
+        "  - detach-provider-actions: {}\n",
+        &format!("  - detach-provider-actions: {{}}\n{guided}"),
+    );
+    assert_eq!(keys(&moved), ["steps.own.switch-tax-codes.after"]);
 }
 
 #[test]

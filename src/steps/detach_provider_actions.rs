@@ -36,6 +36,7 @@ use crate::runbook::{DetachHow, IomColumn, IomRequest, IomTable, StepName};
 
 pub(super) const DEFINITION: StepDefinition = StepDefinition {
     name: StepName::DetachProviderActions,
+    needs: &[StepName::ExitAdministrationMode],
     has_questions: false,
     phases,
     manual_remedy: "open each listed orchestration in the designer, choose the provider action in the tile, \

@@ -16,7 +16,7 @@ use crate::domain::failure::launch_error;
 use crate::domain::iom_change::repeat;
 use crate::engine::{
     Action, Change, Context, EventSink, Executor, Failure, FailureKind, Found, JournalView, Launch,
-    Phase, Progress, Proof, Repeat, Started, Step, Survey, Trace, WriteError,
+    Needs, Phase, Progress, Proof, Repeat, Started, Step, Survey, Trace, WriteError,
 };
 use crate::journal::{self, Began, LaunchOutcome, OpenStateFile, Pinned, PinnedTarget};
 use crate::runbook::IomRequest;
@@ -430,6 +430,7 @@ fn open(path: &std::path::Path, clock: &Clock) -> OpenStateFile {
         program: "0".to_owned(),
         runbook: "s".to_owned(),
         runbook_digest: "d".to_owned(),
+        runbook_meaning: None,
         pinned,
         origins: BTreeMap::new(),
     };
@@ -453,7 +454,8 @@ async fn run_process(
             attended: false,
         },
         steps: [Step {
-            name: "step",
+            name: "step".to_owned(),
+            needs: Needs::EveryEarlier,
             skip: None,
             attempts: 3,
             concurrency: 1,

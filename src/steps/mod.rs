@@ -1,16 +1,23 @@
-//! Verbs: the eight steps.
+//! Verbs: the eight steps, and the kinds of the customer's own.
 //!
 //! `DEFINITIONS` is the list, in order, on one screen. A step is a file or a directory that opens
 //! with a table of its phases: what each reads and changes, and what a resumed run does while an
 //! outcome is unknown. In these tables, *the first seal* is `before-copy`, which step 1 makes
 //! before the copy; `domain/seals.rs` lists all seals.
 //!
+//! `own_verbs` is the list of the kinds of the customer's own steps, which run where the runbook has
+//! them. A new kind is one folder here and one line in that list (its options are a file and a line
+//! in `runbook/model/own_steps`).
+//!
 //! No step imports another; what two steps need is in `domain`.
 
 mod activate_flows;
+mod command;
 mod copy_environments;
+mod dataverse_update;
 mod detach_provider_actions;
 mod exit_administration_mode;
+mod guided;
 #[cfg(test)]
 mod launches_in_doubt;
 pub(crate) mod reconfigure_connections;
@@ -22,9 +29,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::reinstall_providers::{SEALS_OF_A_REINSTALLATION, installed_definitions};
+use async_trait::async_trait;
+
 use crate::domain::RefreshContext;
-use crate::engine::{Phase, Step};
-use crate::runbook::{StepName, Word as _};
+use crate::domain::verdict::Answer;
+use crate::engine::{Failure, JournalView, Needs, Phase, Step};
+use crate::runbook::{
+    ListedStep, OnFailure, OwnOptions, OwnStep, Runbook, StepName, StepView, Word as _,
+};
 
 /// The eight steps, in order. A new kind of step is one directory and one line here.
 const DEFINITIONS: &[StepDefinition] = &[
@@ -43,6 +55,9 @@ const DEFINITIONS: &[StepDefinition] = &[
 struct StepDefinition {
     /// Its name in the runbook.
     name: StepName,
+    /// The earlier steps that it needs: it does not begin while one of them has failed or was not
+    /// begun. What it does not need does not stop it.
+    needs: &'static [StepName],
     /// Does its first phase ask again what `preflight` could not answer?
     has_questions: bool,
     /// Makes the other phases, in order.
@@ -65,27 +80,98 @@ pub fn names() -> Vec<&'static str> {
     names.collect()
 }
 
-/// The eight steps in order, with the options of this runbook. Takes what makes the phase with
-/// their questions.
+/// The names of the steps of this runbook, in order.
+pub fn names_of(runbook: &Runbook) -> Vec<&str> {
+    let steps = runbook.steps.in_order();
+    steps.iter().map(ListedStep::name).collect()
+}
+
+/// The steps of this runbook in order, the customer's own too. Takes what makes the phase with the
+/// questions of one of the eight.
 pub fn all(refresh: &Arc<RefreshContext>, questions: QuestionsPhase) -> Vec<Step> {
-    std::iter::zip(DEFINITIONS, refresh.runbook.steps.each())
-        .map(|(definition, step)| {
-            let head = definition
-                .has_questions
-                .then(|| questions(refresh, definition.name));
-            Step {
-                name: definition.name.word(),
-                skip: step.skip.map(|reason| reason.value.clone()),
-                attempts: step.common.attempts,
-                concurrency: step.common.concurrency,
-                timeout: step.common.timeout.unwrap_or(OPERATION_TIMEOUT),
-                phases: head
-                    .into_iter()
-                    .chain((definition.phases)(refresh))
-                    .collect(),
+    let mut definitions = DEFINITIONS.iter();
+    // The customer's own steps so far whose failure stops what comes after them.
+    let mut stopping: Vec<String> = Vec::new();
+    let mut steps = Vec::new();
+    for listed in refresh.runbook.steps.in_order() {
+        match listed {
+            ListedStep::Standard(step) => steps.extend(
+                definitions
+                    .next()
+                    .map(|definition| definition.step(refresh, step, &stopping, questions)),
+            ),
+            ListedStep::Own(step) => {
+                steps.push(own_step(refresh, step));
+                if step.on_failure.value == OnFailure::Stop {
+                    stopping.push(step.name.value.clone());
+                }
             }
-        })
-        .collect()
+        }
+    }
+    steps
+}
+
+impl StepDefinition {
+    /// The step with the options of this runbook. Takes the customer's own steps before it that it
+    /// needs.
+    fn step(
+        &self,
+        refresh: &Arc<RefreshContext>,
+        step: StepView<'_>,
+        own: &[String],
+        questions: QuestionsPhase,
+    ) -> Step {
+        let head = self.has_questions.then(|| questions(refresh, self.name));
+        let needs = self.needs.iter().map(|step| step.word().to_owned());
+        Step {
+            name: self.name.word().to_owned(),
+            needs: Needs::Only(needs.chain(own.iter().cloned()).collect()),
+            skip: step.skip.map(|reason| reason.value.clone()),
+            attempts: step.common.attempts,
+            concurrency: step.common.concurrency,
+            timeout: step.common.timeout.unwrap_or(OPERATION_TIMEOUT),
+            phases: head.into_iter().chain((self.phases)(refresh)).collect(),
+        }
+    }
+}
+
+/// What the program does for one step of the customer's own. Each kind implements it in its folder.
+#[async_trait]
+pub(crate) trait OwnVerbs: Send + Sync {
+    /// Its phases, in order.
+    fn phases(&self) -> Vec<Phase>;
+
+    /// What the step would meet in a run, found before the copy with reads only. A mistake in the
+    /// runbook is a failed answer that names its place.
+    async fn forecast(&self) -> Result<Answer, Failure>;
+
+    /// Is the target as the step leaves it? None if the surveys of its phases already say so.
+    async fn verify(&self, _journal: Option<&JournalView>) -> Result<Option<Answer>, Failure> {
+        Ok(None)
+    }
+}
+
+/// The kinds of the customer's own steps. A new kind is one folder and one line here.
+pub(crate) fn own_verbs(refresh: &Arc<RefreshContext>, step: &OwnStep) -> Box<dyn OwnVerbs> {
+    match &step.options {
+        OwnOptions::Guided(options) => guided::verbs(refresh, step, options),
+        OwnOptions::DataverseUpdate(options) => dataverse_update::verbs(refresh, step, options),
+        OwnOptions::Command(options) => command::verbs(refresh, step, options),
+    }
+}
+
+/// A step of the customer's own. It needs everything before it: only the customer knows what it
+/// relies on.
+fn own_step(refresh: &Arc<RefreshContext>, step: &OwnStep) -> Step {
+    Step {
+        name: step.name.value.clone(),
+        needs: Needs::EveryEarlier,
+        skip: step.skip.as_ref().map(|reason| reason.value.clone()),
+        attempts: step.common.attempts,
+        concurrency: step.common.concurrency,
+        timeout: step.common.timeout.unwrap_or(OPERATION_TIMEOUT),
+        phases: own_verbs(refresh, step).phases(),
+    }
 }
 
 /// What a user does by hand about the changes that a step still finds after its run has finished.
@@ -110,6 +196,26 @@ mod tests {
             .map(|definition| definition.name)
             .collect();
         assert_eq!(names, StepName::ALL);
+    }
+
+    #[test]
+    fn a_step_needs_only_earlier_steps_and_all_need_the_copy() {
+        let mut after_copy = vec![StepName::CopyEnvironments];
+        for (at, definition) in DEFINITIONS.iter().enumerate().skip(1) {
+            let earlier: Vec<StepName> = DEFINITIONS[..at].iter().map(|step| step.name).collect();
+            let name = definition.name;
+            for needed in definition.needs {
+                assert!(earlier.contains(needed), "{name:?} needs {needed:?}");
+            }
+            assert!(
+                definition
+                    .needs
+                    .iter()
+                    .any(|needed| after_copy.contains(needed)),
+                "{name:?}"
+            );
+            after_copy.push(name);
+        }
     }
 
     #[test]

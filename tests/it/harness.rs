@@ -449,6 +449,15 @@ impl World {
             .expect("the environment has an organization")
     }
 
+    /// The calls to the outside, in their order: `{at, environment, by, host, with, why}`.
+    pub(crate) fn calls(&self) -> Vec<&Value> {
+        let calls = self.objects.iter();
+        calls
+            .filter(|(key, _)| key.starts_with("call/"))
+            .map(|(_, call)| call)
+            .collect()
+    }
+
     /// The number of successful requests with this method and with this text in the path.
     pub(crate) fn count_successful(&self, method: &str, path: &str) -> usize {
         self.requests

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::harness::{Stage, Tenant};
+use crate::edits::with_verdict;
+use crate::harness::{Stage, Tenant, runbook_text, with_endpoints};
 use crate::outputs::document;
+use crate::whole_world::assert_whole_tenant_is_refreshed;
 
 /// The arguments of `init` against a tenant, with these environments.
 fn arguments<'a>(tenant: &'a Tenant, source: &'a str, target: &'a str) -> Vec<&'a str> {
@@ -138,6 +140,53 @@ fn a_pair_that_lifecycle_services_manages_gets_an_lcs_section() {
         plan.stdout
     );
     assert_only_reads(&stage);
+}
+
+/// A step of a runbook, from its line to the next step or its comment.
+fn step(text: &str, name: &str) -> String {
+    let begins = format!("  - {name}:");
+    let mut lines = text.lines().skip_while(|line| !line.starts_with(&begins));
+    let first = lines.next().unwrap_or_else(|| panic!("{name}: {text}"));
+    let rest = lines.take_while(|line| line.starts_with("      "));
+    let lines: Vec<&str> = std::iter::once(first).chain(rest).collect();
+    lines.join("\n")
+}
+
+/// The source's references, flows and providers use a custom connector that has another identifier
+/// in the target. The keys that `init` writes fit them all.
+#[test]
+fn a_refresh_with_the_connections_that_init_writes_ends_right() {
+    let stage = Stage::new();
+    let tenant = stage.whole_tenant(&[]);
+    let mut init = arguments(&tenant, "Contoso Prod", "Contoso UAT");
+    init.extend(["--out", "uat.yaml"]);
+    drop(stage.call(&init).exits(0));
+    let text = std::fs::read_to_string(stage.path("uat.yaml")).expect("it was written");
+    let own = "\"shared_crfff-5frequestbin-5f8e42b6d0\": \"2be0a618eea4aa4061f2c92da97c1a01\"";
+    assert!(text.contains(own), "{text}");
+    assert!(text.contains("custom connector 'RequestBin'"), "{text}");
+    assert_eq!(text.matches("requestbin").count(), 1, "one key: {text}");
+
+    // No check of connections and references fails or warns of a key.
+    let preflight = stage.call(&["preflight", "uat.yaml", "--output", "json"]);
+    for verdict in ["fail", "unknown"] {
+        for probe in with_verdict(&preflight, verdict) {
+            let name = probe["probe"].as_str().unwrap_or_default();
+            let is_about = ["connection", "key of"]
+                .iter()
+                .any(|word| name.contains(word));
+            assert!(!is_about || name.contains("custom connectors"), "{probe:#}");
+        }
+    }
+
+    // The same connections, with the requests and rules of the rehearsal tenant.
+    let usual = runbook_text();
+    let connections = "reconfigure-connections";
+    let runbook = usual.replace(&step(&usual, connections), &step(&text, connections));
+    assert!(runbook.contains(own), "{runbook}");
+    stage.write_runbook(&with_endpoints(&runbook, &tenant.endpoints));
+    drop(stage.run().exits(0));
+    assert_whole_tenant_is_refreshed(&stage.world());
 }
 
 #[test]

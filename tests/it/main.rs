@@ -5,12 +5,16 @@
 //! Tests run on one of two rehearsal tenants: the *whole* one is a tenant as a company has it, the
 //! *thin* one has one object of each kind.
 //!
+//! - `containment`: what could act on the outside is closed, named by `verify` and listed in reports.
+//! - `contained_settings`: flows, providers' settings and variables do not act as production.
 //! - `custom_connectors`: a connector with another identifier in each environment.
 //! - `lost_responses`: launches with invalid or lost responses are not sent twice or reported falsely.
+//! - `dialects`: tenants that say the same in another way.
 //! - `dual_write`: maps as before the copy: by the gateway, by hand, refused, failed, killed.
 //! - `field_after`: each refusal after the copy is named, tried once, and deletes nothing.
 //!   `recordings`: recorded answers of the services are parsed. `field_copy`: the copy under the
 //!   conditions that people report.
+//! - `field_before`: conditions that are found before the copy.
 //! - `guards_matrix`: destructive commands with every refusal: nothing changes.
 //! - `guided`: every unpublished write as a manual task. `person`: does the tasks of a worksheet.
 //! - `harness`: the program and the rehearsal tenant as processes, and the tenant's world file.
@@ -34,7 +38,10 @@
 //! - `preflight`: what `preflight` finds, and a run that stops for it. `verify`: what `verify`
 //!   reports as left; what preflight cannot know is a task. `edits`: the tenant changes between two
 //!   commands.
-//! - `production`: a flow that names production stays off.
+//! - `own_steps`: the customer's own steps between the eight.
+//! - `production`: a flow that names production stays off. `production_calls`: nothing of production
+//!   acts from the copy.
+//! - `real_clients`: two published client libraries against the tenant; run by `.ci/run`.
 //! - `record`: work by hand, actors, failures and durations in the record of a run.
 //! - `report`: what a run did, in each format.
 //! - `requests`: requests of the runbook before the copy, a recording, a captured value.
@@ -42,19 +49,28 @@
 //! - `terminal`: the program at a pseudo terminal.
 //! - `whole`: the whole tenant, end to end; one provider again. `whole_world`: the expected world.
 //! - `sinks`: output without control characters and secrets; a full disk is a failure.
-//! - `refusals`: what stops before any request, with its exit code.
+//! - `refusals`: what stops before any request, with its exit code. `refusal_kinds`: what a refusal
+//!   after the copy stops, by its kind.
 //! - `state_files`: files that a user names: older ones, changed copies, FIFOs, outputs.
 
 #![cfg(unix)]
 
 #[cfg(feature = "rehearsal")]
+mod contained_settings;
+#[cfg(feature = "rehearsal")]
+mod containment;
+#[cfg(feature = "rehearsal")]
 mod custom_connectors;
+#[cfg(feature = "rehearsal")]
+mod dialects;
 #[cfg(feature = "rehearsal")]
 mod dual_write;
 #[cfg(feature = "rehearsal")]
 mod edits;
 #[cfg(feature = "rehearsal")]
 mod field_after;
+#[cfg(feature = "rehearsal")]
+mod field_before;
 #[cfg(feature = "rehearsal")]
 mod field_copy;
 #[cfg(feature = "rehearsal")]
@@ -88,6 +104,8 @@ mod outages;
 #[cfg(feature = "rehearsal")]
 mod outputs;
 #[cfg(feature = "rehearsal")]
+mod own_steps;
+#[cfg(feature = "rehearsal")]
 mod person;
 #[cfg(feature = "rehearsal")]
 mod pipelines;
@@ -98,9 +116,15 @@ mod preflight;
 #[cfg(feature = "rehearsal")]
 mod production;
 #[cfg(feature = "rehearsal")]
+mod production_calls;
+#[cfg(feature = "rehearsal")]
+mod real_clients;
+#[cfg(feature = "rehearsal")]
 mod record;
 #[cfg(feature = "rehearsal")]
 mod recordings;
+#[cfg(feature = "rehearsal")]
+mod refusal_kinds;
 #[cfg(feature = "rehearsal")]
 mod refusals;
 #[cfg(feature = "rehearsal")]

@@ -35,6 +35,33 @@ fn connection(world: &World, name: &str, member: &str, value: &str) -> Edit {
     Edit::default().change(world, &key, |connection| connection[member] = value.into())
 }
 
+/// Sets columns of an organization's own row.
+fn organization(world: &World, side: &str, columns: &Value) -> Edit {
+    let rows = world.rows_of(side, "organization");
+    let name = rows[0]["name"].as_str().unwrap_or_default();
+    let key = row(world, side, "organization", "name", name);
+    Edit::default().change(world, &key, |row| {
+        for (column, value) in columns.as_object().into_iter().flatten() {
+            row[column] = value.clone();
+        }
+    })
+}
+
+/// A tenant without this column.
+fn missing_column(table: &str, column: &str) -> Edit {
+    Edit::default().put("quirk/missing-columns", json!({table: [column]}))
+}
+
+/// The shop's address as a secret in both environments.
+fn secret_variable(world: &World) -> Edit {
+    let sides = ["source", "target"].map(|side| {
+        let table = "environmentvariabledefinition";
+        let key = row(world, side, table, "schemaname", "contoso_ShopAddress");
+        Edit::default().change(world, &key, |row| row["type"] = 100_000_005.into())
+    });
+    sides.into_iter().fold(Edit::default(), Edit::and)
+}
+
 /// The target's Outlook connection, which a flow of the customer uses.
 const OUTLOOK: &str = "b072a2c4763a530524e2af522761398e";
 
@@ -395,6 +422,67 @@ const FATAL: &[Problem] = &[
         read: "policy ('msdyn_unheardof')",
     },
     Problem {
+        what: "a column that a step needs is missing",
+        tenant: |_| missing_column("msdyn_iomproviderparameter", "msdyn_value"),
+        runbook: as_written,
+        exit: 3,
+        probe: "IOM's tables and columns are found",
+        headline: "tables or columns of IOM are missing in the source's metadata (protects step 6)",
+        read: "for reinstall-providers",
+    },
+    Problem {
+        what: "the source's IP firewall refuses the program",
+        tenant: |world| {
+            organization(
+                world,
+                "source",
+                &json!({
+                    "enableipbasedfirewallrule": true, "allowediprangeforfirewall": "10.0.0.1",
+                }),
+            )
+        },
+        runbook: as_written,
+        exit: 4,
+        probe: "the source has no IP firewall",
+        headline: "the source's IP firewall refuses this program's address (protects step 2)",
+        read: "0x80095ffe",
+    },
+    Problem {
+        what: "customizations are blocked in the target",
+        tenant: |world| {
+            organization(
+                world,
+                "target",
+                &json!({"orgdborgsettings":
+            "<OrgSettings><IsLockdownOfUnmanagedCustomizationEnabled>true\
+             </IsLockdownOfUnmanagedCustomizationEnabled></OrgSettings>"}),
+            )
+        },
+        runbook: as_written,
+        exit: 5,
+        probe: "both environments allow unmanaged customizations",
+        headline: "unmanaged customizations are blocked (protects step 3)",
+        read: "source: allowed; target: blocked",
+    },
+    Problem {
+        what: "the `act-as` user only reads",
+        tenant: |world| {
+            let key = row(
+                world,
+                "source",
+                "systemuser",
+                "domainname",
+                "svc-iom@contoso.com",
+            );
+            Edit::default().change(world, &key, |row| row["accessmode"] = 2.into())
+        },
+        runbook: as_written,
+        exit: 3,
+        probe: "`act-as`, user 'svc-iom@contoso.com', can own",
+        headline: "cannot own rows in the source",
+        read: "the user's access mode is Read",
+    },
+    Problem {
         what: "the target's Finance and Operations refuses the caller",
         tenant: |_| {
             let client = iomcopy::rehearsal::CLIENT;
@@ -405,7 +493,7 @@ const FATAL: &[Problem] = &[
         runbook: as_written,
         exit: 5,
         probe: "Finance and Operations of the target answers",
-        headline: "Finance and Operations of the target does not answer",
+        headline: "Finance and Operations of the target refuses the caller",
         read: "40",
     },
 ];
@@ -539,6 +627,16 @@ const WARNINGS: &[Problem] = &[
         read: "'RequestBin', used by 'Contoso - Post to RequestBin'",
     },
     Problem {
+        what: "a provider's definition names the source's custom connector",
+        tenant: as_it_is,
+        runbook: as_written,
+        exit: 0,
+        probe: "no definition of a provider to be reinstalled names",
+        headline: "definitions of providers to be reinstalled name custom connectors of the source",
+        read: "'IOM Lab Send To Fulfillment (RequestBin)' of msdyn_IOMLabFulfillmentProvider names \
+               shared_crfff-5frequestbin-5f3d1c9a7e, which is shared_crfff-5frequestbin-5f8e42b6d0",
+    },
+    Problem {
         what: "a flow names the source",
         tenant: as_it_is,
         runbook: |text| {
@@ -550,6 +648,90 @@ const WARNINGS: &[Problem] = &[
         probe: "no flow that should be on has the source written into it",
         headline: "flows that should be on contain references to the source",
         read: "'Contoso - Notify the shop': the source's environment id",
+    },
+    Problem {
+        what: "the source has an IP firewall",
+        tenant: |world| {
+            organization(
+                world,
+                "source",
+                &json!({
+                    "enableipbasedfirewallrule": true, "allowediprangeforfirewall": "127.0.0.1",
+                }),
+            )
+        },
+        runbook: as_written,
+        exit: 0,
+        probe: "the source has no IP firewall",
+        headline: "the source has an IP firewall, which the copy brings to the target",
+        read: "it allows 127.0.0.1; the source has answered this program",
+    },
+    Problem {
+        what: "a secret environment variable must be written again",
+        tenant: secret_variable,
+        runbook: as_written,
+        exit: 0,
+        probe: "no secret environment variable",
+        headline: "secret environment variables of the target must be written again",
+        read: "'contoso_ShopAddress'",
+    },
+    Problem {
+        what: "the `act-as` user has no licence",
+        tenant: |world| {
+            let key = row(
+                world,
+                "source",
+                "systemuser",
+                "domainname",
+                "svc-iom@contoso.com",
+            );
+            Edit::default().change(world, &key, |row| row["islicensed"] = false.into())
+        },
+        runbook: as_written,
+        exit: 0,
+        probe: "`act-as`, user 'svc-iom@contoso.com', has a licence",
+        headline: "`act-as`, user 'svc-iom@contoso.com', has no licence",
+        read: "no licence",
+    },
+    Problem {
+        what: "a policy suspended a flow of the target",
+        tenant: |world| {
+            let key = row(world, "target", "workflow", "name", "UAT - Smoke test");
+            Edit::default().change(world, &key, |row| {
+                row["statecode"] = 2.into();
+                row["statuscode"] = 3.into();
+            })
+        },
+        runbook: as_written,
+        exit: 0,
+        probe: "no flow that should be on has all connectors",
+        headline: "a data policy of the target has suspended flows",
+        read: "as 'UAT - Smoke test' does, which is suspended in the target",
+    },
+    Problem {
+        what: "Customer Insights is installed in the target",
+        tenant: |world| {
+            let key = |name: &str| format!("package/{TARGET}/{name}");
+            let anchor = key("msdyn_IntelligentOrderManagementAnchor");
+            let mut package = world.objects[&anchor].clone();
+            package["uniqueName"] = "msdyn_CustomerInsightsAnchor".into();
+            Edit::default().put(&key("msdyn_CustomerInsightsAnchor"), package)
+        },
+        runbook: as_written,
+        exit: 0,
+        probe: "Customer Insights - Data is not installed",
+        headline: "Customer Insights - Data is installed in the target",
+        read: "'msdyn_CustomerInsightsAnchor'",
+    },
+    Problem {
+        what: "an optional column is missing",
+        tenant: |_| missing_column("msdyn_iomprovider", "msdyn_activationerror"),
+        runbook: as_written,
+        exit: 0,
+        probe: "IOM's optional tables and columns",
+        headline: "optional tables or columns of IOM are missing",
+        read: "provider.activation-error ('msdyn_activationerror of msdyn_iomprovider'): a failed \
+               activation is noticed late",
     },
     Problem {
         what: "the environments have different versions",

@@ -240,7 +240,8 @@ fn a_finished_run_is_reported_in_every_format() {
         }
     }
     let junit = Junit::read(&report(&stage, "junit"));
-    assert_eq!(junit.suites.len(), 8);
+    // One for each step, and one for the surfaces.
+    assert_eq!(junit.suites.len(), 9);
     assert!(junit.of("testcase") >= all);
     assert_eq!(junit.of("failure"), 0);
     assert_eq!(

@@ -387,7 +387,7 @@ fn what_exists_only_after_the_copy_is_a_task_at_the_start_of_its_step() {
     let saved = row(&world, "source", table, "msdyn_name", reference);
     let url = world.objects[&saved]["msdyn_connectionurl"].clone();
     let connector = row(&world, "source", "connector", "displayname", "RequestBin");
-    let connector_row = world.objects[&connector].clone();
+    let mut connector_row = world.objects[&connector].clone();
     put(
         &stage,
         &world_text(&stage),
@@ -449,6 +449,8 @@ fn what_exists_only_after_the_copy_is_a_task_at_the_start_of_its_step() {
     let world = stage.in_process_world();
     let organization = of_default_team(&world);
     let organization = organization.split('/').nth(1).unwrap_or_default();
+    // The person's connector gets an identifier of the target, like its connection.
+    connector_row["connectorinternalid"] = "shared_crfff-5frequestbin-5f8e42b6d0".into();
     let id = connector_row["connectorid"].as_str().unwrap_or_default();
     let key = format!("row/{organization}/connector/{id}");
     put(

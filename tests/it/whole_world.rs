@@ -38,6 +38,7 @@ pub(crate) fn assert_whole_tenant_is_refreshed(world: &World) {
     variables_are_the_targets_own(world);
     mappings_reference_the_new_providers(world);
     nothing_names_the_source(world);
+    custom_connectors_are_the_targets_own(world);
     owners_are_correct(world);
     flows_are_on_as_in_the_source(world);
     the_customers_own_objects_are_unchanged(world);
@@ -165,17 +166,22 @@ fn providers_are_reinstalled(world: &World) {
     }
 }
 
-/// Parameters and transformations equal the target's values byte for byte, else the source's.
+/// Parameters and transformations equal the target's values byte for byte; where the target had
+/// none, they are as the library installs them, and production's value is in no row.
 fn settings_are_the_targets_own(world: &World) {
-    for (table, declared, column) in [
+    for (table, declared, column, declaration, shipped) in [
         (
             "msdyn_iomproviderparameter",
             "msdyn_parameterdefinitionid",
             "msdyn_value",
+            "msdyn_iomproviderdefinitionparameter",
+            "msdyn_defaultvalue",
         ),
         (
             "msdyn_iomprovidertransformation",
             "msdyn_transformationdefinitionid",
+            "msdyn_transformation",
+            "msdyn_iomproviderdefinitiontransformation",
             "msdyn_transformation",
         ),
     ] {
@@ -191,8 +197,16 @@ fn settings_are_the_targets_own(world: &World) {
                 .map(|row| (lookup(row, declared), row[column].clone()))
                 .collect()
         };
+        let library: BTreeMap<String, Value> = world
+            .rows(declaration)
+            .into_iter()
+            .map(|row| {
+                let id = text(row, &format!("{declaration}id")).to_owned();
+                (id, row[shipped].clone())
+            })
+            .collect();
         let now = values(world.rows(table), world.rows("msdyn_iomprovider"));
-        let mut expected = values(
+        let production = values(
             world.rows_of("source", table),
             world.rows_of("source", "msdyn_iomprovider"),
         );
@@ -200,15 +214,18 @@ fn settings_are_the_targets_own(world: &World) {
             world.seeded("target", table),
             world.seeded("target", "msdyn_iomprovider"),
         );
-        let mut differ = 0;
-        for (declared, value) in targets.into_iter().filter(|(_, value)| value.is_string()) {
-            if let Some(expected) = expected.get_mut(&declared) {
-                differ += usize::from(*expected != value);
-                *expected = value;
-            }
+        let mut not_taken = 0;
+        for (declared, value) in &now {
+            let own = targets.get(declared).filter(|value| value.is_string());
+            let expected = own.unwrap_or(&library[declared]);
+            assert_eq!(value, expected, "{table}: {declared}");
+            not_taken += usize::from(own.is_none() && *value != production[declared]);
         }
-        assert_eq!(now, expected, "{table}");
-        assert!(differ > 0, "{table}: target and source differ somewhere");
+        assert_eq!(now.len(), production.len(), "{table}");
+        assert!(
+            not_taken > 0,
+            "{table}: production has a value that the target had not"
+        );
         assert!(now.values().filter(|value| value.is_string()).count() > 1);
     }
 }
@@ -281,6 +298,30 @@ fn nothing_names_the_source(world: &World) {
     }
 }
 
+/// References, flows and connection URLs name the custom connector by the target's identifier.
+fn custom_connectors_are_the_targets_own(world: &World) {
+    let own = |rows: Vec<&Value>| text(rows[0], "connectorinternalid").to_owned();
+    let source = own(world.seeded("source", "connector"));
+    let target = own(world.seeded("target", "connector"));
+    assert_ne!(source, target, "each environment has its own");
+    for table in [
+        "connector",
+        "connectionreference",
+        "msdyn_iomproviderconnectionreference",
+        "workflow",
+    ] {
+        let naming = |id: &str| {
+            let rows = world.rows(table).into_iter();
+            rows.filter(|row| row.to_string().contains(id)).count()
+        };
+        assert!(naming(&target) > 0, "{table} names {target}");
+        assert_eq!(naming(&source), 0, "{table} names {source}");
+    }
+    let posts = |row: &&Value| text(row, "name") == "Contoso - Post to RequestBin";
+    let flow = world.rows("workflow").into_iter().find(posts);
+    assert_eq!(flow.expect("the copy brings it")["statecode"], 1);
+}
+
 /// Every environment variable has the value that the target had, and one differs from the source's.
 fn variables_are_the_targets_own(world: &World) {
     let table = "environmentvariablevalue";
@@ -316,6 +357,9 @@ fn owners_are_correct(world: &World) {
         }
     }
     for flow in world.rows("workflow") {
+        if flow["category"] != 5 {
+            continue;
+        }
         let is_made = !world
             .seed
             .keys()
@@ -337,6 +381,9 @@ fn flows_are_on_as_in_the_source(world: &World) {
         .map(|row| text(row, "msdyn_iomproviderid"))
         .collect();
     for original in world.rows_of("source", "workflow") {
+        if original["category"] != 5 {
+            continue;
+        }
         let name = text(original, "name");
         let id = text(original, "workflowid");
         let is_deployed = name.starts_with("iom_") || name.ends_with(')');

@@ -1,5 +1,6 @@
 //! The caller in both environments, and the owner that references and flows should have.
 
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::checks::check::{Check, CheckResult};
@@ -10,16 +11,24 @@ use crate::domain::failure::unless_interrupted;
 use crate::domain::names::{Fields, text};
 use crate::domain::view::View;
 use crate::engine::Failure;
-use crate::runbook::{Owner, Span};
+use crate::runbook::{Owner, Span, StepName};
 
 /// A team that gives access to rows and cannot own any (Dataverse, `team`, `teamtype`).
 const ACCESS_TEAM: i64 = 1;
+
+/// The access mode of a user who signs in and reads and writes (Dataverse, `systemuser`,
+/// `accessmode`).
+const READ_WRITE: i64 = 0;
+
+/// The access modes of users who own nothing (the same).
+const OWNS_NOTHING: [(i64, &str); 3] = [(1, "Administrative"), (2, "Read"), (3, "Support")];
 
 /// Is the caller System Administrator here? In the source it must be too: the copy replaces the
 /// target's users by the source's, so the copy would remove a caller that the source does not know.
 pub(super) async fn caller(refresh: &RefreshContext, side: &str) -> Result<CheckResult, Failure> {
     let (dataverse, check) = if side == "source" {
-        let check = Check::new(
+        let check = Check::protecting(
+            StepName::ExitAdministrationMode,
             "the caller is System Administrator in the source, and so survives the copy",
             "the caller is not System Administrator in the source, so the copy removes it",
             "add the caller (the application user, or the person) to the source with the System \
@@ -27,7 +36,8 @@ pub(super) async fn caller(refresh: &RefreshContext, side: &str) -> Result<Check
         );
         (&refresh.source.dataverse, check)
     } else {
-        let check = Check::new(
+        let check = Check::protecting(
+            StepName::CopyEnvironments,
             "the caller is System Administrator in the target",
             "the caller is not System Administrator in the target",
             "give the caller the System Administrator role in the target",
@@ -57,32 +67,34 @@ pub(super) async fn owners(refresh: &RefreshContext) -> Result<Vec<CheckResult>,
         return Ok(results);
     }
     if let Some(owner) = &steps.reconfigure_connections.options.owner {
-        results.push(owner_finding(refresh, "owner", &owner.value, owner.span).await?);
+        results.extend(owner_findings(refresh, "owner", &owner.value, owner.span).await?);
     }
     if let Some(user) = &refresh.runbook.act_as {
         let owner = Owner::User(user.value.clone());
-        results.push(owner_finding(refresh, "act-as", &owner, user.span).await?);
+        results.extend(owner_findings(refresh, "act-as", &owner, user.span).await?);
     }
     Ok(results)
 }
 
-async fn owner_finding(
+async fn owner_findings(
     refresh: &RefreshContext,
     key: &str,
     owner: &Owner,
     span: Span,
-) -> Result<CheckResult, Failure> {
+) -> Result<Vec<CheckResult>, Failure> {
     let (what, column, wanted) = match owner {
         Owner::User(wanted) => ("user", "domainname", wanted),
         Owner::Team(wanted) => ("team", "name", wanted),
     };
     let table = if what == "user" { "systemuser" } else { "team" };
-    let check = Check::new(
+    let check = Check::protecting(
+            StepName::ReconfigureConnections,
         format!("`{key}`, {what} '{wanted}', can own in the source"),
         format!("`{key}`, {what} '{wanted}', cannot own rows in the source"),
         format!(
-            "the copy brings the source's users and teams: add it to the source (a user enabled, a \
-             team of type owner or Entra group), or name another at {}",
+            "the copy brings the source's users and teams: add it to the source (a user enabled, with \
+             access mode Read-Write or Non-interactive; a team of type owner or Entra group), or \
+             name another at {}",
             refresh.runbook.place(span)
         ),
     )
@@ -93,27 +105,60 @@ async fn owner_finding(
     }
     let view = View::Target(&refresh.source.dataverse);
     let rows: ReadResult<_> = unless_interrupted(view.rows_where(table, Some(filter)).await)?;
-    Ok(check.settle(rows.map(|rows| {
-        let rows: Vec<&Fields> = rows.iter().map(|row| &row.value).collect();
-        can_own(&check, what == "team", &rows)
-    })))
+    let licence = Check::protecting(
+        StepName::ActivateFlows,
+        format!("`{key}`, {what} '{wanted}', has a licence where it needs one"),
+        format!("`{key}`, {what} '{wanted}', has no licence"),
+        "the Flow service may refuse the flows of an owner without a licence \
+         (MissingAdequateQuotaPolicy): assign one that covers Power Automate, or name another owner",
+    );
+    let mut results = Vec::new();
+    let first = rows.map(|rows| rows.into_iter().next().map(|row| row.value));
+    if let Ok(Some(row)) = &first
+        && what == "user"
+    {
+        results.extend(has_licence(&licence, row));
+    }
+    let owns = first.map(|row| can_own(&check, what == "team", row.as_ref()));
+    results.insert(0, check.settle(owns));
+    Ok(results)
 }
 
-fn can_own(check: &Check, is_team: bool, rows: &[&Fields]) -> CheckResult {
-    let Some(row) = rows.first() else {
+/// Whether a user who signs in has a licence. A user who does not (an application, access mode
+/// Non-interactive) needs none; where the row does not show a licence, there is nothing to say.
+fn has_licence(check: &Check, row: &Fields) -> Option<CheckResult> {
+    let is_licensed = row.get("islicensed").and_then(Value::as_bool)?;
+    let signs_in = row.get("accessmode").and_then(Value::as_i64) == Some(READ_WRITE)
+        && text(row, "applicationid").is_none();
+    Some(match (is_licensed, signs_in) {
+        (true, _) => check.pass("it has one"),
+        (false, false) => check.pass("it does not sign in interactively, and needs none"),
+        (false, true) => check.warn("its row shows no licence (`islicensed`)"),
+    })
+}
+
+fn can_own(check: &Check, is_team: bool, row: Option<&Fields>) -> CheckResult {
+    let Some(row) = row else {
         return check.fail("the source has none of that name or id");
     };
     if is_team {
-        return match row.get("teamtype").and_then(serde_json::Value::as_i64) {
+        return match row.get("teamtype").and_then(Value::as_i64) {
             Some(ACCESS_TEAM) => check.fail("it is an access team, which cannot own rows"),
             Some(_) => check.pass("it exists"),
             None => check.unknown("the source does not show the team's type"),
         };
     }
-    match row.get("isdisabled").and_then(serde_json::Value::as_bool) {
-        Some(true) => check.fail("the user is disabled"),
-        Some(false) => check.pass(text(row, "fullname").unwrap_or_else(|| "enabled".to_owned())),
-        None => check.unknown("the source does not show whether the user is enabled"),
+    let mode = row.get("accessmode").and_then(Value::as_i64);
+    let owns_nothing = OWNS_NOTHING
+        .iter()
+        .find(|(number, _)| Some(*number) == mode);
+    match (row.get("isdisabled").and_then(Value::as_bool), owns_nothing) {
+        (Some(true), _) => check.fail("the user is disabled"),
+        (_, Some((_, mode))) => check.fail(format!("the user's access mode is {mode}")),
+        (Some(false), None) => {
+            check.pass(text(row, "fullname").unwrap_or_else(|| "enabled".to_owned()))
+        }
+        (None, None) => check.unknown("the source does not show whether the user is enabled"),
     }
 }
 
@@ -123,10 +168,43 @@ mod tests {
     use crate::domain::verdict::Verdict;
     use serde_json::json;
 
-    fn verdict(is_team: bool, row: Option<serde_json::Value>) -> Verdict {
+    fn verdict(is_team: bool, row: Option<Value>) -> Verdict {
         let row = row.map(|row| row.as_object().unwrap().clone());
-        let rows: Vec<&Fields> = row.iter().collect();
-        can_own(&Check::new("owner", "a problem", "add it"), is_team, &rows).verdict
+        let check = Check::new("owner", "a problem", "add it");
+        can_own(&check, is_team, row.as_ref()).verdict
+    }
+
+    #[test]
+    fn a_user_owns_nothing_in_some_access_modes() {
+        for (mode, expected) in [
+            (0, Verdict::Pass),
+            (1, Verdict::Fail),
+            (2, Verdict::Fail),
+            (3, Verdict::Fail),
+            (4, Verdict::Pass),
+        ] {
+            let row = json!({"isdisabled": false, "accessmode": mode});
+            assert_eq!(verdict(false, Some(row)), expected, "{mode}");
+        }
+    }
+
+    #[test]
+    fn only_a_user_who_signs_in_needs_a_licence() {
+        let check = Check::new("licence", "no licence", "assign one");
+        let of = |row: Value| has_licence(&check, row.as_object().unwrap()).map(|it| it.label());
+        assert_eq!(
+            of(json!({"accessmode": 0, "islicensed": false})),
+            Some("warning")
+        );
+        assert_eq!(
+            of(json!({"accessmode": 0, "islicensed": true})),
+            Some("pass")
+        );
+        assert_eq!(
+            of(json!({"accessmode": 4, "islicensed": false})),
+            Some("pass")
+        );
+        assert_eq!(of(json!({"accessmode": 0})), None);
     }
 
     #[test]

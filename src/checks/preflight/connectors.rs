@@ -9,18 +9,16 @@ use super::flows::wanted_on;
 use super::snapshot::Snapshot;
 use crate::checks::check::{Check, CheckResult};
 use crate::checks::table_reads::{Rows, available, rows};
-use crate::domain::connections::connector_name;
+use crate::domain::connections::custom_connectors::CUSTOM;
+use crate::domain::connections::{connector_name, connector_of_url};
 use crate::domain::flows::rules::{Rules, Wanted};
 use crate::domain::flows::{Definition, cloud_flows, missing_connectors};
-use crate::domain::names::text;
+use crate::domain::names::{Names, text};
 use crate::domain::{RefreshContext, flows};
 use crate::engine::{Failure, JournalView};
-use crate::runbook::StepName;
+use crate::runbook::{IomColumn, StepName};
 
-/// A custom connector (Dataverse, `connector`, `connectortype`).
-const CUSTOM: i64 = 1;
-
-/// A flow's name, and the connectors that it uses.
+/// The name of a flow or a provider, and the connectors that it uses.
 type Used = (String, BTreeSet<String>);
 
 /// Checks the source's connectors; nothing where step 4 is skipped.
@@ -39,7 +37,7 @@ pub(super) fn run_checks(refresh: &RefreshContext, snapshot: &Snapshot) -> Vec<C
         let used: Vec<Used> = used.collect();
         Ok(judge_there(&there, &used, available(&snapshot.connectors)?))
     });
-    vec![custom_connectors(snapshot), there.settle(answer)]
+    vec![custom_connectors(refresh, snapshot), there.settle(answer)]
 }
 
 /// The check before step 4.
@@ -64,7 +62,8 @@ pub(super) async fn checks_before_step(
 }
 
 fn there(refresh: &RefreshContext) -> Check {
-    Check::new(
+    Check::protecting(
+        StepName::ActivateFlows,
         "every custom connector of a flow that should be on is there",
         "custom connectors of flows that should be on are missing",
         format!(
@@ -94,8 +93,9 @@ fn judge_there(check: &Check, used: &[Used], connectors: &Rows) -> CheckResult {
     check.warn_of(&missing, &format!("{} flows checked", used.len()))
 }
 
-fn custom_connectors(snapshot: &Snapshot) -> CheckResult {
-    let check = Check::new(
+fn custom_connectors(refresh: &RefreshContext, snapshot: &Snapshot) -> CheckResult {
+    let check = Check::protecting(
+        StepName::ActivateFlows,
         "custom connectors lead where the target's should lead",
         "the source has custom connectors, which keep the source's hosts after the copy",
         "after the copy open each custom connector in the maker portal: host, sign-in and the flows \
@@ -106,13 +106,39 @@ fn custom_connectors(snapshot: &Snapshot) -> CheckResult {
             &check,
             connectors,
             available(&snapshot.flows)?,
+            &used_by_providers(&refresh.names, snapshot)?,
         ))
     });
     check.settle(answer)
 }
 
-fn judge_custom(check: &Check, connectors: &Rows, flows: &Rows) -> CheckResult {
-    let definitions: Vec<(String, BTreeSet<String>)> = flows
+/// The connectors of the source's providers.
+fn used_by_providers(names: &Names, snapshot: &Snapshot) -> Result<Vec<Used>, Failure> {
+    let catalogue = available(&snapshot.catalogue)?;
+    let mut used = Vec::new();
+    for row in available(&snapshot.provider_references)?.values() {
+        let provider = names.lookup(row, IomColumn::ProviderConnectionReferenceProvider)?;
+        let provider = provider.and_then(|id| catalogue.providers.get(&id));
+        let url = names.text(row, IomColumn::ProviderConnectionReferenceConnectionUrl)?;
+        let connector = url.as_deref().and_then(connector_of_url);
+        if let (Some(provider), Some(connector)) = (provider, connector) {
+            used.push((provider.name.clone(), BTreeSet::from([connector])));
+        }
+    }
+    Ok(used)
+}
+
+/// The users of a connector in words, by any of its keys.
+fn users(noun: &str, used: &[Used], keys: &BTreeSet<String>) -> Option<String> {
+    let users = used
+        .iter()
+        .filter(|(_, connectors)| !connectors.is_disjoint(keys));
+    let users: Vec<&str> = users.map(|(name, _)| name.as_str()).collect();
+    (!users.is_empty()).then(|| format!("{noun}'{}'", users.join("', '")))
+}
+
+fn judge_custom(check: &Check, connectors: &Rows, flows: &Rows, providers: &[Used]) -> CheckResult {
+    let definitions: Vec<Used> = flows
         .iter()
         .filter_map(|(id, row)| {
             Some((
@@ -131,16 +157,16 @@ fn judge_custom(check: &Check, connectors: &Rows, flows: &Rows) -> CheckResult {
                 .filter_map(|column| text(row, column))
                 .map(|key| connector_name(&key))
                 .collect();
-            let users: Vec<&str> = definitions
-                .iter()
-                .filter(|(_, connectors)| !connectors.is_disjoint(&keys))
-                .map(|(name, _)| name.as_str())
-                .collect();
             let title = title.unwrap_or_else(|| "without a name".to_owned());
+            let users = [
+                users("", &definitions, &keys),
+                users("provider ", providers, &keys),
+            ];
+            let users: Vec<String> = users.into_iter().flatten().collect();
             if users.is_empty() {
-                format!("'{title}', used by no flow")
+                format!("'{title}', used by no flow and no provider")
             } else {
-                format!("'{title}', used by '{}'", users.join("', '"))
+                format!("'{title}', used by {}", users.join(" and "))
             }
         })
         .collect();
@@ -189,11 +215,19 @@ mod tests {
             json!({"displayname": "Plain", "connectortype": 0}),
         ]);
         let check = Check::new("well", "a problem", "repair it");
-        let result = judge_custom(&check, &connectors, &flows);
-        assert_eq!(result.verdict, Verdict::Unknown);
-        assert_eq!(result.found, "'Carrier', used by 'Ship'");
+        let provider = (
+            "DHL".to_owned(),
+            BTreeSet::from(["shared_new-5f1".to_owned()]),
+        );
+        let found = |providers: &[Used]| judge_custom(&check, &connectors, &flows, providers);
+        assert_eq!(found(&[]).verdict, Verdict::Unknown);
+        assert_eq!(found(&[]).found, "'Carrier', used by 'Ship'");
         assert_eq!(
-            judge_custom(&check, &Rows::new(), &flows).verdict,
+            found(&[provider]).found,
+            "'Carrier', used by 'Ship' and provider 'DHL'"
+        );
+        assert_eq!(
+            judge_custom(&check, &Rows::new(), &flows, &[]).verdict,
             Verdict::Pass
         );
     }

@@ -6,7 +6,7 @@ use crate::checks::check::{Check, CheckResult, named};
 use crate::clients::{CredentialLifetime, Error, ErrorKind, SignIn, TokenFacts, TokenHolder};
 use crate::domain::RefreshContext;
 use crate::engine::Failure;
-use crate::runbook::ServiceKey;
+use crate::runbook::{ServiceKey, StepName};
 
 /// How long a copy may take (Microsoft Learn, *Copy an environment*: up to eight hours, a day with
 /// much data).
@@ -89,7 +89,12 @@ fn expected(refresh: &RefreshContext) -> Duration {
 /// Is the credential of a service that takes a person's token only a person's?
 fn of_a_person(key: ServiceKey, sign_in: &SignIn, facts: Result<TokenFacts, Error>) -> CheckResult {
     let kind = sign_in.kind();
-    let check = Check::new(
+    let step = match key {
+        ServiceKey::DualWrite => StepName::ReconfigureDualWrite,
+        _ => StepName::CopyEnvironments,
+    };
+    let check = Check::protecting(
+        step,
         format!("the credential of `{key}`, {kind}, is a person's"), format!("the credential of `{key}`, {kind}, is not a person's"),
         format!(
             "this service refuses applications: write `{key}: {{ token-command: [./token.sh] }}` or \
@@ -123,7 +128,8 @@ fn for_one_service(
     same: &[&(ServiceKey, SignIn)],
     facts: &Result<TokenFacts, Error>,
 ) -> CheckResult {
-    let check = Check::new(
+    let check = Check::protecting(
+        StepName::CopyEnvironments,
         format!("the `token` of {keys} is for that service"),
         format!("the `token` of {keys} is for another service"),
         "a token is for one service: write a separate credential for each, or a kind that fetches \
@@ -160,7 +166,8 @@ fn lasts(
     let until = in_words(expected);
     let check = |remedy: &str| {
         let name = format!("the {kind} credential of {keys} lasts as long as a refresh may take");
-        Check::new(
+        Check::protecting(
+            StepName::ExitAdministrationMode,
             name,
             format!("the {kind} credential of {keys} may end before a refresh does"),
             remedy,

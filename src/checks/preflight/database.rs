@@ -16,7 +16,7 @@ use crate::domain::failure::unless_interrupted;
 use crate::domain::finance_users::{FinanceUsers, is_kept_enabled};
 use crate::domain::verdict::Verdict;
 use crate::engine::Failure;
-use crate::runbook;
+use crate::runbook::{self, StepName};
 
 /// Whose Finance and Operations an environment has, by the kinds of Microsoft's table (*Copy an LCS
 /// environment to a unified environment*).
@@ -232,7 +232,8 @@ async fn deployment(
 }
 
 fn judge_pair(sources: &[Kind], targets: &[Kind], unread: &[String]) -> CheckResult {
-    let check = Check::new(
+    let check = Check::protecting(
+        StepName::CopyEnvironments,
         "the source's Finance and Operations can come onto the target's",
         "Microsoft does not support copying this Finance and Operations onto the target's",
         "Microsoft does not support this pair: choose another. From a unified environment for \
@@ -254,7 +255,8 @@ fn judge_pair(sources: &[Kind], targets: &[Kind], unread: &[String]) -> CheckRes
 }
 
 fn section(is_lcs_managed: bool, has_section: bool, is_guided: bool) -> CheckResult {
-    let check = Check::new(
+    let check = Check::protecting(
+        StepName::CopyEnvironments,
         "the runbook says who manages the target's database",
         "the runbook does not say correctly who manages the target's database",
         if is_lcs_managed {
@@ -280,7 +282,8 @@ fn section(is_lcs_managed: bool, has_section: bool, is_guided: bool) -> CheckRes
 /// Only the copy of a unified environment can leave the transactions behind (Microsoft Learn, *Copy
 /// an environment*, transaction-less copy); a refresh in LCS brings the whole database.
 fn transactions(left_behind: bool) -> CheckResult {
-    let check = Check::new(
+    let check = Check::protecting(
+        StepName::CopyEnvironments,
         "both halves bring the same transactions",
         "the two halves bring different transactions",
         "write `transactionless: false`: a refresh in LCS brings every transaction",
@@ -288,14 +291,15 @@ fn transactions(left_behind: bool) -> CheckResult {
     let read = if left_behind {
         "the runbook says `transactionless: true`, and LCS has no such refresh"
     } else {
-        "all of them"
+        "the copy and the refresh bring every transaction"
     };
     check.invalid_input().pass_if(!left_behind, read)
 }
 
 /// Are both environments linked to the LCS environments that the runbook names?
 fn ids(pair: &runbook::Lcs, source: &Environment, target: &Environment) -> CheckResult {
-    let check = Check::new(
+    let check = Check::protecting(
+        StepName::CopyEnvironments,
         "the LCS environments of the runbook are those of the pair",
         "the LCS environments of the runbook are not those of the pair",
         "write the ids under `lcs` that the environments are linked to: a refresh of another \
@@ -318,16 +322,20 @@ fn ids(pair: &runbook::Lcs, source: &Environment, target: &Environment) -> Check
         }
     }
     if bad.is_empty() {
-        check.warn_of(&not_shown, "both are")
+        check.warn_of(
+            &not_shown,
+            "both environments are linked to the LCS environments that the runbook names",
+        )
     } else {
-        check.none_of(&bad, "both are")
+        check.none_of(&bad, "")
     }
 }
 
 /// Can the program still sign in after the refresh, which brings the source's registrations and
 /// leaves only `Admin` and `DBMovementAPI` enabled?
 async fn access_after_refresh(refresh: &RefreshContext) -> Result<CheckResult, Failure> {
-    let check = Check::new(
+    let check = Check::protecting(
+        StepName::CopyEnvironments,
         "Finance and Operations of the target lets the program in after the refresh",
         "after the refresh, Finance and Operations of the target does not let the program in",
         "in the source, register the application as user Admin, or create the user DBMovementAPI with \
@@ -365,7 +373,8 @@ async fn lifecycle_services(
     lcs: &Lcs,
     pair: &runbook::Lcs,
 ) -> Result<Vec<CheckResult>, Failure> {
-    let access = Check::new(
+    let access = Check::protecting(
+        StepName::CopyEnvironments,
         "LCS lets the caller see both environments",
         "the caller cannot see both environments in LCS",
         "LCS takes a person's token only, never an application's: write one for `lcs` under \
@@ -443,14 +452,16 @@ fn judge(source: &LcsEnvironment, target: &LcsEnvironment) -> Vec<CheckResult> {
     vec![
         release(source, target),
         equal(
-            Check::new(
+            Check::protecting(
+                StepName::CopyEnvironments,
                 "the databases are in one geography",
                 "the databases are in different geographies",
                 "a refresh stays within a geography: choose another pair",
             ),
             |side| &side.location,
         ),
-        Check::new(
+        Check::protecting(
+            StepName::CopyEnvironments,
             "the target is not a production environment in LCS",
             "the target is a production environment in LCS",
             "nothing is refreshed into production: choose another target",
@@ -462,7 +473,8 @@ fn judge(source: &LcsEnvironment, target: &LcsEnvironment) -> Vec<CheckResult> {
                 .clone()
                 .unwrap_or_else(|| "not shown".to_owned()),
         ),
-        Check::new(
+        Check::protecting(
+            StepName::CopyEnvironments,
             "the target is deployed, and not in maintenance",
             "the target is not deployed, or in maintenance",
             "look at the environment's page in LCS; wait, or end what runs there",
@@ -480,7 +492,8 @@ fn judge(source: &LcsEnvironment, target: &LcsEnvironment) -> Vec<CheckResult> {
 /// Since 2025-09 the source's release may be lower than the target's (Microsoft's documentation
 /// repository, unified-operations-public, pull request 5130). A higher one is no certain refusal.
 fn release(source: &LcsEnvironment, target: &LcsEnvironment) -> CheckResult {
-    let check = Check::new(
+    let check = Check::protecting(
+        StepName::CopyEnvironments,
         "the source's release of the application is not above the target's",
         "the source's release of the application is above the target's",
         "update the target to the source's release first: a refresh brings a database of that release",
@@ -508,7 +521,8 @@ fn judge_history(
     now: Option<jiff::Timestamp>,
     is_guided: bool,
 ) -> Vec<CheckResult> {
-    let idle = Check::new(
+    let idle = Check::protecting(
+        StepName::CopyEnvironments,
         "no operation is running on the target in LCS",
         "an operation is running on the target in LCS",
         "a person started it, or a request whose response was lost; wait for its end, then \
@@ -517,11 +531,15 @@ fn judge_history(
     let running = running_operation(history);
     let mut results = vec![idle.pass_if(
         running.is_none(),
-        running.map_or_else(|| "none".to_owned(), describe_entry),
+        running.map_or_else(
+            || "LCS shows no running operation".to_owned(),
+            describe_entry,
+        ),
     )];
     // What people start is not refused by the quota.
     if !is_guided {
-        let left = Check::new(
+        let left = Check::protecting(
+            StepName::CopyEnvironments,
             "the quota of database movements leaves one for the refresh",
             "the quota of database movements is spent",
             "run again then; what people start in LCS counts as well",
@@ -539,13 +557,14 @@ fn judge_history(
 }
 
 fn version(end_of_life: Option<String>) -> CheckResult {
-    let check = Check::new(
+    let check = Check::protecting(
+        StepName::CopyEnvironments,
         "the version of the LCS API that the program uses has no end date",
         "Microsoft will end the version of the LCS API that the program uses",
         "a newer version of this program may be needed by then",
     );
     match end_of_life {
-        None => check.pass("none is announced"),
+        None => check.pass("LCS announces no end date"),
         Some(end) => check.warn(format!("it ends {end}")),
     }
 }

@@ -8,6 +8,7 @@ use crate::domain::RefreshContext;
 use crate::domain::dual_write::guard::own_link;
 use crate::domain::names::is_active;
 use crate::engine::{Failure, FailureKind};
+use crate::runbook::StepName;
 
 /// Checks the target's dual-write runtime configuration, and the link where the gateway is
 /// acknowledged.
@@ -28,7 +29,8 @@ pub(super) async fn run_checks(
 /// Does the gateway's record of the link describe the target only? A reset goes to the pair that it
 /// describes.
 async fn link(refresh: &RefreshContext) -> Result<CheckResult, Failure> {
-    let check = Check::new(
+    let check = Check::protecting(
+        StepName::ReconfigureDualWrite,
         "the dual-write link that the gateway shows is the target's own",
         "the dual-write link that the gateway shows is not the target's own",
         "look at the link in Finance and Operations of the target (Data management > Dual-write), and \
@@ -46,7 +48,8 @@ async fn link(refresh: &RefreshContext) -> Result<CheckResult, Failure> {
 }
 
 fn check(skip: Option<&str>) -> Check {
-    Check::new(
+    Check::protecting(
+            StepName::ReconfigureDualWrite,
         "dual-write is not in use in the target, or a person is ready to link it again", "dual-write is in use in the target, and a person must link it again",
         match skip {
             None => {

@@ -17,7 +17,8 @@ pub(super) fn pair(refresh: &RefreshContext) -> Vec<CheckResult> {
 
 fn judge(source: &Environment, target: &Environment) -> Vec<CheckResult> {
     let mut results = vec![
-        Check::new(
+        Check::protecting(
+            StepName::CopyEnvironments,
             "the target is another environment than the source",
             "the target is the source",
             "name two environments: the target is overwritten",
@@ -27,7 +28,8 @@ fn judge(source: &Environment, target: &Environment) -> Vec<CheckResult> {
             !source.id.eq_ignore_ascii_case(&target.id) && differ(url(source), url(target)),
             format!("source {}, target {}", source.id, target.id),
         ),
-        Check::new(
+        Check::protecting(
+            StepName::CopyEnvironments,
             "the environments are of one tenant",
             "the environments belong to different tenants",
             "a copy stays within a tenant: choose another pair",
@@ -36,7 +38,8 @@ fn judge(source: &Environment, target: &Environment) -> Vec<CheckResult> {
             source.tenant == target.tenant,
             both(source, target, |e| &e.tenant),
         ),
-        Check::new(
+        Check::protecting(
+            StepName::CopyEnvironments,
             "the environments are of one region",
             "the environments are in different regions",
             "a copy stays within a region: choose another pair",
@@ -45,7 +48,8 @@ fn judge(source: &Environment, target: &Environment) -> Vec<CheckResult> {
             source.location == target.location,
             both(source, target, |e| &e.location),
         ),
-        Check::new(
+        Check::protecting(
+            StepName::CopyEnvironments,
             "both environments are managed, or neither is",
             "one environment is managed and the other is not",
             "enable or disable 'managed environment' on one of them first",
@@ -57,7 +61,8 @@ fn judge(source: &Environment, target: &Environment) -> Vec<CheckResult> {
         keys(source, target),
     ];
     if let Some(reason) = &target.copy_disallowed {
-        let check = Check::new(
+        let check = Check::protecting(
+            StepName::CopyEnvironments,
             "the target may be copied onto",
             "the target does not accept a copy",
             "remove the reason, or choose another target",
@@ -65,7 +70,8 @@ fn judge(source: &Environment, target: &Environment) -> Vec<CheckResult> {
         results.push(check.fail(reason));
     }
     for (side, environment) in [("source", source), ("target", target)] {
-        let ready = Check::new(
+        let ready = Check::protecting(
+            StepName::CopyEnvironments,
             format!("the {side} is ready"),
             format!("the {side} is not ready"),
             "wait until the admin center shows it as ready",
@@ -73,12 +79,16 @@ fn judge(source: &Environment, target: &Environment) -> Vec<CheckResult> {
         results.push(ready.pass_if(environment.is_ready(), environment.describe_states()));
         let running = environment.ongoing_operation.as_ref();
         let kind = running.map(|operation| operation.kind.clone().unwrap_or_default());
-        let idle = Check::new(
+        let idle = Check::protecting(
+            StepName::CopyEnvironments,
             format!("no operation is running on the {side}"),
             format!("an operation is running on the {side}"),
             "wait for its end, then run again",
         );
-        results.push(idle.pass_if(running.is_none(), kind.unwrap_or_else(|| "none".to_owned())));
+        results.push(idle.pass_if(
+            running.is_none(),
+            kind.unwrap_or_else(|| format!("the {side} shows no operation")),
+        ));
     }
     results
 }
@@ -91,7 +101,8 @@ fn judge(source: &Environment, target: &Environment) -> Vec<CheckResult> {
 /// is shown by Microsoft Graph only, which the program does not call. What capacity the tenant has
 /// left is shown by no service: an environment shows its own consumption and not what is entitled.
 fn keys(source: &Environment, target: &Environment) -> CheckResult {
-    let check = Check::new(
+    let check = Check::protecting(
+        StepName::CopyEnvironments,
         "the same encryption key protects both environments",
         "the encryption keys of the environments may differ",
         "a copy needs one key on both sides: in the admin center, compare the environments' encryption, \
@@ -132,7 +143,8 @@ fn differ(one: Option<&str>, other: Option<&str>) -> bool {
 
 /// Does the service offer the target for a copy of the source?
 pub(super) async fn candidate(refresh: &RefreshContext) -> Result<CheckResult, Failure> {
-    let check = Check::new(
+    let check = Check::protecting(
+        StepName::CopyEnvironments,
         "the service offers the target for a copy of the source",
         "the service does not offer the target for a copy of the source",
         "give the caller the right to list copy candidates, or look in the admin center why the \
@@ -162,7 +174,8 @@ pub(super) async fn order_management(
     refresh: &RefreshContext,
     side: &str,
 ) -> Result<CheckResult, Failure> {
-    let check = Check::new(
+    let check = Check::protecting(
+            StepName::CopyEnvironments,
         format!("Intelligent Order Management is installed in the {side}"), format!("Intelligent Order Management is not installed in the {side}"),
         "install it first: the guide requires it in both environments; or give the caller the right \
          to list application packages",

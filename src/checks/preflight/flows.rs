@@ -5,18 +5,17 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::snapshot::{Snapshot, old_providers};
+use super::snapshot::{SUSPENDED, Snapshot, old_providers};
+use crate::base::text::count;
 use crate::checks::check::{Check, CheckResult};
 use crate::checks::table_reads::{Rows, available};
+use crate::domain::connections::custom_connectors::CustomConnectors;
 use crate::domain::flows::rules::{NAMES_PRODUCTION, Rules, Wanted};
 use crate::domain::flows::{COMPILED, Definition, is_deployed_by};
 use crate::domain::names::Fields;
 use crate::domain::{RefreshContext, flows};
 use crate::engine::Failure;
-use crate::runbook::TurnOn;
-
-/// The state of a flow that a data loss prevention policy has suspended.
-const SUSPENDED: i64 = 2;
+use crate::runbook::{StepName, TurnOn};
 
 /// Checks the source's flows; nothing where step 4 is skipped.
 pub(super) fn run_checks(refresh: &RefreshContext, snapshot: &Snapshot) -> Vec<CheckResult> {
@@ -26,6 +25,7 @@ pub(super) fn run_checks(refresh: &RefreshContext, snapshot: &Snapshot) -> Vec<C
     vec![
         patterns(refresh, snapshot),
         suspended(snapshot),
+        refused_by_policy(refresh, snapshot),
         http_triggers(snapshot),
         traces(refresh, snapshot),
     ]
@@ -60,7 +60,8 @@ fn rules<'a>(refresh: &'a RefreshContext, snapshot: &Snapshot) -> Result<Rules<'
 }
 
 fn patterns(refresh: &RefreshContext, snapshot: &Snapshot) -> CheckResult {
-    let check = Check::new(
+    let check = Check::protecting(
+        StepName::ActivateFlows,
         "every pattern of activate-flows matches a cloud flow of the source",
         "patterns of activate-flows match no cloud flow of the source",
         "correct the pattern, or leave it out; `*` matches any run of characters",
@@ -98,7 +99,8 @@ fn judge_patterns(check: &Check, patterns: &[(&str, String)], flows: &Rows) -> C
 }
 
 fn suspended(snapshot: &Snapshot) -> CheckResult {
-    let check = Check::new(
+    let check = Check::protecting(
+        StepName::ActivateFlows,
         "no cloud flow of the source is suspended",
         "cloud flows are suspended in the source",
         "a data policy suspended it: let the policy allow its connectors in the target, or expect \
@@ -113,11 +115,66 @@ fn judge_suspended(check: &Check, flows: &Rows) -> CheckResult {
         .filter(|(_, row)| row.get("statecode").and_then(Value::as_i64) == Some(SUSPENDED))
         .map(|(id, row)| format!("'{}'", flows::name(*id, row)))
         .collect();
-    check.warn_of(&found, "none is")
+    check.warn_of(&found, &count(flows.len(), "cloud flow"))
+}
+
+/// Will a data policy of the target refuse a flow that should be on? No API that the program may call
+/// shows the policies themselves. What they suspended in the target does: a flow with the same
+/// connectors, and perhaps more, breaks the same rule, because a policy blocks connectors or the
+/// combination of some (Microsoft Learn, *Data policies*).
+fn refused_by_policy(refresh: &RefreshContext, snapshot: &Snapshot) -> CheckResult {
+    let check = Check::protecting(
+        StepName::ActivateFlows,
+        "no flow that should be on has all connectors of a flow that is suspended in the target",
+        "a data policy of the target has suspended flows with the connectors of flows that should be on",
+        "let an administrator of the data policies allow the connectors in the target, or leave the \
+         flow off by `except` of activate-flows; the run goes on without a flow that is refused",
+    );
+    let answer = wanted_on(refresh, snapshot).and_then(|wanted| {
+        let source = available(&snapshot.connectors)?.values();
+        let target = available(&snapshot.target.connectors)?.values();
+        let custom = CustomConnectors::from_rows(source, target);
+        let used = |(id, row): (Uuid, &Fields)| -> Option<Used> {
+            let connectors = Definition::from_row(row)?.connectors();
+            let here = connectors.iter().map(|one| custom.in_target(one));
+            Some((flows::name(id, row), here.collect()))
+        };
+        let wanted: Vec<Used> = wanted.into_iter().filter_map(used).collect();
+        let suspended = available(&snapshot.target.suspended)?.iter();
+        let suspended: Vec<Used> = suspended.filter_map(|(id, row)| used((*id, row))).collect();
+        Ok(judge_policy(&check, &wanted, &suspended))
+    });
+    check.settle(answer)
+}
+
+/// A flow's name, and the connectors that it uses.
+type Used = (String, BTreeSet<String>);
+
+fn judge_policy(check: &Check, wanted: &[Used], suspended: &[Used]) -> CheckResult {
+    let mut found = Vec::new();
+    for (name, connectors) in wanted {
+        let alike = suspended
+            .iter()
+            .find(|(_, refused)| !refused.is_empty() && refused.is_subset(connectors));
+        if let Some((other, refused)) = alike {
+            let refused: Vec<&str> = refused.iter().map(String::as_str).collect();
+            let refused = refused.join(", ");
+            found.push(format!(
+                "'{name}' uses {refused}, as '{other}' does, which is suspended in the target"
+            ));
+        }
+    }
+    let good = format!(
+        "{} should be on, {} suspended in the target",
+        count(wanted.len(), "flow"),
+        count(suspended.len(), "flow")
+    );
+    check.warn_of(&found, &good)
 }
 
 fn http_triggers(snapshot: &Snapshot) -> CheckResult {
-    let check = Check::new(
+    let check = Check::protecting(
+        StepName::ActivateFlows,
         "the callers of flows with an HTTP trigger know their new URLs",
         "flows with an HTTP trigger get new URLs: give them to every caller",
         "after the copy the flow has another URL in the target: give it to every caller",
@@ -141,17 +198,19 @@ fn judge_http(check: &Check, flows: &Rows, old_providers: &BTreeSet<Uuid>) -> Ch
         })
         .map(|(name, _)| format!("'{name}'"))
         .collect();
-    check.warn_of(&found, "no flow of the source has one")
+    check.warn_of(&found, &count(flows.len(), "cloud flow"))
 }
 
 /// Does a flow that should be on contain references to the source that no rule replaces?
 fn traces(refresh: &RefreshContext, snapshot: &Snapshot) -> CheckResult {
-    let check = Check::new(
+    let check = Check::protecting(
+        StepName::ActivateFlows,
         "no flow that should be on has the source written into it",
         "flows that should be on contain references to the source",
         format!(
-            "write a rule for it under `replace` of the step at {}: without one it is left off, \
-             because it would act on the source",
+            "write a rule for it under `replace` of the step at {} or under `containment.replace`, or \
+             allow it under `containment.allow`: else it is left off, because it would act on \
+             production",
             refresh
                 .runbook
                 .place(refresh.runbook.steps.activate_flows.span)
@@ -159,14 +218,15 @@ fn traces(refresh: &RefreshContext, snapshot: &Snapshot) -> CheckResult {
     );
     let answer = rules(refresh, snapshot).and_then(|rules| {
         let mut found = Vec::new();
-        for (id, row) in available(&snapshot.flows)? {
+        let all = available(&snapshot.flows)?;
+        for (id, row) in all {
             if rules.wanted(*id, row) == Wanted::Off(NAMES_PRODUCTION) {
                 let named = rules.named_by(*id, row).into_iter();
                 let name = flows::name(*id, row);
                 found.extend(named.map(|mark| format!("'{name}': {}", mark.what)));
             }
         }
-        Ok(check.warn_of(&found, "none has"))
+        Ok(check.warn_of(&found, &count(all.len(), "cloud flow")))
     });
     check.settle(answer)
 }
@@ -212,6 +272,26 @@ mod tests {
             (result.verdict, result.found.as_str()),
             (Verdict::Unknown, "'Leaky'")
         );
+    }
+
+    #[test]
+    fn a_flow_with_all_connectors_of_a_suspended_one_is_named() {
+        let used = |name: &str, connectors: &[&str]| -> Used {
+            let connectors = connectors.iter().map(|one| (*one).to_owned());
+            (name.to_owned(), connectors.collect())
+        };
+        let suspended = [used("Leaky", &["shared_a", "shared_b"]), used("Empty", &[])];
+        let of =
+            |connectors: &[&str]| judge_policy(&check(), &[used("Report", connectors)], &suspended);
+        let both = of(&["shared_a", "shared_b", "shared_c"]);
+        assert_eq!(both.label(), "warning");
+        assert!(
+            both.found
+                .contains("'Report' uses shared_a, shared_b, as 'Leaky'"),
+            "{}",
+            both.found
+        );
+        assert_eq!(of(&["shared_a"]).verdict, Verdict::Pass);
     }
 
     #[test]

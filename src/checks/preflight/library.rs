@@ -8,13 +8,15 @@ use crate::base::text::count;
 use crate::checks::check::{Check, CheckResult};
 use crate::checks::table_reads::available;
 use crate::domain::RefreshContext;
+use crate::domain::names::Missing;
+use crate::domain::needs::Need;
 use crate::domain::providers::{Catalogue, Definition, Provider};
 use crate::engine::Failure;
-use crate::runbook::{IomColumn, IomTable, Located, Secret, Word as _};
+use crate::runbook::{IomColumn, Located, Secret, StepName};
 
 /// Checks names, and the library as far as step 6 needs it.
 pub(super) fn run_checks(refresh: &RefreshContext, snapshot: &Snapshot) -> Vec<CheckResult> {
-    let mut results = vec![names(refresh)];
+    let mut results = names(refresh);
     if refresh.runbook.steps.reinstall_providers.skip.is_some() {
         return results;
     }
@@ -36,34 +38,74 @@ pub(super) fn run_checks(refresh: &RefreshContext, snapshot: &Snapshot) -> Vec<C
     results
 }
 
-/// Do the tables and columns that the steps use exist, under a name that was found?
-fn names(refresh: &RefreshContext) -> CheckResult {
-    let optional = [IomTable::OrchestrationStep, IomTable::WarehouseMapping];
-    let missing: Vec<String> = refresh
-        .names
-        .unresolved()
-        .iter()
-        .filter(|(key, _)| {
-            !optional
-                .iter()
-                .any(|table| key.split('.').next() == Some(table.word()))
-        })
-        .map(|(key, name)| format!("{key} ('{name}')"))
-        .collect();
-    let check = Check::new(
+/// Do the tables and columns that the unskipped steps use exist, under a name that was found?
+fn names(refresh: &RefreshContext) -> Vec<CheckResult> {
+    let steps = refresh.runbook.steps.each();
+    let runs = |step: &StepName| {
+        steps
+            .iter()
+            .any(|view| view.name == *step && view.skip.is_none())
+    };
+    match refresh.names.unread() {
+        Some(failure) => vec![needed_check(None).unread(failure.clone())],
+        None => judge_names(refresh.names.missing(), &runs),
+    }
+}
+
+/// The check of what steps cannot do without. Takes the first step that lacks something.
+fn needed_check(step: Option<StepName>) -> Check {
+    Check::protecting(
+        step.unwrap_or(StepName::ReconfigureConnections),
         "IOM's tables and columns are found in the source's metadata",
         "tables or columns of IOM are missing in the source's metadata",
         "write the names that this tenant uses under `iom.tables` and `iom.columns`",
     )
-    .invalid_input();
-    match refresh.names.unread() {
-        Some(failure) => check.unread(failure.clone()),
-        None => check.none_of(&missing, "all found"),
+    .invalid_input()
+}
+
+/// What is missing, as two results: what a step that runs cannot do without, and what is optional.
+fn judge_names(missing: &[Missing], runs: &dyn Fn(&StepName) -> bool) -> Vec<CheckResult> {
+    let mut needed = Vec::new();
+    let mut optional = Vec::new();
+    let mut first = None;
+    for Missing {
+        key,
+        looked_for,
+        need,
+        is_written,
+    } in missing
+    {
+        match need {
+            Need::Steps(steps) => {
+                let steps: Vec<StepName> = steps.iter().copied().filter(|it| runs(it)).collect();
+                let Some(step) = steps.iter().min() else {
+                    continue;
+                };
+                first = Some(first.map_or(*step, |first: StepName| first.min(*step)));
+                let steps: Vec<String> = steps.iter().map(StepName::to_string).collect();
+                needed.push(format!("{key} ('{looked_for}'), for {}", steps.join(", ")));
+            }
+            // A name that the runbook writes should be right.
+            Need::Optional(_) if *is_written => needed.push(format!("{key} ('{looked_for}')")),
+            Need::Optional(lost) => optional.push(format!("{key} ('{looked_for}'): {lost}")),
+        }
     }
+    let lacking = Check::protecting(
+        StepName::ReinstallProviders,
+        "IOM's optional tables and columns are found in the source's metadata",
+        "optional tables or columns of IOM are missing in the source's metadata",
+        "if this tenant has them under other names, write these under `iom.tables` and \
+         `iom.columns`; the run goes on without them",
+    );
+    vec![
+        needed_check(first).none_of(&needed, "every name that the steps need"),
+        lacking.warn_of(&optional, "every optional name"),
+    ]
 }
 
 fn definitions_check() -> Check {
-    Check::new(
+    Check::protecting(
+        StepName::ReinstallProviders,
         "every provider to be reinstalled has an active definition in the library",
         "providers to be reinstalled have no active definition in the library",
         "bring the definition back before the copy: without it the provider could not be reinstalled",
@@ -103,7 +145,8 @@ fn judge_secrets<'a>(
     secrets: impl Iterator<Item = (String, &'a Secret)>,
     read: impl Fn(&Secret) -> Result<(), Failure>,
 ) -> CheckResult {
-    let check = Check::new(
+    let check = Check::protecting(
+            StepName::ReinstallProviders,
         "every secret of `parameters` can be read", "secrets of `parameters` cannot be read",
         "set the variable or write the file before the run: the value is needed in the middle of it",
     )
@@ -138,12 +181,14 @@ fn declared(
             )
         })
         .collect();
-    for row in available(&snapshot.parameters)?.values() {
+    let parameters = available(&snapshot.parameters)?;
+    let column = IomColumn::ProviderDefinitionParameterLogicalName;
+    let logical_names = names.logical_names(column, parameters.iter());
+    for (id, row) in parameters {
         let definition = names
             .lookup(row, IomColumn::ProviderDefinitionParameterDefinition)?
             .and_then(|id| catalogue.definitions.get(&id));
-        let name = names.text(row, IomColumn::ProviderDefinitionParameterLogicalName)?;
-        if let (Some(definition), Some(name)) = (definition, name) {
+        if let (Some(definition), Some(name)) = (definition, logical_names.get(id)) {
             declared
                 .entry(definition.logical_name.to_ascii_lowercase())
                 .or_default()
@@ -154,7 +199,8 @@ fn declared(
 }
 
 fn parameters_check() -> Check {
-    Check::new(
+    Check::protecting(
+        StepName::ReinstallProviders,
         "every key of `parameters` names a definition and a parameter of the library",
         "keys of `parameters` name no definition or parameter of the library",
         "correct the key: a value under a wrong name would never be set",
@@ -190,13 +236,17 @@ fn parameters<T>(
             }
         }
     }
-    check.none_of(&unknown, "all do")
+    check.none_of(
+        &unknown,
+        &count(written.values().map(BTreeMap::len).sum(), "key"),
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::domain::verdict::Verdict;
+    use crate::runbook::Word as _;
     use uuid::Uuid;
 
     fn definition(active: bool) -> Definition {
@@ -206,6 +256,43 @@ mod tests {
             name: "Finance".to_owned(),
             active,
         }
+    }
+
+    #[test]
+    fn a_column_is_demanded_only_by_the_step_that_needs_it() {
+        use crate::domain::needs;
+        let missing = |column: IomColumn, is_written| Missing {
+            key: column.word(),
+            looked_for: "x of y".to_owned(),
+            need: needs::of_column(column),
+            is_written,
+        };
+        let of = |missing: Missing, runs: &dyn Fn(&StepName) -> bool| {
+            let results = judge_names(&[missing], runs);
+            let labels: Vec<&str> = results.iter().map(CheckResult::label).collect();
+            let step = results[0].protects.clone().map(|step| step.to_string());
+            (
+                labels.join(" "),
+                step.unwrap_or_default(),
+                results[0].found.clone(),
+            )
+        };
+        let (labels, step, found) = of(missing(IomColumn::OrchestrationGraph, false), &|_| true);
+        assert_eq!(labels, "failed pass");
+        assert_eq!(step, "detach-provider-actions");
+        assert_eq!(
+            found,
+            "orchestration.graph ('x of y'), for detach-provider-actions, restore-provider-actions"
+        );
+        let only_seven = |step: &StepName| *step == StepName::RestoreProviderActions;
+        let (_, step, _) = of(missing(IomColumn::OrchestrationGraph, false), &only_seven);
+        assert_eq!(step, "restore-provider-actions");
+        let (labels, ..) = of(missing(IomColumn::OrchestrationGraph, false), &|_| false);
+        assert_eq!(labels, "pass pass");
+        let optional = IomColumn::ProviderActivationError;
+        assert_eq!(of(missing(optional, false), &|_| true).0, "pass warning");
+        // A name that the runbook writes should be right.
+        assert_eq!(of(missing(optional, true), &|_| true).0, "failed pass");
     }
 
     #[test]

@@ -8,10 +8,10 @@ use crate::base::text::count;
 use crate::checks::check::{Check, CheckResult};
 use crate::checks::table_reads::available;
 use crate::domain::RefreshContext;
-use crate::domain::orchestrations::{find_slots, without_successor};
+use crate::domain::orchestrations::without_successor;
 use crate::domain::providers::{Catalogue, Definition, Provider};
 use crate::engine::Failure;
-use crate::runbook::{IomColumn, IomTable, Located, ProviderChoice};
+use crate::runbook::{Located, ProviderChoice, StepName};
 
 /// Checks the lists of steps 6 and 7; nothing where step 6 is skipped.
 pub(super) fn run_checks(refresh: &RefreshContext, snapshot: &Snapshot) -> Vec<CheckResult> {
@@ -49,21 +49,16 @@ fn successors(refresh: &RefreshContext, snapshot: &Snapshot) -> Option<CheckResu
     }
     let choice = &steps.reinstall_providers.options.providers.value;
     let check = successors_check(choice);
-    let names = &refresh.names;
-    let answer = available(&snapshot.orchestrations).and_then(|rows| {
+    let answer = available(&snapshot.graphs).and_then(|graphs| {
         let catalogue = available(&snapshot.catalogue)?;
-        let actions = catalogue.action_names();
         let again = reinstalled(catalogue, choice);
         let again = lower(again.iter().filter_map(|(_, d)| Some(&(*d)?.logical_name)));
         let (mut lost, mut used) = (Vec::new(), 0);
-        for (id, row) in rows {
-            let name = names.title(IomTable::Orchestration, row, *id);
-            let graph = names.text(row, IomColumn::OrchestrationGraph)?;
+        for graph in graphs {
             // Another check names a graph that cannot be read.
-            let slots = find_slots(&name, &graph.unwrap_or_default(), &actions);
-            let slots = slots.unwrap_or_default();
+            let slots = graph.slots.as_deref().unwrap_or_default();
             used += slots.len();
-            lost.extend(without_successor(&name, &slots, catalogue, &again));
+            lost.extend(without_successor(&graph.name, slots, catalogue, &again));
         }
         Ok(check.none_of(&lost, &count(used, "slot")))
     });
@@ -75,12 +70,14 @@ fn successors_check(choice: &ProviderChoice) -> Check {
     let problem = "orchestrations use actions of providers that are not installed again";
     let instead = "remove the action from the tile in the designer of the source";
     match choice {
-        ProviderChoice::PreviouslyActive => Check::new(
+        ProviderChoice::PreviouslyActive => Check::protecting(
+            StepName::RestoreProviderActions,
             name,
             problem,
             format!("the provider is not active: activate it in the source, or {instead}"),
         ),
-        ProviderChoice::Definitions(_) => Check::new(
+        ProviderChoice::Definitions(_) => Check::protecting(
+            StepName::RestoreProviderActions,
             name,
             problem,
             format!(
@@ -110,7 +107,8 @@ fn lower<'a>(names: impl Iterator<Item = &'a String>) -> BTreeSet<String> {
 fn terms(refresh: &RefreshContext, catalogue: Result<&Catalogue, Failure>) -> Option<CheckResult> {
     let options = &refresh.runbook.steps.reinstall_providers.options;
     let first = options.accept_terms.first()?;
-    let check = Check::new(
+    let check = Check::protecting(
+        StepName::ReinstallProviders,
         "the terms of every provider to be reinstalled are accepted",
         "the terms of providers to be reinstalled are not accepted",
         format!(
@@ -146,7 +144,8 @@ fn judge_terms(
 /// Do the keys of `aliases` name actions of the library?
 fn aliases(refresh: &RefreshContext, catalogue: Result<&Catalogue, Failure>) -> CheckResult {
     let step = &refresh.runbook.steps.restore_provider_actions;
-    let check = Check::new(
+    let check = Check::protecting(
+            StepName::RestoreProviderActions,
         "every key of `aliases` names a logic definition of the library", "keys of `aliases` name no logic definition of the library",
         format!(
             "correct the key in the step at {}: another name under a wrong key would never be found",
@@ -166,7 +165,8 @@ fn aliases(refresh: &RefreshContext, catalogue: Result<&Catalogue, Failure>) -> 
 }
 
 fn listed_check() -> Check {
-    Check::new(
+    Check::protecting(
+        StepName::ReinstallProviders,
         "`providers` and `accept-terms` name definitions of the library",
         "`providers` or `accept-terms` names a definition that the library does not have",
         "write the logical names of definitions, as the library of the source has them",

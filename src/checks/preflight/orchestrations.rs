@@ -4,38 +4,28 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use super::snapshot::Snapshot;
+use super::snapshot::{Graph, Snapshot};
+use crate::base::text::count;
 use crate::checks::check::{Check, CheckResult, named};
 use crate::checks::table_reads::available;
 use crate::domain::RefreshContext;
-use crate::domain::graph::{Dialect, Slot, count_places, slots};
-use crate::runbook::{IomColumn, IomTable};
-
-/// An orchestration: its name and its graph.
-type Graph = (String, String);
+use crate::domain::graph::{Dialect, Slot, count_places};
+use crate::runbook::StepName;
 
 /// Checks the source's orchestrations; nothing where step 5 is skipped.
 pub(super) fn run_checks(refresh: &RefreshContext, snapshot: &Snapshot) -> Option<CheckResult> {
     if refresh.runbook.steps.detach_provider_actions.skip.is_some() {
         return None;
     }
-    let check = Check::new(
+    let check = Check::protecting(
+        StepName::DetachProviderActions,
         "every orchestration of the source can be edited",
         "orchestrations of the source cannot be edited",
         "open it in the designer and save it, or delete it, before the copy",
     );
-    let names = &refresh.names;
-    let answer = available(&snapshot.orchestrations).and_then(|rows| {
+    let answer = available(&snapshot.graphs).and_then(|graphs| {
         let actions = available(&snapshot.catalogue)?.action_names();
-        let mut graphs = Vec::new();
-        for (id, row) in rows {
-            let name = names.title(IomTable::Orchestration, row, *id);
-            let graph = names.text(row, IomColumn::OrchestrationGraph)?;
-            // A new orchestration has no graph yet.
-            let graph = graph.filter(|graph| !graph.trim().is_empty());
-            graphs.extend(graph.map(|graph| (name, graph)));
-        }
-        Ok(judge(&check, &graphs, &actions))
+        Ok(judge(&check, graphs, &actions))
     });
     Some(check.settle(answer))
 }
@@ -44,11 +34,14 @@ fn judge(check: &Check, graphs: &[Graph], actions: &BTreeMap<Uuid, String>) -> C
     let mut unreadable = Vec::new();
     let mut loose = Vec::new();
     let mut found = 0;
-    let dialect = Dialect::learn(graphs.iter().map(|(_, graph)| graph.as_str()), actions);
-    for (name, graph) in graphs {
-        let read = slots(graph, actions).and_then(|slots| {
+    let dialect = Dialect::learn(graphs.iter().map(|graph| graph.text.as_str()), actions);
+    for Graph {
+        name, text, slots, ..
+    } in graphs
+    {
+        let read = slots.as_ref().map_err(Clone::clone).and_then(|slots| {
             let places = count_places(slots.iter().map(Slot::place));
-            Ok((places, dialect.dangling(graph, actions)?))
+            Ok((places, dialect.dangling(text, actions)?))
         });
         match read {
             Ok((slots, dangling)) => {
@@ -66,9 +59,8 @@ fn judge(check: &Check, graphs: &[Graph], actions: &BTreeMap<Uuid, String>) -> C
         return check.fail(named(&unreadable));
     }
     let mut read = format!(
-        "{} orchestrations, {} slots with provider actions",
-        graphs.len(),
-        found
+        "{} with a graph, {found} slots with provider actions",
+        count(graphs.len(), "orchestration"),
     );
     if !loose.is_empty() {
         read += &format!(
@@ -82,6 +74,7 @@ fn judge(check: &Check, graphs: &[Graph], actions: &BTreeMap<Uuid, String>) -> C
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::graph::slots;
     use crate::domain::verdict::Verdict;
 
     #[test]
@@ -92,10 +85,13 @@ mod tests {
         let graph =
             |id: &str| format!(r#"{{"name":"Fulfil","action":{{"id":"{id}","name":"Send"}}}}"#);
         let check = Check::new("editable", "a problem", "open it");
-        let good = [
-            ("Order".to_owned(), graph(known)),
-            ("Returns".to_owned(), graph(gone)),
-        ];
+        let of = |name: &str, text: String| Graph {
+            id: Uuid::nil(),
+            name: name.to_owned(),
+            slots: slots(&text, &actions),
+            text,
+        };
+        let good = [of("Order", graph(known)), of("Returns", graph(gone))];
         let result = judge(&check, &good, &actions);
         assert_eq!(result.verdict, Verdict::Pass);
         assert!(
@@ -105,7 +101,7 @@ mod tests {
             "{}",
             result.found
         );
-        let bad = [("Order".to_owned(), "{".to_owned())];
+        let bad = [of("Order", "{".to_owned())];
         let result = judge(&check, &bad, &actions);
         assert_eq!(result.verdict, Verdict::Fail);
         assert!(result.found.starts_with("'Order': "), "{}", result.found);

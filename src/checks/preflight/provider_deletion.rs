@@ -11,6 +11,7 @@ use crate::domain::RefreshContext;
 use crate::domain::failure::unless_interrupted;
 use crate::domain::view::View;
 use crate::engine::Failure;
+use crate::runbook::StepName;
 use crate::steps::reinstall_providers::{BlockingRow, blocking_rows};
 
 /// Checks the rows of the source against its metadata's rules for a deletion; nothing where step 6
@@ -22,7 +23,8 @@ pub(super) async fn run_checks(
     if refresh.runbook.steps.reinstall_providers.skip.is_some() {
         return Ok(None);
     }
-    let check = Check::new(
+    let check = Check::protecting(
+        StepName::ReinstallProviders,
         "nothing forbids the deletion of a provider of the source",
         "rows of the source forbid the deletion of providers",
         "step reinstall-providers will wait for a person who empties these lookups: have a person \

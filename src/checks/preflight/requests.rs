@@ -17,7 +17,8 @@ use crate::domain::names::{Fields, Names, text};
 use crate::domain::view::View;
 use crate::engine::Failure;
 use crate::runbook::{
-    IomColumn, IomRequest, IomTable, Placeholders, RequestBinding, RequestTemplate, Word as _,
+    IomColumn, IomRequest, IomTable, Placeholders, RequestBinding, RequestTemplate, StepName,
+    Word as _,
 };
 
 /// Shows each bound request, filled for one row of the source.
@@ -31,7 +32,8 @@ pub(super) async fn run_checks(
         let RequestBinding::Request(template) = refresh.runbook.iom.request(*request) else {
             continue;
         };
-        let check = Check::new(
+        let check = Check::protecting(
+            step_of(*request),
             format!("the request for `{request}` can be filled for a row"),
             format!("the request for `{request}` does not fit the tenant"),
             format!(
@@ -57,6 +59,22 @@ pub(super) async fn run_checks(
         results.push(check.settle(answer));
     }
     Ok(results)
+}
+
+/// The first step that sends a request.
+fn step_of(request: IomRequest) -> StepName {
+    match request {
+        IomRequest::ActivateSystem | IomRequest::SavePlatformConnectionReference => {
+            StepName::ReconfigureConnections
+        }
+        IomRequest::StopOrchestration | IomRequest::EditOrchestration => {
+            StepName::DetachProviderActions
+        }
+        IomRequest::PublishOrchestration | IomRequest::PublishPolicy => {
+            StepName::RestoreProviderActions
+        }
+        _ => StepName::ReinstallProviders,
+    }
 }
 
 /// The column of what a request sets.

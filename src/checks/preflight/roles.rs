@@ -10,7 +10,7 @@ use crate::domain::RefreshContext;
 use crate::domain::connections::owner_filter;
 use crate::domain::failure::unless_interrupted;
 use crate::engine::Failure;
-use crate::runbook::{Located, Owner};
+use crate::runbook::{Located, Owner, StepName};
 
 /// Checks `owner` and `act-as`; nothing where no step uses them.
 pub(super) async fn run_checks(refresh: &RefreshContext) -> Result<Vec<CheckResult>, Failure> {
@@ -26,7 +26,8 @@ pub(super) async fn run_checks(refresh: &RefreshContext) -> Result<Vec<CheckResu
         ("act-as", &act_as),
     ] {
         let Some(owner) = owner else { continue };
-        let check = Check::new(
+        let check = Check::protecting(
+            StepName::ReconfigureConnections,
             format!("`{key}` has a security role in the source"), format!("`{key}` has no security role in the source"),
             format!(
                 "give it one in the source, which the copy brings to the target, or name another at {}",

@@ -5,14 +5,22 @@ use std::collections::BTreeSet;
 use tokio::try_join;
 use uuid::Uuid;
 
-use crate::checks::table_reads::{ReadResult, Rows, cloud_flows, iom_rows, rows, rows_if_there};
+use crate::checks::table_reads::{
+    ReadResult, Rows, available, cloud_flows, iom_rows, rows, rows_if_there, rows_where,
+};
 use crate::clients::Connection;
 use crate::domain::RefreshContext;
 use crate::domain::failure::unless_interrupted;
+use crate::domain::flows::CLOUD_FLOWS;
+use crate::domain::graph::{GraphError, Slot, slots};
+use crate::domain::names::Names;
 use crate::domain::providers::{Catalogue, Definition, Provider};
 use crate::domain::view::View;
 use crate::engine::Failure;
-use crate::runbook::{IomTable, ProviderChoice};
+use crate::runbook::{IomColumn, IomTable, ProviderChoice};
+
+/// The state of a flow that a data loss prevention policy has suspended.
+pub(super) const SUSPENDED: i64 = 2;
 
 /// Both environments, as far as checks need rows.
 pub(super) struct Snapshot {
@@ -30,14 +38,29 @@ pub(super) struct Snapshot {
     pub(super) provider_references: ReadResult<Rows>,
     pub(super) reference_definitions: ReadResult<Rows>,
     pub(super) orchestrations: ReadResult<Rows>,
+    /// The graphs of these orchestrations.
+    pub(super) graphs: ReadResult<Vec<Graph>>,
     pub(super) policies: ReadResult<Rows>,
     /// The target's connections.
     pub(super) connections: ReadResult<Vec<Connection>>,
     pub(super) target: TargetSnapshot,
 }
 
+/// The graph of an orchestration of the source, with its slots. An orchestration without a graph
+/// has none.
+pub(super) struct Graph {
+    pub(super) id: Uuid,
+    /// The orchestration's name.
+    pub(super) name: String,
+    pub(super) text: String,
+    /// Where it holds an action, or why it cannot be read.
+    pub(super) slots: Result<Vec<Slot>, GraphError>,
+}
+
 /// What the target holds before the copy.
 pub(super) struct TargetSnapshot {
+    /// Its cloud flows that a data policy has suspended.
+    pub(super) suspended: ReadResult<Rows>,
     /// Its connectors: a custom connector has another identifier in each environment.
     pub(super) connectors: ReadResult<Rows>,
     pub(super) catalogue: ReadResult<Catalogue>,
@@ -46,6 +69,8 @@ pub(super) struct TargetSnapshot {
     pub(super) reference_definitions: ReadResult<Rows>,
     /// Dual-write's runtime configuration; no rows where the table does not exist.
     pub(super) dual_write: ReadResult<Rows>,
+    /// Its profiles of Azure Synapse Link; no rows where the table does not exist.
+    pub(super) synapse_links: ReadResult<Rows>,
 }
 
 impl Snapshot {
@@ -71,6 +96,7 @@ impl Snapshot {
             iom(IomTable::Orchestration),
             iom(IomTable::Policy),
         )?;
+        let graphs = graphs(names, &orchestrations, &catalogue);
         Ok(Self {
             flows,
             connectors,
@@ -81,11 +107,36 @@ impl Snapshot {
             provider_references,
             reference_definitions,
             orchestrations,
+            graphs,
             policies,
             connections,
             target,
         })
     }
+}
+
+/// The graphs with their slots, found once for every check.
+fn graphs(
+    names: &Names,
+    orchestrations: &ReadResult<Rows>,
+    catalogue: &ReadResult<Catalogue>,
+) -> ReadResult<Vec<Graph>> {
+    let actions = available(catalogue)?.action_names();
+    let mut graphs = Vec::new();
+    for (id, row) in available(orchestrations)? {
+        let text = names.text(row, IomColumn::OrchestrationGraph)?;
+        // A new orchestration has no graph yet.
+        let Some(text) = text.filter(|text| !text.trim().is_empty()) else {
+            continue;
+        };
+        graphs.push(Graph {
+            id: *id,
+            name: names.title(IomTable::Orchestration, row, *id),
+            slots: slots(&text, &actions),
+            text,
+        });
+    }
+    Ok(graphs)
 }
 
 async fn connections(refresh: &RefreshContext) -> Result<ReadResult<Vec<Connection>>, Failure> {
@@ -101,28 +152,35 @@ impl TargetSnapshot {
         let names = &refresh.names;
         let target = View::Target(&refresh.target.dataverse);
         let iom = |table| iom_rows(target, names, table);
+        let suspended = format!("{CLOUD_FLOWS} and statecode eq {SUSPENDED}");
         let (
+            suspended,
             connectors,
             catalogue,
             orchestrations,
             provider_references,
             reference_definitions,
             dual_write,
+            synapse_links,
         ) = try_join!(
+            rows_where(target, "workflow", &suspended),
             rows_if_there(target, "connector"),
             async { unless_interrupted(Catalogue::read(refresh, target).await) },
             iom(IomTable::Orchestration),
             iom(IomTable::ProviderConnectionReference),
             iom(IomTable::ProviderDefinitionConnectionReference),
             rows_if_there(target, "msdyn_dualwriteruntimeconfig"),
+            rows_if_there(target, "synapselinkprofile"),
         )?;
         Ok(Self {
+            suspended,
             connectors,
             catalogue,
             orchestrations,
             provider_references,
             reference_definitions,
             dual_write,
+            synapse_links,
         })
     }
 }

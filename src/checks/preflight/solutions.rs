@@ -10,7 +10,7 @@ use crate::domain::failure::unless_interrupted;
 use crate::domain::names::{Fields, text};
 use crate::domain::view::View;
 use crate::engine::Failure;
-use crate::runbook::IomTable;
+use crate::runbook::{IomTable, StepName};
 use crate::steps::reconfigure_connections::is_iom_solution;
 
 /// The first release that finds duplicate provider actions when a provider is activated, in place
@@ -33,19 +33,22 @@ pub(super) async fn run_checks(refresh: &RefreshContext) -> Result<Vec<CheckResu
     let target = rows(View::Target(&refresh.target.dataverse), "solution").await?;
     let source = versions(&source);
     let target = versions(&target);
-    let same = Check::new(
+    let same = Check::protecting(
+        StepName::CopyEnvironments,
         "both environments have the same versions of IOM's solutions",
         "the versions of IOM's solutions differ between the environments",
         "after the copy the target has the source's: update the older environment first if that \
          is not wanted",
     );
-    let duplicates = Check::new(
+    let duplicates = Check::protecting(
+        StepName::ReinstallProviders,
         format!("IOM finds duplicate provider actions (version {FINDS_DUPLICATES} or later)"),
         "this version of IOM does not find duplicate provider actions",
         "update Intelligent Order Management in the source, or delete leftover provider actions \
          before a provider is activated: earlier versions fail on a database constraint",
     );
-    let etags = Check::new(
+    let etags = Check::protecting(
+        StepName::DetachProviderActions,
         "rows of IOM's tables have versions",
         "rows of some IOM tables have no versions",
         "let nobody edit orchestrations and providers of the target during the run: an edit made \
@@ -142,7 +145,7 @@ fn versioned(check: &Check, tables: &[(String, bool)]) -> CheckResult {
         .filter(|(_, versioned)| !versioned)
         .map(|(name, _)| name.clone())
         .collect();
-    check.warn_of(&without, "all of them")
+    check.warn_of(&without, &count(tables.len(), "table"))
 }
 
 #[cfg(test)]

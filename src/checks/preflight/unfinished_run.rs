@@ -9,16 +9,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
-use super::snapshot::Snapshot;
+use super::snapshot::{Graph, Snapshot};
 use crate::base::text::count;
 use crate::checks::check::{Check, CheckResult, named};
 use crate::checks::table_reads::{Rows, available};
 use crate::domain::RefreshContext;
 use crate::domain::environments::UNFINISHED_RUN;
-use crate::domain::graph::{Content, content, slots};
+use crate::domain::graph::{Content, content};
 use crate::domain::providers::Catalogue;
 use crate::engine::Failure;
-use crate::runbook::{IomColumn, IomTable};
+use crate::runbook::{IomColumn, IomTable, StepName};
 
 /// Checks the target's providers and orchestrations; nothing where the copy or step 6 is skipped,
 /// and where the operator accepts what is found.
@@ -29,7 +29,8 @@ pub(super) fn run_checks(refresh: &RefreshContext, snapshot: &Snapshot) -> Vec<C
     if is_skipped || refresh.accepts_unfinished_run {
         return Vec::new();
     }
-    let providers = Check::new(
+    let providers = Check::protecting(
+        StepName::CopyEnvironments,
         "no unfinished run has left the source's providers in the target",
         "an unfinished run has left the source's providers in the target",
         UNFINISHED_RUN,
@@ -44,7 +45,8 @@ pub(super) fn run_checks(refresh: &RefreshContext, snapshot: &Snapshot) -> Vec<C
     });
     let mut results = vec![providers.settle(answer)];
     if steps.detach_provider_actions.skip.is_none() {
-        let check = Check::new(
+        let check = Check::protecting(
+            StepName::CopyEnvironments,
             "no unfinished run has left the target's orchestrations without actions",
             "an unfinished run has left orchestrations of the target without actions",
             UNFINISHED_RUN,
@@ -75,10 +77,9 @@ fn detached(
     snapshot: &Snapshot,
     check: &Check,
 ) -> Result<CheckResult, Failure> {
-    let actions = available(&snapshot.catalogue)?.action_names();
-    let source = graphs(refresh, available(&snapshot.orchestrations)?)?;
+    let source = available(&snapshot.graphs)?;
     let target = graphs(refresh, available(&snapshot.target.orchestrations)?)?;
-    Ok(emptied(check, &source, &target, &actions))
+    Ok(emptied(check, source, &target))
 }
 
 /// An orchestration's name and graph, by id.
@@ -98,21 +99,16 @@ fn graphs(refresh: &RefreshContext, rows: &Rows) -> Result<Graphs, Failure> {
 
 /// Fails where every slot that holds an action in the source is empty in the same orchestration of
 /// the target: a person may have emptied some of them, and does not empty all.
-fn emptied(
-    check: &Check,
-    source: &Graphs,
-    target: &Graphs,
-    actions: &BTreeMap<Uuid, String>,
-) -> CheckResult {
+fn emptied(check: &Check, source: &[Graph], target: &Graphs) -> CheckResult {
     let mut empty = BTreeSet::new();
     let mut filled = 0;
     for (id, (name, graph)) in target {
-        let Some((_, before)) = source.get(id) else {
+        let Some(before) = source.iter().find(|graph| graph.id == *id) else {
             continue;
         };
         // Another check reports a graph that cannot be read.
-        for slot in slots(before, actions).unwrap_or_default() {
-            match content(graph, &slot) {
+        for slot in before.slots.as_deref().unwrap_or_default() {
+            match content(graph, slot) {
                 Ok(Content::Empty) => {
                     empty.insert(format!("'{name}', tile '{}': no action", slot.tile));
                 }
@@ -129,6 +125,7 @@ fn emptied(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::graph::slots;
     use crate::domain::providers::Provider;
     use crate::domain::verdict::Verdict;
 
@@ -179,13 +176,19 @@ mod tests {
             BTreeMap::from([(Uuid::from_u128(1), ("Orders".to_owned(), text))])
         };
         let (old, new) = (action.to_string(), Uuid::from_u128(8).to_string());
-        let source = graph(&old, &old);
-        let all = emptied(&check, &source, &graph("", ""), &actions);
+        let text = graph(&old, &old).remove(&Uuid::from_u128(1)).unwrap().1;
+        let source = [Graph {
+            id: Uuid::from_u128(1),
+            name: "Orders".to_owned(),
+            slots: slots(&text, &actions),
+            text,
+        }];
+        let all = emptied(&check, &source, &graph("", ""));
         assert_eq!(all.verdict, Verdict::Fail);
         assert!(all.found.contains("'Orders', tile 'a'"), "{}", all.found);
-        let some = emptied(&check, &source, &graph("", &new), &actions);
+        let some = emptied(&check, &source, &graph("", &new));
         assert_eq!(some.verdict, Verdict::Pass);
-        let none = emptied(&check, &source, &Graphs::new(), &actions);
+        let none = emptied(&check, &source, &Graphs::new());
         assert_eq!(none.verdict, Verdict::Pass);
     }
 }

@@ -9,6 +9,7 @@ use crate::base::text::count;
 use crate::checks::check::{Check, CheckResult, Remedy};
 use crate::checks::table_reads::{Rows, available};
 use crate::domain::flows::{Deployer, deployer, is_deployed_by, is_on};
+use crate::domain::provider_rows::{PARAMETER, RowsByName, by_name};
 use crate::domain::providers::{Catalogue, Provider};
 use crate::domain::seals::{self, Part};
 use crate::domain::{RefreshContext, flows};
@@ -52,7 +53,8 @@ pub(super) fn run_checks(
         .map(|(id, _)| id)
         .collect();
     let catalogue = available(&snapshot.catalogue);
-    vec![
+    let unset = journal.map(|journal| parameters(refresh, snapshot, journal));
+    let mut results = vec![
         whole.settle(
             catalogue
                 .clone()
@@ -66,7 +68,45 @@ pub(super) fn run_checks(
         orphans.settle(
             catalogue.and_then(|c| Ok(orphaned(&orphans, c, available(&snapshot.flows)?, &old))),
         ),
-    ]
+    ];
+    results.extend(unset);
+    results
+}
+
+/// Which parameters were not taken from production and still have no value?
+fn parameters(refresh: &RefreshContext, snapshot: &Snapshot, journal: &JournalView) -> CheckResult {
+    let check = Check::new(
+        "every provider parameter that has a value in production has one",
+        "provider parameters were not taken from production, and have no value",
+        "set it if order management needs it (IOM app > Providers > Installed > Parameters); for the \
+         next refresh write it under `parameters` of reinstall-providers",
+    );
+    let names = &refresh.names;
+    let answer = available(&snapshot.catalogue).and_then(|catalogue| {
+        let rows = available(&snapshot.parameters)?.clone();
+        let logical_names = PARAMETER.logical_names(names, journal, Part::Providers);
+        let now = by_name(
+            catalogue,
+            &logical_names,
+            &PARAMETER.parse(names, rows)?,
+            |provider| provider.active,
+        );
+        let production = PARAMETER.production_rows(names, journal)?;
+        Ok(judge_parameters(&check, &production, &now))
+    });
+    check.settle(answer)
+}
+
+fn judge_parameters(check: &Check, production: &RowsByName, now: &RowsByName) -> CheckResult {
+    let unset: Vec<String> = now
+        .iter()
+        .filter(|(at, (_, value))| {
+            let had = production.get(*at);
+            value.is_none() && had.is_some_and(|(_, value)| value.is_some())
+        })
+        .map(|((definition, name), _)| format!("'{name}' of '{definition}'"))
+        .collect();
+    check.warn_of(&unset, &count(now.len(), "parameter"))
 }
 
 fn active(catalogue: &Catalogue) -> impl Iterator<Item = &Provider> {
@@ -154,7 +194,7 @@ fn orphaned(
         }
     }
     if sure.is_empty() {
-        return check.warn_of(&perhaps, "none is");
+        return check.warn_of(&perhaps, &count(flows.len(), "cloud flow"));
     }
     sure.extend(perhaps);
     check.fail(crate::checks::check::named(&sure))
@@ -232,6 +272,23 @@ mod tests {
             (half.verdict, half.found.as_str()),
             (Verdict::Fail, "'F&O' lacks 'send'")
         );
+    }
+
+    #[test]
+    fn a_parameter_that_was_not_taken_is_named_until_it_has_a_value() {
+        let rows = |value: Option<&str>| {
+            let at = ("msdyn_fedex".to_owned(), "key".to_owned());
+            RowsByName::from([(at, (Uuid::nil(), value.map(str::to_owned)))])
+        };
+        let of = |production, now| judge_parameters(&check(), &rows(production), &rows(now));
+        let unset = of(Some("prod"), None);
+        assert_eq!(
+            (unset.label(), unset.found.as_str()),
+            ("warning", "'key' of 'msdyn_fedex'")
+        );
+        assert!(!unset.found.contains("prod"));
+        assert_eq!(of(Some("prod"), Some("uat")).verdict, Verdict::Pass);
+        assert_eq!(of(None, None).verdict, Verdict::Pass);
     }
 
     #[test]

@@ -267,7 +267,7 @@ fn judge_expired(check: &Check, rows: &[Fields], since: Option<&str>) -> CheckRe
         .collect();
     times.sort();
     let Some(newest) = times.last() else {
-        return check.pass("none does");
+        return check.pass("the target holds no such event");
     };
     match since {
         Some(since) if newest.as_str() < since => check.pass(format!(

@@ -48,7 +48,7 @@ pub(super) async fn run_checks(
                 );
             }
             Err(failure) if failure.kind == FailureKind::Interrupted => return Err(failure),
-            Err(failure) => results.push(unsurveyed(remedy(step.name), step, failure)),
+            Err(failure) => results.push(unsurveyed(remedy(&step.name), step, failure)),
         }
     }
     Ok(results)
@@ -78,7 +78,7 @@ fn check(remedy: String, step: &str) -> Check {
 }
 
 fn unsurveyed(remedy: String, step: &Step, failure: Failure) -> CheckResult {
-    check(remedy, step.name).unread(failure)
+    check(remedy, &step.name).unread(failure)
 }
 
 /// A step that the runbook skips is not checked.

@@ -8,8 +8,10 @@ use super::snapshot::Snapshot;
 use crate::base::text::count;
 use crate::checks::check::{Check, CheckResult};
 use crate::checks::table_reads::{ReadResult, Rows, available};
+use crate::domain::containment::Policy;
+use crate::domain::flows::rules::Rules;
 use crate::domain::names::{Fields, text};
-use crate::domain::source_references::SourceReferences;
+use crate::domain::source_references::{SourceReference, SourceReferences};
 use crate::domain::{RefreshContext, flows};
 use crate::engine::JournalView;
 use crate::runbook::IomTable;
@@ -39,7 +41,10 @@ pub(super) fn run_checks(
     };
     let variable =
         |row: &Fields, id: uuid::Uuid| text(row, "schemaname").unwrap_or_else(|| id.to_string());
-    vec![
+    // Where the runbook lets everything act as in the source, containment lists what names it.
+    let policy = Policy::of(&refresh.runbook);
+    let is_open = policy.keeps_everything().is_some();
+    let mut results = vec![
         scan(
             "connection reference",
             &wiring,
@@ -61,48 +66,101 @@ pub(super) fn run_checks(
             &source_references,
             iom(IomTable::ProviderConnectionReference),
         ),
-        scan(
+    ];
+    if is_open {
+        return results;
+    }
+    if policy.takes_parameters().is_none() {
+        results.push(scan(
             "provider parameter",
             value,
             &snapshot.parameters,
             &source_references,
             iom(IomTable::ProviderParameter),
-        ),
-        scan(
-            "environment variable",
-            value,
-            &snapshot.variables,
-            &source_references,
-            variable,
-        ),
-        judge_flows(&snapshot.flows, &source_references),
-    ]
+        ));
+    }
+    results.push(scan(
+        "environment variable",
+        value,
+        &snapshot.variables,
+        &source_references,
+        variable,
+    ));
+    results.extend(check_flows(refresh, snapshot, journal, &source_references));
+    results
+}
+
+/// The flows that act on the source, and those that are left off for it.
+fn check_flows(
+    refresh: &RefreshContext,
+    snapshot: &Snapshot,
+    journal: Option<&JournalView>,
+    source_references: &SourceReferences,
+) -> Vec<CheckResult> {
+    let nothing = JournalView::empty();
+    let rules = Rules::from_journal(refresh, journal.unwrap_or(&nothing));
+    let named = |id: uuid::Uuid, row: &Fields| {
+        let name = flows::name(id, row);
+        if rules.is_deployed(&name) || flows::deployer(&name).is_some() {
+            // A provider's flow belongs to its provider, and step 6 recreates it.
+            let data = text(row, "clientdata").unwrap_or_default();
+            let marks = source_references.found_in(&data).into_iter();
+            return marks.cloned().collect();
+        }
+        rules.named_now(id, row)
+    };
+    let mut results = vec![judge_flows(&snapshot.flows, named)];
+    if journal.is_some() && refresh.runbook.steps.activate_flows.skip.is_none() {
+        results.push(held_flows(&snapshot.flows, &rules));
+    }
+    results
+}
+
+/// A flow that should be on and is left off is contained, but the target is not as it should be.
+fn held_flows(flows: &ReadResult<Rows>, rules: &Rules<'_>) -> CheckResult {
+    let check = Check::new(
+        "no cloud flow that should be on is left off because it names production",
+        "cloud flows that should be on are left off, because they would act on production",
+        "write what each names under `replace` of activate-flows, `containment.replace` or \
+         `containment.allow`, or the flow under `except`; after a finished run, correct it in the \
+         designer and turn it on",
+    );
+    check.settle(available(flows).map(|rows| {
+        let held = rules.held_back(rows.iter());
+        check.none_of(&held, &count(rows.len(), "flow"))
+    }))
 }
 
 /// A flow that names the source acts on it while it is on; off, it waits for a person to correct
 /// it.
-fn judge_flows(flows: &ReadResult<Rows>, source_references: &SourceReferences) -> CheckResult {
+fn judge_flows(
+    flows: &ReadResult<Rows>,
+    named: impl Fn(uuid::Uuid, &Fields) -> Vec<SourceReference>,
+) -> CheckResult {
+    let named_in = |rows: &Rows| -> Vec<String> {
+        let found = rows.iter().flat_map(|(id, row)| {
+            let name = flows::name(*id, row);
+            let marks = named(*id, row).into_iter();
+            marks.map(move |mark| format!("'{name}': {}", mark.what))
+        });
+        found.collect()
+    };
     let check = Check::new(
         "no cloud flow that is on names the source",
         "cloud flows contain references to the source",
         "turn it off in the maker portal, correct it in the designer, or write a rule for it under \
          `replace` of activate-flows",
     );
-    let title = |row: &Fields, id: uuid::Uuid| flows::name(id, row);
     let answer = available(flows).map(|rows| {
         let (on, off): (Rows, Rows) = rows
             .iter()
             .map(|(id, row)| (*id, row.clone()))
             .partition(|(_, row)| flows::is_on(row));
-        let off: Vec<String> = named_in(&off, source_references, title)
+        let off: Vec<String> = named_in(&off)
             .into_iter()
             .map(|found| format!("off: {found}"))
             .collect();
-        check.fail_or_warn(
-            &named_in(&on, source_references, title),
-            &off,
-            &count(rows.len(), "flow"),
-        )
+        check.fail_or_warn(&named_in(&on), &off, &count(rows.len(), "flow"))
     });
     check.settle(answer)
 }
@@ -185,7 +243,11 @@ mod tests {
         let of = |state: i64, host: &str| {
             let row = json!({"name": "Notify", "statecode": state, "clientdata": host});
             let rows = Rows::from([(Uuid::from_u128(1), row.as_object().unwrap().clone())]);
-            judge_flows(&Ok(rows), &source_references)
+            judge_flows(&Ok(rows), |_, row| {
+                let data = text(row, "clientdata").unwrap_or_default();
+                let marks = source_references.found_in(&data).into_iter();
+                marks.cloned().collect()
+            })
         };
         let on = of(1, "https://prod.crm4.dynamics.com");
         assert_eq!(on.verdict, Verdict::Fail);

@@ -126,6 +126,7 @@ pub(super) async fn connect_for_run(
         secrets: Box::new(move |secret: &Secret| {
             secret.read(&folder, &|name| std::env::var_os(name))
         }),
+        process_variables: Box::new(|name| std::env::var_os(name)),
         clock: access.clock.clone(),
         accepts_unfinished_run,
         runbook: Arc::new(runbook),

@@ -54,6 +54,8 @@ mod tenant {
                 seed: rehearsal::Seed::default(),
                 table_names: rehearsal::TableNames::Usual,
                 variant: variant(runbook),
+                volume: rehearsal::Volume::default(),
+                latency: std::time::Duration::ZERO,
                 tls: false,
             };
             // Each of its errors contains the remedy.

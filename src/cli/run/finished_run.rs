@@ -9,34 +9,47 @@ use crate::cli::common_arguments::Output;
 use crate::cli::connect::Connected;
 use crate::cli::exit_code::{DONE, FAILED};
 use crate::cli::session::{Session, run_ended_event};
+use crate::domain::RefreshContext;
+use crate::domain::containment::{self, Policy};
+use crate::domain::flows::rules::held_flows;
 use crate::engine::{Failure, JournalView, Location, Plan, PlannedChange, PlannedStep};
 use crate::journal::{Closed, LockedStateFile, OpenStateFile};
 use crate::report::plan_text;
 use crate::steps;
 
-/// Surveys every phase of a finished run again, with reads only. Exit 0 if nothing is left to do;
-/// otherwise it shows the differences, changes nothing, and exits 1.
+/// Surveys every phase of a finished run again, with reads only. Exit 0 if nothing is left to do and
+/// no flow that should be on is left off for what it names; otherwise it shows the differences,
+/// changes nothing, and exits 1.
 pub(super) async fn survey_again(
     session: &Session,
     connected: &Connected,
     locked: LockedStateFile,
 ) -> Result<u8, Failure> {
     let journal = JournalView::from_journal(locked.state()).for_planning();
-    let plan = Plan::make(&connected.steps, journal).await?;
+    let plan = Plan::make(&connected.steps, journal.clone()).await?;
+    let held = held_flows(&connected.refresh, &journal).await?;
     let state_file = locked.open(Clock::new(1.0))?;
     session.warn(&state_file.warnings);
-    let exit = if plan.is_empty() { DONE } else { FAILED };
+    let exit = if plan.is_empty() && held.is_empty() {
+        DONE
+    } else {
+        FAILED
+    };
     if session.output == Output::Human {
         let target = &connected.refresh.runbook.target.name.value;
-        let line = if plan.is_empty() {
-            format!("This run has finished, and nothing is left to do in '{target}'.")
+        let line = if !held.is_empty() && plan.is_empty() {
+            format!("This run has finished. {}", left_off(target, &held))
+        } else if plan.is_empty() {
+            nothing_left(&connected.refresh, &journal, target)
         } else {
             plan_text(&plan, target, session.data_palette())
         };
         session.printer.data(line.trim_end());
     }
-    close(connected, &state_file, &plan, exit).await?;
-    if exit == FAILED {
+    close(connected, &state_file, &plan, &held, exit).await?;
+    if exit == FAILED && plan.is_empty() {
+        session.printer.info(&format!("help: {HELD}"));
+    } else if exit == FAILED {
         let changed = plan.steps.iter().filter(|step| !step.changes.is_empty());
         let mut remedies = String::new();
         for step in changed {
@@ -50,14 +63,33 @@ pub(super) async fn survey_again(
     Ok(exit)
 }
 
+/// Nothing is left to do; what can act on production's behalf is a finding all the same.
+fn nothing_left(refresh: &RefreshContext, journal: &JournalView, target: &str) -> String {
+    let figures = containment::figures::figures(journal, &Policy::of(&refresh.runbook));
+    match figures.map_or(0, |figures| figures.open) {
+        0 => format!("This run has finished, and nothing is left to do in '{target}'."),
+        open => format!(
+            "This run has finished, and nothing is left for it to do in '{target}'; but {} of what \
+             the copy brought can act on the outside world, and the runbook does not allow it: \
+             `iomcopy verify {}` names each.",
+            count(open, "thing"),
+            refresh.runbook.file().display()
+        ),
+    }
+}
+
 /// Closes the state file, and emits the last event.
 async fn close(
     connected: &Connected,
     state_file: &OpenStateFile,
     plan: &Plan,
+    held: &[String],
     exit: u8,
 ) -> Result<(), Failure> {
-    let failure = differences(plan);
+    let failure = differences(plan).or_else(|| {
+        let target = &connected.refresh.runbook.target.name.value;
+        (!held.is_empty()).then(|| Failure::failed(left_off(target, held)).with_help(HELD))
+    });
     let message = failure.as_ref().map(|failure| failure.message.clone());
     // A process that was killed after the run's last record has left no figures.
     let closed = Closed {
@@ -70,6 +102,26 @@ async fn close(
     let event = run_ended_event(outcome, exit, failure.as_ref(), summary);
     connected.events.emit(event);
     Ok(())
+}
+
+/// What helps where flows are left off because they would act on production.
+const HELD: &str = "correct each flow in the designer and turn it on; for the next refresh write what it \
+                    names under `replace` of activate-flows, `containment.replace` or \
+                    `containment.allow`, or the flow under `except`";
+
+/// The flows that keep a target from being as it should be, although the run is done.
+fn left_off(target: &str, held: &[String]) -> String {
+    let (flows, who) = match held {
+        [_] => ("1 cloud flow that should be on is".to_owned(), "it"),
+        held => (
+            format!("{} cloud flows that should be on are", held.len()),
+            "they",
+        ),
+    };
+    format!(
+        "{flows} left off in '{target}', because {who} would act on production: {}",
+        held.join("; ")
+    )
 }
 
 /// What differs in the target since the run finished, as a failure with an item for each change.

@@ -38,7 +38,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use clap::Args;
-use clap::builder::PossibleValuesParser;
 
 pub(super) use self::confirm_repeat::suggested_commands;
 use self::pipeline_summary::write_summary;
@@ -48,6 +47,7 @@ use super::common_arguments::{Output, RunFiles};
 use super::connect::{self, Connected};
 use super::plan::PlanArguments;
 use super::session::Session;
+use super::step_names::{StepNameParser, require_step};
 use crate::base::clock::Clock;
 use crate::engine::{Context, EventKind, EventSink, Executor, Failure, Listener, StepLine};
 use crate::journal::{
@@ -80,8 +80,8 @@ pub(super) struct RunArguments {
     /// change that is left and cannot be undone must be in the plan
     #[arg(long, value_name = "FILE")]
     pub(super) plan: Option<PathBuf>,
-    /// Stop after this step
-    #[arg(long, value_name = "STEP", value_parser = PossibleValuesParser::new(crate::steps::names()))]
+    /// Stop after this step, which may also be one of the customer's own in the runbook
+    #[arg(long, value_name = "STEP", value_parser = StepNameParser)]
     pub(super) until: Option<String>,
     /// Repeat steps 5 to 7 for one provider of a finished run
     #[arg(long, value_name = "STEP", requires = "provider", value_parser = [StepName::ReinstallProviders.word()])]
@@ -123,6 +123,9 @@ impl RunArguments {
 /// Runs a runbook, or resumes it; then leaves the report where a pipeline shows it.
 pub(super) async fn run(session: &Session, arguments: &RunArguments) -> Result<u8, Failure> {
     let (runbook, path) = arguments.files.read()?;
+    if let Some(step) = &arguments.until {
+        require_step(&runbook, step)?;
+    }
     let result = run_in_order(session, arguments, runbook, &path).await;
     write_summary(session, &arguments.files, &path);
     result
@@ -295,7 +298,7 @@ async fn execute(
     let target = &connected.refresh.runbook.target.name.value;
     let state = state_file.journal.state();
     let steps = connected.steps.iter().map(|step| StepLine {
-        name: step.name.to_owned(),
+        name: step.name.clone(),
         skip: step.skip.clone(),
     });
     connected.events.emit(EventKind::RunBegan {

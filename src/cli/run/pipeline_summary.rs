@@ -9,9 +9,9 @@ use super::suggested_commands;
 use crate::base::{files, platform};
 use crate::cli::common_arguments::RunFiles;
 use crate::cli::session::{Session, environment_variable};
+use crate::cli::step_names::step_names;
 use crate::journal;
 use crate::report::{Pipeline, gather_report};
-use crate::steps;
 
 /// The largest step summary that GitHub shows.
 const SIZE_LIMIT: usize = 1024 * 1024;
@@ -37,10 +37,16 @@ fn write_for(
     files: &RunFiles,
     state: &Path,
 ) -> anyhow::Result<()> {
+    let (runbook, _) = files.read()?;
     let reading = journal::read_state_file(state)?;
     let next = suggested_commands(files, &reading).next;
     let file = state.display().to_string();
-    let report = gather_report(&reading, &file, &steps::names(), &next);
+    let report = gather_report(
+        &reading,
+        &file,
+        &step_names(&runbook, Some(&reading.state)),
+        &next,
+    );
     match pipeline {
         Pipeline::GitHub => {
             // A job without this variable shows no summary.

@@ -36,8 +36,10 @@ pub(super) fn require_no_failure(
         .map(|finding| {
             let remedy = finding.remedy.as_deref().unwrap_or_default();
             format!(
-                "\n  - failed: {}\n    found: {}\n    fix: {remedy}",
-                finding.headline, finding.found
+                "\n  - failed: {}{}\n    found: {}\n    fix: {remedy}",
+                finding.headline,
+                protection(finding),
+                finding.found
             )
         })
         .collect();
@@ -56,6 +58,12 @@ pub(super) fn require_no_failure(
     ))
 }
 
+/// The step that a check protects, to be shown after its headline.
+fn protection(finding: &CheckResult) -> String {
+    let step = finding.protection();
+    step.map_or_else(String::new, |step| format!(" ({step})"))
+}
+
 fn warn_about_unknown(session: &Session, findings: &[CheckResult]) {
     let unknown = findings
         .iter()
@@ -64,9 +72,10 @@ fn warn_about_unknown(session: &Session, findings: &[CheckResult]) {
         let task = finding.task.as_ref();
         let task = task.map(|task| format!("; the run will wait for a person at {task}"));
         let warning = format!(
-            "{}: {} ({}){}",
+            "{}: {}{} ({}){}",
             finding.label(),
             finding.headline,
+            protection(finding),
             finding.found,
             task.unwrap_or_default()
         );

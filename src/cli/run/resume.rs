@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use super::confirm_target::{confirm_target, require_target_name};
 use super::{
     PreparedRun, RunArguments, confirm_overwrite, confirm_repeat, confirmed_keys, preflight_gate,
     reopen, seal_copies,
 };
 use crate::base::clock::Clock;
+use crate::base::text::escape;
 use crate::checks::preflight;
 use crate::cli::connect::Connected;
 use crate::cli::plan_file;
@@ -18,6 +21,7 @@ use crate::journal::{
     CaptureCopy, Confirmed, LaunchOutcome, LockedStateFile, OpenStateFile, Record, RunbookChanged,
     State,
 };
+use crate::runbook::Difference;
 
 /// Preflight while the copy has not begun, confirmation; then the state file. A finished run is
 /// resumed only to reinstall a provider.
@@ -78,17 +82,40 @@ pub(super) async fn prepare(
 
 /// The record of a runbook that was edited since the last process of this run.
 fn runbook_change(session: &Session, connected: &Connected, state: &State) -> Option<Record> {
-    let digest = connected.refresh.runbook.digest();
+    let runbook = &connected.refresh.runbook;
+    let digest = runbook.digest();
     if state.runbook_digest == digest {
         return None;
     }
+    let earlier = state.runbook_meaning.as_deref();
+    let differences = earlier.map(|earlier| runbook.differences(earlier));
+    let differences = differences.unwrap_or_default();
+    let difference: Vec<String> = differences.iter().map(describe_difference).collect();
     session
         .printer
         .info("note: the runbook has changed since this run began; the change is recorded");
+    for line in &difference {
+        session.printer.info(&format!("  {}", escape(line)));
+    }
     Some(Record::from(RunbookChanged {
         digest,
-        difference: Vec::new(),
+        difference,
+        meaning: Some(runbook.meaning()),
     }))
+}
+
+/// One key of the runbook with its earlier and its present value.
+fn describe_difference(difference: &Difference) -> String {
+    let shown = |value: &Option<Value>| match value {
+        Some(value) => value.to_string(),
+        None => "absent".to_owned(),
+    };
+    format!(
+        "{}: {} before, {} now",
+        difference.key,
+        shown(&difference.before),
+        shown(&difference.after)
+    )
 }
 
 /// Must the operator name the target again? Yes if nothing was confirmed yet, and if a confirmed

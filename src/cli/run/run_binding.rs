@@ -16,6 +16,7 @@ pub(super) fn new_began_record(connected: &Connected) -> Began {
         program: env!("CARGO_PKG_VERSION").to_owned(),
         runbook: runbook.name.value.clone(),
         runbook_digest: runbook.digest(),
+        runbook_meaning: Some(runbook.meaning()),
         pinned: current_binding(connected, organization),
         origins: connected.origins.clone(),
     }

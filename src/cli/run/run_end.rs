@@ -1,6 +1,8 @@
 //! The end of a process's part of a run: the state file closed, the end reported, the summary
 //! printed.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 
 use super::suggested_commands;
@@ -8,11 +10,11 @@ use crate::cli::common_arguments::{Output, RunFiles};
 use crate::cli::connect::Connected;
 use crate::cli::exit_code::{DONE, outcome_name};
 use crate::cli::session::{Session, run_ended_event};
+use crate::cli::step_names::step_names;
 use crate::domain::summary::{Summary, summary};
 use crate::engine::{Failure, JournalView, Outcome};
 use crate::journal::{self, Closed, Occupancy, OpenStateFile};
 use crate::report::status_table;
-use crate::steps;
 
 /// Closes the state file and reports how the run ended. Returns the exit code.
 pub(super) async fn end_run(
@@ -31,7 +33,7 @@ pub(super) async fn end_run(
     session.printer.hide_all();
     if session.output == Output::Human {
         let ending = result.as_ref().err();
-        print_result(session, files, state_file, &figures, ending);
+        print_result(session, files, connected, state_file, &figures, ending);
     }
     if let Err(failure) = &result {
         session.print_failure(failure);
@@ -52,6 +54,9 @@ pub(super) async fn close(
     let closed = Closed {
         figures: figures.map(|figures| json!(figures)),
         notes: session.warnings.all(),
+        not_begun: result
+            .err()
+            .map_or_else(BTreeMap::new, |failure| (*failure.not_begun).clone()),
         ..Closed::new(result_name(result), exit, message)
     };
     // A journal that is closed already, or cannot be written, takes no further record.
@@ -82,6 +87,7 @@ fn result_name(result: Result<Outcome, &Failure>) -> &'static str {
 fn print_result(
     session: &Session,
     files: &RunFiles,
+    connected: &Connected,
     state_file: &OpenStateFile,
     figures: &Summary,
     ending: Option<&Failure>,
@@ -92,7 +98,7 @@ fn print_result(
         contents.occupancy = Occupancy::Free;
         let palette = session.data_palette();
         let ending = ending.map_or("", |failure| &failure.message);
-        let names = steps::names();
+        let names = step_names(&connected.refresh.runbook, Some(&contents.state));
         let commands = suggested_commands(files, &contents);
         let table = status_table(&contents, &names, &commands, palette, Some(ending));
         session.printer.data(&format!("\n{}", table.trim_end()));

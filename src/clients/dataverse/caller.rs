@@ -51,8 +51,9 @@ impl Dataverse {
     }
 
     /// Waits until the organization has provisioned the caller, at most for `limit` on the
-    /// program's clock. A new or copied organization responds with 403 until then. Administration
-    /// mode (0x8004a113) is returned at once, because waiting does not help.
+    /// program's clock. A new or copied organization responds with 403 until then. Every other 403
+    /// is returned at once, because waiting does not help: administration mode, the IP firewall, a
+    /// missing privilege, a code that is not known.
     pub async fn wait_until_provisioned(&self, limit: Duration) -> Result<WhoAmI, Error> {
         let clock = self.service.http().clock();
         let end = clock.elapsed() + limit;
@@ -62,9 +63,8 @@ impl Dataverse {
                 Ok(caller) => return Ok(caller),
                 Err(error) => error,
             };
-            let is_in_administration_mode = error.code.as_deref() == Some("0x8004a113");
             let is_timed_out = clock.elapsed() + PROVISIONING_POLL > end;
-            if error.kind != ErrorKind::Forbidden || is_in_administration_mode || is_timed_out {
+            if !error.may_be_provisioning() || is_timed_out {
                 return Err(error);
             }
             let wait = Wait {
@@ -232,6 +232,21 @@ mod tests {
                 .iter()
                 .all(|wait| wait.reason == WaitReason::NotYetProvisioned)
         );
+
+        // The firewall, a missing privilege, a code that is not known: one request each.
+        for code in ["0x80095ffe", "0x80040220", "Novelty"] {
+            let listener = Listener::replying(vec![refused(code)]).await;
+            let error = Dataverse::new(setup.service(&listener.url))
+                .wait_until_provisioned(limit)
+                .await
+                .unwrap_err();
+            assert_eq!(
+                (error.kind, listener.count()),
+                (ErrorKind::Forbidden, 1),
+                "{code}"
+            );
+            assert!(error.to_string().contains(code), "{error}");
+        }
 
         let closed = Listener::replying(vec![refused("0x8004A113")]).await;
         let error = Dataverse::new(setup.service(&closed.url))

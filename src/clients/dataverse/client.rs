@@ -90,7 +90,7 @@ impl Dataverse {
         self.service.send(&self.read_request(path_and_query)?).await
     }
 
-    fn read_request(&self, path_and_query: &str) -> Result<Request, Error> {
+    pub(super) fn read_request(&self, path_and_query: &str) -> Result<Request, Error> {
         let path = self.path(path_and_query)?;
         Ok(self.with_read_headers(Request::get(path)))
     }
@@ -207,6 +207,39 @@ mod tests {
                 .list("x", &Query::new())
                 .await;
             assert!(response.is_err(), "{shown}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_malformed_page_is_read_again_and_no_row_twice() {
+        let next = Some("/api/data/v9.2/x?page=2");
+        let page = |number: u8, next| page_of(&format!(r#"{{"n":{number}}}"#), next);
+        let setup = Setup::new(10_000.0);
+        let listener = Listener::replying(vec![
+            page(1, next),
+            Reply::json(200, "{}"),
+            Reply::json(200, r#"{"value":[{"n":7},{"n":"#),
+            Reply::json(200, "<html><title>Maintenance</title></html>"),
+            page(2, None),
+        ])
+        .await;
+        let rows = dataverse(&setup, &listener.url)
+            .list("x", &Query::new())
+            .await
+            .unwrap();
+        let numbers: Vec<_> = rows.iter().map(|row| row.integer("n")).collect();
+        assert_eq!(numbers, [Some(1), Some(2)]);
+        assert_eq!(listener.count(), 5);
+        // What stays malformed is an unavailable service, not a failure.
+        for body in ["{}", r#"{"value":[{"n":"#, "<html></html>", ""] {
+            let setup = Setup::new(10_000.0);
+            let listener = Listener::replying(vec![Reply::json(200, body)]).await;
+            let error = dataverse(&setup, &listener.url)
+                .list("x", &Query::new())
+                .await
+                .unwrap_err();
+            assert_eq!(error.kind, ErrorKind::Unavailable, "{body}");
+            assert_eq!(listener.count(), 6, "{body}");
         }
     }
 

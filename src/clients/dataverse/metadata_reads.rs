@@ -9,6 +9,7 @@ use super::metadata::{
 };
 use crate::base::encoding::{ODATA_OPTION, percent_encode};
 use crate::clients::error::{Error, ErrorKind};
+use crate::clients::http::Response;
 use crate::clients::odata::literal;
 
 const TABLE: &str = "LogicalName,EntitySetName,PrimaryIdAttribute,PrimaryNameAttribute,\
@@ -34,7 +35,7 @@ impl Dataverse {
     /// Every custom table, with its names but without its columns, to find one by its display name.
     pub async fn tables(&self) -> Result<Vec<Table>, Error> {
         let path = format!("EntityDefinitions?$select={TABLE}&$filter=IsCustomEntity%20eq%20true");
-        let response = self.read(&path).await?;
+        let response = self.read_metadata(&path).await?;
         response.parse_items(response.value()?.get("value"), "tables", parse_definition)
     }
 
@@ -64,7 +65,7 @@ impl Dataverse {
             let path = format!(
                 "{definition}/{attribute}/Microsoft.Dynamics.CRM.{cast}?$select=LogicalName&$expand=OptionSet"
             );
-            let response = self.read(&path).await?;
+            let response = self.read_metadata(&path).await?;
             let body = response.value()?;
             let options = body.pointer("/OptionSet/Options");
             let labels = response.parse_items(options, "options", parse_option)?;
@@ -78,6 +79,14 @@ impl Dataverse {
         self.metadata.clear();
     }
 
+    /// Reads a definition, not the service's cache of it, which may lag by half a minute after a
+    /// change (Microsoft Learn, *Compose HTTP requests*, `Consistency`). A copy changes all of them,
+    /// and what is read then is kept for the rest of the run.
+    async fn read_metadata(&self, path: &str) -> Result<Response, Error> {
+        let request = self.read_request(path)?.header("consistency", "Strong");
+        self.service.send(&request).await
+    }
+
     async fn read_table(&self, logical_name: &str) -> Result<Arc<Table>, Error> {
         let definition = by_key("EntityDefinitions", "LogicalName", logical_name);
         // One request for all of it (Microsoft Learn, *Query table definitions using the Web API*:
@@ -86,7 +95,7 @@ impl Dataverse {
             "{definition}?$select={TABLE}&$expand=Attributes($select={COLUMN}),\
              ManyToOneRelationships($select={LOOKUP})"
         );
-        let response = self.read(&path).await?;
+        let response = self.read_metadata(&path).await?;
         let body = response.value()?;
         let table = parse_definition(&body)
             .ok_or_else(|| response.malformed("the response defines no table"))?;
@@ -152,6 +161,9 @@ mod tests {
             assert_eq!(options[0].label, "Active");
         }
         assert_eq!(listener.count(), 2);
+        for request in listener.received() {
+            assert_eq!(request.header("consistency"), Some("Strong"));
+        }
         assert_eq!(dataverse.options("t", "name").await.unwrap(), None);
         dataverse.clear_metadata();
         dataverse.table("t").await.unwrap();

@@ -5,12 +5,13 @@
 //! - `paging`: lists, page after page, within a budget.
 //! - `send`: one attempt on the wire; `attempt` is its outcome.
 //! - [`client`]: [`Http`], what all services share: connections, clock, observer, cancellation.
-//! - `policy`: what is retried and when, how much is sent at once, what a refusal means and what to
-//!   do about it.
+//! - `policy`: what is retried and when, how much is sent at once; the table of refusals: what each
+//!   means, whether and how long to wait, whose task it is.
 //! - `pacer`: every wait; [`observer`]: reports of waits and requests.
 //! - `request`, `response`: what is sent, and what comes back.
 //! - `transport`: transport errors, and reading a body of limited size.
 //! - `parsing`: error bodies, headers, dates, addresses and links: pure functions of bytes.
+//! - `unwelcome_responses`: tests of responses that mean something else than their status says.
 //!
 //! Imports run down this list, never up.
 
@@ -27,11 +28,13 @@ mod response;
 mod send;
 mod service;
 mod transport;
+#[cfg(test)]
+mod unwelcome_responses;
 
 pub use client::Http;
 pub use observer::{Observer, Silent, Wait, WaitReason};
 pub use parsing::{Origin, OriginError};
-pub use policy::{Limits, ListBudget};
+pub use policy::{KnownRefusal, Limits, ListBudget, Outlook, Who};
 pub use service::{Service, ServiceEndpoint};
 
 pub(crate) use paging::Pages;

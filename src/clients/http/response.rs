@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::header::HeaderMap;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 use url::Url;
 
-use super::parsing::{MAX_DEPTH, MAX_VALUES, measure_json, retry_after};
+use super::parsing::{MAX_DEPTH, MAX_VALUES, ServiceError, measure_json, retry_after};
 use crate::clients::error::{Error, ErrorKind, presentable};
 
 /// The headers with the id of a request, the most specific first: Dataverse
@@ -92,8 +92,29 @@ impl Response {
     /// The body as JSON of a known shape.
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
         self.count_values()?;
-        serde_json::from_slice(&self.body)
-            .map_err(|error| self.malformed(&error.to_string()).with_source(error))
+        serde_json::from_slice(&self.body).map_err(|error| {
+            let is_garbled = error.is_syntax() || error.is_eof();
+            let malformed = self.malformed(&error.to_string()).garbled(is_garbled);
+            malformed.with_source(error)
+        })
+    }
+
+    /// Why the body is not JSON, if it has one that is not: half a response, or a page of something
+    /// in front of the service. A body that is too large to parse is not judged here.
+    pub(super) fn describe_garbled(&self) -> Option<String> {
+        let text = self
+            .body
+            .strip_prefix(b"\xef\xbb\xbf")
+            .unwrap_or(&self.body);
+        if text.trim_ascii().is_empty() || self.count_values().is_err() {
+            return None;
+        }
+        let error = serde_json::from_slice::<IgnoredAny>(text).err()?;
+        Some(if text.trim_ascii_start().starts_with(b"<") {
+            ServiceError::parse(None, text).message
+        } else {
+            format!("a body that is not JSON ({error})")
+        })
     }
 
     /// The body as any JSON.

@@ -1,18 +1,13 @@
-//! Runs a program that prints a token: without a shell, without input, in its own process group,
-//! and with a timeout. Its output may be a token, so it is never shown; its stderr is.
+//! Runs a program that prints a token: without input, and with a time limit. Its output may be a
+//! token, so it is never shown; its stderr is.
 
 use std::ffi::OsStr;
 use std::io;
-use std::process::{ExitStatus, Stdio};
+use std::process::ExitStatus;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt as _};
-use tokio::process::Command;
-
-use crate::base::platform::{kill_process_group, start_process_group};
-
-/// The maximum that is read of either stream. A token is a few kilobytes.
-const MAX_OUTPUT: u64 = 256 * 1024;
+use crate::base::program::Program;
+pub(super) use crate::base::program::last_lines as summarize_stderr;
 
 /// The result of a program.
 pub(super) struct ProgramOutput {
@@ -37,73 +32,22 @@ pub(super) async fn run(
     variables: &[(&str, &str)],
     limit: Duration,
 ) -> Result<ProgramOutput, ProgramError> {
-    let mut command = Command::new(program);
-    let mut child = start_process_group(&mut command)
-        .args(arguments)
-        .envs(variables.iter().copied())
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(ProgramError::NotStarted)?;
-    let group = ProcessGroup(child.id());
-    let (out, err) = (child.stdout.take(), child.stderr.take());
-    let ending = async {
-        let (stdout, stderr) = tokio::join!(read_stream(out), read_stream(err));
-        let status = child.wait().await?;
-        Ok::<_, io::Error>(ProgramOutput {
-            status,
-            stdout,
-            stderr,
-        })
+    let program = Program {
+        program,
+        arguments: arguments.to_vec(),
+        variables: variables
+            .iter()
+            .map(|(name, value)| (name.into(), value.into()))
+            .collect(),
+        inherits_variables: true,
+        folder: None,
+        input: None,
+        limit,
     };
-    let ended = tokio::time::timeout(limit, ending).await;
-    match ended {
-        Ok(Ok(ran)) => {
-            group.forget();
-            Ok(ran)
-        }
-        Ok(Err(error)) => Err(ProgramError::NotStarted(error)),
-        Err(_) => Err(ProgramError::TimedOut(limit)),
-    }
-}
-
-/// The processes that a program has started. Dropping it stops them all: a script's own children
-/// would outlive the script.
-struct ProcessGroup(Option<u32>);
-
-impl ProcessGroup {
-    fn forget(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for ProcessGroup {
-    fn drop(&mut self) {
-        if let Some(id) = self.0 {
-            kill_process_group(id);
-        }
-    }
-}
-
-async fn read_stream(stream: Option<impl AsyncRead + Unpin>) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    if let Some(stream) = stream {
-        // An error ends the output; what was read until then is used.
-        let _error = stream.take(MAX_OUTPUT).read_to_end(&mut bytes).await;
-    }
-    bytes
-}
-
-/// The last lines of a program's stderr, in one line.
-pub(super) fn summarize_stderr(stderr: &[u8]) -> String {
-    const LINES: usize = 5;
-    let text = String::from_utf8_lossy(stderr);
-    let lines: Vec<&str> = text
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .collect();
-    lines[lines.len().saturating_sub(LINES)..].join(" ")
+    let ran = program.run().await.map_err(ProgramError::NotStarted)?;
+    Ok(ProgramOutput {
+        status: ran.status.ok_or(ProgramError::TimedOut(limit))?,
+        stdout: ran.stdout,
+        stderr: ran.stderr,
+    })
 }

@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use secrecy::SecretString;
+
 use super::claims::{Claims, is_same_audience};
 use super::credential_kind::CredentialLifetime;
 use super::holder::TokenHolder;
@@ -69,6 +71,13 @@ impl SignIn {
     /// Whether a token for `audience` is one for this service.
     pub fn accepts_audience(&self, audience: &str) -> bool {
         is_same_audience(audience, self.source.audience())
+    }
+
+    /// The text of a valid token. Fetches one if none is cached.
+    pub async fn token(&self) -> Result<SecretString, Error> {
+        let token = self.source.current().await?;
+        let header = token.header().to_str().unwrap_or_default();
+        Ok(header.strip_prefix("Bearer ").unwrap_or(header).into())
     }
 
     /// What its token says about itself. Fetches one if none is cached.

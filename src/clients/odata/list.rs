@@ -4,8 +4,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::row::Row;
-use crate::clients::error::Error;
-use crate::clients::http::{Pages, Request, Response, Service};
+use crate::clients::error::{Error, ErrorKind};
+use crate::clients::http::{Backoff, Pages, Request, Response, Service, Wait, WaitReason};
 
 /// All rows of a list, of every page, or an error: never a part of the list. Takes the path of the
 /// first page, and a function that adds the same headers to the request for each page.
@@ -17,14 +17,38 @@ pub(in crate::clients) async fn list_rows(
     let mut pages = Pages::new(service);
     let mut rows = Vec::new();
     let mut request = prepare(Request::get(path));
+    let mut backoff = Backoff::new(service.http().limits().tries);
     loop {
         let response = service.send(&request).await?;
-        let Some(link) = add_page(&response, &mut pages, &mut rows)? else {
-            return Ok(rows);
+        let whole = rows.len();
+        let link = match add_page(&response, &mut pages, &mut rows) {
+            Ok(Some(link)) => link,
+            Ok(None) => return Ok(rows),
+            Err(error) if error.is_garbled_read() => {
+                // JSON, but no page: the same page once more.
+                rows.truncate(whole);
+                read_again(service, &mut backoff, error).await?;
+                continue;
+            }
+            Err(error) => return Err(error),
         };
         let url = pages.next_url(service, &response, &link)?;
         request = prepare(Request::get_link(url));
     }
+}
+
+/// Waits before a page that was garbled is read again. Once the attempts are used up, the service is
+/// unavailable: nothing says that the list is wrong.
+async fn read_again(service: &Service, backoff: &mut Backoff, error: Error) -> Result<(), Error> {
+    let what = error.what.clone();
+    let wait = Wait {
+        service: service.name().to_owned(),
+        reason: WaitReason::Unavailable,
+        message: error.message.clone(),
+        attempt: 1,
+        duration: backoff.next_delay(None, error.of_kind(ErrorKind::Unavailable))?,
+    };
+    service.http().pause(wait, &what).await
 }
 
 /// A page: rows as they are written, and the link to the next page.
@@ -46,7 +70,7 @@ fn add_page(
     pages.count_page(response)?;
     let page: RawPage<'_> = serde_json::from_slice(response.body()).map_err(|error| {
         let why = format!("it is not a page of rows: {error}");
-        response.malformed(&why).with_source(error)
+        response.malformed(&why).garbled(true).with_source(error)
     })?;
     pages.check_rows(response, rows.len() + page.value.len())?;
     for raw in page.value {

@@ -13,6 +13,8 @@ pub struct Query {
     pub order_by: Option<String>,
     /// The related rows to include.
     pub expand: Option<String>,
+    /// The number of rows at most, from the first.
+    pub top: Option<u32>,
     /// The number of rows per page; the service's default is 5000.
     pub page_size: Option<u32>,
     /// Whether to include formatted values and the tables of lookups.
@@ -53,6 +55,13 @@ impl Query {
         self
     }
 
+    /// At most this number of rows, from the first.
+    #[must_use]
+    pub fn top(mut self, rows: u32) -> Self {
+        self.top = Some(rows);
+        self
+    }
+
     /// With this number of rows per page: for tables with large columns.
     #[must_use]
     pub fn page_size(mut self, rows: u32) -> Self {
@@ -70,11 +79,13 @@ impl Query {
     /// The query string with its question mark, or an empty text.
     pub(in crate::clients) fn to_query_string(&self) -> String {
         let select = (!self.select.is_empty()).then(|| self.select.join(","));
+        let top = self.top.map(|rows| rows.to_string());
         let options = [
             ("$select", select.as_ref()),
             ("$filter", self.filter.as_ref()),
             ("$orderby", self.order_by.as_ref()),
             ("$expand", self.expand.as_ref()),
+            ("$top", top.as_ref()),
         ];
         let options: Vec<String> = options
             .into_iter()
@@ -134,6 +145,7 @@ mod tests {
              &$expand=roles($select%3Dname)"
         );
         assert_eq!(Query::new().to_query_string(), "");
+        assert_eq!(Query::new().top(7).to_query_string(), "?$top=7");
     }
 
     #[test]

@@ -6,16 +6,18 @@ use serde_json::Value;
 
 use super::core_references::core_references;
 use super::custom_connectors::CustomConnectors;
-use super::{connector_of_url, resolve_choice, visible_connections};
+use super::{connector_of_url, find_choice, resolve_choice, visible_connections};
 use crate::clients::Connection;
 use crate::domain::RefreshContext;
 use crate::engine::{Failure, JournalView};
-use crate::runbook::{ConnectionChoice, IomColumn, IomTable};
+use crate::runbook::{ConnectionChoice, ConnectionChoices, IomColumn, IomTable};
 
 /// The runbook's choices, resolved by the target's list of connections.
 pub(crate) struct Choices {
     /// None where the list cannot be read or is empty.
     connections: Option<Vec<Connection>>,
+    /// The connectors that the target knows by another identifier.
+    pub(crate) custom: CustomConnectors,
     /// Is the survey only shown? Then what does not exist yet is described.
     planning: bool,
 }
@@ -26,15 +28,38 @@ impl Choices {
         refresh: &RefreshContext,
         journal: &JournalView,
     ) -> Result<Self, Failure> {
+        let connections = visible_connections(refresh, journal).await?;
         Ok(Self {
-            connections: visible_connections(refresh, journal).await?,
+            custom: CustomConnectors::read_beside(refresh, journal, connections.as_deref()).await?,
+            connections,
             planning: journal.is_planning(),
         })
     }
 
+    /// The connection that a reference should have, found by its name or by any name of its
+    /// connector; none where the runbook chooses none. Takes the section of the runbook that comes
+    /// before step 3's, and the connector that the reference has now, which may be the source's.
+    pub(crate) fn find(
+        &self,
+        refresh: &RefreshContext,
+        section: Option<&ConnectionChoices>,
+        name: &str,
+        connector: &str,
+    ) -> Result<Option<ChosenConnection>, Failure> {
+        let choice = find_choice(&refresh.runbook, &self.custom, section, name, connector);
+        let Some(choice) = choice else {
+            return Ok(None);
+        };
+        let connector = self.custom.in_target(connector);
+        Ok(Some(ChosenConnection {
+            connection: self.connection(refresh, choice, &connector)?,
+            connector,
+        }))
+    }
+
     /// The id of the connection that a choice means. A plan describes a connection that cannot be
     /// known yet.
-    pub(crate) fn connection(
+    fn connection(
         &self,
         refresh: &RefreshContext,
         choice: &ConnectionChoice,
@@ -75,7 +100,16 @@ impl Choices {
     }
 }
 
-/// The references of Dataverse, of IOM and of its providers: name and connector.
+/// What the runbook chooses for a reference.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct ChosenConnection {
+    /// The id of a connection of the target.
+    pub(crate) connection: String,
+    /// Its connector, by the target's identifier.
+    pub(crate) connector: String,
+}
+
+/// The references of Dataverse and of IOM: name and connector.
 async fn named_references(
     refresh: &RefreshContext,
     journal: &JournalView,
@@ -106,7 +140,7 @@ pub(crate) async fn unused_choices(
 ) -> Result<Vec<String>, Failure> {
     let view = refresh.view(journal);
     let names = &refresh.names;
-    let custom = CustomConnectors::read(refresh).await?;
+    let custom = CustomConnectors::read(refresh, journal).await?;
     let mut used: BTreeSet<String> = named_references(refresh, journal)
         .await?
         .into_iter()
@@ -119,14 +153,15 @@ pub(crate) async fn unused_choices(
     let url_column = names.column(IomColumn::ProviderConnectionReferenceConnectionUrl)?;
     let table = names.table(IomTable::ProviderConnectionReference);
     for row in view.rows(table).await? {
-        let connector = row.string(url_column).and_then(connector_of_url);
-        used.extend(connector);
+        if let Some(connector) = row.string(url_column).and_then(connector_of_url) {
+            used.extend(custom.aliases(&connector));
+        }
     }
-    let name_column = names.column(IomColumn::ProviderDefinitionConnectionReferenceLogicalName)?;
+    let column = IomColumn::ProviderDefinitionConnectionReferenceLogicalName;
     let table = names.table(IomTable::ProviderDefinitionConnectionReference);
-    for row in view.rows(table).await? {
-        used.extend(row.string(name_column).map(str::to_ascii_lowercase));
-    }
+    let rows = view.by_id(table).await?;
+    let logical_names = names.logical_names(column, rows.iter());
+    used.extend(logical_names.values().map(|name| name.to_ascii_lowercase()));
     let choices = &refresh
         .runbook
         .steps
@@ -167,6 +202,7 @@ mod tests {
     fn choices(connections: Option<Vec<Connection>>) -> Choices {
         Choices {
             connections,
+            custom: CustomConnectors::default(),
             planning: false,
         }
     }

@@ -4,15 +4,22 @@
 //! target's own connections are of the target's (Microsoft Learn, *Copy an environment*: custom
 //! connectors get a new identifier, and flows must be repointed). Both are one connector where
 //! their rows of Dataverse's table `connector` have one `name` and another `connectorinternalid`.
+//! A connector in no solution has no row; the target's connections show its identifier.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::connector_name;
+use serde_json::Value;
+
+use super::{connector_name, visible_connections};
+use crate::clients::{Connection, Dataverse};
 use crate::domain::RefreshContext;
 use crate::domain::flows::stem;
 use crate::domain::names::{Fields, text};
 use crate::domain::view::View;
-use crate::engine::Failure;
+use crate::engine::{Failure, JournalView};
+
+/// A custom connector (Dataverse, `connector`, `connectortype`).
+pub(crate) const CUSTOM: i64 = 1;
 
 /// The custom connectors of both environments. Identifiers and names are lower case.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +28,12 @@ pub(crate) struct CustomConnectors {
     names: BTreeMap<String, String>,
     /// The target's identifier of each row's name.
     here: BTreeMap<String, String>,
+    /// The source's identifiers.
+    source: BTreeSet<String>,
+    /// The connectors of the target's connections.
+    connected: BTreeSet<String>,
+    /// Did an environment refuse to show its rows? Then a connector may have moved unnoticed.
+    pub(crate) is_partial: bool,
 }
 
 impl CustomConnectors {
@@ -39,42 +52,117 @@ impl CustomConnectors {
             connectors.names.insert(id, name);
         }
         for (id, name) in source.filter_map(identified) {
+            connectors.source.insert(id.clone());
             connectors.names.entry(id).or_insert(name);
         }
         connectors
     }
 
-    /// Reads both environments. Rows of one that refuses are left out: then a connector is
-    /// recognized by its identifier alone.
-    pub(crate) async fn read(refresh: &RefreshContext) -> Result<Self, Failure> {
+    /// The same with what the target's connections show.
+    #[must_use]
+    pub(crate) fn with_connections(mut self, connections: &[Connection]) -> Self {
+        let connectors = connections.iter().filter_map(|one| one.connector.as_ref());
+        self.connected
+            .extend(connectors.map(|connector| connector_name(connector)));
+        self
+    }
+
+    /// Reads both environments, and the target's connections. What one of them refuses is left out:
+    /// then a connector is recognized by its identifier alone.
+    pub(crate) async fn read(
+        refresh: &RefreshContext,
+        journal: &JournalView,
+    ) -> Result<Self, Failure> {
+        let connections = visible_connections(refresh, journal).await?;
+        Self::read_beside(refresh, journal, connections.as_deref()).await
+    }
+
+    /// The same, where the target's connections are read already. Read once for a plan, under which
+    /// none changes.
+    pub(super) async fn read_beside(
+        refresh: &RefreshContext,
+        journal: &JournalView,
+        connections: Option<&[Connection]>,
+    ) -> Result<Self, Failure> {
+        let read = || Self::read_rows(refresh, connections);
+        if journal.is_planning() {
+            let cell = &refresh.forecast.custom_connectors;
+            return cell.get_or_try_init(read).await.cloned();
+        }
+        read().await
+    }
+
+    async fn read_rows(
+        refresh: &RefreshContext,
+        connections: Option<&[Connection]>,
+    ) -> Result<Self, Failure> {
         let source = rows(View::AfterCopy(refresh)).await?;
         let target = rows(View::Target(&refresh.target.dataverse)).await?;
-        Ok(Self::from_rows(source.iter(), target.iter()))
+        let connectors = Self::from_rows(
+            source.as_deref().unwrap_or_default().iter(),
+            target.as_deref().unwrap_or_default().iter(),
+        );
+        Ok(Self {
+            is_partial: source.is_none() || target.is_none(),
+            ..connectors.with_connections(connections.unwrap_or_default())
+        })
     }
 
     /// The target's identifier of a connector; the same where it has no other.
     pub(crate) fn in_target(&self, connector: &str) -> String {
         let connector = connector_name(connector);
-        let is_here = |id: &String| self.here.values().any(|here| here == id);
-        if is_here(&connector) {
+        if self.connected.contains(&connector) {
             return connector;
         }
-        if let Some(name) = self.names.get(&connector) {
-            return self.here.get(name).cloned().unwrap_or(connector);
+        let name = self.names.get(&connector);
+        let is_here = self.here.values().any(|here| *here == connector);
+        let by_name = name.and_then(|name| self.here.get(name));
+        match by_name {
+            Some(here) if *here != connector && !is_here => return here.clone(),
+            // A row with the source's own identifier is not yet the target's.
+            Some(_) if !self.source.contains(&connector) => return connector,
+            _ => {}
         }
-        // No row shows its name: the identifier itself does, without its last part.
-        let stem_of = stem(&connector);
-        let is_custom = stem_of != connector.replace("-5f", "_");
-        let mut alike = self.here.values().filter(|here| stem(here) == stem_of);
+        self.alike(&connector, name.is_some()).unwrap_or(connector)
+    }
+
+    /// The only connector of the target whose identifier differs in its last part alone, which is
+    /// the environment's. Where the connector's name is known, one of another name is another.
+    fn alike(&self, connector: &str, is_named: bool) -> Option<String> {
+        let stem_of = stem(connector);
+        if stem_of == connector.replace("-5f", "_") {
+            return None;
+        }
+        let connected = self.connected.iter();
+        let connected = connected.filter(|id| !is_named || !self.names.contains_key(*id));
+        let by_row = self.here.values().filter(|_| !is_named);
+        let alike: BTreeSet<&String> = connected
+            .chain(by_row)
+            .filter(|here| *here != connector && stem(here) == stem_of)
+            .collect();
+        let mut alike = alike.into_iter();
         match (alike.next(), alike.next()) {
-            (Some(here), None) if is_custom => here.clone(),
-            _ => connector,
+            (Some(here), None) => Some(here.clone()),
+            _ => None,
         }
     }
 
     /// Does the target know this connector by another identifier?
     pub(crate) fn has_moved(&self, connector: &str) -> bool {
         self.in_target(connector) != connector_name(connector)
+    }
+
+    /// Those that the target knows by another identifier: both identifiers.
+    pub(crate) fn moved(&self, used: &BTreeSet<String>) -> Vec<(String, String)> {
+        let moved = used.iter().filter(|connector| self.has_moved(connector));
+        moved
+            .map(|connector| (connector.clone(), self.in_target(connector)))
+            .collect()
+    }
+
+    /// All of the source that the target knows by another identifier: both identifiers.
+    pub(crate) fn all_moved(&self) -> Vec<(String, String)> {
+        self.moved(&self.source)
     }
 
     /// Everything by which a runbook may name a connector: its identifiers in both environments and
@@ -96,7 +184,22 @@ impl CustomConnectors {
     }
 }
 
-async fn rows(view: View<'_>) -> Result<Vec<Fields>, Failure> {
+/// The display names of an environment's custom connectors, by identifier.
+pub(crate) async fn titles(dataverse: &Dataverse) -> Result<BTreeMap<String, String>, Failure> {
+    let rows = rows(View::Target(dataverse)).await?.unwrap_or_default();
+    let custom = rows
+        .iter()
+        .filter(|row| row.get("connectortype").and_then(Value::as_i64) == Some(CUSTOM));
+    Ok(custom
+        .filter_map(|row| {
+            let id = connector_name(&text(row, "connectorinternalid")?);
+            Some((id, text(row, "displayname").or_else(|| text(row, "name"))?))
+        })
+        .collect())
+}
+
+/// The rows of an environment; none where it refuses to show them.
+async fn rows(view: View<'_>) -> Result<Option<Vec<Fields>>, Failure> {
     let read = async {
         match view.optional_table("connector").await? {
             Some(_) => view.rows("connector").await,
@@ -104,9 +207,9 @@ async fn rows(view: View<'_>) -> Result<Vec<Fields>, Failure> {
         }
     };
     match read.await {
-        Ok(rows) => Ok(rows.into_iter().map(|row| row.value).collect()),
+        Ok(rows) => Ok(Some(rows.into_iter().map(|row| row.value).collect())),
         Err(failure) if failure.leaves_a_read_open() => Err(failure),
-        Err(_) => Ok(Vec::new()),
+        Err(_) => Ok(None),
     }
 }
 
@@ -122,6 +225,18 @@ mod tests {
     fn row(name: &str, id: &str) -> Fields {
         let row = json!({"name": name, "connectorinternalid": id});
         row.as_object().unwrap().clone()
+    }
+
+    fn connection(connector: &str) -> Connection {
+        Connection {
+            id: "a1".to_owned(),
+            connector: Some(connector.to_owned()),
+            display_name: None,
+            account: None,
+            statuses: Vec::new(),
+            error: None,
+            raw: Value::Null,
+        }
     }
 
     #[test]
@@ -150,6 +265,8 @@ mod tests {
         let (source, target) = ([row("new_carrier", SOURCE)], [row("other", TARGET)]);
         let connectors = CustomConnectors::from_rows(source.iter(), target.iter());
         assert_eq!(connectors.in_target(SOURCE), SOURCE);
+        let connectors = connectors.with_connections(&[connection(TARGET)]);
+        assert_eq!(connectors.in_target(SOURCE), SOURCE);
     }
 
     #[test]
@@ -163,5 +280,24 @@ mod tests {
         ];
         let connectors = CustomConnectors::from_rows([].iter(), twins.iter());
         assert_eq!(connectors.in_target(SOURCE), SOURCE);
+    }
+
+    #[test]
+    fn a_connector_without_a_row_is_known_by_the_targets_connection() {
+        let of = |source: &[Fields], target: &[Fields], connected: &[&str]| {
+            let connections: Vec<Connection> = connected.iter().map(|id| connection(id)).collect();
+            let connectors = CustomConnectors::from_rows(source.iter(), target.iter());
+            connectors.with_connections(&connections).in_target(SOURCE)
+        };
+        let named = [row("new_carrier", SOURCE)];
+        assert_eq!(of(&[], &[], &[TARGET, "shared_outlook"]), TARGET);
+        assert_eq!(of(&named, &[], &[TARGET]), TARGET);
+        // The copied row still shows the source's identifier.
+        assert_eq!(of(&named, &named, &[TARGET]), TARGET);
+        assert_eq!(of(&named, &named, &[]), SOURCE);
+        // A connection of it, or several alike: nothing has moved.
+        assert_eq!(of(&named, &[], &[TARGET, SOURCE]), SOURCE);
+        let twin = "shared_new-5fcarrier-5f8888888888888888";
+        assert_eq!(of(&[], &[], &[TARGET, twin]), SOURCE);
     }
 }

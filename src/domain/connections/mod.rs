@@ -3,23 +3,26 @@
 //!
 //! ```text
 //! choices.rs           the runbook's choices, against the connections that the target has
+//! connection_url.rs    the URL by which IOM's own references name a connection
 //! core_references.rs   Dataverse's own connection references
 //! custom_connectors.rs connectors that each environment knows by another identifier
+//! owners.rs            who owns references and flows, and as whom they are written
 //! ```
 
 pub(crate) mod choices;
+mod connection_url;
 pub(crate) mod core_references;
 pub(crate) mod custom_connectors;
+mod owners;
 
-use url::Url;
-use uuid::Uuid;
+pub(crate) use self::connection_url::{connection_url, connector_of_url, is_in_environment};
+pub(crate) use self::owners::{OwnerRow, find_acting_user, find_owner, owner_filter, owner_id};
 
+use self::custom_connectors::CustomConnectors;
 use super::RefreshContext;
-use super::names::{Fields, text};
-use super::view::View;
-use crate::clients::{Connection, Error, Row, literal};
+use crate::clients::{Connection, Error};
 use crate::engine::{Failure, JournalView};
-use crate::runbook::{ConnectionChoice, ConnectionChoices, Owner, Runbook};
+use crate::runbook::{ConnectionChoice, ConnectionChoices, Runbook};
 
 /// The last segment of a connector's id, lower case: `shared_bigcommerce`. The two services prefix
 /// it differently.
@@ -31,24 +34,26 @@ pub(crate) fn connector_name(connector: &str) -> String {
         .to_ascii_lowercase()
 }
 
-/// The runbook's choice for a reference: by its logical name, else by its connector. Looks in the
-/// given section first, then in step 3's.
+/// The key by which a runbook may choose a connection for a reference: its connector; its name where
+/// it shows no connector.
+pub(crate) fn reference_key<'a>(name: &'a str, connector: &'a str) -> &'a str {
+    if connector.is_empty() {
+        name
+    } else {
+        connector
+    }
+}
+
+/// The runbook's choice for a reference: by its logical name, else by any name of its connector.
+/// Looks in the given section first, then in step 3's.
 pub(crate) fn find_choice<'a>(
     runbook: &'a Runbook,
+    custom: &CustomConnectors,
     section: Option<&'a ConnectionChoices>,
     logical_name: &str,
     connector: &str,
 ) -> Option<&'a ConnectionChoice> {
-    find_choice_among(runbook, section, logical_name, &[connector])
-}
-
-/// The same, where a connector has several names.
-pub(crate) fn find_choice_among<'a>(
-    runbook: &'a Runbook,
-    section: Option<&'a ConnectionChoices>,
-    logical_name: &str,
-    connectors: &[&str],
-) -> Option<&'a ConnectionChoice> {
+    let connectors = custom.aliases(connector);
     let shared = &runbook.steps.reconfigure_connections.options.connections;
     section.into_iter().chain([shared]).find_map(|section| {
         let by = |wanted: &str| {
@@ -57,7 +62,7 @@ pub(crate) fn find_choice_among<'a>(
                 .find(|(key, _)| key.eq_ignore_ascii_case(wanted))
                 .map(|(_, choice)| &choice.value)
         };
-        by(logical_name).or_else(|| connectors.iter().copied().find_map(by))
+        by(logical_name).or_else(|| connectors.iter().find_map(|connector| by(connector)))
     })
 }
 
@@ -150,219 +155,17 @@ pub(crate) async fn visible_connections(
     }
 }
 
-/// The owner that references and flows should have.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct OwnerRow {
-    /// `systemusers` or `teams`.
-    pub(crate) entity_set: &'static str,
-    pub(crate) id: Uuid,
-    /// As the runbook names it.
-    pub(crate) name: String,
-}
-
-impl OwnerRow {
-    /// The instruction for a person who saves a row that it should own.
-    pub(crate) fn instruction(owner: Option<&Self>) -> String {
-        owner.map_or_else(String::new, |owner| {
-            format!("; its owner must be {}", owner.name)
-        })
-    }
-
-    /// Its id as text; where the runbook names no owner, the present one.
-    pub(crate) fn id_or(owner: Option<&Self>, current: Option<String>) -> Option<String> {
-        owner.map(|owner| owner.id.to_string()).or(current)
-    }
-
-    /// As a bind: `systemusers(<guid>)`.
-    pub(crate) fn bind(&self) -> String {
-        format!("{}({})", self.entity_set, self.id)
-    }
-}
-
-/// Finds the owner that the runbook names, among the users and teams that the target has (after
-/// a copy: the source's). None where the runbook names none.
-pub(crate) async fn find_owner(
-    refresh: &RefreshContext,
-    view: View<'_>,
-) -> Result<Option<OwnerRow>, Failure> {
-    let runbook = &refresh.runbook;
-    let owner = match (
-        &runbook.steps.reconfigure_connections.options.owner,
-        &runbook.act_as,
-    ) {
-        (Some(owner), _) => owner.value.clone(),
-        (None, Some(user)) => Owner::User(user.value.clone()),
-        (None, None) => return Ok(None),
-    };
-    let (table, entity_set, name) = match &owner {
-        Owner::User(user) => ("systemuser", "systemusers", user.clone()),
-        Owner::Team(team) => ("team", "teams", team.clone()),
-    };
-    let filter = owner_filter(&owner);
-    let rows = view.rows_where(table, Some(filter)).await?;
-    let id = rows.iter().find_map(|row| row.id(&format!("{table}id")));
-    let id = id.ok_or_else(|| {
-        Failure::failed(format!(
-            "the environment has no {table} '{name}' to own references"
-        ))
-        .with_help(
-            "the copy brings the source's users: add it to the source, or name another owner",
-        )
-        .permanent()
-    })?;
-    Ok(Some(OwnerRow {
-        entity_set,
-        id,
-        name,
-    }))
-}
-
-/// The directory object of the user that `act-as` names, among the users that the target has
-/// (after a copy: the source's). None where the runbook names no user.
-pub(crate) async fn find_acting_user(
-    refresh: &RefreshContext,
-    view: View<'_>,
-) -> Result<Option<Uuid>, Failure> {
-    let Some(user) = &refresh.runbook.act_as else {
-        return Ok(None);
-    };
-    let user = &user.value;
-    let rows = view
-        .rows_where("systemuser", Some(user_filter(user)))
-        .await?;
-    directory_object(&rows).map(Some).map_err(|why| {
-        Failure::failed(format!("`act-as` names {user}, {why}"))
-            .with_help(
-                "the copy brings the source's users: add the user to the source and enable \
-                     it, or name another under `act-as`",
-            )
-            .permanent()
-    })
-}
-
-/// The directory object of the one user found, or why it cannot be acted as.
-fn directory_object(rows: &[Row]) -> Result<Uuid, &'static str> {
-    let Some(row) = rows.first() else {
-        return Err("who is not a user of the environment");
-    };
-    if row.boolean("isdisabled") == Some(true) {
-        return Err("who is disabled in the environment");
-    }
-    row.id("azureactivedirectoryobjectid")
-        .filter(|id| !id.is_nil())
-        .ok_or("whose row names no object in the directory")
-}
-
-/// The condition that selects an owner among users or teams: by name, or by id.
-pub(crate) fn owner_filter(owner: &Owner) -> String {
-    match owner {
-        Owner::User(user) => user_filter(user),
-        Owner::Team(team) => named("teamid", "name", team),
-    }
-}
-
-fn user_filter(user: &str) -> String {
-    named("azureactivedirectoryobjectid", "domainname", user)
-}
-
-/// A condition by id where the text is one, else by name.
-fn named(id_column: &str, name_column: &str, text: &str) -> String {
-    match Uuid::try_parse(text) {
-        Ok(id) => format!("{id_column} eq {id}"),
-        Err(_) => format!("{name_column} eq {}", literal(text)),
-    }
-}
-
-/// The connector that a connection URL names: `apiName=shared_azureblob`, or the segment after
-/// `connections`.
-pub(crate) fn connector_of_url(url: &str) -> Option<String> {
-    let url = Url::parse(url).ok()?;
-    let by_query = url
-        .query_pairs()
-        .find(|(key, _)| key.eq_ignore_ascii_case("apiName"))
-        .map(|(_, name)| name.to_ascii_lowercase());
-    by_query.or_else(|| {
-        let mut segments = url.path_segments()?;
-        segments.find(|segment| segment.eq_ignore_ascii_case("connections"))?;
-        let connector = segments.next().filter(|connector| !connector.is_empty())?;
-        Some(connector.to_ascii_lowercase())
-    })
-}
-
-/// A connection URL like this one, for another environment and connection. IOM's forms take the
-/// address of a connection's page, `https://<region>.flow.microsoft.com/manage/environments/<id>/
-/// connections?apiName=…&connectionName=…` (seen in Microsoft's own guide to setting up providers);
-/// newer portals write `…/environments/<id>/connections/<connector>/<connection>/details`. Host and
-/// form are kept as this tenant has them.
-pub(crate) fn connection_url(
-    template: &str,
-    environment: Uuid,
-    connection: &str,
-) -> Option<String> {
-    let mut url = Url::parse(template).ok()?;
-    let environment = environment.to_string();
-    let mut segments: Vec<String> = url.path_segments()?.map(str::to_owned).collect();
-    let after = |segments: &[String], word: &str, distance: usize| {
-        let place = segments.iter().position(|s| s.eq_ignore_ascii_case(word))? + distance;
-        segments
-            .get(place)
-            .is_some_and(|s| !s.is_empty())
-            .then_some(place)
-    };
-    if let Some(place) = after(&segments, "environments", 1) {
-        segments[place] = environment;
-    }
-    if let Some(place) = after(&segments, "connections", 2) {
-        connection.clone_into(&mut segments[place]);
-    }
-    url.path_segments_mut().ok()?.clear().extend(segments);
-    if url.query().is_none() {
-        return Some(url.into());
-    }
-    let pairs: Vec<(String, String)> = url
-        .query_pairs()
-        .map(|(key, value)| {
-            let is_connection = key.eq_ignore_ascii_case("connectionName");
-            (
-                key.into_owned(),
-                if is_connection {
-                    connection.to_owned()
-                } else {
-                    value.into_owned()
-                },
-            )
-        })
-        .collect();
-    url.query_pairs_mut().clear().extend_pairs(pairs);
-    Some(url.into())
-}
-
-/// Does a connection URL lead into this environment?
-pub(crate) fn is_in_environment(url: &str, environment: Uuid) -> bool {
-    url.to_ascii_lowercase().contains(&environment.to_string())
-}
-
-/// The owner's id that a row shows.
-pub(crate) fn owner_id(row: &Fields) -> Option<String> {
-    text(row, "_ownerid_value").map(|id| id.to_ascii_lowercase())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_connection_url_keeps_its_form_and_changes_environment_and_connection() {
-        let old = "https://europe.flow.microsoft.com/manage/environments/11111111-1111-1111-1111-111111111111/connections?apiName=shared_azureblob&connectionName=abc";
-        let target = Uuid::try_parse("22222222-2222-2222-2222-222222222222").unwrap();
-        let new = connection_url(old, target, "x y&z").unwrap();
+    fn a_reference_without_a_connector_is_named_by_itself() {
         assert_eq!(
-            new,
-            "https://europe.flow.microsoft.com/manage/environments/22222222-2222-2222-2222-222222222222/connections?apiName=shared_azureblob&connectionName=x+y%26z"
+            reference_key("Blob", "shared_azureblob"),
+            "shared_azureblob"
         );
-        assert!(is_in_environment(&new, target) && !is_in_environment(old, target));
-        assert_eq!(connector_of_url(&new).as_deref(), Some("shared_azureblob"));
-        assert_eq!(connection_url("not a url", target, "x"), None);
+        assert_eq!(reference_key("Blob", ""), "Blob");
     }
 
     #[test]
@@ -372,19 +175,6 @@ mod tests {
             "shared_blob"
         );
         assert_eq!(connector_name("shared_blob"), "shared_blob");
-    }
-
-    #[test]
-    fn a_connection_url_of_the_newer_form_is_rewritten_too() {
-        let old = "https://make.powerautomate.com/environments/11111111-1111-1111-1111-111111111111/connections/shared_azureblob/abc/details";
-        let target = Uuid::try_parse("22222222-2222-2222-2222-222222222222").unwrap();
-        assert_eq!(connector_of_url(old).as_deref(), Some("shared_azureblob"));
-        assert_eq!(
-            connection_url(old, target, "new").as_deref(),
-            Some(
-                "https://make.powerautomate.com/environments/22222222-2222-2222-2222-222222222222/connections/shared_azureblob/new/details"
-            )
-        );
     }
 
     fn connection(id: &str, connector: &str, account: &str) -> Connection {
@@ -428,40 +218,5 @@ mod tests {
             Ok("a1".to_owned())
         );
         assert!(of(&ConnectionChoice::Id("z9".to_owned()), "any").is_err());
-    }
-
-    #[test]
-    fn only_an_enabled_user_of_the_directory_can_be_acted_as() {
-        let row = |value: serde_json::Value| Row {
-            etag: None,
-            text: value.to_string(),
-            value: value.as_object().unwrap().clone(),
-        };
-        let id = "7598c284-01ee-4d11-8849-000d3a993550";
-        let good = row(serde_json::json!({ "azureactivedirectoryobjectid": id }));
-        assert_eq!(directory_object(&[good]), Ok(Uuid::try_parse(id).unwrap()));
-        let disabled =
-            serde_json::json!({ "azureactivedirectoryobjectid": id, "isdisabled": true });
-        assert!(
-            directory_object(&[row(disabled)])
-                .unwrap_err()
-                .contains("disabled")
-        );
-        assert!(directory_object(&[row(serde_json::json!({}))]).is_err());
-        assert!(directory_object(&[]).is_err());
-    }
-
-    #[test]
-    fn a_user_or_team_is_found_by_name_or_by_id() {
-        assert_eq!(
-            user_filter("o'x@contoso.com"),
-            "domainname eq 'o''x@contoso.com'"
-        );
-        let id = "7598c284-01ee-4d11-8849-000d3a993550";
-        assert_eq!(
-            user_filter(id),
-            format!("azureactivedirectoryobjectid eq {id}")
-        );
-        assert_eq!(named("teamid", "name", id), format!("teamid eq {id}"));
     }
 }

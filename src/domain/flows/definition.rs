@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::addresses::{FixedAddress, fixed_addresses};
 use crate::domain::connections::connector_name;
 use crate::domain::names::Fields;
 
@@ -16,6 +17,11 @@ impl Definition {
     /// The definition that a row of `workflow` holds; none where its `clientdata` is not JSON.
     pub(crate) fn from_row(row: &Fields) -> Option<Self> {
         let text = row.get("clientdata")?.as_str()?;
+        serde_json::from_str(text).ok().map(Self)
+    }
+
+    /// The definition in this text; none where it is not JSON.
+    pub(super) fn from_text(text: &str) -> Option<Self> {
         serde_json::from_str(text).ok().map(Self)
     }
 
@@ -77,6 +83,32 @@ impl Definition {
     pub(crate) fn recurs(&self) -> bool {
         self.triggers()
             .any(|trigger| is(trigger, "Recurrence") || trigger.get("recurrence").is_some())
+    }
+
+    /// The fixed addresses that its actions and triggers reach wherever it runs.
+    pub(super) fn fixed_addresses(&self) -> BTreeSet<FixedAddress> {
+        fixed_addresses(&self.0)
+    }
+
+    /// Its text without the values of environment variables that its author saw: the service reads
+    /// the environment's own values when the flow is turned on (Microsoft Learn, *Use environment
+    /// variables in solution cloud flows*).
+    pub(super) fn text_of_its_own(&self) -> String {
+        let mut value = self.0.clone();
+        for place in [
+            "/properties/definition/parameters",
+            "/definition/parameters",
+        ] {
+            let parameters = value.pointer_mut(place).and_then(Value::as_object_mut);
+            for parameter in parameters.into_iter().flat_map(|them| them.values_mut()) {
+                if parameter.pointer("/metadata/schemaName").is_some()
+                    && let Some(members) = parameter.as_object_mut()
+                {
+                    members.remove("defaultValue");
+                }
+            }
+        }
+        value.to_string()
     }
 
     fn triggers(&self) -> impl Iterator<Item = &Value> {
@@ -207,6 +239,16 @@ mod tests {
         );
         let row = json!({ "clientdata": "not json" });
         assert!(Definition::from_row(row.as_object().unwrap()).is_none());
+    }
+
+    #[test]
+    fn the_value_of_a_variable_is_no_text_of_the_flow() {
+        let flow = definition(&json!({"properties":{"definition":{"parameters":{
+            "Shop (contoso_Shop)":{"defaultValue":"https://shop.contoso.com","type":"String",
+                "metadata":{"schemaName":"contoso_Shop"}},
+            "fixed":{"defaultValue":"https://own.contoso.com","type":"String"}}}}}));
+        let text = flow.text_of_its_own();
+        assert!(!text.contains("shop.contoso.com") && text.contains("own.contoso.com"));
     }
 
     #[test]

@@ -2,11 +2,15 @@
 //!
 //! - this file: a flow's row: its name, its state, and who deployed it.
 //! - [`Definition`]: its `clientdata`: what calls it, what it calls, what it is connected to.
+//! - `addresses`: the fixed addresses that it reaches wherever it runs.
+//! - [`reach`]: what of production it names, or which fixed addresses it reaches.
 //! - [`rules`]: which flows should be on.
 //! - [`switch`]: switching a flow on or off.
 //! - `replacement`: replacing text in a definition, and showing what is replaced.
 
+mod addresses;
 mod definition;
+pub(crate) mod reach;
 mod replacement;
 pub(crate) mod rules;
 mod switch;

@@ -4,18 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 
-use super::COMPILED;
+use super::reach::{FlowReach, ReachRules, production_marks};
+use super::{COMPILED, cloud_flows};
 use crate::clients::Query;
 use crate::domain::names::{Fields, Names, text};
 use crate::domain::publication::is_published;
 use crate::domain::seals::{self, Part};
-use crate::domain::source_references::{SourceReference, SourceReferences};
+use crate::domain::source_references::SourceReference;
 use crate::domain::{RefreshContext, flows, marked};
 use crate::engine::{Failure, FailureKind, JournalView};
 use crate::runbook::{IomTable, TurnOn, Word as _};
 
-/// Why a flow that the runbook would turn on is left off: its definition names the source, so it
-/// would act on production.
+/// Why a flow that the runbook would turn on is left off: its definition names the source or has a
+/// fixed address that nobody allowed, so it would act on production.
 pub(crate) const NAMES_PRODUCTION: &str = "names production";
 
 /// Should a flow be on, and if not, why not?
@@ -31,14 +32,14 @@ pub(crate) struct Rules<'a> {
     on_in_source: BTreeSet<Uuid>,
     old_providers: BTreeSet<Uuid>,
     policies: BTreeSet<String>,
-    references: SourceReferences,
+    reach: ReachRules<'a>,
 }
 
 impl<'a> Rules<'a> {
     /// The rules of this run, from the runbook and the source's rows in the first seal.
     pub(crate) fn from_journal(refresh: &'a RefreshContext, journal: &JournalView) -> Self {
         let source = |table| seals::rows(journal, Part::Source, table);
-        Self::new(
+        let rules = Self::new(
             refresh,
             source("workflow").iter().map(|(id, row)| (id, row)),
             source(IomTable::Provider.word())
@@ -48,7 +49,16 @@ impl<'a> Rules<'a> {
             source(IomTable::Policy.word())
                 .iter()
                 .map(|(id, row)| (id, row)),
-        )
+        );
+        Self {
+            reach: ReachRules::new(refresh, production_marks(refresh, Some(journal))),
+            ..rules
+        }
+    }
+
+    /// Does the journal hold what the rules need of the source?
+    pub(crate) fn is_recorded(journal: &JournalView) -> bool {
+        !seals::captures(journal, Part::Source, "workflow/").is_empty()
     }
 
     /// The same; if the runbook skips the copy and nothing is sealed, from what the source holds
@@ -57,10 +67,14 @@ impl<'a> Rules<'a> {
         refresh: &'a RefreshContext,
         journal: &JournalView,
     ) -> Result<Self, Failure> {
-        let sealed = seals::rows(journal, Part::Source, "workflow");
-        if !sealed.is_empty() || refresh.runbook.steps.copy_environments.skip.is_none() {
+        if Self::is_recorded(journal) || refresh.runbook.steps.copy_environments.skip.is_none() {
             return Ok(Self::from_journal(refresh, journal));
         }
+        Self::read_source(refresh).await
+    }
+
+    /// The same, from what the source holds now.
+    pub(crate) async fn read_source(refresh: &'a RefreshContext) -> Result<Self, Failure> {
         let names = &refresh.names;
         let workflows = live(refresh, "workflow").await?;
         let providers = live(refresh, names.table(IomTable::Provider)).await?;
@@ -82,10 +96,7 @@ impl<'a> Rules<'a> {
     ) -> Self {
         Self {
             refresh,
-            references: SourceReferences::between(
-                &refresh.source.environment,
-                &refresh.target.environment,
-            ),
+            reach: ReachRules::new(refresh, production_marks(refresh, None)),
             on_in_source: workflows
                 .filter(|(_, row)| flows::is_cloud_flow(row) && flows::is_on(row))
                 .map(|(id, _)| *id)
@@ -110,30 +121,66 @@ impl<'a> Rules<'a> {
             .then_some("compiled from an orchestration that is published again")
     }
 
-    /// The references to the source that the flow's definition still contains once the runbook's
-    /// `replace` rules are applied; nothing of a flow that another step recreates.
-    pub(crate) fn named_by(&self, id: Uuid, row: &Fields) -> Vec<&SourceReference> {
-        let name = flows::name(id, row);
-        if self.recreated_because(&name).is_some() || flows::deployer(&name).is_some() {
-            return Vec::new();
-        }
-        let mut data = text(row, "clientdata").unwrap_or_default();
-        let rules = &self.refresh.runbook.steps.activate_flows.options.replace;
-        for rule in rules
-            .iter()
-            .filter(|rule| flows::is_named(&rule.flow.value, id, &name))
-        {
-            data = flows::replaced(&data, &rule.find.value, &rule.with.value).into_owned();
-        }
-        self.references.found_in(&data)
+    /// How far the flow reaches once the runbook's replacements are made; nothing of a flow that
+    /// another step recreates.
+    pub(crate) fn reach(&self, id: Uuid, row: &Fields) -> FlowReach {
+        self.reach_by(id, row, ReachRules::after_replacement)
     }
 
-    /// Should this flow be on? Never if its definition contains references to the source.
+    /// How far the flow reaches as it is now.
+    pub(crate) fn reach_now(&self, id: Uuid, row: &Fields) -> FlowReach {
+        self.reach_by(id, row, ReachRules::as_it_is)
+    }
+
+    fn reach_by(
+        &self,
+        id: Uuid,
+        row: &Fields,
+        judge: impl Fn(&ReachRules<'a>, Uuid, &str, &str) -> FlowReach,
+    ) -> FlowReach {
+        let name = flows::name(id, row);
+        if self.recreated_because(&name).is_some() || flows::deployer(&name).is_some() {
+            return FlowReach::Nothing;
+        }
+        let data = text(row, "clientdata").unwrap_or_default();
+        judge(&self.reach, id, &name, &data)
+    }
+
+    /// What the flow would act on once the runbook's replacements are made, although nobody
+    /// allowed it.
+    pub(crate) fn named_by(&self, id: Uuid, row: &Fields) -> Vec<SourceReference> {
+        self.reach(id, row).into_held()
+    }
+
+    /// The same, of the definition as it is now.
+    pub(crate) fn named_now(&self, id: Uuid, row: &Fields) -> Vec<SourceReference> {
+        self.reach_now(id, row).into_held()
+    }
+
+    /// Should this flow be on? Never if it would act on production.
     pub(crate) fn wanted(&self, id: Uuid, row: &Fields) -> Wanted {
         match self.asked_for(id, &flows::name(id, row)) {
             Wanted::On if !self.named_by(id, row).is_empty() => Wanted::Off(NAMES_PRODUCTION),
             asked_for => asked_for,
         }
+    }
+
+    /// The flows that are off although the runbook wants them on, because they would act on
+    /// production.
+    pub(crate) fn held_back<'f>(
+        &self,
+        flows: impl Iterator<Item = (&'f Uuid, &'f Fields)>,
+    ) -> Vec<String> {
+        flows
+            .filter(|(id, row)| {
+                !flows::is_on(row) && self.wanted(**id, row) == Wanted::Off(NAMES_PRODUCTION)
+            })
+            .map(|(id, row)| {
+                let named = self.named_by(*id, row);
+                let named: Vec<String> = named.into_iter().map(|mark| mark.what).collect();
+                format!("'{}': {}", flows::name(*id, row), named.join(", "))
+            })
+            .collect()
     }
 
     /// Does the runbook want this flow on?
@@ -184,6 +231,20 @@ impl<'a> Rules<'a> {
         }
         Ok(())
     }
+}
+
+/// The flows of the target that are off although the runbook wants them on, because they would act
+/// on production; nothing where step 4 is skipped.
+pub(crate) async fn held_flows(
+    refresh: &RefreshContext,
+    journal: &JournalView,
+) -> Result<Vec<String>, Failure> {
+    if refresh.runbook.steps.activate_flows.skip.is_some() {
+        return Ok(Vec::new());
+    }
+    let flows = cloud_flows(refresh.view(journal)).await?;
+    let rules = Rules::read(refresh, journal).await?;
+    Ok(rules.held_back(flows.iter()))
 }
 
 /// The names of the policies that are published.

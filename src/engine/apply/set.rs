@@ -4,9 +4,9 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{Place, intent};
+use super::{Place, intent, wait_for_release};
 use crate::engine::context::poll_interval;
 use crate::engine::{Change, Context, Failure, FailureKind, Progress, Set, WriteError, edits};
 use crate::journal::Done;
@@ -27,7 +27,10 @@ pub(in crate::engine) async fn apply(
 ) -> Result<(), Failure> {
     let intent = intent(place.step, place.phase, change, Value::Null);
     context.record(intent).await?;
-    let observed = write_and_read_back(context, place, change, set).await?;
+    let mut observed = write_and_read_back(context, place, change, set).await?;
+    if let Some(report) = set.report() {
+        observed = json!({ "read": observed, "report": report });
+    }
     let key = change.key.clone();
     context.record(Done { key, observed }).await
 }
@@ -38,8 +41,9 @@ async fn write_and_read_back(
     change: &Change,
     set: &dyn Set,
 ) -> Result<Value, Failure> {
-    let mut conflict = None;
-    for _ in 0..=VERSION_RETRIES {
+    let mut conflicts = 0;
+    let began = context.clock.elapsed();
+    loop {
         let reading = set.read().await?;
         if reading.value == change.after {
             return Ok(reading.value);
@@ -57,14 +61,29 @@ async fn write_and_read_back(
             Err(WriteError::InDoubt(doubt)) => {
                 return read_back(context, place, change, set, Some(doubt)).await;
             }
-            Err(WriteError::Refused(failure)) => return Err(failure),
-            Err(WriteError::PreconditionFailed(failure)) => conflict = Some(failure),
+            Err(WriteError::Refused(failure)) => return Err(failure.into_refusal()),
+            Err(WriteError::Exists(failure)) => {
+                // It is ours if an earlier request was received after all.
+                let now = set.read().await?;
+                let is_ours = now.value == change.after;
+                return if is_ours {
+                    Ok(now.value)
+                } else {
+                    Err(failure.into_refusal())
+                };
+            }
+            Err(WriteError::NotYet(failure, limit)) => {
+                let limit = limit.max(set.settle_timeout());
+                wait_for_release(context, place, change, began, limit, failure).await?;
+            }
+            Err(WriteError::PreconditionFailed(failure)) if conflicts == VERSION_RETRIES => {
+                let help =
+                    "another user or process edits it at the same time; stop that, then run again";
+                return Err(failure.with_help(help).permanent());
+            }
+            Err(WriteError::PreconditionFailed(_)) => conflicts += 1,
         }
     }
-    Err(conflict
-        .unwrap_or_else(|| Failure::failed("it keeps changing"))
-        .with_help("another user or process edits it at the same time; stop that, then run again")
-        .permanent())
 }
 
 async fn wait_for_operation(

@@ -123,6 +123,7 @@ impl State {
         match self.launches.get_mut(key.as_str()) {
             Some(launch) if launch.outcome() == Some(LaunchOutcome::Succeeded) => {
                 Arc::make_mut(launch).verified = Some(Stamped::new(entry, verified));
+                self.refused.remove(key.as_str());
                 Ok(())
             }
             Some(_) => Err(format!("the launch `{key}` has not succeeded")),
@@ -145,6 +146,7 @@ impl State {
             Some(change) if change.done.is_some() => Err(format!("`{key}` is already done")),
             Some(change) => {
                 Arc::make_mut(change).done = Some(Stamped::new(entry, done));
+                self.refused.remove(key);
                 Ok(())
             }
         }

@@ -157,7 +157,11 @@ impl State {
         let opened = self.opened.as_ref().map_or(0, |opened| opened.number);
         self.failures
             .retain(|earlier| earlier.step != failed.step || earlier.number > opened);
-        self.failures.push(Stamped::new(entry, failed));
+        let failed = Stamped::new(entry, failed);
+        if let Some(key) = failed.key.as_deref().filter(|_| failed.permanent) {
+            self.refused.insert(key.into(), failed.clone());
+        }
+        self.failures.push(failed);
     }
 
     /// A phase that has got past the place where it failed has not failed.
@@ -276,8 +280,43 @@ mod tests {
             key: None,
             message: message.to_owned(),
             help: None,
+            permanent: false,
         }
         .into()
+    }
+
+    fn refused(key: &str, is_permanent: bool) -> Record {
+        Failed {
+            step: "s".to_owned(),
+            phase: Some("p".to_owned()),
+            key: Some(key.to_owned()),
+            message: "no".to_owned(),
+            help: None,
+            permanent: is_permanent,
+        }
+        .into()
+    }
+
+    /// The task that follows a refusal forgets the failure, but not that it was permanent.
+    #[test]
+    fn a_permanent_refusal_is_known_until_the_change_is_made_by_anyone() {
+        let mut state = open();
+        let begin = |state: &mut State, kind| {
+            next(state, opened("ops-1").into()).unwrap();
+            next(state, step_began("s")).unwrap();
+            next(state, phase_began("s", "p")).unwrap();
+            next(state, intent("s", "p", "a", kind)).unwrap();
+        };
+        begin(&mut state, ChangeKind::Set);
+        next(&mut state, refused("b", false)).unwrap();
+        next(&mut state, refused("a", true)).unwrap();
+        next(&mut state, step_ended("s", StepOutcome::Failed)).unwrap();
+        assert!(state.refused.contains_key("a") && !state.refused.contains_key("b"));
+        begin(&mut state, ChangeKind::ManualTask);
+        next(&mut state, waiting("s/p")).unwrap();
+        assert!(state.failures.is_empty() && state.refused.contains_key("a"));
+        next(&mut state, done("a")).unwrap();
+        assert!(state.refused.is_empty());
     }
 
     fn messages(state: &State) -> Vec<&str> {

@@ -55,6 +55,7 @@ pub(crate) fn begin(
 /// administration mode (powerplatform-build-tools issue 1203).
 pub(super) fn end(draft: &mut Draft<'_>, schema: &Schema, operation: Operation) {
     let environment = operation.environment.clone();
+    let were_on = environments::runs_background_operations(draft, &environment);
     if let Some(members) = operation.request.as_object() {
         for (pointer, value) in members {
             environments::set(draft, &environment, pointer, value.clone());
@@ -66,6 +67,9 @@ pub(super) fn end(draft: &mut Draft<'_>, schema: &Schema, operation: Operation) 
     }
     if environments::runs_background_operations(draft, &environment) {
         super::connections::resume_jobs(draft, schema, &environment);
+        if !were_on {
+            super::outside::background_operations_come_on(draft, schema, &environment);
+        }
     }
     operation.succeed(draft);
 }

@@ -4,13 +4,15 @@
 //! - the IP firewall: columns of the organization's row;
 //! - blocked unmanaged customizations: an element of the organization's `orgdborgsettings`;
 //! - a customization lock: the object `quirk/customization-lock`;
-//! - a data policy: the object `data-policy/<environment>`.
+//! - a data policy: the object `data-policy/<environment>`;
+//! - a key vault that the caller may not read: the object `quirk/vault-forbidden`;
+//! - columns that the tenant lacks: the object `quirk/missing-columns`.
 //!
 //! The codes are those of *Web service error codes* (Microsoft Learn).
 
 use serde_json::{Value, json};
 
-use super::organization::{Organization, Row, text};
+use super::organization::{Organization, Row, lookup_of, number, text};
 use super::quirks;
 use crate::rehearsal::odata::error::ODataError;
 
@@ -89,6 +91,50 @@ pub(super) fn check_customization(
         return Err(ODataError::new(429, "0x80071151", message).keeping_changes());
     }
     Ok(())
+}
+
+/// The key of a vault that the caller may not read; any object.
+const VAULT: &str = "quirk/vault-forbidden";
+
+/// The type of an environment variable whose value is a secret of a vault.
+const SECRET: i64 = 100_000_005;
+
+/// Refuses the value of a secret environment variable while the caller may not read the vault. The
+/// code of this refusal is not published; this one is of our own.
+pub(super) fn check_vault(
+    organization: &Organization,
+    table: &str,
+    row: &Row,
+) -> Result<(), ODataError> {
+    if table != "environmentvariablevalue" || organization.draft.get(VAULT).is_none() {
+        return Ok(());
+    }
+    let definition = row
+        .get("environmentvariabledefinitionid")
+        .and_then(lookup_of);
+    let definition = definition.and_then(|(table, id)| organization.row(table, id));
+    if definition.is_none_or(|row| number(&row, "type") != Some(SECRET)) {
+        return Ok(());
+    }
+    Err(ODataError::new(
+        400,
+        "0x80040265",
+        "User is not authorized to read secrets from the Azure Key Vault of this environment variable.",
+    ))
+}
+
+/// The key of the columns that the tenant lacks: logical names of columns by those of tables.
+const MISSING_COLUMNS: &str = "quirk/missing-columns";
+
+/// The columns of a table that the tenant lacks.
+pub(crate) fn missing_columns<'w>(organization: &'w Organization, table: &str) -> Vec<&'w str> {
+    let missing = organization.draft.get(MISSING_COLUMNS);
+    let columns = missing.and_then(|missing| missing[table].as_array());
+    columns
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect()
 }
 
 /// Refuses a flow that uses a connector that the environment's data policy blocks:

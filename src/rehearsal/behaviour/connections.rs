@@ -6,7 +6,10 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::environments;
-use super::organization::{Organization, Row, lookup_value, number, row_of, set_state, text};
+use super::organization::{
+    Organization, Row, lookup, lookup_value, number, row_of, set_state, text,
+};
+use super::outside::jobs;
 use super::timers::{self, Place, Timer};
 use super::update::Update;
 use crate::rehearsal::odata::error::ODataError;
@@ -116,6 +119,11 @@ pub(super) fn end_job(organization: &mut Organization, job: &str) {
     if !environments::runs_background_operations(organization.draft, &organization.environment) {
         return;
     }
+    let row = organization.row("asyncoperation", job);
+    let Some(row) = row.filter(|row| number(row, "statecode") != Some(3)) else {
+        return;
+    };
+    jobs::run(organization, &row);
     let now = json!(organization.draft.now().to_iso_seconds());
     organization.change_row("asyncoperation", job, |row| {
         set_state(row, 3, 30);
@@ -133,7 +141,8 @@ pub(super) fn resume_jobs(draft: &mut Draft<'_>, schema: &Schema, environment: &
         let id = text(&job, "asyncoperationid")
             .unwrap_or_default()
             .to_owned();
-        let waits = number(&job, "statecode") != Some(3);
+        let waits =
+            number(&job, "statecode") != Some(3) && !jobs::is_postponed(&organization, &job);
         let timed = |timer: &Timer| matches!(timer, Timer::EndJob { job, .. } if *job == id);
         if waits && !timers::is_set(organization.draft, timed) {
             set_timer(&mut organization, id);
@@ -141,35 +150,77 @@ pub(super) fn resume_jobs(draft: &mut Draft<'_>, schema: &Schema, environment: &
     }
 }
 
+/// The client data of a flow that a provider deploys, with the connectors of the provider's own
+/// connections: a definition names a custom connector by the identifier of the environment where it
+/// was made, and each environment has another one. That the product does so is inferred; Microsoft
+/// has not published it.
+pub(super) fn with_own_connectors(
+    organization: &Organization,
+    provider: &str,
+    client_data: &str,
+) -> String {
+    let references = organization.rows_referencing(
+        "msdyn_iomproviderconnectionreference",
+        "msdyn_providerid",
+        provider,
+    );
+    let mut data = client_data.to_owned();
+    for reference in references {
+        let declared = lookup(&reference, "msdyn_connectionreferencedefinitionid")
+            .and_then(|id| organization.row("msdyn_iomproviderdefinitionconnectionref", id));
+        let declared = declared
+            .as_ref()
+            .and_then(|row| text(row, "msdyn_connectorid"));
+        let own = text(&reference, "msdyn_connectionurl").and_then(address_parts);
+        if let (Some(declared), Some((_, own, _))) = (declared, own) {
+            data = data.replace(connector_name(declared), &own);
+        }
+    }
+    data
+}
+
 /// Why a connection's address, as users paste it into a form of Intelligent Order Management,
 /// cannot be used; nothing if it can.
 pub(super) fn address_problem(organization: &Organization, address: &str) -> Option<String> {
-    let Ok(url) = Url::parse(address) else {
+    if Url::parse(address).is_err() {
         return Some("the Connection URL is missing or is not an address".to_owned());
+    }
+    let parts = address_parts(address);
+    let environment = parts.as_ref().map(|(environment, _, _)| environment);
+    if environment != Some(&organization.environment) {
+        return Some("the Connection URL leads to another environment".to_owned());
+    }
+    let Some((_, connector, name)) = parts.filter(|(_, _, name)| !name.is_empty()) else {
+        return Some("the Connection URL names no connection".to_owned());
     };
+    connection_problem(organization, &name, &connector)
+        .map(|why| format!("connection {name} of {connector} cannot be used: {why}"))
+}
+
+/// The environment, the connector and the connection that an address names. What it does not name
+/// is empty.
+fn address_parts(address: &str) -> Option<(String, String, String)> {
+    let url = Url::parse(address).ok()?;
     let segments: Vec<&str> = url
         .path_segments()
         .map(Iterator::collect)
         .unwrap_or_default();
-    let after = |name: &str| {
+    let after = |name: &str, distance: usize| {
         let at = segments.iter().position(|segment| *segment == name)?;
-        segments.get(at + 1..)
+        segments
+            .get(at + distance)
+            .map(|segment| (*segment).to_owned())
     };
-    let environment = after("environments").and_then(|rest| rest.first()).copied();
-    if environment != Some(organization.environment.as_str()) {
-        return Some("the Connection URL leads to another environment".to_owned());
-    }
     let option = |name: &str| {
         let mut pairs = url.query_pairs();
         let pair = pairs.find(|(key, _)| key.eq_ignore_ascii_case(name));
         pair.map(|(_, value)| value.into_owned())
     };
-    let path = after("connections").unwrap_or_default();
-    let connector = option("apiName").or_else(|| path.first().map(|name| (*name).to_owned()));
-    let name = option("connectionName").or_else(|| path.get(1).map(|name| (*name).to_owned()));
-    let (Some(connector), Some(name)) = (connector, name) else {
-        return Some("the Connection URL names no connection".to_owned());
-    };
-    connection_problem(organization, &name, &connector)
-        .map(|why| format!("connection {name} of {connector} cannot be used: {why}"))
+    let connector = option("apiName").or_else(|| after("connections", 1));
+    let name = option("connectionName").or_else(|| after("connections", 2));
+    Some((
+        after("environments", 1).unwrap_or_default(),
+        connector.unwrap_or_default(),
+        name.unwrap_or_default(),
+    ))
 }

@@ -11,6 +11,7 @@ use super::dual_write;
 use super::environments;
 use super::operations::{self, Operation};
 use super::organization::{Caller, Organization, number, set_state, text};
+use super::outside;
 use super::timers::{self, Timer};
 use crate::rehearsal::schema::Schema;
 use crate::rehearsal::world::names;
@@ -197,6 +198,7 @@ pub(super) fn end(draft: &mut Draft<'_>, schema: &Schema, operation: Operation) 
             &finance(&source),
             &finance(&target),
         );
+        outside::finance::after_copy(draft, &target);
         dual_write::reset::after_replacement(draft, schema, &target);
     }
     update_environment(draft, &target, &operation);
@@ -229,6 +231,11 @@ fn apply_copy_effects(organization: &mut Organization, source: &str, unique_name
         true
     });
     organization.remove_row("organization", source);
+    // Synapse Link profiles are not copied (Microsoft Learn, *Azure Synapse Link*).
+    for profile in organization.rows("synapselinkprofile") {
+        let profile = text(&profile, "synapselinkprofileid").unwrap_or_default();
+        organization.remove_row("synapselinkprofile", profile);
+    }
     // This breaks dual-write.
     organization.rename_default_team(unique_name);
 }

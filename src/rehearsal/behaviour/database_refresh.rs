@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::finance_operations::{facts_key, rows_key, unavailable_key};
 use super::operations;
 use super::timers::{self, Timer};
-use super::{dual_write, environments};
+use super::{dual_write, environments, outside};
 use crate::rehearsal::clock::Moment;
 use crate::rehearsal::faults::FailureMode;
 use crate::rehearsal::schema::Schema;
@@ -261,6 +261,7 @@ fn replace_database(draft: &mut Draft<'_>, schema: &Schema, source: &str, target
         draft.put(administrator, row);
     }
     disable_users(draft, target);
+    outside::finance::after_refresh(draft, target);
     for set in DUAL_WRITE {
         draft.delete_under(&rows_key(target, set));
     }

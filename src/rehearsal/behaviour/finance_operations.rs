@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::directory::PrincipalKind;
+use super::outside;
 use crate::rehearsal::schema::finance_operations::EntitySet;
 use crate::rehearsal::world::names;
 use crate::rehearsal::world::store::Draft;
@@ -133,9 +134,7 @@ impl FinanceOperations<'_, '_> {
             .filter_map(|(name, row)| Some((name.to_owned(), row.as_object()?.clone())))
             .find(|(_, row)| {
                 key.iter().all(|(field, value)| {
-                    row.get(*field)
-                        .and_then(Value::as_str)
-                        .is_some_and(|found| found.eq_ignore_ascii_case(value))
+                    key_text(row.get(*field)).is_some_and(|found| found.eq_ignore_ascii_case(value))
                 })
             })
     }
@@ -149,11 +148,10 @@ impl FinanceOperations<'_, '_> {
         check(set, &body)?;
         let mut key = Vec::new();
         for field in set.keys {
-            let value = body.get(*field).and_then(Value::as_str);
-            let value = value.ok_or_else(|| {
+            let value = key_text(body.get(*field)).ok_or_else(|| {
                 FinanceOperationsError::new(400, format!("Field '{field}' must be filled in."))
             })?;
-            key.push((*field, value.to_owned()));
+            key.push((*field, value));
         }
         if self.find(set, &key).is_some() {
             let message = format!(
@@ -192,6 +190,7 @@ impl FinanceOperations<'_, '_> {
             }
         }
         self.draft.put(name.to_owned(), Value::Object(row));
+        outside::finance::after_change(self.draft, self.environment, set.name, name);
         Ok(())
     }
 
@@ -238,6 +237,15 @@ impl FinanceOperations<'_, '_> {
             facts.insert(name.to_owned(), value);
         }
         self.draft.put(key, facts);
+    }
+}
+
+/// The text of a key field, which is a text or a number.
+fn key_text(value: Option<&Value>) -> Option<String> {
+    match value? {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
     }
 }
 

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::conditions;
 use super::connections::{self, connector_name};
 use super::organization::{Organization, Row, lookup_value, number, row_of, set_state, text};
+use super::outside;
 use super::update::Update;
 use crate::rehearsal::odata::error::ODataError;
 use crate::rehearsal::odata::path::guid;
@@ -173,6 +174,7 @@ fn child_flows(value: &Value, depth: usize, children: &mut Vec<String>) {
 pub(super) fn switch(organization: &mut Organization, flow: &str, on: bool) {
     let (state, status) = if on { (ON, 2) } else { (OFF, 1) };
     organization.change_row("workflow", flow, |row| set_state(row, state, status));
+    outside::flows::after_change(organization, flow);
 }
 
 /// Creates a flow that is on, or turns on an existing one.

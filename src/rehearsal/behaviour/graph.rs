@@ -2,7 +2,8 @@
 //!
 //! Microsoft has not published its format, so the tenant reads four dialects:
 //!
-//! - A: nodes and edges; each reference is an object with id and name.
+//! - A: nodes and edges; each reference is an object with id and name. A name may be called
+//!   `displayName`, or after what it names: `actionName`.
 //! - B: actions by id with `runAfter`; references are members of their parameters.
 //! - C: a list of activities; references are items with the id of a row.
 //! - D: A as a text, in an object with a draft and a published copy. The draft counts.
@@ -84,9 +85,8 @@ impl Graph {
     /// A node of dialect A.
     fn add_node(&mut self, node: &Value) {
         let text = |member: &str| node[member].as_str().map(str::to_owned);
-        if let (Some(id), Some(name), Some("action")) =
-            (text("id"), text("name"), node["kind"].as_str())
-        {
+        let name = text("name").or_else(|| text("displayName"));
+        if let (Some(id), Some(name), Some("action")) = (text("id"), name, node["kind"].as_str()) {
             self.tiles.push((id, name));
         }
         self.actions.extend(guid(&node["providerAction"]["id"]));
@@ -172,7 +172,8 @@ mod tests {
             {"ActivityTypeId":"Custom","ActivityId":"01_3","Properties":{"Name":"Empty","Items":[
                 {"ItemId":null,"ActivityTypeId":"ProviderAction"}]}}]"#;
         let draft = json!({"draft": NODES, "published": null}).to_string();
-        for text in [NODES, actions, activities, &draft] {
+        let other_names = NODES.replace("\"name\"", "\"displayName\"");
+        for text in [NODES, actions, activities, &draft, &other_names] {
             let graph = Graph::parse(text).unwrap();
             assert_eq!(names(&graph), ["Validate", "Send", "Empty"], "{text}");
             assert_eq!(graph.actions, ["a"], "{text}");

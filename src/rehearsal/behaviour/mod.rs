@@ -12,6 +12,7 @@
 //! - `database_refresh`: the database refresh of Lifecycle Services.
 //! - `directory`: who can sign in to the tenant; `users`: who has access to an organization.
 //! - `finance_operations`: who has access to Finance and Operations, its rows and actions.
+//! - `outside`: what acts on the outside world, and the record of each call.
 //! - `timers`: delayed effects; `due_timers` runs those that are due.
 
 pub(crate) mod administration;
@@ -30,6 +31,7 @@ pub(crate) mod graph;
 pub(crate) mod operations;
 pub(crate) mod orchestrations;
 pub(crate) mod organization;
+pub(crate) mod outside;
 mod ownership;
 pub(crate) mod policies;
 pub(crate) mod providers;

@@ -20,8 +20,13 @@ const STEP: &str = "msdyn_iomstep";
 /// The duration of publishing.
 const DURATION: Duration = Duration::from_mins(1);
 
-/// The state of a published orchestration.
-const PUBLISHED: i64 = 1;
+/// The status of a published orchestration. Its state depends on the tenant: there may be a state for
+/// what is published, or all are *Active*.
+const PUBLISHED: i64 = 2;
+
+fn is_published(orchestration: &Row) -> bool {
+    number(orchestration, "statuscode") == Some(PUBLISHED)
+}
 
 /// The rules for updates of an orchestration.
 pub(super) fn before_update(
@@ -29,8 +34,8 @@ pub(super) fn before_update(
     update: &Update<'_>,
 ) -> Result<(), ODataError> {
     let edits = update.changes_value("msdyn_graph") || update.changes_value("msdyn_name");
-    let was_published = number(update.before, "statecode") == Some(PUBLISHED);
-    let stops = was_published && number(update.after, "statecode") != Some(PUBLISHED);
+    let was_published = is_published(update.before);
+    let stops = was_published && !is_published(update.after);
     if edits && (was_published || is_publishing(organization, update.id)) {
         return Err(ODataError::business_rule(
             "The orchestration is published and read-only. Stop it before you edit it.",
@@ -47,7 +52,7 @@ pub(super) fn before_update(
 /// Starts publishing an orchestration.
 pub(crate) fn publish(organization: &mut Organization, id: &str) -> Result<(), ODataError> {
     let orchestration = organization.existing(DESIGNER, id)?;
-    let published = number(&orchestration, "statecode") == Some(PUBLISHED);
+    let published = is_published(&orchestration);
     let compiled = !organization
         .rows_referencing(STEP, "msdyn_designerid", id)
         .is_empty();
@@ -148,8 +153,14 @@ fn compile(
         }));
         organization.insert(&steps, &names::identifier(&["step", id, tile, &now]), row);
     }
-    set_state(&mut orchestration, PUBLISHED, 2);
     let table = organization.table(DESIGNER)?;
+    let mut statuses = table.statuses().iter();
+    let state = statuses.find(|status| status.value == PUBLISHED);
+    set_state(
+        &mut orchestration,
+        state.map_or(0, |status| status.state),
+        PUBLISHED,
+    );
     organization.save(&table, orchestration);
     Ok(())
 }

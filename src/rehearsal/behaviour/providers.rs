@@ -9,7 +9,7 @@ use super::organization::{
 };
 use super::timers::{self, Place, Timer};
 use super::update::Update;
-use super::{connections, deletion, flows, quirks};
+use super::{connections, deletion, flows, outside, quirks};
 use crate::rehearsal::odata::error::ODataError;
 use crate::rehearsal::world::names;
 
@@ -271,6 +271,7 @@ fn deploy(organization: &mut Organization, provider: &Row, id: &str) -> Result<(
     set_state(&mut provider, 0, 1);
     let table = organization.table(PROVIDER)?;
     organization.save(&table, provider);
+    outside::providers::act(organization, id);
     Ok(())
 }
 
@@ -291,6 +292,7 @@ fn deploy_flows(
             } else {
                 format!("iom_{id}_{}", name("msdyn_logicalname"))
             };
+            let data = connections::with_own_connectors(organization, id, data);
             let row = flows::flow_row(&name, &data.replace(NO_PROVIDER, id));
             (name, row)
         })

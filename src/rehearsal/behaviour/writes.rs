@@ -4,6 +4,8 @@ use serde_json::Value;
 
 use super::dual_write::runtime;
 use super::organization::{Organization, Row};
+use super::outside::messages::{self, Message};
+use super::outside::{self, jobs, mail, managed};
 use super::update::Update;
 use super::{
     conditions, connections, deletion, flows, orchestrations, ownership, providers, states,
@@ -22,6 +24,7 @@ pub(crate) fn create(
         return Err(ODataError::already_exists());
     }
     conditions::check_customization(organization, &table.logical_name)?;
+    conditions::check_vault(organization, &table.logical_name, columns)?;
     ownership::check(organization, columns)?;
     runtime::check_secure_configuration(organization, table)?;
     let mut row = columns.clone();
@@ -34,6 +37,13 @@ pub(crate) fn create(
         connections::check_connection(organization, &row)?;
     }
     organization.insert(table, id, row);
+    messages::happened(
+        organization,
+        Message::Create,
+        &table.logical_name,
+        Some(columns),
+    );
+    outside::after_change(organization, &table.logical_name, id);
     Ok(())
 }
 
@@ -46,6 +56,8 @@ pub(crate) fn update(
 ) -> Result<(), ODataError> {
     let before = organization.existing(&table.logical_name, id)?;
     conditions::check_customization(organization, &table.logical_name)?;
+    conditions::check_vault(organization, &table.logical_name, &before)?;
+    managed::check(table, &before, "Update")?;
     let mut after = before.clone();
     for (column, value) in changes {
         match value {
@@ -67,6 +79,8 @@ pub(crate) fn update(
         changes,
     };
     match table.logical_name.as_str() {
+        "asyncoperation" => jobs::check_update(&before, changes)?,
+        "mailbox" => mail::before_update(&before, update.after),
         "workflow" => flows::before_update(organization, &mut update)?,
         "connectionreference" => connections::before_update(organization, &update)?,
         "msdyn_iomdesigner" => orchestrations::before_update(organization, &update)?,
@@ -80,6 +94,13 @@ pub(crate) fn update(
     if table.logical_name == "connectionreference" {
         connections::after_update(organization, id)?;
     }
+    messages::happened(
+        organization,
+        Message::Update,
+        &table.logical_name,
+        Some(changes),
+    );
+    outside::after_change(organization, &table.logical_name, id);
     Ok(())
 }
 
@@ -91,8 +112,11 @@ pub(crate) fn delete(
 ) -> Result<(), ODataError> {
     let row = organization.existing(&table.logical_name, id)?;
     conditions::check_customization(organization, &table.logical_name)?;
+    managed::check(table, &row, "Delete")?;
     if table.logical_name == "msdyn_iomprovider" {
         providers::before_delete(organization, id, &row)?;
     }
-    deletion::delete(organization, table, id)
+    deletion::delete(organization, table, id)?;
+    messages::happened(organization, Message::Delete, &table.logical_name, None);
+    Ok(())
 }

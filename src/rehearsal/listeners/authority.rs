@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::RequestContext;
 use super::assertions;
 use super::authentication::{find_audience, issue};
 use super::message::{Response, pairs};
+use super::{Listener, RequestContext};
 use crate::rehearsal::application::{PASSWORD, SECRET, TENANT, TENANT_DOMAIN};
 use crate::rehearsal::behaviour::directory::{self, Principal, PrincipalKind, SignInBlock};
 use crate::rehearsal::world::names;
@@ -33,6 +33,9 @@ impl Form {
 /// Handles a request.
 pub(super) fn handle(context: &mut RequestContext<'_, '_>) -> Result<Response, Response> {
     let segments = context.request.segments_below("/").unwrap_or_default();
+    if let [tenant, "v2.0", ".well-known", "openid-configuration"] = segments.as_slice() {
+        return Ok(openid_configuration(context, tenant));
+    }
     let [tenant, "oauth2", "v2.0", "token"] = segments.as_slice() else {
         return Err(Response::empty(404));
     };
@@ -41,6 +44,22 @@ pub(super) fn handle(context: &mut RequestContext<'_, '_>) -> Result<Response, R
     }
     let tenant = (*tenant).to_owned();
     sign_in(context, &tenant).map_err(|error| error_response(context, &error))
+}
+
+/// The addresses of the tenant, which Microsoft's own libraries read first (`OpenID` Connect
+/// Discovery).
+fn openid_configuration(context: &RequestContext<'_, '_>, tenant: &str) -> Response {
+    let origin = context.origins.of(Listener::Authority);
+    let body = json!({
+        "issuer": format!("{origin}/{tenant}/v2.0"),
+        "authorization_endpoint": format!("{origin}/{tenant}/oauth2/v2.0/authorize"),
+        "token_endpoint": format!("{origin}/{tenant}/oauth2/v2.0/token"),
+        "device_authorization_endpoint": format!("{origin}/{tenant}/oauth2/v2.0/devicecode"),
+        "token_endpoint_auth_methods_supported": ["client_secret_post", "private_key_jwt"],
+        "response_types_supported": ["code", "token"],
+        "subject_types_supported": ["pairwise"],
+    });
+    Response::json(200, &body)
 }
 
 fn sign_in(context: &mut RequestContext<'_, '_>, tenant: &str) -> Result<Response, SignInError> {

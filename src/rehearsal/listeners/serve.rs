@@ -6,6 +6,7 @@
 
 use std::future;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -18,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::connection::StoppableListener;
 use super::dataverse::aliases::RenamedRequest;
+use super::dataverse::batch;
 use super::message::{Request, Response};
 use super::{Listener, Origins, RequestContext, tls};
 use crate::rehearsal::behaviour::due_timers;
@@ -46,6 +48,8 @@ pub(crate) struct Tenant {
     pub(crate) dictionary: Option<Dictionary>,
     /// Failures on purpose.
     pub(crate) faults: Vec<Fault>,
+    /// How long every response takes, in real time.
+    pub(crate) latency: Duration,
     /// The origins of the listeners.
     pub(crate) origins: Origins,
 }
@@ -106,7 +110,10 @@ async fn handle(
                 parts.headers,
                 body.to_vec(),
             );
-            match tenant.handle(listener, &request) {
+            // The response is on its way: meanwhile the tenant handles other requests.
+            let handled = tenant.handle(listener, &request);
+            tokio::time::sleep(tenant.latency).await;
+            match handled {
                 Ok(Handled::Respond(response)) => response,
                 Ok(Handled::Hold) => future::pending().await,
                 Ok(Handled::Disconnect) => return disconnect(),
@@ -275,6 +282,12 @@ impl Tenant {
         request: &Request,
         fault: Option<&Fault>,
     ) -> (Draft<'world>, Option<String>, Response) {
+        let own = fault.and_then(|fault| response_of_fault(fault, listener, request));
+        if own.is_none() && matches!(listener, Listener::Dataverse(_)) && batch::is_batch(request) {
+            return batch::handle(request, draft, &mut |draft, part| {
+                self.respond(draft, listener, part, None)
+            });
+        }
         let dictionary = self.dictionary.as_ref();
         let renamed = dictionary
             .filter(|_| matches!(listener, Listener::Dataverse(_)))
@@ -292,9 +305,7 @@ impl Tenant {
             let mode = serde_json::json!(mode);
             context.draft.put(FAILURE_MODE.to_owned(), mode);
         }
-        let response = fault
-            .and_then(|fault| response_of_fault(fault, listener, request))
-            .unwrap_or_else(|| super::handle(&mut context));
+        let response = own.unwrap_or_else(|| super::handle(&mut context));
         context.draft.delete(FAILURE_MODE);
         let response = match &renamed {
             Some(renamed) => renamed.replace_usual_names(response),

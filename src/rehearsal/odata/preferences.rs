@@ -7,6 +7,8 @@ pub(crate) struct Preferences {
     pub(crate) page_size: Option<usize>,
     /// Whether the response to a write has the row.
     pub(crate) representation: bool,
+    /// Whether a batch goes on after a part that fails.
+    pub(crate) continue_on_error: bool,
     annotations: Vec<String>,
 }
 
@@ -19,6 +21,7 @@ impl Preferences {
             let value = value.trim().trim_matches('"');
             match name.trim().to_ascii_lowercase().as_str() {
                 "odata.maxpagesize" => preferences.page_size = value.parse().ok(),
+                "odata.continue-on-error" => preferences.continue_on_error = value != "false",
                 "return" => preferences.representation = value == "representation",
                 "odata.include-annotations" => {
                     preferences.annotations = value.split(',').map(str::to_owned).collect();
@@ -52,6 +55,9 @@ impl Preferences {
         }
         if self.representation {
             applied.push("return=representation".to_owned());
+        }
+        if self.continue_on_error {
+            applied.push("odata.continue-on-error".to_owned());
         }
         (!applied.is_empty()).then(|| applied.join(","))
     }
@@ -87,5 +93,7 @@ mod tests {
         assert!(preferences.representation);
         assert!(preferences.wants("a.b") && preferences.wants("c.d") && !preferences.wants("a.x"));
         assert!(Preferences::parse("odata.include-annotations=*").wants("anything"));
+        assert!(Preferences::parse("odata.continue-on-error").continue_on_error);
+        assert!(!Preferences::parse("odata.continue-on-error=false").continue_on_error);
     }
 }

@@ -14,6 +14,9 @@ pub(crate) struct Column {
     pub(crate) kind: Kind,
     /// Whether a request can set it; values for other columns are ignored.
     pub(crate) writable: bool,
+    /// Whether a request can read it: a secret and the address of a callback registration can only
+    /// be written.
+    pub(crate) readable: bool,
 }
 
 /// The type of a column.

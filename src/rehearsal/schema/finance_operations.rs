@@ -21,18 +21,34 @@ pub(crate) enum Field {
     Text,
     /// Yes or no.
     Boolean,
+    /// A whole number.
+    Number,
     /// One of these words.
     Word(&'static [&'static str]),
 }
 
-use Field::{Boolean, Text, Word};
+use Field::{Boolean, Number, Text, Word};
 
 /// The field with the company of a row that belongs to one.
 pub(crate) const COMPANY: &str = "dataAreaId";
 
 const NO_YES: Field = Word(&["No", "Yes"]);
 
-const SETS: [EntitySet; 8] = [
+/// The states of a batch job (enumeration `BatchStatus`); people see `Hold` as *Withhold*.
+const BATCH_STATUS: Field = Word(&[
+    "Hold",
+    "Waiting",
+    "Executing",
+    "Error",
+    "Finished",
+    "Ready",
+    "NotRun",
+    "Cancelling",
+    "Canceled",
+    "Scheduled",
+]);
+
+const SETS: [EntitySet; 12] = [
     EntitySet {
         name: "SystemUsers",
         keys: &["UserID"],
@@ -101,6 +117,56 @@ const SETS: [EntitySet; 8] = [
         ],
         public: true,
     },
+    EntitySet {
+        name: "BatchJobs",
+        keys: &["BatchJobRecId"],
+        fields: &[
+            ("BatchJobRecId", Number),
+            ("JobDescription", Text),
+            ("Status", BATCH_STATUS),
+            ("StartDateTime", Text),
+            ("ExecutingBy", Text),
+        ],
+        public: true,
+    },
+    EntitySet {
+        name: "EmailParameters",
+        keys: &["ID"],
+        fields: &[
+            ("ID", Number),
+            ("SMTPRelayServerName", Text),
+            ("SMTPUserName", Text),
+            ("MailerNonInteractive", Text),
+        ],
+        public: true,
+    },
+    EntitySet {
+        name: "BusinessEventsEndpoints",
+        keys: &["Name"],
+        fields: &[
+            ("Name", Text),
+            ("Type", Text),
+            ("EventGridEndpointURL", Text),
+            ("KeyVaultDnsName", Text),
+            ("DecryptedAzureAppSecret", Text),
+        ],
+        public: true,
+    },
+    EntitySet {
+        name: "BusinessEventsConfigurations",
+        keys: &[
+            "BusinessEventsTable",
+            "LegalEntity",
+            "BusinessEventsEndpoint_Name",
+        ],
+        fields: &[
+            ("BusinessEventsTable", Text),
+            ("LegalEntity", Text),
+            ("BusinessEventsEndpoint_Name", Text),
+            ("Disabled", NO_YES),
+        ],
+        public: true,
+    },
     // No public entity of these two is known. A reset of the link clears them too.
     EntitySet {
         name: "DualWriteProjectFieldConfigurations",
@@ -144,6 +210,7 @@ impl Field {
         match self {
             Text => value.is_string(),
             Boolean => value.is_boolean(),
+            Number => value.is_i64(),
             Word(words) => value.as_str().is_some_and(|word| words.contains(&word)),
         }
     }

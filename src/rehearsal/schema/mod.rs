@@ -5,8 +5,8 @@
 //! - `table`: tables, and how the data files write them.
 //! - `navigation`: from a row to its related rows.
 //! - `table_names`: other names for the tables of Intelligent Order Management.
-//! - `platform.json`, `flows.json`, `order_management.json`, `dual_write.json`: the tables
-//!   themselves. A column is its schema name, display name and kind.
+//! - `platform.json`, `flows.json`, `order_management.json`, `dual_write.json`, `outside.json`: the
+//!   tables themselves. A column is its schema name, display name and kind.
 //! - `finance_operations`: the entity sets of Finance and Operations, which are not tables of
 //!   Dataverse.
 //!
@@ -24,14 +24,16 @@ pub(crate) mod navigation;
 pub(crate) mod table;
 pub(crate) mod table_names;
 
+use self::column::{Choice, Kind, StatusChoice};
 use self::table::{Intersect, Table};
 
 /// The files with the tables.
-const FILES: [&str; 4] = [
+const FILES: [&str; 5] = [
     include_str!("platform.json"),
     include_str!("flows.json"),
     include_str!("order_management.json"),
     include_str!("dual_write.json"),
+    include_str!("outside.json"),
 ];
 
 /// The many-to-many relationships: name, table of the pairs, and the tables of both sides.
@@ -74,6 +76,38 @@ impl Schema {
         }
     }
 
+    /// The same in a tenant where the status alone says that an orchestration is published: its state
+    /// is *Active*, as that of most rows.
+    pub(crate) fn publishing_by_status(mut self) -> Self {
+        let choice = |value, label: &str| Choice {
+            value,
+            label: label.to_owned(),
+        };
+        let status = |value, label: &str, state| StatusChoice {
+            value,
+            label: label.to_owned(),
+            state,
+        };
+        let is_designer = |table: &&mut Table| table.logical_name == "msdyn_iomdesigner";
+        let designers = self.tables.iter_mut().filter(is_designer);
+        for column in designers.flat_map(|table| &mut table.columns) {
+            match column.logical_name.as_str() {
+                "statecode" => {
+                    column.kind = Kind::State(vec![choice(0, "Active"), choice(1, "Inactive")]);
+                }
+                "statuscode" => {
+                    column.kind = Kind::Status(vec![
+                        status(1, "Draft", 0),
+                        status(2, "Published", 0),
+                        status(3, "Inactive", 1),
+                    ]);
+                }
+                _ => {}
+            }
+        }
+        self
+    }
+
     pub(crate) fn tables(&self) -> &[Table] {
         &self.tables
     }
@@ -100,7 +134,6 @@ impl Schema {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::column::Kind;
     use super::*;
 
     #[test]

@@ -2,7 +2,7 @@
 //! relationships.
 
 use super::Schema;
-use super::column::{Column, OnDelete};
+use super::column::{Column, Lookup, OnDelete};
 use super::table::Table;
 
 /// A navigation property of a table.
@@ -64,7 +64,7 @@ impl Schema {
         let lookup = table.columns.iter().find(|column| {
             column
                 .lookup()
-                .is_some_and(|lookup| lookup.navigation == name)
+                .is_some_and(|lookup| is_navigation(lookup, name))
         });
         if let Some(column) = lookup {
             return Some(Navigation::One(column));
@@ -126,6 +126,13 @@ impl Schema {
                 column,
             })
     }
+}
+
+/// A lookup of several tables also has a navigation property for each of them (Microsoft Learn,
+/// Web API: polymorphic lookups).
+fn is_navigation(lookup: &Lookup, name: &str) -> bool {
+    let of_table = |target: &String| name == format!("{}_{target}", lookup.navigation);
+    lookup.navigation == name || lookup.targets.len() > 1 && lookup.targets.iter().any(of_table)
 }
 
 /// The name of a collection follows a rule, except for those that Microsoft's pages name.

@@ -62,6 +62,9 @@ struct TableData {
     #[serde(default)]
     owned: bool,
     primary_name: Option<String>,
+    /// The primary key's column, if its name does not follow the rule.
+    #[serde(default)]
+    primary_id: Option<String>,
     columns: Vec<ColumnData>,
     #[serde(default)]
     keys: Vec<(String, Vec<String>)>,
@@ -73,7 +76,7 @@ struct TableData {
 enum ColumnData {
     Group(ColumnGroup),
     Writable(String, String, Kind),
-    Fixed(String, String, Kind, FixedMark),
+    Marked(String, String, Kind, Mark),
 }
 
 /// Columns that many tables have.
@@ -86,17 +89,22 @@ enum ColumnGroup {
     ActiveOrInactive,
 }
 
-/// Marks a column that requests cannot set.
-#[derive(Deserialize)]
+/// What requests cannot do with a column.
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
-enum FixedMark {
+enum Mark {
+    /// Set it.
     Fixed,
+    /// Read it.
+    WriteOnly,
 }
 
 impl From<TableData> for Table {
     fn from(data: TableData) -> Self {
         let logical_name = data.schema_name.to_lowercase();
-        let primary_id = format!("{logical_name}id");
+        let primary_id = data
+            .primary_id
+            .unwrap_or_else(|| format!("{logical_name}id"));
         let mut table = Self {
             logical_name,
             schema_name: data.schema_name,
@@ -126,8 +134,11 @@ impl From<TableData> for Table {
             match column {
                 ColumnData::Group(group) => table.add_group(&group),
                 ColumnData::Writable(name, display, kind) => table.add(&name, &display, kind, true),
-                ColumnData::Fixed(name, display, kind, _) => {
-                    table.add(&name, &display, kind, false);
+                ColumnData::Marked(name, display, kind, mark) => {
+                    table.add(&name, &display, kind, mark == Mark::WriteOnly);
+                    if let Some(column) = table.columns.last_mut() {
+                        column.readable = mark == Mark::Fixed;
+                    }
                 }
             }
         }
@@ -148,6 +159,7 @@ impl Table {
             display_name: display.to_owned(),
             kind,
             writable,
+            readable: true,
         });
     }
 
@@ -189,6 +201,11 @@ impl Table {
         self.columns
             .iter()
             .find(|column| column.property() == property)
+    }
+
+    /// A column that requests can read, by its property in JSON.
+    pub(crate) fn readable(&self, property: &str) -> Option<&Column> {
+        self.property(property).filter(|column| column.readable)
     }
 
     /// The default status of a state: its first one.

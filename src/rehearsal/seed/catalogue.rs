@@ -32,8 +32,13 @@ pub(super) struct Catalogue {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Connector {
     pub(super) number: u32,
-    /// Its name: `shared_bigcommerce`.
+    /// Its identifier: `shared_bigcommerce`. The library's definitions name it so.
     pub(super) name: String,
+    /// Its identifier in the target, if that is another one: a custom connector has its own in each
+    /// environment (Microsoft Learn, *Copy an environment*).
+    target_name: Option<String>,
+    /// The name of a custom connector's row, which is the same in both environments.
+    pub(super) custom_name: Option<String>,
     /// The display name.
     pub(super) title: String,
     source: String,
@@ -154,6 +159,12 @@ impl Catalogue {
         Some(self.connector(connector)?.connection(side))
     }
 
+    /// A connector's identifier in an environment.
+    pub(super) fn connector_name<'a>(&'a self, connector: &'a str, side: &SeedSide) -> &'a str {
+        self.connector(connector)
+            .map_or(connector, |connector| connector.name_in(side))
+    }
+
     /// A connector's display name.
     pub(super) fn connector_title(&self, connector: &str) -> Option<&str> {
         Some(&self.connector(connector)?.title)
@@ -167,6 +178,14 @@ impl Catalogue {
 }
 
 impl Connector {
+    /// Its identifier in an environment.
+    pub(super) fn name_in(&self, side: &SeedSide) -> &str {
+        match &self.target_name {
+            Some(target) if !side.is_source() => target,
+            _ => &self.name,
+        }
+    }
+
     /// Its connection in an environment.
     pub(super) fn connection(&self, side: &SeedSide) -> &str {
         if side.is_source() {

@@ -1,5 +1,6 @@
 //! The library: nineteen provider definitions, of which twelve are installed in the source.
-//! Solutions bring it, so its rows are the same in both environments.
+//! Solutions bring it, so its rows are the same in both environments, except for the identifiers of
+//! custom connectors.
 
 use serde_json::{Value, json};
 
@@ -41,10 +42,11 @@ fn insert_children(seeder: &mut Seeder<'_, '_>, definition: &Definition, key: &s
     let lookup = lookup_value("msdyn_iomproviderdefinition", key);
     for (number, connector) in numbered(first, &definition.connectors) {
         let title = catalogue.connector_title(connector);
+        let own = catalogue.connector_name(connector, seeder.side);
         let row = json!({
             "msdyn_name": title.unwrap_or(&definition.name),
             "msdyn_logicalname": reference_name(connector),
-            "msdyn_connectorid": format!("/providers/Microsoft.PowerApps/apis/{connector}"),
+            "msdyn_connectorid": format!("/providers/Microsoft.PowerApps/apis/{own}"),
             "msdyn_providerdefinitionid": lookup,
         });
         let table = "msdyn_iomproviderdefinitionconnectionref";
@@ -77,7 +79,7 @@ fn insert_children(seeder: &mut Seeder<'_, '_>, definition: &Definition, key: &s
             "msdyn_logictype": logic.kind,
             "msdyn_timeoutminutes": 5,
             "msdyn_maxretryattempts": 3,
-            "msdyn_clientdata": client_data(seeder.seed, definition, logic, NO_PROVIDER),
+            "msdyn_clientdata": client_data(seeder, definition, logic, NO_PROVIDER),
             "msdyn_providerdefinitionid": lookup,
         });
         let table = "msdyn_iomproviderdefinitionlogicdefinition";
@@ -87,11 +89,12 @@ fn insert_children(seeder: &mut Seeder<'_, '_>, definition: &Definition, key: &s
 
 /// The client data of a provider's flow, with the provider's id in it.
 pub(super) fn client_data(
-    seed: Seed,
+    seeder: &Seeder<'_, '_>,
     definition: &Definition,
     logic: &Logic,
     provider: &str,
 ) -> String {
+    let (seed, side, catalogue) = (seeder.seed, seeder.side, seeder.catalogue);
     let inputs = match seed {
         Seed::Thin => json!({"ProviderId": provider}),
         Seed::Whole => json!({"ProviderId": provider, "Logic": logic.logical_name}),
@@ -102,7 +105,8 @@ pub(super) fn client_data(
         .iter()
         .map(|connector| reference_name(connector))
         .collect();
-    let connectors = definition.connectors.iter().map(String::as_str);
+    let connectors = definition.connectors.iter();
+    let connectors = connectors.map(|connector| catalogue.connector_name(connector, side));
     let own = connectors.zip(names.iter().map(String::as_str));
     let mut references = vec![DATAVERSE];
     references.extend(own.filter(|reference| *reference != DATAVERSE));

@@ -55,7 +55,8 @@ pub(super) fn insert(
     );
     for connector in &catalogue.connectors {
         let key = names::connection(environment, connector.connection(side));
-        draft.put(key, connection(side, &connector.name, &connector.title));
+        let name = connector.name_in(side);
+        draft.put(key, connection(side, name, &connector.title));
     }
     super::finance_operations::insert(draft, side);
 }

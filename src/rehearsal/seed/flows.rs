@@ -24,7 +24,7 @@ const OFF: u32 = 4;
 /// The customer's flows of the thin seed.
 const THIN: [u32; 3] = [PARENT, CHILD, OFF];
 
-/// The customer's connector.
+/// The customer's connector, as the library's definitions name it.
 const CUSTOM_CONNECTOR: &str = "shared_crfff-5frequestbin-5f3d1c9a7e";
 
 /// The platform's flows with a manual trigger: number and name. The thin seed has the first one.
@@ -74,10 +74,8 @@ impl FlowState {
 
 pub(super) fn insert(seeder: &mut Seeder<'_, '_>) {
     insert_platform_flows(seeder);
+    insert_custom_connectors(seeder);
     if seeder.side.is_source() {
-        if seeder.seed == Seed::Whole {
-            insert_custom_connector(seeder);
-        }
         for flow in customer_flows(seeder) {
             if seeder.seed == Seed::Whole || THIN.contains(&flow.number) {
                 let id = id("30", flow.number);
@@ -142,19 +140,26 @@ fn insert_platform_flow(seeder: &mut Seeder<'_, '_>, number: u32, name: &str, da
     solutions::insert_component(seeder, ORDER_MANAGEMENT, &id);
 }
 
-/// Inserts the custom connector's row, which the customer's solution brought.
-fn insert_custom_connector(seeder: &mut Seeder<'_, '_>) {
-    let name = CUSTOM_CONNECTOR.trim_start_matches("shared_");
-    let row = json!({
-        "name": name,
-        "displayname": "RequestBin",
-        "connectorinternalid": CUSTOM_CONNECTOR,
-        "connectortype": 1,
-        "openapidefinition": "{\"swagger\":\"2.0\",\"host\":\"requestbin.contoso.com\"}",
-        "ismanaged": false,
-        "componentstate": 0,
-    });
-    seeder.insert("connector", &id("84", 1), row);
+/// Inserts the rows of custom connectors. The customer's solution brought them to both
+/// environments, each of which gave them an identifier of its own. The thin seed has none.
+fn insert_custom_connectors(seeder: &mut Seeder<'_, '_>) {
+    let (side, catalogue) = (seeder.side, seeder.catalogue);
+    let custom = catalogue
+        .connectors
+        .iter()
+        .filter_map(|connector| Some((connector, connector.custom_name.as_deref()?)));
+    for ((connector, name), number) in custom.zip(1..) {
+        let row = json!({
+            "name": name,
+            "displayname": connector.title,
+            "connectorinternalid": connector.name_in(side),
+            "connectortype": 1,
+            "openapidefinition": "{\"swagger\":\"2.0\",\"host\":\"requestbin.contoso.com\"}",
+            "ismanaged": false,
+            "componentstate": 0,
+        });
+        seeder.insert("connector", &id("84", number), row);
+    }
 }
 
 struct CustomerFlow {
@@ -225,6 +230,12 @@ fn customer_flows(seeder: &Seeder<'_, '_>) -> Vec<CustomerFlow> {
             plain(row_added(), call_to_the_shop(seeder)),
         ),
         flow(26, "Contoso - Daily report", on, report),
+        flow(
+            28,
+            "Contoso - Book the carrier",
+            on,
+            plain(hourly(), call_to_the_carrier()),
+        ),
         // Off, not part of Intelligent Order Management, and it must stay as it is.
         flow(
             27,
@@ -261,6 +272,14 @@ fn call_to_the_shop(seeder: &Seeder<'_, '_>) -> Value {
                 "connection": connection.unwrap_or_default(),
             },
         },
+    }})
+}
+
+/// An HTTP action with a fixed address of production.
+fn call_to_the_carrier() -> Value {
+    json!({"Book_the_carrier": {
+        "type": "Http", "runAfter": {},
+        "inputs": {"method": "POST", "uri": "https://carrier.contoso.com/bookings", "body": {}},
     }})
 }
 

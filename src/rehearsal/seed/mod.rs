@@ -12,7 +12,11 @@
 //!   `policies`, `orchestrations`: rows of Dataverse, one file for what belongs together. The
 //!   graphs of orchestrations are in `graphs/`, one file each, in the dialect in which they are
 //!   stored.
+//! - `messages`: which tables support bulk messages, in the whole seed.
 //! - `quirks`: surprising behaviour of the services, in the whole seed.
+//! - `contacts`: customers, in the whole seed.
+//! - `outside`: what acts on the outside for production, in the source of the whole seed.
+//! - `volume`: many more flows and references, for measurements.
 //! - `lcs`: the project of Lifecycle Services, if it manages both environments.
 //! - `dual_write`: the linked environments, if the tenant uses dual-write.
 //!
@@ -22,6 +26,7 @@
 //! Providers, actions and orchestrations have the numbers 100 to 1200, 101 to 1201 and 100 to 700.
 
 mod catalogue;
+mod contacts;
 mod definitions;
 mod directory;
 mod dual_write;
@@ -30,7 +35,9 @@ pub(crate) mod finance_operations;
 mod flows;
 pub(crate) mod ids;
 mod lcs;
+mod messages;
 mod orchestrations;
+mod outside;
 mod people;
 mod policies;
 mod providers;
@@ -41,13 +48,17 @@ mod solutions;
 #[cfg(test)]
 mod tests;
 mod variables;
+mod volume;
 
+#[cfg(test)]
+use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use serde_json::{Value, json};
 
 use self::catalogue::Catalogue;
 use self::sides::SeedSide;
+pub use self::volume::Volume;
 use super::behaviour::organization::{Caller, Organization, row_of};
 use super::clock::Moment;
 use super::listeners::Origins;
@@ -88,7 +99,13 @@ impl FromStr for Seed {
 }
 
 /// The objects of a new world.
-pub(crate) fn objects(seed: Seed, variant: Variant, schema: &Schema, origins: &Origins) -> Objects {
+pub(crate) fn objects(
+    seed: Seed,
+    variant: Variant,
+    volume: Volume,
+    schema: &Schema,
+    origins: &Origins,
+) -> Objects {
     let nothing = Objects::new();
     let mut draft = Draft::new(&nothing, Moment::default());
     let kind = json!({"target": variant.target.word(), "dual-write": variant.dual_write.word()});
@@ -125,10 +142,16 @@ pub(crate) fn objects(seed: Seed, variant: Variant, schema: &Schema, origins: &O
         orchestrations::insert(&mut seeder);
         if seed == Seed::Whole {
             quirks::insert(&mut seeder);
+            messages::insert(&mut seeder);
+            contacts::insert(&mut seeder);
+            if side.is_source() {
+                outside::insert(&mut seeder);
+            }
         }
         if variant.dual_write == DualWrite::On {
             dual_write::insert(&mut seeder, origins);
         }
+        volume::insert(&mut seeder, volume);
     }
     draft
         .into_changes()
@@ -137,15 +160,17 @@ pub(crate) fn objects(seed: Seed, variant: Variant, schema: &Schema, origins: &O
         .collect()
 }
 
-/// The whole tenant's connectors with the target's connections.
+/// The whole tenant's connectors, by the source's identifiers: the target's identifier and
+/// connection.
 #[cfg(test)]
-pub(crate) fn whole_connections() -> Vec<(String, String)> {
+pub(crate) fn whole_connections() -> BTreeMap<String, (String, String)> {
     let catalogue = Catalogue::read(Seed::Whole);
     let connectors = catalogue.connectors.iter();
     connectors
         .map(|connector| {
-            let connection = connector.connection(&sides::TARGET);
-            (connector.name.clone(), connection.to_owned())
+            let own = connector.name_in(&sides::TARGET).to_owned();
+            let connection = connector.connection(&sides::TARGET).to_owned();
+            (connector.name.clone(), (own, connection))
         })
         .collect()
 }

@@ -107,7 +107,7 @@ fn insert_connections(seeder: &mut Seeder<'_, '_>, instance: &Instance<'_>, prov
     for (offset, connector) in numbered(0, &definition.connectors) {
         let reference = id("72", definition.number + offset);
         let connection = catalogue.connection(connector, side).unwrap_or_default();
-        let url = side.connection_url(connector, connection);
+        let url = side.connection_url(catalogue.connector_name(connector, side), connection);
         let row = json!({
             "msdyn_name": catalogue.connector_title(connector),
             "msdyn_providerid": provider,
@@ -182,7 +182,7 @@ fn insert_deployed(
         FlowNames::Logical => format!("iom_{provider}_{}", logic.logical_name),
         FlowNames::Display => format!("{} ({provider})", logic.name),
     };
-    let data = client_data(seeder.seed, definition, logic, provider);
+    let data = client_data(seeder, definition, logic, provider);
     let flow = side.own("31", logic.number);
     flows::insert_flow(seeder, &flow, &name, FlowState::ON, &data);
 }

@@ -1,10 +1,11 @@
 //! Connection references: one per connector, the customer's own, and those of the platform.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::catalogue::reference_name;
 use super::ids::id;
 use super::{Seed, Seeder};
+use crate::rehearsal::behaviour::organization::lookup_value;
 
 /// The connector of Dataverse, and the reference that flows use for it.
 pub(super) const DATAVERSE: (&str, &str) = (
@@ -49,7 +50,7 @@ pub(super) fn insert(seeder: &mut Seeder<'_, '_>) {
         let title = format!("IOM {}", connector.title);
         let name = reference_name(&connector.name);
         let connection = Some(connector.connection(side));
-        let reference = (connector.name.as_str(), name.as_str());
+        let reference = (connector.name_in(side), name.as_str());
         insert_core(seeder, connector.number, &title, reference, connection);
     }
     if seeder.seed == Seed::Whole {
@@ -74,9 +75,18 @@ pub(super) fn insert(seeder: &mut Seeder<'_, '_>) {
     }
 }
 
+/// The lookup to the row of a custom connector, given its identifier in the environment.
+fn custom_connector(seeder: &Seeder<'_, '_>, name: &str) -> Option<Value> {
+    let connectors = seeder.catalogue.connectors.iter();
+    connectors
+        .filter(|connector| connector.custom_name.is_some())
+        .find(|connector| connector.name_in(seeder.side) == name)
+        .map(|_| lookup_value("connector", &id("84", 1)))
+}
+
 /// Inserts a core reference, given its connector and logical name. Those of Intelligent Order
 /// Management are managed.
-fn insert_core(
+pub(super) fn insert_core(
     seeder: &mut Seeder<'_, '_>,
     number: u32,
     title: &str,
@@ -88,6 +98,7 @@ fn insert_core(
         "connectionreferencelogicalname": name,
         "connectorid": format!("/providers/Microsoft.PowerApps/apis/{connector}"),
         "connectionid": connection,
+        "customconnectorid": custom_connector(seeder, connector),
         "promptingbehavior": 0,
         "ismanaged": name.starts_with("msdyn_"),
         "componentstate": 0,

@@ -350,3 +350,31 @@ async fn after_a_copy_connecting_fails_until_the_user_is_enabled() {
     // The gateway's data is in no database that a copy replaces.
     assert_eq!(person.maps().await.len(), 8);
 }
+
+#[tokio::test]
+async fn a_paused_map_queues_in_finance_and_operations_until_it_resumes() {
+    let client = linked().await;
+    let person = GatewayUser(&client);
+    let table = "products";
+    let name = person.maps().await;
+    let name = name.iter().find(|map| map["rightEntity"]["name"] == table);
+    let name = name.unwrap()["detail"]["tName"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let statuses = || -> Vec<Value> {
+        let all = projects(&client).into_iter();
+        all.filter(|row| row["ExternalEntityName"] == table)
+            .map(|row| row["Status"].clone())
+            .collect()
+    };
+    for (action, state, status) in [("5", "5", "Queueing"), ("6", "4", "Enabled")] {
+        assert_eq!(person.run_action(&name, action).await.0, "2");
+        assert_eq!(person.map(&name).await["detail"]["state"], state);
+        let found = statuses();
+        assert!(
+            !found.is_empty() && found.iter().all(|found| found == status),
+            "{found:?}"
+        );
+    }
+}

@@ -1,5 +1,6 @@
 //! The tenant over HTTP, with a plain client: what the end-to-end tests of the program do not show.
 
+mod batch;
 mod copies;
 mod dataverse;
 mod dual_write;
@@ -10,7 +11,9 @@ mod flows;
 mod lcs;
 mod metadata;
 mod orchestrations;
+mod outside;
 mod providers;
+mod recordings;
 mod tokens;
 mod whole;
 mod worlds;
@@ -124,6 +127,8 @@ impl TestClient {
             seed: self.seed,
             table_names: self.table_names,
             variant: self.variant,
+            volume: Volume::default(),
+            latency: Duration::ZERO,
             tls: false,
         };
         self.tenant = Some(Rehearsal::start(options).await.unwrap());

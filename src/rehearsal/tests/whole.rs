@@ -11,9 +11,10 @@ async fn connected() -> TestClient {
     let references = client.get("connectionreferences").await["value"].clone();
     for reference in references.as_array().unwrap() {
         let connector = reference["connectorid"].as_str().unwrap();
-        let connection = connection_of(connector.rsplit('/').next().unwrap());
+        let (own, connection) = connection_of(connector.rsplit('/').next().unwrap());
         let id = reference["connectionreferenceid"].as_str().unwrap();
-        let body = json!({"connectionid": connection});
+        let own = format!("/providers/Microsoft.PowerApps/apis/{own}");
+        let body = json!({"connectionid": connection, "connectorid": own});
         let path = format!("connectionreferences({id})");
         client.patch(&path, body).await.expect_status(204);
     }
@@ -21,10 +22,16 @@ async fn connected() -> TestClient {
     client
 }
 
-fn connection_of(connector: &str) -> String {
-    let connections = whole_connections();
-    let one = connections.iter().find(|(name, _)| name == connector);
-    one.unwrap_or_else(|| panic!("{connector}")).1.clone()
+/// The target's identifier and connection of a connector that the source names so.
+fn connection_of(connector: &str) -> (String, String) {
+    let found = whole_connections().remove(connector);
+    found.unwrap_or_else(|| panic!("{connector}"))
+}
+
+/// The address of the target's connection of a connector that the source names so.
+fn address_of(connector: &str) -> String {
+    let (own, connection) = connection_of(connector);
+    TestClient::connection_url(&own, &connection)
 }
 
 /// Deletes a provider and installs its definition again, with active connections.
@@ -48,8 +55,7 @@ async fn reinstall(client: &TestClient, number: u32) -> String {
     for reference in references.as_array().unwrap() {
         let definition = &reference["msdyn_ConnectionReferenceDefinitionId"];
         let connector = definition["msdyn_connectorid"].as_str().unwrap();
-        let connector = connector.rsplit('/').next().unwrap();
-        let url = TestClient::connection_url(connector, &connection_of(connector));
+        let url = address_of(connector.rsplit('/').next().unwrap());
         let id = reference["msdyn_iomproviderconnectionreferenceid"]
             .as_str()
             .unwrap();
@@ -93,7 +99,7 @@ async fn the_first_activation_does_not_turn_on_all_flows() {
             .split('&')
             .next()
             .unwrap();
-        let url = TestClient::connection_url(connector, &connection_of(connector));
+        let url = address_of(connector);
         let id = reference["msdyn_iomplatformconnectionreferenceid"]
             .as_str()
             .unwrap();
@@ -147,6 +153,16 @@ async fn a_new_action_has_another_name_and_flows_have_their_own_names() {
     let name = format!("IOM Lab Send To Fulfillment (Outlook) ({new})");
     let flows = format!("workflows?$filter=name eq '{name}' and statecode eq 1");
     assert_eq!(count(&client, &flows).await, 1);
+    // Its flows use the custom connector of the environment in which they are deployed.
+    let (own, _) = connection_of("shared_crfff-5frequestbin-5f3d1c9a7e");
+    let rows = client.get("workflows").await["value"].clone();
+    let named = |row: &&Value| row["name"].as_str().unwrap().contains(&new);
+    let deployed: Vec<&Value> = rows.as_array().unwrap().iter().filter(named).collect();
+    assert_eq!(deployed.len(), 2);
+    for flow in deployed {
+        let data = flow["clientdata"].as_str().unwrap();
+        assert!(data.contains(&own) && !data.contains("shared_crfff-5frequestbin-5f3d1c9a7e"));
+    }
     // Deletion includes flows with either form of name.
     let old = format!("workflows?$filter=contains(name,'{}')", id("10", 1000));
     assert_eq!(count(&client, &old).await, 0);

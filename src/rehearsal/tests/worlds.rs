@@ -37,6 +37,8 @@ async fn a_world_has_one_tenant_with_a_valid_speed() {
         seed: Seed::Thin,
         table_names: TableNames::Usual,
         variant: Variant::default(),
+        volume: Volume::default(),
+        latency: Duration::ZERO,
         tls: false,
     };
     let second = Rehearsal::start(options(1.0)).await;

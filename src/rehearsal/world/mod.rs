@@ -10,8 +10,8 @@
 //! `timer/<number>`, `assertion/<hash>`, `principal/<name>`, `counter/<name>`, `quirk/<name>`,
 //! `finance-operations/<environment>/<set>/<key>`, `finance-operations-facts/<environment>`,
 //! `finance-operations-away/<environment>`, `lcs-environment/<id>`, `lcs-activity/<id>`,
-//! `lcs-calls/<what>`, `dual-write/<environment>/…`, `dual-write-request/<id>`,
-//! `secure-configuration/<row>`, `ports`, `skin`, `variant`, `tls`.
+//! `lcs-calls/<what>`, `call/<number>` (a call to the outside), `dual-write/<environment>/…`,
+//! `dual-write-request/<id>`, `secure-configuration/<row>`, `ports`, `skin`, `variant`, `tls`.
 
 pub(crate) mod log;
 pub(crate) mod names;

@@ -105,7 +105,7 @@ impl FailureDocument {
                 exit,
                 message: failure.headline(),
                 help: failure.help.clone(),
-                diagnostics: failure.marks.clone(),
+                diagnostics: failure.marks.to_vec(),
                 failures: failure.items(),
             },
         }
@@ -192,6 +192,10 @@ pub struct CheckLine {
     /// `unknown`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub task: Option<String>,
+    /// The first step that the check protects, in `preflight`: what it finds would stop or harm
+    /// that step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub protects: Option<String>,
 }
 
 /// What `complete` writes.

@@ -327,6 +327,66 @@ pub(super) struct Figures {
     /// How much of this a person did; nothing if an earlier version of the program wrote the figures.
     #[serde(default)]
     pub(super) by_hand: HandFigures,
+    /// What became of everything that could act on the outside world from the copy; none if it was
+    /// not recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) containment: Option<ContainmentFigures>,
+}
+
+/// What became of everything that could act on the outside world from the copy.
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct ContainmentFigures {
+    /// What the target is for: `test`, `validation` or `disaster-recovery`.
+    pub(super) purpose: String,
+    /// How many surfaces can no longer act.
+    pub(super) closed: usize,
+    /// How many reach the target's own partner instead of production's.
+    pub(super) replaced: usize,
+    /// How many may act, because the runbook or a person allows it.
+    pub(super) allowed: usize,
+    /// How many can act, although nobody allowed it.
+    pub(super) open: usize,
+    /// How many a person has to look at, because nobody has documented what a copy does to them.
+    pub(super) unclear: usize,
+    /// The surfaces, open ones first; at most 1000.
+    pub(super) surfaces: Vec<SurfaceReport>,
+}
+
+/// One thing that could act on the outside world.
+#[derive(Debug, Deserialize, JsonSchema, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct SurfaceReport {
+    /// Its kind, in the plural.
+    pub(super) kind: String,
+    /// Its name.
+    pub(super) name: String,
+    /// What it could do.
+    pub(super) reach: String,
+    /// `open`, `unclear`, `allowed`, `replaced` or `closed`.
+    pub(super) state: String,
+    /// How, why or by what.
+    pub(super) detail: String,
+}
+
+impl ContainmentFigures {
+    /// The numbers in one line.
+    pub(super) fn line(&self) -> String {
+        format!(
+            "purpose {}: {} closed, {} replaced, {} allowed, {} open, {} for a person to look at",
+            self.purpose, self.closed, self.replaced, self.allowed, self.open, self.unclear
+        )
+    }
+}
+
+impl SurfaceReport {
+    /// The state with how, why or by what.
+    pub(super) fn outcome(&self) -> String {
+        match self.detail.as_str() {
+            "" => self.state.clone(),
+            detail => format!("{}: {detail}", self.state),
+        }
+    }
 }
 
 /// The part of the figures that a person did.

@@ -304,6 +304,18 @@ fn figures(contents: &StateFileContents) -> Option<Figures> {
     for (name, reason) in &mut figures.flows_off {
         (*name, *reason) = (clean(name), clean(reason));
     }
+    let surfaces = figures.containment.iter_mut();
+    for surface in surfaces.flat_map(|containment| &mut containment.surfaces) {
+        for text in [
+            &mut surface.kind,
+            &mut surface.name,
+            &mut surface.reach,
+            &mut surface.state,
+            &mut surface.detail,
+        ] {
+            *text = clean(text);
+        }
+    }
     Some(figures)
 }
 
@@ -359,7 +371,13 @@ fn record_warning(record: &Record) -> Option<String> {
             count(usize::try_from(cut.bytes).unwrap_or(usize::MAX), "byte"),
             cut.saved_to
         )),
-        Record::RunbookChanged(_) => Some("the runbook was changed during the run".to_owned()),
+        Record::RunbookChanged(changed) => Some(match changed.difference.as_slice() {
+            [] => "the runbook was changed during the run".to_owned(),
+            lines => format!(
+                "the runbook was changed during the run: {}",
+                clean(&lines.join("; "))
+            ),
+        }),
         Record::Abandoned(abandoned) => Some(format!(
             "captures were abandoned ({}): {}",
             abandoned.seals.join(", "),

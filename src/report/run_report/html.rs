@@ -6,7 +6,7 @@ use base64::prelude::BASE64_STANDARD;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest as _, Sha256};
 
-use super::content::{Figures, RunReport, StepReport, TaskReport};
+use super::content::{ContainmentFigures, Figures, RunReport, StepReport, TaskReport};
 use super::{break_commands, describe_condition, describe_seconds, last_ending, lines};
 use crate::base::text::{count, escape};
 use crate::report::documents::StepCondition;
@@ -45,6 +45,9 @@ pub(super) fn render(report: &RunReport) -> String {
                 (failures(report))
                 (tasks(&report.tasks))
                 @if let Some(figures) = &report.figures { (figures_section(figures)) }
+                @if let Some(contained) = report.figures.as_ref().and_then(|all| all.containment.as_ref()) {
+                    (containment(contained))
+                }
                 (list("Findings", &report.findings))
                 (list("Warnings", &report.warnings))
                 (changes(&report.steps))
@@ -182,6 +185,30 @@ fn figures_section(figures: &Figures) -> Markup {
             details {
                 summary { (count(flows.len(), "cloud flow")) " off: " (safe(reason)) }
                 ul { @for flow in flows { li { (safe(flow)) } } }
+            }
+        }
+    }
+}
+
+/// Everything that could act on the outside world, and what became of it.
+fn containment(figures: &ContainmentFigures) -> Markup {
+    html! {
+        h2 { "Containment" }
+        p { (safe(&figures.line())) }
+        details open[figures.open > 0] {
+            summary { (count(figures.surfaces.len(), "surface")) }
+            table {
+                thead { tr { th { "Kind" } th { "Name" } th { "What it could do" } th { "State" } } }
+                tbody {
+                    @for surface in &figures.surfaces {
+                        tr {
+                            td { (safe(&surface.kind)) }
+                            td { (safe(&surface.name)) }
+                            td { (safe(&surface.reach)) }
+                            td { (safe(&surface.outcome())) }
+                        }
+                    }
+                }
             }
         }
     }

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use super::content::{ChangeReport, ChangeResult, RunReport, StepReport, TaskReport, TaskState};
+use super::content::{
+    ChangeReport, ChangeResult, ContainmentFigures, RunReport, StepReport, TaskReport, TaskState,
+};
 use super::{break_commands, describe_condition, lines};
 use crate::base::text::escape;
 use crate::report::documents::StepCondition;
@@ -21,12 +23,37 @@ pub(super) fn render(report: &RunReport) -> String {
     for step in &report.steps {
         document.add_test_suite(suite(report, step));
     }
+    let containment = report
+        .figures
+        .as_ref()
+        .and_then(|all| all.containment.as_ref());
+    if let Some(figures) = containment.filter(|figures| !figures.surfaces.is_empty()) {
+        document.add_test_suite(containment_suite(figures));
+    }
     let written = document.to_string();
     // Writing to memory fails only if a text is not valid in XML, and every text was made safe.
     let xml = written.unwrap_or_else(|error| {
         format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites errors=\"1\"><!-- {} --></testsuites>", safe(&error.to_string()).replace("--", "- -"))
     });
     break_commands(xml.trim_end())
+}
+
+/// A case for each thing that could act on the outside world: it fails where it still can and nobody
+/// allowed it.
+fn containment_suite(figures: &ContainmentFigures) -> TestSuite {
+    let mut suite = TestSuite::new("containment");
+    suite.add_property(("summary", safe(&figures.line()).as_str()));
+    suite.add_test_cases(figures.surfaces.iter().map(|surface| {
+        let status = match surface.state.as_str() {
+            "open" => failed(&format!("it can act: {}", surface.reach), None),
+            "unclear" => skipped(&surface.outcome()),
+            _ => TestCaseStatus::success(),
+        };
+        let mut case = TestCase::new(safe(&format!("{} {}", surface.name, surface.reach)), status);
+        case.set_classname(safe(&format!("containment.{}", surface.kind)));
+        case
+    }));
+    suite
 }
 
 fn suite(report: &RunReport, step: &StepReport) -> TestSuite {

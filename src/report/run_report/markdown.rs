@@ -1,6 +1,8 @@
 //! A report as Markdown, as GitHub and Azure Pipelines read it.
 
-use super::content::{ChangeReport, Figures, RunReport, StepReport, TaskReport};
+use super::content::{
+    ChangeReport, ContainmentFigures, Figures, RunReport, StepReport, TaskReport,
+};
 use super::{describe_condition, describe_seconds, last_ending, lines};
 use crate::base::text::{count, escape};
 
@@ -18,6 +20,11 @@ pub(super) fn render(report: &RunReport, extent: Extent) -> String {
     let mut parts = vec![head(report), steps(report), failures(report)];
     parts.push(tasks(&report.tasks));
     parts.extend(report.figures.as_ref().map(figures));
+    let contained = report
+        .figures
+        .as_ref()
+        .and_then(|all| all.containment.as_ref());
+    parts.extend(contained.map(containment));
     parts.push(list("## Findings", &report.findings));
     parts.push(list("## Warnings", &report.warnings));
     if extent == Extent::Whole {
@@ -166,6 +173,20 @@ fn figures(figures: &Figures) -> String {
     }
     parts.retain(|part| !part.is_empty());
     parts.join("\n\n")
+}
+
+/// Everything that could act on the outside world, and what became of it.
+fn containment(figures: &ContainmentFigures) -> String {
+    let rows = figures.surfaces.iter().map(|surface| {
+        [
+            text(&surface.kind),
+            text(&surface.name),
+            text(&surface.reach),
+            text(&surface.outcome()),
+        ]
+    });
+    let table = table(["Kind", "Name", "What it could do", "State"], rows);
+    format!("## Containment\n\n{}\n\n{table}", text(&figures.line()))
 }
 
 /// A list under a heading, which begins with its marks. Empty without items.

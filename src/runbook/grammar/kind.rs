@@ -186,6 +186,19 @@ pub(in crate::runbook) fn texts() -> Kind<Vec<Located<String>>> {
     list(text(), "write it as `[one, another]`")
 }
 
+/// A list of at least one text.
+pub(in crate::runbook) fn one_or_more_texts(help: &'static str) -> Kind<Vec<Located<String>>> {
+    let texts = list(text(), help);
+    let read = move |binder: &mut Binder, field: Field<'_>| {
+        if matches!(&field.node.content, Content::List(items) if items.is_empty()) {
+            let message = format!("{} is an empty list", field.title());
+            return binder.refuse(field.node.span, message, help);
+        }
+        texts.read(binder, field)
+    };
+    Kind::new(read, some_texts)
+}
+
 /// The schema of a list of at least one text. (`texts` is a kind, and its list may be empty.)
 pub(in crate::runbook) fn some_texts() -> Value {
     json!({ "type": "array", "items": text().schema(), "minItems": 1 })

@@ -225,11 +225,10 @@ fn requests() -> Kind<BTreeMap<IomRequest, Located<RequestBinding>>> {
 }
 
 /// A logical name of Dataverse: lower-case letters, digits and underscores.
-fn logical_name() -> Kind<Located<String>> {
+pub(super) fn logical_name() -> Kind<Located<String>> {
     let read = |binder: &mut Binder, field: Field<'_>| {
         let name = text().read(binder, field)?;
-        let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
-        if name.bytes().all(allowed) {
+        if is_logical_name(&name) {
             return Some(name);
         }
         let message = format!("{} is not a logical name", binder.subject(name.span, &name));
@@ -241,6 +240,12 @@ fn logical_name() -> Kind<Located<String>> {
         read,
         || json!({ "type": ["string", "integer", "boolean"], "pattern": "^[a-z0-9_]+$", "minimum": 0 }),
     )
+}
+
+/// Is this a logical name of Dataverse?
+pub(super) fn is_logical_name(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    !name.is_empty() && name.bytes().all(allowed)
 }
 
 #[cfg(test)]

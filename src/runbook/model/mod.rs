@@ -1,11 +1,12 @@
 //! The runbook: every section with its keys, each key's kind, default and documentation, and the
 //! value that is read. Reading and the JSON Schema both follow from these definitions.
 //!
+//! - [`containment`]: what the refresh is for, and what may act from the copy.
 //! - [`environments`]: cloud, source, target, LCS.
 //! - [`endpoints`]: addresses by service.
 //! - [`identity`], [`secret`]: credentials by service, and where a secret is.
 //! - [`iom`], [`request`], [`binding`], [`template`]: the tenant's own names and requests.
-//! - [`steps`], [`options`]: the eight steps and their options.
+//! - [`steps`], [`options`]: the eight steps and their options. [`own_steps`]: the customer's own.
 //! - [`words`]: fixed lists of words.
 
 use std::path::Path;
@@ -17,21 +18,24 @@ use uuid::Uuid;
 use super::diagnostic::{Diagnostic, Severity};
 use super::grammar::keys::section;
 use super::grammar::kind::{self, Kind};
-use super::grammar::scalars::{text_matching, user};
+use super::grammar::scalars::{text_matching, user, word};
 use super::grammar::{Binder, Field};
 use super::source::{Located, Source, Span};
 use crate::base::text;
+use containment::Purpose;
 use endpoints::endpoints;
 use environments::{cloud, source};
 use identity::identity;
 use steps::steps;
 
 pub(super) mod binding;
+pub(super) mod containment;
 pub(super) mod endpoints;
 pub(super) mod environments;
 pub(super) mod identity;
 pub(super) mod iom;
 pub(super) mod options;
+pub(super) mod own_steps;
 pub(super) mod request;
 pub(super) mod secret;
 pub(super) mod steps;
@@ -57,6 +61,13 @@ section! {
         /// The environment that the copy overwrites.
         "target" target: environments::Target =
             required(kind::section("{ environment: GUID, name: DISPLAY NAME }"));
+        /// What the target is for after the refresh: it decides what may act from the copy.
+        "purpose" purpose: Located<Purpose> = with_default(word(), Purpose::Test);
+        /// What may act on the outside world from the copy, and what is replaced. A key that is not
+        /// written follows from `purpose`.
+        "containment" containment: containment::Containment = or_default(kind::section(
+            "{ allow: [HOST OR NAME], replace: [{ find: OLD, with: NEW }] }"
+        ));
         /// The two environments in Lifecycle Services; only for a target that LCS manages.
         "lcs" lcs: Option<Located<environments::Lcs>> = optional(
             kind::section("{ geography: default, project: 1234567, source: ID, target: ID }")
@@ -66,7 +77,7 @@ section! {
         /// its unpublished writes are made.
         "iom" iom: iom::Iom =
             or_default(kind::section("{ tables: { … }, columns: { … }, requests: { … } }"));
-        /// All eight steps, in order, each once.
+        /// All eight steps, in order, each once; the customer's own between them and after them.
         "steps" steps: steps::Steps = required(steps());
     }
     with text: Arc<Source> = Arc::default();
@@ -137,8 +148,8 @@ impl Runbook {
     /// One line for a valid document:
     /// `uat.yaml: valid; 8 steps, 1 skipped; target Contoso UAT (2222…)`.
     pub fn summary(&self) -> String {
-        let steps = self.steps.each();
-        let skipped = steps.iter().filter(|step| step.skip.is_some()).count();
+        let steps = self.steps.in_order();
+        let skipped = steps.iter().filter(|step| step.skip().is_some()).count();
         let skipped = match skipped {
             0 => String::new(),
             skipped => format!(", {skipped} skipped"),

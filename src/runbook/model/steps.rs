@@ -1,4 +1,5 @@
-//! `steps`: a list of maps with one key each, which holds all eight steps once and in order.
+//! `steps`: a list of maps with one key each, which holds all eight steps once and in order, and
+//! between them any number of the customer's own.
 
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use super::options::{
     ActivateFlows, CopyEnvironments, DetachProviderActions, ExitAdministrationMode,
     ReconfigureConnections, ReconfigureDualWrite, ReinstallProviders, RestoreProviderActions,
 };
+use super::own_steps::{OwnItem, OwnKind, OwnStep, read_own_steps, serialize_by_name};
 use super::words::{Word as _, find_word, words};
 use crate::runbook::grammar::keys::{Keys, Section};
 use crate::runbook::grammar::kind::{Kind, map_of};
@@ -66,11 +68,14 @@ impl StepName {
 /// Declares the steps: a field of [`Steps`], its options, which are called as the step is.
 macro_rules! steps {
     ($($(#[$attribute:meta])* $field:ident: $name:ident,)+) => {
-        /// The eight steps.
+        /// The eight steps, and the customer's own between them.
         #[derive(Debug, Clone, Serialize)]
         #[serde(rename_all = "kebab-case")]
         pub struct Steps {
             $($(#[$attribute])* pub $field: Step<$name>,)+
+            /// The customer's own, in order.
+            #[serde(serialize_with = "serialize_by_name", skip_serializing_if = "Vec::is_empty")]
+            pub own: Vec<OwnStep>,
         }
 
         impl Steps {
@@ -79,14 +84,22 @@ macro_rules! steps {
                 [$(self.$field.view(StepName::$name),)+]
             }
 
-            /// Reads each step that is written; a missing one is reported already.
-            fn read_each(binder: &mut Binder, named: &[(StepName, Field<'_>)]) -> Option<Self> {
+            /// Reads each of the eight that is written; a missing one is reported already. Takes
+            /// the customer's own, if they are valid.
+            fn read_each(
+                binder: &mut Binder,
+                named: &[(StepName, Field<'_>)],
+                own: Option<Vec<OwnStep>>,
+            ) -> Option<Self> {
                 $(let $field = read_step::<$name>(binder, named, StepName::$name);)+
-                Some(Self { $($field: $field?,)+ })
+                Some(Self { $($field: $field?,)+ own: own? })
             }
 
-            fn describe_each() -> Vec<Value> {
-                vec![$(describe_step::<$name>(StepName::$name),)+]
+            /// Visits the key of one of the eight in its item, for the schema.
+            fn describe(keys: &mut Keys<'_>, name: StepName) {
+                match name {
+                    $(StepName::$name => describe_step::<$name>(keys, name),)+
+                }
             }
         }
     };
@@ -122,6 +135,46 @@ pub struct StepView<'a> {
     pub skip: Option<&'a Located<String>>,
     /// What is common to all steps.
     pub common: &'a Common,
+}
+
+/// One item of the list of steps.
+#[derive(Debug, Clone, Copy)]
+pub enum ListedStep<'a> {
+    /// One of the eight.
+    Standard(StepView<'a>),
+    /// One of the customer's own.
+    Own(&'a OwnStep),
+}
+
+impl<'a> ListedStep<'a> {
+    /// Its name.
+    pub fn name(&self) -> &'a str {
+        match self {
+            Self::Standard(step) => step.name.word(),
+            Self::Own(step) => &step.name.value,
+        }
+    }
+
+    /// Why it is skipped, if it is.
+    pub fn skip(&self) -> Option<&'a Located<String>> {
+        match self {
+            Self::Standard(step) => step.skip,
+            Self::Own(step) => step.skip.as_ref(),
+        }
+    }
+}
+
+impl Steps {
+    /// All steps in the order in which they run.
+    pub fn in_order(&self) -> Vec<ListedStep<'_>> {
+        let mut listed = Vec::new();
+        for step in self.each() {
+            listed.push(ListedStep::Standard(step));
+            let own = self.own.iter().filter(|own| own.follows == step.name);
+            listed.extend(own.map(ListedStep::Own));
+        }
+        listed
+    }
 }
 
 /// A step with its options.
@@ -174,39 +227,77 @@ fn in_seconds<S: Serializer>(
         .serialize(serializer)
 }
 
-/// All eight steps.
+/// All eight steps, and the customer's own.
 pub(super) fn steps() -> Kind<Steps> {
-    let schema = || {
-        let steps = Steps::describe_each();
-        json!({
-            "type": "array",
-            "minItems": steps.len(),
-            "items": steps,
-            "additionalItems": false,
-        })
-    };
-    Kind::new(read_steps, schema).with_example("[ … ]")
+    Kind::new(read_steps, describe_steps).with_example("[ … ]")
+}
+
+/// The copy is first; each of the others is there. A schema cannot say that each is there only
+/// once, nor in which order.
+fn describe_steps() -> Value {
+    let (first, others) = StepName::ALL.split_at(1);
+    let copy = Keys::describe_one(|keys| {
+        for name in first {
+            Steps::describe(keys, *name);
+        }
+        Some(())
+    });
+    let any = Keys::describe_one(|keys| {
+        for name in others {
+            Steps::describe(keys, *name);
+        }
+        for kind in OwnKind::ALL {
+            kind.describe(keys);
+        }
+        Some(())
+    });
+    let each = others
+        .iter()
+        .map(|name| json!({ "contains": { "type": "object", "required": [name.word()] } }));
+    json!({
+        "type": "array",
+        "minItems": StepName::ALL.len(),
+        "items": [copy],
+        "additionalItems": any,
+        "allOf": each.collect::<Vec<_>>(),
+    })
 }
 
 fn read_steps(binder: &mut Binder, field: Field<'_>) -> Option<Steps> {
     let items = binder.items(field, "write each step as `- activate-flows: { }`")?;
     let mut named = Vec::new();
     let mut meant = Vec::new();
+    let mut own = Vec::new();
+    let mut follows = None;
     for item in items {
         match read_item(binder, item) {
-            Some(Item::Step(name, options)) => named.push((name, options)),
-            Some(Item::Meant(name)) => meant.push(name),
+            Some(Item::Step(name, options)) => {
+                named.push((name, options));
+                follows = Some(name);
+            }
+            Some(Item::Meant(name)) => {
+                meant.push(name);
+                follows = Some(name);
+            }
+            Some(Item::Own(kind, field)) => own.push(OwnItem {
+                kind,
+                field,
+                follows,
+            }),
             None => {}
         }
     }
     check_order(binder, field, &named, &meant);
-    Steps::read_each(binder, &named)
+    let own = read_own_steps(binder, &own);
+    Steps::read_each(binder, &named, own)
 }
 
 /// One item of the list.
 enum Item<'a> {
-    /// A step and its options.
+    /// One of the eight and its options.
     Step(StepName, Field<'a>),
+    /// One of the customer's own and its options.
+    Own(OwnKind, Field<'a>),
     /// An invalid item, which is reported. It was meant to be this step, so that the step is not
     /// reported as missing.
     Meant(StepName),
@@ -238,8 +329,13 @@ fn read_item<'a>(binder: &mut Binder, item: &'a Node) -> Option<Item<'a>> {
         let message = "an item of `steps` must have only one key";
         binder.error(second.key.span, message, help);
     }
+    if let Some(kind) = find_word::<OwnKind>(&first.key) {
+        return Some(Item::Own(kind, Field::of(first)));
+    }
     let Some(name) = find_word::<StepName>(&first.key) else {
-        let known: Vec<&str> = StepName::ALL.iter().map(|name| name.word()).collect();
+        let eight = StepName::ALL.iter().map(|name| name.word());
+        let own = OwnKind::ALL.iter().map(|kind| kind.word());
+        let known: Vec<&str> = eight.chain(own).collect();
         binder.unknown_key(first, "`steps`", &known);
         return meant(&first.key).map(Item::Meant);
     };
@@ -250,7 +346,7 @@ fn meant(given: &str) -> Option<StepName> {
     nearest(given, StepName::ALL.iter().map(|name| name.word())).and_then(find_word)
 }
 
-/// Reports steps that are missing, that appear twice, or that are out of order.
+/// Reports those of the eight that are missing, that appear twice, or that are out of order.
 fn check_order(
     binder: &mut Binder,
     steps: Field<'_>,
@@ -328,17 +424,32 @@ fn read_step<T: Section>(
     Keys::read(binder, field, &help, |keys| visit_step(keys, name))
 }
 
-/// The schema of a step's item.
-fn describe_step<T: Section>(name: StepName) -> Value {
+/// The schema of a step's own key in its item.
+fn describe_step<T: Section>(keys: &mut Keys<'_>, name: StepName) {
     let step = map_of("{ }", move |keys| visit_step::<T>(keys, name));
-    let mut item = Keys::describe(|keys| keys.required(name.word(), name.description(), &step));
-    item["description"] = json!(name.description());
-    item
+    drop(keys.optional(name.word(), name.description(), &step));
 }
 
 /// A step's options and the keys that all steps have.
 fn visit_step<T: Section>(keys: &mut Keys<'_>, name: StepName) -> Option<Step<T>> {
     let options = T::visit(keys);
+    let common = visit_common(keys, Some(name));
+    let (skip, common) = common?;
+    Some(Step {
+        span: keys.span(),
+        skip,
+        common,
+        options: options?,
+    })
+}
+
+/// The keys that all steps have: why it is skipped, and how it runs. Takes which of the eight it
+/// is, if it is one.
+pub(super) fn visit_common(
+    keys: &mut Keys<'_>,
+    name: Option<StepName>,
+) -> Option<(Option<Located<String>>, Common)> {
+    let sequential = name.filter(|name| name.is_sequential());
     let skip = keys.optional("skip", "Why the step is skipped, in words.", &skip());
     let timeout = keys.optional(
         "timeout",
@@ -356,26 +467,23 @@ fn visit_step<T: Section>(keys: &mut Keys<'_>, name: StepName) -> Option<Step<T>
         "concurrency",
         "How many changes run at once; always 1 where providers are reinstalled and orchestrations \
          published.",
-        &concurrency(name),
-        if name.is_sequential() { 1 } else { CONCURRENCY },
+        &concurrency(sequential),
+        if sequential.is_some() { 1 } else { CONCURRENCY },
     );
-    Some(Step {
-        span: keys.span(),
-        skip: skip?,
-        common: Common {
-            timeout: timeout?,
-            attempts: u32::try_from(attempts?.value).ok()?,
-            concurrency: usize::try_from(concurrency?.value).ok()?,
-        },
-        options: options?,
-    })
+    let common = Common {
+        timeout: timeout?,
+        attempts: u32::try_from(attempts?.value).ok()?,
+        concurrency: usize::try_from(concurrency?.value).ok()?,
+    };
+    Some((skip?, common))
 }
 
-fn concurrency(name: StepName) -> Kind<Located<u64>> {
+/// How many changes run at once. Takes the step, if its changes always run one after another.
+fn concurrency(sequential: Option<StepName>) -> Kind<Located<u64>> {
     let number = whole_number(1..=MOST_CONCURRENT);
-    if !name.is_sequential() {
+    let Some(name) = sequential else {
         return number;
-    }
+    };
     whole_number(1..=1).read_by(move |binder, field| {
         let number = number.read(binder, field)?;
         if number.value != 1 {

@@ -84,8 +84,12 @@ pub struct StarterLcs {
 /// A connection of the target.
 #[derive(Clone, Debug)]
 pub struct StarterConnection {
-    /// Its connector: `shared_azureblob`.
+    /// Its connector: `shared_azureblob`. A custom connector has another identifier in each
+    /// environment; this is the target's.
     pub connector: String,
+    /// What the connector's identifier is in every environment. Two connectors alike may be two
+    /// versions of one, of which the references use one.
+    pub family: String,
     /// Its id.
     pub id: String,
     /// Its display name and its account.
@@ -185,6 +189,15 @@ impl Starter {
             target.id,
             quote(&target.name)
         )?;
+        writeln!(
+            text,
+            "\n# What the target is for: test, validation or disaster-recovery. In a test nothing of\n\
+             # production acts from the copy: `iomcopy preflight` lists what could, and what is done\n\
+             # about it. `allow` takes hosts and names, `replace` rules: {{ find: OLD, with: NEW }}.\n\
+             # `jobs: ask` waits for a person before jobs run that waited in the source.\n\
+             purpose: test\n\
+             containment: {{ allow: [], replace: [], jobs: ask }}"
+        )?;
         self.write_lcs(text)?;
         self.write_steps(text)
     }
@@ -238,11 +251,11 @@ impl Starter {
     }
 
     /// The value of `reconfigure-connections`. The only connection of a connector is used; of
-    /// several, a person has to choose one.
+    /// several, a person has to choose one. No connector has two keys.
     fn connections_text(&self) -> String {
         let mut lines = String::new();
         for found in &self.connections {
-            let same = |other: &&StarterConnection| other.connector == found.connector;
+            let same = |other: &&StarterConnection| other.family == found.family;
             let (open, fill) = match self.connections.iter().filter(same).count() {
                 1 => ("", ""),
                 _ => ("# ", "   # FILL IN: one of these,"),

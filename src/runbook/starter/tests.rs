@@ -63,6 +63,7 @@ fn every_kind_of_credential_makes_a_valid_runbook() {
 fn a_connector_with_one_connection_uses_it_and_with_more_a_person_chooses() {
     let connection = |connector: &str, id: &str| StarterConnection {
         connector: connector.to_owned(),
+        family: connector.trim_end_matches(char::is_numeric).to_owned(),
         id: id.to_owned(),
         description: "somebody's\n- copy: x".to_owned(),
     };
@@ -84,6 +85,12 @@ fn a_connector_with_one_connection_uses_it_and_with_more_a_person_chooses() {
     assert_eq!(connections(&starter), 1, "{}", starter.text());
     assert!(starter.text().contains("\"shared_b\": \"3\""));
     assert!(starter.text().contains("# \"shared_a\": \"2\""));
+    // Two versions of one custom connector are alternatives too.
+    for (connector, id) in [("shared_c-5f111", "4"), ("shared_c-5f222", "5")] {
+        starter.connections.push(connection(connector, id));
+    }
+    assert_eq!(connections(&starter), 1, "{}", starter.text());
+    assert!(starter.text().contains("# \"shared_c-5f222\": \"5\""));
 }
 
 #[test]

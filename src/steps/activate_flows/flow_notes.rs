@@ -5,10 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 use super::name_of;
+use crate::domain::connections::custom_connectors::CustomConnectors;
+use crate::domain::flows::reach::FlowReach;
 use crate::domain::flows::rules::{NAMES_PRODUCTION, Rules, Wanted};
 use crate::domain::flows::{Definition, cloud_flows, moved_connectors};
-use crate::domain::names::{Fields, text};
-use crate::domain::source_references::SourceReferences;
+use crate::domain::names::Fields;
+use crate::domain::source_references::SourceReference;
 use crate::domain::view::View;
 use crate::domain::{RefreshContext, flows};
 use crate::engine::{Failure, JournalView};
@@ -29,14 +31,9 @@ pub(super) async fn flow_notes(
     notes.extend(new_addresses(&summaries));
     let here = custom_connectors(view).await?;
     let source = custom_connectors(View::AfterCopy(refresh)).await?;
-    notes.extend(connectors_to_replace(&summaries, &here, &source));
-    let references =
-        SourceReferences::between(&refresh.source.environment, &refresh.target.environment);
-    notes.extend(source_reference_notes(
-        &flows,
-        &rules,
-        &references.with_recorded(journal),
-    ));
+    let custom = CustomConnectors::read(refresh, journal).await?;
+    notes.extend(connectors_to_replace(&summaries, &here, &source, &custom));
+    notes.extend(production_notes(&flows, &rules));
     Ok(notes)
 }
 
@@ -109,16 +106,30 @@ fn new_addresses(flows: &BTreeMap<Uuid, FlowSummary>) -> Vec<String> {
         .collect()
 }
 
-/// The flows that name a custom connector by its id in another environment.
+/// The flows that name a custom connector by its id in another environment and that this step does
+/// not repoint: those that are on, because the definition of such a flow cannot be changed
+/// (Dataverse, 0x80060466), and those whose connector cannot be told from others.
 fn connectors_to_replace(
     flows: &BTreeMap<Uuid, FlowSummary>,
     here: &BTreeSet<String>,
     source: &BTreeSet<String>,
+    custom: &CustomConnectors,
 ) -> Vec<String> {
     let mut notes = Vec::new();
     for (id, flow, definition) in flows_to_turn_on(flows) {
-        for (used, now) in moved_connectors(&definition.connectors(), here, source) {
-            let name = &flow.name;
+        let name = &flow.name;
+        let (moved, others): (BTreeSet<_>, BTreeSet<_>) = definition
+            .connectors()
+            .into_iter()
+            .partition(|connector| custom.has_moved(connector));
+        notes.extend(moved.iter().filter(|_| flow.is_on).map(|used| {
+            format!(
+                "cloud flow '{name}' is on and names custom connector {used}, which is {} in this \
+                 environment: turn it off and run again, and this step repoints it",
+                custom.in_target(used)
+            )
+        }));
+        for (used, now) in moved_connectors(&others, here, source) {
             notes.push(match now {
                 Some(now) => format!(
                     "cloud flow '{name}' names custom connector {used}, which is {now} in this \
@@ -134,40 +145,47 @@ fn connectors_to_replace(
     notes
 }
 
-/// The flows that contain a fixed text of the source, with the `replace` rule for it.
-fn source_reference_notes(
-    flows: &BTreeMap<Uuid, Fields>,
-    rules: &Rules<'_>,
-    references: &SourceReferences,
-) -> Vec<String> {
+/// The flows that would act on production, with the `replace` rule for it; and those that may.
+fn production_notes(flows: &BTreeMap<Uuid, Fields>, rules: &Rules<'_>) -> Vec<String> {
     let mut notes = Vec::new();
     for (id, row) in flows {
         let name = name_of(row);
-        let data = text(row, "clientdata").unwrap_or_default();
-        if rules.recreated_because(&name).is_some() {
-            continue;
-        }
         let left_off = if rules.wanted(*id, row) == Wanted::Off(NAMES_PRODUCTION) {
             " is left off, because it would act on production; it"
         } else {
             ""
         };
-        for reference in references.found_in(&data) {
-            let rule = match &reference.replacement {
-                Some((find, with)) => {
-                    format!("add `{{ flow: {id}, find: {find}, with: {with} }}` under `replace`")
-                }
-                None => {
-                    "add a rule for it under `replace`, or change it in the designer".to_owned()
-                }
-            };
-            notes.push(format!(
-                "cloud flow '{name}'{left_off} contains {}: {rule}",
-                reference.what
-            ));
+        match rules.reach(*id, row) {
+            FlowReach::Held(named) => notes.extend(named.iter().map(|reference| {
+                let what = &reference.what;
+                let rule = replacement_rule(*id, reference);
+                format!("cloud flow '{name}'{left_off} contains {what}: {rule}")
+            })),
+            FlowReach::Allowed(by, named) if rules.wanted(*id, row) == Wanted::On => {
+                let named: Vec<&str> = named.iter().map(|it| it.what.as_str()).collect();
+                notes.push(format!(
+                    "cloud flow '{name}' may act, as the runbook allows ({by}); it contains {}",
+                    named.join(", ")
+                ));
+            }
+            FlowReach::Allowed(..) | FlowReach::Replaced(_) | FlowReach::Nothing => {}
         }
     }
     notes
+}
+
+/// What a person writes in the runbook about one thing that a flow names.
+fn replacement_rule(id: Uuid, reference: &SourceReference) -> String {
+    match &reference.replacement {
+        Some((find, with)) => {
+            format!("add `{{ flow: {id}, find: {find}, with: {with} }}` under `replace`")
+        }
+        None => {
+            "add a rule for it under `replace`, allow it under `containment.allow`, or change it \
+                 in the designer"
+                .to_owned()
+        }
+    }
 }
 
 /// The ids of an environment's custom connectors in lower case; none where it has no such table.
@@ -248,12 +266,39 @@ mod tests {
             "api":{"name":"shared_bin-5f0a1b2c3d4e5f6071"}}}}});
         let flows = BTreeMap::from([(Uuid::from_u128(1), flow("Bin", Wanted::On, false, &data))]);
         let here = BTreeSet::from(["shared_bin-5f9999999999999999".to_owned()]);
-        let notes = connectors_to_replace(&flows, &here, &BTreeSet::new());
+        let none = CustomConnectors::default();
+        let notes = connectors_to_replace(&flows, &here, &BTreeSet::new(), &none);
         assert!(
             notes[0].contains(
                 "find: shared_bin-5f0a1b2c3d4e5f6071, with: shared_bin-5f9999999999999999"
             ),
             "{notes:?}"
         );
+    }
+
+    #[test]
+    fn only_a_flow_that_is_on_is_noted_where_its_connector_is_known_to_have_moved() {
+        const SOURCE: &str = "shared_bin-5f0a1b2c3d4e5f6071";
+        let row = |id: &str| {
+            let row = json!({"name": "bin", "connectorinternalid": id});
+            row.as_object().unwrap().clone()
+        };
+        let (source, target) = ([row(SOURCE)], [row("shared_bin-5f9999999999999999")]);
+        let custom = CustomConnectors::from_rows(source.iter(), target.iter());
+        let data = json!({"properties":{"connectionReferences":{"x":{"api":{"name": SOURCE}}}}});
+        for is_on in [true, false] {
+            let flows =
+                BTreeMap::from([(Uuid::from_u128(1), flow("Bin", Wanted::On, is_on, &data))]);
+            let none = BTreeSet::new();
+            let notes = connectors_to_replace(&flows, &none, &none, &custom);
+            let is_noted = notes
+                .iter()
+                .any(|note| note.contains("turn it off and run again"));
+            assert_eq!(
+                (is_noted, notes.len()),
+                (is_on, usize::from(is_on)),
+                "{notes:?}"
+            );
+        }
     }
 }

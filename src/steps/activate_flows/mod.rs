@@ -7,27 +7,31 @@
 //! | `replace` | their definitions | text in the definitions of flows that are off, by the runbook's `replace` rules |
 //! | `turn-on` | the cloud flows; which were on in the source, from the first seal | gives each flow that should be on its owner, repoints it to the target's custom connectors, turns it on, children before parents; turns off flows that are on and name the source |
 //!
-//! `record` and `replace` exist only where the runbook has `replace` rules. Flows are keyed on
+//! `record` and `replace` exist only where the runbook has rules under `replace` or
+//! `containment.replace`. Flows are keyed on
 //! `workflowid`, which survives the copy. The step skips flows that the old providers deployed
 //! (step 6 recreates them) and the compiled flows of tiles (step 7 compiles them again); it turns
-//! on the compiled flows of published policies. A flow whose definition still names the source
-//! after the `replace` rules is left off or turned off, whatever `turn-on` says, because it would
-//! act on production. A resumed run surveys again.
+//! on the compiled flows of published policies. A flow whose definition still names the source or a
+//! fixed address after the replacements is left off or turned off, whatever `turn-on` says, because
+//! it would act on production, unless `containment` allows it. A resumed run surveys again.
 
 mod flow_notes;
 mod replace;
+mod repoint;
 mod turn_on;
 
 use std::sync::Arc;
 
 use super::StepDefinition;
 use crate::domain::RefreshContext;
+use crate::domain::containment::Policy;
 use crate::domain::names::{Fields, text};
 use crate::engine::Phase;
 use crate::runbook::StepName;
 
 pub(super) const DEFINITION: StepDefinition = StepDefinition {
     name: StepName::ActivateFlows,
+    needs: &[StepName::ReconfigureConnections],
     has_questions: true,
     phases,
     manual_remedy: "turn each listed flow on or off in the maker portal (Solutions > Cloud flows)",
@@ -36,7 +40,8 @@ pub(super) const DEFINITION: StepDefinition = StepDefinition {
 fn phases(refresh: &Arc<RefreshContext>) -> Vec<Phase> {
     let turn_on = Phase::changes("turn-on", turn_on::TurnOn(Arc::clone(refresh)));
     let options = &refresh.runbook.steps.activate_flows.options;
-    if options.replace.is_empty() {
+    let is_replacing = Policy::of(&refresh.runbook).replacements().next().is_some();
+    if options.replace.is_empty() && !is_replacing {
         return vec![turn_on];
     }
     vec![

@@ -1,4 +1,5 @@
-//! Phases `record` and `replace`: text that the runbook replaces inside definitions.
+//! Phases `record` and `replace`: text that the runbook replaces inside definitions, by the rules of
+//! `replace` for one flow and by those of `containment.replace` for all.
 //!
 //! Text that is already replaced is not replaced again, so a resumed run and a second run find
 //! nothing. A rule that matches nothing, neither now nor in the before-image, is an error in the
@@ -16,6 +17,7 @@ use uuid::Uuid;
 use super::name_of;
 use crate::clients::Row;
 use crate::domain::connections::find_acting_user;
+use crate::domain::containment::Policy;
 use crate::domain::flows::rules::Rules;
 use crate::domain::flows::{CLOUD_FLOWS, cloud_flows, is_named, is_on, replaced, shown};
 use crate::domain::names::{Fields, text};
@@ -25,7 +27,7 @@ use crate::domain::{RefreshContext, keys, marked, seals};
 use crate::engine::{
     Action, CaptureSource, Change, Failure, FailureKind, JournalView, ListedRow, Reading, Survey,
 };
-use crate::runbook::{Replacement, Span};
+use crate::runbook::{Located, Replacement, Span};
 
 /// The prefix of the captures in that seal.
 const WORKFLOW: &str = "workflow";
@@ -65,15 +67,20 @@ impl Survey for Replace {
                 .into_iter()
                 .collect();
         let replacements = &refresh.runbook.steps.activate_flows.options.replace;
+        let policy = Policy::of(&refresh.runbook);
         self.check_rules(replacements, &flows, &recorded)?;
         let acting_as = find_acting_user(refresh, view).await?;
         let mut changes = Vec::new();
         for (id, row) in &flows {
             let name = name_of(row);
-            let applicable: Vec<&Replacement> = replacements
+            let mut applicable: Vec<TextRule<'_>> = replacements
                 .iter()
                 .filter(|rule| is_named(&rule.flow.value, *id, &name))
+                .map(|rule| (&rule.find, rule.with.value.as_str()))
                 .collect();
+            if policy.keeps_everything().is_none() && policy.allows_name(&name).is_none() {
+                applicable.extend(policy.replacements());
+            }
             let data = text(row, "clientdata").unwrap_or_default();
             let edit = Edit::new(&applicable, &data);
             let Some(span) = edit.span else {
@@ -185,6 +192,9 @@ impl Replace {
     }
 }
 
+/// The text that a rule finds, at its place in the runbook, and what it puts there.
+type TextRule<'a> = (&'a Located<String>, &'a str);
+
 /// The changes of the rules to one definition.
 struct Edit {
     /// The texts to find and their replacements, of the rules that find something.
@@ -196,18 +206,17 @@ struct Edit {
 }
 
 impl Edit {
-    fn new(rules: &[&Replacement], data: &str) -> Self {
+    fn new(rules: &[TextRule<'_>], data: &str) -> Self {
         let mut edit = Self {
             pairs: Vec::new(),
             text: data.to_owned(),
             span: None,
         };
-        for rule in rules {
-            let (find, with) = (&rule.find.value, &rule.with.value);
-            if let Cow::Owned(next) = replaced(&edit.text, find, with) {
+        for (find, with) in rules {
+            if let Cow::Owned(next) = replaced(&edit.text, &find.value, with) {
                 edit.text = next;
-                edit.pairs.push((find.clone(), with.clone()));
-                edit.span = Some(rule.find.span);
+                edit.pairs.push((find.value.clone(), (*with).to_owned()));
+                edit.span = Some(find.span);
             }
         }
         edit

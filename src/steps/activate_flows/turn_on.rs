@@ -10,13 +10,12 @@ use uuid::Uuid;
 
 use super::flow_notes::flow_notes;
 use super::name_of;
-use super::replace::{apply, difference, replace_text};
+use super::repoint::Repointing;
 use crate::clients::Row;
-use crate::domain::connections::custom_connectors::CustomConnectors;
 use crate::domain::connections::{OwnerRow, find_acting_user, find_owner, owner_id};
 use crate::domain::flows::rules::{NAMES_PRODUCTION, Rules, Wanted};
 use crate::domain::flows::{Definition, cloud_flows, switch, switch_value, switched};
-use crate::domain::names::{Fields, text};
+use crate::domain::names::Fields;
 use crate::domain::tenant_set::{Request, row_set};
 use crate::domain::{RefreshContext, flows, keys};
 use crate::engine::{Action, Change, Failure, JournalView, Survey};
@@ -39,10 +38,10 @@ impl Survey for TurnOn {
             .iter()
             .filter(|(id, row)| !flows::is_on(row) && rules.wanted(**id, row) == Wanted::On)
             .collect();
-        let custom = CustomConnectors::read(refresh).await?;
+        let repointing = Repointing::read(refresh, journal, &table.entity_set, acting_as).await?;
         let mut changes: Vec<Change> = flows
             .iter()
-            .filter(|(id, row)| flows::is_on(row) && !rules.named_by(**id, row).is_empty())
+            .filter(|(id, row)| flows::is_on(row) && !rules.named_now(**id, row).is_empty())
             .map(|(id, row)| Change {
                 key: keys::flow_off(*id),
                 name: format!(
@@ -70,8 +69,7 @@ impl Survey for TurnOn {
                 follows.push(change.key.clone());
                 changes.push(change);
             }
-            if let Some(change) = repoint(refresh, &table.entity_set, **id, row, &custom, acting_as)
-            {
+            if let Some(change) = repointing.change(**id, row) {
                 follows.push(change.key.clone());
                 changes.push(change);
             }
@@ -123,43 +121,5 @@ fn set_owner(
             request,
             Duration::from_mins(1),
         )),
-    })
-}
-
-/// Repoints a flow that is off from the source's identifiers of custom connectors to the target's.
-/// The source's identifiers do not exist in the target.
-fn repoint(
-    refresh: &Arc<RefreshContext>,
-    entity_set: &str,
-    id: Uuid,
-    row: &Fields,
-    custom: &CustomConnectors,
-    acting_as: Option<Uuid>,
-) -> Option<Change> {
-    let used = Definition::from_row(row)?.connectors();
-    let pairs: Vec<(String, String)> = used
-        .into_iter()
-        .filter(|connector| custom.has_moved(connector))
-        .map(|connector| {
-            let here = custom.in_target(&connector);
-            (connector, here)
-        })
-        .collect();
-    let data = text(row, "clientdata")?;
-    let new = apply(&pairs, &data);
-    if new == data {
-        return None;
-    }
-    let action = replace_text(refresh, entity_set, id, &pairs, acting_as);
-    Some(Change {
-        key: keys::flow_connectors(id),
-        name: format!(
-            "repoint cloud flow '{}' to the custom connectors of this environment",
-            name_of(row)
-        ),
-        before: difference(&pairs, &data),
-        after: difference(&pairs, &new),
-        follows: Vec::new(),
-        action,
     })
 }

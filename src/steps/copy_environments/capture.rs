@@ -15,7 +15,7 @@ use crate::domain::dual_write::tables::field_text;
 use crate::domain::environments::{UNFINISHED_RUN, is_lcs_managed, read_target};
 use crate::domain::finance_users::USERS;
 use crate::domain::seals::Part;
-use crate::domain::{RefreshContext, dual_write, seals};
+use crate::domain::{RefreshContext, dual_write, own_steps, seals};
 use crate::engine::{CaptureSource, Failure, JournalView, ListedRow};
 use crate::runbook::{IomTable, Word as _};
 
@@ -110,6 +110,7 @@ impl CaptureSource for BeforeCopy {
         if restores && !journal.is_planning() && !refresh.accepts_unfinished_run {
             refuse_copied_target(&captures)?;
         }
+        captures.extend(own_steps::captures_before_copy(refresh).await?);
         captures.extend(dual_write::capture::capture_dual_write(refresh).await?);
         if is_lcs_managed(refresh) {
             if let Some(finance) = &refresh.target.finance {

@@ -54,6 +54,7 @@ use crate::runbook::StepName;
 
 pub(super) const DEFINITION: StepDefinition = StepDefinition {
     name: StepName::CopyEnvironments,
+    needs: &[],
     has_questions: true,
     phases,
     manual_remedy: "set each listed value on the environment's page in the admin center, or in Finance and \

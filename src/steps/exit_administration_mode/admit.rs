@@ -33,16 +33,16 @@ pub(super) enum Refusal {
     None,
 }
 
-/// Classifies an error by Dataverse's published codes: 0x80072560 (no user), 0x80042f09 (no role),
-/// 0x8004a113 (administration mode).
+/// Classifies an error by the table of refusals.
 pub(super) fn classify_refusal(error: &Error) -> Refusal {
     if error.kind != ErrorKind::Forbidden {
-        return Refusal::None;
-    }
-    match error.code.as_deref() {
-        Some("0x80072560" | "0x80042f09") => Refusal::NoUser,
-        Some("0x8004a113") => Refusal::AdministrationMode,
-        _ => Refusal::Other,
+        Refusal::None
+    } else if error.is_unknown_user() {
+        Refusal::NoUser
+    } else if error.is_administration_mode() {
+        Refusal::AdministrationMode
+    } else {
+        Refusal::Other
     }
 }
 
@@ -75,17 +75,21 @@ impl Survey for Admit {
     }
 }
 
-/// The failure of a caller that the organization refuses. The copy brings the source's users and
-/// roles, so the caller lacks access in both environments.
-fn refusal_failure(error: Error) -> Failure {
-    let failure = Failure::from(error);
-    let help = failure.help.clone();
-    failure.with_help(format!(
-        "{}; the copy brought the source's users and roles, so give the caller System \
-         Administrator in the source too, or the next copy removes the access again",
-        help.as_deref()
-            .unwrap_or("give the caller access to the target")
-    ))
+/// The failure of a caller that the organization refuses. A caller without a user or a role lacks
+/// them in both environments, because the copy brings the source's; a firewall is no such reason.
+pub(super) fn refusal_failure(error: Error) -> Failure {
+    let refusal = classify_refusal(&error);
+    let mut failure = Failure::from(error);
+    let help = failure
+        .help
+        .get_or_insert_with(|| "give the caller access to the target".to_owned());
+    if matches!(refusal, Refusal::NoUser | Refusal::AdministrationMode) {
+        help.push_str(
+            "; the copy brought the source's users and roles, so give the caller System \
+             Administrator in the source too, or the next copy removes the access again",
+        );
+    }
+    failure
 }
 
 fn add_application_user(refresh: &Arc<RefreshContext>, client: &str) -> Change {
@@ -192,5 +196,9 @@ mod tests {
                 .help
                 .is_some_and(|help| help.contains("in the source too"))
         );
+        // A firewall keeps the caller out whatever roles it has.
+        let failure = refusal_failure(error(ErrorKind::Forbidden, "0x80095ffe"));
+        assert_eq!(failure.kind, FailureKind::NotAllowed);
+        assert!(!failure.help.is_some_and(|help| help.contains("role")));
     }
 }

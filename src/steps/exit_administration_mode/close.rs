@@ -107,7 +107,7 @@ impl Close {
                 let name = text(row, "name").unwrap_or_default();
                 rules.is_deployed(&name)
                     || Definition::from_row(row).is_some_and(|d| d.recurs())
-                    || !rules.named_by(*id, row).is_empty()
+                    || !rules.named_now(*id, row).is_empty()
             })
             .collect();
         if running.is_empty() {

@@ -3,39 +3,59 @@
 //! | Phase | Reads | Changes |
 //! |---|---|---|
 //! | `admit` | whether the target knows the caller | adds the caller's application user, where the copy removed it |
+//! | `record-surfaces` | everything that could act on the outside world | nothing; seals `surfaces` |
+//! | `disable-steps` | plug-in steps, service endpoints, classic workflows: what acts on writes | disables what calls the outside, or replaces its address |
+//! | `contain` | mailboxes, trigger registrations, sites, data sources and everything else that could act | turns it off, replaces its address, deletes it where the runbook says so; notes what stays open |
 //! | `close` | rows of dual-write's runtime configuration and cloud flows that the copy brought | removes the rows that the first seal holds; turns off flows that would contact the source's partners |
-//! | `variables` | environment variables; the target's own values, from the first seal | restores the values that the copy replaced |
+//! | `variables` | environment variables; the target's own values, from the first seal | restores the values that the copy replaced; a secret that the caller may not write is a manual task |
+//! | `jobs` | jobs that wait | cancels them, or asks a person, as the runbook says |
 //! | `open` | the target's runtime state and background operations | sets both in one request, waits for its operation, reads back |
 //!
 //! Whatever must not run is removed or turned off while administration mode is still on, because
-//! nothing runs before it is off. The barrier of `open` waits until Dataverse answers the caller. A
-//! resumed run surveys again; each write is safe to repeat.
+//! nothing runs before it is off, except what acts on writes: so that is disabled first. The barrier
+//! of `open` waits until Dataverse answers the caller. A resumed run surveys again; each write is
+//! safe to repeat.
 
 mod admit;
 mod close;
 mod open;
+mod secret_variables;
+mod surfaces;
 mod variables;
 
 use std::sync::Arc;
 
 use super::StepDefinition;
-use crate::domain::RefreshContext;
+use crate::domain::{RefreshContext, keys};
 use crate::engine::Phase;
 use crate::runbook::StepName;
 
 pub(super) const DEFINITION: StepDefinition = StepDefinition {
     name: StepName::ExitAdministrationMode,
+    needs: &[StepName::CopyEnvironments],
     has_questions: false,
     phases,
     manual_remedy: "set each listed value on the environment's page in the admin center, or in Finance and \
-                    Operations if it is listed there",
+                    Operations if it is listed there; turn off by hand what can act on the outside \
+                    world again",
 };
 
 fn phases(refresh: &Arc<RefreshContext>) -> Vec<Phase> {
+    let contain = |phase| {
+        let refresh = Arc::clone(refresh);
+        Phase::changes(phase, surfaces::Contain { refresh, phase })
+    };
     vec![
         Phase::changes("admit", admit::Admit(Arc::clone(refresh))),
+        Phase::capture(
+            "record-surfaces",
+            surfaces::RecordSurfaces(Arc::clone(refresh)),
+        ),
+        contain(keys::DISABLE_STEPS),
+        contain(keys::CONTAIN),
         Phase::changes("close", close::Close(Arc::clone(refresh))),
-        Phase::changes("variables", variables::Variables(Arc::clone(refresh))),
+        Phase::changes("variables", variables::Variables::new(refresh)),
+        contain(keys::JOBS),
         Phase::changes("open", open::Open(Arc::clone(refresh))),
     ]
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::admit::{Refusal, classify_refusal};
+use super::admit::{Refusal, classify_refusal, refusal_failure};
 use crate::clients::{Environment, OperationHandle};
 use crate::domain::environments::read_target;
 use crate::domain::failure::launch_error;
@@ -67,10 +67,14 @@ impl Survey for Open {
                     "administration mode is off in the admin API, but not yet in Dataverse"
                         .to_owned(),
                 )),
-                Refusal::NoUser | Refusal::Other => Ok(Barrier::Holds(format!(
-                    "the target still refuses the caller: {}",
-                    error.message
-                ))),
+                Refusal::NoUser | Refusal::Other if error.may_be_provisioning() => {
+                    Ok(Barrier::Holds(format!(
+                        "the target still refuses the caller: {}",
+                        error.message
+                    )))
+                }
+                // Waiting does not help, and each minute of it is lost.
+                Refusal::NoUser | Refusal::Other => Err(refusal_failure(error)),
                 Refusal::None => Err(error.into()),
             },
         }

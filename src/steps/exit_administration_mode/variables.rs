@@ -3,7 +3,8 @@
 //! The copy brings the source's values, and a variable usually holds an address or an account of
 //! one environment (Microsoft Learn, *Environment variables overview*). So the target's own values
 //! are restored while administration mode is still on. Definitions are matched by their schema
-//! names. A variable for which the target had no value keeps the copied one, with a note.
+//! names. The copied value of a variable for which the target had none is removed: 'no value' is the
+//! target's own state too. Only rows that the first seal holds as the source's are removed.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,64 +14,27 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::secret_variables::SecretVariables;
 use crate::base::redaction::fingerprint;
 use crate::base::text::escape;
 use crate::clients::Row;
-use crate::domain::names::{Fields, lookup, text};
+use crate::domain::containment::Policy;
+use crate::domain::environment_variables::{
+    DEFINITION, VALUE, VariableValues, copied_values, keeps,
+};
+use crate::domain::names::Fields;
 use crate::domain::seals::Part;
 use crate::domain::tenant_set::{Request, row_set};
 use crate::domain::view::View;
-use crate::domain::{RefreshContext, keys, seals};
+use crate::domain::{RefreshContext, keys, sealed_row, seals};
 use crate::engine::{Action, Change, Failure, JournalView, Survey};
 
-const DEFINITION: &str = "environmentvariabledefinition";
-const VALUE: &str = "environmentvariablevalue";
-
 /// Finds the variables that do not have the target's own value.
-pub(super) struct Variables(pub(super) Arc<RefreshContext>);
+pub(super) struct Variables(Arc<RefreshContext>, SecretVariables);
 
-/// The variables of one environment at one time.
-#[derive(Debug, Default)]
-struct VariableValues {
-    /// Definitions by schema name.
-    definitions: BTreeMap<String, Uuid>,
-    /// The row of each definition's value, and the value.
-    values: BTreeMap<Uuid, (Uuid, Option<String>)>,
-}
-
-impl VariableValues {
-    fn from_rows(
-        definitions: impl IntoIterator<Item = (Uuid, Fields)>,
-        values: impl IntoIterator<Item = (Uuid, Fields)>,
-    ) -> Self {
-        Self {
-            definitions: definitions
-                .into_iter()
-                .filter_map(|(id, row)| Some((text(&row, "schemaname")?, id)))
-                .collect(),
-            values: values
-                .into_iter()
-                .filter_map(|(id, row)| {
-                    let definition = lookup(&row, "environmentvariabledefinitionid")?;
-                    Some((definition, (id, text(&row, "value"))))
-                })
-                .collect(),
-        }
-    }
-
-    /// The target's variables before the copy, from the first seal.
-    fn recorded(journal: &JournalView) -> Self {
-        let rows = |table| seals::rows(journal, Part::Target, table);
-        Self::from_rows(rows(DEFINITION), rows(VALUE))
-    }
-
-    async fn read(view: View<'_>) -> Result<Self, Failure> {
-        let (definitions, values) = (view.by_id(DEFINITION).await?, view.by_id(VALUE).await?);
-        Ok(Self::from_rows(definitions, values))
-    }
-
-    fn value(&self, schema_name: &str) -> Option<&(Uuid, Option<String>)> {
-        self.values.get(self.definitions.get(schema_name)?)
+impl Variables {
+    pub(super) fn new(refresh: &Arc<RefreshContext>) -> Self {
+        Self(Arc::clone(refresh), SecretVariables::default())
     }
 }
 
@@ -78,7 +42,10 @@ impl VariableValues {
 impl Survey for Variables {
     async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
         let recorded = VariableValues::recorded(journal);
-        if recorded.values.is_empty() {
+        let copied: BTreeMap<Uuid, Fields> = seals::rows(journal, Part::Source, VALUE)
+            .into_iter()
+            .collect();
+        if recorded.values.is_empty() && copied.is_empty() {
             return Ok(Vec::new());
         }
         let view = self.0.view(journal);
@@ -87,7 +54,7 @@ impl Survey for Variables {
         let now = VariableValues::read(view).await?;
         let mut changes = Vec::new();
         for schema_name in recorded.definitions.keys() {
-            let Some((_, Some(wanted))) = recorded.value(schema_name) else {
+            let Some((captured, Some(wanted))) = recorded.value(schema_name) else {
                 continue;
             };
             let Some(definition) = now.definitions.get(schema_name) else {
@@ -106,7 +73,7 @@ impl Survey for Variables {
                 let definition = format!("/{}({definition})", definitions.entity_set);
                 create_value(&table.entity_set, id, &definition, wanted)
             };
-            changes.push(Change {
+            let change = Change {
                 key,
                 name: format!("restore environment variable '{}'", escape(schema_name)),
                 before: compared(current.and_then(|(_, value)| value.as_deref())),
@@ -120,34 +87,103 @@ impl Survey for Variables {
                     request,
                     Duration::from_mins(1),
                 )),
+            };
+            changes.push(if now.secrets.contains(schema_name) {
+                let capture = Part::Target.key(&format!("{VALUE}/{captured}"));
+                let place =
+                    format!("what `iomcopy state show STATE-FILE {capture} --column value` shows");
+                self.1.once(journal, change, schema_name, &place)
+            } else {
+                change
             });
+        }
+        let policy = Policy::of(&self.0.runbook);
+        for (schema_name, id) in copied_values(&recorded, &now, &copied) {
+            if keeps(&policy, schema_name).is_none() && !now.managed.contains(&id) {
+                let sealed = copied.get(&id).cloned().unwrap_or_default();
+                changes.push(
+                    self.remove(&table.entity_set, schema_name, id, &sealed, view)
+                        .await?,
+                );
+            }
         }
         Ok(changes)
     }
 
     async fn notes(&self, journal: &JournalView) -> Result<Vec<String>, Failure> {
         let now = VariableValues::read(self.0.view(journal)).await?;
-        Ok(copied_values(&VariableValues::recorded(journal), &now)
+        let copied: BTreeMap<Uuid, Fields> = seals::rows(journal, Part::Source, VALUE)
             .into_iter()
-            .map(|name| {
-                format!(
+            .collect();
+        let policy = Policy::of(&self.0.runbook);
+        let recorded = VariableValues::recorded(journal);
+        Ok(copied_values(&recorded, &now, &copied)
+            .into_iter()
+            .filter_map(|(schema_name, id)| {
+                let why = match keeps(&policy, schema_name) {
+                    Some(by) => format!("and the runbook allows it ({by})"),
+                    None if now.managed.contains(&id) => {
+                        "and the program cannot remove it, because a managed solution brought it: set \
+                         the target's own value in the maker portal"
+                            .to_owned()
+                    }
+                    None => return None,
+                };
+                Some(format!(
                     "environment variable '{}' has the source's value, because the target had none \
-                     before the copy",
-                    escape(name)
-                )
+                     before the copy, {why}",
+                    escape(schema_name)
+                ))
             })
             .collect())
     }
 }
 
-/// The variables that have a value now and had none in the target.
-fn copied_values<'a>(recorded: &VariableValues, now: &'a VariableValues) -> Vec<&'a str> {
-    now.definitions
-        .keys()
-        .filter(|name| now.value(name).is_some_and(|(_, value)| value.is_some()))
-        .filter(|name| !matches!(recorded.value(name), Some((_, Some(_)))))
-        .map(String::as_str)
-        .collect()
+impl Variables {
+    /// Removes the copied value of a variable for which the target had none. The first seal holds
+    /// the row, because a copied row has the id that it has in the source.
+    async fn remove(
+        &self,
+        entity_set: &str,
+        schema_name: &str,
+        id: Uuid,
+        sealed: &Fields,
+        view: View<'_>,
+    ) -> Result<Change, Failure> {
+        let rows = view.by_id(VALUE).await?;
+        let before = rows.get(&id).map_or(Value::Null, |row| {
+            sealed_row::compare("present", sealed, row)
+        });
+        let sealed = sealed.clone();
+        Ok(Change {
+            key: keys::variable_removed(schema_name),
+            name: format!(
+                "remove the source's value of environment variable '{}', for which the target had \
+                 none",
+                escape(schema_name)
+            ),
+            before,
+            after: Value::Null,
+            follows: Vec::new(),
+            action: Action::Remove {
+                set: row_set(
+                    &self.0,
+                    entity_set,
+                    id,
+                    move |row: Option<&Row>| {
+                        row.map_or(Value::Null, |row| {
+                            sealed_row::compare("present", &sealed, &row.value)
+                        })
+                    },
+                    Request::delete(entity_set, id),
+                    Duration::from_mins(1),
+                ),
+                seal: seals::BEFORE_COPY,
+                captured: Part::Source.key(&format!("{VALUE}/{id}")),
+                sealed: json!({ "present": true }),
+            },
+        })
+    }
 }
 
 /// The compared field. A value may be a signed address or lead to a secret, so only its fingerprint
@@ -168,54 +204,6 @@ fn create_value(entity_set: &str, id: Uuid, definition: &str, value: &str) -> Re
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn values(variables: &[(&str, Option<&str>)]) -> VariableValues {
-        let mut held = VariableValues::default();
-        for (number, (name, value)) in variables.iter().enumerate() {
-            let id = Uuid::from_u128(number as u128 + 1);
-            held.definitions.insert((*name).to_owned(), id);
-            if let Some(value) = value {
-                held.values.insert(id, (id, Some((*value).to_owned())));
-            }
-        }
-        held
-    }
-
-    #[test]
-    fn a_value_that_the_target_did_not_have_is_reported() {
-        let target = values(&[("contoso_Shop", Some("uat")), ("contoso_Mail", None)]);
-        let now = values(&[
-            ("contoso_Shop", Some("prod")),
-            ("contoso_Mail", Some("prod@contoso.com")),
-            ("contoso_New", Some("x")),
-            ("contoso_Empty", None),
-        ]);
-        assert_eq!(
-            copied_values(&target, &now),
-            ["contoso_Mail", "contoso_New"]
-        );
-    }
-
-    #[test]
-    fn a_value_is_found_by_the_schema_name_of_its_definition() {
-        let definition = json!({ "schemaname": "contoso_Shop" });
-        let value = json!({
-            "value": "uat",
-            "_environmentvariabledefinitionid_value": Uuid::from_u128(1).to_string(),
-        });
-        let (Value::Object(definition), Value::Object(value)) = (definition, value) else {
-            unreachable!("both are objects");
-        };
-        let held = VariableValues::from_rows(
-            [(Uuid::from_u128(1), definition)],
-            [(Uuid::from_u128(2), value)],
-        );
-        assert_eq!(
-            held.value("contoso_Shop"),
-            Some(&(Uuid::from_u128(2), Some("uat".to_owned())))
-        );
-        assert_eq!(held.value("contoso_Mail"), None);
-    }
 
     #[test]
     fn a_value_is_never_compared() {

@@ -3,7 +3,7 @@
 //! | Phase | Reads | Changes |
 //! |---|---|---|
 //! | `questions` | the target's own list of connections, system references | nothing; a person provides connections that the runbook chose and the target lacks or does not show, and references that were never saved |
-//! | `connection-references` | Dataverse's connection references | connection and owner of each that the runbook names |
+//! | `connection-references` | Dataverse's connection references | connection and owner of each that the runbook names; no connection where the target had none |
 //! | `platform-references` | IOM's platform connection references | connection URL and owner, by the runbook's request |
 //! | `activate-system` | the same references' status, the platform flows | presses *Activate system* |
 //!
@@ -21,6 +21,7 @@
 //! is its evidence. Where nobody opens the app, the run notes it.
 
 mod activate_system;
+mod emptied;
 mod platform_references;
 mod references;
 
@@ -39,6 +40,7 @@ use crate::runbook::StepName;
 
 pub(super) const DEFINITION: StepDefinition = StepDefinition {
     name: StepName::ReconfigureConnections,
+    needs: &[StepName::ExitAdministrationMode],
     has_questions: true,
     phases,
     manual_remedy: "open each listed reference in its solution in the maker portal (IOM's own: IOM app > Core \

@@ -10,8 +10,8 @@ use super::wiring;
 use crate::clients::Row;
 use crate::domain::connections::choices::{Choices, unused_choices};
 use crate::domain::connections::{
-    OwnerRow, connection_url, connector_of_url, find_acting_user, find_choice, find_owner,
-    is_in_environment, owner_id,
+    OwnerRow, connection_url, connector_of_url, find_acting_user, find_owner, is_in_environment,
+    owner_id, reference_key,
 };
 use crate::domain::iom_change::{Fill, IomChange};
 use crate::domain::names::{Fields, text};
@@ -107,7 +107,7 @@ fn wanted_url(
         return Ok(None);
     };
     let connector = connector_of_url(&current).unwrap_or_default();
-    let Some(choice) = find_choice(&refresh.runbook, None, name, &connector) else {
+    let Some(chosen) = choices.find(refresh, None, name, &connector)? else {
         if is_in_environment(&current, refresh.target_id()) {
             return Ok(None);
         }
@@ -116,12 +116,12 @@ fn wanted_url(
              names no connection for it"
         ))
         .with_help(format!(
-            "add `{connector}: <connection id>` under `connections` of reconfigure-connections"
+            "add `{}: <connection id>` under `connections` of reconfigure-connections",
+            reference_key(name, &choices.custom.in_target(&connector))
         ))
         .permanent());
     };
-    let connection = choices.connection(refresh, choice, &connector)?;
-    connection_url(&current, refresh.target_id(), &connection)
+    connection_url(&current, refresh.target_id(), &chosen)
         .map(Some)
         .ok_or_else(|| {
             Failure::failed(format!(

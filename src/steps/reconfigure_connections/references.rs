@@ -7,20 +7,22 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
+use super::emptied::{Recorded, empty_again};
 use super::wiring;
 use crate::clients::{Query, Row};
-use crate::domain::connections::choices::Choices;
+use crate::domain::connections::choices::{Choices, ChosenConnection};
 use crate::domain::connections::core_references::{CoreReference, core_references};
-use crate::domain::connections::custom_connectors::CustomConnectors;
 use crate::domain::connections::{
-    OwnerRow, connector_name, find_acting_user, find_choice_among, find_owner, owner_id,
+    OwnerRow, connector_name, find_acting_user, find_choice, find_owner, owner_id, reference_key,
 };
 use crate::domain::flows::rules::{Rules, Wanted};
 use crate::domain::flows::{Definition, cloud_flows};
+use crate::domain::iom_change::sign_in_instruction;
 use crate::domain::names::{Fields, text};
+use crate::domain::refused_change::by_hand_where_refused;
 use crate::domain::tenant_set::{Request, row_set};
 use crate::domain::{RefreshContext, keys};
-use crate::engine::{Action, Barrier, Change, Failure, JournalView, Survey};
+use crate::engine::{Action, Barrier, Change, Failure, JournalView, ManualTask, Survey};
 
 /// The prefix of a connector's id (Dataverse, `connectionreference.connectorid`).
 const CONNECTOR_ID_PREFIX: &str = "/providers/Microsoft.PowerApps/apis/";
@@ -37,24 +39,23 @@ impl Survey for References {
         let table = view.table("connectionreference").await?;
         let acting_as = find_acting_user(refresh, view).await?;
         let choices = Choices::read(refresh, journal).await?;
-        let custom = CustomConnectors::read(refresh).await?;
         let mut changes = Vec::new();
-        for CoreReference {
-            id,
-            logical_name,
-            connector,
-            row,
-        } in core_references(view).await?
-        {
-            let aliases = custom.aliases(&connector);
-            let keys: Vec<&str> = aliases.iter().map(String::as_str).collect();
-            let Some(choice) = find_choice_among(&refresh.runbook, None, &logical_name, &keys)
-            else {
+        let recorded = Recorded::read(journal);
+        for reference in core_references(view).await? {
+            let found =
+                choices.find(refresh, None, &reference.logical_name, &reference.connector)?;
+            let Some(chosen) = found else {
+                let set = &table.entity_set;
+                changes.extend(empty_again(refresh, set, &reference, &recorded, acting_as));
                 continue;
             };
-            let here = custom.in_target(&connector);
-            let moved = here != connector;
-            let connection = choices.connection(refresh, choice, &here)?;
+            let CoreReference {
+                id,
+                logical_name,
+                connector,
+                row,
+            } = reference;
+            let moved = chosen.connector != connector;
             let compared = move |row: &Fields| {
                 let mut value = wiring(row, "connectionid");
                 if moved {
@@ -65,23 +66,16 @@ impl Survey for References {
             };
             let before = compared(&row);
             let wanted_owner = OwnerRow::id_or(owner.as_ref(), owner_id(&row));
-            let mut after = json!({ "connection": connection, "owner": wanted_owner });
+            let mut after = json!({ "connection": chosen.connection, "owner": wanted_owner });
             if moved {
-                after["connector"] = json!(here);
+                after["connector"] = json!(chosen.connector);
             }
             if before == after {
                 continue;
             }
-            let mut body = json!({ "connectionid": connection });
-            if moved {
-                // The connection is of the target's connector, so the reference must be too.
-                body["connectorid"] = json!(format!("{CONNECTOR_ID_PREFIX}{here}"));
-            }
-            if let Some(owner) = &owner {
-                body["ownerid@odata.bind"] = json!(owner.bind());
-            }
+            let body = body(&chosen, moved, owner.as_ref());
             let request = Request::patch(&table.entity_set, id, &body).acting_as(acting_as);
-            changes.push(Change {
+            let change = Change {
                 key: keys::connection_reference(&logical_name),
                 name: format!("connect connection reference '{logical_name}'"),
                 before,
@@ -95,6 +89,12 @@ impl Survey for References {
                     request,
                     Duration::from_mins(1),
                 )),
+            };
+            changes.push(if moved {
+                let by_hand = by_hand(refresh, &logical_name, &chosen, owner.as_ref());
+                by_hand_where_refused(change, journal, by_hand)
+            } else {
+                change
             });
         }
         Ok(changes)
@@ -123,7 +123,6 @@ impl Survey for References {
         let refresh = &self.0;
         let view = refresh.view(journal);
         let choices = Choices::read(refresh, journal).await?;
-        let custom = CustomConnectors::read(refresh).await?;
         let rules = Rules::read(refresh, journal).await?;
         let mut users: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (id, row) in cloud_flows(view).await? {
@@ -140,13 +139,12 @@ impl Survey for References {
         for reference in core_references(view).await? {
             let logical_name = reference.logical_name.to_ascii_lowercase();
             let used_by = users.remove(&logical_name).unwrap_or_default();
-            let aliases = custom.aliases(&reference.connector);
-            let keys: Vec<&str> = aliases.iter().map(String::as_str).collect();
-            let is_chosen =
-                find_choice_among(&refresh.runbook, None, &reference.logical_name, &keys).is_some();
+            let (name, connector) = (&reference.logical_name, &reference.connector);
+            let choice = find_choice(&refresh.runbook, &choices.custom, None, name, connector);
             let connection = text(&reference.row, "connectionid");
-            if !is_chosen && !used_by.is_empty() && !choices.has(connection.as_deref()) {
-                notes.push(describe_unconnected(&reference, &used_by));
+            if choice.is_none() && !used_by.is_empty() && !choices.has(connection.as_deref()) {
+                let connector = choices.custom.in_target(connector);
+                notes.push(describe_unconnected(name, &connector, &used_by));
             }
         }
         notes.extend(users.iter().map(|(reference, used_by)| {
@@ -160,18 +158,56 @@ impl Survey for References {
     }
 }
 
+/// The columns that connect a reference. A connection is of the target's connector, so the reference
+/// must be too. Its lookup `customconnectorid` stays right: it names the connector's row, whose id
+/// survives the copy.
+fn body(chosen: &ChosenConnection, moved: bool, owner: Option<&OwnerRow>) -> Value {
+    let mut body = json!({ "connectionid": chosen.connection });
+    if moved {
+        body["connectorid"] = json!(format!("{CONNECTOR_ID_PREFIX}{}", chosen.connector));
+    }
+    if let Some(owner) = owner {
+        body["ownerid@odata.bind"] = json!(owner.bind());
+    }
+    body
+}
+
+/// What a person does where the service refuses the connector of the target's connection.
+fn by_hand(
+    refresh: &RefreshContext,
+    logical_name: &str,
+    chosen: &ChosenConnection,
+    owner: Option<&OwnerRow>,
+) -> ManualTask {
+    let instructions = vec![
+        sign_in_instruction(refresh),
+        format!(
+            "Power Apps > Solutions > Default Solution > Connection references > '{logical_name}' > \
+             Edit: choose connection {} of custom connector {}, save it{}",
+            chosen.connection,
+            chosen.connector,
+            OwnerRow::instruction(owner)
+        ),
+    ];
+    ManualTask {
+        instructions,
+        evidence:
+            "the connection reference has the target's connection, its connector and the owner"
+                .to_owned(),
+    }
+}
+
 /// A reference without a connection that the runbook does not name, with the flows that cannot be
 /// turned on because of it.
-fn describe_unconnected(reference: &CoreReference, used_by: &[String]) -> String {
-    let CoreReference {
-        logical_name,
-        connector,
-        ..
-    } = reference;
+fn describe_unconnected(logical_name: &str, connector: &str, used_by: &[String]) -> String {
+    let by_connector = match reference_key(logical_name, connector) {
+        key if key == logical_name => String::new(),
+        key => format!(" or `{key}: <connection id>`"),
+    };
     format!(
         "no connection is chosen for connection reference '{logical_name}', but cloud flows that \
-         should be on use it: {}; add `{logical_name}: <connection id>` or `{connector}: \
-         <connection id>` under `connections` of reconfigure-connections",
+         should be on use it: {}; add `{logical_name}: <connection id>`{by_connector} under \
+         `connections` of reconfigure-connections",
         used_by.join(", ")
     )
 }

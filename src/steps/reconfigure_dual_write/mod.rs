@@ -45,6 +45,7 @@ pub(crate) use maps::{MapAnswer, map_answers};
 
 pub(super) const DEFINITION: StepDefinition = StepDefinition {
     name: StepName::ReconfigureDualWrite,
+    needs: &[StepName::ExitAdministrationMode],
     has_questions: false,
     phases,
     manual_remedy: "Finance and Operations > Data management > Dual-write: set what is listed",

@@ -8,20 +8,21 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::instance_rows::{CONNECTION_REFERENCE, InstanceRow, InstanceRows, ValuesByName};
-use super::old::old_and_present;
+use super::old::{OldProviders, old_and_present};
 use super::status_of;
 use crate::clients::Row;
 use crate::domain::connections::choices::Choices;
 use crate::domain::connections::{
-    OwnerRow, connection_url, connector_of_url, find_acting_user, find_choice, find_owner,
-    is_in_environment, owner_id,
+    OwnerRow, connection_url, connector_of_url, find_acting_user, find_owner, is_in_environment,
+    owner_id, reference_key,
 };
 use crate::domain::iom_change::{Fill, IomChange};
 use crate::domain::names::is_labelled;
+use crate::domain::providers::Catalogue;
 use crate::domain::tenant_set::RowReader;
 use crate::domain::view::View;
 use crate::domain::{RefreshContext, keys};
-use crate::engine::{Change, Failure, JournalView, Reading, Survey};
+use crate::engine::{Change, Failure, FailureKind, JournalView, Reading, Survey};
 use crate::runbook::{IomColumn, IomRequest, IomTable};
 
 /// The connection references of the new instances, and what determines their connections.
@@ -40,7 +41,6 @@ impl References {
         view: View<'_>,
     ) -> Result<Self, Failure> {
         let (kind, names) = (&CONNECTION_REFERENCE, &refresh.names);
-        kind.require_logical_names(names)?;
         Ok(Self {
             rows: InstanceRows::read(kind, refresh, journal, view).await?,
             target_urls: kind.target_values(names, journal, |_| true)?,
@@ -61,11 +61,10 @@ impl References {
         let connector = connector_of_url(template).unwrap_or_default();
         let options = &refresh.runbook.steps.reinstall_providers.options;
         let section = Some(&options.connections);
-        if let Some(choice) = find_choice(&refresh.runbook, section, name, &connector) {
-            let connection = self.choices.connection(refresh, choice, &connector)?;
-            if let Some(url) = connection_url(template, refresh.target_id(), &connection) {
-                return Ok(url);
-            }
+        if let Some(chosen) = self.choices.find(refresh, section, name, &connector)?
+            && let Some(url) = connection_url(template, refresh.target_id(), &chosen)
+        {
+            return Ok(url);
         }
         let kept = self
             .target_urls
@@ -80,14 +79,38 @@ impl References {
         ))
         .with_help(format!(
             "add `{}: <connection id>` under `connections` of reinstall-providers",
-            if connector.is_empty() {
-                name
-            } else {
-                &connector
-            }
+            reference_key(name, &self.choices.custom.in_target(&connector))
         ))
         .permanent())
     }
+}
+
+/// Fails where a connection reference of a provider to be reinstalled would have no connection: the
+/// source's is never taken.
+pub(super) async fn require_connections(
+    refresh: &RefreshContext,
+    journal: &JournalView,
+    view: View<'_>,
+    old: &OldProviders,
+    now: &Catalogue,
+) -> Result<(), Failure> {
+    let references = References::read(refresh, journal, view).await?;
+    for (replaced, definition, instance) in old.instances(now) {
+        for (recorded, _, name) in references.rows.of_instance(replaced, instance) {
+            let definition = &definition.logical_name;
+            let url = references.desired_url(refresh, definition, &name, recorded);
+            url.map_err(|failure| match failure.kind {
+                FailureKind::Failed => Failure {
+                    help: failure
+                        .help
+                        .map(|help| format!("nothing was deleted; {help}")),
+                    ..Failure::refused(failure.message)
+                },
+                _ => failure,
+            })?;
+        }
+    }
+    Ok(())
 }
 
 /// Finds the references of new instances with another URL or owner than they should have.

@@ -43,7 +43,10 @@ impl Survey for Mappings {
         let Some(table) = table.filter(|_| !recorded.is_empty()) else {
             return Ok(Vec::new());
         };
-        let column = names.column(IomColumn::WarehouseMappingProvider)?;
+        // Preflight says what is lost without it.
+        let Some(column) = names.optional(IomColumn::WarehouseMappingProvider) else {
+            return Ok(Vec::new());
+        };
         let old = Arc::new(OldProviders::recorded(refresh, journal)?);
         let now = Catalogue::read(refresh, view).await?;
         let providers = view.table(names.table(IomTable::Provider)).await?;

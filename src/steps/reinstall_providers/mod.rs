@@ -11,7 +11,7 @@
 //! | `orphan-flows` | flows that deleted providers deployed and that are on | turns each off |
 //! | `install` | the library | an instance of each definition that was active |
 //! | `name` | the new instances | the name that the old one had |
-//! | `parameters`, `transformations` | the new instances' rows | the target's values before the copy, else the source's |
+//! | `parameters`, `transformations` | the new instances' rows | the runbook's values, else the target's before the copy; the source's only where the runbook says so |
 //! | `mappings` | mapping rows that referenced old providers | points them to the new instances |
 //! | `connections`, `activate-connections` | the new instances' connection references | URL and owner, then active |
 //! | `activate` | status and actions of the new instances | activates each |
@@ -19,9 +19,10 @@
 //! *Old* means the ids of the seal. The one irreversible mistake is to delete a provider that
 //! cannot be installed again. It is refused before anything is deleted: every provider to be
 //! reinstalled must have an active definition, and its terms must be accepted if the runbook lists
-//! accepted terms. So is a deletion after which an orchestration's action would have no successor. A new instance is recognised by its definition and by an id that is not an old
-//! one; this program chooses its id, the same at every attempt. The runbook allows no concurrency
-//! here.
+//! accepted terms. So is a deletion after which an orchestration's action would have no successor,
+//! or a new provider could not be activated for want of a connection or a required parameter. A new
+//! instance is recognised by its definition and by an id that is not an old one; this program
+//! chooses its id, the same at every attempt. The runbook allows no concurrency here.
 //!
 //! ```text
 //! mod.rs          the phases; record, deactivate
@@ -68,7 +69,7 @@ use self::instances::{Install, Rename};
 use self::leftovers::{Leftovers, OrphanFlows};
 use self::mappings::Mappings;
 use self::old::old_and_present;
-use self::settings::Settings;
+use self::settings::{Settings, require_settings};
 use self::vanished::Vanished;
 use super::StepDefinition;
 use crate::clients::Row;
@@ -83,6 +84,10 @@ use crate::runbook::{IomRequest, IomTable, StepName};
 
 pub(super) const DEFINITION: StepDefinition = StepDefinition {
     name: StepName::ReinstallProviders,
+    needs: &[
+        StepName::ReconfigureConnections,
+        StepName::DetachProviderActions,
+    ],
     has_questions: false,
     phases,
     manual_remedy: "open the provider in the IOM app (Providers > Installed) and set what is listed",
@@ -177,6 +182,7 @@ impl Survey for Deactivate {
         let refresh = &self.0;
         let (old, view, now) = old_and_present(refresh, journal).await?;
         old.require_successors(refresh, journal, &now)?;
+        require_settings(refresh, journal, view, &old, &now).await?;
         let table = view.table(refresh.names.table(IomTable::Provider)).await?;
         let active = now
             .providers

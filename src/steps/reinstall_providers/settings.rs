@@ -1,6 +1,9 @@
-//! Phases `parameters` and `transformations`: restores the target's own settings of the providers,
-//! else those that the copy brought from the source.
+//! Phases `parameters` and `transformations`: restores the target's own settings of the providers.
+//!
+//! A value of production is taken only where the runbook says so; see
+//! [`crate::domain::provider_settings`]. A note names each setting that is left without one.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,14 +11,24 @@ use async_trait::async_trait;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::instance_rows::{InstanceRow, InstanceRows, RowKind};
-use super::old::old_and_present;
+use super::connections::require_connections;
+use super::instance_rows::{InstanceRow, InstanceRows, PARAMETER, RowKind};
+use super::old::{OldProviders, old_and_present};
 use crate::base::redaction::fingerprint;
 use crate::clients::Row;
+use crate::domain::containment::Policy;
 use crate::domain::iom_change::{Fill, IomChange};
+use crate::domain::names::Fields;
+use crate::domain::provider_rows::{RowsByName, has_default, is_declared, is_default};
+use crate::domain::provider_settings::{
+    DesiredSetting, RecordedBy, SettingSources, source_providers, takes_production, where_to_set,
+};
+use crate::domain::providers::{Catalogue, Provider};
+use crate::domain::seals::Part;
 use crate::domain::tenant_set::RowReader;
-use crate::domain::{RefreshContext, keys, seals};
-use crate::engine::{Change, Failure, JournalView, Reading, Survey};
+use crate::domain::view::View;
+use crate::domain::{RefreshContext, keys, marked, seals};
+use crate::engine::{Change, Failure, FailureKind, JournalView, Reading, Survey};
 use crate::runbook::{IomRequest, Word as _};
 
 /// Finds the settings of one kind that do not have the desired value.
@@ -26,51 +39,144 @@ pub(super) struct Settings {
     pub(super) request: IomRequest,
 }
 
-/// The value that a setting should have, and where a person finds it: the value itself may be
-/// secret.
-struct DesiredValue {
-    value: String,
-    place: String,
+/// What is known about the settings of one kind before the providers are deleted.
+struct KnownSettings {
+    /// The target's rows before the copy.
+    target: RowsByName,
+    /// The ids of the source's providers.
+    copied: BTreeSet<Uuid>,
+    /// The rows that declare the settings.
+    declarations: BTreeMap<Uuid, Fields>,
+    /// What the runbook wants of production's values.
+    policy: Policy,
 }
 
-impl DesiredValue {
-    /// The runbook's value, else the target's value before the copy, else the recorded value; none
-    /// where there is no such value.
-    fn choose(
+impl KnownSettings {
+    async fn read(
         kind: &RowKind,
-        runbook_value: Option<String>,
-        target: Option<&(Uuid, String)>,
-        (seal, column, recorded): (&str, &str, &InstanceRow),
-    ) -> Option<Self> {
-        let word = kind.table.word();
-        if let Some(value) = runbook_value {
-            let place = "the value in the runbook under `parameters` of reinstall-providers";
-            return Some(Self {
-                value,
-                place: place.to_owned(),
-            });
-        }
-        if let Some((id, value)) = target {
-            return Some(Self {
-                value: value.clone(),
-                place: format!(
-                    "the value that the target had before the copy: capture `target/{word}/{id}` in the copy \
-                     of the seal '{}' beside the state file; `iomcopy state show STATE-FILE \
-                     target/{word}/{id} --column {column}` shows it",
-                    seals::BEFORE_COPY
-                ),
-            });
-        }
-        Some(Self {
-            value: recorded.value.clone()?,
-            place: format!(
-                "the recorded value: capture `{word}/{id}` in the copy of the seal '{seal}' beside the \
-                 state file; `iomcopy state show STATE-FILE {word}/{id} --column {column} --seal \
-                 {seal}` shows it",
-                id = recorded.id
-            ),
+        refresh: &RefreshContext,
+        journal: &JournalView,
+    ) -> Result<Self, Failure> {
+        Ok(Self {
+            target: kind.target_rows(&refresh.names, journal, |provider| provider.active)?,
+            copied: source_providers(refresh, journal).await?,
+            declarations: seals::rows(journal, Part::Providers, kind.declarations.word())
+                .into_iter()
+                .collect(),
+            policy: Policy::of(&refresh.runbook),
         })
     }
+
+    fn desired(
+        &self,
+        kind: &RowKind,
+        refresh: &RefreshContext,
+        replaced: &Provider,
+        (definition, name): (&str, &str),
+        recorded: &InstanceRow,
+    ) -> Result<DesiredSetting, Failure> {
+        let at = (definition.to_owned(), name.to_owned());
+        let is_copy = self.copied.contains(&replaced.id);
+        Ok(DesiredSetting::choose(SettingSources {
+            runbook: runbook_value(kind, refresh, definition, name)?,
+            target: self.target.get(&at),
+            recorded: recorded.present_value(),
+            recorded_by: if is_copy {
+                RecordedBy::Production
+            } else {
+                RecordedBy::Target
+            },
+            takes_production: takes_production(&self.policy, definition, name).is_some(),
+            can_be_empty: kind.can_be_empty,
+        }))
+    }
+
+    /// Does a setting that the target had without a value have production's, or the library's? Any
+    /// other value is a person's; before the installation it is not known.
+    fn is_to_be_emptied(&self, recorded: &InstanceRow, value: Option<&str>) -> bool {
+        let is_shipped = |value: &str| {
+            self.declaration(recorded)
+                .is_some_and(|declaration| is_default(declaration, value))
+        };
+        value.is_some_and(|value| recorded.present_value() == Some(value) || is_shipped(value))
+    }
+
+    /// Does the row that declares a setting say this of it?
+    fn says(&self, recorded: &InstanceRow, word: &str) -> bool {
+        self.declaration(recorded)
+            .is_some_and(|row| is_declared(row, word))
+    }
+
+    fn declaration(&self, recorded: &InstanceRow) -> Option<&Fields> {
+        self.declarations.get(&recorded.declared_by?)
+    }
+}
+
+/// The value that the runbook gives a parameter.
+fn runbook_value(
+    kind: &RowKind,
+    refresh: &RefreshContext,
+    definition: &str,
+    name: &str,
+) -> Result<Option<String>, Failure> {
+    if kind.table != PARAMETER.table {
+        return Ok(None);
+    }
+    let options = &refresh.runbook.steps.reinstall_providers.options;
+    let found = options
+        .parameters
+        .iter()
+        .find(|(key, _)| key.eq_ignore_ascii_case(definition))
+        .and_then(|(_, values)| {
+            values
+                .iter()
+                .find(|(key, _)| key.eq_ignore_ascii_case(name))
+        });
+    found
+        .map(|(_, value)| refresh.secret(&value.value))
+        .transpose()
+}
+
+/// The text that a setting should have, and the instruction for a person, who finds the value at
+/// its place: the value itself may be secret. None where the setting is left as the library
+/// installs it.
+fn value_and_instruction(
+    kind: &RowKind,
+    desired: DesiredSetting,
+    (seal, column): (&str, &str),
+    recorded: &InstanceRow,
+) -> Option<(String, String)> {
+    let word = kind.table.word();
+    Some(match desired {
+        DesiredSetting::AsInstalled => return None,
+        DesiredSetting::Empty => (
+            String::new(),
+            "empty it, because the target had no value before the copy".to_owned(),
+        ),
+        DesiredSetting::FromRunbook(value) => (
+            value,
+            "set it to the value in the runbook under `parameters` of reinstall-providers"
+                .to_owned(),
+        ),
+        DesiredSetting::FromTarget(id, value) => (
+            value,
+            format!(
+                "set it to the value that the target had before the copy: capture \
+                 `target/{word}/{id}` in the copy of the seal '{}' beside the state file; `iomcopy \
+                 state show STATE-FILE target/{word}/{id} --column {column}` shows it",
+                seals::BEFORE_COPY
+            ),
+        ),
+        DesiredSetting::Recorded(value) => (
+            value,
+            format!(
+                "set it to the recorded value: capture `{word}/{id}` in the copy of the seal \
+                 '{seal}' beside the state file; `iomcopy state show STATE-FILE {word}/{id} \
+                 --column {column} --seal {seal}` shows it",
+                id = recorded.id
+            ),
+        ),
+    })
 }
 
 #[async_trait]
@@ -80,67 +186,151 @@ impl Survey for Settings {
         let (old, view, now) = old_and_present(refresh, journal).await?;
         let table = view.table(refresh.names.table(kind.table)).await?;
         let rows = InstanceRows::read(kind, refresh, journal, view).await?;
-        let target = kind.target_values(&refresh.names, journal, |provider| provider.active)?;
+        let known = KnownSettings::read(kind, refresh, journal).await?;
         let seal = journal.seal_name(seals::PROVIDERS);
         let column = refresh.names.column(kind.value)?;
         let mut changes = Vec::new();
         for (replaced, definition, instance) in old.instances(&now) {
             for (recorded, new, name) in rows.of_instance(replaced, instance) {
-                let at = (definition.logical_name.clone(), name.clone());
-                let runbook_value = self.runbook_value(&definition.logical_name, &name)?;
-                let wanted = DesiredValue::choose(
-                    kind,
-                    runbook_value,
-                    target.get(&at),
-                    (&seal, column, recorded),
-                );
-                let Some(wanted) = wanted else { continue };
+                let at = (definition.logical_name.as_str(), name.as_str());
+                let desired = known.desired(kind, refresh, replaced, at, recorded)?;
+                let wanted = value_and_instruction(kind, desired, (&seal, column), recorded);
+                let Some((wanted, instruction)) = wanted else {
+                    continue;
+                };
                 rows.require(&name, instance, new)?;
-                let value = new.and_then(|row| row.value.clone());
-                if new.is_some() && value.as_deref() == Some(wanted.value.as_str()) {
+                let value = new.and_then(|row| row.present_value());
+                if new.is_some() && value.unwrap_or_default() == wanted {
+                    continue;
+                }
+                if wanted.is_empty() && !known.is_to_be_emptied(recorded, value) {
                     continue;
                 }
                 let by_hand = format!(
-                    "IOM app > Providers > Installed > '{}' > {}s > '{}': set it to {}",
+                    "IOM app > Providers > Installed > '{}' > {}s > '{}': {instruction}",
                     instance.map_or(&replaced.name, |instance| &instance.name),
                     kind.noun,
                     new.map_or(&recorded.title, |row| &row.title),
-                    wanted.place
                 );
                 changes.push(self.change(
                     (&table.entity_set, column),
-                    (&definition.logical_name, &name),
-                    (new.map_or(Uuid::nil(), |row| row.id), value),
-                    wanted.value,
+                    at,
+                    (
+                        new.map_or(Uuid::nil(), |row| row.id),
+                        value.map(str::to_owned),
+                    ),
+                    wanted,
                     by_hand,
                 ));
             }
         }
         Ok(changes)
     }
+
+    /// Names each setting that production has and the new provider does not get.
+    async fn notes(&self, journal: &JournalView) -> Result<Vec<String>, Failure> {
+        let (refresh, kind) = (&self.refresh, self.kind);
+        let (old, view, now) = old_and_present(refresh, journal).await?;
+        let rows = InstanceRows::read(kind, refresh, journal, view).await?;
+        let known = KnownSettings::read(kind, refresh, journal).await?;
+        let mut notes = Vec::new();
+        for (replaced, definition, instance) in old.instances(&now) {
+            let provider = instance.map_or(&replaced.name, |instance| &instance.name);
+            for (recorded, new, name) in rows.of_instance(replaced, instance) {
+                let at = (definition.logical_name.as_str(), name.as_str());
+                let is_secret = known.says(recorded, "secret");
+                let secret = if is_secret { ", a secret," } else { "" };
+                let desired = known.desired(kind, refresh, replaced, at, recorded)?;
+                let current = new.and_then(|row| row.present_value());
+                let shipped = known
+                    .declaration(recorded)
+                    .and_then(|row| refresh.names.text(row, kind.value).ok().flatten());
+                let is_set = if kind.can_be_empty {
+                    current.is_some()
+                } else {
+                    current != shipped.as_deref() && current.is_some()
+                };
+                let differs = recorded.present_value() != shipped.as_deref();
+                match desired {
+                    DesiredSetting::AsInstalled | DesiredSetting::Empty
+                        if recorded.value.is_some() && differs && !is_set =>
+                    {
+                        notes.push(format!(
+                            "{} '{name}' of provider '{}'{secret} is not taken from production, \
+                             because the target had no value: {}",
+                            kind.noun,
+                            definition.logical_name,
+                            where_to_set(kind, provider, at)
+                        ));
+                    }
+                    DesiredSetting::Recorded(_)
+                        if is_secret && known.copied.contains(&replaced.id) =>
+                    {
+                        notes.push(format!(
+                            "{} '{name}' of provider '{}' is a secret and gets production's value, \
+                             as `containment` of the runbook says",
+                            kind.noun, definition.logical_name
+                        ));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Ok(notes)
+    }
+}
+
+/// Refuses to go on to the deletion where a new provider could not be activated: a connection that
+/// neither the runbook nor the target names, or a required parameter without a value. Preflight has
+/// checked the source; this checks what was recorded. Once a provider is deleted, a refusal protects
+/// nothing.
+pub(super) async fn require_settings(
+    refresh: &RefreshContext,
+    journal: &JournalView,
+    view: View<'_>,
+    old: &OldProviders,
+    now: &Catalogue,
+) -> Result<(), Failure> {
+    let is_deleted = |id: &Uuid| journal.maker(&keys::provider_delete(*id)).is_some();
+    if journal.is_planning() || old.ids.iter().any(is_deleted) {
+        return Ok(());
+    }
+    require_connections(refresh, journal, view, old, now).await?;
+    let kind = &PARAMETER;
+    let rows = InstanceRows::read(kind, refresh, journal, view).await?;
+    let known = KnownSettings::read(kind, refresh, journal).await?;
+    let mut missing = Vec::new();
+    for (replaced, definition, instance) in old.instances(now) {
+        for (recorded, _, name) in rows.of_instance(replaced, instance) {
+            let has_default = known.declaration(recorded).is_some_and(has_default);
+            if has_default || !known.says(recorded, "required") {
+                continue;
+            }
+            let at = (definition.logical_name.as_str(), name.as_str());
+            let desired = known.desired(kind, refresh, replaced, at, recorded)?;
+            if matches!(desired, DesiredSetting::AsInstalled | DesiredSetting::Empty) {
+                missing.push(format!("{}.{name}", definition.logical_name));
+            }
+        }
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let diagnostic = refresh.runbook.diagnostic(
+        refresh.runbook.steps.reinstall_providers.span,
+        &format!(
+            "required parameters have no value in the target or the runbook: {}",
+            missing.join(", ")
+        ),
+        Some(
+            "nothing was deleted; add each under `parameters` of this step: `DEFINITION: { \
+             PARAMETER: { env: NAME } }`",
+        ),
+    );
+    Err(marked(FailureKind::InvalidInput, &diagnostic))
 }
 
 impl Settings {
-    /// The value that the runbook gives a parameter.
-    fn runbook_value(&self, definition: &str, name: &str) -> Result<Option<String>, Failure> {
-        if self.request != IomRequest::SetProviderParameter {
-            return Ok(None);
-        }
-        let options = &self.refresh.runbook.steps.reinstall_providers.options;
-        let found = options
-            .parameters
-            .iter()
-            .find(|(key, _)| key.eq_ignore_ascii_case(definition))
-            .and_then(|(_, values)| {
-                values
-                    .iter()
-                    .find(|(key, _)| key.eq_ignore_ascii_case(name))
-            });
-        found
-            .map(|(_, value)| self.refresh.secret(&value.value))
-            .transpose()
-    }
-
     fn change(
         &self,
         (entity_set, column): (&str, &str),
@@ -149,14 +339,19 @@ impl Settings {
         wanted: String,
         by_hand: String,
     ) -> Change {
-        // A parameter may be secret: only the request holds it, everything else its fingerprint.
-        let shown = |value: Option<&str>| json!({ "value": value.map(fingerprint) });
+        // A parameter may be secret: only the request holds it, everything else its fingerprint. An
+        // empty text is no value: Dataverse stores it as null.
+        let shown = |value: Option<&str>| {
+            let value = value.filter(|value| !value.is_empty());
+            json!({ "value": value.map(fingerprint) })
+        };
         let after = shown(Some(&wanted));
         let column = column.to_owned();
         let noun = self.kind.noun;
+        let verb = if wanted.is_empty() { "empty" } else { "set" };
         IomChange {
             key: keys::new_provider_setting(definition, noun, name),
-            name: format!("set {noun} '{name}' of the new provider '{definition}'"),
+            name: format!("{verb} {noun} '{name}' of the new provider '{definition}'"),
             before: shown(current.as_deref()),
             after,
             request: self.request,

@@ -49,6 +49,10 @@ use crate::runbook::{IomColumn, IomRequest, IomTable, StepName};
 
 pub(super) const DEFINITION: StepDefinition = StepDefinition {
     name: StepName::RestoreProviderActions,
+    needs: &[
+        StepName::DetachProviderActions,
+        StepName::ReinstallProviders,
+    ],
     has_questions: false,
     phases,
     manual_remedy: "open each listed orchestration in the designer, choose the provider action in the tile, \

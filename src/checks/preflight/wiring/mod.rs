@@ -96,18 +96,21 @@ pub(super) async fn checks_before_step(
         .reconfigure_connections
         .options
         .connections;
-    let custom = CustomConnectors::read(refresh).await?;
+    let custom = CustomConnectors::read(refresh, journal).await?;
     let connectors = connectors_by_name(&custom, &[&core, &system]);
     let mut results = named_connections::run_checks(refresh, &connectors, &connections, &[section]);
     results.push(references::check_readable(&system));
     Ok(results)
 }
 
-/// The custom connectors of both environments.
-fn custom_connectors(snapshot: &Snapshot) -> ReadResult<CustomConnectors> {
+/// The custom connectors of both environments. A caller may see no connection of the target; its
+/// rows show the connectors too.
+pub(super) fn custom_connectors(snapshot: &Snapshot) -> ReadResult<CustomConnectors> {
     let source = available(&snapshot.connectors)?.values();
     let target = available(&snapshot.target.connectors)?.values();
-    Ok(CustomConnectors::from_rows(source, target))
+    let connectors = CustomConnectors::from_rows(source, target);
+    let connections = available(&snapshot.connections);
+    Ok(connectors.with_connections(connections.map_or(&[], Vec::as_slice)))
 }
 
 /// The target's connector of each reference and of each connector, by every name that it has.
@@ -197,7 +200,8 @@ fn joined(
     definitions: &Rows,
     wanted: impl Fn(Uuid) -> bool,
 ) -> Result<Vec<Reference>, Failure> {
-    let logical = names.column(IomColumn::ProviderDefinitionConnectionReferenceLogicalName)?;
+    let column = IomColumn::ProviderDefinitionConnectionReferenceLogicalName;
+    let logical_names = names.logical_names(column, definitions.iter());
     let mut found = Vec::new();
     for (id, row) in rows {
         let provider = names
@@ -207,8 +211,7 @@ fn joined(
         let Some(provider) = provider else { continue };
         let called = names
             .lookup(row, IomColumn::ProviderConnectionReferenceDefinition)?
-            .and_then(|definition| definitions.get(&definition))
-            .and_then(|row| text(row, logical));
+            .and_then(|definition| logical_names.get(&definition).cloned());
         let url = names.text(row, IomColumn::ProviderConnectionReferenceConnectionUrl)?;
         let definition = catalogue.definition_of(provider);
         found.push(Reference {

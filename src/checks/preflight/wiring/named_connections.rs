@@ -48,20 +48,23 @@ pub(super) fn run_checks(
         .map(named)
         .collect();
     let target = &refresh.runbook.target.name.value;
-    let there = Check::new(
+    let there = Check::protecting(
+        StepName::ReconfigureConnections,
         format!("every connection that the runbook names is in '{target}'"),
         format!("connections that the runbook names are missing in '{target}'"),
         "create it in the maker portal and name its id, or correct the runbook",
     )
     .invalid_input()
     .before(StepName::ReconfigureConnections);
-    let connected = Check::new(
+    let connected = Check::protecting(
+        StepName::ReconfigureConnections,
         format!("every connection that the runbook names is connected in '{target}'"),
         format!("connections that the runbook names are not connected in '{target}'"),
         "open it in the maker portal (Connections) and sign in again",
     )
     .before(StepName::ReconfigureConnections);
-    let fitting = Check::new(
+    let fitting = Check::protecting(
+        StepName::ReconfigureConnections,
         "every connection that the runbook names is of the connector it is named for",
         "the runbook names connections of another connector",
         "name a connection of the right connector in the runbook",
@@ -160,7 +163,8 @@ pub(super) fn unused(
     connectors: &Connectors,
     sections: &[&ConnectionChoices],
 ) -> CheckResult {
-    let check = Check::new(
+    let check = Check::protecting(
+        StepName::ReconfigureConnections,
         "every key of `connections` is a reference of the source, or the connector of one",
         "keys of `connections` match no reference of the source and no connector of one",
         "correct the key, or leave it out; it connects no reference",

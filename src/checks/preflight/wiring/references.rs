@@ -10,8 +10,9 @@ use crate::checks::check::{Check, CheckResult};
 use crate::checks::preflight::flows::wanted_on;
 use crate::checks::preflight::snapshot::Snapshot;
 use crate::checks::table_reads::available;
+use crate::domain::connections::choices::ChosenConnection;
 use crate::domain::connections::custom_connectors::CustomConnectors;
-use crate::domain::connections::{connection_url, find_choice_among, is_in_environment};
+use crate::domain::connections::{connection_url, find_choice, is_in_environment, reference_key};
 use crate::domain::flows::Definition;
 use crate::domain::{RefreshContext, flows};
 use crate::engine::Failure;
@@ -28,15 +29,14 @@ fn is_chosen(
     name: &str,
     connector: &str,
 ) -> bool {
-    let aliases = custom.aliases(connector);
-    let keys: Vec<&str> = aliases.iter().map(String::as_str).collect();
-    find_choice_among(&refresh.runbook, section, name, &keys).is_some()
+    find_choice(&refresh.runbook, custom, section, name, connector).is_some()
 }
 
 /// Does every system reference show its connector? One without a URL was never saved: a person
 /// chooses its connection in the app.
 pub(super) fn check_readable(system: &Result<Vec<Reference>, Failure>) -> CheckResult {
-    let check = Check::new(
+    let check = Check::protecting(
+            StepName::ReconfigureConnections,
         "every system connection reference holds a URL that can be read", "system connection references hold no readable URL",
         "IOM app > Core settings > Admin home > Connection references: open it, choose a connection \
          of this environment, save it",
@@ -55,7 +55,8 @@ pub(super) fn check_readable(system: &Result<Vec<Reference>, Failure>) -> CheckR
 
 fn is_readable(reference: &Reference) -> bool {
     let url = reference.url.as_deref();
-    url.is_some_and(|url| connection_url(url, Uuid::nil(), "connection").is_some())
+    let any = ChosenConnection::default();
+    url.is_some_and(|url| connection_url(url, Uuid::nil(), &any).is_some())
 }
 
 pub(super) fn check_system(
@@ -63,7 +64,8 @@ pub(super) fn check_system(
     custom: &CustomConnectors,
     system: Result<Vec<Reference>, Failure>,
 ) -> CheckResult {
-    let check = Check::new(
+    let check = Check::protecting(
+        StepName::ReconfigureConnections,
         "every system connection reference of the source has a connection in the runbook",
         "the runbook has no connection for system connection references of the source",
         add_under(refresh, refresh.runbook.steps.reconfigure_connections.span),
@@ -102,11 +104,7 @@ fn judge_system(
 
 /// A reference with the key that the runbook lacks for it.
 fn key(name: &str, connector: &str) -> String {
-    let key = if connector.is_empty() {
-        name
-    } else {
-        connector
-    };
+    let key = reference_key(name, connector);
     format!("'{name}': add `{key}: <connection id>`")
 }
 
@@ -116,7 +114,8 @@ pub(super) fn check_flows(
     snapshot: &Snapshot,
     core: &Result<Vec<Reference>, Failure>,
 ) -> CheckResult {
-    let check = Check::new(
+    let check = Check::protecting(
+        StepName::ActivateFlows,
         "every connection reference of a flow that should be on has a connection in the runbook",
         "the runbook has no connection for references of flows that should be on",
         format!(
@@ -190,7 +189,8 @@ pub(super) fn check_reinstalled(
     snapshot: &Snapshot,
     wanted: Result<Vec<Reference>, Failure>,
 ) -> CheckResult {
-    let check = Check::new(
+    let check = Check::protecting(
+        StepName::ReinstallProviders,
         "every connection of a provider to be reinstalled is named, or the target has one",
         "connections of providers to be reinstalled are neither in the runbook nor in the target",
         add_under(refresh, refresh.runbook.steps.reinstall_providers.span),

@@ -4,7 +4,8 @@
 //! - `retry`: which outcome of an attempt may be retried, and after which delay.
 //! - `throttle`: the gate in front of a host, which one 429 closes for all requests.
 //! - `refusal`: a response that is not 2xx as an error.
-//! - `refusal_codes`: error codes of refused requests: does repeating help, and what to do.
+//! - `refusal_codes`: the table of error codes of refused requests: does repeating help, how long,
+//!   whose task it is, what to do.
 //! - `remedies`: error codes of sign-in and tokens, and what to do.
 
 /// A table with one row for each code.
@@ -20,6 +21,7 @@ mod retry;
 mod throttle;
 
 pub use limits::{Limits, ListBudget};
+pub use refusal_codes::{KnownRefusal, Outlook, Who};
 pub(crate) use retry::{Backoff, UNTRUSTED_CERTIFICATE, is_untrusted_certificate};
 pub(super) use retry::{RetryDecision, decide_retry, retry_after_hint};
 pub(crate) use throttle::Gate;

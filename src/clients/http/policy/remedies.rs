@@ -83,17 +83,19 @@ const UNREGISTERED: &str = "register the application as a management application
 const NO_ADMINISTRATOR: &str = "give the account the role Power Platform Administrator or Dynamics 365 \
                                 Administrator, and sign in again";
 
-const CHALLENGED: &str = "the tenant requires more than this credential proves (continuous access \
+/// What to do about a claims challenge: the service wants a token that proves more, and the header
+/// says so whatever the body says.
+pub(super) const CHALLENGED: &str = "the tenant requires more than this credential proves (continuous access \
                           evaluation): ask the administrator of the conditional access policies";
 
 /// The remedy of a refusal, if one is known.
-pub(super) fn remedy(kind: ErrorKind, error: &ServiceError) -> Option<&'static str> {
+pub(super) fn remedy(kind: ErrorKind, error: &ServiceError) -> Option<String> {
     let code = error.code.as_deref().unwrap_or_default();
     let known = REMEDIES.iter().find(|(known, _)| *known == code);
     known
-        .map(|(_, remedy)| *remedy)
-        .or_else(|| refusal_codes::remedy(error))
-        .or_else(|| by_message(kind, &error.message))
+        .map(|(_, remedy)| (*remedy).to_owned())
+        .or_else(|| refusal_codes::advice(error))
+        .or_else(|| by_message(kind, &error.message).map(str::to_owned))
 }
 
 /// Errors of the admin APIs without a specific code (microsoft/powerplatform-build-tools issue
@@ -120,7 +122,7 @@ mod tests {
     use serde_json::{Value, json};
 
     /// The remedy for a response with this body.
-    fn help(kind: ErrorKind, body: &Value) -> Option<&'static str> {
+    fn help(kind: ErrorKind, body: &Value) -> Option<String> {
         remedy(kind, &ServiceError::parse(Some(body), &[]))
     }
 

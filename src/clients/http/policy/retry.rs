@@ -4,9 +4,12 @@
 //! |---|---|---|
 //! | no connection: nothing was sent | retry | retry |
 //! | 429: rejected unprocessed | retry, after the gate | retry, after the gate |
+//! | 429 with the code of a lock: it is not about the number of requests | retry, after the gate | final: the caller waits |
 //! | 401: rejected unprocessed | once, with a new token | once, with a new token |
 //! | 408, 500, 502, 503, 504, other 5xx | retry | **ambiguous** |
 //! | sent, but no whole response: timeout, reset, cut off | retry | **ambiguous** |
+//! | 2xx with a body that is not JSON | retry | final: the client reads what it needs |
+//! | a code that passes by itself, such as of an environment that is not known yet | retry | final: the caller waits |
 //! | anything else | final | final |
 //!
 //! 501 is final for both: the service does not have this function. A request that is sent at most
@@ -98,13 +101,39 @@ const HALTED: &str = "not sent, because its effect could not be recorded";
 
 const AMBIGUOUS: &str = "run again: the outcome is checked first";
 
+/// A read whose refusal passes by itself, by the table of refusals, is tried again like one of an
+/// unavailable service: that a service does not know a new environment yet does not mean that there
+/// is none.
 fn decide_by_status(response: Box<Response>, is_read: bool) -> RetryDecision {
+    let delay = retry_after(&response.headers);
+    match judge_status(response, is_read) {
+        RetryDecision::GiveUp(error) if is_read && error.worth_waiting().is_some() => {
+            RetryDecision::Retry(delay, error.of_kind(ErrorKind::Unavailable))
+        }
+        decision => decision,
+    }
+}
+
+fn judge_status(response: Box<Response>, is_read: bool) -> RetryDecision {
     use RetryDecision::{Done, GiveUp, Retry, SignInAgain, Throttled};
     let delay = retry_after(&response.headers);
     match response.status {
+        200..=299 if is_read => match response.describe_garbled() {
+            Some(what) => {
+                let why = format!("status {} with {what}", response.status);
+                Retry(delay, response.error(ErrorKind::Unavailable, &why))
+            }
+            None => Done(response),
+        },
         200..=299 => Done(response),
         401 => SignInAgain(refusal_error(&response, ErrorKind::NotSignedIn)),
-        429 => Throttled(delay, refusal_error(&response, ErrorKind::Throttled)),
+        429 => match refusal_error(&response, ErrorKind::Throttled) {
+            // A lock is no reason to hold back the requests of others.
+            error if !is_read && error.worth_waiting().is_some() => {
+                GiveUp(error.of_kind(ErrorKind::Locked))
+            }
+            error => Throttled(delay, error),
+        },
         408 | 500 | 502..=599 if is_read => {
             Retry(delay, refusal_error(&response, ErrorKind::Unavailable))
         }
@@ -114,7 +143,10 @@ fn decide_by_status(response: Box<Response>, is_read: bool) -> RetryDecision {
         403 => GiveUp(refusal_error(&response, ErrorKind::Forbidden)),
         404 | 410 => GiveUp(refusal_error(&response, ErrorKind::NotFound)),
         409 => GiveUp(refusal_error(&response, ErrorKind::Conflict)),
-        412 => GiveUp(refusal_error(&response, ErrorKind::PreconditionFailed)),
+        412 => match refusal_error(&response, ErrorKind::PreconditionFailed) {
+            error if error.is_existing_row() => GiveUp(error.of_kind(ErrorKind::Exists)),
+            error => GiveUp(error),
+        },
         400..=499 | 501 => GiveUp(refusal_error(&response, ErrorKind::Refused)),
         _ => GiveUp(redirect_error(&response)),
     }

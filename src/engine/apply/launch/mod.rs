@@ -19,9 +19,9 @@ use self::decision::{
 };
 use self::evidence::{Look, Since};
 use self::repetition::Late;
-use super::{Place, intent};
+use super::{Place, intent, wait_for_release};
 use crate::engine::context::poll_interval;
-use crate::engine::{Change, Context, Failure, FailureKind, Launch, Repeat, WriteError};
+use crate::engine::{Change, Context, Failure, FailureKind, Launch, Repeat, Started, WriteError};
 use crate::journal::{Ended, LaunchOutcome, LaunchState, Launched, Verified};
 
 /// How many looks must agree that a launch is absent.
@@ -110,15 +110,18 @@ impl Application<'_> {
         }
         let probed = self.launch.probe().await?;
         self.record_intent(probed.clone()).await?;
-        let attempt = match self.launch.request().await {
+        let attempt = match self.request().await {
             Ok(started) => {
                 self.record_handle(&started.handle, started.service_date)
                     .await?;
                 Attempt::accepted(probed, started.handle)
             }
-            Err(WriteError::Refused(refusal) | WriteError::PreconditionFailed(refusal)) => {
-                Attempt::unaccepted(probed, RequestAnswer::Refused, refusal)
-            }
+            Err(
+                WriteError::Refused(refusal)
+                | WriteError::PreconditionFailed(refusal)
+                | WriteError::Exists(refusal)
+                | WriteError::NotYet(refusal, _),
+            ) => Attempt::unaccepted(probed, RequestAnswer::Refused, refusal),
             Err(WriteError::InDoubt(doubt)) => {
                 self.progress(
                     &format!(
@@ -130,6 +133,22 @@ impl Application<'_> {
             }
         };
         self.settle(attempt).await
+    }
+
+    /// Sends the request; again while the service clearly refuses it because something else must
+    /// end first. A destructive request is sent once.
+    async fn request(&self) -> Result<Started, WriteError> {
+        let began = self.context.clock.elapsed();
+        loop {
+            match self.launch.request().await {
+                Err(WriteError::NotYet(refusal, limit)) if !self.launch.is_destructive() => {
+                    wait_for_release(self.context, self.place, self.change, began, limit, refusal)
+                        .await
+                        .map_err(WriteError::Refused)?;
+                }
+                answer => return answer,
+            }
+        }
     }
 
     async fn record_intent(&self, probed: Value) -> Result<(), Failure> {
@@ -255,7 +274,7 @@ impl Application<'_> {
             let failure = attempt
                 .refusal
                 .unwrap_or_else(|| Failure::failed("the service refused it"));
-            return Err(failure.permanent());
+            return Err(failure.permanent().into_refusal());
         }
         // A launch that is recorded as succeeded cannot become absent.
         let outcome = if attempt.has_succeeded {

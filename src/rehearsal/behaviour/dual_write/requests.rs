@@ -176,8 +176,14 @@ impl DualWriteEnvironment<'_, '_> {
                     STOPPED.clone_into(&mut map.state);
                 }
             }
-            "5" if map.state == RUNNING => PAUSED.clone_into(&mut map.state),
-            "6" if map.state == PAUSED => RUNNING.clone_into(&mut map.state),
+            "5" if map.state == RUNNING => {
+                self.set_project_status(&map, "Queueing");
+                PAUSED.clone_into(&mut map.state);
+            }
+            "6" if map.state == PAUSED => {
+                self.set_project_status(&map, "Enabled");
+                RUNNING.clone_into(&mut map.state);
+            }
             "8" => self.initialise(&mut map),
             _ => return Err(format!("The action {action} is not valid for this map.")),
         }

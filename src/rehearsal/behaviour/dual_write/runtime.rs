@@ -151,17 +151,25 @@ impl DualWriteEnvironment<'_, '_> {
     /// Removes the runtime configuration of a map: its rows in Dataverse are deleted, its projects
     /// in Finance and Operations are disabled.
     pub(crate) fn remove_configuration(&mut self, map: &Map) {
-        let Some(project) = map.project.clone() else {
+        self.set_project_status(map, "Disabled");
+        if let Some(project) = map.project.clone() {
+            self.remove_rows(|row| text(row, "msdyn_name") == Some(&project));
+        }
+    }
+
+    /// Sets the status of a map's projects in Finance and Operations: `Enabled`, `Disabled`, or
+    /// `Queueing` while the map is paused.
+    pub(crate) fn set_project_status(&mut self, map: &Map, status: &str) {
+        let Some(project) = &map.project else {
             return;
         };
         for name in [project.clone(), format!("{project}-CDS")] {
             let key = project_key(&self.environment, &name);
             if let Some(mut row) = self.draft.get(&key).cloned() {
-                row["Status"] = json!("Disabled");
+                row["Status"] = json!(status);
                 self.draft.put(key, row);
             }
         }
-        self.remove_rows(|row| text(row, "msdyn_name") == Some(&project));
     }
 
     /// Removes matching rows of runtime configuration.

@@ -10,23 +10,31 @@ use crate::rehearsal::schema::column::{Column, Kind};
 use crate::rehearsal::schema::table::Table;
 
 impl WebApiRequest<'_, '_> {
-    /// The columns that a body sets; null clears one. Columns that cannot be set are ignored,
-    /// unknown properties are refused.
-    pub(super) fn columns(&self, table: &Table) -> Result<Row, ODataError> {
-        let body = self
-            .request
+    /// The request's body as JSON.
+    pub(super) fn json_body(&self) -> Result<Value, ODataError> {
+        self.request
             .json()
-            .map_err(|error| ODataError::bad_payload(format!("The body is not JSON: {error}")))?;
+            .map_err(|error| ODataError::bad_payload(format!("The body is not JSON: {error}")))
+    }
+
+    /// The columns that the request's body sets.
+    pub(super) fn columns(&self, table: &Table) -> Result<Row, ODataError> {
+        self.columns_of(table, &self.json_body()?)
+    }
+
+    /// The columns that a row in a body sets; null clears one. Columns that cannot be set are
+    /// ignored, unknown properties are refused.
+    pub(super) fn columns_of(&self, table: &Table, body: &Value) -> Result<Row, ODataError> {
         let Value::Object(body) = body else {
             return Err(ODataError::bad_payload("The body is not an object."));
         };
         let mut columns = Row::new();
         for (property, value) in body {
             if let Some(navigation) = property.strip_suffix("@odata.bind") {
-                let (column, value) = self.bind(table, navigation, &value)?;
+                let (column, value) = self.bind(table, navigation, value)?;
                 columns.insert(column, value);
             } else if !property.contains('@') {
-                let column = table.property(&property).ok_or_else(|| {
+                let column = table.property(property).ok_or_else(|| {
                     ODataError::bad_payload(format!(
                         "Error identified in Payload provided by the user for Entity :'{}', An undeclared property '{property}' which only has property annotations in the payload but no property value was found in the payload.",
                         table.set
@@ -34,8 +42,8 @@ impl WebApiRequest<'_, '_> {
                 })?;
                 let is_id = column.logical_name == table.primary_id;
                 if column.writable && column.lookup().is_none() || is_id {
-                    check_value(column, &value)?;
-                    columns.insert(column.logical_name.clone(), value);
+                    check_value(column, value)?;
+                    columns.insert(column.logical_name.clone(), value.clone());
                 }
             }
         }

@@ -6,7 +6,7 @@
 
 use serde_json::{Value, json};
 
-use super::{WebApiRequest, odata};
+use super::{NAMESPACE, WebApiRequest, odata};
 use crate::rehearsal::application::TENANT;
 use crate::rehearsal::behaviour::organization::{lookup, text};
 use crate::rehearsal::behaviour::{
@@ -55,7 +55,7 @@ impl WebApiRequest<'_, '_> {
         id: &str,
         segment: &Segment,
     ) -> Result<Response, ODataError> {
-        let name = segment.name.trim_start_matches("Microsoft.Dynamics.CRM.");
+        let name = segment.name.trim_start_matches(NAMESPACE);
         let method = self.request.method.as_str();
         let run = match (method, table.logical_name.as_str(), name) {
             ("POST", "msdyn_iomprovider", "rehearsal_ActivateProvider") => providers::activate,
@@ -70,7 +70,7 @@ impl WebApiRequest<'_, '_> {
         Ok(Response::empty(204))
     }
 
-    fn function_response(&self, kind: &str, mut body: Value) -> Response {
+    pub(super) fn function_response(&self, kind: &str, mut body: Value) -> Response {
         let context = format!("{}$metadata#Microsoft.Dynamics.CRM.{kind}", self.root);
         body["@odata.context"] = json!(context);
         odata(200, &body)

@@ -49,6 +49,7 @@ pub(super) fn table(table: &Table) -> Value {
         "LogicalCollectionName": table.set,
         "PrimaryIdAttribute": table.primary_id,
         "PrimaryNameAttribute": table.primary_name,
+        "PrimaryImageAttribute": null,
         "OwnershipType": match table.ownership {
             Ownership::User => "UserOwned",
             Ownership::Organization => "OrganizationOwned",
@@ -97,7 +98,7 @@ fn attribute(table: &Table, column: &Column) -> Value {
         "IsCustomAttribute": table.custom && column.logical_name.starts_with("msdyn_"),
         "IsManaged": true,
         "IsLogical": false,
-        "IsValidForRead": true,
+        "IsValidForRead": column.readable,
         "IsValidForCreate": column.writable || is_id,
         "IsValidForUpdate": column.writable,
         "RequiredLevel": {

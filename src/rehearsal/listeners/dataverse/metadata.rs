@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::definitions;
 use super::{WebApiRequest, odata};
+use crate::rehearsal::behaviour::conditions;
 use crate::rehearsal::listeners::message::Response;
 use crate::rehearsal::odata::error::ODataError;
 use crate::rehearsal::odata::evaluate;
@@ -89,7 +90,7 @@ impl<'context> WebApiRequest<'context, '_> {
         let mut definition = definitions::table(table);
         for (part, inner) in &options.expand {
             let all = match part.as_str() {
-                "Attributes" => definitions::attributes(table),
+                "Attributes" => self.present_columns(table),
                 "Keys" => definitions::keys(table),
                 "ManyToOneRelationships" => definitions::many_to_one(schema, table),
                 "OneToManyRelationships" => definitions::one_to_many(schema, table),
@@ -105,6 +106,17 @@ impl<'context> WebApiRequest<'context, '_> {
         Ok(definition)
     }
 
+    /// The columns of a table that this tenant has.
+    fn present_columns(&self, table: &Table) -> Vec<Value> {
+        let missing = conditions::missing_columns(&self.organization, &table.logical_name);
+        let mut columns = definitions::attributes(table);
+        columns.retain(|column| {
+            let name = column["LogicalName"].as_str().unwrap_or_default();
+            !missing.contains(&name)
+        });
+        columns
+    }
+
     fn attributes(
         &self,
         table: &'context Table,
@@ -117,7 +129,7 @@ impl<'context> WebApiRequest<'context, '_> {
             [cast] => Some(cast.name.trim_start_matches("Microsoft.Dynamics.CRM.")),
             [_, other, ..] => return Err(ODataError::unknown_segment(&other.name)),
         };
-        let mut all = definitions::attributes(table);
+        let mut all = self.present_columns(table);
         if let Some(cast) = cast {
             let kind = format!("#Microsoft.Dynamics.CRM.{cast}");
             all.retain(|attribute| attribute["@odata.type"] == json!(kind));

@@ -4,14 +4,17 @@
 //! - `read`: sets with filter, order and pages; single rows; related rows.
 //! - `body`: the columns in the body of a write.
 //! - `write`: create, update, upsert, delete, associate, with conditions.
-//! - `calls`: functions and actions.
+//! - `calls`: functions and actions. `bulk`: the actions that write many rows.
+//! - `batch`: several requests in one; the tenant handles each part like a request of its own.
 //! - `aliases`: translates between aliases and the usual names.
 //! - `metadata`, `definitions`: the metadata of tables and columns.
 //!
 //! The behaviour is that of the Dataverse Web API, version 9.2, in Microsoft Learn.
 
 pub(crate) mod aliases;
+pub(crate) mod batch;
 mod body;
+mod bulk;
 mod calls;
 mod definitions;
 mod metadata;
@@ -32,6 +35,9 @@ use crate::rehearsal::odata::error::ODataError;
 use crate::rehearsal::odata::path::{self, Arguments, Segment};
 use crate::rehearsal::odata::preferences::Preferences;
 use crate::rehearsal::schema::table::Table;
+
+/// What the names of bound operations begin with.
+const NAMESPACE: &str = "Microsoft.Dynamics.CRM.";
 
 /// An authorized request to an organization.
 #[derive(Debug)]
@@ -125,7 +131,6 @@ impl<'context> WebApiRequest<'context, '_> {
         };
         match first.name.as_str() {
             "$metadata" => return Err(ODataError::not_implemented("the CSDL document")),
-            "$batch" => return Err(ODataError::not_implemented("batch requests")),
             "EntityDefinitions" => return self.metadata(first, rest),
             _ => {}
         }
@@ -165,6 +170,7 @@ impl<'context> WebApiRequest<'context, '_> {
                 ("GET", []) => self.list(table),
                 ("GET", ["$count"]) => self.count(table),
                 ("POST", []) => self.create(table),
+                ("POST", [name]) if name.starts_with(NAMESPACE) => self.write_many(table, &rest[0]),
                 _ => Err(method_not_allowed(method)),
             };
         }
@@ -176,13 +182,18 @@ impl<'context> WebApiRequest<'context, '_> {
                 _ => Err(method_not_allowed(method)),
             };
         }
+        if method == "PATCH" && names.is_empty() {
+            return self.upsert_with_key(table, first);
+        }
         let id = self.row_id(table, first)?;
         match (method, names.as_slice()) {
             ("GET", []) => self.get(table, &id),
-            ("PATCH", []) => self.update(table, &id),
             ("DELETE", []) => self.delete(table, &id),
-            ("POST" | "GET", [name]) if name.starts_with("Microsoft.Dynamics.CRM.") => {
+            ("POST" | "GET", [name]) if name.starts_with(NAMESPACE) => {
                 self.bound_operation(table, &id, &rest[0])
+            }
+            ("PUT" | "DELETE", [property]) if table.property(property).is_some() => {
+                self.set_property(table, &id, property)
             }
             ("GET", [navigation]) => self.related_rows(table, &id, navigation),
             ("POST" | "PUT", [navigation, "$ref"]) => self.associate(table, &id, navigation),

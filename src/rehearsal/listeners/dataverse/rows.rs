@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::WebApiRequest;
+use crate::rehearsal::behaviour::conditions;
 use crate::rehearsal::behaviour::organization::{Row, lookup_of, text};
 use crate::rehearsal::odata::error::ODataError;
 use crate::rehearsal::odata::evaluate;
@@ -44,16 +45,17 @@ impl WebApiRequest<'_, '_> {
         let mut json_row = Map::new();
         json_row.insert("@odata.etag".to_owned(), json!(etag(row)));
         for property in &options.select {
-            if table.property(property).is_none() {
+            if table.readable(property).is_none() {
                 return Err(ODataError::unknown_property(property, &table.logical_name));
             }
         }
-        for column in &table.columns {
+        let missing = conditions::missing_columns(&self.organization, &table.logical_name);
+        for column in table.columns.iter().filter(|column| column.readable) {
             let property = column.property();
             let selected = options.select.is_empty()
                 || options.select.contains(&property)
                 || column.logical_name == table.primary_id;
-            if selected {
+            if selected && !missing.contains(&column.logical_name.as_str()) {
                 self.annotate(column, &property, row, &mut json_row);
                 json_row.insert(property, column_value(column, row));
             }
@@ -120,6 +122,13 @@ impl WebApiRequest<'_, '_> {
             let Some((table, id)) = row.get(&column.logical_name).and_then(lookup_of) else {
                 return Ok(Value::Null);
             };
+            // The navigation property of one of several tables: `eventhandler_serviceendpoint`.
+            let lookup = column.lookup();
+            if lookup.is_some_and(|lookup| {
+                lookup.navigation != navigation && !navigation.ends_with(&format!("_{table}"))
+            }) {
+                return Ok(Value::Null);
+            }
             let (Some(table), Some(row)) = (schema.table(table), self.organization.row(table, id))
             else {
                 return Ok(Value::Null);
@@ -226,7 +235,7 @@ impl WebApiRequest<'_, '_> {
         row: &Row,
         property: &str,
     ) -> Result<Value, ODataError> {
-        if let Some(column) = table.property(property) {
+        if let Some(column) = table.readable(property) {
             return Ok(column_value(column, row));
         }
         let unknown = || ODataError::unknown_property(property, &table.logical_name);

@@ -9,7 +9,7 @@ use crate::rehearsal::behaviour::organization::{Row, text};
 use crate::rehearsal::behaviour::{users, writes};
 use crate::rehearsal::listeners::message::Response;
 use crate::rehearsal::odata::error::ODataError;
-use crate::rehearsal::odata::path;
+use crate::rehearsal::odata::path::{self, Arguments, Segment};
 use crate::rehearsal::odata::query::QueryOptions;
 use crate::rehearsal::schema::navigation::Navigation;
 use crate::rehearsal::schema::table::Table;
@@ -50,6 +50,63 @@ impl<'context> WebApiRequest<'context, '_> {
                 self.write_response(table, id, 201)
             }
         }
+    }
+
+    /// Creates the row that an alternate key names, because none has that key.
+    pub(super) fn create_with_key(
+        &mut self,
+        table: &Table,
+        key: &Segment,
+        mut columns: Row,
+    ) -> Result<String, ODataError> {
+        if let Some(Arguments::Named(arguments)) = &key.arguments {
+            for (name, value) in arguments {
+                columns.insert(name.clone(), json!(path::unquoted(value)));
+            }
+        }
+        let id = columns.remove(&table.primary_id);
+        let id = id.and_then(|id| path::guid(id.as_str()?));
+        let id = id.unwrap_or_else(names::unique);
+        writes::create(&mut self.organization, table, &id, &columns)?;
+        Ok(id)
+    }
+
+    /// Creates or updates the row that an alternate key names.
+    pub(super) fn upsert_with_key(
+        &mut self,
+        table: &Table,
+        key: &Segment,
+    ) -> Result<Response, ODataError> {
+        match self.row_id(table, key) {
+            Ok(id) => self.update(table, &id),
+            Err(error) if error.status == 404 && self.request.header("If-Match").is_none() => {
+                users::check_write_privilege(&self.organization, &table.logical_name)?;
+                let columns = self.columns(table)?;
+                let id = self.create_with_key(table, key, columns)?;
+                self.write_response(table, &id, 201)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Sets one property of a row, or clears it.
+    pub(super) fn set_property(
+        &mut self,
+        table: &Table,
+        id: &str,
+        property: &str,
+    ) -> Result<Response, ODataError> {
+        users::check_write_privilege(&self.organization, &table.logical_name)?;
+        let row = self.organization.existing(&table.logical_name, id)?;
+        self.check_version(&row)?;
+        let value = match self.request.method.as_str() {
+            "DELETE" => Value::Null,
+            _ => self.json_body()?["value"].clone(),
+        };
+        let body = json!({property: value});
+        let columns = self.columns_of(table, &body)?;
+        writes::update(&mut self.organization, table, id, &columns)?;
+        Ok(Response::empty(204))
     }
 
     /// Deletes a row.
@@ -158,10 +215,7 @@ impl<'context> WebApiRequest<'context, '_> {
 
     /// A GUID in the body of an action.
     pub(super) fn guid_parameter(&self, name: &str) -> Result<String, ODataError> {
-        let body = self
-            .request
-            .json()
-            .map_err(|error| ODataError::bad_payload(format!("The body is not JSON: {error}")))?;
+        let body = self.json_body()?;
         let row = Row::from_iter([(name.to_owned(), body[name].clone())]);
         text(&row, name).and_then(path::guid).ok_or_else(|| {
             ODataError::bad_payload(format!(

@@ -1,0 +1,265 @@
+//! What could act on the outside world from the copy: a forecast from the source, kind by kind.
+//!
+//! What the refresh closes, replaces or may leave on by the runbook is as it should be; what it only
+//! reports, or asks about, is a warning. Nothing here stops a run.
+
+use super::super::check::{Check, CheckResult, named};
+use crate::base::text::count;
+use crate::domain::RefreshContext;
+use crate::domain::containment::inventory::KindInventory;
+use crate::domain::containment::{Closing, Inventory, Scope, Surface, SurfaceState, text_scan};
+use crate::domain::failure::unless_interrupted;
+use crate::engine::Failure;
+use crate::runbook::StepName;
+
+/// One check for each kind of which the source has something, and one of the runbook's `allow`.
+pub(super) async fn run_checks(refresh: &RefreshContext) -> Result<Vec<CheckResult>, Failure> {
+    let scope = Scope::forecast(refresh);
+    let inventory = Inventory::read(&scope).await?;
+    let mut results: Vec<CheckResult> = inventory.0.iter().filter_map(judge).collect();
+    if refresh
+        .runbook
+        .steps
+        .exit_administration_mode
+        .skip
+        .is_some()
+    {
+        results.push(skipped(&inventory));
+    }
+    results.push(text_scan(&scope).await?);
+    if let Some(result) = allowed(refresh, &inventory) {
+        results.push(result);
+    }
+    Ok(results)
+}
+
+/// The step that closes a kind: step 2, unless a later one leaves its surfaces off.
+fn closing_step(kind: &KindInventory) -> StepName {
+    let surfaces = kind.surfaces.iter().flatten();
+    let later = |surface: &Surface| match &surface.closing {
+        Closing::ByStep { step, .. } => Some(*step),
+        _ => None,
+    };
+    let mut steps = surfaces.filter_map(later);
+    steps.next().unwrap_or(StepName::ExitAdministrationMode)
+}
+
+/// The result for one kind; none where the source has nothing of it.
+fn judge(kind: &KindInventory) -> Option<CheckResult> {
+    let title = kind.kind.title();
+    let check = |advice: &str| {
+        Check::protecting(
+            closing_step(kind),
+            format!("what is done about {title} is known"),
+            format!("{title} could act from the copy"),
+            advice,
+        )
+    };
+    let surfaces = match &kind.surfaces {
+        Ok(surfaces) if surfaces.is_empty() => return None,
+        Ok(surfaces) => surfaces,
+        Err(failure) => {
+            let advice =
+                "whatever cannot be read stays open: give the caller read access in the source";
+            return Some(check(advice).unread(failure.clone()));
+        }
+    };
+    let left: Vec<(&Surface, String)> = surfaces
+        .iter()
+        .filter_map(|surface| Some((surface, left_open(surface)?)))
+        .collect();
+    let Some((_, advice)) = left.first() else {
+        return Some(check("").pass(settled(surfaces)));
+    };
+    let lines: Vec<String> = left.iter().map(|(surface, _)| described(surface)).collect();
+    let mut found = named(&lines);
+    let others: Vec<&Surface> = surfaces
+        .iter()
+        .filter(|surface| left_open(surface).is_none())
+        .collect();
+    if !others.is_empty() {
+        let others: Vec<Surface> = others.into_iter().cloned().collect();
+        found = format!("{found}; besides: {}", settled(&others));
+    }
+    Some(check(advice).warn(found))
+}
+
+/// What a person can do about a surface that the refresh leaves open, or asks about.
+fn left_open(surface: &Surface) -> Option<String> {
+    match &surface.closing {
+        Closing::Finding(remedy) => Some(remedy.clone()),
+        Closing::Set(write) if write.is_protected => Some(PROTECTED.to_owned()),
+        Closing::Ask { .. } => Some(
+            "the run waits for a decision while the target is still closed: write what may act under \
+             `containment.allow`; for jobs, `jobs: cancel` or `jobs: keep`"
+                .to_owned(),
+        ),
+        _ => None,
+    }
+}
+
+/// What to do about a row that its publisher protects.
+const PROTECTED: &str = "its publisher does not let it be changed, so the service may refuse to turn \
+                         it off; the run then stops while the target is still closed, and the next \
+                         run asks a person to do it. To avoid that, allow it by its name under \
+                         `containment.allow`, or write a rule for its end point's address under \
+                         `containment.replace`";
+
+/// What becomes of surfaces about which nothing is left to do, in one line.
+fn settled(surfaces: &[Surface]) -> String {
+    let mut parts = Vec::new();
+    for (what, is_meant) in GROUPS {
+        let group: Vec<String> = surfaces
+            .iter()
+            .filter(|surface| is_meant(surface))
+            .map(described)
+            .collect();
+        if !group.is_empty() {
+            parts.push(format!("{} {what}: {}", group.len(), named(&group)));
+        }
+    }
+    parts.join("; ")
+}
+
+type IsMeant = fn(&Surface) -> bool;
+
+/// What becomes of a surface, in words.
+const GROUPS: [(&str, IsMeant); 5] = [
+    ("will be turned off", |surface| {
+        matches!(&surface.closing, Closing::Set(write) if write.replaces.is_none())
+            || matches!(surface.closing, Closing::Remove(_))
+    }),
+    ("will be replaced", |surface| {
+        matches!(&surface.closing, Closing::Set(write) if write.replaces.is_some())
+            || matches!(surface.state, SurfaceState::Replaced(_))
+    }),
+    ("left off by a later step", |surface| {
+        matches!(surface.closing, Closing::ByStep { .. })
+    }),
+    ("may act", |surface| {
+        matches!(surface.state, SurfaceState::Allowed(_))
+    }),
+    ("cannot act", |surface| {
+        matches!(surface.state, SurfaceState::Closed(_))
+    }),
+];
+
+fn described(surface: &Surface) -> String {
+    let detail = surface.state.detail().map(|detail| format!(" ({detail})"));
+    format!(
+        "'{}' {}{}",
+        surface.name,
+        surface.reach,
+        detail.unwrap_or_default()
+    )
+}
+
+/// Rows of the customer's own tables that name production and that no kind of surface knows.
+async fn text_scan(scope: &Scope<'_>) -> Result<CheckResult, Failure> {
+    let check = Check::protecting(
+        StepName::ExitAdministrationMode,
+        "no row of the customer's own tables that was looked at names production",
+        "rows of the customer's own tables name production",
+        "look at each: if something acts by it, give it the target's own value before the target is \
+         used",
+    );
+    let scan = unless_interrupted(text_scan::scan(scope, false).await)?;
+    Ok(check.settle(scan.map(|scan| match scan.found.as_slice() {
+        [] => check.pass(scan.extent()),
+        found => check.warn(format!("{}; {}", named(found), scan.extent())),
+    })))
+}
+
+/// Without step 2 nothing is turned off.
+fn skipped(inventory: &Inventory) -> CheckResult {
+    let check = Check::protecting(
+        StepName::ExitAdministrationMode,
+        "the step that turns off what could act is not skipped",
+        "the runbook skips the step that turns off what could act",
+        "turn it off by hand before the target leaves administration mode, or do not skip \
+         exit-administration-mode",
+    );
+    let is_closed = |surface: &&Surface| {
+        matches!(
+            surface.closing,
+            Closing::Set(_) | Closing::Remove(_) | Closing::Ask { .. }
+        )
+    };
+    let left: Vec<String> = inventory
+        .surfaces()
+        .filter(is_closed)
+        .map(described)
+        .collect();
+    check.warn_of(&left, "nothing is to be turned off")
+}
+
+/// An entry of `allow` that allows nothing is probably misspelled, and what it was meant for will be
+/// closed.
+fn allowed(refresh: &RefreshContext, inventory: &Inventory) -> Option<CheckResult> {
+    let entries = &refresh.runbook.containment.allow;
+    if entries.is_empty() {
+        return None;
+    }
+    let check = Check::protecting(
+        StepName::ExitAdministrationMode,
+        "every entry of containment.allow names something that could act",
+        "entries of containment.allow name nothing that could act",
+        "correct the host or the name, or leave it out; `*` matches any text",
+    );
+    let idle: Vec<String> = entries
+        .iter()
+        .filter(|entry| {
+            let shown = crate::domain::flows::shown(&entry.value);
+            !inventory.surfaces().any(|surface| {
+                matches!(&surface.state, SurfaceState::Allowed(by) if by.contains(&shown))
+            })
+        })
+        .map(|entry| format!("'{}' ({})", entry.value, refresh.runbook.place(entry.span)))
+        .collect();
+    Some(check.warn_of(&idle, &count(entries.len(), "entry")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::containment::kind::KINDS;
+    use crate::domain::verdict::Verdict;
+
+    fn inventory(surfaces: Result<Vec<Surface>, Failure>) -> KindInventory {
+        KindInventory {
+            kind: KINDS[0],
+            surfaces,
+        }
+    }
+
+    fn surface(name: &str, state: SurfaceState, closing: Closing) -> Surface {
+        Surface {
+            kind: KINDS[0].word(),
+            id: name.to_owned(),
+            name: name.to_owned(),
+            reach: "calls hooks.contoso.com".to_owned(),
+            state,
+            closing,
+        }
+    }
+
+    #[test]
+    fn what_is_only_reported_is_a_warning_and_what_is_unread_is_unknown() {
+        assert!(judge(&inventory(Ok(Vec::new()))).is_none());
+        let allowed = surface("a", SurfaceState::Allowed("x".to_owned()), Closing::Nothing);
+        let result = judge(&inventory(Ok(vec![allowed.clone()]))).unwrap();
+        assert_eq!(result.verdict, Verdict::Pass);
+        assert_eq!(result.found, "1 may act: 'a' calls hooks.contoso.com (x)");
+        let closing = Closing::Finding("allow it".to_owned());
+        let open = surface("b", SurfaceState::Open, closing);
+        let result = judge(&inventory(Ok(vec![allowed, open]))).unwrap();
+        assert_eq!(
+            (result.verdict, result.label()),
+            (Verdict::Unknown, "warning")
+        );
+        assert!(result.found.starts_with("'b' calls"), "{}", result.found);
+        assert_eq!(result.remedy.as_deref(), Some("allow it"));
+        let unread = judge(&inventory(Err(Failure::failed("no answer")))).unwrap();
+        assert_eq!(unread.label(), "unknown");
+    }
+}

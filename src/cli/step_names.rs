@@ -1,0 +1,89 @@
+//! The names of a runbook's steps: in reports, and as a flag's value.
+
+use std::ffi::OsStr;
+
+use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
+use clap::error::Error;
+use clap::{Arg, Command};
+
+use crate::engine::{Failure, FailureKind};
+use crate::journal::State;
+use crate::runbook::Runbook;
+use crate::steps;
+
+/// The steps of a run, in order: those of the runbook, and each step that ran and that the runbook
+/// no longer has, after the step that it ran after. Without a state, those of the runbook.
+pub(super) fn step_names<'a>(runbook: &'a Runbook, state: Option<&'a State>) -> Vec<&'a str> {
+    let ran = state.into_iter().flat_map(|state| &state.steps);
+    with_those_that_ran(steps::names_of(runbook), ran.map(|step| step.step.as_str()))
+}
+
+fn with_those_that_ran<'a>(
+    mut names: Vec<&'a str>,
+    ran: impl Iterator<Item = &'a str>,
+) -> Vec<&'a str> {
+    let mut place = 0;
+    for step in ran {
+        if let Some(at) = names.iter().position(|name| *name == step) {
+            place = at + 1;
+        } else {
+            names.insert(place, step);
+            place += 1;
+        }
+    }
+    names
+}
+
+/// Fails if the runbook has no step of this name.
+pub(super) fn require_step(runbook: &Runbook, step: &str) -> Result<(), Failure> {
+    let names = steps::names_of(runbook);
+    if names.contains(&step) {
+        return Ok(());
+    }
+    let failure = Failure::new(
+        FailureKind::InvalidInput,
+        format!("the runbook has no step '{step}'"),
+    );
+    Err(failure.with_help(format!("its steps: {}", names.join(", "))))
+}
+
+/// Parses the name of a step. A shell completes those of the eight; the customer's own are known
+/// only once the runbook is read.
+#[derive(Clone)]
+pub(super) struct StepNameParser;
+
+impl TypedValueParser for StepNameParser {
+    type Value = String;
+
+    fn parse_ref(
+        &self,
+        command: &Command,
+        argument: Option<&Arg>,
+        value: &OsStr,
+    ) -> Result<String, Error> {
+        StringValueParser::new().parse_ref(command, argument, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(steps::names().into_iter().map(PossibleValue::new)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_that_ran_and_is_gone_from_the_runbook_keeps_its_place() {
+        let names = |ran: &[&'static str]| {
+            with_those_that_ran(vec!["copy", "open", "flows"], ran.iter().copied()).join(" ")
+        };
+        assert_eq!(names(&[]), "copy open flows");
+        assert_eq!(names(&["copy", "open"]), "copy open flows");
+        assert_eq!(names(&["copy", "scrub", "open"]), "copy scrub open flows");
+        assert_eq!(
+            names(&["copy", "a", "b", "open", "flows", "c"]),
+            "copy a b open flows c"
+        );
+    }
+}

@@ -1,0 +1,172 @@
+//! The changes that close surfaces: ordinary sets and removals, or lines of a manual task.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::sealed::ROW;
+use super::surface::{Closing, RowRemoval, RowWrite, Surface};
+use crate::base::redaction::fingerprint;
+use crate::clients::Row;
+use crate::domain::RefreshContext;
+use crate::domain::manual_change::ManualChange;
+use crate::domain::names::Fields;
+use crate::domain::seals::{self, Part};
+use crate::domain::tenant_set::{Request, row_set};
+use crate::domain::view::View;
+use crate::engine::{Action, Change, Failure, JournalView};
+
+/// How long Dataverse may take to show a write.
+const SETTLE_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// The change that closes a surface; none where nothing is to be done in step 2.
+pub(crate) async fn change(
+    refresh: &Arc<RefreshContext>,
+    journal: &JournalView,
+    surface: &Surface,
+) -> Result<Option<Change>, Failure> {
+    let change = match &surface.closing {
+        Closing::Nothing | Closing::ByStep { .. } | Closing::Finding(_) => return Ok(None),
+        Closing::Set(write) => {
+            let key = surface.change_key();
+            let entity_set = entity_set(refresh.view(journal), write.row.table).await?;
+            match journal.permanent_failure(&key) {
+                Some(why) => refused(surface, write, why),
+                None => set(refresh, &entity_set, key, write),
+            }
+        }
+        Closing::Remove(removal) => {
+            let entity_set = entity_set(refresh.view(journal), removal.row.table).await?;
+            remove(refresh, &entity_set, surface.change_key(), removal)
+        }
+        Closing::Ask {
+            instructions,
+            evidence,
+        } => ManualChange {
+            key: surface.change_key(),
+            name: format!("decide about {}", surface.name),
+            before: json!({ "waiting": true }),
+            after: json!({ "waiting": false }),
+            instructions: instructions.clone(),
+            evidence: evidence.clone(),
+        }
+        .into_change(),
+    };
+    Ok(Some(change))
+}
+
+async fn entity_set(view: View<'_>, table: &str) -> Result<String, Failure> {
+    Ok(view.table(table).await?.entity_set)
+}
+
+fn set(refresh: &Arc<RefreshContext>, entity_set: &str, key: String, write: &RowWrite) -> Change {
+    let columns: Vec<String> = write.after.keys().cloned().collect();
+    let id = write.row.id;
+    Change {
+        key,
+        name: write.name.clone(),
+        before: shown(&write.before),
+        after: shown(&write.after),
+        follows: Vec::new(),
+        action: Action::Set(row_set(
+            refresh,
+            entity_set,
+            id,
+            move |row: Option<&Row>| {
+                row.map_or(Value::Null, |row| {
+                    let now = |column: &String| {
+                        let value = row.value.get(column).cloned();
+                        (column.clone(), value.unwrap_or(Value::Null))
+                    };
+                    shown(&columns.iter().map(now).collect())
+                })
+            },
+            Request::patch(entity_set, id, &Value::Object(write.after.clone())),
+            SETTLE_TIMEOUT,
+        )),
+    }
+}
+
+/// A row that refused to be written in an earlier process is a person's: the refusal is permanent.
+fn refused(surface: &Surface, write: &RowWrite, why: &str) -> Change {
+    ManualChange {
+        key: surface.change_key(),
+        name: write.name.clone(),
+        before: shown(&write.before),
+        after: shown(&write.after),
+        instructions: vec![
+            format!(
+                "'{}' {}. The service refused to change it: {why}",
+                surface.name, surface.reach
+            ),
+            format!("By hand: {}.", write.name),
+            "Or allow it by its name under `containment.allow` in the runbook, then run again."
+                .to_owned(),
+        ],
+        evidence: format!(
+            "'{}' can no longer act, or the runbook allows it",
+            surface.name
+        ),
+    }
+    .into_change()
+}
+
+fn remove(
+    refresh: &Arc<RefreshContext>,
+    entity_set: &str,
+    key: String,
+    removal: &RowRemoval,
+) -> Change {
+    let id = removal.row.id;
+    let present = json!({ "present": true });
+    Change {
+        key,
+        name: removal.name.clone(),
+        before: present.clone(),
+        after: Value::Null,
+        follows: Vec::new(),
+        action: Action::Remove {
+            set: row_set(
+                refresh,
+                entity_set,
+                id,
+                |row: Option<&Row>| row.map_or(Value::Null, |_| json!({ "present": true })),
+                Request::delete(entity_set, id),
+                SETTLE_TIMEOUT,
+            ),
+            seal: seals::SURFACES,
+            captured: Part::Surfaces.key(&format!("{ROW}{}/{id}", removal.row.table)),
+            sealed: present,
+        },
+    }
+}
+
+/// Columns as they may be shown: text may be an address with a key, or lead to a secret, so it is
+/// shown as its fingerprint.
+fn shown(values: &Fields) -> Value {
+    let shown = values.iter().map(|(column, value)| {
+        let value = match value {
+            Value::String(text) => Value::from(fingerprint(text)),
+            other => other.clone(),
+        };
+        (column.clone(), value)
+    });
+    Value::Object(shown.collect::<Map<_, _>>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_never_shown() {
+        let values = json!({ "url": "https://shop/?key=secret", "statecode": 1 });
+        let Value::Object(values) = values else {
+            unreachable!("it is an object");
+        };
+        let shown = shown(&values);
+        assert_eq!(shown["statecode"], 1);
+        assert!(!shown.to_string().contains("secret"), "{shown}");
+    }
+}

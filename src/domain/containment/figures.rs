@@ -1,0 +1,168 @@
+//! What became of every surface, counted from the journal: for the end of a run and its reports.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::kind::KINDS;
+use super::policy::Policy;
+use super::sealed::SealedSurfaces;
+use super::surface::SurfaceState;
+use crate::base::text::count;
+use crate::domain::seals;
+use crate::engine::JournalView;
+use crate::runbook::Word as _;
+
+/// How many surfaces the figures list; more are only counted.
+const LISTED: usize = 1000;
+
+/// How many open surfaces a line names.
+const NAMED: usize = 5;
+
+/// What became of every surface.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct ContainmentFigures {
+    /// What the target is for, as the runbook says.
+    pub purpose: String,
+    /// How many can no longer act.
+    pub closed: usize,
+    /// How many reach the target's own partner instead of production's.
+    pub replaced: usize,
+    /// How many may act, because the runbook or a person allows it.
+    pub allowed: usize,
+    /// How many can act, although nobody allowed it.
+    pub open: usize,
+    /// How many a person has to look at, because nobody has documented what a copy does to them.
+    pub unclear: usize,
+    /// The surfaces, open ones first.
+    pub surfaces: Vec<ListedSurface>,
+}
+
+/// One surface, for people.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct ListedSurface {
+    /// Its kind, in the plural.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// What it could do.
+    pub reach: String,
+    /// `open`, `unclear`, `allowed`, `replaced` or `closed`.
+    pub state: String,
+    /// How, why or by what.
+    pub detail: String,
+}
+
+/// The figures of what step 2 recorded; none before it did.
+pub(crate) fn figures(journal: &JournalView, policy: &Policy) -> Option<ContainmentFigures> {
+    let sealed = SealedSurfaces::read(journal);
+    let mut figures = ContainmentFigures {
+        purpose: policy.purpose().word().to_owned(),
+        ..ContainmentFigures::default()
+    };
+    if sealed.is_empty() && !journal.has_seal(seals::SURFACES) {
+        return None;
+    }
+    let titles: BTreeMap<&str, &str> = KINDS
+        .iter()
+        .map(|kind| (kind.word(), kind.title()))
+        .collect();
+    for surface in sealed.iter() {
+        let state = surface.state_now(journal, policy);
+        match &state {
+            SurfaceState::Open => figures.open += 1,
+            SurfaceState::Unclear(_) => figures.unclear += 1,
+            SurfaceState::Closed(_) => figures.closed += 1,
+            SurfaceState::Allowed(_) => figures.allowed += 1,
+            SurfaceState::Replaced(_) => figures.replaced += 1,
+        }
+        let title = titles.get(surface.kind.as_str());
+        figures.surfaces.push(ListedSurface {
+            kind: title
+                .map_or(surface.kind.as_str(), |title| title)
+                .to_owned(),
+            name: surface.name.clone(),
+            reach: surface.reach.clone(),
+            state: state.word().to_owned(),
+            detail: state.detail().unwrap_or_default().to_owned(),
+        });
+    }
+    let order = ["open", "unclear", "allowed", "replaced", "closed"];
+    let place = |surface: &ListedSurface| order.iter().position(|word| *word == surface.state);
+    figures.surfaces.sort_by_key(place);
+    figures.surfaces.truncate(LISTED);
+    Some(figures)
+}
+
+impl ContainmentFigures {
+    /// The figures in one line, and which surfaces are open.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let mut line = format!("contained: {} closed", count(self.closed, "surface"));
+        for (things, what) in [(self.replaced, "replaced"), (self.allowed, "allowed")] {
+            if things > 0 || what == "allowed" {
+                line += &format!(", {things} {what}");
+            }
+        }
+        line += &format!(", {} open", self.open);
+        if self.unclear > 0 {
+            line += &format!(", {} for a person to look at", self.unclear);
+        }
+        let mut lines = vec![line];
+        for (state, things) in [("open", self.open), ("unclear", self.unclear)] {
+            let named: Vec<String> = self
+                .surfaces
+                .iter()
+                .filter(|surface| surface.state == state)
+                .take(NAMED)
+                .map(|surface| format!("'{}' ({})", surface.name, surface.kind))
+                .collect();
+            if named.is_empty() {
+                continue;
+            }
+            let more = match things.saturating_sub(named.len()) {
+                0 => String::new(),
+                more => format!(", and {more} more"),
+            };
+            lines.push(format!("  {state}: {}{more}", named.join(", ")));
+        }
+        lines
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_names_what_is_open() {
+        let surface = |name: &str, state: &str| ListedSurface {
+            kind: "mailboxes".to_owned(),
+            name: name.to_owned(),
+            reach: String::new(),
+            state: state.to_owned(),
+            detail: String::new(),
+        };
+        let figures = ContainmentFigures {
+            closed: 31,
+            allowed: 4,
+            ..ContainmentFigures::default()
+        };
+        let expected = ["contained: 31 surfaces closed, 4 allowed, 0 open"];
+        assert_eq!(figures.lines(), expected);
+        let open = ContainmentFigures {
+            open: 1,
+            replaced: 2,
+            surfaces: vec![surface("Orders", "open"), surface("x", "closed")],
+            ..figures
+        };
+        assert_eq!(
+            open.lines(),
+            [
+                "contained: 31 surfaces closed, 2 replaced, 4 allowed, 1 open",
+                "  open: 'Orders' (mailboxes)"
+            ]
+        );
+    }
+}

@@ -1,0 +1,155 @@
+//! Cloud flows that name the source or a fixed address.
+//!
+//! A flow arrives off (Microsoft Learn, *Copy an environment*) and acts once it is on. Step 4 leaves
+//! it off unless the runbook replaces what it names, or allows it.
+
+use async_trait::async_trait;
+
+use super::kind::SurfaceKind;
+use super::scope::Scope;
+use super::surface::{Closing, Surface, SurfaceState};
+use crate::domain::flows::reach::FlowReach;
+use crate::domain::flows::rules::{NAMES_PRODUCTION, Rules, Wanted};
+use crate::domain::flows::{self, cloud_flows, is_on};
+use crate::domain::keys;
+use crate::domain::source_references::SourceReference;
+use crate::domain::view::View;
+use crate::engine::Failure;
+use crate::runbook::StepName;
+
+/// The kind.
+pub(crate) struct CloudFlows;
+
+/// How many of the things that a flow names are told.
+const TOLD: usize = 4;
+
+#[async_trait]
+impl SurfaceKind for CloudFlows {
+    fn word(&self) -> &'static str {
+        "cloud-flow"
+    }
+
+    fn title(&self) -> &'static str {
+        "cloud flows that name production or a fixed address"
+    }
+
+    fn phase(&self) -> Option<&'static str> {
+        None
+    }
+
+    async fn find(&self, scope: &Scope<'_>) -> Result<Vec<Surface>, Failure> {
+        if scope.view.optional_table("workflow").await?.is_none() {
+            return Ok(Vec::new());
+        }
+        let flows = cloud_flows(scope.view).await?;
+        let rules = match scope.journal {
+            Some(journal) if Rules::is_recorded(journal) => {
+                Rules::from_journal(scope.refresh, journal)
+            }
+            _ => Rules::read_source(scope.refresh).await?,
+        };
+        // Before the copy and while the target is closed, it is not decided yet which flows are on.
+        let is_forecast = scope.is_closed || matches!(scope.view, View::AfterCopy(_));
+        let mut found = Vec::new();
+        for (id, row) in &flows {
+            let is_on = is_on(row) && !is_forecast;
+            let reach = if is_on {
+                rules.reach_now(*id, row)
+            } else {
+                rules.reach(*id, row)
+            };
+            let (named, state) = match reach {
+                FlowReach::Nothing => continue,
+                FlowReach::Allowed(by, named) => (named, SurfaceState::Allowed(by)),
+                FlowReach::Replaced(named) => (
+                    named,
+                    SurfaceState::Replaced("in its definition".to_owned()),
+                ),
+                FlowReach::Held(named) if is_on => (named, SurfaceState::Open),
+                FlowReach::Held(named) => {
+                    let is_wanted = rules.wanted(*id, row) == Wanted::Off(NAMES_PRODUCTION);
+                    let how = if is_wanted { "left off" } else { "off" };
+                    let state = if is_wanted && is_forecast {
+                        SurfaceState::Open
+                    } else {
+                        SurfaceState::Closed(how.to_owned())
+                    };
+                    (named, state)
+                }
+            };
+            found.push(Surface {
+                kind: self.word(),
+                id: id.to_string(),
+                name: flows::name(*id, row),
+                reach: told(&named),
+                closing: closing(&state, is_on, keys::flow(*id)),
+                state,
+            });
+        }
+        Ok(found)
+    }
+}
+
+fn closing(state: &SurfaceState, is_on: bool, turned_on: String) -> Closing {
+    match state {
+        SurfaceState::Open if is_on => Closing::Finding(
+            "turn it off in the maker portal, or write what it names under `replace` of \
+             activate-flows, `containment.replace` or `containment.allow`"
+                .to_owned(),
+        ),
+        SurfaceState::Open => Closing::ByStep {
+            step: StepName::ActivateFlows,
+            opened_by: vec![turned_on],
+        },
+        _ => Closing::Nothing,
+    }
+}
+
+/// What a flow names, in words; of many things the first, and how many more.
+pub(super) fn told(named: &[SourceReference]) -> String {
+    let mut words: Vec<&str> = named.iter().map(|mark| mark.what.as_str()).collect();
+    words.dedup();
+    let more = words.len().saturating_sub(TOLD);
+    words.truncate(TOLD);
+    let told = words.join(", ");
+    match more {
+        0 => format!("contains {told}"),
+        more => format!("contains {told} and {more} more"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_flow_names_is_told_and_never_its_text() {
+        let mark = |what: &str| SourceReference {
+            what: what.to_owned(),
+            replacement: None,
+        };
+        let one = told(&[mark("the source's environment id")]);
+        assert_eq!(one, "contains the source's environment id");
+        let many: Vec<SourceReference> = (0..6).map(|n| mark(&format!("mark {n}"))).collect();
+        assert!(told(&many).ends_with("mark 3 and 2 more"));
+    }
+
+    #[test]
+    fn a_flow_that_is_on_is_a_finding_and_one_that_is_off_is_left_off_by_the_step() {
+        let on = closing(&SurfaceState::Open, true, "flow/1".to_owned());
+        assert!(matches!(on, Closing::Finding(_)));
+        let off = closing(&SurfaceState::Open, false, "flow/1".to_owned());
+        assert!(matches!(
+            off,
+            Closing::ByStep {
+                step: StepName::ActivateFlows,
+                ..
+            }
+        ));
+        let closed = SurfaceState::Closed("off".to_owned());
+        assert!(matches!(
+            closing(&closed, false, String::new()),
+            Closing::Nothing
+        ));
+    }
+}

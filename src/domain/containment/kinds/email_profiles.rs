@@ -1,0 +1,91 @@
+//! E-mail server profiles: how mailboxes reach their server. An active one can mail an alert to its
+//! owner by itself; without one no mailbox can be enabled.
+
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+use serde_json::json;
+
+use super::super::hosts::hosts_of_address;
+use super::super::kind::SurfaceKind;
+use super::super::scope::Scope;
+use super::super::surface::{Closing, RowWrite, Surface, SurfaceState};
+use crate::domain::names::{is_active, text};
+use crate::engine::Failure;
+
+const TABLE: &str = "emailserverprofile";
+
+const COLUMNS: [&str; 7] = [
+    "name",
+    "defaultserverlocation",
+    "incomingserverlocation",
+    "outgoingserverlocation",
+    "sendemailalert",
+    "statecode",
+    "statuscode",
+];
+
+/// The kind.
+pub(crate) struct EmailProfiles;
+
+#[async_trait]
+impl SurfaceKind for EmailProfiles {
+    fn word(&self) -> &'static str {
+        "email-server-profile"
+    }
+
+    fn title(&self) -> &'static str {
+        "e-mail server profiles"
+    }
+
+    async fn find(&self, scope: &Scope<'_>) -> Result<Vec<Surface>, Failure> {
+        let rows = scope.rows(TABLE, &COLUMNS, None).await?;
+        let mut surfaces = Vec::new();
+        for (id, row) in rows {
+            if !is_active(&row.value) {
+                continue;
+            }
+            let name = text(&row.value, "name").unwrap_or_else(|| id.to_string());
+            let locations = [
+                "defaultserverlocation",
+                "incomingserverlocation",
+                "outgoingserverlocation",
+            ];
+            let locations = locations
+                .iter()
+                .filter_map(|column| text(&row.value, column));
+            let hosts: BTreeSet<String> = locations
+                .flat_map(|location| hosts_of_address(&location))
+                .collect();
+            let servers = hosts.iter().cloned().collect::<Vec<_>>().join(", ");
+            let servers = if servers.is_empty() {
+                "a server".to_owned()
+            } else {
+                servers
+            };
+            let allowed = scope.policy.allows(&name, &hosts);
+            let (state, closing) =
+                if let Some(by) = allowed.or_else(|| scope.policy.keeps_mailboxes()) {
+                    (SurfaceState::Allowed(by), Closing::Nothing)
+                } else {
+                    let change = format!("deactivate e-mail server profile '{name}'");
+                    let values = [
+                        ("sendemailalert", json!(false)),
+                        ("statecode", json!(1)),
+                        ("statuscode", json!(2)),
+                    ];
+                    let write = RowWrite::new(TABLE, id, &row, change, values);
+                    (SurfaceState::Open, Closing::Set(write))
+                };
+            surfaces.push(Surface {
+                kind: self.word(),
+                id: id.to_string(),
+                name,
+                reach: format!("connects mailboxes to {servers}"),
+                state,
+                closing,
+            });
+        }
+        Ok(surfaces)
+    }
+}

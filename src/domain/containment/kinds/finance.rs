@@ -1,0 +1,292 @@
+//! Finance and Operations: batch jobs, e-mail, end points of business events.
+//!
+//! A database refresh by Lifecycle Services withholds all batch jobs, empties the mail relay and
+//! removes the end points of business events (Microsoft Learn, *Database refresh*). No page lists
+//! what a unified copy does to them, so a forecast of one is unclear, and afterwards they are read.
+//! The program writes nothing there: which batch job is a system job that must run is not published.
+//! What is still on when the copy has ended is a manual task, before the target opens.
+
+use async_trait::async_trait;
+use serde_json::Value;
+
+use super::super::hosts::hosts_of_address;
+use super::super::kind::SurfaceKind;
+use super::super::scope::Scope;
+use super::super::surface::{Closing, Surface, SurfaceState};
+use crate::base::text::count;
+use crate::clients::{ErrorKind, Query, Row};
+use crate::domain::environments::is_lcs_managed;
+use crate::domain::names::text;
+use crate::domain::view::View;
+use crate::engine::{Failure, FailureKind};
+
+/// What a kind reads of one entity.
+struct EntityRead {
+    set: &'static str,
+    /// The fields; never a field with a secret (`DecryptedAzureAppSecret` can be read).
+    fields: &'static [&'static str],
+}
+
+/// The rows of an entity set of the environment that the scope shows; none where there is no such
+/// set or no Finance and Operations. An error in words where it cannot be read.
+async fn rows(scope: &Scope<'_>, entity: &EntityRead) -> Result<Result<Vec<Row>, String>, Failure> {
+    let refresh = scope.refresh;
+    let finance = match scope.view {
+        View::AfterCopy(_) => refresh.source.finance.as_ref(),
+        View::Target(_) => refresh.target.finance.as_deref(),
+    };
+    let Some(finance) = finance else {
+        return Ok(Ok(Vec::new()));
+    };
+    match finance
+        .list(entity.set, &Query::new().select(entity.fields))
+        .await
+    {
+        Ok(rows) => Ok(Ok(rows)),
+        Err(error) if error.kind == ErrorKind::NotFound => Ok(Ok(Vec::new())),
+        Err(error) => match Failure::from(error) {
+            failure
+                if matches!(
+                    failure.kind,
+                    FailureKind::Temporary | FailureKind::Interrupted
+                ) =>
+            {
+                Err(failure)
+            }
+            // Its own checks say what is wrong with the access; here it only cannot be read.
+            failure => Ok(Err(failure.message)),
+        },
+    }
+}
+
+/// A surface of Finance and Operations, judged: allowed, or open, or unclear in a forecast.
+fn judged(
+    scope: &Scope<'_>,
+    kind: &'static str,
+    name: &str,
+    reach: String,
+    hosts: &[String],
+    remedy: &str,
+) -> Surface {
+    let allowed = scope.policy.allows(name, hosts);
+    let is_forecast = matches!(scope.view, View::AfterCopy(_));
+    let state = match allowed.or_else(|| scope.policy.keeps_everything()) {
+        Some(by) => SurfaceState::Allowed(by),
+        None if is_forecast && is_lcs_managed(scope.refresh) => {
+            SurfaceState::Closed("the database refresh turns it off".to_owned())
+        }
+        None if is_forecast => SurfaceState::Unclear(
+            "what a unified copy does to it is not documented; it is read again afterwards, and the \
+             run waits for a person if it is still on"
+                .to_owned(),
+        ),
+        None => SurfaceState::Open,
+    };
+    let closing = match &state {
+        // Batch jobs run without Dataverse, so a person decides before the target opens.
+        SurfaceState::Open if scope.is_closed => Closing::Ask {
+            instructions: vec![
+                format!("'{name}' would act from the copy: {reach}."),
+                format!("In Finance and Operations of the target: {remedy}; then run again."),
+            ],
+            evidence: format!("'{name}' can no longer act, or the runbook allows it"),
+        },
+        SurfaceState::Open | SurfaceState::Unclear(_) => Closing::Finding(remedy.to_owned()),
+        _ => Closing::Nothing,
+    };
+    Surface {
+        kind,
+        id: name.to_owned(),
+        name: name.to_owned(),
+        reach,
+        state,
+        closing,
+    }
+}
+
+/// The surface of what could not be read.
+fn unread(kind: &'static str, why: String) -> Surface {
+    Surface {
+        kind,
+        id: "not-read".to_owned(),
+        name: "not read".to_owned(),
+        reach: "Finance and Operations did not give it".to_owned(),
+        state: SurfaceState::Unclear(why),
+        closing: Closing::Finding(
+            "give the caller read access in Finance and Operations, or look there yourself"
+                .to_owned(),
+        ),
+    }
+}
+
+/// Batch jobs that are not withheld.
+pub(crate) struct BatchJobs;
+
+/// The states of a batch job that runs or will run; the names are those of the client.
+const RUNNABLE: [&str; 4] = ["Waiting", "Executing", "Ready", "Scheduled"];
+
+const BATCH: &str = "withhold what must not run (System administration > Inquiries > Batch jobs), or \
+                     write `batch jobs` under `containment.allow`";
+
+#[async_trait]
+impl SurfaceKind for BatchJobs {
+    fn word(&self) -> &'static str {
+        "batch-job"
+    }
+
+    fn title(&self) -> &'static str {
+        "batch jobs of Finance and Operations"
+    }
+
+    async fn find(&self, scope: &Scope<'_>) -> Result<Vec<Surface>, Failure> {
+        let entity = EntityRead {
+            set: "BatchJobs",
+            fields: &["BatchJobRecId", "JobDescription", "Status"],
+        };
+        let rows = match rows(scope, &entity).await? {
+            Ok(rows) => rows,
+            Err(why) => return Ok(vec![unread(self.word(), why)]),
+        };
+        let runnable: Vec<String> = rows
+            .iter()
+            .filter(|row| {
+                let status = row.string("Status").unwrap_or_default();
+                RUNNABLE.contains(&status)
+            })
+            .map(|row| text(&row.value, "JobDescription").unwrap_or_default())
+            .collect();
+        if runnable.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut named: Vec<String> = runnable
+            .iter()
+            .take(5)
+            .map(|name| format!("'{name}'"))
+            .collect();
+        if runnable.len() > named.len() {
+            named.push(format!("and {} more", runnable.len() - named.len()));
+        }
+        let reach = format!(
+            "{} will run: {}",
+            count(runnable.len(), "job"),
+            named.join(", ")
+        );
+        Ok(vec![judged(
+            scope,
+            self.word(),
+            "batch jobs",
+            reach,
+            &[],
+            BATCH,
+        )])
+    }
+}
+
+/// The server by which Finance and Operations sends e-mail.
+pub(crate) struct MailRelay;
+
+const RELAY: &str = "empty the SMTP relay (System administration > Setup > Email > Email parameters), \
+                     or allow its host under `containment.allow`";
+
+#[async_trait]
+impl SurfaceKind for MailRelay {
+    fn word(&self) -> &'static str {
+        "mail-relay"
+    }
+
+    fn title(&self) -> &'static str {
+        "e-mail of Finance and Operations"
+    }
+
+    async fn find(&self, scope: &Scope<'_>) -> Result<Vec<Surface>, Failure> {
+        let entity = EntityRead {
+            set: "EmailParameters",
+            fields: &["ID", "SMTPRelayServerName", "MailerNonInteractive"],
+        };
+        let rows = match rows(scope, &entity).await? {
+            Ok(rows) => rows,
+            Err(why) => return Ok(vec![unread(self.word(), why)]),
+        };
+        let servers = rows
+            .iter()
+            .filter_map(|row| row.string("SMTPRelayServerName"))
+            .filter(|server| !server.trim().is_empty());
+        let surfaces = servers.map(|server| {
+            let hosts: Vec<String> = hosts_of_address(server).into_iter().collect();
+            let reach = format!("sends e-mail by {server}");
+            judged(
+                scope,
+                self.word(),
+                "e-mail parameters",
+                reach,
+                &hosts,
+                RELAY,
+            )
+        });
+        Ok(surfaces.collect())
+    }
+}
+
+/// End points of business events that are active.
+pub(crate) struct BusinessEvents;
+
+const EVENTS: &str = "deactivate the events, or delete the end point (System administration > Setup > \
+                      Business events), or allow the end point by its name under `containment.allow`";
+
+#[async_trait]
+impl SurfaceKind for BusinessEvents {
+    fn word(&self) -> &'static str {
+        "business-events"
+    }
+
+    fn title(&self) -> &'static str {
+        "business events of Finance and Operations"
+    }
+
+    async fn find(&self, scope: &Scope<'_>) -> Result<Vec<Surface>, Failure> {
+        let endpoints = EntityRead {
+            set: "BusinessEventsEndpoints",
+            fields: &["Name", "Type", "EventGridEndpointURL"],
+        };
+        let events = EntityRead {
+            set: "BusinessEventsConfigurations",
+            fields: &[
+                "BusinessEventsTable",
+                "LegalEntity",
+                "BusinessEventsEndpoint_Name",
+                "Disabled",
+            ],
+        };
+        let (endpoints, events) =
+            match (rows(scope, &endpoints).await?, rows(scope, &events).await?) {
+                (Ok(endpoints), Ok(events)) => (endpoints, events),
+                (Err(why), _) | (_, Err(why)) => return Ok(vec![unread(self.word(), why)]),
+            };
+        let is_active = |event: &Row| event.value.get("Disabled") != Some(&Value::from("Yes"));
+        let mut surfaces = Vec::new();
+        for endpoint in &endpoints {
+            let Some(name) = endpoint.string("Name") else {
+                continue;
+            };
+            let of_endpoint =
+                |event: &&Row| event.string("BusinessEventsEndpoint_Name") == Some(name);
+            let active = events
+                .iter()
+                .filter(of_endpoint)
+                .filter(|event| is_active(event));
+            let active = active.count();
+            if active == 0 {
+                continue;
+            }
+            let address = endpoint.string("EventGridEndpointURL").unwrap_or_default();
+            let hosts: Vec<String> = hosts_of_address(address).into_iter().collect();
+            let where_to = match hosts.as_slice() {
+                [] => endpoint.string("Type").unwrap_or("an address").to_owned(),
+                hosts => hosts.join(", "),
+            };
+            let reach = format!("{} to {where_to}", count(active, "active event"));
+            surfaces.push(judged(scope, self.word(), name, reach, &hosts, EVENTS));
+        }
+        Ok(surfaces)
+    }
+}

@@ -1,0 +1,220 @@
+//! Jobs that waited in the source (`asyncoperation`): they come with the copy and run as soon as
+//! background operations are on. A canceled job cannot be restored: creating jobs is not supported
+//! (Microsoft Learn, *Asynchronous service*).
+//!
+//! Jobs of the platform refuse to be canceled, and jobs that act only inside (imports, bulk
+//! deletions, rollups) reach nothing: they are no surfaces. A job of a type that is not known is
+//! never canceled by the program.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::super::kind::SurfaceKind;
+use super::super::scope::{Scope, integer};
+use super::super::surface::{Closing, RowWrite, Surface, SurfaceState};
+use crate::base::text::count;
+use crate::clients::Row;
+use crate::domain::keys;
+use crate::domain::names::text;
+use crate::engine::Failure;
+use crate::runbook::WaitingJobs;
+
+const TABLE: &str = "asyncoperation";
+
+const COLUMNS: [&str; 6] = [
+    "name",
+    "operationtype",
+    "statecode",
+    "statuscode",
+    "postponeuntil",
+    "recurrencepattern",
+];
+
+/// Ready, suspended or locked; 3 is completed.
+const WAITING: &str = "statecode ne 3";
+
+/// How many jobs of a type a line names.
+const NAMED: usize = 5;
+
+/// What a job can do.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Class {
+    /// It can send or call; the type in words.
+    Outward(&'static str),
+    /// It acts only inside, or is the platform's own.
+    Inward,
+    /// Its type is not known.
+    Unknown,
+}
+
+/// The class of a job by its `operationtype`. The numbers are published; that these and no others
+/// reach the outside is inferred from their names.
+fn class(operation: Option<i64>) -> Class {
+    match operation {
+        Some(1) => Class::Outward("System Event"),
+        Some(2) => Class::Outward("Bulk Email"),
+        Some(10) => Class::Outward("Workflow"),
+        Some(11) => Class::Outward("Quick Campaign"),
+        Some(49) => Class::Outward("Yammer"),
+        Some(50) => Class::Outward("Outgoing Activity"),
+        Some(51) => Class::Outward("Incoming Email Processing"),
+        Some(52) => Class::Outward("Mailbox Test Access"),
+        Some(54) => Class::Outward("Execute Async Request"),
+        Some(68) => Class::Outward("Resource Booking Sync"),
+        Some(75) => Class::Outward("Flow Notification"),
+        Some(79) => Class::Outward("CallbackRegistration Expander"),
+        Some(92) => Class::Outward("Event Expander"),
+        Some(
+            3
+            | 4
+            | 5
+            | 9
+            | 13
+            | 16..=20
+            | 22..=25
+            | 27
+            | 31
+            | 40
+            | 57
+            | 58
+            | 101
+            | 202..=204
+            | 207
+            | 208
+            | 211
+            | 250
+            | 302
+            | 308,
+        ) => Class::Inward,
+        _ => Class::Unknown,
+    }
+}
+
+/// The kind.
+pub(crate) struct Jobs;
+
+#[async_trait]
+impl SurfaceKind for Jobs {
+    fn word(&self) -> &'static str {
+        WORD
+    }
+
+    fn title(&self) -> &'static str {
+        "jobs that waited in the source"
+    }
+
+    fn phase(&self) -> Option<&'static str> {
+        Some(keys::JOBS)
+    }
+
+    async fn find(&self, scope: &Scope<'_>) -> Result<Vec<Surface>, Failure> {
+        if !scope.is_closed {
+            // What waited has run or was canceled; what waits now is the target's own.
+            return Ok(Vec::new());
+        }
+        let rows = scope.rows(TABLE, &COLUMNS, Some(WAITING)).await?;
+        let mut surfaces = Vec::new();
+        let mut asked: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (id, row) in rows {
+            let class = class(integer(&row.value, "operationtype"));
+            let title = match class {
+                Class::Inward => continue,
+                Class::Outward(title) => title.to_owned(),
+                Class::Unknown => format!("type {:?}", integer(&row.value, "operationtype")),
+            };
+            let name = text(&row.value, "name").unwrap_or_else(|| id.to_string());
+            let allowed = scope.policy.allows_name(&name);
+            match allowed.or_else(|| scope.policy.keeps_jobs()) {
+                Some(by) => {
+                    let state = SurfaceState::Allowed(by);
+                    surfaces.push(surface(id, name, &title, state, Closing::Nothing));
+                }
+                None if scope.policy.jobs() == WaitingJobs::Cancel && class != Class::Unknown => {
+                    let closing = cancel(id, &row, &name);
+                    surfaces.push(surface(id, name, &title, SurfaceState::Open, closing));
+                }
+                None => asked.entry(title).or_default().push(name),
+            }
+        }
+        surfaces.extend(asked.into_iter().map(|(title, names)| ask(&title, &names)));
+        Ok(surfaces)
+    }
+}
+
+const WORD: &str = "job";
+
+fn surface(id: Uuid, name: String, title: &str, state: SurfaceState, closing: Closing) -> Surface {
+    Surface {
+        kind: WORD,
+        id: id.to_string(),
+        name,
+        reach: format!("{title}; it runs when background operations are on"),
+        state,
+        closing,
+    }
+}
+
+/// The documented write that cancels a job.
+fn cancel(id: Uuid, row: &Row, name: &str) -> Closing {
+    Closing::Set(RowWrite::new(
+        TABLE,
+        id,
+        row,
+        format!("cancel job '{name}'"),
+        [("statecode", json!(3)), ("statuscode", json!(32))],
+    ))
+}
+
+/// All jobs of one type, about which a person decides.
+fn ask(title: &str, names: &[String]) -> Surface {
+    let mut shown = names.iter().take(NAMED).cloned().collect::<Vec<_>>();
+    if names.len() > NAMED {
+        shown.push(format!("and {} more", names.len() - NAMED));
+    }
+    let shown = shown.join(", ");
+    let jobs = count(names.len(), "job");
+    Surface {
+        kind: WORD,
+        id: format!("type/{title}"),
+        name: format!("{jobs} of type {title}"),
+        reach: format!("{shown}; they run when background operations are on"),
+        state: SurfaceState::Open,
+        closing: Closing::Ask {
+            instructions: vec![
+                format!("{jobs} of type {title} waited in the source and would run now: {shown}."),
+                "Cancel those that must not run (Settings > System > System Jobs in the target)."
+                    .to_owned(),
+                "Or write in the runbook, under `containment`: `jobs: cancel` to cancel all, \
+                 `jobs: keep` to let all run, or the names of some under `allow`; then run again."
+                    .to_owned(),
+            ],
+            evidence: format!("no job of type {title} waits that the runbook does not allow"),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_known_types_that_reach_the_outside_are_canceled() {
+        assert_eq!(class(Some(2)), Class::Outward("Bulk Email"));
+        for inward in [13, 25, 101, 203] {
+            assert_eq!(class(Some(inward)), Class::Inward, "{inward}");
+        }
+        assert_eq!(class(Some(4711)), Class::Unknown);
+        assert_eq!(class(None), Class::Unknown);
+    }
+
+    #[test]
+    fn many_jobs_of_a_type_are_one_line_that_names_a_few() {
+        let names: Vec<String> = (1..8).map(|number| format!("job {number}")).collect();
+        let asked = ask("Workflow", &names);
+        assert_eq!(asked.name, "7 jobs of type Workflow");
+        assert!(asked.reach.contains("job 5, and 2 more"), "{}", asked.reach);
+    }
+}

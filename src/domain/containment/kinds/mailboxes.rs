@@ -1,0 +1,123 @@
+//! Mailboxes: what sends, receives and synchronises. A mailbox whose delivery methods are *None*
+//! does nothing. Its address is not touched, because an approval may be lost with it, and nothing
+//! tests and enables it: one Exchange address synchronises with one environment, and *Test & Enable*
+//! would take it from production.
+
+use async_trait::async_trait;
+use serde_json::json;
+
+use super::super::kind::SurfaceKind;
+use super::super::scope::{Scope, integer};
+use super::super::surface::{Closing, RowWrite, Surface, SurfaceState};
+use crate::domain::names::{Fields, is_active, text};
+use crate::engine::Failure;
+
+const TABLE: &str = "mailbox";
+
+const COLUMNS: [&str; 7] = [
+    "name",
+    "emailaddress",
+    "incomingemaildeliverymethod",
+    "outgoingemaildeliverymethod",
+    "actdeliverymethod",
+    "testemailconfigurationscheduled",
+    "statecode",
+];
+
+/// The kind.
+pub(crate) struct Mailboxes;
+
+/// What a mailbox does by itself. Delivery methods: 0 none, 1 Outlook, 2 the server, 3 a forward
+/// mailbox; of appointments: 0 Outlook, 1 the server, 2 none. Outlook is a person's program, but
+/// `incoming` and `outgoing` are closed with it, as Microsoft's checklist for copies does.
+fn acts(row: &Fields) -> Vec<&'static str> {
+    let method = |column: &str| integer(row, column).unwrap_or(0);
+    let mut acts = Vec::new();
+    if method("outgoingemaildeliverymethod") != 0 {
+        acts.push("sends e-mail");
+    }
+    if method("incomingemaildeliverymethod") != 0 {
+        acts.push("receives e-mail");
+    }
+    if method("actdeliverymethod") == 1 {
+        acts.push("synchronises appointments");
+    }
+    if row.get("testemailconfigurationscheduled") == Some(&json!(true)) {
+        acts.push("is about to be tested and enabled");
+    }
+    acts
+}
+
+#[async_trait]
+impl SurfaceKind for Mailboxes {
+    fn word(&self) -> &'static str {
+        "mailbox"
+    }
+
+    fn title(&self) -> &'static str {
+        "mailboxes"
+    }
+
+    async fn find(&self, scope: &Scope<'_>) -> Result<Vec<Surface>, Failure> {
+        let rows = scope.rows(TABLE, &COLUMNS, None).await?;
+        let mut surfaces = Vec::new();
+        for (id, row) in rows {
+            let acts = acts(&row.value);
+            if acts.is_empty() || !is_active(&row.value) {
+                continue;
+            }
+            let name = text(&row.value, "name").unwrap_or_else(|| id.to_string());
+            let address = text(&row.value, "emailaddress").unwrap_or_default();
+            let policy = &scope.policy;
+            let allowed = policy.allows_name(&name);
+            let allowed = allowed.or_else(|| policy.allows_name(&address));
+            let (state, closing) = if let Some(by) = allowed.or_else(|| policy.keeps_mailboxes()) {
+                (SurfaceState::Allowed(by), Closing::Nothing)
+            } else {
+                let change = format!("turn off mailbox '{name}'");
+                let values = [
+                    ("incomingemaildeliverymethod", json!(0)),
+                    ("outgoingemaildeliverymethod", json!(0)),
+                    ("actdeliverymethod", json!(2)),
+                    ("testemailconfigurationscheduled", json!(false)),
+                ];
+                let write = RowWrite::new(TABLE, id, &row, change, values);
+                (SurfaceState::Open, Closing::Set(write))
+            };
+            surfaces.push(Surface {
+                kind: self.word(),
+                id: id.to_string(),
+                name,
+                reach: format!("{} as {address}", acts.join(", ")),
+                state,
+                closing,
+            });
+        }
+        Ok(surfaces)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mailbox_without_delivery_methods_does_nothing() {
+        let acts = |value: serde_json::Value| acts(value.as_object().unwrap()).len();
+        assert_eq!(acts(json!({"actdeliverymethod": 0})), 0);
+        assert_eq!(
+            acts(
+                json!({"incomingemaildeliverymethod": 0, "outgoingemaildeliverymethod": 0,
+                "actdeliverymethod": 2, "testemailconfigurationscheduled": false})
+            ),
+            0
+        );
+        assert_eq!(
+            acts(
+                json!({"incomingemaildeliverymethod": 3, "outgoingemaildeliverymethod": 2,
+                "actdeliverymethod": 1, "testemailconfigurationscheduled": true})
+            ),
+            4
+        );
+    }
+}

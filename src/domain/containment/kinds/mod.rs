@@ -1,0 +1,32 @@
+//! The kinds of surface that step 2 closes or reports, one file each. Facts about Microsoft's tables
+//! are of Microsoft Learn's Dataverse table reference, unless a file says otherwise.
+//!
+//! ```text
+//! steps.rs          plug-in steps, which two kinds read
+//! webhooks.rs       plug-in steps that call service endpoints
+//! endpoints.rs      service endpoints whose address is replaced
+//! plug_ins.rs       plug-in steps whose configuration names production
+//! workflows.rs      classic workflows that call or mail
+//! mailboxes.rs, queues.rs, email_profiles.rs, emails.rs
+//!                   what sends and receives e-mail, and e-mail that waits
+//! callbacks.rs      trigger registrations of flows
+//! jobs.rs           jobs that waited in the source
+//! rows.rs           tables whose rows hold an address: sites, data sources, connectors, bots, …
+//! scripts.rs        scripts and pages of forms
+//! finance.rs        Finance and Operations: batch jobs, e-mail, business events
+//! ```
+
+pub(crate) mod callbacks;
+pub(crate) mod email_profiles;
+pub(crate) mod emails;
+pub(crate) mod endpoints;
+pub(crate) mod finance;
+pub(crate) mod jobs;
+pub(crate) mod mailboxes;
+pub(crate) mod plug_ins;
+pub(crate) mod queues;
+pub(crate) mod rows;
+pub(crate) mod scripts;
+mod steps;
+pub(crate) mod webhooks;
+pub(crate) mod workflows;

@@ -1,0 +1,72 @@
+//! Queues that receive or send e-mail by columns of their own. Their credentials are on a mailbox;
+//! that these columns alone do anything is not documented, so they are closed too.
+
+use async_trait::async_trait;
+use serde_json::json;
+
+use super::super::kind::SurfaceKind;
+use super::super::scope::{Scope, integer};
+use super::super::surface::{Closing, RowWrite, Surface, SurfaceState};
+use crate::domain::names::{is_active, text};
+use crate::engine::Failure;
+
+const TABLE: &str = "queue";
+
+const COLUMNS: [&str; 5] = [
+    "name",
+    "emailaddress",
+    "incomingemaildeliverymethod",
+    "outgoingemaildeliverymethod",
+    "statecode",
+];
+
+/// The kind.
+pub(crate) struct Queues;
+
+#[async_trait]
+impl SurfaceKind for Queues {
+    fn word(&self) -> &'static str {
+        "queue"
+    }
+
+    fn title(&self) -> &'static str {
+        "queues that send or receive e-mail"
+    }
+
+    async fn find(&self, scope: &Scope<'_>) -> Result<Vec<Surface>, Failure> {
+        let rows = scope.rows(TABLE, &COLUMNS, None).await?;
+        let acting = rows.into_iter().filter(|(_, row)| {
+            let method = |column| integer(&row.value, column).unwrap_or(0);
+            is_active(&row.value)
+                && (method("incomingemaildeliverymethod") != 0
+                    || method("outgoingemaildeliverymethod") != 0)
+        });
+        let surfaces = acting.map(|(id, row)| {
+            let name = text(&row.value, "name").unwrap_or_else(|| id.to_string());
+            let address = text(&row.value, "emailaddress").unwrap_or_default();
+            let allowed = scope.policy.allows_name(&name);
+            let allowed = allowed.or_else(|| scope.policy.allows_name(&address));
+            let (state, closing) =
+                if let Some(by) = allowed.or_else(|| scope.policy.keeps_mailboxes()) {
+                    (SurfaceState::Allowed(by), Closing::Nothing)
+                } else {
+                    let change = format!("turn off e-mail of queue '{name}'");
+                    let values = [
+                        ("incomingemaildeliverymethod", json!(0)),
+                        ("outgoingemaildeliverymethod", json!(0)),
+                    ];
+                    let write = RowWrite::new(TABLE, id, &row, change, values);
+                    (SurfaceState::Open, Closing::Set(write))
+                };
+            Surface {
+                kind: self.word(),
+                id: id.to_string(),
+                name,
+                reach: format!("sends or receives e-mail as {address}"),
+                state,
+                closing,
+            }
+        });
+        Ok(surfaces.collect())
+    }
+}

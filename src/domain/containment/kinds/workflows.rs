@@ -1,0 +1,108 @@
+//! Classic workflows (`workflow`, category 0) that are on and call an address or send e-mail. A
+//! copy leaves them on: only of cloud flows Microsoft Learn says that they arrive off. A background
+//! workflow runs when background operations do; a real-time one also in administration mode
+//! (inferred).
+
+use async_trait::async_trait;
+use serde_json::json;
+
+use super::super::hosts::hosts_in;
+use super::super::kind::SurfaceKind;
+use super::super::scope::{Scope, integer};
+use super::super::surface::{Closing, RowWrite, Surface, SurfaceState};
+use crate::clients::Row;
+use crate::domain::keys;
+use crate::domain::names::text;
+use crate::engine::Failure;
+
+const TABLE: &str = "workflow";
+
+const COLUMNS: [&str; 7] = [
+    "name",
+    "statecode",
+    "statuscode",
+    "mode",
+    "xaml",
+    "ismanaged",
+    "iscustomizable",
+];
+
+/// Definitions of classic workflows that are on.
+const ON: &str = "category eq 0 and type eq 1 and statecode eq 1";
+
+/// Namespaces of the definition's own language, which name a host and reach nothing.
+const LANGUAGE: [&str; 2] = ["schemas.microsoft.com", "schemas.openxmlformats.org"];
+
+/// The kind.
+pub(crate) struct Workflows;
+
+#[async_trait]
+impl SurfaceKind for Workflows {
+    fn word(&self) -> &'static str {
+        "classic-workflow"
+    }
+
+    fn title(&self) -> &'static str {
+        "classic workflows that call an address or send e-mail"
+    }
+
+    fn phase(&self) -> Option<&'static str> {
+        Some(keys::DISABLE_STEPS)
+    }
+
+    async fn find(&self, scope: &Scope<'_>) -> Result<Vec<Surface>, Failure> {
+        let rows = scope.rows(TABLE, &COLUMNS, Some(ON)).await?;
+        let surfaces = rows
+            .iter()
+            .filter_map(|(id, row)| self.judge(scope, *id, row));
+        Ok(surfaces.collect())
+    }
+}
+
+impl Workflows {
+    fn judge(&self, scope: &Scope<'_>, id: uuid::Uuid, row: &Row) -> Option<Surface> {
+        let xaml = text(&row.value, "xaml")?;
+        let mut hosts = hosts_in(&xaml);
+        hosts.retain(|host| !LANGUAGE.contains(&host.as_str()));
+        let named = scope.names_production(&xaml);
+        let mails = xaml.contains("SendEmail");
+        if hosts.is_empty() && named.is_empty() && !mails {
+            return None;
+        }
+        let name = text(&row.value, "name").unwrap_or_else(|| id.to_string());
+        let manner = match integer(&row.value, "mode") {
+            Some(1) => "at once",
+            _ => "in the background",
+        };
+        let mut reach: Vec<String> = hosts.iter().cloned().chain(named.clone()).collect();
+        if mails {
+            reach.push("e-mail".to_owned());
+        }
+        let only_mails = hosts.is_empty() && named.is_empty();
+        let allowed = scope.policy.allows(&name, &hosts);
+        let (state, closing) = match allowed.or_else(|| scope.policy.keeps_everything()) {
+            Some(by) => (SurfaceState::Allowed(by), Closing::Nothing),
+            None if only_mails => match scope.policy.keeps_mailboxes() {
+                Some(by) => (SurfaceState::Allowed(by), Closing::Nothing),
+                None => (
+                    SurfaceState::Closed("mailboxes are off".to_owned()),
+                    Closing::Nothing,
+                ),
+            },
+            None => {
+                let change = format!("turn off classic workflow '{name}'");
+                let values = [("statecode", json!(0)), ("statuscode", json!(1))];
+                let write = RowWrite::new(TABLE, id, row, change, values);
+                (SurfaceState::Open, Closing::Set(write))
+            }
+        };
+        Some(Surface {
+            kind: self.word(),
+            id: id.to_string(),
+            name,
+            reach: format!("reaches {} {manner}", reach.join(", ")),
+            state,
+            closing,
+        })
+    }
+}

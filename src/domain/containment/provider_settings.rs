@@ -1,0 +1,258 @@
+//! Parameters and transformations of providers for which the target had no value.
+//!
+//! A provider with production's value acts as production: it polls production's shop, and signs with
+//! production's secret. Step 6 installs the provider without the value, unless the runbook gives one
+//! or takes production's. Connections are never taken: they exist in one environment only.
+
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+use uuid::Uuid;
+
+use super::kind::SurfaceKind;
+use super::scope::Scope;
+use super::surface::{Closing, Surface, SurfaceState};
+use crate::domain::provider_rows::{
+    NamedRows, PARAMETER, RowKind, RowsByName, Setting, TRANSFORMATION, by_name, is_declared,
+};
+use crate::domain::provider_settings::{takes_production, where_to_set};
+use crate::domain::providers::{Catalogue, Provider};
+use crate::domain::seals::{self, Part};
+use crate::domain::view::View;
+use crate::engine::Failure;
+use crate::runbook::{IomTable, StepName};
+
+/// The kind.
+pub(crate) struct ProviderSettings;
+
+#[async_trait]
+impl SurfaceKind for ProviderSettings {
+    fn word(&self) -> &'static str {
+        "provider-setting"
+    }
+
+    fn title(&self) -> &'static str {
+        "parameters and transformations of providers with production's values"
+    }
+
+    fn phase(&self) -> Option<&'static str> {
+        None
+    }
+
+    async fn find(&self, scope: &Scope<'_>) -> Result<Vec<Surface>, Failure> {
+        let mut found = Vec::new();
+        for kind in [&PARAMETER, &TRANSFORMATION] {
+            if !has_tables(kind, scope).await? {
+                continue;
+            }
+            if let Err(failure) = kind.require_columns(&scope.refresh.names) {
+                found.push(unreadable(self.word(), kind, failure));
+                continue;
+            }
+            let now = NamedRows::read(kind, scope.refresh, scope.view).await?;
+            let judge = Judge {
+                scope,
+                kind,
+                copied: copied_providers(scope, &now.catalogue).await?,
+                target: target_rows(kind, scope).await?,
+                production: match scope.journal {
+                    Some(journal) => kind.production_rows(&scope.refresh.names, journal)?,
+                    None => RowsByName::new(),
+                },
+            };
+            let valued = now.settings().filter(|setting| setting.value.is_some());
+            found.extend(valued.filter_map(|setting| judge.surface(self.word(), &setting)));
+        }
+        Ok(found)
+    }
+}
+
+/// Does the environment have providers with rows of this kind?
+async fn has_tables(kind: &RowKind, scope: &Scope<'_>) -> Result<bool, Failure> {
+    for table in [IomTable::Provider, kind.table, kind.declarations] {
+        let name = scope.refresh.names.table(table);
+        if scope.view.optional_table(name).await?.is_none() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Rows of a kind whose columns nobody knows: what they hold is unknown.
+fn unreadable(word: &'static str, kind: &RowKind, failure: Failure) -> Surface {
+    Surface {
+        kind: word,
+        id: kind.noun.to_owned(),
+        name: format!("{}s of providers", kind.noun),
+        reach: "may have production's values".to_owned(),
+        state: SurfaceState::Unclear(failure.message),
+        closing: Closing::Finding(failure.help.unwrap_or_default()),
+    }
+}
+
+/// The ids of the providers that the copy brought.
+async fn copied_providers(
+    scope: &Scope<'_>,
+    catalogue: &Catalogue,
+) -> Result<BTreeSet<Uuid>, Failure> {
+    if matches!(scope.view, View::AfterCopy(_)) {
+        return Ok(catalogue.provider_ids());
+    }
+    let table = scope.refresh.names.table(IomTable::Provider);
+    scope.ids_in_source(table, None).await
+}
+
+/// The target's rows before the copy; none where nobody knows them any more.
+async fn target_rows(kind: &RowKind, scope: &Scope<'_>) -> Result<Option<RowsByName>, Failure> {
+    let names = &scope.refresh.names;
+    let is_active = |provider: &Provider| provider.active;
+    let recorded = scope
+        .journal
+        .filter(|journal| !seals::captures(journal, Part::Target, "environment").is_empty());
+    if let Some(journal) = recorded {
+        return kind.target_rows(names, journal, is_active).map(Some);
+    }
+    if !matches!(scope.view, View::AfterCopy(_)) {
+        return Ok(None);
+    }
+    let target = View::Target(&scope.refresh.target.dataverse);
+    if target
+        .optional_table(names.table(kind.table))
+        .await?
+        .is_none()
+    {
+        return Ok(Some(RowsByName::new()));
+    }
+    let now = NamedRows::read(kind, scope.refresh, target).await?;
+    Ok(Some(by_name(
+        &now.catalogue,
+        &now.logical_names,
+        &now.rows,
+        is_active,
+    )))
+}
+
+/// What decides about the settings of one kind.
+struct Judge<'a> {
+    scope: &'a Scope<'a>,
+    kind: &'static RowKind,
+    /// The providers that the copy brought.
+    copied: BTreeSet<Uuid>,
+    /// What the target had before the copy, where that is known.
+    target: Option<RowsByName>,
+    /// What the copied providers had.
+    production: RowsByName,
+}
+
+impl Judge<'_> {
+    fn surface(&self, word: &'static str, setting: &Setting<'_>) -> Option<Surface> {
+        let shipped = self.shipped(setting);
+        if shipped.as_deref() == setting.value || self.own_value(setting) == setting.value {
+            return None;
+        }
+        let state = if self.copied.contains(&setting.provider.id) {
+            self.copied_state(setting)?
+        } else {
+            self.new_state(setting)?
+        };
+        let secret = if is_declared(setting.declaration, "secret") {
+            " (a secret)"
+        } else {
+            ""
+        };
+        let is_left_to_step = self.copied.contains(&setting.provider.id)
+            && self
+                .scope
+                .refresh
+                .runbook
+                .steps
+                .reinstall_providers
+                .skip
+                .is_none();
+        let closing = match &state {
+            SurfaceState::Open if is_left_to_step => Closing::ByStep {
+                step: StepName::ReinstallProviders,
+                opened_by: Vec::new(),
+            },
+            SurfaceState::Open => Closing::Finding(where_to_set(
+                self.kind,
+                &setting.provider.name,
+                (setting.definition, setting.name),
+            )),
+            _ => Closing::Nothing,
+        };
+        let told = if is_left_to_step && state == SurfaceState::Open {
+            ", and the target had none"
+        } else {
+            ""
+        };
+        Some(Surface {
+            kind: word,
+            id: format!("{}/{}/{}", setting.definition, self.kind.noun, setting.name),
+            name: format!("{}/{}", setting.definition, setting.name),
+            reach: format!(
+                "is a {} with production's value{secret}{told}",
+                self.kind.noun
+            ),
+            state,
+            closing,
+        })
+    }
+
+    /// The state of a provider's setting that the copy brought, and that step 6 deletes.
+    fn copied_state(&self, setting: &Setting<'_>) -> Option<SurfaceState> {
+        if self.is_in_runbook(setting) {
+            return Some(SurfaceState::Replaced("by the runbook's value".to_owned()));
+        }
+        if self.own_value(setting).is_some() {
+            return None;
+        }
+        let taken = takes_production(&self.scope.policy, setting.definition, setting.name);
+        Some(taken.map_or(SurfaceState::Open, SurfaceState::Allowed))
+    }
+
+    /// The state of a new provider's setting; none where it is not production's.
+    fn new_state(&self, setting: &Setting<'_>) -> Option<SurfaceState> {
+        let at = (setting.definition.to_owned(), setting.name.to_owned());
+        let production = self
+            .production
+            .get(&at)
+            .and_then(|(_, value)| value.as_deref());
+        let names = |value: &str| !self.scope.names_production(value).is_empty();
+        let is_production = production == setting.value || setting.value.is_some_and(names);
+        if !is_production {
+            return None;
+        }
+        if self.is_in_runbook(setting) {
+            let by = "`parameters` of reinstall-providers";
+            return Some(SurfaceState::Allowed(by.to_owned()));
+        }
+        let taken = takes_production(&self.scope.policy, setting.definition, setting.name);
+        Some(taken.map_or(SurfaceState::Open, SurfaceState::Allowed))
+    }
+
+    fn own_value(&self, setting: &Setting<'_>) -> Option<&str> {
+        let at = (setting.definition.to_owned(), setting.name.to_owned());
+        let (_, value) = self.target.as_ref()?.get(&at)?;
+        value.as_deref()
+    }
+
+    /// The value that the library gives, as far as it can be read.
+    fn shipped(&self, setting: &Setting<'_>) -> Option<String> {
+        let names = &self.scope.refresh.names;
+        names
+            .text(setting.declaration, self.kind.value)
+            .ok()
+            .flatten()
+    }
+
+    fn is_in_runbook(&self, setting: &Setting<'_>) -> bool {
+        let options = &self.scope.refresh.runbook.steps.reinstall_providers.options;
+        let named = |one: &str, other: &str| one.eq_ignore_ascii_case(other);
+        self.kind.table == PARAMETER.table
+            && options.parameters.iter().any(|(definition, values)| {
+                named(definition, setting.definition)
+                    && values.keys().any(|name| named(name, setting.name))
+            })
+    }
+}

@@ -1,0 +1,152 @@
+//! Where surfaces are looked for: the target as it is, or as the copy will leave it; and by what
+//! they are judged.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::policy::Policy;
+use super::sealed::SealedSurfaces;
+use crate::clients::Row;
+use crate::domain::RefreshContext;
+use crate::domain::names::Fields;
+use crate::domain::source_references::SourceReferences;
+use crate::domain::view::View;
+use crate::engine::{Failure, JournalView};
+
+/// What a kind of surface is given.
+pub(crate) struct Scope<'a> {
+    /// The refresh.
+    pub(crate) refresh: &'a RefreshContext,
+    /// The target as it is, or as the copy will leave it.
+    pub(crate) view: View<'a>,
+    /// What the runbook wants.
+    pub(crate) policy: Policy,
+    /// What names production: ids and hosts of the source, and the `find` texts of the runbook.
+    pub(crate) marks: SourceReferences,
+    /// What the journal knows, where there is one.
+    pub(crate) journal: Option<&'a JournalView>,
+    /// The surfaces that step 2 recorded; none before.
+    pub(crate) sealed: SealedSurfaces,
+    /// Are administration mode on and background operations off? Then whatever waits came with the
+    /// copy, or was made by this run.
+    pub(crate) is_closed: bool,
+}
+
+impl<'a> Scope<'a> {
+    /// What the copy will leave, from the source.
+    pub(crate) fn forecast(refresh: &'a RefreshContext) -> Self {
+        Self::new(refresh, View::AfterCopy(refresh), None, true)
+    }
+
+    /// What a survey of step 2 or later sees. Takes whether the target is still closed; a forecast
+    /// is always of a closed target.
+    pub(crate) fn survey(
+        refresh: &'a RefreshContext,
+        journal: &'a JournalView,
+        is_closed: bool,
+    ) -> Self {
+        let view = refresh.view(journal);
+        let is_closed = is_closed || matches!(view, View::AfterCopy(_));
+        Self::new(refresh, view, Some(journal), is_closed)
+    }
+
+    /// The target as it is, whatever the run has done. Takes the journal, if there is a state file.
+    pub(crate) fn target(
+        refresh: &'a RefreshContext,
+        journal: Option<&'a JournalView>,
+        is_closed: bool,
+    ) -> Self {
+        let view = View::Target(&refresh.target.dataverse);
+        Self::new(refresh, view, journal, is_closed)
+    }
+
+    fn new(
+        refresh: &'a RefreshContext,
+        view: View<'a>,
+        journal: Option<&'a JournalView>,
+        is_closed: bool,
+    ) -> Self {
+        let policy = Policy::of(&refresh.runbook);
+        let marks =
+            SourceReferences::between(&refresh.source.environment, &refresh.target.environment)
+                .with_texts(find_texts(refresh, &policy));
+        let marks = match journal {
+            Some(journal) => marks.with_recorded(journal),
+            None => marks,
+        };
+        Self {
+            refresh,
+            view,
+            policy,
+            marks,
+            sealed: journal.map(SealedSurfaces::read).unwrap_or_default(),
+            journal,
+            is_closed,
+        }
+    }
+
+    /// What of production a text names, in words, each once. The text itself is never shown.
+    pub(crate) fn names_production(&self, text: &str) -> Vec<String> {
+        let found = self.marks.found_in(text).into_iter();
+        let found: BTreeSet<String> = found.map(|mark| mark.what.clone()).collect();
+        found.into_iter().collect()
+    }
+
+    /// The rows of a table that may be missing; no rows where it is. Only these columns are read,
+    /// of those that the table has, with its primary key.
+    pub(crate) async fn rows(
+        &self,
+        table: &str,
+        columns: &[&str],
+        filter: Option<&str>,
+    ) -> Result<Vec<(Uuid, Row)>, Failure> {
+        let Some(metadata) = self.view.optional_table(table).await? else {
+            return Ok(Vec::new());
+        };
+        let rows = self.view.selected(&metadata, columns, filter).await?;
+        Ok(rows
+            .into_iter()
+            .filter_map(|row| Some((row.id(&metadata.primary_id)?, row)))
+            .collect())
+    }
+
+    /// Did the copy bring this row? The ids of copied rows are the source's. Takes the key of the
+    /// surface, and the ids that the source has now.
+    pub(crate) fn is_copied(&self, key: &str, row: Uuid, in_source: &BTreeSet<Uuid>) -> bool {
+        matches!(self.view, View::AfterCopy(_))
+            || self.sealed.get(key).is_some()
+            || in_source.contains(&row)
+    }
+
+    /// The ids of a table's rows in the source.
+    pub(crate) async fn ids_in_source(
+        &self,
+        table: &str,
+        filter: Option<&str>,
+    ) -> Result<BTreeSet<Uuid>, Failure> {
+        let source = View::Target(&self.refresh.source.dataverse);
+        let Some(metadata) = source.optional_table(table).await? else {
+            return Ok(BTreeSet::new());
+        };
+        let rows = source.selected(&metadata, &[], filter).await?;
+        Ok(rows
+            .into_iter()
+            .filter_map(|row| row.id(&metadata.primary_id))
+            .collect())
+    }
+}
+
+/// Every text that the runbook wants replaced names production.
+fn find_texts(refresh: &RefreshContext, policy: &Policy) -> Vec<String> {
+    let rules = &refresh.runbook.steps.activate_flows.options.replace;
+    let of_flows = rules.iter().map(|rule| rule.find.value.as_str());
+    let texts = policy.find_texts().chain(of_flows);
+    texts.map(str::to_owned).collect()
+}
+
+/// A whole number in a column.
+pub(crate) fn integer(row: &Fields, column: &str) -> Option<i64> {
+    row.get(column).and_then(Value::as_i64)
+}

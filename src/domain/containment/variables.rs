@@ -1,0 +1,138 @@
+//! Environment variables that have the source's value.
+//!
+//! A copy replaces the target's values by the source's (Microsoft Learn, *Copy an environment*: all
+//! data is copied). Step 2 restores the target's own, and removes a value that the target did not
+//! have.
+
+use async_trait::async_trait;
+
+use super::kind::SurfaceKind;
+use super::scope::Scope;
+use super::surface::{Closing, Surface, SurfaceState};
+use crate::domain::environment_variables::{VALUE, VariableValues, keeps};
+use crate::domain::seals::{self, Part};
+use crate::domain::view::View;
+use crate::engine::Failure;
+use crate::runbook::StepName;
+
+/// The kind.
+pub(crate) struct EnvironmentVariables;
+
+#[async_trait]
+impl SurfaceKind for EnvironmentVariables {
+    fn word(&self) -> &'static str {
+        "environment-variable"
+    }
+
+    fn title(&self) -> &'static str {
+        "environment variables with production's values"
+    }
+
+    fn phase(&self) -> Option<&'static str> {
+        None
+    }
+
+    async fn find(&self, scope: &Scope<'_>) -> Result<Vec<Surface>, Failure> {
+        let now = VariableValues::read(scope.view).await?;
+        let Before { source, target } = both_before(scope).await?;
+        let is_skipped = scope
+            .refresh
+            .runbook
+            .steps
+            .exit_administration_mode
+            .skip
+            .is_some();
+        let is_forecast = scope.is_closed || matches!(scope.view, View::AfterCopy(_));
+        let mut found = Vec::new();
+        for (schema_name, definition) in &now.definitions {
+            let Some((row, Some(value))) = now.values.get(definition) else {
+                continue;
+            };
+            let production = value_of(&source, schema_name);
+            let own = target
+                .as_ref()
+                .and_then(|target| value_of(target, schema_name));
+            let is_production = production == Some(value)
+                || production.is_none() && !scope.names_production(value).is_empty();
+            if !is_production || own == Some(value) {
+                continue;
+            }
+            let kept = keeps(&scope.policy, schema_name).filter(|_| own.is_none());
+            let state = match kept {
+                Some(by) => SurfaceState::Allowed(by),
+                None if target.is_none() => {
+                    SurfaceState::Unclear("there is no record of what the target had".to_owned())
+                }
+                None => SurfaceState::Open,
+            };
+            let is_left_to_step = is_forecast && !is_skipped && !now.managed.contains(row);
+            let closing = match &state {
+                SurfaceState::Open if is_left_to_step => Closing::ByStep {
+                    step: StepName::ExitAdministrationMode,
+                    opened_by: Vec::new(),
+                },
+                SurfaceState::Open => Closing::Finding(
+                    "set the target's own value, or remove it, in the maker portal (Solutions > \
+                     Default Solution > Environment variables); or write its name under \
+                     `containment.allow`"
+                        .to_owned(),
+                ),
+                _ => Closing::Nothing,
+            };
+            let secret = if now.secrets.contains(schema_name) {
+                " (a secret)"
+            } else {
+                ""
+            };
+            let before = match (&target, own) {
+                (None, _) => "",
+                (Some(_), Some(_)) => "; the target had another",
+                (Some(_), None) => "; the target had none",
+            };
+            found.push(Surface {
+                kind: self.word(),
+                id: schema_name.clone(),
+                name: schema_name.clone(),
+                reach: format!(
+                    "is an environment variable with production's value{secret}{before}"
+                ),
+                state,
+                closing,
+            });
+        }
+        Ok(found)
+    }
+}
+
+fn value_of<'a>(values: &'a VariableValues, schema_name: &str) -> Option<&'a String> {
+    values.value(schema_name)?.1.as_ref()
+}
+
+/// The variables of both environments before the copy.
+struct Before {
+    source: VariableValues,
+    /// None where nobody knows them any more.
+    target: Option<VariableValues>,
+}
+
+/// From the first seal, else as they are, as long as the copy has not begun.
+async fn both_before(scope: &Scope<'_>) -> Result<Before, Failure> {
+    if let Some(journal) = scope.journal {
+        let copied = seals::captures(journal, Part::Source, &format!("{VALUE}/"));
+        if !copied.is_empty() {
+            return Ok(Before {
+                source: VariableValues::sealed(journal, Part::Source),
+                target: Some(VariableValues::recorded(journal)),
+            });
+        }
+    }
+    let source = VariableValues::read(View::Target(&scope.refresh.source.dataverse)).await?;
+    let target = match scope.view {
+        View::AfterCopy(_) => {
+            let target = View::Target(&scope.refresh.target.dataverse);
+            Some(VariableValues::read(target).await?)
+        }
+        View::Target(_) => None,
+    };
+    Ok(Before { source, target })
+}

@@ -1,0 +1,349 @@
+//! What a cloud flow would reach if it were on: what of production its definition names, and its
+//! fixed addresses. The target's own hosts and the texts that the runbook put in production's place
+//! are no reach.
+
+use std::collections::BTreeSet;
+
+use uuid::Uuid;
+
+use super::{Definition, is_named, replaced};
+use crate::clients::Environment;
+use crate::domain::RefreshContext;
+use crate::domain::containment::Policy;
+use crate::domain::containment::hosts::hosts_in;
+use crate::domain::environments::host;
+use crate::domain::source_references::{SourceReference, SourceReferences, api_host};
+use crate::engine::JournalView;
+use crate::runbook::Replacement;
+
+/// What the words of a fixed address begin with.
+pub(crate) const FIXED_ADDRESS: &str = "the fixed address";
+
+/// What decides how far a flow reaches.
+pub(crate) struct ReachRules<'a> {
+    /// The runbook's replacements in single flows.
+    replacements: &'a [Replacement],
+    /// What the runbook wants of whatever can act.
+    policy: Policy,
+    /// What names production.
+    marks: SourceReferences,
+    /// The hosts of the target itself.
+    own_hosts: BTreeSet<String>,
+    /// The texts of the runbook that hold what they replace: `shop-uat` for `shop`.
+    masks: Vec<String>,
+}
+
+/// Whether a flow may be on, by what it reaches.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum FlowReach {
+    /// It reaches nothing that matters.
+    Nothing,
+    /// It may act; by what in the runbook.
+    Allowed(String, Vec<SourceReference>),
+    /// It reaches only what the runbook put in production's place; what it named before.
+    Replaced(Vec<SourceReference>),
+    /// It would act on production or outside; on what.
+    Held(Vec<SourceReference>),
+}
+
+impl FlowReach {
+    /// What it would act on, where it may not.
+    pub(crate) fn into_held(self) -> Vec<SourceReference> {
+        match self {
+            Self::Held(named) => named,
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl<'a> ReachRules<'a> {
+    /// Takes what names production.
+    pub(crate) fn new(refresh: &'a RefreshContext, marks: SourceReferences) -> Self {
+        Self::from_parts(
+            &refresh.runbook.steps.activate_flows.options.replace,
+            Policy::of(&refresh.runbook),
+            marks,
+            own_hosts(&refresh.target.environment),
+        )
+    }
+
+    fn from_parts(
+        replacements: &'a [Replacement],
+        policy: Policy,
+        marks: SourceReferences,
+        own_hosts: BTreeSet<String>,
+    ) -> Self {
+        let of_flows = replacements
+            .iter()
+            .map(|it| (&it.find, it.with.value.as_str()));
+        let put_texts = of_flows
+            .chain(policy.replacements())
+            .filter(|(find, with)| with.contains(&find.value))
+            .map(|(_, with)| with.to_owned())
+            .collect();
+        Self {
+            replacements,
+            policy,
+            marks,
+            own_hosts,
+            masks: put_texts,
+        }
+    }
+
+    /// The reach of a definition once the runbook's replacements are made. Takes the flow's id and
+    /// name, and its definition as text.
+    pub(crate) fn after_replacement(&self, id: Uuid, name: &str, data: &str) -> FlowReach {
+        let now = self.names(data, &BTreeSet::new());
+        if now.is_empty() {
+            return FlowReach::Nothing;
+        }
+        if let Some(by) = self.allowed_by(name) {
+            return FlowReach::Allowed(by, now.into_iter().map(|(_, it)| it).collect());
+        }
+        let (data, put) = self.replace(id, name, data);
+        let left = self.names(&data, &put);
+        if left.is_empty() {
+            return FlowReach::Replaced(now.into_iter().map(|(_, it)| it).collect());
+        }
+        self.judge(left)
+    }
+
+    /// The reach of a definition as it is: only what the runbook allows is left out.
+    pub(crate) fn as_it_is(&self, id: Uuid, name: &str, data: &str) -> FlowReach {
+        // The hosts that the runbook puts in production's place are allowed wherever they are.
+        let (_, put) = self.replace(id, name, data);
+        let now = self.names(data, &put);
+        if now.is_empty() {
+            return FlowReach::Nothing;
+        }
+        match self.allowed_by(name) {
+            Some(by) => FlowReach::Allowed(by, now.into_iter().map(|(_, it)| it).collect()),
+            None => self.judge(now),
+        }
+    }
+
+    fn judge(&self, named: Vec<Named>) -> FlowReach {
+        let mut by = BTreeSet::new();
+        let mut held = Vec::new();
+        let mut all = Vec::new();
+        for (host, named) in named {
+            match host.and_then(|host| self.policy.allows_host(&host)) {
+                Some(entry) => drop(by.insert(entry)),
+                None => held.push(named.clone()),
+            }
+            all.push(named);
+        }
+        if held.is_empty() {
+            let by: Vec<String> = by.into_iter().collect();
+            return FlowReach::Allowed(by.join(", "), all);
+        }
+        FlowReach::Held(held)
+    }
+
+    fn allowed_by(&self, name: &str) -> Option<String> {
+        let kept = self.policy.keeps_everything();
+        kept.or_else(|| self.policy.allows_name(name))
+    }
+
+    /// The definition with every replacement of the runbook that applies to this flow, and the
+    /// hosts in the texts that are put there.
+    fn replace(&self, id: Uuid, name: &str, data: &str) -> (String, BTreeSet<String>) {
+        let mut data = data.to_owned();
+        let mut put: BTreeSet<String> = self.policy.put_hosts();
+        let rules = self.replacements.iter();
+        for rule in rules.filter(|rule| is_named(&rule.flow.value, id, name)) {
+            data = replaced(&data, &rule.find.value, &rule.with.value).into_owned();
+            put.extend(hosts_of_replacement(&rule.with.value));
+        }
+        (self.policy.replace(&data).unwrap_or(data), put)
+    }
+
+    /// What of production a definition names, and its fixed addresses except these; each with the
+    /// host by which it may be allowed, if it is one.
+    fn names(&self, data: &str, put: &BTreeSet<String>) -> Vec<Named> {
+        let definition = Definition::from_text(data);
+        let text = definition
+            .as_ref()
+            .map_or_else(|| data.to_owned(), Definition::text_of_its_own);
+        let text = self
+            .masks
+            .iter()
+            .fold(text, |text, mask| text.replace(mask, " "));
+        let hits = self.marks.hits(&text).into_iter();
+        let mut named: Vec<Named> = hits
+            // The step itself repoints a flow to the target's custom connectors.
+            .filter(|(mark, _)| !mark.starts_with("shared_"))
+            .map(|(mark, reference)| {
+                let host = mark.contains('.').then(|| {
+                    let hosts = hosts_in(mark).into_iter().next();
+                    hosts.unwrap_or_else(|| mark.to_owned())
+                });
+                (host, reference.clone())
+            })
+            .collect();
+        let marked: BTreeSet<String> = named.iter().filter_map(|(host, _)| host.clone()).collect();
+        let addresses = definition
+            .map(|it| it.fixed_addresses())
+            .unwrap_or_default();
+        for address in addresses {
+            let host = address.host;
+            if self.own_hosts.contains(&host) || put.contains(&host) || marked.contains(&host) {
+                continue;
+            }
+            let what = format!("{FIXED_ADDRESS} {host} in '{}'", address.action);
+            named.push((
+                Some(host),
+                SourceReference {
+                    what,
+                    replacement: None,
+                },
+            ));
+        }
+        named
+    }
+}
+
+/// What names production in a flow: ids and hosts of the source, the texts that the runbook
+/// replaces, and what the first seal adds.
+pub(crate) fn production_marks(
+    refresh: &RefreshContext,
+    journal: Option<&JournalView>,
+) -> SourceReferences {
+    let rules = &refresh.runbook.steps.activate_flows.options.replace;
+    let policy = Policy::of(&refresh.runbook);
+    let texts = rules.iter().map(|rule| rule.find.value.as_str());
+    let texts = texts.chain(policy.find_texts()).map(str::to_owned);
+    let marks = SourceReferences::between(&refresh.source.environment, &refresh.target.environment)
+        .with_texts(texts.collect());
+    match journal {
+        Some(journal) => marks.with_recorded(journal),
+        None => marks,
+    }
+}
+
+/// What a definition names, with its host where it is one.
+type Named = (Option<String>, SourceReference);
+
+/// The hosts in a text that the runbook puts in production's place; the text itself, where it is
+/// nothing but a host.
+pub(crate) fn hosts_of_replacement(with: &str) -> BTreeSet<String> {
+    let mut hosts = hosts_in(with);
+    if hosts.is_empty() && with.contains('.') {
+        hosts.insert(with.trim().to_ascii_lowercase());
+    }
+    hosts
+}
+
+/// The hosts of an environment: its Dataverse, by both names, and its Finance and Operations.
+fn own_hosts(environment: &Environment) -> BTreeSet<String> {
+    let dataverse = environment.dataverse.as_ref();
+    let finance = environment.finance_operations.as_ref();
+    let dataverse = dataverse.and_then(|it| host(it.url.as_deref()?));
+    let finance = finance.and_then(|it| host(it.url.as_deref()?));
+    let api = dataverse.as_deref().and_then(api_host);
+    [dataverse, api, finance].into_iter().flatten().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::runbook::{Containment, ContainmentReplacement, Located, Purpose, Span};
+
+    const FLOW: Uuid = Uuid::from_u128(1);
+    const NAME: &str = "Contoso - Nightly orders";
+
+    fn located(text: &str) -> Located<String> {
+        Located::new(text.to_owned(), Span::default())
+    }
+
+    /// What a flow with an HTTP action to this address reaches, before and after the replacements.
+    fn reach(purpose: Purpose, containment: &Containment, uri: &str) -> [FlowReach; 2] {
+        let marks = SourceReferences::default().with_texts(vec!["shop.contoso.com".to_owned()]);
+        let own = BTreeSet::from(["uat.crm.dynamics.com".to_owned()]);
+        let policy = Policy::new(containment, purpose);
+        let rules = ReachRules::from_parts(&[], policy, marks, own);
+        let data: Value = json!({"properties": {"definition": {"actions": {
+            "Call": {"type": "Http", "inputs": {"uri": uri}}}}}});
+        let data = data.to_string();
+        [
+            rules.as_it_is(FLOW, NAME, &data),
+            rules.after_replacement(FLOW, NAME, &data),
+        ]
+    }
+
+    fn is_held(reach: &FlowReach) -> bool {
+        matches!(reach, FlowReach::Held(_))
+    }
+
+    #[test]
+    fn a_fixed_address_is_held_unless_it_is_the_targets_own() {
+        let closed = |uri: &str| reach(Purpose::Test, &Containment::default(), uri);
+        let [now, later] = closed("https://api.partner.example/x");
+        assert!(is_held(&now) && is_held(&later), "{now:?}");
+        let named = later.into_held().remove(0);
+        assert_eq!(
+            named.what,
+            "the fixed address api.partner.example in 'Call'"
+        );
+        for own in ["https://uat.crm.dynamics.com/api", "@variables('address')"] {
+            assert_eq!(
+                closed(own),
+                [FlowReach::Nothing, FlowReach::Nothing],
+                "{own}"
+            );
+        }
+        let open = Containment::default();
+        let [now, _] = reach(
+            Purpose::DisasterRecovery,
+            &open,
+            "https://api.partner.example/x",
+        );
+        assert!(matches!(now, FlowReach::Allowed(by, _) if by.contains("disaster-recovery")));
+    }
+
+    #[test]
+    fn a_replaced_text_is_no_reach_and_the_text_it_replaces_is() {
+        let containment = Containment {
+            replace: vec![ContainmentReplacement {
+                find: located("shop.contoso.com"),
+                with: located("uat-shop.contoso.com"),
+            }],
+            ..Containment::default()
+        };
+        let [now, later] = reach(Purpose::Test, &containment, "https://shop.contoso.com/x");
+        assert!(
+            is_held(&now),
+            "a flow that is on is judged as it is: {now:?}"
+        );
+        assert!(matches!(later, FlowReach::Replaced(_)), "{later:?}");
+        let [now, later] = reach(
+            Purpose::Test,
+            &containment,
+            "https://uat-shop.contoso.com/x",
+        );
+        assert_eq!(now, FlowReach::Nothing);
+        assert!(!is_held(&later), "{later:?}");
+    }
+
+    #[test]
+    fn a_host_or_a_flow_that_the_runbook_allows_may_act() {
+        for entry in ["https://api.partner.example", "Contoso - Night*"] {
+            let containment = Containment {
+                allow: vec![located(entry)],
+                ..Containment::default()
+            };
+            let [now, later] = reach(Purpose::Test, &containment, "https://api.partner.example/");
+            for reach in [now, later] {
+                assert!(matches!(&reach, FlowReach::Allowed(by, _) if by.contains("allow")));
+            }
+        }
+        let other = Containment {
+            allow: vec![located("https://api.other.example")],
+            ..Containment::default()
+        };
+        let [now, _] = reach(Purpose::Test, &other, "https://api.partner.example/");
+        assert!(is_held(&now));
+    }
+}

@@ -1,0 +1,187 @@
+//! The values that a new provider's parameters and transformations should have.
+//!
+//! A value of production would let the copy act as production, so it is taken only where the
+//! runbook says so. A setting that was empty in the target is empty again; one that the target did
+//! not have is left as the library installs it.
+
+use std::collections::BTreeSet;
+
+use uuid::Uuid;
+
+use super::RefreshContext;
+use super::containment::Policy;
+use super::provider_rows::{PARAMETER, RowKind};
+use super::seals::{self, Part};
+use super::view::View;
+use crate::engine::{Failure, JournalView};
+use crate::runbook::{IomTable, Word as _};
+
+/// Whose a recorded value is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum RecordedBy {
+    /// The copy brought it from production.
+    Production,
+    /// It was set in the target: its provider is not one of the source.
+    Target,
+}
+
+/// The value that a setting should have, and where it comes from.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum DesiredSetting {
+    /// The runbook's value.
+    FromRunbook(String),
+    /// The value that the target had before the copy, in this row.
+    FromTarget(Uuid, String),
+    /// The recorded value.
+    Recorded(String),
+    /// No value, as in the target before the copy.
+    Empty,
+    /// What the library gives: neither the target nor the runbook has a value, and production's is
+    /// not taken.
+    AsInstalled,
+}
+
+/// What decides about one setting.
+pub(crate) struct SettingSources<'a> {
+    /// The runbook's value.
+    pub(crate) runbook: Option<String>,
+    /// The target's row before the copy: its id and its value.
+    pub(crate) target: Option<&'a (Uuid, Option<String>)>,
+    /// The value that was recorded before the provider was deleted.
+    pub(crate) recorded: Option<&'a str>,
+    pub(crate) recorded_by: RecordedBy,
+    /// Does the runbook say that production's value is taken?
+    pub(crate) takes_production: bool,
+    /// Can the setting be empty? A transformation cannot.
+    pub(crate) can_be_empty: bool,
+}
+
+impl DesiredSetting {
+    /// The runbook's value, else the target's before the copy, else the recorded one where it is
+    /// not production's or the runbook takes it.
+    pub(crate) fn choose(sources: SettingSources<'_>) -> Self {
+        if let Some(value) = sources.runbook {
+            return Self::FromRunbook(value);
+        }
+        if let Some((id, Some(value))) = sources.target {
+            return Self::FromTarget(*id, value.clone());
+        }
+        let may_take = sources.takes_production || sources.recorded_by == RecordedBy::Target;
+        if let Some(value) = sources.recorded.filter(|_| may_take) {
+            return Self::Recorded(value.to_owned());
+        }
+        if sources.target.is_some() && sources.can_be_empty {
+            return Self::Empty;
+        }
+        Self::AsInstalled
+    }
+}
+
+/// By what the runbook says that a new provider gets production's value of this setting, if it does:
+/// `parameters: source`, or an entry of `allow` that names the definition or `DEFINITION/NAME`.
+pub(crate) fn takes_production(policy: &Policy, definition: &str, name: &str) -> Option<String> {
+    policy
+        .takes_parameters()
+        .or_else(|| policy.allows_name(definition))
+        .or_else(|| policy.allows_name(&format!("{definition}/{name}")))
+}
+
+/// Where a person sets what was not taken. Takes the provider's name, and the logical names of its
+/// definition and of the setting.
+pub(crate) fn where_to_set(
+    kind: &RowKind,
+    provider: &str,
+    (definition, name): (&str, &str),
+) -> String {
+    let app = format!(
+        "set it in IOM app > Providers > Installed > '{provider}' > {}s",
+        kind.noun
+    );
+    if kind.table == PARAMETER.table {
+        format!(
+            "{app}, or write `parameters: {{ {definition}: {{ {name}: {{ env: NAME }} }} }}` in \
+             reinstall-providers, or `containment: {{ parameters: source }}`"
+        )
+    } else {
+        format!("{app}, or write `containment: {{ parameters: source }}`")
+    }
+}
+
+/// The ids of the source's providers: a provider of the target with one of these ids is a copy.
+/// From the first seal; where the runbook skips the copy and nothing is sealed, from the source.
+pub(crate) async fn source_providers(
+    refresh: &RefreshContext,
+    journal: &JournalView,
+) -> Result<BTreeSet<Uuid>, Failure> {
+    let sealed = seals::rows(journal, Part::Source, IomTable::Provider.word());
+    if !sealed.is_empty() || refresh.runbook.steps.copy_environments.skip.is_none() {
+        return Ok(sealed.into_iter().map(|(id, _)| id).collect());
+    }
+    let view = View::Target(&refresh.source.dataverse);
+    let rows = view.by_id(refresh.names.table(IomTable::Provider)).await?;
+    Ok(rows.into_keys().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn choose(change: impl FnOnce(&mut SettingSources<'_>)) -> DesiredSetting {
+        let mut sources = SettingSources {
+            runbook: None,
+            target: None,
+            recorded: Some("prod"),
+            recorded_by: RecordedBy::Production,
+            takes_production: false,
+            can_be_empty: true,
+        };
+        change(&mut sources);
+        DesiredSetting::choose(sources)
+    }
+
+    #[test]
+    fn productions_value_is_taken_only_where_the_runbook_says_so() {
+        assert_eq!(choose(|_| {}), DesiredSetting::AsInstalled);
+        let recorded = DesiredSetting::Recorded("prod".to_owned());
+        assert_eq!(choose(|it| it.takes_production = true), recorded);
+        // `--again`: the recorded provider is the target's own.
+        assert_eq!(choose(|it| it.recorded_by = RecordedBy::Target), recorded);
+        let runbook = |it: &mut SettingSources<'_>| it.runbook = Some("uat".to_owned());
+        assert_eq!(
+            choose(runbook),
+            DesiredSetting::FromRunbook("uat".to_owned())
+        );
+    }
+
+    #[test]
+    fn the_targets_value_comes_back_and_so_does_no_value() {
+        let id = Uuid::from_u128(1);
+        let (own, none) = ((id, Some("own".to_owned())), (id, None));
+        let own_value = DesiredSetting::FromTarget(id, "own".to_owned());
+        let had_own = DesiredSetting::choose(SettingSources {
+            runbook: None,
+            target: Some(&own),
+            recorded: Some("prod"),
+            recorded_by: RecordedBy::Production,
+            takes_production: true,
+            can_be_empty: true,
+        });
+        assert_eq!(had_own, own_value);
+        let had_none = |can_be_empty, takes_production| {
+            DesiredSetting::choose(SettingSources {
+                runbook: None,
+                target: Some(&none),
+                recorded: Some("prod"),
+                recorded_by: RecordedBy::Production,
+                takes_production,
+                can_be_empty,
+            })
+        };
+        assert_eq!(had_none(true, false), DesiredSetting::Empty);
+        assert_eq!(had_none(false, false), DesiredSetting::AsInstalled);
+        assert_eq!(
+            had_none(true, true),
+            DesiredSetting::Recorded("prod".to_owned())
+        );
+    }
+}

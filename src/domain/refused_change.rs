@@ -1,0 +1,117 @@
+//! A change that the program makes, and that becomes a manual task where the service refuses it for
+//! good.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::Value;
+
+use crate::engine::{
+    Action, Change, Failure, JournalView, ManualTask, Progress, Reading, Set, WriteError, Written,
+};
+
+/// What a failed attempt adds to the service's own help.
+const NEXT: &str = "run again: it is then a task for a person";
+
+/// The change as a set. Where the service has refused it for good, a person makes it instead: the
+/// task has the same key, so the same reading proves it.
+pub(crate) fn by_hand_where_refused(
+    change: Change,
+    journal: &JournalView,
+    by_hand: ManualTask,
+) -> Change {
+    let action = match (journal.permanent_failure(&change.key), change.action) {
+        (Some(_), _) => Action::ManualTask(by_hand),
+        (None, Action::Set(set)) => Action::Set(Arc::new(Refusable(set))),
+        (None, other) => other,
+    };
+    Change { action, ..change }
+}
+
+/// A set whose refusal says that a person can make the change.
+struct Refusable(Arc<dyn Set>);
+
+#[async_trait]
+impl Set for Refusable {
+    async fn read(&self) -> Result<Reading, Failure> {
+        self.0.read().await
+    }
+
+    async fn write(&self, reading: &Reading) -> Result<Written, WriteError> {
+        self.0.write(reading).await.map_err(|error| match error {
+            WriteError::Refused(failure) if !failure.retryable && !failure.ends_the_run() => {
+                let help = match &failure.help {
+                    Some(help) => format!("{help}; or {NEXT}"),
+                    None => NEXT.to_owned(),
+                };
+                WriteError::Refused(failure.with_help(help))
+            }
+            other => other,
+        })
+    }
+
+    async fn poll(&self, operation: &Value) -> Result<Progress, Failure> {
+        self.0.poll(operation).await
+    }
+
+    fn only_people_write(&self, member: &str) -> bool {
+        self.0.only_people_write(member)
+    }
+
+    fn settle_timeout(&self) -> Duration {
+        self.0.settle_timeout()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    struct Refusing(bool);
+
+    #[async_trait]
+    impl Set for Refusing {
+        async fn read(&self) -> Result<Reading, Failure> {
+            Ok(Reading::of(Value::Null))
+        }
+
+        async fn write(&self, _reading: &Reading) -> Result<Written, WriteError> {
+            let failure = Failure::failed("no").with_help("ask the owner");
+            let failure = if self.0 { failure.permanent() } else { failure };
+            Err(WriteError::Refused(failure))
+        }
+    }
+
+    #[tokio::test]
+    async fn only_a_permanent_refusal_announces_the_task() {
+        for (is_permanent, help) in [
+            (true, format!("ask the owner; or {NEXT}")),
+            (false, "ask the owner".to_owned()),
+        ] {
+            let change = Change {
+                key: "a".to_owned(),
+                name: "change a".to_owned(),
+                before: json!(1),
+                after: json!(2),
+                follows: Vec::new(),
+                action: Action::Set(Arc::new(Refusing(is_permanent))),
+            };
+            let by_hand = ManualTask {
+                instructions: vec!["do it".to_owned()],
+                evidence: "it is done".to_owned(),
+            };
+            let change = by_hand_where_refused(change, &JournalView::empty(), by_hand);
+            let Action::Set(set) = change.action else {
+                panic!("nothing was refused yet");
+            };
+            let result = set.write(&Reading::of(Value::Null)).await;
+            let Err(WriteError::Refused(failure)) = result else {
+                panic!("it is refused");
+            };
+            assert_eq!(failure.help, Some(help));
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Refusals of a change: a permanent one is known to later surveys, a lock is waited for.
+
+use super::sets::{Fill, WANTED, fill, forbidden, process, sheet};
+use super::*;
+
+/// A refused change becomes a task in the next process, and stays one until it is done.
+#[tokio::test]
+async fn a_refused_change_is_known_to_the_next_survey_until_it_is_made() {
+    struct ByHand(Fill);
+    #[async_trait]
+    impl Survey for ByHand {
+        async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
+            let mut changes = self.0.survey(journal).await?;
+            for change in &mut changes {
+                if let Some(why) = journal.permanent_failure(&change.key) {
+                    change.action = Action::ManualTask(ManualTask {
+                        instructions: vec![format!("do it by hand: {why}")],
+                        evidence: "it is filled".to_owned(),
+                    });
+                }
+            }
+            Ok(changes)
+        }
+    }
+    let stage = Stage::new();
+    let sheet = sheet(&[("a", "old"), ("b", "old")]);
+    let passing = Failure::failed("come again");
+    sheet.lock().unwrap().refusals = [("a", forbidden()), ("b", passing)].into();
+    let process = async || {
+        let opening = stage.open();
+        let (mut executor, _) = stage.executor(&opening, stage.wanted(vec![]));
+        let survey = ByHand(fill(&sheet, &["a", "b"]));
+        only_step(&mut executor).phases = vec![Phase::changes("phase", survey)];
+        executor.run().await
+    };
+    let failure = process().await.unwrap_err();
+    assert!(
+        failure.message.contains("not done after 3 passes"),
+        "{failure}"
+    );
+    let failed = stage.open().journal.state().refused.len();
+    assert_eq!(failed, 1, "only the one that would be refused again");
+    sheet.lock().unwrap().refusals.clear();
+    // Both processes ask: handing a task out does not make it automatic again.
+    for _ in 0..2 {
+        let failure = process().await.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Waiting, "{failure}");
+    }
+    {
+        let mut cells = sheet.lock().unwrap();
+        assert_eq!((cells.attempts_of("a"), cells.holds("b")), (1, WANTED));
+        cells.put("a", WANTED);
+    }
+    assert_eq!(process().await.unwrap(), Outcome::Finished);
+    assert!(stage.open().journal.state().refused.is_empty());
+}
+
+/// A lock of minutes is waited for on the program's clock, with what is waited for; the other
+/// changes go on, and only a lock that does not end is temporary.
+#[tokio::test]
+async fn a_locked_change_waits_and_is_sent_again() {
+    let stage = Stage::new();
+    let sheet = sheet(&[("a", "old"), ("b", "old")]);
+    sheet.lock().unwrap().locked = [("a", 5)].into();
+    let opening = stage.open();
+    let (mut executor, events_seen) = stage.executor(&opening, stage.wanted(vec![]));
+    only_step(&mut executor).phases = vec![Phase::changes("phase", fill(&sheet, &["a", "b"]))];
+    assert_eq!(executor.run().await.unwrap(), Outcome::Finished);
+    assert_eq!(sheet.lock().unwrap().attempts_of("a"), 6);
+    let events_seen = events_seen.0.lock().unwrap();
+    let shown = events_seen.iter().any(|event| {
+        matches!(event, EventKind::Progress { note, .. }
+            if note == "not possible yet: 0x80071151 a solution is being installed")
+    });
+    assert!(shown, "{events_seen:?}");
+    let failed = events_seen
+        .iter()
+        .any(|event| matches!(event, EventKind::ChangeFailed { .. }));
+    assert!(!failed, "a lock is no failure");
+}
+
+#[tokio::test]
+async fn a_lock_that_does_not_end_is_temporary() {
+    let stage = Stage::new();
+    let sheet = sheet(&[("a", "old")]);
+    sheet.lock().unwrap().locked = [("a", u32::MAX)].into();
+    let failure = process(&stage, &sheet, &[("phase", &["a"])])
+        .await
+        .unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Temporary);
+    for part in ["still refused after 3", "minutes", "is being installed"] {
+        assert!(failure.message.contains(part), "{failure}");
+    }
+    let folded = stage.open().journal.state();
+    assert!(folded.failures.is_empty() && folded.refused.is_empty());
+}

@@ -1,0 +1,84 @@
+//! The options of `guided`: what a person does, and what shows that it is done.
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::filter;
+use crate::runbook::grammar::keys::section;
+use crate::runbook::grammar::kind::{self, Kind, one_or_more_texts};
+use crate::runbook::grammar::scalars::{text, word};
+use crate::runbook::grammar::{Binder, Field};
+use crate::runbook::model::iom::logical_name;
+use crate::runbook::model::words::words;
+use crate::runbook::source::Located;
+use crate::runbook::tree::Content;
+
+section! {
+    /// Options of `guided`.
+    pub struct Guided {
+        /// What is to be done, in one line.
+        "title" title: Located<String> = required(text().with_example("TITLE"));
+        /// How it is done: one line for each action.
+        "instructions" instructions: Vec<Located<String>> = required(
+            one_or_more_texts("write it as `[open the page, press the button]`")
+                .with_example("[LINE, LINE]")
+        );
+        /// What shows that it is done: rows of the target, or `none` where nothing in the tenant
+        /// shows it. A person then confirms it with `iomcopy complete RUNBOOK STEP/by-hand --waive
+        /// REASON`, and the state file records who did.
+        "evidence" evidence: Located<Evidence> = required(evidence());
+    }
+}
+
+/// What shows that a person has done a step.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Evidence {
+    /// Nothing in the tenant.
+    None,
+    /// Rows of the target.
+    Rows(EvidenceRows),
+}
+
+words! {
+    /// How many rows a filter must select.
+    pub enum ExpectedRows {
+        /// No row.
+        None = "none",
+        /// At least one row.
+        Some = "some",
+    }
+}
+
+section! {
+    /// Rows of the target that show that a step is done.
+    pub struct EvidenceRows {
+        /// The table's logical name.
+        "table" table: Located<String> = required(logical_name().with_example("contact"));
+        /// The condition that selects the rows, as in the query option `$filter` of the Web API.
+        "filter" filter: Located<String> = required(filter());
+        /// How many rows the filter selects once the step is done.
+        "rows" rows: Located<ExpectedRows> = required(word().with_example("none"));
+    }
+}
+
+fn evidence() -> Kind<Located<Evidence>> {
+    const EXAMPLE: &str = "{ table: TABLE, filter: CONDITION, rows: none }";
+    const HELP: &str =
+        "write `{ table: TABLE, filter: CONDITION, rows: none }`, or `none` if only a person knows";
+    let rows = kind::section::<EvidenceRows>(EXAMPLE);
+    let described = rows.clone();
+    let read = move |binder: &mut Binder, field: Field<'_>| match &field.node.content {
+        Content::Text { text, .. } if text == "none" => {
+            Some(Located::new(Evidence::None, field.node.span))
+        }
+        Content::Map(_) => {
+            let rows = rows.read(binder, field)?;
+            Some(Located::new(Evidence::Rows(rows), field.key))
+        }
+        Content::Text { text, .. } => binder.unknown_word(field, text, &["none"], HELP),
+        _ => binder.wrong_type(field, "`none` or a map", HELP),
+    };
+    let schema = move || json!({ "anyOf": [{ "const": "none" }, described.schema()] });
+    Kind::new(read, schema).with_example(EXAMPLE)
+}

@@ -1,0 +1,390 @@
+//! The customer's own step `command`: runs a program where a check says that it is needed.
+//!
+//! | Phase | Reads | Changes |
+//! |---|---|---|
+//! | `run` | the check, a program of the customer's: exit code 0 means that nothing is to do, 1 that the program is needed | runs the program, then reads the check again |
+//!
+//! A dry run runs neither: the plan shows that the program may run. A check that cannot run, or ends
+//! in another way, leaves it unknown whether the program is needed, and the step stops.
+//!
+//! What a program writes is kept beside the state file, without secrets; its exit code is in the
+//! journal. A program outlives a process of the run that is killed: it holds a lock, and the next
+//! process waits until it has ended before it checks again.
+
+mod environment;
+mod output;
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+
+use super::OwnVerbs;
+use crate::base::platform;
+use crate::base::program::{Program, ProgramOutput, last_lines};
+use crate::base::redaction::redact;
+use crate::base::sync::lock;
+use crate::domain::own_steps::mistake;
+use crate::domain::verdict::Answer;
+use crate::domain::{RefreshContext, keys};
+use crate::engine::{
+    Action, Change, Failure, FailureKind, JournalView, Phase, Reading, Set, Survey, WriteError,
+    Written,
+};
+use crate::runbook::{Command, Located, OwnStep};
+
+/// The phase in which the program runs.
+const RUN: &str = "run";
+/// How long the program may run where the runbook sets no limit.
+const TIMEOUT: Duration = Duration::from_mins(30);
+/// How long the check may run where the runbook sets no limit.
+const CHECK_TIMEOUT: Duration = Duration::from_mins(2);
+/// How often the lock of a program of an earlier process is tried.
+const LOCK_INTERVAL: Duration = Duration::from_millis(200);
+
+/// One step of this kind.
+#[derive(Clone)]
+struct RunCommand {
+    refresh: Arc<RefreshContext>,
+    step: OwnStep,
+    options: Command,
+}
+
+/// What the program does for a step.
+pub(super) fn verbs(
+    refresh: &Arc<RefreshContext>,
+    step: &OwnStep,
+    options: &Command,
+) -> Box<dyn OwnVerbs> {
+    Box::new(RunCommand {
+        refresh: Arc::clone(refresh),
+        step: step.clone(),
+        options: options.clone(),
+    })
+}
+
+#[async_trait]
+impl OwnVerbs for RunCommand {
+    fn phases(&self) -> Vec<Phase> {
+        vec![Phase::changes(RUN, self.clone())]
+    }
+
+    async fn forecast(&self) -> Result<Answer, Failure> {
+        if let Err(failure) = self.require_programs() {
+            return Ok(Answer::Fail(mistake(&failure)));
+        }
+        match self.variables(&JournalView::empty()).await {
+            Ok(_) => Ok(Answer::Pass(format!(
+                "{} can be started where its check says that it is needed; neither runs before",
+                self.shown()
+            ))),
+            Err(failure) if failure.kind == FailureKind::InvalidInput => {
+                Ok(Answer::Fail(mistake(&failure)))
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
+    async fn verify(&self, journal: Option<&JournalView>) -> Result<Option<Answer>, Failure> {
+        let journal = journal.cloned().unwrap_or_else(JournalView::empty);
+        Ok(Some(match self.is_needed(&journal).await {
+            Ok(false) => Answer::Pass("its check says that there is nothing to do".to_owned()),
+            Ok(true) => Answer::Fail(format!("its check says that {} is needed", self.shown())),
+            Err(failure) if failure.kind == FailureKind::Interrupted => return Err(failure),
+            Err(failure) => Answer::Unknown(failure.message),
+        }))
+    }
+}
+
+#[async_trait]
+impl Survey for RunCommand {
+    async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
+        let is_needed = if journal.is_planning() {
+            !journal.has_phase_ended(&self.step.name, RUN)
+        } else {
+            self.is_needed(journal).await?
+        };
+        Ok(is_needed
+            .then(|| self.change(journal))
+            .into_iter()
+            .collect())
+    }
+}
+
+impl RunCommand {
+    /// The program and its arguments, as they may be shown.
+    fn shown(&self) -> String {
+        let words: Vec<&str> = self.options.run.iter().map(|word| word.as_str()).collect();
+        format!("`{}`", redact(&words.join(" ")))
+    }
+
+    fn change(&self, journal: &JournalView) -> Change {
+        let words: Vec<&str> = self.options.run.iter().map(|word| word.as_str()).collect();
+        let state = |needed: bool| json!({ "needed": needed, "run": words });
+        let condition = if journal.is_planning() {
+            ", if its check says that it is needed"
+        } else {
+            ""
+        };
+        Change {
+            key: keys::own_command(&self.step.name),
+            name: format!("run {}{condition}", self.shown()),
+            before: state(true),
+            after: state(false),
+            follows: Vec::new(),
+            action: Action::Set(Arc::new(Needed {
+                command: self.clone(),
+                journal: journal.clone(),
+                after: state(false),
+                before: state(true),
+                report: Mutex::default(),
+            })),
+        }
+    }
+
+    /// Runs the check. What is neither yes nor no is a failure.
+    async fn is_needed(&self, journal: &JournalView) -> Result<bool, Failure> {
+        let limit = self
+            .options
+            .check_timeout
+            .map_or(CHECK_TIMEOUT, Duration::from_secs);
+        let unknown = |why: String| {
+            Failure::failed(format!(
+                "the check of the step cannot say whether {} is needed: {why}",
+                self.shown()
+            ))
+            .with_help(
+                "run the check yourself: exit code 0 means that nothing is to do, 1 that the \
+                 program is needed",
+            )
+            .permanent()
+        };
+        let output = self
+            .start(&self.options.check, journal, None, limit)
+            .await?;
+        let said = said(&output);
+        match output.status {
+            None => Err(unknown(format!(
+                "it was still running after {} s and was stopped{said}",
+                limit.as_secs()
+            ))),
+            Some(status) => match status.code() {
+                Some(0) => Ok(false),
+                Some(1) => Ok(true),
+                _ => Err(unknown(format!("it ended with {status}{said}"))),
+            },
+        }
+    }
+
+    /// Runs one of the two programs to its end or its limit.
+    async fn start(
+        &self,
+        words: &[Located<String>],
+        journal: &JournalView,
+        input: Option<File>,
+        limit: Duration,
+    ) -> Result<ProgramOutput, Failure> {
+        let (program, arguments) = self.resolve(words)?;
+        let folder = self.refresh.runbook.folder();
+        let output = Program {
+            program: program.as_os_str(),
+            arguments: arguments.iter().map(AsRef::as_ref).collect(),
+            variables: self.variables(journal).await?,
+            inherits_variables: false,
+            folder: (!folder.as_os_str().is_empty()).then_some(folder),
+            input,
+            limit,
+        }
+        .run()
+        .await;
+        output.map_err(|error| {
+            let message = format!("'{}' cannot be started: {error}", program.display());
+            self.invalid_program(words, &message)
+        })
+    }
+
+    /// Runs the program, records how it ended, and fails unless it ended with 0.
+    async fn run(&self, journal: &JournalView) -> Result<Value, Failure> {
+        let limit = self.step.common.timeout.unwrap_or(TIMEOUT);
+        let files = journal
+            .state_file()
+            .map(|state| Files::of(state, &self.step));
+        let was_started = files.as_ref().is_some_and(|files| files.lock.exists());
+        let lock = match &files {
+            Some(files) => Some(files.wait_for_lock(limit).await?),
+            None => None,
+        };
+        // The program of a process that was killed may have done it in the meantime.
+        if was_started && !self.is_needed(journal).await? {
+            if let Some(files) = &files {
+                files.remove_lock();
+            }
+            return Ok(json!({ "done-by": "the program of an earlier process" }));
+        }
+        let began = Instant::now();
+        let output = self.start(&self.options.run, journal, lock, limit).await?;
+        let seconds = began.elapsed().as_secs();
+        let code = output.status.and_then(|status| status.code());
+        let kept = files.as_ref().map(|files| &files.output);
+        if let Some(path) = kept {
+            output::keep(path, &self.shown(), &output, seconds)?;
+        }
+        if let Some(files) = &files {
+            files.remove_lock();
+        }
+        let report = json!({
+            "exit-code": code,
+            "seconds": seconds,
+            "output": kept.map(|path| path.display().to_string()),
+            "last-lines": redact(&last_lines(&output.stdout)),
+        });
+        if code == Some(0) {
+            return Ok(report);
+        }
+        let how = match output.status {
+            None => format!(
+                "was still running after {} s and was stopped",
+                limit.as_secs()
+            ),
+            Some(status) => format!("ended with {status}"),
+        };
+        let failure = Failure::failed(format!("it {how}{}", said(&output)));
+        let advice = match kept {
+            Some(path) => format!(
+                "its output is in {}; correct the problem, then run again",
+                path.display()
+            ),
+            None => "correct the problem, then run again".to_owned(),
+        };
+        Err(failure.with_help(advice).permanent())
+    }
+}
+
+/// The last lines of what a program wrote, as a part of a message.
+fn said(output: &ProgramOutput) -> String {
+    let stderr = last_lines(&output.stderr);
+    let text = if stderr.is_empty() {
+        last_lines(&output.stdout)
+    } else {
+        stderr
+    };
+    if text.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", redact(&text))
+    }
+}
+
+/// The check as a set: what the program leaves is that it is not needed.
+struct Needed {
+    command: RunCommand,
+    journal: JournalView,
+    before: Value,
+    after: Value,
+    /// How the program ended.
+    report: Mutex<Option<Value>>,
+}
+
+#[async_trait]
+impl Set for Needed {
+    async fn read(&self) -> Result<Reading, Failure> {
+        let is_needed = self.command.is_needed(&self.journal).await?;
+        let value = if is_needed { &self.before } else { &self.after };
+        Ok(Reading::of(value.clone()))
+    }
+
+    async fn write(&self, _reading: &Reading) -> Result<Written, WriteError> {
+        let report = self.command.run(&self.journal).await;
+        *lock(&self.report) = Some(report.map_err(WriteError::Refused)?);
+        Ok(Written::default())
+    }
+
+    fn report(&self) -> Option<Value> {
+        lock(&self.report).clone()
+    }
+
+    /// The check answers for the tenant as it is: nobody types its answer.
+    fn only_people_write(&self, _member: &str) -> bool {
+        false
+    }
+}
+
+/// The files of a step beside the state file.
+struct Files {
+    /// What the program wrote.
+    output: PathBuf,
+    /// Held by the program, and by what it starts, as its standard input.
+    lock: PathBuf,
+}
+
+impl Files {
+    fn of(state_file: &Path, step: &OwnStep) -> Self {
+        let state = state_file.with_extension("");
+        let beside = |kind: &str| {
+            let mut name = state.as_os_str().to_owned();
+            name.push(format!(".{}.{kind}", step.name));
+            PathBuf::from(name)
+        };
+        Self {
+            output: beside("output.txt"),
+            lock: beside("lock"),
+        }
+    }
+
+    /// Waits until no program of an earlier process runs.
+    async fn wait_for_lock(&self, limit: Duration) -> Result<File, Failure> {
+        let began = Instant::now();
+        loop {
+            match self.try_lock() {
+                Ok(Some(file)) => return Ok(file),
+                Ok(None) if began.elapsed() < limit => tokio::time::sleep(LOCK_INTERVAL).await,
+                Ok(None) => {
+                    let message = "the program of an earlier process of this run still runs";
+                    let help = "wait for its end or stop it, then run again";
+                    return Err(Failure::temporary(message).with_help(help));
+                }
+                Err(error) => {
+                    let path = self.lock.display();
+                    let message = format!("the lock file {path} cannot be opened: {error}");
+                    return Err(Failure::failed(message).permanent());
+                }
+            }
+        }
+    }
+
+    fn try_lock(&self) -> std::io::Result<Option<File>> {
+        let Some(file) = platform::open_lock_file(&self.lock)? else {
+            return Ok(None);
+        };
+        Ok(platform::try_lock(&file)?.then_some(file))
+    }
+
+    /// The program has ended, and no other process of the run waits for it.
+    fn remove_lock(&self) {
+        // A file that stays does no harm.
+        drop(std::fs::remove_file(&self.lock));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn output(stdout: &str, stderr: &str) -> ProgramOutput {
+        ProgramOutput {
+            status: None,
+            stdout: stdout.as_bytes().to_vec(),
+            stderr: stderr.as_bytes().to_vec(),
+        }
+    }
+
+    #[test]
+    fn a_message_has_the_last_lines_of_what_a_program_wrote() {
+        assert_eq!(said(&output("", "")), "");
+        assert_eq!(said(&output("done\n", "")), ": done");
+        assert_eq!(said(&output("done\n", "one\n\ntwo\n")), ": one two");
+    }
+}

@@ -1,0 +1,200 @@
+//! Phases `record-surfaces`, `disable-steps`, `contain` and `jobs`: what could act on the outside
+//! world from the copy is recorded, then closed, while administration mode is on.
+//!
+//! Plug-in steps and real-time workflows act on writes, also on this program's own and also in
+//! administration mode, so they are closed before anything else is written. Jobs are read last,
+//! right before background operations are on, because earlier writes may have queued some.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::base::text::count;
+use crate::domain::containment::sealed::{ROW, SURFACE, SealedSurface, to_text};
+use crate::domain::containment::{Closing, Inventory, Scope, Surface, SurfaceState, changes};
+use crate::domain::environments::read_target;
+use crate::domain::seals::{self, Part};
+use crate::domain::{RefreshContext, view::View};
+use crate::engine::{CaptureSource, Change, Failure, JournalView, ListedRow, Survey};
+
+/// Is the target still closed: administration mode on, or background operations off?
+async fn is_closed(refresh: &RefreshContext, journal: &JournalView) -> Result<bool, Failure> {
+    if let View::AfterCopy(_) = refresh.view(journal) {
+        return Ok(true);
+    }
+    let target = read_target(refresh).await?;
+    let is_on = |state: &Option<String>| state.as_deref() == Some("Enabled");
+    Ok(!is_on(&target.runtime_state) || !is_on(&target.background_operations))
+}
+
+/// The seal of every surface, and of the rows that are written or deleted.
+pub(super) struct RecordSurfaces(pub(super) Arc<RefreshContext>);
+
+#[async_trait]
+impl CaptureSource for RecordSurfaces {
+    fn seal(&self) -> &'static str {
+        seals::SURFACES
+    }
+
+    async fn list(&self, journal: &JournalView) -> Result<Vec<ListedRow>, Failure> {
+        let refresh = &self.0;
+        let scope = Scope::survey(refresh, journal, is_closed(refresh, journal).await?);
+        let inventory = Inventory::read(&scope).await?;
+        inventory.check_read()?;
+        let mut captures: Vec<ListedRow> = inventory.surfaces().map(surface_capture).collect();
+        let mut rows = BTreeSet::new();
+        for surface in inventory.surfaces() {
+            let row = match &surface.closing {
+                Closing::Set(write) => &write.row,
+                Closing::Remove(removal) => &removal.row,
+                _ => continue,
+            };
+            let key = Part::Surfaces.key(&format!("{ROW}{}/{}", row.table, row.id));
+            if rows.insert(key.clone()) {
+                captures.push(ListedRow {
+                    key,
+                    etag: row.etag.clone(),
+                    text: row.text.clone(),
+                    compared: None,
+                });
+            }
+        }
+        Ok(captures)
+    }
+}
+
+/// A surface in the seal. Two listings must agree on which surfaces there are; what a service says
+/// of one may differ in words.
+fn surface_capture(surface: &Surface) -> ListedRow {
+    let sealed = SealedSurface::of(surface);
+    ListedRow {
+        key: Part::Surfaces.key(&format!("{SURFACE}{}", surface.key())),
+        etag: None,
+        compared: Some(sealed.state.word().to_owned()),
+        text: to_text(&sealed),
+    }
+}
+
+/// Finds the surfaces of some kinds that are open.
+pub(super) struct Contain {
+    pub(super) refresh: Arc<RefreshContext>,
+    /// The phase, which closes the kinds that name it.
+    pub(super) phase: &'static str,
+}
+
+impl Contain {
+    async fn read(&self, journal: &JournalView) -> Result<Inventory, Failure> {
+        let scope = Scope::survey(
+            &self.refresh,
+            journal,
+            is_closed(&self.refresh, journal).await?,
+        );
+        Inventory::read_where(&scope, |kind| kind.phase() == Some(self.phase)).await
+    }
+}
+
+#[async_trait]
+impl Survey for Contain {
+    async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
+        let inventory = self.read(journal).await?;
+        inventory.check_read()?;
+        let mut found = Vec::new();
+        for surface in inventory.surfaces().filter(|surface| surface.is_open()) {
+            found.extend(changes::change(&self.refresh, journal, surface).await?);
+        }
+        Ok(found)
+    }
+
+    /// What stays open, kind by kind. Surfaces of a later step are that step's.
+    async fn notes(&self, journal: &JournalView) -> Result<Vec<String>, Failure> {
+        let inventory = self.read(journal).await?;
+        Ok(inventory
+            .0
+            .iter()
+            .filter_map(|kind| {
+                let surfaces = kind.surfaces.as_ref().ok()?;
+                note(kind.kind.title(), surfaces)
+            })
+            .collect())
+    }
+}
+
+/// What a person has to know of one kind; none where nothing is left.
+fn note(title: &str, surfaces: &[Surface]) -> Option<String> {
+    let left = surfaces
+        .iter()
+        .filter_map(|surface| match &surface.closing {
+            Closing::Finding(remedy) => Some((surface, remedy)),
+            _ => None,
+        });
+    let left: Vec<(&Surface, &String)> = left.collect();
+    let (_, remedy) = left.first()?;
+    let named: Vec<String> = left
+        .iter()
+        .take(NAMED)
+        .map(|(surface, _)| format!("'{}' {}", surface.name, surface.reach))
+        .collect();
+    let more = match left.len() - named.len() {
+        0 => String::new(),
+        more => format!("; and {more} more"),
+    };
+    let unclear = left.iter().find_map(|(surface, _)| match &surface.state {
+        SurfaceState::Unclear(why) => Some(format!("to look at, because {why}")),
+        _ => None,
+    });
+    let left_how = unclear.unwrap_or_else(|| "left open".to_owned());
+    Some(format!(
+        "{title}: {} {left_how}: {}{more}; {remedy}",
+        count(left.len(), "thing"),
+        named.join("; ")
+    ))
+}
+
+/// How many surfaces of a kind a note names.
+const NAMED: usize = 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::keys;
+
+    fn surface(name: &str, state: SurfaceState, closing: Closing) -> Surface {
+        Surface {
+            kind: "sharepoint-site",
+            id: name.to_owned(),
+            name: name.to_owned(),
+            reach: "writes to contoso.sharepoint.com".to_owned(),
+            state,
+            closing,
+        }
+    }
+
+    #[test]
+    fn a_note_names_what_is_left_open_with_its_remedy() {
+        let finding = || Closing::Finding("deactivate it".to_owned());
+        let surfaces = [
+            surface("a", SurfaceState::Open, finding()),
+            surface("b", SurfaceState::Allowed("x".to_owned()), Closing::Nothing),
+        ];
+        let note = note("SharePoint sites", &surfaces).unwrap();
+        assert_eq!(
+            note,
+            "SharePoint sites: 1 thing left open: 'a' writes to contoso.sharepoint.com; deactivate it"
+        );
+        assert!(super::note("SharePoint sites", &surfaces[1..]).is_none());
+    }
+
+    #[test]
+    fn a_kind_names_a_phase_of_this_step_or_none() {
+        for kind in crate::domain::containment::kind::KINDS {
+            let phases = [keys::DISABLE_STEPS, keys::CONTAIN, keys::JOBS];
+            let phase = kind.phase();
+            assert!(
+                phase.is_none_or(|phase| phases.contains(&phase)),
+                "{}",
+                kind.word()
+            );
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! The customer's own step `guided`: a person does it.
+//!
+//! | Phase | Reads | Changes |
+//! |---|---|---|
+//! | `by-hand` | the rows of the target that show that it is done | nothing; a person acts |
+//!
+//! Without such rows, a person confirms the step with a waiver, which the state file keeps with the
+//! reason and who gave it.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde_json::json;
+
+use super::OwnVerbs;
+use crate::base::text::escape;
+use crate::domain::manual_change::ManualChange;
+use crate::domain::own_steps::{NamedRows, mistake, wait_for_organization};
+use crate::domain::verdict::Answer;
+use crate::domain::view::View;
+use crate::domain::{RefreshContext, keys};
+use crate::engine::{Change, Failure, FailureKind, JournalView, Phase, Survey};
+use crate::runbook::{Evidence, EvidenceRows, ExpectedRows, Guided, OwnStep};
+
+/// The phase in which a person acts.
+const BY_HAND: &str = "by-hand";
+
+/// One step of this kind.
+#[derive(Clone)]
+struct ByHand {
+    refresh: Arc<RefreshContext>,
+    step: OwnStep,
+    options: Guided,
+}
+
+/// What the program does for a step.
+pub(super) fn verbs(
+    refresh: &Arc<RefreshContext>,
+    step: &OwnStep,
+    options: &Guided,
+) -> Box<dyn OwnVerbs> {
+    Box::new(ByHand {
+        refresh: Arc::clone(refresh),
+        step: step.clone(),
+        options: options.clone(),
+    })
+}
+
+#[async_trait]
+impl OwnVerbs for ByHand {
+    fn phases(&self) -> Vec<Phase> {
+        vec![Phase::changes(BY_HAND, self.clone())]
+    }
+
+    async fn forecast(&self) -> Result<Answer, Failure> {
+        let Evidence::Rows(rows) = &self.options.evidence.value else {
+            let found = "a person confirms it with a waiver: nothing in the tenant shows it";
+            return Ok(Answer::Pass(found.to_owned()));
+        };
+        let view = self.refresh.view(&JournalView::empty());
+        match self.has_rows(rows, view).await {
+            Ok(_) => Ok(Answer::Pass(format!(
+                "the evidence can be read: rows of {}",
+                rows.table
+            ))),
+            Err(failure) if failure.kind == FailureKind::InvalidInput => {
+                Ok(Answer::Fail(mistake(&failure)))
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+}
+
+#[async_trait]
+impl Survey for ByHand {
+    async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
+        if let Evidence::Rows(rows) = &self.options.evidence.value {
+            let view = self.refresh.view(journal);
+            wait_for_organization(&self.refresh, &self.step, view).await?;
+            if is_proof(self.has_rows(rows, view).await?, rows.rows.value) {
+                return Ok(Vec::new());
+            }
+        }
+        Ok(vec![self.change()])
+    }
+}
+
+impl ByHand {
+    /// Does the filter select a row?
+    async fn has_rows(&self, rows: &EvidenceRows, view: View<'_>) -> Result<bool, Failure> {
+        let named = NamedRows {
+            table: &rows.table,
+            filter: &rows.filter,
+            columns: Vec::new(),
+            most: 1,
+        };
+        let (_, found) = named.read(&self.refresh, view).await?;
+        Ok(!found.is_empty())
+    }
+
+    fn change(&self) -> Change {
+        let task = format!("{}/{BY_HAND}", self.step.name);
+        let mut instructions: Vec<String> = vec![self.options.title.value.clone()];
+        let lines = self.options.instructions.iter();
+        instructions.extend(lines.map(|line| line.value.clone()));
+        let evidence = match &self.options.evidence.value {
+            Evidence::Rows(rows) => describe_evidence(rows),
+            Evidence::None => {
+                instructions.push(format!(
+                    "nothing in the tenant shows that it is done: end the run with Ctrl-C if it \
+                     waits, and confirm it with `iomcopy complete RUNBOOK {task} --waive \"who did \
+                     it, and when\"`"
+                ));
+                "none; a person confirms it with --waive".to_owned()
+            }
+        };
+        ManualChange {
+            key: keys::own_task(&self.step.name),
+            name: escape(&self.options.title).into_owned(),
+            before: json!({ "done": false }),
+            after: json!({ "done": true, "evidence": evidence }),
+            instructions,
+            evidence,
+        }
+        .into_change()
+    }
+}
+
+/// Do these rows show that the step is done?
+fn is_proof(has_rows: bool, expected: ExpectedRows) -> bool {
+    match expected {
+        ExpectedRows::None => !has_rows,
+        ExpectedRows::Some => has_rows,
+    }
+}
+
+fn describe_evidence(rows: &EvidenceRows) -> String {
+    let number = match rows.rows.value {
+        ExpectedRows::None => "no row",
+        ExpectedRows::Some => "a row",
+    };
+    format!("{} has {number} where {}", rows.table, rows.filter)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_proof_as_the_runbook_says() {
+        for (has_rows, expected, proof) in [
+            (false, ExpectedRows::None, true),
+            (true, ExpectedRows::None, false),
+            (true, ExpectedRows::Some, true),
+            (false, ExpectedRows::Some, false),
+        ] {
+            assert_eq!(is_proof(has_rows, expected), proof);
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! References without a connection in the target before the copy: they have none again.
+//!
+//! The copy brings the id of the source's connection, which does not exist in the target, so
+//! nothing works by it; but a row that names it looks connected.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::wiring;
+use crate::clients::Row;
+use crate::domain::connections::core_references::CoreReference;
+use crate::domain::connections::owner_id;
+use crate::domain::names::text;
+use crate::domain::seals::{self, Part};
+use crate::domain::tenant_set::{Request, row_set};
+use crate::domain::{RefreshContext, keys};
+use crate::engine::{Action, Change, JournalView};
+
+const TABLE: &str = "connectionreference";
+
+/// The connections of both sides' references before the copy, by logical name.
+pub(super) struct Recorded {
+    source: BTreeMap<String, Option<String>>,
+    target: BTreeMap<String, Option<String>>,
+}
+
+impl Recorded {
+    /// From the first seal.
+    pub(super) fn read(journal: &JournalView) -> Self {
+        let side = |part| {
+            let rows = seals::rows(journal, part, TABLE).into_iter();
+            rows.filter_map(|(_, row)| {
+                let name = text(&row, "connectionreferencelogicalname")?.to_ascii_lowercase();
+                let connection = text(&row, "connectionid").filter(|it| !it.is_empty());
+                Some((name, connection))
+            })
+            .collect()
+        };
+        Self {
+            source: side(Part::Source),
+            target: side(Part::Target),
+        }
+    }
+
+    /// Does a reference have the source's connection now, and had the target none? Without a record
+    /// of both it is unknown, and nothing is emptied.
+    fn was_empty(&self, logical_name: &str, connection: &str) -> bool {
+        let name = logical_name.to_ascii_lowercase();
+        let source = self.source.get(&name).and_then(Option::as_deref);
+        source.is_some_and(|source| source.eq_ignore_ascii_case(connection))
+            && self.target.get(&name) == Some(&None)
+    }
+}
+
+/// Empties the connection of a reference that the runbook does not name, where it was empty.
+pub(super) fn empty_again(
+    refresh: &Arc<RefreshContext>,
+    entity_set: &str,
+    reference: &CoreReference,
+    recorded: &Recorded,
+    acting_as: Option<Uuid>,
+) -> Option<Change> {
+    let connection = text(&reference.row, "connectionid")?;
+    if !recorded.was_empty(&reference.logical_name, &connection) {
+        return None;
+    }
+    let logical_name = &reference.logical_name;
+    let body = json!({ "connectionid": Value::Null });
+    let request = Request::patch(entity_set, reference.id, &body).acting_as(acting_as);
+    Some(Change {
+        key: keys::connection_reference(logical_name),
+        name: format!(
+            "empty connection reference '{logical_name}', which had no connection in the target"
+        ),
+        before: wiring(&reference.row, "connectionid"),
+        after: json!({ "connection": Value::Null, "owner": owner_id(&reference.row) }),
+        follows: Vec::new(),
+        action: Action::Set(row_set(
+            refresh,
+            entity_set,
+            reference.id,
+            |row: Option<&Row>| row.map_or(Value::Null, |row| wiring(&row.value, "connectionid")),
+            request,
+            Duration::from_mins(1),
+        )),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_sources_connection_is_emptied_and_only_where_the_target_had_none() {
+        let side = |list: &[(&str, Option<&str>)]| {
+            let pairs = list.iter();
+            pairs
+                .map(|(name, id)| ((*name).to_owned(), id.map(str::to_owned)))
+                .collect()
+        };
+        let recorded = Recorded {
+            source: side(&[
+                ("mail", Some("PROD")),
+                ("shop", Some("prod-2")),
+                ("new", Some("prod-3")),
+            ]),
+            target: side(&[("mail", None), ("shop", Some("uat"))]),
+        };
+        assert!(recorded.was_empty("Mail", "prod"));
+        assert!(!recorded.was_empty("mail", "set-by-hand"));
+        assert!(!recorded.was_empty("shop", "prod-2"));
+        assert!(
+            !recorded.was_empty("new", "prod-3"),
+            "unknown to the target"
+        );
+    }
+}

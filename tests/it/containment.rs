@@ -1,0 +1,102 @@
+//! What could act on the outside world: `verify` names what a person opened, the reports list
+//! everything, and a person decides about waiting jobs.
+
+use serde_json::{Map, Value, json};
+
+use crate::edits::row;
+use crate::harness::{Stage, runbook_text};
+use crate::lcs::says;
+
+/// The rehearsal's runbook with another value of `containment.jobs`.
+fn with_jobs(word: &str) -> String {
+    let text = runbook_text();
+    assert!(
+        text.contains("\n  jobs: cancel "),
+        "the runbook has the key"
+    );
+    text.replace("\n  jobs: cancel ", &format!("\n  jobs: {word} "))
+}
+
+/// The states of the target's jobs of these types.
+fn jobs(stage: &Stage, types: &[i64]) -> Vec<Value> {
+    let world = stage.in_process_world();
+    let rows = world.rows("asyncoperation").into_iter();
+    let of_types = rows.filter(|row| {
+        let kind = row["operationtype"].as_i64();
+        kind.is_some_and(|kind| types.contains(&kind)) && row["name"] == "Spring newsletter"
+    });
+    of_types.map(|row| row["statecode"].clone()).collect()
+}
+
+#[test]
+fn verify_fails_and_names_what_a_person_opened_and_every_report_lists_the_surfaces() {
+    let stage = Stage::new();
+    let run = stage.run().exits(0);
+    says(&run, &["contained: ", ", 0 open"]);
+    assert_eq!(jobs(&stage, &[2]), [json!(3)], "the job is canceled");
+    let verify = stage.call(&["verify", "rehearsal.yaml"]).exits(0);
+    says(
+        &verify,
+        &["mailboxes: none can act that the runbook does not allow"],
+    );
+
+    for (format, wanted) in [
+        ("markdown", "## Containment"),
+        ("html", "<h2>Containment</h2>"),
+        ("junit", "<testsuite name=\"containment\""),
+        ("json", "\"containment\""),
+    ] {
+        let report = stage
+            .call(&["report", "rehearsal.yaml", "--format", format])
+            .exits(0);
+        says(&report, &[wanted, "Spring newsletter", "Orders"]);
+    }
+
+    // A person turns a mailbox on again.
+    let world = stage.in_process_world();
+    let key = row(&world, "target", "mailbox", "name", "Orders");
+    let mut mailbox = world.objects[&key].clone();
+    mailbox["outgoingemaildeliverymethod"] = json!(2);
+    stage.edit_in_process_world(&Map::from_iter([(key, mailbox)]));
+    let verify = stage.call(&["verify", "rehearsal.yaml"]).exits(1);
+    says(
+        &verify,
+        &[
+            "mailboxes: some can act, and the runbook does not allow it",
+            "'Orders' sends e-mail as orders@contoso.com",
+        ],
+    );
+    // A finished run changes nothing, and says what is open again.
+    let again = stage.run().exits(1);
+    says(&again, &["turn off mailbox 'Orders'"]);
+}
+
+#[test]
+fn a_person_decides_about_the_jobs_that_waited_before_they_can_run() {
+    const UNTIL: [&str; 2] = ["--until", "exit-administration-mode"];
+    let stage = Stage::new();
+    stage.write_runbook(&with_jobs("ask"));
+    let preflight = stage.call(&["preflight", "rehearsal.yaml"]);
+    says(
+        &preflight,
+        &[
+            "jobs that waited in the source could act from the copy",
+            "1 job of type Bulk Email",
+        ],
+    );
+    let run = stage.run_with(&UNTIL).exits(10);
+    says(
+        &run,
+        &["exit-administration-mode/jobs", "Spring newsletter"],
+    );
+    let is_open = |stage: &Stage| {
+        let world = stage.in_process_world();
+        world.environment("Contoso UAT")["properties"]["states"]["runtime"]["id"] == "Enabled"
+    };
+    assert!(!is_open(&stage), "the target is still closed");
+    assert_eq!(jobs(&stage, &[2]), [json!(1)], "the job still waits");
+    // An edit of the runbook is a decision.
+    stage.write_runbook(&with_jobs("keep"));
+    drop(stage.run_with(&UNTIL).exits(0));
+    assert!(is_open(&stage));
+}
