@@ -31,6 +31,9 @@ struct Inner {
     /// The time of a clock that advances only by waiting, in milliseconds.
     #[cfg(test)]
     waited: Option<std::sync::atomic::AtomicU64>,
+    /// The virtual time of a test with several tasks.
+    #[cfg(test)]
+    timeline: Option<super::timeline::Timeline>,
 }
 
 impl Clock {
@@ -48,6 +51,8 @@ impl Clock {
                 began: Instant::now(),
                 #[cfg(test)]
                 waited: None,
+                #[cfg(test)]
+                timeline: None,
             }),
         }
     }
@@ -61,8 +66,29 @@ impl Clock {
                 speed: 1.0,
                 began: Instant::now(),
                 waited: Some(std::sync::atomic::AtomicU64::new(0)),
+                timeline: None,
             }),
         }
+    }
+
+    /// A clock in virtual time, for several tasks of one future that [`Self::run`] runs.
+    #[cfg(test)]
+    pub(crate) fn in_virtual_time() -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                speed: 1.0,
+                began: Instant::now(),
+                waited: None,
+                timeline: Some(super::timeline::Timeline::default()),
+            }),
+        }
+    }
+
+    /// Runs a future in this clock's virtual time.
+    #[cfg(test)]
+    pub(crate) fn run<F: Future>(&self, future: F) -> F::Output {
+        let timeline = self.inner.timeline.as_ref();
+        timeline.expect("a clock in virtual time").run(future)
     }
 
     /// The program's time since this clock was created.
@@ -70,6 +96,10 @@ impl Clock {
         #[cfg(test)]
         if let Some(waited) = &self.inner.waited {
             return Duration::from_millis(waited.load(std::sync::atomic::Ordering::SeqCst));
+        }
+        #[cfg(test)]
+        if let Some(timeline) = &self.inner.timeline {
+            return timeline.now();
         }
         scaled(self.inner.began.elapsed(), self.inner.speed)
     }
@@ -81,6 +111,10 @@ impl Clock {
             let milliseconds = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
             waited.fetch_add(milliseconds, std::sync::atomic::Ordering::SeqCst);
             return;
+        }
+        #[cfg(test)]
+        if let Some(timeline) = &self.inner.timeline {
+            return timeline.sleep(duration).await;
         }
         tokio::time::sleep(self.real(duration)).await;
     }

@@ -9,8 +9,10 @@
 //! program.rs       runs a program with a time limit
 //! redaction.rs     secrets replaced in texts
 //! secrets.rs       secret values, removed from every text that leaves the program
+//! shell.rs         command lines that a user copies into a shell
 //! sync.rs          locks a mutex, also after a panic
 //! text.rs          escaping, digests, plurals
+//! timeline.rs      virtual time for tests
 //! ```
 
 pub mod cancellation;
@@ -21,5 +23,8 @@ pub mod platform;
 pub mod program;
 pub mod redaction;
 pub mod secrets;
+pub mod shell;
 pub mod sync;
 pub mod text;
+#[cfg(test)]
+mod timeline;

@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 use std::pin::pin;
 use std::process::{ExitStatus, Stdio};
@@ -35,8 +35,27 @@ pub struct Program<'a> {
     pub folder: Option<&'a Path>,
     /// What it reads; nothing if none.
     pub input: Option<File>,
+    /// The files that it writes to instead of pipes: a program that outlives this process goes on,
+    /// while a closed pipe would stop it at its next line.
+    pub output: Option<OutputFiles>,
     /// How long it may run, in real time.
     pub limit: Duration,
+}
+
+/// The files of a program's standard output and standard error, opened to read and to append.
+#[derive(Debug)]
+pub struct OutputFiles {
+    /// For its standard output.
+    pub stdout: File,
+    /// For its standard error.
+    pub stderr: File,
+}
+
+impl OutputFiles {
+    /// The end of what was written to each.
+    fn read(&self) -> io::Result<(Vec<u8>, Vec<u8>)> {
+        Ok((read_end(&self.stdout)?, read_end(&self.stderr)?))
+    }
 }
 
 /// How a program ended, and the end of what it wrote.
@@ -58,9 +77,13 @@ impl Program<'_> {
         start_process_group(&mut command)
             .args(self.arguments)
             .stdin(self.input.map_or_else(Stdio::null, Stdio::from))
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
             .kill_on_drop(true);
+        match &self.output {
+            Some(files) => command
+                .stdout(files.stdout.try_clone()?)
+                .stderr(files.stderr.try_clone()?),
+            None => command.stdout(Stdio::piped()).stderr(Stdio::piped()),
+        };
         if !self.inherits_variables {
             command.env_clear();
         }
@@ -101,6 +124,9 @@ impl Program<'_> {
             }
             Err(_) => None,
         };
+        if let Some(files) = &self.output {
+            (stdout, stderr) = files.read()?;
+        }
         Ok(ProgramOutput {
             status,
             stdout,
@@ -144,6 +170,16 @@ async fn read_stream(stream: Option<impl AsyncRead + Unpin>, kept: &mut Vec<u8>)
     }
 }
 
+/// The last part of a file.
+fn read_end(mut file: &File) -> io::Result<Vec<u8>> {
+    let length = file.seek(SeekFrom::End(0))?;
+    let most = MAX_OUTPUT as u64;
+    file.seek(SeekFrom::Start(length.saturating_sub(most)))?;
+    let mut kept = Vec::new();
+    file.take(most).read_to_end(&mut kept)?;
+    Ok(kept)
+}
+
 /// The last lines of what a program wrote, in one line.
 pub fn last_lines(written: &[u8]) -> String {
     const LINES: usize = 5;
@@ -154,4 +190,39 @@ pub fn last_lines(written: &[u8]) -> String {
         .filter(|line| !line.is_empty())
         .collect();
     lines[lines.len().saturating_sub(LINES)..].join(" ")
+}
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests {
+    use super::*;
+    use crate::base::platform;
+
+    /// The program has no pipe that this process could close, and its output is read all the same.
+    #[tokio::test]
+    async fn a_program_with_files_writes_to_no_pipe() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = |name: &str| platform::create_unnamed(&folder.path().join(name)).unwrap();
+        let script = "test -p /dev/stdout || test -p /dev/stderr || echo no pipe; echo late >&2";
+        let output = Program {
+            program: OsStr::new("sh"),
+            arguments: vec![OsStr::new("-c"), OsStr::new(script)],
+            variables: Vec::new(),
+            inherits_variables: true,
+            folder: None,
+            input: None,
+            output: Some(OutputFiles {
+                stdout: open("stdout"),
+                stderr: open("stderr"),
+            }),
+            limit: Duration::from_secs(30),
+        }
+        .run()
+        .await
+        .unwrap();
+        assert_eq!(output.stdout, b"no pipe\n");
+        assert_eq!(output.stderr, b"late\n");
+        let left = std::fs::read_dir(folder.path()).unwrap().count();
+        assert_eq!(left, 0, "no file keeps what may be a secret");
+    }
 }

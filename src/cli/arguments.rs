@@ -16,6 +16,7 @@ use super::report::ReportArguments;
 use super::run::RunArguments;
 use super::schema::SchemaArguments;
 use super::state::StateArguments;
+use super::status::StatusArguments;
 
 /// Refresh a Dynamics 365 Intelligent Order Management environment from another one
 #[derive(Debug, Parser)]
@@ -47,7 +48,7 @@ pub(super) enum Command {
     /// Check a runbook, without network access
     Validate(RunbookArguments),
     /// Show the progress of a run, from its state file only
-    Status(RunFiles),
+    Status(StatusArguments),
     /// Complete a manual task: check that it is done, or continue without evidence
     Complete(CompleteArguments),
     /// Check whether a run can succeed, without changing anything

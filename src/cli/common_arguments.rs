@@ -7,24 +7,27 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 
 use super::runbook_file::read_runbook;
-use super::shell::quote_argument;
+use crate::base::shell::quote_argument;
 use crate::engine::Failure;
 use crate::runbook::{Runbook, UnknownWord, Word};
+
+/// The heading of these flags in the help of a command.
+const GLOBAL: &str = "Options of every command";
 
 /// The flags of every command.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Common {
     /// Output format
-    #[arg(long, global = true, value_enum, default_value = "human")]
+    #[arg(long, global = true, value_enum, default_value = "human", help_heading = GLOBAL)]
     pub(super) output: Output,
     /// When to use colour
-    #[arg(long, global = true, value_enum, default_value = "auto")]
+    #[arg(long, global = true, value_enum, default_value = "auto", help_heading = GLOBAL)]
     pub(super) color: Color,
-    /// Show more detail; twice: show every request
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    /// Show more detail: checks that pass, phases, what each survey finds; twice: also every request
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = GLOBAL)]
     pub(super) verbose: u8,
     /// Show only results and errors
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = GLOBAL)]
     pub(super) quiet: bool,
 }
 

@@ -1,13 +1,12 @@
 //! `iomcopy complete`: completes a manual task. Its evidence is read and recorded, or waived.
 
-use std::sync::Arc;
-
 use clap::Args;
 use serde_json::json;
 
 use super::actor::current_actor;
 use super::common_arguments::{Output, RunFiles};
 use super::connect;
+use super::did_you_mean;
 use super::exit_code::DONE;
 use super::session::Session;
 use crate::base::clock::Clock;
@@ -61,7 +60,8 @@ pub(super) async fn complete(
         print_outcome(session, task, outcome, Some(reason), &line);
         return Ok(DONE);
     }
-    let left = require_evidence(session, runbook, &locked.state(), task).await?;
+    let journal = JournalView::from_journal(locked.state()).with_state_file(&path);
+    let left = require_evidence(session, runbook, &journal, task).await?;
     // The survey finds no change of the worksheet, so every one of them is done.
     let mut records = done_by_hand(&locked.state(), task, &left);
     let mut done = completed(task, current_actor());
@@ -103,16 +103,19 @@ fn require_open(state: &State, task: &str) -> Result<(), Failure> {
         .waiting()
         .map(|waiting| waiting.waiting.task.as_str())
         .collect();
-    let open = if open.is_empty() {
-        "no task is open".to_owned()
-    } else {
-        format!("open tasks: {}", open.join(", "))
-    };
+    if open.is_empty() {
+        let message = format!("the task '{task}' is not open; no task is open");
+        return Err(Failure::new(FailureKind::InvalidInput, message)
+            .with_help("`iomcopy status RUNBOOK` shows how far the run is"));
+    }
     Err(Failure::new(
         FailureKind::InvalidInput,
-        format!("the task '{task}' is not open; {open}"),
+        format!("the task '{task}' is not open"),
     )
-    .with_help("`iomcopy status RUNBOOK` shows each open task and what to do"))
+    .with_help(format!(
+        "{}; `iomcopy status RUNBOOK` shows what to do",
+        did_you_mean::advice(task, &open, "open tasks")
+    )))
 }
 
 /// Opens the state file only to write these records: a command that is refused does not change it.
@@ -133,7 +136,7 @@ async fn record(
 async fn require_evidence(
     session: &Session,
     runbook: Runbook,
-    state: &Arc<State>,
+    journal: &JournalView,
     task: &str,
 ) -> Result<Vec<Change>, Failure> {
     let left = connect::with_services(session, runbook, async |connected| {
@@ -142,8 +145,7 @@ async fn require_evidence(
             let message = format!("'{task}' is not a manual task");
             return Err(Failure::new(FailureKind::InvalidInput, message));
         };
-        let journal = JournalView::from_journal(Arc::clone(state));
-        let left = survey.survey(&journal).await;
+        let left = survey.survey(journal).await;
         left.map_err(|failure| failure.during(unreadable_evidence(task)))
     })
     .await?;

@@ -7,11 +7,10 @@ use tracing_subscriber::EnvFilter;
 use crate::report::Printer;
 
 /// Sends log lines through the printer, so that they do not break the progress bar. Takes how often
-/// `-v` was given.
+/// `-v` was given: once shows more of the program's own lines, twice also a line for each request.
 pub(super) fn start_logging(printer: &Arc<Printer>, verbose: u8) {
     let level = match verbose {
-        0 => "warn",
-        1 => "iomcopy=debug",
+        0 | 1 => "warn",
         _ => "iomcopy=trace,azure_identity=debug",
     };
     let filter = EnvFilter::try_new(level).unwrap_or_default();

@@ -15,12 +15,13 @@
 //! runbook_file.rs        reads the runbook
 //! plan_file.rs           a saved plan
 //! step_names.rs          the names of a runbook's steps
+//! expectations.rs        how long a run should take
+//! did_you_mean.rs        suggestions for a name that does not exist
 //! environment_lookup.rs  finds an environment by id, display name or address
 //! actor.rs               who confirms, completes or waives, for the state file
 //! warnings.rs            the warnings of this process
 //! testing.rs             what the unit tests of the commands share
 //! usage.rs               an invalid command line
-//! shell.rs               quotes the arguments of suggested commands
 //! signals.rs logging.rs  Ctrl-C and SIGTERM; log lines
 //! ```
 
@@ -30,8 +31,10 @@ mod common_arguments;
 mod complete;
 mod completions;
 mod connect;
+mod did_you_mean;
 mod environment_lookup;
 mod exit_code;
+mod expectations;
 mod import_har;
 mod init;
 mod logging;
@@ -46,7 +49,6 @@ mod run;
 mod runbook_file;
 mod schema;
 mod session;
-mod shell;
 mod signals;
 mod state;
 mod status;
@@ -105,7 +107,10 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
 }
 
 async fn dispatch(session: &Session, command: Command) -> Result<u8, Failure> {
-    session.listen_to_signals();
+    // Ctrl-C ends `status --follow` at once: it has nothing to finish, and the run goes on.
+    if !matches!(&command, Command::Status(arguments) if arguments.follow) {
+        session.listen_to_signals();
+    }
     let printer = &session.printer;
     match command {
         Command::Run(arguments) if arguments.dry_run => {
@@ -114,7 +119,7 @@ async fn dispatch(session: &Session, command: Command) -> Result<u8, Failure> {
         Command::Run(arguments) => Box::pin(run::run(session, &arguments)).await,
         Command::Plan(arguments) => plan::plan(session, &arguments).await,
         Command::Validate(arguments) => validate::validate(session, &arguments),
-        Command::Status(arguments) => status::status(session, &arguments),
+        Command::Status(arguments) => status::status(session, &arguments).await,
         Command::Complete(arguments) => complete::complete(session, &arguments).await,
         Command::Preflight(arguments) => preflight::preflight(session, &arguments).await,
         Command::Verify(arguments) => verify::verify(session, &arguments).await,

@@ -34,6 +34,9 @@ pub(super) struct PlanArguments {
     /// From `run --dry-run --fresh`
     #[arg(skip)]
     pub(super) fresh: bool,
+    /// From `run --dry-run --plan`: the approved plan
+    #[arg(skip)]
+    pub(super) approved: Option<PathBuf>,
 }
 
 /// Surveys every step and shows what is still to do.
@@ -58,6 +61,7 @@ async fn show_plan(
     state: Option<Arc<State>>,
 ) -> Result<u8, Failure> {
     let refresh = &connected.refresh;
+    let is_resumed = state.is_some();
     let journal = journal_of_next_run(refresh, state, arguments.provider.as_deref()).await?;
     let plan = Plan::make(&connected.steps, journal).await?;
     let digest = plan.digest(&refresh.runbook.pinned_digest());
@@ -65,15 +69,33 @@ async fn show_plan(
         plan_file::save(path, &plan, &digest)?;
         session.printer.info(&format!("saved: {}", path.display()));
     }
-    let text = match session.output {
-        Output::Human => plan_text(
-            &plan,
-            &refresh.runbook.target.name.value,
-            session.data_palette(),
-        ),
-        Output::Json => document(&PlanDocument::new(&plan, &digest)),
+    // The same guard as in `run`.
+    let approval = match &arguments.approved {
+        None => Ok(()),
+        Some(approved) if is_resumed => plan_file::require_covered(approved, &plan),
+        Some(approved) => plan_file::require_approved(approved, &plan, &digest),
     };
-    session.printer.data(text.trim_end());
+    match session.output {
+        Output::Human => {
+            let target = &refresh.runbook.target.name.value;
+            let text = plan_text(&plan, target, session.data_palette());
+            session.printer.text(text.trim_end());
+            approval?;
+        }
+        Output::Json => {
+            // The failure is the only document then.
+            approval?;
+            session
+                .printer
+                .data(&document(&PlanDocument::new(&plan, &digest)));
+        }
+    }
+    if let Some(approved) = &arguments.approved {
+        let approved = approved.display();
+        session
+            .printer
+            .info(&format!("{approved} approves what a run would do now"));
+    }
     Ok(if arguments.detailed_exitcode && !plan.is_empty() {
         CHANGES
     } else {

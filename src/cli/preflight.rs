@@ -9,7 +9,7 @@ use crate::base::redaction::redact;
 use crate::base::text::{count, escape};
 use crate::checks::{self, CheckResult, Verdict};
 use crate::engine::{Failure, FailureKind};
-use crate::report::{CheckLine, ChecksDocument, Version, document};
+use crate::report::{CheckLine, ChecksDocument, Palette, Version, document};
 
 /// Runs every check and shows every result. The exit code is that of the first failed check, as for
 /// a run; if none fails and a service is unavailable, 75.
@@ -22,7 +22,7 @@ pub(super) async fn preflight(
         checks::preflight(&connected.refresh).await
     })
     .await?;
-    print_findings(session, &findings);
+    print_findings(session, &findings, !session.verbose);
     let failed = findings
         .iter()
         .find(|finding| finding.verdict == Verdict::Fail);
@@ -38,12 +38,18 @@ pub(super) fn first_unavailable(findings: &[CheckResult]) -> Option<&CheckResult
     })
 }
 
-/// Prints every check with its result, as text or as one JSON document.
-pub(super) fn print_findings(session: &Session, findings: &[CheckResult]) {
-    session.printer.data(&match session.output {
-        Output::Human => findings_text(session, findings),
-        Output::Json => document(&findings_document(findings)),
-    });
+/// Prints the checks with their results, as text or as one JSON document. The text begins with what
+/// did not pass; with `folds`, it only counts what passed.
+pub(super) fn print_findings(session: &Session, findings: &[CheckResult], folds: bool) {
+    match session.output {
+        Output::Human => {
+            let text = findings_text(session.data_palette(), findings, folds);
+            session.printer.text(&text);
+        }
+        Output::Json => session
+            .printer
+            .data(&document(&findings_document(findings))),
+    }
     annotate(session, findings);
 }
 
@@ -68,10 +74,25 @@ pub(super) fn annotate(session: &Session, findings: &[CheckResult]) {
     }
 }
 
-fn findings_text(session: &Session, findings: &[CheckResult]) -> String {
-    let palette = session.data_palette();
+/// How early a result is shown: first what stops a run, last what passed.
+fn rank(finding: &CheckResult) -> usize {
+    match finding.label() {
+        "failed" => 0,
+        "unknown" => 1,
+        "warning" => 2,
+        _ => 3,
+    }
+}
+
+fn findings_text(palette: Palette, findings: &[CheckResult], folds: bool) -> String {
+    let mut shown: Vec<&CheckResult> = findings.iter().collect();
+    shown.sort_by_key(|finding| rank(finding));
+    if folds {
+        shown.retain(|finding| finding.verdict != Verdict::Pass);
+    }
+    let folded = findings.len() - shown.len();
     let mut text = String::new();
-    for finding in findings {
+    for finding in shown {
         let word = format!("{:<7}", finding.label());
         let word = match finding.verdict {
             Verdict::Pass => palette.good(&word),
@@ -98,6 +119,13 @@ fn findings_text(session: &Session, findings: &[CheckResult]) -> String {
             .filter(|finding| finding.label() == label)
             .count()
     };
+    if folded > 0 {
+        let checks = count(folded, "check");
+        text += &format!(
+            "{}  {checks}: -v shows what was found\n",
+            palette.good("pass   ")
+        );
+    }
     text + &format!(
         "\n{}: {} passed, {} failed, {}, {} unknown",
         count(findings.len(), "check"),

@@ -7,9 +7,12 @@ use super::exit_code::DONE;
 use super::run::suggested_commands;
 use super::session::Session;
 use super::step_names::step_names;
+use crate::domain::graph;
 use crate::engine::{Failure, FailureKind};
 use crate::journal;
-use crate::report::{ReportFormat, gather_report, not_begun_report};
+use crate::report::{
+    GraphOutline, OutlineArrow, OutlineTile, ReportFormat, gather_report, not_begun_report,
+};
 
 /// The arguments of `report`.
 #[derive(Debug, Args)]
@@ -44,7 +47,7 @@ pub(super) fn report(session: &Session, arguments: &ReportArguments) -> Result<u
         let contents = journal::read_state_file(&path)?;
         let next = suggested_commands(&arguments.files, &contents).next;
         let names = step_names(&runbook, Some(&contents.state));
-        gather_report(&contents, &file, &names, &next)
+        gather_report(&contents, &file, &names, &next).with_orchestrations(&contents, outline)
     } else {
         let next = format!("iomcopy run {}", arguments.files.as_arguments());
         let names = step_names(&runbook, None);
@@ -52,6 +55,24 @@ pub(super) fn report(session: &Session, arguments: &ReportArguments) -> Result<u
     };
     session.printer.data(&report.render(format));
     Ok(DONE)
+}
+
+/// The tiles of a graph, for a picture; none of a text that is no graph.
+fn outline(graph: &str) -> Option<GraphOutline> {
+    let outline = graph::outline(graph)?;
+    let tiles = outline.tiles.into_iter().map(|tile| OutlineTile {
+        pointer: tile.pointer,
+        name: tile.name,
+    });
+    let arrows = outline.arrows.into_iter().map(|arrow| OutlineArrow {
+        from: arrow.from,
+        to: arrow.to,
+        label: arrow.label,
+    });
+    Some(GraphOutline {
+        tiles: tiles.collect(),
+        arrows: arrows.collect(),
+    })
 }
 
 /// The format of the report. `--output json` allows only JSON.

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::did_you_mean::runbook_like;
 use crate::engine::{Failure, FailureKind, RunbookPlace};
 use crate::runbook::{self, ReadError, Runbook};
 
@@ -14,8 +15,11 @@ pub(super) fn read_runbook(path: &Path) -> Result<Runbook, Failure> {
         )
         .at(diagnostics.iter().map(RunbookPlace::from)),
         error @ ReadError::Unreadable { .. } => {
-            Failure::new(FailureKind::InvalidInput, error.to_string())
-                .with_help("check the path; `iomcopy init` writes a new runbook")
+            let help = match runbook_like(path) {
+                Some(meant) => format!("did you mean {meant}?"),
+                None => "check the path; `iomcopy init` writes a new runbook".to_owned(),
+            };
+            Failure::new(FailureKind::InvalidInput, error.to_string()).with_help(help)
         }
         error => Failure::new(FailureKind::InvalidInput, error.to_string()),
     })

@@ -16,7 +16,8 @@ use crate::base::clock::Clock;
 use crate::base::redaction::redact;
 use crate::engine::{EventKind, Failure, FailureKind};
 use crate::report::{
-    Annotations, ColorChoice, FailureDocument, JsonLines, Palette, Pipeline, Printer, document,
+    Annotations, ColorChoice, FailureDocument, JsonLines, Palette, Pipeline, Printer, SecondLook,
+    document,
 };
 
 /// One run of the program.
@@ -28,12 +29,15 @@ pub(super) struct Session {
     pub(super) events: Arc<JsonLines>,
     /// What was found in this process and stopped nothing.
     pub(super) warnings: Arc<Warnings>,
+    /// What did not succeed at first.
+    pub(super) second_look: Arc<SecondLook>,
     /// The pipeline that this process runs in.
     pub(super) pipeline: Option<Pipeline>,
     /// Writes annotations for the pipeline; `None` if stdout is JSON.
     pub(super) annotations: Option<Arc<Annotations>>,
+    /// Was `-v` given?
+    pub(super) verbose: bool,
     color: ColorChoice,
-    verbose: bool,
     is_terminated: Arc<AtomicBool>,
 }
 
@@ -57,12 +61,13 @@ impl Session {
             events: Arc::new(JsonLines::new(Arc::clone(&printer))),
             printer,
             warnings: Arc::default(),
+            second_look: Arc::default(),
             pipeline,
             annotations,
             output: common.output,
             cancellation: Cancellation::new(),
-            color: choice,
             verbose: common.verbose > 0,
+            color: choice,
             is_terminated: Arc::new(AtomicBool::new(false)),
         }
     }
@@ -147,8 +152,12 @@ impl Session {
             _ => palette.bad("error:"),
         };
         self.printer.hide_all();
-        self.printer
-            .error(&format!("{head} {}", redact(&failure.message)));
+        let message = redact(&failure.message);
+        if is_located(failure) {
+            self.printer.error(&message);
+        } else {
+            self.printer.error(&format!("{head} {message}"));
+        }
         if let Some(help) = &failure.help {
             self.printer.error(&format!("help: {}", redact(help)));
         }
@@ -157,6 +166,19 @@ impl Session {
         }
         self.exit_code(failure.kind)
     }
+}
+
+/// Does the message begin with a place in the runbook? Then it has its own head,
+/// `uat.yaml:7:3: error: …`, in the form that editors jump to.
+fn is_located(failure: &Failure) -> bool {
+    let mut marks = failure.marks.iter();
+    marks.any(|mark| {
+        let place = format!(
+            "{}:{}:{}: {}: ",
+            mark.file, mark.line, mark.column, mark.severity
+        );
+        failure.message.starts_with(&place)
+    })
 }
 
 /// The last event of a run. Takes the failure with which it ended, if it failed.
@@ -181,4 +203,32 @@ pub(super) fn run_ended_event(
 /// A variable of the process environment, if it is set and is Unicode.
 pub(super) fn environment_variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::RunbookPlace;
+
+    #[test]
+    fn a_message_about_a_place_in_the_runbook_has_one_head() {
+        let place = RunbookPlace {
+            file: "uat.yaml".to_owned(),
+            line: 7,
+            column: 3,
+            end_line: 7,
+            end_column: 9,
+            severity: "error".to_owned(),
+            message: "the variable SECRET is not set".to_owned(),
+            help: None,
+        };
+        let failure =
+            |message: &str| Failure::new(FailureKind::InvalidInput, message).at([place.clone()]);
+        let located = failure("uat.yaml:7:3: error: the variable SECRET is not set\n 7 | x");
+        assert!(is_located(&located));
+        assert!(!is_located(&failure(
+            "invalid runbook\nuat.yaml:7:3: error: x"
+        )));
+        assert!(!is_located(&Failure::failed("the service said no")));
+    }
 }

@@ -1,38 +1,236 @@
 //! `iomcopy status`: how far a run is, from its state file alone.
 
-use super::common_arguments::{Output, RunFiles};
-use super::exit_code::DONE;
-use super::run::suggested_commands;
-use super::session::Session;
-use super::step_names::step_names;
-use crate::engine::Failure;
-use crate::journal;
-use crate::report::{document, not_begun_document, status_document, status_table};
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+use std::time::Duration;
 
-/// Reads the state file without repairing it, and shows it. Exit 0 in every state.
-pub(super) fn status(session: &Session, files: &RunFiles) -> Result<u8, Failure> {
-    let (runbook, path) = files.read()?;
-    let text = if journal::exists(&path) {
-        let contents = journal::read_state_file(&path)?;
-        let commands = suggested_commands(files, &contents);
-        let names = step_names(&runbook, Some(&contents.state));
-        match session.output {
-            Output::Human => {
-                let palette = session.data_palette();
-                status_table(&contents, &names, &commands, palette, None)
-            }
-            Output::Json => document(&status_document(&contents, &names, &commands.next)),
-        }
-    } else {
-        let next = format!("iomcopy run {}", files.as_arguments());
-        match session.output {
-            Output::Human => {
-                let path = path.display();
-                format!("not begun: {path} does not exist\nnext: {next}")
-            }
-            Output::Json => document(&not_begun_document(&step_names(&runbook, None), &next)),
-        }
+use clap::Args;
+
+use super::common_arguments::{Output, RunFiles};
+use super::exit_code::{DONE, FAILED, TEMPORARY, WAITING};
+use super::expectations::Expectations;
+use super::run::{stages, suggested_commands};
+use super::session::{Session, environment_variable};
+use super::step_names::step_names;
+use crate::base::clock::Clock;
+use crate::engine::Failure;
+use crate::journal::{self, Occupancy, StateFileContents};
+use crate::report::{
+    News, Outlook, Palette, Screen, document, not_begun_document, status_document, status_table,
+};
+use crate::runbook::Runbook;
+
+/// How often `--follow` looks at the state file.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// The arguments of `status`.
+#[derive(Debug, Args)]
+pub(super) struct StatusArguments {
+    #[command(flatten)]
+    files: RunFiles,
+    /// Refresh until the run's process ends; without a terminal, a line for each change
+    #[arg(long)]
+    pub(super) follow: bool,
+    /// Exit with the outcome of the run: 0 if it has finished, 10 if it waits for a person, else
+    /// the code with which its last process ended; 75 while it runs, before it begins, and if its
+    /// process was killed or stopped before the end. Without this flag, 0
+    #[arg(long)]
+    exit_code: bool,
+}
+
+/// Reads the state file without repairing it, and shows it.
+pub(super) async fn status(session: &Session, arguments: &StatusArguments) -> Result<u8, Failure> {
+    let (runbook, path) = arguments.files.read()?;
+    let view = StatusView {
+        session,
+        files: &arguments.files,
+        expectations: Expectations::of_earlier_runs(&path),
+        runbook,
+        path,
     };
-    session.printer.data(text.trim_end());
-    Ok(DONE)
+    let contents = if arguments.follow {
+        view.follow().await?
+    } else {
+        let reading = view.read()?;
+        view.show(reading.as_ref());
+        reading.map(|(contents, _)| contents)
+    };
+    Ok(if arguments.exit_code {
+        contents.map_or(TEMPORARY, |contents| outcome(&contents))
+    } else {
+        DONE
+    })
+}
+
+/// The exit code of a run: that of its last process, and [`TEMPORARY`] where no process has ended
+/// and the run has not finished.
+fn outcome(contents: &StateFileContents) -> u8 {
+    let state = &contents.state;
+    if contents.occupancy != Occupancy::Free {
+        return TEMPORARY;
+    }
+    let closed = state.closed.as_ref().map_or(DONE, |closed| closed.exit);
+    if closed != DONE || state.finished.is_some() {
+        return closed;
+    }
+    if state.waiting().next().is_some() {
+        WAITING
+    } else if state.failures.is_empty() {
+        TEMPORARY
+    } else {
+        FAILED
+    }
+}
+
+/// A state file, and what its run is expected to do.
+type Reading = (StateFileContents, Outlook);
+
+struct StatusView<'a> {
+    session: &'a Session,
+    files: &'a RunFiles,
+    expectations: Expectations,
+    runbook: Runbook,
+    path: PathBuf,
+}
+
+impl StatusView<'_> {
+    /// Reads the state file; `None` if the run has not begun.
+    fn read(&self) -> Result<Option<Reading>, Failure> {
+        if !journal::exists(&self.path) {
+            return Ok(None);
+        }
+        let contents = journal::read_state_file(&self.path)?;
+        let stages = stages::read(&self.path, &contents.occupancy);
+        let now = Clock::new(1.0).time_of_day();
+        let outlook = self.expectations.outlook(&contents, now, stages);
+        Ok(Some((contents, outlook)))
+    }
+
+    /// Prints the table or the document.
+    fn show(&self, reading: Option<&Reading>) {
+        let printer = &self.session.printer;
+        match self.session.output {
+            Output::Human => printer.text(&self.table(reading, self.session.data_palette())),
+            Output::Json => printer.data(&self.document(reading)),
+        }
+    }
+
+    fn table(&self, reading: Option<&Reading>, palette: Palette) -> String {
+        let Some((contents, outlook)) = reading else {
+            let path = self.path.display();
+            return format!(
+                "not begun: {path} does not exist\nnext: {}",
+                self.first_command()
+            );
+        };
+        let commands = suggested_commands(self.files, contents);
+        let names = step_names(&self.runbook, Some(&contents.state));
+        let table = status_table(contents, &names, &commands, outlook, palette, None);
+        table.trim_end().to_owned()
+    }
+
+    fn document(&self, reading: Option<&Reading>) -> String {
+        let Some((contents, outlook)) = reading else {
+            let names = step_names(&self.runbook, None);
+            return document(&not_begun_document(&names, &self.first_command()));
+        };
+        let next = suggested_commands(self.files, contents).next;
+        let names = step_names(&self.runbook, Some(&contents.state));
+        document(&status_document(contents, &names, &next, outlook))
+    }
+
+    /// The command that begins the run.
+    fn first_command(&self) -> String {
+        format!("iomcopy run {}", self.files.as_arguments())
+    }
+
+    /// Shows the run until no process holds its state file: in place at a terminal, a document or
+    /// lines for each change elsewhere. Returns the last reading.
+    async fn follow(&self) -> Result<Option<StateFileContents>, Failure> {
+        let mut screen = self.draws_in_place().then(Screen::default);
+        let mut news = News::default();
+        loop {
+            let reading = self.read()?;
+            let running = reading
+                .as_ref()
+                .filter(|(contents, _)| contents.occupancy != Occupancy::Free);
+            if let Some(screen) = &mut screen {
+                let table = self.table(reading.as_ref(), self.session.data_palette());
+                self.session.printer.draw(screen, &table);
+            } else if let Some((contents, outlook)) = running {
+                self.print_news(&mut news, contents, outlook);
+            }
+            if running.is_none() {
+                if screen.is_none() {
+                    self.show(reading.as_ref());
+                }
+                return Ok(reading.map(|(contents, _)| contents));
+            }
+            tokio::time::sleep(INTERVAL).await;
+        }
+    }
+
+    /// Prints what has changed since the last look.
+    fn print_news(&self, news: &mut News, contents: &StateFileContents, outlook: &Outlook) {
+        let names = step_names(&self.runbook, Some(&contents.state));
+        let lines = news.since_last(contents, &names, outlook);
+        let printer = &self.session.printer;
+        match self.session.output {
+            Output::Human => {
+                for line in lines {
+                    printer.text(&format!("{:.0}  {line}", outlook.now));
+                }
+            }
+            Output::Json if lines.is_empty() => {}
+            Output::Json => {
+                let next = suggested_commands(self.files, contents).next;
+                let document = document(&status_document(contents, &names, &next, outlook));
+                printer.data(&document);
+            }
+        }
+    }
+
+    fn draws_in_place(&self) -> bool {
+        self.session.output == Output::Human
+            && std::io::stdout().is_terminal()
+            && self.session.pipeline.is_none()
+            && environment_variable("TERM").as_deref() != Some("dumb")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::testing::began;
+    use crate::journal::Closed;
+
+    #[tokio::test]
+    async fn the_outcome_is_that_of_the_last_process_and_0_only_if_the_run_has_finished() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("uat.jsonl");
+        let open = journal::begin(&path, Clock::new(1.0), began()).unwrap();
+        let mut contents = journal::read_state_file(&path).unwrap();
+        assert_eq!(outcome(&contents), TEMPORARY, "it runs");
+        contents.occupancy = Occupancy::Free;
+        assert_eq!(outcome(&contents), TEMPORARY, "it was killed");
+        let closed = Closed::new("refused", 5, Some("no".to_owned()));
+        open.journal.append(closed).await.unwrap();
+        drop(open);
+        let mut contents = journal::read_state_file(&path).unwrap();
+        contents.occupancy = Occupancy::Free;
+        assert_eq!(outcome(&contents), 5);
+    }
+
+    #[tokio::test]
+    async fn a_run_that_stopped_early_is_not_done() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("uat.jsonl");
+        let open = journal::begin(&path, Clock::new(1.0), began()).unwrap();
+        let closed = Closed::new("stopped", DONE, None);
+        open.journal.append(closed).await.unwrap();
+        drop(open);
+        let mut contents = journal::read_state_file(&path).unwrap();
+        contents.occupancy = Occupancy::Free;
+        assert_eq!(outcome(&contents), TEMPORARY, "`--until` ends with 0");
+    }
 }

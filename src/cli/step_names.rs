@@ -6,6 +6,7 @@ use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
 use clap::error::Error;
 use clap::{Arg, Command};
 
+use super::did_you_mean;
 use crate::engine::{Failure, FailureKind};
 use crate::journal::State;
 use crate::runbook::Runbook;
@@ -44,7 +45,7 @@ pub(super) fn require_step(runbook: &Runbook, step: &str) -> Result<(), Failure>
         FailureKind::InvalidInput,
         format!("the runbook has no step '{step}'"),
     );
-    Err(failure.with_help(format!("its steps: {}", names.join(", "))))
+    Err(failure.with_help(did_you_mean::advice(step, &names, "its steps")))
 }
 
 /// Parses the name of a step. A shell completes those of the eight; the customer's own are known

@@ -24,7 +24,7 @@ pub(super) async fn verify(session: &Session, files: &RunFiles) -> Result<u8, Fa
         checks::verify(&connected.refresh, &connected.steps, journal).await
     })
     .await?;
-    preflight::print_findings(session, &findings);
+    preflight::print_findings(session, &findings, false);
     if findings
         .iter()
         .any(|finding| finding.verdict == Verdict::Fail)

@@ -80,5 +80,5 @@ pub use lcs::{
     parse_lcs_time,
 };
 pub use odata::{Condition, Query, Row, WriteResponse, literal};
-pub use operation::{Accepted, Operation, OperationHandle, OperationState, poll_delay};
+pub use operation::{Accepted, Operation, OperationHandle, OperationState};
 pub use power_platform::{Connection, CopyCandidate, Package, PowerPlatform};

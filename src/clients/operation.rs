@@ -285,16 +285,6 @@ pub(super) fn read_poll(
     }))
 }
 
-/// The delay before the next poll of an operation, on the program's clock: a twentieth of its
-/// duration so far or the service's `Retry-After`, whichever is longer, between 5 seconds and one
-/// minute. The end of a copy of hours is then seen within a minute, the end of a short edit within
-/// seconds.
-pub fn poll_delay(elapsed: Duration, retry_after: Option<Duration>) -> Duration {
-    (elapsed / 20)
-        .max(retry_after.unwrap_or_default())
-        .clamp(Duration::from_secs(5), Duration::from_mins(1))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -405,15 +395,5 @@ mod tests {
             None
         );
         assert_eq!(id("/somewhere/else"), None);
-    }
-
-    #[test]
-    fn the_poll_delay_is_bounded() {
-        let seconds = Duration::from_secs;
-        assert_eq!(poll_delay(seconds(0), None), seconds(5));
-        assert_eq!(poll_delay(seconds(600), None), seconds(30));
-        assert_eq!(poll_delay(seconds(100_000), None), seconds(60));
-        assert_eq!(poll_delay(seconds(10), Some(seconds(15))), seconds(15));
-        assert_eq!(poll_delay(seconds(10), Some(seconds(900))), seconds(60));
     }
 }

@@ -240,9 +240,12 @@ impl Setup {
     }
 
     pub(super) fn with_limits(speed: f64, limits: Limits) -> Self {
+        Self::with_clock(Clock::new(speed), limits)
+    }
+
+    pub(super) fn with_clock(clock: Clock, limits: Limits) -> Self {
         let (waits, cancellation) = (Waits::default(), Cancellation::new());
         let observer = Arc::new(waits.clone());
-        let clock = Clock::new(speed);
         let http = Http::with_limits(clock, observer, cancellation.clone(), limits).unwrap();
         Self {
             http,

@@ -41,6 +41,11 @@ pub(crate) struct VariableValues {
     pub(crate) secrets: BTreeSet<String>,
     /// The row of each definition's value, and the value.
     pub(crate) values: BTreeMap<Uuid, (Uuid, Option<String>)>,
+    /// The default values of definitions that have one, by schema name: a variable without a value
+    /// has its default (Microsoft Learn, *Environment variables overview*).
+    pub(crate) defaults: BTreeMap<String, String>,
+    /// The versions of the rows of values.
+    pub(crate) versions: BTreeMap<Uuid, String>,
     /// The rows of values that a managed solution brought: Dataverse refuses to delete those
     /// (Microsoft Learn, *Managed and unmanaged solutions*).
     pub(crate) managed: BTreeSet<Uuid>,
@@ -57,8 +62,17 @@ impl VariableValues {
             .iter()
             .filter(|(_, row)| row.get("ismanaged").and_then(Value::as_bool) == Some(true));
         let managed = managed.map(|(id, _)| *id).collect();
+        let versions = values
+            .iter()
+            .filter_map(|(id, row)| Some((*id, text(row, "@odata.etag")?)))
+            .collect();
         let secrets = definitions.iter().filter(|(_, row)| is_secret(row));
+        let defaults = definitions.iter().filter_map(|(_, row)| {
+            let default = text(row, "defaultvalue").filter(|default| !default.is_empty())?;
+            Some((text(row, "schemaname")?, default))
+        });
         Self {
+            defaults: defaults.collect(),
             secrets: secrets
                 .filter_map(|(_, row)| text(row, "schemaname"))
                 .collect(),
@@ -73,6 +87,7 @@ impl VariableValues {
                     Some((definition, (id, text(&row, "value"))))
                 })
                 .collect(),
+            versions,
             managed,
         }
     }
@@ -99,6 +114,61 @@ impl VariableValues {
     pub(crate) fn value(&self, schema_name: &str) -> Option<&(Uuid, Option<String>)> {
         self.values.get(self.definitions.get(schema_name)?)
     }
+
+    /// What a variable gives: its value, else its default.
+    pub(crate) fn given(&self, schema_name: &str) -> Option<&String> {
+        let value = self
+            .value(schema_name)
+            .and_then(|(_, value)| value.as_ref());
+        value.or_else(|| self.defaults.get(schema_name))
+    }
+
+    /// Does a variable have this text as its value or as its default?
+    pub(crate) fn has(&self, schema_name: &str, wanted: &str) -> bool {
+        let value = self
+            .value(schema_name)
+            .and_then(|(_, value)| value.as_ref());
+        let default = self.defaults.get(schema_name);
+        [value, default]
+            .into_iter()
+            .flatten()
+            .any(|held| held == wanted)
+    }
+}
+
+/// A default that the copy brought, and the one that the target had; none where it had none.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) struct CopiedDefault<'a> {
+    pub(crate) schema_name: &'a str,
+    pub(crate) definition: Uuid,
+    pub(crate) own: Option<&'a String>,
+}
+
+/// The definitions whose default the copy brought from the source and that had another in the
+/// target. A definition that the target did not have came with a solution, so its default is
+/// production's only where it names production. Takes the variables of both environments before the
+/// copy, and whether a text names production.
+pub(crate) fn copied_defaults<'a>(
+    (source, target): (&VariableValues, &'a VariableValues),
+    now: &'a VariableValues,
+    names_production: impl Fn(&str) -> bool,
+) -> Vec<CopiedDefault<'a>> {
+    let is_copied = |name: &String| {
+        let (held, own) = (now.defaults.get(name), target.defaults.get(name));
+        let is_known = target.definitions.contains_key(name);
+        source.definitions.contains_key(name)
+            && held == source.defaults.get(name)
+            && held != own
+            && (is_known || held.is_some_and(|held| names_production(held)))
+    };
+    let definitions = now.definitions.iter().filter(|(name, _)| is_copied(name));
+    definitions
+        .map(|(name, definition)| CopiedDefault {
+            schema_name: name,
+            definition: *definition,
+            own: target.defaults.get(name),
+        })
+        .collect()
 }
 
 /// The variables that have a value which the copy brought and had none in the target, with the rows
@@ -161,6 +231,51 @@ mod tests {
             [("contoso_Mail", Uuid::from_u128(2))]
         );
         assert!(copied_values(&target, &now, &BTreeMap::new()).is_empty());
+    }
+
+    #[test]
+    fn a_default_of_the_source_gives_way_to_the_targets_own() {
+        let with = |defaults: &[(&str, &str)]| {
+            let names: Vec<(&str, Option<&str>)> =
+                defaults.iter().map(|(name, _)| (*name, None)).collect();
+            let mut held = values(&names);
+            let given = defaults.iter().filter(|(_, default)| !default.is_empty());
+            held.defaults = given
+                .map(|(name, default)| ((*name).to_owned(), (*default).to_owned()))
+                .collect();
+            held
+        };
+        let target = with(&[("a_Shop", "https://uat"), ("b_Same", "x"), ("c_None", "")]);
+        let source = with(&[
+            ("a_Shop", "https://prod"),
+            ("b_Same", "x"),
+            ("c_None", "prod"),
+            ("d_New", "https://prod"),
+            ("e_New", "7"),
+        ]);
+        let find = |now: &VariableValues| -> Vec<(String, Option<String>)> {
+            let found = copied_defaults((&source, &target), now, |text| text.contains("prod"));
+            found
+                .into_iter()
+                .map(|found| (found.schema_name.to_owned(), found.own.cloned()))
+                .collect()
+        };
+        assert_eq!(
+            find(&source),
+            [
+                ("a_Shop".to_owned(), Some("https://uat".to_owned())),
+                ("c_None".to_owned(), None),
+                ("d_New".to_owned(), None),
+            ]
+        );
+        // Somebody gave it another default since.
+        let edited = with(&[("a_Shop", "https://new"), ("b_Same", "x"), ("c_None", "")]);
+        assert!(find(&edited).is_empty());
+        assert_eq!(
+            source.given("a_Shop").map(String::as_str),
+            Some("https://prod")
+        );
+        assert!(target.has("a_Shop", "https://uat") && !target.has("a_Shop", "https://prod"));
     }
 
     #[test]

@@ -24,7 +24,8 @@ pub(crate) struct IomChange {
     pub(crate) before: Value,
     pub(crate) after: Value,
     pub(crate) request: IomRequest,
-    /// What a person does where the request is not confirmed.
+    /// What a person does with the row where the request is not confirmed: every line gets a link
+    /// to it.
     pub(crate) by_hand: Vec<String>,
     /// What will be read as evidence.
     pub(crate) evidence: String,
@@ -58,10 +59,7 @@ impl IomChange {
         let action = match refresh.runbook.iom.request(self.request) {
             RequestBinding::Guided => Action::ManualTask(ManualTask {
                 instructions: std::iter::once(sign_in_instruction(refresh))
-                    .chain(first_with_link(
-                        self.by_hand,
-                        link(refresh, self.request, row),
-                    ))
+                    .chain(with_links(self.by_hand, link(refresh, self.request, row)))
                     .collect(),
                 evidence: self.evidence,
             }),
@@ -140,12 +138,23 @@ fn link(refresh: &RefreshContext, request: IomRequest, row: Uuid) -> Option<Stri
         .then(|| format!("{address}/main.aspx?pagetype=entityrecord&etn={table}&id={row}"))
 }
 
-/// The lines, the first with a link to the record.
-fn first_with_link(mut lines: Vec<String>, link: Option<String>) -> Vec<String> {
-    if let (Some(first), Some(link)) = (lines.first_mut(), link) {
-        *first = engine::with_link(first, &link);
+/// The lines, each with a link to the record: a worksheet leaves out what was said before, and shows
+/// only what is left, so any of them may be the first that a person reads.
+fn with_links(lines: Vec<String>, link: Option<String>) -> Vec<String> {
+    let Some(link) = link else {
+        return lines;
+    };
+    let linked = lines.iter().map(|line| engine::with_link(line, &link));
+    linked.collect()
+}
+
+/// The change, whose worksheet says these lines after whom to sign in as. They are about no row.
+pub(crate) fn with_preface(mut change: Change, lines: &[&str]) -> Change {
+    if let Action::ManualTask(task) = &mut change.action {
+        let lines = lines.iter().map(|line| (*line).to_owned());
+        task.instructions.splice(1..1, lines);
     }
-    lines
+    change
 }
 
 /// What may follow a request in doubt. The target shows nothing of it until it has ended, so the
@@ -237,5 +246,45 @@ fn write(template: &RequestTemplate, request: IomRequest, fill: &Fill) -> Result
         body: filled.body,
         creates: filled.method == Method::Patch && template.uses(Placeholder::NewId),
         acting_as: fill.acting_as,
+        binding: Some(request),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_line_about_a_row_has_its_link_and_a_line_about_none_has_not() {
+        let lines = || {
+            vec![
+                "tile 'A': clear it".to_owned(),
+                "tile 'B': clear it".to_owned(),
+            ]
+        };
+        let linked = with_links(lines(), Some("https://uat.test/x".to_owned()));
+        assert_eq!(
+            linked,
+            [
+                "tile 'A': clear it (open https://uat.test/x)",
+                "tile 'B': clear it (open https://uat.test/x)"
+            ]
+        );
+        assert_eq!(with_links(lines(), None), lines());
+        let change = Change {
+            key: "a".to_owned(),
+            name: "a".to_owned(),
+            before: Value::Null,
+            after: Value::Null,
+            follows: Vec::new(),
+            action: Action::ManualTask(ManualTask {
+                instructions: vec!["sign in".to_owned(), "press it".to_owned()],
+                evidence: "it is pressed".to_owned(),
+            }),
+        };
+        let Action::ManualTask(task) = with_preface(change, &["open the app"]).action else {
+            panic!("it stays a task");
+        };
+        assert_eq!(task.instructions, ["sign in", "open the app", "press it"]);
+    }
 }

@@ -91,6 +91,11 @@ pub(crate) fn variable_removed(schema_name: &str) -> String {
     format!("variable/{schema_name}/removed")
 }
 
+/// The default that a variable's definition had in the target.
+pub(crate) fn variable_default(schema_name: &str) -> String {
+    format!("variable/{schema_name}/default")
+}
+
 /// The removal of a row of dual-write's runtime configuration.
 pub(crate) fn runtime_configuration(id: Uuid) -> String {
     format!("runtime-configuration/{id}")

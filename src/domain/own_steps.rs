@@ -1,7 +1,6 @@
 //! The customer's own steps: the rows that they name, and what the first seal holds for them.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
@@ -10,13 +9,11 @@ use super::names::Fields;
 use super::seals::{BEFORE_COPY, Part, to_captures};
 use super::view::View;
 use super::{RefreshContext, marked};
+use crate::base::redaction::fingerprint;
 use crate::base::text::sha256;
 use crate::clients::{Query, Row, Table};
 use crate::engine::{Failure, FailureKind, JournalView, ListedRow};
-use crate::runbook::{DataverseUpdate, Located, OwnOptions, OwnStep, Span, StepName};
-
-/// How long a copied organization may take to provision a caller that the copy brought.
-const PROVISIONING_TIMEOUT: Duration = Duration::from_mins(5);
+use crate::runbook::{DataverseUpdate, Located, OwnOptions, OwnStep, Runbook, Span, StepName};
 
 /// A failure at a place of the runbook.
 pub(crate) fn invalid(refresh: &RefreshContext, span: Span, message: &str, help: &str) -> Failure {
@@ -101,34 +98,19 @@ pub(crate) async fn find_table(
     })
 }
 
-/// Waits until the copied organization knows the caller, for a step right after the copy. Later
-/// steps find that step 2 has waited.
-pub(crate) async fn wait_for_organization(
-    refresh: &RefreshContext,
-    step: &OwnStep,
-    view: View<'_>,
-) -> Result<(), Failure> {
-    if step.follows != StepName::CopyEnvironments || !matches!(view, View::Target(_)) {
-        return Ok(());
-    }
-    let admitted = refresh
-        .target
-        .dataverse
-        .wait_until_provisioned(PROVISIONING_TIMEOUT);
-    match admitted.await {
-        Ok(_) => Ok(()),
-        Err(error) => {
-            let failure = Failure::from(error);
-            let help = failure.help.clone();
-            let place = refresh.runbook.place(step.span);
-            Err(failure.with_help(format!(
-                "{}; or move this step ({place}) below `exit-administration-mode`, which adds an \
-                 application user that the copy removed",
-                help.as_deref()
-                    .unwrap_or("give the caller access to the target")
-            )))
-        }
-    }
+/// The first of the customer's own steps that runs while the target is closed: what acts on writes
+/// is closed in it, before it writes anything. None where step 2 is skipped, because then nothing is
+/// closed.
+pub(crate) fn first_before_opening(runbook: &Runbook) -> Option<&OwnStep> {
+    let steps = &runbook.steps;
+    let is_first =
+        |step: &&OwnStep| step.follows == StepName::CopyEnvironments && step.skip.is_none();
+    let opening = &steps.exit_administration_mode;
+    steps
+        .own
+        .iter()
+        .find(is_first)
+        .filter(|_| opening.skip.is_none())
 }
 
 /// Distinguishes what a step reads from what it read before the runbook was edited: eight
@@ -227,25 +209,54 @@ impl RowsBeforeCopy {
             .matched_by
             .as_ref()
             .map(|column| column.value.clone());
-        let mut rows: BTreeMap<String, Fields> = BTreeMap::new();
-        for (rest, value) in captured {
+        let captured = captured.into_iter().filter_map(|(rest, value)| {
             let (Some(id), Value::Object(row)) = (rest.strip_prefix('/'), value) else {
+                return None;
+            };
+            Some((id.to_owned(), row))
+        });
+        Self::index(matched_by, captured).map_err(|message| ambiguous(refresh, options, &message))
+    }
+
+    /// By what finds each row, with its id. Fails if two rows are found by the same; a text of a row
+    /// may be personal, so the message has its fingerprint.
+    fn index(
+        matched_by: Option<String>,
+        captured: impl IntoIterator<Item = (String, Fields)>,
+    ) -> Result<Self, String> {
+        let mut rows = BTreeMap::new();
+        for (id, row) in captured {
+            let Some(found_by) = found_by(matched_by.as_deref(), &id, &row) else {
                 continue;
             };
-            let Some(found_by) = found_by(matched_by.as_deref(), id, &row) else {
-                continue;
-            };
-            if rows.insert(found_by.clone(), row).is_some() {
-                let message = format!("two rows of the target had {found_by} in this column");
-                let span = options
-                    .matched_by
-                    .as_ref()
-                    .map_or(step.span, |column| column.span);
-                let help = "name a column whose value no two rows share";
-                return Err(invalid(refresh, span, &message, help));
+            let value = fingerprint(&found_by);
+            if rows.insert(found_by, row).is_some() {
+                return Err(format!(
+                    "two rows of the target have {value} in this column"
+                ));
             }
         }
         Ok(Self { matched_by, rows })
+    }
+
+    /// Fails if two rows of the target as it is now could not be told apart after the copy.
+    pub(crate) fn check(
+        refresh: &RefreshContext,
+        options: &DataverseUpdate,
+        table: &Table,
+        rows: Vec<Row>,
+    ) -> Result<(), Failure> {
+        let matched_by = options
+            .matched_by
+            .as_ref()
+            .map(|column| column.value.clone());
+        let with_ids = rows.into_iter().filter_map(|row| {
+            let id = row.id(&table.primary_id)?;
+            Some((id.to_string(), row.value))
+        });
+        Self::index(matched_by, with_ids)
+            .map(|_| ())
+            .map_err(|message| ambiguous(refresh, options, &message))
     }
 
     /// The row that a row of the target was before the copy; none if it was not there.
@@ -253,6 +264,13 @@ impl RowsBeforeCopy {
         let found_by = found_by(self.matched_by.as_deref(), &id.to_string(), row)?;
         self.rows.get(&found_by)
     }
+}
+
+/// The failure of a column that does not tell two rows apart.
+fn ambiguous(refresh: &RefreshContext, options: &DataverseUpdate, message: &str) -> Failure {
+    let column = options.matched_by.as_ref().unwrap_or(&options.table);
+    let help = "name a column whose value no two rows share";
+    invalid(refresh, column.span, message, help)
 }
 
 /// What finds a row again: the value of this column, or its id. None for a row without a value.
@@ -287,5 +305,62 @@ mod tests {
         assert!(rows(Some("name")).of(Uuid::nil(), &other).is_none());
         assert!(rows(None).of(Uuid::nil(), &now).is_none());
         assert!(rows(None).rows.contains_key("ab"));
+    }
+
+    #[test]
+    fn two_rows_with_one_value_are_refused_without_showing_it() {
+        let row = |mail: Value| Fields::from_iter([("mail".to_owned(), mail)]);
+        let rows = |second: Value| {
+            let first = row(json!("ada@contoso.com"));
+            [("1".to_owned(), first), ("2".to_owned(), row(second))]
+        };
+        let index = |column: Option<&str>, second: Value| {
+            RowsBeforeCopy::index(column.map(str::to_owned), rows(second))
+                .map(|found| found.rows.len())
+        };
+        let message = index(Some("mail"), json!("ada@contoso.com")).unwrap_err();
+        assert!(
+            message.contains("sha256:") && !message.contains("ada"),
+            "{message}"
+        );
+        assert_eq!(index(Some("mail"), json!("eve@contoso.com")), Ok(2));
+        assert_eq!(
+            index(Some("mail"), Value::Null),
+            Ok(1),
+            "it is found by nothing"
+        );
+        assert_eq!(index(None, json!("ada@contoso.com")), Ok(2));
+    }
+
+    #[test]
+    fn the_first_step_that_runs_before_the_target_opens_closes_what_acts_on_writes() {
+        let first = |before: &str, opening: &str| {
+            let own = "title: t, instructions: [a], evidence: none";
+            let text = format!(
+                "runbook: 1\nname: test\ncloud: public\n\
+                 identity:\n  tenant: contoso.onmicrosoft.com\n  default: {{ azure-cli: {{}} }}\n\
+                 source: {{ environment: 11111111-1111-1111-1111-111111111111 }}\n\
+                 target: {{ environment: 22222222-2222-2222-2222-222222222222, name: UAT }}\n\
+                 steps:\n  - copy-environments: {{}}\n{before}  \
+                 - exit-administration-mode: {{ {opening} }}\n  - guided: {{ name: late, {own} }}\n  \
+                 - reconfigure-connections: {{ skip: test }}\n  - activate-flows: {{}}\n  \
+                 - detach-provider-actions: {{}}\n  - reinstall-providers: {{}}\n  \
+                 - restore-provider-actions: {{}}\n  - reconfigure-dual-write: {{}}\n"
+            );
+            let runbook = crate::runbook::parse("test.yaml", &text);
+            let runbook = runbook.unwrap_or_else(|error| panic!("{error}"));
+            first_before_opening(&runbook).map(|step| step.name.value.clone())
+        };
+        let guided = |name: &str, more: &str| {
+            format!(
+                "  - guided: {{ name: {name}, title: t, instructions: [a], evidence: none{more} }}\n"
+            )
+        };
+        let both = guided("a", "") + &guided("b", "");
+        let second = guided("a", ", skip: later") + &guided("b", "");
+        assert_eq!(first("", ""), None);
+        assert_eq!(first(&both, "").as_deref(), Some("a"));
+        assert_eq!(first(&second, "").as_deref(), Some("b"));
+        assert_eq!(first(&both, "skip: by hand"), None);
     }
 }

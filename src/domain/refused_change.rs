@@ -1,5 +1,5 @@
 //! A change that the program makes, and that becomes a manual task where the service refuses it for
-//! good.
+//! good. Where the caller lacked a permission, each later process tries once more before it asks.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,11 +8,15 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use crate::engine::{
-    Action, Change, Failure, JournalView, ManualTask, Progress, Reading, Set, WriteError, Written,
+    Action, Change, Failure, FailureKind, JournalView, ManualTask, Progress, Reading, Set,
+    WriteError, Written,
 };
 
 /// What a failed attempt adds to the service's own help.
 const NEXT: &str = "run again: it is then a task for a person";
+
+/// The same where a permission is missing, which somebody may give.
+const NEXT_ATTEMPT: &str = "the next run tries it once more, and if it is not allowed then either, it is a task for a person";
 
 /// The change as a set. Where the service has refused it for good, a person makes it instead: the
 /// task has the same key, so the same reading proves it.
@@ -38,12 +42,19 @@ impl Set for Refusable {
         self.0.read().await
     }
 
+    fn surveyed(&self) -> Option<Reading> {
+        self.0.surveyed()
+    }
+
     async fn write(&self, reading: &Reading) -> Result<Written, WriteError> {
         self.0.write(reading).await.map_err(|error| match error {
             WriteError::Refused(failure) if !failure.retryable && !failure.ends_the_run() => {
-                let help = match &failure.help {
-                    Some(help) => format!("{help}; or {NEXT}"),
-                    None => NEXT.to_owned(),
+                let is_permission = failure.kind == FailureKind::NotAllowed;
+                let help = match (&failure.help, is_permission) {
+                    (Some(help), true) => format!("{help}: {NEXT_ATTEMPT}"),
+                    (None, true) => NEXT_ATTEMPT.to_owned(),
+                    (Some(help), false) => format!("{help}; or {NEXT}"),
+                    (None, false) => NEXT.to_owned(),
                 };
                 WriteError::Refused(failure.with_help(help))
             }
@@ -70,7 +81,7 @@ mod tests {
 
     use super::*;
 
-    struct Refusing(bool);
+    struct Refusing(Failure);
 
     #[async_trait]
     impl Set for Refusing {
@@ -79,17 +90,20 @@ mod tests {
         }
 
         async fn write(&self, _reading: &Reading) -> Result<Written, WriteError> {
-            let failure = Failure::failed("no").with_help("ask the owner");
-            let failure = if self.0 { failure.permanent() } else { failure };
-            Err(WriteError::Refused(failure))
+            Err(WriteError::Refused(self.0.clone()))
         }
     }
 
     #[tokio::test]
     async fn only_a_permanent_refusal_announces_the_task() {
-        for (is_permanent, help) in [
-            (true, format!("ask the owner; or {NEXT}")),
-            (false, "ask the owner".to_owned()),
+        let failed = || Failure::failed("no").with_help("ask the owner");
+        let forbidden = Failure::new(FailureKind::NotAllowed, "403")
+            .with_help("give it a role")
+            .of_one_change();
+        for (failure, help) in [
+            (failed().permanent(), format!("ask the owner; or {NEXT}")),
+            (failed(), "ask the owner".to_owned()),
+            (forbidden, format!("give it a role: {NEXT_ATTEMPT}")),
         ] {
             let change = Change {
                 key: "a".to_owned(),
@@ -97,7 +111,7 @@ mod tests {
                 before: json!(1),
                 after: json!(2),
                 follows: Vec::new(),
-                action: Action::Set(Arc::new(Refusing(is_permanent))),
+                action: Action::Set(Arc::new(Refusing(failure))),
             };
             let by_hand = ManualTask {
                 instructions: vec!["do it".to_owned()],

@@ -153,9 +153,25 @@ fn contains_word(text: &str, word: &str) -> bool {
     text.match_indices(word).any(|(at, _)| {
         let before = text[..at].chars().next_back();
         let after = text[at + word.len()..].chars().next();
-        !before.is_some_and(|c| is_part(c) || is_host && matches!(c, '-' | '.'))
-            && !after.is_some_and(|c| is_part(c) || is_host && c == '-')
+        let begins = ends_with_escape(&text[..at])
+            || !before.is_some_and(|c| is_part(c) || is_host && matches!(c, '-' | '.'));
+        begins && !after.is_some_and(|c| is_part(c) || is_host && c == '-')
     })
+}
+
+/// Does a text end with one character that JSON or an address writes as an escape: `\n`, `\u0022`,
+/// `%2F`? Its last letter is no part of the word that follows.
+fn ends_with_escape(text: &str) -> bool {
+    let last_two: Vec<char> = text.chars().rev().take(2).collect();
+    let is_short = matches!(last_two[..], ['n' | 't' | 'r' | 'b' | 'f', '\\']);
+    let is_hex = |digits: &str| digits.chars().all(|c| c.is_ascii_hexdigit());
+    let is_long = |sign: &str, digits: usize| {
+        text.len()
+            .checked_sub(digits)
+            .and_then(|at| Some((text.get(..at)?, text.get(at..)?)))
+            .is_some_and(|(before, code)| before.ends_with(sign) && is_hex(code))
+    };
+    is_short || is_long("\\u", 4) || is_long("%", 2)
 }
 
 /// The other host that Dataverse accepts for an organization: `<org>.api.<region>.dynamics.com`
@@ -265,6 +281,24 @@ mod tests {
         let same = |id: &str| named(id, id, "unqsame00000");
         let same = SourceReferences::between(&same("one"), &same("two"));
         assert!(same.found_in("unqsame00000").is_empty());
+    }
+
+    #[test]
+    fn an_escape_before_a_text_is_no_part_of_it() {
+        let source = environment("11111111-1111-1111-1111-11111111abcd", "contoso");
+        let target = environment("22222222-2222-2222-2222-222222222222", "uat");
+        let references = SourceReferences::between(&source, &target);
+        for escape in ["\\n", "\\t", "\\u0022", "%2F", "%3a%2f%2F"] {
+            for text in [
+                "contoso.crm4.dynamics.com",
+                "11111111-1111-1111-1111-11111111abcd",
+            ] {
+                let text = format!("x{escape}{text}");
+                assert_eq!(references.found_in(&text).len(), 1, "{text}");
+            }
+        }
+        let longer = "https://newcontoso.crm4.dynamics.com";
+        assert!(references.found_in(longer).is_empty());
     }
 
     #[test]

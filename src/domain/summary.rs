@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use uuid::Uuid;
 
 use super::containment::figures::ContainmentFigures;
 use super::containment::{self, Policy};
@@ -114,26 +115,70 @@ pub(crate) fn summary(refresh: &RefreshContext, journal: &JournalView) -> Result
         );
     }
     // Before the step has begun, no flow was left off: it is not decided yet.
-    if !journal.has_step(StepName::ActivateFlows.word()) {
-        return Ok(summary);
+    if journal.has_step(StepName::ActivateFlows.word()) {
+        count_flows(&mut summary, refresh, journal);
     }
+    Ok(summary)
+}
+
+/// Counts the cloud flows that are on, and names those that are left off.
+fn count_flows(summary: &mut Summary, refresh: &RefreshContext, journal: &JournalView) {
     let rules = Rules::from_journal(refresh, journal);
+    // Once its phase has ended, no flow that should be on is off, whoever turned it on.
+    let is_open = !journal.has_phase_ended(StepName::ActivateFlows.word(), TURN_ON);
     for (id, row) in seals::rows(journal, Part::Source, "workflow") {
         if !flows::is_cloud_flow(&row) {
             continue;
         }
         let name = text(&row, "name").unwrap_or_else(|| id.to_string());
         match rules.wanted(id, &row) {
-            Wanted::On => count_made(
-                journal.maker(&keys::flow(id)),
-                1,
-                &mut summary.flows_on,
-                &mut summary.by_hand.flows_on,
-            ),
+            Wanted::On => {
+                let maker = journal.maker(&keys::flow(id));
+                let refused = refusal(journal, id).filter(|_| is_open && maker.is_none());
+                if let Some(message) = refused {
+                    let reason = refusal_reason(id, message);
+                    summary.flows_off.push((name, reason));
+                }
+                count_made(
+                    maker,
+                    1,
+                    &mut summary.flows_on,
+                    &mut summary.by_hand.flows_on,
+                );
+            }
             Wanted::Off(reason) => summary.flows_off.push((name, reason.to_owned())),
         }
     }
-    Ok(summary)
+}
+
+/// What begins the reason of a flow that the service refused.
+const REFUSED: &str = "refused by the service";
+
+/// The phase of step 4 that turns flows on.
+const TURN_ON: &str = "turn-on";
+
+/// What the service said when it refused for good to turn this flow on, or what must be done before
+/// that.
+fn refusal(journal: &JournalView, flow: Uuid) -> Option<&str> {
+    let keys = [
+        keys::flow(flow),
+        keys::flow_owner(flow),
+        keys::flow_connectors(flow),
+    ];
+    keys.iter().find_map(|key| journal.permanent_failure(key))
+}
+
+/// The first line of a refusal, without the change, the request and its id: flows that were refused
+/// for the same reason are listed together.
+fn refusal_reason(flow: Uuid, message: &str) -> String {
+    let first = message.lines().next().unwrap_or_default();
+    let why = first
+        .split_once(&format!("({flow}): "))
+        .map_or(first, |(_, why)| why);
+    let why = why
+        .split_once(" (request id ")
+        .map_or(why, |(before, _)| before);
+    format!("{REFUSED} ({why})")
 }
 
 /// Adds so many things to what was made, and to what was made by hand. Takes who made them.
@@ -184,19 +229,7 @@ impl Summary {
                 self.flows_off.len()
             ),
         ];
-        let mut reasons: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-        for (name, why) in &self.flows_off {
-            reasons.entry(why).or_default().push(name);
-        }
-        for (why, names) in reasons {
-            // A few are named; many are only counted, except those that a person must correct.
-            let listed = if names.len() > 4 && why != NAMES_PRODUCTION {
-                String::new()
-            } else {
-                format!(": {}", names.join(", "))
-            };
-            lines.push(format!("  off: {} {why}{listed}", names.len()));
-        }
+        lines.extend(self.flows_off_lines(|_| true));
         lines.extend(
             self.dangling
                 .iter()
@@ -205,6 +238,38 @@ impl Summary {
         lines.push(self.dual_write.line());
         lines.extend(self.containment.iter().flat_map(ContainmentFigures::lines));
         lines
+    }
+
+    /// What a run that has not finished says: the flows that the service refused stay off until
+    /// somebody acts, however the rest of the run ends.
+    pub(crate) fn refused_lines(&self) -> Vec<String> {
+        let mut lines = self.flows_off_lines(|why| why.starts_with(REFUSED));
+        if !lines.is_empty() {
+            lines.insert(
+                0,
+                "cloud flows left off, although they should be on".to_owned(),
+            );
+        }
+        lines
+    }
+
+    /// The flows that are left off, a line for each of these reasons.
+    fn flows_off_lines(&self, is_meant: impl Fn(&str) -> bool) -> Vec<String> {
+        let mut reasons: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for (name, why) in self.flows_off.iter().filter(|(_, why)| is_meant(why)) {
+            reasons.entry(why).or_default().push(name);
+        }
+        let lines = reasons.into_iter().map(|(why, names)| {
+            // A few are named; many are only counted, except those that a person must correct.
+            let is_to_correct = why == NAMES_PRODUCTION || why.starts_with(REFUSED);
+            let listed = if names.len() > 4 && !is_to_correct {
+                String::new()
+            } else {
+                format!(": {}", names.join(", "))
+            };
+            format!("  off: {} {why}{listed}", names.len())
+        });
+        lines.collect()
     }
 }
 
@@ -221,5 +286,48 @@ fn names(names: &[String]) -> String {
         String::new()
     } else {
         format!(": {}", names.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flows_that_were_refused_are_named_with_the_reason_however_many_they_are() {
+        let flow = |number: u128| {
+            let id = Uuid::from_u128(number);
+            let message = format!(
+                "turn on cloud flow 'F{number}': Dataverse does not allow PATCH /workflows({id}): \
+                 0x80060467 DlpViolation: no. (request id {number})\nmore"
+            );
+            (format!("F{number}"), refusal_reason(id, &message))
+        };
+        let off = (1..=5).map(|number| (format!("G{number}"), "off in the source".to_owned()));
+        let summary = Summary {
+            flows_off: (1..=5).map(flow).chain(off).collect(),
+            ..Summary::default()
+        };
+        let refused =
+            "  off: 5 refused by the service (0x80060467 DlpViolation: no.): F1, F2, F3, F4, F5";
+        let lines = summary.lines();
+        for line in [
+            "0 cloud flows turned on, 10 left off",
+            "  off: 5 off in the source",
+            refused,
+        ] {
+            assert!(
+                lines.iter().any(|found| found == line),
+                "{line}: {lines:#?}"
+            );
+        }
+        // A run that failed says only that.
+        assert_eq!(
+            summary.refused_lines(),
+            ["cloud flows left off, although they should be on", refused]
+        );
+        assert!(Summary::default().refused_lines().is_empty());
+        let other = refusal_reason(Uuid::nil(), "the service is closed");
+        assert_eq!(other, "refused by the service (the service is closed)");
     }
 }

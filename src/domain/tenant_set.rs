@@ -5,7 +5,7 @@
 //! write is a documented PATCH, or a request of the runbook's `iom:` section (`iom_change`). A
 //! request that cannot be repeated blindly becomes a launch whose end is read by the same reader.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -13,19 +13,32 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::failure::launch_error;
+use super::names::{Fields, text};
 use super::{RefreshContext, service_fields};
-use crate::clients::{Condition, DataverseWriter, Error, Row};
+use crate::base::sync::lock;
+use crate::clients::{Condition, DataverseWriter, Error, Row, Table};
 use crate::engine::{
     Failure, Found, Launch, Progress, Proof, Reading, Repeat, Set, Started, Trace, WriteError,
     Written,
 };
-use crate::runbook::Method;
+use crate::runbook::{IomRequest, Method};
 
 /// Reads what is there now.
 #[async_trait]
 pub(crate) trait Reader: Send + Sync {
     /// The compared fields, the version, and what else the write needs.
     async fn read(&self) -> Result<Reading, Failure>;
+
+    /// What the survey read, if that is known with its version.
+    fn surveyed(&self) -> Option<Reading> {
+        None
+    }
+
+    /// The compared fields of the row in the response to a PATCH of this path; none if that is not
+    /// all that this reader reads.
+    fn answered(&self, _path: &str, _row: &Row) -> Option<Value> {
+        None
+    }
 
     /// Why it can no longer reach the wanted end, if the tenant shows that.
     async fn refusal(&self) -> Result<Option<String>, Failure> {
@@ -40,6 +53,7 @@ pub(crate) struct RowReader<P> {
     id: Uuid,
     /// The compared fields of the row; of `None` where it is not there.
     project: P,
+    surveyed: Option<Reading>,
 }
 
 impl<P: Fn(Option<&Row>) -> Reading + Send + Sync + 'static> RowReader<P> {
@@ -51,13 +65,46 @@ impl<P: Fn(Option<&Row>) -> Reading + Send + Sync + 'static> RowReader<P> {
         id: Uuid,
         project: P,
     ) -> Arc<dyn Reader> {
+        Self::of_surveyed(refresh, entity_set, id, project, None)
+    }
+
+    /// The same, of a row that the survey has read; see [`surveyed`].
+    pub(crate) fn of_surveyed(
+        refresh: &Arc<RefreshContext>,
+        entity_set: &str,
+        id: Uuid,
+        project: P,
+        surveyed: Option<Reading>,
+    ) -> Arc<dyn Reader> {
         Arc::new(Self {
             refresh: Arc::clone(refresh),
             entity_set: entity_set.to_owned(),
             id,
             project,
+            surveyed,
         })
     }
+}
+
+/// What a survey read of a row, for its change: the compared fields, which are the change's
+/// `before`, and the version among the row's columns. None where a write cannot depend on the
+/// version, so that the row has to be read right before it (Microsoft Learn, *Perform conditional
+/// operations using the Web API*: `IsOptimisticConcurrencyEnabled`).
+pub(crate) fn surveyed(table: &Table, before: &Value, row: &Fields) -> Option<Reading> {
+    surveyed_version(table, before, text(row, "@odata.etag"))
+}
+
+/// The same, of a row with this version.
+pub(crate) fn surveyed_version(
+    table: &Table,
+    before: &Value,
+    etag: Option<String>,
+) -> Option<Reading> {
+    let etag = etag.filter(|_| table.optimistic_concurrency)?;
+    Some(Reading {
+        etag: Some(etag),
+        ..Reading::of(before.clone())
+    })
 }
 
 #[async_trait]
@@ -71,6 +118,21 @@ impl<P: Fn(Option<&Row>) -> Reading + Send + Sync> Reader for RowReader<P> {
         )
         .await
     }
+
+    fn surveyed(&self) -> Option<Reading> {
+        self.surveyed.clone()
+    }
+
+    fn answered(&self, path: &str, row: &Row) -> Option<Value> {
+        is_whole_row(path, &self.entity_set, self.id).then(|| (self.project)(Some(row)).value)
+    }
+}
+
+/// Does a request with this path write this row, and return all of it? A request of the runbook may
+/// write another row, or ask for some columns.
+fn is_whole_row(path: &str, entity_set: &str, id: Uuid) -> bool {
+    let row = format!("{entity_set}({id})");
+    path.trim_start_matches('/').eq_ignore_ascii_case(&row)
 }
 
 /// Reads one row: its compared fields, and the version that a write must name.
@@ -88,6 +150,21 @@ async fn read_row(
     })
 }
 
+/// What was read of a row last, shared by two sets of it: the second begins when the first has
+/// ended, and starts from what the first has read of the row.
+#[derive(Clone, Default)]
+pub(crate) struct LatestReading(Arc<Mutex<Option<Reading>>>);
+
+impl LatestReading {
+    pub(crate) fn get(&self) -> Option<Reading> {
+        lock(&self.0).clone()
+    }
+
+    pub(crate) fn set(&self, reading: Option<Reading>) {
+        *lock(&self.0) = reading;
+    }
+}
+
 /// One write to the target's Web API, ready to send.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
@@ -99,6 +176,8 @@ pub(crate) struct Request {
     pub(crate) creates: bool,
     /// The directory object of the user that it is sent as, where it is not the caller.
     pub(crate) acting_as: Option<Uuid>,
+    /// The name of the runbook's request, where the runbook binds it; a documented write has none.
+    pub(crate) binding: Option<IomRequest>,
 }
 
 impl Request {
@@ -110,6 +189,7 @@ impl Request {
             body: Some(body.to_string()),
             creates: false,
             acting_as: None,
+            binding: None,
         }
     }
 
@@ -130,7 +210,19 @@ impl Request {
             body: None,
             creates: false,
             acting_as: None,
+            binding: None,
         }
+    }
+
+    /// An error of this request: what does not fit is corrected where the request is written.
+    fn explain(&self, mut error: Error) -> Error {
+        if let Some(request) = self.binding.filter(|_| error.is_unfit_request()) {
+            error.help = Some(format!(
+                "the request does not fit the table: correct the request under `iom.requests` \
+                 ({request})"
+            ));
+        }
+        error
     }
 
     /// The same, sent as this user of the directory, if there is one.
@@ -151,10 +243,23 @@ pub(crate) fn row_set(
     request: Request,
     settle_timeout: Duration,
 ) -> Arc<dyn Set> {
+    let row = (id, None);
+    surveyed_row_set(refresh, entity_set, row, compared, request, settle_timeout)
+}
+
+/// The same, of a row that the survey has read (see [`surveyed`]): it costs one request.
+pub(crate) fn surveyed_row_set(
+    refresh: &Arc<RefreshContext>,
+    entity_set: &str,
+    (id, surveyed): (Uuid, Option<Reading>),
+    compared: impl Fn(Option<&Row>) -> Value + Send + Sync + 'static,
+    request: Request,
+    settle_timeout: Duration,
+) -> Arc<dyn Set> {
     let project = move |row: Option<&Row>| Reading::of(compared(row));
     Arc::new(TargetWrite {
         refresh: Arc::clone(refresh),
-        reader: RowReader::shared(refresh, entity_set, id, project),
+        reader: RowReader::of_surveyed(refresh, entity_set, id, project, surveyed),
         request: move |_: &Reading| Ok(request.clone()),
         settle_timeout,
     })
@@ -178,8 +283,17 @@ where
         self.reader.read().await
     }
 
+    fn surveyed(&self) -> Option<Reading> {
+        self.reader.surveyed()
+    }
+
     async fn write(&self, reading: &Reading) -> Result<Written, WriteError> {
-        write_read(&self.refresh.target.dataverse, &self.request, reading).await
+        let target = &self.refresh.target.dataverse;
+        let (path, row) = write_read(target, &self.request, reading).await?;
+        Ok(Written {
+            observed: row.and_then(|row| self.reader.answered(&path, &row)),
+            ..Written::default()
+        })
     }
 
     fn only_people_write(&self, member: &str) -> bool {
@@ -191,23 +305,25 @@ where
     }
 }
 
-/// Sends the write that follows from this reading, with the version that was read.
+/// Sends the write that follows from this reading, with the version that was read. Returns its path,
+/// and the row as the service shows it afterwards.
 async fn write_read(
     target: &DataverseWriter,
     request: impl Fn(&Reading) -> Result<Request, Failure>,
     reading: &Reading,
-) -> Result<Written, WriteError> {
+) -> Result<(String, Option<Row>), WriteError> {
     let request = request(reading).map_err(WriteError::Refused)?;
-    send_to(target, &request, reading.etag.as_deref()).await?;
-    Ok(Written::default())
+    let row = send_to(target, &request, reading.etag.as_deref()).await?;
+    Ok((request.path, row))
 }
 
-/// Sends one request to the target's Web API. Takes the version that was read, if any.
+/// Sends one request to the target's Web API. Takes the version that was read, if any. Returns the
+/// row that a PATCH changed, if the service shows it.
 pub(crate) async fn send(
     refresh: &RefreshContext,
     request: &Request,
     etag: Option<&str>,
-) -> Result<Option<String>, Error> {
+) -> Result<Option<Row>, Error> {
     send_to(&refresh.target.dataverse, request, etag).await
 }
 
@@ -215,7 +331,7 @@ async fn send_to(
     target: &DataverseWriter,
     request: &Request,
     etag: Option<&str>,
-) -> Result<Option<String>, Error> {
+) -> Result<Option<Row>, Error> {
     let condition = match (request.method, etag) {
         _ if request.creates => Condition::Create,
         (Method::Patch | Method::Delete | Method::Put, Some(etag)) => {
@@ -224,13 +340,17 @@ async fn send_to(
         (Method::Patch | Method::Put, None) => Condition::Exists,
         _ => Condition::None,
     };
-    let method = request.method.to_string();
     let acting = request.acting_as.map(|user| target.acting_as(user));
     let target = acting.as_ref().unwrap_or(target);
-    let written = target
-        .send(&method, &request.path, request.body.as_deref(), condition)
-        .await?;
-    Ok(written.service_date)
+    let (path, body) = (&request.path, request.body.as_deref());
+    let sent = if request.method == Method::Patch {
+        target.patch(path, body, condition).await
+    } else {
+        let method = request.method.to_string();
+        let sent = target.send(&method, path, body, condition).await;
+        sent.map(|_| None)
+    };
+    sent.map_err(|error| request.explain(error))
 }
 
 /// Sends the request of a launch, which the service receives at most once.
@@ -241,7 +361,8 @@ async fn launch(refresh: &RefreshContext, request: &Request) -> Result<Option<St
     let target = acting.as_ref().unwrap_or(&refresh.target.dataverse);
     let sent = target
         .launch(&request.path, request.body.as_deref())
-        .await?;
+        .await
+        .map_err(|error| request.explain(error))?;
     Ok(sent.service_date)
 }
 
@@ -368,6 +489,68 @@ mod tests {
         }
     }
 
+    /// A table without the column that a write names. Only a request of the runbook can be corrected
+    /// there.
+    #[tokio::test]
+    async fn a_request_that_does_not_fit_is_corrected_where_it_is_written() {
+        let refusal = r#"{"error":{"code":"0x80048d19","message":"Undeclared property 'x'"}}"#;
+        let listener =
+            Listener::replying(vec![Reply::json(400, refusal), Reply::json(400, refusal)]).await;
+        let setup = Setup::new(1_000.0);
+        let target = DataverseWriter::new(setup.service(&listener.url));
+        let documented = Request::patch("connectionreferences", Uuid::from_u128(1), &json!({}));
+        let bound = Request {
+            binding: Some(IomRequest::RenameProvider),
+            ..documented.clone()
+        };
+        for (request, is_bound) in [(documented, false), (bound, true)] {
+            let result = send_to(&target, &request, None).await;
+            let help = result.unwrap_err().help.unwrap_or_default();
+            assert!(help.contains("does not fit the table"), "{help}");
+            assert_eq!(help.contains("`iom.requests`"), is_bound, "{help}");
+            assert_eq!(help.contains("rename-provider"), is_bound, "{help}");
+        }
+    }
+
+    /// Otherwise the write could pass over an edit that is newer than the survey.
+    #[test]
+    fn a_row_without_a_version_that_a_write_can_name_is_read_first() {
+        let before = json!({ "value": "one" });
+        for (optimistic_concurrency, row, etag) in [
+            (true, json!({ "@odata.etag": "W/\"7\"" }), Some("W/\"7\"")),
+            (false, json!({ "@odata.etag": "W/\"7\"" }), None),
+            (true, json!({}), None),
+        ] {
+            let table = Table {
+                optimistic_concurrency,
+                ..Table::default()
+            };
+            let row = row.as_object().cloned().unwrap_or_default();
+            let surveyed = surveyed(&table, &before, &row);
+            let found = surveyed
+                .as_ref()
+                .and_then(|reading| reading.etag.as_deref());
+            assert_eq!(found, etag, "{row:?}");
+            assert!(surveyed.is_none_or(|reading| reading.value == before));
+        }
+    }
+
+    #[test]
+    fn only_a_response_with_the_whole_row_can_prove_a_change() {
+        let id = Uuid::from_u128(0xa1);
+        let other = Uuid::from_u128(2);
+        for (path, is_whole) in [
+            (format!("values({id})"), true),
+            (format!("/Values({})", id.to_string().to_uppercase()), true),
+            (format!("values({id})?$select=value"), false),
+            (format!("values({id})/value"), false),
+            (format!("values({other})"), false),
+            (format!("others({id})"), false),
+        ] {
+            assert_eq!(is_whole_row(&path, "values", id), is_whole, "{path}");
+        }
+    }
+
     /// The write of a set, a removal included, names the version that the reading gave, and a reply
     /// of 412 leads to another reading.
     #[tokio::test]
@@ -396,6 +579,7 @@ mod tests {
             body: None,
             creates: false,
             acting_as: Some(Uuid::from_u128(9)),
+            binding: None,
         };
         let patch = Request::patch("values", id, &json!({ "value": "two" }));
         for (request, etag, is_moved) in [(patch, "W/\"7\"", true), (delete, "W/\"8\"", false)] {

@@ -92,7 +92,7 @@ impl Change {
     }
 
     /// Must a person do it?
-    pub(super) fn is_manual(&self) -> bool {
+    pub fn is_manual(&self) -> bool {
         matches!(self.action, Action::ManualTask(_))
     }
 
@@ -133,6 +133,8 @@ impl Reading {
 pub struct Written {
     /// The handle of an operation to wait for, if the service began one.
     pub operation: Option<Value>,
+    /// The compared fields in the response itself, if it shows the object as the write left it.
+    pub observed: Option<Value>,
 }
 
 /// Why a write was not accepted.
@@ -152,11 +154,17 @@ pub enum WriteError {
     Refused(Failure),
 }
 
-/// A change that is read, compared, written and read back. The next survey makes it safe.
+/// A change that is compared, written and read back. The next survey makes it safe.
 #[async_trait]
 pub trait Set: Send + Sync {
     /// Reads the object: the compared fields and the version.
     async fn read(&self) -> Result<Reading, Failure>;
+
+    /// What the survey read of the object, with its version: the first attempt writes with that
+    /// version and does not read again. None if the object must be read first.
+    fn surveyed(&self) -> Option<Reading> {
+        None
+    }
 
     /// Writes the object, based on this reading and its version.
     async fn write(&self, reading: &Reading) -> Result<Written, WriteError>;

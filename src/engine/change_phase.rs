@@ -30,6 +30,8 @@ struct PhaseState {
     applied: usize,
     first_seen: FirstSeen,
     failed: FailedChanges,
+    /// The changes that failed permanently in this process, also those that a person makes now.
+    tried: BTreeSet<String>,
 }
 
 /// The changes of a phase that failed, by key.
@@ -82,7 +84,8 @@ impl Executor {
         loop {
             self.context.may_begin()?;
             state.pass += 1;
-            let changes = match survey.survey(&self.journal_view()).await {
+            let view = self.journal_view().of_process(state.tried.clone());
+            let changes = match survey.survey(&view).await {
                 Ok(changes) => changes,
                 Err(failure) => {
                     self.wait_for_evidence(step, phase, failure).await?;
@@ -152,6 +155,9 @@ impl Executor {
         let results = self.apply_all(step, phase, changes, &pass).await;
         state.failed.retryable.clear();
         let (mut has_progress, mut is_given_up) = (false, false);
+        // The next survey may ask a person for a change that was refused in two processes.
+        let mut is_refused_again = false;
+        let journal = self.context.journal.state();
         for (change, result) in results {
             let Err(failure) = result else {
                 state.applied += 1;
@@ -159,6 +165,11 @@ impl Executor {
                 continue;
             };
             is_given_up |= change.is_launch() && change.is_destructive() && !failure.retryable;
+            let refused = journal.refused.get(change.key.as_str());
+            is_refused_again |= refused.is_some_and(|refused| refused.not_allowed);
+            if !failure.retryable {
+                state.tried.insert(change.key.clone());
+            }
             state.failed.add(step, phase, &change, failure);
         }
         self.context.may_begin()?;
@@ -166,7 +177,8 @@ impl Executor {
             return Err(ending);
         }
         // Only a person who knows that a destructive launch failed may begin it again.
-        if is_given_up || !has_progress && state.failed.retryable.is_empty() {
+        let is_useful = has_progress || !state.failed.retryable.is_empty() || is_refused_again;
+        if is_given_up || !is_useful {
             let FailedChanges {
                 retryable,
                 permanent,
@@ -257,10 +269,12 @@ impl FailedChanges {
         failures.insert(change.key.clone(), failure);
     }
 
-    /// Drops the failures of changes that the survey no longer finds: they are done.
+    /// Drops the failures of changes that the survey no longer finds, because they are done, and of
+    /// those for which it asks a person now.
     fn keep_those_of(&mut self, changes: &[Change]) {
+        let is_open = |change: &Change, key: &str| change.key == key && !change.is_manual();
         self.permanent
-            .retain(|key, _| changes.iter().any(|change| change.key == *key));
+            .retain(|key, _| changes.iter().any(|change| is_open(change, key)));
     }
 
     /// Adds the failure of the changes that are left after the last attempt, under the first one's

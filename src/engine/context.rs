@@ -126,7 +126,45 @@ impl Context {
 
 /// How long to wait before the next poll of an operation: a twentieth of the time it has run, at
 /// least five seconds and at most a minute. A fixed interval would be late for short operations and
-/// needlessly busy for long ones.
+/// needlessly busy for long ones. A `Retry-After` of the service holds back the poll itself.
 pub(super) fn poll_interval(elapsed: Duration) -> Duration {
     (elapsed / 20).clamp(Duration::from_secs(5), Duration::from_mins(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The polls of an operation of this duration by a process that begins to poll after `before`,
+    /// and how late the last one sees the end.
+    fn polls(duration: Duration, before: Duration) -> (u32, Duration) {
+        let (mut elapsed, mut count) = (before, 1);
+        while elapsed < duration {
+            elapsed += poll_interval(elapsed);
+            count += 1;
+        }
+        (count, elapsed.saturating_sub(duration))
+    }
+
+    #[test]
+    fn the_end_of_an_operation_is_seen_within_a_twentieth_of_its_duration() {
+        for seconds in (10..36_000).step_by(7) {
+            let duration = Duration::from_secs(seconds);
+            let bound = (duration / 20).clamp(Duration::from_secs(5), Duration::from_mins(1));
+            for before in [Duration::ZERO, duration / 3] {
+                let (_, late) = polls(duration, before);
+                assert!(late <= bound, "{duration:?} from {before:?}: {late:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_operation_of_an_hour_is_polled_fewer_than_150_times() {
+        let hour = Duration::from_hours(1);
+        let (count, _) = polls(hour, Duration::ZERO);
+        assert!(count < 150, "{count}");
+        // A process that continues after half an hour does not begin with the shortest interval.
+        let (rest, _) = polls(hour, hour / 2);
+        assert_eq!(rest, 31);
+    }
 }

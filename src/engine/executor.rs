@@ -334,6 +334,7 @@ fn failed_record(
         message: failure.message.clone(),
         help: failure.help.clone(),
         permanent: failure.is_refusal && !failure.retryable,
+        not_allowed: failure.kind == FailureKind::NotAllowed,
     })
 }
 

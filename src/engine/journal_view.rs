@@ -12,9 +12,10 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::ListedRow;
+use crate::base::shell::quote_argument;
 use crate::base::sync::lock;
 use crate::base::text;
-use crate::journal::{LaunchOutcome, LaunchState, State};
+use crate::journal::{LaunchOutcome, LaunchState, State, StepOutcome};
 
 /// What the journal knows, and what a plan assumes that it would know.
 #[derive(Clone)]
@@ -23,9 +24,14 @@ pub struct JournalView {
     assumed: BTreeMap<String, Vec<ListedRow>>,
     planning: bool,
     state_file: Option<PathBuf>,
+    /// In a run: the changes that this process has tried in vain.
+    tried: Option<BTreeSet<String>>,
     /// The parsed seals that were read. The view does not change, so neither do they.
     parsed: Arc<Mutex<BTreeMap<String, Parsed>>>,
 }
+
+/// What stands for the state file where none exists.
+const STATE_FILE: &str = "STATE-FILE";
 
 /// Who made a change.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -47,6 +53,7 @@ impl JournalView {
             assumed: BTreeMap::new(),
             planning: true,
             state_file: None,
+            tried: None,
             parsed: Arc::default(),
         }
     }
@@ -74,9 +81,26 @@ impl JournalView {
         self
     }
 
+    /// The same view, for a survey of a run whose process has tried these changes in vain. It tries
+    /// again what an earlier process was not allowed to do.
+    #[must_use]
+    pub(super) fn of_process(mut self, tried: BTreeSet<String>) -> Self {
+        self.tried = Some(tried);
+        self
+    }
+
     /// The state file's path, if the view was given it.
     pub fn state_file(&self) -> Option<&Path> {
         self.state_file.as_deref()
+    }
+
+    /// The state file as an argument of a command that a person copies into a shell: its path, or
+    /// the word `STATE-FILE` where there is none yet.
+    pub fn state_file_argument(&self) -> String {
+        self.state_file.as_ref().map_or_else(
+            || STATE_FILE.to_owned(),
+            |path| quote_argument(&path.display().to_string()),
+        )
     }
 
     /// The run's id, if there is a run.
@@ -90,6 +114,16 @@ impl JournalView {
             let step = state.step(step);
             let phase = step.and_then(|step| step.phase(phase));
             phase.is_some_and(|phase| phase.ended.is_some())
+        })
+    }
+
+    /// Has this phase ever reached its end in this run?
+    pub fn has_phase_ever_ended(&self, step: &str, phase: &str) -> bool {
+        self.holds(|state| {
+            let step = state.step(step);
+            let phase = step.and_then(|step| step.phase(phase));
+            // Every end adds its passes.
+            phase.is_some_and(|phase| phase.passes > 0)
         })
     }
 
@@ -141,6 +175,28 @@ impl JournalView {
         self.holds(|state| state.tasks.contains_key(task))
     }
 
+    /// Was the change of this key handed out to a person, whether it is done by now or not?
+    pub fn was_asked_for(&self, key: &str) -> bool {
+        self.holds(|state| state.manual_changes.get(key).is_some())
+    }
+
+    /// The manual task (`STEP/PHASE`) in which the change of this key was handed out, if a person
+    /// waived it.
+    pub fn waived_task_of(&self, key: &str) -> Option<String> {
+        let change = self.state.as_ref()?.manual_changes.get(key)?;
+        let intent = &change.intent;
+        let task = format!("{}/{}", intent.step, intent.phase);
+        (change.done.is_none() && self.is_waived(&task)).then_some(task)
+    }
+
+    /// Has this step ended with everything as it should be? A step that was skipped has not.
+    pub fn is_step_done(&self, step: &str) -> bool {
+        self.holds(|state| {
+            let outcome = state.step(step).and_then(|step| step.outcome);
+            outcome == Some(StepOutcome::Done)
+        })
+    }
+
     /// The same view with an assumed capture, as in a plan.
     #[cfg(test)]
     #[must_use]
@@ -160,6 +216,11 @@ impl JournalView {
     /// Is there a verified seal of this name?
     pub fn has_seal(&self, seal: &str) -> bool {
         self.holds(|state| state.verified_seal(&self.seal_name(seal)).is_some())
+    }
+
+    /// Is there a verified seal of this name, or, in a plan, what it would hold?
+    pub(super) fn knows_seal(&self, seal: &str) -> bool {
+        self.has_seal(seal) || self.assumed.contains_key(seal)
     }
 
     /// The captures of a seal whose key begins with `prefix`, parsed: the rest of the key, and the
@@ -236,17 +297,59 @@ impl JournalView {
             .is_some_and(|done| done.waived.is_some() && done.number > reopened)
     }
 
+    /// The manual task of a phase of this name that was waived, whichever step has the phase.
+    pub fn waived_task(&self, phase: &str) -> Option<&str> {
+        let tasks = self.state.iter().flat_map(|state| state.tasks.keys());
+        let mut tasks = tasks.map(AsRef::as_ref);
+        tasks.find(|task: &&str| {
+            let of_phase = task.split_once('/').is_some_and(|(_, name)| name == phase);
+            of_phase && self.is_waived(task)
+        })
+    }
+
     /// Has this run applied and read back the set of this key?
     pub fn is_done(&self, key: &str) -> bool {
         self.holds(|state| state.set(key).is_some_and(|set| set.done.is_some()))
     }
 
+    /// The sets and removals of this run whose keys do not begin with `prefix`: the key, the number
+    /// of its last intent, and the value that the intent leaves.
+    pub fn sets_besides(&self, prefix: &str) -> Vec<(&str, u64, &Value)> {
+        let sets = self.state.iter().flat_map(|state| state.sets.values());
+        sets.filter(|set| !set.intent.key.starts_with(prefix))
+            .map(|set| {
+                let intent = &set.intent;
+                (intent.key.as_str(), intent.number, &intent.after)
+            })
+            .collect()
+    }
+
+    /// The number of the record of the last intent of this set.
+    pub fn set_number(&self, key: &str) -> Option<u64> {
+        let set = self.state.as_ref()?.set(key)?;
+        Some(set.intent.number)
+    }
+
+    /// The number of the record that closed this seal.
+    pub fn seal_number(&self, seal: &str) -> Option<u64> {
+        let seal = self.state.as_ref()?.verified_seal(&self.seal_name(seal))?;
+        seal.manifest.as_ref().map(|manifest| manifest.records.1)
+    }
+
     /// What the service said when it refused the change of this key for good, if it did and nobody
     /// has made the change since. The same request would be refused again, so a survey may ask a
     /// person instead, with a manual task of the same key: it stays a task until it is done.
+    ///
+    /// Where the caller lacked a permission, somebody may have given it since: so each process of a
+    /// run tries the change once before it asks a person.
     pub fn permanent_failure(&self, key: &str) -> Option<&str> {
         let refused = self.state.as_ref()?.refused.get(key)?;
-        Some(&refused.message)
+        let is_tried_again = refused.not_allowed
+            && self
+                .tried
+                .as_ref()
+                .is_some_and(|tried| !tried.contains(key));
+        (!is_tried_again).then_some(refused.message.as_str())
     }
 
     /// Has a person done the manual change of this key, as the tenant showed?
@@ -311,5 +414,23 @@ impl JournalView {
             *byte = u8::from_str_radix(&digest[2 * index..2 * index + 2], 16).unwrap_or_default();
         }
         uuid::Builder::from_custom_bytes(bytes).into_uuid()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_to_copy_names_the_state_file_where_there_is_one() {
+        let none = JournalView::empty();
+        assert_eq!(none.state_file_argument(), "STATE-FILE");
+        for (path, argument) in [
+            ("uat.iomcopy.jsonl", "uat.iomcopy.jsonl"),
+            ("My files/uat.jsonl", "\"My files/uat.jsonl\""),
+        ] {
+            let view = JournalView::empty().with_state_file(Path::new(path));
+            assert_eq!(view.state_file_argument(), argument);
+        }
     }
 }

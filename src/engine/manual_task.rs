@@ -70,12 +70,14 @@ impl Executor {
         !shown.insert(task.to_owned())
     }
 
-    /// The intents of the changes that were not handed out before.
+    /// The intents of the changes that were not handed out before, or that the program has tried
+    /// again since.
     fn intents_to_record(&self, step: &Step, phase: &Phase, changes: &[Change]) -> Vec<Record> {
         let state = self.context.journal.state();
         let is_open = |change: &&Change| {
             let known = state.manual_changes.get(change.key.as_str());
-            known.is_some_and(|known| known.done.is_none())
+            let tried = state.set(&change.key).map(|set| set.intent.number);
+            known.is_some_and(|known| known.done.is_none() && tried < Some(known.intent.number))
         };
         let new = changes.iter().filter(|change| !is_open(change));
         new.map(|change| Record::from(intent(&step.name, phase.name, change, Value::Null)))
@@ -83,13 +85,16 @@ impl Executor {
     }
 
     /// Records the manual changes that a person has done: the survey no longer finds them. Takes
-    /// what the survey found.
+    /// what the survey found. A waived task proves nothing: the survey may not look for its changes.
     pub(super) async fn record_done_by_hand(
         &self,
         step: &Step,
         phase: &Phase,
         found: &[Change],
     ) -> Result<(), Failure> {
+        if self.is_waived(step, phase) {
+            return Ok(());
+        }
         let state = self.context.journal.state();
         let done = done_by_hand(&state, &task_name(step, phase), found);
         if !done.is_empty() {
@@ -251,7 +256,7 @@ impl Worksheet {
         lines.is_some_and(|lines| {
             let is_there = |line: &String| {
                 let mut handed = lines.iter().filter_map(Value::as_str);
-                handed.any(|handed| without_link(handed) == without_link(line))
+                handed.any(|handed| without_aids(handed) == without_aids(line))
             };
             self.instructions.iter().all(is_there)
         })
@@ -271,13 +276,53 @@ pub fn with_link(line: &str, address: &str) -> String {
     format!("{line} (open {address})")
 }
 
-/// The instruction without its link. A link is an aid: with another address the work is the same.
-fn without_link(line: &str) -> &str {
-    line.split_once(" (open http")
-        .map_or(line, |(work, _)| work)
+/// A command of this program that shows a captured value; the state file's path follows.
+const SHOW: &str = "`iomcopy state show ";
+
+/// The instruction without its link, and without the path of the state file in a command. Both are
+/// aids: with another address or path the work is the same.
+fn without_aids(line: &str) -> (&str, &str) {
+    let work = line
+        .split_once(" (open http")
+        .map_or(line, |(work, _)| work);
+    let Some((before, command)) = work.split_once(SHOW) else {
+        return (work, "");
+    };
+    // A path with spaces is in quotes.
+    let quote = command.chars().next().filter(|c| "\"'".contains(*c));
+    let end = match quote {
+        Some(quote) => command[1..].find(quote).map(|at| at + 2),
+        None => command.find(' '),
+    };
+    (before, &command[end.unwrap_or_default()..])
 }
 
 /// A manual task's name: `STEP/PHASE`.
 pub(super) fn task_name(step: &Step, phase: &Phase) -> String {
     format!("{}/{}", step.name, phase.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_path_or_link_is_the_same_instruction_and_another_capture_is_not() {
+        let line = |file: &str, key: &str, link: &str| {
+            with_link(
+                &format!("set it: {SHOW}{file} {key} --column value` shows it"),
+                link,
+            )
+        };
+        let handed = line("STATE-FILE", "target/a", "https://one.test/x");
+        for same in [
+            line("uat.iomcopy.jsonl", "target/a", "https://two.test/x"),
+            line("\"My files/uat.jsonl\"", "target/a", "https://one.test/y"),
+        ] {
+            assert_eq!(without_aids(&same), without_aids(&handed), "{same}");
+        }
+        let other = line("STATE-FILE", "target/b", "https://one.test/x");
+        assert_ne!(without_aids(&other), without_aids(&handed));
+        assert_eq!(without_aids("press it"), ("press it", ""));
+    }
 }

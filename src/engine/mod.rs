@@ -12,8 +12,9 @@
 //! plan.rs         the plan: every phase surveyed, nothing applied
 //! executor.rs     the run: every step, every phase
 //! run_progress.rs what failed so far, and which steps do not begin because of it
-//! capture_phase.rs change_phase.rs pass.rs manual_task.rs
-//!                 its parts: a capture, a phase to its fixpoint, one pass, what a person does
+//! capture_phase.rs change_phase.rs pass.rs pass_queue.rs manual_task.rs
+//!                 its parts: a capture, a phase to its fixpoint, one pass and the changes that it
+//!                 has not begun, what a person does
 //! edits.rs        protects what a person wrote during the run
 //! apply/          one module for each kind of change: set (and remove), launch
 //! context.rs      what all of these share: journal, clock, cancellation, events
@@ -34,6 +35,7 @@ mod failure;
 mod journal_view;
 mod manual_task;
 mod pass;
+mod pass_queue;
 mod plan;
 mod run_progress;
 mod step;
@@ -41,6 +43,9 @@ mod step;
 mod tests;
 mod verdict;
 
+/// The records from which a test of `domain` makes a state.
+#[cfg(test)]
+pub(crate) use crate::journal as records;
 pub use change::{
     Action, Change, Found, Launch, ManualTask, Progress, Proof, Reading, Repeat, Set, Started,
     Trace, WriteError, Written,

@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use super::apply::{Place, launch, set};
 use super::edits::{self, FirstSeen};
 use super::event::seconds;
+use super::pass_queue::PassQueue;
 use super::{Action, Change, EventKind, Executor, Failure, FailureKind, Phase, Step};
 use crate::journal::{LaunchOutcome, LaunchState};
 
@@ -66,32 +67,28 @@ impl Executor {
             failed: pass.failed.keys().map(|key| (key.clone(), false)).collect(),
             ..PassState::default()
         };
-        let mut queue = changes;
+        let mut queue = PassQueue::new(changes);
         let mut running = FuturesUnordered::new();
         let mut results = Vec::new();
         let mut stopping = false;
         loop {
-            let mut held_back = Vec::new();
-            for change in std::mem::take(&mut queue) {
-                match self.readiness(&change, &state) {
-                    Readiness::Never(failure) => {
-                        state.open.remove(&change.key);
-                        state.failed.insert(change.key.clone(), failure.retryable);
-                        results.push((change, Err(failure)));
-                    }
-                    Readiness::Ready if !stopping && running.len() < step.concurrency => {
-                        running.push(async move {
-                            let result = self.apply(place, &change, pass).await;
-                            (change, result)
-                        });
-                    }
-                    Readiness::Ready | Readiness::Later => held_back.push(change),
-                }
+            queue.check_awaiting();
+            results.extend(self.check_queue(&mut queue, &mut state));
+            while !stopping
+                && running.len() < step.concurrency
+                && let Some(change) = queue.take_ready()
+            {
+                running.push(async move {
+                    let result = self.apply(place, &change, pass).await;
+                    (change, result)
+                });
             }
-            queue = held_back;
-            if running.is_empty() && !stopping && !queue.is_empty() {
+            if running.is_empty()
+                && !stopping
+                && let Some(first) = queue.check_first()
+            {
                 // Changes that follow each other in a circle begin anyway: the service decides.
-                state.released.insert(queue[0].key.clone());
+                state.released.insert(first.to_owned());
                 continue;
             }
             let next = tokio::select! {
@@ -102,6 +99,7 @@ impl Executor {
                 break;
             };
             state.open.remove(&change.key);
+            queue.ended(&change.key);
             if let Err(failure) = &result {
                 state.failed.insert(change.key.clone(), failure.retryable);
                 stopping |= failure.ends_the_run();
@@ -110,6 +108,30 @@ impl Executor {
             results.push((change, result));
         }
         results
+    }
+
+    /// Checks which changes may begin, and takes out those that will not, with the reason.
+    fn check_queue(
+        &self,
+        queue: &mut PassQueue,
+        state: &mut PassState,
+    ) -> Vec<(Change, Result<(), Failure>)> {
+        let mut never = Vec::new();
+        while let Some((place, change)) = queue.next_unchecked() {
+            match self.readiness(change, state) {
+                Readiness::Ready => queue.set_ready(place, true),
+                Readiness::Later => queue.set_ready(place, false),
+                Readiness::Never(failure) => {
+                    if let Some(change) = queue.take(place) {
+                        state.open.remove(&change.key);
+                        state.failed.insert(change.key.clone(), failure.retryable);
+                        queue.ended(&change.key);
+                        never.push((change, Err(failure)));
+                    }
+                }
+            }
+        }
+        never
     }
 
     /// Whether a change may begin: the changes that it follows have succeeded, and the launch that

@@ -107,7 +107,7 @@ impl Plan {
             for phase in phases {
                 let place = format!("surveying {}/{}", step.name, phase.name);
                 match &phase.work {
-                    Work::Capture(capture) if !journal.has_seal(capture.seal()) => {
+                    Work::Capture(capture) if !journal.knows_seal(capture.seal()) => {
                         let captured = capture
                             .list(&journal)
                             .await

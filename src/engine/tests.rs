@@ -655,6 +655,38 @@ async fn a_waiver_ends_a_phase_until_steps_are_reopened() {
 }
 
 #[tokio::test]
+async fn a_waived_task_proves_nothing_about_what_a_person_did() {
+    let stage = Stage::new();
+    let asking = Wanted {
+        ask: true,
+        ..stage.wanted(vec![])
+    };
+    let opening = stage.open();
+    let (executor, _) = stage.executor(&opening, asking);
+    drop(executor.run().await.unwrap_err());
+    drop((executor, opening));
+    let opening = stage.open();
+    let waived = Completed {
+        task: "step/phase".to_owned(),
+        evidence: json!("waived"),
+        who: "ada".to_owned(),
+        waived: Some("it is done tomorrow".to_owned()),
+    };
+    opening.journal.append(waived).await.unwrap();
+    // The survey no longer looks for it.
+    let (executor, _) = stage.executor(&opening, stage.wanted(vec![]));
+    assert_eq!(executor.run().await.unwrap(), Outcome::Finished);
+    let journal = JournalView::from_journal(opening.journal.state());
+    assert!(journal.was_asked_for("asked"));
+    assert!(!journal.is_done_by_hand("asked"), "nobody did it");
+    assert_eq!(
+        journal.waived_task_of("asked").as_deref(),
+        Some("step/phase")
+    );
+    assert!(journal.is_step_done("step"));
+}
+
+#[tokio::test]
 async fn nothing_new_begins_once_the_run_is_asked_to_stop() {
     let stage = Stage::new();
     let opening = stage.open();

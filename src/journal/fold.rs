@@ -14,6 +14,7 @@ use std::sync::Arc;
 use super::error::IllegalTransition;
 use super::payload::Reopened;
 use super::record::{Entry, Record, RunId};
+use super::shared_map::SharedMap;
 use super::state::{Stamped, State};
 use super::work::WorkTimes;
 
@@ -43,8 +44,8 @@ impl State {
             steps: Vec::new(),
             running: None,
             launches: [].into(),
-            sets: [].into(),
-            manual_changes: [].into(),
+            sets: SharedMap::default(),
+            manual_changes: SharedMap::default(),
             edits: [].into(),
             seals: [].into(),
             abandoned: Vec::new(),
@@ -286,6 +287,7 @@ mod tests {
             message: "it answered 500".to_owned(),
             help: None,
             permanent: false,
+            not_allowed: false,
         };
         next(&mut state, failed).unwrap();
         assert_eq!(state.failures.len(), 1);

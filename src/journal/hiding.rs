@@ -69,6 +69,7 @@ mod tests {
             message: format!("refused: {{\"msdyn_value\":\"{value}\"}}"),
             help: Some(format!("write {value} again")),
             permanent: false,
+            not_allowed: false,
         };
         let closed = Closed {
             notes: vec![value.to_owned()],

@@ -18,7 +18,8 @@
 //!   [`read_state_file`] keeps it.
 //! - `line`: encodes and decodes one line; the checksum comes last and is compared as text.
 //! - `state`, `fold`: the state after a list of records. One function decides which record may
-//!   follow which, live and on replay. `work`: how long processes worked, by the program's clock.
+//!   follow which, live and on replay. `shared_map`: the changes by key, cheap to clone. `work`: how
+//!   long processes worked, by the program's clock.
 //! - `opening`: begins a file, or locks, verifies and opens an existing one.
 //! - `handle`: through which other modules append records and read the state.
 //! - `replay`: reads and verifies; distinguishes a torn end (a write that did not finish) from
@@ -51,6 +52,7 @@ mod poison;
 mod record;
 mod replay;
 mod seal;
+mod shared_map;
 mod state;
 #[cfg(test)]
 mod testing;
@@ -75,6 +77,7 @@ pub use payload::{
 pub use record::{Entry, FORMAT, Record, RunId};
 pub use replay::{Damage, TornRecord};
 pub use seal::{CaptureCopy, RowToSeal, SealSummary, read_copy};
+pub use shared_map::SharedMap;
 pub use state::{
     ChangeCounts, ChangeState, EditState, LaunchState, Manifest, PhaseState, SealState, SealedRow,
     Stamped, State, StepState, TaskState,

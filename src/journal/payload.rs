@@ -384,6 +384,10 @@ pub struct Failed {
     /// again? Only written if so.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub permanent: bool,
+    /// Did the caller lack a permission? A person may give it, so a later process may try again.
+    /// Only written if so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub not_allowed: bool,
 }
 
 /// A manual task waits for a person.

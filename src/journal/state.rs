@@ -17,6 +17,7 @@ use super::payload::{
     Waiting,
 };
 use super::record::{Entry, RunId};
+use super::shared_map::SharedMap;
 use super::work::WorkTimes;
 
 /// A record's payload with its place in the journal. It dereferences to the payload.
@@ -89,10 +90,10 @@ pub struct State {
     /// The launches, by key.
     pub launches: BTreeMap<Arc<str>, Arc<LaunchState>>,
     /// The sets and removals, by key.
-    pub sets: BTreeMap<Arc<str>, Arc<ChangeState>>,
+    pub sets: SharedMap<Arc<ChangeState>>,
     /// The changes that a person makes, by key. A change that was automatic in one process and
     /// manual in the next is also in `sets`.
-    pub manual_changes: BTreeMap<Arc<str>, Arc<ChangeState>>,
+    pub manual_changes: SharedMap<Arc<ChangeState>>,
     /// The detected edits of people, by the key of the change that would overwrite them. An edit is
     /// settled, and removed here, when its phase ends.
     pub edits: BTreeMap<Arc<str>, EditState>,

@@ -1,4 +1,5 @@
-//! Events as plain lines, for a pipe or a log: readable without colour, one event on each line.
+//! Events as plain lines, for a pipe or a log: readable without colour, one event on each line, with
+//! the time of day. A pipeline's log has its own times.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -17,7 +18,17 @@ const REMINDER: f64 = 600.0;
 /// Prints the recorded events, and the transient ones if they are new or a reminder is due.
 pub struct Lines {
     printer: Arc<Printer>,
+    detail: Detail,
     state: Mutex<Shown>,
+}
+
+/// How much of a run is shown.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Detail {
+    /// What was done.
+    Usual,
+    /// Also each phase, and what each survey finds (`-v`).
+    More,
 }
 
 #[derive(Default)]
@@ -30,9 +41,10 @@ struct Shown {
 
 impl Lines {
     /// Lines through this printer.
-    pub fn new(printer: Arc<Printer>) -> Self {
+    pub fn new(printer: Arc<Printer>, detail: Detail) -> Self {
         Self {
             printer,
+            detail,
             state: Mutex::default(),
         }
     }
@@ -49,12 +61,44 @@ impl Listener for Lines {
         let line = if event.kind.is_transient() {
             shown.transient_line(&event.kind)
         } else {
-            recorded_line(&event.kind, &shown.steps, self.printer.palette())
+            let line = recorded_line(&event.kind, &shown.steps, self.printer.palette());
+            line.or_else(|| detail_line(&event.kind).filter(|_| self.detail == Detail::More))
         };
-        if let Some(line) = line {
+        let Some(line) = line else { return };
+        if self.printer.is_in_pipeline() {
             self.printer.info(&line);
+        } else {
+            self.printer
+                .info(&format!("{}  {line}", clock_time(&event.time)));
         }
     }
+}
+
+/// The time of day of an event, to the second: `02:10:11Z`.
+fn clock_time(time: &str) -> String {
+    match time.parse::<jiff::Timestamp>() {
+        Ok(time) => time.strftime("%H:%M:%SZ").to_string(),
+        Err(_) => time.to_owned(),
+    }
+}
+
+/// An event that only `-v` shows, as a line.
+fn detail_line(kind: &EventKind) -> Option<String> {
+    Some(match kind {
+        EventKind::PhaseBegan { phase, .. } => format!("  phase {}", escape(phase)),
+        EventKind::Surveyed {
+            phase,
+            changes,
+            pass,
+            ..
+        } => format!(
+            "  surveyed {}: {} to do (pass {pass})",
+            escape(phase),
+            count(*changes, "change")
+        ),
+        EventKind::ChangeBegan { name, .. } => format!("  begun {}", escape(name)),
+        _ => return None,
+    })
 }
 
 /// A recorded event as a line. None for an event that is not shown.
@@ -241,5 +285,31 @@ mod tests {
             "  … refresh: in progress (for 10 min 6 s)"
         );
         assert_eq!(line("refresh", "in progress", 700.0), None);
+    }
+
+    #[test]
+    fn more_detail_shows_phases_and_surveys() {
+        let phase = EventKind::PhaseBegan {
+            step: "activate-flows".to_owned(),
+            phase: "activate".to_owned(),
+        };
+        assert_eq!(recorded_line(&phase, &[], Palette::plain()), None);
+        assert_eq!(detail_line(&phase).unwrap(), "  phase activate");
+        let surveyed = EventKind::Surveyed {
+            step: "activate-flows".to_owned(),
+            phase: "activate".to_owned(),
+            changes: 2,
+            pass: 1,
+        };
+        assert_eq!(
+            detail_line(&surveyed).unwrap(),
+            "  surveyed activate: 2 changes to do (pass 1)"
+        );
+    }
+
+    #[test]
+    fn a_line_has_the_time_of_day() {
+        assert_eq!(clock_time("2026-03-01T02:03:04.567Z"), "02:03:04Z");
+        assert_eq!(clock_time("?"), "?");
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! ```text
 //! printer.rs      the only code that writes to stdout and stderr; logs do not break progress bars
+//! wrap.rs         word wrap at the width of a terminal
+//! screen.rs       a text that is drawn again in place
 //! palette.rs      colour, or none
 //! durations.rs    durations in a form for people
 //! lines.rs        events as plain lines: a pipe, a log
@@ -10,8 +12,11 @@
 //! annotations.rs  a run's steps as folded groups and its problems as annotations, for a pipeline
 //! json.rs         events as JSON Lines
 //! documents/      what `--output json` writes, as types, and its JSON Schema
+//! news.rs         what has changed in a run since the last look
+//! second_look.rs  what did not succeed at first, for the end of a run
 //! plan.rs         a plan as text
 //! status.rs       a state file's fold as a table
+//! under_way.rs    what a run does now, how long it has taken, when it should end
 //! run_report/     what a run did, as Markdown, HTML, JUnit XML and JSON
 //! ```
 
@@ -20,13 +25,18 @@ mod documents;
 mod durations;
 mod json;
 mod lines;
+mod news;
 mod palette;
 mod pipeline;
 mod plan;
 mod printer;
 mod run_report;
+mod screen;
+mod second_look;
 mod status;
 mod terminal;
+mod under_way;
+mod wrap;
 
 pub use annotations::{Annotated, Annotations};
 pub use documents::{
@@ -37,11 +47,18 @@ pub use documents::{
 };
 pub use durations::duration;
 pub use json::JsonLines;
-pub use lines::Lines;
+pub use lines::{Detail, Lines};
+pub use news::News;
 pub use palette::{ColorChoice, Palette};
 pub use pipeline::Pipeline;
 pub use plan::{expected_duration, plan_text};
 pub use printer::Printer;
-pub use run_report::{ReportFormat, RunReport, gather_report, not_begun_report};
+pub use run_report::{
+    GraphOutline, OutlineArrow, OutlineTile, ReportFormat, RunReport, gather_report,
+    not_begun_report,
+};
+pub use screen::Screen;
+pub use second_look::SecondLook;
 pub use status::{SuggestedCommands, not_begun_document, status_document, status_table};
 pub use terminal::Terminal;
+pub use under_way::{EarlierRun, Expected, Outlook};

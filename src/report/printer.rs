@@ -12,11 +12,14 @@ use std::io::{self, IsTerminal as _, Write};
 use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
+use console::Term;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::Palette;
 use super::palette::styled;
 use super::pipeline::{Pipeline, harmless};
+use super::screen::Screen;
+use super::wrap::wrapped;
 use crate::base::secrets;
 use crate::base::text::escape;
 
@@ -52,6 +55,11 @@ impl Printer {
         self.palette
     }
 
+    /// Does a pipeline show what is printed?
+    pub fn is_in_pipeline(&self) -> bool {
+        self.in_pipeline
+    }
+
     /// Is stderr a terminal on which a bar can be drawn?
     pub fn has_terminal(&self) -> bool {
         io::stderr().is_terminal()
@@ -81,6 +89,22 @@ impl Printer {
     /// Writes a line of data to stdout.
     pub fn data(&self, line: &str) {
         self.write_out(&self.printable(line));
+    }
+
+    /// Writes text for people to stdout, at a terminal wrapped at its width.
+    pub fn text(&self, text: &str) {
+        let width = columns(&Term::stdout());
+        self.write_out(&wrapped(&self.printable(text), width));
+    }
+
+    /// Draws a text at the terminal of stdout in place of the one that was drawn before.
+    pub fn draw(&self, screen: &mut Screen, text: &str) {
+        let size = Term::stdout().size_checked();
+        let (rows, columns) = size.map_or((24, 80), |(rows, columns)| {
+            (usize::from(rows), usize::from(columns))
+        });
+        let text = wrapped(&self.printable(text), Some(columns));
+        self.write_out(&screen.frame(&text, rows, columns));
     }
 
     fn write_out(&self, line: &str) {
@@ -124,9 +148,11 @@ impl Printer {
         }
     }
 
-    /// Writes a line to stderr, even if quiet.
+    /// Writes a line to stderr, even if quiet; at a terminal wrapped at its width.
     pub fn error(&self, line: &str) {
-        self.write_err(&format!("{}\n", self.printable(line)));
+        let width = columns(&Term::stderr());
+        let line = wrapped(&self.printable(line), width);
+        self.write_err(&format!("{line}\n"));
     }
 
     /// Writes bytes of a log to stderr, without breaking the progress bars.
@@ -180,4 +206,11 @@ impl Printer {
             bar.finish_and_clear();
         }
     }
+}
+
+/// How wide a terminal is; none for a file or a pipe.
+fn columns(terminal: &Term) -> Option<usize> {
+    terminal
+        .size_checked()
+        .map(|(_, columns)| usize::from(columns))
 }

@@ -8,6 +8,7 @@ use super::documents::{
     LastProcess, RunState, StatusDocument, StepCondition, StepFailure, StepStatus, Target, Version,
     Worksheet,
 };
+use super::under_way::{self, Outlook};
 use super::{Palette, duration};
 use crate::base::text::{count, escape};
 use crate::journal::{
@@ -34,11 +35,12 @@ pub fn status_table(
     contents: &StateFileContents,
     steps: &[&str],
     commands: &SuggestedCommands,
+    outlook: &Outlook,
     palette: Palette,
     ending: Option<&str>,
 ) -> String {
     let state = &contents.state;
-    let mut text = head(contents);
+    let mut text = head(contents, steps, outlook);
     let width = steps.iter().map(|name| name.len()).max().unwrap_or(0);
     let digits = steps.len().to_string().len();
     for (number, name) in steps.iter().enumerate() {
@@ -55,15 +57,13 @@ pub fn status_table(
         text += "\n";
     }
     for task in state.waiting() {
-        text += &format!("\nwaits for a person: {}\n", escape(&task.waiting.task));
+        let (name, since) = (escape(&task.waiting.task), task.waiting.time);
+        text += &format!("\nwaits for a person: {name}\n  since {since:.0}\n");
         if ending.is_none() {
             text += &worksheet_lines(&worksheet(task), &commands.arguments, contents);
         }
     }
-    for launch in state.launches_in_doubt() {
-        let name = escape(&launch.intent.name);
-        text += &format!("\nunder way at the service: {name}\n");
-    }
+    text += &under_way::operation_lines(contents, outlook);
     let follows = |message: &str| ending.is_some_and(|ending| ending.contains(message));
     let failures = state.failures.iter();
     for failure in failures.filter(|failure| !follows(&failure.message)) {
@@ -73,17 +73,22 @@ pub fn status_table(
         }
         text += &format!("when: {:.0}\n", failure.time);
     }
-    if let Some(torn) = &contents.torn {
+    // While a process works, it is a record that is being written.
+    if let Some(torn) = &contents.torn
+        && contents.occupancy == Occupancy::Free
+    {
         text += &format!("\n{}\n", torn_note(torn.bytes));
     }
     if state.finished.is_none() {
         text += &format!("\nnext: {}\n", commands.next);
+    } else if ending.is_none() {
+        text += &format!("\nnext: iomcopy verify {}\n", commands.arguments);
     }
     text
 }
 
 /// The lines before the steps.
-fn head(contents: &StateFileContents) -> String {
+fn head(contents: &StateFileContents, steps: &[&str], outlook: &Outlook) -> String {
     let state = &contents.state;
     let mut text = format!(
         "run    {}\ntarget {} ({})\nstate  {}\n",
@@ -92,6 +97,12 @@ fn head(contents: &StateFileContents) -> String {
         escape(&state.began.pinned.target.environment),
         condition(contents).0,
     );
+    let began = under_way::began_line(contents, outlook.now);
+    let now = under_way::now_line(contents, steps);
+    let end = under_way::end_line(contents, steps, outlook);
+    for line in [Some(began), now, end].into_iter().flatten() {
+        text += &format!("{line}\n");
+    }
     if let Some(last) = last_process(state)
         && !is_shown_elsewhere(state, &last)
     {
@@ -164,8 +175,8 @@ fn worksheet_lines(sheet: &Worksheet, arguments: &str, contents: &StateFileConte
         return text + "  when it is done, the run continues by itself\n";
     }
     text + &format!(
-        "  when it is done: iomcopy run {arguments}, or only check it with: iomcopy complete \
-         {arguments} {task}\n  \
+        "  when it is done: iomcopy run {arguments}\n  \
+         only to check it: iomcopy complete {arguments} {task}\n  \
          to continue without evidence: iomcopy complete {arguments} {task} --waive \"REASON\"\n"
     )
 }
@@ -211,7 +222,7 @@ pub(super) fn step_condition(step: Option<&StepState>) -> StepCondition {
 }
 
 /// The state of a step in the table, in colour.
-fn paint_condition(condition: StepCondition, palette: Palette) -> String {
+pub(super) fn paint_condition(condition: StepCondition, palette: Palette) -> String {
     match condition {
         StepCondition::NotBegun => palette.faint("-       "),
         StepCondition::Begun => palette.faint("begun   "),
@@ -226,7 +237,7 @@ fn work_time(step: &StepState) -> Option<Duration> {
     step.ended.map(|_| step.worked)
 }
 
-fn describe_step(state: &State, step: &StepState) -> String {
+pub(super) fn describe_step(state: &State, step: &StepState) -> String {
     let changes = describe_changes(state.progress(&step.step, None), state.by_hand(&step.step));
     let time = work_time(step).map(|time| format!(", {}", duration(time)));
     // The whole failure of a step is shown below the table.
@@ -263,8 +274,19 @@ pub(super) fn describe_changes(automatic: ChangeCounts, by_hand: ChangeCounts) -
 }
 
 /// The state file as one JSON document. Takes the next command.
-pub fn status_document(contents: &StateFileContents, steps: &[&str], next: &str) -> StatusDocument {
+pub fn status_document(
+    contents: &StateFileContents,
+    steps: &[&str],
+    next: &str,
+    outlook: &Outlook,
+) -> StatusDocument {
     let state = &contents.state;
+    let began = state.began.time;
+    let elapsed = match state.finished {
+        Some(finished) => state.work.elapsed(began, finished),
+        None => under_way::elapsed(contents, began, outlook.now),
+    };
+    let end = under_way::expected_end(contents, steps, outlook);
     let line = |name: &&str| step_status(state, name);
     let waiting = state.waiting().map(|task| task.waiting.task.clone());
     StatusDocument {
@@ -272,6 +294,12 @@ pub fn status_document(contents: &StateFileContents, steps: &[&str], next: &str)
         run: Some(state.run.to_string()),
         target: Some(Target::from(state.began.pinned.target.clone())),
         state: condition(contents).1,
+        began: Some(format!("{began:.0}")),
+        finished: state.finished.map(|finished| format!("{finished:.0}")),
+        elapsed_seconds: Some(elapsed.as_secs()),
+        expected_end: end.map(|end| format!("{end:.0}")),
+        now: under_way::now(contents),
+        operations: under_way::operations(contents, outlook),
         steps: steps.iter().map(line).collect(),
         waiting: waiting.collect(),
         worksheets: state.waiting().map(|task| worksheet(task)).collect(),

@@ -36,7 +36,8 @@ use crate::runbook::{DetachHow, IomColumn, IomRequest, IomTable, StepName};
 
 pub(super) const DEFINITION: StepDefinition = StepDefinition {
     name: StepName::DetachProviderActions,
-    needs: &[StepName::ExitAdministrationMode],
+    // What it empties only steps 6 and 7 fill again, and they need the connections.
+    needs: &[StepName::ReconfigureConnections],
     has_questions: false,
     phases,
     manual_remedy: "open each listed orchestration in the designer, choose the provider action in the tile, \

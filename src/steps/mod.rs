@@ -32,6 +32,7 @@ pub use self::reinstall_providers::{SEALS_OF_A_REINSTALLATION, installed_definit
 use async_trait::async_trait;
 
 use crate::domain::RefreshContext;
+use crate::domain::own_steps::first_before_opening;
 use crate::domain::verdict::Answer;
 use crate::engine::{Failure, JournalView, Needs, Phase, Step};
 use crate::runbook::{
@@ -84,6 +85,12 @@ pub fn names() -> Vec<&'static str> {
 pub fn names_of(runbook: &Runbook) -> Vec<&str> {
     let steps = runbook.steps.in_order();
     steps.iter().map(ListedStep::name).collect()
+}
+
+/// How long the operation with this launch's key takes at most, as a rule; `None` if that is not
+/// documented.
+pub fn documented_duration(key: &str) -> Option<Duration> {
+    copy_environments::documented_duration(key)
 }
 
 /// The steps of this runbook in order, the customer's own too. Takes what makes the phase with the
@@ -161,8 +168,14 @@ pub(crate) fn own_verbs(refresh: &Arc<RefreshContext>, step: &OwnStep) -> Box<dy
 }
 
 /// A step of the customer's own. It needs everything before it: only the customer knows what it
-/// relies on.
+/// relies on. The first one before step 2 begins as step 2 does, because what acts on writes acts on
+/// its writes too.
 fn own_step(refresh: &Arc<RefreshContext>, step: &OwnStep) -> Step {
+    let first = first_before_opening(&refresh.runbook);
+    let head = first
+        .filter(|first| first.name.value == step.name.value)
+        .map(|_| exit_administration_mode::before_writes(refresh));
+    let own = own_verbs(refresh, step).phases();
     Step {
         name: step.name.value.clone(),
         needs: Needs::EveryEarlier,
@@ -170,7 +183,7 @@ fn own_step(refresh: &Arc<RefreshContext>, step: &OwnStep) -> Step {
         attempts: step.common.attempts,
         concurrency: step.common.concurrency,
         timeout: step.common.timeout.unwrap_or(OPERATION_TIMEOUT),
-        phases: own_verbs(refresh, step).phases(),
+        phases: head.into_iter().flatten().chain(own).collect(),
     }
 }
 
@@ -215,6 +228,25 @@ mod tests {
                 "{name:?}"
             );
             after_copy.push(name);
+        }
+    }
+
+    /// Orchestrations are not emptied before what fills them again can begin.
+    #[test]
+    fn the_step_that_empties_needs_what_the_steps_that_fill_need() {
+        let needs = |name: StepName| {
+            let definition = DEFINITIONS.iter().find(|found| found.name == name);
+            definition.map_or(&[][..], |definition| definition.needs)
+        };
+        let emptying = StepName::DetachProviderActions;
+        for filling in [
+            StepName::ReinstallProviders,
+            StepName::RestoreProviderActions,
+        ] {
+            for needed in needs(filling) {
+                let is_later = *needed == emptying || *needed == StepName::ReinstallProviders;
+                assert!(is_later || needs(emptying).contains(needed), "{needed:?}");
+            }
         }
     }
 

@@ -42,7 +42,7 @@ fn verify_fails_and_names_what_a_person_opened_and_every_report_lists_the_surfac
 
     for (format, wanted) in [
         ("markdown", "## Containment"),
-        ("html", "<h2>Containment</h2>"),
+        ("html", ">Containment</h2>"),
         ("junit", "<testsuite name=\"containment\""),
         ("json", "\"containment\""),
     ] {

@@ -198,9 +198,15 @@ fn where_the_service_refuses_the_connector_a_person_is_asked() {
     running = start(&stage, &[&refuse]);
     let next = "run again: it is then a task for a person";
     let refused = stage.run().exits(1);
-    for part in [REFERENCE, next] {
+    for part in [REFERENCE, next, "the request does not fit the table"] {
         assert!(refused.stderr.contains(part), "{part}: {}", refused.stderr);
     }
+    // It is a documented request, which the runbook does not write.
+    assert!(
+        !refused.stderr.contains("`iom.requests`"),
+        "{}",
+        refused.stderr
+    );
     let asked = stage.run().exits(10);
     for part in [
         "reconfigure-connections/connection-references",

@@ -236,7 +236,7 @@ fn a_tenant_in_the_process_has_its_own_gateway_and_user_token() {
     stage.write_runbook(&acknowledged());
     drop(stage.call(&["validate", "rehearsal.yaml"]).exits(0));
     // The tenant of this runbook does not use dual-write, and its gateway shows no link.
-    let answer = stage.call(&["preflight", "rehearsal.yaml"]);
+    let answer = stage.call(&["preflight", "rehearsal.yaml", "-v"]);
     assert!(
         answer
             .stdout

@@ -42,8 +42,22 @@ fn complete(stage: &Stage, task: &str) -> CommandOutput {
     stage.call(&["complete", "rehearsal.yaml", task])
 }
 
-/// The lines of the worksheet that an answer shows, without links: the first line of a row has it,
-/// and which line is the first changes with what is left.
+/// Every line about a row has a link to it, and a command to copy names this run's state file.
+fn has_links_and_commands(answer: &CommandOutput) {
+    let lines = answer.stderr.lines();
+    for line in lines.filter_map(|line| line.strip_prefix("  [ ] ")) {
+        let is_about_a_row = ["tile '", "Installed > '"]
+            .iter()
+            .any(|it| line.contains(it))
+            || ["save '", "open '"].iter().any(|it| line.starts_with(it));
+        assert!(!is_about_a_row || line.contains(" (open http"), "{line}");
+        if let Some((_, command)) = line.split_once("`iomcopy state show ") {
+            assert!(command.contains(".iomcopy.jsonl "), "{line}");
+        }
+    }
+}
+
+/// The lines of the worksheet that an answer shows, without the links, whose addresses have a port.
 fn worksheet(answer: &CommandOutput) -> Vec<String> {
     let lines = answer.stderr.lines();
     lines
@@ -152,6 +166,7 @@ fn with_every_request_guided_a_person_reaches_the_same_end() {
         let early = complete(&stage, &task).exits(10);
         let lines = worksheet(&early);
         assert_eq!(worksheet(&answer), lines, "the run has shown the same");
+        has_links_and_commands(&early);
 
         // The evidence cannot be read, so its state is unknown.
         let status = if done.len().is_multiple_of(2) {

@@ -32,6 +32,7 @@
 //! - `ignored_writes`: writes that are accepted and ignored never count as success.
 //! - `old_journals`: state files that released versions wrote are resumed.
 //! - `outputs`: `--output json` of every command, against its schema.
+//! - `orphan_flows`: a flow of a deleted provider that cannot be turned off stops one phase.
 //! - `outages`: an unavailable service is not a failed check; no destructive remedy for the
 //!   unknown.
 //! - `plans`: the forecast, and approved plans.
@@ -39,15 +40,19 @@
 //!   reports as left; what preflight cannot know is a task. `edits`: the tenant changes between two
 //!   commands.
 //! - `own_steps`: the customer's own steps between the eight.
+//! - `judged_flows`: flows are judged by their definitions, not by their names.
 //! - `production`: a flow that names production stays off. `production_calls`: nothing of production
 //!   acts from the copy.
 //! - `real_clients`: two published client libraries against the tenant; run by `.ci/run`.
 //! - `record`: work by hand, actors, failures and durations in the record of a run.
 //! - `report`: what a run did, in each format.
 //! - `requests`: requests of the runbook before the copy, a recording, a captured value.
+//!   `request_counts`: what the changes of a run cost.
 //! - `steps_5_to_7`: providers and orchestrations that change between the steps.
+//! - `surfaces_left`: what is said to be closed is closed; open surfaces end a run with a finding.
 //! - `terminal`: the program at a pseudo terminal.
 //! - `whole`: the whole tenant, end to end; one provider again. `whole_world`: the expected world.
+//! - `screens`: what the operator sees: `status --follow`, folded checks, suggestions.
 //! - `sinks`: output without control characters and secrets; a full disk is a failure.
 //! - `refusals`: what stops before any request, with its exit code. `refusal_kinds`: what a refusal
 //!   after the copy stops, by its kind.
@@ -86,6 +91,8 @@ mod ignored_writes;
 #[cfg(feature = "rehearsal")]
 mod init;
 #[cfg(feature = "rehearsal")]
+mod judged_flows;
+#[cfg(feature = "rehearsal")]
 mod kills;
 #[cfg(feature = "rehearsal")]
 mod lcs;
@@ -99,6 +106,8 @@ mod modules;
 
 #[cfg(feature = "rehearsal")]
 mod old_journals;
+#[cfg(feature = "rehearsal")]
+mod orphan_flows;
 #[cfg(feature = "rehearsal")]
 mod outages;
 #[cfg(feature = "rehearsal")]
@@ -130,13 +139,19 @@ mod refusals;
 #[cfg(feature = "rehearsal")]
 mod report;
 #[cfg(feature = "rehearsal")]
+mod request_counts;
+#[cfg(feature = "rehearsal")]
 mod requests;
+#[cfg(feature = "rehearsal")]
+mod screens;
 #[cfg(feature = "rehearsal")]
 mod sinks;
 #[cfg(feature = "rehearsal")]
 mod state_files;
 #[cfg(feature = "rehearsal")]
 mod steps_5_to_7;
+#[cfg(feature = "rehearsal")]
+mod surfaces_left;
 #[cfg(feature = "rehearsal")]
 mod terminal;
 #[cfg(feature = "rehearsal")]

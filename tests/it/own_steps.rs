@@ -2,13 +2,16 @@
 //! resumed, verified and reported; one that fails stops what comes after it; mistakes are found
 //! before the copy.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use serde_json::{Map, Value, json};
 
 use crate::edits::row;
-use crate::harness::{CommandOutput, Stage, Tenant, is, sample, thin_text, with_endpoints};
+use crate::harness::{
+    CommandOutput, Stage, Tenant, is, runbook_text, sample, thin_text, with_endpoints,
+};
 
 /// The steps, in order.
 const OWN: [&str; 6] = [
@@ -440,13 +443,83 @@ fn a_run_that_is_killed_in_an_own_step_is_resumed_to_the_same_end() {
     }
 }
 
-/// A program of a killed process goes on: the next process waits for its end and does not start it
-/// again.
+/// What acts on writes is closed before the first write, also that of an own step, and a resumed run
+/// goes on: later rows, and what a later step has set, do not stop it.
+#[test]
+fn an_own_step_before_the_target_opens_calls_nobody_and_stops_no_resumed_run() {
+    const OPENING: &str = "  - exit-administration-mode: {}\n";
+    const VARIABLES: &str = r#"  - dataverse-update:
+      name: scrub-variables
+      table: environmentvariablevalue
+      filter: "contains(value,'shop.contoso.com')"
+      values: { value: "https://scrubbed.invalid" }
+"#;
+    let stage = Stage::new();
+    let text = runbook_text();
+    assert!(text.contains(OPENING), "the runbook has the step");
+    stage.write_runbook(&text.replace(OPENING, &format!("{VARIABLES}{SCRUB}{OPENING}")));
+    let plan = stage.call(&["plan", "rehearsal.yaml"]).exits(0).stdout;
+    let disabled: Vec<&str> = plan
+        .lines()
+        .filter(|line| line.contains("disable "))
+        .collect();
+    let once: BTreeSet<&str> = disabled.iter().copied().collect();
+    assert!(!once.is_empty() && once.len() == disabled.len(), "{plan}");
+    drop(
+        stage
+            .run_with(&["--until", "exit-administration-mode"])
+            .exits(0),
+    );
+    let world = stage.in_process_world();
+    let calls = world.calls();
+    let audited = calls
+        .iter()
+        .find(|call| call["host"] == "audit.contoso.com");
+    assert_eq!(audited, None, "{calls:?}");
+
+    // The target is open: a customer is added.
+    let key = row(
+        &world,
+        "target",
+        "contact",
+        "externaluseridentifier",
+        "C-0003",
+    );
+    let (table, _) = key.rsplit_once('/').expect("a key ends with the id");
+    let id = "ca000000-0000-4000-8000-00000000beef";
+    let mut contact = world.objects[&key].clone();
+    contact["contactid"] = id.into();
+    contact["externaluseridentifier"] = "C-0099".into();
+    contact["emailaddress1"] = "new.customer@fabrikam.com".into();
+    let added = format!("{table}/{id}");
+    stage.edit_in_process_world(&Map::from_iter([(added.clone(), contact)]));
+    let answer = stage.run().exits(0);
+    let said = format!("{}{}", answer.stdout, answer.stderr);
+    for note in [
+        "1 row of contact, because the filter selects them only since this step has ended",
+        "of environmentvariablevalue, because a later step of this run has set them",
+    ] {
+        assert!(said.contains(note), "{note}: {said}");
+    }
+    let world = stage.in_process_world();
+    assert_eq!(
+        world.objects[&added]["emailaddress1"],
+        "new.customer@fabrikam.com"
+    );
+    let values = world.rows_of("target", "environmentvariablevalue");
+    let scrubbed = values
+        .iter()
+        .filter(|row| row["value"] == "https://scrubbed.invalid");
+    assert!(scrubbed.count() < values.len(), "{values:?}");
+}
+
+/// A program of a killed process goes on, although it writes: the next process waits for its end,
+/// even where the check is content already, and does not start it again.
 #[test]
 fn a_program_that_outlives_its_process_is_not_started_twice() {
     let stage = Stage::new();
-    // It writes nothing while it works, so that the end of its reader does not stop it.
-    write_program(&stage, &PROGRAM.replace("sleep 0.4", "sleep 3"));
+    let working = "touch \"done.$IOMCOPY_STEP\"; sleep 3; echo it still works; sleep 0.1";
+    write_program(&stage, &PROGRAM.replace("sleep 0.4", working));
     let last = COMMANDS
         .split("  - command:\n      name: smoke-test")
         .next();

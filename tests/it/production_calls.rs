@@ -123,6 +123,7 @@ fn acts(table: &str, row: &Value) -> bool {
         "asyncoperation" => is("statecode", &[0, 1]) && is("operationtype", &[1, 2, 10]),
         "callbackregistration" => true,
         "workflow" => text(row, "xaml").contains("SendEmail"),
+        "sla" => is("statecode", &[1]),
         _ => false,
     }
 }
@@ -162,7 +163,7 @@ fn organization_of(world: &World, name: &str) -> String {
 fn is_closed(world: &World, place: &Place, row: &Value) -> bool {
     match place.table.as_str() {
         "sdkmessageprocessingstep" | "emailserverprofile" => row["statecode"] == 1,
-        "workflow" => row["statecode"] == 0,
+        "workflow" | "sla" => row["statecode"] == 0,
         "asyncoperation" => row["statecode"] == 3 && row["statuscode"] == 32,
         "mailbox" => !acts("mailbox", row) && row["actdeliverymethod"] == 2,
         "queue" => !acts("queue", row),
@@ -332,6 +333,7 @@ fn for_disaster_recovery_everything_acts_and_is_listed() {
     for (table, column) in [
         ("sdkmessageprocessingstep", "statecode"),
         ("emailserverprofile", "statecode"),
+        ("sla", "statecode"),
         ("mailbox", "outgoingemaildeliverymethod"),
         ("serviceendpoint", "url"),
         ("sharepointsite", "absoluteurl"),
@@ -362,7 +364,19 @@ fn a_step_that_refuses_to_be_disabled_ends_the_run_with_a_finding_that_names_it(
     let text = std::fs::read_to_string(stage.runbook()).expect("the runbook is there");
     let _tenant = stage.start_tenant(&text, &[]);
     let preflight = stage.call(&["preflight", "rehearsal.yaml"]);
-    assert!(preflight.stdout.contains(name), "{}", preflight.stdout);
+    for part in [
+        &format!("'{name}'"),
+        "(managed, and not customizable)",
+        "warning",
+        "(0x8004F026)",
+        "under `containment.allow`",
+    ] {
+        assert!(
+            preflight.stdout.contains(part),
+            "{part}: {}",
+            preflight.stdout
+        );
+    }
     let run = stage.run();
     assert_ne!(run.code, Some(0), "{}", run.stdout);
     assert!(

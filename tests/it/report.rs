@@ -117,11 +117,18 @@ fn assert_page_is_complete(html: &str) {
     assert!(html.starts_with("<!DOCTYPE html>"), "{html}");
     assert!(html.trim_end().ends_with("</html>"), "{html}");
     assert!(html.contains("prefers-color-scheme: dark"));
-    for foreign in ["<script", "src=", "href=", "@import", "url("] {
+    for foreign in ["<script", "src=", "@import", "url("] {
         assert!(!html.contains(foreign), "{foreign}");
     }
+    let within = html.matches("href=\"#").count();
+    assert_eq!(
+        html.matches("href=").count(),
+        within,
+        "a link leaves the page"
+    );
     for tag in [
-        "table", "tbody", "tr", "td", "th", "ul", "li", "h2", "details", "body",
+        "table", "tbody", "tr", "td", "th", "ul", "ol", "li", "h2", "details", "body", "section",
+        "main", "nav", "header", "svg", "figure", "rect", "path", "text", "g",
     ] {
         let opened =
             html.matches(&format!("<{tag}>")).count() + html.matches(&format!("<{tag} ")).count();
@@ -225,6 +232,20 @@ fn a_finished_run_is_reported_in_every_format() {
     assert_tables_are_complete(&markdown);
     let html = report(&stage, "html");
     assert_page_is_complete(&html);
+    for drawn in [
+        "● old action",
+        "○ no action",
+        "★ new action",
+        "! dangling",
+        "Operations at the service",
+        "operation at the service",
+        "msdyn_iom_bigcommerce",
+    ] {
+        assert!(html.contains(drawn), "{drawn}");
+    }
+    assert!(html.len() < 2_000_000, "{}", html.len());
+    let wiring = "→ <ins>3f6d0c5a9b7e4d21a8c4e0f1b2a39d55</ins>";
+    assert!(html.contains(wiring), "each change has its values");
     let published = figures["published"][0].as_str().expect("one is published");
     for text in [&markdown, &html] {
         for fact in [

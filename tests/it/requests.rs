@@ -59,7 +59,7 @@ fn a_recorded_value_is_neither_printed_nor_written() {
 fn preflight_shows_each_bound_request() {
     let stage = Stage::new();
     let _tenant = stage.tenant(&[]);
-    let text = stage.call(&["preflight", "rehearsal.yaml"]).stdout;
+    let text = stage.call(&["preflight", "rehearsal.yaml", "-v"]).stdout;
     for (request, shown) in [
         ("set-provider-parameter", "{\"msdyn_value\":\"sha256:"),
         ("delete-provider", "DELETE msdyn_iomproviders("),
@@ -138,7 +138,10 @@ fn figures(stdout: &str) -> Vec<String> {
     let after = stdout.split("8 reconfigure-dual-write").nth(1);
     let after = after.unwrap_or_default().lines().skip(1);
     after
-        .take_while(|line| !line.starts_with("state file:"))
+        .take_while(|line| {
+            let is_end = ["state file:", "needs a look:", "did not succeed at first:"];
+            !is_end.iter().any(|end| line.starts_with(end))
+        })
         .map(|line| match line.split_once(" by hand)") {
             Some((before, rest)) => {
                 let kept = before.rsplit_once(" (").map_or(before, |(kept, _)| kept);

@@ -52,7 +52,7 @@ fn the_rehearsal_is_refreshed_correctly_and_a_second_run_changes_nothing() {
 }
 
 const PARENT: &str = "Contoso - Order intake";
-const CHILD: &str = "Contoso - Write order note";
+pub(crate) const CHILD: &str = "Contoso - Write order note";
 
 /// The number of the request that turned a flow on: the last one that changed it, because a flow
 /// gets its owner while it is off.

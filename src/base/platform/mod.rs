@@ -149,6 +149,12 @@ pub fn is_locked(path: &Path) -> io::Result<bool> {
     system::is_locked(path)
 }
 
+/// Creates a private file without a name: it is gone when the last process that holds it has ended.
+/// It is opened to read and to append. Takes a path at which no file may be.
+pub fn create_unnamed(path: &Path) -> io::Result<File> {
+    system::create_unnamed(path)
+}
+
 /// The computer's host name.
 pub fn host_name() -> String {
     let name = system::host_name();

@@ -41,6 +41,14 @@ pub(super) fn create_private(options: &mut OpenOptions) -> &mut OpenOptions {
     options.mode(0o600)
 }
 
+pub(super) fn create_unnamed(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).append(true).create_new(true);
+    let file = create_private(&mut options).open(path)?;
+    std::fs::remove_file(path)?;
+    Ok(file)
+}
+
 pub(super) fn create_private_directory(path: &Path) -> io::Result<()> {
     DirBuilder::new().mode(0o700).recursive(true).create(path)
 }

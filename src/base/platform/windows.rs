@@ -20,6 +20,12 @@ pub(super) const STATE_DIRECTORY_VARIABLES: &str = "LOCALAPPDATA";
 const FILE_SHARE_READ: u32 = 1;
 /// Others may write the file while it is open.
 const FILE_SHARE_WRITE: u32 = 2;
+/// The rights to read a file, to append to it and to delete it (file access rights).
+const GENERIC_READ: u32 = 0x8000_0000;
+const FILE_APPEND_DATA: u32 = 4;
+const DELETE: u32 = 0x1_0000;
+/// The file is deleted when its last handle is closed (`CreateFileW`, `dwFlagsAndAttributes`).
+const FILE_FLAG_DELETE_ON_CLOSE: u32 = 0x0400_0000;
 /// Another process has opened the file and does not share it (system error codes).
 const ERROR_SHARING_VIOLATION: i32 = 32;
 /// A process that Ctrl-C does not reach (process creation flags).
@@ -36,6 +42,17 @@ pub(super) fn special_kind(_kind: FileType) -> Option<&'static str> {
 
 pub(super) fn create_private(options: &mut OpenOptions) -> &mut OpenOptions {
     options
+}
+
+/// The name stays until then, and nobody else can open the file.
+pub(super) fn create_unnamed(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).append(true).create_new(true);
+    options.access_mode(GENERIC_READ | FILE_APPEND_DATA | DELETE);
+    options
+        .share_mode(0)
+        .custom_flags(FILE_FLAG_DELETE_ON_CLOSE);
+    options.open(path)
 }
 
 pub(super) fn create_private_directory(path: &Path) -> io::Result<()> {

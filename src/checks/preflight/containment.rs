@@ -68,9 +68,16 @@ fn judge(kind: &KindInventory) -> Option<CheckResult> {
         .iter()
         .filter_map(|surface| Some((surface, left_open(surface)?)))
         .collect();
-    let Some((_, advice)) = left.first() else {
+    if left.is_empty() {
         return Some(check("").pass(settled(surfaces)));
-    };
+    }
+    // What is left may be left for different reasons, and each has its own remedy.
+    let mut advice: Vec<&str> = Vec::new();
+    for (_, remedy) in &left {
+        if !advice.contains(&remedy.as_str()) {
+            advice.push(remedy);
+        }
+    }
     let lines: Vec<String> = left.iter().map(|(surface, _)| described(surface)).collect();
     let mut found = named(&lines);
     let others: Vec<&Surface> = surfaces
@@ -81,7 +88,7 @@ fn judge(kind: &KindInventory) -> Option<CheckResult> {
         let others: Vec<Surface> = others.into_iter().cloned().collect();
         found = format!("{found}; besides: {}", settled(&others));
     }
-    Some(check(advice).warn(found))
+    Some(check(&advice.join("; ")).warn(found))
 }
 
 /// What a person can do about a surface that the refresh leaves open, or asks about.
@@ -99,11 +106,13 @@ fn left_open(surface: &Surface) -> Option<String> {
 }
 
 /// What to do about a row that its publisher protects.
-const PROTECTED: &str = "its publisher does not let it be changed, so the service may refuse to turn \
-                         it off; the run then stops while the target is still closed, and the next \
-                         run asks a person to do it. To avoid that, allow it by its name under \
-                         `containment.allow`, or write a rule for its end point's address under \
-                         `containment.replace`";
+const PROTECTED: &str = "a managed solution does not let it be changed, so the service may refuse to \
+                         turn it off (0x8004F026); the run then stops while the target is still \
+                         closed, and the next run asks a person to do it: an administrator turns \
+                         it off in the maker portal or with the Plug-in Registration tool, or \
+                         updates the solution in the target. To avoid that, allow it by its name \
+                         under `containment.allow`, or write a rule for its end point's address \
+                         under `containment.replace`";
 
 /// What becomes of surfaces about which nothing is left to do, in one line.
 fn settled(surfaces: &[Surface]) -> String {
@@ -131,6 +140,7 @@ const GROUPS: [(&str, IsMeant); 5] = [
     }),
     ("will be replaced", |surface| {
         matches!(&surface.closing, Closing::Set(write) if write.replaces.is_some())
+            || matches!(surface.closing, Closing::ByChange { .. })
             || matches!(surface.state, SurfaceState::Replaced(_))
     }),
     ("left off by a later step", |surface| {
@@ -146,8 +156,12 @@ const GROUPS: [(&str, IsMeant); 5] = [
 
 fn described(surface: &Surface) -> String {
     let detail = surface.state.detail().map(|detail| format!(" ({detail})"));
+    let protected = match &surface.closing {
+        Closing::Set(write) if write.is_protected => " (managed, and not customizable)",
+        _ => "",
+    };
     format!(
-        "'{}' {}{}",
+        "'{}' {}{}{protected}",
         surface.name,
         surface.reach,
         detail.unwrap_or_default()
@@ -182,7 +196,7 @@ fn skipped(inventory: &Inventory) -> CheckResult {
     let is_closed = |surface: &&Surface| {
         matches!(
             surface.closing,
-            Closing::Set(_) | Closing::Remove(_) | Closing::Ask { .. }
+            Closing::Set(_) | Closing::ByChange { .. } | Closing::Remove(_) | Closing::Ask { .. }
         )
     };
     let left: Vec<String> = inventory
@@ -221,8 +235,13 @@ fn allowed(refresh: &RefreshContext, inventory: &Inventory) -> Option<CheckResul
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+    use uuid::Uuid;
+
     use super::*;
+    use crate::clients::Row;
     use crate::domain::containment::kind::KINDS;
+    use crate::domain::containment::surface::RowWrite;
     use crate::domain::verdict::Verdict;
 
     fn inventory(surfaces: Result<Vec<Surface>, Failure>) -> KindInventory {
@@ -261,5 +280,46 @@ mod tests {
         assert_eq!(result.remedy.as_deref(), Some("allow it"));
         let unread = judge(&inventory(Err(Failure::failed("no answer")))).unwrap();
         assert_eq!(unread.label(), "unknown");
+    }
+
+    /// The write that closes a row of a managed solution, which may be refused after the copy.
+    fn disabling(is_managed: bool, is_customizable: bool) -> Closing {
+        let value = json!({
+            "ismanaged": is_managed,
+            "iscustomizable": { "Value": is_customizable },
+        });
+        let row = Row {
+            etag: None,
+            text: String::new(),
+            value: value.as_object().unwrap().clone(),
+        };
+        let (name, values) = ("disable it".to_owned(), [("statecode", json!(1))]);
+        Closing::Set(RowWrite::new("t", Uuid::from_u128(1), &row, name, values))
+    }
+
+    #[test]
+    fn a_row_that_its_solution_protects_is_a_warning_that_names_it_and_what_to_do() {
+        let free = surface("free", SurfaceState::Open, disabling(true, true));
+        let own = surface("own", SurfaceState::Open, disabling(false, false));
+        let settled = judge(&inventory(Ok(vec![free.clone(), own]))).unwrap();
+        assert_eq!(settled.label(), "pass", "{}", settled.found);
+        let fixed = surface("fixed", SurfaceState::Open, disabling(true, false));
+        let finding = Closing::Finding("look at it".to_owned());
+        let found = surface("found", SurfaceState::Open, finding);
+        let result = judge(&inventory(Ok(vec![found, fixed, free]))).unwrap();
+        assert_eq!(result.label(), "warning");
+        assert_eq!(result.protection().as_deref(), Some("protects step 2"));
+        let named = "'fixed' calls hooks.contoso.com (managed, and not customizable)";
+        assert!(result.found.contains(named), "{}", result.found);
+        assert!(result.found.contains("1 will be turned off: 'free'"));
+        let remedy = result.remedy.unwrap();
+        for part in [
+            "look at it",
+            "0x8004F026",
+            "containment.allow",
+            "an administrator",
+        ] {
+            assert!(remedy.contains(part), "{part}: {remedy}");
+        }
     }
 }

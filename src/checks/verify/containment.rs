@@ -4,9 +4,8 @@
 
 use super::super::check::{Check, CheckResult, named};
 use crate::domain::RefreshContext;
-use crate::domain::containment::inventory::KindInventory;
+use crate::domain::containment::inventory::{self, KindInventory};
 use crate::domain::containment::{Closing, Inventory, Scope, Surface, SurfaceState, text_scan};
-use crate::domain::environments::read_target;
 use crate::domain::failure::unless_interrupted;
 use crate::engine::{Failure, JournalView};
 
@@ -15,13 +14,7 @@ pub(super) async fn run_checks(
     refresh: &RefreshContext,
     journal: Option<&JournalView>,
 ) -> Result<Vec<CheckResult>, Failure> {
-    // Until background operations are on, jobs that came with the copy still wait.
-    let target = unless_interrupted(read_target(refresh).await)?;
-    let is_closed = target.is_ok_and(|target| {
-        target.background_operations.as_deref() == Some("Disabled")
-            || target.runtime_state.as_deref() == Some("AdminMode")
-    });
-    let scope = Scope::target(refresh, journal, is_closed);
+    let scope = inventory::scope_now(refresh, journal).await?;
     let inventory = Inventory::read(&scope).await?;
     let mut results: Vec<CheckResult> = inventory.0.iter().filter_map(judge).collect();
     results.push(text_scan(&scope).await?);
@@ -86,7 +79,13 @@ fn remedy(surface: &Surface) -> Option<String> {
         (SurfaceState::Open | SurfaceState::Unclear(_), Closing::Finding(remedy)) => {
             Some(remedy.clone())
         }
-        (SurfaceState::Open, Closing::Set(write)) => Some(by_hand(&write.name)),
+        (
+            SurfaceState::Open,
+            Closing::Set(write)
+            | Closing::ByChange {
+                otherwise: write, ..
+            },
+        ) => Some(by_hand(&write.name)),
         (SurfaceState::Open, Closing::Remove(removal)) => Some(by_hand(&removal.name)),
         (SurfaceState::Open, Closing::Ask { instructions, .. }) => Some(instructions.join(" ")),
         (SurfaceState::Open, _) => {

@@ -101,7 +101,7 @@ fn check_flows(
     let rules = Rules::from_journal(refresh, journal.unwrap_or(&nothing));
     let named = |id: uuid::Uuid, row: &Fields| {
         let name = flows::name(id, row);
-        if rules.is_deployed(&name) || flows::deployer(&name).is_some() {
+        if rules.belongs_to_provider(id, &name) {
             // A provider's flow belongs to its provider, and step 6 recreates it.
             let data = text(row, "clientdata").unwrap_or_default();
             let marks = source_references.found_in(&data).into_iter();

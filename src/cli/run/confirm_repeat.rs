@@ -8,10 +8,10 @@ use std::collections::BTreeSet;
 
 use super::confirm_target::read_line;
 use crate::base::redaction::redact;
+use crate::base::shell::quote_argument;
 use crate::base::text::escape;
 use crate::cli::common_arguments::RunFiles;
 use crate::cli::session::Session;
-use crate::cli::shell::quote_argument;
 use crate::engine::{Failure, FailureKind};
 use crate::journal::{LaunchOutcome, LaunchState, Occupancy, State, StateFileContents};
 use crate::report::SuggestedCommands;
@@ -212,7 +212,9 @@ pub(in crate::cli) fn suggested_commands(
     let arguments = files.as_arguments();
     let required = find_repeats(&contents.state).filter(|repeats| repeats.is_required);
     let next = match required {
-        _ if contents.occupancy != Occupancy::Free => format!("iomcopy status {arguments}"),
+        _ if contents.occupancy != Occupancy::Free => {
+            format!("iomcopy status {arguments} --follow")
+        }
         Some(repeats) => repeats.command(files),
         None => format!("iomcopy run {arguments}"),
     };
@@ -237,7 +239,7 @@ mod tests {
         };
         let mut contents = journal::read_state_file(&path).unwrap();
         let next = suggested_commands(&files, &contents).next;
-        assert_eq!(next, "iomcopy status uat.yaml");
+        assert_eq!(next, "iomcopy status uat.yaml --follow");
         contents.occupancy = Occupancy::Free;
         let next = suggested_commands(&files, &contents).next;
         assert_eq!(next, "iomcopy run uat.yaml");

@@ -2,24 +2,23 @@
 
 use serde_json::json;
 
-use super::run_end::count_results;
+use super::run_end::{count_results, open_surfaces};
 use crate::base::clock::Clock;
 use crate::base::text::count;
 use crate::cli::common_arguments::Output;
 use crate::cli::connect::Connected;
 use crate::cli::exit_code::{DONE, FAILED};
 use crate::cli::session::{Session, run_ended_event};
-use crate::domain::RefreshContext;
-use crate::domain::containment::{self, Policy};
 use crate::domain::flows::rules::held_flows;
+use crate::domain::summary::Summary;
 use crate::engine::{Failure, JournalView, Location, Plan, PlannedChange, PlannedStep};
 use crate::journal::{Closed, LockedStateFile, OpenStateFile};
 use crate::report::plan_text;
 use crate::steps;
 
 /// Surveys every phase of a finished run again, with reads only. Exit 0 if nothing is left to do and
-/// no flow that should be on is left off for what it names; otherwise it shows the differences,
-/// changes nothing, and exits 1.
+/// no flow that should be on is left off for what it names, and nothing can act on the outside world
+/// that the runbook does not allow; otherwise it shows what is left, changes nothing, and exits 1.
 pub(super) async fn survey_again(
     session: &Session,
     connected: &Connected,
@@ -30,26 +29,39 @@ pub(super) async fn survey_again(
     let held = held_flows(&connected.refresh, &journal).await?;
     let state_file = locked.open(Clock::new(1.0))?;
     session.warn(&state_file.warnings);
-    let exit = if plan.is_empty() && held.is_empty() {
-        DONE
-    } else {
-        FAILED
+    let mut figures = count_results(connected, &state_file);
+    let found = Found {
+        open: open_surfaces(connected, &journal, figures.as_mut()).await,
+        plan,
+        held,
     };
+    let Found { plan, held, .. } = &found;
+    let exit = if found.is_nothing() { DONE } else { FAILED };
     if session.output == Output::Human {
         let target = &connected.refresh.runbook.target.name.value;
-        let line = if !held.is_empty() && plan.is_empty() {
-            format!("This run has finished. {}", left_off(target, &held))
+        let text = if found.is_nothing() {
+            format!("This run has finished, and nothing is left to do in '{target}'.")
         } else if plan.is_empty() {
-            nothing_left(&connected.refresh, &journal, target)
+            "This run has finished, and nothing is left for it to do.".to_owned()
         } else {
-            plan_text(&plan, target, session.data_palette())
+            plan_text(plan, target, session.data_palette())
         };
-        session.printer.data(line.trim_end());
+        session.printer.data(text.trim_end());
+        if !held.is_empty() {
+            session.printer.data(&left_off(target, held));
+        }
+        if let Some(open) = &found.open {
+            session.printer.data(&open.message);
+        }
     }
-    close(connected, &state_file, &plan, &held, exit).await?;
-    if exit == FAILED && plan.is_empty() {
+    close(connected, &state_file, &found, exit, figures).await?;
+    if !held.is_empty() {
         session.printer.info(&format!("help: {HELD}"));
-    } else if exit == FAILED {
+    }
+    if let Some(help) = found.open.as_ref().and_then(|open| open.help.as_ref()) {
+        session.printer.info(&format!("help: {help}"));
+    }
+    if !plan.is_empty() {
         let changed = plan.steps.iter().filter(|step| !step.changes.is_empty());
         let mut remedies = String::new();
         for step in changed {
@@ -63,18 +75,39 @@ pub(super) async fn survey_again(
     Ok(exit)
 }
 
-/// Nothing is left to do; what can act on production's behalf is a finding all the same.
-fn nothing_left(refresh: &RefreshContext, journal: &JournalView, target: &str) -> String {
-    let figures = containment::figures::figures(journal, &Policy::of(&refresh.runbook));
-    match figures.map_or(0, |figures| figures.open) {
-        0 => format!("This run has finished, and nothing is left to do in '{target}'."),
-        open => format!(
-            "This run has finished, and nothing is left for it to do in '{target}'; but {} of what \
-             the copy brought can act on the outside world, and the runbook does not allow it: \
-             `iomcopy verify {}` names each.",
-            count(open, "thing"),
-            refresh.runbook.file().display()
-        ),
+/// What is not as it should be in the target of a finished run.
+struct Found {
+    /// What the run would do again.
+    plan: Plan,
+    /// The flows that are left off for what they name.
+    held: Vec<String>,
+    /// What can act on the outside world, although nobody allowed it.
+    open: Option<Failure>,
+}
+
+impl Found {
+    fn is_nothing(&self) -> bool {
+        self.plan.is_empty() && self.held.is_empty() && self.open.is_none()
+    }
+
+    /// All of it as one failure; none where everything is as it should be. The first is told, the
+    /// others are its items.
+    fn failure(&self, target: &str) -> Option<Failure> {
+        let left = (!self.held.is_empty())
+            .then(|| Failure::failed(left_off(target, &self.held)).with_help(HELD));
+        let mut found = differences(&self.plan)
+            .into_iter()
+            .chain(left)
+            .chain(self.open.clone());
+        let mut first = found.next()?;
+        for other in found {
+            first.message = format!("{}; {}", first.message, other.message);
+            first.help = match (first.help.take(), other.help) {
+                (Some(mine), Some(theirs)) => Some(format!("{mine}; {theirs}")),
+                (mine, theirs) => mine.or(theirs),
+            };
+        }
+        Some(first)
     }
 }
 
@@ -82,23 +115,20 @@ fn nothing_left(refresh: &RefreshContext, journal: &JournalView, target: &str) -
 async fn close(
     connected: &Connected,
     state_file: &OpenStateFile,
-    plan: &Plan,
-    held: &[String],
+    found: &Found,
     exit: u8,
+    figures: Option<Summary>,
 ) -> Result<(), Failure> {
-    let failure = differences(plan).or_else(|| {
-        let target = &connected.refresh.runbook.target.name.value;
-        (!held.is_empty()).then(|| Failure::failed(left_off(target, held)).with_help(HELD))
-    });
+    let failure = found.failure(&connected.refresh.runbook.target.name.value);
     let message = failure.as_ref().map(|failure| failure.message.clone());
     // A process that was killed after the run's last record has left no figures.
     let closed = Closed {
-        figures: count_results(connected, state_file).map(|figures| json!(figures)),
+        figures: figures.map(|figures| json!(figures)),
         ..Closed::new("finished", exit, message)
     };
     state_file.journal.append(closed).await?;
     let outcome = failure.as_ref().map_or("finished", |_| "failed");
-    let summary = json!({ "changes": plan.len() });
+    let summary = json!({ "changes": found.plan.len() });
     let event = run_ended_event(outcome, exit, failure.as_ref(), summary);
     connected.events.emit(event);
     Ok(())
@@ -150,6 +180,21 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_flow_left_off_and_what_is_open_are_both_told() {
+        let found = Found {
+            plan: Plan { steps: Vec::new() },
+            held: vec!["'Notify'".to_owned()],
+            open: Some(Failure::failed("5 things can act").with_help("verify names them")),
+        };
+        assert!(!found.is_nothing());
+        let failure = found.failure("UAT").unwrap();
+        for part in ["1 cloud flow", "5 things can act"] {
+            assert!(failure.message.contains(part), "{}", failure.message);
+        }
+        assert!(failure.help.unwrap().contains("verify names them"));
+    }
 
     #[test]
     fn a_finished_run_whose_target_has_changed_lists_each_difference_as_a_failure() {

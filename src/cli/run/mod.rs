@@ -16,6 +16,7 @@
 //! reopen.rs             a finished run, reopened for one provider
 //! finished_run.rs       a finished run, surveyed again
 //! run_end.rs            the state file closed, the end reported
+//! stages.rs             what the services report, for `status` in another process
 //! pipeline_summary.rs   the report where the pipeline shows it
 //! ```
 
@@ -32,6 +33,7 @@ mod resume;
 mod run_binding;
 mod run_end;
 mod seal_copies;
+pub(super) mod stages;
 mod target_lock;
 
 use std::path::{Path, PathBuf};
@@ -42,6 +44,7 @@ use clap::Args;
 pub(super) use self::confirm_repeat::suggested_commands;
 use self::pipeline_summary::write_summary;
 use self::run_binding::require_same_binding;
+use self::stages::Stages;
 use self::target_lock::TargetLock;
 use super::common_arguments::{Output, RunFiles};
 use super::connect::{self, Connected};
@@ -53,7 +56,7 @@ use crate::engine::{Context, EventKind, EventSink, Executor, Failure, Listener, 
 use crate::journal::{
     self, CaptureCopy, LockedStateFile, OpenStateFile, Record, ResumeOptions, State,
 };
-use crate::report::{Annotated, Lines, Terminal};
+use crate::report::{Annotated, Detail, Lines, Terminal};
 use crate::runbook::{Runbook, StepName, Word as _};
 
 /// The arguments of `run`.
@@ -116,6 +119,7 @@ impl RunArguments {
             out: None,
             provider: self.provider.clone(),
             fresh: self.fresh,
+            approved: self.plan.clone(),
         }
     }
 }
@@ -158,7 +162,7 @@ async fn run_in_order(
     }
 
     // Connect to the services, and check both environments.
-    let listeners = |clock| event_sink(session, clock);
+    let listeners = |clock| event_sink(session, clock, path);
     let connected =
         connect::connect_for_run(session, runbook, accepts_unfinished_run, listeners).await?;
     let result = async {
@@ -185,7 +189,11 @@ async fn run_in_order(
         target_lock.record_run(&session.printer, &state_file.journal.state());
         let recorded = record_preparation(session, state_file, prepared.records, prepared.copies);
         if let Err(failure) = recorded.await {
-            run_end::close(session, state_file, Err(&failure), None).await;
+            let ending = run_end::Ending {
+                outcome: Err(&failure),
+                finding: None,
+            };
+            run_end::close(session, state_file, ending, None).await;
             return Err(failure);
         }
 
@@ -263,20 +271,28 @@ async fn record_preparation(
 }
 
 /// The listeners of a run: JSON for a program, a bar at a terminal, lines elsewhere.
-fn event_sink(session: &Session, clock: Clock) -> EventSink {
+fn event_sink(session: &Session, clock: Clock, path: &Path) -> EventSink {
     let printer = Arc::clone(&session.printer);
+    let detail = if session.verbose {
+        Detail::More
+    } else {
+        Detail::Usual
+    };
     let listener: Box<dyn Listener> = match session.output {
         Output::Json => Box::new(Arc::clone(&session.events)),
         Output::Human if session.shows_progress_bar() => Box::new(Terminal::new(printer)),
-        Output::Human => match &session.annotations {
-            Some(annotations) => {
-                Box::new(Annotated::new(Lines::new(printer), Arc::clone(annotations)))
+        Output::Human => {
+            let lines = Lines::new(printer, detail);
+            match &session.annotations {
+                Some(annotations) => Box::new(Annotated::new(lines, Arc::clone(annotations))),
+                None => Box::new(lines),
             }
-            None => Box::new(Lines::new(printer)),
-        },
+        }
     };
     let warnings = Box::new(Arc::clone(&session.warnings));
-    EventSink::new(clock, vec![listener, warnings])
+    let stages = Box::new(Stages::of(path));
+    let second_look = Box::new(Arc::clone(&session.second_look));
+    EventSink::new(clock, vec![listener, warnings, second_look, stages])
 }
 
 /// The keys of the destructive changes that were confirmed so far.

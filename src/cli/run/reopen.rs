@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use crate::cli::actor::current_actor;
+use crate::cli::did_you_mean;
 use crate::domain::RefreshContext;
 use crate::engine::{Failure, FailureKind};
 use crate::journal::{Reopened, State};
@@ -31,6 +32,7 @@ pub(in crate::cli) async fn reopen(
         .iter()
         .find(|name| name.eq_ignore_ascii_case(provider))
     else {
+        let names: Vec<&str> = installed.iter().map(String::as_str).collect();
         return Err(Failure::new(
             FailureKind::InvalidInput,
             format!(
@@ -38,7 +40,7 @@ pub(in crate::cli) async fn reopen(
                 refresh.runbook.target.name.value
             ),
         )
-        .with_help(format!("installed: {}", installed.join(", "))));
+        .with_help(did_you_mean::advice(provider, &names, "installed")));
     };
     Ok(Some(Reopened {
         provider: name.clone(),

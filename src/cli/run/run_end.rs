@@ -6,15 +6,18 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::suggested_commands;
+use crate::base::clock::Clock;
 use crate::cli::common_arguments::{Output, RunFiles};
 use crate::cli::connect::Connected;
 use crate::cli::exit_code::{DONE, outcome_name};
 use crate::cli::session::{Session, run_ended_event};
 use crate::cli::step_names::step_names;
+use crate::domain::RefreshContext;
+use crate::domain::containment::{Inventory, inventory};
 use crate::domain::summary::{Summary, summary};
 use crate::engine::{Failure, JournalView, Outcome};
 use crate::journal::{self, Closed, Occupancy, OpenStateFile};
-use crate::report::status_table;
+use crate::report::{Outlook, status_table};
 
 /// Closes the state file and reports how the run ended. Returns the exit code.
 pub(super) async fn end_run(
@@ -24,21 +27,75 @@ pub(super) async fn end_run(
     state_file: &OpenStateFile,
     result: Result<Outcome, Failure>,
 ) -> u8 {
-    let figures = count_results(connected, state_file);
+    let mut figures = count_results(connected, state_file);
+    let finding = match &result {
+        Ok(Outcome::Finished) => {
+            let journal = JournalView::from_journal(state_file.journal.state());
+            open_surfaces(connected, &journal, figures.as_mut()).await
+        }
+        _ => None,
+    };
     let outcome = result.as_ref().map(|outcome| *outcome);
-    let exit = close(session, state_file, outcome, figures.as_ref()).await;
+    let ending = Ending {
+        outcome,
+        finding: finding.as_ref(),
+    };
+    let exit = close(session, state_file, ending, figures.as_ref()).await;
     let figures = figures.unwrap_or_default();
-    let event = run_ended_event(result_name(outcome), exit, outcome.err(), json!(figures));
+    let name = finding.as_ref().map_or_else(
+        || result_name(outcome),
+        |finding| outcome_name(finding.kind),
+    );
+    let failure = outcome.err().or(finding.as_ref());
+    let event = run_ended_event(name, exit, failure, json!(figures));
     connected.events.emit(event);
     session.printer.hide_all();
     if session.output == Output::Human {
         let ending = result.as_ref().err();
         print_result(session, files, connected, state_file, &figures, ending);
     }
-    if let Err(failure) = &result {
+    if let Some(failure) = result.as_ref().err().or(finding.as_ref()) {
         session.print_failure(failure);
     }
     exit
+}
+
+/// How a process's part of a run ended.
+#[derive(Clone, Copy)]
+pub(super) struct Ending<'a> {
+    /// The end of its steps.
+    pub(super) outcome: Result<Outcome, &'a Failure>,
+    /// What is not as it should be, although every step has ended.
+    pub(super) finding: Option<&'a Failure>,
+}
+
+/// The finding that something can act on the outside world, although nobody allowed it. What is open
+/// by the journal is read again: a person may have closed it. Then the figures say so.
+pub(super) async fn open_surfaces(
+    connected: &Connected,
+    journal: &JournalView,
+    figures: Option<&mut Summary>,
+) -> Option<Failure> {
+    let refresh = &connected.refresh;
+    let containment = figures?.containment.as_mut()?;
+    if containment.open == 0 {
+        return None;
+    }
+    let now = Box::pin(inventory_now(refresh, journal)).await;
+    // What cannot be read stays open.
+    if let Ok(now) = now {
+        containment.correct(&now);
+    }
+    let file = refresh.runbook.file().display().to_string();
+    containment.finding(&refresh.runbook.target.name.value, &file)
+}
+
+async fn inventory_now(
+    refresh: &RefreshContext,
+    journal: &JournalView,
+) -> Result<Inventory, Failure> {
+    let scope = inventory::scope_now(refresh, Some(journal)).await?;
+    Inventory::read(&scope).await
 }
 
 /// Closes the state file with how the process ended, the figures, and the warnings of this process.
@@ -46,11 +103,13 @@ pub(super) async fn end_run(
 pub(super) async fn close(
     session: &Session,
     state_file: &OpenStateFile,
-    result: Result<Outcome, &Failure>,
+    ending: Ending<'_>,
     figures: Option<&Summary>,
 ) -> u8 {
-    let exit = result.map_or_else(|failure| session.exit_code(failure.kind), |_| DONE);
-    let message = result.err().map(|failure| failure.message.clone());
+    let result = ending.outcome;
+    let failure = result.err().or(ending.finding);
+    let exit = failure.map_or(DONE, |failure| session.exit_code(failure.kind));
+    let message = failure.map(|failure| failure.message.clone());
     let closed = Closed {
         figures: figures.map(|figures| json!(figures)),
         notes: session.warnings.all(),
@@ -100,13 +159,28 @@ fn print_result(
         let ending = ending.map_or("", |failure| &failure.message);
         let names = step_names(&connected.refresh.runbook, Some(&contents.state));
         let commands = suggested_commands(files, &contents);
-        let table = status_table(&contents, &names, &commands, palette, Some(ending));
-        session.printer.data(&format!("\n{}", table.trim_end()));
+        let outlook = Outlook::at(Clock::new(1.0).time_of_day());
+        let table = status_table(
+            &contents,
+            &names,
+            &commands,
+            &outlook,
+            palette,
+            Some(ending),
+        );
+        session.printer.text(&format!("\n{}", table.trim_end()));
     }
-    if state_file.journal.state().finished.is_some() {
-        session
-            .printer
-            .data(&format!("\n{}", figures.lines().join("\n")));
+    let lines = if state_file.journal.state().finished.is_some() {
+        figures.lines()
+    } else {
+        figures.refused_lines()
+    };
+    if !lines.is_empty() {
+        session.printer.text(&format!("\n{}", lines.join("\n")));
+    }
+    let second_look = session.second_look.text(&session.warnings.all());
+    if !second_look.is_empty() {
+        session.printer.text(second_look.trim_end());
     }
     session
         .printer

@@ -7,8 +7,8 @@ use uuid::Uuid;
 
 use super::client::Dataverse;
 use crate::clients::error::{Error, ErrorKind, presentable};
-use crate::clients::http::{Method, Request, Service, parse_method};
-use crate::clients::odata::{ANNOTATIONS, Condition, WriteResponse, read_write_response};
+use crate::clients::http::{Method, Request, Response, Service, parse_method};
+use crate::clients::odata::{ANNOTATIONS, Condition, Row, WriteResponse, read_write_response};
 
 /// The Dataverse of one environment, for reading and writing.
 #[derive(Clone, Debug)]
@@ -76,6 +76,24 @@ impl DataverseWriter {
         self.write(method, path, body, condition).await
     }
 
+    /// Changes one row, or creates it, and asks for the row as it is afterwards (Microsoft Learn,
+    /// *Update and delete table rows using the Web API*: update with data returned). None if the
+    /// service accepted the write and did not respond with the row. Takes and sends the same as
+    /// [`Self::send`].
+    pub async fn patch(
+        &self,
+        path: &str,
+        body: Option<&str>,
+        condition: Condition,
+    ) -> Result<Option<Row>, Error> {
+        let request = self.dataverse.request(Method::PATCH, path)?;
+        let prefer = format!("return=representation,{ANNOTATIONS}");
+        let request = request.header("prefer", prefer);
+        let response = self.respond(request, body, condition).await?;
+        // What cannot be read as a row proves nothing, and the row is read back.
+        Ok(Row::from_response(&response).ok())
+    }
+
     /// Sends the POST that starts a long-running operation. The service receives it at most once:
     /// 401 and 429 are not retried. Takes the same as [`Self::send`].
     pub async fn launch(&self, path: &str, body: Option<&str>) -> Result<WriteResponse, Error> {
@@ -102,14 +120,22 @@ impl DataverseWriter {
     ) -> Result<WriteResponse, Error> {
         // With annotations an error contains the inner error of the Flow service.
         let request = request.header("prefer", ANNOTATIONS);
+        let response = self.respond(request, body, condition).await?;
+        Ok(read_write_response(&self.dataverse.service, &response))
+    }
+
+    async fn respond(
+        &self,
+        request: Request,
+        body: Option<&str>,
+        condition: Condition,
+    ) -> Result<Response, Error> {
         let request = condition.add_to(request);
         let request = match body {
             Some(body) => request.json_text(body),
             None => request,
         };
-        let service = &self.dataverse.service;
-        let response = service.send(&request).await?;
-        Ok(read_write_response(service, &response))
+        self.dataverse.service.send(&request).await
     }
 }
 
@@ -166,6 +192,31 @@ mod tests {
             (request.method.as_str(), request.header("content-type")),
             ("DELETE", None)
         );
+    }
+
+    /// A row that the service does not return, or that cannot be read, is not an error: the write
+    /// was accepted.
+    #[tokio::test]
+    async fn a_patch_asks_for_the_row_and_does_not_need_it() {
+        let setup = Setup::new(1_000.0);
+        let row = json!({ "@odata.etag": "W/\"8\"", "value": "two" });
+        let listener = Listener::replying(vec![
+            Reply::json(200, row),
+            Reply::json(204, ""),
+            Reply::json(200, "{"),
+        ])
+        .await;
+        let writer = DataverseWriter::new(setup.service(&listener.url));
+        let condition = Condition::Etag("W/\"7\"".to_owned());
+        for etag in [Some("W/\"8\""), None, None] {
+            let row = writer.patch("xs(1)", Some("{}"), condition.clone()).await;
+            let row = row.unwrap();
+            assert_eq!(row.and_then(|row| row.etag).as_deref(), etag);
+            let request = listener.received().pop().unwrap();
+            let prefer = "return=representation,odata.include-annotations=\"*\"";
+            assert_eq!(request.header("prefer"), Some(prefer));
+            assert_eq!(request.header("if-match"), Some("W/\"7\""));
+        }
     }
 
     #[tokio::test]

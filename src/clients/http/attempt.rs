@@ -10,6 +10,17 @@ pub(super) struct Attempt {
     pub(super) outcome: AttemptOutcome,
 }
 
+impl Attempt {
+    /// How many requests at once the service recommends, if its response says so. Microsoft Learn,
+    /// *Send parallel requests*: the header `x-ms-dop-hint`.
+    pub(super) fn recommended_parallelism(&self) -> Option<usize> {
+        let AttemptOutcome::Responded(response) = &self.outcome else {
+            return None;
+        };
+        response.header("x-ms-dop-hint")?.trim().parse().ok()
+    }
+}
+
 /// How far an attempt came.
 #[derive(Debug)]
 pub(super) enum AttemptOutcome {

@@ -1,10 +1,14 @@
 //! The order of every request: retry, throttle, authorize, send.
 
+use std::time::Duration;
+
+use reqwest::header::HeaderValue;
 use url::Url;
 
+use super::attempt::Attempt;
 use super::client::Http;
 use super::observer::{Wait, WaitReason};
-use super::policy::{Backoff, Gate, RetryDecision, decide_retry, retry_after_hint};
+use super::policy::{Backoff, Gate, RetryDecision, Slot, decide_retry, retry_after_hint};
 use super::request::Request;
 use super::response::Response;
 use super::send::send;
@@ -25,29 +29,63 @@ impl Chain<'_> {
     /// Sends a request until a response is final or the attempts are used up. A response that is
     /// not 2xx is an error.
     pub(super) async fn run(self, url: &Url, request: &Request) -> Result<Response, Error> {
+        let what = request.describe(url);
+        let (http, service, described) = (self.http, self.service, what.as_str());
+        let transmit = move |authorization: HeaderValue| async move {
+            send(http, service, described, url, request, &authorization).await
+        };
+        self.attempt(url, request, &what, transmit).await
+    }
+
+    /// The same; `transmit` sends one attempt with an authorization.
+    pub(super) async fn attempt<F, A>(
+        self,
+        url: &Url,
+        request: &Request,
+        what: &str,
+        transmit: F,
+    ) -> Result<Response, Error>
+    where
+        F: Fn(HeaderValue) -> A,
+        A: Future<Output = Attempt>,
+    {
         let Self {
             http,
             service,
             token: tokens,
             gate,
         } = self;
-        let what = request.describe(url);
+        if request.is_read() {
+            let delay = gate.time_to_next_poll(url, http.clock().elapsed());
+            http.pacer().sleep(delay, service, what).await?;
+        }
         // Retry: around everything below.
         let mut backoff = Backoff::new(request.tries.unwrap_or(http.limits().tries));
         let mut signed_in_again = false;
         let mut attempt = 1;
         loop {
-            // Throttle: wait for a free slot and an open gate at the host.
-            let slot = gate.enter(http.pacer(), service, &what, attempt).await?;
+            // Throttle: wait for a free slot and an open gate at the service.
+            let slot = gate.enter(http.pacer(), service, what, attempt).await?;
             // Authorize: for every attempt, because the token may have expired during a wait.
             let token = tokens.current().await?;
+            // A 429 may have closed the gate while the token was fetched.
+            if gate.is_closed(http.clock().elapsed()) {
+                continue;
+            }
             // Send: once.
-            let tried = send(http, service, &what, url, request, token.header()).await;
-            drop(slot);
-            match decide_retry(service, &what, request, tried) {
-                RetryDecision::Done(response) => return Ok(*response),
+            let tried = transmit(token.header().clone()).await;
+            if let Some(number) = tried.recommended_parallelism() {
+                slot.recommend(number);
+            }
+            match decide_retry(service, what, request, tried) {
+                RetryDecision::Done(response) => {
+                    slot.succeed();
+                    gate.keep_next_poll(&response, request.is_read(), http.clock().elapsed());
+                    return Ok(*response);
+                }
                 RetryDecision::GiveUp(error) => return Err(error),
                 RetryDecision::SignInAgain(error) => {
+                    drop(slot);
                     if signed_in_again || request.is_sent_once {
                         return Err(tokens.explain_refusal(&token, error));
                     }
@@ -55,22 +93,11 @@ impl Chain<'_> {
                     signed_in_again = true;
                 }
                 RetryDecision::Throttled(retry_after, error) => {
-                    let message = error.message.clone();
-                    let now = http.clock().elapsed();
-                    // Close the gate for the other requests even if this one is given up.
-                    let open_at = now.saturating_add(retry_after.unwrap_or_default());
-                    gate.close(open_at, &message);
-                    if request.is_sent_once {
-                        return Err(match retry_after.map(retry_after_hint) {
-                            Some(hint) => error.with_help(hint),
-                            None => error,
-                        });
-                    }
-                    let delay = backoff.next_delay(retry_after, error)?;
-                    gate.close(now + delay, &message);
+                    self.close_gate(&slot, request, &mut backoff, retry_after, error)?;
                     attempt += 1;
                 }
                 RetryDecision::Retry(retry_after, error) => {
+                    drop(slot);
                     let message = error.message.clone();
                     let duration = backoff.next_delay(retry_after, error)?;
                     let wait = Wait {
@@ -80,17 +107,45 @@ impl Chain<'_> {
                         attempt,
                         message,
                     };
-                    http.pause(wait, &what).await?;
+                    http.pause(wait, what).await?;
                     attempt += 1;
                 }
             }
         }
     }
+
+    /// After a 429: fewer requests at once, and none until the wait is over. The slot of the
+    /// request is kept until the gate is closed, so that no other request takes it. Fails if the
+    /// request is not sent again.
+    fn close_gate(
+        self,
+        slot: &Slot<'_>,
+        request: &Request,
+        backoff: &mut Backoff,
+        retry_after: Option<Duration>,
+        error: Error,
+    ) -> Result<(), Error> {
+        slot.halve();
+        let message = error.message.clone();
+        let now = self.http.clock().elapsed();
+        // Close the gate for the other requests even if this one is given up.
+        let open_at = now.saturating_add(retry_after.unwrap_or_default());
+        self.gate.close(open_at, &message);
+        if request.is_sent_once {
+            return Err(match retry_after.map(retry_after_hint) {
+                Some(hint) => error.with_help(hint),
+                None => error,
+            });
+        }
+        let delay = backoff.next_delay(retry_after, error)?;
+        self.gate.close(now + delay, &message);
+        Ok(())
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, Instant};
+    use std::time::Instant;
 
     use super::*;
     use crate::clients::error::ErrorKind;
@@ -516,14 +571,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_write_that_waits_during_a_halt_is_not_sent() {
-        // For a slot at the host: all are taken by requests without a response.
+        // For a slot at the service: all are taken by requests without a response.
         let setup = Setup::new(1.0);
         let listener = Listener::replying(vec![Reply::Silence]).await;
         let service = setup.service(&listener.url);
         let request = patch();
         let writes = (0..40).map(|_| service.send(&request));
         let halt = async {
-            while listener.count() < 16 {
+            while listener.count() < 4 {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
             setup.cancellation.halt();
@@ -532,8 +587,8 @@ mod tests {
         let kinds: Vec<_> = results.into_iter().map(|it| it.unwrap_err().kind).collect();
         let ambiguous = kinds.iter().filter(|kind| **kind == ErrorKind::Ambiguous);
         let not_sent = kinds.iter().filter(|kind| **kind == ErrorKind::Cancelled);
-        assert_eq!((ambiguous.count(), not_sent.count()), (16, 24));
-        assert_eq!(listener.count(), 16);
+        assert_eq!((ambiguous.count(), not_sent.count()), (4, 36));
+        assert_eq!(listener.count(), 4);
 
         // For its next attempt.
         let setup = Setup::new(1.0);

@@ -1,4 +1,4 @@
-//! What all services share: connections, clock, observer, cancellation, and the gates of all hosts.
+//! What all services share: connections, clock, observer, cancellation, and the gates of all services.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -17,6 +17,7 @@ use crate::base::cancellation::Cancellation;
 use crate::base::clock::Clock;
 use crate::base::sync::lock;
 use crate::clients::error::{Error, ErrorKind};
+use crate::clients::identity::Identity;
 
 /// What all services share. A run creates one.
 pub struct Http {
@@ -26,7 +27,7 @@ pub struct Http {
     loopback: reqwest::Client,
     pacer: Pacer,
     limits: Limits,
-    gates: Mutex<HashMap<Origin, Arc<Gate>>>,
+    gates: Mutex<HashMap<(Origin, Identity), Arc<Gate>>>,
     server_date: Mutex<Option<ServerDate>>,
 }
 
@@ -129,10 +130,12 @@ impl Http {
         }
     }
 
-    /// The gate of a host; the same for every service on it.
-    pub(super) fn gate(&self, origin: &Origin) -> Arc<Gate> {
+    /// The gate of a service for one user, by its origin: a service limits the requests of each
+    /// user.
+    pub(super) fn gate(&self, origin: &Origin, identity: &Identity) -> Arc<Gate> {
         let mut gates = lock(&self.gates);
-        Arc::clone(gates.entry(origin.clone()).or_default())
+        let gate = gates.entry((origin.clone(), identity.clone()));
+        Arc::clone(gate.or_default())
     }
 
     /// Reports the wait to the observer, then waits. Ends early with [`Error::cancelled`] when the

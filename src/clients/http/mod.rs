@@ -11,6 +11,7 @@
 //! - `request`, `response`: what is sent, and what comes back.
 //! - `transport`: transport errors, and reading a body of limited size.
 //! - `parsing`: error bodies, headers, dates, addresses and links: pure functions of bytes.
+//! - `shared_limits`: tests of many requests that share a service's limit, in virtual time.
 //! - `unwelcome_responses`: tests of responses that mean something else than their status says.
 //!
 //! Imports run down this list, never up.
@@ -27,6 +28,8 @@ mod request;
 mod response;
 mod send;
 mod service;
+#[cfg(test)]
+mod shared_limits;
 mod transport;
 #[cfg(test)]
 mod unwelcome_responses;

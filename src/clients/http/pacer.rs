@@ -1,6 +1,7 @@
 //! Every wait: the clock it uses, the observer it is reported to, the cancellation that ends it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::observer::{Observer, Wait};
 use crate::base::cancellation::Cancellation;
@@ -22,10 +23,24 @@ impl Pacer {
             return Err(Error::cancelled(&wait.service, what));
         }
         self.observer.waiting(&wait);
+        self.sleep(wait.duration, &wait.service, what).await
+    }
+
+    /// Waits without a report, for a caller that has reported what it waits for, such as for an
+    /// operation. Ends early like [`Self::pause`].
+    pub(super) async fn sleep(
+        &self,
+        duration: Duration,
+        service: &str,
+        what: &str,
+    ) -> Result<(), Error> {
+        if duration.is_zero() {
+            return Ok(());
+        }
         tokio::select! {
             biased;
-            () = self.cancellation.wait_for_stop_request() => Err(Error::cancelled(&wait.service, what)),
-            () = self.clock.sleep(wait.duration) => Ok(()),
+            () = self.cancellation.wait_for_stop_request() => Err(Error::cancelled(service, what)),
+            () = self.clock.sleep(duration) => Ok(()),
         }
     }
 }

@@ -71,7 +71,7 @@ impl Service {
         })?;
         Ok(Self {
             inner: Arc::new(Inner {
-                gate: http.gate(&origin),
+                gate: http.gate(&origin, identity),
                 http: Arc::clone(http),
                 token: tokens.source(identity, &endpoint.scope),
                 name,

@@ -42,6 +42,7 @@ pub(super) async fn run(
         inherits_variables: true,
         folder: None,
         input: None,
+        output: None,
         limit,
     };
     let ran = program.run().await.map_err(ProgramError::NotStarted)?;

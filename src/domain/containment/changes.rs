@@ -8,13 +8,12 @@ use serde_json::{Map, Value, json};
 use super::sealed::ROW;
 use super::surface::{Closing, RowRemoval, RowWrite, Surface};
 use crate::base::redaction::fingerprint;
-use crate::clients::Row;
+use crate::clients::{Row, Table};
 use crate::domain::RefreshContext;
 use crate::domain::manual_change::ManualChange;
 use crate::domain::names::Fields;
 use crate::domain::seals::{self, Part};
-use crate::domain::tenant_set::{Request, row_set};
-use crate::domain::view::View;
+use crate::domain::tenant_set::{Request, row_set, surveyed_row_set, surveyed_version};
 use crate::engine::{Action, Change, Failure, JournalView};
 
 /// How long Dataverse may take to show a write.
@@ -28,17 +27,21 @@ pub(crate) async fn change(
 ) -> Result<Option<Change>, Failure> {
     let change = match &surface.closing {
         Closing::Nothing | Closing::ByStep { .. } | Closing::Finding(_) => return Ok(None),
-        Closing::Set(write) => {
+        Closing::ByChange { change, .. } if !is_refused(journal, change) => return Ok(None),
+        Closing::Set(write)
+        | Closing::ByChange {
+            otherwise: write, ..
+        } => {
             let key = surface.change_key();
-            let entity_set = entity_set(refresh.view(journal), write.row.table).await?;
+            let table = refresh.view(journal).table(write.row.table).await?;
             match journal.permanent_failure(&key) {
                 Some(why) => refused(surface, write, why),
-                None => set(refresh, &entity_set, key, write),
+                None => set(refresh, &table, key, write),
             }
         }
         Closing::Remove(removal) => {
-            let entity_set = entity_set(refresh.view(journal), removal.row.table).await?;
-            remove(refresh, &entity_set, surface.change_key(), removal)
+            let table = refresh.view(journal).table(removal.row.table).await?;
+            remove(refresh, &table.entity_set, surface.change_key(), removal)
         }
         Closing::Ask {
             instructions,
@@ -56,23 +59,26 @@ pub(crate) async fn change(
     Ok(Some(change))
 }
 
-async fn entity_set(view: View<'_>, table: &str) -> Result<String, Failure> {
-    Ok(view.table(table).await?.entity_set)
+/// Did the service refuse this change for good, whether a person waived it or not?
+fn is_refused(journal: &JournalView, change: &str) -> bool {
+    journal.permanent_failure(change).is_some() || journal.waived_task_of(change).is_some()
 }
 
-fn set(refresh: &Arc<RefreshContext>, entity_set: &str, key: String, write: &RowWrite) -> Change {
+fn set(refresh: &Arc<RefreshContext>, table: &Table, key: String, write: &RowWrite) -> Change {
     let columns: Vec<String> = write.after.keys().cloned().collect();
     let id = write.row.id;
+    let before = shown(&write.before);
+    let surveyed = surveyed_version(table, &before, write.row.etag.clone());
     Change {
         key,
         name: write.name.clone(),
-        before: shown(&write.before),
+        before,
         after: shown(&write.after),
         follows: Vec::new(),
-        action: Action::Set(row_set(
+        action: Action::Set(surveyed_row_set(
             refresh,
-            entity_set,
-            id,
+            &table.entity_set,
+            (id, surveyed),
             move |row: Option<&Row>| {
                 row.map_or(Value::Null, |row| {
                     let now = |column: &String| {
@@ -82,7 +88,7 @@ fn set(refresh: &Arc<RefreshContext>, entity_set: &str, key: String, write: &Row
                     shown(&columns.iter().map(now).collect())
                 })
             },
-            Request::patch(entity_set, id, &Value::Object(write.after.clone())),
+            Request::patch(&table.entity_set, id, &Value::Object(write.after.clone())),
             SETTLE_TIMEOUT,
         )),
     }

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::inventory::Inventory;
 use super::kind::KINDS;
 use super::policy::Policy;
 use super::sealed::SealedSurfaces;
 use super::surface::SurfaceState;
 use crate::base::text::count;
 use crate::domain::seals;
-use crate::engine::JournalView;
+use crate::engine::{Failure, JournalView};
 use crate::runbook::Word as _;
 
 /// How many surfaces the figures list; more are only counted.
@@ -97,6 +98,66 @@ pub(crate) fn figures(journal: &JournalView, policy: &Policy) -> Option<Containm
 }
 
 impl ContainmentFigures {
+    /// Corrects what the journal does not show: somebody may have closed or allowed an open surface
+    /// since. Takes the target's surfaces as they are now; a kind that could not be read stays open.
+    pub(crate) fn correct(&mut self, now: &Inventory) {
+        let open = |surface: &&mut ListedSurface| surface.state == SurfaceState::Open.word();
+        for listed in self.surfaces.iter_mut().filter(open) {
+            let mut kinds = now.0.iter();
+            let kind = kinds.find(|kind| kind.kind.title() == listed.kind);
+            let Some(Ok(surfaces)) = kind.map(|kind| &kind.surfaces) else {
+                continue;
+            };
+            let mut found = surfaces.iter();
+            let found = found.find(|surface| surface.name == listed.name);
+            let gone = || SurfaceState::Closed("it can no longer act".to_owned());
+            let state = found.map_or_else(gone, |surface| surface.state.clone());
+            match &state {
+                SurfaceState::Open => continue,
+                SurfaceState::Unclear(_) => self.unclear += 1,
+                SurfaceState::Closed(_) => self.closed += 1,
+                SurfaceState::Allowed(_) => self.allowed += 1,
+                SurfaceState::Replaced(_) => self.replaced += 1,
+            }
+            self.open = self.open.saturating_sub(1);
+            state.word().clone_into(&mut listed.state);
+            state
+                .detail()
+                .unwrap_or_default()
+                .clone_into(&mut listed.detail);
+        }
+    }
+
+    /// What keeps a finished run from being as it should be: surfaces that can act, although nobody
+    /// allowed it. Takes the target's name and the runbook's file.
+    pub(crate) fn finding(&self, target: &str, runbook: &str) -> Option<Failure> {
+        if self.open == 0 {
+            return None;
+        }
+        let open = self
+            .surfaces
+            .iter()
+            .filter(|surface| surface.state == "open");
+        let named: Vec<String> = open
+            .take(NAMED)
+            .map(|surface| format!("'{}' ({})", surface.name, surface.kind))
+            .collect();
+        let more = match self.open.saturating_sub(named.len()) {
+            0 => String::new(),
+            more => format!(", and {more} more"),
+        };
+        let message = format!(
+            "{} of what the copy brought to '{target}' can act on the outside world, and the runbook \
+             does not allow it: {}{more}",
+            count(self.open, "thing"),
+            named.join(", ")
+        );
+        Some(Failure::failed(message).with_help(format!(
+            "`iomcopy verify {runbook}` names each with what to do; turn it off in the target, or \
+             write it under `containment.allow` or `containment.replace`, then run again"
+        )))
+    }
+
     /// The figures in one line, and which surfaces are open.
     pub(crate) fn lines(&self) -> Vec<String> {
         let mut line = format!("contained: {} closed", count(self.closed, "surface"));

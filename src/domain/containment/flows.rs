@@ -4,6 +4,7 @@
 //! it off unless the runbook replaces what it names, or allows it.
 
 use async_trait::async_trait;
+use uuid::Uuid;
 
 use super::kind::SurfaceKind;
 use super::scope::Scope;
@@ -12,6 +13,7 @@ use crate::domain::flows::reach::FlowReach;
 use crate::domain::flows::rules::{NAMES_PRODUCTION, Rules, Wanted};
 use crate::domain::flows::{self, cloud_flows, is_on};
 use crate::domain::keys;
+use crate::domain::names::Fields;
 use crate::domain::source_references::SourceReference;
 use crate::domain::view::View;
 use crate::engine::Failure;
@@ -58,6 +60,15 @@ impl SurfaceKind for CloudFlows {
             } else {
                 rules.reach(*id, row)
             };
+            if !matches!(reach, FlowReach::Held(_) | FlowReach::Allowed(..))
+                && (is_on || is_forecast && rules.wanted(*id, row) == Wanted::On)
+            {
+                let actions = rules.sends_to_data(*id, row);
+                found.extend(sending(&actions, *id, row));
+                if !actions.is_empty() {
+                    continue;
+                }
+            }
             let (named, state) = match reach {
                 FlowReach::Nothing => continue,
                 FlowReach::Allowed(by, named) => (named, SurfaceState::Allowed(by)),
@@ -88,6 +99,26 @@ impl SurfaceKind for CloudFlows {
         }
         Ok(found)
     }
+}
+
+/// The surface of a flow with no fixed address whose recipients are taken from data, by the actions
+/// that send.
+fn sending(actions: &[String], id: Uuid, row: &Fields) -> Option<Surface> {
+    (!actions.is_empty()).then(|| Surface {
+        kind: CloudFlows.word(),
+        id: id.to_string(),
+        name: flows::name(id, row),
+        reach: format!(
+            "sends to recipients in the data, in '{}'",
+            actions.join("', '")
+        ),
+        state: SurfaceState::Unclear("the copied data may hold production's addresses".to_owned()),
+        closing: Closing::Finding(
+            "except it under `except` of activate-flows, make the addresses harmless in a step of \
+             your own before it, or allow it by its name under `containment.allow`"
+                .to_owned(),
+        ),
+    })
 }
 
 fn closing(state: &SurfaceState, is_on: bool, turned_on: String) -> Closing {

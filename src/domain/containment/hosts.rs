@@ -3,12 +3,17 @@
 
 use std::collections::BTreeSet;
 
-/// Schemes of addresses that something can be sent to.
-const SCHEMES: [&str; 7] = ["https", "http", "sb", "amqps", "ftps", "sftp", "wss"];
+/// Schemes of addresses that something can be sent to; `net.tcp` ends like `tcp`.
+const SCHEMES: [&str; 19] = [
+    "https", "http", "sb", "amqp", "amqps", "ftp", "ftps", "sftp", "ssh", "smb", "ws", "wss",
+    "tcp", "mqtt", "mqtts", "ldap", "ldaps", "smtp", "smtps",
+];
 
 /// Every host that the text names by an address, in lower case, with its port where it has one.
-/// A host that an expression makes (`https://@{variables('host')}`) is not in the text.
+/// A host that an expression makes (`https://@{variables('host')}`) is not in the text. JSON may
+/// write a slash as `\/`.
 pub(crate) fn hosts_in(text: &str) -> BTreeSet<String> {
+    let text = text.replace("\\/", "/");
     text.match_indices("://")
         .filter(|(at, _)| {
             let before = text.as_bytes().get(..*at).unwrap_or_default();
@@ -33,6 +38,15 @@ pub(crate) fn hosts_of_address(address: &str) -> BTreeSet<String> {
     host.into_iter().collect()
 }
 
+/// Does a text contain a name, and not as a part of a longer one? `audit.contoso.com` does not
+/// contain `contoso`.
+pub(crate) fn is_whole(text: &str, name: &str) -> bool {
+    let is_part = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_');
+    text.match_indices(name).any(|(at, _)| {
+        !text[..at].ends_with(is_part) && !text[at + name.len()..].starts_with(is_part)
+    })
+}
+
 /// The host at the beginning of what follows a scheme.
 fn host_at(rest: &str) -> Option<String> {
     let is_end = |c: char| {
@@ -42,14 +56,22 @@ fn host_at(rest: &str) -> Option<String> {
         ) || c.is_whitespace()
     };
     let authority = rest.split(is_end).next()?;
-    // `user:password@host`; an expression begins with the same sign.
-    let host = authority
-        .rsplit_once('@')
-        .map_or(authority, |(_, host)| host);
+    // `user:password@host`; an expression begins with the same sign (`host@{outputs('Path')}`), and
+    // then no host follows it.
+    let after_user = authority.rmatch_indices('@').map(|(at, _)| at + 1);
+    let mut starts = after_user.chain(std::iter::once(0));
+    starts.find_map(|start| host_prefix(&authority[start..]))
+}
+
+/// The longest beginning of a text that can be a host. Where something else follows it (`host{`,
+/// `host&quot;`, `host@{path}`), it must look like a whole name: `shop-@{stage}` is only a part.
+fn host_prefix(text: &str) -> Option<String> {
+    let is_part = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | ':' | '_' | '*');
+    let end = text.find(|c| !is_part(c)).unwrap_or(text.len());
+    let host = &text[..end];
+    let is_cut = end < text.len();
     let is_host = host.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '*')
-        && host
-            .chars()
-            .all(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | ':' | '_' | '*'));
+        && (!is_cut || host.contains('.') && !host.ends_with(['.', '-', '_']));
     is_host.then(|| host.trim_end_matches([':', '.']).to_lowercase())
 }
 
@@ -62,7 +84,7 @@ mod tests {
         let hosts = |text: &str| hosts_in(text).into_iter().collect::<Vec<_>>();
         assert_eq!(
             hosts(r#"{"uri":"HTTPS://Shop.contoso.com/x?y=1","bus":"sb:\/\/n"}"#),
-            ["shop.contoso.com"]
+            ["n", "shop.contoso.com"]
         );
         assert_eq!(
             hosts("sb://bus.servicebus.windows.net"),
@@ -88,6 +110,32 @@ mod tests {
             "https://",
         ] {
             assert!(hosts(none).is_empty(), "{none}");
+        }
+    }
+
+    #[test]
+    fn what_follows_a_host_does_not_hide_it() {
+        for text in [
+            "https://api.partner.example@{outputs('Path')}",
+            "https://api.partner.example{path}",
+            "https://api.partner.example|https",
+            "&quot;https://api.partner.example&quot;",
+            "https://me:p%40ss@api.partner.example@{outputs('Path')}",
+            "ftp://api.partner.example/x",
+            "ws://api.partner.example",
+            "amqp://api.partner.example",
+            r#"{"a":"https:\/\/api.partner.example\/x"}"#,
+        ] {
+            let found: Vec<String> = hosts_in(text).into_iter().collect();
+            assert_eq!(found, ["api.partner.example"], "{text}");
+        }
+        for part in [
+            "https://shop-@{variables('stage')}/api",
+            "https://api.@{variables('domain')}/x",
+            "https://{host}/x",
+            "https://api.partner.@{variables('end')}",
+        ] {
+            assert!(hosts_in(part).is_empty(), "{part}");
         }
     }
 }

@@ -4,10 +4,12 @@ use futures_util::future::join_all;
 
 use super::kind::{KINDS, SurfaceKind};
 use super::scope::Scope;
-use super::sealed::is_waived;
+use super::sealed::waiver;
 use super::surface::{Closing, Surface, SurfaceState};
+use crate::domain::RefreshContext;
+use crate::domain::environments::read_target;
 use crate::domain::failure::unless_interrupted;
-use crate::engine::Failure;
+use crate::engine::{Failure, JournalView};
 
 /// What was found of one kind.
 pub(crate) struct KindInventory {
@@ -65,25 +67,34 @@ impl Inventory {
     }
 }
 
+/// Where surfaces are looked for in the target as it is now. Takes the journal, if there is a state
+/// file.
+pub(crate) async fn scope_now<'a>(
+    refresh: &'a RefreshContext,
+    journal: Option<&'a JournalView>,
+) -> Result<Scope<'a>, Failure> {
+    // Until background operations are on, jobs that came with the copy still wait.
+    let target = unless_interrupted(read_target(refresh).await)?;
+    let is_closed = target.is_ok_and(|target| {
+        target.background_operations.as_deref() == Some("Disabled")
+            || target.runtime_state.as_deref() == Some("AdminMode")
+    });
+    Ok(Scope::target(refresh, journal, is_closed))
+}
+
 /// With the surfaces that step 2 recorded and that no longer act, and with what a waiver allows.
 fn with_closed(
     kind: &'static dyn SurfaceKind,
     mut found: Vec<Surface>,
     scope: &Scope<'_>,
 ) -> Vec<Surface> {
-    let waiver = scope
-        .journal
-        .and_then(|journal| is_waived(journal, kind.word()));
-    if let Some(waiver) = waiver {
-        let is_asked = |surface: &&mut Surface| {
-            surface.is_open()
-                && matches!(
-                    surface.closing,
-                    Closing::Set(_) | Closing::Remove(_) | Closing::Ask { .. }
-                )
-        };
-        for surface in found.iter_mut().filter(is_asked) {
-            surface.state = SurfaceState::Allowed(waiver.clone());
+    let open = found.iter_mut().filter(|surface| surface.is_open());
+    for surface in open {
+        let waiver = scope
+            .journal
+            .and_then(|journal| waiver(journal, surface.kind, &surface.id));
+        if let Some(by) = waiver {
+            surface.state = SurfaceState::Allowed(by);
             surface.closing = Closing::Nothing;
         }
     }
@@ -100,7 +111,7 @@ fn with_closed(
             id: sealed.id.clone(),
             name: sealed.name.clone(),
             reach: sealed.reach.clone(),
-            state: sealed.state_after(),
+            state: sealed.state_gone(scope.journal),
             closing: Closing::Nothing,
         });
     }

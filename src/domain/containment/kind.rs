@@ -35,6 +35,7 @@ pub(crate) const KINDS: &[&dyn SurfaceKind] = &[
     &kinds::endpoints::Endpoints,
     &kinds::plug_ins::PlugIns,
     &kinds::workflows::Workflows,
+    &kinds::slas::Slas,
     &kinds::mailboxes::Mailboxes,
     &kinds::queues::Queues,
     &kinds::email_profiles::EmailProfiles,

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 
 use wildmatch::WildMatch;
 
-use super::hosts::hosts_in;
+use super::hosts::{hosts_in, is_whole};
 use crate::domain::flows::reach::hosts_of_replacement;
 use crate::domain::flows::{replaced, shown};
+use crate::domain::source_references::SourceReferences;
 use crate::runbook::{
     Callbacks, Containment, Located, OffOrKeep, ParameterSource, PlugIns, Purpose,
     ResolvedContainment, Runbook, WaitingJobs, Word as _,
@@ -36,6 +37,19 @@ pub(crate) enum Treatment {
     },
     /// The runbook says nothing of it.
     Nothing,
+}
+
+/// The text by which something acts, and what is known of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ActingText<'t> {
+    /// The text.
+    pub(crate) text: &'t str,
+    /// The hosts that it names.
+    pub(crate) hosts: &'t BTreeSet<String>,
+    /// What names production.
+    pub(crate) marks: &'t SourceReferences,
+    /// Has this run replaced something in it already?
+    pub(crate) is_replaced: bool,
 }
 
 impl Policy {
@@ -125,7 +139,7 @@ impl Policy {
         self.allows_name(name).or_else(|| match kind {
             "webhook" => self.keeps_webhooks(),
             "plug-in" => self.keeps_plug_ins(),
-            "mailbox" | "queue" | "email-server-profile" | "waiting-email" => {
+            "mailbox" | "queue" | "email-server-profile" | "waiting-email" | "sla" => {
                 self.keeps_mailboxes()
             }
             "callback" => self.keeps_callbacks(),
@@ -179,6 +193,29 @@ impl Policy {
         })
     }
 
+    /// The same of a thing that acts by a text: a host that is allowed does not allow what else of
+    /// production stands beside it.
+    pub(crate) fn allows_text(&self, name: &str, acting: ActingText<'_>) -> Option<String> {
+        self.allows_name(name).or_else(|| {
+            let text = self.without_replaced(acting.text);
+            let hits = acting.marks.hits(&text).into_iter();
+            let is_covered = hits.map(|(mark, _)| mark).all(|mark| {
+                let host = hosts_in(mark).into_iter().next();
+                let host = host.unwrap_or_else(|| mark.to_owned());
+                mark.contains('.') && self.allows_host(&host).is_some()
+            });
+            is_covered.then(|| self.allows(name, acting.hosts))?
+        })
+    }
+
+    /// A text without what the runbook has put there, where that holds what it was put for:
+    /// `shop-uat` for `shop`.
+    pub(crate) fn without_replaced(&self, text: &str) -> String {
+        let rules = self.replacements();
+        let masks = rules.filter(|(find, with)| with.contains(&find.value));
+        masks.fold(text.to_owned(), |text, (_, with)| text.replace(with, " "))
+    }
+
     /// A text with every replacement of the runbook; none where nothing is replaced in it.
     pub(crate) fn replace(&self, text: &str) -> Option<String> {
         let mut new = text.to_owned();
@@ -210,23 +247,36 @@ impl Policy {
         rules.map(|rule| (&rule.find, rule.with.value.as_str()))
     }
 
-    /// What `allow` and `replace` say of a thing with this name that acts by this text.
-    pub(crate) fn treat(&self, name: &str, text: &str) -> Treatment {
+    /// What `allow` and `replace` say of a thing with this name that acts by this text. It is
+    /// replaced only if the whole of it is: nothing of production is left in it, and each of its
+    /// hosts is one that the runbook puts there or allows. A replacement that would leave
+    /// something of production is none.
+    pub(crate) fn treat(&self, name: &str, acting: ActingText<'_>) -> Treatment {
+        let text = acting.text;
         if let Some(by) = self.allows_name(name) {
             return Treatment::Allowed(by);
         }
-        if let Some(new) = self.replace(text) {
+        let is_clean = |text: &str| acting.marks.hits(&self.without_replaced(text)).is_empty();
+        if let Some(new) = self.replace(text).filter(|new| is_clean(new)) {
             let how = self.rules(|find, _| text.contains(find));
             return Treatment::Replace { text: new, how };
         }
-        if let Some(by) = self.allows(name, &hosts_in(text)) {
+        if let Some(by) = self.allows_text(name, acting) {
             return Treatment::Allowed(by);
         }
-        let how = self.rules(|_, with| !with.is_empty() && text.contains(with));
-        if how.is_empty() {
-            Treatment::Nothing
-        } else {
+        let put = self.put_hosts();
+        let is_settled = |host: &String| {
+            let without_port = host.split(':').next().unwrap_or(host);
+            put.contains(host) || put.contains(without_port) || self.allows_host(host).is_some()
+        };
+        let is_settled = acting.is_replaced || acting.hosts.iter().all(is_settled);
+        let how = self.rules(|_, with| {
+            !with.is_empty() && (is_whole(text, with) || acting.is_replaced && text.contains(with))
+        });
+        if is_settled && !how.is_empty() && is_clean(text) {
             Treatment::Replaced(how)
+        } else {
+            Treatment::Nothing
         }
     }
 
@@ -315,24 +365,92 @@ mod tests {
         assert!(policy.allows("x", &hosts(&[])).is_none());
     }
 
+    /// What a policy says of a text; its `find` texts and these name production.
+    fn treat(policy: &Policy, text: &str, marks: &[&str], is_replaced: bool) -> Treatment {
+        let marks = policy.find_texts().chain(marks.iter().copied());
+        let marks = SourceReferences::default().with_texts(marks.map(str::to_owned).collect());
+        let acting = ActingText {
+            text,
+            hosts: &hosts_in(text),
+            marks: &marks,
+            is_replaced,
+        };
+        policy.treat("Orders", acting)
+    }
+
+    /// A policy with one replacement.
+    fn replacing(find: &str, with: &str) -> Policy {
+        let containment = Containment {
+            replace: vec![ContainmentReplacement {
+                find: located(find.to_owned()),
+                with: located(with.to_owned()),
+            }],
+            ..Containment::default()
+        };
+        Policy::new(&containment, Purpose::Test)
+    }
+
+    #[test]
+    fn a_text_is_replaced_only_if_the_whole_of_it_is() {
+        let short = replacing("contoso-prod", "contoso");
+        for text in [
+            "https://audit.contoso.com/events",
+            r#"{"shop":"https://shop.contoso.com"}"#,
+            "https://audit.contoso/x",
+        ] {
+            assert_eq!(
+                treat(&short, text, &[], false),
+                Treatment::Nothing,
+                "{text}"
+            );
+        }
+        // What this run put there is replaced, also where the host is not written in the runbook.
+        let own = treat(&short, "https://contoso.example.com", &[], true);
+        assert!(matches!(own, Treatment::Replaced(_)), "{own:?}");
+
+        let shop = replacing("shop.contoso.com", "shop-uat.contoso.com");
+        let both = "https://shop-uat.contoso.com https://erp.contoso.com";
+        assert_eq!(treat(&shop, both, &[], false), Treatment::Nothing);
+        let marked = "https://shop-uat.contoso.com?e=11111111-2222";
+        let marks = ["11111111-2222"];
+        assert_eq!(treat(&shop, marked, &marks, false), Treatment::Nothing);
+        assert_eq!(treat(&shop, marked, &marks, true), Treatment::Nothing);
+        let partly = "https://shop.contoso.com?e=11111111-2222";
+        assert_eq!(treat(&shop, partly, &marks, false), Treatment::Nothing);
+        // A replacement may hold what it replaces.
+        let longer = replacing("shop", "shop-uat");
+        let longer = treat(&longer, "server=shop-uat", &[], false);
+        assert!(matches!(longer, Treatment::Replaced(_)), "{longer:?}");
+    }
+
+    #[test]
+    fn an_allowed_host_allows_nothing_beside_it() {
+        let policy = policy(Purpose::Test);
+        let text = r#"{"url":"https://api.contoso-test.com","environment":"11111111-2222"}"#;
+        let alone = treat(&policy, text, &[], false);
+        assert!(matches!(alone, Treatment::Allowed(_)), "{alone:?}");
+        let beside = treat(&policy, text, &["11111111-2222"], false);
+        assert_eq!(beside, Treatment::Nothing);
+        let itself = treat(&policy, text, &["https://api.contoso-test.com"], false);
+        assert!(matches!(itself, Treatment::Allowed(_)), "{itself:?}");
+    }
+
     #[test]
     fn a_text_is_allowed_replaced_or_to_be_replaced() {
         let policy = policy(Purpose::Test);
+        let treat = |text: &str| treat(&policy, text, &[], false);
         assert_eq!(
-            policy.treat("Orders", "https://shop.contoso.com/hook"),
+            treat("https://shop.contoso.com/hook"),
             Treatment::Replace {
                 text: "https://shop-uat.contoso.com/hook".to_owned(),
                 how: "'shop.contoso.com' by 'shop-uat.contoso.com'".to_owned(),
             }
         );
-        let replaced = policy.treat("Orders", "https://shop-uat.contoso.com/hook");
+        let replaced = treat("https://shop-uat.contoso.com/hook");
         assert!(matches!(replaced, Treatment::Replaced(_)), "{replaced:?}");
-        let allowed = policy.treat("Orders", "https://api.contoso-test.com/hook");
+        let allowed = treat("https://api.contoso-test.com/hook");
         assert!(matches!(allowed, Treatment::Allowed(_)), "{allowed:?}");
-        assert_eq!(
-            policy.treat("Orders", "https://erp.contoso.com/"),
-            Treatment::Nothing
-        );
+        assert_eq!(treat("https://erp.contoso.com/"), Treatment::Nothing);
     }
 
     #[test]

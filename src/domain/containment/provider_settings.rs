@@ -172,6 +172,7 @@ impl Judge<'_> {
         let closing = match &state {
             SurfaceState::Open if is_left_to_step => Closing::ByStep {
                 step: StepName::ReinstallProviders,
+                // The change of a setting may also write the runbook's value, or none.
                 opened_by: Vec::new(),
             },
             SurfaceState::Open => Closing::Finding(where_to_set(

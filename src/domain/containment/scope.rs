@@ -6,14 +6,14 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::policy::Policy;
-use super::sealed::SealedSurfaces;
+use super::policy::{ActingText, Policy, Treatment};
+use super::sealed::{SealedClosing, SealedSurfaces};
 use crate::clients::Row;
 use crate::domain::RefreshContext;
 use crate::domain::names::Fields;
 use crate::domain::source_references::SourceReferences;
 use crate::domain::view::View;
-use crate::engine::{Failure, JournalView};
+use crate::engine::{Failure, JournalView, Maker};
 
 /// What a kind of surface is given.
 pub(crate) struct Scope<'a> {
@@ -89,9 +89,57 @@ impl<'a> Scope<'a> {
 
     /// What of production a text names, in words, each once. The text itself is never shown.
     pub(crate) fn names_production(&self, text: &str) -> Vec<String> {
-        let found = self.marks.found_in(text).into_iter();
+        let text = self.policy.without_replaced(text);
+        let found = self.marks.found_in(&text).into_iter();
         let found: BTreeSet<String> = found.map(|mark| mark.what.clone()).collect();
         found.into_iter().collect()
+    }
+
+    /// What the runbook's `allow` and `replace` say of a surface that acts by this text. Takes the
+    /// surface's key and name, and the text with its hosts.
+    pub(crate) fn treat(
+        &self,
+        key: &str,
+        name: &str,
+        (text, hosts): (&str, &BTreeSet<String>),
+    ) -> Treatment {
+        let acting = self.acting(text, hosts, self.has_replaced(key));
+        self.policy.treat(name, acting)
+    }
+
+    /// The entry of `allow` by which a thing that acts by this text may act.
+    pub(crate) fn allows(
+        &self,
+        name: &str,
+        (text, hosts): (&str, &BTreeSet<String>),
+    ) -> Option<String> {
+        let acting = self.acting(text, hosts, false);
+        self.policy.allows_text(name, acting)
+    }
+
+    fn acting<'t>(
+        &'t self,
+        text: &'t str,
+        hosts: &'t BTreeSet<String>,
+        is_replaced: bool,
+    ) -> ActingText<'t> {
+        ActingText {
+            text,
+            hosts,
+            marks: &self.marks,
+            is_replaced,
+        }
+    }
+
+    /// Has this run replaced something in the surface with this key?
+    fn has_replaced(&self, key: &str) -> bool {
+        let Some(SealedClosing::Replace { change, .. }) =
+            self.sealed.get(key).map(|sealed| &sealed.closing)
+        else {
+            return false;
+        };
+        self.journal
+            .is_some_and(|journal| journal.maker(change) == Some(Maker::Program))
     }
 
     /// The rows of a table that may be missing; no rows where it is. Only these columns are read,

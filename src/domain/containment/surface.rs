@@ -52,6 +52,16 @@ pub(crate) enum Closing {
     Set(RowWrite),
     /// Step 2 deletes the row. It is captured first.
     Remove(RowRemoval),
+    /// The change of another surface makes it reach the target's own partner. Where the service
+    /// refuses that change for good, step 2 closes this one.
+    ByChange {
+        /// The key of that change.
+        change: String,
+        /// What is replaced by what.
+        how: String,
+        /// The write that closes it.
+        otherwise: RowWrite,
+    },
     /// A later step leaves it off, or does not take it over.
     ByStep {
         /// The step.

@@ -2,7 +2,7 @@
 //!
 //! A copy replaces the target's values by the source's (Microsoft Learn, *Copy an environment*: all
 //! data is copied). Step 2 restores the target's own, and removes a value that the target did not
-//! have.
+//! have. The same goes for the default of a definition, which a variable without a value has.
 
 use async_trait::async_trait;
 
@@ -45,16 +45,23 @@ impl SurfaceKind for EnvironmentVariables {
         let is_forecast = scope.is_closed || matches!(scope.view, View::AfterCopy(_));
         let mut found = Vec::new();
         for (schema_name, definition) in &now.definitions {
-            let Some((row, Some(value))) = now.values.get(definition) else {
+            let Some(value) = now.given(schema_name) else {
                 continue;
             };
-            let production = value_of(&source, schema_name);
-            let own = target
-                .as_ref()
-                .and_then(|target| value_of(target, schema_name));
-            let is_production = production == Some(value)
-                || production.is_none() && !scope.names_production(value).is_empty();
+            let row = now.values.get(definition);
+            let row = row.and_then(|(id, value)| value.as_ref().map(|_| id));
+            let own = target.as_ref().and_then(|target| target.given(schema_name));
+            let names_production = || !scope.names_production(value).is_empty();
+            let is_production = source.has(schema_name, value)
+                || source.given(schema_name).is_none() && names_production();
             if !is_production || own == Some(value) {
+                continue;
+            }
+            // The default of a definition that came with a solution may be its publisher's.
+            let is_known = target
+                .as_ref()
+                .is_some_and(|target| target.definitions.contains_key(schema_name));
+            if row.is_none() && !is_known && !names_production() {
                 continue;
             }
             let kept = keeps(&scope.policy, schema_name).filter(|_| own.is_none());
@@ -65,7 +72,8 @@ impl SurfaceKind for EnvironmentVariables {
                 }
                 None => SurfaceState::Open,
             };
-            let is_left_to_step = is_forecast && !is_skipped && !now.managed.contains(row);
+            let is_left_to_step =
+                is_forecast && !is_skipped && row.is_none_or(|row| !now.managed.contains(row));
             let closing = match &state {
                 SurfaceState::Open if is_left_to_step => Closing::ByStep {
                     step: StepName::ExitAdministrationMode,
@@ -79,6 +87,7 @@ impl SurfaceKind for EnvironmentVariables {
                 ),
                 _ => Closing::Nothing,
             };
+            let what = if row.is_some() { "value" } else { "default" };
             let secret = if now.secrets.contains(schema_name) {
                 " (a secret)"
             } else {
@@ -94,7 +103,7 @@ impl SurfaceKind for EnvironmentVariables {
                 id: schema_name.clone(),
                 name: schema_name.clone(),
                 reach: format!(
-                    "is an environment variable with production's value{secret}{before}"
+                    "is an environment variable with production's {what}{secret}{before}"
                 ),
                 state,
                 closing,
@@ -102,10 +111,6 @@ impl SurfaceKind for EnvironmentVariables {
         }
         Ok(found)
     }
-}
-
-fn value_of<'a>(values: &'a VariableValues, schema_name: &str) -> Option<&'a String> {
-    values.value(schema_name)?.1.as_ref()
 }
 
 /// The variables of both environments before the copy.

@@ -182,6 +182,7 @@ impl Set for MapSet {
         let request = self.send().await?;
         Ok(Written {
             operation: request.map(|id| json!({ "request": id })),
+            ..Written::default()
         })
     }
 

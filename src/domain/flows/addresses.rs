@@ -1,14 +1,16 @@
 //! The fixed addresses in a cloud flow's definition: hosts that its HTTP actions, HTTP triggers and
 //! connector actions reach whatever environment the flow runs in.
 //!
-//! An address that an expression makes, or that comes from an environment variable, is not fixed.
-//! Names of types and members: Microsoft Learn, *Schema reference for trigger and action types in
+//! An address that comes from an environment variable or from data is not fixed. One that an
+//! expression takes from a variable, a `Compose` action or a parameter of the flow is as fixed as the
+//! text that is written there. Names of types and members: Microsoft Learn, *Schema reference for trigger and action types in
 //! workflows*.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use super::origins::Origins;
 use crate::domain::containment::hosts::hosts_in;
 use crate::domain::names::Fields;
 
@@ -50,31 +52,85 @@ pub(crate) struct FixedAddress {
 
 /// Every fixed address of a definition.
 pub(super) fn fixed_addresses(definition: &Value) -> BTreeSet<FixedAddress> {
+    let origins = Origins::of(definition);
     let mut found = BTreeSet::new();
-    visit(definition, "", &mut found);
+    visit(definition, "", &mut |name, members| {
+        let mut hosts = BTreeSet::new();
+        read_action(members, &origins, &mut hosts);
+        found.extend(hosts.into_iter().map(|host| FixedAddress {
+            host,
+            action: name.to_owned(),
+        }));
+    });
     found
 }
 
-fn visit(value: &Value, name: &str, found: &mut BTreeSet<FixedAddress>) {
+/// The actions that send to recipients of which none is written in the definition: they are taken
+/// from data, and a copy has production's.
+pub(super) fn sending_to_data(definition: &Value) -> BTreeSet<String> {
+    let origins = Origins::of(definition);
+    let mut found = BTreeSet::new();
+    visit(definition, "", &mut |name, members| {
+        let kind = members.get("type").and_then(Value::as_str);
+        let parameters = members.get("inputs").and_then(|it| it.get("parameters"));
+        let is_connector =
+            kind.is_some_and(|kind| CONNECTOR.contains(&kind.to_ascii_lowercase().as_str()));
+        let recipients = parameters.filter(|_| is_connector).map(recipients);
+        let is_data = |text: &&str| {
+            let texts = origins.behind(text);
+            // A parameter is an environment variable's value, which is the environment's own.
+            text.contains('@')
+                && !text.contains("parameters('")
+                && texts
+                    .iter()
+                    .all(|text| domains_of_recipients(text).is_empty())
+        };
+        if recipients.is_some_and(|them| them.iter().any(is_data)) {
+            found.insert(name.to_owned());
+        }
+    });
+    found
+}
+
+/// The texts of an action's parameters that name recipients.
+fn recipients(parameters: &Value) -> Vec<&str> {
+    let mut found = Vec::new();
+    each_text(parameters, "", &mut |key, text| {
+        if RECIPIENTS.contains(&last_part(key).as_str()) {
+            found.push(text);
+        }
+    });
+    found
+}
+
+/// Every object in a definition, with the name of the member that holds it.
+fn visit<'d>(value: &'d Value, name: &'d str, look: &mut impl FnMut(&'d str, &'d Fields)) {
     match value {
         Value::Object(members) => {
-            let mut hosts = BTreeSet::new();
-            read_action(members, &mut hosts);
-            found.extend(hosts.into_iter().map(|host| FixedAddress {
-                host,
-                action: name.to_owned(),
-            }));
+            look(name, members);
             for (name, member) in members {
-                visit(member, name, found);
+                visit(member, name, look);
             }
         }
-        Value::Array(items) => items.iter().for_each(|item| visit(item, name, found)),
+        Value::Array(items) => items.iter().for_each(|item| visit(item, name, look)),
+        _ => {}
+    }
+}
+
+/// Every text in a value, with the name of the member that holds it.
+fn each_text<'d>(value: &'d Value, key: &'d str, look: &mut impl FnMut(&'d str, &'d str)) {
+    match value {
+        Value::Object(members) => members
+            .iter()
+            .for_each(|(key, member)| each_text(member, key, look)),
+        Value::Array(items) => items.iter().for_each(|item| each_text(item, key, look)),
+        Value::String(text) => look(key, text),
         _ => {}
     }
 }
 
 /// Reads the addresses of one action or trigger; nothing of any other object.
-fn read_action(members: &Fields, hosts: &mut BTreeSet<String>) {
+fn read_action(members: &Fields, origins: &Origins<'_>, hosts: &mut BTreeSet<String>) {
     let kind = members.get("type").and_then(Value::as_str);
     let (Some(kind), Some(inputs)) = (kind, members.get("inputs")) else {
         return;
@@ -84,37 +140,45 @@ fn read_action(members: &Fields, hosts: &mut BTreeSet<String>) {
         let places = HTTP_PLACES
             .iter()
             .filter_map(|place| inputs.pointer(place)?.as_str());
-        places.for_each(|text| hosts.extend(hosts_in(text)));
+        let texts = places.flat_map(|text| origins.behind(text));
+        texts.for_each(|text| hosts.extend(hosts_in(text)));
     } else if CONNECTOR.contains(&kind.as_str()) {
         for place in CONNECTOR_PLACES {
             if let Some(written) = inputs.pointer(place) {
-                read_parameters(written, place, hosts);
+                read_parameters(written, place, origins, hosts);
             }
         }
     }
 }
 
-fn read_parameters(value: &Value, key: &str, hosts: &mut BTreeSet<String>) {
-    match value {
-        Value::Object(members) => members
-            .iter()
-            .for_each(|(key, member)| read_parameters(member, key, hosts)),
-        Value::Array(items) => items
-            .iter()
-            .for_each(|item| read_parameters(item, key, hosts)),
-        Value::String(text) => {
-            hosts.extend(hosts_in(text));
-            let key = key.rsplit(['/', '.', '$']).next().unwrap_or(key);
-            let key = key.to_ascii_lowercase();
-            if HOST_PARAMETERS.contains(&key.as_str()) {
-                hosts.extend(bare_host(text));
-            }
-            if RECIPIENTS.contains(&key.as_str()) {
-                hosts.extend(domains_of_recipients(text));
+fn read_parameters(
+    value: &Value,
+    place: &str,
+    origins: &Origins<'_>,
+    hosts: &mut BTreeSet<String>,
+) {
+    each_text(value, place, &mut |key, text| {
+        hosts.extend(hosts_in(text));
+        let key = last_part(key);
+        if HOST_PARAMETERS.contains(&key.as_str()) {
+            let texts = origins.behind(text);
+            hosts.extend(texts.iter().flat_map(|text| hosts_in(text)));
+            // Of a text that is put together from several, a part may look like a host: `v1.0`.
+            if texts.len() <= 2 {
+                hosts.extend(texts.iter().filter_map(|text| bare_host(text)));
             }
         }
-        _ => {}
-    }
+        if RECIPIENTS.contains(&key.as_str()) {
+            let texts = origins.behind(text);
+            hosts.extend(texts.iter().flat_map(|text| domains_of_recipients(text)));
+        }
+    });
+}
+
+/// The end of a parameter's key in lower case: `to` of `emailMessage/To`.
+fn last_part(key: &str) -> String {
+    let end = key.rsplit(['/', '.', '$']).next().unwrap_or(key);
+    end.to_ascii_lowercase()
 }
 
 /// A text that is nothing but a host name with a dot in it.
@@ -203,6 +267,63 @@ mod tests {
             hosts(&action("OpenApiConnection", &parameters)),
             ["api.contoso.com", "contoso.com", "sql.contoso.com"]
         );
+    }
+
+    /// A flow with one action and what it takes its texts from.
+    fn with_origin(origin: &Value, kind: &str, inputs: &Value) -> Value {
+        json!({"properties": {"definition": {
+            "parameters": {
+                "base": {"type": "String", "defaultValue": "https://api.partner.example/v1"},
+                "Shop (contoso_Shop)": {"type": "String", "defaultValue": "https://shop.contoso.com",
+                    "metadata": {"schemaName": "contoso_Shop"}}},
+            "actions": {"Origin": origin, "Call": {"type": kind, "inputs": inputs}}}}})
+    }
+
+    #[test]
+    fn an_address_behind_a_variable_an_action_or_a_parameter_is_fixed() {
+        let address = "https://api.partner.example/orders";
+        let variable = json!({"type": "InitializeVariable", "inputs": {"variables": [
+            {"name": "u", "type": "string", "value": address}]}});
+        let set = json!({"type": "SetVariable", "inputs": {"name": "u", "value": address}});
+        let compose = json!({"type": "Compose", "inputs": {"url": address}});
+        for (origin, uri) in [
+            (&variable, "@variables('u')"),
+            (&set, "@{variables('U')}/7"),
+            (&compose, "@outputs('Origin')?['url']"),
+            (&compose, "@{body('origin')['url']}"),
+            (&json!({}), "@concat(parameters('base'), '/x')"),
+        ] {
+            let http = with_origin(origin, "Http", &json!({"uri": uri}));
+            assert_eq!(hosts(&http), ["api.partner.example"], "{uri}");
+            let parameters = json!({"parameters": {"request/url": uri}});
+            let connector = with_origin(origin, "OpenApiConnection", &parameters);
+            assert_eq!(hosts(&connector), ["api.partner.example"], "{uri}");
+        }
+        let other = with_origin(&variable, "Http", &json!({"uri": "@variables('other')"}));
+        assert!(hosts(&other).is_empty());
+        let own = json!({"uri": "@parameters('Shop (contoso_Shop)')"});
+        assert!(hosts(&with_origin(&json!({}), "Http", &own)).is_empty());
+    }
+
+    #[test]
+    fn recipients_that_no_text_names_are_taken_from_data() {
+        let sends = |to: &str| {
+            let parameters = json!({"parameters": {"emailMessage/To": to}});
+            let mail = json!({"type": "SetVariable", "inputs": {
+                "name": "desk", "value": "desk@contoso.com"}});
+            let found = sending_to_data(&with_origin(&mail, "OpenApiConnection", &parameters));
+            found.contains("Call")
+        };
+        assert!(sends("@triggerOutputs()?['body/emailaddress1']"));
+        assert!(sends("@{items('Apply_to_each')?['mail']}"));
+        for fixed in [
+            "warehouse@contoso.com",
+            "@variables('desk')",
+            "@parameters('Shop (contoso_Shop)')",
+            "",
+        ] {
+            assert!(!sends(fixed), "{fixed}");
+        }
     }
 
     #[test]

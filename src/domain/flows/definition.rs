@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::addresses::{FixedAddress, fixed_addresses};
+use super::addresses::{FixedAddress, fixed_addresses, sending_to_data};
 use crate::domain::connections::connector_name;
 use crate::domain::names::Fields;
 
@@ -88,6 +88,11 @@ impl Definition {
     /// The fixed addresses that its actions and triggers reach wherever it runs.
     pub(super) fn fixed_addresses(&self) -> BTreeSet<FixedAddress> {
         fixed_addresses(&self.0)
+    }
+
+    /// Its actions that send to recipients which are taken from data.
+    pub(crate) fn sending_to_data(&self) -> BTreeSet<String> {
+        sending_to_data(&self.0)
     }
 
     /// Its text without the values of environment variables that its author saw: the service reads

@@ -3,6 +3,7 @@
 //! - this file: a flow's row: its name, its state, and who deployed it.
 //! - [`Definition`]: its `clientdata`: what calls it, what it calls, what it is connected to.
 //! - `addresses`: the fixed addresses that it reaches wherever it runs.
+//! - `origins`: where its expressions take their texts from.
 //! - [`reach`]: what of production it names, or which fixed addresses it reaches.
 //! - [`rules`]: which flows should be on.
 //! - [`switch`]: switching a flow on or off.
@@ -10,6 +11,7 @@
 
 mod addresses;
 mod definition;
+mod origins;
 pub(crate) mod reach;
 mod replacement;
 pub(crate) mod rules;
@@ -28,7 +30,7 @@ use super::names::{Fields, text as text_of};
 
 pub(crate) use definition::{Definition, missing_connectors, moved_connectors, stem};
 pub(crate) use replacement::{replaced, shown};
-pub(crate) use switch::{switch, switch_value, switched};
+pub(crate) use switch::{surveyed_flow, switch, switch_reading, switch_value, switched};
 
 /// What a compiled flow's name begins with: one for each tile and each policy of a published
 /// orchestration (seen in Microsoft's lab on orchestrations).

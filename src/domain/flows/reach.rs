@@ -19,6 +19,10 @@ use crate::runbook::Replacement;
 /// What the words of a fixed address begin with.
 pub(crate) const FIXED_ADDRESS: &str = "the fixed address";
 
+/// What the words are of a flow whose definition is missing or is no definition: nobody knows what
+/// it would do.
+pub(crate) const UNREADABLE: &str = "no definition that can be read";
+
 /// What decides how far a flow reaches.
 pub(crate) struct ReachRules<'a> {
     /// The runbook's replacements in single flows.
@@ -158,6 +162,14 @@ impl<'a> ReachRules<'a> {
         (self.policy.replace(&data).unwrap_or(data), put)
     }
 
+    /// Does a flow, by its definition as text, send to recipients that are taken from data: the
+    /// addresses in a copy are production's? No text of it can be allowed by a host.
+    pub(crate) fn sends_to_data(&self, name: &str, data: &str) -> Vec<String> {
+        let definition = Definition::from_text(data).filter(|_| self.allowed_by(name).is_none());
+        let actions = definition.map(|it| it.sending_to_data());
+        actions.into_iter().flatten().collect()
+    }
+
     /// What of production a definition names, and its fixed addresses except these; each with the
     /// host by which it may be allowed, if it is one.
     fn names(&self, data: &str, put: &BTreeSet<String>) -> Vec<Named> {
@@ -181,6 +193,11 @@ impl<'a> ReachRules<'a> {
                 (host, reference.clone())
             })
             .collect();
+        if definition.is_none() {
+            let what = UNREADABLE.to_owned();
+            let replacement = None;
+            named.push((None, SourceReference { what, replacement }));
+        }
         let marked: BTreeSet<String> = named.iter().filter_map(|(host, _)| host.clone()).collect();
         let addresses = definition
             .map(|it| it.fixed_addresses())
@@ -325,6 +342,26 @@ mod tests {
         );
         assert_eq!(now, FlowReach::Nothing);
         assert!(!is_held(&later), "{later:?}");
+    }
+
+    #[test]
+    fn a_flow_without_a_definition_is_held_unless_it_is_allowed() {
+        let of = |containment: &Containment, data: &str| {
+            let policy = Policy::new(containment, Purpose::Test);
+            let marks = SourceReferences::default();
+            let rules = ReachRules::from_parts(&[], policy, marks, BTreeSet::new());
+            rules.after_replacement(FLOW, NAME, data)
+        };
+        for data in ["", "not JSON"] {
+            let reach = of(&Containment::default(), data);
+            assert_eq!(reach.into_held().remove(0).what, UNREADABLE);
+        }
+        let allowed = Containment {
+            allow: vec![located(NAME)],
+            ..Containment::default()
+        };
+        assert!(!is_held(&of(&allowed, "")));
+        assert_eq!(of(&Containment::default(), "{}"), FlowReach::Nothing);
     }
 
     #[test]

@@ -29,6 +29,8 @@ pub(crate) enum Wanted {
 /// What decides which flows should be on.
 pub(crate) struct Rules<'a> {
     refresh: &'a RefreshContext,
+    /// Every flow of the source; with a copy they come by the same ids.
+    in_source: BTreeSet<Uuid>,
     on_in_source: BTreeSet<Uuid>,
     old_providers: BTreeSet<Uuid>,
     policies: BTreeSet<String>,
@@ -94,13 +96,19 @@ impl<'a> Rules<'a> {
         old_providers: BTreeSet<Uuid>,
         policies: impl Iterator<Item = (&'r Uuid, &'r Fields)>,
     ) -> Self {
+        let mut in_source = BTreeSet::new();
+        let mut on_in_source = BTreeSet::new();
+        for (id, row) in workflows.filter(|(_, row)| flows::is_cloud_flow(row)) {
+            in_source.insert(*id);
+            if flows::is_on(row) {
+                on_in_source.insert(*id);
+            }
+        }
         Self {
             refresh,
             reach: ReachRules::new(refresh, production_marks(refresh, None)),
-            on_in_source: workflows
-                .filter(|(_, row)| flows::is_cloud_flow(row) && flows::is_on(row))
-                .map(|(id, _)| *id)
-                .collect(),
+            in_source,
+            on_in_source,
             old_providers,
             policies: published_policies(&refresh.names, policies),
         }
@@ -109,6 +117,17 @@ impl<'a> Rules<'a> {
     /// Did an old provider deploy this flow?
     pub(crate) fn is_deployed(&self, name: &str) -> bool {
         flows::is_deployed_by(name, &self.old_providers)
+    }
+
+    /// Does this flow belong to a provider: an old one, which step 6 recreates, or one that was
+    /// installed here? A name that ends like a provider's says nothing of a flow that the copy
+    /// brought: anybody may give a flow such a name, or the provider is gone.
+    pub(crate) fn belongs_to_provider(&self, id: Uuid, name: &str) -> bool {
+        self.is_deployed(name) || self.is_deployed_here(id, name)
+    }
+
+    fn is_deployed_here(&self, id: Uuid, name: &str) -> bool {
+        is_deployed_here(id, name, &self.in_source)
     }
 
     /// Why this step skips a flow: another step recreates it.
@@ -139,11 +158,22 @@ impl<'a> Rules<'a> {
         judge: impl Fn(&ReachRules<'a>, Uuid, &str, &str) -> FlowReach,
     ) -> FlowReach {
         let name = flows::name(id, row);
-        if self.recreated_because(&name).is_some() || flows::deployer(&name).is_some() {
+        if self.recreated_because(&name).is_some() || self.is_deployed_here(id, &name) {
             return FlowReach::Nothing;
         }
         let data = text(row, "clientdata").unwrap_or_default();
         judge(&self.reach, id, &name, &data)
+    }
+
+    /// The actions of a flow that send to recipients which are taken from data; none where the
+    /// runbook allows the flow, or another step recreates it.
+    pub(crate) fn sends_to_data(&self, id: Uuid, row: &Fields) -> Vec<String> {
+        let name = flows::name(id, row);
+        if self.recreated_because(&name).is_some() || self.is_deployed_here(id, &name) {
+            return Vec::new();
+        }
+        let data = text(row, "clientdata").unwrap_or_default();
+        self.reach.sends_to_data(&name, &data)
     }
 
     /// What the flow would act on once the runbook's replacements are made, although nobody
@@ -247,6 +277,12 @@ pub(crate) async fn held_flows(
     Ok(rules.held_back(flows.iter()))
 }
 
+/// Did a provider of the target deploy this flow? Its name says so, and the source has no flow with
+/// this id.
+fn is_deployed_here(id: Uuid, name: &str, in_source: &BTreeSet<Uuid>) -> bool {
+    !in_source.contains(&id) && flows::deployer(name).is_some()
+}
+
 /// The names of the policies that are published.
 fn published_policies<'r>(
     names: &Names,
@@ -279,6 +315,21 @@ async fn live(refresh: &RefreshContext, table: &str) -> Result<Vec<(Uuid, Fields
 mod tests {
     use super::*;
     use crate::domain::publication::labelled;
+
+    #[test]
+    fn a_name_like_a_providers_says_nothing_of_a_flow_that_the_source_has() {
+        let (copied, new) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let in_source = BTreeSet::from([copied]);
+        let provider = "99999999-0000-4000-8000-000000000001";
+        for name in [
+            format!("Contoso - Book the carrier ({provider})"),
+            format!("iom_{provider}_msdyn_x"),
+        ] {
+            assert!(!is_deployed_here(copied, &name, &in_source), "{name}");
+            assert!(is_deployed_here(new, &name, &in_source), "{name}");
+        }
+        assert!(!is_deployed_here(new, "Contoso - Book", &in_source));
+    }
 
     #[test]
     fn a_policy_that_is_published_by_its_status_alone_is_published() {

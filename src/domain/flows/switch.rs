@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{SUSPENDED, state};
+use crate::clients::Table;
 use crate::domain::names::{Fields, text};
-use crate::domain::tenant_set::{Request, send};
+use crate::domain::tenant_set::{LatestReading, Request, send};
 use crate::domain::{RefreshContext, service_fields};
 use crate::engine::{Action, Failure, Reading, Set, WriteError, Written};
 
@@ -23,12 +24,28 @@ pub(crate) fn switched(on: bool) -> Value {
     json!({ "state": if on { "on" } else { "off" } })
 }
 
-/// Switches a flow, as this user of the directory where there is one. Takes the flow's entity set
-/// and id.
+/// What is read of a flow before it is switched.
+pub(crate) fn switch_reading(row: &Fields) -> Reading {
+    Reading {
+        value: switch_value(row),
+        etag: text(row, "@odata.etag"),
+        basis: json!(text(row, "suspensionreasondetails")),
+    }
+}
+
+/// What a survey read of a flow that is switched.
+pub(crate) fn surveyed_flow(table: &Table, row: &Fields) -> LatestReading {
+    let latest = LatestReading::default();
+    latest.set(table.optimistic_concurrency.then(|| switch_reading(row)));
+    latest
+}
+
+/// Switches a flow, as this user of the directory where there is one. Takes the flow's entity set,
+/// its id, and what was read of it last.
 pub(crate) fn switch(
     refresh: &Arc<RefreshContext>,
     entity_set: &str,
-    id: Uuid,
+    (id, latest): (Uuid, LatestReading),
     on: bool,
     acting_as: Option<Uuid>,
 ) -> Action {
@@ -43,6 +60,7 @@ pub(crate) fn switch(
         entity_set: entity_set.to_owned(),
         id,
         request: Request::patch(entity_set, id, &body).acting_as(acting_as),
+        latest,
     }))
 }
 
@@ -51,33 +69,35 @@ struct Switch {
     entity_set: String,
     id: Uuid,
     request: Request,
+    latest: LatestReading,
 }
 
 #[async_trait]
 impl Set for Switch {
     async fn read(&self) -> Result<Reading, Failure> {
         let target = &self.refresh.target.dataverse;
-        let Some(row) = target.get(&self.entity_set, self.id, &[]).await? else {
-            return Ok(Reading::of(Value::Null));
-        };
-        Ok(Reading {
-            value: switch_value(&row.value),
-            etag: row.etag,
-            basis: json!(text(&row.value, "suspensionreasondetails")),
-        })
+        let row = target.get(&self.entity_set, self.id, &[]).await?;
+        Ok(row.map_or_else(
+            || Reading::of(Value::Null),
+            |row| switch_reading(&row.value),
+        ))
+    }
+
+    fn surveyed(&self) -> Option<Reading> {
+        self.latest.get()
     }
 
     async fn write(&self, reading: &Reading) -> Result<Written, WriteError> {
         let was_suspended = is_suspended(reading);
         let sent = send(&self.refresh, &self.request, reading.etag.as_deref()).await;
-        match sent.map_err(WriteError::from) {
-            Ok(_) => {}
+        let row = match sent.map_err(WriteError::from) {
+            Ok(row) => row,
             Err(WriteError::Refused(failure)) if was_suspended => {
                 let failure = failure.during(suspension(reading));
                 return Err(WriteError::Refused(with_suspension_help(failure)));
             }
             Err(error) => return Err(error),
-        }
+        };
         if was_suspended {
             // A successful response does not lift a suspension, and waiting for it would not help.
             let now = self.read().await.map_err(WriteError::InDoubt)?;
@@ -86,7 +106,10 @@ impl Set for Switch {
                 return Err(WriteError::Refused(with_suspension_help(failure)));
             }
         }
-        Ok(Written::default())
+        Ok(Written {
+            observed: row.map(|row| switch_value(&row.value)),
+            ..Written::default()
+        })
     }
 
     fn only_people_write(&self, member: &str) -> bool {

@@ -10,16 +10,19 @@
 //! slots.rs    slots: found, emptied, filled, read
 //! dialect.rs  what this tenant's empty slot looks like, and ids that no action has
 //! tiles.rs    whole tiles: taken out with their neighbours joined, and put back
+//! outline.rs  tiles and arrows, for a picture
 //! ```
 
 mod dialect;
 mod json;
+mod outline;
 mod slots;
 mod tiles;
 
 use std::fmt;
 
 pub(crate) use dialect::{Dangling, Dialect, still_holds};
+pub(crate) use outline::outline;
 pub(crate) use slots::{Content, Slot, clear, content, count_places, fill, is_gone, names, slots};
 pub(crate) use tiles::{put_back, remove_tiles};
 

@@ -16,7 +16,7 @@ use super::json::{
 use super::slots::Slot;
 
 /// The members of an edge that hold its two ends.
-const EDGES: [(&str, &str); 2] = [("from", "to"), ("source", "target")];
+pub(super) const EDGES: [(&str, &str); 2] = [("from", "to"), ("source", "target")];
 
 /// One change that taking a tile out made, with what undoes it.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -2,30 +2,34 @@
 
 use super::sets::{Fill, WANTED, fill, forbidden, process, sheet};
 use super::*;
+use crate::engine::Maker;
+
+/// Fills cells, and asks a person for those that the service refused.
+struct ByHand(Fill);
+#[async_trait]
+impl Survey for ByHand {
+    async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
+        let mut changes = self.0.survey(journal).await?;
+        for change in &mut changes {
+            if let Some(why) = journal.permanent_failure(&change.key) {
+                change.action = Action::ManualTask(ManualTask {
+                    instructions: vec![format!("do it by hand: {why}")],
+                    evidence: "it is filled".to_owned(),
+                });
+            }
+        }
+        Ok(changes)
+    }
+}
 
 /// A refused change becomes a task in the next process, and stays one until it is done.
 #[tokio::test]
 async fn a_refused_change_is_known_to_the_next_survey_until_it_is_made() {
-    struct ByHand(Fill);
-    #[async_trait]
-    impl Survey for ByHand {
-        async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
-            let mut changes = self.0.survey(journal).await?;
-            for change in &mut changes {
-                if let Some(why) = journal.permanent_failure(&change.key) {
-                    change.action = Action::ManualTask(ManualTask {
-                        instructions: vec![format!("do it by hand: {why}")],
-                        evidence: "it is filled".to_owned(),
-                    });
-                }
-            }
-            Ok(changes)
-        }
-    }
     let stage = Stage::new();
     let sheet = sheet(&[("a", "old"), ("b", "old")]);
     let passing = Failure::failed("come again");
-    sheet.lock().unwrap().refusals = [("a", forbidden()), ("b", passing)].into();
+    let refusal = Failure::failed("a rule forbids it").permanent();
+    sheet.lock().unwrap().refusals = [("a", refusal), ("b", passing)].into();
     let process = async || {
         let opening = stage.open();
         let (mut executor, _) = stage.executor(&opening, stage.wanted(vec![]));
@@ -53,6 +57,42 @@ async fn a_refused_change_is_known_to_the_next_survey_until_it_is_made() {
     }
     assert_eq!(process().await.unwrap(), Outcome::Finished);
     assert!(stage.open().journal.state().refused.is_empty());
+}
+
+/// A missing permission may be given: each process tries once before it asks, and not while it waits.
+#[tokio::test]
+async fn what_was_not_allowed_is_tried_once_by_each_process_before_a_person_is_asked() {
+    for maker in [Maker::Program, Maker::Person] {
+        let stage = Stage::new();
+        let sheet = sheet(&[("a", "old")]);
+        sheet.lock().unwrap().refusals = [("a", forbidden())].into();
+        let process = async || {
+            let opening = stage.open();
+            let (mut executor, _) = stage.executor(&opening, stage.wanted(vec![]));
+            let survey = ByHand(fill(&sheet, &["a"]));
+            only_step(&mut executor).phases = vec![Phase::changes("phase", survey)];
+            executor.run().await
+        };
+        let failure = process().await.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::NotAllowed, "{failure}");
+        for attempts in [2, 3] {
+            let failure = process().await.unwrap_err();
+            assert_eq!(failure.kind, FailureKind::Waiting, "{failure}");
+            assert_eq!(sheet.lock().unwrap().attempts_of("a"), attempts);
+        }
+        // Outside of a run, it is the person's.
+        let view = || JournalView::from_journal(stage.open().journal.state());
+        assert!(view().permanent_failure("a").is_some());
+
+        match maker {
+            Maker::Program => sheet.lock().unwrap().refusals.clear(),
+            Maker::Person => sheet.lock().unwrap().put("a", WANTED),
+        }
+        assert_eq!(process().await.unwrap(), Outcome::Finished);
+        assert_eq!(sheet.lock().unwrap().holds("a"), WANTED);
+        assert_eq!(view().maker("a"), Some(maker));
+        assert!(view().permanent_failure("a").is_none());
+    }
 }
 
 /// A lock of minutes is waited for on the program's clock, with what is waited for; the other

@@ -8,6 +8,10 @@ use crate::journal::OverwriteConfirmed;
 pub(super) const WANTED: &str = "wanted";
 
 /// Cells that hold a text and a version, and what happens to them.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one thing that a service may do"
+)]
 #[derive(Default)]
 pub(super) struct Cells {
     held: BTreeMap<&'static str, (String, u32)>,
@@ -25,6 +29,16 @@ pub(super) struct Cells {
     attempts: Vec<(&'static str, String)>,
     /// Does the service itself change the compared fields?
     moves_by_itself: bool,
+    /// Does the survey know the versions?
+    knows_versions: bool,
+    /// Does the response to a write show the cell?
+    responds_with_cell: bool,
+    /// Writes to these are accepted and ignored.
+    ignored: BTreeSet<&'static str>,
+    /// Does the response to a write show the intended content, whatever the cell holds?
+    responds_with_request: bool,
+    /// How many reads there were, without surveys.
+    reads: usize,
 }
 
 impl Cells {
@@ -52,12 +66,13 @@ pub(super) fn sheet(held: &[(&'static str, &str)]) -> Sheet {
     Arc::new(Mutex::new(cells))
 }
 
-struct Cell(Sheet, &'static str);
+struct Cell(Sheet, &'static str, Option<Reading>);
 
 #[async_trait]
 impl Set for Cell {
     async fn read(&self) -> Result<Reading, Failure> {
         let mut cells = self.0.lock().unwrap();
+        cells.reads += 1;
         let (text, version) = cells.held[self.1].clone();
         if let Some(typed) = cells.typed_after_read.remove(self.1) {
             cells.put(self.1, &typed);
@@ -87,8 +102,23 @@ impl Set for Cell {
         if version != cells.held[self.1].1.to_string() {
             return Err(WriteError::PreconditionFailed(Failure::failed("412")));
         }
-        cells.put(self.1, WANTED);
-        Ok(Written::default())
+        if !cells.ignored.contains(self.1) {
+            cells.put(self.1, WANTED);
+        }
+        let shown = if cells.responds_with_request {
+            WANTED
+        } else {
+            cells.holds(self.1)
+        };
+        let shown = json!({ "value": shown });
+        Ok(Written {
+            observed: cells.responds_with_cell.then_some(shown),
+            ..Written::default()
+        })
+    }
+
+    fn surveyed(&self) -> Option<Reading> {
+        self.2.clone()
     }
 
     fn only_people_write(&self, _member: &str) -> bool {
@@ -114,13 +144,17 @@ impl Survey for Fill {
                 continue;
             }
             let first = changes.first().filter(|_| self.in_order);
+            let surveyed = cells.knows_versions.then(|| Reading {
+                etag: Some(cells.held[key].1.to_string()),
+                ..Reading::of(json!({ "value": text }))
+            });
             changes.push(Change {
                 key: (*key).to_owned(),
                 name: format!("fill cell '{key}'"),
                 before: json!({ "value": text }),
                 after: json!({ "value": WANTED }),
                 follows: first.map(|first| first.key.clone()).into_iter().collect(),
-                action: Action::Set(Arc::new(Cell(Arc::clone(&self.sheet), key))),
+                action: Action::Set(Arc::new(Cell(Arc::clone(&self.sheet), key, surveyed))),
             });
         }
         for (key, typed) in std::mem::take(&mut cells.typed_after_survey) {
@@ -245,6 +279,94 @@ async fn a_row_whose_version_changes_is_written_again_three_times() {
         let named: Vec<String> = cells.attempts.iter().map(|(_, v)| v.clone()).collect();
         assert_eq!(named, versions);
     }
+}
+
+/// The cells `a` with this text, whose versions the survey knows, and whose writes are answered with
+/// the cell.
+fn surveyed_sheet(held: &[(&'static str, &str)]) -> Sheet {
+    let sheet = sheet(held);
+    {
+        let mut cells = sheet.lock().unwrap();
+        cells.knows_versions = true;
+        cells.responds_with_cell = true;
+    }
+    sheet
+}
+
+#[tokio::test]
+async fn a_set_is_written_with_the_surveyed_version_and_proved_by_the_response() {
+    // Whether the response shows the cell, and how many reads each cell needs.
+    for (responds, reads) in [(true, 0), (false, 2)] {
+        let stage = Stage::new();
+        let sheet = surveyed_sheet(&[("a", "old"), ("b", "old")]);
+        sheet.lock().unwrap().responds_with_cell = responds;
+        let ended = process(&stage, &sheet, &[("phase", &["a", "b"])]).await;
+        assert_eq!(ended.unwrap(), Outcome::Finished);
+        let cells = sheet.lock().unwrap();
+        assert_eq!((cells.holds("a"), cells.holds("b")), (WANTED, WANTED));
+        assert_eq!((cells.attempts.len(), cells.reads), (2, reads));
+        drop(cells);
+        let opening = stage.open();
+        let done = &opening.journal.state().set("a").unwrap().done.clone();
+        let observed = &done.as_ref().unwrap().observed;
+        assert_eq!(*observed, json!({ "value": WANTED }), "it is recorded");
+    }
+}
+
+#[tokio::test]
+async fn a_response_that_does_not_show_the_change_is_not_a_proof() {
+    let stage = Stage::new();
+    let sheet = surveyed_sheet(&[("a", "old")]);
+    sheet.lock().unwrap().ignored = ["a"].into();
+    let failure = process(&stage, &sheet, &[("phase", &["a"])]).await;
+    let failure = failure.unwrap_err();
+    assert!(failure.message.contains("cell 'a'"), "{failure}");
+    assert!(failure.message.contains("accepted the change"), "{failure}");
+    assert!(sheet.lock().unwrap().reads > 0, "it is read back");
+}
+
+/// The response says that the change was made, and each survey shows that it was not.
+#[tokio::test]
+async fn a_false_response_is_found_by_the_next_survey() {
+    let stage = Stage::new();
+    let sheet = surveyed_sheet(&[("a", "old"), ("b", "old")]);
+    {
+        let mut cells = sheet.lock().unwrap();
+        cells.ignored = ["a"].into();
+        cells.responds_with_request = true;
+    }
+    let failure = process(&stage, &sheet, &[("phase", &["a", "b"])]).await;
+    let failure = failure.unwrap_err();
+    assert!(failure.message.contains("cell 'a'"), "{failure}");
+    assert!(!failure.message.contains("cell 'b'"), "{failure}");
+    let cells = sheet.lock().unwrap();
+    assert_eq!((cells.attempts_of("a"), cells.reads), (3, 0));
+    assert!(stage.open().journal.state().finished.is_none());
+}
+
+#[tokio::test]
+async fn an_edit_after_the_survey_is_detected_by_the_surveyed_version() {
+    let stage = Stage::new();
+    let sheet = surveyed_sheet(&[("a", "old")]);
+    sheet.lock().unwrap().typed_after_survey = [("a", "typed".to_owned())].into();
+    let failure = process(&stage, &sheet, &[("phase", &["a"])]).await;
+    shows_both(&failure.unwrap_err(), "old", "typed");
+    let cells = sheet.lock().unwrap();
+    assert_eq!(cells.holds("a"), "typed");
+    assert_eq!(cells.attempts, [("a", "1".to_owned())]);
+}
+
+#[tokio::test]
+async fn a_surveyed_row_that_only_has_a_newer_version_is_written_again() {
+    let stage = Stage::new();
+    let sheet = surveyed_sheet(&[("a", "old")]);
+    sheet.lock().unwrap().typed_after_survey = [("a", "old".to_owned())].into();
+    let ended = process(&stage, &sheet, &[("phase", &["a"])]).await;
+    assert_eq!(ended.unwrap(), Outcome::Finished);
+    let cells = sheet.lock().unwrap();
+    let versions = [("a", "1".to_owned()), ("a", "2".to_owned())];
+    assert_eq!(cells.attempts, versions);
+    assert_eq!((cells.holds("a"), cells.reads), (WANTED, 1));
 }
 
 /// A run that has filled `a` and stopped at `b`.

@@ -20,7 +20,7 @@ impl State {
         };
         match intent.kind {
             ChangeKind::ManualTask => {
-                self.manual_changes.insert(key.into(), change(Vec::new()));
+                self.manual_changes.insert(key, change(Vec::new()));
             }
             ChangeKind::Set | ChangeKind::Remove => {
                 if self.launch(key).is_some() {
@@ -34,7 +34,7 @@ impl State {
                         values.push(value.clone());
                     }
                 }
-                self.sets.insert(key.into(), change(values));
+                self.sets.insert(key, change(values));
             }
             ChangeKind::Launch => {
                 let launch = LaunchState {

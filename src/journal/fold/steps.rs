@@ -281,6 +281,7 @@ mod tests {
             message: message.to_owned(),
             help: None,
             permanent: false,
+            not_allowed: false,
         }
         .into()
     }
@@ -293,6 +294,7 @@ mod tests {
             message: "no".to_owned(),
             help: None,
             permanent: is_permanent,
+            not_allowed: false,
         }
         .into()
     }

@@ -27,8 +27,8 @@ pub use setup::{
 };
 pub use state_file::{CutDocument, DamageLine, ExportDocument, RecordLine, StateCheckDocument};
 pub(in crate::report) use status::{
-    LastProcess, RunState, StatusDocument, StepCondition, StepFailure, StepStatus, Target,
-    Worksheet,
+    LastProcess, Now, OperationStatus, RunState, StatusDocument, StepCondition, StepFailure,
+    StepStatus, Target, Worksheet,
 };
 
 /// The version of every document: 1.

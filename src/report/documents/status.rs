@@ -17,6 +17,19 @@ pub struct StatusDocument {
     pub(in crate::report) target: Option<Target>,
     /// How far the run has come.
     pub(in crate::report) state: RunState,
+    /// When it began, RFC 3339; none if no run has begun.
+    pub(in crate::report) began: Option<String>,
+    /// When it finished.
+    pub(in crate::report) finished: Option<String>,
+    /// How long ago it began, or how long it took; pauses between its processes count.
+    pub(in crate::report) elapsed_seconds: Option<u64>,
+    /// When it should end, if it runs and an earlier finished run of the runbook shows how long the
+    /// steps take.
+    pub(in crate::report) expected_end: Option<String>,
+    /// What its process does at this moment.
+    pub(in crate::report) now: Option<Now>,
+    /// The operations at the services whose end is unknown.
+    pub(in crate::report) operations: Vec<OperationStatus>,
     /// Each step in order.
     pub(in crate::report) steps: Vec<StepStatus>,
     /// The open manual tasks, each as `STEP/PHASE`.
@@ -32,6 +45,34 @@ pub struct StatusDocument {
     pub(in crate::report) speed: Option<f64>,
     /// The command that continues the run; none if it has finished.
     pub(in crate::report) next: Option<String>,
+}
+
+/// What a process does at this moment.
+#[derive(Debug, JsonSchema, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(in crate::report) struct Now {
+    /// The step.
+    pub(in crate::report) step: String,
+    /// The phase of the step.
+    pub(in crate::report) phase: Option<String>,
+    /// The changes that have begun and have not ended, by name; the newest comes first.
+    pub(in crate::report) changes: Vec<String>,
+}
+
+/// An operation at a service whose end is unknown.
+#[derive(Debug, JsonSchema, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(in crate::report) struct OperationStatus {
+    /// What it does, for people.
+    pub(in crate::report) name: String,
+    /// When it was asked for, RFC 3339.
+    pub(in crate::report) since: String,
+    /// Has the service accepted it?
+    pub(in crate::report) accepted: bool,
+    /// What the service last reported about it, if a process waits for it.
+    pub(in crate::report) stage: Option<String>,
+    /// When it should end, from an earlier run or the service's documentation.
+    pub(in crate::report) expected_end: Option<String>,
 }
 
 /// The state of a run.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::pictures::Pictures;
 use crate::journal::{ChangeCounts, ChangeKind};
 use crate::report::documents::{RunState, StepCondition, StepFailure, StepStatus, Target, Version};
 use crate::report::duration;
@@ -46,6 +47,9 @@ pub struct RunReport {
     pub(super) failures: Vec<StepFailure>,
     /// The command that continues the run; none if it has finished.
     pub(super) next: Option<String>,
+    /// What only a page shows, drawn from the same records.
+    #[serde(skip)]
+    pub(super) pictures: Pictures,
 }
 
 /// The run and its bindings.
@@ -213,6 +217,20 @@ pub(super) struct ChangeReport {
     pub(super) seconds: Option<u64>,
     /// The number of the attempt, from 1.
     pub(super) attempt: u32,
+    /// Every value that it changes, before and after. A secret is shown as its fingerprint.
+    pub(super) values: Vec<ValueChange>,
+}
+
+/// One value that a change changes.
+#[derive(Debug, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct ValueChange {
+    /// Its name; empty where the changed thing is one value.
+    pub(super) name: String,
+    /// Its text before; none where there was none. A long text is shortened.
+    pub(super) before: Option<String>,
+    /// Its text after.
+    pub(super) after: Option<String>,
 }
 
 impl ChangeReport {

@@ -9,6 +9,8 @@ use super::content::{
     ChangeReport, ChangeResult, Confirmation, Ending, Figures, PhaseReport, Process, RunFacts,
     RunReport, StepReport, TaskReport, TaskState,
 };
+use super::pictures::{self, GraphOutline};
+use super::values::value_changes;
 use crate::base::redaction::redact;
 use crate::base::text::count;
 use crate::journal::{
@@ -47,6 +49,21 @@ pub fn gather_report(
         warnings: warnings(contents),
         failures: failures(state),
         next: state.finished.is_none().then(|| next.to_owned()),
+        pictures: pictures::gather(contents, steps),
+    }
+}
+
+impl RunReport {
+    /// The same with the run's orchestrations as pictures. Takes what reads a graph's outline from
+    /// its text.
+    #[must_use]
+    pub fn with_orchestrations(
+        mut self,
+        contents: &StateFileContents,
+        outline: impl Fn(&str) -> Option<GraphOutline>,
+    ) -> Self {
+        self.pictures.orchestrations = pictures::gather_orchestrations(contents, outline);
+        self
     }
 }
 
@@ -216,6 +233,7 @@ fn change(
         began: at(intent.time),
         seconds: done.map(|done| duration_of(state, intent, done)),
         attempt,
+        values: value_changes(&intent.before, &intent.after),
     }
 }
 

@@ -1,7 +1,7 @@
 //! A report as Markdown, as GitHub and Azure Pipelines read it.
 
 use super::content::{
-    ChangeReport, ContainmentFigures, Figures, RunReport, StepReport, TaskReport,
+    ChangeReport, ContainmentFigures, Figures, RunReport, StepReport, TaskReport, ValueChange,
 };
 use super::{describe_condition, describe_seconds, last_ending, lines};
 use crate::base::text::{count, escape};
@@ -206,7 +206,7 @@ fn changes(steps: &[StepReport]) -> String {
         .filter(|(_, step)| !step.changes.is_empty())
     {
         let table = table(
-            ["Change", "Phase", "Result", "Took"],
+            ["Change", "Phase", "Before → after", "Result", "Took"],
             step.changes.iter().map(change),
         );
         parts.push(format!(
@@ -221,7 +221,7 @@ fn changes(steps: &[StepReport]) -> String {
     parts.join("\n\n")
 }
 
-fn change(change: &ChangeReport) -> [String; 4] {
+fn change(change: &ChangeReport) -> [String; 5] {
     let again = match change.attempt {
         0 | 1 => String::new(),
         attempt => format!(" (attempt {attempt})"),
@@ -229,6 +229,13 @@ fn change(change: &ChangeReport) -> [String; 4] {
     [
         text(&change.name),
         text(&change.phase),
+        cell_of_lines(
+            &change
+                .values
+                .iter()
+                .map(ValueChange::line)
+                .collect::<Vec<_>>(),
+        ),
         format!("{}{again}", change.describe_result()),
         describe_seconds(change.seconds),
     ]

@@ -3,8 +3,10 @@
 //! ```text
 //! content.rs   the content, as types; their JSON form is the document of `report`
 //! gather.rs    makes the content from a state file
+//! values.rs    which values a change changes, before and after
+//! pictures/    what only a page shows: the timeline, the orchestrations, the wiring
 //! markdown.rs  for a pipeline's summary, a ticket, a wiki
-//! html.rs      for a browser: one file, light and dark, without script
+//! html.rs      for a browser: one file, light and dark, without script; html/ draws its pictures
 //! junit.rs     for a pipeline's test results: a suite for each step
 //! ```
 //!
@@ -17,12 +19,15 @@ mod gather;
 mod html;
 mod junit;
 mod markdown;
+mod pictures;
+mod values;
 
 use std::time::Duration;
 
 use self::content::Ending;
 pub use content::RunReport;
 pub use gather::{gather_report, not_begun_report};
+pub use pictures::{GraphOutline, OutlineArrow, OutlineTile};
 
 use super::documents::{StepCondition, document};
 use super::duration;

@@ -23,10 +23,11 @@ use crate::runbook::tree::{Content, Node};
 const ATTEMPTS: u64 = 3;
 /// More passes than this only delay the result.
 const MOST_ATTEMPTS: u64 = 100;
-/// The default number of concurrent changes.
+/// The default number of concurrent changes: low, for the people who work at the service meanwhile.
 const CONCURRENCY: u64 = 4;
-/// More concurrent changes would only be throttled.
-const MOST_CONCURRENT: u64 = 32;
+/// No service takes more requests at once from one user. How many are really in flight, each client
+/// finds out for its service.
+const MOST_CONCURRENT: u64 = 52;
 
 words! {
     /// A step by its name in the runbook, in the order in which steps run.

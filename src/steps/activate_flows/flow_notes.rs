@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::name_of;
 use crate::domain::connections::custom_connectors::CustomConnectors;
-use crate::domain::flows::reach::FlowReach;
+use crate::domain::flows::reach::{FlowReach, UNREADABLE};
 use crate::domain::flows::rules::{NAMES_PRODUCTION, Rules, Wanted};
 use crate::domain::flows::{Definition, cloud_flows, moved_connectors};
 use crate::domain::names::Fields;
@@ -156,6 +156,13 @@ fn production_notes(flows: &BTreeMap<Uuid, Fields>, rules: &Rules<'_>) -> Vec<St
             ""
         };
         match rules.reach(*id, row) {
+            FlowReach::Held(named) if named.iter().any(|it| it.what == UNREADABLE) => {
+                notes.push(format!(
+                    "cloud flow '{name}' has {UNREADABLE}, so nobody knows what it would act on, and \
+                     it stays off: repair it in the designer, or allow it by its name under \
+                     `containment.allow`"
+                ));
+            }
             FlowReach::Held(named) => notes.extend(named.iter().map(|reference| {
                 let what = &reference.what;
                 let rule = replacement_rule(*id, reference);

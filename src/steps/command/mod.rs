@@ -9,7 +9,8 @@
 //!
 //! What a program writes is kept beside the state file, without secrets; its exit code is in the
 //! journal. A program outlives a process of the run that is killed: it holds a lock, and the next
-//! process waits until it has ended before it checks again.
+//! process waits until it has ended before it runs the check. It writes to files without names, not
+//! to pipes, which would stop it.
 
 mod environment;
 mod output;
@@ -24,7 +25,7 @@ use serde_json::{Value, json};
 
 use super::OwnVerbs;
 use crate::base::platform;
-use crate::base::program::{Program, ProgramOutput, last_lines};
+use crate::base::program::{OutputFiles, Program, ProgramOutput, last_lines};
 use crate::base::redaction::redact;
 use crate::base::sync::lock;
 use crate::domain::own_steps::mistake;
@@ -90,6 +91,10 @@ impl OwnVerbs for RunCommand {
 
     async fn verify(&self, journal: Option<&JournalView>) -> Result<Option<Answer>, Failure> {
         let journal = journal.cloned().unwrap_or_else(JournalView::empty);
+        if self.files(&journal).is_some_and(|files| files.is_held()) {
+            let found = format!("{} still runs", self.shown());
+            return Ok(Some(Answer::Unknown(found)));
+        }
         Ok(Some(match self.is_needed(&journal).await {
             Ok(false) => Answer::Pass("its check says that there is nothing to do".to_owned()),
             Ok(true) => Answer::Fail(format!("its check says that {} is needed", self.shown())),
@@ -105,6 +110,10 @@ impl Survey for RunCommand {
         let is_needed = if journal.is_planning() {
             !journal.has_phase_ended(&self.step.name, RUN)
         } else {
+            // What a program that still runs has done so far is no answer.
+            if let Some(files) = self.files(journal) {
+                files.wait_for_earlier(self.limit()).await?;
+            }
             self.is_needed(journal).await?
         };
         Ok(is_needed
@@ -163,7 +172,7 @@ impl RunCommand {
             .permanent()
         };
         let output = self
-            .start(&self.options.check, journal, None, limit)
+            .start(&self.options.check, journal, (None, None), limit)
             .await?;
         let said = said(&output);
         match output.status {
@@ -179,12 +188,24 @@ impl RunCommand {
         }
     }
 
-    /// Runs one of the two programs to its end or its limit.
+    /// How long the program may run.
+    fn limit(&self) -> Duration {
+        self.step.common.timeout.unwrap_or(TIMEOUT)
+    }
+
+    /// The files of the step; none without a state file.
+    fn files(&self, journal: &JournalView) -> Option<Files> {
+        let state = journal.state_file()?;
+        Some(Files::of(state, &self.step.name))
+    }
+
+    /// Runs one of the two programs to its end or its limit. Takes what it reads, and where it
+    /// writes.
     async fn start(
         &self,
         words: &[Located<String>],
         journal: &JournalView,
-        input: Option<File>,
+        (input, output): (Option<File>, Option<OutputFiles>),
         limit: Duration,
     ) -> Result<ProgramOutput, Failure> {
         let (program, arguments) = self.resolve(words)?;
@@ -196,6 +217,7 @@ impl RunCommand {
             inherits_variables: false,
             folder: (!folder.as_os_str().is_empty()).then_some(folder),
             input,
+            output,
             limit,
         }
         .run()
@@ -208,10 +230,8 @@ impl RunCommand {
 
     /// Runs the program, records how it ended, and fails unless it ended with 0.
     async fn run(&self, journal: &JournalView) -> Result<Value, Failure> {
-        let limit = self.step.common.timeout.unwrap_or(TIMEOUT);
-        let files = journal
-            .state_file()
-            .map(|state| Files::of(state, &self.step));
+        let limit = self.limit();
+        let files = self.files(journal);
         let was_started = files.as_ref().is_some_and(|files| files.lock.exists());
         let lock = match &files {
             Some(files) => Some(files.wait_for_lock(limit).await?),
@@ -224,8 +244,11 @@ impl RunCommand {
             }
             return Ok(json!({ "done-by": "the program of an earlier process" }));
         }
+        let written = files.as_ref().map(Files::create_outputs).transpose()?;
         let began = Instant::now();
-        let output = self.start(&self.options.run, journal, lock, limit).await?;
+        let output = self
+            .start(&self.options.run, journal, (lock, written), limit)
+            .await?;
         let seconds = began.elapsed().as_secs();
         let code = output.status.and_then(|status| status.code());
         let kept = files.as_ref().map(|files| &files.output);
@@ -321,17 +344,50 @@ struct Files {
 }
 
 impl Files {
-    fn of(state_file: &Path, step: &OwnStep) -> Self {
+    fn of(state_file: &Path, step: &str) -> Self {
         let state = state_file.with_extension("");
-        let beside = |kind: &str| {
-            let mut name = state.as_os_str().to_owned();
-            name.push(format!(".{}.{kind}", step.name));
-            PathBuf::from(name)
+        let beside = |name: String| {
+            let mut path = state.as_os_str().to_owned();
+            path.push(name);
+            PathBuf::from(path)
         };
         Self {
-            output: beside("output.txt"),
-            lock: beside("lock"),
+            output: beside(format!(".{step}.output.txt")),
+            // A step may have any name, also one that would make this the state file's own lock.
+            lock: beside(format!(".step-{step}.lock")),
         }
+    }
+
+    /// Files for what the program writes. They have no names, because it may write a secret.
+    fn create_outputs(&self) -> Result<OutputFiles, Failure> {
+        let create = |stream: &str| {
+            let path = self.lock.with_extension(stream);
+            // A process that was killed may have left its name.
+            drop(std::fs::remove_file(&path));
+            platform::create_unnamed(&path).map_err(|error| {
+                let path = path.display();
+                let message = format!("the file {path} cannot be created: {error}");
+                Failure::failed(message).permanent()
+            })
+        };
+        Ok(OutputFiles {
+            stdout: create("stdout")?,
+            stderr: create("stderr")?,
+        })
+    }
+
+    /// Does a program hold the lock?
+    fn is_held(&self) -> bool {
+        platform::is_locked(&self.lock).unwrap_or(false)
+    }
+
+    /// Waits until the program of an earlier process has ended, if there is one.
+    async fn wait_for_earlier(&self, limit: Duration) -> Result<(), Failure> {
+        if self.lock.exists() {
+            drop(self.wait_for_lock(limit).await?);
+            self.remove_lock();
+        }
+        Ok(())
     }
 
     /// Waits until no program of an earlier process runs.
@@ -379,6 +435,35 @@ mod tests {
             stdout: stdout.as_bytes().to_vec(),
             stderr: stderr.as_bytes().to_vec(),
         }
+    }
+
+    #[test]
+    fn the_files_of_a_step_are_never_those_of_the_run() {
+        for name in ["jsonl", "prepare"] {
+            let files = Files::of(Path::new("uat.iomcopy.jsonl"), name);
+            for path in [&files.lock, &files.output] {
+                let path = path.display().to_string();
+                let others = ["uat.iomcopy.jsonl", "uat.iomcopy.jsonl.lock"];
+                assert!(!others.contains(&path.as_str()), "{path}");
+                assert!(path.contains(name), "{path}");
+            }
+        }
+    }
+
+    /// What a program has done so far is no answer while it runs.
+    #[tokio::test]
+    async fn the_program_of_an_earlier_process_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = Files::of(&folder.path().join("uat.iomcopy.jsonl"), "prepare");
+        assert!(files.wait_for_earlier(Duration::ZERO).await.is_ok());
+        assert!(!files.is_held() && !files.lock.exists());
+        let held = files.try_lock().unwrap().unwrap();
+        assert!(files.is_held());
+        let failure = files.wait_for_earlier(Duration::ZERO).await.unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Temporary, "{failure}");
+        drop(held);
+        assert!(files.wait_for_earlier(Duration::ZERO).await.is_ok());
+        assert!(!files.lock.exists());
     }
 
     #[test]

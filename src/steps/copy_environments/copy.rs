@@ -469,8 +469,7 @@ impl Launch for EnvironmentCopy {
     }
 
     fn expected_duration(&self) -> Duration {
-        // Microsoft Learn, *Copy an environment*: up to eight hours, a day with much data.
-        Duration::from_hours(8)
+        super::COPY_TAKES
     }
 
     fn timeout(&self) -> Duration {

@@ -204,8 +204,7 @@ impl Launch for DatabaseRefresh {
     }
 
     fn expected_duration(&self) -> Duration {
-        // One recorded refresh took 76 minutes; one to four hours are usual (an estimate).
-        Duration::from_hours(4)
+        super::REFRESH_TAKES
     }
 
     fn timeout(&self) -> Duration {

@@ -39,6 +39,7 @@ mod put_back;
 mod stop_maps;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use self::capture::BeforeCopy;
 use self::copy::CopySurvey;
@@ -48,9 +49,28 @@ use self::stop_maps::StopMaps;
 use super::StepDefinition;
 use crate::domain::RefreshContext;
 use crate::domain::environments::{is_guided, is_lcs_managed};
-use crate::domain::keys::REFRESH_BY_HAND;
+use crate::domain::keys::{COPY, DATABASE_REFRESH, REFRESH_BY_HAND};
 use crate::engine::Phase;
 use crate::runbook::StepName;
+
+/// How long a copy takes: up to eight hours, a day with much data (Microsoft Learn, *Copy an
+/// environment*).
+const COPY_TAKES: Duration = Duration::from_hours(8);
+
+/// How long a database refresh takes: one recorded refresh took 76 minutes; one to four hours are
+/// usual (an estimate).
+const REFRESH_TAKES: Duration = Duration::from_hours(4);
+
+/// How long the operation with this key takes at most, as a rule.
+pub(super) fn documented_duration(key: &str) -> Option<Duration> {
+    if key.starts_with(COPY) {
+        Some(COPY_TAKES)
+    } else if key.starts_with(DATABASE_REFRESH) {
+        Some(REFRESH_TAKES)
+    } else {
+        None
+    }
+}
 
 pub(super) const DEFINITION: StepDefinition = StepDefinition {
     name: StepName::CopyEnvironments,

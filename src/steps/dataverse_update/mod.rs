@@ -6,10 +6,13 @@
 //! | `update` | the same rows; the first seal, for values that the target had before the copy | one set for each row that has another value, with the version that was read |
 //!
 //! Only a row of the seal is written: its value before is recorded. A row that the filter selects
-//! later is a change that fails, and a person decides. If the filter selects more rows than
-//! `at-most`, nothing is written. An edit of the step's table, filter or columns during a run makes
-//! another version, which is recorded again. A resumed run surveys again.
+//! later is a change that fails, and a person decides. Once the step has ended, the target is in use
+//! and new rows are none of its business: they are noted. So is a row that a later step of this run
+//! has set: the order of the steps decides, also in a resumed run. If the filter selects more rows
+//! than `at-most`, nothing is written. An edit of the step's table, filter or columns during a run
+//! makes another version, which is recorded again. A resumed run surveys again.
 
+mod left;
 mod values;
 
 use std::collections::BTreeSet;
@@ -20,16 +23,16 @@ use async_trait::async_trait;
 use serde_json::Value;
 use uuid::Uuid;
 
+use self::left::{LaterSets, Left};
 use self::values::{Resolved, resolve};
 use super::OwnVerbs;
 use crate::base::text::count;
 use crate::clients::{Row, Table};
 use crate::domain::own_steps::{
     NamedRows, RowsBeforeCopy, find_table, invalid, mistake, rows_before_copy, version,
-    wait_for_organization,
 };
 use crate::domain::seals::to_captures;
-use crate::domain::tenant_set::{Request, row_set};
+use crate::domain::tenant_set::{Request, surveyed, surveyed_row_set};
 use crate::domain::verdict::Answer;
 use crate::domain::view::View;
 use crate::domain::{RefreshContext, keys};
@@ -38,6 +41,9 @@ use crate::engine::{
     Set, Survey, WriteError, Written,
 };
 use crate::runbook::{DataverseUpdate, OwnStep};
+
+/// The phase that writes.
+const UPDATE: &str = "update";
 
 /// One step of this kind.
 #[derive(Clone)]
@@ -75,7 +81,7 @@ impl OwnVerbs for Update {
     fn phases(&self) -> Vec<Phase> {
         vec![
             Phase::capture("record", self.clone()),
-            Phase::changes("update", self.clone()),
+            Phase::changes(UPDATE, self.clone()),
         ]
     }
 
@@ -109,66 +115,58 @@ impl CaptureSource for Update {
 #[async_trait]
 impl Survey for Update {
     async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
-        let Selected {
-            table,
-            rows,
-            resolved,
-        } = self.read(self.refresh.view(journal)).await?;
-        let before_copy = self.rows_before_copy(journal)?;
-        let recorded: BTreeSet<Uuid> = journal
-            .captures(&self.seal, "row/")
-            .iter()
-            .filter_map(|(id, _)| Uuid::try_parse(id).ok())
-            .collect();
-        let mut changes = Vec::new();
-        for row in rows {
-            let Some(id) = row.id(&table.primary_id) else {
-                continue;
-            };
-            let resolved = match &before_copy {
-                None => resolved.clone(),
-                Some(rows) => match rows.of(id, &row.value) {
-                    Some(row) => resolved.with_captured(row),
-                    None => continue,
-                },
-            };
-            let before = resolved.compare(Some(&row));
-            if before != resolved.shown() {
-                let is_recorded = recorded.contains(&id);
-                changes.push(self.change(&table, id, before, resolved, is_recorded));
-            }
-        }
-        Ok(changes)
+        let (table, fates) = self.judge(journal).await?;
+        let changes = fates.into_iter().filter_map(|fate| match fate {
+            Fate::Set(row) => Some(self.change(&table, *row)),
+            Fate::Left(_) => None,
+        });
+        Ok(changes.collect())
     }
 
     async fn notes(&self, journal: &JournalView) -> Result<Vec<String>, Failure> {
-        let Some(before_copy) = self.rows_before_copy(journal)? else {
+        let has_ended = journal.has_phase_ever_ended(&self.step.name, UPDATE);
+        if !has_ended && !self.options.has_captured_values() {
             return Ok(Vec::new());
+        }
+        let (table, fates) = self.judge(journal).await?;
+        let count_left = |why: Left| {
+            let left = fates.iter();
+            left.filter(|fate| matches!(fate, Fate::Left(found) if *found == why))
+                .count()
         };
-        let Selected { table, rows, .. } = self.read(self.refresh.view(journal)).await?;
-        let is_new = |row: &&Row| {
-            row.id(&table.primary_id)
-                .is_some_and(|id| before_copy.of(id, &row.value).is_none())
-        };
-        let new = rows.iter().filter(is_new).count();
-        Ok((new > 0)
-            .then(|| {
-                format!(
-                    "{} of {} were not in the target before the copy, and stay as they are",
-                    count(new, "row"),
-                    table.logical_name
-                )
+        let notes = Left::ALL.into_iter().filter_map(|why| {
+            let rows = count_left(why);
+            let name = &table.logical_name;
+            (rows > 0).then(|| {
+                let rows = count(rows, "row");
+                format!("left unchanged: {rows} of {name}, because {}", why.reason())
             })
-            .into_iter()
-            .collect())
+        });
+        Ok(notes.collect())
     }
+}
+
+/// A row that has another value than the step gives.
+struct RowToSet {
+    id: Uuid,
+    row: Row,
+    before: Value,
+    resolved: Resolved,
+    is_recorded: bool,
+}
+
+/// What becomes of a selected row that has another value.
+enum Fate {
+    /// It is set.
+    Set(Box<RowToSet>),
+    /// It stays as it is.
+    Left(Left),
 }
 
 impl Update {
     /// The rows that the filter selects, with the columns that the step needs. Fails if a column or
     /// a value is invalid, and if there are more rows than the runbook allows.
     async fn read(&self, view: View<'_>) -> Result<Selected, Failure> {
-        wait_for_organization(&self.refresh, &self.step, view).await?;
         let table = find_table(&self.refresh, view, &self.options.table).await?;
         let resolved = resolve(&self.refresh, &self.options, &table)?;
         if let Some(column) = &self.options.matched_by
@@ -215,6 +213,65 @@ impl Update {
         ))
     }
 
+    /// The key of the change of a row.
+    fn row_key(&self, id: Uuid) -> String {
+        keys::own_row(&self.step.name, &version(&self.options), id)
+    }
+
+    /// What becomes of each selected row that has another value.
+    async fn judge(&self, journal: &JournalView) -> Result<(Table, Vec<Fate>), Failure> {
+        let Selected {
+            table,
+            rows,
+            resolved,
+        } = self.read(self.refresh.view(journal)).await?;
+        let before_copy = self.rows_before_copy(journal)?;
+        let recorded: BTreeSet<Uuid> = journal
+            .captures(&self.seal, "row/")
+            .iter()
+            .filter_map(|(id, _)| Uuid::try_parse(id).ok())
+            .collect();
+        let has_ended = journal.has_phase_ever_ended(&self.step.name, UPDATE);
+        let later = LaterSets(journal.sets_besides(&format!("own/{}/", self.step.name)));
+        let sealed = journal.seal_number(&self.seal).unwrap_or(u64::MAX);
+        let mut fates = Vec::new();
+        for row in rows {
+            let Some(id) = row.id(&table.primary_id) else {
+                continue;
+            };
+            let resolved = match &before_copy {
+                None => resolved.clone(),
+                Some(rows) => {
+                    let Some(row) = rows.of(id, &row.value) else {
+                        fates.push(Fate::Left(Left::NotBeforeCopy));
+                        continue;
+                    };
+                    resolved.with_captured(row)
+                }
+            };
+            let before = resolved.compare(Some(&row));
+            let is_recorded = recorded.contains(&id);
+            if before == resolved.shown() {
+                continue;
+            }
+            let since = journal.set_number(&self.row_key(id)).unwrap_or(sealed);
+            fates.push(if has_ended && !is_recorded {
+                Fate::Left(Left::New)
+            } else if later.have_set(id, since, &before, &resolved.shown()) {
+                Fate::Left(Left::SetLater)
+            } else {
+                Fate::Set(Box::new(RowToSet {
+                    id,
+                    row,
+                    before,
+                    resolved,
+                    is_recorded,
+                }))
+            });
+        }
+        Ok((table, fates))
+    }
+
     /// The rows that the target had before the copy, if the step needs them.
     fn rows_before_copy(&self, journal: &JournalView) -> Result<Option<RowsBeforeCopy>, Failure> {
         if !self.options.has_captured_values() {
@@ -223,27 +280,28 @@ impl Update {
         RowsBeforeCopy::read(&self.refresh, &self.step, &self.options, journal).map(Some)
     }
 
-    fn change(
-        &self,
-        table: &Table,
-        id: Uuid,
-        before: Value,
-        resolved: Resolved,
-        is_recorded: bool,
-    ) -> Change {
+    fn change(&self, table: &Table, row: RowToSet) -> Change {
+        let RowToSet {
+            id,
+            row,
+            before,
+            resolved,
+            is_recorded,
+        } = row;
+        let surveyed = surveyed(table, &before, &row.value);
         let request = Request::patch(&table.entity_set, id, &resolved.body());
         let columns: Vec<&str> = self.options.values.keys().map(String::as_str).collect();
         let after = resolved.shown();
-        let set = row_set(
+        let set = surveyed_row_set(
             &self.refresh,
             &table.entity_set,
-            id,
+            (id, surveyed),
             move |row: Option<&Row>| resolved.compare(row),
             request,
             Duration::from_mins(1),
         );
         Change {
-            key: keys::own_row(&self.step.name, &version(&self.options), id),
+            key: self.row_key(id),
             name: format!("set {} of {} {id}", columns.join(", "), table.logical_name),
             before,
             after,
@@ -261,7 +319,8 @@ impl Update {
         let Selected { table, rows, .. } =
             self.read(self.refresh.view(&JournalView::empty())).await?;
         if self.options.has_captured_values() {
-            rows_before_copy(&self.refresh, &self.options).await?;
+            let (table, rows) = rows_before_copy(&self.refresh, &self.options).await?;
+            RowsBeforeCopy::check(&self.refresh, &self.options, &table, rows)?;
         }
         Ok(format!(
             "the filter selects {} of {}",

@@ -19,7 +19,9 @@ use crate::clients::Row;
 use crate::domain::dual_write::capture::RUNTIME_CONFIGURATION;
 use crate::domain::environments::read_target;
 use crate::domain::flows::rules::Rules;
-use crate::domain::flows::{Definition, cloud_flows, switch, switch_value, switched};
+use crate::domain::flows::{
+    Definition, cloud_flows, surveyed_flow, switch, switch_value, switched,
+};
 use crate::domain::names::{Fields, text};
 use crate::domain::seals::Part;
 use crate::domain::tenant_set::{Request, row_set};
@@ -114,6 +116,7 @@ impl Close {
             return Ok(Vec::new());
         }
         let table = view.table("workflow").await?;
+        let set = table.entity_set.as_str();
         Ok(running
             .iter()
             .map(|(id, row)| Change {
@@ -125,7 +128,7 @@ impl Close {
                 before: switch_value(row),
                 after: switched(false),
                 follows: Vec::new(),
-                action: switch(refresh, &table.entity_set, *id, false, None),
+                action: switch(refresh, set, (*id, surveyed_flow(&table, row)), false, None),
             })
             .collect())
     }

@@ -15,8 +15,13 @@
 //! nothing runs before it is off, except what acts on writes: so that is disabled first. The barrier
 //! of `open` waits until Dataverse answers the caller. A resumed run surveys again; each write is
 //! safe to repeat.
+//!
+//! A step of the customer's own between the copy and this step writes too. So the first such step
+//! begins with `admit`, `record-surfaces` and `disable-steps` (`before_writes`), and this step then
+//! has them `again`: it finds what came back since.
 
 mod admit;
+mod again;
 mod close;
 mod open;
 mod secret_variables;
@@ -25,7 +30,9 @@ mod variables;
 
 use std::sync::Arc;
 
+use self::again::Again;
 use super::StepDefinition;
+use crate::domain::own_steps::first_before_opening;
 use crate::domain::{RefreshContext, keys};
 use crate::engine::Phase;
 use crate::runbook::StepName;
@@ -40,22 +47,47 @@ pub(super) const DEFINITION: StepDefinition = StepDefinition {
                     world again",
 };
 
+/// The first phase.
+const ADMIT: &str = "admit";
+
 fn phases(refresh: &Arc<RefreshContext>) -> Vec<Phase> {
-    let contain = |phase| {
-        let refresh = Arc::clone(refresh);
-        Phase::changes(phase, surfaces::Contain { refresh, phase })
+    let first = first_before_opening(&refresh.runbook).map(|step| step.name.value.as_str());
+    let mut phases = beginning(refresh, first);
+    phases.extend([
+        contain(refresh, keys::CONTAIN),
+        Phase::changes("close", close::Close(Arc::clone(refresh))),
+        Phase::changes("variables", variables::Variables::new(refresh)),
+        contain(refresh, keys::JOBS),
+        Phase::changes("open", open::Open(Arc::clone(refresh))),
+    ]);
+    phases
+}
+
+/// What runs before the first write of anyone: the caller is let in, everything that could act is
+/// recorded, and what acts on writes is disabled.
+pub(super) fn before_writes(refresh: &Arc<RefreshContext>) -> Vec<Phase> {
+    beginning(refresh, None)
+}
+
+/// The first phases. Takes the earlier step that began with the same ones, if there is one.
+fn beginning(refresh: &Arc<RefreshContext>, first: Option<&str>) -> Vec<Phase> {
+    let admit = Phase::changes(ADMIT, admit::Admit(Arc::clone(refresh)));
+    let disable = contain(refresh, keys::DISABLE_STEPS);
+    let again = |phase| match first {
+        Some(step) => Again::of(phase, step),
+        None => phase,
     };
     vec![
-        Phase::changes("admit", admit::Admit(Arc::clone(refresh))),
+        again(admit),
         Phase::capture(
             "record-surfaces",
             surfaces::RecordSurfaces(Arc::clone(refresh)),
         ),
-        contain(keys::DISABLE_STEPS),
-        contain(keys::CONTAIN),
-        Phase::changes("close", close::Close(Arc::clone(refresh))),
-        Phase::changes("variables", variables::Variables::new(refresh)),
-        contain(keys::JOBS),
-        Phase::changes("open", open::Open(Arc::clone(refresh))),
+        again(disable),
     ]
+}
+
+fn contain(refresh: &Arc<RefreshContext>, phase: &'static str) -> Phase {
+    let refresh = Arc::clone(refresh);
+    Phase::changes(phase, surfaces::Contain { refresh, phase })
 }

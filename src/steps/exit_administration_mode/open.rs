@@ -117,11 +117,13 @@ impl Set for RuntimeState {
         match handle {
             Ok(handle) => Ok(Written {
                 operation: handle.map(|handle| json!(handle)),
+                ..Written::default()
             }),
             Err(error) if error.is_clear_refusal() => Err(error.into()),
             Err(error) => match self.running_operation().await {
                 Ok(Some(id)) => Ok(Written {
                     operation: Some(json!({ RUNNING: id })),
+                    ..Written::default()
                 }),
                 // The state that is read next decides: a 409 may be due to this change's own
                 // operation.

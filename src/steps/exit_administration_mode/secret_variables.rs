@@ -91,6 +91,10 @@ impl Set for SecretWrite {
         self.set.read().await
     }
 
+    fn surveyed(&self) -> Option<Reading> {
+        self.set.surveyed()
+    }
+
     async fn write(&self, reading: &Reading) -> Result<Written, WriteError> {
         match self.set.write(reading).await {
             Err(WriteError::Refused(mut failure)) if is_final(&failure) => {

@@ -46,7 +46,10 @@ impl CaptureSource for RecordSurfaces {
         let mut rows = BTreeSet::new();
         for surface in inventory.surfaces() {
             let row = match &surface.closing {
-                Closing::Set(write) => &write.row,
+                Closing::Set(write)
+                | Closing::ByChange {
+                    otherwise: write, ..
+                } => &write.row,
                 Closing::Remove(removal) => &removal.row,
                 _ => continue,
             };

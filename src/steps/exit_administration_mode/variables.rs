@@ -5,6 +5,8 @@
 //! are restored while administration mode is still on. Definitions are matched by their schema
 //! names. The copied value of a variable for which the target had none is removed: 'no value' is the
 //! target's own state too. Only rows that the first seal holds as the source's are removed.
+//! A variable without a value has its definition's default, which the copy replaces too: so the
+//! target's own default is restored, or its absence.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,13 +20,14 @@ use super::secret_variables::SecretVariables;
 use crate::base::redaction::fingerprint;
 use crate::base::text::escape;
 use crate::clients::Row;
-use crate::domain::containment::Policy;
+use crate::domain::containment::{Policy, Scope};
 use crate::domain::environment_variables::{
-    DEFINITION, VALUE, VariableValues, copied_values, keeps,
+    CopiedDefault, DEFINITION, VALUE, VariableValues, copied_defaults, copied_values, keeps,
 };
+use crate::domain::manual_change::ManualChange;
 use crate::domain::names::Fields;
 use crate::domain::seals::Part;
-use crate::domain::tenant_set::{Request, row_set};
+use crate::domain::tenant_set::{Request, row_set, surveyed_row_set, surveyed_version};
 use crate::domain::view::View;
 use crate::domain::{RefreshContext, keys, sealed_row, seals};
 use crate::engine::{Action, Change, Failure, JournalView, Survey};
@@ -45,7 +48,7 @@ impl Survey for Variables {
         let copied: BTreeMap<Uuid, Fields> = seals::rows(journal, Part::Source, VALUE)
             .into_iter()
             .collect();
-        if recorded.values.is_empty() && copied.is_empty() {
+        if recorded.definitions.is_empty() && copied.is_empty() {
             return Ok(Vec::new());
         }
         let view = self.0.view(journal);
@@ -73,16 +76,18 @@ impl Survey for Variables {
                 let definition = format!("/{}({definition})", definitions.entity_set);
                 create_value(&table.entity_set, id, &definition, wanted)
             };
+            let before = compared(current.and_then(|(_, value)| value.as_deref()));
+            let surveyed = surveyed_version(&table, &before, now.versions.get(&id).cloned());
             let change = Change {
                 key,
                 name: format!("restore environment variable '{}'", escape(schema_name)),
-                before: compared(current.and_then(|(_, value)| value.as_deref())),
+                before,
                 after: compared(Some(wanted)),
                 follows: Vec::new(),
-                action: Action::Set(row_set(
+                action: Action::Set(surveyed_row_set(
                     &self.0,
                     &table.entity_set,
-                    id,
+                    (id, surveyed),
                     |row: Option<&Row>| compared(row.and_then(|row| row.string("value"))),
                     request,
                     Duration::from_mins(1),
@@ -90,14 +95,16 @@ impl Survey for Variables {
             };
             changes.push(if now.secrets.contains(schema_name) {
                 let capture = Part::Target.key(&format!("{VALUE}/{captured}"));
+                let file = journal.state_file_argument();
                 let place =
-                    format!("what `iomcopy state show STATE-FILE {capture} --column value` shows");
+                    format!("what `iomcopy state show {file} {capture} --column value` shows");
                 self.1.once(journal, change, schema_name, &place)
             } else {
                 change
             });
         }
         let policy = Policy::of(&self.0.runbook);
+        changes.extend(self.restore_defaults(journal, &definitions.entity_set, &recorded, &now));
         for (schema_name, id) in copied_values(&recorded, &now, &copied) {
             if keeps(&policy, schema_name).is_none() && !now.managed.contains(&id) {
                 let sealed = copied.get(&id).cloned().unwrap_or_default();
@@ -140,6 +147,98 @@ impl Survey for Variables {
 }
 
 impl Variables {
+    /// Gives definitions the default that they had in the target, or none.
+    fn restore_defaults(
+        &self,
+        journal: &JournalView,
+        entity_set: &str,
+        recorded: &VariableValues,
+        now: &VariableValues,
+    ) -> Vec<Change> {
+        let scope = Scope::survey(&self.0, journal, true);
+        let source = VariableValues::sealed(journal, Part::Source);
+        let copied = copied_defaults((&source, recorded), now, |text| {
+            !scope.names_production(text).is_empty()
+        });
+        let copied = copied.into_iter().filter(|copied| {
+            copied.own.is_some() || keeps(&scope.policy, copied.schema_name).is_none()
+        });
+        copied
+            .map(|copied| self.restore_default(journal, entity_set, &copied, recorded, now))
+            .collect()
+    }
+
+    fn restore_default(
+        &self,
+        journal: &JournalView,
+        entity_set: &str,
+        copied: &CopiedDefault<'_>,
+        recorded: &VariableValues,
+        now: &VariableValues,
+    ) -> Change {
+        let name = copied.schema_name;
+        let key = keys::variable_default(name);
+        let title = match copied.own {
+            Some(_) => format!(
+                "restore the default of environment variable '{}'",
+                escape(name)
+            ),
+            None => format!(
+                "remove the source's default of environment variable '{}', for which the target had \
+                 none",
+                escape(name)
+            ),
+        };
+        let held = now.defaults.get(name).map(String::as_str);
+        let own = copied.own.map(String::as_str);
+        let (before, after) = (compared_default(held), compared_default(own));
+        if let Some(why) = journal.permanent_failure(&key) {
+            let place = match (copied.own, recorded.definitions.get(name)) {
+                (Some(_), Some(captured)) => {
+                    let capture = Part::Target.key(&format!("{DEFINITION}/{captured}"));
+                    let file = journal.state_file_argument();
+                    format!("`iomcopy state show {file} {capture} --column defaultvalue` shows it")
+                }
+                _ => "leave it empty".to_owned(),
+            };
+            return ManualChange {
+                key,
+                name: title,
+                before,
+                after,
+                instructions: vec![format!(
+                    "maker portal > Solutions > Default Solution > Environment variables > '{}': set \
+                     the default value ({place}). The service refused to change it: {why}",
+                    escape(name)
+                )],
+                evidence: format!(
+                    "environment variable '{}' has the target's own default",
+                    escape(name)
+                ),
+            }
+            .into_change();
+        }
+        let id = copied.definition;
+        Change {
+            key,
+            name: title,
+            before,
+            after,
+            follows: Vec::new(),
+            action: Action::Set(row_set(
+                &self.0,
+                entity_set,
+                id,
+                |row: Option<&Row>| {
+                    let held = row.and_then(|row| row.string("defaultvalue"));
+                    compared_default(held.filter(|held| !held.is_empty()))
+                },
+                Request::patch(entity_set, id, &json!({ "defaultvalue": own })),
+                Duration::from_mins(1),
+            )),
+        }
+    }
+
     /// Removes the copied value of a variable for which the target had none. The first seal holds
     /// the row, because a copied row has the id that it has in the source.
     async fn remove(
@@ -190,6 +289,11 @@ impl Variables {
 /// is shown.
 fn compared(value: Option<&str>) -> Value {
     json!({ "value": value.map(fingerprint) })
+}
+
+/// The compared field of a definition.
+fn compared_default(default: Option<&str>) -> Value {
+    json!({ "default": default.map(fingerprint) })
 }
 
 /// Creates the row of a value. Takes the definition as a reference binds it.

@@ -15,7 +15,7 @@ use serde_json::json;
 use super::OwnVerbs;
 use crate::base::text::escape;
 use crate::domain::manual_change::ManualChange;
-use crate::domain::own_steps::{NamedRows, mistake, wait_for_organization};
+use crate::domain::own_steps::{NamedRows, mistake};
 use crate::domain::verdict::Answer;
 use crate::domain::view::View;
 use crate::domain::{RefreshContext, keys};
@@ -76,7 +76,6 @@ impl Survey for ByHand {
     async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
         if let Evidence::Rows(rows) = &self.options.evidence.value {
             let view = self.refresh.view(journal);
-            wait_for_organization(&self.refresh, &self.step, view).await?;
             if is_proof(self.has_rows(rows, view).await?, rows.rows.value) {
                 return Ok(Vec::new());
             }

@@ -11,12 +11,12 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::wiring;
-use crate::clients::Row;
+use crate::clients::{Row, Table};
 use crate::domain::connections::core_references::CoreReference;
 use crate::domain::connections::owner_id;
 use crate::domain::names::text;
 use crate::domain::seals::{self, Part};
-use crate::domain::tenant_set::{Request, row_set};
+use crate::domain::tenant_set::{Request, surveyed, surveyed_row_set};
 use crate::domain::{RefreshContext, keys};
 use crate::engine::{Action, Change, JournalView};
 
@@ -59,7 +59,7 @@ impl Recorded {
 /// Empties the connection of a reference that the runbook does not name, where it was empty.
 pub(super) fn empty_again(
     refresh: &Arc<RefreshContext>,
-    entity_set: &str,
+    table: &Table,
     reference: &CoreReference,
     recorded: &Recorded,
     acting_as: Option<Uuid>,
@@ -70,19 +70,21 @@ pub(super) fn empty_again(
     }
     let logical_name = &reference.logical_name;
     let body = json!({ "connectionid": Value::Null });
-    let request = Request::patch(entity_set, reference.id, &body).acting_as(acting_as);
+    let request = Request::patch(&table.entity_set, reference.id, &body).acting_as(acting_as);
+    let before = wiring(&reference.row, "connectionid");
+    let surveyed = surveyed(table, &before, &reference.row);
     Some(Change {
         key: keys::connection_reference(logical_name),
         name: format!(
             "empty connection reference '{logical_name}', which had no connection in the target"
         ),
-        before: wiring(&reference.row, "connectionid"),
+        before,
         after: json!({ "connection": Value::Null, "owner": owner_id(&reference.row) }),
         follows: Vec::new(),
-        action: Action::Set(row_set(
+        action: Action::Set(surveyed_row_set(
             refresh,
-            entity_set,
-            reference.id,
+            &table.entity_set,
+            (reference.id, surveyed),
             |row: Option<&Row>| row.map_or(Value::Null, |row| wiring(&row.value, "connectionid")),
             request,
             Duration::from_mins(1),

@@ -13,9 +13,9 @@ use crate::domain::connections::{
     OwnerRow, connection_url, connector_of_url, find_acting_user, find_owner, is_in_environment,
     owner_id, reference_key,
 };
-use crate::domain::iom_change::{Fill, IomChange};
+use crate::domain::iom_change::{Fill, IomChange, with_preface};
 use crate::domain::names::{Fields, text};
-use crate::domain::tenant_set::RowReader;
+use crate::domain::tenant_set::{RowReader, surveyed};
 use crate::domain::{RefreshContext, keys};
 use crate::engine::{Change, Failure, JournalView, Reading, Survey};
 use crate::runbook::{IomColumn, IomRequest, IomTable, RequestBinding};
@@ -55,10 +55,12 @@ impl Survey for PlatformReferences {
                 continue;
             }
             let column = url_column.to_owned();
-            let reader =
-                RowReader::shared(refresh, &table.entity_set, id, move |row: Option<&Row>| {
-                    Reading::of(row.map_or(Value::Null, |row| wiring(&row.value, &column)))
-                });
+            let compared = move |row: Option<&Row>| {
+                Reading::of(row.map_or(Value::Null, |row| wiring(&row.value, &column)))
+            };
+            let surveyed = surveyed(&table, &before, &row.value);
+            let set = &table.entity_set;
+            let reader = RowReader::of_surveyed(refresh, set, id, compared, surveyed);
             let fill = Fill::id(id)
                 .value(wanted.clone())
                 .owner(owner.as_ref().map(OwnerRow::bind))
@@ -69,13 +71,16 @@ impl Survey for PlatformReferences {
                 before,
                 after,
                 request: REQUEST,
-                by_hand: instructions(&name, &wanted, owner.as_ref()),
+                by_hand: vec![format!(
+                    "open '{name}', set the connection URL to {wanted}, save it{}",
+                    OwnerRow::instruction(owner.as_ref())
+                )],
                 evidence:
                     "every system connection reference names the target's connection and owner"
                         .to_owned(),
                 settle_timeout: Duration::from_mins(1),
             };
-            changes.push(change.filled(refresh, reader, fill));
+            changes.push(with_preface(change.filled(refresh, reader, fill), &PREFACE));
         }
         Ok(changes)
     }
@@ -132,13 +137,8 @@ fn wanted_url(
         })
 }
 
-fn instructions(name: &str, url: &str, owner: Option<&OwnerRow>) -> Vec<String> {
-    vec![
-        "open the IOM app; when it asks, allow its permissions".to_owned(),
-        "IOM app > Core settings > Admin home > Connection references".to_owned(),
-        format!(
-            "open '{name}', set the connection URL to {url}, save it{}",
-            OwnerRow::instruction(owner)
-        ),
-    ]
-}
+/// What a person does once, before the first reference.
+const PREFACE: [&str; 2] = [
+    "open the IOM app; when it asks, allow its permissions",
+    "IOM app > Core settings > Admin home > Connection references",
+];

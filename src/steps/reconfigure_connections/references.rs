@@ -20,7 +20,7 @@ use crate::domain::flows::{Definition, cloud_flows};
 use crate::domain::iom_change::sign_in_instruction;
 use crate::domain::names::{Fields, text};
 use crate::domain::refused_change::by_hand_where_refused;
-use crate::domain::tenant_set::{Request, row_set};
+use crate::domain::tenant_set::{Request, surveyed, surveyed_row_set};
 use crate::domain::{RefreshContext, keys};
 use crate::engine::{Action, Barrier, Change, Failure, JournalView, ManualTask, Survey};
 
@@ -45,8 +45,8 @@ impl Survey for References {
             let found =
                 choices.find(refresh, None, &reference.logical_name, &reference.connector)?;
             let Some(chosen) = found else {
-                let set = &table.entity_set;
-                changes.extend(empty_again(refresh, set, &reference, &recorded, acting_as));
+                let emptied = empty_again(refresh, &table, &reference, &recorded, acting_as);
+                changes.extend(emptied);
                 continue;
             };
             let CoreReference {
@@ -74,6 +74,7 @@ impl Survey for References {
                 continue;
             }
             let body = body(&chosen, moved, owner.as_ref());
+            let surveyed = surveyed(&table, &before, &row);
             let request = Request::patch(&table.entity_set, id, &body).acting_as(acting_as);
             let change = Change {
                 key: keys::connection_reference(&logical_name),
@@ -81,10 +82,10 @@ impl Survey for References {
                 before,
                 after,
                 follows: Vec::new(),
-                action: Action::Set(row_set(
+                action: Action::Set(surveyed_row_set(
                     refresh,
                     &table.entity_set,
-                    id,
+                    (id, surveyed),
                     move |row: Option<&Row>| row.map_or(Value::Null, |row| compared(&row.value)),
                     request,
                     Duration::from_mins(1),

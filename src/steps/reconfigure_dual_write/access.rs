@@ -191,6 +191,7 @@ impl Access {
             ),
             creates: false,
             acting_as: None,
+            binding: None,
         };
         Change {
             key: keys::dual_write_role(kind.word, holder, wanted),

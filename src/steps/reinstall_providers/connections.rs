@@ -19,7 +19,7 @@ use crate::domain::connections::{
 use crate::domain::iom_change::{Fill, IomChange};
 use crate::domain::names::is_labelled;
 use crate::domain::providers::Catalogue;
-use crate::domain::tenant_set::RowReader;
+use crate::domain::tenant_set::{RowReader, surveyed};
 use crate::domain::view::View;
 use crate::domain::{RefreshContext, keys};
 use crate::engine::{Change, Failure, FailureKind, JournalView, Reading, Survey};
@@ -153,12 +153,14 @@ impl Survey for Connections {
                 let fill = Fill::id(id)
                     .value(wanted.clone())
                     .owner(owner.as_ref().map(OwnerRow::bind));
-                let reader =
-                    RowReader::shared(refresh, &table.entity_set, id, move |row: Option<&Row>| {
-                        Reading::of(row.map_or(Value::Null, |row| {
-                            shown(row.string(&column), owner_id(&row.value).as_deref())
-                        }))
-                    });
+                let compared = move |row: Option<&Row>| {
+                    Reading::of(row.map_or(Value::Null, |row| {
+                        shown(row.string(&column), owner_id(&row.value).as_deref())
+                    }))
+                };
+                let surveyed = new.and_then(|new| surveyed(&table, &before, &new.fields));
+                let set = &table.entity_set;
+                let reader = RowReader::of_surveyed(refresh, set, id, compared, surveyed);
                 let change = IomChange {
                     key: keys::new_provider_connection(definition, &name),
                     name: format!("connect '{name}' of the new provider '{definition}'"),

@@ -15,9 +15,10 @@ use crate::domain::flows::{switch_value, switched};
 use crate::domain::manual_change::ManualChange;
 use crate::domain::names::text;
 use crate::domain::providers::Catalogue;
+use crate::domain::refused_change::by_hand_where_refused;
 use crate::domain::tenant_set::{Request, row_set};
 use crate::domain::{RefreshContext, flows, keys};
-use crate::engine::{Action, Change, Failure, JournalView, Survey};
+use crate::engine::{Action, Change, Failure, JournalView, ManualTask, Survey};
 
 /// Finds old action rows whose provider is gone. No request that deletes one is known, so a person
 /// does it: builds of IOM before 1.1.03322.1 refuse to activate a provider while such rows exist
@@ -93,7 +94,7 @@ impl Survey for OrphanFlows {
             // code*).
             let body = json!({ "statecode": 0, "statuscode": 1 });
             let request = Request::patch(&table.entity_set, id, &body);
-            changes.push(Change {
+            let change = Change {
                 key: keys::flow_stop(id),
                 name: format!("turn off cloud flow '{name}' of a deleted provider"),
                 before: switched(true),
@@ -110,9 +111,21 @@ impl Survey for OrphanFlows {
                     request,
                     Duration::from_mins(2),
                 )),
-            });
+            };
+            changes.push(by_hand_where_refused(change, journal, turn_off(&name)));
         }
         Ok(changes)
+    }
+}
+
+/// What a person does where the service refuses to turn a flow off.
+fn turn_off(name: &str) -> ManualTask {
+    ManualTask {
+        instructions: vec![format!(
+            "Power Automate > Solutions > Default Solution > Cloud flows > '{name}': turn it off, or \
+             delete it; its provider is gone, and it would handle every message a second time"
+        )],
+        evidence: "no flow of a deleted provider is on".to_owned(),
     }
 }
 

@@ -8,7 +8,7 @@
 //! | `deactivate` | old providers that are active | deactivates each, because an active one cannot be deleted |
 //! | `delete` | old providers, also second and inactive instances | deletes each; only ids of the seal |
 //! | `leftovers` | old actions whose provider is gone | nothing; a person deletes them |
-//! | `orphan-flows` | flows that deleted providers deployed and that are on | turns each off |
+//! | `orphan-flows` | flows that deleted providers deployed and that are on | turns each off; a person does where the service refuses it |
 //! | `install` | the library | an instance of each definition that was active |
 //! | `name` | the new instances | the name that the old one had |
 //! | `parameters`, `transformations` | the new instances' rows | the runbook's values, else the target's before the copy; the source's only where the runbook says so |
@@ -114,18 +114,26 @@ fn phases(refresh: &Arc<RefreshContext>) -> Vec<Phase> {
         Phase::changes("delete", Delete(Arc::clone(refresh))),
         Phase::changes("leftovers", Leftovers(Arc::clone(refresh))),
         Phase::changes("orphan-flows", OrphanFlows(Arc::clone(refresh))),
-        Phase::changes("install", Install(Arc::clone(refresh))),
-        Phase::changes("name", Rename(Arc::clone(refresh))),
+        // A new instance does nothing before it is active, so only its activation needs that the
+        // old one's flows are off: both would handle every message.
+        Phase::changes("install", Install(Arc::clone(refresh))).independent_of(&["orphan-flows"]),
+        Phase::changes("name", Rename(Arc::clone(refresh))).independent_of(&["orphan-flows"]),
         // The settings of an instance do not depend on each other; its activation needs all of
         // them.
-        Phase::changes("parameters", parameters).independent_of(&["name"]),
-        Phase::changes("transformations", transformations).independent_of(&["name", "parameters"]),
+        Phase::changes("parameters", parameters).independent_of(&["orphan-flows", "name"]),
+        Phase::changes("transformations", transformations).independent_of(&[
+            "orphan-flows",
+            "name",
+            "parameters",
+        ]),
         Phase::changes("mappings", Mappings(Arc::clone(refresh))).independent_of(&[
+            "orphan-flows",
             "name",
             "parameters",
             "transformations",
         ]),
         Phase::changes("connections", Connections(Arc::clone(refresh))).independent_of(&[
+            "orphan-flows",
             "name",
             "parameters",
             "transformations",
@@ -135,7 +143,13 @@ fn phases(refresh: &Arc<RefreshContext>) -> Vec<Phase> {
             "activate-connections",
             ActivateConnections(Arc::clone(refresh)),
         )
-        .independent_of(&["name", "parameters", "transformations", "mappings"]),
+        .independent_of(&[
+            "orphan-flows",
+            "name",
+            "parameters",
+            "transformations",
+            "mappings",
+        ]),
         Phase::changes("activate", Activate(Arc::clone(refresh))),
     ]
 }

@@ -15,7 +15,7 @@ use super::connections::require_connections;
 use super::instance_rows::{InstanceRow, InstanceRows, PARAMETER, RowKind};
 use super::old::{OldProviders, old_and_present};
 use crate::base::redaction::fingerprint;
-use crate::clients::Row;
+use crate::clients::{Row, Table};
 use crate::domain::containment::Policy;
 use crate::domain::iom_change::{Fill, IomChange};
 use crate::domain::names::Fields;
@@ -25,7 +25,7 @@ use crate::domain::provider_settings::{
 };
 use crate::domain::providers::{Catalogue, Provider};
 use crate::domain::seals::Part;
-use crate::domain::tenant_set::RowReader;
+use crate::domain::tenant_set::{RowReader, surveyed};
 use crate::domain::view::View;
 use crate::domain::{RefreshContext, keys, marked, seals};
 use crate::engine::{Change, Failure, FailureKind, JournalView, Reading, Survey};
@@ -145,8 +145,10 @@ fn value_and_instruction(
     desired: DesiredSetting,
     (seal, column): (&str, &str),
     recorded: &InstanceRow,
+    journal: &JournalView,
 ) -> Option<(String, String)> {
     let word = kind.table.word();
+    let file = journal.state_file_argument();
     Some(match desired {
         DesiredSetting::AsInstalled => return None,
         DesiredSetting::Empty => (
@@ -163,7 +165,7 @@ fn value_and_instruction(
             format!(
                 "set it to the value that the target had before the copy: capture \
                  `target/{word}/{id}` in the copy of the seal '{}' beside the state file; `iomcopy \
-                 state show STATE-FILE target/{word}/{id} --column {column}` shows it",
+                 state show {file} target/{word}/{id} --column {column}` shows it",
                 seals::BEFORE_COPY
             ),
         ),
@@ -171,7 +173,7 @@ fn value_and_instruction(
             value,
             format!(
                 "set it to the recorded value: capture `{word}/{id}` in the copy of the seal \
-                 '{seal}' beside the state file; `iomcopy state show STATE-FILE {word}/{id} \
+                 '{seal}' beside the state file; `iomcopy state show {file} {word}/{id} \
                  --column {column} --seal {seal}` shows it",
                 id = recorded.id
             ),
@@ -194,7 +196,8 @@ impl Survey for Settings {
             for (recorded, new, name) in rows.of_instance(replaced, instance) {
                 let at = (definition.logical_name.as_str(), name.as_str());
                 let desired = known.desired(kind, refresh, replaced, at, recorded)?;
-                let wanted = value_and_instruction(kind, desired, (&seal, column), recorded);
+                let wanted =
+                    value_and_instruction(kind, desired, (&seal, column), recorded, journal);
                 let Some((wanted, instruction)) = wanted else {
                     continue;
                 };
@@ -212,16 +215,7 @@ impl Survey for Settings {
                     kind.noun,
                     new.map_or(&recorded.title, |row| &row.title),
                 );
-                changes.push(self.change(
-                    (&table.entity_set, column),
-                    at,
-                    (
-                        new.map_or(Uuid::nil(), |row| row.id),
-                        value.map(str::to_owned),
-                    ),
-                    wanted,
-                    by_hand,
-                ));
+                changes.push(self.change((&table, column), at, new, wanted, by_hand));
             }
         }
         Ok(changes)
@@ -333,9 +327,9 @@ pub(super) async fn require_settings(
 impl Settings {
     fn change(
         &self,
-        (entity_set, column): (&str, &str),
+        (table, column): (&Table, &str),
         (definition, name): (&str, &str),
-        (id, current): (Uuid, Option<String>),
+        current: Option<&InstanceRow>,
         wanted: String,
         by_hand: String,
     ) -> Change {
@@ -345,14 +339,19 @@ impl Settings {
             let value = value.filter(|value| !value.is_empty());
             json!({ "value": value.map(fingerprint) })
         };
+        let before = shown(current.and_then(InstanceRow::present_value));
         let after = shown(Some(&wanted));
+        let surveyed = current.and_then(|row| surveyed(table, &before, &row.fields));
+        let id = current.map_or(Uuid::nil(), |row| row.id);
         let column = column.to_owned();
+        let compared =
+            move |row: Option<&Row>| Reading::of(shown(row.and_then(|row| row.string(&column))));
         let noun = self.kind.noun;
         let verb = if wanted.is_empty() { "empty" } else { "set" };
         IomChange {
             key: keys::new_provider_setting(definition, noun, name),
             name: format!("{verb} {noun} '{name}' of the new provider '{definition}'"),
-            before: shown(current.as_deref()),
+            before,
             after,
             request: self.request,
             by_hand: vec![by_hand],
@@ -361,9 +360,7 @@ impl Settings {
         }
         .filled(
             &self.refresh,
-            RowReader::shared(&self.refresh, entity_set, id, move |row: Option<&Row>| {
-                Reading::of(shown(row.and_then(|row| row.string(&column))))
-            }),
+            RowReader::of_surveyed(&self.refresh, &table.entity_set, id, compared, surveyed),
             Fill::id(id).value(wanted),
         )
     }

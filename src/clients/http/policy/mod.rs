@@ -2,7 +2,8 @@
 //!
 //! - [`limits`]: the bounds of requests and lists.
 //! - `retry`: which outcome of an attempt may be retried, and after which delay.
-//! - `throttle`: the gate in front of a host, which one 429 closes for all requests.
+//! - `budget`: how many requests to a service may be in flight at once.
+//! - `throttle`: the gate in front of a service, which one 429 closes for all requests of a user.
 //! - `refusal`: a response that is not 2xx as an error.
 //! - `refusal_codes`: the table of error codes of refused requests: does repeating help, how long,
 //!   whose task it is, what to do.
@@ -13,6 +14,7 @@ macro_rules! rows {
     ($($code:literal => $($cell:expr),+;)*) => { &[$(($code, $($cell),+)),*] };
 }
 
+mod budget;
 mod limits;
 mod refusal;
 mod refusal_codes;
@@ -25,3 +27,4 @@ pub use refusal_codes::{KnownRefusal, Outlook, Who};
 pub(crate) use retry::{Backoff, UNTRUSTED_CERTIFICATE, is_untrusted_certificate};
 pub(super) use retry::{RetryDecision, decide_retry, retry_after_hint};
 pub(crate) use throttle::Gate;
+pub(super) use throttle::Slot;

@@ -102,6 +102,10 @@ const BUSY: &str = "OperationNotStartable";
 /// codes as clients have published them).
 const MISSING: [&str; 2] = ["0x80040217", "0x80060891"];
 
+/// The body does not fit its table, as clients have published it (*Error identified in Payload
+/// provided by the user for Entity*).
+const UNFIT: &str = "0x80048d19";
+
 /// A row exists already: the other meaning of 412, which a changed version has too.
 const EXISTS: [&str; 2] = ["0x80040237", "0x80060892"];
 
@@ -180,7 +184,7 @@ const OUTER: &[Row] = rows! {
     "0x80048408" => Permanent, Operator,
         "the row cannot change to this state from its current state: check it in the maker portal";
     "0x80048d19" => Permanent, Operator,
-        "the request does not fit the table: correct the request under `iom.requests`";
+        "the request does not fit the table, because a column or its type differs in this environment: compare the column that the message names with the table in the maker portal";
     "0x80040237" => Permanent, Operator,
         "a row with this id exists already, and it is not what this run would create: compare the row that the message names, then run again";
     "0x80060892" => Permanent, Operator,
@@ -316,6 +320,12 @@ impl Error {
     pub fn is_missing_row(&self) -> bool {
         let code = self.code.as_deref();
         self.kind == ErrorKind::NotFound && code.is_some_and(|code| MISSING.contains(&code))
+    }
+
+    /// Whether the service cannot read the request as one of its table: it names a column that the
+    /// table does not have, or a value of another type.
+    pub fn is_unfit_request(&self) -> bool {
+        self.code.as_deref() == Some(UNFIT)
     }
 
     /// Whether a 412 says that a row exists already, and not that its version has changed.

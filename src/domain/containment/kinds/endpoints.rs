@@ -7,10 +7,11 @@ use async_trait::async_trait;
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::super::Treatment;
+use super::super::hosts::{hosts_in, hosts_of_address};
 use super::super::kind::SurfaceKind;
 use super::super::scope::Scope;
 use super::super::surface::{Closing, RowWrite, Surface, SurfaceState};
-use super::super::{Treatment, hosts::hosts_in};
 use crate::clients::Row;
 use crate::domain::keys;
 use crate::domain::names::text;
@@ -30,6 +31,7 @@ const COLUMNS: [&str; 6] = [
 
 /// A service endpoint.
 pub(super) struct Endpoint {
+    pub(super) id: Uuid,
     pub(super) name: String,
     row: Row,
 }
@@ -39,7 +41,7 @@ pub(super) async fn endpoints(scope: &Scope<'_>) -> Result<BTreeMap<Uuid, Endpoi
     let rows = scope.rows(TABLE, &COLUMNS, None).await?;
     let endpoints = rows.into_iter().map(|(id, row)| {
         let name = text(&row.value, "name").unwrap_or_else(|| id.to_string());
-        (id, Endpoint { name, row })
+        (id, Endpoint { id, name, row })
     });
     Ok(endpoints.collect())
 }
@@ -71,7 +73,10 @@ impl Endpoint {
     /// What the runbook says of its address.
     pub(super) fn treatment(&self, scope: &Scope<'_>) -> Treatment {
         let address = self.address().map(|(_, address)| address);
-        scope.policy.treat(&self.name, &address.unwrap_or_default())
+        let address = address.unwrap_or_default();
+        let key = format!("{}/{}", Endpoints.word(), self.id);
+        let hosts = hosts_of_address(&address);
+        scope.treat(&key, &self.name, (&address, &hosts))
     }
 }
 

@@ -104,18 +104,57 @@ fn judged(
     }
 }
 
-/// The surface of what could not be read.
-fn unread(kind: &'static str, why: String) -> Surface {
+/// The surface of what could not be read. What cannot be read may act, so a person decides while the
+/// target is still closed.
+fn unread(scope: &Scope<'_>, kind: &'static str, name: &str, why: String) -> Surface {
+    let policy = &scope.policy;
+    let allowed = policy
+        .allows_name(name)
+        .or_else(|| policy.keeps_everything());
+    let is_asked = scope.is_closed && matches!(scope.view, View::Target(_));
+    let (state, closing) = unread_state(allowed, is_asked, name, why);
     Surface {
         kind,
         id: "not-read".to_owned(),
-        name: "not read".to_owned(),
-        reach: "Finance and Operations did not give it".to_owned(),
-        state: SurfaceState::Unclear(why),
-        closing: Closing::Finding(
-            "give the caller read access in Finance and Operations, or look there yourself"
-                .to_owned(),
-        ),
+        name: name.to_owned(),
+        reach: "cannot be read in Finance and Operations".to_owned(),
+        state,
+        closing,
+    }
+}
+
+/// Its state, and what closes it. Takes by what it is allowed, and whether a person is asked now.
+fn unread_state(
+    allowed: Option<String>,
+    is_asked: bool,
+    name: &str,
+    why: String,
+) -> (SurfaceState, Closing) {
+    match allowed {
+        Some(by) => (SurfaceState::Allowed(by), Closing::Nothing),
+        None if is_asked => {
+            let closing = Closing::Ask {
+                instructions: vec![
+                    format!("Finance and Operations did not give its {name}: {why}."),
+                    format!(
+                        "Look in Finance and Operations of the target whether its {name} can act, \
+                         and give the caller read access there; or write '{name}' under \
+                         `containment.allow` in the runbook; then run again."
+                    ),
+                ],
+                evidence: format!(
+                    "the {name} of Finance and Operations can be read, or the runbook allows '{name}'"
+                ),
+            };
+            (SurfaceState::Open, closing)
+        }
+        None => {
+            let remedy = format!(
+                "give the caller read access in Finance and Operations; the run waits for a person \
+                 while it cannot be read. Or write '{name}' under `containment.allow`"
+            );
+            (SurfaceState::Unclear(why), Closing::Finding(remedy))
+        }
     }
 }
 
@@ -145,7 +184,7 @@ impl SurfaceKind for BatchJobs {
         };
         let rows = match rows(scope, &entity).await? {
             Ok(rows) => rows,
-            Err(why) => return Ok(vec![unread(self.word(), why)]),
+            Err(why) => return Ok(vec![unread(scope, self.word(), "batch jobs", why)]),
         };
         let runnable: Vec<String> = rows
             .iter()
@@ -205,7 +244,7 @@ impl SurfaceKind for MailRelay {
         };
         let rows = match rows(scope, &entity).await? {
             Ok(rows) => rows,
-            Err(why) => return Ok(vec![unread(self.word(), why)]),
+            Err(why) => return Ok(vec![unread(scope, self.word(), "e-mail parameters", why)]),
         };
         let servers = rows
             .iter()
@@ -260,7 +299,9 @@ impl SurfaceKind for BusinessEvents {
         let (endpoints, events) =
             match (rows(scope, &endpoints).await?, rows(scope, &events).await?) {
                 (Ok(endpoints), Ok(events)) => (endpoints, events),
-                (Err(why), _) | (_, Err(why)) => return Ok(vec![unread(self.word(), why)]),
+                (Err(why), _) | (_, Err(why)) => {
+                    return Ok(vec![unread(scope, self.word(), "business events", why)]);
+                }
             };
         let is_active = |event: &Row| event.value.get("Disabled") != Some(&Value::from("Yes"));
         let mut surfaces = Vec::new();
@@ -288,5 +329,26 @@ impl SurfaceKind for BusinessEvents {
             surfaces.push(judged(scope, self.word(), name, reach, &hosts, EVENTS));
         }
         Ok(surfaces)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_read_is_asked_about_while_the_target_is_closed() {
+        let of = |allowed: Option<&str>, is_asked| {
+            let allowed = allowed.map(str::to_owned);
+            unread_state(allowed, is_asked, "batch jobs", "403".to_owned())
+        };
+        let (state, closing) = of(None, true);
+        assert_eq!(state, SurfaceState::Open);
+        assert!(matches!(closing, Closing::Ask { .. }), "{closing:?}");
+        let (state, closing) = of(None, false);
+        assert!(matches!(state, SurfaceState::Unclear(_)), "{state:?}");
+        assert!(matches!(closing, Closing::Finding(_)), "{closing:?}");
+        let (state, _) = of(Some("containment.allow: batch jobs"), true);
+        assert!(matches!(state, SurfaceState::Allowed(_)), "{state:?}");
     }
 }

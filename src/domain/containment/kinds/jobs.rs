@@ -6,7 +6,7 @@
 //! deletions, rollups) reach nothing: they are no surfaces. A job of a type that is not known is
 //! never canceled by the program.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use serde_json::json;
@@ -20,7 +20,7 @@ use crate::clients::Row;
 use crate::domain::keys;
 use crate::domain::names::text;
 use crate::engine::Failure;
-use crate::runbook::WaitingJobs;
+use crate::runbook::{StepName, WaitingJobs, Word as _};
 
 const TABLE: &str = "asyncoperation";
 
@@ -116,6 +116,11 @@ impl SurfaceKind for Jobs {
             return Ok(Vec::new());
         }
         let rows = scope.rows(TABLE, &COLUMNS, Some(WAITING)).await?;
+        let rows = if was_opened(scope) {
+            only_copied(scope, rows).await?
+        } else {
+            rows
+        };
         let mut surfaces = Vec::new();
         let mut asked: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (id, row) in rows {
@@ -145,6 +150,42 @@ impl SurfaceKind for Jobs {
 }
 
 const WORD: &str = "job";
+
+/// Has this run opened the target before? Whatever was made since then is the target's own, also
+/// where somebody has closed it again.
+fn was_opened(scope: &Scope<'_>) -> bool {
+    let opening = keys::administration_mode(scope.refresh.target_id());
+    scope.journal.is_some_and(|journal| {
+        let step = StepName::ExitAdministrationMode.word();
+        journal.has_phase_ended(step, "open")
+            || journal.is_done(&opening)
+            || journal.is_step_done(StepName::ReconfigureConnections.word())
+    })
+}
+
+/// How many ids one filter names.
+const IDS: usize = 25;
+
+/// The jobs that the copy brought: step 2 recorded them, or the source has them.
+async fn only_copied(
+    scope: &Scope<'_>,
+    rows: Vec<(Uuid, Row)>,
+) -> Result<Vec<(Uuid, Row)>, Failure> {
+    let ids: Vec<Uuid> = rows.iter().map(|(id, _)| *id).collect();
+    let mut in_source = BTreeSet::new();
+    for ids in ids.chunks(IDS) {
+        let filter = named_by(ids);
+        in_source.extend(scope.ids_in_source(TABLE, Some(&filter)).await?);
+    }
+    let is_copied = |id: Uuid| scope.is_copied(&format!("{WORD}/{id}"), id, &in_source);
+    Ok(rows.into_iter().filter(|(id, _)| is_copied(*id)).collect())
+}
+
+/// The filter that selects these jobs.
+fn named_by(ids: &[Uuid]) -> String {
+    let ids = ids.iter().map(|id| format!("asyncoperationid eq {id}"));
+    ids.collect::<Vec<_>>().join(" or ")
+}
 
 fn surface(id: Uuid, name: String, title: &str, state: SurfaceState, closing: Closing) -> Surface {
     Surface {
@@ -208,6 +249,16 @@ mod tests {
         }
         assert_eq!(class(Some(4711)), Class::Unknown);
         assert_eq!(class(None), Class::Unknown);
+    }
+
+    #[test]
+    fn jobs_are_looked_for_in_the_source_by_their_ids() {
+        let ids = [Uuid::from_u128(1), Uuid::from_u128(2)];
+        assert_eq!(
+            named_by(&ids),
+            "asyncoperationid eq 00000000-0000-0000-0000-000000000001 or \
+             asyncoperationid eq 00000000-0000-0000-0000-000000000002"
+        );
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! endpoints.rs      service endpoints whose address is replaced
 //! plug_ins.rs       plug-in steps whose configuration names production
 //! workflows.rs      classic workflows that call or mail
+//! slas.rs           service level agreements, whose warnings may mail
 //! mailboxes.rs, queues.rs, email_profiles.rs, emails.rs
 //!                   what sends and receives e-mail, and e-mail that waits
 //! callbacks.rs      trigger registrations of flows
@@ -27,6 +28,7 @@ pub(crate) mod plug_ins;
 pub(crate) mod queues;
 pub(crate) mod rows;
 pub(crate) mod scripts;
+pub(crate) mod slas;
 mod steps;
 pub(crate) mod webhooks;
 pub(crate) mod workflows;

@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use serde_json::Value;
 
 use super::super::Treatment;
+use super::super::hosts::hosts_in;
 use super::super::kind::SurfaceKind;
 use super::super::scope::Scope;
 use super::super::surface::{Closing, RowWrite, Surface, SurfaceState};
@@ -50,7 +51,9 @@ impl PlugIns {
     fn judge(&self, scope: &Scope<'_>, step: &PlugInStep) -> Option<Surface> {
         let configuration = text(&step.row.value, "configuration")?;
         let named = scope.names_production(&configuration);
-        let treatment = scope.policy.treat(&step.name, &configuration);
+        let key = format!("{}/{}", self.word(), step.id);
+        let hosts = hosts_in(&configuration);
+        let treatment = scope.treat(&key, &step.name, (&configuration, &hosts));
         if named.is_empty() && !matches!(treatment, Treatment::Replaced(_)) {
             return None;
         }

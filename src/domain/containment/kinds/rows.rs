@@ -267,7 +267,11 @@ impl AddressRows {
         let policy = &scope.policy;
         let treated: Vec<(&str, Treatment)> = values
             .iter()
-            .map(|(column, value)| (*column, policy.treat(name, value)))
+            .map(|(column, value)| {
+                let key = format!("{}/{id}", self.word);
+                let found = self::hosts(value);
+                (*column, scope.treat(&key, name, (value, &found)))
+            })
             .collect();
         let mut after = Map::new();
         let mut rules = BTreeSet::new();
@@ -294,14 +298,23 @@ impl AddressRows {
             };
             return (SurfaceState::Open, Closing::Set(write));
         }
-        if let Some(by) = policy.allows(name, hosts) {
+        let all: Vec<&str> = values.iter().map(|(_, value)| value.as_str()).collect();
+        if let Some(by) = scope.allows(name, (&all.join("\n"), hosts)) {
             return (SurfaceState::Allowed(by), Closing::Nothing);
         }
         let replaced = treated.iter().find_map(|(_, treatment)| match treatment {
             Treatment::Replaced(how) => Some(how.clone()),
             _ => None,
         });
-        if let Some(how) = replaced.filter(|_| after.is_empty()) {
+        // One column that is replaced says nothing of another that still acts.
+        let is_settled = treated
+            .iter()
+            .zip(values)
+            .all(|((_, treatment), (_, value))| {
+                matches!(treatment, Treatment::Replaced(_) | Treatment::Allowed(_))
+                    || self::hosts(value).is_empty() && scope.names_production(value).is_empty()
+            });
+        if let Some(how) = replaced.filter(|_| is_settled) {
             return (SurfaceState::Replaced(how), Closing::Nothing);
         }
         if let Some(by) = policy.keeps_everything() {

@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::super::Treatment;
+use super::super::hosts::hosts_in;
 use super::super::kind::SurfaceKind;
 use super::super::scope::Scope;
 use super::super::surface::{Closing, Surface, SurfaceState};
@@ -39,7 +40,8 @@ impl SurfaceKind for Scripts {
             let content = String::from_utf8_lossy(&content).into_owned();
             let name = text(&row.value, "name").unwrap_or_else(|| id.to_string());
             let named = scope.names_production(&content);
-            let treatment = scope.policy.treat(&name, &content);
+            let key = format!("{}/{id}", self.word());
+            let treatment = scope.treat(&key, &name, (&content, &hosts_in(&content)));
             if named.is_empty() && !matches!(treatment, Treatment::Replaced(_)) {
                 return None;
             }

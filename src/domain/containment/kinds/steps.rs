@@ -7,9 +7,9 @@
 use serde_json::json;
 use uuid::Uuid;
 
+use super::super::Closing;
 use super::super::scope::{Scope, integer};
 use super::super::surface::{RowWrite, Surface, SurfaceState};
-use super::super::{Closing, Treatment};
 use crate::clients::Row;
 use crate::domain::names::{lookup, text};
 use crate::engine::Failure;
@@ -68,15 +68,20 @@ impl PlugInStep {
         format!("{mode}{managed}")
     }
 
-    /// The write that disables it.
+    /// The closing that disables it.
     pub(super) fn disable(&self) -> Closing {
-        Closing::Set(RowWrite::new(
+        Closing::Set(self.disabling())
+    }
+
+    /// The write that disables it.
+    pub(super) fn disabling(&self) -> RowWrite {
+        RowWrite::new(
             TABLE,
             self.id,
             &self.row,
             format!("disable plug-in step '{}'", self.name),
             [("statecode", json!(1)), ("statuscode", json!(2))],
-        ))
+        )
     }
 
     /// The surface of this step.
@@ -95,16 +100,5 @@ impl PlugInStep {
             state,
             closing,
         }
-    }
-}
-
-/// The state of what the runbook allows or replaced; none where it is open.
-pub(super) fn treated(treatment: &Treatment) -> Option<SurfaceState> {
-    match treatment {
-        Treatment::Allowed(by) => Some(SurfaceState::Allowed(by.clone())),
-        Treatment::Replaced(how) | Treatment::Replace { how, .. } => {
-            Some(SurfaceState::Replaced(how.clone()))
-        }
-        Treatment::Nothing => None,
     }
 }

@@ -4,11 +4,12 @@
 
 use async_trait::async_trait;
 
+use super::super::Treatment;
 use super::super::kind::SurfaceKind;
 use super::super::scope::Scope;
 use super::super::surface::{Closing, Surface, SurfaceState};
-use super::endpoints::endpoints;
-use super::steps::{enabled, treated};
+use super::endpoints::{Endpoints, endpoints};
+use super::steps::enabled;
 use crate::domain::keys;
 use crate::engine::Failure;
 
@@ -42,14 +43,30 @@ impl SurfaceKind for Webhooks {
                 endpoint.reach(),
                 step.manner()
             );
-            let allowed = scope.policy.allows_name(&step.name);
-            let state = allowed
-                .map(SurfaceState::Allowed)
-                .or_else(|| treated(&endpoint.treatment(scope)))
-                .or_else(|| scope.policy.keeps_webhooks().map(SurfaceState::Allowed));
-            let (state, closing) = match state {
-                Some(state) => (state, Closing::Nothing),
-                None => (SurfaceState::Open, step.disable()),
+            let treatment = match scope.policy.allows_name(&step.name) {
+                Some(by) => Treatment::Allowed(by),
+                None => endpoint.treatment(scope),
+            };
+            let address = keys::surface(Endpoints.word(), &endpoint.id.to_string());
+            let is_refused = scope
+                .journal
+                .is_some_and(|journal| journal.permanent_failure(&address).is_some());
+            let kept = scope.policy.keeps_webhooks();
+            #[expect(clippy::match_same_arms, reason = "the order of the arms is the rule")]
+            let (state, closing) = match (treatment, kept) {
+                (Treatment::Allowed(by), _) => (SurfaceState::Allowed(by), Closing::Nothing),
+                (Treatment::Replaced(how), _) => (SurfaceState::Replaced(how), Closing::Nothing),
+                // The endpoint's address is still production's.
+                (Treatment::Replace { how, .. }, kept) if kept.is_none() || !is_refused => {
+                    let closing = Closing::ByChange {
+                        change: address,
+                        how,
+                        otherwise: step.disabling(),
+                    };
+                    (SurfaceState::Open, closing)
+                }
+                (_, Some(by)) => (SurfaceState::Allowed(by), Closing::Nothing),
+                (_, None) => (SurfaceState::Open, step.disable()),
             };
             surfaces.push(step.surface(self.word(), reach, state, closing));
         }

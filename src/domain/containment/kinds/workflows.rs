@@ -79,7 +79,7 @@ impl Workflows {
             reach.push("e-mail".to_owned());
         }
         let only_mails = hosts.is_empty() && named.is_empty();
-        let allowed = scope.policy.allows(&name, &hosts);
+        let allowed = scope.allows(&name, (&xaml, &hosts));
         let (state, closing) = match allowed.or_else(|| scope.policy.keeps_everything()) {
             Some(by) => (SurfaceState::Allowed(by), Closing::Nothing),
             None if only_mails => match scope.policy.keeps_mailboxes() {

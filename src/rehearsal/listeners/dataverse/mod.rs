@@ -39,6 +39,9 @@ use crate::rehearsal::schema::table::Table;
 /// What the names of bound operations begin with.
 const NAMESPACE: &str = "Microsoft.Dynamics.CRM.";
 
+/// How many requests at once the service recommends: here, as many as it takes.
+const PARALLEL_REQUESTS: &str = "52";
+
 /// An authorized request to an organization.
 #[derive(Debug)]
 struct WebApiRequest<'context, 'world> {
@@ -68,7 +71,8 @@ pub(super) fn handle(
     let response = response
         .with("OData-Version", "4.0")
         .with_unique("REQ_ID")
-        .with_unique("x-ms-service-request-id");
+        .with_unique("x-ms-service-request-id")
+        .with("x-ms-dop-hint", PARALLEL_REQUESTS);
     Ok(match applied {
         Some(applied) => response.with("Preference-Applied", applied),
         None => response,

@@ -2,7 +2,8 @@
 
 /// Quotes an argument if a shell would split or expand it. Double quotes suit every shell,
 /// `cmd.exe` included; text that a POSIX shell expands inside them gets single quotes.
-pub(super) fn quote_argument(argument: &str) -> String {
+#[must_use]
+pub fn quote_argument(argument: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@\\".contains(c);
     if !argument.is_empty() && argument.chars().all(is_plain) {
         argument.to_owned()

@@ -1,0 +1,154 @@
+//! What the services report about the operations that a run waits for: in a small file next to the
+//! state file while the run's process works, for `iomcopy status` in another process. It proves
+//! nothing and nothing depends on it, so it is no part of the state file.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use serde::{Deserialize, Serialize};
+use tempfile::NamedTempFile;
+
+use crate::base::files;
+use crate::base::redaction::redact;
+use crate::base::sync::lock;
+use crate::engine::{Event, EventKind, Listener};
+use crate::journal::Occupancy;
+
+/// The content of the file.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+struct Content {
+    /// The process that wrote it.
+    pid: u32,
+    /// The last report about each operation, by the operation's name.
+    stages: BTreeMap<String, String>,
+}
+
+/// Writes what the services report. Removes the file at the end.
+pub(super) struct Stages {
+    path: PathBuf,
+    content: Mutex<Content>,
+}
+
+impl Stages {
+    /// For the run with this state file.
+    pub(super) fn of(state_file: &Path) -> Self {
+        let content = Content {
+            pid: std::process::id(),
+            ..Content::default()
+        };
+        Self {
+            path: path_of(state_file),
+            content: Mutex::new(content),
+        }
+    }
+
+    /// Removes the file, unless it is another process's.
+    fn remove(&self) {
+        if read_content(&self.path).is_some_and(|found| found.pid == std::process::id()) {
+            drop(std::fs::remove_file(&self.path));
+        }
+    }
+
+    fn change(&self, change: impl FnOnce(&mut BTreeMap<String, String>)) {
+        let mut content = lock(&self.content);
+        let earlier = content.stages.clone();
+        change(&mut content.stages);
+        if content.stages != earlier {
+            // Without the file, `status` shows less.
+            drop(write(&self.path, &content));
+        }
+    }
+}
+
+impl Listener for Stages {
+    fn on_event(&self, event: &Event) {
+        match &event.kind {
+            EventKind::Progress { name, note, .. } => self.change(|stages| {
+                stages.insert(redact(name).into_owned(), redact(note).into_owned());
+            }),
+            EventKind::ChangeDone { name, .. }
+            | EventKind::ChangeFailed { name, .. }
+            | EventKind::ChangeOpen { name, .. } => self.change(|stages| {
+                stages.remove(redact(name).as_ref());
+            }),
+            EventKind::RunEnded { .. } => self.remove(),
+            _ => {}
+        }
+    }
+}
+
+impl Drop for Stages {
+    fn drop(&mut self) {
+        self.remove();
+    }
+}
+
+fn write(path: &Path, content: &Content) -> std::io::Result<()> {
+    let mut file = NamedTempFile::with_prefix_in(".iomcopy-", files::parent_folder(path))?;
+    file.write_all(&serde_json::to_vec(content)?)?;
+    file.persist(path)?;
+    Ok(())
+}
+
+fn path_of(state_file: &Path) -> PathBuf {
+    let mut name = OsString::from(state_file);
+    name.push(".stages");
+    name.into()
+}
+
+fn read_content(path: &Path) -> Option<Content> {
+    let text = files::read_to_string(path).ok()?;
+    serde_json::from_str(&text).ok()
+}
+
+/// What the services report to the process that holds this state file. Empty if no process holds
+/// it: a killed process leaves the file behind.
+pub(in crate::cli) fn read(state_file: &Path, occupancy: &Occupancy) -> BTreeMap<String, String> {
+    let Occupancy::Held(holder) = occupancy else {
+        return BTreeMap::new();
+    };
+    let content = read_content(&path_of(state_file)).filter(|found| found.pid == holder.pid);
+    content.unwrap_or_default().stages
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::clock::Clock;
+    use crate::cli::testing::began;
+    use crate::journal;
+
+    fn progress(note: &str) -> Event {
+        Event {
+            seq: 1,
+            time: String::new(),
+            kind: EventKind::Progress {
+                step: "copy-environments".to_owned(),
+                name: "copy".to_owned(),
+                note: note.to_owned(),
+                elapsed: 1.0,
+            },
+        }
+    }
+
+    #[test]
+    fn another_process_reads_what_the_service_reports_while_the_run_works() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("uat.jsonl");
+        let open = journal::begin(&path, Clock::new(1.0), began()).unwrap();
+        let held = journal::read_state_file(&path).unwrap().occupancy;
+        let stages = Stages::of(&path);
+        assert!(read(&path, &held).is_empty());
+        stages.on_event(&progress("Run"));
+        stages.on_event(&progress("Finalize"));
+        assert_eq!(read(&path, &held)["copy"], "Finalize");
+        // A killed process cannot remove it.
+        assert!(read(&path, &Occupancy::Free).is_empty());
+        drop(stages);
+        assert!(!path_of(&path).exists());
+        drop(open);
+    }
+}

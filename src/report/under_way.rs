@@ -1,0 +1,263 @@
+//! What a run does at this moment, how long it has taken, and when it should end: from its state
+//! file, and from what earlier runs took.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::documents::{Now, OperationStatus};
+use super::duration;
+use crate::base::text::escape;
+use crate::journal::{Intent, LaunchState, Occupancy, StateFileContents};
+
+/// How many of the current changes are named; more are counted.
+const NAMED: usize = 3;
+
+/// What the state file alone does not tell about a run.
+#[derive(Clone, Debug)]
+pub struct Outlook {
+    /// The time of day.
+    pub now: Timestamp,
+    /// How long operations usually take, by the key of their launch.
+    pub operations: BTreeMap<String, Expected>,
+    /// The last finished run of this runbook before this one.
+    pub earlier: Option<EarlierRun>,
+    /// What the services report about the operations, by the name of each.
+    pub stages: BTreeMap<String, String>,
+}
+
+/// How long something is expected to take.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Expected {
+    /// How long, by the program's clock.
+    pub takes: Duration,
+    /// From where that is known.
+    pub why: String,
+}
+
+/// How long the steps of a finished run took.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct EarlierRun {
+    /// How long processes worked on each step.
+    pub steps: BTreeMap<String, Duration>,
+}
+
+impl Outlook {
+    /// An outlook that knows only the time.
+    pub fn at(now: Timestamp) -> Self {
+        Self {
+            now,
+            operations: BTreeMap::new(),
+            earlier: None,
+            stages: BTreeMap::new(),
+        }
+    }
+}
+
+fn between(from: Timestamp, to: Timestamp) -> Duration {
+    to.duration_since(from).try_into().unwrap_or_default()
+}
+
+/// Does a process hold the state file?
+fn is_running(contents: &StateFileContents) -> bool {
+    contents.occupancy != Occupancy::Free
+}
+
+/// How many times faster than the wall clock the run's clock runs.
+fn speed(contents: &StateFileContents) -> f64 {
+    contents.state.work.speed().unwrap_or(1.0)
+}
+
+/// How long it has been since then: by the program's clock while processes worked, and by the wall
+/// clock in between.
+pub(super) fn elapsed(contents: &StateFileContents, from: Timestamp, now: Timestamp) -> Duration {
+    let last = contents.state.last_time.clamp(from, from.max(now));
+    let recorded = contents.state.work.elapsed(from, last);
+    let since = between(last, now);
+    let factor = if is_running(contents) {
+        speed(contents)
+    } else {
+        1.0
+    };
+    let since = Duration::try_from_secs_f64(since.as_secs_f64() * factor).unwrap_or(Duration::MAX);
+    recorded.saturating_add(since)
+}
+
+/// When a time of the program's clock from now is over, by the wall clock.
+fn end_of(contents: &StateFileContents, left: Duration, now: Timestamp) -> Option<Timestamp> {
+    let real = Duration::try_from_secs_f64(left.as_secs_f64() / speed(contents)).ok()?;
+    now.checked_add(real).ok()
+}
+
+/// When the run began, and how long that was ago; for a finished run, how long it took.
+pub(super) fn began_line(contents: &StateFileContents, now: Timestamp) -> String {
+    let state = &contents.state;
+    let began = state.began.time;
+    match state.finished {
+        Some(finished) => format!(
+            "began  {began:.0}, finished {finished:.0}: {}",
+            duration(state.work.elapsed(began, finished))
+        ),
+        None => format!(
+            "began  {began:.0}, {} ago",
+            duration(elapsed(contents, began, now))
+        ),
+    }
+}
+
+/// What a running process does now; none if no process runs, or if it is between two steps.
+pub(super) fn now(contents: &StateFileContents) -> Option<Now> {
+    let (step, phase) = contents.state.running.clone()?;
+    is_running(contents).then(|| Now {
+        step,
+        phase,
+        changes: current_changes(contents)
+            .iter()
+            .map(|intent| intent.name.clone())
+            .collect(),
+    })
+}
+
+/// The changes that the present process has begun, and has neither read back nor given up; the
+/// newest comes first. Operations are shown by themselves.
+fn current_changes(contents: &StateFileContents) -> Vec<&Intent> {
+    let state = &contents.state;
+    let opened = state.opened.as_ref().map_or(0, |opened| opened.number);
+    let has_failed = |key: &str, after: u64| {
+        let mut failures = state.failures.iter().chain(state.refused.values());
+        failures.any(|failed| failed.number > after && failed.key.as_deref() == Some(key))
+    };
+    let begun = state.sets.values().filter(|set| {
+        let intent = &set.intent;
+        let is_new = intent.number > opened && set.done.is_none();
+        is_new && !has_failed(&intent.key, intent.number)
+    });
+    let mut begun: Vec<_> = begun.map(|set| &set.intent).collect();
+    begun.sort_by_key(|intent| std::cmp::Reverse(intent.number));
+    begun.into_iter().map(|intent| &**intent).collect()
+}
+
+/// The line about the present: the step with its number, the phase, and the changes.
+pub(super) fn now_line(contents: &StateFileContents, steps: &[&str]) -> Option<String> {
+    let now = now(contents)?;
+    let at = steps.iter().position(|name| *name == now.step);
+    let number = at.map_or(0, |at| at + 1);
+    let phase = now.phase.map(|phase| format!(", {}", escape(&phase)));
+    let mut line = format!(
+        "now    [{number}/{}] {}{}",
+        steps.len(),
+        escape(&now.step),
+        phase.unwrap_or_default()
+    );
+    let named: Vec<_> = now
+        .changes
+        .iter()
+        .take(NAMED)
+        .map(|name| escape(name))
+        .collect();
+    if !named.is_empty() {
+        line += &format!(": {}", named.join("; "));
+    }
+    if now.changes.len() > NAMED {
+        line += &format!(" and {} more", now.changes.len() - NAMED);
+    }
+    Some(line)
+}
+
+/// When the run should end, if it is running and an earlier run shows how long its steps take.
+pub(super) fn expected_end(
+    contents: &StateFileContents,
+    steps: &[&str],
+    outlook: &Outlook,
+) -> Option<Timestamp> {
+    let earlier = outlook.earlier.as_ref()?;
+    let state = &contents.state;
+    if state.finished.is_some() || !is_running(contents) {
+        return None;
+    }
+    let left = steps.iter().map(|name| {
+        let takes = earlier.steps.get(*name).copied().unwrap_or_default();
+        match state.step(name) {
+            Some(step) if step.outcome.is_some() => Duration::ZERO,
+            Some(step) => takes.saturating_sub(step.worked),
+            None => takes,
+        }
+    });
+    end_of(contents, left.sum(), state.last_time).map(|end| end.max(outlook.now))
+}
+
+/// The line about the end of the run.
+pub(super) fn end_line(
+    contents: &StateFileContents,
+    steps: &[&str],
+    outlook: &Outlook,
+) -> Option<String> {
+    let end = expected_end(contents, steps, outlook)?;
+    let took: Duration = outlook.earlier.as_ref()?.steps.values().sum();
+    Some(format!(
+        "end    about {}, if it takes as long as the last finished run ({})",
+        clock_time(end),
+        duration(took)
+    ))
+}
+
+/// A time of day to the minute.
+fn clock_time(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+/// The operations whose end is unknown.
+pub(super) fn operations(contents: &StateFileContents, outlook: &Outlook) -> Vec<OperationStatus> {
+    let launches = contents.state.launches_in_doubt();
+    let status = |launch: &std::sync::Arc<LaunchState>| OperationStatus {
+        name: launch.intent.name.clone(),
+        since: format!("{:.0}", launch.intent.time),
+        accepted: launch.launched.is_some(),
+        stage: outlook.stages.get(&launch.intent.name).cloned(),
+        expected_end: operation_end(contents, launch, outlook).map(|end| format!("{end:.0}")),
+    };
+    launches.map(status).collect()
+}
+
+/// When an operation should end, if that is known.
+fn operation_end(
+    contents: &StateFileContents,
+    launch: &LaunchState,
+    outlook: &Outlook,
+) -> Option<Timestamp> {
+    let expected = outlook.operations.get(&launch.intent.key)?;
+    let so_far = elapsed(contents, launch.intent.time, outlook.now);
+    let left = expected.takes.saturating_sub(so_far);
+    end_of(contents, left, outlook.now)
+}
+
+/// The lines about the operations at the services.
+pub(super) fn operation_lines(contents: &StateFileContents, outlook: &Outlook) -> String {
+    let mut text = String::new();
+    for launch in contents.state.launches_in_doubt() {
+        let intent = &launch.intent;
+        let so_far = elapsed(contents, intent.time, outlook.now);
+        text += &format!(
+            "\nunder way at the service: {}\n  since {:.0}, for {}\n",
+            escape(&intent.name),
+            intent.time,
+            duration(so_far)
+        );
+        if let Some(stage) = outlook.stages.get(&intent.name) {
+            text += &format!("  the service reports: {}\n", escape(stage));
+        } else if launch.launched.is_none() {
+            text += "  the service has not confirmed it yet\n";
+        }
+        if let Some(expected) = outlook.operations.get(&intent.key) {
+            let why = &expected.why;
+            text += &match operation_end(contents, launch, outlook) {
+                Some(end) if so_far < expected.takes => {
+                    format!("  expected end: about {} ({why})\n", clock_time(end))
+                }
+                _ => format!("  longer than expected ({why})\n"),
+            };
+        }
+    }
+    text
+}

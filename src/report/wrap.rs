@@ -1,0 +1,157 @@
+//! Word wrap at the width of a terminal. The lines that continue another one begin below its text,
+//! not at the margin, so that the head of each line stands out.
+
+use console::{measure_text_width, strip_ansi_codes};
+
+/// The narrowest terminal for which text is wrapped.
+const NARROWEST: usize = 40;
+
+/// What a line of a list begins with.
+const MARKS: [&str; 6] = ["[ ] ", "- ", "… ", "~ ", "! ", "? "];
+
+/// The text with lines of at most `width` columns, broken between words. A word that is longer, and
+/// a command, stay whole: a command can be copied. Without a width, the same text.
+pub(super) fn wrapped(text: &str, width: Option<usize>) -> String {
+    let Some(width) = width.filter(|width| *width >= NARROWEST) else {
+        return text.to_owned();
+    };
+    let lines = text.split('\n').map(|line| wrapped_line(line, width));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn wrapped_line(line: &str, width: usize) -> String {
+    if measure_text_width(line) <= width {
+        return line.to_owned();
+    }
+    let indent = hanging_indent(line, width);
+    let mut text = String::new();
+    let mut column = 0;
+    for (spaces, word) in words(line) {
+        let length = measure_text_width(word);
+        if column > indent && column + spaces + length > width {
+            text.push('\n');
+            text.push_str(&" ".repeat(indent));
+            column = indent;
+        } else {
+            text.push_str(&" ".repeat(spaces));
+            column += spaces;
+        }
+        text.push_str(word);
+        column += length;
+    }
+    text
+}
+
+/// The column at which the lines that continue this one begin: below the text after a list's mark,
+/// below the second column of a table, else two columns to the right of the line's beginning.
+fn hanging_indent(line: &str, width: usize) -> usize {
+    let plain = strip_ansi_codes(line);
+    let body = plain.trim_start_matches(' ');
+    let start = plain.len() - body.len();
+    if let Some(mark) = MARKS.iter().find(|mark| body.starts_with(**mark)) {
+        return start + mark.chars().count();
+    }
+    let table = body.split_once("  ").map(|(head, rest)| {
+        let gap = 2 + rest.len() - rest.trim_start_matches(' ').len();
+        start + measure_text_width(head) + gap
+    });
+    let beside = table.filter(|column| *column <= width / 3);
+    beside.unwrap_or((start + 2).min(width / 2))
+}
+
+/// The words of a line, each with the number of spaces before it. A command, from `iomcopy` to the
+/// end of the line or of its code span, is one word.
+fn words(line: &str) -> Vec<(usize, &str)> {
+    let mut words = Vec::new();
+    let mut rest = line;
+    loop {
+        let word = rest.trim_start_matches(' ');
+        if word.is_empty() {
+            return words;
+        }
+        let spaces = rest.len() - word.len();
+        let end = word_end(word);
+        words.push((spaces, &word[..end]));
+        rest = &word[end..];
+    }
+}
+
+/// Where the word ends with which this text begins.
+fn word_end(text: &str) -> usize {
+    let space = |text: &str| text.find(' ').unwrap_or(text.len());
+    if text.starts_with("iomcopy ") {
+        return text.len();
+    }
+    let Some(code) = text.strip_prefix("`iomcopy ") else {
+        return space(text);
+    };
+    match code.find('`') {
+        Some(end) => {
+            let closed = text.len() - code.len() + end;
+            closed + space(&text[closed..])
+        }
+        None => space(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_stay_whole_and_lines_continue_below_their_text() {
+        let at = |text: &str| wrapped(text, Some(40));
+        let long = "one two three four five six seven eight nine ten";
+        assert_eq!(
+            at(long),
+            "one two three four five six seven eight\n  nine ten"
+        );
+        assert_eq!(
+            at(&format!("  [ ] {long}")),
+            "  [ ] one two three four five six seven\n      eight nine ten"
+        );
+        assert_eq!(
+            at(&format!("failed   {long}")),
+            "failed   one two three four five six\n         seven eight nine ten"
+        );
+        // Each line of a text has its own indent; what fits is unchanged.
+        assert_eq!(
+            at(&format!("a  b\n         found: {long}")),
+            "a  b\n         found: one two three four five\n           six seven eight nine ten"
+        );
+        let word = "x".repeat(60);
+        assert_eq!(
+            at(&format!("the {word} end")),
+            format!("the\n  {word}\n  end")
+        );
+        assert_eq!(wrapped(long, None), long);
+        assert_eq!(wrapped(long, Some(20)), long, "too narrow to be read");
+    }
+
+    #[test]
+    fn colour_has_no_width() {
+        let text = "\u{1b}[31merror:\u{1b}[0m one two three four five six seven";
+        assert_eq!(measure_text_width(text), 40);
+        assert_eq!(wrapped(text, Some(40)), text);
+        assert_eq!(
+            wrapped(&format!("{text} eight"), Some(40)),
+            format!("{text}\n  eight")
+        );
+    }
+
+    #[test]
+    fn a_command_is_not_broken() {
+        let command = "iomcopy run uat.yaml --confirm-target \"Contoso UAT\"";
+        assert_eq!(
+            wrapped(&format!("next: {command}"), Some(40)),
+            format!("next:\n  {command}")
+        );
+        assert_eq!(
+            wrapped(
+                &format!("when it is done: `{command}`, or look again"),
+                Some(40)
+            ),
+            format!("when it is done:\n  `{command}`,\n  or look again")
+        );
+    }
+}
