@@ -18,6 +18,12 @@ pub const FASTEST: f64 = 1_000_000.0;
 /// No time and no wait is longer than this, so that two of them can be added.
 const LONGEST: Duration = Duration::from_hours(24 * 365 * 1_000);
 
+/// The time from one time to a later one; zero if it is not later, as after the system clock was
+/// set back.
+pub fn between(from: Timestamp, to: Timestamp) -> Duration {
+    to.duration_since(from).try_into().unwrap_or_default()
+}
+
 /// The program's clock. Clones share their start.
 #[derive(Clone, Debug)]
 pub struct Clock {

@@ -4,9 +4,10 @@
 //! block the program in `open`, where neither Ctrl-C nor a timeout reaches it. Output is written to
 //! a new file, or replaces a file that the same command wrote before.
 
+use std::ffi::OsString;
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read as _, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
@@ -26,6 +27,13 @@ pub fn parent_folder(path: &Path) -> &Path {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     }
+}
+
+/// `path` with `suffix` after its whole name.
+pub fn append_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(suffix);
+    PathBuf::from(name)
 }
 
 /// Reads a whole regular file, as [`open`] opens it.
@@ -195,8 +203,6 @@ fn replaceable(
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use super::*;
     use crate::base::platform::testing;
 

@@ -4,6 +4,7 @@
 //! ```text
 //! check.rs       a check and its result
 //! table_reads.rs rows read once for many checks; a read that failed is kept
+//! text_scan.rs   the last look at rows that no check knows
 //! services.rs    a check of both: does Finance and Operations answer?
 //! questions.rs   checks that preflight could not answer, repeated before the step that needs them
 //! preflight/     could a run succeed? before the copy, of both environments
@@ -15,6 +16,7 @@ mod preflight;
 mod questions;
 mod services;
 mod table_reads;
+mod text_scan;
 mod verify;
 
 pub use crate::domain::verdict::Verdict;

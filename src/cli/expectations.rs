@@ -3,27 +3,35 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use jiff::Timestamp;
 
 use crate::base::files;
-use crate::journal::{self, LaunchOutcome, State, StateFileContents, StepOutcome};
+use crate::journal::{self, LaunchOutcome, Occupancy, State, StateFileContents, StepOutcome};
 use crate::report::{EarlierRun, Expected, Outlook, duration};
 use crate::steps;
 
 /// How many earlier runs are read, the newest first.
 const RUNS: usize = 5;
 
-/// What earlier runs took.
-#[derive(Default)]
+/// What to expect of a run. Earlier runs are read once, and only when there is something to expect:
+/// while the run is under way, or an operation of it.
 pub(super) struct Expectations {
-    operations: BTreeMap<String, Expected>,
-    earlier: Option<EarlierRun>,
+    path: PathBuf,
+    earlier: OnceLock<EarlierRuns>,
 }
 
-impl Expectations {
+/// What earlier runs took.
+#[derive(Default)]
+struct EarlierRuns {
+    operations: BTreeMap<String, Expected>,
+    last: Option<EarlierRun>,
+}
+
+impl EarlierRuns {
     /// Reads the archived state files next to this one. A file that cannot be read is left out.
-    pub(super) fn of_earlier_runs(path: &Path) -> Self {
+    fn read(path: &Path) -> Self {
         let mut found = Self::default();
         for archived in archived(path).into_iter().take(RUNS) {
             if let Ok(contents) = journal::read_state_file(&archived) {
@@ -45,25 +53,45 @@ impl Expectations {
             let expected = Expected { takes, why };
             self.operations.entry(key.to_string()).or_insert(expected);
         }
-        if self.earlier.is_none() && state.finished.is_some() {
+        if self.last.is_none() && state.finished.is_some() {
             let done = state
                 .steps
                 .iter()
                 .filter(|step| step.outcome == Some(StepOutcome::Done));
             let steps = done.map(|step| (step.step.clone(), step.worked)).collect();
-            self.earlier = Some(EarlierRun { steps });
+            self.last = Some(EarlierRun { steps });
+        }
+    }
+}
+
+impl Expectations {
+    /// For the run with this state file.
+    pub(super) fn of(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            earlier: OnceLock::new(),
         }
     }
 
-    /// What to expect of the run with this state file. Takes what the services report.
+    /// What to expect of the run as its state file is now. Takes what the services report.
     pub(super) fn outlook(
         &self,
         contents: &StateFileContents,
         now: Timestamp,
         stages: BTreeMap<String, String>,
     ) -> Outlook {
-        let mut operations = self.operations.clone();
-        for launch in contents.state.launches_in_doubt() {
+        let state = &contents.state;
+        let outlook = Outlook {
+            stages,
+            ..Outlook::at(now)
+        };
+        let is_under_way = contents.occupancy != Occupancy::Free && state.finished.is_none();
+        if !is_under_way && state.launches_in_doubt().next().is_none() {
+            return outlook;
+        }
+        let earlier = self.earlier.get_or_init(|| EarlierRuns::read(&self.path));
+        let mut operations = earlier.operations.clone();
+        for launch in state.launches_in_doubt() {
             let key = &launch.intent.key;
             if let Some(takes) = steps::documented_duration(key) {
                 let why = format!("up to {} as a rule", duration(takes));
@@ -73,9 +101,8 @@ impl Expectations {
         }
         Outlook {
             operations,
-            earlier: self.earlier.clone(),
-            stages,
-            ..Outlook::at(now)
+            earlier: earlier.last.clone(),
+            ..outlook
         }
     }
 }
@@ -149,11 +176,15 @@ mod tests {
         let contents = journal::read_state_file(&path).unwrap();
         let hour = Duration::from_hours(1);
         let steps = ["copy-environments", "activate-flows"].map(str::to_owned);
-        let expectations = Expectations {
+        let earlier = EarlierRuns {
             operations: BTreeMap::new(),
-            earlier: Some(EarlierRun {
+            last: Some(EarlierRun {
                 steps: steps.map(|step| (step, hour)).into(),
             }),
+        };
+        let expectations = Expectations {
+            earlier: earlier.into(),
+            ..Expectations::of(&path)
         };
         let stages = [("change copy/2222".to_owned(), "CopyDatabase".to_owned())];
         let now = contents.state.last_time;

@@ -74,6 +74,12 @@ pub(super) fn annotate(session: &Session, findings: &[CheckResult]) {
     }
 }
 
+/// The step that a check protects, to be shown after its headline.
+pub(super) fn protection(finding: &CheckResult) -> String {
+    let step = finding.protection();
+    step.map_or_else(String::new, |step| format!(" ({step})"))
+}
+
 /// How early a result is shown: first what stops a run, last what passed.
 fn rank(finding: &CheckResult) -> usize {
     match finding.label() {
@@ -99,11 +105,10 @@ fn findings_text(palette: Palette, findings: &[CheckResult], folds: bool) -> Str
             Verdict::Fail => palette.bad(&word),
             Verdict::Unknown => palette.notable(&word),
         };
-        let protection = finding.protection();
-        let protection = protection.map_or_else(String::new, |step| format!(" ({step})"));
         text += &format!(
-            "{word}  {}{protection}\n         found: {}\n",
+            "{word}  {}{}\n         found: {}\n",
             escape(&finding.headline),
+            protection(finding),
             escape(&redact(&finding.found))
         );
         if let Some(remedy) = &finding.remedy {

@@ -81,8 +81,15 @@ impl Session {
     pub(super) fn shows_progress_bar(&self) -> bool {
         let in_pipeline = self.pipeline.is_some()
             || environment_variable("CI").is_some_and(|value| !value.is_empty());
-        let dumb = environment_variable("TERM").as_deref() == Some("dumb");
-        self.printer.has_terminal() && !in_pipeline && !dumb && !self.verbose
+        self.printer.has_terminal() && !in_pipeline && can_move_cursor() && !self.verbose
+    }
+
+    /// Can stdout be drawn again in place?
+    pub(super) fn draws_in_place(&self) -> bool {
+        self.output == Output::Human
+            && std::io::stdout().is_terminal()
+            && self.pipeline.is_none()
+            && can_move_cursor()
     }
 
     /// The colours of the data on stdout; none if stdout is not a terminal.
@@ -198,6 +205,11 @@ pub(super) fn run_ended_event(
         failures: failure.map_or_else(Vec::new, Failure::items),
         summary,
     }
+}
+
+/// Does the terminal, if there is one, understand more than text?
+fn can_move_cursor() -> bool {
+    environment_variable("TERM").as_deref() != Some("dumb")
 }
 
 /// A variable of the process environment, if it is set and is Unicode.

@@ -1,6 +1,5 @@
 //! `iomcopy status`: how far a run is, from its state file alone.
 
-use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use super::common_arguments::{Output, RunFiles};
 use super::exit_code::{DONE, FAILED, TEMPORARY, WAITING};
 use super::expectations::Expectations;
 use super::run::{stages, suggested_commands};
-use super::session::{Session, environment_variable};
+use super::session::Session;
 use super::step_names::step_names;
 use crate::base::clock::Clock;
 use crate::engine::Failure;
@@ -44,7 +43,7 @@ pub(super) async fn status(session: &Session, arguments: &StatusArguments) -> Re
     let view = StatusView {
         session,
         files: &arguments.files,
-        expectations: Expectations::of_earlier_runs(&path),
+        expectations: Expectations::of(&path),
         runbook,
         path,
     };
@@ -147,7 +146,7 @@ impl StatusView<'_> {
     /// Shows the run until no process holds its state file: in place at a terminal, a document or
     /// lines for each change elsewhere. Returns the last reading.
     async fn follow(&self) -> Result<Option<StateFileContents>, Failure> {
-        let mut screen = self.draws_in_place().then(Screen::default);
+        let mut screen = self.session.draws_in_place().then(Screen::default);
         let mut news = News::default();
         loop {
             let reading = self.read()?;
@@ -188,13 +187,6 @@ impl StatusView<'_> {
                 printer.data(&document);
             }
         }
-    }
-
-    fn draws_in_place(&self) -> bool {
-        self.session.output == Output::Human
-            && std::io::stdout().is_terminal()
-            && self.session.pipeline.is_none()
-            && environment_variable("TERM").as_deref() != Some("dumb")
     }
 }
 

@@ -137,8 +137,7 @@ impl Bap {
 mod tests {
     use super::*;
     use crate::clients::OperationState;
-    use crate::clients::copy_request::CopyType;
-    use crate::clients::testing::{Listener, Reply, Setup};
+    use crate::clients::testing::{Listener, Reply, Setup, copy_request};
 
     const ID: Uuid = Uuid::from_u128(0x2222);
 
@@ -260,14 +259,7 @@ mod tests {
     async fn a_409_without_a_body_does_not_say_that_the_copy_was_refused() {
         let setup = Setup::new(1_000.0);
         let listener = Listener::replying(vec![Reply::json(409, "")]).await;
-        let request = CopyRequest {
-            source: Uuid::from_u128(1),
-            copy_type: CopyType::Full,
-            name: "Contoso UAT".to_owned(),
-            security_group: None,
-            skip_audit_data: true,
-            transactionless: false,
-        };
+        let request = copy_request();
         let error = bap(&setup, &listener)
             .copy_to(ID, &request)
             .await
@@ -338,14 +330,7 @@ mod tests {
         ])
         .await;
         let api = bap(&setup, &listener);
-        let request = CopyRequest {
-            source: Uuid::from_u128(1),
-            copy_type: CopyType::Full,
-            name: "Contoso UAT".to_owned(),
-            security_group: None,
-            skip_audit_data: true,
-            transactionless: false,
-        };
+        let request = copy_request();
         let accepted = api.copy_to(ID, &request).await.unwrap();
         assert_eq!(accepted.handle, None);
         assert!(

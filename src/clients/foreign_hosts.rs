@@ -4,10 +4,10 @@
 use serde_json::json;
 use uuid::Uuid;
 
-use super::testing::{Listener, Reply, Setup, application};
+use super::testing::{Listener, Reply, Setup, application, copy_request};
 use super::{
-    Bap, Condition, CopyRequest, CopyType, DataverseWriter, FinanceOperations, GithubOidc,
-    Identity, MachineEndpoint, ManagedIdentity, OperationHandle, PowerPlatform, Query, Tokens,
+    Bap, Condition, DataverseWriter, FinanceOperations, GithubOidc, Identity, MachineEndpoint,
+    ManagedIdentity, OperationHandle, PowerPlatform, Query, Tokens,
 };
 
 const ID: Uuid = Uuid::from_u128(0x2222);
@@ -46,17 +46,6 @@ async fn hostile(status: u16, link: &str) -> Listener {
     .await
 }
 
-fn copy() -> CopyRequest {
-    CopyRequest {
-        source: Uuid::from_u128(1),
-        copy_type: CopyType::Full,
-        name: "Contoso UAT".to_owned(),
-        security_group: None,
-        skip_audit_data: true,
-        transactionless: false,
-    }
-}
-
 /// Sends each kind of request once. The results do not matter here.
 async fn send_every_request(setup: &Setup, url: &str, stored: &str) {
     let handle = || OperationHandle {
@@ -68,10 +57,10 @@ async fn send_every_request(setup: &Setup, url: &str, stored: &str) {
     drop(bap.environment(ID).await);
     drop(bap.operations(ID).await);
     drop(bap.set_runtime_state(ID, "Enabled", "Enabled").await);
-    drop(bap.copy_to(ID, &copy()).await);
+    drop(bap.copy_to(ID, &copy_request()).await);
     drop(bap.operation(&handle()).await);
     let platform = PowerPlatform::new(setup.service(url));
-    drop(platform.copy(ID, &copy()).await);
+    drop(platform.copy(ID, &copy_request()).await);
     drop(platform.operations(ID).await);
     drop(platform.copy_candidates(ID).await);
     drop(platform.packages(ID).await);

@@ -7,9 +7,11 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
+use uuid::Uuid;
 
-use super::http::{Http, Limits, Observer, Service, ServiceEndpoint, Wait};
+use super::http::{Http, Limits, Method, Observer, Request, Service, ServiceEndpoint, Wait};
 use super::identity::{ClientSecret, GivenToken, Identity, Tokens};
+use super::{CopyRequest, CopyType};
 use crate::base::cancellation::Cancellation;
 use crate::base::clock::Clock;
 
@@ -277,6 +279,31 @@ impl Setup {
             "the test service",
         )
         .unwrap()
+    }
+}
+
+/// A clock for tests of retries, whose waits are then short.
+pub(super) const FAST: f64 = 1_000.0;
+
+/// A write of a row.
+pub(super) fn patch() -> Request {
+    Request::new(Method::PATCH, "/row").json_text(r#"{"a":1}"#)
+}
+
+/// A reply that every request accepts.
+pub(super) fn ok() -> Reply {
+    Reply::json(200, "{}")
+}
+
+/// A copy onto the environment `Contoso UAT`.
+pub(super) fn copy_request() -> CopyRequest {
+    CopyRequest {
+        source: Uuid::from_u128(1),
+        copy_type: CopyType::Full,
+        name: "Contoso UAT".to_owned(),
+        security_group: None,
+        skip_audit_data: true,
+        transactionless: false,
     }
 }
 

@@ -31,6 +31,11 @@ pub(crate) fn row(table: &str, mut row: Row) -> Row {
     row
 }
 
+/// The same of several rows.
+pub(crate) fn rows(table: &str, rows: Vec<Row>) -> Vec<Row> {
+    rows.into_iter().map(|one| row(table, one)).collect()
+}
+
 /// The target environment as the copy will leave it.
 pub(crate) fn environment(target: &Environment) -> Environment {
     Environment {

@@ -1,8 +1,8 @@
 //! Environment variables: their values in one environment, and those that are secrets.
 //!
-//! The value of a secret names a secret of a key vault. Dataverse checks on every write that the caller may
-//! read it there (Microsoft Learn, *Use environment variables for Azure Key Vault secrets*), so a
-//! caller without a role in the vault cannot write the value.
+//! The value of a secret names a secret of a key vault. Dataverse checks on every write that the
+//! caller may read it there (Microsoft Learn, *Use environment variables for Azure Key Vault
+//! secrets*), so a caller without a role in the vault cannot write the value.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -115,21 +115,21 @@ impl VariableValues {
         self.values.get(self.definitions.get(schema_name)?)
     }
 
+    /// The text of a variable's value.
+    pub(crate) fn text(&self, schema_name: &str) -> Option<&String> {
+        self.value(schema_name)?.1.as_ref()
+    }
+
     /// What a variable gives: its value, else its default.
     pub(crate) fn given(&self, schema_name: &str) -> Option<&String> {
-        let value = self
-            .value(schema_name)
-            .and_then(|(_, value)| value.as_ref());
+        let value = self.text(schema_name);
         value.or_else(|| self.defaults.get(schema_name))
     }
 
     /// Does a variable have this text as its value or as its default?
     pub(crate) fn has(&self, schema_name: &str, wanted: &str) -> bool {
-        let value = self
-            .value(schema_name)
-            .and_then(|(_, value)| value.as_ref());
         let default = self.defaults.get(schema_name);
-        [value, default]
+        [self.text(schema_name), default]
             .into_iter()
             .flatten()
             .any(|held| held == wanted)

@@ -53,6 +53,11 @@ pub(crate) fn unless_interrupted<T>(
     }
 }
 
+/// The same with the message alone: why an answer is unknown.
+pub(crate) fn or_why_unknown<T>(read: Result<T, Failure>) -> Result<Result<T, String>, Failure> {
+    Ok(unless_interrupted(read)?.map_err(|failure| failure.message))
+}
+
 impl From<&Diagnostic> for RunbookPlace {
     fn from(diagnostic: &Diagnostic) -> Self {
         let Position { line, column } = diagnostic.position();

@@ -133,6 +133,9 @@ pub(crate) const ACTIVATE_SYSTEM: &str = "activate-system";
 
 // Step 4: activate-flows.
 
+/// The phase that turns cloud flows on.
+pub(crate) const TURN_ON: &str = "turn-on";
+
 /// Turning a flow on.
 pub(crate) fn flow(id: Uuid) -> String {
     format!("flow/{id}")

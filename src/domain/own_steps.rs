@@ -7,13 +7,16 @@ use uuid::Uuid;
 
 use super::names::Fields;
 use super::seals::{BEFORE_COPY, Part, to_captures};
+use super::verdict::Answer;
 use super::view::View;
 use super::{RefreshContext, marked};
 use crate::base::redaction::fingerprint;
 use crate::base::text::sha256;
 use crate::clients::{Query, Row, Table};
 use crate::engine::{Failure, FailureKind, JournalView, ListedRow};
-use crate::runbook::{DataverseUpdate, Located, OwnOptions, OwnStep, Runbook, Span, StepName};
+use crate::runbook::{
+    DataverseUpdate, Located, OwnOptions, OwnStep, Runbook, Secret, Span, StepName,
+};
 
 /// A failure at a place of the runbook.
 pub(crate) fn invalid(refresh: &RefreshContext, span: Span, message: &str, help: &str) -> Failure {
@@ -21,8 +24,31 @@ pub(crate) fn invalid(refresh: &RefreshContext, span: Span, message: &str, help:
     marked(FailureKind::InvalidInput, &diagnostic).permanent()
 }
 
+/// The text of a secret that a step names. One that is not set is a mistake in the runbook.
+pub(crate) fn secret_text(
+    refresh: &RefreshContext,
+    span: Span,
+    place: &Secret,
+) -> Result<String, Failure> {
+    refresh.secret(place).map_err(|failure| {
+        let help = "set it where this program runs";
+        invalid(refresh, span, &failure.message, help)
+    })
+}
+
+/// What a step would meet in a run: what was found, or the mistake in the runbook.
+pub(crate) fn forecast(found: Result<String, Failure>) -> Result<Answer, Failure> {
+    match found {
+        Ok(found) => Ok(Answer::Pass(found)),
+        Err(failure) if failure.kind == FailureKind::InvalidInput => {
+            Ok(Answer::Fail(mistake(&failure)))
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
 /// A mistake in the runbook as one line: its place, the mistake, and what to write.
-pub(crate) fn mistake(failure: &Failure) -> String {
+fn mistake(failure: &Failure) -> String {
     let Some(mark) = failure.marks.first() else {
         return failure.message.clone();
     };
@@ -39,8 +65,7 @@ pub(crate) fn mistake(failure: &Failure) -> String {
 
 /// The rows that a step names.
 pub(crate) struct NamedRows<'a> {
-    /// The table's logical name.
-    pub(crate) table: &'a Located<String>,
+    pub(crate) table: &'a Table,
     /// The condition that selects them.
     pub(crate) filter: &'a Located<String>,
     /// The columns to read, besides the key.
@@ -50,27 +75,15 @@ pub(crate) struct NamedRows<'a> {
 }
 
 impl NamedRows<'_> {
-    /// Reads the table's metadata and the rows. A table that does not exist, and a condition that
-    /// the service refuses, are mistakes in the runbook.
+    /// Reads the rows. A condition that the service refuses is a mistake in the runbook.
     pub(crate) async fn read(
         &self,
         refresh: &RefreshContext,
         view: View<'_>,
-    ) -> Result<(Table, Vec<Row>), Failure> {
-        let table = find_table(refresh, view, self.table).await?;
-        let mut columns = vec![table.primary_id.as_str()];
-        columns.extend(
-            self.columns
-                .iter()
-                .filter(|name| **name != table.primary_id),
-        );
-        let query = Query::new()
-            .select(&columns)
-            .filter(self.filter.as_str())
-            .order_by(&table.primary_id);
-        let rows = view.first_rows(&table, query, self.most).await;
-        match rows {
-            Ok(rows) => Ok((table, rows)),
+    ) -> Result<Vec<Row>, Failure> {
+        let table = self.table;
+        let query = select(table, self.columns.iter().copied()).filter(self.filter.as_str());
+        match view.first_rows(table, query, self.most).await {
             Err(failure) if failure.kind == FailureKind::Failed => {
                 let message = format!(
                     "the service does not accept this condition for the table '{}': {}",
@@ -80,9 +93,17 @@ impl NamedRows<'_> {
                             columns, texts in single quotes";
                 Err(invalid(refresh, self.filter.span, &message, help))
             }
-            Err(failure) => Err(failure),
+            read => read,
         }
     }
+}
+
+/// A query for the key and these columns, in the order of the key.
+fn select<'a>(table: &'a Table, columns: impl Iterator<Item = &'a str>) -> Query {
+    let key = table.primary_id.as_str();
+    let others = columns.filter(|name| *name != key);
+    let selected: Vec<&str> = std::iter::once(key).chain(others).collect();
+    Query::new().select(&selected).order_by(key)
 }
 
 /// The metadata of a table that the runbook names.
@@ -154,6 +175,12 @@ pub(crate) async fn captures_before_copy(
     Ok(captures)
 }
 
+/// The columns that a step sets, and the one that finds its rows again.
+pub(crate) fn columns_to_read(options: &DataverseUpdate) -> impl Iterator<Item = &str> {
+    let columns = options.values.keys().chain(options.matched_by.as_deref());
+    columns.map(String::as_str)
+}
+
 /// Every row of the step's table in the target, with the columns that it needs later.
 pub(crate) async fn rows_before_copy(
     refresh: &RefreshContext,
@@ -161,14 +188,7 @@ pub(crate) async fn rows_before_copy(
 ) -> Result<(Table, Vec<Row>), Failure> {
     let view = View::Target(&refresh.target.dataverse);
     let table = find_table(refresh, view, &options.table).await?;
-    let mut columns = vec![table.primary_id.as_str()];
-    let needed = options.values.keys().chain(options.matched_by.as_deref());
-    columns.extend(
-        needed
-            .map(String::as_str)
-            .filter(|name| *name != table.primary_id),
-    );
-    let query = Query::new().select(&columns).order_by(&table.primary_id);
+    let query = select(&table, columns_to_read(options));
     let most = options.at_most.value;
     let rows = view.first_rows(&table, query, most + 1).await?;
     if rows.len() as u64 > most {
@@ -205,10 +225,7 @@ impl RowsBeforeCopy {
                         the values instead of `captured`, or skip the step";
             return Err(invalid(refresh, step.name.span, message, help));
         }
-        let matched_by = options
-            .matched_by
-            .as_ref()
-            .map(|column| column.value.clone());
+        let matched_by = options.matched_by.as_deref().cloned();
         let captured = captured.into_iter().filter_map(|(rest, value)| {
             let (Some(id), Value::Object(row)) = (rest.strip_prefix('/'), value) else {
                 return None;
@@ -246,10 +263,7 @@ impl RowsBeforeCopy {
         table: &Table,
         rows: Vec<Row>,
     ) -> Result<(), Failure> {
-        let matched_by = options
-            .matched_by
-            .as_ref()
-            .map(|column| column.value.clone());
+        let matched_by = options.matched_by.as_deref().cloned();
         let with_ids = rows.into_iter().filter_map(|row| {
             let id = row.id(&table.primary_id)?;
             Some((id.to_string(), row.value))

@@ -188,9 +188,7 @@ impl RowKind {
         let rows = self.recorded(names, journal, Part::Target)?;
         Ok(by_name(&before, &logical_names, &rows, is_accepted))
     }
-}
 
-impl RowKind {
     /// Production's rows, as step 6 recorded them before it deleted the copied providers; none
     /// before.
     pub(crate) fn production_rows(

@@ -27,61 +27,81 @@ pub(crate) fn by_hand_where_refused(
 ) -> Change {
     let action = match (journal.permanent_failure(&change.key), change.action) {
         (Some(_), _) => Action::ManualTask(by_hand),
-        (None, Action::Set(set)) => Action::Set(Arc::new(Refusable(set))),
+        (None, Action::Set(set)) => Action::Set(with_refusal(set, announced)),
         (None, other) => other,
     };
     Change { action, ..change }
 }
 
-/// A set whose refusal says that a person can make the change.
-struct Refusable(Arc<dyn Set>);
+/// A refusal that says that a person can make the change.
+fn announced(failure: Failure) -> Failure {
+    if failure.retryable || failure.ends_the_run() {
+        return failure;
+    }
+    let is_permission = failure.kind == FailureKind::NotAllowed;
+    let help = match (&failure.help, is_permission) {
+        (Some(help), true) => format!("{help}: {NEXT_ATTEMPT}"),
+        (None, true) => NEXT_ATTEMPT.to_owned(),
+        (Some(help), false) => format!("{help}; or {NEXT}"),
+        (None, false) => NEXT.to_owned(),
+    };
+    failure.with_help(help)
+}
+
+/// The same set, but a refusal of its write is what this function makes of it.
+pub(crate) fn with_refusal(
+    set: Arc<dyn Set>,
+    refused: impl Fn(Failure) -> Failure + Send + Sync + 'static,
+) -> Arc<dyn Set> {
+    Arc::new(WithRefusal { set, refused })
+}
+
+struct WithRefusal<F> {
+    set: Arc<dyn Set>,
+    refused: F,
+}
 
 #[async_trait]
-impl Set for Refusable {
+impl<F: Fn(Failure) -> Failure + Send + Sync> Set for WithRefusal<F> {
     async fn read(&self) -> Result<Reading, Failure> {
-        self.0.read().await
+        self.set.read().await
     }
 
     fn surveyed(&self) -> Option<Reading> {
-        self.0.surveyed()
+        self.set.surveyed()
     }
 
     async fn write(&self, reading: &Reading) -> Result<Written, WriteError> {
-        self.0.write(reading).await.map_err(|error| match error {
-            WriteError::Refused(failure) if !failure.retryable && !failure.ends_the_run() => {
-                let is_permission = failure.kind == FailureKind::NotAllowed;
-                let help = match (&failure.help, is_permission) {
-                    (Some(help), true) => format!("{help}: {NEXT_ATTEMPT}"),
-                    (None, true) => NEXT_ATTEMPT.to_owned(),
-                    (Some(help), false) => format!("{help}; or {NEXT}"),
-                    (None, false) => NEXT.to_owned(),
-                };
-                WriteError::Refused(failure.with_help(help))
-            }
+        let written = self.set.write(reading).await;
+        written.map_err(|error| match error {
+            WriteError::Refused(failure) => WriteError::Refused((self.refused)(failure)),
             other => other,
         })
     }
 
     async fn poll(&self, operation: &Value) -> Result<Progress, Failure> {
-        self.0.poll(operation).await
+        self.set.poll(operation).await
+    }
+
+    fn report(&self) -> Option<Value> {
+        self.set.report()
     }
 
     fn only_people_write(&self, member: &str) -> bool {
-        self.0.only_people_write(member)
+        self.set.only_people_write(member)
     }
 
     fn settle_timeout(&self) -> Duration {
-        self.0.settle_timeout()
+        self.set.settle_timeout()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
+pub(crate) mod testing {
     use super::*;
 
-    struct Refusing(Failure);
+    /// A set that the service refuses with this failure.
+    pub(crate) struct Refusing(pub(crate) Failure);
 
     #[async_trait]
     impl Set for Refusing {
@@ -93,6 +113,14 @@ mod tests {
             Err(WriteError::Refused(self.0.clone()))
         }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::testing::Refusing;
+    use super::*;
 
     #[tokio::test]
     async fn only_a_permanent_refusal_announces_the_task() {

@@ -1,11 +1,19 @@
 //! Is a row still what the seal holds? What is removed must be what was recorded: a row that a
 //! person changed after its capture is not deleted without a confirmation.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use super::RefreshContext;
 use super::names::Fields;
+use super::seals::Part;
+use super::tenant_set::{Request, row_set};
 use crate::base::redaction::fingerprint;
+use crate::clients::Row;
+use crate::engine::Action;
 
 /// Columns whose change is not an edit by a person: versions and times that every write changes,
 /// states that the service changes (step 6 deactivates a provider before it deletes it), and
@@ -25,6 +33,51 @@ const NOT_COMPARED: [&str; 12] = [
     "_owningteam_value",
     "timezoneruleversionnumber",
 ];
+
+/// The member that says whether a row is there.
+const PRESENT: &str = "present";
+
+/// A row of the target that a seal holds.
+pub(crate) struct SealedRow<'a> {
+    /// The entity set of its table.
+    pub(crate) entity_set: &'a str,
+    /// Its id.
+    pub(crate) id: Uuid,
+    /// The part of the seal that holds it, and its key there.
+    pub(crate) captured: (Part, String),
+    /// Its columns in the seal. Empty where only its presence is compared.
+    pub(crate) columns: Fields,
+}
+
+impl SealedRow<'_> {
+    /// The compared fields of the row as it is now; null where it is gone.
+    pub(crate) fn compared(&self, now: Option<&Fields>) -> Value {
+        compare_removed(&self.columns, now)
+    }
+
+    /// The action that removes it.
+    pub(crate) fn removal(self, refresh: &Arc<RefreshContext>) -> Action {
+        let (part, captured) = self.captured;
+        let sealed = self.columns;
+        Action::Remove {
+            set: row_set(
+                refresh,
+                self.entity_set,
+                self.id,
+                move |row: Option<&Row>| compare_removed(&sealed, row.map(|row| &row.value)),
+                Request::delete(self.entity_set, self.id),
+                Duration::from_mins(1),
+            ),
+            seal: part.seal(),
+            captured: part.key(&captured),
+            sealed: json!({ PRESENT: true }),
+        }
+    }
+}
+
+fn compare_removed(sealed: &Fields, now: Option<&Fields>) -> Value {
+    now.map_or(Value::Null, |now| compare(PRESENT, sealed, now))
+}
 
 /// The compared fields of a row that is there: `{present: true}`, with `changed` where its columns
 /// differ from the seal's. Takes the name of the member `present`, the sealed row and the row as it

@@ -7,9 +7,10 @@
 
 use std::collections::BTreeMap;
 
+use super::environment_variables::VariableValues;
 use super::environments::host;
 use super::flows::shown;
-use super::names::{Fields, lookup, text};
+use super::names::text;
 use super::seals::{self, Part};
 use crate::base::text::escape;
 use crate::clients::Environment;
@@ -89,26 +90,23 @@ impl SourceReferences {
 
     /// With what the first seal adds: connections and environment variables.
     pub(crate) fn with_recorded(mut self, journal: &JournalView) -> Self {
-        let rows = |part, table| {
-            let rows = seals::rows(journal, part, table).into_iter();
-            rows.map(|(_, row)| row).collect::<Vec<_>>()
-        };
-        for row in rows(Part::Source, "connectionreference") {
+        for (_, row) in seals::rows(journal, Part::Source, "connectionreference") {
             if let Some(connection) = text(&row, "connectionid") {
                 let name = text(&row, "connectionreferencelogicalname").unwrap_or_default();
                 let what = format!("the source's connection of '{}'", escape(&name));
                 self.add(&connection, what, None);
             }
         }
-        let values = |part| variables(journal, part, &rows(part, "environmentvariablevalue"));
-        let target = values(Part::Target);
-        for (name, value) in values(Part::Source) {
-            if is_distinctive(&value) && target.get(&name) != Some(&value) {
+        let source = VariableValues::sealed(journal, Part::Source);
+        let target = VariableValues::sealed(journal, Part::Target);
+        for name in source.definitions.keys() {
+            let value = source.text(name).filter(|value| is_distinctive(value));
+            if let Some(value) = value.filter(|value| target.text(name) != Some(*value)) {
                 let what = format!(
                     "the source's value of environment variable '{}'",
-                    escape(&name)
+                    escape(name)
                 );
-                self.add(&value, what, None);
+                self.add(value, what, None);
             }
         }
         self
@@ -181,21 +179,6 @@ pub(crate) fn api_host(host: &str) -> Option<String> {
     region
         .ends_with("dynamics.com")
         .then(|| format!("{organization}.api.{region}"))
-}
-
-/// The values of one side's environment variables, by their schema names.
-fn variables(journal: &JournalView, part: Part, values: &[Fields]) -> BTreeMap<String, String> {
-    let names: BTreeMap<_, _> = seals::rows(journal, part, "environmentvariabledefinition")
-        .into_iter()
-        .filter_map(|(id, row)| Some((id, text(&row, "schemaname")?)))
-        .collect();
-    values
-        .iter()
-        .filter_map(|row| {
-            let name = names.get(&lookup(row, "environmentvariabledefinitionid")?)?;
-            Some((name.clone(), text(row, "value")?))
-        })
-        .collect()
 }
 
 #[cfg(test)]

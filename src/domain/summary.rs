@@ -125,7 +125,7 @@ pub(crate) fn summary(refresh: &RefreshContext, journal: &JournalView) -> Result
 fn count_flows(summary: &mut Summary, refresh: &RefreshContext, journal: &JournalView) {
     let rules = Rules::from_journal(refresh, journal);
     // Once its phase has ended, no flow that should be on is off, whoever turned it on.
-    let is_open = !journal.has_phase_ended(StepName::ActivateFlows.word(), TURN_ON);
+    let is_open = !journal.has_phase_ended(StepName::ActivateFlows.word(), keys::TURN_ON);
     for (id, row) in seals::rows(journal, Part::Source, "workflow") {
         if !flows::is_cloud_flow(&row) {
             continue;
@@ -153,9 +153,6 @@ fn count_flows(summary: &mut Summary, refresh: &RefreshContext, journal: &Journa
 
 /// What begins the reason of a flow that the service refused.
 const REFUSED: &str = "refused by the service";
-
-/// The phase of step 4 that turns flows on.
-const TURN_ON: &str = "turn-on";
 
 /// What the service said when it refused for good to turn this flow on, or what must be done before
 /// that.

@@ -100,10 +100,7 @@ impl View<'_> {
                 let rows = list
                     .get_or_try_init(|| async {
                         let rows = self.read(logical_name, filter).await?;
-                        let copied = rows
-                            .into_iter()
-                            .map(|row| after_copy::row(logical_name, row));
-                        Ok::<_, Failure>(copied.collect())
+                        Ok::<_, Failure>(after_copy::rows(logical_name, rows))
                     })
                     .await?;
                 Ok(rows.clone())
@@ -127,10 +124,7 @@ impl View<'_> {
         let rows = self.dataverse().list(&table.entity_set, &query).await?;
         Ok(match self {
             Self::Target(_) => rows,
-            Self::AfterCopy(_) => rows
-                .into_iter()
-                .map(|row| after_copy::row(&table.logical_name, row))
-                .collect(),
+            Self::AfterCopy(_) => after_copy::rows(&table.logical_name, rows),
         })
     }
 
@@ -170,9 +164,8 @@ impl View<'_> {
                 let name = format!("{}?{}", table.logical_name, columns.join(","));
                 let list = refresh.forecast.list(&name, filter);
                 let copied = async || {
-                    let rows = read().await?.into_iter();
-                    let rows = rows.map(|row| after_copy::row(&table.logical_name, row));
-                    Ok::<Vec<Row>, Failure>(rows.collect())
+                    let rows = read().await?;
+                    Ok::<_, Failure>(after_copy::rows(&table.logical_name, rows))
                 };
                 Ok(list.get_or_try_init(copied).await?.clone())
             }

@@ -108,12 +108,13 @@ impl Executor {
             let (manual, mut changes): (Vec<_>, Vec<_>) =
                 changes.into_iter().partition(Change::is_manual);
             changes.retain(|change| !state.failed.permanent.contains_key(&change.key));
-            if !self.is_waived(step, phase) {
+            let is_waived = self.is_waived(step, phase);
+            if !is_waived {
                 changes = without_followers(changes, &manual);
             }
             if changes.is_empty() {
                 let has_failed = !state.failed.permanent.is_empty();
-                if !has_failed && !self.is_waived(step, phase) {
+                if !has_failed && !is_waived {
                     self.hand_out(step, phase, &manual).await?;
                     // Waiting for a person uses no attempt.
                     state.pass -= 1;

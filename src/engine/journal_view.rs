@@ -15,7 +15,9 @@ use super::ListedRow;
 use crate::base::shell::quote_argument;
 use crate::base::sync::lock;
 use crate::base::text;
-use crate::journal::{LaunchOutcome, LaunchState, State, StepOutcome};
+use crate::journal::{
+    ChangeState, LaunchOutcome, LaunchState, PhaseState, SealState, State, StepOutcome,
+};
 
 /// What the journal knows, and what a plan assumes that it would know.
 #[derive(Clone)]
@@ -110,21 +112,19 @@ impl JournalView {
 
     /// Has this phase reached its end, and not begun again since?
     pub fn has_phase_ended(&self, step: &str, phase: &str) -> bool {
-        self.holds(|state| {
-            let step = state.step(step);
-            let phase = step.and_then(|step| step.phase(phase));
-            phase.is_some_and(|phase| phase.ended.is_some())
-        })
+        self.phase(step, phase)
+            .is_some_and(|phase| phase.ended.is_some())
     }
 
     /// Has this phase ever reached its end in this run?
     pub fn has_phase_ever_ended(&self, step: &str, phase: &str) -> bool {
-        self.holds(|state| {
-            let step = state.step(step);
-            let phase = step.and_then(|step| step.phase(phase));
-            // Every end adds its passes.
-            phase.is_some_and(|phase| phase.passes > 0)
-        })
+        // Every end adds its passes.
+        self.phase(step, phase)
+            .is_some_and(|phase| phase.passes > 0)
+    }
+
+    fn phase(&self, step: &str, phase: &str) -> Option<&PhaseState> {
+        self.state.as_ref()?.step(step)?.phase(phase)
     }
 
     /// Is there a state for which this is true?
@@ -177,13 +177,18 @@ impl JournalView {
 
     /// Was the change of this key handed out to a person, whether it is done by now or not?
     pub fn was_asked_for(&self, key: &str) -> bool {
-        self.holds(|state| state.manual_changes.get(key).is_some())
+        self.manual_change(key).is_some()
+    }
+
+    fn manual_change(&self, key: &str) -> Option<&ChangeState> {
+        let change = self.state.as_ref()?.manual_changes.get(key);
+        change.map(AsRef::as_ref)
     }
 
     /// The manual task (`STEP/PHASE`) in which the change of this key was handed out, if a person
     /// waived it.
     pub fn waived_task_of(&self, key: &str) -> Option<String> {
-        let change = self.state.as_ref()?.manual_changes.get(key)?;
+        let change = self.manual_change(key)?;
         let intent = &change.intent;
         let task = format!("{}/{}", intent.step, intent.phase);
         (change.done.is_none() && self.is_waived(&task)).then_some(task)
@@ -215,7 +220,13 @@ impl JournalView {
 
     /// Is there a verified seal of this name?
     pub fn has_seal(&self, seal: &str) -> bool {
-        self.holds(|state| state.verified_seal(&self.seal_name(seal)).is_some())
+        self.verified_seal(seal).is_some()
+    }
+
+    /// The newest seal of this name, if it is verified.
+    fn verified_seal(&self, seal: &str) -> Option<&SealState> {
+        let seal = self.state.as_ref()?.verified_seal(&self.seal_name(seal));
+        seal.map(AsRef::as_ref)
     }
 
     /// Is there a verified seal of this name, or, in a plan, what it would hold?
@@ -246,11 +257,7 @@ impl JournalView {
             let value = value.unwrap_or_else(|_| Value::String(text.to_owned()));
             (key.to_owned(), value)
         };
-        let sealed = self
-            .state
-            .as_ref()
-            .and_then(|state| state.verified_seal(&self.seal_name(seal)));
-        let parsed: Vec<(String, Value)> = match sealed {
+        let parsed: Vec<(String, Value)> = match self.verified_seal(seal) {
             Some(found) => found
                 .captures
                 .iter()
@@ -297,16 +304,6 @@ impl JournalView {
             .is_some_and(|done| done.waived.is_some() && done.number > reopened)
     }
 
-    /// The manual task of a phase of this name that was waived, whichever step has the phase.
-    pub fn waived_task(&self, phase: &str) -> Option<&str> {
-        let tasks = self.state.iter().flat_map(|state| state.tasks.keys());
-        let mut tasks = tasks.map(AsRef::as_ref);
-        tasks.find(|task: &&str| {
-            let of_phase = task.split_once('/').is_some_and(|(_, name)| name == phase);
-            of_phase && self.is_waived(task)
-        })
-    }
-
     /// Has this run applied and read back the set of this key?
     pub fn is_done(&self, key: &str) -> bool {
         self.holds(|state| state.set(key).is_some_and(|set| set.done.is_some()))
@@ -332,7 +329,7 @@ impl JournalView {
 
     /// The number of the record that closed this seal.
     pub fn seal_number(&self, seal: &str) -> Option<u64> {
-        let seal = self.state.as_ref()?.verified_seal(&self.seal_name(seal))?;
+        let seal = self.verified_seal(seal)?;
         seal.manifest.as_ref().map(|manifest| manifest.records.1)
     }
 
@@ -354,10 +351,8 @@ impl JournalView {
 
     /// Has a person done the manual change of this key, as the tenant showed?
     pub fn is_done_by_hand(&self, key: &str) -> bool {
-        self.holds(|state| {
-            let change = state.manual_changes.get(key);
-            change.is_some_and(|change| change.done.is_some())
-        })
+        self.manual_change(key)
+            .is_some_and(|change| change.done.is_some())
     }
 
     /// Who made the change of this key, if it was made and read back.
@@ -402,8 +397,8 @@ impl JournalView {
         let Some(state) = self.state.as_ref() else {
             return Uuid::nil();
         };
-        let sealed = state
-            .verified_seal(&self.seal_name(seal))
+        let sealed = self
+            .verified_seal(seal)
             .and_then(|seal| seal.manifest.as_ref())
             .map_or("", |manifest| manifest.sha256.as_str());
         let times = state.reopened.len();

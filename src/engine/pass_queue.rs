@@ -26,8 +26,8 @@ impl PassQueue {
         let mut followers: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         let mut awaiting = BTreeSet::new();
         for (place, change) in changes.iter().enumerate() {
-            for key in change.follows.iter().map(String::as_str) {
-                followers.entry(key.to_owned()).or_default().push(place);
+            for key in &change.follows {
+                followers.entry(key.clone()).or_default().push(place);
             }
             if change.awaits().is_some() {
                 awaiting.insert(place);
@@ -73,9 +73,11 @@ impl PassQueue {
 
     /// A change has ended: those that follow it are checked again.
     pub(super) fn ended(&mut self, key: &str) {
-        for place in self.followers.remove(key).unwrap_or_default() {
-            self.check_again(place);
-        }
+        let followers = self.followers.remove(key).unwrap_or_default();
+        let waiting = followers
+            .into_iter()
+            .filter(|place| self.changes.contains_key(place));
+        self.unchecked.extend(waiting);
     }
 
     /// A launch may have been accepted, or have failed: those that await one are checked again.
@@ -88,12 +90,6 @@ impl PassQueue {
         let (place, change) = self.changes.first_key_value()?;
         self.unchecked.insert(*place);
         Some(&change.key)
-    }
-
-    fn check_again(&mut self, place: usize) {
-        if self.changes.contains_key(&place) {
-            self.unchecked.insert(place);
-        }
     }
 }
 

@@ -74,7 +74,7 @@ impl<'a> RunProgress<'a> {
             failed, not_begun, ..
         } = self;
         let failures: Vec<Failure> = failed.into_iter().map(|(_, failure)| failure).collect();
-        (!failures.is_empty()).then(|| with_steps_not_begun(Failure::combine(failures), &not_begun))
+        (!failures.is_empty()).then(|| with_steps_not_begun(Failure::combine(failures), not_begun))
     }
 
     /// The failure that ends the run at once, with those of earlier steps. If a person must act and
@@ -88,21 +88,18 @@ impl<'a> RunProgress<'a> {
             let is_same = kinds.all(|kind| kind == first);
             failure.kind = if is_same { first } else { FailureKind::Failed };
         }
-        with_steps_not_begun(failure, &self.not_begun)
+        with_steps_not_begun(failure, self.not_begun)
     }
 }
 
 /// The same failure, with a line for each step that was not begun.
-fn with_steps_not_begun(mut failure: Failure, not_begun: &[(&str, String)]) -> Failure {
+fn with_steps_not_begun(mut failure: Failure, not_begun: Vec<(&str, String)>) -> Failure {
     if !not_begun.is_empty() {
-        let lines = not_begun
-            .iter()
-            .map(|(step, why)| format!("\n  - {step}: {why}"));
         failure.message += "\nsteps not begun:";
-        failure.message.extend(lines);
-        let reasons = not_begun.iter();
-        let reasons = reasons.map(|(step, why)| ((*step).to_owned(), why.clone()));
-        failure.not_begun = Box::new(reasons.collect());
+    }
+    for (step, why) in not_begun {
+        failure.message += &format!("\n  - {step}: {why}");
+        failure.not_begun.insert(step.to_owned(), why);
     }
     failure
 }

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::base::cancellation::Cancellation;
 use crate::base::clock::Clock;
-use crate::journal::{self, Began, Completed, OpenStateFile, Pinned, PinnedTarget, Reopened};
+use crate::journal::{self, Completed, OpenStateFile, Reopened};
 
 mod launches;
 mod needs;
@@ -219,34 +219,7 @@ impl Stage {
     }
 
     fn open(&self) -> OpenStateFile {
-        let path = self.path();
-        if journal::exists(&path) {
-            return journal::resume(&path, self.clock.clone(), false).unwrap();
-        }
-        let target = PinnedTarget {
-            environment: "e".to_owned(),
-            name: "n".to_owned(),
-            url: None,
-            organization: None,
-            unique_name: None,
-        };
-        let pinned = Pinned {
-            tenant: "t".to_owned(),
-            cloud: "rehearsal".to_owned(),
-            source: None,
-            target,
-            lcs: None,
-        };
-        let began = Began {
-            format: journal::FORMAT,
-            program: "0".to_owned(),
-            runbook: "s".to_owned(),
-            runbook_digest: "d".to_owned(),
-            runbook_meaning: None,
-            pinned,
-            origins: BTreeMap::new(),
-        };
-        journal::begin(&path, self.clock.clone(), began).unwrap()
+        journal::testing::open(&self.path(), &self.clock)
     }
 
     fn executor(&self, opening: &OpenStateFile, survey: Wanted) -> (Executor, Arc<Recorder>) {
@@ -615,6 +588,15 @@ async fn without_a_person_a_task_with_unreadable_evidence_has_an_unknown_state()
     );
 }
 
+fn waiver() -> Completed {
+    Completed {
+        task: "step/phase".to_owned(),
+        evidence: json!("waived"),
+        who: "ada".to_owned(),
+        waived: Some("it is done tomorrow".to_owned()),
+    }
+}
+
 #[tokio::test]
 async fn a_waiver_ends_a_phase_until_steps_are_reopened() {
     let stage = Stage::new();
@@ -629,13 +611,7 @@ async fn a_waiver_ends_a_phase_until_steps_are_reopened() {
     drop((executor, opening));
 
     let opening = stage.open();
-    let waived = Completed {
-        task: "step/phase".to_owned(),
-        evidence: json!("waived"),
-        who: "ada".to_owned(),
-        waived: Some("it is done tomorrow".to_owned()),
-    };
-    opening.journal.append(waived).await.unwrap();
+    opening.journal.append(waiver()).await.unwrap();
     let (executor, _) = stage.executor(&opening, survey());
     // The run does not wait for a waived task.
     assert_eq!(executor.run().await.unwrap(), Outcome::Finished);
@@ -666,13 +642,7 @@ async fn a_waived_task_proves_nothing_about_what_a_person_did() {
     drop(executor.run().await.unwrap_err());
     drop((executor, opening));
     let opening = stage.open();
-    let waived = Completed {
-        task: "step/phase".to_owned(),
-        evidence: json!("waived"),
-        who: "ada".to_owned(),
-        waived: Some("it is done tomorrow".to_owned()),
-    };
-    opening.journal.append(waived).await.unwrap();
+    opening.journal.append(waiver()).await.unwrap();
     // The survey no longer looks for it.
     let (executor, _) = stage.executor(&opening, stage.wanted(vec![]));
     assert_eq!(executor.run().await.unwrap(), Outcome::Finished);

@@ -1,7 +1,6 @@
 //! The rules for every file of a run: private, never a link, never overwritten, and synced together
 //! with its folder.
 
-use std::ffi::OsString;
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -9,16 +8,9 @@ use std::path::{Path, PathBuf};
 use super::error::JournalError;
 #[cfg(test)]
 pub(super) use crate::base::files::observed;
-pub(super) use crate::base::files::{Access, sync_data, sync_folder};
+pub(super) use crate::base::files::{Access, append_suffix, sync_data, sync_folder};
 use crate::base::files::{Existing, write_atomically};
 use crate::base::platform::{self, file_id};
-
-/// `path` with `suffix` after its whole name.
-pub(super) fn append_suffix(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = OsString::from(path);
-    name.push(suffix);
-    PathBuf::from(name)
-}
 
 /// Refuses a symbolic link, which could lead to another user's file.
 pub(super) fn refuse_link(path: &Path) -> Result<(), JournalError> {

@@ -55,7 +55,7 @@ mod seal;
 mod shared_map;
 mod state;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod work;
 mod writer;
 

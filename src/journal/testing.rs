@@ -1,5 +1,6 @@
 //! What the tests of this module share: a realistic run, record by record, and a storage that
-//! counts and fails.
+//! counts and fails. Tests of the engine, the domain and the steps take records from it, and open
+//! a state file.
 
 use std::io;
 use std::path::Path;
@@ -14,6 +15,7 @@ use crate::base::platform;
 
 use super::line::Chain;
 use super::mark::Mark;
+use super::opening::{OpenStateFile, begin, exists, resume};
 use super::payload::{
     Began, ChangeKind, Completed, Confirmed, Done, Ended, Intent, LaunchOutcome, Launched, Opened,
     PhaseBegan, PhaseEnded, Pinned, PinnedTarget, Planned, Repinned, SealVerified, StepBegan,
@@ -62,6 +64,15 @@ pub(super) fn began() -> Began {
     }
 }
 
+/// Opens the state file at this path: resumes its run, or begins one.
+pub(crate) fn open(path: &Path, clock: &Clock) -> OpenStateFile {
+    if exists(path) {
+        resume(path, clock.clone(), false).unwrap()
+    } else {
+        begin(path, clock.clone(), began()).unwrap()
+    }
+}
+
 pub(super) fn opened(host: &str) -> Opened {
     Opened {
         pid: 4242,
@@ -85,7 +96,7 @@ pub(super) fn captures() -> Vec<RowToSeal> {
     ]
 }
 
-pub(super) fn step_began(step: &str) -> Record {
+pub(crate) fn step_began(step: &str) -> Record {
     StepBegan {
         step: step.into(),
         speed: None,
@@ -93,7 +104,7 @@ pub(super) fn step_began(step: &str) -> Record {
     .into()
 }
 
-pub(super) fn step_ended(step: &str, outcome: StepOutcome) -> Record {
+pub(crate) fn step_ended(step: &str, outcome: StepOutcome) -> Record {
     StepEnded {
         step: step.into(),
         outcome,
@@ -102,7 +113,7 @@ pub(super) fn step_ended(step: &str, outcome: StepOutcome) -> Record {
     .into()
 }
 
-pub(super) fn phase_began(step: &str, phase: &str) -> Record {
+pub(crate) fn phase_began(step: &str, phase: &str) -> Record {
     PhaseBegan {
         step: step.into(),
         phase: phase.into(),
@@ -110,7 +121,7 @@ pub(super) fn phase_began(step: &str, phase: &str) -> Record {
     .into()
 }
 
-pub(super) fn phase_ended(step: &str, phase: &str) -> Record {
+pub(crate) fn phase_ended(step: &str, phase: &str) -> Record {
     PhaseEnded {
         step: step.into(),
         phase: phase.into(),
@@ -120,7 +131,7 @@ pub(super) fn phase_ended(step: &str, phase: &str) -> Record {
     .into()
 }
 
-pub(super) fn intent(step: &str, phase: &str, key: &str, kind: ChangeKind) -> Record {
+pub(crate) fn intent(step: &str, phase: &str, key: &str, kind: ChangeKind) -> Record {
     Intent {
         step: step.into(),
         phase: phase.into(),
@@ -160,7 +171,7 @@ pub(super) fn verified(key: &str) -> Record {
     .into()
 }
 
-pub(super) fn done(key: &str) -> Record {
+pub(crate) fn done(key: &str) -> Record {
     Done {
         key: key.into(),
         observed: json!({"state": "on"}),
@@ -168,7 +179,7 @@ pub(super) fn done(key: &str) -> Record {
     .into()
 }
 
-pub(super) fn waiting(task: &str) -> Record {
+pub(crate) fn waiting(task: &str) -> Record {
     Waiting {
         task: task.into(),
         worksheet: json!({"please": "press the button"}),

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::base::clock::between;
+
 /// The periods in which a process was in a step, in order.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct WorkTimes {
@@ -91,12 +93,6 @@ impl Period {
     fn within(&self, from: Timestamp, to: Timestamp) -> Duration {
         between(self.from.max(from), self.to.min(to))
     }
-}
-
-/// The time from one time to a later one; zero if it is not later, as after the system clock was
-/// set back.
-fn between(from: Timestamp, to: Timestamp) -> Duration {
-    to.duration_since(from).try_into().unwrap_or_default()
 }
 
 fn scaled(real: Duration, speed: f64) -> Duration {

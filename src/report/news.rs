@@ -1,7 +1,6 @@
 //! What has changed in a run since the last look: lines for `status --follow` in a pipe or a log.
 
-use super::Palette;
-use super::status::{condition, describe_step, paint_condition, step_condition};
+use super::status::{condition, describe_step, step_condition};
 use super::under_way::Outlook;
 use crate::base::text::escape;
 use crate::journal::StateFileContents;
@@ -36,12 +35,11 @@ fn lines(contents: &StateFileContents, steps: &[&str], outlook: &Outlook) -> Vec
         let Some(step) = state.step(name) else {
             continue;
         };
-        let word = paint_condition(step_condition(Some(step)), Palette::plain());
         let line = format!(
             "[{}/{}] {name}: {}{}",
             number + 1,
             steps.len(),
-            word.trim_end(),
+            step_condition(Some(step)).as_text(),
             describe_step(state, step)
         );
         lines.push(line.trim_end().to_owned());

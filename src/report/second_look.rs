@@ -60,16 +60,19 @@ impl SecondLook {
             )
         });
         let at_first: Vec<String> = waits.chain(retried).collect();
-        let first_lines = notes.iter().map(|note| {
-            let line = note.lines().next().unwrap_or_default();
-            escape(&redact(line)).into_owned()
-        });
+        let notes: Vec<String> = notes.iter().map(|note| first_line(note)).collect();
         let parts = [
             list("did not succeed at first:", &at_first),
-            list("needs a look:", &first_lines.collect::<Vec<_>>()),
+            list("needs a look:", &notes),
         ];
         parts.concat()
     }
+}
+
+/// The first line of a text, safe to show.
+fn first_line(text: &str) -> String {
+    let line = text.lines().next().unwrap_or_default();
+    escape(&redact(line)).into_owned()
 }
 
 /// A head with a line for each thing; empty without things.
@@ -112,8 +115,7 @@ impl Listener for SecondLook {
                     failures: 0,
                     is_done: false,
                 });
-                let line = message.lines().next().unwrap_or_default();
-                retried.why = escape(&redact(line)).into_owned();
+                retried.why = first_line(message);
                 retried.failures += 1;
             }
             EventKind::ChangeDone { key, .. } => {

@@ -29,8 +29,9 @@ pub(super) fn torn_note(bytes: u64) -> String {
 }
 
 /// The state file as a table: run, target, state, a line for each step, each open worksheet, the
-/// next command. Takes the names of all steps in order, and the commands to suggest. At the end of a run, `ending` is the failure that is printed after the table, or empty: a worksheet
-/// and a failure that the run shows elsewhere are then left out.
+/// next command. Takes the names of all steps in order, and the commands to suggest. At the end of
+/// a run, `ending` is the failure that is printed after the table, or empty: a worksheet and a
+/// failure that the run shows elsewhere are then left out.
 pub fn status_table(
     contents: &StateFileContents,
     steps: &[&str],
@@ -222,13 +223,18 @@ pub(super) fn step_condition(step: Option<&StepState>) -> StepCondition {
 }
 
 /// The state of a step in the table, in colour.
-pub(super) fn paint_condition(condition: StepCondition, palette: Palette) -> String {
+fn paint_condition(condition: StepCondition, palette: Palette) -> String {
+    let word = match condition {
+        StepCondition::NotBegun => "-",
+        other => other.as_text(),
+    };
+    let word = format!("{word:<8}");
     match condition {
-        StepCondition::NotBegun => palette.faint("-       "),
-        StepCondition::Begun => palette.faint("begun   "),
-        StepCondition::Done => palette.good("done    "),
-        StepCondition::Skipped => palette.faint("skipped "),
-        StepCondition::Failed => palette.bad("failed  "),
+        StepCondition::Done => palette.good(&word),
+        StepCondition::Failed => palette.bad(&word),
+        StepCondition::NotBegun | StepCondition::Begun | StepCondition::Skipped => {
+            palette.faint(&word)
+        }
     }
 }
 
@@ -282,10 +288,7 @@ pub fn status_document(
 ) -> StatusDocument {
     let state = &contents.state;
     let began = state.began.time;
-    let elapsed = match state.finished {
-        Some(finished) => state.work.elapsed(began, finished),
-        None => under_way::elapsed(contents, began, outlook.now),
-    };
+    let elapsed = under_way::run_time(contents, outlook.now);
     let end = under_way::expected_end(contents, steps, outlook);
     let line = |name: &&str| step_status(state, name);
     let waiting = state.waiting().map(|task| task.waiting.task.clone());

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use super::documents::{Now, OperationStatus};
 use super::duration;
+use crate::base::clock::between;
 use crate::base::text::escape;
 use crate::journal::{Intent, LaunchState, Occupancy, StateFileContents};
 
@@ -55,10 +56,6 @@ impl Outlook {
     }
 }
 
-fn between(from: Timestamp, to: Timestamp) -> Duration {
-    to.duration_since(from).try_into().unwrap_or_default()
-}
-
 /// Does a process hold the state file?
 fn is_running(contents: &StateFileContents) -> bool {
     contents.occupancy != Occupancy::Free
@@ -71,7 +68,7 @@ fn speed(contents: &StateFileContents) -> f64 {
 
 /// How long it has been since then: by the program's clock while processes worked, and by the wall
 /// clock in between.
-pub(super) fn elapsed(contents: &StateFileContents, from: Timestamp, now: Timestamp) -> Duration {
+fn elapsed(contents: &StateFileContents, from: Timestamp, now: Timestamp) -> Duration {
     let last = contents.state.last_time.clamp(from, from.max(now));
     let recorded = contents.state.work.elapsed(from, last);
     let since = between(last, now);
@@ -90,19 +87,22 @@ fn end_of(contents: &StateFileContents, left: Duration, now: Timestamp) -> Optio
     now.checked_add(real).ok()
 }
 
-/// When the run began, and how long that was ago; for a finished run, how long it took.
-pub(super) fn began_line(contents: &StateFileContents, now: Timestamp) -> String {
+/// How long ago the run began; for a finished run, how long it took.
+pub(super) fn run_time(contents: &StateFileContents, now: Timestamp) -> Duration {
     let state = &contents.state;
-    let began = state.began.time;
     match state.finished {
-        Some(finished) => format!(
-            "began  {began:.0}, finished {finished:.0}: {}",
-            duration(state.work.elapsed(began, finished))
-        ),
-        None => format!(
-            "began  {began:.0}, {} ago",
-            duration(elapsed(contents, began, now))
-        ),
+        Some(finished) => state.work.elapsed(state.began.time, finished),
+        None => elapsed(contents, state.began.time, now),
+    }
+}
+
+/// The line about the beginning.
+pub(super) fn began_line(contents: &StateFileContents, now: Timestamp) -> String {
+    let began = contents.state.began.time;
+    let time = duration(run_time(contents, now));
+    match contents.state.finished {
+        Some(finished) => format!("began  {began:.0}, finished {finished:.0}: {time}"),
+        None => format!("began  {began:.0}, {time} ago"),
     }
 }
 

@@ -18,7 +18,7 @@ use crate::engine::{
     Action, Change, Context, EventSink, Executor, Failure, FailureKind, Found, JournalView, Launch,
     Needs, Phase, Progress, Proof, Repeat, Started, Step, Survey, Trace, WriteError,
 };
-use crate::journal::{self, Began, LaunchOutcome, OpenStateFile, Pinned, PinnedTarget};
+use crate::journal::{self, LaunchOutcome};
 use crate::runbook::IomRequest;
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -407,43 +407,13 @@ impl Survey for OneLaunch {
     }
 }
 
-fn open(path: &std::path::Path, clock: &Clock) -> OpenStateFile {
-    if journal::exists(path) {
-        return journal::resume(path, clock.clone(), false).unwrap();
-    }
-    let target = PinnedTarget {
-        environment: "e".to_owned(),
-        name: "n".to_owned(),
-        url: None,
-        organization: None,
-        unique_name: None,
-    };
-    let pinned = Pinned {
-        tenant: "t".to_owned(),
-        cloud: "rehearsal".to_owned(),
-        source: None,
-        target,
-        lcs: None,
-    };
-    let began = Began {
-        format: journal::FORMAT,
-        program: "0".to_owned(),
-        runbook: "s".to_owned(),
-        runbook_digest: "d".to_owned(),
-        runbook_meaning: None,
-        pinned,
-        origins: BTreeMap::new(),
-    };
-    journal::begin(path, clock.clone(), began).unwrap()
-}
-
 /// Runs one process, and returns its result.
 async fn run_process(
     path: &std::path::Path,
     clock: &Clock,
     shared: &Shared,
 ) -> Result<(), Failure> {
-    let opening = open(path, clock);
+    let opening = journal::testing::open(path, clock);
     let profile = shared.lock().unwrap().case.profile;
     let executor = Executor {
         context: Context {

@@ -4,8 +4,8 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::edits::{names, row, with_verdict};
-use crate::harness::{Stage, Tenant, World, thin_text};
+use crate::edits::{edit_client_data, names, row, with_verdict};
+use crate::harness::{CommandOutput, Stage, Tenant, World, thin_text};
 use crate::lcs::says;
 
 const FLOW: &str = "Contoso - Order intake";
@@ -21,12 +21,7 @@ const ONLY_IN_PRODUCTION: [&str; 4] = [
 
 /// Every row of the target that contains a text.
 fn rows_with<'w>(world: &'w World, text: &str) -> Vec<&'w str> {
-    let properties = &world.environment("Contoso UAT")["properties"];
-    let organization = &properties["linkedEnvironmentMetadata"]["resourceId"];
-    let prefix = format!(
-        "row/{}/",
-        organization.as_str().expect("it has an organization")
-    );
+    let prefix = format!("row/{}/", world.organization("target"));
     let rows = world
         .objects
         .iter()
@@ -36,9 +31,8 @@ fn rows_with<'w>(world: &'w World, text: &str) -> Vec<&'w str> {
         .collect()
 }
 
-#[test]
-fn what_only_production_had_is_in_no_row_of_the_target() {
-    let stage = Stage::new();
+/// What is said about it before the copy.
+pub(crate) fn assert_forecast(stage: &Stage) {
     let preflight = stage.call(&["preflight", "rehearsal.yaml"]).exits(0);
     says(
         &preflight,
@@ -53,9 +47,12 @@ fn what_only_production_had_is_in_no_row_of_the_target() {
         &plan,
         &["remove the source's value of environment variable 'contoso_ShopKey'"],
     );
-    let run = stage.run().exits(0);
+}
+
+/// What only production had is in no row of the target. Takes the run, and the world afterwards.
+pub(crate) fn assert_nothing_of_production(run: &CommandOutput, world: &World) {
     says(
-        &run,
+        run,
         &[
             "parameter 'msdyn_fedex_callbacksignaturekey' of provider 'msdyn_fedex', a secret, is \
              not taken from production",
@@ -64,26 +61,23 @@ fn what_only_production_had_is_in_no_row_of_the_target() {
             "is not taken from production, because the target had no value",
         ],
     );
-    let world = stage.in_process_world();
     let seed = world.at_seed();
     for text in ONLY_IN_PRODUCTION {
         let found = rows_with(&seed, text);
         assert!(found.is_empty(), "the target did not have it: {found:?}");
-        let found = rows_with(&world, text);
+        let found = rows_with(world, text);
         assert!(found.is_empty(), "{text}: {found:?}");
     }
     let variables = world.rows("environmentvariablevalue");
     assert_eq!(variables.len(), 1, "no value is a value: {variables:?}");
     assert!(
-        rows_with(&world, "uat-store-hash").len() == 1,
+        rows_with(world, "uat-store-hash").len() == 1,
         "its own value is there"
     );
-    let again = stage.run().exits(0);
-    assert!(
-        again.stdout.contains("nothing is left to do"),
-        "{}",
-        again.stdout
-    );
+}
+
+/// `verify` names a parameter that was not taken.
+pub(crate) fn assert_unset_is_named(stage: &Stage) {
     let verify = stage
         .call(&["verify", "rehearsal.yaml", "--output", "json"])
         .exits(0);
@@ -112,12 +106,11 @@ fn edited(
 fn thin_edits(world: &World) -> Map<String, Value> {
     let key = row(world, "source", "workflow", "name", FLOW);
     let mut flow = world.objects[&key].clone();
-    let data = flow["clientdata"].as_str().unwrap_or_default();
-    let mut data: Value = serde_json::from_str(data).expect("it is JSON");
-    data["properties"]["definition"]["actions"]["Call_partner"] = json!({
-        "type": "Http", "runAfter": {},
-        "inputs": {"method": "POST", "uri": "https://api.partner.example/orders"}});
-    flow["clientdata"] = data.to_string().into();
+    edit_client_data(&mut flow, |data| {
+        data["properties"]["definition"]["actions"]["Call_partner"] = json!({
+            "type": "Http", "runAfter": {},
+            "inputs": {"method": "POST", "uri": "https://api.partner.example/orders"}});
+    });
     let hash = row(
         world,
         "target",

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::edits::row;
-use crate::harness::{Stage, runbook_text};
+use crate::harness::{CommandOutput, Stage, runbook_text};
 use crate::lcs::says;
 
 /// The rehearsal's runbook with another value of `containment.jobs`.
@@ -28,18 +28,15 @@ fn jobs(stage: &Stage, types: &[i64]) -> Vec<Value> {
     of_types.map(|row| row["statecode"].clone()).collect()
 }
 
-#[test]
-fn verify_fails_and_names_what_a_person_opened_and_every_report_lists_the_surfaces() {
-    let stage = Stage::new();
-    let run = stage.run().exits(0);
-    says(&run, &["contained: ", ", 0 open"]);
-    assert_eq!(jobs(&stage, &[2]), [json!(3)], "the job is canceled");
+/// After a run, everything is closed, and every report lists the surfaces.
+pub(crate) fn assert_everything_is_closed(stage: &Stage, run: &CommandOutput) {
+    says(run, &["contained: ", ", 0 open"]);
+    assert_eq!(jobs(stage, &[2]), [json!(3)], "the job is canceled");
     let verify = stage.call(&["verify", "rehearsal.yaml"]).exits(0);
     says(
         &verify,
         &["mailboxes: none can act that the runbook does not allow"],
     );
-
     for (format, wanted) in [
         ("markdown", "## Containment"),
         ("html", ">Containment</h2>"),
@@ -51,7 +48,10 @@ fn verify_fails_and_names_what_a_person_opened_and_every_report_lists_the_surfac
             .exits(0);
         says(&report, &[wanted, "Spring newsletter", "Orders"]);
     }
+}
 
+/// `verify` fails and names what a person opened. It changes the world.
+pub(crate) fn assert_what_a_person_opens_is_named(stage: &Stage) {
     // A person turns a mailbox on again.
     let world = stage.in_process_world();
     let key = row(&world, "target", "mailbox", "name", "Orders");

@@ -6,7 +6,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::edits::{row, with_verdict};
+use crate::edits::{edit_client_data, row, with_verdict};
 use crate::harness::{Stage, Tenant, World, thin_text, with_endpoints};
 
 const FLOW: &str = "Contoso - Order intake";
@@ -72,14 +72,13 @@ fn tenant(stage: &Stage) -> Tenant {
     }
     let key = row(&world, "source", "workflow", "name", FLOW);
     let mut flow = world.objects[&key].clone();
-    let data = flow["clientdata"].as_str().unwrap_or_default();
-    let mut data: Value = serde_json::from_str(data).expect("it is JSON");
-    data["properties"]["connectionReferences"][SOURCE] = json!({
-        "runtimeSource": "embedded",
-        "connection": {"connectionReferenceLogicalName": REFERENCE},
-        "api": {"name": SOURCE},
+    edit_client_data(&mut flow, |data| {
+        data["properties"]["connectionReferences"][SOURCE] = json!({
+            "runtimeSource": "embedded",
+            "connection": {"connectionReferenceLogicalName": REFERENCE},
+            "api": {"name": SOURCE},
+        });
     });
-    flow["clientdata"] = data.to_string().into();
     flow["ownerid"] = service_account(&world, "source");
     puts.insert(key, flow);
     let key = row(
@@ -177,15 +176,6 @@ fn start(stage: &Stage, faults: &[&str]) -> Tenant {
     tenant
 }
 
-/// How often a request was sent, with any response.
-fn sent(world: &World, method: &str, path: &str) -> usize {
-    let fits = |request: &&Value| {
-        let found = request["path"].as_str().unwrap_or_default();
-        request["method"] == method && found.contains(path)
-    };
-    world.requests.iter().filter(fits).count()
-}
-
 /// The service refuses the reference's connector, then the flow's. Each is tried once; the next run
 /// asks a person, and what depends on it waits. In the end the tenant is the same.
 #[test]
@@ -217,8 +207,8 @@ fn where_the_service_refuses_the_connector_a_person_is_asked() {
         assert!(asked.stderr.contains(part), "{part}: {}", asked.stderr);
     }
     let world = stage.world();
-    assert_eq!(sent(&world, "PATCH", &path), 1, "it is tried once");
-    assert_eq!(sent(&world, "DELETE", "msdyn_iomproviders("), 0);
+    assert_eq!(world.count_sent("PATCH", &path), 1, "it is tried once");
+    assert_eq!(world.count_sent("DELETE", "msdyn_iomproviders("), 0);
     // It stays a task.
     drop(stage.run().exits(10));
 
@@ -243,7 +233,7 @@ fn where_the_service_refuses_the_connector_a_person_is_asked() {
         assert!(asked.stderr.contains(part), "{part}: {}", asked.stderr);
     }
     // The flow is not turned on while its definition waits for the person.
-    assert_eq!(sent(&stage.world(), "PATCH", &path), 1);
+    assert_eq!(stage.world().count_sent("PATCH", &path), 1);
 
     let _running = change(&stage, running, &flow, &[], |flow| {
         let data = flow["clientdata"].as_str().unwrap_or_default();

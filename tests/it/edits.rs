@@ -76,6 +76,14 @@ pub(crate) fn row(world: &World, side: &str, table: &str, column: &str, value: &
     found.map(|(key, _)| key.clone()).expect("it has a key")
 }
 
+/// Edits the definition of a flow.
+pub(crate) fn edit_client_data(flow: &mut Value, edit: impl FnOnce(&mut Value)) {
+    let data = flow["clientdata"].as_str().unwrap_or_default();
+    let mut data: Value = serde_json::from_str(data).expect("it is JSON");
+    edit(&mut data);
+    flow["clientdata"] = data.to_string().into();
+}
+
 /// The world file of a tenant in the program's process.
 pub(crate) fn world_text(stage: &Stage) -> String {
     fs::read_to_string(stage.path("rehearsal.world.jsonl")).expect("the world can be read")

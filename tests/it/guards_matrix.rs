@@ -137,7 +137,7 @@ fn refused(stage: &Stage, tenant: &mut Tenant, command: &[&str], refusals: &[Ref
             Interrupted => {
                 let mut call = AtTerminal::start(stage, &arguments);
                 call.reads("Type the target's name").interrupts();
-                call.reads("Stopping").types("Contoso UAT");
+                call.reads_stop().types("Contoso UAT");
                 call.ends()
             }
             Locked => {

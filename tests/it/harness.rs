@@ -27,6 +27,23 @@ pub(crate) struct CommandOutput {
 }
 
 impl CommandOutput {
+    /// Runs a command to its end.
+    pub(crate) fn of(command: &mut Command) -> Self {
+        let output = command.output().expect("the program can be started");
+        Self {
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// Fails unless the errors and notes hold each of these.
+    pub(crate) fn warns(&self, parts: &[&str]) {
+        for part in parts {
+            assert!(self.stderr.contains(part), "{part}: {}", self.stderr);
+        }
+    }
+
     /// The token that confirms another attempt, if the output has one.
     pub(crate) fn token(&self) -> Option<String> {
         let (_, rest) = self.stderr.split_once("--confirm-repeat ")?;
@@ -108,15 +125,7 @@ impl Stage {
 
     /// Runs a command to its end.
     pub(crate) fn call(&self, arguments: &[&str]) -> CommandOutput {
-        let output = self
-            .command(arguments)
-            .output()
-            .expect("the program can be started");
-        CommandOutput {
-            code: output.status.code(),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
+        CommandOutput::of(&mut self.command(arguments))
     }
 
     /// Runs the runbook, confirmed.
@@ -409,44 +418,22 @@ impl World {
 
     /// One environment's rows of a table.
     pub(crate) fn rows_of(&self, side: &str, table: &str) -> Vec<&Value> {
-        let prefix = format!("row/{}/{table}/", self.organization(side));
-        self.objects
-            .iter()
-            .filter(|(key, _)| key.starts_with(&prefix))
-            .map(|(_, row)| row)
-            .collect()
+        rows_in(&self.objects, side, table)
     }
 
     /// The rows of a table that one side had before the first request.
     pub(crate) fn seeded(&self, side: &str, table: &str) -> Vec<&Value> {
-        let name = display_name(side);
-        let environment = self.seed.iter().find(|(key, value)| {
-            key.starts_with("environment/") && value["properties"]["displayName"] == name
-        });
-        let (_, environment) = environment.expect("the environment exists in the seed");
-        let id = environment["properties"]["linkedEnvironmentMetadata"]["resourceId"].as_str();
-        let prefix = format!("row/{}/{table}/", id.unwrap_or_default());
-        let rows = self.seed.iter().filter(|(key, _)| key.starts_with(&prefix));
-        rows.map(|(_, row)| row).collect()
+        rows_in(&self.seed, side, table)
     }
 
     /// An environment by its display name.
     pub(crate) fn environment(&self, name: &str) -> &Value {
-        let found = self.objects.iter().find(|(key, value)| {
-            key.starts_with("environment/") && value["properties"]["displayName"] == name
-        });
-        found
-            .map(|(_, environment)| environment)
-            .expect("the environment exists")
+        environment_in(&self.objects, name)
     }
 
     /// The id of the organization of `source` or `target`.
-    fn organization(&self, side: &str) -> &str {
-        let metadata =
-            &self.environment(display_name(side))["properties"]["linkedEnvironmentMetadata"];
-        metadata["resourceId"]
-            .as_str()
-            .expect("the environment has an organization")
+    pub(crate) fn organization(&self, side: &str) -> &str {
+        organization_in(&self.objects, side)
     }
 
     /// The calls to the outside, in their order: `{at, environment, by, host, with, why}`.
@@ -460,6 +447,16 @@ impl World {
 
     /// The number of successful requests with this method and with this text in the path.
     pub(crate) fn count_successful(&self, method: &str, path: &str) -> usize {
+        self.count_with(method, path, |status| status < 300)
+    }
+
+    /// The number of requests with this method and with this text in the path, with any response.
+    pub(crate) fn count_sent(&self, method: &str, path: &str) -> usize {
+        self.count_with(method, path, |_| true)
+    }
+
+    /// The same with such a status.
+    pub(crate) fn count_with(&self, method: &str, path: &str, fits: impl Fn(u64) -> bool) -> usize {
         self.requests
             .iter()
             .filter(|request| {
@@ -467,9 +464,7 @@ impl World {
                     && request["path"]
                         .as_str()
                         .is_some_and(|found| found.contains(path))
-                    && request["status"]
-                        .as_u64()
-                        .is_some_and(|status| status < 300)
+                    && request["status"].as_u64().is_some_and(&fits)
             })
             .count()
     }
@@ -515,6 +510,34 @@ impl World {
         lines.sort();
         lines
     }
+}
+
+/// An environment by its display name.
+fn environment_in<'a>(objects: &'a BTreeMap<String, Value>, name: &str) -> &'a Value {
+    let found = objects.iter().find(|(key, value)| {
+        key.starts_with("environment/") && value["properties"]["displayName"] == name
+    });
+    found
+        .map(|(_, environment)| environment)
+        .expect("the environment exists")
+}
+
+/// The id of the organization of `source` or `target`.
+fn organization_in<'a>(objects: &'a BTreeMap<String, Value>, side: &str) -> &'a str {
+    let properties = &environment_in(objects, display_name(side))["properties"];
+    properties["linkedEnvironmentMetadata"]["resourceId"]
+        .as_str()
+        .expect("the environment has an organization")
+}
+
+/// One environment's rows of a table.
+fn rows_in<'a>(objects: &'a BTreeMap<String, Value>, side: &str, table: &str) -> Vec<&'a Value> {
+    let prefix = format!("row/{}/{table}/", organization_in(objects, side));
+    objects
+        .iter()
+        .filter(|(key, _)| key.starts_with(&prefix))
+        .map(|(_, row)| row)
+        .collect()
 }
 
 fn display_name(side: &str) -> &'static str {

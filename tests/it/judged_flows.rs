@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::edits::row;
+use crate::edits::{edit_client_data, row};
 use crate::harness::{Stage, thin_text};
 use crate::lcs::says;
 
@@ -19,14 +19,14 @@ fn a_name_like_a_providers_and_an_address_behind_a_variable_hide_nothing() {
     let world = stage.world();
     let key = row(&world, "source", "workflow", "name", FLOW);
     let mut flow = world.objects[&key].clone();
-    let data = flow["clientdata"].as_str().unwrap_or_default();
-    let mut data: Value = serde_json::from_str(data).expect("it is JSON");
-    let actions = &mut data["properties"]["definition"]["actions"];
-    actions["Address"] = json!({"type": "InitializeVariable", "runAfter": {}, "inputs": {
-        "variables": [{"name": "u", "type": "string", "value": "https://api.partner.example/x"}]}});
-    actions["Call_partner"] = json!({"type": "Http", "runAfter": {},
-        "inputs": {"method": "POST", "uri": "@variables('u')"}});
-    flow["clientdata"] = data.to_string().into();
+    edit_client_data(&mut flow, |data| {
+        let address = "https://api.partner.example/x";
+        let actions = &mut data["properties"]["definition"]["actions"];
+        actions["Address"] = json!({"type": "InitializeVariable", "runAfter": {}, "inputs": {
+            "variables": [{"name": "u", "type": "string", "value": address}]}});
+        actions["Call_partner"] = json!({"type": "Http", "runAfter": {},
+            "inputs": {"method": "POST", "uri": "@variables('u')"}});
+    });
     flow["name"] = RENAMED.into();
     let child = row(&world, "source", "workflow", "name", crate::thin_run::CHILD);
     let mut without = world.objects[&child].clone();

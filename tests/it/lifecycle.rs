@@ -181,7 +181,7 @@ fn control_c_at_the_prompt_ends_the_program_and_nothing_begins() {
     let _tenant = stage.tenant(&[]);
     let mut call = AtTerminal::start(&stage, &["run", "rehearsal.yaml"]);
     call.reads("Type the target's name").interrupts();
-    call.reads("Stopping").types("Contoso UAT");
+    call.reads_stop().types("Contoso UAT");
     assert_eq!(call.ends(), Some(130));
     assert!(!stage.state().exists());
     assert!(stage.world().writes().is_empty());

@@ -2,7 +2,7 @@
 //! waited for, half a response is read again, and the end says what failed, what was not begun, and
 //! what to do.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 
 use crate::harness::{CommandOutput, Stage, World};
 
@@ -19,22 +19,7 @@ fn state_of<'a>(answer: &'a CommandOutput, step: &str) -> &'a str {
 /// The requests that were refused on purpose or by a condition, with this method and this text in
 /// the path.
 fn refused(world: &World, method: &str, path: &str) -> usize {
-    let is_refused = |request: &&Value| {
-        request["method"] == method
-            && request["path"]
-                .as_str()
-                .is_some_and(|found| found.contains(path))
-            && request["status"]
-                .as_u64()
-                .is_some_and(|status| status >= 400)
-    };
-    world.requests.iter().filter(is_refused).count()
-}
-
-fn says(answer: &CommandOutput, parts: &[&str]) {
-    for part in parts {
-        assert!(answer.stderr.contains(part), "{part}: {}", answer.stderr);
-    }
+    world.count_with(method, path, |status| status >= 400)
 }
 
 #[test]
@@ -43,13 +28,10 @@ fn a_data_policy_leaves_flows_off_and_the_run_goes_on() {
     let tenant = stage.tenant(&["refuse=403/0x80060467/DlpViolation:PATCH */workflows(30000000-*"]);
     let answer = stage.run();
     assert!(matches!(answer.code, Some(1 | 4)), "{}", answer.stderr);
-    says(
-        &answer,
-        &[
-            "a data policy of the tenant forbids it",
-            "(a task for an administrator of the data policies)",
-        ],
-    );
+    answer.warns(&[
+        "a data policy of the tenant forbids it",
+        "(a task for an administrator of the data policies)",
+    ]);
     assert!(
         !answer.stderr.contains("steps not begun"),
         "{}",
@@ -97,19 +79,16 @@ fn a_failure_that_a_deletion_depends_on_stops_it_and_not_the_rest() {
     let stage = Stage::new();
     let tenant = stage.tenant(&["refuse=400/0x80072042:PATCH */connectionreferences(*"]);
     let answer = stage.run().exits(1);
-    says(
-        &answer,
-        &[
-            "blocks unmanaged customizations",
-            "(a task for a System Administrator of the environment)",
-            "steps not begun:",
-            "activate-flows: it needs reconfigure-connections, which failed",
-            "reinstall-providers: it needs reconfigure-connections, which failed",
-            "detach-provider-actions: it needs reconfigure-connections, which failed",
-            "restore-provider-actions: it needs detach-provider-actions, which was not begun, and \
+    answer.warns(&[
+        "blocks unmanaged customizations",
+        "(a task for a System Administrator of the environment)",
+        "steps not begun:",
+        "activate-flows: it needs reconfigure-connections, which failed",
+        "reinstall-providers: it needs reconfigure-connections, which failed",
+        "detach-provider-actions: it needs reconfigure-connections, which failed",
+        "restore-provider-actions: it needs detach-provider-actions, which was not begun, and \
              reinstall-providers, which was not begun",
-        ],
-    );
+    ]);
     for (step, state) in [
         ("reconfigure-connections", "failed"),
         ("activate-flows", "-"),
@@ -146,14 +125,11 @@ fn a_customization_lock_is_waited_for_and_is_never_a_failure() {
     let stage = Stage::new();
     let tenant = stage.tenant(&["refuse=429/0x80071151:PATCH */workflows(*"]);
     let answer = stage.run().exits(75);
-    says(
-        &answer,
-        &[
-            "still refused after",
-            "0x80071151",
-            "customizations are locked",
-        ],
-    );
+    answer.warns(&[
+        "still refused after",
+        "0x80071151",
+        "customizations are locked",
+    ]);
     drop(tenant);
     let before = refused(&stage.world(), "PATCH", "/workflows(");
     let lock = ["1", "2", "3"].map(|n| format!("refuse=429/0x80071151#{n}:PATCH */workflows(*"));
@@ -161,7 +137,7 @@ fn a_customization_lock_is_waited_for_and_is_never_a_failure() {
     let _tenant = stage.tenant(&faults);
     let answer = stage.run().exits(0);
     assert_eq!(refused(&stage.world(), "PATCH", "/workflows("), before + 3);
-    says(&answer, &["not possible yet"]);
+    answer.warns(&["not possible yet"]);
     assert!(!answer.stderr.contains("failed"), "{}", answer.stderr);
 }
 
@@ -191,10 +167,7 @@ fn a_firewall_that_came_with_the_copy_is_explained_at_first_sight() {
     stage.edit_world(&puts);
     let _tenant = stage.tenant(&[]);
     let answer = stage.run().exits(4);
-    says(
-        &answer,
-        &["0x80095ffe", "IP firewall", "run from an allowed address"],
-    );
+    answer.warns(&["0x80095ffe", "IP firewall", "run from an allowed address"]);
     assert!(
         !answer.stderr.contains("in the source too"),
         "{}",
@@ -209,6 +182,6 @@ fn half_a_response_that_stays_so_is_an_unavailable_service() {
     let stage = Stage::new();
     let _tenant = stage.tenant(&["garble:GET */connectionreferences*"]);
     let answer = stage.run().exits(75);
-    says(&answer, &["a body that is not JSON", "nothing was begun"]);
+    answer.warns(&["a body that is not JSON", "nothing was begun"]);
     assert!(stage.world().writes().is_empty());
 }

@@ -1,8 +1,6 @@
 //! How many requests the changes of a run cost. The figures are a formula of the tenant's size, so
 //! that they do not depend on the machine.
 
-use serde_json::Value;
-
 use crate::harness::{Stage, World, thin_text};
 
 /// How many flows and references the tenant has besides its seed.
@@ -11,16 +9,7 @@ const N: usize = 12;
 /// The requests for single rows whose ids begin with this, by method.
 fn requests(world: &World, entity_set: &str, ids: &str) -> [usize; 2] {
     let path = format!("/{entity_set}({ids}");
-    let count = |method: &str| {
-        let fits = |request: &&Value| {
-            request["method"] == method
-                && request["path"]
-                    .as_str()
-                    .is_some_and(|found| found.contains(&path))
-        };
-        world.requests.iter().filter(fits).count()
-    };
-    [count("PATCH"), count("GET")]
+    ["PATCH", "GET"].map(|method| world.count_sent(method, &path))
 }
 
 /// A change costs one request: it is written with the version that the survey read, and the response

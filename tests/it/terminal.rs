@@ -43,18 +43,28 @@ impl AtTerminal {
 
     /// Reads the screen until this text appears.
     pub(crate) fn reads(&mut self, text: &str) -> &mut Self {
+        self.reads_any(&[text])
+    }
+
+    /// Reads the screen until it says that the signal was received. A program that waits for nothing
+    /// may end before it can say that it is stopping.
+    pub(crate) fn reads_stop(&mut self) -> &mut Self {
+        self.reads_any(&["Stopping", "stopped on request"])
+    }
+
+    fn reads_any(&mut self, texts: &[&str]) -> &mut Self {
         let mut seen = Vec::new();
         let mut part = [0; 4096];
-        while !String::from_utf8_lossy(&seen).contains(text) {
+        loop {
+            let screen = String::from_utf8_lossy(&seen);
+            if texts.iter().any(|text| screen.contains(text)) {
+                return self;
+            }
             match self.terminal.read(&mut part) {
                 Ok(count) if count > 0 => seen.extend(&part[..count]),
-                _ => panic!(
-                    "the program ended before '{text}': {}",
-                    String::from_utf8_lossy(&seen)
-                ),
+                _ => panic!("the program ended before {texts:?}: {screen}"),
             }
         }
-        self
     }
 
     /// Types a line.

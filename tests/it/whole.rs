@@ -5,10 +5,13 @@ use std::fs;
 
 use crate::harness::{Stage, runbook_text};
 use crate::whole_world::assert_whole_tenant_is_refreshed;
+use crate::{contained_settings, containment, production_calls};
 
+/// One run, about which several modules say what is right: it is long.
 #[test]
 fn the_whole_tenant_is_refreshed_correctly() {
     let stage = Stage::new();
+    contained_settings::assert_forecast(&stage);
     let run = stage.run().exits(0);
     for expected in [
         "24 of 25 slots restored",
@@ -21,7 +24,10 @@ fn the_whole_tenant_is_refreshed_correctly() {
     }
     let world = stage.in_process_world();
     assert_whole_tenant_is_refreshed(&world);
-    let writes = world.writes().len();
+    contained_settings::assert_nothing_of_production(&run, &world);
+    production_calls::assert_nothing_calls_production(&stage, &run, &world);
+    containment::assert_everything_is_closed(&stage, &run);
+    let writes = stage.in_process_world().writes().len();
     let again = stage.call(&["run", "rehearsal.yaml"]).exits(0);
     assert!(
         again.stdout.contains("nothing is left to do"),
@@ -33,7 +39,8 @@ fn the_whole_tenant_is_refreshed_correctly() {
         writes,
         "only reads"
     );
-    drop(stage.call(&["verify", "rehearsal.yaml"]).exits(0));
+    contained_settings::assert_unset_is_named(&stage);
+    containment::assert_what_a_person_opens_is_named(&stage);
 }
 
 /// The names in a tenant whose tables, columns and entity sets all have other names. An operator

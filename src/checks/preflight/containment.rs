@@ -4,11 +4,11 @@
 //! reports, or asks about, is a warning. Nothing here stops a run.
 
 use super::super::check::{Check, CheckResult, named};
+use super::super::text_scan;
 use crate::base::text::count;
 use crate::domain::RefreshContext;
 use crate::domain::containment::inventory::KindInventory;
-use crate::domain::containment::{Closing, Inventory, Scope, Surface, SurfaceState, text_scan};
-use crate::domain::failure::unless_interrupted;
+use crate::domain::containment::{Closing, Inventory, Scope, Surface, SurfaceState};
 use crate::engine::Failure;
 use crate::runbook::StepName;
 
@@ -64,42 +64,38 @@ fn judge(kind: &KindInventory) -> Option<CheckResult> {
             return Some(check(advice).unread(failure.clone()));
         }
     };
-    let left: Vec<(&Surface, String)> = surfaces
-        .iter()
-        .filter_map(|surface| Some((surface, left_open(surface)?)))
-        .collect();
-    if left.is_empty() {
-        return Some(check("").pass(settled(surfaces)));
-    }
+    let mut left: Vec<String> = Vec::new();
+    let mut others: Vec<&Surface> = Vec::new();
     // What is left may be left for different reasons, and each has its own remedy.
     let mut advice: Vec<&str> = Vec::new();
-    for (_, remedy) in &left {
-        if !advice.contains(&remedy.as_str()) {
+    for surface in surfaces {
+        let Some(remedy) = left_open(surface) else {
+            others.push(surface);
+            continue;
+        };
+        left.push(described(surface));
+        if !advice.contains(&remedy) {
             advice.push(remedy);
         }
     }
-    let lines: Vec<String> = left.iter().map(|(surface, _)| described(surface)).collect();
-    let mut found = named(&lines);
-    let others: Vec<&Surface> = surfaces
-        .iter()
-        .filter(|surface| left_open(surface).is_none())
-        .collect();
+    if left.is_empty() {
+        return Some(check("").pass(settled(&others)));
+    }
+    let mut found = named(&left);
     if !others.is_empty() {
-        let others: Vec<Surface> = others.into_iter().cloned().collect();
         found = format!("{found}; besides: {}", settled(&others));
     }
     Some(check(&advice.join("; ")).warn(found))
 }
 
 /// What a person can do about a surface that the refresh leaves open, or asks about.
-fn left_open(surface: &Surface) -> Option<String> {
+fn left_open(surface: &Surface) -> Option<&str> {
     match &surface.closing {
-        Closing::Finding(remedy) => Some(remedy.clone()),
-        Closing::Set(write) if write.is_protected => Some(PROTECTED.to_owned()),
+        Closing::Finding(remedy) => Some(remedy),
+        Closing::Set(write) if write.is_protected => Some(PROTECTED),
         Closing::Ask { .. } => Some(
             "the run waits for a decision while the target is still closed: write what may act under \
-             `containment.allow`; for jobs, `jobs: cancel` or `jobs: keep`"
-                .to_owned(),
+             `containment.allow`; for jobs, `jobs: cancel` or `jobs: keep`",
         ),
         _ => None,
     }
@@ -115,13 +111,13 @@ const PROTECTED: &str = "a managed solution does not let it be changed, so the s
                          under `containment.replace`";
 
 /// What becomes of surfaces about which nothing is left to do, in one line.
-fn settled(surfaces: &[Surface]) -> String {
+fn settled(surfaces: &[&Surface]) -> String {
     let mut parts = Vec::new();
     for (what, is_meant) in GROUPS {
         let group: Vec<String> = surfaces
             .iter()
             .filter(|surface| is_meant(surface))
-            .map(described)
+            .map(|surface| described(surface))
             .collect();
         if !group.is_empty() {
             parts.push(format!("{} {what}: {}", group.len(), named(&group)));
@@ -155,17 +151,11 @@ const GROUPS: [(&str, IsMeant); 5] = [
 ];
 
 fn described(surface: &Surface) -> String {
-    let detail = surface.state.detail().map(|detail| format!(" ({detail})"));
     let protected = match &surface.closing {
         Closing::Set(write) if write.is_protected => " (managed, and not customizable)",
         _ => "",
     };
-    format!(
-        "'{}' {}{}{protected}",
-        surface.name,
-        surface.reach,
-        detail.unwrap_or_default()
-    )
+    surface.described() + protected
 }
 
 /// Rows of the customer's own tables that name production and that no kind of surface knows.
@@ -177,11 +167,7 @@ async fn text_scan(scope: &Scope<'_>) -> Result<CheckResult, Failure> {
         "look at each: if something acts by it, give it the target's own value before the target is \
          used",
     );
-    let scan = unless_interrupted(text_scan::scan(scope, false).await)?;
-    Ok(check.settle(scan.map(|scan| match scan.found.as_slice() {
-        [] => check.pass(scan.extent()),
-        found => check.warn(format!("{}; {}", named(found), scan.extent())),
-    })))
+    text_scan::result(&check, scope, false).await
 }
 
 /// Without step 2 nothing is turned off.

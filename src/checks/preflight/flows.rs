@@ -53,6 +53,7 @@ fn rules<'a>(refresh: &'a RefreshContext, snapshot: &Snapshot) -> Result<Rules<'
     let policies = available(&snapshot.policies)?.iter();
     Ok(Rules::new(
         refresh,
+        None,
         available(&snapshot.flows)?.iter(),
         old,
         policies,

@@ -3,10 +3,10 @@
 //! a warning.
 
 use super::super::check::{Check, CheckResult, named};
+use super::super::text_scan;
 use crate::domain::RefreshContext;
 use crate::domain::containment::inventory::{self, KindInventory};
-use crate::domain::containment::{Closing, Inventory, Scope, Surface, SurfaceState, text_scan};
-use crate::domain::failure::unless_interrupted;
+use crate::domain::containment::{Closing, Inventory, Scope, Surface, SurfaceState};
 use crate::engine::{Failure, JournalView};
 
 /// Checks every kind. Takes the journal, if there is a state file.
@@ -28,11 +28,7 @@ async fn text_scan(scope: &Scope<'_>) -> Result<CheckResult, Failure> {
         "rows that no check knows name production",
         "look at each: if something acts by it, give it the target's own value",
     );
-    let scan = unless_interrupted(text_scan::scan(scope, true).await)?;
-    Ok(check.settle(scan.map(|scan| match scan.found.as_slice() {
-        [] => check.pass(scan.extent()),
-        found => check.warn(format!("{}; {}", named(found), scan.extent())),
-    })))
+    text_scan::result(&check, scope, true).await
 }
 
 /// The result for one kind; none where the target has nothing of it.
@@ -58,7 +54,7 @@ fn judge(kind: &KindInventory) -> Option<CheckResult> {
         let meant = surfaces
             .iter()
             .filter(|surface| surface.state.word() == state);
-        meant.map(described).collect()
+        meant.map(Surface::described).collect()
     };
     let (open, unclear) = (of("open"), of("unclear"));
     let advice = surfaces.iter().find_map(remedy).unwrap_or_default();
@@ -97,16 +93,6 @@ fn remedy(surface: &Surface) -> Option<String> {
 
 fn by_hand(change: &str) -> String {
     format!("by hand: {change}; or allow it under `containment.allow`")
-}
-
-fn described(surface: &Surface) -> String {
-    let detail = surface.state.detail().map(|detail| format!(" ({detail})"));
-    format!(
-        "'{}' {}{}",
-        surface.name,
-        surface.reach,
-        detail.unwrap_or_default()
-    )
 }
 
 fn counted(surfaces: &[Surface]) -> String {

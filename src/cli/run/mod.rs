@@ -130,8 +130,8 @@ pub(super) async fn run(session: &Session, arguments: &RunArguments) -> Result<u
     if let Some(step) = &arguments.until {
         require_step(&runbook, step)?;
     }
-    let result = run_in_order(session, arguments, runbook, &path).await;
-    write_summary(session, &arguments.files, &path);
+    let result = run_in_order(session, arguments, runbook.clone(), &path).await;
+    write_summary(session, &arguments.files, &runbook, &path);
     result
 }
 

@@ -12,20 +12,21 @@ use crate::cli::session::{Session, environment_variable};
 use crate::cli::step_names::step_names;
 use crate::journal;
 use crate::report::{Pipeline, gather_report};
+use crate::runbook::Runbook;
 
 /// The largest step summary that GitHub shows.
 const SIZE_LIMIT: usize = 1024 * 1024;
 
 /// Writes the report of this state file as Markdown for the pipeline, if there is one. A failure is
 /// a warning, and does not change how the run ended.
-pub(super) fn write_summary(session: &Session, files: &RunFiles, state: &Path) {
+pub(super) fn write_summary(session: &Session, files: &RunFiles, runbook: &Runbook, state: &Path) {
     let Some(pipeline) = session.pipeline else {
         return;
     };
     if !journal::exists(state) {
         return;
     }
-    if let Err(error) = write_for(session, pipeline, files, state) {
+    if let Err(error) = write_for(session, pipeline, files, runbook, state) {
         let warning = format!("warning: the pipeline's summary cannot be written: {error:#}");
         session.printer.error(&warning);
     }
@@ -35,18 +36,14 @@ fn write_for(
     session: &Session,
     pipeline: Pipeline,
     files: &RunFiles,
+    runbook: &Runbook,
     state: &Path,
 ) -> anyhow::Result<()> {
-    let (runbook, _) = files.read()?;
     let reading = journal::read_state_file(state)?;
     let next = suggested_commands(files, &reading).next;
     let file = state.display().to_string();
-    let report = gather_report(
-        &reading,
-        &file,
-        &step_names(&runbook, Some(&reading.state)),
-        &next,
-    );
+    let names = step_names(runbook, Some(&reading.state));
+    let report = gather_report(&reading, &file, &names, &next);
     match pipeline {
         Pipeline::GitHub => {
             // A job without this variable shows no summary.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::base::redaction::redact;
 use crate::base::text::escape;
 use crate::checks::{CheckResult, Verdict};
-use crate::cli::preflight::{annotate, first_unavailable};
+use crate::cli::preflight::{annotate, first_unavailable, protection};
 use crate::cli::session::Session;
 use crate::engine::{Failure, FailureKind};
 
@@ -56,12 +56,6 @@ pub(super) fn require_no_failure(
         kind,
         format!("preflight failed; nothing was begun{}", lines.concat()),
     ))
-}
-
-/// The step that a check protects, to be shown after its headline.
-fn protection(finding: &CheckResult) -> String {
-    let step = finding.protection();
-    step.map_or_else(String::new, |step| format!(" ({step})"))
 }
 
 fn warn_about_unknown(session: &Session, findings: &[CheckResult]) {

@@ -35,26 +35,26 @@ pub(super) async fn end_run(
         }
         _ => None,
     };
-    let outcome = result.as_ref().map(|outcome| *outcome);
+    let outcome = result.as_ref().copied();
     let ending = Ending {
         outcome,
         finding: finding.as_ref(),
     };
+    let failure = ending.failure();
     let exit = close(session, state_file, ending, figures.as_ref()).await;
     let figures = figures.unwrap_or_default();
     let name = finding.as_ref().map_or_else(
         || result_name(outcome),
         |finding| outcome_name(finding.kind),
     );
-    let failure = outcome.err().or(finding.as_ref());
     let event = run_ended_event(name, exit, failure, json!(figures));
     connected.events.emit(event);
     session.printer.hide_all();
     if session.output == Output::Human {
-        let ending = result.as_ref().err();
+        let ending = outcome.err();
         print_result(session, files, connected, state_file, &figures, ending);
     }
-    if let Some(failure) = result.as_ref().err().or(finding.as_ref()) {
+    if let Some(failure) = failure {
         session.print_failure(failure);
     }
     exit
@@ -67,6 +67,13 @@ pub(super) struct Ending<'a> {
     pub(super) outcome: Result<Outcome, &'a Failure>,
     /// What is not as it should be, although every step has ended.
     pub(super) finding: Option<&'a Failure>,
+}
+
+impl<'a> Ending<'a> {
+    /// Why the process does not end well, if it does not.
+    fn failure(self) -> Option<&'a Failure> {
+        self.outcome.err().or(self.finding)
+    }
 }
 
 /// The finding that something can act on the outside world, although nobody allowed it. What is open
@@ -107,7 +114,7 @@ pub(super) async fn close(
     figures: Option<&Summary>,
 ) -> u8 {
     let result = ending.outcome;
-    let failure = result.err().or(ending.finding);
+    let failure = ending.failure();
     let exit = failure.map_or(DONE, |failure| session.exit_code(failure.kind));
     let message = failure.map(|failure| failure.message.clone());
     let closed = Closed {

@@ -3,7 +3,6 @@
 //! nothing and nothing depends on it, so it is no part of the state file.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -52,11 +51,16 @@ impl Stages {
         }
     }
 
-    fn change(&self, change: impl FnOnce(&mut BTreeMap<String, String>)) {
+    /// Notes what the service reports about an operation; nothing once that is over.
+    fn note(&self, name: &str, stage: Option<&str>) {
         let mut content = lock(&self.content);
-        let earlier = content.stages.clone();
-        change(&mut content.stages);
-        if content.stages != earlier {
+        let name = redact(name).into_owned();
+        let stage = stage.map(|stage| redact(stage).into_owned());
+        let earlier = match stage.clone() {
+            Some(stage) => content.stages.insert(name, stage),
+            None => content.stages.remove(&name),
+        };
+        if stage != earlier {
             // Without the file, `status` shows less.
             drop(write(&self.path, &content));
         }
@@ -66,14 +70,10 @@ impl Stages {
 impl Listener for Stages {
     fn on_event(&self, event: &Event) {
         match &event.kind {
-            EventKind::Progress { name, note, .. } => self.change(|stages| {
-                stages.insert(redact(name).into_owned(), redact(note).into_owned());
-            }),
+            EventKind::Progress { name, note, .. } => self.note(name, Some(note)),
             EventKind::ChangeDone { name, .. }
             | EventKind::ChangeFailed { name, .. }
-            | EventKind::ChangeOpen { name, .. } => self.change(|stages| {
-                stages.remove(redact(name).as_ref());
-            }),
+            | EventKind::ChangeOpen { name, .. } => self.note(name, None),
             EventKind::RunEnded { .. } => self.remove(),
             _ => {}
         }
@@ -94,9 +94,7 @@ fn write(path: &Path, content: &Content) -> std::io::Result<()> {
 }
 
 fn path_of(state_file: &Path) -> PathBuf {
-    let mut name = OsString::from(state_file);
-    name.push(".stages");
-    name.into()
+    files::append_suffix(state_file, ".stages")
 }
 
 fn read_content(path: &Path) -> Option<Content> {

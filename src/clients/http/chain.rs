@@ -150,17 +150,7 @@ mod tests {
     use super::*;
     use crate::clients::error::ErrorKind;
     use crate::clients::http::{Limits, Method};
-    use crate::clients::testing::{Listener, Reply, Setup, authority};
-
-    const FAST: f64 = 1_000.0;
-
-    fn patch() -> Request {
-        Request::new(Method::PATCH, "/row").json_text(r#"{"a":1}"#)
-    }
-
-    fn ok() -> Reply {
-        Reply::json(200, "{}")
-    }
+    use crate::clients::testing::{FAST, Listener, Reply, Setup, authority, ok, patch};
 
     #[tokio::test]
     async fn a_read_is_retried_until_the_service_is_back() {

@@ -1,4 +1,4 @@
-//! What all services share: connections, clock, observer, cancellation, and the gates of all services.
+//! What all services share: connections, clock, observer, cancellation, and their gates.
 
 use std::collections::HashMap;
 use std::fmt;

@@ -106,10 +106,12 @@ impl Response {
             .body
             .strip_prefix(b"\xef\xbb\xbf")
             .unwrap_or(&self.body);
-        if text.trim_ascii().is_empty() || self.count_values().is_err() {
+        if text.trim_ascii().is_empty() {
             return None;
         }
         let error = serde_json::from_slice::<IgnoredAny>(text).err()?;
+        // A body that is JSON is counted by those who parse it, so not here as well.
+        self.count_values().ok()?;
         Some(if text.trim_ascii_start().starts_with(b"<") {
             ServiceError::parse(None, text).message
         } else {

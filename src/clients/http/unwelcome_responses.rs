@@ -1,19 +1,9 @@
 //! Responses that mean something else than their status says, as a whole service sends and a client
 //! meets them: challenges, cookies, half a body, locks, the two meanings of 412, codes that pass.
 
-use super::{Method, Request};
+use super::Request;
 use crate::clients::error::ErrorKind;
-use crate::clients::testing::{Listener, Reply, Setup, authority};
-
-const FAST: f64 = 1_000.0;
-
-fn patch() -> Request {
-    Request::new(Method::PATCH, "/row").json_text(r#"{"a":1}"#)
-}
-
-fn ok() -> Reply {
-    Reply::json(200, "{}")
-}
+use crate::clients::testing::{FAST, Listener, Reply, Setup, authority, ok, patch};
 
 #[tokio::test]
 async fn a_challenge_wins_over_the_body_and_over_other_headers() {

@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::sealed::ROW;
 use super::surface::{Closing, RowRemoval, RowWrite, Surface};
 use crate::base::redaction::fingerprint;
 use crate::clients::{Row, Table};
 use crate::domain::RefreshContext;
 use crate::domain::manual_change::ManualChange;
 use crate::domain::names::Fields;
-use crate::domain::seals::{self, Part};
-use crate::domain::tenant_set::{Request, row_set, surveyed_row_set, surveyed_version};
+use crate::domain::sealed_row::SealedRow;
+use crate::domain::seals::Part;
+use crate::domain::tenant_set::{Request, surveyed_row_set, surveyed_version};
 use crate::engine::{Action, Change, Failure, JournalView};
 
 /// How long Dataverse may take to show a write.
@@ -124,27 +124,21 @@ fn remove(
     key: String,
     removal: &RowRemoval,
 ) -> Change {
-    let id = removal.row.id;
-    let present = json!({ "present": true });
+    // The seal holds only the columns that the kind reads, so no column is compared.
+    let columns = Fields::new();
+    let row = SealedRow {
+        entity_set,
+        id: removal.row.id,
+        captured: (Part::Surfaces, removal.row.capture_key()),
+        columns,
+    };
     Change {
         key,
         name: removal.name.clone(),
-        before: present.clone(),
+        before: row.compared(Some(&Fields::new())),
         after: Value::Null,
         follows: Vec::new(),
-        action: Action::Remove {
-            set: row_set(
-                refresh,
-                entity_set,
-                id,
-                |row: Option<&Row>| row.map_or(Value::Null, |_| json!({ "present": true })),
-                Request::delete(entity_set, id),
-                SETTLE_TIMEOUT,
-            ),
-            seal: seals::SURFACES,
-            captured: Part::Surfaces.key(&format!("{ROW}{}/{id}", removal.row.table)),
-            sealed: present,
-        },
+        action: row.removal(refresh),
     }
 }
 

@@ -72,13 +72,7 @@ pub(crate) fn figures(journal: &JournalView, policy: &Policy) -> Option<Containm
         .collect();
     for surface in sealed.iter() {
         let state = surface.state_now(journal, policy);
-        match &state {
-            SurfaceState::Open => figures.open += 1,
-            SurfaceState::Unclear(_) => figures.unclear += 1,
-            SurfaceState::Closed(_) => figures.closed += 1,
-            SurfaceState::Allowed(_) => figures.allowed += 1,
-            SurfaceState::Replaced(_) => figures.replaced += 1,
-        }
+        *figures.number_of(&state) += 1;
         let title = titles.get(surface.kind.as_str());
         figures.surfaces.push(ListedSurface {
             kind: title
@@ -98,11 +92,38 @@ pub(crate) fn figures(journal: &JournalView, policy: &Policy) -> Option<Containm
 }
 
 impl ContainmentFigures {
+    /// How many surfaces have this state.
+    fn number_of(&mut self, state: &SurfaceState) -> &mut usize {
+        match state {
+            SurfaceState::Open => &mut self.open,
+            SurfaceState::Unclear(_) => &mut self.unclear,
+            SurfaceState::Closed(_) => &mut self.closed,
+            SurfaceState::Allowed(_) => &mut self.allowed,
+            SurfaceState::Replaced(_) => &mut self.replaced,
+        }
+    }
+
+    /// The first surfaces with this state by name, and how many more of this number there are; none
+    /// where none is listed.
+    fn named(&self, state: &str, number: usize) -> Option<String> {
+        let meant = self.surfaces.iter().filter(|found| found.state == state);
+        let named: Vec<String> = meant
+            .take(NAMED)
+            .map(|surface| format!("'{}' ({})", surface.name, surface.kind))
+            .collect();
+        let more = match number.saturating_sub(named.len()) {
+            0 => String::new(),
+            more => format!(", and {more} more"),
+        };
+        (!named.is_empty()).then(|| named.join(", ") + &more)
+    }
+
     /// Corrects what the journal does not show: somebody may have closed or allowed an open surface
     /// since. Takes the target's surfaces as they are now; a kind that could not be read stays open.
     pub(crate) fn correct(&mut self, now: &Inventory) {
         let open = |surface: &&mut ListedSurface| surface.state == SurfaceState::Open.word();
-        for listed in self.surfaces.iter_mut().filter(open) {
+        let mut surfaces = std::mem::take(&mut self.surfaces);
+        for listed in surfaces.iter_mut().filter(open) {
             let mut kinds = now.0.iter();
             let kind = kinds.find(|kind| kind.kind.title() == listed.kind);
             let Some(Ok(surfaces)) = kind.map(|kind| &kind.surfaces) else {
@@ -112,13 +133,10 @@ impl ContainmentFigures {
             let found = found.find(|surface| surface.name == listed.name);
             let gone = || SurfaceState::Closed("it can no longer act".to_owned());
             let state = found.map_or_else(gone, |surface| surface.state.clone());
-            match &state {
-                SurfaceState::Open => continue,
-                SurfaceState::Unclear(_) => self.unclear += 1,
-                SurfaceState::Closed(_) => self.closed += 1,
-                SurfaceState::Allowed(_) => self.allowed += 1,
-                SurfaceState::Replaced(_) => self.replaced += 1,
+            if state == SurfaceState::Open {
+                continue;
             }
+            *self.number_of(&state) += 1;
             self.open = self.open.saturating_sub(1);
             state.word().clone_into(&mut listed.state);
             state
@@ -126,6 +144,7 @@ impl ContainmentFigures {
                 .unwrap_or_default()
                 .clone_into(&mut listed.detail);
         }
+        self.surfaces = surfaces;
     }
 
     /// What keeps a finished run from being as it should be: surfaces that can act, although nobody
@@ -134,23 +153,12 @@ impl ContainmentFigures {
         if self.open == 0 {
             return None;
         }
-        let open = self
-            .surfaces
-            .iter()
-            .filter(|surface| surface.state == "open");
-        let named: Vec<String> = open
-            .take(NAMED)
-            .map(|surface| format!("'{}' ({})", surface.name, surface.kind))
-            .collect();
-        let more = match self.open.saturating_sub(named.len()) {
-            0 => String::new(),
-            more => format!(", and {more} more"),
-        };
+        let named = self.named(SurfaceState::Open.word(), self.open);
         let message = format!(
             "{} of what the copy brought to '{target}' can act on the outside world, and the runbook \
-             does not allow it: {}{more}",
+             does not allow it: {}",
             count(self.open, "thing"),
-            named.join(", ")
+            named.unwrap_or_default()
         );
         Some(Failure::failed(message).with_help(format!(
             "`iomcopy verify {runbook}` names each with what to do; turn it off in the target, or \
@@ -172,21 +180,8 @@ impl ContainmentFigures {
         }
         let mut lines = vec![line];
         for (state, things) in [("open", self.open), ("unclear", self.unclear)] {
-            let named: Vec<String> = self
-                .surfaces
-                .iter()
-                .filter(|surface| surface.state == state)
-                .take(NAMED)
-                .map(|surface| format!("'{}' ({})", surface.name, surface.kind))
-                .collect();
-            if named.is_empty() {
-                continue;
-            }
-            let more = match things.saturating_sub(named.len()) {
-                0 => String::new(),
-                more => format!(", and {more} more"),
-            };
-            lines.push(format!("  {state}: {}{more}", named.join(", ")));
+            let named = self.named(state, things);
+            lines.extend(named.map(|named| format!("  {state}: {named}")));
         }
         lines
     }

@@ -84,6 +84,13 @@ impl Policy {
         self.kept(kept, "mailboxes: keep", self.written.mailboxes.is_some())
     }
 
+    /// Why a mailbox or queue may send and receive, if it may. Takes its name and its address.
+    pub(crate) fn keeps_mailbox(&self, name: &str, address: &str) -> Option<String> {
+        self.allows_name(name)
+            .or_else(|| self.allows_name(address))
+            .or_else(|| self.keeps_mailboxes())
+    }
+
     /// Why webhooks and service endpoints may be called, if they may.
     pub(crate) fn keeps_webhooks(&self) -> Option<String> {
         let kept = self.resolved.webhooks == OffOrKeep::Keep;
@@ -219,25 +226,21 @@ impl Policy {
     /// A text with every replacement of the runbook; none where nothing is replaced in it.
     pub(crate) fn replace(&self, text: &str) -> Option<String> {
         let mut new = text.to_owned();
-        for rule in &self.written.replace {
-            new = replaced(&new, &rule.find.value, &rule.with.value).into_owned();
+        for (find, with) in self.replacements() {
+            new = replaced(&new, &find.value, with).into_owned();
         }
         (new != text).then_some(new)
     }
 
     /// The texts that `replace` looks for: whatever still holds one names production.
     pub(crate) fn find_texts(&self) -> impl Iterator<Item = &str> {
-        self.written
-            .replace
-            .iter()
-            .map(|rule| rule.find.value.as_str())
+        self.replacements().map(|(find, _)| find.value.as_str())
     }
 
     /// The hosts that `replace` puts in production's place.
     pub(crate) fn put_hosts(&self) -> BTreeSet<String> {
-        let rules = self.written.replace.iter();
-        rules
-            .flat_map(|rule| hosts_of_replacement(&rule.with.value))
+        self.replacements()
+            .flat_map(|(_, with)| hosts_of_replacement(with))
             .collect()
     }
 
@@ -282,9 +285,9 @@ impl Policy {
 
     /// The rules of `replace` for which this is true of `find` and `with`, in words.
     fn rules(&self, is_meant: impl Fn(&str, &str) -> bool) -> String {
-        let rules = self.written.replace.iter();
-        let rules: Vec<String> = rules
-            .map(|rule| (rule.find.value.as_str(), rule.with.value.as_str()))
+        let rules: Vec<String> = self
+            .replacements()
+            .map(|(find, with)| (find.value.as_str(), with))
             .filter(|(find, with)| is_meant(find, with))
             .map(|(find, with)| format!("'{}' by '{}'", shown(find), shown(with)))
             .collect();

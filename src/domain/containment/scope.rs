@@ -10,6 +10,7 @@ use super::policy::{ActingText, Policy, Treatment};
 use super::sealed::{SealedClosing, SealedSurfaces};
 use crate::clients::Row;
 use crate::domain::RefreshContext;
+use crate::domain::flows::reach::production_marks;
 use crate::domain::names::Fields;
 use crate::domain::source_references::SourceReferences;
 use crate::domain::view::View;
@@ -68,19 +69,11 @@ impl<'a> Scope<'a> {
         journal: Option<&'a JournalView>,
         is_closed: bool,
     ) -> Self {
-        let policy = Policy::of(&refresh.runbook);
-        let marks =
-            SourceReferences::between(&refresh.source.environment, &refresh.target.environment)
-                .with_texts(find_texts(refresh, &policy));
-        let marks = match journal {
-            Some(journal) => marks.with_recorded(journal),
-            None => marks,
-        };
         Self {
             refresh,
             view,
-            policy,
-            marks,
+            policy: Policy::of(&refresh.runbook),
+            marks: production_marks(refresh, journal),
             sealed: journal.map(SealedSurfaces::read).unwrap_or_default(),
             journal,
             is_closed,
@@ -184,14 +177,6 @@ impl<'a> Scope<'a> {
             .filter_map(|row| row.id(&metadata.primary_id))
             .collect())
     }
-}
-
-/// Every text that the runbook wants replaced names production.
-fn find_texts(refresh: &RefreshContext, policy: &Policy) -> Vec<String> {
-    let rules = &refresh.runbook.steps.activate_flows.options.replace;
-    let of_flows = rules.iter().map(|rule| rule.find.value.as_str());
-    let texts = policy.find_texts().chain(of_flows);
-    texts.map(str::to_owned).collect()
 }
 
 /// A whole number in a column.

@@ -117,6 +117,13 @@ impl SealedSurface {
         }
     }
 
+    /// Its text in the seal.
+    pub(crate) fn to_text(&self) -> String {
+        serde_json::to_value(self)
+            .unwrap_or(Value::Null)
+            .to_string()
+    }
+
     /// Its state as the journal and the runbook show it now. The tenant may show something else: a
     /// person may have opened it since.
     pub(crate) fn state_now(&self, journal: &JournalView, policy: &Policy) -> SurfaceState {
@@ -331,25 +338,16 @@ impl SealedSurfaces {
     }
 }
 
-/// The text of a recorded surface.
-pub(crate) fn to_text(surface: &SealedSurface) -> String {
-    serde_json::to_value(surface)
-        .unwrap_or(Value::Null)
-        .to_string()
-}
-
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use serde_json::json;
 
     use super::*;
     use crate::base::clock::Clock;
-    use crate::engine::records::{
-        self as journal, Began, ChangeKind, Completed, Done, Intent, PhaseBegan, PhaseEnded,
-        Pinned, PinnedTarget, Record, StepBegan, StepEnded, StepOutcome, Waiting,
+    use crate::engine::records::testing::{
+        self, done, intent, phase_began, phase_ended, step_began, step_ended, waiting,
     };
+    use crate::engine::records::{ChangeKind, Completed, Record, StepOutcome};
     use crate::runbook::{Containment, Located, ParameterSource, Purpose, Span};
 
     const STEP: &str = "exit-administration-mode";
@@ -357,85 +355,17 @@ mod tests {
     /// What a run with these records knows.
     async fn journal(records: Vec<Record>) -> JournalView {
         let folder = tempfile::tempdir().unwrap();
-        let target = PinnedTarget {
-            environment: "e".to_owned(),
-            name: "n".to_owned(),
-            url: None,
-            organization: None,
-            unique_name: None,
-        };
-        let pinned = Pinned {
-            tenant: "t".to_owned(),
-            cloud: "rehearsal".to_owned(),
-            source: None,
-            target,
-            lcs: None,
-        };
-        let began = Began {
-            format: journal::FORMAT,
-            program: "0".to_owned(),
-            runbook: "s".to_owned(),
-            runbook_digest: "d".to_owned(),
-            runbook_meaning: None,
-            pinned,
-            origins: BTreeMap::new(),
-        };
         let path = folder.path().join("s.iomcopy.jsonl");
-        let opening = journal::begin(&path, Clock::new(1.0), began).unwrap();
+        let opening = testing::open(&path, &Clock::new(1.0));
         opening.journal.append_all(records).await.unwrap();
         JournalView::from_journal(opening.journal.state())
     }
 
-    fn step_began(step: &str) -> Record {
-        Record::from(StepBegan {
-            step: step.to_owned(),
-            speed: None,
-        })
-    }
-
-    fn step_ended(step: &str, outcome: StepOutcome) -> Record {
-        Record::from(StepEnded {
-            step: step.to_owned(),
-            outcome,
-            note: None,
-        })
-    }
-
-    fn intent(phase: &str, key: &str, kind: ChangeKind) -> Record {
-        Record::from(Intent {
-            step: STEP.to_owned(),
-            phase: phase.to_owned(),
-            key: key.to_owned(),
-            kind,
-            name: "turn it off".to_owned(),
-            before: json!({ "on": true }),
-            after: json!({ "on": false }),
-            detail: Value::Null,
-        })
-    }
-
-    fn done(key: &str) -> Record {
-        Record::from(Done {
-            key: key.to_owned(),
-            observed: json!({ "on": false }),
-        })
-    }
-
     /// A whole phase of step 2 in which this happened, and the end of the step.
     fn phase(phase: &str, happened: Vec<Record>) -> Vec<Record> {
-        let began = PhaseBegan {
-            step: STEP.to_owned(),
-            phase: phase.to_owned(),
-        };
-        let ended = PhaseEnded {
-            step: STEP.to_owned(),
-            phase: phase.to_owned(),
-            passes: 1,
-            changes: 0,
-        };
-        let mut records = vec![step_began(STEP), Record::from(began)];
+        let mut records = vec![step_began(STEP), phase_began(STEP, phase)];
         records.extend(happened);
-        records.push(Record::from(ended));
+        records.push(phase_ended(STEP, phase));
         records.push(step_ended(STEP, StepOutcome::Done));
         records
     }
@@ -443,19 +373,15 @@ mod tests {
     /// A task with this change, which a person waived.
     fn waived(phase: &str, key: &str) -> Vec<Record> {
         let task = format!("{STEP}/{phase}");
-        let waiting = Waiting {
-            task: task.clone(),
-            worksheet: Value::Null,
-        };
         let completed = Completed {
-            task,
+            task: task.clone(),
             evidence: json!("waived"),
             who: "ada".to_owned(),
             waived: Some("later".to_owned()),
         };
         vec![
-            Record::from(waiting),
-            intent(phase, key, ChangeKind::ManualTask),
+            waiting(&task),
+            intent(STEP, phase, key, ChangeKind::ManualTask),
             Record::from(completed),
         ]
     }
@@ -507,7 +433,12 @@ mod tests {
             let journal = journal(phase(keys::DISABLE_STEPS, happened)).await;
             webhook().state_now(&journal, &test_policy())
         };
-        let set = |key: &str| vec![intent(keys::DISABLE_STEPS, key, ChangeKind::Set), done(key)];
+        let set = |key: &str| {
+            vec![
+                intent(STEP, keys::DISABLE_STEPS, key, ChangeKind::Set),
+                done(key),
+            ]
+        };
         let refused = || waived(keys::DISABLE_STEPS, &address);
         assert_eq!(now(refused()).await, SurfaceState::Open);
         let state = now([refused(), set(&own)].concat()).await;
@@ -557,7 +488,7 @@ mod tests {
         assert_eq!(state.word(), "allowed");
         let restored = keys::variable("contoso_Key");
         let set = vec![
-            intent("variables", &restored, ChangeKind::Set),
+            intent(STEP, "variables", &restored, ChangeKind::Set),
             done(&restored),
         ];
         let restored = journal(phase("variables", set)).await;
@@ -581,11 +512,8 @@ mod tests {
             let key = keys::surface(kind, "1");
             let task = format!("{STEP}/{}", keys::CONTAIN);
             let happened = vec![
-                Record::from(Waiting {
-                    task,
-                    worksheet: Value::Null,
-                }),
-                intent(keys::CONTAIN, &key, ChangeKind::ManualTask),
+                waiting(&task),
+                intent(STEP, keys::CONTAIN, &key, ChangeKind::ManualTask),
                 done(&key),
             ];
             let journal = journal(phase(keys::CONTAIN, happened)).await;

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::sealed::ROW;
 use crate::clients::Row;
 use crate::domain::keys;
 use crate::domain::names::Fields;
@@ -80,6 +81,20 @@ pub(crate) enum Closing {
     Finding(String),
 }
 
+impl Closing {
+    /// The row that step 2 writes or deletes, which is captured first.
+    pub(crate) fn row(&self) -> Option<&CapturedRow> {
+        match self {
+            Self::Set(write)
+            | Self::ByChange {
+                otherwise: write, ..
+            } => Some(&write.row),
+            Self::Remove(removal) => Some(&removal.row),
+            Self::Nothing | Self::ByStep { .. } | Self::Ask { .. } | Self::Finding(_) => None,
+        }
+    }
+}
+
 /// A row as the service gave it, with the columns that were read.
 #[derive(Clone, Debug)]
 pub(crate) struct CapturedRow {
@@ -101,6 +116,11 @@ impl CapturedRow {
             etag: row.etag.clone(),
             text: row.text.clone(),
         }
+    }
+
+    /// Its key in the part [`Surfaces`](crate::domain::seals::Part::Surfaces).
+    pub(crate) fn capture_key(&self) -> String {
+        format!("{ROW}{}/{}", self.table, self.id)
     }
 }
 
@@ -198,6 +218,17 @@ impl Surface {
         keys::surface(self.kind, &self.id)
     }
 
+    /// Its name, what it could do, and what there is to say of its state.
+    pub(crate) fn described(&self) -> String {
+        let detail = self.state.detail().map(|detail| format!(" ({detail})"));
+        format!(
+            "'{}' {}{}",
+            self.name,
+            self.reach,
+            detail.unwrap_or_default()
+        )
+    }
+
     /// Can it act, although nobody allowed it?
     pub(crate) fn is_open(&self) -> bool {
         self.state == SurfaceState::Open
@@ -205,6 +236,17 @@ impl Surface {
 }
 
 impl SurfaceState {
+    /// Allowed by this, so that nothing closes it; else open, with what closes it.
+    pub(super) fn allowed_or(
+        by: Option<String>,
+        closing: impl FnOnce() -> Closing,
+    ) -> (Self, Closing) {
+        match by {
+            Some(by) => (Self::Allowed(by), Closing::Nothing),
+            None => (Self::Open, closing()),
+        }
+    }
+
     /// The state in a word, as documents write it.
     pub(crate) fn word(&self) -> &'static str {
         match self {

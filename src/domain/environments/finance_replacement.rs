@@ -12,9 +12,10 @@ use serde_json::{Value, json};
 use super::{copy_key, is_lcs_managed};
 use crate::clients::Reachability;
 use crate::domain::RefreshContext;
+use crate::domain::failure::or_why_unknown;
 use crate::domain::finance_users::FinanceUsers;
 use crate::domain::verdict::Answer;
-use crate::engine::{Failure, FailureKind, JournalView};
+use crate::engine::{Failure, JournalView};
 
 /// The member of the copy's intent that holds what differed before. Its own members follow.
 pub(crate) const FINANCE_BEFORE: &str = "finance-before";
@@ -33,8 +34,8 @@ pub(crate) async fn finance_before(refresh: &RefreshContext) -> Result<Option<Va
     let (Some(source), Some(target)) = (&refresh.source.finance, &refresh.target.finance) else {
         return Ok(None);
     };
-    let source = unless_interrupted(FinanceUsers::read(source).await)?;
-    let target = unless_interrupted(FinanceUsers::read(target).await)?;
+    let source = or_why_unknown(FinanceUsers::read(source).await)?;
+    let target = or_why_unknown(FinanceUsers::read(target).await)?;
     Ok(Some(match (source, target) {
         (Ok(source), Ok(target)) => difference(&ids(&source), &ids(&target)),
         (Err(why), _) | (_, Err(why)) => json!({ UNREAD: why }),
@@ -60,22 +61,11 @@ pub(crate) async fn finance_replaced(
         Reachability::Reachable => {}
         refusal => return Ok(Some(Answer::Unknown(refusal.to_string()))),
     }
-    let now = unless_interrupted(FinanceUsers::read(finance).await)?;
+    let now = or_why_unknown(FinanceUsers::read(finance).await)?;
     Ok(Some(match now {
         Ok(now) => judge(before, &ids(&now)),
         Err(why) => Answer::Unknown(why),
     }))
-}
-
-/// Keeps the message of a failed read; a request to stop is returned.
-fn unless_interrupted(
-    reading: Result<FinanceUsers, Failure>,
-) -> Result<Result<FinanceUsers, String>, Failure> {
-    match reading {
-        Ok(users) => Ok(Ok(users)),
-        Err(failure) if failure.kind == FailureKind::Interrupted => Err(failure),
-        Err(failure) => Ok(Err(failure.message)),
-    }
 }
 
 /// Every user and registered application, as people read them. Ids differ in case from response to

@@ -3,14 +3,15 @@
 //!
 //! An address that comes from an environment variable or from data is not fixed. One that an
 //! expression takes from a variable, a `Compose` action or a parameter of the flow is as fixed as the
-//! text that is written there. Names of types and members: Microsoft Learn, *Schema reference for trigger and action types in
-//! workflows*.
+//! text that is written there. Names of types and members: Microsoft Learn, *Schema reference for
+//! trigger and action types in workflows*.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
 use super::origins::Origins;
+use super::walk::{each_object, each_text, type_of};
 use crate::domain::containment::hosts::hosts_in;
 use crate::domain::names::Fields;
 
@@ -54,7 +55,7 @@ pub(crate) struct FixedAddress {
 pub(super) fn fixed_addresses(definition: &Value) -> BTreeSet<FixedAddress> {
     let origins = Origins::of(definition);
     let mut found = BTreeSet::new();
-    visit(definition, "", &mut |name, members| {
+    each_object(definition, "", &mut |name, members| {
         let mut hosts = BTreeSet::new();
         read_action(members, &origins, &mut hosts);
         found.extend(hosts.into_iter().map(|host| FixedAddress {
@@ -70,18 +71,16 @@ pub(super) fn fixed_addresses(definition: &Value) -> BTreeSet<FixedAddress> {
 pub(super) fn sending_to_data(definition: &Value) -> BTreeSet<String> {
     let origins = Origins::of(definition);
     let mut found = BTreeSet::new();
-    visit(definition, "", &mut |name, members| {
-        let kind = members.get("type").and_then(Value::as_str);
+    each_object(definition, "", &mut |name, members| {
         let parameters = members.get("inputs").and_then(|it| it.get("parameters"));
-        let is_connector =
-            kind.is_some_and(|kind| CONNECTOR.contains(&kind.to_ascii_lowercase().as_str()));
+        let is_connector = type_of(members).is_some_and(|kind| CONNECTOR.contains(&kind.as_str()));
         let recipients = parameters.filter(|_| is_connector).map(recipients);
         let is_data = |text: &&str| {
-            let texts = origins.behind(text);
             // A parameter is an environment variable's value, which is the environment's own.
             text.contains('@')
                 && !text.contains("parameters('")
-                && texts
+                && origins
+                    .behind(text)
                     .iter()
                     .all(|text| domains_of_recipients(text).is_empty())
         };
@@ -103,39 +102,11 @@ fn recipients(parameters: &Value) -> Vec<&str> {
     found
 }
 
-/// Every object in a definition, with the name of the member that holds it.
-fn visit<'d>(value: &'d Value, name: &'d str, look: &mut impl FnMut(&'d str, &'d Fields)) {
-    match value {
-        Value::Object(members) => {
-            look(name, members);
-            for (name, member) in members {
-                visit(member, name, look);
-            }
-        }
-        Value::Array(items) => items.iter().for_each(|item| visit(item, name, look)),
-        _ => {}
-    }
-}
-
-/// Every text in a value, with the name of the member that holds it.
-fn each_text<'d>(value: &'d Value, key: &'d str, look: &mut impl FnMut(&'d str, &'d str)) {
-    match value {
-        Value::Object(members) => members
-            .iter()
-            .for_each(|(key, member)| each_text(member, key, look)),
-        Value::Array(items) => items.iter().for_each(|item| each_text(item, key, look)),
-        Value::String(text) => look(key, text),
-        _ => {}
-    }
-}
-
 /// Reads the addresses of one action or trigger; nothing of any other object.
 fn read_action(members: &Fields, origins: &Origins<'_>, hosts: &mut BTreeSet<String>) {
-    let kind = members.get("type").and_then(Value::as_str);
-    let (Some(kind), Some(inputs)) = (kind, members.get("inputs")) else {
+    let (Some(kind), Some(inputs)) = (type_of(members), members.get("inputs")) else {
         return;
     };
-    let kind = kind.to_ascii_lowercase();
     if HTTP.contains(&kind.as_str()) {
         let places = HTTP_PLACES
             .iter()

@@ -7,6 +7,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::addresses::{FixedAddress, fixed_addresses, sending_to_data};
+use super::walk::{PARAMETERS, each_object, is_variable};
 use crate::domain::connections::connector_name;
 use crate::domain::names::Fields;
 
@@ -16,19 +17,18 @@ pub(crate) struct Definition(Value);
 impl Definition {
     /// The definition that a row of `workflow` holds; none where its `clientdata` is not JSON.
     pub(crate) fn from_row(row: &Fields) -> Option<Self> {
-        let text = row.get("clientdata")?.as_str()?;
-        serde_json::from_str(text).ok().map(Self)
+        Self::from_text(row.get("clientdata")?.as_str()?)
     }
 
     /// The definition in this text; none where it is not JSON.
-    pub(super) fn from_text(text: &str) -> Option<Self> {
+    pub(crate) fn from_text(text: &str) -> Option<Self> {
         serde_json::from_str(text).ok().map(Self)
     }
 
     /// The flows that it calls: its actions of type `Workflow` name the child's `workflowid`.
     pub(crate) fn children(&self) -> BTreeSet<Uuid> {
         let mut found = BTreeSet::new();
-        visit(&self.0, &mut |members| {
+        each_object(&self.0, "", &mut |_, members| {
             let is_call = members.get("type").and_then(Value::as_str) == Some("Workflow");
             let child = members
                 .get("inputs")
@@ -62,7 +62,7 @@ impl Definition {
     pub(crate) fn connectors(&self) -> BTreeSet<String> {
         let mut found: BTreeSet<String> =
             self.connection_references().filter_map(connector).collect();
-        visit(&self.0, &mut |members| {
+        each_object(&self.0, "", &mut |_, members| {
             let api = members.get("apiId").and_then(Value::as_str);
             // An expression instead of an id names nothing that can be compared.
             found.extend(api.filter(|api| !api.starts_with('@')).map(connector_name));
@@ -100,13 +100,10 @@ impl Definition {
     /// variables in solution cloud flows*).
     pub(super) fn text_of_its_own(&self) -> String {
         let mut value = self.0.clone();
-        for place in [
-            "/properties/definition/parameters",
-            "/definition/parameters",
-        ] {
+        for place in PARAMETERS {
             let parameters = value.pointer_mut(place).and_then(Value::as_object_mut);
             for parameter in parameters.into_iter().flat_map(|them| them.values_mut()) {
-                if parameter.pointer("/metadata/schemaName").is_some()
+                if is_variable(parameter)
                     && let Some(members) = parameter.as_object_mut()
                 {
                     members.remove("defaultValue");
@@ -154,17 +151,6 @@ fn connector(reference: &Value) -> Option<String> {
 fn is(trigger: &Value, kind: &str) -> bool {
     let found = trigger.get("type").and_then(Value::as_str);
     found.is_some_and(|found| found.eq_ignore_ascii_case(kind))
-}
-
-fn visit(value: &Value, look: &mut impl FnMut(&Fields)) {
-    match value {
-        Value::Object(members) => {
-            look(members);
-            members.values().for_each(|member| visit(member, look));
-        }
-        Value::Array(items) => items.iter().for_each(|item| visit(item, look)),
-        _ => {}
-    }
 }
 
 /// A connector's name without the suffix that each environment gives a custom connector:

@@ -4,6 +4,7 @@
 //! - [`Definition`]: its `clientdata`: what calls it, what it calls, what it is connected to.
 //! - `addresses`: the fixed addresses that it reaches wherever it runs.
 //! - `origins`: where its expressions take their texts from.
+//! - `walk`: every object and every text in it.
 //! - [`reach`]: what of production it names, or which fixed addresses it reaches.
 //! - [`rules`]: which flows should be on.
 //! - [`switch`]: switching a flow on or off.
@@ -16,6 +17,7 @@ pub(crate) mod reach;
 mod replacement;
 pub(crate) mod rules;
 mod switch;
+mod walk;
 
 use super::view::View;
 use crate::engine::Failure;

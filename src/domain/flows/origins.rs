@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::walk::{PARAMETERS, each_object, each_text, is_variable, type_of};
 use crate::domain::names::Fields;
 
 /// What an expression names, as `variable/NAME` in lower case, and the values that are written there.
@@ -15,15 +16,13 @@ impl<'d> Origins<'d> {
     /// The origins of a definition.
     pub(super) fn of(definition: &'d Value) -> Self {
         let mut origins = Self(BTreeMap::new());
-        origins.visit("", definition);
-        for place in [
-            "/properties/definition/parameters",
-            "/definition/parameters",
-        ] {
+        each_object(definition, "", &mut |name, members| {
+            origins.read(name, members);
+        });
+        for place in PARAMETERS {
             let parameters = definition.pointer(place).and_then(Value::as_object);
             for (name, parameter) in parameters.into_iter().flatten() {
-                // The value of an environment variable is the environment's own.
-                if parameter.pointer("/metadata/schemaName").is_none() {
+                if !is_variable(parameter) {
                     origins.add("parameter", name, parameter.get("defaultValue"));
                 }
             }
@@ -36,26 +35,13 @@ impl<'d> Origins<'d> {
         self.0.entry(key).or_default().extend(value);
     }
 
-    fn visit(&mut self, name: &str, value: &'d Value) {
-        match value {
-            Value::Object(members) => {
-                self.read(name, members);
-                for (name, member) in members {
-                    self.visit(name, member);
-                }
-            }
-            Value::Array(items) => items.iter().for_each(|item| self.visit(name, item)),
-            _ => {}
-        }
-    }
-
     fn read(&mut self, name: &str, members: &'d Fields) {
-        let Some(kind) = members.get("type").and_then(Value::as_str) else {
+        let Some(kind) = type_of(members) else {
             return;
         };
         let inputs = members.get("inputs");
         let input = |member: &str| inputs?.get(member);
-        match kind.to_ascii_lowercase().as_str() {
+        match kind.as_str() {
             "initializevariable" => {
                 let variables = input("variables").and_then(Value::as_array);
                 for variable in variables.into_iter().flatten() {
@@ -90,7 +76,7 @@ impl<'d> Origins<'d> {
                 let values = self.0.get(&origin);
                 if seen.insert(origin) {
                     for value in values.into_iter().flatten().copied() {
-                        texts(value, &mut waiting);
+                        each_text(value, "", &mut |_, text| waiting.push(text));
                     }
                 }
             }
@@ -120,15 +106,6 @@ fn named_in(text: &str) -> Vec<String> {
         Some(format!("{kind}/{}", name.to_lowercase()))
     });
     calls.collect()
-}
-
-fn texts<'t>(value: &'t Value, found: &mut Vec<&'t str>) {
-    match value {
-        Value::Object(members) => members.values().for_each(|member| texts(member, found)),
-        Value::Array(items) => items.iter().for_each(|item| texts(item, found)),
-        Value::String(text) => found.push(text),
-        _ => {}
-    }
 }
 
 #[cfg(test)]

@@ -102,12 +102,12 @@ impl<'a> ReachRules<'a> {
             return FlowReach::Nothing;
         }
         if let Some(by) = self.allowed_by(name) {
-            return FlowReach::Allowed(by, now.into_iter().map(|(_, it)| it).collect());
+            return FlowReach::Allowed(by, references(now));
         }
-        let (data, put) = self.replace(id, name, data);
-        let left = self.names(&data, &put);
+        let data = self.replace(id, name, data);
+        let left = self.names(&data, &self.put_hosts(id, name));
         if left.is_empty() {
-            return FlowReach::Replaced(now.into_iter().map(|(_, it)| it).collect());
+            return FlowReach::Replaced(references(now));
         }
         self.judge(left)
     }
@@ -115,13 +115,12 @@ impl<'a> ReachRules<'a> {
     /// The reach of a definition as it is: only what the runbook allows is left out.
     pub(crate) fn as_it_is(&self, id: Uuid, name: &str, data: &str) -> FlowReach {
         // The hosts that the runbook puts in production's place are allowed wherever they are.
-        let (_, put) = self.replace(id, name, data);
-        let now = self.names(data, &put);
+        let now = self.names(data, &self.put_hosts(id, name));
         if now.is_empty() {
             return FlowReach::Nothing;
         }
         match self.allowed_by(name) {
-            Some(by) => FlowReach::Allowed(by, now.into_iter().map(|(_, it)| it).collect()),
+            Some(by) => FlowReach::Allowed(by, references(now)),
             None => self.judge(now),
         }
     }
@@ -149,17 +148,28 @@ impl<'a> ReachRules<'a> {
         kept.or_else(|| self.policy.allows_name(name))
     }
 
-    /// The definition with every replacement of the runbook that applies to this flow, and the
-    /// hosts in the texts that are put there.
-    fn replace(&self, id: Uuid, name: &str, data: &str) -> (String, BTreeSet<String>) {
-        let mut data = data.to_owned();
-        let mut put: BTreeSet<String> = self.policy.put_hosts();
+    /// The runbook's replacements in this flow alone.
+    fn own_replacements(&self, id: Uuid, name: &str) -> impl Iterator<Item = &'a Replacement> {
         let rules = self.replacements.iter();
-        for rule in rules.filter(|rule| is_named(&rule.flow.value, id, name)) {
+        rules.filter(move |rule| is_named(&rule.flow.value, id, name))
+    }
+
+    /// The definition with every replacement of the runbook that applies to this flow.
+    fn replace(&self, id: Uuid, name: &str, data: &str) -> String {
+        let mut data = data.to_owned();
+        for rule in self.own_replacements(id, name) {
             data = replaced(&data, &rule.find.value, &rule.with.value).into_owned();
-            put.extend(hosts_of_replacement(&rule.with.value));
         }
-        (self.policy.replace(&data).unwrap_or(data), put)
+        self.policy.replace(&data).unwrap_or(data)
+    }
+
+    /// The hosts in the texts that these replacements put there.
+    fn put_hosts(&self, id: Uuid, name: &str) -> BTreeSet<String> {
+        let mut hosts: BTreeSet<String> = self.policy.put_hosts();
+        for rule in self.own_replacements(id, name) {
+            hosts.extend(hosts_of_replacement(&rule.with.value));
+        }
+        hosts
     }
 
     /// Does a flow, by its definition as text, send to recipients that are taken from data: the
@@ -240,6 +250,10 @@ pub(crate) fn production_marks(
 
 /// What a definition names, with its host where it is one.
 type Named = (Option<String>, SourceReference);
+
+fn references(named: Vec<Named>) -> Vec<SourceReference> {
+    named.into_iter().map(|(_, reference)| reference).collect()
+}
 
 /// The hosts in a text that the runbook puts in production's place; the text itself, where it is
 /// nothing but a host.

@@ -41,8 +41,9 @@ impl<'a> Rules<'a> {
     /// The rules of this run, from the runbook and the source's rows in the first seal.
     pub(crate) fn from_journal(refresh: &'a RefreshContext, journal: &JournalView) -> Self {
         let source = |table| seals::rows(journal, Part::Source, table);
-        let rules = Self::new(
+        Self::new(
             refresh,
+            Some(journal),
             source("workflow").iter().map(|(id, row)| (id, row)),
             source(IomTable::Provider.word())
                 .into_iter()
@@ -51,11 +52,7 @@ impl<'a> Rules<'a> {
             source(IomTable::Policy.word())
                 .iter()
                 .map(|(id, row)| (id, row)),
-        );
-        Self {
-            reach: ReachRules::new(refresh, production_marks(refresh, Some(journal))),
-            ..rules
-        }
+        )
     }
 
     /// Does the journal hold what the rules need of the source?
@@ -83,6 +80,7 @@ impl<'a> Rules<'a> {
         let policies = live(refresh, names.table(IomTable::Policy)).await?;
         Ok(Self::new(
             refresh,
+            None,
             workflows.iter().map(|(id, row)| (id, row)),
             providers.into_iter().map(|(id, _)| id).collect(),
             policies.iter().map(|(id, row)| (id, row)),
@@ -90,8 +88,10 @@ impl<'a> Rules<'a> {
     }
 
     /// The rules over what the source holds: its flows, the ids of its providers, its policies.
+    /// Takes the journal whose first seal adds to what names production, if there is one.
     pub(crate) fn new<'r>(
         refresh: &'a RefreshContext,
+        journal: Option<&JournalView>,
         workflows: impl Iterator<Item = (&'r Uuid, &'r Fields)>,
         old_providers: BTreeSet<Uuid>,
         policies: impl Iterator<Item = (&'r Uuid, &'r Fields)>,
@@ -106,7 +106,7 @@ impl<'a> Rules<'a> {
         }
         Self {
             refresh,
-            reach: ReachRules::new(refresh, production_marks(refresh, None)),
+            reach: ReachRules::new(refresh, production_marks(refresh, journal)),
             in_source,
             on_in_source,
             old_providers,
@@ -157,23 +157,28 @@ impl<'a> Rules<'a> {
         row: &Fields,
         judge: impl Fn(&ReachRules<'a>, Uuid, &str, &str) -> FlowReach,
     ) -> FlowReach {
+        match self.name_and_definition(id, row) {
+            Some((name, data)) => judge(&self.reach, id, &name, &data),
+            None => FlowReach::Nothing,
+        }
+    }
+
+    /// The name and the definition of a flow; none of one that another step recreates.
+    fn name_and_definition(&self, id: Uuid, row: &Fields) -> Option<(String, String)> {
         let name = flows::name(id, row);
         if self.recreated_because(&name).is_some() || self.is_deployed_here(id, &name) {
-            return FlowReach::Nothing;
+            return None;
         }
-        let data = text(row, "clientdata").unwrap_or_default();
-        judge(&self.reach, id, &name, &data)
+        Some((name, text(row, "clientdata").unwrap_or_default()))
     }
 
     /// The actions of a flow that send to recipients which are taken from data; none where the
     /// runbook allows the flow, or another step recreates it.
     pub(crate) fn sends_to_data(&self, id: Uuid, row: &Fields) -> Vec<String> {
-        let name = flows::name(id, row);
-        if self.recreated_because(&name).is_some() || self.is_deployed_here(id, &name) {
-            return Vec::new();
+        match self.name_and_definition(id, row) {
+            Some((name, data)) => self.reach.sends_to_data(&name, &data),
+            None => Vec::new(),
         }
-        let data = text(row, "clientdata").unwrap_or_default();
-        self.reach.sends_to_data(&name, &data)
     }
 
     /// What the flow would act on once the runbook's replacements are made, although nobody
@@ -202,13 +207,15 @@ impl<'a> Rules<'a> {
         flows: impl Iterator<Item = (&'f Uuid, &'f Fields)>,
     ) -> Vec<String> {
         flows
-            .filter(|(id, row)| {
-                !flows::is_on(row) && self.wanted(**id, row) == Wanted::Off(NAMES_PRODUCTION)
-            })
-            .map(|(id, row)| {
+            .filter(|(_, row)| !flows::is_on(row))
+            .filter_map(|(id, row)| {
+                let name = flows::name(*id, row);
+                if self.asked_for(*id, &name) != Wanted::On {
+                    return None;
+                }
                 let named = self.named_by(*id, row);
                 let named: Vec<String> = named.into_iter().map(|mark| mark.what).collect();
-                format!("'{}': {}", flows::name(*id, row), named.join(", "))
+                (!named.is_empty()).then(|| format!("'{name}': {}", named.join(", ")))
             })
             .collect()
     }

@@ -4,7 +4,7 @@
 //! drawn: nothing that changes a graph depends on this.
 
 use super::json::{INTO_STRING, child, is_document, item_steps, items, member, members, string};
-use super::tiles::EDGES;
+use super::tiles::ends_of;
 
 /// How deep a graph is searched for its tiles.
 const DEPTH: usize = 12;
@@ -88,11 +88,7 @@ fn text_of(object: &str, name: &str) -> Option<String> {
 fn of_nodes(members: &[(String, &str)], pointer: &str) -> Option<Outline> {
     let (edges, ends) = members.iter().find_map(|(_, raw)| {
         let all = items(raw);
-        let ends = EDGES.iter().find(|(from, to)| {
-            let has = |edge: &&str| member(edge, from).is_some() && member(edge, to).is_some();
-            !all.is_empty() && all.iter().all(has)
-        });
-        ends.map(|ends| (all, ends))
+        ends_of(&all).map(|ends| (all, ends))
     })?;
     let has_ids = |all: &[&str]| all.iter().all(|item| member(item, "id").is_some());
     let (key, nodes) = members.iter().find_map(|(key, raw)| {

@@ -16,7 +16,7 @@ use super::json::{
 use super::slots::Slot;
 
 /// The members of an edge that hold its two ends.
-pub(super) const EDGES: [(&str, &str); 2] = [("from", "to"), ("source", "target")];
+const EDGES: [(&str, &str); 2] = [("from", "to"), ("source", "target")];
 
 /// One change that taking a tile out made, with what undoes it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -155,19 +155,23 @@ fn edges_beside(text: &str, nodes: &str) -> Result<Option<Form>, GraphError> {
     };
     let around = value_at(text, graph)?.unwrap_or_default();
     for (key, raw) in members(&around) {
-        let all = items(raw);
-        let ends = EDGES.iter().find(|(from, to)| {
-            let has = |edge: &&str| member(edge, from).is_some() && member(edge, to).is_some();
-            !all.is_empty() && all.iter().all(has)
-        });
-        if let Some(ends) = ends {
+        if let Some(ends) = ends_of(&items(raw)) {
             return Ok(Some(Form::Nodes {
                 edges: child(graph, &key),
-                ends: *ends,
+                ends,
             }));
         }
     }
     Ok(None)
+}
+
+/// The names of the ends of these edges; none if they are no edges.
+pub(super) fn ends_of(all: &[&str]) -> Option<(&'static str, &'static str)> {
+    let ends = EDGES.iter().find(|(from, to)| {
+        let has = |edge: &&str| member(edge, from).is_some() && member(edge, to).is_some();
+        !all.is_empty() && all.iter().all(has)
+    });
+    ends.copied()
 }
 
 type Refusal<'a> = &'a dyn Fn(&str) -> GraphError;

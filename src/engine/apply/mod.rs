@@ -39,9 +39,9 @@ pub(super) async fn wait_for_release(
         let minutes = waited.as_secs() / 60;
         let failure = Failure::temporary(refusal.message)
             .during(format!("still refused after {minutes} minutes"));
-        return Err(match refusal.help {
-            Some(help) => failure.with_help(help),
-            None => failure,
+        return Err(Failure {
+            help: refusal.help,
+            ..failure
         });
     }
     let note = format!("not possible yet: {}", refusal.message);

@@ -78,10 +78,9 @@ async fn write_and_read_back(
             Err(WriteError::Refused(failure)) => return Err(failure.into_refusal()),
             Err(WriteError::Exists(failure)) => {
                 // It is ours if an earlier request was received after all.
-                let now = set.read().await?;
-                let is_ours = now.value == change.after;
-                return if is_ours {
-                    Ok(now.value)
+                let now = set.read().await?.value;
+                return if now == change.after {
+                    Ok(now)
                 } else {
                     Err(failure.into_refusal())
                 };

@@ -6,9 +6,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::environments;
-use super::organization::{
-    Organization, Row, lookup, lookup_value, number, row_of, set_state, text,
-};
+use super::organization::{Organization, Row, lookup, number, set_state, text};
 use super::outside::jobs;
 use super::timers::{self, Place, Timer};
 use super::update::Update;
@@ -93,15 +91,13 @@ pub(super) fn before_update(
 
 /// After each save of a connection reference, a job updates the flows.
 pub(super) fn after_update(organization: &mut Organization, id: &str) -> Result<(), ODataError> {
-    let table = organization.table("asyncoperation")?;
-    let number = organization.draft.count("jobs").to_string();
-    let job = names::identifier(&["asyncoperation", &organization.id, &number]);
-    let row = row_of(json!({
-        "name": "Update Modern Flow",
-        "operationtype": UPDATE_MODERN_FLOW,
-        "regardingobjectid": lookup_value("connectionreference", id),
-    }));
-    organization.insert(&table, &job, row);
+    let origin = ("regardingobjectid", "connectionreference", id);
+    let job = jobs::queue(
+        organization,
+        UPDATE_MODERN_FLOW,
+        "Update Modern Flow",
+        origin,
+    )?;
     set_timer(organization, job);
     Ok(())
 }

@@ -232,10 +232,8 @@ fn apply_copy_effects(organization: &mut Organization, source: &str, unique_name
     });
     organization.remove_row("organization", source);
     // Synapse Link profiles are not copied (Microsoft Learn, *Azure Synapse Link*).
-    for profile in organization.rows("synapselinkprofile") {
-        let profile = text(&profile, "synapselinkprofileid").unwrap_or_default();
-        organization.remove_row("synapselinkprofile", profile);
-    }
+    let profiles = names::table(&organization.id, "synapselinkprofile");
+    organization.draft.delete_under(&profiles);
     // This breaks dual-write.
     organization.rename_default_team(unique_name);
 }

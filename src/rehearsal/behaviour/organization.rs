@@ -63,10 +63,14 @@ impl Organization<'_, '_> {
     }
 
     pub(crate) fn row(&self, table: &str, id: &str) -> Option<Row> {
+        self.borrowed_row(table, id).cloned()
+    }
+
+    /// A row that is only looked at.
+    pub(crate) fn borrowed_row(&self, table: &str, id: &str) -> Option<&Row> {
         self.draft
             .get(&names::row(&self.id, table, id))
             .and_then(Value::as_object)
-            .cloned()
     }
 
     /// A row, or an error if it does not exist.
@@ -77,21 +81,23 @@ impl Organization<'_, '_> {
 
     /// The rows of a table, in the order of their ids.
     pub(crate) fn rows(&self, table: &str) -> Vec<Row> {
+        self.rows_where(table, |_| true)
+    }
+
+    /// The matching rows of a table, in the order of their ids. Rows are large: only these are
+    /// cloned.
+    pub(crate) fn rows_where(&self, table: &str, matches: impl Fn(&Row) -> bool) -> Vec<Row> {
         self.draft
             .under(&names::table(&self.id, table))
-            .filter_map(|(_, row)| row.as_object().cloned())
+            .filter_map(|(_, row)| row.as_object())
+            .filter(|row| matches(row))
+            .cloned()
             .collect()
     }
 
     /// The rows of a table whose lookup refers to a row.
     pub(crate) fn rows_referencing(&self, table: &str, column: &str, id: &str) -> Vec<Row> {
-        // Rows are large: only matching ones are cloned.
-        self.draft
-            .under(&names::table(&self.id, table))
-            .filter_map(|(_, row)| row.as_object())
-            .filter(|row| lookup(row, column) == Some(id))
-            .cloned()
-            .collect()
+        self.rows_where(table, |row| lookup(row, column) == Some(id))
     }
 
     /// Inserts a row. The common columns (times, owner, state) get default values.

@@ -42,7 +42,7 @@ pub(crate) fn create(
         Message::Create,
         &table.logical_name,
         Some(columns),
-    );
+    )?;
     outside::after_change(organization, &table.logical_name, id);
     Ok(())
 }
@@ -99,7 +99,7 @@ pub(crate) fn update(
         Message::Update,
         &table.logical_name,
         Some(changes),
-    );
+    )?;
     outside::after_change(organization, &table.logical_name, id);
     Ok(())
 }
@@ -117,6 +117,5 @@ pub(crate) fn delete(
         providers::before_delete(organization, id, &row)?;
     }
     deletion::delete(organization, table, id)?;
-    messages::happened(organization, Message::Delete, &table.logical_name, None);
-    Ok(())
+    messages::happened(organization, Message::Delete, &table.logical_name, None)
 }

@@ -131,8 +131,11 @@ impl Schema {
 /// A lookup of several tables also has a navigation property for each of them (Microsoft Learn,
 /// Web API: polymorphic lookups).
 fn is_navigation(lookup: &Lookup, name: &str) -> bool {
-    let of_table = |target: &String| name == format!("{}_{target}", lookup.navigation);
-    lookup.navigation == name || lookup.targets.len() > 1 && lookup.targets.iter().any(of_table)
+    let Some(rest) = name.strip_prefix(&lookup.navigation) else {
+        return false;
+    };
+    let is_table = |table: &str| lookup.targets.iter().any(|target| target == table);
+    rest.is_empty() || lookup.targets.len() > 1 && rest.strip_prefix('_').is_some_and(is_table)
 }
 
 /// The name of a collection follows a rule, except for those that Microsoft's pages name.

@@ -26,6 +26,16 @@ async fn copied() -> TestClient {
     client
 }
 
+/// The target leaves administration mode, and what waited for that happens.
+async fn open(client: &TestClient) {
+    client
+        .runtime("Enabled", "Enabled")
+        .await
+        .expect_status(202);
+    client.skip_minutes(5);
+    client.get("WhoAmI").await;
+}
+
 /// The path of the row with a name.
 async fn path_of(client: &TestClient, set: &str, id: &str, name: &str) -> String {
     let rows = client.get(&format!("{set}?$filter=name eq '{name}'")).await;
@@ -76,12 +86,7 @@ async fn synchronous_steps_act_in_administration_mode_and_others_wait_as_jobs() 
 #[tokio::test]
 async fn mailboxes_and_jobs_act_when_background_operations_come_on() {
     let client = copied().await;
-    client
-        .runtime("Enabled", "Enabled")
-        .await
-        .expect_status(202);
-    client.skip_minutes(5);
-    client.get("WhoAmI").await;
+    open(&client).await;
     let called = calls(&client, 0);
     let by: Vec<&str> = called.iter().map(|(_, by)| by.as_str()).collect();
     for expected in [
@@ -126,12 +131,7 @@ async fn what_was_closed_before_does_not_act() {
     }
     let platform = format!("asyncoperations({})", id("ed", 5));
     client.patch(&platform, cancel).await.expect_status(400);
-    client
-        .runtime("Enabled", "Enabled")
-        .await
-        .expect_status(202);
-    client.skip_minutes(5);
-    client.get("WhoAmI").await;
+    open(&client).await;
     assert_eq!(calls(&client, 0), []);
 
     // Opened by hand, a mailbox acts at once.
@@ -149,11 +149,7 @@ async fn what_was_closed_before_does_not_act() {
 #[tokio::test]
 async fn a_flow_that_is_on_calls_its_hosts_and_registers_its_trigger() {
     let client = copied().await;
-    client
-        .runtime("Enabled", "Enabled")
-        .await
-        .expect_status(202);
-    client.skip_minutes(5);
+    open(&client).await;
     let reference = format!("connectionreferences({})", id("80", 1));
     let own = json!({"connectionid": DATAVERSE_CONNECTION});
     client.patch(&reference, own).await.expect_status(204);
@@ -227,12 +223,7 @@ async fn a_managed_step_that_is_not_customizable_refuses_a_change_of_state() {
 #[tokio::test]
 async fn a_copy_withholds_batch_jobs_and_one_that_waits_again_runs() {
     let client = copied().await;
-    client
-        .runtime("Enabled", "Enabled")
-        .await
-        .expect_status(202);
-    client.skip_minutes(5);
-    client.get("WhoAmI").await;
+    open(&client).await;
     let jobs = client
         .finance(TARGET_ENVIRONMENT, "GET", "BatchJobs", None, &[])
         .await;

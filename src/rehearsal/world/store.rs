@@ -1,6 +1,9 @@
 //! The objects, and the changes of one request before they are committed.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::iter;
+use std::ops::Bound;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -63,18 +66,27 @@ impl<'world> Draft<'world> {
         &'draft self,
         prefix: &'draft str,
     ) -> impl Iterator<Item = (&'draft str, &'draft Value)> {
-        let mut found: BTreeMap<&str, &Value> = range(self.objects, prefix).collect();
-        for (key, change) in range(&self.changes, prefix) {
-            match change {
-                Some(value) => {
-                    found.insert(key, value);
+        let mut objects = range(self.objects, prefix).peekable();
+        let mut changes = range(&self.changes, prefix).peekable();
+        // Both are in the order of their keys. A change hides the object with the same key.
+        iter::from_fn(move || {
+            loop {
+                let Some((key, change)) = changes.peek().copied() else {
+                    return objects.next();
+                };
+                let order = objects.peek().map(|(own, _)| (*own).cmp(key));
+                if order == Some(Ordering::Less) {
+                    return objects.next();
                 }
-                None => {
-                    found.remove(key);
+                if order == Some(Ordering::Equal) {
+                    objects.next();
+                }
+                changes.next();
+                if let Some(value) = change {
+                    return Some((key, value));
                 }
             }
-        }
-        found.into_iter()
+        })
     }
 
     /// One object as a type; `None` if it does not exist or has another form.
@@ -141,7 +153,7 @@ fn range<'map, V>(
     map: &'map BTreeMap<String, V>,
     prefix: &'map str,
 ) -> impl Iterator<Item = (&'map str, &'map V)> {
-    map.range(prefix.to_owned()..)
+    map.range::<str, _>((Bound::Included(prefix), Bound::Unbounded))
         .map(|(key, value)| (key.as_str(), value))
         .take_while(move |(key, _)| key.starts_with(prefix))
 }
@@ -165,6 +177,13 @@ mod tests {
         draft.delete("a/1");
         let found: Vec<&str> = draft.under("a/").map(|(key, _)| key).collect();
         assert_eq!(found, ["a/2", "a/3"]);
+        draft.put("a/0".to_owned(), Value::from(7));
+        draft.put("a/2".to_owned(), Value::from(8));
+        let found: Vec<(&str, i64)> = draft
+            .under("a/")
+            .filter_map(|(key, value)| Some((key, value.as_i64()?)))
+            .collect();
+        assert_eq!(found, [("a/0", 7), ("a/2", 8), ("a/3", 9)]);
         assert_eq!(draft.get("a/1"), None);
         assert_eq!(draft.get("b/1"), Some(&Value::from(3)));
     }

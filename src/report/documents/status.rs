@@ -111,6 +111,19 @@ pub(in crate::report) enum StepCondition {
     Failed,
 }
 
+impl StepCondition {
+    /// The state in words.
+    pub(in crate::report) fn as_text(self) -> &'static str {
+        match self {
+            Self::NotBegun => "not begun",
+            Self::Begun => "begun",
+            Self::Done => "done",
+            Self::Skipped => "skipped",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 /// One step of a run.
 #[derive(Debug, Default, JsonSchema, Serialize)]
 #[serde(rename_all = "kebab-case")]

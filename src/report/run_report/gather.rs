@@ -1,17 +1,16 @@
 //! Makes the content of a report from a state file.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::clean;
 use super::content::{
     ChangeReport, ChangeResult, Confirmation, Ending, Figures, PhaseReport, Process, RunFacts,
     RunReport, StepReport, TaskReport, TaskState,
 };
 use super::pictures::{self, GraphOutline};
 use super::values::value_changes;
-use crate::base::redaction::redact;
+use crate::base::clock::between;
 use crate::base::text::count;
 use crate::journal::{
     ChangeKind, ChangeState, Closed, Intent, LaunchOutcome, LaunchState, Record, Stamped, State,
@@ -85,11 +84,6 @@ pub fn not_begun_report(runbook: &str, file: &str, steps: &[&str], next: &str) -
     }
 }
 
-/// A text of the journal, without text that looks like a credential.
-fn clean(text: &str) -> String {
-    redact(text).into_owned()
-}
-
 /// A time in whole seconds.
 fn at(time: Timestamp) -> String {
     format!("{time:.0}")
@@ -104,8 +98,7 @@ fn facts(state: &State) -> RunFacts {
         target.url = Some(repinned.url.clone());
     }
     let end = state.finished.unwrap_or(state.last_time);
-    let real = end.duration_since(state.began.time);
-    let real = Duration::try_from(real).unwrap_or_default();
+    let real = between(state.began.time, end);
     RunFacts {
         id: state.run.to_string(),
         tenant: clean(&pinned.tenant),

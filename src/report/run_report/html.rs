@@ -21,7 +21,7 @@ use sha2::{Digest as _, Sha256};
 use super::content::{
     ChangeReport, ContainmentFigures, Figures, RunReport, StepReport, TaskReport, ValueChange,
 };
-use super::{break_commands, describe_condition, describe_seconds, last_ending, lines};
+use super::{break_commands, describe_seconds, last_ending, lines};
 use crate::base::text::{count, escape};
 use crate::report::documents::StepCondition;
 
@@ -79,7 +79,6 @@ pub(super) fn render(report: &RunReport) -> String {
 fn sections(report: &RunReport) -> Vec<Section> {
     let pictures = &report.pictures;
     let figures = report.figures.as_ref();
-    let contained = figures.and_then(|all| all.containment.as_ref());
     let is_stopped = !report.failures.is_empty() || last_ending(report).is_some();
     let has_changes = report.steps.iter().any(|step| !step.changes.is_empty());
     let all = [
@@ -93,7 +92,9 @@ fn sections(report: &RunReport) -> Vec<Section> {
         figures.map(|figures| ("Figures", "figures", figures_section(figures))),
         list("Findings", "findings", &report.findings),
         list("Warnings", "warnings", &report.warnings),
-        contained.map(|contained| ("Containment", "containment", containment(contained))),
+        report
+            .containment()
+            .map(|contained| ("Containment", "containment", containment(contained))),
         (!pictures.orchestrations.is_empty()).then(|| {
             let drawn = graph::orchestrations(&pictures.orchestrations);
             ("Orchestrations", "orchestrations", drawn)
@@ -208,7 +209,7 @@ fn steps(steps: &[StepReport]) -> Markup {
             html! { (at + 1) },
             html! { code { (safe(&status.name)) } },
             html! {
-                span class=(class(status.state)) { (sign(status.state)) (describe_condition(status.state)) }
+                span class=(class(status.state)) { (sign(status.state)) (status.state.as_text()) }
             },
             cell(&step.describe_changes()),
             cell(&describe_seconds(status.seconds)),

@@ -8,7 +8,7 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use super::content::{
     ChangeReport, ChangeResult, ContainmentFigures, RunReport, StepReport, TaskReport, TaskState,
 };
-use super::{break_commands, describe_condition, lines};
+use super::{break_commands, lines};
 use crate::base::text::escape;
 use crate::report::documents::StepCondition;
 
@@ -23,10 +23,7 @@ pub(super) fn render(report: &RunReport) -> String {
     for step in &report.steps {
         document.add_test_suite(suite(report, step));
     }
-    let containment = report
-        .figures
-        .as_ref()
-        .and_then(|all| all.containment.as_ref());
+    let containment = report.containment();
     if let Some(figures) = containment.filter(|figures| !figures.surfaces.is_empty()) {
         let has_finished = report
             .run
@@ -110,10 +107,7 @@ fn suite(report: &RunReport, step: &StepReport) -> TestSuite {
         suite.add_test_case(case(step, "step", &status.name, failed));
     }
     if suite.test_cases.is_empty() {
-        let note = status
-            .note
-            .as_deref()
-            .unwrap_or(describe_condition(status.state));
+        let note = status.note.as_deref().unwrap_or(status.state.as_text());
         let case_status = match status.state {
             StepCondition::Done => TestCaseStatus::success(),
             StepCondition::Failed => failed(note, None),

@@ -3,7 +3,7 @@
 use super::content::{
     ChangeReport, ContainmentFigures, Figures, RunReport, StepReport, TaskReport, ValueChange,
 };
-use super::{describe_condition, describe_seconds, last_ending, lines};
+use super::{describe_seconds, last_ending, lines};
 use crate::base::text::{count, escape};
 
 /// How much the report contains.
@@ -20,11 +20,7 @@ pub(super) fn render(report: &RunReport, extent: Extent) -> String {
     let mut parts = vec![head(report), steps(report), failures(report)];
     parts.push(tasks(&report.tasks));
     parts.extend(report.figures.as_ref().map(figures));
-    let contained = report
-        .figures
-        .as_ref()
-        .and_then(|all| all.containment.as_ref());
-    parts.extend(contained.map(containment));
+    parts.extend(report.containment().map(containment));
     parts.push(list("## Findings", &report.findings));
     parts.push(list("## Warnings", &report.warnings));
     if extent == Extent::Whole {
@@ -84,7 +80,7 @@ fn steps(report: &RunReport) -> String {
         [
             (at + 1).to_string(),
             code(&status.name),
-            describe_condition(status.state).to_owned(),
+            status.state.as_text().to_owned(),
             step.describe_changes(),
             describe_seconds(status.seconds),
             status.note.as_deref().map(text).unwrap_or_default(),

@@ -24,13 +24,14 @@ mod values;
 
 use std::time::Duration;
 
-use self::content::Ending;
+use self::content::{ContainmentFigures, Ending};
 pub use content::RunReport;
 pub use gather::{gather_report, not_begun_report};
 pub use pictures::{GraphOutline, OutlineArrow, OutlineTile};
 
-use super::documents::{StepCondition, document};
+use super::documents::document;
 use super::duration;
+use crate::base::redaction::redact;
 use crate::base::text::escape;
 
 /// The format of a report.
@@ -57,6 +58,11 @@ impl RunReport {
         }
     }
 
+    /// What became of everything that could act on the outside world, if that was recorded.
+    fn containment(&self) -> Option<&ContainmentFigures> {
+        self.figures.as_ref()?.containment.as_ref()
+    }
+
     /// Does a failure of the report contain this message of a process already?
     fn has_failure_with(&self, message: &str) -> bool {
         let mut failures = self.failures.iter();
@@ -73,15 +79,9 @@ impl RunReport {
     }
 }
 
-/// The state of a step as text.
-fn describe_condition(condition: StepCondition) -> &'static str {
-    match condition {
-        StepCondition::NotBegun => "not begun",
-        StepCondition::Begun => "begun",
-        StepCondition::Done => "done",
-        StepCondition::Skipped => "skipped",
-        StepCondition::Failed => "failed",
-    }
+/// A text of the journal, without what looks like a credential.
+fn clean(text: &str) -> String {
+    redact(text).into_owned()
 }
 
 /// The lines of a text, each safe to show.

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use super::clean;
 use super::content::ValueChange;
-use crate::base::redaction::redact;
 
 /// How many characters of a value are shown.
 const LENGTH: usize = 300;
@@ -26,7 +26,7 @@ pub(super) fn value_changes(before: &Value, after: &Value) -> Vec<ValueChange> {
     let changes = names.into_iter().map(|name| ValueChange {
         before: value(&old, name),
         after: value(&new, name),
-        name: redact(name).into_owned(),
+        name: clean(name),
     });
     changes
         .filter(|change| change.before != change.after)
@@ -62,7 +62,7 @@ fn shown(value: &Value) -> String {
         }
         other => other.to_string(),
     };
-    let text = redact(&text).into_owned();
+    let text = clean(&text);
     if text.chars().count() <= LENGTH {
         return text;
     }

@@ -188,15 +188,15 @@ pub(in crate::runbook) fn texts() -> Kind<Vec<Located<String>>> {
 
 /// A list of at least one text.
 pub(in crate::runbook) fn one_or_more_texts(help: &'static str) -> Kind<Vec<Located<String>>> {
-    let texts = list(text(), help);
-    let read = move |binder: &mut Binder, field: Field<'_>| {
-        if matches!(&field.node.content, Content::List(items) if items.is_empty()) {
-            let message = format!("{} is an empty list", field.title());
-            return binder.refuse(field.node.span, message, help);
-        }
-        texts.read(binder, field)
-    };
-    Kind::new(read, some_texts)
+    list(text(), help)
+        .and_then(move |binder, field, texts| {
+            if texts.is_empty() {
+                let message = format!("{} is an empty list", field.title());
+                return binder.refuse(field.node.span, message, help);
+            }
+            Some(texts)
+        })
+        .described_by(some_texts)
 }
 
 /// The schema of a list of at least one text. (`texts` is a kind, and its list may be empty.)
@@ -255,24 +255,24 @@ pub(in crate::runbook) fn word_or_list<T: Clone + 'static>(
     )
 }
 
-/// The word `guided`, or a map that says how the program does it.
-pub(in crate::runbook) fn guided_or<T: Clone + 'static>(
-    guided: T,
+/// One word with what it means, or a map.
+pub(in crate::runbook) fn word_or_map<T: Clone + 'static>(
+    (word, meaning): (&'static str, T),
     map: Kind<T>,
     expected: &'static str,
     help: &'static str,
 ) -> Kind<Located<T>> {
-    let automatic = map.clone();
+    let described = map.clone();
     let read = move |binder: &mut Binder, field: Field<'_>| match &field.node.content {
-        Content::Text { text, .. } if text == "guided" => {
-            Some(Located::new(guided.clone(), field.node.span))
+        Content::Text { text, .. } if text == word => {
+            Some(Located::new(meaning.clone(), field.node.span))
         }
         Content::Map(_) => Some(Located::new(map.read(binder, field)?, field.key)),
-        Content::Text { text, .. } => binder.unknown_word(field, text, &["guided"], help),
+        Content::Text { text, .. } => binder.unknown_word(field, text, &[word], help),
         _ => binder.wrong_type(field, expected, help),
     };
     Kind::new(
         read,
-        move || json!({ "anyOf": [{ "const": "guided" }, automatic.schema()] }),
+        move || json!({ "anyOf": [{ "const": word }, described.schema()] }),
     )
 }

@@ -6,7 +6,7 @@ use super::request::{IomRequest, Method, Placeholder};
 use super::template::{RequestBinding, RequestTemplate, first_placeholder, json_pieces};
 use super::words::{Word as _, find_word, quoted_list};
 use crate::runbook::grammar::keys::{Keys, Optional};
-use crate::runbook::grammar::kind::{Kind, guided_or, map_of};
+use crate::runbook::grammar::kind::{Kind, map_of, word_or_map};
 use crate::runbook::grammar::scalars::{any_text, read_word, text, word};
 use crate::runbook::grammar::{Binder, suggestion};
 use crate::runbook::source::{Located, Span};
@@ -18,8 +18,8 @@ pub(in crate::runbook) fn binding(request: IomRequest) -> Kind<Located<RequestBi
         "{ method, path, body, confirmed: \"who, when, how\" }",
         move |keys| read_template(keys, request),
     );
-    guided_or(
-        RequestBinding::Guided,
+    word_or_map(
+        ("guided", RequestBinding::Guided),
         template.described_by(move || describe_template(request)),
         "`guided` or a request",
         "write `guided`, or `{ method, path, body, confirmed: \"who, when, how\" }`",

@@ -10,7 +10,7 @@ use super::secret::{Secret, secret, secret_name};
 use super::words::words;
 use crate::runbook::grammar::keys::{Keys, Optional, Section, section};
 use crate::runbook::grammar::kind::{
-    self, Kind, by_name, guided_or, list, map_of, texts, word_or_list,
+    self, Kind, by_name, list, map_of, texts, word_or_list, word_or_map,
 };
 use crate::runbook::grammar::scalars::{
     any_text, boolean, guid, parse_guid, read_word, text, user, word,
@@ -426,8 +426,8 @@ fn gateway() -> Kind<Located<Gateway>> {
         let by = keys.required("acknowledged-by", documentation, &kind)?;
         Some(Gateway::AcknowledgedBy(by.value))
     });
-    guided_or(
-        Gateway::Guided,
+    word_or_map(
+        ("guided", Gateway::Guided),
         acknowledged,
         "`guided` or a map",
         "write `guided`, or `{ acknowledged-by: NAME }` to use the gateway that Microsoft does not \

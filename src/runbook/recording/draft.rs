@@ -93,7 +93,8 @@ impl Draft {
     }
 }
 
-/// What stands for a text that was left out. It is not a valid placeholder, so a runbook that contains it is refused.
+/// What stands for a text that was left out. It is not a valid placeholder, so a runbook that
+/// contains it is refused.
 const FILL_IN: &str = "<fill-in>";
 
 /// The state while a draft is made.

@@ -33,7 +33,7 @@ pub(super) async fn flow_notes(
     let source = custom_connectors(View::AfterCopy(refresh)).await?;
     let custom = CustomConnectors::read(refresh, journal).await?;
     notes.extend(connectors_to_replace(&summaries, &here, &source, &custom));
-    notes.extend(production_notes(&flows, &rules));
+    notes.extend(production_notes(&summaries));
     Ok(notes)
 }
 
@@ -42,6 +42,8 @@ struct FlowSummary {
     name: String,
     is_on: bool,
     wanted: Wanted,
+    /// How far it reaches once the runbook's replacements are made.
+    reach: FlowReach,
     definition: Option<Definition>,
 }
 
@@ -51,6 +53,7 @@ impl FlowSummary {
         Self {
             is_on: flows::is_on(row),
             wanted: rules.wanted(id, row),
+            reach: rules.reach(id, row),
             definition: Definition::from_row(row),
             name,
         }
@@ -146,16 +149,16 @@ fn connectors_to_replace(
 }
 
 /// The flows that would act on production, with the `replace` rule for it; and those that may.
-fn production_notes(flows: &BTreeMap<Uuid, Fields>, rules: &Rules<'_>) -> Vec<String> {
+fn production_notes(flows: &BTreeMap<Uuid, FlowSummary>) -> Vec<String> {
     let mut notes = Vec::new();
-    for (id, row) in flows {
-        let name = name_of(row);
-        let left_off = if rules.wanted(*id, row) == Wanted::Off(NAMES_PRODUCTION) {
+    for (id, flow) in flows {
+        let name = &flow.name;
+        let left_off = if flow.wanted == Wanted::Off(NAMES_PRODUCTION) {
             " is left off, because it would act on production; it"
         } else {
             ""
         };
-        match rules.reach(*id, row) {
+        match &flow.reach {
             FlowReach::Held(named) if named.iter().any(|it| it.what == UNREADABLE) => {
                 notes.push(format!(
                     "cloud flow '{name}' has {UNREADABLE}, so nobody knows what it would act on, and \
@@ -168,7 +171,7 @@ fn production_notes(flows: &BTreeMap<Uuid, Fields>, rules: &Rules<'_>) -> Vec<St
                 let rule = replacement_rule(*id, reference);
                 format!("cloud flow '{name}'{left_off} contains {what}: {rule}")
             })),
-            FlowReach::Allowed(by, named) if rules.wanted(*id, row) == Wanted::On => {
+            FlowReach::Allowed(by, named) if flow.wanted == Wanted::On => {
                 let named: Vec<&str> = named.iter().map(|it| it.what.as_str()).collect();
                 notes.push(format!(
                     "cloud flow '{name}' may act, as the runbook allows ({by}); it contains {}",
@@ -220,6 +223,7 @@ mod tests {
             name: name.to_owned(),
             is_on,
             wanted,
+            reach: FlowReach::Nothing,
             definition: Definition::from_row(row.as_object().unwrap()),
         }
     }

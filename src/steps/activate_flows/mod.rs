@@ -23,9 +23,9 @@ mod turn_on;
 use std::sync::Arc;
 
 use super::StepDefinition;
-use crate::domain::RefreshContext;
 use crate::domain::containment::Policy;
 use crate::domain::names::{Fields, text};
+use crate::domain::{RefreshContext, keys};
 use crate::engine::Phase;
 use crate::runbook::StepName;
 
@@ -38,7 +38,7 @@ pub(super) const DEFINITION: StepDefinition = StepDefinition {
 };
 
 fn phases(refresh: &Arc<RefreshContext>) -> Vec<Phase> {
-    let turn_on = Phase::changes("turn-on", turn_on::TurnOn(Arc::clone(refresh)));
+    let turn_on = Phase::changes(keys::TURN_ON, turn_on::TurnOn(Arc::clone(refresh)));
     let options = &refresh.runbook.steps.activate_flows.options;
     let is_replacing = Policy::of(&refresh.runbook).replacements().next().is_some();
     if options.replace.is_empty() && !is_replacing {

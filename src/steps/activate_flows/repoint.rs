@@ -4,7 +4,6 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use serde_json::json;
 use uuid::Uuid;
 
 use super::name_of;
@@ -60,7 +59,7 @@ impl<'a> Repointing<'a> {
             return None;
         }
         let data = text(row, "clientdata")?;
-        let definition = Definition::from_row(row)?;
+        let definition = Definition::from_text(&data)?;
         let moved = self.custom.moved(&definition.connectors());
         let pairs = spellings(&moved, &data);
         let new = apply(&pairs, &data);
@@ -125,12 +124,13 @@ fn spellings(moved: &[(String, String)], data: &str) -> Vec<(String, String)> {
 
 /// The connection references that a definition uses.
 fn references_of(data: &str) -> Option<BTreeSet<String>> {
-    let row = Fields::from_iter([("clientdata".to_owned(), json!(data))]);
-    Some(Definition::from_row(&row)?.references())
+    Some(Definition::from_text(data)?.references())
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

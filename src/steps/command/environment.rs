@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use secrecy::ExposeSecret as _;
 
 use super::RunCommand;
-use crate::domain::own_steps::invalid;
+use crate::domain::own_steps::{invalid, secret_text};
 use crate::engine::{Failure, JournalView};
 use crate::runbook::{Located, TokenService, VariableValue, Word as _};
 
@@ -129,10 +129,7 @@ impl RunCommand {
         for (name, value) in &self.options.variables {
             let value = match &value.value {
                 VariableValue::Text(text) => text.clone(),
-                VariableValue::Secret(secret) => refresh.secret(secret).map_err(|failure| {
-                    let help = "set it where this program runs";
-                    invalid(refresh, value.span, &failure.message, help)
-                })?,
+                VariableValue::Secret(secret) => secret_text(refresh, value.span, secret)?,
             };
             variables.push((name.into(), value.into()));
         }

@@ -28,12 +28,12 @@ use crate::base::platform;
 use crate::base::program::{OutputFiles, Program, ProgramOutput, last_lines};
 use crate::base::redaction::redact;
 use crate::base::sync::lock;
-use crate::domain::own_steps::mistake;
+use crate::domain::failure::unless_interrupted;
+use crate::domain::own_steps;
 use crate::domain::verdict::Answer;
 use crate::domain::{RefreshContext, keys};
 use crate::engine::{
-    Action, Change, Failure, FailureKind, JournalView, Phase, Reading, Set, Survey, WriteError,
-    Written,
+    Action, Change, Failure, JournalView, Phase, Reading, Set, Survey, WriteError, Written,
 };
 use crate::runbook::{Command, Located, OwnStep};
 
@@ -74,19 +74,7 @@ impl OwnVerbs for RunCommand {
     }
 
     async fn forecast(&self) -> Result<Answer, Failure> {
-        if let Err(failure) = self.require_programs() {
-            return Ok(Answer::Fail(mistake(&failure)));
-        }
-        match self.variables(&JournalView::empty()).await {
-            Ok(_) => Ok(Answer::Pass(format!(
-                "{} can be started where its check says that it is needed; neither runs before",
-                self.shown()
-            ))),
-            Err(failure) if failure.kind == FailureKind::InvalidInput => {
-                Ok(Answer::Fail(mistake(&failure)))
-            }
-            Err(failure) => Err(failure),
-        }
+        own_steps::forecast(self.try_out().await)
     }
 
     async fn verify(&self, journal: Option<&JournalView>) -> Result<Option<Answer>, Failure> {
@@ -95,10 +83,10 @@ impl OwnVerbs for RunCommand {
             let found = format!("{} still runs", self.shown());
             return Ok(Some(Answer::Unknown(found)));
         }
-        Ok(Some(match self.is_needed(&journal).await {
+        let is_needed = unless_interrupted(self.is_needed(&journal).await)?;
+        Ok(Some(match is_needed {
             Ok(false) => Answer::Pass("its check says that there is nothing to do".to_owned()),
             Ok(true) => Answer::Fail(format!("its check says that {} is needed", self.shown())),
-            Err(failure) if failure.kind == FailureKind::Interrupted => return Err(failure),
             Err(failure) => Answer::Unknown(failure.message),
         }))
     }
@@ -124,14 +112,28 @@ impl Survey for RunCommand {
 }
 
 impl RunCommand {
-    /// The program and its arguments, as they may be shown.
+    /// Finds the programs and their variables, and starts neither.
+    async fn try_out(&self) -> Result<String, Failure> {
+        self.require_programs()?;
+        self.variables(&JournalView::empty()).await?;
+        Ok(format!(
+            "{} can be started where its check says that it is needed; neither runs before",
+            self.shown()
+        ))
+    }
+
+    /// The program and its arguments.
+    fn words(&self) -> Vec<&str> {
+        self.options.run.iter().map(|word| word.as_str()).collect()
+    }
+
+    /// The same, as they may be shown.
     fn shown(&self) -> String {
-        let words: Vec<&str> = self.options.run.iter().map(|word| word.as_str()).collect();
-        format!("`{}`", redact(&words.join(" ")))
+        format!("`{}`", redact(&self.words().join(" ")))
     }
 
     fn change(&self, journal: &JournalView) -> Change {
-        let words: Vec<&str> = self.options.run.iter().map(|word| word.as_str()).collect();
+        let words = self.words();
         let state = |needed: bool| json!({ "needed": needed, "run": words });
         let condition = if journal.is_planning() {
             ", if its check says that it is needed"
@@ -174,17 +176,10 @@ impl RunCommand {
         let output = self
             .start(&self.options.check, journal, (None, None), limit)
             .await?;
-        let said = said(&output);
-        match output.status {
-            None => Err(unknown(format!(
-                "it was still running after {} s and was stopped{said}",
-                limit.as_secs()
-            ))),
-            Some(status) => match status.code() {
-                Some(0) => Ok(false),
-                Some(1) => Ok(true),
-                _ => Err(unknown(format!("it ended with {status}{said}"))),
-            },
+        match output.status.and_then(|status| status.code()) {
+            Some(0) => Ok(false),
+            Some(1) => Ok(true),
+            _ => Err(unknown(how_it_ended(&output, limit))),
         }
     }
 
@@ -267,14 +262,7 @@ impl RunCommand {
         if code == Some(0) {
             return Ok(report);
         }
-        let how = match output.status {
-            None => format!(
-                "was still running after {} s and was stopped",
-                limit.as_secs()
-            ),
-            Some(status) => format!("ended with {status}"),
-        };
-        let failure = Failure::failed(format!("it {how}{}", said(&output)));
+        let failure = Failure::failed(how_it_ended(&output, limit));
         let advice = match kept {
             Some(path) => format!(
                 "its output is in {}; correct the problem, then run again",
@@ -283,6 +271,18 @@ impl RunCommand {
             None => "correct the problem, then run again".to_owned(),
         };
         Err(failure.with_help(advice).permanent())
+    }
+}
+
+/// How a program ended that did not do what it should, and what it said last.
+fn how_it_ended(output: &ProgramOutput, limit: Duration) -> String {
+    let said = said(output);
+    match output.status {
+        None => format!(
+            "it was still running after {} s and was stopped{said}",
+            limit.as_secs()
+        ),
+        Some(status) => format!("it ended with {status}{said}"),
     }
 }
 
@@ -428,6 +428,7 @@ impl Files {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::FailureKind;
 
     fn output(stdout: &str, stderr: &str) -> ProgramOutput {
         ProgramOutput {

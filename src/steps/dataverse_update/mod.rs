@@ -29,7 +29,8 @@ use super::OwnVerbs;
 use crate::base::text::count;
 use crate::clients::{Row, Table};
 use crate::domain::own_steps::{
-    NamedRows, RowsBeforeCopy, find_table, invalid, mistake, rows_before_copy, version,
+    self, NamedRows, RowsBeforeCopy, columns_to_read, find_table, invalid, rows_before_copy,
+    version,
 };
 use crate::domain::seals::to_captures;
 use crate::domain::tenant_set::{Request, surveyed, surveyed_row_set};
@@ -37,8 +38,8 @@ use crate::domain::verdict::Answer;
 use crate::domain::view::View;
 use crate::domain::{RefreshContext, keys};
 use crate::engine::{
-    Action, CaptureSource, Change, Failure, FailureKind, JournalView, ListedRow, Phase, Reading,
-    Set, Survey, WriteError, Written,
+    Action, CaptureSource, Change, Failure, JournalView, ListedRow, Phase, Reading, Set, Survey,
+    WriteError, Written,
 };
 use crate::runbook::{DataverseUpdate, OwnStep};
 
@@ -86,13 +87,7 @@ impl OwnVerbs for Update {
     }
 
     async fn forecast(&self) -> Result<Answer, Failure> {
-        match self.try_out().await {
-            Ok(found) => Ok(Answer::Pass(found)),
-            Err(failure) if failure.kind == FailureKind::InvalidInput => {
-                Ok(Answer::Fail(mistake(&failure)))
-            }
-            Err(failure) => Err(failure),
-        }
+        own_steps::forecast(self.try_out().await)
     }
 }
 
@@ -179,20 +174,14 @@ impl Update {
             let help = "write the column's logical name";
             return Err(invalid(&self.refresh, column.span, &message, help));
         }
-        let columns = self.options.values.keys().map(String::as_str);
-        let matched_by = self
-            .options
-            .matched_by
-            .as_ref()
-            .map(|column| column.as_str());
         let most = self.options.at_most.value;
         let named = NamedRows {
-            table: &self.options.table,
+            table: &table,
             filter: &self.options.filter,
-            columns: columns.chain(matched_by).collect(),
+            columns: columns_to_read(&self.options).collect(),
             most: most + 1,
         };
-        let (table, rows) = named.read(&self.refresh, view).await?;
+        let rows = named.read(&self.refresh, view).await?;
         if rows.len() as u64 <= most {
             return Ok(Selected {
                 table,
@@ -249,15 +238,15 @@ impl Update {
                     resolved.with_captured(row)
                 }
             };
-            let before = resolved.compare(Some(&row));
-            let is_recorded = recorded.contains(&id);
-            if before == resolved.shown() {
+            let (before, after) = (resolved.compare(Some(&row)), resolved.shown());
+            if before == after {
                 continue;
             }
+            let is_recorded = recorded.contains(&id);
             let since = journal.set_number(&self.row_key(id)).unwrap_or(sealed);
             fates.push(if has_ended && !is_recorded {
                 Fate::Left(Left::New)
-            } else if later.have_set(id, since, &before, &resolved.shown()) {
+            } else if later.have_set(id, since, &before, &after) {
                 Fate::Left(Left::SetLater)
             } else {
                 Fate::Set(Box::new(RowToSet {

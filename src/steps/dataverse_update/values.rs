@@ -6,7 +6,7 @@ use crate::base::redaction::fingerprint;
 use crate::clients::{Column, Row, Table};
 use crate::domain::RefreshContext;
 use crate::domain::names::Fields;
-use crate::domain::own_steps::invalid;
+use crate::domain::own_steps::{invalid, secret_text};
 use crate::engine::Failure;
 use crate::runbook::{ColumnValue, DataverseUpdate, Literal, Located};
 
@@ -55,9 +55,7 @@ fn resolve_column(
             (value.clone(), value)
         }
         ColumnValue::Secret(place) => {
-            let read = refresh.secret(place);
-            let text = read
-                .map_err(|failure| refuse((failure.message, "set it where this program runs")))?;
+            let text = secret_text(refresh, written.span, place)?;
             let secret = Literal { text, plain: true };
             // The mistake's own message would repeat the secret.
             let value = typed(column, &secret).map_err(|(_, help)| {

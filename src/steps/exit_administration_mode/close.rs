@@ -8,14 +8,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
-use serde_json::{Value, json};
+use serde_json::Value;
 use uuid::Uuid;
 
 use crate::base::text::count;
-use crate::clients::Row;
 use crate::domain::dual_write::capture::RUNTIME_CONFIGURATION;
 use crate::domain::environments::read_target;
 use crate::domain::flows::rules::Rules;
@@ -23,11 +21,11 @@ use crate::domain::flows::{
     Definition, cloud_flows, surveyed_flow, switch, switch_value, switched,
 };
 use crate::domain::names::{Fields, text};
+use crate::domain::sealed_row::SealedRow;
 use crate::domain::seals::Part;
-use crate::domain::tenant_set::{Request, row_set};
 use crate::domain::view::View;
-use crate::domain::{RefreshContext, flows, keys, sealed_row, seals};
-use crate::engine::{Action, Change, Failure, JournalView, Survey};
+use crate::domain::{RefreshContext, flows, keys, seals};
+use crate::engine::{Change, Failure, JournalView, Survey};
 
 /// Finds runtime configuration and flows that must not run.
 pub(super) struct Close(pub(super) Arc<RefreshContext>);
@@ -162,31 +160,19 @@ fn remove_configuration(
     row: &Fields,
     sealed: &Fields,
 ) -> Change {
-    let sealed = sealed.clone();
-    let before = sealed_row::compare("present", &sealed, row);
+    let copied = SealedRow {
+        entity_set,
+        id,
+        captured: (Part::Source, format!("{RUNTIME_CONFIGURATION}/{id}")),
+        columns: sealed.clone(),
+    };
     let map = text(row, "msdyn_internalentityname").unwrap_or_else(|| id.to_string());
     Change {
         key: keys::runtime_configuration(id),
         name: format!("remove the source's dual-write runtime configuration of '{map}'"),
-        before,
+        before: copied.compared(Some(row)),
         after: Value::Null,
         follows: Vec::new(),
-        action: Action::Remove {
-            set: row_set(
-                refresh,
-                entity_set,
-                id,
-                move |row: Option<&Row>| {
-                    row.map_or(Value::Null, |row| {
-                        sealed_row::compare("present", &sealed, &row.value)
-                    })
-                },
-                Request::delete(entity_set, id),
-                Duration::from_mins(1),
-            ),
-            seal: seals::BEFORE_COPY,
-            captured: Part::Source.key(&format!("{RUNTIME_CONFIGURATION}/{id}")),
-            sealed: json!({ "present": true }),
-        },
+        action: copied.removal(refresh),
     }
 }

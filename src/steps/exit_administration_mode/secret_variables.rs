@@ -4,19 +4,14 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
-
-use async_trait::async_trait;
-use serde_json::Value;
 
 use crate::base::sync::lock;
 use crate::base::text::escape;
 use crate::domain::environment_variables::VAULT_ROLE;
 use crate::domain::keys;
 use crate::domain::manual_change::ManualChange;
-use crate::engine::{
-    Action, Change, Failure, FailureKind, JournalView, Progress, Reading, Set, WriteError, Written,
-};
+use crate::domain::refused_change::with_refusal;
+use crate::engine::{Action, Change, Failure, FailureKind, JournalView};
 use crate::runbook::StepName;
 
 /// The keys of the changes that the service has refused in this process.
@@ -45,13 +40,18 @@ impl SecretVariables {
         let Action::Set(set) = change.action else {
             return change;
         };
-        let write = SecretWrite {
-            set,
-            key: change.key.clone(),
-            refused: Arc::clone(&self.refused),
-        };
+        let (key, refused) = (change.key.clone(), Arc::clone(&self.refused));
+        let set = with_refusal(set, move |mut failure| {
+            if is_final(&failure) {
+                lock(&refused).insert(key.clone());
+                failure.help = Some(VAULT_ROLE.to_owned());
+                // The next survey hands it out instead.
+                failure.retryable = true;
+            }
+            failure
+        });
         Change {
-            action: Action::Set(Arc::new(write)),
+            action: Action::Set(set),
             ..change
         }
     }
@@ -78,49 +78,6 @@ fn by_hand(change: Change, schema_name: &str, place: &str) -> Change {
     .into_change()
 }
 
-/// The set of a secret's value, which remembers that it was refused.
-struct SecretWrite {
-    set: Arc<dyn Set>,
-    key: String,
-    refused: Refused,
-}
-
-#[async_trait]
-impl Set for SecretWrite {
-    async fn read(&self) -> Result<Reading, Failure> {
-        self.set.read().await
-    }
-
-    fn surveyed(&self) -> Option<Reading> {
-        self.set.surveyed()
-    }
-
-    async fn write(&self, reading: &Reading) -> Result<Written, WriteError> {
-        match self.set.write(reading).await {
-            Err(WriteError::Refused(mut failure)) if is_final(&failure) => {
-                lock(&self.refused).insert(self.key.clone());
-                failure.help = Some(VAULT_ROLE.to_owned());
-                // The next survey hands it out instead.
-                failure.retryable = true;
-                Err(WriteError::Refused(failure))
-            }
-            result => result,
-        }
-    }
-
-    async fn poll(&self, operation: &Value) -> Result<Progress, Failure> {
-        self.set.poll(operation).await
-    }
-
-    fn only_people_write(&self, member: &str) -> bool {
-        self.set.only_people_write(member)
-    }
-
-    fn settle_timeout(&self) -> Duration {
-        self.set.settle_timeout()
-    }
-}
-
 /// Does repeating not change the answer?
 fn is_final(failure: &Failure) -> bool {
     let is_answer = matches!(
@@ -132,22 +89,11 @@ fn is_final(failure: &Failure) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
-    use serde_json::json;
-
-    /// A set that the service refuses with this failure.
-    struct Refusing(Failure);
-
-    #[async_trait]
-    impl Set for Refusing {
-        async fn read(&self) -> Result<Reading, Failure> {
-            Ok(Reading::of(Value::Null))
-        }
-
-        async fn write(&self, _: &Reading) -> Result<Written, WriteError> {
-            Err(WriteError::Refused(self.0.clone()))
-        }
-    }
+    use crate::domain::refused_change::testing::Refusing;
+    use crate::engine::{Reading, WriteError};
 
     async fn after(failure: Failure) -> (Failure, Change) {
         let secrets = SecretVariables::default();

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::base::text::count;
-use crate::domain::containment::sealed::{ROW, SURFACE, SealedSurface, to_text};
+use crate::domain::containment::sealed::{SURFACE, SealedSurface};
 use crate::domain::containment::{Closing, Inventory, Scope, Surface, SurfaceState, changes};
 use crate::domain::environments::read_target;
 use crate::domain::seals::{self, Part};
@@ -44,16 +44,11 @@ impl CaptureSource for RecordSurfaces {
         inventory.check_read()?;
         let mut captures: Vec<ListedRow> = inventory.surfaces().map(surface_capture).collect();
         let mut rows = BTreeSet::new();
-        for surface in inventory.surfaces() {
-            let row = match &surface.closing {
-                Closing::Set(write)
-                | Closing::ByChange {
-                    otherwise: write, ..
-                } => &write.row,
-                Closing::Remove(removal) => &removal.row,
-                _ => continue,
-            };
-            let key = Part::Surfaces.key(&format!("{ROW}{}/{}", row.table, row.id));
+        for row in inventory
+            .surfaces()
+            .filter_map(|surface| surface.closing.row())
+        {
+            let key = Part::Surfaces.key(&row.capture_key());
             if rows.insert(key.clone()) {
                 captures.push(ListedRow {
                     key,
@@ -75,7 +70,7 @@ fn surface_capture(surface: &Surface) -> ListedRow {
         key: Part::Surfaces.key(&format!("{SURFACE}{}", surface.key())),
         etag: None,
         compared: Some(sealed.state.word().to_owned()),
-        text: to_text(&sealed),
+        text: sealed.to_text(),
     }
 }
 

@@ -26,10 +26,10 @@ use crate::domain::environment_variables::{
 };
 use crate::domain::manual_change::ManualChange;
 use crate::domain::names::Fields;
+use crate::domain::sealed_row::SealedRow;
 use crate::domain::seals::Part;
 use crate::domain::tenant_set::{Request, row_set, surveyed_row_set, surveyed_version};
-use crate::domain::view::View;
-use crate::domain::{RefreshContext, keys, sealed_row, seals};
+use crate::domain::{RefreshContext, keys, seals};
 use crate::engine::{Action, Change, Failure, JournalView, Survey};
 
 /// Finds the variables that do not have the target's own value.
@@ -45,9 +45,7 @@ impl Variables {
 impl Survey for Variables {
     async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
         let recorded = VariableValues::recorded(journal);
-        let copied: BTreeMap<Uuid, Fields> = seals::rows(journal, Part::Source, VALUE)
-            .into_iter()
-            .collect();
+        let copied = copied_rows(journal);
         if recorded.definitions.is_empty() && copied.is_empty() {
             return Ok(Vec::new());
         }
@@ -103,25 +101,27 @@ impl Survey for Variables {
                 change
             });
         }
-        let policy = Policy::of(&self.0.runbook);
-        changes.extend(self.restore_defaults(journal, &definitions.entity_set, &recorded, &now));
-        for (schema_name, id) in copied_values(&recorded, &now, &copied) {
-            if keeps(&policy, schema_name).is_none() && !now.managed.contains(&id) {
+        let scope = Scope::survey(&self.0, journal, true);
+        let set = definitions.entity_set.as_str();
+        changes.extend(self.restore_defaults(&scope, journal, set, &recorded, &now));
+        let mut surplus = copied_values(&recorded, &now, &copied);
+        surplus.retain(|(schema_name, id)| {
+            keeps(&scope.policy, schema_name).is_none() && !now.managed.contains(id)
+        });
+        if !surplus.is_empty() {
+            let rows = view.by_id(VALUE).await?;
+            let removals = surplus.into_iter().map(|(schema_name, id)| {
                 let sealed = copied.get(&id).cloned().unwrap_or_default();
-                changes.push(
-                    self.remove(&table.entity_set, schema_name, id, &sealed, view)
-                        .await?,
-                );
-            }
+                self.remove(&table.entity_set, schema_name, (id, rows.get(&id)), sealed)
+            });
+            changes.extend(removals);
         }
         Ok(changes)
     }
 
     async fn notes(&self, journal: &JournalView) -> Result<Vec<String>, Failure> {
         let now = VariableValues::read(self.0.view(journal)).await?;
-        let copied: BTreeMap<Uuid, Fields> = seals::rows(journal, Part::Source, VALUE)
-            .into_iter()
-            .collect();
+        let copied = copied_rows(journal);
         let policy = Policy::of(&self.0.runbook);
         let recorded = VariableValues::recorded(journal);
         Ok(copied_values(&recorded, &now, &copied)
@@ -150,12 +150,12 @@ impl Variables {
     /// Gives definitions the default that they had in the target, or none.
     fn restore_defaults(
         &self,
+        scope: &Scope<'_>,
         journal: &JournalView,
         entity_set: &str,
         recorded: &VariableValues,
         now: &VariableValues,
     ) -> Vec<Change> {
-        let scope = Scope::survey(&self.0, journal, true);
         let source = VariableValues::sealed(journal, Part::Source);
         let copied = copied_defaults((&source, recorded), now, |text| {
             !scope.names_production(text).is_empty()
@@ -240,49 +240,40 @@ impl Variables {
     }
 
     /// Removes the copied value of a variable for which the target had none. The first seal holds
-    /// the row, because a copied row has the id that it has in the source.
-    async fn remove(
+    /// the row, because a copied row has the id that it has in the source. Takes the row's id and
+    /// its columns as they are now, and those in the seal.
+    fn remove(
         &self,
         entity_set: &str,
         schema_name: &str,
-        id: Uuid,
-        sealed: &Fields,
-        view: View<'_>,
-    ) -> Result<Change, Failure> {
-        let rows = view.by_id(VALUE).await?;
-        let before = rows.get(&id).map_or(Value::Null, |row| {
-            sealed_row::compare("present", sealed, row)
-        });
-        let sealed = sealed.clone();
-        Ok(Change {
+        (id, now): (Uuid, Option<&Fields>),
+        sealed: Fields,
+    ) -> Change {
+        let copied = SealedRow {
+            entity_set,
+            id,
+            captured: (Part::Source, format!("{VALUE}/{id}")),
+            columns: sealed,
+        };
+        Change {
             key: keys::variable_removed(schema_name),
             name: format!(
                 "remove the source's value of environment variable '{}', for which the target had \
                  none",
                 escape(schema_name)
             ),
-            before,
+            before: copied.compared(now),
             after: Value::Null,
             follows: Vec::new(),
-            action: Action::Remove {
-                set: row_set(
-                    &self.0,
-                    entity_set,
-                    id,
-                    move |row: Option<&Row>| {
-                        row.map_or(Value::Null, |row| {
-                            sealed_row::compare("present", &sealed, &row.value)
-                        })
-                    },
-                    Request::delete(entity_set, id),
-                    Duration::from_mins(1),
-                ),
-                seal: seals::BEFORE_COPY,
-                captured: Part::Source.key(&format!("{VALUE}/{id}")),
-                sealed: json!({ "present": true }),
-            },
-        })
+            action: copied.removal(&self.0),
+        }
     }
+}
+
+/// The source's rows of values in the first seal.
+fn copied_rows(journal: &JournalView) -> BTreeMap<Uuid, Fields> {
+    let rows = seals::rows(journal, Part::Source, VALUE);
+    rows.into_iter().collect()
 }
 
 /// The compared field. A value may be a signed address or lead to a secret, so only its fingerprint

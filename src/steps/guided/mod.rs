@@ -15,11 +15,11 @@ use serde_json::json;
 use super::OwnVerbs;
 use crate::base::text::escape;
 use crate::domain::manual_change::ManualChange;
-use crate::domain::own_steps::{NamedRows, mistake};
+use crate::domain::own_steps::{self, NamedRows, find_table};
 use crate::domain::verdict::Answer;
 use crate::domain::view::View;
 use crate::domain::{RefreshContext, keys};
-use crate::engine::{Change, Failure, FailureKind, JournalView, Phase, Survey};
+use crate::engine::{Change, Failure, JournalView, Phase, Survey};
 use crate::runbook::{Evidence, EvidenceRows, ExpectedRows, Guided, OwnStep};
 
 /// The phase in which a person acts.
@@ -58,16 +58,8 @@ impl OwnVerbs for ByHand {
             return Ok(Answer::Pass(found.to_owned()));
         };
         let view = self.refresh.view(&JournalView::empty());
-        match self.has_rows(rows, view).await {
-            Ok(_) => Ok(Answer::Pass(format!(
-                "the evidence can be read: rows of {}",
-                rows.table
-            ))),
-            Err(failure) if failure.kind == FailureKind::InvalidInput => {
-                Ok(Answer::Fail(mistake(&failure)))
-            }
-            Err(failure) => Err(failure),
-        }
+        let found = format!("the evidence can be read: rows of {}", rows.table);
+        own_steps::forecast(self.has_rows(rows, view).await.map(|_| found))
     }
 }
 
@@ -87,13 +79,14 @@ impl Survey for ByHand {
 impl ByHand {
     /// Does the filter select a row?
     async fn has_rows(&self, rows: &EvidenceRows, view: View<'_>) -> Result<bool, Failure> {
+        let table = find_table(&self.refresh, view, &rows.table).await?;
         let named = NamedRows {
-            table: &rows.table,
+            table: &table,
             filter: &rows.filter,
             columns: Vec::new(),
             most: 1,
         };
-        let (_, found) = named.read(&self.refresh, view).await?;
+        let found = named.read(&self.refresh, view).await?;
         Ok(!found.is_empty())
     }
 

@@ -22,7 +22,7 @@ use crate::domain::dual_write::recorded::RecordedDualWrite;
 use crate::domain::dual_write::reset_key;
 use crate::domain::dual_write::root_team::{RootTeam, role_holders};
 use crate::domain::dual_write::tables::field_text;
-use crate::domain::failure::unless_interrupted;
+use crate::domain::failure::or_why_unknown;
 use crate::domain::manual_change::ManualChange;
 use crate::domain::names::{Fields, lookup, text};
 use crate::domain::verdict::Answer;
@@ -231,11 +231,6 @@ async fn dataverse_to_finance(refresh: &RefreshContext) -> Result<Check, Failure
         answer,
         &remedy("DW9003"),
     ))
-}
-
-/// An interruption ends the check; any other failure leaves its answer unknown, and says why.
-fn or_why_unknown<T>(read: Result<T, Failure>) -> Result<Result<T, String>, Failure> {
-    Ok(unless_interrupted(read)?.map_err(|failure| failure.message))
 }
 
 fn owning_teams(companies: &BTreeMap<Uuid, Fields>) -> Check {

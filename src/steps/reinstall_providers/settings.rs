@@ -239,11 +239,8 @@ impl Survey for Settings {
                 let shipped = known
                     .declaration(recorded)
                     .and_then(|row| refresh.names.text(row, kind.value).ok().flatten());
-                let is_set = if kind.can_be_empty {
-                    current.is_some()
-                } else {
-                    current != shipped.as_deref() && current.is_some()
-                };
+                let is_set =
+                    current.is_some() && (kind.can_be_empty || current != shipped.as_deref());
                 let differs = recorded.present_value() != shipped.as_deref();
                 match desired {
                     DesiredSetting::AsInstalled | DesiredSetting::Empty

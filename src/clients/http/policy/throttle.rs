@@ -146,11 +146,12 @@ impl Gate {
         let Some(delay) = response.retry_after() else {
             return;
         };
-        let link = ["operation-location", "location"].map(|name| response.header(name));
-        let url = match link.into_iter().flatten().next() {
-            Some(link) if !is_read => response.url.join(link).ok(),
-            _ if is_read => Some(response.url.clone()),
-            _ => None,
+        let url = if is_read {
+            Some(response.url.clone())
+        } else {
+            let links = ["operation-location", "location"];
+            let link = links.iter().find_map(|name| response.header(name));
+            link.and_then(|link| response.url.join(link).ok())
         };
         if let Some(url) = url {
             let at = now.saturating_add(delay.min(MAX_POLL_WAIT));

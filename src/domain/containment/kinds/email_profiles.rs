@@ -57,26 +57,22 @@ impl SurfaceKind for EmailProfiles {
             let hosts: BTreeSet<String> = locations
                 .flat_map(|location| hosts_of_address(&location))
                 .collect();
-            let servers = hosts.iter().cloned().collect::<Vec<_>>().join(", ");
-            let servers = if servers.is_empty() {
+            let servers = if hosts.is_empty() {
                 "a server".to_owned()
             } else {
-                servers
+                hosts.iter().cloned().collect::<Vec<_>>().join(", ")
             };
             let allowed = scope.policy.allows(&name, &hosts);
-            let (state, closing) =
-                if let Some(by) = allowed.or_else(|| scope.policy.keeps_mailboxes()) {
-                    (SurfaceState::Allowed(by), Closing::Nothing)
-                } else {
-                    let change = format!("deactivate e-mail server profile '{name}'");
-                    let values = [
-                        ("sendemailalert", json!(false)),
-                        ("statecode", json!(1)),
-                        ("statuscode", json!(2)),
-                    ];
-                    let write = RowWrite::new(TABLE, id, &row, change, values);
-                    (SurfaceState::Open, Closing::Set(write))
-                };
+            let allowed = allowed.or_else(|| scope.policy.keeps_mailboxes());
+            let (state, closing) = SurfaceState::allowed_or(allowed, || {
+                let change = format!("deactivate e-mail server profile '{name}'");
+                let values = [
+                    ("sendemailalert", json!(false)),
+                    ("statecode", json!(1)),
+                    ("statuscode", json!(2)),
+                ];
+                Closing::Set(RowWrite::new(TABLE, id, &row, change, values))
+            });
             surfaces.push(Surface {
                 kind: self.word(),
                 id: id.to_string(),

@@ -11,6 +11,14 @@ use crate::engine::Failure;
 
 const TABLE: &str = "email";
 
+/// The state of what only a mailbox sends.
+pub(super) fn state_by_mailboxes(scope: &Scope<'_>) -> SurfaceState {
+    match scope.policy.keeps_mailboxes() {
+        Some(by) => SurfaceState::Allowed(by),
+        None => SurfaceState::Closed("mailboxes are off".to_owned()),
+    }
+}
+
 /// The kind.
 pub(crate) struct WaitingEmails;
 
@@ -29,10 +37,7 @@ impl SurfaceKind for WaitingEmails {
         let rows = scope
             .rows(TABLE, &["subject", "statuscode"], waiting)
             .await?;
-        let state = match scope.policy.keeps_mailboxes() {
-            Some(by) => SurfaceState::Allowed(by),
-            None => SurfaceState::Closed("mailboxes are off".to_owned()),
-        };
+        let state = state_by_mailboxes(scope);
         let surfaces = rows.into_iter().map(|(id, row)| Surface {
             kind: self.word(),
             id: id.to_string(),

@@ -68,12 +68,8 @@ impl SurfaceKind for Mailboxes {
             }
             let name = text(&row.value, "name").unwrap_or_else(|| id.to_string());
             let address = text(&row.value, "emailaddress").unwrap_or_default();
-            let policy = &scope.policy;
-            let allowed = policy.allows_name(&name);
-            let allowed = allowed.or_else(|| policy.allows_name(&address));
-            let (state, closing) = if let Some(by) = allowed.or_else(|| policy.keeps_mailboxes()) {
-                (SurfaceState::Allowed(by), Closing::Nothing)
-            } else {
+            let allowed = scope.policy.keeps_mailbox(&name, &address);
+            let (state, closing) = SurfaceState::allowed_or(allowed, || {
                 let change = format!("turn off mailbox '{name}'");
                 let values = [
                     ("incomingemaildeliverymethod", json!(0)),
@@ -81,9 +77,8 @@ impl SurfaceKind for Mailboxes {
                     ("actdeliverymethod", json!(2)),
                     ("testemailconfigurationscheduled", json!(false)),
                 ];
-                let write = RowWrite::new(TABLE, id, &row, change, values);
-                (SurfaceState::Open, Closing::Set(write))
-            };
+                Closing::Set(RowWrite::new(TABLE, id, &row, change, values))
+            });
             surfaces.push(Surface {
                 kind: self.word(),
                 id: id.to_string(),

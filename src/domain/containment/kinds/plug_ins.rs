@@ -71,13 +71,12 @@ impl PlugIns {
                 let write = RowWrite::new(TABLE, step.id, &step.row, name, values);
                 (SurfaceState::Open, Closing::Set(write.replacing(how)))
             }
-            Treatment::Nothing => match scope.policy.keeps_plug_ins() {
-                Some(by) => (SurfaceState::Allowed(by), Closing::Nothing),
-                None if scope.policy.plug_ins() == Wanted::Off => {
-                    (SurfaceState::Open, step.disable())
+            Treatment::Nothing => SurfaceState::allowed_or(scope.policy.keeps_plug_ins(), || {
+                match scope.policy.plug_ins() {
+                    Wanted::Off => step.disable(),
+                    Wanted::Report | Wanted::Keep => Closing::Finding(REMEDY.to_owned()),
                 }
-                None => (SurfaceState::Open, Closing::Finding(REMEDY.to_owned())),
-            },
+            }),
         };
         Some(step.surface(self.word(), reach, state, closing))
     }

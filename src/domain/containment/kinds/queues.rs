@@ -44,20 +44,15 @@ impl SurfaceKind for Queues {
         let surfaces = acting.map(|(id, row)| {
             let name = text(&row.value, "name").unwrap_or_else(|| id.to_string());
             let address = text(&row.value, "emailaddress").unwrap_or_default();
-            let allowed = scope.policy.allows_name(&name);
-            let allowed = allowed.or_else(|| scope.policy.allows_name(&address));
-            let (state, closing) =
-                if let Some(by) = allowed.or_else(|| scope.policy.keeps_mailboxes()) {
-                    (SurfaceState::Allowed(by), Closing::Nothing)
-                } else {
-                    let change = format!("turn off e-mail of queue '{name}'");
-                    let values = [
-                        ("incomingemaildeliverymethod", json!(0)),
-                        ("outgoingemaildeliverymethod", json!(0)),
-                    ];
-                    let write = RowWrite::new(TABLE, id, &row, change, values);
-                    (SurfaceState::Open, Closing::Set(write))
-                };
+            let allowed = scope.policy.keeps_mailbox(&name, &address);
+            let (state, closing) = SurfaceState::allowed_or(allowed, || {
+                let change = format!("turn off e-mail of queue '{name}'");
+                let values = [
+                    ("incomingemaildeliverymethod", json!(0)),
+                    ("outgoingemaildeliverymethod", json!(0)),
+                ];
+                Closing::Set(RowWrite::new(TABLE, id, &row, change, values))
+            });
             Surface {
                 kind: self.word(),
                 id: id.to_string(),

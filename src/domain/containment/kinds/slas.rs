@@ -46,15 +46,12 @@ impl SurfaceKind for Slas {
         let surfaces = rows.into_iter().map(|(id, row)| {
             let name = text(&row.value, "name").unwrap_or_else(|| id.to_string());
             let allowed = scope.policy.allows_name(&name);
-            let (state, closing) =
-                if let Some(by) = allowed.or_else(|| scope.policy.keeps_mailboxes()) {
-                    (SurfaceState::Allowed(by), Closing::Nothing)
-                } else {
-                    let change = format!("deactivate service level agreement '{name}'");
-                    let values = [("statecode", json!(0)), ("statuscode", json!(1))];
-                    let write = RowWrite::new(TABLE, id, &row, change, values);
-                    (SurfaceState::Open, Closing::Set(write))
-                };
+            let allowed = allowed.or_else(|| scope.policy.keeps_mailboxes());
+            let (state, closing) = SurfaceState::allowed_or(allowed, || {
+                let change = format!("deactivate service level agreement '{name}'");
+                let values = [("statecode", json!(0)), ("statuscode", json!(1))];
+                Closing::Set(RowWrite::new(TABLE, id, &row, change, values))
+            });
             Surface {
                 kind: self.word(),
                 id: id.to_string(),

@@ -52,7 +52,6 @@ impl SurfaceKind for Webhooks {
                 .journal
                 .is_some_and(|journal| journal.permanent_failure(&address).is_some());
             let kept = scope.policy.keeps_webhooks();
-            #[expect(clippy::match_same_arms, reason = "the order of the arms is the rule")]
             let (state, closing) = match (treatment, kept) {
                 (Treatment::Allowed(by), _) => (SurfaceState::Allowed(by), Closing::Nothing),
                 (Treatment::Replaced(how), _) => (SurfaceState::Replaced(how), Closing::Nothing),
@@ -65,8 +64,7 @@ impl SurfaceKind for Webhooks {
                     };
                     (SurfaceState::Open, closing)
                 }
-                (_, Some(by)) => (SurfaceState::Allowed(by), Closing::Nothing),
-                (_, None) => (SurfaceState::Open, step.disable()),
+                (_, kept) => SurfaceState::allowed_or(kept, || step.disable()),
             };
             surfaces.push(step.surface(self.word(), reach, state, closing));
         }

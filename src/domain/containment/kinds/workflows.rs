@@ -10,6 +10,7 @@ use super::super::hosts::hosts_in;
 use super::super::kind::SurfaceKind;
 use super::super::scope::{Scope, integer};
 use super::super::surface::{Closing, RowWrite, Surface, SurfaceState};
+use super::emails::state_by_mailboxes;
 use crate::clients::Row;
 use crate::domain::keys;
 use crate::domain::names::text;
@@ -80,21 +81,15 @@ impl Workflows {
         }
         let only_mails = hosts.is_empty() && named.is_empty();
         let allowed = scope.allows(&name, (&xaml, &hosts));
-        let (state, closing) = match allowed.or_else(|| scope.policy.keeps_everything()) {
-            Some(by) => (SurfaceState::Allowed(by), Closing::Nothing),
-            None if only_mails => match scope.policy.keeps_mailboxes() {
-                Some(by) => (SurfaceState::Allowed(by), Closing::Nothing),
-                None => (
-                    SurfaceState::Closed("mailboxes are off".to_owned()),
-                    Closing::Nothing,
-                ),
-            },
-            None => {
+        let allowed = allowed.or_else(|| scope.policy.keeps_everything());
+        let (state, closing) = if allowed.is_none() && only_mails {
+            (state_by_mailboxes(scope), Closing::Nothing)
+        } else {
+            SurfaceState::allowed_or(allowed, || {
                 let change = format!("turn off classic workflow '{name}'");
                 let values = [("statecode", json!(0)), ("statuscode", json!(1))];
-                let write = RowWrite::new(TABLE, id, row, change, values);
-                (SurfaceState::Open, Closing::Set(write))
-            }
+                Closing::Set(RowWrite::new(TABLE, id, row, change, values))
+            })
         };
         Some(Surface {
             kind: self.word(),

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{calls, hosts, messages};
 use crate::rehearsal::behaviour::connections::connector_name;
-use crate::rehearsal::behaviour::organization::{Organization, Row, number, row_of, text};
+use crate::rehearsal::behaviour::organization::{Organization, number, row_of, text};
 use crate::rehearsal::world::names;
 
 /// The maximum depth in the search of a definition.
@@ -25,13 +25,13 @@ pub(in crate::rehearsal::behaviour) fn after_change(
     if number(&flow, "category") != Some(5) {
         return;
     }
-    let data = text(&flow, "clientdata").unwrap_or_default();
-    let data: Value = serde_json::from_str(data).unwrap_or_default();
     let registration = names::identifier(&["callbackregistration", &organization.id, id]);
     if number(&flow, "statecode") != Some(1) {
         organization.remove_row("callbackregistration", &registration);
         return;
     }
+    let data = text(&flow, "clientdata").unwrap_or_default();
+    let data: Value = serde_json::from_str(data).unwrap_or_default();
     let name = text(&flow, "name").unwrap_or_default();
     let called = hosts_of(organization, &data);
     let by = format!("cloud flow '{name}'");
@@ -80,12 +80,11 @@ fn collect(value: &Value, depth: usize, found: &mut BTreeSet<String>) {
 
 /// The host of a custom connector, from its definition.
 fn host_of_connector(organization: &Organization<'_, '_>, api: &str) -> Option<String> {
-    let connectors = organization.rows("connector");
-    let named = |row: &&Row| {
+    let connectors = organization.rows_where("connector", |row| {
         let id = text(row, "connectorinternalid").unwrap_or_default();
         id.eq_ignore_ascii_case(connector_name(api))
-    };
-    let definition = text(connectors.iter().find(named)?, "openapidefinition")?;
+    });
+    let definition = text(connectors.first()?, "openapidefinition")?;
     let definition: Value = serde_json::from_str(definition).ok()?;
     hosts::of_location(definition["host"].as_str()?)
 }

@@ -39,21 +39,21 @@ const UPDATABLE: [&str; 3] = ["statecode", "statuscode", "postponeuntil"];
 /// The state of a job that has ended.
 const COMPLETED: i64 = 3;
 
-/// Queues a job that waits for background operations. `origin` is its column, table and row.
-pub(super) fn queue(
+/// Queues a job that waits for background operations. `origin` is its column, table and row. Returns
+/// the job's id.
+pub(in crate::rehearsal::behaviour) fn queue(
     organization: &mut Organization<'_, '_>,
     kind: i64,
     name: &str,
     origin: (&str, &str, &str),
-) {
-    let Ok(table) = organization.table("asyncoperation") else {
-        return;
-    };
+) -> Result<String, ODataError> {
+    let table = organization.table("asyncoperation")?;
     let number = organization.draft.count("jobs").to_string();
     let id = names::identifier(&["asyncoperation", &organization.id, &number]);
     let mut row = row_of(json!({"name": name, "operationtype": kind}));
     row.insert(origin.0.to_owned(), lookup_value(origin.1, origin.2));
     organization.insert(&table, &id, row);
+    Ok(id)
 }
 
 /// Whether a job is postponed to a later time.

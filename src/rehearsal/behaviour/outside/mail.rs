@@ -18,7 +18,7 @@ const FORWARD: i64 = 3;
 /// The server that a profile without addresses means: Exchange Online.
 const EXCHANGE_ONLINE: &str = "outlook.office365.com";
 
-/// All mailboxes that can act do so once.
+/// Each mailbox that can act does so once.
 pub(super) fn act_all(organization: &mut Organization<'_, '_>) {
     for mailbox in organization.rows("mailbox") {
         act(organization, &mailbox, "background operations are on");
@@ -118,12 +118,10 @@ fn act(organization: &mut Organization<'_, '_>, mailbox: &Row, why: &str) {
 
 /// The mail of an address that is pending or being sent.
 fn pending(organization: &Organization<'_, '_>, address: &str) -> Vec<Row> {
-    let mut rows = organization.rows("email");
-    rows.retain(|row| {
+    organization.rows_where("email", |row| {
         text(row, "sender") == Some(address)
             && number(row, "statuscode").is_some_and(|status| matches!(status, 6 | 7))
-    });
-    rows
+    })
 }
 
 fn location(profile: &Row, column: &str) -> String {
@@ -134,10 +132,10 @@ fn location(profile: &Row, column: &str) -> String {
 }
 
 fn first_host(organization: &Organization<'_, '_>, column: &str, method: &str) -> Option<String> {
-    let mailboxes = organization.rows("mailbox");
-    let mailbox = mailboxes
-        .iter()
-        .find(|row| number(row, method).is_some_and(|method| method >= SERVER_SIDE))?;
+    let mailboxes = organization.rows_where("mailbox", |row| {
+        number(row, method).is_some_and(|method| method >= SERVER_SIDE)
+    });
+    let mailbox = mailboxes.first()?;
     Some(location(&profile_of_able(organization, mailbox)?, column))
 }
 

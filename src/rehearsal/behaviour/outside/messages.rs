@@ -6,7 +6,7 @@ use super::service_endpoints::hosts_of_step;
 use super::{calls, hosts, jobs};
 use crate::rehearsal::behaviour::environments;
 use crate::rehearsal::behaviour::organization::{Organization, Row, lookup, number, text};
-use crate::rehearsal::world::names;
+use crate::rehearsal::odata::error::ODataError;
 
 /// What happens to a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,72 +53,47 @@ pub(in crate::rehearsal::behaviour) fn happened(
     message: Message,
     table: &str,
     changes: Option<&Row>,
-) {
+) -> Result<(), ODataError> {
     let event = Event {
         message,
         table,
         columns: changes.map_or(Vec::new(), |row| row.keys().map(String::as_str).collect()),
         why: format!("{} of {table}", message.name()),
     };
-    run_steps(organization, &event);
-    run_callbacks(organization, &event);
-    run_workflows(organization, &event);
+    run_steps(organization, &event)?;
+    run_callbacks(organization, &event)?;
+    run_workflows(organization, &event)
 }
 
-/// The rows of a table that match, without cloning the others.
-fn matching(
-    organization: &Organization<'_, '_>,
-    table: &str,
-    matches: impl Fn(&Row) -> bool,
-) -> Vec<Row> {
-    organization
-        .draft
-        .under(&names::table(&organization.id, table))
-        .filter_map(|(_, row)| row.as_object())
-        .filter(|row| matches(row))
-        .cloned()
-        .collect()
-}
-
-fn run_steps(organization: &mut Organization<'_, '_>, event: &Event<'_>) {
+fn run_steps(organization: &mut Organization<'_, '_>, event: &Event<'_>) -> Result<(), ODataError> {
     let enabled = |row: &Row| number(row, "statecode") == Some(0);
-    for step in matching(organization, "sdkmessageprocessingstep", enabled) {
-        if !is_registered_for(organization, &step, event) {
-            continue;
-        }
+    let registered = |row: &Row| enabled(row) && is_registered_for(organization, row, event);
+    for step in organization.rows_where("sdkmessageprocessingstep", registered) {
         let hosts = hosts_of_step(organization, &step);
         if hosts.is_empty() {
             continue;
         }
         let name = text(&step, "name").unwrap_or_default();
         if number(&step, "mode") == Some(1) && !runs_in_background(organization) {
-            let origin = ("owningextensionid", "sdkmessageprocessingstep");
             let id = text(&step, "sdkmessageprocessingstepid").unwrap_or_default();
-            jobs::queue(
-                organization,
-                jobs::SYSTEM_EVENT,
-                name,
-                (origin.0, origin.1, id),
-            );
+            let origin = ("owningextensionid", "sdkmessageprocessingstep", id);
+            jobs::queue(organization, jobs::SYSTEM_EVENT, name, origin)?;
         } else {
             let by = format!("plug-in step '{name}'");
             calls::record_all(organization, &by, &hosts, &event.why);
         }
     }
+    Ok(())
 }
 
 fn is_registered_for(organization: &Organization<'_, '_>, step: &Row, event: &Event<'_>) -> bool {
-    let related = |table: &str, column: &str| organization.row(table, lookup(step, column)?);
+    let related =
+        |table: &str, column: &str| organization.borrowed_row(table, lookup(step, column)?);
     let message = related("sdkmessage", "sdkmessageid");
-    let of_message = message
-        .as_ref()
-        .and_then(|row| text(row, "name"))
-        .is_some_and(|name| name == event.message.name());
+    let of_message = message.is_some_and(|row| text(row, "name") == Some(event.message.name()));
     let filter = related("sdkmessagefilter", "sdkmessagefilterid");
-    let of_table = filter
-        .as_ref()
-        .and_then(|row| text(row, "primaryobjecttypecode"))
-        .is_some_and(|table| table == event.table);
+    let of_table =
+        filter.is_some_and(|row| text(row, "primaryobjecttypecode") == Some(event.table));
     let columns = text(step, "filteringattributes").unwrap_or_default();
     let of_columns = event.message != Message::Update
         || columns.is_empty()
@@ -129,22 +104,26 @@ fn is_registered_for(organization: &Organization<'_, '_>, step: &Row, event: &Ev
 }
 
 /// A callback registration is asynchronous: it calls the flow that registered it.
-fn run_callbacks(organization: &mut Organization<'_, '_>, event: &Event<'_>) {
+fn run_callbacks(
+    organization: &mut Organization<'_, '_>,
+    event: &Event<'_>,
+) -> Result<(), ODataError> {
     let registered = |row: &Row| {
         text(row, "entityname") == Some(event.table)
             && number(row, "message")
                 .is_some_and(|value| event.message.callback_values().contains(&value))
     };
-    for registration in matching(organization, "callbackregistration", registered) {
+    for registration in organization.rows_where("callbackregistration", registered) {
         let id = text(&registration, "callbackregistrationid").unwrap_or_default();
         if runs_in_background(organization) {
             call_back(organization, &registration, &event.why);
         } else {
             let name = text(&registration, "name").unwrap_or_default();
             let origin = ("regardingobjectid", "callbackregistration", id);
-            jobs::queue(organization, jobs::CALLBACK, name, origin);
+            jobs::queue(organization, jobs::CALLBACK, name, origin)?;
         }
     }
+    Ok(())
 }
 
 /// Calls the flow of a registration.
@@ -156,7 +135,10 @@ pub(super) fn call_back(organization: &mut Organization<'_, '_>, registration: &
 }
 
 /// Classic workflows: a real-time one runs at once, another one in the background.
-fn run_workflows(organization: &mut Organization<'_, '_>, event: &Event<'_>) {
+fn run_workflows(
+    organization: &mut Organization<'_, '_>,
+    event: &Event<'_>,
+) -> Result<(), ODataError> {
     let triggered = |row: &Row| {
         let is = |column: &str| row.get(column) == Some(&Value::Bool(true));
         number(row, "category") == Some(0)
@@ -171,7 +153,7 @@ fn run_workflows(organization: &mut Organization<'_, '_>, event: &Event<'_>) {
                     .any(|column| event.columns.contains(&column.trim())),
             }
     };
-    for workflow in matching(organization, "workflow", triggered) {
+    for workflow in organization.rows_where("workflow", triggered) {
         let real_time = number(&workflow, "mode") == Some(1);
         if real_time || runs_in_background(organization) {
             run_workflow(organization, &workflow, &event.why);
@@ -179,9 +161,10 @@ fn run_workflows(organization: &mut Organization<'_, '_>, event: &Event<'_>) {
             let name = text(&workflow, "name").unwrap_or_default();
             let id = text(&workflow, "workflowid").unwrap_or_default();
             let origin = ("workflowactivationid", "workflow", id);
-            jobs::queue(organization, jobs::WORKFLOW, name, origin);
+            jobs::queue(organization, jobs::WORKFLOW, name, origin)?;
         }
     }
+    Ok(())
 }
 
 /// Runs a classic workflow: it calls the hosts that it names, and sends mail if it has such a step.

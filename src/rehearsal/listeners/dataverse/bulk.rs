@@ -10,7 +10,6 @@ use crate::rehearsal::listeners::message::Response;
 use crate::rehearsal::odata::error::ODataError;
 use crate::rehearsal::odata::path::{self, Segment};
 use crate::rehearsal::schema::table::Table;
-use crate::rehearsal::world::names;
 
 impl WebApiRequest<'_, '_> {
     /// Runs an action that writes many rows of a table.
@@ -52,26 +51,20 @@ impl WebApiRequest<'_, '_> {
 
     /// Whether a table supports a message of the platform.
     fn supports(&self, table: &Table, message: &str) -> bool {
-        self.organization
-            .rows("sdkmessagefilter")
-            .iter()
-            .any(|row| {
-                let of = lookup(row, "sdkmessageid").unwrap_or_default();
-                text(row, "primaryobjecttypecode") == Some(&table.logical_name)
-                    && self
-                        .organization
-                        .row("sdkmessage", of)
-                        .is_some_and(|found| text(&found, "name") == Some(message))
-            })
+        let organization = &self.organization;
+        let filters = organization.rows_where("sdkmessagefilter", |row| {
+            let of = lookup(row, "sdkmessageid").unwrap_or_default();
+            text(row, "primaryobjecttypecode") == Some(&table.logical_name)
+                && organization
+                    .borrowed_row("sdkmessage", of)
+                    .is_some_and(|found| text(found, "name") == Some(message))
+        });
+        !filters.is_empty()
     }
 
     fn create_target(&mut self, table: &Table, target: &Value) -> Result<String, ODataError> {
-        let mut columns = self.columns_of(table, target)?;
-        let id = columns.remove(&table.primary_id);
-        let id = id.and_then(|id| path::guid(id.as_str()?));
-        let id = id.unwrap_or_else(names::unique);
-        writes::create(&mut self.organization, table, &id, &columns)?;
-        Ok(id)
+        let columns = self.columns_of(table, target)?;
+        self.create_row(table, columns)
     }
 
     fn update_target(&mut self, table: &Table, target: &Value) -> Result<String, ODataError> {
@@ -91,7 +84,7 @@ impl WebApiRequest<'_, '_> {
         let Some(address) = target["@odata.id"].as_str() else {
             let id = target[&table.primary_id].as_str().and_then(path::guid);
             let exists = id.is_some_and(|id| {
-                let row = self.organization.row(&table.logical_name, &id);
+                let row = self.organization.borrowed_row(&table.logical_name, &id);
                 row.is_some()
             });
             return if exists {

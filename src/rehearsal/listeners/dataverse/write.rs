@@ -19,13 +19,23 @@ impl<'context> WebApiRequest<'context, '_> {
     /// Creates a row; the request may give its id.
     pub(super) fn create(&mut self, table: &Table) -> Result<Response, ODataError> {
         users::check_write_privilege(&self.organization, &table.logical_name)?;
-        let mut columns = self.columns(table)?;
+        let columns = self.columns(table)?;
+        let id = self.create_row(table, columns)?;
+        self.write_response(table, &id, 201)
+    }
+
+    /// Creates a row with the id that its columns give, or a new one; returns the id.
+    pub(super) fn create_row(
+        &mut self,
+        table: &Table,
+        mut columns: Row,
+    ) -> Result<String, ODataError> {
         let id = columns
             .remove(&table.primary_id)
             .and_then(|id| path::guid(id.as_str()?))
             .unwrap_or_else(names::unique);
         writes::create(&mut self.organization, table, &id, &columns)?;
-        self.write_response(table, &id, 201)
+        Ok(id)
     }
 
     /// Updates a row, or creates it if it does not exist and no condition prevents that.
@@ -64,11 +74,7 @@ impl<'context> WebApiRequest<'context, '_> {
                 columns.insert(name.clone(), json!(path::unquoted(value)));
             }
         }
-        let id = columns.remove(&table.primary_id);
-        let id = id.and_then(|id| path::guid(id.as_str()?));
-        let id = id.unwrap_or_else(names::unique);
-        writes::create(&mut self.organization, table, &id, &columns)?;
-        Ok(id)
+        self.create_row(table, columns)
     }
 
     /// Creates or updates the row that an alternate key names.

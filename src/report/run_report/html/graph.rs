@@ -14,12 +14,15 @@ const TILES: usize = 2000;
 /// How many orchestrations may be unfolded at once.
 const UNFOLDED: usize = 4;
 
+/// The marks of the tiles that the legend and a description name.
+const MARKED: [Mark; 4] = [Mark::Old, Mark::Empty, Mark::New, Mark::Dangling];
+
 /// All orchestrations.
 pub(super) fn orchestrations(pictures: &[OrchestrationPicture]) -> Markup {
     let mut tiles = 0;
     html! {
         ul.legend {
-            @for mark in [Mark::Old, Mark::Empty, Mark::New, Mark::Dangling] {
+            @for mark in MARKED {
                 li {
                     svg.key viewBox="0 0 40 14" aria-hidden="true" focusable="false" {
                         rect class=(class(mark)) x="3" y="2" width="34" height="10" {}
@@ -62,7 +65,7 @@ fn description(name: &str, stage: &Stage) -> String {
         safe(name),
         count(stage.tiles.len(), "tile")
     );
-    for mark in [Mark::Old, Mark::Empty, Mark::New, Mark::Dangling] {
+    for mark in MARKED {
         let marked = stage.tiles.iter().filter(|tile| tile.mark == mark).count();
         if marked > 0 {
             text += &format!(", {marked} {}", mark.word());

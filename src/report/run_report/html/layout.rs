@@ -4,7 +4,7 @@
 //! and is drawn at the right edge. An arrow over several layers has a narrow place of its own in
 //! each of them, so that no arrow crosses a box.
 
-use crate::report::run_report::pictures::{Mark, Stage, TilePicture};
+use crate::report::run_report::pictures::{Mark, OutlineArrow, Stage, TilePicture};
 
 pub(super) const BOX_WIDTH: f64 = 222.0;
 pub(super) const LINE_HEIGHT: f64 = 15.0;
@@ -115,13 +115,8 @@ impl Drawing {
         };
         for (at, arrow) in stage.arrows.iter().enumerate() {
             let is_back = layer[arrow.to] <= layer[arrow.from];
-            let link = drawing.link((arrow.from, arrow.to), &lanes[at], is_back);
-            let label = arrow.label.as_deref().map(|label| shortened(label, LINE));
-            let place = link.1;
-            drawing.links.push(Link {
-                label: label.map(|label| (label, place)),
-                ..link.0
-            });
+            let link = drawing.link(arrow, &lanes[at], is_back);
+            drawing.links.push(link);
         }
         if drawing.links.iter().any(|link| link.is_back) {
             drawing.width += 24.0;
@@ -129,15 +124,11 @@ impl Drawing {
         drawing
     }
 
-    /// An arrow without its label, and the label's place.
-    fn link(
-        &self,
-        (from, to): (usize, usize),
-        lanes: &[(f64, f64, f64)],
-        is_back: bool,
-    ) -> (Link, (f64, f64)) {
-        let (from, to) = (&self.tiles[from], &self.tiles[to]);
+    /// An arrow with its path. Takes its places in the layers that it passes.
+    fn link(&self, arrow: &OutlineArrow, lanes: &[(f64, f64, f64)], is_back: bool) -> Link {
+        let (from, to) = (&self.tiles[arrow.from], &self.tiles[arrow.to]);
         let middle = |tile: &PlacedTile| tile.x + BOX_WIDTH / 2.0;
+        let label = arrow.label.as_deref().map(|label| shortened(label, LINE));
         if is_back {
             let (start, end) = (from.y + from.height / 2.0, to.y + to.height / 2.0 + 4.0);
             let (right, side) = (self.width, self.width + 16.0);
@@ -147,15 +138,16 @@ impl Drawing {
                  S{right:.1} {end:.1} {back:.1} {end:.1}",
                 f64::midpoint(start, end)
             );
-            let link = Link {
+            let place = (right - 20.0, f64::midpoint(start, end));
+            return Link {
                 path,
                 end: (back, end),
                 is_back,
-                label: None,
+                label: label.map(|label| (label, place)),
             };
-            return (link, (right - 20.0, f64::midpoint(start, end)));
         }
-        let (mut x, mut y) = (middle(from), from.y + from.height);
+        let start = (middle(from), from.y + from.height);
+        let (mut x, mut y) = start;
         let mut path = format!("M{x:.1} {y:.1}");
         let mut curve = |to_x: f64, to_y: f64| {
             let half = f64::midpoint(y, to_y);
@@ -169,18 +161,16 @@ impl Drawing {
         let end = (middle(to), to.y);
         curve(end.0, end.1);
         let first = lanes.first().map_or(end, |(x, top, _)| (*x, *top));
-        let start = (middle(from), from.y + from.height);
-        let label = (
+        let place = (
             f64::midpoint(start.0, first.0),
             f64::midpoint(start.1, first.1) + 4.0,
         );
-        let link = Link {
+        Link {
             path,
             end,
             is_back,
-            label: None,
-        };
-        (link, label)
+            label: label.map(|label| (label, place)),
+        }
     }
 }
 
@@ -326,7 +316,6 @@ fn shortened(text: &str, length: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::run_report::pictures::OutlineArrow;
 
     fn stage(names: &[&str], arrows: &[(usize, usize)]) -> Stage {
         Stage {

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::base::redaction::redact;
 use crate::journal::{ChangeState, SealedRow, State};
+use crate::report::run_report::clean;
 
 /// A graph's tiles and arrows, as its reader gives them.
 #[derive(Clone, Debug, Default)]
@@ -266,10 +266,6 @@ fn without_empty_tiles(stage: &mut Stage) {
             arrow.to -= usize::from(arrow.to > gone);
         }
     }
-}
-
-fn clean(text: &str) -> String {
-    redact(text).into_owned()
 }
 
 #[cfg(test)]

@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::base::redaction::redact;
 use crate::base::text::count;
 use crate::journal::{
     ChangeKind, LaunchOutcome, Record, State, StateFileContents, StepOutcome, WorkTimes,
 };
 use crate::report::durations::real_time;
+use crate::report::run_report::clean;
 
 /// How many operations have a row; the longest do.
 const OPERATIONS: usize = 12;
@@ -87,7 +87,6 @@ struct Open {
     times: Vec<(Timestamp, Timestamp)>,
     failures: Vec<Timestamp>,
     ending: &'static str,
-    label: String,
 }
 
 impl Open {
@@ -197,14 +196,18 @@ pub(super) fn gather(contents: &StateFileContents, steps: &[&str]) -> Option<Tim
     let mut drawn: Vec<(BarKind, usize, Row)> = Vec::new();
     for ((kind, name), mut open) in rows {
         open.end(last, "not ended");
-        open.label = match kind {
-            BarKind::Operation => names.get(&name).unwrap_or(&name).clone(),
-            BarKind::Pause => "pauses".to_owned(),
-            BarKind::Step | BarKind::HumanWait => name.clone(),
+        let label = match kind {
+            BarKind::Operation => names.get(&name).unwrap_or(&name),
+            BarKind::Pause => "pauses",
+            BarKind::Step | BarKind::HumanWait => &name,
         };
         let order = steps.iter().position(|step| **step == name);
         if !open.times.is_empty() {
-            drawn.push((kind, order.unwrap_or(usize::MAX), scale.row(kind, &open)));
+            drawn.push((
+                kind,
+                order.unwrap_or(usize::MAX),
+                scale.row(kind, label, &open),
+            ));
         }
     }
     let left_out = keep_longest_operations(&mut drawn, scale.length);
@@ -271,7 +274,7 @@ impl<'a> Scale<'a> {
         u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
     }
 
-    fn row(&self, kind: BarKind, open: &Open) -> Row {
+    fn row(&self, kind: BarKind, label: &str, open: &Open) -> Row {
         let bars: Vec<Bar> = open
             .times
             .iter()
@@ -302,7 +305,7 @@ impl<'a> Scale<'a> {
         let failures = open.failures.iter().map(|time| self.place(*time));
         Row {
             kind,
-            label: redact(&open.label).into_owned(),
+            label: clean(label),
             bars,
             text: parts.join(", "),
             failures: failures.collect(),

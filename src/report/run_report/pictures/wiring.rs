@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use crate::base::redaction::redact;
 use crate::journal::{Intent, State};
+use crate::report::run_report::clean;
 
 /// A connection reference and its two connections.
 #[derive(Debug, PartialEq)]
@@ -62,10 +62,6 @@ impl Connection {
             owner,
         }
     }
-}
-
-fn clean(text: &str) -> String {
-    redact(text).into_owned()
 }
 
 /// The wires of a run, in the order in which they were made: its changes that give a reference a

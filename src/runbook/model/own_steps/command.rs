@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::runbook::grammar::keys::section;
-use crate::runbook::grammar::kind::{Kind, list, one_or_more_texts};
+use crate::runbook::grammar::kind::{Kind, by_name, list, one_or_more_texts};
 use crate::runbook::grammar::scalars::{any_text, duration, read_word, word};
 use crate::runbook::grammar::{Binder, Field};
 use crate::runbook::model::endpoints::ServiceKey;
@@ -108,41 +108,41 @@ fn token_service() -> Kind<Located<TokenService>> {
 
 /// A map from names of environment variables to their values.
 fn variables() -> Kind<BTreeMap<String, Located<VariableValue>>> {
-    const HELP: &str = "write `NAME: TEXT` or `NAME: { env: NAME }`";
-    let read = |binder: &mut Binder, field: Field<'_>| {
-        let entries = binder.entries(field, HELP)?;
-        let read_entry = |entry| {
-            let entry = Field::of(entry);
-            let value = read_variable(binder, entry);
-            let problem = if !is_variable_name(entry.name) {
-                Some("is not the name of an environment variable")
-            } else if entry.name.starts_with(OWN_VARIABLES) {
-                Some("has the name of a variable that the program sets itself")
-            } else {
-                None
-            };
-            if let Some(problem) = problem {
-                let message = format!("{} {problem}", binder.subject(entry.key, entry.name));
-                let help = "write letters, digits and underscores, no digit first, and not \
-                            `IOMCOPY_` at the beginning";
-                return binder.refuse(entry.key, message, help);
-            }
-            Some((entry.name.to_owned(), value?))
-        };
-        let values: Vec<Option<_>> = entries.iter().map(read_entry).collect();
-        values.into_iter().collect()
-    };
-    let schema = || {
+    let value = Kind::new(
+        read_variable,
+        || json!({ "anyOf": [any_text().schema(), secret().schema()] }),
+    );
+    let described = value.clone();
+    let schema = move || {
         json!({
             "type": ["object", "null"],
             "propertyNames": { "pattern": "^(?!IOMCOPY_)[A-Za-z_][A-Za-z0-9_]*$" },
-            "additionalProperties": { "anyOf": [any_text().schema(), secret().schema()] },
+            "additionalProperties": described.schema(),
         })
     };
-    Kind::new(read, schema)
+    by_name(value, "write `NAME: TEXT` or `NAME: { env: NAME }`").described_by(schema)
 }
 
+/// Reads a variable's value, and checks its name.
 fn read_variable(binder: &mut Binder, field: Field<'_>) -> Option<Located<VariableValue>> {
+    let value = read_variable_value(binder, field);
+    let problem = if !is_variable_name(field.name) {
+        Some("is not the name of an environment variable")
+    } else if field.name.starts_with(OWN_VARIABLES) {
+        Some("has the name of a variable that the program sets itself")
+    } else {
+        None
+    };
+    if let Some(problem) = problem {
+        let message = format!("{} {problem}", binder.subject(field.key, field.name));
+        let help = "write letters, digits and underscores, no digit first, and not `IOMCOPY_` at \
+                    the beginning";
+        return binder.refuse(field.key, message, help);
+    }
+    value
+}
+
+fn read_variable_value(binder: &mut Binder, field: Field<'_>) -> Option<Located<VariableValue>> {
     if let Content::Map(_) = &field.node.content {
         let secret = secret().read(binder, field)?;
         return Some(secret.map(VariableValue::Secret));

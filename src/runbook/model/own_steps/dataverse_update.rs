@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::filter;
 use crate::runbook::grammar::keys::section;
-use crate::runbook::grammar::kind::{Kind, map_of};
+use crate::runbook::grammar::kind::{Kind, by_name, map_of};
 use crate::runbook::grammar::scalars::{text, whole_number, word};
 use crate::runbook::grammar::{Binder, Field};
 use crate::runbook::model::iom::{is_logical_name, logical_name};
@@ -87,27 +87,17 @@ const VALUES_HELP: &str = "write `COLUMN: VALUE`, such as `emailaddress1: null`"
 fn values() -> Kind<BTreeMap<String, Located<ColumnValue>>> {
     let value = column_value();
     let described = value.clone();
-    let read = move |binder: &mut Binder, field: Field<'_>| {
-        let entries = binder.entries(field, VALUES_HELP)?;
-        if entries.is_empty() {
-            let message = format!("{} has no column", field.title());
-            return binder.refuse(field.span(), message, VALUES_HELP);
+    let named = value.clone().read_by(move |binder, field| {
+        let value = value.read(binder, field);
+        if !is_logical_name(field.name) {
+            let subject = binder.subject(field.key, field.name);
+            let message = format!("{subject} is not a logical name");
+            let help = "write the column's logical name: lower-case letters, digits and \
+                        underscores, such as `emailaddress1`";
+            return binder.refuse(field.key, message, help);
         }
-        let read_entry = |entry| {
-            let entry = Field::of(entry);
-            let value = value.read(binder, entry);
-            if !is_logical_name(entry.name) {
-                let subject = binder.subject(entry.key, entry.name);
-                let message = format!("{subject} is not a logical name");
-                let help = "write the column's logical name: lower-case letters, digits and \
-                            underscores, such as `emailaddress1`";
-                return binder.refuse(entry.key, message, help);
-            }
-            Some((entry.name.to_owned(), value?))
-        };
-        let values: Vec<Option<_>> = entries.iter().map(read_entry).collect();
-        values.into_iter().collect()
-    };
+        value
+    });
     let schema = move || {
         json!({
             "type": "object",
@@ -116,7 +106,16 @@ fn values() -> Kind<BTreeMap<String, Located<ColumnValue>>> {
             "additionalProperties": described.schema(),
         })
     };
-    Kind::new(read, schema).with_example("{ COLUMN: VALUE }")
+    by_name(named, VALUES_HELP)
+        .and_then(|binder, field, values| {
+            if values.is_empty() {
+                let message = format!("{} has no column", field.title());
+                return binder.refuse(field.span(), message, VALUES_HELP);
+            }
+            Some(values)
+        })
+        .described_by(schema)
+        .with_example("{ COLUMN: VALUE }")
 }
 
 fn column_value() -> Kind<Located<ColumnValue>> {

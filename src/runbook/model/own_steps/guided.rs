@@ -1,17 +1,14 @@
 //! The options of `guided`: what a person does, and what shows that it is done.
 
 use serde::Serialize;
-use serde_json::json;
 
 use super::filter;
 use crate::runbook::grammar::keys::section;
-use crate::runbook::grammar::kind::{self, Kind, one_or_more_texts};
+use crate::runbook::grammar::kind::{self, Kind, one_or_more_texts, word_or_map};
 use crate::runbook::grammar::scalars::{text, word};
-use crate::runbook::grammar::{Binder, Field};
 use crate::runbook::model::iom::logical_name;
 use crate::runbook::model::words::words;
 use crate::runbook::source::Located;
-use crate::runbook::tree::Content;
 
 section! {
     /// Options of `guided`.
@@ -64,21 +61,8 @@ section! {
 
 fn evidence() -> Kind<Located<Evidence>> {
     const EXAMPLE: &str = "{ table: TABLE, filter: CONDITION, rows: none }";
-    const HELP: &str =
+    let rows = kind::section::<EvidenceRows>(EXAMPLE).map(Evidence::Rows);
+    let help =
         "write `{ table: TABLE, filter: CONDITION, rows: none }`, or `none` if only a person knows";
-    let rows = kind::section::<EvidenceRows>(EXAMPLE);
-    let described = rows.clone();
-    let read = move |binder: &mut Binder, field: Field<'_>| match &field.node.content {
-        Content::Text { text, .. } if text == "none" => {
-            Some(Located::new(Evidence::None, field.node.span))
-        }
-        Content::Map(_) => {
-            let rows = rows.read(binder, field)?;
-            Some(Located::new(Evidence::Rows(rows), field.key))
-        }
-        Content::Text { text, .. } => binder.unknown_word(field, text, &["none"], HELP),
-        _ => binder.wrong_type(field, "`none` or a map", HELP),
-    };
-    let schema = move || json!({ "anyOf": [{ "const": "none" }, described.schema()] });
-    Kind::new(read, schema).with_example(EXAMPLE)
+    word_or_map(("none", Evidence::None), rows, "`none` or a map", help).with_example(EXAMPLE)
 }
