@@ -6,7 +6,7 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File, Metadata, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
@@ -113,13 +113,23 @@ pub enum Existing {
 /// renames it, and syncs its folder.
 pub fn write_atomically(
     path: &Path,
-    bytes: &[u8],
+    mut bytes: &[u8],
+    access: Access,
+    existing: Existing,
+) -> io::Result<()> {
+    copy_atomically(path, &mut bytes, access, existing)
+}
+
+/// As [`write_atomically`], from a reader: the content need not fit into memory.
+pub fn copy_atomically(
+    path: &Path,
+    content: &mut impl io::Read,
     access: Access,
     existing: Existing,
 ) -> io::Result<()> {
     // A temporary file is private (tempfile's documentation: mode 0600).
     let mut temporary = NamedTempFile::with_prefix_in(".iomcopy-", parent_folder(path))?;
-    temporary.write_all(bytes)?;
+    io::copy(content, temporary.as_file_mut())?;
     if access == Access::ReadOnly {
         make_read_only(temporary.as_file())?;
     }

@@ -75,6 +75,10 @@ struct Registry {
     forms: HashMap<String, Arc<HiddenValue>>,
     /// Values that are known not to be secret.
     public: HashSet<String>,
+    /// The lines of the values that are certainly secret.
+    certain: HashSet<String>,
+    /// Those of them that no pipeline was asked to mask yet.
+    unmasked: Vec<String>,
     /// Forms that were registered since `matchers` was last brought up to date.
     added: Vec<String>,
     /// What searches a text for the forms, the largest matcher first. A run registers values
@@ -111,6 +115,33 @@ impl Matcher {
 /// Registers a value that is certainly secret.
 pub fn register_secret(value: &str) {
     register(value, true);
+    let mut registry = write_registry();
+    let registry = registry.get_or_insert_default();
+    for line in value.lines().map(str::trim) {
+        if line.chars().count() >= SHORTEST && registry.certain.insert(line.to_owned()) {
+            registry.unmasked.push(line.to_owned());
+        }
+    }
+}
+
+/// The lines of the values that [`register_secret`] has registered since the last call, for a
+/// pipeline that masks them in everything that a job prints. Values that are too short to be hidden
+/// are not among them, nor tokens: they do not leave the process.
+pub fn take_unmasked() -> Vec<String> {
+    let registry = shared_registry().read();
+    let registry = registry.unwrap_or_else(PoisonError::into_inner);
+    if registry
+        .as_ref()
+        .is_none_or(|registry| registry.unmasked.is_empty())
+    {
+        return Vec::new();
+    }
+    drop(registry);
+    let mut registry = write_registry();
+    let registry = registry.get_or_insert_default();
+    let unmasked = std::mem::take(&mut registry.unmasked);
+    let is_secret = |line: &String| !registry.public.contains(line);
+    unmasked.into_iter().filter(is_secret).collect()
 }
 
 /// Registers a token. It is always sent verbatim, so its other forms are not searched.
@@ -375,6 +406,17 @@ fn lower_hex(percent: &str) -> String {
 mod tests {
     use super::*;
     use crate::base::redaction::fingerprint;
+
+    #[test]
+    fn each_line_of_a_secret_is_masked_once() {
+        register_public("contoso-public");
+        register_secret("a-secret-of-the-shop\nshort\nanother-line");
+        register_secret("a-secret-of-the-shop");
+        register_secret("contoso-public");
+        register_token("a-token-stays-in-the-process");
+        assert_eq!(take_unmasked(), ["a-secret-of-the-shop", "another-line"]);
+        assert_eq!(take_unmasked(), [""; 0]);
+    }
 
     #[test]
     fn a_value_is_hidden_in_every_form_in_which_it_may_return() {

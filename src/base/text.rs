@@ -1,7 +1,8 @@
-//! Prepares text for display: escaping, digests, plurals.
+//! Prepares text for display: escaping, digests, plurals, durations.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
@@ -73,12 +74,21 @@ fn is_unsafe(character: char) -> bool {
 
 /// The SHA-256 of these bytes, in 64 lower-case hexadecimal digits.
 pub fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .fold(String::with_capacity(64), |mut hex, byte| {
-            _ = write!(hex, "{byte:02x}");
-            hex
-        })
+    hex(&digest(bytes))
+}
+
+/// The SHA-256 of these bytes.
+pub fn digest(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
+}
+
+/// These bytes in lower-case hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits
+        .map(|digit| char::from(DIGITS[usize::from(digit)]))
+        .collect()
 }
 
 /// Only computes the fingerprint; does not register the value.
@@ -103,9 +113,34 @@ pub fn count(number: usize, noun: &str) -> String {
     }
 }
 
+/// The two largest units of a duration: `1 h 32 min`, `3 min 5 s`, `12 s`, `0 s`. Every text spells a
+/// duration so.
+pub fn duration(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let (hours, minutes, rest) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    match (hours, minutes) {
+        (0, 0) => format!("{rest} s"),
+        (0, _) if rest == 0 => format!("{minutes} min"),
+        (0, _) => format!("{minutes} min {rest} s"),
+        (_, 0) => format!("{hours} h"),
+        _ => format!("{hours} h {minutes} min"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_duration_is_shown_in_at_most_two_units() {
+        let text = |seconds| duration(Duration::from_secs(seconds));
+        assert_eq!(text(0), "0 s");
+        assert_eq!(text(59), "59 s");
+        assert_eq!(text(120), "2 min");
+        assert_eq!(text(185), "3 min 5 s");
+        assert_eq!(text(3600), "1 h");
+        assert_eq!(text(5520), "1 h 32 min");
+    }
 
     #[test]
     fn names_cannot_move_the_cursor_or_reverse_the_line() {

@@ -6,6 +6,8 @@ use clap::{Parser, Subcommand};
 use super::common_arguments::{Common, RunFiles, RunbookArguments};
 use super::complete::CompleteArguments;
 use super::completions::CompletionsArguments;
+use super::fleet::FleetArguments;
+use super::graph::GraphArguments;
 use super::import_har::ImportHarArguments;
 use super::init::InitArguments;
 use super::man::ManArguments;
@@ -18,6 +20,19 @@ use super::schema::SchemaArguments;
 use super::state::StateArguments;
 use super::status::StatusArguments;
 
+/// Below the list of commands.
+const FIRST_STEPS: &str = "\
+First steps:
+  iomcopy init                ask for two environments, and write a runbook
+  iomcopy validate RUNBOOK    is the runbook valid?
+  iomcopy preflight RUNBOOK   could a run succeed?
+  iomcopy plan RUNBOOK        what would a run do?
+  iomcopy run RUNBOOK         run it, or resume it after a stop or a crash
+
+Exit codes: 0 done, 1 failed, 2 plan has changes, 3 invalid usage or runbook, 4 not signed in or not \
+allowed, 5 a guard refused, 10 waiting for a person, 11 confirmation needed, 75 temporary: run \
+again, 130/143 interrupted";
+
 /// Refresh a Dynamics 365 Intelligent Order Management environment from another one
 #[derive(Debug, Parser)]
 #[command(
@@ -26,11 +41,7 @@ use super::status::StatusArguments;
     propagate_version = true,
     arg_required_else_help = true
 )]
-#[command(
-    after_help = "Exit codes: 0 done, 1 failed, 2 plan has changes, 3 invalid usage or runbook, \
-4 not signed in or not allowed, 5 a guard refused, 10 waiting for a person, 11 confirmation needed, \
-75 temporary: run again, 130/143 interrupted"
-)]
+#[command(after_help = FIRST_STEPS)]
 pub(super) struct Arguments {
     #[command(flatten)]
     pub(super) common: Common,
@@ -41,34 +52,40 @@ pub(super) struct Arguments {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Run a runbook, or resume it
-    Run(RunArguments),
+    /// Write a starter runbook for two environments, by flags or by questions
+    Init(InitArguments),
+    /// Check that a runbook is valid, without network access
+    Validate(RunbookArguments),
+    /// Check whether a run can succeed, without changing anything
+    Preflight(RunbookArguments),
     /// Show what a run would do now, without changing anything
     Plan(PlanArguments),
-    /// Check a runbook, without network access
-    Validate(RunbookArguments),
+    /// Run a runbook, or resume it
+    Run(RunArguments),
     /// Show the progress of a run, from its state file only
     Status(StatusArguments),
     /// Complete a manual task: check that it is done, or continue without evidence
     Complete(CompleteArguments),
-    /// Check whether a run can succeed, without changing anything
-    Preflight(RunbookArguments),
     /// Check whether order management is usable in the target, without changing anything
     Verify(RunFiles),
-    /// Report what a run did, from its state file only: Markdown, HTML, `JUnit` or JSON
+    #[command(
+        about = "Report what a run did, from its state file only: Markdown, HTML, JUnit or JSON"
+    )]
     Report(ReportArguments),
-    /// Check, cut or export a state file
+    /// Print an orchestration's graph before, detached and after: Mermaid or SVG
+    Graph(GraphArguments),
+    /// Show many runs at once, from their state files only
+    Fleet(FleetArguments),
+    /// Check, cut, show or export a state file
     State(StateArguments),
-    /// Serve the rehearsal tenant until Ctrl-C
+    /// Serve the rehearsal tenant, a simulated one, until Ctrl-C
     #[cfg(feature = "rehearsal")]
     Rehearsal(RehearsalArguments),
-    /// Write a starter runbook for two environments, without changing them
-    Init(InitArguments),
     /// Create entries for a runbook's `iom.requests` from a browser's recording of one click
     ImportHar(ImportHarArguments),
     /// Print the JSON Schema of a runbook, or of a command's JSON output
     Schema(SchemaArguments),
-    /// Print the completion script of a shell
+    /// Print the script that completes commands, flags and steps in a shell
     Completions(CompletionsArguments),
     /// Print a manual page
     Man(ManArguments),

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, ValueHint};
 
+use super::connect;
 use super::runbook_file::read_runbook;
 use crate::base::shell::quote_argument;
 use crate::engine::Failure;
@@ -23,7 +24,8 @@ pub(super) struct Common {
     /// When to use colour
     #[arg(long, global = true, value_enum, default_value = "auto", help_heading = GLOBAL)]
     pub(super) color: Color,
-    /// Show more detail: checks that pass, phases, what each survey finds; twice: also every request
+    /// Show more detail: checks that pass, what a plan sets, phases, what each survey finds; twice:
+    /// also every request
     #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = GLOBAL)]
     pub(super) verbose: u8,
     /// Show only results and errors
@@ -55,37 +57,81 @@ pub(super) enum Color {
 #[derive(Debug, Args)]
 pub(super) struct RunbookArguments {
     /// The runbook file
+    #[arg(value_hint = ValueHint::FilePath)]
     pub(super) runbook: PathBuf,
+    /// File of single values by their paths, so that one runbook serves several targets [default: the
+    /// runbook's `values`]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(super) values: Option<PathBuf>,
+}
+
+impl RunbookArguments {
+    /// Reads the runbook.
+    pub(super) fn read(&self) -> Result<Runbook, Failure> {
+        read_runbook(&self.runbook, self.values.as_deref())
+    }
 }
 
 /// A runbook, and the state file of its run.
 #[derive(Clone, Debug, Args)]
 pub(super) struct RunFiles {
     /// The runbook file
+    #[arg(value_hint = ValueHint::FilePath)]
     pub(super) runbook: PathBuf,
-    /// State file [default: <name>.iomcopy.jsonl next to the runbook]
-    #[arg(long, value_name = "FILE")]
+    /// File of single values by their paths, so that one runbook serves several targets [default: the
+    /// runbook's `values`]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(super) values: Option<PathBuf>,
+    /// State file [default: <name>.iomcopy.jsonl next to the runbook]; or the address of a container
+    /// of Azure Storage that holds a copy of it, as `state` in the runbook
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) state: Option<PathBuf>,
 }
 
 impl RunFiles {
     /// Reads the runbook, and returns the path of its state file with it.
     pub(super) fn read(&self) -> Result<(Runbook, PathBuf), Failure> {
-        let runbook = read_runbook(&self.runbook)?;
-        let name = format!("{}.iomcopy.jsonl", runbook.name.value);
-        let beside = || self.runbook.with_file_name(name);
-        let path = self.state.clone().unwrap_or_else(beside);
+        let runbook = read_runbook(&self.runbook, self.values.as_deref())?;
+        let file = self.state.clone().filter(|_| self.container().is_none());
+        let path = file.unwrap_or_else(|| state_file_beside(&self.runbook, &runbook));
         Ok((runbook, path))
+    }
+
+    /// As [`read`](Self::read), for a command that only reads the state: the file is first brought
+    /// up to its copy at a service, if there is one.
+    pub(super) fn read_state(&self) -> Result<(Runbook, PathBuf), Failure> {
+        let (runbook, path) = self.read()?;
+        connect::refresh_state(&runbook, self.container(), &path)?;
+        Ok((runbook, path))
+    }
+
+    /// The address of a container, if `--state` names one instead of a file.
+    pub(super) fn container(&self) -> Option<&str> {
+        let text = self.state.as_deref()?.to_str()?;
+        let is_address = text.starts_with("https://") || text.starts_with("http://");
+        is_address.then_some(text)
     }
 
     /// The arguments that name these files in a command that a message suggests.
     pub(super) fn as_arguments(&self) -> String {
         let quoted = |path: &Path| quote_argument(&path.display().to_string());
-        match &self.state {
-            Some(state) => format!("{} --state {}", quoted(&self.runbook), quoted(state)),
-            None => quoted(&self.runbook),
-        }
+        let option = |flag: &str, path: &Option<PathBuf>| {
+            path.as_ref()
+                .map(|path| format!(" --{flag} {}", quoted(path)))
+                .unwrap_or_default()
+        };
+        format!(
+            "{}{}{}",
+            quoted(&self.runbook),
+            option("values", &self.values),
+            option("state", &self.state)
+        )
     }
+}
+
+/// The path of a runbook's state file: beside the file, with the runbook's name.
+pub(super) fn state_file_beside(file: &Path, runbook: &Runbook) -> PathBuf {
+    file.with_file_name(format!("{}.iomcopy.jsonl", runbook.name.value))
 }
 
 /// Parses one of the runbook's words.
@@ -95,4 +141,40 @@ where
 {
     let names = W::ALL.iter().map(|choice| choice.word());
     PossibleValuesParser::new(names).try_map(|given| given.parse::<W>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::testing::runbook_text;
+
+    #[test]
+    fn each_file_of_values_has_a_state_file_of_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        let runbook = write("refresh.yaml", &runbook_text("public", ""));
+        let mut states = Vec::new();
+        for target in ["uat", "test", "training"] {
+            let id = format!(
+                "{0}{0}{0}{0}{0}{0}{0}{0}-3333-3333-3333-333333333333",
+                states.len()
+            );
+            let text = format!("name: {target}\ntarget: {{ environment: {id}, name: {target} }}\n");
+            let files = RunFiles {
+                runbook: runbook.clone(),
+                values: Some(write(&format!("{target}.values.yaml"), &text)),
+                state: None,
+            };
+            let (read, state) = files.read().unwrap_or_else(|failure| panic!("{failure:?}"));
+            assert_eq!(read.target.name.value, target);
+            assert!(files.as_arguments().contains("refresh.yaml --values "));
+            states.push(state);
+        }
+        let names = ["uat", "test", "training"].map(|name| format!("{name}.iomcopy.jsonl"));
+        assert_eq!(states, names.map(|name| folder.path().join(name)));
+    }
 }

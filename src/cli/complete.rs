@@ -9,13 +9,14 @@ use super::connect;
 use super::did_you_mean;
 use super::exit_code::DONE;
 use super::session::Session;
+use super::step_names::TASK;
 use crate::base::clock::Clock;
 use crate::base::text::{count, escape};
 use crate::engine::{
     Change, Failure, FailureKind, JournalView, Phase, Step, Work, Worksheet, completed,
     done_by_hand, unreadable_evidence,
 };
-use crate::journal::{self, ChangeKind, Completed, LockedStateFile, Record, State};
+use crate::journal::{self, ChangeKind, Completed, LockedStateFile, Record, ResumeOptions, State};
 use crate::report::{CompleteDocument, TaskOutcome, Version, document};
 use crate::runbook::Runbook;
 
@@ -25,7 +26,7 @@ pub(super) struct CompleteArguments {
     #[command(flatten)]
     files: RunFiles,
     /// The manual task, as `iomcopy status` names it
-    #[arg(value_name = "STEP/PHASE")]
+    #[arg(value_name = "STEP/PHASE", value_parser = TASK, hide_possible_values = true)]
     pub(super) task: String,
     /// Continue without evidence; the reason is recorded with your name and the time
     #[arg(long, value_name = "REASON")]
@@ -43,7 +44,19 @@ pub(super) async fn complete(
         require_reason(reason)?;
     }
     let (runbook, path) = arguments.files.read()?;
-    let locked = journal::lock_state_file(&path, Clock::new(1.0).time_of_day(), false)?;
+    let given = arguments.files.container();
+    let elsewhere = connect::open_state_copy(&runbook, given, &path, false)?;
+    let options = ResumeOptions {
+        elsewhere: elsewhere.as_ref(),
+        ..ResumeOptions::default()
+    };
+    if elsewhere.is_none() && !journal::exists(&path) {
+        let message = format!("the run has not begun: {} does not exist", path.display());
+        let help = format!("`iomcopy run {}` begins it", arguments.files.as_arguments());
+        return Err(Failure::new(FailureKind::InvalidInput, message).with_help(help));
+    }
+    let now = Clock::new(1.0).time_of_day();
+    let locked = journal::lock_state_file_with(&path, now, options)?;
     let task = &arguments.task;
     require_open(&locked.state(), task)?;
     if let Some(reason) = &arguments.waive {

@@ -59,8 +59,12 @@ fn nearest<'a>(given: &str, names: &[&'a str]) -> Option<&'a str> {
     if length > LONGEST || length == 0 {
         return None;
     }
-    let distance = |name: &str| {
-        let name = plain(name);
+    let distance = |whole: &str| {
+        // People leave out a publisher's prefix: `fedex` is `msdyn_fedex`.
+        let rest = whole.split_once('_').map(|(_, rest)| plain(rest));
+        let name = rest
+            .filter(|rest| strsim::damerau_levenshtein(&given, rest) <= (length / 3).max(1))
+            .unwrap_or_else(|| plain(whole));
         let shorter = length.min(name.chars().count());
         let is_part = shorter >= 3 && (name.contains(&given) || given.contains(&name));
         let distance = strsim::damerau_levenshtein(&given, &name);
@@ -95,6 +99,7 @@ mod tests {
             advice("msdyn_fedx"),
             format!("did you mean 'msdyn_fedex'? {all}")
         );
+        assert_eq!(advice("fedx"), format!("did you mean 'msdyn_fedex'? {all}"));
         assert_eq!(advice("shopify"), all);
         // Equally near to two: neither is suggested.
         assert_eq!(nearest("cat", &["bat", "hat"]), None);

@@ -49,6 +49,22 @@ pub fn exit_code_without_output(exit: u8) -> u8 {
     }
 }
 
+/// What an exit code means, in one word for the later steps of a pipeline.
+pub fn exit_meaning(exit: u8) -> &'static str {
+    match exit {
+        DONE => "done",
+        CHANGES => "plan-has-changes",
+        INVALID_INPUT => "invalid",
+        NOT_ALLOWED => "not-allowed",
+        REFUSED => "refused",
+        WAITING => "waiting",
+        UNCONFIRMED => "confirmation-needed",
+        TEMPORARY => "temporary",
+        INTERRUPTED | TERMINATED => "interrupted",
+        _ => "failed",
+    }
+}
+
 /// The name of a failed run's outcome in the state file and in events.
 pub fn outcome_name(kind: FailureKind) -> &'static str {
     match kind {

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -73,6 +74,13 @@ impl Expectations {
         }
     }
 
+    /// How long the steps of the last finished run took. Empty if there is none.
+    pub(super) fn steps_of_last_run(&self) -> BTreeMap<String, Duration> {
+        let earlier = self.earlier.get_or_init(|| EarlierRuns::read(&self.path));
+        let last = earlier.last.as_ref();
+        last.map_or_else(BTreeMap::new, |last| last.steps.clone())
+    }
+
     /// What to expect of the run as its state file is now. Takes what the services report.
     pub(super) fn outlook(
         &self,
@@ -134,14 +142,12 @@ fn archived(path: &Path) -> Vec<PathBuf> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use serde_json::Value;
 
     use super::*;
     use crate::base::clock::Clock;
     use crate::cli::testing::began;
-    use crate::journal::{ChangeKind, Intent, PhaseBegan, StepBegan};
+    use crate::journal::{ChangeKind, Intent, PhaseBegan, Planned, StepBegan, StepForecast};
     use crate::report::{Palette, SuggestedCommands, status_table};
 
     fn intent(kind: ChangeKind, key: &str) -> Intent {
@@ -157,6 +163,14 @@ mod tests {
         }
     }
 
+    fn step_name() -> String {
+        "copy-environments".to_owned()
+    }
+
+    fn forecast(changes: usize, seconds: u64) -> StepForecast {
+        StepForecast { changes, seconds }
+    }
+
     #[tokio::test]
     async fn the_status_of_a_run_that_works_shows_what_it_does_and_when_it_should_end() {
         let folder = tempfile::tempdir().unwrap();
@@ -170,6 +184,12 @@ mod tests {
         open.journal.append(begins).await.unwrap();
         let begins = PhaseBegan { step, phase };
         open.journal.append(begins).await.unwrap();
+        let steps = [(step_name(), forecast(12, 7200))].into();
+        let digest = "d".to_owned();
+        open.journal
+            .append(Planned { digest, steps })
+            .await
+            .unwrap();
         for (kind, key) in [(ChangeKind::Launch, "copy/2222"), (ChangeKind::Set, "name")] {
             open.journal.append(intent(kind, key)).await.unwrap();
         }
@@ -207,7 +227,7 @@ mod tests {
         let shown = table(&outlook);
         for part in [
             "\nbegan  ",
-            "\nnow    [1/2] copy-environments, copy: change name\n",
+            "\nnow    [1/2] copy-environments, copy, 0 of 12: change name\n",
             "\nend    about ",
             "if it takes as long as the last finished run (2 h)",
             "\nunder way at the service: change copy/2222\n  since ",
@@ -216,6 +236,16 @@ mod tests {
         ] {
             assert!(shown.contains(part), "{part}: {shown}");
         }
+        // Without an earlier run, the plan says how long it takes.
+        let planned = Outlook {
+            earlier: None,
+            ..outlook.clone()
+        };
+        let shown_without = table(&planned);
+        assert!(
+            shown_without.contains("if it takes as long as its plan (2 h)"),
+            "{shown_without}"
+        );
         // Nine hours later the operation is late.
         let late = Outlook::at(now + hour * 9);
         let late = Outlook {

@@ -1,28 +1,58 @@
-//! Log lines on stderr.
+//! Log lines on stderr, and the trace of a run where there is a collector for it.
 
 use std::sync::Arc;
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{FilterExt as _, LevelFilter, Targets, filter_fn};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{Layer as _, fmt};
 
+#[cfg(feature = "opentelemetry")]
+use super::telemetry::Telemetry;
 use crate::report::Printer;
+
+/// Sends what is left of a trace, and waits a few seconds for it at most.
+pub(super) type FinishTrace = Box<dyn Fn() + Send + Sync>;
+
+fn is_event(metadata: &tracing::Metadata<'_>) -> bool {
+    metadata.is_event()
+}
 
 /// Sends log lines through the printer, so that they do not break the progress bar. Takes how often
 /// `-v` was given: once shows more of the program's own lines, twice also a line for each request.
-pub(super) fn start_logging(printer: &Arc<Printer>, verbose: u8) {
-    let level = match verbose {
-        0 | 1 => "warn",
-        _ => "iomcopy=trace,azure_identity=debug",
+/// Returns what ends the trace, if this process sends one.
+pub(super) fn start_logging(printer: &Arc<Printer>, verbose: u8) -> Option<FinishTrace> {
+    let shown = match verbose {
+        0 | 1 => Targets::new().with_default(LevelFilter::WARN),
+        _ => Targets::new()
+            .with_target("iomcopy", LevelFilter::TRACE)
+            .with_target("azure_identity", LevelFilter::DEBUG),
     };
-    let filter = EnvFilter::try_new(level).unwrap_or_default();
+    // Spans are for a trace; in a log line they would only repeat what the line says.
+    let events = filter_fn(is_event);
+    let events = events.with_max_level_hint(LevelFilter::TRACE);
     let writer = Arc::clone(printer);
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let lines = fmt::layer()
         .with_target(false)
         .with_ansi(false)
         .without_time()
-        .with_writer(move || PrinterWriter(Arc::clone(&writer)));
+        .with_writer(move || PrinterWriter(Arc::clone(&writer)))
+        .with_filter(shown.and(events));
+    let subscriber = tracing_subscriber::registry().with(lines);
+    #[cfg(feature = "opentelemetry")]
+    let telemetry = Telemetry::start(printer);
+    #[cfg(feature = "opentelemetry")]
+    let subscriber = subscriber.with(telemetry.as_ref().map(Telemetry::layer));
     // A second call in the same process keeps the first subscriber.
     drop(subscriber.try_init());
+    #[cfg(feature = "opentelemetry")]
+    {
+        telemetry.map(|telemetry| Box::new(move || telemetry.finish()) as FinishTrace)
+    }
+    #[cfg(not(feature = "opentelemetry"))]
+    {
+        None
+    }
 }
 
 struct PrinterWriter(Arc<Printer>);

@@ -5,8 +5,9 @@
 //! arguments.rs           the list of commands (clap)
 //! common_arguments.rs    the flags of every command, and arguments that several commands have
 //! run/                   `run`: the order of a run, and its parts
-//! plan.rs preflight.rs verify.rs complete.rs init.rs            online commands
-//! validate.rs status.rs report.rs state.rs import_har.rs        offline commands
+//! init/                  `init`: a starter runbook, by flags or by questions
+//! plan.rs preflight.rs verify.rs complete.rs                    online commands
+//! validate.rs status.rs fleet.rs report.rs state.rs import_har.rs        offline commands
 //! schema.rs completions.rs man.rs rehearsal.rs                  for editors, shells and rehearsals
 //!
 //! connect/               a runbook's services: addresses, sign-in, both environments
@@ -14,15 +15,18 @@
 //! exit_code.rs           the exit codes
 //! runbook_file.rs        reads the runbook
 //! plan_file.rs           a saved plan
+//! plan_notes.rs          what a plan does not know, and why a run may differ from it
 //! step_names.rs          the names of a runbook's steps
 //! expectations.rs        how long a run should take
 //! did_you_mean.rs        suggestions for a name that does not exist
 //! environment_lookup.rs  finds an environment by id, display name or address
 //! actor.rs               who confirms, completes or waives, for the state file
 //! warnings.rs            the warnings of this process
+//! example_pipelines.rs   a test of the pipelines under `runbooks/`
 //! testing.rs             what the unit tests of the commands share
 //! usage.rs               an invalid command line
 //! signals.rs logging.rs  Ctrl-C and SIGTERM; log lines
+//! telemetry.rs           the trace for a collector (cargo feature `opentelemetry`)
 //! ```
 
 mod actor;
@@ -33,14 +37,19 @@ mod completions;
 mod connect;
 mod did_you_mean;
 mod environment_lookup;
+#[cfg(test)]
+mod example_pipelines;
 mod exit_code;
 mod expectations;
+mod fleet;
+mod graph;
 mod import_har;
 mod init;
 mod logging;
 mod man;
 mod plan;
 mod plan_file;
+mod plan_notes;
 mod preflight;
 #[cfg(feature = "rehearsal")]
 mod rehearsal;
@@ -53,6 +62,8 @@ mod signals;
 mod state;
 mod status;
 mod step_names;
+#[cfg(feature = "opentelemetry")]
+mod telemetry;
 #[cfg(test)]
 mod testing;
 mod usage;
@@ -63,6 +74,8 @@ mod warnings;
 use std::ffi::OsString;
 
 use clap::Parser as _;
+use tracing::Instrument as _;
+use tracing::field::Empty;
 
 pub use exit_code::*;
 
@@ -73,11 +86,7 @@ use crate::engine::Failure;
 /// Runs the program with these arguments (the program's name first) and returns its exit code. May
 /// be called more than once in a process.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
-    let mut arguments: Vec<OsString> = arguments.into_iter().collect();
-    // clap's own `help` command has no flag for help.
-    if arguments.get(1).is_some_and(|command| command == "help") {
-        arguments.retain(|argument| argument != "--help" && argument != "-h");
-    }
+    let arguments = usage::help_as_flag(arguments.into_iter().collect());
     let arguments = match Arguments::try_parse_from(&arguments) {
         Ok(arguments) => arguments,
         Err(error) => return usage::report_usage(&error, &arguments),
@@ -96,9 +105,18 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         }
     };
     let writes_events = matches!(&arguments.command, Command::Run(arguments) if !arguments.dry_run);
-    let result = runtime.block_on(dispatch(&session, arguments.command));
+    let span = tracing::info_span!(
+        "iomcopy",
+        otel.name = Empty,
+        iomcopy.run = Empty,
+        iomcopy.target = Empty,
+    );
+    let result = runtime.block_on(dispatch(&session, arguments.command).instrument(span));
     // Does not wait for requests to a server that does not respond.
     runtime.shutdown_background();
+    if let Some(finish_trace) = &session.finish_trace {
+        finish_trace();
+    }
     let exit = match result {
         Ok(exit) => exit,
         Err(failure) => session.report_failure(&failure, writes_events),
@@ -107,9 +125,20 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
 }
 
 async fn dispatch(session: &Session, command: Command) -> Result<u8, Failure> {
-    // Ctrl-C ends `status --follow` at once: it has nothing to finish, and the run goes on.
-    if !matches!(&command, Command::Status(arguments) if arguments.follow) {
-        session.listen_to_signals();
+    // Ctrl-C ends `status --follow` and `report --follow` at once: they have nothing to finish, and
+    // the run goes on.
+    let follows = match &command {
+        Command::Status(arguments) => arguments.follow,
+        Command::Report(arguments) => arguments.follow.is_some(),
+        _ => false,
+    };
+    // Nothing of `init` is under way that could be finished.
+    let stopping = match &command {
+        Command::Init(_) => None,
+        _ => Some(signals::STOPPING),
+    };
+    if !follows {
+        session.listen_to_signals(stopping);
     }
     let printer = &session.printer;
     match command {
@@ -120,10 +149,12 @@ async fn dispatch(session: &Session, command: Command) -> Result<u8, Failure> {
         Command::Plan(arguments) => plan::plan(session, &arguments).await,
         Command::Validate(arguments) => validate::validate(session, &arguments),
         Command::Status(arguments) => status::status(session, &arguments).await,
-        Command::Complete(arguments) => complete::complete(session, &arguments).await,
+        Command::Fleet(arguments) => fleet::fleet(session, &arguments),
+        Command::Complete(arguments) => Box::pin(complete::complete(session, &arguments)).await,
         Command::Preflight(arguments) => preflight::preflight(session, &arguments).await,
         Command::Verify(arguments) => verify::verify(session, &arguments).await,
-        Command::Report(arguments) => report::report(session, &arguments),
+        Command::Report(arguments) => report::report(session, &arguments).await,
+        Command::Graph(arguments) => Box::pin(graph::graph(session, &arguments)).await,
         Command::State(arguments) => state::state(session, &arguments),
         #[cfg(feature = "rehearsal")]
         Command::Rehearsal(arguments) => rehearsal::rehearsal(session, &arguments).await,

@@ -3,18 +3,25 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::common_arguments::{Output, RunFiles};
 use super::connect::{self, Connected};
 use super::exit_code::{CHANGES, DONE};
-use super::plan_file;
-use super::run::reopen;
+use super::expectations::Expectations;
+use super::report::outline;
+use super::run::{reopen, repair};
 use super::session::Session;
-use crate::domain::RefreshContext;
-use crate::engine::{Failure, JournalView, Plan};
+use super::{plan_file, plan_notes};
+use crate::base::clock::Clock;
+use crate::base::shell::quote_argument;
+use crate::domain::present_graphs::PresentGraphs;
+use crate::domain::{RefreshContext, keys};
+use crate::engine::{Failure, FailureKind, JournalView, Plan};
 use crate::journal::{self, State};
-use crate::report::{PlanDocument, document, plan_text};
+use crate::report::{
+    GraphPicture, PlanDocument, PlanFacts, PlanReport, document, plan_page, plan_text,
+};
 
 /// The arguments of `plan`.
 #[derive(Debug, Args)]
@@ -28,9 +35,15 @@ pub(super) struct PlanArguments {
     /// plan
     #[arg(long, value_name = "FILE")]
     pub(super) out: Option<PathBuf>,
+    /// Form of the plan [default: text, and json with --output json]
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub(super) format: Option<PlanFormat>,
     /// From `run --dry-run --again`: the provider's definition
     #[arg(skip)]
     pub(super) provider: Option<String>,
+    /// From `run --dry-run --only`
+    #[arg(skip)]
+    pub(super) only: Option<String>,
     /// From `run --dry-run --fresh`
     #[arg(skip)]
     pub(super) fresh: bool,
@@ -39,9 +52,21 @@ pub(super) struct PlanArguments {
     pub(super) approved: Option<PathBuf>,
 }
 
+/// The form of a plan.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(super) enum PlanFormat {
+    /// For a terminal; -v adds each value before and after
+    Text,
+    /// A single page for those who approve the plan
+    Html,
+    /// For programs
+    Json,
+}
+
 /// Surveys every step and shows what is still to do.
 pub(super) async fn plan(session: &Session, arguments: &PlanArguments) -> Result<u8, Failure> {
-    let (runbook, path) = arguments.files.read()?;
+    let format = choose_format(session, arguments)?;
+    let (runbook, path) = arguments.files.read_state()?;
     // A new run does not use the journal of the run that it replaces.
     let state = if journal::exists(&path) && !arguments.fresh {
         Some(Arc::new(journal::read_state_file(&path)?.state))
@@ -49,58 +74,160 @@ pub(super) async fn plan(session: &Session, arguments: &PlanArguments) -> Result
         None
     };
     connect::with_services(session, runbook, async |connected| {
-        show_plan(session, arguments, connected, state).await
+        let view = PlanView {
+            session,
+            arguments,
+            connected,
+            format,
+            expectations: Expectations::of(&path),
+        };
+        view.show(state).await
     })
     .await
 }
 
-async fn show_plan(
-    session: &Session,
-    arguments: &PlanArguments,
-    connected: &Connected,
-    state: Option<Arc<State>>,
-) -> Result<u8, Failure> {
-    let refresh = &connected.refresh;
-    let is_resumed = state.is_some();
-    let journal = journal_of_next_run(refresh, state, arguments.provider.as_deref()).await?;
-    let plan = Plan::make(&connected.steps, journal).await?;
-    let digest = plan.digest(&refresh.runbook.pinned_digest());
-    if let Some(path) = &arguments.out {
-        plan_file::save(path, &plan, &digest)?;
-        session.printer.info(&format!("saved: {}", path.display()));
+/// The format of the plan. `--output json` allows only JSON.
+fn choose_format(session: &Session, arguments: &PlanArguments) -> Result<PlanFormat, Failure> {
+    match (session.output, arguments.format) {
+        (Output::Json, None | Some(PlanFormat::Json)) => Ok(PlanFormat::Json),
+        (Output::Json, Some(_)) => Err(Failure::new(
+            FailureKind::InvalidInput,
+            "--output json and --format name different formats",
+        )
+        .with_help("remove one of the two flags")),
+        (Output::Human, format) => Ok(format.unwrap_or(PlanFormat::Text)),
     }
-    // The same guard as in `run`.
-    let approval = match &arguments.approved {
-        None => Ok(()),
-        Some(approved) if is_resumed => plan_file::require_covered(approved, &plan),
-        Some(approved) => plan_file::require_approved(approved, &plan, &digest),
-    };
-    match session.output {
-        Output::Human => {
-            let target = &refresh.runbook.target.name.value;
-            let text = plan_text(&plan, target, session.data_palette());
-            session.printer.text(text.trim_end());
-            approval?;
+}
+
+/// What a plan is made and shown with.
+struct PlanView<'a> {
+    session: &'a Session,
+    arguments: &'a PlanArguments,
+    connected: &'a Connected,
+    format: PlanFormat,
+    expectations: Expectations,
+}
+
+impl PlanView<'_> {
+    /// Makes the plan and shows it. Takes the state of the run, if it has begun.
+    async fn show(&self, state: Option<Arc<State>>) -> Result<u8, Failure> {
+        let (session, arguments) = (self.session, self.arguments);
+        let refresh = &self.connected.refresh;
+        let is_resumed = state.is_some();
+        let journal = match &state {
+            Some(state) => JournalView::from_journal(Arc::clone(state)).for_planning(),
+            None => JournalView::empty(),
+        };
+        let plan = if let Some(step) = &arguments.only {
+            repair::plan(self.connected, state, step).await?
+        } else {
+            let provider = arguments.provider.as_deref();
+            let journal = journal_of_next_run(refresh, state, provider).await?;
+            Plan::make(&self.connected.steps, journal).await?
+        };
+        let digest = plan.digest(&refresh.runbook.pinned_digest());
+        if let Some(path) = &arguments.out {
+            plan_file::save(path, &plan, &digest)?;
+            session.printer.info(&format!("saved: {}", path.display()));
         }
-        Output::Json => {
-            // The failure is the only document then.
-            approval?;
+        // The same guard as in `run`.
+        let approval = match &arguments.approved {
+            None => Ok(()),
+            Some(approved) if is_resumed => plan_file::require_covered(approved, &plan),
+            Some(approved) => plan_file::require_approved(approved, &plan, &digest),
+        };
+        let report = self.report(&plan);
+        match self.format {
+            PlanFormat::Text => {
+                let text = plan_text(&report, session.data_palette(), session.verbose);
+                session.printer.text(text.trim_end());
+                approval?;
+            }
+            PlanFormat::Html => {
+                approval?;
+                let facts = PlanFacts {
+                    graphs: self.graphs(&plan, &journal).await?,
+                    ..self.facts(&digest)
+                };
+                session.printer.data(&plan_page(&report, &facts));
+            }
+            PlanFormat::Json => {
+                // The failure is the only document then.
+                approval?;
+                let json = document(&PlanDocument::new(&plan, &digest));
+                session.printer.data(&json);
+            }
+        }
+        if let Some(approved) = &arguments.approved {
+            let approved = approved.display();
             session
                 .printer
-                .data(&document(&PlanDocument::new(&plan, &digest)));
+                .info(&format!("{approved} approves what a run would do now"));
+        }
+        Ok(if arguments.detailed_exitcode && !plan.is_empty() {
+            CHANGES
+        } else {
+            DONE
+        })
+    }
+
+    /// The plan with what its reader should know.
+    fn report<'p>(&'p self, plan: &'p Plan) -> PlanReport<'p> {
+        let runbook = &self.connected.refresh.runbook;
+        let last = self.expectations.steps_of_last_run();
+        let open = plan.steps.iter().filter(|step| !step.changes.is_empty());
+        let took = open.filter_map(|step| last.get(&step.name)).sum();
+        PlanReport {
+            replacing_step: plan_notes::replacing_step(runbook),
+            differences: plan_notes::differences(plan, runbook),
+            unknowns: plan_notes::unknowns(plan, runbook),
+            last_run: (!last.is_empty()).then_some(took),
+            ..PlanReport::of(plan, &runbook.target.name.value)
         }
     }
-    if let Some(approved) = &arguments.approved {
-        let approved = approved.display();
-        session
-            .printer
-            .info(&format!("{approved} approves what a run would do now"));
+
+    /// What a page says besides the changes.
+    fn facts<'p>(&'p self, digest: &'p str) -> PlanFacts<'p> {
+        let runbook = &self.connected.refresh.runbook;
+        let approved = self.arguments.out.as_ref().map(|path| {
+            let path = quote_argument(&path.display().to_string());
+            format!(" --plan {path}")
+        });
+        PlanFacts {
+            runbook: &runbook.name.value,
+            target_id: runbook.target.environment.value.to_string(),
+            source_id: runbook.source.value.to_string(),
+            digest,
+            made: Clock::new(1.0).time_of_day(),
+            next: format!(
+                "iomcopy run {}{}",
+                self.arguments.files.as_arguments(),
+                approved.unwrap_or_default()
+            ),
+            graphs: Vec::new(),
+        }
     }
-    Ok(if arguments.detailed_exitcode && !plan.is_empty() {
-        CHANGES
-    } else {
-        DONE
-    })
+
+    /// The graphs that the plan edits. Takes the journal that says where they are read.
+    async fn graphs(
+        &self,
+        plan: &Plan,
+        journal: &JournalView,
+    ) -> Result<Vec<GraphPicture>, Failure> {
+        let changes = || plan.steps.iter().flat_map(|step| &step.changes);
+        let change = |key: String| changes().find(|change| change.key == key);
+        if !changes().any(|change| change.key.starts_with("orchestration/")) {
+            return Ok(Vec::new());
+        }
+        let graphs = PresentGraphs::read(&self.connected.refresh, journal).await?;
+        let drawn = graphs.all().iter().filter_map(|graph| {
+            let clear = change(keys::orchestration_clear(graph.id))?;
+            let restore = change(keys::orchestration_restore(graph.id));
+            let outline = outline(&graph.text)?;
+            Some(GraphPicture::of_plan(&graph.name, &outline, clear, restore))
+        });
+        Ok(drawn.collect())
+    }
 }
 
 /// The journal that a run would start with: empty before its first record; with a provider, as it is

@@ -1,9 +1,8 @@
 //! `iomcopy preflight`: can a run succeed? Online, reads only.
 
-use super::common_arguments::{Output, RunbookArguments};
+use super::common_arguments::{Output, RunbookArguments, state_file_beside};
 use super::connect;
 use super::exit_code::DONE;
-use super::runbook_file::read_runbook;
 use super::session::Session;
 use crate::base::redaction::redact;
 use crate::base::text::{count, escape};
@@ -17,7 +16,10 @@ pub(super) async fn preflight(
     session: &Session,
     arguments: &RunbookArguments,
 ) -> Result<u8, Failure> {
-    let runbook = read_runbook(&arguments.runbook)?;
+    let runbook = arguments.read()?;
+    // A run takes the lease first. Without the copy, it ends like this.
+    let path = state_file_beside(&arguments.runbook, &runbook);
+    connect::state_is_leased(&runbook, None, &path)?;
     let findings = connect::with_services(session, runbook, async |connected| {
         checks::preflight(&connected.refresh).await
     })

@@ -42,17 +42,28 @@ pub(super) struct RehearsalArguments {
     /// Connection references that a new world has besides its seed, for measurements
     #[arg(long, value_name = "N", default_value = "0")]
     pub(super) references: u32,
+    /// Orchestrations that a new world has besides its seed, every second one published, for
+    /// measurements
+    #[arg(long, value_name = "N", default_value = "0")]
+    pub(super) orchestrations: u32,
+    /// Environments that a new world has as targets, from 1 to 8: Contoso UAT, Contoso UAT 2, …
+    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u8).range(1..=8))]
+    pub(super) targets: u8,
     /// Milliseconds that every response takes longer, in real time
     #[arg(long, value_name = "MS", default_value = "0")]
     pub(super) latency: u64,
+    /// Refuse requests beyond the documented limits of Dataverse for each user: 6,000 requests and
+    /// 20 minutes of execution in 5 minutes of the tenant's time, and 52 requests at once
+    #[arg(long)]
+    pub(super) limits: bool,
     /// Serve a new world over TLS; the root certificate to trust is written next to the world file
     #[arg(long)]
     pub(super) tls: bool,
     /// Cause a fault in matching requests: 'KIND:METHOD PATH', where PATH may contain `*`, or
     /// 'KIND#N:METHOD PATH' for the Nth request only; may be repeated. Kinds: accept-and-ignore,
     /// hold, lose, garble, throttle, refuse=STATUS[/CODE[/INNER]], echo=STATUS, answer=STATUS (the
-    /// request is applied), away=MINUTES, and for a copy or another long operation: fail, roll-back, fail-to-roll-back,
-    /// abort
+    /// request is applied), away=MINUTES, throttle=SECONDS, and for a copy or another long operation: fail, roll-back,
+    /// fail-to-roll-back, abort
     #[arg(long = "fault", value_name = "FAULT")]
     pub(super) faults: Vec<String>,
 }
@@ -89,8 +100,11 @@ pub(super) async fn rehearsal(
         volume: Volume {
             flows: arguments.flows,
             references: arguments.references,
+            orchestrations: arguments.orchestrations,
+            more_targets: arguments.targets.saturating_sub(1),
         },
         latency: Duration::from_millis(arguments.latency),
+        limits: arguments.limits,
         tls: arguments.tls,
     };
     let tenant = Rehearsal::start(options)

@@ -1,6 +1,7 @@
 //! What every command needs: the printer, the output format, the request to stop.
 
 use std::io::IsTerminal as _;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -8,16 +9,17 @@ use serde_json::Value;
 
 use super::common_arguments::{Color, Common, Output};
 use super::exit_code::{exit_code, exit_code_without_output, outcome_name};
-use super::logging::start_logging;
+use super::logging::{FinishTrace, start_logging};
 use super::signals::stop_on_signals;
 use super::warnings::Warnings;
 use crate::base::cancellation::Cancellation;
 use crate::base::clock::Clock;
+use crate::base::platform;
 use crate::base::redaction::redact;
 use crate::engine::{EventKind, Failure, FailureKind};
 use crate::report::{
-    Annotations, ColorChoice, FailureDocument, JsonLines, Palette, Pipeline, Printer, SecondLook,
-    document,
+    Annotations, Checkout, ColorChoice, FailureDocument, JsonLines, Palette, Pipeline, Printer,
+    SecondLook, document,
 };
 
 /// One run of the program.
@@ -37,6 +39,8 @@ pub(super) struct Session {
     pub(super) annotations: Option<Arc<Annotations>>,
     /// Was `-v` given?
     pub(super) verbose: bool,
+    /// Ends the trace, if this process sends one.
+    pub(super) finish_trace: Option<FinishTrace>,
     color: ColorChoice,
     is_terminated: Arc<AtomicBool>,
 }
@@ -53,10 +57,15 @@ impl Session {
         let palette = Palette::decide(choice, terminal, environment_variable);
         let pipeline = Pipeline::detect(environment_variable);
         let printer = Arc::new(Printer::new(palette, common.quiet, pipeline.is_some()));
-        start_logging(&printer, common.verbose);
+        let finish_trace = start_logging(&printer, common.verbose);
         let annotations = pipeline.filter(|_| common.output == Output::Human);
-        let annotations =
-            annotations.map(|pipeline| Arc::new(Annotations::new(pipeline, Arc::clone(&printer))));
+        let annotations = annotations.map(|pipeline| {
+            if is_read_by(pipeline) {
+                printer.mask_secrets_for(pipeline);
+            }
+            let checkout = find_checkout(pipeline);
+            Arc::new(Annotations::new(pipeline, Arc::clone(&printer), checkout))
+        });
         Self {
             events: Arc::new(JsonLines::new(Arc::clone(&printer))),
             printer,
@@ -67,6 +76,7 @@ impl Session {
             output: common.output,
             cancellation: Cancellation::new(),
             verbose: common.verbose > 0,
+            finish_trace,
             color: choice,
             is_terminated: Arc::new(AtomicBool::new(false)),
         }
@@ -101,12 +111,13 @@ impl Session {
         )
     }
 
-    /// Stops on Ctrl-C and SIGTERM.
-    pub(super) fn listen_to_signals(&self) {
+    /// Stops on Ctrl-C and SIGTERM, with a message at the first.
+    pub(super) fn listen_to_signals(&self, stopping: Option<&'static str>) {
         stop_on_signals(
             self.cancellation.clone(),
             Arc::clone(&self.printer),
             Arc::clone(&self.is_terminated),
+            stopping,
         );
     }
 
@@ -137,7 +148,7 @@ impl Session {
         match self.output {
             Output::Human => {}
             Output::Json if as_event => {
-                let time = Clock::new(1.0).time_of_day().to_string();
+                let time = format!("{:.3}", Clock::new(1.0).time_of_day());
                 let outcome = outcome_name(failure.kind);
                 let event = run_ended_event(outcome, exit, Some(failure), Value::Null);
                 self.events.end(time, event);
@@ -158,7 +169,7 @@ impl Session {
             FailureKind::Interrupted => palette.notable("interrupted:"),
             _ => palette.bad("error:"),
         };
-        self.printer.hide_all();
+        self.printer.hide_live();
         let message = redact(&failure.message);
         if is_located(failure) {
             self.printer.error(&message);
@@ -204,6 +215,29 @@ pub(super) fn run_ended_event(
         diagnostics: failure.map_or_else(Vec::new, |failure| failure.marks.to_vec()),
         failures: failure.map_or_else(Vec::new, Failure::items),
         summary,
+    }
+}
+
+/// Does a pipeline read the stream on which it takes commands? A file does not: a command there
+/// would keep the secret that it should mask.
+fn is_read_by(pipeline: Pipeline) -> bool {
+    if pipeline.reads_stdout() {
+        platform::is_pipe(&std::io::stdout())
+    } else {
+        platform::is_pipe(&std::io::stderr())
+    }
+}
+
+/// Where a pipeline has the repository. GitHub names the file of an annotation by its path there;
+/// Azure Pipelines takes any path.
+fn find_checkout(pipeline: Pipeline) -> Checkout {
+    let root = match pipeline {
+        Pipeline::GitHub => environment_variable("GITHUB_WORKSPACE"),
+        Pipeline::Azure => None,
+    };
+    Checkout {
+        root: root.map(PathBuf::from),
+        current: std::env::current_dir().unwrap_or_default(),
     }
 }
 

@@ -7,12 +7,18 @@ use crate::base::cancellation::Cancellation;
 use crate::base::platform::{Signal, Signals};
 use crate::report::Printer;
 
+/// What a command says that may have requests in flight.
+pub(super) const STOPPING: &str = "Stopping: no new change begins; waiting for requests in flight. A \
+    copy that is running continues at the service. Press Ctrl-C again to stop at once.";
+
 /// Requests a stop at the first signal, and an immediate stop at the second. Sets `is_terminated`
-/// at SIGTERM.
+/// at SIGTERM. `stopping` is the message at the first one; `None` for a command that has nothing to
+/// finish.
 pub(super) fn stop_on_signals(
     cancellation: Cancellation,
     printer: Arc<Printer>,
     is_terminated: Arc<AtomicBool>,
+    stopping: Option<&'static str>,
 ) {
     let Ok(mut signals) = Signals::listen() else {
         printer.error("warning: signals are not handled; Ctrl-C ends the program at once");
@@ -29,10 +35,8 @@ pub(super) fn stop_on_signals(
             } else {
                 // Before the message: what is typed after it is read has no effect.
                 cancellation.request_stop();
-                printer.error(
-                    "Stopping: no new change begins; waiting for requests in flight. A copy that is \
-                     running continues at the service. Press Ctrl-C again to stop at once.",
-                );
+                // The terminal shows `^C` on the line of the prompt.
+                printer.error(stopping.unwrap_or_default());
             }
         }
     });

@@ -4,7 +4,7 @@ use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::common_arguments::Output;
 use super::exit_code::{DONE, FAILED};
@@ -12,7 +12,7 @@ use super::session::Session;
 use crate::base::clock::Clock;
 use crate::base::text::count;
 use crate::engine::{Failure, FailureKind};
-use crate::journal::{self, Damage, Entry, SealedRow, State};
+use crate::journal::{self, Damage, Entry, State};
 use crate::report::{
     CutDocument, DamageLine, ExportDocument, RecordLine, StateCheckDocument, Version, document,
 };
@@ -153,10 +153,6 @@ fn export(session: &Session, file: &Path) -> Result<u8, Failure> {
 fn record_line(entry: &Entry) -> RecordLine {
     let mut record = serde_json::to_value(&entry.record).unwrap_or_default();
     let kind = entry.record.kind().to_owned();
-    if kind == "captured" {
-        let size = record["data"]["text"].as_str().map_or(0, str::len);
-        record["data"]["text"] = json!(format!("<{size} bytes, left out>"));
-    }
     RecordLine {
         n: entry.number,
         time: entry.time.to_string(),
@@ -179,16 +175,13 @@ fn show(
     }
     // Reading the file verifies the chain and the digest of every capture.
     let state = journal::read_state_file(file)?.state;
-    let captured = find_capture(&state, key, seal)?;
-    session.printer.data(&captured_value(captured, column)?);
+    let text = find_capture(&state, key, seal)?;
+    session.printer.data(&captured_value((key, &text), column)?);
     Ok(DONE)
 }
 
-fn find_capture<'s>(
-    state: &'s State,
-    key: &str,
-    seal: Option<&str>,
-) -> Result<&'s SealedRow, Failure> {
+/// The text of the capture with this key.
+fn find_capture(state: &State, key: &str, seal: Option<&str>) -> Result<String, Failure> {
     let invalid = |reason: String, help: &str| {
         Failure::new(FailureKind::InvalidInput, reason).with_help(help)
     };
@@ -197,13 +190,16 @@ fn find_capture<'s>(
         .filter(|held| seal.is_none_or(|seal| seal == held.seal))
         .filter_map(|held| Some((held, held.capture(key)?)))
         .collect();
-    let Some((_, row)) = found.first() else {
+    let Some((first, row)) = found.first() else {
         return Err(invalid(
             format!("the state file has no capture '{key}'"),
             "take the key from the worksheet, or from `iomcopy state export`",
         ));
     };
-    if found.iter().any(|(_, other)| other.text != row.text) {
+    if found
+        .iter()
+        .any(|(_, other)| other.sha256() != row.sha256())
+    {
         let seals: Vec<&str> = found.iter().map(|(held, _)| held.seal.as_str()).collect();
         return Err(invalid(
             format!(
@@ -219,22 +215,22 @@ fn find_capture<'s>(
             "run again: the run captures it again",
         ));
     }
-    Ok(row)
+    Ok(state.text_of(first, row)?)
 }
 
-/// The text of a captured row, or of one of its columns.
-fn captured_value(captured: &SealedRow, column: Option<&str>) -> Result<String, Failure> {
+/// The text of a captured row, or of one of its columns. Takes the row's key and text.
+fn captured_value((key, text): (&str, &str), column: Option<&str>) -> Result<String, Failure> {
     let Some(column) = column else {
-        return Ok(captured.text.clone());
+        return Ok(text.to_owned());
     };
-    let row: Value = serde_json::from_str(&captured.text).unwrap_or_default();
+    let row: Value = serde_json::from_str(text).unwrap_or_default();
     match row.get(column) {
         Some(Value::String(text)) => Ok(text.clone()),
         Some(value) => Ok(value.to_string()),
         None => {
             let names = row.as_object().into_iter().flat_map(|row| row.keys());
             let names: Vec<&str> = names.map(String::as_str).collect();
-            let reason = format!("'{}' has no value '{column}'", captured.key);
+            let reason = format!("'{key}' has no value '{column}'");
             let help = format!("it has {}", names.join(", "));
             Err(Failure::new(FailureKind::InvalidInput, reason).with_help(help))
         }
@@ -244,23 +240,13 @@ fn captured_value(captured: &SealedRow, column: Option<&str>) -> Result<String, 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::text::sha256;
-
-    fn captured(key: &str, text: &str) -> SealedRow {
-        SealedRow {
-            key: key.to_owned(),
-            etag: None,
-            sha256: sha256(text.as_bytes()),
-            text: text.to_owned(),
-        }
-    }
 
     #[test]
     fn one_value_of_a_capture_is_shown() {
-        let row = captured("k", r#"{"msdyn_value":"x\ny","n":1.50}"#);
-        let value = |column| captured_value(&row, column);
+        let text = r#"{"msdyn_value":"x\ny","n":1.50}"#;
+        let value = |column| captured_value(("k", text), column);
         assert_eq!(value(Some("msdyn_value")).unwrap(), "x\ny");
-        assert_eq!(value(None).unwrap(), row.text);
+        assert_eq!(value(None).unwrap(), text);
         let missing = value(Some("other")).unwrap_err();
         let shown = format!("{missing:?}");
         assert!(

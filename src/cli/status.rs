@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::common_arguments::{Output, RunFiles};
+use super::connect;
 use super::exit_code::{DONE, FAILED, TEMPORARY, WAITING};
 use super::expectations::Expectations;
 use super::run::{stages, suggested_commands};
@@ -13,7 +14,7 @@ use super::session::Session;
 use super::step_names::step_names;
 use crate::base::clock::Clock;
 use crate::engine::Failure;
-use crate::journal::{self, Occupancy, StateFileContents};
+use crate::journal::{self, LockHolder, Occupancy, StateFileContents};
 use crate::report::{
     News, Outlook, Palette, Screen, document, not_begun_document, status_document, status_table,
 };
@@ -21,6 +22,7 @@ use crate::runbook::Runbook;
 
 /// How often `--follow` looks at the state file.
 const INTERVAL: Duration = Duration::from_secs(1);
+const INTERVAL_ELSEWHERE: Duration = Duration::from_secs(10);
 
 /// The arguments of `status`.
 #[derive(Debug, Args)]
@@ -81,6 +83,20 @@ fn outcome(contents: &StateFileContents) -> u8 {
     }
 }
 
+/// Who has a run whose copy is leased while no process on this machine holds its file: the process
+/// that opened it last.
+fn elsewhere(contents: &StateFileContents) -> Occupancy {
+    let opened = contents.state.opened.as_ref();
+    opened.map_or(Occupancy::HeldByUnknown, |opened| {
+        Occupancy::Held(LockHolder {
+            pid: opened.pid,
+            host: opened.host.clone(),
+            since: opened.time,
+            path: String::new(),
+        })
+    })
+}
+
 /// A state file, and what its run is expected to do.
 type Reading = (StateFileContents, Outlook);
 
@@ -95,10 +111,18 @@ struct StatusView<'a> {
 impl StatusView<'_> {
     /// Reads the state file; `None` if the run has not begun.
     fn read(&self) -> Result<Option<Reading>, Failure> {
+        let given = self.files.container();
+        connect::refresh_state(&self.runbook, given, &self.path)?;
         if !journal::exists(&self.path) {
             return Ok(None);
         }
-        let contents = journal::read_state_file(&self.path)?;
+        let mut contents = journal::read_state_file(&self.path)?;
+        if contents.occupancy == Occupancy::Free
+            && contents.state.is_open()
+            && connect::state_is_leased(&self.runbook, given, &self.path)?
+        {
+            contents.occupancy = elsewhere(&contents);
+        }
         let stages = stages::read(&self.path, &contents.occupancy);
         let now = Clock::new(1.0).time_of_day();
         let outlook = self.expectations.outlook(&contents, now, stages);
@@ -165,7 +189,16 @@ impl StatusView<'_> {
                 }
                 return Ok(reading.map(|(contents, _)| contents));
             }
-            tokio::time::sleep(INTERVAL).await;
+            tokio::time::sleep(self.interval()).await;
+        }
+    }
+
+    /// How often to look: less often at a copy elsewhere.
+    fn interval(&self) -> Duration {
+        if self.runbook.state.is_some() || self.files.container().is_some() {
+            INTERVAL_ELSEWHERE
+        } else {
+            INTERVAL
         }
     }
 

@@ -19,6 +19,13 @@ pub(super) fn step_names<'a>(runbook: &'a Runbook, state: Option<&'a State>) -> 
     with_those_that_ran(steps::names_of(runbook), ran.map(|step| step.step.as_str()))
 }
 
+/// The steps of a run, in order, where only its state file is known: the eight, and each other step
+/// that ran, after the step that it ran after.
+pub(super) fn names_that_ran(state: &State) -> Vec<&str> {
+    let ran = state.steps.iter().map(|step| step.step.as_str());
+    with_those_that_ran(steps::names(), ran)
+}
+
 fn with_those_that_ran<'a>(
     mut names: Vec<&'a str>,
     ran: impl Iterator<Item = &'a str>,
@@ -48,12 +55,18 @@ pub(super) fn require_step(runbook: &Runbook, step: &str) -> Result<(), Failure>
     Err(failure.with_help(did_you_mean::advice(step, &names, "its steps")))
 }
 
-/// Parses the name of a step. A shell completes those of the eight; the customer's own are known
+/// Parses a name. A shell completes those of the eight steps; those of the customer's own are known
 /// only once the runbook is read.
 #[derive(Clone)]
-pub(super) struct StepNameParser;
+pub(super) struct NameParser(fn() -> Vec<&'static str>);
 
-impl TypedValueParser for StepNameParser {
+/// The name of a step.
+pub(super) const STEP: NameParser = NameParser(steps::names);
+
+/// The name of a manual task: `STEP/PHASE`.
+pub(super) const TASK: NameParser = NameParser(steps::task_names);
+
+impl TypedValueParser for NameParser {
     type Value = String;
 
     fn parse_ref(
@@ -66,7 +79,7 @@ impl TypedValueParser for StepNameParser {
     }
 
     fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
-        Some(Box::new(steps::names().into_iter().map(PossibleValue::new)))
+        Some(Box::new((self.0)().into_iter().map(PossibleValue::new)))
     }
 }
 

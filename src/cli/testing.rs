@@ -7,7 +7,13 @@ use crate::runbook::{self, Runbook};
 
 /// A small runbook of a cloud, with more lines before its steps.
 pub(super) fn runbook(cloud: &str, lines: &str) -> Runbook {
-    let text = format!(
+    let text = runbook_text(cloud, lines);
+    runbook::parse("test.yaml", &text).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The text of that runbook.
+pub(super) fn runbook_text(cloud: &str, lines: &str) -> String {
+    format!(
         "runbook: 1\nname: test\ncloud: {cloud}\n\
          identity:\n  tenant: contoso.onmicrosoft.com\n  default: {{ azure-cli: {{}} }}\n\
          source: {{ environment: 11111111-1111-1111-1111-111111111111 }}\n\
@@ -16,8 +22,7 @@ pub(super) fn runbook(cloud: &str, lines: &str) -> Runbook {
          - reconfigure-connections: {{ skip: test }}\n  - activate-flows: {{}}\n  \
          - detach-provider-actions: {{}}\n  - reinstall-providers: {{}}\n  \
          - restore-provider-actions: {{}}\n  - reconfigure-dual-write: {{}}\n"
-    );
-    runbook::parse("test.yaml", &text).unwrap_or_else(|error| panic!("{error}"))
+    )
 }
 
 /// The first record of a run for the target UAT.

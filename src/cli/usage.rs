@@ -40,6 +40,18 @@ pub(super) fn report_usage(error: &clap::Error, arguments: &[OsString]) -> u8 {
     }
 }
 
+/// `help COMMAND` as `COMMAND --help`: clap's own `help` has no flags, and no suggestion for a command
+/// that does not exist.
+pub(super) fn help_as_flag(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    if arguments.get(1).is_none_or(|command| command != "help") {
+        return arguments;
+    }
+    arguments.remove(1);
+    arguments.retain(|argument| argument != "--help" && argument != "-h");
+    arguments.push("--help".into());
+    arguments
+}
+
 /// Does this invalid command line ask for JSON?
 fn wants_json(arguments: &[OsString]) -> bool {
     let is = |at: usize, text: &str| arguments.get(at).is_some_and(|given| given == text);
@@ -50,6 +62,15 @@ fn wants_json(arguments: &[OsString]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn help_of_a_command_is_its_flag() {
+        let words = |line: &str| line.split(' ').map(OsString::from).collect::<Vec<_>>();
+        let help = |line: &str| help_as_flag(words(line));
+        assert_eq!(help("iomcopy help run"), words("iomcopy run --help"));
+        assert_eq!(help("iomcopy help --help"), words("iomcopy --help"));
+        assert_eq!(help("iomcopy run help"), words("iomcopy run help"));
+    }
 
     #[test]
     fn json_output_is_recognized_in_an_invalid_command_line() {

@@ -16,6 +16,8 @@
 //!   does not support.
 //! - `operation`: [`Operation`]: long-running operations of both admin APIs; `admin_list`: their
 //!   lists.
+//! - `state_blob`: [`StateBlob`]: the copy of a state file in an append blob.
+//! - `webhook`: [`WebhookClient`]: one message to an address of the user's.
 //! - `json`: members of JSON values.
 //!
 //! A run creates one [`Http`] and one [`Tokens`]; each service is a [`Service`] with its own origin
@@ -47,8 +49,10 @@ mod operation;
 mod power_platform;
 #[cfg(test)]
 mod recordings;
+mod state_blob;
 #[cfg(test)]
 pub(crate) mod testing;
+mod webhook;
 
 pub use bap::Bap;
 pub use clouds::{DUAL_WRITE_SCOPE, LcsRegion, MicrosoftCloud, lcs_endpoint};
@@ -82,3 +86,5 @@ pub use lcs::{
 pub use odata::{Condition, Query, Row, WriteResponse, literal};
 pub use operation::{Accepted, Operation, OperationHandle, OperationState};
 pub use power_platform::{Connection, CopyCandidate, Package, PowerPlatform};
+pub use state_blob::{StateBlob, StateBlobAddress, is_storage_host};
+pub use webhook::{WebhookClient, WebhookError};

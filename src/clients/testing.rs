@@ -208,19 +208,31 @@ async fn read_request(stream: &mut TcpStream) -> Option<Received> {
     Some(received)
 }
 
-/// An observer that records waits.
+/// An observer that records waits, and the services that did not answer in time.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Waits(Arc<Mutex<Vec<Wait>>>);
+pub(crate) struct Waits {
+    waits: Arc<Mutex<Vec<Wait>>>,
+    silent: Arc<Mutex<Vec<String>>>,
+}
 
 impl Waits {
     pub(crate) fn all(&self) -> Vec<Wait> {
-        self.0.lock().unwrap().clone()
+        self.waits.lock().unwrap().clone()
+    }
+
+    pub(crate) fn silent(&self) -> Vec<String> {
+        self.silent.lock().unwrap().clone()
     }
 }
 
 impl Observer for Waits {
     fn waiting(&self, wait: &Wait) {
-        self.0.lock().unwrap().push(wait.clone());
+        self.waits.lock().unwrap().push(wait.clone());
+    }
+
+    fn silent(&self, service: &str, address: &str) {
+        let line = format!("{service} at {address}");
+        self.silent.lock().unwrap().push(line);
     }
 }
 

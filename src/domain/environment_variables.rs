@@ -99,7 +99,7 @@ impl VariableValues {
 
     /// The variables of one side, from the first seal.
     pub(crate) fn sealed(journal: &JournalView, side: Part) -> Self {
-        let rows = |table| seals::rows(journal, side, table);
+        let rows = |table| seals::fields_by_id(journal, side, table);
         Self::from_rows(rows(DEFINITION), rows(VALUE))
     }
 

@@ -10,7 +10,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::RefreshContext;
-use super::tenant_set::{Reader, Request, TargetWrite, TenantLaunch};
+use super::tenant_set::{LatestReading, Reader, Request, TargetWrite, TenantLaunch};
 use crate::engine::{self, Action, Change, Failure, ManualTask, Reading, Repeat};
 use crate::runbook::{
     IomRequest, IomTable, Method, Placeholder, Placeholders, RequestBinding, RequestTemplate,
@@ -76,6 +76,7 @@ impl IomChange {
                         after: self.after.clone(),
                         repeat: repeat(request, self.settle_timeout),
                         timeout: self.settle_timeout,
+                        probed: LatestReading::default(),
                     }))
                 } else {
                     Action::Set(Arc::new(TargetWrite {

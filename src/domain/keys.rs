@@ -151,7 +151,7 @@ pub(crate) fn flow_off(id: Uuid) -> String {
     format!("flow-off/{id}")
 }
 
-/// A flow's owner.
+/// A flow's owner, in runs of earlier versions of the program.
 pub(crate) fn flow_owner(id: Uuid) -> String {
     format!("flow-owner/{id}")
 }

@@ -24,6 +24,7 @@
 //! provider_settings.rs
 //!                   which value a new provider's setting should have
 //! orchestrations.rs orchestrations as the seal recorded them
+//! present_graphs.rs orchestrations as an environment holds them now
 //! publication.rs    is a policy or an orchestration published?
 //! graph/            an orchestration's JSON: slots found by GUID, edited in place
 //! finance_users.rs  users and registered applications of Finance and Operations
@@ -61,6 +62,7 @@ pub(crate) mod needs;
 pub(crate) mod operation_progress;
 pub(crate) mod orchestrations;
 pub(crate) mod own_steps;
+pub(crate) mod present_graphs;
 pub(crate) mod provider_rows;
 pub(crate) mod provider_settings;
 pub(crate) mod providers;

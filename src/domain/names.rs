@@ -313,8 +313,12 @@ impl Names {
 
     /// A row's name: the text of its table's primary name column, else its id.
     pub(crate) fn title(&self, table: IomTable, row: &Fields, id: Uuid) -> String {
-        let column = self.titles.get(&table).map_or("msdyn_name", String::as_str);
-        text(row, column).unwrap_or_else(|| id.to_string())
+        text(row, self.title_column(table)).unwrap_or_else(|| id.to_string())
+    }
+
+    /// The primary name column of a table.
+    pub(crate) fn title_column(&self, table: IomTable) -> &str {
+        self.titles.get(&table).map_or("msdyn_name", String::as_str)
     }
 
     /// The id that a lookup column holds.

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::names::Fields;
-use super::seals::{BEFORE_COPY, Part, to_captures};
+use super::seals::{self, BEFORE_COPY, Part, to_captures};
 use super::verdict::Answer;
 use super::view::View;
 use super::{RefreshContext, marked};
@@ -218,7 +218,8 @@ impl RowsBeforeCopy {
         options: &DataverseUpdate,
         journal: &JournalView,
     ) -> Result<Self, Failure> {
-        let captured = journal.captures(BEFORE_COPY, &capture_key(step, options));
+        let key = capture_key(step, options);
+        let captured = seals::sealed_captures(journal, BEFORE_COPY, &key);
         if !captured.iter().any(|(rest, _)| rest.is_empty()) {
             let message = "the first seal of this run does not hold the rows of this step";
             let help = "the step was added or edited after the copy, or the copy is skipped: write \

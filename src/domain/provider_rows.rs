@@ -138,7 +138,7 @@ impl RowKind {
         journal: &JournalView,
         part: Part,
     ) -> Result<Vec<InstanceRow>, Failure> {
-        self.parse(names, seals::rows(journal, part, self.table.word()))
+        self.parse(names, seals::fields_by_id(journal, part, self.table.word()))
     }
 
     /// The logical names of the rows that declare these.
@@ -149,7 +149,7 @@ impl RowKind {
         part: Part,
     ) -> BTreeMap<Uuid, String> {
         let rows = seals::rows(journal, part, self.declarations.word());
-        self.names_among(names, rows.iter().map(|(id, row)| (id, row)))
+        self.names_among(names, rows.iter().map(|(id, row)| (id, &**row)))
     }
 
     /// The same, of these rows.

@@ -14,7 +14,8 @@ use super::RefreshContext;
 use super::names::{Fields, Names, is_labelled, text};
 use super::seals::{self, Part};
 use super::view::View;
-use crate::engine::{CaptureSource, Failure, JournalView, ListedRow};
+use crate::clients::Query;
+use crate::engine::{CaptureSource, Failure, JournalView, ListedRow, Listing};
 use crate::runbook::{IomColumn, IomTable, Word as _};
 
 /// The tables that a catalogue is read from.
@@ -70,6 +71,8 @@ pub(crate) struct Catalogue {
     pub(crate) definitions: BTreeMap<Uuid, Definition>,
     pub(crate) logic: BTreeMap<Uuid, Logic>,
     pub(crate) actions: BTreeMap<Uuid, Action>,
+    /// The versions of the providers' rows, where the service gave them.
+    pub(crate) versions: BTreeMap<Uuid, String>,
 }
 
 impl Catalogue {
@@ -88,7 +91,7 @@ impl Catalogue {
     ) -> Result<Self, Failure> {
         let names = &refresh.names;
         let mut catalogue = self.clone();
-        let rows = tables.iter().map(|table| view.by_id(names.table(*table)));
+        let rows = tables.iter().map(|table| rows_of(refresh, view, *table));
         for (table, rows) in tables.iter().zip(try_join_all(rows).await?) {
             match table {
                 IomTable::Provider => catalogue.providers.clear(),
@@ -149,6 +152,9 @@ impl Catalogue {
             IomTable::Provider => {
                 let definition = names.lookup(row, IomColumn::ProviderDefinition)?;
                 let active = is_labelled(row, "statuscode", "Active");
+                if let Some(version) = text(row, "@odata.etag") {
+                    self.versions.insert(id, version);
+                }
                 self.providers.insert(
                     id,
                     Provider {
@@ -229,6 +235,11 @@ impl Catalogue {
         });
     }
 
+    /// The version of a provider's row, where the service gave it.
+    pub(crate) fn version(&self, provider: Uuid) -> Option<String> {
+        self.versions.get(&provider).cloned()
+    }
+
     /// The ids of all installed providers.
     pub(crate) fn provider_ids(&self) -> BTreeSet<Uuid> {
         self.providers.keys().copied().collect()
@@ -305,6 +316,74 @@ impl Catalogue {
     }
 }
 
+/// The rows of one of the catalogue's tables: of the target only the columns that a catalogue
+/// needs, because a logic definition holds a whole flow. A forecast's list is read once, for all.
+async fn rows_of(
+    refresh: &RefreshContext,
+    view: View<'_>,
+    table: IomTable,
+) -> Result<BTreeMap<Uuid, Fields>, Failure> {
+    let names = &refresh.names;
+    let View::Target(target) = view else {
+        return view.by_id(names.table(table)).await;
+    };
+    let found = view.table(names.table(table)).await?;
+    let lookups: &[IomColumn] = match table {
+        IomTable::Provider => &[IomColumn::ProviderDefinition],
+        IomTable::LogicDefinition => &[IomColumn::LogicDefinitionDefinition],
+        IomTable::ProviderAction => &[
+            IomColumn::ProviderActionProvider,
+            IomColumn::ProviderActionLogicDefinition,
+        ],
+        _ => &[],
+    };
+    let values: &[IomColumn] = match table {
+        IomTable::ProviderDefinition => &[
+            IomColumn::ProviderDefinitionLogicalName,
+            IomColumn::ProviderDefinitionIsActive,
+        ],
+        IomTable::LogicDefinition => &[
+            IomColumn::LogicDefinitionLogicalName,
+            IomColumn::LogicDefinitionLogicType,
+        ],
+        _ => &[],
+    };
+    let has = |column: &&str| found.has_column(column);
+    let of = |column: &IomColumn| names.optional(*column);
+    let lookups = lookups.iter().filter_map(of).filter(has);
+    let values = values.iter().filter_map(of);
+    let values = values.chain(["statuscode", names.title_column(table)]);
+    let mut columns: Vec<String> = lookups.map(|column| format!("_{column}_value")).collect();
+    columns.extend(values.filter(has).map(str::to_owned));
+    columns.push(found.primary_id.clone());
+    columns.sort_unstable();
+    columns.dedup();
+    let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+    let query = Query::new()
+        .order_by(&found.primary_id)
+        .select(&columns)
+        .annotated();
+    let rows = target.list(&found.entity_set, &query).await?;
+    let rows = rows.into_iter();
+    Ok(rows
+        .filter_map(|row| Some((row.id(&found.primary_id)?, row.value)))
+        .collect())
+}
+
+/// Every row of one of IOM's tables, verbatim; none where the tenant has no such table.
+async fn captured(
+    refresh: &RefreshContext,
+    view: View<'_>,
+    table: IomTable,
+) -> Result<Vec<ListedRow>, Failure> {
+    let logical_name = refresh.names.table(table);
+    let Some(found) = view.optional_table(logical_name).await? else {
+        return Ok(Vec::new());
+    };
+    let rows = view.rows(logical_name).await?;
+    Ok(seals::to_captures(table.word(), &found.primary_id, rows))
+}
+
 /// The capture of some of IOM's tables.
 pub(crate) struct TableCapture {
     pub(crate) refresh: Arc<RefreshContext>,
@@ -318,17 +397,14 @@ impl CaptureSource for TableCapture {
         self.seal
     }
 
-    async fn list(&self, journal: &JournalView) -> Result<Vec<ListedRow>, Failure> {
+    async fn list(&self, journal: &JournalView) -> Result<Listing, Failure> {
         let view = self.refresh.view(journal);
-        let mut captures = Vec::new();
-        for table in self.tables {
-            let logical_name = self.refresh.names.table(*table);
-            let Some(found) = view.optional_table(logical_name).await? else {
-                continue;
-            };
-            let rows = view.rows(logical_name).await?;
-            captures.extend(seals::to_captures(table.word(), &found.primary_id, rows));
-        }
-        Ok(captures)
+        let refresh = &self.refresh;
+        let lists = self
+            .tables
+            .iter()
+            .map(|table| captured(refresh, view, *table));
+        let lists = try_join_all(lists).await?;
+        Ok(lists.into_iter().flatten().collect())
     }
 }

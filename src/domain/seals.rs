@@ -5,11 +5,16 @@
 //! `provider/<id>`. A table of order management is written by the word that the runbook has for it,
 //! because its logical name may differ in a tenant.
 
+use std::collections::BTreeMap;
+use std::ops::Deref;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use crate::base::sync::lock;
 use crate::clients::{Dataverse, Query, Row};
-use crate::engine::{Failure, JournalView, ListedRow};
+use crate::engine::{Failure, JournalView, ListedRow, Listing};
 
 /// Before step 1 sends anything: what the copy will destroy, and what the source must become.
 pub(crate) const BEFORE_COPY: &str = "before-copy";
@@ -66,21 +71,47 @@ impl Part {
 
 /// The rows of one table as captures: key `{prefix}/{id}`, the service's bytes verbatim.
 pub(crate) fn to_captures(prefix: &str, primary_id: &str, rows: Vec<Row>) -> Vec<ListedRow> {
-    rows.into_iter()
-        .filter_map(|row| {
-            let id = row.id(primary_id)?;
-            Some(ListedRow {
-                key: format!("{prefix}/{id}"),
-                etag: row.etag,
-                text: row.text,
-                compared: None,
-            })
-        })
+    let rows = rows.into_iter();
+    rows.filter_map(|row| to_capture(prefix, primary_id, row))
         .collect()
+}
+
+/// One row as a capture.
+fn to_capture(prefix: &str, primary_id: &str, row: Row) -> Option<ListedRow> {
+    let id = row.id(primary_id)?;
+    Some(ListedRow {
+        key: format!("{prefix}/{id}"),
+        etag: row.etag,
+        text: row.text,
+        compared: None,
+    })
 }
 
 /// Every row of a table of one environment as captures; none where it has no such table.
 pub(crate) async fn capture_table(
+    dataverse: &Dataverse,
+    table: &str,
+    prefix: &str,
+) -> Result<Listing, Failure> {
+    let Some(table) = dataverse.table(table).await? else {
+        return Ok(Listing::default());
+    };
+    let query = Query::new().order_by(&table.primary_id).annotated();
+    let listing = Mutex::new(Listing::default());
+    // Each row is packed as it arrives: of the whole table only the packed texts are in memory.
+    let capture = |row| {
+        let captured = to_capture(prefix, &table.primary_id, row)?;
+        lock(&listing).push(captured);
+        None::<()>
+    };
+    dataverse
+        .list_mapped(&table.entity_set, &query, capture)
+        .await?;
+    Ok(listing.into_inner().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// The same rows as they are, for a small table.
+pub(crate) async fn list_table(
     dataverse: &Dataverse,
     table: &str,
     prefix: &str,
@@ -95,20 +126,82 @@ pub(crate) async fn capture_table(
 
 /// The captures whose keys begin so, by the rest of their keys.
 pub(crate) fn captures(journal: &JournalView, part: Part, prefix: &str) -> Vec<(String, Value)> {
-    journal.captures(part.seal(), &part.key(prefix))
+    sealed_captures(journal, part.seal(), &part.key(prefix))
+}
+
+/// The same of any seal, by whole beginnings of keys.
+pub(crate) fn sealed_captures(
+    journal: &JournalView,
+    seal: &str,
+    prefix: &str,
+) -> Vec<(String, Value)> {
+    let captures = journal.captures(seal, prefix).into_iter();
+    captures
+        .map(|(rest, value)| (rest, Arc::unwrap_or_clone(value)))
+        .collect()
+}
+
+/// Is there a capture whose key begins so?
+pub(crate) fn has_captures(journal: &JournalView, part: Part, prefix: &str) -> bool {
+    journal.has_captures(part.seal(), &part.key(prefix))
+}
+
+/// A captured row, shared with everyone who reads it.
+#[derive(Clone, Debug)]
+pub(crate) struct CapturedRow(Arc<Value>);
+
+impl CapturedRow {
+    /// The row, if this capture is one.
+    fn new(value: Arc<Value>) -> Option<Self> {
+        value.is_object().then_some(Self(value))
+    }
+
+    /// The row as a value that can be changed.
+    pub(crate) fn into_fields(self) -> Map<String, Value> {
+        match Arc::unwrap_or_clone(self.0) {
+            Value::Object(fields) => fields,
+            _ => Map::new(),
+        }
+    }
+}
+
+impl Deref for CapturedRow {
+    type Target = Map<String, Value>;
+
+    fn deref(&self) -> &Self::Target {
+        static EMPTY: LazyLock<Map<String, Value>> = LazyLock::new(Map::new);
+        self.0.as_object().unwrap_or(&EMPTY)
+    }
 }
 
 /// The captured rows of a table, by id. A capture that is not a row is left out.
-pub(crate) fn rows(
+pub(crate) fn rows(journal: &JournalView, part: Part, table: &str) -> Vec<(Uuid, CapturedRow)> {
+    let mut rows = Vec::new();
+    each_row(journal, part, table, |id, row| rows.push((id, row)));
+    rows
+}
+
+/// The same rows by id, to be changed: for small tables.
+pub(crate) fn fields_by_id(
     journal: &JournalView,
     part: Part,
     table: &str,
-) -> Vec<(Uuid, Map<String, Value>)> {
-    captures(journal, part, &format!("{table}/"))
-        .into_iter()
-        .filter_map(|(rest, value)| match (Uuid::try_parse(&rest), value) {
-            (Ok(id), Value::Object(row)) => Some((id, row)),
-            _ => None,
-        })
-        .collect()
+) -> BTreeMap<Uuid, Map<String, Value>> {
+    let rows = rows(journal, part, table).into_iter();
+    rows.map(|(id, row)| (id, row.into_fields())).collect()
+}
+
+/// Passes on the same rows one after the other: for tables of any size.
+pub(crate) fn each_row(
+    journal: &JournalView,
+    part: Part,
+    table: &str,
+    mut each: impl FnMut(Uuid, CapturedRow),
+) {
+    let prefix = part.key(&format!("{table}/"));
+    journal.each_capture(part.seal(), &prefix, |rest, value| {
+        if let (Ok(id), Some(row)) = (Uuid::try_parse(rest), CapturedRow::new(value)) {
+            each(id, row);
+        }
+    });
 }

@@ -6,6 +6,7 @@
 //! only the kind of reference.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use super::environment_variables::VariableValues;
 use super::environments::host;
@@ -90,13 +91,13 @@ impl SourceReferences {
 
     /// With what the first seal adds: connections and environment variables.
     pub(crate) fn with_recorded(mut self, journal: &JournalView) -> Self {
-        for (_, row) in seals::rows(journal, Part::Source, "connectionreference") {
+        seals::each_row(journal, Part::Source, "connectionreference", |_, row| {
             if let Some(connection) = text(&row, "connectionid") {
                 let name = text(&row, "connectionreferencelogicalname").unwrap_or_default();
                 let what = format!("the source's connection of '{}'", escape(&name));
                 self.add(&connection, what, None);
             }
-        }
+        });
         let source = VariableValues::sealed(journal, Part::Source);
         let target = VariableValues::sealed(journal, Part::Target);
         for name in source.definitions.keys() {
@@ -126,15 +127,65 @@ impl SourceReferences {
     }
 
     /// The same, each with the text that refers to the source, in lower case.
+    ///
+    /// A tenant can have as many references as flows, so the references are looked up at each place
+    /// of the text where a word may begin, and not the text for each reference.
     pub(crate) fn hits(&self, text: &str) -> Vec<(&str, &SourceReference)> {
         let text = text.to_ascii_lowercase();
-        let seen = self
-            .0
-            .iter()
-            .filter(|(reference, _)| contains_word(&text, reference));
-        seen.map(|(mark, reference)| (mark.as_str(), reference))
-            .collect()
+        let mut seen: BTreeMap<&str, &SourceReference> = BTreeMap::new();
+        for at in (0..text.len()).filter(|at| may_begin_word(&text, *at)) {
+            self.each_beginning(&text[at..], |word, reference| {
+                if is_word_at(&text, at, word) {
+                    seen.insert(word, reference);
+                }
+            });
+        }
+        seen.into_iter().collect()
     }
+
+    /// Passes on the references with which this text begins.
+    ///
+    /// In the order of texts, nothing but texts that begin with it comes between a reference and a
+    /// text that begins with it. So the reference right before `rest` begins it, or shares with it a
+    /// beginning to which the search goes on.
+    fn each_beginning<'s>(
+        &'s self,
+        text: &str,
+        mut each: impl FnMut(&'s str, &'s SourceReference),
+    ) {
+        let mut rest = text;
+        while !rest.is_empty() {
+            let below = (Bound::Unbounded, Bound::Included(rest));
+            let Some((word, reference)) = self.0.range::<str, _>(below).next_back() else {
+                return;
+            };
+            let shared = shared_length(word, rest);
+            let mut next = shared;
+            if shared == word.len() {
+                each(word, reference);
+                next = word.len().saturating_sub(1);
+            }
+            while !rest.is_char_boundary(next) {
+                next -= 1;
+            }
+            rest = &rest[..next];
+        }
+    }
+}
+
+/// How many bytes two texts have in common at their beginnings.
+fn shared_length(one: &str, other: &str) -> usize {
+    let pairs = one.bytes().zip(other.bytes());
+    pairs.take_while(|(one, other)| one == other).count()
+}
+
+/// May a word begin at this byte of a text? Only where a letter or digit does not go on, or after an
+/// escape.
+fn may_begin_word(text: &str, at: usize) -> bool {
+    let bytes = text.as_bytes();
+    let has = |before: usize, sign: u8| at.checked_sub(before).is_some_and(|at| bytes[at] == sign);
+    let is_new = at == 0 || !bytes[at - 1].is_ascii_alphanumeric();
+    text.is_char_boundary(at) && (is_new || has(2, b'\\') || has(6, b'\\') || has(3, b'%'))
 }
 
 /// Is a value long enough, and more than a plain word such as `Standard`, which occurs by chance?
@@ -142,19 +193,18 @@ fn is_distinctive(value: &str) -> bool {
     value.len() >= SHORTEST && value.chars().any(|c| !c.is_ascii_alphabetic())
 }
 
-/// Does a text contain a word, and not as a part of a longer one? `uat-contoso.crm.dynamics.com`
-/// does not contain the host `contoso.crm.dynamics.com`. Both are lower case.
-fn contains_word(text: &str, word: &str) -> bool {
+/// Is this word, which is at this byte of a text, no part of a longer one?
+/// `uat-contoso.crm.dynamics.com` does not contain the host `contoso.crm.dynamics.com`. Both are
+/// lower case.
+fn is_word_at(text: &str, at: usize, word: &str) -> bool {
     let is_part = |c: char| c.is_ascii_alphanumeric();
     // A hyphen or a dot before a host makes it part of a longer host; an id may follow one.
     let is_host = word.contains('.');
-    text.match_indices(word).any(|(at, _)| {
-        let before = text[..at].chars().next_back();
-        let after = text[at + word.len()..].chars().next();
-        let begins = ends_with_escape(&text[..at])
-            || !before.is_some_and(|c| is_part(c) || is_host && matches!(c, '-' | '.'));
-        begins && !after.is_some_and(|c| is_part(c) || is_host && c == '-')
-    })
+    let before = text[..at].chars().next_back();
+    let after = text[at + word.len()..].chars().next();
+    let begins = ends_with_escape(&text[..at])
+        || !before.is_some_and(|c| is_part(c) || is_host && matches!(c, '-' | '.'));
+    begins && !after.is_some_and(|c| is_part(c) || is_host && c == '-')
 }
 
 /// Does a text end with one character that JSON or an address writes as an escape: `\n`, `\u0022`,
@@ -184,6 +234,7 @@ pub(crate) fn api_host(host: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use serde_json::json;
 
     fn environment(id: &str, host: &str) -> Environment {
@@ -288,6 +339,47 @@ mod tests {
     fn a_plain_word_is_no_reference() {
         assert!(is_distinctive("https://shop.contoso.com") && is_distinctive("CONTOSO-US"));
         assert!(!is_distinctive("Standard") && !is_distinctive("a.b"));
+    }
+
+    proptest! {
+        /// The search by places finds what a search for each reference finds.
+        #[test]
+        fn every_reference_in_a_text_is_found(
+            words in prop::collection::vec("[ab.é]{1,5}", 0..20),
+            text in "[ab.é%2f\\\\nu0 -]{0,40}",
+        ) {
+            let mut references = SourceReferences::default();
+            for word in &words {
+                references.add(word, word.clone(), None);
+            }
+            let found: Vec<&str> = references.hits(&text).into_iter().map(|(word, _)| word).collect();
+            let is_in = |word: &&str| {
+                let begins = |at| text.get(at..).is_some_and(|rest| rest.starts_with(*word));
+                (0..text.len()).any(|at| begins(at) && is_word_at(&text, at, word))
+            };
+            let all = references.0.keys().map(String::as_str);
+            prop_assert_eq!(found, all.filter(is_in).collect::<Vec<_>>());
+        }
+    }
+
+    /// Otherwise N flows and N connections would cost N times N comparisons.
+    #[test]
+    fn a_search_does_not_look_at_every_reference() {
+        let mut references = SourceReferences::default();
+        for number in 0..10_000 {
+            references.add(
+                &format!("shared-commondata-{number:036}"),
+                "it".to_owned(),
+                None,
+            );
+        }
+        let mut looked = 0;
+        let text = format!("shared-commondata-{:036}x", 77);
+        references.each_beginning(&text, |_, _| looked += 1);
+        assert_eq!(looked, 1);
+        assert_eq!(references.hits(&text).len(), 0, "part of a longer word");
+        let (text, _) = text.split_at(text.len() - 1);
+        assert_eq!(references.hits(text).len(), 1);
     }
 
     #[test]

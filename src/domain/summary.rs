@@ -126,9 +126,9 @@ fn count_flows(summary: &mut Summary, refresh: &RefreshContext, journal: &Journa
     let rules = Rules::from_journal(refresh, journal);
     // Once its phase has ended, no flow that should be on is off, whoever turned it on.
     let is_open = !journal.has_phase_ended(StepName::ActivateFlows.word(), keys::TURN_ON);
-    for (id, row) in seals::rows(journal, Part::Source, "workflow") {
+    seals::each_row(journal, Part::Source, "workflow", |id, row| {
         if !flows::is_cloud_flow(&row) {
-            continue;
+            return;
         }
         let name = text(&row, "name").unwrap_or_else(|| id.to_string());
         match rules.wanted(id, &row) {
@@ -148,7 +148,7 @@ fn count_flows(summary: &mut Summary, refresh: &RefreshContext, journal: &Journa
             }
             Wanted::Off(reason) => summary.flows_off.push((name, reason.to_owned())),
         }
-    }
+    });
 }
 
 /// What begins the reason of a flow that the service refused.

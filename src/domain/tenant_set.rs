@@ -150,18 +150,17 @@ async fn read_row(
     })
 }
 
-/// What was read of a row last, shared by two sets of it: the second begins when the first has
-/// ended, and starts from what the first has read of the row.
-#[derive(Clone, Default)]
-pub(crate) struct LatestReading(Arc<Mutex<Option<Reading>>>);
+/// What was read last, until it is used.
+#[derive(Default)]
+pub(crate) struct LatestReading(Mutex<Option<Reading>>);
 
 impl LatestReading {
-    pub(crate) fn get(&self) -> Option<Reading> {
-        lock(&self.0).clone()
+    fn set(&self, reading: Reading) {
+        *lock(&self.0) = Some(reading);
     }
 
-    pub(crate) fn set(&self, reading: Option<Reading>) {
-        *lock(&self.0) = reading;
+    fn take(&self) -> Option<Reading> {
+        lock(&self.0).take()
     }
 }
 
@@ -375,6 +374,8 @@ pub(crate) struct TenantLaunch<W> {
     pub(crate) after: Value,
     pub(crate) repeat: Repeat,
     pub(crate) timeout: Duration,
+    /// What the probe has read, for the request that follows it.
+    pub(crate) probed: LatestReading,
 }
 
 #[async_trait]
@@ -387,11 +388,18 @@ where
     }
 
     async fn probe(&self) -> Result<Value, Failure> {
-        Ok(json!({ "before": self.reader.read().await?.value }))
+        let reading = self.reader.read().await?;
+        let before = json!({ "before": reading.value });
+        self.probed.set(reading);
+        Ok(before)
     }
 
     async fn request(&self) -> Result<Started, WriteError> {
-        let reading = self.reader.read().await.map_err(WriteError::Refused)?;
+        // A second request starts from what is there by then.
+        let reading = match self.probed.take() {
+            Some(reading) => reading,
+            None => self.reader.read().await.map_err(WriteError::Refused)?,
+        };
         let request = (self.request)(&reading).map_err(WriteError::Refused)?;
         let sent = launch(&self.refresh, &request).await;
         let service_date = sent.map_err(launch_error)?;

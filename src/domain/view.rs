@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use super::connections::custom_connectors::CustomConnectors;
 use super::{RefreshContext, after_copy};
+use crate::base::packed_texts::PackedTexts;
 use crate::base::sync::lock;
 use crate::clients::{Connection, Dataverse, Query, Row, Table};
 use crate::engine::Failure;
@@ -32,8 +33,29 @@ pub struct Forecast {
     pub(crate) custom_connectors: OnceCell<CustomConnectors>,
 }
 
-/// One list: the first caller reads it, the others wait for it.
-type Rows = Arc<OnceCell<Vec<Row>>>;
+/// One list: the first caller reads it, the others wait for it. The rows are kept as texts, and
+/// compressed if they are many: parsed, they would take several times the memory.
+type Rows = Arc<OnceCell<PackedTexts>>;
+
+/// The text of a row as the copy will leave it.
+fn text_after_copy(table: &str) -> impl Fn(Row) -> Option<String> {
+    move |row| Some(after_copy::row(table, row).text)
+}
+
+fn pack(texts: Vec<String>) -> PackedTexts {
+    let mut packed = PackedTexts::default();
+    for text in texts {
+        packed.push(&text);
+    }
+    packed
+}
+
+/// What `map` keeps of each row of a list.
+fn unpack<T>(packed: &PackedTexts, map: impl Fn(Row) -> Option<T>) -> Vec<T> {
+    let mut rows = Vec::with_capacity(packed.len());
+    packed.each(|text| rows.extend(Row::from_text(text).and_then(&map)));
+    rows
+}
 
 impl Forecast {
     fn list(&self, table: &str, filter: Option<&str>) -> Rows {
@@ -93,17 +115,39 @@ impl View<'_> {
         logical_name: &str,
         filter: Option<String>,
     ) -> Result<Vec<Row>, Failure> {
+        self.mapped(logical_name, filter, Some).await
+    }
+
+    /// The same rows by primary key, without their texts.
+    pub(crate) async fn fields_where(
+        &self,
+        logical_name: &str,
+        filter: Option<String>,
+    ) -> Result<BTreeMap<Uuid, Map<String, Value>>, Failure> {
+        let table = self.table(logical_name).await?;
+        let fields = |row: Row| Some((row.id(&table.primary_id)?, row.value));
+        let rows = self.mapped(logical_name, filter, fields).await?;
+        Ok(rows.into_iter().collect())
+    }
+
+    /// What `map` keeps of each of the rows.
+    async fn mapped<T>(
+        &self,
+        logical_name: &str,
+        filter: Option<String>,
+        map: impl Fn(Row) -> Option<T>,
+    ) -> Result<Vec<T>, Failure> {
         match self {
-            Self::Target(_) => self.read(logical_name, filter).await,
+            Self::Target(_) => self.read(logical_name, filter, map).await,
             Self::AfterCopy(refresh) => {
                 let list = refresh.forecast.list(logical_name, filter.as_deref());
                 let rows = list
                     .get_or_try_init(|| async {
-                        let rows = self.read(logical_name, filter).await?;
-                        Ok::<_, Failure>(after_copy::rows(logical_name, rows))
+                        let text = text_after_copy(logical_name);
+                        Ok::<_, Failure>(pack(self.read(logical_name, filter, text).await?))
                     })
                     .await?;
-                Ok(rows.clone())
+                Ok(unpack(rows, map))
             }
         }
     }
@@ -128,13 +172,19 @@ impl View<'_> {
         })
     }
 
-    async fn read(&self, logical_name: &str, filter: Option<String>) -> Result<Vec<Row>, Failure> {
+    async fn read<T>(
+        &self,
+        logical_name: &str,
+        filter: Option<String>,
+        map: impl Fn(Row) -> Option<T>,
+    ) -> Result<Vec<T>, Failure> {
         let table = self.table(logical_name).await?;
         let mut query = Query::new().order_by(&table.primary_id).annotated();
         if let Some(filter) = filter {
             query = query.filter(filter);
         }
-        Ok(self.dataverse().list(&table.entity_set, &query).await?)
+        let rows = self.dataverse().list_mapped(&table.entity_set, &query, map);
+        Ok(rows.await?)
     }
 
     /// The rows of a table that a filter selects, ordered by primary key, with these columns of
@@ -156,18 +206,18 @@ impl View<'_> {
             Some(filter) => query.filter(filter),
             None => query,
         };
-        let read =
-            async || Ok::<_, Failure>(self.dataverse().list(&table.entity_set, &query).await?);
+        let (dataverse, set) = (self.dataverse(), &table.entity_set);
         match self {
-            Self::Target(_) => read().await,
+            Self::Target(_) => Ok(dataverse.list(set, &query).await?),
             Self::AfterCopy(refresh) => {
                 let name = format!("{}?{}", table.logical_name, columns.join(","));
                 let list = refresh.forecast.list(&name, filter);
                 let copied = async || {
-                    let rows = read().await?;
-                    Ok::<_, Failure>(after_copy::rows(&table.logical_name, rows))
+                    let text = text_after_copy(&table.logical_name);
+                    let texts = dataverse.list_mapped(set, &query, text).await?;
+                    Ok::<_, Failure>(pack(texts))
                 };
-                Ok(list.get_or_try_init(copied).await?.clone())
+                Ok(unpack(list.get_or_try_init(copied).await?, Some))
             }
         }
     }
@@ -177,12 +227,7 @@ impl View<'_> {
         &self,
         logical_name: &str,
     ) -> Result<BTreeMap<Uuid, Map<String, Value>>, Failure> {
-        let table = self.table(logical_name).await?;
-        let rows = self.rows(logical_name).await?;
-        Ok(rows
-            .into_iter()
-            .filter_map(|row| Some((row.id(&table.primary_id)?, row.value)))
-            .collect())
+        self.fields_where(logical_name, None).await
     }
 }
 

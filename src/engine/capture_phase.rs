@@ -1,9 +1,6 @@
 //! Capture phases: list, list again, seal.
 
-use std::collections::BTreeMap;
-
-use super::{CaptureSource, EventKind, Executor, Failure, ListedRow, Step};
-use crate::journal::RowToSeal;
+use super::{CaptureSource, EventKind, Executor, Failure, Step};
 
 /// How often a capture is listed again if two listings in a row do not agree.
 const LISTINGS: u32 = 5;
@@ -23,17 +20,17 @@ impl Executor {
             self.context.journal.verify_seal(seal)?;
             return Ok(0);
         }
-        let mut before = capture.list(&journal).await?;
+        let list = async || journal.require_read(capture.list(&journal).await);
+        // Only the versions of a listing are kept: the next one brings the texts again.
+        let mut before = list().await?.versions();
         for _ in 0..LISTINGS {
             self.context.may_begin()?;
-            let after = capture.list(&journal).await?;
-            if versions(&before) == versions(&after) {
-                let rows = after.into_iter().map(|row| RowToSeal {
-                    key: row.key,
-                    etag: row.etag,
-                    text: row.text,
-                });
-                let summary = self.context.journal.seal(seal, rows.collect()).await?;
+            let after = list().await?;
+            let versions = after.versions();
+            if before == versions {
+                drop((before, versions));
+                let rows = after.into_rows();
+                let summary = self.context.journal.seal(seal, rows).await?;
                 self.context.events.emit(EventKind::Sealed {
                     step: step.name.clone(),
                     seal: seal.to_owned(),
@@ -41,25 +38,11 @@ impl Executor {
                 });
                 return Ok(0);
             }
-            before = after;
+            before = versions;
         }
         Err(Failure::failed(format!(
             "{LISTINGS} listings in a row did not agree: the environment is being edited"
         ))
         .with_help("ask everybody to stop editing it, then run again"))
     }
-}
-
-/// The values that two listings must agree on, by key.
-fn versions(rows: &[ListedRow]) -> BTreeMap<&str, &str> {
-    rows.iter()
-        .map(|row| {
-            let version = row
-                .etag
-                .as_deref()
-                .or(row.compared.as_deref())
-                .unwrap_or(&row.text);
-            (row.key.as_str(), version)
-        })
-        .collect()
 }

@@ -62,7 +62,8 @@ impl Executor {
 
     /// Emits the notes of a survey. A note stops nothing, and neither does a failure to read it.
     async fn emit_notes(&self, step: &Step, survey: &dyn Survey) {
-        let notes = match survey.notes(&self.journal_view()).await {
+        let view = self.journal_view();
+        let notes = match view.require_read(survey.notes(&view).await) {
             Ok(notes) => notes,
             Err(failure) => vec![format!("not checked: {}", failure.message)],
         };
@@ -85,7 +86,7 @@ impl Executor {
             self.context.may_begin()?;
             state.pass += 1;
             let view = self.journal_view().of_process(state.tried.clone());
-            let changes = match survey.survey(&view).await {
+            let changes = match view.require_read(survey.survey(&view).await) {
                 Ok(changes) => changes,
                 Err(failure) => {
                     self.wait_for_evidence(step, phase, failure).await?;
@@ -229,7 +230,8 @@ impl Executor {
         loop {
             let waited = self.context.clock.elapsed().saturating_sub(began);
             let elapsed = before.saturating_add(waited);
-            let awaited = match survey.barrier(&self.journal_view()).await {
+            let view = self.journal_view();
+            let awaited = match view.require_read(survey.barrier(&view).await) {
                 Ok(Barrier::Passed) => return Ok(()),
                 Ok(Barrier::Holds(awaited)) => awaited,
                 Err(failure) if failure.kind == FailureKind::Temporary => failure.message,

@@ -32,7 +32,7 @@ impl EventSink {
     pub fn emit(&self, kind: EventKind) {
         let event = Event {
             seq: self.last.fetch_add(1, Ordering::SeqCst) + 1,
-            time: self.clock.time_of_day().to_string(),
+            time: format!("{:.3}", self.clock.time_of_day()),
             kind,
         };
         for listener in self.listeners.iter() {

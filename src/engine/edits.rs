@@ -105,8 +105,8 @@ fn our_values(
 ) -> Vec<Value> {
     let mut ours: Vec<Value> = sealed.into_iter().cloned().collect();
     ours.extend(state.edit(key).map(|edit| edit.detected.expected.clone()));
-    if let Some(set) = state.set(key).filter(|set| !set.values.is_empty()) {
-        ours.extend(set.values.iter().cloned());
+    if let Some(set) = state.set(key).filter(|set| set.values().next().is_some()) {
+        ours.extend(set.values().cloned());
         ours.push(match &set.done {
             Some(_) => set.intent.after.clone(),
             None => set.intent.before.clone(),

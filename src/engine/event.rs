@@ -17,7 +17,7 @@ use crate::journal::{ChangeKind, StepOutcome};
 pub struct Event {
     /// Its number within this process, from 1, without gaps.
     pub seq: u64,
-    /// The time of day, RFC 3339.
+    /// The time of day, RFC 3339 in UTC, to the millisecond.
     pub time: String,
     /// What happened.
     #[serde(flatten)]
@@ -25,13 +25,29 @@ pub struct Event {
 }
 
 /// One step as the first event lists it.
-#[derive(Clone, Debug, JsonSchema, Serialize)]
+#[derive(Clone, Debug, Default, JsonSchema, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct StepLine {
     /// Its name in the runbook.
     pub name: String,
     /// Why the runbook skips it, if it does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skip: Option<String>,
+    /// How many changes the confirmed plan has for it, if that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub changes: Option<usize>,
+    /// How many of its changes earlier processes of the run made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub done: Option<usize>,
+    /// How an earlier process of the run ended it: it is surveyed again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ended: Option<StepOutcome>,
+    /// How long it should take, by the program's clock, if that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expected_seconds: Option<u64>,
+    /// For how long earlier processes of the run worked on it, by the program's clock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub worked_seconds: Option<u64>,
 }
 
 /// What happened. Durations are the program's time, in seconds.

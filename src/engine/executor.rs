@@ -6,12 +6,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use tracing::Instrument as _;
 
 use super::change_phase::Converged;
 use super::event::seconds;
 use super::run_progress::RunProgress;
 use super::{
     Context, EventKind, Failure, FailureKind, JournalView, Location, Phase, Scope, Step, Work,
+    spans,
 };
 use crate::journal::{
     Failed, Finished, PhaseBegan, PhaseEnded, Record, StepBegan, StepEnded, StepOutcome,
@@ -25,6 +27,8 @@ pub struct Executor {
     pub steps: Arc<[Step]>,
     /// The last step to run, if not all.
     pub until: Option<String>,
+    /// The only step to run, if not all: the repair of a finished run.
+    pub only: Option<String>,
     /// The keys of destructive changes that the user confirmed.
     pub confirmed: BTreeSet<String>,
     /// The manual tasks whose worksheet this process has shown.
@@ -62,7 +66,9 @@ impl Executor {
     async fn run_steps(&self) -> Result<Outcome, Failure> {
         let mut progress = RunProgress::new(&self.steps);
         let mut outcome = Outcome::Finished;
-        for step in self.steps.iter() {
+        let only = self.only.as_deref();
+        let steps = self.steps.iter();
+        for step in steps.filter(|step| only.is_none_or(|only| step.name == only)) {
             if let Err(failure) = self.context.may_begin() {
                 return Err(progress.end_with(failure));
             }
@@ -71,7 +77,7 @@ impl Executor {
                     step: step.name.clone(),
                     why: why.to_owned(),
                 });
-            } else if let Err(failure) = self.try_step(step).await {
+            } else if let Err(failure) = self.traced_step(step).await {
                 if failure.ends_the_run() {
                     return Err(progress.end_with(failure));
                 }
@@ -89,6 +95,13 @@ impl Executor {
             self.context.record(Finished {}).await?;
         }
         Ok(outcome)
+    }
+
+    async fn traced_step(&self, step: &Step) -> Result<(), Failure> {
+        let span = spans::of_step(step);
+        let result = self.try_step(step).instrument(span.clone()).await;
+        spans::record_failure(&span, &result);
+        result
     }
 
     /// Runs a step; a failure is recorded. A defect in a step becomes a failed step in the journal,
@@ -146,10 +159,10 @@ impl Executor {
             phase: phase.name.to_owned(),
             change: None,
         };
-        let converged = self
-            .run_phase(step, phase)
-            .await
-            .map_err(|failure| failure.located(location).during(&place))?;
+        let span = spans::of_phase(step, phase);
+        let result = self.run_phase(step, phase).instrument(span.clone()).await;
+        spans::record_failure(&span, &result);
+        let converged = result.map_err(|failure| failure.located(location).during(&place))?;
         progress.changes += converged.applied;
         if converged.failures.is_empty() {
             return Ok(());

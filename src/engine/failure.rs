@@ -9,6 +9,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::base::elsewhere::CopyErrorKind;
 use crate::journal::JournalError;
 
 /// Why a run, a plan or a check failed.
@@ -355,8 +356,14 @@ impl From<anyhow::Error> for Failure {
 impl From<JournalError> for Failure {
     /// A journal that cannot be written stops the run: nothing more is sent.
     fn from(error: JournalError) -> Self {
-        let kind = match error {
-            JournalError::Locked { .. }
+        let kind = match &error {
+            JournalError::Elsewhere { error, .. } => match error.kind {
+                CopyErrorKind::Unavailable => FailureKind::Temporary,
+                CopyErrorKind::Denied => FailureKind::NotAllowed,
+                CopyErrorKind::Taken | CopyErrorKind::Refused => FailureKind::Refused,
+            },
+            JournalError::AnotherRun { .. }
+            | JournalError::Locked { .. }
             | JournalError::OtherMachine { .. }
             | JournalError::Older { .. }
             | JournalError::CopyBroken { .. } => FailureKind::Refused,

@@ -5,31 +5,70 @@
 //! what it would hold now.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use serde_json::Value;
 use uuid::Uuid;
 
+#[cfg(test)]
 use super::ListedRow;
+use super::{Failure, Listing};
 use crate::base::shell::quote_argument;
-use crate::base::sync::lock;
 use crate::base::text;
 use crate::journal::{
-    ChangeState, LaunchOutcome, LaunchState, PhaseState, SealState, State, StepOutcome,
+    ChangeState, LaunchOutcome, LaunchState, ParseCache, ParsedCaptures, PhaseState, SealState,
+    State, StepOutcome, parse_capture,
 };
 
 /// What the journal knows, and what a plan assumes that it would know.
 #[derive(Clone)]
 pub struct JournalView {
     state: Option<Arc<State>>,
-    assumed: BTreeMap<String, Vec<ListedRow>>,
+    /// What seals would hold that do not exist yet. Clones share it.
+    assumed: Arc<BTreeMap<String, AssumedSeal>>,
     planning: bool,
     state_file: Option<PathBuf>,
     /// In a run: the changes that this process has tried in vain.
     tried: Option<BTreeSet<String>>,
-    /// The parsed seals that were read. The view does not change, so neither do they.
-    parsed: Arc<Mutex<BTreeMap<String, Parsed>>>,
+}
+
+/// What a seal would hold.
+#[derive(Clone, Default)]
+struct AssumedSeal {
+    listing: Listing,
+    parsed: ParseCache,
+}
+
+/// A seal of at most so many bytes is parsed once and kept as a whole: the surveys of most tenants
+/// read it often.
+const KEPT_SEAL: u64 = 512 * 1024;
+
+/// Of a larger seal, the captures with one beginning are kept parsed if they are at most so many
+/// bytes: the settings of a few providers, and not every flow.
+const KEPT_BEGINNING: u64 = 64 * 1024;
+
+/// The beginning of the keys whose values are kept parsed, for a reader of those that begin with
+/// `prefix`; none if they are too many. Takes how many bytes begin so.
+fn kept_beginning(prefix: &str, size: impl Fn(&str) -> u64) -> Option<&str> {
+    if size("") <= KEPT_SEAL {
+        return Some("");
+    }
+    (size(prefix) <= KEPT_BEGINNING).then_some(prefix)
+}
+
+impl AssumedSeal {
+    fn parsed(&self, prefix: &str) -> ParsedCaptures {
+        let parsed = self.parsed.get_or_parse(prefix, || {
+            let mut parsed = Vec::new();
+            self.listing.each_text(prefix, |key, text| {
+                parsed.push((key.into(), Arc::new(parse_capture(text))));
+            });
+            Ok::<_, Infallible>(Arc::new(parsed))
+        });
+        parsed.unwrap_or_else(|never| match never {})
+    }
 }
 
 /// What stands for the state file where none exists.
@@ -44,19 +83,15 @@ pub enum Maker {
     Person,
 }
 
-/// Keys and values of a seal.
-type Parsed = Arc<Vec<(String, Value)>>;
-
 impl JournalView {
     /// A view of no journal: before a run has begun.
     pub fn empty() -> Self {
         Self {
             state: None,
-            assumed: BTreeMap::new(),
+            assumed: Arc::default(),
             planning: true,
             state_file: None,
             tried: None,
-            parsed: Arc::default(),
         }
     }
 
@@ -206,15 +241,18 @@ impl JournalView {
     #[cfg(test)]
     #[must_use]
     pub(crate) fn with_assumed(mut self, seal: &str, captured: Vec<ListedRow>) -> Self {
-        self.assume(seal, captured);
+        self.assume(seal, captured.into());
         self
     }
 
     /// Assumes that a capture is sealed. An existing seal stays as it is.
-    pub(super) fn assume(&mut self, seal: &str, captured: Vec<ListedRow>) {
+    pub(super) fn assume(&mut self, seal: &str, captured: Listing) {
         if !self.has_seal(seal) {
-            self.assumed.insert(seal.to_owned(), captured);
-            self.parsed = Arc::default();
+            let assumed = AssumedSeal {
+                listing: captured,
+                parsed: ParseCache::default(),
+            };
+            Arc::make_mut(&mut self.assumed).insert(seal.to_owned(), assumed);
         }
     }
 
@@ -237,43 +275,73 @@ impl JournalView {
     /// The captures of a seal whose key begins with `prefix`, parsed: the rest of the key, and the
     /// value. If the seal does not exist yet, what it would hold now. Text that is not JSON becomes
     /// a JSON string.
-    pub fn captures(&self, seal: &str, prefix: &str) -> Vec<(String, Value)> {
-        let parsed = self.parsed(seal);
-        let below = parsed.iter().filter_map(|(key, value)| {
-            let rest = key.strip_prefix(prefix)?.to_owned();
-            Some((rest, value.clone()))
+    pub fn captures(&self, seal: &str, prefix: &str) -> Vec<(String, Arc<Value>)> {
+        let mut captures = Vec::new();
+        self.each_capture(seal, prefix, |rest, value| {
+            captures.push((rest.to_owned(), value));
         });
-        below.collect()
+        captures
     }
 
-    /// A whole seal, parsed once no matter how often a survey reads parts of it.
-    fn parsed(&self, seal: &str) -> Parsed {
-        let mut seals = lock(&self.parsed);
-        if let Some(parsed) = seals.get(seal) {
-            return Arc::clone(parsed);
-        }
-        let parse = |key: &str, text: &str| {
-            let value = serde_json::from_str(text);
-            let value = value.unwrap_or_else(|_| Value::String(text.to_owned()));
-            (key.to_owned(), value)
+    /// Passes on the same captures one after the other, so that a large seal is never in memory as a
+    /// whole.
+    ///
+    /// If one cannot be read back, the rest is left out, and [`unread`](Self::unread) says why: the
+    /// engine uses nothing that a survey found after that.
+    pub fn each_capture(&self, seal: &str, prefix: &str, mut each: impl FnMut(&str, Arc<Value>)) {
+        let mut each_parsed = |parsed: &ParsedCaptures| {
+            for (key, value) in parsed.iter() {
+                if let Some(rest) = key.strip_prefix(prefix) {
+                    each(rest, Arc::clone(value));
+                }
+            }
         };
-        let parsed: Vec<(String, Value)> = match self.verified_seal(seal) {
-            Some(found) => found
+        if let Some((state, sealed)) = self.state.as_deref().zip(self.verified_seal(seal)) {
+            // The state keeps the failure.
+            if let Some(kept) = kept_beginning(prefix, |prefix| sealed.size(prefix)) {
+                if let Ok(parsed) = state.parsed(sealed, kept) {
+                    each_parsed(&parsed);
+                }
+                return;
+            }
+            let read = state.each_text(sealed, sealed.below(prefix), |row, text| {
+                each(&row.key[prefix.len()..], Arc::new(parse_capture(text)));
+            });
+            drop(read);
+        } else if let Some(assumed) = self.assumed.get(seal) {
+            let listing = &assumed.listing;
+            if let Some(kept) = kept_beginning(prefix, |prefix| listing.size(prefix)) {
+                each_parsed(&assumed.parsed(kept));
+                return;
+            }
+            listing.each_text(prefix, |key, text| {
+                each(&key[prefix.len()..], Arc::new(parse_capture(text)));
+            });
+        }
+    }
+
+    /// Does a seal, or what it would hold now, have a capture whose key begins with `prefix`?
+    pub fn has_captures(&self, seal: &str, prefix: &str) -> bool {
+        if let Some(sealed) = self.verified_seal(seal) {
+            return sealed
                 .captures
                 .iter()
-                .map(|row| parse(&row.key, &row.text))
-                .collect(),
-            None => self
-                .assumed
-                .get(seal)
-                .into_iter()
-                .flatten()
-                .map(|row| parse(&row.key, &row.text))
-                .collect(),
-        };
-        let parsed = Arc::new(parsed);
-        seals.insert(seal.to_owned(), Arc::clone(&parsed));
-        parsed
+                .any(|row| row.key.starts_with(prefix));
+        }
+        let assumed = self.assumed.get(seal).into_iter();
+        let mut keys = assumed.flat_map(|assumed| assumed.listing.keys());
+        keys.any(|key| key.starts_with(prefix))
+    }
+
+    /// Why a capture could not be read back, if that happened. Nothing that was found since may be
+    /// used: a list may be incomplete.
+    pub fn unread(&self) -> Option<Failure> {
+        self.state.as_ref()?.unread().map(Failure::from)
+    }
+
+    /// What a survey found with this view, unless a capture could not be read back.
+    pub(super) fn require_read<T>(&self, found: Result<T, Failure>) -> Result<T, Failure> {
+        self.unread().map_or(found, Err)
     }
 
     /// What the journal knows about a launch, by its change's key.

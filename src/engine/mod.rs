@@ -9,6 +9,7 @@
 //! step.rs         Step, Phase, Survey, CaptureSource, Barrier: what a step consists of
 //! change.rs       Change, and the traits of its kinds: Set, Launch; a removal is a set of "gone"
 //! journal_view.rs what the journal knows, for a survey
+//! listing.rs      what a capture source listed
 //! plan.rs         the plan: every phase surveyed, nothing applied
 //! executor.rs     the run: every step, every phase
 //! run_progress.rs what failed so far, and which steps do not begin because of it
@@ -19,6 +20,7 @@
 //! apply/          one module for each kind of change: set (and remove), launch
 //! context.rs      what all of these share: journal, clock, cancellation, events
 //! event.rs        events for reports
+//! spans.rs        the spans of steps, phases and changes, for a trace
 //! failure.rs      what failed, where, and what to do now
 //! verdict.rs      pass, fail or unknown
 //! ```
@@ -33,11 +35,13 @@ mod event;
 mod executor;
 mod failure;
 mod journal_view;
+mod listing;
 mod manual_task;
 mod pass;
 mod pass_queue;
 mod plan;
 mod run_progress;
+mod spans;
 mod step;
 #[cfg(test)]
 mod tests;
@@ -55,6 +59,7 @@ pub use event::{Event, EventKind, Listener, StepLine};
 pub use executor::{Executor, Outcome};
 pub use failure::{Failure, FailureItem, FailureKind, Location, RunbookPlace, Scope};
 pub use journal_view::{JournalView, Maker};
+pub use listing::Listing;
 pub use manual_task::{Worksheet, completed, done_by_hand, unreadable_evidence, with_link};
 pub use plan::{Plan, PlannedChange, PlannedStep};
 pub use step::{Barrier, CaptureSource, ListedRow, Needs, Phase, Step, Survey, Work};

@@ -6,12 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use serde_json::Value;
 use tokio::sync::Notify;
+use tracing::Instrument as _;
 
 use super::apply::{Place, launch, set};
 use super::edits::{self, FirstSeen};
 use super::event::seconds;
 use super::pass_queue::PassQueue;
-use super::{Action, Change, EventKind, Executor, Failure, FailureKind, Phase, Step};
+use super::{Action, Change, EventKind, Executor, Failure, FailureKind, Phase, Step, spans};
 use crate::journal::{LaunchOutcome, LaunchState};
 
 /// The input of a pass.
@@ -75,11 +76,14 @@ impl Executor {
             queue.check_awaiting();
             results.extend(self.check_queue(&mut queue, &mut state));
             while !stopping
-                && running.len() < step.concurrency
+                && running.len() < phase.concurrency.unwrap_or(step.concurrency)
                 && let Some(change) = queue.take_ready()
             {
                 running.push(async move {
-                    let result = self.apply(place, &change, pass).await;
+                    let span = spans::of_change(&change);
+                    let applied = self.apply(place, &change, pass);
+                    let result = applied.instrument(span.clone()).await;
+                    spans::record_failure(&span, &result);
                     (change, result)
                 });
             }
@@ -261,12 +265,7 @@ impl Executor {
     /// first.
     fn require_captured(&self, seal: &str, captured: &str) -> Result<(), Failure> {
         let seal = &self.journal_view().seal_name(seal);
-        self.context.journal.verify_seal(seal)?;
-        let state = self.context.journal.state();
-        let holds = state
-            .verified_seal(seal)
-            .is_some_and(|held| held.capture(captured).is_some());
-        if holds {
+        if self.context.journal.verify_capture(seal, captured)? {
             return Ok(());
         }
         Err(Failure::refused(format!(

@@ -108,17 +108,17 @@ impl Plan {
                 let place = format!("surveying {}/{}", step.name, phase.name);
                 match &phase.work {
                     Work::Capture(capture) if !journal.knows_seal(capture.seal()) => {
-                        let captured = capture
-                            .list(&journal)
-                            .await
+                        let captured = capture.list(&journal).await;
+                        let captured = journal
+                            .require_read(captured)
                             .map_err(|failure| failure.during(&place))?;
                         journal.assume(capture.seal(), captured);
                     }
                     Work::Capture(_) => {}
                     Work::Changes(survey) => {
-                        let mut found = survey
-                            .survey(&journal)
-                            .await
+                        let found = survey.survey(&journal).await;
+                        let mut found = journal
+                            .require_read(found)
                             .map_err(|failure| failure.during(&place))?;
                         if journal.is_waived(&task_name(step, phase)) {
                             found.retain(|change| !change.is_manual());

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{Change, Failure, JournalView};
+use super::{Change, Failure, JournalView, Listing};
 
 /// One step of a runbook: its phases in order.
 pub struct Step {
@@ -53,6 +53,8 @@ pub struct Phase {
     /// The earlier phases of its step whose failures do not stop it, because it does not need their
     /// results. It needs every other one.
     pub independent_of: &'static [&'static str],
+    /// How many of its changes may be applied in parallel, where that is not what its step says.
+    pub concurrency: Option<usize>,
 }
 
 /// What a phase does.
@@ -70,6 +72,7 @@ impl Phase {
             name,
             work: Work::Changes(Box::new(survey)),
             independent_of: &[],
+            concurrency: None,
         }
     }
 
@@ -79,6 +82,7 @@ impl Phase {
             name,
             work: Work::Capture(Box::new(capture)),
             independent_of: &[],
+            concurrency: None,
         }
     }
 
@@ -87,6 +91,15 @@ impl Phase {
     pub fn independent_of(self, phases: &'static [&'static str]) -> Self {
         Self {
             independent_of: phases,
+            ..self
+        }
+    }
+
+    /// The same phase, of whose changes so many may be applied in parallel, whatever its step says.
+    #[must_use]
+    pub fn at_once(self, changes: usize) -> Self {
+        Self {
+            concurrency: Some(changes),
             ..self
         }
     }
@@ -128,7 +141,7 @@ pub trait CaptureSource: Send + Sync {
     fn seal(&self) -> &str;
 
     /// Lists everything once, completely: a page that fails fails the listing.
-    async fn list(&self, journal: &JournalView) -> Result<Vec<ListedRow>, Failure>;
+    async fn list(&self, journal: &JournalView) -> Result<Listing, Failure>;
 }
 
 /// One row or setting that a [`CaptureSource`] listed. It is compared with a second listing before

@@ -245,6 +245,7 @@ impl Stage {
             context,
             steps: [step].into(),
             until: None,
+            only: None,
             confirmed: BTreeSet::new(),
             shown: Mutex::default(),
         };

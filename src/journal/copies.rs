@@ -8,15 +8,18 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use super::error::JournalError;
 use super::file;
-use super::line::{self, Chain};
+use super::line::Chain;
 use super::mark::line_checksum;
 use super::replay::Replay;
-use super::seal::{self, lines_of};
+use super::seal::{self, is_same};
+use super::sealed_row::Span;
 use super::state::{SealState, State};
 use crate::base::files;
+use crate::base::platform::{FileId, file_id};
 
 /// A changed or missing copy of a verified seal.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,8 +30,8 @@ pub(super) struct CopyProblem {
     pub(super) copy: PathBuf,
     /// What is wrong.
     pub(super) kind: CopyProblemKind,
-    /// The bytes that it must contain.
-    lines: Vec<u8>,
+    /// The lines of the state file that it must contain.
+    lines: Span,
 }
 
 /// How a copy differs from what was written.
@@ -77,11 +80,30 @@ pub(super) fn copy_path(path: &Path, seal: &SealState) -> Option<PathBuf> {
     Some(path.with_file_name(name))
 }
 
-/// Checks the copy of one verified seal. `lines` is what it must contain.
-pub(super) fn find_problem(path: &Path, seal: &SealState, lines: &[u8]) -> Option<CopyProblem> {
+/// Which file a copy is: another file, or a change of this one, has another stamp.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Stamp {
+    file: FileId,
+    length: u64,
+    modified: Option<SystemTime>,
+}
+
+/// The stamp of a seal's copy; none if it has no copy that can be looked at.
+pub(super) fn stamp(path: &Path, seal: &SealState) -> Option<Stamp> {
+    let found = fs::symlink_metadata(copy_path(path, seal)?).ok()?;
+    Some(Stamp {
+        file: file_id(&found),
+        length: found.len(),
+        modified: found.modified().ok(),
+    })
+}
+
+/// Checks the copy of one verified seal. `lines` is what it must contain of the state file.
+pub(super) fn find_problem(path: &Path, seal: &SealState, lines: Span) -> Option<CopyProblem> {
     let copy = copy_path(path, seal)?;
-    let kind = match files::read(&copy) {
-        Ok(found) if found == lines => return None,
+    let found = files::open(&copy).and_then(|found| is_same(found, lines.open(path)?));
+    let kind = match found {
+        Ok(true) => return None,
         Err(error) if error.kind() == io::ErrorKind::NotFound => CopyProblemKind::Missing,
         Ok(_) | Err(_) => CopyProblemKind::Changed,
     };
@@ -89,38 +111,30 @@ pub(super) fn find_problem(path: &Path, seal: &SealState, lines: &[u8]) -> Optio
         seal: seal.seal.clone(),
         copy,
         kind,
-        lines: lines.to_vec(),
+        lines,
     })
 }
 
-/// Checks the copies of all verified seals of a state file. `replay` is the replay of `bytes`.
-pub(super) fn find_problems(
-    path: &Path,
-    state: &State,
-    replay: &Replay,
-    bytes: &[u8],
-) -> Vec<CopyProblem> {
+/// Checks the copies of all verified seals of a state file.
+pub(super) fn find_problems(path: &Path, state: &State) -> Vec<CopyProblem> {
     let verified = state.seals.values().filter(|seal| seal.verified);
     verified
-        .filter_map(|seal| find_problem(path, seal, sealed_lines(seal, replay, bytes)))
+        .filter_map(|seal| find_problem(path, seal, seal.lines?))
         .collect()
 }
 
 /// Writes a missing copy again from the state file. Returns a message that says so.
 pub(super) fn restore_copy(path: &Path, flaw: &CopyProblem) -> Result<String, JournalError> {
-    file::create_atomically(&flaw.copy, &flaw.lines, file::Access::ReadOnly)
+    let write = |mut lines| file::copy_atomically(&flaw.copy, &mut lines, file::Access::ReadOnly);
+    let lines = flaw.lines.open(path);
+    lines
+        .and_then(write)
         .map_err(JournalError::io("writing the copy of a seal", &flaw.copy))?;
     Ok(format!(
         "{}; it is written again from {}",
         flaw.message(),
         path.display()
     ))
-}
-
-fn sealed_lines<'a>(seal: &SealState, replay: &Replay, bytes: &'a [u8]) -> &'a [u8] {
-    seal.manifest
-        .as_ref()
-        .map_or(&[], |manifest| lines_of(manifest, &replay.ends, bytes))
 }
 
 /// A copy of this run whose seal is not in the state file.
@@ -139,7 +153,6 @@ pub(super) fn find_newer_copies(
     state: &State,
     chain: &Chain,
     replay: &Replay,
-    bytes: &[u8],
 ) -> Result<Vec<NewerCopy>, JournalError> {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let (before, after) = (format!("{stem}."), ".capture.jsonl");
@@ -155,14 +168,15 @@ pub(super) fn find_newer_copies(
         let copy = path.with_file_name(&name);
         // A file that is not a valid copy proves nothing here; if a seal names it, `find_problems`
         // reports it.
-        let Ok(read) = seal::read_copy(&copy) else {
+        let Ok(read) = seal::verify_copy(&copy) else {
             continue;
         };
         let is_sealed = state
             .verified_seal(&read.seal)
             .and_then(|seal| seal.manifest.as_ref())
             .is_some_and(|manifest| manifest.sha256 == read.sha256);
-        if read.run == chain.run && !is_sealed && !contains_last_line(&copy, replay, bytes) {
+        let is_in_file = line_checksum(read.last.0, replay) == Some(read.last.1);
+        if read.run == chain.run && !is_sealed && !is_in_file {
             found.push(NewerCopy {
                 copy,
                 seal: read.seal,
@@ -171,17 +185,6 @@ pub(super) fn find_newer_copies(
     }
     found.sort_by(|one, other| one.copy.cmp(&other.copy));
     Ok(found)
-}
-
-fn contains_last_line(copy: &Path, replay: &Replay, bytes: &[u8]) -> bool {
-    let read = files::read(copy).unwrap_or_default();
-    let last = read.strip_suffix(b"\n").and_then(|all| {
-        let line = all.rsplit(|byte| *byte == b'\n').next()?;
-        line::decode(line).ok()
-    });
-    last.is_some_and(|last| {
-        line_checksum(last.entry.number, replay, bytes) == Some(last.checksum.to_string())
-    })
 }
 
 /// The error for a file that lacks seals of its own run.

@@ -8,6 +8,8 @@ use jiff::Timestamp;
 use thiserror::Error;
 
 use super::lock_holder::LockHolder;
+use super::record::RunId;
+use crate::base::elsewhere::{CopyElsewhere, CopyError, CopyErrorKind};
 
 /// A record that is not allowed after those before it.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -191,6 +193,29 @@ pub enum JournalError {
         /// What to do now.
         help: String,
     },
+    /// The copy of the state file at a service could not be read or written, or another process
+    /// has it.
+    #[error("{}", describe_elsewhere(place, error))]
+    Elsewhere {
+        /// Where the copy is.
+        place: String,
+        /// Why.
+        error: CopyError,
+    },
+    /// The state file on this machine and its copy at a service belong to two runs.
+    #[error(
+        "the state file {} belongs to the run {run}, which has not finished, and {place} holds \
+         another run",
+        path.display()
+    )]
+    AnotherRun {
+        /// The state file.
+        path: PathBuf,
+        /// Its run.
+        run: RunId,
+        /// Where the copy is.
+        place: String,
+    },
     /// The writer's thread has ended before it responded.
     #[error("the writer of the state file {} has stopped, so nothing more is sent", path.display())]
     WriterStopped {
@@ -206,6 +231,14 @@ impl JournalError {
             doing,
             path: path.to_owned(),
             cause: Arc::new(cause),
+        }
+    }
+
+    /// Converts an error of a copy elsewhere.
+    pub(in crate::journal) fn elsewhere(copy: &dyn CopyElsewhere, error: CopyError) -> Self {
+        Self::Elsewhere {
+            place: copy.place().to_owned(),
+            error,
         }
     }
 
@@ -257,11 +290,47 @@ impl JournalError {
                 "find out what wrote to it; `iomcopy state check {}` shows whether it is still valid",
                 path.display()
             ),
+            Self::Elsewhere { error, .. } => help_elsewhere(error.kind).into(),
+            Self::AnotherRun { path, .. } => format!(
+                "finish that run without `state` in the runbook, or move {} away; both runs are \
+                 for one target, so find out which one is current first",
+                path.display()
+            ),
             Self::SealBroken { path, .. } => format!(
                 "delete nothing; `iomcopy state check {}` names the line, and the read-only copy next \
                  to the state file contains what was sealed",
                 path.display()
             ),
+        }
+    }
+}
+
+fn describe_elsewhere(place: &str, error: &CopyError) -> String {
+    match error.kind {
+        CopyErrorKind::Taken => format!("the state in {place} is not this process's: {error}"),
+        _ => format!(
+            "the state in {place} cannot be read or written, so nothing more is sent: {error}"
+        ),
+    }
+}
+
+fn help_elsewhere(kind: CopyErrorKind) -> &'static str {
+    match kind {
+        CopyErrorKind::Unavailable => {
+            "run again: the run resumes from what the copy and the file on this machine contain"
+        }
+        CopyErrorKind::Taken => {
+            "`iomcopy status` shows who runs it; wait until that process ends, or stop it. If its \
+             machine is gone, its lease ends within a minute: run again then, or at once with \
+             --takeover"
+        }
+        CopyErrorKind::Denied => {
+            "give the identity the role Storage Blob Data Contributor on the container, or a shared \
+             access signature with read, add, create, write and delete, then run again"
+        }
+        CopyErrorKind::Refused => {
+            "check `state` in the runbook: the container must exist, and its account must support append \
+             blobs"
         }
     }
 }

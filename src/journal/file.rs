@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use super::error::JournalError;
 #[cfg(test)]
 pub(super) use crate::base::files::observed;
+use crate::base::files::{self, Existing, write_atomically};
 pub(super) use crate::base::files::{Access, append_suffix, sync_data, sync_folder};
-use crate::base::files::{Existing, write_atomically};
 use crate::base::platform::{self, file_id};
 
 /// Refuses a symbolic link, which could lead to another user's file.
@@ -134,6 +134,15 @@ pub(super) fn save_aside(path: &Path, word: &str, bytes: &[u8]) -> Result<PathBu
 /// there is a file, the error's kind is `AlreadyExists`.
 pub(super) fn create_atomically(path: &Path, bytes: &[u8], access: Access) -> io::Result<()> {
     write_atomically(path, bytes, access, Existing::Keep)
+}
+
+/// As [`create_atomically`], from a reader: the content need not fit into memory.
+pub(super) fn copy_atomically(
+    path: &Path,
+    content: &mut impl io::Read,
+    access: Access,
+) -> io::Result<()> {
+    files::copy_atomically(path, content, access, Existing::Keep)
 }
 
 #[cfg(test)]

@@ -12,8 +12,9 @@ mod steps;
 use std::sync::Arc;
 
 use super::error::IllegalTransition;
-use super::payload::Reopened;
+use super::payload::{Reopened, RepairBegan};
 use super::record::{Entry, Record, RunId};
+use super::sealed_row::{CaptureFile, Span};
 use super::shared_map::SharedMap;
 use super::state::{Stamped, State};
 use super::work::WorkTimes;
@@ -40,6 +41,7 @@ impl State {
             runbook_digest: began.runbook_digest.clone(),
             runbook_meaning: began.runbook_meaning.clone().map(Arc::new),
             plan_digest: None,
+            planned: [].into(),
             repinned: None,
             steps: Vec::new(),
             running: None,
@@ -54,7 +56,9 @@ impl State {
             refused: [].into(),
             finished: None,
             reopened: Vec::new(),
+            repair: None,
             work: WorkTimes::default(),
+            file: CaptureFile::default(),
             next_number: 2,
             last_time: entry.time,
         })
@@ -63,13 +67,22 @@ impl State {
     /// Applies one record, or refuses it and changes nothing. A record of an unknown kind changes
     /// only the number: a caller that must not continue after it has refused it before.
     pub fn next(&mut self, entry: &Entry) -> Result<(), IllegalTransition> {
+        self.next_line(entry, None)
+    }
+
+    /// As [`next`](Self::next), with the place of the record's line in the state file.
+    pub(super) fn next_line(
+        &mut self,
+        entry: &Entry,
+        line: Option<Span>,
+    ) -> Result<(), IllegalTransition> {
         if entry.number != self.next_number {
             let why = format!("its number is not {}", self.next_number);
             return Err(illegal(entry, why));
         }
         let running = self.running_indexes();
         self.require_allowed(&entry.record)
-            .and_then(|()| self.apply(entry))
+            .and_then(|()| self.apply(entry, line))
             .map_err(|why| illegal(entry, why))?;
         // Between a killed process and the next one, nobody worked.
         if let Some(running) = running
@@ -104,6 +117,7 @@ impl State {
                     | Record::RunbookChanged(_)
                     | Record::Abandoned(_)
                     | Record::Reopened(_)
+                    | Record::RepairBegan(_)
             );
         if self.finished.is_some() && !may_follow_the_end {
             return Err("the run has finished".to_owned());
@@ -111,7 +125,7 @@ impl State {
         Ok(())
     }
 
-    fn apply(&mut self, entry: &Entry) -> Result<(), Refusal> {
+    fn apply(&mut self, entry: &Entry, line: Option<Span>) -> Result<(), Refusal> {
         match &entry.record {
             Record::Began(_) => return Err("the run has already begun".to_owned()),
             Record::Opened(opened) => {
@@ -130,13 +144,16 @@ impl State {
                 self.runbook_digest.clone_from(&changed.digest);
                 self.runbook_meaning = changed.meaning.clone().map(Arc::new);
             }
-            Record::Planned(planned) => self.plan_digest = Some(planned.digest.clone()),
+            Record::Planned(planned) => {
+                self.plan_digest = Some(planned.digest.clone());
+                self.planned.clone_from(&planned.steps);
+            }
             Record::StepBegan(began) => self.step_began(entry, began)?,
             Record::StepEnded(ended) => self.step_ended(entry, ended)?,
             Record::PhaseBegan(began) => self.phase_began(entry, began)?,
             Record::PhaseEnded(ended) => self.phase_ended(entry, ended)?,
-            Record::Captured(captured) => self.captured(captured)?,
-            Record::Sealed(sealed) => self.sealed(entry, sealed)?,
+            Record::Captured(captured) => self.captured(captured, line)?,
+            Record::Sealed(sealed) => self.sealed(entry, sealed, line)?,
             Record::SealVerified(verified) => self.seal_verified(verified)?,
             Record::Intent(intent) => self.intent(entry, intent)?,
             Record::Launched(launched) => self.launched(entry, launched)?,
@@ -152,6 +169,7 @@ impl State {
             Record::Abandoned(abandoned) => self.abandoned(abandoned)?,
             Record::Finished(_) => self.finish(entry)?,
             Record::Reopened(reopened) => self.reopen(entry, reopened)?,
+            Record::RepairBegan(repair) => self.begin_repair(entry, repair)?,
             Record::Takeover(_) | Record::Cut(_) | Record::Unknown { .. } => {}
         }
         Ok(())
@@ -173,15 +191,46 @@ impl State {
         Ok(state)
     }
 
-    /// A run that is opened again has not finished, and must be confirmed again.
+    /// The state after a new process has recorded `repair`: as [`Self::as_reopened`].
+    pub fn as_repairing(&self, repair: &RepairBegan) -> Result<Self, IllegalTransition> {
+        let entry = Entry {
+            number: self.next_number,
+            time: self.last_time,
+            record: Record::from(repair.clone()),
+        };
+        let mut state = self.clone();
+        state.running = None;
+        state
+            .begin_repair(&entry, repair)
+            .map_err(|why| illegal(&entry, why))?;
+        Ok(state)
+    }
+
     fn reopen(&mut self, entry: &Entry, reopened: &Reopened) -> Result<(), Refusal> {
         self.require_no_step()?;
         self.reopened.push(Stamped::new(entry, reopened));
+        self.open_again();
+        Ok(())
+    }
+
+    /// Only a finished run is repaired: the steps of any other run are surveyed again anyway.
+    fn begin_repair(&mut self, entry: &Entry, repair: &RepairBegan) -> Result<(), Refusal> {
+        self.require_no_step()?;
+        if self.finished.is_none() {
+            return Err("the run has not finished".to_owned());
+        }
+        self.repair = Some(Stamped::new(entry, repair));
+        self.open_again();
+        Ok(())
+    }
+
+    /// A run that is opened again has not finished, and must be confirmed again.
+    fn open_again(&mut self) {
         self.forget_values();
         self.refused.clear();
+        self.planned.clear();
         self.finished = None;
         self.confirmed = None;
-        Ok(())
     }
 
     fn finish(&mut self, entry: &Entry) -> Result<(), Refusal> {
@@ -196,6 +245,7 @@ impl State {
             return Err(format!("the task `{}` is still waiting", task.waiting.task));
         }
         self.failures.clear();
+        self.repair = None;
         self.finished = Some(entry.time);
         Ok(())
     }
@@ -311,6 +361,28 @@ mod tests {
         next(&mut state, opened("ops-1")).unwrap();
         next(&mut state, closed()).unwrap();
         assert!(state.finished.is_some());
+    }
+
+    #[test]
+    fn one_step_of_a_finished_run_is_opened_again_and_confirmed_again() {
+        let repair = || RepairBegan {
+            step: "x".to_owned(),
+            who: "ada".to_owned(),
+        };
+        let mut state = fold(vec![began().into(), opened("ops-1").into()]);
+        next(&mut state, step_began("x")).unwrap();
+        next(&mut state, step_ended("x", StepOutcome::Done)).unwrap();
+        assert!(next(&mut state, repair()).is_err(), "it has not finished");
+        next(&mut state, Finished {}).unwrap();
+        let ahead = state.as_repairing(&repair()).unwrap();
+        assert!(state.finished.is_some() && ahead.finished.is_none());
+        next(&mut state, repair()).unwrap();
+        assert_eq!(state.repair.as_ref().unwrap().step, "x");
+        assert!(state.finished.is_none() && state.confirmed.is_none());
+        next(&mut state, step_began("x")).unwrap();
+        next(&mut state, step_ended("x", StepOutcome::Done)).unwrap();
+        next(&mut state, Finished {}).unwrap();
+        assert!(state.finished.is_some() && state.repair.is_none());
     }
 
     fn closed() -> Record {

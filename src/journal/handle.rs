@@ -9,16 +9,19 @@ use std::thread::JoinHandle;
 use tokio::sync::oneshot;
 use tokio::task;
 
-use super::copies;
+use super::copies::{self, Stamp};
 use super::error::{IllegalTransition, JournalError};
 use super::lock::Lock;
 use super::payload::{Closed, SealVerified};
 use super::poison::Poison;
 use super::record::Record;
-use super::seal::{self, ReadBack, RowToSeal, SealSummary, SealedLines};
+use super::seal::{self, ReadBack, RowToSeal, SealRecords, SealSummary};
+use super::sealed_row::read_back_row;
 use super::state::State;
 use super::writer::{Request, SharedState, Writer};
 use crate::base::cancellation::Cancellation;
+use crate::base::elsewhere::CopyElsewhere;
+use crate::base::files;
 use crate::base::sync::lock;
 
 /// A handle to the one writer of an open state file. Clones share it; the writer ends when the last
@@ -33,22 +36,26 @@ struct Inner {
     path: PathBuf,
     shared: Arc<SharedState>,
     poison: Arc<Poison>,
+    /// Where the copies of seals go too.
+    elsewhere: Option<Arc<dyn CopyElsewhere>>,
     sender: Option<Sender<Request>>,
     thread: Option<JoinHandle<()>>,
-    /// Where the seals that this process has verified are in the file.
-    verified: Mutex<BTreeMap<String, SealedLines>>,
+    /// The seals that this process has verified: the digest of each, and which file its copy was.
+    verified: Mutex<BTreeMap<String, (String, Option<Stamp>)>>,
 }
 
 impl Journal {
     /// Starts the writer; it holds `lock` until it ends.
     pub(super) fn start(path: &Path, writer: Writer, lock: Lock) -> Result<Self, JournalError> {
         let (shared, poison) = (writer.shared(), writer.poison());
+        let elsewhere = writer.copy();
         let (sender, thread) = writer.start(lock)?;
         Ok(Self {
             inner: Arc::new(Inner {
                 path: path.to_owned(),
                 shared,
                 poison,
+                elsewhere,
                 sender: Some(sender),
                 thread: Some(thread),
                 verified: Mutex::default(),
@@ -89,7 +96,13 @@ impl Journal {
     /// Writes several records with nothing between them; if one of them is not allowed, none is
     /// written. Otherwise as [`append`](Self::append). A process that is killed while it writes may
     /// leave the first few of them, none of which was acknowledged.
+    ///
+    /// After a capture could not be read back, nothing is written: what a survey found since may
+    /// rest on an incomplete list.
     pub async fn append_all(&self, records: Vec<Record>) -> Result<(), JournalError> {
+        if let Some(error) = self.state().unread() {
+            return Err(self.inner.poison.set(error));
+        }
         let (answer, answered) = oneshot::channel();
         let records = records.into_iter().map(Record::without_secrets).collect();
         let request = Request { records, answer };
@@ -114,26 +127,30 @@ impl Journal {
     pub async fn seal(
         &self,
         seal: &str,
-        captures: Vec<RowToSeal>,
+        captures: impl IntoIterator<Item = RowToSeal, IntoIter: Send> + Send,
     ) -> Result<SealSummary, JournalError> {
+        let refused = |why: String| JournalError::Illegal {
+            path: self.inner.path.clone(),
+            transition: IllegalTransition {
+                number: self.state().next_number,
+                kind: "sealed".to_owned(),
+                why,
+            },
+        };
         if !seal::is_valid_name(seal) {
-            return Err(JournalError::Illegal {
-                path: self.inner.path.clone(),
-                transition: IllegalTransition {
-                    number: self.state().next_number,
-                    kind: "sealed".to_owned(),
-                    why: format!("`{seal}` is not a valid name of a seal"),
-                },
-            });
+            return Err(refused(format!("`{seal}` is not a valid name of a seal")));
         }
-        self.append_all(seal::seal_records(seal, captures)).await?;
+        for batch in SealRecords::new(seal, captures) {
+            let duplicate = |key| refused(format!("the seal `{seal}` contains `{key}` twice"));
+            self.append_all(batch.map_err(duplicate)?).await?;
+        }
         let journal = self.clone();
         let name = seal.to_owned();
         let copying = task::spawn_blocking(move || {
-            let ReadBack {
-                mut summary, lines, ..
-            } = journal.read_back(&name)?;
-            summary.copy = Some(seal::write_copy(&journal.inner.path, &name, &lines)?);
+            let ReadBack { mut summary, lines } = journal.read_back(&name)?;
+            let copy = seal::write_copy(&journal.inner.path, &name, lines)?;
+            journal.keep_elsewhere(&copy)?;
+            summary.copy = Some(copy);
             Ok::<_, JournalError>(summary)
         });
         let summary = copying.await.map_err(|_| JournalError::WriterStopped {
@@ -148,37 +165,68 @@ impl Journal {
     }
 
     /// Reads a seal from a new file handle, and compares it with this process's state and with its
-    /// read-only copy: what is about to be removed must be recorded in both files. The first call
-    /// for a seal verifies the whole state file; a later one reads the seal's own lines in both
-    /// files, and verifies the whole file only if they differ. Blocks the thread that calls it.
+    /// read-only copy: what is about to be removed must be recorded in both files. Blocks the thread
+    /// that calls it.
     pub fn verify_seal(&self, seal: &str) -> Result<SealSummary, JournalError> {
         let path = &self.inner.path;
         let state = self.state();
-        if let Some(known) = state.verified_seal(seal)
-            && let Some(manifest) = &known.manifest
-            && let Some(lines) = lock(&self.inner.verified).get(seal).cloned()
-            && let Some(bytes) = lines.read_unchanged(path)
-            && copies::find_problem(path, known, &bytes).is_none()
-        {
-            return Ok(seal::summarize(known, manifest));
-        }
-        let ReadBack {
-            summary,
-            start,
-            lines,
-        } = self.read_back(seal)?;
-        let flaw = state
-            .verified_seal(seal)
-            .and_then(|known| copies::find_problem(path, known, &lines));
-        if let Some(flaw) = flaw {
+        let ReadBack { summary, lines } = self.read_back(seal)?;
+        let known = state.verified_seal(seal);
+        // Looked at before the copy is read: a change in between is noticed the next time.
+        let stamp = known.and_then(|known| copies::stamp(path, known));
+        if let Some(flaw) = known.and_then(|known| copies::find_problem(path, known, lines)) {
             return Err(JournalError::CopyBroken {
                 why: flaw.message(),
                 help: flaw.help(),
             });
         }
-        let verified = SealedLines::new(start, &lines);
+        let verified = (summary.sha256.clone(), stamp);
         lock(&self.inner.verified).insert(seal.to_owned(), verified);
         Ok(summary)
+    }
+
+    /// Is what has this key in a verified seal on the disk? Verifies the whole seal with
+    /// [`verify_seal`](Self::verify_seal) once in each process, and again after its copy was
+    /// touched. Each call reads the row itself from a new handle of the state file and compares it
+    /// with what was sealed.
+    pub fn verify_capture(&self, seal: &str, key: &str) -> Result<bool, JournalError> {
+        let path = &self.inner.path;
+        let state = self.state();
+        let is_verified = state.verified_seal(seal).is_some_and(|known| {
+            let manifest = known.manifest.as_ref();
+            let sha256 = manifest.map(|manifest| manifest.sha256.clone());
+            let now = sha256.map(|sha256| (sha256, copies::stamp(path, known)));
+            lock(&self.inner.verified).get(seal) == now.as_ref()
+        });
+        if !is_verified {
+            self.verify_seal(seal)?;
+        }
+        let Some(row) = state
+            .verified_seal(seal)
+            .and_then(|known| known.capture(key))
+        else {
+            return Ok(false);
+        };
+        read_back_row(path, row).map_err(|why| JournalError::SealBroken {
+            path: path.clone(),
+            seal: seal.to_owned(),
+            why: format!("the capture `{key}` cannot be read back: {why}"),
+        })?;
+        Ok(true)
+    }
+
+    /// Stores the copy of a seal beside the copy of the file, if there is one.
+    fn keep_elsewhere(&self, copy: &Path) -> Result<(), JournalError> {
+        let Some(elsewhere) = &self.inner.elsewhere else {
+            return Ok(());
+        };
+        let name = copy.file_name().unwrap_or_default().to_string_lossy();
+        let lines =
+            files::read(copy).map_err(JournalError::io("reading the copy of a seal", copy))?;
+        elsewhere.keep(&name, &lines).map_err(|error| {
+            let error = JournalError::elsewhere(elsewhere.as_ref(), error);
+            self.inner.poison.set(error)
+        })
     }
 
     fn read_back(&self, name: &str) -> Result<ReadBack, JournalError> {
@@ -188,7 +236,7 @@ impl Journal {
             seal: name.to_owned(),
             why: "there is no such seal".to_owned(),
         })?;
-        seal::read_back(&self.inner.path, known)
+        seal::read_back(&self.inner.path, state.run, known)
     }
 
     /// Records how this process leaves the file. Nothing can be appended after it.
@@ -251,7 +299,8 @@ mod tests {
 
         let state = journal.state();
         let seal = state.verified_seal("target-before").unwrap();
-        assert_eq!(seal.capture("flow/1").unwrap().text, captures()[0].text);
+        let row = seal.capture("flow/1").unwrap();
+        assert_eq!(state.text_of(seal, row).unwrap(), captures()[0].text);
         assert_eq!(journal.verify_seal("target-before").unwrap(), summary);
 
         let read = read_copy(&copy).unwrap();
@@ -306,6 +355,28 @@ mod tests {
             }
             journal.verify_seal("target").expect_err(changed);
         }
+    }
+
+    #[tokio::test]
+    async fn a_removal_reads_its_own_row_and_the_seal_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let opening = run(folder.path());
+        let journal = &opening.journal;
+        let copy = journal.seal("target", captures()).await.unwrap().copy;
+        assert!(journal.verify_capture("target", "flow/1").unwrap());
+        assert!(!journal.verify_capture("target", "flow/2").unwrap());
+        assert!(journal.verify_capture("nowhere", "flow/1").is_err());
+        // The other row is not read again; the whole seal is when it is asked for.
+        edit(journal.path(), "Ship – order", "Skip – order");
+        assert!(journal.verify_capture("target", "parameter/2").unwrap());
+        let error = journal.verify_capture("target", "flow/1").unwrap_err();
+        assert!(error.to_string().contains("cannot be read back"), "{error}");
+        edit(journal.path(), "Skip – order", "Ship – order");
+        assert!(journal.verify_capture("target", "flow/1").unwrap());
+        // A copy that was touched is compared again.
+        fs::remove_file(copy.unwrap()).unwrap();
+        let error = journal.verify_capture("target", "flow/1").unwrap_err();
+        assert!(matches!(error, JournalError::CopyBroken { .. }), "{error}");
     }
 
     #[tokio::test]

@@ -11,7 +11,7 @@ use super::line::Chain;
 use super::lock::{self, Lock, Occupancy};
 use super::payload::Cut;
 use super::record::{Entry, FORMAT, Record};
-use super::replay::{self, Damage, Replay, TornRecord};
+use super::replay::{self, Damage, Entries, Replay, TornRecord};
 use super::state::State;
 use super::writer::Writer;
 use super::{copies, file};
@@ -19,7 +19,8 @@ use super::{copies, file};
 /// The content of a state file that is only read.
 #[derive(Clone, Debug)]
 pub struct StateFileContents {
-    /// Its records, in order. A record of an unknown kind is kept as [`Record::Unknown`].
+    /// Its records, in order. A record of an unknown kind is kept as [`Record::Unknown`]. Of the text
+    /// of a capture only its length is there; [`State::text_of`] reads it.
     pub entries: Vec<Entry>,
     /// The state after them. In a newer format, records that this program would refuse are skipped.
     pub state: State,
@@ -50,8 +51,7 @@ pub struct CutSummary {
 pub fn read_state_file(path: &Path) -> Result<StateFileContents, JournalError> {
     // Checked first: if the process ends in between, the file is read as it left it.
     let occupancy = lock::occupancy(path)?;
-    let bytes = read_bytes(path)?;
-    let replay = replay::replay(path, &bytes);
+    let replay = read_file(path, Entries::WithoutTexts)?;
     let state = replay.require_readable(path)?.0.clone();
     Ok(StateFileContents {
         newer_format: state.began.format > FORMAT,
@@ -65,16 +65,10 @@ pub fn read_state_file(path: &Path) -> Result<StateFileContents, JournalError> {
 /// Lists everything that is wrong with a state file, including a torn end, missing records at its
 /// end and the copies of its seals; nothing if it is valid. Takes no lock and repairs nothing.
 pub fn check(path: &Path) -> Result<Vec<Damage>, JournalError> {
-    let bytes = read_bytes(path)?;
-    let replay = replay::replay(path, &bytes);
+    let replay = read_file(path, Entries::None)?;
     let mut damage = replay.damage.clone();
     if let Ok((state, chain)) = replay.require_readable(path) {
-        damage.extend(check_mark_and_copies(
-            path,
-            (state, &chain),
-            &replay,
-            &bytes,
-        )?);
+        damage.extend(check_mark_and_copies(path, (state, &chain), &replay)?);
     }
     if replay.damage.is_empty()
         && let Err(error) = replay.require_writable(path)
@@ -126,18 +120,18 @@ pub fn cut(path: &Path, clock: Clock, at_record: u64) -> Result<CutSummary, Jour
     let file = file::open_private(path, lock.owner())?;
     let bytes = file::read_all(&file, path)?;
     let lines: Vec<&[u8]> = bytes.split_inclusive(|byte| *byte == b'\n').collect();
-    let whole = replay::replay(path, &bytes);
+    let whole = replay::replay_state(path, &bytes);
     // A file that has lost its end has nothing to cut off: only the mark is removed.
     let is_short = whole.require_readable(path).is_ok_and(|(_, chain)| {
         let mark = lock.mark();
-        mark.is_some_and(|mark| mark.require(path, &chain, &whole, &bytes).is_err())
+        mark.is_some_and(|mark| mark.require(path, &chain, &whole).is_err())
     });
     let keep = usize::try_from(at_record)
         .ok()
         .filter(|keep| *keep < lines.len() || is_short && *keep == lines.len())
         .ok_or_else(|| cannot(format!("the file has {} lines", lines.len())))?;
     let end: usize = lines[..keep].iter().map(|line| line.len()).sum();
-    let replay = replay::replay(path, &bytes[..end]);
+    let replay = replay::replay_state(path, &bytes[..end]);
     let (state, chain) = replay.require_writable(path)?;
     if replay.torn.is_some() {
         return Err(cannot("that line is not a record".to_owned()));
@@ -169,7 +163,6 @@ fn check_mark_and_copies(
     path: &Path,
     (state, chain): (&State, &Chain),
     replay: &Replay,
-    bytes: &[u8],
 ) -> Result<Vec<Damage>, JournalError> {
     let at_the_end = |why: String, help: String| Damage {
         line: chain.number + 1,
@@ -179,15 +172,15 @@ fn check_mark_and_copies(
     };
     let mut found = Vec::new();
     let mark = lock::read_mark(path);
-    if let Some(Err(error)) = mark.map(|mark| mark.require(path, chain, replay, bytes)) {
+    if let Some(Err(error)) = mark.map(|mark| mark.require(path, chain, replay)) {
         found.push(at_the_end(error.to_string(), error.help()));
     }
-    let ahead = copies::find_newer_copies(path, state, chain, replay, bytes)?;
+    let ahead = copies::find_newer_copies(path, state, chain, replay)?;
     if !ahead.is_empty() {
         let error = copies::newer_copies_error(path, &ahead);
         found.push(at_the_end(error.to_string(), error.help()));
     }
-    for flaw in copies::find_problems(path, state, replay, bytes) {
+    for flaw in copies::find_problems(path, state) {
         let manifest = state
             .seal(&flaw.seal)
             .and_then(|seal| seal.manifest.as_ref());
@@ -204,8 +197,10 @@ fn check_mark_and_copies(
     Ok(found)
 }
 
-fn read_bytes(path: &Path) -> Result<Vec<u8>, JournalError> {
-    files::read(path).map_err(|error| file::not_found_or_io(error, "reading the state file", path))
+fn read_file(path: &Path, entries: Entries) -> Result<Replay, JournalError> {
+    files::open(path)
+        .and_then(|file| replay::replay_file(path, &file, entries))
+        .map_err(|error| file::not_found_or_io(error, "reading the state file", path))
 }
 
 #[cfg(test)]

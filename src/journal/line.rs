@@ -81,9 +81,11 @@ impl Chain {
         let checksum = Checksum::of(line.as_bytes());
         // Writing to a String cannot fail.
         _ = write!(line, ",\"crc\":\"{checksum}\"}}");
-        let read = decode(line.as_bytes()).map_err(|error| error.to_string())?;
-        if let Some(why) = read.unreadable {
-            return Err(why);
+        if is_deep(&line) {
+            let read = decode(line.as_bytes()).map_err(|error| error.to_string())?;
+            if let Some(why) = read.unreadable {
+                return Err(why);
+            }
         }
         line.push('\n');
         self.number = number;
@@ -95,6 +97,26 @@ impl Chain {
         };
         Ok((entry, line))
     }
+}
+
+/// Is a JSON text nested so deeply that a parser may refuse it? `serde_json` stops at 128 levels.
+fn is_deep(json: &str) -> bool {
+    let (mut depth, mut is_text, mut is_escaped) = (0_u32, false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if is_text => is_escaped = true,
+            b'"' => is_text = !is_text,
+            _ if is_text => {}
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > 100 {
+            return true;
+        }
+    }
+    false
 }
 
 /// A line that matches its own checksum.
@@ -156,7 +178,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Line, LineError> {
     }
     // Both parts of the line are parsed from the same text: the record ignores the envelope's
     // fields, and the envelope ignores the record's.
-    let head: Head = serde_json::from_slice(bytes).map_err(LineError::Envelope)?;
+    let head = parse_head(bytes).map_err(LineError::Envelope)?;
     let (record, unreadable) = match serde_json::from_slice::<Record>(bytes) {
         Ok(record) => (record, None),
         Err(error) => {
@@ -178,6 +200,25 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Line, LineError> {
         checksum,
         unreadable,
     })
+}
+
+/// Parses the envelope. This program writes its fields before the record's, so the rest of the line,
+/// which may be long, is not read again.
+fn parse_head(bytes: &[u8]) -> serde_json::Result<Head> {
+    const RECORD: &[u8] = b",\"type\":\"";
+    /// The envelope's fields have less than this.
+    const HEAD: usize = 256;
+    let start = &bytes[..bytes.len().min(HEAD)];
+    let at = start
+        .windows(RECORD.len())
+        .position(|window| window == RECORD);
+    if let Some(at) = at {
+        let envelope = [&bytes[..at], b"}"].concat();
+        if let Ok(head) = serde_json::from_slice(&envelope) {
+            return Ok(head);
+        }
+    }
+    serde_json::from_slice(bytes)
 }
 
 /// The bytes a checksum covers, and the checksum's text.
@@ -204,7 +245,27 @@ mod tests {
     fn planned(digest: &str) -> Record {
         Record::from(Planned {
             digest: digest.to_owned(),
+            steps: [].into(),
         })
+    }
+
+    #[test]
+    fn the_file_grows_in_step_with_its_records() {
+        let done = |number: usize| {
+            Record::from(Done {
+                key: format!("flow/{number:06}"),
+                observed: serde_json::json!({ "state": "on" }),
+            })
+        };
+        let bytes = |count: usize| -> usize {
+            let mut chain = chain();
+            let lines = (0..count).map(|number| chain.link(time(), done(number)).unwrap().1);
+            lines.map(|line| line.len()).sum()
+        };
+        let (some, many) = (bytes(300), bytes(3_000));
+        assert!((98..=102).contains(&(many * 10 / some)), "{some} {many}");
+        let payload = serde_json::to_string(&done(1)).unwrap().len();
+        assert!(some / 300 < payload + 300, "{some}");
     }
 
     #[test]

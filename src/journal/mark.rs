@@ -10,7 +10,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::error::JournalError;
-use super::line::{self, Chain};
+use super::line::Chain;
 use super::payload::{ChangeKind, Intent};
 use super::record::{Record, RunId};
 use super::replay::Replay;
@@ -35,14 +35,17 @@ impl Mark {
         }
     }
 
-    /// Refuses a file that has lost records which this mark names. `replay` is the replay of
-    /// `bytes`.
+    /// The run that it belongs to.
+    pub(super) fn run(&self) -> RunId {
+        self.run
+    }
+
+    /// Refuses a file that has lost records which this mark names. `replay` is its replay.
     pub(super) fn require(
         &self,
         path: &Path,
         chain: &Chain,
         replay: &Replay,
-        bytes: &[u8],
     ) -> Result<(), JournalError> {
         let (last, end) = (self.last, chain.number);
         let why = if self.run != chain.run {
@@ -56,7 +59,7 @@ impl Mark {
                  last {} are missing",
                 last - end
             )
-        } else if line_checksum(last, replay, bytes).as_ref() != Some(&self.checksum) {
+        } else if line_checksum(last, replay).as_ref() != Some(&self.checksum) {
             format!(
                 "its record {last} is not the one that the run wrote: an older copy of the file \
                  was continued elsewhere"
@@ -77,15 +80,9 @@ impl Mark {
 }
 
 /// The checksum of a record's line, as written; none if the file has no such record.
-pub(super) fn line_checksum(number: u64, replay: &Replay, bytes: &[u8]) -> Option<String> {
+pub(super) fn line_checksum(number: u64, replay: &Replay) -> Option<String> {
     let index = usize::try_from(number.checked_sub(1)?).ok()?;
-    let end = usize::try_from(*replay.ends.get(index)?).ok()?;
-    let start = match index.checked_sub(1) {
-        Some(before) => usize::try_from(*replay.ends.get(before)?).ok()?,
-        None => 0,
-    };
-    let line = bytes.get(start..end)?.strip_suffix(b"\n")?;
-    Some(line::decode(line).ok()?.checksum.to_string())
+    Some(replay.checksums.get(index)?.to_string())
 }
 
 /// Does something irreversible follow this record? Then the mark must survive a loss of power.
@@ -106,6 +103,7 @@ pub(super) fn is_milestone(record: &Record) -> bool {
         | Record::Repinned(_)
         | Record::Abandoned(_)
         | Record::Reopened(_)
+        | Record::RepairBegan(_)
         | Record::Cut(_)
         | Record::Finished(_) => true,
         _ => false,

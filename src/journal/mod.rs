@@ -24,8 +24,10 @@
 //! - `handle`: through which other modules append records and read the state.
 //! - `replay`: reads and verifies; distinguishes a torn end (a write that did not finish) from
 //!   damage.
-//! - `writer`: the one thread that writes. After a failed write or sync it writes nothing more.
+//! - `writer`: the one thread that writes. After a failed write or sync it writes nothing more. If
+//!   the run has a copy elsewhere, it also appends to that before it acknowledges.
 //! - `seal`: captures that are closed, read back from a new handle and copied to a read-only file.
+//! - `sealed_row`: the rows of a seal, whose texts stay in the file and are read when needed.
 //! - `poison`: the first failed write, and the runs that it halts.
 //! - `copies`: compares the copies of seals next to the file with the file.
 //! - `mark`: the newest durable record, recorded in the lock file: reveals a lost end.
@@ -52,6 +54,7 @@ mod poison;
 mod record;
 mod replay;
 mod seal;
+mod sealed_row;
 mod shared_map;
 mod state;
 #[cfg(test)]
@@ -65,21 +68,23 @@ pub use inspect::{CutSummary, StateFileContents, check, cut, read_state_file};
 pub use lock::{Lock, Occupancy};
 pub use lock_holder::LockHolder;
 pub use opening::{
-    LockedStateFile, OpenStateFile, ResumeOptions, begin, exists, lock_state_file,
-    lock_state_file_with, resume,
+    LockedStateFile, OpenStateFile, ResumeOptions, begin, begin_with_copy, exists,
+    left_open_elsewhere, lock_state_file, lock_state_file_with, refresh_from_copy, resume,
 };
 pub use payload::{
     Abandoned, Began, Captured, ChangeKind, Closed, Completed, Confirmed, Cut, Done, Ended, Failed,
     Finished, HumanEditDetected, Intent, LaunchOutcome, Launched, Opened, OverwriteConfirmed,
-    PhaseBegan, PhaseEnded, Pinned, PinnedTarget, Planned, Reopened, Repinned, RunbookChanged,
-    SealVerified, Sealed, StepBegan, StepEnded, StepOutcome, Takeover, Verified, Waiting,
+    PhaseBegan, PhaseEnded, Pinned, PinnedTarget, Planned, Reopened, RepairBegan, Repinned,
+    RunbookChanged, SealVerified, Sealed, StepBegan, StepEnded, StepForecast, StepOutcome,
+    Takeover, Verified, Waiting,
 };
 pub use record::{Entry, FORMAT, Record, RunId};
 pub use replay::{Damage, TornRecord};
 pub use seal::{CaptureCopy, RowToSeal, SealSummary, read_copy};
+pub use sealed_row::{ParseCache, ParsedCaptures, SealedRow, parse_capture};
 pub use shared_map::SharedMap;
 pub use state::{
-    ChangeCounts, ChangeState, EditState, LaunchState, Manifest, PhaseState, SealState, SealedRow,
+    ChangeCounts, ChangeState, EditState, LaunchState, Manifest, Moment, PhaseState, SealState,
     Stamped, State, StepState, TaskState,
 };
 pub use work::WorkTimes;

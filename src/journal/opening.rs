@@ -2,8 +2,10 @@
 //!
 //! - `begin`: creates the file of a new run.
 //! - `locked`: an existing file, locked and verified, then opened to write.
+//! - `elsewhere`: the file and its copy at a service, made equal first.
 
 mod begin;
+mod elsewhere;
 mod locked;
 #[cfg(test)]
 mod tests;
@@ -16,8 +18,12 @@ use super::lock::Lock;
 use super::payload::{Cut, Opened};
 use crate::base::platform;
 
-pub use begin::begin;
-pub use locked::{LockedStateFile, ResumeOptions, lock_state_file, lock_state_file_with, resume};
+pub use begin::{begin, begin_with_copy};
+pub use elsewhere::refresh_from_copy;
+pub use locked::{
+    LockedStateFile, ResumeOptions, left_open_elsewhere, lock_state_file, lock_state_file_with,
+    resume,
+};
 
 /// An open state file.
 #[derive(Debug)]

@@ -150,6 +150,19 @@ pub struct RunbookChanged {
 pub struct Planned {
     /// The plan's digest.
     pub digest: String,
+    /// What the plan has for each step, by the step's name. Versions before this member existed did
+    /// not record it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub steps: BTreeMap<String, StepForecast>,
+}
+
+/// What a plan has for one step.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct StepForecast {
+    /// How many changes.
+    pub changes: usize,
+    /// How long they should take, in seconds of the program's clock.
+    pub seconds: u64,
 }
 
 /// A step begins.
@@ -472,6 +485,15 @@ pub struct Reopened {
     pub provider: String,
     /// The seals that are created again, each with its own name.
     pub seals: Vec<String>,
+    /// Who requested it.
+    pub who: String,
+}
+
+/// One step of a finished run is surveyed again, and what has changed since is repaired.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RepairBegan {
+    /// The step's name.
+    pub step: String,
     /// Who requested it.
     pub who: String,
 }

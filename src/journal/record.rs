@@ -10,8 +10,8 @@ use uuid::{NoContext, Uuid};
 use super::payload::{
     Abandoned, Began, Captured, Closed, Completed, Confirmed, Cut, Done, Ended, Failed, Finished,
     HumanEditDetected, Intent, Launched, Opened, OverwriteConfirmed, PhaseBegan, PhaseEnded,
-    Planned, Reopened, Repinned, RunbookChanged, SealVerified, Sealed, StepBegan, StepEnded,
-    Takeover, Verified, Waiting,
+    Planned, Reopened, RepairBegan, Repinned, RunbookChanged, SealVerified, Sealed, StepBegan,
+    StepEnded, Takeover, Verified, Waiting,
 };
 
 /// The format this program writes. A file of a higher one is read and never written.
@@ -158,6 +158,8 @@ records! {
     "finished" Finished,
     /// Steps were opened again for one provider.
     "reopened" Reopened,
+    /// One step of a finished run is surveyed and repaired again.
+    "repair-began" RepairBegan,
 }
 
 #[cfg(test)]
@@ -168,6 +170,7 @@ mod tests {
     fn a_record_is_its_kind_and_its_data() {
         let record = Record::from(Planned {
             digest: "d1".to_owned(),
+            steps: [].into(),
         });
         let text = serde_json::to_string(&record).unwrap();
         assert_eq!(text, r#"{"type":"planned","data":{"digest":"d1"}}"#);

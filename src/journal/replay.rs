@@ -13,11 +13,11 @@ mod tests;
 use std::path::Path;
 
 use super::error::JournalError;
-use super::line::Chain;
+use super::line::{Chain, Checksum};
 use super::record::{Entry, FORMAT};
 use super::state::State;
 
-pub(super) use reader::replay;
+pub(super) use reader::{Entries, replay, replay_file, replay_state};
 
 /// A flaw in a state file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,10 +46,14 @@ pub struct TornRecord {
 /// What was found in a journal's bytes.
 #[derive(Debug, Default)]
 pub(super) struct Replay {
-    /// The valid records, up to the first damage.
+    /// The valid records, up to the first damage; empty if only the state is wanted.
     pub(super) entries: Vec<Entry>,
     /// Where each of them ends, its line feed included.
     pub(super) ends: Vec<u64>,
+    /// The checksum of each of their lines.
+    pub(super) checksums: Vec<Checksum>,
+    /// How many bytes there are, whole lines or not.
+    pub(super) length: u64,
     /// The state after them; none if not even the first is whole.
     pub(super) state: Option<State>,
     /// The end of their chain.

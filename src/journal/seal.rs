@@ -1,23 +1,28 @@
 //! Seals: captures that are closed, read back from a new handle, and copied.
 //!
 //! What a seal contains is about to be destroyed at the service, so the memory of the process that
-//! wrote it is not enough: the file is opened again, every line is verified, and the captures in it
-//! are compared with those that were sealed. Only then is the copy written, from the lines in the
-//! file, and only then is the seal verified.
+//! wrote it is not enough: the file is opened again, every line of the seal is verified, and the
+//! captures in it are compared with those that were sealed. Only then is the copy written, from the
+//! lines in the file, and only then is the seal verified.
 
-use std::io::{self, Read as _, Seek as _, SeekFrom};
-use std::ops::Range;
+use std::collections::HashSet;
+use std::io::{self, BufRead as _, BufReader, Read};
+use std::iter::Peekable;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
 
 use crate::base::{files, text};
 
 use super::error::JournalError;
+use super::file;
 use super::line::{self, Line};
 use super::payload::{Captured, Sealed};
 use super::record::{Record, RunId};
-use super::state::{Manifest, SealState, SealedRow};
-use super::{file, replay};
+use super::replay::{self, Entries};
+use super::sealed_row::{SealedRow, Span};
+use super::state::{Manifest, SealState};
 
 /// One row or setting as the service gave it, to be sealed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,83 +61,122 @@ pub struct CaptureCopy {
     pub sha256: String,
 }
 
-/// A seal as it was read back, with the bytes of its lines.
+/// A seal as it was read back.
 pub(super) struct ReadBack {
     pub(super) summary: SealSummary,
-    /// Where its lines begin in the state file, in bytes.
-    pub(super) start: u64,
-    pub(super) lines: Vec<u8>,
-}
-
-/// Where the lines of a seal are in a state file, and their digest.
-#[derive(Clone, Debug)]
-pub(super) struct SealedLines {
-    start: u64,
-    length: usize,
-    sha256: String,
-}
-
-impl SealedLines {
-    pub(super) fn new(start: u64, lines: &[u8]) -> Self {
-        Self {
-            start,
-            length: lines.len(),
-            sha256: text::sha256(lines),
-        }
-    }
-
-    /// Reads the lines from a new handle of the state file; `None` if they have changed.
-    pub(super) fn read_unchanged(&self, path: &Path) -> Option<Vec<u8>> {
-        let mut lines = vec![0; self.length];
-        let mut file = files::open(path).ok()?;
-        file.seek(SeekFrom::Start(self.start)).ok()?;
-        file.read_exact(&mut lines).ok()?;
-        (text::sha256(&lines) == self.sha256).then_some(lines)
-    }
+    /// Its lines in the state file.
+    pub(super) lines: Span,
 }
 
 /// The SHA-256 over captures: for each, the JSON array of its key, its `ETag` and the SHA-256 of
 /// its text, and a line feed.
-pub(super) fn manifest_digest<'a>(rows: impl IntoIterator<Item = &'a Arc<SealedRow>>) -> String {
-    let mut manifest = String::new();
-    for row in rows {
-        let line = serde_json::json!([row.key, row.etag, row.sha256]);
-        manifest.push_str(&line.to_string());
-        manifest.push('\n');
+#[derive(Default)]
+pub(super) struct ManifestDigest(Sha256);
+
+impl ManifestDigest {
+    pub(super) fn add(&mut self, key: &str, etag: Option<&str>, sha256: &str) {
+        let line = serde_json::json!([key, etag, sha256]);
+        self.0.update(line.to_string());
+        self.0.update("\n");
     }
-    text::sha256(manifest.as_bytes())
+
+    pub(super) fn finish(self) -> String {
+        text::hex(&self.0.finalize())
+    }
 }
 
-/// The records of a seal: its captures, and the manifest that closes them.
+/// The [`ManifestDigest`] of these rows.
+pub(super) fn manifest_digest<'a>(rows: impl IntoIterator<Item = &'a Arc<SealedRow>>) -> String {
+    let mut digest = ManifestDigest::default();
+    for row in rows {
+        digest.add(&row.key, row.etag.as_deref(), &row.sha256());
+    }
+    digest.finish()
+}
+
+/// How many bytes of texts are appended at once.
+const BATCH: usize = 1024 * 1024;
+
+/// The records of a seal, one batch after the other: its captures, and last the manifest that closes
+/// them. A text is given up once it is written.
+///
+/// Ends with the key of a capture that comes twice: its batch is not written.
+pub(super) struct SealRecords<I: Iterator> {
+    seal: String,
+    rows: Peekable<I>,
+    keys: HashSet<String>,
+    digest: ManifestDigest,
+    count: usize,
+    is_closed: bool,
+}
+
+impl<I: Iterator<Item = RowToSeal>> SealRecords<I> {
+    pub(super) fn new(seal: &str, captures: impl IntoIterator<IntoIter = I>) -> Self {
+        Self {
+            seal: seal.to_owned(),
+            rows: captures.into_iter().peekable(),
+            keys: HashSet::new(),
+            digest: ManifestDigest::default(),
+            count: 0,
+            is_closed: false,
+        }
+    }
+
+    fn captured(&mut self, row: RowToSeal) -> Record {
+        let sha256 = text::sha256(row.text.as_bytes());
+        self.digest.add(&row.key, row.etag.as_deref(), &sha256);
+        self.count += 1;
+        Record::from(Captured {
+            seal: self.seal.clone(),
+            key: row.key,
+            etag: row.etag,
+            sha256,
+            text: row.text,
+        })
+    }
+}
+
+impl<I: Iterator<Item = RowToSeal>> Iterator for SealRecords<I> {
+    type Item = Result<Vec<Record>, String>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.is_closed {
+            return None;
+        }
+        let mut batch = Vec::new();
+        let mut bytes = 0;
+        while bytes < BATCH
+            && let Some(row) = self.rows.next()
+        {
+            bytes += row.text.len();
+            if !self.keys.insert(row.key.clone()) {
+                self.is_closed = true;
+                return Some(Err(row.key));
+            }
+            batch.push(self.captured(row));
+        }
+        if self.rows.peek().is_none() {
+            self.is_closed = true;
+            batch.push(Record::from(Sealed {
+                seal: self.seal.clone(),
+                count: self.count,
+                sha256: std::mem::take(&mut self.digest).finish(),
+            }));
+        }
+        Some(Ok(batch))
+    }
+}
+
+/// All records of a seal; a key may come twice.
+#[cfg(test)]
 pub(super) fn seal_records(seal: &str, captures: Vec<RowToSeal>) -> Vec<Record> {
-    let rows: Vec<_> = captures
-        .into_iter()
-        .map(|capture| {
-            Arc::new(SealedRow {
-                sha256: text::sha256(capture.text.as_bytes()),
-                key: capture.key,
-                etag: capture.etag,
-                text: capture.text,
-            })
-        })
-        .collect();
-    let sealed = Sealed {
-        seal: seal.to_owned(),
-        count: rows.len(),
-        sha256: manifest_digest(&rows),
-    };
-    rows.iter()
-        .map(|row| {
-            Record::from(Captured {
-                seal: seal.to_owned(),
-                key: row.key.clone(),
-                etag: row.etag.clone(),
-                sha256: row.sha256.clone(),
-                text: row.text.clone(),
-            })
-        })
-        .chain([Record::from(sealed)])
-        .collect()
+    let mut records = SealRecords::new(seal, Vec::new());
+    let mut all: Vec<Record> = Vec::new();
+    for row in captures {
+        all.push(records.captured(row));
+    }
+    all.extend(records.flatten().flatten());
+    all
 }
 
 /// Is this a valid name of a seal? It becomes part of a file name.
@@ -143,8 +187,13 @@ pub(super) fn is_valid_name(seal: &str) -> bool {
             .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
 }
 
-/// Opens the state file again and compares a seal in it with the one in memory.
-pub(super) fn read_back(path: &Path, known: &SealState) -> Result<ReadBack, JournalError> {
+/// Opens the state file again and compares a seal in it with the one in memory: line by line, so
+/// that no seal has to fit into memory. If they differ, the whole file is verified to say how.
+pub(super) fn read_back(
+    path: &Path,
+    run: RunId,
+    known: &SealState,
+) -> Result<ReadBack, JournalError> {
     let broken = |why: String| JournalError::SealBroken {
         path: path.to_owned(),
         seal: known.seal.clone(),
@@ -153,9 +202,75 @@ pub(super) fn read_back(path: &Path, known: &SealState) -> Result<ReadBack, Jour
     let Some(manifest) = &known.manifest else {
         return Err(broken("it is not closed".to_owned()));
     };
-    let bytes = files::read(path).map_err(JournalError::io("reading the state file", path))?;
+    if let Some(lines) = known.lines
+        && compare_lines(path, run, known, manifest, lines).is_some()
+    {
+        return Ok(ReadBack {
+            summary: summarize(known, manifest),
+            lines,
+        });
+    }
+    explain_difference(path, known, manifest)?;
+    Err(broken(
+        "its lines are not where they were written".to_owned(),
+    ))
+}
+
+/// Compares the lines of a seal with what is known of it: each continues the one before it, each
+/// capture is the known one, and the manifest comes last. None if they differ or cannot be read.
+fn compare_lines(
+    path: &Path,
+    run: RunId,
+    known: &SealState,
+    manifest: &Manifest,
+    lines: Span,
+) -> Option<()> {
+    let mut reader = BufReader::new(lines.open(path).ok()?);
+    let mut rows = known.captures.iter();
+    let mut number = manifest.records.0;
+    let mut before: Option<String> = None;
+    let mut is_closed = false;
+    let mut bytes = Vec::new();
+    while reader.read_until(b'\n', &mut bytes).ok()? > 0 {
+        let line = line::decode(bytes.strip_suffix(b"\n")?).ok()?;
+        let continues = before.is_none_or(|before| before == line.previous);
+        if is_closed || !continues || line.run != run || line.entry.number != number {
+            return None;
+        }
+        match &line.entry.record {
+            Record::Captured(captured) => {
+                let row = rows.next()?;
+                if captured.seal != known.seal || !row.is(captured) {
+                    return None;
+                }
+            }
+            Record::Sealed(sealed) => {
+                is_closed = sealed.count == manifest.count && sealed.sha256 == manifest.sha256;
+            }
+            _ => return None,
+        }
+        before = Some(line.checksum.to_string());
+        number += 1;
+        bytes.clear();
+    }
+    (is_closed && rows.next().is_none()).then_some(())
+}
+
+/// Verifies the whole state file to say how a seal in it differs from the one in memory.
+fn explain_difference(
+    path: &Path,
+    known: &SealState,
+    manifest: &Manifest,
+) -> Result<(), JournalError> {
+    let broken = |why: String| JournalError::SealBroken {
+        path: path.to_owned(),
+        seal: known.seal.clone(),
+        why,
+    };
     // A torn end is allowed here: the writer may be writing its next group.
-    let replay = replay::replay(path, &bytes);
+    let replay = files::open(path)
+        .and_then(|file| replay::replay_file(path, &file, Entries::None))
+        .map_err(JournalError::io("reading the state file", path))?;
     let (state, _) = replay.require_readable(path)?;
     let found = state
         .seal(&known.seal)
@@ -178,12 +293,7 @@ pub(super) fn read_back(path: &Path, known: &SealState) -> Result<ReadBack, Jour
     {
         return Err(broken(format!("the capture `{}` differs", differs.key)));
     }
-    let lines = range_of(manifest, &replay.ends);
-    Ok(ReadBack {
-        summary: summarize(known, manifest),
-        start: lines.start as u64,
-        lines: bytes.get(lines).unwrap_or_default().to_vec(),
-    })
+    Ok(())
 }
 
 pub(super) fn summarize(known: &SealState, manifest: &Manifest) -> SealSummary {
@@ -195,26 +305,26 @@ pub(super) fn summarize(known: &SealState, manifest: &Manifest) -> SealSummary {
     }
 }
 
-/// The bytes of the lines from a seal's first capture to its manifest.
-pub(super) fn lines_of<'a>(manifest: &Manifest, ends: &[u64], bytes: &'a [u8]) -> &'a [u8] {
-    bytes.get(range_of(manifest, ends)).unwrap_or_default()
-}
-
-/// Where those lines are in the file. The writer keeps the records of one request together, so
-/// there is nothing between them.
-fn range_of(manifest: &Manifest, ends: &[u64]) -> Range<usize> {
-    let end_of = |number: u64| -> Option<usize> {
-        let index = usize::try_from(number.checked_sub(1)?).ok()?;
-        usize::try_from(*ends.get(index)?).ok()
-    };
-    let (first, last) = manifest.records;
-    let start = end_of(first.saturating_sub(1)).unwrap_or(0);
-    start..end_of(last).unwrap_or(start)
+/// Do two readers give the same bytes?
+pub(super) fn is_same(one: impl Read, other: impl Read) -> io::Result<bool> {
+    let (mut one, mut other) = (BufReader::new(one), BufReader::new(other));
+    loop {
+        let (first, second) = (one.fill_buf()?, other.fill_buf()?);
+        let length = first.len().min(second.len());
+        if length == 0 {
+            return Ok(first.is_empty() && second.is_empty());
+        }
+        if first[..length] != second[..length] {
+            return Ok(false);
+        }
+        one.consume(length);
+        other.consume(length);
+    }
 }
 
 /// Writes the read-only copy of a seal next to the state file, and returns its path. An existing
 /// file belongs to another run and is kept: then the copy's name gets a number.
-pub(super) fn write_copy(path: &Path, seal: &str, lines: &[u8]) -> Result<PathBuf, JournalError> {
+pub(super) fn write_copy(path: &Path, seal: &str, lines: Span) -> Result<PathBuf, JournalError> {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let mut number = 1_u64;
     loop {
@@ -224,11 +334,13 @@ pub(super) fn write_copy(path: &Path, seal: &str, lines: &[u8]) -> Result<PathBu
             format!("{stem}.{seal}-{number}.capture.jsonl")
         };
         let copy = path.with_file_name(name);
-        match file::create_atomically(&copy, lines, file::Access::ReadOnly) {
+        let mut sealed = lines
+            .open(path)
+            .map_err(JournalError::io("reading the state file", path))?;
+        match file::copy_atomically(&copy, &mut sealed, file::Access::ReadOnly) {
             Ok(()) => {
-                let written =
-                    files::read(&copy).map_err(JournalError::io("reading back the copy", &copy))?;
-                if written != lines {
+                let compare = || is_same(files::open(&copy)?, lines.open(path)?);
+                if !compare().map_err(JournalError::io("reading back the copy", &copy))? {
                     return Err(JournalError::SealBroken {
                         path: copy,
                         seal: seal.to_owned(),
@@ -245,21 +357,52 @@ pub(super) fn write_copy(path: &Path, seal: &str, lines: &[u8]) -> Result<PathBu
 
 /// Reads the read-only copy of a seal and verifies it against its own manifest.
 pub fn read_copy(path: &Path) -> Result<CaptureCopy, JournalError> {
-    let bytes = files::read(path)
-        .map_err(|error| file::not_found_or_io(error, "reading the copy of a seal", path))?;
+    let mut captures = Vec::new();
+    let verified = read_copied_rows(path, |row| captures.push(row))?;
+    Ok(CaptureCopy {
+        run: verified.run,
+        seal: verified.seal,
+        captures,
+        sha256: verified.sha256,
+    })
+}
+
+/// Which seal a copy holds.
+pub(super) struct VerifiedCopy {
+    pub(super) run: RunId,
+    pub(super) seal: String,
+    pub(super) sha256: String,
+    /// The number and checksum of its last line.
+    pub(super) last: (u64, String),
+}
+
+/// Verifies a copy as [`read_copy`] does, and keeps none of its captures.
+pub(super) fn verify_copy(path: &Path) -> Result<VerifiedCopy, JournalError> {
+    read_copied_rows(path, drop)
+}
+
+fn read_copied_rows(
+    path: &Path,
+    mut each: impl FnMut(RowToSeal),
+) -> Result<VerifiedCopy, JournalError> {
+    let cannot = |error| file::not_found_or_io(error, "reading the copy of a seal", path);
     let damaged = |line: usize, why: String| JournalError::Damaged {
         path: path.to_owned(),
         line: line as u64,
         why,
         help: "use another copy, or capture again while the originals still exist".into(),
     };
-    let mut rows = Vec::new();
+    let mut reader = BufReader::new(files::open(path).map_err(cannot)?);
+    let mut count = 0;
+    let mut digest = ManifestDigest::default();
     let mut before: Option<Line> = None;
-    let mut closed: Option<(RunId, Sealed)> = None;
-    for (index, text) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
-        let number = index + 1;
-        let text = text.strip_suffix(b"\n").unwrap_or(text);
-        let line = line::decode(text).map_err(|error| damaged(number, error.to_string()))?;
+    let mut closed: Option<Sealed> = None;
+    let mut bytes = Vec::new();
+    let mut number = 0;
+    while reader.read_until(b'\n', &mut bytes).map_err(cannot)? > 0 {
+        number += 1;
+        let text = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
+        let mut line = line::decode(text).map_err(|error| damaged(number, error.to_string()))?;
         if closed.is_some() {
             return Err(damaged(number, "it comes after the manifest".to_owned()));
         }
@@ -271,13 +414,19 @@ pub fn read_copy(path: &Path) -> Result<CaptureCopy, JournalError> {
                 "it does not continue the record before it".to_owned(),
             ));
         }
-        match &line.entry.record {
+        match &mut line.entry.record {
             Record::Captured(captured)
                 if text::sha256(captured.text.as_bytes()) == captured.sha256 =>
             {
-                rows.push(Arc::new(SealedRow::from(captured)));
+                digest.add(&captured.key, captured.etag.as_deref(), &captured.sha256);
+                count += 1;
+                each(RowToSeal {
+                    key: captured.key.clone(),
+                    etag: captured.etag.clone(),
+                    text: std::mem::take(&mut captured.text),
+                });
             }
-            Record::Sealed(sealed) => closed = Some((line.run, sealed.clone())),
+            Record::Sealed(sealed) => closed = Some(sealed.clone()),
             other => {
                 return Err(damaged(
                     number,
@@ -286,31 +435,22 @@ pub fn read_copy(path: &Path) -> Result<CaptureCopy, JournalError> {
             }
         }
         before = Some(line);
+        bytes.clear();
     }
-    let Some((run, sealed)) = closed else {
-        return Err(damaged(
-            rows.len() + 1,
-            "the manifest is missing".to_owned(),
-        ));
+    let (Some(last), Some(sealed)) = (before, closed) else {
+        return Err(damaged(count + 1, "the manifest is missing".to_owned()));
     };
-    if sealed.count != rows.len() || sealed.sha256 != manifest_digest(&rows) {
+    if sealed.count != count || sealed.sha256 != digest.finish() {
         return Err(JournalError::SealBroken {
             path: path.to_owned(),
             seal: sealed.seal,
             why: "its manifest does not match the captures before it".to_owned(),
         });
     }
-    Ok(CaptureCopy {
-        run,
+    Ok(VerifiedCopy {
+        run: last.run,
         seal: sealed.seal,
-        captures: rows
-            .into_iter()
-            .map(|row| RowToSeal {
-                key: row.key.clone(),
-                etag: row.etag.clone(),
-                text: row.text.clone(),
-            })
-            .collect(),
         sha256: sealed.sha256,
+        last: (last.entry.number, last.checksum.to_string()),
     })
 }

@@ -12,11 +12,12 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::payload::{
-    Began, Captured, Closed, Completed, Confirmed, Done, Ended, Failed, HumanEditDetected, Intent,
-    LaunchOutcome, Launched, Opened, OverwriteConfirmed, Reopened, Repinned, StepOutcome, Verified,
-    Waiting,
+    Began, Closed, Completed, Confirmed, Ended, Failed, HumanEditDetected, Intent, LaunchOutcome,
+    Launched, Opened, OverwriteConfirmed, Reopened, RepairBegan, Repinned, StepForecast,
+    StepOutcome, Verified, Waiting,
 };
 use super::record::{Entry, RunId};
+use super::sealed_row::{CaptureFile, ParseCache, SealedRow, Span};
 use super::shared_map::SharedMap;
 use super::work::WorkTimes;
 
@@ -81,10 +82,12 @@ pub struct State {
     pub runbook_meaning: Option<Arc<Value>>,
     /// The digest of the last plan.
     pub plan_digest: Option<String>,
+    /// What that plan has for each step, if the journal has it and no step was opened again since.
+    pub planned: BTreeMap<String, StepForecast>,
     /// What was pinned again after the copy.
     pub repinned: Option<Stamped<Repinned>>,
     /// The steps that have begun or were skipped, in the order in which they first did.
-    pub steps: Vec<StepState>,
+    pub steps: Vec<Arc<StepState>>,
     /// The running step, and its running phase, if any.
     pub running: Option<(String, Option<String>)>,
     /// The launches, by key.
@@ -113,8 +116,12 @@ pub struct State {
     pub finished: Option<Timestamp>,
     /// For what steps were opened again, in order.
     pub reopened: Vec<Stamped<Reopened>>,
+    /// The repair that has begun and not ended.
+    pub repair: Option<Stamped<RepairBegan>>,
     /// When processes worked on the run, and at which clock speed.
     pub work: WorkTimes,
+    /// The file from which the texts of captures are read.
+    pub(super) file: CaptureFile,
     /// The number the next record will have.
     pub next_number: u64,
     /// The time of the last record.
@@ -214,11 +221,31 @@ impl LaunchState {
 pub struct ChangeState {
     /// The last intent; its `kind` is one of the three.
     pub intent: Stamped<Intent>,
-    /// What was read back after it.
-    pub done: Option<Stamped<Done>>,
+    /// When it was read back after it. What was read is in the file alone.
+    pub done: Option<Moment>,
+    /// The values that earlier intents of this key named as before or after and the last one does
+    /// not, since the run began or steps were last opened again.
+    pub(super) earlier: Vec<Value>,
+    /// Were steps opened again since the last intent?
+    pub(super) is_forgotten: bool,
+}
+
+impl ChangeState {
     /// Every value that an intent of this key named as before or after, since the run began or
     /// steps were last opened again. Someone else wrote any other value of the object.
-    pub values: Vec<Value>,
+    pub fn values(&self) -> impl Iterator<Item = &Value> {
+        let last = (!self.is_forgotten).then(|| [&self.intent.before, &self.intent.after]);
+        self.earlier.iter().chain(last.into_iter().flatten())
+    }
+}
+
+/// A record's place in the journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// The record's number.
+    pub number: u64,
+    /// When it was written.
+    pub time: Timestamp,
 }
 
 /// A detected edit of a person.
@@ -231,7 +258,7 @@ pub struct EditState {
 }
 
 /// A seal, closed or not.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct SealState {
     /// The seal's name.
     pub seal: String,
@@ -243,37 +270,27 @@ pub struct SealState {
     pub verified: bool,
     /// The path of its read-only copy.
     pub copy: Option<String>,
+    /// Its lines in the state file, from its first capture to the last, or to its manifest.
+    pub(super) lines: Option<Span>,
+    /// Its values, once they are parsed.
+    pub(super) parsed: ParseCache,
+}
+
+/// Where its lines are, and what was parsed of them, is no part of a seal.
+impl PartialEq for SealState {
+    fn eq(&self, other: &Self) -> bool {
+        self.seal == other.seal
+            && self.captures == other.captures
+            && self.manifest == other.manifest
+            && self.verified == other.verified
+            && self.copy == other.copy
+    }
 }
 
 impl SealState {
     /// The capture with this key.
-    pub fn capture(&self, key: &str) -> Option<&SealedRow> {
-        let mut rows = self.captures.iter().map(Arc::as_ref);
-        rows.find(|row| row.key == key)
-    }
-}
-
-/// One row or setting of a seal, as the service gave it, with its digest.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SealedRow {
-    /// What was captured.
-    pub key: String,
-    /// Its `ETag`.
-    pub etag: Option<String>,
-    /// The service's bytes, verbatim. They may contain a secret: show a fingerprint.
-    pub text: String,
-    /// The SHA-256 of `text`, in 64 lower-case hexadecimal digits.
-    pub sha256: String,
-}
-
-impl From<&Captured> for SealedRow {
-    fn from(captured: &Captured) -> Self {
-        Self {
-            key: captured.key.clone(),
-            etag: captured.etag.clone(),
-            text: captured.text.clone(),
-            sha256: captured.sha256.clone(),
-        }
+    pub fn capture(&self, key: &str) -> Option<&Arc<SealedRow>> {
+        self.captures.iter().find(|row| *row.key == *key)
     }
 }
 
@@ -321,7 +338,8 @@ impl ChangeCounts {
 impl State {
     /// The step with this name, if it has begun or was skipped.
     pub fn step(&self, step: &str) -> Option<&StepState> {
-        self.steps.iter().find(|state| state.step == step)
+        let mut steps = self.steps.iter().map(AsRef::as_ref);
+        steps.find(|state: &&StepState| state.step == step)
     }
 
     /// The launch with this key.

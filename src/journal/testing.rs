@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use crate::base::clock::Clock;
+use crate::base::elsewhere::{CopyElsewhere, CopyError, CopyErrorKind};
 use crate::base::platform;
 
 use super::line::Chain;
@@ -221,6 +222,7 @@ pub(super) fn story() -> Vec<Record> {
         .into(),
         Planned {
             digest: "bb".to_owned(),
+            steps: [].into(),
         }
         .into(),
         step_began("copy-environments"),
@@ -360,5 +362,102 @@ impl Storage for Memory {
         let synced = contents.durable;
         contents.marks.push((mark.clone(), synced, durably));
         Ok(())
+    }
+}
+
+/// A copy elsewhere in memory, and how it must fail.
+#[derive(Clone, Default)]
+pub(super) struct MemoryCopy(pub(super) Arc<Mutex<CopyContents>>);
+
+/// The content of a [`MemoryCopy`].
+#[derive(Default)]
+pub(super) struct CopyContents {
+    pub(super) bytes: Vec<u8>,
+    pub(super) kept: Vec<(String, Vec<u8>)>,
+    pub(super) appends: usize,
+    /// The error of every call.
+    pub(super) fails: Option<CopyErrorKind>,
+    /// Does only storing a file beside it fail?
+    pub(super) kept_fails: bool,
+    pub(super) tell: Option<Box<dyn FnOnce(CopyError) + Send>>,
+}
+
+impl MemoryCopy {
+    /// The same, as the journal gets it.
+    pub(super) fn shared(&self) -> Arc<dyn CopyElsewhere> {
+        Arc::new(self.clone())
+    }
+
+    /// The content as text.
+    pub(super) fn text(&self) -> String {
+        String::from_utf8(self.contents().bytes.clone()).unwrap()
+    }
+
+    pub(super) fn contents(&self) -> std::sync::MutexGuard<'_, CopyContents> {
+        self.0.lock().unwrap()
+    }
+
+    /// The lease is lost.
+    pub(super) fn lose(&self) {
+        let tell = {
+            let mut contents = self.contents();
+            contents.fails = Some(CopyErrorKind::Taken);
+            contents.tell.take()
+        };
+        if let Some(tell) = tell {
+            tell(CopyError::new(CopyErrorKind::Taken, "it is taken"));
+        }
+    }
+
+    fn usable(&self) -> Result<std::sync::MutexGuard<'_, CopyContents>, CopyError> {
+        let contents = self.contents();
+        match contents.fails {
+            Some(kind) => Err(CopyError::new(kind, "it fails")),
+            None => Ok(contents),
+        }
+    }
+}
+
+impl std::fmt::Debug for MemoryCopy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("MemoryCopy")
+    }
+}
+
+impl CopyElsewhere for MemoryCopy {
+    fn place(&self) -> &'static str {
+        "https://example/runs/uat.jsonl"
+    }
+
+    fn read(&self) -> Result<Vec<u8>, CopyError> {
+        Ok(self.usable()?.bytes.clone())
+    }
+
+    fn append(&self, at: u64, bytes: &[u8]) -> Result<(), CopyError> {
+        let mut contents = self.usable()?;
+        if contents.bytes.len() as u64 != at {
+            return Err(CopyError::new(CopyErrorKind::Taken, "another position"));
+        }
+        contents.bytes.extend(bytes);
+        contents.appends += 1;
+        Ok(())
+    }
+
+    fn keep(&self, name: &str, bytes: &[u8]) -> Result<(), CopyError> {
+        let mut contents = self.usable()?;
+        if contents.kept_fails {
+            return Err(CopyError::new(CopyErrorKind::Unavailable, "it fails"));
+        }
+        contents.kept.push((name.to_owned(), bytes.to_vec()));
+        Ok(())
+    }
+
+    fn clear(&self) -> Result<(), CopyError> {
+        self.usable()?.bytes.clear();
+        Ok(())
+    }
+
+    fn when_lost(&self, tell: Box<dyn FnOnce(CopyError) + Send>) {
+        self.contents().tell = Some(tell);
     }
 }

@@ -20,6 +20,7 @@ use std::thread::{self, JoinHandle};
 use tokio::sync::oneshot;
 
 use crate::base::clock::Clock;
+use crate::base::elsewhere::CopyElsewhere;
 
 use super::error::{IllegalTransition, JournalError};
 use super::line::Chain;
@@ -27,6 +28,7 @@ use super::lock::Lock;
 use super::mark::{self, Mark};
 use super::poison::Poison;
 use super::record::Record;
+use super::sealed_row::{CaptureFile, Span};
 use super::state::State;
 
 use storage::StateFile;
@@ -67,6 +69,8 @@ pub(super) struct Writer {
     shared: Arc<SharedState>,
     /// The first failure, which is the result of every later write.
     poison: Arc<Poison>,
+    /// The copy that gets every record before it is acknowledged.
+    elsewhere: Option<Arc<dyn CopyElsewhere>>,
 }
 
 impl Writer {
@@ -78,8 +82,11 @@ impl Writer {
         clock: Clock,
         chain: Chain,
         length: u64,
-        state: State,
+        mut state: State,
     ) -> Self {
+        if !state.file.is_open() {
+            state.file = CaptureFile::open(path);
+        }
         let storage = StateFile {
             file,
             path: path.to_owned(),
@@ -105,12 +112,32 @@ impl Writer {
             length,
             shared: Arc::new(SharedState(RwLock::new(Arc::new(state)))),
             poison: Arc::default(),
+            elsewhere: None,
         }
+    }
+
+    /// The same with a copy elsewhere, which has what the file has. If its lease is lost, the
+    /// journal fails at once, before anybody relies on a record that the copy does not get.
+    pub(super) fn with_copy(mut self, copy: Option<Arc<dyn CopyElsewhere>>) -> Self {
+        if let Some(copy) = &copy {
+            let poison = self.poison();
+            let place = copy.place().to_owned();
+            copy.when_lost(Box::new(move |error| {
+                drop(poison.set(JournalError::Elsewhere { place, error }));
+            }));
+        }
+        self.elsewhere = copy;
+        self
     }
 
     /// The state after the last acknowledged record, kept up to date.
     pub(super) fn shared(&self) -> Arc<SharedState> {
         Arc::clone(&self.shared)
+    }
+
+    /// The copy elsewhere, if there is one.
+    pub(super) fn copy(&self) -> Option<Arc<dyn CopyElsewhere>> {
+        self.elsewhere.clone()
     }
 
     /// The first failure, kept up to date.
@@ -202,13 +229,15 @@ impl Writer {
         let (entry, line) = chain
             .link(self.clock.time_of_day(), record)
             .map_err(|why| refused(format!("it could not be read back: {why}")))?;
-        state.next(&entry)?;
+        let start = self.length + bytes.len() as u64;
+        state.next_line(&entry, Some(Span::new(start, line.len())))?;
         bytes.push_str(&line);
         Ok(())
     }
 
-    /// Appends and syncs, if the file is as this process left it, and then records the mark. A mark
-    /// that came first could name a record that the file does not contain.
+    /// Appends and syncs, if the file is as this process left it, then appends to the copy
+    /// elsewhere, and then records the mark. A mark that came first could name a record that the
+    /// file or the copy does not contain.
     fn append_and_sync(
         &mut self,
         bytes: &[u8],
@@ -230,6 +259,10 @@ impl Writer {
         }
         self.storage.append(bytes).map_err(poisoned)?;
         self.storage.sync().map_err(poisoned)?;
+        if let Some(copy) = &self.elsewhere {
+            copy.append(self.length, bytes)
+                .map_err(|error| JournalError::elsewhere(copy.as_ref(), error))?;
+        }
         self.storage.write_mark(mark, durably).map_err(poisoned)?;
         self.length += bytes.len() as u64;
         Ok(())

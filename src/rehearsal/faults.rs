@@ -55,6 +55,21 @@ pub enum FaultKind {
     /// From the first such request on, for this many minutes of the tenant's time, the connection
     /// ends before the request is handled.
     Unavailable(u16),
+    /// From the first such request on, for this many seconds of the tenant's time, each is refused
+    /// with 429, which says how long that still lasts.
+    ThrottleFor(u16),
+}
+
+impl FaultKind {
+    /// How long the fault lasts from its first request on, in milliseconds of the tenant's time;
+    /// none if it has no end.
+    pub(crate) fn duration(self) -> Option<u64> {
+        match self {
+            Self::Unavailable(minutes) => Some(u64::from(minutes) * 60_000),
+            Self::ThrottleFor(seconds) => Some(u64::from(seconds) * 1000),
+            _ => None,
+        }
+    }
 }
 
 /// How an operation fails.
@@ -97,7 +112,7 @@ pub enum FaultError {
         text: String,
     },
     /// No fault has this name.
-    #[error("`{kind}` is not a fault; write one of {}, refuse=STATUS[/CODE[/INNER]], echo=STATUS, answer=STATUS and away=MINUTES", KINDS.map(|(word, _)| word).join(", "))]
+    #[error("`{kind}` is not a fault; write one of {}, refuse=STATUS[/CODE[/INNER]], echo=STATUS, answer=STATUS, away=MINUTES and throttle=SECONDS", KINDS.map(|(word, _)| word).join(", "))]
     Kind {
         /// The name.
         kind: String,
@@ -108,9 +123,9 @@ pub enum FaultError {
         /// The value.
         status: String,
     },
-    /// The value of `answer=` or `away=` is out of range.
+    /// The value of `answer=`, `away=` or `throttle=` is out of range.
     #[error(
-        "`{kind}` is not a valid fault: answer=STATUS takes 300 to 599, away=MINUTES takes 1 to 9999"
+        "`{kind}` is not a valid fault: answer=STATUS takes 300 to 599, away=MINUTES and throttle=SECONDS take 1 to 9999"
     )]
     Value {
         /// The kind with its value.
@@ -149,9 +164,9 @@ impl Fault {
     /// Whether the fault applies to the `number`-th matching request, counted from 1. A service
     /// that becomes unavailable with the N-th request stays unavailable for the following ones.
     pub(crate) fn applies_to(&self, number: u64) -> bool {
-        match self.kind {
-            FaultKind::Unavailable(_) => number >= self.only.unwrap_or(1),
-            _ => self.only.is_none_or(|only| only == number),
+        match self.kind.duration() {
+            Some(_) => number >= self.only.unwrap_or(1),
+            None => self.only.is_none_or(|only| only == number),
         }
     }
 }
@@ -229,7 +244,7 @@ fn split_codes(kind: &str) -> Result<(&str, Option<RefusalCodes>), FaultError> {
     Ok((status, Some(codes)))
 }
 
-/// Parses `refuse=STATUS`, `echo=STATUS`, `answer=STATUS` and `away=MINUTES`.
+/// Parses `refuse=STATUS`, `echo=STATUS`, `answer=STATUS`, `away=MINUTES` and `throttle=SECONDS`.
 fn parse_with_value(kind: &str) -> Result<FaultKind, FaultError> {
     let number = |text: &str, range: std::ops::Range<u16>| {
         let number = text.parse().ok().filter(|number| range.contains(number));
@@ -242,6 +257,9 @@ fn parse_with_value(kind: &str) -> Result<FaultKind, FaultError> {
         Some(("echo", status)) => (FaultKind::Echo, status),
         Some(("answer", status)) => return number(status, 300..600).map(FaultKind::Answer),
         Some(("away", minutes)) => return number(minutes, 1..10_000).map(FaultKind::Unavailable),
+        Some(("throttle", seconds)) => {
+            return number(seconds, 1..10_000).map(FaultKind::ThrottleFor);
+        }
         _ => {
             return Err(FaultError::Kind {
                 kind: kind.to_owned(),
@@ -264,6 +282,7 @@ impl fmt::Display for FaultKind {
             Self::Echo(status) => return write!(formatter, "echo={status}"),
             Self::Answer(status) => return write!(formatter, "answer={status}"),
             Self::Unavailable(minutes) => return write!(formatter, "away={minutes}"),
+            Self::ThrottleFor(seconds) => return write!(formatter, "throttle={seconds}"),
             _ => {}
         }
         let known = KINDS.iter().find(|(_, kind)| kind == self);
@@ -306,6 +325,7 @@ mod tests {
             "echo=400:PATCH *parameters*",
             "answer=302:POST *copy",
             "away=25#3:GET */lifecycleOperations*",
+            "throttle=90#3:GET */lifecycleOperations*",
         ] {
             assert_eq!(text.parse::<Fault>().unwrap().to_string(), text);
         }

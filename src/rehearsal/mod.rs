@@ -14,7 +14,7 @@
 //! - `behaviour`: what writes, actions and copies do, without HTTP.
 //! - `odata`: addresses, filters, preferences, errors.
 //! - `listeners`: the services over HTTP.
-//! - `faults`: failures on purpose.
+//! - `faults`: failures on purpose. `protection`: the limits of Dataverse for each user.
 //!
 //! The tenant handles one request at a time: it runs the timers that are due, lets the service
 //! respond, writes a line to the world's file, and only then sends the response. So the file always
@@ -27,6 +27,7 @@ mod faults;
 mod listeners;
 mod odata;
 mod ports;
+mod protection;
 mod schema;
 mod seed;
 mod tenant;

@@ -15,8 +15,9 @@ use tokio_util::sync::CancellationToken;
 use super::faults::Fault;
 use super::listeners::serve::{self, Tenant};
 use super::listeners::tls::{Certificates, TlsError};
-use super::listeners::{Listener, Origins};
+use super::listeners::{Listener, Origins, count_other_targets};
 use super::ports::{bind_new_port, bind_own_port, reservations};
+use super::protection::Protection;
 use super::schema::Schema;
 use super::schema::table_names::{Dictionary, TableNames};
 use super::seed::{self, Seed, Volume};
@@ -54,6 +55,8 @@ pub struct Options {
     pub volume: Volume,
     /// How long every response takes, in real time.
     pub latency: Duration,
+    /// Whether Dataverse's limits for each user are applied.
+    pub limits: bool,
     /// Whether a new world uses TLS; ignored for an existing world.
     pub tls: bool,
 }
@@ -164,6 +167,7 @@ impl Rehearsal {
             dictionary,
             faults: options.faults,
             latency: options.latency,
+            protection: (options.limits).then(|| Protection::new(options.latency, speed)),
             origins,
         });
         let stop_token = CancellationToken::new();
@@ -239,11 +243,13 @@ async fn open_world(
                 path: options.world.clone(),
             })?;
             let secure = world.object("tls").is_some();
-            let (origins, sockets) = bind(&options.world, &ports, secure).await?;
+            let others = count_other_targets(|name| ports.contains_key(name));
+            let (origins, sockets) = bind(&options.world, &ports, others, secure).await?;
             Ok((*world, origins, sockets))
         }
         Opened::Empty(log) => {
-            let (origins, sockets) = bind(&options.world, &BTreeMap::new(), options.tls).await?;
+            let (ports, others) = (BTreeMap::new(), options.volume.more_targets);
+            let (origins, sockets) = bind(&options.world, &ports, others, options.tls).await?;
             let mut objects = seed::objects(
                 options.seed,
                 options.variant,
@@ -273,16 +279,18 @@ fn read_ports(world: &World) -> Option<BTreeMap<String, u16>> {
 
 type Sockets = Vec<(Listener, TcpListener)>;
 
-/// Binds a port for each listener: the one that the world keeps, or a free one.
+/// Binds a port for each listener: the one that the world keeps, or a free one. Takes how many
+/// targets there are besides the first.
 async fn bind(
     world: &Path,
     ports: &BTreeMap<String, u16>,
+    other_targets: u8,
     secure: bool,
 ) -> Result<(Origins, Sockets), StartError> {
     let reservations = reservations();
     let mut sockets = Vec::new();
     let mut bound = BTreeMap::new();
-    for listener in Listener::ALL {
+    for listener in Listener::all(other_targets) {
         let kept = ports.get(listener.name()).copied();
         let port = kept.unwrap_or(0);
         let error = |source| StartError::Port {

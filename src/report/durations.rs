@@ -2,16 +2,15 @@
 
 use std::time::Duration;
 
-/// The two largest units of a duration: `1 h 32 min`, `3 min 5 s`, `12 s`, `0 s`.
-pub fn duration(duration: Duration) -> String {
-    let seconds = duration.as_secs();
-    let (hours, minutes, rest) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    match (hours, minutes) {
-        (0, 0) => format!("{rest} s"),
-        (0, _) if rest == 0 => format!("{minutes} min"),
-        (0, _) => format!("{minutes} min {rest} s"),
-        (_, 0) => format!("{hours} h"),
-        _ => format!("{hours} h {minutes} min"),
+pub use crate::base::text::duration;
+
+/// The same for a time that passes: without the seconds from ten minutes on.
+pub(super) fn rough(time: Duration) -> String {
+    let seconds = time.as_secs();
+    if seconds < 600 {
+        duration(time)
+    } else {
+        duration(Duration::from_secs(seconds / 60 * 60))
     }
 }
 
@@ -33,14 +32,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_duration_is_shown_in_at_most_two_units() {
-        let text = |seconds| duration(Duration::from_secs(seconds));
-        assert_eq!(text(0), "0 s");
-        assert_eq!(text(59), "59 s");
-        assert_eq!(text(120), "2 min");
-        assert_eq!(text(185), "3 min 5 s");
-        assert_eq!(text(3600), "1 h");
-        assert_eq!(text(5520), "1 h 32 min");
+    fn a_time_that_passes_has_no_seconds_from_ten_minutes_on() {
+        let text = |seconds| rough(Duration::from_secs(seconds));
+        assert_eq!(text(599), "9 min 59 s");
+        assert_eq!(text(659), "10 min");
+        assert_eq!(text(6119), "1 h 41 min");
     }
 
     #[test]

@@ -201,13 +201,13 @@ fn change_line(kind: &EventKind, palette: Palette) -> Option<String> {
 }
 
 /// `[3/8]`: which of the run's steps this is.
-pub(super) fn step_number(steps: &[StepLine], step: &str) -> String {
+fn step_number(steps: &[StepLine], step: &str) -> String {
     let at = steps.iter().position(|line| line.name == step);
     format!("[{}/{}]", at.map_or(0, |at| at + 1), steps.len())
 }
 
 /// Why the program waits for a service.
-pub(super) fn waiting_text(service: &str, reason: &str, wait: f64) -> String {
+fn waiting_text(service: &str, reason: &str, wait: f64) -> String {
     let (service, wait) = (escape(service), seconds(wait));
     format!("{service} ({reason}): trying again in {wait}")
 }

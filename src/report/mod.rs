@@ -7,15 +7,21 @@
 //! palette.rs      colour, or none
 //! durations.rs    durations in a form for people
 //! lines.rs        events as plain lines: a pipe, a log
-//! terminal.rs     events at a terminal: the same lines, with progress lines below them
+//! terminal.rs     events at a terminal: the same lines, with a table of the steps below them
+//! live_run.rs     what a run does at this moment, from its events
+//! live_table.rs   that as the lines of the table
+//! live_screen.rs  the table drawn in place
 //! pipeline.rs     the commands of GitHub Actions and Azure Pipelines, and text that contains none
 //! annotations.rs  a run's steps as folded groups and its problems as annotations, for a pipeline
 //! json.rs         events as JSON Lines
 //! documents/      what `--output json` writes, as types, and its JSON Schema
 //! news.rs         what has changed in a run since the last look
+//! notification/   what a run's webhooks are sent: Teams, Slack, JSON
 //! second_look.rs  what did not succeed at first, for the end of a run
-//! plan.rs         a plan as text
+//! plan/           a plan for those who approve it, as text and as a page
+//! page/           a page for a browser: its frame and style, texts as markup
 //! status.rs       a state file's fold as a table
+//! fleet.rs        many runs at once
 //! under_way.rs    what a run does now, how long it has taken, when it should end
 //! run_report/     what a run did, as Markdown, HTML, JUnit XML and JSON
 //! ```
@@ -23,9 +29,15 @@
 mod annotations;
 mod documents;
 mod durations;
+mod fleet;
 mod json;
 mod lines;
+mod live_run;
+mod live_screen;
+mod live_table;
 mod news;
+mod notification;
+mod page;
 mod palette;
 mod pipeline;
 mod plan;
@@ -38,24 +50,28 @@ mod terminal;
 mod under_way;
 mod wrap;
 
-pub use annotations::{Annotated, Annotations};
+pub use annotations::{Annotated, Annotations, Checkout};
 pub use documents::{
     CheckLine, ChecksDocument, CompleteDocument, CutDocument, DamageLine, ExportDocument,
-    FailureDocument, ImportDocument, InitDocument, PlanDocument, RecordLine, RehearsalDocument,
-    RehearsalEndpoint, RehearsalEndpoints, StateCheckDocument, TaskOutcome, ValidateDocument,
-    Version, commands_with_json, document, output_schema,
+    FailureDocument, FleetDocument, FleetRun, GraphDocument, ImportDocument, InitDocument,
+    PlanDocument, RecordLine, RehearsalDocument, RehearsalEndpoint, RehearsalEndpoints,
+    StateCheckDocument, TaskOutcome, ValidateDocument, Version, commands_with_json, document,
+    output_schema,
 };
 pub use durations::duration;
+pub use fleet::{fleet, fleet_run, unreadable_run};
 pub use json::JsonLines;
 pub use lines::{Detail, Lines};
 pub use news::News;
+pub use notification::{Notice, notification, pipeline_page};
+pub use page::GENERATOR;
 pub use palette::{ColorChoice, Palette};
 pub use pipeline::Pipeline;
-pub use plan::{expected_duration, plan_text};
+pub use plan::{PlanFacts, PlanReport, expected_duration, plan_page, plan_text};
 pub use printer::Printer;
 pub use run_report::{
-    GraphOutline, OutlineArrow, OutlineTile, ReportFormat, RunReport, gather_report,
-    not_begun_report,
+    GraphOutline, GraphPicture, OutlineArrow, OutlineTile, ReportFormat, RunReport, gather_report,
+    graph_pictures, not_begun_report,
 };
 pub use screen::Screen;
 pub use second_look::SecondLook;

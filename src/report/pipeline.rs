@@ -1,5 +1,5 @@
-//! The commands that a pipeline reads in a program's output: to annotate, to fold, to summarize;
-//! and how all other output is kept from being taken for a command.
+//! The commands that a pipeline reads in a program's output: to annotate, to fold, to summarize, to
+//! mask, to hand values to later steps; and how all other output is kept from being taken for a command.
 //!
 //! GitHub acts on a line that begins with `::`. Azure Pipelines acts on `##vso[` and `##[` anywhere
 //! in a line, and so does GitHub on the latter, in its older form. Text from a server may contain
@@ -8,6 +8,7 @@
 use std::borrow::Cow;
 use std::path::Path;
 
+use crate::base::text::escape;
 use crate::engine::RunbookPlace;
 
 /// The kind of pipeline in which this process runs.
@@ -51,7 +52,7 @@ impl Pipeline {
 
     /// Does it read commands only on stdout? GitHub reads both streams, Azure Pipelines only
     /// stdout.
-    pub(super) fn reads_stdout(self) -> bool {
+    pub fn reads_stdout(self) -> bool {
         self == Self::Azure
     }
 
@@ -120,6 +121,52 @@ impl Pipeline {
         }
     }
 
+    /// The command that hides a secret in the rest of the job's log. Takes one line of it.
+    pub(super) fn mask(self, secret: &str) -> String {
+        match self {
+            Self::GitHub => format!("::add-mask::{}", github_data(secret)),
+            Self::Azure => format!("##vso[task.setsecret]{}", azure_data(secret)),
+        }
+    }
+
+    /// The command that shows how much is done, in percent. None if the pipeline cannot show it.
+    pub(super) fn progress(self, percent: usize, text: &str) -> Option<String> {
+        match self {
+            Self::GitHub => None,
+            Self::Azure => Some(format!(
+                "##vso[task.setprogress value={percent};]{}",
+                azure_data(text)
+            )),
+        }
+    }
+
+    /// What makes a value an output that later steps and jobs read: a line for the file that
+    /// `GITHUB_OUTPUT` names, or a command for Azure Pipelines. Takes the output's name in
+    /// kebab-case; in Azure Pipelines `state-file` is the variable `iomStateFile`.
+    pub fn output(self, name: &str, value: &str) -> String {
+        match self {
+            // A value of one line cannot begin another output.
+            Self::GitHub => format!("{name}={}", escape(value)),
+            Self::Azure => format!(
+                "##vso[task.setvariable variable={};isoutput=true;]{}",
+                azure_variable(name),
+                azure_data(value)
+            ),
+        }
+    }
+
+    /// The command that adds a `JUnit` file to the results of the run. None if the pipeline takes
+    /// such files only in a step of its own.
+    pub fn test_results(self, file: &Path) -> Option<String> {
+        match self {
+            Self::GitHub => None,
+            Self::Azure => Some(format!(
+                "##vso[results.publish type=JUnit;mergeResults=true;runTitle=iomcopy;resultFiles={};]",
+                azure_property(&file.display().to_string())
+            )),
+        }
+    }
+
     /// The command that shows a Markdown file next to the run. None if the pipeline reads such
     /// files without a command.
     pub fn summary(self, file: &Path) -> Option<String> {
@@ -131,6 +178,15 @@ impl Pipeline {
             )),
         }
     }
+}
+
+/// The variable of an output: `state-file` is `iomStateFile`.
+fn azure_variable(name: &str) -> String {
+    let words = name.split('-').map(|word| {
+        let (first, rest) = word.split_at(word.len().min(1));
+        format!("{}{rest}", first.to_ascii_uppercase())
+    });
+    format!("iom{}", words.collect::<String>())
 }
 
 fn github_data(text: &str) -> String {
@@ -254,6 +310,48 @@ mod tests {
         assert_eq!(
             summary.as_deref(),
             Some("##vso[task.uploadsummary]/tmp/50%AZP25.md")
+        );
+    }
+
+    #[test]
+    fn a_secret_is_masked_and_progress_is_shown() {
+        let (github, azure) = (Pipeline::GitHub, Pipeline::Azure);
+        assert_eq!(github.mask("a%b:c"), "::add-mask::a%25b:c");
+        assert_eq!(azure.mask("a%b]c"), "##vso[task.setsecret]a%AZP25b]c");
+        assert_eq!(github.progress(25, "x"), None);
+        assert_eq!(
+            azure.progress(25, "Step 3 of 8: activate-flows").as_deref(),
+            Some("##vso[task.setprogress value=25;]Step 3 of 8: activate-flows")
+        );
+    }
+
+    #[test]
+    fn an_output_is_one_line_and_cannot_begin_another() {
+        let (github, azure) = (Pipeline::GitHub, Pipeline::Azure);
+        assert_eq!(
+            github.output("state-file", "/tmp/50%.jsonl"),
+            "state-file=/tmp/50%.jsonl"
+        );
+        assert_eq!(
+            github.output("waiting-task", "a\nrun=x"),
+            "waiting-task=a\\nrun=x"
+        );
+        assert_eq!(
+            azure.output("state-file", "/tmp/50%.jsonl"),
+            "##vso[task.setvariable variable=iomStateFile;isoutput=true;]/tmp/50%AZP25.jsonl"
+        );
+        assert_eq!(
+            azure.output("run", "a\nb"),
+            "##vso[task.setvariable variable=iomRun;isoutput=true;]a%0Ab"
+        );
+        let file = Path::new("/tmp/a;b.xml");
+        assert_eq!(github.test_results(file), None);
+        assert_eq!(
+            azure.test_results(file).as_deref(),
+            Some(
+                "##vso[results.publish type=JUnit;mergeResults=true;runTitle=iomcopy;\
+                 resultFiles=/tmp/a%3Bb.xml;]"
+            )
         );
     }
 

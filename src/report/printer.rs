@@ -7,30 +7,43 @@
 //! A closed pipe at stdout is not a failure. Every other failure to write there is one, because the
 //! result of the command is lost: it is reported once, and [`Printer::lost`] remembers it.
 
-use std::collections::BTreeMap;
+use std::fmt;
 use std::io::{self, IsTerminal as _, Write};
-use std::sync::{Mutex, OnceLock};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use console::Term;
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use super::Palette;
+use super::live_screen::LiveScreen;
 use super::palette::styled;
 use super::pipeline::{Pipeline, harmless};
 use super::screen::Screen;
 use super::wrap::wrapped;
 use crate::base::secrets;
+use crate::base::sync::lock;
 use crate::base::text::escape;
 
-/// Writes to stdout and stderr, and keeps bars at the bottom of the terminal.
+/// How often the table below everything else is looked at: times pass in it.
+const TICK: Duration = Duration::from_millis(500);
+
+/// How often a second the table may be drawn.
+const FRAMES: u8 = 15;
+
+/// Writes to stdout and stderr, and keeps a table at the bottom of the terminal.
 pub struct Printer {
     bars: MultiProgress,
-    /// The lines below everything else, by subject.
-    shown: Mutex<BTreeMap<String, ProgressBar>>,
+    /// The table below everything else.
+    live: Mutex<Option<ProgressBar>>,
     palette: Palette,
     quiet: bool,
     in_pipeline: bool,
+    /// The pipeline that is asked to mask each secret in the rest of the job's log.
+    masks: OnceLock<Pipeline>,
+    /// Is everything for people written to stdout?
+    logs_to_stdout: AtomicBool,
     /// Why stdout could not be written.
     lost: OnceLock<String>,
 }
@@ -39,14 +52,47 @@ impl Printer {
     /// A printer. With `quiet`, it writes only data, prompts and errors. With `in_pipeline`, it
     /// breaks text that a pipeline would take for a command.
     pub fn new(palette: Palette, quiet: bool, in_pipeline: bool) -> Self {
-        let bars = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
+        let target = if io::stderr().is_terminal() {
+            ProgressDrawTarget::term_like_with_hz(Box::new(LiveScreen::stderr()), FRAMES)
+        } else {
+            ProgressDrawTarget::hidden()
+        };
         Self {
-            bars,
-            shown: Mutex::default(),
+            bars: MultiProgress::with_draw_target(target),
+            live: Mutex::default(),
             palette,
             quiet,
             in_pipeline,
+            masks: OnceLock::new(),
+            logs_to_stdout: AtomicBool::new(false),
             lost: OnceLock::new(),
+        }
+    }
+
+    /// From now on, asks this pipeline to mask each secret of the runbook before anything else is
+    /// printed. Only for a stream that this pipeline reads: the command contains the secret.
+    pub fn mask_secrets_for(&self, pipeline: Pipeline) {
+        // It is the same pipeline each time.
+        _ = self.masks.set(pipeline);
+    }
+
+    /// From now on, writes to stdout what else is written to stderr: the pipeline reads commands
+    /// only there, and a line belongs to the group that stands before it in the same stream.
+    pub fn log_to_stdout(&self) {
+        self.logs_to_stdout.store(true, Ordering::Relaxed);
+    }
+
+    fn mask_new_secrets(&self) {
+        let Some(pipeline) = self.masks.get() else {
+            return;
+        };
+        for secret in secrets::take_unmasked() {
+            let command = pipeline.mask(&secret);
+            if pipeline.reads_stdout() {
+                self.write_out(&command);
+            } else {
+                self.write_err(&format!("{command}\n"));
+            }
         }
     }
 
@@ -108,6 +154,7 @@ impl Printer {
     }
 
     fn write_out(&self, line: &str) {
+        self.mask_new_secrets();
         let written = self.bars.suspend(|| {
             let mut out = io::stdout().lock();
             writeln!(out, "{line}").and_then(|()| out.flush())
@@ -134,6 +181,10 @@ impl Printer {
 
     /// A failure to write to stderr is ignored: there is nowhere to report it.
     fn write_err(&self, text: &str) {
+        if self.logs_to_stdout.load(Ordering::Relaxed) {
+            return self.write_out(text.strip_suffix('\n').unwrap_or(text));
+        }
+        self.mask_new_secrets();
         self.bars.suspend(|| {
             let mut err = io::stderr().lock();
             drop(err.write_all(text.as_bytes()));
@@ -152,12 +203,26 @@ impl Printer {
     pub fn error(&self, line: &str) {
         let width = columns(&Term::stderr());
         let line = wrapped(&self.printable(line), width);
-        self.write_err(&format!("{line}\n"));
+        self.write_lines(&line);
     }
 
-    /// Writes bytes of a log to stderr, without breaking the progress bars.
+    /// Writes whole lines to stderr. Above the table they are drawn with it, in one piece.
+    fn write_lines(&self, lines: &str) {
+        let live = lock(&self.live);
+        if live.is_some() {
+            drop(self.bars.println(lines));
+        } else {
+            self.write_err(&format!("{lines}\n"));
+        }
+    }
+
+    /// Writes bytes of a log to stderr, without breaking the table.
     pub fn write_log(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.write_err(&self.printable(&String::from_utf8_lossy(bytes)));
+        let text = self.printable(&String::from_utf8_lossy(bytes));
+        match text.strip_suffix('\n') {
+            Some(lines) => self.write_lines(lines),
+            None => self.write_err(&text),
+        }
         // Escaped text has another length; all of the log's own bytes are written.
         Ok(bytes.len())
     }
@@ -167,42 +232,47 @@ impl Printer {
         self.write_err(&self.printable(question));
     }
 
-    /// Shows one line with a spinner below everything else: one line for each subject, with its
-    /// newest text.
-    pub fn show(&self, subject: &str, line: &str) {
+    /// Shows a table below everything else, which is drawn again as time passes. Takes what makes
+    /// its lines for a terminal of so many rows and columns. It is called while the printer is
+    /// locked, so it must print nothing.
+    pub fn show_live(
+        self: &Arc<Self>,
+        table: impl Fn(usize, usize) -> Vec<String> + Clone + Send + Sync + 'static,
+    ) {
         if self.quiet {
             return;
         }
-        let Ok(mut shown) = self.shown.lock() else {
+        let printer = Arc::downgrade(self);
+        let draw = move |_: &ProgressState, out: &mut dyn fmt::Write| {
+            let Some(printer) = printer.upgrade() else {
+                return;
+            };
+            let (rows, columns) = Term::stderr().size();
+            let lines = table(usize::from(rows), usize::from(columns));
+            // Writing to a String cannot fail.
+            _ = out.write_str(&printer.printable(&lines.join("\n")));
+        };
+        let Ok(style) = ProgressStyle::with_template("{table}") else {
             return;
         };
-        let bar = shown.entry(subject.to_owned()).or_insert_with(|| {
-            let bar = self.bars.add(ProgressBar::new_spinner());
-            if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
-                bar.set_style(style);
-            }
-            bar.enable_steady_tick(Duration::from_millis(120));
-            bar
-        });
-        bar.set_message(self.printable(line).replace('\n', "\\n"));
-    }
-
-    /// Removes the line of a subject, if there is one.
-    pub fn hide(&self, subject: &str) {
-        let Ok(mut shown) = self.shown.lock() else {
-            return;
-        };
-        if let Some(bar) = shown.remove(subject) {
-            bar.finish_and_clear();
+        let bar = self.bars.add(ProgressBar::no_length());
+        bar.set_style(style.with_key("table", draw));
+        bar.enable_steady_tick(TICK);
+        if let Some(earlier) = lock(&self.live).replace(bar) {
+            earlier.finish_and_clear();
         }
     }
 
-    /// Removes every line with a spinner.
-    pub fn hide_all(&self) {
-        let Ok(mut shown) = self.shown.lock() else {
-            return;
-        };
-        for bar in std::mem::take(&mut *shown).into_values() {
+    /// Draws the table again, because something has happened.
+    pub fn redraw_live(&self) {
+        if let Some(bar) = &*lock(&self.live) {
+            bar.set_message("");
+        }
+    }
+
+    /// Removes the table.
+    pub fn hide_live(&self) {
+        if let Some(bar) = lock(&self.live).take() {
             bar.finish_and_clear();
         }
     }

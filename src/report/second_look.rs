@@ -13,6 +13,9 @@ use crate::engine::{Event, EventKind, Listener};
 /// How many things of each kind are named; more are counted.
 const NAMED: usize = 20;
 
+/// How many characters of a note are repeated.
+const LONGEST: usize = 220;
+
 /// Collects what the end of a run repeats.
 #[derive(Debug, Default)]
 pub struct SecondLook {
@@ -60,7 +63,8 @@ impl SecondLook {
             )
         });
         let at_first: Vec<String> = waits.chain(retried).collect();
-        let notes: Vec<String> = notes.iter().map(|note| first_line(note)).collect();
+        let notes = notes.iter().map(|note| shortened(&first_line(note)));
+        let notes: Vec<String> = notes.collect();
         let parts = [
             list("did not succeed at first:", &at_first),
             list("needs a look:", &notes),
@@ -73,6 +77,18 @@ impl SecondLook {
 fn first_line(text: &str) -> String {
     let line = text.lines().next().unwrap_or_default();
     escape(&redact(line)).into_owned()
+}
+
+/// The beginning of a long text, to the end of a word: it was shown whole before, and the report has
+/// it.
+fn shortened(text: &str) -> String {
+    let Some((end, _)) = text.char_indices().nth(LONGEST) else {
+        return text.to_owned();
+    };
+    let begin = text[..end]
+        .rsplit_once(' ')
+        .map_or(&text[..end], |(begin, _)| begin);
+    format!("{begin} …")
 }
 
 /// A head with a line for each thing; empty without things.
@@ -151,6 +167,13 @@ mod tests {
             help: None,
             again: true,
         })
+    }
+
+    #[test]
+    fn a_long_note_ends_with_a_whole_word() {
+        let long = "word ".repeat(50);
+        let text = SecondLook::default().text(&[long]);
+        assert!(text.ends_with("word …\n") && text.len() < 250, "{text}");
     }
 
     #[test]

@@ -99,9 +99,13 @@ fn head(contents: &StateFileContents, steps: &[&str], outlook: &Outlook) -> Stri
         condition(contents).0,
     );
     let began = under_way::began_line(contents, outlook.now);
+    let repair = state.repair.as_ref().map(|repair| {
+        let (step, who) = (escape(&repair.step), escape(&repair.who));
+        format!("repair {step}, since {:.0}, by {who}", repair.time)
+    });
     let now = under_way::now_line(contents, steps);
     let end = under_way::end_line(contents, steps, outlook);
-    for line in [Some(began), now, end].into_iter().flatten() {
+    for line in [Some(began), repair, now, end].into_iter().flatten() {
         text += &format!("{line}\n");
     }
     if let Some(last) = last_process(state)
@@ -325,6 +329,7 @@ pub(super) fn step_status(state: &State, name: &str) -> StepStatus {
         changes_done: progress.done,
         by_hand_begun: by_hand.begun,
         by_hand_done: by_hand.done,
+        began: step.map(|step| format!("{:.0}", step.began)),
         seconds: step.and_then(work_time).map(|time| time.as_secs()),
         note: match step {
             Some(step) => step.note.clone(),

@@ -1,95 +1,67 @@
-//! Events at a terminal: the same lines as in a log, and below them a line for the current step and
-//! one for each operation that the run waits for.
+//! Events at a terminal: the same lines as in a log, and below them the table of the steps.
 
 use std::sync::{Arc, Mutex};
 
 use super::Printer;
-use super::durations::seconds;
-use super::lines::{recorded_line, step_number, waiting_text};
+use super::lines::recorded_line;
+use super::live_run::LiveRun;
+use super::live_table::{self, Moment};
+use crate::base::clock::Clock;
+use crate::base::sync::lock;
 use crate::base::text::escape;
 use crate::engine::{Event, EventKind, Listener, StepLine};
-
-/// The subject of the line of the current step. No change has this name.
-const STEP: &str = "";
-
-/// The steps of the run, and which one is running.
-#[derive(Default)]
-struct Current {
-    steps: Vec<StepLine>,
-    /// `[3/8]`.
-    number: String,
-}
 
 /// Draws events.
 pub struct Terminal {
     printer: Arc<Printer>,
-    state: Mutex<Current>,
+    clock: Clock,
+    steps: Mutex<Vec<StepLine>>,
+    run: Arc<Mutex<LiveRun>>,
 }
 
 impl Terminal {
-    /// Draws through this printer.
-    pub fn new(printer: Arc<Printer>) -> Self {
+    /// Draws through this printer. Takes the clock of the run: time passes also between two events.
+    pub fn new(printer: Arc<Printer>, clock: Clock) -> Self {
         Self {
             printer,
-            state: Mutex::default(),
+            clock,
+            steps: Mutex::default(),
+            run: Arc::default(),
         }
     }
 
-    /// Shows what the current step does.
-    fn show(&self, step: &str, what: &str) {
-        self.printer.show(STEP, &format!("{step}  {what}"));
+    /// Shows the table from now on.
+    fn show(&self, target: &str) {
+        let run = Arc::clone(&self.run);
+        let clock = self.clock.clone();
+        let target = escape(target).into_owned();
+        let palette = self.printer.palette();
+        self.printer.show_live(move |rows, columns| {
+            let moment = Moment {
+                now: clock.elapsed(),
+                time: clock.time_of_day(),
+                speed: clock.speed(),
+            };
+            live_table::table(&lock(&run), &target, &moment, (rows, columns), palette)
+        });
     }
 }
 
 impl Listener for Terminal {
     fn on_event(&self, event: &Event) {
-        let Ok(mut current) = self.state.lock() else {
-            return;
-        };
-        match &event.kind {
-            EventKind::RunBegan { steps, .. } => current.steps.clone_from(steps),
-            EventKind::StepBegan { step } => {
-                current.number = step_number(&current.steps, step);
-                self.show(&current.number, step);
-            }
-            EventKind::PhaseBegan { phase, .. } => {
-                self.printer.hide_all();
-                self.show(&current.number, &format!("surveying {phase}"));
-            }
-            EventKind::ChangeBegan { name, .. } => self.show(&current.number, &escape(name)),
-            EventKind::Progress {
-                name,
-                note,
-                elapsed,
-                ..
-            } => {
-                // The note comes first, because it changes: a narrow terminal cuts the end.
-                let since = if *elapsed < 1.0 {
-                    String::new()
-                } else {
-                    format!(", {}", seconds(*elapsed))
-                };
-                let text = format!("{}{since}: {}", escape(note), escape(name));
-                self.printer
-                    .show(name, &format!("{}  {text}", current.number));
-                self.printer.hide(STEP);
-            }
-            EventKind::ChangeDone { name, .. }
-            | EventKind::ChangeFailed { name, .. }
-            | EventKind::ChangeOpen { name, .. } => {
-                self.printer.hide(name);
-            }
-            EventKind::Waiting {
-                service,
-                reason,
-                seconds: wait,
-                ..
-            } => self.show(&current.number, &waiting_text(service, reason, *wait)),
-            EventKind::RunEnded { .. } => self.printer.hide_all(),
-            _ => {}
+        if let EventKind::RunBegan { steps, .. } = &event.kind {
+            lock(&self.steps).clone_from(steps);
         }
-        if let Some(line) = recorded_line(&event.kind, &current.steps, self.printer.palette()) {
+        // The table draws itself while the printer is locked, so its state is not locked then.
+        lock(&self.run).update(&event.kind, self.clock.elapsed());
+        let line = recorded_line(&event.kind, &lock(&self.steps), self.printer.palette());
+        if let Some(line) = line {
             self.printer.info(&line);
+        }
+        match &event.kind {
+            EventKind::RunBegan { target, .. } => self.show(target),
+            EventKind::RunEnded { .. } => self.printer.hide_live(),
+            _ => self.printer.redraw_live(),
         }
     }
 }

@@ -10,7 +10,7 @@ use super::documents::{Now, OperationStatus};
 use super::duration;
 use crate::base::clock::between;
 use crate::base::text::escape;
-use crate::journal::{Intent, LaunchState, Occupancy, StateFileContents};
+use crate::journal::{Intent, LaunchState, Occupancy, State, StateFileContents};
 
 /// How many of the current changes are named; more are counted.
 const NAMED: usize = 3;
@@ -145,10 +145,11 @@ pub(super) fn now_line(contents: &StateFileContents, steps: &[&str]) -> Option<S
     let number = at.map_or(0, |at| at + 1);
     let phase = now.phase.map(|phase| format!(", {}", escape(&phase)));
     let mut line = format!(
-        "now    [{number}/{}] {}{}",
+        "now    [{number}/{}] {}{}{}",
         steps.len(),
         escape(&now.step),
-        phase.unwrap_or_default()
+        phase.unwrap_or_default(),
+        describe_progress(&contents.state, &now.step)
     );
     let named: Vec<_> = now
         .changes
@@ -165,19 +166,48 @@ pub(super) fn now_line(contents: &StateFileContents, steps: &[&str]) -> Option<S
     Some(line)
 }
 
-/// When the run should end, if it is running and an earlier run shows how long its steps take.
+/// How many changes of a step are made, of those that its plan has; empty if that is not known.
+fn describe_progress(state: &State, step: &str) -> String {
+    let Some(planned) = state
+        .planned
+        .get(step)
+        .filter(|planned| planned.changes > 0)
+    else {
+        return String::new();
+    };
+    let done = state.progress(step, None).done + state.by_hand(step).done;
+    format!(", {done} of {}", planned.changes.max(done))
+}
+
+/// How long each step should take, and from where that is known: the last finished run, else the
+/// plan of this one.
+fn expected_times(
+    contents: &StateFileContents,
+    outlook: &Outlook,
+) -> Option<(BTreeMap<String, Duration>, &'static str)> {
+    if let Some(earlier) = &outlook.earlier {
+        return Some((earlier.steps.clone(), "the last finished run"));
+    }
+    let planned = contents.state.planned.iter();
+    let times: BTreeMap<String, Duration> = planned
+        .map(|(step, planned)| (step.clone(), Duration::from_secs(planned.seconds)))
+        .collect();
+    (!times.is_empty()).then_some((times, "its plan"))
+}
+
+/// When the run should end, if it is running and it is known how long its steps take.
 pub(super) fn expected_end(
     contents: &StateFileContents,
     steps: &[&str],
     outlook: &Outlook,
 ) -> Option<Timestamp> {
-    let earlier = outlook.earlier.as_ref()?;
+    let (times, _) = expected_times(contents, outlook)?;
     let state = &contents.state;
     if state.finished.is_some() || !is_running(contents) {
         return None;
     }
     let left = steps.iter().map(|name| {
-        let takes = earlier.steps.get(*name).copied().unwrap_or_default();
+        let takes = times.get(*name).copied().unwrap_or_default();
         match state.step(name) {
             Some(step) if step.outcome.is_some() => Duration::ZERO,
             Some(step) => takes.saturating_sub(step.worked),
@@ -194,11 +224,11 @@ pub(super) fn end_line(
     outlook: &Outlook,
 ) -> Option<String> {
     let end = expected_end(contents, steps, outlook)?;
-    let took: Duration = outlook.earlier.as_ref()?.steps.values().sum();
+    let (times, from) = expected_times(contents, outlook)?;
     Some(format!(
-        "end    about {}, if it takes as long as the last finished run ({})",
+        "end    about {}, if it takes as long as {from} ({})",
         clock_time(end),
-        duration(took)
+        duration(times.values().sum())
     ))
 }
 

@@ -3,26 +3,32 @@
 use std::sync::Arc;
 
 use super::diagnostic::{Diagnostics, Problem};
+use super::fill_in;
 use super::grammar::keys::{Keys, Section as _};
 use super::grammar::{Binder, Field};
-use super::model::{Runbook, VERSION, version};
+use super::model::{Runbook, VERSION, values_file, version};
 use super::rules;
 use super::secrecy::Hidden;
 use super::source::{Source, Span};
 use super::tree::{Content, Entry, Node};
 use super::yaml::Document;
 
-/// Binds a document. The error holds every mistake that was found, the reader's too.
-pub(super) fn bind(source: Source, document: Document) -> Result<Runbook, Diagnostics> {
-    let Document { root, problems } = document;
+/// Binds a document; `hidden` holds what must not be shown of it. The error holds every mistake
+/// that was found, the reader's too.
+pub(super) fn bind(
+    source: Source,
+    document: Document,
+    hidden: Hidden,
+) -> Result<Runbook, Diagnostics> {
+    let Document { mut root, problems } = document;
     let mut binder = Binder {
-        hidden: root
-            .as_ref()
-            .map(|root| Hidden::of_tree(root, source.text()))
-            .unwrap_or_default(),
         source,
         problems,
+        hidden,
     };
+    if let Some(root) = &mut root {
+        fill_in::refuse(&mut binder, root);
+    }
     if root.is_none() {
         let help = "a runbook begins with `runbook: 1`";
         binder.error(Span::default(), "the file contains no runbook", help);
@@ -71,10 +77,18 @@ fn newer_version(entries: &[Entry]) -> Option<(u64, Span)> {
     (version > VERSION).then_some((version, entry.value.span))
 }
 
+/// The key that names the file of values.
+pub(super) const VALUES: &str = "values";
+const VALUES_DOC: &str = "A file that gives single values of this runbook by their paths, such as \
+                          `target.environment`: one runbook serves several targets. The path is \
+                          relative to the runbook's folder; `--values FILE` names another file.";
+
 /// The version, the sections, and the rules between them.
 pub(super) fn visit_document(keys: &mut Keys<'_>) -> Option<Runbook> {
     let version = keys.required("runbook", "The version of this format.", &version());
+    // What the file gives is in the tree already. Its name has no meaning of its own.
+    let values = keys.optional(VALUES, VALUES_DOC, &values_file());
     let runbook = Runbook::visit(keys);
     rules::check(keys);
-    version.and(runbook)
+    version.and(values).and(runbook)
 }

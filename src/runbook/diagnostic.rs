@@ -79,9 +79,9 @@ impl Diagnostic {
         self.help.as_deref()
     }
 
-    /// The runbook's name as it was given.
+    /// The name of the marked file as it was given: the runbook's, or that of its values.
     pub fn file(&self) -> &str {
-        self.source.name()
+        self.source.name_at(self.span.start)
     }
 
     /// The marked place.

@@ -2,9 +2,9 @@
 //! that is invalid in it, each at its place.
 //!
 //! ```text
-//! text ── yaml ──> located tree ── bind ──> Runbook
-//!   └ source          └ secrecy      │        └ digest
-//!                                    └──> Diagnostics
+//! text ── yaml ──> located tree ── values ──> bind ──> Runbook
+//!   └ source          └ secrecy                │        └ digest
+//!                                              └──> Diagnostics
 //! ```
 //!
 //! - `source`: the text, spans, lines and columns, the line as it may be shown.
@@ -21,11 +21,14 @@
 //! - `starter/`: the text of a runbook for two known environments.
 //! - `digest`: the meaning of a runbook, without its places.
 //! - `file`: a runbook from its file.
+//! - `values`: a second file gives single values of the tree by their paths.
+//! - `fill_in`: values that a person still has to write.
 
 mod bind;
 mod diagnostic;
 mod digest;
 mod file;
+mod fill_in;
 mod grammar;
 mod model;
 mod recording;
@@ -37,11 +40,15 @@ mod starter;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod values;
 mod yaml;
+#[cfg(test)]
+mod yaml_texts;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use digest::Difference;
-pub use file::{ReadError, parse, read_file};
+pub use file::{ReadError, parse, parse_with_values, read_file};
+pub use fill_in::FILL_IN;
 pub use model::Runbook;
 pub use model::containment::{
     Callbacks, Containment, ContainmentReplacement, OffOrKeep, ParameterSource, PlugIns, Purpose,
@@ -51,6 +58,7 @@ pub use model::endpoints::{Endpoint, Endpoints, ServiceKey};
 pub use model::environments::{Cloud, Lcs, LcsGeography, Target};
 pub use model::identity::{Credential, CredentialKind, Identity};
 pub use model::iom::{Iom, IomColumn, IomTable};
+pub use model::notify::{NotificationForm, Occasion, Webhook, WebhookUrl};
 pub use model::options::{
     ActivateFlows, ConnectionChoice, ConnectionChoices, CopyApi, CopyEnvironments, CopyType,
     DetachHow, DetachProviderActions, ExitAdministrationMode, FinopsMode, Gateway, Owner,
@@ -63,6 +71,7 @@ pub use model::own_steps::{
 };
 pub use model::request::{IomRequest, Method, Placeholder};
 pub use model::secret::{Secret, SecretError};
+pub use model::state_place::{ContainerAddress, ContainerError, StatePlace, parse_container};
 pub use model::steps::{Common, ListedStep, Step, StepName, StepView, Steps};
 pub use model::template::{
     FilledRequest, MissingPlaceholder, Placeholders, RequestBinding, RequestTemplate,
@@ -72,3 +81,5 @@ pub use recording::{Draft, Recorded, RecordingError, Replaced, format_entries, r
 pub use schema::schema;
 pub use source::{Located, MarkedLine, Position, Span};
 pub use starter::{Starter, StarterConnection, StarterEnvironment, StarterIdentity, StarterLcs};
+#[cfg(test)]
+pub(crate) use yaml_texts::texts_in_yaml;

@@ -8,13 +8,15 @@ use super::source::Span;
 use super::tree::{Content, Entry, Node};
 
 /// Parts of keys whose value may be a secret.
-const SENSITIVE: [&str; 10] = [
+const SENSITIVE: [&str; 11] = [
     "secret",
     "password",
     "passwd",
     "token",
     "credential",
     "identity",
+    // The address of a webhook.
+    "notify",
     "parameters",
     "apikey",
     "api-key",
@@ -35,11 +37,9 @@ pub(super) struct Hidden {
 }
 
 impl Hidden {
-    /// Hides every value under a sensitive key.
-    pub(super) fn of_tree(root: &Node, text: &str) -> Self {
-        let mut hidden = Self::default();
-        hidden.search(root, text);
-        hidden
+    /// Hides every value under a sensitive key. A second tree of the text comes after the first.
+    pub(super) fn add_tree(&mut self, root: &Node, text: &str) {
+        self.search(root, text);
     }
 
     fn search(&mut self, node: &Node, text: &str) {
@@ -59,12 +59,32 @@ impl Hidden {
         }
     }
 
-    /// Hides all values of an entry; the keys of a map stay, so that an invalid key can be read.
+    /// Hides all values of an entry; the keys of a map, and of the maps in a list, stay, so that an
+    /// invalid key can be read.
     pub(super) fn hide_entry(&mut self, entry: &Entry, text: &str) {
         let value = &entry.value;
         if let Content::Map(entries) = &value.content {
             for entry in entries {
                 self.hide_entry(entry, text);
+            }
+            return;
+        }
+        if let Content::List(items) = &value.content
+            && items
+                .iter()
+                .any(|item| matches!(item.content, Content::Map(_)))
+        {
+            for item in items {
+                match &item.content {
+                    Content::Map(entries) => {
+                        for entry in entries {
+                            self.hide_entry(entry, text);
+                        }
+                    }
+                    _ => {
+                        self.places.insert(item.span);
+                    }
+                }
             }
             return;
         }

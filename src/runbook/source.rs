@@ -1,4 +1,5 @@
 //! The text of a runbook, and places in it: spans, lines and columns, and the line as it is shown.
+//! A file of values is appended to the text, so that a span names a place in either file.
 
 use std::fmt;
 use std::ops::Deref;
@@ -25,6 +26,11 @@ pub struct Span {
 impl Span {
     pub(super) fn new(start: usize, end: usize) -> Self {
         Self { start, end }
+    }
+
+    /// The same place in a text that this many bytes precede.
+    pub(super) fn shifted(self, by: usize) -> Self {
+        Self::new(self.start + by, self.end + by)
     }
 }
 
@@ -100,6 +106,16 @@ pub(super) struct Source {
     text: String,
     line_starts: Vec<usize>,
     hidden: Vec<Span>,
+    appended: Option<Appended>,
+}
+
+/// A second file, whose text follows the runbook's.
+struct Appended {
+    name: String,
+    /// Where its text begins.
+    start: usize,
+    /// The index of its first line.
+    first_line: usize,
 }
 
 /// Without the text: an invalid runbook may hold a secret, and `{:?}` reaches logs.
@@ -116,24 +132,54 @@ impl fmt::Debug for Source {
 impl Source {
     /// A source from a file's name and its text; a byte-order mark is removed.
     pub(super) fn new(name: &str, text: &str) -> Self {
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text).to_owned();
-        let line_starts = std::iter::once(0)
-            .chain(text.match_indices('\n').map(|(at, _)| at + 1))
-            .collect();
+        let text = without_mark(text).to_owned();
         Self {
             name: name.to_owned(),
+            line_starts: line_starts(&text),
             text,
-            line_starts,
             hidden: Vec::new(),
+            appended: None,
         }
     }
 
-    /// The file's name as it was given.
+    /// Appends a second file; returns the byte where its text begins.
+    pub(super) fn append(&mut self, name: &str, text: &str) -> usize {
+        self.text.push('\n');
+        let start = self.text.len();
+        self.text.push_str(without_mark(text));
+        self.line_starts = line_starts(&self.text);
+        self.appended = Some(Appended {
+            name: name.to_owned(),
+            start,
+            first_line: self.line_of(start),
+        });
+        start
+    }
+
+    /// The runbook's name as it was given.
     pub(super) fn name(&self) -> &str {
         &self.name
     }
 
-    /// The text without its byte-order mark.
+    /// The name of the file that holds a byte, as it was given.
+    pub(super) fn name_at(&self, offset: usize) -> &str {
+        let appended = self.appended_at(offset);
+        appended.map_or(&self.name, |appended| &appended.name)
+    }
+
+    fn appended_at(&self, offset: usize) -> Option<&Appended> {
+        let appended = self.appended.as_ref();
+        appended.filter(|appended| offset >= appended.start)
+    }
+
+    /// The number, from 1, of a line in its own file. Takes its index in the whole text.
+    fn line_number(&self, line: usize) -> usize {
+        let start = self.line_starts[line];
+        let first = self.appended_at(start).map_or(0, |it| it.first_line);
+        line - first + 1
+    }
+
+    /// The text without its byte-order mark; an appended file's follows it.
     pub(super) fn text(&self) -> &str {
         &self.text
     }
@@ -173,7 +219,7 @@ impl Source {
         let line = self.line_of(offset);
         let (start, _) = self.line_bounds(line);
         Position {
-            line: line + 1,
+            line: self.line_number(line),
             column: self.text[start..offset].chars().count() + 1,
         }
     }
@@ -214,7 +260,7 @@ impl Source {
             shown.push_str(&visible);
         }
         let length = end.saturating_sub(offset).max(1);
-        cut_around_mark(&shown, line + 1, offset, length)
+        cut_around_mark(&shown, self.line_number(line), offset, length)
     }
 
     /// A line in pieces, each with whether it is hidden.
@@ -237,6 +283,16 @@ impl Source {
         }
         pieces
     }
+}
+
+fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
+}
+
+/// The bytes where lines begin.
+fn line_starts(text: &str) -> Vec<usize> {
+    let breaks = text.match_indices('\n').map(|(at, _)| at + 1);
+    std::iter::once(0).chain(breaks).collect()
 }
 
 fn safe_to_show(text: &str) -> String {
@@ -295,6 +351,20 @@ mod tests {
         let end = source.text().len();
         assert_eq!(source.position(end + 10).line, 3);
         assert_eq!(source.mark_line(Span { start: end, end }).text, "");
+    }
+
+    #[test]
+    fn a_place_of_an_appended_file_has_that_files_name_and_lines() {
+        let mut source = Source::new("a.yaml", "one: 1\ntwo: 2");
+        let start = source.append("b.yaml", "\u{feff}three: 3\nfour: 4\n");
+        let (one, four) = (span_of(&source, "2"), span_of(&source, "4"));
+        assert_eq!(&source.text()[start..start + 5], "three");
+        assert_eq!(source.name_at(one.start), "a.yaml");
+        assert_eq!(source.position(one.end).line, 2);
+        assert_eq!(source.name_at(four.start), "b.yaml");
+        assert_eq!(source.position(four.start), Position { line: 2, column: 7 });
+        let line = source.mark_line(four);
+        assert_eq!((line.number, line.text.as_str()), (2, "four: 4"));
     }
 
     #[test]

@@ -33,7 +33,7 @@ fn runbooks(name: &str) -> Vec<(String, String)> {
 }
 
 fn valid(name: &str) -> Runbook {
-    read_file(&folder("tests/runbooks/valid").join(name)).unwrap()
+    read_file(&folder("tests/runbooks/valid").join(name), None).unwrap()
 }
 
 #[test]
@@ -292,7 +292,7 @@ fn a_later_check_points_into_the_file() {
     let message = runbook.diagnostic(glob.span, "the glob `no` matches no flow", help);
     let message = message.to_string();
     assert!(
-        message.contains("everything.yaml:51:16: error: the glob"),
+        message.contains("everything.yaml:55:16: error: the glob"),
         "{message}"
     );
     assert!(
@@ -391,17 +391,17 @@ fn a_file_that_is_not_a_runbook_is_explained() {
     let message = |content: &[u8]| {
         let path = folder.path().join("a.yaml");
         std::fs::write(&path, content).unwrap();
-        read_file(&path).unwrap_err().to_string()
+        read_file(&path, None).unwrap_err().to_string()
     };
     assert!(message(b"runbook: 1\nname: \xff\n").contains("a.yaml:2: the text is not UTF-8"));
     assert!(message(&vec![b'x'; 1024 * 1024 + 1]).contains("longer than 1 MiB"));
     assert!(message(b"").contains("the file contains no runbook"));
-    let missing = read_file(&folder.path().join("none.yaml"))
+    let missing = read_file(&folder.path().join("none.yaml"), None)
         .unwrap_err()
         .to_string();
     assert!(missing.contains("none.yaml could not be read"), "{missing}");
     assert!(matches!(
-        read_file(folder.path()),
+        read_file(folder.path(), None),
         Err(ReadError::Unreadable { .. })
     ));
 }

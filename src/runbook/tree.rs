@@ -34,6 +34,21 @@ pub(super) struct Entry {
 }
 
 impl Node {
+    /// Moves every place by this many bytes: the text follows another text.
+    pub(super) fn shift(&mut self, by: usize) {
+        self.span = self.span.shifted(by);
+        match &mut self.content {
+            Content::List(items) => items.iter_mut().for_each(|item| item.shift(by)),
+            Content::Map(entries) => {
+                for entry in entries {
+                    entry.key.span = entry.key.span.shifted(by);
+                    entry.value.shift(by);
+                }
+            }
+            Content::Empty | Content::Text { .. } | Content::Broken => {}
+        }
+    }
+
     /// What this is, for a message: `a list`.
     pub(super) fn kind(&self) -> &'static str {
         match self.content {

@@ -23,6 +23,27 @@ pub(super) struct Document {
     pub(super) problems: Vec<Problem>,
 }
 
+impl Document {
+    /// A document of a text without any value.
+    pub(super) fn empty() -> Self {
+        Self {
+            root: None,
+            problems: Vec::new(),
+        }
+    }
+
+    /// The same document in a text that this many bytes precede.
+    pub(super) fn shifted(mut self, by: usize) -> Self {
+        if let Some(root) = &mut self.root {
+            root.shift(by);
+        }
+        for problem in &mut self.problems {
+            problem.span = problem.span.shifted(by);
+        }
+        self
+    }
+}
+
 /// Reads one document. The error is the first place where the text is not YAML; the rest cannot be
 /// read.
 pub(super) fn read_document(text: &str) -> Result<Document, Problem> {

@@ -437,6 +437,7 @@ async fn run_process(
         }]
         .into(),
         until: None,
+        only: None,
         confirmed: ["it".to_owned()].into(),
         shown: Mutex::default(),
     };

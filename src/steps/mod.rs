@@ -9,6 +9,8 @@
 //! them. A new kind is one folder here and one line in that list (its options are a file and a line
 //! in `runbook/model/own_steps`).
 //!
+//! `tasks` lists the phases that may hand out a manual task, for shells.
+//!
 //! No step imports another; what two steps need is in `domain`.
 
 mod activate_flows;
@@ -24,11 +26,13 @@ pub(crate) mod reconfigure_connections;
 pub(crate) mod reconfigure_dual_write;
 pub(crate) mod reinstall_providers;
 mod restore_provider_actions;
+mod tasks;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::reinstall_providers::{SEALS_OF_A_REINSTALLATION, installed_definitions};
+pub use self::tasks::task_names;
 use async_trait::async_trait;
 
 use crate::domain::RefreshContext;

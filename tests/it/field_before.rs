@@ -46,7 +46,7 @@ enum Foreseen {
 use Foreseen::{By, Not};
 
 /// Every code with which the rehearsal tenant's Dataverse and Flow service refuse a request.
-const REFUSALS: [(&str, Foreseen); 32] = [
+const REFUSALS: [(&str, Foreseen); 35] = [
     (
         "0x80040217",
         Not("a row that vanishes during a run: a removal counts it as done, a set surveys again"),
@@ -128,6 +128,9 @@ const REFUSALS: [(&str, Foreseen); 32] = [
         "0x80072042",
         By("both environments allow unmanaged customizations"),
     ),
+    ("0x80072321", Not(LIMITS)),
+    ("0x80072322", Not(LIMITS)),
+    ("0x80072326", Not(LIMITS)),
     ("0x80072560", By("survives the copy")),
     ("0x80095ffe", By("the source has no IP firewall")),
     (
@@ -147,6 +150,9 @@ const REFUSALS: [(&str, Foreseen); 32] = [
         By("has a connection in the runbook"),
     ),
 ];
+
+/// Why no check looks for a limit of each user.
+const LIMITS: &str = "the service limits every caller: the run waits as long as it asks";
 
 /// Inner codes that the order of a run prevents or that later passes cure.
 const OF_CHILDREN: [&str; 4] = [

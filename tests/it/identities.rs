@@ -469,7 +469,7 @@ fn a_token_command_that_hangs_is_stopped_after_a_minute() {
     bench.sign_in("default: { token-command: [bin/token.sh] }");
     refused(
         bench.preflight(&[]),
-        &["still running after 60 s", "without asking"],
+        &["still running after 1 min", "without asking"],
     );
 }
 

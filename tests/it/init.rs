@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use crate::edits::with_verdict;
-use crate::harness::{Stage, Tenant, runbook_text, with_endpoints};
+use crate::harness::{Stage, Tenant, runbook_text};
 use crate::outputs::document;
+use crate::terminal::AtTerminal;
 use crate::whole_world::assert_whole_tenant_is_refreshed;
 
 /// The arguments of `init` against a tenant, with these environments.
@@ -46,7 +47,8 @@ fn a_unified_pair_becomes_a_runbook_that_can_be_planned() {
     assert_eq!(output.stdout, "", "the runbook is in its file");
     for line in [
         "written: uat.yaml",
-        "to fill in:",
+        "nothing to fill in",
+        "to check: are the connections",
         "iomcopy validate uat.yaml",
     ] {
         assert!(output.stderr.contains(line), "{line}\n{}", output.stderr);
@@ -113,14 +115,41 @@ fn a_pair_that_lifecycle_services_manages_gets_an_lcs_section() {
         (&true.into(), &true.into())
     );
     let fill_in = output["fill-in"].to_string();
-    assert!(fill_in.contains("lcs.project"), "{fill_in}");
+    assert!(
+        fill_in.contains("`lcs.project` is not filled in"),
+        "{fill_in}"
+    );
     let text = output["runbook"].as_str().expect("a text");
-    assert!(text.contains("project: 1   # FILL IN"), "{text}");
+    assert!(text.contains("project: \"FILL IN: the number"), "{text}");
 
     init.extend(["--lcs-project", "1234567", "--out", "lcs.yaml"]);
     let output = stage.call(&init).exits(0);
     assert!(!output.stderr.contains("lcs.project"), "{}", output.stderr);
     let text = std::fs::read_to_string(stage.path("lcs.yaml")).expect("it was written");
+    // What is to fill in is refused at its place, with what to write.
+    let line = text
+        .lines()
+        .position(|line| line.starts_with("  geography:"));
+    let place = format!("lcs.yaml:{}:14:", line.expect("it has a geography") + 1);
+    let refused = stage.call(&["validate", "lcs.yaml"]).exits(3);
+    for (part, output) in [
+        (
+            format!("{place} error: `lcs.geography` is not filled in"),
+            &refused,
+        ),
+        (
+            "= help: write the geography of the project: default, eu".to_owned(),
+            &refused,
+        ),
+        (
+            format!("{place} `lcs.geography` is not filled in: write"),
+            &output,
+        ),
+    ] {
+        assert!(output.stderr.contains(&part), "{part}\n{}", output.stderr);
+    }
+    let text = text.replace(line_of(&text, "  geography:"), "  geography: eu");
+    std::fs::write(stage.path("lcs.yaml"), &text).expect("it can be filled in");
     for part in [
         "project: 1234567\n",
         "in use in the target: a person links it",
@@ -142,6 +171,13 @@ fn a_pair_that_lifecycle_services_manages_gets_an_lcs_section() {
     assert_only_reads(&stage);
 }
 
+/// The line of a text that begins so.
+fn line_of<'a>(text: &'a str, start: &str) -> &'a str {
+    let mut lines = text.lines();
+    let line = lines.find(|line| line.starts_with(start));
+    line.unwrap_or_else(|| panic!("{start}: {text}"))
+}
+
 /// A step of a runbook, from its line to the next step or its comment.
 fn step(text: &str, name: &str) -> String {
     let begins = format!("  - {name}:");
@@ -152,20 +188,32 @@ fn step(text: &str, name: &str) -> String {
     lines.join("\n")
 }
 
-/// The source's references, flows and providers use a custom connector that has another identifier
-/// in the target. The keys that `init` writes fit them all.
+/// The rehearsal succeeds with the runbook that `init` writes, once what a person has to fill in is
+/// filled in. The source's references, flows and providers use a custom connector that has another
+/// identifier in the target; the keys that `init` writes fit them all.
 #[test]
-fn a_refresh_with_the_connections_that_init_writes_ends_right() {
+fn a_refresh_with_the_runbook_that_init_writes_ends_right_once_it_is_filled_in() {
     let stage = Stage::new();
     let tenant = stage.whole_tenant(&[]);
     let mut init = arguments(&tenant, "Contoso Prod", "Contoso UAT");
+    init.truncate(init.len() - 2);
     init.extend(["--out", "uat.yaml"]);
-    drop(stage.call(&init).exits(0));
+    let output = stage.call(&init).exits(0);
+    assert!(output.stderr.contains("to fill in:"), "{}", output.stderr);
     let text = std::fs::read_to_string(stage.path("uat.yaml")).expect("it was written");
+    let refused = stage.call(&["preflight", "uat.yaml"]).exits(3);
+    assert!(
+        refused.stderr.contains("`act-as` is not filled in")
+            && refused.stderr.ends_with("1 error\n"),
+        "{}",
+        refused.stderr
+    );
+    let text = text.replace(line_of(&text, "act-as:"), "act-as: svc-iom@contoso.com");
+    std::fs::write(stage.path("uat.yaml"), &text).expect("it can be filled in");
     let own = "\"shared_crfff-5frequestbin-5f8e42b6d0\": \"2be0a618eea4aa4061f2c92da97c1a01\"";
     assert!(text.contains(own), "{text}");
     assert!(text.contains("custom connector 'RequestBin'"), "{text}");
-    assert_eq!(text.matches("requestbin").count(), 1, "one key: {text}");
+    assert_eq!(text.matches("5frequestbin").count(), 1, "one key: {text}");
 
     // No check of connections and references fails or warns of a key.
     let preflight = stage.call(&["preflight", "uat.yaml", "--output", "json"]);
@@ -179,14 +227,51 @@ fn a_refresh_with_the_connections_that_init_writes_ends_right() {
         }
     }
 
-    // The same connections, with the requests and rules of the rehearsal tenant.
-    let usual = runbook_text();
-    let connections = "reconfigure-connections";
-    let runbook = usual.replace(&step(&usual, connections), &step(&text, connections));
-    assert!(runbook.contains(own), "{runbook}");
-    stage.write_runbook(&with_endpoints(&runbook, &tenant.endpoints));
+    // The expected world has a flow whose addresses of production the usual runbook replaces.
+    let flows = step(&runbook_text(), "activate-flows");
+    stage.write_runbook(&text.replace(&step(&text, "activate-flows"), &flows));
     drop(stage.run().exits(0));
     assert_whole_tenant_is_refreshed(&stage.world());
+}
+
+#[test]
+fn at_a_terminal_a_person_answers_what_no_flag_does() {
+    let stage = Stage::new();
+    let tenant = stage.whole_tenant(&[]);
+    let endpoints = ["--cloud", "rehearsal", "--endpoints", &tenant.endpoints];
+    let init = [&["init"][..], &endpoints].concat();
+    let mut person = AtTerminal::start_with_stdout(&stage, &init);
+    // A number, a target that is refused, a name; the owner later; a file that exists.
+    person
+        .reads("Source, which is copied")
+        .types("Contoso Prod");
+    person
+        .reads("Target, which is overwritten")
+        .types("Contoso Prod");
+    person.reads("both the source and the target").types("0");
+    person.reads("the numbers are 1 to").types("contoso uat");
+    person.reads("(Enter: later)").types("");
+    person
+        .reads("File to write [contoso-uat-refresh.yaml]")
+        .types("rehearsal.yaml");
+    person.reads("exists already").types("");
+    person.reads("`act-as` is not filled in");
+    assert_eq!(person.ends(), Some(0));
+    let text = std::fs::read_to_string(stage.path("contoso-uat-refresh.yaml"));
+    let text = text.expect("it was written");
+    assert!(text.contains("act-as: \"FILL IN: the user"), "{text}");
+
+    // Ctrl-C and the end of the input end the questions, and nothing is written.
+    let with_out = [&init[..], &["--out", "stopped.yaml"]].concat();
+    let mut person = AtTerminal::start(&stage, &with_out);
+    person.reads("Source, which is copied").interrupts();
+    assert_eq!(person.ends(), Some(130));
+    let mut person = AtTerminal::start(&stage, &with_out);
+    person.reads("Source, which is copied").types("\u{4}");
+    person.reads("the input ended");
+    assert_eq!(person.ends(), Some(3));
+    assert!(!stage.path("stopped.yaml").exists());
+    assert_only_reads(&stage);
 }
 
 #[test]
@@ -211,6 +296,10 @@ fn an_unsuitable_target_is_refused_and_an_unknown_environment_reported() {
 #[test]
 fn the_sign_in_flags_are_checked_like_a_runbook() {
     let stage = Stage::new();
+    // Without a terminal nothing is asked.
+    let output = stage.call(&["init", "--source", "a"]).exits(3);
+    let message = "--target is missing, and there is no terminal to ask at";
+    assert!(output.stderr.contains(message), "{}", output.stderr);
     let both = ["init", "--source", "a", "--target", "b"];
     let output = stage.call(&both).exits(3);
     assert!(output.stderr.contains("add --tenant"), "{}", output.stderr);

@@ -15,6 +15,7 @@
 //!   `recordings`: recorded answers of the services are parsed. `field_copy`: the copy under the
 //!   conditions that people report.
 //! - `field_before`: conditions that are found before the copy.
+//! - `fleet`: several refreshes at once, each of another target.
 //! - `guards_matrix`: destructive commands with every refusal: nothing changes.
 //! - `guided`: every unpublished write as a manual task. `person`: does the tasks of a worksheet.
 //! - `harness`: the program and the rehearsal tenant as processes, and the tenant's world file.
@@ -30,11 +31,13 @@
 //!   failures. `lcs_by_hand`: the same, refreshed by a person.
 //! - `lifecycle`: one run after another, a second run for one target, `--again`, the prompt.
 //! - `ignored_writes`: writes that are accepted and ignored never count as success.
+//! - `notifications`: webhooks are told what happens, and change nothing.
 //! - `old_journals`: state files that released versions wrote are resumed.
 //! - `outputs`: `--output json` of every command, against its schema.
 //! - `orphan_flows`: a flow of a deleted provider that cannot be turned off stops one phase.
 //! - `outages`: an unavailable service is not a failed check; no destructive remedy for the
 //!   unknown.
+//! - `packaging`: what a release consists of.
 //! - `plans`: the forecast, and approved plans.
 //! - `preflight`: what `preflight` finds, and a run that stops for it. `verify`: what `verify`
 //!   reports as left; what preflight cannot know is a task. `edits`: the tenant changes between two
@@ -45,17 +48,20 @@
 //!   acts from the copy.
 //! - `real_clients`: two published client libraries against the tenant; run by `.ci/run`.
 //! - `record`: work by hand, actors, failures and durations in the record of a run.
+//! - `repair`: one step of a finished run, repaired with `--only`.
 //! - `report`: what a run did, in each format.
 //! - `requests`: requests of the runbook before the copy, a recording, a captured value.
 //!   `request_counts`: what the changes of a run cost.
 //! - `steps_5_to_7`: providers and orchestrations that change between the steps.
 //! - `surfaces_left`: what is said to be closed is closed; open surfaces end a run with a finding.
+//! - `telemetry`: the trace for a collector (cargo feature `opentelemetry`).
 //! - `terminal`: the program at a pseudo terminal.
 //! - `whole`: the whole tenant, end to end; one provider again. `whole_world`: the expected world.
 //! - `screens`: what the operator sees: `status --follow`, folded checks, suggestions.
 //! - `sinks`: output without control characters and secrets; a full disk is a failure.
 //! - `refusals`: what stops before any request, with its exit code. `refusal_kinds`: what a refusal
 //!   after the copy stops, by its kind.
+//! - `state_blob`: the state in Azure Storage, against Azurite; run by `.ci/run`.
 //! - `state_files`: files that a user names: older ones, changed copies, FIFOs, outputs.
 
 #![cfg(unix)]
@@ -78,6 +84,8 @@ mod field_after;
 mod field_before;
 #[cfg(feature = "rehearsal")]
 mod field_copy;
+#[cfg(feature = "rehearsal")]
+mod fleet;
 #[cfg(feature = "rehearsal")]
 mod guards_matrix;
 #[cfg(feature = "rehearsal")]
@@ -105,6 +113,8 @@ mod lost_responses;
 mod modules;
 
 #[cfg(feature = "rehearsal")]
+mod notifications;
+#[cfg(feature = "rehearsal")]
 mod old_journals;
 #[cfg(feature = "rehearsal")]
 mod orphan_flows;
@@ -114,6 +124,7 @@ mod outages;
 mod outputs;
 #[cfg(feature = "rehearsal")]
 mod own_steps;
+mod packaging;
 #[cfg(feature = "rehearsal")]
 mod person;
 #[cfg(feature = "rehearsal")]
@@ -137,6 +148,8 @@ mod refusal_kinds;
 #[cfg(feature = "rehearsal")]
 mod refusals;
 #[cfg(feature = "rehearsal")]
+mod repair;
+#[cfg(feature = "rehearsal")]
 mod report;
 #[cfg(feature = "rehearsal")]
 mod request_counts;
@@ -147,11 +160,15 @@ mod screens;
 #[cfg(feature = "rehearsal")]
 mod sinks;
 #[cfg(feature = "rehearsal")]
+mod state_blob;
+#[cfg(feature = "rehearsal")]
 mod state_files;
 #[cfg(feature = "rehearsal")]
 mod steps_5_to_7;
 #[cfg(feature = "rehearsal")]
 mod surfaces_left;
+#[cfg(all(feature = "opentelemetry", feature = "rehearsal"))]
+mod telemetry;
 #[cfg(feature = "rehearsal")]
 mod terminal;
 #[cfg(feature = "rehearsal")]

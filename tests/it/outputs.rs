@@ -109,6 +109,14 @@ fn each_command_writes_what_its_schema_describes() {
     ] {
         assert!(kinds.contains(kind), "{kinds:?}");
     }
+    // A shell completes the manual task of each phase that a survey belongs to.
+    let script = stage.call(&["completions", "bash"]).exits(0).stdout;
+    for event in written.iter().filter(|event| event["type"] == "surveyed") {
+        let name = |key: &str| event[key].as_str().unwrap_or_default().to_owned();
+        let task = format!("{}/{}", name("step"), name("phase"));
+        assert!(script.contains(&task), "{task}");
+    }
+
     let again = events(&stage, &RUN, 0);
     assert_eq!(
         again.len(),

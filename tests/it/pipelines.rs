@@ -3,9 +3,10 @@
 
 use std::process::Command;
 
+use iomcopy::rehearsal::{SECRET, TENANT_DOMAIN};
 use serde_json::{Value, json};
 
-use crate::harness::{CommandOutput, Stage, runbook_text, thin_text};
+use crate::harness::{CommandOutput, Stage, client_secret, runbook_text, thin_text};
 use crate::report::by_hand;
 
 const GITHUB: (&str, &str) = ("GITHUB_ACTIONS", "true");
@@ -26,22 +27,74 @@ fn lines(text: &str, start: &str) -> usize {
     text.lines().filter(|line| line.starts_with(start)).count()
 }
 
-#[test]
-fn github_shows_groups_annotations_and_a_summary() {
-    let stage = Stage::new();
-    let _tenant = stage.start_tenant(&by_hand(&thin_text()), &["--seed", "thin"]);
-    let summary = stage.path("summary.md");
-    std::fs::write(&summary, "# Before\n").expect("it can be written");
-    let mut command = stage.command(&RUN);
-    command.envs([GITHUB]).env("GITHUB_STEP_SUMMARY", &summary);
-    let output = answer(&mut command).exits(10);
+/// The line of the runbook on which a step is, from 1.
+fn line_of(runbook: &str, step: &str) -> usize {
+    let key = format!("  - {step}:");
+    let at = runbook.lines().position(|line| line.starts_with(&key));
+    at.expect("the step exists") + 1
+}
 
-    assert_eq!(
-        lines(&output.stdout, "::"),
-        0,
-        "data is data: {}",
-        output.stdout
-    );
+/// The outputs in a file that `GITHUB_OUTPUT` names.
+fn outputs(file: &std::path::Path) -> Vec<(String, String)> {
+    let text = std::fs::read_to_string(file).expect("the outputs were written");
+    let pairs = text.lines().map(|line| {
+        let (name, value) = line.split_once('=').expect("a name and a value");
+        (name.to_owned(), value.to_owned())
+    });
+    pairs.collect()
+}
+
+/// A step of the example workflow for one environment, with the variables that the workflow sets.
+fn step_of_the_example(stage: &Stage, step: &str) -> Command {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let workflow = std::fs::read_to_string(path.join("runbooks/pipelines/github-refresh-one.yml"))
+        .expect("the example exists");
+    let (_, rest) = workflow
+        .split_once(&format!("- name: {step}\n"))
+        .expect("it has the step");
+    let (_, rest) = rest
+        .split_once("        run: ")
+        .expect("the step is a script");
+    let script: Vec<&str> = match rest.strip_prefix("|\n") {
+        Some(rest) => rest
+            .lines()
+            .take_while(|line| line.starts_with("          "))
+            .collect(),
+        None => rest.lines().take(1).collect(),
+    };
+    let script = script.join("\n");
+    // Only Linux has it.
+    let limit = "timeout --preserve-status --signal=INT 340m";
+    let script = if cfg!(target_os = "linux") {
+        script
+    } else {
+        script.replace(limit, "")
+    };
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_iomcopy"));
+    let folder = program.parent().expect("it is in a folder").display();
+    let mut command = stage.command(&[]);
+    let mut shell = Command::new("bash");
+    shell
+        .args(["-e", "-o", "pipefail", "-c", &script])
+        .current_dir(stage.path(""))
+        .env_clear()
+        .envs(
+            command
+                .env("SECRET", SECRET)
+                .get_envs()
+                .filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned()))),
+        )
+        .env("PATH", format!("{folder}:/usr/bin:/bin"))
+        .env("RUNBOOK", "rehearsal.yaml")
+        .env("VALUES", "values.yaml")
+        .env("TARGET", "Contoso UAT")
+        .env("ATTEMPT", "1")
+        .stdin(std::process::Stdio::null());
+    shell
+}
+
+/// Each step is one group, whose title is the only line that begins it.
+fn assert_groups(output: &CommandOutput) {
     let groups = lines(&output.stderr, "::group::");
     assert!(groups >= 3, "{}", output.stderr);
     assert_eq!(
@@ -50,16 +103,91 @@ fn github_shows_groups_annotations_and_a_summary() {
         "{}",
         output.stderr
     );
-    assert!(
-        output
-            .stderr
-            .contains("\n::group::[3/8] reconfigure-connections\n")
+    let step = "[3/8] reconfigure-connections\n";
+    assert_eq!(output.stderr.matches(step).count(), 1, "{}", output.stderr);
+    assert!(output.stderr.contains(&format!("\n::group::{step}")));
+}
+
+#[test]
+fn github_shows_groups_annotations_outputs_and_a_summary() {
+    let stage = Stage::new();
+    let text = by_hand(&thin_text());
+    let signed = format!(
+        "{text}\nidentity: {{ tenant: {TENANT_DOMAIN}, default: {} }}\n",
+        client_secret()
     );
+    let _tenant = stage.start_tenant(&signed, &["--seed", "thin"]);
+    let summary = stage.path("summary.md");
+    std::fs::write(&summary, "# Before\n").expect("it can be written");
+    let (output_file, junit) = (stage.path("output"), stage.path("refresh.xml"));
+    // As the program finds it, without links.
+    let folder = stage.path("").canonicalize().expect("it exists");
+    // The steps of the example workflow, with their variables.
+    std::fs::write(stage.path("values.yaml"), "purpose: test\n").expect("it can be written");
+    let _planned = answer(&mut step_of_the_example(&stage, "Plan")).exits(0);
+    let mut command = step_of_the_example(&stage, "Run");
+    command
+        .envs([GITHUB])
+        .env("GITHUB_WORKSPACE", folder.parent().expect("a folder"))
+        .env("GITHUB_STEP_SUMMARY", &summary)
+        .env("GITHUB_OUTPUT", &output_file);
+    let output = answer(&mut command).exits(0);
+
+    assert_eq!(
+        lines(&output.stdout, "::"),
+        0,
+        "data is data: {}",
+        output.stdout
+    );
+    // The mask is the first line, and the only place of the secret.
+    let mask = format!("::add-mask::{SECRET}\n");
+    assert!(output.stderr.starts_with(&mask), "{}", output.stderr);
+    assert_eq!(output.stderr.matches(SECRET).count(), 1);
+    assert_eq!(output.stdout.matches(SECRET).count(), 0);
+
+    assert_groups(&output);
+
+    // One annotation, at the step in the runbook, whose path begins in the repository.
     let task = "reconfigure-connections/activate-system";
-    let warning = format!("::warning title=iomcopy%3A a person must do {task}::");
-    assert_eq!(lines(&output.stderr, &warning), 1, "{}", output.stderr);
-    let ending = "::warning title=iomcopy%3A waiting for a person::";
-    assert_eq!(lines(&output.stderr, ending), 1, "{}", output.stderr);
+    let name = folder.file_name().expect("a name").to_string_lossy();
+    let line = line_of(&signed, "reconfigure-connections");
+    let warning = format!(
+        "::warning file={name}/rehearsal.yaml,line={line},endLine={line},col=5,endColumn=28,\
+         title=iomcopy%3A a person must do {task}::1 thing to do; the summary of the job lists each\n"
+    );
+    assert_eq!(
+        output.stderr.matches(&warning).count(),
+        1,
+        "{}",
+        output.stderr
+    );
+    let again = format!("a person must act ({task})");
+    for line in output.stderr.lines().filter(|line| line.starts_with("::")) {
+        assert!(
+            !line.contains(&again),
+            "one annotation for one thing: {line}"
+        );
+    }
+    assert_eq!(lines(&output.stderr, "::error"), 0, "{}", output.stderr);
+
+    let run = stage.records()[0]["run"].as_str().map(str::to_owned);
+    let path = |name: &str| folder.join(name).display().to_string();
+    let expected = [
+        ("exit", "10".to_owned()),
+        ("meaning", "waiting".to_owned()),
+        ("state-file", path("rehearsal.iomcopy.jsonl")),
+        ("run", run.expect("the run has an id")),
+        ("waiting-task", task.to_owned()),
+        ("report-html", path("refresh.html")),
+        ("report-junit", path("refresh.xml")),
+    ];
+    let expected = expected.map(|(name, value)| (name.to_owned(), value));
+    assert_eq!(outputs(&output_file), expected);
+    let xml = std::fs::read_to_string(&junit).expect("the report exists");
+    assert!(
+        xml.contains("<testsuites name=\"iomcopy: Contoso UAT\""),
+        "{xml}"
+    );
 
     let text = std::fs::read_to_string(&summary).expect("the text exists");
     assert!(
@@ -67,32 +195,44 @@ fn github_shows_groups_annotations_and_a_summary() {
         "{text}"
     );
     assert!(text.contains(&format!("### To do: `{task}`")), "{text}");
+    json_output_has_no_commands(&stage, &summary);
+    a_full_summary_is_a_warning(&stage, &summary);
+}
 
-    // With JSON output, stdout has only JSON, and the summary is still written.
+/// With JSON output, stdout has only JSON, and the summary is still written.
+fn json_output_has_no_commands(stage: &Stage, summary: &std::path::Path) {
     let mut command = stage.command(&RUN);
-    command.args(["--output", "json"]).envs([GITHUB]);
-    let output = answer(command.env("GITHUB_STEP_SUMMARY", &summary)).exits(10);
+    command
+        .args(["--output", "json"])
+        .envs([GITHUB, ("SECRET", SECRET)]);
+    let output = answer(command.env("GITHUB_STEP_SUMMARY", summary)).exits(10);
     for line in output.stdout.lines() {
         serde_json::from_str::<Value>(line).expect("each line is JSON");
     }
     assert_eq!(lines(&output.stderr, "::"), 0, "{}", output.stderr);
-    let text = std::fs::read_to_string(&summary).expect("the text exists");
+    let text = std::fs::read_to_string(summary).expect("the text exists");
     assert_eq!(
         text.matches("# Refresh of Contoso UAT").count(),
         2,
         "{text}"
     );
+}
 
-    // If the summary file is full, there is a warning, and the run ends as usual.
-    std::fs::write(&summary, " ".repeat(1024 * 1024)).expect("it can be written");
+/// If the summary file is full, there is a warning, and the run ends as usual.
+fn a_full_summary_is_a_warning(stage: &Stage, summary: &std::path::Path) {
+    std::fs::write(summary, " ".repeat(1024 * 1024)).expect("it can be written");
     let mut command = stage.command(&RUN);
-    command.envs([GITHUB]).env("GITHUB_STEP_SUMMARY", &summary);
-    let output = answer(&mut command).exits(10);
-    assert!(
-        output.stderr.contains("summary of this job is full"),
-        "{}",
-        output.stderr
-    );
+    // A file is not read by the pipeline, so it gets no mask.
+    let log = std::fs::File::create(stage.path("log.txt")).expect("it can be written");
+    command
+        .envs([GITHUB, ("SECRET", SECRET)])
+        .stdout(std::process::Stdio::null())
+        .stderr(log)
+        .env("GITHUB_STEP_SUMMARY", summary);
+    assert_eq!(command.status().expect("it runs").code(), Some(10));
+    let log = std::fs::read_to_string(stage.path("log.txt")).expect("the text exists");
+    assert!(log.contains("summary of this job is full"), "{log}");
+    assert!(!log.contains(SECRET), "{log}");
 }
 
 #[test]
@@ -101,9 +241,12 @@ fn azure_gets_commands_on_stdout_and_the_report() {
     let _tenant = stage.tenant(&[]);
     let mut command = stage.command(&RUN);
     command
-        .envs([AZURE])
+        .args(["--report", "refresh.xml"])
+        .envs([AZURE, ("BUILD_REQUESTEDFOR", "Ada Admin")])
         .env("AGENT_TEMPDIRECTORY", stage.path(""));
     let output = answer(&mut command).exits(0);
+    // The lines of a step are in the stream of its group.
+    assert_eq!(output.stderr, "", "{}", output.stderr);
     assert_eq!(lines(&output.stdout, "##[group]["), 8, "{}", output.stdout);
     assert_eq!(
         lines(&output.stdout, "##[endgroup]"),
@@ -111,7 +254,22 @@ fn azure_gets_commands_on_stdout_and_the_report() {
         "{}",
         output.stdout
     );
-    assert_eq!(output.stderr.matches("##").count(), 0, "{}", output.stderr);
+    let group = output
+        .stdout
+        .split("##[group][2/8] ")
+        .nth(1)
+        .expect("step 2");
+    let group = group.split("##[endgroup]").next().unwrap_or_default();
+    let (head, rest) = group.split_once('\n').expect("it has lines");
+    assert_eq!(head, "exit-administration-mode");
+    assert_eq!(
+        rest.lines().next(),
+        Some("##vso[task.setprogress value=12;]Step 2 of 8: exit-administration-mode")
+    );
+    assert!(rest.contains("\n  done "), "{group}");
+    let done = "##vso[task.setprogress value=100;]finished\n";
+    assert_eq!(output.stdout.matches(done).count(), 1, "{}", output.stdout);
+
     let upload = "##vso[task.uploadsummary]";
     let file = output
         .stdout
@@ -121,6 +279,34 @@ fn azure_gets_commands_on_stdout_and_the_report() {
     assert!(file.is_absolute(), "{}", file.display());
     let text = std::fs::read_to_string(file).expect("it was written");
     assert!(text.starts_with("# Refresh of Contoso UAT\n"), "{text}");
+    let confirmed = "by Ada Admin (Azure Pipelines)";
+    assert!(text.contains(confirmed), "the actor confirmed: {text}");
+
+    let folder = stage.path("").canonicalize().expect("it exists");
+    let path = |name: &str| folder.join(name).display().to_string();
+    let run = stage.records()[0]["run"].clone();
+    let run = run.as_str().expect("the run has an id");
+    for (name, value) in [
+        ("iomExit", "0"),
+        ("iomMeaning", "done"),
+        ("iomStateFile", &path("rehearsal.iomcopy.jsonl")),
+        ("iomRun", run),
+        ("iomWaitingTask", ""),
+        ("iomReportJunit", &path("refresh.xml")),
+    ] {
+        let line = format!("##vso[task.setvariable variable={name};isoutput=true;]{value}\n");
+        assert_eq!(output.stdout.matches(&line).count(), 1, "{line}");
+    }
+    let results = format!(
+        "##vso[results.publish type=JUnit;mergeResults=true;runTitle=iomcopy;resultFiles={};]\n",
+        path("refresh.xml")
+    );
+    assert_eq!(
+        output.stdout.matches(&results).count(),
+        1,
+        "{}",
+        output.stdout
+    );
 }
 
 #[test]

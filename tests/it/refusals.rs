@@ -41,6 +41,19 @@ fn a_runbook_with_another_target_name_is_refused() {
         5,
         "Contoso UAT",
     );
+    // The same name from a file of values is reported there.
+    let stage = Stage::new();
+    let values = "name: qa\ntarget.name: Contoso QA\n";
+    std::fs::write(stage.path("qa.values.yaml"), values).expect("values can be written");
+    let plan = ["plan", "rehearsal.yaml", "--values", "qa.values.yaml"];
+    let output = stage.call(&plan).exits(5);
+    let place =
+        "qa.values.yaml:2:14: error: the environment with this id has the name 'Contoso UAT'";
+    assert!(output.stderr.contains(place), "{}", output.stderr);
+    assert!(!stage.path("qa.iomcopy.jsonl").exists());
+    let validated = stage.call(&["validate", "rehearsal.yaml", "--values", "qa.values.yaml"]);
+    let validated = validated.exits(0).stdout;
+    assert!(validated.contains("target Contoso QA"), "{validated}");
 }
 
 #[test]

@@ -30,10 +30,87 @@ pub(crate) fn by_hand(text: &str) -> String {
     format!("{before}    activate-system: guided\n{rest}")
 }
 
+/// An element of a `JUnit` file: its name, what may contain it, the attributes that it must have and
+/// those that it may have. As Jenkins' schema says (junit-10.xsd of its xUnit plugin).
+type JenkinsRule = (
+    &'static str,
+    &'static [&'static str],
+    &'static [&'static str],
+    &'static [&'static str],
+);
+
+const JENKINS: [JenkinsRule; 9] = [
+    (
+        "testsuites",
+        &[],
+        &[],
+        &["name", "time", "tests", "failures", "errors"],
+    ),
+    (
+        "testsuite",
+        &["testsuites", "testsuite"],
+        &["name", "tests", "failures", "errors"],
+        &[
+            "group",
+            "time",
+            "skipped",
+            "timestamp",
+            "hostname",
+            "id",
+            "package",
+            "file",
+            "log",
+            "url",
+        ],
+    ),
+    ("properties", &["testsuite"], &[], &[]),
+    ("property", &["properties"], &["name", "value"], &[]),
+    (
+        "testcase",
+        &["testsuite"],
+        &["name"],
+        &["time", "classname", "group"],
+    ),
+    ("skipped", &["testcase"], &[], &["type", "message"]),
+    ("failure", &["testcase"], &[], &["type", "message"]),
+    ("system-out", &["testcase", "testsuite"], &[], &[]),
+    ("system-err", &["testcase", "testsuite"], &[], &[]),
+];
+
+/// Fails unless Jenkins' schema allows this element there with these attributes.
+fn assert_as_jenkins_reads(name: &str, parent: Option<&str>, found: &BTreeMap<String, String>) {
+    let rule = JENKINS.iter().find(|(element, ..)| *element == name);
+    let (_, parents, required, optional) = rule.expect("Jenkins knows the element");
+    match parent {
+        None => assert!(parents.is_empty(), "{name} is not the first element"),
+        Some(parent) => assert!(parents.contains(&parent), "{name} in {parent}"),
+    }
+    for attribute in *required {
+        assert!(found.contains_key(*attribute), "{name} has no {attribute}");
+    }
+    for (attribute, value) in found {
+        let attribute = attribute.as_str();
+        let is_known = required.contains(&attribute) || optional.contains(&attribute);
+        assert!(is_known, "{name} {attribute}");
+        if attribute == "time" {
+            let is_number = value
+                .chars()
+                .all(|sign| sign.is_ascii_digit() || sign == '.');
+            assert!(is_number && value.matches('.').count() <= 1, "{value}");
+        }
+        if attribute == "timestamp" {
+            let time = value.parse::<jiff::Timestamp>();
+            assert!(time.is_ok() && value.ends_with('Z'), "{value}");
+        }
+    }
+}
+
 /// A `JUnit` file: the number of cases of each suite, and the number of elements of each kind.
 /// Fails if it is not well-formed, or if a suite's count differs from its cases.
 struct Junit {
     suites: Vec<(String, usize)>,
+    /// How many suites say when they began.
+    timestamps: usize,
     elements: BTreeMap<String, usize>,
 }
 
@@ -44,16 +121,17 @@ impl Junit {
         reader.config_mut().check_end_names = true;
         let mut junit = Self {
             suites: Vec::new(),
+            timestamps: 0,
             elements: BTreeMap::new(),
         };
-        let mut open = 0_usize;
+        let mut open: Vec<String> = Vec::new();
         loop {
             let event = reader.read_event().expect("the XML is well-formed");
             let (element, is_empty) = match &event {
                 Event::Start(element) => (element, false),
                 Event::Empty(element) => (element, true),
                 Event::End(_) => {
-                    open -= 1;
+                    open.pop();
                     continue;
                 }
                 Event::Text(text) => {
@@ -63,9 +141,6 @@ impl Junit {
                 Event::Eof => break,
                 _ => continue,
             };
-            if !is_empty {
-                open += 1;
-            }
             let name = String::from_utf8_lossy(element.name().as_ref()).into_owned();
             let attributes: BTreeMap<String, String> = element
                 .attributes()
@@ -76,13 +151,18 @@ impl Junit {
                     (key, value)
                 })
                 .collect();
+            assert_as_jenkins_reads(&name, open.last().map(String::as_str), &attributes);
+            if !is_empty {
+                open.push(name.clone());
+            }
             if name == "testsuite" {
                 let tests = attributes["tests"].parse().expect("a number");
                 junit.suites.push((attributes["name"].clone(), tests));
+                junit.timestamps += usize::from(attributes.contains_key("timestamp"));
             }
             *junit.elements.entry(name).or_default() += 1;
         }
-        assert_eq!(open, 0, "every element is closed");
+        assert!(open.is_empty(), "every element is closed");
         let reported: usize = junit.suites.iter().map(|(_, tests)| tests).sum();
         assert_eq!(reported, junit.of("testcase"));
         junit
@@ -120,15 +200,15 @@ fn assert_page_is_complete(html: &str) {
     for foreign in ["<script", "src=", "@import", "url("] {
         assert!(!html.contains(foreign), "{foreign}");
     }
-    let within = html.matches("href=\"#").count();
-    assert_eq!(
-        html.matches("href=").count(),
-        within,
-        "a link leaves the page"
-    );
+    // A link leads to a part of the page, or from a worksheet to a record's form.
+    for link in html.split(" href=\"").skip(1) {
+        let address = link.split('"').next().unwrap_or_default();
+        let is_record = address.contains("/main.aspx?pagetype=entityrecord&amp;");
+        assert!(address.starts_with('#') || is_record, "{address}");
+    }
     for tag in [
         "table", "tbody", "tr", "td", "th", "ul", "ol", "li", "h2", "details", "body", "section",
-        "main", "nav", "header", "svg", "figure", "rect", "path", "text", "g",
+        "main", "nav", "header", "svg", "figure", "rect", "path", "text", "g", "fieldset", "label",
     ] {
         let opened =
             html.matches(&format!("<{tag}>")).count() + html.matches(&format!("<{tag} ")).count();
@@ -153,6 +233,8 @@ fn before_a_run_the_report_says_that_nothing_has_begun() {
     let junit = Junit::read(&report(&stage, "junit"));
     assert_eq!((junit.suites.len(), junit.of("skipped")), (8, 8));
     assert!(!stage.state().exists(), "a report writes nothing");
+    approval_page(&stage);
+    graph_before_a_run(&stage);
     let both = [
         "report",
         "rehearsal.yaml",
@@ -163,6 +245,121 @@ fn before_a_run_the_report_says_that_nothing_has_begun() {
     ];
     let refused = stage.call(&both).exits(3);
     assert!(refused.stdout.contains("remove one"), "{}", refused.stdout);
+}
+
+/// The plan as a page: what is approved comes first, and nothing of it is missing.
+fn approval_page(stage: &Stage) {
+    let plan = [
+        "plan",
+        "rehearsal.yaml",
+        "--format",
+        "html",
+        "--out",
+        "uat.plan",
+    ];
+    let page = stage.call(&plan).exits(0).stdout;
+    assert_page_is_complete(&page);
+    assert!(page.len() < 2_000_000, "{}", page.len());
+    for part in [
+        "<h1>Plan for Contoso UAT</h1>",
+        "cannot be undone",
+        "Window to book",
+        "forecast</span>",
+        "A run may make other changes",
+        "Not known yet",
+        "delete provider 'BigCommerce'",
+        "→ <ins>3f6d0c5a9b7e4d21a8c4e0f1b2a39d55</ins>",
+        "iomcopy run rehearsal.yaml --plan uat.plan",
+    ] {
+        assert!(page.contains(part), "{part}");
+    }
+    let both = [&plan[..4], &["--output", "json"]].concat();
+    drop(stage.call(&both).exits(3));
+    let detailed = stage
+        .call(&["plan", "rehearsal.yaml", "-v"])
+        .exits(0)
+        .stdout;
+    for part in [
+        "\n  ! > copy 'Contoso Prod' onto 'Contoso UAT'\n",
+        "\n  ! - delete provider 'BigCommerce'\n        installed: true → nothing\n",
+        "\n    + install provider 'BigCommerce' from the library\n",
+        ", forecast\n",
+        "\nNot known yet:\n",
+    ] {
+        assert!(detailed.contains(part), "{part}\n{detailed}");
+    }
+}
+
+/// Before a run has recorded the orchestrations, the graph is read with GET only.
+fn graph_before_a_run(stage: &Stage) {
+    let graph = ["graph", "rehearsal.yaml", "Demo Order Journey"];
+    let now = stage.call(&graph).exits(0);
+    assert!(
+        now.stdout.contains("subgraph s0 [\"Now\"]"),
+        "{}",
+        now.stdout
+    );
+    assert!(now.stdout.contains("● old action<br/>"), "{}", now.stdout);
+    assert!(now.stderr.contains("as it is now"), "{}", now.stderr);
+    assert!(
+        stage.in_process_world().writes().is_empty(),
+        "it only reads"
+    );
+}
+
+/// After a run, the graph has every stage, and a wrong name gets suggestions.
+fn graph_after_a_run(stage: &Stage) {
+    let graph = [
+        "graph",
+        "rehearsal.yaml",
+        "manual orders - draft (do not use)",
+    ];
+    let mermaid = stage.call(&graph).exits(0).stdout;
+    for part in [
+        "flowchart LR\n",
+        "\n  s0 ~~~ s1 ~~~ s2\n",
+        "subgraph s0 [\"Before\"]",
+        "subgraph s1 [\"Detached\"]",
+        "subgraph s2 [\"After\"]",
+        "● old action<br/>",
+        "○ no action\"]:::empty",
+        "★ new action<br/>",
+        "! dangling<br/>",
+    ] {
+        assert!(mermaid.contains(part), "{part}\n{mermaid}");
+    }
+    let svg = stage
+        .call(&[&graph[..], &["--format", "svg"]].concat())
+        .exits(0)
+        .stdout;
+    assert!(svg.starts_with("<svg xmlns="), "{svg}");
+    assert!(
+        svg.contains("★ new action") && svg.contains("class=\"tile dangling\""),
+        "{svg}"
+    );
+    let unchanged = stage
+        .call(&["graph", "rehearsal.yaml", "Test Order flow sample"])
+        .exits(0);
+    assert!(
+        unchanged.stdout.contains("subgraph s0 [\"As recorded\"]"),
+        "{}",
+        unchanged.stdout
+    );
+    let written = document(
+        stage,
+        "graph",
+        &["graph", "rehearsal.yaml", "Returns - FedEx"],
+        0,
+    );
+    assert_eq!(
+        written["stages"],
+        serde_json::json!(["Before", "Detached", "After"])
+    );
+    let wrong = stage
+        .call(&["graph", "rehearsal.yaml", "Return - FedEx"])
+        .exits(3);
+    let advice = "did you mean 'Returns - FedEx'? orchestrations: ";
+    assert!(wrong.stderr.contains(advice), "{}", wrong.stderr);
 }
 
 #[test]
@@ -263,12 +460,27 @@ fn a_finished_run_is_reported_in_every_format() {
     let junit = Junit::read(&report(&stage, "junit"));
     // One for each step, and one for the surfaces.
     assert_eq!(junit.suites.len(), 9);
+    assert_eq!(junit.timestamps, 8, "each step, not the list of surfaces");
     assert!(junit.of("testcase") >= all);
     assert_eq!(junit.of("failure"), 0);
     assert_eq!(
         std::fs::read(stage.state()).ok(),
         Some(before),
         "a report only reads"
+    );
+
+    graph_after_a_run(&stage);
+    let follow = ["report", "rehearsal.yaml", "--follow", "night.html"];
+    let complete = stage.call(&follow).exits(0);
+    assert!(
+        complete.stderr.contains("night.html is complete"),
+        "{}",
+        complete.stderr
+    );
+    let page = std::fs::read_to_string(stage.path("night.html")).expect("the page is there");
+    assert_eq!(
+        page, html,
+        "the run has ended: the page does not load itself again"
     );
 
     // One provider is reinstalled: the others' actions exist, and no slot with one of them dangles.
@@ -313,6 +525,13 @@ fn a_waiting_run_shows_its_task_and_the_report_shows_a_waiver() {
     let html = report(&stage, "html");
     assert_page_is_complete(&html);
     assert!(html.contains("To do") && html.contains(task), "{html}");
+    let boxes = reported["tasks"][0]["instructions"]
+        .as_array()
+        .map_or(0, Vec::len);
+    assert_eq!(html.matches("type=\"checkbox\"").count(), boxes, "{html}");
+    let sheets = report(&stage, "worksheets");
+    assert!(sheets.contains(&format!("## To do: `{task}`")), "{sheets}");
+    assert_eq!(sheets.matches("\n- [ ] ").count(), boxes, "{sheets}");
     let xml = report(&stage, "junit");
     let junit = Junit::read(&xml);
     assert!(junit.of("skipped") > 0 && junit.of("failure") == 0, "{xml}");
@@ -336,6 +555,9 @@ fn a_waiting_run_shows_its_task_and_the_report_shows_a_waiver() {
     let html = report(&stage, "html");
     assert_page_is_complete(&html);
     assert!(html.contains("pressed by &lt;A|B&gt; &amp; "), "{html}");
+    assert!(!html.contains("type=\"checkbox\""), "{html}");
+    let sheets = report(&stage, "worksheets");
+    assert!(sheets.contains(&format!("## Done: `{task}`")), "{sheets}");
     let xml = report(&stage, "junit");
     drop(Junit::read(&xml));
     for text in [&markdown, &html, &xml] {
@@ -387,7 +609,25 @@ fn an_active_run_is_reported_with_its_progress_so_far() {
     );
     assert_eq!(reported["figures"], Value::Null);
     drop(Junit::read(&report(&stage, "junit")));
+    // A page that is kept current loads itself again until the run's process ends.
+    let mut follow = stage
+        .command(&["report", "rehearsal.yaml", "--follow", "night.html"])
+        .spawn()
+        .expect("the program can be started");
+    let page = || std::fs::read_to_string(stage.path("night.html")).unwrap_or_default();
+    let refreshes = |page: &str| page.contains("http-equiv=\"refresh\"");
+    while !refreshes(&page()) {
+        assert!(
+            follow.try_wait().expect("it can be asked").is_none(),
+            "{}",
+            page()
+        );
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
     child.kill().expect("it can be killed");
     child.wait().expect("it has ended");
+    assert!(follow.wait().expect("it ends with the run").success());
+    assert_page_is_complete(&page());
+    assert!(!refreshes(&page()), "{}", page());
     assert_eq!(json(&stage)["processes"][0]["ending"], Value::Null);
 }

@@ -19,6 +19,15 @@ pub(crate) struct AtTerminal {
 impl AtTerminal {
     /// Starts the program without stdout.
     pub(crate) fn start(stage: &Stage, arguments: &[&str]) -> Self {
+        Self::start_with(stage, arguments, false)
+    }
+
+    /// Starts the program with its stdout at the terminal too.
+    pub(crate) fn start_with_stdout(stage: &Stage, arguments: &[&str]) -> Self {
+        Self::start_with(stage, arguments, true)
+    }
+
+    fn start_with(stage: &Stage, arguments: &[&str], has_stdout: bool) -> Self {
         let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal opens");
         grantpt(&terminal).expect("the terminal is ours");
         unlockpt(&terminal).expect("the terminal is unlocked");
@@ -27,12 +36,18 @@ impl AtTerminal {
         let screen =
             rustix::fs::open(name, flags, Mode::empty()).expect("the other end can be opened");
         let keyboard = screen.try_clone().expect("the terminal can be cloned");
+        let output = screen.try_clone().expect("the terminal can be cloned");
+        let stdout = if has_stdout {
+            output.into()
+        } else {
+            Stdio::null()
+        };
         let child = stage
             .command(arguments)
             .env("TERM", "dumb")
             .stdin(keyboard)
             .stderr(screen)
-            .stdout(Stdio::null())
+            .stdout(stdout)
             .spawn()
             .expect("the program can be started");
         Self {

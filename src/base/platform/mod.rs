@@ -13,7 +13,7 @@
 //! below the user's profile, which other users cannot read.
 
 use std::fs::{File, FileType, Metadata, OpenOptions};
-use std::io;
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
 use tokio::process::Command;
@@ -40,6 +40,16 @@ pub const STATE_DIRECTORY_VARIABLES: &str = system::STATE_DIRECTORY_VARIABLES;
 /// the file while it is open.
 pub fn open_regular(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     let file = system::without_blocking(options).open(path)?;
+    require_regular(&file.metadata()?)?;
+    Ok(file)
+}
+
+/// Opens a regular file to read it for a long time: as [`open_regular`], and on Windows others can
+/// still rename or delete it.
+pub fn open_shared(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    system::without_blocking(options.read(true));
+    let file = system::shared_for_deletion(&mut options).open(path)?;
     require_regular(&file.metadata()?)?;
     Ok(file)
 }
@@ -105,6 +115,12 @@ pub struct FileId(u64, u64);
 pub fn file_id(metadata: &Metadata) -> FileId {
     let (first, second) = system::file_id(metadata);
     FileId(first, second)
+}
+
+/// Does a stream lead to another process, rather than to a file or a terminal? On Windows a stream
+/// that is neither is taken for one that does.
+pub fn is_pipe(stream: &(impl system::AsStream + IsTerminal)) -> bool {
+    !stream.is_terminal() && system::is_pipe(stream)
 }
 
 /// Makes the entries of a directory durable: a file that was just created or renamed may otherwise

@@ -2,6 +2,7 @@
 
 use std::fs::{DirBuilder, File, FileType, Metadata, OpenOptions, Permissions, TryLockError};
 use std::io;
+pub(super) use std::os::fd::AsFd as AsStream;
 use std::os::unix::fs::{
     DirBuilderExt as _, FileExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _,
     PermissionsExt as _,
@@ -25,6 +26,11 @@ pub(super) fn without_blocking(options: &mut OpenOptions) -> &mut OpenOptions {
     options.custom_flags(i32::try_from(flags.bits()).unwrap_or_default())
 }
 
+/// Every open file can be renamed and deleted.
+pub(super) fn shared_for_deletion(options: &mut OpenOptions) -> &mut OpenOptions {
+    options
+}
+
 pub(super) fn special_kind(kind: FileType) -> Option<&'static str> {
     if kind.is_fifo() {
         Some("a FIFO")
@@ -35,6 +41,15 @@ pub(super) fn special_kind(kind: FileType) -> Option<&'static str> {
     } else {
         None
     }
+}
+
+pub(super) fn is_pipe(stream: &impl AsStream) -> bool {
+    let kind =
+        rustix::fs::fstat(stream).map(|stat| rustix::fs::FileType::from_raw_mode(stat.st_mode));
+    matches!(
+        kind,
+        Ok(rustix::fs::FileType::Fifo | rustix::fs::FileType::Socket)
+    )
 }
 
 pub(super) fn create_private(options: &mut OpenOptions) -> &mut OpenOptions {
@@ -179,6 +194,14 @@ mod tests {
     #[test]
     fn a_directory_that_cannot_be_synced_is_an_error() {
         assert!(sync_directory(Path::new("/dev/null")).is_err());
+    }
+
+    #[test]
+    fn a_file_is_no_pipe() {
+        let (_reader, writer) = std::io::pipe().unwrap();
+        assert!(is_pipe(&writer));
+        assert!(!is_pipe(&tempfile::tempfile().unwrap()));
+        assert!(!is_pipe(&File::open("/dev/null").unwrap()));
     }
 
     #[test]

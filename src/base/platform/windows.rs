@@ -7,6 +7,7 @@
 use std::fs::{DirBuilder, File, FileType, Metadata, OpenOptions};
 use std::io;
 use std::os::windows::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
+pub(super) use std::os::windows::io::AsHandle as AsStream;
 use std::path::{Path, PathBuf};
 
 use tokio::process::Command;
@@ -20,6 +21,8 @@ pub(super) const STATE_DIRECTORY_VARIABLES: &str = "LOCALAPPDATA";
 const FILE_SHARE_READ: u32 = 1;
 /// Others may write the file while it is open.
 const FILE_SHARE_WRITE: u32 = 2;
+/// Others may rename or delete the file while it is open.
+const FILE_SHARE_DELETE: u32 = 4;
 /// The rights to read a file, to append to it and to delete it (file access rights).
 const GENERIC_READ: u32 = 0x8000_0000;
 const FILE_APPEND_DATA: u32 = 4;
@@ -36,8 +39,18 @@ pub(super) fn without_blocking(options: &mut OpenOptions) -> &mut OpenOptions {
     options.share_mode(FILE_SHARE_READ | FILE_SHARE_WRITE)
 }
 
+pub(super) fn shared_for_deletion(options: &mut OpenOptions) -> &mut OpenOptions {
+    options.share_mode(FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE)
+}
+
 pub(super) fn special_kind(_kind: FileType) -> Option<&'static str> {
     None
+}
+
+pub(super) fn is_pipe(stream: &impl AsStream) -> bool {
+    let handle = stream.as_handle().try_clone_to_owned();
+    let metadata = handle.map(File::from).and_then(|file| file.metadata());
+    !metadata.is_ok_and(|metadata| metadata.is_file())
 }
 
 pub(super) fn create_private(options: &mut OpenOptions) -> &mut OpenOptions {

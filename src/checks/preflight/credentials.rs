@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::base::text::duration;
 use crate::checks::check::{Check, CheckResult, named};
 use crate::clients::{CredentialLifetime, Error, ErrorKind, SignIn, TokenFacts, TokenHolder};
 use crate::domain::RefreshContext;
@@ -163,7 +164,7 @@ fn lasts(
     expected: Duration,
 ) -> CheckResult {
     let kind = sign_in.kind();
-    let until = in_words(expected);
+    let until = duration(expected);
     let check = |remedy: &str| {
         let name = format!("the {kind} credential of {keys} lasts as long as a refresh may take");
         Check::protecting(
@@ -191,7 +192,7 @@ fn lasts(
             );
             let read = format!(
                 "it ends with the job, after {} unless that is set otherwise; a refresh may take {until}",
-                in_words(job)
+                duration(job)
             );
             if job >= expected {
                 check.pass(read)
@@ -210,7 +211,13 @@ fn lasts(
                 Ok(None) => check.unknown("the token does not show when it expires"),
                 Ok(Some(life)) if life.is_zero() => check.fail("it has expired"),
                 Ok(Some(life)) => {
-                    let read = format!("{} are left; a refresh may take {until}", in_words(life));
+                    // Whole minutes, so that the same token reads the same for a while.
+                    let left = if life < Duration::from_mins(1) {
+                        life
+                    } else {
+                        Duration::from_mins(life.as_secs() / 60)
+                    };
+                    let read = format!("{} are left; a refresh may take {until}", duration(left));
                     if life >= expected {
                         check.pass(read)
                     } else {
@@ -219,16 +226,6 @@ fn lasts(
                 }
             }
         }
-    }
-}
-
-/// A duration in hours and minutes: `24 h`, `59 min`.
-fn in_words(duration: Duration) -> String {
-    let minutes = duration.as_secs() / 60;
-    match (minutes / 60, minutes % 60) {
-        (0, minutes) => format!("{minutes} min"),
-        (hours, 0) => format!("{hours} h"),
-        (hours, minutes) => format!("{hours} h {minutes} min"),
     }
 }
 

@@ -10,7 +10,7 @@ use crate::base::text::count;
 use crate::checks::check::{Check, CheckResult};
 use crate::checks::table_reads::{Rows, available};
 use crate::domain::connections::custom_connectors::CustomConnectors;
-use crate::domain::flows::rules::{NAMES_PRODUCTION, Rules, Wanted};
+use crate::domain::flows::rules::{NAMES_PRODUCTION, Rules, SourceFlows, Wanted};
 use crate::domain::flows::{COMPILED, Definition, is_deployed_by};
 use crate::domain::names::Fields;
 use crate::domain::{RefreshContext, flows};
@@ -54,7 +54,7 @@ fn rules<'a>(refresh: &'a RefreshContext, snapshot: &Snapshot) -> Result<Rules<'
     Ok(Rules::new(
         refresh,
         None,
-        available(&snapshot.flows)?.iter(),
+        SourceFlows::of(available(&snapshot.flows)?.iter()),
         old,
         policies,
     ))

@@ -56,7 +56,7 @@ fn check(refresh: &RefreshContext) -> Check {
         format!(
             "`iomcopy run {}` repoints references, connection URLs and flows that are off; turn off a \
              flow that is on before, and choose a connection of the target under `connections`",
-            refresh.runbook.file().display()
+            refresh.runbook.as_argument()
         ),
     )
 }

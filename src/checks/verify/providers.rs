@@ -22,7 +22,7 @@ pub(super) fn run_checks(
     snapshot: &Snapshot,
     journal: Option<&JournalView>,
 ) -> Vec<CheckResult> {
-    let runbook = refresh.runbook.file().display();
+    let runbook = refresh.runbook.as_argument();
     let whole = Check::new(
         "every active provider has an action for each action of its definition",
         "active providers lack actions of their definitions",
@@ -58,7 +58,7 @@ pub(super) fn run_checks(
         whole.settle(
             catalogue
                 .clone()
-                .map(|catalogue| actions(&whole, &runbook.to_string(), catalogue)),
+                .map(|catalogue| actions(&whole, &runbook, catalogue)),
         ),
         on.settle(
             catalogue

@@ -47,7 +47,7 @@ pub(super) async fn run_checks(
     // Only a provider whose definition is known can be installed again.
     let curable = |check: Check| match &definition {
         Some(definition) => check.if_failed(Remedy::Reinstall {
-            runbook: refresh.runbook.file().display().to_string(),
+            runbook: refresh.runbook.as_argument(),
             definition: definition.clone(),
         }),
         None => check,

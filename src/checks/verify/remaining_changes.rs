@@ -57,7 +57,7 @@ pub(super) async fn run_checks(
 /// The smallest remedy for what a step's survey still finds: the run resumes; after a finished run,
 /// a person does it.
 pub(super) fn remedy(refresh: &RefreshContext, journal: &JournalView, step: &str) -> String {
-    let runbook = refresh.runbook.file().display();
+    let runbook = refresh.runbook.as_argument();
     let plan = format!("`iomcopy plan {runbook}` shows each change");
     if journal.has_finished() {
         format!(

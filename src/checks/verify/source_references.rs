@@ -29,7 +29,7 @@ pub(super) fn run_checks(
         Some(journal) => source_references.with_recorded(journal),
         None => source_references,
     };
-    let runbook = refresh.runbook.file().display();
+    let runbook = refresh.runbook.as_argument();
     let wiring = format!(
         "name a connection of the target under `connections`, then `iomcopy run {runbook}`"
     );

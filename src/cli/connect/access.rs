@@ -1,14 +1,18 @@
 //! What every request needs: the addresses, the tokens, the clock, and the events of waiting.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 
 use super::addresses::{Addresses, resolve_addresses};
 use super::credentials::Credentials;
 use super::rehearsal::RunningTenant;
 use crate::base::clock::Clock;
+use crate::base::sync::lock;
+use crate::base::text::escape;
 use crate::cli::session::Session;
 use crate::clients::{Http, Observer, Service, ServiceEndpoint, Tokens, Wait};
 use crate::engine::{EventKind, EventSink, Failure};
+use crate::report::Printer;
 use crate::runbook::{Runbook, ServiceKey};
 
 /// Access to the services of a runbook, before the first request.
@@ -34,7 +38,11 @@ impl Access {
         let addresses = resolve_addresses(runbook, listening)?;
         let clock = Clock::new(addresses.speed);
         let events = event_sink(clock.clone());
-        let waits = Arc::new(WaitEvents(events.clone()));
+        let waits = Arc::new(WaitEvents {
+            events: events.clone(),
+            printer: Arc::clone(&session.printer),
+            named: Mutex::default(),
+        });
         let http = Http::new(clock.clone(), waits, session.cancellation.clone())?;
         let tokens = Tokens::new(&http, &addresses.authority)?;
         let credentials = Credentials::new(runbook);
@@ -71,12 +79,27 @@ impl Access {
     }
 }
 
-/// Emits each wait of the HTTP chain as an event.
-struct WaitEvents(EventSink);
+/// Emits each wait of the HTTP chain as an event, and names a service that does not answer.
+struct WaitEvents {
+    events: EventSink,
+    printer: Arc<Printer>,
+    /// The addresses that were named, each only once.
+    named: Mutex<BTreeSet<String>>,
+}
 
 impl Observer for WaitEvents {
+    fn silent(&self, service: &str, address: &str) {
+        if lock(&self.named).insert(address.to_owned()) {
+            self.printer.info(&format!(
+                "note: {} at {} has not answered yet; waiting for it",
+                escape(service),
+                escape(address)
+            ));
+        }
+    }
+
     fn waiting(&self, wait: &Wait) {
-        self.0.emit(EventKind::Waiting {
+        self.events.emit(EventKind::Waiting {
             service: wait.service.clone(),
             reason: wait.message.clone(),
             seconds: wait.duration.as_secs_f64(),

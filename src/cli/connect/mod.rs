@@ -7,6 +7,7 @@
 //! rehearsal.rs    the rehearsal tenant in this process, if the program was built with it
 //! guards.rs       both environments, and what refuses them
 //! sides.rs        the clients of the source and the target
+//! state.rs        the copy of the state file at a service
 //! tenant.rs       the environments of a tenant, for `init`
 //! ```
 
@@ -16,6 +17,7 @@ mod credentials;
 mod guards;
 mod rehearsal;
 mod sides;
+mod state;
 mod tenant;
 
 use std::collections::BTreeMap;
@@ -26,6 +28,7 @@ pub(super) use self::guards::{display_name, require_sandbox};
 use self::guards::{read_environment, require_named_sandbox};
 use self::rehearsal::RunningTenant;
 use self::sides::{Sides, connect_sides};
+pub(super) use self::state::{open_state_copy, refresh_state, state_is_leased};
 pub(super) use self::tenant::{Tenant, connect_tenant};
 use super::session::Session;
 use crate::base::clock::Clock;

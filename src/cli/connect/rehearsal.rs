@@ -56,6 +56,7 @@ mod tenant {
                 variant: variant(runbook),
                 volume: rehearsal::Volume::default(),
                 latency: std::time::Duration::ZERO,
+                limits: false,
                 tls: false,
             };
             // Each of its errors contains the remedy.

@@ -1,10 +1,13 @@
 //! A new run, up to its open state file.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::confirm_target::confirm_target;
+use super::forecast::step_forecasts;
 use super::run_binding::new_began_record;
 use super::{PreparedRun, RunArguments, archive, preflight_gate, reopen};
+use crate::base::elsewhere::CopyElsewhere;
 use crate::base::text::count;
 use crate::checks::preflight;
 use crate::cli::common_arguments::Output;
@@ -14,20 +17,32 @@ use crate::cli::session::Session;
 use crate::engine::{Failure, JournalView, Plan};
 use crate::journal::{self, CaptureCopy, LockedStateFile, OpenStateFile, Planned, Record};
 
-/// Preflight, plan, confirmation; then the state file. The new run takes the place of `replaced`,
-/// whose state file is archived once no guard can refuse the run any more.
+/// Where the state of a new run is kept.
+pub(super) struct Place<'a> {
+    pub(super) path: &'a Path,
+    /// The run whose place it takes.
+    pub(super) replaced: Option<LockedStateFile>,
+    /// The copy elsewhere.
+    pub(super) elsewhere: Option<Arc<dyn CopyElsewhere>>,
+}
+
+/// Preflight, plan, confirmation; then the state file. The new run takes the place of the replaced
+/// one, whose state file is archived once no guard can refuse the run any more.
 pub(super) async fn prepare(
     session: &Session,
     arguments: &RunArguments,
     connected: &Connected,
-    path: &Path,
-    replaced: Option<LockedStateFile>,
+    place: Place<'_>,
     copies: Vec<CaptureCopy>,
 ) -> Result<PreparedRun, Failure> {
     let refresh = &connected.refresh;
     let runbook = &refresh.runbook;
     if arguments.provider.is_some() {
         return Err(reopen::not_finished());
+    }
+    if session.shows_progress_bar() {
+        let note = "reading both environments, for the checks and the plan; nothing is changed yet";
+        session.printer.info(note);
     }
     preflight_gate::require_no_failure(session, &preflight(refresh).await?)?;
     let plan = Plan::make(&connected.steps, JournalView::empty()).await?;
@@ -45,10 +60,16 @@ pub(super) async fn prepare(
         ));
     }
     let given = arguments.confirm_target.as_deref();
-    let confirmed = confirm_target(session, given, target, &plan, &digest).await?;
+    let confirmed = confirm_target(session, given, target, &plan, &digest, None).await?;
     Ok(PreparedRun {
-        state_file: open_state_file(session, connected, path, replaced).await?,
-        records: vec![Record::from(Planned { digest }), Record::from(confirmed)],
+        state_file: open_state_file(session, connected, place).await?,
+        records: vec![
+            Record::from(Planned {
+                digest,
+                steps: step_forecasts(&plan),
+            }),
+            Record::from(confirmed),
+        ],
         copies,
     })
 }
@@ -57,12 +78,16 @@ pub(super) async fn prepare(
 async fn open_state_file(
     session: &Session,
     connected: &Connected,
-    path: &Path,
-    replaced: Option<LockedStateFile>,
+    place: Place<'_>,
 ) -> Result<OpenStateFile, Failure> {
+    let Place {
+        path,
+        replaced,
+        elsewhere,
+    } = place;
     let (clock, began) = (connected.clock.clone(), new_began_record(connected));
     let Some(replaced) = replaced else {
-        return Ok(journal::begin(path, clock, began)?);
+        return Ok(journal::begin_with_copy(path, clock, began, elsewhere)?);
     };
     let archived = archive::free_archive_path(path, &replaced.state().run.to_string());
     let state_file = replaced.replace(&archived, clock, began).await?;

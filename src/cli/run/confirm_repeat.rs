@@ -13,7 +13,7 @@ use crate::base::text::escape;
 use crate::cli::common_arguments::RunFiles;
 use crate::cli::session::Session;
 use crate::engine::{Failure, FailureKind};
-use crate::journal::{LaunchOutcome, LaunchState, Occupancy, State, StateFileContents};
+use crate::journal::{self, LaunchOutcome, LaunchState, Occupancy, State, StateFileContents};
 use crate::report::SuggestedCommands;
 
 /// The launches that may be sent again, and the token that confirms them.
@@ -204,7 +204,8 @@ pub(super) fn explain_repeat(failure: Failure, files: &RunFiles, state: &State) 
 }
 
 /// The commands to suggest for the run in this state file. The next one watches a run that is
-/// working, and otherwise continues the run, with the token of a launch that must be sent again.
+/// working, and otherwise continues the run, with the token of a launch that must be sent again, and
+/// on another machine than the one that left it open.
 pub(in crate::cli) fn suggested_commands(
     files: &RunFiles,
     contents: &StateFileContents,
@@ -218,15 +219,23 @@ pub(in crate::cli) fn suggested_commands(
         Some(repeats) => repeats.command(files),
         None => format!("iomcopy run {arguments}"),
     };
+    let is_free = contents.occupancy == Occupancy::Free;
+    let takeover = is_free && journal::left_open_elsewhere(&contents.state).is_some();
+    let next = if takeover {
+        format!("{next} --takeover")
+    } else {
+        next
+    };
     SuggestedCommands { arguments, next }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::base::clock::Clock;
     use crate::cli::testing::began;
-    use crate::journal;
 
     #[test]
     fn the_next_command_watches_a_run_that_is_working_and_resumes_another() {
@@ -235,6 +244,7 @@ mod tests {
         let _open = journal::begin(&path, Clock::new(1.0), began()).unwrap();
         let files = RunFiles {
             runbook: "uat.yaml".into(),
+            values: None,
             state: None,
         };
         let mut contents = journal::read_state_file(&path).unwrap();
@@ -243,6 +253,11 @@ mod tests {
         contents.occupancy = Occupancy::Free;
         let next = suggested_commands(&files, &contents).next;
         assert_eq!(next, "iomcopy run uat.yaml");
+        // Another machine left it open: `run` alone would be refused.
+        let opened = contents.state.opened.as_mut().unwrap();
+        Arc::make_mut(&mut opened.payload).host = "another-machine".to_owned();
+        let next = suggested_commands(&files, &contents).next;
+        assert_eq!(next, "iomcopy run uat.yaml --takeover");
     }
 
     #[test]

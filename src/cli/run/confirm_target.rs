@@ -24,28 +24,36 @@ pub(super) fn require_target_name(given: Option<&str>, target: &str) -> Result<(
 }
 
 /// Prompts for the target's name, unless the flag gives it. Takes the plan that is confirmed and
-/// its digest; returns the record of the confirmation.
+/// its digest, and the step that is repaired if it is a repair; returns the record of the
+/// confirmation.
 pub(super) async fn confirm_target(
     session: &Session,
     given: Option<&str>,
     target: &str,
     plan: &Plan,
     digest: &str,
+    repaired: Option<&str>,
 ) -> Result<Confirmed, Failure> {
     require_target_name(given, target)?;
     let how = match given {
         Some(_) => "--confirm-target",
         None if Session::can_prompt() => {
-            prompt(session, target, plan).await?;
+            prompt(session, target, &describe(target, plan, repaired)).await?;
             "typed"
         }
         None => {
             return Err(Failure::new(
                 FailureKind::Unconfirmed,
-                format!(
-                    "'{target}' will be overwritten, {} cannot be undone, and there is no terminal to confirm at",
-                    count(plan.destructive_keys().len(), "change")
-                ),
+                match repaired {
+                    Some(step) => format!(
+                        "{step} will be repaired in '{target}' with {}, and there is no terminal to confirm at",
+                        count(plan.len(), "change")
+                    ),
+                    None => format!(
+                        "'{target}' will be overwritten, {} cannot be undone, and there is no terminal to confirm at",
+                        count(plan.destructive_keys().len(), "change")
+                    ),
+                },
             )
             .with_help(format!("look at `iomcopy plan`, then run with --confirm-target \"{target}\"")));
         }
@@ -63,14 +71,26 @@ pub(super) async fn confirm_target(
     })
 }
 
-async fn prompt(session: &Session, target: &str, plan: &Plan) -> Result<(), Failure> {
-    session.printer.error(&format!(
-        "This overwrites '{target}': {}, of which {} cannot be undone (`iomcopy plan` lists them).\n\
-         {}.",
-        count(plan.len(), "change"),
-        plan.destructive_keys().len(),
-        expected_duration(plan)
-    ));
+/// What the operator confirms, in words.
+fn describe(target: &str, plan: &Plan, repaired: Option<&str>) -> String {
+    let (changes, time) = (count(plan.len(), "change"), expected_duration(plan));
+    let destructive = plan.destructive_keys().len();
+    match repaired {
+        Some(step) if destructive == 0 => {
+            format!("This repairs {step} in '{target}': {changes}.")
+        }
+        Some(step) => format!(
+            "This repairs {step} in '{target}': {changes}, of which {destructive} cannot be undone."
+        ),
+        None => format!(
+            "This overwrites '{target}': {changes}, of which {destructive} cannot be undone \
+             (`iomcopy plan` lists them).\n{time}."
+        ),
+    }
+}
+
+async fn prompt(session: &Session, target: &str, question: &str) -> Result<(), Failure> {
+    session.printer.error(question);
     session.printer.prompt("Type the target's name to begin: ");
     let answer = read_line(std::io::stdin(), &session.cancellation).await?;
     if answer.is_none_or(|answer| answer.trim() != target) {
@@ -86,7 +106,7 @@ async fn prompt(session: &Session, target: &str, plan: &Plan) -> Result<(), Fail
 ///
 /// A blocking read cannot be cancelled, so a separate thread reads. Nothing waits for that thread,
 /// and it ends with the process.
-pub(super) async fn read_line(
+pub(in crate::cli) async fn read_line(
     input: impl Read + Send + 'static,
     cancellation: &Cancellation,
 ) -> Result<Option<String>, Failure> {

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::run_end::{count_results, open_surfaces};
 use crate::base::clock::Clock;
 use crate::base::text::count;
-use crate::cli::common_arguments::Output;
+use crate::cli::common_arguments::{Output, RunFiles};
 use crate::cli::connect::Connected;
 use crate::cli::exit_code::{DONE, FAILED};
 use crate::cli::session::{Session, run_ended_event};
@@ -13,7 +13,8 @@ use crate::domain::flows::rules::held_flows;
 use crate::domain::summary::Summary;
 use crate::engine::{Failure, JournalView, Location, Plan, PlannedChange, PlannedStep};
 use crate::journal::{Closed, LockedStateFile, OpenStateFile};
-use crate::report::plan_text;
+use crate::report::{PlanReport, plan_text};
+use crate::runbook::{StepName, Word as _};
 use crate::steps;
 
 /// Surveys every phase of a finished run again, with reads only. Exit 0 if nothing is left to do and
@@ -21,6 +22,7 @@ use crate::steps;
 /// that the runbook does not allow; otherwise it shows what is left, changes nothing, and exits 1.
 pub(super) async fn survey_again(
     session: &Session,
+    files: &RunFiles,
     connected: &Connected,
     locked: LockedStateFile,
 ) -> Result<u8, Failure> {
@@ -44,7 +46,8 @@ pub(super) async fn survey_again(
         } else if plan.is_empty() {
             "This run has finished, and nothing is left for it to do.".to_owned()
         } else {
-            plan_text(plan, target, session.data_palette())
+            let report = PlanReport::of(plan, target);
+            plan_text(&report, session.data_palette(), session.verbose)
         };
         session.printer.data(text.trim_end());
         if !held.is_empty() {
@@ -68,11 +71,25 @@ pub(super) async fn survey_again(
             let remedy = steps::manual_remedy(&step.name);
             remedies += &format!("\nhelp: {}: {remedy}", step.name);
         }
+        if let Some(step) = repairable(plan) {
+            remedies += &format!(
+                "\nhelp: to let the program make the changes of one step: iomcopy run {} --only {step}",
+                files.as_arguments()
+            );
+        }
         session.printer.info(&format!(
             "This run has finished, and the target has changed since. This command changed nothing.{remedies}"
         ));
     }
     Ok(exit)
+}
+
+/// The first changed step that `--only` repairs.
+fn repairable(plan: &Plan) -> Option<&str> {
+    let copy = StepName::CopyEnvironments.word();
+    let mut steps = plan.steps.iter();
+    let changed = steps.find(|step| !step.changes.is_empty() && step.name != copy)?;
+    Some(&changed.name)
 }
 
 /// What is not as it should be in the target of a finished run.

@@ -7,6 +7,7 @@
 //! run_binding.rs        the tenant, the pair and the sections that a run is bound to
 //! begin.rs              a new run, up to its open state file
 //! resume.rs             a run that continues, up to its open state file
+//! purpose.rs            what a call of `run` is for, and how it is prepared
 //! preflight_gate.rs     the findings that stop a run before it begins
 //! confirm_target.rs     the operator names the target
 //! confirm_repeat.rs     a failed copy or refresh, confirmed once more before it is sent again
@@ -14,10 +15,15 @@
 //! archive.rs            when a new run may take the place of another one
 //! seal_copies.rs        captures taken from the read-only copies of seals
 //! reopen.rs             a finished run, reopened for one provider
+//! repair.rs             one step of a finished run, surveyed and repaired again
+//! forecast.rs           how many changes each step has, and how long it should take
 //! finished_run.rs       a finished run, surveyed again
 //! run_end.rs            the state file closed, the end reported
+//! notify.rs             what the runbook's webhooks are told
 //! stages.rs             what the services report, for `status` in another process
+//! reports.rs            the reports that `--report` names
 //! pipeline_summary.rs   the report where the pipeline shows it
+//! pipeline_outputs.rs   what later steps of the pipeline read
 //! ```
 
 mod archive;
@@ -26,9 +32,15 @@ mod confirm_overwrite;
 mod confirm_repeat;
 mod confirm_target;
 mod finished_run;
+mod forecast;
+mod notify;
+mod pipeline_outputs;
 mod pipeline_summary;
 mod preflight_gate;
+mod purpose;
 pub(super) mod reopen;
+pub(super) mod repair;
+mod reports;
 mod resume;
 mod run_binding;
 mod run_end;
@@ -42,22 +54,31 @@ use std::sync::{Arc, Mutex};
 use clap::Args;
 
 pub(super) use self::confirm_repeat::suggested_commands;
+pub(super) use self::confirm_target::read_line;
+use self::notify::Notifier;
 use self::pipeline_summary::write_summary;
-use self::run_binding::require_same_binding;
+use self::purpose::{Prepared, Purpose, StatePlace};
+use self::reports::{ReportFile, write_reports};
 use self::stages::Stages;
 use self::target_lock::TargetLock;
 use super::common_arguments::{Output, RunFiles};
 use super::connect::{self, Connected};
 use super::plan::PlanArguments;
 use super::session::Session;
-use super::step_names::{StepNameParser, require_step};
+use super::step_names::{STEP, require_step};
 use crate::base::clock::Clock;
-use crate::engine::{Context, EventKind, EventSink, Executor, Failure, Listener, StepLine};
+use crate::base::elsewhere::CopyElsewhere;
+use crate::engine::{Context, EventKind, EventSink, Executor, Failure, Listener};
 use crate::journal::{
-    self, CaptureCopy, LockedStateFile, OpenStateFile, Record, ResumeOptions, State,
+    self, CaptureCopy, JournalError, LockedStateFile, OpenStateFile, Record, ResumeOptions, State,
 };
 use crate::report::{Annotated, Detail, Lines, Terminal};
 use crate::runbook::{Runbook, StepName, Word as _};
+
+/// The headings of the flags.
+const CONFIRMATION: &str = "Confirmation";
+const PART: &str = "A part of the refresh";
+const STATE: &str = "A new refresh, and the state of an earlier one";
 
 /// The arguments of `run`.
 #[derive(Debug, Args)]
@@ -69,42 +90,57 @@ pub(super) struct RunArguments {
     #[command(flatten)]
     files: RunFiles,
     /// Confirm the target by its display name instead of at the prompt
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, help_heading = CONFIRMATION, value_name = "NAME")]
     pub(super) confirm_target: Option<String>,
     /// Overwrite or remove what a person edited during this run. KEY is in the failure message; may
     /// be repeated
-    #[arg(long, value_name = "KEY")]
+    #[arg(long, help_heading = CONFIRMATION, value_name = "KEY")]
     pub(super) confirm_overwrite: Vec<String>,
     /// Send a copy or refresh again after its last attempt failed or was never found. TOKEN is in
     /// the failure message; --confirm-target alone is not enough
-    #[arg(long, value_name = "TOKEN")]
+    #[arg(long, help_heading = CONFIRMATION, value_name = "TOKEN")]
     pub(super) confirm_repeat: Option<String>,
     /// Run an approved plan; it is refused if anything has changed since. When a run resumes, every
     /// change that is left and cannot be undone must be in the plan
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, help_heading = CONFIRMATION, value_name = "FILE")]
     pub(super) plan: Option<PathBuf>,
-    /// Stop after this step, which may also be one of the customer's own in the runbook
-    #[arg(long, value_name = "STEP", value_parser = StepNameParser)]
+    /// Stop after this step: one of the eight, or one of your own in the runbook
+    #[arg(long, help_heading = PART, value_name = "STEP", value_parser = STEP)]
     pub(super) until: Option<String>,
+    /// Repair one step of a finished run, and nothing else: what somebody changed since is made as
+    /// the run left it, without a new copy
+    #[arg(long, help_heading = PART, value_name = "STEP", value_parser = STEP,
+        hide_possible_values = true,
+        conflicts_with_all = ["until", "again", "fresh", "abandon_captures", "from_capture"])]
+    pub(super) only: Option<String>,
     /// Repeat steps 5 to 7 for one provider of a finished run
-    #[arg(long, value_name = "STEP", requires = "provider", value_parser = [StepName::ReinstallProviders.word()])]
+    #[arg(long, help_heading = PART, value_name = "STEP", requires = "provider",
+        value_parser = [StepName::ReinstallProviders.word()])]
     pub(super) again: Option<String>,
-    /// With --again: the logical name of the provider's definition
-    #[arg(long, value_name = "NAME", requires = "again")]
+    /// With --again: the name of the provider's definition, such as `msdyn_bigcommerce`
+    #[arg(long, help_heading = PART, value_name = "NAME", requires = "again")]
     pub(super) provider: Option<String>,
     /// Archive the state file of a run that has ended, and begin a new refresh
-    #[arg(long)]
+    #[arg(long, help_heading = STATE)]
     pub(super) fresh: bool,
     /// Begin a refresh although an earlier one has not restored the target's own settings: they are
     /// lost, unless --from-capture provides them
-    #[arg(long)]
+    #[arg(long, help_heading = STATE)]
     pub(super) abandon_captures: bool,
-    /// Take captures that the state file does not have from this sealed copy; may be repeated
-    #[arg(long, value_name = "FILE")]
+    /// Read captures (what the target had before) that the state file does not have from this sealed
+    /// copy; may be repeated
+    #[arg(long, help_heading = STATE, value_name = "FILE")]
     pub(super) from_capture: Vec<PathBuf>,
     /// Resume with a state file that another machine left open
-    #[arg(long)]
+    #[arg(long, help_heading = STATE)]
     pub(super) takeover: bool,
+    #[arg(
+        long,
+        value_name = "FILE",
+        help = "Write a report of the run when this process ends; the end of FILE is its format: \
+                .md, .html, .xml (JUnit) or .json; may be repeated"
+    )]
+    pub(super) report: Vec<ReportFile>,
     /// The same as `plan`
     #[arg(long)]
     pub(super) dry_run: bool,
@@ -117,7 +153,9 @@ impl RunArguments {
             files: self.files.clone(),
             detailed_exitcode: false,
             out: None,
+            format: None,
             provider: self.provider.clone(),
+            only: self.only.clone(),
             fresh: self.fresh,
             approved: self.plan.clone(),
         }
@@ -126,12 +164,34 @@ impl RunArguments {
 
 /// Runs a runbook, or resumes it; then leaves the report where a pipeline shows it.
 pub(super) async fn run(session: &Session, arguments: &RunArguments) -> Result<u8, Failure> {
-    let (runbook, path) = arguments.files.read()?;
-    if let Some(step) = &arguments.until {
-        require_step(&runbook, step)?;
-    }
-    let result = run_in_order(session, arguments, runbook.clone(), &path).await;
+    let read = arguments.files.read().and_then(|(runbook, path)| {
+        if let Some(step) = &arguments.until {
+            require_step(&runbook, step)?;
+        }
+        if let Some(step) = &arguments.only {
+            repair::require_repairable(&runbook, step)?;
+        }
+        Ok((runbook, path))
+    });
+    let (runbook, path) = match read {
+        Ok(read) => read,
+        Err(failure) => {
+            let result = Err(failure);
+            pipeline_outputs::write_outputs(session, None, &[], &result);
+            return result;
+        }
+    };
+    pipeline_outputs::prepare(session, &runbook);
+    let notifier = Notifier::new(session, &arguments.files, &runbook, &path);
+    let run = run_in_order(session, arguments, runbook.clone(), &path, &notifier);
+    let result = Box::pin(run).await;
+    let about = (&runbook, path.as_path());
+    let reports = write_reports(session, &arguments.report, &arguments.files, about);
     write_summary(session, &arguments.files, &runbook, &path);
+    pipeline_outputs::write_outputs(session, Some(&path), &reports, &result);
+    notifier
+        .tell_end(session, &arguments.files, &path, &result)
+        .await;
     result
 }
 
@@ -144,9 +204,12 @@ async fn run_in_order(
     arguments: &RunArguments,
     runbook: Runbook,
     path: &Path,
+    notifier: &Arc<Notifier>,
 ) -> Result<u8, Failure> {
-    // Lock the state file, then the target.
-    let locked = lock_state_file(arguments, path)?;
+    // Lock the state file and its copy elsewhere, then the target.
+    let given = arguments.files.container();
+    let elsewhere = connect::open_state_copy(&runbook, given, path, arguments.takeover)?;
+    let locked = lock_state_file(arguments, path, elsewhere.as_ref())?;
     let earlier = locked.as_ref().map(LockedStateFile::state);
     confirm_overwrite::require_detected(&arguments.confirm_overwrite, earlier.as_deref())?;
     if let Some(state) = earlier.as_deref().filter(|_| arguments.fresh) {
@@ -156,34 +219,25 @@ async fn run_in_order(
     let accepts_unfinished_run =
         arguments.abandon_captures || seal_copies::include_before_copy(&copies);
     let mut target_lock = TargetLock::acquire(&session.printer, &runbook, path)?;
-    let purpose = Purpose::of(arguments, locked);
+    let purpose = Purpose::of(arguments, locked)?;
     if !accepts_unfinished_run && !matches!(purpose, Purpose::SurveyAgain(_)) {
         target_lock.require_put_back(earlier.as_deref())?;
     }
 
     // Connect to the services, and check both environments.
-    let listeners = |clock| event_sink(session, clock, path);
+    let listeners = |clock| event_sink(session, clock, path, notifier);
     let connected =
         connect::connect_for_run(session, runbook, accepts_unfinished_run, listeners).await?;
     let result = async {
         // Guards, preflight and the confirmation; last, the state file is opened.
-        let prepared = match purpose {
-            Purpose::Begin(replaced) => {
-                begin::prepare(session, arguments, &connected, path, replaced, copies).await?
-            }
-            Purpose::Resume(locked) => {
-                require_same_binding(&locked.state(), &connected)?;
-                resume::prepare(session, arguments, &connected, locked, copies).await?
-            }
-            Purpose::SurveyAgain(locked) => {
-                require_same_binding(&locked.state(), &connected)?;
-                if arguments.plan.is_some() {
-                    let note = "note: --plan has no effect: this run has finished, and is only \
-                                surveyed again";
-                    session.printer.info(note);
-                }
-                return finished_run::survey_again(session, &connected, locked).await;
-            }
+        let place = StatePlace {
+            path,
+            elsewhere: elsewhere.clone(),
+        };
+        let prepared = purpose.prepare(session, arguments, &connected, place, copies);
+        let prepared = match prepared.await? {
+            Prepared::Run(prepared) => prepared,
+            Prepared::Ended(exit) => return Ok(exit),
         };
         let state_file = &prepared.state_file;
         target_lock.record_run(&session.printer, &state_file.journal.state());
@@ -211,40 +265,22 @@ async fn run_in_order(
 fn lock_state_file(
     arguments: &RunArguments,
     path: &Path,
+    elsewhere: Option<&Arc<dyn CopyElsewhere>>,
 ) -> Result<Option<LockedStateFile>, Failure> {
-    if !journal::exists(path) {
+    if elsewhere.is_none() && !journal::exists(path) {
         return Ok(None);
     }
     let now = Clock::new(1.0).time_of_day();
     let options = ResumeOptions {
         takeover: arguments.takeover,
         copies: &arguments.from_capture,
+        elsewhere,
     };
-    Ok(Some(journal::lock_state_file_with(path, now, options)?))
-}
-
-/// What a call of `run` is for.
-enum Purpose {
-    /// To begin a run. It takes the place of the run in this state file, if there is one.
-    Begin(Option<LockedStateFile>),
-    /// To resume a run, or to reopen a finished one for a provider.
-    Resume(LockedStateFile),
-    /// To survey a finished run again, with reads only.
-    SurveyAgain(LockedStateFile),
-}
-
-impl Purpose {
-    fn of(arguments: &RunArguments, locked: Option<LockedStateFile>) -> Self {
-        match locked {
-            Some(locked) if !arguments.fresh => {
-                if arguments.provider.is_none() && locked.state().finished.is_some() {
-                    Self::SurveyAgain(locked)
-                } else {
-                    Self::Resume(locked)
-                }
-            }
-            replaced => Self::Begin(replaced),
-        }
+    match journal::lock_state_file_with(path, now, options) {
+        Ok(locked) => Ok(Some(locked)),
+        // The copy is empty too.
+        Err(JournalError::NotFound { .. }) if elsewhere.is_some() => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -271,7 +307,7 @@ async fn record_preparation(
 }
 
 /// The listeners of a run: JSON for a program, a bar at a terminal, lines elsewhere.
-fn event_sink(session: &Session, clock: Clock, path: &Path) -> EventSink {
+fn event_sink(session: &Session, clock: Clock, path: &Path, notifier: &Arc<Notifier>) -> EventSink {
     let printer = Arc::clone(&session.printer);
     let detail = if session.verbose {
         Detail::More
@@ -280,7 +316,9 @@ fn event_sink(session: &Session, clock: Clock, path: &Path) -> EventSink {
     };
     let listener: Box<dyn Listener> = match session.output {
         Output::Json => Box::new(Arc::clone(&session.events)),
-        Output::Human if session.shows_progress_bar() => Box::new(Terminal::new(printer)),
+        Output::Human if session.shows_progress_bar() => {
+            Box::new(Terminal::new(printer, clock.clone()))
+        }
         Output::Human => {
             let lines = Lines::new(printer, detail);
             match &session.annotations {
@@ -292,7 +330,11 @@ fn event_sink(session: &Session, clock: Clock, path: &Path) -> EventSink {
     let warnings = Box::new(Arc::clone(&session.warnings));
     let stages = Box::new(Stages::of(path));
     let second_look = Box::new(Arc::clone(&session.second_look));
-    EventSink::new(clock, vec![listener, warnings, second_look, stages])
+    let notifier = Box::new(Arc::clone(notifier));
+    EventSink::new(
+        clock,
+        vec![listener, warnings, second_look, stages, notifier],
+    )
 }
 
 /// The keys of the destructive changes that were confirmed so far.
@@ -313,15 +355,15 @@ async fn execute(
 ) -> u8 {
     let target = &connected.refresh.runbook.target.name.value;
     let state = state_file.journal.state();
-    let steps = connected.steps.iter().map(|step| StepLine {
-        name: step.name.clone(),
-        skip: step.skip.clone(),
-    });
+    let span = tracing::Span::current();
+    span.record("otel.name", "iomcopy run");
+    span.record("iomcopy.run", state.run.to_string());
+    span.record("iomcopy.target", target.as_str());
     connected.events.emit(EventKind::RunBegan {
         run: state.run.to_string(),
         resumed: state_file.resumed,
         target: target.clone(),
-        steps: steps.collect(),
+        steps: forecast::step_lines(connected, &state, state_file.journal.path()),
     });
     let executor = Executor {
         context: Context {
@@ -333,6 +375,7 @@ async fn execute(
         },
         steps: Arc::clone(&connected.steps),
         until: arguments.until.clone(),
+        only: state.repair.as_ref().map(|repair| repair.step.clone()),
         confirmed: confirmed_keys(&state).into_iter().collect(),
         shown: Mutex::default(),
     };

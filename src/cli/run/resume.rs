@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::confirm_target::{confirm_target, require_target_name};
 use super::{
     PreparedRun, RunArguments, confirm_overwrite, confirm_repeat, confirmed_keys, preflight_gate,
-    reopen, seal_copies,
+    reopen, repair, seal_copies,
 };
 use crate::base::clock::Clock;
 use crate::base::text::escape;
@@ -33,6 +33,12 @@ pub(super) async fn prepare(
     copies: Vec<CaptureCopy>,
 ) -> Result<PreparedRun, Failure> {
     let copies = seal_copies::without_held(&locked.state(), copies)?;
+    if let Some(repair) = &locked.state().repair {
+        let step = escape(&repair.step);
+        let note =
+            format!("note: the repair of {step} has not ended; it is resumed, and nothing else");
+        session.printer.info(&note);
+    }
     let refresh = &connected.refresh;
     let target = &refresh.runbook.target.name.value;
     let reopened = match &arguments.provider {
@@ -81,7 +87,11 @@ pub(super) async fn prepare(
 }
 
 /// The record of a runbook that was edited since the last process of this run.
-fn runbook_change(session: &Session, connected: &Connected, state: &State) -> Option<Record> {
+pub(super) fn runbook_change(
+    session: &Session,
+    connected: &Connected,
+    state: &State,
+) -> Option<Record> {
     let runbook = &connected.refresh.runbook;
     let digest = runbook.digest();
     if state.runbook_digest == digest {
@@ -139,7 +149,9 @@ async fn remaining_plan(
     state: &Arc<State>,
 ) -> Result<Plan, Failure> {
     let journal = JournalView::from_journal(Arc::clone(state)).for_planning();
-    let (plan, unread) = Plan::as_far_as_readable(&connected.steps, journal).await?;
+    let repair = state.repair.as_ref().map(|repair| repair.step.as_str());
+    let steps = repair::only(&connected.steps, repair);
+    let (plan, unread) = Plan::as_far_as_readable(steps, journal).await?;
     if let Some(unread) = unread {
         session.printer.info(&format!(
             "note: {unread}; that step and the later ones are surveyed when they begin, and their \
@@ -160,7 +172,8 @@ async fn confirm_remaining(
     let runbook = &connected.refresh.runbook;
     let digest = plan.digest(&runbook.pinned_digest());
     let target = &runbook.target.name.value;
-    let mut confirmed = confirm_target(session, given, target, plan, &digest).await?;
+    let repair = state.repair.as_ref().map(|repair| repair.step.as_str());
+    let mut confirmed = confirm_target(session, given, target, plan, &digest, repair).await?;
     confirmed.destructive.extend(confirmed_keys(state));
     confirmed.destructive.sort();
     confirmed.destructive.dedup();
@@ -168,7 +181,10 @@ async fn confirm_remaining(
 }
 
 /// Opens the state file, and reports what was repaired in it.
-fn open_state_file(session: &Session, locked: LockedStateFile) -> Result<OpenStateFile, Failure> {
+pub(super) fn open_state_file(
+    session: &Session,
+    locked: LockedStateFile,
+) -> Result<OpenStateFile, Failure> {
     let state_file = locked.open(Clock::new(1.0))?;
     session.warn(&state_file.warnings);
     if let Some(repair) = &state_file.repair {

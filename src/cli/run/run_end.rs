@@ -49,7 +49,7 @@ pub(super) async fn end_run(
     );
     let event = run_ended_event(name, exit, failure, json!(figures));
     connected.events.emit(event);
-    session.printer.hide_all();
+    session.printer.hide_live();
     if session.output == Output::Human {
         let ending = outcome.err();
         print_result(session, files, connected, state_file, &figures, ending);
@@ -93,7 +93,7 @@ pub(super) async fn open_surfaces(
     if let Ok(now) = now {
         containment.correct(&now);
     }
-    let file = refresh.runbook.file().display().to_string();
+    let file = refresh.runbook.as_argument();
     containment.finding(&refresh.runbook.target.name.value, &file)
 }
 

@@ -300,7 +300,7 @@ mod tests {
         for _ in 0..2 {
             let error = service.send(&patch()).await.unwrap_err();
             assert_eq!(error.kind, ErrorKind::Throttled);
-            assert_eq!(error.help.as_deref(), Some("run again in 60 minutes"));
+            assert_eq!(error.help.as_deref(), Some("run again in 1 h"));
         }
         assert_eq!(listener.count(), 1, "the gate stays closed");
         assert_eq!(setup.waits.all(), []);
@@ -543,6 +543,27 @@ mod tests {
             let text = error.to_string();
             assert!(text.contains("was asked to stop"), "{text}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_service_that_does_not_answer_a_read_is_named_with_its_port() {
+        // Every read is late, and none is answered.
+        let limits = Limits {
+            request: Duration::from_millis(50),
+            silence: Duration::ZERO,
+            tries: 1,
+            ..Limits::default()
+        };
+        let setup = Setup::with_limits(FAST, limits);
+        let listener = Listener::replying(vec![Reply::Silence, Reply::Silence]).await;
+        let service = setup.service(&listener.url);
+        for request in [Request::get("/rows"), patch()] {
+            drop(service.send(&request).await.unwrap_err());
+        }
+        let address = listener.url.trim_start_matches("http://");
+        let named = setup.waits.silent();
+        assert_eq!(named.len(), 1, "{named:?}");
+        assert!(named[0].ends_with(&format!(" at {address}")), "{named:?}");
     }
 
     #[tokio::test]

@@ -9,6 +9,7 @@
 //!   means, whether and how long to wait, whose task it is.
 //! - `pacer`: every wait; [`observer`]: reports of waits and requests.
 //! - `request`, `response`: what is sent, and what comes back.
+//! - `span`: the span of a request, for a trace.
 //! - `transport`: transport errors, and reading a body of limited size.
 //! - `parsing`: error bodies, headers, dates, addresses and links: pure functions of bytes.
 //! - `shared_limits`: tests of many requests that share a service's limit, in virtual time.
@@ -30,6 +31,7 @@ mod send;
 mod service;
 #[cfg(test)]
 mod shared_limits;
+mod span;
 mod transport;
 #[cfg(test)]
 mod unwelcome_responses;
@@ -48,4 +50,5 @@ pub(crate) use parsing::{
 pub(crate) use policy::{Backoff, UNTRUSTED_CERTIFICATE, is_untrusted_certificate};
 pub(crate) use request::{Method, Request, parse_method};
 pub(crate) use response::Response;
+pub(crate) use span::{record_status, request_span};
 pub(crate) use transport::{TransportError, read_limited_body};

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use reqwest::header::{AUTHORIZATION, HeaderValue};
+use tracing::Instrument as _;
 use url::Url;
 use uuid::Uuid;
 
@@ -10,6 +11,7 @@ use super::attempt::{Attempt, AttemptOutcome};
 use super::client::Http;
 use super::request::Request;
 use super::response::Response;
+use super::span::{record_status, request_span};
 use super::transport::{TransportError, read_limited_body};
 
 /// Sends a request once. The authorization goes to this URL, which the caller has checked against
@@ -31,14 +33,17 @@ pub(super) async fn send(
     }
     http.observer().requested(service, request.method.as_str());
     let started = Instant::now();
+    let span = request_span(service, what, request.method.as_str(), url);
     let exchange = async {
-        let response = builder.send().await?;
+        let reports = request.is_read();
+        let response = respond(http, service, url, builder.send(), reports).await?;
         let status = response.status().as_u16();
         let headers = response.headers().clone();
         http.record_server_date(&headers);
         let body = read_limited_body(response, http.limits().body).await?;
         Ok((status, headers, body))
     };
+    let exchange = exchange.instrument(span.clone());
     let result: Option<Result<_, TransportError>> = tokio::select! {
         biased;
         () = http.cancellation().wait_for_immediate_stop() => None,
@@ -51,6 +56,11 @@ pub(super) async fn send(
         Some(Err(error)) => error.to_string(),
         None => "stopped".to_owned(),
     };
+    let status = match &result {
+        Some(Ok((status, ..))) => Ok(*status),
+        _ => Err(summary.as_str()),
+    };
+    record_status(&span, status);
     let milliseconds = started.elapsed().as_millis();
     tracing::debug!(
         service,
@@ -74,6 +84,28 @@ pub(super) async fn send(
         None => AttemptOutcome::Interrupted,
     };
     Attempt { id, outcome }
+}
+
+/// Waits for the beginning of a response. Reports a service that does not answer in time.
+async fn respond<T>(
+    http: &Http,
+    service: &str,
+    url: &Url,
+    response: impl Future<Output = T>,
+    reports: bool,
+) -> T {
+    let mut response = std::pin::pin!(response);
+    if reports {
+        tokio::select! {
+            biased;
+            response = &mut response => return response,
+            () = tokio::time::sleep(http.limits().silence) => {}
+        }
+        let host = url.host_str().unwrap_or_default();
+        let port = url.port_or_known_default().unwrap_or_default();
+        http.observer().silent(service, &format!("{host}:{port}"));
+    }
+    response.await
 }
 
 fn build(

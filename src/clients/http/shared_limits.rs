@@ -56,6 +56,9 @@ struct Limited {
     /// Its `x-ms-dop-hint`.
     hint: Option<usize>,
     in_window: usize,
+    /// How long each request executes, and how long all of a window may.
+    executes: Duration,
+    executing_in_window: Duration,
     at_once: usize,
     state: Mutex<Received>,
 }
@@ -82,6 +85,8 @@ impl Limited {
             clock: clock.clone(),
             hint,
             in_window: usize::MAX,
+            executes: LATENCY,
+            executing_in_window: Duration::MAX,
             at_once: usize::MAX,
             state: Mutex::default(),
         }
@@ -97,9 +102,9 @@ impl Limited {
                 state.highest_at_first = state.highest;
             }
         }
-        self.clock.sleep(LATENCY / 2).await;
+        self.clock.sleep(self.executes / 2).await;
         let delay = self.judge();
-        self.clock.sleep(LATENCY / 2).await;
+        self.clock.sleep(self.executes / 2).await;
         let mut state = lock(&self.state);
         state.in_flight -= 1;
         state.responses += 1;
@@ -124,7 +129,9 @@ impl Limited {
         while state.accepted.front().is_some_and(|at| *at + WINDOW <= now) {
             state.accepted.pop_front();
         }
-        if state.accepted.len() < self.in_window {
+        let accepted = u32::try_from(state.accepted.len()).unwrap();
+        let is_executing = self.executes * accepted < self.executing_in_window;
+        if state.accepted.len() < self.in_window && is_executing {
             state.accepted.push_back(now);
             return None;
         }
@@ -234,6 +241,30 @@ fn a_throttled_run_takes_the_time_of_the_limit_itself() {
     assert!(duration >= limit, "{duration:?}");
     let bound = limit * 102 / 100;
     assert!(duration <= bound, "{duration:?}, not {bound:?}");
+}
+
+/// Microsoft Learn, *Service protection API limits*: 1,200 seconds of execution in 300 seconds, which
+/// bind before the number of requests does where each of them executes for more than 0.2 seconds.
+#[test]
+fn a_run_whose_requests_execute_long_takes_the_time_of_the_limit_itself() {
+    let client = Client::new();
+    let service = Limited {
+        in_window: IN_WINDOW,
+        executes: Duration::from_millis(400),
+        executing_in_window: seconds(1_200),
+        ..Limited::new(&client.clock, Some(52))
+    };
+    // 3,000 requests in a window: six full windows, and two thirds of the seventh.
+    let duration = client.change_all(&service, 20_000, 52);
+    let limit = WINDOW * 6;
+    let state = lock(&service.state);
+    assert_eq!(state.too_early, 0, "of {} responses", state.responses);
+    assert!(state.refused > 0 && state.highest <= 52);
+    let bound = limit * 102 / 100;
+    assert!(
+        (limit..=bound).contains(&duration),
+        "{duration:?}, not {bound:?}"
+    );
 }
 
 #[test]

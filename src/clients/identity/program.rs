@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::base::program::Program;
 pub(super) use crate::base::program::last_lines as summarize_stderr;
+use crate::base::text::duration;
 
 /// The result of a program.
 pub(super) struct ProgramOutput {
@@ -21,7 +22,7 @@ pub(super) struct ProgramOutput {
 pub(super) enum ProgramError {
     #[error("it cannot be started: {0}")]
     NotStarted(#[source] io::Error),
-    #[error("it was still running after {} s and was stopped", .0.as_secs())]
+    #[error("it was still running after {} and was stopped", duration(*.0))]
     TimedOut(Duration),
 }
 

@@ -16,11 +16,15 @@ use azure_core::http::headers::{HeaderName, HeaderValue, Headers};
 use azure_core::http::{AsyncRawResponse, Body, HttpClient, Request};
 use bytes::Bytes;
 use reqwest::header::HeaderMap;
+use tracing::Instrument as _;
 use url::Url;
 
 use super::token_times::cap_times;
 use crate::base::sync::lock;
-use crate::clients::http::{Http, Method, Origin, TransportError, has_no_user, read_limited_body};
+use crate::clients::http::{
+    Http, Method, Origin, TransportError, has_no_user, read_limited_body, record_status,
+    request_span,
+};
 
 /// A sign-in response is a few kilobytes.
 const MAX_RESPONSE: usize = 1024 * 1024;
@@ -169,12 +173,19 @@ pub(super) async fn exchange(
     body: Bytes,
 ) -> Result<SignInResponse, Arc<ExchangeError>> {
     let failed = |error: TransportError| Arc::new(ExchangeError::from(error));
+    let span = request_span("sign-in", "a token", method.as_str(), &url);
     let mut builder = http.client_for(&url).request(method, url).body(body);
     for (name, value) in headers {
         builder = builder.header(*name, *value);
     }
-    let response = builder.send().await.map_err(|error| failed(error.into()))?;
+    let sent = builder.send().instrument(span.clone()).await;
+    let response = sent.map_err(|error| {
+        let error = TransportError::from(error);
+        record_status(&span, Err(&error.to_string()));
+        failed(error)
+    })?;
     let status = response.status().as_u16();
+    record_status(&span, Ok(status));
     let headers = response.headers().clone();
     let body = read_limited_body(response, MAX_RESPONSE)
         .await

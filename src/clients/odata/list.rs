@@ -14,19 +14,32 @@ pub(in crate::clients) async fn list_rows(
     path: String,
     prepare: impl Fn(Request) -> Request,
 ) -> Result<Vec<Row>, Error> {
+    list_mapped(service, path, prepare, Some).await
+}
+
+/// As [`list_rows`], with what `map` keeps of each row: of a table of any size, no more than a page
+/// is in memory otherwise.
+pub(in crate::clients) async fn list_mapped<T>(
+    service: &Service,
+    path: String,
+    prepare: impl Fn(Request) -> Request,
+    map: impl Fn(Row) -> Option<T>,
+) -> Result<Vec<T>, Error> {
     let mut pages = Pages::new(service);
     let mut rows = Vec::new();
+    let mut count = 0;
     let mut request = prepare(Request::get(path));
     let mut backoff = Backoff::new(service.http().limits().tries);
     loop {
         let response = service.send(&request).await?;
-        let whole = rows.len();
-        let link = match add_page(&response, &mut pages, &mut rows) {
+        let whole = (rows.len(), count);
+        let link = match add_page(&response, &mut pages, (&mut rows, &mut count), &map) {
             Ok(Some(link)) => link,
             Ok(None) => return Ok(rows),
             Err(error) if error.is_garbled_read() => {
                 // JSON, but no page: the same page once more.
-                rows.truncate(whole);
+                rows.truncate(whole.0);
+                count = whole.1;
                 read_again(service, &mut backoff, error).await?;
                 continue;
             }
@@ -62,19 +75,21 @@ struct RawPage<'a> {
 
 /// Adds the rows of a page and returns the link to the next one. The page is counted before it is
 /// parsed, and its rows before any of them is parsed.
-fn add_page(
+fn add_page<T>(
     response: &Response,
     pages: &mut Pages,
-    rows: &mut Vec<Row>,
+    (rows, count): (&mut Vec<T>, &mut usize),
+    map: impl Fn(Row) -> Option<T>,
 ) -> Result<Option<String>, Error> {
     pages.count_page(response)?;
     let page: RawPage<'_> = serde_json::from_slice(response.body()).map_err(|error| {
         let why = format!("it is not a page of rows: {error}");
         response.malformed(&why).garbled(true).with_source(error)
     })?;
-    pages.check_rows(response, rows.len() + page.value.len())?;
+    *count += page.value.len();
+    pages.check_rows(response, *count)?;
     for raw in page.value {
-        rows.push(Row::parse(raw.get(), response)?);
+        rows.extend(map(Row::parse(raw.get(), response)?));
     }
     Ok(page.next)
 }

@@ -12,7 +12,7 @@ mod query;
 mod row;
 mod write;
 
-pub(super) use list::list_rows;
+pub(super) use list::{list_mapped, list_rows};
 pub(super) use path::{service_path, with_version};
 pub(super) use query::ANNOTATIONS;
 pub use query::{Query, literal};

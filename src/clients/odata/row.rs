@@ -24,15 +24,25 @@ impl Row {
             let why = format!("it is not a row: {error}");
             response.malformed(&why).with_source(error)
         })?;
+        Ok(Self::of(value, text))
+    }
+
+    /// A row from its text; none if the text is not an object.
+    pub fn from_text(text: &str) -> Option<Self> {
+        let value = serde_json::from_str(text).ok()?;
+        Some(Self::of(value, text))
+    }
+
+    fn of(value: Map<String, Value>, text: &str) -> Self {
         let etag = value
             .get("@odata.etag")
             .and_then(Value::as_str)
             .map(str::to_owned);
-        Ok(Self {
+        Self {
             etag,
             text: text.to_owned(),
             value,
-        })
+        }
     }
 
     /// A row that is the whole response.

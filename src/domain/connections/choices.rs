@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::core_references::core_references;
 use super::custom_connectors::CustomConnectors;
-use super::{connector_of_url, find_choice, resolve_choice, visible_connections};
+use super::{connector_of_url, find_choice, resolve_choice};
 use crate::clients::Connection;
 use crate::domain::RefreshContext;
 use crate::engine::{Failure, JournalView};
@@ -28,9 +28,10 @@ impl Choices {
         refresh: &RefreshContext,
         journal: &JournalView,
     ) -> Result<Self, Failure> {
-        let connections = visible_connections(refresh, journal).await?;
+        let (custom, connections) =
+            CustomConnectors::read_with_connections(refresh, journal).await?;
         Ok(Self {
-            custom: CustomConnectors::read_beside(refresh, journal, connections.as_deref()).await?,
+            custom,
             connections,
             planning: journal.is_planning(),
         })

@@ -9,6 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
+use tokio::try_join;
 
 use super::{connector_name, visible_connections};
 use crate::clients::{Connection, Dataverse};
@@ -73,39 +74,48 @@ impl CustomConnectors {
         refresh: &RefreshContext,
         journal: &JournalView,
     ) -> Result<Self, Failure> {
-        let connections = visible_connections(refresh, journal).await?;
-        Self::read_beside(refresh, journal, connections.as_deref()).await
+        let (custom, _) = Self::read_with_connections(refresh, journal).await?;
+        Ok(custom)
     }
 
-    /// The same, where the target's connections are read already. Read once for a plan, under which
-    /// none changes.
-    pub(super) async fn read_beside(
+    /// The same, and the target's connections that the caller sees. Read once for a plan, under
+    /// which none changes.
+    pub(super) async fn read_with_connections(
         refresh: &RefreshContext,
         journal: &JournalView,
-        connections: Option<&[Connection]>,
-    ) -> Result<Self, Failure> {
-        let read = || Self::read_rows(refresh, connections);
+    ) -> Result<(Self, Option<Vec<Connection>>), Failure> {
+        let connections = Box::pin(visible_connections(refresh, journal));
+        let rows = Box::pin(Self::read_rows(refresh));
         if journal.is_planning() {
+            let connections = connections.await?;
             let cell = &refresh.forecast.custom_connectors;
-            return cell.get_or_try_init(read).await.cloned();
+            let read = async || Ok::<_, Failure>(Self::beside(rows.await?, connections.as_deref()));
+            let custom = cell.get_or_try_init(read).await?;
+            return Ok((custom.clone(), connections));
         }
-        read().await
+        let (connections, rows) = try_join!(connections, rows)?;
+        Ok((Self::beside(rows, connections.as_deref()), connections))
     }
 
-    async fn read_rows(
-        refresh: &RefreshContext,
+    /// The rows of both environments; none where the caller may not read them.
+    async fn read_rows(refresh: &RefreshContext) -> Result<[Option<Vec<Fields>>; 2], Failure> {
+        let source = rows(View::AfterCopy(refresh));
+        let (source, target) = try_join!(source, rows(View::Target(&refresh.target.dataverse)))?;
+        Ok([source, target])
+    }
+
+    fn beside(
+        [source, target]: [Option<Vec<Fields>>; 2],
         connections: Option<&[Connection]>,
-    ) -> Result<Self, Failure> {
-        let source = rows(View::AfterCopy(refresh)).await?;
-        let target = rows(View::Target(&refresh.target.dataverse)).await?;
+    ) -> Self {
         let connectors = Self::from_rows(
             source.as_deref().unwrap_or_default().iter(),
             target.as_deref().unwrap_or_default().iter(),
         );
-        Ok(Self {
+        Self {
             is_partial: source.is_none() || target.is_none(),
             ..connectors.with_connections(connections.unwrap_or_default())
-        })
+        }
     }
 
     /// The target's identifier of a connector; the same where it has no other.

@@ -108,7 +108,7 @@ async fn target_rows(kind: &RowKind, scope: &Scope<'_>) -> Result<Option<RowsByN
     let is_active = |provider: &Provider| provider.active;
     let recorded = scope
         .journal
-        .filter(|journal| !seals::captures(journal, Part::Target, "environment").is_empty());
+        .filter(|journal| seals::has_captures(journal, Part::Target, "environment"));
     if let Some(journal) = recorded {
         return kind.target_rows(names, journal, is_active).map(Some);
     }

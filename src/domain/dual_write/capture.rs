@@ -55,7 +55,7 @@ pub(crate) async fn capture_dual_write(
     }
     let mut captures = Vec::new();
     for table in [ENTITY_MAPS, "cdm_company", "team", "businessunit"] {
-        captures.extend(seals::capture_table(target, table, &Part::Target.key(table)).await?);
+        captures.extend(seals::list_table(target, table, &Part::Target.key(table)).await?);
     }
     captures.extend(solutions(refresh, &captures).await?);
     if refresh.runbook.steps.reconfigure_dual_write.skip.is_some() {

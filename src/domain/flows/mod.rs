@@ -32,7 +32,7 @@ use super::names::{Fields, text as text_of};
 
 pub(crate) use definition::{Definition, missing_connectors, moved_connectors, stem};
 pub(crate) use replacement::{replaced, shown};
-pub(crate) use switch::{surveyed_flow, switch, switch_reading, switch_value, switched};
+pub(crate) use switch::{SurveyedFlow, switch, switch_value, switched, turn_on_owned};
 
 /// What a compiled flow's name begins with: one for each tile and each policy of a published
 /// orchestration (seen in Microsoft's lab on orchestrations).
@@ -111,14 +111,10 @@ pub(crate) const CLOUD_FLOWS: &str = "category eq 5 and type eq 1";
 
 /// Every cloud flow, by id.
 pub(crate) async fn cloud_flows(view: View<'_>) -> Result<BTreeMap<Uuid, Fields>, Failure> {
-    let rows = view
-        .rows_where("workflow", Some(CLOUD_FLOWS.to_owned()))
-        .await?;
-    Ok(rows
-        .into_iter()
-        .filter(|row| is_cloud_flow(&row.value))
-        .filter_map(|row| Some((row.id("workflowid")?, row.value)))
-        .collect())
+    let filter = Some(CLOUD_FLOWS.to_owned());
+    let mut flows = view.fields_where("workflow", filter).await?;
+    flows.retain(|_, row| is_cloud_flow(row));
+    Ok(flows)
 }
 
 #[cfg(test)]

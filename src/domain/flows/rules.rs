@@ -37,27 +37,59 @@ pub(crate) struct Rules<'a> {
     reach: ReachRules<'a>,
 }
 
+/// What the rules need of the source's flows.
+#[derive(Default)]
+pub(crate) struct SourceFlows {
+    /// Every cloud flow.
+    in_source: BTreeSet<Uuid>,
+    /// Those that are on.
+    on_in_source: BTreeSet<Uuid>,
+}
+
+impl SourceFlows {
+    /// Takes rows of the table `workflow`.
+    pub(crate) fn of<'r>(rows: impl Iterator<Item = (&'r Uuid, &'r Fields)>) -> Self {
+        let mut flows = Self::default();
+        for (id, row) in rows {
+            flows.add(*id, row);
+        }
+        flows
+    }
+
+    fn add(&mut self, id: Uuid, row: &Fields) {
+        if flows::is_cloud_flow(row) {
+            self.in_source.insert(id);
+            if flows::is_on(row) {
+                self.on_in_source.insert(id);
+            }
+        }
+    }
+}
+
 impl<'a> Rules<'a> {
     /// The rules of this run, from the runbook and the source's rows in the first seal.
     pub(crate) fn from_journal(refresh: &'a RefreshContext, journal: &JournalView) -> Self {
-        let source = |table| seals::rows(journal, Part::Source, table);
+        let mut flows = SourceFlows::default();
+        // One after the other: a flow's definition can be large, and the rules need none.
+        seals::each_row(journal, Part::Source, "workflow", |id, row| {
+            flows.add(id, &row);
+        });
+        let source = |table: IomTable| seals::rows(journal, Part::Source, table.word());
+        let providers = source(IomTable::Provider).into_iter();
         Self::new(
             refresh,
             Some(journal),
-            source("workflow").iter().map(|(id, row)| (id, row)),
-            source(IomTable::Provider.word())
-                .into_iter()
-                .map(|(id, _)| id)
-                .collect(),
-            source(IomTable::Policy.word())
+            flows,
+            providers.map(|(id, _)| id).collect(),
+            source(IomTable::Policy)
                 .iter()
-                .map(|(id, row)| (id, row)),
+                .map(|(id, row)| (id, &**row)),
         )
     }
 
     /// Does the journal hold what the rules need of the source?
     pub(crate) fn is_recorded(journal: &JournalView) -> bool {
-        !seals::captures(journal, Part::Source, "workflow/").is_empty()
+        seals::has_captures(journal, Part::Source, "workflow/")
     }
 
     /// The same; if the runbook skips the copy and nothing is sealed, from what the source holds
@@ -81,7 +113,7 @@ impl<'a> Rules<'a> {
         Ok(Self::new(
             refresh,
             None,
-            workflows.iter().map(|(id, row)| (id, row)),
+            SourceFlows::of(workflows.iter().map(|(id, row)| (id, row))),
             providers.into_iter().map(|(id, _)| id).collect(),
             policies.iter().map(|(id, row)| (id, row)),
         ))
@@ -92,18 +124,14 @@ impl<'a> Rules<'a> {
     pub(crate) fn new<'r>(
         refresh: &'a RefreshContext,
         journal: Option<&JournalView>,
-        workflows: impl Iterator<Item = (&'r Uuid, &'r Fields)>,
+        workflows: SourceFlows,
         old_providers: BTreeSet<Uuid>,
         policies: impl Iterator<Item = (&'r Uuid, &'r Fields)>,
     ) -> Self {
-        let mut in_source = BTreeSet::new();
-        let mut on_in_source = BTreeSet::new();
-        for (id, row) in workflows.filter(|(_, row)| flows::is_cloud_flow(row)) {
-            in_source.insert(*id);
-            if flows::is_on(row) {
-                on_in_source.insert(*id);
-            }
-        }
+        let SourceFlows {
+            in_source,
+            on_in_source,
+        } = workflows;
         Self {
             refresh,
             reach: ReachRules::new(refresh, production_marks(refresh, journal)),

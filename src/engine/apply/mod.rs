@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::sync::Notify;
 
+use crate::base::text::duration;
 use crate::engine::context::poll_interval;
 use crate::engine::{Change, Context, Failure};
 use crate::journal::Intent;
@@ -36,9 +37,8 @@ pub(super) async fn wait_for_release(
 ) -> Result<(), Failure> {
     let waited = context.clock.elapsed().saturating_sub(began);
     if waited > limit {
-        let minutes = waited.as_secs() / 60;
         let failure = Failure::temporary(refusal.message)
-            .during(format!("still refused after {minutes} minutes"));
+            .during(format!("still refused after {}", duration(waited)));
         return Err(Failure {
             help: refusal.help,
             ..failure

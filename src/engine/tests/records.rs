@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
-use crate::engine::{CaptureSource, ListedRow};
+use crate::engine::{CaptureSource, ListedRow, Listing};
 use crate::journal::RowToSeal;
 
 /// Turns a switch on after a record has failed. Like the HTTP chain, it checks right before it
@@ -115,8 +115,10 @@ async fn changes_in_parallel_with_a_failed_record_are_not_sent() {
         };
         changes.push(change(&key, Action::Set(Arc::new(set))));
     }
-    only_step(&mut executor).concurrency = READY + 1;
-    only_step(&mut executor).phases = vec![Phase::changes("phase", Found(changes))];
+    // A phase may do more at once than its step.
+    only_step(&mut executor).concurrency = 1;
+    let phase = Phase::changes("phase", Found(changes)).at_once(READY + 1);
+    only_step(&mut executor).phases = vec![phase];
     let failure = executor.run().await.unwrap_err();
     assert_eq!(stage.world.lock().unwrap().writes, ["breaking"]);
     // The run ends with the cause, not with the changes that it stopped.
@@ -139,13 +141,14 @@ impl CaptureSource for OneRow {
         "rows"
     }
 
-    async fn list(&self, _journal: &JournalView) -> Result<Vec<ListedRow>, Failure> {
+    async fn list(&self, _journal: &JournalView) -> Result<Listing, Failure> {
         Ok(vec![ListedRow {
             key: "row/1".to_owned(),
             etag: None,
             text: "{}".to_owned(),
             compared: None,
-        }])
+        }]
+        .into())
     }
 }
 

@@ -1,8 +1,8 @@
 //! Sets and removals: edits of a person, values that the service changes, and refusals.
 
 use super::*;
-use crate::engine::{CaptureSource, ListedRow, Scope};
-use crate::journal::OverwriteConfirmed;
+use crate::engine::{CaptureSource, ListedRow, Listing, Scope};
+use crate::journal::{OverwriteConfirmed, Record};
 
 /// The intended content of a cell.
 pub(super) const WANTED: &str = "wanted";
@@ -307,9 +307,19 @@ async fn a_set_is_written_with_the_surveyed_version_and_proved_by_the_response()
         assert_eq!((cells.attempts.len(), cells.reads), (2, reads));
         drop(cells);
         let opening = stage.open();
-        let done = &opening.journal.state().set("a").unwrap().done.clone();
-        let observed = &done.as_ref().unwrap().observed;
-        assert_eq!(*observed, json!({ "value": WANTED }), "it is recorded");
+        let records = crate::journal::read_state_file(opening.journal.path()).unwrap();
+        let observed = records
+            .entries
+            .iter()
+            .find_map(|entry| match &entry.record {
+                Record::Done(done) if done.key == "a" => Some(&done.observed),
+                _ => None,
+            });
+        assert_eq!(
+            observed,
+            Some(&json!({ "value": WANTED })),
+            "it is recorded"
+        );
     }
 }
 
@@ -473,13 +483,14 @@ async fn a_row_that_was_edited_after_its_capture_is_not_removed() {
         fn seal(&self) -> &'static str {
             "seal"
         }
-        async fn list(&self, _journal: &JournalView) -> Result<Vec<ListedRow>, Failure> {
+        async fn list(&self, _journal: &JournalView) -> Result<Listing, Failure> {
             Ok(vec![ListedRow {
                 key: "row".to_owned(),
                 etag: Some("1".to_owned()),
                 text: "old".to_owned(),
                 compared: None,
-            }])
+            }]
+            .into())
         }
     }
     struct Remove(Fill);

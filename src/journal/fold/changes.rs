@@ -2,20 +2,23 @@
 
 use std::sync::Arc;
 
+use serde_json::Value;
+
 use super::Refusal;
 use crate::journal::payload::{ChangeKind, Done, Ended, Intent, LaunchOutcome, Launched, Verified};
 use crate::journal::record::Entry;
-use crate::journal::state::{ChangeState, LaunchState, Stamped, State};
+use crate::journal::state::{ChangeState, LaunchState, Moment, Stamped, State};
 
 impl State {
     pub(super) fn intent(&mut self, entry: &Entry, intent: &Intent) -> Result<(), Refusal> {
         self.require_running(&intent.step, &intent.phase)?;
         let key = intent.key.as_str();
-        let change = |values| {
+        let change = |earlier| {
             Arc::new(ChangeState {
                 intent: Stamped::new(entry, intent),
                 done: None,
-                values,
+                earlier,
+                is_forgotten: false,
             })
         };
         match intent.kind {
@@ -26,15 +29,14 @@ impl State {
                 if self.launch(key).is_some() {
                     return Err(format!("`{key}` is a launch"));
                 }
-                let mut values = self
-                    .set(key)
-                    .map_or_else(Vec::new, |set| set.values.clone());
-                for value in [&intent.before, &intent.after] {
-                    if !values.contains(value) {
-                        values.push(value.clone());
+                let mut earlier: Vec<Value> = Vec::new();
+                for value in self.set(key).iter().flat_map(|set| set.values()) {
+                    let is_known = [&intent.before, &intent.after].contains(&value);
+                    if !is_known && !earlier.contains(value) {
+                        earlier.push(value.clone());
                     }
                 }
-                self.sets.insert(key, change(values));
+                self.sets.insert(key, change(earlier));
             }
             ChangeKind::Launch => {
                 let launch = LaunchState {
@@ -145,7 +147,10 @@ impl State {
             None => Err(format!("there is no intent for `{key}`")),
             Some(change) if change.done.is_some() => Err(format!("`{key}` is already done")),
             Some(change) => {
-                Arc::make_mut(change).done = Some(Stamped::new(entry, done));
+                Arc::make_mut(change).done = Some(Moment {
+                    number: entry.number,
+                    time: entry.time,
+                });
                 self.refused.remove(key);
                 Ok(())
             }

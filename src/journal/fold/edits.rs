@@ -53,7 +53,9 @@ impl State {
     /// again.
     pub(super) fn forget_values(&mut self) {
         for change in self.sets.values_mut() {
-            Arc::make_mut(change).values.clear();
+            let change = Arc::make_mut(change);
+            change.earlier.clear();
+            change.is_forgotten = true;
         }
     }
 }
@@ -63,7 +65,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::journal::payload::ChangeKind;
+    use crate::journal::payload::{ChangeKind, Intent};
     use crate::journal::record::Record;
     use crate::journal::testing::{
         in_phase, intent, next, opened, phase_began, phase_ended, step_began,
@@ -124,7 +126,23 @@ mod tests {
         let mut state = in_phase("s", "p");
         next(&mut state, intent("s", "p", "k", ChangeKind::Set)).unwrap();
         next(&mut state, intent("s", "p", "k", ChangeKind::Set)).unwrap();
-        let values = &state.set("k").unwrap().values;
-        assert_eq!(values, &[json!({"state": "off"}), json!({"state": "on"})]);
+        let values =
+            |state: &State| -> Vec<Value> { state.set("k").unwrap().values().cloned().collect() };
+        let (off, on) = (json!({"state": "off"}), json!({"state": "on"}));
+        assert_eq!(values(&state), [off.clone(), on.clone()]);
+        let other = Intent {
+            step: "s".to_owned(),
+            phase: "p".to_owned(),
+            key: "k".to_owned(),
+            kind: ChangeKind::Set,
+            name: "k".to_owned(),
+            before: json!(1),
+            after: on.clone(),
+            detail: Value::Null,
+        };
+        next(&mut state, other.into()).unwrap();
+        assert_eq!(values(&state), [off, json!(1), on]);
+        state.forget_values();
+        assert!(values(&state).is_empty());
     }
 }

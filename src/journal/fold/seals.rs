@@ -8,31 +8,48 @@ use crate::base::text;
 use crate::journal::payload::{Abandoned, Captured, SealVerified, Sealed};
 use crate::journal::record::Entry;
 use crate::journal::seal::manifest_digest;
-use crate::journal::state::{Manifest, SealState, SealedRow, State};
+use crate::journal::sealed_row::{ParseCache, SealedRow, Span};
+use crate::journal::state::{Manifest, SealState, State};
 
 impl State {
-    pub(super) fn captured(&mut self, captured: &Captured) -> Result<(), Refusal> {
+    pub(super) fn captured(
+        &mut self,
+        captured: &Captured,
+        line: Option<Span>,
+    ) -> Result<(), Refusal> {
         let name = &captured.seal;
         if self.seal(name).is_some_and(|seal| seal.verified) {
             return Err(format!("the seal `{name}` is closed and verified"));
         }
-        if text::sha256(captured.text.as_bytes()) != captured.sha256 {
+        let digest = text::digest(captured.text.as_bytes());
+        if text::hex(&digest) != captured.sha256 {
             return Err(format!(
                 "the text of `{}` does not match its digest",
                 captured.key
             ));
         }
-        let row = Arc::new(SealedRow::from(captured));
+        let in_file = line.filter(|_| self.file.is_open());
+        let row = Arc::new(SealedRow::new(captured, digest, in_file));
         let seal = Arc::make_mut(self.seal_entry(name));
         // Closed but never verified: nothing was destroyed because of it, and it is started over.
         if seal.manifest.take().is_some() {
             seal.captures.clear();
         }
+        seal.lines = if seal.captures.is_empty() {
+            line
+        } else {
+            joined(seal.lines, line)
+        };
         seal.captures.push(row);
         Ok(())
     }
 
-    pub(super) fn sealed(&mut self, entry: &Entry, sealed: &Sealed) -> Result<(), Refusal> {
+    pub(super) fn sealed(
+        &mut self,
+        entry: &Entry,
+        sealed: &Sealed,
+        line: Option<Span>,
+    ) -> Result<(), Refusal> {
         let name = &sealed.seal;
         let rows = match self.seal(name) {
             Some(seal) if seal.verified => {
@@ -59,9 +76,19 @@ impl State {
         if let Some(twice) = rows.iter().find(|row| !keys.insert(&row.key)) {
             return Err(format!("the seal `{name}` contains `{}` twice", twice.key));
         }
+        let lines = match self.seal(name) {
+            Some(seal) if !rows.is_empty() => joined(seal.lines, line),
+            _ => line,
+        };
+        if line.is_some() && lines.is_none() {
+            return Err(format!(
+                "there are other records between the captures of the seal `{name}`"
+            ));
+        }
         let first = entry.number.saturating_sub(rows.len() as u64);
         let seal = Arc::make_mut(self.seal_entry(name));
         seal.captures.truncate(sealed.count);
+        seal.lines = lines;
         seal.manifest = Some(Manifest {
             count: sealed.count,
             sha256: sealed.sha256.clone(),
@@ -93,6 +120,8 @@ impl State {
                 manifest: None,
                 verified: false,
                 copy: None,
+                lines: None,
+                parsed: ParseCache::default(),
             })
         })
     }
@@ -119,6 +148,11 @@ impl State {
     }
 }
 
+/// The lines so far and the one after them.
+fn joined(lines: Option<Span>, line: Option<Span>) -> Option<Span> {
+    lines?.joined(line?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -143,8 +177,9 @@ mod tests {
         let manifest = state.seal("target").unwrap().manifest.clone().unwrap();
         assert_eq!((manifest.count, manifest.records), (2, (5, 7)));
         next(&mut state, seal_verified("target")).unwrap();
-        let row = &state.verified_seal("target").unwrap().captures[0];
-        assert_eq!(row.text, captures()[0].text);
+        let sealed = state.verified_seal("target").unwrap();
+        let text = state.text_of(sealed, &sealed.captures[0]).unwrap();
+        assert_eq!(text, captures()[0].text);
         assert!(
             seal(&mut state, "target")
                 .unwrap_err()

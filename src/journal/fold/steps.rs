@@ -49,7 +49,7 @@ impl State {
     fn step_entry(&mut self, entry: &Entry, name: &str) -> &mut StepState {
         let at = self.steps.iter().position(|step| step.step == name);
         let at = at.unwrap_or_else(|| {
-            self.steps.push(StepState {
+            self.steps.push(Arc::new(StepState {
                 step: name.to_owned(),
                 began: entry.time,
                 ended: None,
@@ -58,10 +58,10 @@ impl State {
                 note: None,
                 phases: Vec::new(),
                 earlier: None,
-            });
+            }));
             self.steps.len() - 1
         });
-        &mut self.steps[at]
+        Arc::make_mut(&mut self.steps[at])
     }
 
     pub(super) fn phase_began(&mut self, entry: &Entry, began: &PhaseBegan) -> Result<(), Refusal> {
@@ -127,6 +127,7 @@ impl State {
         let Some(step) = self.steps.iter_mut().find(|step| step.step == name) else {
             return;
         };
+        let step = Arc::make_mut(step);
         let earlier = step.earlier.take();
         if let Some(earlier) =
             earlier.filter(|earlier| earlier.outcome != StepOutcome::Failed || is_open)
@@ -139,8 +140,9 @@ impl State {
 
     /// A step in which a change has begun, or which waits for a person, is not as it was before.
     pub(super) fn touch(&mut self, name: &str) {
-        if let Some(step) = self.steps.iter_mut().find(|step| step.step == name) {
-            step.earlier = None;
+        let mut steps = self.steps.iter_mut();
+        if let Some(step) = steps.find(|step| step.step == name && step.earlier.is_some()) {
+            Arc::make_mut(step).earlier = None;
         }
     }
 
@@ -185,7 +187,7 @@ impl State {
     /// Adds the time since the previous record to the step and phase that were running.
     pub(super) fn add_work(&mut self, entry: &Entry, (step, phase): (usize, Option<usize>)) {
         let added = self.work.extend(entry.time);
-        let Some(step) = self.steps.get_mut(step) else {
+        let Some(step) = self.steps.get_mut(step).map(Arc::make_mut) else {
             return;
         };
         step.worked = step.worked.saturating_add(added);

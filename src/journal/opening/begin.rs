@@ -2,9 +2,11 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::{OpenStateFile, exists, this_process};
 use crate::base::clock::Clock;
+use crate::base::elsewhere::CopyElsewhere;
 use crate::journal::error::JournalError;
 use crate::journal::file;
 use crate::journal::handle::Journal;
@@ -23,8 +25,18 @@ use crate::journal::writer::Writer;
 /// The format is always [`FORMAT`], whatever `began` says. The file appears with both records in it
 /// or not at all, so a killed process leaves no empty file.
 pub fn begin(path: &Path, clock: Clock, began: Began) -> Result<OpenStateFile, JournalError> {
+    begin_with_copy(path, clock, began, None)
+}
+
+/// As [`begin`], with a copy elsewhere that gets every record. The copy must be empty.
+pub fn begin_with_copy(
+    path: &Path,
+    clock: Clock,
+    began: Began,
+    copy: Option<Arc<dyn CopyElsewhere>>,
+) -> Result<OpenStateFile, JournalError> {
     let lock = Lock::acquire(path, clock.time_of_day())?;
-    begin_locked(path, lock, clock, began)
+    begin_locked(path, lock, clock, began, copy)
 }
 
 /// Begins a run under a lock that this process already holds.
@@ -33,6 +45,7 @@ pub(super) fn begin_locked(
     lock: Lock,
     clock: Clock,
     began: Began,
+    copy: Option<Arc<dyn CopyElsewhere>>,
 ) -> Result<OpenStateFile, JournalError> {
     file::refuse_link(path)?;
     if !exists(path) {
@@ -51,11 +64,16 @@ pub(super) fn begin_locked(
         }
         Err(error) => return Err(JournalError::io("creating the state file", path)(error)),
     }
+    if let Some(copy) = &copy {
+        copy.append(0, lines.as_bytes())
+            .map_err(|error| JournalError::elsewhere(copy.as_ref(), error))?;
+    }
     lock.write_mark(&Mark::of(&chain), true)
         .map_err(JournalError::io("writing the lock file of", path))?;
     let file = file::open_private(path, lock.owner())?;
     let length = lines.len() as u64;
     let writer = Writer::of_file(path, (file, &lock), clock, chain, length, state);
+    let writer = writer.with_copy(copy);
     Ok(OpenStateFile {
         journal: Journal::start(path, writer, lock.clone())?,
         resumed: false,

@@ -4,14 +4,16 @@
 //! keeps every byte.
 
 use std::fs::{self, File};
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use super::begin::begin_locked;
-use super::{OpenStateFile, exists, this_process};
+use super::{OpenStateFile, elsewhere, exists, this_process};
 use crate::base::clock::Clock;
+use crate::base::elsewhere::CopyElsewhere;
 use crate::base::platform;
 use crate::journal::copies::{self, CopyProblem, CopyProblemKind};
 use crate::journal::error::JournalError;
@@ -21,7 +23,7 @@ use crate::journal::line::Chain;
 use crate::journal::lock::Lock;
 use crate::journal::payload::{Began, Cut, Opened, Takeover};
 use crate::journal::record::Record;
-use crate::journal::replay::{self, TornRecord};
+use crate::journal::replay::{self, Entries, TornRecord};
 use crate::journal::state::{Stamped, State};
 use crate::journal::writer::Writer;
 
@@ -32,6 +34,8 @@ pub struct ResumeOptions<'a> {
     pub takeover: bool,
     /// The copies of seals that are put into the file next, because it has lost them.
     pub copies: &'a [PathBuf],
+    /// The copy of the file elsewhere, whose lease this process has.
+    pub elsewhere: Option<&'a Arc<dyn CopyElsewhere>>,
 }
 
 /// A state file that this process has locked and verified, and has not written.
@@ -42,11 +46,15 @@ pub struct LockedStateFile {
     path: PathBuf,
     lock: Lock,
     file: File,
-    bytes: Vec<u8>,
+    /// The file's length in bytes, with a torn end.
+    length: u64,
     torn: Option<TornRecord>,
     chain: Chain,
     state: Arc<State>,
     problems: Vec<CopyProblem>,
+    elsewhere: Option<Arc<dyn CopyElsewhere>>,
+    /// What making the file and its copy elsewhere equal has to report.
+    notes: Vec<String>,
 }
 
 /// Resumes a run: [`lock_state_file`], then [`LockedStateFile::open`].
@@ -64,29 +72,59 @@ pub fn lock_state_file(
     time: Timestamp,
     takeover: bool,
 ) -> Result<LockedStateFile, JournalError> {
-    let copies = &[];
-    lock_state_file_with(path, time, ResumeOptions { takeover, copies })
+    let options = ResumeOptions {
+        takeover,
+        ..ResumeOptions::default()
+    };
+    lock_state_file_with(path, time, options)
 }
 
-/// As [`lock_state_file`], with everything that the operator may decide.
+/// As [`lock_state_file`], with everything that the operator may decide. With a copy elsewhere,
+/// the two are made equal first, and `takeover` is not needed: the copy's lease shows that no other
+/// machine writes.
 pub fn lock_state_file_with(
     path: &Path,
     time: Timestamp,
-    ResumeOptions { takeover, copies }: ResumeOptions<'_>,
+    options: ResumeOptions<'_>,
 ) -> Result<LockedStateFile, JournalError> {
-    if !exists(path) {
+    let not_found = || JournalError::NotFound {
+        path: path.to_owned(),
+    };
+    if options.elsewhere.is_none() && !exists(path) {
         // Checked first, so that no lock file is left behind.
-        return Err(JournalError::NotFound {
-            path: path.to_owned(),
-        });
+        return Err(not_found());
     }
     let lock = Lock::acquire(path, time)?;
+    let mut notes = Vec::new();
+    if let Some(copy) = options.elsewhere {
+        notes = elsewhere::synchronize(path, &lock, copy.as_ref())?;
+        if !exists(path) {
+            return Err(not_found());
+        }
+    }
+    let mut locked = verify(path, lock, options)?;
+    locked.elsewhere = options.elsewhere.cloned();
+    locked.notes = notes;
+    Ok(locked)
+}
+
+/// Verifies every line of a state file whose lock this process has.
+fn verify(
+    path: &Path,
+    lock: Lock,
+    ResumeOptions {
+        takeover,
+        copies,
+        elsewhere,
+    }: ResumeOptions<'_>,
+) -> Result<LockedStateFile, JournalError> {
     let file = file::open_private(path, lock.owner())?;
-    let bytes = file::read_all(&file, path)?;
-    let replay = replay::replay(path, &bytes);
+    let replay = replay::replay_file(path, &file, Entries::None)
+        .map_err(JournalError::io("reading the state file", path))?;
     let (state, chain) = replay.require_writable(path)?;
     if let Some(opened) = left_open_elsewhere(state)
         && !takeover
+        && elsewhere.is_none()
     {
         return Err(JournalError::OtherMachine {
             path: path.to_owned(),
@@ -96,30 +134,32 @@ pub fn lock_state_file_with(
         });
     }
     if let Some(mark) = lock.mark() {
-        mark.require(path, &chain, &replay, &bytes)?;
+        mark.require(path, &chain, &replay)?;
     }
     let given: Vec<_> = copies.iter().flat_map(fs::canonicalize).collect();
-    let mut newer = copies::find_newer_copies(path, state, &chain, &replay, &bytes)?;
+    let mut newer = copies::find_newer_copies(path, state, &chain, &replay)?;
     newer.retain(|newer| !fs::canonicalize(&newer.copy).is_ok_and(|copy| given.contains(&copy)));
     if !newer.is_empty() {
         return Err(copies::newer_copies_error(path, &newer));
     }
-    let problems = copies::find_problems(path, state, &replay, &bytes);
+    let problems = copies::find_problems(path, state);
     let (state, torn) = (Arc::new(state.clone()), replay.torn);
     Ok(LockedStateFile {
         path: path.to_owned(),
         lock,
         file,
-        bytes,
+        length: replay.length,
         torn,
         chain,
         state,
         problems,
+        elsewhere: None,
+        notes: Vec::new(),
     })
 }
 
 /// The last process that opened the file, if it ran on another machine and did not close the file.
-fn left_open_elsewhere(state: &State) -> Option<&Stamped<Opened>> {
+pub fn left_open_elsewhere(state: &State) -> Option<&Stamped<Opened>> {
     let last = state.opened.as_ref().filter(|_| state.is_open());
     last.filter(|opened| opened.host != platform::host_name())
 }
@@ -138,32 +178,34 @@ impl LockedStateFile {
             path,
             lock,
             file,
-            bytes,
+            length,
             torn,
             chain,
             state,
             problems,
+            elsewhere,
+            notes,
         } = self;
-        let mut warnings = Vec::new();
+        let mut warnings = notes;
         for problem in problems {
-            warnings.push(
-                if problem.kind == CopyProblemKind::Missing && state.finished.is_none() {
-                    copies::restore_copy(&path, &problem)?
-                } else {
-                    format!("{}; {}", problem.message(), problem.help())
-                },
-            );
+            let is_missing = problem.kind == CopyProblemKind::Missing;
+            if is_missing && (elsewhere.is_some() || state.finished.is_none()) {
+                let restored = copies::restore_copy(&path, &problem)?;
+                // On another machine than the one that sealed, every copy is missing.
+                warnings.extend(Some(restored).filter(|_| elsewhere.is_none()));
+            } else {
+                warnings.push(format!("{}; {}", problem.message(), problem.help()));
+            }
         }
-        let repair = torn
-            .map(|torn| cut_torn(&path, &file, &bytes, torn))
-            .transpose()?;
+        let repair = torn.map(|torn| cut_torn(&path, &file, torn)).transpose()?;
         let foreign = left_open_elsewhere(&state);
         let mut records = vec![Record::from(this_process())];
         records.extend(repair.clone().map(Record::from));
         records.extend(foreign.map(|opened| Takeover::of(opened, opened.time).into()));
-        let length = repair.as_ref().map_or(bytes.len() as u64, |cut| cut.at);
+        let length = repair.as_ref().map_or(length, |cut| cut.at);
         let state = State::clone(&state);
-        let mut writer = Writer::of_file(&path, (file, &lock), clock, chain, length, state);
+        let writer = Writer::of_file(&path, (file, &lock), clock, chain, length, state);
+        let mut writer = writer.with_copy(elsewhere);
         writer.write(records)?;
         Ok(OpenStateFile {
             journal: Journal::start(&path, writer, lock.clone())?,
@@ -183,21 +225,39 @@ impl LockedStateFile {
         began: Began,
     ) -> Result<OpenStateFile, JournalError> {
         let (path, lock) = (self.path.clone(), self.lock.clone());
+        let elsewhere = self.elsewhere.clone();
         let old = self.open(clock.clone())?;
         old.journal.close("archived", 0, None).await?;
         drop(old);
         // The name contains the run's id, and nobody else may write here: nothing is overwritten.
         fs::rename(&path, archived).map_err(JournalError::io("archiving the state file", &path))?;
         file::sync_folder(&path).map_err(JournalError::io("syncing the folder of", &path))?;
-        begin_locked(&path, lock, clock, began)
+        if let Some(copy) = &elsewhere {
+            archive_copy(archived, copy.as_ref())?;
+        }
+        begin_locked(&path, lock, clock, began, elsewhere)
     }
 }
 
+/// Keeps an archived run elsewhere too, and empties the copy for the next one. A process that is
+/// killed in between finds the old run in the copy, or an empty copy and no file.
+fn archive_copy(archived: &Path, copy: &dyn CopyElsewhere) -> Result<(), JournalError> {
+    let bytes = fs::read(archived).map_err(JournalError::io("reading the state file", archived))?;
+    let name = archived.file_name().unwrap_or_default().to_string_lossy();
+    copy.keep(&name, &bytes)
+        .and_then(|()| copy.clear())
+        .map_err(|error| JournalError::elsewhere(copy, error))
+}
+
 /// Saves the torn end in its own file, and only then cuts it off.
-fn cut_torn(path: &Path, file: &File, bytes: &[u8], torn: TornRecord) -> Result<Cut, JournalError> {
-    // A file that is in memory as a whole has no length beyond `usize`.
-    let end = usize::try_from(torn.at).unwrap_or(bytes.len());
-    let saved_to = file::save_aside(path, "torn", &bytes[end..])?;
+fn cut_torn(path: &Path, file: &File, torn: TornRecord) -> Result<Cut, JournalError> {
+    let mut opened = file;
+    let mut end = Vec::new();
+    opened
+        .seek(SeekFrom::Start(torn.at))
+        .and_then(|_| opened.read_to_end(&mut end))
+        .map_err(JournalError::io("reading the state file", path))?;
+    let saved_to = file::save_aside(path, "torn", &end)?;
     file::truncate(file, path, torn.at)?;
     Ok(Cut {
         at: torn.at,

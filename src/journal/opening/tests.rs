@@ -16,6 +16,7 @@ use crate::journal::testing::{began, captures, clock, lines, opened, step_began,
 fn planned(digest: &str) -> Planned {
     Planned {
         digest: digest.to_owned(),
+        steps: [].into(),
     }
 }
 
@@ -424,6 +425,7 @@ async fn a_file_older_than_its_sealed_copies_is_refused_until_it_has_them() {
     let given = ResumeOptions {
         takeover: false,
         copies: std::slice::from_ref(&copy),
+        ..ResumeOptions::default()
     };
     drop(resume_given(&path, given).unwrap());
     assert!(resume(&path, clock(), false).is_err());

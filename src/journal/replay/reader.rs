@@ -1,26 +1,71 @@
 //! Takes the lines of a journal one by one: each must be valid, in its place, and allowed to follow
 //! the records before it.
 
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
 use super::{Damage, Replay, TornRecord};
 use crate::journal::error::IllegalTransition;
 use crate::journal::line::{self, Chain, Line, LineError};
 use crate::journal::record::{FORMAT, Record};
+use crate::journal::sealed_row::{CaptureFile, Span};
 use crate::journal::state::State;
 
-/// Reads all bytes. Never fails: the result describes what is wrong. `path` is for messages only.
+/// What a replay keeps of the records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::journal) enum Entries {
+    /// All of them.
+    Whole,
+    /// All of them; of the text of a capture only how long it is.
+    WithoutTexts,
+    /// None: only the state is wanted.
+    None,
+}
+
+/// Reads all bytes. Never fails: the result describes what is wrong. `path` is for messages, and for
+/// reading the texts of captures later: if there is such a file, it must have these bytes.
 pub(in crate::journal) fn replay(path: &Path, bytes: &[u8]) -> Replay {
+    read_slice(path, bytes, Entries::Whole)
+}
+
+/// As [`replay`], without the records.
+pub(in crate::journal) fn replay_state(path: &Path, bytes: &[u8]) -> Replay {
+    read_slice(path, bytes, Entries::None)
+}
+
+/// As [`replay`], of the file at `path`, which is read line by line: it need not fit into memory.
+pub(in crate::journal) fn replay_file(
+    path: &Path,
+    file: &File,
+    entries: Entries,
+) -> io::Result<Replay> {
+    read(
+        path,
+        &mut BufReader::with_capacity(64 * 1024, file),
+        entries,
+    )
+}
+
+fn read_slice(path: &Path, mut bytes: &[u8], entries: Entries) -> Replay {
+    read(path, &mut bytes, entries).expect("reading from memory does not fail")
+}
+
+fn read(path: &Path, bytes: &mut impl BufRead, entries: Entries) -> io::Result<Replay> {
     let mut reader = Reader {
         path,
+        entries,
         replay: Replay::default(),
         expected: None,
         newer: false,
     };
     let mut invalid: Vec<InvalidLine> = Vec::new();
-    let mut at = 0;
-    for (index, text) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
-        let number = index as u64 + 1;
+    // The bytes from the first invalid line on.
+    let mut rest: Vec<u8> = Vec::new();
+    let mut text = Vec::new();
+    let (mut at, mut number) = (0, 0);
+    while bytes.read_until(b'\n', &mut text)? > 0 {
+        number += 1;
         let line = match text.strip_suffix(b"\n") {
             Some(whole) => line::decode(whole),
             // Even if the record itself is whole, the write did not finish.
@@ -32,19 +77,23 @@ pub(in crate::journal) fn replay(path: &Path, bytes: &[u8]) -> Replay {
                 for line in invalid.drain(..) {
                     reader.add_damage(line.number, line.at, line.why);
                 }
+                rest.clear();
                 reader.accept(number, at, text.len(), line);
             }
-            Err(error) => invalid.push(InvalidLine {
-                number,
-                at,
-                why: error.to_string(),
-            }),
+            Err(error) => {
+                rest.extend(&text);
+                invalid.push(InvalidLine {
+                    number,
+                    at,
+                    why: error.to_string(),
+                });
+            }
         }
         at += text.len();
+        text.clear();
     }
     if let Some(first) = invalid.first() {
-        let rest = &bytes[first.at..];
-        if contains_valid_line(rest) {
+        if contains_valid_line(&rest) {
             for line in invalid {
                 reader.add_damage(line.number, line.at, line.why);
             }
@@ -56,7 +105,8 @@ pub(in crate::journal) fn replay(path: &Path, bytes: &[u8]) -> Replay {
             });
         }
     }
-    reader.replay
+    reader.replay.length = at as u64;
+    Ok(reader.replay)
 }
 
 /// Bytes between two line feeds that are not a valid line.
@@ -97,6 +147,7 @@ fn newer_first_record(number: u64, line: &Line) -> Option<(u32, String)> {
 
 struct Reader<'a> {
     path: &'a Path,
+    entries: Entries,
     replay: Replay,
     /// What the next line should link to; none before the first line and after a damaged one.
     expected: Option<Chain>,
@@ -127,7 +178,7 @@ impl Reader<'_> {
     }
 
     /// Takes a line that matches its own checksum.
-    fn accept(&mut self, number: u64, at: usize, length: usize, line: Line) {
+    fn accept(&mut self, number: u64, at: usize, length: usize, mut line: Line) {
         self.replay.unsupported = self
             .replay
             .unsupported
@@ -157,7 +208,7 @@ impl Reader<'_> {
         }
         // After damage the state is unknown.
         if self.replay.damage.is_empty() {
-            match self.fold(&line) {
+            match self.fold(&line, Span::new(at as u64, length)) {
                 Ok(()) => {
                     if let Record::Unknown { kind, .. } = &line.entry.record {
                         self.replay
@@ -166,7 +217,15 @@ impl Reader<'_> {
                     }
                     self.replay.chain = self.expected;
                     self.replay.ends.push((at + length) as u64);
-                    self.replay.entries.push(line.entry);
+                    self.replay.checksums.push(line.checksum);
+                    if let (Entries::WithoutTexts, Record::Captured(captured)) =
+                        (self.entries, &mut line.entry.record)
+                    {
+                        captured.text = format!("<{} bytes, left out>", captured.text.len());
+                    }
+                    if self.entries != Entries::None {
+                        self.replay.entries.push(line.entry);
+                    }
                 }
                 Err(transition) => self.add_damage(number, at, transition.to_string()),
             }
@@ -221,15 +280,16 @@ impl Reader<'_> {
         })
     }
 
-    fn fold(&mut self, line: &Line) -> Result<(), IllegalTransition> {
+    fn fold(&mut self, line: &Line, place: Span) -> Result<(), IllegalTransition> {
         let entry = &line.entry;
         match &mut self.replay.state {
             None => {
-                let state = State::first(line.run, entry)?;
+                let mut state = State::first(line.run, entry)?;
+                state.file = CaptureFile::open(self.path);
                 self.newer = state.began.format > FORMAT;
                 self.replay.state = Some(state);
             }
-            Some(state) => match state.next(entry) {
+            Some(state) => match state.next_line(entry, Some(place)) {
                 // A newer program may allow what this one does not.
                 Err(_) if self.newer => state.skip(entry),
                 folded => folded?,

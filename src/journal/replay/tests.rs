@@ -159,6 +159,7 @@ fn two_processes_that_append_at_once_are_detected() {
     let planned = |digest: &str| {
         Record::from(Planned {
             digest: digest.into(),
+            steps: [].into(),
         })
     };
     bytes.push_str(&chain.link(time(), planned("one")).unwrap().1);
@@ -255,7 +256,10 @@ fn a_newer_format_is_read_and_not_resumed() {
     let records = vec![
         newer.into(),
         opened("ops-1").into(),
-        Record::from(Planned { digest: "d".into() }),
+        Record::from(Planned {
+            digest: "d".into(),
+            steps: [].into(),
+        }),
         crate::journal::testing::launched("copy"),
     ];
     let replay = replay_bytes(lines(records).concat().as_bytes());

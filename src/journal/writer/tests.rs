@@ -49,6 +49,7 @@ fn durable_entries(memory: &Memory) -> Vec<Entry> {
 fn planned(digest: usize) -> Record {
     Planned {
         digest: digest.to_string(),
+        steps: [].into(),
     }
     .into()
 }

@@ -139,7 +139,8 @@ pub(super) fn resume_jobs(draft: &mut Draft<'_>, schema: &Schema, environment: &
             .to_owned();
         let waits =
             number(&job, "statecode") != Some(3) && !jobs::is_postponed(&organization, &job);
-        let timed = |timer: &Timer| matches!(timer, Timer::EndJob { job, .. } if *job == id);
+        let own = organization.id.clone();
+        let timed = |timer: &Timer| matches!(timer, Timer::EndJob { place, job } if place.organization == own && *job == id);
         if waits && !timers::is_set(organization.draft, timed) {
             set_timer(&mut organization, id);
         }

@@ -186,7 +186,7 @@ pub(super) fn deploy(
 ) -> Result<(), ODataError> {
     let table = organization.table("workflow")?;
     if organization.row("workflow", id).is_none() {
-        organization.insert(&table, id, flow_row(name, client_data));
+        organization.insert(table, id, flow_row(name, client_data));
     }
     switch(organization, id, true);
     Ok(())

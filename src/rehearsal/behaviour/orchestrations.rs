@@ -83,10 +83,14 @@ pub(crate) fn publish(organization: &mut Organization, id: &str) -> Result<(), O
 }
 
 fn is_publishing(organization: &Organization, id: &str) -> bool {
-    timers::is_set(
-        organization.draft,
-        |timer| matches!(timer, Timer::PublishOrchestration { orchestration, .. } if orchestration == id),
-    )
+    // A copied orchestration has the same id in each environment.
+    timers::is_set(organization.draft, |timer| {
+        matches!(
+            timer,
+            Timer::PublishOrchestration { place, orchestration }
+                if place.organization == organization.id && orchestration == id
+        )
+    })
 }
 
 fn read_graph(orchestration: &Row) -> Result<Graph, ODataError> {
@@ -133,13 +137,13 @@ fn compile(
 ) -> Result<(), ODataError> {
     let (workflows, steps) = (organization.table("workflow")?, organization.table(STEP)?);
     for flow in compiled_flows(organization, id) {
-        deletion::delete(organization, &workflows, &flow)?;
+        deletion::delete(organization, workflows, &flow)?;
     }
     for step in organization.rows_referencing(STEP, "msdyn_designerid", id) {
         let step = text(&step, &steps.primary_id)
             .unwrap_or_default()
             .to_owned();
-        deletion::delete(organization, &steps, &step)?;
+        deletion::delete(organization, steps, &step)?;
     }
     let now = organization.draft.now().milliseconds().to_string();
     for (tile, name) in &graph.tiles {
@@ -151,7 +155,7 @@ fn compile(
             "msdyn_designerid": lookup_value(DESIGNER, id),
             "msdyn_workflowid": flows::lookup_to(&flow),
         }));
-        organization.insert(&steps, &names::identifier(&["step", id, tile, &now]), row);
+        organization.insert(steps, &names::identifier(&["step", id, tile, &now]), row);
     }
     let table = organization.table(DESIGNER)?;
     let mut statuses = table.statuses().iter();
@@ -161,7 +165,7 @@ fn compile(
         state.map_or(0, |status| status.state),
         PUBLISHED,
     );
-    organization.save(&table, orchestration);
+    organization.save(table, orchestration);
     Ok(())
 }
 

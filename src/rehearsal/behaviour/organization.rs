@@ -53,15 +53,16 @@ impl<'request, 'world> Organization<'request, 'world> {
     }
 }
 
-impl Organization<'_, '_> {
+impl<'request> Organization<'request, '_> {
     /// A table of the schema.
-    pub(crate) fn table(&self, logical_name: &str) -> Result<Table, ODataError> {
+    pub(crate) fn table(&self, logical_name: &str) -> Result<&'request Table, ODataError> {
         self.schema
             .table(logical_name)
-            .cloned()
             .ok_or_else(|| ODataError::unknown_segment(logical_name))
     }
+}
 
+impl Organization<'_, '_> {
     pub(crate) fn row(&self, table: &str, id: &str) -> Option<Row> {
         self.borrowed_row(table, id).cloned()
     }
@@ -87,12 +88,15 @@ impl Organization<'_, '_> {
     /// The matching rows of a table, in the order of their ids. Rows are large: only these are
     /// cloned.
     pub(crate) fn rows_where(&self, table: &str, matches: impl Fn(&Row) -> bool) -> Vec<Row> {
-        self.draft
-            .under(&names::table(&self.id, table))
-            .filter_map(|(_, row)| row.as_object())
-            .filter(|row| matches(row))
-            .cloned()
-            .collect()
+        let rows = self.borrowed_rows(table).into_iter();
+        rows.filter(|row| matches(row)).cloned().collect()
+    }
+
+    /// The rows of a table that are only looked at, in the order of their ids.
+    pub(crate) fn borrowed_rows(&self, table: &str) -> Vec<&Row> {
+        let prefix = names::table(&self.id, table);
+        let rows = self.draft.under(&prefix);
+        rows.filter_map(|(_, row)| row.as_object()).collect()
     }
 
     /// The rows of a table whose lookup refers to a row.
@@ -147,7 +151,7 @@ impl Organization<'_, '_> {
         if let Ok(definition) = self.table(table) {
             for mut row in self.rows(table) {
                 if change(&mut row) {
-                    self.save(&definition, row);
+                    self.save(definition, row);
                 }
             }
         }
@@ -157,7 +161,7 @@ impl Organization<'_, '_> {
     pub(crate) fn change_row(&mut self, table: &str, id: &str, change: impl Fn(&mut Row)) {
         if let (Ok(table), Some(mut row)) = (self.table(table), self.row(table, id)) {
             change(&mut row);
-            self.save(&table, row);
+            self.save(table, row);
         }
     }
 

@@ -17,7 +17,7 @@ pub(crate) fn publish(organization: &mut Organization, id: &str) -> Result<(), O
     let data = flows::client_data(&[], &json!({}), &json!({}));
     flows::deploy(organization, &flow, &flows::compiled_name(&name), &data)?;
     set_state(&mut policy, 0, 1);
-    organization.save(&table, policy);
+    organization.save(table, policy);
     Ok(())
 }
 

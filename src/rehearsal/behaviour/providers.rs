@@ -86,7 +86,7 @@ pub(crate) fn install(
         "statuscode": 2,
     }));
     let table = organization.table(PROVIDER)?;
-    organization.insert(&table, id, row);
+    organization.insert(table, id, row);
     for child in &CHILDREN {
         insert_children(organization, child, id, definition)?;
     }
@@ -122,7 +122,7 @@ fn insert_children(
             set_state(&mut row, 0, INCOMPLETE);
         }
         let id = names::identifier(&[child.table, provider, source_id]);
-        organization.insert(&table, &id, row);
+        organization.insert(table, &id, row);
     }
     Ok(())
 }
@@ -182,10 +182,13 @@ pub(super) fn before_connection_update(
 /// Starts activating a provider. Missing conditions are written to its activation error.
 pub(crate) fn activate(organization: &mut Organization, id: &str) -> Result<(), ODataError> {
     let provider = organization.existing(PROVIDER, id)?;
-    let is_activating = timers::is_set(
-        organization.draft,
-        |timer| matches!(timer, Timer::ActivateProvider { provider, .. } if provider == id),
-    );
+    let is_activating = timers::is_set(organization.draft, |timer| {
+        matches!(
+            timer,
+            Timer::ActivateProvider { place, provider }
+                if place.organization == organization.id && provider == id
+        )
+    });
     if is_active(&provider) || is_activating {
         return Ok(());
     }
@@ -224,7 +227,7 @@ pub(crate) fn activate(organization: &mut Organization, id: &str) -> Result<(), 
 fn clear_failure(organization: &mut Organization, mut provider: Row) -> Result<(), ODataError> {
     if provider.remove("msdyn_activationerror").is_some() {
         let table = organization.table(PROVIDER)?;
-        organization.save(&table, provider);
+        organization.save(table, provider);
     }
     Ok(())
 }
@@ -237,7 +240,7 @@ fn record_failure(
 ) -> Result<ODataError, ODataError> {
     provider.insert("msdyn_activationerror".to_owned(), json!(message));
     let table = organization.table(PROVIDER)?;
-    organization.save(&table, provider);
+    organization.save(table, provider);
     Ok(ODataError::business_rule(message))
 }
 
@@ -270,7 +273,7 @@ fn deploy(organization: &mut Organization, provider: &Row, id: &str) -> Result<(
     provider.remove("msdyn_activationerror");
     set_state(&mut provider, 0, 1);
     let table = organization.table(PROVIDER)?;
-    organization.save(&table, provider);
+    organization.save(table, provider);
     outside::providers::act(organization, id);
     Ok(())
 }
@@ -328,7 +331,7 @@ fn insert_actions(
                 "msdyn_providerid": lookup_value(PROVIDER, id),
                 "msdyn_logicdefinitionid": lookup_value(LOGIC, logic_id),
             }));
-            organization.insert(&table, &action, row);
+            organization.insert(table, &action, row);
         }
     }
     Ok(())
@@ -347,7 +350,7 @@ pub(super) fn before_delete(
     }
     let table = organization.table("workflow")?;
     for flow in flows::deployed_of(organization, id) {
-        deletion::delete(organization, &table, &flow)?;
+        deletion::delete(organization, table, &flow)?;
     }
     Ok(())
 }

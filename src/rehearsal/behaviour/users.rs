@@ -126,7 +126,7 @@ fn add_or_enable(organization: &mut Organization) -> Result<(), ODataError> {
     let id = if let Some(mut user) = existing {
         let id = text(&user, "systemuserid").unwrap_or_default().to_owned();
         user.insert("isdisabled".to_owned(), json!(false));
-        organization.save(&table, user);
+        organization.save(table, user);
         id
     } else {
         let id = names::identifier(&["application-user", &organization.id]);
@@ -137,7 +137,7 @@ fn add_or_enable(organization: &mut Organization) -> Result<(), ODataError> {
             "isdisabled": false,
             "accessmode": 4,
         }));
-        organization.insert(&table, &id, row);
+        organization.insert(table, &id, row);
         id
     };
     let role = organization
@@ -168,7 +168,7 @@ pub(crate) fn associate(
     if pair.is_none() {
         let id = names::identifier(&[pairs, one.1, other.1]);
         let row = row_of(json!({one.0: one.1, other.0: other.1}));
-        organization.insert(&table, &id, row);
+        organization.insert(table, &id, row);
     }
     Ok(())
 }

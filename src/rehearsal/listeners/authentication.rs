@@ -10,12 +10,13 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::message::Response;
-use super::{Listener, Origins, RequestContext, Side};
+use super::message::{Request, Response};
+use super::{Listener, Origins, RequestContext};
 use crate::rehearsal::application::{DUAL_WRITE_TOKEN, LCS_TOKEN, PERSON, TENANT};
 use crate::rehearsal::behaviour::directory::{self, Principal, PrincipalKind, SignInBlock};
 use crate::rehearsal::clock::Moment;
 use crate::rehearsal::world::names;
+use crate::rehearsal::world::store::Draft;
 
 /// A token, as the world stores it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -57,8 +58,8 @@ impl Listener {
     }
 
     /// The listeners that require tokens.
-    fn resources() -> impl Iterator<Item = Self> {
-        let all = Self::ALL.into_iter();
+    fn resources(origins: &Origins) -> impl Iterator<Item = Self> {
+        let all = Self::all(origins.other_targets()).into_iter();
         all.filter(|listener| !matches!(listener, Self::Authority | Self::Machine))
     }
 }
@@ -66,11 +67,11 @@ impl Listener {
 /// The audience of a requested resource, if there is such a resource. For the services of an
 /// environment a trailing slash makes another resource; for the others it does not matter.
 pub(super) fn find_audience(context: &RequestContext<'_, '_>, resource: &str) -> Option<String> {
-    Listener::resources().find_map(|listener| {
+    Listener::resources(context.origins).find_map(|listener| {
         let audience = listener.audience(context.origins);
         let is_own = matches!(
             listener,
-            Listener::Dataverse(Side::Source | Side::Target) | Listener::FinanceOperations(_)
+            Listener::Dataverse(_) | Listener::FinanceOperations(_)
         );
         let matches =
             resource == audience || (!is_own && resource.trim_end_matches('/') == audience);
@@ -185,9 +186,19 @@ pub(super) fn authenticate(context: &mut RequestContext<'_, '_>) -> Result<Token
     Ok(token)
 }
 
+/// Whom a request's token belongs to, whether it is still valid or not.
+pub(super) fn client_of(draft: &Draft<'_>, request: &Request) -> Option<String> {
+    let key = format!("token/{}", names::digest(bearer_of(request)?));
+    Some(draft.load::<Token>(&key)?.client)
+}
+
 /// The text after `Bearer` in a request's header.
 pub(super) fn bearer<'context>(context: &RequestContext<'context, '_>) -> Option<&'context str> {
-    let header = context.request.header("Authorization")?;
+    bearer_of(context.request)
+}
+
+fn bearer_of(request: &Request) -> Option<&str> {
+    let header = request.header("Authorization")?;
     let (scheme, token) = header.split_once(' ')?;
     scheme.eq_ignore_ascii_case("Bearer").then(|| token.trim())
 }

@@ -64,26 +64,69 @@ pub(crate) enum Listener {
     Lcs,
 }
 
-/// One of the two environments.
+/// One of the environments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Side {
     /// The one that is copied.
     Source,
     /// The one that is overwritten.
     Target,
+    /// Another one that is overwritten, by its number from 2.
+    AnotherTarget(u8),
+}
+
+/// Another target: its environment's id, and the names of its listeners in the world's file.
+struct AnotherTarget {
+    environment: &'static str,
+    dataverse: &'static str,
+    finance: &'static str,
+}
+
+/// Declares the other targets by their numbers.
+macro_rules! other_targets {
+    ($($number:literal: $environment:literal,)+) => {
+        &[$(AnotherTarget {
+            environment: $environment,
+            dataverse: concat!("dataverse-target-", $number),
+            finance: concat!("finance-operations-target-", $number),
+        },)+]
+    };
+}
+
+/// The other targets, from number 2 on.
+static OTHER_TARGETS: &[AnotherTarget] = other_targets! {
+    2: "33333333-3333-3333-3333-333333333333",
+    3: "44444444-4444-4444-4444-444444444444",
+    4: "55555555-5555-5555-5555-555555555555",
+    5: "66666666-6666-6666-6666-666666666666",
+    6: "77777777-7777-7777-7777-777777777777",
+    7: "88888888-8888-8888-8888-888888888888",
+    8: "99999999-9999-9999-9999-999999999999",
+};
+
+/// The other target with a number from 2 to 8.
+fn another_target(number: u8) -> &'static AnotherTarget {
+    &OTHER_TARGETS[usize::from(number.clamp(2, 8)) - 2]
 }
 
 impl Side {
     /// The environment's id.
-    pub(crate) const fn environment(self) -> &'static str {
+    pub(crate) fn environment(self) -> &'static str {
         match self {
             Self::Source => SOURCE_ENVIRONMENT,
             Self::Target => TARGET_ENVIRONMENT,
+            Self::AnotherTarget(number) => another_target(number).environment,
         }
+    }
+
+    /// This many other targets, and all of them for a larger number.
+    pub(crate) fn other_targets(count: u8) -> impl Iterator<Item = Self> {
+        (2..=8).take(usize::from(count)).map(Self::AnotherTarget)
     }
 }
 
 impl Listener {
+    /// The listeners of a tenant with one target.
     pub(crate) const ALL: [Self; 11] = [
         Self::Authority,
         Self::Machine,
@@ -98,8 +141,15 @@ impl Listener {
         Self::Lcs,
     ];
 
+    /// All listeners of a tenant with this many other targets.
+    pub(crate) fn all(other_targets: u8) -> Vec<Self> {
+        let others = Side::other_targets(other_targets);
+        let others = others.flat_map(|side| [Self::Dataverse(side), Self::FinanceOperations(side)]);
+        Self::ALL.into_iter().chain(others).collect()
+    }
+
     /// Its name in the world's file.
-    pub(crate) const fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Authority => "authority",
             Self::Machine => "machine",
@@ -108,12 +158,21 @@ impl Listener {
             Self::PowerApps => "power-apps",
             Self::Dataverse(Side::Source) => "dataverse-source",
             Self::Dataverse(Side::Target) => "dataverse-target",
+            Self::Dataverse(Side::AnotherTarget(number)) => another_target(number).dataverse,
             Self::FinanceOperations(Side::Source) => "finance-operations-source",
             Self::FinanceOperations(Side::Target) => "finance-operations-target",
+            Self::FinanceOperations(Side::AnotherTarget(number)) => another_target(number).finance,
             Self::DualWrite => "dual-write",
             Self::Lcs => "lcs",
         }
     }
+}
+
+/// How many targets a tenant has besides the first. Takes whether it has a listener of this name.
+pub(crate) fn count_other_targets(has_listener: impl Fn(&str) -> bool) -> u8 {
+    let others = Side::other_targets(u8::MAX);
+    let found = others.filter(|side| has_listener(Listener::Dataverse(*side).name()));
+    u8::try_from(found.count()).unwrap_or_default()
 }
 
 /// The origins of the listeners.
@@ -139,6 +198,11 @@ impl Origins {
             _ => "http",
         };
         format!("{scheme}://127.0.0.1:{port}")
+    }
+
+    /// How many targets the tenant has besides the first.
+    pub(crate) fn other_targets(&self) -> u8 {
+        count_other_targets(|name| self.ports.contains_key(name))
     }
 
     /// The ports by the listeners' names.

@@ -21,13 +21,14 @@ use super::connection::StoppableListener;
 use super::dataverse::aliases::RenamedRequest;
 use super::dataverse::batch;
 use super::message::{Request, Response};
-use super::{Listener, Origins, RequestContext, tls};
+use super::{Listener, Origins, RequestContext, authentication, tls};
 use crate::rehearsal::behaviour::due_timers;
 use crate::rehearsal::behaviour::operations::FAILURE_MODE;
 use crate::rehearsal::clock::Moment;
 use crate::rehearsal::faults::{Fault, FaultKind, RefusalCodes};
 use crate::rehearsal::odata::error::ODataError;
 use crate::rehearsal::odata::preferences::Preferences;
+use crate::rehearsal::protection::Protection;
 use crate::rehearsal::schema::Schema;
 use crate::rehearsal::schema::table_names::Dictionary;
 use crate::rehearsal::world::World;
@@ -50,6 +51,8 @@ pub(crate) struct Tenant {
     pub(crate) faults: Vec<Fault>,
     /// How long every response takes, in real time.
     pub(crate) latency: Duration,
+    /// Dataverse's limits for each user, if they are applied.
+    pub(crate) protection: Option<Protection>,
     /// The origins of the listeners.
     pub(crate) origins: Origins,
 }
@@ -130,18 +133,21 @@ async fn handle(
 /// Whether a fault with a duration has not ended; one that has not started starts now. Faults
 /// without a duration do not end.
 fn is_in_effect(draft: &Draft<'_>, fault: &Fault, now: Moment) -> bool {
-    let FaultKind::Unavailable(minutes) = fault.kind() else {
-        return true;
-    };
-    let began = draft
-        .get(&unavailable_since_key(fault))
-        .and_then(Value::as_u64);
-    let elapsed = began.map_or(0, |began| now.milliseconds().saturating_sub(began));
-    elapsed < u64::from(minutes) * 60_000
+    time_left(draft, fault, now).is_none_or(|left| left > 0)
 }
 
-/// The key of the moment when a service became unavailable.
-fn unavailable_since_key(fault: &Fault) -> String {
+/// How long a fault still lasts, in milliseconds; none if it has no end.
+fn time_left(draft: &Draft<'_>, fault: &Fault, now: Moment) -> Option<u64> {
+    let duration = fault.kind().duration()?;
+    let began = draft
+        .get(&in_effect_since_key(fault))
+        .and_then(Value::as_u64);
+    let elapsed = began.map_or(0, |began| now.milliseconds().saturating_sub(began));
+    Some(duration.saturating_sub(elapsed))
+}
+
+/// The key of the moment when a fault with a duration began.
+fn in_effect_since_key(fault: &Fault) -> String {
     format!("counter/away/{fault}")
 }
 
@@ -230,7 +236,10 @@ impl Tenant {
             .iter()
             .find(|(fault, number)| fault.applies_to(*number) && is_in_effect(&draft, fault, now))
             .map(|(fault, _)| *fault);
-        let (mut draft, caller, response) = self.respond(draft, listener, request, fault);
+        let (mut draft, caller, response) = match self.excess(&draft, listener, request) {
+            Some(response) => (draft, None, response),
+            None => self.respond(draft, listener, request, fault),
+        };
         let response = response.with("Date", now.to_http_date());
         let succeeded = response.status < 400;
         if !succeeded && !response.keeps_changes {
@@ -276,6 +285,20 @@ impl Tenant {
         })
     }
 
+    /// The refusal of a request that exceeds a limit of Dataverse for its user.
+    fn excess(&self, draft: &Draft<'_>, listener: Listener, request: &Request) -> Option<Response> {
+        let protection = self.protection.as_ref()?;
+        let Listener::Dataverse(side) = listener else {
+            return None;
+        };
+        let user = authentication::client_of(draft, request)?;
+        let user = format!("{}/{user}", side.environment());
+        let excess = protection.accept(&user, draft.now()).err()?;
+        let error = ODataError::new(429, excess.code, excess.message);
+        let response = Response::json(429, &error.body(false));
+        Some(response.with("Retry-After", excess.retry_after.to_string()))
+    }
+
     /// Lets the service respond, or the fault instead. Returns the draft, the caller and the
     /// response.
     fn respond<'world>(
@@ -285,7 +308,10 @@ impl Tenant {
         request: &Request,
         fault: Option<&Fault>,
     ) -> (Draft<'world>, Option<String>, Response) {
-        let own = fault.and_then(|fault| response_of_fault(fault, listener, request));
+        let own = fault.and_then(|fault| {
+            let left = time_left(&draft, fault, draft.now()).unwrap_or_default();
+            response_of_fault(fault, left, listener, request)
+        });
         if own.is_none() && matches!(listener, Listener::Dataverse(_)) && batch::is_batch(request) {
             return batch::handle(request, draft, &mut |draft, part| {
                 self.respond(draft, listener, part, None)
@@ -331,9 +357,20 @@ impl Tenant {
     }
 }
 
-/// The response of a fault that replaces the service's response.
-fn response_of_fault(fault: &Fault, listener: Listener, request: &Request) -> Option<Response> {
+/// The response of a fault that replaces the service's response. Takes for how many milliseconds the
+/// fault still lasts.
+fn response_of_fault(
+    fault: &Fault,
+    left: u64,
+    listener: Listener,
+    request: &Request,
+) -> Option<Response> {
     match fault.kind() {
+        FaultKind::ThrottleFor(_) => {
+            let seconds = left.div_ceil(1000).to_string();
+            let response = Response::error(429, "TooManyRequests", "Too many requests.");
+            Some(response.with("Retry-After", seconds))
+        }
         FaultKind::Throttle => Some(
             Response::error(429, "TooManyRequests", "Too many requests.").with("Retry-After", "30"),
         ),
@@ -354,13 +391,12 @@ fn response_of_fault(fault: &Fault, listener: Listener, request: &Request) -> Op
     }
 }
 
-/// Saves the numbers of matching requests, and when a service became unavailable.
+/// Saves the numbers of matching requests, and when a fault with a duration began.
 fn save_counts(draft: &mut Draft<'_>, counted: Vec<(&Fault, u64)>, now: Moment) {
     for (fault, number) in counted {
-        let is_unavailable =
-            matches!(fault.kind(), FaultKind::Unavailable(_)) && fault.applies_to(number);
-        let since = unavailable_since_key(fault);
-        if is_unavailable && draft.get(&since).is_none() {
+        let lasts = fault.kind().duration().is_some() && fault.applies_to(number);
+        let since = in_effect_since_key(fault);
+        if lasts && draft.get(&since).is_none() {
             draft.put(since, now.milliseconds().into());
         }
         draft.put(format!("counter/fault/{fault}"), number.into());

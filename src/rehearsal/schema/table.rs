@@ -1,6 +1,9 @@
 //! Tables, and how the data files write them.
 
+use std::sync::OnceLock;
+
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::column::{Choice, Column, Kind, Lookup, OnDelete, StatusChoice};
 
@@ -28,6 +31,16 @@ pub(crate) struct Table {
     pub(crate) columns: Vec<Column>,
     /// Its alternate keys: a name, and the columns.
     pub(crate) keys: Vec<(String, Vec<String>)>,
+    /// Its metadata as the service shows it, once it was asked for: a table does not change.
+    pub(crate) shown: Shown,
+}
+
+/// The metadata of a table in the form of a service.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Shown {
+    pub(crate) definition: OnceLock<Value>,
+    pub(crate) attributes: OnceLock<Vec<Value>>,
+    pub(crate) many_to_one: OnceLock<Vec<Value>>,
 }
 
 /// The owner of a table's rows.
@@ -117,6 +130,7 @@ impl From<TableData> for Table {
             custom: data.custom,
             columns: Vec::new(),
             keys: data.keys,
+            shown: Shown::default(),
         };
         table.add(&primary_id, "Identifier", Kind::Identifier, false);
         table.add("createdon", "Created On", Kind::DateTime, false);

@@ -16,7 +16,7 @@
 //! - `quirks`: surprising behaviour of the services, in the whole seed.
 //! - `contacts`: customers, in the whole seed.
 //! - `outside`: what acts on the outside for production, in the source of the whole seed.
-//! - `volume`: many more flows and references, for measurements.
+//! - `volume`: many more flows, references and orchestrations, for measurements.
 //! - `lcs`: the project of Lifecycle Services, if it manages both environments.
 //! - `dual_write`: the linked environments, if the tenant uses dual-write.
 //!
@@ -112,11 +112,13 @@ pub(crate) fn objects(
     draft.put("variant".to_owned(), kind);
     directory::insert(&mut draft);
     let catalogue = Catalogue::read(seed);
-    for side in [sides::SOURCE, sides::TARGET] {
-        environments::insert(&mut draft, &side, origins, &catalogue);
-        if variant.target == Management::LcsLinked {
-            lcs::insert(&mut draft, &side, origins);
-            environments::link(&mut draft, &side, lcs::id(&side));
+    let others = sides::OTHER_TARGETS.iter();
+    let others = others.take(usize::from(volume.more_targets));
+    for side in [&sides::SOURCE, &sides::TARGET].into_iter().chain(others) {
+        environments::insert(&mut draft, side, origins, &catalogue);
+        if variant.target == Management::LcsLinked && side.is_of_the_pair() {
+            lcs::insert(&mut draft, side, origins);
+            environments::link(&mut draft, side, lcs::id(side));
         }
         let mut seeder = Seeder {
             organization: Organization {
@@ -126,7 +128,7 @@ pub(crate) fn objects(
                 environment: side.environment().to_owned(),
                 caller: Caller::default(),
             },
-            side: &side,
+            side,
             seed,
             catalogue: &catalogue,
         };
@@ -148,7 +150,7 @@ pub(crate) fn objects(
                 outside::insert(&mut seeder);
             }
         }
-        if variant.dual_write == DualWrite::On {
+        if variant.dual_write == DualWrite::On && side.is_of_the_pair() {
             dual_write::insert(&mut seeder, origins);
         }
         volume::insert(&mut seeder, volume);
@@ -191,7 +193,7 @@ impl Seeder<'_, '_> {
             let mut row = row_of(columns);
             row.entry("createdon").or_insert_with(|| json!(CREATED));
             row.retain(|_, value| !value.is_null());
-            self.organization.insert(&table, id, row);
+            self.organization.insert(table, id, row);
         }
     }
 }

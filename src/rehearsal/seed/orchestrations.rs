@@ -111,24 +111,52 @@ fn insert_orchestration(seeder: &mut Seeder<'_, '_>, orchestration: &Orchestrati
         Seed::Thin => orchestration.thin_graph,
         Seed::Whole => Some(orchestration.graph),
     };
-    let Some(text) = text.map(str::trim_end) else {
-        return;
-    };
-    let designer = id("60", orchestration.number);
+    if let Some(text) = text {
+        let (number, published) = (orchestration.number, orchestration.published);
+        insert_graph(
+            seeder,
+            number,
+            orchestration.name,
+            orchestration,
+            text,
+            published,
+        );
+    }
+}
+
+/// Inserts one more orchestration with the tiles that the first one has in the thin seed.
+pub(super) fn insert_copy(seeder: &mut Seeder<'_, '_>, number: u32, published: bool) {
+    let first = &ORCHESTRATIONS[0];
+    if let Some(text) = first.thin_graph {
+        let name = format!("{} {number}", first.name);
+        insert_graph(seeder, number, &name, first, text, published);
+    }
+}
+
+fn insert_graph(
+    seeder: &mut Seeder<'_, '_>,
+    own_number: u32,
+    title: &str,
+    like: &Orchestration,
+    text: &str,
+    published: bool,
+) {
+    let text = text.trim_end();
+    let designer = id("60", own_number);
     let row = json!({
-        "msdyn_name": orchestration.name,
-        "msdyn_orchestrationtype": orchestration.kind,
+        "msdyn_name": title,
+        "msdyn_orchestrationtype": like.kind,
         "msdyn_graph": text,
-        "statecode": i32::from(orchestration.published),
-        "statuscode": if orchestration.published { 2 } else { 1 },
+        "statecode": i32::from(published),
+        "statuscode": if published { 2 } else { 1 },
     });
     seeder.insert("msdyn_iomdesigner", &designer, row);
-    if !orchestration.published {
+    if !published {
         return;
     }
     // A graph that cannot be read has no tiles; a test of the seed would find that.
     let tiles = Graph::parse(text).unwrap_or_default().tiles;
-    for ((_, name), number) in tiles.iter().zip(orchestration.number + 1..) {
+    for ((_, name), number) in tiles.iter().zip(own_number + 1..) {
         let flow = id("33", number);
         flows::insert_empty(seeder, &flow, &compiled_name(name), FlowState::ON);
         let step = json!({

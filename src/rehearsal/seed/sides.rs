@@ -52,6 +52,25 @@ pub(super) const TARGET: SeedSide = SeedSide {
     shop: "https://uat-shop.contoso.com",
 };
 
+/// Declares the other targets by their numbers: each as Contoso UAT, with ids of its own.
+macro_rules! other_targets {
+    ($($number:literal)+) => {
+        &[$(SeedSide {
+            kind: Side::AnotherTarget($number),
+            name: concat!("Contoso UAT ", $number),
+            domain: concat!("contoso-uat-", $number),
+            organization: concat!("0a220000-0000-4000-8000-00000000000", $number),
+            unique_name: concat!("unq0a2200000000400080000000000", $number),
+            security_group: concat!("5ec00000-0000-4000-8000-00000000001", $number),
+            offset: 900_000 + $number * 1_000_000,
+            ..TARGET
+        },)+]
+    };
+}
+
+/// The targets besides Contoso UAT, from number 2 on.
+pub(super) const OTHER_TARGETS: &[SeedSide] = other_targets!(2 3 4 5 6 7 8);
+
 impl SeedSide {
     /// The environment's id.
     pub(super) fn environment(&self) -> &'static str {
@@ -66,6 +85,11 @@ impl SeedSide {
     /// The id of a user: each organization has its own.
     pub(super) fn user(&self, number: u32) -> String {
         self.own("a5", number)
+    }
+
+    /// Is it the source or the first target? Lifecycle Services and dual-write know only these.
+    pub(super) fn is_of_the_pair(&self) -> bool {
+        matches!(self.kind, Side::Source | Side::Target)
     }
 
     pub(super) fn is_source(&self) -> bool {

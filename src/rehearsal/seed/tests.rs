@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::catalogue::Catalogue;
 use super::definitions::TRANSFORMATION;
 use super::orchestrations::ORCHESTRATIONS;
-use super::sides::{SOURCE, SeedSide, TARGET};
+use super::sides::{OTHER_TARGETS, SOURCE, SeedSide, TARGET};
 use super::{Seed, Volume, objects};
 use crate::rehearsal::behaviour::flows::compiled_name;
 use crate::rehearsal::behaviour::graph::Graph;
@@ -52,6 +52,28 @@ fn rows<'objects>(objects: &'objects Objects, side: &SeedSide, table: &str) -> V
 
 fn texts<'row>(rows: &[&'row Row], column: &str) -> BTreeSet<&'row str> {
     rows.iter().filter_map(|row| row[column].as_str()).collect()
+}
+
+#[test]
+fn another_target_has_the_same_rows_as_contoso_uat_under_ids_of_its_own() {
+    let volume = Volume {
+        more_targets: 7,
+        ..Volume::default()
+    };
+    let origins = Origins::default();
+    let variant = Variant::default();
+    let objects = objects(Seed::Thin, variant, volume, &Schema::standard(), &origins);
+    let environments = objects.keys().filter(|key| key.starts_with("environment/"));
+    assert_eq!(environments.count(), 9);
+    let tables: BTreeSet<&str> = all_rows(&objects).map(|([_, table, _], _)| table).collect();
+    for side in OTHER_TARGETS {
+        let environment = &objects[&names::environment(side.environment())];
+        assert_eq!(environment["properties"]["displayName"], side.name);
+        for table in &tables {
+            let first = rows(&objects, &TARGET, table).len();
+            assert_eq!(rows(&objects, side, table).len(), first, "{table}");
+        }
+    }
 }
 
 #[test]

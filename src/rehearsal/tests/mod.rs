@@ -129,6 +129,7 @@ impl TestClient {
             variant: self.variant,
             volume: Volume::default(),
             latency: Duration::ZERO,
+            limits: false,
             tls: false,
         };
         self.tenant = Some(Rehearsal::start(options).await.unwrap());

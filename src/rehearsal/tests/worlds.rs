@@ -39,6 +39,7 @@ async fn a_world_has_one_tenant_with_a_valid_speed() {
         variant: Variant::default(),
         volume: Volume::default(),
         latency: Duration::ZERO,
+        limits: false,
         tls: false,
     };
     let second = Rehearsal::start(options(1.0)).await;

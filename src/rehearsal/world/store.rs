@@ -62,10 +62,10 @@ impl<'world> Draft<'world> {
     }
 
     /// The objects whose key begins with `prefix`, in the order of their keys.
-    pub(crate) fn under<'draft>(
+    pub(crate) fn under<'draft, 'prefix>(
         &'draft self,
-        prefix: &'draft str,
-    ) -> impl Iterator<Item = (&'draft str, &'draft Value)> {
+        prefix: &'prefix str,
+    ) -> impl Iterator<Item = (&'draft str, &'draft Value)> + use<'draft, 'prefix, 'world> {
         let mut objects = range(self.objects, prefix).peekable();
         let mut changes = range(&self.changes, prefix).peekable();
         // Both are in the order of their keys. A change hides the object with the same key.
@@ -149,10 +149,10 @@ impl<'world> Draft<'world> {
     }
 }
 
-fn range<'map, V>(
+fn range<'map, 'prefix, V>(
     map: &'map BTreeMap<String, V>,
-    prefix: &'map str,
-) -> impl Iterator<Item = (&'map str, &'map V)> {
+    prefix: &'prefix str,
+) -> impl Iterator<Item = (&'map str, &'map V)> + use<'map, 'prefix, V> {
     map.range::<str, _>((Bound::Included(prefix), Bound::Unbounded))
         .map(|(key, value)| (key.as_str(), value))
         .take_while(move |(key, _)| key.starts_with(prefix))

@@ -1,7 +1,8 @@
 //! What `--output json` writes: one type for each command's document. The document and its schema both
 //! come from the type, so they always agree.
 //!
-//! - `status`: the document of `status`.
+//! - `status`: the document of `status`; `fleet`: that of `fleet`.
+//! - `graph`: the document of `graph`.
 //! - `state_file`: the documents of `state check`, `state cut` and `state export`.
 //! - `setup`: the documents of `rehearsal`, `init` and `import-har`.
 //! - `schema`: the JSON Schema of a command's document.
@@ -16,11 +17,16 @@ use crate::base::redaction::redact;
 use crate::base::text::escape_json;
 use crate::engine::{Failure, FailureItem, FailureKind, Plan, PlannedStep, RunbookPlace, Verdict};
 
+mod fleet;
+mod graph;
 mod schema;
 mod setup;
 mod state_file;
 mod status;
 
+pub use fleet::{FleetDocument, FleetRun};
+pub(in crate::report) use fleet::{Waits, Whom};
+pub use graph::GraphDocument;
 pub use schema::{commands_with_json, output_schema};
 pub use setup::{
     ImportDocument, InitDocument, RehearsalDocument, RehearsalEndpoint, RehearsalEndpoints,

@@ -4,9 +4,9 @@ use schemars::{JsonSchema, Schema, schema_for};
 use serde_json::{Value, json};
 
 use super::{
-    ChecksDocument, CompleteDocument, CutDocument, ExportDocument, FailureDocument, ImportDocument,
-    InitDocument, PlanDocument, RehearsalDocument, StateCheckDocument, StatusDocument,
-    ValidateDocument,
+    ChecksDocument, CompleteDocument, CutDocument, ExportDocument, FailureDocument, FleetDocument,
+    GraphDocument, ImportDocument, InitDocument, PlanDocument, RehearsalDocument,
+    StateCheckDocument, StatusDocument, ValidateDocument,
 };
 use crate::report::json::EventLine;
 use crate::report::run_report::RunReport;
@@ -14,13 +14,15 @@ use crate::report::run_report::RunReport;
 type MakeSchema = fn() -> Value;
 
 /// The commands that write JSON, each with the schema of its output.
-const COMMANDS: [(&str, MakeSchema); 14] = [
+const COMMANDS: [(&str, MakeSchema); 16] = [
     ("run", or_failure::<EventLine>),
     ("plan", or_failure::<PlanDocument>),
     ("validate", or_failure::<ValidateDocument>),
     ("preflight", or_failure::<ChecksDocument>),
     ("verify", or_failure::<ChecksDocument>),
     ("status", or_failure::<StatusDocument>),
+    ("fleet", or_failure::<FleetDocument>),
+    ("graph", or_failure::<GraphDocument>),
     ("complete", or_failure::<CompleteDocument>),
     ("report", or_failure::<RunReport>),
     ("state-check", or_failure::<StateCheckDocument>),

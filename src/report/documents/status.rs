@@ -138,6 +138,8 @@ pub(in crate::report) struct StepStatus {
     pub(in crate::report) by_hand_begun: usize,
     /// Manual changes that are done, as the tenant shows.
     pub(in crate::report) by_hand_done: usize,
+    /// When it first began, RFC 3339.
+    pub(in crate::report) began: Option<String>,
     /// How long processes worked on it, if it has ended: pauses between them do not count.
     pub(in crate::report) seconds: Option<u64>,
     /// Why it was skipped, or what was found.

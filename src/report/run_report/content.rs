@@ -224,13 +224,13 @@ pub(super) struct ChangeReport {
 /// One value that a change changes.
 #[derive(Debug, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) struct ValueChange {
+pub(in crate::report) struct ValueChange {
     /// Its name; empty where the changed thing is one value.
-    pub(super) name: String,
+    pub(in crate::report) name: String,
     /// Its text before; none where there was none. A long text is shortened.
-    pub(super) before: Option<String>,
+    pub(in crate::report) before: Option<String>,
     /// Its text after.
-    pub(super) after: Option<String>,
+    pub(in crate::report) after: Option<String>,
 }
 
 impl ChangeReport {

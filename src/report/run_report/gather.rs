@@ -399,6 +399,11 @@ fn record_warning(record: &Record) -> Option<String> {
             clean(&reopened.who),
             clean(&reopened.provider)
         )),
+        Record::RepairBegan(repair) => Some(format!(
+            "{} had the step {} surveyed and repaired again",
+            clean(&repair.who),
+            clean(&repair.step)
+        )),
         Record::Unknown { kind, .. } => Some(format!(
             "this program does not know the record kind '{kind}', so the report leaves it out"
         )),

@@ -5,6 +5,7 @@ use super::content::{
 };
 use super::{describe_seconds, last_ending, lines};
 use crate::base::text::{count, escape};
+use crate::report::page::{InstructionPart, instruction_parts};
 
 /// How much the report contains.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -142,7 +143,7 @@ fn tasks(tasks: &[TaskReport]) -> String {
     for task in tasks.iter().filter(|task| task.completed.is_none()) {
         sheets += &format!("\n\n### To do: {}\n", code(&task.task));
         for line in &task.instructions {
-            sheets += &format!("\n- [ ] {}", text(line));
+            sheets += &format!("\n- [ ] {}", instruction(line));
         }
     }
     format!("## Manual tasks\n\n{table}{sheets}")
@@ -267,8 +268,18 @@ fn table<const N: usize>(head: [&str; N], rows: impl IntoIterator<Item = [String
     table.join("\n")
 }
 
+/// An instruction of a worksheet: an address to copy as code, the record as a link.
+pub(super) fn instruction(line: &str) -> String {
+    let part = |part| match part {
+        InstructionPart::Text(given) => text(given),
+        InstructionPart::Address(address) => code(address),
+        InstructionPart::Link(address) => format!(" ([open the record](<{address}>))"),
+    };
+    instruction_parts(line).into_iter().map(part).collect()
+}
+
 /// Text without any Markdown meaning, for a line or a table cell.
-fn text(text: &str) -> String {
+pub(super) fn text(text: &str) -> String {
     let mut safe = String::with_capacity(text.len() + 8);
     for character in escape(text).chars() {
         match character {
@@ -298,7 +309,7 @@ fn cell_of_lines(texts: &[String]) -> String {
 
 /// Text as code, for a line or a table cell. Code in a cell cannot contain backticks and bars, so
 /// such a text is not shown as code.
-fn code(given: &str) -> String {
+pub(super) fn code(given: &str) -> String {
     if given.is_empty() || given.contains(['`', '|', '#']) || given.contains("::") {
         return text(given);
     }

@@ -5,8 +5,10 @@
 //! gather.rs    makes the content from a state file
 //! values.rs    which values a change changes, before and after
 //! pictures/    what only a page shows: the timeline, the orchestrations, the wiring
+//! graph/       an orchestration's graph as Mermaid and as SVG
 //! markdown.rs  for a pipeline's summary, a ticket, a wiki
-//! html.rs      for a browser: one file, light and dark, without script; html/ draws its pictures
+//! html.rs      for a browser: a page; html/ draws its pictures
+//! worksheets.rs  the manual tasks alone, as Markdown with boxes to tick
 //! junit.rs     for a pipeline's test results: a suite for each step
 //! ```
 //!
@@ -16,20 +18,26 @@
 
 mod content;
 mod gather;
+mod graph;
 mod html;
 mod junit;
 mod markdown;
 mod pictures;
 mod values;
+mod worksheets;
 
 use std::time::Duration;
 
 use self::content::{ContainmentFigures, Ending};
 pub use content::RunReport;
+pub(in crate::report) use content::ValueChange;
 pub use gather::{gather_report, not_begun_report};
+pub use graph::{GraphPicture, graph_pictures};
+pub(in crate::report) use html::plan_pictures;
 pub use pictures::{GraphOutline, OutlineArrow, OutlineTile};
+pub(in crate::report) use values::value_changes;
 
-use super::documents::document;
+use super::documents::{RunState, document};
 use super::duration;
 use crate::base::redaction::redact;
 use crate::base::text::escape;
@@ -41,6 +49,10 @@ pub enum ReportFormat {
     Markdown,
     /// One HTML file.
     Html,
+    /// The same, which a browser loads again while the run's process works.
+    HtmlKeptCurrent,
+    /// The manual tasks alone, as Markdown.
+    Worksheets,
     /// `JUnit` XML, in the dialect of Jenkins.
     Junit,
     /// One JSON document.
@@ -52,10 +64,17 @@ impl RunReport {
     pub fn render(&self, format: ReportFormat) -> String {
         match format {
             ReportFormat::Markdown => markdown::render(self, markdown::Extent::Whole),
-            ReportFormat::Html => html::render(self),
+            ReportFormat::Html => html::render(self, html::Upkeep::Once),
+            ReportFormat::HtmlKeptCurrent => html::render(self, html::Upkeep::KeptCurrent),
+            ReportFormat::Worksheets => worksheets::render(self),
             ReportFormat::Junit => junit::render(self),
             ReportFormat::Json => document(self),
         }
+    }
+
+    /// Does a process work on the run?
+    pub fn is_running(&self) -> bool {
+        self.state == RunState::Running
     }
 
     /// What became of everything that could act on the outside world, if that was recorded.
@@ -106,6 +125,6 @@ fn describe_seconds(seconds: Option<u64>) -> String {
 
 /// Breaks text that an Azure pipeline would take for a command, anywhere in a line. Takes a markup
 /// text, in which `&#35;` means `#`.
-fn break_commands(markup: &str) -> String {
+pub(in crate::report) fn break_commands(markup: &str) -> String {
     markup.replace("##", "#&#35;")
 }

@@ -11,7 +11,7 @@ use super::content::ValueChange;
 const LENGTH: usize = 300;
 
 /// Every value that differs. Takes what a change compares: a value, or an object of values.
-pub(super) fn value_changes(before: &Value, after: &Value) -> Vec<ValueChange> {
+pub(in crate::report) fn value_changes(before: &Value, after: &Value) -> Vec<ValueChange> {
     let (mut old, mut new) = (Vec::new(), Vec::new());
     flatten("", before, &mut old);
     flatten("", after, &mut new);
@@ -72,7 +72,7 @@ fn shown(value: &Value) -> String {
 
 impl ValueChange {
     /// The change in one line: `owner: a → b`.
-    pub(super) fn line(&self) -> String {
+    pub(in crate::report) fn line(&self) -> String {
         let before = self.before.as_deref().unwrap_or("nothing");
         let after = self.after.as_deref().unwrap_or("nothing");
         match self.name.as_str() {

@@ -38,7 +38,7 @@ macro_rules! section {
                 $key:literal $field:ident: $type:ty = $presence:ident($kind:expr $(, $default:expr)?);
             )*
         }
-        $(with $extra:ident: $extra_type:ty = $extra_value:expr;)?
+        $(with $extra:ident: $extra_type:ty = $extra_value:expr;)*
     ) => {
         $(#[$attribute])*
         #[derive(Debug, Clone, serde::Serialize)]
@@ -51,7 +51,7 @@ macro_rules! section {
             $(
                 #[serde(skip)]
                 pub(in $crate::runbook) $extra: $extra_type,
-            )?
+            )*
         }
 
         impl $crate::runbook::grammar::keys::Section for $name {
@@ -66,7 +66,7 @@ macro_rules! section {
                 )*
                 Some(Self {
                     $($field: $field?,)*
-                    $($extra: $extra_value,)?
+                    $($extra: $extra_value,)*
                 })
             }
         }

@@ -34,14 +34,17 @@ words! {
         Lcs = "lcs",
         /// The dual-write gateway.
         DualWrite = "dual-write",
+        /// The container of the state file's copy.
+        State = "state",
     }
 }
 
 impl ServiceKey {
-    /// The services that have an address: all but the default, which is only a credential.
+    /// The services that have an address here: all but the default, which is only a credential, and
+    /// the container of the state file, whose address is under `state`.
     pub(in crate::runbook) fn with_address() -> impl Iterator<Item = Self> {
         let all = Self::ALL.iter().copied();
-        all.filter(|key| *key != Self::Default)
+        all.filter(|key| !matches!(key, Self::Default | Self::State))
     }
 
     /// The services that have a credential: all but the authority, which issues the tokens.

@@ -6,10 +6,12 @@
 //! - [`endpoints`]: addresses by service.
 //! - [`identity`], [`secret`]: credentials by service, and where a secret is.
 //! - [`iom`], [`request`], [`binding`], [`template`]: the tenant's own names and requests.
+//! - [`notify`]: who is told what happens to a run.
+//! - [`state_place`]: where the state file is kept besides this machine.
 //! - [`steps`], [`options`]: the eight steps and their options. [`own_steps`]: the customer's own.
 //! - [`words`]: fixed lists of words.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::json;
@@ -18,14 +20,16 @@ use uuid::Uuid;
 use super::diagnostic::{Diagnostic, Severity};
 use super::grammar::keys::section;
 use super::grammar::kind::{self, Kind};
-use super::grammar::scalars::{text_matching, user, word};
+use super::grammar::scalars::{text as any_text, text_matching, user, word};
 use super::grammar::{Binder, Field};
 use super::source::{Located, Source, Span};
+use crate::base::shell::quote_argument;
 use crate::base::text;
 use containment::Purpose;
 use endpoints::endpoints;
 use environments::{cloud, source};
 use identity::identity;
+use notify::webhooks;
 use steps::steps;
 
 pub(super) mod binding;
@@ -34,10 +38,12 @@ pub(super) mod endpoints;
 pub(super) mod environments;
 pub(super) mod identity;
 pub(super) mod iom;
+pub(super) mod notify;
 pub(super) mod options;
 pub(super) mod own_steps;
 pub(super) mod request;
 pub(super) mod secret;
+pub(super) mod state_place;
 pub(super) mod steps;
 pub(super) mod template;
 pub(super) mod words;
@@ -77,10 +83,17 @@ section! {
         /// its unpublished writes are made.
         "iom" iom: iom::Iom =
             or_default(kind::section("{ tables: { … }, columns: { … }, requests: { … } }"));
+        /// Webhooks that are told when a run waits for a person, failed or finished.
+        "notify" notify: Vec<notify::Webhook> = or_empty(webhooks());
+        /// Where the state file is kept besides this machine: a runner that vanishes loses nothing,
+        /// and another machine goes on.
+        "state" state: Option<state_place::StatePlace> =
+            optional(kind::section("{ azure-blob: CONTAINER ADDRESS }"));
         /// All eight steps, in order, each once; the customer's own between them and after them.
         "steps" steps: steps::Steps = required(steps());
     }
     with text: Arc<Source> = Arc::default();
+    with values: Option<PathBuf> = None;
 }
 
 /// The version of the format that this program reads.
@@ -98,6 +111,11 @@ pub(super) fn version() -> Kind<Located<u64>> {
         Some(Located::new(version, field.node.span))
     };
     Kind::new(read, || json!({ "const": VERSION })).with_example("1")
+}
+
+/// The path of the file that gives single values.
+pub(super) fn values_file() -> Kind<Located<String>> {
+    any_text().with_example("uat.values.yaml")
 }
 
 fn name() -> Kind<Located<String>> {
@@ -121,6 +139,16 @@ impl Runbook {
         Path::new(self.text.name())
     }
 
+    /// What names this runbook in a command: its file, and the file of values that the command line
+    /// named.
+    pub fn as_argument(&self) -> String {
+        let quoted = |path: &Path| quote_argument(&path.display().to_string());
+        match &self.values {
+            Some(values) => format!("{} --values {}", quoted(self.file()), quoted(values)),
+            None => quoted(self.file()),
+        }
+    }
+
     /// The folder that the runbook's paths are relative to.
     pub fn folder(&self) -> &Path {
         self.file().parent().unwrap_or(Path::new(""))
@@ -141,7 +169,7 @@ impl Runbook {
     /// A place of this runbook as `FILE:LINE:COL`, for later messages.
     pub fn place(&self, span: Span) -> String {
         let at = self.text.position(span.start);
-        let file = text::escape(self.text.name());
+        let file = text::escape(self.text.name_at(span.start));
         format!("{file}:{}:{}", at.line, at.column)
     }
 

@@ -156,6 +156,14 @@ impl<'a> ListedStep<'a> {
         }
     }
 
+    /// Where its name is in the runbook.
+    pub fn span(&self) -> Span {
+        match self {
+            Self::Standard(step) => step.span,
+            Self::Own(step) => step.span,
+        }
+    }
+
     /// Why it is skipped, if it is.
     pub fn skip(&self) -> Option<&'a Located<String>> {
         match self {
@@ -466,8 +474,8 @@ pub(super) fn visit_common(
     );
     let concurrency = keys.with_default(
         "concurrency",
-        "How many changes run at once; always 1 where providers are reinstalled and orchestrations \
-         published.",
+        "How many changes run at once; not to be chosen where providers are reinstalled and \
+         orchestrations published.",
         &concurrency(sequential),
         if sequential.is_some() { 1 } else { CONCURRENCY },
     );
@@ -488,8 +496,8 @@ fn concurrency(sequential: Option<StepName>) -> Kind<Located<u64>> {
     whole_number(1..=1).read_by(move |binder, field| {
         let number = number.read(binder, field)?;
         if number.value != 1 {
-            let help = "remove it: its changes run one after another";
-            let message = format!("the concurrency of `{name}` is always 1");
+            let help = "remove it: what order management needs one after another is done so";
+            let message = format!("the concurrency of `{name}` cannot be chosen");
             return binder.refuse(number.span, message, help);
         }
         Some(number)

@@ -1,5 +1,6 @@
 //! A starter: the text of a runbook for two known environments, with comments on what a person has
-//! to decide. The text is a valid runbook; what only a person knows is marked `FILL IN`.
+//! to decide. What only a person knows is a value that begins with `FILL IN`, which `fill_in` refuses
+//! at its place; without such a value the text is a valid runbook.
 
 use std::fmt::Write as _;
 
@@ -7,8 +8,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::fill_in::{FILL_IN, TOKEN_PROGRAM};
 use super::model::environments::Cloud;
 use super::model::identity::CredentialKind;
+use super::model::steps::StepName;
 use super::model::words::Word as _;
 use crate::base::text::escape;
 
@@ -115,34 +118,35 @@ impl Starter {
         }
     }
 
-    /// The values that are marked `FILL IN`, one line each.
-    pub fn to_fill_in(&self) -> Vec<String> {
-        let mut left = Vec::new();
-        if self.act_as.is_none() {
-            left.push("act-as: the user who will own the flows and connections".to_owned());
+    /// A valid runbook with this identity and these addresses, and nothing that a person has to fill
+    /// in: it serves to sign in.
+    pub fn text_to_sign_in(&self) -> String {
+        let mut text = format!(
+            "runbook: 1\nname: {}\ncloud: {}\n",
+            self.name,
+            self.cloud.word()
+        );
+        if let Some(endpoints) = &self.endpoints {
+            text.push_str(endpoints);
         }
-        if let Some(lcs) = &self.lcs {
-            let open = [
-                (
-                    "lcs.project: the number of the project",
-                    lcs.project.is_none(),
-                ),
-                ("lcs.source: the source's id in LCS", lcs.source.is_none()),
-                ("lcs.target: the target's id in LCS", lcs.target.is_none()),
-                (
-                    "identity.lcs: a program that prints a person's token",
-                    self.identity.is_some(),
-                ),
-            ];
-            let open = open.iter().filter(|(_, is_open)| *is_open);
-            left.extend(open.map(|(what, _)| (*what).to_owned()));
-            left.push("lcs.geography: the geography of the project".to_owned());
+        // What only LCS needs is to fill in.
+        let without_lcs = Self {
+            lcs: None,
+            ..self.clone()
+        };
+        // Writing to a String cannot fail.
+        _ = without_lcs.write_identity(&mut text);
+        _ = write!(
+            text,
+            "source: {{ environment: {} }}\ntarget: {{ environment: {}, name: {} }}\nsteps:\n",
+            self.source.id,
+            self.target.id,
+            quote(&self.target.name)
+        );
+        for step in StepName::ALL {
+            _ = writeln!(text, "  - {step}: {{}}");
         }
-        left.push(match self.connections.len() {
-            0 => "connections: the target's own, which could not be read".to_owned(),
-            _ => "connections: check that these are the ones that you want".to_owned(),
-        });
-        left
+        text
     }
 
     /// The runbook.
@@ -158,8 +162,8 @@ impl Starter {
         writeln!(
             text,
             "# A refresh of '{}' from '{}', started by `iomcopy init`.\n\
-             # Only a person knows what is marked FILL IN. Every key is documented in\n\
-             # `iomcopy schema`.\n\n\
+             # Only a person knows what is marked FILL IN: `iomcopy validate` lists each such value, and\n\
+             # refuses the runbook until all are written. `iomcopy schema` documents every key.\n\n\
              runbook: 1\nname: {}\ncloud: {}",
             escape(&target.name),
             escape(&source.name),
@@ -174,8 +178,10 @@ impl Starter {
             Some(user) => writeln!(text, "\nact-as: {}", quote(user))?,
             None => writeln!(
                 text,
-                "\n# FILL IN: the user who will own the target's flows and connections.\n\
-                 # act-as: svc-iom@contoso.com"
+                "\nact-as: {}",
+                fill_in(
+                    "the user who will own the flows and connections, such as svc-iom@contoso.com"
+                )
             )?,
         }
         writeln!(
@@ -189,15 +195,7 @@ impl Starter {
             target.id,
             quote(&target.name)
         )?;
-        writeln!(
-            text,
-            "\n# What the target is for: test, validation or disaster-recovery. In a test nothing of\n\
-             # production acts from the copy: `iomcopy preflight` lists what could, and what is done\n\
-             # about it. `allow` takes hosts and names, `replace` rules: {{ find: OLD, with: NEW }}.\n\
-             # `jobs: ask` waits for a person before jobs run that waited in the source.\n\
-             purpose: test\n\
-             containment: {{ allow: [], replace: [], jobs: ask }}"
-        )?;
+        self.write_containment(text)?;
         self.write_lcs(text)?;
         self.write_steps(text)
     }
@@ -218,11 +216,49 @@ impl Starter {
         if self.lcs.is_some() {
             writeln!(
                 text,
-                "  # FILL IN: LCS accepts only a person's token. This program prints one each time it is\n\
-                 # called; its path is relative to this file.\n  lcs: {{ token-command: [./lcs-token.sh] }}"
+                "  # LCS accepts only a person's token. The program is called for each token that is needed.\n  \
+                 lcs: {{ token-command: [{}] }}",
+                fill_in(TOKEN_PROGRAM)
             )?;
         }
         Ok(())
+    }
+
+    fn write_containment(&self, text: &mut String) -> std::fmt::Result {
+        writeln!(
+            text,
+            "\n# What the target is for: test, validation or disaster-recovery. In a test nothing of\n\
+             # production acts from the copy: `iomcopy preflight` lists what could, and what is done\n\
+             # about it. `allow` takes hosts and names, `replace` rules: {{ find: OLD, with: NEW }}.\n\
+             # `jobs: ask` waits for a person before jobs run that waited in the source.\n\
+             purpose: test"
+        )?;
+        if self.cloud == Cloud::Rehearsal {
+            return writeln!(
+                text,
+                "# The answers for the rehearsal tenant's invented company:\n{}",
+                rehearsal_section("containment")
+            );
+        }
+        writeln!(text, "containment: {{ allow: [], replace: [], jobs: ask }}")
+    }
+
+    /// How the unpublished writes are made. Those of the rehearsal tenant are known.
+    fn write_requests(&self, text: &mut String) -> std::fmt::Result {
+        if self.cloud == Cloud::Rehearsal {
+            return writeln!(
+                text,
+                "\n# The rehearsal tenant's own requests; no real tenant supports them. Without them, a\n\
+                 # person makes each write, as in a real tenant.\n{}",
+                rehearsal_section("iom")
+            );
+        }
+        writeln!(
+            text,
+            "\n# A person makes the writes that Microsoft has not published, until you record and\n\
+             # confirm them with `iomcopy import-har`.\n\
+             iom:\n  requests: {{}}"
+        )
     }
 
     fn write_lcs(&self, text: &mut String) -> std::fmt::Result {
@@ -232,53 +268,62 @@ impl Starter {
                 "\n# One copy carries Finance and Operations and Dataverse together: no `lcs` here."
             );
         };
-        let fill = |is_open: bool| if is_open { "   # FILL IN" } else { "" };
-        let project = lcs.project.unwrap_or(1);
-        let id = |id: &Option<String>, else_: &str| quote(id.as_deref().unwrap_or(else_));
+        let known = |value: &Option<String>, what: &str| {
+            value.as_deref().map_or_else(|| fill_in(what), quote)
+        };
+        let project = lcs.project.map(|project| project.to_string());
         writeln!(
             text,
             "\n# Lifecycle Services (LCS) manage the target's Finance and Operations: its database is\n\
              # refreshed there, in parallel with the copy of Dataverse. The ids are in the addresses of the\n\
              # project's and the environments' pages.\n\
-             lcs:\n  geography: default   # FILL IN: default, eu, fr, sa, uae, ch, no, china, gov\n  \
-             project: {project}{}\n  source: {}{}\n  target: {}{}",
-            fill(lcs.project.is_none()),
-            id(&lcs.source, "SOURCE-ID-IN-LCS"),
-            fill(lcs.source.is_none()),
-            id(&lcs.target, "TARGET-ID-IN-LCS"),
-            fill(lcs.target.is_none()),
+             lcs:\n  geography: {}\n  project: {}\n  source: {}\n  target: {}",
+            fill_in("the geography of the project: default, eu, fr, sa, uae, ch, no, china or gov"),
+            project.unwrap_or_else(|| fill_in("the number of the project, without quotes")),
+            known(&lcs.source, "the source's environment id in LCS"),
+            known(&lcs.target, "the target's environment id in LCS"),
         )
     }
 
-    /// The value of `reconfigure-connections`. The only connection of a connector is used; of
+    /// The options of `reconfigure-connections`. The only connection of a connector is used; of
     /// several, a person has to choose one. No connector has two keys.
     fn connections_text(&self) -> String {
-        let mut lines = String::new();
-        for found in &self.connections {
-            let same = |other: &&StarterConnection| other.family == found.family;
-            let (open, fill) = match self.connections.iter().filter(same).count() {
-                1 => ("", ""),
-                _ => ("# ", "   # FILL IN: one of these,"),
-            };
-            let comment = if fill.is_empty() { "   #" } else { fill };
-            // Writing to a String cannot fail.
-            _ = write!(
-                lines,
-                "\n        {open}{}: {}{comment} {}",
-                quote(&found.connector),
-                quote(&found.id),
-                escape(&found.description)
-            );
+        if self.connections.is_empty() {
+            let what = "the target's connections, by the reference or its connector: { shared_azureblob: \
+                        ID }, or { } if it needs none";
+            return format!("\n      connections: {}", fill_in(what));
         }
-        let is_open = |line: &str| !line.trim_start().starts_with('#') && !line.is_empty();
-        if lines.lines().any(is_open) {
-            format!("\n      connections:{lines}")
-        } else {
-            format!(
-                "\n      # FILL IN: by the reference or its connector, a connection's id or \
-                 {{ account: NAME@DOMAIN }}\n      connections: {{}}{lines}"
-            )
+        let mut text = "\n      connections:".to_owned();
+        let mut connections = self.connections.as_slice();
+        while let Some(first) = connections.first() {
+            let same = connections
+                .iter()
+                .take_while(|other| other.family == first.family)
+                .count();
+            let (alternatives, rest) = connections.split_at(same);
+            let comment = if same == 1 { "" } else { "# " };
+            for found in alternatives {
+                // Writing to a String cannot fail.
+                _ = write!(
+                    text,
+                    "\n        {comment}{}: {}   # {}",
+                    quote(&found.connector),
+                    quote(&found.id),
+                    escape(&found.description)
+                );
+            }
+            if same > 1 {
+                let what = "one of the connections above, and remove the others";
+                _ = write!(
+                    text,
+                    "\n        {}: {}",
+                    quote(&first.connector),
+                    fill_in(what)
+                );
+            }
+            connections = rest;
         }
+        text
     }
 
     fn write_steps(&self, text: &mut String) -> std::fmt::Result {
@@ -288,12 +333,10 @@ impl Starter {
             None => "whether it is in use could not be read; `iomcopy plan` shows it",
         };
         let connections = self.connections_text();
+        self.write_requests(text)?;
         writeln!(
             text,
-            "\n# A person makes the writes that Microsoft has not published, until you record and\n\
-             # confirm them with `iomcopy import-har`.\n\
-             iom:\n  requests: {{}}\n\n\
-             # All eight, in this order. To skip one, write why: {{ skip: \"…\" }}\n\
+            "\n# All eight, in this order. To skip one, write why: {{ skip: \"…\" }}\n\
              steps:\n  \
              - copy-environments: {{}}\n  \
              - exit-administration-mode: {{}}\n  \
@@ -339,6 +382,22 @@ impl StarterIdentity {
         };
         format!("{{ {}: {members} }}", self.kind.word())
     }
+}
+
+/// The example of a rehearsal. What it says of the rehearsal tenant holds for every rehearsal.
+const REHEARSAL: &str = include_str!("../../../runbooks/rehearsal.yaml");
+
+/// A section of the example, from its key to the next empty line.
+fn rehearsal_section(key: &str) -> String {
+    let first = format!("{key}:");
+    let lines = REHEARSAL.lines().skip_while(|line| *line != first);
+    let section: Vec<&str> = lines.take_while(|line| !line.is_empty()).collect();
+    section.join("\n")
+}
+
+/// A value that a person has to write.
+fn fill_in(what: &str) -> String {
+    quote(&format!("{FILL_IN}: {what}"))
 }
 
 /// An environment, for a comment.

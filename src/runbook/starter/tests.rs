@@ -32,29 +32,79 @@ fn starter(kind: CredentialKind, target: &str) -> Starter {
     }
 }
 
+/// What a person has to fill in: the path of each value, in the order of the text. Fails if the text
+/// has another mistake, or one without a place and advice.
+fn to_fill_in(text: &str) -> Vec<String> {
+    let Err(diagnostics) = parse("uat.yaml", text) else {
+        return Vec::new();
+    };
+    let paths = diagnostics.iter().map(|diagnostic| {
+        let path = diagnostic.message().strip_suffix("` is not filled in");
+        let path = path.unwrap_or_else(|| panic!("{diagnostic}\n{text}"));
+        let help = diagnostic.help().unwrap_or_default();
+        assert!(help.starts_with("write "), "{diagnostic}");
+        path.rsplit('`').next().unwrap_or_default().to_owned()
+    });
+    paths.collect()
+}
+
+/// The text after a person filled everything in.
+fn filled_in(text: &str) -> String {
+    let mut filled = String::new();
+    for line in text.lines() {
+        let value = match line.split_once("\"FILL IN") {
+            None => line.to_owned(),
+            Some((key, _)) if key.contains("token-command") => format!("{key}./token.sh] }}"),
+            Some((key, _)) if key.contains("act-as") => format!("{key}svc-iom@contoso.com"),
+            Some((key, _)) if key.contains("geography") => format!("{key}eu"),
+            Some((key, _)) if key.contains("project") => format!("{key}7"),
+            Some((key, _)) if key.contains("connections:") => format!("{key}{{}}"),
+            Some((key, _)) => format!("{key}id-{}", filled.lines().count()),
+        };
+        filled.push_str(&value);
+        filled.push('\n');
+    }
+    filled
+}
+
 #[test]
-fn every_kind_of_credential_makes_a_valid_runbook() {
+fn every_kind_of_credential_makes_a_runbook_that_is_valid_once_it_is_filled_in() {
     for kind in CredentialKind::ALL {
         let mut starter = starter(*kind, "Contoso UAT");
-        for lcs in [
-            None,
-            Some((None, None)),
-            Some((Some(7), Some("a".to_owned()))),
+        for (lcs, open) in [
+            (None, vec![]),
+            (
+                Some((None, None)),
+                vec!["geography", "project", "source", "target"],
+            ),
+            (
+                Some((Some(7), Some("a".to_owned()))),
+                vec!["geography", "target"],
+            ),
         ] {
+            let has_lcs = lcs.is_some();
             starter.lcs = lcs.map(|(project, source)| StarterLcs {
                 project,
                 source,
                 target: None,
             });
             let text = starter.text();
-            let runbook = parse("uat.yaml", &text);
-            let runbook = runbook.unwrap_or_else(|invalid| panic!("{kind}\n{invalid}\n{text}"));
+            let token = has_lcs.then(|| "identity.lcs.token-command".to_owned());
+            let expected: Vec<String> = token
+                .into_iter()
+                .chain(["act-as".to_owned()])
+                .chain(open.iter().map(|key| format!("lcs.{key}")))
+                .chain(["steps.reconfigure-connections.connections".to_owned()])
+                .collect();
+            assert_eq!(to_fill_in(&text), expected, "{text}");
+            let filled = filled_in(&text);
+            let runbook = parse("uat.yaml", &filled);
+            let runbook = runbook.unwrap_or_else(|invalid| panic!("{kind}\n{invalid}\n{filled}"));
             assert_eq!(runbook.target.environment.value, Uuid::from_u128(2));
-            let fills = text.matches("FILL IN").count();
-            assert!(
-                fills > starter.to_fill_in().len().saturating_sub(2),
-                "{text}"
-            );
+            // The text that signs in needs nothing that a person fills in.
+            let text = starter.text_to_sign_in();
+            let bound = parse("uat.yaml", &text);
+            drop(bound.unwrap_or_else(|invalid| panic!("{kind}\n{invalid}\n{text}")));
         }
     }
 }
@@ -68,29 +118,29 @@ fn a_connector_with_one_connection_uses_it_and_with_more_a_person_chooses() {
         description: "somebody's\n- copy: x".to_owned(),
     };
     let mut starter = starter(CredentialKind::AzureCli, "Contoso UAT");
-    let connections = |starter: &Starter| {
-        let text = starter.text();
-        let runbook =
-            parse("uat.yaml", &text).unwrap_or_else(|invalid| panic!("{invalid}\n{text}"));
-        runbook
-            .steps
-            .reconfigure_connections
-            .options
-            .connections
-            .len()
+    starter.act_as = Some("svc-iom@contoso.com".to_owned());
+    let open = |starter: &Starter| {
+        let fill_in = to_fill_in(&starter.text());
+        let key = "steps.reconfigure-connections.connections.";
+        let connectors = fill_in.iter().map(|path| path.replace(key, ""));
+        connectors.collect::<Vec<_>>()
     };
     starter.connections = vec![connection("shared_a", "1"), connection("shared_a", "2")];
-    assert_eq!(connections(&starter), 0, "{}", starter.text());
+    assert_eq!(open(&starter), ["shared_a"]);
     starter.connections.push(connection("shared_b", "3"));
-    assert_eq!(connections(&starter), 1, "{}", starter.text());
-    assert!(starter.text().contains("\"shared_b\": \"3\""));
+    assert_eq!(open(&starter), ["shared_a"]);
+    assert!(starter.text().contains("        \"shared_b\": \"3\""));
     assert!(starter.text().contains("# \"shared_a\": \"2\""));
     // Two versions of one custom connector are alternatives too.
     for (connector, id) in [("shared_c-5f111", "4"), ("shared_c-5f222", "5")] {
         starter.connections.push(connection(connector, id));
     }
-    assert_eq!(connections(&starter), 1, "{}", starter.text());
+    assert_eq!(open(&starter), ["shared_a", "shared_c-5f111"]);
     assert!(starter.text().contains("# \"shared_c-5f222\": \"5\""));
+    let text = filled_in(&starter.text());
+    let runbook = parse("uat.yaml", &text).unwrap_or_else(|invalid| panic!("{invalid}\n{text}"));
+    let options = &runbook.steps.reconfigure_connections.options;
+    assert_eq!(options.connections.len(), 3, "{text}");
 }
 
 #[test]
@@ -102,7 +152,7 @@ fn any_name_is_quoted_correctly() {
         "true",
         "Größe 漢字",
     ] {
-        let text = starter(CredentialKind::AzureCli, name).text();
+        let text = filled_in(&starter(CredentialKind::AzureCli, name).text());
         let runbook =
             parse("uat.yaml", &text).unwrap_or_else(|invalid| panic!("{invalid}\n{text}"));
         assert_eq!(runbook.target.name.value, name);
@@ -117,4 +167,19 @@ fn a_runbook_is_named_after_its_target() {
         "contoso-uat-eu-refresh"
     );
     assert_eq!(Starter::name_for("漢字"), "refresh");
+}
+
+#[test]
+fn a_rehearsal_gets_the_answers_and_requests_of_the_rehearsal_tenant() {
+    let mut starter = starter(CredentialKind::AzureCli, "Contoso UAT");
+    let sections = |starter: &Starter| {
+        let text = filled_in(&starter.text());
+        let parsed = parse("uat.yaml", &text);
+        let runbook = parsed.unwrap_or_else(|invalid| panic!("{invalid}\n{text}"));
+        let requests = runbook.iom.requests.len();
+        (requests, runbook.containment.replace.len())
+    };
+    assert_eq!(sections(&starter), (0, 0));
+    (starter.cloud, starter.identity) = (Cloud::Rehearsal, None);
+    assert_eq!(sections(&starter), (16, 4));
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tokio::try_join;
 use uuid::Uuid;
 
 use super::name_of;
@@ -21,17 +22,19 @@ pub(super) async fn flow_notes(
     journal: &JournalView,
 ) -> Result<Vec<String>, Failure> {
     let view = refresh.view(journal);
-    let flows = cloud_flows(view).await?;
-    let rules = Rules::read(refresh, journal).await?;
+    let (flows, rules, here, source, custom) = try_join!(
+        cloud_flows(view),
+        Rules::read(refresh, journal),
+        custom_connectors(view),
+        custom_connectors(View::AfterCopy(refresh)),
+        CustomConnectors::read(refresh, journal),
+    )?;
     let summaries: BTreeMap<Uuid, FlowSummary> = flows
         .iter()
         .map(|(id, row)| (*id, FlowSummary::new(&rules, *id, row)))
         .collect();
     let mut notes = children_left_off(&summaries);
     notes.extend(new_addresses(&summaries));
-    let here = custom_connectors(view).await?;
-    let source = custom_connectors(View::AfterCopy(refresh)).await?;
-    let custom = CustomConnectors::read(refresh, journal).await?;
     notes.extend(connectors_to_replace(&summaries, &here, &source, &custom));
     notes.extend(production_notes(&summaries));
     Ok(notes)

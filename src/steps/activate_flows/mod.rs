@@ -5,7 +5,7 @@
 //! | `questions` | connectors and the flows that use them | nothing; a person creates a custom connector that the copy did not bring |
 //! | `record` | the target's cloud flows | nothing; seals `flows`: definitions verbatim |
 //! | `replace` | their definitions | text in the definitions of flows that are off, by the runbook's `replace` rules |
-//! | `turn-on` | the cloud flows; which were on in the source, from the first seal | gives each flow that should be on its owner, repoints it to the target's custom connectors, turns it on, children before parents; turns off flows that are on and name the source |
+//! | `turn-on` | the cloud flows; which were on in the source, from the first seal | repoints each flow that should be on to the target's custom connectors, gives it its owner and turns it on, children before parents; turns off flows that are on and name the source |
 //!
 //! `record` and `replace` exist only where the runbook has rules under `replace` or
 //! `containment.replace`. Flows are keyed on

@@ -25,7 +25,7 @@ use crate::domain::seals::Part;
 use crate::domain::tenant_set::{Request, RowReader, TargetWrite};
 use crate::domain::{RefreshContext, keys, marked, seals};
 use crate::engine::{
-    Action, CaptureSource, Change, Failure, FailureKind, JournalView, ListedRow, Reading, Survey,
+    Action, CaptureSource, Change, Failure, FailureKind, JournalView, Listing, Reading, Survey,
 };
 use crate::runbook::{Located, Replacement, Span};
 
@@ -41,12 +41,12 @@ impl CaptureSource for Record {
         seals::FLOW_DEFINITIONS
     }
 
-    async fn list(&self, journal: &JournalView) -> Result<Vec<ListedRow>, Failure> {
+    async fn list(&self, journal: &JournalView) -> Result<Listing, Failure> {
         let view = self.0.view(journal);
         let rows = view
             .rows_where("workflow", Some(CLOUD_FLOWS.to_owned()))
             .await?;
-        Ok(seals::to_captures(WORKFLOW, "workflowid", rows))
+        Ok(seals::to_captures(WORKFLOW, "workflowid", rows).into())
     }
 }
 
@@ -62,10 +62,7 @@ impl Survey for Replace {
         let rules = Rules::read(refresh, journal).await?;
         let mut flows = cloud_flows(view).await?;
         flows.retain(|_, row| rules.recreated_because(&name_of(row)).is_none());
-        let recorded: BTreeMap<Uuid, Fields> =
-            seals::rows(journal, Part::FlowDefinitions, WORKFLOW)
-                .into_iter()
-                .collect();
+        let recorded = seals::fields_by_id(journal, Part::FlowDefinitions, WORKFLOW);
         let replacements = &refresh.runbook.steps.activate_flows.options.replace;
         let policy = Policy::of(&refresh.runbook);
         self.check_rules(replacements, &flows, &recorded)?;

@@ -15,7 +15,7 @@ use crate::domain::names::{Fields, text};
 use crate::domain::refused_change::by_hand_where_refused;
 use crate::domain::seals::{self, Part};
 use crate::domain::{RefreshContext, keys};
-use crate::engine::{Action, Change, Failure, JournalView, ManualTask};
+use crate::engine::{Action, Change, JournalView, ManualTask};
 
 /// The prefix of flows in the seals.
 const WORKFLOW: &str = "workflow";
@@ -32,24 +32,28 @@ pub(super) struct Repointing<'a> {
 }
 
 impl<'a> Repointing<'a> {
-    pub(super) async fn read(
+    pub(super) fn new(
         refresh: &'a Arc<RefreshContext>,
         journal: &'a JournalView,
+        custom: CustomConnectors,
         entity_set: &str,
         acting_as: Option<Uuid>,
-    ) -> Result<Self, Failure> {
+    ) -> Self {
         // A flow's definition is the source's until this step changes it.
-        let recorded = [Part::Source, Part::FlowDefinitions]
-            .into_iter()
-            .flat_map(|part| seals::rows(journal, part, WORKFLOW));
-        Ok(Self {
+        let mut recorded = BTreeSet::new();
+        for part in [Part::Source, Part::FlowDefinitions] {
+            seals::each_row(journal, part, WORKFLOW, |id, _| {
+                recorded.insert(id);
+            });
+        }
+        Self {
             refresh,
             journal,
-            custom: CustomConnectors::read(refresh, journal).await?,
-            recorded: recorded.map(|(id, _)| id).collect(),
+            custom,
+            recorded,
             entity_set: entity_set.to_owned(),
             acting_as,
-        })
+        }
     }
 
     /// The change of a flow that is off and names a connector by the source's identifier, which does

@@ -2,25 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
-use serde_json::{Value, json};
+use tokio::try_join;
 use uuid::Uuid;
 
 use super::flow_notes::flow_notes;
 use super::name_of;
 use super::repoint::Repointing;
-use crate::clients::{Row, Table};
-use crate::domain::connections::{OwnerRow, find_acting_user, find_owner, owner_id};
+use crate::domain::connections::custom_connectors::CustomConnectors;
+use crate::domain::connections::{find_acting_user, find_owner};
 use crate::domain::flows::rules::{NAMES_PRODUCTION, Rules, Wanted};
-use crate::domain::flows::{
-    Definition, cloud_flows, surveyed_flow, switch, switch_reading, switch_value, switched,
-};
+use crate::domain::flows::{Definition, SurveyedFlow, cloud_flows, switch, turn_on_owned};
 use crate::domain::names::Fields;
-use crate::domain::tenant_set::{LatestReading, Request, surveyed, surveyed_row_set};
 use crate::domain::{RefreshContext, flows, keys};
-use crate::engine::{Action, Change, Failure, JournalView, Survey};
+use crate::engine::{Change, Failure, JournalView, Survey};
 
 /// Finds the flows that are off and should be on, and those that are on and name the source.
 pub(super) struct TurnOn(pub(super) Arc<RefreshContext>);
@@ -30,37 +26,30 @@ impl Survey for TurnOn {
     async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
         let refresh = &self.0;
         let view = refresh.view(journal);
-        let table = view.table("workflow").await?;
-        let flows = cloud_flows(view).await?;
-        let rules = Rules::read(refresh, journal).await?;
+        let (table, flows, rules, owner, acting_as, custom) = try_join!(
+            view.table("workflow"),
+            cloud_flows(view),
+            Rules::read(refresh, journal),
+            find_owner(refresh, view),
+            find_acting_user(refresh, view),
+            CustomConnectors::read(refresh, journal),
+        )?;
         rules.check(&flows)?;
-        let owner = find_owner(refresh, view).await?;
-        let acting_as = find_acting_user(refresh, view).await?;
         let todo: BTreeMap<&Uuid, &Fields> = flows
             .iter()
             .filter(|(id, row)| !flows::is_on(row) && rules.wanted(**id, row) == Wanted::On)
             .collect();
-        let repointing = Repointing::read(refresh, journal, &table.entity_set, acting_as).await?;
-        let set = table.entity_set.as_str();
+        let set = &table.entity_set;
+        let repointing = Repointing::new(refresh, journal, custom, set, acting_as);
         let mut changes: Vec<Change> = flows
             .iter()
             .filter(|(id, row)| flows::is_on(row) && !rules.named_now(**id, row).is_empty())
-            .map(|(id, row)| Change {
-                key: keys::flow_off(*id),
-                name: format!(
-                    "turn off cloud flow '{}', which {NAMES_PRODUCTION}",
-                    name_of(row)
-                ),
-                before: switch_value(row),
-                after: switched(false),
-                follows: Vec::new(),
-                action: switch(
-                    refresh,
-                    set,
-                    (*id, surveyed_flow(&table, row)),
-                    false,
-                    acting_as,
-                ),
+            .map(|(id, row)| {
+                let name = name_of(row);
+                let name = format!("turn off cloud flow '{name}', which {NAMES_PRODUCTION}");
+                let flow = SurveyedFlow::new(&table, *id, row);
+                let off = switch(refresh, &flow, false, acting_as);
+                off.into_change(keys::flow_off(*id), name, Vec::new())
             })
             .collect();
         for (id, row) in &todo {
@@ -72,28 +61,20 @@ impl Survey for TurnOn {
                 .filter(|child| *child != *id && todo.contains_key(child))
                 .map(|child| keys::flow(*child))
                 .collect();
-            let mut latest = surveyed_flow(&table, row);
-            if let Some((change, read_last)) = owner
-                .as_ref()
-                .and_then(|owner| set_owner(refresh, &table, (**id, *row), owner, acting_as))
-            {
-                latest = read_last;
-                follows.push(change.key.clone());
-                changes.push(change);
-            }
+            let mut flow = SurveyedFlow::new(&table, **id, row);
             if let Some(change) = repointing.change(**id, row) {
-                latest = LatestReading::default();
+                flow.changes_before = true;
                 follows.push(change.key.clone());
                 changes.push(change);
             }
-            changes.push(Change {
-                key: keys::flow(**id),
-                name: format!("turn on cloud flow '{}'", name_of(row)),
-                before: switch_value(row),
-                after: switched(true),
-                follows,
-                action: switch(refresh, set, (**id, latest), true, acting_as),
-            });
+            // A flow gets its owner when it is turned on: the owner of a flow that is on cannot be
+            // changed (Dataverse, 0x8004500c).
+            let on = match &owner {
+                Some(owner) => turn_on_owned(refresh, &flow, owner, acting_as),
+                None => switch(refresh, &flow, true, acting_as),
+            };
+            let name = format!("turn on cloud flow '{}'", name_of(row));
+            changes.push(on.into_change(keys::flow(**id), name, follows));
         }
         Ok(changes)
     }
@@ -101,47 +82,4 @@ impl Survey for TurnOn {
     async fn notes(&self, journal: &JournalView) -> Result<Vec<String>, Failure> {
         flow_notes(&self.0, journal).await
     }
-}
-
-/// Gives a flow that is off its owner. The owner of a flow that is on cannot be changed (Dataverse,
-/// 0x8004500c). Returns also where the flow is put as the change reads it last, with the version
-/// that the change has given it.
-fn set_owner(
-    refresh: &Arc<RefreshContext>,
-    table: &Table,
-    (id, row): (Uuid, &Fields),
-    owner: &OwnerRow,
-    acting_as: Option<Uuid>,
-) -> Option<(Change, LatestReading)> {
-    let value = |owner: Option<String>| json!({ "owner": owner });
-    let (before, after) = (value(owner_id(row)), value(Some(owner.id.to_string())));
-    if before == after {
-        return None;
-    }
-    let body = json!({ "ownerid@odata.bind": owner.bind() });
-    let request = Request::patch(&table.entity_set, id, &body).acting_as(acting_as);
-    let surveyed = surveyed(table, &before, row);
-    let has_version = surveyed.is_some();
-    let latest = LatestReading::default();
-    let read = latest.clone();
-    let change = Change {
-        key: keys::flow_owner(id),
-        name: format!("give cloud flow '{}' its owner", name_of(row)),
-        before,
-        after,
-        follows: Vec::new(),
-        action: Action::Set(surveyed_row_set(
-            refresh,
-            &table.entity_set,
-            (id, surveyed),
-            move |row: Option<&Row>| {
-                let row_now = row.filter(|_| has_version);
-                read.set(row_now.map(|row| switch_reading(&row.value)));
-                row.map_or(Value::Null, |row| value(owner_id(&row.value)))
-            },
-            request,
-            Duration::from_mins(1),
-        )),
-    };
-    Some((change, latest))
 }

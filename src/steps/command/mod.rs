@@ -28,6 +28,7 @@ use crate::base::platform;
 use crate::base::program::{OutputFiles, Program, ProgramOutput, last_lines};
 use crate::base::redaction::redact;
 use crate::base::sync::lock;
+use crate::base::text::duration;
 use crate::domain::failure::unless_interrupted;
 use crate::domain::own_steps;
 use crate::domain::verdict::Answer;
@@ -279,8 +280,8 @@ fn how_it_ended(output: &ProgramOutput, limit: Duration) -> String {
     let said = said(output);
     match output.status {
         None => format!(
-            "it was still running after {} s and was stopped{said}",
-            limit.as_secs()
+            "it was still running after {} and was stopped{said}",
+            duration(limit)
         ),
         Some(status) => format!("it ended with {status}{said}"),
     }

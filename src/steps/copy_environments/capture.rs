@@ -16,7 +16,7 @@ use crate::domain::environments::{UNFINISHED_RUN, is_lcs_managed, read_target};
 use crate::domain::finance_users::USERS;
 use crate::domain::seals::Part;
 use crate::domain::{RefreshContext, dual_write, own_steps, seals};
-use crate::engine::{CaptureSource, Failure, JournalView, ListedRow};
+use crate::engine::{CaptureSource, Failure, JournalView, ListedRow, Listing};
 use crate::runbook::{IomTable, Word as _};
 
 /// What is captured from the target.
@@ -59,7 +59,7 @@ async fn list_table(
     part: Part,
     table: &str,
     word: &str,
-) -> Result<Vec<ListedRow>, Failure> {
+) -> Result<Listing, Failure> {
     let dataverse: &Dataverse = match part {
         Part::Source => &refresh.source.dataverse,
         _ => &refresh.target.dataverse,
@@ -79,15 +79,16 @@ impl CaptureSource for BeforeCopy {
         seals::BEFORE_COPY
     }
 
-    async fn list(&self, journal: &JournalView) -> Result<Vec<ListedRow>, Failure> {
+    async fn list(&self, journal: &JournalView) -> Result<Listing, Failure> {
         let refresh = &self.0;
         let target = read_target(refresh).await?;
-        let mut captures = vec![ListedRow {
+        let mut captures = Listing::default();
+        captures.push(ListedRow {
             key: Part::Target.key("environment"),
             etag: None,
             text: target.raw.to_string(),
             compared: Some(restored_fields(&target)),
-        }];
+        });
         let names = &refresh.names;
         let mut lists = Vec::new();
         let from_target = FROM_TARGET.map(|table| (Part::Target, table));
@@ -102,7 +103,7 @@ impl CaptureSource for BeforeCopy {
         // The order stays the same, because two listings must agree.
         let mut lists = stream::iter(lists).buffered(CONCURRENT_TABLES);
         while let Some(list) = lists.next().await {
-            captures.extend(list?);
+            captures.append(list?);
         }
         // For a plan, preflight reports this. A run that does not reinstall the providers does not
         // restore their settings either.
@@ -114,7 +115,7 @@ impl CaptureSource for BeforeCopy {
         captures.extend(dual_write::capture::capture_dual_write(refresh).await?);
         if is_lcs_managed(refresh) {
             if let Some(finance) = &refresh.target.finance {
-                let taken: BTreeSet<String> = captures.iter().map(|one| one.key.clone()).collect();
+                let taken: BTreeSet<String> = captures.keys().map(str::to_owned).collect();
                 let more = finance_captures(finance).await?;
                 captures.extend(more.into_iter().filter(|one| !taken.contains(&one.key)));
             }
@@ -154,10 +155,10 @@ fn restored_fields(environment: &Environment) -> String {
 
 /// Refuses to capture a target that has the source's own providers: an earlier copy brought them
 /// and its run never finished, so the capture would take the source's settings for the target's.
-fn refuse_copied_target(captures: &[ListedRow]) -> Result<(), Failure> {
+fn refuse_copied_target(captures: &Listing) -> Result<(), Failure> {
     let ids = |part: Part| -> BTreeSet<&str> {
         let prefix = part.key(&format!("{}/", IomTable::Provider.word()));
-        let keys = captures.iter().map(|captured| captured.key.as_str());
+        let keys = captures.keys();
         keys.filter_map(|key| key.strip_prefix(&prefix)).collect()
     };
     let (source, target) = (ids(Part::Source), ids(Part::Target));
@@ -190,14 +191,14 @@ mod tests {
     #[test]
     fn a_target_that_has_the_sources_providers_is_not_captured() {
         let own = [captured("source/provider/1"), captured("target/provider/2")];
-        assert!(refuse_copied_target(&own).is_ok());
+        assert!(refuse_copied_target(&Listing::from(own.to_vec())).is_ok());
         let empty = [
             captured("source/provider/1"),
             captured("target/provider-action/1"),
         ];
-        assert!(refuse_copied_target(&empty).is_ok());
+        assert!(refuse_copied_target(&Listing::from(empty.to_vec())).is_ok());
         let copied = [captured("source/provider/1"), captured("target/provider/1")];
-        let failure = refuse_copied_target(&copied).unwrap_err();
+        let failure = refuse_copied_target(&Listing::from(copied.to_vec())).unwrap_err();
         assert_eq!(failure.kind, FailureKind::Refused);
         assert!(failure.help.unwrap().contains("--from-capture"));
     }

@@ -38,7 +38,7 @@ use crate::domain::verdict::Answer;
 use crate::domain::view::View;
 use crate::domain::{RefreshContext, keys};
 use crate::engine::{
-    Action, CaptureSource, Change, Failure, JournalView, ListedRow, Phase, Reading, Set, Survey,
+    Action, CaptureSource, Change, Failure, JournalView, Listing, Phase, Reading, Set, Survey,
     WriteError, Written,
 };
 use crate::runbook::{DataverseUpdate, OwnStep};
@@ -97,13 +97,10 @@ impl CaptureSource for Update {
         &self.seal
     }
 
-    async fn list(&self, journal: &JournalView) -> Result<Vec<ListedRow>, Failure> {
+    async fn list(&self, journal: &JournalView) -> Result<Listing, Failure> {
         let selected = self.read(self.refresh.view(journal)).await?;
-        Ok(to_captures(
-            "row",
-            &selected.table.primary_id,
-            selected.rows,
-        ))
+        let rows = to_captures("row", &selected.table.primary_id, selected.rows);
+        Ok(rows.into())
     }
 }
 

@@ -17,9 +17,7 @@ use crate::base::text::count;
 use crate::domain::dual_write::capture::RUNTIME_CONFIGURATION;
 use crate::domain::environments::read_target;
 use crate::domain::flows::rules::Rules;
-use crate::domain::flows::{
-    Definition, cloud_flows, surveyed_flow, switch, switch_value, switched,
-};
+use crate::domain::flows::{Definition, SurveyedFlow, cloud_flows, switch};
 use crate::domain::names::{Fields, text};
 use crate::domain::sealed_row::SealedRow;
 use crate::domain::seals::Part;
@@ -114,19 +112,13 @@ impl Close {
             return Ok(Vec::new());
         }
         let table = view.table("workflow").await?;
-        let set = table.entity_set.as_str();
         Ok(running
             .iter()
-            .map(|(id, row)| Change {
-                key: keys::flow_stop(*id),
-                name: format!(
-                    "turn off cloud flow '{}'",
-                    text(row, "name").unwrap_or_default()
-                ),
-                before: switch_value(row),
-                after: switched(false),
-                follows: Vec::new(),
-                action: switch(refresh, set, (*id, surveyed_flow(&table, row)), false, None),
+            .map(|(id, row)| {
+                let name = text(row, "name").unwrap_or_default();
+                let name = format!("turn off cloud flow '{name}'");
+                let off = switch(refresh, &SurveyedFlow::new(&table, *id, row), false, None);
+                off.into_change(keys::flow_stop(*id), name, Vec::new())
             })
             .collect())
     }
@@ -138,8 +130,7 @@ async fn is_in_administration_mode(refresh: &RefreshContext) -> Result<bool, Fai
 
 /// The source's runtime configuration in the first seal.
 fn recorded_configuration(journal: &JournalView) -> BTreeMap<Uuid, Fields> {
-    let rows = seals::rows(journal, Part::Source, RUNTIME_CONFIGURATION);
-    rows.into_iter().collect()
+    seals::fields_by_id(journal, Part::Source, RUNTIME_CONFIGURATION)
 }
 
 /// The table's entity set and its rows; none where the environment has no dual-write.

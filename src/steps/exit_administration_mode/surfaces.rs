@@ -16,7 +16,7 @@ use crate::domain::containment::{Closing, Inventory, Scope, Surface, SurfaceStat
 use crate::domain::environments::read_target;
 use crate::domain::seals::{self, Part};
 use crate::domain::{RefreshContext, view::View};
-use crate::engine::{CaptureSource, Change, Failure, JournalView, ListedRow, Survey};
+use crate::engine::{CaptureSource, Change, Failure, JournalView, ListedRow, Listing, Survey};
 
 /// Is the target still closed: administration mode on, or background operations off?
 async fn is_closed(refresh: &RefreshContext, journal: &JournalView) -> Result<bool, Failure> {
@@ -37,12 +37,12 @@ impl CaptureSource for RecordSurfaces {
         seals::SURFACES
     }
 
-    async fn list(&self, journal: &JournalView) -> Result<Vec<ListedRow>, Failure> {
+    async fn list(&self, journal: &JournalView) -> Result<Listing, Failure> {
         let refresh = &self.0;
         let scope = Scope::survey(refresh, journal, is_closed(refresh, journal).await?);
         let inventory = Inventory::read(&scope).await?;
         inventory.check_read()?;
-        let mut captures: Vec<ListedRow> = inventory.surfaces().map(surface_capture).collect();
+        let mut captures: Listing = inventory.surfaces().map(surface_capture).collect();
         let mut rows = BTreeSet::new();
         for row in inventory
             .surfaces()

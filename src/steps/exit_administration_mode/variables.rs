@@ -272,8 +272,7 @@ impl Variables {
 
 /// The source's rows of values in the first seal.
 fn copied_rows(journal: &JournalView) -> BTreeMap<Uuid, Fields> {
-    let rows = seals::rows(journal, Part::Source, VALUE);
-    rows.into_iter().collect()
+    seals::fields_by_id(journal, Part::Source, VALUE)
 }
 
 /// The compared field. A value may be a signed address or lead to a secret, so only its fingerprint

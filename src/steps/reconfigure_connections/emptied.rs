@@ -32,13 +32,14 @@ impl Recorded {
     /// From the first seal.
     pub(super) fn read(journal: &JournalView) -> Self {
         let side = |part| {
-            let rows = seals::rows(journal, part, TABLE).into_iter();
-            rows.filter_map(|(_, row)| {
-                let name = text(&row, "connectionreferencelogicalname")?.to_ascii_lowercase();
-                let connection = text(&row, "connectionid").filter(|it| !it.is_empty());
-                Some((name, connection))
-            })
-            .collect()
+            let mut recorded = BTreeMap::new();
+            seals::each_row(journal, part, TABLE, |_, row| {
+                if let Some(name) = text(&row, "connectionreferencelogicalname") {
+                    let connection = text(&row, "connectionid").filter(|it| !it.is_empty());
+                    recorded.insert(name.to_ascii_lowercase(), connection);
+                }
+            });
+            recorded
         };
         Self {
             source: side(Part::Source),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
+use tokio::try_join;
 
 use super::wiring;
 use crate::clients::Row;
@@ -33,14 +34,16 @@ impl Survey for PlatformReferences {
         let names = &refresh.names;
         let view = refresh.view(journal);
         let url_column = names.column(IomColumn::PlatformConnectionReferenceConnectionUrl)?;
-        let table = view
-            .table(names.table(IomTable::PlatformConnectionReference))
-            .await?;
-        let owner = find_owner(refresh, view).await?;
-        let acting_as = find_acting_user(refresh, view).await?;
-        let choices = Choices::read(refresh, journal).await?;
+        let platform = names.table(IomTable::PlatformConnectionReference);
+        let (table, rows, owner, acting_as, choices) = try_join!(
+            view.table(platform),
+            view.rows(platform),
+            find_owner(refresh, view),
+            find_acting_user(refresh, view),
+            Choices::read(refresh, journal),
+        )?;
         let mut changes = Vec::new();
-        for row in view.rows(&table.logical_name).await? {
+        for row in rows {
             let Some(id) = row.id(&table.primary_id) else {
                 continue;
             };

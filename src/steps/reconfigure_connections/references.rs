@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
+use tokio::try_join;
 
 use super::emptied::{Recorded, empty_again};
 use super::wiring;
@@ -35,13 +36,16 @@ impl Survey for References {
     async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
         let refresh = &self.0;
         let view = refresh.view(journal);
-        let owner = find_owner(refresh, view).await?;
-        let table = view.table("connectionreference").await?;
-        let acting_as = find_acting_user(refresh, view).await?;
-        let choices = Choices::read(refresh, journal).await?;
+        let (owner, table, acting_as, choices, references) = try_join!(
+            find_owner(refresh, view),
+            view.table("connectionreference"),
+            find_acting_user(refresh, view),
+            Choices::read(refresh, journal),
+            core_references(view),
+        )?;
         let mut changes = Vec::new();
         let recorded = Recorded::read(journal);
-        for reference in core_references(view).await? {
+        for reference in references {
             let found =
                 choices.find(refresh, None, &reference.logical_name, &reference.connector)?;
             let Some(chosen) = found else {
@@ -123,10 +127,14 @@ impl Survey for References {
     async fn notes(&self, journal: &JournalView) -> Result<Vec<String>, Failure> {
         let refresh = &self.0;
         let view = refresh.view(journal);
-        let choices = Choices::read(refresh, journal).await?;
-        let rules = Rules::read(refresh, journal).await?;
+        let (choices, rules, flows, references) = try_join!(
+            Choices::read(refresh, journal),
+            Rules::read(refresh, journal),
+            cloud_flows(view),
+            core_references(view),
+        )?;
         let mut users: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for (id, row) in cloud_flows(view).await? {
+        for (id, row) in flows {
             let name = text(&row, "name").unwrap_or_default();
             if rules.wanted(id, &row) == Wanted::On
                 && let Some(definition) = Definition::from_row(&row)
@@ -137,7 +145,7 @@ impl Survey for References {
             }
         }
         let mut notes = Vec::new();
-        for reference in core_references(view).await? {
+        for reference in references {
             let logical_name = reference.logical_name.to_ascii_lowercase();
             let used_by = users.remove(&logical_name).unwrap_or_default();
             let (name, connector) = (&reference.logical_name, &reference.connector);

@@ -148,7 +148,7 @@ async fn manual_reset(
                 "runtime configuration, the projects' Dataverse and the default team's name; they \
              prove a reset only once maps run again, so confirm it with `iomcopy complete {} \
              reconfigure-dual-write/link --waive \"who, when\"`",
-                refresh.runbook.file().display()
+                refresh.runbook.as_argument()
             ),
         }
         .into_change(),

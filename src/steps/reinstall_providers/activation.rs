@@ -5,26 +5,25 @@
 //! error text. A text that existed when the activation was requested belongs to an earlier one.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
+use tokio::try_join;
 use uuid::Uuid;
 
+use super::activation_reader::{ActivationReader, ErrorText, activation_of};
 use super::old::old_and_present;
 use crate::domain::connections::find_acting_user;
 use crate::domain::extended_launch::{LaunchExtension, extend_launch};
 use crate::domain::iom_change::{Fill, IomChange};
-use crate::domain::names::text;
-use crate::domain::providers::{Catalogue, Provider};
 use crate::domain::tenant_set::Reader;
-use crate::domain::view::View;
 use crate::domain::{RefreshContext, keys};
 use crate::engine::{
-    Barrier, Change, Failure, JournalView, Launch, Proof, Reading, Started, Survey, WriteError,
+    Barrier, Change, Failure, JournalView, Launch, Proof, Started, Survey, WriteError,
 };
-use crate::runbook::{IomColumn, IomRequest, IomTable};
+use crate::runbook::IomRequest;
 
 /// Finds the new instances that are not active, or lack actions.
 pub(super) struct Activate(pub(super) Arc<RefreshContext>);
@@ -33,15 +32,15 @@ pub(super) struct Activate(pub(super) Arc<RefreshContext>);
 impl Survey for Activate {
     async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
         let refresh = &self.0;
-        let (old, view, now) = old_and_present(refresh, journal).await?;
-        let now = Arc::new(now);
         // The flows that an activation deploys belong to the user who activates.
-        let acting_as = find_acting_user(refresh, view).await?;
+        let user = find_acting_user(refresh, refresh.view(journal));
+        let ((old, _, now), acting_as) = try_join!(old_and_present(refresh, journal), user)?;
+        let now = Arc::new(now);
         let mut changes = Vec::new();
         for (replaced, definition, instance) in old.instances(&now) {
             let expected = now.expected_actions(definition.id);
             let after = json!({ "status": "Active", "actions": expected });
-            let before = instance.map_or(Value::Null, |instance| activation(&now, instance));
+            let before = instance.map_or(Value::Null, |instance| activation_of(&now, instance));
             if before == after {
                 continue;
             }
@@ -52,6 +51,7 @@ impl Survey for Activate {
                 id,
                 expected,
                 before: Arc::clone(&now),
+                rows: Mutex::default(),
             });
             let change = IomChange {
                 key: keys::new_provider_activate(&definition.logical_name),
@@ -88,47 +88,6 @@ impl Survey for Activate {
     }
 }
 
-/// The compared fields of an activation: the status, and the logical names of the actions.
-fn activation(catalogue: &Catalogue, provider: &Provider) -> Value {
-    json!({
-        "status": if provider.active { "Active" } else { "Inactive" },
-        "actions": catalogue.actions_of(provider.id),
-    })
-}
-
-/// Reads the progress of an activation.
-struct ActivationReader {
-    refresh: Arc<RefreshContext>,
-    id: Uuid,
-    /// The logical names of the actions that the provider should have.
-    expected: BTreeSet<String>,
-    before: Arc<Catalogue>,
-}
-
-#[async_trait]
-impl Reader for ActivationReader {
-    async fn read(&self) -> Result<Reading, Failure> {
-        let view = View::Target(&self.refresh.target.dataverse);
-        let tables = [IomTable::Provider, IomTable::ProviderAction];
-        let now = self.before.again(&self.refresh, view, &tables).await?;
-        let Some(provider) = now.providers.get(&self.id) else {
-            return Ok(Reading::of(Value::Null));
-        };
-        Ok(Reading {
-            value: activation(&now, provider),
-            etag: None,
-            basis: Value::String(self.describe_progress(&now, provider)),
-        })
-    }
-}
-
-/// The error text of a provider's activation, and the time of the row's last change.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-struct ErrorText {
-    text: Option<String>,
-    changed: Option<String>,
-}
-
 impl ErrorText {
     /// The error text at the time of the request.
     fn from_handle(handle: &Value) -> Self {
@@ -150,49 +109,6 @@ impl ErrorText {
 const ERROR_BEFORE: &str = "error-before";
 const CHANGED_BEFORE: &str = "changed-before";
 
-impl ActivationReader {
-    /// The progress in words.
-    fn describe_progress(&self, now: &Catalogue, provider: &Provider) -> String {
-        let present = now.actions_of(provider.id);
-        let missing: Vec<&str> = self
-            .expected
-            .difference(&present)
-            .map(String::as_str)
-            .collect();
-        let status = if provider.active {
-            "it is active"
-        } else {
-            "it is not active yet"
-        };
-        if missing.is_empty() {
-            return status.to_owned();
-        }
-        format!("{status}, without {}", missing.join(", "))
-    }
-
-    async fn error_text(&self) -> Result<ErrorText, Failure> {
-        let refresh = &self.refresh;
-        let names = &refresh.names;
-        let view = View::Target(&refresh.target.dataverse);
-        let table = view.table(names.table(IomTable::Provider)).await?;
-        let Some(row) = refresh
-            .target
-            .dataverse
-            .get(&table.entity_set, self.id, &[])
-            .await?
-        else {
-            return Ok(ErrorText::default());
-        };
-        // Without a known error column there is no reason to read, and the program waits.
-        let column = names.column(IomColumn::ProviderActivationError).ok();
-        let error = column.and_then(|column| text(&row.value, column));
-        Ok(ErrorText {
-            text: error.filter(|error| !error.trim().is_empty()),
-            changed: text(&row.value, "modifiedon"),
-        })
-    }
-}
-
 /// Ends an activation when the tenant writes a new error text.
 struct EndOnErrorText(Arc<ActivationReader>);
 
@@ -200,7 +116,7 @@ struct EndOnErrorText(Arc<ActivationReader>);
 impl LaunchExtension for EndOnErrorText {
     async fn request(&self, launch: &dyn Launch) -> Result<Started, WriteError> {
         // Read before the request: an error text that appears later belongs to this request.
-        let before = self.0.error_text().await.map_err(WriteError::Refused)?;
+        let before = self.0.last_row().await.map_err(WriteError::Refused)?.error;
         let mut started = launch.request().await?;
         started.handle[ERROR_BEFORE] = Value::from(before.text);
         started.handle[CHANGED_BEFORE] = Value::from(before.changed);
@@ -208,12 +124,19 @@ impl LaunchExtension for EndOnErrorText {
     }
 
     async fn verify(&self, launch: &dyn Launch, handle: &Value) -> Result<Proof, Failure> {
-        let proof = launch.verify(handle).await?;
+        // While it is not active its actions do not matter.
+        let row = self.0.row().await?;
+        let proof = if row.active == Some(false) {
+            Proof::NotYet(self.0.describe_progress(false, &BTreeSet::new()))
+        } else {
+            self.0.go_on_from(row.clone());
+            launch.verify(handle).await?
+        };
         if !matches!(proof, Proof::NotYet(_)) {
             return Ok(proof);
         }
-        let now = self.0.error_text().await?;
-        Ok(match now.newer_than(&ErrorText::from_handle(handle)) {
+        let requested = ErrorText::from_handle(handle);
+        Ok(match row.error.newer_than(&requested) {
             Some(text) => Proof::Disproved(explain_error(&text)),
             None => proof,
         })

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
+use tokio::try_join;
 use uuid::Uuid;
 
 use super::instance_rows::{CONNECTION_REFERENCE, InstanceRow, InstanceRows, ValuesByName};
@@ -17,7 +18,7 @@ use crate::domain::connections::{
     owner_id, reference_key,
 };
 use crate::domain::iom_change::{Fill, IomChange};
-use crate::domain::names::is_labelled;
+use crate::domain::names::{is_labelled, label};
 use crate::domain::providers::Catalogue;
 use crate::domain::tenant_set::{RowReader, surveyed};
 use crate::domain::view::View;
@@ -41,10 +42,14 @@ impl References {
         view: View<'_>,
     ) -> Result<Self, Failure> {
         let (kind, names) = (&CONNECTION_REFERENCE, &refresh.names);
+        let (rows, choices) = try_join!(
+            InstanceRows::read(kind, refresh, journal, view),
+            Choices::read(refresh, journal),
+        )?;
         Ok(Self {
-            rows: InstanceRows::read(kind, refresh, journal, view).await?,
+            rows,
             target_urls: kind.target_values(names, journal, |_| true)?,
-            choices: Choices::read(refresh, journal).await?,
+            choices,
         })
     }
 
@@ -120,14 +125,15 @@ pub(super) struct Connections(pub(super) Arc<RefreshContext>);
 impl Survey for Connections {
     async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
         let refresh = &self.0;
-        let (old, view, now) = old_and_present(refresh, journal).await?;
+        let view = refresh.view(journal);
         let names = &refresh.names;
-        let table = view
-            .table(names.table(IomTable::ProviderConnectionReference))
-            .await?;
+        let ((old, _, now), table, references, owner) = try_join!(
+            old_and_present(refresh, journal),
+            view.table(names.table(IomTable::ProviderConnectionReference)),
+            References::read(refresh, journal, view),
+            find_owner(refresh, view),
+        )?;
         let column = names.column(IomColumn::ProviderConnectionReferenceConnectionUrl)?;
-        let references = References::read(refresh, journal, view).await?;
-        let owner = find_owner(refresh, view).await?;
         let mut changes = Vec::new();
         for (replaced, definition, instance) in old.instances(&now) {
             for (recorded, new, name) in references.rows.of_instance(replaced, instance) {
@@ -190,13 +196,15 @@ pub(super) struct ActivateConnections(pub(super) Arc<RefreshContext>);
 impl Survey for ActivateConnections {
     async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
         let refresh = &self.0;
-        let (old, view, now) = old_and_present(refresh, journal).await?;
-        let table = view
-            .table(refresh.names.table(IomTable::ProviderConnectionReference))
-            .await?;
-        let references = References::read(refresh, journal, view).await?;
+        let view = refresh.view(journal);
         // The user who activates a reference must be allowed to use its connection.
-        let acting_as = find_acting_user(refresh, view).await?;
+        let user = find_acting_user(refresh, view);
+        let ((old, _, now), table, references, acting_as) = try_join!(
+            old_and_present(refresh, journal),
+            view.table(refresh.names.table(IomTable::ProviderConnectionReference)),
+            References::read(refresh, journal, view),
+            user,
+        )?;
         let mut changes = Vec::new();
         for (replaced, definition, instance) in old.instances(&now) {
             for (_, new, name) in references.rows.of_instance(replaced, instance) {
@@ -207,12 +215,16 @@ impl Survey for ActivateConnections {
                 let provider = instance.map_or(&replaced.name, |instance| &instance.name);
                 let title = new.map_or(&name, |new| &new.title);
                 let definition = &definition.logical_name;
+                let before = new.and_then(|new| label(&new.fields, "statuscode"));
+                let before = before.unwrap_or_else(|| "Incomplete".to_owned());
+                let before = json!({ "status": before });
+                let surveyed = new.and_then(|new| surveyed(&table, &before, &new.fields));
                 let change = IomChange {
                     key: keys::new_provider_connection_activate(definition, &name),
                     name: format!(
                         "activate connection '{name}' of the new provider '{definition}'"
                     ),
-                    before: json!({ "status": "Incomplete" }),
+                    before,
                     after: json!({ "status": "Active" }),
                     request: IomRequest::ActivateProviderConnectionReference,
                     by_hand: vec![format!(
@@ -222,7 +234,8 @@ impl Survey for ActivateConnections {
                     evidence: "every provider connection reference is active".to_owned(),
                     settle_timeout: Duration::from_mins(5),
                 };
-                let reader = RowReader::shared(refresh, &table.entity_set, id, status_of);
+                let set = &table.entity_set;
+                let reader = RowReader::of_surveyed(refresh, set, id, status_of, surveyed);
                 let fill = Fill::id(id).acting_as(acting_as);
                 changes.push(change.filled(refresh, reader, fill));
             }

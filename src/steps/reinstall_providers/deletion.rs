@@ -1,11 +1,11 @@
 //! Phase `delete`: deletes the old providers, and waits until their actions are gone too.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
+use tokio::try_join;
 use uuid::Uuid;
 
 use super::cascades::{deletes_rows_of, read_cascades};
@@ -13,7 +13,7 @@ use super::old::old_and_present;
 use crate::domain::iom_change::{Fill, IomChange};
 use crate::domain::names::Fields;
 use crate::domain::seals::Part;
-use crate::domain::tenant_set::Reader;
+use crate::domain::tenant_set::{Reader, surveyed};
 use crate::domain::view::View;
 use crate::domain::{RefreshContext, keys, sealed_row, seals};
 use crate::engine::{Action, Change, Failure, JournalView, Reading, Survey};
@@ -26,14 +26,15 @@ pub(super) struct Delete(pub(super) Arc<RefreshContext>);
 impl Survey for Delete {
     async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
         let refresh = &self.0;
-        let (old, view, now) = old_and_present(refresh, journal).await?;
+        let view = refresh.view(journal);
         let provider_table = refresh.names.table(IomTable::Provider);
-        let rows = view.by_id(provider_table).await?;
-        let sealed: BTreeMap<Uuid, Fields> =
-            seals::rows(journal, Part::Providers, IomTable::Provider.word())
-                .into_iter()
-                .collect();
-        let cascades = read_cascades(refresh, view).await?;
+        let ((old, _, now), rows, cascades) = try_join!(
+            old_and_present(refresh, journal),
+            view.by_id(provider_table),
+            read_cascades(refresh, view),
+        )?;
+        let table = view.table(provider_table).await?;
+        let sealed = seals::fields_by_id(journal, Part::Providers, IomTable::Provider.word());
         let actions = refresh.names.table(IomTable::ProviderAction);
         let deletes_actions = deletes_rows_of(&cascades, actions);
         let installed = now
@@ -48,11 +49,13 @@ impl Survey for Delete {
                     || json!({ INSTALLED: true }),
                     |row| sealed_row::compare(INSTALLED, &sealed, row),
                 );
+                let row = rows.get(&id);
                 let reader = DeletionReader {
                     refresh: Arc::clone(refresh),
                     id,
                     deletes_actions,
                     sealed,
+                    surveyed: row.and_then(|row| surveyed(&table, &before, row)),
                 };
                 let change = IomChange {
                     key: keys::provider_delete(id),
@@ -90,6 +93,8 @@ struct DeletionReader {
     deletes_actions: bool,
     /// The provider's row in the seal.
     sealed: Fields,
+    /// What the survey read of the provider's row.
+    surveyed: Option<Reading>,
 }
 
 /// The member that says whether a provider exists.
@@ -102,11 +107,11 @@ impl Reader for DeletionReader {
         let names = &refresh.names;
         let view = View::Target(&refresh.target.dataverse);
         let table = view.table(names.table(IomTable::Provider)).await?;
-        let row = refresh
-            .target
-            .dataverse
-            .get(&table.entity_set, self.id, &[])
-            .await?;
+        let row = async {
+            let target = &refresh.target.dataverse;
+            Ok::<_, Failure>(target.get(&table.entity_set, self.id, &[]).await?)
+        };
+        let (row, left) = try_join!(row, self.actions_left(view))?;
         if let Some(row) = row {
             let value = sealed_row::compare(INSTALLED, &self.sealed, &row.value);
             return Ok(Reading {
@@ -115,18 +120,28 @@ impl Reader for DeletionReader {
                 basis: Value::Null,
             });
         }
-        if !self.deletes_actions {
-            return Ok(Reading::of(Value::Null));
-        }
-        let column = names.column(IomColumn::ProviderActionProvider)?;
-        let filter = format!("_{column}_value eq {}", self.id);
-        let left = view
-            .rows_where(names.table(IomTable::ProviderAction), Some(filter))
-            .await?;
-        Ok(Reading::of(if left.is_empty() {
+        Ok(Reading::of(if left == 0 {
             Value::Null
         } else {
-            json!({ INSTALLED: false, "actions-left": left.len() })
+            json!({ INSTALLED: false, "actions-left": left })
         }))
+    }
+
+    fn surveyed(&self) -> Option<Reading> {
+        self.surveyed.clone()
+    }
+}
+
+impl DeletionReader {
+    /// How many actions are left that the deletion should delete too.
+    async fn actions_left(&self, view: View<'_>) -> Result<usize, Failure> {
+        if !self.deletes_actions {
+            return Ok(0);
+        }
+        let names = &self.refresh.names;
+        let table = view.table(names.table(IomTable::ProviderAction)).await?;
+        let column = names.column(IomColumn::ProviderActionProvider)?;
+        let filter = format!("_{column}_value eq {}", self.id);
+        Ok(view.selected(&table, &[], Some(&filter)).await?.len())
     }
 }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures_util::future::try_join_all;
 use serde_json::{Value, json};
+use tokio::try_join;
 use uuid::Uuid;
 
 use super::instance_rows::{CONNECTION_REFERENCE, PARAMETER, TRANSFORMATION};
@@ -13,13 +15,13 @@ use super::old::{old_and_present, terms_accepted_by};
 use crate::clients::Row;
 use crate::domain::connections::find_acting_user;
 use crate::domain::iom_change::{Fill, IomChange};
-use crate::domain::providers::{Catalogue, Definition};
+use crate::domain::providers::Definition;
 use crate::domain::seals::Part;
-use crate::domain::tenant_set::{Reader, RowReader};
+use crate::domain::tenant_set::{Reader, RowReader, surveyed_version};
 use crate::domain::view::View;
 use crate::domain::{RefreshContext, keys, seals};
 use crate::engine::{Barrier, Change, Failure, JournalView, Reading, Survey};
-use crate::runbook::{IomRequest, IomTable, Word as _};
+use crate::runbook::{IomColumn, IomRequest, IomTable, Word as _};
 
 /// Finds the providers that are not installed again yet.
 pub(super) struct Install(pub(super) Arc<RefreshContext>);
@@ -28,10 +30,9 @@ pub(super) struct Install(pub(super) Arc<RefreshContext>);
 impl Survey for Install {
     async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
         let refresh = &self.0;
-        let (old, view, now) = old_and_present(refresh, journal).await?;
-        let now = Arc::new(now);
         // The rows of an instance belong to the user who installs and activates it.
-        let acting_as = find_acting_user(refresh, view).await?;
+        let user = find_acting_user(refresh, refresh.view(journal));
+        let ((old, _, now), acting_as) = try_join!(old_and_present(refresh, journal), user)?;
         let missing = old
             .instances(&now)
             .filter(|(_, _, instance)| instance.is_none());
@@ -44,7 +45,6 @@ impl Survey for Install {
                     refresh: Arc::clone(refresh),
                     definition: definition.clone(),
                     old: old.ids.clone(),
-                    before: Arc::clone(&now),
                 });
                 let fill = Fill::id(id).new_id(new_id).acting_as(acting_as);
                 let name = &definition.name;
@@ -71,10 +71,13 @@ impl Survey for Install {
     async fn barrier(&self, journal: &JournalView) -> Result<Barrier, Failure> {
         let refresh = &self.0;
         let names = &refresh.names;
-        let (old, view, now) = old_and_present(refresh, journal).await?;
-        for kind in [&PARAMETER, &TRANSFORMATION, &CONNECTION_REFERENCE] {
+        let view = refresh.view(journal);
+        let kinds = [&PARAMETER, &TRANSFORMATION, &CONNECTION_REFERENCE];
+        let rows = kinds.map(|kind| view.by_id(names.table(kind.table)));
+        let rows = try_join_all(rows);
+        let ((old, _, now), rows) = try_join!(old_and_present(refresh, journal), rows)?;
+        for (kind, current) in kinds.into_iter().zip(rows) {
             let recorded = seals::rows(journal, Part::Providers, kind.table.word());
-            let current = view.by_id(names.table(kind.table)).await?;
             for (replaced, definition, instance) in old.instances(&now) {
                 let Some(instance) = instance else {
                     continue;
@@ -116,21 +119,24 @@ struct InstanceReader {
     refresh: Arc<RefreshContext>,
     definition: Definition,
     old: BTreeSet<Uuid>,
-    before: Arc<Catalogue>,
 }
 
 #[async_trait]
 impl Reader for InstanceReader {
     async fn read(&self) -> Result<Reading, Failure> {
+        let names = &self.refresh.names;
         let view = View::Target(&self.refresh.target.dataverse);
-        let tables = [IomTable::Provider];
-        let now = self.before.again(&self.refresh, view, &tables).await?;
-        Ok(Reading::of(
-            match now.new_instance(self.definition.id, &self.old) {
-                Some(_) => installation(&self.refresh, &self.definition),
-                None => Value::Null,
-            },
-        ))
+        let table = view.table(names.table(IomTable::Provider)).await?;
+        let column = names.column(IomColumn::ProviderDefinition)?;
+        let filter = format!("_{column}_value eq {}", self.definition.id);
+        let instances = view.selected(&table, &[], Some(&filter)).await?;
+        let mut ids = instances.iter().filter_map(|row| row.id(&table.primary_id));
+        let is_installed = ids.any(|id| !self.old.contains(&id));
+        Ok(Reading::of(if is_installed {
+            installation(&self.refresh, &self.definition)
+        } else {
+            Value::Null
+        }))
     }
 }
 
@@ -145,6 +151,7 @@ impl Survey for Rename {
         let table = view.table(refresh.names.table(IomTable::Provider)).await?;
         let mut changes = Vec::new();
         for (replaced, definition, instance) in old.instances(&now) {
+            let version = instance.and_then(|instance| now.version(instance.id));
             let current = match instance {
                 Some(instance) => instance.name.clone(),
                 // A plan expects a new instance to have the name of its definition.
@@ -155,12 +162,13 @@ impl Survey for Rename {
             }
             let id = instance.map_or(Uuid::nil(), |instance| instance.id);
             let (name, column) = (replaced.name.clone(), table.primary_name.clone());
-            let after = json!({ "name": name });
+            let (before, after) = (json!({ "name": current }), json!({ "name": name }));
+            let surveyed = surveyed_version(&table, &before, version);
             changes.push(
                 IomChange {
                     key: keys::new_provider_name(&definition.logical_name),
                     name: format!("rename the new provider to '{name}'"),
-                    before: json!({ "name": current }),
+                    before,
                     after,
                     request: IomRequest::RenameProvider,
                     by_hand: vec![format!(
@@ -172,11 +180,17 @@ impl Survey for Rename {
                 }
                 .filled(
                     refresh,
-                    RowReader::shared(refresh, &table.entity_set, id, move |row: Option<&Row>| {
-                        let name = row
-                            .and_then(|row| row.string(column.as_deref().unwrap_or("msdyn_name")));
-                        Reading::of(json!({ "name": name }))
-                    }),
+                    RowReader::of_surveyed(
+                        refresh,
+                        &table.entity_set,
+                        id,
+                        move |row: Option<&Row>| {
+                            let column = column.as_deref().unwrap_or("msdyn_name");
+                            let name = row.and_then(|row| row.string(column));
+                            Reading::of(json!({ "name": name }))
+                        },
+                        surveyed,
+                    ),
                     Fill::id(id).value(name.clone()),
                 ),
             );

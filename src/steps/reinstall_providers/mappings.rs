@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
+use tokio::try_join;
 use uuid::Uuid;
 
 use super::old::OldProviders;
@@ -19,7 +20,7 @@ use crate::domain::manual_change::ManualChange;
 use crate::domain::names::lookup;
 use crate::domain::providers::{Catalogue, Definition};
 use crate::domain::seals::Part;
-use crate::domain::tenant_set::RowReader;
+use crate::domain::tenant_set::{RowReader, surveyed};
 use crate::domain::{RefreshContext, keys, seals};
 use crate::engine::{Change, Failure, JournalView, Reading, Survey};
 use crate::runbook::{IomColumn, IomRequest, IomTable};
@@ -48,9 +49,11 @@ impl Survey for Mappings {
             return Ok(Vec::new());
         };
         let old = Arc::new(OldProviders::recorded(refresh, journal)?);
-        let now = Catalogue::read(refresh, view).await?;
-        let providers = view.table(names.table(IomTable::Provider)).await?;
-        let current = view.by_id(&table.logical_name).await?;
+        let (now, providers, current) = try_join!(
+            Catalogue::read(refresh, view),
+            view.table(names.table(IomTable::Provider)),
+            view.by_id(&table.logical_name),
+        )?;
         let mut changes = Vec::new();
         for (id, row) in recorded {
             let Some(definition) = lookup(&row, column).and_then(|id| old.reinstalled_as(id))
@@ -77,6 +80,8 @@ impl Survey for Mappings {
                 // It already references the new instance, or a provider that a person chose.
                 continue;
             }
+            let before = provider_in(provider, None, &old, &definition.logical_name);
+            let surveyed = surveyed(&table, &before, row);
             let reader = {
                 let (old, column) = (Arc::clone(&old), column.to_owned());
                 let logical_name = definition.logical_name.clone();
@@ -84,11 +89,11 @@ impl Survey for Mappings {
                     let provider = row.and_then(|row| lookup(&row.value, &column));
                     Reading::of(provider_in(provider, instance, &old, &logical_name))
                 };
-                RowReader::shared(refresh, &table.entity_set, id, compared)
+                let set = &table.entity_set;
+                RowReader::of_surveyed(refresh, set, id, compared, surveyed)
             };
             let instance = instance.unwrap_or_default();
             let fill = Fill::id(id).value(format!("{}({instance})", providers.entity_set));
-            let before = provider_in(provider, None, &old, &definition.logical_name);
             let change = point_to_new_provider(id, &title, definition, before);
             changes.push(change.filled(refresh, reader, fill));
         }

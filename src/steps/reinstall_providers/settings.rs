@@ -4,17 +4,19 @@
 //! [`crate::domain::provider_settings`]. A note names each setting that is left without one.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::json;
+use tokio::try_join;
 use uuid::Uuid;
 
 use super::connections::require_connections;
 use super::instance_rows::{InstanceRow, InstanceRows, PARAMETER, RowKind};
 use super::old::{OldProviders, old_and_present};
 use crate::base::redaction::fingerprint;
+use crate::base::sync::lock;
 use crate::clients::{Row, Table};
 use crate::domain::containment::Policy;
 use crate::domain::iom_change::{Fill, IomChange};
@@ -37,6 +39,36 @@ pub(super) struct Settings {
     pub(super) kind: &'static RowKind,
     /// The request that sets one.
     pub(super) request: IomRequest,
+    pub(super) last: LastSurvey,
+}
+
+/// What the survey read that found nothing left to do, for the notes that follow it.
+#[derive(Default)]
+pub(super) struct LastSurvey(Mutex<Option<Snapshot>>);
+
+/// What a survey of the settings reads.
+struct Snapshot {
+    old: OldProviders,
+    now: Catalogue,
+    rows: InstanceRows,
+    known: KnownSettings,
+}
+
+impl Settings {
+    async fn read(&self, journal: &JournalView) -> Result<Snapshot, Failure> {
+        let (refresh, kind) = (&self.refresh, self.kind);
+        let ((old, _, now), rows, known) = try_join!(
+            old_and_present(refresh, journal),
+            InstanceRows::read(kind, refresh, journal, refresh.view(journal)),
+            KnownSettings::read(kind, refresh, journal),
+        )?;
+        Ok(Snapshot {
+            old,
+            now,
+            rows,
+            known,
+        })
+    }
 }
 
 /// What is known about the settings of one kind before the providers are deleted.
@@ -60,9 +92,7 @@ impl KnownSettings {
         Ok(Self {
             target: kind.target_rows(&refresh.names, journal, |provider| provider.active)?,
             copied: source_providers(refresh, journal).await?,
-            declarations: seals::rows(journal, Part::Providers, kind.declarations.word())
-                .into_iter()
-                .collect(),
+            declarations: seals::fields_by_id(journal, Part::Providers, kind.declarations.word()),
             policy: Policy::of(&refresh.runbook),
         })
     }
@@ -185,14 +215,19 @@ fn value_and_instruction(
 impl Survey for Settings {
     async fn survey(&self, journal: &JournalView) -> Result<Vec<Change>, Failure> {
         let (refresh, kind) = (&self.refresh, self.kind);
-        let (old, view, now) = old_and_present(refresh, journal).await?;
+        let snapshot = self.read(journal).await?;
+        let Snapshot {
+            old,
+            now,
+            rows,
+            known,
+        } = &snapshot;
+        let view = refresh.view(journal);
         let table = view.table(refresh.names.table(kind.table)).await?;
-        let rows = InstanceRows::read(kind, refresh, journal, view).await?;
-        let known = KnownSettings::read(kind, refresh, journal).await?;
         let seal = journal.seal_name(seals::PROVIDERS);
         let column = refresh.names.column(kind.value)?;
         let mut changes = Vec::new();
-        for (replaced, definition, instance) in old.instances(&now) {
+        for (replaced, definition, instance) in old.instances(now) {
             for (recorded, new, name) in rows.of_instance(replaced, instance) {
                 let at = (definition.logical_name.as_str(), name.as_str());
                 let desired = known.desired(kind, refresh, replaced, at, recorded)?;
@@ -218,15 +253,23 @@ impl Survey for Settings {
                 changes.push(self.change((&table, column), at, new, wanted, by_hand));
             }
         }
+        *lock(&self.last.0) = changes.is_empty().then_some(snapshot);
         Ok(changes)
     }
 
     /// Names each setting that production has and the new provider does not get.
     async fn notes(&self, journal: &JournalView) -> Result<Vec<String>, Failure> {
         let (refresh, kind) = (&self.refresh, self.kind);
-        let (old, view, now) = old_and_present(refresh, journal).await?;
-        let rows = InstanceRows::read(kind, refresh, journal, view).await?;
-        let known = KnownSettings::read(kind, refresh, journal).await?;
+        let last = lock(&self.last.0).take();
+        let Snapshot {
+            old,
+            now,
+            rows,
+            known,
+        } = match last {
+            Some(snapshot) => snapshot,
+            None => self.read(journal).await?,
+        };
         let mut notes = Vec::new();
         for (replaced, definition, instance) in old.instances(&now) {
             let provider = instance.map_or(&replaced.name, |instance| &instance.name);
@@ -286,10 +329,12 @@ pub(super) async fn require_settings(
     if journal.is_planning() || old.ids.iter().any(is_deleted) {
         return Ok(());
     }
-    require_connections(refresh, journal, view, old, now).await?;
     let kind = &PARAMETER;
-    let rows = InstanceRows::read(kind, refresh, journal, view).await?;
-    let known = KnownSettings::read(kind, refresh, journal).await?;
+    let ((), rows, known) = try_join!(
+        require_connections(refresh, journal, view, old, now),
+        InstanceRows::read(kind, refresh, journal, view),
+        KnownSettings::read(kind, refresh, journal),
+    )?;
     let mut missing = Vec::new();
     for (replaced, definition, instance) in old.instances(now) {
         for (recorded, _, name) in rows.of_instance(replaced, instance) {

@@ -186,19 +186,28 @@ fn compiled_in_source(
         .filter(|name| !policies.contains(name))
         .map(|name| format!("{COMPILED}{name}"))
         .collect();
-    seals::rows(journal, Part::Source, "workflow")
-        .into_iter()
-        .filter(|(_, row)| flows::is_on(row))
-        .filter_map(|(_, row)| text(&row, "name"))
-        .filter(|name| tiles.contains(name))
-        .collect()
+    let mut compiled = BTreeSet::new();
+    seals::each_row(journal, Part::Source, "workflow", |_, row| {
+        let name = text(&row, "name").filter(|_| flows::is_on(&row));
+        compiled.extend(name.filter(|name| tiles.contains(name)));
+    });
+    compiled
 }
 
 /// Reads the compiled flows that are on.
 async fn compiled_flows(view: View<'_>) -> Result<CompiledFlows, Failure> {
-    let rows = view
-        .rows_where("workflow", Some(CLOUD_FLOWS.to_owned()))
-        .await?;
+    let rows = match view {
+        View::Target(_) => {
+            let table = view.table("workflow").await?;
+            let columns = ["name", "statecode", "createdon", "modifiedon"];
+            view.selected(&table, &columns, Some(CLOUD_FLOWS)).await?
+        }
+        // A forecast reads the list once, for all surveys.
+        View::AfterCopy(_) => {
+            let filter = Some(CLOUD_FLOWS.to_owned());
+            view.rows_where("workflow", filter).await?
+        }
+    };
     let mut compiled = CompiledFlows::default();
     for row in rows.iter().filter(|row| flows::is_on(&row.value)) {
         let name = row.string("name").unwrap_or_default();
@@ -270,22 +279,24 @@ impl PublicationReader {
         let Some(row) = row else {
             return Ok(Reading::of(Value::Null));
         };
+        if !is_published(&row.value) {
+            // Its flows do not matter yet: each poll reads one row.
+            let state = publication_state(&row.value);
+            let remaining = format!("it is {}", state.as_str().unwrap_or_default());
+            return Ok(Reading {
+                value: publication(false, false),
+                etag: row.etag,
+                basis: Value::from(remaining),
+            });
+        }
         let flows = compiled_flows(View::Target(&self.refresh.target.dataverse)).await?;
         let missing = flows.missing(&self.compiled, since);
-        let published = is_published(&row.value);
-        let remaining = if published {
-            format!(
-                "{} not on yet, or older than the publishing",
-                count(missing.len(), "compiled flow")
-            )
-        } else {
-            format!(
-                "it is {}",
-                publication_state(&row.value).as_str().unwrap_or_default()
-            )
-        };
+        let remaining = format!(
+            "{} not on yet, or older than the publishing",
+            count(missing.len(), "compiled flow")
+        );
         Ok(Reading {
-            value: publication(published, missing.is_empty()),
+            value: publication(true, missing.is_empty()),
             etag: row.etag,
             basis: Value::from(remaining),
         })

@@ -8,6 +8,8 @@ pub struct Limits {
     /// How long a request may take from its first byte to the last byte of the response, in real
     /// time.
     pub request: Duration,
+    /// After which time a read without a response is reported, in real time.
+    pub silence: Duration,
     /// How long it may take to open a connection, in real time.
     pub connect: Duration,
     /// The number of attempts of a request.
@@ -21,11 +23,12 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// Two minutes for a request, because turning on a flow may take that long; ten seconds to
-    /// connect; six attempts; 64 MiB; the default list budget; one minute for a program.
+    /// Two minutes for a request, because turning on a flow may take that long; a read is reported
+    /// after two seconds; ten seconds to connect; six attempts; 64 MiB; the default list budget; one minute for a program.
     fn default() -> Self {
         Self {
             request: Duration::from_mins(2),
+            silence: Duration::from_secs(2),
             connect: Duration::from_secs(10),
             tries: 6,
             body: 64 * 1024 * 1024,

@@ -21,6 +21,7 @@ use std::time::Duration;
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 
 use super::refusal::refusal_error;
+use crate::base::text::duration;
 use crate::clients::error::{Error, ErrorKind};
 use crate::clients::http::attempt::{Attempt, AttemptOutcome};
 use crate::clients::http::parsing::retry_after;
@@ -205,7 +206,8 @@ pub(super) const MAX_WAIT: Duration = Duration::from_mins(15);
 
 /// What to do if a service asks for a longer wait.
 pub(in crate::clients::http) fn retry_after_hint(delay: Duration) -> String {
-    format!("run again in {} minutes", delay.as_secs().div_ceil(60))
+    let minutes = Duration::from_mins(delay.as_secs().div_ceil(60));
+    format!("run again in {}", duration(minutes))
 }
 
 #[cfg(test)]
@@ -230,7 +232,7 @@ mod tests {
         let too_long = Backoff::new(3).next_delay(Some(Duration::from_hours(1)), error());
         assert_eq!(
             too_long.unwrap_err().help.as_deref(),
-            Some("run again in 60 minutes")
+            Some("run again in 1 h")
         );
     }
 }

@@ -143,7 +143,7 @@ impl DualWriteEnvironment<'_, '_> {
                 "msdyn_externalentityname": definition.finance.1,
                 "msdyn_unsecure": unsecure.to_string(),
             }));
-            organization.insert(&table, &id, row);
+            organization.insert(table, &id, row);
             write_secure_configuration(&mut organization, &id);
         }
     }

@@ -119,7 +119,7 @@ fn register(
     };
     let url = registration_url(&organization.environment, id);
     let row = messages::registration_row(name, entity, message, &url);
-    organization.insert(&table, registration, row_of(row));
+    organization.insert(table, registration, row_of(row));
 }
 
 /// The address at which a flow of an environment is called back. The host is invented: real ones

@@ -52,7 +52,7 @@ pub(in crate::rehearsal::behaviour) fn queue(
     let id = names::identifier(&["asyncoperation", &organization.id, &number]);
     let mut row = row_of(json!({"name": name, "operationtype": kind}));
     row.insert(origin.0.to_owned(), lookup_value(origin.1, origin.2));
-    organization.insert(&table, &id, row);
+    organization.insert(table, &id, row);
     Ok(id)
 }
 

@@ -156,7 +156,7 @@ impl WebApiRequest<'_, '_> {
             .organization
             .roles_of(user)
             .iter()
-            .map(|role| self.row_json(&table, role, &options).map(Value::Object))
+            .map(|role| self.row_json(table, role, &options).map(Value::Object))
             .collect();
         let body = json!({
             "@odata.context": format!("{}$metadata#roles", self.root),

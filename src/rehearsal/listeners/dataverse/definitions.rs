@@ -38,7 +38,12 @@ fn managed(value: bool, name: &str) -> Value {
     json!({"Value": value, "CanBeChanged": true, "ManagedPropertyLogicalName": name})
 }
 
-pub(super) fn table(table: &Table) -> Value {
+/// The definition of a table, without its parts.
+pub(super) fn table(table: &Table) -> &Value {
+    table.shown.definition.get_or_init(|| definition(table))
+}
+
+fn definition(table: &Table) -> Value {
     let is_pairs = table.primary_name.is_none();
     json!({
         "MetadataId": metadata_id(&[&table.logical_name]),
@@ -69,12 +74,11 @@ pub(super) fn table(table: &Table) -> Value {
 }
 
 /// The columns of a table.
-pub(super) fn attributes(table: &Table) -> Vec<Value> {
-    table
-        .columns
-        .iter()
-        .map(|column| attribute(table, column))
-        .collect()
+pub(super) fn attributes(table: &Table) -> &[Value] {
+    table.shown.attributes.get_or_init(|| {
+        let columns = table.columns.iter();
+        columns.map(|column| attribute(table, column)).collect()
+    })
 }
 
 fn attribute(table: &Table, column: &Column) -> Value {
@@ -237,7 +241,15 @@ pub(super) fn keys(table: &Table) -> Vec<Value> {
 }
 
 /// The relationships in which a table refers to others.
-pub(super) fn many_to_one<'schema>(schema: &'schema Schema, table: &'schema Table) -> Vec<Value> {
+pub(super) fn many_to_one<'schema>(
+    schema: &'schema Schema,
+    table: &'schema Table,
+) -> &'schema [Value] {
+    let shown = &table.shown.many_to_one;
+    shown.get_or_init(|| relationships_of_lookups(schema, table))
+}
+
+fn relationships_of_lookups(schema: &Schema, table: &Table) -> Vec<Value> {
     let lookups = table.columns.iter().filter_map(|column| {
         let lookup = column.lookup()?;
         Some((column, lookup))

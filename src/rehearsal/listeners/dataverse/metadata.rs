@@ -36,27 +36,31 @@ impl<'context> WebApiRequest<'context, '_> {
                 .iter()
                 .map(|table| self.definition(table, &options))
                 .collect();
-            return self.collection_response("EntityDefinitions", all?, &options);
+            let all = all?;
+            return self.collection_response("EntityDefinitions", all.iter(), &options);
         }
         let table = self.find_table(first)?;
         let Some((part, rest)) = rest.split_first() else {
             let definition = self.definition(table, &options)?;
-            return self.single_response("EntityDefinitions", definition, &options);
+            return self.single_response("EntityDefinitions", &definition, &options);
         };
         match part.name.as_str() {
             "Attributes" => self.attributes(table, part, rest, &options),
-            "Keys" => self.collection_response("Keys", definitions::keys(table), &options),
+            "Keys" => {
+                let all = definitions::keys(table);
+                self.collection_response("Keys", all.iter(), &options)
+            }
             "ManyToOneRelationships" => {
                 let all = definitions::many_to_one(self.organization.schema, table);
-                self.collection_response("ManyToOneRelationships", all, &options)
+                self.collection_response("ManyToOneRelationships", all.iter(), &options)
             }
             "OneToManyRelationships" => {
                 let all = definitions::one_to_many(self.organization.schema, table);
-                self.collection_response("OneToManyRelationships", all, &options)
+                self.collection_response("OneToManyRelationships", all.iter(), &options)
             }
             "ManyToManyRelationships" => {
                 let all = definitions::many_to_many(self.organization.schema, table);
-                self.collection_response("ManyToManyRelationships", all, &options)
+                self.collection_response("ManyToManyRelationships", all.iter(), &options)
             }
             name => Err(ODataError::unknown_segment(name)),
         }
@@ -87,15 +91,23 @@ impl<'context> WebApiRequest<'context, '_> {
         options: &QueryOptions,
     ) -> Result<Value, ODataError> {
         let schema = self.organization.schema;
-        let mut definition = definitions::table(table);
+        let mut definition = definitions::table(table).clone();
         for (part, inner) in &options.expand {
-            let all = match part.as_str() {
+            let made;
+            let all: Vec<&Value> = match part.as_str() {
                 "Attributes" => self.present_columns(table),
-                "Keys" => definitions::keys(table),
-                "ManyToOneRelationships" => definitions::many_to_one(schema, table),
-                "OneToManyRelationships" => definitions::one_to_many(schema, table),
-                "ManyToManyRelationships" => definitions::many_to_many(schema, table),
-                other => return Err(ODataError::unknown_property(other, "EntityMetadata")),
+                "ManyToOneRelationships" => {
+                    definitions::many_to_one(schema, table).iter().collect()
+                }
+                other => {
+                    made = match other {
+                        "Keys" => definitions::keys(table),
+                        "OneToManyRelationships" => definitions::one_to_many(schema, table),
+                        "ManyToManyRelationships" => definitions::many_to_many(schema, table),
+                        _ => return Err(ODataError::unknown_property(other, "EntityMetadata")),
+                    };
+                    made.iter().collect()
+                }
             };
             let all: Result<Vec<Value>, ODataError> = all
                 .into_iter()
@@ -107,14 +119,14 @@ impl<'context> WebApiRequest<'context, '_> {
     }
 
     /// The columns of a table that this tenant has.
-    fn present_columns(&self, table: &Table) -> Vec<Value> {
+    fn present_columns<'table>(&self, table: &'table Table) -> Vec<&'table Value> {
         let missing = conditions::missing_columns(&self.organization, &table.logical_name);
-        let mut columns = definitions::attributes(table);
-        columns.retain(|column| {
+        let columns = definitions::attributes(table).iter();
+        let is_present = |column: &&Value| {
             let name = column["LogicalName"].as_str().unwrap_or_default();
             !missing.contains(&name)
-        });
-        columns
+        };
+        columns.filter(is_present).collect()
     }
 
     fn attributes(
@@ -129,7 +141,8 @@ impl<'context> WebApiRequest<'context, '_> {
             [cast] => Some(cast.name.trim_start_matches("Microsoft.Dynamics.CRM.")),
             [_, other, ..] => return Err(ODataError::unknown_segment(&other.name)),
         };
-        let mut all = self.present_columns(table);
+        let all = self.present_columns(table);
+        let mut all: Vec<Value> = all.into_iter().cloned().collect();
         if let Some(cast) = cast {
             let kind = format!("#Microsoft.Dynamics.CRM.{cast}");
             all.retain(|attribute| attribute["@odata.type"] == json!(kind));
@@ -138,7 +151,7 @@ impl<'context> WebApiRequest<'context, '_> {
             definitions::remove_uncast_members(attribute, cast, options)?;
         }
         let Some(name) = segment.argument("LogicalName") else {
-            return self.collection_response("Attributes", all, options);
+            return self.collection_response("Attributes", all.iter(), options);
         };
         let attribute = all
             .into_iter()
@@ -147,13 +160,13 @@ impl<'context> WebApiRequest<'context, '_> {
             let text = format!("Could not find an attribute with name {name}.");
             ODataError::new(404, "0x80060888", text)
         })?;
-        self.single_response("Attributes", attribute, options)
+        self.single_response("Attributes", &attribute, options)
     }
 
-    fn collection_response(
+    fn collection_response<'item>(
         &self,
         name: &str,
-        items: Vec<Value>,
+        items: impl Iterator<Item = &'item Value>,
         options: &QueryOptions,
     ) -> Result<Response, ODataError> {
         let mut found = Vec::new();
@@ -181,7 +194,7 @@ impl<'context> WebApiRequest<'context, '_> {
     fn single_response(
         &self,
         name: &str,
-        item: Value,
+        item: &Value,
         options: &QueryOptions,
     ) -> Result<Response, ODataError> {
         let mut body = Map::new();
@@ -206,12 +219,12 @@ fn has_text_function(filter: &Expression) -> bool {
 }
 
 /// An item with its selected members, its expanded members and its id.
-fn select_members(item: Value, options: &QueryOptions) -> Result<Value, ODataError> {
-    let Value::Object(mut members) = item else {
-        return Ok(item);
+fn select_members(item: &Value, options: &QueryOptions) -> Result<Value, ODataError> {
+    let Value::Object(members) = item else {
+        return Ok(item.clone());
     };
     if options.select.is_empty() {
-        return Ok(Value::Object(members));
+        return Ok(item.clone());
     }
     for name in &options.select {
         if !members.contains_key(name) {
@@ -223,11 +236,13 @@ fn select_members(item: Value, options: &QueryOptions) -> Result<Value, ODataErr
         .iter()
         .map(|(name, _)| name.as_str())
         .collect();
-    members.retain(|name, _| {
+    let is_selected = |name: &str| {
         name == "MetadataId"
             || name == "@odata.type"
-            || expanded.contains(&name.as_str())
-            || options.select.contains(name)
-    });
-    Ok(Value::Object(members))
+            || expanded.contains(&name)
+            || options.select.iter().any(|selected| selected == name)
+    };
+    let selected = members.iter().filter(|(name, _)| is_selected(name));
+    let selected = selected.map(|(name, value)| (name.clone(), value.clone()));
+    Ok(Value::Object(selected.collect()))
 }

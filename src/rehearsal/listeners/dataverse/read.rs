@@ -23,14 +23,14 @@ impl<'context> WebApiRequest<'context, '_> {
     /// A page of a set.
     pub(super) fn list(&self, table: &Table) -> Result<Response, ODataError> {
         let options = self.options()?;
-        let rows = self.organization.rows(&table.logical_name);
+        let rows = self.organization.borrowed_rows(&table.logical_name);
         self.page(table, rows, &options, &table.set)
     }
 
     /// The number of rows, as text.
     pub(super) fn count(&self, table: &Table) -> Result<Response, ODataError> {
         let options = self.options()?;
-        let rows = self.organization.rows(&table.logical_name);
+        let rows = self.organization.borrowed_rows(&table.logical_name);
         let count = self
             .filter_and_sort(table, rows, &options)?
             .len()
@@ -44,7 +44,7 @@ impl<'context> WebApiRequest<'context, '_> {
     fn page(
         &self,
         table: &Table,
-        rows: Vec<Row>,
+        rows: Vec<&Row>,
         options: &QueryOptions,
         address: &str,
     ) -> Result<Response, ODataError> {
@@ -171,7 +171,7 @@ impl<'context> WebApiRequest<'context, '_> {
         }
         let (other, rows) = self.related(table, &row, &found);
         let address = format!("{}({id})/{navigation}", table.set);
-        self.page(other, rows, &options, &address)
+        self.page(other, rows.iter().collect(), &options, &address)
     }
 }
 

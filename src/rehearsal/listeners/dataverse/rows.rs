@@ -95,8 +95,8 @@ impl WebApiRequest<'_, '_> {
                     .table(table)?
                     .primary_name
                     .as_ref()?;
-                let row = self.organization.row(table, id)?;
-                text(&row, name).map(str::to_owned)
+                let row = self.organization.borrowed_row(table, id)?;
+                text(row, name).map(str::to_owned)
             }
             Kind::Choice(_) | Kind::State(_) | Kind::Status(_) => {
                 column.kind.label(value.as_i64()?).map(str::to_owned)
@@ -136,7 +136,7 @@ impl WebApiRequest<'_, '_> {
             return self.row_json(table, &row, options).map(Value::Object);
         }
         let (other, rows) = self.related(table, row, &found);
-        let mut rows = self.filter_and_sort(other, rows, options)?;
+        let mut rows = self.filter_and_sort(other, rows.iter().collect(), options)?;
         rows.truncate(options.top.unwrap_or(usize::MAX));
         let rows: Result<Vec<Value>, ODataError> = rows
             .iter()
@@ -185,12 +185,12 @@ impl WebApiRequest<'_, '_> {
     }
 
     /// The rows that match the filter, in the requested order, then by primary key.
-    pub(super) fn filter_and_sort(
+    pub(super) fn filter_and_sort<'rows>(
         &self,
         table: &Table,
-        mut rows: Vec<Row>,
+        mut rows: Vec<&'rows Row>,
         options: &QueryOptions,
-    ) -> Result<Vec<Row>, ODataError> {
+    ) -> Result<Vec<&'rows Row>, ODataError> {
         if let Some(filter) = &options.filter {
             let mut kept = Vec::new();
             // A filter with unknown properties is refused even if there are no rows.
@@ -200,7 +200,7 @@ impl WebApiRequest<'_, '_> {
             })?;
             for row in rows {
                 if evaluate::matches(filter, &|property| {
-                    self.property_value(table, &row, property)
+                    self.property_value(table, row, property)
                 })? {
                     kept.push(row);
                 }
@@ -210,13 +210,21 @@ impl WebApiRequest<'_, '_> {
         for (property, _) in &options.order_by {
             self.property_value(table, &Row::new(), property)?;
         }
-        rows.sort_by(|one, other| {
-            let value = |row: &Row, property: &str| {
-                self.property_value(table, row, property)
-                    .unwrap_or(Value::Null)
-            };
-            for (property, descending) in &options.order_by {
-                let order = evaluate::order(&value(one, property), &value(other, property));
+        let value = |row: &Row, property: &str| {
+            self.property_value(table, row, property)
+                .unwrap_or(Value::Null)
+        };
+        let by_row = |row: &'rows Row| {
+            let order_by = options.order_by.iter();
+            let values: Vec<Value> = order_by.map(|(name, _)| value(row, name)).collect();
+            (values, row)
+        };
+        let mut valued: Vec<(Vec<Value>, &Row)> = rows.into_iter().map(by_row).collect();
+        valued.sort_by(|(values, one), (others, other)| {
+            for ((value, other), (_, descending)) in
+                values.iter().zip(others).zip(&options.order_by)
+            {
+                let order = evaluate::order(value, other);
                 let order = if *descending { order.reverse() } else { order };
                 if order.is_ne() {
                     return order;
@@ -224,7 +232,7 @@ impl WebApiRequest<'_, '_> {
             }
             text(one, &table.primary_id).cmp(&text(other, &table.primary_id))
         });
-        Ok(rows)
+        Ok(valued.into_iter().map(|(_, row)| row).collect())
     }
 
     /// The value of a property. A path with slashes goes through lookups or into a managed
@@ -260,7 +268,7 @@ impl WebApiRequest<'_, '_> {
         let other = name
             .and_then(|name| schema.table(name))
             .ok_or_else(unknown)?;
-        let other_row = lookup.and_then(|(table, id)| self.organization.row(table, id));
-        self.property_value(other, &other_row.unwrap_or_default(), rest)
+        let other_row = lookup.and_then(|(table, id)| self.organization.borrowed_row(table, id));
+        self.property_value(other, other_row.unwrap_or(&Row::new()), rest)
     }
 }

@@ -5,7 +5,7 @@
 
 use maud::{Markup, html};
 
-use super::safe;
+use crate::report::page::{breakable, safe, time};
 use crate::report::run_report::pictures::{Bar, BarKind, Row, Timeline};
 
 /// The width of a lane in its own units.
@@ -23,7 +23,7 @@ pub(super) fn timeline(timeline: &Timeline) -> Markup {
         (BarKind::Pause, "No process worked"),
     ];
     html! {
-        p { "Begun " (timeline.began) ". Each lane is the whole time, from left to right." }
+        p { "Begun " (time(&timeline.began)) ". Each lane is the whole time, from left to right." }
         ul.legend {
             @for (kind, _) in kinds { li { (key(kind)) " " (kind.as_text()) } }
             li { (failure_key()) " failure" }
@@ -46,9 +46,10 @@ pub(super) fn timeline(timeline: &Timeline) -> Markup {
 
 fn lane(row: &Row, length: u64) -> Markup {
     html! {
-        p { strong { (safe(&row.label)) } }
+        p { strong { (breakable(&row.label)) } }
         svg.lane viewBox="0 0 1000 14" preserveAspectRatio="none" aria-hidden="true" focusable="false" {
             rect.rail x="0" y="0" width="1000" height="14" {}
+            path.quarter d="M250 0V14M500 0V14M750 0V14" {}
             @for bar in &row.bars { (shape(row.kind, place(bar, length))) }
             @for failure in &row.failures {
                 @let x = number(share(*failure, length));
@@ -75,7 +76,7 @@ fn share(part: u64, whole: u64) -> f64 {
 }
 
 /// A coordinate with one decimal.
-pub(super) fn number(value: f64) -> String {
+fn number(value: f64) -> String {
     format!("{value:.1}")
 }
 

@@ -3,17 +3,24 @@
 //! ```text
 //! timeline.rs        when each step, operation at the service and wait for a person was
 //! orchestrations.rs  each orchestration's tiles before, detached and after
+//! stages.rs          the tiles of one stage
 //! wiring.rs          each connection reference: the connection before and the one it has now
 //! ```
 
 mod orchestrations;
+mod stages;
 mod timeline;
 mod wiring;
 
 pub use orchestrations::{GraphOutline, OutlineArrow, OutlineTile};
-pub(super) use orchestrations::{Mark, OrchestrationPicture, Stage, TilePicture};
+pub(super) use orchestrations::{
+    Mark, OrchestrationPicture, Stage, TilePicture, planned as planned_stages,
+    present as present_stage,
+};
 pub(super) use timeline::{Bar, BarKind, Row, Timeline};
-pub(super) use wiring::{Connection, Wire};
+pub(super) use wiring::{Connection, Wire, planned as planned_wires};
+
+use serde_json::Value;
 
 use crate::journal::StateFileContents;
 
@@ -39,5 +46,15 @@ pub(super) fn gather_orchestrations(
     contents: &StateFileContents,
     outline: impl Fn(&str) -> Option<GraphOutline>,
 ) -> Vec<OrchestrationPicture> {
-    orchestrations::gather(&contents.state, &outline)
+    orchestrations::gather(&contents.state, &outline, &|_: &Value| None)
+}
+
+/// The same, with those that the run recorded and did not change. Takes also what reads an
+/// orchestration's name from its row.
+pub(super) fn gather_all_orchestrations(
+    contents: &StateFileContents,
+    outline: impl Fn(&str) -> Option<GraphOutline>,
+    title: impl Fn(&Value) -> Option<String>,
+) -> Vec<OrchestrationPicture> {
+    orchestrations::gather(&contents.state, &outline, &title)
 }

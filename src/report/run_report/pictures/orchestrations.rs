@@ -4,10 +4,14 @@
 //! intents that cleared and restored it, so the picture shows what the run recorded.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::journal::{ChangeState, SealedRow, State};
+use super::stages::{Edits, stage};
+use crate::base::text::count;
+use crate::engine::PlannedChange;
+use crate::journal::{ChangeState, SealState, SealedRow, State};
 use crate::report::run_report::clean;
 
 /// A graph's tiles and arrows, as its reader gives them.
@@ -90,31 +94,45 @@ impl Mark {
         }
     }
 
-    /// The mark as a word, without its sign.
-    pub(in super::super) fn word(self) -> &'static str {
-        self.as_text().split_once(' ').map_or("", |(_, word)| word)
+    /// So many tiles with this mark, in words without its sign.
+    pub(in super::super) fn counted(self, number: usize) -> String {
+        match self {
+            Self::Plain => count(number, "tile"),
+            Self::Old => count(number, "old action"),
+            Self::Empty => format!("{number} without action"),
+            Self::New => count(number, "new action"),
+            Self::Dangling => format!("{number} dangling"),
+        }
     }
 }
 
-/// The orchestrations whose slots the run changed, by name. Takes what reads a graph's outline.
+/// The orchestrations whose slots the run changed, by name. Takes what reads a graph's outline, and
+/// what reads the name of one that the run recorded and did not change: without a name, it is left
+/// out.
 pub(super) fn gather(
     state: &State,
     outline: &impl Fn(&str) -> Option<GraphOutline>,
+    title: &impl Fn(&Value) -> Option<String>,
 ) -> Vec<OrchestrationPicture> {
     // A seal of one provider that is reinstalled again has a number at its end; the newest wins.
     let seals = state.seals.values();
     let seals = seals.filter(|seal| seal.seal.starts_with("orchestrations"));
-    let mut rows: BTreeMap<&str, &SealedRow> = BTreeMap::new();
-    for row in seals.flat_map(|seal| &seal.captures) {
+    let mut rows: BTreeMap<&str, (&SealState, &Arc<SealedRow>)> = BTreeMap::new();
+    for (seal, row) in seals.flat_map(|seal| seal.captures.iter().map(move |row| (seal, row))) {
         if let Some(id) = row.key.strip_prefix("orchestration/") {
-            rows.insert(id, row);
+            rows.insert(id, (seal, row));
         }
     }
     let mut pictures: Vec<OrchestrationPicture> = rows
         .into_iter()
-        .filter_map(|(id, row)| {
+        .filter_map(|(id, (seal, row))| {
+            let text = state.text_of(seal, row).ok()?;
+            let row = text.as_str();
             let change = |what: &str| changed(state, &format!("orchestration/{id}/{what}"));
-            picture(row, change("clear"), change("restore"), outline)
+            match change("clear") {
+                Some(clear) => picture(row, clear, change("restore"), outline),
+                None => unchanged(row, outline, title),
+            }
         })
         .collect();
     pictures.sort_by(|one, other| one.name.cmp(&other.name));
@@ -128,43 +146,85 @@ fn changed<'a>(state: &'a State, key: &str) -> Option<&'a ChangeState> {
 }
 
 fn picture(
-    row: &SealedRow,
-    clear: Option<&ChangeState>,
+    row: &str,
+    clear: &ChangeState,
     restore: Option<&ChangeState>,
     outline: &impl Fn(&str) -> Option<GraphOutline>,
 ) -> Option<OrchestrationPicture> {
-    let clear = clear?;
-    let fields: Value = serde_json::from_str(&row.text).ok()?;
+    let fields: Value = serde_json::from_str(row).ok()?;
     let graph = graph_of(&fields, outline)?;
     let quoted = clear.intent.name.split_once('\'');
     let name = quoted.map_or(clear.intent.name.as_str(), |(_, rest)| {
         rest.strip_suffix('\'').unwrap_or(rest)
     });
-    let removes_tiles = clear.intent.name.starts_with("remove ");
     let cleared = &clear.intent.payload;
-    let mut stages = vec![stage("Before", &graph, &cleared.before, Mark::Old)];
-    if clear.done.is_some() {
-        let mut detached = stage("Detached", &graph, &cleared.after, Mark::Old);
-        if removes_tiles {
-            without_empty_tiles(&mut detached);
-        }
-        stages.push(detached);
-    }
-    if let Some(restore) = restore {
+    let restored = restore.map(|restore| {
         let title = if restore.done.is_some() {
             "After"
         } else {
             "After (not done yet)"
         };
-        // What the run cleared and does not restore stays empty.
-        let mut values = cleared.after.clone();
-        merge(&mut values, &restore.intent.after);
-        stages.push(stage(title, &graph, &values, Mark::New));
-    }
+        (title, &restore.intent.after)
+    });
+    let edits = Edits {
+        before: &cleared.before,
+        cleared: &cleared.after,
+        is_cleared: clear.done.is_some(),
+        removes_tiles: clear.intent.name.starts_with("remove "),
+        restored,
+    };
     Some(OrchestrationPicture {
         name: clean(name),
-        stages,
+        stages: edits.stages(&graph),
     })
+}
+
+/// An orchestration as a plan leaves it. Takes its name, the change that clears its slots, and the
+/// one that fills them again.
+pub(in super::super) fn planned(
+    name: &str,
+    graph: &GraphOutline,
+    clear: &PlannedChange,
+    restore: Option<&PlannedChange>,
+) -> OrchestrationPicture {
+    let edits = Edits {
+        before: &clear.before,
+        cleared: &clear.after,
+        is_cleared: true,
+        removes_tiles: clear.name.starts_with("remove "),
+        restored: restore.map(|restore| ("After", &restore.after)),
+    };
+    OrchestrationPicture {
+        name: clean(name),
+        stages: edits.stages(graph),
+    }
+}
+
+/// An orchestration whose slots the run does not change.
+fn unchanged(
+    row: &str,
+    outline: &impl Fn(&str) -> Option<GraphOutline>,
+    title: &impl Fn(&Value) -> Option<String>,
+) -> Option<OrchestrationPicture> {
+    let fields: Value = serde_json::from_str(row).ok()?;
+    let name = title(&fields)?;
+    let graph = graph_of(&fields, outline)?;
+    Some(OrchestrationPicture {
+        name: clean(&name),
+        stages: vec![stage("As recorded", &graph, &Value::Null, Mark::Old)],
+    })
+}
+
+/// An orchestration as an environment holds it now. Takes the values of its slots.
+pub(in super::super) fn present(
+    name: &str,
+    graph: &GraphOutline,
+    values: &Value,
+) -> OrchestrationPicture {
+    OrchestrationPicture {
+        name: clean(name),
+        stages: vec![stage("Now", graph, values, Mark::Old)],
+    }
 }
 
 /// The outline of the column that holds the graph: the text with the most tiles, because the
@@ -178,153 +238,4 @@ fn graph_of(
     graphs
         .filter_map(outline)
         .max_by_key(|graph| graph.tiles.len())
-}
-
-fn merge(values: &mut Value, over: &Value) {
-    for kind in ["slots", "dangling"] {
-        for (pointer, value) in over
-            .get(kind)
-            .and_then(Value::as_object)
-            .into_iter()
-            .flatten()
-        {
-            values[kind][pointer] = value.clone();
-        }
-    }
-}
-
-/// A stage. Takes the values of slots and dangling ids by pointer, and what a filled slot holds.
-fn stage(title: &'static str, graph: &GraphOutline, values: &Value, filled: Mark) -> Stage {
-    let picture = |tile: &OutlineTile| {
-        let (mark, action) = content(&tile.pointer, values, filled);
-        TilePicture {
-            name: clean(&tile.name),
-            mark,
-            action,
-        }
-    };
-    let mut arrows = graph.arrows.clone();
-    for label in arrows.iter_mut().filter_map(|arrow| arrow.label.as_mut()) {
-        *label = clean(label);
-    }
-    Stage {
-        title,
-        tiles: graph.tiles.iter().map(picture).collect(),
-        arrows,
-    }
-}
-
-/// What the tile at a pointer holds.
-fn content(tile: &str, values: &Value, filled: Mark) -> (Mark, Option<String>) {
-    let within = |pointer: &str| {
-        pointer
-            .strip_prefix(tile)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    };
-    let here = |kind: &str| {
-        let values = values.get(kind).and_then(Value::as_object);
-        let mut values = values.into_iter().flatten();
-        values
-            .find(|(pointer, _)| within(pointer))
-            .map(|(_, value)| value)
-    };
-    if let Some(value) = here("dangling") {
-        return (Mark::Dangling, text(value));
-    }
-    match here("slots") {
-        None => (Mark::Plain, None),
-        Some(Value::Null) => (Mark::Empty, None),
-        Some(value) => (filled, text(value)),
-    }
-}
-
-/// The text of a value. That an action is the new one says its mark already.
-fn text(value: &Value) -> Option<String> {
-    let text = value.as_str()?;
-    Some(clean(text.strip_prefix("new action of ").unwrap_or(text)))
-}
-
-/// Takes the empty tiles out: what led to one leads to what followed it.
-fn without_empty_tiles(stage: &mut Stage) {
-    while let Some(gone) = stage.tiles.iter().position(|it| it.mark == Mark::Empty) {
-        let (at, others): (Vec<_>, Vec<_>) = std::mem::take(&mut stage.arrows)
-            .into_iter()
-            .partition(|arrow| arrow.from == gone || arrow.to == gone);
-        stage.arrows = others;
-        for incoming in at.iter().filter(|arrow| arrow.to == gone) {
-            for outgoing in at.iter().filter(|arrow| arrow.from == gone) {
-                stage.arrows.push(OutlineArrow {
-                    from: incoming.from,
-                    to: outgoing.to,
-                    label: incoming.label.clone(),
-                });
-            }
-        }
-        stage.tiles.remove(gone);
-        for arrow in &mut stage.arrows {
-            arrow.from -= usize::from(arrow.from > gone);
-            arrow.to -= usize::from(arrow.to > gone);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn graph() -> GraphOutline {
-        let tile = |id: &str| OutlineTile {
-            pointer: format!("/nodes/id={id}"),
-            name: id.to_owned(),
-        };
-        let arrow = |from, to| OutlineArrow {
-            from,
-            to,
-            label: None,
-        };
-        GraphOutline {
-            tiles: ["n1", "n2", "n20", "n3"].map(tile).to_vec(),
-            arrows: vec![arrow(0, 1), arrow(1, 2), arrow(2, 3)],
-        }
-    }
-
-    fn marks(stage: &Stage) -> Vec<Mark> {
-        stage.tiles.iter().map(|tile| tile.mark).collect()
-    }
-
-    #[test]
-    fn a_slot_marks_its_own_tile_and_no_other() {
-        let values = json!({
-            "slots": { "/nodes/id=n2/providerAction": "msdyn_a/b" },
-            "dangling": { "/nodes/id=n3/providerAction": "an id" },
-        });
-        let before = stage("Before", &graph(), &values, Mark::Old);
-        let expected = [Mark::Plain, Mark::Old, Mark::Plain, Mark::Dangling];
-        assert_eq!(marks(&before), expected);
-        assert_eq!(before.tiles[1].action.as_deref(), Some("msdyn_a/b"));
-    }
-
-    #[test]
-    fn a_tile_that_was_taken_out_has_its_neighbours_joined() {
-        let values = json!({ "slots": { "/nodes/id=n2/a": null } });
-        let mut detached = stage("Detached", &graph(), &values, Mark::Old);
-        without_empty_tiles(&mut detached);
-        let names: Vec<&str> = detached.tiles.iter().map(|it| it.name.as_str()).collect();
-        assert_eq!(names, ["n1", "n20", "n3"]);
-        let arrows: Vec<_> = detached.arrows.iter().map(|it| (it.from, it.to)).collect();
-        assert_eq!(arrows, [(1, 2), (0, 1)]);
-    }
-
-    #[test]
-    fn what_is_not_restored_stays_empty() {
-        let mut values = json!({ "slots": { "/nodes/id=n1/a": null, "/nodes/id=n2/a": null } });
-        merge(
-            &mut values,
-            &json!({ "slots": { "/nodes/id=n2/a": "new" } }),
-        );
-        let after = stage("After", &graph(), &values, Mark::New);
-        assert_eq!(marks(&after)[..2], [Mark::Empty, Mark::New]);
-    }
 }

@@ -287,7 +287,7 @@ impl<'a> Scale<'a> {
         let length: u64 = bars.iter().map(|bar| bar.to - bar.from).sum();
         let mut parts = Vec::new();
         let began = open.began.filter(|_| kind != BarKind::Pause);
-        parts.extend(began.map(|began| format!("from {began:.0}")));
+        parts.extend(began.map(|began| began.strftime("from %Y-%m-%d %H:%M UTC").to_string()));
         parts.push(real_time(Duration::from_millis(length)));
         if bars.len() > 1 {
             parts.push(match kind {

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use crate::journal::{Intent, State};
+use crate::engine::Plan;
+use crate::journal::State;
 use crate::report::run_report::clean;
 
 /// A connection reference and its two connections.
@@ -70,25 +71,36 @@ pub(super) fn gather(state: &State) -> Vec<Wire> {
     let sets = state.sets.values().chain(state.manual_changes.values());
     let mut wires: Vec<(u64, Wire)> = sets
         .filter_map(|set| {
-            let wire = wire(&set.intent, set.done.is_some())?;
-            Some((set.intent.number, wire))
+            let intent = &set.intent;
+            let wire = wire(
+                &intent.name,
+                &intent.before,
+                &intent.after,
+                set.done.is_some(),
+            )?;
+            Some((intent.number, wire))
         })
         .collect();
     wires.sort_by_key(|(number, _)| *number);
     wires.into_iter().map(|(_, wire)| wire).collect()
 }
 
-fn wire(intent: &Intent, is_done: bool) -> Option<Wire> {
-    let has_connection = |values: &Value| values.get("connection").is_some();
-    if !has_connection(&intent.after) {
-        return None;
-    }
+/// The wires of a plan, in its order.
+pub(in super::super) fn planned(plan: &Plan) -> Vec<Wire> {
+    let changes = plan.steps.iter().flat_map(|step| &step.changes);
+    let wires = changes.filter_map(|it| wire(&it.name, &it.before, &it.after, false));
+    wires.collect()
+}
+
+/// The wire of a change; none of one that connects nothing.
+fn wire(name: &str, before: &Value, after: &Value, is_done: bool) -> Option<Wire> {
+    after.get("connection")?;
     // The name is in quotes within the change's name: connect 'NAME' of …
-    let quoted = intent.name.split('\'').nth(1);
+    let quoted = name.split('\'').nth(1);
     Some(Wire {
-        reference: clean(quoted.unwrap_or(&intent.name)),
-        before: Connection::read(&intent.before),
-        after: Connection::read(&intent.after),
+        reference: clean(quoted.unwrap_or(name)),
+        before: Connection::read(before),
+        after: Connection::read(after),
         is_done,
     })
 }
@@ -98,30 +110,16 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::journal::ChangeKind;
-
-    fn intent(before: Value, after: Value) -> Intent {
-        Intent {
-            step: "reconfigure-connections".to_owned(),
-            phase: "connection-references".to_owned(),
-            key: "connection-reference/a".to_owned(),
-            kind: ChangeKind::Set,
-            name: "wire connection reference 'msdyn_a'".to_owned(),
-            before,
-            after,
-            detail: Value::Null,
-        }
-    }
 
     #[test]
     fn a_wire_is_read_from_a_name_and_from_an_address() {
         let address = "https://flow.example/manage/environments/22/connections\
                        ?apiName=shared_x&connectionName=new";
+        let name = "wire connection reference 'msdyn_a'";
         let found = wire(
-            &intent(
-                json!({ "connection": "old", "owner": "u1" }),
-                json!({ "connection": address, "owner": "u2" }),
-            ),
+            name,
+            &json!({ "connection": "old", "owner": "u1" }),
+            &json!({ "connection": address, "owner": "u2" }),
             true,
         )
         .unwrap();
@@ -132,9 +130,9 @@ mod tests {
         assert_eq!(found.after.connector.as_deref(), Some("shared_x"));
         assert_eq!(found.after.environment.as_deref(), Some("22"));
         assert_eq!(found.after.owner.as_deref(), Some("u2"));
-        let none = intent(json!({ "status": "Incomplete" }), json!({ "status": "x" }));
-        assert_eq!(wire(&none, true), None);
-        let new = intent(Value::Null, json!({ "connection": "a" }));
-        assert_eq!(wire(&new, false).unwrap().before, Connection::default());
+        let (old, status) = (json!({ "status": "Incomplete" }), json!({ "status": "x" }));
+        assert_eq!(wire(name, &old, &status, true), None);
+        let new = wire(name, &Value::Null, &json!({ "connection": "a" }), false);
+        assert_eq!(new.unwrap().before, Connection::default());
     }
 }

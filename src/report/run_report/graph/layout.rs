@@ -4,6 +4,7 @@
 //! and is drawn at the right edge. An arrow over several layers has a narrow place of its own in
 //! each of them, so that no arrow crosses a box.
 
+use crate::report::page::parts;
 use crate::report::run_report::pictures::{Mark, OutlineArrow, Stage, TilePicture};
 
 pub(super) const BOX_WIDTH: f64 = 222.0;
@@ -268,7 +269,7 @@ fn lines(tile: &TilePicture) -> Vec<(bool, String)> {
 fn wrapped(text: &str) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     let mut line = String::new();
-    for part in parts(text) {
+    for part in parts(text, LINE) {
         let length = line.chars().count() + part.trim_end().chars().count();
         if length > LINE && !line.is_empty() {
             lines.push(line.trim_end().to_owned());
@@ -284,25 +285,6 @@ fn wrapped(text: &str) -> Vec<String> {
         }
     }
     lines
-}
-
-/// The parts between which a line may end: after a space, `/`, `_`, `-` or `.`, and within a part
-/// that is longer than a line.
-pub(super) fn parts(text: &str) -> Vec<String> {
-    let mut parts = vec![String::new()];
-    let mut length = 0;
-    for character in text.chars() {
-        if let Some(last) = parts.last_mut() {
-            last.push(character);
-        }
-        length += 1;
-        if " /_-.".contains(character) || length == LINE {
-            parts.push(String::new());
-            length = 0;
-        }
-    }
-    parts.retain(|part| !part.is_empty());
-    parts
 }
 
 fn shortened(text: &str, length: usize) -> String {

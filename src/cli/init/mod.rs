@@ -1,63 +1,70 @@
 //! `iomcopy init`: a starter runbook from two environments. Except for token requests, it sends only
 //! GET.
+//!
+//! - `questions`: asks a person at a terminal for what no flag gives.
+//! - `reading`: what is read of the tenant.
+//!
+//! What neither a flag nor the tenant says is a `FILL IN` in the runbook, which `validate` refuses.
 
-use std::collections::BTreeMap;
+mod questions;
+mod reading;
+
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueHint};
 use uuid::Uuid;
 
+use self::questions::Questions;
+use self::reading::{find_pair, starter_environment, uses_dual_write, working_connections};
 use super::common_arguments::{Output, word_parser};
-use super::connect::{self, Tenant, display_name, require_sandbox};
-use super::environment_lookup::find_environment;
+use super::connect;
 use super::exit_code::DONE;
 use super::session::{Session, environment_variable};
 use crate::base::files::{self, OutputError};
+use crate::base::shell::quote_argument;
 use crate::base::text::escape;
-use crate::clients::{Connection, Environment};
-use crate::domain::connections::connector_name;
-use crate::domain::connections::custom_connectors::titles;
-use crate::domain::dual_write::has_running_maps;
-use crate::domain::flows::stem;
+use crate::clients::Environment;
 use crate::engine::{Failure, FailureKind};
 use crate::report::{InitDocument, Version, document};
 use crate::runbook::{
-    self, Cloud, CredentialKind, Starter, StarterConnection, StarterEnvironment, StarterIdentity,
-    StarterLcs,
+    self, Cloud, CredentialKind, Starter, StarterEnvironment, StarterIdentity, StarterLcs,
 };
 
+/// The heading of the flags that say how to sign in, and where.
+const SIGN_IN: &str = "Sign-in";
+
 /// The arguments of `init`.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(super) struct InitArguments {
     /// The source environment, which is copied: its id, display name, or address
     #[arg(long, value_name = "ENVIRONMENT")]
-    pub(super) source: String,
+    pub(super) source: Option<String>,
     /// The target environment, which is overwritten: its id, display name, or address
     #[arg(long, value_name = "ENVIRONMENT")]
-    pub(super) target: String,
-    /// The tenant to sign in to: its GUID or a domain [default: `AZURE_TENANT_ID`]
-    #[arg(long, value_name = "TENANT")]
+    pub(super) target: Option<String>,
+    /// The tenant to sign in to: its id or a domain [default: the variable `AZURE_TENANT_ID`]
+    #[arg(long, help_heading = SIGN_IN, value_name = "TENANT")]
     pub(super) tenant: Option<String>,
     /// How to sign in [default: azure-cli, and none with --cloud rehearsal]
-    #[arg(long, value_name = "KIND", value_parser = word_parser::<CredentialKind>())]
+    #[arg(long, help_heading = SIGN_IN, value_name = "KIND", value_parser = word_parser::<CredentialKind>())]
     pub(super) credential: Option<CredentialKind>,
     /// The application (client) id, for the kinds that need one
-    #[arg(long, value_name = "GUID")]
+    #[arg(long, help_heading = SIGN_IN, value_name = "GUID")]
     pub(super) client_id: Option<Uuid>,
     /// The environment variable that holds the secret (client-secret) or the token (token)
-    #[arg(long, value_name = "NAME", default_value = "AZURE_CLIENT_SECRET")]
+    #[arg(long, help_heading = SIGN_IN, value_name = "NAME", default_value = "AZURE_CLIENT_SECRET")]
     pub(super) secret_env: String,
     /// The service connection's id, for azure-pipelines
-    #[arg(long, value_name = "ID")]
+    #[arg(long, help_heading = SIGN_IN, value_name = "ID")]
     pub(super) service_connection: Option<String>,
     /// The program that prints a token, for token-command; repeat the flag for each argument
-    #[arg(long, value_name = "WORD", allow_hyphen_values = true)]
+    #[arg(long, help_heading = SIGN_IN, value_name = "WORD", allow_hyphen_values = true)]
     pub(super) token_command: Vec<String>,
-    /// The cloud
-    #[arg(long, value_name = "CLOUD", default_value = "public", value_parser = word_parser::<Cloud>())]
+    /// The Microsoft cloud of both environments; `rehearsal` is the built-in tenant
+    #[arg(long, help_heading = SIGN_IN, value_name = "CLOUD", default_value = "public", value_parser = word_parser::<Cloud>())]
     pub(super) cloud: Cloud,
-    /// Endpoints that replace the cloud's own: the line that `iomcopy rehearsal` prints
-    #[arg(long, value_name = "LINE")]
+    /// The line `endpoints: …` that `iomcopy rehearsal` prints: addresses other than the cloud's
+    #[arg(long, help_heading = SIGN_IN, value_name = "LINE")]
     pub(super) endpoints: Option<String>,
     /// The user who will own the target's flows and connections
     #[arg(long, value_name = "USER")]
@@ -65,44 +72,89 @@ pub(super) struct InitArguments {
     /// The project number in Lifecycle Services, if LCS manages the target
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) lcs_project: Option<u32>,
-    /// The file to write; an existing file is never overwritten [default: -, stdout]
-    #[arg(long, value_name = "FILE")]
+    /// The file to write; an existing file is never overwritten [default: stdout]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) out: Option<PathBuf>,
 }
 
 /// Finds both environments and writes a runbook for them.
-pub(super) async fn init(session: &Session, arguments: &InitArguments) -> Result<u8, Failure> {
-    let out = arguments
-        .out
-        .as_ref()
-        .filter(|path| path.as_os_str() != "-");
-    if let Some(path) = out.filter(|path| path.exists()) {
+pub(super) async fn init(session: &Session, given: &InitArguments) -> Result<u8, Failure> {
+    let mut arguments = given.clone();
+    let questions = Questions::at_terminal(session);
+    let questions = questions.as_ref();
+    let is_file = |path: &PathBuf| path.as_os_str() != "-";
+    if let Some(path) = arguments.out.as_ref().filter(|path| path.exists()) {
         return Err(file_exists(path));
     }
-    let mut starter = incomplete_starter(arguments)?;
-    // The starter runbook is bound, so that its credential and endpoints serve to sign in.
-    let file = out
-        .cloned()
-        .unwrap_or_else(|| PathBuf::from("runbook.yaml"));
-    let bound = runbook::parse(&file.to_string_lossy(), &starter.text()).map_err(|error| {
+    match questions {
+        Some(questions) if needs_tenant(&arguments) => {
+            arguments.tenant = Some(questions.tenant().await?);
+        }
+        None if arguments.source.is_none() => return Err(missing_flag("--source")),
+        None if arguments.target.is_none() => return Err(missing_flag("--target")),
+        Some(_) | None => {}
+    }
+    let mut starter = incomplete_starter(&arguments)?;
+    // A part of the starter is bound, so that its credential and endpoints serve to sign in.
+    let file = arguments.out.clone().filter(is_file);
+    let file = file.unwrap_or_else(|| PathBuf::from("runbook.yaml"));
+    let bound = runbook::parse(&file.to_string_lossy(), &starter.text_to_sign_in());
+    let bound = bound.map_err(|error| {
         let message = format!("the flags result in an invalid runbook\n{error}");
         Failure::new(FailureKind::InvalidInput, message)
     })?;
     let tenant = connect::connect_tenant(session, bound).await?;
-    let found = find_pair(&tenant, arguments).await;
+    let found = Box::pin(find_pair(&tenant, &arguments, questions)).await;
     if let Ok((_, target)) = &found {
         starter.dual_write = uses_dual_write(&tenant, target).await;
         starter.connections = working_connections(&tenant, target).await;
     }
     tenant.stop().await;
     let (source, target) = found?;
-    fill_in(&mut starter, arguments, &source, &target)?;
+    fill_in(&mut starter, &arguments, &source, &target)?;
+    // Whoever gives both environments by flags is asked for nothing that can be left out.
+    let asked = given.source.is_none() || given.target.is_none();
+    if let Some(questions) = questions.filter(|_| asked) {
+        questions.complete(&mut starter).await?;
+        if arguments.out.is_none() {
+            arguments.out = questions.file(&starter.name).await?;
+        }
+    }
     let text = starter.text();
+    let out = arguments.out.as_ref().filter(|path| is_file(path));
     if let Some(path) = out {
         write_new_file(path, &text)?;
     }
     print_result(session, &starter, &text, out);
     Ok(DONE)
+}
+
+/// The failure of a call without a terminal that lacks what only a person can say.
+fn missing_flag(flag: &str) -> Failure {
+    let message = format!("{flag} is missing, and there is no terminal to ask at");
+    Failure::new(FailureKind::InvalidInput, message)
+        .with_help("name the environment by its id, display name or address")
+}
+
+/// Is the tenant to sign in to still unknown?
+fn needs_tenant(arguments: &InitArguments) -> bool {
+    sign_in_kind(arguments).is_some() && known_tenant(arguments).is_none()
+}
+
+/// The tenant that the flag or the environment variable names.
+fn known_tenant(arguments: &InitArguments) -> Option<String> {
+    let tenant = arguments.tenant.clone();
+    let tenant = tenant.or_else(|| environment_variable("AZURE_TENANT_ID"));
+    tenant.filter(|tenant| !tenant.is_empty())
+}
+
+/// How to sign in; a rehearsal tenant needs no identity.
+fn sign_in_kind(arguments: &InitArguments) -> Option<CredentialKind> {
+    match arguments.credential {
+        Some(kind) => Some(kind),
+        None if arguments.cloud == Cloud::Rehearsal => None,
+        None => Some(CredentialKind::AzureCli),
+    }
 }
 
 /// The starter runbook before any request, with placeholders for both environments.
@@ -114,7 +166,7 @@ fn incomplete_starter(arguments: &InitArguments) -> Result<Starter, Failure> {
         url: None,
     };
     Ok(Starter {
-        name: Starter::name_for(&arguments.target),
+        name: Starter::name_for(arguments.target.as_deref().unwrap_or_default()),
         cloud: arguments.cloud,
         endpoints: arguments
             .endpoints
@@ -148,19 +200,13 @@ fn endpoints_line(given: &str) -> Result<String, Failure> {
 
 /// The identity that signs in; a rehearsal tenant needs none.
 fn identity(arguments: &InitArguments) -> Result<Option<StarterIdentity>, Failure> {
-    let kind = match arguments.credential {
-        Some(kind) => kind,
-        None if arguments.cloud == Cloud::Rehearsal => return Ok(None),
-        None => CredentialKind::AzureCli,
+    let Some(kind) = sign_in_kind(arguments) else {
+        return Ok(None);
     };
     let invalid = |message: String, help: &str| {
         Err(Failure::new(FailureKind::InvalidInput, message).with_help(help))
     };
-    let tenant = arguments
-        .tenant
-        .clone()
-        .or_else(|| environment_variable("AZURE_TENANT_ID"));
-    let Some(tenant) = tenant.filter(|tenant| !tenant.is_empty()) else {
+    let Some(tenant) = known_tenant(arguments) else {
         let help = "add --tenant with its id or a domain; `az account show --query tenantId` prints the id";
         return invalid("the tenant to sign in to is missing".to_owned(), help);
     };
@@ -190,79 +236,6 @@ fn identity(arguments: &InitArguments) -> Result<Option<StarterIdentity>, Failur
     }))
 }
 
-/// Finds the source and the target, and checks the target.
-async fn find_pair(
-    tenant: &Tenant,
-    arguments: &InitArguments,
-) -> Result<(Environment, Environment), Failure> {
-    let all = tenant.environments().await?;
-    let source = find_environment(&all, "--source", &arguments.source)?;
-    let target = find_environment(&all, "--target", &arguments.target)?;
-    if source.id == target.id {
-        let message = format!(
-            "'{}' is both the source and the target",
-            display_name(target)
-        );
-        return Err(Failure::refused(message).with_help("choose two different environments"));
-    }
-    require_sandbox(target)?;
-    for side in [source, target] {
-        if side.dataverse.is_none() {
-            let message = format!("'{}' has no Dataverse", display_name(side));
-            return Err(Failure::refused(message)
-                .with_help("choose an environment with a Dataverse database"));
-        }
-    }
-    Ok((source.clone(), target.clone()))
-}
-
-/// Does the target use dual-write? `None` if the caller cannot read it; the runbook then says that this
-/// is unknown.
-async fn uses_dual_write(tenant: &Tenant, target: &Environment) -> Option<bool> {
-    let dataverse = tenant.dataverse(target).ok()??;
-    has_running_maps(&dataverse).await.ok()
-}
-
-/// The target's working connections, by connector; empty if the caller cannot list them, as for many
-/// applications. The source's references name custom connectors by the source's identifiers, and a
-/// run finds the target's connection by the target's.
-async fn working_connections(tenant: &Tenant, target: &Environment) -> Vec<StarterConnection> {
-    let Ok(id) = Uuid::try_parse(&target.id) else {
-        return Vec::new();
-    };
-    let all = tenant.connections(id).await.unwrap_or_default();
-    let working = all.into_iter().filter(Connection::is_connected);
-    let custom = custom_titles(tenant, target).await;
-    let mut found: Vec<StarterConnection> = working
-        .filter_map(|connection| {
-            let connector = connector_name(&connection.connector?);
-            let custom = custom.get(&connector);
-            let custom = custom.map(|title| format!("custom connector '{title}'"));
-            let description = [custom, connection.display_name, connection.account];
-            Some(StarterConnection {
-                family: stem(&connector),
-                connector,
-                id: connection.id,
-                description: description
-                    .into_iter()
-                    .flatten()
-                    .collect::<Vec<_>>()
-                    .join(", "),
-            })
-        })
-        .collect();
-    found.sort_by(|one, other| (&one.connector, &one.id).cmp(&(&other.connector, &other.id)));
-    found
-}
-
-/// The display names of the target's custom connectors; empty if the caller cannot read them.
-async fn custom_titles(tenant: &Tenant, target: &Environment) -> BTreeMap<String, String> {
-    match tenant.dataverse(target) {
-        Ok(Some(dataverse)) => titles(&dataverse).await.unwrap_or_default(),
-        _ => BTreeMap::new(),
-    }
-}
-
 fn fill_in(
     starter: &mut Starter,
     arguments: &InitArguments,
@@ -289,23 +262,6 @@ fn fill_in(
     Ok(())
 }
 
-fn starter_environment(side: &Environment) -> Result<StarterEnvironment, Failure> {
-    let id = Uuid::try_parse(&side.id).map_err(|_| {
-        Failure::refused(format!(
-            "'{}' has the id {}, which is not a GUID",
-            display_name(side),
-            escape(&side.id)
-        ))
-        .with_help("a tenant's default environment cannot be copied or overwritten")
-    })?;
-    Ok(StarterEnvironment {
-        id,
-        name: side.display_name.clone().unwrap_or_else(|| side.id.clone()),
-        kind: side.sku.clone(),
-        url: side.dataverse.as_ref().and_then(|it| it.url.clone()),
-    })
-}
-
 fn file_exists(path: &Path) -> Failure {
     let message = format!("{} exists already", path.display());
     Failure::new(FailureKind::InvalidInput, message)
@@ -329,8 +285,10 @@ fn print_result(session: &Session, starter: &Starter, text: &str, out: Option<&P
         || format!("{}.yaml", starter.name),
         |path| path.display().to_string(),
     );
-    let next = ["validate", "preflight", "plan"].map(|command| format!("iomcopy {command} {file}"));
-    let left = starter.to_fill_in();
+    let argument = quote_argument(&file);
+    let next =
+        ["validate", "preflight", "plan"].map(|command| format!("iomcopy {command} {argument}"));
+    let left = to_fill_in(&file, text);
     match session.output {
         Output::Human => {
             if out.is_none() {
@@ -352,14 +310,42 @@ fn print_result(session: &Session, starter: &Starter, text: &str, out: Option<&P
     let printer = &session.printer;
     match out {
         Some(path) => printer.info(&format!("written: {}", path.display())),
-        None => printer.info(&format!("to save it as a file, add `--out {file}`")),
+        None => printer.info(&format!("to save it as a file, add `--out {argument}`")),
     }
-    printer.info("to fill in:");
+    if left.is_empty() {
+        printer.info("nothing to fill in");
+    } else {
+        printer.info("to fill in:");
+    }
     for line in left {
-        printer.info(&format!("  - {line}"));
+        printer.info(&format!("  {line}"));
+    }
+    if !starter.connections.is_empty() {
+        printer.info(
+            "to check: are the connections of `reconfigure-connections` those that you want?",
+        );
     }
     printer.info("next:");
     for command in next {
         printer.info(&format!("  {command}"));
     }
+}
+
+/// What a person has to write, each at its place: `uat.yaml:12:9: act-as: write the user …`.
+fn to_fill_in(file: &str, text: &str) -> Vec<String> {
+    let Err(left) = runbook::parse(file, text) else {
+        return Vec::new();
+    };
+    let lines = left.iter().map(|diagnostic| {
+        let at = diagnostic.position();
+        let message = diagnostic.message();
+        let help = diagnostic.help().unwrap_or_default();
+        format!(
+            "{}:{}:{}: {message}: {help}",
+            escape(file),
+            at.line,
+            at.column
+        )
+    });
+    lines.collect()
 }

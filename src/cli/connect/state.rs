@@ -1,0 +1,226 @@
+//! The copy of the state file at a service: its address, its sign-in, and its lease.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use secrecy::ExposeSecret as _;
+use url::Url;
+
+use super::addresses::resolve_addresses;
+use super::credentials::Credentials;
+use crate::base::cancellation::Cancellation;
+use crate::base::clock::Clock;
+use crate::base::elsewhere::{CopyElsewhere, CopyError};
+use crate::base::secrets;
+use crate::clients::{Http, SignIn, Silent, StateBlob, StateBlobAddress, Tokens, is_storage_host};
+use crate::engine::{Failure, FailureKind};
+use crate::journal::{self, JournalError};
+use crate::runbook::{
+    Cloud, ContainerAddress, ContainerError, Runbook, Secret, ServiceKey, Span, parse_container,
+};
+
+/// The scope of tokens for storage, the same in every cloud. Source: Microsoft Learn, *Authorize
+/// access to blobs using Microsoft Entra ID*.
+const SCOPE: &str = "https://storage.azure.com/.default";
+
+/// Takes the lease of the state file's copy, if the runbook or the command line names a container.
+/// With `takeover`, from the process that has it.
+pub(in crate::cli) fn open_state_copy(
+    runbook: &Runbook,
+    given: Option<&str>,
+    path: &Path,
+    takeover: bool,
+) -> Result<Option<Arc<dyn CopyElsewhere>>, Failure> {
+    let Some(address) = address(runbook, given, path)? else {
+        return Ok(None);
+    };
+    let place = place(&address);
+    let copy = StateBlob::open(address, takeover).map_err(|error| failure(&place, error))?;
+    Ok(Some(Arc::new(copy)))
+}
+
+/// Brings the state file up to its copy, if there is one, for a command that only reads.
+pub(in crate::cli) fn refresh_state(
+    runbook: &Runbook,
+    given: Option<&str>,
+    path: &Path,
+) -> Result<(), Failure> {
+    if let Some((copy, _)) = reader(runbook, given, path)? {
+        journal::refresh_from_copy(path, &copy)?;
+    }
+    Ok(())
+}
+
+/// Does a process, here or elsewhere, have the lease of the state file's copy?
+pub(in crate::cli) fn state_is_leased(
+    runbook: &Runbook,
+    given: Option<&str>,
+    path: &Path,
+) -> Result<bool, Failure> {
+    match reader(runbook, given, path)? {
+        Some((copy, place)) => copy.is_leased().map_err(|error| failure(&place, error)),
+        None => Ok(false),
+    }
+}
+
+fn reader(
+    runbook: &Runbook,
+    given: Option<&str>,
+    path: &Path,
+) -> Result<Option<(StateBlob, String)>, Failure> {
+    let Some(address) = address(runbook, given, path)? else {
+        return Ok(None);
+    };
+    let place = place(&address);
+    let copy = StateBlob::reader(address).map_err(|error| failure(&place, error))?;
+    Ok(Some((copy, place)))
+}
+
+/// The blob of a state file: it has the file's name, so several runs can share a container.
+fn address(
+    runbook: &Runbook,
+    given: Option<&str>,
+    path: &Path,
+) -> Result<Option<StateBlobAddress>, Failure> {
+    let name = path.file_name().unwrap_or_default();
+    let name = name.to_string_lossy().into_owned();
+    let (container, is_signed) = match (given, &runbook.state) {
+        (Some(given), _) => {
+            let container = parse_container(given, false).map_err(on_command_line)?;
+            (container, false)
+        }
+        (None, None) => return Ok(None),
+        (None, Some(state)) => match &state.azure_blob.value {
+            ContainerAddress::Written(url) => (url.clone(), false),
+            ContainerAddress::Signed(secret) => {
+                let span = state.azure_blob.span;
+                (read_signed(runbook, secret, span)?, true)
+            }
+        },
+    };
+    let sign_in = if is_signed {
+        None
+    } else {
+        Some(sign_in(runbook, &container)?)
+    };
+    Ok(Some(StateBlobAddress {
+        container,
+        sign_in,
+        name,
+    }))
+}
+
+/// Reads an address with a shared access signature from its place in the runbook.
+fn read_signed(runbook: &Runbook, secret: &Secret, span: Span) -> Result<Url, Failure> {
+    let invalid = |message: String| {
+        let block = runbook.diagnostic(span, &message, None);
+        Failure::new(FailureKind::InvalidInput, block.to_string())
+    };
+    let text = secret
+        .read(runbook.folder(), &|name| std::env::var_os(name))
+        .map_err(|error| invalid(error.to_string()))?;
+    let url = parse_container(text.expose_secret(), true)
+        .map_err(|error| invalid(format!("the address of the container: {error}")))?;
+    // The signature may be shown alone, in another spelling.
+    for (_, signature) in url.query_pairs().filter(|(key, _)| key == "sig") {
+        secrets::register_secret(&signature);
+    }
+    Ok(url)
+}
+
+fn on_command_line(error: ContainerError) -> Failure {
+    let failure = Failure::new(FailureKind::InvalidInput, format!("--state: {error}"));
+    failure.with_help(match error {
+        ContainerError::Signed => {
+            "others can read a command line: put the address in a variable, and \
+             `state: { azure-blob: { env: NAME } }` in the runbook"
+        }
+        ContainerError::Invalid(_) => "write `https://ACCOUNT.blob.core.windows.net/CONTAINER`",
+    })
+}
+
+/// The sign-in with the credential `state`, or the default one. It has its own connections and is
+/// not stopped with the run, which is recorded to its end.
+fn sign_in(runbook: &Runbook, container: &Url) -> Result<SignIn, Failure> {
+    let invalid = |message: &str, help: &str| {
+        Failure::new(FailureKind::InvalidInput, message).with_help(help)
+    };
+    if !is_storage_host(container) {
+        return Err(invalid(
+            "the container is not at a host of Azure Storage, and a token for storage opens every \
+             account of its user",
+            "use https://ACCOUNT.blob.core.windows.net/CONTAINER, or an address with a shared access \
+             signature: `state: { azure-blob: { env: NAME } }`",
+        ));
+    }
+    let is_elsewhere = runbook
+        .endpoints
+        .services
+        .contains_key(&ServiceKey::Authority);
+    if runbook.cloud.value == Cloud::Rehearsal && !is_elsewhere {
+        return Err(invalid(
+            "a rehearsal cannot sign in to Azure Storage",
+            "use an address with a shared access signature: `state: { azure-blob: { env: NAME } }`",
+        ));
+    }
+    let addresses = resolve_addresses(runbook, None)?;
+    let http = Http::new(Clock::new(1.0), Arc::new(Silent), Cancellation::new())?;
+    let tokens = Tokens::new(&http, &addresses.authority)?;
+    let identity = Credentials::new(runbook).identity(runbook, ServiceKey::State)?;
+    Ok(tokens.sign_in(&identity, SCOPE))
+}
+
+fn place(address: &StateBlobAddress) -> String {
+    let mut url = address.container.clone();
+    url.set_query(None);
+    format!("{}/{}", url.as_str().trim_end_matches('/'), address.name)
+}
+
+fn failure(place: &str, error: CopyError) -> Failure {
+    let place = place.to_owned();
+    Failure::from(JournalError::Elsewhere { place, error })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::testing::runbook;
+
+    fn failure_of(cloud: &str, lines: &str, given: Option<&str>) -> Failure {
+        let runbook = runbook(cloud, lines);
+        address(&runbook, given, Path::new("runs/uat.iomcopy.jsonl"))
+            .err()
+            .unwrap()
+    }
+
+    #[test]
+    fn a_token_for_storage_goes_to_storage_only() {
+        let state = |host: &str| format!("state: {{ azure-blob: \"https://{host}/iomcopy\" }}\n");
+        let runbook = runbook("public", &state("contoso.blob.core.windows.net"));
+        let found = address(&runbook, None, Path::new("runs/uat.iomcopy.jsonl"));
+        let found = found.unwrap().unwrap();
+        assert_eq!(
+            (found.name.as_str(), place(&found).as_str()),
+            (
+                "uat.iomcopy.jsonl",
+                "https://contoso.blob.core.windows.net/iomcopy/uat.iomcopy.jsonl"
+            )
+        );
+        assert_eq!(found.sign_in.unwrap().scope(), SCOPE);
+        let failure = failure_of("public", &state("blob.core.windows.net.evil.example"), None);
+        assert_eq!(failure.kind, FailureKind::InvalidInput);
+        assert!(failure.message.contains("not at a host of Azure Storage"));
+    }
+
+    #[test]
+    fn a_signature_is_never_on_the_command_line() {
+        let given = "https://contoso.blob.core.windows.net/iomcopy?sig=abc";
+        let failure = failure_of("public", "", Some(given));
+        assert!(
+            failure.message.contains("is a secret"),
+            "{}",
+            failure.message
+        );
+        assert!(!failure.message.contains("abc"), "{}", failure.message);
+    }
+}

@@ -1,0 +1,155 @@
+//! What a plan does not know, and why a run may differ from it.
+
+use crate::engine::Plan;
+use crate::runbook::{ListedStep, OwnOptions, Runbook, StepName, Word as _};
+
+/// The step that replaces the target, unless the runbook skips it.
+pub(super) fn replacing_step(runbook: &Runbook) -> Option<&'static str> {
+    let step = &runbook.steps.copy_environments;
+    step.skip
+        .is_none()
+        .then(|| StepName::CopyEnvironments.word())
+}
+
+/// Is the copy still to be made? Then later steps are planned from the source.
+fn is_forecast(plan: &Plan, runbook: &Runbook) -> bool {
+    let name = replacing_step(runbook);
+    let mut steps = plan.steps.iter();
+    steps.any(|step| Some(step.name.as_str()) == name && !step.changes.is_empty())
+}
+
+/// Why a run may make other changes, one line for each reason.
+pub(super) fn differences(plan: &Plan, runbook: &Runbook) -> Vec<String> {
+    let mut reasons = Vec::new();
+    if is_forecast(plan, runbook) {
+        reasons.push(
+            "what is marked as a forecast is read from the source, as the copy will leave it: a \
+             change in the source before the copy changes it"
+                .to_owned(),
+        );
+        reasons.push(
+            "connections, users and settings of the target may change until the run reaches them"
+                .to_owned(),
+        );
+    }
+    let installs = |key: &str| key.starts_with("provider/new/");
+    let mut changes = plan.steps.iter().flat_map(|step| &step.changes);
+    if changes.any(|change| installs(&change.key)) {
+        reasons.push(
+            "what a new provider brings (actions, parameters, connection references) is known \
+             exactly once it is installed"
+                .to_owned(),
+        );
+    }
+    if !plan.is_empty() {
+        reasons.push(
+            "a change that a service refuses becomes a manual task, or is reported and left; what \
+             depends on it waits"
+                .to_owned(),
+        );
+    }
+    reasons
+}
+
+/// What the plan does not know, one line for each thing.
+pub(super) fn unknowns(plan: &Plan, runbook: &Runbook) -> Vec<String> {
+    let mut unknown = Vec::new();
+    let is_forecast = is_forecast(plan, runbook);
+    let dual_write = &runbook.steps.reconfigure_dual_write;
+    if is_forecast && dual_write.skip.is_none() {
+        unknown.push(
+            "reconfigure-dual-write: users of Finance and Operations and the health of the link are \
+             read only after the copy"
+                .to_owned(),
+        );
+    }
+    let created =
+        |text: &str| text.contains("\"new action of ") || text.contains("\"new provider of ");
+    let changes = plan.steps.iter().flat_map(|step| &step.changes);
+    let later = changes.filter(|change| created(&change.after.to_string()));
+    match later.count() {
+        0 => {}
+        1 => unknown.push("the id in 1 change is created in the run".to_owned()),
+        number => unknown.push(format!(
+            "the ids in {number} changes are created in the run"
+        )),
+    }
+    for listed in runbook.steps.in_order() {
+        let ListedStep::Own(step) = listed else {
+            continue;
+        };
+        if step.skip.is_some() {
+            continue;
+        }
+        let name = &step.name.value;
+        match &step.options {
+            OwnOptions::Command(_) => unknown.push(format!(
+                "{name}: a plan starts no program, so its check is asked only in the run"
+            )),
+            OwnOptions::DataverseUpdate(_) if is_forecast => {
+                unknown.push(format!("{name}: the rows are those of the source now"));
+            }
+            OwnOptions::DataverseUpdate(_) | OwnOptions::Guided(_) => {}
+        }
+    }
+    if is_forecast {
+        unknown.push(
+            "what cannot be read from here: `iomcopy preflight` names it, with the manual task that \
+             asks again"
+                .to_owned(),
+        );
+    }
+    unknown
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::cli::testing::runbook;
+
+    fn plan(copy_is_open: bool) -> Plan {
+        let change = |key: &str, after: serde_json::Value| {
+            json!({
+                "phase": "p", "key": key, "kind": "set", "name": key, "before": null,
+                "after": after, "destructive": false, "expected-seconds": 1,
+            })
+        };
+        let copy = copy_is_open.then(|| change("copy/1", json!({ "type": "full" })));
+        let steps = json!([
+            { "name": "copy-environments", "changes": copy.into_iter().collect::<Vec<_>>() },
+            { "name": "restore-provider-actions", "changes": [
+                change("provider/new/a", json!({})),
+                change("orchestration/1/restore", json!({ "slots": { "/a": "new action of a/b" } })),
+            ] },
+        ]);
+        Plan {
+            steps: serde_json::from_value(steps).unwrap(),
+        }
+    }
+
+    #[test]
+    fn a_forecast_says_so_and_names_what_it_does_not_know() {
+        let runbook = runbook("public", "");
+        let open = plan(true);
+        let said = differences(&open, &runbook).join("\n");
+        assert!(
+            said.contains("forecast") && said.contains("once it is installed"),
+            "{said}"
+        );
+        let unknown = unknowns(&open, &runbook).join("\n");
+        for part in [
+            "the id in 1 change",
+            "health of the link",
+            "iomcopy preflight",
+        ] {
+            assert!(unknown.contains(part), "{part}: {unknown}");
+        }
+        let done = plan(false);
+        assert!(!differences(&done, &runbook).join("\n").contains("forecast"));
+        assert_eq!(unknowns(&done, &runbook).len(), 1);
+        let nothing = Plan { steps: Vec::new() };
+        assert!(differences(&nothing, &runbook).is_empty());
+    }
+}

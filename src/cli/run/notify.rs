@@ -1,0 +1,482 @@
+//! Tells the runbook's webhooks that a run waits for a person, failed or finished.
+//!
+//! A notification never fails a run: what cannot be sent is a warning. At a terminal, a manual task
+//! is told when it is handed out; without one, when the process ends, with all tasks in one message.
+//! At the end, all receivers together delay the process by [`LIMIT`] at most.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use serde_json::Value;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use url::Url;
+
+use super::suggested_commands;
+use crate::base::clock::Clock;
+use crate::base::platform;
+use crate::base::sync::lock;
+use crate::base::text::count;
+use crate::cli::common_arguments::RunFiles;
+use crate::cli::exit_code::{TERMINATED, outcome_name};
+use crate::cli::session::{Session, environment_variable};
+use crate::clients::WebhookClient;
+use crate::engine::{Event, EventKind, Failure, FailureItem, FailureKind, Listener};
+use crate::journal::{self, Occupancy, State, StateFileContents};
+use crate::report::{Notice, Printer, notification, pipeline_page};
+use crate::runbook::{NotificationForm, Occasion, Runbook};
+
+/// How long receivers may delay the end of a process.
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// Sends the notifications of a process.
+pub(super) struct Notifier {
+    receivers: Arc<Vec<Receiver>>,
+    printer: Arc<Printer>,
+    /// Is a person at the terminal? Then a run waits for a manual task instead of ending.
+    attended: bool,
+    /// What every notice of this process says.
+    known: Notice,
+    /// The command that watches the run.
+    watch: String,
+    seen: Mutex<Seen>,
+}
+
+/// A webhook whose address could be read.
+struct Receiver {
+    /// The webhook's place in the runbook.
+    place: String,
+    url: Url,
+    form: NotificationForm,
+    on: Vec<Occasion>,
+}
+
+/// What the events of this process have shown.
+#[derive(Default)]
+struct Seen {
+    run: Option<String>,
+    ended: Option<Ended>,
+    told_waiting: bool,
+    sending: Vec<JoinHandle<()>>,
+}
+
+/// How a process's part of a run ended.
+struct Ended {
+    occasion: Option<Occasion>,
+    time: String,
+    message: Option<String>,
+    help: Option<String>,
+    failures: Vec<FailureItem>,
+    summary: Value,
+}
+
+impl Notifier {
+    /// Reads the addresses of the webhooks. One that cannot be read is a warning.
+    pub(super) fn new(
+        session: &Session,
+        files: &RunFiles,
+        runbook: &Runbook,
+        state_file: &Path,
+    ) -> Arc<Self> {
+        let folder = runbook.folder();
+        let mut receivers = Vec::new();
+        for webhook in &runbook.notify {
+            let place = runbook.place(webhook.url.span);
+            match webhook
+                .url
+                .value
+                .read(folder, &|name| std::env::var_os(name))
+            {
+                Ok(url) => receivers.push(Receiver {
+                    place,
+                    url,
+                    form: webhook.form.value,
+                    on: webhook.on.value.clone(),
+                }),
+                Err(why) => session.warn(&[format!("{place}: nothing is sent to it: {why}")]),
+            }
+        }
+        let pipeline = session.pipeline;
+        let path = std::path::absolute(state_file).unwrap_or_else(|_| state_file.to_owned());
+        Arc::new(Self {
+            receivers: Arc::new(receivers),
+            printer: Arc::clone(&session.printer),
+            attended: Session::can_prompt(),
+            known: Notice {
+                target: runbook.target.name.value.clone(),
+                environment: runbook.target.environment.value.to_string(),
+                runbook: runbook.name.value.clone(),
+                page: pipeline.and_then(|it| pipeline_page(it, environment_variable)),
+                host: platform::host_name(),
+                state_file: path.display().to_string(),
+                ..Notice::default()
+            },
+            watch: format!("iomcopy status {} --follow", files.as_arguments()),
+            seen: Mutex::default(),
+        })
+    }
+
+    /// Tells how this process's part of the run ended. `result` is the end of the command: a failure
+    /// before the run began had no event.
+    pub(super) async fn tell_end(
+        &self,
+        session: &Session,
+        files: &RunFiles,
+        state_file: &Path,
+        result: &Result<u8, Failure>,
+    ) {
+        if self.receivers.is_empty() {
+            return;
+        }
+        let (ended, sending, told_waiting) = {
+            let mut seen = lock(&self.seen);
+            let ended = seen.ended.take();
+            let sending = std::mem::take(&mut seen.sending);
+            (ended, sending, seen.told_waiting)
+        };
+        // A person at the terminal reads why nothing began.
+        let refused = result.as_ref().err().filter(|_| !self.attended);
+        let ended = ended.or_else(|| refused.map(|it| Ended::of(it, session.exit_code(it.kind))));
+        let contents = journal::exists(state_file)
+            .then(|| journal::read_state_file(state_file).ok())
+            .flatten();
+        let works_elsewhere = |contents: &StateFileContents| contents.occupancy != Occupancy::Free;
+        let told = async {
+            if let Some(ended) = ended
+                && let Some(occasion) = ended.occasion
+                && !(occasion == Occasion::Waiting && told_waiting)
+                // Another process holds the state file: it tells how the run goes.
+                && !contents.as_ref().is_some_and(works_elsewhere)
+            {
+                let notice = self.describe_end(files, occasion, &ended, contents.as_ref());
+                deliver(&self.receivers, &self.printer, occasion, &notice).await;
+            }
+            join_all(sending).await;
+        };
+        tokio::select! {
+            // A message has its own limit, and one that is already on its way must not add to it.
+            _ = timeout(LIMIT, told) => {}
+            () = session.cancellation.wait_for_immediate_stop() => {}
+        }
+    }
+
+    fn describe_end(
+        &self,
+        files: &RunFiles,
+        occasion: Occasion,
+        ended: &Ended,
+        contents: Option<&StateFileContents>,
+    ) -> Notice {
+        let state = contents.map(|contents| &contents.state);
+        let run = state.map(|state| state.run.to_string());
+        let mut notice = Notice {
+            run: lock(&self.seen).run.clone().or(run),
+            since: Some(ended.time.clone()),
+            next: Some(match contents {
+                _ if occasion == Occasion::Finished => {
+                    format!("iomcopy verify {}", files.as_arguments())
+                }
+                Some(contents) => suggested_commands(files, contents).next,
+                None => format!("iomcopy run {}", files.as_arguments()),
+            }),
+            ..self.known.clone()
+        };
+        let tasks: Vec<_> = state.into_iter().flat_map(State::waiting).collect();
+        match occasion {
+            Occasion::Waiting if !tasks.is_empty() => {
+                let since = tasks.iter().map(|task| task.waiting.time).min();
+                notice.since = since.map(|since| format!("{since:.0}"));
+                notice.step = tasks.first().map(|task| task.waiting.task.clone());
+                for task in tasks {
+                    let things = lines_of(&task.waiting.worksheet, "things");
+                    let name = &task.waiting.task;
+                    let what = format!("{} to do: {name}", count(things.len(), "thing"));
+                    notice.what.push(what);
+                    let instructions = lines_of(&task.waiting.worksheet, "instructions");
+                    notice.to_do.extend(instructions);
+                }
+            }
+            Occasion::Waiting | Occasion::Failed => {
+                ended.describe_failures(&mut notice);
+                let failures = state.into_iter().flat_map(|state| &state.failures);
+                let first = failures.map(|failure| failure.time).min();
+                notice.since = first.map(|first| format!("{first:.0}")).or(notice.since);
+            }
+            Occasion::Finished => {
+                let began = state.map(|state| format!("began {:.0}", state.began.time));
+                notice.what = began.into_iter().chain(ended.results()).collect();
+            }
+        }
+        notice
+    }
+
+    /// Tells of a manual task while the run waits for it.
+    fn tell_task(&self, time: &str, task: &str, things: usize, instructions: &[String]) {
+        let mut seen = lock(&self.seen);
+        seen.told_waiting = true;
+        let notice = Notice {
+            run: seen.run.clone(),
+            step: Some(task.to_owned()),
+            what: vec![format!(
+                "{} to do; then the run continues by itself",
+                count(things, "thing")
+            )],
+            to_do: instructions.to_vec(),
+            since: Some(whole_seconds(time)),
+            next: Some(self.watch.clone()),
+            ..self.known.clone()
+        };
+        let (receivers, printer) = (Arc::clone(&self.receivers), Arc::clone(&self.printer));
+        seen.sending.retain(|sending| !sending.is_finished());
+        seen.sending.push(tokio::spawn(async move {
+            deliver(&receivers, &printer, Occasion::Waiting, &notice).await;
+        }));
+    }
+}
+
+impl Listener for Notifier {
+    fn on_event(&self, event: &Event) {
+        if self.receivers.is_empty() {
+            return;
+        }
+        match &event.kind {
+            EventKind::RunBegan { run, .. } => lock(&self.seen).run = Some(run.clone()),
+            EventKind::ManualTask {
+                task,
+                things,
+                instructions,
+                ..
+            } if self.attended => self.tell_task(&event.time, task, *things, instructions),
+            EventKind::RunEnded {
+                outcome,
+                exit,
+                message,
+                help,
+                kind,
+                failures,
+                summary,
+                ..
+            } => {
+                let ended = Ended {
+                    occasion: occasion_of(outcome, *exit, *kind),
+                    time: whole_seconds(&event.time),
+                    message: message.clone(),
+                    help: help.clone(),
+                    failures: failures.clone(),
+                    summary: summary.clone(),
+                };
+                let mut seen = lock(&self.seen);
+                // A finished run that is only surveyed again is no news.
+                seen.ended = seen.run.is_some().then_some(ended);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What an end is, for a person who is not there. None for a stop that a person asked for.
+fn occasion_of(outcome: &str, exit: u8, kind: Option<FailureKind>) -> Option<Occasion> {
+    match outcome {
+        "finished" => Some(Occasion::Finished),
+        "waiting" => Some(Occasion::Waiting),
+        // The next command asks a person to confirm.
+        "refused" if kind == Some(FailureKind::Unconfirmed) => Some(Occasion::Waiting),
+        "failed" | "refused" | "temporary" => Some(Occasion::Failed),
+        // A pipeline or a cluster ends a job with this signal, and nobody is told of it there.
+        "interrupted" if exit == TERMINATED => Some(Occasion::Failed),
+        _ => None,
+    }
+}
+
+impl Ended {
+    /// The end of a command that began nothing.
+    fn of(failure: &Failure, exit: u8) -> Self {
+        Self {
+            occasion: occasion_of(outcome_name(failure.kind), exit, Some(failure.kind)),
+            time: format!("{:.0}", Clock::new(1.0).time_of_day()),
+            message: Some(failure.headline()),
+            help: failure.help.clone(),
+            failures: failure.items(),
+            summary: Value::Null,
+        }
+    }
+
+    /// Adds the failures, and where they happened.
+    fn describe_failures(&self, notice: &mut Notice) {
+        let located = self.failures.iter().find_map(|failure| {
+            let (step, phase) = (failure.step.as_ref()?, failure.phase.as_ref());
+            Some(phase.map_or_else(|| step.clone(), |phase| format!("{step}/{phase}")))
+        });
+        notice.step = located;
+        let messages = self.failures.iter().map(|failure| failure.message.clone());
+        notice.what = messages.collect();
+        if notice.what.is_empty() {
+            notice.what.extend(self.message.clone());
+        }
+        let helps = self.failures.iter().map(|failure| &failure.help);
+        for help in helps.chain([&self.help]).flatten() {
+            if !notice.to_do.contains(help) {
+                notice.to_do.push(help.clone());
+            }
+        }
+    }
+
+    /// What the run did, in figures.
+    fn results(&self) -> impl Iterator<Item = String> {
+        let number = |key: &str| {
+            let number = self.summary.get(key).and_then(Value::as_u64);
+            number.and_then(|number| usize::try_from(number).ok())
+        };
+        let published = self.summary.get("published").and_then(Value::as_array);
+        let figures = [
+            (number("providers"), "provider", "installed again"),
+            (number("slots-restored"), "provider action", "restored"),
+            (published.map(Vec::len), "orchestration", "published"),
+            (number("flows-on"), "cloud flow", "turned on"),
+        ];
+        figures.into_iter().filter_map(|(figure, noun, done)| {
+            let figure = figure.filter(|figure| *figure > 0)?;
+            Some(format!("{} {done}", count(figure, noun)))
+        })
+    }
+}
+
+/// A time of an event, as the state file's times are shown.
+fn whole_seconds(time: &str) -> String {
+    match time.split_once('.') {
+        Some((seconds, _)) => format!("{seconds}Z"),
+        None => time.to_owned(),
+    }
+}
+
+fn lines_of(worksheet: &Value, key: &str) -> Vec<String> {
+    let lines = worksheet.get(key).and_then(Value::as_array).into_iter();
+    let lines = lines.flatten().filter_map(Value::as_str);
+    lines.map(str::to_owned).collect()
+}
+
+/// Sends a notice to the receivers that want to know. What does not arrive is a warning.
+async fn deliver(receivers: &[Receiver], printer: &Printer, occasion: Occasion, notice: &Notice) {
+    let wanted: Vec<_> = receivers
+        .iter()
+        .filter(|it| it.on.contains(&occasion))
+        .collect();
+    if wanted.is_empty() {
+        return;
+    }
+    let warn = |receiver: &Receiver, why: String| {
+        let place = &receiver.place;
+        printer.error(&format!(
+            "warning: {place}: the notification was not sent: {why}"
+        ));
+    };
+    let client = match WebhookClient::new() {
+        Ok(client) => client,
+        Err(error) => {
+            for receiver in &wanted {
+                warn(receiver, error.to_string());
+            }
+            return;
+        }
+    };
+    let (client, warn) = (&client, &warn);
+    let posts = wanted.into_iter().map(|receiver| async move {
+        let message = notification(occasion, notice, receiver.form);
+        // The limit of a message leaves time to report it.
+        let limit = LIMIT.saturating_sub(Duration::from_millis(500));
+        if let Err(error) = client.post(&receiver.url, &message, limit).await {
+            warn(receiver, error.to_string());
+        }
+    });
+    join_all(posts).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_end_that_a_person_asked_for_is_not_told() {
+        for (outcome, exit, kind, occasion) in [
+            ("finished", 0, None, Some(Occasion::Finished)),
+            ("stopped", 0, None, None),
+            (
+                "waiting",
+                10,
+                Some(FailureKind::Waiting),
+                Some(Occasion::Waiting),
+            ),
+            (
+                "refused",
+                11,
+                Some(FailureKind::Unconfirmed),
+                Some(Occasion::Waiting),
+            ),
+            (
+                "refused",
+                5,
+                Some(FailureKind::Refused),
+                Some(Occasion::Failed),
+            ),
+            (
+                "failed",
+                1,
+                Some(FailureKind::Failed),
+                Some(Occasion::Failed),
+            ),
+            (
+                "temporary",
+                75,
+                Some(FailureKind::Temporary),
+                Some(Occasion::Failed),
+            ),
+            ("interrupted", 130, Some(FailureKind::Interrupted), None),
+            (
+                "interrupted",
+                143,
+                Some(FailureKind::Interrupted),
+                Some(Occasion::Failed),
+            ),
+        ] {
+            assert_eq!(
+                occasion_of(outcome, exit, kind),
+                occasion,
+                "{outcome} {exit}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_failure_is_told_with_its_place_and_each_remedy_once() {
+        let item = |message: &str| FailureItem {
+            message: message.to_owned(),
+            kind: FailureKind::Failed,
+            step: Some("activate-flows".to_owned()),
+            phase: Some("activate".to_owned()),
+            change: None,
+            help: Some("ask the owner".to_owned()),
+        };
+        let ended = Ended {
+            occasion: Some(Occasion::Failed),
+            time: String::new(),
+            message: Some("2 changes failed".to_owned()),
+            help: None,
+            failures: vec![item("flow A"), item("flow B")],
+            summary: json!({ "providers": 2, "flows-on": 0, "published": ["a", "b", "c"] }),
+        };
+        let mut notice = Notice::default();
+        ended.describe_failures(&mut notice);
+        assert_eq!(notice.step.as_deref(), Some("activate-flows/activate"));
+        assert_eq!(notice.what, ["flow A", "flow B"]);
+        assert_eq!(notice.to_do, ["ask the owner"]);
+        let results: Vec<String> = ended.results().collect();
+        assert_eq!(
+            results,
+            ["2 providers installed again", "3 orchestrations published"]
+        );
+    }
+}

@@ -1,0 +1,438 @@
+//! Many runs at once, each from its state file alone: a table, a JSON document or a page. Nothing
+//! here starts or repairs a run.
+
+use std::cmp::Reverse;
+
+use jiff::Timestamp;
+use maud::{Markup, html};
+
+use super::documents::{FleetDocument, FleetRun, RunState, Target, Version, Waits, Whom};
+use super::page::{Page, Section, cell, safe, table, time};
+use super::status::condition;
+use super::under_way::{self, Outlook};
+use super::{Palette, document};
+use crate::base::redaction::redact;
+use crate::base::shell::quote_argument;
+use crate::base::text::{count, escape};
+use crate::journal::{Occupancy, State, StateFileContents};
+
+/// The widest cell of the table, in characters; a longer text ends with `…`.
+const WIDEST: usize = 48;
+
+/// The columns of the table and of the page.
+const COLUMNS: [&str; 7] = [
+    "Target",
+    "State",
+    "Step",
+    "Waits for",
+    "Since",
+    "Expected end",
+    "To do",
+];
+
+/// A run whose state file was read. Takes the file's path as it was found, the names of the steps
+/// that are known, and what is expected of the run.
+pub fn fleet_run(
+    file: &str,
+    contents: &StateFileContents,
+    steps: &[&str],
+    outlook: &Outlook,
+) -> FleetRun {
+    let state = &contents.state;
+    let (text, condition) = condition(contents);
+    let waits = waits_for(contents, condition);
+    let end = under_way::expected_end(contents, steps, outlook);
+    let ended = state.steps.iter().filter(|step| step.outcome.is_some());
+    let reason = contents.newer_format.then(|| {
+        let format = state.began.format;
+        format!("a newer program wrote it (format {format}), so it may be read incompletely")
+    });
+    FleetRun {
+        state_file: file.to_owned(),
+        runbook: Some(clean(&state.began.runbook)),
+        run: Some(state.run.to_string()),
+        target: Some(Target::from(state.began.pinned.target.clone())),
+        state: Some(condition),
+        condition: text,
+        step: current_step(state),
+        steps_done: ended.count(),
+        since: since(contents, condition).map(|time| format!("{time:.0}")),
+        expected_end: end.map(|end| format!("{end:.0}")),
+        to_do: to_do(file, contents, condition),
+        waits_for: waits,
+        reason,
+    }
+}
+
+/// A state file that cannot be read. Takes why, and what to do.
+pub fn unreadable_run(file: &str, why: &str, help: Option<&str>) -> FleetRun {
+    FleetRun {
+        state_file: file.to_owned(),
+        condition: "unreadable".to_owned(),
+        reason: Some(clean(why)),
+        to_do: help.map(clean),
+        ..FleetRun::default()
+    }
+}
+
+/// The document of these runs, those that need somebody first. Takes the time of day.
+pub fn fleet(mut runs: Vec<FleetRun>, now: Timestamp) -> FleetDocument {
+    runs.sort_by_cached_key(|run| (Reverse(urgency(run)), target_name(run).to_owned()));
+    FleetDocument {
+        v: Version,
+        time: format!("{now:.0}"),
+        runs,
+    }
+}
+
+/// A text of a state file on one line, without what looks like a credential.
+fn clean(text: &str) -> String {
+    escape(&redact(text)).into_owned()
+}
+
+/// How much a run needs somebody.
+fn urgency(run: &FleetRun) -> u8 {
+    match run.state {
+        Some(RunState::Failed) => 6,
+        None => 5,
+        Some(RunState::Waiting) => 4,
+        Some(RunState::Stopped) => 3,
+        Some(RunState::Running) => match &run.waits_for {
+            Some(waits) if waits.whom == Whom::Person => 4,
+            _ => 2,
+        },
+        Some(RunState::NotBegun) => 1,
+        Some(RunState::Finished) => 0,
+    }
+}
+
+fn target_name(run: &FleetRun) -> &str {
+    match &run.target {
+        Some(target) => &target.name,
+        None => &run.state_file,
+    }
+}
+
+/// The running step; else the first that has begun and has not ended; else the one that failed.
+fn current_step(state: &State) -> Option<String> {
+    if let Some((step, _)) = &state.running {
+        return Some(step.clone());
+    }
+    let mut tasks = state.waiting();
+    let task = tasks.next().map(|task| task.waiting.task.as_str());
+    let of_task = task.and_then(|task| task.split('/').next());
+    let open = || state.steps.iter().find(|step| step.outcome.is_none());
+    let of_failure = || state.failures.first().map(|failure| failure.step.as_str());
+    let step = of_task
+        .or_else(|| open().map(|step| step.step.as_str()))
+        .or_else(of_failure)?;
+    Some(step.to_owned())
+}
+
+/// For whom and what a run waits.
+fn waits_for(contents: &StateFileContents, condition: RunState) -> Option<Waits> {
+    let state = &contents.state;
+    let tasks: Vec<&str> = state
+        .waiting()
+        .map(|task| task.waiting.task.as_str())
+        .collect();
+    if condition == RunState::Finished {
+        return None;
+    }
+    if !tasks.is_empty() {
+        return Some(Waits {
+            whom: Whom::Person,
+            what: clean(&tasks.join(", ")),
+        });
+    }
+    let operations: Vec<&str> = state
+        .launches_in_doubt()
+        .map(|launch| &*launch.intent.name)
+        .collect();
+    if condition == RunState::Running {
+        return (!operations.is_empty()).then(|| Waits {
+            whom: Whom::Service,
+            what: clean(&operations.join(", ")),
+        });
+    }
+    let what = match (state.failures.first(), &state.closed) {
+        (Some(failure), _) => failure.message.lines().next().unwrap_or_default(),
+        (None, Some(closed)) => {
+            let message = closed.message.as_deref().and_then(|it| it.lines().next());
+            message.unwrap_or(&closed.reason)
+        }
+        (None, None) => "its process was killed or crashed",
+    };
+    Some(Waits {
+        whom: Whom::Operator,
+        what: clean(what),
+    })
+}
+
+/// Since when a run has been in this state.
+fn since(contents: &StateFileContents, condition: RunState) -> Option<Timestamp> {
+    let state = &contents.state;
+    let task = state.waiting().map(|task| task.waiting.time).min();
+    let closed = state.closed.as_ref().map(|closed| closed.time);
+    match condition {
+        RunState::NotBegun => None,
+        RunState::Finished => state.finished,
+        RunState::Waiting => task,
+        RunState::Running => {
+            let operation = state.launches_in_doubt().map(|it| it.intent.time).min();
+            let opened = state.opened.as_ref().map(|opened| opened.time);
+            task.or(operation).or(opened)
+        }
+        RunState::Failed => {
+            let failed = state.failures.iter().map(|failure| failure.time).min();
+            failed.or(closed)
+        }
+        RunState::Stopped => closed.or(Some(state.last_time)),
+    }
+}
+
+/// What somebody should do now.
+fn to_do(file: &str, contents: &StateFileContents, condition: RunState) -> Option<String> {
+    let state = &contents.state;
+    let again = format!("iomcopy run RUNBOOK --state {}", quote_argument(file));
+    let exit = state.closed.as_ref().map_or(0, |closed| closed.exit);
+    Some(match condition {
+        RunState::Running if state.waiting().next().is_some() => {
+            "do the task; the run continues by itself".to_owned()
+        }
+        RunState::Finished if exit != 0 => {
+            let message = state.closed.as_ref().and_then(|it| it.message.as_deref());
+            let first = message.and_then(|message| message.lines().next());
+            clean(first.unwrap_or("it finished with findings"))
+        }
+        RunState::NotBegun | RunState::Running | RunState::Finished => return None,
+        RunState::Waiting => format!("do the task, then {again}"),
+        RunState::Failed => {
+            let help = state.failures.iter().find_map(|it| it.help.as_deref());
+            match help {
+                Some(help) => format!("{}; then {again}", clean(help)),
+                None => again,
+            }
+        }
+        RunState::Stopped if contents.occupancy != Occupancy::Free => return None,
+        RunState::Stopped => again,
+    })
+}
+
+impl FleetDocument {
+    /// The runs as a table for a terminal or a log, and the whole text of what does not fit below
+    /// it, without a final line break.
+    pub fn table(&self, palette: Palette) -> String {
+        let rows: Vec<[String; 7]> = self.runs.iter().map(cells).collect();
+        let widths: Vec<usize> = (0..COLUMNS.len())
+            .map(|at| {
+                let cells = rows.iter().map(|row| width(&shortened(&row[at])));
+                cells.chain([width(COLUMNS[at])]).max().unwrap_or(0)
+            })
+            .collect();
+        let line = |cells: &[String]| {
+            let padded = cells.iter().zip(&widths).map(|(cell, wide)| {
+                let cell = shortened(cell);
+                let space = wide.saturating_sub(width(&cell));
+                format!("{cell}{}", " ".repeat(space))
+            });
+            let line: Vec<String> = padded.collect();
+            line.join("  ").trim_end().to_owned()
+        };
+        let mut text = palette.bold(&line(&COLUMNS.map(str::to_owned)));
+        for row in &rows {
+            text += &format!("\n{}", line(row));
+        }
+        for run in &self.runs {
+            text += &details(run);
+        }
+        format!("{text}\n\n{}", self.summary())
+    }
+
+    /// How many runs are in each state, in words.
+    fn summary(&self) -> String {
+        let states = [
+            ("failed", Some(RunState::Failed)),
+            ("unreadable", None),
+            ("waiting", Some(RunState::Waiting)),
+            ("stopped", Some(RunState::Stopped)),
+            ("running", Some(RunState::Running)),
+            ("finished", Some(RunState::Finished)),
+        ];
+        let counts = states.iter().filter_map(|(word, state)| {
+            let number = self.runs.iter().filter(|run| run.state == *state).count();
+            (number > 0).then(|| format!("{number} {word}"))
+        });
+        let counts: Vec<String> = counts.collect();
+        format!("{}: {}", count(self.runs.len(), "run"), counts.join(", "))
+    }
+
+    /// The runs as a page for a browser, without a final line break.
+    pub fn page(&self) -> String {
+        let rows = self.runs.iter().map(|run| {
+            let [target, state, step, waits, since, end, to_do] = cells(run);
+            let file = html! { br; span.faint { (safe(&run.state_file)) } };
+            vec![
+                html! { (cell(&target)) (file) },
+                html! { span class=(colour(run)) { (cell(&state)) } (reason(run)) },
+                cell(&step),
+                cell(&waits),
+                time(&since),
+                time(&end),
+                cell(&to_do),
+            ]
+        });
+        let page = Page {
+            title: "Refreshes".to_owned(),
+            head: html! { p { (self.summary()) } },
+            sections: vec![Section::new("Runs", "runs", table(&COLUMNS, rows))],
+            foot: html! { p.faint { "Read at " (time(&self.time)) } },
+            refresh: None,
+        };
+        page.render()
+    }
+
+    /// The runs as one JSON document.
+    pub fn json(&self) -> String {
+        document(self)
+    }
+}
+
+fn reason(run: &FleetRun) -> Markup {
+    html! { @if let Some(reason) = &run.reason { br; (cell(reason)) } }
+}
+
+fn colour(run: &FleetRun) -> &'static str {
+    match run.state {
+        None | Some(RunState::Failed) => "bad",
+        Some(RunState::Waiting | RunState::Stopped) => "notable",
+        Some(RunState::Finished) => "good",
+        Some(RunState::Running | RunState::NotBegun) => "faint",
+    }
+}
+
+/// The cells of a run, in the order of the columns.
+fn cells(run: &FleetRun) -> [String; 7] {
+    let waits = run.waits_for.as_ref().map(|waits| {
+        let (whom, what) = (waits.whom.as_text(), &waits.what);
+        format!("{whom}: {what}")
+    });
+    let optional = |text: &Option<String>| text.clone().unwrap_or_default();
+    [
+        escape(target_name(run)).into_owned(),
+        run.condition.clone(),
+        optional(&run.step),
+        waits.unwrap_or_default(),
+        optional(&run.since),
+        optional(&run.expected_end),
+        optional(&run.to_do),
+    ]
+}
+
+/// What the table has no place for: the reason, and each text that was shortened.
+fn details(run: &FleetRun) -> String {
+    let cells = cells(run);
+    let mut lines: Vec<String> = Vec::new();
+    lines.extend(run.reason.clone());
+    for (column, cell) in COLUMNS.iter().zip(&cells) {
+        if width(cell) > WIDEST {
+            lines.push(format!("{}: {cell}", column.to_lowercase()));
+        }
+    }
+    if lines.is_empty() {
+        return String::new();
+    }
+    let mut text = format!("\n\n{} ({})", cells[0], escape(&run.state_file));
+    for line in lines {
+        text += &format!("\n  {line}");
+    }
+    text
+}
+
+fn width(text: &str) -> usize {
+    console::measure_text_width(text)
+}
+
+fn shortened(text: &str) -> String {
+    console::truncate_str(text, WIDEST, "…").into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::page::tests::assert_well_formed;
+
+    fn run(name: &str, state: RunState) -> FleetRun {
+        FleetRun {
+            state_file: format!("{name}.iomcopy.jsonl"),
+            runbook: Some(name.to_owned()),
+            state: Some(state),
+            condition: "waiting for a person".to_owned(),
+            step: Some("reinstall-providers".to_owned()),
+            waits_for: Some(Waits {
+                whom: Whom::Person,
+                what: "reinstall-providers/install".to_owned(),
+            }),
+            since: Some("2026-11-29T10:00:00Z".to_owned()),
+            to_do: Some("do the task".to_owned()),
+            ..FleetRun::default()
+        }
+    }
+
+    fn three() -> FleetDocument {
+        let now = "2026-11-29T12:00:00Z".parse().unwrap();
+        let runs = vec![
+            FleetRun {
+                condition: "finished".to_owned(),
+                waits_for: None,
+                to_do: None,
+                ..run("b", RunState::Finished)
+            },
+            unreadable_run(
+                "c.iomcopy.jsonl",
+                "line 3 is <b>damaged</b>",
+                Some("cut it"),
+            ),
+            run("a", RunState::Waiting),
+        ];
+        fleet(runs, now)
+    }
+
+    #[test]
+    fn what_needs_somebody_comes_first_and_a_damaged_file_is_one_row() {
+        let expected = "\
+Target           State                 Step                 Waits for                              Since                 Expected end  To do
+c.iomcopy.jsonl  unreadable                                                                                                            cut it
+a.iomcopy.jsonl  waiting for a person  reinstall-providers  a person: reinstall-providers/install  2026-11-29T10:00:00Z                do the task
+b.iomcopy.jsonl  finished              reinstall-providers                                         2026-11-29T10:00:00Z
+
+c.iomcopy.jsonl (c.iomcopy.jsonl)
+  line 3 is <b>damaged</b>
+
+3 runs: 1 unreadable, 1 waiting, 1 finished";
+        assert_eq!(three().table(Palette::plain()), expected);
+    }
+
+    #[test]
+    fn the_page_has_each_run_and_every_text_is_text() {
+        let page = three().page();
+        assert_well_formed(&page);
+        assert!(
+            page.contains("line 3 is &lt;b&gt;damaged&lt;/b&gt;"),
+            "{page}"
+        );
+        assert!(page.contains("<p>3 runs: 1 unreadable, 1 waiting, 1 finished</p>"));
+        assert_eq!(page.matches("data-label=\"Target\"").count(), 3);
+    }
+
+    #[test]
+    fn a_text_that_does_not_fit_is_below_the_table() {
+        let mut long = run("a", RunState::Failed);
+        long.to_do = Some("x".repeat(60));
+        let fleet = fleet(vec![long], Timestamp::UNIX_EPOCH);
+        let table = fleet.table(Palette::plain());
+        let line = format!("\n  to do: {}\n", "x".repeat(60));
+        assert!(table.contains(&line), "{table}");
+        assert!(table.contains(&format!("{}…", "x".repeat(47))), "{table}");
+    }
+}

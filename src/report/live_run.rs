@@ -1,0 +1,271 @@
+//! What a run does at this moment, from its events: for the table at a terminal.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::base::redaction::redact;
+use crate::base::text::escape;
+use crate::engine::{EventKind, StepLine};
+use crate::journal::StepOutcome;
+
+/// What a run does now. Times are those of the program's clock, since this process began.
+#[derive(Debug, Default)]
+pub(super) struct LiveRun {
+    /// The steps of the run, in order.
+    pub(super) steps: Vec<LiveStep>,
+    /// The place of the running step among them.
+    pub(super) running: Option<usize>,
+    /// What the running step does.
+    pub(super) current: Current,
+}
+
+/// One step.
+#[derive(Debug, Default)]
+pub(super) struct LiveStep {
+    pub(super) name: String,
+    pub(super) condition: Condition,
+    /// How many changes the plan has for it.
+    pub(super) planned: Option<usize>,
+    /// How many changes are made.
+    pub(super) done: usize,
+    /// How long it should take.
+    pub(super) expected: Option<Duration>,
+    /// For how long earlier processes worked on it, and since it ended also this one.
+    pub(super) worked: Duration,
+    /// When this process began it.
+    pub(super) began: Duration,
+    /// Is it done since an earlier process, and only surveyed again?
+    pub(super) again: bool,
+    /// Why it is skipped or does not begin.
+    pub(super) note: Option<String>,
+}
+
+/// How far a step is.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) enum Condition {
+    #[default]
+    Waiting,
+    Running,
+    Done,
+    Failed,
+    Skipped,
+    /// It needs something that failed.
+    Blocked,
+}
+
+/// What the running step does.
+#[derive(Debug, Default)]
+pub(super) struct Current {
+    pub(super) phase: String,
+    /// The names of the changes that are being made, the newest last.
+    pub(super) changes: Vec<String>,
+    /// What the run waits for, with what the service reports about it and since when, by name.
+    pub(super) waits: BTreeMap<String, Reported>,
+    /// How many changes the last survey of this phase found.
+    pub(super) found: usize,
+    /// How many of them are made.
+    pub(super) found_done: usize,
+    /// The manual task that waits for a person; its name is among `waits`.
+    pub(super) task: Option<String>,
+    /// The request that waits before it is sent again.
+    pub(super) pause: Option<Pause>,
+    /// How many attempts of changes failed in this step and are tried again.
+    pub(super) retries: usize,
+    /// How often a request of this step waited, by the service's name.
+    pub(super) pauses: BTreeMap<String, usize>,
+}
+
+/// What a service reports about what the run waits for.
+#[derive(Debug)]
+pub(super) struct Reported {
+    pub(super) note: String,
+    pub(super) since: Duration,
+}
+
+/// A request that waits before it is sent again.
+#[derive(Debug)]
+pub(super) struct Pause {
+    pub(super) service: String,
+    pub(super) reason: String,
+    pub(super) until: Duration,
+    pub(super) attempt: u32,
+}
+
+impl LiveRun {
+    /// Takes in an event. Takes the present time.
+    pub(super) fn update(&mut self, event: &EventKind, now: Duration) {
+        match event {
+            EventKind::RunBegan { steps, .. } => {
+                self.steps = steps.iter().map(LiveStep::of).collect();
+            }
+            EventKind::StepBegan { step } => self.begin_step(step, now),
+            EventKind::StepNotBegun { step, why } => {
+                if let Some(step) = self.step(step) {
+                    step.condition = Condition::Blocked;
+                    step.note = Some(escape(why).into_owned());
+                }
+            }
+            EventKind::StepEnded {
+                step,
+                outcome,
+                note,
+                ..
+            } => self.end_step(step, *outcome, note.as_deref(), now),
+            EventKind::PhaseBegan { phase, .. } => self.current.begin_phase(phase),
+            EventKind::Surveyed { step, changes, .. } => {
+                let by_hand = self.current.surveyed(*changes);
+                if let Some(step) = self.step(step) {
+                    step.done += by_hand;
+                }
+            }
+            EventKind::ChangeBegan { name, .. } => {
+                self.current.task = None;
+                self.current.changes.push(escape(name).into_owned());
+            }
+            EventKind::ChangeDone { step, name, .. } => {
+                self.current.end_change(name);
+                self.current.found_done += 1;
+                if let Some(step) = self.step(step) {
+                    step.done += 1;
+                }
+            }
+            EventKind::ChangeFailed { name, again, .. } => {
+                self.current.end_change(name);
+                self.current.retries += usize::from(*again);
+            }
+            EventKind::ChangeOpen { name, .. } => self.current.end_change(name),
+            EventKind::ManualTask { task, .. } => {
+                self.current.task = Some(escape(task).into_owned());
+            }
+            EventKind::Progress {
+                name,
+                note,
+                elapsed,
+                ..
+            } => self.current.report(name, note, *elapsed, now),
+            EventKind::Waiting {
+                service,
+                reason,
+                seconds,
+                attempt,
+            } => {
+                let service = escape(service).into_owned();
+                *self.current.pauses.entry(service.clone()).or_default() += 1;
+                let wait = Duration::try_from_secs_f64(*seconds).unwrap_or_default();
+                self.current.pause = Some(Pause {
+                    service,
+                    reason: escape(reason).into_owned(),
+                    until: now.saturating_add(wait),
+                    attempt: *attempt,
+                });
+            }
+            EventKind::Sealed { .. } | EventKind::Noted { .. } | EventKind::RunEnded { .. } => {}
+        }
+    }
+
+    fn step(&mut self, name: &str) -> Option<&mut LiveStep> {
+        self.steps.iter_mut().find(|step| step.name == name)
+    }
+
+    fn begin_step(&mut self, name: &str, now: Duration) {
+        self.running = self.steps.iter().position(|step| step.name == name);
+        self.current = Current::default();
+        if let Some(step) = self.step(name) {
+            step.condition = Condition::Running;
+            step.began = now;
+        }
+    }
+
+    fn end_step(&mut self, name: &str, outcome: StepOutcome, note: Option<&str>, now: Duration) {
+        self.running = None;
+        self.current = Current::default();
+        let Some(step) = self.step(name) else { return };
+        step.worked = step.elapsed(now);
+        step.condition = match outcome {
+            StepOutcome::Done => Condition::Done,
+            StepOutcome::Skipped => Condition::Skipped,
+            StepOutcome::Failed => Condition::Failed,
+        };
+        step.note = note.map(|note| escape(&redact(note)).into_owned());
+    }
+
+    /// The running step.
+    pub(super) fn running_step(&self) -> Option<&LiveStep> {
+        self.running.and_then(|at| self.steps.get(at))
+    }
+
+    /// How many changes are made, of how many: of the running step where its plan is known, else of
+    /// the running phase. None if nothing is to be made.
+    pub(super) fn progress(&self) -> Option<(usize, usize)> {
+        let step = self.running_step()?;
+        let current = &self.current;
+        let left = current.found.saturating_sub(current.found_done);
+        let (done, all) = match step.planned {
+            Some(planned) => (step.done, planned.max(step.done + left)),
+            None => (current.found_done, current.found.max(current.found_done)),
+        };
+        (all > 0).then_some((done, all))
+    }
+}
+
+impl LiveStep {
+    fn of(line: &StepLine) -> Self {
+        let seconds = |seconds: Option<u64>| seconds.map(Duration::from_secs);
+        Self {
+            name: line.name.clone(),
+            planned: line.changes,
+            done: line.done.unwrap_or_default(),
+            expected: seconds(line.expected_seconds),
+            worked: seconds(line.worked_seconds).unwrap_or_default(),
+            again: line.ended == Some(StepOutcome::Done),
+            note: line.skip.as_deref().map(|why| escape(why).into_owned()),
+            ..Self::default()
+        }
+    }
+
+    /// For how long processes have worked on the running step.
+    pub(super) fn elapsed(&self, now: Duration) -> Duration {
+        self.worked.saturating_add(now.saturating_sub(self.began))
+    }
+}
+
+impl Current {
+    fn begin_phase(&mut self, phase: &str) {
+        *self = Self {
+            phase: escape(phase).into_owned(),
+            retries: self.retries,
+            pauses: std::mem::take(&mut self.pauses),
+            ..Self::default()
+        };
+    }
+
+    /// Takes in how many changes a survey found. Returns how many a person has made since the last
+    /// one.
+    fn surveyed(&mut self, changes: usize) -> usize {
+        let left = self.found.saturating_sub(self.found_done);
+        let waited = self.task.is_some();
+        self.found = changes;
+        self.found_done = 0;
+        if waited {
+            left.saturating_sub(changes)
+        } else {
+            0
+        }
+    }
+
+    fn end_change(&mut self, name: &str) {
+        let name = escape(name);
+        self.changes.retain(|begun| *begun != name);
+        self.waits.remove(&*name);
+    }
+
+    fn report(&mut self, name: &str, note: &str, elapsed: f64, now: Duration) {
+        let elapsed = Duration::try_from_secs_f64(elapsed).unwrap_or_default();
+        let name = escape(name).into_owned();
+        // What waits for a person reports no time.
+        let earlier = self.waits.get(&name).filter(|_| elapsed.is_zero());
+        let since = earlier.map_or(now.saturating_sub(elapsed), |earlier| earlier.since);
+        let note = escape(&redact(note)).into_owned();
+        self.waits.insert(name, Reported { note, since });
+    }
+}

@@ -1,0 +1,201 @@
+//! A plan for those who approve it: counts first, then each step with its changes.
+//!
+//! ```text
+//! effect.rs  what a change does, with its sign
+//! text.rs    for a terminal
+//! page.rs    for a browser
+//! ```
+
+mod effect;
+mod page;
+mod text;
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::duration;
+use super::run_report::{GraphPicture, ValueChange, value_changes};
+use crate::engine::{Plan, PlannedChange, PlannedStep};
+use crate::journal::ChangeKind;
+
+use self::effect::{Effect, is_final};
+pub use self::page::plan_page;
+pub use self::text::plan_text;
+
+/// A plan, and what its reader should know about it.
+#[derive(Clone, Debug)]
+pub struct PlanReport<'a> {
+    /// The changes.
+    pub plan: &'a Plan,
+    /// The target's name.
+    pub target: &'a str,
+    /// The step that replaces the target: while it has something to do, the changes of later steps
+    /// are a forecast. None where nothing is replaced.
+    pub replacing_step: Option<&'a str>,
+    /// Why a run may make other changes, one line for each reason.
+    pub differences: Vec<String>,
+    /// What the plan does not know, one line for each thing.
+    pub unknowns: Vec<String>,
+    /// How long the last finished run of the runbook took.
+    pub last_run: Option<Duration>,
+}
+
+/// What a page says besides the changes.
+#[derive(Debug)]
+pub struct PlanFacts<'a> {
+    /// The runbook's name.
+    pub runbook: &'a str,
+    /// The target's environment id.
+    pub target_id: String,
+    /// The source's environment id.
+    pub source_id: String,
+    /// The plan's digest.
+    pub digest: &'a str,
+    /// When the plan was made.
+    pub made: Timestamp,
+    /// The command that begins the run.
+    pub next: String,
+    /// The graphs that the plan edits.
+    pub graphs: Vec<GraphPicture>,
+}
+
+impl<'a> PlanReport<'a> {
+    /// A plan of which nothing else is known.
+    pub fn of(plan: &'a Plan, target: &'a str) -> Self {
+        Self {
+            plan,
+            target,
+            replacing_step: None,
+            differences: Vec::new(),
+            unknowns: Vec::new(),
+            last_run: None,
+        }
+    }
+
+    /// Are the changes of this step a forecast?
+    fn is_forecast(&self, step: &PlannedStep) -> bool {
+        let steps = &self.plan.steps;
+        let named = |name: &str| steps.iter().position(|step| step.name == name);
+        let Some(replacing) = self.replacing_step.and_then(named) else {
+            return false;
+        };
+        let at = named(&step.name).unwrap_or_default();
+        at > replacing && !steps[replacing].changes.is_empty()
+    }
+
+    fn changes(&self) -> impl Iterator<Item = &'a PlannedChange> {
+        self.plan.steps.iter().flat_map(|step| &step.changes)
+    }
+
+    /// How many changes have this effect.
+    fn count(&self, effect: Effect) -> usize {
+        let changes = self.changes();
+        changes.filter(|it| Effect::of(it) == effect).count()
+    }
+
+    /// The changes that cannot be undone, automatic and by hand.
+    fn final_changes(&self) -> Vec<&'a PlannedChange> {
+        self.changes().filter(|change| is_final(change)).collect()
+    }
+
+    /// What the last finished run took, as text.
+    fn last_run(&self) -> Option<String> {
+        let last = self.last_run?;
+        Some(format!("the last finished run took {}", duration(last)))
+    }
+}
+
+fn is_by_hand(change: &PlannedChange) -> bool {
+    change.kind == ChangeKind::ManualTask
+}
+
+/// The values of a change, as a reader compares them.
+fn values_of(change: &PlannedChange) -> Vec<ValueChange> {
+    value_changes(&change.before, &change.after)
+}
+
+/// How long a run is expected to take, and the window to book.
+pub fn expected_duration(plan: &Plan) -> String {
+    let by_hand = if plan.by_hand() == 0 {
+        "nothing by hand".to_owned()
+    } else {
+        format!("{} for a person", duration(plan.human_time()))
+    };
+    format!(
+        "Expected: {} for the services, {by_hand}; book a window of {}",
+        duration(plan.automatic_time()),
+        duration(plan.window())
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// A plan with a change of each effect, one of them by hand.
+    pub(super) fn plan() -> Plan {
+        let steps = json!([
+            { "name": "copy-environments", "changes": [
+                { "phase": "copy", "key": "copy/1", "kind": "launch", "name": "copy 'A' onto 'B'",
+                  "before": { "organization": "1" }, "after": { "type": "full" },
+                  "destructive": true, "expected-seconds": 3600 },
+            ] },
+            { "name": "reinstall-providers", "changes": [
+                { "phase": "delete", "key": "p/1/delete", "kind": "ask",
+                  "name": "delete provider '<P>'", "before": { "installed": true }, "after": null,
+                  "destructive": false, "expected-seconds": 180 },
+                { "phase": "install", "key": "p/new", "kind": "set",
+                  "name": "install provider 'P' from the library", "before": null,
+                  "after": { "definition": "p" }, "destructive": false, "expected-seconds": 10 },
+                { "phase": "parameters", "key": "p/new/parameter", "kind": "set",
+                  "name": "set parameter 'x'", "before": { "value": null },
+                  "after": { "value": "sha256:1234" }, "destructive": false, "expected-seconds": 10 },
+            ] },
+            { "name": "reconfigure-dual-write", "skip": "not used", "changes": [] },
+        ]);
+        Plan {
+            steps: serde_json::from_value(steps).unwrap(),
+        }
+    }
+
+    pub(super) fn report(plan: &Plan) -> PlanReport<'_> {
+        PlanReport {
+            replacing_step: Some("copy-environments"),
+            differences: vec!["somebody may change the source".to_owned()],
+            unknowns: vec!["the users of the copy".to_owned()],
+            last_run: Some(Duration::from_mins(90)),
+            ..PlanReport::of(plan, "B")
+        }
+    }
+
+    #[test]
+    fn only_steps_after_an_open_copy_are_a_forecast() {
+        let mut plan = plan();
+        let forecast = |plan: &Plan| -> Vec<bool> {
+            let report = report(plan);
+            let steps = plan.steps.iter();
+            steps.map(|step| report.is_forecast(step)).collect()
+        };
+        assert_eq!(forecast(&plan), [false, true, true]);
+        plan.steps[0].changes.clear();
+        assert_eq!(forecast(&plan), [false, false, false], "the copy is done");
+    }
+
+    #[test]
+    fn what_a_person_deletes_cannot_be_undone_either() {
+        let plan = plan();
+        let report = report(&plan);
+        let names: Vec<&str> = report
+            .final_changes()
+            .iter()
+            .map(|it| it.name.as_str())
+            .collect();
+        assert_eq!(names, ["copy 'A' onto 'B'", "delete provider '<P>'"]);
+        let counts = Effect::ALL.map(|effect| report.count(effect));
+        assert_eq!(counts, [1, 1, 1, 1]);
+        assert_eq!(plan.destructive_keys(), ["copy/1"], "a run asks for these");
+    }
+}

@@ -1,0 +1,173 @@
+//! A plan as text.
+
+use super::{Effect, PlanReport, expected_duration, is_by_hand, is_final, values_of};
+use crate::base::text::{count, escape};
+use crate::engine::{PlannedChange, PlannedStep};
+use crate::report::Palette;
+
+/// A plan as text: a summary with a legend, then each step with its changes. `with_values` adds what
+/// each change sets, before and after.
+pub fn plan_text(report: &PlanReport<'_>, palette: Palette, with_values: bool) -> String {
+    let plan = report.plan;
+    let by_hand = plan.by_hand();
+    let mut text = format!(
+        "Plan for '{}': {}, {} automatic, {by_hand} by hand\n",
+        escape(report.target),
+        count(plan.len(), "change"),
+        plan.len() - by_hand
+    );
+    text += &legend(report);
+    if !plan.is_empty() {
+        text += &format!("{}\n", expected_duration(plan));
+    }
+    if let Some(last) = report.last_run().filter(|_| !plan.is_empty()) {
+        text += &format!("{last}\n");
+    }
+    for (index, step) in plan.steps.iter().enumerate() {
+        let head = format!("[{}/{}] {}", index + 1, plan.steps.len(), step.name);
+        let note = step_note(report, step);
+        text += &format!("\n{}{note}\n", palette.bold(&head));
+        for change in &step.changes {
+            text += &change_lines(change, palette, with_values);
+        }
+    }
+    if !plan.is_empty() {
+        text += &notes("A run may make other changes", &report.differences);
+        text += &notes("Not known yet", &report.unknowns);
+    }
+    text
+}
+
+/// How many changes a step has, and how sure they are.
+fn step_note(report: &PlanReport<'_>, step: &PlannedStep) -> String {
+    if let Some(reason) = &step.skip {
+        return format!(": skipped: {}", escape(reason));
+    }
+    let forecast = if report.is_forecast(step) {
+        ", forecast"
+    } else {
+        ""
+    };
+    if step.changes.is_empty() {
+        return format!(": nothing to do{forecast}");
+    }
+    let number = count(step.changes.len(), "change");
+    let by_hand = step.changes.iter().filter(|it| is_by_hand(it)).count();
+    let by_hand = match by_hand {
+        0 => String::new(),
+        by_hand => format!(", {by_hand} by hand"),
+    };
+    format!(": {number}{by_hand}{forecast}")
+}
+
+/// How often each sign occurs, and what it means.
+fn legend(report: &PlanReport<'_>) -> String {
+    let counted = Effect::ALL.map(|effect| (effect, report.count(effect)));
+    let parts: Vec<String> = counted
+        .into_iter()
+        .filter(|(_, number)| *number > 0)
+        .map(|(effect, number)| format!("{} {number} {}", effect.sign(), effect.as_text()))
+        .collect();
+    let mut text = String::new();
+    if !parts.is_empty() {
+        text += &format!("  {}\n", parts.join("   "));
+    }
+    let ended = report.final_changes();
+    if !ended.is_empty() {
+        let by_hand = ended.iter().filter(|change| is_by_hand(change)).count();
+        let by_hand = match by_hand {
+            0 => String::new(),
+            by_hand => format!(" ({by_hand} by hand)"),
+        };
+        text += &format!(
+            "  ! {} cannot be undone{by_hand}; a run asks for the target's name before it begins\n",
+            count(ended.len(), "change")
+        );
+    }
+    text
+}
+
+fn change_lines(change: &PlannedChange, palette: Palette, with_values: bool) -> String {
+    let ends = if is_final(change) {
+        palette.bad("!")
+    } else {
+        " ".to_owned()
+    };
+    let effect = Effect::of(change);
+    let sign = match effect {
+        Effect::Install | Effect::Set => palette.good(effect.sign()),
+        Effect::Remove => palette.bad(effect.sign()),
+        Effect::Launch => palette.notable(effect.sign()),
+    };
+    let by = if is_by_hand(change) { " (by hand)" } else { "" };
+    let mut text = format!("  {ends} {sign} {}{by}\n", escape(&change.name));
+    if with_values {
+        for value in values_of(change) {
+            text += &format!("        {}\n", palette.faint(&escape(&value.line())));
+        }
+    }
+    text
+}
+
+/// Notes under a heading; nothing without notes.
+fn notes(heading: &str, notes: &[String]) -> String {
+    if notes.is_empty() {
+        return String::new();
+    }
+    let lines = notes.iter().map(|note| format!("  - {}\n", escape(note)));
+    format!("\n{heading}:\n{}", lines.collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{plan, report};
+    use super::*;
+
+    #[test]
+    fn counts_come_first_each_effect_has_its_sign_and_forecasts_are_marked() {
+        let plan = plan();
+        let expected = "\
+Plan for 'B': 4 changes, 3 automatic, 1 by hand
+  + 1 install or create   ~ 1 set   - 1 remove   > 1 start an operation at a service
+  ! 2 changes cannot be undone (1 by hand); a run asks for the target's name before it begins
+Expected: 1 h for the services, 3 min for a person; book a window of 2 h
+the last finished run took 1 h 30 min
+
+[1/3] copy-environments: 1 change
+  ! > copy 'A' onto 'B'
+
+[2/3] reinstall-providers: 3 changes, 1 by hand, forecast
+  ! - delete provider '<P>' (by hand)
+    + install provider 'P' from the library
+    ~ set parameter 'x'
+
+[3/3] reconfigure-dual-write: skipped: not used
+
+A run may make other changes:
+  - somebody may change the source
+
+Not known yet:
+  - the users of the copy
+";
+        assert_eq!(plan_text(&report(&plan), Palette::plain(), false), expected);
+        let detailed = plan_text(&report(&plan), Palette::plain(), true);
+        let lines = "    ~ set parameter 'x'\n        value: nothing → sha256:1234\n";
+        assert!(detailed.contains(lines), "{detailed}");
+    }
+
+    #[test]
+    fn a_plan_without_changes_says_only_that() {
+        let mut plan = plan();
+        plan.steps.iter_mut().for_each(|step| step.changes.clear());
+        let text = plan_text(&report(&plan), Palette::plain(), false);
+        assert!(text.starts_with("Plan for 'B': 0 changes"), "{text}");
+        assert!(
+            !text.contains("Expected") && !text.contains("Not known"),
+            "{text}"
+        );
+        assert!(
+            text.contains("[1/3] copy-environments: nothing to do\n"),
+            "{text}"
+        );
+    }
+}

@@ -1,0 +1,110 @@
+//! The manual tasks: an open one as a worksheet whose lines have boxes to tick, a completed one with
+//! who and when. What a reader ticks or types stays in the browser's page.
+
+use maud::{Markup, html};
+
+use crate::report::page::{breakable, instruction, list, row, safe, time};
+use crate::report::run_report::content::TaskReport;
+
+/// All manual tasks; none if there is none.
+pub(super) fn tasks(tasks: &[TaskReport]) -> Option<Markup> {
+    if tasks.is_empty() {
+        return None;
+    }
+    Some(html! {
+        @for (at, task) in tasks.iter().enumerate() {
+            h3 { code { (safe(&task.task)) } ": " (task.state.as_text()) }
+            @if task.completed.is_some() { (completed(task)) } @else { (worksheet(task, at)) }
+        }
+    })
+}
+
+fn completed(task: &TaskReport) -> Markup {
+    html! {
+        table.facts {
+            (row("Things", &html! { ul.plain { @for thing in &task.things { li { "✓ " (breakable(thing)) } } } }))
+            (row("Waiting since", &time(&task.since)))
+            @if let Some(completed) = &task.completed {
+                (row("Completed", &html! { (time(completed)) " by " (safe(task.who.as_deref().unwrap_or_default())) }))
+            }
+            @if let Some(evidence) = &task.evidence { (row("Evidence", &breakable(evidence))) }
+            @if let Some(reason) = &task.waived { (row("Waived", &breakable(reason))) }
+        }
+    }
+}
+
+fn worksheet(task: &TaskReport, number: usize) -> Markup {
+    let field = |name: &str| format!("task-{number}-{name}");
+    html! {
+        p.faint { "Waits since " (time(&task.since)) ". Ticks stay in this page only; the run reads the evidence itself." }
+        fieldset {
+            legend { "To do" }
+            ul.plain.boxes {
+                @for (at, line) in task.instructions.iter().enumerate() {
+                    @let box_id = field(&at.to_string());
+                    li { input type="checkbox" id=(box_id); label for=(box_id) { (instruction(line)) } }
+                }
+            }
+            p.signed {
+                label for=(field("who")) { "Done by" } " " input type="text" id=(field("who")) autocomplete="off";
+                " " label for=(field("when")) { "at" } " " input type="text" id=(field("when")) autocomplete="off";
+            }
+        }
+        @if !task.expected_evidence.is_empty() { p { "Read as evidence:" } (list(&task.expected_evidence)) }
+        @if !task.things.is_empty() {
+            details { summary { "What is done then (" (task.things.len()) ")" } (list(&task.things)) }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::run_report::content::TaskState;
+
+    fn task(completed: Option<&str>) -> TaskReport {
+        TaskReport {
+            task: "reinstall-providers/delete".to_owned(),
+            state: completed.map_or(TaskState::Waiting, |_| TaskState::Proved),
+            since: "2026-11-29T13:44:13Z".to_owned(),
+            things: vec!["delete 'A'".to_owned()],
+            instructions: vec!["sign in".to_owned(), "press <Delete>".to_owned()],
+            expected_evidence: vec!["it is gone".to_owned()],
+            completed: completed.map(str::to_owned),
+            who: completed.map(|_| "Ann".to_owned()),
+            evidence: None,
+            waived: None,
+        }
+    }
+
+    #[test]
+    fn each_line_of_an_open_task_has_a_box_with_its_own_label() {
+        let drawn = tasks(&[task(None), task(None)]).unwrap().into_string();
+        assert_eq!(drawn.matches("type=\"checkbox\"").count(), 4);
+        for id in [
+            "task-0-0",
+            "task-0-1",
+            "task-1-0",
+            "task-1-1",
+            "task-1-who",
+            "task-1-when",
+        ] {
+            assert_eq!(drawn.matches(&format!(" id=\"{id}\"")).count(), 1, "{id}");
+            assert_eq!(drawn.matches(&format!(" for=\"{id}\"")).count(), 1, "{id}");
+        }
+        assert!(drawn.contains("press &lt;Delete&gt;"), "{drawn}");
+    }
+
+    #[test]
+    fn a_completed_task_says_who_and_when_and_has_no_box() {
+        let drawn = tasks(&[task(Some("2026-11-29T14:00:00Z"))])
+            .unwrap()
+            .into_string();
+        assert!(
+            drawn.contains("2026-11-29 14:00:00 UTC</time> by Ann"),
+            "{drawn}"
+        );
+        assert!(!drawn.contains("checkbox"), "{drawn}");
+        assert!(tasks(&[]).is_none());
+    }
+}
