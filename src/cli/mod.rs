@@ -105,9 +105,14 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         }
     };
     let writes_events = matches!(&arguments.command, Command::Run(arguments) if !arguments.dry_run);
+    let name = if writes_events {
+        "iomcopy run"
+    } else {
+        "iomcopy"
+    };
     let span = tracing::info_span!(
         "iomcopy",
-        otel.name = Empty,
+        otel.name = name,
         iomcopy.run = Empty,
         iomcopy.target = Empty,
     );

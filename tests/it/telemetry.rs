@@ -154,6 +154,8 @@ fn a_collector_receives_a_span_for_every_step_and_every_request() {
             attribute(span, "url.path"),
             attribute(span, "http.response.status_code"),
         ) {
+            // The tenant logs paths decoded.
+            let path = percent_encoding::percent_decode_str(&path).decode_utf8_lossy();
             *sent.entry(format!("{method} {path} {status}")).or_default() += 1;
         }
     }

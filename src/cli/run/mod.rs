@@ -356,7 +356,6 @@ async fn execute(
     let target = &connected.refresh.runbook.target.name.value;
     let state = state_file.journal.state();
     let span = tracing::Span::current();
-    span.record("otel.name", "iomcopy run");
     span.record("iomcopy.run", state.run.to_string());
     span.record("iomcopy.target", target.as_str());
     connected.events.emit(EventKind::RunBegan {
