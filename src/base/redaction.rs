@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use super::secrets::{hide, register_possible_secret};
-use super::text::fingerprint_of;
+use super::text::{escape, fingerprint_of};
 
 /// Replaces a value that may be secret: `sha256:` and the first eight hexadecimal digits. Equal
 /// values have equal fingerprints, so a change is visible while the value is not. From now on the
@@ -22,6 +22,12 @@ pub fn redact(text: &str) -> Cow<'_, str> {
         Cow::Borrowed(text) => remove_credentials(text),
         Cow::Owned(text) => Cow::Owned(remove_credentials(&text).into_owned()),
     }
+}
+
+/// A text of a server, a runbook or a state file on one line: without credentials ([`redact`]) and
+/// safe to show ([`escape`]).
+pub fn redacted_line(text: &str) -> String {
+    escape(&redact(text)).into_owned()
 }
 
 fn remove_credentials(text: &str) -> Cow<'_, str> {

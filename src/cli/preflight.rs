@@ -4,7 +4,7 @@ use super::common_arguments::{Output, RunbookArguments, state_file_beside};
 use super::connect;
 use super::exit_code::DONE;
 use super::session::Session;
-use crate::base::redaction::redact;
+use crate::base::redaction::redacted_line;
 use crate::base::text::{count, escape};
 use crate::checks::{self, CheckResult, Verdict};
 use crate::engine::{Failure, FailureKind};
@@ -111,10 +111,10 @@ fn findings_text(palette: Palette, findings: &[CheckResult], folds: bool) -> Str
             "{word}  {}{}\n         found: {}\n",
             escape(&finding.headline),
             protection(finding),
-            escape(&redact(&finding.found))
+            redacted_line(&finding.found)
         );
         if let Some(remedy) = &finding.remedy {
-            text += &format!("         fix: {}\n", escape(&redact(remedy)));
+            text += &format!("         fix: {}\n", redacted_line(remedy));
         }
         if let Some(task) = &finding.task {
             text += &format!("         or: the run waits for a person at {task}\n");

@@ -26,11 +26,11 @@ use tracing::Subscriber;
 use tracing_subscriber::Layer;
 use tracing_subscriber::filter::{LevelFilter, filter_fn};
 use tracing_subscriber::registry::LookupSpan;
-use url::Url;
 
 use super::session::environment_variable;
 use crate::base::redaction::redact;
 use crate::base::secrets::register_secret;
+use crate::clients::is_local_to_machine;
 use crate::report::Printer;
 
 /// How long the end of a process waits for the collector.
@@ -247,7 +247,7 @@ impl Client {
 impl HttpClient for Client {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let request = reqwest::Request::try_from(request)?;
-        let client = if is_loopback(request.url()) {
+        let client = if is_local_to_machine(request.url()) {
             self.loopback.clone()
         } else {
             self.remote.clone()
@@ -269,11 +269,6 @@ impl HttpClient for Client {
         *response.headers_mut() = headers;
         Ok(response)
     }
-}
-
-fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
-    host == "localhost" || host == "[::1]" || host.starts_with("127.")
 }
 
 #[cfg(test)]

@@ -78,17 +78,11 @@ impl CopyRequest {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clients::testing::copy_request;
 
     #[test]
     fn pitfall_18_each_api_has_its_own_words_and_every_member_is_sent() {
-        let request = CopyRequest {
-            source: Uuid::from_u128(1),
-            copy_type: CopyType::Full,
-            name: "Contoso UAT".to_owned(),
-            security_group: None,
-            skip_audit_data: true,
-            transactionless: false,
-        };
+        let request = copy_request();
         assert_eq!(
             request.for_power_platform(),
             json!({

@@ -69,6 +69,8 @@ pub use environment::{DataverseInstance, Environment, LinkedApp, OngoingOperatio
 pub use error::{Detail, Error, ErrorKind};
 pub use finance_operations::{EntityKey, FinanceOperations, FinanceOperationsWriter, Reachability};
 pub use finops_of_environment::OperationError;
+#[cfg(feature = "opentelemetry")]
+pub(crate) use http::is_local_to_machine;
 pub use http::{
     Http, KnownRefusal, Limits, ListBudget, Observer, Origin, OriginError, Outlook, Service,
     ServiceEndpoint, Silent, Wait, WaitReason, Who,

@@ -178,31 +178,32 @@ impl State {
     /// The state after a new process has recorded `reopened`: for a plan, and for questions to the
     /// operator before anything is written.
     pub fn as_reopened(&self, reopened: &Reopened) -> Result<Self, IllegalTransition> {
-        let entry = Entry {
-            number: self.next_number,
-            time: self.last_time,
-            record: Record::from(reopened.clone()),
-        };
-        let mut state = self.clone();
-        state.running = None;
-        state
-            .reopen(&entry, reopened)
-            .map_err(|why| illegal(&entry, why))?;
-        Ok(state)
+        self.opened_by(Record::from(reopened.clone()), |state, entry| {
+            state.reopen(entry, reopened)
+        })
     }
 
     /// The state after a new process has recorded `repair`: as [`Self::as_reopened`].
     pub fn as_repairing(&self, repair: &RepairBegan) -> Result<Self, IllegalTransition> {
+        self.opened_by(Record::from(repair.clone()), |state, entry| {
+            state.begin_repair(entry, repair)
+        })
+    }
+
+    /// The state after a new process, in which no step runs, has recorded this.
+    fn opened_by(
+        &self,
+        record: Record,
+        open: impl FnOnce(&mut Self, &Entry) -> Result<(), Refusal>,
+    ) -> Result<Self, IllegalTransition> {
         let entry = Entry {
             number: self.next_number,
             time: self.last_time,
-            record: Record::from(repair.clone()),
+            record,
         };
         let mut state = self.clone();
         state.running = None;
-        state
-            .begin_repair(&entry, repair)
-            .map_err(|why| illegal(&entry, why))?;
+        open(&mut state, &entry).map_err(|why| illegal(&entry, why))?;
         Ok(state)
     }
 

@@ -11,7 +11,7 @@ use super::page::{Page, Section, cell, safe, table, time};
 use super::status::condition;
 use super::under_way::{self, Outlook};
 use super::{Palette, document};
-use crate::base::redaction::redact;
+use crate::base::redaction::redacted_line;
 use crate::base::shell::quote_argument;
 use crate::base::text::{count, escape};
 use crate::journal::{Occupancy, State, StateFileContents};
@@ -49,7 +49,7 @@ pub fn fleet_run(
     });
     FleetRun {
         state_file: file.to_owned(),
-        runbook: Some(clean(&state.began.runbook)),
+        runbook: Some(redacted_line(&state.began.runbook)),
         run: Some(state.run.to_string()),
         target: Some(Target::from(state.began.pinned.target.clone())),
         state: Some(condition),
@@ -69,8 +69,8 @@ pub fn unreadable_run(file: &str, why: &str, help: Option<&str>) -> FleetRun {
     FleetRun {
         state_file: file.to_owned(),
         condition: "unreadable".to_owned(),
-        reason: Some(clean(why)),
-        to_do: help.map(clean),
+        reason: Some(redacted_line(why)),
+        to_do: help.map(redacted_line),
         ..FleetRun::default()
     }
 }
@@ -83,11 +83,6 @@ pub fn fleet(mut runs: Vec<FleetRun>, now: Timestamp) -> FleetDocument {
         time: format!("{now:.0}"),
         runs,
     }
-}
-
-/// A text of a state file on one line, without what looks like a credential.
-fn clean(text: &str) -> String {
-    escape(&redact(text)).into_owned()
 }
 
 /// How much a run needs somebody.
@@ -142,7 +137,7 @@ fn waits_for(contents: &StateFileContents, condition: RunState) -> Option<Waits>
     if !tasks.is_empty() {
         return Some(Waits {
             whom: Whom::Person,
-            what: clean(&tasks.join(", ")),
+            what: redacted_line(&tasks.join(", ")),
         });
     }
     let operations: Vec<&str> = state
@@ -152,7 +147,7 @@ fn waits_for(contents: &StateFileContents, condition: RunState) -> Option<Waits>
     if condition == RunState::Running {
         return (!operations.is_empty()).then(|| Waits {
             whom: Whom::Service,
-            what: clean(&operations.join(", ")),
+            what: redacted_line(&operations.join(", ")),
         });
     }
     let what = match (state.failures.first(), &state.closed) {
@@ -165,7 +160,7 @@ fn waits_for(contents: &StateFileContents, condition: RunState) -> Option<Waits>
     };
     Some(Waits {
         whom: Whom::Operator,
-        what: clean(what),
+        what: redacted_line(what),
     })
 }
 
@@ -203,14 +198,14 @@ fn to_do(file: &str, contents: &StateFileContents, condition: RunState) -> Optio
         RunState::Finished if exit != 0 => {
             let message = state.closed.as_ref().and_then(|it| it.message.as_deref());
             let first = message.and_then(|message| message.lines().next());
-            clean(first.unwrap_or("it finished with findings"))
+            redacted_line(first.unwrap_or("it finished with findings"))
         }
         RunState::NotBegun | RunState::Running | RunState::Finished => return None,
         RunState::Waiting => format!("do the task, then {again}"),
         RunState::Failed => {
             let help = state.failures.iter().find_map(|it| it.help.as_deref());
             match help {
-                Some(help) => format!("{}; then {again}", clean(help)),
+                Some(help) => format!("{}; then {again}", redacted_line(help)),
                 None => again,
             }
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::base::redaction::redact;
+use crate::base::redaction::redacted_line;
 use crate::base::text::escape;
 use crate::engine::{EventKind, StepLine};
 use crate::journal::StepOutcome;
@@ -186,7 +186,7 @@ impl LiveRun {
             StepOutcome::Skipped => Condition::Skipped,
             StepOutcome::Failed => Condition::Failed,
         };
-        step.note = note.map(|note| escape(&redact(note)).into_owned());
+        step.note = note.map(redacted_line);
     }
 
     /// The running step.
@@ -265,7 +265,7 @@ impl Current {
         // What waits for a person reports no time.
         let earlier = self.waits.get(&name).filter(|_| elapsed.is_zero());
         let since = earlier.map_or(now.saturating_sub(elapsed), |earlier| earlier.since);
-        let note = escape(&redact(note)).into_owned();
+        let note = redacted_line(note);
         self.waits.insert(name, Reported { note, since });
     }
 }

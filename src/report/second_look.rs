@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use super::durations::seconds;
-use crate::base::redaction::redact;
+use crate::base::redaction::redacted_line;
 use crate::base::sync::lock;
 use crate::base::text::{count, escape};
 use crate::engine::{Event, EventKind, Listener};
@@ -75,8 +75,7 @@ impl SecondLook {
 
 /// The first line of a text, safe to show.
 fn first_line(text: &str) -> String {
-    let line = text.lines().next().unwrap_or_default();
-    escape(&redact(line)).into_owned()
+    redacted_line(text.lines().next().unwrap_or_default())
 }
 
 /// The beginning of a long text, to the end of a word: it was shown whole before, and the report has

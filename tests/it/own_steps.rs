@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use crate::edits::row;
 use crate::harness::{
-    CommandOutput, Stage, Tenant, is, runbook_text, sample, thin_text, with_endpoints,
+    CommandOutput, Stage, Tenant, World, is, runbook_text, sample, thin_text, with_endpoints,
 };
 
 /// The steps, in order.
@@ -169,17 +169,16 @@ fn command(stage: &Stage, arguments: &[&str]) -> std::process::Command {
 
 const RUN: [&str; 4] = ["run", "rehearsal.yaml", "--confirm-target", "Contoso UAT"];
 
+/// The key of a customer of the target.
+fn customer(world: &World, number: &str) -> String {
+    row(world, "target", "contact", "externaluseridentifier", number)
+}
+
 /// A person does the guided step: a customer has the address of the desk.
 fn do_by_hand(stage: &Stage, tenant: &mut Tenant, text: &str) {
     tenant.kill();
     let world = stage.world();
-    let key = row(
-        &world,
-        "target",
-        "contact",
-        "externaluseridentifier",
-        "C-0003",
-    );
+    let key = customer(&world, "C-0003");
     let mut contact = world.objects[&key].clone();
     contact["emailaddress2"] = "desk@contoso.com".into();
     stage.edit_world(&Map::from_iter([(key, contact)]));
@@ -222,16 +221,7 @@ fn file(stage: &Stage, name: &str) -> String {
 
 fn assert_done(stage: &Stage) {
     let world = stage.world();
-    let contact = |number: &str| {
-        let key = row(
-            &world,
-            "target",
-            "contact",
-            "externaluseridentifier",
-            number,
-        );
-        world.objects[&key].clone()
-    };
+    let contact = |number: &str| world.objects[&customer(&world, number)].clone();
     for (number, address) in [
         ("C-0001", json!("uat-orders@contoso.com")),
         ("C-0002", json!("uat-returns@contoso.com")),
@@ -462,13 +452,7 @@ fn an_own_step_before_the_target_opens_calls_nobody_and_stops_no_resumed_run() {
     assert_eq!(audited, None, "{calls:?}");
 
     // The target is open: a customer is added.
-    let key = row(
-        &world,
-        "target",
-        "contact",
-        "externaluseridentifier",
-        "C-0003",
-    );
+    let key = customer(&world, "C-0003");
     let (table, _) = key.rsplit_once('/').expect("a key ends with the id");
     let id = "ca000000-0000-4000-8000-00000000beef";
     let mut contact = world.objects[&key].clone();

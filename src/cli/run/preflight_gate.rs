@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::base::redaction::redact;
-use crate::base::text::escape;
+use crate::base::redaction::redacted_line;
 use crate::checks::{CheckResult, Verdict};
 use crate::cli::preflight::{annotate, first_unavailable, protection};
 use crate::cli::session::Session;
@@ -73,9 +72,9 @@ fn warn_about_unknown(session: &Session, findings: &[CheckResult]) {
             finding.found,
             task.unwrap_or_default()
         );
-        session.printer.info(&escape(&redact(&warning)));
+        session.printer.info(&redacted_line(&warning));
         if let Some(remedy) = &finding.remedy {
-            let fix = format!("  fix: {}", escape(&redact(remedy)));
+            let fix = format!("  fix: {}", redacted_line(remedy));
             session.printer.info(&fix);
         }
         session.warnings.add(warning);

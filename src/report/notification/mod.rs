@@ -21,8 +21,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 pub use self::pipeline_page::pipeline_page;
-use crate::base::redaction::redact;
-use crate::base::text::{count, escape};
+use crate::base::redaction::{redact, redacted_line};
+use crate::base::text::count;
 use crate::runbook::{NotificationForm, Occasion};
 
 /// The most lines of what happened, and of what to do. The state file has all of them.
@@ -100,10 +100,7 @@ impl Notice {
             to_do: clean_lines(&self.to_do),
             since: self.since.as_deref().map(clean),
             // A command that is cut would be another command.
-            next: self
-                .next
-                .as_deref()
-                .map(|next| escape(&redact(next)).into_owned()),
+            next: self.next.as_deref().map(redacted_line),
             page: self.page.clone(),
             host: clean(&self.host),
             state_file: clean(&self.state_file),
@@ -139,10 +136,9 @@ impl Notice {
 
 /// A text as one safe line of limited length.
 fn clean(text: &str) -> String {
-    let text = redact(text);
-    let text = escape(&text);
+    let text = redacted_line(text);
     if text.chars().count() <= LONGEST_LINE {
-        return text.into_owned();
+        return text;
     }
     let mut cut: String = text.chars().take(LONGEST_LINE - 1).collect();
     cut.push('…');
